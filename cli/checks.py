@@ -542,6 +542,52 @@ def erase_command(
         raise typer.BadParameter("give either a check, or --subject and --reason", param_hint="CHECK")
 
 
+def withdraw_command(
+    context: typer.Context,
+    check_id: Annotated[
+        str | None, typer.Argument(metavar="CHECK", help="Identifier of the check; left out with --subject.")
+    ] = None,
+    *,
+    purpose: PurposeOption,
+    hold: Annotated[
+        str | None, typer.Option(help="Reference of the hold whose release was requested.")
+    ] = None,
+    subject: Annotated[str | None, typer.Option(help="The person whose erasure was requested.")] = None,
+    reason: Annotated[
+        ErasureWord | None,
+        typer.Option(metavar="REASON", help="Its reason. request, consent-withdrawn or other."),
+    ] = None,
+) -> None:
+    """Withdraw a request that waits for a second person, one's own or another's.
+
+    Without --hold and --subject, that is the erasure of a check. For example:
+
+        facegate checks withdraw CHECK --hold case-17 --purpose "wrong case"
+
+        facegate checks withdraw --subject customer-4711 --reason request --purpose "letter 10"
+
+    The exit status is 0; 1 if no such request waits; 2 for an error.
+    """
+    connection: Connection = context.obj
+    if (check_id is None) == (subject is None) or (subject is None) != (reason is None):
+        raise typer.BadParameter("give either a check, or --subject and --reason", param_hint="CHECK")
+    word = "UNSPECIFIED" if reason is None else reason.name
+    response = call_server(
+        connection,
+        lambda compliance: compliance.withdraw_approval(
+            check_id=check_id or "",
+            hold_reference=hold or "",
+            subject_reference=subject or "",
+            reason=evidence_service_pb2.ErasureReason.Value(f"ERASURE_REASON_{word}"),
+            purpose=purpose,
+        ),
+    )
+    if not response.HasField("approval"):
+        _print("No such request waits: it was confirmed or withdrawn, it lapsed, or it was another one.")
+        raise typer.Exit(1)
+    _print(f"The request of {response.approval.requested_by} is withdrawn.")
+
+
 def _erase_check(connection: Connection, check_id: str, *, purpose: str, yes: bool) -> None:
     _confirm(f"Erase the evidence of the check {check_id}? This cannot be undone.", yes=yes)
     response = call_server(
@@ -641,6 +687,7 @@ app.command("show")(show_command)
 app.command("export")(export_command)
 app.command("hold")(hold_command)
 app.command("erase")(erase_command)
+app.command("withdraw")(withdraw_command)
 
 
 @app.callback()

@@ -188,6 +188,31 @@ class Compliance:
         except grpc.aio.AioRpcError as error:
             raise translate_error(error) from error
 
+    async def withdraw_approval(
+        self,
+        *,
+        purpose: str,
+        check_id: str = "",
+        hold_reference: str = "",
+        subject_reference: str = "",
+        reason: evidence_service_pb2.ErasureReason.ValueType = (
+            evidence_service_pb2.ERASURE_REASON_UNSPECIFIED
+        ),
+        timeout_s: float = _CALL_SECONDS,
+    ) -> evidence_service_pb2.WithdrawApprovalResponse:
+        """Withdraws a request that waits for a second person; ``approval`` is absent if none did."""
+        request = evidence_service_pb2.WithdrawApprovalRequest(
+            check_id=check_id,
+            hold_reference=hold_reference,
+            subject_reference=subject_reference,
+            reason=reason,
+            purpose=purpose,
+        )
+        try:
+            return await self._stub.WithdrawApproval(request, timeout=timeout_s, metadata=self._metadata)
+        except grpc.aio.AioRpcError as error:
+            raise translate_error(error) from error
+
     async def list_audit_events(
         self, request: audit_pb2.ListAuditEventsRequest, *, timeout_s: float = _CALL_SECONDS
     ) -> audit_pb2.ListAuditEventsResponse:

@@ -262,8 +262,8 @@ async def _get(url: str) -> bytes:
 class Issuer:
     """The keys of an issuer, and its discovery document. Use it on the event loop only.
 
-    Keys are fetched when a call needs them: at the first one, when they are older than ``FRESH_SECONDS``, and
-    for an unknown ``kid``; at most once in ``RETRY_SECONDS``. While the issuer is away, the last keys are
+    Keys are fetched when they are older than ``FRESH_SECONDS``, and for an unknown ``kid``; at most once in
+    ``RETRY_SECONDS``. While the issuer is away, the last keys are
     used for ``KEPT_SECONDS``. With a file, the issuer is never asked, and there is no document.
     """
 
@@ -306,15 +306,18 @@ class Issuer:
         """Whether the last fetch failed."""
         return self._away
 
-    async def refresh(self, identifier: str) -> None:
+    async def refresh(self, identifier: str | None) -> None:
         """Fetches the keys if that of ``identifier`` (``kid``) is unknown or old, unless that was just tried.
 
         Does not wait for an issuer that is away if the key is known.
+
+        Args:
+            identifier: ``None`` if no key is needed now: to learn whether the issuer answers.
         """
         if self._file is not None:
             return
         now = self._monotonic()
-        known = identifier in (self._keys() or {})
+        known = identifier is None or identifier in (self._keys() or {})
         if known and now - self._answered < FRESH_SECONDS:
             return
         if self._fetching is None and now - self._tried >= RETRY_SECONDS:

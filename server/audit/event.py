@@ -168,6 +168,7 @@ class AuditAction(StrEnum):
     APPROVAL_REQUESTED = "approval.requested"
     """An action that needs two people was requested."""
     APPROVAL_GIVEN = "approval.given"
+    APPROVAL_WITHDRAWN = "approval.withdrawn"
     """A second person confirmed an action."""
     AUDIT_READ = "audit.read"
     """ListAuditEvents or ExportAuditLog answered."""

@@ -12,7 +12,7 @@ from datetime import datetime, timedelta
 import structlog
 
 from attempt import AttemptJudgement, SeenFrame
-from liveness import ChallengeKind
+from liveness import ChallengeKind, VerdictReason
 from matcher import similarity_for_fmr
 from server.checks.reviews import ReviewSelection
 from server.domain.terms import AttemptOutcome, EndedBy, Mode, PortraitKept
@@ -158,7 +158,14 @@ class OutcomeMaker:
             decide_time=now,
             server_version=self.server_version,
             sandbox=record.sandbox,
+            doubts=() if attempt is None else _earlier_doubts(attempt, attempts),
         )
+
+
+def _earlier_doubts(attempt: JudgedAttempt, attempts: Sequence[AttemptRecord]) -> tuple[VerdictReason, ...]:
+    found = attempt.judgement.liveness.reasons
+    earlier = (doubt for each in attempts if each.number < attempt.number for doubt in each.doubts)
+    return tuple(dict.fromkeys(doubt for doubt in earlier if doubt not in found))
 
 
 def outline(attempt: AttemptRecord, *, closed: bool, now: datetime) -> AttemptOutline:

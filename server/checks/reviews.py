@@ -33,7 +33,8 @@ class ReviewSelection:
 
         Args:
             records: Finds the earlier failures of a person.
-            tenant_keys: Returns the keys that a tenant has and had, under which references are hashed.
+            tenant_keys: Returns the keys that a tenant has and had, newest first, under which references are
+                hashed and the sample is drawn.
         """
         self._records = records
         self._tenant_keys = tenant_keys
@@ -65,7 +66,10 @@ class ReviewSelection:
             ReviewCause.INCONCLUSIVE: rules.inconclusive
             and FailureReason.LIVENESS_INCONCLUSIVE in outcome.verdict.reasons,
             ReviewCause.DEVICE_SIGN: rules.device_signs and success and signs,
-            ReviewCause.SAMPLE: success and in_sample(record.check_id, rules.sample_percent),
+            ReviewCause.SAMPLE: success
+            and in_sample(
+                record.check_id, rules.sample_percent, tenant_key=self._tenant_keys(record.tenant)[0]
+            ),
             ReviewCause.REPEATED_FAILURES: rules.failures is not None
             and _counts(outcome.verdict.status, outcome.verdict.reasons)
             and await self._earlier_failures(record, outcome.decide_time, days=rules.failures_days)
@@ -88,6 +92,8 @@ class ReviewSelection:
         )
 
     async def _earlier_failures(self, record: CheckRecord, now: datetime, *, days: int) -> int:
+        # Read before the transaction of the decision: of two that are decided at once, neither may count the
+        # other. No verdict depends on it, and the next failure counts both.
         if not record.subject_reference:
             return 0
         person = tuple(

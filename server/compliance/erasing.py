@@ -123,9 +123,7 @@ class Erasure:
         if check is not None and check.state is CheckState.ERASED and check.erase_time is not None:
             return ErasedCheck(check.erase_time, await self._residues())
         check = await found_check(self._repository, check_id, tenant=access.tenant)
-        subject = await self._subject(access, check_id)
-        event = access.event(AuditAction.EVIDENCE_DELETED, check_id=check_id, subject=subject)
-        approval = self._rules.request(TwoPeople.DELETE, event, str(check_id))
+        event, approval = await self._deletion(access, check_id)
         try:
             removed = await self._retention.erase(check_id, access.now, event=event, approval=approval)
         except OnHold as error:
@@ -148,12 +146,11 @@ class Erasure:
         """
         access.require_purpose()
         reference_field("subject_reference", subject, longest=_LONGEST_REFERENCE)
-        hashed = self._rules.subject_hash(access.tenant, subject)
-        event = access.event(AuditAction.SUBJECT_ERASED, subject=hashed, detail={"reason": reason.value})
+        event, approval = self._erasure(access, subject, reason)
+        hashed = event.subject
         check_ids = await self.checks_of(access.tenant, subject)
         hashes = self._rules.device_hashes(access.tenant, subject)
         pseudonyms = self._rules.subject_hashes(access.tenant, subject)
-        approval = self._rules.request(TwoPeople.ERASE, event, subject, reason.value)
         if approval is not None and (
             check_ids or await self._retention.knows_subject(access.tenant, hashes, pseudonyms)
         ):
@@ -264,13 +261,7 @@ class Erasure:
         access.require_purpose()
         text_field("reference", reference, longest=_LONGEST_HOLD)
         await found_check(self._repository, check_id, tenant=access.tenant)
-        event = access.event(
-            AuditAction.HOLD_RELEASED,
-            check_id=check_id,
-            subject=await self._subject(access, check_id),
-            detail={"reference": reference},
-        )
-        approval = self._rules.request(TwoPeople.RELEASE_HOLD, event, str(check_id), reference)
+        event, approval = await self._release(access, check_id, reference)
         try:
             return await self._holds.release(
                 check_id, reference, event=event, now=access.now, approval=approval
@@ -280,6 +271,58 @@ class Erasure:
                 Reason.HOLD_NOT_FOUND,
                 "the check has no hold with this reference; GetEvidence lists its holds",
             ) from error
+
+    async def withdraw_erasure(
+        self, access: Access, subject: str, reason: ErasureReason
+    ) -> PendingApproval | None:
+        """Withdraws the request of ``erase_subject``; see ``withdraw_of_check``."""
+        access.require_purpose()
+        reference_field("subject_reference", subject, longest=_LONGEST_REFERENCE)
+        return await self._withdraw(access, self._erasure(access, subject, reason)[1])
+
+    async def withdraw_of_check(
+        self, access: Access, check_id: UUID, *, hold_reference: str
+    ) -> PendingApproval | None:
+        """Withdraws a request that waits for a second person; returns it, ``None`` if there is none.
+
+        Args:
+            hold_reference: That of the hold whose release was requested; empty for the request of ``delete``.
+
+        Raises:
+            Refusal: INVALID_FIELD, such as without a purpose.
+        """
+        access.require_purpose()
+        text_field("hold_reference", hold_reference, longest=_LONGEST_HOLD, required=False)
+        if hold_reference:
+            _, approval = await self._release(access, check_id, hold_reference)
+        else:
+            _, approval = await self._deletion(access, check_id)
+        return await self._withdraw(access, approval)
+
+    async def _withdraw(self, access: Access, approval: ApprovalRequest | None) -> PendingApproval | None:
+        return None if approval is None else await self._retention.withdraw(approval, access.now)
+
+    async def _deletion(self, access: Access, check_id: UUID) -> tuple[AuditEvent, ApprovalRequest | None]:
+        """Returns the event of a deletion, and its request if it needs two people; the others do likewise."""
+        subject = await self._subject(access, check_id)
+        event = access.event(AuditAction.EVIDENCE_DELETED, check_id=check_id, subject=subject)
+        return event, self._rules.request(TwoPeople.DELETE, event, str(check_id))
+
+    def _erasure(
+        self, access: Access, subject: str, reason: ErasureReason
+    ) -> tuple[AuditEvent, ApprovalRequest | None]:
+        hashed = self._rules.subject_hash(access.tenant, subject)
+        event = access.event(AuditAction.SUBJECT_ERASED, subject=hashed, detail={"reason": reason.value})
+        return event, self._rules.request(TwoPeople.ERASE, event, subject, reason.value)
+
+    async def _release(
+        self, access: Access, check_id: UUID, reference: str
+    ) -> tuple[AuditEvent, ApprovalRequest | None]:
+        subject = await self._subject(access, check_id)
+        event = access.event(
+            AuditAction.HOLD_RELEASED, check_id=check_id, subject=subject, detail={"reference": reference}
+        )
+        return event, self._rules.request(TwoPeople.RELEASE_HOLD, event, str(check_id), reference)
 
     async def _subject(self, access: Access, check_id: UUID) -> bytes | None:
         """Returns the hash under which the audit log knows the person of a decided check.

@@ -13,7 +13,7 @@ escalate; a first decision to escalate needs nobody else.
     └── ReviewConflict    the reviewer created the check, or has decided already
 """
 
-import hashlib
+import hmac
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
@@ -253,11 +253,11 @@ class Review:
         return replace(self, revision=self.revision + 1, **changes)  # type: ignore[arg-type]  # its own fields
 
 
-def in_sample(check_id: UUID, percent: float) -> bool:
+def in_sample(check_id: UUID, percent: float, *, tenant_key: bytes) -> bool:
     """Returns whether a check is in the sample that is reviewed.
 
-    A hash of its identifier decides, which the server draws at random before anybody knows the result: nobody
-    can choose, and anybody can repeat it.
+    A keyed hash of its identifier decides, so that only who has the key can tell beforehand, and can repeat
+    it.
     """
-    drawn = hashlib.sha256(_SAMPLE_DOMAIN + check_id.bytes).digest()[:_SAMPLE_BYTES]
+    drawn = hmac.digest(tenant_key, _SAMPLE_DOMAIN + check_id.bytes, "sha256")[:_SAMPLE_BYTES]
     return int.from_bytes(drawn, "big") < percent / 100 * (1 << 8 * _SAMPLE_BYTES)

@@ -98,11 +98,6 @@ class CallerIdentifier:
         expiry = None if self._api_keys is None else self._api_keys.content.next_expiry
         return None if expiry is None else (expiry - self._now()).total_seconds()
 
-    @property
-    def issuer_away(self) -> bool:
-        """Whether the issuer of access tokens did not answer when it was last asked."""
-        return self._tokens is not None and self._tokens.issuer.away
-
     def refresh(self) -> bool:
         """Reads the files of keys again if they changed; returns whether that of API keys is in force.
 

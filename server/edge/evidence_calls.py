@@ -144,6 +144,21 @@ async def _erase_subject(
     )
 
 
+async def _withdraw_approval(
+    env: EvidenceEnvironment, access: Access, request: evidence_pb2.WithdrawApprovalRequest
+) -> evidence_pb2.WithdrawApprovalResponse:
+    if request.subject_reference:
+        reason = erasure_reason(request)
+        withdrawn = await env.erasure.withdraw_erasure(access, request.subject_reference, reason)
+    else:
+        withdrawn = await env.erasure.withdraw_of_check(
+            access, check_id_of(request.check_id), hold_reference=request.hold_reference
+        )
+    return evidence_pb2.WithdrawApprovalResponse(
+        approval=None if withdrawn is None else approval_to_wire(withdrawn)
+    )
+
+
 async def _list_audit_events(
     env: EvidenceEnvironment, access: Access, request: audit_pb2.ListAuditEventsRequest
 ) -> audit_pb2.ListAuditEventsResponse:
@@ -190,6 +205,7 @@ EVIDENCE_CALLS: Final[Mapping[str, Callable[[EvidenceEnvironment, Access, Any], 
     "PlaceHold": _place_hold,
     "ReleaseHold": _release_hold,
     "EraseSubject": _erase_subject,
+    "WithdrawApproval": _withdraw_approval,
     "ListAuditEvents": _list_audit_events,
     "ExportAuditLog": _export_audit_log,
 }

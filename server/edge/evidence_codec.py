@@ -237,7 +237,9 @@ def residues_to_wire(residues: tuple[Residue, ...]) -> list[evidence_pb2.Residue
     ]
 
 
-def erasure_reason(request: evidence_pb2.EraseSubjectRequest) -> ErasureReason:
+def erasure_reason(
+    request: evidence_pb2.EraseSubjectRequest | evidence_pb2.WithdrawApprovalRequest,
+) -> ErasureReason:
     """Returns why a person is erased.
 
     Raises:

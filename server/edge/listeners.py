@@ -68,6 +68,7 @@ SCOPES: Final[Mapping[str, Scope]] = {
     f"/{EVIDENCE_SERVICE}/ReleaseHold": Scope.HOLD_EVIDENCE,
     f"/{EVIDENCE_SERVICE}/DeleteEvidence": Scope.DELETE_EVIDENCE,
     f"/{EVIDENCE_SERVICE}/EraseSubject": Scope.ERASE_SUBJECTS,
+    f"/{EVIDENCE_SERVICE}/WithdrawApproval": Scope.HOLD_EVIDENCE,
     f"/{EVIDENCE_SERVICE}/ListAuditEvents": Scope.READ_AUDIT,
     f"/{EVIDENCE_SERVICE}/ExportAuditLog": Scope.READ_AUDIT,
     f"/{REVIEW_SERVICE}/ListReviews": Scope.READ_REVIEWS,

@@ -66,6 +66,8 @@ UNATTESTED: Final = (
     "The device is not attested: only the frames and its own claims indicate that its camera took the frames."
 )
 """The explanation that follows those of LIVE if no attestation vouches for the device."""
+_EARLIER_DOUBT: Final = "An earlier attempt left this doubt, which no challenge resolved: {}"
+_MOST_EXPLANATIONS: Final = 16
 _SEVERITIES = {
     Severity.HARD: service_pb2.PortraitRequirement.SEVERITY_HARD,
     Severity.ADVISORY: service_pb2.PortraitRequirement.SEVERITY_ADVISORY,
@@ -203,6 +205,9 @@ def _liveness(outcome: CheckOutcome, liveness: LivenessResult) -> result_pb2.Liv
     message = liveness_to_wire(liveness)
     if liveness.verdict is Verdict.LIVE and not outcome.device.assurance.attested:
         message.explanations.append(UNATTESTED)
+    if liveness.verdict is not Verdict.LIVE:
+        message.explanations.extend(_EARLIER_DOUBT.format(VERDICTS[doubt]) for doubt in outcome.doubts)
+        del message.explanations[_MOST_EXPLANATIONS:]
     message.requested_mode = mode_to_wire(outcome.requested_mode)
     message.verified_bits = outcome.verified_bits
     message.required_bits = outcome.required_bits

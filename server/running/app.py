@@ -299,6 +299,7 @@ class FacegateServer:
                 keys=key_folder,
                 server_keys=server_keys,
                 revocation=revocation,
+                issuers=listeners.issuers,
                 metrics=self._metrics,
                 now=self._clock.now,
                 seconds=self._tuning.sweep_seconds,

@@ -1,11 +1,12 @@
 """Background work of a server: deadlines, retention, the cleanup after a crash, and files that change."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
 
+from server.access.signing_keys import Issuer
 from server.checks.completion import CheckCompletion
 from server.checks.expiry import HOUSEKEEPER, CheckExpiry
 from server.device.revocation import RevocationFile
@@ -168,7 +169,8 @@ class Housekeeper:
 class FileWatch:
     """Reads changed files in a separate task, so that a removed key is refused even while storage is slow.
 
-    If a file cannot be used, the previous content stays in force, and logs and metrics report it.
+    It asks the issuers, too, so that one that is away is known before a person cannot log in. If a file
+    cannot be used, the previous content stays in force, and logs and metrics report it.
     """
 
     def __init__(
@@ -179,6 +181,7 @@ class FileWatch:
         keys: KeyFolder,
         server_keys: ServerKeyList,
         revocation: RevocationFile,
+        issuers: Sequence[Issuer],
         metrics: Metrics,
         now: Callable[[], datetime],
         seconds: float,
@@ -189,6 +192,7 @@ class FileWatch:
             callers: The callers, with the file of API keys.
             tls: The certificates of the listeners, by the name of the listener.
             revocation: Google's list of revoked attestation certificates.
+            issuers: The OIDC issuers of access tokens and of the console's log-in.
             seconds: Time between two rounds.
         """
         self._callers = callers
@@ -196,6 +200,7 @@ class FileWatch:
         self._keys = keys
         self._server_keys = server_keys
         self._revocation = revocation
+        self._issuers = issuers
         self._metrics = metrics
         self._now = now
         self._seconds = seconds
@@ -214,7 +219,13 @@ class FileWatch:
     async def _run(self) -> None:
         while True:
             await asyncio.to_thread(self.refresh)
+            await self._ask_issuers()
             await asyncio.sleep(self._seconds)
+
+    async def _ask_issuers(self) -> None:
+        for issuer in self._issuers:
+            await issuer.refresh(None)
+        self._metrics.files.issuers_asked(away=any(issuer.away for issuer in self._issuers))
 
     def refresh(self) -> None:
         """Reads every file that changed. Blocks for a moment."""
@@ -236,7 +247,6 @@ class FileWatch:
         self._metrics.files.api_keys_read(
             usable=usable, seconds_to_expiry=self._callers.seconds_to_next_expiry
         )
-        self._metrics.files.issuer_asked(away=self._callers.issuer_away)
 
     def _read_tls(self) -> None:
         now = self._now()

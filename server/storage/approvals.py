@@ -11,7 +11,7 @@ from server.storage.engine import insert_unless_there
 from server.storage.records import values_of
 from server.storage.tables import pending_approvals
 
-__all__ = ["ApprovalRequest", "PendingApproval", "expire_approvals", "second_person", "use_up"]
+__all__ = ["ApprovalRequest", "PendingApproval", "expire_approvals", "second_person", "use_up", "withdraw"]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -90,6 +90,18 @@ def use_up(connection: Connection, request: ApprovalRequest, *, now: datetime) -
     connection.execute(delete(pending_approvals).where(_is(request), pending_approvals.c.request_time <= now))
 
 
+def withdraw(connection: Connection, request: ApprovalRequest, *, now: datetime) -> PendingApproval | None:
+    """Deletes a request that waits, whoever made it, and logs that; returns it, ``None`` if there is none."""
+    own = _is(request)
+    waiting = _locked(connection, own)
+    if waiting is None or waiting.expire_time <= now:
+        return None
+    connection.execute(delete(pending_approvals).where(own))
+    withdrawn = _event(request, AuditAction.APPROVAL_WITHDRAWN, requested_by=waiting.requested_by)
+    append(connection, withdrawn, now=now)
+    return waiting
+
+
 def expire_approvals(connection: Connection, now: datetime) -> int:
     """Deletes requests whose time for confirmation has passed; returns their number."""
     return connection.execute(
@@ -120,5 +132,5 @@ def _event(request: ApprovalRequest, action: AuditAction, *, requested_by: str) 
         check_id=event.check_id,
         subject=event.subject,
         purpose=event.purpose,
-        detail={"of": event.action.value, "requested_by": requested_by},
+        detail={**event.detail, "of": event.action.value, "requested_by": requested_by},
     )

@@ -9,7 +9,14 @@ from sqlalchemy import Connection, case, delete, exists, func, or_, select, upda
 
 from server.audit import AuditEvent
 from server.domain.terms import CLOSED_WITH_RESULT, CheckState
-from server.storage.approvals import ApprovalRequest, PendingApproval, expire_approvals, second_person, use_up
+from server.storage.approvals import (
+    ApprovalRequest,
+    PendingApproval,
+    expire_approvals,
+    second_person,
+    use_up,
+    withdraw,
+)
 from server.storage.audit import append, erase_subject_key, has_subject_key
 from server.storage.check_rows import (
     CHECKS,
@@ -229,6 +236,13 @@ class RetentionRepository(Repository):
     ) -> PendingApproval | None:
         """Returns the request that waits for a second person; ``None`` if this call may confirm it."""
         return second_person(connection, approval, now=now, consume=False)
+
+    @writes
+    def withdraw(
+        self, connection: Connection, approval: ApprovalRequest, now: datetime
+    ) -> PendingApproval | None:
+        """Withdraws a request that waits for a second person; returns it, ``None`` if there is none."""
+        return withdraw(connection, approval, now=now)
 
     @reads
     def knows_subject(

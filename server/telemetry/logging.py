@@ -69,11 +69,11 @@ _MOST_CHARACTERS: Final = 500
 _CHUNK_BYTES: Final = 65_536
 _GRPC_LINE: Final = re.compile(r"([IWEF])[0-9]{4} [0-9:.]+ +[0-9]+ ([\w.-]+:[0-9]+)\] (.*)")
 _HANDSHAKE: Final = re.compile(
-    r"Handshake failed with error \w+: (?:error:[0-9a-f]+:.*?:)?([A-Z0-9_]{4,64})\b"
+    r"Handshake failed with error \w+: (?:error:[0-9a-f]+:.*?:)?([A-Z0-9_]{4,64})\b(?:: ([a-z ]+))?"
 )
 _CERTIFICATES: Final = {
     "PEER_DID_NOT_RETURN_A_CERTIFICATE": "the caller shows no certificate, and client_ca demands one",
-    "CERTIFICATE_VERIFY_FAILED": "the certificate is not of a trusted authority, or is not valid now",
+    "CERTIFICATE_VERIFY_FAILED": "the certificate cannot be verified: {}",
 }
 """Failures that an operator can mend; port scanners and callers without TLS cause the others."""
 
@@ -289,7 +289,7 @@ def log_native_line(line: str) -> None:
         if why is None:
             _log.info("tls_handshake_failed", reason="OTHER", why=failed[1])
         else:
-            _log.warning("tls_handshake_failed", reason=failed[1], why=why)
+            _log.warning("tls_handshake_failed", reason=failed[1], why=why.format(failed[2] or "unknown"))
         return
     write = {"I": _log.info, "W": _log.warning}.get(severity, _log.error)
     write("native_output", text=text, place=place)

@@ -393,7 +393,8 @@ class FileMetrics:
         self._api_key_expiry.set(float("nan"))
         self._issuer_away = Gauge(
             "facegate_oidc_issuer_away",
-            "1 while the OIDC issuer does not give its keys, and the last ones are used for up to 24 hours.",
+            "1 while an OIDC issuer, of access tokens or of the console's log-in, does not give its keys. "
+            "The last ones are used for up to 24 hours.",
             registry=registry,
         )
         self._keys_unusable = Gauge(
@@ -490,8 +491,8 @@ class FileMetrics:
         self._api_keys_unusable.set(0 if usable else 1)
         self._api_key_expiry.set(float("nan") if seconds_to_expiry is None else seconds_to_expiry)
 
-    def issuer_asked(self, *, away: bool) -> None:
-        """Sets whether the OIDC issuer did not answer when it was last asked."""
+    def issuers_asked(self, *, away: bool) -> None:
+        """Sets whether an OIDC issuer did not answer when it was last asked."""
         self._issuer_away.set(1 if away else 0)
 
 

@@ -9,7 +9,7 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from attempt import ChallengeStepOutcome
 from device_integrity import Assurance, DeviceCheck
 from device_integrity.policy import Sign
-from liveness import LivenessResult, Signal, Verdict
+from liveness import LivenessResult, Signal, Verdict, VerdictReason
 from matcher import MatchResult
 from server.domain.terms import AttemptOutcome, EndedBy, FailureReason, Mode, Plan
 from server.domain.tries import EarlierAttacks
@@ -171,6 +171,7 @@ class CheckOutcome:
         policy_sha256: SHA-256 of the policy file's bytes.
         policy_oid: Object identifier of the frozen policy; empty without one.
         pack: The model pack that judged.
+        doubts: What attempts before the deciding one left in doubt, and it did not find itself.
     """
 
     check_id: UUID
@@ -201,6 +202,7 @@ class CheckOutcome:
     server_version: str
     sandbox: bool
     policy_oid: str = ""
+    doubts: tuple[VerdictReason, ...] = ()
 
     @property
     def history(self) -> tuple[Signal, ...]:

@@ -214,6 +214,29 @@ async def test_what_a_hold_keeps_of_a_person_is_named(shell: Shell) -> None:
     assert (second.exit_code, "Erased 1 check, and" in second.stdout) == (0, True)
 
 
+async def test_a_request_for_a_second_person_is_withdrawn(tmp_path: Path) -> None:
+    two: dict[str, object] = {"two_people": ["delete", "erase", "release_hold"]}
+    async with open_office(tmp_path / "office", compliance=two) as office:
+        shell, check_id = Shell(office, tmp_path), await office.check("shell-5")
+        await shell.run("hold", check_id, "--reference", "case-1", "--reason", "court order")
+        person = ("--subject", "shell-5", "--reason", "consent-withdrawn")
+        release = (check_id, "--reference", "case-1", "--reason", "p", "--release")
+        for asked, withdrawn in (
+            (
+                ("hold", check_id, "--reference", "case-1", "--reason", "p", "--release"),
+                (check_id, "--hold", "case-1"),
+            ),
+            (("erase", *person, "--purpose", "p", "--yes"), person),
+        ):
+            assert (await shell.run(*asked)).exit_code == 3
+            said = await shell.run("withdraw", *withdrawn, "--purpose", "a mistake", by="bert")
+            assert (said.exit_code, said.stdout) == (0, "The request of anna is withdrawn.\n")
+            again = await shell.run("withdraw", *withdrawn, "--purpose", "a mistake", by="bert")
+            assert (again.exit_code, "No such request waits" in again.stdout) == (1, True)
+        both = await shell.run("withdraw", check_id, *person, "--purpose", "p")
+        assert both.exit_code == 2
+
+
 async def test_a_check_is_reviewed_and_the_review_verified_with_its_result(
     shell: Shell, tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from functools import partial
 from uuid import UUID, uuid4
 
 import pytest
@@ -169,13 +170,20 @@ _NOT_FINAL = frozenset(ReviewOutcome) - {ReviewOutcome.ESCALATE}
 @given(st.uuids(), st.floats(0, 100), st.floats(0, 100))
 def test_a_larger_sample_contains_the_smaller(check_id: UUID, one: float, other: float) -> None:
     small, large = sorted((one, other))
-    assert in_sample(check_id, large) or not in_sample(check_id, small)
-    assert in_sample(check_id, 100)
-    assert not in_sample(check_id, 0)
+    drawn = partial(in_sample, check_id, tenant_key=b"key")
+    assert drawn(large) or not drawn(small)
+    assert drawn(100)
+    assert not drawn(0)
 
 
-def test_the_sample_is_the_same_everywhere_and_as_large_as_stated() -> None:
+def _drawn(key: bytes) -> set[int]:
+    return {number for number in range(20_000) if in_sample(UUID(int=number), 5.0, tenant_key=key)}
+
+
+def test_the_sample_is_as_large_as_stated_and_only_the_key_tells_it() -> None:
     # Fixed, so that an auditor's program draws the same checks.
-    assert in_sample(UUID(int=1), 50.0)
-    drawn = sum(in_sample(UUID(int=number), 5.0) for number in range(20_000))
-    assert 900 < drawn < 1100
+    assert in_sample(UUID(int=1), 50.0, tenant_key=b"key")
+    one, other = _drawn(b"one key"), _drawn(b"another key")
+    assert one == _drawn(b"one key")
+    assert 900 < len(one) < 1100
+    assert len(one & other) < 100

@@ -28,6 +28,7 @@ from tests.server.policy_files import write_policy
 from vision.face import BgrImage
 
 SDK = Path(__file__).resolve().parents[2] / "web" / "sdk"
+FIREFOX = Path(os.environ.get("FIREFOX", "/usr/bin/firefox-esr"))
 _JOB_SECONDS = 300
 _LONG_SIDE = 720
 _LONGEST_SECONDS = 20
@@ -44,6 +45,14 @@ def _browser() -> None:
         pytest.skip("Chromium is not installed (CHROMIUM)")
     if not (SDK / "node_modules").is_dir() or not (SDK / "dist" / "element.js").is_file():
         pytest.skip("web/sdk is not built: run 'make web'")
+
+
+@pytest.fixture(scope="module", params=[False, True], ids=["chromium", "firefox"])
+def firefox(request: pytest.FixtureRequest) -> bool:
+    """Whether Firefox is driven in place of Chromium."""
+    if request.param and not FIREFOX.exists():
+        pytest.skip("Firefox is not installed (FIREFOX)")
+    return bool(request.param)
 
 
 @pytest.fixture(scope="session")

@@ -1,7 +1,7 @@
-"""The console in Chromium, before a real server with decided checks."""
+"""The console in Chromium and in Firefox, before a real server with decided checks."""
 
 import json
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from datetime import UTC, datetime, timedelta
 from functools import partial
 from hashlib import sha256
@@ -31,12 +31,13 @@ from tests.web.conftest import run_script
 
 pytestmark = pytest.mark.slow
 
+Walk = Callable[..., Awaitable[dict[str, Any]]]
 _EXPECTED = "the server responded with a status of"
 """Chromium reports each refused request in its log: those of the log-in and of the step-up are expected."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Office]:
+async def office(firefox: bool, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Office]:
     """A server with a console, to which people log in with API keys."""
     folder = tmp_path_factory.mktemp("office")
     async with open_office(folder, console={}, compliance={"two_people": ["release_hold"]}) as office:
@@ -49,10 +50,16 @@ async def scanned(office: Office) -> str:
     return await office.check("anna-1", scanned=True)
 
 
-async def walk(office: Office, name: str, at: str = "", **job: Any) -> dict[str, Any]:
+@pytest.fixture(scope="module")
+def walk(office: Office, firefox: bool) -> Walk:
     """Walks through the console as anna, from an address; returns what the script prints."""
+    return partial(walked, office, firefox)
+
+
+async def walked(office: Office, firefox: bool, name: str, at: str = "", **job: Any) -> dict[str, Any]:
+    """See ``walk``."""
     address = f"{office.live.server.console_address}/{at}"
-    job = {"walk": name, "address": address, "key": office.keys["anna"]} | job
+    job = {"walk": name, "address": address, "key": office.keys["anna"], "firefox": firefox} | job
     answer = await run_script("console", job)
     assert answer.get("error") is None
     assert answer["violations"] == []
@@ -83,11 +90,10 @@ def verify_saved(path: str, office: Office) -> None:
     verify_archive(Path(path).read_bytes(), office.jwks)
 
 
-async def test_a_complaint_is_answered(office: Office, scanned: str, tmp_path: Path) -> None:
+async def test_a_complaint_is_answered(walk: Walk, office: Office, scanned: str, tmp_path: Path) -> None:
     held, _ = await office.check("bert-2"), await office.check("bert-2")
     await office.of("anna").place_hold(held, reference="case-16", reason="court order")
     answer = await walk(
-        office,
         "complaint",
         subject="anna-1",
         other="bert-2",
@@ -130,14 +136,13 @@ async def test_a_complaint_is_answered(office: Office, scanned: str, tmp_path: P
     assert "It is whole:" in answer["whole"]
 
 
-async def test_an_old_log_in_is_repeated_before_an_export(office: Office, tmp_path: Path) -> None:
+async def test_an_old_log_in_is_repeated_before_an_export(walk: Walk, office: Office, tmp_path: Path) -> None:
     check = await office.check("clara-3")
     async with browsing(office.live.server.console_address) as browser:
         await browser.log_in(api_key=office.keys["anna"])
     office.live.clock.ahead = timedelta(minutes=11)
     try:
         answer = await walk(
-            office,
             "stepUp",
             f"#/checks/{check}",
             context={"storageState": {"cookies": [session_cookie(browser)], "origins": []}},
@@ -150,22 +155,24 @@ async def test_an_old_log_in_is_repeated_before_an_export(office: Office, tmp_pa
     verify_saved(answer["archive"], office)
 
 
-async def test_a_second_person_confirms_what_waits(office: Office) -> None:
+async def test_a_second_person_withdraws_or_confirms_what_waits(walk: Walk, office: Office) -> None:
     check = await office.check("emil-5")
     await office.of("clara").place_hold(check, reference="case-17", reason="complaint")
-    asked = await walk(office, "request", f"#/checks/{check}", login=True)
+    asked = await walk("request", f"#/checks/{check}", login=True)
     assert asked["said"].startswith("Nothing was done yet. anna requested it;")
     (waiting,) = asked["waiting"]
     assert "case 17 closed" in waiting
     assert "Your own request" in waiting
-    confirmed = await walk(office, "confirm", login=True, page="Holds and approvals", key=office.keys["bert"])
+    await walk("withdraw", login=True, page="Holds and approvals", key=office.keys["bert"])
+    await office.of("anna").release_hold(check, reference="case-17", purpose="case 17 closed")
+    confirmed = await walk("confirm", login=True, page="Holds and approvals", key=office.keys["bert"])
     assert confirmed["purpose"] == "case 17 closed"
 
 
-async def test_another_tab_shows_nothing_of_a_person_who_left(office: Office) -> None:
+async def test_another_tab_shows_nothing_of_a_person_who_left(walk: Walk, office: Office) -> None:
     subject = "x" * 256
     check = await office.check(subject)
-    answer = await walk(office, "tabs", f"#/checks/{check}", login=True, others=office.keys["rita"])
+    answer = await walk("tabs", f"#/checks/{check}", login=True, others=office.keys["rita"])
     assert answer["subject"] == subject
     assert answer["leftBehind"] == 0
     assert answer["names"] == ["rita"]
@@ -195,10 +202,12 @@ async def send_to_review(office: Office, checks: Sequence[str]) -> None:
     await database.close()
 
 
-async def test_a_reviewer_decides_ten_checks_with_the_keyboard(office: Office, scanned: str) -> None:
+async def test_a_reviewer_decides_ten_checks_with_the_keyboard(
+    walk: Walk, office: Office, scanned: str
+) -> None:
     checks = [scanned, *[await office.check("fritz-6") for _ in range(9)]]
     await send_to_review(office, checks)
-    answer = await walk(office, "review", "#/review", login=True, key=office.keys["rita"])
+    answer = await walk("review", "#/review", login=True, key=office.keys["rita"])
     assert answer["waiting"] == 10
     assert answer["readUnasked"] == 0
     assert answer["unseen"].startswith("Open the images first")
@@ -218,15 +227,16 @@ async def test_a_reviewer_decides_ten_checks_with_the_keyboard(office: Office, s
     ]
 
 
-async def test_an_idle_person_is_warned_and_logged_out(office: Office) -> None:
+async def test_an_idle_person_is_warned_and_logged_out(walk: Walk, office: Office) -> None:
     await office.check("dora-4")
-    answer = await walk(office, "idle", login=True, clock=True, idleSeconds=900)
+    answer = await walk("idle", login=True, clock=True, idleSeconds=900)
     assert answer["stayed"] == 200
+    assert answer["others"] == 1
     assert answer["said"].startswith("You were logged out because the session was not used")
     assert answer["ended"].startswith("Your session has ended.")
 
 
-async def test_a_person_logs_in_at_the_issuer_and_comes_back(tmp_path: Path) -> None:
+async def test_a_person_logs_in_at_the_issuer_and_comes_back(firefox: bool, tmp_path: Path) -> None:
     with held_port() as port, running_provider(f"http://localhost:{port}") as provider:
         secret = tmp_path / "client-secret"
         secret.write_text("secret of the console: 100% +\n")
@@ -243,7 +253,8 @@ async def test_a_person_logs_in_at_the_issuer_and_comes_back(tmp_path: Path) -> 
         listeners = {"device": free, "service": free, "admin": free, "console": {"port": port, "oidc": oidc}}
         async with serving(settings_for(tmp_path, listeners=listeners)):
             # The address that the issuer knows.
-            job = {"address": f"http://localhost:{port}/", "walk": "issuer", "downloads": str(tmp_path)}
+            address = f"http://localhost:{port}/"
+            job = {"address": address, "walk": "issuer", "downloads": str(tmp_path), "firefox": firefox}
             answer = await run_script("console", job)
     assert answer.get("error") is None
     assert answer["violations"] == []
@@ -253,7 +264,7 @@ async def test_a_person_logs_in_at_the_issuer_and_comes_back(tmp_path: Path) -> 
     assert answer["left"].startswith("/realms/bank/")
 
 
-async def test_a_one_time_link_leaves_the_address_at_once(tmp_path: Path) -> None:
+async def test_a_one_time_link_leaves_the_address_at_once(firefox: bool, tmp_path: Path) -> None:
     links: list[str] = []
     free = {"port": 0}
     settings = settings_for(
@@ -264,7 +275,7 @@ async def test_a_one_time_link_leaves_the_address_at_once(tmp_path: Path) -> Non
     )
     await server.start()
     try:
-        answer = await run_script("console", {"address": links[0], "walk": "link"})
+        answer = await run_script("console", {"address": links[0], "walk": "link", "firefox": firefox})
     finally:
         await server.stop()
     assert answer.get("error") is None

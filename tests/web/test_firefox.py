@@ -1,8 +1,6 @@
 """The element in Firefox, with the camera that Firefox draws, keeps the rules of ``facegate conformance``."""
 
-import os
 from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -13,14 +11,11 @@ from cli.conformance.endpoint import Addresses
 from cli.conformance.opening import Ticket
 from server.edge.listeners import SCAN_METHOD
 from tests.cli.conformance.playing import played
-from tests.web.conftest import run_script, to_ticket
+from tests.web.conftest import FIREFOX, run_script, to_ticket
 
 pytestmark = [
     pytest.mark.slow,
-    pytest.mark.skipif(
-        not Path(os.environ.get("FIREFOX", "/usr/bin/firefox-esr")).exists(),
-        reason="Firefox is not installed (FIREFOX)",
-    ),
+    pytest.mark.skipif(not FIREFOX.exists(), reason="Firefox is not installed (FIREFOX)"),
 ]
 
 

@@ -1011,6 +1011,70 @@ class Approval(_message.Message):
 Global___Approval: _TypeAlias = Approval  # noqa: Y015
 
 @_typing.final
+class WithdrawApprovalRequest(_message.Message):
+    """Withdraws a request: with `subject_reference` that of EraseSubject, with `hold_reference` that of ReleaseHold,
+    otherwise that of DeleteEvidence.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECK_ID_FIELD_NUMBER: _builtins.int
+    HOLD_REFERENCE_FIELD_NUMBER: _builtins.int
+    SUBJECT_REFERENCE_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    PURPOSE_FIELD_NUMBER: _builtins.int
+    check_id: _builtins.str
+    """The check; empty for EraseSubject."""
+    hold_reference: _builtins.str
+    """The reference of the hold whose release was requested."""
+    subject_reference: _builtins.str
+    """The person whose erasure was requested."""
+    reason: Global___ErasureReason.ValueType
+    """The reason of that erasure."""
+    purpose: _builtins.str
+    """Why it is withdrawn, 1 to 256 bytes, no personal data; goes to the audit log."""
+    def __init__(
+        self,
+        *,
+        check_id: _builtins.str = ...,
+        hold_reference: _builtins.str = ...,
+        subject_reference: _builtins.str = ...,
+        reason: Global___ErasureReason.ValueType = ...,
+        purpose: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_id", b"check_id", "hold_reference", b"hold_reference", "purpose", b"purpose", "reason", b"reason", "subject_reference", b"subject_reference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawApprovalRequest: _TypeAlias = WithdrawApprovalRequest  # noqa: Y015
+
+@_typing.final
+class WithdrawApprovalResponse(_message.Message):
+    """The request does not wait any more."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    APPROVAL_FIELD_NUMBER: _builtins.int
+    @_builtins.property
+    def approval(self) -> Global___Approval:
+        """The request as it waited; absent if none did."""
+
+    def __init__(
+        self,
+        *,
+        approval: Global___Approval | None = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["approval", b"approval"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___WithdrawApprovalResponse: _TypeAlias = WithdrawApprovalResponse  # noqa: Y015
+
+@_typing.final
 class Residue(_message.Message):
     """Something that may still contain erased data."""
 

@@ -81,6 +81,11 @@ class EvidenceServiceStub:
                 request_serializer=facegate_dot_v1_dot_evidence__service__pb2.EraseSubjectRequest.SerializeToString,
                 response_deserializer=facegate_dot_v1_dot_evidence__service__pb2.EraseSubjectResponse.FromString,
                 _registered_method=True)
+        self.WithdrawApproval = channel.unary_unary(
+                '/facegate.v1.EvidenceService/WithdrawApproval',
+                request_serializer=facegate_dot_v1_dot_evidence__service__pb2.WithdrawApprovalRequest.SerializeToString,
+                response_deserializer=facegate_dot_v1_dot_evidence__service__pb2.WithdrawApprovalResponse.FromString,
+                _registered_method=True)
         self.ExportSubject = channel.unary_stream(
                 '/facegate.v1.EvidenceService/ExportSubject',
                 request_serializer=facegate_dot_v1_dot_evidence__service__pb2.ExportSubjectRequest.SerializeToString,
@@ -182,6 +187,15 @@ class EvidenceServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def WithdrawApproval(self, request, context):
+        """Withdraws a request that waits for a second person, one's own or another's, so that nobody can confirm it.
+        Scope evidence.hold, as a hold stops the same actions; a purpose is required. Without such a request the
+        call is no error. Recommended client deadline: 5 seconds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
     def ExportSubject(self, request, context):
         """Returns all that is kept of a person as one archive (ZIP), in parts: for each decided check the archive
         of ExportEvidence, and a list of the data about devices (GDPR Article 15). Scope evidence.export; a
@@ -254,6 +268,11 @@ def add_EvidenceServiceServicer_to_server(servicer, server):
                     servicer.EraseSubject,
                     request_deserializer=facegate_dot_v1_dot_evidence__service__pb2.EraseSubjectRequest.FromString,
                     response_serializer=facegate_dot_v1_dot_evidence__service__pb2.EraseSubjectResponse.SerializeToString,
+            ),
+            'WithdrawApproval': grpc.unary_unary_rpc_method_handler(
+                    servicer.WithdrawApproval,
+                    request_deserializer=facegate_dot_v1_dot_evidence__service__pb2.WithdrawApprovalRequest.FromString,
+                    response_serializer=facegate_dot_v1_dot_evidence__service__pb2.WithdrawApprovalResponse.SerializeToString,
             ),
             'ExportSubject': grpc.unary_stream_rpc_method_handler(
                     servicer.ExportSubject,
@@ -515,6 +534,33 @@ class EvidenceService:
             '/facegate.v1.EvidenceService/EraseSubject',
             facegate_dot_v1_dot_evidence__service__pb2.EraseSubjectRequest.SerializeToString,
             facegate_dot_v1_dot_evidence__service__pb2.EraseSubjectResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def WithdrawApproval(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/facegate.v1.EvidenceService/WithdrawApproval',
+            facegate_dot_v1_dot_evidence__service__pb2.WithdrawApprovalRequest.SerializeToString,
+            facegate_dot_v1_dot_evidence__service__pb2.WithdrawApprovalResponse.FromString,
             options,
             channel_credentials,
             insecure,

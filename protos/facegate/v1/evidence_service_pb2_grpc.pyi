@@ -86,6 +86,11 @@ class EvidenceServiceStub:
     call again. If the settings demand two people, the first call only records the request. Recommended
     client deadline: 60 seconds.
     """
+    WithdrawApproval: _grpc.UnaryUnaryMultiCallable[_evidence_service_pb2.WithdrawApprovalRequest, _evidence_service_pb2.WithdrawApprovalResponse]
+    """Withdraws a request that waits for a second person, one's own or another's, so that nobody can confirm it.
+    Scope evidence.hold, as a hold stops the same actions; a purpose is required. Without such a request the
+    call is no error. Recommended client deadline: 5 seconds.
+    """
     ExportSubject: _grpc.UnaryStreamMultiCallable[_evidence_service_pb2.ExportSubjectRequest, _evidence_service_pb2.ExportSubjectResponse]
     """Returns all that is kept of a person as one archive (ZIP), in parts: for each decided check the archive
     of ExportEvidence, and a list of the data about devices (GDPR Article 15). Scope evidence.export; a
@@ -148,6 +153,11 @@ class EvidenceServiceAsyncStub(EvidenceServiceStub):
     the answer names them. Scope evidence.erase; a purpose is required. Idempotent: if a call fails half-way,
     call again. If the settings demand two people, the first call only records the request. Recommended
     client deadline: 60 seconds.
+    """
+    WithdrawApproval: _aio.UnaryUnaryMultiCallable[_evidence_service_pb2.WithdrawApprovalRequest, _evidence_service_pb2.WithdrawApprovalResponse]  # type: ignore[assignment]
+    """Withdraws a request that waits for a second person, one's own or another's, so that nobody can confirm it.
+    Scope evidence.hold, as a hold stops the same actions; a purpose is required. Without such a request the
+    call is no error. Recommended client deadline: 5 seconds.
     """
     ExportSubject: _aio.UnaryStreamMultiCallable[_evidence_service_pb2.ExportSubjectRequest, _evidence_service_pb2.ExportSubjectResponse]  # type: ignore[assignment]
     """Returns all that is kept of a person as one archive (ZIP), in parts: for each decided check the archive
@@ -262,6 +272,17 @@ class EvidenceServiceServicer(metaclass=_abc_1.ABCMeta):
         the answer names them. Scope evidence.erase; a purpose is required. Idempotent: if a call fails half-way,
         call again. If the settings demand two people, the first call only records the request. Recommended
         client deadline: 60 seconds.
+        """
+
+    @_abc_1.abstractmethod
+    def WithdrawApproval(
+        self,
+        request: _evidence_service_pb2.WithdrawApprovalRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_evidence_service_pb2.WithdrawApprovalResponse, _abc.Awaitable[_evidence_service_pb2.WithdrawApprovalResponse]]:
+        """Withdraws a request that waits for a second person, one's own or another's, so that nobody can confirm it.
+        Scope evidence.hold, as a hold stops the same actions; a purpose is required. Without such a request the
+        call is no error. Recommended client deadline: 5 seconds.
         """
 
     @_abc_1.abstractmethod

@@ -83,7 +83,9 @@ class _FailureReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Failure
     FAILURE_REASON_ABANDONED: _FailureReason.ValueType  # 9
     """The device left before an attempt was finished, and did not return in time."""
     FAILURE_REASON_INTERRUPTED: _FailureReason.ValueType  # 10
-    """The server stopped during the last attempt. Only with CHECK_STATUS_NOT_DECIDED."""
+    """The server stopped during the last attempt, or could not reach the database for too long. Only with
+    CHECK_STATUS_NOT_DECIDED.
+    """
     FAILURE_REASON_CONDITIONS: _FailureReason.ValueType  # 11
     """Conditions (light, distance, movement, network) did not allow a decision in any attempt."""
     FAILURE_REASON_MODE_NOT_MET: _FailureReason.ValueType  # 12
@@ -125,7 +127,9 @@ FAILURE_REASON_EXPIRED: FailureReason.ValueType  # 8
 FAILURE_REASON_ABANDONED: FailureReason.ValueType  # 9
 """The device left before an attempt was finished, and did not return in time."""
 FAILURE_REASON_INTERRUPTED: FailureReason.ValueType  # 10
-"""The server stopped during the last attempt. Only with CHECK_STATUS_NOT_DECIDED."""
+"""The server stopped during the last attempt, or could not reach the database for too long. Only with
+CHECK_STATUS_NOT_DECIDED.
+"""
 FAILURE_REASON_CONDITIONS: FailureReason.ValueType  # 11
 """Conditions (light, distance, movement, network) did not allow a decision in any attempt."""
 FAILURE_REASON_MODE_NOT_MET: FailureReason.ValueType  # 12
@@ -396,7 +400,9 @@ class LivenessResult(_message.Message):
 
     @_builtins.property
     def explanations(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
-        """The reasons for the verdict in plain words, and for LIVE whether nobody attested the device; at most 16."""
+        """The reasons for the verdict in plain words; for LIVE also whether nobody attested the device, for the other
+        verdicts what earlier attempts left in doubt. At most 16.
+        """
 
     @_builtins.property
     def challenge_steps(self) -> _containers.RepeatedCompositeFieldContainer[Global___ChallengeStep]:

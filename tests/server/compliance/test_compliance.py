@@ -16,7 +16,7 @@ from uuid import UUID, uuid4
 import obstore
 import pytest
 import pytest_asyncio
-from facegate.v1 import audit_pb2, result_pb2
+from facegate.v1 import audit_pb2, result_pb2, review_pb2
 from facegate.v1 import evidence_service_pb2 as evidence_pb2
 from hypothesis import given
 from hypothesis import strategies as st
@@ -429,6 +429,63 @@ async def test_two_people_erase_if_the_settings_demand_it(tmp_path: Path) -> Non
         # There is nothing left that two people would have to agree on.
         third = await anna.erase_subject("two-1", **erase)  # type: ignore[arg-type]  # its fields
         assert (third.erased_checks, third.HasField("approval")) == (0, False)
+
+
+async def test_a_request_that_was_withdrawn_waits_for_nobody(tmp_path: Path) -> None:
+    two: dict[str, object] = {"two_people": ["delete", "erase", "release_hold"]}
+    async with open_office(tmp_path, compliance=two) as office:
+        anna, bert = office.of("anna"), office.of("bert")
+        check_id, reason = await office.check("back-1"), evidence_pb2.ERASURE_REASON_OTHER
+        await anna.delete_evidence(check_id, purpose="p")
+        await anna.erase_subject("back-1", reason=reason, purpose="p")
+        await anna.place_hold(check_id, reference="case", reason="court order")
+        await anna.release_hold(check_id, reference="case", purpose="p")
+        # Neither for another hold, nor another reason.
+        other = evidence_pb2.ERASURE_REASON_REQUEST
+        assert not (
+            await bert.withdraw_approval(check_id=check_id, hold_reference="x", purpose="no")
+        ).HasField("approval")
+        assert not (
+            await bert.withdraw_approval(subject_reference="back-1", reason=other, purpose="no")
+        ).HasField("approval")
+        # By a second person, and by the one who asked.
+        for person, request in (
+            (bert, {"check_id": check_id}),
+            (anna, {"check_id": check_id, "hold_reference": "case"}),
+            (bert, {"subject_reference": "back-1", "reason": reason}),
+        ):
+            withdrawn = await person.withdraw_approval(purpose="a mistake", **request)  # type: ignore[arg-type]
+            assert withdrawn.approval.requested_by == "anna"
+            again = await person.withdraw_approval(purpose="a mistake", **request)  # type: ignore[arg-type]
+            assert not again.HasField("approval")
+        assert ("approval.withdrawn", "bert", "a mistake") in await audit_entries(office, check_id)
+        assert (await bert.release_hold(check_id, reference="case", purpose="q")).HasField("approval")
+        assert (await bert.erase_subject("back-1", reason=reason, purpose="q")).HasField("approval")
+        refused = await refused_call(office.of("reader").withdraw_approval(check_id=check_id, purpose="p"))
+        assert refused.refusal.reason == "PERMISSION_DENIED"
+
+
+@pytest.mark.parametrize("mark", ["\u202e", "\u2066", "\u200f", "\u200b", "\x1b"])
+async def test_no_text_of_a_caller_turns_the_writing_around(office: Office, mark: str) -> None:
+    anna, text, check_id = office.of("anna"), f"evil{mark}gnp.exe", await office.check("turned-1")
+    for call in (
+        anna.get_evidence(check_id, purpose=text),
+        anna.place_hold(check_id, reference=text, reason="r"),
+        anna.place_hold(check_id, reference="r", reason=text),
+        anna.release_hold(check_id, reference=text, purpose="p"),
+        anna.release_hold(check_id, reference="r", purpose=text),
+        anna.delete_evidence(check_id, purpose=text),
+        anna.erase_subject("s", reason=evidence_pb2.ERASURE_REASON_OTHER, purpose=text),
+        anna.withdraw_approval(check_id=check_id, hold_reference=text, purpose="p"),
+        anna.withdraw_approval(check_id=check_id, purpose=text),
+        office.reviews_of("rita").decide_review(
+            check_id,
+            outcome=review_pb2.REVIEW_OUTCOME_ALLOW,
+            reason=review_pb2.REVIEW_REASON_OTHER,
+            comment=text,
+        ),
+    ):
+        assert (await refused_call(call)).refusal.reason == "INVALID_FIELD"
 
 
 async def test_erasing_a_person_ends_what_waits_for_a_second_one(tmp_path: Path) -> None:

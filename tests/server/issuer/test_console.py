@@ -4,6 +4,7 @@ from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from datetime import timedelta
+from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
 import aiohttp
@@ -177,3 +178,23 @@ async def test_a_log_in_never_continues_a_session_that_was_there_before(bank: Ba
         assert browser.cookies[COOKIE] != fixed
         async with browsing(bank.origin, **{COOKIE: fixed}) as thief:
             assert (await thief.get("/api/session")).status == 401
+
+
+async def test_an_issuer_that_is_away_is_reported_before_anybody_logs_in(tmp_path: Path) -> None:
+    with held_port() as port, held_port() as nobody:
+        grant = {"claim": "groups", "value": "compliance", "tenant": "bank", "roles": ["compliance_admin"]}
+        oidc = {"issuer": f"http://127.0.0.1:{nobody}", "client_id": "console", "grants": [grant]}
+        free = {"port": 0}
+        listeners = {"device": free, "service": free, "admin": free, "console": {"port": port, "oidc": oidc}}
+        async with serving(settings_for(tmp_path, listeners=listeners)) as live:
+            admin = f"http://127.0.0.1:{live.server.admin_port}"
+            async with aiohttp.ClientSession() as session, browsing(f"http://localhost:{port}") as browser:
+
+                async def reported() -> bool:
+                    async with session.get(f"{admin}/metrics") as answer:
+                        return "facegate_oidc_issuer_away 1.0" in (await answer.text()).splitlines()
+
+                await until(reported)
+                async with session.get(f"{admin}/readyz") as ready:
+                    assert ready.status == 200
+                assert (await browser.get("/login/oidc")).status == 503

@@ -172,7 +172,6 @@ class _Read:
     """Represents one of the files that are read again."""
 
     seconds_to_next_expiry = 60.0
-    issuer_away = False
     not_after = NOW + timedelta(days=3)
     max_age = timedelta(days=2)
     signing_since: ClassVar = {"results": NOW - timedelta(days=4), "audit": None}
@@ -209,6 +208,7 @@ class _Scene:
             keys=self.read["keys"],
             server_keys=self.read["server_keys"],
             revocation=self.read["revocation"],
+            issuers=[],
             metrics=Metrics(self.registry),
             now=lambda: NOW,
             seconds=0.001,

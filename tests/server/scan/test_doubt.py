@@ -15,6 +15,7 @@ import pytest
 import pytest_asyncio
 from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
 
+from facegate_protocol.texts import VERDICTS
 from liveness import FusionModel, VerdictReason, load_fusion_model
 from server.domain.terms import AttemptOutcome, CheckState, EndedBy, Plan
 from server.scan.attempt import AttemptClocks, AttemptRun
@@ -90,6 +91,11 @@ async def test_an_attempt_is_reserved_for_the_challenge(scene: LiveServer) -> No
     first, second = await scene.attempts(upload.check_id)
     assert (first.plan, second.plan) == (Plan.EXPRESS, Plan.MOVEMENT)
     assert await _reasons(scene, upload.check_id) == ["CONDITIONS", "LIVENESS_INCONCLUSIVE"]
+    # Who reads the result learns why there was a challenge.
+    *found, doubt = (await scene.finish(upload.check_id)).result.liveness.explanations
+    assert found
+    assert doubt.endswith(f"resolved: {VERDICTS[VerdictReason.NOT_SURE]}")
+    assert VERDICTS[VerdictReason.NOT_SURE] not in found
 
 
 async def test_a_device_without_challenges_is_told_so_and_fails_without_being_called_a_spoof(

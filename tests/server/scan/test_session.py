@@ -312,6 +312,31 @@ async def test_a_check_ends_however_its_short_attempts_break_off(scene: LiveServ
     assert ended.value.refusal.reason == "TOO_MANY_RECONNECTS"
 
 
+async def test_a_check_has_few_attempts_however_a_device_mixes_their_ends(scene: LiveServer) -> None:
+    upload = await scene.upload(policy="standard")
+    device = RawDevice(scene.device, upload)
+    stream = await device.open()
+    shown, at = pictures(count=48), 0
+    # As many too short ones as may be signed, all but one that count, and one that breaks off in each stream.
+    for frames in (7, 7, 7, 9, 9):
+        assert (await stream.run_attempt(shown[at : at + frames])).another_attempt
+        at += frames
+    for _ in range(5):
+        await stream.begin()
+        await stream.send_frames(shown[at : at + 7])
+        await stream.taken(7)
+        await stream.vanish()
+        await scene.reaches(upload.check_id, CheckState.WAITING)
+        stream, at = await device.resume(), 0
+    assert not (await stream.run_attempt(shown[:9])).another_attempt
+    assert await stream.outcome() is None
+    assert len(await scene.attempts(upload.check_id)) == 11
+    with pytest.raises(Ended) as ended:
+        await device.resume()
+    assert ended.value.refusal is not None
+    assert ended.value.refusal.reason == "CHECK_CLOSED"
+
+
 async def test_used_up_attempts_decide(scene: LiveServer) -> None:
     upload = await scene.upload(policy="once")
     stream = await RawDevice(scene.device, upload).open()

@@ -211,7 +211,12 @@ _FAILED = f"{_PREFIX}Handshake failed with error SSL_ERROR_SSL: error:100000c0:S
         ),
         (
             f"{_FAILED}CERTIFICATE_VERIFY_FAILED: unable to get local issuer certificate",
-            {"event": "tls_handshake_failed", "level": "warning", "reason": "CERTIFICATE_VERIFY_FAILED"},
+            {
+                "event": "tls_handshake_failed",
+                "level": "warning",
+                "reason": "CERTIFICATE_VERIFY_FAILED",
+                "why": "the certificate cannot be verified: unable to get local issuer certificate",
+            },
         ),
         (
             f"{_FAILED}WRONG_VERSION_NUMBER: x",

@@ -86,6 +86,7 @@ OUTCOME = CheckOutcome(
     policy_version=1,
     policy_sha256=b"p" * 32,
     policy_oid="1.3.6.1.4.1.32473.1",
+    doubts=(VerdictReason.NOT_SURE,),
     pack=PackIdentity(
         name="embedded",
         version="v",

@@ -33,6 +33,7 @@ export function App({ link }: { link: string }) {
   const enter = useCallback(async (notice = "", use = false): Promise<Session | null> => {
     const session = await readSession(use);
     setActiveAt(Date.now());
+    if (use) announce("used");
     if (session === null) {
       forget();
       setState({ is: "out", notice });
@@ -91,9 +92,14 @@ export function App({ link }: { link: string }) {
       loggedOut: () => leave(t("session.ended")),
       stepUp: () => new Promise((resolve) => setStepUp(() => resolve)),
       changed,
-      active: () => setActiveAt(Date.now()),
+      active: () => {
+        setActiveAt(Date.now());
+        announce("used");
+      },
     });
     const stopListening = onAnnouncement((person) => {
+      setActiveAt(Date.now());
+      if (person === "used") return;
       if (person === null) {
         if (own.current !== null) leave(t("session.elsewhere"));
         return;

@@ -241,6 +241,7 @@ export interface Methods {
   DeleteEvidence: [{ checkId: string; purpose: string }, { eraseTime?: string; approval?: Approval; residues?: Residue[] }];
   PlaceHold: [{ checkId: string; reference: string; reason: string }, { hold?: Hold }];
   ReleaseHold: [{ checkId: string; reference: string; purpose: string }, { approval?: Approval; remainingHolds?: number }];
+  WithdrawApproval: [{ checkId?: string; holdReference?: string; subjectReference?: string; reason?: string; purpose: string }, { approval?: Approval }];
   EraseSubject: [
     { subjectReference: string; reason: string; purpose: string },
     { erasedChecks?: number; heldCheckIds?: string[]; forgottenDeviceRows?: number; approval?: Approval; residues?: Residue[] },

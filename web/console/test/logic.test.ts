@@ -163,6 +163,15 @@ describe("approvals", () => {
     expect(waiting([...events, entry(30, "approval.requested", "closed")])).toHaveLength(2);
   });
 
+  it("end when they are withdrawn, each for its own hold", () => {
+    const about = (sequence: number, action: string, reference: string) => {
+      const event = entry(sequence, action, "");
+      return { ...event, detail: { ...event.detail, reference } };
+    };
+    const asked = [about(1, "approval.requested", "one"), about(2, "approval.requested", "two")];
+    expect(waiting([...asked, about(3, "approval.withdrawn", "one")]).map(({ reference }) => reference)).toEqual(["two"]);
+  });
+
   it("end when the person is erased", () => {
     const asked = { ...entry(3, "approval.requested", "closed", "subject.erased"), checkId: "", pseudonym: "p" };
     const other = { ...asked, sequence: "4", pseudonym: "q" };

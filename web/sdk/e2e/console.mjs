@@ -3,6 +3,7 @@
  * with `address`: of the console; `key`: an API key; `walk`: the name of a walk below, with what it needs; `downloads`: a
  * folder for what is saved; `pictures`: a folder for screenshots.
  */
+import { readdir, stat } from "node:fs/promises";
 import { lookedAt } from "./axe.mjs";
 import { jobFromInput, launched } from "./drive.mjs";
 
@@ -10,7 +11,7 @@ const PHONE = { width: 360, height: 740 };
 const DESKTOP = { width: 1280, height: 850 };
 const job = await jobFromInput();
 const { page, context, problems, close } = await launched({ viewport: DESKTOP, ...job }, job.address);
-page.setDefaultTimeout(15_000);
+page.setDefaultTimeout(45_000);
 const { look, violations } = lookedAt(page, job);
 const asked = [];
 page.on("request", (request) => asked.push(new URL(request.url()).pathname.replace("/api/", "")));
@@ -37,9 +38,10 @@ async function logIn() {
   await page.locator(".account").waitFor();
 }
 
-/** Answers the forms of the issuer: log-in, and whether the console may know the account. */
-async function logInAtIssuer() {
+/** Follows a link to the issuer, and answers its forms: log-in, and whether the console may know the account. */
+async function logInAtIssuer(link) {
   const own = new URL(job.address).origin;
+  await Promise.all([page.waitForEvent("framenavigated"), link.click()]);
   for (let forms = 0; forms < 3; forms += 1) {
     await page.waitForFunction((origin) => location.origin === origin || document.querySelector("[type=submit]"), own);
     if (new URL(page.url()).origin === own) return;
@@ -58,10 +60,24 @@ async function go(name) {
 
 /** Clicks, and saves the download that follows. */
 async function saved(click) {
+  if (job.firefox) return savedByFirefox(click);
   const [download] = await Promise.all([page.waitForEvent("download"), click()]);
   const path = `${job.downloads}/${download.suggestedFilename()}`;
   await download.saveAs(path);
   return path;
+}
+
+/** Clicks, and returns the new file in the folder: Playwright does not know Firefox's downloads. */
+async function savedByFirefox(click) {
+  const before = new Set(await readdir(job.downloads));
+  await click();
+  for (let waited = 0; waited < 15_000; waited += 100) {
+    await page.waitForTimeout(100);
+    const found = (await readdir(job.downloads)).filter((name) => !before.has(name));
+    const path = `${job.downloads}/${found[0]}`;
+    if (found.length === 1 && (await stat(path)).size > 0) return path;
+  }
+  throw new Error("nothing was saved");
 }
 
 const walks = {
@@ -73,7 +89,8 @@ const walks = {
     await button("Log in").click();
     answer.wrongKey = await page.getByRole("alert").innerText();
     await logIn();
-    answer.focused = await page.evaluate(() => document.activeElement.textContent);
+    // A page takes the focus after it is painted.
+    answer.focused = await page.locator("h1:focus").innerText();
 
     await page.locator(".row-link").first().waitFor();
     await lookAt("checks");
@@ -205,6 +222,17 @@ const walks = {
     answer.waiting = await rows.allInnerTexts();
   },
 
+  /** Withdraws the release that another person asked for. */
+  async withdraw() {
+    const waits = part("Waits for a second person");
+    await waits.getByRole("button", { name: "Withdraw …" }).click();
+    const dialog = page.getByRole("dialog");
+    await dialog.getByLabel("Purpose").fill("a mistake");
+    await lookAt("withdraw");
+    await dialog.getByRole("button", { name: "Withdraw", exact: true }).click();
+    await page.getByText("Nothing waits.").waitFor();
+  },
+
   /** Confirms the release that another person asked for. */
   async confirm() {
     await part("Waits for a second person").getByRole("link", { name: "Open the check" }).click();
@@ -220,17 +248,27 @@ const walks = {
   /** Leaves the session alone until it is about to end, and until it has ended. */
   async idle() {
     await page.locator(".row-link").first().waitFor();
-    const left = job.idleSeconds - 10;
+    const other = await context.newPage();
+    await other.goto(new URL(job.address).origin);
+    await other.locator(".row-link").first().waitFor();
+    // The clock goes on meanwhile, and the page is looked at in that time.
+    const left = job.idleSeconds - 55;
     await page.clock.fastForward(left * 1000);
     await page.getByRole("dialog").waitFor();
+    await other.getByRole("dialog").waitFor();
+    await page.bringToFront();
     await lookAt("idle");
     const stayed = page.waitForResponse((response) => response.url().endsWith("/api/session") && response.request().method() === "POST");
     await button("Stay logged in").click();
     answer.stayed = (await stayed).status();
     await page.getByRole("dialog").waitFor({ state: "detached" });
+    // The other tab knows that the session was used here.
+    await other.getByRole("dialog").waitFor({ state: "detached" });
+    answer.others = await other.locator(".account").count();
+    await other.close();
     await page.clock.fastForward(left * 1000);
     await page.getByRole("dialog").waitFor();
-    await page.clock.fastForward(11_000);
+    await page.clock.fastForward(56_000);
     await heading("Log in");
     answer.said = await page.getByRole("status").first().innerText();
     await logIn();
@@ -244,8 +282,7 @@ const walks = {
 
   /** Logs in at the issuer, and once more before an export. */
   async issuer() {
-    await page.getByRole("link", { name: /^Log in at / }).click();
-    await logInAtIssuer();
+    await logInAtIssuer(page.getByRole("link", { name: /^Log in at / }));
     await heading("Checks");
     answer.name = await page.locator(".account strong").innerText();
     await go("Audit log");
@@ -256,8 +293,7 @@ const walks = {
       return route.fulfill({ status: 403, contentType: "application/json", body: JSON.stringify({ code: 7, details }) });
     });
     await part("Export the log").getByRole("button").click();
-    await page.getByRole("dialog").getByRole("link", { name: "Log in again" }).click();
-    await logInAtIssuer();
+    await logInAtIssuer(page.getByRole("dialog").getByRole("link", { name: "Log in again" }));
     await heading("Audit log");
     answer.log = await saved(() => part("Export the log").getByRole("button").click());
     await button("Log out").click();
@@ -281,6 +317,7 @@ const walks = {
       if (at === 0) {
         await page.keyboard.press("1");
         answer.unseen = await page.locator(".decision .help").last().innerText();
+        await page.locator(".decision select:focus").waitFor();
         await page.keyboard.press("Escape");
         await page.locator("#main h1").click();
       }
@@ -289,7 +326,7 @@ const walks = {
         await page.locator(".pictures canvas:not(.hidden)").first().waitFor();
       }
       await page.keyboard.press(String(1 + (at % 4)));
-      await page.waitForFunction(() => document.activeElement.tagName === "SELECT");
+      await page.locator(".decision select:focus").waitFor();
       // The first reason that begins so; "Another reason" needs a comment.
       await page.keyboard.press(at % 4 === 3 ? "A" : "T");
       if (at % 4 === 3) {
@@ -319,7 +356,10 @@ const walks = {
     answer.subject = await part("Summary").locator("dd").first().innerText();
     await lookAt("long");
     const other = await context.newPage();
+    // Each tab reads the session again after another one announced it.
+    const heard = page.waitForResponse((response) => response.url().endsWith("/api/session"));
     await other.goto(new URL(job.address).origin);
+    await heard;
     await other.getByRole("button", { name: "Log out" }).click();
     await page.getByText("You were logged out in another tab.").waitFor();
     answer.leftBehind = await page.locator(".banner, .facts, .account").count();
@@ -328,6 +368,11 @@ const walks = {
     await page.locator(".account").waitFor();
     answer.names = [await page.locator(".account strong").innerText()];
     answer.pages = await page.locator("nav a").allInnerTexts();
+    // Once both tabs have loaded: a load that meets another person's session shows that person's pages by itself.
+    for (const tab of [page, other]) {
+      await tab.locator("h1").waitFor();
+      await tab.locator(".busy").first().waitFor({ state: "detached" });
+    }
     await other.evaluate((key) => fetch("/api/login", { method: "POST", headers: { "Content-Type": "application/json" }, body: JSON.stringify({ api_key: key }) }), job.key);
     await page.getByRole("link", { name: "Figures", exact: true }).click();
     await page.locator(".account strong").getByText("anna").waitFor();

@@ -5,13 +5,14 @@
  * its `options`. Optional: `args` of Chromium, `permissions`, `viewport`, `context` of Playwright, `relight` (the
  * page's colours light up the camera's picture), `heads` (a folder that is served as /heads), `scripts` (names of scripts
  * in pages/ that change the camera), `cover` (what pages/cover.js does from the start), `pictures` (a folder for
- * screenshots), `workers` (false: the page's Content-Security-Policy forbids them).
+ * screenshots), `workers` (false: the page's Content-Security-Policy forbids them), `firefox` (it is driven in place of
+ * Chromium, without a camera).
  */
 import { createServer } from "node:http";
 import { readFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { fileURLToPath } from "node:url";
-import { chromium } from "playwright-core";
+import { chromium, firefox } from "playwright-core";
 
 const TYPES = { html: "text/html", js: "text/javascript", css: "text/css" };
 const root = new URL("../", import.meta.url);
@@ -32,9 +33,25 @@ export function served(port, workers = true) {
   return new Promise((resolve) => server.listen(port, "127.0.0.1", () => resolve(server)));
 }
 
-/** Opens Chromium with the job's camera at an address. */
-export async function launched(job, address) {
-  const browser = await chromium.launch({
+/** Starts the Firefox that is installed, which Playwright drives by WebDriver BiDi. */
+async function startedFirefox(job) {
+  const browser = await firefox.launch({
+    ...(job.downloads === undefined ? {} : { downloadsPath: job.downloads }),
+    channel: "moz-firefox",
+    executablePath: process.env.FIREFOX ?? "/usr/bin/firefox-esr",
+    // A page ends with a fault once Playwright and axe have both asked for the elements that label another.
+    firefoxUserPrefs: { "accessibility.ARIAElementReflection.enabled": false },
+  });
+  // Playwright opens no page without a command that the stable Firefox lacks, and which only says how to look.
+  const session = browser._connection.toImpl(browser)._browserSession;
+  const send = session.send.bind(session);
+  session.send = async (method, ...rest) => (method === "emulation.setMediaFeaturesOverride" ? {} : send(method, ...rest));
+  return browser;
+}
+
+/** Starts Chromium with the job's camera. */
+function startedChromium(job) {
+  return chromium.launch({
     executablePath: process.env.CHROMIUM ?? "/usr/bin/chromium",
     headless: true,
     args: [
@@ -45,6 +62,11 @@ export async function launched(job, address) {
       ...(job.args ?? []),
     ],
   });
+}
+
+/** Opens the job's browser at an address. */
+export async function launched(job, address) {
+  const browser = await (job.firefox ? startedFirefox(job) : startedChromium(job));
   const context = await browser.newContext({ viewport: job.viewport ?? { width: 1280, height: 800 }, ...job.context });
   for (const script of job.scripts ?? []) {
     await context.addInitScript({ path: fileURLToPath(new URL(`pages/${script}.js`, import.meta.url)) });

@@ -39,7 +39,7 @@ export const FAILURES = {
     "action": "Create a new check if the person wants to continue."
   },
   "INTERRUPTED": {
-    "means": "The server stopped during the last attempt.",
+    "means": "The server stopped during the last attempt, or could not reach the database for too long.",
     "action": "Create a new check; nothing is held against the person."
   },
   "CONDITIONS": {

@@ -19,6 +19,7 @@ export const ACTIONS = [
   "devices.forgotten",
   "approval.requested",
   "approval.given",
+  "approval.withdrawn",
   "review.opened",
   "reviews.listed",
   "review.read",

@@ -10,13 +10,19 @@ export interface Waiting {
   time: string;
   purpose: string;
   checkId: string;
+  /** The reference of the hold, or the reason of the erasure, that the request is about; empty without. */
+  reference: string;
+  reason: string;
 }
 
+/** The actions that `waiting` needs. */
+export const APPROVALS = ["approval.requested", "approval.given", "approval.withdrawn", "subject.erased"];
+
 /**
- * The requests without a confirmation after them, the newest first. The log does not say when a request lapses: it may
+ * The requests without a confirmation or a withdrawal after them, the newest first. The log does not say when a request lapses: it may
  * have lapsed.
  *
- * @param events Entries of both actions, and of erased persons, whose requests end; in any order.
+ * @param events Entries of the actions of `APPROVALS`, in any order.
  */
 export function waiting(events: readonly AuditEvent[]): Waiting[] {
   const open = new Map<string, Waiting>();
@@ -24,11 +30,12 @@ export function waiting(events: readonly AuditEvent[]): Waiting[] {
     const of = event.detail?.["of"] ?? "";
     const requestedBy = event.detail?.["requested_by"] ?? event.actor?.name ?? "";
     const pseudonym = event.pseudonym ?? "";
-    const key = JSON.stringify([of, requestedBy, event.checkId ?? "", pseudonym]);
-    if (event.action === "approval.given") open.delete(key);
+    const { reference = "", reason = "" } = event.detail ?? {};
+    const key = JSON.stringify([of, requestedBy, event.checkId ?? "", pseudonym, reference, reason]);
+    if (event.action === "approval.given" || event.action === "approval.withdrawn") open.delete(key);
     if (event.action === "subject.erased" && pseudonym !== "") for (const [kept, one] of open) if (one.pseudonym === pseudonym) open.delete(kept);
     if (event.action === "approval.requested") {
-      open.set(key, { of, requestedBy, pseudonym, time: event.time ?? "", purpose: event.purpose ?? "", checkId: event.checkId ?? "" });
+      open.set(key, { of, requestedBy, pseudonym, time: event.time ?? "", purpose: event.purpose ?? "", checkId: event.checkId ?? "", reference, reason });
     }
   }
   return [...open.values()].reverse();

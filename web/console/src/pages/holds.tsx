@@ -3,9 +3,9 @@ import { useState } from "preact/hooks";
 import { call } from "../api.js";
 import { written } from "../logic/format.js";
 import { addressOf } from "../logic/router.js";
-import { confirmNext, waiting } from "../logic/approvals.js";
+import { APPROVALS, confirmNext, type Waiting, waiting } from "../logic/approvals.js";
 import { useConsole, useLoad, useTask } from "../parts/hooks.js";
-import { Busy, Problem, Section, Table, Time, Title } from "../parts/ui.js";
+import { Busy, Dialog, Field, Form, Notice, Problem, Purpose, Section, Table, Time, Title } from "../parts/ui.js";
 import { t, tn, word } from "../texts/index.js";
 import type { AuditEvent, CheckSummary } from "../types.js";
 import { CheckTable } from "./checks.js";
@@ -60,10 +60,11 @@ function HeldPart() {
 }
 
 function WaitingPart() {
-  const { session } = useConsole();
+  const { session, can } = useConsole();
+  const [withdrawing, setWithdrawing] = useState<Waiting | null>(null);
   const found = useLoad(async () => {
     const startTime = new Date(Date.now() - LOOKED_BACK_MS).toISOString();
-    const lists = await Promise.all(["approval.requested", "approval.given", "subject.erased"].map((action) => everyEntry({ action, startTime, pageSize: 1000 })));
+    const lists = await Promise.all(APPROVALS.map((action) => everyEntry({ action, startTime, pageSize: 1000 })));
     return waiting(lists.flat());
   }, []);
   return (
@@ -77,28 +78,65 @@ function WaitingPart() {
           caption={t("waiting")}
           columns={[t("column.time"), t("column.action"), t("waiting.by"), t("column.purpose"), t("waiting.confirm")]}
           rows={found.value.map((one) => ({
-            key: `${one.time} ${one.of} ${one.checkId}`,
+            key: `${one.time} ${one.of} ${one.checkId} ${one.reference} ${one.reason}`,
             cells: [
               <Time of={one.time} />,
-              word("action", one.of),
+              [word("action", one.of), written(one.reference)].filter(Boolean).join(": "),
               written(one.requestedBy),
               written(one.purpose),
-              one.requestedBy === session.name ? (
-                t("waiting.own")
-              ) : one.checkId !== "" ? (
-                <a href={addressOf("checks", one.checkId)} onClick={() => confirmNext(one.checkId, one.purpose)}>
-                  {t("waiting.open")}
-                </a>
-              ) : (
-                <a href={addressOf("subject")} onClick={() => confirmNext("", one.purpose)}>
-                  {t("waiting.enter")}
-                </a>
-              ),
+              <>
+                {one.requestedBy === session.name ? (
+                  t("waiting.own")
+                ) : (
+                  <a href={one.checkId === "" ? addressOf("subject") : addressOf("checks", one.checkId)} onClick={() => confirmNext(one.checkId, one.purpose)}>
+                    {t(one.checkId === "" ? "waiting.enter" : "waiting.open")}
+                  </a>
+                )}
+                {can("evidence.hold") && (
+                  <button type="button" class="quiet" onClick={() => setWithdrawing(one)}>
+                    {t("waiting.withdraw")}
+                  </button>
+                )}
+              </>,
             ],
           }))}
         />
       )}
+      {withdrawing !== null && <WithdrawDialog request={withdrawing} close={() => setWithdrawing(null)} done={found.reload} />}
     </Section>
+  );
+}
+
+function WithdrawDialog({ request, close, done }: { request: Waiting; close: () => void; done: () => void }) {
+  const { checkId, reference, reason } = request;
+  const [subject, setSubject] = useState("");
+  const [purpose, setPurpose] = useState("");
+  const [none, setNone] = useState(false);
+  const withdraw = useTask(async () => {
+    const of = checkId === "" ? { subjectReference: subject.trim(), reason: `ERASURE_REASON_${reason.toUpperCase()}` } : { checkId, holdReference: reference };
+    const { approval } = await call("WithdrawApproval", { ...of, purpose: purpose.trim() });
+    setNone(approval === undefined);
+    done();
+    if (approval !== undefined) close();
+  });
+  return (
+    <Dialog title={t("waiting.withdraw.title")} close={close}>
+      <Form submit={() => void withdraw.run()}>
+        <p>{t("waiting.withdraw.means")}</p>
+        {checkId === "" && <Field label={t("filter.subject")} value={subject} change={setSubject} required maxLength={256} help={t("filter.exact")} />}
+        <Purpose value={purpose} change={setPurpose} />
+        <Problem error={withdraw.error} />
+        {none && <Notice tone="warn">{t("waiting.withdraw.none")}</Notice>}
+        <div class="actions">
+          <button type="submit" class="primary" disabled={withdraw.busy}>
+            {t("waiting.withdraw.do")}
+          </button>
+          <button type="button" onClick={close}>
+            {t("cancel")}
+          </button>
+        </div>
+      </Form>
+    </Dialog>
   );
 }
 

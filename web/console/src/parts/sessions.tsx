@@ -24,17 +24,18 @@ export function samePerson(one: Person, other: Person): boolean {
 }
 
 const CHANNEL = "facegate-console";
+/** What the tabs tell each other: who is logged in now, `null` for nobody, or that the session was used. */
+type Announcement = Person | null | "used";
 let channel: BroadcastChannel | null = null;
 
-/** Tells the other tabs who is logged in now, or that nobody is. */
-export function announce(person: Person | null): void {
-  channel?.postMessage(person && { name: person.name, tenant: person.tenant, login: person.login });
+export function announce(news: Announcement): void {
+  channel?.postMessage(news === null || news === "used" ? news : { name: news.name, tenant: news.tenant, login: news.login });
 }
 
 /** Hears what other tabs announce; returns how to stop. */
-export function onAnnouncement(heard: (person: Person | null) => void): () => void {
+export function onAnnouncement(heard: (news: Announcement) => void): () => void {
   const own = new BroadcastChannel(CHANNEL);
-  own.onmessage = (event: MessageEvent<Person | null>) => heard(event.data);
+  own.onmessage = (event: MessageEvent<Announcement>) => heard(event.data);
   channel = own;
   return () => own.close();
 }

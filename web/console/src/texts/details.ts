@@ -25,7 +25,7 @@ export function detailValue(action: string, name: string, value: string): string
   if (name === "sha256") return `${value.slice(0, 12)}…`;
   if (name === "reason" && action === "checks.listed") return failure(value).means;
   if (name === "reason" && action === "review.decided") return word("review.reason", value);
-  if (name === "reason" && action.startsWith("subject.")) return word("subject.reason", value.toUpperCase());
+  if (name === "reason" && (action.startsWith("subject.") || action.startsWith("approval."))) return word("subject.reason", value.toUpperCase());
   const group = GROUPS[name];
   if (group === undefined) return value;
   const known = (one: string) => {

@@ -205,7 +205,8 @@ export type LivenessResult = Message<"facegate.v1.LivenessResult"> & {
   signals: Signal[];
 
   /**
-   * The reasons for the verdict in plain words, and for LIVE whether nobody attested the device; at most 16.
+   * The reasons for the verdict in plain words; for LIVE also whether nobody attested the device, for the other
+   * verdicts what earlier attempts left in doubt. At most 16.
    *
    * @generated from field: repeated string explanations = 10;
    */
@@ -1299,7 +1300,8 @@ export enum FailureReason {
   ABANDONED = 9,
 
   /**
-   * The server stopped during the last attempt. Only with CHECK_STATUS_NOT_DECIDED.
+   * The server stopped during the last attempt, or could not reach the database for too long. Only with
+   * CHECK_STATUS_NOT_DECIDED.
    *
    * @generated from enum value: FAILURE_REASON_INTERRUPTED = 10;
    */
