@@ -123,9 +123,9 @@ internal class ScanStream private constructor(
             ticket: ScanTicket,
             session: SessionKey,
             profile: ScanStart,
+            share: KeyShare = KeyShare.generate(),
         ): ScanStream {
             val wire = connect()
-            val share = KeyShare.generate()
             try {
                 within("the server was not reached") { wire.open() }
                 val start = profile.toBuilder()
