@@ -54,6 +54,9 @@ public sealed class FacegateResult {
     /** The scan has a result. */
     public data class Finished(val outcome: ScanOutcome) : FacegateResult()
 
-    /** It has none; [error] is a [org.facegate.core.FacegateException], or what your [TicketSource] threw. */
+    /**
+     * It has none; [error] is a [org.facegate.core.FacegateException], what your [TicketSource] threw, or a
+     * `CancellationException` if the screen was closed meanwhile.
+     */
     public data class Failed(val error: Throwable) : FacegateResult()
 }

@@ -52,7 +52,7 @@ import org.facegate.core.Texts
  * It asks for the camera itself, and closes with the activity: declare the `configChanges` of the README, or a turn of the
  * phone ends the scan. After the death of its process a scan cannot go on; the app asks its backend for a new check.
  *
- * @property onResult Told once after each start how the scan ended, before the person closes the screen.
+ * `onResult` is told once after each start how the scan ended, before the person closes the screen, or when it is closed.
  */
 public class FacegateScreen(
     private val activity: Activity,
@@ -97,6 +97,7 @@ public class FacegateScreen(
         closed = true
         application.unregisterActivityLifecycleCallbacks(life)
         activity.getSystemService(DisplayManager::class.java).unregisterDisplayListener(displays)
+        flow.closed().forEach { if (it is Task.Report) onResult(it.result) }
         scan?.cancel()
         // It tells the server first that the person left.
         val ending = running

@@ -90,6 +90,10 @@ internal object NewerAndroid {
         }
     }
 
+    /** Height of the part at the top in which the screen has a hole for the camera, pixels. */
+    fun holeHeight(insets: WindowInsets): Int =
+        if (Build.VERSION.SDK_INT >= 28) insets.displayCutout?.safeInsetTop ?: 0 else 0
+
     fun displayOf(activity: Activity): Display {
         if (Build.VERSION.SDK_INT >= 30) activity.display?.let { return it }
         @Suppress("DEPRECATION")

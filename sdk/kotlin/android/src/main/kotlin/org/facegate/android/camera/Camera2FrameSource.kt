@@ -238,7 +238,14 @@ internal class Camera2FrameSource(
         }
         val (_, _, size) = checkNotNull(setup)
         val images = ImageReader.newInstance(size.width, size.height, ImageFormat.YUV_420_888, BUFFERS)
-        images.setOnImageAvailableListener({ take(number, it) }, handler)
+        images.setOnImageAvailableListener({
+            try {
+                take(number, it)
+            } catch (_: RuntimeException) {
+                // A reader that was closed meanwhile, or planes that are not as Android promises.
+                act(machine.failed(number, Trouble.FAILED, now()))
+            }
+        }, handler)
         reader = images
         previewSurface = texture?.let {
             it.setDefaultBufferSize(size.width, size.height)
@@ -291,6 +298,7 @@ internal class Camera2FrameSource(
     }
 
     private fun take(number: Int, images: ImageReader) {
+        if (number !in devices) return
         var newest = images.acquireNextImage() ?: return
         while (true) {
             val next = images.acquireNextImage() ?: break
@@ -302,7 +310,7 @@ internal class Camera2FrameSource(
         val timestamp = newest.timestamp
         val picture = newest.use { it.yuv().toNv21(pool.take()) }
         val setup = setup
-        if (number !in devices || setup == null) return pool.give(picture.bytes)
+        if (setup == null) return pool.give(picture.bytes)
         val black = picture.isBlack()
         if (opening != null && !black) begin(setup, timestamp, arrival, picture)
         act(machine.picture(number, black, now()))

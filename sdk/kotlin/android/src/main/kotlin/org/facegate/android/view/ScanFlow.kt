@@ -1,6 +1,7 @@
 package org.facegate.android.view
 
 import java.io.IOException
+import java.util.concurrent.CancellationException
 import org.facegate.android.FacegateResult
 import org.facegate.core.Advice
 import org.facegate.core.AttemptResult
@@ -110,6 +111,14 @@ internal class ScanFlow(
     /** The person pressed Android's back. */
     fun back(): List<Task> = if (step == Step.ENDED) listOf(Task.Close) else leave()
 
+    /** The screen was closed, whatever it showed. A start that has no result yet gets one. */
+    fun closed(): List<Task> {
+        val started = step == Step.PERMISSION || step == Step.SCANNING
+        step = Step.ENDED
+        val left = CancellationException("the screen was closed before the scan had a result")
+        return if (started) listOf(Task.Report(FacegateResult.Failed(left))) else emptyList()
+    }
+
     /** The person tapped the picture: that stops the colours. */
     fun tapped(): List<Task> {
         val state = last
@@ -182,11 +191,7 @@ internal class ScanFlow(
     }
 
     private fun leave(): List<Task> = when (step) {
-        Step.ASKING, Step.ENDED -> listOf(Task.Close)
-        Step.PERMISSION -> {
-            step = Step.ASKING
-            listOf(Task.Close)
-        }
+        Step.ASKING, Step.PERMISSION, Step.ENDED -> listOf(Task.Close)
         // The scan ends soon, with a state that says so.
         Step.SCANNING -> listOf(Task.Cancel)
     }

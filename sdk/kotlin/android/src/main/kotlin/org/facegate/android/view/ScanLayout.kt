@@ -139,7 +139,8 @@ internal class ScanLayout(context: Context, private val onDeed: (Deed) -> Unit, 
     override fun onApplyWindowInsets(insets: WindowInsets): WindowInsets {
         val (top, bottom) = insets.systemWindowInsetTop to insets.systemWindowInsetBottom
         val beside = standsBeside(width / density, height / density)
-        place(hint, Gravity.TOP, if (beside) Gravity.START else Gravity.CENTER_HORIZONTAL, dp(16) + top)
+        val below = maxOf(top, NewerAndroid.holeHeight(insets))
+        place(hint, Gravity.TOP, if (beside) Gravity.START else Gravity.CENTER_HORIZONTAL, dp(16) + below)
         place(this.bottom, Gravity.BOTTOM, if (beside) Gravity.END else Gravity.CENTER_HORIZONTAL, dp(16) + bottom)
         return insets
     }

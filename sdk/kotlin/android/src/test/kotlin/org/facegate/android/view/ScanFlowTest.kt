@@ -1,6 +1,7 @@
 package org.facegate.android.view
 
 import java.io.IOException
+import java.util.concurrent.CancellationException
 import kotlin.random.Random
 import org.facegate.android.FacegateResult
 import org.facegate.core.AttemptResult
@@ -219,7 +220,18 @@ class ScanFlowTest {
         assertEquals(listOf(Task.Cancel), scanning().act(Deed.CANCEL))
         val asked = flow().also { it.act(Deed.START) }
         assertEquals(listOf(Task.Close), asked.back())
+        asked.closed()
         assertEquals(emptyList<Task>(), asked.permission(true))
+    }
+
+    @Test
+    fun `a start that has no result when the screen is closed gets one, and no other`() {
+        assertEquals(emptyList<Task>(), flow().closed())
+        val running = scanning()
+        assertInstanceOf(CancellationException::class.java, (reported(running.closed()) as FacegateResult.Failed).error)
+        assertEquals(emptyList<Task>(), running.scan(ScanState.Finished(outcome(ScanStatus.SUCCESS))))
+        val finished = scanning().also { it.scan(ScanState.Finished(outcome(ScanStatus.SUCCESS))) }
+        assertEquals(emptyList<Task>(), finished.closed())
     }
 
     @Test
