@@ -69,7 +69,8 @@ public class FacegateScreen(
     private val dialog = ScanDialog()
     private val flow = ScanFlow(
         texts,
-        flash = options.flash,
+        // A window that is a part of the screen lights up too little of it.
+        flash = options.flash && !activity.isInMultiWindowMode,
         calm = !ValueAnimator.areAnimatorsEnabled(),
         intro = options.intro,
         closeLabel = activity.getString(android.R.string.ok),
@@ -173,7 +174,7 @@ public class FacegateScreen(
         val window = checkNotNull(dialog.window)
         return Phone(
             source,
-            PhoneLight(application, window, display(), layout.light, flashes, source::screenUs),
+            PhoneLight(application, window, display(), layout.light, flashes && !activity.isInMultiWindowMode, source::screenUs),
             PhoneEvidence(application, options.playIntegrity),
             AndroidSessionKeys(),
             source,

@@ -103,9 +103,11 @@ internal fun lookAround(facts: ProcessFacts, lists: NameLists): RuntimeFindings 
     }
     look(RuntimeFindingKind.RUNTIME_FINDING_KIND_DEBUGGER) {
         val tracer = facts.tracer()
+        // The process of another user cannot be read, and is no child.
+        val child = tracer != 0 && runCatching { facts.isChild(tracer) }.getOrDefault(false)
         listOfNotNull(
             "jdwp".takeIf { facts.debuggerConnected() },
-            "tracer".takeIf { tracer != 0 && !facts.isChild(tracer) },
+            "tracer".takeIf { tracer != 0 && !child },
         )
     }
     look(RuntimeFindingKind.RUNTIME_FINDING_KIND_HOOKING_FRAMEWORK) {

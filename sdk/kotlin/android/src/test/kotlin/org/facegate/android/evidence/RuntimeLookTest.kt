@@ -1,5 +1,6 @@
 package org.facegate.android.evidence
 
+import java.io.IOException
 import org.facegate.v1.RuntimeFindingKind
 import org.facegate.v1.RuntimeFindings
 import org.junit.jupiter.api.Assertions.assertEquals
@@ -45,6 +46,11 @@ class RuntimeLookTest {
     }
 
     @Test
+    fun `a tracer of another user, which cannot be read, is a debugger`() {
+        assertEquals(listOf("DEBUGGER tracer"), found(lookAround(Facts(tracer = 77, foreign = true), lists)))
+    }
+
+    @Test
     fun `what an honest phone has loaded is no hook`() {
         val usual = listOf("/system/lib64/libart.so", "/vendor/lib64/libsubstratum.so", "/system/framework/framework.jar")
         val threads = listOf("main", "gmain", "gdbus", "RenderThread", "OkHttp")
@@ -82,6 +88,7 @@ class RuntimeLookTest {
         val debugger: Boolean = false,
         val tracer: Int = 0,
         val children: Set<Int> = emptySet(),
+        val foreign: Boolean = false,
         val mapped: List<String> = emptyList(),
         val threads: List<String> = emptyList(),
         val classes: Set<String> = emptySet(),
@@ -97,7 +104,7 @@ class RuntimeLookTest {
     ) : ProcessFacts {
         override fun debuggerConnected() = debugger
         override fun tracer() = tracer
-        override fun isChild(process: Int) = process in children
+        override fun isChild(process: Int) = if (foreign) throw IOException("no such file") else process in children
         override fun mappings() = if (unreadable) throw SecurityException("not permitted") else mapped
         override fun threads() = threads
         override fun hasClass(name: String) = name in classes
