@@ -1,7 +1,7 @@
 # Everything that a person or CI does here. `make demo` and `make test` need python3 and a package
 # registry, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help reference install dev demo test test-slow crash accuracy check chart sbom version dist web protos protos-check buf-breaking wire-baseline bench accuracy-dynamic lock clean format
+.PHONY: help reference install dev demo example test test-slow crash accuracy check chart sbom version dist web protos protos-check buf-breaking wire-baseline bench accuracy-dynamic lock clean format
 
 # Without bytecode files, every interpreter that a test starts compiles all imports again, and pytest all tests.
 unexport PYTHONDONTWRITEBYTECODE
@@ -45,6 +45,11 @@ dev: $(VENV)/.installed-dev
 demo: install ## Run both modes: a server, twenty-one checks through gRPC, a table and demo/index.html.
 	@$(BIN)/facegate demo --out demo
 
+example: install web/server/node_modules/.package-lock.json ## Start a sandbox server and a sample bank before it: http://localhost:3000 (docs/integrate.md).
+	@npm --prefix web/server run --silent build
+	@npm --prefix examples/bank install --silent
+	@npm --prefix examples/bank run --silent start
+
 # Three processes keep two cores busy: a third of a test's time is waiting.
 TWO_CORES := --numprocesses 3 --dist worksteal
 test: dev ## Run the fast tests, on two cores.
@@ -72,12 +77,18 @@ chart: dev $(BIN)/helm ## Lint the Helm chart, and render and validate it over s
 web/sdk/node_modules/.package-lock.json: web/sdk/package-lock.json
 	@npm --prefix web/sdk ci --no-audit --no-fund
 
-web: dev web/sdk/node_modules/.package-lock.json ## Build and test the browser SDK, the pages of `try` and the console, also in Chromium (FACEGATE_TEST_ASSETS).
+web/server/node_modules/.package-lock.json: web/server/package-lock.json
+	@npm --prefix web/server ci --no-audit --no-fund
+
+NPM_PACKAGES := web/sdk/node_modules/.package-lock.json web/server/node_modules/.package-lock.json
+web: dev $(NPM_PACKAGES) ## Build and test the browser SDK, the client for Node.js, the pages of `try`, the console and the hosted scan, also in Chromium (FACEGATE_TEST_ASSETS).
 	@npm --prefix web/sdk run check
 	@npm --prefix web/sdk test
 	@npm --prefix web/sdk run build
 	@npm --prefix web/sdk run compare:try
 	@npm --prefix web/sdk run compare:console
+	@npm --prefix web/sdk run compare:hosted
+	@npm --prefix web/server test
 	@$(BIN)/python -m pytest -q -m slow --timeout 600 tests/web
 
 SBOM ?= sbom
@@ -89,11 +100,11 @@ version: dev ## Write the version VERSION into every file that states it (VERSIO
 	@$(BIN)/python -m deploy.version $(VERSION)
 
 # Everything that a release publishes; docs/release.md has the steps before and after.
-dist: dev $(BIN)/helm web/sdk/node_modules/.package-lock.json ## Build wheels, source distributions, npm package, chart, SBOM and SHA256SUMS into dist/.
+dist: dev $(BIN)/helm $(NPM_PACKAGES) ## Build wheels, source distributions, npm packages, chart, SBOM and SHA256SUMS into dist/.
 	@rm -rf dist && mkdir dist
 	@for project in protos client .; do \
 	  (cd $$project && $(abspath $(BIN))/python -m hatchling build -d $(CURDIR)/dist) || exit 1; done
-	@cd web/sdk && npm pack --silent --pack-destination $(CURDIR)/dist
+	@for folder in sdk server; do (cd web/$$folder && npm pack --silent --pack-destination $(CURDIR)/dist) || exit 1; done
 	@$(BIN)/helm package helm/facegate --destination dist
 	@$(MAKE) --no-print-directory sbom SBOM=dist
 	@cd dist && sha256sum * > SHA256SUMS

@@ -759,9 +759,7 @@ def _document(found: _Verification) -> list[dict[str, object]]:
     return [*logs, all_logs]
 
 
-app = typer.Typer(
-    cls=SharingGroup, help="Verify, show, export or accept the audit log.", no_args_is_help=True
-)
+app = typer.Typer(cls=SharingGroup, help="Verify, show or export the audit log.", no_args_is_help=True)
 
 
 @app.callback()
@@ -780,7 +778,7 @@ def connect(
     cert: CertOption = None,
     key: KeyOption = None,
 ) -> None:
-    """Verify, show, export or accept the audit log.
+    """Verify, show or export the audit log.
 
     The options of the connection may also stand behind the command.
     """

@@ -81,12 +81,14 @@ def evidence_tables(evidence: evidence_service_pb2.GetEvidenceResponse) -> Itera
     facts = Table(show_header=False, box=None, pad_edge=False, title="Record", title_justify="left")
     facts.add_column(style="bold", no_wrap=True)
     facts.add_column(overflow="fold")
-    times = evidence.times
+    times, requested = evidence.times, evidence.result.requested_outcome
     kept = evidence_service_pb2.TrustedImageFacts.Kept.Name(evidence.trusted_image.kept)
     rows = [
         ("subject", evidence.result.subject_reference or "-"),
         ("consent", evidence.result.consent_reference or "-"),
+        *([("outcome", "requested by the sandbox caller; nothing was judged")] if requested else []),
         ("trusted image", f"{kept.removeprefix('KEPT_').lower()} {evidence.trusted_image.sha256.hex()}"),
+        *_chain_rows(evidence.result),
         ("accepted", time_words(times.create_time)),
         ("decided", time_words(times.decide_time)),
         ("delivered", time_words(times.finish_time) if times.HasField("finish_time") else "-"),
@@ -127,6 +129,15 @@ def evidence_tables(evidence: evidence_service_pb2.GetEvidenceResponse) -> Itera
                 Text(hold.reference), time_words(hold.place_time), hold.placed_by, Text(hold.reason)
             )
         yield holds
+
+
+def _chain_rows(result: result_pb2.CheckResult) -> Iterable[tuple[str, str]]:
+    if result.HasField("trusted_check"):
+        source = result.trusted_check
+        yield "trusted check", f"{source.check_id}, decided {time_words(source.decide_time)}"
+        yield "its trusted image", source.trusted_image_sha256.hex() or "not kept"
+    if result.HasField("enrolled_until"):
+        yield "enrolled until", time_words(result.enrolled_until)
 
 
 def _images_rows(times: evidence_service_pb2.EvidenceTimes) -> Iterable[tuple[str, str]]:

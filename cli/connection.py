@@ -23,6 +23,7 @@ from facegate_client import (
     Compliance,
     ConnectionFailedError,
     CredentialsError,
+    Events,
     KeySet,
     Reviews,
     ScanTicket,
@@ -220,6 +221,11 @@ def call_server(connection: Connection, work: Callable[[Compliance], Awaitable[_
 def call_reviews(connection: Connection, work: Callable[[Reviews], Awaitable[_Answer]]) -> _Answer:
     """Makes the calls of ``work``, and returns its answer."""
     return _called(connection, Reviews, work)
+
+
+def call_events(connection: Connection, work: Callable[[Events], Awaitable[_Answer]]) -> _Answer:
+    """Makes the calls of ``work``, and returns its answer."""
+    return _called(connection, Events, work)
 
 
 def _called(

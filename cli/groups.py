@@ -26,7 +26,7 @@ if TYPE_CHECKING:
     from typer._click.formatting import HelpFormatter
 
 
-_ON_ONE_LINE: Final = {"config": "db"}
+_ON_ONE_LINE: Final = {"config": "db", "keys": "audit"}
 """Pairs of commands that share a line, so that the list fits a terminal of 24 lines."""
 
 

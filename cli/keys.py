@@ -27,6 +27,7 @@ from server.audit import AuditAction, AuditEventInvalid
 from server.base.errors import ConfigurationError
 from server.configuration.loading import SettingsInvalid, load_settings
 from server.configuration.settings import Settings
+from server.events.sending import new_webhook_secret
 from server.keyring.key_files import KeyFiles, open_key_files
 from server.keyring.key_rotation import (
     destroy_evidence_key,
@@ -158,13 +159,30 @@ def _write_key(path: Path, key: str) -> None:
     try:
         write_whole(path, f"{key}\n".encode("ascii"), mode=PRIVATE, force=False)
     except FileExistsError as error:
-        raise FileUnusable(f"{path} already exists: name another file with --out") from error
+        raise FileUnusable(f"{path} already exists: name another file") from error
     except OSError as error:
         raise FileUnusable(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def _texts(values: Iterable[StrEnum]) -> str:
     return "[" + ", ".join(f'"{value.value}"' for value in values) + "]"
+
+
+def new_webhook_secret_command(
+    out: Annotated[
+        Path, typer.Argument(help="New file for the secret, readable by its owner alone.", show_default=False)
+    ],
+) -> None:
+    """Make a secret that signs events, for `secret_files` of an endpoint of webhooks and for its receiver.
+
+    The receiver needs the same secret. To change it, name the old and the new file in `secret_files`, give
+    the receiver the new one, and remove the old one. For example:
+
+        facegate keys new-webhook-secret /etc/facegate/backend.whsec
+    """
+    with errors_reported():
+        _write_key(out, new_webhook_secret())
+    typer.echo(f"The secret is in {out}. Give the receiver the same.", err=True)
 
 
 _BATCH = 200
@@ -243,8 +261,9 @@ async def _rewrap(database_url: str, keys: WrappingKeys) -> tuple[int, Mapping[s
         await database.close()
 
 
-app = typer.Typer(help="Make API keys, and manage the server's keys.", no_args_is_help=True)
+app = typer.Typer(help="Make and manage keys.", no_args_is_help=True)
 app.command("new-api-key")(new_api_key_command)
+app.command("new-webhook-secret")(new_webhook_secret_command)
 app.command("rewrap")(rewrap_command)
 
 TenantOption = Annotated[

@@ -38,15 +38,16 @@ COMMANDS: Final = {
     "result": LateCommand("cli.result:app", "Verify saved results."),
     "checks": LateCommand("cli.checks:app", "Find, read, export and erase evidence of decided checks."),
     "review": LateCommand("cli.review:app", "Review checks that a policy sends to people."),
+    "events": LateCommand("cli.events:app", "List and replay the events of webhooks."),
     "policy": LateCommand("cli.policy:app", "Show policies, and test policy files."),
     "evaluate": LateCommand("cli.evaluate:app", "Measure error rates on your data, and calibrate packs."),
     "config": LateCommand("cli.config:app", "Show the settings."),
-    "keys": LateCommand("cli.keys:app", "Make API keys, and manage the server's keys."),
+    "keys": LateCommand("cli.keys:app", "Make and manage keys."),
     "db": LateCommand("cli.db:app", "Migrate the database, or erase device data."),
     "retention": LateCommand(
         "cli.retention:app", "Erase checks whose retention has ended, or print the schedule."
     ),
-    "audit": LateCommand("cli.audit:app", "Verify, show, export or accept the audit log."),
+    "audit": LateCommand("cli.audit:app", "Verify, show or export the audit log."),
     "backup": LateCommand("cli.backup:backup", "Back up the database, the objects and the keys."),
     "restore": LateCommand("cli.backup:restore", "Restore backups into an empty deployment."),
 }

@@ -33,6 +33,7 @@ from server.policies import load_policies
 from server.policies.availability import availabilities
 from server.policies.loading import PolicyError
 from server.storage.errors import StorageError
+from server.storage.events import Outbox
 from server.storage.objects import open_object_store
 from server.storage.retention import DueChecks, RetentionRepository
 
@@ -85,7 +86,7 @@ async def _run(settings: Settings, now: datetime, limit: int | None) -> None:
     """Erases, and prints the report."""
     async with audited_database(settings.database_url) as database:
         objects = open_object_store(settings.objects_url)
-        repository = RetentionRepository(database)
+        repository = RetentionRepository(database, Outbox(settings.webhooks.endpoints))
         expiry = CheckExpiry(retention=repository, delete=partial(delete_objects, objects))
         before = await repository.due(now)
         due, due_images = sum(one.due for one in before), sum(one.images for one in before)

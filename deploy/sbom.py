@@ -1,9 +1,9 @@
 """Writes the bill of materials and the table of licences: ``make sbom``.
 
 ``facegate.cdx.json`` is a CycloneDX bill of materials: the distributions of this repository, the packages
-that a lock file pins for this system and this Python, the npm packages that the browser SDK contains, and all
-models of the catalogue. ``licences.md`` is a table of their licences; those of Python packages are read from
-what is installed here.
+that a lock file pins for this system and this Python, the npm packages that the browser SDK contains and that
+``@facegate/server`` installs, and all models of the catalogue. ``licences.md`` is a table of their
+licences; those of Python packages are read from what is installed here.
 """
 
 import argparse
@@ -32,6 +32,7 @@ __all__ = [
     "ListedPackage",
     "bill_of_materials",
     "bundled_packages",
+    "installed_packages",
     "licences_page",
     "locked_packages",
     "main",
@@ -99,10 +100,16 @@ def own_packages() -> tuple[ListedPackage, ...]:
 
 def bundled_packages() -> tuple[ListedPackage, ...]:
     """Returns the npm packages that built pages contain, as their lock file pins them."""
-    locked = json.loads((_ROOT / "web" / "sdk" / "package-lock.json").read_text())["packages"]
-    pinned = ((name, locked[f"node_modules/{name}"]) for name in _BUNDLED)
+    locked = _npm_lock("sdk")
+    return tuple(_npm_package(name, locked[f"node_modules/{name}"]) for name in _BUNDLED)
+
+
+def installed_packages() -> tuple[ListedPackage, ...]:
+    """Returns the npm packages that ``@facegate/server`` brings into a backend, as its lock pins them."""
     return tuple(
-        ListedPackage(name, one["version"], (), one["license"].strip("()"), "npm") for name, one in pinned
+        _npm_package(path.rpartition("node_modules/")[2], one)
+        for path, one in _npm_lock("server").items()
+        if path and not one.get("dev")
     )
 
 
@@ -174,7 +181,8 @@ def main(arguments: list[str] | None = None) -> None:
     parser.add_argument("--lock", type=Path, default=_ROOT / "requirements" / "cpu.lock", help="lock file")
     parser.add_argument("--out", type=Path, default=Path("sbom"), help="folder for the files")
     chosen = parser.parse_args(arguments)
-    packages = (*own_packages(), *locked_packages(chosen.lock.read_text()), *bundled_packages())
+    npm = dict.fromkeys((*bundled_packages(), *installed_packages()))
+    packages = (*own_packages(), *locked_packages(chosen.lock.read_text()), *npm)
     models = tuple(_models())
     chosen.out.mkdir(parents=True, exist_ok=True)
     bom, page = chosen.out / "facegate.cdx.json", chosen.out / "licences.md"
@@ -203,6 +211,17 @@ def _model(model: Mapping[str, Any]) -> Component:
         external_references=references,
         properties=[Property(name="facegate:training_data", value=model["training_data"])],
     )
+
+
+def _npm_lock(folder: str) -> dict[str, Any]:
+    """The packages of the lock file of an npm package of this repository, by their path."""
+    lock = json.loads((_ROOT / "web" / folder / "package-lock.json").read_text())
+    packages: dict[str, Any] = lock["packages"]
+    return packages
+
+
+def _npm_package(name: str, locked: Mapping[str, Any]) -> ListedPackage:
+    return ListedPackage(name, locked["version"], (), locked["license"].strip("()"), "npm")
 
 
 def _purl(package: ListedPackage) -> PackageURL:

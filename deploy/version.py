@@ -43,6 +43,12 @@ _COPIES: Final = (
         r'"name": "@facegate/web",\s+"version": "(?P<version>[^"]+)"',
         semver=True,
     ),
+    _Copy("web/server/package.json", r'(?m)^  "version": "(?P<version>[^"]+)"', semver=True),
+    _Copy(
+        "web/server/package-lock.json",
+        r'"name": "@facegate/server",\s+"version": "(?P<version>[^"]+)"',
+        semver=True,
+    ),
     _Copy("web/sdk/src/version.ts", r'VERSION = "(?P<version>[^"]+)"', semver=True),
     _Copy(
         "sdk/kotlin/pom.xml",

@@ -114,6 +114,12 @@ def _check() -> list[_Row]:
             "others may claim it; `REVIEW_NOT_CLAIMED`",
         ),
         (
+            "attempt to deliver an event of [webhooks](../webhooks.md)",
+            _constant("server.events.sending", "_SECONDS"),
+            "",
+            "it is tried again after 5 s, 5 min, 30 min, and 2, 5, 10, 14, 20 and 24 h; then it is dead",
+        ),
+        (
             "deadline sweep",
             _constant("server.running.assembly", "Tuning.sweep_seconds"),
             "",
@@ -246,7 +252,12 @@ def _calls() -> list[_Row]:
             "the call",
             "repeat it with the same `request_id`",
         ),
-        ("`FinishCheck`, `GetCheck`, `CancelCheck`", finish, "the call", "repeat it at any time"),
+        (
+            "`FinishCheck`, `GetCheck`, `FindChecks`, `CancelCheck`",
+            finish,
+            "the call",
+            "repeat it at any time",
+        ),
         ("`WatchCheck`", "the scan deadline", "the upload", "repeat it after UNAVAILABLE"),
         (
             "`AnalyzeImage`",

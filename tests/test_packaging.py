@@ -1,6 +1,7 @@
 """The installation: the lock files, the one runtime of each kind, the one version of everything."""
 
 import importlib.metadata
+import json
 import re
 import shutil
 import tomllib
@@ -46,6 +47,14 @@ def test_every_locked_package_has_hashes(lock: Path) -> None:
     assert all("--hash=sha256:" in block for block in blocks if block.strip())
 
 
+@pytest.mark.parametrize("folder", ["web/sdk", "web/server"])
+def test_an_npm_lock_names_no_registry_and_has_hashes(folder: str) -> None:
+    locked = json.loads((_ROOT / folder / "package-lock.json").read_text())["packages"]
+    fetched = [one for path, one in locked.items() if "node_modules/" in path and not one.get("link")]
+    assert len(fetched) > 10
+    assert [one for one in fetched if "://" in one.get("resolved", "") or "integrity" not in one] == []
+
+
 @pytest.mark.parametrize(
     ("lock", "runtime"), [("cpu", "onnxruntime"), ("dev", "onnxruntime"), ("gpu", "onnxruntime-gpu")]
 )
@@ -80,6 +89,7 @@ _STATE_A_VERSION = (
     *("web/sdk/package.json", "web/sdk/package-lock.json", "web/sdk/src/version.ts"),
     *("sdk/kotlin/pom.xml", "sdk/kotlin/core/pom.xml", "sdk/kotlin/android/pom.xml"),
     *("sdk/kotlin/README.md", "sdk/kotlin/sample/app/build.gradle.kts"),
+    *("web/server/package.json", "web/server/package-lock.json"),
 )
 
 
@@ -160,7 +170,14 @@ def test_npm_and_helm_get_a_version_of_semver(version: str, semver: str) -> None
 
 def test_the_client_asks_for_the_wires_libraries_only() -> None:
     names = {re.split(r"[>=]", text)[0] for text in _project("client")["dependencies"]}
-    assert names == {"cryptography", "facegate-protocol", "googleapis-common-protos", "grpcio", "protobuf"}
+    assert names == {
+        "cryptography",
+        "facegate-protocol",
+        "googleapis-common-protos",
+        "grpcio",
+        "protobuf",
+        "standardwebhooks",
+    }
 
 
 def test_client_and_protocol_require_the_same_versions_as_the_application() -> None:

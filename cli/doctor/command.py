@@ -23,7 +23,13 @@ from cli.doctor.machine import (
     examine_policies,
     examine_ports,
 )
-from cli.doctor.trust import examine_attestation, examine_callers, examine_keys, examine_tls
+from cli.doctor.trust import (
+    examine_attestation,
+    examine_callers,
+    examine_keys,
+    examine_tls,
+    examine_webhooks,
+)
 from cli.errors import OptionUnusable, errors_reported
 from cli.options import JsonOption
 from cli.shown import counted
@@ -46,6 +52,7 @@ AREAS: Final[Mapping[str, Callable[[Deployment], Awaitable[list[Finding]]]]] = {
     "decoders": examine_decoders,
     "tls": examine_tls,
     "callers": examine_callers,
+    "webhooks": examine_webhooks,
     "ports": examine_ports,
     "audit": examine_audit,
     "backup": examine_backup,

@@ -27,6 +27,7 @@ from server.configuration.settings import ServiceTls, Tls
 from server.device.revocation import read_revocation_files
 from server.device.server_keys import ServerKeyList
 from server.device.trust import open_device_trust
+from server.events.sending import open_endpoints
 from server.keyring.key_encryption import (
     FileContext,
     KeyEncryptionError,
@@ -324,6 +325,31 @@ async def examine_callers(deployment: Deployment) -> list[Finding]:
     return [*await asyncio.to_thread(lambda: list(_callers(deployment))), *of_issuers]
 
 
+async def examine_webhooks(deployment: Deployment) -> list[Finding]:
+    """Reads the secrets of the endpoints; sends nothing."""
+    return await asyncio.to_thread(lambda: list(_webhooks(deployment)))
+
+
+def _webhooks(deployment: Deployment) -> Iterator[Finding]:
+    endpoints = deployment.settings.webhooks.endpoints
+    if not endpoints:
+        yield fine("WEBHOOKS_NOT_USED", "no endpoint gets events")
+        return
+    for name, settings in endpoints.items():
+        try:
+            open_endpoints({name: settings})
+        except ConfigurationError as error:
+            yield failure(
+                "WEBHOOK_SECRET_UNUSABLE",
+                str(error),
+                expected=f"the secrets of webhooks.endpoints.{name}, and its authority if it names one",
+                remedy="facegate keys new-webhook-secret FILE, or correct the path or the permissions; see "
+                "docs/webhooks.md",
+            )
+        else:
+            yield fine("WEBHOOK_SECRET_READ", f"{name}: {counted(len(settings.secret_files), 'secret')}")
+
+
 async def _issuer(oidc: OidcSettings | ConsoleOidcSettings, listener: str) -> Finding:
     try:
         file = oidc.jwks_file if isinstance(oidc, OidcSettings) else None
@@ -396,7 +422,7 @@ async def examine_attestation(deployment: Deployment) -> list[Finding]:
 
 
 def _attestation(deployment: Deployment) -> Iterator[Finding]:
-    settings = deployment.settings.device_integrity
+    settings = deployment.settings.devices
     tls = deployment.settings.listeners.device.tls
     try:
         trust = open_device_trust(settings, now=lambda: datetime.now(UTC))

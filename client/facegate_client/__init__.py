@@ -39,6 +39,7 @@ from facegate_client.errors import (
     SourceError,
     StreamLostError,
 )
+from facegate_client.events import Events
 from facegate_client.flash_screen import DisplayedStep, FlashScreen
 from facegate_client.frame_source import (
     CameraDescription,
@@ -57,6 +58,7 @@ from facegate_client.result_signature import KeySet, load_key_set, verify_respon
 from facegate_client.reviews import Reviews, VerifiedReview, verify_review_jws
 from facegate_client.scan_stream import ReconnectPolicy, ScanTicket
 from facegate_client.video_file import generated_source, open_image_folder, open_video
+from facegate_client.webhooks import WebhookEvent, verify_webhook
 
 __all__ = [
     "AnalysisClient",
@@ -71,6 +73,7 @@ __all__ = [
     "ConnectionFailedError",
     "CredentialsError",
     "DisplayedStep",
+    "Events",
     "ExportedCheck",
     "ExportedImage",
     "Exposure",
@@ -102,6 +105,7 @@ __all__ = [
     "VerifiedArchive",
     "VerifiedRecord",
     "VerifiedReview",
+    "WebhookEvent",
     "certificate_spki_sha256",
     "fetch_key_set",
     "generated_source",
@@ -120,4 +124,5 @@ __all__ = [
     "verify_response",
     "verify_result_jws",
     "verify_review_jws",
+    "verify_webhook",
 ]

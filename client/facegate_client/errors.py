@@ -11,7 +11,7 @@
     ├── ProtocolViolatedError     the server sent a message that the protocol does not allow
     ├── ScanEndedError            the server sent a Goodbye and a reconnect is useless
     ├── SourceError               a video, folder or camera gives no usable frames
-    └── CredentialsError          a channel, certificate or API key cannot be used as given
+    └── CredentialsError          a channel, certificate, API key or secret cannot be used as given
 
 gRPC's errors are converted to these; the server's refusal decides whether a reconnect may help.
 """
@@ -112,7 +112,7 @@ class SourceError(ClientError):
 
 
 class CredentialsError(ClientError):
-    """A channel, certificate or API key cannot be used as given."""
+    """A channel, certificate, API key or secret cannot be used as given."""
 
 
 ERROR_DOMAIN: Final = "facegate.org"

@@ -5,6 +5,7 @@ import random
 import uuid
 from collections.abc import AsyncIterator, Awaitable, Callable
 from dataclasses import replace
+from datetime import UTC, datetime
 from typing import TypeVar
 
 import grpc
@@ -30,6 +31,8 @@ __all__ = ["Orchestrator", "ticket_of"]
 _UPLOAD_SECONDS = 10.0
 _CALL_SECONDS = 5.0
 _POLL_SECONDS = 0.5
+_PAGE = 100
+_ANY_STATE = verification_service_pb2.CheckProgress.STATE_UNSPECIFIED
 _AGAIN = "SCAN_IN_PROGRESS"
 _WAITS_S = (0.5, 1.0, 2.0)
 """The waits between the tries of a call whose answer is lost, each lengthened by up to a half."""
@@ -78,6 +81,7 @@ class Orchestrator:
         image: bytes | None = None,
         *,
         image_reference: str | None = None,
+        trusted_check_id: str | None = None,
         policy: str = "",
         mode: scan_pb2.Mode.ValueType = scan_pb2.MODE_UNSPECIFIED,
         subject_reference: str = "",
@@ -85,6 +89,7 @@ class Orchestrator:
         request_id: str | None = None,
         retention_seconds: int | None = None,
         document_portrait: bool = False,
+        sandbox_outcome: verification_service_pb2.SandboxOutcome | None = None,
         timeout_s: float = _UPLOAD_SECONDS,
     ) -> verification_service_pb2.UploadTrustedImageResponse:
         """Creates a check.
@@ -93,6 +98,8 @@ class Orchestrator:
             image: The trusted image, at most 2,000,000 bytes: an image file, or a facial record.
             image_reference: Instead of ``image``: its place in the store of trusted images for which the
                 server is configured, at most 512 bytes.
+            trusted_check_id: Instead of ``image``: an enrolled check of the same person, whose evidence frame
+                is then the trusted image.
             policy: Name of the policy; empty for the server's default.
             mode: A mode that is stricter than the policy's.
             subject_reference: Opaque reference to the person, at most 256 bytes.
@@ -102,15 +109,16 @@ class Orchestrator:
             retention_seconds: Erases the check earlier than its policy does; by default as the policy does.
             document_portrait: Whether the image is the portrait of an identity document. A scan that shows
                 the image itself is then a spoof.
+            sandbox_outcome: The outcome of the check, chosen in advance: for sandbox callers only.
             timeout_s: Deadline of each try, seconds.
 
         Raises:
             CallRefusedError: The server refused; ``refusal.reason`` is the reason.
             ConnectionFailedError: The server cannot be reached.
-            ValueError: Neither ``image`` nor ``image_reference`` is given, or both are.
+            ValueError: Not exactly one of ``image``, ``image_reference`` and ``trusted_check_id`` is given.
         """
-        if (image is None) == (image_reference is None):
-            raise ValueError("give either image or image_reference")
+        if sum(given is not None for given in (image, image_reference, trusted_check_id)) != 1:
+            raise ValueError("give one of image, image_reference and trusted_check_id")
         request = verification_service_pb2.UploadTrustedImageRequest(
             policy=policy,
             mode=mode,
@@ -119,11 +127,14 @@ class Orchestrator:
             request_id=request_id or str(uuid.uuid4()),
             retention_seconds=retention_seconds,
             document_portrait=document_portrait,
+            sandbox_outcome=sandbox_outcome,
         )
         if image is not None:
             request.image = image
         if image_reference is not None:
             request.image_reference = image_reference
+        if trusted_check_id is not None:
+            request.trusted_check_id = trusted_check_id
         return await self._call(self._stub.UploadTrustedImage, request, timeout_s)
 
     async def get_check(
@@ -185,6 +196,46 @@ class Orchestrator:
             finally:
                 # A caller that stops reading must not leave a watcher on the server.
                 call.cancel()
+
+    async def find_checks(
+        self,
+        *,
+        subject_reference: str = "",
+        request_id: str = "",
+        created_since: datetime | None = None,
+        created_before: datetime | None = None,
+        state: "verification_service_pb2.CheckProgress.State.ValueType" = _ANY_STATE,
+        timeout_s: float = _CALL_SECONDS,
+    ) -> AsyncIterator[verification_service_pb2.CheckListing]:
+        """Yields the caller's checks that meet every given condition, newest first, page by page.
+
+        Their statuses are not signed: accept a person by the result of ``finish_check`` only.
+
+        Args:
+            request_id: Of the upload; finds its one check.
+            created_since: With a time zone, as ``created_before``.
+            timeout_s: Deadline of each try, seconds.
+
+        Raises:
+            CallRefusedError: The server refused, for example with PERMISSION_DENIED.
+            ConnectionFailedError: The server cannot be reached.
+        """
+        request = verification_service_pb2.FindChecksRequest(
+            subject_reference=subject_reference, request_id=request_id, state=state, page_size=_PAGE
+        )
+        for field, moment in (
+            (request.created_since, created_since),
+            (request.created_before, created_before),
+        ):
+            if moment is not None:
+                field.FromDatetime(moment.astimezone(UTC))
+        while True:
+            page = await self._call(self._stub.FindChecks, request, timeout_s)
+            for listing in page.checks:
+                yield listing
+            if not page.next_page_token:
+                return
+            request.page_token = page.next_page_token
 
     async def cancel_check(
         self, check_id: str, *, timeout_s: float = _CALL_SECONDS

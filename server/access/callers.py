@@ -47,6 +47,8 @@ class Scope(StrEnum):
     """UploadTrustedImage."""
     READ_CHECKS = "checks.read"
     """GetCheck and WatchCheck."""
+    LIST_CHECKS = "checks.list"
+    """FindChecks."""
     FINISH_CHECKS = "checks.finish"
     """FinishCheck and CancelCheck."""
     ANALYZE = "analysis"
@@ -69,10 +71,22 @@ class Scope(StrEnum):
     """ListReviews and GetReview."""
     DECIDE_REVIEWS = "reviews.decide"
     """ClaimReview, ReleaseReview and DecideReview."""
+    READ_EVENTS = "events.read"
+    """ListEvents and ListEndpoints."""
+    REPLAY_EVENTS = "events.replay"
+    """ReplayEvents."""
 
 
 _ORCHESTRATION: Final = frozenset(
-    {Scope.CREATE_CHECKS, Scope.READ_CHECKS, Scope.FINISH_CHECKS, Scope.ANALYZE}
+    {
+        Scope.CREATE_CHECKS,
+        Scope.READ_CHECKS,
+        Scope.LIST_CHECKS,
+        Scope.FINISH_CHECKS,
+        Scope.ANALYZE,
+        Scope.READ_EVENTS,
+        Scope.REPLAY_EVENTS,
+    }
 )
 _READING: Final = frozenset({Scope.READ_EVIDENCE, Scope.READ_IMAGES, Scope.EXPORT_EVIDENCE, Scope.READ_AUDIT})
 
@@ -81,7 +95,7 @@ SCOPES: Final[Mapping[Role, frozenset[Scope]]] = {
     Role.COMPLIANCE_READER: _READING,
     Role.COMPLIANCE_ADMIN: _READING
     | {Scope.HOLD_EVIDENCE, Scope.DELETE_EVIDENCE, Scope.ERASE_SUBJECTS, Scope.READ_REVIEWS},
-    Role.OPERATOR: frozenset({Scope.READ_CHECKS}),
+    Role.OPERATOR: frozenset({Scope.READ_CHECKS, Scope.READ_EVENTS}),
     Role.REVIEWER: frozenset(
         {Scope.READ_REVIEWS, Scope.DECIDE_REVIEWS, Scope.READ_EVIDENCE, Scope.READ_IMAGES}
     ),

@@ -159,6 +159,8 @@ class AuditAction(StrEnum):
     """A reviewer decided; ``state`` states whether that ended the review."""
     REVIEW_EXPIRED = "review.expired"
     """The deadline of a review passed before it was decided."""
+    EVENTS_REPLAYED = "events.replayed"
+    """ReplayEvents made events of webhooks due again."""
     SUBJECT_ERASED = "subject.erased"
     """A person was erased."""
     SUBJECT_EXPORTED = "subject.exported"

@@ -1,12 +1,12 @@
 """The base class of the tables of the settings."""
 
-from ipaddress import ip_address
-from typing import Annotated
+from ipaddress import IPv4Address, IPv6Address, ip_address, ip_network
+from typing import Annotated, Final
 
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from yarl import URL
 
-__all__ = ["Table", "WebHost", "WebOrigin", "is_loopback"]
+__all__ = ["Table", "WebHost", "WebOrigin", "is_loopback", "is_public"]
 
 
 def _as_browsers_write_it(origin: str) -> str:
@@ -47,6 +47,25 @@ def is_loopback(host: str) -> bool:
         return ip_address(host.strip("[]")).is_loopback
     except ValueError:
         return False
+
+
+_UNICAST: Final = ip_network("2000::/3")
+"""The only IPv6 addresses that are routed in public; NAT64, private and link-local ones are outside."""
+_INSIDE_V6: Final = tuple(
+    ip_network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
+)
+"""Those of them that are no hosts in public: protocols such as Teredo, documentation, 6to4."""
+_INSIDE_V4: Final = (ip_network("192.0.0.0/24"), ip_network("192.88.99.0/24"))
+"""Protocols such as the translation from IPv6, and the relays of 6to4; some versions of Python count them as
+global."""
+
+
+def is_public(address: IPv4Address | IPv6Address) -> bool:
+    """Returns whether an address is one of a host in public, and of no translation to another address."""
+    if isinstance(address, IPv4Address):
+        inside = any(address in network for network in _INSIDE_V4)
+        return address.is_global and not address.is_multicast and not inside
+    return address in _UNICAST and not any(address in network for network in _INSIDE_V6)
 
 
 class Table(BaseModel):

@@ -285,6 +285,9 @@ class CheckCompletion:
             Refusal: CHECK_NOT_FOUND, NOT_SCANNED_YET, SCAN_IN_PROGRESS or RESULT_EXPIRED.
         """
         record = await self._find(check_id, tenant, sandbox=sandbox)
+        if record.requested_outcome is not None and not sandbox:
+            # A backend that forgets to refuse sandbox results must not get one that somebody chose.
+            raise check_not_found()
         with check_bound(check_id):
             if record.state in OPEN_STATES:
                 record = await self._close_if_over(record, now, close_now=close_now)
@@ -366,7 +369,9 @@ class CheckCompletion:
             await self._end(record, reason, now)
 
     async def sweep(self, now: datetime, *, limit: int) -> int:
-        """Decides the checks whose scan deadline has passed; logs and skips a check that cannot be decided.
+        """Decides the checks whose scan deadline has passed, or whose requested outcome is due.
+
+        Logs and skips a check that cannot be decided.
 
         Args:
             limit: The number of checks that are listed at once. Further checks wait for the next sweep,
@@ -378,10 +383,13 @@ class CheckCompletion:
         Raises:
             StorageUnavailable: The storage does not answer; the next sweep tries again.
         """
+        return await self._sweep(now, limit, outcomes=True) + await self._sweep(now, limit, outcomes=False)
+
+    async def _sweep(self, now: datetime, limit: int, *, outcomes: bool) -> int:
         moved = 0
         last: CheckRecord | None = None
         while True:
-            page = await self._repository.due(now, limit, after=last)
+            page = await self._repository.due(now, limit, after=last, outcomes=outcomes)
             closed = [await self._swept(record, now) for record in page]
             moved += sum(closed)
             if all(closed) or len(page) < limit:
@@ -416,13 +424,14 @@ class CheckCompletion:
 
     async def _close_if_over(self, record: CheckRecord, now: datetime, *, close_now: bool) -> CheckRecord:
         progress = await self._progress(record, now)
-        if progress.state is ProgressState.WAITING:
+        due = record.outcome_due is not None and now >= record.outcome_due
+        if progress.state is ProgressState.WAITING and not due:
             raise Refusal(
                 Reason.NOT_SCANNED_YET,
                 "this check has not been scanned yet; ask again when the app reports the end of the scan",
             )
         scanning = progress.state is ProgressState.SCANNING
-        resumable = progress.resumable_until is not None and now < progress.resumable_until
+        resumable = not due and progress.resumable_until is not None and now < progress.resumable_until
         if (scanning or resumable) and not close_now:
             raise _in_progress(progress, now)
         if scanning:

@@ -8,22 +8,26 @@ from hashlib import sha256
 
 import structlog
 
+from formats.image_format import ImageFormat
 from liveness import TrustedFace
 from matcher import Portrait, PortraitReport, TrustedImageRefused, accept_portrait
 from server.base.errors import Reason, Refusal
 from server.base.sandbox import memory_scope
 from server.base.worker_pool import WorkerPool
+from server.checks.hosted import HostedOffer, HostedRequest
+from server.checks.enrolment import EnrolledFrame, EnrolledFrames, trusted_check_erased
 from server.checks.lifecycle import check_created
 from server.checks.offer import CheckOffer
 from server.checks.refusals import refusal_of, too_many_failures
 from server.checks.templates import seal_template
-from server.domain.terms import CheckState, Mode, PortraitKept
+from server.domain.terms import FAULTS, CheckState, CheckStatus, Mode, PortraitKept, RequestedOutcome
 from server.domain.tries import TryMark, TrySetting, portrait_mark, subject_mark
 from server.evidence.store import EvidenceStore
 from server.keyring.keys import KeyRing
 from server.policies import Policy, PolicyFile, parse_policy
 from server.policies.schema import ConsentReference
-from server.storage.errors import RequestIdReused, TriesExceeded
+from server.storage.errors import Conflict, RequestIdReused, TriesExceeded
+from server.storage.hosted import HostedScan
 from server.storage.records import (
     CheckRecord,
     EvidenceEntry,
@@ -41,9 +45,10 @@ from server.trusted_images.stores import (
     StoreUnavailable,
     TenantHasNoImages,
 )
-from server.verdict.outcome import PackIdentity
+from server.verdict.outcome import PackIdentity, trusted_check_to_bytes
+from server.verdict.record import ImageFacts
 from vision.errors import DecoderUnavailable
-from vision.image import StillDecoder
+from vision.image import DecodeLimits, StillDecoder, decode_image, encode_jpeg, rotate_upright
 from vision.packs import Pack
 
 __all__ = [
@@ -51,14 +56,17 @@ __all__ = [
     "CheckIntake",
     "ImageReference",
     "PortraitIntake",
+    "TrustedCheckReference",
     "TrustedImageUpload",
     "TryGate",
     "referenced_image",
+    "request_key",
     "validate_fields",
 ]
 
 _MAX_REFERENCE_BYTES = 256
 _MAX_REQUEST_ID = 64
+_FRAME_PIXELS, _FRAME_SIDE, _FRAME_QUALITY = 25_000_000, 16_384, 95
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,24 +80,33 @@ class ImageReference:
     text: str = field(repr=False)
 
 
+@dataclass(frozen=True, slots=True)
+class TrustedCheckReference:
+    """A reference to an enrolled check, whose evidence frame is the trusted image."""
+
+    check_id: uuid.UUID
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TrustedImageUpload:
     """The upload of an orchestrator; see ``facegate.v1.UploadTrustedImageRequest``.
 
     Attributes:
-        image: The bytes of the image, or a reference to them.
+        image: The bytes of the image, or a reference to them or to an enrolled check.
         policy: Name of the policy; empty for the server's default.
         mode: A mode to which the policy's mode is raised; ``None`` for the policy's mode.
         request_id: A UUID that makes the call idempotent; empty for none.
         retention_seconds: The longest retention of this check; ``None`` for that of its policy.
         document_portrait: Whether the image is the portrait of an identity document.
+        requested_outcome: The outcome that a sandbox caller requests; ``None`` for none.
         payload_sha256: SHA-256 of all fields except ``request_id``, 32 bytes.
         caller: Name of the caller.
+        hosted: How the check is scanned on the server's own page; ``None`` if it is not.
     """
 
     tenant: str
     sandbox: bool
-    image: bytes | ImageReference
+    image: bytes | ImageReference | TrustedCheckReference
     policy: str
     mode: Mode | None
     subject_reference: str
@@ -97,8 +114,10 @@ class TrustedImageUpload:
     request_id: str
     retention_seconds: int | None
     document_portrait: bool = False
+    requested_outcome: RequestedOutcome | None = None
     payload_sha256: bytes
     caller: str = ""
+    hosted: HostedRequest | None = None
 
 
 def validate_fields(upload: TrustedImageUpload) -> None:
@@ -127,12 +146,31 @@ def validate_fields(upload: TrustedImageUpload) -> None:
                 details={"field": name},
             )
     if upload.request_id:
-        try:
-            uuid.UUID(upload.request_id)
-        except ValueError as error:
-            raise Refusal(
-                Reason.INVALID_FIELD, "request_id is not a UUID", details={"field": "request_id"}
-            ) from error
+        _request_id(upload.request_id)
+
+
+def request_key(scope: str, request_id: str, *, payload_sha256: bytes = b"") -> RequestKey:
+    """Returns the key of an upload.
+
+    Args:
+        scope: The tenant, or its sandbox; see ``server.base.sandbox``.
+        payload_sha256: Empty to find it again.
+
+    Raises:
+        Refusal: ``request_id`` is not a UUID (INVALID_FIELD).
+    """
+    return RequestKey(
+        tenant=scope, method=_METHOD, request_id=_request_id(request_id), payload_sha256=payload_sha256
+    )
+
+
+def _request_id(text: str) -> str:
+    try:
+        return str(uuid.UUID(text))
+    except ValueError as error:
+        raise Refusal(
+            Reason.INVALID_FIELD, "request_id is not a UUID", details={"field": "request_id"}
+        ) from error
 
 
 _RETRY_SECONDS = 2.0
@@ -219,19 +257,19 @@ class PortraitIntake:
         self._still_decoder = still_decoder
         self._trusted_images = trusted_images
 
-    async def image(self, upload: TrustedImageUpload, policy: Policy) -> bytes:
+    async def image(self, image: bytes | ImageReference, upload: TrustedImageUpload, policy: Policy) -> bytes:
         """Returns the bytes of the image of an upload, without decoding them.
 
         Raises:
             Refusal: A referenced image could not be fetched; see ``referenced_image``.
         """
-        if isinstance(upload.image, bytes):
-            return upload.image
+        if isinstance(image, bytes):
+            return image
         try:
             with self._metrics.stages.stage(Stage.FETCH_IMAGE):
                 return await referenced_image(
                     self._trusted_images,
-                    upload.image.text,
+                    image.text,
                     tenant=upload.tenant,
                     max_bytes=policy.portrait.max_bytes,
                 )
@@ -239,14 +277,21 @@ class PortraitIntake:
             self._metrics.checks.image_refused(refusal.reason.value, sandbox=upload.sandbox)
             raise
 
-    async def accept(self, image: bytes, policy: Policy, *, sandbox: bool) -> Portrait:
+    async def accept(
+        self, image: bytes, policy: Policy, *, sandbox: bool, frame: ImageFacts | None = None
+    ) -> Portrait:
         """Makes the portrait.
+
+        Args:
+            frame: How to turn a frame of a scan upright; ``None`` for a trusted image.
 
         Raises:
             Refusal: The image cannot be accepted, or no decoder for it is free (OVERLOADED).
         """
         try:
             with self._metrics.stages.stage(Stage.PORTRAIT):
+                if frame is not None:
+                    image = await self._pool.run_apart(_upright, image, frame)
                 return await self._pool.run_apart(
                     accept_portrait,
                     image,
@@ -317,11 +362,14 @@ class AcceptedUpload:
     """A check that waits for its scan, and the scan token for the device.
 
     Attributes:
+        scan_token: Empty for a check that is scanned on the server's own page, which hands it out.
+        scan_url: The address of that page for the person; otherwise empty.
         policy_oid: Object identifier of its frozen policy; empty without one.
     """
 
     record: CheckRecord
-    scan_token: str
+    scan_token: str = field(repr=False)
+    scan_url: str = field(repr=False)
     policy_oid: str
 
 
@@ -340,16 +388,20 @@ class CheckIntake:
         keys: KeyRing,
         random: Callable[[int], bytes],
         serialise_report: Callable[[PortraitReport], bytes],
+        enrolled: EnrolledFrames,
         metrics: Metrics,
+        hosted: HostedOffer,
     ) -> None:
         """Sets the dependencies of every upload.
 
         Args:
+            enrolled: The evidence frames of enrolled checks.
             offer: The policies and modes that a check may request.
             tries: Limits over several checks.
             evidence: Keeps trusted images, if the policy demands it.
             pack: The model pack that scans will be judged with.
             serialise_report: Serialises the report that the upload returns; the edge provides it.
+            hosted: The server's own page.
         """
         self._repository = repository
         self._offer = offer
@@ -360,7 +412,9 @@ class CheckIntake:
         self._keys = keys
         self._random = random
         self._serialise_report = serialise_report
+        self._enrolled = enrolled
         self._metrics = metrics
+        self._hosted = hosted
 
     async def accept(self, upload: TrustedImageUpload, *, now: datetime) -> AcceptedUpload:
         """Accepts a trusted image and creates its check, or refuses it and creates nothing.
@@ -369,8 +423,11 @@ class CheckIntake:
             Refusal: The upload cannot be accepted; the reason and the details state why.
         """
         validate_fields(upload)
+        if upload.hosted is not None:
+            self._hosted.expect_allowed(upload.hosted)
         policy_file, mode = self._offer.choose(policy=upload.policy, mode=upload.mode)
         _expect_consent(upload, policy_file.policy)
+        _expect_possible(upload, policy_file.policy)
         request = _request(upload)
         record = await self._known(request)
         if record is None:
@@ -383,9 +440,11 @@ class CheckIntake:
             )
         # An earlier call with the same request_id may have frozen an earlier version of the policy.
         frozen = parse_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
+        hosted = upload.hosted
         return AcceptedUpload(
             record=record,
-            scan_token=self._keys.tokens.issue(record.check_id),
+            scan_token=self._keys.tokens.issue(record.check_id) if hosted is None else "",
+            scan_url="" if hosted is None else self._hosted.link(hosted, record.check_id),
             policy_oid=frozen.oid or "",
         )
 
@@ -406,9 +465,24 @@ class CheckIntake:
         now: datetime,
     ) -> CheckRecord:
         policy = file.policy
-        image = await self._portraits.image(upload, policy)
+        enrolled: EnrolledFrame | None = None
+        if isinstance(upload.image, TrustedCheckReference):
+            enrolled = await self._enrolled.open(
+                upload.image.check_id,
+                tenant=upload.tenant,
+                sandbox=upload.sandbox,
+                subject_reference=upload.subject_reference,
+                policy=policy,
+                mode=mode,
+                now=now,
+            )
+            image = enrolled.image
+        else:
+            image = await self._portraits.image(upload.image, upload, policy)
         tries = await self._tries.pass_through(upload, image, now=now)
-        portrait = await self._portraits.accept(image, policy, sandbox=upload.sandbox)
+        portrait = await self._portraits.accept(
+            image, policy, sandbox=upload.sandbox, frame=None if enrolled is None else enrolled.facts
+        )
         check_id = uuid.UUID(bytes=self._random(16), version=4)
         kept = policy.retention.portrait
         check = CheckRecord(
@@ -441,13 +515,22 @@ class CheckIntake:
             result_deadline=now + timedelta(seconds=policy.deadlines.result_seconds),
             portrait_sha256=None if kept is PortraitKept.NONE else sha256(image).digest(),
             retention_seconds=_shortened(policy.retention.evidence_seconds, upload.retention_seconds),
+            requested_outcome=upload.requested_outcome,
+            outcome_due=None
+            if upload.requested_outcome is None
+            else now + timedelta(seconds=upload.requested_outcome.delay_seconds),
+            trusted_check=None if enrolled is None else trusted_check_to_bytes(enrolled.source),
         )
         images: tuple[EvidenceEntry, ...] = ()
         with check_bound(check_id), self._metrics.stages.stage(Stage.STORE_CHECK):
-            if kept is PortraitKept.BYTES:
+            if kept is PortraitKept.BYTES and enrolled is None:
                 # Durable before the row that names it; an orphan of a call that fails is swept.
                 images = (await self._keep_portrait(upload.tenant, check_id, image, portrait.report),)
-            record = await self._store(check, request, tries, images)
+            hosted = None
+            if upload.hosted is not None:
+                hosted = self._hosted.scan(upload.hosted, check_id, now=now, deadline=check.scan_deadline)
+            source = None if enrolled is None else enrolled.source.check_id
+            record = await self._store(check, request, tries, images, hosted=hosted, source=source)
             if record.check_id == check_id:
                 # Otherwise a concurrent call with the same request_id created the check.
                 check_created(record, metrics=self._metrics)
@@ -459,10 +542,17 @@ class CheckIntake:
         request: RequestKey | None,
         tries: Sequence[TryMark],
         images: tuple[EvidenceEntry, ...],
+        *,
+        hosted: HostedScan | None,
+        source: uuid.UUID | None,
     ) -> CheckRecord:
         """Writes the check; returns the earlier one of a repeated request."""
         try:
-            record = await self._repository.create(check, request, tries=tries, images=images)
+            record = await self._repository.create(
+                check, request, tries=tries, images=images, hosted=hosted, source=source
+            )
+        except Conflict as error:
+            raise trusted_check_erased() from error
         except RequestIdReused as error:
             await self._evidence.erase(images)
             raise _reused() from error
@@ -494,6 +584,50 @@ def _expect_consent(upload: TrustedImageUpload, policy: Policy) -> None:
         )
 
 
+def _expect_possible(upload: TrustedImageUpload, policy: Policy) -> None:
+    """Tests that the requested outcome is one of a sandbox check, and a possible one."""
+    asked = upload.requested_outcome
+    if asked is None:
+        return
+    field = "sandbox_outcome"
+    if not upload.sandbox:
+        raise Refusal(
+            Reason.INVALID_FIELD,
+            "sandbox_outcome is only for sandbox callers; leave it out, or call with a credential that is "
+            "marked sandbox",
+            details={"field": field},
+        )
+    fault = asked.reason in FAULTS
+    if not {
+        CheckStatus.SUCCESS: asked.reason is None,
+        CheckStatus.FAILURE: asked.reason is not None and not fault,
+        CheckStatus.NOT_DECIDED: fault,
+    }[asked.status]:
+        raise Refusal(
+            Reason.INVALID_FIELD,
+            "sandbox_outcome.reason does not fit the status: SUCCESS has none, NOT_DECIDED has SERVER_FAULT "
+            "or INTERRUPTED, and FAILURE has one of the others",
+            details={"field": field},
+        )
+    longest = policy.deadlines.scan_seconds
+    if asked.delay_seconds > longest:
+        raise Refusal(
+            Reason.INVALID_FIELD,
+            f"sandbox_outcome.delay_seconds is {asked.delay_seconds}; at most {longest} are allowed, the "
+            f"deadlines.scan_seconds of the policy {policy.name}",
+            details={"field": field, "value": asked.delay_seconds, "maxValue": longest},
+        )
+
+
+def _upright(image: bytes, frame: ImageFacts) -> bytes:
+    """Returns a frame upright and not mirrored, as a JPEG; its own EXIF is ignored, as in its scan."""
+    limits = DecodeLimits(max_bytes=len(image), max_pixels=_FRAME_PIXELS, max_side=_FRAME_SIDE)
+    decoded = decode_image(
+        image, limits=limits, formats=frozenset({ImageFormat.JPEG}), honour_exif_orientation=False
+    )
+    return encode_jpeg(rotate_upright(decoded.pixels, frame.rotation, frame.mirrored), quality=_FRAME_QUALITY)
+
+
 def _trusted(portrait: Portrait, upload: TrustedImageUpload) -> TrustedFace | None:
     """Returns the face that no scan must show; ``None`` in a sandbox, where people are simulated."""
     if upload.sandbox:
@@ -511,12 +645,8 @@ def _shortened(policy_seconds: int, seconds: int | None) -> int | None:
 def _request(upload: TrustedImageUpload) -> RequestKey | None:
     if not upload.request_id:
         return None
-    return RequestKey(
-        tenant=memory_scope(upload.tenant, sandbox=upload.sandbox),
-        method=_METHOD,
-        request_id=str(uuid.UUID(upload.request_id)),
-        payload_sha256=upload.payload_sha256,
-    )
+    scope = memory_scope(upload.tenant, sandbox=upload.sandbox)
+    return request_key(scope, upload.request_id, payload_sha256=upload.payload_sha256)
 
 
 def _reused() -> Refusal:

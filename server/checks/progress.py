@@ -35,6 +35,7 @@ __all__ = [
     "frozen_policy",
     "most_attempts",
     "progress_of",
+    "progress_state",
 ]
 
 
@@ -98,7 +99,7 @@ def progress_of(
         record: The check, which is not erased.
         attempts: Its attempts, by number.
     """
-    state = _state(record, now)
+    state = progress_state(record, now)
     remaining = max(0, attempts_remaining(attempts, policy))
     resumable = (
         state is ProgressState.INTERRUPTED
@@ -144,7 +145,8 @@ def most_attempts(attempts: Sequence[AttemptRecord], policy: Policy) -> int:
     return policy.attempts.maximum + doubted
 
 
-def _state(record: CheckRecord, now: datetime) -> ProgressState:
+def progress_state(record: CheckRecord, now: datetime) -> ProgressState:
+    """Returns the state of a check that is not erased."""
     if record.state not in OPEN_STATES:
         if record.state is not CheckState.DECIDED:
             return ProgressState.CLOSED

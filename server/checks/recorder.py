@@ -6,7 +6,7 @@ The evidence is sealed first, then the decision is written in one transaction, a
 import asyncio
 from collections.abc import Awaitable, Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 
 import structlog
@@ -47,6 +47,7 @@ from server.verdict.outcome import (
     TranscriptOutcome,
     outcome_from_bytes,
     outcome_to_bytes,
+    trusted_check_from_bytes,
 )
 from server.verdict.record import AttemptFrames, EvidenceRecord, PortraitFacts, RecordTimes
 
@@ -159,6 +160,9 @@ class OutcomeMaker:
             server_version=self.server_version,
             sandbox=record.sandbox,
             doubts=() if attempt is None else _earlier_doubts(attempt, attempts),
+            trusted_check=None
+            if record.trusted_check is None
+            else trusted_check_from_bytes(record.trusted_check),
         )
 
 
@@ -397,6 +401,7 @@ class CheckRecorder:
             reason=reason,
             now=now,
         )
+        outcome = _as_requested(record, outcome)
         await self._write(
             record,
             outcome,
@@ -454,6 +459,7 @@ class CheckRecorder:
                 reason=ending_reasons(reason, manipulated=device.final)[0],
                 now=now,
             )
+        outcome = _as_requested(record, outcome)
         await self._write(record, outcome, policy=policy, attempts=attempts, evidence=(), epoch=epoch)
         return outcome.verdict
 
@@ -472,6 +478,9 @@ class CheckRecorder:
         seconds = retention.evidence_seconds
         if record.retention_seconds is not None:
             seconds = min(seconds, record.retention_seconds)
+        if _enrols(outcome, policy) and (rules := policy.enrolment) is not None:
+            until = outcome.decide_time + timedelta(seconds=min(rules.retention_seconds, seconds))
+            outcome = replace(outcome, enrolled_until=until)
         retained = outcome.decide_time + timedelta(seconds=seconds)
         retain_until = max(retained, record.result_deadline)
         images_until = retain_until
@@ -520,6 +529,7 @@ class CheckRecorder:
                 retain_until=retain_until,
                 images_until=images_until if images_until < retain_until else None,
                 review=review,
+                enrolled_until=outcome.enrolled_until,
             ),
             ending=ending,
             fenced=record.lease_epoch if epoch is None else None,
@@ -528,6 +538,28 @@ class CheckRecorder:
             # The portrait's template is overwritten, and SQLite's log may still have it.
             with suppress(StorageUnavailable):
                 await self._repository.forget_overwritten()
+
+
+def _enrols(outcome: CheckOutcome, policy: Policy) -> bool:
+    """Returns whether the evidence frame may become the trusted image of later checks.
+
+    The frame of a check that was made from another one never does: over many links, small differences would
+    add up to another person.
+    """
+    return (
+        policy.enrolment is not None
+        and outcome.verdict.status is CheckStatus.SUCCESS
+        and not outcome.requested_outcome
+        and outcome.trusted_check is None
+        and outcome.evidence_frame is not None
+        and bool(outcome.subject_reference.strip())
+        and bool(outcome.consent_reference.strip())
+    )
+
+
+def _as_requested(record: CheckRecord, outcome: CheckOutcome) -> CheckOutcome:
+    requested = record.requested_outcome
+    return outcome if requested is None else outcome.as_requested(requested)
 
 
 def _frames(attempt: AttemptRecord) -> AttemptFrames:
@@ -539,7 +571,11 @@ def _frames(attempt: AttemptRecord) -> AttemptFrames:
 def _portrait(record: CheckRecord, policy: Policy) -> PortraitFacts:
     if record.portrait_sha256 is None:
         return PortraitFacts(kept=PortraitKept.NONE)
-    return PortraitFacts(kept=policy.retention.portrait, sha256=record.portrait_sha256)
+    kept = policy.retention.portrait
+    if record.trusted_check is not None and kept is PortraitKept.BYTES:
+        # The trusted check keeps the frame, for its own time.
+        kept = PortraitKept.HASH
+    return PortraitFacts(kept=kept, sha256=record.portrait_sha256)
 
 
 def _last_judged(attempts: Sequence[AttemptRecord]) -> CheckOutcome | None:

@@ -8,6 +8,7 @@ from typing import Final
 from server.domain.reviews import Review, ReviewCause, ReviewStanding, in_sample
 from server.domain.terms import OPEN_STATES, CheckStatus, FailureReason, pair_terms, reference_term
 from server.policies import Policy
+from server.policies.schema import ReviewRules
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.records import CheckRecord
 from server.storage.reviews import ReviewRepository
@@ -19,6 +20,8 @@ _NO_FAILURE: Final = frozenset(
     {FailureReason.ABANDONED, FailureReason.CANCELLED, FailureReason.EXPIRED, FailureReason.CONDITIONS}
 )
 """Reasons that state nothing about the person."""
+_ANY_RULES: Final = ReviewRules(sample_percent=100.0)
+"""The rules of a review that is requested under a policy without any; only their times matter."""
 _READ: Final = 500
 """Failed checks of a person that are read at most, to find those that count."""
 
@@ -57,6 +60,10 @@ class ReviewSelection:
             result: The serialised result.
         """
         rules = policy.review
+        if outcome.requested_outcome:
+            # Nothing but the request decides it, so that a test has one outcome.
+            wanted = record.requested_outcome is not None and record.requested_outcome.review
+            rules = (rules or _ANY_RULES) if wanted else None
         if rules is None:
             return None
         success = outcome.verdict.status is CheckStatus.SUCCESS
@@ -76,6 +83,8 @@ class ReviewSelection:
             >= rules.failures - 1,
         }
         given = tuple(cause for cause, applies in causes.items() if applies)
+        if outcome.requested_outcome:
+            given = (ReviewCause.REQUESTED,)
         if not given:
             return None
         return Review(
@@ -111,7 +120,8 @@ async def review_standing(
     reviews: ReviewRepository, record: CheckRecord, *, policy: Policy, now: datetime
 ) -> ReviewStanding | None:
     """Returns what the orchestrator learns of the review of a check; ``None`` if it has none."""
-    if policy.review is None or record.state in OPEN_STATES:
+    reviewed = policy.review is not None or record.requested_outcome is not None
+    if not reviewed or record.state in OPEN_STATES:
         return None
     stored = await reviews.find(record.check_id, record.tenant)
     return None if stored is None else stored.review.standing(now)

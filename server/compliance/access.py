@@ -65,12 +65,14 @@ class Access:
     Attributes:
         actor: The caller, for the audit log.
         purpose: Why, as the caller states it; may be empty where no purpose is required.
+        sandbox: Whether the caller is a sandbox caller.
     """
 
     tenant: str
     actor: Actor
     now: datetime
     purpose: str = ""
+    sandbox: bool = False
 
     def __post_init__(self) -> None:
         """Validates the purpose.

@@ -1,104 +1,30 @@
-"""Lists decided checks and the audit log, in pages; checks by indexed terms, without their sealed records.
+"""Lists decided checks and the audit log, in pages; checks by indexed terms, without their sealed records."""
 
-A page token is a place in a list, encrypted and bound to its tenant and its conditions (AES-256-GCM).
-"""
-
-import base64
-import binascii
-import hashlib
-import hmac
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from typing import Final
 from uuid import UUID
 
 import structlog
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from liveness import AttackType
 from server.audit import AuditAction, AuditEntry
-from server.base.errors import Reason, Refusal
+from server.base.page_tokens import PageTokens
 from server.compliance.access import Access, reference_field, text_field
 from server.domain.terms import ALL, HOLD, CheckStatus, FailureReason, pair_terms, reference_term, term
 from server.storage.audit import AuditLog
 from server.storage.audit_reader import AuditExport, AuditFilter, AuditReader
 from server.storage.evidence_records import EvidenceRecordRepository, ListedCheck, Place
 
-__all__ = ["AuditListing", "AuditPage", "CheckFilter", "CheckListing", "CheckPage", "PageTokens"]
+__all__ = ["AuditListing", "AuditPage", "CheckFilter", "CheckListing", "CheckPage"]
 
-_TOKEN_DOMAIN: Final = b"facegate/v1/page-token"
-_NONCE_BYTES: Final = 12
 _log = structlog.get_logger(__name__)
 _LONGEST_REFERENCE = 256
 _LONGEST_WORD = 64
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
 _SEQUENCE_BYTES: Final = 8
-
-
-class PageTokens:
-    """Makes and opens page tokens."""
-
-    def __init__(
-        self, *, tenant_keys: Callable[[str], tuple[bytes, ...]], random: Callable[[int], bytes]
-    ) -> None:
-        """Sets the keys.
-
-        Args:
-            tenant_keys: Returns the keys that a tenant has and had, newest first.
-        """
-        self._tenant_keys = tenant_keys
-        self._random = random
-
-    def make(self, place: bytes, *, tenant: str, conditions: Sequence[str]) -> str:
-        """Returns the token of the page that follows an entry of a list.
-
-        Args:
-            place: The position of the entry, as the list encodes it.
-        """
-        nonce = self._random(_NONCE_BYTES)
-        key = self._ciphers(tenant)[0]
-        sealed = nonce + key.encrypt(nonce, place, _bound(tenant, conditions))
-        return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
-
-    def open(self, token: str, *, tenant: str, conditions: Sequence[str]) -> bytes:
-        """Returns the position after which the page of a token begins; see ``make``.
-
-        Raises:
-            Refusal: The token is altered, or of another tenant or other conditions (INVALID_FIELD).
-        """
-        try:
-            sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
-        except (ValueError, binascii.Error):
-            raise _refused() from None
-        nonce, body = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
-        for key in self._ciphers(tenant):
-            with suppress(InvalidTag, ValueError):
-                return key.decrypt(nonce, body, _bound(tenant, conditions))
-        raise _refused()
-
-    def _ciphers(self, tenant: str) -> tuple[AESGCM, ...]:
-        return tuple(AESGCM(hmac.digest(key, _TOKEN_DOMAIN, "sha256")) for key in self._tenant_keys(tenant))
-
-
-def _bound(tenant: str, conditions: Sequence[str]) -> bytes:
-    digest = hashlib.sha256(_TOKEN_DOMAIN)
-    for text in (tenant, *conditions):
-        data = text.encode()
-        digest.update(len(data).to_bytes(4, "big") + data)
-    return digest.digest()
-
-
-def _refused() -> Refusal:
-    return Refusal(
-        Reason.INVALID_FIELD,
-        "page_token is not one of this list; send `next_page_token` with otherwise the same fields, or leave "
-        "it empty for the first page",
-        details={"field": "page_token"},
-    )
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

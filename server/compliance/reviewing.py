@@ -12,8 +12,8 @@ import structlog
 
 from server.audit import AuditAction
 from server.base.errors import Reason, Refusal
+from server.base.page_tokens import PageTokens
 from server.compliance.access import Access, ApprovalRules, text_field
-from server.compliance.listing import PageTokens
 from server.domain.reviews import (
     Review,
     ReviewCause,

@@ -173,6 +173,18 @@ def _of_check(policy: Policy, settings: Settings) -> Iterator[ScheduledDatum]:
             destroyed_by=f"Its key first, then the object. {_RETENTION}",
         )
 
+    def enrolled() -> Iterator[ScheduledDatum]:
+        if (rules := policy.enrolment) is not None:
+            yield retained(
+                "Evidence frame of a SUCCESS, as the trusted image of later checks",
+                "object store, sealed",
+                "evidence",
+                purpose="To compare the same person in later checks, by consent.",
+                biometric=True,
+                times=_kept(rules.retention_seconds, policy),
+                destroyed_by=f"Its key first, then the object. {_WITH_CHECK}",
+            )
+
     def not_retained(
         name: str, place: str, *, purpose: str, kept: str, destroyed_by: str, biometric: bool = True
     ) -> ScheduledDatum:
@@ -229,6 +241,7 @@ def _of_check(policy: Policy, settings: Settings) -> Iterator[ScheduledDatum]:
     )
     audit = f" and at most {retention.audit_images} audit images" if retention.audit_images else ""
     yield image(f"Evidence frame{audit}", "object store, sealed", "evidence", kept=retention.biometrics)
+    yield from enrolled()
     yield retained(
         "Keyed hashes of frames, of what they show, and the movement of each attempt",
         "scan_marks",
@@ -347,6 +360,13 @@ def _others(settings: Settings) -> Iterator[ScheduledDatum]:
         purpose="Actions that two people confirm.",
         kept=span(settings.compliance.approval_hours * 3_600),
         destroyed_by="The action, or every server, each minute.",
+    )
+    yield ScheduledDatum(
+        name="Events for webhooks: identifiers, times, statuses and reasons of checks; no reference",
+        places=("events",),
+        purpose="To deliver them, and to deliver them again.",
+        kept="until delivered, at most 4 days; then 7 days, or 30 if no endpoint took it",
+        destroyed_by=_EACH_MINUTE,
     )
     console = settings.listeners.console
     yield ScheduledDatum(

@@ -57,9 +57,13 @@ def shown_settings(settings: Settings) -> dict[str, Any]:
     """
     flat = dict(_shown_leaves(settings.model_dump(mode="json")))
     return {
-        key: mask_url(value) if key in _URLS and isinstance(value, str) else value
+        key: mask_url(value) if isinstance(value, str) and _is_url(key) else value
         for key, value in flat.items()
     }
+
+
+def _is_url(key: str) -> bool:
+    return key in _URLS or (key.startswith("webhooks.endpoints.") and key.endswith(".url"))
 
 
 def mask_url(url: str) -> str:

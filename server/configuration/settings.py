@@ -24,6 +24,7 @@ from server.access.code_flow import ConsoleOidcSettings
 from server.access.sessions import Login
 from server.base.table import Table, WebOrigin, is_loopback
 from server.configuration.device import DeviceIntegritySettings
+from server.configuration.hosted import HostedSettings
 from server.configuration.tables import (
     AnalysisSettings,
     AuditSettings,
@@ -31,6 +32,7 @@ from server.configuration.tables import (
     KeySettings,
     LimitSettings,
     TelemetrySettings,
+    WebhookSettings,
 )
 from server.trusted_images.settings import TrustedImageSettings
 from vision.packs import default_models_dir
@@ -111,7 +113,7 @@ class DeviceListener(Table):
 
 
 class WebListener(Table):
-    """The listener for the pages of ``device_integrity.web.origins``: ScanFace over WebSocket."""
+    """The listener for pages, which scan over WebSocket: ``hosted`` and ``device_integrity.web.origins``."""
 
     host: str = "127.0.0.1"
     """Address to listen on."""
@@ -119,6 +121,8 @@ class WebListener(Table):
     """TCP port; 0 for any free one."""
     tls: Tls | None = None
     """Certificate. Mandatory unless ``host`` is loopback."""
+    hosted: HostedSettings | None = None
+    """The server's own scan page; without this table there is none."""
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
@@ -444,16 +448,35 @@ class Settings(BaseSettings):
     """The log."""
     telemetry: TelemetrySettings = TelemetrySettings()
     """Traces and metrics."""
+    webhooks: WebhookSettings = WebhookSettings()
+    """Webhooks."""
 
     @model_validator(mode="after")
     def _pages_are_known(self) -> Self:
-        if self.listeners.web is not None and not self.device_integrity.web.origins:
+        if self.listeners.web is not None and not self.devices.web.origins:
             raise ValueError(
                 "listeners.web serves the pages of device_integrity.web.origins, and none is listed: set "
                 'device_integrity.web.rp_id and origins, such as "verify.bank.example" and '
-                '["https://verify.bank.example"]'
+                '["https://verify.bank.example"], or listeners.web.hosted for the server\'s own page'
             )
         return self
+
+    @property
+    def hosted(self) -> HostedSettings | None:
+        """The server's own scan page; ``None`` without one."""
+        return None if self.listeners.web is None else self.listeners.web.hosted
+
+    @property
+    def devices(self) -> DeviceIntegritySettings:
+        """``device_integrity``, where the server's own page is one of the pages that may scan."""
+        if self.hosted is None:
+            return self.device_integrity
+        web, own = self.device_integrity.web, self.hosted.origin
+        pages = {
+            "rp_id": web.rp_id or urlsplit(own).hostname or "",
+            "origins": tuple(dict.fromkeys((*web.origins, own))),
+        }
+        return self.device_integrity.model_copy(update={"web": web.model_copy(update=pages)})
 
     @field_validator("pack")
     @classmethod

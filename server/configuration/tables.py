@@ -2,13 +2,15 @@
 
 from datetime import timedelta
 from enum import StrEnum
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, HttpUrl, StringConstraints, field_validator, model_validator
 
 from server.access.callers import Name
-from server.base.table import Table, is_loopback
+from server.base.table import Table, is_loopback, is_public
+from server.domain.events import EventKind
 from server.domain.tries import SANDBOX_RULES, TryRules, TrySetting
 
 __all__ = [
@@ -23,11 +25,14 @@ __all__ = [
     "KeySettings",
     "LimitSettings",
     "OtlpSettings",
+    "SandboxEvents",
     "TelemetrySettings",
     "TenantKeySettings",
     "TenantLimits",
     "TwoPeople",
     "VaultTransitEncryption",
+    "WebhookEndpoint",
+    "WebhookSettings",
 ]
 
 
@@ -355,3 +360,77 @@ class TelemetrySettings(Table):
     """The collector that gets traces and metrics by OTLP."""
     tenant_names: bool = False
     """Whether metrics name tenants: ``facegate_tenant_places_in_use`` then shows the places of each."""
+
+
+class SandboxEvents(StrEnum):
+    """Whether an endpoint gets the events of sandbox checks."""
+
+    NEVER = "never"
+    """Those of real checks alone."""
+    ALSO = "also"
+    """Those of both."""
+    ONLY = "only"
+    """Those of sandbox checks alone."""
+
+
+class WebhookEndpoint(Table):
+    """An endpoint that gets the events of one tenant."""
+
+    tenant: Name
+    """The tenant whose events it gets."""
+    url: HttpUrl
+    """Where events are sent, such as ``https://backend.bank.example/facegate``. HTTPS, or HTTP on loopback
+    with ``allow_private``. Redirects are not followed."""
+    secret_files: tuple[Path, ...] = Field(min_length=1, max_length=2)
+    """The file with the secret that signs, as ``facegate keys new-webhook-secret`` makes it. Only its owner
+    may have access. While you change the secret, name the old and the new file: both sign. The server reads a
+    file again when it changes."""
+    events: tuple[EventKind, ...] = Field(default=tuple(EventKind), min_length=1, strict=False)
+    """The events that it gets, by default all: ``check.scan_started``, ``check.decided``, ``check.closed``,
+    ``check.expired``, ``review.decided``, ``evidence.erased``, ``subject.erased``."""
+    sandbox: SandboxEvents = Field(default=SandboxEvents.NEVER, strict=False)
+    """Whether it gets the events of sandbox checks: ``never``, ``also`` or ``only``."""
+    allow_private: bool = False
+    """Whether the endpoint may be at a private, loopback or link-local address, as in your own network.
+    Otherwise a connection to one is refused, whatever the name of the host resolves to."""
+    ca: Path | None = None
+    """A PEM file with the certificate authority of the endpoint; by default those of the system."""
+
+    @field_validator("url")
+    @classmethod
+    def _without_password(cls, value: HttpUrl) -> HttpUrl:
+        if value.username or value.password:
+            raise ValueError("leave out the user and the password: every event is signed")
+        if value.fragment:
+            raise ValueError("leave out the part behind '#': it is never sent")
+        return value
+
+    @model_validator(mode="after")
+    def _safe(self) -> Self:
+        host = (self.url.host or "").strip("[]")
+        if self.url.scheme != "https" and not (self.allow_private and is_loopback(host)):
+            raise ValueError(
+                "url: write https://; http:// is for a receiver on this machine, with allow_private = true"
+            )
+        try:
+            address = ip_address(host)
+        except ValueError:
+            address = None
+        if not self.allow_private and (is_loopback(host) or (address and not is_public(address))):
+            raise ValueError(
+                f"url: {host} is no public address: name a public host, or set allow_private = true if the "
+                "receiver is in your own network"
+            )
+        if self.ca is not None and self.url.scheme != "https":
+            raise ValueError("ca is for https://, and the url is http://")
+        if len(set(self.secret_files)) != len(self.secret_files):
+            raise ValueError("secret_files: one file is listed twice; list each once")
+        return self
+
+
+class WebhookSettings(Table):
+    """Webhooks."""
+
+    endpoints: dict[Name, WebhookEndpoint] = Field(default_factory=dict, max_length=64)
+    """The endpoints that get events, by name; see ``docs/webhooks.md``. All servers of a database should have
+    the same. The name is a label of metrics. In the environment, all tables are one variable, as JSON."""

@@ -23,7 +23,7 @@ def missing_settings(settings: Settings) -> Mapping[Evidence, tuple[str, ...]]:
 
     The contents of files that settings name are not examined. An old revocation list has warnings of its own.
     """
-    trust = settings.device_integrity
+    trust = settings.devices
     android, tls = trust.android, settings.listeners.device.tls
     has_apps = (f"{_ANDROID}.apps", bool(android.apps))
     needed = {
@@ -58,7 +58,7 @@ def unlisted_origins(policies: PolicyBook, settings: Settings) -> Mapping[str, t
 
     The listener refuses their pages before it knows the policy, so they can never scan.
     """
-    listed = settings.device_integrity.web.origins
+    listed = settings.devices.web.origins
     found = {
         name: tuple(each for each in policies.get(name).policy.device.web_origins if each not in listed)
         for name in policies.names

@@ -67,6 +67,7 @@ class ReviewCause(StrEnum):
     DEVICE_SIGN = "DEVICE_SIGN"
     SAMPLE = "SAMPLE"
     REPEATED_FAILURES = "REPEATED_FAILURES"
+    REQUESTED = "REQUESTED"
 
 
 class ReviewReason(StrEnum):

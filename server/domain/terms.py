@@ -19,6 +19,7 @@ Evidence records are found by filter words, and by keyed hashes of references.
 
 import hmac
 from collections.abc import Iterable
+from dataclasses import dataclass
 from enum import Enum, StrEnum
 from itertools import combinations
 from typing import Final
@@ -38,6 +39,7 @@ __all__ = [
     "Mode",
     "Plan",
     "PortraitKept",
+    "RequestedOutcome",
     "SealedKind",
     "pair_terms",
     "reference_term",
@@ -187,6 +189,21 @@ ADVERSE = frozenset(
     }
 )
 """Reasons that fail a check even if the server also had a fault."""
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class RequestedOutcome:
+    """The outcome that a sandbox caller requested for its check; see ``facegate.v1.SandboxOutcome``.
+
+    Attributes:
+        reason: ``None`` with SUCCESS only.
+        review: Whether people review the check.
+    """
+
+    status: CheckStatus
+    reason: FailureReason | None = None
+    delay_seconds: int = 0
+    review: bool = False
 
 
 _DOMAIN: Final = b"facegate/v1/evidence-reference"

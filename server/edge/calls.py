@@ -101,7 +101,9 @@ class Calls(Generic[_Environment]):
         if env is None:
             raise not_started()
         purpose = getattr(request, "purpose", "")
-        access = Access(tenant=caller.tenant, actor=actor, now=env.now(), purpose=purpose)
+        access = Access(
+            tenant=caller.tenant, actor=actor, now=env.now(), purpose=purpose, sandbox=caller.sandbox
+        )
         async with self._places.hold_place(caller.scope):
             answered = self._functions[name](env, access, request)
             if not self.served[name].streams:

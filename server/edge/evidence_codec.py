@@ -10,6 +10,7 @@ from uuid import UUID
 from facegate.v1 import audit_pb2, result_pb2, review_pb2
 from facegate.v1 import evidence_service_pb2 as evidence_pb2
 from google.protobuf import json_format
+from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from liveness import AttackType
@@ -43,6 +44,7 @@ __all__ = [
     "filter_of",
     "hold_to_wire",
     "member",
+    "moment",
     "page_size",
     "page_to_wire",
     "residues_to_wire",
@@ -90,8 +92,8 @@ def filter_of(request: evidence_pb2.ListChecksRequest) -> CheckFilter:
         Refusal: An enum value is unknown, or a time is out of range (INVALID_FIELD).
     """
     return CheckFilter(
-        since=_moment(request, "decided_since"),
-        before=_moment(request, "decided_before"),
+        since=moment(request, "decided_since"),
+        before=moment(request, "decided_before"),
         subject_reference=request.subject_reference,
         consent_reference=request.consent_reference,
         status=member(CheckStatus, result_pb2.CheckStatus, request.status, "status", "CHECK_STATUS_"),
@@ -118,8 +120,8 @@ def figures_filter_of(request: evidence_pb2.GetFiguresRequest) -> FiguresFilter:
         Refusal: A time is out of range (INVALID_FIELD).
     """
     return FiguresFilter(
-        since=_moment(request, "decided_since"),
-        before=_moment(request, "decided_before"),
+        since=moment(request, "decided_since"),
+        before=moment(request, "decided_before"),
         policy=request.policy,
         sandbox=request.sandbox if request.HasField("sandbox") else None,
     )
@@ -279,19 +281,22 @@ def _summary(line: ListedCheck) -> evidence_pb2.CheckSummary:
     return message
 
 
-def _moment(
-    request: evidence_pb2.ListChecksRequest | evidence_pb2.GetFiguresRequest, name: str
-) -> datetime | None:
-    if not request.HasField(name):  # type: ignore[arg-type]  # one of its two fields
+def moment(request: Message, name: str) -> datetime | None:
+    """Returns the time in a field of a request; ``None`` if it is not set.
+
+    Raises:
+        Refusal: It is out of range (INVALID_FIELD).
+    """
+    if not request.HasField(name):
         return None
     stamp: Timestamp = getattr(request, name)
     # A time that datetime cannot represent is before or after every check.
     try:
-        moment = stamp.ToDatetime(UTC)
-        moment + timedelta(days=1), moment - timedelta(days=1)
+        time = stamp.ToDatetime(UTC)
+        time + timedelta(days=1), time - timedelta(days=1)
     except (ValueError, OverflowError) as error:
         raise _invalid(name, f"{name} is not a time between the years 1 and 9999") from error
-    return moment
+    return time
 
 
 def member(kind: type[_Member], wire: Any, value: int, name: str, prefix: str) -> _Member | None:

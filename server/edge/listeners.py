@@ -6,6 +6,7 @@ from typing import Any, Final
 
 import grpc
 from facegate.v1 import analysis_service_pb2 as analysis_pb2
+from facegate.v1 import event_service_pb2 as event_pb2
 from facegate.v1 import evidence_service_pb2 as evidence_pb2
 from facegate.v1 import review_service_pb2 as review_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
@@ -25,6 +26,8 @@ from server.telemetry.metrics import Metrics
 __all__ = [
     "ANALYSIS_SERVICE",
     "DEVICE_METHODS",
+    "EVENT",
+    "EVENT_SERVICE",
     "EVIDENCE",
     "EVIDENCE_SERVICE",
     "REVIEW",
@@ -38,22 +41,25 @@ __all__ = [
 ]
 
 EVIDENCE: Final = evidence_pb2.DESCRIPTOR.services_by_name["EvidenceService"]
+EVENT: Final = event_pb2.DESCRIPTOR.services_by_name["EventService"]
 REVIEW: Final = review_pb2.DESCRIPTOR.services_by_name["ReviewService"]
 SERVICES: Final = (
     service_pb2.DESCRIPTOR.services_by_name["VerificationService"],
     analysis_pb2.DESCRIPTOR.services_by_name["AnalysisService"],
     EVIDENCE,
     REVIEW,
+    EVENT,
 )
 """The services of the contract."""
 _HEALTH: Final[Any] = health_pb2.DESCRIPTOR.services_by_name["Health"]
-VERIFICATION_SERVICE, ANALYSIS_SERVICE, EVIDENCE_SERVICE, REVIEW_SERVICE = (
+VERIFICATION_SERVICE, ANALYSIS_SERVICE, EVIDENCE_SERVICE, REVIEW_SERVICE, EVENT_SERVICE = (
     service.full_name for service in SERVICES
 )
 SCOPES: Final[Mapping[str, Scope]] = {
     f"/{VERIFICATION_SERVICE}/UploadTrustedImage": Scope.CREATE_CHECKS,
     f"/{VERIFICATION_SERVICE}/GetCheck": Scope.READ_CHECKS,
     f"/{VERIFICATION_SERVICE}/WatchCheck": Scope.READ_CHECKS,
+    f"/{VERIFICATION_SERVICE}/FindChecks": Scope.LIST_CHECKS,
     f"/{VERIFICATION_SERVICE}/FinishCheck": Scope.FINISH_CHECKS,
     f"/{VERIFICATION_SERVICE}/CancelCheck": Scope.FINISH_CHECKS,
     f"/{ANALYSIS_SERVICE}/AnalyzeImage": Scope.ANALYZE,
@@ -76,6 +82,9 @@ SCOPES: Final[Mapping[str, Scope]] = {
     f"/{REVIEW_SERVICE}/ClaimReview": Scope.DECIDE_REVIEWS,
     f"/{REVIEW_SERVICE}/ReleaseReview": Scope.DECIDE_REVIEWS,
     f"/{REVIEW_SERVICE}/DecideReview": Scope.DECIDE_REVIEWS,
+    f"/{EVENT_SERVICE}/ListEvents": Scope.READ_EVENTS,
+    f"/{EVENT_SERVICE}/ReplayEvents": Scope.REPLAY_EVENTS,
+    f"/{EVENT_SERVICE}/ListEndpoints": Scope.READ_EVENTS,
 }
 """The scope that each method of the service listener requires."""
 SCAN_METHOD: Final = f"/{VERIFICATION_SERVICE}/ScanFace"

@@ -4,7 +4,7 @@ The result (``facegate.v1.CheckResult``) and the report are stored as bytes; the
 """
 
 import uuid
-from typing import Final
+from typing import Any, Final
 
 from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
@@ -16,7 +16,9 @@ from liveness import LivenessResult, Signal, Verdict
 from matcher import MatchResult, PortraitReport, Requirement, Severity
 from matcher.conformance import Method
 from server.base.errors import Reason, Refusal
+from server.base.sandbox import memory_scope
 from server.checks.completion import HandedOut
+from server.checks.finding import FoundCheck
 from server.checks.progress import CheckProgress
 from server.edge.scan_codec import (
     feedback_code,
@@ -36,6 +38,7 @@ from server.verdict.outcome import (
     EvidenceMark,
     PackIdentity,
     TranscriptOutcome,
+    TrustedCheck,
 )
 from server.verdict.record import ImageFacts
 
@@ -43,11 +46,13 @@ __all__ = [
     "UNATTESTED",
     "add_images",
     "check_id_of",
+    "found_to_wire",
     "liveness_to_wire",
     "pack_to_wire",
     "parse_report",
     "parse_result",
     "progress_to_wire",
+    "result_claims",
     "rotation_to_wire",
     "serialise_report",
     "serialise_result",
@@ -79,7 +84,7 @@ _METHODS = {
 }
 
 
-def check_id_of(text: str) -> uuid.UUID:
+def check_id_of(text: str, *, field: str = "check_id") -> uuid.UUID:
     """Parses the identifier of a check.
 
     Raises:
@@ -88,9 +93,7 @@ def check_id_of(text: str) -> uuid.UUID:
     try:
         return uuid.UUID(text)
     except ValueError as error:
-        raise Refusal(
-            Reason.INVALID_FIELD, "check_id is not a UUID", details={"field": "check_id"}
-        ) from error
+        raise Refusal(Reason.INVALID_FIELD, f"{field} is not a UUID", details={"field": field}) from error
 
 
 def serialise_result(outcome: CheckOutcome) -> bytes:
@@ -103,6 +106,50 @@ def parse_result(result: bytes) -> result_pb2.CheckResult:
     message = result_pb2.CheckResult()
     message.ParseFromString(result)
     return message
+
+
+def result_claims(result: result_pb2.CheckResult, *, tenant: str) -> dict[str, Any]:
+    """Returns the claims of a result's JWT, without the issuer; the same result has the same claims.
+
+    The audience of a sandbox result is another one, so that a library that compares the audience refuses it.
+    """
+    claims: dict[str, Any] = {
+        "aud": memory_scope(tenant, sandbox=result.sandbox),
+        "iat": result.decide_time.seconds,
+        "jti": result.check_id,
+        "check_id": result.check_id,
+        "status": _word(result_pb2.CheckStatus, result.status),
+        "reasons": [_word(result_pb2.FailureReason, reason) for reason in result.reasons],
+        "policy": {
+            "name": result.policy.name,
+            "version": result.policy.version,
+            "sha256": result.policy.sha256.hex(),
+        },
+        "assurance": {"device": _word(result_pb2.DeviceAssurance, result.device.assurance)},
+        "sandbox": result.sandbox,
+    }
+    if result.subject_reference:
+        claims["sub"] = result.subject_reference
+    if result.policy.oid:
+        claims["policy"]["oid"] = result.policy.oid
+    if result.liveness.used_mode:
+        claims["assurance"]["mode"] = _word(scan_pb2.Mode, result.liveness.used_mode)
+    if result.HasField("match"):
+        claims["assurance"]["required_fmr"] = result.match.required_fmr
+    if result.HasField("evidence_frame"):
+        claims["evidence_frame_sha256"] = result.evidence_frame.sha256.hex()
+    if result.requested_outcome:
+        claims["requested_outcome"] = True
+    if result.HasField("trusted_check"):
+        claims["trusted_check_id"] = result.trusted_check.check_id
+    return claims
+
+
+def _word(kind: Any, value: int) -> str:
+    """Returns the name of a value without the prefix of its enumeration."""
+    prefix: str = kind.Name(0).removesuffix("UNSPECIFIED")
+    name: str = kind.Name(value)
+    return name.removeprefix(prefix)
 
 
 def rotation_to_wire(degrees: int) -> "scan_pb2.Rotation.ValueType":
@@ -189,6 +236,7 @@ def _result(outcome: CheckOutcome) -> result_pb2.CheckResult:
         server_version=outcome.server_version,
         history=[_signal(signal) for signal in outcome.history],
         sandbox=outcome.sandbox,
+        requested_outcome=outcome.requested_outcome,
     )
     if outcome.verdict.about_person:
         if outcome.liveness is not None:
@@ -198,7 +246,27 @@ def _result(outcome: CheckOutcome) -> result_pb2.CheckResult:
         message.transcript.CopyFrom(_transcript(outcome.transcript))
     if outcome.evidence_frame is not None:
         message.evidence_frame.CopyFrom(_mark(outcome.evidence_frame))
+    if outcome.trusted_check is not None:
+        message.trusted_check.CopyFrom(_trusted_check(outcome.trusted_check))
+    if outcome.enrolled_until is not None:
+        message.enrolled_until.CopyFrom(timestamp(outcome.enrolled_until))
     return message
+
+
+def _trusted_check(source: TrustedCheck) -> result_pb2.TrustedCheck:
+    return result_pb2.TrustedCheck(
+        check_id=str(source.check_id),
+        decide_time=timestamp(source.decide_time),
+        policy=result_pb2.PolicyReference(
+            name=source.policy_name,
+            version=source.policy_version,
+            sha256=source.policy_sha256,
+            oid=source.policy_oid,
+        ),
+        evidence_frame_sha256=source.evidence_frame_sha256,
+        trusted_image_sha256=source.trusted_image_sha256,
+        result_sha256=source.result_sha256,
+    )
 
 
 def _liveness(outcome: CheckOutcome, liveness: LivenessResult) -> result_pb2.LivenessResult:
@@ -357,6 +425,22 @@ def progress_to_wire(progress: CheckProgress) -> service_pb2.CheckProgress:
     )
     if progress.resumable_until is not None:
         message.resumable_until.CopyFrom(timestamp(progress.resumable_until))
+    return message
+
+
+def found_to_wire(found: FoundCheck) -> service_pb2.CheckListing:
+    """Returns a check that was found as the message."""
+    message = service_pb2.CheckListing(
+        check_id=str(found.check_id),
+        state=service_pb2.CheckProgress.State.Value(f"STATE_{found.state}"),
+        status=result_pb2.CheckStatus.Value(f"CHECK_STATUS_{found.status or 'UNSPECIFIED'}"),
+        create_time=timestamp(found.create_time),
+        subject_reference=found.subject_reference,
+        policy=found.policy,
+        sandbox=found.sandbox,
+    )
+    if found.decide_time is not None:
+        message.decide_time.CopyFrom(timestamp(found.decide_time))
     return message
 
 

@@ -14,18 +14,31 @@ from grpc.aio import ServicerContext
 from server.access.callers import Caller, Scope
 from server.base.errors import Reason, Refusal
 from server.checks.completion import CheckCompletion
-from server.checks.intake import CheckIntake, ImageReference, TrustedImageUpload
-from server.checks.progress import CheckInquiry, CheckProgress
-from server.domain.terms import Mode
+from server.checks.finding import CheckConditions, CheckFinder
+from server.checks.hosted import HostedRequest
+from server.checks.intake import CheckIntake, ImageReference, TrustedCheckReference, TrustedImageUpload
+from server.checks.progress import CheckInquiry, CheckProgress, ProgressState
+from server.domain.terms import CheckStatus, FailureReason, Mode, RequestedOutcome
 from server.edge.callers import CallerIdentifier, actor_of, address_of
+from server.edge.evidence_codec import member, moment
 from server.edge.places import Places
-from server.edge.result_codec import add_images, check_id_of, parse_report, parse_result, progress_to_wire
+from server.edge.result_codec import (
+    add_images,
+    check_id_of,
+    found_to_wire,
+    parse_report,
+    parse_result,
+    progress_to_wire,
+    result_claims,
+)
 from server.edge.review_codec import standing_to_wire
 from server.edge.scan_codec import mode_to_wire, timestamp
 from server.edge.status import not_started, within_deadline
 from server.keyring.keys import KeyRing
 
 MAX_AUDIT_IMAGES = 4
+_LARGEST_PAGE = 100
+_USUAL_PAGE = 50
 _MAX_SECONDS = 30.0
 _MODES = {scan_pb2.MODE_EXPRESS: Mode.EXPRESS, scan_pb2.MODE_DYNAMIC: Mode.DYNAMIC}
 
@@ -37,6 +50,7 @@ class ServiceEnvironment:
     intake: CheckIntake
     completion: CheckCompletion
     inquiry: CheckInquiry
+    finder: CheckFinder
     keys: KeyRing
     now: Callable[[], datetime]
 
@@ -85,6 +99,7 @@ class ServiceServicer:
                 sha256=record.policy_sha256,
                 oid=accepted.policy_oid,
             ),
+            scan_url=accepted.scan_url,
         )
 
     async def FinishCheck(  # noqa: N802 - the name is the contract's
@@ -115,13 +130,15 @@ class ServiceServicer:
                 close_now=request.close_now,
                 now=env.now(),
             )
+        result = parse_result(finished.result)
         response = service_pb2.FinishCheckResponse(
-            result=parse_result(finished.result),
+            result=result,
             result_jws=env.keys.results.sign(
                 finished.result,
                 tenant=caller.tenant if request.issuer_header else None,
                 sandbox=finished.record.sandbox,
             ),
+            result_jwt=env.keys.results.sign_claims(result_claims(result, tenant=caller.tenant)),
         )
         add_images(response, finished.handed_out)
         if finished.review is not None:
@@ -163,6 +180,42 @@ class ServiceServicer:
                 async for progress in changes:
                     await context.write(service_pb2.WatchCheckResponse(progress=_progress(progress, caller)))
 
+    async def FindChecks(  # noqa: N802 - the name is the contract's
+        self,
+        request: service_pb2.FindChecksRequest,
+        context: ServicerContext[Any, service_pb2.FindChecksResponse],
+    ) -> service_pb2.FindChecksResponse:
+        """Finds checks again; see the contract."""
+        caller = self._callers.identify(context)
+        env = self._ready()
+        if request.page_size > _LARGEST_PAGE:
+            raise Refusal(
+                Reason.INVALID_FIELD,
+                f"page_size is {request.page_size}; at most {_LARGEST_PAGE} are allowed",
+                details={"field": "page_size", "value": request.page_size, "maxValue": _LARGEST_PAGE},
+            )
+        chosen = CheckConditions(
+            subject_reference=request.subject_reference,
+            request_id=request.request_id,
+            since=moment(request, "created_since"),
+            before=moment(request, "created_before"),
+            state=member(ProgressState, service_pb2.CheckProgress.State, request.state, "state", "STATE_"),
+        )
+        async with _within_deadline(context), self._calls.hold_place(caller.scope):
+            page = await env.finder.page(
+                chosen,
+                tenant=caller.tenant,
+                sandbox=caller.sandbox,
+                actor=actor_of(caller, address_of(context)),
+                statuses=Scope.FINISH_CHECKS in caller.scopes,
+                size=request.page_size or _USUAL_PAGE,
+                page_token=request.page_token,
+                now=env.now(),
+            )
+        return service_pb2.FindChecksResponse(
+            checks=[found_to_wire(each) for each in page.checks], next_page_token=page.next_page_token
+        )
+
     async def CancelCheck(  # noqa: N802 - the name is the contract's
         self,
         request: service_pb2.CancelCheckRequest,
@@ -197,16 +250,19 @@ def _within_deadline(context: ServicerContext[Any, Any]) -> AbstractAsyncContext
 
 
 def _upload(request: service_pb2.UploadTrustedImageRequest, caller: Caller) -> TrustedImageUpload:
-    image: bytes | ImageReference
+    image: bytes | ImageReference | TrustedCheckReference
     match request.WhichOneof("trusted_image"):
         case "image":
             image = request.image
         case "image_reference":
             image = ImageReference(request.image_reference)
+        case "trusted_check_id":
+            image = TrustedCheckReference(check_id_of(request.trusted_check_id, field="trusted_check_id"))
         case _:
             raise Refusal(
                 Reason.IMAGE_EMPTY,
-                "the request carries no trusted image; set `image` to its bytes, or `image_reference`",
+                "the request carries no trusted image; set `image` to its bytes, `image_reference` or "
+                "`trusted_check_id`",
             )
     if request.mode != scan_pb2.MODE_UNSPECIFIED and request.mode not in _MODES:
         raise Refusal(Reason.INVALID_FIELD, "mode is unknown to this server", details={"field": "mode"})
@@ -225,5 +281,35 @@ def _upload(request: service_pb2.UploadTrustedImageRequest, caller: Caller) -> T
         request_id=request.request_id,
         retention_seconds=request.retention_seconds if request.HasField("retention_seconds") else None,
         document_portrait=request.document_portrait,
+        requested_outcome=_requested(request),
         payload_sha256=sha256(payload.SerializeToString(deterministic=True)).digest(),
+        hosted=HostedRequest(
+            return_url=request.hosted.return_url,
+            locale=request.hosted.locale,
+            expire_seconds=request.hosted.expire_seconds,
+        )
+        if request.HasField("hosted")
+        else None,
+    )
+
+
+def _requested(request: service_pb2.UploadTrustedImageRequest) -> RequestedOutcome | None:
+    """Returns the outcome that a request asks for; the intake tests whether the caller may."""
+    if not request.HasField("sandbox_outcome"):
+        return None
+    asked = request.sandbox_outcome
+    status = member(CheckStatus, result_pb2.CheckStatus, asked.status, "sandbox_outcome", "CHECK_STATUS_")
+    if status is None:
+        raise Refusal(
+            Reason.INVALID_FIELD,
+            "sandbox_outcome.status is not stated; it is SUCCESS, FAILURE or NOT_DECIDED",
+            details={"field": "sandbox_outcome"},
+        )
+    reason = member(
+        FailureReason, result_pb2.FailureReason, asked.reason, "sandbox_outcome", "FAILURE_REASON_"
+    )
+    if status is CheckStatus.NOT_DECIDED and reason is None:
+        reason = FailureReason.SERVER_FAULT
+    return RequestedOutcome(
+        status=status, reason=reason, delay_seconds=asked.delay_seconds, review=asked.review
     )

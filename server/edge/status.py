@@ -123,7 +123,9 @@ _CODES: Mapping[grpc.StatusCode, frozenset[Reason]] = {
             Reason.EVIDENCE_IMAGE_NOT_FOUND,
             Reason.EVIDENCE_RECORD_MISSING,
             Reason.HOLD_NOT_FOUND,
+            Reason.EVENT_NOT_FOUND,
             Reason.REVIEW_NOT_FOUND,
+            Reason.TRUSTED_CHECK_ERASED,
         }
     ),
     _C.FAILED_PRECONDITION: frozenset(
@@ -144,6 +146,9 @@ _CODES: Mapping[grpc.StatusCode, frozenset[Reason]] = {
             Reason.REVIEW_CLAIMED,
             Reason.REVIEW_NOT_CLAIMED,
             Reason.REVIEW_OVER,
+            Reason.TRUSTED_CHECK_NOT_SUCCESSFUL,
+            Reason.TRUSTED_CHECK_NOT_ENROLLED,
+            Reason.TRUSTED_CHECK_TOO_WEAK,
         }
     ),
     _C.DATA_LOSS: frozenset({Reason.EVIDENCE_UNREADABLE}),

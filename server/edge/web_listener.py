@@ -1,4 +1,4 @@
-"""The listener for pages: ScanFace over WebSocket, on a port of its own.
+"""The listener for pages: ScanFace over WebSocket, on a port of its own, and the server's own page.
 
 gRPC-Web has no bidirectional stream, so a page cannot call ScanFace. ``docs/device_protocol.md`` describes
 the WebSocket frames that a page sends instead. The messages are the same.
@@ -14,6 +14,7 @@ from typing import Final, cast
 
 import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
+from aiohttp.typedefs import Handler
 from aiohttp.web_protocol import RequestHandler
 from facegate.v1 import scan_pb2
 from google.protobuf import json_format
@@ -21,7 +22,9 @@ from google.protobuf.message import DecodeError
 
 from server.audit import Tally
 from server.base.errors import ListenerUnusable, Reason, Refusal
+from server.edge.console.answers import MOST_BYTES
 from server.edge.device_servicer import WRITE_SECONDS, malformed, nothing_read
+from server.edge.hosted import HostedPage, PageHandler
 from server.edge.http_connection import HttpConnection
 from server.edge.listeners import SCAN_METHOD
 from server.edge.scan_codec import to_inbound, to_response
@@ -34,6 +37,8 @@ __all__ = ["CLOSE_CODE_BASE", "SUBPROTOCOL", "RefusedOrigins", "WebListener", "W
 
 _HANDSHAKE_SECONDS = 5.0
 """From the connection to the open stream, TLS included."""
+_ANSWER_SECONDS = 60.0
+"""From the head of a request of the server's own page to the end of its answer."""
 _MAX_HEADER_BYTES = 4_096
 _MAX_OPENING_BYTES = 32_768
 """Bytes up to the end of the first message. A ScanStart has at most 16 KiB."""
@@ -226,12 +231,14 @@ class WebListener:
         serve: Callable[[WebStream, str], Awaitable[None]],
         idle: Callable[[], Awaitable[None]],
         metrics: Metrics,
+        page: HostedPage | None = None,
     ) -> None:
         """Prepares the listener; nothing is bound before ``start``.
 
         Args:
             port: TCP port; 0 for any free one.
             tls: TLS; ``None`` for plaintext, which settings allow on loopback only.
+            page: The server's own page; ``None`` without one.
             origins: The origins whose pages may scan, as browsers write them.
             max_connections: Maximum number of connections; further ones are closed as they come.
             serve: Serves a stream that a page of this origin opened. Its exceptions are sent as refusals.
@@ -249,8 +256,13 @@ class WebListener:
         self._refused_origins = RefusedOrigins(lambda: datetime.now(UTC))
         self._listening: asyncio.Server | None = None
         self._opening: dict[RequestHandler, tuple[_Stranger, asyncio.TimerHandle]] = {}
-        application = web.Application()
+        application = web.Application(client_max_size=MOST_BYTES)
         application.router.add_get(SCAN_METHOD, self._scan, allow_head=False)
+        if page is not None:
+            application.on_response_prepare.append(page.restrict)
+            application.add_routes(
+                web.route(method, path, self._timed(handler)) for method, path, handler in page.routes()
+            )
         self._runner = web.AppRunner(application, shutdown_timeout=0)
 
     @property
@@ -303,15 +315,38 @@ class WebListener:
         loop = asyncio.get_running_loop()
         if len(server.connections) >= self._max_connections:
             return _RefusedConnection()
-        stranger = _Stranger(handler)
+        stranger = _Stranger(handler, lost=self._forget)
         timer = loop.call_later(_HANDSHAKE_SECONDS, self._end_unopened, handler)
         self._opening[handler] = stranger, timer
         return stranger
+
+    def _forget(self, handler: RequestHandler) -> None:
+        """Forgets a connection that was lost."""
+        _, timer = self._opening.pop(handler, (None, None))
+        if timer is not None:
+            timer.cancel()
 
     def _end_unopened(self, handler: RequestHandler) -> None:
         """Ends a connection that has not opened a stream in time."""
         self._opening.pop(handler, None)
         _abort(handler)
+
+    def _timed(self, handler: PageHandler) -> Handler:
+        """Gives a request of the page the time that a slow line needs, and then ends its connection."""
+
+        async def serve(request: web.Request) -> web.Response:
+            opening = self._opening.pop(request.protocol, None)
+            if opening is None:
+                raise web.HTTPRequestTimeout
+            stranger, timer = opening
+            timer.cancel()
+            timer = asyncio.get_running_loop().call_later(_ANSWER_SECONDS, _abort, request.protocol)
+            self._opening[request.protocol] = stranger, timer
+            answer = await handler(request)
+            answer.force_close()
+            return answer
+
+        return serve
 
     async def _scan(self, request: web.Request) -> web.StreamResponse:
         self._check(request)
@@ -368,8 +403,9 @@ class _Stranger(asyncio.Protocol):
     aiohttp keeps the parts of a message in memory, so that many connections could fill it without a token.
     """
 
-    def __init__(self, handler: RequestHandler) -> None:
+    def __init__(self, handler: RequestHandler, *, lost: Callable[[RequestHandler], None]) -> None:
         self._handler = handler
+        self._lost = lost
         self._left: float = _MAX_OPENING_BYTES
 
     def has_begun(self) -> None:
@@ -380,6 +416,7 @@ class _Stranger(asyncio.Protocol):
         self._handler.connection_made(transport)
 
     def connection_lost(self, exc: BaseException | None) -> None:
+        self._lost(self._handler)
         self._handler.connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:

@@ -43,6 +43,8 @@ def report_page(
     pills = [(str(verdict.status), tone, False), *((str(reason), "bad", True) for reason in verdict.reasons)]
     if outcome.sandbox:
         pills.append(("sandbox: no statement about a person", "warn", False))
+    if outcome.requested_outcome:
+        pills.append(("requested outcome: nothing was judged", "warn", False))
     explanation = Explanation(
         key="check",
         title=f"Check {outcome.check_id}",
@@ -251,6 +253,14 @@ def _basis(record: EvidenceRecord) -> Iterable[tuple[str, str]]:
     yield "Server", outcome.server_version
     yield "Trusted image kept", record.portrait.kept.value
     yield "SHA-256 of the trusted image", record.portrait.sha256.hex() or _ABSENT
+    if (source := outcome.trusted_check) is not None:
+        yield "Trusted check", f"{source.check_id}, decided {_time(source.decide_time)}"
+        yield "Policy of the trusted check", f"{source.policy_name}, version {source.policy_version}"
+        yield "SHA-256 of its evidence frame", source.evidence_frame_sha256.hex()
+        yield "SHA-256 of its trusted image", source.trusted_image_sha256.hex() or _ABSENT
+        yield "SHA-256 of its result", source.result_sha256.hex()
+    if outcome.enrolled_until is not None:
+        yield "Enrolled until", _time(outcome.enrolled_until)
     yield "Source of the times", times.source
     yield "Trusted image accepted", _time(times.create)
     yield "Retained until", _time(times.retain_until)

@@ -2,7 +2,7 @@
 
 The folder contains, by purpose (see ``server.keyring.key_files`` for names and permissions):
 
-- ``token-*.key``: 32 bytes, the PRF key from which scan tokens are derived
+- ``token-*.key``: 32 bytes, the PRF key from which scan tokens and links are derived
 - ``challenge-*.pem``: P-256, signs challenges; apps pin it. A check keeps the key with which it began.
 - ``result-*.pem``: P-256, signs results; published as JWKS
 - ``result-*.pub``: the public half of a retired result key, with which its results can be verified
@@ -65,6 +65,7 @@ _log = structlog.get_logger(__name__)
 
 _TOKEN_VERSION: Final = b"\x01"
 _TOKEN_DOMAIN: Final = b"facegate/v1/scan-token"
+_LINK_DOMAIN: Final = b"facegate/v1/scan-link"
 _TOKEN_KEY_ID_DOMAIN: Final = b"facegate/v1/scan-token-key-id"
 _KEY_ID_BYTES: Final = 4
 _CHECK_ID_BYTES: Final = 16
@@ -80,8 +81,13 @@ class ScanTokens:
     identifier (16 bytes), HMAC-SHA-256 (RFC 2104) of the domain and all preceding bytes (32 bytes).
     """
 
-    def __init__(self, keys: tuple[bytes, ...]) -> None:
-        """Sets PRF keys of 32 bytes, newest first: the first issues tokens, all of them verify."""
+    def __init__(self, keys: tuple[bytes, ...], *, domain: bytes = _TOKEN_DOMAIN) -> None:
+        """Sets PRF keys of 32 bytes, newest first: the first issues tokens, all of them verify.
+
+        Args:
+            domain: Tells tokens of one kind from those of others.
+        """
+        self._domain = domain
         self._keys = {_token_key_id(key): key for key in reversed(keys)}
         self._newest = _token_key_id(keys[0])
 
@@ -92,7 +98,7 @@ class ScanTokens:
     def issue(self, check_id: UUID) -> str:
         """Returns the token of a check, 71 characters; it depends on the check and the key only."""
         head = _TOKEN_VERSION + self._newest + check_id.bytes
-        return urlsafe_b64encode(head + _token_mac(self._keys[self._newest], head)).rstrip(b"=").decode()
+        return urlsafe_b64encode(head + self._mac(self._keys[self._newest], head)).rstrip(b"=").decode()
 
     def check_id_of(self, token: str) -> UUID | None:
         """Returns the check of a token; ``None`` for a text that was not issued with one of the keys."""
@@ -107,17 +113,16 @@ class ScanTokens:
             return None
         head, mac = data[:_HEAD_BYTES], data[_HEAD_BYTES:]
         key = self._keys.get(head[1 : 1 + _KEY_ID_BYTES])
-        if key is None or head[:1] != _TOKEN_VERSION or not hmac.compare_digest(mac, _token_mac(key, head)):
+        if key is None or head[:1] != _TOKEN_VERSION or not hmac.compare_digest(mac, self._mac(key, head)):
             return None
         return UUID(bytes=head[1 + _KEY_ID_BYTES :])
+
+    def _mac(self, key: bytes, head: bytes) -> bytes:
+        return hmac.digest(key, self._domain + head, "sha256")
 
 
 def _token_key_id(key: bytes) -> bytes:
     return sha256(_TOKEN_KEY_ID_DOMAIN + key).digest()[:_KEY_ID_BYTES]
-
-
-def _token_mac(key: bytes, head: bytes) -> bytes:
-    return hmac.digest(key, _TOKEN_DOMAIN + head, "sha256")
 
 
 _SECRET_BYTES = 32
@@ -206,11 +211,13 @@ class KeyRing:
     """Every key of a server.
 
     Attributes:
+        links: The secrets of links to the server's own page, in the form of scan tokens.
         wrapping_keys: Wrap the data keys of sealed records.
         memory: Keys the scan memory, which recognises frames and keys of devices.
     """
 
     tokens: ScanTokens
+    links: ScanTokens
     challenges: ChallengeKeys
     results: ResultSigner
     wrapping_keys: WrappingKeys
@@ -240,6 +247,7 @@ class KeyFolder:
         keys = _read(files)
         self.keys = KeyRing(
             tokens=ScanTokens(keys.tokens),
+            links=ScanTokens(keys.tokens, domain=_LINK_DOMAIN),
             challenges=ChallengeKeys(keys.challenges),
             results=ResultSigner(keys.results[0], published=keys.published, issuer=issuer),
             wrapping_keys=keys.wrapping,
@@ -283,6 +291,7 @@ class KeyFolder:
             _log.error("keys_unusable", why=str(error))
             return False
         self.keys.tokens.add(keys.tokens)
+        self.keys.links.add(keys.tokens)
         self.keys.challenges.add(keys.challenges)
         self.keys.results.publish(keys.published)
         self.keys.wrapping_keys.refresh(keys.wrapping)

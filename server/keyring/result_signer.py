@@ -1,6 +1,7 @@
 """Signs results, so that they can be verified offline."""
 
-from collections.abc import Iterable
+import json
+from collections.abc import Iterable, Mapping
 from typing import Any, Final
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -10,7 +11,7 @@ from joserfc.registry import HeaderParameter
 
 from server.base.key_validity import PublishedKey, private_pem, public_jwk, public_pem
 
-__all__ = ["ARCHIVE_TYPE", "RECORD_TYPE", "RESULT_TYPE", "REVIEW_TYPE", "ResultSigner"]
+__all__ = ["ARCHIVE_TYPE", "CLAIMS_TYPE", "RECORD_TYPE", "RESULT_TYPE", "REVIEW_TYPE", "ResultSigner"]
 
 RESULT_TYPE: Final = "facegate-result"
 """The type of a signed result."""
@@ -18,6 +19,8 @@ RECORD_TYPE: Final = "facegate-record"
 """The type of a signed evidence record."""
 ARCHIVE_TYPE: Final = "facegate-archive"
 """The type of the signed manifest of an archive."""
+CLAIMS_TYPE: Final = "facegate-result+jwt"
+"""The type of a result as a JWT. It is that of nothing else (RFC 8725, section 3.11)."""
 REVIEW_TYPE: Final = "facegate-review"
 """The type of a signed review."""
 _REGISTRY: Final = jws.JWSRegistry(
@@ -82,6 +85,11 @@ class ResultSigner:
         if sandbox:
             header["sandbox"] = True
         return jws.serialize_compact(header, payload, self._key, registry=_REGISTRY)
+
+    def sign_claims(self, claims: Mapping[str, Any]) -> str:
+        """Returns the claims of a result, and the issuer, as a JWT."""
+        payload = json.dumps({"iss": self._issuer, **claims}, ensure_ascii=False).encode()
+        return self.sign(payload, tenant=None, sandbox=False, kind=CLAIMS_TYPE)
 
     def jwks(self) -> dict[str, Any]:
         """Returns the public keys as a JWK Set (RFC 7517), the signing key first.

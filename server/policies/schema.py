@@ -828,6 +828,15 @@ class ReviewRules(PolicyTable):
         return self
 
 
+class EnrolmentRules(PolicyTable):
+    """Enrolment: a SUCCESS may become the trusted image of later checks of the same person."""
+
+    retention_seconds: int = Field(ge=1, le=3650 * _DAY)
+    """Time from the decision in which the evidence frame may be the trusted image of later checks, and is
+    kept for that, longer than ``retention.images_seconds`` if need be; at most
+    ``retention.evidence_seconds``, because the record proves what the frame was compared with."""
+
+
 _ARCS: Final = re.compile(r"[012](?:\.(?:0|[1-9]\d*))+")
 _LONGEST_OID: Final = 128
 
@@ -898,6 +907,10 @@ class Policy(PolicyTable):
     """Retention."""
     review: ReviewRules | None = None
     """The checks that people review after the decision. Without the table, none."""
+    enrolment: EnrolmentRules | None = None
+    """Whether a SUCCESS with a subject reference may become the trusted image of later checks
+    (``trusted_check_id``). Needs ``consent = "required"``. A check that was itself made from another one
+    never does. Without the table, none."""
 
     @property
     def first_mode(self) -> Mode:
@@ -964,6 +977,21 @@ class Policy(PolicyTable):
                 "retention.biometrics is false, so that no image is kept for a reviewer: remove the "
                 "table review"
             )
+        return self
+
+    @model_validator(mode="after")
+    def _enrolment_fits(self) -> Self:
+        if self.enrolment is None:
+            return self
+        if self.consent is not ConsentReference.REQUIRED:
+            raise ValueError('the table enrolment needs consent = "required": set it, or remove the table')
+        if not self.retention.biometrics:
+            raise ValueError(
+                "retention.biometrics is false, so that no image is kept to compare later scans with: remove "
+                "the table enrolment"
+            )
+        if self.enrolment.retention_seconds > self.retention.evidence_seconds:
+            raise ValueError("enrolment.retention_seconds is greater than retention.evidence_seconds")
         return self
 
     @model_validator(mode="after")

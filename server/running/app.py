@@ -18,6 +18,8 @@ from server.device.configured import require_available
 from server.device.revocation import RevocationFile
 from server.device.server_keys import ServerKeyList
 from server.device.trust import load_served_policies, open_device_trust
+from server.events.delivery import EventDelivery
+from server.events.sending import open_endpoints
 from server.keyring.key_files import open_key_files
 from server.keyring.keys import KeyFolder
 from server.running.admin import AdminServer, CachedProbe, storage_readiness
@@ -91,7 +93,7 @@ class FacegateServer:
         )
         self._listeners: Listeners | None = None
         self._database_probe = CachedProbe(self._probe_database)
-        self._background: tuple[Housekeeper | FileWatch | AuditKeeper | MemoryWatch, ...] = ()
+        self._background: tuple[Housekeeper | FileWatch | AuditKeeper | MemoryWatch | EventDelivery, ...] = ()
         self._opened = AsyncExitStack()
 
     @property
@@ -168,7 +170,7 @@ class FacegateServer:
         availabilities = require_available(policies, settings)
         for name, tolerated in policies.waivers.items():
             _log.warning("policy_tolerates_checks", policy=name, checks=list(tolerated))
-        trust = await asyncio.to_thread(open_device_trust, settings.device_integrity, now=self._clock.now)
+        trust = await asyncio.to_thread(open_device_trust, settings.devices, now=self._clock.now)
         self._opened.callback(trust.close)
         android = settings.device_integrity.android
         revocation = RevocationFile(
@@ -185,6 +187,9 @@ class FacegateServer:
         )
         if trusted_images is not None:
             self._opened.callback(trusted_images.close)
+        endpoints = await asyncio.to_thread(open_endpoints, settings.webhooks.endpoints)
+        for endpoint in endpoints:
+            self._metrics.events.endpoint_known(endpoint.name)
         listeners = self._listeners = make_listeners(
             settings,
             analyses=self._workers.analyses,
@@ -222,7 +227,11 @@ class FacegateServer:
         if listeners.console is not None:
             await listeners.console.listener.start()
         stores = self._stores = await open_stores(
-            settings.database_url, objects=objects, keys=keys, metrics=self._metrics
+            settings.database_url,
+            objects=objects,
+            keys=keys,
+            metrics=self._metrics,
+            webhooks=settings.webhooks.endpoints,
         )
         self._opened.push_async_callback(stores.database.close)
         pack = self._given_pack
@@ -292,6 +301,15 @@ class FacegateServer:
                 tries=settings.limits.failures.as_setting().remembered,
                 most_scans=settings.device_integrity.remembered_scans,
                 reviews=stores.reviews,
+                events=stores.events,
+                webhooks=endpoints,
+            ),
+            EventDelivery(
+                repository=stores.events,
+                endpoints=endpoints,
+                metrics=self._metrics,
+                now=self._clock.now,
+                seconds=self._tuning.event_seconds,
             ),
             FileWatch(
                 callers=listeners.callers,
@@ -300,6 +318,7 @@ class FacegateServer:
                 server_keys=server_keys,
                 revocation=revocation,
                 issuers=listeners.issuers,
+                webhooks=endpoints,
                 metrics=self._metrics,
                 now=self._clock.now,
                 seconds=self._tuning.sweep_seconds,

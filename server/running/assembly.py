@@ -13,9 +13,13 @@ from device_integrity.camera import load_fingerprints
 from liveness import FusionModel, GuidanceSettings, Oval, load_fusion_model
 from liveness.dynamic import load_flash_model
 from server.audit import SERVER_TENANT
+from server.base.page_tokens import PageTokens
 from server.base.version import server_version
 from server.base.worker_pool import WorkerPool
 from server.checks.completion import CheckCompletion, Deliveries
+from server.checks.enrolment import EnrolledFrames
+from server.checks.finding import CheckFinder
+from server.checks.hosted import HostedOffer, HostedScans
 from server.checks.intake import CheckIntake, PortraitIntake, TryGate
 from server.checks.offer import CheckOffer
 from server.checks.progress import CheckInquiry
@@ -24,12 +28,14 @@ from server.checks.reviews import ReviewSelection
 from server.checks.running import RunningScans
 from server.compliance.access import ApprovalRules
 from server.compliance.erasing import Erasure
+from server.compliance.events import EventCare
 from server.compliance.figures import CheckFigures
-from server.compliance.listing import AuditListing, CheckListing, PageTokens
+from server.compliance.listing import AuditListing, CheckListing
 from server.compliance.reading import EvidenceReading
 from server.compliance.reviewing import Reviewing
 from server.compliance.subject_export import SubjectExport
 from server.configuration.settings import Settings
+from server.configuration.tables import WebhookEndpoint
 from server.device.assessment import unattempted_device
 from server.device.revocation import RevocationFile
 from server.device.server_keys import ServerKeyList
@@ -37,6 +43,7 @@ from server.device.trust import DeviceTrust
 from server.device.verification import DeviceVerifier
 from server.domain.terms import Mode
 from server.edge.console.sessions import SessionStores
+from server.edge.event_calls import EventEnvironment
 from server.edge.evidence_calls import EvidenceEnvironment
 from server.edge.evidence_codec import describe_result
 from server.edge.result_codec import serialise_report, serialise_result
@@ -59,9 +66,11 @@ from server.storage.audit import AuditLog
 from server.storage.audit_reader import AuditReader
 from server.storage.database import Database, open_database
 from server.storage.devices import DeviceRepository
+from server.storage.events import EventRepository, Outbox
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.figures import FiguresRepository
 from server.storage.holds import HoldRepository
+from server.storage.hosted import HostedRepository
 from server.storage.objects import ObjectStore
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
@@ -81,6 +90,7 @@ __all__ = [
     "check_intake",
     "check_recorder",
     "device_knowledge",
+    "event_environment",
     "evidence_environment",
     "open_servicers",
     "open_stores",
@@ -109,17 +119,27 @@ class Stores:
     vault: RecordVault
     holds: HoldRepository
     reviews: ReviewRepository
+    events: EventRepository
     audit: AuditLog
     sessions: SessionRepository
+    hosted: HostedRepository
     figures: FiguresRepository
 
 
-async def open_stores(database_url: str, *, objects: ObjectStore, keys: KeyRing, metrics: Metrics) -> Stores:
+async def open_stores(
+    database_url: str,
+    *,
+    objects: ObjectStore,
+    keys: KeyRing,
+    metrics: Metrics,
+    webhooks: Mapping[str, WebhookEndpoint],
+) -> Stores:
     """Creates or verifies the schema of the database, and opens the stores.
 
     Args:
         keys: The keys that seal images and protect the scan memory.
         metrics: Counts failures of the database, and entries of the audit log that cannot be appended.
+        webhooks: The endpoints that get events, by name.
 
     Raises:
         SchemaOutdated, StorageUnavailable: The database cannot be used.
@@ -130,10 +150,11 @@ async def open_stores(database_url: str, *, objects: ObjectStore, keys: KeyRing,
         failed=lambda operation: metrics.work.storage_failed("database", operation),
         expect=expect_usable,
     )
+    outbox = Outbox(webhooks)
     return Stores(
         database=database,
-        checks=CheckRepository(database),
-        retention=RetentionRepository(database),
+        checks=CheckRepository(database, outbox),
+        retention=RetentionRepository(database, outbox),
         devices=DeviceRepository(database),
         memory=DatabaseScanMemory(
             database,
@@ -144,9 +165,11 @@ async def open_stores(database_url: str, *, objects: ObjectStore, keys: KeyRing,
         evidence=EvidenceStore(objects, wrapping_keys=keys.wrapping_keys, random=secrets.token_bytes),
         records=EvidenceRecordRepository(database),
         holds=HoldRepository(database),
-        reviews=ReviewRepository(database),
+        reviews=ReviewRepository(database, outbox),
+        events=EventRepository(database),
         audit=AuditLog(database, failed=metrics.audit.append_failed),
         sessions=SessionRepository(database),
+        hosted=HostedRepository(database),
         figures=FiguresRepository(database),
         vault=RecordVault(
             wrapping_keys=keys.wrapping_keys,
@@ -167,6 +190,7 @@ class Tuning:
             slack.
         end_seconds: How long the device may take for the messages that it still has to send.
         sweep_seconds: Time between two rounds of background work.
+        event_seconds: Time between two looks for events of webhooks that are due.
     """
 
     plan: CapturePlan = field(default_factory=CapturePlan)
@@ -174,6 +198,7 @@ class Tuning:
     clocks: ClockLimits = field(default_factory=ClockLimits)
     end_seconds: float = 5.0
     sweep_seconds: float = 5.0
+    event_seconds: float = 1.0
 
 
 AVAILABLE_MODES = frozenset(Mode)
@@ -255,7 +280,15 @@ def check_intake(
         keys=keys,
         random=secrets.token_bytes,
         serialise_report=serialise_report,
+        enrolled=EnrolledFrames(
+            repository=stores.checks,
+            records=stores.records,
+            reviews=stores.reviews,
+            vault=stores.vault,
+            evidence=stores.evidence,
+        ),
         metrics=metrics,
+        hosted=HostedOffer(settings.hosted, keys),
     )
 
 
@@ -324,6 +357,20 @@ def review_environment(
             vault=stores.vault,
             log=stores.audit,
             rules=_approval_rules(settings, keys),
+            tokens=PageTokens(tenant_keys=keys.memory.tenant_keys, random=secrets.token_bytes),
+        ),
+        now=now,
+    )
+
+
+def event_environment(
+    settings: Settings, *, stores: Stores, keys: KeyRing, now: Callable[[], datetime]
+) -> EventEnvironment:
+    """Returns the dependencies of EventService."""
+    return EventEnvironment(
+        care=EventCare(
+            events=stores.events,
+            endpoints=settings.webhooks.endpoints,
             tokens=PageTokens(tenant_keys=keys.memory.tenant_keys, random=secrets.token_bytes),
         ),
         now=now,
@@ -492,6 +539,14 @@ def open_servicers(
                 now=now,
                 draining=running.draining,
             ),
+            finder=CheckFinder(
+                repository=stores.checks,
+                records=stores.records,
+                vault=stores.vault,
+                log=stores.audit,
+                tenant_keys=keys.memory.tenant_keys,
+                tokens=PageTokens(tenant_keys=keys.memory.tenant_keys, random=secrets.token_bytes),
+            ),
             keys=keys,
             now=now,
         )
@@ -500,6 +555,17 @@ def open_servicers(
         evidence_environment(settings, stores=stores, completion=completion, keys=keys, now=now)
     )
     listeners.review_calls.open(review_environment(settings, stores=stores, keys=keys, now=now))
+    listeners.event_calls.open(event_environment(settings, stores=stores, keys=keys, now=now))
+    if listeners.hosted is not None:
+        listeners.hosted.open(
+            HostedScans(
+                repository=stores.hosted,
+                checks=stores.checks,
+                keys=keys,
+                random=secrets.token_bytes,
+                now=now,
+            )
+        )
     if listeners.console is not None:
         listeners.console.interface.open(results=keys.results.jwks, audit=keys.audit.jwks)
         listeners.console.sessions.open(

@@ -12,11 +12,13 @@ from server.checks.expiry import HOUSEKEEPER, CheckExpiry
 from server.device.revocation import RevocationFile
 from server.device.server_keys import ServerKeyList
 from server.edge.callers import CallerIdentifier
+from server.events.sending import Endpoint
 from server.evidence.store import EvidenceStore
 from server.keyring.keys import KeyFolder
 from server.running.tls import TlsFiles
 from server.storage.devices import DeviceRepository
 from server.storage.errors import SchemaOutdated
+from server.storage.events import EventRepository
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from server.storage.reviews import ReviewRepository
@@ -55,6 +57,8 @@ class Housekeeper:
         tries: timedelta,
         most_scans: int,
         reviews: ReviewRepository,
+        events: EventRepository,
+        webhooks: Sequence[Endpoint],
     ) -> None:
         """Sets the stores and intervals; ``start`` starts the task.
 
@@ -71,6 +75,8 @@ class Housekeeper:
             tries: How long failed checks are stored for the limits on further ones.
             most_scans: The number of scans that are remembered of one tenant.
             reviews: Logs reviews whose deadline has passed.
+            events: Deletes old events of webhooks.
+            webhooks: The endpoints of this server.
         """
         self._completion = completion
         self._expiry = expiry
@@ -86,6 +92,8 @@ class Housekeeper:
         self._tries = tries
         self._most_scans = most_scans
         self._reviews = reviews
+        self._events = events
+        self._webhooks = webhooks
         self._shut_out = False
         self._task: asyncio.Task[None] | None = None
 
@@ -109,9 +117,11 @@ class Housekeeper:
     async def _round(self, number: int) -> None:
         await self._step("deadlines", self._sweep)
         await self._step("reviews", self._expire_reviews)
+        await self._step("events", self._read_outbox)
         if number % _ERASE_EVERY == 0:
             await self._step("retention", self._erase)
             await self._step("devices", self._expire_devices)
+            await self._step("old events", self._forget_events)
         if number % _ORPHANS_EVERY == 0:
             await self._step("orphans", self._sweep_orphans)
 
@@ -139,6 +149,20 @@ class Housekeeper:
         if backlog.overdue:
             expired = await self._reviews.close_overdue(now, _BATCH, actor=HOUSEKEEPER)
             self._metrics.reviews.reviews_expired(expired)
+
+    async def _read_outbox(self) -> None:
+        now = self._now()
+        for endpoint in self._webhooks:
+            waiting, oldest = await self._events.backlog(endpoint.tenant, endpoint.name)
+            age = 0.0 if oldest is None else (now - oldest).total_seconds()
+            self._metrics.events.outbox_read(endpoint.name, waiting=waiting, oldest_seconds=age)
+
+    async def _forget_events(self) -> None:
+        given_up = await self._events.forget(
+            self._now(), endpoints=[endpoint.name for endpoint in self._webhooks], limit=_OLDEST
+        )
+        if given_up:
+            _log.error("events_dead", events=given_up, why="no server has their endpoint any more")
 
     async def _erase(self) -> None:
         expired = await self._expiry.erase(self._now(), limit=_BATCH)
@@ -182,6 +206,7 @@ class FileWatch:
         server_keys: ServerKeyList,
         revocation: RevocationFile,
         issuers: Sequence[Issuer],
+        webhooks: Sequence[Endpoint],
         metrics: Metrics,
         now: Callable[[], datetime],
         seconds: float,
@@ -193,6 +218,7 @@ class FileWatch:
             tls: The certificates of the listeners, by the name of the listener.
             revocation: Google's list of revoked attestation certificates.
             issuers: The OIDC issuers of access tokens and of the console's log-in.
+            webhooks: The endpoints, with the files of their secrets.
             seconds: Time between two rounds.
         """
         self._callers = callers
@@ -201,6 +227,7 @@ class FileWatch:
         self._server_keys = server_keys
         self._revocation = revocation
         self._issuers = issuers
+        self._webhooks = webhooks
         self._metrics = metrics
         self._now = now
         self._seconds = seconds
@@ -236,6 +263,7 @@ class FileWatch:
             self._read_keys,
             self._read_server_keys,
             self._read_revocation,
+            self._read_webhooks,
         ):
             try:
                 read()
@@ -272,3 +300,7 @@ class FileWatch:
         self._metrics.files.revocation_list_read(
             usable=usable, age=self._revocation.age(now), max_age=self._revocation.max_age
         )
+
+    def _read_webhooks(self) -> None:
+        for endpoint in self._webhooks:
+            endpoint.refresh()

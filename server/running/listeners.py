@@ -33,9 +33,11 @@ from server.edge.console import (
 from server.edge.console.guard import Guard
 from server.edge.console.sessions import SessionRules
 from server.edge.device_servicer import DeviceServicer
+from server.edge.event_calls import EVENT_CALLS, EventEnvironment
 from server.edge.evidence_calls import EVIDENCE_CALLS, EvidenceEnvironment
 from server.edge.gate import RefusedAccess
-from server.edge.listeners import EVIDENCE, REVIEW, SCOPES, Listener
+from server.edge.hosted import HostedPage
+from server.edge.listeners import EVENT, EVIDENCE, REVIEW, SCOPES, Listener
 from server.edge.review_calls import REVIEW_CALLS, ReviewEnvironment
 from server.edge.service_servicer import ServiceServicer
 from server.edge.web_listener import WebListener, WebStream
@@ -72,11 +74,13 @@ class Listeners:
 
     Attributes:
         web: The listener for pages; ``None`` if settings have none.
+        hosted: The server's own page on it; ``None`` if settings have none.
         device_servicer: The servicer of ``device`` and ``web``.
         service_servicer: The servicer of checks behind ``service``.
         analysis_servicer: The servicer of single files behind ``service``.
         evidence_calls: The calls of compliance behind ``service`` and the console.
         review_calls: The calls of reviews behind both.
+        event_calls: The calls of webhooks behind ``service``.
         console: The console; ``None`` if settings have none.
         callers: Identifies the callers of ``service``.
         issuers: The issuers of access tokens and of the log-in, which are closed after the listeners.
@@ -87,11 +91,13 @@ class Listeners:
     device: Listener
     service: Listener
     web: WebListener | None
+    hosted: HostedPage | None
     device_servicer: DeviceServicer
     service_servicer: ServiceServicer
     analysis_servicer: AnalysisServicer
     evidence_calls: Calls[EvidenceEnvironment]
     review_calls: Calls[ReviewEnvironment]
+    event_calls: Calls[EventEnvironment]
     console: Console | None
     callers: CallerIdentifier
     issuers: tuple[Issuer, ...]
@@ -150,6 +156,8 @@ def make_listeners(
     analysis_servicer = analyses.servicer(callers=callers, capacity=capacity)
     evidence_calls = Calls[EvidenceEnvironment](EVIDENCE, EVIDENCE_CALLS, places=capacity.evidence)
     review_calls = Calls[ReviewEnvironment](REVIEW, REVIEW_CALLS, places=capacity.evidence)
+    event_calls = Calls[EventEnvironment](EVENT, EVENT_CALLS, places=capacity.evidence)
+    page = None if settings.hosted is None else HostedPage(settings.hosted, tls="web" in tls)
     return Listeners(
         device=Listener(
             name="device",
@@ -178,6 +186,7 @@ def make_listeners(
                 analysis_servicer,
                 CallsServicer(callers=callers, calls=evidence_calls),
                 CallsServicer(callers=callers, calls=review_calls),
+                CallsServicer(callers=callers, calls=event_calls),
             ],
             other="device",
             reflection_enabled=settings.reflection,
@@ -189,15 +198,18 @@ def make_listeners(
         web=_web_listener(
             settings,
             tls=tls.get("web"),
+            page=page,
             max_connections=connections.web,
             servicer=device_servicer,
             metrics=metrics,
         ),
+        hosted=page,
         device_servicer=device_servicer,
         service_servicer=service_servicer,
         analysis_servicer=analysis_servicer,
         evidence_calls=evidence_calls,
         review_calls=review_calls,
+        event_calls=event_calls,
         console=_console(
             settings,
             tls=tls.get("console"),
@@ -220,6 +232,7 @@ def _web_listener(
     settings: Settings,
     *,
     tls: TlsFiles | None,
+    page: HostedPage | None,
     max_connections: int,
     servicer: DeviceServicer,
     metrics: Metrics,
@@ -235,12 +248,13 @@ def _web_listener(
         host=web.host,
         port=web.port,
         tls=None if tls is None else tls.context(),
-        origins=settings.device_integrity.web.origins,
+        origins=settings.devices.web.origins,
         max_message_bytes=MOST_DEVICE_BYTES,
         max_connections=max_connections,
         serve=serve,
         idle=servicer.idle,
         metrics=metrics,
+        page=page,
     )
 
 

@@ -153,7 +153,7 @@ class ScanEnds:
         remaining = attempts_remaining(tuple(ended), stream.policy)
         seconds = stream.plans.expected_seconds(capture=env.limits.plan.seconds)
         enough = self._bytes.suffice(seconds=seconds, budget=stream.budget)
-        another = enough and remaining > 0 and stream.plans.open
+        another = enough and remaining > 0 and stream.plans.open and stream.record.requested_outcome is None
         # 3. Assess the device and settle the attempt.
         device, pieces = await judge.assess_device(run, judgement, ended=True), stream.evidence.pieces
         facts = judge.facts(run, judgement, device)

@@ -133,8 +133,13 @@ def list_evidence(connection: Connection, check_id: UUID) -> tuple[EvidenceEntry
     return tuple(EvidenceEntry(**row) for row in connection.execute(query).mappings())
 
 
-def remove_evidence(connection: Connection, check_id: UUID) -> tuple[EvidenceEntry, ...]:
-    """Deletes the rows of kept images together with their keys; returns the deleted entries."""
-    entries = list_evidence(connection, check_id)
-    connection.execute(delete(evidence).where(evidence.c.check_id == check_id))
+def remove_evidence(
+    connection: Connection, check_id: UUID, *, keep: EvidenceEntry | None = None
+) -> tuple[EvidenceEntry, ...]:
+    """Deletes the rows of kept images, but one, together with their keys; returns the deleted entries."""
+    entries = tuple(entry for entry in list_evidence(connection, check_id) if entry != keep)
+    gone = delete(evidence).where(evidence.c.check_id == check_id)
+    if keep is not None:
+        gone = gone.where(evidence.c.object_key != keep.object_key)
+    connection.execute(gone)
     return entries

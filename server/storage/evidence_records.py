@@ -5,7 +5,7 @@ rarest term in the order of the index, newest first, and tests the other terms b
 no query sorts or scans.
 """
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import datetime
 from typing import Any, Final
@@ -207,13 +207,13 @@ class EvidenceRecordRepository(Repository):
     @reads
     def find(self, connection: Connection, check_id: UUID, tenant: str | None = None) -> StoredRecord | None:
         """Returns the record of a check; None if there is none, or it is of another than a given tenant."""
-        query = select(evidence_records).where(evidence_records.c.check_id == check_id)
-        row = connection.execute(query).mappings().one_or_none()
-        if row is None or tenant not in {None, row["tenant"]}:
-            return None
-        values = dict(row)
-        sealed = Sealed(*(values.pop(each.name) for each in fields(Sealed)))
-        return StoredRecord(**values, sealed=sealed)
+        found = _stored(connection, [check_id])
+        return next((each for each in found if tenant in {None, each.tenant}), None)
+
+    @reads
+    def find_all(self, connection: Connection, check_ids: Collection[UUID]) -> tuple[StoredRecord, ...]:
+        """Returns the records of checks, as far as there are any."""
+        return _stored(connection, check_ids)
 
     @reads
     def list(
@@ -260,6 +260,16 @@ class EvidenceRecordRepository(Repository):
         times = select(checks.c.check_id, checks.c.create_time).where(checks.c.check_id.in_(found))
         kept = connection.execute(times.where(checks.c.state != CheckState.ERASED)).all()
         return tuple(row.check_id for row in sorted(kept, key=lambda row: (row.create_time, row.check_id)))
+
+
+def _stored(connection: Connection, check_ids: Collection[UUID]) -> tuple[StoredRecord, ...]:
+    query = select(evidence_records).where(evidence_records.c.check_id.in_(check_ids))
+    found = []
+    for row in connection.execute(query).mappings():
+        values = dict(row)
+        sealed = Sealed(*(values.pop(each.name) for each in fields(Sealed)))
+        found.append(StoredRecord(**values, sealed=sealed))
+    return tuple(found)
 
 
 def _listed(connection: Connection, check_ids: Sequence[UUID]) -> tuple[ListedCheck, ...]:

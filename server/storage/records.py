@@ -12,7 +12,16 @@ from uuid import UUID
 from liveness import Verdict, VerdictReason
 from server.base.sandbox import memory_scope
 from server.domain.reviews import Review
-from server.domain.terms import AttemptOutcome, CheckState, CheckStatus, EndedBy, FailureReason, Mode, Plan
+from server.domain.terms import (
+    AttemptOutcome,
+    CheckState,
+    CheckStatus,
+    EndedBy,
+    FailureReason,
+    Mode,
+    Plan,
+    RequestedOutcome,
+)
 from server.keyring.sealing import Sealed
 
 if TYPE_CHECKING:
@@ -21,6 +30,7 @@ if TYPE_CHECKING:
 __all__ = [
     "AttemptEnding",
     "AttemptRecord",
+    "CheckPlace",
     "CheckRecord",
     "Decision",
     "EvidenceEntry",
@@ -100,6 +110,12 @@ class CheckRecord:
         images_erase_time: When retention erased the images, earlier than the rest; else None.
         finish_time: When the orchestrator first received the result; None before.
         erase_time: When it was erased; None before.
+        events: The number of its events for webhooks so far.
+        requested_outcome: The outcome that a sandbox caller requested; None in every other check.
+        outcome_due: When the check decides so without a scan; None once it is decided.
+        trusted_check: The check whose evidence frame is the trusted image, opaque; None once the check is
+            decided, and if an image was uploaded.
+        enrolled_until: Until when its evidence frame is kept as a trusted image of later checks; else None.
     """
 
     check_id: UUID
@@ -142,6 +158,16 @@ class CheckRecord:
     images_erase_time: datetime | None = None
     finish_time: datetime | None = None
     erase_time: datetime | None = None
+    events: int = 0
+    requested_outcome: RequestedOutcome | None = None
+    outcome_due: datetime | None = None
+    trusted_check: bytes | None = field(default=None, repr=False)
+    enrolled_until: datetime | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses a requested outcome outside the sandbox, which is a mistake in the caller's code."""
+        if self.requested_outcome is not None and not self.sandbox:
+            raise ValueError("an outcome is requested for a check that is not a sandbox check")
 
     @property
     def scope(self) -> str:
@@ -151,6 +177,14 @@ class CheckRecord:
     def held(self, now: datetime) -> bool:
         """Returns whether a stream holds the check's lease."""
         return self.state is CheckState.SCANNING and self.lease_until is not None and now < self.lease_until
+
+
+@dataclass(frozen=True, slots=True)
+class CheckPlace:
+    """A place in a list of checks, newest first."""
+
+    create_time: datetime
+    check_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -308,6 +342,7 @@ class Decision:
         retain_until: When result and evidence are to be erased.
         images_until: When the images are to be erased, if earlier than the rest.
         review: The review by people that begins with the decision; None for none.
+        enrolled_until: Until when the evidence frame is kept as a trusted image of later checks.
     """
 
     status: CheckStatus
@@ -318,3 +353,4 @@ class Decision:
     retain_until: datetime
     images_until: datetime | None = None
     review: Review | None = None
+    enrolled_until: datetime | None = None

@@ -11,9 +11,10 @@ from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, func, insert, or_, select, update
+from sqlalchemy import Connection, Select, and_, func, insert, literal, or_, select, tuple_, union, update
 
 from server.audit import AuditEvent
+from server.domain.events import EventKind, ending_kind
 from server.domain.terms import (
     CLOSED_WITH_RESULT,
     OPEN_STATES,
@@ -39,12 +40,15 @@ from server.storage.check_rows import (
     load_in_state,
     template_row,
 )
-from server.storage.database import Repository, reads, uncancelled, writes
+from server.storage.database import Database, Repository, reads, uncancelled, writes
 from server.storage.errors import RequestIdReused, RowTaken, SessionKeyMismatch, SessionKeyUnproven
+from server.storage.events import NO_WEBHOOKS, Outbox
 from server.storage.evidence_records import add_record
+from server.storage.hosted import HostedScan, add_hosted_scan
 from server.storage.records import (
     AttemptEnding,
     AttemptRecord,
+    CheckPlace,
     CheckRecord,
     Decision,
     EvidenceEntry,
@@ -52,7 +56,15 @@ from server.storage.records import (
     values_of,
 )
 from server.storage.reviews import add_review
-from server.storage.tables import attempts, checks, evidence, policies, requests, schema_floor
+from server.storage.tables import (
+    attempts,
+    checks,
+    evidence,
+    policies,
+    record_terms,
+    requests,
+    schema_floor,
+)
 from server.storage.tries import add_tries, begin_tries, expect_allowed, expire_tries, settle_tries
 
 __all__ = ["CheckRepository"]
@@ -68,6 +80,11 @@ class CheckRepository(Repository):
     Every method may raise ``StorageUnavailable``. Methods with a ``check_id`` raise ``CheckNotFound`` for an
     unknown check unless they state otherwise.
     """
+
+    def __init__(self, database: Database, outbox: Outbox = NO_WEBHOOKS) -> None:
+        """Initialises the repository over ``database``; its transitions write their events to ``outbox``."""
+        super().__init__(database)
+        self._outbox = outbox
 
     @writes
     def ping(self, connection: Connection) -> None:
@@ -91,6 +108,8 @@ class CheckRepository(Repository):
         *,
         tries: Sequence[TryMark] = (),
         images: tuple[EvidenceEntry, ...] = (),
+        hosted: HostedScan | None = None,
+        source: UUID | None = None,
     ) -> CheckRecord:
         """Creates a check, or returns the check that the same request created before.
 
@@ -99,17 +118,20 @@ class CheckRepository(Repository):
             request: The request that makes the call idempotent; None for none.
             tries: The marks of its subject and portrait, whose failures are limited.
             images: The sealed portrait, already durable in the object store, if the policy keeps it.
+            hosted: If it is scanned on the server's own page: what that knows of it.
+            source: The check whose evidence frame is the trusted image.
 
         Raises:
             RequestIdReused: The request was made before with another payload.
+            Conflict: The source was erased since it was read.
         """
         for _ in range(_UNIQUE_THINGS):
             try:
-                return await self._create(check, request, tries, images)
+                return await self._create(check, request, tries=tries, images=images, hosted=hosted, source=source)
             except RowTaken:
                 # Another replica inserted the same policy or request meanwhile; the retry finds it.
                 continue
-        return await self._create(check, request, tries, images)
+        return await self._create(check, request, tries=tries, images=images, hosted=hosted, source=source)
 
     @writes
     def _create(
@@ -117,13 +139,18 @@ class CheckRepository(Repository):
         connection: Connection,
         check: CheckRecord,
         request: RequestKey | None,
+        *,
         tries: Sequence[TryMark],
         images: tuple[EvidenceEntry, ...],
+        hosted: HostedScan | None,
+        source: UUID | None,
     ) -> CheckRecord:
         if request is not None:
             existing = _created_by(connection, request)
             if existing is not None:
                 return existing
+        if source is not None:
+            load_in_state(connection, source, states=CLOSED_WITH_RESULT)
         known = select(policies.c.sha256).where(policies.c.sha256 == check.policy_sha256)
         if connection.execute(known).one_or_none() is None:
             connection.execute(
@@ -139,6 +166,8 @@ class CheckRepository(Repository):
             connection.execute(insert(requests).values(values_of(request) | {"check_id": check.check_id}))
         _add_evidence(connection, check.check_id, images)
         add_tries(connection, check.check_id, tries, check.create_time)
+        if hosted is not None:
+            add_hosted_scan(connection, hosted)
         return load_check(connection, check.check_id)
 
     @reads
@@ -149,6 +178,11 @@ class CheckRepository(Repository):
             RequestIdReused: The request was made before with another payload.
         """
         return _created_by(connection, request)
+
+    @reads
+    def requested(self, connection: Connection, request: RequestKey) -> UUID | None:
+        """Returns the check that a request created, whatever its payload was; None if there is none."""
+        return connection.scalars(_requested(request).with_only_columns(requests.c.check_id)).one_or_none()
 
     @reads
     def expect_allowed(
@@ -234,6 +268,8 @@ class CheckRepository(Repository):
             resume_until=None,
             streams=record.streams + 1,
         )
+        if record.streams == 0:
+            self._outbox.of_check(connection, record, EventKind.SCAN_STARTED, now)
         return load_check(connection, check_id)
 
     @writes
@@ -460,6 +496,9 @@ class CheckRepository(Repository):
             session_key=None,
             session_key_sha256=None,
             decide_time=now,
+            outcome_due=None,
+            trusted_check=None,
+            enrolled_until=decision.enrolled_until,
             retain_until=decision.retain_until,
             images_until=decision.images_until,
             **template_row(None),
@@ -468,6 +507,15 @@ class CheckRepository(Repository):
         settle_tries(connection, check_id, decision)
         if decision.review is not None:
             add_review(connection, decision.review)
+        self._outbox.of_check(
+            connection,
+            record,
+            ending_kind(decision.reasons),
+            now,
+            status=decision.status.value,
+            reasons=[reason.value for reason in decision.reasons],
+            review=decision.review is not None,
+        )
 
     @writes
     def finish(
@@ -499,7 +547,13 @@ class CheckRepository(Repository):
 
     @reads
     def due(
-        self, connection: Connection, now: datetime, limit: int, *, after: CheckRecord | None = None
+        self,
+        connection: Connection,
+        now: datetime,
+        limit: int,
+        *,
+        after: CheckRecord | None = None,
+        outcomes: bool = False,
     ) -> list[CheckRecord]:
         """Returns open checks without a lease whose scan deadline has passed, earliest deadline first.
 
@@ -507,18 +561,76 @@ class CheckRepository(Repository):
 
         Args:
             after: Return only checks that follow this one in the order.
+            outcomes: Return those whose requested outcome is due instead.
         """
+        deadline = checks.c.outcome_due if outcomes else checks.c.scan_deadline
         query = (
-            CHECKS.where(checks.c.state.in_(OPEN_STATES), checks.c.scan_deadline <= now)
+            CHECKS.where(checks.c.state.in_(OPEN_STATES), deadline <= now)
             .where(or_(checks.c.lease_until.is_(None), checks.c.lease_until <= now))
-            .order_by(checks.c.scan_deadline, checks.c.check_id)
+            .order_by(deadline, checks.c.check_id)
             .limit(limit)
         )
         if after is not None:
-            deadline = checks.c.scan_deadline
-            same = and_(deadline == after.scan_deadline, checks.c.check_id > after.check_id)
-            query = query.where(or_(deadline > after.scan_deadline, same))
+            last = after.outcome_due if outcomes else after.scan_deadline
+            same = and_(deadline == last, checks.c.check_id > after.check_id)
+            query = query.where(or_(deadline > last, same))
         return list_checks(connection, query)
+
+    @reads
+    def find(
+        self,
+        connection: Connection,
+        tenant: str,
+        *,
+        sandbox: bool,
+        check_id: UUID | None = None,
+        subject: tuple[str, Sequence[str]] | None = None,
+        since: datetime | None = None,
+        before: datetime | None = None,
+        after: CheckPlace | None = None,
+        limit: int,
+    ) -> list[CheckRecord]:
+        """Returns checks that are not erased, newest first.
+
+        Args:
+            check_id: Only this check.
+            subject: Only those of a person: the reference, which open checks have in clear, and its terms
+                under each key that is kept, by which records are found.
+            since: Only checks that were created at this time or later.
+            before: Only checks that were created earlier.
+            after: Only checks that follow this place.
+        """
+        row = checks.c
+        query = CHECKS.where(row.tenant == tenant, row.sandbox == sandbox, row.state != CheckState.ERASED)
+        if check_id is not None:
+            query = query.where(row.check_id == check_id)
+        if subject is not None:
+            reference, terms = subject
+            in_clear = select(row.check_id).where(
+                # The index has no rows with an empty reference.
+                row.tenant == tenant,
+                row.subject_reference == reference,
+                row.subject_reference != "",
+            )
+            by_record = select(record_terms.c.check_id).where(
+                record_terms.c.tenant == tenant, record_terms.c.term.in_(terms)
+            )
+            query = query.where(row.check_id.in_(union(in_clear, by_record)))
+        if since is not None:
+            query = query.where(row.create_time >= since)
+        if before is not None:
+            query = query.where(row.create_time < before)
+        if after is not None:
+            query = query.where(
+                tuple_(row.create_time, row.check_id)
+                < tuple_(
+                    literal(after.create_time, row.create_time.type),
+                    literal(after.check_id, row.check_id.type),
+                )
+            )
+        return list_checks(
+            connection, query.order_by(row.create_time.desc(), row.check_id.desc()).limit(limit)
+        )
 
     @reads
     def referenced(self, connection: Connection, object_keys: Collection[str]) -> frozenset[str]:
@@ -532,13 +644,16 @@ class CheckRepository(Repository):
         return connection.execute(select(checks.c.check_id).limit(1)).first() is not None
 
 
-def _created_by(connection: Connection, request: RequestKey) -> CheckRecord | None:
-    query = select(requests.c.payload_sha256, requests.c.check_id).where(
+def _requested(request: RequestKey) -> Select[tuple[bytes, UUID]]:
+    return select(requests.c.payload_sha256, requests.c.check_id).where(
         requests.c.tenant == request.tenant,
         requests.c.method == request.method,
         requests.c.request_id == request.request_id,
     )
-    row = connection.execute(query).one_or_none()
+
+
+def _created_by(connection: Connection, request: RequestKey) -> CheckRecord | None:
+    row = connection.execute(_requested(request)).one_or_none()
     if row is None:
         return None
     # The request of an erased check has no hash any more and leads to the tombstone.

@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, case, delete, exists, func, or_, select, update
 
 from server.audit import AuditEvent
+from server.domain.events import EventKind
 from server.domain.terms import CLOSED_WITH_RESULT, CheckState
 from server.storage.approvals import (
     ApprovalRequest,
@@ -23,14 +24,17 @@ from server.storage.check_rows import (
     change_check,
     conflict,
     list_checks,
+    list_evidence,
     load_in_state,
     remove_evidence,
 )
 from server.storage.database import Database, Repository, reads, uncancelled, writes
 from server.storage.devices import erase_device_rows, forget_subject_rows, has_subject_rows
+from server.storage.events import NO_WEBHOOKS, Outbox
 from server.storage.evidence_records import remove_record
 from server.storage.holds import expect_no_hold
-from server.storage.records import CheckRecord, EvidenceEntry
+from server.storage.hosted import remove_hosted_scan
+from server.storage.records import CheckRecord, EvidenceEntry, ImagePurpose
 from server.storage.reviews import remove_review
 from server.storage.tables import attempts, checks, holds, policies, requests
 
@@ -63,9 +67,10 @@ class RetentionRepository(Repository):
     Every method may raise ``StorageUnavailable``, and ``erase`` may raise ``CheckNotFound``.
     """
 
-    def __init__(self, database: Database) -> None:
-        """Initialises the repository over ``database``."""
+    def __init__(self, database: Database, outbox: Outbox = NO_WEBHOOKS) -> None:
+        """Initialises the repository over ``database``; what it erases goes to ``outbox``."""
         super().__init__(database)
+        self._outbox = outbox
         # An earlier process may have been killed between an erasure and the cleaning of the log.
         self._erased_is_in_log = True
 
@@ -132,7 +137,7 @@ class RetentionRepository(Repository):
         if record.retain_until is None or record.retain_until > now:
             raise conflict("the retention has not ended", record)
         expect_no_hold(connection, check_id)
-        return _erase(connection, check_id, now, event)
+        return self._erase_rows(connection, record, now, event)
 
     @reads
     def expired_images(self, connection: Connection, now: datetime, limit: int) -> list[CheckRecord]:
@@ -149,6 +154,8 @@ class RetentionRepository(Repository):
         self, check_id: UUID, now: datetime, *, event: AuditEvent
     ) -> tuple[EvidenceEntry, ...] | None:
         """Erases the rows and the keys of the images of a check, whose record is kept.
+
+        An evidence frame that is the trusted image of later checks stays as long as it may be that.
 
         Returns:
             The removed entries, whose objects the caller deletes; ``None`` if another process erased them
@@ -168,14 +175,27 @@ class RetentionRepository(Repository):
         self, connection: Connection, check_id: UUID, now: datetime, event: AuditEvent
     ) -> tuple[EvidenceEntry, ...] | None:
         record = load_in_state(connection, check_id, states=CLOSED_WITH_RESULT | {CheckState.ERASED})
-        if record.state is CheckState.ERASED or record.images_erase_time is not None:
+        ended = record.images_until is not None and record.images_until <= now
+        if record.state is CheckState.ERASED or (record.images_erase_time is not None and not ended):
             return None
-        if record.images_until is None or record.images_until > now:
+        if not ended:
             raise conflict("the retention of the images has not ended", record)
         expect_no_hold(connection, check_id)
-        removed = remove_evidence(connection, check_id)
-        change_check(connection, check_id, images_until=None, images_erase_time=now)
+        enrolled, until = None, None
+        if record.enrolled_until is not None and record.enrolled_until > now:
+            # The frame of the last attempt, which decided, is the trusted image of later checks until then.
+            frames = (
+                entry
+                for entry in list_evidence(connection, check_id)
+                if entry.kind is ImagePurpose.EVIDENCE_FRAME
+            )
+            enrolled = max(frames, key=lambda entry: entry.attempt, default=None)
+            if record.retain_until is None or record.enrolled_until < record.retain_until:
+                until = record.enrolled_until
+        removed = remove_evidence(connection, check_id, keep=enrolled)
+        change_check(connection, check_id, images_until=until, images_erase_time=now)
         append(connection, event, now=now)
+        self._outbox.of_check(connection, record, EventKind.EVIDENCE_ERASED, now, part="images")
         return removed
 
     @uncancelled
@@ -228,7 +248,7 @@ class RetentionRepository(Repository):
             pending = second_person(connection, approval, now=now)
             if pending is not None:
                 return pending
-        return _erase(connection, check_id, now, event)
+        return self._erase_rows(connection, record, now, event)
 
     @writes
     def confirmed(
@@ -338,6 +358,8 @@ class RetentionRepository(Repository):
         append(connection, event, now=now)
         for hashed in forget_pseudonym:
             erase_subject_key(connection, tenant, hashed)
+        facts = {name: int(fact) if fact.isdecimal() else fact for name, fact in event.detail.items()}
+        self._outbox.of_tenant(connection, tenant, EventKind.SUBJECT_ERASED, now, **facts)
         return forgotten
 
     @writes
@@ -357,36 +379,39 @@ class RetentionRepository(Repository):
             self._erased_is_in_log = not await self._database.forget_overwritten()
         return not self._erased_is_in_log
 
+    def _erase_rows(
+        self, connection: Connection, check: CheckRecord, now: datetime, event: AuditEvent | None
+    ) -> tuple[EvidenceEntry, ...]:
+        """Erases the rows of a check, and logs the event; returns the removed entries.
+
+        The tombstone that stays has the check's identifier, tenant, times, policy and status.
+        """
+        check_id = check.check_id
+        removed = remove_evidence(connection, check_id)
+        remove_record(connection, check_id)
+        remove_review(connection, check_id)
+        connection.execute(delete(attempts).where(attempts.c.check_id == check_id))
+        erase_device_rows(connection, check_id)
+        remove_hosted_scan(connection, check_id)
+        # The hash of the request would prove to anyone who has an image that it was the check's portrait. The
+        # request's identifier stays and leads to the tombstone.
+        connection.execute(update(requests).where(requests.c.check_id == check_id).values(payload_sha256=b""))
+        change_check(
+            connection,
+            check_id,
+            state=CheckState.ERASED,
+            erase_time=now,
+            images_until=None,
+            enrolled_until=None,
+            subject_reference="",
+            consent_reference="",
+            created_by="",
+        )
+        if event is not None:
+            append(connection, event, now=now)
+        self._outbox.of_check(connection, check, EventKind.EVIDENCE_ERASED, now, part="check")
+        return removed
+
     async def _clean_log(self) -> None:
         self._erased_is_in_log = True
         await self.forget_erased()
-
-
-def _erase(
-    connection: Connection, check_id: UUID, now: datetime, event: AuditEvent | None
-) -> tuple[EvidenceEntry, ...]:
-    """Erases the rows of a check, and logs the event; returns the removed entries.
-
-    The tombstone that stays has the check's identifier, tenant, times, policy and status.
-    """
-    removed = remove_evidence(connection, check_id)
-    remove_record(connection, check_id)
-    remove_review(connection, check_id)
-    connection.execute(delete(attempts).where(attempts.c.check_id == check_id))
-    erase_device_rows(connection, check_id)
-    # The hash of the request would prove to anyone who has an image that it was the check's portrait. The
-    # request's identifier stays and leads to the tombstone.
-    connection.execute(update(requests).where(requests.c.check_id == check_id).values(payload_sha256=b""))
-    change_check(
-        connection,
-        check_id,
-        state=CheckState.ERASED,
-        erase_time=now,
-        images_until=None,
-        subject_reference="",
-        consent_reference="",
-        created_by="",
-    )
-    if event is not None:
-        append(connection, event, now=now)
-    return removed

@@ -24,10 +24,13 @@ from sqlalchemy import (
 )
 
 from server.audit import Actor, AuditAction, AuditEvent
+from server.domain.events import EventKind
 from server.domain.reviews import Review, ReviewCause, ReviewState
 from server.domain.terms import CheckStatus
 from server.storage.audit import append
-from server.storage.database import Repository, reads, writes
+from server.storage.check_rows import find_check
+from server.storage.database import Database, Repository, reads, writes
+from server.storage.events import NO_WEBHOOKS, Outbox
 from server.storage.records import values_of
 from server.storage.tables import checks, policies, reviews
 
@@ -99,6 +102,11 @@ def remove_review(connection: Connection, check_id: UUID) -> None:
 class ReviewRepository(Repository):
     """Reads and changes reviews. The decision of a check makes them, and its erasure removes them."""
 
+    def __init__(self, database: Database, outbox: Outbox = NO_WEBHOOKS) -> None:
+        """Initialises the repository over ``database``; what is decided goes to ``outbox``."""
+        super().__init__(database)
+        self._outbox = outbox
+
     @reads
     def find(self, connection: Connection, check_id: UUID, tenant: str) -> StoredReview | None:
         """Returns the review of a tenant's check; None if there is none."""
@@ -151,6 +159,8 @@ class ReviewRepository(Repository):
             Whether it was stored: False if another step was, its expiry was logged, or the check was erased,
             since it was read.
         """
+        # The check is locked before its review, as an erasure does.
+        check = None if review.outcome is None else find_check(connection, review.check_id, lock=True)
         values = values_of(review) | ({"close_time": now} if review.outcome is not None else {})
         changed = connection.execute(
             update(reviews)
@@ -161,6 +171,10 @@ class ReviewRepository(Repository):
         if changed.rowcount != 1:
             return False
         append(connection, event, now=now)
+        if check is not None and review.outcome is not None:
+            self._outbox.of_check(
+                connection, check, EventKind.REVIEW_DECIDED, now, outcome=review.outcome.value
+            )
         return True
 
     @reads

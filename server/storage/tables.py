@@ -13,6 +13,7 @@ from pydantic import TypeAdapter
 from sqlalchemy import (
     BigInteger,
     Boolean,
+    CheckConstraint,
     Column,
     DateTime,
     Dialect,
@@ -32,8 +33,18 @@ from sqlalchemy import (
 
 from device_integrity import Assurance
 from liveness import Verdict, VerdictReason
+from server.domain.events import EventKind, EventState
 from server.domain.reviews import ReviewCause, ReviewDecision, ReviewOutcome
-from server.domain.terms import AttemptOutcome, CheckState, CheckStatus, EndedBy, FailureReason, Mode, Plan
+from server.domain.terms import (
+    AttemptOutcome,
+    CheckState,
+    CheckStatus,
+    EndedBy,
+    FailureReason,
+    Mode,
+    Plan,
+    RequestedOutcome,
+)
 from server.domain.tries import TryKind, TryOutcome
 from server.storage.records import ImagePurpose, KeyKind
 
@@ -49,9 +60,11 @@ __all__ = [
     "device_evidence",
     "device_key_uses",
     "enrolled_keys",
+    "events",
     "evidence",
     "evidence_records",
     "holds",
+    "hosted_scans",
     "metadata",
     "one_time_tokens",
     "pending_approvals",
@@ -173,6 +186,24 @@ class Decisions(TypeDecorator[tuple[ReviewDecision, ...]]):
         return None if value is None else _DECISIONS.validate_json(value)
 
 
+_REQUESTED = TypeAdapter(RequestedOutcome)
+
+
+class Requested(TypeDecorator[RequestedOutcome]):
+    """The requested outcome of a sandbox check, stored as JSON."""
+
+    impl = Text
+    cache_ok = True
+
+    def process_bind_param(self, value: RequestedOutcome | None, dialect: Dialect) -> str | None:
+        """Returns the outcome as JSON."""
+        return None if value is None else _REQUESTED.dump_json(value).decode()
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> RequestedOutcome | None:
+        """Returns the outcome of a stored object."""
+        return None if value is None else _REQUESTED.validate_json(value)
+
+
 metadata = MetaData(
     naming_convention={
         "ix": "ix_%(table_name)s_%(column_0_N_name)s",
@@ -243,6 +274,14 @@ checks = Table(
     Column("images_erase_time", UtcTime),
     Column("finish_time", UtcTime),
     Column("erase_time", UtcTime),
+    # The number of its events for webhooks so far.
+    Column("events", Integer, nullable=False, server_default="0"),
+    Column("requested_outcome", Requested),
+    # These two only while the check is open.
+    Column("outcome_due", UtcTime),
+    Column("trusted_check", LargeBinary),
+    Column("enrolled_until", UtcTime),
+    CheckConstraint("requested_outcome IS NULL OR sandbox", name="ck_checks_requested_outcome"),
     # Only open checks have the reference in clear.
     Index(
         None,
@@ -252,6 +291,7 @@ checks = Table(
         postgresql_where=text("subject_reference != ''"),
     ),
     Index(None, "tenant", "decide_time"),
+    Index(None, "tenant", "sandbox", "create_time", "check_id"),
     Index(None, "state", "scan_deadline"),
     Index(None, "state", "retain_until"),
     Index(
@@ -259,6 +299,12 @@ checks = Table(
         "images_until",
         sqlite_where=text("images_until IS NOT NULL"),
         postgresql_where=text("images_until IS NOT NULL"),
+    ),
+    Index(
+        None,
+        "outcome_due",
+        sqlite_where=text("outcome_due IS NOT NULL"),
+        postgresql_where=text("outcome_due IS NOT NULL"),
     ),
 )
 
@@ -381,6 +427,39 @@ reviews = Table(
 )
 """The reviews of decided checks by people; see ``server.domain.reviews``."""
 
+events = Table(
+    "events",
+    metadata,
+    Column("event_id", Uuid, primary_key=True),
+    Column("tenant", String(64), nullable=False),
+    Column("endpoint", String(64), nullable=False),
+    Column("kind", Word(EventKind, 32), nullable=False),
+    Column("check_id", Uuid, ForeignKey("checks.check_id")),
+    Column("sequence", Integer, nullable=False),
+    Column("sandbox", Boolean, nullable=False),
+    Column("body", Text, nullable=False),
+    Column("create_time", UtcTime, nullable=False),
+    Column("state", Word(EventState, 16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_time", UtcTime, nullable=False),
+    Column("answer", String(256), nullable=False),
+    Column("answer_time", UtcTime),
+    # Empty while it waits.
+    Column("end_time", UtcTime),
+    Index(
+        None,
+        "endpoint",
+        "next_time",
+        sqlite_where=text("end_time IS NULL"),
+        postgresql_where=text("end_time IS NULL"),
+    ),
+    Index(None, "check_id"),
+    Index(None, "tenant", "create_time"),
+    Index(None, "endpoint", "answer_time"),
+    Index(None, "end_time"),
+)
+"""The outbox of webhooks, one row for each event and endpoint; see ``server.storage.events``."""
+
 pending_approvals = Table(
     "pending_approvals",
     metadata,
@@ -408,6 +487,25 @@ console_sessions = Table(
     Index(None, "end_time"),
 )
 """The sessions of people in the console (``server.access.sessions``), until they are idle for too long."""
+
+hosted_scans = Table(
+    "hosted_scans",
+    metadata,
+    Column("check_id", Uuid, ForeignKey("checks.check_id"), primary_key=True),
+    Column("return_url", String(1024), nullable=False),
+    Column("expire_time", UtcTime, nullable=False),
+    Column("browser_sha256", LargeBinary(32)),
+    Column("codes", Integer, nullable=False),
+    Column("code_sha256", LargeBinary(32)),
+    Column("code_expire_time", UtcTime),
+    Column("code_reopened", Boolean, nullable=False),
+    Column("phone_sha256", LargeBinary(32)),
+    Column("phone_number", Integer),
+    Column("phone_confirmed", Boolean, nullable=False),
+    Index(None, "code_sha256"),
+)
+"""The checks that are scanned on the server's own page, and the browsers that opened it, by hashes of their
+cookies (``server.checks.hosted``). A code hands the scan over to a phone."""
 
 enrolled_keys = Table(
     "enrolled_keys",

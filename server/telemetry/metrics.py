@@ -606,6 +606,66 @@ class ReviewMetrics:
         self._expired.inc(count)
 
 
+class EventMetrics:
+    """The delivery of events to webhooks, by endpoint."""
+
+    def __init__(self, registry: CollectorRegistry) -> None:
+        """Registers the metrics."""
+        self._delivered = Counter(
+            "facegate_events_delivered",
+            "Events that an endpoint of webhooks took.",
+            ["endpoint"],
+            registry=registry,
+        )
+        self._failed = Counter(
+            "facegate_event_attempts_failed",
+            "Attempts to deliver an event that failed; they are repeated for three days.",
+            ["endpoint"],
+            registry=registry,
+        )
+        self._dead = Counter(
+            "facegate_events_dead",
+            "Events that were given up, after three days or because the endpoint answered 410.",
+            ["endpoint"],
+            registry=registry,
+        )
+        self._waiting = Gauge(
+            "facegate_events_waiting",
+            "Events that wait for their delivery, also those that will be tried again.",
+            ["endpoint"],
+            registry=registry,
+        )
+        self._oldest = Gauge(
+            "facegate_event_oldest_seconds",
+            "Age of the oldest event that waits for its delivery; 0 without any.",
+            ["endpoint"],
+            registry=registry,
+        )
+
+    def endpoint_known(self, endpoint: str) -> None:
+        """Shows an endpoint of the settings, with 0."""
+        # An alert on an increase sees the first event only if its counter was there before, with 0.
+        for counter in (self._delivered, self._failed, self._dead):
+            counter.labels(endpoint)
+
+    def delivered(self, endpoint: str) -> None:
+        """Counts a delivered event."""
+        self._delivered.labels(endpoint).inc()
+
+    def failed(self, endpoint: str) -> None:
+        """Counts a failed attempt."""
+        self._failed.labels(endpoint).inc()
+
+    def died(self, endpoint: str, count: int) -> None:
+        """Counts events that were given up."""
+        self._dead.labels(endpoint).inc(count)
+
+    def outbox_read(self, endpoint: str, *, waiting: int, oldest_seconds: float) -> None:
+        """Sets the number of events that wait for an endpoint, and the age of the oldest."""
+        self._waiting.labels(endpoint).set(waiting)
+        self._oldest.labels(endpoint).set(oldest_seconds)
+
+
 class DecoderMetrics:
     """Counts decodes and replaced processes."""
 
@@ -658,6 +718,7 @@ class Metrics:
         decoders: Processes in which images are decoded.
         work: Waits, models, stores and keys.
         reviews: Reviews by people.
+        events: The delivery of events to webhooks.
         stages: The stages of calls, and the spans of their traces.
         tenant_names: Whether metrics may name tenants.
     """
@@ -673,6 +734,7 @@ class Metrics:
         self.models = ModelMetrics(registry)
         self.audit = AuditMetrics(registry)
         self.reviews = ReviewMetrics(registry)
+        self.events = EventMetrics(registry)
         self.work = WorkMetrics(registry)
         self.stages = Stages(registry)
         registry.register(_ProcessFigures())

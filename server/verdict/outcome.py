@@ -11,7 +11,7 @@ from device_integrity import Assurance, DeviceCheck
 from device_integrity.policy import Sign
 from liveness import LivenessResult, Signal, Verdict, VerdictReason
 from matcher import MatchResult
-from server.domain.terms import AttemptOutcome, EndedBy, FailureReason, Mode, Plan
+from server.domain.terms import AttemptOutcome, EndedBy, FailureReason, Mode, Plan, RequestedOutcome
 from server.domain.tries import EarlierAttacks
 from server.verdict.judge import CheckVerdict, judge_ending
 
@@ -115,6 +115,28 @@ class EvidenceMark:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
+class TrustedCheck:
+    """The enrolled check whose evidence frame was the trusted image, as a result states it.
+
+    Attributes:
+        policy_sha256: SHA-256 of its policy file, 32 bytes.
+        evidence_frame_sha256: SHA-256 of the frame, 32 bytes.
+        trusted_image_sha256: SHA-256 of the image that it was made from, 32 bytes; empty if that is not kept.
+        result_sha256: SHA-256 of its serialised result, 32 bytes.
+    """
+
+    check_id: UUID
+    decide_time: datetime
+    policy_name: str
+    policy_version: int
+    policy_sha256: bytes
+    policy_oid: str
+    evidence_frame_sha256: bytes
+    trusted_image_sha256: bytes
+    result_sha256: bytes
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CalibrationIdentity:
     """The calibration that gave similarities their meaning, as a result states it.
 
@@ -172,6 +194,9 @@ class CheckOutcome:
         policy_oid: Object identifier of the frozen policy; empty without one.
         pack: The model pack that judged.
         doubts: What attempts before the deciding one left in doubt, and it did not find itself.
+        requested_outcome: Whether a sandbox caller requested the verdict; see ``as_requested``.
+        trusted_check: The check whose evidence frame was the trusted image; ``None`` if one was uploaded.
+        enrolled_until: Until when its evidence frame may be a trusted image; ``None`` if it may not.
     """
 
     check_id: UUID
@@ -203,6 +228,9 @@ class CheckOutcome:
     sandbox: bool
     policy_oid: str = ""
     doubts: tuple[VerdictReason, ...] = ()
+    requested_outcome: bool = False
+    trusted_check: TrustedCheck | None = None
+    enrolled_until: datetime | None = None
 
     @property
     def history(self) -> tuple[Signal, ...]:
@@ -222,6 +250,28 @@ class CheckOutcome:
                 ("device", "by this device", earlier.device),
             )
             if count is not None
+        )
+
+    def as_requested(self, requested: RequestedOutcome) -> "CheckOutcome":
+        """Returns this outcome of a sandbox check with the requested verdict, and without what was judged.
+
+        A check that was cancelled stays so.
+        """
+        if not self.sandbox:
+            raise ValueError("an outcome is requested for a check that is not a sandbox check")
+        if FailureReason.CANCELLED in self.verdict.reasons:
+            return self
+        return replace(
+            self,
+            verdict=CheckVerdict(requested.status, () if requested.reason is None else (requested.reason,)),
+            liveness=None,
+            match=None,
+            match_frames=0,
+            used_mode=None,
+            verified_bits=0.0,
+            challenge_steps=(),
+            attempts=tuple(replace(attempt, verdict=None) for attempt in self.attempts),
+            requested_outcome=True,
         )
 
     def ended(
@@ -284,3 +334,26 @@ def outcome_from_bytes(data: bytes) -> CheckOutcome:
         return _Stored.model_validate_json(data).outcome
     except ValidationError as error:
         raise OutcomeUnreadable(f"{error.error_count()} parts of a stored outcome cannot be read") from None
+
+
+class _StoredTrustedCheck(BaseModel):
+    model_config = ConfigDict(ser_json_bytes="base64", val_json_bytes="base64", frozen=True)
+
+    trusted_check: TrustedCheck
+
+
+def trusted_check_to_bytes(trusted_check: TrustedCheck) -> bytes:
+    """Returns the trusted check as JSON in UTF-8."""
+    return _StoredTrustedCheck(trusted_check=trusted_check).model_dump_json().encode()
+
+
+def trusted_check_from_bytes(data: bytes) -> TrustedCheck:
+    """Parses the bytes that ``trusted_check_to_bytes`` returns.
+
+    Raises:
+        OutcomeUnreadable: They were altered.
+    """
+    try:
+        return _StoredTrustedCheck.model_validate_json(data).trusted_check
+    except ValidationError as error:
+        raise OutcomeUnreadable(f"{error.error_count()} parts of a trusted check cannot be read") from None

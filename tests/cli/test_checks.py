@@ -12,13 +12,30 @@ from typer.testing import CliRunner, Result
 
 from cli.main import app
 from facegate_client import Compliance
+from server.events.sending import new_webhook_secret
 from tests.server.compliance.office import Office, open_office
+from tests.server.events.receiver import secret_file
+from tests.server.live import until
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Office]:
+    folder = tmp_path_factory.mktemp("office")
     async with open_office(
-        tmp_path_factory.mktemp("office"), compliance={"two_people": ["delete"]}
+        folder,
+        compliance={"two_people": ["delete"]},
+        # Nobody listens there.
+        webhooks={
+            "endpoints": {
+                "hook": {
+                    "tenant": "bank",
+                    "url": "http://127.0.0.1:9/hook",
+                    "secret_files": [secret_file(folder, new_webhook_secret())],
+                    "events": ["check.closed"],
+                    "allow_private": True,
+                }
+            }
+        },
     ) as office:
         yield office
 
@@ -34,7 +51,7 @@ class Shell:
         file = self.folder / f"{by}.key"
         await asyncio.to_thread(file.write_text, self.office.keys[by])
         target = ("--service", self.office.live.server.service_target, "--api-key-file", str(file))
-        whole = (command, *arguments, *(target if command in {"checks", "review"} else ()))
+        whole = (command, *arguments, *(target if command in {"checks", "review", "events"} else ()))
         return await asyncio.to_thread(lambda: CliRunner().invoke(app, list(whole)))
 
 
@@ -272,3 +289,29 @@ async def test_a_check_is_reviewed_and_the_review_verified_with_its_result(
     other = await shell.office.of("reader").get_evidence(await shell.office.check("shell-other"))
     record.write_text(other.result_jws)
     assert (await shell.run(*verify, "--of-result", str(record), command="result")).exit_code == 1
+
+
+async def test_an_event_that_nobody_takes_is_listed_and_replayed(shell: Shell) -> None:
+    check_id = await shell.office.check("shell-event")
+
+    async def run(*arguments: str, by: str = "backend") -> Result:
+        return await shell.run(*arguments, by=by, command="events")
+
+    async def tried() -> bool:
+        return "Connection refused" in (await run("list", "--check", check_id)).stdout
+
+    await until(tried)
+    listed = await run("list", "--state", "WAITING", "--endpoint", "hook", "--check", check_id, "--json")
+    event = json.loads(listed.stdout)
+    assert (event["type"], event["endpoint"]) == ("check.closed", "hook")
+    shown = (await run("endpoints", by="operator")).stdout
+    assert "http://127.0.0.1:9/hook" in shown
+    assert "FAILING" in shown
+    assert json.loads((await run("endpoints", "--json")).stdout)["waiting"] >= 1
+    assert "1 event will be sent now" in (await run("replay", event["event_id"])).stdout
+    assert "will be sent now" in (await run("replay", "--endpoint", "hook")).stdout
+    for wrong in ((), (event["event_id"], "--endpoint", "hook"), ("--endpoint", "none")):
+        assert (await run("replay", *wrong)).exit_code == 2
+    refused = await run("replay", event["event_id"], by="operator")
+    assert (refused.exit_code, "PERMISSION_DENIED" in refused.stderr) == (2, True)
+    assert "No event matches" in (await run("list", "--state", "DEAD")).stderr

@@ -15,6 +15,7 @@ from cli.main import app
 from server.access.api_keys import load_api_keys
 from server.access.callers import Role, Scope
 from server.base.sandbox import LONGEST_TENANT
+from server.events.sending import read_webhook_secret
 from server.keyring.key_encryption import is_encrypted
 from server.keyring.key_files import KeyFiles
 from server.keyring.keys import KeyFolder
@@ -273,3 +274,16 @@ def test_two_users_destroy_a_key_if_the_settings_demand_it(
         monkeypatch.setenv("LOGNAME", user)
         assert run("destroy", "--tenant", "bank", "--yes", config=config).exit_code == status
     assert not own.exists()
+
+
+def test_a_new_webhook_secret_is_one_that_a_server_reads(tmp_path: Path) -> None:
+    file = tmp_path / "hook.whsec"
+    made = runner.invoke(app, ["keys", "new-webhook-secret", str(file)])
+    assert made.exit_code == 0
+    assert stat.S_IMODE(file.stat().st_mode) == 0o600
+    read_webhook_secret(file)
+    secret = file.read_text()
+    assert secret.strip() not in made.output
+    again = runner.invoke(app, ["keys", "new-webhook-secret", str(file)])
+    assert (again.exit_code, "already exists" in again.output) == (2, True)
+    assert file.read_text() == secret

@@ -282,6 +282,12 @@ class FakeServer(verification_service_pb2_grpc.VerificationServiceServicer):
         self.cancelled.append(request.check_id)
         return verification_service_pb2.CancelCheckResponse(progress=self.progress)
 
+    async def FindChecks(
+        self, request: verification_service_pb2.FindChecksRequest, context: Context
+    ) -> verification_service_pb2.FindChecksResponse:
+        await self._authenticate(context)
+        return verification_service_pb2.FindChecksResponse()
+
     async def UploadTrustedImage(
         self, request: verification_service_pb2.UploadTrustedImageRequest, context: Context
     ) -> verification_service_pb2.UploadTrustedImageResponse:

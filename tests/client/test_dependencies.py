@@ -1,4 +1,4 @@
-"""facegate-client requires grpcio, protobuf, cryptography and facegate-protocol; the rest is in extras."""
+"""What facegate-client requires is enough for it; the rest is in extras."""
 
 import io
 import subprocess
@@ -14,7 +14,7 @@ import sys
 sys.path[:0] = sys.argv[2:]
 ours = {"facegate", "facegate_client", "facegate_protocol"}
 # The last two are what grpcio and cryptography need.
-theirs = {"cryptography", "google", "grpc", "_cffi_backend", "typing_extensions"}
+theirs = {"cryptography", "google", "grpc", "standardwebhooks", "_cffi_backend", "typing_extensions"}
 
 class Nothing:
     # Stands before all other finders.

@@ -15,7 +15,7 @@ import yaml
 from cyclonedx.schema import SchemaVersion
 from packaging.markers import Marker
 
-from deploy.sbom import bundled_packages, locked_packages, main, own_packages
+from deploy.sbom import bundled_packages, installed_packages, locked_packages, main, own_packages
 from deploy.version import own_version
 from server.configuration.settings import Settings
 
@@ -203,7 +203,9 @@ def test_it_is_a_valid_bill_of_this_version(written: Path) -> None:
 def test_it_has_every_package_of_the_lock_with_its_version_and_hashes(written: Path) -> None:
     components = json.loads((written / "facegate.cdx.json").read_text())["components"]
     packages = {one["name"]: one for one in components if one["type"] == "library"}
-    listed = (*own_packages(), *locked_packages(_LOCK), *bundled_packages())
+    npm = {*bundled_packages(), *installed_packages()}
+    assert len({package.name for package in npm}) == len(npm), "the npm packages pin two versions of one"
+    listed = (*own_packages(), *locked_packages(_LOCK), *npm)
     assert set(packages) == {package.name for package in listed}
     pinned = re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)(?: ; (.+?))?(?: \\)?$", _LOCK, re.MULTILINE)
     assert len(pinned) > 100
@@ -272,3 +274,10 @@ def test_the_bundled_packages_are_all_that_built_pages_contain() -> None:
     licences = {package.name: package.licence for package in bundled_packages()}
     assert licences["@bufbuild/protobuf"] == "Apache-2.0 AND BSD-3-Clause"
     assert licences["preact"] == licences["uplot"] == "MIT"
+
+
+def test_the_installed_packages_are_those_that_a_backend_gets() -> None:
+    names = {package.name for package in installed_packages()}
+    manifest = json.loads((_ROOT / "web" / "server" / "package.json").read_text())
+    assert set(manifest["dependencies"]) <= names
+    assert not {"express", "typescript"} & names

@@ -262,7 +262,9 @@ def _servicer() -> ServiceServicer:
     pack = _Pack(
         match_calibration=load_calibration(embedder.sha256), embedder=SimpleNamespace(dimensions=128)
     )
-    calls = dict.fromkeys(("run", "expect_allowed", "find_by_request", "finish", "read"), reached)
+    calls = dict.fromkeys(
+        ("run", "expect_allowed", "find_by_request", "finish", "read", "open", "page"), reached
+    )
     behind = cast("Any", SimpleNamespace(**calls))
     unused = cast("Any", None)
     policies = load_policies()
@@ -294,6 +296,7 @@ def _servicer() -> ServiceServicer:
         keys=cast("Any", SimpleNamespace(tokens=tokens())),
         random=unused,
         serialise_report=unused,
+        enrolled=behind,
         metrics=unused,
     )
     servicer = ServiceServicer(
@@ -303,7 +306,14 @@ def _servicer() -> ServiceServicer:
         watches=_places("watches"),
     )
     servicer.open(
-        ServiceEnvironment(intake=intake, completion=behind, inquiry=behind, keys=unused, now=lambda: unused)
+        ServiceEnvironment(
+            intake=intake,
+            completion=behind,
+            inquiry=behind,
+            finder=behind,
+            keys=unused,
+            now=lambda: unused,
+        )
     )
     return servicer
 
@@ -317,6 +327,9 @@ def serve_request(data: bytes) -> None:
             upload = service_pb2.UploadTrustedImageRequest.FromString(data[1:])
             call = servicer.UploadTrustedImage(upload, context)
             _loop().run_until_complete(call)
+        elif data[:1] == b"\x02":
+            find = service_pb2.FindChecksRequest.FromString(data[1:])
+            _loop().run_until_complete(servicer.FindChecks(find, context))
         else:
             finish = service_pb2.FinishCheckRequest.FromString(data[1:])
             _loop().run_until_complete(servicer.FinishCheck(finish, context))

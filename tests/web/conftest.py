@@ -29,6 +29,7 @@ from vision.face import BgrImage
 
 SDK = Path(__file__).resolve().parents[2] / "web" / "sdk"
 FIREFOX = Path(os.environ.get("FIREFOX", "/usr/bin/firefox-esr"))
+SERVER_PACKAGE = SDK.parent / "server"
 _JOB_SECONDS = 300
 _LONG_SIDE = 720
 _LONGEST_SECONDS = 20
@@ -45,6 +46,8 @@ def _browser() -> None:
         pytest.skip("Chromium is not installed (CHROMIUM)")
     if not (SDK / "node_modules").is_dir() or not (SDK / "dist" / "element.js").is_file():
         pytest.skip("web/sdk is not built: run 'make web'")
+    if not (SERVER_PACKAGE / "dist" / "index.js").is_file():
+        pytest.skip("web/server is not built: run 'make web'")
 
 
 @pytest.fixture(scope="module", params=[False, True], ids=["chromium", "firefox"])

@@ -9,11 +9,11 @@ from pathlib import Path
 
 import pytest
 
-from tests.docs.pages import REPOSITORY, code_blocks, links
+from tests.docs.pages import code_blocks, links
 from tests.server.live import LiveServer, portrait
 from tests.server.package_backend import PACKAGE_README, backend_of_the_package
 from tests.server.process.server_process import DataFolder
-from tests.web.conftest import SDK, Recording, run_script
+from tests.web.conftest import SDK, SERVER_PACKAGE, Recording, run_script
 
 pytestmark = pytest.mark.slow
 
@@ -53,8 +53,9 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     install = ["npm", "install", "--offline", "--cache", str(folder / "cache"), "--no-audit", "--no-fund"]
     subprocess.run([*install, f"./{packed[0]['filename']}"], cwd=folder, check=True, capture_output=True)
     modules = folder / "node_modules"
-    for name in ("react", "react-dom", "@grpc"):
+    for name in ("react", "react-dom"):
         (modules / name).symlink_to(SDK / "node_modules" / name)
+    (modules / "@facegate" / "server").symlink_to(SERVER_PACKAGE)
     return folder
 
 
@@ -77,23 +78,28 @@ def test_the_readme_links_nothing_that_the_package_lacks(project: Path) -> None:
     assert [link for link in relative if not (package / link.partition("#")[0]).exists()] == []
 
 
+def write_backend(project: Path, *, service: str, admin_port: int) -> None:
+    """Writes the backend in Node.js of the README, for a server."""
+    (code,) = (block.text for block in code_blocks(PACKAGE_README) if block.language == "js")
+    assert "//127.0.0.1:8444" in code
+    assert "//127.0.0.1:8445/" in code
+    here = code.replace("127.0.0.1:8444", service).replace("127.0.0.1:8445", f"127.0.0.1:{admin_port}")
+    (project / "backend.mjs").write_text(here)
+
+
 async def test_a_backend_in_node_makes_a_check_and_reads_its_verdict(
     project: Path, server: LiveServer
 ) -> None:
-    (code,) = (block.text for block in code_blocks(PACKAGE_README) if block.language == "js")
-    assert '"127.0.0.1:8444"' in code
-    (project / "backend.mjs").write_text(code.replace("127.0.0.1:8444", server.server.service_target))
+    write_backend(project, service=server.server.service_target, admin_port=server.server.admin_port)
     (project / "portrait.jpg").write_bytes(portrait())
-    if not (project / "protos").exists():
-        (project / "protos").symlink_to(REPOSITORY / "protos")
     process = await asyncio.create_subprocess_exec(
         *("node", "--input-type=module", "--eval", _BACKEND), cwd=project, stdout=asyncio.subprocess.PIPE
     )
     answer = json.loads((await process.communicate())[0])
     assert len(answer["ticket"]["token"]) > 0
     assert len(answer["ticket"]["challengeKeySha256"]) == 44
-    assert answer["verdict"] == {"verified": False, "reasons": ["FAILURE_REASON_CANCELLED"]}
-    assert answer["refused"] == [500, {"reason": "INVALID_ARGUMENT"}]
+    assert answer["verdict"] == {"verified": False, "reasons": ["CANCELLED"]}
+    assert answer["refused"] == [500, {"reason": "IMAGE_FORMAT_NOT_SUPPORTED"}]
     assert answer["ofOlder"] == answer["again"] == [404, {"reason": "NO_SUCH_CHECK"}]
 
 
@@ -110,13 +116,10 @@ process.exit();
 async def test_a_backend_in_node_makes_one_check_while_the_server_stops(
     project: Path, tmp_path: Path
 ) -> None:
-    (code,) = (block.text for block in code_blocks(PACKAGE_README) if block.language == "js")
     home = DataFolder(tmp_path / "home")
     async with home.serving() as process:
-        (project / "backend.mjs").write_text(code.replace("127.0.0.1:8444", process.service_target))
+        write_backend(project, service=process.service_target, admin_port=process.admin_port)
         (project / "portrait.jpg").write_bytes(portrait())
-        if not (project / "protos").exists():
-            (project / "protos").symlink_to(REPOSITORY / "protos")
         async with process.stopped_for(12.0):
             node = await asyncio.create_subprocess_exec(
                 *("node", "--input-type=module", "--eval", _STOPPED),
@@ -124,7 +127,7 @@ async def test_a_backend_in_node_makes_one_check_while_the_server_stops(
                 stdout=asyncio.subprocess.PIPE,
             )
             answer = json.loads((await node.communicate())[0])
-    assert answer["verdict"]["reasons"] == ["FAILURE_REASON_CANCELLED"]
+    assert answer["verdict"]["reasons"] == ["CANCELLED"]
     with sqlite3.connect(home.data / "facegate.db") as database:
         assert database.execute("SELECT count(*) FROM checks").fetchone() == (1,)
 

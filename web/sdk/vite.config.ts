@@ -20,9 +20,9 @@ export default defineConfig({
     },
   },
   worker: { format: "es" },
-  // The sources of the console lie outside the folder that has node_modules.
+  // The sources of the pages lie outside the folder that has node_modules.
   test: {
-    include: ["test/**/*.test.ts", "../console/test/**/*.test.ts"],
+    include: ["test/**/*.test.ts", "../console/test/**/*.test.ts", "../hosted/test/**/*.test.ts"],
     alias: [
       { find: /^vitest$/, replacement: installed("vitest") },
       { find: /^@bufbuild\/protobuf$/, replacement: installed("@bufbuild/protobuf/dist/esm/index.js") },

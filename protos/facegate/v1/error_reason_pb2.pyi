@@ -223,6 +223,18 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     """The caller may not review this check: it created the check, or has decided the review once already.
     [PERMISSION_DENIED]
     """
+    ERROR_REASON_EVENT_NOT_FOUND: _ErrorReason.ValueType  # 130
+    """No event of webhooks with this identifier is kept. [NOT_FOUND]"""
+    ERROR_REASON_TRUSTED_CHECK_NOT_SUCCESSFUL: _ErrorReason.ValueType  # 140
+    """The trusted check is not a SUCCESS, is not decided yet, or its review did not allow it. [FAILED_PRECONDITION]"""
+    ERROR_REASON_TRUSTED_CHECK_NOT_ENROLLED: _ErrorReason.ValueType  # 141
+    """The trusted check is not enrolled: its policy enrols none, it was made from another check, or its time has passed.
+    [FAILED_PRECONDITION]
+    """
+    ERROR_REASON_TRUSTED_CHECK_TOO_WEAK: _ErrorReason.ValueType  # 142
+    """The trusted check proved less than the policy demands; the metadata `demand` states of what. [FAILED_PRECONDITION]"""
+    ERROR_REASON_TRUSTED_CHECK_ERASED: _ErrorReason.ValueType  # 143
+    """The trusted check, or its evidence frame, is erased. [NOT_FOUND]"""
 
 class ErrorReason(_ErrorReason, metaclass=_ErrorReasonEnumTypeWrapper):
     """Why the server refused a call or could not answer it. `google.rpc.ErrorInfo.reason` is the value's name without
@@ -430,4 +442,16 @@ ERROR_REASON_REVIEW_CONFLICT: ErrorReason.ValueType  # 124
 """The caller may not review this check: it created the check, or has decided the review once already.
 [PERMISSION_DENIED]
 """
+ERROR_REASON_EVENT_NOT_FOUND: ErrorReason.ValueType  # 130
+"""No event of webhooks with this identifier is kept. [NOT_FOUND]"""
+ERROR_REASON_TRUSTED_CHECK_NOT_SUCCESSFUL: ErrorReason.ValueType  # 140
+"""The trusted check is not a SUCCESS, is not decided yet, or its review did not allow it. [FAILED_PRECONDITION]"""
+ERROR_REASON_TRUSTED_CHECK_NOT_ENROLLED: ErrorReason.ValueType  # 141
+"""The trusted check is not enrolled: its policy enrols none, it was made from another check, or its time has passed.
+[FAILED_PRECONDITION]
+"""
+ERROR_REASON_TRUSTED_CHECK_TOO_WEAK: ErrorReason.ValueType  # 142
+"""The trusted check proved less than the policy demands; the metadata `demand` states of what. [FAILED_PRECONDITION]"""
+ERROR_REASON_TRUSTED_CHECK_ERASED: ErrorReason.ValueType  # 143
+"""The trusted check, or its evidence frame, is erased. [NOT_FOUND]"""
 Global___ErrorReason: _TypeAlias = ErrorReason  # noqa: Y015

@@ -1053,6 +1053,52 @@ class PackReference(_message.Message):
 Global___PackReference: _TypeAlias = PackReference  # noqa: Y015
 
 @_typing.final
+class TrustedCheck(_message.Message):
+    """A check that is the trusted image of another one. The chain has two links: it was itself made from an image."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECK_ID_FIELD_NUMBER: _builtins.int
+    DECIDE_TIME_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    EVIDENCE_FRAME_SHA256_FIELD_NUMBER: _builtins.int
+    TRUSTED_IMAGE_SHA256_FIELD_NUMBER: _builtins.int
+    RESULT_SHA256_FIELD_NUMBER: _builtins.int
+    check_id: _builtins.str
+    """The check."""
+    evidence_frame_sha256: _builtins.bytes
+    """SHA-256 of its evidence frame, which was matched, 32 bytes."""
+    trusted_image_sha256: _builtins.bytes
+    """SHA-256 of the image that was uploaded for it, 32 bytes; empty if its policy keeps nothing of that."""
+    result_sha256: _builtins.bytes
+    """SHA-256 of its serialised CheckResult, the payload of its `result_jws`, 32 bytes."""
+    @_builtins.property
+    def decide_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was decided."""
+
+    @_builtins.property
+    def policy(self) -> Global___PolicyReference:
+        """Its policy."""
+
+    def __init__(
+        self,
+        *,
+        check_id: _builtins.str = ...,
+        decide_time: _timestamp_pb2.Timestamp | None = ...,
+        policy: Global___PolicyReference | None = ...,
+        evidence_frame_sha256: _builtins.bytes = ...,
+        trusted_image_sha256: _builtins.bytes = ...,
+        result_sha256: _builtins.bytes = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["decide_time", b"decide_time", "policy", b"policy"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_id", b"check_id", "decide_time", b"decide_time", "evidence_frame_sha256", b"evidence_frame_sha256", "policy", b"policy", "result_sha256", b"result_sha256", "trusted_image_sha256", b"trusted_image_sha256"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___TrustedCheck: _TypeAlias = TrustedCheck  # noqa: Y015
+
+@_typing.final
 class CheckResult(_message.Message):
     """The whole result. `FinishCheckResponse.result_jws` signs the serialised bytes of this message."""
 
@@ -1077,6 +1123,9 @@ class CheckResult(_message.Message):
     CONSENT_REFERENCE_FIELD_NUMBER: _builtins.int
     SANDBOX_FIELD_NUMBER: _builtins.int
     HISTORY_FIELD_NUMBER: _builtins.int
+    REQUESTED_OUTCOME_FIELD_NUMBER: _builtins.int
+    TRUSTED_CHECK_FIELD_NUMBER: _builtins.int
+    ENROLLED_UNTIL_FIELD_NUMBER: _builtins.int
     check_id: _builtins.str
     """The check."""
     subject_reference: _builtins.str
@@ -1092,6 +1141,8 @@ class CheckResult(_message.Message):
     automation and test devices were tolerated. Such a result proves nothing about a person. The header of
     `FinishCheckResponse.result_jws` then has the parameter `sandbox` with the value true.
     """
+    requested_outcome: _builtins.bool
+    """Whether the sandbox caller requested this outcome with `sandbox_outcome`: nothing was judged."""
     @_builtins.property
     def reasons(self) -> _containers.RepeatedScalarFieldContainer[Global___FailureReason.ValueType]:
         """Why the check did not succeed, most important reason first; empty with SUCCESS."""
@@ -1149,6 +1200,14 @@ class CheckResult(_message.Message):
         judged.
         """
 
+    @_builtins.property
+    def trusted_check(self) -> Global___TrustedCheck:
+        """The enrolled check whose evidence frame was the trusted image; absent if an image was uploaded."""
+
+    @_builtins.property
+    def enrolled_until(self) -> _timestamp_pb2.Timestamp:
+        """Until when the evidence frame of this check may be the trusted image of later checks; absent if it is not enrolled."""
+
     def __init__(
         self,
         *,
@@ -1171,10 +1230,13 @@ class CheckResult(_message.Message):
         consent_reference: _builtins.str = ...,
         sandbox: _builtins.bool = ...,
         history: _abc.Iterable[Global___Signal] | None = ...,
+        requested_outcome: _builtins.bool = ...,
+        trusted_check: Global___TrustedCheck | None = ...,
+        enrolled_until: _timestamp_pb2.Timestamp | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decide_time", b"decide_time", "device", b"device", "evidence_frame", b"evidence_frame", "liveness", b"liveness", "match", b"match", "pack", b"pack", "policy", b"policy", "transcript", b"transcript"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decide_time", b"decide_time", "device", b"device", "enrolled_until", b"enrolled_until", "evidence_frame", b"evidence_frame", "liveness", b"liveness", "match", b"match", "pack", b"pack", "policy", b"policy", "transcript", b"transcript", "trusted_check", b"trusted_check"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "audit_images", b"audit_images", "check_id", b"check_id", "consent_reference", b"consent_reference", "create_time", b"create_time", "decide_time", b"decide_time", "device", b"device", "evidence_frame", b"evidence_frame", "history", b"history", "liveness", b"liveness", "match", b"match", "pack", b"pack", "policy", b"policy", "reasons", b"reasons", "sandbox", b"sandbox", "server_version", b"server_version", "status", b"status", "subject_reference", b"subject_reference", "transcript", b"transcript"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempts", b"attempts", "audit_images", b"audit_images", "check_id", b"check_id", "consent_reference", b"consent_reference", "create_time", b"create_time", "decide_time", b"decide_time", "device", b"device", "enrolled_until", b"enrolled_until", "evidence_frame", b"evidence_frame", "history", b"history", "liveness", b"liveness", "match", b"match", "pack", b"pack", "policy", b"policy", "reasons", b"reasons", "requested_outcome", b"requested_outcome", "sandbox", b"sandbox", "server_version", b"server_version", "status", b"status", "subject_reference", b"subject_reference", "transcript", b"transcript", "trusted_check", b"trusted_check"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

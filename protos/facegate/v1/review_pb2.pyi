@@ -107,6 +107,8 @@ class _ReviewCauseEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ReviewCau
     """The result is SUCCESS, and the check is in the sample: a hash of its identifier decides."""
     REVIEW_CAUSE_REPEATED_FAILURES: _ReviewCause.ValueType  # 5
     """Too many checks of this person failed in the time that the policy states; this one is the last."""
+    REVIEW_CAUSE_REQUESTED: _ReviewCause.ValueType  # 6
+    """The sandbox caller requested the outcome of the check, and its review."""
 
 class ReviewCause(_ReviewCause, metaclass=_ReviewCauseEnumTypeWrapper):
     """What sent a check to review; the table `review` of the policy states which of them do."""
@@ -123,6 +125,8 @@ REVIEW_CAUSE_SAMPLE: ReviewCause.ValueType  # 4
 """The result is SUCCESS, and the check is in the sample: a hash of its identifier decides."""
 REVIEW_CAUSE_REPEATED_FAILURES: ReviewCause.ValueType  # 5
 """Too many checks of this person failed in the time that the policy states; this one is the last."""
+REVIEW_CAUSE_REQUESTED: ReviewCause.ValueType  # 6
+"""The sandbox caller requested the outcome of the check, and its review."""
 Global___ReviewCause: _TypeAlias = ReviewCause  # noqa: Y015
 
 class _ReviewReason:

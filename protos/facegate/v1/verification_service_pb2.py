@@ -28,7 +28,7 @@ from facegate.v1 import scan_pb2 as facegate_dot_v1_dot_scan__pb2
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&facegate/v1/verification_service.proto\x12\x0b\x66\x61\x63\x65gate.v1\x1a\x18\x66\x61\x63\x65gate/v1/result.proto\x1a\x18\x66\x61\x63\x65gate/v1/review.proto\x1a\x16\x66\x61\x63\x65gate/v1/scan.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\xa4\x02\n\x19UploadTrustedImageRequest\x12\x0f\n\x05image\x18\x01 \x01(\x0cH\x00\x12\x19\n\x0fimage_reference\x18\x02 \x01(\tH\x00\x12\x0e\n\x06policy\x18\x03 \x01(\t\x12\x1f\n\x04mode\x18\x04 \x01(\x0e\x32\x11.facegate.v1.Mode\x12\x19\n\x11subject_reference\x18\x05 \x01(\t\x12\x19\n\x11\x63onsent_reference\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x1e\n\x11retention_seconds\x18\x08 \x01(\rH\x01\x88\x01\x01\x12\x19\n\x11\x64ocument_portrait\x18\t \x01(\x08\x42\x0f\n\rtrusted_imageB\x14\n\x12_retention_seconds\"\xcc\x02\n\x1aUploadTrustedImageResponse\x12\x10\n\x08\x63heck_id\x18\x01 \x01(\t\x12\x12\n\nscan_token\x18\x02 \x01(\t\x12\x1c\n\x14\x63hallenge_key_sha256\x18\x03 \x01(\x0c\x12\x34\n\x10scan_expire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12result_expire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x08portrait\x18\x06 \x01(\x0b\x32\x1b.facegate.v1.PortraitReport\x12\x1f\n\x04mode\x18\x07 \x01(\x0e\x32\x11.facegate.v1.Mode\x12,\n\x06policy\x18\x08 \x01(\x0b\x32\x1c.facegate.v1.PolicyReference\"\xb6\x01\n\x0ePortraitReport\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\x17\n\x0f\x65ye_distance_px\x18\x04 \x01(\x01\x12\x36\n\x0crequirements\x18\x05 \x03(\x0b\x32 .facegate.v1.PortraitRequirement\x12\x11\n\tcontainer\x18\x06 \x01(\t\x12\r\n\x05notes\x18\x07 \x03(\t\"\xc7\x03\n\x13PortraitRequirement\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0e\n\x06\x63lause\x18\x02 \x01(\t\x12\x10\n\x08measured\x18\x03 \x01(\t\x12\x10\n\x08required\x18\x04 \x01(\t\x12\x13\n\x06passed\x18\x05 \x01(\x08H\x00\x88\x01\x01\x12;\n\x08severity\x18\x06 \x01(\x0e\x32).facegate.v1.PortraitRequirement.Severity\x12\x12\n\x05score\x18\x07 \x01(\rH\x01\x88\x01\x01\x12\x37\n\x06method\x18\x08 \x01(\x0e\x32\'.facegate.v1.PortraitRequirement.Method\x12\x19\n\x11unassessed_reason\x18\t \x01(\t\"N\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x15\n\x11SEVERITY_ADVISORY\x10\x01\x12\x11\n\rSEVERITY_HARD\x10\x02\"O\n\x06Method\x12\x16\n\x12METHOD_UNSPECIFIED\x10\x00\x12\x13\n\x0fMETHOD_STANDARD\x10\x01\x12\x18\n\x14METHOD_APPROXIMATION\x10\x02\x42\t\n\x07_passedB\x08\n\x06_score\"k\n\x12\x46inishCheckRequest\x12\x10\n\x08\x63heck_id\x18\x01 \x01(\t\x12\x19\n\x11\x61udit_image_limit\x18\x02 \x01(\r\x12\x11\n\tclose_now\x18\x03 \x01(\x08\x12\x15\n\rissuer_header\x18\x04 \x01(\x08\"\xdd\x02\n\x13\x46inishCheckResponse\x12(\n\x06result\x18\x01 \x01(\x0b\x32\x18.facegate.v1.CheckResult\x12\x12\n\nresult_jws\x18\x02 \x01(\t\x12\x32\n\x0e\x65vidence_frame\x18\x03 \x01(\x0b\x32\x1a.facegate.v1.EvidenceImage\x12\x30\n\x0c\x61udit_images\x18\x04 \x03(\x0b\x32\x1a.facegate.v1.EvidenceImage\x12\x37\n\x11\x65vidence_problems\x18\x05 \x03(\x0b\x32\x1c.facegate.v1.EvidenceProblem\x12?\n\x15\x61udit_image_shortfall\x18\x06 \x01(\x0e\x32 .facegate.v1.AuditImageShortfall\x12(\n\x06review\x18\x07 \x01(\x0b\x32\x18.facegate.v1.CheckReview\"\xc8\x01\n\x0f\x45videnceProblem\x12/\n\x07picture\x18\x01 \x01(\x0b\x32\x1e.facegate.v1.EvidenceReference\x12/\n\x04kind\x18\x02 \x01(\x0e\x32!.facegate.v1.EvidenceProblem.Kind\"S\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\r\n\tKIND_LOST\x10\x01\x12\x10\n\x0cKIND_ALTERED\x10\x02\x12\x14\n\x10KIND_UNAVAILABLE\x10\x03\"#\n\x0fGetCheckRequest\x12\x10\n\x08\x63heck_id\x18\x01 \x01(\t\"@\n\x10GetCheckResponse\x12,\n\x08progress\x18\x01 \x01(\x0b\x32\x1a.facegate.v1.CheckProgress\"=\n\x11WatchCheckRequest\x12\x10\n\x08\x63heck_id\x18\x01 \x01(\t\x12\x16\n\x0euntil_reviewed\x18\x02 \x01(\x08\"B\n\x12WatchCheckResponse\x12,\n\x08progress\x18\x01 \x01(\x0b\x32\x1a.facegate.v1.CheckProgress\"&\n\x12\x43\x61ncelCheckRequest\x12\x10\n\x08\x63heck_id\x18\x01 \x01(\t\"C\n\x13\x43\x61ncelCheckResponse\x12,\n\x08progress\x18\x01 \x01(\x0b\x32\x1a.facegate.v1.CheckProgress\"\x92\x04\n\rCheckProgress\x12\x10\n\x08\x63heck_id\x18\x01 \x01(\t\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .facegate.v1.CheckProgress.State\x12-\n\x08\x61ttempts\x18\x03 \x03(\x0b\x32\x1b.facegate.v1.AttemptSummary\x12\x33\n\x0fresumable_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10scan_expire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12result_expire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12\x61ttempts_remaining\x18\x07 \x01(\r\x12\x0f\n\x07sandbox\x18\x08 \x01(\x08\x12(\n\x06review\x18\t \x01(\x0b\x32\x18.facegate.v1.CheckReview\"\x94\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_WAITING\x10\x01\x12\x12\n\x0eSTATE_SCANNING\x10\x02\x12\x15\n\x11STATE_INTERRUPTED\x10\x03\x12\x11\n\rSTATE_DECIDED\x10\x04\x12\x10\n\x0cSTATE_CLOSED\x10\x05\x12\x11\n\rSTATE_EXPIRED\x10\x06*\xac\x01\n\x13\x41uditImageShortfall\x12%\n!AUDIT_IMAGE_SHORTFALL_UNSPECIFIED\x10\x00\x12 \n\x1c\x41UDIT_IMAGE_SHORTFALL_POLICY\x10\x01\x12(\n$AUDIT_IMAGE_SHORTFALL_FEWER_CAPTURED\x10\x02\x12\"\n\x1e\x41UDIT_IMAGE_SHORTFALL_PROBLEMS\x10\x03\x32\x87\x04\n\x13VerificationService\x12\x65\n\x12UploadTrustedImage\x12&.facegate.v1.UploadTrustedImageRequest\x1a\'.facegate.v1.UploadTrustedImageResponse\x12K\n\x08ScanFace\x12\x1c.facegate.v1.ScanFaceRequest\x1a\x1d.facegate.v1.ScanFaceResponse(\x01\x30\x01\x12P\n\x0b\x46inishCheck\x12\x1f.facegate.v1.FinishCheckRequest\x1a .facegate.v1.FinishCheckResponse\x12G\n\x08GetCheck\x12\x1c.facegate.v1.GetCheckRequest\x1a\x1d.facegate.v1.GetCheckResponse\x12O\n\nWatchCheck\x12\x1e.facegate.v1.WatchCheckRequest\x1a\x1f.facegate.v1.WatchCheckResponse0\x01\x12P\n\x0b\x43\x61ncelCheck\x12\x1f.facegate.v1.CancelCheckRequest\x1a .facegate.v1.CancelCheckResponseB2\n\x0forg.facegate.v1B\x18VerificationServiceProtoP\x01\xba\x02\x02\x46Gb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n&facegate/v1/verification_service.proto\x12\x0b\x66\x61\x63\x65gate.v1\x1a\x18\x66\x61\x63\x65gate/v1/result.proto\x1a\x18\x66\x61\x63\x65gate/v1/review.proto\x1a\x16\x66\x61\x63\x65gate/v1/scan.proto\x1a\x1fgoogle/protobuf/timestamp.proto\"\x9f\x03\n\x19UploadTrustedImageRequest\x12\x0f\n\x05image\x18\x01 \x01(\x0cH\x00\x12\x19\n\x0fimage_reference\x18\x02 \x01(\tH\x00\x12\x1a\n\x10trusted_check_id\x18\n \x01(\tH\x00\x12\x0e\n\x06policy\x18\x03 \x01(\t\x12\x1f\n\x04mode\x18\x04 \x01(\x0e\x32\x11.facegate.v1.Mode\x12\x19\n\x11subject_reference\x18\x05 \x01(\t\x12\x19\n\x11\x63onsent_reference\x18\x06 \x01(\t\x12\x12\n\nrequest_id\x18\x07 \x01(\t\x12\x1e\n\x11retention_seconds\x18\x08 \x01(\rH\x01\x88\x01\x01\x12\x19\n\x11\x64ocument_portrait\x18\t \x01(\x08\x12\'\n\x06hosted\x18\x0b \x01(\x0b\x32\x17.facegate.v1.HostedScan\x12\x34\n\x0fsandbox_outcome\x18\x0c \x01(\x0b\x32\x1b.facegate.v1.SandboxOutcomeB\x0f\n\rtrusted_imageB\x14\n\x12_retention_seconds\"H\n\nHostedScan\x12\x12\n\nreturn_url\x18\x01 \x01(\t\x12\x0e\n\x06locale\x18\x02 \x01(\t\x12\x16\n\x0e\x65xpire_seconds\x18\x03 \x01(\r\"\x8d\x01\n\x0eSandboxOutcome\x12(\n\x06status\x18\x01 \x01(\x0e\x32\x18.facegate.v1.CheckStatus\x12*\n\x06reason\x18\x02 \x01(\x0e\x32\x1a.facegate.v1.FailureReason\x12\x15\n\rdelay_seconds\x18\x03 \x01(\r\x12\x0e\n\x06review\x18\x04 \x01(\x08\"\xde\x02\n\x1aUploadTrustedImageResponse\x12\x10\n\x08\x63heck_id\x18\x01 \x01(\t\x12\x12\n\nscan_token\x18\x02 \x01(\t\x12\x1c\n\x14\x63hallenge_key_sha256\x18\x03 \x01(\x0c\x12\x34\n\x10scan_expire_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12result_expire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12-\n\x08portrait\x18\x06 \x01(\x0b\x32\x1b.facegate.v1.PortraitReport\x12\x1f\n\x04mode\x18\x07 \x01(\x0e\x32\x11.facegate.v1.Mode\x12,\n\x06policy\x18\x08 \x01(\x0b\x32\x1c.facegate.v1.PolicyReference\x12\x10\n\x08scan_url\x18\t \x01(\t\"\xb6\x01\n\x0ePortraitReport\x12\x12\n\nmedia_type\x18\x01 \x01(\t\x12\r\n\x05width\x18\x02 \x01(\r\x12\x0e\n\x06height\x18\x03 \x01(\r\x12\x17\n\x0f\x65ye_distance_px\x18\x04 \x01(\x01\x12\x36\n\x0crequirements\x18\x05 \x03(\x0b\x32 .facegate.v1.PortraitRequirement\x12\x11\n\tcontainer\x18\x06 \x01(\t\x12\r\n\x05notes\x18\x07 \x03(\t\"\xc7\x03\n\x13PortraitRequirement\x12\x0c\n\x04\x63ode\x18\x01 \x01(\t\x12\x0e\n\x06\x63lause\x18\x02 \x01(\t\x12\x10\n\x08measured\x18\x03 \x01(\t\x12\x10\n\x08required\x18\x04 \x01(\t\x12\x13\n\x06passed\x18\x05 \x01(\x08H\x00\x88\x01\x01\x12;\n\x08severity\x18\x06 \x01(\x0e\x32).facegate.v1.PortraitRequirement.Severity\x12\x12\n\x05score\x18\x07 \x01(\rH\x01\x88\x01\x01\x12\x37\n\x06method\x18\x08 \x01(\x0e\x32\'.facegate.v1.PortraitRequirement.Method\x12\x19\n\x11unassessed_reason\x18\t \x01(\t\"N\n\x08Severity\x12\x18\n\x14SEVERITY_UNSPECIFIED\x10\x00\x12\x15\n\x11SEVERITY_ADVISORY\x10\x01\x12\x11\n\rSEVERITY_HARD\x10\x02\"O\n\x06Method\x12\x16\n\x12METHOD_UNSPECIFIED\x10\x00\x12\x13\n\x0fMETHOD_STANDARD\x10\x01\x12\x18\n\x14METHOD_APPROXIMATION\x10\x02\x42\t\n\x07_passedB\x08\n\x06_score\"k\n\x12\x46inishCheckRequest\x12\x10\n\x08\x63heck_id\x18\x01 \x01(\t\x12\x19\n\x11\x61udit_image_limit\x18\x02 \x01(\r\x12\x11\n\tclose_now\x18\x03 \x01(\x08\x12\x15\n\rissuer_header\x18\x04 \x01(\x08\"\xf1\x02\n\x13\x46inishCheckResponse\x12(\n\x06result\x18\x01 \x01(\x0b\x32\x18.facegate.v1.CheckResult\x12\x12\n\nresult_jws\x18\x02 \x01(\t\x12\x32\n\x0e\x65vidence_frame\x18\x03 \x01(\x0b\x32\x1a.facegate.v1.EvidenceImage\x12\x30\n\x0c\x61udit_images\x18\x04 \x03(\x0b\x32\x1a.facegate.v1.EvidenceImage\x12\x37\n\x11\x65vidence_problems\x18\x05 \x03(\x0b\x32\x1c.facegate.v1.EvidenceProblem\x12?\n\x15\x61udit_image_shortfall\x18\x06 \x01(\x0e\x32 .facegate.v1.AuditImageShortfall\x12(\n\x06review\x18\x07 \x01(\x0b\x32\x18.facegate.v1.CheckReview\x12\x12\n\nresult_jwt\x18\x08 \x01(\t\"\xc8\x01\n\x0f\x45videnceProblem\x12/\n\x07picture\x18\x01 \x01(\x0b\x32\x1e.facegate.v1.EvidenceReference\x12/\n\x04kind\x18\x02 \x01(\x0e\x32!.facegate.v1.EvidenceProblem.Kind\"S\n\x04Kind\x12\x14\n\x10KIND_UNSPECIFIED\x10\x00\x12\r\n\tKIND_LOST\x10\x01\x12\x10\n\x0cKIND_ALTERED\x10\x02\x12\x14\n\x10KIND_UNAVAILABLE\x10\x03\"#\n\x0fGetCheckRequest\x12\x10\n\x08\x63heck_id\x18\x01 \x01(\t\"@\n\x10GetCheckResponse\x12,\n\x08progress\x18\x01 \x01(\x0b\x32\x1a.facegate.v1.CheckProgress\"=\n\x11WatchCheckRequest\x12\x10\n\x08\x63heck_id\x18\x01 \x01(\t\x12\x16\n\x0euntil_reviewed\x18\x02 \x01(\x08\"B\n\x12WatchCheckResponse\x12,\n\x08progress\x18\x01 \x01(\x0b\x32\x1a.facegate.v1.CheckProgress\"&\n\x12\x43\x61ncelCheckRequest\x12\x10\n\x08\x63heck_id\x18\x01 \x01(\t\"C\n\x13\x43\x61ncelCheckResponse\x12,\n\x08progress\x18\x01 \x01(\x0b\x32\x1a.facegate.v1.CheckProgress\"\x92\x04\n\rCheckProgress\x12\x10\n\x08\x63heck_id\x18\x01 \x01(\t\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .facegate.v1.CheckProgress.State\x12-\n\x08\x61ttempts\x18\x03 \x03(\x0b\x32\x1b.facegate.v1.AttemptSummary\x12\x33\n\x0fresumable_until\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x34\n\x10scan_expire_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x36\n\x12result_expire_time\x18\x06 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x1a\n\x12\x61ttempts_remaining\x18\x07 \x01(\r\x12\x0f\n\x07sandbox\x18\x08 \x01(\x08\x12(\n\x06review\x18\t \x01(\x0b\x32\x18.facegate.v1.CheckReview\"\x94\x01\n\x05State\x12\x15\n\x11STATE_UNSPECIFIED\x10\x00\x12\x11\n\rSTATE_WAITING\x10\x01\x12\x12\n\x0eSTATE_SCANNING\x10\x02\x12\x15\n\x11STATE_INTERRUPTED\x10\x03\x12\x11\n\rSTATE_DECIDED\x10\x04\x12\x10\n\x0cSTATE_CLOSED\x10\x05\x12\x11\n\rSTATE_EXPIRED\x10\x06\"\x81\x02\n\x11\x46indChecksRequest\x12\x19\n\x11subject_reference\x18\x01 \x01(\t\x12\x12\n\nrequest_id\x18\x02 \x01(\t\x12\x31\n\rcreated_since\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x32\n\x0e\x63reated_before\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x05state\x18\x05 \x01(\x0e\x32 .facegate.v1.CheckProgress.State\x12\x11\n\tpage_size\x18\x06 \x01(\r\x12\x12\n\npage_token\x18\x07 \x01(\t\"X\n\x12\x46indChecksResponse\x12)\n\x06\x63hecks\x18\x01 \x03(\x0b\x32\x19.facegate.v1.CheckListing\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"\x99\x02\n\x0c\x43heckListing\x12\x10\n\x08\x63heck_id\x18\x01 \x01(\t\x12/\n\x05state\x18\x02 \x01(\x0e\x32 .facegate.v1.CheckProgress.State\x12(\n\x06status\x18\x03 \x01(\x0e\x32\x18.facegate.v1.CheckStatus\x12/\n\x0b\x63reate_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12/\n\x0b\x64\x65\x63ide_time\x18\x05 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x19\n\x11subject_reference\x18\x06 \x01(\t\x12\x0e\n\x06policy\x18\x07 \x01(\t\x12\x0f\n\x07sandbox\x18\x08 \x01(\x08*\xac\x01\n\x13\x41uditImageShortfall\x12%\n!AUDIT_IMAGE_SHORTFALL_UNSPECIFIED\x10\x00\x12 \n\x1c\x41UDIT_IMAGE_SHORTFALL_POLICY\x10\x01\x12(\n$AUDIT_IMAGE_SHORTFALL_FEWER_CAPTURED\x10\x02\x12\"\n\x1e\x41UDIT_IMAGE_SHORTFALL_PROBLEMS\x10\x03\x32\xd6\x04\n\x13VerificationService\x12\x65\n\x12UploadTrustedImage\x12&.facegate.v1.UploadTrustedImageRequest\x1a\'.facegate.v1.UploadTrustedImageResponse\x12K\n\x08ScanFace\x12\x1c.facegate.v1.ScanFaceRequest\x1a\x1d.facegate.v1.ScanFaceResponse(\x01\x30\x01\x12P\n\x0b\x46inishCheck\x12\x1f.facegate.v1.FinishCheckRequest\x1a .facegate.v1.FinishCheckResponse\x12G\n\x08GetCheck\x12\x1c.facegate.v1.GetCheckRequest\x1a\x1d.facegate.v1.GetCheckResponse\x12O\n\nWatchCheck\x12\x1e.facegate.v1.WatchCheckRequest\x1a\x1f.facegate.v1.WatchCheckResponse0\x01\x12P\n\x0b\x43\x61ncelCheck\x12\x1f.facegate.v1.CancelCheckRequest\x1a .facegate.v1.CancelCheckResponse\x12M\n\nFindChecks\x12\x1e.facegate.v1.FindChecksRequest\x1a\x1f.facegate.v1.FindChecksResponseB2\n\x0forg.facegate.v1B\x18VerificationServiceProtoP\x01\xba\x02\x02\x46Gb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -36,44 +36,54 @@ _builder.BuildTopDescriptorsAndMessages(DESCRIPTOR, 'facegate.v1.verification_se
 if not _descriptor._USE_C_DESCRIPTORS:
   _globals['DESCRIPTOR']._loaded_options = None
   _globals['DESCRIPTOR']._serialized_options = b'\n\017org.facegate.v1B\030VerificationServiceProtoP\001\272\002\002FG'
-  _globals['_AUDITIMAGESHORTFALL']._serialized_start=2978
-  _globals['_AUDITIMAGESHORTFALL']._serialized_end=3150
+  _globals['_AUDITIMAGESHORTFALL']._serialized_start=3991
+  _globals['_AUDITIMAGESHORTFALL']._serialized_end=4163
   _globals['_UPLOADTRUSTEDIMAGEREQUEST']._serialized_start=165
-  _globals['_UPLOADTRUSTEDIMAGEREQUEST']._serialized_end=457
-  _globals['_UPLOADTRUSTEDIMAGERESPONSE']._serialized_start=460
-  _globals['_UPLOADTRUSTEDIMAGERESPONSE']._serialized_end=792
-  _globals['_PORTRAITREPORT']._serialized_start=795
-  _globals['_PORTRAITREPORT']._serialized_end=977
-  _globals['_PORTRAITREQUIREMENT']._serialized_start=980
-  _globals['_PORTRAITREQUIREMENT']._serialized_end=1435
-  _globals['_PORTRAITREQUIREMENT_SEVERITY']._serialized_start=1255
-  _globals['_PORTRAITREQUIREMENT_SEVERITY']._serialized_end=1333
-  _globals['_PORTRAITREQUIREMENT_METHOD']._serialized_start=1335
-  _globals['_PORTRAITREQUIREMENT_METHOD']._serialized_end=1414
-  _globals['_FINISHCHECKREQUEST']._serialized_start=1437
-  _globals['_FINISHCHECKREQUEST']._serialized_end=1544
-  _globals['_FINISHCHECKRESPONSE']._serialized_start=1547
-  _globals['_FINISHCHECKRESPONSE']._serialized_end=1896
-  _globals['_EVIDENCEPROBLEM']._serialized_start=1899
-  _globals['_EVIDENCEPROBLEM']._serialized_end=2099
-  _globals['_EVIDENCEPROBLEM_KIND']._serialized_start=2016
-  _globals['_EVIDENCEPROBLEM_KIND']._serialized_end=2099
-  _globals['_GETCHECKREQUEST']._serialized_start=2101
-  _globals['_GETCHECKREQUEST']._serialized_end=2136
-  _globals['_GETCHECKRESPONSE']._serialized_start=2138
-  _globals['_GETCHECKRESPONSE']._serialized_end=2202
-  _globals['_WATCHCHECKREQUEST']._serialized_start=2204
-  _globals['_WATCHCHECKREQUEST']._serialized_end=2265
-  _globals['_WATCHCHECKRESPONSE']._serialized_start=2267
-  _globals['_WATCHCHECKRESPONSE']._serialized_end=2333
-  _globals['_CANCELCHECKREQUEST']._serialized_start=2335
-  _globals['_CANCELCHECKREQUEST']._serialized_end=2373
-  _globals['_CANCELCHECKRESPONSE']._serialized_start=2375
-  _globals['_CANCELCHECKRESPONSE']._serialized_end=2442
-  _globals['_CHECKPROGRESS']._serialized_start=2445
-  _globals['_CHECKPROGRESS']._serialized_end=2975
-  _globals['_CHECKPROGRESS_STATE']._serialized_start=2827
-  _globals['_CHECKPROGRESS_STATE']._serialized_end=2975
-  _globals['_VERIFICATIONSERVICE']._serialized_start=3153
-  _globals['_VERIFICATIONSERVICE']._serialized_end=3672
+  _globals['_UPLOADTRUSTEDIMAGEREQUEST']._serialized_end=580
+  _globals['_HOSTEDSCAN']._serialized_start=582
+  _globals['_HOSTEDSCAN']._serialized_end=654
+  _globals['_SANDBOXOUTCOME']._serialized_start=657
+  _globals['_SANDBOXOUTCOME']._serialized_end=798
+  _globals['_UPLOADTRUSTEDIMAGERESPONSE']._serialized_start=801
+  _globals['_UPLOADTRUSTEDIMAGERESPONSE']._serialized_end=1151
+  _globals['_PORTRAITREPORT']._serialized_start=1154
+  _globals['_PORTRAITREPORT']._serialized_end=1336
+  _globals['_PORTRAITREQUIREMENT']._serialized_start=1339
+  _globals['_PORTRAITREQUIREMENT']._serialized_end=1794
+  _globals['_PORTRAITREQUIREMENT_SEVERITY']._serialized_start=1614
+  _globals['_PORTRAITREQUIREMENT_SEVERITY']._serialized_end=1692
+  _globals['_PORTRAITREQUIREMENT_METHOD']._serialized_start=1694
+  _globals['_PORTRAITREQUIREMENT_METHOD']._serialized_end=1773
+  _globals['_FINISHCHECKREQUEST']._serialized_start=1796
+  _globals['_FINISHCHECKREQUEST']._serialized_end=1903
+  _globals['_FINISHCHECKRESPONSE']._serialized_start=1906
+  _globals['_FINISHCHECKRESPONSE']._serialized_end=2275
+  _globals['_EVIDENCEPROBLEM']._serialized_start=2278
+  _globals['_EVIDENCEPROBLEM']._serialized_end=2478
+  _globals['_EVIDENCEPROBLEM_KIND']._serialized_start=2395
+  _globals['_EVIDENCEPROBLEM_KIND']._serialized_end=2478
+  _globals['_GETCHECKREQUEST']._serialized_start=2480
+  _globals['_GETCHECKREQUEST']._serialized_end=2515
+  _globals['_GETCHECKRESPONSE']._serialized_start=2517
+  _globals['_GETCHECKRESPONSE']._serialized_end=2581
+  _globals['_WATCHCHECKREQUEST']._serialized_start=2583
+  _globals['_WATCHCHECKREQUEST']._serialized_end=2644
+  _globals['_WATCHCHECKRESPONSE']._serialized_start=2646
+  _globals['_WATCHCHECKRESPONSE']._serialized_end=2712
+  _globals['_CANCELCHECKREQUEST']._serialized_start=2714
+  _globals['_CANCELCHECKREQUEST']._serialized_end=2752
+  _globals['_CANCELCHECKRESPONSE']._serialized_start=2754
+  _globals['_CANCELCHECKRESPONSE']._serialized_end=2821
+  _globals['_CHECKPROGRESS']._serialized_start=2824
+  _globals['_CHECKPROGRESS']._serialized_end=3354
+  _globals['_CHECKPROGRESS_STATE']._serialized_start=3206
+  _globals['_CHECKPROGRESS_STATE']._serialized_end=3354
+  _globals['_FINDCHECKSREQUEST']._serialized_start=3357
+  _globals['_FINDCHECKSREQUEST']._serialized_end=3614
+  _globals['_FINDCHECKSRESPONSE']._serialized_start=3616
+  _globals['_FINDCHECKSRESPONSE']._serialized_end=3704
+  _globals['_CHECKLISTING']._serialized_start=3707
+  _globals['_CHECKLISTING']._serialized_end=3988
+  _globals['_VERIFICATIONSERVICE']._serialized_start=4166
+  _globals['_VERIFICATIONSERVICE']._serialized_end=4764
 # @@protoc_insertion_point(module_scope)

@@ -72,6 +72,7 @@ class UploadTrustedImageRequest(_message.Message):
 
     IMAGE_FIELD_NUMBER: _builtins.int
     IMAGE_REFERENCE_FIELD_NUMBER: _builtins.int
+    TRUSTED_CHECK_ID_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
     MODE_FIELD_NUMBER: _builtins.int
     SUBJECT_REFERENCE_FIELD_NUMBER: _builtins.int
@@ -79,6 +80,8 @@ class UploadTrustedImageRequest(_message.Message):
     REQUEST_ID_FIELD_NUMBER: _builtins.int
     RETENTION_SECONDS_FIELD_NUMBER: _builtins.int
     DOCUMENT_PORTRAIT_FIELD_NUMBER: _builtins.int
+    HOSTED_FIELD_NUMBER: _builtins.int
+    SANDBOX_OUTCOME_FIELD_NUMBER: _builtins.int
     image: _builtins.bytes
     """The image itself, at most 2,000,000 bytes: PNG, JPEG, JPEG 2000, an ISO/IEC 19794-5 record (010
     or 030), an ISO/IEC 39794-5 record in DER, or an ICAO 9303 data group 2 with a record of either. The content
@@ -88,6 +91,12 @@ class UploadTrustedImageRequest(_message.Message):
     """A reference into the customer's own store of trusted images, at most 512 bytes in UTF-8: a path
     below the prefix in the server's settings, such as 2031/4711.jpg. The server does not follow absolute paths,
     URLs, `..`, encodings or links.
+    """
+    trusted_check_id: _builtins.str
+    """An earlier check of the same person that is enrolled: its evidence frame is the trusted image. Its policy has the
+    table `enrolment`, its status is SUCCESS, its `subject_reference` is that of this upload, and it was made from an
+    image, not from another check. It must have proved at least what the policy of this upload demands of match, mode
+    and device.
     """
     policy: _builtins.str
     """Name of the policy; empty for the server's default."""
@@ -115,11 +124,24 @@ class UploadTrustedImageRequest(_message.Message):
     scan that shows the image itself is then a spoof, not only doubtful. An ISO/IEC record or a DG2 is one in any case.
     It only makes the check stricter.
     """
+    @_builtins.property
+    def hosted(self) -> Global___HostedScan:
+        """Lets the person scan on the server's own page: the response has a `scan_url` for the person, and no `scan_token`. On
+        a server without `listeners.web.hosted` in its settings the call is INVALID_ARGUMENT with reason INVALID_FIELD.
+        """
+
+    @_builtins.property
+    def sandbox_outcome(self) -> Global___SandboxOutcome:
+        """The outcome of the check, chosen in advance, so that an integration's branches can be tested without a face. Only
+        for sandbox callers; other calls with it are INVALID_ARGUMENT with reason INVALID_FIELD.
+        """
+
     def __init__(
         self,
         *,
         image: _builtins.bytes = ...,
         image_reference: _builtins.str = ...,
+        trusted_check_id: _builtins.str = ...,
         policy: _builtins.str = ...,
         mode: _scan_pb2.Mode.ValueType = ...,
         subject_reference: _builtins.str = ...,
@@ -127,14 +149,16 @@ class UploadTrustedImageRequest(_message.Message):
         request_id: _builtins.str = ...,
         retention_seconds: _builtins.int | None = ...,
         document_portrait: _builtins.bool = ...,
+        hosted: Global___HostedScan | None = ...,
+        sandbox_outcome: Global___SandboxOutcome | None = ...,
     ) -> None: ...
-    _HasFieldArgType: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds", "image", b"image", "image_reference", b"image_reference", "retention_seconds", b"retention_seconds", "trusted_image", b"trusted_image"]  # noqa: Y015
+    _HasFieldArgType: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds", "hosted", b"hosted", "image", b"image", "image_reference", b"image_reference", "retention_seconds", b"retention_seconds", "sandbox_outcome", b"sandbox_outcome", "trusted_check_id", b"trusted_check_id", "trusted_image", b"trusted_image"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds", "consent_reference", b"consent_reference", "document_portrait", b"document_portrait", "image", b"image", "image_reference", b"image_reference", "mode", b"mode", "policy", b"policy", "request_id", b"request_id", "retention_seconds", b"retention_seconds", "subject_reference", b"subject_reference", "trusted_image", b"trusted_image"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds", "consent_reference", b"consent_reference", "document_portrait", b"document_portrait", "hosted", b"hosted", "image", b"image", "image_reference", b"image_reference", "mode", b"mode", "policy", b"policy", "request_id", b"request_id", "retention_seconds", b"retention_seconds", "sandbox_outcome", b"sandbox_outcome", "subject_reference", b"subject_reference", "trusted_check_id", b"trusted_check_id", "trusted_image", b"trusted_image"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     _WhichOneofReturnType__retention_seconds: _TypeAlias = _typing.Literal["retention_seconds"]  # noqa: Y015
     _WhichOneofArgType__retention_seconds: _TypeAlias = _typing.Literal["_retention_seconds", b"_retention_seconds"]  # noqa: Y015
-    _WhichOneofReturnType_trusted_image: _TypeAlias = _typing.Literal["image", "image_reference"]  # noqa: Y015
+    _WhichOneofReturnType_trusted_image: _TypeAlias = _typing.Literal["image", "image_reference", "trusted_check_id"]  # noqa: Y015
     _WhichOneofArgType_trusted_image: _TypeAlias = _typing.Literal["trusted_image", b"trusted_image"]  # noqa: Y015
     @_typing.overload
     def WhichOneof(self, oneof_group: _WhichOneofArgType__retention_seconds) -> _WhichOneofReturnType__retention_seconds | None: ...
@@ -142,6 +166,84 @@ class UploadTrustedImageRequest(_message.Message):
     def WhichOneof(self, oneof_group: _WhichOneofArgType_trusted_image) -> _WhichOneofReturnType_trusted_image | None: ...
 
 Global___UploadTrustedImageRequest: _TypeAlias = UploadTrustedImageRequest  # noqa: Y015
+
+@_typing.final
+class HostedScan(_message.Message):
+    """A scan on the server's own page."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    RETURN_URL_FIELD_NUMBER: _builtins.int
+    LOCALE_FIELD_NUMBER: _builtins.int
+    EXPIRE_SECONDS_FIELD_NUMBER: _builtins.int
+    return_url: _builtins.str
+    """Where the page returns the person, with `check_id` as the only parameter: an origin and a path, at most 1024
+    characters, below one of `listeners.web.hosted.return_urls`. It says nothing about the result: call FinishCheck.
+    Empty: the page ends with the advice to close it.
+    """
+    locale: _builtins.str
+    """The page's language as a BCP 47 tag, such as "pt-BR"; the person may choose another one. Empty, or a language that the
+    page does not have: that of the browser.
+    """
+    expire_seconds: _builtins.int
+    """Seconds until `scan_url` can no longer be opened. 0, or later than `scan_expire_time`: until then."""
+    def __init__(
+        self,
+        *,
+        return_url: _builtins.str = ...,
+        locale: _builtins.str = ...,
+        expire_seconds: _builtins.int = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["expire_seconds", b"expire_seconds", "locale", b"locale", "return_url", b"return_url"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___HostedScan: _TypeAlias = HostedScan  # noqa: Y015
+
+@_typing.final
+class SandboxOutcome(_message.Message):
+    """The requested outcome of a sandbox check.
+
+    The check decides so at the end of any scan, whatever the scan shows; or without a scan, when the delay has passed
+    and no scan runs. A check that is cancelled before is CANCELLED as any other. The result says that its outcome was
+    requested, and makes no statement about liveness and match.
+    """
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    STATUS_FIELD_NUMBER: _builtins.int
+    REASON_FIELD_NUMBER: _builtins.int
+    DELAY_SECONDS_FIELD_NUMBER: _builtins.int
+    REVIEW_FIELD_NUMBER: _builtins.int
+    status: _result_pb2.CheckStatus.ValueType
+    """The status; required."""
+    reason: _result_pb2.FailureReason.ValueType
+    """The reason: required with CHECK_STATUS_FAILURE, SERVER_FAULT (the default) or INTERRUPTED with
+    CHECK_STATUS_NOT_DECIDED, and none with CHECK_STATUS_SUCCESS.
+    """
+    delay_seconds: _builtins.int
+    """Seconds from the upload after which the check decides without a scan; at most the policy's
+    `deadlines.scan_seconds`.
+    """
+    review: _builtins.bool
+    """Whether people are to review the check, whatever its policy says. Without it, they do not."""
+    def __init__(
+        self,
+        *,
+        status: _result_pb2.CheckStatus.ValueType = ...,
+        reason: _result_pb2.FailureReason.ValueType = ...,
+        delay_seconds: _builtins.int = ...,
+        review: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["delay_seconds", b"delay_seconds", "reason", b"reason", "review", b"review", "status", b"status"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___SandboxOutcome: _TypeAlias = SandboxOutcome  # noqa: Y015
 
 @_typing.final
 class UploadTrustedImageResponse(_message.Message):
@@ -157,16 +259,21 @@ class UploadTrustedImageResponse(_message.Message):
     PORTRAIT_FIELD_NUMBER: _builtins.int
     MODE_FIELD_NUMBER: _builtins.int
     POLICY_FIELD_NUMBER: _builtins.int
+    SCAN_URL_FIELD_NUMBER: _builtins.int
     check_id: _builtins.str
     """The check, as a UUID."""
     scan_token: _builtins.str
-    """The scan token. Give it to the device only. It is the same for a repeated `request_id`."""
+    """The scan token. Give it to the device only. It is the same for a repeated `request_id`. Empty with `hosted`."""
     challenge_key_sha256: _builtins.bytes
     """SHA-256 of the SubjectPublicKeyInfo of the key that will sign the Challenge, 32 bytes. Give it to
     the device with the token; the app pins it.
     """
     mode: _scan_pb2.Mode.ValueType
     """The mode that the scan will use."""
+    scan_url: _builtins.str
+    """Only with `hosted`: the address that the person opens. It has a secret in its fragment, which the first browser to
+    open it uses up: send it to the person only, and log it nowhere. It is the same for a repeated `request_id`.
+    """
     @_builtins.property
     def scan_expire_time(self) -> _timestamp_pb2.Timestamp:
         """The time by which the scan must end."""
@@ -194,10 +301,11 @@ class UploadTrustedImageResponse(_message.Message):
         portrait: Global___PortraitReport | None = ...,
         mode: _scan_pb2.Mode.ValueType = ...,
         policy: _result_pb2.PolicyReference | None = ...,
+        scan_url: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["policy", b"policy", "portrait", b"portrait", "result_expire_time", b"result_expire_time", "scan_expire_time", b"scan_expire_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["challenge_key_sha256", b"challenge_key_sha256", "check_id", b"check_id", "mode", b"mode", "policy", b"policy", "portrait", b"portrait", "result_expire_time", b"result_expire_time", "scan_expire_time", b"scan_expire_time", "scan_token", b"scan_token"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["challenge_key_sha256", b"challenge_key_sha256", "check_id", b"check_id", "mode", b"mode", "policy", b"policy", "portrait", b"portrait", "result_expire_time", b"result_expire_time", "scan_expire_time", b"scan_expire_time", "scan_token", b"scan_token", "scan_url", b"scan_url"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -413,6 +521,7 @@ class FinishCheckResponse(_message.Message):
     EVIDENCE_PROBLEMS_FIELD_NUMBER: _builtins.int
     AUDIT_IMAGE_SHORTFALL_FIELD_NUMBER: _builtins.int
     REVIEW_FIELD_NUMBER: _builtins.int
+    RESULT_JWT_FIELD_NUMBER: _builtins.int
     result_jws: _builtins.str
     """A compact JWS (RFC 7515, ES256) whose payload is the serialised CheckResult: verify it offline with
     the key that the admin listener publishes as JWKS. Its header has `typ` "facegate-result", and with
@@ -420,6 +529,12 @@ class FinishCheckResponse(_message.Message):
     """
     audit_image_shortfall: Global___AuditImageShortfall.ValueType
     """Why there are fewer audit images than requested."""
+    result_jwt: _builtins.str
+    """The main facts of the result as a JWT (RFC 7519, ES256) for any JWT library, signed with the same key as
+    `result_jws`. Its header has `typ` "facegate-result+jwt". `aud` is the tenant; for results of sandbox checks it is
+    "sandbox:" and the tenant, so that a backend that expects its tenant refuses them. It is the same result at every
+    call, and does not expire: require the `check_id` that you asked for.
+    """
     @_builtins.property
     def result(self) -> _result_pb2.CheckResult:
         """The result."""
@@ -450,10 +565,11 @@ class FinishCheckResponse(_message.Message):
         evidence_problems: _abc.Iterable[Global___EvidenceProblem] | None = ...,
         audit_image_shortfall: Global___AuditImageShortfall.ValueType = ...,
         review: _review_pb2.CheckReview | None = ...,
+        result_jwt: _builtins.str = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["evidence_frame", b"evidence_frame", "result", b"result", "review", b"review"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_image_shortfall", b"audit_image_shortfall", "audit_images", b"audit_images", "evidence_frame", b"evidence_frame", "evidence_problems", b"evidence_problems", "result", b"result", "result_jws", b"result_jws", "review", b"review"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["audit_image_shortfall", b"audit_image_shortfall", "audit_images", b"audit_images", "evidence_frame", b"evidence_frame", "evidence_problems", b"evidence_problems", "result", b"result", "result_jws", b"result_jws", "result_jwt", b"result_jwt", "review", b"review"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -762,3 +878,139 @@ class CheckProgress(_message.Message):
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
 Global___CheckProgress: _TypeAlias = CheckProgress  # noqa: Y015
+
+@_typing.final
+class FindChecksRequest(_message.Message):
+    """Conditions on checks; every one that is set must hold."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    SUBJECT_REFERENCE_FIELD_NUMBER: _builtins.int
+    REQUEST_ID_FIELD_NUMBER: _builtins.int
+    CREATED_SINCE_FIELD_NUMBER: _builtins.int
+    CREATED_BEFORE_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    PAGE_SIZE_FIELD_NUMBER: _builtins.int
+    PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    subject_reference: _builtins.str
+    """The person, as in UploadTrustedImageRequest; at most 256 bytes."""
+    request_id: _builtins.str
+    """The `request_id` of the upload: finds its one check."""
+    state: Global___CheckProgress.State.ValueType
+    """The state."""
+    page_size: _builtins.int
+    """The largest number of checks on the page, at most 100; 0 for 50. With `state`, a page may have fewer checks, or
+    none, although others follow: only an empty `next_page_token` ends the list.
+    """
+    page_token: _builtins.str
+    """`next_page_token` of the page before, with otherwise the same fields; empty for the first page."""
+    @_builtins.property
+    def created_since(self) -> _timestamp_pb2.Timestamp:
+        """Created at this time or later."""
+
+    @_builtins.property
+    def created_before(self) -> _timestamp_pb2.Timestamp:
+        """Created earlier."""
+
+    def __init__(
+        self,
+        *,
+        subject_reference: _builtins.str = ...,
+        request_id: _builtins.str = ...,
+        created_since: _timestamp_pb2.Timestamp | None = ...,
+        created_before: _timestamp_pb2.Timestamp | None = ...,
+        state: Global___CheckProgress.State.ValueType = ...,
+        page_size: _builtins.int = ...,
+        page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["created_before", b"created_before", "created_since", b"created_since"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["created_before", b"created_before", "created_since", b"created_since", "page_size", b"page_size", "page_token", b"page_token", "request_id", b"request_id", "state", b"state", "subject_reference", b"subject_reference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindChecksRequest: _TypeAlias = FindChecksRequest  # noqa: Y015
+
+@_typing.final
+class FindChecksResponse(_message.Message):
+    """A page of checks."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECKS_FIELD_NUMBER: _builtins.int
+    NEXT_PAGE_TOKEN_FIELD_NUMBER: _builtins.int
+    next_page_token: _builtins.str
+    """Gives the next page; empty after the last one."""
+    @_builtins.property
+    def checks(self) -> _containers.RepeatedCompositeFieldContainer[Global___CheckListing]:
+        """The checks, newest first."""
+
+    def __init__(
+        self,
+        *,
+        checks: _abc.Iterable[Global___CheckListing] | None = ...,
+        next_page_token: _builtins.str = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["checks", b"checks", "next_page_token", b"next_page_token"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___FindChecksResponse: _TypeAlias = FindChecksResponse  # noqa: Y015
+
+@_typing.final
+class CheckListing(_message.Message):
+    """A check, without its result; FinishCheck returns that, signed."""
+
+    DESCRIPTOR: _descriptor.Descriptor
+
+    CHECK_ID_FIELD_NUMBER: _builtins.int
+    STATE_FIELD_NUMBER: _builtins.int
+    STATUS_FIELD_NUMBER: _builtins.int
+    CREATE_TIME_FIELD_NUMBER: _builtins.int
+    DECIDE_TIME_FIELD_NUMBER: _builtins.int
+    SUBJECT_REFERENCE_FIELD_NUMBER: _builtins.int
+    POLICY_FIELD_NUMBER: _builtins.int
+    SANDBOX_FIELD_NUMBER: _builtins.int
+    check_id: _builtins.str
+    """The check."""
+    state: Global___CheckProgress.State.ValueType
+    """Its state."""
+    status: _result_pb2.CheckStatus.ValueType
+    """The status, once it is decided; only for callers with the scope checks.finish. It is not signed: accept a person
+    by the result of FinishCheck only.
+    """
+    subject_reference: _builtins.str
+    """The orchestrator's reference to the person."""
+    policy: _builtins.str
+    """Name of the policy."""
+    sandbox: _builtins.bool
+    """Whether a sandbox caller created it."""
+    @_builtins.property
+    def create_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was created."""
+
+    @_builtins.property
+    def decide_time(self) -> _timestamp_pb2.Timestamp:
+        """When it was decided; absent before."""
+
+    def __init__(
+        self,
+        *,
+        check_id: _builtins.str = ...,
+        state: Global___CheckProgress.State.ValueType = ...,
+        status: _result_pb2.CheckStatus.ValueType = ...,
+        create_time: _timestamp_pb2.Timestamp | None = ...,
+        decide_time: _timestamp_pb2.Timestamp | None = ...,
+        subject_reference: _builtins.str = ...,
+        policy: _builtins.str = ...,
+        sandbox: _builtins.bool = ...,
+    ) -> None: ...
+    _HasFieldArgType: _TypeAlias = _typing.Literal["create_time", b"create_time", "decide_time", b"decide_time"]  # noqa: Y015
+    def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["check_id", b"check_id", "create_time", b"create_time", "decide_time", b"decide_time", "policy", b"policy", "sandbox", b"sandbox", "state", b"state", "status", b"status", "subject_reference", b"subject_reference"]  # noqa: Y015
+    def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
+    def WhichOneof(self, oneof_group: _Never) -> None: ...
+
+Global___CheckListing: _TypeAlias = CheckListing  # noqa: Y015

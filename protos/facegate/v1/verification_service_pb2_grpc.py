@@ -66,6 +66,11 @@ class VerificationServiceStub:
                 request_serializer=facegate_dot_v1_dot_verification__service__pb2.CancelCheckRequest.SerializeToString,
                 response_deserializer=facegate_dot_v1_dot_verification__service__pb2.CancelCheckResponse.FromString,
                 _registered_method=True)
+        self.FindChecks = channel.unary_unary(
+                '/facegate.v1.VerificationService/FindChecks',
+                request_serializer=facegate_dot_v1_dot_verification__service__pb2.FindChecksRequest.SerializeToString,
+                response_deserializer=facegate_dot_v1_dot_verification__service__pb2.FindChecksResponse.FromString,
+                _registered_method=True)
 
 
 class VerificationServiceServicer:
@@ -134,6 +139,16 @@ class VerificationServiceServicer:
         context.set_details('Method not implemented!')
         raise NotImplementedError('Method not implemented!')
 
+    def FindChecks(self, request, context):
+        """Finds the caller's checks again, newest first: those of its tenant, and of a sandbox caller those of the sandbox
+        only, of other callers those outside it only. Erased checks are not found. Called by the orchestrator on the
+        service listener; changes nothing but the audit log. To follow one check, use WatchCheck. Recommended client
+        deadline: 5 seconds.
+        """
+        context.set_code(grpc.StatusCode.UNIMPLEMENTED)
+        context.set_details('Method not implemented!')
+        raise NotImplementedError('Method not implemented!')
+
 
 def add_VerificationServiceServicer_to_server(servicer, server):
     rpc_method_handlers = {
@@ -166,6 +181,11 @@ def add_VerificationServiceServicer_to_server(servicer, server):
                     servicer.CancelCheck,
                     request_deserializer=facegate_dot_v1_dot_verification__service__pb2.CancelCheckRequest.FromString,
                     response_serializer=facegate_dot_v1_dot_verification__service__pb2.CancelCheckResponse.SerializeToString,
+            ),
+            'FindChecks': grpc.unary_unary_rpc_method_handler(
+                    servicer.FindChecks,
+                    request_deserializer=facegate_dot_v1_dot_verification__service__pb2.FindChecksRequest.FromString,
+                    response_serializer=facegate_dot_v1_dot_verification__service__pb2.FindChecksResponse.SerializeToString,
             ),
     }
     generic_handler = grpc.method_handlers_generic_handler(
@@ -331,6 +351,33 @@ class VerificationService:
             '/facegate.v1.VerificationService/CancelCheck',
             facegate_dot_v1_dot_verification__service__pb2.CancelCheckRequest.SerializeToString,
             facegate_dot_v1_dot_verification__service__pb2.CancelCheckResponse.FromString,
+            options,
+            channel_credentials,
+            insecure,
+            call_credentials,
+            compression,
+            wait_for_ready,
+            timeout,
+            metadata,
+            _registered_method=True)
+
+    @staticmethod
+    def FindChecks(request,
+            target,
+            options=(),
+            channel_credentials=None,
+            call_credentials=None,
+            insecure=False,
+            compression=None,
+            wait_for_ready=None,
+            timeout=None,
+            metadata=None):
+        return grpc.experimental.unary_unary(
+            request,
+            target,
+            '/facegate.v1.VerificationService/FindChecks',
+            facegate_dot_v1_dot_verification__service__pb2.FindChecksRequest.SerializeToString,
+            facegate_dot_v1_dot_verification__service__pb2.FindChecksResponse.FromString,
             options,
             channel_credentials,
             insecure,

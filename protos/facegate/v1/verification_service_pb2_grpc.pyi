@@ -81,6 +81,12 @@ class VerificationServiceStub:
     decided yet becomes FAILURE with reason CANCELLED, unless the frames that the server received decide against
     it. A decided check does not change. Recommended client deadline: 5 seconds.
     """
+    FindChecks: _grpc.UnaryUnaryMultiCallable[_verification_service_pb2.FindChecksRequest, _verification_service_pb2.FindChecksResponse]
+    """Finds the caller's checks again, newest first: those of its tenant, and of a sandbox caller those of the sandbox
+    only, of other callers those outside it only. Erased checks are not found. Called by the orchestrator on the
+    service listener; changes nothing but the audit log. To follow one check, use WatchCheck. Recommended client
+    deadline: 5 seconds.
+    """
 
 @_typing.type_check_only
 class VerificationServiceAsyncStub(VerificationServiceStub):
@@ -124,6 +130,12 @@ class VerificationServiceAsyncStub(VerificationServiceStub):
     """Cancels a check. Called by the orchestrator on the service listener; idempotent. A check that is not
     decided yet becomes FAILURE with reason CANCELLED, unless the frames that the server received decide against
     it. A decided check does not change. Recommended client deadline: 5 seconds.
+    """
+    FindChecks: _aio.UnaryUnaryMultiCallable[_verification_service_pb2.FindChecksRequest, _verification_service_pb2.FindChecksResponse]  # type: ignore[assignment]
+    """Finds the caller's checks again, newest first: those of its tenant, and of a sandbox caller those of the sandbox
+    only, of other callers those outside it only. Erased checks are not found. Called by the orchestrator on the
+    service listener; changes nothing but the audit log. To follow one check, use WatchCheck. Recommended client
+    deadline: 5 seconds.
     """
 
 class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
@@ -201,6 +213,18 @@ class VerificationServiceServicer(metaclass=_abc_1.ABCMeta):
         """Cancels a check. Called by the orchestrator on the service listener; idempotent. A check that is not
         decided yet becomes FAILURE with reason CANCELLED, unless the frames that the server received decide against
         it. A decided check does not change. Recommended client deadline: 5 seconds.
+        """
+
+    @_abc_1.abstractmethod
+    def FindChecks(
+        self,
+        request: _verification_service_pb2.FindChecksRequest,
+        context: _ServicerContext,
+    ) -> _typing.Union[_verification_service_pb2.FindChecksResponse, _abc.Awaitable[_verification_service_pb2.FindChecksResponse]]:
+        """Finds the caller's checks again, newest first: those of its tenant, and of a sandbox caller those of the sandbox
+        only, of other callers those outside it only. Erased checks are not found. Called by the orchestrator on the
+        service listener; changes nothing but the audit log. To follow one check, use WatchCheck. Recommended client
+        deadline: 5 seconds.
         """
 
 def add_VerificationServiceServicer_to_server(servicer: VerificationServiceServicer, server: _typing.Union[_grpc.Server, _aio.Server]) -> None: ...

@@ -1,4 +1,4 @@
-"""Refuses requests that are not of the console's own page, and restricts what the page may do."""
+"""Refuses requests that are not of the server's own page, and restricts what the page may do."""
 
 import hmac
 from dataclasses import dataclass
@@ -10,20 +10,18 @@ from aiohttp import web
 from server.access.sessions import csrf_of
 from server.base.errors import Reason, Refusal
 
-__all__ = ["API", "CSRF_HEADER", "Cookie", "Guard", "WrongHost"]
+__all__ = ["API", "CONSOLE", "CSRF_HEADER", "Cookie", "Guard", "GuardedPage", "WrongHost"]
 
 API: Final = "/api/"
 CSRF_HEADER: Final = "X-Facegate-CSRF"
-_CSP: Final = (
+_CONSOLE_CSP: Final = (
     "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' blob:; connect-src 'self'; "
     "font-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'; "
     "require-trusted-types-for 'script'; trusted-types 'none'"
 )
 _HEADERS: Final = {
-    "Content-Security-Policy": _CSP,
     "Cross-Origin-Opener-Policy": "same-origin",
     "Cross-Origin-Resource-Policy": "same-origin",
-    "Permissions-Policy": "camera=(), microphone=(), geolocation=(), clipboard-read=()",
     "Referrer-Policy": "no-referrer",
     "X-Content-Type-Options": "nosniff",
     "X-Frame-Options": "DENY",
@@ -32,12 +30,34 @@ _OWN_SITE: Final = "same-origin"
 
 
 class WrongHost(Exception):
-    """A request names a host that is not the console's."""
+    """A request names a host that is not the page's."""
+
+
+@dataclass(frozen=True, slots=True)
+class GuardedPage:
+    """A page that the server itself serves.
+
+    Attributes:
+        cookie: The name of the cookie of its sessions.
+        policy: Its Content-Security-Policy.
+        permissions: Its Permissions-Policy.
+    """
+
+    cookie: str
+    policy: str
+    permissions: str
+
+
+CONSOLE: Final = GuardedPage(
+    cookie="facegate-console",
+    policy=_CONSOLE_CSP,
+    permissions="camera=(), microphone=(), geolocation=(), clipboard-read=()",
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Cookie:
-    """A cookie of the console, with the prefix ``__Host-`` over HTTPS."""
+    """A cookie of a page, with the prefix ``__Host-`` over HTTPS."""
 
     name: str
     same_site: str
@@ -86,24 +106,28 @@ class Cookie:
 
 
 class Guard:
-    """Knows the addresses of the console, and refuses everything that is not of its page."""
+    """Knows the addresses of a page, and refuses everything that is not of it."""
 
-    def __init__(self, *, origin: str | None, tls: bool) -> None:
-        """Sets the address of the console.
+    def __init__(self, *, origin: str | None, tls: bool, page: GuardedPage = CONSOLE) -> None:
+        """Sets the address of the page.
 
         Args:
             origin: The origin in browsers; ``None`` for that of the bound port on loopback.
             tls: Whether the listener has TLS.
         """
+        self._headers = _HEADERS | {
+            "Content-Security-Policy": page.policy,
+            "Permissions-Policy": page.permissions,
+        }
         self.secure: Final = tls if origin is None else origin.startswith("https:")
-        self.session_cookie: Final = Cookie("facegate-console", "Strict", None, self.secure)
+        self.session_cookie: Final = Cookie(page.cookie, "Strict", None, self.secure)
         # The issuer sends the browser back by a navigation from its own site, with which no strict cookie is
         # sent.
         self.log_in_cookie: Final = Cookie("facegate-log-in", "Lax", 600, self.secure)
         self._origins: dict[str, str] = {} if origin is None else {urlsplit(origin).netloc: origin}
 
     def listens(self, host: str, port: int) -> None:
-        """Sets the bound address, which names a console without an origin.
+        """Sets the bound address, which names a page without an origin.
 
         The first one is shown: another user of the machine may listen at the other address of ``localhost``.
         """
@@ -133,16 +157,14 @@ class Guard:
         return self._origins[named[0].lower()]
 
     def require_own_page(self, request: web.Request) -> None:
-        """Tests that a POST comes from the console's own page, as JSON.
+        """Tests that a POST comes from the server's own page, as JSON.
 
         Raises:
             Refusal: ORIGIN_NOT_ALLOWED, or INVALID_FIELD for another type of content.
         """
         origins, site = request.headers.getall("Origin", []), request.headers.get("Sec-Fetch-Site", _OWN_SITE)
         if origins != [self.origin_of(request)] or site != _OWN_SITE:
-            raise Refusal(
-                Reason.ORIGIN_NOT_ALLOWED, "only the page of the console itself may call this interface"
-            )
+            raise Refusal(Reason.ORIGIN_NOT_ALLOWED, "only the server's own page may call this interface")
         if request.content_type != "application/json":
             raise Refusal(
                 Reason.INVALID_FIELD,
@@ -165,7 +187,7 @@ class Guard:
 
     async def restrict(self, request: web.Request, response: web.StreamResponse) -> None:
         """Adds the headers that restrict the page, to every response."""
-        response.headers.update(_HEADERS)
+        response.headers.update(self._headers)
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.popall("Server", None)
         if self.secure:

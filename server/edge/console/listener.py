@@ -3,8 +3,7 @@
 import asyncio
 import ssl
 from collections import Counter
-from collections.abc import Callable, Mapping
-from importlib.resources import files
+from collections.abc import Callable
 from typing import Final, cast
 
 import structlog
@@ -16,35 +15,17 @@ from server.base.errors import ListenerUnusable
 from server.edge.console.answers import MOST_BYTES, refused_answer
 from server.edge.console.guard import API, Guard, WrongHost
 from server.edge.http_connection import HttpConnection
+from server.edge.page_files import file_answer, page_files
 from server.edge.status import as_refusal, forget_traces
 
-__all__ = ["ConsoleListener", "page_files"]
+__all__ = ["ConsoleListener"]
 
 _HANDSHAKE_SECONDS: Final = 5.0
 _FIRST_SECONDS: Final = 10.0
 """From the connection to its first request."""
 _KEEPALIVE_SECONDS: Final = 60.0
 _MAX_HEADER_BYTES: Final = 8_192
-_TYPES: Final = {
-    ".css": "text/css",
-    ".html": "text/html",
-    ".js": "text/javascript",
-    ".json": "application/json",
-    ".png": "image/png",
-    ".svg": "image/svg+xml",
-    ".woff2": "font/woff2",
-}
 _log = structlog.get_logger(__name__)
-
-
-def page_files() -> Mapping[str, bytes]:
-    """Returns the files of the built page, by their path."""
-    folder = files("server.edge").joinpath("console_page")
-    found = {f"/{entry.name}": entry for entry in folder.iterdir() if entry.is_file()}
-    assets = folder.joinpath("assets")
-    if assets.is_dir():
-        found |= {f"/assets/{entry.name}": entry for entry in assets.iterdir() if entry.is_file()}
-    return {path: entry.read_bytes() for path, entry in found.items() if path.endswith(tuple(_TYPES))}
 
 
 class ConsoleListener:
@@ -80,7 +61,7 @@ class ConsoleListener:
         self._guard = guard
         self._max_connections = max_connections
         self._started = started
-        self._files = page_files()
+        self._files = page_files("console_page")
         self._opening: dict[RequestHandler, asyncio.TimerHandle] = {}
         self._working: dict[RequestHandler, web.Request] = {}
         self._idle = asyncio.Event()
@@ -215,15 +196,7 @@ class ConsoleListener:
 
     async def _get_file(self, request: web.Request) -> web.Response:
         path = "/index.html" if request.path == "/" else request.path
-        content = self._files.get(path)
-        if content is None:
-            raise web.HTTPNotFound
-        answer = web.Response(body=content, content_type=_TYPES[path[path.rindex(".") :]])
-        answer.charset = "utf-8" if answer.content_type.startswith("text/") else None
-        if path.startswith("/assets/"):
-            # Their names change with their content.
-            answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
-        return answer
+        return file_answer(self._files, path)
 
 
 def _name_of(request: web.Request) -> str:

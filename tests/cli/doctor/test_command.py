@@ -191,6 +191,13 @@ def _list_another_origin(one: _Deployment) -> None:
     one.add('[device_integrity.web]\nrp_id = "bank.example"\norigins = ["https://bank.example"]')
 
 
+def _lose_a_webhook_secret(one: _Deployment) -> None:
+    one.add(
+        '[webhooks.endpoints.hook]\ntenant = "default"\nurl = "https://bank.example/hook"\n'
+        f'secret_files = ["{one.folder / "missing.whsec"}"]'
+    )
+
+
 _FAULTS: list[tuple[Callable[[_Deployment], None], str, str, Level]] = [
     (_open_key_folder, "keys", "KEY_FOLDER_OPEN", Level.FAILURE),
     (_lose_a_key, "keys", "KEYS_UNUSABLE", Level.FAILURE),
@@ -208,6 +215,7 @@ _FAULTS: list[tuple[Callable[[_Deployment], None], str, str, Level]] = [
     (_lose_the_issuer_of_people, "callers", "ISSUER_UNUSABLE", Level.FAILURE),
     (_lose_the_issuers_keys, "callers", "ISSUER_UNUSABLE", Level.FAILURE),
     (_list_another_origin, "policies", "POLICY_ORIGINS_NOT_LISTED", Level.WARNING),
+    (_lose_a_webhook_secret, "webhooks", "WEBHOOK_SECRET_UNUSABLE", Level.FAILURE),
     (_missing_pack, "models", "MODELS_UNUSABLE", Level.FAILURE),
 ]
 

@@ -34,9 +34,10 @@ from liveness import AttackType
 from matcher.records import open_trusted_image
 from server.audit import AuditAction, AuditEvent
 from server.base.errors import Reason, Refusal
+from server.base.page_tokens import PageTokens
 from server.checks import intake
 from server.checks.expiry import HOUSEKEEPER
-from server.compliance.listing import CheckFilter, PageTokens
+from server.compliance.listing import CheckFilter
 from server.domain.terms import CheckStatus, FailureReason, reference_term
 from server.evidence.store import delete_objects
 from server.storage.database import open_database

@@ -100,6 +100,8 @@ class Deployment:
                 if kek.exists()
             )
             + f"[keys.tenants.{OWNER}]\n"
+            + f'[webhooks.endpoints.hook]\ntenant = "{TENANT}"\nurl = "https://bank.example"\n'
+            f'secret_files = ["{self.folder / "hook.whsec"}"]\n'
         )
         path.chmod(0o600)
         return path
@@ -143,6 +145,7 @@ class Deployment:
             objects=open_object_store(settings.objects_url),
             keys=keys,
             metrics=metrics,
+            webhooks=settings.webhooks.endpoints,
         )
         completion = CheckCompletion(
             repository=stores.checks,

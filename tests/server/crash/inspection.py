@@ -11,6 +11,7 @@ from uuid import UUID
 from sqlalchemy import Connection, func, select
 
 from server.audit import CheckpointKeys
+from server.domain.events import EventKind
 from server.domain.terms import CheckState
 from server.keyring.key_files import open_key_files
 from server.keyring.keys import PURPOSES, read_audit_keys
@@ -21,6 +22,7 @@ from server.storage.tables import (
     check_tries,
     device_key_uses,
     enrolled_keys,
+    events,
     evidence,
     evidence_records,
     record_terms,
@@ -36,6 +38,7 @@ from tests.server.crash.deployment import (
     HELD,
     OWNER,
     SECOND,
+    TENANT,
     Deployment,
     Opened,
     image_of,
@@ -52,6 +55,8 @@ _OF_CHECK = (evidence, evidence_records, record_terms, scan_marks, scan_memories
 async def sound(deployment: Deployment, *, unreadable: Collection[UUID] = ()) -> None:
     """Every check is either whole, as it was acknowledged, or erased; and every audit chain is whole.
 
+    The outbox tells each scan, decision and erasure once, and nothing that did not happen.
+
     Args:
         deployment: The deployment.
         unreadable: Checks whose keys were destroyed.
@@ -62,6 +67,7 @@ async def sound(deployment: Deployment, *, unreadable: Collection[UUID] = ()) ->
                 assert await _rows(opened, check_id) == 0, check_id
             elif check_id not in unreadable:
                 await _whole(opened, check_id)
+            await _told(opened, check_id)
         reader = AuditReader(opened.stores.database)
         keys = CheckpointKeys(
             read_audit_keys(open_key_files(opened.settings.key_folder, opened.settings.keys))
@@ -69,6 +75,15 @@ async def sound(deployment: Deployment, *, unreadable: Collection[UUID] = ()) ->
         for tenant in await reader.tenants():
             report = await reader.verify(tenant, keys=keys)
             assert report.whole, report.problems
+
+
+async def _told(opened: Opened, check_id: UUID) -> None:
+    query = select(events.c.kind).where(events.c.check_id == check_id).order_by(events.c.sequence)
+    kinds = await opened.stores.database.read(lambda connection: list(connection.scalars(query)))
+    expected = [EventKind.SCAN_STARTED, EventKind.CHECK_DECIDED]
+    if await _state(opened, check_id) is CheckState.ERASED:
+        expected.append(EventKind.EVIDENCE_ERASED)
+    assert kinds == (expected if tenant_of(check_id) == TENANT else []), check_id
 
 
 async def _whole(opened: Opened, check_id: UUID) -> None:

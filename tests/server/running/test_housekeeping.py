@@ -96,6 +96,10 @@ class _Work:
         assert (now, actor.name) == (NOW, "housekeeping")
         return self.step("reviews")
 
+    async def forget(self, now: datetime, *, endpoints: list[str], limit: int) -> int:
+        assert (now, endpoints) == (NOW, [])
+        return 0
+
     async def any_check(self) -> bool:
         return not self.empty
 
@@ -120,6 +124,8 @@ async def _rounds(work: Any, count: int) -> None:
         tries=timedelta(days=30),
         most_scans=1_000,
         reviews=work,
+        events=work,
+        webhooks=(),
     )
     housekeeper.start()
     for _ in range(2000):
@@ -193,7 +199,7 @@ class _Read:
         return timedelta(hours=7)
 
 
-_NAMES = ["callers", "device", "keys", "server_keys", "revocation"]
+_NAMES = ["callers", "device", "keys", "server_keys", "revocation", "webhooks"]
 
 
 class _Scene:
@@ -209,6 +215,7 @@ class _Scene:
             server_keys=self.read["server_keys"],
             revocation=self.read["revocation"],
             issuers=[],
+            webhooks=(self.read["webhooks"],),
             metrics=Metrics(self.registry),
             now=lambda: NOW,
             seconds=0.001,

@@ -146,6 +146,9 @@ export interface Result {
   decideTime?: string;
   serverVersion?: string;
   sandbox?: boolean;
+  requestedOutcome?: boolean;
+  trustedCheck?: { checkId: string };
+  enrolledUntil?: string;
   history?: Signal[];
 }
 

@@ -2,6 +2,7 @@
 
 const HOST = "facegate-scan";
 const LATE_MS = 2500;
+const SCAN_MS = 60_000;
 
 /** Chromium without a head shows every page, so the page is told what a browser would tell it. */
 function setVisibility(page, state) {
@@ -120,3 +121,19 @@ export const ACTS = {
     return [...labels, await label()];
   },
 };
+
+/** Scans on the server's own page until it is over; returns how the card names the end. */
+export async function scan(page) {
+  const press = (name) => page.getByRole("button", { name, exact: true }).click();
+  await press("Start the scan");
+  await page.getByText("The screen will show colours").waitFor();
+  await press("Continue without colours");
+  const ready = page.locator("facegate-scan .panel button");
+  const screen = page.locator("facegate-scan dialog");
+  await screen.waitFor();
+  for (const end = Date.now() + SCAN_MS; Date.now() < end && (await screen.isVisible()); ) {
+    if (await ready.isVisible()) await ready.click();
+    await page.waitForTimeout(100);
+  }
+  return page.locator("facegate-scan .card h2").innerText();
+}

@@ -1,11 +1,11 @@
-/** Fails if a committed page is not what its source builds: `node scripts/compare_page.mjs try | console`. */
+/** Fails if a committed page is not what its source builds: `node scripts/compare_page.mjs try | console | hosted`. */
 import { mkdtempSync, readdirSync, readFileSync, rmSync, statSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "vite";
 
-const PAGES = { try: "cli/try_/page", console: "server/edge/console_page" };
+const PAGES = { try: "cli/try_/page", console: "server/edge/console_page", hosted: "server/edge/hosted_page" };
 const name = process.argv[2];
 const committed = fileURLToPath(new URL(`../../../${PAGES[name]}`, import.meta.url));
 const fresh = mkdtempSync(join(tmpdir(), `facegate-${name}-`));

@@ -83,6 +83,12 @@ def upgrade() -> None:
         sa.Column("images_erase_time", _TIME),
         sa.Column("finish_time", _TIME),
         sa.Column("erase_time", _TIME),
+        sa.Column("events", sa.Integer, nullable=False, server_default="0"),
+        sa.Column("requested_outcome", sa.Text),
+        sa.Column("outcome_due", _TIME),
+        sa.Column("trusted_check", sa.LargeBinary),
+        sa.Column("enrolled_until", _TIME),
+        sa.CheckConstraint("requested_outcome IS NULL OR sandbox", name="ck_checks_requested_outcome"),
     )
     op.create_table(
         "requests",
@@ -176,6 +182,35 @@ def upgrade() -> None:
         sa.Column("close_time", _TIME),
     )
     op.create_table(
+        "events",
+        sa.Column("event_id", sa.Uuid, primary_key=True),
+        sa.Column("tenant", sa.String(64), nullable=False),
+        sa.Column("endpoint", sa.String(64), nullable=False),
+        sa.Column("kind", sa.String(32), nullable=False),
+        sa.Column("check_id", sa.Uuid, sa.ForeignKey("checks.check_id")),
+        sa.Column("sequence", sa.Integer, nullable=False),
+        sa.Column("sandbox", sa.Boolean, nullable=False),
+        sa.Column("body", sa.Text, nullable=False),
+        sa.Column("create_time", _TIME, nullable=False),
+        sa.Column("state", sa.String(16), nullable=False),
+        sa.Column("attempts", sa.Integer, nullable=False),
+        sa.Column("next_time", _TIME, nullable=False),
+        sa.Column("answer", sa.String(256), nullable=False),
+        sa.Column("answer_time", _TIME),
+        sa.Column("end_time", _TIME),
+    )
+    op.create_index(
+        "ix_events_endpoint_next_time",
+        "events",
+        ["endpoint", "next_time"],
+        sqlite_where=sa.text("end_time IS NULL"),
+        postgresql_where=sa.text("end_time IS NULL"),
+    )
+    op.create_index("ix_events_check_id", "events", ["check_id"])
+    op.create_index("ix_events_tenant_create_time", "events", ["tenant", "create_time"])
+    op.create_index("ix_events_endpoint_answer_time", "events", ["endpoint", "answer_time"])
+    op.create_index("ix_events_end_time", "events", ["end_time"])
+    op.create_table(
         "pending_approvals",
         sa.Column("tenant", sa.String(64), primary_key=True),
         sa.Column("action", sa.String(32), primary_key=True),
@@ -192,6 +227,20 @@ def upgrade() -> None:
         sa.Column("issuer_subject", sa.LargeBinary(32), nullable=False),
         sa.Column("issuer_session", sa.LargeBinary(32), nullable=False),
         sa.Column("end_time", _TIME, nullable=False),
+    )
+    op.create_table(
+        "hosted_scans",
+        sa.Column("check_id", sa.Uuid, sa.ForeignKey("checks.check_id"), primary_key=True),
+        sa.Column("return_url", sa.String(1024), nullable=False),
+        sa.Column("expire_time", _TIME, nullable=False),
+        sa.Column("browser_sha256", sa.LargeBinary(32)),
+        sa.Column("codes", sa.Integer, nullable=False),
+        sa.Column("code_sha256", sa.LargeBinary(32)),
+        sa.Column("code_expire_time", _TIME),
+        sa.Column("code_reopened", sa.Boolean, nullable=False),
+        sa.Column("phone_sha256", sa.LargeBinary(32)),
+        sa.Column("phone_number", sa.Integer),
+        sa.Column("phone_confirmed", sa.Boolean, nullable=False),
     )
     op.create_table(
         "enrolled_keys",
@@ -301,6 +350,11 @@ def upgrade() -> None:
         postgresql_where=sa.text("subject_reference != ''"),
     )
     op.create_index("ix_checks_tenant_decide_time", "checks", ["tenant", "decide_time"])
+    op.create_index(
+        "ix_checks_tenant_sandbox_create_time_check_id",
+        "checks",
+        ["tenant", "sandbox", "create_time", "check_id"],
+    )
     op.create_index("ix_checks_state_scan_deadline", "checks", ["state", "scan_deadline"])
     op.create_index("ix_checks_state_retain_until", "checks", ["state", "retain_until"])
     op.create_index(
@@ -310,10 +364,18 @@ def upgrade() -> None:
         sqlite_where=sa.text("images_until IS NOT NULL"),
         postgresql_where=sa.text("images_until IS NOT NULL"),
     )
+    op.create_index(
+        "ix_checks_outcome_due",
+        "checks",
+        ["outcome_due"],
+        sqlite_where=sa.text("outcome_due IS NOT NULL"),
+        postgresql_where=sa.text("outcome_due IS NOT NULL"),
+    )
     op.create_index("ix_record_terms_check_id", "record_terms", ["check_id"])
     op.create_index("ix_console_sessions_issuer_subject", "console_sessions", ["issuer_subject"])
     op.create_index("ix_console_sessions_issuer_session", "console_sessions", ["issuer_session"])
     op.create_index("ix_console_sessions_end_time", "console_sessions", ["end_time"])
+    op.create_index("ix_hosted_scans_code_sha256", "hosted_scans", ["code_sha256"])
     op.create_index("ix_reviews_tenant_sandbox_create_time", "reviews", ["tenant", "sandbox", "create_time"])
     op.create_index(
         "ix_reviews_expire_time",

@@ -96,6 +96,7 @@ function Banner({ evidence, result }: { evidence: Evidence; result: Result }) {
       <p class="outcome">
         {word("status", status)}
         {result.sandbox && <Tag tone="warn">{t("sandbox.proves")}</Tag>}
+        {result.requestedOutcome && <Tag tone="warn">{t("sandbox.requested")}</Tag>}
         {(evidence.holds?.length ?? 0) > 0 && <Tag tone="warn">{t("tag.onHold")}</Tag>}
       </p>
       <p>{word("status.means", status)}</p>
@@ -127,6 +128,10 @@ function SummaryPart({ evidence, result }: { evidence: Evidence; result: Result 
         rows={[
           [t("check.subject"), written(result.subjectReference ?? "") || t("none.given")],
           [t("check.consent"), written(result.consentReference ?? "") || t("none.given")],
+          result.trustedCheck === undefined
+            ? null
+            : [t("check.trustedCheck"), <a href={addressOf("checks", result.trustedCheck.checkId)}>{result.trustedCheck.checkId}</a>],
+          result.enrolledUntil === undefined ? null : [t("check.enrolledUntil"), <Time of={result.enrolledUntil} />],
           [t("check.created"), <Time of={times?.createTime ?? result.createTime} />],
           [t("check.decided"), <Time of={times?.decideTime ?? result.decideTime} />],
           [t("check.delivered"), times?.finishTime === undefined ? t("check.notDelivered") : <Time of={times.finishTime} />],

@@ -1,0 +1,205 @@
+"""``facegate events``: the events of webhooks, their endpoints, and their replay, over gRPC."""
+
+import json
+from collections.abc import Sequence
+from datetime import UTC
+from typing import Annotated
+
+import typer
+from facegate.v1 import event_service_pb2
+from google.protobuf import json_format
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from cli.connection import (
+    SERVICE,
+    ApiKeyOption,
+    CaOption,
+    CertOption,
+    Connection,
+    KeyOption,
+    call_events,
+)
+from cli.errors import OptionUnusable, errors_reported
+from cli.groups import SharingGroup
+from cli.options import JsonOption
+from cli.shown import counted
+from cli.verdict import enum_word
+from facegate_client import Events
+from server.domain.events import EventState
+
+_WIDTH = 200
+
+
+def list_command(
+    context: typer.Context,
+    *,
+    endpoint: Annotated[str, typer.Option(help="Name of the endpoint.", show_default=False)] = "",
+    state: Annotated[EventState | None, typer.Option(help="State of the events.")] = None,
+    check: Annotated[str, typer.Option(help="Identifier of the check.", show_default=False)] = "",
+    last: Annotated[int, typer.Option("--most", min=1, max=100_000, help="Number of events.")] = 50,
+    as_json: JsonOption = False,
+) -> None:
+    """List events, the newest first. Delivered ones are kept for 7 days, dead ones for 30.
+
+    For example:
+
+        facegate events list
+
+        facegate events list --state DEAD --endpoint backend
+
+        facegate events list --check 8366b788-9c1b-42af-b63f-d9078de4adac --json
+
+    The exit status is 0, or 2 for an error.
+    """
+    request = event_service_pb2.ListEventsRequest(endpoint=endpoint, check_id=check, page_size=min(last, 200))
+    if state is not None:
+        request.state = event_service_pb2.EventState.Value(f"EVENT_STATE_{state}")
+    connection: Connection = context.obj
+
+    async def work(events: Events) -> list[event_service_pb2.Event]:
+        return [event async for event in events.all_events(request, most=last)]
+
+    found = call_events(connection, work)
+    if as_json:
+        _print_json(found)
+    elif found:
+        _print(_events_table(found))
+    else:
+        Console(stderr=True).print("No event matches.")
+
+
+def replay_command(
+    context: typer.Context,
+    event_id: Annotated[
+        str, typer.Argument(metavar="[EVENT]", help="Identifier of the event.", show_default=False)
+    ] = "",
+    *,
+    endpoint: Annotated[
+        str, typer.Option(help="Replay all undelivered events of this endpoint.", show_default=False)
+    ] = "",
+) -> None:
+    """Send an event again, or all events that an endpoint has not taken: dead ones, and those that wait.
+
+    They keep their identifiers, so that the receiver knows those that it has already. For example:
+
+        facegate events replay 0b7ab3a5-5a8f-4d0e-8f0c-6f8e7a3c7a11
+
+        facegate events replay --endpoint backend
+
+    The exit status is 0, or 2 for an error.
+    """
+    with errors_reported():
+        if bool(event_id) == bool(endpoint):
+            raise OptionUnusable("name one event, or the endpoint with --endpoint")
+    connection: Connection = context.obj
+    request = (
+        event_service_pb2.ReplayEventsRequest(event_id=event_id)
+        if event_id
+        else event_service_pb2.ReplayEventsRequest(endpoint=endpoint)
+    )
+    replayed = call_events(connection, lambda events: events.replay(request))
+    typer.echo(f"{counted(replayed, 'event')} will be sent now.")
+
+
+def endpoints_command(context: typer.Context, *, as_json: JsonOption = False) -> None:
+    """List the endpoints of your tenant: what waits, what was given up, and what they answered last.
+
+    For example:
+
+        facegate events endpoints
+
+        facegate events endpoints --service api.example:8444 --ca ca.pem --api-key-file key.txt
+
+    The exit status is 0, or 2 for an error.
+    """
+    connection: Connection = context.obj
+    found = call_events(connection, lambda events: events.endpoints())
+    if as_json:
+        _print_json(found)
+    elif found:
+        _print(_endpoints_table(found))
+    else:
+        Console(stderr=True).print("No endpoint of your tenant: the settings name them (webhooks.endpoints).")
+
+
+def _events_table(events: Sequence[event_service_pb2.Event]) -> Table:
+    table = _table(
+        "Event", "Since (UTC)", "Endpoint", "Type", "Check", "State", "Attempts", "Next (UTC)", "Answer"
+    )
+    for event in events:
+        table.add_row(
+            event.event_id,
+            _time(event.create_time),
+            event.endpoint,
+            event.type,
+            event.check_id or "-",
+            enum_word(event_service_pb2.EventState.Name, event.state, "EVENT_STATE_"),
+            str(event.attempts),
+            _time(event.next_time) if event.HasField("next_time") else "-",
+            Text(event.answer),
+        )
+    return table
+
+
+def _endpoints_table(endpoints: Sequence[event_service_pb2.Endpoint]) -> Table:
+    table = _table("Endpoint", "URL", "State", "Waiting", "Oldest (UTC)", "Dead", "Last answer", "At (UTC)")
+    for endpoint in endpoints:
+        table.add_row(
+            endpoint.name,
+            Text(endpoint.url),
+            enum_word(event_service_pb2.EndpointState.Name, endpoint.state, "ENDPOINT_STATE_"),
+            str(endpoint.waiting),
+            _time(endpoint.oldest_time) if endpoint.HasField("oldest_time") else "-",
+            str(endpoint.dead),
+            Text(endpoint.answer or "-"),
+            _time(endpoint.answer_time) if endpoint.HasField("answer_time") else "-",
+        )
+    return table
+
+
+def _table(*names: str) -> Table:
+    table = Table(box=None, pad_edge=False)
+    for name in names:
+        table.add_column(name, overflow="fold")
+    return table
+
+
+def _print(table: Table) -> None:
+    console = Console()
+    Console(width=None if console.is_terminal else _WIDTH).print(table)
+
+
+def _print_json(messages: Sequence[Message]) -> None:
+    for message in messages:
+        typer.echo(json.dumps(json_format.MessageToDict(message, preserving_proto_field_name=True)))
+
+
+def _time(stamp: Timestamp) -> str:
+    return stamp.ToDatetime(UTC).strftime("%Y-%m-%d %H:%M:%S")
+
+
+app = typer.Typer(cls=SharingGroup, help="List and replay the events of webhooks.", no_args_is_help=True)
+app.command("list")(list_command)
+app.command("replay")(replay_command)
+app.command("endpoints")(endpoints_command)
+
+
+@app.callback()
+def connect(
+    context: typer.Context,
+    *,
+    service: Annotated[str, typer.Option(help="host:port of the service listener.")] = SERVICE,
+    api_key_file: ApiKeyOption = None,
+    ca: CaOption = None,
+    cert: CertOption = None,
+    key: KeyOption = None,
+) -> None:
+    """List and replay the events of webhooks.
+
+    The options of the connection may also stand behind the command.
+    """
+    context.obj = Connection(service=service, api_key_file=api_key_file, ca=ca, cert=cert, key=key)

@@ -1,0 +1,152 @@
+"""Lists and replays the events of webhooks for their tenant."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Final
+from uuid import UUID
+
+from server.audit import AuditAction
+from server.base.errors import Reason, Refusal
+from server.compliance.access import Access
+from server.compliance.listing import PageTokens
+from server.configuration.tables import WebhookEndpoint
+from server.domain.events import EventState
+from server.storage.events import EndpointStanding, EventPlace, EventRepository, StoredEvent
+
+__all__ = ["EventCare", "EventPage", "KnownEndpoint"]
+
+_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
+_MICROSECOND: Final = timedelta(microseconds=1)
+
+
+@dataclass(frozen=True, slots=True)
+class EventPage:
+    """A page of a list.
+
+    Attributes:
+        events: Its events, newest first.
+        next_page_token: Gives the next page; empty after the last one.
+    """
+
+    events: tuple[StoredEvent, ...]
+    next_page_token: str
+
+
+@dataclass(frozen=True, slots=True)
+class KnownEndpoint:
+    """An endpoint of the settings, and how it takes events."""
+
+    name: str
+    settings: WebhookEndpoint
+    standing: EndpointStanding
+
+
+class EventCare:
+    """The calls of those who watch over webhooks. A replay has its entry in the audit log."""
+
+    def __init__(
+        self, *, events: EventRepository, endpoints: Mapping[str, WebhookEndpoint], tokens: PageTokens
+    ) -> None:
+        """Sets the outbox, and the endpoints by name."""
+        self._events = events
+        self._endpoints = endpoints
+        self._tokens = tokens
+
+    async def page(
+        self,
+        access: Access,
+        *,
+        endpoint: str,
+        state: EventState | None,
+        check_id: UUID | None,
+        size: int,
+        page_token: str,
+    ) -> EventPage:
+        """Returns a page.
+
+        Args:
+            endpoint: Name of the endpoint; empty for all.
+            state: The state; ``None`` for all.
+            check_id: The check; ``None`` for all.
+            size: The maximum number of events, 1 or more.
+            page_token: The token of the page; empty for the first.
+
+        Raises:
+            Refusal: The token is not one of this list, or there is no such endpoint (INVALID_FIELD).
+        """
+        if endpoint:
+            self._require(access, endpoint)
+        bound = ["events", endpoint, state or "", str(check_id or ""), str(access.sandbox)]
+        after = None
+        if page_token:
+            after = _place(self._tokens.open(page_token, tenant=access.tenant, conditions=bound))
+        found = await self._events.list(
+            access.tenant,
+            sandbox_only=access.sandbox,
+            endpoint=endpoint,
+            state=state,
+            check_id=check_id,
+            after=after,
+            limit=size + 1,
+        )
+        shown = found[:size]
+        token = ""
+        if len(found) > size:
+            place = _place_bytes(shown[-1].place)
+            token = self._tokens.make(place, tenant=access.tenant, conditions=bound)
+        return EventPage(shown, token)
+
+    async def replay(self, access: Access, *, event_id: UUID | None, endpoint: str) -> int:
+        """Makes one event, or all undelivered ones of an endpoint, due at once; returns their number.
+
+        Args:
+            event_id: The event; ``None`` for those of ``endpoint``.
+
+        Raises:
+            Refusal: EVENT_NOT_FOUND; INVALID_FIELD if there is no such endpoint.
+        """
+        if event_id is None:
+            self._require(access, endpoint)
+        detail = {"endpoint": endpoint} if event_id is None else {"event_id": str(event_id)}
+        replayed = await self._events.replay(
+            access.tenant,
+            sandbox_only=access.sandbox,
+            event_id=event_id,
+            endpoint=endpoint,
+            event=access.event(AuditAction.EVENTS_REPLAYED, detail=detail),
+            now=access.now,
+        )
+        if event_id is not None and not replayed:
+            raise Refusal(
+                Reason.EVENT_NOT_FOUND,
+                "no event with this identifier is kept: delivered ones are for 7 days, dead ones for 30",
+            )
+        return replayed
+
+    async def endpoints(self, access: Access) -> tuple[KnownEndpoint, ...]:
+        """Returns the endpoints of the caller's tenant, by name."""
+        return tuple(
+            [
+                KnownEndpoint(name, settings, await self._events.standing(access.tenant, name))
+                for name, settings in sorted(self._endpoints.items())
+                if settings.tenant == access.tenant
+            ]
+        )
+
+    def _require(self, access: Access, name: str) -> None:
+        known = self._endpoints.get(name)
+        if known is None or known.tenant != access.tenant:
+            raise Refusal(
+                Reason.INVALID_FIELD,
+                "endpoint names none of your endpoints; ListEndpoints lists them",
+                details={"field": "endpoint"},
+            )
+
+
+def _place_bytes(place: EventPlace) -> bytes:
+    return ((place.create_time - _EPOCH) // _MICROSECOND).to_bytes(8, "big") + place.event_id.bytes
+
+
+def _place(data: bytes) -> EventPlace:
+    return EventPlace(_EPOCH + int.from_bytes(data[:8], "big") * _MICROSECOND, UUID(bytes=data[8:]))

@@ -1,0 +1,78 @@
+"""The events of checks that webhooks deliver: their kinds, their bodies, and the times of delivery."""
+
+import json
+from collections.abc import Collection, Mapping
+from datetime import UTC, datetime, timedelta
+from enum import StrEnum
+from typing import Final
+
+from server.domain.terms import FailureReason
+
+__all__ = ["BACK_OFF", "EventKind", "EventState", "ending_kind", "event_body", "pause_after"]
+
+
+class EventKind(StrEnum):
+    """What happened. The values are the names of the types in the bodies of webhooks, and never change."""
+
+    SCAN_STARTED = "check.scan_started"
+    """The first stream of a device began."""
+    CHECK_DECIDED = "check.decided"
+    """A scan, or a fault of the server, decided a check."""
+    CHECK_CLOSED = "check.closed"
+    """A check ended without a deciding scan: it was cancelled, or the device left."""
+    CHECK_EXPIRED = "check.expired"
+    """The deadline of a check passed."""
+    REVIEW_DECIDED = "review.decided"
+    """People decided the review of a check."""
+    EVIDENCE_ERASED = "evidence.erased"
+    """The evidence of a check, or its images alone, was erased."""
+    SUBJECT_ERASED = "subject.erased"
+    """A person was erased."""
+
+
+class EventState(StrEnum):
+    """Whether an event was delivered; the names are those of ``facegate.v1.EventState``."""
+
+    WAITING = "WAITING"
+    """It is delivered at its next time, and after the earlier events of its check."""
+    DELIVERED = "DELIVERED"
+    """The endpoint took it."""
+    DEAD = "DEAD"
+    """It is not tried again, unless somebody replays it."""
+
+
+BACK_OFF: Final = (
+    timedelta(seconds=5),
+    timedelta(minutes=5),
+    timedelta(minutes=30),
+    *(timedelta(hours=hours) for hours in (2, 5, 10, 14, 20, 24)),
+)
+"""The pauses between the attempts to deliver an event, three days in all; after the last, it is dead.
+
+They are those that the specification of Standard Webhooks suggests.
+"""
+
+
+def pause_after(attempts: int) -> timedelta | None:
+    """Returns the pause after that many failed attempts; ``None`` if no further one follows."""
+    return BACK_OFF[attempts - 1] if attempts <= len(BACK_OFF) else None
+
+
+_CLOSED: Final = frozenset({FailureReason.CANCELLED, FailureReason.ABANDONED})
+
+
+def ending_kind(reasons: Collection[FailureReason]) -> EventKind:
+    """Returns the kind of the one event that tells of the end of a check with these reasons."""
+    if FailureReason.EXPIRED in reasons:
+        return EventKind.CHECK_EXPIRED
+    return EventKind.CHECK_CLOSED if _CLOSED.intersection(reasons) else EventKind.CHECK_DECIDED
+
+
+def event_body(kind: EventKind, time: datetime, data: Mapping[str, object]) -> str:
+    """Returns the body of a webhook: JSON, the same for every attempt."""
+    content = {
+        "type": kind.value,
+        "timestamp": time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
+        "data": data,
+    }
+    return json.dumps(content, separators=(",", ":"))

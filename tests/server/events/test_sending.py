@@ -1,0 +1,342 @@
+"""Attempts to deliver an event to a real receiver on loopback, and addresses that are refused."""
+
+import asyncio
+import base64
+import os
+import socket
+import ssl
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from datetime import UTC, datetime, timedelta
+from ipaddress import ip_address
+from pathlib import Path
+from typing import Any
+from uuid import UUID, uuid4
+
+import pytest
+import trustme
+from aiohttp import web
+from pydantic import ValidationError
+from standardwebhooks import Webhook, WebhookVerificationError
+
+from server.base.errors import ConfigurationError
+from server.base.table import is_public
+from server.configuration.tables import WebhookEndpoint
+from server.domain.events import BACK_OFF, EventKind, EventState, pause_after
+from server.events import sending
+from server.events.sending import Endpoint, new_webhook_secret, read_webhook_secret
+from server.storage.events import StoredEvent
+from tests.server.events.receiver import Receiver, receiving, secret_file, settings_of
+
+_EVENT = StoredEvent(
+    event_id=UUID(int=7, version=4),
+    tenant="default",
+    endpoint="hook",
+    kind=EventKind.CHECK_DECIDED,
+    check_id=uuid4(),
+    sequence=1,
+    sandbox=False,
+    body='{"type":"check.decided","data":{"name":"\\u00e4"}}',
+    create_time=datetime.now(UTC),
+    state=EventState.WAITING,
+    attempts=1,
+    next_time=datetime.now(UTC),
+    answer="",
+    answer_time=None,
+    end_time=None,
+)
+
+
+@asynccontextmanager
+async def _endpoint(settings: dict[str, object]) -> AsyncIterator[Endpoint]:
+    endpoint = Endpoint("hook", WebhookEndpoint.model_validate(settings))
+    try:
+        yield endpoint
+    finally:
+        await endpoint.close()
+
+
+async def _sent(receiver: Receiver, folder: Path, **changes: object) -> sending.Answer:
+    async with _endpoint(settings_of(receiver, folder, **changes)) as endpoint:
+        return await endpoint.send(_EVENT, datetime.now(UTC))
+
+
+async def test_an_event_arrives_signed_as_standard_webhooks_describes(tmp_path: Path) -> None:
+    async with receiving() as receiver:
+        answer = await _sent(receiver, tmp_path)
+    assert (answer.delivered, answer.words) == (True, "HTTP 204")
+    (event,) = receiver.events
+    assert event.body.decode() == _EVENT.body
+    assert event.webhook_id == "evt_00000000000040008000000000000007"
+    assert event.headers["content-type"] == "application/json"
+    assert event.headers["user-agent"].startswith("Facegate/")
+
+
+async def test_while_the_secret_changes_both_sign(tmp_path: Path) -> None:
+    old, new = new_webhook_secret(), new_webhook_secret()
+    files = [str(secret_file(tmp_path, secret, f"{n}.whsec")) for n, secret in enumerate((old, new))]
+    async with receiving() as receiver:
+        receiver.secret = new
+        assert (await _sent(receiver, tmp_path, secret_files=files)).delivered
+    (event,) = receiver.events
+    for secret in (old, new):
+        Webhook(secret).verify(event.body, event.headers, json_parse=False)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(new_webhook_secret()).verify(event.body, event.headers)
+    with pytest.raises(WebhookVerificationError):
+        Webhook(new).verify(event.body + b" ", event.headers)
+    late = event.headers | {"webhook-timestamp": str(int(event.headers["webhook-timestamp"]) - 301)}
+    with pytest.raises(WebhookVerificationError):
+        Webhook(new).verify(event.body, late)
+
+
+async def test_a_changed_secret_is_read_again_and_an_unusable_one_leaves_the_old_in_force(
+    tmp_path: Path,
+) -> None:
+    async with receiving() as receiver:
+        settings = settings_of(receiver, tmp_path)
+        async with _endpoint(settings) as endpoint:
+            file = secret_file(tmp_path, "nonsense")
+            endpoint.refresh()
+            assert (await endpoint.send(_EVENT, datetime.now(UTC))).delivered
+            receiver.secret = new_webhook_secret()
+            secret_file(tmp_path, receiver.secret)
+            os.utime(file, ns=(1, 1))
+            endpoint.refresh()
+            assert (await endpoint.send(_EVENT, datetime.now(UTC))).delivered
+
+
+async def test_https_verifies_the_certificate(tmp_path: Path) -> None:
+    authority = trustme.CA()
+    ca = tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(ca))
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(tls)
+    async with receiving(tls=tls) as receiver:
+        refused = await _sent(receiver, tmp_path)
+        assert (refused.delivered, "certificate is not accepted" in refused.words) == (False, True)
+        assert receiver.requests == 0
+        assert (await _sent(receiver, tmp_path, ca=str(ca))).delivered
+        other = await _sent(receiver, tmp_path, ca=str(ca), url=f"https://127.0.0.1:{receiver.port}/hook")
+        assert "certificate is not accepted" in other.words
+
+
+@pytest.mark.parametrize(
+    ("status", "words"),
+    [
+        (301, "redirects are not followed"),
+        (307, "redirects are not followed"),
+        (404, "HTTP 404"),
+        (410, "wants no further events"),
+        (429, "HTTP 429"),
+        (503, "HTTP 503"),
+    ],
+)
+async def test_other_answers_than_2xx_are_failures(tmp_path: Path, status: int, words: str) -> None:
+    async with receiving() as receiver, receiving() as elsewhere:
+
+        async def answer(_: web.Request) -> web.Response:
+            return web.Response(status=status, headers={"location": elsewhere.url}, text="<b>words</b>")
+
+        receiver.answer = answer
+        answered = await _sent(receiver, tmp_path)
+    assert (answered.delivered, answered.gone) == (False, status == 410)
+    assert words in answered.words
+    assert "<b>" not in answered.words
+    assert elsewhere.requests == 0
+
+
+async def test_an_answer_without_end_is_cut_off(tmp_path: Path) -> None:
+    sent = 0
+
+    async def answer(request: web.Request) -> web.StreamResponse:
+        nonlocal sent
+        response = web.StreamResponse(status=200)
+        await response.prepare(request)
+        for _ in range(400):
+            await response.write(bytes(64 * 1024))
+            sent += 64
+        return response
+
+    async with receiving() as receiver:
+        receiver.answer = answer
+        assert (await _sent(receiver, tmp_path)).delivered
+        await asyncio.sleep(0.1)
+    assert sent < 400 * 64
+
+
+async def test_a_slow_receiver_is_given_up(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def answer(request: web.Request) -> web.StreamResponse:
+        response = web.StreamResponse(status=200)
+        await response.prepare(request)
+        for _ in range(100):
+            await response.write(b".")
+            await asyncio.sleep(0.05)
+        return response
+
+    monkeypatch.setattr(sending, "_SECONDS", 0.3)
+    async with receiving() as receiver:
+        receiver.answer = answer
+        answered = await _sent(receiver, tmp_path)
+    assert (answered.delivered, answered.words) == (False, "no answer within 0.3 seconds")
+
+
+@pytest.mark.parametrize(
+    "answer", [b"", b"SSH-2.0-OpenSSH_9\r\n", b"HTTP/1.1 200 OK\r\nx: " + b"a" * 100_000]
+)
+async def test_what_is_not_http_is_a_failure_in_words(tmp_path: Path, answer: bytes) -> None:
+    async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readline()
+        writer.write(answer)
+        writer.close()
+
+    server = await asyncio.start_server(serve, "127.0.0.1", 0)
+    async with server:
+        receiver = Receiver(port=server.sockets[0].getsockname()[1])
+        answered = await _sent(receiver, tmp_path)
+    assert not answered.delivered
+    assert len(answered.words) < 120
+
+
+async def test_a_refused_connection_and_an_unknown_name_are_named(tmp_path: Path) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        receiver = Receiver(port=taken.getsockname()[1])
+    assert (await _sent(receiver, tmp_path)).words == "the connection failed: Connection refused"
+    answered = await _sent(receiver, tmp_path, url="https://nobody.invalid/hook")
+    assert answered.words == "the name of its host cannot be resolved"
+
+
+async def test_a_name_that_leads_to_this_machine_is_refused(tmp_path: Path) -> None:
+    """The real name of this machine: only its resolution tells that its address is private."""
+    name = socket.gethostname()
+    try:
+        address = socket.gethostbyname(name)
+    except OSError:
+        pytest.skip("this machine does not know its own name")
+    authority = trustme.CA()
+    tls = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+    authority.issue_cert("localhost").configure_cert(tls)
+    async with receiving(tls=tls, host=address) as receiver:
+        url = f"https://{name}:{receiver.port}/hook"
+        answered = await _sent(receiver, tmp_path, url=url, allow_private=False)
+        allowed = await _sent(receiver, tmp_path, url=url)
+    assert answered.words == f"its address {address} is not public, and allow_private is not set"
+    # This one reached the receiver.
+    assert "certificate is not accepted" in allowed.words
+
+
+async def test_every_address_of_a_name_is_tested_at_the_one_resolution(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A name that leads elsewhere at its second resolution gains nothing: there is none."""
+    asked: list[str] = []
+
+    def resolve(host: str | bytes | None, *_: Any, **__: Any) -> list[Any]:
+        asked.append(str(host))
+        places = [("10.0.0.1", 443), ("169.254.169.254", 443), ("127.0.0.1", 443)]
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", place) for place in places]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    receiver = Receiver(port=443)
+    answered = await _sent(receiver, tmp_path, url="https://rebinds.bank.example/hook", allow_private=False)
+    assert "is not public" in answered.words
+    assert asked == ["rebinds.bank.example"]
+
+
+async def test_plain_http_never_leaves_this_machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def resolve(*_: Any, **__: Any) -> list[Any]:
+        return [(socket.AF_INET, socket.SOCK_STREAM, 6, "", ("10.0.0.1", 80))]
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    answered = await _sent(Receiver(port=80), tmp_path)
+    assert "is not on this machine" in answered.words
+
+
+@pytest.mark.parametrize(
+    "address",
+    [
+        "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.1",
+        "224.0.0.1", "240.0.0.1", "255.255.255.255", "192.0.0.8", "198.18.0.1", "192.88.99.1",
+        "::", "::1", "fe80::1", "fc00::1", "fd12::1", "ff02::1", "fec0::1", "::ffff:127.0.0.1", "::127.0.0.1",
+        "64:ff9b::7f00:1", "64:ff9b::8.8.8.8", "64:ff9b:1::1", "2002:7f00:1::", "2001::1", "2001:db8::1",
+        "100::1",
+    ],
+)  # fmt: skip
+def test_addresses_that_are_not_public(address: str) -> None:
+    assert not is_public(ip_address(address))
+
+
+@pytest.mark.parametrize("address", ["8.8.8.8", "93.184.215.14", "2606:4700::1111", "2001:4860:4860::8888"])
+def test_addresses_that_are_public(address: str) -> None:
+    assert is_public(ip_address(address))
+
+
+_FILES: dict[str, object] = {"tenant": "default", "secret_files": ["a.whsec"]}
+
+
+@pytest.mark.parametrize(
+    ("changes", "words"),
+    [
+        ({"url": "http://bank.example/hook"}, "write https://"),
+        ({"url": "http://bank.example/hook", "allow_private": True}, "write https://"),
+        ({"url": "http://127.0.0.1/hook"}, "write https://"),
+        ({"url": "https://localhost/hook"}, "is no public address"),
+        ({"url": "https://10.1.2.3/hook"}, "is no public address"),
+        # Every spelling of 127.0.0.1.
+        ({"url": "https://2130706433/hook"}, "is no public address"),
+        ({"url": "https://0x7f.1/hook"}, "is no public address"),
+        ({"url": "https://[::ffff:7f00:1]/hook"}, "is no public address"),
+        ({"url": "https://[fe80::1]/hook"}, "is no public address"),
+        ({"url": "https://me:word@bank.example/hook"}, "leave out the user"),
+        ({"url": "https://bank.example/hook#part"}, "leave out the part"),
+        ({"url": "ftp://bank.example/hook"}, "http"),
+        ({"secret_files": []}, "at least 1"),
+        ({"secret_files": ["a", "b", "c"]}, "at most 2"),
+        ({"secret_files": ["a", "a"]}, "listed twice"),
+        ({"events": []}, "at least 1"),
+        ({"events": ["check.done"]}, "check.decided"),
+        ({"sandbox": "maybe"}, "never"),
+        ({"tenant": "a b"}, "pattern"),
+    ],
+)
+def test_settings_that_make_no_sense_are_refused_in_words(changes: dict[str, object], words: str) -> None:
+    values = _FILES | {"url": "https://bank.example/hook"} | changes
+    with pytest.raises(ValidationError) as refused:
+        WebhookEndpoint.model_validate(values)
+    assert words in str(refused.value)
+
+
+_BAD_SECRETS = [
+    ("", 0o600),
+    ("whsec_", 0o600),
+    ("whsec_c2hvcnQ=", 0o600),
+    (base64.b64encode(bytes(32)).decode(), 0o600),
+    ("whsec_" + base64.b64encode(bytes(65)).decode(), 0o600),
+    ("whsec_%%%", 0o600),
+    (new_webhook_secret(), 0o644),
+]
+
+
+@pytest.mark.parametrize(("secret", "mode"), _BAD_SECRETS)
+def test_a_file_that_is_no_secret_is_refused_without_showing_it(
+    tmp_path: Path, secret: str, mode: int
+) -> None:
+    file = secret_file(tmp_path, secret)
+    file.chmod(mode)
+    with pytest.raises(ConfigurationError) as refused:
+        read_webhook_secret(file)
+    assert str(file) in str(refused.value)
+    assert not secret.removeprefix("whsec_") or secret.removeprefix("whsec_") not in str(refused.value)
+
+
+def test_a_missing_file_names_the_setting(tmp_path: Path) -> None:
+    values = _FILES | {"url": "https://bank.example/hook", "secret_files": [str(tmp_path / "none")]}
+    with pytest.raises(
+        ConfigurationError, match=r"webhooks\.endpoints\.hook\.secret_files: .*none: cannot be"
+    ):
+        Endpoint("hook", WebhookEndpoint.model_validate(values))
+
+
+def test_pauses_take_three_days() -> None:
+    assert timedelta(days=3) < sum(BACK_OFF, timedelta()) < timedelta(days=3, hours=12)
+    assert [pause_after(n) for n in (1, 9, 10)] == [BACK_OFF[0], BACK_OFF[-1], None]

@@ -1,0 +1,32 @@
+"""A server with a scan page of its own, for tests."""
+
+from pathlib import Path
+from urllib.parse import parse_qs, urlsplit
+
+from server.configuration.settings import Settings
+from tests.server.live import settings_for
+from tests.server.policy_files import write_policy
+
+__all__ = ["RETURN", "hosted_settings", "secret_of"]
+
+RETURN = "https://bank.example/onboarding"
+"""Below this address the page may return."""
+
+
+def hosted_settings(folder: Path, port: int, **hosted: object) -> Settings:
+    """Settings of a server with its own page on a port of localhost."""
+    page = {"origin": f"http://localhost:{port}", "return_urls": (RETURN,), "name": "Example Bank"} | hosted
+    listeners = {
+        "device": {"port": 0},
+        "service": {"port": 0, "local_sandbox": True},
+        "admin": {"port": 0},
+        "web": {"port": port, "hosted": page},
+    }
+    settings = settings_for(folder, listeners=listeners)
+    write_policy(folder / "policies", "patient", scan_seconds=900)
+    return settings
+
+
+def secret_of(url: str) -> str:
+    """The secret in the fragment of a link."""
+    return parse_qs(urlsplit(url).fragment)["link"][0]

@@ -1,0 +1,154 @@
+"""The server's own scan page in Chromium: a link, a scan, a phone, and those who have no right to either."""
+
+import sys
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from facegate.v1 import result_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
+
+from tests.packs import shared_pack
+from tests.ports import held_port
+from tests.server.hosted_page import RETURN, hosted_settings
+from tests.server.live import PATIENT, LiveServer, serving
+from tests.web.conftest import Recording, run_script
+
+pytestmark = pytest.mark.slow
+
+_PERSON = "live/KwaiVGI__assets__examples__driving__d13.mp4"
+_OTHER = "live/Fellway__media__me.mp4"
+_EXPECTED = ("the server responded with a status of", "net::ERR_FAILED", ": closed\n")
+"""Chromium reports each refused request in its log, and the element what the page threw."""
+_LOGO = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 4"><path d="M0 0h8v4H0z"/></svg>'
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def live(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+    """A server with its own page, and the pack ``open``."""
+    logo = tmp_path_factory.mktemp("logo") / "logo.svg"
+    logo.write_text(_LOGO, encoding="utf-8")
+    with held_port() as port:
+        settings = hosted_settings(
+            tmp_path_factory.mktemp("hosted"),
+            port,
+            logo_file=logo,
+            color="#1d5c3a",
+            texts={"fr": {"title": "Bienvenue", "consent": "Un.\n\nDeux."}},
+            links={
+                "privacy": "https://bank.example/privacy",
+                "imprint": "https://bank.example/imprint",
+                "help": "https://bank.example/help",
+            },
+        )
+        pack = shared_pack(f"open:{assets / 'models'}")
+        async with serving(settings, pack=pack, tuning=PATIENT) as live:
+            yield live
+
+
+@pytest.fixture
+def person(recording: Callable[..., Recording]) -> Recording:
+    return recording(_PERSON)
+
+
+async def upload(
+    live: LiveServer, person: Recording, **hosted: Any
+) -> service_pb2.UploadTrustedImageResponse:
+    return await live.service.UploadTrustedImage(
+        service_pb2.UploadTrustedImageRequest(
+            image=person.portrait,
+            policy="standard",
+            hosted=service_pb2.HostedScan(**({"return_url": f"{RETURN}/done", "locale": "en"} | hosted)),
+        )
+    )
+
+
+async def walk(
+    check: service_pb2.UploadTrustedImageResponse, person: Recording, folder: Path, **job: Any
+) -> dict[str, Any]:
+    """Walks through the page; returns what the script prints."""
+    answer = await run_script(
+        "hosted",
+        {
+            "address": check.scan_url,
+            "video": str(person.camera),
+            "python": sys.executable,
+            "folder": str(folder),
+            "name": "hosted",
+        }
+        | job,
+    )
+    assert answer.get("error") is None, answer
+    assert answer["violations"] == []
+    assert [text for text in answer["problems"] if not any(known in text for known in _EXPECTED)] == []
+    # Nothing but the way back has a query, and no secret of a fragment is sent.
+    back = f"{RETURN}/done?check_id={check.check_id}"
+    assert [url for url in answer["sent"] if url != back and "?" in url] == []
+    return answer
+
+
+async def test_a_person_scans_and_returns(live: LiveServer, person: Recording, tmp_path: Path) -> None:
+    check = await upload(live, person)
+    answer = await walk(check, person, tmp_path, walk="here")
+    # The secret left the address at once.
+    assert answer["address"].endswith("/scan#lang=en")
+    assert answer["opened"].endswith(f"/scan#check={check.check_id}&lang=en")
+    assert answer["ended"] == "Done. It is you."
+    assert answer["returned"] == f"{RETURN}/done?check_id={check.check_id}"
+    result = (await live.finish(check.check_id)).result
+    assert result.status == result_pb2.CHECK_STATUS_SUCCESS
+    passed = {
+        found.name for found in result.device.checks if found.outcome == result_pb2.DeviceCheck.OUTCOME_PASS
+    }
+    assert {"web_crypto.signature", "web_crypto.origin", "web_crypto.page"} <= passed
+
+
+async def test_another_person_fails_and_returns_when_ready(
+    live: LiveServer, recording: Callable[..., Recording], person: Recording, tmp_path: Path
+) -> None:
+    check = await upload(live, recording(_OTHER))
+    answer = await walk(check, person, tmp_path, walk="failed")
+    assert answer["ended"] == "That did not work."
+    assert answer["stayed"] == "/scan"
+    # The address says nothing about the result.
+    assert answer["returned"] == f"{RETURN}/done?check_id={check.check_id}"
+    result = (await live.finish(check.check_id)).result
+    assert result.status == result_pb2.CHECK_STATUS_FAILURE
+
+
+async def test_a_phone_scans_and_the_desktop_returns(
+    live: LiveServer, person: Recording, tmp_path: Path
+) -> None:
+    check = await upload(live, person)
+    answer = await walk(check, person, tmp_path, walk="phone")
+    assert answer["code"].endswith("/scan#code=&lang=en")
+    assert answer["ended"] == "Done. It is you."
+    assert answer["scanning"] is True
+    assert answer["returned"] == f"{RETURN}/done?check_id={check.check_id}"
+    result = (await live.finish(check.check_id)).result
+    assert result.status == result_pb2.CHECK_STATUS_SUCCESS
+
+
+async def test_a_stolen_link_shows_why_it_is_refused(
+    live: LiveServer, person: Recording, tmp_path: Path
+) -> None:
+    answer = await walk(await upload(live, person), person, tmp_path, walk="refused")
+    assert answer["refused"] is True
+
+
+async def test_a_link_of_a_check_that_is_over_says_so(
+    live: LiveServer, person: Recording, tmp_path: Path
+) -> None:
+    check = await upload(live, person)
+    await live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=check.check_id))
+    await walk(check, person, tmp_path, walk="over", name="closed", says="This check is closed.")
+
+
+async def test_every_language_fits_a_phone(live: LiveServer, person: Recording, tmp_path: Path) -> None:
+    check = await upload(live, person, locale="")
+    answer = await walk(check, person, tmp_path, walk="languages")
+    assert len(set(answer["headings"])) == 7
+    assert answer["headings"][2] == "Bienvenue"
+    assert answer["direction"] == "rtl"

@@ -1,0 +1,239 @@
+/**
+ * Walks through the server's own scan page as people do, and prints what it saw as JSON. The job is that of drive.mjs,
+ * with `address`: the link; `walk`: the name of a walk below; `python`: an interpreter with OpenCV, which reads the QR
+ * code from the screen; `folder`: for its picture; `pictures`: a folder for screenshots; `heading`: of the first screen, if not
+ * the English one.
+ */
+import { execFileSync } from "node:child_process";
+import { scan } from "./acts.mjs";
+import { lookedAt } from "./axe.mjs";
+import { jobFromInput, launched } from "./drive.mjs";
+
+const DESKTOP = { width: 1280, height: 850 };
+const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
+const NARROW = { width: 320, height: 640 };
+const READ = "import cv2, sys; print(cv2.QRCodeDetector().detectAndDecode(cv2.imread(sys.argv[1]))[0])";
+const job = await jobFromInput();
+const { page, context, problems, close } = await launched({ viewport: DESKTOP, ...job }, "about:blank");
+const violations = [];
+/** The bank answers when the walk has seen the end of the page, which returns by itself. */
+let leave;
+const left = new Promise((resolve) => (leave = resolve));
+const asked = [];
+const answer = {};
+
+/** Prepares a context: the pages of the bank, and whether its devices have a camera. */
+async function prepared(context, { camera = true } = {}) {
+  await context.route("https://bank.example/**", async (route) => {
+    await left;
+    await route.fulfill({ contentType: "text/html", body: "<h1>The bank</h1>" });
+  });
+  if (!camera) await context.addInitScript(() => (navigator.mediaDevices.enumerateDevices = async () => []));
+  context.setDefaultTimeout(30_000);
+  context.on("request", (request) => asked.push(request.url()));
+}
+
+/** Opens another browser: a context with cookies of its own. */
+async function another(address, options = PHONE) {
+  const other = await context.browser().newContext(options);
+  await prepared(other);
+  const opened = await other.newPage();
+  opened.on("pageerror", (error) => problems.push(String(error)));
+  await opened.goto(address);
+  return opened;
+}
+
+/** Looks at a screen in the widths and colours in which people may see it. */
+async function look(page, name) {
+  const usual = page.viewportSize();
+  for (const [size, viewport] of [["usual", usual], ["narrow", NARROW]]) {
+    for (const colorScheme of ["light", "dark"]) {
+      await page.setViewportSize(viewport);
+      await page.emulateMedia({ colorScheme });
+      const seen = lookedAt(page, job);
+      await seen.look(`${name}-${size}-${colorScheme}`, { fullPage: true });
+      violations.push(...seen.violations);
+      const over = await page.evaluate(() => document.documentElement.scrollWidth - innerWidth);
+      if (over > 0) violations.push(`${name}-${size}: ${over} pixels too wide`);
+    }
+  }
+  await page.setViewportSize(usual);
+  await page.emulateMedia({ colorScheme: "light" });
+}
+
+const press = (page, name) => page.getByRole("button", { name, exact: true }).click();
+const heading = (page, name) => page.getByRole("heading", { level: 1, name }).waitFor();
+const shown = (page, text) => page.getByText(text).waitFor();
+
+/** Reads the QR code from the screen, as a phone's camera does. */
+async function readCode(page) {
+  const path = `${job.folder}/code.png`;
+  await page.locator("img.code").screenshot({ path });
+  return execFileSync(job.python, ["-c", READ, path]).toString().trim();
+}
+
+const walks = {
+  /** The scan on the device that opened the link, and the way back. */
+  async here() {
+    await page.goto(job.address);
+    await heading(page, "Confirm that it is you");
+    answer.address = page.url();
+    await look(page, "consent");
+    await press(page, "Agree and continue");
+    await page.getByRole("button", { name: "Use a phone instead" }).waitFor();
+    answer.opened = page.url();
+    await look(page, "ready");
+    await press(page, "Use a phone instead");
+    await shown(page, "Waiting for your phone");
+    await look(page, "code-or-here");
+    await press(page, "Scan on this device");
+    await page.getByRole("button", { name: "Start the scan" }).waitFor();
+    await page.reload();
+    // The code is not shown again.
+    await press(page, "Scan on this device");
+    await page.getByRole("button", { name: "Start the scan" }).waitFor();
+    answer.ended = await scan(page);
+    await shown(page, "You will be taken back to Example Bank in a moment.");
+    await look(page, "end");
+    leave();
+    await page.waitForURL("https://bank.example/**");
+    answer.returned = page.url();
+  },
+
+  /** A scan that fails: the page stays until the person returns. */
+  async failed() {
+    await page.goto(job.address);
+    await press(page, "Agree and continue");
+    answer.ended = await scan(page);
+    await look(page, "failed");
+    await page.waitForTimeout(6000);
+    answer.stayed = new URL(page.url()).pathname;
+    leave();
+    await page.getByRole("link", { name: "Back to Example Bank" }).click();
+    await page.waitForURL("https://bank.example/**");
+    answer.returned = page.url();
+  },
+
+  /** A desktop without a camera, a phone, and a thief who photographed the code. */
+  async phone() {
+    await prepared(context, { camera: false });
+    await page.goto(job.address);
+    await press(page, "Agree and continue");
+    await heading(page, "Scan this code with your phone");
+    await shown(page, "Waiting for your phone");
+    await look(page, "code");
+    const first = await readCode(page);
+    answer.code = first.replace(/code=[^&]+/, "code=");
+    const phone = await another(first);
+    await heading(phone, "Scan with this phone");
+    await look(phone, "phone-consent");
+    await press(phone, "Agree and continue");
+    await heading(phone, "Enter this number on your other device");
+    await look(phone, "phone-number");
+    await heading(page, "Which number does your phone show?");
+
+    const thief = await another(first);
+    await press(thief, "Agree and continue");
+    await shown(thief, "Another device has already opened this code.");
+    await look(thief, "thief");
+    await shown(page, "A second device tried to open this code.");
+    await look(page, "ask");
+
+    // A mistyped number sends the phone away.
+    const number = Number(await phone.locator(".number").innerText());
+    await page.getByLabel("Number on the phone").fill(String(10 + ((number - 9) % 90)));
+    await press(page, "Confirm");
+    await shown(page, "The phone showed another number");
+    await look(page, "wrong-number");
+    await shown(phone, "This code is no longer valid.");
+    await look(phone, "phone-sent-away");
+
+    await press(page, "Show a new code");
+    await shown(page, "Waiting for your phone");
+    await phone.goto(await readCode(page));
+    await press(phone, "Agree and continue");
+    await heading(page, "Which number does your phone show?");
+    await page.getByLabel("Number on the phone").fill(await phone.locator(".number").innerText());
+    await page.keyboard.press("Enter");
+    await shown(page, "Your phone is connected.");
+    await look(page, "connected");
+    await phone.getByRole("button", { name: "Start the scan" }).waitFor();
+    await look(phone, "phone-ready");
+    const scanning = shown(page, "Your phone is scanning").then(() => true, () => false);
+    answer.ended = await scan(phone);
+    answer.scanning = await scanning;
+    await shown(phone, "Continue on your other device. You can close this page.");
+    await look(phone, "phone-end");
+    await heading(page, "The scan is complete");
+    await look(page, "done");
+    leave();
+    await page.waitForURL("https://bank.example/**");
+    answer.returned = page.url();
+    answer.phoneUrl = phone.url().replace(/#.*/, "");
+  },
+
+  /** A stolen link, and links that lead nowhere. */
+  async refused() {
+    await page.goto(job.address);
+    await press(page, "Agree and continue");
+    await page.getByRole("button", { name: "Start the scan" }).waitFor();
+    const thief = await another(job.address, { viewport: DESKTOP });
+    await press(thief, "Agree and continue");
+    await shown(thief, "This link was opened before in another browser.");
+    await look(thief, "used");
+    const check = new URL(page.url()).hash;
+    await thief.goto(`${job.address.split("#")[0]}${check}`);
+    await shown(thief, "This link is not valid.");
+    await look(thief, "unknown");
+    await thief.goto(job.address.split("#")[0]);
+    await shown(thief, "This link is not valid.");
+    // A check that was cancelled meanwhile.
+    await context.route("**/scan/api/ticket", (route) => route.fulfill({ status: 410, json: { problem: "closed" } }));
+    await press(page, "Start the scan");
+    await press(page, "Continue without colours");
+    await shown(page, "This check is closed.");
+    await page.getByRole("link", { name: "Back to Example Bank" }).waitFor();
+    await look(page, "cancelled");
+    // A server that is away.
+    await context.route("**/scan/api/**", (route) => route.abort());
+    await page.reload();
+    await shown(page, "The server cannot be reached.");
+    await look(page, "offline");
+    await context.unroute("**/scan/api/**");
+    await press(page, "Try again");
+    await page.getByRole("button", { name: "Start the scan" }).waitFor();
+    answer.refused = true;
+  },
+
+  /** What a link that is over shows: `job.says`. */
+  async over() {
+    await page.goto(job.address);
+    await press(page, "Agree and continue");
+    await shown(page, job.says);
+    await look(page, job.name);
+  },
+
+  /** Every language, on a phone. */
+  async languages() {
+    answer.headings = [];
+    const phone = await another(job.address);
+    for (const name of ["en", "de", "fr", "es", "pt", "hi", "ar"]) {
+      await phone.locator("select").selectOption(name);
+      answer.headings.push(await phone.locator("h1").innerText());
+      await look(phone, `language-${name}`);
+    }
+    answer.direction = await phone.evaluate(() => document.documentElement.dir);
+  },
+};
+
+await prepared(context);
+try {
+  await walks[job.walk]();
+} catch (error) {
+  answer.error = String(error);
+  await page.screenshot({ path: `${job.folder}/error.png` }).catch(() => undefined);
+}
+await close();
+// The secrets of links and codes stay in fragments, which browsers do not send.
+const sent = asked.filter((url) => url.startsWith("http") && (/[?]/.test(url) || url.includes("code=") || url.includes("link=")));
+console.log(JSON.stringify({ ...answer, problems, violations, sent: sent.map((url) => url.replace(/#.*/, "#")) }));

@@ -1,0 +1,144 @@
+/** The client before a server that loses, refuses and puts off calls. */
+import assert from "node:assert/strict";
+import { afterEach, beforeEach, test } from "node:test";
+import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
+import { anyPack, durationFromMs } from "@bufbuild/protobuf/wkt";
+import { Metadata, Server, ServerCredentials, status } from "@grpc/grpc-js";
+import { CallRefusedError, ConnectionFailedError, Facegate, VerificationService } from "../dist/index.js";
+import { ErrorInfoSchema, RetryInfoSchema, StatusSchema } from "../dist/generated/google/rpc/error_details_pb.js";
+
+const results = { keys: { keys: [] }, issuer: "facegate", tenant: "default" };
+const WAITING = { progress: { checkId: "4711", state: 1 } };
+const DECIDED = { progress: { checkId: "4711", state: 4 } };
+let server, port, facegate, calls, answers;
+
+function refusal(code, reason, { metadata = {}, retryMs } = {}) {
+  const details = [anyPack(ErrorInfoSchema, create(ErrorInfoSchema, { reason, domain: "facegate.org", metadata }))];
+  if (retryMs !== undefined) {
+    details.push(anyPack(RetryInfoSchema, create(RetryInfoSchema, { retryDelay: durationFromMs(retryMs) })));
+  }
+  const trailers = new Metadata();
+  const sent = create(StatusSchema, { code, message: "as it is", details });
+  trailers.set("grpc-status-details-bin", Buffer.from(toBinary(StatusSchema, sent)));
+  return { code, details: "as it is", metadata: trailers };
+}
+
+/** Every call: the next answer, a message, an error, a list of messages with an error perhaps, or none at all. */
+function handlers() {
+  return Object.fromEntries(
+    VerificationService.methods.map((method) => [
+      method.name,
+      (call, answered) => {
+        calls.push({ name: method.name, request: call.request, metadata: call.metadata.getMap(), deadline: call.getDeadline() });
+        const answer = answers.shift();
+        if (answer === undefined) return;
+        if (!Array.isArray(answer)) answered(...("code" in answer ? [answer] : [null, create(method.output, answer)]));
+        else {
+          for (const one of answer) "code" in one ? call.emit("error", one) : call.write(create(method.output, one));
+          if (!answer.some((one) => "code" in one)) call.end();
+        }
+      },
+    ]),
+  );
+}
+
+beforeEach(async () => {
+  [calls, answers] = [[], []];
+  server = new Server();
+  const wire = VerificationService.methods.map((method) => [
+    method.name,
+    {
+      path: `/${VerificationService.typeName}/${method.name}`,
+      requestStream: false,
+      responseStream: method.methodKind === "server_streaming",
+      requestDeserialize: (bytes) => fromBinary(method.input, bytes),
+      requestSerialize: (message) => Buffer.from(toBinary(method.input, message)),
+      responseDeserialize: (bytes) => fromBinary(method.output, bytes),
+      responseSerialize: (message) => Buffer.from(toBinary(method.output, message)),
+    },
+  ]);
+  server.addService(Object.fromEntries(wire), handlers());
+  port = await new Promise((resolve, reject) => {
+    const bound = (error, number) => (error ? reject(error) : resolve(number));
+    server.bindAsync("127.0.0.1:0", ServerCredentials.createInsecure(), bound);
+  });
+  facegate = new Facegate({ address: `http://127.0.0.1:${port}`, apiKey: "fg-key\n", results });
+});
+
+afterEach(() => {
+  facegate.close();
+  server.forceShutdown();
+});
+
+test("a call has the key and the recommended deadline", async () => {
+  answers = [{ checkId: "4711" }, WAITING];
+  await facegate.uploadTrustedImage({ image: Buffer.from("x") });
+  await facegate.getCheck("4711");
+  assert.deepEqual(calls.map(({ metadata }) => metadata.authorization), ["Bearer fg-key", "Bearer fg-key"]);
+  const [upload, get] = calls.map(({ deadline }) => Math.round((deadline - Date.now()) / 1000));
+  assert.deepEqual([upload, get], [10, 5]);
+  assert.deepEqual(calls[0].request.trustedImage, { case: "image", value: Buffer.from("x") });
+  assert.match(calls[0].request.requestId, /^[0-9a-f-]{36}$/);
+});
+
+test("a lost answer is asked for again, with the same request", async () => {
+  answers = [{ code: status.UNAVAILABLE }, refusal(status.UNAVAILABLE, "NOT_SERVING", { retryMs: 1 }), { checkId: "4711" }];
+  assert.equal((await facegate.uploadTrustedImage({ imageReference: "4711.jpg", policy: "low" })).checkId, "4711");
+  assert.deepEqual(calls[1].request, calls[0].request);
+  assert.deepEqual(calls[2].request, calls[0].request);
+});
+
+test("a refusal has its reason, numbers and wait, and is not repeated", async () => {
+  const metadata = { minimum: "85", measured: "40" };
+  answers = [refusal(status.INVALID_ARGUMENT, "EYE_DISTANCE_TOO_SMALL", { metadata })];
+  await assert.rejects(facegate.uploadTrustedImage({ image: Buffer.from("x") }), (error) => {
+    assert(error instanceof CallRefusedError);
+    assert.equal(error.reason, "EYE_DISTANCE_TOO_SMALL");
+    assert.equal(error.code, "INVALID_ARGUMENT");
+    assert.deepEqual(error.metadata, metadata);
+    assert.equal(error.message, "EYE_DISTANCE_TOO_SMALL: as it is");
+    return true;
+  });
+  answers = [refusal(status.RESOURCE_EXHAUSTED, "TOO_MANY_FAILURES", { retryMs: 1_800_000 })];
+  await assert.rejects(facegate.uploadTrustedImage({ image: Buffer.from("x") }), { reason: "TOO_MANY_FAILURES", retryAfterMs: 1_800_000 });
+  assert.equal(calls.length, 2);
+});
+
+test("a server that does not answer ends with its deadline", async () => {
+  answers = [];
+  await assert.rejects(facegate.getCheck("4711", { timeoutMs: 20 }), ConnectionFailedError);
+  assert.equal(calls.length, 4);
+});
+
+test("a call is given up by its signal", async () => {
+  const giving = new AbortController();
+  const called = facegate.getCheck("4711", { signal: giving.signal });
+  setTimeout(() => giving.abort(), 50);
+  await assert.rejects(called, { name: "AbortError" });
+});
+
+test("a watch goes on after a lost stream, without repeating a state", async () => {
+  answers = [[WAITING, { code: status.UNAVAILABLE }], [WAITING, DECIDED]];
+  const states = [];
+  for await (const { state } of facegate.watchCheck("4711")) states.push(state);
+  assert.deepEqual(states, [1, 4]);
+});
+
+test("a watch of a check that there is not ends", async () => {
+  answers = [[refusal(status.NOT_FOUND, "CHECK_NOT_FOUND")]];
+  await assert.rejects(facegate.watchCheck("4711").next(), { reason: "CHECK_NOT_FOUND" });
+});
+
+test("checks are found page by page", async () => {
+  answers = [{ checks: [{ checkId: "3" }, { checkId: "2" }], nextPageToken: "next" }, { checks: [{ checkId: "1" }] }];
+  const found = [];
+  for await (const { checkId } of facegate.findChecks({ subjectReference: "customer-4711" })) found.push(checkId);
+  assert.deepEqual(found, ["3", "2", "1"]);
+  assert.deepEqual(calls.map(({ request }) => [request.subjectReference, request.pageToken]), [["customer-4711", ""], ["customer-4711", "next"]]);
+});
+
+test("plaintext is for this machine only", () => {
+  for (const address of ["http://facegate.example:8444", "facegate.example:8444", "ftp://127.0.0.1"]) {
+    assert.throws(() => new Facegate({ address, results }), TypeError);
+  }
+});
