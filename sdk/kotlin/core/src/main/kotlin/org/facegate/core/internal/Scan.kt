@@ -5,10 +5,13 @@ import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
+import kotlinx.coroutines.Job
 import kotlinx.coroutines.async
+import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.cancelChildren
 import kotlinx.coroutines.channels.Channel
 import kotlinx.coroutines.coroutineScope
+import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.StateFlow
 import kotlinx.coroutines.flow.asStateFlow
 import kotlinx.coroutines.launch
@@ -43,7 +46,9 @@ import java.util.concurrent.atomic.AtomicBoolean
 import kotlin.math.max
 import kotlin.random.Random
 
-private const val LEAVE_MS = 2000L
+
+/** The time for a last message to the server, once the person left. */
+private const val LEAVE_MS = 3000L
 private const val LONGEST_LANGUAGE = 35
 private const val NETWORK_TOO_SLOW = "NETWORK_TOO_SLOW"
 private const val CAPTURE_TOO_SLOW = "CAPTURE_TOO_SLOW"
@@ -145,7 +150,7 @@ internal class Scan(
         session = withContext(environment.workers) { phone.keys.newSessionKey() }
         try {
             openCamera()
-            return overStreams()
+            return orLeave { overStreams() }
         } finally {
             stream?.drop()
             tap.close()
@@ -153,6 +158,19 @@ internal class Scan(
             phone.screen.restore()
             session.delete()
         }
+    }
+
+    /** Gives the work up if it is not over soon after the person left. */
+    private suspend fun <T> orLeave(work: suspend () -> T): T = coroutineScope {
+        val working = async { work() }
+        val late = async {
+            cancellation.await()
+            delay(LEAVE_MS)
+        }
+        select {
+            working.onAwait { it }
+            late.onAwait { throw ScanCancelledException() }
+        }.also { late.cancel() }
     }
 
     private suspend fun openCamera() {
@@ -244,7 +262,7 @@ internal class Scan(
             opening.onAwait { it }
             cancellation.onAwait {
                 // Half-closed, so that the check does not stay open.
-                withTimeoutOrNull(LEAVE_MS) { opening.await().close() }
+                opening.await().close()
                 throw ScanCancelledException()
             }
         }
@@ -323,17 +341,13 @@ internal class Scan(
         if (last != null) {
             if (options.waitsForPerson) {
                 val early = select<Next?> {
+                    cancellation.onAwait { null }
                     receiving.onAwait { it }
                     readiness.onReceive { null }
-                    cancellation.onAwait { null }
                 }
                 if (early != null) return@coroutineScope early.also { awaited = null }
             }
-            if (cancellation.isCompleted) {
-                receiving.cancel()
-                stream.close()
-                throw ScanCancelledException()
-            }
+            if (cancellation.isCompleted) leave(stream, receiving)
             // A camera that was lost is opened again before the server waits for its frames.
             if (tap.problem != null) {
                 phone.camera.close()
@@ -342,7 +356,19 @@ internal class Scan(
             awaited = null
             stream.sendReady(last.attempt)
         }
-        withTimeoutOrNull(RESULT_MS) { receiving.await() } ?: throw StreamLost("no attempt began in time")
+        withTimeoutOrNull(RESULT_MS) {
+            select {
+                cancellation.onAwait { leave(stream, receiving) }
+                receiving.onAwait { it }
+            }
+        } ?: throw StreamLost("no attempt began in time")
+    }
+
+    /** The person leaves between attempts: the scan ends for good. */
+    private suspend fun leave(stream: ScanStream, receiving: Job): Nothing {
+        receiving.cancelAndJoin()
+        stream.close()
+        throw ScanCancelledException()
     }
 
     private suspend fun receiveAttempt(stream: ScanStream): Next {
