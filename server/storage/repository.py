@@ -127,7 +127,9 @@ class CheckRepository(Repository):
         """
         for _ in range(_UNIQUE_THINGS):
             try:
-                return await self._create(check, request, tries=tries, images=images, hosted=hosted, source=source)
+                return await self._create(
+                    check, request, tries=tries, images=images, hosted=hosted, source=source
+                )
             except RowTaken:
                 # Another replica inserted the same policy or request meanwhile; the retry finds it.
                 continue

@@ -85,7 +85,7 @@ async def test_a_reference_goes_in_place_of_the_image() -> None:
     async with _orchestrating(fake) as orchestrator:
         await orchestrator.upload_trusted_image(image_reference="2031/4711.jpg")
         for image, reference in ((None, None), (b"image", "2031/4711.jpg")):
-            with pytest.raises(ValueError, match="either image or image_reference"):
+            with pytest.raises(ValueError, match="one of image, image_reference and trusted_check_id"):
                 await orchestrator.upload_trusted_image(image, image_reference=reference)
     (request,) = fake.uploads
     assert request.WhichOneof("trusted_image") == "image_reference"

@@ -134,6 +134,7 @@ async def _scanned(url: str, check_id: str) -> bool:
 async def _all_delivered(url: str, server: ServerProcess) -> tuple[StoredEvent, ...]:
     """The events in their order, once all are delivered."""
     database = open_database(url)
+    found: tuple[StoredEvent, ...] = ()
     try:
         for _ in range(600):
             found = await EventRepository(database).list(

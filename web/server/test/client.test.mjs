@@ -129,6 +129,15 @@ test("a watch of a check that there is not ends", async () => {
   await assert.rejects(facegate.watchCheck("4711").next(), { reason: "CHECK_NOT_FOUND" });
 });
 
+test("a check is compared with any of the three", async () => {
+  answers = [{}, {}, {}];
+  for (const given of [{ image: Buffer.from("x") }, { imageReference: "4711.jpg" }, { trustedCheckId: "4711" }]) {
+    await facegate.uploadTrustedImage(given);
+  }
+  const cases = calls.map(({ request }) => request.trustedImage.case);
+  assert.deepEqual(cases, ["image", "imageReference", "trustedCheckId"]);
+});
+
 test("checks are found page by page", async () => {
   answers = [{ checks: [{ checkId: "3" }, { checkId: "2" }], nextPageToken: "next" }, { checks: [{ checkId: "1" }] }];
   const found = [];
