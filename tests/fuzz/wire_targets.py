@@ -299,7 +299,6 @@ def _servicer() -> ServiceServicer:
         random=unused,
         serialise_report=unused,
         enrolled=behind,
-        hosted=HostedOffer(None, unused),
         metrics=unused,
         hosted=HostedOffer(
             HostedSettings(
