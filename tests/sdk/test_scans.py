@@ -1,7 +1,9 @@
 """Whole scans by the Kotlin SDK against a real server."""
 
+import asyncio
 from collections.abc import AsyncIterator, Callable
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -10,9 +12,11 @@ from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from tests.packs import shared_pack
+from tests.ports import held_port
 from tests.sdk.conftest import KotlinClient, kotlin
 from tests.server.live import PAGE_ORIGIN, PATIENT, LiveServer, serving, settings_for
 from tests.server.policy_files import write_policy
+from tests.server.process.server_process import DataFolder
 from tests.web.conftest import Recording, read_recording
 from tests.web.lines import line
 
@@ -25,13 +29,13 @@ _REPLAY = "spoof/tranvanluyt220__videos__fake.mp4"
 
 
 @pytest.fixture(scope="module")
-def recording(assets: Any, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Recording]:
+def recording(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Recording]:
     folder = tmp_path_factory.mktemp("camera")
     return cache(lambda name: read_recording(name, assets, folder))
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def server(assets: Any, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+async def server(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
     folder = tmp_path_factory.mktemp("server")
     settings = settings_for(folder, web=True)
     write_policy(folder / "policies", "twice", maximum=2)
@@ -130,6 +134,81 @@ async def test_a_lost_connection_is_resumed(
     assert answer["outcome"]["streams"] == 2
     assert "The connection was lost. Connecting again…" in answer["seen"]
     assert (await _result(server, upload)).status == result_pb2.CHECK_STATUS_SUCCESS
+
+
+async def test_a_killed_server_is_resumed(
+    client: KotlinClient, recording: Callable[[str], Recording], assets: Path, tmp_path: Path
+) -> None:
+    person = recording(_CALM)
+    with held_port() as port:
+        device = {"port": port}
+    folder = DataFolder(
+        tmp_path / "server",
+        pack=f"open:{assets / 'models'}",
+        listeners={
+            "device": device,
+            "service": {"port": 0, "local_sandbox": True},
+            "admin": {"port": 0},
+        },
+    )
+    write_policy(folder.folder / "policies", "resumed")
+    async with folder.serving() as first:
+        await first.ready()
+        upload = await first.service.UploadTrustedImage(
+            service_pb2.UploadTrustedImageRequest(image=person.portrait, policy="resumed")
+        )
+        scanning = asyncio.create_task(
+            client.scan(
+                grpc=f"127.0.0.1:{port}",
+                token=upload.scan_token,
+                key=upload.challenge_key_sha256.hex(),
+                camera=str(person.camera),
+                rate=25,
+            )
+        )
+        # An attempt takes some seconds.
+        await asyncio.sleep(2)
+        await first.kill()
+    async with folder.serving() as second:
+        await second.ready()
+        answer = await scanning
+        assert "outcome" in answer, answer
+        assert answer["outcome"]["status"] == "SUCCESS", answer
+        assert answer["outcome"]["streams"] == 2
+        assert "The connection was lost. Connecting again…" in answer["seen"]
+        assert answer["silentMs"] < 3000
+        assert (await second.finished(upload.check_id)).result.status == result_pb2.CHECK_STATUS_SUCCESS
+
+
+@pytest.mark.timeout(400)
+async def test_fifty_scans_in_a_row_leave_nothing(server: LiveServer, client: KotlinClient) -> None:
+    async def scan() -> None:
+        upload = await server.upload(policy="once")
+        answer = await client.scan(
+            grpc=server.server.device_target,
+            token=upload.scan_token,
+            key=upload.challenge_key_sha256.hex(),
+            acts=["leave-soon"],
+        )
+        assert answer["heldFrames"] == 0
+
+    for _ in range(5):
+        await scan()
+    before = _traces(client.pid)
+    for _ in range(50):
+        await scan()
+    for _ in range(100):
+        after = _traces(client.pid)
+        if after[0] <= before[0] + 4 and after[1] <= before[1] + 4:
+            return
+        await asyncio.sleep(0.2)
+    assert after <= before
+
+
+def _traces(pid: int) -> tuple[int, int]:
+    """The threads and the open files of a process."""
+    folder = Path(f"/proc/{pid}")
+    return len(list((folder / "task").iterdir())), len(list((folder / "fd").iterdir()))
 
 
 async def test_a_person_with_a_slow_network_is_told_so(

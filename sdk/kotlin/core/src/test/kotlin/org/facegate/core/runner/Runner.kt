@@ -112,6 +112,7 @@ private class Watch(private val scan: FaceScan, job: JsonObject) {
     }
 
     private fun act(state: ScanState.Capturing) {
+        if (acts.remove("leave-soon")) scan.cancel()
         if (state.progress < 0.2) return
         if (acts.remove("leave")) scan.cancel()
         if (acts.remove("hide")) scan.interrupt(Interruption.HIDDEN)
