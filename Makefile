@@ -1,7 +1,7 @@
 # Everything that a person or CI does here. `make demo` and `make test` need python3 and a package
 # registry, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help reference install dev demo example test test-slow crash accuracy check chart sbom version dist web protos protos-check buf-breaking wire-baseline bench accuracy-dynamic lock clean format
+.PHONY: help reference install dev demo example test test-slow crash accuracy check chart sbom version dist web sdk protos protos-check buf-breaking wire-baseline bench accuracy-dynamic lock clean format
 
 # Without bytecode files, every interpreter that a test starts compiles all imports again, and pytest all tests.
 unexport PYTHONDONTWRITEBYTECODE
@@ -57,8 +57,8 @@ test: dev ## Run the fast tests, on two cores.
 
 # What measures time or scans in real time runs after the others, with nothing beside it.
 test-slow: dev ## Run the slow tests and those of bench, evaluation and research: whole checks on real data (FACEGATE_TEST_ASSETS), long runs.
-	@$(BIN)/python -m pytest -m "(slow or research) and not alone and not accuracy" --timeout 1800 $(TWO_CORES) --ignore tests/web # make web runs those
-	@$(BIN)/python -m pytest -m alone --timeout 1800 --ignore tests/web
+	@$(BIN)/python -m pytest -m "(slow or research) and not alone and not accuracy" --timeout 1800 $(TWO_CORES) --ignore tests/web --ignore tests/sdk # make web and make sdk run those
+	@$(BIN)/python -m pytest -m alone --timeout 1800 --ignore tests/web --ignore tests/sdk
 
 crash: dev ## Kill processes at every crash point and restart them: what was acknowledged must be there. CI runs a dozen of them.
 	@$(BIN)/python -m pytest -m crash $(TWO_CORES)
@@ -90,6 +90,14 @@ web: dev $(NPM_PACKAGES) ## Build and test the browser SDK, the client for Node.
 	@npm --prefix web/sdk run compare:hosted
 	@npm --prefix web/server test
 	@$(BIN)/python -m pytest -q -m slow --timeout 600 tests/web
+
+# Maven needs a registry the first time only: MVN="mvn -o" builds without.
+MVN ?= mvn
+sdk: dev ## Build and test the Kotlin SDK, also against a server (FACEGATE_TEST_ASSETS). Needs Maven and a JDK.
+	@command -v javac > /dev/null && command -v $(firstword $(MVN)) > /dev/null || \
+	  { echo "make sdk needs Maven and a JDK of Java 17 or newer; on Debian: apt-get install maven default-jdk-headless" >&2; exit 1; }
+	@$(MVN) -B -ntp -f sdk/kotlin/pom.xml verify
+	@$(BIN)/python -m pytest -q -m slow --timeout 600 tests/sdk
 
 SBOM ?= sbom
 sbom: dev ## Write the bill of materials (CycloneDX) and the licences of packages and models into sbom/ (SBOM=).

@@ -1,11 +1,12 @@
 """Writes what shows the texts of ``facegate_protocol.texts`` and the comments of the contract.
 
 These are ``docs/reference/errors.md`` and ``reasons.md``, two tables of ``docs/device_protocol.md``, the
-hints of the browser SDK, and the reasons on the pages of the console.
+texts of the browser's and the Kotlin SDK, and the reasons on the pages of the console.
 """
 
 import json
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
@@ -21,6 +22,11 @@ _ERRORS_PAGE, _REASONS_PAGE, _PROTOCOL = (
     _DOCS / "device_protocol.md",
 )
 _SDK_TEXTS = _REPOSITORY / "web" / "sdk" / "src" / "protocol" / "generated" / "texts.ts"
+_SDK_LANGUAGES = _SDK_TEXTS.with_name("languages.ts")
+_KOTLIN_TEXTS = (
+    _REPOSITORY / "sdk" / "kotlin" / "core" / "src" / "main" / "resources" / "org" / "facegate" / "core"
+)
+_SCREEN_TEXTS = _REPOSITORY / "protos" / "screen_texts.json"
 _CONSOLE_TEXTS = _REPOSITORY / "web" / "console" / "src" / "generated" / "texts.ts"
 
 _VALUE: Final = re.compile(
@@ -286,15 +292,48 @@ def _with_table(page: str, name: str, rows: list[str]) -> str:
 def _sdk_texts() -> str:
     lines = [
         "// Made by `python -m docs.make_texts`; do not edit it by hand.\n",
-        "\n/** The English text of each hint, by its code. */\n",
-        "export const HINTS: Record<string, string> = {\n",
-        *(f"  {code}: {json.dumps(text, ensure_ascii=False)},\n" for code, text in HINTS.items()),
-        "};\n",
         "\n/** The reasons of refusals after which a device reconnects by itself. */\n",
         "export const RECONNECT: ReadonlySet<string> = new Set([\n",
         *(f'  "{name}",\n' for name, advice in REFUSALS.items() if advice.scan is ScanEffect.RECONNECT),
         "]);\n",
     ]
+    return "".join(lines)
+
+
+def _languages() -> dict[str, dict[str, dict[str, str]]]:
+    """The texts of capture screens by language: ``screen``, what an ``app`` says instead, and ``hints``."""
+    languages: dict[str, dict[str, dict[str, str]]] = json.loads(_SCREEN_TEXTS.read_text(encoding="utf-8"))
+    languages["en"]["hints"] = dict(HINTS)
+    return languages
+
+
+def _sdk_languages() -> str:
+    languages = {
+        language: {**texts["screen"], "hints": texts["hints"]} for language, texts in _languages().items()
+    }
+    content = json.dumps(languages, ensure_ascii=False, indent=2)
+    return (
+        "// Made by `python -m docs.make_texts`; do not edit it by hand.\n"
+        'import type { Strings } from "../../element/strings.js";\n'
+        "\n/** The languages of the package, by their BCP 47 language. */\n"
+        f"export const LANGUAGES: Record<string, Strings> = {content};\n"
+    )
+
+
+def _kotlin_texts() -> dict[Path, str]:
+    made = {}
+    for language, texts in _languages().items():
+        hints = {f"hint.{code}": text for code, text in texts["hints"].items()}
+        made[f"texts_{language}"] = texts["screen"] | texts["app"] | hints
+    made["refusals"] = {name: advice.scan for name, advice in REFUSALS.items() if advice.scan is not None}
+    return {_KOTLIN_TEXTS / f"{name}.properties": _properties(texts) for name, texts in made.items()}
+
+
+def _properties(texts: Mapping[str, str]) -> str:
+    lines = ["# Made by `python -m docs.make_texts`; do not edit it by hand.\n"]
+    for name, text in texts.items():
+        escaped = text.replace("\\", "\\\\").replace("\n", "\\n")
+        lines.append(f"{name}={escaped}\n")
     return "".join(lines)
 
 
@@ -318,6 +357,8 @@ def made_files() -> dict[Path, str]:
         _REASONS_PAGE: _reasons_page(),
         _PROTOCOL: _protocol_page(),
         _SDK_TEXTS: _sdk_texts(),
+        _SDK_LANGUAGES: _sdk_languages(),
+        **_kotlin_texts(),
         _CONSOLE_TEXTS: _console_texts(),
     }
 

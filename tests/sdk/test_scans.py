@@ -1,0 +1,256 @@
+"""Whole scans by the Kotlin SDK against a real server."""
+
+import asyncio
+from collections.abc import AsyncIterator, Callable
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from facegate.v1 import result_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
+
+from tests.packs import shared_pack
+from tests.ports import held_port
+from tests.sdk.conftest import KotlinClient, kotlin
+from tests.server.live import PAGE_ORIGIN, PATIENT, LiveServer, serving, settings_for
+from tests.server.policy_files import write_policy
+from tests.server.process.server_process import DataFolder
+from tests.web.conftest import Recording, read_recording
+from tests.web.lines import line
+
+pytestmark = pytest.mark.slow
+
+_CALM = "live/KwaiVGI__assets__examples__driving__d13.mp4"
+_BLINKING = "live/KwaiVGI__assets__examples__driving__d10.mp4"
+_SLOW = "live/tranvanluyt220__videos__real.mp4"
+_REPLAY = "spoof/tranvanluyt220__videos__fake.mp4"
+
+
+@pytest.fixture(scope="module")
+def recording(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Recording]:
+    folder = tmp_path_factory.mktemp("camera")
+    return cache(lambda name: read_recording(name, assets, folder))
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def server(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+    folder = tmp_path_factory.mktemp("server")
+    settings = settings_for(folder, web=True)
+    write_policy(folder / "policies", "twice", maximum=2)
+    async with serving(settings, pack=shared_pack(f"open:{assets / 'models'}"), tuning=PATIENT) as live:
+        yield live
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def client() -> AsyncIterator[KotlinClient]:
+    async with kotlin() as process:
+        yield process
+
+
+async def _upload(
+    live: LiveServer, person: Recording, policy: str = "standard"
+) -> service_pb2.UploadTrustedImageResponse:
+    return await live.service.UploadTrustedImage(
+        service_pb2.UploadTrustedImageRequest(image=person.portrait, policy=policy)
+    )
+
+
+def _job(
+    live: LiveServer, upload: service_pb2.UploadTrustedImageResponse, camera: Recording, **job: Any
+) -> dict[str, Any]:
+    return {
+        "grpc": live.server.device_target,
+        "token": upload.scan_token,
+        "key": upload.challenge_key_sha256.hex(),
+        "camera": str(camera.camera),
+        "rate": 25,
+        **job,
+    }
+
+
+async def _result(live: LiveServer, upload: service_pb2.UploadTrustedImageResponse) -> result_pb2.CheckResult:
+    return (await live.finish(upload.check_id)).result
+
+
+@pytest.mark.parametrize("web", [False, True], ids=["gRPC", "WebSocket"])
+async def test_a_genuine_person_succeeds(
+    server: LiveServer, client: KotlinClient, recording: Callable[[str], Recording], web: bool
+) -> None:
+    person = recording(_CALM)
+    upload = await _upload(server, person)
+    job = _job(server, upload, person)
+    if web:
+        job |= {"web": f"ws://{server.server.web_target}", "origin": PAGE_ORIGIN}
+    answer = await client.scan(**job)
+    assert answer["outcome"]["status"] == "SUCCESS", answer
+    assert answer["shown"] == "Done. It is you."
+    assert answer["silentMs"] < 3000
+    assert answer["heldFrames"] == 0
+    result = await _result(server, upload)
+    assert result.status == result_pb2.CHECK_STATUS_SUCCESS
+
+
+async def test_a_recording_on_a_display_fails(
+    server: LiveServer, client: KotlinClient, recording: Callable[[str], Recording]
+) -> None:
+    upload = await _upload(server, recording(_CALM))
+    answer = await client.scan(**_job(server, upload, recording(_REPLAY)))
+    assert answer["outcome"]["status"] == "FAILURE", answer
+    result = await _result(server, upload)
+    assert result_pb2.FAILURE_REASON_SPOOF in result.reasons
+
+
+async def test_the_colours_a_blink_and_a_heads_depth_prove_a_person(
+    server: LiveServer, client: KotlinClient, recording: Callable[[str], Recording]
+) -> None:
+    person = recording(_BLINKING)
+
+    async def check() -> tuple[service_pb2.UploadTrustedImageResponse, dict[str, Any]]:
+        upload = await _upload(server, person, "dynamic")
+        return upload, await client.scan(**_job(server, upload, person, flash=True, lit=True))
+
+    upload, answer = await check()
+    if answer.get("outcome", {}).get("status") != "SUCCESS":
+        # A recording answers no hint.
+        upload, answer = await check()
+    assert answer["outcome"]["status"] == "SUCCESS", answer
+    # The first and the last colour of an attempt are grey.
+    assert len({tuple(colour) for colour in answer["colours"]}) >= 4
+    result = await _result(server, upload)
+    assert result.status == result_pb2.CHECK_STATUS_SUCCESS
+    assert result.liveness.verified_bits >= 12
+
+
+async def test_a_lost_connection_is_resumed(
+    server: LiveServer, client: KotlinClient, recording: Callable[[str], Recording]
+) -> None:
+    person = recording(_CALM)
+    upload = await _upload(server, person)
+    async with line(server.server.device_target, breaks_after=150_000) as address:
+        answer = await client.scan(**_job(server, upload, person, grpc=address.removeprefix("ws://")))
+    assert answer["outcome"]["status"] == "SUCCESS", answer
+    assert answer["outcome"]["streams"] == 2
+    assert "The connection was lost. Connecting again…" in answer["seen"]
+    assert (await _result(server, upload)).status == result_pb2.CHECK_STATUS_SUCCESS
+
+
+async def test_a_killed_server_is_resumed(
+    client: KotlinClient, recording: Callable[[str], Recording], assets: Path, tmp_path: Path
+) -> None:
+    person = recording(_CALM)
+    with held_port() as port:
+        device = {"port": port}
+    folder = DataFolder(
+        tmp_path / "server",
+        pack=f"open:{assets / 'models'}",
+        listeners={
+            "device": device,
+            "service": {"port": 0, "local_sandbox": True},
+            "admin": {"port": 0},
+        },
+    )
+    write_policy(folder.folder / "policies", "resumed")
+    async with folder.serving() as first:
+        await first.ready()
+        upload = await first.service.UploadTrustedImage(
+            service_pb2.UploadTrustedImageRequest(image=person.portrait, policy="resumed")
+        )
+        scanning = asyncio.create_task(
+            client.scan(
+                grpc=f"127.0.0.1:{port}",
+                token=upload.scan_token,
+                key=upload.challenge_key_sha256.hex(),
+                camera=str(person.camera),
+                rate=25,
+            )
+        )
+        # An attempt takes some seconds.
+        await asyncio.sleep(2)
+        await first.kill()
+    async with folder.serving() as second:
+        await second.ready()
+        answer = await scanning
+        assert "outcome" in answer, answer
+        assert answer["outcome"]["status"] == "SUCCESS", answer
+        assert answer["outcome"]["streams"] == 2
+        assert "The connection was lost. Connecting again…" in answer["seen"]
+        assert answer["silentMs"] < 3000
+        assert (await second.finished(upload.check_id)).result.status == result_pb2.CHECK_STATUS_SUCCESS
+
+
+@pytest.mark.timeout(400)
+async def test_fifty_scans_in_a_row_leave_nothing(server: LiveServer, client: KotlinClient) -> None:
+    async def scan() -> None:
+        upload = await server.upload(policy="once")
+        answer = await client.scan(
+            grpc=server.server.device_target,
+            token=upload.scan_token,
+            key=upload.challenge_key_sha256.hex(),
+            acts=["leave-soon"],
+        )
+        assert answer["heldFrames"] == 0
+
+    for _ in range(5):
+        await scan()
+    before = _traces(client.pid)
+    for _ in range(50):
+        await scan()
+    for _ in range(100):
+        after = _traces(client.pid)
+        if after[0] <= before[0] + 4 and after[1] <= before[1] + 4:
+            return
+        await asyncio.sleep(0.2)
+    assert after <= before
+
+
+def _traces(pid: int) -> tuple[int, int]:
+    """The threads and the open files of a process."""
+    folder = Path(f"/proc/{pid}")
+    return len(list((folder / "task").iterdir())), len(list((folder / "fd").iterdir()))
+
+
+async def test_a_person_with_a_slow_network_is_told_so(
+    server: LiveServer, client: KotlinClient, recording: Callable[[str], Recording]
+) -> None:
+    person = recording(_CALM)
+    upload = await _upload(server, person, "twice")
+    async with line(server.server.device_target, bytes_per_second=60_000) as address:
+        answer = await client.scan(**_job(server, upload, person, grpc=address.removeprefix("ws://")))
+    assert answer["outcome"]["status"] != "SUCCESS"
+    assert "The connection is too slow. Find a better network." in answer["seen"], answer
+    assert answer["outcome"]["dropped"] > answer["outcome"]["frames"]
+    assert answer["silentMs"] < 3000
+
+
+async def test_a_person_who_leaves_cancels_the_check(
+    server: LiveServer, client: KotlinClient, recording: Callable[[str], Recording]
+) -> None:
+    person = recording(_SLOW)
+    upload = await _upload(server, person)
+    answer = await client.scan(**_job(server, upload, person, acts=["leave"]))
+    assert answer["error"] == "ScanCancelledException"
+    result = await _result(server, upload)
+    assert result_pb2.FAILURE_REASON_CANCELLED in result.reasons
+
+
+async def test_a_wrong_token_is_refused(
+    server: LiveServer, client: KotlinClient, recording: Callable[[str], Recording]
+) -> None:
+    person = recording(_CALM)
+    upload = await _upload(server, person)
+    upload.scan_token = upload.scan_token[:-2]
+    answer = await client.scan(**_job(server, upload, person))
+    assert (answer["error"], answer["reason"]) == ("ServerRefusedException", "TOKEN_INVALID")
+    assert answer["advice"] == "NEW_CHECK"
+
+
+async def test_a_server_with_another_key_is_not_trusted(
+    server: LiveServer, client: KotlinClient, recording: Callable[[str], Recording]
+) -> None:
+    person = recording(_CALM)
+    upload = await _upload(server, person)
+    answer = await client.scan(**_job(server, upload, person, key=bytes(32).hex()))
+    assert answer["error"] == "ServerNotTrustedException"
+    assert await server.attempts(upload.check_id) == ()
