@@ -573,7 +573,8 @@ def withdraw_command(
 
     Without --hold and --subject, that is the erasure of a check. For example:
 
-        facegate checks withdraw CHECK --hold case-17 --purpose "wrong case"
+        facegate checks withdraw CHECK --hold case-17 --purpose "wrong case" --service facegate.example:8444
+        --ca ca.pem --api-key-file key.txt
 
         facegate checks withdraw --subject customer-4711 --reason request --purpose "letter 10"
 

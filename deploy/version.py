@@ -1,7 +1,7 @@
 """Writes the version of the root's ``pyproject.toml`` into every other file that states it: ``make version``.
 
-The packagers of Python, npm and Helm each read a literal, so there is one owner and copies of it. Python
-wants a version of PEP 440 (``1.0.0rc1``), npm and Helm one of SemVer (``1.0.0-rc.1``).
+The packagers of Python, npm, Maven and Helm each read a literal, so there is one owner and copies of it.
+Python wants a version of PEP 440 (``1.0.0rc1``), the others one of SemVer (``1.0.0-rc.1``).
 """
 
 import argparse
@@ -50,6 +50,23 @@ _COPIES: Final = (
         semver=True,
     ),
     _Copy("web/sdk/src/version.ts", r'VERSION = "(?P<version>[^"]+)"', semver=True),
+    _Copy(
+        "sdk/kotlin/pom.xml",
+        r"<artifactId>facegate-kotlin</artifactId>\s+<version>(?P<version>[^<]+)<",
+        semver=True,
+    ),
+    _Copy(
+        "sdk/kotlin/core/pom.xml",
+        r"<artifactId>facegate-kotlin</artifactId>\s+<version>(?P<version>[^<]+)<",
+        semver=True,
+    ),
+    _Copy(
+        "sdk/kotlin/android/pom.xml",
+        r"<artifactId>facegate-kotlin</artifactId>\s+<version>(?P<version>[^<]+)<",
+        semver=True,
+    ),
+    _Copy("sdk/kotlin/README.md", r"facegate-android:(?P<version>[^@]+)@aar", semver=True),
+    _Copy("sdk/kotlin/sample/app/build.gradle.kts", r"facegate-android:(?P<version>[^@]+)@aar", semver=True),
 )
 
 

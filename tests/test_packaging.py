@@ -87,6 +87,8 @@ def test_the_distributions_have_one_version_and_ask_for_it() -> None:
 _STATE_A_VERSION = (
     *("pyproject.toml", "protos/pyproject.toml", "client/pyproject.toml", "helm/facegate/Chart.yaml"),
     *("web/sdk/package.json", "web/sdk/package-lock.json", "web/sdk/src/version.ts"),
+    *("sdk/kotlin/pom.xml", "sdk/kotlin/core/pom.xml", "sdk/kotlin/android/pom.xml"),
+    *("sdk/kotlin/README.md", "sdk/kotlin/sample/app/build.gradle.kts"),
     *("web/server/package.json", "web/server/package-lock.json"),
 )
 

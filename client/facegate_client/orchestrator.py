@@ -89,6 +89,7 @@ class Orchestrator:
         request_id: str | None = None,
         retention_seconds: int | None = None,
         document_portrait: bool = False,
+        hosted: verification_service_pb2.HostedScan | None = None,
         sandbox_outcome: verification_service_pb2.SandboxOutcome | None = None,
         timeout_s: float = _UPLOAD_SECONDS,
     ) -> verification_service_pb2.UploadTrustedImageResponse:
@@ -109,6 +110,8 @@ class Orchestrator:
             retention_seconds: Erases the check earlier than its policy does; by default as the policy does.
             document_portrait: Whether the image is the portrait of an identity document. A scan that shows
                 the image itself is then a spoof.
+            hosted: For a scan on the server's own page: the response has ``scan_url`` for the person, and no
+                token.
             sandbox_outcome: The outcome of the check, chosen in advance: for sandbox callers only.
             timeout_s: Deadline of each try, seconds.
 
@@ -127,6 +130,7 @@ class Orchestrator:
             request_id=request_id or str(uuid.uuid4()),
             retention_seconds=retention_seconds,
             document_portrait=document_portrait,
+            hosted=hosted,
             sandbox_outcome=sandbox_outcome,
         )
         if image is not None:

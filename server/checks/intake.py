@@ -14,8 +14,8 @@ from matcher import Portrait, PortraitReport, TrustedImageRefused, accept_portra
 from server.base.errors import Reason, Refusal
 from server.base.sandbox import memory_scope
 from server.base.worker_pool import WorkerPool
-from server.checks.hosted import HostedOffer, HostedRequest
 from server.checks.enrolment import EnrolledFrame, EnrolledFrames, trusted_check_erased
+from server.checks.hosted import HostedOffer, HostedRequest
 from server.checks.lifecycle import check_created
 from server.checks.offer import CheckOffer
 from server.checks.refusals import refusal_of, too_many_failures

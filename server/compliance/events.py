@@ -8,8 +8,8 @@ from uuid import UUID
 
 from server.audit import AuditAction
 from server.base.errors import Reason, Refusal
+from server.base.page_tokens import PageTokens
 from server.compliance.access import Access
-from server.compliance.listing import PageTokens
 from server.configuration.tables import WebhookEndpoint
 from server.domain.events import EventState
 from server.storage.events import EndpointStanding, EventPlace, EventRepository, StoredEvent

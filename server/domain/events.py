@@ -1,14 +1,12 @@
 """The events of checks that webhooks deliver: their kinds, their bodies, and the times of delivery."""
 
 import json
-from collections.abc import Collection, Mapping
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-from server.domain.terms import FailureReason
-
-__all__ = ["BACK_OFF", "EventKind", "EventState", "ending_kind", "event_body", "pause_after"]
+__all__ = ["BACK_OFF", "EventKind", "EventState", "event_body", "pause_after"]
 
 
 class EventKind(StrEnum):
@@ -17,11 +15,11 @@ class EventKind(StrEnum):
     SCAN_STARTED = "check.scan_started"
     """The first stream of a device began."""
     CHECK_DECIDED = "check.decided"
-    """A scan, or a fault of the server, decided a check."""
+    """A check was decided before its deadline, by a scan or otherwise."""
     CHECK_CLOSED = "check.closed"
-    """A check ended without a deciding scan: it was cancelled, or the device left."""
+    """The orchestrator got the result of a check, for the first time."""
     CHECK_EXPIRED = "check.expired"
-    """The deadline of a check passed."""
+    """The deadline of a check passed, and that decided it."""
     REVIEW_DECIDED = "review.decided"
     """People decided the review of a check."""
     EVIDENCE_ERASED = "evidence.erased"
@@ -56,16 +54,6 @@ They are those that the specification of Standard Webhooks suggests.
 def pause_after(attempts: int) -> timedelta | None:
     """Returns the pause after that many failed attempts; ``None`` if no further one follows."""
     return BACK_OFF[attempts - 1] if attempts <= len(BACK_OFF) else None
-
-
-_CLOSED: Final = frozenset({FailureReason.CANCELLED, FailureReason.ABANDONED})
-
-
-def ending_kind(reasons: Collection[FailureReason]) -> EventKind:
-    """Returns the kind of the one event that tells of the end of a check with these reasons."""
-    if FailureReason.EXPIRED in reasons:
-        return EventKind.CHECK_EXPIRED
-    return EventKind.CHECK_CLOSED if _CLOSED.intersection(reasons) else EventKind.CHECK_DECIDED
 
 
 def event_body(kind: EventKind, time: datetime, data: Mapping[str, object]) -> str:

@@ -59,6 +59,15 @@ class FiguresRepository(Repository):
     """Counts checks."""
 
     @reads
+    def has_more(
+        self, connection: Connection, tenant: str, most: int, *, since: datetime, before: datetime
+    ) -> bool:
+        """Returns whether more than ``most`` checks of a tenant were decided in a time; the index knows."""
+        decided = checks.c.decide_time
+        found = select(decided).where(checks.c.tenant == tenant, decided >= since, decided < before)
+        return len(connection.execute(found.offset(most).limit(1)).all()) > 0
+
+    @reads
     def days(
         self,
         connection: Connection,

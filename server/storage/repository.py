@@ -14,7 +14,7 @@ from uuid import UUID
 from sqlalchemy import Connection, Select, and_, func, insert, literal, or_, select, tuple_, union, update
 
 from server.audit import AuditEvent
-from server.domain.events import EventKind, ending_kind
+from server.domain.events import EventKind
 from server.domain.terms import (
     CLOSED_WITH_RESULT,
     OPEN_STATES,
@@ -127,7 +127,9 @@ class CheckRepository(Repository):
         """
         for _ in range(_UNIQUE_THINGS):
             try:
-                return await self._create(check, request, tries=tries, images=images, hosted=hosted, source=source)
+                return await self._create(
+                    check, request, tries=tries, images=images, hosted=hosted, source=source
+                )
             except RowTaken:
                 # Another replica inserted the same policy or request meanwhile; the retry finds it.
                 continue
@@ -507,10 +509,11 @@ class CheckRepository(Repository):
         settle_tries(connection, check_id, decision)
         if decision.review is not None:
             add_review(connection, decision.review)
+        expired = FailureReason.EXPIRED in decision.reasons
         self._outbox.of_check(
             connection,
             record,
-            ending_kind(decision.reasons),
+            EventKind.CHECK_EXPIRED if expired else EventKind.CHECK_DECIDED,
             now,
             status=decision.status.value,
             reasons=[reason.value for reason in decision.reasons],
@@ -541,6 +544,7 @@ class CheckRepository(Repository):
         if record.state is not CheckState.FINISHED:
             change_check(connection, check_id, state=CheckState.FINISHED, finish_time=now)
             record, event = load_check(connection, check_id), first
+            self._outbox.of_check(connection, record, EventKind.CHECK_CLOSED, now)
         if event is not None:
             append(connection, event, now=now)
         return record

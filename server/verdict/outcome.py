@@ -271,6 +271,7 @@ class CheckOutcome:
             verified_bits=0.0,
             challenge_steps=(),
             attempts=tuple(replace(attempt, verdict=None) for attempt in self.attempts),
+            doubts=(),
             requested_outcome=True,
         )
 

@@ -31,7 +31,7 @@ async def office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Offi
                     "tenant": "bank",
                     "url": "http://127.0.0.1:9/hook",
                     "secret_files": [secret_file(folder, new_webhook_secret())],
-                    "events": ["check.closed"],
+                    "events": ["check.decided"],
                     "allow_private": True,
                 }
             }
@@ -240,7 +240,7 @@ async def test_a_request_for_a_second_person_is_withdrawn(tmp_path: Path) -> Non
         release = (check_id, "--reference", "case-1", "--reason", "p", "--release")
         for asked, withdrawn in (
             (
-                ("hold", check_id, "--reference", "case-1", "--reason", "p", "--release"),
+                ("hold", *release),
                 (check_id, "--hold", "case-1"),
             ),
             (("erase", *person, "--purpose", "p", "--yes"), person),
@@ -298,12 +298,13 @@ async def test_an_event_that_nobody_takes_is_listed_and_replayed(shell: Shell) -
         return await shell.run(*arguments, by=by, command="events")
 
     async def tried() -> bool:
-        return "Connection refused" in (await run("list", "--check", check_id)).stdout
+        return "Connection refused" in (await run("list", "--check", check_id, "--json")).stdout
 
     await until(tried)
     listed = await run("list", "--state", "WAITING", "--endpoint", "hook", "--check", check_id, "--json")
     event = json.loads(listed.stdout)
-    assert (event["type"], event["endpoint"]) == ("check.closed", "hook")
+    assert (event["type"], event["endpoint"]) == ("check.decided", "hook")
+    assert check_id[:8] in (await run("list", "--check", check_id)).stdout
     shown = (await run("endpoints", by="operator")).stdout
     assert "http://127.0.0.1:9/hook" in shown
     assert "FAILING" in shown

@@ -72,8 +72,10 @@ async def test_upload_carries_everything_and_gives_the_ticket() -> None:
             subject_reference="s",
             consent_reference="c",
             request_id="r",
+            hosted=verification_service_pb2.HostedScan(return_url="https://bank.example/done"),
         )
     (request,) = fake.uploads
+    assert request.hosted.return_url == "https://bank.example/done"
     assert (request.image, request.policy, request.mode) == (b"image", "high", scan_pb2.MODE_DYNAMIC)
     assert (request.subject_reference, request.consent_reference, request.request_id) == ("s", "c", "r")
     ticket = ticket_of(response)
@@ -85,7 +87,7 @@ async def test_a_reference_goes_in_place_of_the_image() -> None:
     async with _orchestrating(fake) as orchestrator:
         await orchestrator.upload_trusted_image(image_reference="2031/4711.jpg")
         for image, reference in ((None, None), (b"image", "2031/4711.jpg")):
-            with pytest.raises(ValueError, match="either image or image_reference"):
+            with pytest.raises(ValueError, match="one of image, image_reference and trusted_check_id"):
                 await orchestrator.upload_trusted_image(image, image_reference=reference)
     (request,) = fake.uploads
     assert request.WhichOneof("trusted_image") == "image_reference"

@@ -202,18 +202,20 @@ def test_it_is_a_valid_bill_of_this_version(written: Path) -> None:
 
 def test_it_has_every_package_of_the_lock_with_its_version_and_hashes(written: Path) -> None:
     components = json.loads((written / "facegate.cdx.json").read_text())["components"]
-    packages = {one["name"]: one for one in components if one["type"] == "library"}
+    packages = {one["bom-ref"]: one for one in components if one["type"] == "library"}
     npm = {*bundled_packages(), *installed_packages()}
     assert len({package.name for package in npm}) == len(npm), "the npm packages pin two versions of one"
     listed = (*own_packages(), *locked_packages(_LOCK), *npm)
-    assert set(packages) == {package.name for package in listed}
+    assert set(packages) == {f"{package.registry}/{package.name}" for package in listed}
     pinned = re.findall(r"^([A-Za-z0-9._-]+)==([^ ;\\]+)(?: ; (.+?))?(?: \\)?$", _LOCK, re.MULTILINE)
     assert len(pinned) > 100
     for name, version, marker in pinned:
         if not marker or Marker(marker).evaluate():
-            assert packages[name]["version"] == version
-    assert {"grpcio", "numpy", "cryptography", "onnxruntime", "opencv-python-headless"} <= set(packages)
-    grpcio = packages["grpcio"]
+            assert packages[f"pypi/{name}"]["version"] == version
+    assert {"grpcio", "numpy", "cryptography", "onnxruntime", "opencv-python-headless"} <= {
+        package.name for package in listed
+    }
+    grpcio = packages["pypi/grpcio"]
     assert f"grpcio=={grpcio['version']}" in _LOCK
     assert grpcio["purl"] == f"pkg:pypi/grpcio@{grpcio['version']}"
     hashes = [one["value"] for one in grpcio["properties"] if one["name"] == "facegate:file_sha256"]

@@ -26,6 +26,7 @@ REPOSITORY: Final = Path(__file__).resolve().parents[2]
 _BESIDE_DOCS: Final = (
     *("README.md", "CONTRIBUTING.md", "SECURITY.md"),
     *("web/sdk/README.md", "web/server/README.md"),
+    *("sdk/kotlin/README.md", "sdk/kotlin/COMPARISON.md"),
 )
 
 _FENCE = re.compile(
@@ -59,7 +60,7 @@ class CodeBlock:
 
 
 def pages() -> list[Path]:
-    """README, CONTRIBUTING, SECURITY, the npm packages' READMEs and everything in ``docs/``."""
+    """README, CONTRIBUTING, SECURITY, the pages of the packages and everything in ``docs/``."""
     return [*(REPOSITORY / name for name in _BESIDE_DOCS), *sorted((REPOSITORY / "docs").rglob("*.md"))]
 
 

@@ -24,8 +24,10 @@ from prometheus_client import CollectorRegistry
 
 from facegate_protocol import MacChain, sign
 from server.base.errors import Refusal
+from server.checks.hosted import HostedOffer
 from server.checks.intake import CheckIntake, PortraitIntake, TryGate
 from server.checks.offer import CheckOffer
+from server.configuration.hosted import HostedSettings
 from server.configuration.tables import FailureSettings
 from server.domain.terms import Mode
 from server.edge.callers import CallerIdentifier
@@ -298,6 +300,12 @@ def _servicer() -> ServiceServicer:
         serialise_report=unused,
         enrolled=behind,
         metrics=unused,
+        hosted=HostedOffer(
+            HostedSettings(
+                origin="https://verify.bank.example", name="Bank", return_urls=("https://bank.example",)
+            ),
+            unused,
+        ),
     )
     servicer = ServiceServicer(
         callers=CallerIdentifier(api_keys=None, certificates=None, now=lambda: unused),

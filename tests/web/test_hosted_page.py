@@ -125,7 +125,6 @@ async def test_a_phone_scans_and_the_desktop_returns(
     answer = await walk(check, person, tmp_path, walk="phone")
     assert answer["code"].endswith("/scan#code=&lang=en")
     assert answer["ended"] == "Done. It is you."
-    assert answer["scanning"] is True
     assert answer["returned"] == f"{RETURN}/done?check_id={check.check_id}"
     result = (await live.finish(check.check_id)).result
     assert result.status == result_pb2.CHECK_STATUS_SUCCESS

@@ -117,7 +117,8 @@ class EvidenceServiceServicer:
 
     def GetFigures(self, request, context):
         """Counts decided checks by day and policy, without personal data. Scope evidence.read. Erased checks count,
-        too. Recommended client deadline: 30 seconds.
+        too. INVALID_ARGUMENT for a time of more than a day with more than 50,000 checks: ask for parts that begin
+        and end with a day of UTC. Recommended client deadline: 30 seconds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)
         context.set_details('Method not implemented!')

@@ -48,7 +48,8 @@ class EvidenceServiceStub:
     """
     GetFigures: _grpc.UnaryUnaryMultiCallable[_evidence_service_pb2.GetFiguresRequest, _evidence_service_pb2.GetFiguresResponse]
     """Counts decided checks by day and policy, without personal data. Scope evidence.read. Erased checks count,
-    too. Recommended client deadline: 30 seconds.
+    too. INVALID_ARGUMENT for a time of more than a day with more than 50,000 checks: ask for parts that begin
+    and end with a day of UTC. Recommended client deadline: 30 seconds.
     """
     GetEvidence: _grpc.UnaryUnaryMultiCallable[_evidence_service_pb2.GetEvidenceRequest, _evidence_service_pb2.GetEvidenceResponse]
     """Returns the evidence record of a check, without its images. Scope evidence.read. NOT_FOUND with reason
@@ -116,7 +117,8 @@ class EvidenceServiceAsyncStub(EvidenceServiceStub):
     """
     GetFigures: _aio.UnaryUnaryMultiCallable[_evidence_service_pb2.GetFiguresRequest, _evidence_service_pb2.GetFiguresResponse]  # type: ignore[assignment]
     """Counts decided checks by day and policy, without personal data. Scope evidence.read. Erased checks count,
-    too. Recommended client deadline: 30 seconds.
+    too. INVALID_ARGUMENT for a time of more than a day with more than 50,000 checks: ask for parts that begin
+    and end with a day of UTC. Recommended client deadline: 30 seconds.
     """
     GetEvidence: _aio.UnaryUnaryMultiCallable[_evidence_service_pb2.GetEvidenceRequest, _evidence_service_pb2.GetEvidenceResponse]  # type: ignore[assignment]
     """Returns the evidence record of a check, without its images. Scope evidence.read. NOT_FOUND with reason
@@ -193,7 +195,8 @@ class EvidenceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_evidence_service_pb2.GetFiguresResponse, _abc.Awaitable[_evidence_service_pb2.GetFiguresResponse]]:
         """Counts decided checks by day and policy, without personal data. Scope evidence.read. Erased checks count,
-        too. Recommended client deadline: 30 seconds.
+        too. INVALID_ARGUMENT for a time of more than a day with more than 50,000 checks: ask for parts that begin
+        and end with a day of UTC. Recommended client deadline: 30 seconds.
         """
 
     @_abc_1.abstractmethod

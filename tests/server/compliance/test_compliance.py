@@ -455,9 +455,9 @@ async def test_a_request_that_was_withdrawn_waits_for_nobody(tmp_path: Path) -> 
             (anna, {"check_id": check_id, "hold_reference": "case"}),
             (bert, {"subject_reference": "back-1", "reason": reason}),
         ):
-            withdrawn = await person.withdraw_approval(purpose="a mistake", **request)  # type: ignore[arg-type]
+            withdrawn = await person.withdraw_approval(purpose="a mistake", **request)
             assert withdrawn.approval.requested_by == "anna"
-            again = await person.withdraw_approval(purpose="a mistake", **request)  # type: ignore[arg-type]
+            again = await person.withdraw_approval(purpose="a mistake", **request)
             assert not again.HasField("approval")
         assert ("approval.withdrawn", "bert", "a mistake") in await audit_entries(office, check_id)
         assert (await bert.release_hold(check_id, reference="case", purpose="q")).HasField("approval")

@@ -16,6 +16,7 @@ from server.storage.audit_reader import AuditReader
 from server.storage.database import open_database
 from tests.server.compliance.office import Office, open_office, refused_call
 from tests.server.events.receiver import Receiver, receiving, secret_file
+from tests.server.live import until
 
 _WAITING, _DELIVERED = event_pb2.EVENT_STATE_WAITING, event_pb2.EVENT_STATE_DELIVERED
 
@@ -37,7 +38,7 @@ async def office(tmp_path_factory: pytest.TempPathFactory, receiver: Receiver) -
     endpoints = {
         "bank-hook": common | {"tenant": "bank"},
         "branch-hook": common | {"tenant": "branch"},
-        "tests-hook": common | {"tenant": "bank", "sandbox": "only", "events": ["check.closed"]},
+        "tests-hook": common | {"tenant": "bank", "sandbox": "only", "events": ["check.decided"]},
     }
     async with open_office(folder, webhooks={"endpoints": endpoints}) as office:
         yield office
@@ -77,11 +78,12 @@ async def test_a_backend_learns_of_a_check_until_its_erasure(office: Office, rec
     assert [event.data["sequence"] for event in mine] == [1, 2, 3]
     assert (mine[1].data["status"], mine[1].data["tenant"]) == ("SUCCESS", "bank")
     assert "hooked-1" not in "".join(event.body.decode() for event in receiver.events)
-    for _ in range(500):
-        told = [event.data for event in receiver.events if event.type == "subject.erased"]
-        if told:
-            break
-        await asyncio.sleep(0.02)
+
+    async def arrived() -> bool:
+        return "subject.erased" in receiver.types
+
+    await until(arrived)
+    told = [event.data for event in receiver.events if event.type == "subject.erased"]
     assert told == [{"checks": 1, "held": 0, "reason": "REQUEST", "tenant": "bank"}]
 
 
@@ -136,18 +138,19 @@ async def test_a_repaired_receiver_gets_what_it_missed_by_a_replay(
 
     receiver.answer = fail
     check_id = await office.check("hooked-5")
-    for _ in range(500):
-        (event,) = await _listed(office, check_id=check_id)
-        if event.answer:
-            break
-        await asyncio.sleep(0.02)
+
+    async def tried() -> bool:
+        return bool((await _listed(office, check_id=check_id))[0].answer)
+
+    await until(tried)
+    (event,) = await _listed(office, check_id=check_id)
     assert (event.state, event.answer, event.attempts) == (_WAITING, "HTTP 503", 1)
     by_name = {one.name: one for one in await _events(office, "backend").endpoints()}
     failing = by_name["bank-hook"]
     assert failing.state == event_pb2.ENDPOINT_STATE_FAILING
     assert (failing.waiting, failing.answer) == (1, "HTTP 503")
     assert failing.HasField("oldest_time")
-    assert list(by_name["tests-hook"].types) == ["check.closed"]
+    assert list(by_name["tests-hook"].types) == ["check.decided"]
     receiver.answer = None
     backend = _events(office, "backend")
     assert await backend.replay(event_pb2.ReplayEventsRequest(endpoint="bank-hook")) == 1

@@ -18,7 +18,7 @@ from tests.server.live import until
 from tests.server.object_stores import S3, running_s3
 from tests.server.process.server_process import FACEGATE, DataFolder, ServerProcess
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 _ORDINARY = ("setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_override")
 """Takes root's right to write everywhere, so that permissions hold as for the user of a server."""
@@ -70,7 +70,7 @@ class _Machine:
 
 @pytest_asyncio.fixture
 async def machine(witness: str, tmp_path: Path) -> _Machine:
-    program = (FACEGATE,)
+    program: tuple[str, ...] = (FACEGATE,)
     if os.geteuid() == 0:
         if shutil.which("setpriv") is None:
             pytest.skip("root may write everywhere, and setpriv is not there")
@@ -104,6 +104,7 @@ async def _check(server: ServerProcess) -> None:
 async def _witnessed(machine: _Machine) -> tuple[bool, str]:
     """Whether the log is whole, and what it was compared with."""
     code, told = await machine.run("audit", "verify", "--json")
+    assert code in {0, 1}, told
     found = {each["tenant"]: each for each in json.loads(told)}
     assert all(each["whole"] for each in found.values()) is (code == 0)
     return code == 0, found["*"]["witness"]

@@ -36,7 +36,7 @@ def _endpoint(**changes: object) -> WebhookEndpoint:
 
 _ENDPOINTS: Mapping[str, WebhookEndpoint] = {
     "all": _endpoint(),
-    "ends": _endpoint(events=["check.decided", "check.closed", "check.expired"]),
+    "ends": _endpoint(events=["check.decided", "check.expired"]),
     "sandbox": _endpoint(sandbox="only"),
     "both": _endpoint(sandbox="also"),
     "branch": _endpoint(tenant="branch"),
@@ -129,8 +129,8 @@ async def test_only_the_first_stream_is_the_start_of_a_scan(
     [
         ((), "check.decided"),
         ((FailureReason.INTERRUPTED,), "check.decided"),
-        ((FailureReason.CANCELLED,), "check.closed"),
-        ((FailureReason.DEVICE_MANIPULATED, FailureReason.ABANDONED), "check.closed"),
+        ((FailureReason.CANCELLED,), "check.decided"),
+        ((FailureReason.DEVICE_MANIPULATED, FailureReason.ABANDONED), "check.decided"),
         ((FailureReason.EXPIRED,), "check.expired"),
     ],
 )
@@ -139,6 +139,15 @@ async def test_each_check_has_one_event_of_its_end(
 ) -> None:
     await _decided(checks, *reasons)
     assert await _of(events, "ends") == [kind]
+
+
+async def test_the_first_delivery_of_a_result_closes_its_check(
+    checks: CheckRepository, events: EventRepository
+) -> None:
+    check_id = await _decided(checks)
+    for seconds in (60, 61):
+        await checks.finish(check_id, after(seconds))
+    assert await _of(events, "all") == ["check.scan_started", "check.decided", "check.closed"]
 
 
 async def test_sandbox_checks_are_for_endpoints_that_want_them(

@@ -45,6 +45,19 @@ async def _decided(
     await repository.decide(check.check_id, epoch=None, decision=made)
 
 
+async def test_a_time_with_more_checks_than_a_number_is_known(
+    database: Database, repository: CheckRepository
+) -> None:
+    for hours in (0, 1, 2):
+        await _decided(repository, _DAY + timedelta(hours=hours), seconds=5)
+    await _decided(repository, _DAY, seconds=5, tenant="other")
+    has_more = partial(FiguresRepository(database).has_more, "default")
+    whole = {"since": _DAY, "before": _DAY + timedelta(hours=3)}
+    assert await has_more(2, **whole)
+    assert not await has_more(3, **whole)
+    assert not await has_more(2, since=_DAY, before=_DAY + timedelta(hours=2))
+
+
 async def test_checks_are_counted_by_day_and_policy(database: Database, repository: CheckRepository) -> None:
     # Days are those of UTC, to the microsecond.
     last = _DAY - timedelta(microseconds=1)

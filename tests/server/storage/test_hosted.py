@@ -2,6 +2,7 @@
 
 import asyncio
 from dataclasses import replace
+from functools import partial
 from uuid import uuid4
 
 import pytest
@@ -75,7 +76,7 @@ async def test_a_change_that_is_refused_changes_nothing(
 async def test_the_newest_code_is_found(repository: CheckRepository, hosted: HostedRepository) -> None:
     scan = await _scan(repository)
     for code in (b"a" * 32, b"b" * 32):
-        await hosted.change(scan.check_id, lambda found, code=code: replace(found, code_sha256=code))
+        await hosted.change(scan.check_id, partial(replace, code_sha256=code))
     assert await hosted.find_by_code(b"a" * 32) is None
     found = await hosted.find_by_code(b"b" * 32)
     assert found is not None

@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
 import { waiting } from "../src/logic/approvals.js";
-import { checksOf, interval, passRate, reviewedOf, summed, timesOf } from "../src/logic/figures.js";
+import { checksOf, inParts, interval, passRate, reviewedOf, summed, timesOf } from "../src/logic/figures.js";
 import { impersonal, listRequest, NO_FILTERS, removeView, reversed, savedViews, saveView } from "../src/logic/filters.js";
 import { asWords, bare, byteLength, dayBefore, degreesOf, hexOf, knownOnly, oneIn, othersInWords, percentText, startOfDay, timeText, written } from "../src/logic/format.js";
 import { after, EMPTY, isClaimedBy, lacks, NO_DRAFT } from "../src/logic/queue.js";
@@ -99,6 +99,19 @@ describe("filters and saved views", () => {
 });
 
 describe("figures", () => {
+  it("are read in parts of whole days if a time has too many checks", async () => {
+    const asked: string[] = [];
+    const read = async (since: string, before: string) => {
+      if (Date.parse(before) - Date.parse(since) > 86_400_000) throw new RangeError();
+      asked.push(`${since} ${before}`);
+      return [{ day: since.slice(0, 10) }];
+    };
+    const found = await inParts("2026-05-04T00:00:00.000Z", "2026-05-07T00:00:00.000Z", read, (error) => error instanceof RangeError);
+    expect(found.map(({ day }) => day)).toEqual(["2026-05-04", "2026-05-05", "2026-05-06"]);
+    expect(asked[1]).toBe("2026-05-05T00:00:00.000Z 2026-05-06T00:00:00.000Z");
+    await expect(inParts("2026-05-04T00:00:00.000Z", "2026-05-05T00:00:00.000Z", () => Promise.reject(new RangeError()), () => true)).rejects.toBeInstanceOf(RangeError);
+  });
+
   const found = [
     { day: "2027-02-28", policy: "high", successes: 3, failures: 1, reasons: [{ reason: "FAILURE_REASON_SPOOF", checks: 1 }], secondsToVerdictMedian: 20, secondsToVerdictP90: 40 },
     { day: "2027-03-02", policy: "high", successes: "2" },

@@ -18,6 +18,7 @@ try {
   await page.getByRole("button", { name: "Open an account" }).click();
   await page.getByRole("button", { name: "Agree and continue", exact: true }).click();
   await scan(page);
+  await page.getByRole("link", { name: "Back to Example Bank" }).click();
   await page.waitForURL(`${job.address}done**`);
   answer.returned = page.url();
   const status = page.getByRole("status");

@@ -71,7 +71,7 @@ async function saved(click) {
 async function savedByFirefox(click) {
   const before = new Set(await readdir(job.downloads));
   await click();
-  for (let waited = 0; waited < 15_000; waited += 100) {
+  for (let waited = 0; waited < 45_000; waited += 100) {
     await page.waitForTimeout(100);
     const found = (await readdir(job.downloads)).filter((name) => !before.has(name));
     const path = `${job.downloads}/${found[0]}`;

@@ -16,17 +16,17 @@ const READ = "import cv2, sys; print(cv2.QRCodeDetector().detectAndDecode(cv2.im
 const job = await jobFromInput();
 const { page, context, problems, close } = await launched({ viewport: DESKTOP, ...job }, "about:blank");
 const violations = [];
-/** The bank answers when the walk has seen the end of the page, which returns by itself. */
-let leave;
-const left = new Promise((resolve) => (leave = resolve));
 const asked = [];
 const answer = {};
 
 /** Prepares a context: the pages of the bank, and whether its devices have a camera. */
 async function prepared(context, { camera = true } = {}) {
-  await context.route("https://bank.example/**", async (route) => {
-    await left;
-    await route.fulfill({ contentType: "text/html", body: "<h1>The bank</h1>" });
+  await context.route("https://bank.example/**", (route) => route.fulfill({ contentType: "text/html", body: "<h1>The bank</h1>" }));
+  // The page returns by itself after five seconds, but not before the walk has seen its end.
+  await context.addInitScript(() => {
+    const later = window.setTimeout.bind(window);
+    window.leaving = [];
+    window.setTimeout = (work, ms, ...rest) => (ms === 5000 ? void window.leaving.push(work) : later(work, ms, ...rest));
   });
   if (!camera) await context.addInitScript(() => (navigator.mediaDevices.enumerateDevices = async () => []));
   context.setDefaultTimeout(30_000);
@@ -61,6 +61,7 @@ async function look(page, name) {
   await page.emulateMedia({ colorScheme: "light" });
 }
 
+const leave = (page) => page.evaluate(() => window.leaving.forEach((work) => work()));
 const press = (page, name) => page.getByRole("button", { name, exact: true }).click();
 const heading = (page, name) => page.getByRole("heading", { level: 1, name }).waitFor();
 const shown = (page, text) => page.getByText(text).waitFor();
@@ -95,7 +96,7 @@ const walks = {
     answer.ended = await scan(page);
     await shown(page, "You will be taken back to Example Bank in a moment.");
     await look(page, "end");
-    leave();
+    await leave(page);
     await page.waitForURL("https://bank.example/**");
     answer.returned = page.url();
   },
@@ -106,9 +107,8 @@ const walks = {
     await press(page, "Agree and continue");
     answer.ended = await scan(page);
     await look(page, "failed");
-    await page.waitForTimeout(6000);
+    await leave(page);
     answer.stayed = new URL(page.url()).pathname;
-    leave();
     await page.getByRole("link", { name: "Back to Example Bank" }).click();
     await page.waitForURL("https://bank.example/**");
     answer.returned = page.url();
@@ -159,14 +159,12 @@ const walks = {
     await look(page, "connected");
     await phone.getByRole("button", { name: "Start the scan" }).waitFor();
     await look(phone, "phone-ready");
-    const scanning = shown(page, "Your phone is scanning").then(() => true, () => false);
     answer.ended = await scan(phone);
-    answer.scanning = await scanning;
     await shown(phone, "Continue on your other device. You can close this page.");
     await look(phone, "phone-end");
     await heading(page, "The scan is complete");
     await look(page, "done");
-    leave();
+    await leave(page);
     await page.waitForURL("https://bank.example/**");
     answer.returned = page.url();
     answer.phoneUrl = phone.url().replace(/#.*/, "");

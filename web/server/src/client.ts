@@ -52,7 +52,7 @@ export interface CallOptions {
 }
 
 /** What the scan is compared with. */
-export type TrustedImage = { image: Uint8Array } | { imageReference: string };
+export type TrustedImage = { image: Uint8Array } | { imageReference: string } | { trustedCheckId: string };
 
 /** A check to create: the fields of UploadTrustedImage. */
 export type NewCheck = TrustedImage & Omit<Init<typeof UploadTrustedImageRequestSchema>, "trustedImage">;
@@ -112,11 +112,7 @@ export class Facegate {
    *   the same check. By default it is a new UUID.
    */
   uploadTrustedImage(check: NewCheck, options: CallOptions = {}): Promise<UploadTrustedImageResponse> {
-    const trustedImage =
-      "image" in check
-        ? ({ case: "image", value: check.image } as const)
-        : ({ case: "imageReference", value: check.imageReference } as const);
-    const request = { ...check, trustedImage, requestId: check.requestId || randomUUID() };
+    const request = { ...check, trustedImage: trustedImageOf(check), requestId: check.requestId || randomUUID() };
     return this.call(VerificationService.method.uploadTrustedImage, request, { timeoutMs: UPLOAD_MS, ...options });
   }
 
@@ -264,6 +260,12 @@ function wire<I extends DescMessage, O extends DescMessage>(method: DescMethodUn
     (message: MessageShape<I>) => Buffer.from(toBinary(method.input, message)),
     (bytes: Buffer) => fromBinary(method.output, bytes),
   ] as const;
+}
+
+function trustedImageOf(given: TrustedImage) {
+  if ("image" in given) return { case: "image", value: given.image } as const;
+  if ("imageReference" in given) return { case: "imageReference", value: given.imageReference } as const;
+  return { case: "trustedCheckId", value: given.trustedCheckId } as const;
 }
 
 /** Waits before the next try; raises the error if there is none. */

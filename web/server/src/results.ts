@@ -40,6 +40,10 @@ export interface ResultClaims {
   /** Of the evidence frame, in hexadecimal. */
   evidence_frame_sha256?: string;
   sandbox: boolean;
+  /** Whether a sandbox caller chose the outcome. */
+  requested_outcome?: boolean;
+  /** The check whose face the scan was compared with. */
+  trusted_check_id?: string;
   [claim: string]: unknown;
 }
 

@@ -58,8 +58,12 @@ export function verifyWebhook(body: string | Uint8Array, headers: WebhookHeaders
   const given = headers instanceof Headers ? headers : Object.entries(headers);
   const signed = Object.fromEntries([...given].map(([name, value]) => [name.toLowerCase(), String(value)]));
   try {
-    const sent = new Webhook(secret).verify(text, signed) as Omit<WebhookEvent, "id" | "timestamp"> & { timestamp: string };
-    return { ...sent, id: signed["webhook-id"] as string, timestamp: new Date(sent.timestamp) };
+    const sent = new Webhook(secret).verify(text, signed) as Partial<Record<keyof WebhookEvent, unknown>> | null;
+    const { type, timestamp, data } = sent ?? {};
+    if (typeof type !== "string" || typeof timestamp !== "string" || typeof data !== "object" || data === null) {
+      throw new SyntaxError("the body is not that of an event");
+    }
+    return { id: signed["webhook-id"] as string, type, timestamp: new Date(timestamp), data: data as EventData };
   } catch (error) {
     if (!(error instanceof WebhookVerificationError || error instanceof SyntaxError)) throw error;
     throw new ServerNotTrustedError(`the webhook is not the server's: ${error.message}`, { cause: error });

@@ -106,7 +106,7 @@ test("a refusal has its reason, numbers and wait, and is not repeated", async ()
 
 test("a server that does not answer ends with its deadline", async () => {
   answers = [];
-  await assert.rejects(facegate.getCheck("4711", { timeoutMs: 20 }), ConnectionFailedError);
+  await assert.rejects(facegate.getCheck("4711", { timeoutMs: 300 }), ConnectionFailedError);
   assert.equal(calls.length, 4);
 });
 
@@ -127,6 +127,15 @@ test("a watch goes on after a lost stream, without repeating a state", async () 
 test("a watch of a check that there is not ends", async () => {
   answers = [[refusal(status.NOT_FOUND, "CHECK_NOT_FOUND")]];
   await assert.rejects(facegate.watchCheck("4711").next(), { reason: "CHECK_NOT_FOUND" });
+});
+
+test("a check is compared with any of the three", async () => {
+  answers = [{}, {}, {}];
+  for (const given of [{ image: Buffer.from("x") }, { imageReference: "4711.jpg" }, { trustedCheckId: "4711" }]) {
+    await facegate.uploadTrustedImage(given);
+  }
+  const cases = calls.map(({ request }) => request.trustedImage.case);
+  assert.deepEqual(cases, ["image", "imageReference", "trustedCheckId"]);
 });
 
 test("checks are found page by page", async () => {

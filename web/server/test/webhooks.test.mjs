@@ -50,6 +50,11 @@ const REFUSED = {
   "a time to come": [BODY, headers({ time: new Date(Date.now() + 6 * MINUTES) })],
   "no signature": [BODY, { ...headers(), "webhook-signature": undefined }],
   "no headers": [BODY, {}],
+  "half a signature": [BODY, { ...headers(), "webhook-signature": "v1" }],
+  "no base64": [BODY, { ...headers(), "webhook-signature": "v1,!" }],
+  "no time": [BODY, { ...headers(), "webhook-timestamp": "now" }],
+  "no event": ["null", headers({ body: "null" })],
+  "no content": ['{"type": "check.decided"}', headers({ body: '{"type": "check.decided"}' })],
   "no JSON": ["text", headers({ body: "text" })],
 };
 for (const [name, [body, given]] of Object.entries(REFUSED)) {

@@ -4,7 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import AsyncIterator
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
 import pytest
@@ -13,6 +13,7 @@ from facegate.v1 import audit_pb2
 from facegate.v1 import evidence_service_pb2 as evidence_pb2
 from google.protobuf import json_format
 
+from server.compliance import figures
 from server.running.app import FacegateServer
 from tests.server.compliance.office import Office, audit_entries, open_office
 from tests.server.edge.console.browser import COOKIE, Browser, browsing
@@ -161,6 +162,21 @@ async def test_figures_have_no_personal_data_and_no_end(office: Office, admin: B
     refused = await admin.post("GetFigures", long)
     assert (refused.status, refused.reason) == (400, "INVALID_FIELD")
     assert (await admin.post("ListAuditEvents", {"action": "figures.read"})).document["events"]
+
+
+async def test_figures_of_many_checks_are_given_in_parts(
+    office: Office, admin: Browser, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    await office.check("dora-2")
+    await office.check("dora-2")
+    monkeypatch.setattr(figures, "_MOST_CHECKS", 1)
+    refused = await admin.post("GetFigures", {})
+    assert (refused.status, refused.reason) == (400, "INVALID_FIELD")
+    assert refused.document["details"][0]["metadata"]["maxChecks"] == "1"
+    # A day is always counted.
+    now = datetime.now(UTC)
+    day = {"decidedSince": (now - timedelta(hours=23)).isoformat(), "decidedBefore": now.isoformat()}
+    assert (await admin.post("GetFigures", day)).document["days"]
 
 
 async def test_reviewers_decide_in_the_console(office: Office, admin: Browser) -> None:

@@ -16,6 +16,25 @@ export interface Figures {
   policies: string[];
 }
 
+const DAY_MS = 86_400_000;
+
+/** Reads the figures of a time; of one that the server refuses as too large, those of its halves, parted at a midnight of UTC. */
+export async function inParts(
+  since: string,
+  before: string,
+  read: (since: string, before: string) => Promise<FiguresDay[]>,
+  isTooLarge: (error: unknown) => boolean,
+): Promise<FiguresDay[]> {
+  try {
+    return await read(since, before);
+  } catch (error) {
+    const middle = Math.round((Date.parse(since) + Date.parse(before)) / 2 / DAY_MS) * DAY_MS;
+    if (!isTooLarge(error) || middle <= Date.parse(since) || middle >= Date.parse(before)) throw error;
+    const between = new Date(middle).toISOString();
+    return [...(await inParts(since, between, read, isTooLarge)), ...(await inParts(between, before, read, isTooLarge))];
+  }
+}
+
 const counted = (value: string | number | undefined): number => Number(value ?? 0);
 
 export function checksOf({ successes, failures, undecided }: Omit<DaySum, "day">): number {
@@ -116,5 +135,5 @@ export function timesOf(found: readonly FiguresDay[], days: readonly DaySum[], p
 }
 
 function dayAfter(day: string): string {
-  return new Date(Date.parse(`${day}T00:00:00Z`) + 86_400_000).toISOString().slice(0, 10);
+  return new Date(Date.parse(`${day}T00:00:00Z`) + DAY_MS).toISOString().slice(0, 10);
 }

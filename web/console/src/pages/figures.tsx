@@ -1,7 +1,7 @@
 /** Checks by day: counts, pass rate, reasons and time to a verdict, as plots and as a table. */
 import { useState } from "preact/hooks";
-import { call } from "../api.js";
-import { checksOf, interval, passRate, reviewedOf, summed, timesOf, timesOfDay } from "../logic/figures.js";
+import { call, CallError } from "../api.js";
+import { checksOf, inParts, interval, passRate, reviewedOf, summed, timesOf, timesOfDay } from "../logic/figures.js";
 import { bare, dayBefore, numberText, percentText, secondsText, startOfDay, written } from "../logic/format.js";
 import { Chart } from "../parts/chart.js";
 import { useConsole, useLoad } from "../parts/hooks.js";
@@ -21,16 +21,24 @@ export function FiguresPage() {
   const [now] = useState(() => Date.now());
   const found = useLoad(
     () =>
-      call("GetFigures", {
-        decidedSince: startOfDay(dayBefore(now, Number(asked.period) - 1)),
-        decidedBefore: startOfDay(dayBefore(now, 0), 1),
-        ...(asked.policy.trim() && { policy: asked.policy.trim() }),
-        ...(asked.sandbox !== "" && { sandbox: asked.sandbox === "yes" }),
-      }),
+      inParts(
+        startOfDay(dayBefore(now, Number(asked.period) - 1))!,
+        startOfDay(dayBefore(now, 0), 1)!,
+        async (decidedSince, decidedBefore) => {
+          const { days } = await call("GetFigures", {
+            decidedSince,
+            decidedBefore,
+            ...(asked.policy.trim() && { policy: asked.policy.trim() }),
+            ...(asked.sandbox !== "" && { sandbox: asked.sandbox === "yes" }),
+          });
+          return days ?? [];
+        },
+        (error) => error instanceof CallError && error.metadata["maxChecks"] !== undefined,
+      ),
     [asked],
   );
   if (!can("evidence.read")) return <NotAllowed title={t("page.figures")} />;
-  const days = found.value?.days ?? [];
+  const days = found.value ?? [];
   return (
     <>
       <Title>{t("page.figures")}</Title>

@@ -81,7 +81,7 @@ function WaitingPart() {
             key: `${one.time} ${one.of} ${one.checkId} ${one.reference} ${one.reason}`,
             cells: [
               <Time of={one.time} />,
-              [word("action", one.of), written(one.reference)].filter(Boolean).join(": "),
+              [word("waiting.of", one.of), written(one.reference)].filter(Boolean).join(": "),
               written(one.requestedBy),
               written(one.purpose),
               <>

@@ -1,0 +1,297 @@
+"""The npm package @facegate/server before real servers, and what its README and docs/integrate.md show."""
+
+import asyncio
+import json
+import os
+import subprocess
+import tomllib
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+from pathlib import Path
+from typing import Any
+
+import aiohttp
+import pytest
+import trustme
+
+from facegate_client import ApiKey, Orchestrator, TlsSettings, open_channel
+from tests.docs.pages import REPOSITORY, CodeBlock, code_blocks, commands
+from tests.ports import held_port
+from tests.server.live import portrait, until
+from tests.server.process.server_process import FACEGATE, DataFolder, ServerProcess
+from tests.web.conftest import SDK, SERVER_PACKAGE
+
+pytestmark = pytest.mark.slow
+
+_SETTINGS = REPOSITORY / "docs" / "orchestrator.md"
+_GUIDE = REPOSITORY / "docs" / "integrate.md"
+_README = SERVER_PACKAGE / "README.md"
+
+
+def _block(page: Path, language: str, having: str) -> CodeBlock:
+    (found,) = (block for block in code_blocks(page) if block.language == language and having in block.text)
+    return found
+
+
+def _project(folder: Path) -> None:
+    """Makes a folder a project that installed the package and Express."""
+    (folder / "node_modules" / "@facegate").mkdir(parents=True)
+    (folder / "node_modules" / "@facegate" / "server").symlink_to(SERVER_PACKAGE)
+    (folder / "node_modules" / "express").symlink_to(SERVER_PACKAGE / "node_modules" / "express")
+    (folder / "package.json").write_text('{"type": "module"}')
+
+
+async def _run(folder: Path, *words: str, **variables: str) -> str:
+    process = await asyncio.create_subprocess_exec(
+        *words, cwd=folder, env=os.environ | variables, stdout=asyncio.subprocess.PIPE
+    )
+    output, _ = await process.communicate()
+    assert process.returncode == 0, words
+    return output.decode()
+
+
+async def _answer(folder: Path, program: str, **variables: str) -> Any:
+    """What a program in Node.js prints as JSON."""
+    return json.loads(await _run(folder, "node", "--input-type=module", "--eval", program, **variables))
+
+
+@asynccontextmanager
+async def _backend(folder: Path, server: ServerProcess, port: int) -> AsyncIterator[None]:
+    """Runs the program of the README that uses Express."""
+    program = _block(_README, "js", "express()").text
+    service = f"localhost:{server.service_target.rpartition(':')[2]}"
+    for page, here in (("localhost:8444", service), ("localhost:3000", f"localhost:{port}")):
+        assert page in program
+        program = program.replace(page, here)
+    (folder / "backend.mjs").write_text(
+        program.replace("listen(3000)", f'listen({port}, () => console.log("open"))')
+    )
+    process = await asyncio.create_subprocess_exec(
+        "node", "backend.mjs", cwd=folder, stdout=asyncio.subprocess.PIPE
+    )
+    assert process.stdout is not None
+    try:
+        assert await process.stdout.readline() == b"open\n"
+        yield
+    finally:
+        process.kill()
+        await process.wait()
+
+
+async def _outcome(person: aiohttp.ClientSession, path: str) -> str:
+    """What the backend says once the webhook has come."""
+
+    async def told() -> bool:
+        return await (await person.get(path)).text() != "open"
+
+    await until(told)
+    return await (await person.get(path)).text()
+
+
+async def test_the_guide_leads_to_a_decided_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    _project(tmp_path)
+    (tmp_path / "portrait.jpg").write_bytes(portrait())
+    certificate, new_key, _, fetch = (
+        list(words) for words in commands(_block(_SETTINGS, "console", "openssl req"))
+    )
+    (new_secret,) = commands(_block(_GUIDE, "console", "new-webhook-secret"))
+    for words in (certificate, [FACEGATE, *new_key[1:]], [FACEGATE, *new_secret[1:]]):
+        await _run(tmp_path, *words)
+    listeners: dict[str, Any] = tomllib.loads(_block(_SETTINGS, "toml", "api_keys_file").text)["listeners"]
+    for table in listeners.values():
+        table["port"] = 0
+    with held_port() as port, held_port() as page:
+        text = _block(_GUIDE, "toml", "[webhooks").text
+        more = tomllib.loads(text.replace(":8446", f":{page}").replace(":3000", f":{port}"))
+        listeners["web"] = more["listeners"]["web"] | {"port": page}
+        home = DataFolder(
+            tmp_path / "home", listeners=listeners | {"admin": {"port": 0}}, webhooks=more["webhooks"]
+        )
+        async with home.serving() as server, aiohttp.ClientSession(f"http://localhost:{port}") as person:
+            await _run(tmp_path, *(word.replace("8445", str(server.admin_port)) for word in fetch))
+            async with _backend(tmp_path, server, port):
+                started = await person.post("/checks", allow_redirects=False)
+                assert started.status == 303
+                assert started.headers["Location"].startswith(f"http://localhost:{page}/scan#link=")
+                forged = {"type": "check.decided", "data": {"check_id": "1", "status": "SUCCESS"}}
+                assert (await person.post("/facegate", json=forged)).status == 400
+
+                tls = TlsSettings(root_certificates=(tmp_path / "tls.pem").read_bytes())
+                key = ApiKey((tmp_path / "api-key.txt").read_text().strip())
+                service = f"localhost:{server.service_target.rpartition(':')[2]}"
+                async with open_channel(service, tls=tls) as channel:
+                    backend = Orchestrator(channel=channel, api_key=key)
+                    (check,) = [one async for one in backend.find_checks(subject_reference="customer-4711")]
+                    done = f"/done?check_id={check.check_id}"
+                    assert await (await person.get(done)).text() == "open"
+                    await backend.cancel_check(check.check_id)
+                assert await _outcome(person, done) == "not verified: CANCELLED"
+
+
+_CALLS = """
+import { readFileSync } from "node:fs";
+import { CheckStatus, Facegate } from "@facegate/server";
+const { SERVICE, KEYS, ISSUER = "facegate" } = process.env;
+const results = { keys: KEYS, issuer: ISSUER, tenant: "default", acceptSandbox: true };
+const [ca, certificate, key] = ["ca.pem", "client.pem", "client.key"].map((name) => readFileSync(name));
+const own = new Facegate({ address: SERVICE, ca, certificate, key, results });
+const stranger = new Facegate({ address: SERVICE, ca, results });
+const other = new Facegate({ address: SERVICE, certificate, key, results });
+const of = (error) => ({ name: error.name, reason: error.reason, metadata: error.metadata });
+
+const image = readFileSync("portrait.jpg");
+const { checkId } = await own.uploadTrustedImage({ image, subjectReference: "customer-4711" });
+const open = await own.finishCheck(checkId).catch(of);
+const small = await own.uploadTrustedImage({ image: Buffer.from("none") }).catch(of);
+const refused = [];
+for (const one of [stranger, other]) {
+  const error = await one.getCheck(checkId, { timeoutMs: 2000 }).catch(of);
+  refused.push(error.name);
+}
+await own.cancelCheck(checkId);
+const states = [];
+for await (const { state } of own.watchCheck(checkId)) states.push(state);
+const finished = await own.finishCheck(checkId).catch(of);
+if (finished.name) console.log(JSON.stringify(finished));
+else {
+  const claims = await own.results.verifyJwt(finished.resultJwt);
+  const again = await own.results.verify(finished.resultJws);
+  const status = CheckStatus[finished.result.status];
+  const agree = again.checkId === checkId && claims.check_id === checkId && claims.status === status;
+  console.log(JSON.stringify({ open, small, refused, states, status, agree }));
+}
+process.exit();
+"""
+
+
+async def test_a_backend_calls_with_mutual_tls(tmp_path: Path) -> None:
+    _project(tmp_path)
+    authority = trustme.CA()
+    authority.cert_pem.write_to_path(str(tmp_path / "ca.pem"))
+    for name, issued in (
+        ("server", authority.issue_cert("localhost")),
+        ("client", authority.issue_cert("backend.example")),
+    ):
+        issued.cert_chain_pems[0].write_to_path(str(tmp_path / f"{name}.pem"))
+        issued.private_key_pem.write_to_path(str(tmp_path / f"{name}.key"))
+        (tmp_path / f"{name}.key").chmod(0o600)
+    (tmp_path / "portrait.jpg").write_bytes(portrait())
+    tls = {
+        name: str(tmp_path / f"server.{ending}") for name, ending in (("certificate", "pem"), ("key", "key"))
+    }
+    entry = {
+        "name": "backend",
+        "identity": "dns:backend.example",
+        "tenant": "default",
+        "roles": ["orchestrator"],
+    }
+    free = {"port": 0}
+    service = free | {"tls": tls | {"client_ca": str(tmp_path / "ca.pem")}, "clients": [entry]}
+    home = DataFolder(tmp_path / "home", listeners={"device": free, "service": service, "admin": free})
+    async with home.serving() as server:
+        here = {
+            "SERVICE": f"https://localhost:{server.service_target.rpartition(':')[2]}",
+            "KEYS": f"http://127.0.0.1:{server.admin_port}/.well-known/jwks.json",
+        }
+        answer = await _answer(tmp_path, _CALLS, **here)
+        assert answer["open"] == {"name": "CallRefusedError", "reason": "NOT_SCANNED_YET", "metadata": {}}
+        assert answer["small"]["reason"] == "IMAGE_FORMAT_NOT_SUPPORTED"
+        assert answer["refused"] == ["ConnectionFailedError", "ConnectionFailedError"]
+        assert answer["states"][-1] in {4, 5}
+        assert (answer["status"], answer["agree"]) == ("FAILURE", True)
+        # The results of another installation.
+        assert (await _answer(tmp_path, _CALLS, **here, ISSUER="other"))["name"] == "ServerNotTrustedError"
+
+
+_ROUTE = """
+import { Webhook } from "standardwebhooks";
+import { POST } from "./app/facegate/route.js";
+import { verified } from "./lib/customers.js";
+const time = new Date();
+const post = (data, secret) => {
+  const body = JSON.stringify({ type: "check.decided", timestamp: time.toISOString(), data });
+  const headers = {
+    "webhook-id": "1",
+    "webhook-timestamp": String(Math.floor(time / 1000)),
+    "webhook-signature": new Webhook(secret).sign("1", time, body),
+  };
+  const request = new Request("https://bank.example/facegate", { method: "POST", body, headers });
+  return POST(request).then(({ status }) => status);
+};
+const { WEBHOOK_SECRET } = process.env;
+const statuses = [
+  await post({ check_id: "4711", status: "FAILURE" }, WEBHOOK_SECRET),
+  await post({ check_id: "4711" }, WEBHOOK_SECRET),
+  await post({ check_id: "4711", status: "SUCCESS" }, "whsec_c3RyYW5nZXI="),
+  await post({ check_id: "4712", status: "SUCCESS" }, WEBHOOK_SECRET),
+];
+console.log(JSON.stringify({ statuses, verified }));
+"""
+
+
+async def test_the_route_for_next_js_believes_the_result_alone(tmp_path: Path) -> None:
+    _project(tmp_path)
+    (tmp_path / "node_modules" / "standardwebhooks").symlink_to(
+        SERVER_PACKAGE / "node_modules" / "standardwebhooks"
+    )
+    for folder in ("app/facegate", "lib"):
+        (tmp_path / folder).mkdir(parents=True)
+    (tmp_path / "app/facegate/route.js").write_text(_block(_README, "js", "function POST").text)
+    (tmp_path / "lib/facegate.js").write_text(
+        "export const facegate = { finishCheck: async (checkId) => {\n"
+        '  if (checkId !== "4711") throw new Error("busy");\n'
+        "  return { result: { checkId, status: 1 } };\n} };\n"
+    )
+    (tmp_path / "lib/customers.js").write_text(
+        "export const verified = [];\nexport const setVerified = async (...all) => verified.push(all);\n"
+    )
+    answer = await _answer(tmp_path, _ROUTE, WEBHOOK_SECRET="whsec_b3Vycw==")
+    assert answer == {"statuses": [204, 204, 400, 503], "verified": [["4711", True]]}
+
+
+_TYPES = """
+import { CheckStatus, Facegate, verifyWebhook } from "@facegate/server";
+import type { FinishedCheck, WebhookEvent } from "@facegate/server";
+
+const results = { keys: { keys: [] }, issuer: "i", tenant: "t" };
+const facegate = new Facegate({ address: "https://localhost", results });
+const hosted = { returnUrl: "https://bank.example" };
+const { checkId } = await facegate.uploadTrustedImage({ image: new Uint8Array(), hosted });
+const finished: FinishedCheck = await facegate.finishCheck(checkId, { auditImageLimit: 1 });
+export const verified: boolean = finished.result.status === CheckStatus.SUCCESS;
+export const event: WebhookEvent = verifyWebhook("", new Headers(), "whsec_");
+// @ts-expect-error A check needs something to compare the scan with.
+await facegate.uploadTrustedImage({ subjectReference: "customer-4711" });
+// @ts-expect-error No such field.
+await facegate.uploadTrustedImage({ image: new Uint8Array(), returnUrl: "https://bank.example" });
+// @ts-expect-error What results are to be is not left out.
+new Facegate({ address: "https://localhost" });
+"""
+
+
+def test_a_project_in_typescript_gets_the_types(tmp_path: Path) -> None:
+    _project(tmp_path)
+    (tmp_path / "node_modules" / "@types").symlink_to(SERVER_PACKAGE / "node_modules" / "@types")
+    (tmp_path / "backend.ts").write_text(_TYPES)
+    options = {"strict": True, "module": "nodenext", "target": "es2022", "noEmit": True, "types": ["node"]}
+    (tmp_path / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": ["backend.ts"]}))
+    compiler = SERVER_PACKAGE / "node_modules" / ".bin" / "tsc"
+    done = subprocess.run([compiler, "-p", "."], cwd=tmp_path, check=False, capture_output=True, text=True)
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize(
+    ("package", "generated"),
+    [(SDK, "src/protocol/generated/facegate"), (SERVER_PACKAGE, "src/generated")],
+)
+def test_the_messages_are_those_of_the_contract(package: Path, generated: str, tmp_path: Path) -> None:
+    buf = Path(FACEGATE).with_name("buf")
+    subprocess.run([buf, "generate", "-o", tmp_path], cwd=package, check=True, timeout=120)
+    made, kept = (
+        {path.relative_to(folder): path.read_text() for path in folder.rglob("*.ts")}
+        for folder in (tmp_path / generated, package / generated)
+    )
+    assert made.keys() == kept.keys()
+    different = [str(path) for path, text in made.items() if kept[path] != text]
+    assert different == [], f"run: npm --prefix {package.relative_to(REPOSITORY)} run protos"
