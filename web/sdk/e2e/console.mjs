@@ -174,7 +174,7 @@ const walks = {
     await button("Find").click();
     await page.waitForFunction(() => document.querySelectorAll("tbody tr").length === 2);
     await lookAt("audit");
-    answer.log = await saved(() => part("Export the log").getByRole("button").click());
+    answer.log = await saved(() => part("Export the log").getByRole("button", { name: "Export" }).click());
     answer.whole = await part("Export the log").getByRole("status").innerText();
 
     await go("Figures");
@@ -236,13 +236,33 @@ const walks = {
   /** Confirms the release that another person asked for. */
   async confirm() {
     await part("Waits for a second person").getByRole("link", { name: "Open the check" }).click();
+    answer.toldOnPage = await part("Holds").innerText();
     await button("Release the hold case-17").click();
     const dialog = page.getByRole("dialog");
+    answer.told = await dialog.getByRole("status").innerText();
+    await lookAt("confirm");
     answer.purpose = await dialog.getByLabel("Purpose").inputValue();
     await dialog.getByRole("button", { name: "Release", exact: true }).click();
     await part("Holds").getByText("No hold keeps this check").waitFor();
     await go("Holds and approvals");
     await page.getByText("Nothing waits.").waitFor();
+    // The erasure of a person that anna requested.
+    await page.route("**/api/ListAuditEvents", (route) => {
+      const asked = JSON.parse(route.request().postData());
+      const request = { sequence: "1", action: "approval.requested", time: new Date().toISOString(), purpose: "letter", pseudonym: "p", actor: { name: "anna" }, detail: { of: "subject.erased", requested_by: "anna", reason: "consent_withdrawn" } };
+      return route.fulfill({ json: asked.action === request.action && asked.subjectReference ? { events: [request] } : {} });
+    });
+    await go("Erase and export a subject");
+    await field("Subject reference").fill("emil-5");
+    await button("Show what there is").click();
+    answer.erasure = await part("Erase this person").innerText();
+    answer.filled = [await field("Why").inputValue(), await part("Erase this person").getByLabel("Purpose").inputValue()];
+    await lookAt("confirm-erasure");
+    await button("Deutsch").click();
+    await field("Referenz der Person").fill("emil-5");
+    await button("Zeigen, was es gibt").click();
+    await part("Diese Person löschen").waitFor();
+    await lookAt("confirm-erasure-de");
   },
 
   /** Leaves the session alone until it is about to end, and until it has ended. */
@@ -292,10 +312,10 @@ const walks = {
       const details = [{ "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason: "STEP_UP_REQUIRED", domain: "facegate.org" }];
       return route.fulfill({ status: 403, contentType: "application/json", body: JSON.stringify({ code: 7, details }) });
     });
-    await part("Export the log").getByRole("button").click();
+    await part("Export the log").getByRole("button", { name: "Export" }).click();
     await logInAtIssuer(page.getByRole("dialog").getByRole("link", { name: "Log in again" }));
     await heading("Audit log");
-    answer.log = await saved(() => part("Export the log").getByRole("button").click());
+    answer.log = await saved(() => part("Export the log").getByRole("button", { name: "Export" }).click());
     await button("Log out").click();
     await page.waitForURL((url) => url.origin !== new URL(job.address).origin);
     answer.left = new URL(page.url()).pathname;
@@ -317,9 +337,12 @@ const walks = {
       if (at === 0) {
         await page.keyboard.press("1");
         answer.unseen = await page.locator(".decision .help").last().innerText();
+        await page.keyboard.press("3");
         await page.locator(".decision select:focus").waitFor();
+        await page.keyboard.press("1");
+        answer.offered = await page.locator(".decision option").evaluateAll((all) => all.map((one) => one.value));
         await page.keyboard.press("Escape");
-        await page.locator("#main h1").click();
+        answer.afterEscape = await page.evaluate(() => document.activeElement.getAttribute("aria-label"));
       }
       if (at % 4 < 2) {
         await page.keyboard.press("i");
