@@ -203,9 +203,9 @@ class Reviewing:
         """Decides a claimed review, and signs it if that ends it.
 
         Raises:
-            Refusal: REVIEW_NOT_FOUND, REVIEW_OVER or REVIEW_NOT_CLAIMED; INVALID_FIELD for the comment, or for a
-                reason that contradicts the outcome; EVIDENCE_UNREADABLE if the result that the review is
-                about cannot be read.
+            Refusal: REVIEW_NOT_FOUND, REVIEW_OVER or REVIEW_NOT_CLAIMED; INVALID_FIELD for the comment, or
+                for a reason that contradicts the outcome; EVIDENCE_UNREADABLE if the result that the review
+                is about cannot be read.
         """
         text_field("comment", comment, longest=_LONGEST_COMMENT, required=reason is ReviewReason.OTHER)
         if reason in CONTRADICTIONS.get(outcome, ()):

@@ -117,6 +117,8 @@ async def test_a_complaint_is_answered(walk: Walk, office: Office, scanned: str,
     assert answer["takenOut"] == [False, False]
     assert answer["imageElements"] == 0
     assert answer["mayErase"] is False
+    assert Path(answer["savedKeys"]).read_text() != Path(answer["auditKeys"]).read_text()
+    assert json.loads(Path(answer["savedKeys"]).read_text()) == json.loads((tmp_path / "jwks.json").read_text())
     looked = [(action, purpose) for action, _, purpose in answer["looked"]]
     assert ("Image seen", "case 17") in looked
     # Neither the hold nor the export read the record again.
@@ -167,6 +169,11 @@ async def test_a_second_person_withdraws_or_confirms_what_waits(walk: Walk, offi
     await office.of("anna").release_hold(check, reference="case-17", purpose="case 17 closed")
     confirmed = await walk("confirm", login=True, page="Holds and approvals", key=office.keys["bert"])
     assert confirmed["purpose"] == "case 17 closed"
+    assert "anna requested this" in confirmed["told"]
+    assert "anna requested this" in confirmed["toldOnPage"]
+    assert "anna requested this, for the purpose \u201cletter\u201d" in confirmed["erasure"]
+    assert "withdrew the consent" in confirmed["erasure"]
+    assert confirmed["filled"] == ["CONSENT_WITHDRAWN", "letter"]
 
 
 async def test_another_tab_shows_nothing_of_a_person_who_left(walk: Walk, office: Office) -> None:
@@ -211,6 +218,8 @@ async def test_a_reviewer_decides_ten_checks_with_the_keyboard(
     assert answer["waiting"] == 10
     assert answer["readUnasked"] == 0
     assert answer["unseen"].startswith("Open the images first")
+    assert answer["afterEscape"] == "The selected review"
+    assert answer["offered"] == ["", "SAME_PERSON", "DEVICE_NOT_TRUSTED", "IMAGES_INSUFFICIENT", "OTHER"]
     # What the machine decided stays; the reviews are signed.
     rita = office.reviews_of("rita")
     decided = [(await rita.get_review(check)) for check in checks]
@@ -220,7 +229,9 @@ async def test_a_reviewer_decides_ten_checks_with_the_keyboard(
     assert decided[3].review.decisions[0].comment == "see case 17"
     assert all(one.review_jws for one in decided)
     assert answer["signed"].count("verified") == 3
-    assert [cell.replace("\N{EN DASH}", "-") for cell in answer["figures"]] == [
+    assert [
+        cell.replace("\N{EN DASH}", "-").replace("\N{NO-BREAK SPACE}", " ") for cell in answer["figures"]
+    ] == [
         *("Verified, in the sample", "Denied", "0", "0", "-", "-", "0"),
         *("Verified", "Denied", "0", "1", "0.0 %", "0.0 % - 79.3 %", "0"),
         *("Not verified", "Allowed", "2", "9", "22.2 %", "6.3 % - 54.7 %", "4"),
