@@ -14,7 +14,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from tests.packs import shared_pack
 from tests.ports import held_port
 from tests.sdk.conftest import KotlinClient, kotlin
-from tests.server.live import PAGE_ORIGIN, PATIENT, LiveServer, serving, settings_for
+from tests.server.live import PAGE_ORIGIN, PATIENT, LiveServer, serving, settings_for, until
 from tests.server.policy_files import write_policy
 from tests.server.process.server_process import DataFolder
 from tests.web.conftest import Recording, read_recording
@@ -166,8 +166,13 @@ async def test_a_killed_server_is_resumed(
                 rate=25,
             )
         )
+
+        async def begun() -> bool:
+            return "scan_begun" in await first.written() or scanning.done()
+
+        await until(begun)
         # An attempt takes some seconds.
-        await asyncio.sleep(2)
+        await asyncio.sleep(1)
         await first.kill()
     async with folder.serving() as second:
         await second.ready()
@@ -197,12 +202,11 @@ async def test_fifty_scans_in_a_row_leave_nothing(server: LiveServer, client: Ko
     before = _traces(client.pid)
     for _ in range(50):
         await scan()
-    for _ in range(100):
-        after = _traces(client.pid)
-        if after[0] <= before[0] + 4 and after[1] <= before[1] + 4:
-            return
-        await asyncio.sleep(0.2)
-    assert after <= before
+
+    async def settled() -> bool:
+        return all(now <= then + 4 for now, then in zip(_traces(client.pid), before, strict=True))
+
+    await until(settled)
 
 
 def _traces(pid: int) -> tuple[int, int]:

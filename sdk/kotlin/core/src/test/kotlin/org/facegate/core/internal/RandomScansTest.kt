@@ -27,7 +27,7 @@ import org.junit.jupiter.api.TestFactory
 import kotlin.random.Random
 import org.facegate.v1.ScanStatus as Status
 
-private const val SCANS = 150
+private const val SCANS = 100
 private val PLANS = listOf(Plan.PLAN_EXPRESS, Plan.PLAN_FLASH, Plan.PLAN_MOVEMENT)
 private val CODES = FeedbackCode.entries.filter { it != FeedbackCode.UNRECOGNIZED }
 

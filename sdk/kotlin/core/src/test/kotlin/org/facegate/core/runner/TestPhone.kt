@@ -127,7 +127,9 @@ fun motionJpeg(file: File): Pictures {
     return Pictures { number -> found.getOrNull(number)?.let { Picture(it, size) } }
 }
 
-/** A camera whose pictures come in real time, also while nobody takes them. */
+private const val STANDS_AFTER_NS = 500_000_000L
+
+/** A camera whose pictures come in real time, and whose person stands still while nobody takes them. */
 class TestCamera(
     private val pictures: Pictures,
     private val rate: Double,
@@ -144,7 +146,9 @@ class TestCamera(
     @Volatile
     private var opened = false
 
-    /** The number of the picture from which the next opening goes on. */
+    @Volatile
+    private var takenNs = Long.MIN_VALUE / 2
+
     private var number = 0
 
     /** Frames that were not given back. */
@@ -168,7 +172,8 @@ class TestCamera(
             while (opened) {
                 val leftNs = nextNs - System.nanoTime()
                 if (leftNs > 0) Thread.sleep(leftNs / 1_000_000, (leftNs % 1_000_000).toInt())
-                val picture = pictures.at(number++)
+                val picture = pictures.at(number)
+                if (System.nanoTime() - takenNs < STANDS_AFTER_NS) number += 1
                 if (picture == null) {
                     listener.onLost(CameraProblem.NO_PICTURE)
                     return@thread
@@ -195,6 +200,7 @@ class TestCamera(
 
         override fun encode(limits: FrameLimits): EncodedFrame? {
             check(!closed) { "a frame was encoded after it was closed" }
+            takenNs = System.nanoTime()
             if (slowMs > 0) Thread.sleep(slowMs)
             val colour = light?.at(captureTimeUs)
             val fits = picture.jpeg.size <= limits.maxBytes && maxOf(size.width, size.height) <= limits.maxSide &&
