@@ -130,8 +130,9 @@ async def test_the_guide_leads_to_a_decided_check(tmp_path: Path, monkeypatch: p
                     # An event is answered although its result cannot be fetched.
                     secret = (tmp_path / "webhook-secret.txt").read_text().strip()
                     data = {"check_id": check.check_id, "status": "SUCCESS"}
-                    early = json.dumps({"type": "check.decided", "data": data})
                     moment = datetime.now(UTC)
+                    event = {"type": "check.decided", "timestamp": moment.isoformat(), "data": data}
+                    early = json.dumps(event)
                     signed = {
                         "webhook-id": "1",
                         "webhook-timestamp": str(int(moment.timestamp())),
