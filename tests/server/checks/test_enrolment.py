@@ -108,7 +108,10 @@ class Callers:
 
     async def get_evidence(self, check_id: str) -> evidence_pb2.GetEvidenceResponse:
         request = evidence_pb2.GetEvidenceRequest(check_id=check_id, purpose="audit")
-        return await self.evidence.GetEvidence(request, metadata=self.metadata("admin"))
+        evidence: evidence_pb2.GetEvidenceResponse = await self.evidence.GetEvidence(
+            request, metadata=self.metadata("admin")
+        )
+        return evidence
 
     async def refused(self, source: str, subject: str, caller: str = "bank", **fields: Any) -> Refused:
         return await refusal_of(
