@@ -212,7 +212,9 @@ async def test_images_that_retention_erased_are_not_said_to_be_lost(office: Offi
     after = await reader.get_evidence(check_id)
     assert after.times.HasField("images_erase_time")
     assert not after.times.HasField("images_retain_until")
-    assert list(after.images) == list(before.images)
+    assert [image.sha256 for image in after.images] == [image.sha256 for image in before.images]
+    assert all(image.erased for image in after.images)
+    assert not any(image.erased for image in before.images)
     refusal = (await refused_call(reader.get_evidence_image(check_id, image, purpose="case 20"))).refusal
     assert refusal.reason == "EVIDENCE_ERASED"
     verified = verify_archive(await archive_of(office, check_id), office.jwks)
