@@ -17,6 +17,7 @@ const PROBLEMS: Record<string, keyof Texts> = {
   code_unknown: "codeUnknown",
   code_expired: "codeUnknown",
   code_used: "codeUsed",
+  handed_over: "handedOver",
   too_many: "tooMany",
 };
 
@@ -148,8 +149,8 @@ function Opened({ first, look }: { first: View; look: Look }) {
     const read = async () => {
       if (document.visibilityState === "hidden") return;
       try {
-        const read = await readState(check);
-        if (!left) setView(read);
+        const now = await readState(check);
+        if (!left) setView(now);
       } catch (error) {
         const word = error instanceof Problem ? error.message : "offline";
         if (!left && !passes(word)) setProblem(word === "unknown" && phone ? "code_unknown" : word);
