@@ -176,6 +176,18 @@ async def test_a_second_person_withdraws_or_confirms_what_waits(walk: Walk, offi
     assert confirmed["filled"] == ["CONSENT_WITHDRAWN", "letter"]
 
 
+async def test_an_enrolled_frame_is_shown_after_the_other_images_are_erased(
+    walk: Walk, office: Office
+) -> None:
+    check_id = await office.check("enno-6", scanned=True, policy="enrols")
+    erased = await office.erase_images(check_id)
+    assert len(erased) == 2
+    answer = await walk("enrolled", f"#/checks/{check_id}", login=True)
+    assert "The other images were erased when their retention ended:" in answer["said"]
+    assert "The enrolled frame is kept as the trusted image of later checks" in answer["said"]
+    assert answer["images"] == 1
+
+
 async def test_another_tab_shows_nothing_of_a_person_who_left(walk: Walk, office: Office) -> None:
     subject = "x" * 256
     check = await office.check(subject)
@@ -218,6 +230,7 @@ async def test_a_reviewer_decides_ten_checks_with_the_keyboard(
     assert answer["waiting"] == 10
     assert answer["readUnasked"] == 0
     assert answer["unseen"].startswith("Open the images first")
+    assert answer["afterOpening"] == "pictures"
     assert answer["afterEscape"] == "The selected review"
     assert answer["offered"] == ["", "SAME_PERSON", "DEVICE_NOT_TRUSTED", "IMAGES_INSUFFICIENT", "OTHER"]
     # What the machine decided stays; the reviews are signed.

@@ -268,6 +268,18 @@ const walks = {
     await lookAt("confirm-erasure-de");
   },
 
+  /** Looks at what is left of the images of an enrolled check. */
+  async enrolled() {
+    const images = part("Whom the face was compared with, and images");
+    await images.getByLabel("Purpose").waitFor();
+    answer.said = await images.innerText();
+    await lookAt("enrolled");
+    await images.getByLabel("Purpose").fill("case 17");
+    await images.getByRole("button", { name: "Show the image", exact: true }).click();
+    await images.locator("canvas:not(.hidden)").waitFor();
+    answer.images = await images.locator("canvas").count();
+  },
+
   /** Leaves the session alone until it is about to end, and until it has ended. */
   async idle() {
     await page.locator(".row-link").first().waitFor();
@@ -353,6 +365,7 @@ const walks = {
         if (at === 0) await page.getByRole("button", { name: / for this review/ }).press("Enter");
         else if (at !== 1) await page.keyboard.press("i");
         await page.locator(".pictures canvas:not(.hidden)").first().waitFor();
+        if (at === 0) answer.afterOpening = await page.evaluate(() => document.activeElement.className);
       }
       await page.keyboard.press(String(1 + (at % 4)));
       await page.locator(".decision select:focus").waitFor();

@@ -258,7 +258,7 @@ function Material({ checkId, asked, ask, opened }: { checkId: string; asked: boo
   const pictures = useRef<HTMLDivElement>(null);
   const evidence = found.value;
   const result = useMemo(() => evidence && signedResult(evidence), [evidence]);
-  const images = evidence?.times?.imagesEraseTime === undefined ? (evidence?.images ?? []) : [];
+  const images = (evidence?.images ?? []).filter((facts) => !facts.erased);
   const visible = images.length > 0 && can("evidence.images");
   const shown = visible && asked;
   useEffect(() => {
