@@ -212,7 +212,7 @@ class Reviewing:
             raise Refusal(
                 Reason.INVALID_FIELD,
                 f"the reason {reason} contradicts the outcome {outcome}",
-                {"field": "reason"},
+                details={"field": "reason"},
             )
         decision = ReviewDecision(
             reviewer=access.actor.name,
