@@ -24,6 +24,10 @@ const secret = readFileSync(BANK_SECRET_FILE, "utf8").trim();
 /** Who wants an account, by check: `customer`, `state`, and once it is decided `reasons`. */
 const applications = new Map();
 
+/** The events that were handled, the oldest first: each acts once. A bank of yours has a table. */
+const handled = new Set();
+const MOST_HANDLED = 10_000;
+
 /** What a sandbox server is asked to decide, by the form's choice: after any scan, or without one after this time. */
 const DELAY_SECONDS = 20;
 const OUTCOMES = {
@@ -50,6 +54,7 @@ async function apply(request, { customer, query }) {
 /** Facegate says what happened. A check is decided by its signed result, never by what a webhook or a browser says. */
 async function hear(request) {
   const event = verifyWebhook(await bodyOf(request), request.headers, secret);
+  if (handled.has(event.id)) return [204];
   const application = applications.get(event.data.check_id);
   if (application && event.data.status) {
     const { result } = await facegate.finishCheck(event.data.check_id);
@@ -57,6 +62,8 @@ async function hear(request) {
     if (result.status === CheckStatus.NOT_DECIDED) application.state = "fault"; // Ours: the customer may try again.
     application.reasons = result.reasons.map((reason) => FailureReason[reason]);
   }
+  handled.add(event.id);
+  if (handled.size > MOST_HANDLED) handled.delete(handled.values().next().value);
   return [204];
 }
 
@@ -75,6 +82,13 @@ const ROUTES = {
   "GET /applications": tell,
   "POST /facegate": hear,
 };
+
+async function answer(request, customer) {
+  if (!URL.canParse(request.url, ORIGIN)) return [400, { error: "no such address" }]; // Such as `//`, from anyone.
+  const { pathname, searchParams: query } = new URL(request.url, ORIGIN);
+  const route = ROUTES[`${request.method} ${pathname}`] ?? (async () => [404, { error: "no such page" }]);
+  return route(request, { customer, query });
+}
 
 async function bodyOf(request) {
   const chunks = [];
@@ -99,12 +113,10 @@ function answerTo(error) {
 }
 
 const server = createServer(async (request, response) => {
-  const { pathname, searchParams: query } = new URL(request.url, ORIGIN);
   const known = /(?:^|; )customer=([0-9a-f-]{36})(?:;|$)/.exec(request.headers.cookie ?? "")?.[1];
   const customer = known ?? randomUUID();
-  const route = ROUTES[`${request.method} ${pathname}`] ?? (async () => [404, { error: "no such page" }]);
-  const [status, content] = await route(request, { customer, query }).catch((error) => {
-    console.error(`${request.method} ${pathname}: ${error.name}: ${error.message}`);
+  const [status, content] = await answer(request, customer).catch((error) => {
+    console.error(`${request.method} ${request.url.split("?")[0]}: ${error.name}: ${error.message}`);
     return answerTo(error);
   });
   const html = content === PAGE;

@@ -13,7 +13,7 @@ __all__ = ["HttpConnection"]
 _LINGER_SECONDS = 2.0
 """How long an answered connection still reads a body that nobody wants.
 
-If it were closed before, the answer could be lost: a kernel discards what a connection that is reset received.
+If it were closed before, the answer could be lost: a kernel drops what a connection received before a reset.
 """
 _log = structlog.get_logger(__name__)
 

@@ -223,7 +223,7 @@ const { WEBHOOK_SECRET } = process.env;
 const statuses = [
   await post({ check_id: "4711", status: "FAILURE" }, WEBHOOK_SECRET),
   await post({ check_id: "4711" }, WEBHOOK_SECRET),
-  await post({ check_id: "4711", status: "SUCCESS" }, "whsec_c3RyYW5nZXI="),
+  await post({ check_id: "4711", status: "SUCCESS" }, "whsec_c3RyYW5nZXItc3RyYW5nZXItc3RyYW5nZXI="),
   await post({ check_id: "4712", status: "SUCCESS" }, WEBHOOK_SECRET),
 ];
 console.log(JSON.stringify({ statuses, verified }));
@@ -246,7 +246,7 @@ async def test_the_route_for_next_js_believes_the_result_alone(tmp_path: Path) -
     (tmp_path / "lib/customers.js").write_text(
         "export const verified = [];\nexport const setVerified = async (...all) => verified.push(all);\n"
     )
-    answer = await _answer(tmp_path, _ROUTE, WEBHOOK_SECRET="whsec_b3Vycw==")
+    answer = await _answer(tmp_path, _ROUTE, WEBHOOK_SECRET="whsec_b3Vycy1vdXJzLW91cnMtb3Vycy1vdXJzLW91cnM=")
     assert answer == {"statuses": [204, 204, 400, 503], "verified": [["4711", True]]}
 
 
@@ -263,6 +263,8 @@ export const verified: boolean = finished.result.status === CheckStatus.SUCCESS;
 export const event: WebhookEvent = verifyWebhook("", new Headers(), "whsec_");
 // @ts-expect-error A check needs something to compare the scan with.
 await facegate.uploadTrustedImage({ subjectReference: "customer-4711" });
+// @ts-expect-error Only one thing is compared with.
+await facegate.uploadTrustedImage({ image: new Uint8Array(), trustedCheckId: checkId });
 // @ts-expect-error No such field.
 await facegate.uploadTrustedImage({ image: new Uint8Array(), returnUrl: "https://bank.example" });
 // @ts-expect-error What results are to be is not left out.
