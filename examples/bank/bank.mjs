@@ -24,9 +24,9 @@ const secret = readFileSync(BANK_SECRET_FILE, "utf8").trim();
 /** Who wants an account, by check: `customer`, `state`, and once it is decided `reasons`. */
 const applications = new Map();
 
-/** The events that were handled, the oldest first: each acts once. A bank of yours has a table. */
-const handled = new Set();
-const MOST_HANDLED = 10_000;
+/** The `webhook-id` of the latest events, the oldest first: each acts once. A bank of yours has a table. */
+const heard = new Set();
+const MOST_HEARD = 10_000;
 
 /** What a sandbox server is asked to decide, by the form's choice: after any scan, or without one after this time. */
 const DELAY_SECONDS = 20;
@@ -51,20 +51,27 @@ async function apply(request, { customer, query }) {
   return [201, { scanUrl: check.scanUrl }];
 }
 
-/** Facegate says what happened. A check is decided by its signed result, never by what a webhook or a browser says. */
+/** Facegate says what happened, and is answered at once. */
 async function hear(request) {
-  const event = verifyWebhook(await bodyOf(request), request.headers, secret);
-  if (handled.has(event.id)) return [204];
-  const application = applications.get(event.data.check_id);
-  if (application && event.data.status) {
-    const { result } = await facegate.finishCheck(event.data.check_id);
+  const { id, data } = verifyWebhook(await bodyOf(request), request.headers, secret);
+  if (data.status && applications.has(data.check_id) && !heard.has(id)) settle(data.check_id);
+  heard.add(id);
+  if (heard.size > MOST_HEARD) heard.delete(heard.values().next().value);
+  return [204];
+}
+
+/** A check is decided by its signed result, never by what a webhook or a browser says. A bank of yours has a job for this. */
+async function settle(checkId, tries = 10) {
+  try {
+    const { result } = await facegate.finishCheck(checkId);
+    const application = applications.get(checkId);
     application.state = result.status === CheckStatus.SUCCESS ? "verified" : "refused";
     if (result.status === CheckStatus.NOT_DECIDED) application.state = "fault"; // Ours: the customer may try again.
     application.reasons = result.reasons.map((reason) => FailureReason[reason]);
+  } catch (error) {
+    console.error(`result of ${checkId}: ${error.name}: ${error.message}`);
+    if (tries > 1) setTimeout(settle, 5000, checkId, tries - 1);
   }
-  handled.add(event.id);
-  if (handled.size > MOST_HANDLED) handled.delete(handled.values().next().value);
-  return [204];
 }
 
 /** The customer is back and asks for the outcome: of an own check only. */

@@ -502,6 +502,7 @@ hosted_scans = Table(
     Column("phone_sha256", LargeBinary(32)),
     Column("phone_number", Integer),
     Column("phone_confirmed", Boolean, nullable=False),
+    Column("phone_ticket", Boolean, nullable=False),
     Index(None, "code_sha256"),
     Index(None, "browser_sha256"),
     Index(None, "phone_sha256"),

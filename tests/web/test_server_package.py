@@ -3,16 +3,19 @@
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 import trustme
+from standardwebhooks import Webhook
 
 from facegate_client import ApiKey, Orchestrator, TlsSettings, open_channel
 from tests.docs.pages import REPOSITORY, CodeBlock, code_blocks, commands
@@ -105,9 +108,9 @@ async def test_the_guide_leads_to_a_decided_check(tmp_path: Path, monkeypatch: p
         text = _block(_GUIDE, "toml", "[webhooks").text
         more = tomllib.loads(text.replace(":8446", f":{page}").replace(":3000", f":{port}"))
         listeners["web"] = more["listeners"]["web"] | {"port": page}
-        home = DataFolder(
-            tmp_path / "home", listeners=listeners | {"admin": {"port": 0}}, webhooks=more["webhooks"]
-        )
+        more |= tomllib.loads(_block(_GUIDE, "toml", "allow_evaluation_pack").text)
+        more |= {"listeners": listeners | {"admin": {"port": 0}}}
+        home = DataFolder(tmp_path / "home", **more)
         async with home.serving() as server, aiohttp.ClientSession(f"http://localhost:{port}") as person:
             await _run(tmp_path, *(word.replace("8445", str(server.admin_port)) for word in fetch))
             async with _backend(tmp_path, server, port):
@@ -125,8 +128,33 @@ async def test_the_guide_leads_to_a_decided_check(tmp_path: Path, monkeypatch: p
                     (check,) = [one async for one in backend.find_checks(subject_reference="customer-4711")]
                     done = f"/done?check_id={check.check_id}"
                     assert await (await person.get(done)).text() == "open"
+                    # An event is answered although its result cannot be fetched.
+                    secret = (tmp_path / "webhook-secret.txt").read_text().strip()
+                    data = {"tenant": "default", "check_id": check.check_id, "status": "SUCCESS"}
+                    moment = datetime.now(UTC)
+                    event = {"type": "check.decided", "timestamp": moment.isoformat(), "data": data}
+                    early = json.dumps(event)
+                    signed = {
+                        "webhook-id": "1",
+                        "webhook-timestamp": str(int(moment.timestamp())),
+                        "webhook-signature": Webhook(secret).sign("1", moment, early),
+                    }
+                    assert (await person.post("/facegate", data=early, headers=signed)).status == 204
                     await backend.cancel_check(check.check_id)
                 assert await _outcome(person, done) == "not verified: CANCELLED"
+
+
+async def test_the_guide_builds_the_package_of_a_fresh_clone(tmp_path: Path) -> None:
+    fetch, build, install, _ = (list(words) for words in commands(_block(_GUIDE, "console", "npm install")))
+    assert (fetch[-1], install[:2]) == ("ci", ["npm", "install"])
+    clone = tmp_path / "facegate" / "web" / "server"
+    ignored = shutil.ignore_patterns("dist", "node_modules")
+    shutil.copytree(SERVER_PACKAGE, clone, ignore=ignored)
+    (clone / "node_modules").symlink_to(SERVER_PACKAGE / "node_modules")
+    backend = tmp_path / "backend"
+    backend.mkdir()
+    await _run(backend, *build)
+    assert (backend / install[2] / "dist" / "index.js").is_file()
 
 
 _CALLS = """
@@ -207,10 +235,12 @@ async def test_a_backend_calls_with_mutual_tls(tmp_path: Path) -> None:
 _ROUTE = """
 import { Webhook } from "standardwebhooks";
 import { POST } from "./app/facegate/route.js";
+import { settled } from "next/server";
 import { verified } from "./lib/customers.js";
 const time = new Date();
 const post = (data, secret) => {
-  const body = JSON.stringify({ type: "check.decided", timestamp: time.toISOString(), data });
+  const all = { tenant: "default", ...data };
+  const body = JSON.stringify({ type: "check.decided", timestamp: time.toISOString(), data: all });
   const headers = {
     "webhook-id": "1",
     "webhook-timestamp": String(Math.floor(time / 1000)),
@@ -226,6 +256,7 @@ const statuses = [
   await post({ check_id: "4711", status: "SUCCESS" }, "whsec_c3RyYW5nZXItc3RyYW5nZXItc3RyYW5nZXI="),
   await post({ check_id: "4712", status: "SUCCESS" }, WEBHOOK_SECRET),
 ];
+await settled();
 console.log(JSON.stringify({ statuses, verified }));
 """
 
@@ -239,15 +270,29 @@ async def test_the_route_for_next_js_believes_the_result_alone(tmp_path: Path) -
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "app/facegate/route.js").write_text(_block(_README, "js", "function POST").text)
     (tmp_path / "lib/facegate.js").write_text(
+        "let calls = 0;\n"
         "export const facegate = { finishCheck: async (checkId) => {\n"
-        '  if (checkId !== "4711") throw new Error("busy");\n'
+        '  if (++calls === 1) throw new Error("busy");\n'
         "  return { result: { checkId, status: 1 } };\n} };\n"
     )
     (tmp_path / "lib/customers.js").write_text(
-        "export const verified = [];\nexport const setVerified = async (...all) => verified.push(all);\n"
+        "export const verified = [];\nconst decided = new Set();\n"
+        "export const setDecided = async (checkId) => void decided.add(checkId);\n"
+        "export const decidedChecks = async () => [...decided];\n"
+        "export const setVerified = async (...all) => {\n"
+        "  decided.delete(all[0]);\n  verified.push(all);\n};\n"
+    )
+    # What Next.js does after an answer.
+    (tmp_path / "node_modules" / "next").mkdir()
+    (tmp_path / "node_modules" / "next" / "package.json").write_text(
+        '{"type": "module", "exports": {"./server": "./server.js"}}'
+    )
+    (tmp_path / "node_modules" / "next" / "server.js").write_text(
+        "const works = [];\nexport const after = (work) => void works.push(work);\n"
+        "export const settled = async () => {\n  for (const work of works) await work();\n};\n"
     )
     answer = await _answer(tmp_path, _ROUTE, WEBHOOK_SECRET="whsec_b3Vycy1vdXJzLW91cnMtb3Vycy1vdXJzLW91cnM=")
-    assert answer == {"statuses": [204, 204, 400, 503], "verified": [["4711", True]]}
+    assert answer == {"statuses": [204, 204, 400, 204], "verified": [["4712", True], ["4711", True]]}
 
 
 _TYPES = """
