@@ -314,7 +314,6 @@ async def test_no_log_line_state_or_error_tells_a_secret(tmp_path: Path) -> None
         refusing.token.encode(),
         *fake.bindings,
         *fake.mac_keys,
-        *(frame.mac for frame in fake.frames),
     ]
     for attestation in fake.attestations:
         secrets += [attestation.android_key.signature, attestation.play_integrity.token[-40:].encode()]
