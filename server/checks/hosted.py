@@ -132,6 +132,8 @@ class HostedProblem(StrEnum):
     """The phone is not confirmed."""
     WRONG_NUMBER = "wrong_number"
     """It is not the number that the phone shows."""
+    HANDED_OVER = "handed_over"
+    """The confirmed phone has the scan token, which nobody can take back from it."""
     TOO_MANY = "too_many"
     """Too many codes were shown."""
 
@@ -321,10 +323,19 @@ class HostedScans:
         Raises:
             HostedRefused: UNKNOWN, EXPIRED, CLOSED, or NOT_CONFIRMED for a phone.
         """
-        scan, record, digest = await self._own(check_id, secret)
-        if digest == scan.phone_sha256 and not scan.phone_confirmed:
-            _refuse(HostedProblem.NOT_CONFIRMED)
+        _, record, digest = await self._own(check_id, secret)
         _expect_open(record, self._now())
+
+        def give(scan: HostedScan) -> HostedScan:
+            if digest == scan.browser_sha256:
+                return scan
+            if digest != scan.phone_sha256:
+                _refuse(HostedProblem.UNKNOWN)
+            if not scan.phone_confirmed:
+                _refuse(HostedProblem.NOT_CONFIRMED)
+            return replace(scan, phone_ticket=True)
+
+        await self._changed(check_id, give)
         return HostedTicket(
             token=self._keys.tokens.issue(check_id),
             challenge_key_sha256=record.challenge_key_sha256 or self._keys.challenges.newest,
@@ -334,7 +345,7 @@ class HostedScans:
         """Returns a new code for a phone; an earlier one, and its phone, count no more.
 
         Raises:
-            HostedRefused: UNKNOWN, EXPIRED, CLOSED or TOO_MANY.
+            HostedRefused: UNKNOWN, EXPIRED, CLOSED, HANDED_OVER or TOO_MANY.
         """
         _, record, digest = await self._own(check_id, secret)
         now = self._now()
@@ -343,6 +354,8 @@ class HostedScans:
 
         def begin(scan: HostedScan) -> HostedScan:
             _expect_browser(scan, digest)
+            if scan.phone_ticket:
+                _refuse(HostedProblem.HANDED_OVER)
             if scan.codes >= _MOST_CODES:
                 _refuse(HostedProblem.TOO_MANY)
             return replace(

@@ -298,6 +298,12 @@ def _of_check(policy: Policy, settings: Settings) -> Iterator[ScheduledDatum]:
         destroyed_by=_WITH_CHECK,
     )
     yield retained(
+        "Return address of a hosted scan; hashes of the secrets of the browsers that opened it",
+        "hosted_scans",
+        purpose="To let only those browsers scan, and to lead the person back.",
+        destroyed_by=_WITH_CHECK,
+    )
+    yield retained(
         "Review by people: causes, names of reviewers, their decisions and words",
         "reviews",
         purpose="To decide about checks that the machine should not decide alone.",

@@ -29,6 +29,7 @@ class HostedScan:
         phone_sha256: The browser of the phone that opened it.
         phone_number: The number that the phone shows and the person repeats in the first browser.
         phone_confirmed: Whether the person did.
+        phone_ticket: Whether that phone got what it needs to scan.
     """
 
     check_id: UUID
@@ -42,6 +43,7 @@ class HostedScan:
     phone_sha256: bytes | None = field(default=None, repr=False)
     phone_number: int | None = field(default=None, repr=False)
     phone_confirmed: bool = False
+    phone_ticket: bool = False
 
 
 class HostedRepository(Repository):

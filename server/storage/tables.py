@@ -502,6 +502,7 @@ hosted_scans = Table(
     Column("phone_sha256", LargeBinary(32)),
     Column("phone_number", Integer),
     Column("phone_confirmed", Boolean, nullable=False),
+    Column("phone_ticket", Boolean, nullable=False),
     Index(None, "code_sha256"),
 )
 """The checks that are scanned on the server's own page, and the browsers that opened it, by hashes of their

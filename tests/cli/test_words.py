@@ -21,7 +21,7 @@ from facegate_client import ConnectionFailedError, ServerError
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "device_protocol.md"
 
 # Reasons that only an orchestrator can meet.
-_ORCHESTRATORS = {*range(20, 60), *range(90, 100), *range(110, 130)}
+_ORCHESTRATORS = {*range(20, 60), *range(90, 100), *range(110, 150)}
 _CALLERS = {"UNAUTHENTICATED", "PERMISSION_DENIED", "DEADLINE_EXCEEDED", "SERVER_OUTDATED"}
 
 

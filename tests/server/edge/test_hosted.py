@@ -337,6 +337,21 @@ async def test_whoever_opens_a_photographed_code_first_has_no_number_to_offer(li
     assert (await desk.done("state", check=check.check_id))["codeReopened"] is False
 
 
+async def test_a_phone_that_has_the_token_is_not_replaced(live: LiveServer) -> None:
+    check, desk, phone, _ = await handed_over(live)
+    number = (await phone.done("state", check=check.check_id))["number"]
+    await desk.done("answer", check=check.check_id, number=number)
+    again = await shown_code(desk, check.check_id)
+    assert await phone.refused("ticket", check=check.check_id) == "unknown"
+    second = Visitor(live)
+    number = (await second.done("open", code=again))["number"]
+    await desk.done("answer", check=check.check_id, number=number)
+    assert (await second.done("ticket", check=check.check_id))["token"] != ""
+    assert await desk.refused("code", check=check.check_id, language="en") == "handed_over"
+    # Its owner may still scan in the browser that opened the link.
+    assert (await desk.done("ticket", check=check.check_id))["token"] != ""
+
+
 async def test_a_code_expires_and_is_replaced(live: LiveServer) -> None:
     check = await upload(live, policy="patient")
     desk = Visitor(live)

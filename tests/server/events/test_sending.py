@@ -313,7 +313,7 @@ _BAD_SECRETS = [
     (base64.b64encode(bytes(32)).decode(), 0o600),
     ("whsec_" + base64.b64encode(bytes(65)).decode(), 0o600),
     ("whsec_%%%", 0o600),
-    (new_webhook_secret(), 0o644),
+    ("whsec_" + base64.b64encode(bytes(range(32))).decode(), 0o644),
 ]
 
 

@@ -17,6 +17,7 @@ const PROBLEMS: Record<string, keyof Texts> = {
   code_unknown: "codeUnknown",
   code_expired: "codeUnknown",
   code_used: "codeUsed",
+  handed_over: "handedOver",
   too_many: "tooMany",
 };
 

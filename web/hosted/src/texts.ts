@@ -45,6 +45,7 @@ export interface Texts {
   closed: string;
   codeUnknown: string;
   codeUsed: string;
+  handedOver: string;
   tooMany: string;
 }
 
@@ -93,6 +94,7 @@ export const TEXTS: Record<string, Texts> = {
     closed: "This check is closed. There is nothing left to do here.",
     codeUnknown: "This code is no longer valid. Show a new one on your other device.",
     codeUsed: "Another device has already opened this code. Show a new one on your other device.",
+    handedOver: "A phone has this scan already. If it is not yours, ask {name} for a new link.",
     tooMany: "Too many codes were shown. Scan on this device, or ask {name} for a new link.",
   },
   de: {
@@ -139,6 +141,7 @@ export const TEXTS: Record<string, Texts> = {
     closed: "Diese Prüfung ist geschlossen. Hier ist nichts mehr zu tun.",
     codeUnknown: "Dieser Code ist nicht mehr gültig. Zeigen Sie auf Ihrem anderen Gerät einen neuen.",
     codeUsed: "Ein anderes Gerät hat diesen Code schon geöffnet. Zeigen Sie auf Ihrem anderen Gerät einen neuen.",
+    handedOver: "Ein Telefon hat diesen Scan schon übernommen. Wenn es nicht Ihres ist, bitten Sie {name} um einen neuen Link.",
     tooMany: "Es wurden zu viele Codes gezeigt. Scannen Sie mit diesem Gerät, oder bitten Sie {name} um einen neuen Link.",
   },
   fr: {
@@ -185,6 +188,7 @@ export const TEXTS: Record<string, Texts> = {
     closed: "Cette vérification est close. Il n’y a plus rien à faire ici.",
     codeUnknown: "Ce code n’est plus valable. Affichez-en un nouveau sur votre autre appareil.",
     codeUsed: "Un autre appareil a déjà ouvert ce code. Affichez-en un nouveau sur votre autre appareil.",
+    handedOver: "Un téléphone a déjà pris ce scan en charge. Si ce n’est pas le vôtre, demandez un nouveau lien à {name}.",
     tooMany: "Trop de codes ont été affichés. Scannez avec cet appareil, ou demandez un nouveau lien à {name}.",
   },
   es: {
@@ -231,6 +235,7 @@ export const TEXTS: Record<string, Texts> = {
     closed: "Esta comprobación está cerrada. Aquí no queda nada por hacer.",
     codeUnknown: "Este código ya no es válido. Muestre uno nuevo en su otro dispositivo.",
     codeUsed: "Otro dispositivo ya abrió este código. Muestre uno nuevo en su otro dispositivo.",
+    handedOver: "Un teléfono ya tiene este escaneo. Si no es el suyo, pida un enlace nuevo a {name}.",
     tooMany: "Se han mostrado demasiados códigos. Escanee con este dispositivo o pida un enlace nuevo a {name}.",
   },
   pt: {
@@ -277,6 +282,7 @@ export const TEXTS: Record<string, Texts> = {
     closed: "Esta verificação está encerrada. Não há mais nada a fazer aqui.",
     codeUnknown: "Este código já não é válido. Mostre um novo no seu outro dispositivo.",
     codeUsed: "Outro dispositivo já abriu este código. Mostre um novo no seu outro dispositivo.",
+    handedOver: "Um celular já recebeu este escaneamento. Se não for o seu, peça um novo link a {name}.",
     tooMany: "Foram mostrados códigos demais. Escaneie com este dispositivo ou peça um novo link a {name}.",
   },
   hi: {
@@ -323,6 +329,7 @@ export const TEXTS: Record<string, Texts> = {
     closed: "यह जाँच बंद हो चुकी है। यहाँ अब कुछ करना बाकी नहीं है।",
     codeUnknown: "यह कोड अब मान्य नहीं है। अपने दूसरे डिवाइस पर नया कोड दिखाएँ।",
     codeUsed: "किसी दूसरे डिवाइस ने यह कोड पहले ही खोल लिया है। अपने दूसरे डिवाइस पर नया कोड दिखाएँ।",
+    handedOver: "यह स्कैन पहले ही किसी फ़ोन को मिल चुका है। अगर वह आपका नहीं है, तो {name} से नया लिंक माँगें।",
     tooMany: "बहुत ज़्यादा कोड दिखाए गए। इसी डिवाइस से स्कैन करें, या {name} से नया लिंक माँगें।",
   },
   ar: {
@@ -369,6 +376,7 @@ export const TEXTS: Record<string, Texts> = {
     closed: "أُغلق هذا التحقق. لم يبقَ ما تفعله هنا.",
     codeUnknown: "لم يعد هذا الرمز صالحًا. اعرض رمزًا جديدًا على جهازك الآخر.",
     codeUsed: "فتح جهازٌ آخر هذا الرمز من قبل. اعرض رمزًا جديدًا على جهازك الآخر.",
+    handedOver: "تسلّم هاتفٌ هذا المسح من قبل. إن لم يكن هاتفك، فاطلب رابطًا جديدًا من {name}.",
     tooMany: "عُرضت رموز كثيرة جدًا. امسح بهذا الجهاز، أو اطلب رابطًا جديدًا من {name}.",
   },
 };

@@ -241,6 +241,7 @@ def upgrade() -> None:
         sa.Column("phone_sha256", sa.LargeBinary(32)),
         sa.Column("phone_number", sa.Integer),
         sa.Column("phone_confirmed", sa.Boolean, nullable=False),
+        sa.Column("phone_ticket", sa.Boolean, nullable=False),
     )
     op.create_table(
         "enrolled_keys",
