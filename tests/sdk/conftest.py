@@ -56,7 +56,7 @@ class KotlinClient:
         self._devices: dict[int, TestDevice] = {}
         self.pid = process.pid
 
-    async def scan(self, device: TestDevice | None = None, **job: Any) -> dict[str, Any]:
+    async def scan(self, device: TestDevice | None = None, /, **job: Any) -> dict[str, Any]:
         """Makes a scan, with the claims and the evidence of a device if there is one.
 
         Returns:

@@ -133,8 +133,8 @@ async def test_the_colours_a_blink_and_a_heads_depth_prove_a_person(
 
     upload, answer = await check()
     if answer.get("outcome", {}).get("status") != "SUCCESS":
-        # A recording answers no hint: it blinks where it blinks, and then ends. An attempt that a busy machine begins
-        # late, or that gets too few frames around the blink, is not repaired by the next one. A new scan begins it anew.
+        # A recording answers no hint: it blinks where it blinks, and then ends. After an attempt that a busy
+        # machine begins late, or that has too few frames of the blink, only a new scan begins it anew.
         upload, answer = await check()
     assert answer["outcome"]["status"] == "SUCCESS", answer
     # The first and the last colour of an attempt are grey.
