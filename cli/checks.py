@@ -93,7 +93,7 @@ def evidence_tables(evidence: evidence_service_pb2.GetEvidenceResponse) -> Itera
         ("decided", time_words(times.decide_time)),
         ("delivered", time_words(times.finish_time) if times.HasField("finish_time") else "-"),
         ("retained until", time_words(times.retain_until)),
-        *_images_rows(times),
+        *_images_rows(evidence),
         ("clock", times.source),
         (
             "frames",
@@ -140,11 +140,23 @@ def _chain_rows(result: result_pb2.CheckResult) -> Iterable[tuple[str, str]]:
         yield "enrolled until", time_words(result.enrolled_until)
 
 
-def _images_rows(times: evidence_service_pb2.EvidenceTimes) -> Iterable[tuple[str, str]]:
-    if times.HasField("images_retain_until"):
-        yield "images until", time_words(times.images_retain_until)
-    if times.HasField("images_erase_time"):
+def _images_rows(evidence: evidence_service_pb2.GetEvidenceResponse) -> Iterable[tuple[str, str]]:
+    times = evidence.times
+    if not times.HasField("images_erase_time"):
+        if times.HasField("images_retain_until"):
+            yield "images until", time_words(times.images_retain_until)
+    elif not _kept_images(evidence):
         yield "images erased", time_words(times.images_erase_time)
+    else:
+        yield "other images erased", time_words(times.images_erase_time)
+        until = time_words(evidence.result.enrolled_until)
+        yield "enrolled frame", f"kept as the trusted image of later checks until {until}, by a hold longer"
+
+
+def _kept_images(
+    evidence: evidence_service_pb2.GetEvidenceResponse,
+) -> list[evidence_service_pb2.EvidenceImageFacts]:
+    return [image for image in evidence.images if not image.erased]
 
 
 _WIDTH = 220
@@ -281,13 +293,15 @@ def show_command(
     ) -> tuple[evidence_service_pb2.GetEvidenceResponse, list[ExportedImage]]:
         evidence = await compliance.get_evidence(check_id, purpose=purpose)
         fetched: list[ExportedImage] = []
+        kept = _kept_images(evidence)
         if images is not None and evidence.times.HasField("images_erase_time"):
-            messages.print("The images are erased, because their retention has ended; the record is kept.")
-        elif images is not None:
+            erased = "The other images" if kept else "The images"
+            messages.print(f"{erased} are erased, because their retention has ended; the record is kept.")
+        if images is not None and kept:
             with Progress(console=messages, transient=True) as progress:
                 fetched = [
                     await compliance.get_evidence_image(check_id, image.sha256, purpose=purpose)
-                    for image in progress.track(evidence.images, description="Fetching images")
+                    for image in progress.track(kept, description="Fetching images")
                 ]
         return evidence, fetched
 

@@ -47,17 +47,25 @@ async function apply(request, { customer, query }) {
   return [201, { scanUrl: check.scanUrl }];
 }
 
-/** Facegate says what happened. A check is decided by its signed result, never by what a webhook or a browser says. */
+/** Facegate says what happened, and is answered at once. */
 async function hear(request) {
-  const event = verifyWebhook(await bodyOf(request), request.headers, secret);
-  const application = applications.get(event.data.check_id);
-  if (application && event.data.status) {
-    const { result } = await facegate.finishCheck(event.data.check_id);
+  const { data } = verifyWebhook(await bodyOf(request), request.headers, secret);
+  if (data.status && applications.has(data.check_id)) settle(data.check_id);
+  return [204];
+}
+
+/** A check is decided by its signed result, never by what a webhook or a browser says. A bank of yours has a job for this. */
+async function settle(checkId, tries = 10) {
+  try {
+    const { result } = await facegate.finishCheck(checkId);
+    const application = applications.get(checkId);
     application.state = result.status === CheckStatus.SUCCESS ? "verified" : "refused";
     if (result.status === CheckStatus.NOT_DECIDED) application.state = "fault"; // Ours: the customer may try again.
     application.reasons = result.reasons.map((reason) => FailureReason[reason]);
+  } catch (error) {
+    console.error(`result of ${checkId}: ${error.name}: ${error.message}`);
+    if (tries > 1) setTimeout(settle, 5000, checkId, tries - 1);
   }
-  return [204];
 }
 
 /** The customer is back and asks for the outcome: of an own check only. */

@@ -40,6 +40,7 @@ class OpenedEvidence:
     Attributes:
         altered: The facts that differ between the record and the columns of lists; see
             ``server.evidence.records.contradictions``.
+        erased: The images that retention erased earlier than the record.
     """
 
     check: CheckRecord
@@ -47,6 +48,7 @@ class OpenedEvidence:
     holds: tuple[StoredHold, ...]
     record_json: bytes = field(repr=False)
     altered: tuple[str, ...] = ()
+    erased: tuple[ImageFacts, ...] = ()
 
 
 async def found_check(repository: CheckRepository, check_id: UUID, *, tenant: str) -> CheckRecord:
@@ -204,7 +206,15 @@ class EvidenceReading:
             holds=await self._holds.of_check(check_id),
             record_json=record_to_bytes(record),
             altered=await self._altered(check, record),
+            erased=await self._erased(check, record),
         )
+
+    async def _erased(self, check: CheckRecord, record: EvidenceRecord) -> tuple[ImageFacts, ...]:
+        if check.images_erase_time is None:
+            return ()
+        # An enrolled frame outlives the others.
+        entries = await self._repository.evidence(check.check_id)
+        return tuple(facts for facts in record.images if _entry_of(facts, entries) is None)
 
     async def _altered(self, check: CheckRecord, record: EvidenceRecord) -> tuple[str, ...]:
         keys = self._rules.tenant_keys(check.tenant)
@@ -222,9 +232,7 @@ class EvidenceReading:
     async def _held(
         self, check: CheckRecord, facts: ImageFacts, entries: tuple[EvidenceEntry, ...]
     ) -> HeldImage:
-        entry = next(
-            (one for one in entries if one.sha256 == facts.sha256 and one.kind.value == facts.purpose), None
-        )
+        entry = _entry_of(facts, entries)
         if entry is None:
             # Retention may have erased the images after the check was read.
             current = await self._repository.get(check.check_id)
@@ -253,6 +261,12 @@ class EvidenceReading:
             detail={**(detail or {}), **({"altered": ",".join(opened.altered)} if opened.altered else {})},
         )
         await self._log.append(event, now=access.now)
+
+
+def _entry_of(facts: ImageFacts, entries: tuple[EvidenceEntry, ...]) -> EvidenceEntry | None:
+    return next(
+        (one for one in entries if one.sha256 == facts.sha256 and one.kind.value == facts.purpose), None
+    )
 
 
 def _unreadable(message: str, problem: str) -> Refusal:

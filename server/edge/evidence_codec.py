@@ -167,7 +167,7 @@ def evidence_to_wire(opened: OpenedEvidence, signed: str) -> evidence_pb2.GetEvi
     response = evidence_pb2.GetEvidenceResponse(
         result=parse_result(record.result),
         result_jws=record.result_jws,
-        images=[facts_to_wire(image) for image in record.images],
+        images=[facts_to_wire(image, erased=image in opened.erased) for image in record.images],
         frames=[
             evidence_pb2.AttemptFrameHashes(attempt=one.attempt, sha256=one.sha256, complete=one.complete)
             for one in record.frames
@@ -197,8 +197,12 @@ def evidence_to_wire(opened: OpenedEvidence, signed: str) -> evidence_pb2.GetEvi
     return response
 
 
-def facts_to_wire(facts: ImageFacts) -> evidence_pb2.EvidenceImageFacts:
-    """Returns the facts of an image."""
+def facts_to_wire(facts: ImageFacts, *, erased: bool = False) -> evidence_pb2.EvidenceImageFacts:
+    """Returns the facts of an image.
+
+    Args:
+        erased: Whether retention erased it earlier than the record.
+    """
     return evidence_pb2.EvidenceImageFacts(
         purpose=evidence_pb2.EvidenceImageFacts.Purpose.Value(f"PURPOSE_{facts.purpose}"),
         sha256=facts.sha256,
@@ -207,6 +211,7 @@ def facts_to_wire(facts: ImageFacts) -> evidence_pb2.EvidenceImageFacts:
         rotation=rotation_to_wire(facts.rotation),
         mirrored=facts.mirrored,
         media_type=facts.media_type,
+        erased=erased,
     )
 
 

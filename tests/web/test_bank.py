@@ -1,4 +1,8 @@
-"""The sample bank, started as a person starts it, and walked through in Chromium."""
+"""The sample bank, started as a person starts it, and walked through in Chromium.
+
+Its sandbox server decides as it was asked to. A scan that real models decide runs the same page of the
+server, and the same calls of a backend, in ``test_hosted_page.py``.
+"""
 
 import asyncio
 import json

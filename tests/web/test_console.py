@@ -169,6 +169,18 @@ async def test_a_second_person_withdraws_or_confirms_what_waits(walk: Walk, offi
     assert confirmed["purpose"] == "case 17 closed"
 
 
+async def test_an_enrolled_frame_is_shown_after_the_other_images_are_erased(
+    walk: Walk, office: Office
+) -> None:
+    check_id = await office.check("enno-6", scanned=True, policy="enrols")
+    erased = await office.erase_images(check_id)
+    assert len(erased) == 2
+    answer = await walk("enrolled", f"#/checks/{check_id}", login=True)
+    assert "The other images were erased when their retention ended:" in answer["said"]
+    assert "The enrolled frame is kept as the trusted image of later checks" in answer["said"]
+    assert answer["images"] == 1
+
+
 async def test_another_tab_shows_nothing_of_a_person_who_left(walk: Walk, office: Office) -> None:
     subject = "x" * 256
     check = await office.check(subject)

@@ -1,25 +1,30 @@
 """The server's own scan page in Chromium: a link, a scan, a phone, and those who have no right to either."""
 
+import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
 from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
+from server.storage.database import open_database
+from server.storage.hosted import HostedRepository
 from tests.packs import shared_pack
 from tests.ports import held_port
 from tests.server.hosted_page import RETURN, hosted_settings
-from tests.server.live import PATIENT, LiveServer, serving
+from tests.server.live import PATIENT, LiveServer, serving, until
 from tests.web.conftest import Recording, run_script
 
 pytestmark = pytest.mark.slow
 
 _PERSON = "live/KwaiVGI__assets__examples__driving__d13.mp4"
 _OTHER = "live/Fellway__media__me.mp4"
+_SUCCESS = result_pb2.CHECK_STATUS_SUCCESS
 _EXPECTED = ("the server responded with a status of", "net::ERR_FAILED", ": closed\n")
 """Chromium reports each refused request in its log, and the element what the page threw."""
 _LOGO = '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 8 4"><path d="M0 0h8v4H0z"/></svg>'
@@ -54,12 +59,13 @@ def person(recording: Callable[..., Recording]) -> Recording:
 
 
 async def upload(
-    live: LiveServer, person: Recording, **hosted: Any
+    live: LiveServer, person: Recording, *, outcome: service_pb2.SandboxOutcome | None = None, **hosted: Any
 ) -> service_pb2.UploadTrustedImageResponse:
     return await live.service.UploadTrustedImage(
         service_pb2.UploadTrustedImageRequest(
             image=person.portrait,
             policy="standard",
+            sandbox_outcome=outcome,
             hosted=service_pb2.HostedScan(**({"return_url": f"{RETURN}/done", "locale": "en"} | hosted)),
         )
     )
@@ -143,6 +149,57 @@ async def test_a_link_of_a_check_that_is_over_says_so(
     check = await upload(live, person)
     await live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=check.check_id))
     await walk(check, person, tmp_path, walk="over", name="closed", says="This check is closed.")
+
+
+async def test_a_link_of_a_check_that_was_decided_says_so(
+    live: LiveServer, person: Recording, tmp_path: Path
+) -> None:
+    check = await upload(live, person, outcome=service_pb2.SandboxOutcome(status=_SUCCESS, delay_seconds=1))
+
+    async def decided() -> bool:
+        asked = service_pb2.GetCheckRequest(check_id=check.check_id)
+        progress = (await live.service.GetCheck(asked)).progress
+        return progress.state == service_pb2.CheckProgress.STATE_DECIDED
+
+    await until(decided)
+    says = "This check is closed. There is nothing left to do here."
+    await walk(check, person, tmp_path, walk="over", name="decided", says=says)
+
+
+async def test_a_page_that_waits_notices_that_the_check_was_cancelled(
+    live: LiveServer, person: Recording, tmp_path: Path
+) -> None:
+    check = await upload(live, person)
+    scans = HostedRepository(open_database(live.settings.database_url))
+
+    async def opened() -> bool:
+        scan = await scans.find(UUID(check.check_id))
+        return scan is not None and scan.browser_sha256 is not None
+
+    async def cancel() -> None:
+        await until(opened)
+        await live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=check.check_id))
+
+    job = {"walk": "ends", "name": "cancelled", "says": "This check is closed."}
+    answer, _ = await asyncio.gather(walk(check, person, tmp_path, **job), cancel())
+    assert answer["returned"] == f"{RETURN}/done?check_id={check.check_id}"
+
+
+async def test_a_page_that_waits_returns_once_the_check_is_decided(
+    live: LiveServer, person: Recording, tmp_path: Path
+) -> None:
+    check = await upload(live, person, outcome=service_pb2.SandboxOutcome(status=_SUCCESS, delay_seconds=20))
+    job = {"walk": "ends", "name": "ended", "says": "The scan is complete", "returns": True}
+    answer = await walk(check, person, tmp_path, **job)
+    assert answer["returned"] == f"{RETURN}/done?check_id={check.check_id}"
+
+
+async def test_a_page_asks_every_other_second_while_it_is_seen(
+    live: LiveServer, person: Recording, tmp_path: Path
+) -> None:
+    answer = await walk(await upload(live, person), person, tmp_path, walk="asks")
+    assert 1 <= answer["waiting"] <= 4
+    assert (answer["hidden"], answer["over"]) == (0, 0)
 
 
 async def test_every_language_fits_a_phone(live: LiveServer, person: Recording, tmp_path: Path) -> None:

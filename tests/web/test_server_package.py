@@ -7,12 +7,14 @@ import subprocess
 import tomllib
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import aiohttp
 import pytest
 import trustme
+from standardwebhooks import Webhook
 
 from facegate_client import ApiKey, Orchestrator, TlsSettings, open_channel
 from tests.docs.pages import REPOSITORY, CodeBlock, code_blocks, commands
@@ -125,6 +127,18 @@ async def test_the_guide_leads_to_a_decided_check(tmp_path: Path, monkeypatch: p
                     (check,) = [one async for one in backend.find_checks(subject_reference="customer-4711")]
                     done = f"/done?check_id={check.check_id}"
                     assert await (await person.get(done)).text() == "open"
+                    # An event is answered although its result cannot be fetched.
+                    secret = (tmp_path / "webhook-secret.txt").read_text().strip()
+                    data = {"check_id": check.check_id, "status": "SUCCESS"}
+                    moment = datetime.now(UTC)
+                    event = {"type": "check.decided", "timestamp": moment.isoformat(), "data": data}
+                    early = json.dumps(event)
+                    signed = {
+                        "webhook-id": "1",
+                        "webhook-timestamp": str(int(moment.timestamp())),
+                        "webhook-signature": Webhook(secret).sign("1", moment, early),
+                    }
+                    assert (await person.post("/facegate", data=early, headers=signed)).status == 204
                     await backend.cancel_check(check.check_id)
                 assert await _outcome(person, done) == "not verified: CANCELLED"
 
@@ -207,6 +221,7 @@ async def test_a_backend_calls_with_mutual_tls(tmp_path: Path) -> None:
 _ROUTE = """
 import { Webhook } from "standardwebhooks";
 import { POST } from "./app/facegate/route.js";
+import { settled } from "next/server";
 import { verified } from "./lib/customers.js";
 const time = new Date();
 const post = (data, secret) => {
@@ -226,6 +241,7 @@ const statuses = [
   await post({ check_id: "4711", status: "SUCCESS" }, "whsec_c3RyYW5nZXI="),
   await post({ check_id: "4712", status: "SUCCESS" }, WEBHOOK_SECRET),
 ];
+await settled();
 console.log(JSON.stringify({ statuses, verified }));
 """
 
@@ -239,15 +255,29 @@ async def test_the_route_for_next_js_believes_the_result_alone(tmp_path: Path) -
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "app/facegate/route.js").write_text(_block(_README, "js", "function POST").text)
     (tmp_path / "lib/facegate.js").write_text(
+        "let calls = 0;\n"
         "export const facegate = { finishCheck: async (checkId) => {\n"
-        '  if (checkId !== "4711") throw new Error("busy");\n'
+        '  if (++calls === 1) throw new Error("busy");\n'
         "  return { result: { checkId, status: 1 } };\n} };\n"
     )
     (tmp_path / "lib/customers.js").write_text(
-        "export const verified = [];\nexport const setVerified = async (...all) => verified.push(all);\n"
+        "export const verified = [];\nconst decided = new Set();\n"
+        "export const setDecided = async (checkId) => void decided.add(checkId);\n"
+        "export const decidedChecks = async () => [...decided];\n"
+        "export const setVerified = async (...all) => {\n"
+        "  decided.delete(all[0]);\n  verified.push(all);\n};\n"
+    )
+    # What Next.js does after an answer.
+    (tmp_path / "node_modules" / "next").mkdir()
+    (tmp_path / "node_modules" / "next" / "package.json").write_text(
+        '{"type": "module", "exports": {"./server": "./server.js"}}'
+    )
+    (tmp_path / "node_modules" / "next" / "server.js").write_text(
+        "const works = [];\nexport const after = (work) => void works.push(work);\n"
+        "export const settled = async () => {\n  for (const work of works) await work();\n};\n"
     )
     answer = await _answer(tmp_path, _ROUTE, WEBHOOK_SECRET="whsec_b3Vycw==")
-    assert answer == {"statuses": [204, 204, 400, 503], "verified": [["4711", True]]}
+    assert answer == {"statuses": [204, 204, 400, 204], "verified": [["4712", True], ["4711", True]]}
 
 
 _TYPES = """

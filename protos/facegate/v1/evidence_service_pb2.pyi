@@ -590,6 +590,7 @@ class EvidenceImageFacts(_message.Message):
     ROTATION_FIELD_NUMBER: _builtins.int
     MIRRORED_FIELD_NUMBER: _builtins.int
     MEDIA_TYPE_FIELD_NUMBER: _builtins.int
+    ERASED_FIELD_NUMBER: _builtins.int
     purpose: Global___EvidenceImageFacts.Purpose.ValueType
     """Its purpose."""
     sha256: _builtins.bytes
@@ -604,6 +605,8 @@ class EvidenceImageFacts(_message.Message):
     """Whether it is mirrored."""
     media_type: _builtins.str
     """Media type, such as "image/jpeg"."""
+    erased: _builtins.bool
+    """Whether retention has erased it; GetEvidenceImage then refuses with EVIDENCE_ERASED. Only in GetEvidence."""
     def __init__(
         self,
         *,
@@ -614,10 +617,11 @@ class EvidenceImageFacts(_message.Message):
         rotation: _scan_pb2.Rotation.ValueType = ...,
         mirrored: _builtins.bool = ...,
         media_type: _builtins.str = ...,
+        erased: _builtins.bool = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _Never  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "frame_index", b"frame_index", "media_type", b"media_type", "mirrored", b"mirrored", "purpose", b"purpose", "rotation", b"rotation", "sha256", b"sha256"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["attempt", b"attempt", "erased", b"erased", "frame_index", b"frame_index", "media_type", b"media_type", "mirrored", b"mirrored", "purpose", b"purpose", "rotation", b"rotation", "sha256", b"sha256"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 
@@ -745,8 +749,8 @@ class EvidenceTimes(_message.Message):
 
     @_builtins.property
     def images_erase_time(self) -> _timestamp_pb2.Timestamp:
-        """When retention erased the images, which are still listed; absent before. GetEvidenceImage then refuses with
-        EVIDENCE_ERASED.
+        """When retention erased the images, which are still listed as `erased`; absent before. An enrolled frame stays until
+        the `enrolled_until` of the result.
         """
 
     def __init__(

@@ -106,6 +106,13 @@ class Callers:
         assert answer.result.status == result_pb2.CHECK_STATUS_SUCCESS
         return answer
 
+    async def get_evidence(self, check_id: str) -> evidence_pb2.GetEvidenceResponse:
+        request = evidence_pb2.GetEvidenceRequest(check_id=check_id, purpose="audit")
+        evidence: evidence_pb2.GetEvidenceResponse = await self.evidence.GetEvidence(
+            request, metadata=self.metadata("admin")
+        )
+        return evidence
+
     async def refused(self, source: str, subject: str, caller: str = "bank", **fields: Any) -> Refused:
         return await refusal_of(
             self.upload(caller, trusted_check_id=source, subject_reference=subject, **fields)
@@ -529,6 +536,23 @@ async def test_the_frame_is_kept_for_its_own_time_and_not_used_longer(callers: C
         await until(erased)
         record = await callers.live.record(check_id)
         assert record.images_until == record.enrolled_until
+        # Whoever may see images sees which one is left, until when, and for what.
+        evidence = await callers.get_evidence(check_id)
+        (kept,) = [image for image in evidence.images if not image.erased]
+        assert kept.purpose == evidence_pb2.EvidenceImageFacts.PURPOSE_EVIDENCE_FRAME
+        rows = _shown(evidence)
+        until_time = rows["enrolled frame"].removeprefix("kept as the trusted image of later checks until ")
+        assert until_time.startswith(rows["enrolled until"])
+        assert "other images erased" in rows
+        for image in evidence.images:
+            request = evidence_pb2.GetEvidenceImageRequest(
+                check_id=check_id, sha256=image.sha256, purpose="audit"
+            )
+            call = callers.evidence.GetEvidenceImage(request, metadata=callers.metadata("admin"))
+            if image.erased:
+                assert (await refusal_of(anext(aiter(call)))).reason == "EVIDENCE_ERASED"
+            else:
+                assert b"".join([part.chunk async for part in call])
         later = await callers.upload(trusted_check_id=check_id, subject_reference=subject)
         assert later.check_id
         # It goes at the end of the enrolment, long before the record.
@@ -540,12 +564,22 @@ async def test_the_frame_is_kept_for_its_own_time_and_not_used_longer(callers: C
         await until(gone)
         record = await callers.live.record(check_id)
         assert (record.state, record.images_until) == (CheckState.FINISHED, None)
+        evidence = await callers.get_evidence(check_id)
+        assert all(image.erased for image in evidence.images)
+        assert "images erased" in _shown(evidence)
         # A hold keeps the frame, but not the enrolment.
         assert ImagePurpose.EVIDENCE_FRAME in await _kinds(callers, held.result.check_id)
         for ended in (check_id, held.result.check_id):
             assert (await callers.refused(ended, subject)).reason == "TRUSTED_CHECK_NOT_ENROLLED"
     finally:
         callers.live.clock.ahead = timedelta()
+
+
+def _shown(evidence: evidence_pb2.GetEvidenceResponse) -> dict[str, str]:
+    """The rows of `checks show`."""
+    facts = next(iter(evidence_tables(evidence)))
+    names, values = (list(column.cells) for column in facts.columns)
+    return {str(name): str(value) for name, value in zip(names, values, strict=True)}
 
 
 async def _kinds(callers: Callers, check_id: str) -> set[ImagePurpose]:

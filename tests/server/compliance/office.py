@@ -12,10 +12,16 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from facegate_client import ApiKey, CallRefusedError, Compliance, KeySet, Reviews, load_key_set
 from server.access.api_keys import new_api_key
+from server.audit import AuditAction, AuditEvent
+from server.checks.expiry import HOUSEKEEPER
+from server.evidence.store import delete_objects
 from server.keyring.key_files import KeyFiles
 from server.keyring.keys import KeyFolder
 from server.storage.audit_reader import AuditReader
 from server.storage.database import open_database
+from server.storage.objects import open_object_store
+from server.storage.records import EvidenceEntry
+from server.storage.retention import RetentionRepository
 from tests.server.live import LiveServer, fresh_pictures, pictures, portrait, serving, settings_for
 from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice
@@ -89,6 +95,21 @@ class Office:
             )
         return upload.check_id
 
+    async def erase_images(self, check_id: str) -> tuple[EvidenceEntry, ...]:
+        """Erases the images of a check, as at the end of their retention; returns what was erased."""
+        database = open_database(self.live.settings.database_url)
+        check = await self.live.record(check_id)
+        assert check.images_until is not None
+        action = AuditAction.EVIDENCE_EXPIRED
+        event = AuditEvent(tenant="bank", action=action, actor=HOUSEKEEPER, check_id=check.check_id)
+        removed = await RetentionRepository(database).expire_images(
+            check.check_id, check.images_until, event=event
+        )
+        assert removed is not None
+        await delete_objects(open_object_store(self.live.settings.objects_url), removed)
+        await database.close()
+        return removed
+
     async def open_check(self, subject: str) -> str:
         """A check that no device has scanned yet."""
         upload = await self.live.service.UploadTrustedImage(
@@ -133,6 +154,14 @@ async def open_office(
     for name, four_eyes in (("sampled", "false"), ("in-pairs", "true")):
         review = f"[review]\nsample_percent = 100.0\nfour_eyes = {four_eyes}\n"
         write_policy(folder / "policies", name, evidence_seconds=8 * 86_400, tables=review)
+    write_policy(
+        folder / "policies",
+        "enrols",
+        top='consent = "required"',
+        evidence_seconds=8 * 86_400,
+        images_seconds=86_400,
+        tables="[enrolment]\nretention_seconds = 604800\n[portrait]\nmin_eye_distance = 40.0\n",
+    )
     write_policy(folder / "policies", "thrice", tables="[review]\nfailures = 3\n")
     async with serving(settings) as live:
         yield Office(live, keys)

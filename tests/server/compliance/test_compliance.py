@@ -32,18 +32,12 @@ from facegate_client import (
 )
 from liveness import AttackType
 from matcher.records import open_trusted_image
-from server.audit import AuditAction, AuditEvent
 from server.base.errors import Reason, Refusal
 from server.base.page_tokens import PageTokens
 from server.checks import intake
-from server.checks.expiry import HOUSEKEEPER
 from server.compliance.listing import CheckFilter
 from server.domain.terms import CheckStatus, FailureReason, reference_term
-from server.evidence.store import delete_objects
 from server.storage.database import open_database
-from server.storage.objects import open_object_store
-from server.storage.repository import CheckRepository
-from server.storage.retention import RetentionRepository
 from server.storage.schema import upgrade
 from server.storage.tables import pending_approvals
 from tests.server.compliance.office import Office, archive_of, audit_entries, open_office, refused_call
@@ -207,29 +201,20 @@ async def test_images_that_retention_erased_are_not_said_to_be_lost(office: Offi
     check_id = await office.check("shorter-1", scanned=True)
     reader = office.of("reader")
     before = await reader.get_evidence(check_id)
-    database = open_database(office.live.settings.database_url)
-    check = await CheckRepository(database).get(UUID(check_id))
-    assert check is not None
+    check = await office.live.record(check_id)
     # FinishCheck may return the images until the deadline of the result.
     assert before.times.images_retain_until.ToDatetime(UTC) == check.result_deadline
     assert before.times.images_retain_until.ToDatetime(UTC) < before.times.retain_until.ToDatetime(UTC)
     image = before.images[0].sha256
     assert (await reader.get_evidence_image(check_id, image, purpose="case 20")).content
-    event = AuditEvent(
-        tenant="bank", action=AuditAction.EVIDENCE_EXPIRED, actor=HOUSEKEEPER, check_id=check.check_id
-    )
-    removed = await RetentionRepository(database).expire_images(
-        check.check_id, check.result_deadline, event=event
-    )
-    assert removed is not None
-    assert len(removed) == len(before.images)
-    await delete_objects(open_object_store(office.live.settings.objects_url), removed)
-    await database.close()
+    assert len(await office.erase_images(check_id)) == len(before.images)
 
     after = await reader.get_evidence(check_id)
     assert after.times.HasField("images_erase_time")
     assert not after.times.HasField("images_retain_until")
-    assert list(after.images) == list(before.images)
+    assert [image.sha256 for image in after.images] == [image.sha256 for image in before.images]
+    assert all(image.erased for image in after.images)
+    assert not any(image.erased for image in before.images)
     refusal = (await refused_call(reader.get_evidence_image(check_id, image, purpose="case 20"))).refusal
     assert refusal.reason == "EVIDENCE_ERASED"
     verified = verify_archive(await archive_of(office, check_id), office.jwks)

@@ -68,6 +68,7 @@ export interface ImageFacts {
   rotation?: string;
   mirrored?: boolean;
   mediaType?: string;
+  erased?: boolean;
 }
 
 export interface Hold {

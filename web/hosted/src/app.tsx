@@ -132,9 +132,11 @@ function Opened({ first, look }: { first: View; look: Look }) {
   const [ended, setEnded] = useState<ScanStatus>();
   const [handing, setHanding] = useState(first.handOver !== "none");
   const [cameras, setCameras] = useState<number>();
+  const [scanning, setScanning] = useState(false);
   const { check, phone, stage, handOver } = view;
   const over = stage === "done" || stage === "expired" || stage === "cancelled";
-  const watches = !over && ended === undefined && (handing || (phone && handOver !== "confirmed"));
+  // While the capture screen scans, it hears of the end itself, and shows more of it.
+  const watches = !over && ended === undefined && problem === "" && !scanning;
   useEffect(() => {
     void countCameras().then((count) => {
       setCameras(count);
@@ -143,13 +145,24 @@ function Opened({ first, look }: { first: View; look: Look }) {
   }, []);
   useEffect(() => {
     if (!watches) return;
-    const timer = setInterval(() => {
-      readState(check).then(setView, (error: unknown) => {
+    let left = false;
+    const read = async () => {
+      if (document.visibilityState === "hidden") return;
+      try {
+        const now = await readState(check);
+        if (!left) setView(now);
+      } catch (error) {
         const word = error instanceof Problem ? error.message : "offline";
-        if (!passes(word)) setProblem(word === "unknown" && phone ? "code_unknown" : word);
-      });
-    }, POLL_MS);
-    return () => clearInterval(timer);
+        if (!left && !passes(word)) setProblem(word === "unknown" && phone ? "code_unknown" : word);
+      }
+    };
+    const timer = setInterval(read, POLL_MS);
+    document.addEventListener("visibilitychange", read);
+    return () => {
+      left = true;
+      clearInterval(timer);
+      document.removeEventListener("visibilitychange", read);
+    };
   }, [watches, check, phone]);
   if (problem) return <Stop look={look} problem={problem} returnUrl={view.returnUrl} />;
   if (stage === "expired") return <Stop look={look} problem="expired" returnUrl={view.returnUrl} />;
@@ -171,7 +184,7 @@ function Opened({ first, look }: { first: View; look: Look }) {
   return (
     <>
       <Title hidden>{scanStrings().title}</Title>
-      <Scan check={check} ended={setEnded} stopped={setProblem} />
+      <Scan check={check} started={() => setScanning(true)} ended={setEnded} paused={() => setScanning(false)} stopped={setProblem} />
       {ended !== undefined && <End look={look} view={view} stays={ended === "failure"} />}
       {ended === undefined && !phone && !onPhone() && stage === "waiting" && (
         <div class="buttons">
@@ -318,28 +331,35 @@ function HandingOver({ view, setView, look, camera, here }: HandingOverProps) {
 
 interface ScanProps {
   check: string;
+  started: () => void;
   ended: (status: ScanStatus) => void;
+  /** The person may start again. */
+  paused: () => void;
   stopped: (problem: string) => void;
 }
 
 /** The capture screen of the SDK. */
-function Scan({ check, ended, stopped }: ScanProps) {
+function Scan({ check, started, ended, paused, stopped }: ScanProps) {
   const place = useRef<HTMLDivElement>(null);
   useEffect(() => {
     const element = document.createElement("facegate-scan");
     element.setAttribute("server", location.origin.replace(/^http/, "ws"));
     element.setAttribute("flash", "");
     element.appVersion = "hosted";
-    element.getTicket = () =>
-      getTicket(check).catch((error: unknown) => {
+    element.getTicket = () => {
+      started();
+      return getTicket(check).catch((error: unknown) => {
         // What may pass is left to the capture screen, which offers another try.
         if (error instanceof Problem && !passes(error.message)) stopped(error.message);
         throw error;
       });
+    };
     element.addEventListener("facegate-finished", (event) => {
       const { status } = (event as CustomEvent<ScanOutcome>).detail;
-      if (status !== "retry") ended(status);
+      if (status === "retry") paused();
+      else ended(status);
     });
+    element.addEventListener("facegate-failed", paused);
     place.current?.append(element);
     return () => element.remove();
   }, [check]);

@@ -5,7 +5,7 @@ const LATE_MS = 2500;
 const SCAN_MS = 60_000;
 
 /** Chromium without a head shows every page, so the page is told what a browser would tell it. */
-function setVisibility(page, state) {
+export function setVisibility(page, state) {
   return page.evaluate((value) => {
     Object.defineProperty(document, "visibilityState", { value, configurable: true });
     document.dispatchEvent(new Event("visibilitychange"));

@@ -245,6 +245,18 @@ const walks = {
     await page.getByText("Nothing waits.").waitFor();
   },
 
+  /** Looks at what is left of the images of an enrolled check. */
+  async enrolled() {
+    const images = part("Whom the face was compared with, and images");
+    await images.getByLabel("Purpose").waitFor();
+    answer.said = await images.innerText();
+    await lookAt("enrolled");
+    await images.getByLabel("Purpose").fill("case 17");
+    await images.getByRole("button", { name: "Show the image", exact: true }).click();
+    await images.locator("canvas:not(.hidden)").waitFor();
+    answer.images = await images.locator("canvas").count();
+  },
+
   /** Leaves the session alone until it is about to end, and until it has ended. */
   async idle() {
     await page.locator(".row-link").first().waitFor();

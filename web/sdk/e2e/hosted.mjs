@@ -5,7 +5,7 @@
  * the English one.
  */
 import { execFileSync } from "node:child_process";
-import { scan } from "./acts.mjs";
+import { scan, setVisibility } from "./acts.mjs";
 import { lookedAt } from "./axe.mjs";
 import { jobFromInput, launched } from "./drive.mjs";
 
@@ -59,6 +59,18 @@ async function look(page, name) {
   }
   await page.setViewportSize(usual);
   await page.emulateMedia({ colorScheme: "light" });
+}
+
+/** Keeps a device that scans from what the server answers, until `window.hear` is called. */
+function deafened(context) {
+  return context.addInitScript(() => {
+    const heard = new Promise((resolve) => (window.hear = resolve));
+    window.WebSocket = class extends WebSocket {
+      set onmessage(take) {
+        super.onmessage = (event) => heard.then(() => take(event));
+      }
+    };
+  });
 }
 
 const leave = (page) => page.evaluate(() => window.leaving.forEach((work) => work()));
@@ -150,6 +162,7 @@ const walks = {
 
     await press(page, "Show a new code");
     await shown(page, "Waiting for your phone");
+    await deafened(phone.context());
     await phone.goto(await readCode(page));
     await press(phone, "Agree and continue");
     await heading(page, "Which number does your phone show?");
@@ -159,7 +172,12 @@ const walks = {
     await look(page, "connected");
     await phone.getByRole("button", { name: "Start the scan" }).waitFor();
     await look(phone, "phone-ready");
-    answer.ended = await scan(phone);
+    // The phone cannot be done before the computer has shown that it scans.
+    const ended = scan(phone);
+    await shown(page, "Your phone is scanning");
+    await look(page, "scanning");
+    await phone.evaluate(() => window.hear());
+    answer.ended = await ended;
     await shown(phone, "Continue on your other device. You can close this page.");
     await look(phone, "phone-end");
     await heading(page, "The scan is complete");
@@ -201,6 +219,40 @@ const walks = {
     await press(page, "Try again");
     await page.getByRole("button", { name: "Start the scan" }).waitFor();
     answer.refused = true;
+  },
+
+  /** The check ends while the page waits for the person to start: `job.says`, and the way back. */
+  async ends() {
+    await page.goto(job.address);
+    await press(page, "Agree and continue");
+    await page.getByRole("button", { name: "Start the scan" }).waitFor();
+    await shown(page, job.says);
+    await look(page, job.name);
+    if (job.returns) await leave(page);
+    else await page.getByRole("link", { name: "Back to Example Bank" }).click();
+    await page.waitForURL("https://bank.example/**");
+    answer.returned = page.url();
+  },
+
+  /** How often a page asks that waits, is hidden, is shown again, and has nothing to wait for any more. */
+  async asks() {
+    const asks = async (ms) => {
+      const before = asked.length;
+      await page.waitForTimeout(ms);
+      return asked.slice(before).filter((url) => url.endsWith("/scan/api/state")).length;
+    };
+    await page.goto(job.address);
+    await press(page, "Agree and continue");
+    await page.getByRole("button", { name: "Start the scan" }).waitFor();
+    answer.waiting = await asks(7000);
+    await setVisibility(page, "hidden");
+    answer.hidden = await asks(5000);
+    const again = page.waitForRequest("**/scan/api/state", { timeout: 1000 });
+    await setVisibility(page, "visible");
+    await again;
+    await context.route("**/scan/api/state", (route) => route.fulfill({ status: 410, json: { problem: "expired" } }));
+    await shown(page, "The time for this scan is over.");
+    answer.over = await asks(5000);
   },
 
   /** What a link that is over shows: `job.says`. */

@@ -136,7 +136,7 @@ function SummaryPart({ evidence, result }: { evidence: Evidence; result: Result 
           [t("check.decided"), <Time of={times?.decideTime ?? result.decideTime} />],
           [t("check.delivered"), times?.finishTime === undefined ? t("check.notDelivered") : <Time of={times.finishTime} />],
           [t("check.retained"), <Time of={times?.retainUntil} />],
-          times?.imagesRetainUntil === undefined ? null : [t("check.imagesRetained"), <Time of={times.imagesRetainUntil} />],
+          times?.imagesRetainUntil === undefined || times.imagesEraseTime !== undefined ? null : [t("check.imagesRetained"), <Time of={times.imagesRetainUntil} />],
           [t("check.policy"), t("check.policyVersion", { name: result.policy?.name ?? "?", version: result.policy?.version ?? 0 })],
           [
             t("check.pack"),
@@ -156,7 +156,7 @@ function ImagesPart({ evidence, result, checkId }: { evidence: Evidence; result:
   const { can } = useConsole();
   const [purpose, setPurpose] = useState("");
   const [stated, setStated] = useState("");
-  const images = evidence.images ?? [];
+  const images = (evidence.images ?? []).filter((facts) => !facts.erased);
   const erased = evidence.times?.imagesEraseTime;
   return (
     <Section title={t("check.images")}>
@@ -166,13 +166,18 @@ function ImagesPart({ evidence, result, checkId }: { evidence: Evidence; result:
       {erased !== undefined && (
         <Notice>
           <p>
-            {t("images.erased")} <Time of={erased} />
+            {t(images.length === 0 ? "images.erased" : "images.othersErased")} <Time of={erased} />
           </p>
+          {images.length > 0 && (
+            <p>
+              {t("images.enrolled")} <Time of={result.enrolledUntil} />
+            </p>
+          )}
         </Notice>
       )}
       {images.length === 0 && <p>{t("images.none")}</p>}
-      {images.length > 0 && erased === undefined && !can("evidence.images") && <Notice>{t("images.noScope")}</Notice>}
-      {images.length > 0 && erased === undefined && can("evidence.images") && stated === "" && (
+      {images.length > 0 && !can("evidence.images") && <Notice>{t("images.noScope")}</Notice>}
+      {images.length > 0 && can("evidence.images") && stated === "" && (
         <Form class="inline" submit={() => setStated(purpose.trim())}>
           <Purpose value={purpose} change={setPurpose} help={t("images.purpose")} />
           <button type="submit" class="primary">

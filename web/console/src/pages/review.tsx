@@ -251,7 +251,7 @@ function Material({ checkId, opened }: { checkId: string; opened: () => void }) 
   const [shown, setShown] = useState(false);
   const evidence = found.value;
   const result = useMemo(() => evidence && signedResult(evidence), [evidence]);
-  const images = evidence?.times?.imagesEraseTime === undefined ? (evidence?.images ?? []) : [];
+  const images = (evidence?.images ?? []).filter((facts) => !facts.erased);
   const visible = images.length > 0 && can("evidence.images");
   useKeys({ i: () => setShown(visible) });
   useEffect(() => {

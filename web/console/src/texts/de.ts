@@ -150,6 +150,8 @@ export const de: Record<keyof typeof en, string> = {
   "kept.UNSPECIFIED": "Der Datensatz sagt nicht, was von diesem Bild aufbewahrt wurde.",
   "images.none": "Von dieser Prüfung ist kein Bild aufbewahrt.",
   "images.erased": "Die Bilder wurden am Ende ihrer Aufbewahrung gelöscht:",
+  "images.othersErased": "Die übrigen Bilder wurden am Ende ihrer Aufbewahrung gelöscht:",
+  "images.enrolled": "Das hinterlegte Bild bleibt als Vergleichsbild späterer Prüfungen aufbewahrt, durch eine Sperre auch länger. Bis:",
   "images.noScope": "Ihre Rolle erlaubt nicht, Bilder zu sehen.",
   "images.purpose": "Sagen Sie, wozu Sie hinsehen, bevor ein Bild geladen wird. Jeder Blick steht mit diesem Zweck im Prüfprotokoll. Keine personenbezogenen Daten.",
   "images.show.one": "Das Bild zeigen",

@@ -147,6 +147,8 @@ export const en = {
   "kept.UNSPECIFIED": "The record does not state what was kept of that image.",
   "images.none": "No image of this check is kept.",
   "images.erased": "The images were erased when their retention ended:",
+  "images.othersErased": "The other images were erased when their retention ended:",
+  "images.enrolled": "The enrolled frame is kept as the trusted image of later checks; a hold keeps it longer. Until:",
   "images.noScope": "Your role does not allow you to see images.",
   "images.purpose": "State why you look before any image is loaded. Each view is in the audit log with this purpose. No personal data.",
   "images.show.one": "Show the image",
