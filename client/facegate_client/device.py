@@ -195,6 +195,7 @@ class FaceScanner:
         self._source_error: SourceError | None = None
         self._deadline: float | None = None
         self._cancelled = False
+        self._answered = False
 
     def cancel(self) -> None:
         """Ends the running attempt with CAUSE_CANCELLED and starts no other, because the person cancels."""
@@ -238,7 +239,9 @@ class FaceScanner:
 
     async def _back_off(self, failures: int, since_result: int, lost: StreamLostError) -> None:
         policy = self._settings.reconnect
-        if self._cancelled or failures > (policy.limit if self._streams.opened else policy.first_limit):
+        if self._streams.opened or isinstance(lost.final, CallRefusedError):
+            self._answered = True
+        if self._cancelled or failures > (policy.limit if self._answered else policy.first_limit):
             raise lost.final
         delay = policy.delay(since_result, asked_s=lost.retry_after_s, jitter=random.SystemRandom().random())
         if self._deadline is not None and asyncio.get_running_loop().time() + delay >= self._deadline:

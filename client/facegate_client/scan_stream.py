@@ -42,8 +42,8 @@ class ReconnectPolicy:
 
     Attributes:
         limit: Reconnects of a scan; the server allows 10.
-        first_limit: Retries if no challenge was ever received, so that a wrong address is reported
-            soon.
+        first_limit: Retries if the server never answered, with a Challenge or a refusal, so that a wrong
+            address is reported soon.
         initial_s: The wait before the first reconnect, seconds.
         cap_s: The longest wait of the backoff, seconds.
         longest_asked_s: The longest wait that the server may ask for, seconds.

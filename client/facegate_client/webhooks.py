@@ -1,10 +1,11 @@
 """Webhooks by the convention Standard Webhooks: verified, and read."""
 
 import json
+from base64 import b64decode
 from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
-from typing import Any, Self
+from typing import Any, Final, Self
 
 from standardwebhooks import Webhook, WebhookVerificationError
 from standardwebhooks.webhooks import EmptyWebhookSecretError
@@ -12,6 +13,10 @@ from standardwebhooks.webhooks import EmptyWebhookSecretError
 from facegate_client.errors import CredentialsError, ServerNotTrustedError
 
 __all__ = ["WebhookEvent", "verify_webhook"]
+
+_PREFIX: Final = "whsec_"
+_LEAST_BYTES: Final = 24
+"""The least of the convention. Those that Facegate makes have 32."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -43,6 +48,9 @@ class WebhookEvent:
     @classmethod
     def _read(cls, event_id: str, body: Mapping[str, Any]) -> Self:
         data = body["data"]
+        texts = (body["type"], data["tenant"], data.get("check_id", ""), data.get("status", ""))
+        if not all(isinstance(one, str) for one in texts):
+            raise ValueError("the body is not that of an event")
         return cls(
             event_id=event_id,
             kind=body["type"],
@@ -69,9 +77,14 @@ def verify_webhook(body: bytes | str, headers: Mapping[str, str], secret: str) -
         ServerNotTrustedError: The body is not signed with the secret, or is older than 5 minutes. Answer 400.
     """
     try:
-        verifier = Webhook(secret.strip())
+        secret = secret.strip()
+        if len(b64decode(secret.removeprefix(_PREFIX))) < _LEAST_BYTES or not secret.startswith(_PREFIX):
+            raise ValueError
+        verifier = Webhook(secret)
     except (ValueError, EmptyWebhookSecretError) as error:
-        raise CredentialsError("the secret of a webhook begins with whsec_, and base64 follows") from error
+        raise CredentialsError(
+            f"the secret of a webhook is {_PREFIX} and {_LEAST_BYTES} bytes or more in Base64"
+        ) from error
     given = {name.lower(): value for name, value in headers.items()}
     try:
         verifier.verify(body, given, json_parse=False)

@@ -24,6 +24,10 @@ const secret = readFileSync(BANK_SECRET_FILE, "utf8").trim();
 /** Who wants an account, by check: `customer`, `state`, and once it is decided `reasons`. */
 const applications = new Map();
 
+/** The `webhook-id` of the latest events, the oldest first: each acts once. A bank of yours has a table. */
+const heard = new Set();
+const MOST_HEARD = 10_000;
+
 /** What a sandbox server is asked to decide, by the form's choice: after any scan, or without one after this time. */
 const DELAY_SECONDS = 20;
 const OUTCOMES = {
@@ -49,8 +53,10 @@ async function apply(request, { customer, query }) {
 
 /** Facegate says what happened, and is answered at once. */
 async function hear(request) {
-  const { data } = verifyWebhook(await bodyOf(request), request.headers, secret);
-  if (data.status && applications.has(data.check_id)) settle(data.check_id);
+  const { id, data } = verifyWebhook(await bodyOf(request), request.headers, secret);
+  if (data.status && applications.has(data.check_id) && !heard.has(id)) settle(data.check_id);
+  heard.add(id);
+  if (heard.size > MOST_HEARD) heard.delete(heard.values().next().value);
   return [204];
 }
 
@@ -84,6 +90,13 @@ const ROUTES = {
   "POST /facegate": hear,
 };
 
+async function answer(request, customer) {
+  if (!URL.canParse(request.url, ORIGIN)) return [400, { error: "no such address" }]; // Such as `//`, from anyone.
+  const { pathname, searchParams: query } = new URL(request.url, ORIGIN);
+  const route = ROUTES[`${request.method} ${pathname}`] ?? (async () => [404, { error: "no such page" }]);
+  return route(request, { customer, query });
+}
+
 async function bodyOf(request) {
   const chunks = [];
   let bytes = 0;
@@ -107,12 +120,10 @@ function answerTo(error) {
 }
 
 const server = createServer(async (request, response) => {
-  const { pathname, searchParams: query } = new URL(request.url, ORIGIN);
   const known = /(?:^|; )customer=([0-9a-f-]{36})(?:;|$)/.exec(request.headers.cookie ?? "")?.[1];
   const customer = known ?? randomUUID();
-  const route = ROUTES[`${request.method} ${pathname}`] ?? (async () => [404, { error: "no such page" }]);
-  const [status, content] = await route(request, { customer, query }).catch((error) => {
-    console.error(`${request.method} ${pathname}: ${error.name}: ${error.message}`);
+  const [status, content] = await answer(request, customer).catch((error) => {
+    console.error(`${request.method} ${request.url.split("?")[0]}: ${error.name}: ${error.message}`);
     return answerTo(error);
   });
   const html = content === PAGE;

@@ -287,7 +287,10 @@ class CheckCompletion:
         record = await self._find(check_id, tenant, sandbox=sandbox)
         if record.requested_outcome is not None and not sandbox:
             # A backend that forgets to refuse sandbox results must not get one that somebody chose.
-            raise check_not_found()
+            raise Refusal(
+                Reason.CHECK_NOT_FOUND,
+                "the outcome of this check was requested: only sandbox callers get its result",
+            )
         with check_bound(check_id):
             if record.state in OPEN_STATES:
                 record = await self._close_if_over(record, now, close_now=close_now)

@@ -246,7 +246,8 @@ class HostedScans:
         """Binds a link to a browser.
 
         Args:
-            secret: The secret of a browser that has one, from another check.
+            secret: The secret in the browser's cookie, if it has one. It is used if it is that of another
+                check; the browser may have invented it.
 
         Returns:
             What the browser may know, and its secret.
@@ -258,7 +259,7 @@ class HostedScans:
         if check_id is None:
             _refuse(HostedProblem.UNKNOWN)
         record, now = await self._record(check_id), self._now()
-        secret = secret or self._new_secret()
+        secret = await self._known_or_new(secret)
         digest = secret_hash(secret)
 
         def bind(scan: HostedScan) -> HostedScan:
@@ -285,7 +286,7 @@ class HostedScans:
         if found is None:
             _refuse(HostedProblem.CODE_UNKNOWN)
         record, now = await self._record(found.check_id), self._now()
-        secret = secret or self._new_secret()
+        secret = await self._known_or_new(secret)
         digest = secret_hash(secret)
         number = 10 + int.from_bytes(self._random(8)) % 90
 
@@ -412,7 +413,9 @@ class HostedScans:
             _refuse(HostedProblem.UNKNOWN)
         return scan
 
-    def _new_secret(self) -> str:
+    async def _known_or_new(self, secret: str | None) -> str:
+        if secret and await self._repository.knows_browser(secret_hash(secret)):
+            return secret
         return urlsafe_b64encode(self._random(SECRET_BYTES)).rstrip(b"=").decode()
 
 

@@ -1,6 +1,7 @@
 """A connection of HTTP that repeats nothing of a malformed request, in no answer and in no log."""
 
 import asyncio
+from typing import Any
 
 import structlog
 from aiohttp import web
@@ -9,6 +10,11 @@ from aiohttp.web_protocol import RequestHandler
 
 __all__ = ["HttpConnection"]
 
+_LINGER_SECONDS = 2.0
+"""How long an answered connection still reads a body that nobody wants.
+
+If it were closed before, the answer could be lost: a kernel drops what a connection received before a reset.
+"""
 _log = structlog.get_logger(__name__)
 
 
@@ -37,11 +43,16 @@ class HttpConnection(RequestHandler):
             loop=asyncio.get_running_loop(),
             access_log=None,  # type: ignore[arg-type]  # as its documentation allows
             keepalive_timeout=keepalive_seconds,
-            lingering_time=0,
+            lingering_time=_LINGER_SECONDS,
             max_line_size=max_header_bytes,
             max_field_size=max_header_bytes,
         )
         self._listener = listener
+
+    def log_exception(self, *args: Any, **kw: Any) -> None:
+        """Logs what failed, unless it is the rest of a body that was malformed: its request was answered."""
+        if not isinstance(kw.get("exc_info"), HttpProcessingError | web.RequestPayloadError):
+            super().log_exception(*args, **kw)
 
     def handle_error(
         self,

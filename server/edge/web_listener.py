@@ -22,7 +22,6 @@ from google.protobuf.message import DecodeError
 
 from server.audit import Tally
 from server.base.errors import ListenerUnusable, Reason, Refusal
-from server.edge.console.answers import MOST_BYTES
 from server.edge.device_servicer import WRITE_SECONDS, malformed, nothing_read
 from server.edge.hosted import HostedPage, PageHandler
 from server.edge.http_connection import HttpConnection
@@ -42,6 +41,8 @@ _ANSWER_SECONDS = 60.0
 _MAX_HEADER_BYTES = 4_096
 _MAX_OPENING_BYTES = 32_768
 """Bytes up to the end of the first message. A ScanStart has at most 16 KiB."""
+_MOST_CALL_BYTES = 16_384
+"""Bytes of the body of a call of the server's own page; with its head, less than those of an opening."""
 SUBPROTOCOL: Final = "facegate.v1"
 """The WebSocket subprotocol: the name and version of the messages."""
 CLOSE_CODE_BASE: Final = 4000
@@ -256,7 +257,7 @@ class WebListener:
         self._refused_origins = RefusedOrigins(lambda: datetime.now(UTC))
         self._listening: asyncio.Server | None = None
         self._opening: dict[RequestHandler, tuple[_Stranger, asyncio.TimerHandle]] = {}
-        application = web.Application(client_max_size=MOST_BYTES)
+        application = web.Application(client_max_size=_MOST_CALL_BYTES)
         application.router.add_get(SCAN_METHOD, self._scan, allow_head=False)
         if page is not None:
             application.on_response_prepare.append(page.restrict)
@@ -400,13 +401,15 @@ class WebListener:
 class _Stranger(asyncio.Protocol):
     """A connection, which ends if it sends too much before its first message is complete.
 
-    aiohttp keeps the parts of a message in memory, so that many connections could fill it without a token.
+    aiohttp keeps the parts of a message in memory, so that many connections could fill it without a token. A
+    POST, which opens no stream, is not ended but not read further either, so that its answer arrives.
     """
 
     def __init__(self, handler: RequestHandler, *, lost: Callable[[RequestHandler], None]) -> None:
         self._handler = handler
         self._lost = lost
         self._left: float = _MAX_OPENING_BYTES
+        self._posts: bool | None = None
 
     def has_begun(self) -> None:
         """Lifts the limit: the first message is complete."""
@@ -420,10 +423,14 @@ class _Stranger(asyncio.Protocol):
         self._handler.connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
+        if self._posts is None:
+            self._posts = data.startswith(b"P")
+        if len(data) > self._left and self._posts:
+            data = data[: int(self._left)]
         self._left -= len(data)
         if self._left < 0:
             _abort(self._handler)
-        else:
+        elif data:
             self._handler.data_received(data)
 
     def eof_received(self) -> None:

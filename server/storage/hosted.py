@@ -5,7 +5,7 @@ from dataclasses import dataclass, field
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import ColumnElement, Connection, delete, insert, select, update
+from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, update
 
 from server.storage.database import Repository, reads, writes
 from server.storage.records import values_of
@@ -58,6 +58,15 @@ class HostedRepository(Repository):
     def find_by_code(self, connection: Connection, code_sha256: bytes) -> HostedScan | None:
         """Returns the row whose newest code this is."""
         return _find(connection, hosted_scans.c.code_sha256 == code_sha256)
+
+    @reads
+    def knows_browser(self, connection: Connection, sha256: bytes) -> bool:
+        """Returns whether a check belongs to this browser or phone."""
+        columns = hosted_scans.c
+        query = select(columns.check_id).where(
+            or_(columns.browser_sha256 == sha256, columns.phone_sha256 == sha256)
+        )
+        return connection.execute(query.limit(1)).first() is not None
 
     @writes
     def change(

@@ -504,6 +504,8 @@ hosted_scans = Table(
     Column("phone_confirmed", Boolean, nullable=False),
     Column("phone_ticket", Boolean, nullable=False),
     Index(None, "code_sha256"),
+    Index(None, "browser_sha256"),
+    Index(None, "phone_sha256"),
 )
 """The checks that are scanned on the server's own page, and the browsers that opened it, by hashes of their
 cookies (``server.checks.hosted``). A code hands the scan over to a phone."""

@@ -229,6 +229,7 @@ class FakeServer(verification_service_pb2_grpc.VerificationServiceServicer):
         self.ends: list[scan_pb2.AttemptEndBody] = []
         self.attestations: list[device_pb2.Attestation] = []
         self.bindings: list[bytes] = []
+        self.mac_keys: list[bytes] = []
         self.resume_proofs = 0
         self.half_closed = 0
         self.readies = 0
@@ -415,6 +416,7 @@ class FakeServer(verification_service_pb2_grpc.VerificationServiceServicer):
         key = derive_mac_key(
             private_key=private, peer_share=start.key_share, nonce=body.nonce, binding=binding
         )
+        self.mac_keys.append(key)
         chain = MacChain(key=key, binding=binding)
         session = load_public_key(start.session_public_key)
         if resumed:

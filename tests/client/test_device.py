@@ -664,6 +664,18 @@ async def test_silent_server_is_given_up(scanning: Scanning) -> None:
             await scanner.scan()
 
 
+async def test_a_server_that_refuses_is_asked_again_more_often_than_one_that_is_silent(
+    scanning: Scanning,
+) -> None:
+    busy = StreamPlan(refuse=Refuse(code=grpc.StatusCode.RESOURCE_EXHAUSTED, reason="OVERLOADED"))
+    fake = FakeServer(busy, StreamPlan(refuse=LOST), StreamPlan(refuse=LOST), busy, StreamPlan())
+    settings = replace(FAST, reconnect=ReconnectPolicy(initial_s=0.01, cap_s=0.01))
+    async with scanning(fake, settings=settings) as scanner:
+        outcome = await scanner.scan()
+    assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert len(fake.starts) == 5
+
+
 async def test_draining_server_is_left_and_met_again(scanning: Scanning) -> None:
     goodbye = scan_pb2.Goodbye(
         reason=scan_pb2.Goodbye.REASON_DRAINING, reconnect_after=Duration(nanos=50_000_000)

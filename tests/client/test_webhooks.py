@@ -87,7 +87,18 @@ def _without(name: str) -> dict[str, str]:
         pytest.param(_BODY, dict, id="no headers"),
         pytest.param("text", lambda: _headers("text"), id="no JSON"),
         pytest.param("[]", lambda: _headers("[]"), id="no event"),
-        pytest.param('{"data": {}}', lambda: _headers('{"data": {}}'), id="no type"),
+        *(
+            pytest.param(body, lambda body=body: _headers(body), id=name)
+            for name, body in {
+                "null": "null",
+                "no type": json.dumps(_EVENT | {"type": None}),
+                "no time": json.dumps(_EVENT | {"timestamp": "now"}),
+                "no content": json.dumps({"type": "check.decided", "timestamp": _EVENT["timestamp"]}),
+                "no tenant": json.dumps(_EVENT | {"data": {}}),
+                "a list": json.dumps(_EVENT | {"data": []}),
+                "no identifier": json.dumps(_EVENT | {"data": {"tenant": "retail", "check_id": 7}}),
+            }.items()
+        ),
     ],
 )
 def test_another_is_refused(body: bytes | str, headers: Callable[[], dict[str, str]]) -> None:
@@ -95,7 +106,7 @@ def test_another_is_refused(body: bytes | str, headers: Callable[[], dict[str, s
         verify_webhook(body, headers(), _SECRET)
 
 
-@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_a"])
+@pytest.mark.parametrize("secret", ["", "whsec_", "whsec_a", "whsec_YQ==", _SECRET.removeprefix("whsec_")])
 def test_a_secret_that_is_none_is_named(secret: str) -> None:
     with pytest.raises(CredentialsError, match="whsec_"):
         verify_webhook(_BODY, _headers(), secret)

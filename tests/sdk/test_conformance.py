@@ -1,7 +1,9 @@
 """The Kotlin SDK keeps every rule of ``facegate conformance``, over gRPC and over WebSocket."""
 
+import asyncio
 import json
 import ssl
+from dataclasses import dataclass
 
 import pytest
 import trustme
@@ -44,27 +46,68 @@ class _Client:
         return ClientReport(has_result="outcome" in answer, said=json.dumps(answer))
 
 
-async def test_it_states_the_key_of_the_servers_certificate() -> None:
-    authority = trustme.CA()
-    issued = authority.issue_cert("127.0.0.1")
-    context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
-    issued.configure_cert(context)
-    chain = b"".join(pem.bytes() for pem in issued.cert_chain_pems)
-    certificate = Certificate(chain=chain, key=issued.private_key_pem.bytes(), context=context)
+@dataclass(frozen=True)
+class _Tls:
+    """A server's certificate, and the authority that signed it."""
+
+    certificate: Certificate
+    authority: str
+
+    @classmethod
+    def issued(cls, name: str) -> "_Tls":
+        authority = trustme.CA()
+        issued = authority.issue_cert(name)
+        context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
+        context.set_alpn_protocols(["h2", "http/1.1"])
+        issued.configure_cert(context)
+        chain = b"".join(pem.bytes() for pem in issued.cert_chain_pems)
+        certificate = Certificate(chain=chain, key=issued.private_key_pem.bytes(), context=context)
+        return cls(certificate, authority.cert_pem.bytes().decode())
+
+
+@pytest.mark.parametrize("web", [False, True], ids=["gRPC", "WebSocket"])
+async def test_it_scans_over_tls_and_states_the_key_of_the_servers_certificate_by_grpc(web: bool) -> None:
+    tls = _Tls.issued("127.0.0.1")
     ticket = Ticket(
         token="conformance-token",
         private_key=ec.generate_private_key(ec.SECP256R1()),
-        server_spki_sha256=certificate_spki_sha256(certificate.chain),
+        server_spki_sha256=certificate_spki_sha256(tls.certificate.chain),
     )
     conductor = Conductor(ticket, wait_s=20.0)
-    trusted = authority.cert_pem.bytes().decode()
-    async with kotlin() as process, listening(conductor.add_stream, certificate=certificate) as addresses:
-        client = _Client(process, web=False, certificate=trusted)
+    serving = listening(conductor.add_stream, certificate=tls.certificate, origins=[_ORIGIN])
+    async with kotlin() as process, serving as addresses:
+        client = _Client(process, web=web, certificate=tls.authority)
         names = ("success", "lost-line")
         outcomes = [
             outcome async for outcome in conductor.run(map(BY_NAME.__getitem__, names), addresses, client)
         ]
     assert failures({outcome.scenario.name: outcome for outcome in outcomes}) == {}
+
+
+@pytest.mark.parametrize("web", [False, True], ids=["gRPC", "WebSocket"])
+@pytest.mark.parametrize("other", ["authority", "host"])
+async def test_it_says_nothing_to_a_server_with_another_certificate(web: bool, other: str) -> None:
+    tls = _Tls.issued("127.0.0.1" if other == "authority" else "other.example")
+    trusted = _Tls.issued("127.0.0.1").authority if other == "authority" else tls.authority
+    said = bytearray()
+
+    async def connected(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        try:
+            while data := await reader.read(4096):
+                said.extend(data)
+        except OSError:
+            pass
+        finally:
+            writer.close()
+
+    listener = await asyncio.start_server(connected, "127.0.0.1", 0, ssl=tls.certificate.context)
+    port = listener.sockets[0].getsockname()[1]
+    server = {"web": f"wss://127.0.0.1:{port}", "origin": _ORIGIN} if web else {"grpc": f"127.0.0.1:{port}"}
+    async with kotlin() as process:
+        answer = await process.scan(**server, certificate=trusted, token="token", key="00" * 32)
+    listener.close()
+    assert answer["error"] == "ConnectionFailedException", answer
+    assert said == b""
 
 
 @pytest.mark.timeout(600)

@@ -1,16 +1,28 @@
 """Whole scans by the Kotlin SDK against a real server."""
 
 import asyncio
+import base64
+import io
+import json
 from collections.abc import AsyncIterator, Callable
+from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
 from typing import Any
 
 import pytest
 import pytest_asyncio
-from facegate.v1 import result_pb2
+from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
+from PIL import Image
 
+from cli.test_devices import POLICY_NAME as ATTESTED
+from cli.test_devices import write_platform
+from simulator.devices import DeviceKind, TestPlatform, make_device
+from tests.cli.test_devices.played import failed, platform_settings
+from tests.client.conftest import pictures
+from tests.client.fake_server import LOST, FakeServer, StreamPlan
+from tests.client.fake_server import serving as serving_fake
 from tests.packs import shared_pack
 from tests.ports import held_port
 from tests.sdk.conftest import KotlinClient, kotlin
@@ -39,6 +51,7 @@ async def server(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Asyn
     folder = tmp_path_factory.mktemp("server")
     settings = settings_for(folder, web=True)
     write_policy(folder / "policies", "twice", maximum=2)
+    write_policy(folder / "policies", "lossy", maximum=8)
     async with serving(settings, pack=shared_pack(f"open:{assets / 'models'}"), tuning=PATIENT) as live:
         yield live
 
@@ -67,6 +80,13 @@ def _job(
         "camera": str(camera.camera),
         "rate": 25,
         **job,
+    }
+
+
+def passed(result: result_pb2.CheckResult) -> set[str]:
+    """Names of the passed tests of a device."""
+    return {
+        check.name for check in result.device.checks if check.outcome == result_pb2.DeviceCheck.OUTCOME_PASS
     }
 
 
@@ -113,7 +133,8 @@ async def test_the_colours_a_blink_and_a_heads_depth_prove_a_person(
 
     upload, answer = await check()
     if answer.get("outcome", {}).get("status") != "SUCCESS":
-        # A recording answers no hint.
+        # A recording answers no hint: it blinks where it blinks, and then ends. After an attempt that a busy
+        # machine begins late, or that has too few frames of the blink, only a new scan begins it anew.
         upload, answer = await check()
     assert answer["outcome"]["status"] == "SUCCESS", answer
     # The first and the last colour of an attempt are grey.
@@ -133,6 +154,21 @@ async def test_a_lost_connection_is_resumed(
     assert answer["outcome"]["status"] == "SUCCESS", answer
     assert answer["outcome"]["streams"] == 2
     assert "The connection was lost. Connecting again…" in answer["seen"]
+    assert (await _result(server, upload)).status == result_pb2.CHECK_STATUS_SUCCESS
+
+
+async def test_a_line_that_is_late_and_breaks_three_times_is_resumed(
+    server: LiveServer, client: KotlinClient, recording: Callable[[str], Recording]
+) -> None:
+    person = recording(_CALM)
+    upload = await _upload(server, person, "lossy")
+    async with line(
+        server.server.device_target, breaks_after=120_000, breaks=3, late=(0.0, 0.05, 0.15, 0.0, 0.0, 0.1)
+    ) as address:
+        answer = await client.scan(**_job(server, upload, person, grpc=address.removeprefix("ws://")))
+    assert answer["outcome"]["status"] == "SUCCESS", answer
+    assert answer["outcome"]["streams"] == 4
+    assert answer["heldFrames"] == 0
     assert (await _result(server, upload)).status == result_pb2.CHECK_STATUS_SUCCESS
 
 
@@ -187,26 +223,117 @@ async def test_a_killed_server_is_resumed(
 
 @pytest.mark.timeout(400)
 async def test_fifty_scans_in_a_row_leave_nothing(server: LiveServer, client: KotlinClient) -> None:
-    async def scan() -> None:
+    async def complete() -> None:
+        fake = FakeServer()
+        async with serving_fake(fake) as address:
+            answer = await client.scan(
+                grpc=address, token=fake.token, key=fake.challenge_key_sha256.hex(), rate=60
+            )
+        assert fake.violations == []
+        assert answer["outcome"]["status"] == "SUCCESS", answer
+        assert answer["heldFrames"] == 0
+
+    async def leave(number: int) -> None:
         upload = await server.upload(policy="once")
+        web = {"web": f"ws://{server.server.web_target}", "origin": PAGE_ORIGIN}
         answer = await client.scan(
-            grpc=server.server.device_target,
+            **(web if number % 2 else {"grpc": server.server.device_target}),
             token=upload.scan_token,
             key=upload.challenge_key_sha256.hex(),
             acts=["leave-soon"],
         )
         assert answer["heldFrames"] == 0
 
-    for _ in range(5):
-        await scan()
+    for number in range(5):
+        await complete()
+        await leave(number)
     before = _traces(client.pid)
-    for _ in range(50):
-        await scan()
+    for number in range(50):
+        await complete()
+        await leave(number)
 
     async def settled() -> bool:
         return all(now <= then + 4 for now, then in zip(_traces(client.pid), before, strict=True))
 
     await until(settled)
+
+
+async def test_an_attested_phone_succeeds_where_the_policy_demands_it(
+    client: KotlinClient, recording: Callable[[str], Recording], assets: Path, tmp_path: Path
+) -> None:
+    person = recording(_CALM)
+    stored = write_platform(tmp_path / "platform", now=datetime.now(UTC))
+    settings = settings_for(tmp_path, **platform_settings(stored))
+    async with serving(settings, pack=shared_pack(f"open:{assets / 'models'}"), tuning=PATIENT) as live:
+
+        async def check(kind: DeviceKind | None) -> tuple[str, result_pb2.CheckResult]:
+            upload = await _upload(live, person, ATTESTED)
+            device = None if kind is None else stored.device(kind)
+            answer = await client.scan(device, **_job(live, upload, person))
+            assert "outcome" in answer, answer
+            return answer["outcome"]["status"], await _result(live, upload)
+
+        status, result = await check(DeviceKind.ANDROID)
+        assert status == "SUCCESS", result
+        assert {"android_key.challenge", "play_integrity.challenge"} <= passed(result)
+        # Evidence that was made for another scan's binding hash, and none at all.
+        status, result = await check(DeviceKind.OTHER_SESSION)
+        assert status == "FAILURE", result
+        assert {"android_key.challenge", "play_integrity.challenge"} <= failed(result)
+        status, result = await check(None)
+        assert status == "FAILURE", result
+
+
+async def test_no_log_line_state_or_error_tells_a_secret(tmp_path: Path) -> None:
+    device = make_device(DeviceKind.ANDROID, TestPlatform(seed="seed", made=datetime.now(UTC)))
+    # Frames that one part of a stream holds: only the first bytes of a part are logged.
+    camera = tmp_path / "camera.mjpeg"
+    camera.write_bytes(b"".join(_jpeg(pixels) for pixels, _ in pictures(50)))
+    log = tmp_path / "log"
+    fake = FakeServer(StreamPlan(break_after=3, breaking=LOST, frames_wanted=0), StreamPlan(frames_wanted=30))
+    fake.plans[0].body_changes = fake.plans[1].body_changes = _with_findings
+    refusing = FakeServer(StreamPlan(other_key=True))
+    async with (
+        serving_fake(fake) as address,
+        serving_fake(refusing) as other,
+        kotlin(log=log) as process,
+    ):
+        key = fake.challenge_key_sha256.hex()
+        answer = await process.scan(
+            device, grpc=address, token=fake.token, key=key, camera=str(camera), rate=20
+        )
+        error = await process.scan(grpc=other, token=refusing.token, key=key)
+    assert fake.violations == []
+    assert answer["outcome"]["streams"] == 2, answer
+    assert error["error"] == "ServerNotTrustedException"
+    told = log.read_text(encoding="utf-8", errors="replace") + json.dumps([answer, error])
+    # Both the logs and the states are there.
+    assert "OUTBOUND DATA" in told
+    assert "Capturing(attempt=1" in told
+    secrets = [
+        fake.token.encode(),
+        refusing.token.encode(),
+        *fake.bindings,
+        *fake.mac_keys,
+    ]
+    for attestation in fake.attestations:
+        secrets += [attestation.android_key.signature, attestation.play_integrity.token[-40:].encode()]
+    secrets = [secret for secret in secrets if secret]
+    assert len(secrets) >= 10
+    for secret in secrets:
+        shown = {secret.decode("latin-1"), secret.hex(), secret.hex().upper(), str(list(secret))}
+        shown |= {base64.b64encode(secret).decode().rstrip("="), str([b - 256 * (b > 127) for b in secret])}
+        assert [form for form in shown if form in told] == []
+
+
+def _jpeg(pixels: Any) -> bytes:
+    file = io.BytesIO()
+    Image.fromarray(pixels).save(file, "jpeg")
+    return file.getvalue()
+
+
+def _with_findings(body: scan_pb2.ChallengeBody) -> None:
+    body.attestation.runtime_findings = True
 
 
 def _traces(pid: int) -> tuple[int, int]:

@@ -3,32 +3,48 @@
 import asyncio
 import contextlib
 import socket
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Iterator, Sequence
 from contextlib import asynccontextmanager
+from itertools import cycle, repeat
 
 _CHUNK = 4096
 _BUFFER = 16_384
 _SEGMENT = 1_400
+_PART = 32_768
 
 
 @asynccontextmanager
 async def line(
-    target: str, *, breaks_after: int | None = None, bytes_per_second: float | None = None
+    target: str,
+    *,
+    breaks_after: int | None = None,
+    breaks: int = 1,
+    bytes_per_second: float | None = None,
+    late: Sequence[float] = (0.0,),
 ) -> AsyncIterator[str]:
     """Yields the address of a line to the server.
 
     Args:
         target: Host and port of the server.
-        breaks_after: The bytes of the page after which its first connection breaks; ``None`` for never.
+        breaks_after: The bytes of the page after which a connection breaks; ``None`` for never.
+        breaks: The first connections, which break.
         bytes_per_second: The rate at which the line carries the bytes of the page; ``None`` for any.
+        late: The times by which parts of 32 KiB of the page are late, seconds, again and again.
     """
     host, port = target.rsplit(":", 1)
     connections = 0
 
     async def carry(
-        reader: asyncio.StreamReader, writer: asyncio.StreamWriter, limit: int | None, rate: float | None
+        reader: asyncio.StreamReader,
+        writer: asyncio.StreamWriter,
+        limit: int | None,
+        rate: float | None,
+        lateness: Iterator[float],
     ) -> None:
+        passed = 0
         while data := await reader.read(_CHUNK):
+            if passed // _PART < (passed := passed + len(data)) // _PART:
+                await asyncio.sleep(next(lateness))
             writer.write(data)
             await writer.drain()
             if limit is not None and (limit := limit - len(data)) <= 0:
@@ -40,9 +56,9 @@ async def line(
         nonlocal connections
         connections += 1
         server, to_server = await asyncio.open_connection(host, int(port))
-        limit = breaks_after if connections == 1 else None
-        up = asyncio.create_task(carry(page, to_server, limit, bytes_per_second))
-        down = asyncio.create_task(carry(server, to_page, None, None))
+        limit = breaks_after if connections <= breaks else None
+        up = asyncio.create_task(carry(page, to_server, limit, bytes_per_second, cycle(late)))
+        down = asyncio.create_task(carry(server, to_page, None, None, repeat(0.0)))
         await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
         for task in (up, down):
             task.cancel()

@@ -72,6 +72,14 @@ async def bank(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
             await process.wait()
 
 
+async def test_an_address_that_is_none_is_refused(bank: str) -> None:
+    for _ in range(2):
+        reader, writer = await asyncio.open_connection("127.0.0.1", int(bank[:-1].rpartition(":")[2]))
+        writer.write(b"GET // HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+        assert (await reader.readline()).startswith(b"HTTP/1.1 400 ")
+        writer.close()
+
+
 @pytest.mark.parametrize(
     ("outcome", "said"),
     [

@@ -3,6 +3,7 @@
 import asyncio
 import json
 import os
+import shutil
 import subprocess
 import tomllib
 from collections.abc import AsyncIterator
@@ -107,9 +108,9 @@ async def test_the_guide_leads_to_a_decided_check(tmp_path: Path, monkeypatch: p
         text = _block(_GUIDE, "toml", "[webhooks").text
         more = tomllib.loads(text.replace(":8446", f":{page}").replace(":3000", f":{port}"))
         listeners["web"] = more["listeners"]["web"] | {"port": page}
-        home = DataFolder(
-            tmp_path / "home", listeners=listeners | {"admin": {"port": 0}}, webhooks=more["webhooks"]
-        )
+        more |= tomllib.loads(_block(_GUIDE, "toml", "allow_evaluation_pack").text)
+        more |= {"listeners": listeners | {"admin": {"port": 0}}}
+        home = DataFolder(tmp_path / "home", **more)
         async with home.serving() as server, aiohttp.ClientSession(f"http://localhost:{port}") as person:
             await _run(tmp_path, *(word.replace("8445", str(server.admin_port)) for word in fetch))
             async with _backend(tmp_path, server, port):
@@ -129,7 +130,7 @@ async def test_the_guide_leads_to_a_decided_check(tmp_path: Path, monkeypatch: p
                     assert await (await person.get(done)).text() == "open"
                     # An event is answered although its result cannot be fetched.
                     secret = (tmp_path / "webhook-secret.txt").read_text().strip()
-                    data = {"check_id": check.check_id, "status": "SUCCESS"}
+                    data = {"tenant": "default", "check_id": check.check_id, "status": "SUCCESS"}
                     moment = datetime.now(UTC)
                     event = {"type": "check.decided", "timestamp": moment.isoformat(), "data": data}
                     early = json.dumps(event)
@@ -141,6 +142,19 @@ async def test_the_guide_leads_to_a_decided_check(tmp_path: Path, monkeypatch: p
                     assert (await person.post("/facegate", data=early, headers=signed)).status == 204
                     await backend.cancel_check(check.check_id)
                 assert await _outcome(person, done) == "not verified: CANCELLED"
+
+
+async def test_the_guide_builds_the_package_of_a_fresh_clone(tmp_path: Path) -> None:
+    fetch, build, install, _ = (list(words) for words in commands(_block(_GUIDE, "console", "npm install")))
+    assert (fetch[-1], install[:2]) == ("ci", ["npm", "install"])
+    clone = tmp_path / "facegate" / "web" / "server"
+    ignored = shutil.ignore_patterns("dist", "node_modules")
+    shutil.copytree(SERVER_PACKAGE, clone, ignore=ignored)
+    (clone / "node_modules").symlink_to(SERVER_PACKAGE / "node_modules")
+    backend = tmp_path / "backend"
+    backend.mkdir()
+    await _run(backend, *build)
+    assert (backend / install[2] / "dist" / "index.js").is_file()
 
 
 _CALLS = """
@@ -225,7 +239,8 @@ import { settled } from "next/server";
 import { verified } from "./lib/customers.js";
 const time = new Date();
 const post = (data, secret) => {
-  const body = JSON.stringify({ type: "check.decided", timestamp: time.toISOString(), data });
+  const all = { tenant: "default", ...data };
+  const body = JSON.stringify({ type: "check.decided", timestamp: time.toISOString(), data: all });
   const headers = {
     "webhook-id": "1",
     "webhook-timestamp": String(Math.floor(time / 1000)),
@@ -238,7 +253,7 @@ const { WEBHOOK_SECRET } = process.env;
 const statuses = [
   await post({ check_id: "4711", status: "FAILURE" }, WEBHOOK_SECRET),
   await post({ check_id: "4711" }, WEBHOOK_SECRET),
-  await post({ check_id: "4711", status: "SUCCESS" }, "whsec_c3RyYW5nZXI="),
+  await post({ check_id: "4711", status: "SUCCESS" }, "whsec_c3RyYW5nZXItc3RyYW5nZXItc3RyYW5nZXI="),
   await post({ check_id: "4712", status: "SUCCESS" }, WEBHOOK_SECRET),
 ];
 await settled();
@@ -276,7 +291,7 @@ async def test_the_route_for_next_js_believes_the_result_alone(tmp_path: Path) -
         "const works = [];\nexport const after = (work) => void works.push(work);\n"
         "export const settled = async () => {\n  for (const work of works) await work();\n};\n"
     )
-    answer = await _answer(tmp_path, _ROUTE, WEBHOOK_SECRET="whsec_b3Vycw==")
+    answer = await _answer(tmp_path, _ROUTE, WEBHOOK_SECRET="whsec_b3Vycy1vdXJzLW91cnMtb3Vycy1vdXJzLW91cnM=")
     assert answer == {"statuses": [204, 204, 400, 204], "verified": [["4712", True], ["4711", True]]}
 
 
@@ -293,6 +308,8 @@ export const verified: boolean = finished.result.status === CheckStatus.SUCCESS;
 export const event: WebhookEvent = verifyWebhook("", new Headers(), "whsec_");
 // @ts-expect-error A check needs something to compare the scan with.
 await facegate.uploadTrustedImage({ subjectReference: "customer-4711" });
+// @ts-expect-error Only one thing is compared with.
+await facegate.uploadTrustedImage({ image: new Uint8Array(), trustedCheckId: checkId });
 // @ts-expect-error No such field.
 await facegate.uploadTrustedImage({ image: new Uint8Array(), returnUrl: "https://bank.example" });
 // @ts-expect-error What results are to be is not left out.

@@ -78,6 +78,8 @@ def refused_answer(refusal: Refusal) -> web.Response:
 
 def http_status(refusal: Refusal) -> int:
     """Returns the HTTP status of a refusal."""
+    if isinstance(refusal.__cause__, web.HTTPRequestEntityTooLarge):
+        return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     return _STATUS[CODE_OF[refusal.reason]]
 
 
@@ -130,8 +132,8 @@ async def read_body(request: web.Request, *, seconds: float) -> bytes:
     except web.HTTPRequestEntityTooLarge as error:
         raise Refusal(
             Reason.INVALID_FIELD,
-            f"the request has more than {MOST_BYTES} bytes",
-            details={"field": "body", "maxBytes": MOST_BYTES},
+            f"the request has more than {request.client_max_size} bytes",
+            details={"field": "body", "maxBytes": request.client_max_size},
         ) from error
 
 

@@ -243,6 +243,7 @@ async def test_a_real_caller_never_gets_such_a_result(callers: Callers) -> None:
     await callers.finish(upload.check_id)
     refusal = await refusal_of(callers.finish(upload.check_id, "real"))
     assert refusal.reason == "CHECK_NOT_FOUND"
+    assert refusal.message == "the outcome of this check was requested: only sandbox callers get its result"
 
 
 async def test_neither_records_nor_the_database_have_it_outside_the_sandbox(callers: Callers) -> None:

@@ -197,6 +197,18 @@ async def test_one_browser_may_have_several_checks(live: LiveServer) -> None:
         await visitor.done("ticket", check=check.check_id)
 
 
+async def test_a_browser_does_not_choose_its_secret(live: LiveServer) -> None:
+    check, invented = await upload(live), "A" * 43
+    visitor = Visitor(live, cookie=invented)
+    await visitor.done("open", link=secret_of(check.scan_url))
+    assert visitor.cookie != invented
+    await visitor.done("ticket", check=check.check_id)
+    assert await Visitor(live, cookie=invented).refused("state", check=check.check_id) == "unknown"
+    phone = Visitor(live, cookie=invented)
+    await phone.done("open", code=await shown_code(visitor, check.check_id))
+    assert phone.cookie not in {invented, visitor.cookie}
+
+
 async def test_a_link_that_is_not_ours_is_unknown(live: LiveServer) -> None:
     check = await upload(live)
     visitor = Visitor(live)
@@ -406,6 +418,12 @@ async def test_calls_are_limited(live: LiveServer, monkeypatch: pytest.MonkeyPat
     assert await Visitor(live).refused("open", link=secret_of(check.scan_url)) == "busy"
     monkeypatch.undo()
     await Visitor(live).done("open", link=secret_of(check.scan_url))
+
+
+@pytest.mark.parametrize("size", [20_000, 60_000, 1_000_000])
+async def test_a_call_that_is_too_large_has_an_answer(live: LiveServer, size: int) -> None:
+    status, document = await Visitor(live).call("open", link="a" * size)
+    assert (status, document["details"][0]["metadata"]) == (413, {"field": "body", "maxBytes": "16384"})
 
 
 async def test_a_slow_request_is_ended(live: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -99,6 +99,8 @@ export class FaceScan {
   private attempt: Attempt | undefined;
   private ready: { done: Promise<void>; after: number } | undefined;
   private streams = 0;
+  /** Whether the server ever answered, with a Challenge or a refusal. */
+  private answered = false;
   private results = 0;
   private endsAt = Infinity;
   private cancelled = false;
@@ -216,7 +218,8 @@ export class FaceScan {
         failures += 1;
         sinceResult = this.results > results ? 1 : sinceResult + 1;
         const waitMs = backoffMs(sinceResult, error.retryAfterMs, Math.random());
-        const most = this.streams === 0 ? MOST_FIRST_RETRIES : MOST_RECONNECTS;
+        this.answered ||= this.streams > 0 || error.final instanceof ServerRefusedError;
+        const most = this.answered ? MOST_RECONNECTS : MOST_FIRST_RETRIES;
         if (this.cancelled) throw new CancelledError();
         if (failures > most || performance.now() + waitMs > this.endsAt) throw error.final;
         this.events.connectionLost?.(failures, waitMs);

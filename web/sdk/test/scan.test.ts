@@ -105,6 +105,25 @@ describe("a scan", () => {
     expect(error).toEqual(expected ?? ending.final);
   });
 
+  it("asks a server that refused again more often than one that never answered", async () => {
+    vi.useFakeTimers();
+    try {
+      const ended = async (scanning: Promise<ScanOutcome>): Promise<unknown> => {
+        const end = scanning.catch((thrown: unknown) => thrown);
+        await vi.runAllTimersAsync();
+        return end;
+      };
+      const busy = refused("OVERLOADED");
+      await ended(scan(lost(), lost(), lost(), lost()));
+      expect(ScanStream.open).toHaveBeenCalledTimes(3);
+      vi.mocked(ScanStream.open).mockClear();
+      expect(await ended(scan(lost(busy), ...Array.from({ length: 10 }, () => lost())))).toMatchObject({ name: "ConnectionFailedError" });
+      expect(ScanStream.open).toHaveBeenCalledTimes(11);
+    } finally {
+      vi.useRealTimers();
+    }
+  });
+
   it("is not complete if the check was decided before it sent an end", async () => {
     const closed = refused("CHECK_CLOSED", { decidedByAttempt: "1" });
     await expect(scan(closed)).rejects.toBe(closed);

@@ -25,7 +25,7 @@ import {
   type UploadTrustedImageResponse,
   VerificationService,
 } from "./generated/facegate/v1/verification_service_pb.js";
-import { ResultVerifier, type ExpectedResults } from "./results.js";
+import { given, ResultVerifier, type ExpectedResults } from "./results.js";
 
 /** How to reach a server, and which of its results to believe. */
 export interface FacegateOptions {
@@ -52,7 +52,10 @@ export interface CallOptions {
 }
 
 /** What the scan is compared with. */
-export type TrustedImage = { image: Uint8Array } | { imageReference: string } | { trustedCheckId: string };
+export type TrustedImage =
+  | { image: Uint8Array; imageReference?: never; trustedCheckId?: never }
+  | { imageReference: string; image?: never; trustedCheckId?: never }
+  | { trustedCheckId: string; image?: never; imageReference?: never };
 
 /** A check to create: the fields of UploadTrustedImage. */
 export type NewCheck = TrustedImage & Omit<Init<typeof UploadTrustedImageRequestSchema>, "trustedImage">;
@@ -84,6 +87,9 @@ export class Facegate {
   readonly #metadata = new Metadata();
 
   constructor(options: FacegateOptions) {
+    given("address", options.address);
+    // Left out, it is not needed; undefined or empty, it is missing in the environment.
+    if ("apiKey" in options) given("apiKey", options.apiKey);
     const { protocol, hostname, host, port } = new URL(options.address);
     if (!(protocol === "https:" || (protocol === "http:" && LOOPBACK.test(hostname)))) {
       throw new TypeError(`${options.address}: expected https://, or http:// on this machine`);
@@ -102,7 +108,7 @@ export class Facegate {
         "grpc.enable_retries": 0,
       },
     );
-    if (options.apiKey) this.#metadata.set("authorization", `Bearer ${options.apiKey.trim()}`);
+    if (options.apiKey !== undefined) this.#metadata.set("authorization", `Bearer ${options.apiKey.trim()}`);
   }
 
   /**
@@ -111,7 +117,7 @@ export class Facegate {
    * @param check Store its `requestId` before the call if the check must survive a crash of yours: the same one returns
    *   the same check. By default it is a new UUID.
    */
-  uploadTrustedImage(check: NewCheck, options: CallOptions = {}): Promise<UploadTrustedImageResponse> {
+  async uploadTrustedImage(check: NewCheck, options: CallOptions = {}): Promise<UploadTrustedImageResponse> {
     const request = { ...check, trustedImage: trustedImageOf(check), requestId: check.requestId || randomUUID() };
     return this.call(VerificationService.method.uploadTrustedImage, request, { timeoutMs: UPLOAD_MS, ...options });
   }
@@ -218,7 +224,7 @@ export class Facegate {
       const cancel = () => call.cancel();
       const call = this.#client.makeUnaryRequest(
         ...wire(method),
-        create(method.input, request),
+        serialised(method.input, request),
         this.#metadata,
         { deadline: Date.now() + timeoutMs },
         (error: ServiceError | null, response?: MessageShape<O>) => {
@@ -238,7 +244,7 @@ export class Facegate {
     signal?: AbortSignal,
   ): AsyncGenerator<MessageShape<O>, void, void> {
     signal?.throwIfAborted();
-    const call = this.#client.makeServerStreamRequest(...wire(method), create(method.input, request), this.#metadata);
+    const call = this.#client.makeServerStreamRequest(...wire(method), serialised(method.input, request), this.#metadata);
     const cancel = () => call.cancel();
     signal?.addEventListener("abort", cancel, { once: true });
     try {
@@ -257,15 +263,27 @@ export class Facegate {
 function wire<I extends DescMessage, O extends DescMessage>(method: DescMethodUnary<I, O> | DescMethodServerStreaming<I, O>) {
   return [
     `/${method.parent.typeName}/${method.name}`,
-    (message: MessageShape<I>) => Buffer.from(toBinary(method.input, message)),
+    (bytes: Buffer) => bytes,
     (bytes: Buffer) => fromBinary(method.output, bytes),
   ] as const;
 }
 
-function trustedImageOf(given: TrustedImage) {
-  if ("image" in given) return { case: "image", value: given.image } as const;
-  if ("imageReference" in given) return { case: "imageReference", value: given.imageReference } as const;
-  return { case: "trustedCheckId", value: given.trustedCheckId } as const;
+/** Serialises here what gRPC would report as a failed connection, which is worth a repeat. */
+function serialised<I extends DescMessage>(kind: I, message: MessageInitShape<I>): Buffer {
+  try {
+    return Buffer.from(toBinary(kind, create(kind, message)));
+  } catch (error) {
+    throw new TypeError(`not a ${kind.name}: ${(error as Error).message}`, { cause: error });
+  }
+}
+
+function trustedImageOf({ image, imageReference, trustedCheckId }: TrustedImage) {
+  if ([image, imageReference, trustedCheckId].filter((one) => one !== undefined).length !== 1) {
+    throw new TypeError("give exactly one of image, imageReference and trustedCheckId");
+  }
+  if (image !== undefined) return { case: "image", value: image } as const;
+  if (imageReference !== undefined) return { case: "imageReference", value: imageReference } as const;
+  return { case: "trustedCheckId", value: trustedCheckId as string } as const;
 }
 
 /** Waits before the next try; raises the error if there is none. */

@@ -53,8 +53,11 @@ export class ResultVerifier {
   readonly #keys: JWTVerifyGetKey;
 
   constructor(expected: ExpectedResults) {
-    const { keys } = expected;
-    this.#expected = expected;
+    const { keys, issuer, tenant } = expected;
+    // Options from `process.env` may be undefined, and jose compares no issuer then.
+    for (const [name, value] of Object.entries({ issuer, tenant })) given(`results.${name}`, value);
+    if (typeof keys !== "object" || keys === null) given("results.keys", keys);
+    this.#expected = { ...expected };
     this.#keys =
       typeof keys === "string" || keys instanceof URL
         ? createRemoteJWKSet(new URL(keys), { cacheMaxAge: KEYS_AGE_MS })
@@ -118,6 +121,11 @@ export class ResultVerifier {
       );
     }
   }
+}
+
+/** Refuses an option that is no text, or an empty one. */
+export function given(name: string, value: unknown): void {
+  if (typeof value !== "string" || value.trim() === "") throw new TypeError(`${name} must be a text that is not empty`);
 }
 
 async function trusted<T>(verifying: Promise<T>): Promise<T> {

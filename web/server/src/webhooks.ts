@@ -2,6 +2,10 @@
 import { Webhook, WebhookVerificationError } from "standardwebhooks";
 import { ServerNotTrustedError } from "./errors.js";
 
+/** The least of the convention. Those that Facegate makes have 32 bytes. */
+const LEAST_SECRET_BYTES = 24;
+const ISO_TIME = /^\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d/;
+
 /** What happened. A newer server may send a type that is not listed: answer 204 and ignore it. */
 export type EventType =
   | "check.scan_started"
@@ -48,24 +52,45 @@ export type WebhookHeaders = Headers | Readonly<Record<string, string | string[]
  * @param body The bytes as they arrived: of `express.raw({ type: "*\/*" })`, or `await request.text()`.
  * @param headers Of the same request.
  * @param secret The endpoint's, `whsec_…`.
+ * @throws TypeError The secret is not one.
  * @throws ServerNotTrustedError It is not signed with the secret, or is older than 5 minutes. Answer 400.
  */
 export function verifyWebhook(body: string | Uint8Array, headers: WebhookHeaders, secret: string): WebhookEvent {
   if (typeof body !== "string" && !(body instanceof Uint8Array)) {
     throw new TypeError("give the body as it arrived, not parsed: express.raw() instead of express.json()");
   }
+  const verifier = verifierOf(secret);
   const text = typeof body === "string" ? body : Buffer.from(body).toString("utf8");
   const given = headers instanceof Headers ? headers : Object.entries(headers);
   const signed = Object.fromEntries([...given].map(([name, value]) => [name.toLowerCase(), String(value)]));
   try {
-    const sent = new Webhook(secret).verify(text, signed) as Partial<Record<keyof WebhookEvent, unknown>> | null;
+    const sent = verifier.verify(text, signed) as Partial<Record<keyof WebhookEvent, unknown>> | null;
     const { type, timestamp, data } = sent ?? {};
-    if (typeof type !== "string" || typeof timestamp !== "string" || typeof data !== "object" || data === null) {
+    const time = typeof timestamp === "string" && ISO_TIME.test(timestamp) ? new Date(timestamp) : new Date(NaN);
+    if (typeof type !== "string" || Number.isNaN(time.getTime()) || !isData(data)) {
       throw new SyntaxError("the body is not that of an event");
     }
-    return { id: signed["webhook-id"] as string, type, timestamp: new Date(timestamp), data: data as EventData };
+    return { id: signed["webhook-id"] as string, type, timestamp: time, data };
   } catch (error) {
     if (!(error instanceof WebhookVerificationError || error instanceof SyntaxError)) throw error;
     throw new ServerNotTrustedError(`the webhook is not the server's: ${error.message}`, { cause: error });
   }
+}
+
+function verifierOf(secret: string): Webhook {
+  const words = `the secret of a webhook is whsec_ and ${LEAST_SECRET_BYTES} bytes or more in Base64`;
+  if (typeof secret !== "string" || !secret.trim().startsWith("whsec_")) throw new TypeError(words);
+  const content = secret.trim();
+  if (Buffer.from(content.slice("whsec_".length), "base64").length < LEAST_SECRET_BYTES) throw new TypeError(words);
+  try {
+    return new Webhook(content);
+  } catch (error) {
+    throw new TypeError(words, { cause: error });
+  }
+}
+
+function isData(data: unknown): data is EventData {
+  if (typeof data !== "object" || data === null) return false;
+  const { tenant, check_id = "", status = "" } = data as Record<string, unknown>;
+  return [tenant, check_id, status].every((one) => typeof one === "string");
 }

@@ -151,3 +151,24 @@ test("plaintext is for this machine only", () => {
     assert.throws(() => new Facegate({ address, results }), TypeError);
   }
 });
+
+test("an option that the environment lacks is named", () => {
+  const address = "http://127.0.0.1:1";
+  for (const value of [undefined, "", "\n"]) {
+    assert.throws(() => new Facegate({ address, apiKey: value, results }), { name: "TypeError", message: /apiKey/ });
+    assert.throws(() => new Facegate({ address: value, results }), { name: "TypeError", message: /address/ });
+  }
+});
+
+test("a check is compared with exactly one of the three", async () => {
+  for (const given of [{}, { image: undefined }, { image: Buffer.from("x"), trustedCheckId: "4711" }]) {
+    await assert.rejects(facegate.uploadTrustedImage(given), { name: "TypeError", message: /exactly one/ });
+  }
+  assert.equal(calls.length, 0);
+});
+
+test("a request that is none is not a failed connection", async () => {
+  const called = facegate.findChecks({ pageSize: 1.5 }).next();
+  await assert.rejects(called, { name: "TypeError", message: /FindChecksRequest/ });
+  assert.equal(calls.length, 0);
+});

@@ -113,3 +113,13 @@ test("keys are fetched once, and a server without them is named", async () => {
   await new Promise((resolve) => server.close(resolve));
   await assert.rejects(new ResultVerifier(remote).verify(await signed()), ConnectionFailedError);
 });
+
+test("what results are to be is stated", () => {
+  for (const value of [undefined, null, "", " ", ["x", "facegate"]]) {
+    for (const name of ["issuer", "tenant", "keys"]) {
+      if (name === "keys" && Array.isArray(value)) continue;
+      const make = () => new ResultVerifier({ keys, ...expected, [name]: value });
+      assert.throws(make, { name: "TypeError", message: new RegExp(`results\\.${name}`) });
+    }
+  }
+});

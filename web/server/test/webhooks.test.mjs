@@ -53,10 +53,22 @@ const REFUSED = {
   "half a signature": [BODY, { ...headers(), "webhook-signature": "v1" }],
   "no base64": [BODY, { ...headers(), "webhook-signature": "v1,!" }],
   "no time": [BODY, { ...headers(), "webhook-timestamp": "now" }],
-  "no event": ["null", headers({ body: "null" })],
-  "no content": ['{"type": "check.decided"}', headers({ body: '{"type": "check.decided"}' })],
   "no JSON": ["text", headers({ body: "text" })],
 };
+const EVENT = JSON.parse(BODY);
+for (const [name, event] of Object.entries({
+  null: null,
+  "no event": [],
+  "no type": { ...EVENT, type: null },
+  "no time of an event": { ...EVENT, timestamp: "now" },
+  "no content": { type: EVENT.type, timestamp: EVENT.timestamp },
+  "no tenant": { ...EVENT, data: {} },
+  "a list": { ...EVENT, data: [] },
+  "no identifier": { ...EVENT, data: { tenant: "retail", check_id: 7 } },
+})) {
+  const body = JSON.stringify(event);
+  REFUSED[name] = [body, headers({ body })];
+}
 for (const [name, [body, given]] of Object.entries(REFUSED)) {
   test(`refused: ${name}`, () => assert.throws(() => verifyWebhook(body, given, SECRET), ServerNotTrustedError));
 }
@@ -64,3 +76,9 @@ for (const [name, [body, given]] of Object.entries(REFUSED)) {
 test("a body that was parsed is named", () => {
   assert.throws(() => verifyWebhook(JSON.parse(BODY), headers(), SECRET), /express\.raw/);
 });
+
+for (const secret of [undefined, "", "whsec_", "whsec_a", "whsec_YQ==", SECRET.slice("whsec_".length)]) {
+  test(`a secret that is none is named: ${secret}`, () => {
+    assert.throws(() => verifyWebhook(BODY, headers(), secret), { name: "TypeError", message: /whsec_/ });
+  });
+}

@@ -377,6 +377,8 @@ def upgrade() -> None:
     op.create_index("ix_console_sessions_issuer_session", "console_sessions", ["issuer_session"])
     op.create_index("ix_console_sessions_end_time", "console_sessions", ["end_time"])
     op.create_index("ix_hosted_scans_code_sha256", "hosted_scans", ["code_sha256"])
+    op.create_index("ix_hosted_scans_browser_sha256", "hosted_scans", ["browser_sha256"])
+    op.create_index("ix_hosted_scans_phone_sha256", "hosted_scans", ["phone_sha256"])
     op.create_index("ix_reviews_tenant_sandbox_create_time", "reviews", ["tenant", "sandbox", "create_time"])
     op.create_index(
         "ix_reviews_expire_time",

@@ -4,7 +4,7 @@ const LONGEST_ASKED_MS = 30_000;
 
 /** Reconnects of a scan; servers allow no more. */
 export const MOST_RECONNECTS = 10;
-/** Retries before a first Challenge, so that a wrong address is reported soon. */
+/** Retries before the server's first answer, so that a wrong address is reported soon. */
 export const MOST_FIRST_RETRIES = 2;
 
 /**

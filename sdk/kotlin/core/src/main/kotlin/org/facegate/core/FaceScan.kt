@@ -28,18 +28,35 @@ public sealed class ServerAddress {
     /**
      * The device listener, by gRPC.
      *
-     * @property plaintext Without TLS; servers allow it on loopback only.
+     * @property plaintext Without TLS; for `localhost`, `127.0.0.1` and `::1` only.
      */
-    public data class Grpc(val host: String, val port: Int, val plaintext: Boolean = false) : ServerAddress()
+    public data class Grpc(val host: String, val port: Int, val plaintext: Boolean = false) : ServerAddress() {
+        init {
+            require(!plaintext || isLoopback(host)) { "$host is not this device: plaintext is for loopback only" }
+        }
+    }
 
     /**
      * The web listener, by WebSocket, for networks that let nothing else through.
      *
-     * @property url Such as `wss://scan.example.com:8446`, without a path.
+     * @property url Such as `wss://scan.example.com:8446`, without a path; `ws://` for loopback only.
      * @property origin One of the server's `device_integrity.web.origins`.
      */
-    public data class WebSocket(val url: String, val origin: String) : ServerAddress()
+    public data class WebSocket(val url: String, val origin: String) : ServerAddress() {
+        init {
+            val parts = requireNotNull(WEB_ADDRESS.matchEntire(url)) {
+                "url is not an address without a path, such as wss://scan.example.com:8446"
+            }
+            val (tls, host) = parts.destructured
+            require(tls.isNotEmpty() || isLoopback(host)) { "$host is not this device: plaintext is for loopback only" }
+        }
+    }
 }
+
+private val WEB_ADDRESS = Regex("""ws(s?)://([\w.-]+|\[[0-9a-fA-F:]+])(?::\d{1,5})?/?""")
+private val LOOPBACK = Regex("""localhost|127(\.\d{1,3}){3}|::1|\[::1]""")
+
+private fun isLoopback(host: String) = LOOPBACK.matches(host)
 
 /** How a scan is made. */
 public class ScanOptions(

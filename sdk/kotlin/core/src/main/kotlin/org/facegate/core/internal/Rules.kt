@@ -124,7 +124,7 @@ internal class CapturePace {
 /** Reconnects of a scan; servers allow no more. */
 internal const val MOST_RECONNECTS = 10
 
-/** Retries before a first Challenge, so that a wrong address is reported soon. */
+/** Retries before the server's first answer, so that a wrong address is reported soon. */
 internal const val MOST_FIRST_RETRIES = 2
 
 private const val FIRST_MS = 250.0

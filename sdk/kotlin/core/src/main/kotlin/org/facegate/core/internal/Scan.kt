@@ -21,7 +21,6 @@ import kotlinx.coroutines.withTimeoutOrNull
 import org.facegate.core.AttemptResult
 import org.facegate.core.CameraException
 import org.facegate.core.CameraProblem
-import org.facegate.core.ConnectionFailedException
 import org.facegate.core.FaceScan
 import org.facegate.core.FacegateException
 import org.facegate.core.InternalErrorException
@@ -87,6 +86,9 @@ internal class Scan(
     /** The result after which the person has to be ready. */
     private var awaited: AttemptResult? = null
     private var streams = 0
+
+    /** Whether the server ever answered, with a Challenge or a refusal. */
+    private var answered = false
     private var results = 0
     private var endsAtUs = Long.MAX_VALUE
 
@@ -219,9 +221,8 @@ internal class Scan(
     private suspend fun reconnect(failures: Int, sinceResult: Int, error: StreamLost) {
         if (cancellation.isCompleted) throw ScanCancelledException()
         val waitMs = backoffMs(sinceResult, error.retryAfterMs, environment.random)
-        // A server that answers is worth more patience than an address that may be wrong.
-        val first = streams == 0 && error.last is ConnectionFailedException
-        if (failures > (if (first) MOST_FIRST_RETRIES else MOST_RECONNECTS)) throw error.last
+        answered = answered || streams > 0 || error.last is ServerRefusedException
+        if (failures > (if (answered) MOST_RECONNECTS else MOST_FIRST_RETRIES)) throw error.last
         if (waitMs * 1000 > leftUs) throw error.last
         progress.enter(ScanState.Reconnecting(failures, waitMs, reached = streams > 0))
         withTimeoutOrNull(waitMs) { cancellation.await() }

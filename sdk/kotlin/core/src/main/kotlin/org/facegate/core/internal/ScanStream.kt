@@ -124,18 +124,19 @@ internal class ScanStream private constructor(
             session: SessionKey,
             profile: ScanStart,
             share: KeyShare = KeyShare.generate(),
+            serialise: (ScanStart) -> ByteArray = ::tokenLast,
         ): ScanStream {
             val wire = connect()
             try {
                 within("the server was not reached") { wire.open() }
-                val start = profile.toBuilder()
+                val opening = profile.toBuilder()
                     .setProtocolVersion(PROTOCOL_VERSION)
                     .setToken(ticket.token)
                     .setKeyShare(ByteString.copyFrom(share.public))
                     .setSessionPublicKey(ByteString.copyFrom(session.publicDer))
                     .setServerSpkiSha256(ByteString.copyFrom(wire.serverSpkiSha256))
                     .build()
-                    .toByteArray()
+                val start = serialise(opening)
                 wire.send(ScanFaceRequest.newBuilder().setStart(ByteString.copyFrom(start)).build())
                 // As long again for the Challenge, however long it took to connect.
                 val first = within("no Challenge came") { wire.receive() }
@@ -170,6 +171,11 @@ internal class ScanStream private constructor(
         }
     }
 }
+
+/** The token comes last, because gRPC's finest log shows the first 64 bytes of a message. */
+private fun tokenLast(start: ScanStart): ByteArray =
+    start.toBuilder().clearToken().build().toByteArray() +
+        ScanStart.newBuilder().setToken(start.token).build().toByteArray()
 
 private suspend fun <T> within(otherwise: String, block: suspend () -> T): T = try {
     withTimeout(HANDSHAKE_MS) { block() }

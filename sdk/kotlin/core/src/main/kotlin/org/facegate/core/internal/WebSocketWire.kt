@@ -32,6 +32,8 @@ internal class WebSocketWire(address: ServerAddress.WebSocket, options: ScanOpti
         .connectTimeout(CONNECT_SECONDS, TimeUnit.SECONDS)
         .readTimeout(CONNECT_SECONDS, TimeUnit.SECONDS)
         .pingInterval(PING_SECONDS, TimeUnit.SECONDS)
+        // The token goes to this server, and to no other that it names.
+        .followRedirects(false)
         .apply { options.tls?.let { sslSocketFactory(it, checkNotNull(options.trust)) } }
         .build()
     private val socket: WebSocket

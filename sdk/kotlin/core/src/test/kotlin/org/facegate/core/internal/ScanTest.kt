@@ -176,6 +176,14 @@ class ScanTest {
     }
 
     @Test
+    fun `a server that refused once is asked ten times, however the line breaks then`() = trial(script = {
+        if (index == 0) refuse(refused(Refusal(8, "OVERLOADED", "", emptyMap(), 2000))) else breakLine()
+    }) {
+        fails<ConnectionFailedException>()
+        assertEquals(11, server.streams.size)
+    }
+
+    @Test
     fun `a lost line is resumed, and the wait grows`() = trial(script = {
         if (shakeHands()) {
             if (index < 4) {

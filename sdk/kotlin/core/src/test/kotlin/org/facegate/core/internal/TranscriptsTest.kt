@@ -101,7 +101,7 @@ class TranscriptsTest {
         }
         val wire = RecordedWire(profile.serverSpkiSha256.toByteArray(), ScanFaceResponse.parseFrom(messages[1]))
         val share = PlainShare(bytes(recorded["device_x25519_private"].asString))
-        val stream = ScanStream.open({ wire }, ticket, session, profile, share)
+        val stream = ScanStream.open({ wire }, ticket, session, profile, share, ScanStart::toByteArray)
         assertArrayEquals(start.toByteArray(), wire.sent.first().start.toByteArray())
         return Pair(wire, stream)
     }

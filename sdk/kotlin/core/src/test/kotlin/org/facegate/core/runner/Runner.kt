@@ -1,14 +1,18 @@
 package org.facegate.core.runner
 
 import com.google.gson.Gson
+import com.google.gson.JsonElement
 import com.google.gson.JsonObject
 import com.google.gson.JsonParser
+import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.runBlocking
+import kotlinx.coroutines.withContext
+import org.facegate.core.Attestor
 import org.facegate.core.FaceScan
 import org.facegate.core.FacegateException
 import org.facegate.core.Interruption
@@ -20,24 +24,61 @@ import org.facegate.core.ServerAddress
 import org.facegate.core.ServerRefusedException
 import org.facegate.core.SoftwareKeyStore
 import org.facegate.core.Texts
+import org.facegate.v1.Attestation
+import org.facegate.v1.CameraProfile
+import org.facegate.v1.DeviceProfile
+import org.facegate.v1.RuntimeFindings
 import java.io.File
 import java.security.KeyStore
 import java.security.cert.CertificateFactory
+import java.util.concurrent.ConcurrentHashMap
 import javax.net.ssl.SSLContext
 import javax.net.ssl.TrustManagerFactory
 import javax.net.ssl.X509TrustManager
 
-/** Makes the scans that come as lines of JSON, several at once, and writes a line about each; for tests/sdk. */
+/** The evidence that scans wait for, by what they asked for. */
+private val asked = ConcurrentHashMap<String, CompletableDeferred<ByteArray>>()
+
+/**
+ * Makes the scans that come as lines of JSON, several at once, and writes a line about each; for tests/sdk. A scan whose
+ * device attests writes a line for each piece of evidence, too, and takes it from a line that comes back.
+ */
 fun main() = runBlocking(Dispatchers.Default) {
     val input = System.`in`.bufferedReader()
     while (true) {
-        val line = input.readLine() ?: break
+        val line = withContext(Dispatchers.IO) { input.readLine() } ?: break
         val job = JsonParser.parseString(line).asJsonObject
-        launch {
-            val answer = makeScan(job) + ("id" to job["id"].asInt)
-            synchronized(System.out) { println(Gson().toJson(answer)) }
+        if (job.has("evidence")) {
+            asked.remove(job["piece"].asString)?.complete(bytesOf(job["evidence"]))
+            continue
         }
+        launch { write(makeScan(job) + ("id" to job["id"].asInt)) }
     }
+}
+
+private fun write(answer: Map<String, Any?>) = synchronized(System.out) { println(Gson().toJson(answer)) }
+
+private fun bytesOf(hex: JsonElement): ByteArray = hex.asString.chunked(2).map { it.toInt(16).toByte() }.toByteArray()
+
+/** Has the Python side make a piece of a test device's evidence. */
+private class RemoteAttestor(private val scan: Int, private val number: Int) : Attestor {
+    override suspend fun attest(challenge: ByteArray, message: ByteArray): Attestation {
+        val hex = challenge.joinToString("") { "%02x".format(it) }
+        val piece = "$hex $number"
+        val made = CompletableDeferred<ByteArray>()
+        asked[piece] = made
+        write(mapOf("id" to scan, "piece" to piece, "challenge" to hex, "number" to number))
+        return Attestation.parseFrom(made.await())
+    }
+}
+
+private fun evidence(job: JsonObject): TestEvidence {
+    val device = job["device"]?.asJsonObject ?: return TestEvidence()
+    return TestEvidence(
+        List(device["attestors"].asInt) { RemoteAttestor(job["id"].asInt, it) },
+        DeviceProfile.parseFrom(bytesOf(device["profile"])),
+        RuntimeFindings.parseFrom(bytesOf(device["findings"])),
+    )
 }
 
 private suspend fun makeScan(job: JsonObject): Map<String, Any?> {
@@ -48,8 +89,11 @@ private suspend fun makeScan(job: JsonObject): Map<String, Any?> {
         rate = job["rate"]?.asDouble ?: 20.0,
         light = screen.takeIf { job["lit"]?.asBoolean ?: false },
         slowMs = job["slowMs"]?.asLong ?: 0,
+        claim = job["device"]?.asJsonObject?.let { CameraProfile.parseFrom(bytesOf(it["camera"])) },
     )
-    val scan = FaceScan(options(job), Phone(camera, screen, TestEvidence(), SoftwareKeyStore(), CLOCK))
+    val options = options(job)
+    val phone = Phone(camera, screen, evidence(job), SoftwareKeyStore(), CLOCK)
+    val scan = FaceScan(options, phone)
     val watch = Watch(scan, job)
     return coroutineScope {
         val watching = launch { watch.follow(this) }
@@ -62,6 +106,7 @@ private suspend fun makeScan(job: JsonObject): Map<String, Any?> {
                 "reason" to (error as? ServerRefusedException)?.refusal?.reason,
                 "message" to error.message,
                 "advice" to error.advice,
+                "trace" to error.stackTraceToString(),
             )
         }
         // The last state is seen, too.
@@ -69,6 +114,7 @@ private suspend fun makeScan(job: JsonObject): Map<String, Any?> {
         watching.cancel()
         end + mapOf(
             "seen" to watch.seen,
+            "texts" to watch.states + listOf(options, options.server, options.ticket, phone, scan).map { "$it" },
             "shown" to Texts.of("en").screen(scan.state.value.text),
             "silentMs" to watch.silentMs,
             "colours" to screen.colours.map { listOf(it.red, it.green, it.blue) },
@@ -76,6 +122,8 @@ private suspend fun makeScan(job: JsonObject): Map<String, Any?> {
         )
     }
 }
+
+private const val MOST_TEXTS = 500
 
 /** What an app sees of a scan, and what its person does. */
 private class Watch(private val scan: FaceScan, job: JsonObject) {
@@ -86,6 +134,9 @@ private class Watch(private val scan: FaceScan, job: JsonObject) {
     val seen = ArrayList<String>()
     var last: ScanState? = null
 
+    /** The states as texts. */
+    val states = LinkedHashSet<String>()
+
     /** The longest time without a new state. */
     var silentMs = 0L
 
@@ -95,6 +146,7 @@ private class Watch(private val scan: FaceScan, job: JsonObject) {
             if (last != null && last != ScanState.Idle) silentMs = maxOf(silentMs, (System.nanoTime() - since) / 1_000_000)
             since = System.nanoTime()
             last = state
+            if (states.size < MOST_TEXTS) states += "$state"
             note(texts.screen(state.text))
             if (state is ScanState.Capturing) {
                 note("${state.plan}")
@@ -132,7 +184,7 @@ private fun options(job: JsonObject): ScanOptions {
         val (host, port) = job["grpc"].asString.split(":")
         ServerAddress.Grpc(host, port.toInt(), plaintext = trust == null)
     }
-    val key = job["key"].asString.chunked(2).map { it.toInt(16).toByte() }.toByteArray()
+    val key = bytesOf(job["key"])
     val tls = trust?.let { SSLContext.getInstance("TLS").apply { init(null, arrayOf(it), null) }.socketFactory }
     return ScanOptions(server, ScanTicket(job["token"].asString, key), "en", tls, trust)
 }

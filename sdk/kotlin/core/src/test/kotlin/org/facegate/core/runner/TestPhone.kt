@@ -71,17 +71,20 @@ class TestScreen(override val flashes: Boolean) : ScreenLight {
     fun at(timeUs: Long): FlashColour? = synchronized(shown) { shown.lastOrNull { it.sinceUs <= timeUs }?.colour }
 }
 
-/** A device that proves nothing and finds nothing. */
-class TestEvidence(override val attestors: List<Attestor> = emptyList()) : DeviceEvidence {
+/** A device that finds the same each time, by default nothing. */
+class TestEvidence(
+    override val attestors: List<Attestor> = emptyList(),
     override val profile: DeviceProfile = DeviceProfile.newBuilder()
         .setPlatform(Platform.PLATFORM_DESKTOP)
         .setModel("test")
         .setSdkVersion("facegate-kotlin 1.0.0-rc1")
-        .build()
+        .build(),
+    private val found: RuntimeFindings =
+        RuntimeFindings.newBuilder().addLookedFor(RuntimeFindingKind.RUNTIME_FINDING_KIND_DEBUGGER).build(),
+) : DeviceEvidence {
     override val reportsFindings = true
 
-    override suspend fun findings(): RuntimeFindings =
-        RuntimeFindings.newBuilder().addLookedFor(RuntimeFindingKind.RUNTIME_FINDING_KIND_DEBUGGER).build()
+    override suspend fun findings(): RuntimeFindings = found
 }
 
 /** The pictures of a camera, by number. */
@@ -137,6 +140,8 @@ class TestCamera(
     private val light: TestScreen? = null,
     /** Milliseconds for which encoding takes longer than usual. */
     private val slowMs: Long = 0,
+    /** What it states about itself; null for what it is. */
+    claim: CameraProfile? = null,
 ) : FrameSource {
     private val held = AtomicInteger()
 
@@ -156,7 +161,7 @@ class TestCamera(
 
     override val reportsExposure = false
     override val uprightSize: Size = checkNotNull(pictures.at(0)).size
-    override val profile: CameraProfile = CameraProfile.newBuilder()
+    override val profile: CameraProfile = claim ?: CameraProfile.newBuilder()
         .setId("test")
         .setLabel("test")
         .setFacing(CameraFacing.CAMERA_FACING_FRONT)
