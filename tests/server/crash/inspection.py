@@ -80,7 +80,8 @@ async def sound(deployment: Deployment, *, unreadable: Collection[UUID] = ()) ->
 async def _told(opened: Opened, check_id: UUID) -> None:
     query = select(events.c.kind).where(events.c.check_id == check_id).order_by(events.c.sequence)
     kinds = await opened.stores.database.read(lambda connection: list(connection.scalars(query)))
-    expected = [EventKind.SCAN_STARTED, EventKind.CHECK_DECIDED]
+    # Each verdict was delivered once.
+    expected = [EventKind.SCAN_STARTED, EventKind.CHECK_DECIDED, EventKind.CHECK_CLOSED]
     if await _state(opened, check_id) is CheckState.ERASED:
         expected.append(EventKind.EVIDENCE_ERASED)
     assert kinds == (expected if tenant_of(check_id) == TENANT else []), check_id

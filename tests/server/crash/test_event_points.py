@@ -17,6 +17,7 @@ import pytest
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from server.domain.events import EventState
+from server.domain.terms import CheckState
 from server.storage.database import open_database
 from server.storage.events import EventRepository, StoredEvent
 from server.storage.repository import CheckRepository
@@ -157,11 +158,11 @@ async def _complete(url: str, check_id: UUID, told: tuple[StoredEvent, ...], rec
     assert record is not None
     started = ["check.scan_started"] if record.streams else []
     kinds = [event.kind.value for event in told]
-    assert kinds[: len(started)] == started
-    (end,) = kinds[len(started) :]
-    assert end == "check.decided"
+    closed = ["check.closed"] if record.state is CheckState.FINISHED else []
+    assert kinds == [*started, "check.decided", *closed]
     assert [event.sequence for event in told] == list(range(1, len(told) + 1))
     assert receiver.types == kinds
     bodies = {event.body for event in receiver.events}
     assert len(bodies) == len(told)
-    assert receiver.events[-1].data["status"] == (record.status or "")
+    decided = next(event for event in receiver.events if event.type == "check.decided")
+    assert decided.data["status"] == (record.status or "")
