@@ -153,7 +153,9 @@ def decide_command(
     check_id: _CheckArgument,
     *,
     outcome: Annotated[ReviewOutcome, typer.Option(help="What you decide.")],
-    reason: Annotated[ReviewReason, typer.Option(help="Why.")],
+    reason: Annotated[
+        ReviewReason, typer.Option(help="Why; a reason that contradicts the outcome is refused.")
+    ],
     comment: Annotated[
         str,
         typer.Option(

@@ -15,6 +15,7 @@ from server.base.errors import Reason, Refusal
 from server.base.page_tokens import PageTokens
 from server.compliance.access import Access, ApprovalRules, text_field
 from server.domain.reviews import (
+    CONTRADICTIONS,
     Review,
     ReviewCause,
     ReviewClaimed,
@@ -202,10 +203,17 @@ class Reviewing:
         """Decides a claimed review, and signs it if that ends it.
 
         Raises:
-            Refusal: REVIEW_NOT_FOUND, REVIEW_OVER or REVIEW_NOT_CLAIMED; INVALID_FIELD for the comment;
-                EVIDENCE_UNREADABLE if the result that the review is about cannot be read.
+            Refusal: REVIEW_NOT_FOUND, REVIEW_OVER or REVIEW_NOT_CLAIMED; INVALID_FIELD for the comment, or
+                for a reason that contradicts the outcome; EVIDENCE_UNREADABLE if the result that the review
+                is about cannot be read.
         """
         text_field("comment", comment, longest=_LONGEST_COMMENT, required=reason is ReviewReason.OTHER)
+        if reason in CONTRADICTIONS.get(outcome, ()):
+            raise Refusal(
+                Reason.INVALID_FIELD,
+                f"the reason {reason} contradicts the outcome {outcome}",
+                details={"field": "reason"},
+            )
         decision = ReviewDecision(
             reviewer=access.actor.name,
             outcome=outcome,

@@ -21,6 +21,7 @@ from typing import Final
 from uuid import UUID
 
 __all__ = [
+    "CONTRADICTIONS",
     "Review",
     "ReviewCause",
     "ReviewClaimed",
@@ -80,6 +81,15 @@ class ReviewReason(StrEnum):
     DURESS_SUSPECTED = "DURESS_SUSPECTED"
     IMAGES_INSUFFICIENT = "IMAGES_INSUFFICIENT"
     OTHER = "OTHER"
+
+
+CONTRADICTIONS: Final = {
+    ReviewOutcome.ALLOW: frozenset(
+        {ReviewReason.DIFFERENT_PERSON, ReviewReason.ATTACK_SUSPECTED, ReviewReason.DURESS_SUSPECTED}
+    ),
+    ReviewOutcome.DENY: frozenset({ReviewReason.SAME_PERSON}),
+}
+"""The reasons that contradict an outcome."""
 
 
 class ReviewError(Exception):

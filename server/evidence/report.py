@@ -208,7 +208,7 @@ def _transcript(outcome: CheckOutcome) -> str:
     state = "intact" if transcript.intact else ("broken" if transcript.signed else "not signed")
     return (
         f"{state}, {transcript.frames} frames received, {transcript.examined} examined, "
-        f"{transcript.streams} streams"
+        f"{transcript.streams} stream{'' if transcript.streams == 1 else 's'}"
     )
 
 

@@ -73,6 +73,11 @@ def keys_file(path: Path, key_folder: Path) -> Path:
     return path
 
 
+def read_keys(path: str | Path) -> Any:
+    """The keys of a saved file."""
+    return json.loads(Path(path).read_text())
+
+
 def lines_of(path: str) -> int:
     """The number of lines of a saved file."""
     return len(Path(path).read_text(encoding="utf-8").splitlines())
@@ -117,6 +122,8 @@ async def test_a_complaint_is_answered(walk: Walk, office: Office, scanned: str,
     assert answer["takenOut"] == [False, False]
     assert answer["imageElements"] == 0
     assert answer["mayErase"] is False
+    assert read_keys(answer["savedKeys"]) == read_keys(tmp_path / "jwks.json")
+    assert read_keys(answer["auditKeys"])["keys"] != read_keys(answer["savedKeys"])["keys"]
     looked = [(action, purpose) for action, _, purpose in answer["looked"]]
     assert ("Image seen", "case 17") in looked
     # Neither the hold nor the export read the record again.
@@ -167,6 +174,11 @@ async def test_a_second_person_withdraws_or_confirms_what_waits(walk: Walk, offi
     await office.of("anna").release_hold(check, reference="case-17", purpose="case 17 closed")
     confirmed = await walk("confirm", login=True, page="Holds and approvals", key=office.keys["bert"])
     assert confirmed["purpose"] == "case 17 closed"
+    assert "anna requested this" in confirmed["told"]
+    assert "anna requested this" in confirmed["toldOnPage"]
+    assert "anna requested this, for the purpose \u201cletter\u201d" in confirmed["erasure"]
+    assert "withdrew the consent" in confirmed["erasure"]
+    assert confirmed["filled"] == ["CONSENT_WITHDRAWN", "letter"]
 
 
 async def test_an_enrolled_frame_is_shown_after_the_other_images_are_erased(
@@ -223,6 +235,9 @@ async def test_a_reviewer_decides_ten_checks_with_the_keyboard(
     assert answer["waiting"] == 10
     assert answer["readUnasked"] == 0
     assert answer["unseen"].startswith("Open the images first")
+    assert answer["afterOpening"] == "pictures"
+    assert answer["afterEscape"] == "The selected review"
+    assert answer["offered"] == ["", "SAME_PERSON", "DEVICE_NOT_TRUSTED", "IMAGES_INSUFFICIENT", "OTHER"]
     # What the machine decided stays; the reviews are signed.
     rita = office.reviews_of("rita")
     decided = [(await rita.get_review(check)) for check in checks]
@@ -232,7 +247,9 @@ async def test_a_reviewer_decides_ten_checks_with_the_keyboard(
     assert decided[3].review.decisions[0].comment == "see case 17"
     assert all(one.review_jws for one in decided)
     assert answer["signed"].count("verified") == 3
-    assert [cell.replace("\N{EN DASH}", "-") for cell in answer["figures"]] == [
+    assert [
+        cell.replace("\N{EN DASH}", "-").replace("\N{NO-BREAK SPACE}", " ") for cell in answer["figures"]
+    ] == [
         *("Verified, in the sample", "Denied", "0", "0", "-", "-", "0"),
         *("Verified", "Denied", "0", "1", "0.0 %", "0.0 % - 79.3 %", "0"),
         *("Not verified", "Allowed", "2", "9", "22.2 %", "6.3 % - 54.7 %", "4"),

@@ -243,6 +243,8 @@ async def test_who_may_not_review(office: Office) -> None:
         (99, _SAME, "", "outcome"),
         (_ALLOW, 0, "", "reason"),
         (_ALLOW, _OTHER, " ", "comment"),
+        (_ALLOW, _ATTACK, "", "reason"),
+        (_DENY, _SAME, "", "reason"),
         (_ALLOW, _SAME, "x" * 1025, "comment"),
         (_ALLOW, _SAME, "a\nb", "comment"),
     ],

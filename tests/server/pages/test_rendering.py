@@ -83,6 +83,8 @@ def test_a_page_fetches_and_runs_nothing_and_has_both_colour_schemes() -> None:
     assert "default-src 'none'" in whole
     assert not re.search(r"https?:|url\(|@import", whole)
     assert "prefers-color-scheme: dark" in whole
+    # The SHA-256 of an image breaks within its figure.
+    assert re.search(r"figcaption \{[^}]*overflow-wrap: anywhere", whole)
 
 
 def test_a_signal_row_shows_score_and_weight() -> None:

@@ -154,3 +154,8 @@ export function save(bytes: Blob, name: string): void {
   // The download has begun when the click returns, but some browsers read the address a little later.
   setTimeout(() => URL.revokeObjectURL(address), 60_000);
 }
+
+/** Offers JSON as a download. */
+export function saveJson(content: unknown, name: string): void {
+  save(new Blob([JSON.stringify(content, null, 2)], { type: "application/json" }), name);
+}

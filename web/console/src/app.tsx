@@ -1,7 +1,6 @@
 /** The frame of the console: session, navigation and the page that the address names. */
 import { useCallback, useEffect, useMemo, useRef, useState } from "preact/hooks";
 import { CallError, logIn, logOut, readSession, setGuards } from "./api.js";
-import { confirmNext } from "./logic/approvals.js";
 import { type Language, written } from "./logic/format.js";
 import { addressOf, homeOf, linkIn, pagesOf, type Route, routeFrom } from "./logic/router.js";
 import { AuditPage } from "./pages/audit.js";
@@ -159,7 +158,6 @@ export function App({ link }: { link: string }) {
 /** Forgets what the pages remembered of the person who was logged in. */
 function forget(): void {
   forgetFilters();
-  confirmNext("", "");
 }
 
 function useRoute(): Route {

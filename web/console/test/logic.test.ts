@@ -1,9 +1,9 @@
 import { describe, expect, it } from "vitest";
-import { waiting } from "../src/logic/approvals.js";
+import { toConfirm, waiting } from "../src/logic/approvals.js";
 import { checksOf, inParts, interval, passRate, reviewedOf, summed, timesOf } from "../src/logic/figures.js";
 import { impersonal, listRequest, NO_FILTERS, removeView, reversed, savedViews, saveView } from "../src/logic/filters.js";
-import { asWords, bare, byteLength, dayBefore, degreesOf, hexOf, knownOnly, oneIn, othersInWords, percentText, startOfDay, timeText, written } from "../src/logic/format.js";
-import { after, EMPTY, isClaimedBy, lacks, NO_DRAFT } from "../src/logic/queue.js";
+import { asWords, bare, byteLength, dayBefore, dayText, degreesOf, hexOf, knownOnly, oneIn, othersInWords, percentText, startOfDay, timeText, written } from "../src/logic/format.js";
+import { after, agrees, EMPTY, isClaimedBy, lacks, NO_DRAFT } from "../src/logic/queue.js";
 import { livenessLines, parseRecord } from "../src/logic/record.js";
 import { addressOf, homeOf, linkIn, pagesOf, routeFrom } from "../src/logic/router.js";
 import { samePerson } from "../src/parts/sessions.js";
@@ -51,7 +51,9 @@ describe("formatting", () => {
     expect(degreesOf("ROTATION_270")).toBe(270);
     expect(degreesOf(undefined)).toBe(0);
     expect(byteLength("é")).toBe(2);
-    expect(percentText(0.1234, "de")).toBe("12,3 %");
+    expect(percentText(0.1234, "de")).toBe("12,3\u00a0%");
+    expect(dayText("2027-02-28", "de")).toBe("28.02.2027");
+    expect(dayText("2027-02-28", "en")).toBe("28 Feb 2027");
     expect(startOfDay("2027-02-28", 1)).toBe("2027-03-01T00:00:00.000Z");
     expect(startOfDay("")).toBeUndefined();
     expect(startOfDay("2027-13-40")).toBeUndefined();
@@ -189,6 +191,10 @@ describe("approvals", () => {
     const asked = { ...entry(3, "approval.requested", "closed", "subject.erased"), checkId: "", pseudonym: "p" };
     const other = { ...asked, sequence: "4", pseudonym: "q" };
     const erased = { ...asked, sequence: "5", action: "subject.erased" };
+    const { of } = waiting([asked])[0]!;
+    expect(toConfirm(waiting([asked]), of, "bert")?.purpose).toBe("closed");
+    expect(toConfirm(waiting([asked]), of, "anna")).toBeUndefined();
+    expect(toConfirm(waiting([asked]), "hold.released", "bert")).toBeUndefined();
     expect(waiting([asked, other, erased]).map(({ pseudonym }) => pseudonym)).toEqual(["q"]);
   });
 });
@@ -219,6 +225,15 @@ describe("the queue of reviews", () => {
     const again = after(drafted, { type: "loaded", reviews: reviews.slice(1) });
     expect([again.reviews[again.at]?.checkId, again.draft.outcome]).toEqual(["c", "ALLOW"]);
     expect(after(drafted, { type: "loaded", reviews: [] }).at).toBe(-1);
+  });
+
+  it("offers no reason that contradicts the outcome, and drops it", () => {
+    expect(agrees("ALLOW", "DIFFERENT_PERSON")).toBe(false);
+    expect(agrees("ALLOW", "SAME_PERSON")).toBe(true);
+    expect(agrees("DENY", "SAME_PERSON")).toBe(false);
+    const allowed = after(loaded, { type: "drafted", draft: { outcome: "ALLOW", reason: "SAME_PERSON" } });
+    expect(after(allowed, { type: "drafted", draft: { outcome: "ESCALATE" } }).draft.reason).toBe("SAME_PERSON");
+    expect(after(allowed, { type: "drafted", draft: { outcome: "DENY" } }).draft.reason).toBe("");
   });
 
   it("knows whose claim holds, and what a decision lacks", () => {

@@ -43,7 +43,7 @@ describe("the texts", () => {
 
   it("fill in values and count", () => {
     setLanguage("de");
-    expect(t("subject.confirming", { purpose: "Fall {x}" })).toContain("Fall {x}");
+    expect(t("images.shownFor", { purpose: "Fall {x}" })).toContain("Fall {x}");
     expect(tn("checks.count", 1)).toBe("1 Prüfung");
     expect(tn("checks.count", 1200)).toBe("1.200 Prüfungen");
     expect(failure("SPOOF").means).toBe("Der Scan ist ein Angriff, keine lebendige Person.");

@@ -114,6 +114,8 @@ const walks = {
     await part("Signatures").getByText("verified", { exact: true }).nth(1).waitFor();
     answer.ownKeys = await part("Signatures").innerText();
 
+    answer.savedKeys = await saved(() => button("Save the server's keys").click());
+
     answer.imagesBefore = asked.filter((name) => name === "GetEvidenceImage").length;
     const images = part("Whom the face was compared with, and images");
     await images.getByLabel("Purpose").fill("case 17");
@@ -174,7 +176,8 @@ const walks = {
     await button("Find").click();
     await page.waitForFunction(() => document.querySelectorAll("tbody tr").length === 2);
     await lookAt("audit");
-    answer.log = await saved(() => part("Export the log").getByRole("button").click());
+    answer.log = await saved(() => part("Export the log").getByRole("button", { name: "Export" }).click());
+    answer.auditKeys = await saved(() => button("Save the keys of the log").click());
     answer.whole = await part("Export the log").getByRole("status").innerText();
 
     await go("Figures");
@@ -236,13 +239,35 @@ const walks = {
   /** Confirms the release that another person asked for. */
   async confirm() {
     await part("Waits for a second person").getByRole("link", { name: "Open the check" }).click();
+    answer.toldOnPage = await part("Holds").innerText();
     await button("Release the hold case-17").click();
     const dialog = page.getByRole("dialog");
+    answer.told = await dialog.getByRole("status").innerText();
+    await lookAt("confirm");
     answer.purpose = await dialog.getByLabel("Purpose").inputValue();
     await dialog.getByRole("button", { name: "Release", exact: true }).click();
     await part("Holds").getByText("No hold keeps this check").waitFor();
     await go("Holds and approvals");
     await page.getByText("Nothing waits.").waitFor();
+    // The erasure of a person that anna requested.
+    let reads = 0;
+    await page.route("**/api/ListAuditEvents", (route) => {
+      const request = { sequence: "1", action: "approval.requested", time: new Date().toISOString(), purpose: "letter", pseudonym: "p", actor: { name: "anna" }, detail: { of: "subject.erased", requested_by: "anna", reason: "consent_withdrawn" } };
+      // The requests are read first, then what ended them.
+      reads += 1;
+      return route.fulfill({ json: reads % 4 === 1 ? { events: [request] } : {} });
+    });
+    await go("Erase and export a subject");
+    await field("Subject reference").fill("emil-5");
+    await button("Show what there is").click();
+    answer.erasure = await part("Erase this person").innerText();
+    answer.filled = [await field("Why").inputValue(), await part("Erase this person").getByLabel("Purpose").inputValue()];
+    await lookAt("confirm-erasure");
+    await button("Deutsch").click();
+    await field("Referenz der Person").fill("emil-5");
+    await button("Zeigen, was es gibt").click();
+    await part("Diese Person löschen").waitFor();
+    await lookAt("confirm-erasure-de");
   },
 
   /** Looks at what is left of the images of an enrolled check. */
@@ -304,10 +329,10 @@ const walks = {
       const details = [{ "@type": "type.googleapis.com/google.rpc.ErrorInfo", reason: "STEP_UP_REQUIRED", domain: "facegate.org" }];
       return route.fulfill({ status: 403, contentType: "application/json", body: JSON.stringify({ code: 7, details }) });
     });
-    await part("Export the log").getByRole("button").click();
+    await part("Export the log").getByRole("button", { name: "Export" }).click();
     await logInAtIssuer(page.getByRole("dialog").getByRole("link", { name: "Log in again" }));
     await heading("Audit log");
-    answer.log = await saved(() => part("Export the log").getByRole("button").click());
+    answer.log = await saved(() => part("Export the log").getByRole("button", { name: "Export" }).click());
     await button("Log out").click();
     await page.waitForURL((url) => url.origin !== new URL(job.address).origin);
     answer.left = new URL(page.url()).pathname;
@@ -324,18 +349,25 @@ const walks = {
     await page.keyboard.press("k");
     for (let at = 0; at < answer.waiting; at += 1) {
       await page.keyboard.press("c");
+      // At once: the record of the second one still loads.
+      if (at === 1) await page.keyboard.press("i");
       await page.locator(".decision").waitFor();
-      await page.getByRole("button", { name: / for this review/ }).waitFor();
+      if (at !== 1) await page.getByRole("button", { name: / for this review/ }).waitFor();
       if (at === 0) {
         await page.keyboard.press("1");
         answer.unseen = await page.locator(".decision .help").last().innerText();
+        await page.keyboard.press("3");
         await page.locator(".decision select:focus").waitFor();
+        await page.keyboard.press("1");
+        answer.offered = await page.locator(".decision option").evaluateAll((all) => all.map((one) => one.value));
         await page.keyboard.press("Escape");
-        await page.locator("#main h1").click();
+        answer.afterEscape = await page.evaluate(() => document.activeElement.getAttribute("aria-label"));
       }
       if (at % 4 < 2) {
-        await page.keyboard.press("i");
+        if (at === 0) await page.getByRole("button", { name: / for this review/ }).press("Enter");
+        else if (at !== 1) await page.keyboard.press("i");
         await page.locator(".pictures canvas:not(.hidden)").first().waitFor();
+        if (at === 0) answer.afterOpening = await page.evaluate(() => document.activeElement.className);
       }
       await page.keyboard.press(String(1 + (at % 4)));
       await page.locator(".decision select:focus").waitFor();

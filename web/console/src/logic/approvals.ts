@@ -15,14 +15,14 @@ export interface Waiting {
   reason: string;
 }
 
-/** The actions that `waiting` needs. */
-export const APPROVALS = ["approval.requested", "approval.given", "approval.withdrawn", "subject.erased"];
+/** The actions after which a request waits no more. */
+export const ENDS = ["approval.given", "approval.withdrawn", "subject.erased"];
 
 /**
  * The requests without a confirmation or a withdrawal after them, the newest first. The log does not say when a request lapses: it may
  * have lapsed.
  *
- * @param events Entries of the actions of `APPROVALS`, in any order.
+ * @param events Entries of requests and of the actions of `ENDS`, in any order.
  */
 export function waiting(events: readonly AuditEvent[]): Waiting[] {
   const open = new Map<string, Waiting>();
@@ -41,14 +41,7 @@ export function waiting(events: readonly AuditEvent[]): Waiting[] {
   return [...open.values()].reverse();
 }
 
-let confirmed: { checkId: string; purpose: string } | null = null;
-
-/** Remembers the request that a person is about to confirm, so that the next page fills in its purpose. */
-export function confirmNext(checkId: string, purpose: string): void {
-  confirmed = { checkId, purpose };
-}
-
-/** The purpose of the request that is confirmed on the page of a check, or of a person without one; else empty. */
-export function purposeToConfirm(checkId: string): string {
-  return confirmed?.checkId === checkId ? confirmed.purpose : "";
+/** The request of somebody else that the same action of a person performs: for an erasure of a person, with the same reason. */
+export function toConfirm(requests: readonly Waiting[], of: string, name: string, reference = ""): Waiting | undefined {
+  return requests.find((one) => one.of === of && one.requestedBy !== name && one.reference === reference);
 }

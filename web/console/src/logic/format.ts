@@ -43,13 +43,18 @@ export function timeText(iso: string | undefined, language: Language): string {
   return `${format.format(new Date(iso))} UTC`;
 }
 
+/** A day (YYYY-MM-DD) as `timeText` writes it. */
+export function dayText(day: string, language: Language): string {
+  return timeText(`${day}T00:00:00Z`, language).split(",")[0]!;
+}
+
 export function numberText(value: number, language: Language, digits = 0): string {
   return value.toLocaleString(language === "de" ? "de-DE" : "en-GB", { minimumFractionDigits: digits, maximumFractionDigits: digits });
 }
 
 /** A share from 0 to 1 in per cent. */
 export function percentText(share: number, language: Language): string {
-  return `${numberText(100 * share, language, 1)} %`;
+  return `${numberText(100 * share, language, 1)}\u00a0%`;
 }
 
 export function secondsText(seconds: number, language: Language): string {

@@ -14,6 +14,17 @@ export const REVIEW_REASONS = [
   "OTHER",
 ] as const;
 
+/** The reasons that contradict an outcome, as the server refuses them. */
+const CONTRADICTIONS: Readonly<Record<string, readonly string[]>> = {
+  ALLOW: ["DIFFERENT_PERSON", "ATTACK_SUSPECTED", "DURESS_SUSPECTED"],
+  DENY: ["SAME_PERSON"],
+};
+
+/** Whether a reason does not contradict an outcome. */
+export function agrees(outcome: string, reason: string): boolean {
+  return !(CONTRADICTIONS[outcome] ?? []).includes(reason);
+}
+
 export interface Draft {
   outcome: Outcome | "";
   reason: string;
@@ -60,8 +71,10 @@ export function after(queue: Queue, action: Action): Queue {
       const reviews = queue.reviews.filter((review) => review.checkId !== action.review.checkId);
       return { reviews, at: Math.min(queue.at, reviews.length - 1), draft: NO_DRAFT, decided: queue.decided + 1 };
     }
-    case "drafted":
-      return { ...queue, draft: { ...queue.draft, ...action.draft } };
+    case "drafted": {
+      const draft = { ...queue.draft, ...action.draft };
+      return { ...queue, draft: agrees(draft.outcome, draft.reason) ? draft : { ...draft, reason: "" } };
+    }
   }
 }
 

@@ -1,6 +1,6 @@
 /** The audit log of the tenant. */
 import { useState } from "preact/hooks";
-import { auditKeys, callForBytes, save } from "../api.js";
+import { auditKeys, callForBytes, save, saveJson } from "../api.js";
 import { ACTIONS } from "../logic/actions.js";
 import { type LogFinding, verifyLog } from "../logic/audit_log.js";
 import { reversed } from "../logic/filters.js";
@@ -76,6 +76,7 @@ function ExportPart() {
     save(bytes, "audit.jsonl");
     setFinding(await verifyLog(await bytes.text(), await readKeys(await auditKeys()), session.tenant));
   });
+  const saving = useTask(async () => saveJson(await auditKeys(), "audit-keys.json"));
   return (
     <Section title={t("audit.export")}>
       <p>{t("audit.export.means")}</p>
@@ -86,7 +87,10 @@ function ExportPart() {
           {t(task.busy ? "export.busy" : "export.do")}
         </button>
       </Form>
-      <Problem error={task.error} />
+      <button type="button" disabled={saving.busy} onClick={() => void saving.run()}>
+        {t("audit.saveKeys")}
+      </button>
+      <Problem error={task.error ?? saving.error} />
       {finding !== null && (
         <Notice tone={finding.problem === null ? "good" : "bad"}>
           <p>{t("audit.export.done")}</p>

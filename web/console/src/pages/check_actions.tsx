@@ -1,11 +1,11 @@
 /** Holds, export and erasure of one check. */
 import { useState } from "preact/hooks";
 import { call, callForBytes, save } from "../api.js";
-import { purposeToConfirm } from "../logic/approvals.js";
+import { toConfirm, type Waiting } from "../logic/approvals.js";
 import { written } from "../logic/format.js";
-import { ApprovalNotice, Residues } from "../parts/approval.js";
-import { useConsole, useTask } from "../parts/hooks.js";
-import { Dialog, Field, Form, Notice, Problem, Purpose, Section, Time } from "../parts/ui.js";
+import { ApprovalNotice, readWaiting, RequestedNotice, Residues } from "../parts/approval.js";
+import { useConsole, useLoad, useTask } from "../parts/hooks.js";
+import { Busy, Dialog, Field, Form, Notice, Problem, Purpose, Section, Time } from "../parts/ui.js";
 import { t } from "../texts/index.js";
 import type { Approval, Evidence, Hold, Residue } from "../types.js";
 
@@ -22,18 +22,36 @@ interface Props {
   changed: (change: Change) => void;
 }
 
+interface WithRequests extends Props {
+  /** What waits for a second person, as far as the person may read the log. */
+  requests: readonly Waiting[];
+}
+
 export function CheckActions({ evidence, checkId, changed }: Props) {
   const { can } = useConsole();
+  const acts = can("evidence.hold") || can("evidence.delete");
+  const found = useLoad(async () => (acts && can("audit.read") ? readWaiting({ checkId }) : []), [checkId]);
+  const requests = found.value ?? [];
+  if (found.busy && found.value === null) return <Busy />;
   return (
     <>
-      <HoldsPart evidence={evidence} checkId={checkId} changed={changed} />
+      <Problem error={found.error} retry={found.reload} />
+      <HoldsPart
+        evidence={evidence}
+        checkId={checkId}
+        requests={requests}
+        changed={(change) => {
+          found.reload();
+          changed(change);
+        }}
+      />
       {can("evidence.export") && <ExportPart checkId={checkId} changed={changed} />}
-      {can("evidence.delete") && <ErasePart evidence={evidence} checkId={checkId} changed={changed} />}
+      {can("evidence.delete") && <ErasePart evidence={evidence} checkId={checkId} requests={requests} changed={changed} />}
     </>
   );
 }
 
-function HoldsPart({ evidence, checkId, changed }: Props) {
+function HoldsPart({ evidence, checkId, requests, changed }: WithRequests) {
   const { can, session } = useConsole();
   const [reference, setReference] = useState("");
   const [reason, setReason] = useState("");
@@ -52,7 +70,8 @@ function HoldsPart({ evidence, checkId, changed }: Props) {
   return (
     <Section title={t("holds")}>
       <p>{t(holds.length === 0 ? "holds.none" : "holds.keep")}</p>
-      <ul class="plain holds">
+      {holds.map(({ reference }) => requests.some((one) => one.reference === reference) && <RequestedNotice key={reference} requests={requests} of="hold.released" reference={reference} />)}
+      {holds.length > 0 && <ul class="plain holds">
         {holds.map((hold) => (
           <li key={hold.reference}>
             <span>
@@ -65,7 +84,7 @@ function HoldsPart({ evidence, checkId, changed }: Props) {
             )}
           </li>
         ))}
-      </ul>
+      </ul>}
       {said !== "" && <Notice tone="good">{said}</Notice>}
       {can("evidence.hold") && (
         <Form class="inline" submit={() => void place.run()}>
@@ -81,6 +100,7 @@ function HoldsPart({ evidence, checkId, changed }: Props) {
         <ReleaseDialog
           checkId={checkId}
           hold={releasing}
+          requests={requests}
           close={() => setReleasing(null)}
           changed={(released) => changed(released ? { holds: holds.filter((one) => one.reference !== releasing.reference) } : {})}
         />
@@ -89,8 +109,9 @@ function HoldsPart({ evidence, checkId, changed }: Props) {
   );
 }
 
-function ReleaseDialog({ checkId, hold, close, changed }: { checkId: string; hold: Hold; close: () => void; changed: (released: boolean) => void }) {
-  const [purpose, setPurpose] = useState(() => purposeToConfirm(checkId));
+function ReleaseDialog({ checkId, hold, requests, close, changed }: { checkId: string; hold: Hold; requests: readonly Waiting[]; close: () => void; changed: (released: boolean) => void }) {
+  const { session } = useConsole();
+  const [purpose, setPurpose] = useState(() => toConfirm(requests, "hold.released", session.name, hold.reference)?.purpose ?? "");
   const [approval, setApproval] = useState<Approval | null>(null);
   const release = useTask(async () => {
     const answer = await call("ReleaseHold", { checkId, reference: hold.reference, purpose: purpose.trim() });
@@ -105,6 +126,7 @@ function ReleaseDialog({ checkId, hold, close, changed }: { checkId: string; hol
       ) : (
         <Form submit={() => void release.run()}>
           <p>{t("hold.release.means")}</p>
+          <RequestedNotice requests={requests} of="hold.released" reference={hold.reference} />
           <Purpose value={purpose} change={setPurpose} help={t("purpose.second")} />
           <Problem error={release.error} />
           <div class="actions">
@@ -150,9 +172,10 @@ function ExportPart({ checkId, changed }: Omit<Props, "evidence">) {
   );
 }
 
-function ErasePart({ evidence, checkId, changed }: Props) {
+function ErasePart({ evidence, checkId, requests, changed }: WithRequests) {
+  const { session } = useConsole();
   const [asked, setAsked] = useState(false);
-  const [purpose, setPurpose] = useState(() => purposeToConfirm(checkId));
+  const [purpose, setPurpose] = useState(() => toConfirm(requests, "evidence.deleted", session.name)?.purpose ?? "");
   const [typed, setTyped] = useState("");
   const [answer, setAnswer] = useState<{ approval?: Approval; residues?: Residue[] } | null>(null);
   const held = (evidence.holds?.length ?? 0) > 0;
@@ -177,6 +200,7 @@ function ErasePart({ evidence, checkId, changed }: Props) {
           {answer === null ? (
             <Form submit={() => void erase.run()}>
               <p>{t("erase.check.means")}</p>
+              <RequestedNotice requests={requests} of="evidence.deleted" />
               <Purpose value={purpose} change={setPurpose} help={t("purpose.second")} />
               <Field label={t("erase.type", { word })} value={typed} change={setTyped} required />
               <Problem error={erase.error} />

@@ -1,8 +1,8 @@
 /** The signatures of a check, verified in this browser. */
 import { useEffect, useState } from "preact/hooks";
-import { save, serverKeys } from "../api.js";
+import { save, saveJson, serverKeys } from "../api.js";
 import { type Keys, NotVerified, readKeys, type SignatureProblem, verifyRecord, verifyResult, verifyReview } from "../logic/signatures.js";
-import { useConsole } from "../parts/hooks.js";
+import { useConsole, useTask } from "../parts/hooks.js";
 import { Busy, Problem, Section, Tag } from "../parts/ui.js";
 import { t, word } from "../texts/index.js";
 import type { Evidence } from "../types.js";
@@ -20,6 +20,7 @@ export function SignaturesPart({ evidence, checkId, reviewJws }: { evidence: Evi
   const [file, setFile] = useState<File | null>(null);
   const [findings, setFindings] = useState<Finding[] | null>(null);
   const [error, setError] = useState<unknown>(null);
+  const saving = useTask(async () => saveJson(await serverKeys(), "result-keys.json"));
   useEffect(() => {
     let stale = false;
     const verify = async () => {
@@ -72,12 +73,16 @@ export function SignaturesPart({ evidence, checkId, reviewJws }: { evidence: Evi
             {t("signatures.useServer")}
           </button>
         )}
+        <button type="button" disabled={saving.busy} onClick={() => void saving.run()}>
+          {t("signatures.saveKeys")}
+        </button>
         {evidence.resultJws && (
           <button type="button" onClick={() => save(new Blob([`${evidence.resultJws}\n`], { type: "application/jose" }), `${checkId}.jws`)}>
             {t("signatures.save")}
           </button>
         )}
       </div>
+      <Problem error={saving.error} />
       <p class="help">{t("signatures.help")}</p>
     </Section>
   );

@@ -30,6 +30,7 @@ export function Compared({ evidence, result }: { evidence: Evidence; result: Res
 export function VerdictPart({ result, recordJson }: { result: Result; recordJson: string | undefined }) {
   return (
     <Section title={t("verdict")}>
+      {language() === "de" && <p class="help">{t("verdict.english")}</p>}
       <div class="measures">
         <Liveness result={result} recordJson={recordJson} />
         <Match result={result} />

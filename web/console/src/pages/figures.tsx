@@ -2,7 +2,7 @@
 import { useState } from "preact/hooks";
 import { call, CallError } from "../api.js";
 import { checksOf, inParts, interval, passRate, reviewedOf, summed, timesOf, timesOfDay } from "../logic/figures.js";
-import { bare, dayBefore, numberText, percentText, secondsText, startOfDay, written } from "../logic/format.js";
+import { bare, dayBefore, dayText, numberText, percentText, secondsText, startOfDay, written } from "../logic/format.js";
 import { Chart } from "../parts/chart.js";
 import { useConsole, useLoad } from "../parts/hooks.js";
 import { Busy, Choice, Field, Form, Notice, Problem, Section, Table, Title } from "../parts/ui.js";
@@ -131,7 +131,7 @@ function Shown({ found }: { found: FiguresDay[] }) {
         );
       })}
       {figures.reasons.length > 0 && (
-        <Section title={t("figures.reasons")}>
+        <Section title={t("figures.reasons")} class="figures">
           <Table
             caption={t("figures.reasons")}
             columns={[t("column.reasons"), t("figures.checks"), t("figures.share")]}
@@ -148,7 +148,7 @@ function Shown({ found }: { found: FiguresDay[] }) {
         </Section>
       )}
       {open + expired + reviewed.reduce((sum, { decided }) => sum + decided, 0) > 0 && (
-        <Section title={t("figures.reviews")}>
+        <Section title={t("figures.reviews")} class="figures">
           <Table
             caption={t("figures.reviews")}
             columns={[t("figures.machine"), t("figures.people"), t("figures.checks"), t("figures.reviewed"), t("figures.reviewed.share"), t("figures.interval"), t("figures.unclear")]}
@@ -171,14 +171,14 @@ function Shown({ found }: { found: FiguresDay[] }) {
           <p class="help">{t("figures.reviews.help", { open: number(open), expired: number(expired) })}</p>
         </Section>
       )}
-      <Section title={t("figures.table")}>
+      <Section title={t("figures.table")} class="figures">
         <Table
           caption={t("figures.table")}
           columns={[t("figures.day"), t("column.policy"), t("figures.successes"), t("figures.failures"), t("figures.undecided"), t("figures.median"), t("figures.p90")]}
           rows={rows.map((one) => ({
             key: `${one.day} ${one.policy ?? ""}`,
             cells: [
-              one.day,
+              dayText(one.day, language()),
               written(one.policy ?? "–"),
               number(Number(one.successes ?? 0)),
               number(Number(one.failures ?? 0)),

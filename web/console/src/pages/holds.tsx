@@ -3,24 +3,26 @@ import { useState } from "preact/hooks";
 import { call } from "../api.js";
 import { written } from "../logic/format.js";
 import { addressOf } from "../logic/router.js";
-import { APPROVALS, confirmNext, type Waiting, waiting } from "../logic/approvals.js";
+import type { Waiting } from "../logic/approvals.js";
+import { readWaiting } from "../parts/approval.js";
 import { useConsole, useLoad, useTask } from "../parts/hooks.js";
 import { Busy, Dialog, Field, Form, Notice, Problem, Purpose, Section, Table, Time, Title } from "../parts/ui.js";
 import { t, tn, word } from "../texts/index.js";
-import type { AuditEvent, CheckSummary } from "../types.js";
+import type { CheckSummary } from "../types.js";
 import { CheckTable } from "./checks.js";
-
-/** Requests lapse after hours or a few days: older ones are not looked for. */
-const LOOKED_BACK_MS = 14 * 86_400_000;
 
 export function HoldsPage() {
   const { can } = useConsole();
+  const [round, setRound] = useState(0);
   return (
     <>
       <Title>{t("page.holds")}</Title>
       <p class="lead">{t("holds.lead")}</p>
-      {can("audit.read") && <WaitingPart />}
-      <HeldPart />
+      <button type="button" onClick={() => setRound(round + 1)}>
+        {t("review.reload")}
+      </button>
+      {can("audit.read") && <WaitingPart key={`waiting ${round}`} />}
+      <HeldPart key={`held ${round}`} />
     </>
   );
 }
@@ -62,11 +64,7 @@ function HeldPart() {
 function WaitingPart() {
   const { session, can } = useConsole();
   const [withdrawing, setWithdrawing] = useState<Waiting | null>(null);
-  const found = useLoad(async () => {
-    const startTime = new Date(Date.now() - LOOKED_BACK_MS).toISOString();
-    const lists = await Promise.all(APPROVALS.map((action) => everyEntry({ action, startTime, pageSize: 1000 })));
-    return waiting(lists.flat());
-  }, []);
+  const found = useLoad(() => readWaiting(), []);
   return (
     <Section title={t("waiting")}>
       <p>{t("waiting.means")}</p>
@@ -81,14 +79,14 @@ function WaitingPart() {
             key: `${one.time} ${one.of} ${one.checkId} ${one.reference} ${one.reason}`,
             cells: [
               <Time of={one.time} />,
-              [word("waiting.of", one.of), written(one.reference)].filter(Boolean).join(": "),
+              [word("waiting.of", one.of), written(one.reference), one.reason && word("subject.reason", one.reason.toUpperCase())].filter(Boolean).join(": "),
               written(one.requestedBy),
               written(one.purpose),
               <>
                 {one.requestedBy === session.name ? (
                   t("waiting.own")
                 ) : (
-                  <a href={one.checkId === "" ? addressOf("subject") : addressOf("checks", one.checkId)} onClick={() => confirmNext(one.checkId, one.purpose)}>
+                  <a href={one.checkId === "" ? addressOf("subject") : addressOf("checks", one.checkId)}>
                     {t(one.checkId === "" ? "waiting.enter" : "waiting.open")}
                   </a>
                 )}
@@ -138,15 +136,4 @@ function WithdrawDialog({ request, close, done }: { request: Waiting; close: () 
       </Form>
     </Dialog>
   );
-}
-
-async function everyEntry(request: Record<string, unknown>): Promise<AuditEvent[]> {
-  const events: AuditEvent[] = [];
-  let pageToken = "";
-  do {
-    const answer = await call("ListAuditEvents", { ...request, ...(pageToken && { pageToken }) });
-    events.push(...(answer.events ?? []));
-    pageToken = answer.nextPageToken ?? "";
-  } while (pageToken !== "");
-  return events;
 }

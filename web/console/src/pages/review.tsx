@@ -2,7 +2,7 @@
 import { useEffect, useMemo, useReducer, useRef, useState } from "preact/hooks";
 import { call } from "../api.js";
 import { bare, written } from "../logic/format.js";
-import { after, EMPTY, isClaimedBy, lacks, NO_DRAFT, type Outcome, OUTCOMES, type Queue, REVIEW_REASONS } from "../logic/queue.js";
+import { after, agrees, EMPTY, isClaimedBy, lacks, NO_DRAFT, type Outcome, OUTCOMES, type Queue, REVIEW_REASONS } from "../logic/queue.js";
 import { addressOf } from "../logic/router.js";
 import { signedResult } from "../logic/signatures.js";
 import { useConsole, useKeys, useLoad, useTask } from "../parts/hooks.js";
@@ -19,6 +19,7 @@ export function ReviewPage() {
   const [sandbox, setSandbox] = useState(session.sandbox);
   const [queue, send] = useReducer(after, EMPTY);
   const [opened, setOpened] = useState("");
+  const [asked, setAsked] = useState("");
   const panel = useRef<HTMLDivElement>(null);
   const list = useLoad(async () => {
     const answer = await call("ListReviews", { pageSize: 200, ...(sandbox && { sandbox }) });
@@ -58,11 +59,23 @@ export function ReviewPage() {
     forget();
     send({ type: "moved", by });
   };
-  const choose = (outcome: Outcome) => mine && send({ type: "drafted", draft: { outcome } });
+  const choose = (outcome: Outcome) => {
+    if (!mine) return;
+    send({ type: "drafted", draft: { outcome } });
+    // The next thing to choose is the reason, unless the images have to be opened first.
+    if (lacks({ ...queue.draft, outcome }, seen) !== "images") panel.current?.querySelector<HTMLElement>(".decision select")?.focus();
+  };
+  const clear = () => {
+    send({ type: "drafted", draft: NO_DRAFT });
+    panel.current?.focus();
+  };
   useKeys({
     j: () => move(1),
     k: () => move(-1),
     c: () => void claim.run(),
+    // While the claim or the record still loads, too.
+    i: () => selected !== undefined && (mine || claim.busy) && setAsked(selected.checkId),
+    Escape: clear,
     ...Object.fromEntries(OUTCOMES.map((outcome, index) => [String(index + 1), () => choose(outcome)])),
   });
   if (!can("reviews.read")) return <NotAllowed title={t("page.review")} />;
@@ -117,12 +130,12 @@ export function ReviewPage() {
                 <Problem error={claim.error ?? release.error} />
                 {mine && (
                   <>
-                    <DecisionForm queue={queue} seen={seen} busy={decide.busy} draft={(draft) => send({ type: "drafted", draft })} decide={() => void decide.run()} />
+                    <DecisionForm queue={queue} seen={seen} busy={decide.busy} draft={(draft) => send({ type: "drafted", draft })} clear={clear} decide={() => void decide.run()} />
                     <Problem error={decide.error} />
                   </>
                 )}
                 {mine ? (
-                  <Material key={selected.checkId} checkId={selected.checkId} opened={() => setOpened(selected.checkId)} />
+                  <Material key={selected.checkId} checkId={selected.checkId} asked={asked === selected.checkId} ask={() => setAsked(selected.checkId)} opened={() => setOpened(selected.checkId)} />
                 ) : (
                   <p class="help">{t(can("reviews.decide") ? "review.closed" : "review.others")}</p>
                 )}
@@ -185,7 +198,7 @@ export function ReviewFacts({ review }: { review: Review }) {
           review.fourEyes ? [t("review.fourEyes"), t("review.fourEyes.means")] : null,
         ]}
       />
-      <ul class="plain">
+      {(review.decisions?.length ?? 0) > 0 && <ul class="plain">
         {(review.decisions ?? []).map((one) => (
           <li key={one.decideTime}>
             {one.outcome === undefined
@@ -196,25 +209,19 @@ export function ReviewFacts({ review }: { review: Review }) {
             </span>
           </li>
         ))}
-      </ul>
+      </ul>}
     </>
   );
 }
 
-function DecisionForm({ queue, seen, busy, draft, decide }: { queue: Queue; seen: boolean; busy: boolean; draft: (draft: Partial<Queue["draft"]>) => void; decide: () => void }) {
+function DecisionForm({ queue, seen, busy, draft, clear, decide }: { queue: Queue; seen: boolean; busy: boolean; draft: (draft: Partial<Queue["draft"]>) => void; clear: () => void; decide: () => void }) {
   const { outcome, reason, comment } = queue.draft;
-  const form = useRef<HTMLDivElement>(null);
-  // Chosen by a digit: the next thing to choose is the reason.
-  useEffect(() => {
-    if (outcome !== "") form.current?.querySelector("select")?.focus();
-  }, [outcome]);
   const lacking = lacks(queue.draft, seen);
   return (
     <div
-      ref={form}
       onKeyDown={(event) => {
         if (event.key === "Enter" && event.ctrlKey && lacking === null) decide();
-        if (event.key === "Escape") draft(NO_DRAFT);
+        if (event.key === "Escape") clear();
       }}
     >
       <Form class="decision" submit={decide}>
@@ -232,7 +239,7 @@ function DecisionForm({ queue, seen, busy, draft, decide }: { queue: Queue; seen
           value={reason}
           change={(next) => draft({ reason: next })}
           required
-          options={[["", t("choose")], ...REVIEW_REASONS.map((one) => [one, word("review.reason", one)] as const)]}
+          options={[["", t("choose")], ...REVIEW_REASONS.filter((one) => agrees(outcome, one)).map((one) => [one, word("review.reason", one)] as const)]}
         />
         <Field label={t("review.comment")} value={comment} change={(next) => draft({ comment: next })} maxLength={1024} required={reason === "OTHER"} help={t("review.comment.help")} />
         <button type="submit" class="primary" disabled={busy || lacking !== null}>
@@ -245,16 +252,18 @@ function DecisionForm({ queue, seen, busy, draft, decide }: { queue: Queue; seen
 }
 
 /** What a reviewer who has claimed the check looks at: the images, for the purpose of this review, and the machine's verdict. */
-function Material({ checkId, opened }: { checkId: string; opened: () => void }) {
+function Material({ checkId, asked, ask, opened }: { checkId: string; asked: boolean; ask: () => void; opened: () => void }) {
   const { can } = useConsole();
   const found = useLoad(() => call("GetEvidence", { checkId, purpose: "review" }), [checkId]);
-  const [shown, setShown] = useState(false);
+  const pictures = useRef<HTMLDivElement>(null);
   const evidence = found.value;
   const result = useMemo(() => evidence && signedResult(evidence), [evidence]);
   const images = (evidence?.images ?? []).filter((facts) => !facts.erased);
   const visible = images.length > 0 && can("evidence.images");
-  useKeys({ i: () => setShown(visible) });
+  const shown = visible && asked;
   useEffect(() => {
+    // The button that had the focus is gone.
+    if (shown && document.activeElement === document.body) pictures.current?.focus();
     if (evidence !== null && (shown || !visible)) opened();
   }, [evidence, shown]);
   if (found.busy && evidence === null) return <Busy />;
@@ -266,12 +275,12 @@ function Material({ checkId, opened }: { checkId: string; opened: () => void }) 
       </p>
       {images.length === 0 && <p>{t("images.none")}</p>}
       {visible && !shown && (
-        <button type="button" onClick={() => setShown(true)}>
+        <button type="button" onClick={ask}>
           {tn("review.images", images.length)} <kbd>i</kbd>
         </button>
       )}
       {shown && (
-        <div class="pictures">
+        <div ref={pictures} class="pictures" tabIndex={-1} role="group" aria-label={t("detail.images")}>
           {images.map((facts) => (
             <Picture key={facts.sha256} checkId={checkId} facts={facts} purpose="review" />
           ))}

@@ -1,9 +1,9 @@
 /** Erases or exports everything of one person: first a preview, then a purpose, then a typed confirmation. */
 import { useState } from "preact/hooks";
 import { call, callForBytes, save } from "../api.js";
-import { purposeToConfirm } from "../logic/approvals.js";
+import { toConfirm, type Waiting } from "../logic/approvals.js";
 import { addressOf } from "../logic/router.js";
-import { ApprovalNotice, Residues } from "../parts/approval.js";
+import { ApprovalNotice, readWaiting, RequestedNotice, Residues } from "../parts/approval.js";
 import { useConsole, useTask } from "../parts/hooks.js";
 import { Choice, Field, Form, Notice, Problem, Purpose, Section, Title } from "../parts/ui.js";
 import { t, tn } from "../texts/index.js";
@@ -18,25 +18,25 @@ interface Preview {
   checks: CheckSummary[];
   /** Whether there are more than were counted. */
   more: boolean;
+  /** The erasures that wait, as far as the person may read the log. */
+  requests: Waiting[];
 }
 
 export function SubjectPage() {
   const { can } = useConsole();
-  const confirmed = purposeToConfirm("");
   const [subject, setSubject] = useState("");
   const [preview, setPreview] = useState<Preview | null>(null);
   const [erased, setErased] = useState(false);
   const look = useTask(async () => {
     setPreview(null);
     setErased(false);
-    setPreview(await previewOf(subject.trim()));
+    setPreview(await previewOf(subject.trim(), can("evidence.erase") && can("audit.read")));
   });
   if (!can("evidence.export") && !can("evidence.erase")) return <NotAllowed title={t("page.subject")} />;
   return (
     <>
       <Title>{t("page.subject")}</Title>
       <p class="lead">{t("subject.lead")}</p>
-      {confirmed !== "" && <Notice>{t("subject.confirming", { purpose: confirmed })}</Notice>}
       <Form class="sheet inline" submit={() => void look.run()}>
         <Field label={t("filter.subject")} value={subject} change={setSubject} required maxLength={256} help={t("filter.exact")} />
         <button type="submit" class="primary" disabled={look.busy}>
@@ -48,14 +48,14 @@ export function SubjectPage() {
         <>
           {!erased && <PreviewPart preview={preview} />}
           {!erased && can("evidence.export") && preview.checks.length > 0 && <ExportPart subject={preview.subject} />}
-          {can("evidence.erase") && <ErasePart key={preview.subject} subject={preview.subject} purpose={confirmed} done={() => setErased(true)} />}
+          {can("evidence.erase") && <ErasePart key={preview.subject} subject={preview.subject} requests={preview.requests} done={() => setErased(true)} />}
         </>
       )}
     </>
   );
 }
 
-async function previewOf(subject: string): Promise<Preview> {
+async function previewOf(subject: string, withRequests: boolean): Promise<Preview> {
   const checks: CheckSummary[] = [];
   let pageToken = "";
   for (let page = 0; page < MOST_PAGES; page += 1) {
@@ -64,7 +64,8 @@ async function previewOf(subject: string): Promise<Preview> {
     pageToken = answer.nextPageToken ?? "";
     if (pageToken === "") break;
   }
-  return { subject, checks, more: pageToken !== "" };
+  const requests = withRequests ? await readWaiting({ subjectReference: subject }) : [];
+  return { subject, checks, more: pageToken !== "", requests };
 }
 
 function PreviewPart({ preview }: { preview: Preview }) {
@@ -114,9 +115,11 @@ function ExportPart({ subject }: { subject: string }) {
   );
 }
 
-function ErasePart({ subject, purpose: given, done }: { subject: string; purpose: string; done: () => void }) {
-  const [reason, setReason] = useState("");
-  const [purpose, setPurpose] = useState(given);
+function ErasePart({ subject, requests, done }: { subject: string; requests: readonly Waiting[]; done: () => void }) {
+  const { session } = useConsole();
+  const other = toConfirm(requests, "subject.erased", session.name);
+  const [reason, setReason] = useState(other?.reason.toUpperCase() ?? "");
+  const [purpose, setPurpose] = useState(other?.purpose ?? "");
   const [typed, setTyped] = useState("");
   const [answer, setAnswer] = useState<Methods["EraseSubject"][1] | null>(null);
   const erase = useTask(async () => {
@@ -129,6 +132,7 @@ function ErasePart({ subject, purpose: given, done }: { subject: string; purpose
       {answer === null ? (
         <Form submit={() => void erase.run()}>
           <p>{t("subject.erase.means")}</p>
+          <RequestedNotice requests={requests} of="subject.erased" />
           <Choice
             label={t("subject.reason")}
             value={reason}
@@ -149,7 +153,10 @@ function ErasePart({ subject, purpose: given, done }: { subject: string; purpose
           </button>
         </Form>
       ) : answer.approval !== undefined ? (
-        <ApprovalNotice approval={answer.approval} />
+        <>
+          <ApprovalNotice approval={answer.approval} />
+          {other !== undefined && other.reason.toUpperCase() !== reason && <Notice tone="warn">{t("requested.differs", { name: other.requestedBy })}</Notice>}
+        </>
       ) : (
         <>
           <Notice tone="good">

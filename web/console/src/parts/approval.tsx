@@ -1,7 +1,55 @@
 /** What an erasure or a release left to do: a second person, and the places that may still have the data. */
-import type { Approval, Residue } from "../types.js";
-import { t } from "../texts/index.js";
+import { call } from "../api.js";
+import { ENDS, type Waiting, waiting } from "../logic/approvals.js";
+import { t, word } from "../texts/index.js";
+import type { Approval, AuditEvent, Residue } from "../types.js";
+import { useConsole } from "./hooks.js";
 import { Notice, Time } from "./ui.js";
+
+/** Requests lapse after hours or a few days: older ones are not looked for. */
+const LOOKED_BACK_MS = 14 * 86_400_000;
+
+/** Reads the requests that wait: of the tenant, or about one check or one person. */
+export async function readWaiting(about: { checkId?: string; subjectReference?: string } = {}): Promise<Waiting[]> {
+  const startTime = new Date(Date.now() - LOOKED_BACK_MS).toISOString();
+  const entriesOf = (action: string) => everyEntry({ ...about, action, startTime, pageSize: 1000 });
+  const requests = await entriesOf("approval.requested");
+  // Each reading is an entry of the log: without a request there is none of what ends it.
+  if (requests.length === 0) return [];
+  return waiting([requests, ...(await Promise.all(ENDS.map(entriesOf)))].flat());
+}
+
+async function everyEntry(request: Record<string, unknown>): Promise<AuditEvent[]> {
+  const events: AuditEvent[] = [];
+  let pageToken = "";
+  do {
+    const answer = await call("ListAuditEvents", { ...request, ...(pageToken && { pageToken }) });
+    events.push(...(answer.events ?? []));
+    pageToken = answer.nextPageToken ?? "";
+  } while (pageToken !== "");
+  return events;
+}
+
+/** Says before an action that it is the confirmation of a request, or a request that the person has made already. */
+export function RequestedNotice({ requests, of, reference = "" }: { requests: readonly Waiting[]; of: string; reference?: string }) {
+  const { session, can } = useConsole();
+  if (!can("audit.read")) return <p class="help">{t("requested.unseen")}</p>;
+  return (
+    <>
+      {requests
+        .filter((one) => one.of === of && one.reference === reference)
+        .map((one) => (
+          <Notice key={`${one.time} ${one.requestedBy}`} tone="warn">
+            <p>
+              {t("requested.by", { name: one.requestedBy, purpose: one.purpose })} <Time of={one.time} />
+            </p>
+            {one.reason !== "" && <p>{t("requested.reason", { reason: word("subject.reason", one.reason.toUpperCase()) })}</p>}
+            <p>{t(one.requestedBy === session.name ? "waiting.own" : one.reason === "" ? "requested.performs" : "requested.performs.reason")}</p>
+          </Notice>
+        ))}
+    </>
+  );
+}
 
 export function ApprovalNotice({ approval }: { approval: Approval }) {
   return (

@@ -71,7 +71,7 @@ export function AuditEntries({
                   {written(event.actor?.name ?? "–")} <span class="soft">{written([event.actor?.role, event.actor?.address].filter(Boolean).join(", "))}</span>
                 </>,
                 written(event.purpose || "–"),
-                ...(ofMany ? [event.checkId ? <CheckLink checkId={event.checkId} /> : "–"] : []),
+                ...(ofMany ? [event.checkId ? <CheckLink checkId={event.checkId} whole={printed} /> : "–"] : []),
                 <DetailOf event={event} printed={printed} />,
               ],
             }))}
@@ -88,10 +88,10 @@ export function AuditEntries({
   );
 }
 
-function CheckLink({ checkId }: { checkId: string }) {
+function CheckLink({ checkId, whole }: { checkId: string; whole: boolean }) {
   return (
-    <a class="row-link" href={addressOf("checks", checkId)}>
-      <code>{checkId.slice(0, 8)}</code>
+    <a class={whole ? "" : "row-link"} href={addressOf("checks", checkId)}>
+      <code>{whole ? checkId : checkId.slice(0, 8)}</code>
     </a>
   );
 }

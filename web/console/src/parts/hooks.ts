@@ -81,14 +81,14 @@ export function setShortcuts(on: boolean): void {
   localStorage.setItem(SHORTCUTS, on ? "on" : "off");
 }
 
-/** Keys without a modifier, while the person types nowhere and no dialog is open. */
+/** Keys without a modifier, while the person types nowhere and no dialog is open. In a list of choices, digits and `i` stay keys: no choice begins so. */
 export function useKeys(keys: Readonly<Record<string, (event: KeyboardEvent) => void>>): void {
   const latest = useRef(keys);
   latest.current = keys;
   useEffect(() => {
     const pressed = (event: KeyboardEvent) => {
       const { target, key } = event;
-      const typing = target instanceof HTMLElement && target.closest("input:not([type=radio], [type=checkbox]), textarea, select, dialog[open]") !== null;
+      const typing = target instanceof HTMLElement && target.closest("input:not([type=radio], [type=checkbox]), textarea, select, dialog[open]") !== null && !(target instanceof HTMLSelectElement && /^[\di]$/.test(key));
       const run = latest.current[key];
       if (run === undefined || typing || event.ctrlKey || event.metaKey || event.altKey || !shortcutsOn()) return;
       event.preventDefault();

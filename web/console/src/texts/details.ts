@@ -26,6 +26,7 @@ export function detailValue(action: string, name: string, value: string): string
   if (name === "reason" && action === "checks.listed") return failure(value).means;
   if (name === "reason" && action === "review.decided") return word("review.reason", value);
   if (name === "reason" && (action.startsWith("subject.") || action.startsWith("approval."))) return word("subject.reason", value.toUpperCase());
+  if (value === "true") return t("yes");
   const group = GROUPS[name];
   if (group === undefined) return value;
   const known = (one: string) => {
