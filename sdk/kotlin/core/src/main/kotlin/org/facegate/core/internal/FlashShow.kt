@@ -82,12 +82,17 @@ internal class FlashShow(
                 0
             }
             val holdUs = 1000 * (scrollMs + max(SHORTEST_HOLD_MS, step.minimumHold.milliseconds))
-            synchronized(shown) { freeAtUs = clock.nowUs() + holdUs }
-            app.onScreen { if (!isClosed) screen.show(step.colour(scrollMs)) { appeared(step.step, it, holdUs) } }
+            app.onScreen { show(step.colour(scrollMs), holdUs) }
         }
     }
 
-    private val isClosed: Boolean get() = synchronized(shown) { closed }
+    private fun show(colour: FlashColour, holdUs: Long) {
+        synchronized(shown) {
+            if (closed) return
+            freeAtUs = clock.nowUs() + holdUs
+        }
+        screen.show(colour) { appeared(colour.step, it, holdUs) }
+    }
 
     private fun appeared(step: Int, sinceUs: Long, holdUs: Long) = synchronized(shown) {
         if (!closed) {

@@ -62,8 +62,9 @@ private const val PROFILE_MS = 5000L
 private const val LONGEST_SCAN_MS = 3_600_000L
 private const val MOST_ATTEMPTS = 64
 
-/** The time after the deadline in which a verdict, or the server's own word about the deadline, may still come. */
+/** The time after the deadline in which a verdict, or the server's own word about the deadline, may still come, beside evidence. */
 private const val GRACE_MS = 5000L
+private const val LONGEST_EVIDENCE_MS = 120_000L
 private const val MOST_FEEDBACK = 8
 private const val WORKERS = 8
 private const val LONGEST_LANGUAGE = 35
@@ -334,7 +335,8 @@ internal class Scan(
         return coroutineScope {
             val proving = launch { evidence.send(stream) }
             val overdue = launch {
-                delay(leftUs / 1000 + GRACE_MS)
+                val evidenceMs = challenge.attestation.grace.milliseconds.coerceIn(0, LONGEST_EVIDENCE_MS)
+                delay(leftUs / 1000 + GRACE_MS + evidenceMs)
                 throw ScanEndedException("DEADLINE")
             }
             val last = attempts(stream)

@@ -11,6 +11,7 @@ import org.facegate.core.ScanEndedException
 import org.facegate.core.ScanState
 import org.facegate.core.ServerRefusedException
 import org.facegate.v1.AttemptEndBody.Cause
+import org.facegate.v1.AttestationDemand
 import org.facegate.v1.CaptureBudget
 import org.facegate.v1.Feedback
 import org.facegate.v1.FeedbackCode
@@ -44,6 +45,20 @@ class HostileServerTest {
     }
 
     private var endedMs = 0L
+
+    @Test
+    fun `a verdict that waits for evidence may come after the deadline`() = runTest {
+        val trial = Trial(this) {
+            shakeHands { setAttestation(AttestationDemand.newBuilder().setGrace(duration(20_000))) }
+            begin(1, frames = 100_000, bytes = Int.MAX_VALUE)
+            end()
+            delay(20_000)
+            decide(ScanStatus.SCAN_STATUS_SUCCESS)
+            left()
+        }
+        trial.server.deadlineMs = 6_000
+        trial.run()
+    }
 
     @Test
     fun `no attempt is endless, whatever the server allows`() = runTest {
