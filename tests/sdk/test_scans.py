@@ -290,7 +290,10 @@ async def test_no_log_line_state_or_error_tells_a_secret(tmp_path: Path) -> None
     camera = tmp_path / "camera.mjpeg"
     camera.write_bytes(b"".join(_jpeg(pixels) for pixels, _ in pictures(50)))
     log = tmp_path / "log"
-    fake = FakeServer(StreamPlan(break_after=3, breaking=LOST, frames_wanted=0), StreamPlan(frames_wanted=30))
+    # Evidence has left before the first stream breaks.
+    fake = FakeServer(
+        StreamPlan(break_after=10, breaking=LOST, frames_wanted=0), StreamPlan(frames_wanted=30)
+    )
     fake.plans[0].body_changes = fake.plans[1].body_changes = _with_findings
     refusing = FakeServer(StreamPlan(other_key=True))
     async with (

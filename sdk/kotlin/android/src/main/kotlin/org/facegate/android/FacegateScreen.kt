@@ -16,17 +16,14 @@ import android.view.HapticFeedbackConstants
 import android.view.Surface
 import android.view.ViewGroup.LayoutParams.MATCH_PARENT
 import android.view.WindowManager
-import java.io.IOException
 import java.util.Locale
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.SupervisorJob
-import kotlinx.coroutines.TimeoutCancellationException
 import kotlinx.coroutines.cancel
 import kotlinx.coroutines.launch
-import kotlinx.coroutines.withTimeout
 import org.facegate.android.camera.Camera2FrameSource
 import org.facegate.android.evidence.AndroidSessionKeys
 import org.facegate.android.evidence.PhoneEvidence
@@ -36,6 +33,8 @@ import org.facegate.android.view.ScanFlow
 import org.facegate.android.view.ScanLayout
 import org.facegate.android.view.Screen
 import org.facegate.android.view.Task
+import org.facegate.android.view.handOver
+import org.facegate.android.view.soon
 import org.facegate.core.FaceScan
 import org.facegate.core.FacegateException
 import org.facegate.core.Interruption
@@ -81,6 +80,12 @@ public class FacegateScreen(
     private var felt: ScanState = ScanState.Idle
     private var closed = false
 
+    /** Whether the person sees the activity, and nothing of Android over it. */
+    private var resumed = true
+
+    /** Whether something covered the activity since the permission was asked for. */
+    private var answerable = false
+
     /** Shows the screen. Call it once. */
     public fun show() {
         check(!closed) { "the screen was closed; make another one" }
@@ -90,6 +95,14 @@ public class FacegateScreen(
         application.registerActivityLifecycleCallbacks(life)
         activity.getSystemService(DisplayManager::class.java).registerDisplayListener(displays, main)
         carryOut(flow.begin())
+        main.postDelayed(::tick, TICK_MS)
+    }
+
+    /** What is awaited is shown to be awaited. */
+    private fun tick() {
+        if (closed) return
+        carryOut(flow.tick(permitted().takeIf { resumed }))
+        main.postDelayed(::tick, TICK_MS)
     }
 
     /** Ends a running scan, without a word to the person, and closes the screen. */
@@ -137,7 +150,8 @@ public class FacegateScreen(
 
     private fun askPermission() {
         if (permitted()) return carryOut(flow.permission(true))
-        // The activity is resumed when the person has answered, whatever it does with the answer itself.
+        // The activity is paused meanwhile and resumed when the person has answered, whatever it does with the answer itself.
+        answerable = false
         activity.requestPermissions(arrayOf(Manifest.permission.CAMERA), PERMISSION_REQUEST)
     }
 
@@ -146,24 +160,22 @@ public class FacegateScreen(
         felt = ScanState.Idle
         running = scope.launch {
             try {
-                val ticket = withTimeout(TICKET_MS) { tickets.ticket() }
+                val ticket = tickets.soon(Dispatchers.IO)
                 val made = FaceScan(
                     ScanOptions(options.server, ticket, texts.language, options.tls, options.trust),
                     phone(flashes),
                 )
                 onMain { scan = made }
-                val telling = launch { made.state.collect { onMain { told(it) } } }
+                val telling = launch { made.state.handOver(::onMain, ::told) }
                 try {
                     made.run()
                 } finally {
                     telling.cancel()
                     onMain { told(made.state.value) }
                 }
-            } catch (late: TimeoutCancellationException) {
-                onMain { carryOut(flow.failed(IOException("no ticket came within ${TICKET_MS / 1000} s", late))) }
             } catch (cancelled: CancellationException) {
                 throw cancelled
-            } catch (problem: Exception) {
+            } catch (problem: Throwable) {
                 onMain { carryOut(flow.failed(problem)) }
             }
         }
@@ -235,8 +247,11 @@ public class FacegateScreen(
     }
 
     private val life = object : Application.ActivityLifecycleCallbacks {
-        override fun onActivityResumed(resumed: Activity) {
-            if (resumed === activity) carryOut(flow.permission(permitted()))
+        override fun onActivityResumed(shown: Activity) {
+            if (shown !== activity) return
+            resumed = true
+            // An activity that asks while it is created is resumed once before the person is asked.
+            if (answerable || permitted()) carryOut(flow.permission(permitted()))
         }
 
         override fun onActivityStopped(stopped: Activity) {
@@ -253,7 +268,11 @@ public class FacegateScreen(
 
         override fun onActivityStarted(started: Activity) = Unit
 
-        override fun onActivityPaused(paused: Activity) = Unit
+        override fun onActivityPaused(paused: Activity) {
+            if (paused !== activity) return
+            resumed = false
+            answerable = true
+        }
 
         override fun onActivitySaveInstanceState(saved: Activity, state: Bundle) = Unit
     }
@@ -277,8 +296,7 @@ public class FacegateScreen(
 
     private companion object {
         const val PERMISSION_REQUEST = 0x0fac
-        /** A backend that does not answer shall not keep the person waiting. */
-        const val TICKET_MS = 20_000L
+        const val TICK_MS = 1000L
         /** A scan that was left has so long to tell the server. */
         const val LEAVE_MS = 3_000L
     }

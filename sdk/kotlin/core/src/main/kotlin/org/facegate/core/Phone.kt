@@ -55,11 +55,11 @@ public interface CapturedFrame : AutoCloseable {
 
     /**
      * Encodes it as JPEG within limits; [FrameSizes] has the steps. Called at most once, not on the thread of the
-     * [FrameListener]. Null if no quality makes it small enough.
+     * [FrameListener], and has three seconds. Null if no quality makes it small enough.
      */
     public fun encode(limits: FrameLimits): EncodedFrame?
 
-    /** Gives the buffer back to the camera. */
+    /** Gives the buffer back to the camera; returns at once. */
     override fun close()
 }
 
@@ -71,7 +71,10 @@ public interface FrameListener {
     public fun onLost(problem: CameraProblem)
 }
 
-/** The camera. */
+/**
+ * The camera. [open] and [close] are called on a thread that may be blocked, but a scan waits 30 and two seconds for them at
+ * most, and calls [close] also while [open] has not returned. The properties return at once.
+ */
 public interface FrameSource {
     /** The camera as the platform describes it. Only read after [open]. */
     public val profile: CameraProfile
@@ -103,7 +106,7 @@ public data class FlashColour(
     val scrollMs: Long,
 )
 
-/** The screen. Calls come from a thread of the scan, never from two at once, and return at once. */
+/** The screen. Calls come from a thread of the scan, never from two at once, and return at once: a scan waits for three seconds. */
 public interface ScreenLight {
     public val profile: ScreenProfile
 
@@ -132,7 +135,7 @@ public interface ScreenLight {
 /** One kind of evidence of the platform. */
 public interface Attestor {
     /**
-     * Makes evidence for a challenge.
+     * Makes evidence for a challenge. It has 30 seconds.
      *
      * @param challenge 32 bytes; see "Evidence of the platform" in docs/device_protocol.md.
      * @param message What an attested key signs.
@@ -167,15 +170,16 @@ public interface SessionKey {
     /** SubjectPublicKeyInfo, DER, 91 bytes. */
     public val publicDer: ByteArray
 
-    /** ECDSA with SHA-256, ASN.1 DER. */
+    /** ECDSA with SHA-256, ASN.1 DER, within five seconds. */
     public suspend fun sign(message: ByteArray): ByteArray
 
-    /** Deletes the key. */
+    /** Deletes the key; harmless if it was. */
     public fun delete()
 }
 
 /** Makes the session keys, in hardware where there is any. */
 public fun interface KeyStore {
+    /** Makes a key within 15 seconds. A key that comes later is deleted. */
     public suspend fun newSessionKey(): SessionKey
 }
 

@@ -60,7 +60,7 @@ public sealed class ScanState {
         override val text: String get() = "start"
     }
 
-    /** The camera opens. */
+    /** The session key is made, and the camera opens. */
     public data class OpeningCamera(override val forMs: Long = 0) : ScanState() {
         override fun after(forMs: Long): ScanState = copy(forMs = forMs)
         override val text: String get() = "camera"

@@ -12,7 +12,6 @@ import kotlinx.coroutines.withContext
 import org.facegate.android.NewerAndroid
 import org.facegate.core.KeyStore
 import org.facegate.core.SessionKey
-import org.facegate.core.SoftwareKeyStore
 
 private const val PROVIDER = "AndroidKeyStore"
 private const val PREFIX = "org.facegate.scan."
@@ -73,9 +72,8 @@ internal object AndroidAttestedKeys : AttestedKeys {
 
 /** Session keys of the phone's hardware. If its key store is out of order, as on some phones, keys in memory. */
 internal class AndroidSessionKeys : KeyStore {
-    override suspend fun newSessionKey(): SessionKey = withContext(Dispatchers.IO) {
-        runCatching { HardwareSessionKey(makeKey {}) }.getOrNull()
-    } ?: SoftwareKeyStore().newSessionKey()
+    override suspend fun newSessionKey(): SessionKey =
+        hardwareOrSoftwareKey(Dispatchers.IO) { HardwareSessionKey(makeKey {}) }
 
     private class HardwareSessionKey(private val key: HardwareKey) : SessionKey {
         override val publicDer: ByteArray = key.publicDer

@@ -74,6 +74,9 @@ internal class ScanFlow(
     private var flashes = false
     private var last: ScanState = ScanState.Idle
 
+    /** Seconds for which something is awaited that has no state of the scan. */
+    private var waitedS = 0
+
     /** The person answered that they are ready, and the scan has not gone on yet. */
     private var answered = false
 
@@ -100,6 +103,7 @@ internal class ScanFlow(
             Deed.WITHOUT_COLOURS -> ask(false)
             Deed.READY -> {
                 answered = true
+                waitedS = 0
                 screen = waiting("connecting")
                 listOf(Task.Ready)
             }
@@ -132,8 +136,26 @@ internal class ScanFlow(
         if (!granted) return failed(CameraException(CameraProblem.DENIED, "the person does not permit the camera"))
         step = Step.SCANNING
         last = ScanState.Idle
+        waitedS = 0
         screen = waiting("connecting")
         return listOf(Task.Scan(flashes))
+    }
+
+    /**
+     * A second has passed.
+     *
+     * @param granted Whether the camera is permitted; null while Android may still ask the person. It may also not ask at all,
+     *     and not say so.
+     */
+    fun tick(granted: Boolean?): List<Task> {
+        waitedS += 1
+        if (step == Step.PERMISSION) {
+            if (granted != null && waitedS >= SILENT_S) return permission(granted)
+            screen = waiting("camera", waitedS * 1000L)
+        } else if (step == Step.SCANNING && (last == ScanState.Idle || answered)) {
+            screen = waiting("connecting", waitedS * 1000L)
+        }
+        return emptyList()
     }
 
     /** The app was hidden, or the screen was turned. Outside of an attempt that is harmless. */
@@ -185,6 +207,7 @@ internal class ScanFlow(
 
     private fun ask(colours: Boolean): List<Task> {
         step = Step.PERMISSION
+        waitedS = 0
         flashes = colours
         screen = waiting("camera")
         return listOf(Task.AskPermission)

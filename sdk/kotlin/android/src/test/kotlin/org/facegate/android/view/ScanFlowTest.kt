@@ -235,6 +235,35 @@ class ScanFlowTest {
     }
 
     @Test
+    fun `seconds are counted while a ticket, a permission or the next attempt is awaited`() {
+        val asked = flow().also { it.act(Deed.START) }
+        repeat(5) { asked.tick(null) }
+        assertEquals(5, capture(asked).seconds)
+        asked.permission(true)
+        assertEquals(null, capture(asked).seconds)
+        repeat(4) { asked.tick(true) }
+        assertEquals(4, capture(asked).seconds)
+        asked.scan(ScanState.Waiting(result(emptyList()), leftMs = 0))
+        asked.tick(true)
+        assertInstanceOf(Screen.Card::class.java, asked.screen)
+        asked.act(Deed.READY)
+        repeat(3) { asked.tick(true) }
+        assertEquals(3, capture(asked).seconds)
+        asked.scan(capturing)
+        val shown = asked.screen
+        asked.tick(true)
+        assertEquals(shown, asked.screen)
+    }
+
+    @Test
+    fun `a permission that Android does not ask for is not awaited`() {
+        val flow = flow().also { it.act(Deed.START) }
+        assertEquals(emptyList<Task>(), flow.tick(false) + flow.tick(false))
+        val error = (reported(flow.tick(false)) as FacegateResult.Failed).error
+        assertEquals(CameraProblem.DENIED, (error as CameraException).problem)
+    }
+
+    @Test
     fun `whatever happens, something is shown, and each scan is reported once`() {
         repeat(2000) { seed -> live(Random(seed)) }
     }
@@ -258,7 +287,8 @@ class ScanFlowTest {
         }
         note(flow.begin())
         repeat(60) {
-            val tasks = when (random.nextInt(6)) {
+            val tasks = when (random.nextInt(7)) {
+                6 -> flow.tick(if (random.nextBoolean()) null else random.nextBoolean())
                 0, 1 -> flow.act(Deed.entries.random(random))
                 2 -> flow.permission(random.nextInt(4) > 0)
                 3 -> flow.interrupted(Interruption.entries.random(random))

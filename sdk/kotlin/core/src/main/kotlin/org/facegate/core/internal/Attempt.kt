@@ -2,7 +2,6 @@ package org.facegate.core.internal
 
 import com.google.protobuf.ByteString
 import kotlinx.coroutines.CompletableDeferred
-import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.CoroutineStart
 import kotlinx.coroutines.Job
@@ -10,7 +9,6 @@ import kotlinx.coroutines.cancelChildren
 import kotlinx.coroutines.coroutineScope
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.launch
-import kotlinx.coroutines.withContext
 import org.facegate.core.CapturedFrame
 import org.facegate.core.FacegateException
 import org.facegate.core.Interruption
@@ -37,6 +35,12 @@ private const val NONCE_BYTES = 16
 /** The device ends an attempt a little before the server would. */
 private const val DURATION_SHARE = 0.95
 internal const val RESULT_MS = 60_000L
+
+/** The most that a policy can allow. */
+private const val LONGEST_ATTEMPT_MS = 360_000L
+private const val LONGEST_OVAL_MS = 10_000L
+private const val ENCODE_MS = 3000L
+private const val MOST_LOST = 1000
 private const val SILENT_CAMERA_MS = 3000L
 
 /** Frames a second that the protocol needs. */
@@ -54,8 +58,11 @@ internal class Tally {
     /** Capture time of the last frame with an index. */
     var lastCaptureUs = Long.MIN_VALUE
 
-    /** Whether an AttemptEnd was sent and its result has not arrived. */
-    var awaitingResult = false
+    /** The attempt whose AttemptEnd was sent and whose result has not arrived. */
+    var awaited: Int? = null
+
+    /** The steps of flashes. */
+    var flashSteps = 0
 }
 
 /** What an attempt needs of its scan. */
@@ -65,8 +72,9 @@ internal class AttemptContext(
     val tap: FrameTap,
     val tally: Tally,
     val progress: Progress,
-    /** Where frames are encoded. */
-    val workers: CoroutineDispatcher,
+    val app: AppCalls,
+    /** The scan's deadline, by the clock of the phone. */
+    val endsAtUs: Long,
     val plan: Plan,
     /** The colours, in attempts with a flash. */
     val show: FlashShow?,
@@ -132,6 +140,13 @@ internal class Attempt(private val start: AttemptStart, private val context: Att
         stop(Cause.CAUSE_CAMERA_FAILED)
     }
 
+    private val limitMs: Long
+        get() {
+            val stated = (stream.challenge.budget.maxAttemptDuration.milliseconds * DURATION_SHARE).toLong()
+            val leftMs = (context.endsAtUs - clock.nowUs()) / 1000
+            return minOf(if (stated > 0) stated else RESULT_MS, LONGEST_ATTEMPT_MS, leftMs)
+        }
+
     /** Captures until the attempt ends; returns the server's result. */
     suspend fun run(): ScanResult {
         stream.markAttempt(start)
@@ -140,10 +155,9 @@ internal class Attempt(private val start: AttemptStart, private val context: Att
         return coroutineScope {
             val camera = context.tap.open { launch { interrupt(Interruption.CAMERA) } }
             try {
-                if (cause == null && context.show != null) context.phone.screen.prepare()
-                val limitMs = stream.challenge.budget.maxAttemptDuration.milliseconds * DURATION_SHARE
+                if (cause == null && context.show != null) context.app.onScreen(context.phone.screen::prepare)
                 launch {
-                    delay(limitMs.toLong().takeIf { it > 0 } ?: RESULT_MS)
+                    delay(limitMs)
                     stop(Cause.CAUSE_TIMED_OUT)
                 }
                 launch { watchCamera() }
@@ -177,14 +191,17 @@ internal class Attempt(private val start: AttemptStart, private val context: Att
             }
             MessageCase.OVAL_CHANGE -> context.progress.update {
                 val change = message.ovalChange
-                it.copy(oval = ovalIn(upright, change.oval), ovalMs = change.transitionDuration.milliseconds)
+                it.copy(oval = ovalIn(upright, change.oval), ovalMs = change.transitionDuration.milliseconds.coerceIn(0, LONGEST_OVAL_MS))
             }
             MessageCase.CAPTURE_ADJUSTMENT -> rules.adjust(message.captureAdjustment)
             MessageCase.CAPTURE_PAUSE -> pause(message.capturePause.paused, hintCode(message.capturePause.reason))
             MessageCase.CAPTURE_COMPLETE ->
                 if (message.captureComplete.attempt == start.attempt) stop(Cause.CAUSE_COMPLETE)
             MessageCase.SCAN_RESULT -> {
-                context.tally.awaitingResult = false
+                if (message.scanResult.attempt != start.attempt) {
+                    throw ProtocolViolatedException("the result of another attempt came")
+                }
+                context.tally.awaited = null
                 return message.scanResult
             }
             MessageCase.GOODBYE -> throw goodbyeError(message.goodbye)
@@ -200,7 +217,7 @@ internal class Attempt(private val start: AttemptStart, private val context: Att
         // A hint for an older frame is stale; one for no frame is not.
         if (feedback.frameIndex in 1 until lastHinted) return
         lastHinted = maxOf(lastHinted, feedback.frameIndex)
-        context.progress.update { it.copy(hint = hintCode(feedback.code), progress = feedback.progress) }
+        context.progress.update { it.copy(hint = hintCode(feedback.code), progress = share(feedback.progress)) }
     }
 
     private fun pause(paused: Boolean, reason: String) {
@@ -213,14 +230,14 @@ internal class Attempt(private val start: AttemptStart, private val context: Att
     /** Sends a frame of the camera, or drops it before it gets an index. */
     private fun offer(frame: CapturedFrame, scope: CoroutineScope) {
         if (!isDue(frame)) {
-            frame.close()
+            frame.giveBack()
             return
         }
         encoding = true
-        // Not dispatched, so that the frame is closed however the attempt ends.
+        // Not dispatched, so that the frame is given back however the attempt ends.
         sending = scope.launch(start = CoroutineStart.UNDISPATCHED) {
             try {
-                frame.use { send(it) }
+                send(frame)
             } finally {
                 encoding = false
             }
@@ -228,7 +245,7 @@ internal class Attempt(private val start: AttemptStart, private val context: Att
     }
 
     private fun isDue(frame: CapturedFrame): Boolean {
-        val missed = frame.lost + context.tap.takeMissed()
+        val missed = frame.lost.coerceIn(0, MOST_LOST) + context.tap.takeMissed()
         lastFrameUs = clock.nowUs()
         val size = frame.uprightSize
         // The movement of a face cannot be followed from a wide picture to a tall one.
@@ -252,9 +269,15 @@ internal class Attempt(private val start: AttemptStart, private val context: Att
 
     private suspend fun send(frame: CapturedFrame) {
         val limits = rules.limits
-        val encoded = withContext(context.workers) { frame.encode(limits) }
+        val (made, encoded) = context.app.call(ENCODE_MS, late = { null }) {
+            try {
+                headerOf(frame) to frame.encode(limits)
+            } finally {
+                frame.giveBack()
+            }
+        } ?: return interrupt(Interruption.CAMERA)
         // While the picture was encoded, the attempt may have ended or paused.
-        if (cause != null || paused || frame.captureTimeUs < notBeforeUs) return
+        if (cause != null || paused || made.captureTimeUs < notBeforeUs) return
         val size = encoded?.jpeg?.size ?: 0
         // The limits may have fallen meanwhile.
         if (encoded == null || size > rules.limits.maxBytes || maxOf(encoded.width, encoded.height) > rules.limits.maxSide) {
@@ -270,25 +293,31 @@ internal class Attempt(private val start: AttemptStart, private val context: Att
             drop(1)
             return
         }
-        val shown = context.show?.at(frame.captureTimeUs)
-        val header = FrameHeader.newBuilder()
-            .setAttempt(start.attempt)
+        val shown = context.show?.at(made.captureTimeUs)
+        val header = made
             .setIndex(frames)
-            .setCaptureTimeUs(frame.captureTimeUs)
-            .setRotation(rotation(frame.rotationDegrees))
-            .setMirrored(frame.mirrored)
             .setDroppedBefore(droppedBefore)
             .setFlashStep(shown?.step ?: 0)
             .setFlashStepSinceUs(shown?.sinceUs ?: 0)
             .setWidth(encoded.width)
             .setHeight(encoded.height)
-        frame.exposure?.let { header.setExposure(it) }
         frames += 1
         droppedBefore = 0
         context.tally.frames += 1
         context.tally.bytes += size
-        context.tally.lastCaptureUs = frame.captureTimeUs
+        context.tally.lastCaptureUs = header.captureTimeUs
         stream.sendFrame(header.build().toByteArray(), encoded.jpeg)
+    }
+
+    /** What a frame itself states. */
+    private fun headerOf(frame: CapturedFrame): FrameHeader.Builder {
+        val header = FrameHeader.newBuilder()
+            .setAttempt(start.attempt)
+            .setCaptureTimeUs(frame.captureTimeUs)
+            .setRotation(rotation(frame.rotationDegrees))
+            .setMirrored(frame.mirrored)
+        frame.exposure?.let { header.setExposure(it) }
+        return header
     }
 
     private fun drop(count: Int) {
@@ -307,7 +336,7 @@ internal class Attempt(private val start: AttemptStart, private val context: Att
     private suspend fun end(cause: Cause) {
         sending?.join()
         context.progress.enter(ScanState.Deciding(start.attempt))
-        context.tally.awaitingResult = true
+        context.tally.awaited = start.attempt
         stream.sendAttemptEnd(
             AttemptEndBody.newBuilder()
                 .setAttempt(start.attempt)

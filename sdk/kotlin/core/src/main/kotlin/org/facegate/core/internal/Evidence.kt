@@ -3,6 +3,7 @@ package org.facegate.core.internal
 import com.google.protobuf.ByteString
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.delay
+import org.facegate.core.Attestor
 import org.facegate.core.DeviceEvidence
 import org.facegate.core.EvidenceUnavailableException
 import org.facegate.v1.Attestation
@@ -13,22 +14,37 @@ private const val MOST_ATTESTATIONS = 4
 private const val LOOK_AGAIN_MS = 4000L
 private const val LONGEST_ERROR = 64
 
+/** The time of one kind of evidence, and of one look for traces. */
+private const val EVIDENCE_MS = 30_000L
+
+private val NOTHING: Pair<List<Attestor>, Boolean> = Pair(emptyList(), false)
+
 /** The evidence of one scan, with the run-time findings. */
-internal class ScanEvidence(private val device: DeviceEvidence) {
+internal class ScanEvidence(private val device: DeviceEvidence, private val app: AppCalls) {
     private var sent = 0
 
     /** Makes evidence for a stream and sends it. The binding hash differs in every stream, so it is made anew. */
     suspend fun send(stream: ScanStream) {
-        val reports = device.reportsFindings && stream.challenge.attestation.runtimeFindings
+        val (attestors, reported) = try {
+            app.call(EVIDENCE_MS, late = { NOTHING }) { Pair(device.attestors, device.reportsFindings) }
+        } catch (error: CancellationException) {
+            throw error
+        } catch (_: Exception) {
+            NOTHING
+        }
+        val reports = reported && stream.challenge.attestation.runtimeFindings
         val findings = if (reports) findings() else RuntimeFindings.getDefaultInstance()
         val bytes = if (reports) findings.toByteString() else ByteString.EMPTY
         val challenge = Transcript.evidenceChallenge(stream.binding, bytes.toByteArray())
         var count = 0
         var problem: EvidenceUnavailableException? = null
-        for (attestor in device.attestors) {
+        for (attestor in attestors) {
             if (sent >= MOST_ATTESTATIONS) return
             val made = try {
-                attestor.attest(challenge.copyOf(), Transcript.attestation(challenge))
+                app.call(
+                    EVIDENCE_MS,
+                    late = { throw EvidenceUnavailableException(AttestationUnavailable.Reason.REASON_TIMED_OUT) },
+                ) { attestor.attest(challenge.copyOf(), Transcript.attestation(challenge)) }
             } catch (error: CancellationException) {
                 throw error
             } catch (error: EvidenceUnavailableException) {
@@ -63,7 +79,7 @@ internal class ScanEvidence(private val device: DeviceEvidence) {
     }
 
     private suspend fun findings(): RuntimeFindings = try {
-        device.findings()
+        app.call(EVIDENCE_MS, late = { RuntimeFindings.getDefaultInstance() }) { device.findings() }
     } catch (error: CancellationException) {
         throw error
     } catch (_: Exception) {

@@ -18,6 +18,10 @@ import kotlin.math.min
 internal const val SHORTEST_HOLD_MS = 350L
 private const val LONGEST_TRANSITION_MS = 1000L
 private const val MOST_WAITING = 2
+
+/** Steps of an attempt, and of a scan, beyond which a server breaks the protocol. */
+internal const val MOST_STEPS = 16
+private const val MOST_STEPS_OF_SCAN = 160
 private const val BRIGHTEST = 255
 
 /** The step on the screen at one moment; zeros for none. */
@@ -27,11 +31,14 @@ internal data class ShownStep(val step: Int, val sinceUs: Long)
 internal class FlashShow(
     private val screen: ScreenLight,
     private val clock: Clock,
+    private val app: AppCalls,
+    private val tally: Tally,
     /** Number of the last step that came in the stream. */
     var last: Int,
 ) {
     private val waiting = ArrayDeque<FlashStep>()
     private val shown = ArrayList<ShownStep>()
+    private var steps = 0
     private var freeAtUs = 0L
     private var timer: Job? = null
     private var closed = false
@@ -43,6 +50,9 @@ internal class FlashShow(
     fun add(step: FlashStep, scope: CoroutineScope) {
         if (Integer.compareUnsigned(step.step, last) <= 0) throw ProtocolViolatedException("flash steps are out of order")
         if (waiting.size >= MOST_WAITING) throw ProtocolViolatedException("flash steps come too fast")
+        steps += 1
+        tally.flashSteps += 1
+        if (steps > MOST_STEPS || tally.flashSteps > MOST_STEPS_OF_SCAN) throw ProtocolViolatedException("too many flash steps came")
         last = step.step
         waiting += step
         if (timer?.isActive == true) return
@@ -59,7 +69,7 @@ internal class FlashShow(
         synchronized(shown) { closed = true }
         timer?.cancel()
         waiting.clear()
-        screen.restore()
+        app.onScreenLater(screen::restore)
     }
 
     private suspend fun showDue() {
@@ -72,15 +82,22 @@ internal class FlashShow(
                 0
             }
             val holdUs = 1000 * (scrollMs + max(SHORTEST_HOLD_MS, step.minimumHold.milliseconds))
-            synchronized(shown) { freeAtUs = clock.nowUs() + holdUs }
-            screen.show(step.colour(scrollMs)) { sinceUs ->
-                synchronized(shown) {
-                    if (!closed) {
-                        shown += ShownStep(step.step, sinceUs)
-                        freeAtUs = max(freeAtUs, sinceUs + holdUs)
-                    }
-                }
-            }
+            app.onScreen { show(step.colour(scrollMs), holdUs) }
+        }
+    }
+
+    private fun show(colour: FlashColour, holdUs: Long) {
+        synchronized(shown) {
+            if (closed) return
+            freeAtUs = clock.nowUs() + holdUs
+        }
+        screen.show(colour) { appeared(colour.step, it, holdUs) }
+    }
+
+    private fun appeared(step: Int, sinceUs: Long, holdUs: Long) = synchronized(shown) {
+        if (!closed) {
+            shown += ShownStep(step, sinceUs)
+            freeAtUs = max(freeAtUs, sinceUs + holdUs)
         }
     }
 

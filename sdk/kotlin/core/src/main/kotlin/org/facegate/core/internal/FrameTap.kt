@@ -9,6 +9,15 @@ import java.util.concurrent.atomic.AtomicInteger
 /** Frames that may wait for the scan's thread; a camera has few buffers. */
 private const val MOST_WAITING = 2
 
+/** Closes a frame that is not needed, whatever comes of it. */
+internal fun CapturedFrame.giveBack() {
+    try {
+        close()
+    } catch (_: Throwable) {
+        // The scan does not need it.
+    }
+}
+
 /** Hands the camera's frames to the running attempt, and gives all others back. From any thread. */
 internal class FrameTap : FrameListener {
     private val missed = AtomicInteger()
@@ -28,7 +37,7 @@ internal class FrameTap : FrameListener {
 
     /** Begins to hand frames over; `onProblem` may be called on any thread. */
     fun open(onProblem: () -> Unit): Channel<CapturedFrame> {
-        val opened = Channel<CapturedFrame>(MOST_WAITING) { it.close() }
+        val opened = Channel<CapturedFrame>(MOST_WAITING) { it.giveBack() }
         missed.set(0)
         this.onProblem = onProblem
         frames = opened
@@ -46,9 +55,9 @@ internal class FrameTap : FrameListener {
     override fun onFrame(frame: CapturedFrame) {
         val open = frames
         if (open == null) {
-            frame.close()
+            frame.giveBack()
         } else if (open.trySend(frame).isFailure) {
-            frame.close()
+            frame.giveBack()
             missed.incrementAndGet()
         }
     }

@@ -13,7 +13,8 @@ import org.facegate.core.ScanOptions
 import org.facegate.core.ServerAddress
 import org.facegate.core.ServerRefusedException
 import org.facegate.v1.ScanFaceRequest
-import org.facegate.v1.ScanFaceResponse
+import java.io.ByteArrayInputStream
+import java.io.InputStream
 import java.util.concurrent.TimeUnit
 
 internal const val SCAN_METHOD = "facegate.v1.VerificationService/ScanFace"
@@ -25,12 +26,19 @@ private const val AT_ONCE = 32
 private const val PING_SECONDS = 25L
 private const val PONG_SECONDS = 5L
 
-private val METHOD: MethodDescriptor<ScanFaceRequest, ScanFaceResponse> =
-    MethodDescriptor.newBuilder<ScanFaceRequest, ScanFaceResponse>()
+/** Leaves the reading to [Wire], which tells a message that cannot be read from a lost connection. */
+private object Unread : MethodDescriptor.Marshaller<ByteArray> {
+    override fun stream(value: ByteArray): InputStream = ByteArrayInputStream(value)
+
+    override fun parse(stream: InputStream): ByteArray = stream.readBytes()
+}
+
+private val METHOD: MethodDescriptor<ScanFaceRequest, ByteArray> =
+    MethodDescriptor.newBuilder<ScanFaceRequest, ByteArray>()
         .setType(MethodDescriptor.MethodType.BIDI_STREAMING)
         .setFullMethodName(SCAN_METHOD)
         .setRequestMarshaller(ProtoLiteUtils.marshaller(ScanFaceRequest.getDefaultInstance()))
-        .setResponseMarshaller(ProtoLiteUtils.marshaller(ScanFaceResponse.getDefaultInstance()))
+        .setResponseMarshaller(Unread)
         .build()
 
 private val STATUS_DETAILS: Metadata.Key<ByteArray> =
@@ -51,7 +59,7 @@ internal class GrpcWire(address: ServerAddress.Grpc, options: ScanOptions) : Wir
         .build()
 
     // Ready means that no earlier message waits in the device.
-    private val call: ClientCall<ScanFaceRequest, ScanFaceResponse> =
+    private val call: ClientCall<ScanFaceRequest, ByteArray> =
         channel.newCall(METHOD, CallOptions.DEFAULT.withOnReadyThreshold(1))
 
     @Volatile
@@ -84,14 +92,16 @@ internal class GrpcWire(address: ServerAddress.Grpc, options: ScanOptions) : Wir
 
     override fun taken() = call.request(1)
 
-    private inner class Listener : ClientCall.Listener<ScanFaceResponse>() {
+    private inner class Listener : ClientCall.Listener<ByteArray>() {
         override fun onReady() {
             val session = call.attributes[Grpc.TRANSPORT_ATTR_SSL_SESSION]
             if (session != null) serverSpkiSha256 = sha256(session.peerCertificates.first().publicKey.encoded)
             opened.complete(Unit)
         }
 
-        override fun onMessage(message: ScanFaceResponse) = take(message)
+        override fun onMessage(message: ByteArray) {
+            take(message)
+        }
 
         override fun onClose(status: Status, trailers: Metadata) {
             over = true
@@ -104,7 +114,7 @@ internal class GrpcWire(address: ServerAddress.Grpc, options: ScanOptions) : Wir
 private fun endOf(status: Status, trailers: Metadata): Exception? {
     if (status.isOk) return null
     trailers[STATUS_DETAILS]?.let(::refusalOf)?.let { return refused(it) }
-    val message = "${status.code}: ${status.description ?: status.cause?.message.orEmpty()}"
+    val message = plain("${status.code}: ${status.description ?: status.cause?.message.orEmpty()}")
     return if (status.code in LOST) {
         StreamLost(message)
     } else {

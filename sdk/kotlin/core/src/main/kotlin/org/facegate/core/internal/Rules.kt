@@ -169,14 +169,19 @@ internal fun usefulSide(upright: Size, plan: Plan): Int =
         USEFUL_SIDE
     }
 
+/** A part of something; 0 for no number. */
+internal fun share(value: Float): Float = if (value.isNaN()) 0f else value.coerceIn(0f, 1f)
+
+private const val LEAST_OVAL = 0.05f
+
 /** The oval of a message, in fractions of the upright frame instead of the field. */
 internal fun ovalIn(upright: Size, oval: org.facegate.v1.Oval?): org.facegate.core.Oval {
     val stated = oval ?: REST
     val field = (upright.fieldWidth / upright.width).toFloat()
     return org.facegate.core.Oval(
-        centerX = (1 - field) / 2 + stated.centerX * field,
-        centerY = stated.centerY,
-        width = stated.width * field,
-        height = stated.height,
+        centerX = (1 - field) / 2 + share(stated.centerX) * field,
+        centerY = share(stated.centerY),
+        width = maxOf(LEAST_OVAL, share(stated.width)) * field,
+        height = maxOf(LEAST_OVAL, share(stated.height)),
     )
 }

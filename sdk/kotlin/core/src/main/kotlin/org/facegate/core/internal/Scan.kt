@@ -6,6 +6,7 @@ import kotlinx.coroutines.CoroutineDispatcher
 import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.Job
+import kotlinx.coroutines.NonCancellable
 import kotlinx.coroutines.async
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.cancelChildren
@@ -36,6 +37,7 @@ import org.facegate.core.ScanState
 import org.facegate.core.ScanStatus
 import org.facegate.core.ServerRefusedException
 import org.facegate.core.SessionKey
+import org.facegate.core.UnsupportedDeviceException
 import org.facegate.v1.AttemptStart
 import org.facegate.v1.Capability
 import org.facegate.v1.ScanFaceResponse.MessageCase
@@ -43,11 +45,28 @@ import org.facegate.v1.ScanResult
 import org.facegate.v1.ScanStart
 import java.util.concurrent.atomic.AtomicBoolean
 import kotlin.math.max
+import kotlin.math.min
 import kotlin.random.Random
 
 
 /** The time for a last message to the server, once the person left. */
 private const val LEAVE_MS = 3000L
+
+/** The times of what the app gave: a key, a camera that is asked four times, a signature that the server waits for. */
+private const val KEY_MS = 15_000L
+private const val CAMERA_MS = 30_000L
+private const val SIGN_MS = 5000L
+private const val PROFILE_MS = 5000L
+
+/** The most that a policy can allow; a server that asks for more is not heard. */
+private const val LONGEST_SCAN_MS = 3_600_000L
+private const val MOST_ATTEMPTS = 64
+
+/** The time after the deadline in which a verdict, or the server's own word about the deadline, may still come, beside evidence. */
+private const val GRACE_MS = 5000L
+private const val LONGEST_EVIDENCE_MS = 120_000L
+private const val MOST_FEEDBACK = 8
+private const val WORKERS = 8
 private const val LONGEST_LANGUAGE = 35
 private const val NETWORK_TOO_SLOW = "NETWORK_TOO_SLOW"
 private const val CAPTURE_TOO_SLOW = "CAPTURE_TOO_SLOW"
@@ -57,10 +76,19 @@ private const val SERVER_BUSY = "SERVER_BUSY"
 internal class Environment(
     /** One thread at a time. */
     val dispatcher: CoroutineDispatcher = Dispatchers.Default.limitedParallelism(1),
-    val workers: CoroutineDispatcher = Dispatchers.Default,
+    /** Where the app's code runs, whose threads may be blocked. */
+    val workers: CoroutineDispatcher = Dispatchers.IO.limitedParallelism(WORKERS),
     val random: Random = Random.Default,
     val connect: () -> Wire,
 )
+
+/** The session key of the app: it is asked for its public part once, and does not sign for long. */
+private class GuardedKey(private val key: SessionKey, private val app: AppCalls) : SessionKey by key {
+    override val publicDer: ByteArray = key.publicDer
+
+    override suspend fun sign(message: ByteArray): ByteArray =
+        app.call(SIGN_MS, late = { throw UnsupportedDeviceException("the session key does not sign") }) { key.sign(message) }
+}
 
 /** The result of an attempt, as the app and as the scan see it. */
 private class Ending(val told: AttemptResult, val left: Boolean)
@@ -71,7 +99,8 @@ internal class Scan(
     private val environment: Environment,
 ) : FaceScan {
     private val progress = Progress(phone.clock)
-    private val evidence = ScanEvidence(phone.evidence)
+    private val app = AppCalls(environment.workers)
+    private val evidence = ScanEvidence(phone.evidence, app)
     private val tally = Tally()
     private val tap = FrameTap()
     private val begun = AtomicBoolean()
@@ -79,7 +108,8 @@ internal class Scan(
     private val decline = CompletableDeferred<Unit>()
     private val readiness = Channel<Unit>(Channel.CONFLATED)
     private val interruptions = Channel<Interruption>(Channel.CONFLATED)
-    private lateinit var session: SessionKey
+    @Volatile
+    private var session: SessionKey? = null
     private var stream: ScanStream? = null
     private var attempt: Attempt? = null
 
@@ -90,6 +120,7 @@ internal class Scan(
     /** Whether the server ever answered, with a Challenge or a refusal. */
     private var answered = false
     private var results = 0
+    private var begunAttempts = 0
     private var endsAtUs = Long.MAX_VALUE
 
     override val state: StateFlow<ScanState> = progress.flow.asStateFlow()
@@ -124,8 +155,7 @@ internal class Scan(
             val shown = when (error) {
                 is FacegateException -> error
                 is CancellationException -> ScanCancelledException()
-                is Exception -> InternalErrorException(error)
-                else -> throw error
+                else -> InternalErrorException(error)
             }
             progress.enter(ScanState.Failed(shown))
             throw if (error is CancellationException) error else shown
@@ -149,17 +179,29 @@ internal class Scan(
     }
 
     private suspend fun scan(): ScanOutcome {
-        session = withContext(environment.workers) { phone.keys.newSessionKey() }
+        progress.enter(ScanState.OpeningCamera())
         try {
+            val session = unlessCancelled { makeKey() }
             openCamera()
-            return orLeave { overStreams() }
+            return orLeave { overStreams(session) }
         } finally {
-            stream?.drop()
-            tap.close()
-            phone.camera.close()
-            phone.screen.restore()
-            session.delete()
+            withContext(NonCancellable) { cleanUp() }
         }
+    }
+
+    private suspend fun makeKey(): SessionKey = app.call(
+        KEY_MS,
+        late = { throw UnsupportedDeviceException("no session key was made within ${KEY_MS / 1000} seconds") },
+        unclaimed = { it.delete() },
+    ) { GuardedKey(phone.keys.newSessionKey(), app).also { session = it } }
+
+    private suspend fun cleanUp() = coroutineScope {
+        tap.close()
+        stream?.drop()
+        app.onScreenLater(phone.screen::restore)
+        launch { app.screenIsDone() }
+        launch { app.cleanUp(phone.camera::close) }
+        launch { app.cleanUp { session?.delete() } }
     }
 
     /** Gives the work up if it is not over soon after the person left. */
@@ -180,7 +222,11 @@ internal class Scan(
         tap.problem = null
         unlessCancelled {
             try {
-                phone.camera.open(tap)
+                app.call(
+                    CAMERA_MS,
+                    late = { throw CameraException(CameraProblem.FAILED, "the camera does not open") },
+                    unclaimed = { phone.camera.close() },
+                ) { phone.camera.open(tap) }
             } catch (error: CancellationException) {
                 throw error
             } catch (error: FacegateException) {
@@ -191,14 +237,14 @@ internal class Scan(
         }
     }
 
-    private suspend fun overStreams(): ScanOutcome {
+    private suspend fun overStreams(session: SessionKey): ScanOutcome {
         var failures = 0
         var sinceResult = 0
         var lost: StreamLost? = null
         while (true) {
             val before = results
             try {
-                return overStream()
+                return overStream(session)
             } catch (error: StreamLost) {
                 stream?.drop()
                 failures += 1
@@ -208,7 +254,7 @@ internal class Scan(
             } catch (error: ServerRefusedException) {
                 stream?.drop()
                 val closed = error.refusal.reason == "CHECK_CLOSED"
-                if (tally.awaitingResult && closed && "decidedByAttempt" in error.refusal.metadata) {
+                if (tally.awaited != null && closed && "decidedByAttempt" in error.refusal.metadata) {
                     return outcome(ScanStatus.COMPLETED, emptyList(), null)
                 }
                 // The lost connection used up the last attempt.
@@ -256,9 +302,12 @@ internal class Scan(
         }
     }
 
-    private suspend fun open(): ScanStream = coroutineScope {
+    private suspend fun open(session: SessionKey): ScanStream = coroutineScope {
         progress.enter(ScanState.Connecting())
-        val opening = async { ScanStream.open(environment.connect, options.ticket, session, profile()) }
+        val profile = unlessCancelled {
+            app.call(PROFILE_MS, late = { throw UnsupportedDeviceException("the phone does not say what it is") }) { profile() }
+        }
+        val opening = async { ScanStream.open(environment.connect, options.ticket, session, profile) }
         select {
             opening.onAwait { it }
             cancellation.onAwait {
@@ -269,20 +318,29 @@ internal class Scan(
         }
     }
 
-    private suspend fun overStream(): ScanOutcome {
-        val stream = open()
+    private suspend fun overStream(session: SessionKey): ScanOutcome {
+        val stream = open(session)
         this.stream = stream
         streams += 1
         val challenge = stream.challenge
-        if (challenge.hasScanDeadline()) {
-            val leftMs = challenge.scanDeadline.milliseconds - challenge.serverTime.milliseconds
-            endsAtUs = phone.clock.nowUs() + leftMs * 1000
+        val stated = if (challenge.hasScanDeadline()) {
+            challenge.scanDeadline.milliseconds - challenge.serverTime.milliseconds
+        } else {
+            LONGEST_SCAN_MS
         }
+        // A later stream does not put it off.
+        endsAtUs = min(endsAtUs, phone.clock.nowUs() + stated.coerceIn(0, LONGEST_SCAN_MS) * 1000)
         progress.enter(ScanState.Connected(ovalIn(phone.camera.uprightSize, challenge.oval.takeIf { challenge.hasOval() })))
         if (challenge.resumeProofRequired) stream.sendResumeProof()
         return coroutineScope {
             val proving = launch { evidence.send(stream) }
+            val overdue = launch {
+                val evidenceMs = challenge.attestation.grace.milliseconds.coerceIn(0, LONGEST_EVIDENCE_MS)
+                delay(leftUs / 1000 + GRACE_MS + evidenceMs)
+                throw ScanEndedException("DEADLINE")
+            }
             val last = attempts(stream)
+            overdue.cancel()
             proving.cancel()
             stream.close()
             if (cancellation.isCompleted && (last.left || last.told.status == ScanStatus.RETRY)) {
@@ -321,13 +379,15 @@ internal class Scan(
         if ((plan == Plan.FLASH && !screen.flashes) || (plan == Plan.MOVEMENT && !screen.movesOval)) {
             throw ProtocolViolatedException("the server asks for an attempt that this device did not announce")
         }
-        val show = if (plan == Plan.FLASH) FlashShow(screen, phone.clock, lastStep) else null
+        begunAttempts += 1
+        if (begunAttempts > MOST_ATTEMPTS) throw ProtocolViolatedException("the server asks for more than $MOST_ATTEMPTS attempts")
+        val show = if (plan == Plan.FLASH) FlashShow(screen, phone.clock, app, tally, lastStep) else null
         val made = Attempt(
             start,
-            AttemptContext(stream, phone, tap, tally, progress, environment.workers, plan, show),
+            AttemptContext(stream, phone, tap, tally, progress, app, endsAtUs, plan, show),
         )
         attempt = made
-        tally.awaitingResult = false
+        tally.awaited = null
         while (interruptions.tryReceive().isSuccess) continue
         val oval = ovalIn(phone.camera.uprightSize, start.oval.takeIf { start.hasOval() })
         progress.enter(ScanState.Capturing(start.attempt, plan, oval))
@@ -351,7 +411,7 @@ internal class Scan(
             if (cancellation.isCompleted) leave(stream, receiving)
             // A camera that was lost is opened again before the server waits for its frames.
             if (tap.problem != null) {
-                phone.camera.close()
+                app.cleanUp(phone.camera::close)
                 openCamera()
             }
             awaited = null
@@ -378,8 +438,10 @@ internal class Scan(
             when (message.messageCase) {
                 MessageCase.ATTEMPT_START -> return Next.Start(message.attemptStart)
                 MessageCase.SCAN_RESULT -> {
-                    if (!tally.awaitingResult) throw ProtocolViolatedException("a result came between attempts")
-                    tally.awaitingResult = false
+                    if (tally.awaited != message.scanResult.attempt) {
+                        throw ProtocolViolatedException("a result came between attempts")
+                    }
+                    tally.awaited = null
                     return Next.Result(message.scanResult)
                 }
                 MessageCase.GOODBYE -> throw goodbyeError(message.goodbye)
@@ -445,10 +507,10 @@ private fun told(result: ScanResult, attempt: Attempt?): AttemptResult {
     return AttemptResult(
         attempt = result.attempt,
         status = status,
-        feedback = feedback(result.feedbackList.map(::hintCode), status, attempt),
+        feedback = feedback(result.feedbackList.take(MOST_FEEDBACK).map(::hintCode), status, attempt),
         anotherAttempt = result.anotherAttempt,
         interruption = attempt?.interruption,
-        readyWithinMs = result.readyWithin.milliseconds,
+        readyWithinMs = result.readyWithin.milliseconds.coerceIn(0, LONGEST_SCAN_MS),
     )
 }
 

@@ -2,7 +2,7 @@ package org.facegate.core.internal
 
 import com.google.gson.JsonObject
 import com.google.gson.JsonParser
-import com.google.protobuf.InvalidProtocolBufferException
+import okhttp3.Interceptor
 import okhttp3.OkHttpClient
 import okhttp3.Request
 import okhttp3.Response
@@ -15,7 +15,6 @@ import org.facegate.core.Refusal
 import org.facegate.core.ScanOptions
 import org.facegate.core.ServerAddress
 import org.facegate.v1.ScanFaceRequest
-import org.facegate.v1.ScanFaceResponse
 import java.util.concurrent.TimeUnit
 
 private const val SUBPROTOCOL = "facegate.v1"
@@ -25,17 +24,28 @@ private const val OK = 1000
 private const val REFUSED = 4000
 private const val CONNECT_SECONDS = 10L
 private const val PING_SECONDS = 10L
+private const val EXTENSIONS = "Sec-WebSocket-Extensions"
+private const val LONGEST_REFUSAL = 16 * 1024
+
+/** The frames, pings and answers around a message, and what of the next one came with it. */
+private const val OVERHEAD_BYTES = 64 * 1024
 
 /** A stream over WebSocket, on a connection of its own. */
 internal class WebSocketWire(address: ServerAddress.WebSocket, options: ScanOptions) : Wire() {
+    private val inflow = Inflow(MOST_MESSAGE_BYTES + OVERHEAD_BYTES) {
+        finish(ProtocolViolatedException("a message of the server is too long"))
+    }
     private val client = OkHttpClient.Builder()
         .connectTimeout(CONNECT_SECONDS, TimeUnit.SECONDS)
         .readTimeout(CONNECT_SECONDS, TimeUnit.SECONDS)
         .pingInterval(PING_SECONDS, TimeUnit.SECONDS)
         // The token goes to this server, and to no other that it names.
         .followRedirects(false)
+        .addInterceptor(::uncompressed)
+        .socketFactory(BoundedSockets(inflow))
         .apply { options.tls?.let { sslSocketFactory(it, checkNotNull(options.trust)) } }
         .build()
+        .let { it.newBuilder().sslSocketFactory(BoundedTls(it.sslSocketFactory, inflow), checkNotNull(it.x509TrustManager)).build() }
     private val socket: WebSocket
 
     @Volatile
@@ -79,17 +89,13 @@ internal class WebSocketWire(address: ServerAddress.WebSocket, options: ScanOpti
         }
 
         override fun onMessage(webSocket: WebSocket, bytes: ByteString) {
-            try {
-                if (bytes.size > MOST_MESSAGE_BYTES) throw InvalidProtocolBufferException("too long")
-                take(ScanFaceResponse.parseFrom(bytes.toByteArray()))
-            } catch (_: InvalidProtocolBufferException) {
-                finish(ProtocolViolatedException("a message of the server cannot be read"))
-                webSocket.cancel()
-            }
+            inflow.begin()
+            if (!take(bytes.toByteArray())) webSocket.cancel()
         }
 
         override fun onMessage(webSocket: WebSocket, text: String) {
-            refusal = refusalOf(text)
+            inflow.begin()
+            refusal = if (text.length <= LONGEST_REFUSAL) refusalOf(text) else null
         }
 
         override fun onClosing(webSocket: WebSocket, code: Int, reason: String) {
@@ -107,10 +113,16 @@ internal class WebSocketWire(address: ServerAddress.WebSocket, options: ScanOpti
 
         override fun onFailure(webSocket: WebSocket, t: Throwable, response: Response?) {
             val status = response?.let { " (HTTP ${it.code})" }.orEmpty()
-            finish(StreamLost("the connection was lost: ${t.message}$status"))
+            finish(StreamLost("the connection was lost: ${plain(t.message.orEmpty())}$status"))
             release()
         }
     }
+}
+
+/** A message that is small on the line shall not be large in memory. */
+private fun uncompressed(chain: Interceptor.Chain): Response {
+    val asked = chain.request().newBuilder().removeHeader(EXTENSIONS).build()
+    return chain.proceed(asked).newBuilder().removeHeader(EXTENSIONS).build()
 }
 
 /** Reads a `google.rpc.Status` in JSON. Null if it is not a refusal by a Facegate server. */
@@ -121,7 +133,7 @@ internal fun refusalOf(json: String): Refusal? = try {
         details.find { it["@type"]?.asString == "type.googleapis.com/google.rpc.$name" }
     val retryMs = detail("RetryInfo")?.get("retryDelay")?.asString?.removeSuffix("s")?.toDouble() ?: 0.0
     detail("ErrorInfo")?.takeIf { it["domain"]?.asString == "facegate.org" }?.let { info ->
-        Refusal(
+        refusal(
             status["code"].asInt,
             info["reason"].asString,
             status["message"]?.asString.orEmpty(),

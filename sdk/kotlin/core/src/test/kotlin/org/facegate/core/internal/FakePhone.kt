@@ -30,6 +30,13 @@ internal class FakeCamera(
     /** Why it does not open; null if it does. */
     var refuses: CameraProblem? = null
     var openings = 0
+
+    /** What an app's own code does at these calls, which may be anything. */
+    var onOpen: suspend () -> Unit = {}
+    var onEncode: () -> Unit = {}
+    var onFrameClose: () -> Unit = {}
+    var onClose: () -> Unit = {}
+    var lost = 0
     var held = 0
     private var running: Job? = null
     private lateinit var listener: FrameListener
@@ -40,6 +47,7 @@ internal class FakeCamera(
 
     override suspend fun open(listener: FrameListener) {
         delay(100)
+        onOpen()
         openings += 1
         refuses?.let { throw CameraException(it, "refused") }
         this.listener = listener
@@ -54,6 +62,7 @@ internal class FakeCamera(
 
     override fun close() {
         running?.cancel()
+        onClose()
     }
 
     /** Another app takes it. */
@@ -72,10 +81,11 @@ internal class FakeCamera(
         override val rotationDegrees = 0
         override val mirrored = false
         override val exposure: ExposureMetadata? = null
-        override val lost = 0
+        override val lost get() = this@FakeCamera.lost
 
         override fun encode(limits: FrameLimits): EncodedFrame? {
             check(!closed) { "encoded after it was closed" }
+            onEncode()
             return EncodedFrame(ByteArray(minOf(frameBytes(), limits.maxBytes)), size.width, size.height)
         }
 
@@ -83,6 +93,7 @@ internal class FakeCamera(
             check(!closed) { "closed twice" }
             closed = true
             held -= 1
+            onFrameClose()
         }
     }
 }
@@ -93,6 +104,7 @@ internal class FakeScreen(private val clock: Clock, override val flashes: Boolea
 
     val changes = ArrayList<Change>()
     var prepared = 0
+    var onRestore: () -> Unit = {}
 
     override val profile: ScreenProfile = ScreenProfile.getDefaultInstance()
     override val scrolls = true
@@ -113,5 +125,6 @@ internal class FakeScreen(private val clock: Clock, override val flashes: Boolea
 
     override fun restore() {
         if (coloured) changes += Change(clock.nowUs(), null)
+        onRestore()
     }
 }

@@ -123,7 +123,11 @@ internal class FakeStream(private val server: FakeServer, val index: Int) : Wire
         opened.complete(Unit)
     }
 
-    fun say(message: ScanFaceResponse.Builder.() -> Unit) = take(ScanFaceResponse.newBuilder().apply(message).build())
+    fun say(message: ScanFaceResponse.Builder.() -> Unit) = sayBytes(ScanFaceResponse.newBuilder().apply(message).build().toByteArray())
+
+    fun sayBytes(bytes: ByteArray) {
+        take(bytes)
+    }
 
     /** The next message that is no evidence; null at the end. */
     suspend fun next(): ScanFaceRequest? {

@@ -1,13 +1,18 @@
 package org.facegate.core.internal
 
 import kotlinx.coroutines.CompletableDeferred
+import kotlinx.coroutines.CoroutineDispatcher
+import kotlinx.coroutines.Delay
 import kotlinx.coroutines.ExperimentalCoroutinesApi
+import kotlinx.coroutines.InternalCoroutinesApi
+import kotlinx.coroutines.Runnable
 import kotlinx.coroutines.async
 import kotlinx.coroutines.cancelAndJoin
 import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.first
 import kotlinx.coroutines.launch
 import kotlinx.coroutines.test.StandardTestDispatcher
+import kotlinx.coroutines.test.TestDispatcher
 import kotlinx.coroutines.test.TestScope
 import kotlinx.coroutines.test.currentTime
 import kotlinx.coroutines.test.runTest
@@ -16,6 +21,8 @@ import org.facegate.core.CameraException
 import org.facegate.core.CameraProblem
 import org.facegate.core.Clock
 import org.facegate.core.ConnectionFailedException
+import org.facegate.core.DeviceEvidence
+import org.facegate.core.KeyStore
 import org.facegate.core.FacegateException
 import org.facegate.core.Interruption
 import org.facegate.core.Phone
@@ -48,8 +55,20 @@ import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertInstanceOf
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
+import kotlin.coroutines.CoroutineContext
 import kotlin.random.Random
 import org.facegate.v1.ScanStatus as Status
+
+/** Threads for the app's code, in virtual time. */
+@OptIn(InternalCoroutinesApi::class)
+internal class Workers(private val thread: TestDispatcher) : CoroutineDispatcher(), Delay by thread {
+    /** Whether they are blocked for good from now on. */
+    var blocked = false
+
+    override fun dispatch(context: CoroutineContext, block: Runnable) {
+        if (!blocked) thread.dispatch(context, block)
+    }
+}
 
 /** One scan in virtual time, with what the app sees of it. */
 @OptIn(ExperimentalCoroutinesApi::class)
@@ -59,6 +78,8 @@ internal class Trial(
     frameBytes: () -> Int = { 20_000 },
     waitsForPerson: Boolean = true,
     seed: Int = 1,
+    keys: KeyStore = SoftwareKeyStore(),
+    evidence: DeviceEvidence = TestEvidence(),
     script: suspend FakeStream.() -> Unit,
 ) {
     val clock = Clock { scope.currentTime * 1000 }
@@ -66,16 +87,15 @@ internal class Trial(
     val screen = FakeScreen(clock, flashes)
     val server = FakeServer(scope.backgroundScope) { script() }
     val states = ArrayList<Pair<Long, ScanState>>()
+    val workers = Workers(StandardTestDispatcher(scope.testScheduler))
     val scan = Scan(
         ScanOptions(
             ServerAddress.Grpc("localhost", 1, plaintext = true),
             ScanTicket("token", server.fingerprint),
             waitsForPerson = waitsForPerson,
         ),
-        Phone(camera, screen, TestEvidence(), SoftwareKeyStore(), clock),
-        StandardTestDispatcher(scope.testScheduler).let {
-            Environment(it, it, Random(seed)) { server.connect() }
-        },
+        Phone(camera, screen, evidence, keys, clock),
+        Environment(StandardTestDispatcher(scope.testScheduler), workers, Random(seed)) { server.connect() },
     )
 
     init {

@@ -112,7 +112,7 @@ class TranscriptsTest {
 
         init {
             opened.complete(Unit)
-            take(first)
+            take(first.toByteArray())
         }
 
         override fun send(message: ScanFaceRequest) {
