@@ -107,7 +107,7 @@ class EnrolledFrames:
             raise _not_successful("is not decided yet")
         record = await self._record(check)
         outcome = record.outcome
-        # 1. It is the same person's, by the caller's own word; nothing else is told of another person's.
+        # 1. Both checks name the same person; who names another one learns nothing more of the source.
         _expect_subject(record.subject_reference, subject_reference)
         # 2. It succeeded, and people who reviewed it agree.
         if outcome.verdict.status is not CheckStatus.SUCCESS:
