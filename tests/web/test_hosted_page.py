@@ -3,6 +3,7 @@
 import asyncio
 import sys
 from collections.abc import AsyncIterator, Callable
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -69,6 +70,17 @@ async def upload(
             hosted=service_pb2.HostedScan(**({"return_url": f"{RETURN}/done", "locale": "en"} | hosted)),
         )
     )
+
+
+async def until_opened(live: LiveServer, check: service_pb2.UploadTrustedImageResponse) -> None:
+    """Waits until a browser has opened the link."""
+    scans = HostedRepository(open_database(live.settings.database_url))
+
+    async def opened() -> bool:
+        scan = await scans.find(UUID(check.check_id))
+        return scan is not None and scan.browser_sha256 is not None
+
+    await until(opened)
 
 
 async def walk(
@@ -170,14 +182,9 @@ async def test_a_page_that_waits_notices_that_the_check_was_cancelled(
     live: LiveServer, person: Recording, tmp_path: Path
 ) -> None:
     check = await upload(live, person)
-    scans = HostedRepository(open_database(live.settings.database_url))
-
-    async def opened() -> bool:
-        scan = await scans.find(UUID(check.check_id))
-        return scan is not None and scan.browser_sha256 is not None
 
     async def cancel() -> None:
-        await until(opened)
+        await until_opened(live, check)
         await live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=check.check_id))
 
     job = {"walk": "ends", "name": "cancelled", "says": "This check is closed."}
@@ -188,9 +195,17 @@ async def test_a_page_that_waits_notices_that_the_check_was_cancelled(
 async def test_a_page_that_waits_returns_once_the_check_is_decided(
     live: LiveServer, person: Recording, tmp_path: Path
 ) -> None:
-    check = await upload(live, person, outcome=service_pb2.SandboxOutcome(status=_SUCCESS, delay_seconds=20))
+    check = await upload(live, person, outcome=service_pb2.SandboxOutcome(status=_SUCCESS, delay_seconds=60))
+
+    async def wait() -> None:
+        await until_opened(live, check)
+        live.clock.ahead = timedelta(seconds=61)
+
     job = {"walk": "ends", "name": "ended", "says": "The scan is complete", "returns": True}
-    answer = await walk(check, person, tmp_path, **job)
+    try:
+        answer, _ = await asyncio.gather(walk(check, person, tmp_path, **job), wait())
+    finally:
+        live.clock.ahead = timedelta()
     assert answer["returned"] == f"{RETURN}/done?check_id={check.check_id}"
 
 
