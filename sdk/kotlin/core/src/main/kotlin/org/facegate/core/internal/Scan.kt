@@ -60,7 +60,7 @@ private const val PROFILE_MS = 5000L
 
 /** The most that a policy can allow; a server that asks for more is not heard. */
 private const val LONGEST_SCAN_MS = 3_600_000L
-private const val MOST_ATTEMPTS = 64
+private const val MOST_ATTEMPTS = 61
 
 /** The time after the deadline in which a verdict, or the server's own word about the deadline, may still come, beside evidence. */
 private const val GRACE_MS = 5000L
@@ -381,7 +381,7 @@ internal class Scan(
         }
         begunAttempts += 1
         if (begunAttempts > MOST_ATTEMPTS) throw ProtocolViolatedException("the server asks for more than $MOST_ATTEMPTS attempts")
-        val show = if (plan == Plan.FLASH) FlashShow(screen, phone.clock, app, tally, lastStep) else null
+        val show = if (plan == Plan.FLASH) FlashShow(screen, phone.clock, app, lastStep) else null
         val made = Attempt(
             start,
             AttemptContext(stream, phone, tap, tally, progress, app, endsAtUs, plan, show),
