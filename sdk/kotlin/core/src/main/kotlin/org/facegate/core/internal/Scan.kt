@@ -458,6 +458,7 @@ internal class Scan(
             add(Capability.CAPABILITY_CAPTURE_ADJUSTMENT)
             add(Capability.CAPABILITY_READY)
             if (phone.camera.reportsExposure) add(Capability.CAPABILITY_EXPOSURE_METADATA)
+            if (phone.camera.locksExposure) add(Capability.CAPABILITY_EXPOSURE_LOCK)
             if (phone.evidence.reportsFindings) add(Capability.CAPABILITY_RUNTIME_FINDINGS)
             if (screen.flashes && !decline.isCompleted) {
                 add(Capability.CAPABILITY_FLASH)
