@@ -126,8 +126,16 @@ async def test_the_colours_a_blink_and_a_heads_depth_prove_a_person(
     server: LiveServer, client: KotlinClient, recording: Callable[[str], Recording]
 ) -> None:
     person = recording(_BLINKING)
-    upload = await _upload(server, person, "dynamic")
-    answer = await client.scan(**_job(server, upload, person, flash=True, lit=True))
+
+    async def check() -> tuple[service_pb2.UploadTrustedImageResponse, dict[str, Any]]:
+        upload = await _upload(server, person, "dynamic")
+        return upload, await client.scan(**_job(server, upload, person, flash=True, lit=True))
+
+    upload, answer = await check()
+    if answer.get("outcome", {}).get("status") != "SUCCESS":
+        # A recording answers no hint: it blinks where it blinks, and then ends. After an attempt that a busy
+        # machine begins late, or that has too few frames of the blink, only a new scan begins it anew.
+        upload, answer = await check()
     assert answer["outcome"]["status"] == "SUCCESS", answer
     # The first and the last colour of an attempt are grey.
     assert len({tuple(colour) for colour in answer["colours"]}) >= 4

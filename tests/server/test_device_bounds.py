@@ -1,4 +1,4 @@
-"""What a device takes from a server at most is what policies allow, and what the page of the protocol says."""
+"""The most that a device takes from a server is what policies allow, and what the protocol's page says."""
 
 import re
 from pathlib import Path

@@ -56,7 +56,7 @@ private const val LEAVE_MS = 3000L
 private const val KEY_MS = 15_000L
 private const val CAMERA_MS = 30_000L
 private const val SIGN_MS = 5000L
-private const val PROFILE_MS = 5000L
+private const val PROFILE_MS = 10_000L
 
 /** The most that a policy can allow; a server that asks for more is not heard. */
 private const val LONGEST_SCAN_MS = 3_600_000L

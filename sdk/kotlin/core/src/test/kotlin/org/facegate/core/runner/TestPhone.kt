@@ -132,10 +132,7 @@ fun motionJpeg(file: File): Pictures {
 
 private const val STANDS_AFTER_NS = 500_000_000L
 
-/**
- * A camera whose pictures come in real time, and whose person stands still while nobody takes them. If colours light up the
- * pictures, the person goes on only once a picture was taken: so a busy machine misses no blink.
- */
+/** A camera whose pictures come in real time, and whose person stands still while nobody takes them. */
 class TestCamera(
     private val pictures: Pictures,
     private val rate: Double,
@@ -159,9 +156,6 @@ class TestCamera(
 
     private var number = 0
 
-    @Volatile
-    private var taken = -1
-
     /** Frames that were not given back. */
     val open: Int get() = held.get()
 
@@ -183,14 +177,14 @@ class TestCamera(
             while (opened) {
                 val leftNs = nextNs - System.nanoTime()
                 if (leftNs > 0) Thread.sleep(leftNs / 1_000_000, (leftNs % 1_000_000).toInt())
-                if (if (light == null) System.nanoTime() - takenNs < STANDS_AFTER_NS else taken == number) number += 1
                 val picture = pictures.at(number)
+                if (System.nanoTime() - takenNs < STANDS_AFTER_NS) number += 1
                 if (picture == null) {
                     listener.onLost(CameraProblem.NO_PICTURE)
                     return@thread
                 }
                 held.incrementAndGet()
-                listener.onFrame(TestFrame(picture, CLOCK.nowUs(), number))
+                listener.onFrame(TestFrame(picture, CLOCK.nowUs()))
                 nextNs = maxOf(nextNs + (1e9 / rate).toLong(), System.nanoTime() - 100_000_000)
             }
         }
@@ -200,11 +194,7 @@ class TestCamera(
         opened = false
     }
 
-    private inner class TestFrame(
-        private val picture: Picture,
-        override val captureTimeUs: Long,
-        private val number: Int,
-    ) : CapturedFrame {
+    private inner class TestFrame(private val picture: Picture, override val captureTimeUs: Long) : CapturedFrame {
         private var closed = false
 
         override val size = picture.size
@@ -216,7 +206,6 @@ class TestCamera(
         override fun encode(limits: FrameLimits): EncodedFrame? {
             check(!closed) { "a frame was encoded after it was closed" }
             takenNs = System.nanoTime()
-            taken = number
             if (slowMs > 0) Thread.sleep(slowMs)
             val colour = light?.at(captureTimeUs)
             val fits = picture.jpeg.size <= limits.maxBytes && maxOf(size.width, size.height) <= limits.maxSide &&
