@@ -60,8 +60,11 @@ internal fun CaptureResult.exposure() = Exposure(
     iso = this[CaptureResult.SENSOR_SENSITIVITY] ?: 0,
     focusDioptres = this[CaptureResult.LENS_FOCUS_DISTANCE] ?: 0f,
     rollingShutterSkewNs = this[CaptureResult.SENSOR_ROLLING_SHUTTER_SKEW] ?: 0,
-    locked = this[CaptureResult.CONTROL_AE_STATE] == CameraMetadata.CONTROL_AE_STATE_LOCKED,
-    whiteBalanceLocked = this[CaptureResult.CONTROL_AWB_STATE] == CameraMetadata.CONTROL_AWB_STATE_LOCKED,
+    // Some phones keep what was asked of them, and do not say so in their state.
+    locked = this[CaptureResult.CONTROL_AE_LOCK] == true ||
+        this[CaptureResult.CONTROL_AE_STATE] == CameraMetadata.CONTROL_AE_STATE_LOCKED,
+    whiteBalanceLocked = this[CaptureResult.CONTROL_AWB_LOCK] == true ||
+        this[CaptureResult.CONTROL_AWB_STATE] == CameraMetadata.CONTROL_AWB_STATE_LOCKED,
 )
 
 /** Whether exposure and white balance have found their values. */
