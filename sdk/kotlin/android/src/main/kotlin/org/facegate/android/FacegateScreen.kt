@@ -31,12 +31,10 @@ import org.facegate.android.view.PhoneLight
 import org.facegate.android.view.Deed
 import org.facegate.android.view.ScanFlow
 import org.facegate.android.view.ScanLayout
-import org.facegate.android.view.Screen
 import org.facegate.android.view.Task
 import org.facegate.android.view.handOver
 import org.facegate.android.view.soon
 import org.facegate.core.FaceScan
-import org.facegate.core.FacegateException
 import org.facegate.core.Interruption
 import org.facegate.core.Phone
 import org.facegate.core.ScanOptions
