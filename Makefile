@@ -52,7 +52,7 @@ dev: $(VENV)/.installed-dev
 demo: install $(VENV)/.installed-extra-embedded ## Run both modes: a server, twenty-one checks through gRPC, a table and demo/index.html.
 	@$(BIN)/facegate demo --out demo
 
-example: install web/server/node_modules/.package-lock.json ## Start a sandbox server and a sample bank before it: http://localhost:3000 (docs/integrate.md).
+example: install $(VENV)/.installed-extra-embedded web/server/node_modules/.package-lock.json ## Start a sandbox server and a sample bank before it: http://localhost:3000 (docs/integrate.md).
 	@npm --prefix web/server run --silent build
 	@npm --prefix examples/bank install --silent
 	@npm --prefix examples/bank run --silent start
