@@ -129,4 +129,4 @@ def _weights_folder() -> Path:
 
 
 def _missing() -> str:
-    return f"{missing_extra('the pack embedded', 'embedded')}; or choose another pack, such as open"
+    return missing_extra("the pack embedded, which is for evaluation,", "embedded")
