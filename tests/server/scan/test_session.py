@@ -217,6 +217,7 @@ async def test_a_server_that_is_late_with_its_credit_blames_neither_line_nor_cam
     assert result.status == scan_pb2.SCAN_STATUS_RETRY
     assert result.feedback[0] == feedback_pb2.FEEDBACK_CODE_SERVER_BUSY
     assert not blamed & {*hints, *result.feedback}
+    assert feedback_pb2.FEEDBACK_CODE_SERVER_BUSY in hints
     await stream.half_close()
     assert await stream.outcome() is None
 
