@@ -269,6 +269,9 @@ class Inbox:
             async for message in inbound:
                 self._arrives(message)
                 await self._queue.put(Arrival(message, self._monotonic()))
+        except asyncio.CancelledError:
+            # Raised, it would keep its traceback, and with it this inbox with its frames.
+            return
         except Exception as error:  # noqa: BLE001 - passed on to the reader of the queue
             await self._queue.put(error)
         else:
