@@ -125,7 +125,7 @@ def _numbers(values: Mapping[str, float]) -> list[str]:
     return [f"{name} = {value:.3f}" for name, value in values.items()]
 
 
-_VERSION = "8"
+_VERSION = "9"
 _DEEPFAKE = "deepfake"
 _SCAN = (RowKind.CLIP,)
 _MOTION = (RowKind.CLIP, RowKind.PRESENTED)
