@@ -92,8 +92,15 @@ class Embedder(Protocol):
         """Length of a template."""
         ...
 
-    def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
-        """Return the template of ``face``, of length 1."""
+    def embed(self, image: BgrImage, face: DetectedFace, landmarks: Landmarks | None = None) -> Embedding:
+        """Return the template of ``face``, of length 1.
+
+        Args:
+            image: The upright image.
+            face: The face in it.
+            landmarks: What the pack's landmarker located there; ``None`` if it is not known. An embedder that
+                needs it locates it then.
+        """
         ...
 
 

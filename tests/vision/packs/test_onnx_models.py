@@ -232,6 +232,13 @@ class TestAlignment:
         embedder.embed(self.RISING, WRAPPED_FACE)
         return float(model.batches[0][0, 0, 56, 56]), embedder.preprocessing
 
+    def test_landmarks_that_are_known_are_not_located_again(self) -> None:
+        by_mesh, model = replace(WRAPPED_PREPROCESSING, mesh_points=True), FakeArcFace(np.ones((1, 3)))
+        known = FakeMesh(40).locate(self.RISING, WRAPPED_FACE)
+        ArcFaceEmbedder(model, by_mesh, FakeMesh(0)).embed(self.RISING, WRAPPED_FACE, known)
+        moved, _ = self._middle(by_mesh, FakeMesh(40))
+        assert float(model.batches[0][0, 0, 56, 56]) == moved
+
     def test_faces_are_aligned_by_the_mesh_if_the_catalogue_says_so(self) -> None:
         by_mesh = replace(WRAPPED_PREPROCESSING, mesh_points=True)
         plain, five = self._middle(WRAPPED_PREPROCESSING, FakeMesh(40))
