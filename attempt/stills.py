@@ -219,6 +219,8 @@ def sample_of(
 ) -> TemplateSample:
     """Embeds a face; the sample's weight in a fused template is the quality of the frame.
 
+    The mirror image is left out: fused with other frames, it hardly changes the score (docs/accuracy.md).
+
     Args:
         landmarks: The landmarks of the face if they were located already.
 
@@ -236,6 +238,5 @@ def sample_of(
         pose=observation.pose or _STRAIGHT,
         eye_distance=face.eye_distance,
     )
-    return TemplateSample(
-        pack.template(pixels, face, landmarks), quality, comparable=may_compare(observation)
-    )
+    template = pack.template(pixels, face, landmarks, mirrored=False)
+    return TemplateSample(template, quality, comparable=may_compare(observation))

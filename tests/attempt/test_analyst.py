@@ -583,7 +583,15 @@ class _Asked:
         self.calls += 1
         return self._model.locate(image, face)
 
-    def embed(self, image: BgrImage, face: DetectedFace, landmarks: Landmarks | None = None) -> Embedding:
+    def embed(
+        self,
+        image: BgrImage,
+        face: DetectedFace,
+        landmarks: Landmarks | None = None,
+        *,
+        mirrored: bool = True,
+    ) -> Embedding:
+        assert not mirrored, "half the time of a frame's template"
         self.given.append(landmarks)
         return np.eye(1, 128, dtype=np.float32)[0]
 

@@ -152,7 +152,14 @@ class ArcFaceEmbedder:
         """Alignment, normalisation, and whether the mirror image is added; part of a template's id."""
         return self._described
 
-    def embed(self, image: BgrImage, face: DetectedFace, landmarks: Landmarks | None = None) -> Embedding:
+    def embed(
+        self,
+        image: BgrImage,
+        face: DetectedFace,
+        landmarks: Landmarks | None = None,
+        *,
+        mirrored: bool = True,
+    ) -> Embedding:
         """Return the template of ``face``, of length 1.
 
         A face without a mesh, such as a profile in a scan, is aligned by the detector's points. Photos of
@@ -166,7 +173,7 @@ class ArcFaceEmbedder:
             found = mesh_points(self._landmarker.locate(image, face) if landmarks is None else landmarks)
         aligned = align_face(image, face.five_points if found is None else found, self._size)
         template = self._run(aligned)
-        if self._mirror_average:
+        if self._mirror_average and mirrored:
             template = template + self._run(aligned[:, ::-1])
         return to_unit_length(template)
 

@@ -87,13 +87,21 @@ class Pack:
         """
         return self.landmarker is None or self.landmarker.locate(image, face) is not None
 
-    def template(self, image: BgrImage, face: DetectedFace, landmarks: Landmarks | None = None) -> Template:
+    def template(
+        self,
+        image: BgrImage,
+        face: DetectedFace,
+        landmarks: Landmarks | None = None,
+        *,
+        mirrored: bool = True,
+    ) -> Template:
         """Return the template of ``face``, with the id of its form; the arguments are those of ``Embedder``.
 
         Raises:
             ModelFailed: The embedder could not process the image.
         """
-        return Template(self.embedder.embed(image, face, landmarks), self.template_form.id)
+        embedding = self.embedder.embed(image, face, landmarks, mirrored=mirrored)
+        return Template(embedding, self.template_form.id)
 
 
 # A calibration of the operator: measured on the operator's photos, or published for the embedder.

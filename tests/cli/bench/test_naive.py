@@ -38,7 +38,14 @@ class Models:
         self.calls.append("detect")
         return (face_at(),) if image.mean() > 50 else ()
 
-    def embed(self, image: BgrImage, face: DetectedFace, landmarks: Landmarks | None = None) -> Embedding:
+    def embed(
+        self,
+        image: BgrImage,
+        face: DetectedFace,
+        landmarks: Landmarks | None = None,
+        *,
+        mirrored: bool = True,
+    ) -> Embedding:
         self.calls.append("embed")
         return np.array([1, 0] if image.mean() > 160 else [0, 1], np.float32)
 

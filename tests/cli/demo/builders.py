@@ -23,7 +23,14 @@ class _Nothing:
     def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
         return ()
 
-    def embed(self, image: BgrImage, face: DetectedFace, landmarks: Landmarks | None = None) -> Embedding:
+    def embed(
+        self,
+        image: BgrImage,
+        face: DetectedFace,
+        landmarks: Landmarks | None = None,
+        *,
+        mirrored: bool = True,
+    ) -> Embedding:
         return np.zeros(self.dimensions, np.float32)
 
 

@@ -610,7 +610,14 @@ class Detector:
 class FailingEmbedder:
     dimensions = 4
 
-    def embed(self, image: BgrImage, face: DetectedFace, landmarks: Landmarks | None = None) -> Embedding:
+    def embed(
+        self,
+        image: BgrImage,
+        face: DetectedFace,
+        landmarks: Landmarks | None = None,
+        *,
+        mirrored: bool = True,
+    ) -> Embedding:
         raise ModelFailed("out of memory")
 
 

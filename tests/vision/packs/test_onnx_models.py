@@ -196,6 +196,11 @@ class TestArcFace:
         assert model.batches[0].shape == (1, 3, 112, 112)
         np.testing.assert_allclose(model.batches[0][0, :, 56, 56], [10, 10, 10])
 
+    def test_the_mirror_image_can_be_left_out(self) -> None:
+        model = FakeArcFace(np.array([[3.0, 4.0, 0.0]], np.float32))
+        ArcFaceEmbedder(model, WRAPPED_PREPROCESSING).embed(IMAGE, WRAPPED_FACE, mirrored=False)
+        assert len(model.batches) == 1
+
     @pytest.mark.parametrize(
         "answer",
         [RuntimeError("device lost"), np.zeros((1, 3), np.float32), np.full((1, 3), np.nan, np.float32)],
