@@ -134,6 +134,8 @@ async def test_a_complaint_is_answered(walk: Walk, office: Office, scanned: str,
     assert answer["mistyped"] is False
     assert answer["erased"] == "1 check was erased."
     assert answer["offeredAfter"] == 0
+    # Each look at the page is one entry of the audit log.
+    assert answer["logReads"] == 2
     assert answer["held"] == 2
     assert answer["figures"][0] == "3"
     assert "anna-1" not in answer["stored"]

@@ -69,10 +69,13 @@ describe("the texts", () => {
 
   it("say what to do about an error", () => {
     expect(errorText(new CallError(400, "EVIDENCE_ON_HOLD", {}, ""))).toBe(en["error.EVIDENCE_ON_HOLD"]);
-    expect(errorText(new CallError(400, "INVALID_FIELD", { field: "check_id" }, ""))).toContain("“check_id”");
-    expect(errorText(new CallError(400, "INVALID_FIELD", { field: "comment" }, "comment has characters that are not printable; remove them"))).toContain("not printable");
+    expect(errorText(new CallError(400, "INVALID_FIELD", { field: "check_id" }, "it is no UUID"))).toContain("“Identifier of the check”");
+    expect(errorText(new CallError(400, "INVALID_FIELD", { field: "comment" }, "comment has characters that are not printable; remove them"))).toContain("“Comment” has characters that cannot be seen");
+    expect(errorText(new CallError(400, "INVALID_FIELD", { field: "page_size" }, "page_size is 0"))).toContain("page_size is 0");
     expect(errorText(new CallError(400, "BRAND_NEW", {}, "no such thing"))).toContain("no such thing");
     expect(errorText(new CallError(0, "", {}, ""))).toBe(en["error.unreachable"]);
     expect(errorText(new TypeError("x"))).toBe(en["error.unexpected"]);
+    setLanguage("de");
+    expect(errorText(new CallError(400, "INVALID_FIELD", { field: "comment", bytes: "1030", maxBytes: "1024" }, "comment has 1030 bytes"))).toMatch(/^„Bemerkung“ ist zu lang: 1030 Bytes/);
   });
 });

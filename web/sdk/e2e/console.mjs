@@ -166,7 +166,13 @@ const walks = {
     await button("Find").click();
     await page.getByText("That does not mean that nobody looked").waitFor();
 
+    asked.length = 0;
     await go("Holds and approvals");
+    await page.locator(".row-link").first().waitFor();
+    await page.getByText("Nothing waits.").waitFor();
+    // The link to the page that is shown loads it again.
+    await Promise.all([page.waitForResponse((response) => response.url().endsWith("/ListAuditEvents")), go("Holds and approvals")]);
+    answer.logReads = asked.filter((name) => name === "ListAuditEvents").length;
     await page.locator(".row-link").first().waitFor();
     answer.held = await page.locator(".row-link").count();
     await lookAt("holds");
@@ -250,12 +256,9 @@ const walks = {
     await go("Holds and approvals");
     await page.getByText("Nothing waits.").waitFor();
     // The erasure of a person that anna requested.
-    let reads = 0;
     await page.route("**/api/ListAuditEvents", (route) => {
       const request = { sequence: "1", action: "approval.requested", time: new Date().toISOString(), purpose: "letter", pseudonym: "p", actor: { name: "anna" }, detail: { of: "subject.erased", requested_by: "anna", reason: "consent_withdrawn" } };
-      // The requests are read first, then what ended them.
-      reads += 1;
-      return route.fulfill({ json: reads % 4 === 1 ? { events: [request] } : {} });
+      return route.fulfill({ json: { events: [request] } });
     });
     await go("Erase and export a subject");
     await field("Subject reference").fill("emil-5");

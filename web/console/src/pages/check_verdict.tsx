@@ -1,5 +1,5 @@
 /** The verdict in words, with each measurement beside its line. */
-import { asWords, bare, knownOnly, numberText, othersInWords, written } from "../logic/format.js";
+import { asWords, bare, knownOnly, numberText, othersInWords, wholePercents, written } from "../logic/format.js";
 import { livenessLines } from "../logic/record.js";
 import { Facts, Gauge, Section, Table, Tag, Time, type Tone } from "../parts/ui.js";
 import { hint, language, t, tn, word } from "../texts/index.js";
@@ -240,9 +240,10 @@ export function SignalsPart({ signals }: { signals: readonly Signal[] }) {
 }
 
 function SignalList({ signals }: { signals: readonly Signal[] }) {
+  const shares = wholePercents(signals.map(({ weight = 0 }) => weight));
   return (
     <ul class="signals">
-      {signals.map((one) => {
+      {signals.map((one, index) => {
         const { score } = one;
         const said = score === undefined ? t("signals.notAssessed") : Math.abs(score - 0.5) < 0.005 ? t("signals.neutral") : number(score, 2);
         const tone: Tone = score === undefined || Math.abs(score - 0.5) < 0.02 ? "plain" : score > 0.5 ? "good" : "bad";
@@ -253,7 +254,7 @@ function SignalList({ signals }: { signals: readonly Signal[] }) {
             </span>
             {score === undefined ? <span class="gauge" /> : <Gauge value={score} highest={1} tone={tone} spoken={said} lines={[0.5]} />}
             <span class="score">{said}</span>
-            <span class="weight">{(one.weight ?? 0) > 0 ? t("signals.weight", { share: number(100 * one.weight!, 0) }) : t("signals.informs")}</span>
+            <span class="weight">{(one.weight ?? 0) > 0 ? t("signals.weight", { share: number(shares[index]!, 0) }) : t("signals.informs")}</span>
             {one.detail && (
               <span class="detail" lang="en">
                 {written(one.detail)}
