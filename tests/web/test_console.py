@@ -206,6 +206,15 @@ async def test_another_tab_shows_nothing_of_a_person_who_left(walk: Walk, office
     assert answer["refused"] == 0
 
 
+async def test_foreign_scripts_and_pages_get_nothing(walk: Walk, office: Office) -> None:
+    await office.check("gerd-7")
+    # Chromium keeps pages of the internet from loopback; the console of a bank is elsewhere.
+    answer = await walk("attacks", login=True, args=["--disable-features=LocalNetworkAccessChecks"])
+    assert answer["ran"] == []
+    assert answer["refused"] == ["markup", "script", "foreign", "eval", "sent"]
+    assert answer["framed"] == 0
+
+
 async def send_to_review(office: Office, checks: Sequence[str]) -> None:
     """Sends decided checks to review, as a policy does with doubtful ones when it decides them."""
     database = open_database(office.live.settings.database_url)

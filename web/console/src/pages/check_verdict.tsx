@@ -308,7 +308,7 @@ export function DevicePart({ result }: { result: Result }) {
         rows={[
           [t("device.assurance"), word("assurance", bare(device.assurance, "DEVICE_ASSURANCE_"))],
           [t("device.required"), word("assurance", bare(device.requiredAssurance, "DEVICE_ASSURANCE_"))],
-          device.injectionMethod ? [t("device.injection"), written(asWords(device.injectionMethod))] : null,
+          device.injectionMethod ? [t("device.injection"), written(word("injection", device.injectionMethod.toUpperCase()))] : null,
           device.sdkVersion ? [t("device.sdk"), written(device.sdkVersion)] : null,
           (result.history?.length ?? 0) > 0 ? [t("device.history"), <span lang="en">{written(result.history!.map((one) => one.detail || one.label).join(" "))}</span>] : null,
         ]}
