@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { FAILURES, REFUSALS } from "../src/generated/texts.js";
+import { FAILURES, REFUSALS, VERDICTS } from "../src/generated/texts.js";
 import { PAGES } from "../src/logic/router.js";
 import { OUTCOMES, REVIEW_REASONS } from "../src/logic/queue.js";
 import { ACTIONS } from "../src/logic/actions.js";
 import { de, failures } from "../src/texts/de.js";
 import { en } from "../src/texts/en.js";
-import { chosenLanguage, failure, hint, isKey, setLanguage, t, tn, word } from "../src/texts/index.js";
+import { chosenLanguage, explanation, failure, hint, isKey, setLanguage, signalName, t, tn, word } from "../src/texts/index.js";
 import { detailName, detailValue } from "../src/texts/details.js";
 import { errorText } from "../src/texts/errors.js";
 import { CallError } from "../src/api.js";
@@ -59,6 +59,16 @@ describe("the texts", () => {
     expect(detailValue("hold.placed", "reason", "court order")).toBe("court order");
     expect(detailValue("evidence.image_read", "sha256", "0123456789abcdef")).toBe("0123456789ab…");
     expect([detailName("new_fact"), detailValue("x", "new_fact", "1")]).toEqual(["New fact", "1"]);
+  });
+
+  it("say the reasons of a verdict and the names of signals in German", () => {
+    setLanguage("de");
+    for (const text of Object.values(VERDICTS)) expect(explanation(text)).not.toBe(text);
+    expect(explanation(`An earlier attempt left this doubt, which no challenge resolved: ${VERDICTS.NOT_SURE}`)).toBe(t("verdict.earlier", { reason: explanation(VERDICTS.NOT_SURE) }));
+    expect(explanation("Something new.")).toBe("Something new.");
+    expect([signalName("blink", "Blinks"), signalName("new", "New one")]).toEqual(["Blinzelt", "New one"]);
+    setLanguage("en");
+    expect([explanation(VERDICTS.NOT_SURE), signalName("blink", "Blinks")]).toEqual([VERDICTS.NOT_SURE, "Blinks"]);
   });
 
   it("show values of a newer server as they are", () => {

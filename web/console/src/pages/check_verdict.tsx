@@ -2,7 +2,7 @@
 import { asWords, bare, knownOnly, numberText, othersInWords, wholePercents, written } from "../logic/format.js";
 import { livenessLines } from "../logic/record.js";
 import { Facts, Gauge, Section, Table, Tag, Time, type Tone } from "../parts/ui.js";
-import { hint, language, t, tn, word } from "../texts/index.js";
+import { explanation, hint, language, signalName, t, tn, word } from "../texts/index.js";
 import type { Attempt, Evidence, Result, Signal } from "../types.js";
 
 const number = (value: number, digits = 1) => numberText(value, language(), digits);
@@ -39,9 +39,9 @@ export function VerdictPart({ result, recordJson }: { result: Result; recordJson
       {(result.liveness?.explanations?.length ?? 0) > 0 && (
         <>
           <h3>{t("verdict.why")}</h3>
-          <ul lang="en">
+          <ul>
             {result.liveness!.explanations!.map((text) => (
-              <li key={text}>{written(text)}</li>
+              <li key={text}>{written(explanation(text))}</li>
             ))}
           </ul>
         </>
@@ -249,9 +249,7 @@ function SignalList({ signals }: { signals: readonly Signal[] }) {
         const tone: Tone = score === undefined || Math.abs(score - 0.5) < 0.02 ? "plain" : score > 0.5 ? "good" : "bad";
         return (
           <li key={one.name}>
-            <span class="name" lang="en">
-              {written(one.label || asWords(one.name))}
-            </span>
+            <span class="name">{written(signalName(one.name, one.label || asWords(one.name)))}</span>
             {score === undefined ? <span class="gauge" /> : <Gauge value={score} highest={1} tone={tone} spoken={said} lines={[0.5]} />}
             <span class="score">{said}</span>
             <span class="weight">{(one.weight ?? 0) > 0 ? t("signals.weight", { share: number(shares[index]!, 0) }) : t("signals.informs")}</span>

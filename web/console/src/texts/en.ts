@@ -164,6 +164,8 @@ export const en = {
 
   verdict: "The verdict and its lines",
   "verdict.why": "Why",
+  "verdict.earlier": "An earlier attempt left this doubt, which no challenge resolved: {reason}",
+  "verdict.unattested": "The device is not attested: only the frames and its own claims indicate that its camera took the frames.",
   "verdict.english": "",
   "verdict.LIVE": "live",
   "verdict.SPOOF": "attack",
