@@ -106,6 +106,14 @@ async def test_a_changed_secret_is_read_again_and_an_unusable_one_leaves_the_old
             assert (await endpoint.send(_EVENT, datetime.now(UTC))).delivered
 
 
+async def test_a_receiver_is_reached_without_an_event(tmp_path: Path) -> None:
+    async with receiving() as receiver, _endpoint(settings_of(receiver, tmp_path)) as endpoint:
+        assert await endpoint.reach() is None
+    assert receiver.requests == 0
+    async with _endpoint(settings_of(receiver, tmp_path)) as endpoint:
+        assert await endpoint.reach() == "the connection failed: Connection refused"
+
+
 async def test_https_verifies_the_certificate(tmp_path: Path) -> None:
     authority = trustme.CA()
     ca = tmp_path / "ca.pem"
