@@ -113,6 +113,7 @@ async def test_a_person_scans_and_returns(live: LiveServer, person: Recording, t
     # The secret left the address at once.
     assert answer["address"].endswith("/scan#lang=en")
     assert answer["opened"].endswith(f"/scan#check={check.check_id}&lang=en")
+    assert answer["surface"] == "rgb(255, 255, 255)"
     assert answer["ended"] == "Done. It is you."
     assert answer["returned"] == f"{RETURN}/done?check_id={check.check_id}"
     result = (await live.finish(check.check_id)).result
