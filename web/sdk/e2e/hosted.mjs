@@ -138,6 +138,7 @@ const walks = {
     await shown(page, "Waiting for your phone");
     await look(page, "code");
     const first = await readCode(page);
+    answer.cookies = (await context.cookies()).map(({ name }) => name);
     answer.code = first.replace(/code=[^&]+/, "code=");
     const phone = await another(first);
     await heading(phone, "Scan with this phone");
