@@ -4,7 +4,7 @@ import asyncio
 import itertools
 import random
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Iterable, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -41,9 +41,8 @@ __all__ = ["Backend", "Device", "Visit", "crowd"]
 
 _WIDTH, _HEIGHT = 480, 640
 _EXPRESS_RATE, _DYNAMIC_RATE = 10.0, 15.0
-_SECONDS = 15.0
-_AGAIN = 6
-"""The length of a recording, and how often it is shown forwards and backwards."""
+_SECONDS = 45.0
+"""Of a recording: enough for all attempts of a check, and those that a lost line takes."""
 _LINES: dict[str, dict[str, object]] = {
     "good": {},
     "slow": {"bytes_per_second": 400_000.0},
@@ -104,18 +103,18 @@ class Film:
 
     def __init__(self, folder: Path) -> None:
         self._folder = folder
-        self._made: dict[tuple[str, ScanKind], asyncio.Task[Path]] = {}
 
-    async def of(self, person: str, scene: ScanKind) -> Path:
+    def of(self, device: Device) -> Path:
         """The folder with the frames."""
-        task = self._made.get((person, scene))
-        if task is None:
-            making = asyncio.to_thread(self._make, person, scene)
-            task = self._made[person, scene] = asyncio.create_task(making)
-        return await asyncio.shield(task)
+        return self._folder / f"{device.person}-{device.scene}"
 
-    def _make(self, person: str, scene: ScanKind) -> Path:
-        folder = self._folder / f"{person}-{scene}"
+    def make(self, devices: Iterable[Device]) -> None:
+        """Renders what the devices show."""
+        for device in devices:
+            if not device.dynamic and not self.of(device).exists():
+                self._make(self.of(device), device.person, device.scene)
+
+    def _make(self, folder: Path, person: str, scene: ScanKind) -> None:
         folder.mkdir(parents=True)
         settings = SceneSettings(
             kind=scene,
@@ -125,13 +124,8 @@ class Film:
             width=_WIDTH,
             height=_HEIGHT,
         )
-        frames = [
-            encode_jpeg(frame.pixels, quality=80) for frame in simulate_scan(real_photo(person), settings)
-        ]
-        # Forwards and backwards, so that no attempt is without frames.
-        for number, frame in enumerate(_AGAIN * (frames + frames[-2:0:-1])):
-            (folder / f"{number:05d}.jpg").write_bytes(frame)
-        return folder
+        for number, frame in enumerate(simulate_scan(real_photo(person), settings)):
+            (folder / f"{number:05d}.jpg").write_bytes(encode_jpeg(frame.pixels, quality=80))
 
 
 @dataclass(kw_only=True)
@@ -157,7 +151,7 @@ class Visit:
     phase: str
     request_id: str = field(default_factory=lambda: str(uuid4()))
     check_id: str = ""
-    told: int | None = None
+    told: scan_pb2.ScanStatus.ValueType | None = None
     left: str = ""
     streams: int = 0
     refusals: list[tuple[float, float]] = field(default_factory=list)
@@ -322,7 +316,7 @@ async def _wait_or_raise(error: ClientError) -> None:
 async def visit(device: Device, *, cluster: Cluster, backend: Backend, film: Film, phase: Phase) -> Visit:
     """One check from its upload to its verdict."""
     visit = Visit(device=device, phase=phase.name)
-    source, screen = await _camera(device, film)
+    source, screen = _camera(device, film)
     made = await backend.upload(visit)
     watching = asyncio.create_task(backend.watch(visit))
     phones = f"127.0.0.1:{cluster.edge.phones_port}"
@@ -343,15 +337,16 @@ async def visit(device: Device, *, cluster: Cluster, backend: Backend, film: Fil
                 visit.told = (await scanner.scan()).status
             except ClientError as error:
                 visit.left = f"{type(error).__name__}: {error}"
+            if visit.told == scan_pb2.SCAN_STATUS_RETRY:
+                visit.left = "the recording is over"
     visit.response = await backend.finish(visit)
     await watching
     return visit
 
 
-async def _camera(device: Device, film: Film) -> tuple[FrameSource, SimulatedPhone | None]:
+def _camera(device: Device, film: Film) -> tuple[FrameSource, SimulatedPhone | None]:
     if not device.dynamic:
-        folder = await film.of(device.person, device.scene)
-        return open_image_folder(folder, frames_per_second=_EXPRESS_RATE), None
+        return open_image_folder(film.of(device), frames_per_second=_EXPRESS_RATE), None
     settings = FlashScanSettings(
         kind=FlashKind.GENUINE,
         seed=5,

@@ -4,6 +4,7 @@ import asyncio
 import itertools
 import math
 import os
+import signal
 import time
 import traceback
 from collections import Counter
@@ -14,6 +15,7 @@ from unittest.mock import patch
 
 from facegate.v1 import scan_pb2
 
+from facegate_client import ClientError
 from tests.cluster.devices import Backend, Film, Phase, Visit, crowd, visit
 from tests.cluster.servers import FAULTS, Cluster, running_cluster
 from tests.cluster.soak import Sample, growth, sample
@@ -26,6 +28,8 @@ Say = Callable[[str], None]
 _STUCK_SECONDS = 900.0
 """After which a check counts as stuck. Every wait of it is bounded by far less."""
 _OVERLOAD = 1.5
+_AT_ONCE = 8
+_AUDIT_IMAGES = 2
 _SAMPLES = 120
 _TOLD = {scan_pb2.SCAN_STATUS_SUCCESS: {"SUCCESS"}, scan_pb2.SCAN_STATUS_FAILURE: {"FAILURE", "NOT_DECIDED"}}
 """The verdicts that fit what a device was told; COMPLETED tells nothing."""
@@ -94,7 +98,7 @@ class Report:
             rows.append(row | _spread([wait for visit in these for _, wait in visit.waits]))
         for phase in phases:
             waits = [wait for visit in self.visits for when, wait in visit.waits if when == phase]
-            rows.append({"of": f"during: {phase}"} | _spread(waits))
+            rows.append({"of": f"during: {phase}", **_spread(waits)})
         return rows
 
     def document(self) -> dict[str, object]:
@@ -122,7 +126,7 @@ class Report:
         }
 
 
-def _spread(values: Sequence[float]) -> dict[str, float]:
+def _spread(values: Sequence[float]) -> dict[str, object]:
     ordered = sorted(values)
     if not ordered:
         return {"results": 0}
@@ -134,13 +138,15 @@ def _spread(values: Sequence[float]) -> dict[str, float]:
 
 
 class _Run:
-    def __init__(self, plan: Plan, cluster: Cluster, backend: Backend, report: Report, say: Say) -> None:
+    def __init__(
+        self, plan: Plan, report: Report, say: Say, *, cluster: Cluster, backend: Backend, film: Film
+    ) -> None:
         self._plan = plan
         self._cluster = cluster
         self._backend = backend
         self._report = report
         self._say = say
-        self._film = Film(report.folder / "film")
+        self._film = film
         self._phase = Phase()
         self._stop = asyncio.Event()
         self._next = itertools.cycle(crowd())
@@ -276,15 +282,10 @@ def problems_of(done: Visit, *, busy: bool) -> Iterable[str]:
 async def _verify(cluster: Cluster, backend: Backend, report: Report) -> None:
     """Looks for every acknowledged verdict, and for what is there without one."""
     problems = report.problems
-    for done in report.visits:
-        assert done.response is not None
-        again = await backend.finish(done, images=2)
-        named = f"{done.device.kind} ({done.check_id})"
-        if again.result != done.response.result:
-            problems.append(f"{named}: the verdict is another one than was acknowledged")
-        lost = [image.kind for image in again.evidence_problems]
-        if lost or len(again.audit_images) != len(again.result.audit_images):
-            problems.append(f"{named}: evidence images cannot be read: {lost}")
+    for start in range(0, len(report.visits), _AT_ONCE):
+        some = report.visits[start : start + _AT_ONCE]
+        for found in await asyncio.gather(*(_again(done, backend) for done in some)):
+            problems += found
 
     async def none(what: str, query: str) -> None:
         found = await cluster.select(query)
@@ -321,6 +322,23 @@ async def _verify(cluster: Cluster, backend: Backend, report: Report) -> None:
         problems.append(f"the audit log is not whole: {told}{messages}")
 
 
+async def _again(done: Visit, backend: Backend) -> list[str]:
+    """What is wrong with an acknowledged verdict, asked for again."""
+    assert done.response is not None
+    named = f"{done.device.kind} ({done.check_id})"
+    try:
+        again = await backend.finish(done, images=_AUDIT_IMAGES)
+    except ClientError as error:
+        return [f"{named}: an acknowledged verdict is lost: {error}"]
+    problems = []
+    if again.result != done.response.result:
+        problems.append(f"{named}: the verdict is another one than was acknowledged")
+    lost = [image.kind for image in again.evidence_problems]
+    if lost or len(again.audit_images) != len(again.result.audit_images):
+        problems.append(f"{named}: evidence images cannot be read: {lost}")
+    return problems
+
+
 async def _verify_objects(cluster: Cluster, report: Report) -> None:
     objects = cluster.objects()
     rows = {str(row[0]) for row in await cluster.select("SELECT object_key FROM evidence")}
@@ -336,12 +354,18 @@ async def _verify_objects(cluster: Cluster, report: Report) -> None:
 async def run(plan: Plan, folder: Path, say: Say) -> Report:
     """Runs a plan; what it writes, logs among it, lies in ``folder``."""
     report = Report(folder)
+    this = asyncio.current_task()
+    assert this is not None
+    # As with Ctrl-C, everything that was started ends.
+    asyncio.get_running_loop().add_signal_handler(signal.SIGTERM, this.cancel)
     say(f"logs: {folder}")
+    film = Film(folder / "film")
+    await asyncio.to_thread(film.make, crowd())
     async with (
         running_cluster(folder, scans=plan.scans, pack=plan.pack) as cluster,
         Backend.open(cluster) as backend,
     ):
-        await _Run(plan, cluster, backend, report, say).go()
+        await _Run(plan, report, say, cluster=cluster, backend=backend, film=film).go()
         say("looking for every verdict")
         await _verify(cluster, backend, report)
     return report

@@ -32,6 +32,7 @@ __all__ = ["FAULTS", "POLICY", "Cluster", "Replica", "running_cluster"]
 POLICY = "cluster"
 """Of all checks: the lines of the shipped policies, and a match that every pack supports."""
 _BUCKET = "evidence"
+_TEMPORARY = "temporary"
 _SERVED_WITHIN = 120.0
 _NAMES = ("one", "two")
 _SCANS = re.compile(r'^facegate_places_limit\{kind="scans"\} (\S+)$', re.MULTILINE)
@@ -93,6 +94,7 @@ class Cluster:
         replicas: The servers behind it.
         keys: With which results are verified.
         database_url: Of the shared database.
+        temporary: The servers' folder for temporary files.
     """
 
     def __init__(
@@ -111,6 +113,7 @@ class Cluster:
         self.replicas = replicas
         self.keys = keys
         self.database_url = database_url
+        self.temporary = files.folder / _TEMPORARY
         self._postgres = postgres
         self._s3, self._s3_target = s3
 
@@ -238,7 +241,9 @@ async def running_cluster(folder: Path, *, scans: int | None, pack: str) -> Asyn
         way, target = Relay(), int(s3.endpoint.rpartition(":")[2])
         await way.start(target)
         environment = s3.environment | {"AWS_ENDPOINT_URL": f"http://127.0.0.1:{way.port}"}
-        stack.enter_context(patch.dict(os.environ, environment))
+        temporary = folder / _TEMPORARY
+        temporary.mkdir()
+        stack.enter_context(patch.dict(os.environ, environment | {"TMPDIR": str(temporary)}))
         cores = sorted(os.sched_getaffinity(0))
         share = max(1, len(cores) // len(_NAMES))
         replicas = tuple(
