@@ -1,7 +1,7 @@
 # Everything that a person or CI does here. `make demo` and `make test` need python3 and a package
 # registry, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help reference install dev demo example test test-slow crash accuracy check chart sbom version dist web sdk protos protos-check buf-breaking wire-baseline bench accuracy-dynamic lock clean format
+.PHONY: help reference install dev demo example test test-slow crash cluster accuracy check chart sbom version dist web sdk protos protos-check buf-breaking wire-baseline bench accuracy-dynamic lock clean format
 
 # Without bytecode files, every interpreter that a test starts compiles all imports again, and pytest all tests.
 unexport PYTHONDONTWRITEBYTECODE
@@ -167,6 +167,10 @@ wire-baseline: dev # Write the descriptors of commit BASE for buf-breaking: make
 	@rm -rf .buf-base && mkdir .buf-base && git archive $(BASE) protos buf.yaml | tar -x -C .buf-base && \
 	$(BIN)/buf build .buf-base --exclude-source-info --output tests/compatibility/wire-$(BASE).binpb; \
 	status=$$?; rm -rf .buf-base; exit $$status
+
+CLUSTER ?= --minutes 20
+cluster: dev ## Two servers, PostgreSQL, an S3 and HAProxy under too many devices, while parts of them fail (CLUSTER="--soak 60"). Needs haproxy.
+	@$(BIN)/python -m tests.cluster $(CLUSTER)
 
 BENCH ?=
 bench: install $(VENV)/.installed-extra-embedded ## Measure: portraits, scans under load, CPU against model time and against the naive pipeline (BENCH="--runs 1").
