@@ -198,8 +198,13 @@ def _lose_a_webhook_secret(one: _Deployment) -> None:
     )
 
 
+def _allow_too_many_scans(one: _Deployment) -> None:
+    one.add("[limits]\nmax_scans = 999")
+
+
 _FAULTS: list[tuple[Callable[[_Deployment], None], str, str, Level]] = [
     (_open_key_folder, "keys", "KEY_FOLDER_OPEN", Level.FAILURE),
+    (_allow_too_many_scans, "machine", "SCANS_TOO_MANY", Level.WARNING),
     (_lose_a_key, "keys", "KEYS_UNUSABLE", Level.FAILURE),
     (_age_a_key, "keys", "KEY_OLD", Level.WARNING),
     (_lose_key_encryption, "keys", "KEY_ENCRYPTION_UNUSABLE", Level.FAILURE),
