@@ -8,6 +8,7 @@ from uuid import UUID
 from attempt import (
     CAPTURE_TOO_SLOW,
     NETWORK_TOO_SLOW,
+    SERVER_BUSY,
     Action,
     AttemptCapture,
     AttemptChallenge,
@@ -251,6 +252,7 @@ class CaptureRate:
 _NONCE_BYTES = 16
 _GOOD = "GOOD"
 _RATE_AFTER_SECONDS = 2.0
+_BUSY_AFTER_SECONDS = 1.0
 _PAUSE_SECONDS = 0.25
 """Silence after which the device gets the credit that was held back while it still had enough."""
 _ONLY_SURE = "ENVIRONMENT_NOT_SUPPORTED"
@@ -400,6 +402,15 @@ class AttemptRun:
         captured = self._rate.captured_per_second
         return captured is not None and captured < self._stream.budget.min_frames_per_second
 
+    @property
+    def _slow_by_now(self) -> str | None:
+        """The code that tells the person, during the capture, what makes it slow; ``None`` if nothing."""
+        if self.busy:
+            slow = self._rate.seconds >= _BUSY_AFTER_SECONDS and self.too_slow is not None
+            return SERVER_BUSY if slow else None
+        slow = self._rate.seconds >= _RATE_AFTER_SECONDS and self._captures_too_few
+        return CAPTURE_TOO_SLOW if slow else None
+
     async def run(self, inbox: Inbox, send: Send, *, attempts_left: int) -> AttemptEndMessage:
         """Runs the capture until the device ends the attempt, and returns the device's signed end.
 
@@ -531,15 +542,10 @@ class AttemptRun:
         await self._count()
         if actions:
             await self._do(actions, send)
-        self._credit.note_processed(size)
+        self._credit.note_processed(size, waited=self._env.clock.monotonic() - arrival.time)
         if feedback is not None:
-            if (
-                feedback.code == _GOOD
-                and self._rate.seconds >= _RATE_AFTER_SECONDS
-                and self._captures_too_few
-                and not self.busy
-            ):
-                feedback = replace(feedback, code=CAPTURE_TOO_SLOW)
+            if feedback.code == _GOOD and (slow := self._slow_by_now) is not None:
+                feedback = replace(feedback, code=slow)
             self._show(feedback.code)
             await send(feedback)
         if self.capture.look_due:

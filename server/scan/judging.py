@@ -11,6 +11,7 @@ from attempt import MOST_FEEDBACK, AttemptJudgement, judge_attempt
 from liveness import DoubtTerms, Verdict, VerdictReason, may_be_sure_early
 from matcher import MatchPolicy
 from server.base.sandbox import tolerated_checks
+from server.base.worker_pool import waiting_since
 from server.checks.recorder import JudgedAttempt, KeptImages
 from server.checks.templates import open_template
 from server.device.assessment import ClaimedDevice, assess_device
@@ -120,6 +121,7 @@ class AttemptJudge:
 
         Meanwhile, the device shows its last colour and signs the end.
         """
+        waiting_since(self._env.clock.monotonic())
         judgement = asyncio.create_task(self._judge_whole(run))
         comparison = asyncio.create_task(self._compare_whole(run))
         self._ahead = _EarlyWork(
@@ -185,6 +187,9 @@ class AttemptJudge:
         if self._ahead is not None:
             await self._cancel(self._ahead)
         await self._end_work()
+        # They refer back to this judge. Left to the collector, which rarely searches a server, the frames of
+        # each ended scan would stay: 8 MB.
+        self._ahead = self._work = None
 
     async def _end_work(self) -> None:
         if self._work is not None:

@@ -307,7 +307,7 @@ def test_an_attempt_lasts_no_longer_than_the_policy_allows() -> None:
 
 @pytest.fixture
 async def pool() -> AsyncIterator[WorkerPool]:
-    pool = WorkerPool(workers=1)
+    pool = WorkerPool(workers=1, patience_seconds=60.0)
     yield pool
     pool.close()
 
