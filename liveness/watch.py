@@ -447,11 +447,13 @@ class WatchedFrame:
     Attributes:
         pixels: The pixels if the detector ran on the frame; ``None`` for a frame whose face was followed,
             which is never examined.
+        landmarks: The landmarks of its face if they were located in these pixels.
         depth: Log odds of a head's depth, by the motion up to this frame; ``None`` unless requested.
     """
 
     observation: FrameObservation
     pixels: BgrImage | None
+    landmarks: Landmarks | None = None
     depth: float | None = None
 
 
@@ -537,6 +539,7 @@ class FrameWatcher:
         grey = picture.grey() if pixels is None else pixels
         seen = view_frame(grey, self._space, side=self._side)
         followed = None if pixels is not None else self._collector.follow(seen, capture_time)
+        located = None
         if followed is not None:
             eyes, landmarks = self._measure(picture.colour, seen, followed.face, capture_time, detected=False)
             cover = None
@@ -555,7 +558,7 @@ class FrameWatcher:
             )
         else:
             pixels = picture.colour() if pixels is None else pixels
-            observation = self._detect(pixels, seen, index, capture_time)
+            observation, located = self._detect(pixels, seen, index, capture_time)
         chip = None
         if observation.face is not None and (not observation.followed or observation.yaw is not None):
             chip = cut_chip(seen.grey, observation.face)
@@ -563,14 +566,17 @@ class FrameWatcher:
         if kept.face is not None and kept.face.box.width * kept.view_scale < _SMALL_FACE:
             self._side = FINE_SIDE
         depth = measure_depth(self.observations) if expects_depth else None
-        return WatchedFrame(observation=kept, pixels=pixels, depth=depth)
+        return WatchedFrame(observation=kept, pixels=pixels, landmarks=located, depth=depth)
 
     def pass_frame(self, passed: SkippedFrame) -> None:
         """Records a frame that is not measured, but sampled or compared by its bytes."""
         self._collector.collect_passed(passed)
 
-    def _detect(self, pixels: BgrImage, seen: FrameView, index: int, capture_time: float) -> FrameObservation:
+    def _detect(
+        self, pixels: BgrImage, seen: FrameView, index: int, capture_time: float
+    ) -> tuple[FrameObservation, Landmarks | None]:
         faces = self._find_faces(pixels)
+        landmarks = None
         eyes, pose, cover, mouth, yaw = None, None, None, None, None
         if faces:
             eyes, landmarks = self._measure(lambda: pixels, seen, faces[0], capture_time, detected=True)
@@ -578,7 +584,7 @@ class FrameWatcher:
             if landmarks is not None:
                 cover = observe_cover(pixels, faces[0], landmarks, pose)
                 mouth, yaw = lip_gap(landmarks), turn_about_neck(pose)
-        return observe_frame(
+        observation = observe_frame(
             pixels,
             index=index,
             capture_time=capture_time,
@@ -590,6 +596,7 @@ class FrameWatcher:
             yaw=yaw,
             seen=seen,
         )
+        return observation, landmarks
 
     def _measure(
         self,

@@ -1,6 +1,7 @@
 """``facegate bench``: measures a server's cost on this machine against the cost of its models."""
 
 import asyncio
+import gc
 import os
 import tempfile
 from collections.abc import Sequence
@@ -27,6 +28,7 @@ from cli.shown import counted
 from evaluation.bench import BenchError, BenchReport, Measurement, ModelClock, describe_machine
 from server.base.version import server_version
 from server.configuration.settings import LogLevel, LogSettings
+from server.running.memory import limit_arenas
 from server.telemetry.logging import configure_logging
 from vision.errors import VisionError
 from vision.packs import load_pack
@@ -83,6 +85,7 @@ def bench(
     """
     console = Console()
     configure_logging(LogSettings(level=LogLevel.ERROR))
+    limit_arenas()
     packs = tuple(pack or _default_packs())
     loads = tuple(at_once or _DEFAULT_SCANS)
     command = command_line(
@@ -151,6 +154,9 @@ async def _measure(
                     runtimes[spec] = loaded.runtime
                     clock = ModelClock()
                     async with running_server(loaded, clock, data=Path(folder) / str(number)) as server:
+                        # As ``facegate serve`` does; it also limits the arenas of malloc.
+                        gc.collect()
+                        gc.freeze()
                         setting = Bench(
                             pack=spec,
                             server=server,

@@ -60,6 +60,7 @@ class ScanTimes:
         capture_seconds: From the handover of the first frame to the transport to that of the last one.
         seconds_to_result: From the handover of AttemptEnd to the transport to ScanResult; None without a
             result.
+        refused: How often the server refused it, because it had no place, before it was served.
         error: Why no result came; empty if one came.
     """
 
@@ -67,6 +68,7 @@ class ScanTimes:
     dropped: int = 0
     capture_seconds: float = 0.0
     seconds_to_result: float | None = None
+    refused: int = 0
     error: str = ""
 
 
@@ -100,6 +102,10 @@ class _Watch(ScanEvents):
         self.result: float | None = None
         self.frames = 0
         self.dropped = 0
+        self.refused = 0
+
+    def connection_lost(self, reconnect: int, wait_s: float, cause: str) -> None:
+        self.refused += 1
 
     def frame_sent(self, attempt: int, index: int, size: int) -> None:
         self.latest = time.monotonic()
@@ -150,6 +156,7 @@ async def _scan(channel: grpc.aio.Channel, job: DeviceJob, ticket: tuple[str, st
         dropped=watch.dropped,
         capture_seconds=0.0 if watch.first is None else watch.latest - watch.first,
         seconds_to_result=watch.result - watch.ended,
+        refused=watch.refused,
     )
 
 

@@ -174,6 +174,18 @@ def scan_measurements(
             [_MS * run.server_seconds / max(1, sum(scan.frames for scan in run.scans)) for run in runs],
         ),
         figure(
+            "scans a core and second",
+            "scans",
+            "Scans for each second of CPU time of the server's process.",
+            [len(run.scans) / run.server_seconds for run in runs],
+        ),
+        figure(
+            "refused at first",
+            "%",
+            "Devices that found no place (`limits.max_scans`), and came back when they were told to.",
+            [100 * sum(scan.refused > 0 for scan in run.scans) / len(run.scans) for run in runs],
+        ),
+        figure(
             "images without credit",
             "%",
             "Images that the device captured while it had no credit, with which the server limits the rate.",

@@ -21,8 +21,10 @@ from cli.doctor.finding import Deployment, Finding, failure, fine, warning
 from cli.errors import BenchImpossible
 from cli.shown import counted
 from evaluation.bench import BenchError, ModelClock, timed_pack
+from server.base.control_groups import usable_processors
 from server.base.errors import ConfigurationError
 from server.checks.offer import pack_shortfall
+from server.configuration.settings import SCANS_A_CORE
 from server.device.configured import require_available, unlisted_origins
 from server.device.trust import load_served_policies
 from server.policies.loading import PolicyError
@@ -55,23 +57,25 @@ async def examine_machine(deployment: Deployment) -> list[Finding]:
 
 def _processors(deployment: Deployment) -> Finding:
     runtime = deployment.settings.runtime
-    usable = _usable_processors()
-    threads = (runtime.workers or os.cpu_count() or 1) * runtime.intra_op_threads
+    usable = usable_processors()
+    threads = deployment.settings.workers * runtime.intra_op_threads
     found = f"{counted(threads, 'thread')} for {counted(usable, 'processor')}"
-    if threads > usable:
+    if threads > max(1.0, usable):
         return warning(
             "THREADS_TOO_MANY",
             found,
             expected="runtime.workers x runtime.intra_op_threads at most the number of processors",
             remedy=f"set runtime.workers = {max(1, int(usable) // runtime.intra_op_threads)}",
         )
-    return fine("THREADS_FIT", found)
-
-
-def _usable_processors() -> float:
-    usable = float(len(os.sched_getaffinity(0)))
-    quota, _, period = _cgroup("cpu.max").partition(" ")
-    return min(usable, int(quota) / int(period)) if quota.isdigit() and period else usable
+    most = int(SCANS_A_CORE * max(1.0, usable))
+    if (scans := deployment.settings.max_scans) > most and runtime.providers != "cuda":
+        return warning(
+            "SCANS_TOO_MANY",
+            f"{found}, and {counted(scans, 'scan')} at once",
+            expected=f"limits.max_scans at most {most}: more wait for each other",
+            remedy="leave limits.max_scans out, or add processors",
+        )
+    return fine("THREADS_FIT", f"{found}, and {counted(scans, 'scan')} at once")
 
 
 def _cgroup(name: str) -> str:
@@ -85,7 +89,7 @@ def _handles(deployment: Deployment) -> Finding:
     # A server raises its soft limit to the hard one.
     hard = resource.getrlimit(resource.RLIMIT_NOFILE)[1]
     try:
-        shared = share(deployment.settings.limits, handles=hard)
+        shared = share(deployment.settings.limits, scans=deployment.settings.max_scans, handles=hard)
     except ConfigurationError as error:
         return failure(
             "HANDLES_TOO_FEW",

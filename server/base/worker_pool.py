@@ -9,7 +9,11 @@ may be processed a little later. Work for verdicts has one additional thread, so
 work do not wait until a model has processed a frame. Stronger measures, such as delaying frames while a
 verdict is made, would be faster on an idle server but would starve the frames of a busy one.
 
-Work whose result will be awaited later runs after all other work, until the result is awaited.
+Of the work for verdicts, that of the scan which has waited longest runs first (``waiting_since``). If all
+took turns, scans that end together would all get their verdicts as late as the last of them.
+
+Work whose result will be awaited later runs after all other work, until the result is awaited or it has
+waited for a while. Otherwise a busy server would do all of it at the end of a scan.
 
 If a caller is cancelled while a worker runs its call, the cancellation takes effect after the call has ended,
 so that no other code uses data that the worker still changes. A call that has not begun is dropped. If a
@@ -18,13 +22,17 @@ device disconnects during a frame, its attempt therefore ends after that frame.
 
 import asyncio
 import contextvars
+import heapq
+import math
+import threading
 import time
 from collections import deque
 from collections.abc import Awaitable, Callable, Coroutine
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
-from typing import Any, Generic, ParamSpec, TypeVar
+from itertools import count
+from typing import Any, Final, Generic, ParamSpec, TypeVar
 
 import cv2
 
@@ -32,23 +40,64 @@ Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
 
+_PATIENCE_SECONDS: Final = 0.3
+_since: contextvars.ContextVar[float] = contextvars.ContextVar("since", default=math.inf)
+
+
+def waiting_since(at: float) -> None:
+    """Notes that this task, and the tasks that it starts from now on, work for somebody who waits.
+
+    Args:
+        at: Since when, on any clock, the same for all.
+    """
+    _since.set(at)
+
+
+class _FirstLine:
+    """Calls of ``run_first``: those for whoever has waited longest first, then in their order."""
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._calls: list[tuple[float, int, _Call[Any]]] = []
+        self._numbers = count()
+
+    def append(self, call: "_Call[Any]") -> None:
+        with self._lock:
+            heapq.heappush(self._calls, (_since.get(), next(self._numbers), call))
+
+    def popleft(self) -> "_Call[Any]":
+        with self._lock:
+            return heapq.heappop(self._calls)[2]
+
+    def __bool__(self) -> bool:
+        return bool(self._calls)
+
+
 class WorkerPool:
     """Runs blocking functions on a few threads and counts the CPU time that they use."""
 
-    def __init__(self, *, workers: int, waited: Callable[[float], None] = lambda _seconds: None) -> None:
+    def __init__(
+        self,
+        *,
+        workers: int,
+        waited: Callable[[float], None] = lambda _seconds: None,
+        patience_seconds: float = _PATIENCE_SECONDS,
+    ) -> None:
         """Creates the pool. ``workers`` threads and one more start with the work; OpenCV uses one a call.
 
         Args:
             waited: Called on the worker with the seconds for which work waited for it, except work of
                 ``run_later``.
+            patience_seconds: How long work of ``run_later`` lets other work pass.
         """
         self._waited = waited
+        self._patience_seconds = patience_seconds
         cv2.setNumThreads(1)
         # It gets a ``_call_next`` for each call in the lines; the other gets a ``_call_first`` for some of
         # them.
         self._executor = ThreadPoolExecutor(max_workers=workers, thread_name_prefix="facegate-cpu")
         self._verdicts = ThreadPoolExecutor(max_workers=1, thread_name_prefix="facegate-verdict")
-        self._first: deque[_Call[Any]] = deque()
+        self._first = _FirstLine()
         self._usual: deque[_Call[Any]] = deque()
         self._later: deque[_Call[Any]] = deque()
         self._cpu_seconds = 0.0
@@ -81,13 +130,16 @@ class WorkerPool:
     async def run_first(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Result:
-        """Like ``run``, but before all calls of ``run`` that have not begun; for verdicts."""
+        """Like ``run``, but before all calls of ``run`` that have not begun; for verdicts.
+
+        Those whose task has waited longest (``waiting_since``) come first.
+        """
         return await self._outcome(self._begin(self._first, partial(function, *args, **kwargs)))
 
     def run_later(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> "LaterWork[Result]":
-        """Runs ``function`` once no other work waits, or once its result is awaited."""
+        """Runs ``function`` once no other work waits, it has waited a while, or its result is awaited."""
         call = self._begin(self._later, partial(function, *args, **kwargs))
         return LaterWork(call, hurry=self._hurry, outcome=self._outcome)
 
@@ -102,7 +154,7 @@ class WorkerPool:
             while line:
                 line.popleft().drop()
 
-    def _begin(self, line: "deque[_Call[Any]]", work: Callable[[], Result]) -> "_Call[Result]":
+    def _begin(self, line: "deque[_Call[Any]] | _FirstLine", work: Callable[[], Result]) -> "_Call[Result]":
         call = _Call(work, waited=None if line is self._later else self._waited)
         line.append(call)
         self._executor.submit(self._call_next)
@@ -133,9 +185,13 @@ class WorkerPool:
         self._call_one_of(self._first)
 
     def _call_next(self) -> None:
-        self._call_one_of(self._first, self._usual, self._later)
+        patient = True
+        with suppress(IndexError):
+            patient = self._later[0].waited_seconds < self._patience_seconds
+        lines = (self._usual, self._later) if patient else (self._later, self._usual)
+        self._call_one_of(self._first, *lines)
 
-    def _call_one_of(self, *lines: "deque[_Call[Any]]") -> None:
+    def _call_one_of(self, *lines: "deque[_Call[Any]] | _FirstLine") -> None:
         """Runs the next call, on a worker. Only ``popleft`` tests a line, because other threads change it."""
         for line in lines:
             with suppress(IndexError):
@@ -204,11 +260,15 @@ class _Call(Generic[Result]):
         self._begun = time.monotonic()
         self._context = contextvars.copy_context()
 
+    @property
+    def waited_seconds(self) -> float:
+        return time.monotonic() - self._begun
+
     def run(self) -> None:
         if not self.future.set_running_or_notify_cancel():
             return
         if self._waited is not None:
-            self._waited(time.monotonic() - self._begun)
+            self._waited(self.waited_seconds)
         began = time.thread_time()
         try:
             result = self._context.run(self._work)

@@ -22,6 +22,7 @@ from server.access.access_tokens import OidcSettings
 from server.access.client_certificates import ClientCertificateEntry
 from server.access.code_flow import ConsoleOidcSettings
 from server.access.sessions import Login
+from server.base.control_groups import usable_processors
 from server.base.table import Table, WebOrigin, is_loopback
 from server.configuration.device import DeviceIntegritySettings
 from server.configuration.hosted import HostedSettings
@@ -40,6 +41,7 @@ from vision.packs import default_models_dir
 __all__ = [
     "EVALUATION_PACK",
     "EVALUATION_POLICY",
+    "SCANS_A_CORE",
     "AdminListener",
     "ConsoleListener",
     "DeviceListener",
@@ -66,6 +68,10 @@ EVALUATION_PACK: Final = "embedded"
 """The pack that needs no files."""
 EVALUATION_POLICY: Final = "evaluation"
 """The shipped policy that this pack can meet."""
+
+SCANS_A_CORE: Final = 4
+"""Scans at once that a core holds so that none waits for another: while it is captured, a scan takes 0.18 of
+a core, with or without a flash (docs/cost.md), so four take three quarters of one."""
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
@@ -306,7 +312,8 @@ class RuntimeSettings(Table):
     """Maximum number of inputs that one call of a model takes, from scans that run at the same time; by
     default 16 on a GPU and 1 on the CPU. Models that take one input at a time are not affected."""
     workers: int | None = Field(default=None, ge=1, le=256)
-    """Threads that judge frames; by default the number of CPUs."""
+    """Threads that judge frames; by default the number of CPUs that the process may use, by its affinity and
+    the quota of its control group, divided by ``intra_op_threads``."""
 
 
 class StorageSettings(Table):
@@ -504,6 +511,17 @@ class Settings(BaseSettings):
     def database_url(self) -> str:
         """The URL of the database, with the default resolved."""
         return self.storage.database_url or f"sqlite:///{self.data_dir / 'facegate.db'}"
+
+    @property
+    def workers(self) -> int:
+        """The number of threads that judge frames, with the default resolved."""
+        runtime = self.runtime
+        return runtime.workers or max(1, int(usable_processors()) // runtime.intra_op_threads)
+
+    @property
+    def max_scans(self) -> int:
+        """The maximum number of scans at once, with the default resolved."""
+        return self.limits.max_scans or SCANS_A_CORE * self.workers * self.runtime.intra_op_threads
 
     @property
     def objects_url(self) -> str:

@@ -191,8 +191,9 @@ class TenantLimits(Table):
 class LimitSettings(Table):
     """The limits of one server; calls that exceed them are refused with RESOURCE_EXHAUSTED and RetryInfo."""
 
-    max_scans: int = Field(default=32, ge=1, le=10_000)
-    """Maximum number of scans at once."""
+    max_scans: int | None = Field(default=None, ge=1, le=10_000)
+    """Maximum number of scans at once; by default 4 for each thread that judges frames
+    (``runtime.workers`` times ``runtime.intra_op_threads``), as many as a core holds without waiting."""
     max_unary: int = Field(default=64, ge=1, le=10_000)
     """Maximum number of unary calls at once that are neither uploads nor selfies."""
     max_uploads: int = Field(default=4, ge=1, le=1_000)

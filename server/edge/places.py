@@ -68,7 +68,9 @@ class PlaceRules:
             leaves free, but always one. Several parties together therefore do not exclude a new party either:
             the next place that becomes free goes to a party that holds none. 1 keeps no place free.
         line: How calls wait.
-        retry_seconds: The first delay before a retry that refused callers are given.
+        retry_seconds: The least delay before a retry that refused callers are given.
+        typical_seconds: How long a call holds its place, before any was seen: refused callers are then told
+            when a place becomes free, each its own. ``None``: all are told ``retry_seconds``.
     """
 
     most: int
@@ -76,6 +78,47 @@ class PlaceRules:
     share: float = 1.0
     line: Line = NO_LINE
     retry_seconds: float = 1.0
+    typical_seconds: float | None = None
+
+
+_LONGEST_RETRY_SECONDS = 30.0
+"""Clients wait no longer, whatever they are told."""
+_MOST_TOLD = 1_000
+_NEWEST_WEIGHT = 0.125
+
+
+class FreePlaces:
+    """Estimates when places become free, so that refused callers return one after another.
+
+    A place is expected to be held as long as the last ones were. Nothing is kept free for a caller that
+    returns: it may be refused again, and is then told a new time.
+    """
+
+    def __init__(self, *, typical_seconds: float, least_seconds: float) -> None:
+        """Starts without calls."""
+        self._held_seconds = typical_seconds
+        self._least = least_seconds
+        self._taken: list[float] = []
+        self._told: deque[float] = deque(maxlen=_MOST_TOLD)
+
+    def take(self, now: float) -> None:
+        """Notes that a place is taken."""
+        self._taken.append(now)
+
+    def free(self, taken: float, now: float) -> None:
+        """Notes that the place that was taken at ``taken`` is free."""
+        self._taken.remove(taken)
+        self._held_seconds += _NEWEST_WEIGHT * (now - taken - self._held_seconds)
+
+    def wait_seconds(self, now: float) -> float:
+        """Returns the seconds until the first place that was not named to another refused caller is free."""
+        self._told = deque((at for at in self._told if at > now), maxlen=_MOST_TOLD)
+        if not self._taken:
+            return self._least
+        rounds, place = divmod(len(self._told), len(self._taken))
+        free = max(now + self._least, self._taken[place] + self._held_seconds) + rounds * self._held_seconds
+        self._told.append(free)
+        return min(_LONGEST_RETRY_SECONDS, free - now)
 
 
 class Place:
@@ -160,6 +203,11 @@ class Places:
         self._named: set[str] = set()
         self._idle = asyncio.Event()
         self._idle.set()
+        self._estimate = None
+        if rules.typical_seconds is not None:
+            self._estimate = FreePlaces(
+                typical_seconds=rules.typical_seconds, least_seconds=rules.retry_seconds
+            )
         metrics.calls.place_limit(kind, rules.most)
 
     @property
@@ -190,11 +238,18 @@ class Places:
             self._give(party)
         else:
             await self._wait(party)
-        place = Place()
+        place, taken = Place(), time.monotonic()
+        if self._estimate is not None:
+            self._estimate.take(taken)
         try:
             yield place
         finally:
-            place.leave(partial(self._free, party))
+            place.leave(partial(self._leave, party, taken))
+
+    def _leave(self, party: str, taken: float) -> None:
+        if self._estimate is not None:
+            self._estimate.free(taken, time.monotonic())
+        self._free(party)
 
     async def _wait(self, party: str) -> None:
         """Waits until the call gets a place."""
@@ -296,14 +351,17 @@ class Places:
             if of_tenant
             else f"the server works on its {rules.most} {self._kind} already"
         )
-        details: dict[str, str | float] = {"limit": rules.most, "retrySeconds": rules.retry_seconds}
+        retry, advice = rules.retry_seconds, ", and double that with each refusal in a row"
+        if self._estimate is not None:
+            retry, advice = self._estimate.wait_seconds(time.monotonic()), ""
+        details: dict[str, str | float] = {"limit": rules.most, "retrySeconds": round(retry, 3)}
         if of_tenant:
             details["tenantLimit"] = held
         return Refusal(
             Reason.OVERLOADED,
-            f"{which}; try again after {rules.retry_seconds:g} s, and double that with each refusal in a row",
+            f"{which}; try again after {retry:.1f} s{advice}",
             details=details,
-            retry_after=rules.retry_seconds,
+            retry_after=retry,
         )
 
 

@@ -24,7 +24,9 @@ __all__ = [
 ]
 
 _CALL_RETRY_SECONDS = 1.0
-_SCAN_RETRY_SECONDS = 3.0
+_SCAN_RETRY_SECONDS = 1.0
+_SCAN_SECONDS = 8.0
+"""How long a scan holds its place, before any was seen."""
 _ANALYSIS_RETRY_SECONDS = 4.0
 """The first delay for refused callers, as in the older video API. It doubles with each refusal in a row."""
 _WAITING = 16
@@ -55,7 +57,12 @@ class Capacity:
 
 
 def open_capacity(
-    limits: LimitSettings, analysis: AnalysisSettings, *, several: Callable[[], bool], metrics: Metrics
+    limits: LimitSettings,
+    analysis: AnalysisSettings,
+    *,
+    scans: int,
+    several: Callable[[], bool],
+    metrics: Metrics,
 ) -> Capacity:
     """Creates the places, all of them free.
 
@@ -64,6 +71,7 @@ def open_capacity(
 
     Args:
         analysis: The limits of AnalysisService.
+        scans: The number of scans at once (``Settings.max_scans``).
         several: Returns whether callers of more than one party are configured.
     """
     line = Line(of_party=_WAITING_OF_PARTY, of_all=_WAITING, seconds=limits.wait_seconds)
@@ -76,6 +84,7 @@ def open_capacity(
         waits: bool,
         shared: bool,
         retry_seconds: float = _CALL_RETRY_SECONDS,
+        typical_seconds: float | None = None,
     ) -> Places:
         quotas = {
             scope: own
@@ -89,17 +98,19 @@ def open_capacity(
             share=_PARTY_SHARE if shared else 1.0,
             line=line if waits else NO_LINE,
             retry_seconds=retry_seconds,
+            typical_seconds=typical_seconds,
         )
         return Places(kind, rules, metrics=metrics, several=several)
 
     return Capacity(
         scans=places(
             "scans",
-            limits.max_scans,
+            scans,
             lambda tenant: tenant.max_scans,
             waits=False,
             shared=True,
             retry_seconds=_SCAN_RETRY_SECONDS,
+            typical_seconds=_SCAN_SECONDS,
         ),
         calls=places("calls", limits.max_unary, lambda tenant: tenant.max_unary, waits=True, shared=False),
         uploads=places(
@@ -153,12 +164,13 @@ class ConnectionLimits:
 
 
 def share(
-    limits: LimitSettings, *, handles: int, web: bool = False, console: bool = False
+    limits: LimitSettings, *, scans: int, handles: int, web: bool = False, console: bool = False
 ) -> ConnectionLimits:
     """Divides the handles between the listeners.
 
     Args:
         limits: The limits of the server; each scan, call, upload and watch may need a separate connection.
+        scans: The number of scans at once (``Settings.max_scans``).
         handles: The number of handles that the process may have open; negative for no limit.
         web: Whether there is a web listener, which gets as many connections as the device listener.
         console: Whether there is a console.
@@ -166,7 +178,7 @@ def share(
     Raises:
         ConfigurationError: There are too few handles.
     """
-    scans, calls = limits.max_scans, limits.max_unary + limits.max_uploads + limits.max_watches
+    calls = limits.max_unary + limits.max_uploads + limits.max_watches
     reserve = ADMIN_CONNECTIONS + _RESERVE + (CONSOLE_CONNECTIONS if console else 0)
     needed = (4 if web else 2) * scans + calls + reserve
     if handles < 0:

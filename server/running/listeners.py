@@ -127,6 +127,7 @@ def make_listeners(
     limits, listeners = settings.limits, settings.listeners
     connections = share(
         limits,
+        scans=settings.max_scans,
         handles=raise_limit(),
         web=listeners.web is not None,
         console=listeners.console is not None,
@@ -147,7 +148,11 @@ def make_listeners(
     _validate_test_roots(settings, callers)
     _warn_of_unused_quotas(limits, tenants=callers.tenants)
     capacity = open_capacity(
-        limits, settings.analysis, several=lambda: callers.has_several_scopes, metrics=metrics
+        limits,
+        settings.analysis,
+        scans=settings.max_scans,
+        several=lambda: callers.has_several_scopes,
+        metrics=metrics,
     )
     device_servicer = DeviceServicer(scans=capacity.scans, metrics=metrics)
     service_servicer = ServiceServicer(

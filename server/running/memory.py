@@ -16,6 +16,8 @@ from typing import Final
 
 import structlog
 
+from server.base.control_groups import group_folders
+
 __all__ = ["MemoryUse", "MemoryWatch", "is_short", "limit_arenas", "read_memory"]
 
 _HIGH: Final = 0.85
@@ -29,6 +31,10 @@ _TRIM_EVERY_SECONDS: Final = 10.0
 _TRIM_GROWTH_BYTES: Final = 64 * 1024 * 1024
 _NO_LIMIT: Final = 1 << 60
 """Version 1 of cgroups states a number near 2^63 if there is no limit."""
+_NAMES: Final = {
+    1: ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file"),
+    2: ("memory.max", "memory.current", "inactive_file"),
+}
 _M_ARENA_MAX: Final = -8
 _ARENAS: Final = 2
 
@@ -178,28 +184,10 @@ def _resident(root: Path) -> int | None:
 
 def _groups(root: Path) -> Iterator[MemoryUse]:
     """The groups of this process that have a limit, of either version."""
-    try:
-        lines = (root / "proc/self/cgroup").read_text().splitlines()
-    except OSError:
-        return
-    for line in lines:
-        _, _, rest = line.partition(":")
-        controllers, _, path = rest.partition(":")
-        if controllers == "":
-            mount, names = root / "sys/fs/cgroup", ("memory.max", "memory.current", "inactive_file")
-        elif "memory" in controllers.split(","):
-            mount = root / "sys/fs/cgroup/memory"
-            names = ("memory.limit_in_bytes", "memory.usage_in_bytes", "total_inactive_file")
-        else:
-            continue
-        folder = mount / path.lstrip("/")
-        # In a container without a namespace of its own, the path is that of the machine and does not exist.
-        for group in [folder, *folder.parents]:
-            if not group.is_relative_to(mount):
-                break
-            use = _group(group, *names)
-            if use is not None:
-                yield use
+    for folder, version in group_folders("memory", root=root):
+        use = _group(folder, *_NAMES[version])
+        if use is not None:
+            yield use
 
 
 def _group(folder: Path, limit_name: str, used_name: str, reclaimable_name: str) -> MemoryUse | None:

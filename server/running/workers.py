@@ -1,7 +1,6 @@
 """The threads and processes that work for a server: for frames, portraits, decoding and analyses."""
 
 import asyncio
-import os
 import secrets
 from collections.abc import Callable
 from datetime import datetime
@@ -192,7 +191,7 @@ class Workers:
         Args:
             decoders: A running pool, which its owner closes; ``None`` makes one.
         """
-        workers = settings.runtime.workers or os.cpu_count() or 1
+        workers = settings.workers
         self.scans = WorkerPool(workers=workers, waited=metrics.work.worker_waits("scans"))
         self.portraits = WorkerPool(
             workers=max(1, workers // 2), waited=metrics.work.worker_waits("portraits")

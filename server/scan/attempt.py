@@ -1,13 +1,14 @@
 """One attempt of a stream: receives frames and sends feedback and credit until the device ends it."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from uuid import UUID
 
 from attempt import (
     CAPTURE_TOO_SLOW,
     NETWORK_TOO_SLOW,
+    SERVER_BUSY,
     Action,
     AttemptCapture,
     AttemptChallenge,
@@ -251,6 +252,7 @@ class CaptureRate:
 _NONCE_BYTES = 16
 _GOOD = "GOOD"
 _RATE_AFTER_SECONDS = 2.0
+_BUSY_AFTER_SECONDS = 1.0
 _PAUSE_SECONDS = 0.25
 """Silence after which the device gets the credit that was held back while it still had enough."""
 _ONLY_SURE = "ENVIRONMENT_NOT_SUPPORTED"
@@ -281,6 +283,7 @@ class AttemptRun:
         credit: CreditLedger,
         plan: Plan,
         challenge: AttemptChallenge | None,
+        look_early: Callable[["AttemptRun"], Awaitable[bool]],
         on_settled: Callable[["AttemptRun"], None],
     ) -> None:
         """Prepares an attempt.
@@ -290,6 +293,8 @@ class AttemptRun:
             scan_bytes: The bytes that the scan has used so far; updated with each frame.
             credit: The credit of the stream's device; frames are counted against it as they arrive.
             challenge: The challenge of the plan; ``None`` in EXPRESS.
+            look_early: Judges the attempt so far and returns whether it is clear, so that it ends. Called at
+                most once, and only in a check's first attempt: a later one would be another chance.
             on_settled: Called once, when no further frame is measured. The closing step of a challenge may
                 still be on display, and the device has not signed the end yet.
         """
@@ -311,10 +316,11 @@ class AttemptRun:
         self._share: AttemptShare | None = None
         self._asked_slow = self._asked_late = False
         self._settled = False
+        self._look_early = look_early
         self._on_settled = on_settled
         capture = AttemptCapture(
             analyst=env.models.analyst,
-            plan=stream.plans.capture_plan(settings.plan),
+            plan=stream.plans.capture_plan(settings.plan, early=number == 1 and env.models.sure_early),
             oval=settings.oval,
             guidance=settings.guidance,
             random=env.random,
@@ -395,6 +401,15 @@ class AttemptRun:
     def _captures_too_few(self) -> bool:
         captured = self._rate.captured_per_second
         return captured is not None and captured < self._stream.budget.min_frames_per_second
+
+    @property
+    def _slow_by_now(self) -> str | None:
+        """The code that tells the person, during the capture, what makes it slow; ``None`` if nothing."""
+        if self.busy:
+            slow = self._rate.seconds >= _BUSY_AFTER_SECONDS and self.too_slow is not None
+            return SERVER_BUSY if slow else None
+        slow = self._rate.seconds >= _RATE_AFTER_SECONDS and self._captures_too_few
+        return CAPTURE_TOO_SLOW if slow else None
 
     async def run(self, inbox: Inbox, send: Send, *, attempts_left: int) -> AttemptEndMessage:
         """Runs the capture until the device ends the attempt, and returns the device's signed end.
@@ -527,17 +542,14 @@ class AttemptRun:
         await self._count()
         if actions:
             await self._do(actions, send)
-        self._credit.note_processed(size)
+        self._credit.note_processed(size, waited=self._env.clock.monotonic() - arrival.time)
         if feedback is not None:
-            if (
-                feedback.code == _GOOD
-                and self._rate.seconds >= _RATE_AFTER_SECONDS
-                and self._captures_too_few
-                and not self.busy
-            ):
-                feedback = replace(feedback, code=CAPTURE_TOO_SLOW)
+            if feedback.code == _GOOD and (slow := self._slow_by_now) is not None:
+                feedback = replace(feedback, code=slow)
             self._show(feedback.code)
             await send(feedback)
+        if self.capture.look_due:
+            self.capture.note_look(clear=await self._look_early(self))
         await self._send_complete_if_due(send)
         if self._clocks.completed is not None:
             return

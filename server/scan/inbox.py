@@ -14,6 +14,11 @@ from dataclasses import dataclass
 from server.base.errors import Reason, Refusal
 from server.scan.messages import AttemptEndMessage, CreditMessage, FrameMessage, Inbound
 
+_LATE_SECONDS = 0.1
+"""The longest time of a frame in the server that leaves the window as it is."""
+_LEAST_WINDOW = 3
+"""The smallest window, frames: ten a second over a round trip of 0.3 s."""
+
 
 class CreditLedger:
     """The remaining credit of a stream's current attempt, and the credit that processed frames have freed.
@@ -22,6 +27,10 @@ class CreditLedger:
     processed, because more credit may have been granted in between. A device cannot know of credit before it
     is sent. A device that keeps to its known credit is therefore never refused, whatever the latency. A
     device that ignores its credit is refused once it has sent more than the window.
+
+    While frames wait long in the server, the window shrinks to a few frames, frame by frame. A device then
+    drops images that would be stale when they are processed, and the challenge, which goes on when a frame is
+    processed, takes no longer. The time of a frame in the network does not count.
 
     Attributes:
         waited_seconds: For how long the device of this attempt had no credit for another frame, seconds.
@@ -53,8 +62,10 @@ class CreditLedger:
         self._window_frames = window_frames
         self._window_bytes = window_bytes
         self._counts = False
+        self._window = window_frames
         self._frames = 0
         self._bytes = 0
+        self._queued = 0
         self._due_frames = 0
         self._due_bytes = 0
 
@@ -65,6 +76,7 @@ class CreditLedger:
         first frame may arrive before the send returns.
         """
         self._counts = True
+        self._window, self._queued = self._window_frames, 0
         self._frames, self._bytes = self._window_frames, self._window_bytes
         self._due_frames = self._due_bytes = 0
         self._exhausted = None
@@ -99,18 +111,30 @@ class CreditLedger:
             )
         self._frames -= 1
         self._bytes -= needed
+        self._queued += 1
         if self._exhausted is None and (self._frames < 1 or self._bytes < needed):
             self._exhausted = self._monotonic()
 
-    def note_processed(self, size: int) -> None:
-        """Notes that a frame of ``size`` bytes was processed, so that its credit can be granted again."""
+    def note_processed(self, size: int, *, waited: float = 0.0) -> None:
+        """Notes that a frame of ``size`` bytes was processed, so that its credit can be granted again.
+
+        Args:
+            waited: The seconds from its arrival until it was processed.
+        """
+        late = waited > _LATE_SECONDS
+        self._window = (
+            max(self._window - 1, min(_LEAST_WINDOW, self._window_frames))
+            if late
+            else min(self._window + 1, self._window_frames)
+        )
+        self._queued -= 1
         self._due_frames += 1
         self._due_bytes += size
 
     @property
     def _has_plenty(self) -> bool:
         plenty = max(self._largest_frame, self._window_bytes // 2)
-        return 2 * self._frames > self._window_frames and self._bytes >= plenty
+        return 2 * self._frames > self._window and self._bytes >= plenty
 
     @property
     def spent_since(self) -> float | None:
@@ -119,24 +143,30 @@ class CreditLedger:
 
     @property
     def held_back(self) -> bool:
-        """Whether there is freed credit that was not granted yet."""
-        return self._due_frames > 0
+        """Whether there is freed credit that was not granted yet, and may be."""
+        return self._grantable > 0
+
+    @property
+    def _grantable(self) -> int:
+        return min(self._due_frames, self._window - self._frames - self._queued)
 
     def grant(self, *, everything: bool = False) -> CreditMessage | None:
         """Grants the freed credit; returns ``None`` if there is none or the grant can wait.
 
         A grant waits while the device has credit for more than half of the window and for its largest image,
-        because a message for every frame would cost both sides more than the frame itself.
+        because a message for every frame would cost both sides more than the frame itself. If the window has
+        shrunk, a part of the frames waits until it grows.
 
         Args:
             everything: Whether room is granted that could wait.
         """
-        if not self._due_frames or (self._has_plenty and not everything):
+        frames = self._grantable
+        if frames < 1 or (self._has_plenty and not everything):
             return None
-        grant = CreditMessage(frames=self._due_frames, bytes=self._due_bytes)
-        self._frames += self._due_frames
+        grant = CreditMessage(frames=frames, bytes=self._due_bytes)
+        self._frames += frames
         self._bytes += self._due_bytes
-        self._due_frames = 0
+        self._due_frames -= frames
         self._due_bytes = 0
         if self._exhausted is not None:
             waited = self._monotonic() - self._exhausted
@@ -239,6 +269,9 @@ class Inbox:
             async for message in inbound:
                 self._arrives(message)
                 await self._queue.put(Arrival(message, self._monotonic()))
+        except asyncio.CancelledError:
+            # Raised, it would keep its traceback, and with it this inbox with its frames.
+            return
         except Exception as error:  # noqa: BLE001 - passed on to the reader of the queue
             await self._queue.put(error)
         else:

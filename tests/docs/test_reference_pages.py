@@ -37,13 +37,13 @@ def test_every_field_has_a_description(model: type[Settings] | type[Policy]) -> 
 
 def test_ranges_defaults_and_tables_are_named() -> None:
     settings = _by_name(reference_fields(Settings))
-    assert settings["limits", "max_scans"] == ReferenceField(
+    assert settings["limits", "max_unary"] == ReferenceField(
         table="limits",
-        name="max_scans",
+        name="max_unary",
         kind="integer, 1 to 10,000",
-        default="32",
+        default="64",
         required=False,
-        description="Maximum number of scans at once.",
+        description="Maximum number of unary calls at once that are neither uploads nor selfies.",
     )
     assert settings["listeners.device.tls", "certificate"].required
     assert ("[device_integrity.android.apps]", "package") in settings

@@ -223,6 +223,21 @@ def test_a_changed_setting_replaces_the_pods() -> None:
 
 
 @needs_helm
+def test_a_server_counts_on_the_cores_that_it_requests_unless_settings_say_otherwise() -> None:
+    def workers(*more: str) -> list[object]:
+        args = ["template", "scan", str(CHART), "--values", str(VALUES / "single.yaml")]
+        args += ["--show-only", "templates/deployment.yaml"]
+        (container,) = pod_of(yaml.safe_load(run(*args, *more).stdout))["spec"]["containers"]
+        return [one for one in container["env"] if one["name"] == "FACEGATE_RUNTIME__WORKERS"]
+
+    (one,) = workers()
+    assert one["valueFrom"]["resourceFieldRef"] == {"resource": "requests.cpu", "divisor": "1"}
+    assert not workers("--set", "settings.runtime.workers=3")
+    assert not workers("--set", "gpu.enabled=true")
+    assert not workers("--set", "resources.requests.cpu=null")
+
+
+@needs_helm
 def test_the_autoscaler_counts_a_metric_of_the_server() -> None:
     (scaler,) = of_kind("autoscaling.yaml", "HorizontalPodAutoscaler")
     assert "replicas" not in server("autoscaling.yaml")["spec"]

@@ -23,7 +23,7 @@ from server.base.private_files import (
     tighten,
 )
 from server.base.version import server_version
-from server.base.worker_pool import WorkerPool
+from server.base.worker_pool import WorkerPool, waiting_since
 
 
 def test_details_are_named_as_the_wire_names_them() -> None:
@@ -281,8 +281,48 @@ async def test_a_detached_call_is_cancelled_at_once() -> None:
     pool.close()
 
 
-async def test_later_work_comes_last_until_it_is_awaited() -> None:
+async def test_the_verdict_of_the_scan_that_has_waited_longest_comes_first() -> None:
     pool = WorkerPool(workers=1)
+    release, done = threading.Event(), list[str]()
+
+    async def verdict(name: str, since: float | None) -> None:
+        if since is not None:
+            waiting_since(since)
+
+        async def step(number: int) -> None:
+            await pool.run_first(done.append, f"{name}{number}")
+
+        await asyncio.create_task(step(1))
+        await step(2)
+
+    held = asyncio.gather(*(run(release.wait, 20) for run in (pool.run, pool.run_first)))
+    await asyncio.sleep(0.02)
+    verdicts = [asyncio.create_task(verdict(*one)) for one in (("nobody", None), ("new", 2.0), ("old", 1.0))]
+    await asyncio.sleep(0.02)
+    release.set()
+    await asyncio.gather(held, *verdicts)
+    assert done[0] == "old1"
+    assert sorted(done, key=lambda name: name[-1])[:3] == ["old1", "new1", "nobody1"]
+    pool.close()
+
+
+async def test_later_work_passes_others_once_it_has_waited_for_a_while() -> None:
+    pool = WorkerPool(workers=1, patience_seconds=0.0)
+    release, done = threading.Event(), list[str]()
+    held = asyncio.ensure_future(pool.run(release.wait, 20))
+    await asyncio.sleep(0.02)
+    patient = pool.run_later(done.append, "patient")
+    frame = asyncio.ensure_future(pool.run(done.append, "frame"))
+    await asyncio.sleep(0.02)
+    release.set()
+    await asyncio.gather(held, frame)
+    await patient.result()
+    assert done == ["patient", "frame"]
+    pool.close()
+
+
+async def test_later_work_comes_last_until_it_is_awaited() -> None:
+    pool = WorkerPool(workers=1, patience_seconds=60.0)
     release, done = threading.Event(), list[str]()
     held = asyncio.ensure_future(pool.run(release.wait, 20))
     await asyncio.sleep(0.02)

@@ -58,6 +58,8 @@ def test_sets_threads_and_spinning() -> None:
     assert settings.intra_op_num_threads == 2
     assert settings.inter_op_num_threads == 1
     assert settings.get_session_config_entry("session.intra_op.allow_spinning") == "0"
+    # Its arena would keep the largest use of each model for good.
+    assert not settings.enable_cpu_mem_arena
     assert session.get_providers() == [CPU]
     assert not on_gpu(session)
 

@@ -16,7 +16,7 @@ from prometheus_client import CollectorRegistry
 
 from server.base.errors import Reason, Refusal
 from server.base.worker_pool import WorkerPool
-from server.edge.places import Abandoned, Line, Place, PlaceRules, Places
+from server.edge.places import Abandoned, FreePlaces, Line, Place, PlaceRules, Places
 from server.telemetry.metrics import Metrics
 
 _LINE = Line(of_party=4, of_all=8, seconds=5.0)
@@ -85,6 +85,40 @@ async def _all_end(*calls: _Call) -> None:
     for call in calls:
         call.end.set()
     await asyncio.gather(*(call.task for call in calls), return_exceptions=True)
+
+
+# -- when a refused caller returns
+
+
+def test_each_refused_caller_is_told_another_time_at_which_a_place_is_free() -> None:
+    places = FreePlaces(typical_seconds=4.0, least_seconds=1.0)
+    places.take(0.0)
+    places.take(2.0)
+    assert [places.wait_seconds(3.0) for _ in range(4)] == [1.0, 3.0, 5.0, 7.0]
+    # Two of these have returned; the others are still to come.
+    assert places.wait_seconds(6.5) == 5.0
+
+
+def test_the_time_follows_how_long_places_were_held_and_has_bounds() -> None:
+    places = FreePlaces(typical_seconds=4.0, least_seconds=1.0)
+    for start in range(100):
+        places.take(float(start))
+        places.free(float(start), start + 9.0)
+    places.take(100.0)
+    assert places.wait_seconds(100.0) == pytest.approx(9.0, abs=0.01)
+    assert places.wait_seconds(200.0) == 1.0
+    assert [places.wait_seconds(200.0) for _ in range(9)][-1] == 30.0
+
+
+async def test_refused_callers_of_a_kind_with_a_typical_time_are_told_different_times() -> None:
+    places = _places(1, typical_seconds=4.0)
+    told = []
+    async with places.hold_place("a"):
+        for _ in range(3):
+            with pytest.raises(Refusal, match="try again after") as caught:
+                await _take(places, "a")
+            told.append(caught.value.retry_after)
+    assert told == pytest.approx([4.0, 8.0, 12.0], abs=0.5)
 
 
 # -- threads

@@ -21,10 +21,11 @@ from prometheus_client import CollectorRegistry, generate_latest
 from structlog.testing import capture_logs
 
 from formats.image_format import ImageFormat
+from server.base.control_groups import usable_processors
 from server.base.errors import ConfigurationError, Refusal
 from server.base.file_handles import file_handles, raise_limit
 from server.checks.offer import pack_shortfall
-from server.configuration.settings import IsolationSettings, RuntimeSettings
+from server.configuration.settings import IsolationSettings, RuntimeSettings, Settings
 from server.configuration.tables import AnalysisSettings, LimitSettings
 from server.domain.terms import Mode
 from server.edge.places import Places
@@ -51,9 +52,11 @@ from vision.packs.pack import read_operator_calibration, with_calibration
 
 
 def _capacity(*, several: bool = True, **limits: object) -> Capacity:
+    settings = LimitSettings.model_validate(limits)
     return open_capacity(
-        LimitSettings.model_validate(limits),
+        settings,
         AnalysisSettings(),
+        scans=settings.max_scans or 32,
         several=lambda: several,
         metrics=Metrics(CollectorRegistry()),
     )
@@ -109,7 +112,7 @@ async def test_a_tenants_quota_is_for_its_real_callers_and_as_much_for_its_sandb
 
 @given(handles=st.integers(580, 2**20))
 def test_the_listeners_together_leave_a_reserve(handles: int) -> None:
-    shared = share(LimitSettings(), handles=handles)
+    shared = share(LimitSettings(), scans=32, handles=handles)
     assert shared.device >= 64
     assert shared.service >= 192
     assert shared.device + shared.service + ADMIN_CONNECTIONS + 256 <= handles
@@ -117,13 +120,15 @@ def test_the_listeners_together_leave_a_reserve(handles: int) -> None:
 
 def test_too_few_handles_are_refused_with_the_number() -> None:
     with pytest.raises(ConfigurationError, match="need 580"):
-        share(LimitSettings(), handles=579)
+        share(LimitSettings(), scans=32, handles=579)
     with pytest.raises(ConfigurationError, match="need 20516"):
-        share(LimitSettings(max_scans=10_000), handles=1024)
+        share(LimitSettings(), scans=10_000, handles=1024)
 
 
 def test_any_number_of_handles_is_bounded_all_the_same() -> None:
-    assert share(LimitSettings(), handles=resource.RLIM_INFINITY) == share(LimitSettings(), handles=2**20)
+    assert share(LimitSettings(), scans=32, handles=resource.RLIM_INFINITY) == share(
+        LimitSettings(), scans=32, handles=2**20
+    )
 
 
 def test_the_limit_is_raised_as_far_as_it_goes() -> None:
@@ -140,6 +145,49 @@ def test_open_handles_are_a_metric(tmp_path: Path) -> None:
     body = Metrics(CollectorRegistry()).render()[0].decode()
     assert f"facegate_file_handles_limit {float(file_handles().limit)}" in body
     assert "facegate_log_lines_suppressed_total" in body
+
+
+# The processors that a server may use, and the scans that it serves by default.
+
+
+@pytest.mark.parametrize(
+    ("groups", "files", "processors"),
+    [
+        ("0::/\n", {}, 4.0),
+        ("0::/\n", {"cpu.max": "150000 100000\n"}, 1.5),
+        ("0::/\n", {"cpu.max": "max 100000\n"}, 4.0),
+        ("0::/a/b\n", {"a/b/cpu.max": "max 100000\n", "a/cpu.max": "300000 100000\n"}, 3.0),
+        ("3:cpu:/x\n", {"cpu/x/cpu.cfs_quota_us": "200000\n", "cpu/x/cpu.cfs_period_us": "100000\n"}, 2.0),
+        ("3:cpu:/\n", {"cpu/cpu.cfs_quota_us": "-1\n", "cpu/cpu.cfs_period_us": "100000\n"}, 4.0),
+    ],
+)
+def test_processors_are_those_of_affinity_and_quota(
+    groups: str, files: dict[str, str], processors: float, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("os.sched_getaffinity", lambda _: {0, 1, 2, 3})
+    _files(tmp_path, proc__self__cgroup=groups)
+    for name, text in files.items():
+        file = tmp_path / "sys/fs/cgroup" / name
+        file.parent.mkdir(parents=True, exist_ok=True)
+        file.write_text(text)
+    assert usable_processors(root=tmp_path) == processors
+
+
+@pytest.mark.parametrize(
+    ("given", "workers", "scans"),
+    [
+        ({}, 3, 12),
+        ({"runtime": {"workers": 2}}, 2, 8),
+        ({"runtime": {"intra_op_threads": 3}}, 1, 12),
+        ({"limits": {"max_scans": 50}}, 3, 50),
+    ],
+)
+def test_scans_at_once_follow_the_processors_unless_they_are_set(
+    given: dict[str, object], workers: int, scans: int, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.configuration.settings.usable_processors", lambda: 3.7)
+    settings = Settings.model_validate({"data_dir": tmp_path, **given})
+    assert (settings.workers, settings.max_scans) == (workers, scans)
 
 
 # When memory counts as short, where it is read, and what a server does then.

@@ -336,6 +336,63 @@ def test_outstanding_credit_never_exceeds_the_window(
         assert granted_bytes - sum(sent[:worked]) <= BYTES
 
 
+def _longest_wait(*, seconds_a_frame: float, round_trip: float) -> tuple[float, int]:
+    """The longest wait of a frame in the server after two seconds, and the frames worked off in ten seconds.
+
+    The camera gives fifteen images a second; the device drops those for which it has no credit.
+    """
+    ledger = CreditLedger(window_frames=8, window_bytes=8 * LARGEST, largest_frame=LARGEST)
+    credit = ledger.open().frames
+    arriving: list[float] = []
+    granted: list[tuple[float, int]] = []
+    queue: list[float] = []
+    free, longest, done, busy = 0.0, 0.0, 0, None
+    for tick in range(10_000):
+        now = tick / 1000
+        credit += sum(frames for at, frames in granted if at <= now)
+        granted = [one for one in granted if one[0] > now]
+        if tick % 66 == 0 and credit:
+            credit -= 1
+            arriving.append(now + round_trip / 2)
+        while arriving and arriving[0] <= now:
+            ledger.count_arrival(_frame(1))
+            queue.append(arriving.pop(0))
+        if busy is not None and free <= now:
+            ledger.note_processed(1, waited=now - busy)
+            longest, done = max(longest, now - busy) if now > 2 else 0.0, done + 1
+            busy = None
+            if (grant := ledger.grant()) is not None:
+                granted.append((now + round_trip / 2, grant.frames))
+        if busy is None and queue:
+            busy, free = queue.pop(0), now + seconds_a_frame
+    return longest, done
+
+
+def test_a_slow_server_lets_few_frames_wait_and_works_all_the_time() -> None:
+    longest, done = _longest_wait(seconds_a_frame=0.12, round_trip=0.05)
+    assert longest <= 3.1 * 0.12
+    assert done >= 0.95 * 10 / 0.12
+
+
+def test_a_slow_network_keeps_its_window() -> None:
+    longest, done = _longest_wait(seconds_a_frame=0.01, round_trip=0.5)
+    assert longest < 0.02
+    assert done >= 10 * 10
+
+
+def test_a_smaller_window_is_no_credit_that_is_held_back() -> None:
+    ledger = _ledger()
+    for _ in range(FRAMES):
+        ledger.count_arrival(_frame(1))
+    for _ in range(FRAMES):
+        ledger.note_processed(1, waited=1.0)
+    grant = ledger.grant()
+    assert grant is not None
+    assert grant.frames == min(3, FRAMES)
+    assert not ledger.held_back
+    assert ledger.grant(everything=True) is None
+
+
 def test_the_wait_for_credit_is_measured_once_and_only_without_credit() -> None:
     now, waits = [10.0], list[float]()
     ledger = CreditLedger(

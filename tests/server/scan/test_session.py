@@ -1,9 +1,11 @@
 """Whole streams against a real server, up to their result or another end."""
 
 import asyncio
+import gc
 import math
 import threading
 import time
+import weakref
 from collections.abc import Awaitable, Callable
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
@@ -28,7 +30,16 @@ from server.verdict import CheckStatus, FailureReason
 from simulator.scene import ScanKind
 from tests.client.fakes import FakeScreen
 from tests.sampling import some_fast
-from tests.server.live import FAST, LiveServer, Picture, fresh_pictures, pictures, serving, settings_for
+from tests.server.live import (
+    FAST,
+    LiveServer,
+    Picture,
+    fresh_pictures,
+    pictures,
+    serving,
+    settings_for,
+    until,
+)
 from tests.server.models_once import remembering_pack
 from tests.server.policy_files import write_policy
 from tests.server.raw_device import Ended, RawDevice, RawStream, Request
@@ -83,6 +94,39 @@ async def test_a_genuine_person_succeeds(scene: LiveServer) -> None:
     assert len(answer.audit_images) == 2
     assert all(image.image in sent for image in answer.audit_images)
     assert (await scene.record(upload.check_id)).state is CheckState.FINISHED
+
+
+@pytest.mark.parametrize("leaves", [False, True])
+async def test_the_frames_of_an_ended_scan_are_free_at_once_without_the_collector(
+    scene: LiveServer, monkeypatch: pytest.MonkeyPatch, leaves: bool
+) -> None:
+    captures: weakref.WeakSet[AttemptCapture] = weakref.WeakSet()
+    measure = AttemptCapture.capture_frame
+
+    def noted(capture: AttemptCapture, *args: Any, **kwargs: Any) -> Any:
+        captures.add(capture)
+        return measure(capture, *args, **kwargs)
+
+    monkeypatch.setattr(AttemptCapture, "capture_frame", noted)
+    gc.disable()
+    try:
+        stream = await RawDevice(scene.device, await scene.upload()).open()
+        if leaves:
+            await stream.begin()
+            await stream.send(stream.frame(pictures()[0]))
+            await until(lambda: _ready(len(captures) == 1))
+            stream.call.cancel()
+        else:
+            await stream.run_attempt(pictures())
+            assert len(captures) == 1
+            await stream.outcome()
+        await until(lambda: _ready(not captures))
+    finally:
+        gc.enable()
+
+
+async def _ready(answer: bool) -> bool:
+    return answer
 
 
 async def test_another_person_fails_and_is_not_asked_to_try_again(scene: LiveServer) -> None:
@@ -217,6 +261,7 @@ async def test_a_server_that_is_late_with_its_credit_blames_neither_line_nor_cam
     assert result.status == scan_pb2.SCAN_STATUS_RETRY
     assert result.feedback[0] == feedback_pb2.FEEDBACK_CODE_SERVER_BUSY
     assert not blamed & {*hints, *result.feedback}
+    assert feedback_pb2.FEEDBACK_CODE_SERVER_BUSY in hints
     await stream.half_close()
     assert await stream.outcome() is None
 

@@ -144,7 +144,7 @@ function SummaryPart({ evidence, result }: { evidence: Evidence; result: Result 
               {written(`${result.pack?.name ?? "?"} ${result.pack?.version ?? ""}`)} {result.pack?.evaluationOnly && <Tag tone="warn">{t("check.evaluationOnly")}</Tag>}
             </>,
           ],
-          [t("check.server"), written(`${result.serverVersion ?? "?"}, ${times?.source ?? "?"}`)],
+          [t("check.server"), `${written(result.serverVersion ?? "?")}, ${clockText(times?.source)}`],
           [t("check.tenant"), written(session.tenant)],
         ]}
       />
@@ -197,6 +197,12 @@ function ImagesPart({ evidence, result, checkId }: { evidence: Evidence; result:
       )}
     </Section>
   );
+}
+
+/** Whose clock gave the times of a check. */
+function clockText(source = "?"): string {
+  const [whole, host] = /^system clock of (.+)$/s.exec(source) ?? [];
+  return whole === undefined ? written(source) : t("check.clock", { host: host! });
 }
 
 export function Sha256({ of }: { of: string }) {
