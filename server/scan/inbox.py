@@ -261,8 +261,10 @@ class Inbox:
         self._queue.put_nowait(error)
 
     def close(self) -> None:
-        """Stops reading."""
+        """Stops reading. Nothing may be fetched any more."""
         self._reader.cancel()
+        # The error that was raised has a traceback, which refers to this inbox and to all frames of the scan.
+        self._end = StreamEnded()
 
     async def _read(self, inbound: AsyncIterator[Inbound]) -> None:
         try:

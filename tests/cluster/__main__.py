@@ -29,7 +29,7 @@ def cluster(
     soak: Annotated[float, typer.Option(help="Length of a soak, in place of faults, minutes.")] = 0.0,
     scans: Annotated[
         int, typer.Option(help="Scans that each server holds; 0 for as many as it takes by itself.")
-    ] = 4,
+    ] = 2,
     fault: Annotated[
         list[str] | None, typer.Option(help=f"Only these, in this order: {', '.join(FAULTS)}.")
     ] = None,
