@@ -110,7 +110,7 @@ async def test_the_frames_of_an_ended_scan_are_free_at_once_without_the_collecto
     monkeypatch.setattr(AttemptCapture, "capture_frame", noted)
     gc.disable()
     try:
-        stream = await RawDevice(scene.device, await scene.upload()).open()
+        stream = await RawDevice(scene.device, await scene.upload()).open(**_READY)
         if ends == "leaves":
             await stream.begin()
             await stream.send(stream.frame(pictures()[0]))
