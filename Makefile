@@ -1,7 +1,7 @@
 # Everything that a person or CI does here. `make demo` and `make test` need python3 and a package
 # registry, nothing else.
 .DEFAULT_GOAL := help
-.PHONY: help reference install dev demo example test test-slow crash accuracy check chart sbom version dist web sdk protos protos-check buf-breaking wire-baseline bench accuracy-dynamic lock clean format
+.PHONY: help reference install dev demo example test test-slow crash cluster accuracy check chart sbom version dist web sdk protos protos-check buf-breaking wire-baseline bench accuracy-dynamic lock clean format
 
 # Without bytecode files, every interpreter that a test starts compiles all imports again, and pytest all tests.
 unexport PYTHONDONTWRITEBYTECODE
@@ -11,6 +11,8 @@ VENV ?= .venv
 BIN := $(VENV)/bin
 # RUNTIME=gpu installs onnxruntime-gpu in place of the CPU build.
 RUNTIME ?= cpu
+# Extras of pyproject.toml to install as well: EXTRAS="postgres otlp".
+EXTRAS ?=
 PROTOS := $(wildcard protos/facegate/v1/*.proto)
 
 help: ## Show this help.
@@ -33,19 +35,24 @@ $(VENV)/.installed-$(RUNTIME): requirements/$(RUNTIME).lock $(PROJECTS) | $(VENV
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e protos -e client -e .
 	@touch $@
 
+$(VENV)/.installed-extra-%: requirements/extras/%.lock | $(VENV)/.installed-$(RUNTIME)
+	@echo "Installing the extra $*"
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r $<
+	@touch $@
+
 $(VENV)/.installed-dev: requirements/dev.lock $(VENV)/.installed-$(RUNTIME)
 	@echo "Installing the developers' tools"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r requirements/dev.lock
 	@touch $@
 
-install: $(VENV)/.installed-$(RUNTIME) ## Install Facegate into .venv (RUNTIME=cpu|gpu).
+install: $(VENV)/.installed-$(RUNTIME) $(EXTRAS:%=$(VENV)/.installed-extra-%) ## Install Facegate into .venv (RUNTIME=cpu|gpu, EXTRAS="postgres otlp").
 
 dev: $(VENV)/.installed-dev
 
-demo: install ## Run both modes: a server, twenty-one checks through gRPC, a table and demo/index.html.
+demo: install $(VENV)/.installed-extra-embedded ## Run both modes: a server, twenty-one checks through gRPC, a table and demo/index.html.
 	@$(BIN)/facegate demo --out demo
 
-example: install web/server/node_modules/.package-lock.json ## Start a sandbox server and a sample bank before it: http://localhost:3000 (docs/integrate.md).
+example: install $(VENV)/.installed-extra-embedded web/server/node_modules/.package-lock.json ## Start a sandbox server and a sample bank before it: http://localhost:3000 (docs/integrate.md).
 	@npm --prefix web/server run --silent build
 	@npm --prefix examples/bank install --silent
 	@npm --prefix examples/bank run --silent start
@@ -161,8 +168,12 @@ wire-baseline: dev # Write the descriptors of commit BASE for buf-breaking: make
 	$(BIN)/buf build .buf-base --exclude-source-info --output tests/compatibility/wire-$(BASE).binpb; \
 	status=$$?; rm -rf .buf-base; exit $$status
 
+CLUSTER ?= --minutes 20
+cluster: dev ## Two servers, PostgreSQL, an S3 and HAProxy under too many devices, while parts of them fail (CLUSTER="--soak 60"). Needs haproxy.
+	@$(BIN)/python -m tests.cluster $(CLUSTER)
+
 BENCH ?=
-bench: install ## Measure: portraits, scans under load, CPU against model time and against the naive pipeline (BENCH="--runs 1").
+bench: install $(VENV)/.installed-extra-embedded ## Measure: portraits, scans under load, CPU against model time and against the naive pipeline (BENCH="--runs 1").
 	@$(BIN)/facegate bench $(BENCH)
 
 # 10 scans of everybody in every cell, and again on models of light, skin and head that nothing was tuned with: 10640 of 19
@@ -178,16 +189,24 @@ accuracy-dynamic: dev ## Measure the policy "dynamic" over simulated people and 
 	@$(BIN)/python -m research.dynamic report --rows accuracy-dynamic/held-out.jsonl --out accuracy-dynamic/held-out
 
 # The locks name no index host; uv resolves from whatever registry the environment gives it.
-LOCK = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-  --no-emit-index-url --no-emit-package facegate-protocol --no-emit-package facegate-client --no-header --no-annotate \
-  pyproject.toml requirements/headless.in requirements/local.in --extra embedded --extra evaluation \
-  --extra postgres --extra play-integrity --extra aws-kms --extra vault --extra timestamps --extra otlp
+COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
+  --no-emit-index-url --no-header --no-annotate --override requirements/all.override
+LOCK = $(COMPILE) --no-emit-package facegate-protocol --no-emit-package facegate-client \
+  pyproject.toml requirements/headless.in requirements/local.in
+# Each has a lock file of what a server lacks without it; dev.lock has all.
+LOCKED_EXTRAS := aws-kms embedded evaluation otlp play-integrity postgres timestamps vault
 lock: dev ## Resolve the lock files anew.
-	@$(LOCK) --override requirements/cpu.override -o requirements/cpu.lock
-	@$(LOCK) --override requirements/gpu.override --extra gpu -o requirements/gpu.lock
-	@$(LOCK) --override requirements/cpu.override --group dev -o requirements/dev.lock
-	@$(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes --no-emit-index-url \
-	  --no-header --no-annotate requirements/build.in -o requirements/build.lock
+	@$(LOCK) --override requirements/server.override -o requirements/cpu.lock
+	@$(LOCK) --override requirements/server.override --override requirements/gpu.override --extra gpu -o requirements/gpu.lock
+	@$(LOCK) $(LOCKED_EXTRAS:%=--extra %) --group dev -o requirements/dev.lock
+	@mkdir -p requirements/extras
+	@for extra in $(LOCKED_EXTRAS); do \
+	  $(BIN)/python -c 'import sys, tomllib; \
+	    print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")' $$extra | \
+	  $(COMPILE) --constraint requirements/dev.lock \
+	    $$(sed -nE '/never/d; s/^([A-Za-z0-9._-]+)==.*/--no-emit-package \1/p' requirements/cpu.lock) \
+	    - -o requirements/extras/$$extra.lock || exit 1; done
+	@$(COMPILE) requirements/build.in -o requirements/build.lock
 
 clean: ## Remove what was installed and made.
 	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

@@ -27,7 +27,7 @@ from liveness.watch import (
     WatchedFrame,
 )
 from matcher import SubjectRule, TemplateSample
-from vision.face import BgrImage
+from vision.face import BgrImage, Landmarks
 from vision.image import GreyImage
 from vision.packs import Pack
 
@@ -171,6 +171,7 @@ class SeenFrame:
     Attributes:
         frame: The frame as received; evidence keeps its bytes.
         pixels: The upright pixels; ``None`` if the detector did not run on the frame.
+        landmarks: The dense landmarks of its face, if the detector ran on the frame and they were located.
         depth: Natural log odds that the motion up to this frame shows the depth of a head; ``None`` unless
             the caller requested it.
         light: The upright pixels for measuring the screen's light, reduced if the frame is large; ``None``
@@ -180,6 +181,7 @@ class SeenFrame:
     frame: Frame
     pixels: BgrImage | None
     observation: FrameObservation
+    landmarks: Landmarks | None = None
     depth: float | None = None
     light: BgrImage | None = None
 
@@ -305,6 +307,7 @@ class FrameAnalyst:
             frame=frame,
             pixels=watched.pixels,
             observation=watched.observation,
+            landmarks=watched.landmarks,
             depth=watched.depth,
             light=picture.light() if with_light else None,
         )
@@ -359,7 +362,7 @@ class FrameAnalyst:
             raise ValueError("only a frame with a face that a detector found can be examined")
         return ExaminedFrame(
             frame_index=seen.observation.index,
-            sample=sample_of(pixels, face, seen.observation, self._pack),
+            sample=sample_of(pixels, face, seen.observation, self._pack, seen.landmarks),
             cues=measure_frame_cues(pixels, face, frame_index=seen.observation.index) if with_cues else None,
         )
 

@@ -163,18 +163,34 @@ class AttemptCapture:
             gesture_seconds=plan.gesture_seconds,
             random=random,
         )
-        self._pad_frames = analyst.new_pad_frames(seconds=plan.seconds)
+        self._early_share = plan.early_share
+        self._pad_frames = analyst.new_pad_frames(
+            seconds=plan.seconds if plan.early_share is None else plan.early_seconds
+        )
         self.examiner = FrameExaminer(analyst=analyst, kept=self._kept.frames)
         self._sample = FrameSample(random=random)
         self._decoded: set[int] = set()
         self._origin: int | None = None
         self._progress = 0.0
+        self._clear = False
+
+    @property
+    def look_due(self) -> bool:
+        """Whether the early look at the attempt is due: call ``note_look`` before the next frame."""
+        return self._early_share is not None and self._placement.share >= self._early_share
+
+    def note_look(self, *, clear: bool) -> None:
+        """Notes the result of the early look. It ends a clear attempt; otherwise nothing of it remains."""
+        self._early_share, self._clear = None, clear
+        if clear:
+            self._progress = 1.0
 
     @property
     def complete(self) -> bool:
         """Whether the attempt has enough well-placed frames over enough time, and its challenge is over.
 
-        If the challenge gave up, the attempt is complete, too, because waiting gains nothing.
+        One that the early look found clear has enough. If the challenge gave up, the attempt is complete,
+        too, because waiting gains nothing.
         """
         return self._done(over=self.challenge is None or self.challenge.over)
 
@@ -184,7 +200,7 @@ class AttemptCapture:
         return self._done(over=self.challenge is None or self.challenge.settled)
 
     def _done(self, *, over: bool) -> bool:
-        if self.challenge is not None and self.challenge.gave_up:
+        if self._clear or (self.challenge is not None and self.challenge.gave_up):
             return True
         return over and self._placement.captured and (self._unproven or self._requests.over)
 
@@ -248,8 +264,11 @@ class AttemptCapture:
 
     @property
     def pad_scores(self) -> tuple[PadScore, ...]:
-        """The scores of the PAD networks so far, for frames spread over the attempt."""
-        return self._pad_frames.scores
+        """The scores of the PAD networks so far, for frames spread over the attempt.
+
+        For the early look twice as many frames are scored at first. Later ones are left out again.
+        """
+        return self._pad_frames.spread if self._plan.early_share is not None else self._pad_frames.scores
 
     @property
     def examined(self) -> tuple[ExaminedFrame, ...]:

@@ -306,7 +306,7 @@ def capture_clip(frames: Iterable[Frame], *, pack: Pack, subject: SubjectRule) -
     """
     capture = AttemptCapture(
         analyst=FrameAnalyst(pack=pack, limits=FrameLimits(min_side=1)),
-        plan=CapturePlan(),
+        plan=CapturePlan(early_seconds=0.0),
         oval=Oval(),
         guidance=GuidanceSettings(),
         random=bytes,

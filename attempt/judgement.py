@@ -236,6 +236,12 @@ class AttemptJudgement:
         return self.liveness.verdict is Verdict.SPOOF or _other_person(self.match, self.identity_constant)
 
     @property
+    def clear(self) -> bool:
+        """Whether nothing is left to decide: LIVE, the portrait's person, and one person throughout."""
+        alive = self.liveness.verdict is Verdict.LIVE
+        return alive and self.match is not None and self.match.same_person and self.identity_constant is True
+
+    @property
     def stands(self) -> bool:
         """Whether the judgement decides the check even if the device does not sign the attempt's end.
 

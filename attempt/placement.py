@@ -58,10 +58,13 @@ class CapturePlan:
     """The amount of frames and time that an attempt needs.
 
     It is fixed. If the capture stopped as soon as a scan looked live, an attacker would get many chances.
+    There is one early look, at a fixed point, which nobody learns of unless the scan is clear.
 
     Attributes:
         frames: The number of well-placed frames.
         seconds: The capture time that they must span, seconds.
+        early_seconds: The capture time of the early look, seconds; the frames must have reached the same
+            share. 0 without an early look; there is none if the capture is not longer.
         selected: The most frames that are examined.
         apart_seconds: The longest capture time between two measured frames, seconds, if frames come faster;
             see ``liveness.watch.FramePace``. The frames between them count for the transcript and are
@@ -76,6 +79,7 @@ class CapturePlan:
 
     frames: int = 32
     seconds: float = 4.0
+    early_seconds: float = 2.0
     selected: int = 8
     apart_seconds: float = APART_SECONDS
     motion_seconds: float = 4.0
@@ -83,15 +87,27 @@ class CapturePlan:
     turn_head: bool = False
     gesture_seconds: float = 5.0
 
+    @property
+    def early_share(self) -> float | None:
+        """The share of the plan from which on the early look is due; ``None`` without one.
+
+        An attempt that asks the person for gestures has none.
+        """
+        if self.open_mouth or self.turn_head or not 0 < self.early_seconds < self.seconds:
+            return None
+        return self.early_seconds / self.seconds
+
     def with_challenge(self, challenge: AttemptChallenge) -> "CapturePlan":
-        """Returns the plan of an attempt with a challenge, which needs every frame.
+        """Returns the plan of an attempt with a challenge, which needs every frame and has no early look.
 
         A challenge itself asks for motion. The time of its closing step, in which no frame is measured,
         counts as captured.
         """
         seconds = max(0.0, self.seconds - challenge.closing_seconds)
         frames = max(1, round(self.frames * seconds / self.seconds))
-        return replace(self, frames=frames, seconds=seconds, apart_seconds=0.0, motion_seconds=0.0)
+        return replace(
+            self, frames=frames, seconds=seconds, early_seconds=0.0, apart_seconds=0.0, motion_seconds=0.0
+        )
 
 
 class Placement:

@@ -211,20 +211,32 @@ def may_compare(observation: FrameObservation) -> bool:
 
 
 def sample_of(
-    pixels: BgrImage, face: DetectedFace, observation: FrameObservation, pack: Pack
+    pixels: BgrImage,
+    face: DetectedFace,
+    observation: FrameObservation,
+    pack: Pack,
+    landmarks: Landmarks | None = None,
 ) -> TemplateSample:
     """Embeds a face; the sample's weight in a fused template is the quality of the frame.
+
+    The mirror image is left out: fused with other frames, it hardly changes the score (docs/accuracy.md).
+
+    Args:
+        landmarks: The landmarks of the face if they were located already.
 
     Raises:
         ModelFailed: The embedder failed.
     """
-    if observation.yaw is None and (landmarks := landmarks_of(pixels, face, pack)) is not None:
-        # Five points do not show how far a head is raised.
-        pose = estimate_pose(landmarks, (pixels.shape[1], pixels.shape[0]))
-        observation = replace(observation, pose=pose)
+    if observation.yaw is None and landmarks is None:
+        landmarks = landmarks_of(pixels, face, pack)
+        if landmarks is not None:
+            # Five points do not show how far a head is raised.
+            pose = estimate_pose(landmarks, (pixels.shape[1], pixels.shape[0]))
+            observation = replace(observation, pose=pose)
     quality = sample_quality(
         sharpness=observation.sharpness or 0.0,
         pose=observation.pose or _STRAIGHT,
         eye_distance=face.eye_distance,
     )
-    return TemplateSample(pack.template(pixels, face), quality, comparable=may_compare(observation))
+    template = pack.template(pixels, face, landmarks, mirrored=False)
+    return TemplateSample(template, quality, comparable=may_compare(observation))

@@ -240,7 +240,7 @@ def show_command(
         connection = remote_connection(context, tenant=tenant)
         chosen = AuditFilter(
             since=None if since is None else in_utc(since),
-            action=None if action is None else action.value,
+            actions=() if action is None else (action.value,),
             actor=actor,
             check_id=None if check is None else str(check),
         )
@@ -297,7 +297,7 @@ async def _ask(
     compliance: Compliance, *, chosen: AuditFilter, subject: str | None, last: int
 ) -> tuple[AuditEntry, ...]:
     request = audit_pb2.ListAuditEventsRequest(
-        action=chosen.action or "",
+        actions=chosen.actions,
         actor=chosen.actor or "",
         check_id=chosen.check_id or "",
         subject_reference=subject or "",

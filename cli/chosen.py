@@ -58,6 +58,6 @@ def known_packs(names: Sequence[str] | None = None) -> tuple[CataloguePack, ...]
         if name not in packs:
             raise UnknownPack(
                 f"no pack is called {name!r}. Known: {', '.join(packs)}; see `facegate models show`. The "
-                "pack `embedded` comes with Facegate and needs no pull."
+                "pack `embedded` comes with the extra of that name and needs no pull."
             )
     return tuple(packs[name] for name in dict.fromkeys(names or packs))

@@ -18,7 +18,7 @@ from cli.chosen import models_folder
 from cli.errors import OutputUnusable, errors_reported
 from cli.options import JsonOption, command_line
 from cli.report import print_report, require_writable, write_report
-from evaluation import FiguresUnavailable, converted_network, require_figures
+from evaluation import EvaluationUnavailable, converted_network, require_evaluation
 from evaluation.match import (
     Bootstrap,
     Corrections,
@@ -215,7 +215,7 @@ def match(
 
     `manifest.csv` has the columns `file` (relative to the folder) and `identity`; any other column can serve
     for groups. A photo is omitted if a column `usable` is not 1, a column `label` is not `bona_fide`, or the
-    identity is empty or ends in `?`. Charts need the extra `evaluation`.
+    identity is empty or ends in `?`. It needs the extra `evaluation`.
 
     For example, all photos of a folder, two packs and two groupings, and a list of pairs:
 
@@ -238,9 +238,9 @@ def match(
             )
         _calibrate(calibration, identities, specs, corrections=corrections, apart=apart or (), force=force)
         return
-    with errors_reported(MatchEvaluationError, FiguresUnavailable, VisionError, OSError):
+    with errors_reported(MatchEvaluationError, EvaluationUnavailable, VisionError, OSError):
+        require_evaluation()
         if out is not None:
-            require_figures()
             require_writable(out)
         material = _material(
             identities,
@@ -336,7 +336,8 @@ def _calibrate(
 ) -> None:
     """Writes the calibration file of packs with one embedder, and prints their rates at each bound."""
     console, errors = Console(), Console(stderr=True)
-    with errors_reported(MatchEvaluationError, VisionError, OSError):
+    with errors_reported(MatchEvaluationError, EvaluationUnavailable, VisionError, OSError):
+        require_evaluation()
         _require_new(out, force=force)
         known = read_optional_corrections(corrections)
         photos = read_photo_list(identities, corrections=known, apart=apart).photos
@@ -522,7 +523,7 @@ def pad(
     compared with its parts on the same files.
 
     `manifest.csv` has the columns `file` and `label` (live or spoof); the columns `species`, `source`,
-    `identity`, `session` and `usable` are optional. Charts need the extra `evaluation`.
+    `identity`, `session` and `usable` are optional. It needs the extra `evaluation`.
 
     For example:
 
@@ -536,14 +537,14 @@ def pad(
     with errors_reported(
         PadEvaluationError,
         MatchEvaluationError,
-        FiguresUnavailable,
+        EvaluationUnavailable,
         StateFileError,
         LivenessError,
         VisionError,
         OSError,
     ):
+        require_evaluation()
         if out is not None:
-            require_figures()
             require_writable(out)
         chosen = _chosen(dataset, scorer or (), weights or (), only=only, with_unusable=with_unusable)
         report = measure_pad(

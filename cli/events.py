@@ -67,7 +67,7 @@ def list_command(
     if as_json:
         _print_json(found)
     elif found:
-        _print(_events_table(found))
+        _print(_events_table(found, _width()))
     else:
         Console(stderr=True).print("No event matches.")
 
@@ -126,22 +126,30 @@ def endpoints_command(context: typer.Context, *, as_json: JsonOption = False) ->
         Console(stderr=True).print("No endpoint of your tenant: the settings name them (webhooks.endpoints).")
 
 
-def _events_table(events: Sequence[event_service_pb2.Event]) -> Table:
-    table = _table(
-        "Event", "Since (UTC)", "Endpoint", "Type", "Check", "State", "Attempts", "Next (UTC)", "Answer"
-    )
-    for event in events:
-        table.add_row(
+def _events_table(events: Sequence[event_service_pb2.Event], width: int) -> Table:
+    names = ["Event", "Check", "Since (UTC)", "Next (UTC)", "Endpoint", "Type", "State", "Attempts", "Answer"]
+    rows = [
+        [
             event.event_id,
+            event.check_id or "-",
             _time(event.create_time),
+            _time(event.next_time) if event.HasField("next_time") else "-",
             event.endpoint,
             event.type,
-            event.check_id or "-",
             enum_word(event_service_pb2.EventState.Name, event.state, "EVENT_STATE_"),
             str(event.attempts),
-            _time(event.next_time) if event.HasField("next_time") else "-",
-            Text(event.answer),
-        )
+            event.answer,
+        ]
+        for event in events
+    ]
+    if width < _WIDTH:
+        # Two lines for each event: identifiers are copied, so they must not be broken.
+        names, *rows = [
+            [f"{row[at]}\n{row[at + 1]}" for at in range(0, 8, 2)] + row[8:] for row in (names, *rows)
+        ]
+    table = _table(*names)
+    for row in rows:
+        table.add_row(*map(Text, row))
     return table
 
 
@@ -164,13 +172,17 @@ def _endpoints_table(endpoints: Sequence[event_service_pb2.Endpoint]) -> Table:
 def _table(*names: str) -> Table:
     table = Table(box=None, pad_edge=False)
     for name in names:
-        table.add_column(name, overflow="fold")
+        table.add_column(name, overflow="fold", no_wrap=name.startswith(("Event", "Check", "Since", "Next")))
     return table
 
 
 def _print(table: Table) -> None:
+    Console(width=_width()).print(table)
+
+
+def _width() -> int:
     console = Console()
-    Console(width=None if console.is_terminal else _WIDTH).print(table)
+    return console.width if console.is_terminal else _WIDTH
 
 
 def _print_json(messages: Sequence[Message]) -> None:

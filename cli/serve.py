@@ -44,8 +44,8 @@ def serve() -> None:
 
     Running scans may finish first.
 
-    Without a settings file it listens on loopback only, uses the `embedded` pack (for evaluation) and
-    stores everything in `./data`. With a settings file, EXPRESS policies need another pack, or
+    Without a settings file it listens on loopback only, uses the `embedded` pack (for evaluation; an extra)
+    and stores everything in `./data`. With a settings file, EXPRESS policies need another pack, or
     `allow_evaluation_pack = true`. `facegate config show` shows every setting.
 
     For example, with the defaults, with a settings file, and with another pack:

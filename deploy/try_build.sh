@@ -30,7 +30,7 @@ sed -n 's/^!//p' "$here/deploy/Dockerfile.dockerignore" | while read -r path; do
   mkdir -p "$root/src/$(dirname "$path")"
   cp -r "$here/$path" "$root/src/$path"
 done
-cp "$here"/requirements/{build,cpu}.lock "$root/opt/facegate/requirements/"
+cp -r "$here"/requirements/{build.lock,cpu.lock,extras} "$root/opt/facegate/requirements/"
 
 steps=$(python3 - "$here/deploy/Dockerfile" <<'PYTHON'
 import re
@@ -43,7 +43,7 @@ PYTHON
 )
 echo "Running $(wc -l <<< "$steps") steps"
 while read -r step; do
-  env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root BASE=debian@sha256:none \
+  env -i PATH=/usr/sbin:/usr/bin:/sbin:/bin HOME=/root BASE=debian@sha256:none EXTRAS=postgres \
     PIP_CERT=/etc/ssl/certs/ca-certificates.crt PIP_DEFAULT_TIMEOUT=120 \
     chroot "$root" sh -ec "cd /opt/facegate && $step" < /dev/null
 done <<< "$steps"

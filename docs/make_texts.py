@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-from facegate_protocol.texts import FAILURES, HINTS, REFUSALS, ScanEffect
+from facegate_protocol.texts import FAILURES, HINTS, REFUSALS, VERDICTS, ScanEffect
 
 _REPOSITORY = Path(__file__).resolve().parents[1]
 _CONTRACT = _REPOSITORY / "protos" / "facegate" / "v1"
@@ -344,6 +344,7 @@ def _console_texts() -> str:
     for name, about, texts in (
         ("FAILURES", "What each reason of a check means, and what to do.", failures),
         ("REFUSALS", "What to do about each refusal that only compliance sees.", refusals),
+        ("VERDICTS", "The reasons of a verdict on liveness, as results have them.", dict(VERDICTS)),
     ):
         content = json.dumps(texts, ensure_ascii=False, indent=2)
         lines.append(f"\n/** {about} */\nexport const {name} = {content} as const;\n")

@@ -9,7 +9,7 @@ JPEG 2000 and WebP.
 
 from evaluation.binomial import Proportion
 from evaluation.check_cases import CaseKind, ClipCase, clip_cases, enlarged, portrait_frames, scan_frames
-from evaluation.figures import FiguresUnavailable, require_figures
+from evaluation.extra import EvaluationUnavailable, require_evaluation
 from evaluation.minifasnet_onnx import converted_network
 from evaluation.reporting import Chart, ReportDocument, Sheet, render_markdown
 
@@ -17,7 +17,7 @@ __all__ = [
     "CaseKind",
     "Chart",
     "ClipCase",
-    "FiguresUnavailable",
+    "EvaluationUnavailable",
     "Proportion",
     "ReportDocument",
     "Sheet",
@@ -26,6 +26,6 @@ __all__ = [
     "enlarged",
     "portrait_frames",
     "render_markdown",
-    "require_figures",
+    "require_evaluation",
     "scan_frames",
 ]

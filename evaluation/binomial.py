@@ -5,7 +5,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.special import betaincinv
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,6 +70,8 @@ def exact_interval(
         trials: Shape (t,), above 0.
         confidence: Two-sided.
     """
+    from scipy.special import betaincinv
+
     tail = (1.0 - confidence) / 2.0
     hits = np.minimum(rates * trials, trials)
     low, high = np.zeros_like(rates), np.ones_like(rates)

@@ -1,7 +1,4 @@
-"""Makes figures and PNG files with matplotlib, which the extra ``evaluation`` installs.
-
-The import is delayed until a figure is made.
-"""
+"""Makes figures and PNG files with matplotlib, which is imported when a figure is made."""
 
 import io
 from typing import TYPE_CHECKING, Final
@@ -16,38 +13,17 @@ STYLES: Final = ("-", "--", "-.", ":")
 _DPI: Final = 110
 
 
-class FiguresUnavailable(Exception):
-    """The library that draws charts is not installed."""
-
-
-def require_figures() -> None:
-    """Make sure, before a long computation, that charts can be drawn.
-
-    Raises:
-        FiguresUnavailable: The extra is not installed.
-    """
-    new_figure(1.0, 1.0)
-
-
 def new_figure(width: float, height: float) -> "Figure":
     """Make an empty figure.
 
     Args:
         width: In inches.
         height: In inches.
-
-    Raises:
-        FiguresUnavailable: The extra is not installed.
     """
-    try:
-        # Not pyplot, which keeps global state and needs a display.
-        from matplotlib.backends.backend_agg import FigureCanvasAgg
-        from matplotlib.figure import Figure
-    except ImportError as error:
-        raise FiguresUnavailable(
-            "charts need matplotlib, which comes with the extra `evaluation`: "
-            'pip install "facegate[evaluation]"'
-        ) from error
+    # Not pyplot, which keeps global state and needs a display.
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+    from matplotlib.figure import Figure
+
     figure = Figure(figsize=(width, height), dpi=_DPI, layout="constrained")
     FigureCanvasAgg(figure)
     return figure

@@ -31,7 +31,7 @@ the persons of a frame, the subject first (``matcher.persons``)::
 """
 
 from liveness.continuity import examined_share, unexamined_stretches
-from liveness.doubt import ChallengeKind, DoubtTerms, unresolved
+from liveness.doubt import ChallengeKind, DoubtTerms, may_be_sure_early, unresolved
 from liveness.errors import LivenessError, LivenessPolicyError
 from liveness.extent import FaceExtent, UprightFaces, face_extent
 from liveness.fusion_model import FusionModel, load_fusion_model
@@ -106,6 +106,7 @@ __all__ = [
     "guide",
     "head_is_at_rest",
     "load_fusion_model",
+    "may_be_sure_early",
     "not_assessed",
     "observe_frame",
     "sample_frame",

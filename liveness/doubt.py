@@ -7,9 +7,11 @@ from statistics import median
 from types import MappingProxyType
 from typing import Final
 
+from liveness.express.pad_network import PadScore, network_medians, stretch_medians
 from liveness.express.settings import ExpressSettings
 from liveness.extent import face_extent
-from liveness.fusion_model import NetworkCalibration
+from liveness.fusion import highest_score
+from liveness.fusion_model import FusionModel, NetworkCalibration
 from liveness.guidance import field_width
 from liveness.observation import FrameObservation, ScanObservations, backlight, black_level
 from liveness.occlusion import Cover, most_covered
@@ -20,6 +22,7 @@ from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 # Doubt about a person, and the challenges that resolve it.
 #
 # A scan without a challenge decides alone only where its networks are sure (``NetworkCalibration.sure``).
+# An early look at a part of it has a higher line (``sure_early``); below it, nothing of the look remains.
 # Between that and SPOOF there is doubt (``verdict.DOUBTS``), and the next attempt is a challenge. A doubt of
 # any attempt of a check lasts until a challenge that resolves it has made an attempt LIVE.
 #
@@ -77,10 +80,12 @@ class DoubtTerms:
     Attributes:
         challenge: The challenge that the attempt makes. With ``None``, its networks have to be sure.
         earlier: The doubts of the check's earlier attempts.
+        early: Whether this is an early look at an attempt, which has a line of its own.
     """
 
     challenge: ChallengeKind | None = None
     earlier: tuple[VerdictReason, ...] = ()
+    early: bool = False
 
 
 def unresolved(
@@ -104,10 +109,23 @@ def without_doubt(
     if found.verdict is not Verdict.LIVE:
         return found
     doubts = unresolved(terms.earlier, terms.challenge)
-    sure = calibration.sure is not None and found.score >= calibration.sure
+    line = calibration.sure_early if terms.early else calibration.sure
+    sure = line is not None and found.score >= line
     if terms.challenge is None and not sure:
         doubts = tuple(dict.fromkeys((VerdictReason.NOT_SURE, *doubts)))
     return replace(found, verdict=Verdict.INCONCLUSIVE, reasons=doubts) if doubts else found
+
+
+def may_be_sure_early(scores: Sequence[PadScore], model: FusionModel) -> bool:
+    """Returns whether an early look can be LIVE at all, by the networks alone, which takes no time.
+
+    They have to be sure, and to have scored enough frames for a judgement of each half.
+    """
+    medians = network_medians(scores)
+    calibration = model.scan_networks.calibration_for(medians)
+    if calibration.sure_early is None or not stretch_medians(scores):
+        return False
+    return highest_score(medians, calibration) >= calibration.sure_early
 
 
 # The reasons why a capture cannot be LIVE: it does not show enough of the face.

@@ -221,13 +221,18 @@ def _evidence(
     return _Evidence(network=network, strengths=strengths, odds=odds, total=total)
 
 
+def highest_score(networks: Mapping[str, float], calibration: NetworkCalibration) -> float:
+    """Returns the highest confidence of a scan that the networks allow; 100 without networks.
+
+    Everything else counts against life, but for a sign of life beside weak networks.
+    """
+    odds = _network_odds(networks, calibration)
+    return 100.0 if odds is None else 100 * _probability(odds + calibration.motion_for)
+
+
 def _attacked(networks: Mapping[str, float], calibration: NetworkCalibration, policy: LivenessPolicy) -> bool:
     """Returns whether the networks by themselves judge a part of the scan as SPOOF."""
-    odds = _network_odds(networks, calibration)
-    if odds is None:
-        return False
-    score = 100 * _probability(odds + calibration.motion_for)
-    return score <= policy.spoof_threshold
+    return highest_score(networks, calibration) <= policy.spoof_threshold
 
 
 def _network_odds(networks: Mapping[str, float], calibration: NetworkCalibration) -> float | None:

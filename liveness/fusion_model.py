@@ -101,6 +101,8 @@ class NetworkCalibration:
         cues: The single-frame cues that count beside these networks; ``None`` if none do.
         sure: The confidence, 0..100, from which a scan is beyond doubt without a challenge; ``None`` if these
             networks never are.
+        sure_early: The same for an early look at a scan, at least ``sure``; ``None`` if these networks never
+            end a scan early.
     """
 
     bias: float
@@ -108,6 +110,7 @@ class NetworkCalibration:
     motion_for: float = 0.0
     cues: SignalGroup | None = None
     sure: float | None = None
+    sure_early: float | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -296,7 +299,13 @@ def _networks(data: Mapping[str, Any]) -> NetworkCalibrations:
             motion_for=_not_negative(table, "motion_for"),
             cues=_group(_table(table, "cues")) if "cues" in table else None,
             sure=_at_most(100, table, "sure") if "sure" in table else None,
+            sure_early=_at_most(100, table, "sure_early") if "sure_early" in table else None,
         )
+        sure, early = found[name].sure, found[name].sure_early
+        if early is not None and (sure is None or early < sure):
+            raise FusionModelError(
+                f"the fusion model's networks {name} have sure_early {early:g} without sure, or below it"
+            )
     unknown, none = found.pop(_DEFAULT, None), found.pop(_NONE, None)
     if unknown is None or none is None:
         raise FusionModelError(

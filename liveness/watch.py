@@ -38,11 +38,15 @@ from vision.geometry import cut_chip, eye_aspect_ratio, lip_gap
 from vision.pose import estimate_pose, turn_about_neck
 
 APART_SECONDS = 0.145
-"""The longest time between two measured frames, seconds, if frames arrive faster. So 7 to 13 are measured a
-second at any frame rate. research/scan_cost/NOTES.md has the effect on verdicts."""
+"""The longest usual time between two measured frames, seconds, if frames arrive faster. So 7 to 11 are
+measured a second at any frame rate. research/scan_cost/NOTES.md has the effect on verdicts."""
 
 _RESTLESS_APART_SECONDS = 0.105
 """The same while a face moves so fast that its points are lost, seconds: 10 to 19 are measured a second."""
+
+_USUAL, _SLACK = 0.86, 0.17
+"""The usual time between two measured frames, and how much later one may be after others that came sooner;
+shares of the longest. So 8 are measured a second of a calm face at 12 frames a second, as at 24 and 16."""
 
 _SOON = 0.4
 """The least time between two measured frames, as a share of the longest."""
@@ -83,6 +87,7 @@ class FramePace:
         self._began: float | None = None
         self._watched = 0.0
         self._last = 0.0
+        self._sooner = 0.0
         self._gaps: deque[float] = deque(maxlen=_GAPS)
 
     def next(self, capture_time: float, *, restless: bool) -> FrameWork:
@@ -100,7 +105,9 @@ class FramePace:
         self._last = capture_time
         until_next = max(self._gaps)
         since_watched = capture_time - self._watched
-        if since_watched >= _SOON * apart and since_watched + until_next > apart:
+        latest = apart + min(self._sooner, _SLACK * apart)
+        if since_watched >= _SOON * apart and since_watched + until_next > latest:
+            self._sooner = max(0.0, self._sooner + _USUAL * apart - since_watched)
             self._watched = capture_time
             return FrameWork.MEASURE
         sampled = capture_time - self._began < _SAMPLED_SECONDS
@@ -447,11 +454,13 @@ class WatchedFrame:
     Attributes:
         pixels: The pixels if the detector ran on the frame; ``None`` for a frame whose face was followed,
             which is never examined.
+        landmarks: The landmarks of its face if they were located in these pixels.
         depth: Log odds of a head's depth, by the motion up to this frame; ``None`` unless requested.
     """
 
     observation: FrameObservation
     pixels: BgrImage | None
+    landmarks: Landmarks | None = None
     depth: float | None = None
 
 
@@ -537,6 +546,7 @@ class FrameWatcher:
         grey = picture.grey() if pixels is None else pixels
         seen = view_frame(grey, self._space, side=self._side)
         followed = None if pixels is not None else self._collector.follow(seen, capture_time)
+        located = None
         if followed is not None:
             eyes, landmarks = self._measure(picture.colour, seen, followed.face, capture_time, detected=False)
             cover = None
@@ -555,7 +565,7 @@ class FrameWatcher:
             )
         else:
             pixels = picture.colour() if pixels is None else pixels
-            observation = self._detect(pixels, seen, index, capture_time)
+            observation, located = self._detect(pixels, seen, index, capture_time)
         chip = None
         if observation.face is not None and (not observation.followed or observation.yaw is not None):
             chip = cut_chip(seen.grey, observation.face)
@@ -563,14 +573,17 @@ class FrameWatcher:
         if kept.face is not None and kept.face.box.width * kept.view_scale < _SMALL_FACE:
             self._side = FINE_SIDE
         depth = measure_depth(self.observations) if expects_depth else None
-        return WatchedFrame(observation=kept, pixels=pixels, depth=depth)
+        return WatchedFrame(observation=kept, pixels=pixels, landmarks=located, depth=depth)
 
     def pass_frame(self, passed: SkippedFrame) -> None:
         """Records a frame that is not measured, but sampled or compared by its bytes."""
         self._collector.collect_passed(passed)
 
-    def _detect(self, pixels: BgrImage, seen: FrameView, index: int, capture_time: float) -> FrameObservation:
+    def _detect(
+        self, pixels: BgrImage, seen: FrameView, index: int, capture_time: float
+    ) -> tuple[FrameObservation, Landmarks | None]:
         faces = self._find_faces(pixels)
+        landmarks = None
         eyes, pose, cover, mouth, yaw = None, None, None, None, None
         if faces:
             eyes, landmarks = self._measure(lambda: pixels, seen, faces[0], capture_time, detected=True)
@@ -578,7 +591,7 @@ class FrameWatcher:
             if landmarks is not None:
                 cover = observe_cover(pixels, faces[0], landmarks, pose)
                 mouth, yaw = lip_gap(landmarks), turn_about_neck(pose)
-        return observe_frame(
+        observation = observe_frame(
             pixels,
             index=index,
             capture_time=capture_time,
@@ -590,6 +603,7 @@ class FrameWatcher:
             yaw=yaw,
             seen=seen,
         )
+        return observation, landmarks
 
     def _measure(
         self,

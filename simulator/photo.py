@@ -12,6 +12,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
+from formats.extras import missing_extra
 from simulator.errors import PhotoNotFound, PhotoUnusable
 from vision.face import BgrImage, DetectedFace, Points
 from vision.packs import FaceDetector, Landmarker, load_embedded_pack
@@ -101,7 +102,7 @@ class _Source:
     """The location of a person's photo.
 
     Attributes:
-        package: The installed package that contains the file.
+        package: The package that contains the file; scikit-image comes with the extra ``embedded``.
         file: Path inside the package.
         part: Left, top, right and bottom of the part that shows this person alone, pixels.
     """
@@ -191,5 +192,5 @@ def _package_folder(package: str) -> Path:
     # find_spec does not import the package; the import of insightface takes a second.
     spec = importlib.util.find_spec(package)
     if spec is None or not spec.submodule_search_locations:
-        raise PhotoNotFound(f"the package {package}, which contains this photo, is not installed")
+        raise PhotoNotFound(missing_extra(f"a photo in the package {package}", "embedded"))
     return Path(next(iter(spec.submodule_search_locations)))

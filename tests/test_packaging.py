@@ -14,8 +14,12 @@ from deploy.version import own_version, stale_files, version_for_npm, write_vers
 from vision.runtime_check import require_runtime
 
 _ROOT = Path(__file__).resolve().parent.parent
-_LOCKS = sorted((_ROOT / "requirements").glob("*.lock"))
+_LOCKS = sorted((_ROOT / "requirements").rglob("*.lock"))
+_SERVERS = ("cpu", "gpu")
+_WITHOUT_LOCK = {"gpu", "training"}
+"""The extras without a lock file of their own: the first has gpu.lock, and no server needs the second."""
 _PROJECTS = ("protos", "client", ".")
+_PIN = re.compile(r"^([A-Za-z0-9_.-]+)==(\S+)", re.MULTILINE)
 _REQUIREMENT = re.compile(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)([^\\]*)", re.MULTILINE)
 
 
@@ -31,8 +35,39 @@ def _locked(lock: Path) -> dict[str, str]:
     return {name: marker for name, marker in found.items() if "never" not in marker}
 
 
+def _extras() -> dict[str, set[str]]:
+    """The packages of each extra that has a lock file."""
+    return {
+        name: {re.split(r"[>=]", text)[0].lower().replace("_", "-") for text in packages}
+        for name, packages in _project(".")["optional-dependencies"].items()
+        if name not in _WITHOUT_LOCK
+    }
+
+
 def test_there_are_lock_files() -> None:
-    assert [lock.stem for lock in _LOCKS] == ["build", "cpu", "dev", "gpu"]
+    assert {lock.stem for lock in _LOCKS} == {"build", "dev", *_SERVERS, *_extras()}
+
+
+@pytest.mark.parametrize("extra", _extras())
+def test_an_extra_has_a_lock_file_of_what_a_server_lacks(extra: str) -> None:
+    added = set(_locked(_ROOT / "requirements" / "extras" / f"{extra}.lock"))
+    developers = _locked(_ROOT / "requirements" / "dev.lock")
+    for server in _SERVERS:
+        locked = set(_locked(_ROOT / "requirements" / f"{server}.lock"))
+        assert _extras()[extra] <= added | locked
+        assert not added & locked
+    assert added <= set(developers)
+    pins = dict(_PIN.findall((_ROOT / "requirements" / "dev.lock").read_text()))
+    found = _PIN.findall((_ROOT / "requirements" / "extras" / f"{extra}.lock").read_text())
+    assert {name: pins[name] for name, _ in found} == dict(found)
+
+
+@pytest.mark.parametrize("lock", _SERVERS)
+def test_a_server_gets_no_package_that_only_an_extra_needs(lock: str) -> None:
+    """They are 470 MB: SciPy and the rest of scikit-image, matplotlib, dlib and its weights, AWS."""
+    locked = set(_locked(_ROOT / "requirements" / f"{lock}.lock"))
+    assert {"insightface", "onnx", "opencv-python-headless", "ai-edge-litert", "obstore"} <= locked
+    assert not locked & {"scipy", "scikit-image", "networkx", "matplotlib", "dlib-bin", "boto3", "asyncpg"}
 
 
 @pytest.mark.parametrize("lock", _LOCKS, ids=lambda lock: str(lock.stem))

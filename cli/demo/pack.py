@@ -43,7 +43,7 @@ async def choose_pack(
     """Return the requested pack, or the best available one.
 
     The best is the first of the catalogue's packs that is completely installed in the models folder and meets
-    the policy; else ``open``, if it can be pulled now; else ``embedded``, which needs no files. Only the demo
+    the policy; else ``open``, if it can be pulled now; else ``embedded``, which needs no pull. Only the demo
     chooses a pack: a server uses the pack in its settings.
 
     Args:
@@ -83,7 +83,7 @@ async def choose_pack(
         except (PullError, StageUnusable) as error:
             obstacles.append(str(error))
             why += f" and {_PULLED} could not be pulled"
-    return await load(_LAST_RESORT, f"{why}; this one needs no files")
+    return await load(_LAST_RESORT, f"{why}; this one needs no pull")
 
 
 async def available_pack(

@@ -26,6 +26,7 @@ from cli.doctor.machine import (
 from cli.doctor.trust import (
     examine_attestation,
     examine_callers,
+    examine_hosted,
     examine_keys,
     examine_tls,
     examine_webhooks,
@@ -53,6 +54,7 @@ AREAS: Final[Mapping[str, Callable[[Deployment], Awaitable[list[Finding]]]]] = {
     "tls": examine_tls,
     "callers": examine_callers,
     "webhooks": examine_webhooks,
+    "hosted": examine_hosted,
     "ports": examine_ports,
     "audit": examine_audit,
     "backup": examine_backup,
@@ -93,7 +95,7 @@ def doctor(
         facegate doctor --skip backup --json
 
     Areas: settings, models, policies, keys, clock, database, objects, attestation, machine, disk, decoders,
-    tls, callers, ports, audit, backup.
+    tls, callers, webhooks, hosted, ports, audit, backup.
     """
     with errors_reported():
         chosen = _chosen(only or [], skip or [])

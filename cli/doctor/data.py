@@ -264,7 +264,7 @@ async def examine_backup(deployment: Deployment) -> list[Finding]:
     try:
         async with existing_database(deployment.settings) as database:
             entries = await AuditReader(database).entries(
-                SERVER_TENANT, chosen=AuditFilter(action=AuditAction.BACKUP_MADE.value), newest_first=True
+                SERVER_TENANT, chosen=AuditFilter(actions=(AuditAction.BACKUP_MADE.value,)), newest_first=True
             )
     except StorageError:
         return [NOT_EXAMINED]

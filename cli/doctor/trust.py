@@ -9,6 +9,7 @@ from datetime import UTC, datetime, timedelta
 from itertools import pairwise
 from pathlib import Path
 from typing import Final
+from urllib.parse import urlsplit
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature
@@ -24,9 +25,11 @@ from server.access.signing_keys import SigningKeysInvalid, fetch_issuer, read_jw
 from server.base.errors import ConfigurationError
 from server.base.key_validity import validity_of
 from server.configuration.settings import ServiceTls, Tls
+from server.configuration.tables import WebhookEndpoint
 from server.device.revocation import read_revocation_files
 from server.device.server_keys import ServerKeyList
 from server.device.trust import open_device_trust
+from server.edge.hosted import HostedPage
 from server.events.sending import open_endpoints
 from server.keyring.key_encryption import (
     FileContext,
@@ -326,28 +329,90 @@ async def examine_callers(deployment: Deployment) -> list[Finding]:
 
 
 async def examine_webhooks(deployment: Deployment) -> list[Finding]:
-    """Reads the secrets of the endpoints; sends nothing."""
-    return await asyncio.to_thread(lambda: list(_webhooks(deployment)))
-
-
-def _webhooks(deployment: Deployment) -> Iterator[Finding]:
+    """Reads the secrets of the endpoints, and connects to each; sends no event."""
     endpoints = deployment.settings.webhooks.endpoints
     if not endpoints:
-        yield fine("WEBHOOKS_NOT_USED", "no endpoint gets events")
-        return
-    for name, settings in endpoints.items():
-        try:
-            open_endpoints({name: settings})
-        except ConfigurationError as error:
-            yield failure(
+        return [fine("WEBHOOKS_NOT_USED", "no endpoint gets events")]
+    return [one for name, settings in endpoints.items() for one in await _webhook(name, settings)]
+
+
+async def _webhook(name: str, settings: WebhookEndpoint) -> list[Finding]:
+    try:
+        (endpoint,) = await asyncio.to_thread(open_endpoints, {name: settings})
+    except ConfigurationError as error:
+        return [
+            failure(
                 "WEBHOOK_SECRET_UNUSABLE",
                 str(error),
                 expected=f"the secrets of webhooks.endpoints.{name}, and its authority if it names one",
                 remedy="facegate keys new-webhook-secret FILE, or correct the path or the permissions; see "
                 "docs/webhooks.md",
             )
-        else:
-            yield fine("WEBHOOK_SECRET_READ", f"{name}: {counted(len(settings.secret_files), 'secret')}")
+        ]
+    read = fine("WEBHOOK_SECRET_READ", f"{name}: {counted(len(settings.secret_files), 'secret')}")
+    why = await endpoint.reach()
+    await endpoint.close()
+    if why is None:
+        return [read, fine("WEBHOOK_REACHED", f"{name}: answers at its url")]
+    return [
+        read,
+        warning(
+            "WEBHOOK_NOT_REACHED",
+            f"{name}: {why}",
+            expected="an answer at its url, from where the server runs",
+            remedy=f"start the receiver, or correct webhooks.endpoints.{name}; see docs/webhooks.md",
+        ),
+    ]
+
+
+async def examine_hosted(deployment: Deployment) -> list[Finding]:
+    """Examines the settings of the server's own scan page."""
+    return await asyncio.to_thread(lambda: list(_hosted(deployment)))
+
+
+def _hosted(deployment: Deployment) -> Iterator[Finding]:
+    web, page = deployment.settings.listeners.web, deployment.settings.hosted
+    if web is None or page is None:
+        yield fine("HOSTED_NOT_USED", "no page of the server's own (listeners.web.hosted)")
+        return
+    returns = ", ".join(page.return_urls) or "nowhere"
+    yield fine("HOSTED_PAGE", f"{page.origin}/scan; returns to {returns}")
+    try:
+        HostedPage(page, tls=web.tls is not None)
+    except ConfigurationError as error:
+        yield failure(
+            "HOSTED_LOGO_UNUSABLE",
+            str(error),
+            expected="a PNG or SVG of at most 256 KiB",
+            remedy="correct listeners.web.hosted.logo_file",
+        )
+    place = urlsplit(page.origin)
+    if place.scheme == "http" and (web.tls is not None or (place.port or 80) != web.port):
+        scheme = "http" if web.tls is None else "https"
+        yield warning(
+            "HOSTED_ORIGIN_ELSEWHERE",
+            f"links lead to {page.origin}, and the listener is {scheme}://{web.host}:{web.port}",
+            expected="the address of the listener, or a proxy on this machine that listens there",
+            remedy="correct listeners.web.hosted.origin or listeners.web.port",
+        )
+    if place.scheme == "https" and web.tls is not None and not _is_named(place.hostname or "", web.tls):
+        yield warning(
+            "HOSTED_ORIGIN_NOT_CERTIFIED",
+            f"links lead to {page.origin}, which the certificate of the listener does not name",
+            expected="the host of the origin in the certificate, or a proxy with one of its own",
+            remedy="issue the certificate for the host, or correct listeners.web.hosted.origin",
+        )
+
+
+def _is_named(host: str, tls: Tls) -> bool:
+    """Returns whether a certificate is for a host; true if it cannot be read, which ``tls`` reports."""
+    try:
+        leaf = x509.load_pem_x509_certificates(tls.certificate.read_bytes())[0]
+        names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
+    except (OSError, ValueError, x509.ExtensionNotFound):
+        return True
+    listed = {str(each.value).lower() for each in names}
+    return bool({host, f"*.{host.partition('.')[2]}"} & listed)
 
 
 async def _issuer(oidc: OidcSettings | ConsoleOidcSettings, listener: str) -> Finding:

@@ -303,10 +303,10 @@ def show_command(
     """List the packs, or show one: its terms in full, and the role, size, SHA-256 and address of every file.
 
     `installed` is `yes` if a server can use the pack, `partly` if files are missing, and `altered` if a
-    file differs from the catalogued one: every byte is hashed. The `embedded` pack is always installed.
-    Facegate repeats the publishers' statements on weights and training data; it gives no legal advice. The
-    exit status is 1 if a pack is altered or installed in part: each file at fault is named, and the pull that
-    repairs the pack. For example:
+    file differs from the catalogued one: every byte is hashed. The `embedded` pack comes with the
+    extra of that name. Facegate repeats the publishers' statements on weights and training data; it gives no
+    legal advice. The exit status is 1 if a pack is altered or installed in part: each file at fault is named,
+    and the pull that repairs the pack. For example:
 
         facegate models show
 

@@ -20,7 +20,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
-from vision.packs import CataloguePack, Pack
+from vision.packs import CataloguePack, Pack, embedded_pack_installed
 from vision.packs.pulling import (
     FileState,
     InstalledFile,
@@ -33,7 +33,7 @@ from vision.packs.pulling import (
 
 EMBEDDED: Final = "embedded"
 """The pack's name. It is not in the catalogue, because it needs no pull."""
-EMBEDDED_SUMMARY: Final = "Comes with the installation and needs no pull."
+EMBEDDED_SUMMARY: Final = "Comes with the extra `embedded` and needs no pull."
 EMBEDDED_USE: Final = "For evaluation and research only: it must not decide about people."
 
 _STYLES = {
@@ -60,9 +60,10 @@ def list_table(packs: Sequence[InstalledPack]) -> Table:
             _size(installed),
             Text(pack.summary).append(f"\n{_licences(pack)}", "yellow" if pack.restricts_use else "dim"),
         )
+    embedded = _embedded_state()
     table.add_row(
         Text(EMBEDDED, "bold"),
-        Text(PackState.YES, _STYLES[PackState.YES]),
+        Text(embedded, _STYLES[embedded]),
         "-",
         Text(EMBEDDED_SUMMARY).append(f"\n{EMBEDDED_USE}", "yellow"),
     )
@@ -131,6 +132,10 @@ def pack_json(installed: InstalledPack) -> dict[str, Any]:
     }
 
 
+def _embedded_state() -> PackState:
+    return PackState.YES if embedded_pack_installed() else PackState.NO
+
+
 def embedded_text(pack: Pack) -> Text:
     """Return the loaded pack's version, its files and the terms of every part."""
     text = Text()
@@ -155,7 +160,7 @@ def embedded_list_json() -> dict[str, Any]:
         "family": EMBEDDED,
         "title": "The embedded pack",
         "summary": EMBEDDED_SUMMARY,
-        "installed": PackState.YES.value,
+        "installed": _embedded_state().value,
         "folder": None,
         "restricts_use": True,
         "licences": EMBEDDED_USE,

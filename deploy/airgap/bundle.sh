@@ -4,7 +4,7 @@
 #
 #   deploy/airgap/bundle.sh OUT [PACK...]
 #
-# OUT gets the wheels of the lock file, Facegate's own, the bundle of the named packs, the Helm chart, and SHA256SUMS. The
+# OUT gets the wheels of the lock file and of the extras that EXTRAS names (EXTRAS="postgres otlp"), Facegate's own, the bundle of the named packs, the Helm chart, and SHA256SUMS. The
 # packs must be installed (`facegate models pull`).
 set -euo pipefail
 
@@ -21,10 +21,10 @@ if [ -e "$out" ]; then
   exit 2
 fi
 
-mkdir -p "$out/wheels"
-echo "Fetching the packages of the lock file"
-for lock in build cpu; do
-  cp "$root/requirements/$lock.lock" "$out/"
+mkdir -p "$out/wheels" "$out/extras"
+echo "Fetching the packages of the lock files"
+for lock in build cpu ${EXTRAS:+$(printf 'extras/%s ' $EXTRAS)}; do
+  cp "$root/requirements/$lock.lock" "$out/$lock.lock"
   "$python" -m pip download --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation \
     --dest "$out/wheels" -r "$out/$lock.lock"
 done

@@ -28,6 +28,9 @@ echo "Installing into $target"
 pip=("$target/venv/bin/python" -m pip install --quiet --disable-pip-version-check --no-index --no-deps)
 "${pip[@]}" --find-links "$here/wheels" --require-hashes -r "$here/build.lock"
 "${pip[@]}" --find-links "$here/wheels" --require-hashes --no-build-isolation -r "$here/cpu.lock"
+for lock in "$here"/extras/*.lock; do
+  [ ! -e "$lock" ] || "${pip[@]}" --find-links "$here/wheels" --require-hashes --no-build-isolation -r "$lock"
+done
 "${pip[@]}" "$here"/own/*.whl
 if [ -f "$here/models.tar" ]; then
   while read -r pack; do

@@ -275,9 +275,16 @@ class _TimedEmbedder:
         self._clock = clock
         self.dimensions = model.dimensions
 
-    def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
+    def embed(
+        self,
+        image: BgrImage,
+        face: DetectedFace,
+        landmarks: Landmarks | None = None,
+        *,
+        mirrored: bool = True,
+    ) -> Embedding:
         with self._clock.call("embedder"):
-            return self._model.embed(image, face)
+            return self._model.embed(image, face, landmarks, mirrored=mirrored)
 
 
 class _TimedPadNetwork:

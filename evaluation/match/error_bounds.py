@@ -49,8 +49,6 @@ from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array
-from scipy.special import betaincinv, ndtri, stdtrit
 
 from evaluation.binomial import exact_interval
 from evaluation.match.impostor_scores import (
@@ -292,12 +290,16 @@ def _effective_pairs(
 
 def _few_persons(confidence: float, persons: int) -> float:
     """Return Korn and Graubard's adjustment to the degrees of freedom (persons minus one), at most 1."""
+    from scipy.special import ndtri, stdtrit
+
     return float(ndtri(confidence) / stdtrit(persons - 1, confidence))
 
 
 def _exact_upper(
     rates: NDArray[np.float64], trials: NDArray[np.float64], confidence: float
 ) -> NDArray[np.float64]:
+    from scipy.special import betaincinv
+
     # The beta form of the bound accepts the fractional counts of means of shares.
     successes = np.minimum(rates * trials, trials)
     bounds = np.ones_like(rates)
@@ -309,6 +311,8 @@ def _exact_upper(
 def _exact_lower(
     rates: NDArray[np.float64], trials: NDArray[np.float64], confidence: float
 ) -> NDArray[np.float64]:
+    from scipy.special import betaincinv
+
     successes = np.minimum(rates * trials, trials)
     bounds = np.zeros_like(rates)
     some = rates > 0.0
@@ -421,6 +425,8 @@ def _resampled(
     thresholds: int,
 ) -> tuple[NDArray[np.float32], NDArray[np.bool_]]:
     """Return FNMR in each sample, shape (t, samples), and which samples have a comparison; else it is NaN."""
+    from scipy.sparse import coo_array
+
     ones = np.ones(steps.size, np.float32)
     shape = (thresholds + 1, genuine.persons)
     at_step = coo_array((ones, (steps, genuine.person)), shape=shape).tocsr()
@@ -462,5 +468,7 @@ def _effective_comparisons(
 
 def _few_persons_two_sided(confidence: float, persons: int) -> float:
     """Return Korn and Graubard's adjustment to the degrees of freedom (persons minus one), at most 1."""
+    from scipy.special import ndtri, stdtrit
+
     tail = 1.0 - (1.0 - confidence) / 2.0
     return float(ndtri(tail) / stdtrit(persons - 1, tail)) if persons > 1 else 1.0

@@ -8,11 +8,13 @@ person.
 from collections.abc import Iterator
 from dataclasses import dataclass, field
 from functools import cached_property
-from typing import Final
+from typing import TYPE_CHECKING, Final
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy.sparse import coo_array, csr_array
+
+if TYPE_CHECKING:
+    from scipy.sparse import csr_array
 
 _STEP: Final = 0.001
 THRESHOLDS: Final[NDArray[np.float64]] = np.round(np.arange(-1.0, 1.0 + 2.5 * _STEP, _STEP), 3)
@@ -199,6 +201,8 @@ def place_of(threshold: float) -> int:
 
 def pair_matrix(
     weights: NDArray[np.float64], first: NDArray[np.int64], second: NDArray[np.int64], *, persons: int
-) -> csr_array:
+) -> "csr_array":
     """Return a sparse matrix, (persons, persons), that has each pair's weight once, beside the diagonal."""
+    from scipy.sparse import coo_array
+
     return coo_array((weights, (first, second)), shape=(persons, persons)).tocsr()

@@ -43,9 +43,6 @@ def det_chart(series: Sequence[tuple[str, SetResult]], *, title: str) -> bytes:
 
     Returns:
         A PNG file.
-
-    Raises:
-        FiguresUnavailable: The extra is not installed.
     """
     figure = new_figure(7.2, 5.0)
     axes = figure.add_subplot()
@@ -83,9 +80,6 @@ def histogram_chart(series: Sequence[tuple[str, SetResult]], *, title: str) -> b
 
     Returns:
         A PNG file.
-
-    Raises:
-        FiguresUnavailable: The extra is not installed.
     """
     figure = new_figure(7.2, 1.2 + 2.2 * len(series))
     panels = figure.subplots(len(series), 1, squeeze=False)[:, 0]

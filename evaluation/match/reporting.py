@@ -411,11 +411,7 @@ _SCORES: Final = (
 
 
 def draw_charts(report: MatchReport) -> Iterator[Chart]:
-    """Yield the charts of every set.
-
-    Raises:
-        FiguresUnavailable: The extra for charts is not installed.
-    """
+    """Yield the charts of every set."""
     first, *_ = report.set_names()
     for name in report.set_names():
         series = report.of_set(name)

@@ -39,9 +39,6 @@ def det_chart(results: Sequence[ScorerResult], *, title: str) -> bytes:
 
     Returns:
         A PNG file.
-
-    Raises:
-        FiguresUnavailable: The extra is not installed.
     """
     figure = new_figure(7.2, 5.0)
     axes = figure.add_subplot()
@@ -83,9 +80,6 @@ def histogram_chart(runs: Sequence[ScoreRun], *, title: str) -> bytes:
 
     Returns:
         A PNG file.
-
-    Raises:
-        FiguresUnavailable: The extra is not installed.
     """
     figure = new_figure(7.2, 1.2 + 1.9 * len(runs))
     panels = figure.subplots(len(runs), 1, squeeze=False)[:, 0]

@@ -438,11 +438,7 @@ _SCORE_CHART: Final = "Scores of bona fide presentations and of each species, ea
 
 
 def draw_charts(report: PadReport) -> Iterator[Chart]:
-    """Yield the charts of every pack and set.
-
-    Raises:
-        FiguresUnavailable: The extra for charts is not installed.
-    """
+    """Yield the charts of every pack and set."""
     for pack, each in _measured(report):
         suffix, at = _suffix(pack, each), f"{pack.name}, {each.material.name}"
         det = det_chart(each.results, title=f"BPCER over APCER: {at}")

@@ -46,7 +46,7 @@ class DynamicPolicy:
         falls_back: Whether another challenge follows, in the next attempt, if the light does not let the
             flash be measured. Otherwise the attempt is inconclusive, with the hint to find less light.
         maximum_steps: The most coloured steps of one attempt, including replacements of disturbed steps,
-            without the lead-in and the closing step.
+            without the lead-in and the closing step: 4 to 14, because devices show no more than 16 steps.
         maximum_seconds: The longest flash challenge, including pauses, seconds.
         blink: Whether LIVE requires a blink.
         blink_patience_seconds: How long the challenge waits for a requested blink once the colours are
@@ -74,8 +74,8 @@ class DynamicPolicy:
     def __post_init__(self) -> None:
         if not BitFloor.LOW <= self.minimum_bits <= 20:
             raise LivenessPolicyError(f"minimum_bits is {self.minimum_bits}; it must be 10 to 20")
-        if not 4 <= self.maximum_steps <= 40:
-            raise LivenessPolicyError(f"maximum_steps is {self.maximum_steps}; it must be 4 to 40")
+        if not 4 <= self.maximum_steps <= 14:
+            raise LivenessPolicyError(f"maximum_steps is {self.maximum_steps}; it must be 4 to 14")
         if not 3 <= self.maximum_seconds <= 60:
             raise LivenessPolicyError(f"maximum_seconds is {self.maximum_seconds}; it must be 3 to 60")
         if not 0 <= self.light_patience_seconds <= 30:

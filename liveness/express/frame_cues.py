@@ -9,7 +9,6 @@ from typing import Final
 
 import cv2
 import numpy as np
-import scipy.fft
 from numpy.typing import NDArray
 
 from liveness.express.cues import (
@@ -315,7 +314,7 @@ def _standing_out(windows: NDArray[np.float32]) -> NDArray[np.float32]:
     """
     side = windows.shape[1]
     taper = _taper(side)
-    spectra = scipy.fft.rfft2((windows - windows.mean(axis=(1, 2), keepdims=True)) * taper)
+    spectra = np.fft.rfft2((windows - windows.mean(axis=(1, 2), keepdims=True)) * taper)
     power = spectra.real**2 + spectra.imag**2 + np.float32(_NOISE_VARIANCE * float((taper**2).sum()))
     half = np.log(power).mean(axis=0)
     # The least ratio over all directions is the ratio to the strongest neighbour.

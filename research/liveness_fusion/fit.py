@@ -114,6 +114,8 @@ def _networks(name: str, networks: NetworkCalibrations) -> list[str]:
         ]
         if one.sure is not None:
             lines.append(f"sure = {one.sure:.1f}")
+        if one.sure_early is not None:
+            lines.append(f"sure_early = {one.sure_early:.1f}")
         if one.cues is not None:
             lines += _group(f"{name}.{json.dumps(names)}.cues", one.cues)
     return lines
@@ -123,7 +125,7 @@ def _numbers(values: Mapping[str, float]) -> list[str]:
     return [f"{name} = {value:.3f}" for name, value in values.items()]
 
 
-_VERSION = "8"
+_VERSION = "9"
 _DEEPFAKE = "deepfake"
 _SCAN = (RowKind.CLIP,)
 _MOTION = (RowKind.CLIP, RowKind.PRESENTED)
@@ -269,7 +271,7 @@ def _sure_record(
         "sure_unseen": ", ".join(f"{count} {label}" for label, count in sorted(counts.items()))
         + f" of {len({row.source for row in scans})} sources, to which nothing was fitted"
     }
-    for title in ("scans", "pictures"):
+    for title in ("scans", "early", "pictures"):
         record[f"sure_{title}"] = "sources left out or unseen: " + "; ".join(
             f"{_named(names)}: {counted[title]}" for names, counted in found.items()
         )

@@ -64,7 +64,7 @@ def decide_left_out(
 def decide(row: Row, model: FusionModel, *, networks: frozenset[str], policy: str) -> LivenessResult:
     """Decide one row: as a scan if it has motion, else as a single image."""
     live, spoof = POLICIES[policy]
-    scan = row.kind in (RowKind.CLIP, RowKind.PRESENTED)
+    scan = row.kind in (RowKind.CLIP, RowKind.EARLY, RowKind.PRESENTED)
     shown = {name: row.networks[name] for name in sorted(networks)}
     return fuse(
         signals=[
@@ -86,11 +86,14 @@ def decide(row: Row, model: FusionModel, *, networks: frozenset[str], policy: st
 
 SCAN_LINE: Final = 98.0
 """Set by hand, about half a unit of log odds above the strongest attack among the recorded scans (97.1)."""
+EARLY_LINE: Final = 99.0
+"""Set by hand, 0.7 log odds above ``SCAN_LINE``: hardly a live scan of 2 s lies between the two."""
 STILL_LINE: Final = 97.0
 """Set by hand: of the attacks of a set of pictures that stays held back, 4 % reach it."""
 _MOST_PICTURES: Final = 0.05
 _DEEPFAKE: Final = "deepfake"
 _SCANS: Final = frozenset({RowKind.CLIP})
+_EARLY: Final = frozenset({RowKind.EARLY})
 _STILLS: Final = frozenset({RowKind.PICTURE})
 
 
@@ -113,10 +116,16 @@ def with_sure(model: FusionModel, decided: Iterable[RowDecisions]) -> FusionMode
         decided: Decisions on sources that were left out or never fitted.
     """
     known = list(decided)
+    scans = _sure_sets(model.scan_networks, known, _SCANS, line=SCAN_LINE)
+    # Both lines have to hold: what is sure early is sure, too.
+    early = scans & _sure_sets(model.scan_networks, known, _EARLY, line=EARLY_LINE)
+    stills = _sure_sets(model.still_networks, known, _STILLS, line=STILL_LINE, most=_MOST_PICTURES)
     return replace(
         model,
-        scan_networks=_with_line(model.scan_networks, known, _SCANS, line=SCAN_LINE, most=0.0),
-        still_networks=_with_line(model.still_networks, known, _STILLS, line=STILL_LINE, most=_MOST_PICTURES),
+        scan_networks=_with_lines(
+            model.scan_networks, sure=dict.fromkeys(scans, SCAN_LINE), early=dict.fromkeys(early, EARLY_LINE)
+        ),
+        still_networks=_with_lines(model.still_networks, sure=dict.fromkeys(stills, STILL_LINE)),
     )
 
 
@@ -124,7 +133,11 @@ def sure_counts(decided: Iterable[RowDecisions], networks: frozenset[str]) -> di
     """Return for scans and images how many live ones and attacks reach the line, in words."""
     known = list(decided)
     found = {}
-    for title, kinds, line in (("scans", _SCANS, SCAN_LINE), ("pictures", _STILLS, STILL_LINE)):
+    for title, kinds, line in (
+        ("scans", _SCANS, SCAN_LINE),
+        ("early", _EARLY, EARLY_LINE),
+        ("pictures", _STILLS, STILL_LINE),
+    ):
         live, attacks = _scores(known, networks, kinds)
         found[title] = (
             f"{sum(score >= line for score in live)} of {len(live)} live, "
@@ -134,20 +147,34 @@ def sure_counts(decided: Iterable[RowDecisions], networks: frozenset[str]) -> di
     return found
 
 
-def _with_line(
+def _sure_sets(
     networks: NetworkCalibrations,
     decided: Sequence[RowDecisions],
     kinds: frozenset[RowKind],
     *,
     line: float,
-    most: float,
-) -> NetworkCalibrations:
-    known = {}
-    for names, calibration in networks.known.items():
+    most: float = 0.0,
+) -> set[frozenset[str]]:
+    """Return the sets of networks with a line that at most this share of the attacks reaches."""
+    found = set()
+    for names in networks.known:
         _, attacks = _scores(decided, names, kinds)
         reached = sum(score >= line for score in attacks)
-        sure = len(names) > 1 and OWN not in names and attacks and reached <= most * len(attacks)
-        known[names] = replace(calibration, sure=line if sure else None)
+        if len(names) > 1 and OWN not in names and attacks and reached <= most * len(attacks):
+            found.add(names)
+    return found
+
+
+def _with_lines(
+    networks: NetworkCalibrations,
+    *,
+    sure: Mapping[frozenset[str], float],
+    early: Mapping[frozenset[str], float] = MappingProxyType({}),
+) -> NetworkCalibrations:
+    known = {
+        names: replace(calibration, sure=sure.get(names), sure_early=early.get(names))
+        for names, calibration in networks.known.items()
+    }
     return replace(networks, known=MappingProxyType(known))
 
 

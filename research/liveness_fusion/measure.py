@@ -1,6 +1,6 @@
 """Measures the data of the fusion model's fit: ``python -m research.liveness_fusion.measure --help``.
 
-There are four kinds of rows, see ``rows.RowKind``. Scans are observed as the server does. Every network of
+There are five kinds of rows, see ``rows.RowKind``. Scans are observed as the server does. Every network of
 every given pack scores them. The first pack finds faces and landmarks; a network of another pack scores the
 faces that its own pack detects. Facegate's own network scores only material that it was not trained on: its
 held-out sources and sessions, and clips. The simulator is not used, so that its scans remain an independent
@@ -11,7 +11,7 @@ import argparse
 import csv
 import sys
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 
@@ -20,6 +20,7 @@ import numpy as np
 from rich.console import Console
 from rich.progress import track
 
+from attempt import CapturePlan
 from evaluation.scans import clip_windows, observe_scan
 from liveness import (
     CUE_FRAMES,
@@ -41,9 +42,12 @@ from vision.errors import ModelFailed, VisionError
 from vision.face import BgrImage, DetectedFace
 from vision.packs import FaceDetector, Pack, PadNetwork, load_pack
 
-_FITTED = ("clips", "presented", "pictures")
+_FITTED = ("clips", "early", "presented", "pictures")
 _PHONE = "video_phone"
 _PHONE_SECONDS, _PHONE_SCANS = 6.0, 6
+_EARLY_SCANS = 12
+_WHOLE = 0.9
+"""The last scan of a clip may be shorter; it is left out if it is shorter than this share."""
 _PHOTOS = 9
 _SCORED = 10
 _OURS = "facegate_pad_v1"
@@ -76,7 +80,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     try:
         models = _models(options.pack)
-        sets = {"clips": _clips, "presented": _presented, "pictures": _pictures, "unseen": _unseen}
+        sets = {
+            "clips": _clips,
+            "early": _early,
+            "presented": _presented,
+            "pictures": _pictures,
+            "unseen": _unseen,
+        }
         rows = [row for name in options.only or _FITTED for row in sets[name](options.assets, models)]
         write_rows(options.out, rows)
     except (PadNetworkError, VisionError, OSError, KeyError, ValueError) as error:
@@ -102,6 +112,21 @@ def _unseen(assets: Path, models: _Models) -> Iterator[Row]:
     """Clips to which no coefficient is fitted, in scans of the length of an attempt."""
     windows = partial(clip_windows, seconds=_PHONE_SECONDS, most=_PHONE_SCANS)
     yield from _scans([assets / "data" / _PHONE], models, windows)
+
+
+def _early(assets: Path, models: _Models) -> Iterator[Row]:
+    """Clips of all folders, in scans as long as what an early look sees."""
+    seconds = CapturePlan().early_seconds
+
+    def windows(path: Path) -> Iterator[list[tuple[float, BgrImage]]]:
+        for window in clip_windows(path, seconds=seconds, most=_EARLY_SCANS):
+            if window[-1][0] - window[0][0] > _WHOLE * seconds:
+                yield window
+
+    folders = [folder for folder in (*_video_folders(assets), assets / "data" / _PHONE) if folder.is_dir()]
+    for row in _scans(folders, models, windows):
+        if row.kind is RowKind.CLIP:
+            yield replace(row, kind=RowKind.EARLY)
 
 
 def _scans(folders: Sequence[Path], models: _Models, windows: _Windows) -> Iterator[Row]:

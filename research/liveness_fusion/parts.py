@@ -192,6 +192,7 @@ def sets_of(names: Iterable[str]) -> tuple[frozenset[str], ...]:
 
 def fit_parts(rows: Sequence[Row], base: FusionModel, limits: Limits) -> FusionModel:
     """``base`` with the coefficients that ``rows`` give."""
+    rows = [row for row in rows if row.kind is not RowKind.EARLY]
     # A deepfake file shows no medium that networks and cues could measure.
     shown = [row for row in rows if row.species != _DEEPFAKE]
     stills = [row for row in shown if row.kind in (RowKind.PICTURE, RowKind.FRAME)]

@@ -17,6 +17,8 @@ class RowKind(StrEnum):
 
     CLIP = "clip"
     """A scan of 2 to 4 s cut from a recorded clip."""
+    EARLY = "early"
+    """A scan of 2 s cut from a recorded clip, for the line of early looks; nothing is fitted to it."""
     PRESENTED = "presented"
     """A scan rendered from a photo by ``photo_attacks``: motion only, its pixels show no medium."""
     PICTURE = "picture"

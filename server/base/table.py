@@ -55,9 +55,9 @@ _INSIDE_V6: Final = tuple(
     ip_network(text) for text in ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")
 )
 """Those of them that are no hosts in public: protocols such as Teredo, documentation, 6to4."""
-_INSIDE_V4: Final = (ip_network("192.0.0.0/24"), ip_network("192.88.99.0/24"))
-"""Protocols such as the translation from IPv6, and the relays of 6to4; some versions of Python count them as
-global."""
+_INSIDE_V4: Final = tuple(ip_network(text) for text in ("192.0.0.0/24", "192.88.99.0/24", "168.63.129.16/32"))
+"""Protocols such as the translation from IPv6, and the relays of 6to4, which some versions of Python count as
+global; and the address at which Azure answers its own machines."""
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:

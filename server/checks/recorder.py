@@ -530,6 +530,7 @@ class CheckRecorder:
                 images_until=images_until if images_until < retain_until else None,
                 review=review,
                 enrolled_until=outcome.enrolled_until,
+                requested_outcome=outcome.requested_outcome,
             ),
             ending=ending,
             fenced=record.lease_epoch if epoch is None else None,

@@ -18,6 +18,7 @@ from urllib.parse import quote
 
 from device_integrity import PlayDecoderUnavailable, PlayTokenMalformed
 from device_integrity.android import MAX_PAYLOAD_BYTES, MAX_TOKEN_BYTES
+from formats.extras import missing_extra
 from server.base.errors import ConfigurationError
 from server.base.private_files import read_private_file
 
@@ -145,7 +146,7 @@ def open_google_play_decoder(
         from google.oauth2.service_account import Credentials
     except ImportError as error:
         raise ConfigurationError(
-            "for Google's decoder, install facegate with the extra play-integrity"
+            missing_extra('device_integrity.android.play_decoder = "google"', "play-integrity")
         ) from error
     try:
         information: Any = json.loads(read_private_file(service_account_file, max_bytes=_MAX_ACCOUNT_BYTES))

@@ -6,7 +6,7 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["BACK_OFF", "EventKind", "EventState", "event_body", "pause_after"]
+__all__ = ["BACK_OFF", "EventKind", "EventState", "event_body", "event_time", "pause_after"]
 
 
 class EventKind(StrEnum):
@@ -56,11 +56,12 @@ def pause_after(attempts: int) -> timedelta | None:
     return BACK_OFF[attempts - 1] if attempts <= len(BACK_OFF) else None
 
 
+def event_time(time: datetime) -> str:
+    """Returns a time as bodies state it."""
+    return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
+
+
 def event_body(kind: EventKind, time: datetime, data: Mapping[str, object]) -> str:
     """Returns the body of a webhook: JSON, the same for every attempt."""
-    content = {
-        "type": kind.value,
-        "timestamp": time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z"),
-        "data": data,
-    }
+    content = {"type": kind.value, "timestamp": event_time(time), "data": data}
     return json.dumps(content, separators=(",", ":"))

@@ -68,6 +68,7 @@ _RESIDUES: Final[Mapping[Residue, str]] = {
 _USUAL_AUDIT_PAGE: Final = 100
 _LARGEST_AUDIT_PAGE: Final = 1000
 _LONGEST_TEXT: Final = 256
+_MOST_ACTIONS: Final = 16
 
 
 def page_size(request: evidence_pb2.ListChecksRequest) -> int:
@@ -350,10 +351,16 @@ def audit_filter_of(request: audit_pb2.ListAuditEventsRequest) -> AuditFilter:
     for field in ("action", "actor", "subject_reference"):
         if len(getattr(request, field)) > _LONGEST_TEXT:
             raise _invalid(field, f"{field}: it has more than {_LONGEST_TEXT} characters")
+    lengths = [len(action) for action in request.actions]
+    if len(lengths) > _MOST_ACTIONS or not all(1 <= length <= _LONGEST_TEXT for length in lengths):
+        raise _invalid(
+            "actions",
+            f"actions: at most {_MOST_ACTIONS} entries of 1 to {_LONGEST_TEXT} characters are allowed",
+        )
     return AuditFilter(
         since=_audit_time(request, "start_time"),
         until=_audit_time(request, "end_time"),
-        action=request.action or None,
+        actions=(*((request.action,) if request.action else ()), *request.actions),
         actor=request.actor or None,
         check_id=_audited_check(request.check_id),
     )

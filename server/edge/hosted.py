@@ -122,7 +122,7 @@ class HostedPage:
             self._guard.origin_of(request)
         except WrongHost:
             return self._other_host()
-        return file_answer(self._files, request.path.removeprefix(PAGE) or "/index.html")
+        return file_answer(self._files, request.path.removeprefix(PAGE) or "/index.html", request)
 
     def _served(self, name: str, call: _Call) -> PageHandler:
         async def serve(request: web.Request) -> web.Response:

@@ -1,6 +1,9 @@
 """The files of the built pages that the server itself serves."""
 
+import gzip
+import re
 from collections.abc import Mapping
+from functools import lru_cache
 from importlib.resources import files
 from typing import Final
 
@@ -17,6 +20,7 @@ _TYPES: Final = {
     ".svg": "image/svg+xml",
     ".woff2": "font/woff2",
 }
+_TAKES_GZIP: Final = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGNORECASE)
 
 
 def page_files(name: str) -> Mapping[str, bytes]:
@@ -33,8 +37,8 @@ def page_files(name: str) -> Mapping[str, bytes]:
     return {path: entry.read_bytes() for path, entry in found.items() if path.endswith(tuple(_TYPES))}
 
 
-def file_answer(found: Mapping[str, bytes], path: str) -> web.Response:
-    """Returns a file.
+def file_answer(found: Mapping[str, bytes], path: str, request: web.Request) -> web.Response:
+    """Returns a file, compressed if the browser takes that: a phone loads a third.
 
     Raises:
         HTTPNotFound: There is none at this path.
@@ -47,4 +51,14 @@ def file_answer(found: Mapping[str, bytes], path: str) -> web.Response:
     if path.startswith("/assets/"):
         # Their names change with their content.
         answer.headers["Cache-Control"] = "public, max-age=31536000, immutable"
+        if path.endswith((".js", ".css")):
+            answer.headers["Vary"] = "Accept-Encoding"
+            if _TAKES_GZIP.search(request.headers.get("Accept-Encoding", "")):
+                answer.headers["Content-Encoding"] = "gzip"
+                answer.body = _compressed(content)
     return answer
+
+
+@lru_cache(maxsize=16)
+def _compressed(content: bytes) -> bytes:
+    return gzip.compress(content, mtime=0)

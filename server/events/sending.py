@@ -131,22 +131,30 @@ class Endpoint:
 
     async def send(self, event: StoredEvent, now: datetime) -> Answer:
         """Makes one attempt to deliver an event; takes 10 seconds at most."""
+        status = await self._ask("POST", data=event.body.encode(), headers=self._headers(event, now))
+        return Answer(status) if isinstance(status, str) else _answer(status)
+
+    async def reach(self) -> str | None:
+        """Connects as for an event, and sends none; returns why there is no answer, else ``None``.
+
+        The endpoint may refuse the request (HEAD), as it refuses whatever is no event.
+        """
+        status = await self._ask("HEAD")
+        return status if isinstance(status, str) else None
+
+    async def _ask(self, method: str, **content: Any) -> int | str:
+        """Returns the status of the answer, or why there is none."""
         try:
             async with (
                 asyncio.timeout(_SECONDS),
-                self._connections().post(
-                    self._url,
-                    data=event.body.encode(),
-                    headers=self._headers(event, now),
-                    allow_redirects=False,
-                ) as response,
+                self._connections().request(method, self._url, allow_redirects=False, **content) as response,
             ):
                 await _drain(response.content)
-                return _answer(response.status)
+                return response.status
         except TimeoutError:
-            return Answer(f"no answer within {_SECONDS:g} seconds")
+            return f"no answer within {_SECONDS:g} seconds"
         except (aiohttp.ClientError, OSError, ValueError) as error:
-            return Answer(_words(error))
+            return _words(error)
 
     async def close(self) -> None:
         """Closes the connections."""

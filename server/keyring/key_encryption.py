@@ -26,6 +26,7 @@ from typing import Any, Final, Protocol
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
+from formats.extras import missing_extra
 from server.base.errors import ConfigurationError
 from server.base.private_files import PrivateFileError, read_private_file
 from server.configuration.tables import (
@@ -190,7 +191,7 @@ class AwsKms:
             self._errors = import_module("botocore.exceptions")
         except ImportError as error:
             raise KeyEncryptionUnavailable(
-                'aws-kms needs the extra of that name: pip install "facegate[aws-kms]"'
+                missing_extra('keys.encryption, kind "aws-kms",', "aws-kms")
             ) from error
         self.name = f"aws-kms:{key}"
         self._key = key
@@ -276,7 +277,7 @@ class VaultTransit:
             self._errors = import_module("hvac.exceptions")
         except ImportError as error:
             raise KeyEncryptionUnavailable(
-                'vault-transit needs the extra vault: pip install "facegate[vault]"'
+                missing_extra('keys.encryption, kind "vault-transit",', "vault")
             ) from error
         self.name = f"vault-transit:{mount}/{key}"
         self._mount, self._key, self._token_file = mount, key, token_file

@@ -64,7 +64,7 @@ class DescribedPart(Generic[_Content]):
     """A part of the configuration that the audit log describes.
 
     Attributes:
-        content: Returns the part; another object once it has changed.
+        content: Returns the part; another and unequal object once it has changed.
     """
 
     content: Callable[[], _Content]
@@ -348,6 +348,8 @@ class _Changes:
     async def write(self, now: datetime) -> None:
         for position, part in enumerate(self._described):
             content = part.content()
-            if content is not self._logged[position]:
+            logged = self._logged[position]
+            # The names of the keys, for example, are another set each time.
+            if content is not logged and content != logged:
                 await self._log.append_if_changed(part.event(content), now=now, by=COMPARED)
                 self._logged[position] = content

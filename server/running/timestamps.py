@@ -16,6 +16,7 @@ from typing import Final
 import aiohttp
 from cryptography import x509
 
+from formats.extras import missing_extra
 from server.base.errors import ConfigurationError
 from server.base.private_files import PrivateFileError, read_trusted_file
 from server.configuration.tables import AuditSettings
@@ -51,10 +52,7 @@ class TimestampRoots:
                 not installed.
         """
         if rfc3161_client is None:
-            raise ConfigurationError(
-                "time stamps need the extra timestamps: install facegate with it, or remove "
-                "audit.timestamp_url"
-            )
+            raise ConfigurationError(missing_extra("audit.timestamp_url", "timestamps"))
         try:
             self._roots = x509.load_pem_x509_certificates(read_trusted_file(path, max_bytes=_MAX_ROOT_BYTES))
         except (OSError, PrivateFileError, ValueError) as error:

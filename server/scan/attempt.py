@@ -1,7 +1,7 @@
 """One attempt of a stream: receives frames and sends feedback and credit until the device ends it."""
 
 import math
-from collections.abc import Callable, Iterable
+from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
 from uuid import UUID
 
@@ -283,6 +283,7 @@ class AttemptRun:
         credit: CreditLedger,
         plan: Plan,
         challenge: AttemptChallenge | None,
+        look_early: Callable[["AttemptRun"], Awaitable[bool]],
         on_settled: Callable[["AttemptRun"], None],
     ) -> None:
         """Prepares an attempt.
@@ -292,6 +293,8 @@ class AttemptRun:
             scan_bytes: The bytes that the scan has used so far; updated with each frame.
             credit: The credit of the stream's device; frames are counted against it as they arrive.
             challenge: The challenge of the plan; ``None`` in EXPRESS.
+            look_early: Judges the attempt so far and returns whether it is clear, so that it ends. Called at
+                most once, and only in a check's first attempt: a later one would be another chance.
             on_settled: Called once, when no further frame is measured. The closing step of a challenge may
                 still be on display, and the device has not signed the end yet.
         """
@@ -313,10 +316,11 @@ class AttemptRun:
         self._share: AttemptShare | None = None
         self._asked_slow = self._asked_late = False
         self._settled = False
+        self._look_early = look_early
         self._on_settled = on_settled
         capture = AttemptCapture(
             analyst=env.models.analyst,
-            plan=stream.plans.capture_plan(settings.plan),
+            plan=stream.plans.capture_plan(settings.plan, early=number == 1 and env.models.sure_early),
             oval=settings.oval,
             guidance=settings.guidance,
             random=env.random,
@@ -544,6 +548,8 @@ class AttemptRun:
                 feedback = replace(feedback, code=slow)
             self._show(feedback.code)
             await send(feedback)
+        if self.capture.look_due:
+            self.capture.note_look(clear=await self._look_early(self))
         await self._send_complete_if_due(send)
         if self._clocks.completed is not None:
             return

@@ -76,6 +76,12 @@ class ScanModels:
     fusion: FusionModel
     flash: FlashModel
 
+    @property
+    def sure_early(self) -> bool:
+        """Whether the pack's networks can be sure in an early look at an attempt."""
+        names = (network.name for network in self.pack.pad_networks)
+        return self.fusion.scan_networks.calibration_for(names).sure_early is not None
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class DeviceKnowledge:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import structlog
 
 from attempt import MOST_FEEDBACK, AttemptJudgement, judge_attempt
-from liveness import Verdict, VerdictReason
+from liveness import DoubtTerms, Verdict, VerdictReason, may_be_sure_early
 from matcher import MatchPolicy
 from server.base.sandbox import tolerated_checks
 from server.base.worker_pool import waiting_since
@@ -69,6 +69,14 @@ class _EarlyWork:
     images_taken: bool = False
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class _ClearLook:
+    """An early look at an attempt that was clear, which is judged by it."""
+
+    judgement: AttemptJudgement
+    comparison: FrameComparison
+
+
 class AttemptJudge:
     """Judges the attempts of one stream, assesses its device, and stores the images durably."""
 
@@ -78,12 +86,35 @@ class AttemptJudge:
         self._stream = stream
         self._counted: dict[int, ScanComparison] = {}
         self._ahead: _EarlyWork | None = None
+        self._clear: _ClearLook | None = None
         self._work: CaptureWork | None = None
 
     async def begin(self, run: AttemptRun) -> None:
         """Notes that an attempt starts; the work of the last one has ended when this returns."""
         await self._end_work()
         self._work = run.work
+        self._clear = None
+
+    async def look_early(self, run: AttemptRun) -> bool:
+        """Judges what an attempt shows so far, once; returns whether it is clear, which ends the attempt.
+
+        It is clear if all that is judged at the end would lead to SUCCESS by a line of its own. That is then
+        the judgement of the attempt; otherwise nothing of it remains.
+
+        Raises:
+            Refusal: An image does not decode.
+            StorageUnavailable: The database failed.
+        """
+        if not may_be_sure_early(run.capture.pad_scores, self._env.models.fusion):
+            return False
+        judgement = await self._judge(run, early=True)
+        if not judgement.clear:
+            return False
+        comparison = await self._compare_frames(run)
+        if self._doubts_similar(run) and (comparison.similar or comparison.motion is None):
+            return False
+        self._clear = _ClearLook(judgement, comparison)
+        return True
 
     def judge_ahead(self, run: AttemptRun) -> None:
         """Starts to judge an attempt that has all its frames, before its end arrives.
@@ -91,8 +122,8 @@ class AttemptJudge:
         Meanwhile, the device shows its last colour and signs the end.
         """
         waiting_since(self._env.clock.monotonic())
-        judgement = asyncio.create_task(self._judge(run))
-        comparison = asyncio.create_task(self._compare_frames(run))
+        judgement = asyncio.create_task(self._judge_whole(run))
+        comparison = asyncio.create_task(self._compare_whole(run))
         self._ahead = _EarlyWork(
             run=run,
             judgement=judgement,
@@ -120,11 +151,15 @@ class AttemptJudge:
             judgement = await self._judge(run)
         return judgement
 
-    async def _is_similar(self, run: AttemptRun) -> bool:
-        """Returns whether the attempt may be a recording of an earlier scan, and the policy asks then."""
+    def _doubts_similar(self, run: AttemptRun) -> bool:
+        """Returns whether the policy doubts an attempt that may be a recording of an earlier scan."""
         stream = self._stream
         waived = tolerated_checks(stream.policy.device.tolerate, sandbox=stream.record.sandbox)
-        if not stream.plans.answer_doubt or run.kind is not None or "memory.frames" in waived:
+        return stream.plans.answer_doubt and run.kind is None and "memory.frames" not in waived
+
+    async def _is_similar(self, run: AttemptRun) -> bool:
+        """Returns whether the attempt may be a recording of an earlier scan, and the policy asks then."""
+        if not self._doubts_similar(run):
             return False
         ahead = self._ahead_of(run)
         return (await (self._compare_frames(run) if ahead is None else ahead.comparison)).similar
@@ -181,7 +216,13 @@ class AttemptJudge:
         bits, frames = (await judgement).verified_bits, await comparison
         return await self._assess(run, frames=frames, verified_bits=bits, ended=True)
 
-    async def _judge(self, run: AttemptRun) -> AttemptJudgement:
+    async def _judge_whole(self, run: AttemptRun) -> AttemptJudgement:
+        return await self._judge(run) if self._clear is None else self._clear.judgement
+
+    async def _compare_whole(self, run: AttemptRun) -> FrameComparison:
+        return await self._compare_frames(run) if self._clear is None else self._clear.comparison
+
+    async def _judge(self, run: AttemptRun, *, early: bool = False) -> AttemptJudgement:
         env, stream = self._env, self._stream
         with env.metrics.stages.stage(Stage.JUDGE):
             await run.work.examine_rest()
@@ -204,8 +245,8 @@ class AttemptJudge:
                 obstacle=run.capture.obstacle,
                 challenge=challenge_evidence(env, stream.plans, run.challenge),
                 gestures=run.capture.gestures,
-                complete=run.complete,
-                doubt=stream.plans.terms(run.kind),
+                complete=early or run.complete,
+                doubt=DoubtTerms(early=True) if early else stream.plans.terms(run.kind),
             )
 
     @asynccontextmanager

@@ -247,10 +247,19 @@ class ScanPlans:
         """
         return expected_seconds(self.next, capture=capture, gestures=self._demands.gestures)
 
-    def capture_plan(self, plan: CapturePlan) -> CapturePlan:
-        """Returns the server's plan of a capture, adapted to the policy."""
+    def capture_plan(self, plan: CapturePlan, *, early: bool) -> CapturePlan:
+        """Returns the server's plan of a capture, adapted to the policy.
+
+        Args:
+            early: Whether the attempt may end early. One with a challenge, or after doubt, never does.
+        """
         demands = self._demands
-        return replace(plan, open_mouth=demands.open_mouth, turn_head=demands.turn_head)
+        return replace(
+            plan,
+            early_seconds=plan.early_seconds if early and self.challenge is None and not self.doubts else 0.0,
+            open_mouth=demands.open_mouth,
+            turn_head=demands.turn_head,
+        )
 
     def budget(self, budget: CaptureBudget) -> CaptureBudget:
         """Returns the server's limits of a scan, adapted to the policy.

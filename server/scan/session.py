@@ -162,6 +162,7 @@ class ScanSession:
             credit=self._credit,
             plan=stream.plans.next,
             challenge=challenge,
+            look_early=judge.look_early,
             on_settled=judge.judge_ahead,
         )
         ends.begin(run)

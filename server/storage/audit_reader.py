@@ -49,6 +49,7 @@ class AuditFilter:
     """The entries to read; every field that is set must hold.
 
     Attributes:
+        actions: Entries of one of these actions. Empty for all.
         actor: Entries of this actor's name.
         check_id: Entries about this check, as a UUID in lower case.
         pseudonyms: Entries about the person with these; see ``AuditReader.pseudonyms_of``. Empty for all.
@@ -56,7 +57,7 @@ class AuditFilter:
 
     since: datetime | None = None
     until: datetime | None = None
-    action: str | None = None
+    actions: tuple[str, ...] = ()
     actor: str | None = None
     check_id: str | None = None
     pseudonyms: tuple[str, ...] = ()
@@ -69,12 +70,13 @@ class AuditFilter:
         if self.until is not None:
             yield columns.time_us < (self.until - _EPOCH) // _MICROSECOND
         for column, value in (
-            (columns.action, self.action),
             (columns.actor, self.actor),
             (columns.check_id, self.check_id),
         ):
             if value is not None:
                 yield column == value
+        if self.actions:
+            yield columns.action.in_(self.actions)
         if self.pseudonyms:
             yield columns.pseudonym.in_(self.pseudonyms)
 

@@ -25,6 +25,7 @@ from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
 
+from formats.extras import missing_extra
 from server.base.private_files import make_private_file, make_private_folder, tighten
 from server.storage.errors import StorageUnavailable
 
@@ -177,10 +178,7 @@ def _usable(url: URL) -> Iterator[None]:
     try:
         yield
     except ImportError as error:
-        raise StorageUnavailable(
-            f"the database driver {url.drivername} is not installed: "
-            "for PostgreSQL, install facegate with the extra postgres"
-        ) from error
+        raise StorageUnavailable(missing_extra(f"the database {url.drivername}", "postgres")) from error
     except SQLAlchemyError as error:
         raise StorageUnavailable(_OPTIONS) from error
 

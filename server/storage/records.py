@@ -343,6 +343,7 @@ class Decision:
         images_until: When the images are to be erased, if earlier than the rest.
         review: The review by people that begins with the decision; None for none.
         enrolled_until: Until when the evidence frame is kept as a trusted image of later checks.
+        requested_outcome: Whether a sandbox caller requested the decision.
     """
 
     status: CheckStatus
@@ -354,3 +355,4 @@ class Decision:
     images_until: datetime | None = None
     review: Review | None = None
     enrolled_until: datetime | None = None
+    requested_outcome: bool = False

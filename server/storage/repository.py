@@ -518,6 +518,7 @@ class CheckRepository(Repository):
             status=decision.status.value,
             reasons=[reason.value for reason in decision.reasons],
             review=decision.review is not None,
+            **({"requested_outcome": True} if decision.requested_outcome else {}),
         )
 
     @writes

@@ -8,7 +8,7 @@ from uuid import UUID
 from sqlalchemy import Connection, case, delete, exists, func, or_, select, update
 
 from server.audit import AuditEvent
-from server.domain.events import EventKind
+from server.domain.events import EventKind, event_time
 from server.domain.terms import CLOSED_WITH_RESULT, CheckState
 from server.storage.approvals import (
     ApprovalRequest,
@@ -182,6 +182,7 @@ class RetentionRepository(Repository):
             raise conflict("the retention of the images has not ended", record)
         expect_no_hold(connection, check_id)
         enrolled, until = None, None
+        kept: dict[str, str] = {}
         if record.enrolled_until is not None and record.enrolled_until > now:
             # The frame of the last attempt, which decided, is the trusted image of later checks until then.
             frames = (
@@ -190,12 +191,14 @@ class RetentionRepository(Repository):
                 if entry.kind is ImagePurpose.EVIDENCE_FRAME
             )
             enrolled = max(frames, key=lambda entry: entry.attempt, default=None)
+            if enrolled is not None:
+                kept = {"enrolled_until": event_time(record.enrolled_until)}
             if record.retain_until is None or record.enrolled_until < record.retain_until:
                 until = record.enrolled_until
         removed = remove_evidence(connection, check_id, keep=enrolled)
         change_check(connection, check_id, images_until=until, images_erase_time=now)
         append(connection, event, now=now)
-        self._outbox.of_check(connection, record, EventKind.EVIDENCE_ERASED, now, part="images")
+        self._outbox.of_check(connection, record, EventKind.EVIDENCE_ERASED, now, part="images", **kept)
         return removed
 
     @uncancelled

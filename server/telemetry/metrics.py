@@ -814,9 +814,16 @@ class _Embedder:
         self._model, self._observe = model, observe
         self.dimensions = model.dimensions
 
-    def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
+    def embed(
+        self,
+        image: BgrImage,
+        face: DetectedFace,
+        landmarks: Landmarks | None = None,
+        *,
+        mirrored: bool = True,
+    ) -> Embedding:
         began = time.perf_counter()
-        embedding = self._model.embed(image, face)
+        embedding = self._model.embed(image, face, landmarks, mirrored=mirrored)
         self._observe(time.perf_counter() - began)
         return embedding
 
@@ -838,6 +845,13 @@ class _StagedEmbedder:
         self._model, self._stages = model, stages
         self.dimensions = model.dimensions
 
-    def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
+    def embed(
+        self,
+        image: BgrImage,
+        face: DetectedFace,
+        landmarks: Landmarks | None = None,
+        *,
+        mirrored: bool = True,
+    ) -> Embedding:
         with self._stages.stage(Stage.EMBEDDING):
-            return self._model.embed(image, face)
+            return self._model.embed(image, face, landmarks, mirrored=mirrored)

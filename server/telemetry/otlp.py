@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Final
 import grpc
 import structlog
 
+from formats.extras import missing_extra
 from server.base.errors import ConfigurationError
 from server.base.private_files import PrivateFileError, read_private_file, read_trusted_file
 from server.base.version import server_version
@@ -85,10 +86,7 @@ def open_otlp(settings: OtlpSettings, metrics: Metrics) -> OtlpExport | None:
             import_module("opentelemetry.sdk.trace")
             import_module("opentelemetry.exporter.otlp.proto.grpc.trace_exporter")
         except ImportError as error:
-            raise ConfigurationError(
-                'telemetry.otlp needs the extra otlp: pip install "facegate[otlp]", or remove '
-                "telemetry.otlp.endpoint"
-            ) from error
+            raise ConfigurationError(missing_extra("telemetry.otlp.endpoint", "otlp")) from error
         return _open(settings, metrics, headers=headers, credentials=credentials)
 
 

@@ -39,7 +39,7 @@ from tests.server.analysis.uploads import blank, genuine, two_persons
 from tests.server.live import pictures
 from tests.server.models_once import remembering_pack
 from vision.errors import ModelFailed
-from vision.face import BgrImage, DetectedFace, HeadPose
+from vision.face import BgrImage, DetectedFace, Embedding, HeadPose, Landmarks
 from vision.image import DecodedImage, DecodedLuma, encode_jpeg, rotate_upright
 from vision.packs import Pack, PadNetwork
 
@@ -565,6 +565,49 @@ def test_landmarks_decide_whether_a_frame_is_compared_and_not_an_estimate() -> N
     assert sample_of(pixels, face, estimated, pack).comparable
     assert not sample_of(pixels, face, estimated, replace(pack, landmarker=None)).comparable
     assert not sample_of(pixels, face, replace(estimated, yaw=0.0), pack).comparable
+
+
+class _Asked:
+    """Counts the calls of a landmarker, and notes the landmarks that an embedder gets."""
+
+    dimensions = 128
+
+    def __init__(self, pack: Pack) -> None:
+        assert pack.landmarker is not None
+        self._model = pack.landmarker
+        self.scheme = pack.landmarker.scheme
+        self.calls = 0
+        self.given: list[Landmarks | None] = []
+
+    def locate(self, image: BgrImage, face: DetectedFace) -> Landmarks | None:
+        self.calls += 1
+        return self._model.locate(image, face)
+
+    def embed(
+        self,
+        image: BgrImage,
+        face: DetectedFace,
+        landmarks: Landmarks | None = None,
+        *,
+        mirrored: bool = True,
+    ) -> Embedding:
+        assert not mirrored, "half the time of a frame's template"
+        self.given.append(landmarks)
+        return np.asarray(np.eye(1, 128)[0], np.float32)
+
+
+def test_landmarks_of_a_frame_are_located_once() -> None:
+    asked = _Asked(remembering_pack())
+    pack = replace(remembering_pack(), landmarker=asked, embedder=asked)
+    analyst = FrameAnalyst(pack=pack, limits=FrameLimits())
+    watcher = analyst.new_watch(subject=SCAN_SUBJECT).watcher
+    seen = analyst.measure_frame(_message(0), 0.0, watcher=watcher)
+    analyst.examine(seen)
+    assert (asked.calls, asked.given) == (1, [seen.landmarks])
+    # If the watch did not need them, pose and alignment share them.
+    analyst.examine(replace(seen, observation=replace(seen.observation, yaw=None), landmarks=None))
+    assert asked.calls == 2
+    assert None not in asked.given
 
 
 def test_models_that_the_pack_lacks_are_not_called() -> None:

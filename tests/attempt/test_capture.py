@@ -4,6 +4,7 @@ import random
 from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 import numpy as np
 import pytest
@@ -99,6 +100,58 @@ def test_an_open_mouth_is_requested_when_nothing_else_is_missing(monkeypatch: py
     assert codes.index("OPEN_MOUTH") == asked.index(True)
     # Faces with an open mouth are not compared with the portrait.
     assert max(capture.selected) <= asked.index(True)
+
+
+_EARLY = CapturePlan(frames=18, seconds=2.4, early_seconds=1.2, selected=8, motion_seconds=0.0)
+
+
+def _until_look(capture: AttemptCapture) -> int:
+    """Gives frames until the early look is due; returns the number of them."""
+    taken = 0
+    while not capture.look_due:
+        capture.capture_frame(frame_at(taken), arrival=0.0)
+        taken += 1
+    return taken
+
+
+def test_an_early_look_is_due_once_at_its_share_of_frames_and_seconds() -> None:
+    capture = capture_of(plan=_EARLY)
+    taken = _until_look(capture)
+    assert taken >= _EARLY.frames / 2
+    assert capture.observations.duration >= _EARLY.early_seconds
+    capture.note_look(clear=False)
+    while not capture.complete:
+        assert not capture.look_due
+        capture.capture_frame(frame_at(taken), arrival=0.0)
+        taken += 1
+    assert taken >= _EARLY.frames
+    assert capture.observations.duration >= _EARLY.seconds
+
+
+def test_a_clear_look_ends_the_capture() -> None:
+    capture = capture_of(plan=_EARLY)
+    _until_look(capture)
+    capture.note_look(clear=True)
+    assert capture.complete
+    assert capture.settled
+    assert not capture.look_due
+    assert capture.progress == 1.0
+
+
+@pytest.mark.parametrize("asked", [{"open_mouth": True}, {"turn_head": True}, {"early_seconds": 0.0}])
+def test_an_attempt_that_asks_for_gestures_has_no_early_look(asked: dict[str, Any]) -> None:
+    assert replace(_EARLY, **asked).early_share is None
+    assert _EARLY.with_challenge(ScriptedChallenge()).early_share is None
+    assert PLAN.early_share is None, "the whole plan is shorter"
+
+
+def test_more_frames_are_scored_until_the_early_look() -> None:
+    plan = replace(_EARLY, frames=30, seconds=4.0, early_seconds=1.6)
+    looking = capture_of(plan=plan, network=CountingNetwork())
+    whole = capture_of(plan=replace(plan, early_seconds=0.0), network=CountingNetwork())
+    for index in range(_until_look(looking)):
+        whole.capture_frame(frame_at(index), arrival=0.0)
+    assert len(looking.pad_scores) >= 1.5 * len(whole.pad_scores)
 
 
 def test_the_detector_does_not_run_on_every_frame(capture: AttemptCapture) -> None:
@@ -449,7 +502,7 @@ def test_a_skipped_frame_still_records_the_displayed_step() -> None:
 def test_a_closing_step_is_part_of_the_captures_time() -> None:
     challenge = ScriptedChallenge()
     plan = CapturePlan(frames=32, seconds=4.0)
-    beside = replace(plan, apart_seconds=0.0, motion_seconds=0.0)
+    beside = replace(plan, early_seconds=0.0, apart_seconds=0.0, motion_seconds=0.0)
     assert plan.with_challenge(challenge) == beside
     challenge.closing_seconds = 0.5
     assert plan.with_challenge(challenge) == replace(beside, frames=28, seconds=3.5)

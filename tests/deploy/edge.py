@@ -4,7 +4,7 @@ import asyncio
 import shutil
 import socket
 import ssl
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from hashlib import sha256
 from importlib.util import find_spec
@@ -37,6 +37,10 @@ _START_SECONDS = 60
 _HAPROXY_CONNECTIONS = 2000
 _HAPROXY_FILES = 2 * _HAPROXY_CONNECTIONS + 100
 """As the shipped file tells for its own number of connections."""
+_HOSTS = {
+    "server": ("facegate.internal", "backends.example.com"),
+    "edge": ("scan.example.com", "pages.example.com"),
+}
 _CLOSED = "127.0.0.1:9"
 """Where a server has no web listener; nothing is sent there."""
 
@@ -68,24 +72,16 @@ def require_proxy(proxy: str) -> str:
 class EdgeFiles:
     """Certificates of a server, of a proxy before it and of a backend, and the server's data folder."""
 
-    def __init__(self, folder: Path, *, web: bool = False) -> None:
+    def __init__(self, folder: Path, *, web: bool = False, sandbox: bool = False) -> None:
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         authority = trustme.CA()
         self.ca = authority.cert_pem.bytes()
         (folder / "server-ca.pem").write_bytes(self.ca)
         (folder / "client-ca.pem").write_bytes(authority_pem())
-        for name, hosts in (
-            ("server", ("facegate.internal", "backends.example.com")),
-            ("edge", ("scan.example.com", "pages.example.com")),
-        ):
-            issued = authority.issue_cert(*hosts)
-            chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
-            key = issued.private_key_pem.bytes()
-            (folder / f"{name}.key").touch(0o600)
-            (folder / f"{name}.key").write_bytes(key)
-            # HAProxy reads both from one file.
-            (folder / f"{name}.pem").write_bytes(chain + (key if name == "edge" else b""))
+        self._authority = authority
+        self.issue("server")
+        self.issue("edge")
         edge = x509.load_pem_x509_certificate((folder / "edge.pem").read_bytes())
         spki = edge.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
         self.edge_spki_sha256 = sha256(spki).digest()
@@ -95,8 +91,9 @@ class EdgeFiles:
             "name": "backend",
             "tenant": "default",
             "roles": ["orchestrator"],
+            "sandbox": sandbox,
         }
-        listeners: dict[str, object] = {
+        listeners: dict[str, dict[str, object]] = {
             "device": {"port": 0, "tls": tls},
             "service": {
                 "port": 0,
@@ -109,14 +106,32 @@ class EdgeFiles:
         if web:
             listeners["web"] = {"port": 0, "tls": tls}
             integrity["web"] = {"rp_id": "localhost", "origins": [PAGE_ORIGIN]}
+        self.listeners, self.integrity = listeners, integrity
         self.data = DataFolder(
             folder / "server", listeners=listeners, device_integrity=integrity, log={"level": "info"}
         )
         write_policy(folder / "server" / "policies", "patient", scan_seconds=900)
 
+    def issue(self, name: str) -> None:
+        """Issues the certificate of ``server`` or ``edge``, and puts it in the place of the one before."""
+        issued = self._authority.issue_cert(*_HOSTS[name])
+        key = issued.private_key_pem.bytes()
+        chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
+        # HAProxy reads both from one file.
+        for end, content in (("key", key), ("pem", chain + (key if name == "edge" else b""))):
+            new = self.folder / f"{name}.{end}.new"
+            new.touch(0o600)
+            new.write_bytes(content)
+            new.rename(self.folder / f"{name}.{end}")
+
     @asynccontextmanager
     async def edge(
-        self, proxy: str, server: ServerProcess, *, changed: Mapping[str, str] | None = None
+        self,
+        proxy: str,
+        server: ServerProcess,
+        *,
+        changed: Mapping[str, str] | None = None,
+        others: Sequence[ServerProcess] = (),
     ) -> AsyncIterator["Edge"]:
         """Runs a proxy before a server until the block ends.
 
@@ -124,9 +139,10 @@ class EdgeFiles:
             proxy: One of ``PROXIES``.
             server: The server.
             changed: Texts of the shipped file to replace, for a test of what they are for.
+            others: Further replicas, behind HAProxy only.
         """
         with held_port() as phones, held_port() as backends:
-            edge = Edge(self, proxy, server, changed or {}, ports=(phones, backends))
+            edge = Edge(self, proxy, server, changed or {}, ports=(phones, backends), others=others)
             try:
                 await edge.start()
                 yield edge
@@ -145,6 +161,7 @@ class Edge:
         changed: Mapping[str, str],
         *,
         ports: tuple[int, int],
+        others: Sequence[ServerProcess] = (),
     ) -> None:
         self._files = files
         self._program = require_proxy(proxy)
@@ -158,6 +175,8 @@ class Edge:
         for old, new in (*self._replaced(server).items(), *changed.items()):
             assert old in text, f"{PROXIES[proxy]} has no {old!r}"
             text = text.replace(old, new)
+        for number, other in enumerate(others, start=2):
+            text = _with_replica(text, f"replica{number}", first=server, other=other)
         self._config.write_text(text)
 
     def _replaced(self, server: ServerProcess) -> dict[str, str]:
@@ -280,6 +299,24 @@ class Edge:
         context = ssl.create_default_context(cadata=self._files.ca.decode())
         context.set_alpn_protocols([alpn])
         return context
+
+
+def _with_replica(text: str, name: str, *, first: ServerProcess, other: ServerProcess) -> str:
+    """HAProxy's file with one more line behind each ``server one``."""
+    places = {
+        first.device_target: other.device_target,
+        first.service_target: other.service_target,
+        f"check port {first.admin_port}": f"check port {other.admin_port}",
+    }
+    lines = []
+    for line in text.splitlines():
+        lines.append(line)
+        if line.startswith("    server one ") and _CLOSED not in line:
+            further = line.replace("server one", f"server {name}")
+            for old, new in places.items():
+                further = further.replace(old, new)
+            lines.append(further)
+    return "\n".join(lines) + "\n"
 
 
 class _Loopback(AbstractResolver):

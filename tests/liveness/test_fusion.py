@@ -563,6 +563,7 @@ def test_only_several_public_networks_are_ever_sure() -> None:
     model = load_fusion_model()
     for known in (model.scan_networks.known, model.still_networks.known):
         sure = {names for names, one in known.items() if one.sure is not None}
+        assert {names for names, one in known.items() if one.sure_early is not None} <= sure
         assert frozenset(PUBLIC) in sure
         assert all(len(names) > 1 for names in sure)
     assert model.scan_networks.unknown.sure is None
@@ -655,6 +656,9 @@ def test_a_reliability_curve_of_several_networks_is_written_as_it_is_read() -> N
         ("[motion]", "[temporal]"),
         ("weight = 0.7", ""),
         ("weight = 0.7", "weight = -0.7"),
+        ("weight = 0.7", "weight = 0.7\nsure_early = 99"),
+        ("weight = 0.7", "weight = 0.7\nsure = 98\nsure_early = 97"),
+        ("weight = 0.7", "weight = 0.7\nsure = 98\nsure_early = 101"),
         ("bias = 0.1", "bias = inf"),
         ("[scan_networks.default]", "[scan_networks.other]"),
         ("[scan_networks.none]", "[scan_networks.other]"),

@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from statistics import median
+from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -18,6 +19,7 @@ from liveness.doubt import (
     DoubtTerms,
     downgrade_if_doubted,
     evidence_doubts,
+    may_be_sure_early,
     reasons_outside_calibration,
     undecided_if_unclear,
     unresolved,
@@ -439,6 +441,31 @@ def test_a_scan_without_a_challenge_has_to_be_sure(
     else:
         assert (judged.verdict, judged.reasons) == (Verdict.INCONCLUSIVE, (VerdictReason.NOT_SURE,))
         assert judged.doubts == (VerdictReason.NOT_SURE,)
+
+
+@pytest.mark.parametrize(
+    ("score", "line", "live"), [(95.0, 95.0, True), (94.9, 95.0, False), (100.0, None, False)]
+)
+def test_an_early_look_has_a_line_of_its_own(score: float, line: float | None, live: bool) -> None:
+    found, calibration = _live(score), replace(_SURE, sure_early=line)
+    assert without_doubt(found, DoubtTerms(), calibration) == found
+    judged = without_doubt(found, DoubtTerms(early=True), calibration)
+    assert judged.verdict is (Verdict.LIVE if live else Verdict.INCONCLUSIVE)
+
+
+def _scored(real: float, frames: int) -> list[PadScore]:
+    return [PadScore(index, "one", real) for index in range(frames)]
+
+
+def test_networks_alone_may_rule_out_that_an_early_look_is_clear() -> None:
+    model = load_fusion_model()
+    known = {frozenset[str](): _NEVER, frozenset({"one"}): replace(_SURE, sure_early=95.0)}
+    lined = replace(model, scan_networks=replace(model.scan_networks, known=MappingProxyType(known)))
+    assert may_be_sure_early(_scored(0.96, 6), lined)
+    assert not may_be_sure_early(_scored(0.94, 6), lined)
+    assert not may_be_sure_early(_scored(0.96, 5), lined), "each half is judged"
+    assert not may_be_sure_early(_scored(0.99, 6), model), "networks without a line"
+    assert not may_be_sure_early([], lined)
 
 
 @pytest.mark.parametrize("challenge", list(ChallengeKind))

@@ -526,6 +526,24 @@ def test_several_networks_are_sure_unless_an_attack_scan_reaches_the_line() -> N
     assert _sure([_sure_row(0.9), _sure_row(0.9999)]).scan_networks.known[_SEVERAL].sure is None
 
 
+@pytest.mark.parametrize(
+    ("scan", "look", "early"), [(0.9, 0.9, 99.0), (0.9, 0.9999, None), (0.9999, 0.9, None)]
+)
+def test_they_are_sure_early_unless_an_attack_of_two_seconds_or_a_whole_one_reaches_the_line(
+    scan: float, look: float, early: float | None
+) -> None:
+    known = _sure([_sure_row(scan), _sure_row(look, kind=RowKind.EARLY)]).scan_networks.known
+    assert known[_SEVERAL].sure_early == early
+    assert {known[names].sure_early for names in (_ALONE, frozenset({OWN}))} == {None}
+
+
+def test_nothing_is_fitted_to_early_looks() -> None:
+    rows = _noisy_rows((_FIRST,))
+    looks = [replace(row, kind=RowKind.EARLY, networks=dict.fromkeys(PUBLIC, 0.99)) for row in rows]
+    base = load_fusion_model()
+    assert fit_parts([*rows, *looks], base, Limits()) == fit_parts(rows, base, Limits())
+
+
 def test_a_network_alone_and_our_own_are_never_sure() -> None:
     known = _sure([_sure_row(0.01)]).scan_networks.known
     assert known[_ALONE].sure is None

@@ -13,14 +13,17 @@ RETURN = "https://bank.example/onboarding"
 """Below this address the page may return."""
 
 
-def hosted_settings(folder: Path, port: int, **hosted: object) -> Settings:
+def hosted_settings(
+    folder: Path, port: int, *, tls: dict[str, Path] | None = None, **hosted: object
+) -> Settings:
     """Settings of a server with its own page on a port of localhost."""
-    page = {"origin": f"http://localhost:{port}", "return_urls": (RETURN,), "name": "Example Bank"} | hosted
+    scheme = "http" if tls is None else "https"
+    page = {"origin": f"{scheme}://localhost:{port}", "return_urls": (RETURN,), "name": "Example Bank"}
     listeners = {
         "device": {"port": 0},
         "service": {"port": 0, "local_sandbox": True},
         "admin": {"port": 0},
-        "web": {"port": port, "hosted": page},
+        "web": {"port": port, "tls": tls, "hosted": page | hosted},
     }
     settings = settings_for(folder, listeners=listeners)
     write_policy(folder / "policies", "patient", scan_seconds=900)

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, overload
 from uuid import UUID
 
 import aiohttp
+import cv2
 import grpc
 import numpy as np
 from facegate.v1 import scan_pb2
@@ -137,6 +138,18 @@ def fresh_pictures(shown: Sequence[Picture] | None = None) -> tuple[Picture, ...
         replace(picture, jpeg=taken_anew(picture.jpeg, random=random))
         for picture in (pictures() if shown is None else shown)
     )
+
+
+def encoded_anew(shown: Sequence[Picture]) -> list[Picture]:
+    """A recording of the scan that is none of its files and shows none of its pictures exactly."""
+    pixels = [
+        np.asarray(cv2.imdecode(np.frombuffer(each.jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8)
+        for each in shown
+    ]
+    return [
+        replace(each, jpeg=cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 84])[1].tobytes())
+        for each, image in zip(shown, pixels, strict=True)
+    ]
 
 
 def taken_anew(jpeg: bytes, *, random: np.random.Generator) -> bytes:

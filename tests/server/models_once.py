@@ -57,8 +57,19 @@ class _Embedder:
         self._model, self._memory = model, memory
         self.dimensions = model.dimensions
 
-    def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
-        return self._memory.ask(f"embed {face.box}", image, lambda: self._model.embed(image, face))
+    def embed(
+        self,
+        image: BgrImage,
+        face: DetectedFace,
+        landmarks: Landmarks | None = None,
+        *,
+        mirrored: bool = True,
+    ) -> Embedding:
+        return self._memory.ask(
+            f"embed {face.box} {mirrored}",
+            image,
+            lambda: self._model.embed(image, face, landmarks, mirrored=mirrored),
+        )
 
 
 @functools.cache

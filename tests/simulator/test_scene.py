@@ -352,7 +352,7 @@ def test_a_missing_package_is_named(embedded: Pack, monkeypatch: pytest.MonkeyPa
         return None
 
     monkeypatch.setattr(importlib.util, "find_spec", find_nothing)
-    with pytest.raises(PhotoNotFound, match="skimage"):
+    with pytest.raises(PhotoNotFound, match="skimage needs the extra embedded"):
         builtin_photos(detector=embedded.detector, landmarker=embedded.landmarker, names=("astronaut",))
 
 

@@ -26,6 +26,7 @@ from vision.geometry import (
     similarity_transform,
 )
 from vision.image import GreyImage
+from vision.packs.insightface_library import import_insightface
 from vision.packs.pack import Pack
 from vision.pose import head_of_478
 
@@ -48,16 +49,19 @@ class TestSimilarityTransform:
         back = moved @ matrix[:, :2].T + matrix[:, 2]
         np.testing.assert_allclose(back, ARCFACE_TEMPLATE, atol=0.02)
 
-    def test_agrees_with_insightface(self) -> None:
-        from insightface.utils.face_align import estimate_norm
+    def test_agrees_with_scikit_image(self) -> None:
+        from skimage.transform import SimilarityTransform
 
         rng = np.random.default_rng(7)
         points = (
             _moved(ARCFACE_TEMPLATE, degrees=20, scale=3, shift=(90, 40)) + rng.normal(0, 4, (5, 2))
         ).astype(np.float32)
-        with pytest.warns(FutureWarning):
-            expected = estimate_norm(points)
+        expected = SimilarityTransform.from_estimate(points, ARCFACE_TEMPLATE).params[:2]
         np.testing.assert_allclose(similarity_transform(points, ARCFACE_TEMPLATE), expected, atol=1e-4)
+
+    def test_has_the_points_of_insightface(self) -> None:
+        face_align = import_insightface().utils.face_align
+        np.testing.assert_allclose(ARCFACE_TEMPLATE, face_align.arcface_dst, atol=1e-4)
 
     def test_points_without_extent_are_only_shifted(self) -> None:
         matrix = similarity_transform(np.zeros((5, 2), np.float32), ARCFACE_TEMPLATE)

@@ -59,12 +59,14 @@ async def line(
         limit = breaks_after if connections <= breaks else None
         up = asyncio.create_task(carry(page, to_server, limit, bytes_per_second, cycle(late)))
         down = asyncio.create_task(carry(server, to_page, None, None, repeat(0.0)))
-        await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
-        for task in (up, down):
-            task.cancel()
-        for writer in (to_page, to_server):
-            with contextlib.suppress(ConnectionError):
-                writer.transport.abort()
+        try:
+            await asyncio.wait({up, down}, return_when=asyncio.FIRST_COMPLETED)
+        finally:
+            for task in (up, down):
+                task.cancel()
+            for writer in (to_page, to_server):
+                with contextlib.suppress(ConnectionError):
+                    writer.transport.abort()
 
     entry = socket.socket()
     # As on a phone's network: otherwise loopback keeps megabytes of frames on their way.

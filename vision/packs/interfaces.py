@@ -92,8 +92,25 @@ class Embedder(Protocol):
         """Length of a template."""
         ...
 
-    def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
-        """Return the template of ``face``, of length 1."""
+    def embed(
+        self,
+        image: BgrImage,
+        face: DetectedFace,
+        landmarks: Landmarks | None = None,
+        *,
+        mirrored: bool = True,
+    ) -> Embedding:
+        """Return the template of ``face``, of length 1.
+
+        Args:
+            image: The upright image.
+            face: The face in it.
+            landmarks: What the pack's landmarker located there; ``None`` if it is not known. An embedder that
+                needs it locates it then.
+            mirrored: Whether the mirror image is added if the embedder's preprocessing has it. Without it, a
+                template takes half the time, and can be compared with the others: for the frames of a scan,
+                of which several are fused.
+        """
         ...
 
 

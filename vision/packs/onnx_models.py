@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.errors import ModelFailed, PackDataInvalid, PackFileUnusable, PackIncomplete
-from vision.face import BgrImage, DetectedFace, Embedding
+from vision.face import BgrImage, DetectedFace, Embedding, Landmarks
 from vision.geometry import align_face, clamped_crop, context_crop, mesh_points
 from vision.graph_rewrite import create_fast_session
 from vision.onnx_sessions import OnnxSession, RuntimeOptions, describe, on_gpu
@@ -152,7 +152,14 @@ class ArcFaceEmbedder:
         """Alignment, normalisation, and whether the mirror image is added; part of a template's id."""
         return self._described
 
-    def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
+    def embed(
+        self,
+        image: BgrImage,
+        face: DetectedFace,
+        landmarks: Landmarks | None = None,
+        *,
+        mirrored: bool = True,
+    ) -> Embedding:
         """Return the template of ``face``, of length 1.
 
         A face without a mesh, such as a profile in a scan, is aligned by the detector's points. Photos of
@@ -161,10 +168,12 @@ class ArcFaceEmbedder:
         Raises:
             ModelFailed: A model could not be run or gave no usable template.
         """
-        found = None if self._landmarker is None else mesh_points(self._landmarker.locate(image, face))
+        found = None
+        if self._landmarker is not None:
+            found = mesh_points(self._landmarker.locate(image, face) if landmarks is None else landmarks)
         aligned = align_face(image, face.five_points if found is None else found, self._size)
         template = self._run(aligned)
-        if self._mirror_average:
+        if self._mirror_average and mirrored:
             template = template + self._run(aligned[:, ::-1])
         return to_unit_length(template)
 

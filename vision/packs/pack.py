@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final
 
 from vision.errors import CalibrationUnusable, PackDataInvalid, PackNotFound
-from vision.face import BgrImage, DetectedFace
+from vision.face import BgrImage, DetectedFace, Landmarks
 from vision.packs.calibration import MatchCalibration, parse_calibration
 from vision.packs.interfaces import Embedder, FaceDetector, Landmarker, PadNetwork, Template, TemplateForm
 
@@ -87,13 +87,21 @@ class Pack:
         """
         return self.landmarker is None or self.landmarker.locate(image, face) is not None
 
-    def template(self, image: BgrImage, face: DetectedFace) -> Template:
-        """Return the template of ``face``, with the id of its form.
+    def template(
+        self,
+        image: BgrImage,
+        face: DetectedFace,
+        landmarks: Landmarks | None = None,
+        *,
+        mirrored: bool = True,
+    ) -> Template:
+        """Return the template of ``face``, with the id of its form; the arguments are those of ``Embedder``.
 
         Raises:
             ModelFailed: The embedder could not process the image.
         """
-        return Template(self.embedder.embed(image, face), self.template_form.id)
+        embedding = self.embedder.embed(image, face, landmarks, mirrored=mirrored)
+        return Template(embedding, self.template_form.id)
 
 
 # A calibration of the operator: measured on the operator's photos, or published for the embedder.

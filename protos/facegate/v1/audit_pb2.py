@@ -25,7 +25,7 @@ _sym_db = _symbol_database.Default()
 from google.protobuf import timestamp_pb2 as google_dot_protobuf_dot_timestamp__pb2
 
 
-DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x66\x61\x63\x65gate/v1/audit.proto\x12\x0b\x66\x61\x63\x65gate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"9\n\nAuditActor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\"\xb8\x02\n\nAuditEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12&\n\x05\x61\x63tor\x18\x04 \x01(\x0b\x32\x17.facegate.v1.AuditActor\x12\x10\n\x08\x63heck_id\x18\x05 \x01(\t\x12\x11\n\tpseudonym\x18\x06 \x01(\x0c\x12\x0f\n\x07purpose\x18\x07 \x01(\t\x12\x33\n\x06\x64\x65tail\x18\x08 \x03(\x0b\x32#.facegate.v1.AuditEvent.DetailEntry\x12\x0c\n\x04hash\x18\t \x01(\x0c\x12\x0e\n\x06tenant\x18\n \x01(\t\x1a-\n\x0b\x44\x65tailEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xe9\x01\n\x16ListAuditEventsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61\x63tion\x18\x05 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x06 \x01(\t\x12\x10\n\x08\x63heck_id\x18\x07 \x01(\t\x12\x19\n\x11subject_reference\x18\x08 \x01(\t\"[\n\x17ListAuditEventsResponse\x12\'\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x17.facegate.v1.AuditEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"X\n\x15\x45xportAuditLogRequest\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07purpose\x18\x02 \x01(\t\"\'\n\x16\x45xportAuditLogResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\x42$\n\x0forg.facegate.v1B\nAuditProtoP\x01\xba\x02\x02\x46Gb\x06proto3')
+DESCRIPTOR = _descriptor_pool.Default().AddSerializedFile(b'\n\x17\x66\x61\x63\x65gate/v1/audit.proto\x12\x0b\x66\x61\x63\x65gate.v1\x1a\x1fgoogle/protobuf/timestamp.proto\"9\n\nAuditActor\x12\x0c\n\x04name\x18\x01 \x01(\t\x12\x0c\n\x04role\x18\x02 \x01(\t\x12\x0f\n\x07\x61\x64\x64ress\x18\x03 \x01(\t\"\xb8\x02\n\nAuditEvent\x12\x10\n\x08sequence\x18\x01 \x01(\x04\x12(\n\x04time\x18\x02 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61\x63tion\x18\x03 \x01(\t\x12&\n\x05\x61\x63tor\x18\x04 \x01(\x0b\x32\x17.facegate.v1.AuditActor\x12\x10\n\x08\x63heck_id\x18\x05 \x01(\t\x12\x11\n\tpseudonym\x18\x06 \x01(\x0c\x12\x0f\n\x07purpose\x18\x07 \x01(\t\x12\x33\n\x06\x64\x65tail\x18\x08 \x03(\x0b\x32#.facegate.v1.AuditEvent.DetailEntry\x12\x0c\n\x04hash\x18\t \x01(\x0c\x12\x0e\n\x06tenant\x18\n \x01(\t\x1a-\n\x0b\x44\x65tailEntry\x12\x0b\n\x03key\x18\x01 \x01(\t\x12\r\n\x05value\x18\x02 \x01(\t:\x02\x38\x01\"\xfa\x01\n\x16ListAuditEventsRequest\x12\x11\n\tpage_size\x18\x01 \x01(\r\x12\x12\n\npage_token\x18\x02 \x01(\t\x12.\n\nstart_time\x18\x03 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12,\n\x08\x65nd_time\x18\x04 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0e\n\x06\x61\x63tion\x18\x05 \x01(\t\x12\r\n\x05\x61\x63tor\x18\x06 \x01(\t\x12\x10\n\x08\x63heck_id\x18\x07 \x01(\t\x12\x19\n\x11subject_reference\x18\x08 \x01(\t\x12\x0f\n\x07\x61\x63tions\x18\t \x03(\t\"[\n\x17ListAuditEventsResponse\x12\'\n\x06\x65vents\x18\x01 \x03(\x0b\x32\x17.facegate.v1.AuditEvent\x12\x17\n\x0fnext_page_token\x18\x02 \x01(\t\"X\n\x15\x45xportAuditLogRequest\x12.\n\nstart_time\x18\x01 \x01(\x0b\x32\x1a.google.protobuf.Timestamp\x12\x0f\n\x07purpose\x18\x02 \x01(\t\"\'\n\x16\x45xportAuditLogResponse\x12\r\n\x05\x63hunk\x18\x01 \x01(\x0c\x42$\n\x0forg.facegate.v1B\nAuditProtoP\x01\xba\x02\x02\x46Gb\x06proto3')
 
 _globals = globals()
 _builder.BuildMessageAndEnumDescriptors(DESCRIPTOR, _globals)
@@ -42,11 +42,11 @@ if not _descriptor._USE_C_DESCRIPTORS:
   _globals['_AUDITEVENT_DETAILENTRY']._serialized_start=400
   _globals['_AUDITEVENT_DETAILENTRY']._serialized_end=445
   _globals['_LISTAUDITEVENTSREQUEST']._serialized_start=448
-  _globals['_LISTAUDITEVENTSREQUEST']._serialized_end=681
-  _globals['_LISTAUDITEVENTSRESPONSE']._serialized_start=683
-  _globals['_LISTAUDITEVENTSRESPONSE']._serialized_end=774
-  _globals['_EXPORTAUDITLOGREQUEST']._serialized_start=776
-  _globals['_EXPORTAUDITLOGREQUEST']._serialized_end=864
-  _globals['_EXPORTAUDITLOGRESPONSE']._serialized_start=866
-  _globals['_EXPORTAUDITLOGRESPONSE']._serialized_end=905
+  _globals['_LISTAUDITEVENTSREQUEST']._serialized_end=698
+  _globals['_LISTAUDITEVENTSRESPONSE']._serialized_start=700
+  _globals['_LISTAUDITEVENTSRESPONSE']._serialized_end=791
+  _globals['_EXPORTAUDITLOGREQUEST']._serialized_start=793
+  _globals['_EXPORTAUDITLOGREQUEST']._serialized_end=881
+  _globals['_EXPORTAUDITLOGRESPONSE']._serialized_start=883
+  _globals['_EXPORTAUDITLOGRESPONSE']._serialized_end=922
 # @@protoc_insertion_point(module_scope)

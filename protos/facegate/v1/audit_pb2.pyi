@@ -154,6 +154,7 @@ class ListAuditEventsRequest(_message.Message):
     ACTOR_FIELD_NUMBER: _builtins.int
     CHECK_ID_FIELD_NUMBER: _builtins.int
     SUBJECT_REFERENCE_FIELD_NUMBER: _builtins.int
+    ACTIONS_FIELD_NUMBER: _builtins.int
     page_size: _builtins.int
     """Maximum number of entries; 0 for 100, at most 1000."""
     page_token: _builtins.str
@@ -174,6 +175,10 @@ class ListAuditEventsRequest(_message.Message):
     def end_time(self) -> _timestamp_pb2.Timestamp:
         """Entries before this time."""
 
+    @_builtins.property
+    def actions(self) -> _containers.RepeatedScalarFieldContainer[_builtins.str]:
+        """Entries of one of these actions, or of `action` if that is set, too; at most 16, and empty for all."""
+
     def __init__(
         self,
         *,
@@ -185,10 +190,11 @@ class ListAuditEventsRequest(_message.Message):
         actor: _builtins.str = ...,
         check_id: _builtins.str = ...,
         subject_reference: _builtins.str = ...,
+        actions: _abc.Iterable[_builtins.str] | None = ...,
     ) -> None: ...
     _HasFieldArgType: _TypeAlias = _typing.Literal["end_time", b"end_time", "start_time", b"start_time"]  # noqa: Y015
     def HasField(self, field_name: _HasFieldArgType) -> _builtins.bool: ...
-    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actor", b"actor", "check_id", b"check_id", "end_time", b"end_time", "page_size", b"page_size", "page_token", b"page_token", "start_time", b"start_time", "subject_reference", b"subject_reference"]  # noqa: Y015
+    _ClearFieldArgType: _TypeAlias = _typing.Literal["action", b"action", "actions", b"actions", "actor", b"actor", "check_id", b"check_id", "end_time", b"end_time", "page_size", b"page_size", "page_token", b"page_token", "start_time", b"start_time", "subject_reference", b"subject_reference"]  # noqa: Y015
     def ClearField(self, field_name: _ClearFieldArgType) -> None: ...
     def WhichOneof(self, oneof_group: _Never) -> None: ...
 

@@ -196,7 +196,7 @@ class ConsoleListener:
 
     async def _get_file(self, request: web.Request) -> web.Response:
         path = "/index.html" if request.path == "/" else request.path
-        return file_answer(self._files, path)
+        return file_answer(self._files, path, request)
 
 
 def _name_of(request: web.Request) -> str:

@@ -16,7 +16,7 @@ from cli.bench.naive import (
 from cli.bench.phone import RecordedScan
 from tests.liveness.builders import face_at
 from tests.packs import real_pack
-from vision.face import BgrImage, DetectedFace, Embedding
+from vision.face import BgrImage, DetectedFace, Embedding, Landmarks
 from vision.image import encode_jpeg
 from vision.packs import Pack
 from vision.packs.interfaces import PadNetwork
@@ -38,7 +38,14 @@ class Models:
         self.calls.append("detect")
         return (face_at(),) if image.mean() > 50 else ()
 
-    def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
+    def embed(
+        self,
+        image: BgrImage,
+        face: DetectedFace,
+        landmarks: Landmarks | None = None,
+        *,
+        mirrored: bool = True,
+    ) -> Embedding:
         self.calls.append("embed")
         return np.array([1, 0] if image.mean() > 160 else [0, 1], np.float32)
 

@@ -6,7 +6,7 @@ from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
 from cli.demo.flash import FlashCurves, FlashStrip, StripColumn
 from cli.demo.scenarios import SCENARIOS, DemoRecord, Scenario, Timings
 from facegate_client import ServerError
-from vision.face import BgrImage, DetectedFace, Embedding
+from vision.face import BgrImage, DetectedFace, Embedding, Landmarks
 from vision.image import encode_jpeg
 from vision.packs import LicenceTerms, MatchCalibration, Pack, TemplateForm
 from vision.packs.calibration import CalibrationRecord, ScorePoint
@@ -23,7 +23,14 @@ class _Nothing:
     def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
         return ()
 
-    def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
+    def embed(
+        self,
+        image: BgrImage,
+        face: DetectedFace,
+        landmarks: Landmarks | None = None,
+        *,
+        mirrored: bool = True,
+    ) -> Embedding:
         return np.zeros(self.dimensions, np.float32)
 
 

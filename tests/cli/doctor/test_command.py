@@ -20,6 +20,7 @@ from cli.doctor.finding import Level
 from cli.main import app
 from server.access.api_keys import new_api_key
 from server.device.revocation import write_revocation_files
+from server.events.sending import new_webhook_secret
 from server.keyring.key_encryption import KeyFileCipher
 from server.keyring.key_files import KeyFiles
 from server.keyring.keys import KeyFolder
@@ -202,6 +203,34 @@ def _allow_too_many_scans(one: _Deployment) -> None:
     one.add("[limits]\nmax_scans = 999")
 
 
+def _lose_a_receiver(one: _Deployment) -> None:
+    secret = one.folder / "hook.whsec"
+    secret.write_text(new_webhook_secret())
+    secret.chmod(0o600)
+    one.add(
+        '[webhooks.endpoints.hook]\ntenant = "default"\nurl = "https://localhost:1/hook"\n'
+        f'secret_files = ["{secret}"]\nallow_private = true'
+    )
+
+
+def _page(one: _Deployment, origin: str, **more: object) -> None:
+    one.add(f'[listeners.web.hosted]\norigin = "{origin}"\nname = "Example Bank"')
+    one.tables[-1] += "".join(f'\n{name} = "{value}"' for name, value in more.items())
+
+
+def _lose_the_logo(one: _Deployment) -> None:
+    _page(one, "https://verify.bank.example", logo_file=one.folder / "logo.svg")
+
+
+def _link_to_another_port(one: _Deployment) -> None:
+    _page(one, "http://localhost:8499")
+
+
+def _link_to_another_host(one: _Deployment) -> None:
+    _page(one, "https://verify.bank.example")
+    _tls(one, expires=timedelta(days=90), listener="web")
+
+
 _FAULTS: list[tuple[Callable[[_Deployment], None], str, str, Level]] = [
     (_open_key_folder, "keys", "KEY_FOLDER_OPEN", Level.FAILURE),
     (_allow_too_many_scans, "machine", "SCANS_TOO_MANY", Level.WARNING),
@@ -221,6 +250,10 @@ _FAULTS: list[tuple[Callable[[_Deployment], None], str, str, Level]] = [
     (_lose_the_issuers_keys, "callers", "ISSUER_UNUSABLE", Level.FAILURE),
     (_list_another_origin, "policies", "POLICY_ORIGINS_NOT_LISTED", Level.WARNING),
     (_lose_a_webhook_secret, "webhooks", "WEBHOOK_SECRET_UNUSABLE", Level.FAILURE),
+    (_lose_a_receiver, "webhooks", "WEBHOOK_NOT_REACHED", Level.WARNING),
+    (_lose_the_logo, "hosted", "HOSTED_LOGO_UNUSABLE", Level.FAILURE),
+    (_link_to_another_port, "hosted", "HOSTED_ORIGIN_ELSEWHERE", Level.WARNING),
+    (_link_to_another_host, "hosted", "HOSTED_ORIGIN_NOT_CERTIFIED", Level.WARNING),
     (_missing_pack, "models", "MODELS_UNUSABLE", Level.FAILURE),
 ]
 
@@ -237,6 +270,18 @@ def test_a_planted_fault_is_found(
     report = deployment.examine("--only", area)
     assert report.levels[code] is level
     assert report.code == (1 if level is Level.FAILURE else 4)
+
+
+def test_a_page_at_its_listener_or_behind_a_proxy_is_fine(deployment: _Deployment) -> None:
+    _page(deployment, "http://localhost:8446")
+    assert deployment.examine("--only", "hosted").code == 0
+    deployment.tables.clear()
+    _page(deployment, "https://verify.bank.example")
+    assert deployment.examine("--only", "hosted").code == 0
+    deployment.tables.clear()
+    _page(deployment, "https://localhost:8446")
+    _tls(deployment, expires=timedelta(days=90), listener="web")
+    assert deployment.examine("--only", "hosted").code == 0
 
 
 def test_only_expired_api_keys_are_a_failure(deployment: _Deployment) -> None:

@@ -137,13 +137,16 @@ def test_one_person_only_is_too_few(assets: Path, tmp_path: Path) -> None:
 
 
 def test_without_the_extra_nothing_is_begun(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
+    monkeypatch.setitem(sys.modules, "scipy", None)
     faces = people(tmp_path / "faces", "a.jpg,ann,f", "b.jpg,bob,m")
     out = tmp_path / "out"
     status, _, errors = evaluate("--identities", faces, "--pack", "embedded", "--out", out)
     assert status == 2
-    assert 'pip install "facegate[evaluation]"' in errors
+    assert "needs the extra evaluation" in errors
     assert not out.exists()
+    status, _, errors = evaluate("--identities", faces, "--calibration", tmp_path / "calibration.toml")
+    assert status == 2
+    assert "needs the extra evaluation" in errors
 
 
 def test_photos_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -35,7 +35,14 @@ class Landmarker:
 class Embedder:
     dimensions = 4
 
-    def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
+    def embed(
+        self,
+        image: BgrImage,
+        face: DetectedFace,
+        landmarks: Landmarks | None = None,
+        *,
+        mirrored: bool = True,
+    ) -> Embedding:
         burn(0.008)
         return np.array([1, 0, 0, 0], np.float32)
 

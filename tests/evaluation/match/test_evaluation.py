@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.figures import FiguresUnavailable, require_figures
+from evaluation.extra import EvaluationUnavailable, require_evaluation
 from evaluation.match.comparisons import Comparisons
 from evaluation.match.evaluation import (
     MAIN_SET,
@@ -353,10 +353,12 @@ def test_each_comparison_is_in_one_bin() -> None:
     assert 0 <= edges[-1] - cosines.max() <= 0.001
 
 
-def test_without_the_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(FiguresUnavailable, match=r"facegate\[evaluation\]"):
-        require_figures()
+@pytest.mark.parametrize("library", ["matplotlib", "scipy"])
+def test_without_a_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, library: str) -> None:
+    require_evaluation()
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(EvaluationUnavailable, match="make install EXTRAS=evaluation"):
+        require_evaluation()
 
 
 RAMP = (np.arange(30 * 20 * 3) % 251).astype(np.uint8).reshape(30, 20, 3)

@@ -40,7 +40,7 @@ from matcher.persons import PHOTO_SUBJECT
 from tests.evaluation.bench.packs import FACE, IMAGE, burning_pack
 from tests.evaluation.match.reports import crowd
 from vision.errors import ModelFailed
-from vision.face import BgrImage, Box, DetectedFace, Embedding
+from vision.face import BgrImage, Box, DetectedFace, Embedding, Landmarks
 from vision.image import encode_jpeg
 from vision.packs import Pack
 
@@ -610,7 +610,14 @@ class Detector:
 class FailingEmbedder:
     dimensions = 4
 
-    def embed(self, image: BgrImage, face: DetectedFace) -> Embedding:
+    def embed(
+        self,
+        image: BgrImage,
+        face: DetectedFace,
+        landmarks: Landmarks | None = None,
+        *,
+        mirrored: bool = True,
+    ) -> Embedding:
         raise ModelFailed("out of memory")
 
 

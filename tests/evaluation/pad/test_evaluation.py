@@ -1,7 +1,6 @@
 """The rates of an evaluation, and its report."""
 
 import json
-import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -12,7 +11,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from evaluation.figures import FiguresUnavailable, require_figures
 from evaluation.pad.conclusion import Ruling, conclude, difference
 from evaluation.pad.dataset import PadSample
 from evaluation.pad.evaluation import EVERY_SPECIES, POOLED, VerdictCounts, evaluate_run
@@ -234,12 +232,6 @@ def test_charts_are_pictures_and_come_out_the_same() -> None:
     assert pixels(det).std() > 5
     assert det == det_chart(results, title="t")
     assert det != det_chart(results[1:], title="t")
-
-
-def test_a_missing_library_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setitem(sys.modules, "matplotlib.figure", None)
-    with pytest.raises(FiguresUnavailable, match=r"facegate\[evaluation\]"):
-        require_figures()
 
 
 def test_the_worst_come_first_and_each_file_once(tmp_path: Path) -> None:

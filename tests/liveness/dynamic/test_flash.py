@@ -221,7 +221,7 @@ def test_sixteen_bits_are_reached_with_more_steps_where_some_are_lost(
 @given(
     answers=st.lists(st.sampled_from([True, True, True, None, False]), min_size=20, max_size=20),
     floor=st.sampled_from(list(BitFloor)),
-    most=st.integers(9, 18),
+    most=st.integers(9, 14),
 )
 def test_the_script_is_exhausted_only_if_no_remaining_step_reaches_the_floor(
     answers: list[bool | None], floor: BitFloor, most: int

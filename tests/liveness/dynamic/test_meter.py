@@ -308,7 +308,7 @@ def test_the_floors_are_those_of_the_product() -> None:
         {"minimum_bits": 20.1},
         {"minimum_bits": float("nan")},
         {"maximum_steps": 3},
-        {"maximum_steps": 41},
+        {"maximum_steps": 15},
         {"maximum_seconds": 2.0},
         {"maximum_seconds": float("inf")},
         {"light_patience_seconds": -1.0},

@@ -218,7 +218,7 @@ async def test_each_page_is_in_the_audit_log_without_the_reference(callers: Call
     await callers.find("bank", subject_reference=subject)
     database = open_database(callers.live.settings.database_url)
     entries, _ = await AuditReader(database).page(
-        "bank", chosen=AuditFilter(action="checks.listed"), subjects=(), before=0, limit=1
+        "bank", chosen=AuditFilter(actions=("checks.listed",)), subjects=(), before=0, limit=1
     )
     await database.close()
     assert (entries[0].action, entries[0].actor) == ("checks.listed", "bank")

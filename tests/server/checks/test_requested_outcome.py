@@ -20,17 +20,20 @@ from facegate.v1 import result_pb2, review_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.evidence_service_pb2_grpc import EvidenceServiceStub
 from rich.console import Console
-from sqlalchemy import text, update
+from sqlalchemy import select, text, update
 from sqlalchemy.exc import IntegrityError
 
 from cli.checks import evidence_tables
 from facegate_client import ApiKey, Orchestrator, SandboxResultError, fetch_key_set
 from server.access.api_keys import new_api_key
+from server.domain.events import EventKind
 from server.domain.terms import CheckState, CheckStatus, FailureReason, RequestedOutcome
+from server.events.sending import new_webhook_secret
 from server.storage.database import open_database
 from server.storage.errors import StorageUnavailable
-from server.storage.tables import checks
+from server.storage.tables import checks, events
 from tests.server.checks.asking import named, reasons_of
+from tests.server.events.receiver import secret_file
 from tests.server.live import LiveServer, pictures, portrait, serving, settings_for, until
 from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice
@@ -96,7 +99,13 @@ async def callers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cal
         ),
     )
     listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
-    settings = settings_for(folder, listeners=listeners)
+    endpoint = {
+        "tenant": "default",
+        "url": "https://nobody.invalid/hook",
+        "secret_files": [secret_file(folder, new_webhook_secret())],
+        "sandbox": "also",
+    }
+    settings = settings_for(folder, listeners=listeners, webhooks={"endpoints": {"bank": endpoint}})
     write_policy(folder / "policies", "sampled", tables="[review]\nsample_percent = 100.0\n")
     async with serving(settings) as live:
         yield Callers(live, {caller: key for caller, (key, _) in keys.items()})
@@ -125,6 +134,17 @@ async def test_every_outcome_is_reached_without_a_scan(callers: Callers) -> None
         assert (result.status, list(result.reasons)) == (outcome.status, [expected] if expected else [])
         assert (result.sandbox, result.requested_outcome) == (True, True)
         assert not result.HasField("liveness")
+
+
+async def _told(callers: Callers, check_id: str) -> dict[str, object]:
+    """What the event of the decision states."""
+    database = open_database(callers.live.settings.database_url)
+    decided = (events.c.check_id == UUID(check_id), events.c.kind == EventKind.CHECK_DECIDED)
+    query = select(events.c.body).where(*decided)
+    body = await database.read(lambda connection: connection.scalars(query).one())
+    await database.close()
+    data: dict[str, object] = json.loads(body)["data"]
+    return data
 
 
 async def test_it_is_decided_after_its_delay_without_any_call(callers: Callers) -> None:
@@ -187,6 +207,7 @@ async def test_a_cancelled_check_is_cancelled(callers: Callers) -> None:
     answer = await callers.finish(upload.check_id)
     assert (answer.result.status, reasons_of(answer)) == (FAILURE, ["CANCELLED"])
     assert not answer.result.requested_outcome
+    assert "requested_outcome" not in await _told(callers, upload.check_id)
 
 
 async def test_a_review_is_made_if_it_is_requested_and_only_then(callers: Callers) -> None:
@@ -287,6 +308,8 @@ async def test_everything_that_shows_the_result_says_that_it_was_requested(calle
         await strict.finish_check(upload.check_id)
     assert (await lenient.finish_check(upload.check_id)).result.requested_outcome
     body = answer.result_jwt.split(".")[1]
+    told = await _told(callers, upload.check_id)
+    assert (told["sandbox"], told["requested_outcome"]) == (True, True)
 
     claims = json.loads(urlsafe_b64decode(body + "=" * (-len(body) % 4)))
     assert (claims["aud"], claims["requested_outcome"], claims["status"]) == (

@@ -350,6 +350,15 @@ async def test_the_log_of_a_person_has_the_holds_on_their_checks(office: Office)
     events = (await office.of("reader").list_audit_events(wanted)).events
     assert {"hold.placed", "hold.released", "evidence.deleted"} <= {event.action for event in events}
     assert {event.check_id for event in events if event.action != "audit.read"} == {check_id}
+    wanted = audit_pb2.ListAuditEventsRequest(
+        subject_reference="held-2", action="hold.placed", actions=["hold.released", "subject.erased"]
+    )
+    events = (await office.of("reader").list_audit_events(wanted)).events
+    assert [event.action for event in events] == ["hold.released", "hold.placed"]
+    for actions in (["x"] * 17, [""], ["x" * 257]):
+        many = audit_pb2.ListAuditEventsRequest(actions=actions)
+        refusal = (await refused_call(office.of("reader").list_audit_events(many))).refusal
+        assert (refusal.reason, refusal.metadata["field"]) == ("INVALID_FIELD", "actions")
 
 
 async def test_erasing_a_person_leaves_only_what_is_on_hold(office: Office) -> None:

@@ -456,9 +456,17 @@ async def test_the_page_is_restricted_to_what_it_needs(live: LiveServer) -> None
             assert "unsafe" not in policy
         script = re.search(r'src="(/scan/assets/[^"]+\.js)"', page)
         assert script is not None
-        for path in (script[1], "/scan/logo.svg"):
-            async with session.get(address + path, headers=headers) as response:
-                assert response.status == 200, path
+        async with session.get(f"{address}/scan/logo.svg", headers=headers) as response:
+            assert response.status == 200
+        # A phone loads the compressed program; what takes no compression gets the same.
+        loaded = []
+        for taken, used in (("br, gzip", "gzip"), ("gzip;q=0", None), ("identity", None)):
+            asked = headers | {"Accept-Encoding": taken}
+            async with session.get(address + script[1], headers=asked) as response:
+                assert (response.status, response.headers.get("Content-Encoding")) == (200, used)
+                assert response.headers["Vary"] == "Accept-Encoding"
+                loaded.append(await response.read())
+        assert len(set(loaded)) == 1
         async with session.get(f"{address}/scan/look.json", headers=headers) as response:
             look = await response.json()
         assert look == {

@@ -106,6 +106,14 @@ async def test_a_changed_secret_is_read_again_and_an_unusable_one_leaves_the_old
             assert (await endpoint.send(_EVENT, datetime.now(UTC))).delivered
 
 
+async def test_a_receiver_is_reached_without_an_event(tmp_path: Path) -> None:
+    async with receiving() as receiver, _endpoint(settings_of(receiver, tmp_path)) as endpoint:
+        assert await endpoint.reach() is None
+    assert receiver.requests == 0
+    async with _endpoint(settings_of(receiver, tmp_path)) as endpoint:
+        assert await endpoint.reach() == "the connection failed: Connection refused"
+
+
 async def test_https_verifies_the_certificate(tmp_path: Path) -> None:
     authority = trustme.CA()
     ca = tmp_path / "ca.pem"
@@ -257,6 +265,7 @@ async def test_plain_http_never_leaves_this_machine(tmp_path: Path, monkeypatch:
     [
         "127.0.0.1", "10.1.2.3", "172.16.0.1", "192.168.1.1", "169.254.169.254", "100.64.0.1", "0.0.0.1",
         "224.0.0.1", "240.0.0.1", "255.255.255.255", "192.0.0.8", "198.18.0.1", "192.88.99.1",
+        "168.63.129.16",
         "::", "::1", "fe80::1", "fc00::1", "fd12::1", "ff02::1", "fec0::1", "::ffff:127.0.0.1", "::127.0.0.1",
         "64:ff9b::7f00:1", "64:ff9b::8.8.8.8", "64:ff9b:1::1", "2002:7f00:1::", "2001::1", "2001:db8::1",
         "100::1",

@@ -6,7 +6,7 @@ import math
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
-from typing import Any, ClassVar
+from typing import Any, ClassVar, cast
 
 import pytest
 import pytest_asyncio
@@ -16,12 +16,20 @@ from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
-from server.audit import SERVER_TENANT, Actor, AuditAction
+from server.audit import SERVER_TENANT, Actor, AuditAction, AuditEvent
 from server.base.errors import ConfigurationError
 from server.checks.expiry import ErasedChecks
 from server.configuration.settings import Settings
 from server.policies import load_policies
-from server.running.audit_keeping import COMPARED, callers_event, keys_event, policies_event, settings_event
+from server.running.audit_keeping import (
+    COMPARED,
+    AuditKeeper,
+    DescribedPart,
+    callers_event,
+    keys_event,
+    policies_event,
+    settings_event,
+)
 from server.running.housekeeping import FileWatch, Housekeeper
 from server.running.timestamps import TimestampAuthority, TimestampFailed, TimestampRoots
 from server.storage.errors import StorageUnavailable
@@ -289,6 +297,35 @@ def test_policies_are_named_with_version_and_hash() -> None:
     assert (event.tenant, event.action) == (SERVER_TENANT, AuditAction.POLICIES_CHANGED)
     assert event.detail["standard"].startswith("version ")
     assert event.actor.role == "server"
+
+
+async def test_an_unchanged_part_is_not_written_again() -> None:
+    written: list[str] = []
+
+    class Log:
+        async def append_if_changed(self, event: AuditEvent, *, now: datetime, by: str) -> None:
+            written.append(event.detail[by])
+
+    names = {"results-1.pem"}
+    keeper: Any = AuditKeeper(
+        log=cast("Any", Log()),
+        signer=cast("Any", None),
+        witness=cast("Any", None),
+        authority=None,
+        counted=(),
+        described=[DescribedPart(lambda: frozenset(names), keys_event)],
+        metrics=cast("Any", None),
+        now=lambda: NOW,
+        interval=timedelta(),
+        seconds=1.0,
+        older=False,
+    )
+    await keeper.write()
+    await keeper.write()
+    assert len(written) == 1
+    names.add("results-2.pem")
+    await keeper.write()
+    assert len(set(written)) == 2
 
 
 def test_many_callers_and_long_identities_are_an_event() -> None:

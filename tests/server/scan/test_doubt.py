@@ -9,8 +9,6 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import Any
 
-import cv2
-import numpy as np
 import pytest
 import pytest_asyncio
 from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
@@ -27,6 +25,7 @@ from tests.server.live import (
     PLAN,
     LiveServer,
     Picture,
+    encoded_anew,
     fresh_pictures,
     pictures,
     serving,
@@ -240,24 +239,12 @@ async def _succeeds(live: LiveServer, shown: Sequence[Picture], policy: str) -> 
     await live.unattended()
 
 
-def _encoded_anew(shown: Sequence[Picture]) -> list[Picture]:
-    """A recording of the scan that is none of its files and shows none of its pictures exactly."""
-    pixels = [
-        np.asarray(cv2.imdecode(np.frombuffer(each.jpeg, np.uint8), cv2.IMREAD_COLOR), np.uint8)
-        for each in shown
-    ]
-    return [
-        replace(each, jpeg=cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, 84])[1].tobytes())
-        for each, image in zip(shown, pixels, strict=True)
-    ]
-
-
 async def test_a_recording_of_an_earlier_scan_is_asked_for_light(remembering: LiveServer) -> None:
     shown = fresh_pictures(pictures(count=36))
     await _succeeds(remembering, shown, "asking")
     upload = await remembering.upload(policy="asking")
     stream = await RawDevice(remembering.device, upload).open(capabilities=[_FLASH, _OVAL])
-    result = await stream.run_attempt(_encoded_anew(shown))
+    result = await stream.run_attempt(encoded_anew(shown))
     assert (result.status, result.another_attempt) == (scan_pb2.SCAN_STATUS_RETRY, True)
     # A recording can be moved and scaled to fill the ovals.
     assert (await stream.begin()).plan == scan_pb2.PLAN_FLASH
@@ -273,7 +260,7 @@ async def test_a_recording_on_a_device_without_light_fails_and_is_not_called_man
     await _succeeds(remembering, shown, "asking")
     upload = await remembering.upload(policy="asking")
     stream = await RawDevice(remembering.device, upload).open(capabilities=[_OVAL])
-    result = await stream.run_attempt(_encoded_anew(shown))
+    result = await stream.run_attempt(encoded_anew(shown))
     assert (result.status, result.another_attempt) == (scan_pb2.SCAN_STATUS_FAILURE, False)
     assert await stream.outcome() is None
     assert await _reasons(remembering, upload.check_id) == ["LIVENESS_INCONCLUSIVE"]
@@ -284,4 +271,4 @@ async def test_similarity_is_no_doubt_where_the_policy_tolerates_frames_of_earli
 ) -> None:
     shown = fresh_pictures(pictures(count=36))
     await _succeeds(remembering, shown, "waived")
-    await _succeeds(remembering, _encoded_anew(shown), "waived")
+    await _succeeds(remembering, encoded_anew(shown), "waived")

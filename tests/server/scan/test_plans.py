@@ -5,6 +5,7 @@ import asyncio
 import re
 import threading
 from collections.abc import AsyncIterator, Callable, Set
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -255,9 +256,8 @@ def test_an_attempt_lasts_longer_by_the_wait_for_gestures(
     )
     asking = policy.model_copy(update={"challenge": ChallengeRules(open_mouth=mouth, turn_head=turn)})
     plans = ScanPlans(policy=asking, requested=requested, capabilities=_ALL)
-    assert plans.capture_plan(CapturePlan(frames=9)) == CapturePlan(
-        frames=9, open_mouth=mouth, turn_head=turn
-    )
+    captured = plans.capture_plan(CapturePlan(frames=9), early=False)
+    assert captured == CapturePlan(frames=9, early_seconds=0.0, open_mouth=mouth, turn_head=turn)
     longer = plans.budget(budget)
     assert longer.max_attempt_seconds == budget.max_attempt_seconds + seconds
     assert longer.max_frames_per_attempt * budget.max_attempt_seconds == (
@@ -265,7 +265,7 @@ def test_an_attempt_lasts_longer_by_the_wait_for_gestures(
     )
     assert longer.max_scan_bytes == budget.max_scan_bytes, "of the protocol"
     plain = _plans("evaluation", requested)
-    assert plain.capture_plan(CapturePlan()) == CapturePlan()
+    assert plain.capture_plan(CapturePlan(), early=False) == CapturePlan(early_seconds=0.0)
     assert plain.budget(budget) == budget
 
 
@@ -273,15 +273,26 @@ def test_only_the_challenge_of_gestures_asks_for_them() -> None:
     plans, budget = _plans("standard", Mode.EXPRESS), CaptureBudget()
     longest = plans.budget(budget).max_attempt_seconds
     assert longest == min(30.0, budget.max_attempt_seconds + 12)
-    assert plans.capture_plan(CapturePlan()) == CapturePlan()
+    assert plans.capture_plan(CapturePlan(), early=True) == CapturePlan()
     plans.note(_DOUBT)
+    late = CapturePlan(early_seconds=0.0)
     for challenge in (ChallengeKind.FLASH, ChallengeKind.MOVEMENT):
         assert plans.challenge is challenge
-        assert plans.capture_plan(CapturePlan()) == CapturePlan()
+        assert plans.capture_plan(CapturePlan(), early=True) == late
         plans.leave_out(challenge)
     assert plans.next is Plan.EXPRESS
-    assert plans.capture_plan(CapturePlan()) == CapturePlan(open_mouth=True, turn_head=True)
+    asked = replace(late, open_mouth=True, turn_head=True)
+    assert plans.capture_plan(CapturePlan(), early=True) == asked
     assert plans.expected_seconds(capture=4.0) == expected_seconds(Plan.EXPRESS, capture=4.0, gestures=2)
+
+
+@pytest.mark.parametrize("challenge", [False, True])
+def test_only_an_attempt_without_doubt_and_challenge_may_end_early(challenge: bool) -> None:
+    plans = _plans("standard", Mode.DYNAMIC if challenge else Mode.EXPRESS, _ALL)
+    assert plans.capture_plan(CapturePlan(), early=False).early_share is None
+    assert plans.capture_plan(CapturePlan(), early=True).early_share == (None if challenge else 0.5)
+    plans.note((VerdictReason.SHOWS_TRUSTED_IMAGE,))
+    assert plans.capture_plan(CapturePlan(), early=True).early_share is None
 
 
 def test_an_attempt_lasts_no_longer_than_the_policy_allows() -> None:

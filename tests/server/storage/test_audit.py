@@ -203,7 +203,7 @@ async def test_the_same_change_is_logged_once(log: AuditLog, reader: AuditReader
     for digest in ("a", "a", "b", "b", "a"):
         await log.append(event(), now=NOW)
         await log.append_if_changed(event(action, sha256=digest), now=NOW, by="sha256")
-    found = await reader.entries(TENANT, chosen=AuditFilter(action=action))
+    found = await reader.entries(TENANT, chosen=AuditFilter(actions=(action,)))
     assert [entry.details["sha256"] for entry in found] == ["a", "b", "a"]
 
 
@@ -276,7 +276,7 @@ async def test_entries_are_found_by_time_action_actor_and_check(log: AuditLog, r
 
     second = timedelta(seconds=1)
     assert await found(AuditFilter(since=NOW + second, until=NOW + 3 * second)) == [2, 3]
-    assert await found(AuditFilter(action="hold.placed")) == [5]
+    assert await found(AuditFilter(actions=("hold.placed", "hold.released"))) == [5]
     assert await found(AuditFilter(actor="nobody")) == []
     assert await found(AuditFilter(check_id=str(check_id))) == [5]
     page = await reader.entries(TENANT, after=4, limit=2, newest_first=True)

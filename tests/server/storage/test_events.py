@@ -14,17 +14,18 @@ from sqlalchemy import Connection, func, select
 
 from server.audit import Actor, AuditAction, AuditEvent
 from server.configuration.tables import WebhookEndpoint
-from server.domain.events import EventKind, EventState
+from server.domain.events import EventKind, EventState, event_time
 from server.domain.reviews import Review, ReviewCause, ReviewDecision, ReviewOutcome, ReviewReason
 from server.storage.audit_reader import AuditReader
 from server.storage.database import Database, open_database
 from server.storage.events import EventRepository, Outbox, StoredEvent
+from server.storage.records import ImagePurpose
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from server.storage.reviews import ReviewRepository
 from server.storage.tables import events as table
 from server.verdict import CheckStatus, FailureReason
-from tests.server.storage.samples import NOW, SESSION_KEY, after, decision, lease, new_check
+from tests.server.storage.samples import NOW, SESSION_KEY, after, decision, entry, lease, new_check
 
 _ACTOR = Actor(name="anna", role="compliance_admin")
 
@@ -224,6 +225,28 @@ async def test_erasures_tell_what_is_erased_and_of_whom_nothing(
     }
     assert await _of(events, "sandbox") == ["subject.erased"]
     assert "subject-1" not in "".join(event.body for event in await _listed(events))
+
+
+async def test_erased_images_say_until_when_an_enrolled_frame_stays(
+    checks: CheckRepository, erasing: RetentionRepository, events: EventRepository
+) -> None:
+    check_id = (await checks.create(new_check(), None)).check_id
+    enrolled = replace(
+        decision(entry("frame"), entry("other", kind=ImagePurpose.AUDIT_IMAGE)),
+        images_until=after(100),
+        enrolled_until=after(500),
+    )
+    await checks.decide(check_id, epoch=None, decision=enrolled)
+    for moment in (200, 501):
+        await erasing.expire_images(check_id, after(moment), event=_audit(AuditAction.EVIDENCE_EXPIRED))
+    first, second = [
+        json.loads(event.body)["data"]
+        for event in await _listed(events, endpoint="all")
+        if event.kind is EventKind.EVIDENCE_ERASED
+    ]
+    assert (first["part"], first["enrolled_until"]) == ("images", event_time(after(500)))
+    assert second["part"] == "images"
+    assert "enrolled_until" not in second
 
 
 async def test_the_decision_of_a_review_is_one_event(

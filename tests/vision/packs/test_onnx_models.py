@@ -196,6 +196,11 @@ class TestArcFace:
         assert model.batches[0].shape == (1, 3, 112, 112)
         np.testing.assert_allclose(model.batches[0][0, :, 56, 56], [10, 10, 10])
 
+    def test_the_mirror_image_can_be_left_out(self) -> None:
+        model = FakeArcFace(np.array([[3.0, 4.0, 0.0]], np.float32))
+        ArcFaceEmbedder(model, WRAPPED_PREPROCESSING).embed(IMAGE, WRAPPED_FACE, mirrored=False)
+        assert len(model.batches) == 1
+
     @pytest.mark.parametrize(
         "answer",
         [RuntimeError("device lost"), np.zeros((1, 3), np.float32), np.full((1, 3), np.nan, np.float32)],
@@ -231,6 +236,13 @@ class TestAlignment:
         embedder = ArcFaceEmbedder(model, preprocessing, mesh)
         embedder.embed(self.RISING, WRAPPED_FACE)
         return float(model.batches[0][0, 0, 56, 56]), embedder.preprocessing
+
+    def test_landmarks_that_are_known_are_not_located_again(self) -> None:
+        by_mesh, model = replace(WRAPPED_PREPROCESSING, mesh_points=True), FakeArcFace(np.ones((1, 3)))
+        known = FakeMesh(40).locate(self.RISING, WRAPPED_FACE)
+        ArcFaceEmbedder(model, by_mesh, FakeMesh(0)).embed(self.RISING, WRAPPED_FACE, known)
+        moved, _ = self._middle(by_mesh, FakeMesh(40))
+        assert float(model.batches[0][0, 0, 56, 56]) == moved
 
     def test_faces_are_aligned_by_the_mesh_if_the_catalogue_says_so(self) -> None:
         by_mesh = replace(WRAPPED_PREPROCESSING, mesh_points=True)

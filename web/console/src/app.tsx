@@ -160,10 +160,11 @@ function forget(): void {
   forgetFilters();
 }
 
-function useRoute(): Route {
-  const [route, setRoute] = useState(() => routeFrom(location.hash));
+/** The page that the address names, and how many addresses were followed before: a link to the same page shows it anew. */
+function useRoute(): Route & { visit: number } {
+  const [route, setRoute] = useState(() => ({ ...routeFrom(location.hash), visit: 0 }));
   useEffect(() => {
-    const changed = () => setRoute(routeFrom(location.hash));
+    const changed = () => setRoute(({ visit }) => ({ ...routeFrom(location.hash), visit: visit + 1 }));
     addEventListener("hashchange", changed);
     return () => removeEventListener("hashchange", changed);
   }, []);
@@ -172,14 +173,14 @@ function useRoute(): Route {
 
 function Pages({ session }: { session: Session }) {
   const route = useRoute();
-  const { checkId } = route;
+  const { checkId, visit } = route;
   const page = route.page === "home" ? homeOf(session) : route.page;
   const own = useMemo<Console>(() => ({ session, can: (scope) => session.scopes.includes(scope) }), [session]);
   useEffect(() => {
     document.title = `${t(`page.${page}`)} – ${t("title")}`;
     scrollTo(0, 0);
-  }, [page, checkId]);
-  const key = `${page} ${checkId}`;
+  }, [page, checkId, visit]);
+  const key = `${visit} ${page} ${checkId}`;
   return (
     <ConsoleContext.Provider value={own}>
       {page === "checks" && (checkId === "" ? <ChecksPage key={key} /> : <CheckPage key={key} checkId={checkId} />)}
@@ -231,7 +232,11 @@ function Header({ session, tongue, changeLanguage, leave, restart }: { session: 
             <ul class="plain">
               {pages.map((page) => (
                 <li key={page}>
-                  <a href={addressOf(page)} aria-current={current === page ? "page" : undefined}>
+                  <a
+                    href={addressOf(page)}
+                    aria-current={current === page ? "page" : undefined}
+                    onClick={() => location.hash === addressOf(page) && dispatchEvent(new Event("hashchange"))}
+                  >
                     {t(`page.${page}`)}
                   </a>
                 </li>

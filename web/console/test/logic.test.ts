@@ -2,7 +2,7 @@ import { describe, expect, it } from "vitest";
 import { toConfirm, waiting } from "../src/logic/approvals.js";
 import { checksOf, inParts, interval, passRate, reviewedOf, summed, timesOf } from "../src/logic/figures.js";
 import { impersonal, listRequest, NO_FILTERS, removeView, reversed, savedViews, saveView } from "../src/logic/filters.js";
-import { asWords, bare, byteLength, dayBefore, dayText, degreesOf, hexOf, knownOnly, oneIn, othersInWords, percentText, startOfDay, timeText, written } from "../src/logic/format.js";
+import { asWords, bare, byteLength, dayBefore, dayText, degreesOf, hexOf, knownOnly, oneIn, othersInWords, percentText, startOfDay, timeText, wholePercents, written } from "../src/logic/format.js";
 import { after, agrees, EMPTY, isClaimedBy, lacks, NO_DRAFT } from "../src/logic/queue.js";
 import { livenessLines, parseRecord } from "../src/logic/record.js";
 import { addressOf, homeOf, linkIn, pagesOf, routeFrom } from "../src/logic/router.js";
@@ -52,6 +52,9 @@ describe("formatting", () => {
     expect(degreesOf(undefined)).toBe(0);
     expect(byteLength("é")).toBe(2);
     expect(percentText(0.1234, "de")).toBe("12,3\u00a0%");
+    expect(wholePercents([0.437, 0.357, 0.206])).toEqual([44, 36, 20]);
+    expect(wholePercents([1 / 3, 1 / 3, 1 / 3])).toEqual([34, 33, 33]);
+    expect(wholePercents([])).toEqual([]);
     expect(dayText("2027-02-28", "de")).toBe("28.02.2027");
     expect(dayText("2027-02-28", "en")).toBe("28 Feb 2027");
     expect(startOfDay("2027-02-28", 1)).toBe("2027-03-01T00:00:00.000Z");

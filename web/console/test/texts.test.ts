@@ -1,11 +1,11 @@
 import { beforeEach, describe, expect, it } from "vitest";
-import { FAILURES, REFUSALS } from "../src/generated/texts.js";
+import { FAILURES, REFUSALS, VERDICTS } from "../src/generated/texts.js";
 import { PAGES } from "../src/logic/router.js";
 import { OUTCOMES, REVIEW_REASONS } from "../src/logic/queue.js";
 import { ACTIONS } from "../src/logic/actions.js";
 import { de, failures } from "../src/texts/de.js";
 import { en } from "../src/texts/en.js";
-import { chosenLanguage, failure, hint, isKey, setLanguage, t, tn, word } from "../src/texts/index.js";
+import { chosenLanguage, explanation, failure, hint, isKey, setLanguage, signalName, t, tn, word } from "../src/texts/index.js";
 import { detailName, detailValue } from "../src/texts/details.js";
 import { errorText } from "../src/texts/errors.js";
 import { CallError } from "../src/api.js";
@@ -61,6 +61,16 @@ describe("the texts", () => {
     expect([detailName("new_fact"), detailValue("x", "new_fact", "1")]).toEqual(["New fact", "1"]);
   });
 
+  it("say the reasons of a verdict and the names of signals in German", () => {
+    setLanguage("de");
+    for (const text of Object.values(VERDICTS)) expect(explanation(text)).not.toBe(text);
+    expect(explanation(`An earlier attempt left this doubt, which no challenge resolved: ${VERDICTS.NOT_SURE}`)).toBe(t("verdict.earlier", { reason: explanation(VERDICTS.NOT_SURE) }));
+    expect(explanation("Something new.")).toBe("Something new.");
+    expect([signalName("blink", "Blinks"), signalName("new", "New one")]).toEqual(["Blinzelt", "New one"]);
+    setLanguage("en");
+    expect([explanation(VERDICTS.NOT_SURE), signalName("blink", "Blinks")]).toEqual([VERDICTS.NOT_SURE, "Blinks"]);
+  });
+
   it("show values of a newer server as they are", () => {
     expect(word("status", "POSTPONED")).toBe("POSTPONED");
     expect(failure("NEW_REASON").means).toBe("NEW_REASON");
@@ -69,10 +79,13 @@ describe("the texts", () => {
 
   it("say what to do about an error", () => {
     expect(errorText(new CallError(400, "EVIDENCE_ON_HOLD", {}, ""))).toBe(en["error.EVIDENCE_ON_HOLD"]);
-    expect(errorText(new CallError(400, "INVALID_FIELD", { field: "check_id" }, ""))).toContain("“check_id”");
-    expect(errorText(new CallError(400, "INVALID_FIELD", { field: "comment" }, "comment has characters that are not printable; remove them"))).toContain("not printable");
+    expect(errorText(new CallError(400, "INVALID_FIELD", { field: "check_id" }, "it is no UUID"))).toContain("“Identifier of the check”");
+    expect(errorText(new CallError(400, "INVALID_FIELD", { field: "comment" }, "comment has characters that are not printable; remove them"))).toContain("“Comment” has characters that cannot be seen");
+    expect(errorText(new CallError(400, "INVALID_FIELD", { field: "page_size" }, "page_size is 0"))).toContain("page_size is 0");
     expect(errorText(new CallError(400, "BRAND_NEW", {}, "no such thing"))).toContain("no such thing");
     expect(errorText(new CallError(0, "", {}, ""))).toBe(en["error.unreachable"]);
     expect(errorText(new TypeError("x"))).toBe(en["error.unexpected"]);
+    setLanguage("de");
+    expect(errorText(new CallError(400, "INVALID_FIELD", { field: "comment", bytes: "1030", maxBytes: "1024" }, "comment has 1030 bytes"))).toMatch(/^„Bemerkung“ ist zu lang: 1030 Bytes/);
   });
 });

@@ -50,7 +50,9 @@ export function App({ arrival }: { arrival: Arrival }) {
     <>
       <header>
         {look.logo && <img src={look.logo} alt="" />}
-        <span>{look.name}</span>
+        <span>
+          <bdi>{look.name}</bdi>
+        </span>
       </header>
       <main>
         <Steps arrival={arrival} look={look} />

@@ -398,10 +398,13 @@ export function language(): string {
   return current;
 }
 
-/** A text, with its values in place. */
+/** A text, with its values in place. From right to left they are isolated: the sentence leaves the order of their signs. */
 export function t(key: keyof Texts, values: Record<string, string> = {}): string {
   const texts = TEXTS[current] as Texts;
-  return texts[key].replaceAll(/\{(\w+)\}/g, (whole, name: string) => values[name] ?? whole);
+  const [before, after] = RIGHT_TO_LEFT.has(current) ? ["\u2068", "\u2069"] : ["", ""];
+  return texts[key].replaceAll(/\{(\w+)\}/g, (whole, name: string) =>
+    name in values ? `${before}${values[name]}${after}` : whole,
+  );
 }
 
 /** The texts of the capture screen. */

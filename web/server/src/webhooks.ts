@@ -30,6 +30,8 @@ export interface EventData {
   reasons?: string[];
   /** Whether people will review the check. */
   review?: boolean;
+  /** True if a sandbox caller asked for this outcome; absent otherwise. */
+  requested_outcome?: boolean;
   [name: string]: unknown;
 }
 

@@ -2,6 +2,7 @@
 
 import io
 import json
+import re
 import zipfile
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
@@ -52,9 +53,28 @@ async def test_the_page_is_served_under_a_strict_policy(stranger: Browser) -> No
     assert answer.status == 200
     assert answer.headers["Content-Type"] == "text/html; charset=utf-8"
     assert answer.headers["Cache-Control"] == "no-store"
-    policy = answer.headers["Content-Security-Policy"]
-    assert policy.startswith("default-src 'none'; script-src 'self';")
-    assert "frame-ancestors 'none'" in policy
+    asset = re.search(r'src="(/assets/[^"]+[.]js)"', answer.body.decode())
+    assert asset is not None
+    for part in (answer, await stranger.get(asset[1]), await stranger.get("/api/session")):
+        directives = part.headers["Content-Security-Policy"].split("; ")
+        assert {
+            "default-src 'none'",
+            "script-src 'self'",
+            "connect-src 'self'",
+            "base-uri 'none'",
+            "form-action 'none'",
+            "frame-ancestors 'none'",
+            "require-trusted-types-for 'script'",
+            "trusted-types 'none'",
+        } <= set(directives)
+        expected = {
+            "X-Frame-Options": "DENY",
+            "X-Content-Type-Options": "nosniff",
+            "Referrer-Policy": "no-referrer",
+            "Cross-Origin-Opener-Policy": "same-origin",
+            "Cross-Origin-Resource-Policy": "same-origin",
+        }
+        assert {name: part.headers.get(name) for name in expected} == expected
     for path in ("/..%2fguard.py", "/%2e%2e/guard.py", "/assets/", "/assets/../index.html/x", "//etc/passwd"):
         assert (await stranger.get(path)).status == 404, path
 

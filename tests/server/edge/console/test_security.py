@@ -406,6 +406,19 @@ async def test_the_checks_of_another_tenant_do_not_exist(office: Office, anna: B
         subject = await other.post("ExportSubject", {"subjectReference": "idor-1", "purpose": _PURPOSE})
         assert check.encode() not in subject.body
     assert (await anna.post("GetEvidence", {"checkId": check})).status == 200
+    reviewed = await office.check("idor-3", scanned=True, policy="sampled")
+    assert (await anna.post("GetReview", {"checkId": reviewed})).status == 200
+    async with browsing(anna.address) as stranger:
+        await _logged_in(office, stranger, "stranger")
+        decision = {"outcome": "REVIEW_OUTCOME_DENY", "reason": "REVIEW_REASON_ATTACK_SUSPECTED"}
+        for method, more in (
+            ("GetReview", {}),
+            ("ClaimReview", {}),
+            ("ReleaseReview", {}),
+            ("DecideReview", decision),
+        ):
+            answer = await stranger.post(method, {"checkId": reviewed} | more)
+            assert _refused(answer) == (404, "REVIEW_NOT_FOUND"), method
 
 
 async def test_an_erasure_that_needs_two_people_is_not_done_by_one(office: Office, anna: Browser) -> None:

@@ -15,14 +15,14 @@ export interface Waiting {
   reason: string;
 }
 
-/** The actions after which a request waits no more. */
-export const ENDS = ["approval.given", "approval.withdrawn", "subject.erased"];
+/** A request, and the actions after which it waits no more. */
+export const STEPS = ["approval.requested", "approval.given", "approval.withdrawn", "subject.erased"];
 
 /**
  * The requests without a confirmation or a withdrawal after them, the newest first. The log does not say when a request lapses: it may
  * have lapsed.
  *
- * @param events Entries of requests and of the actions of `ENDS`, in any order.
+ * @param events Entries of the actions of `STEPS`, in any order.
  */
 export function waiting(events: readonly AuditEvent[]): Waiting[] {
   const open = new Map<string, Waiting>();

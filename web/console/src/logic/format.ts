@@ -57,6 +57,15 @@ export function percentText(share: number, language: Language): string {
   return `${numberText(100 * share, language, 1)}\u00a0%`;
 }
 
+/** Shares as whole per cents that add up to what the shares do: the largest remainders are rounded up. */
+export function wholePercents(shares: readonly number[]): number[] {
+  const whole = shares.map((share) => Math.floor(100 * share));
+  const missing = Math.round(100 * shares.reduce((sum, share) => sum + share, 0)) - whole.reduce((sum, one) => sum + one, 0);
+  const rest = shares.map((share, index) => [100 * share - whole[index]!, index] as const).sort(([one], [other]) => other - one);
+  for (const [, index] of rest.slice(0, missing)) whole[index]! += 1;
+  return whole;
+}
+
 export function secondsText(seconds: number, language: Language): string {
   if (seconds < 120) return `${numberText(seconds, language, 1)} s`;
   return `${numberText(seconds / 60, language, 1)} min`;

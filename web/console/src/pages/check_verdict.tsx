@@ -1,8 +1,8 @@
 /** The verdict in words, with each measurement beside its line. */
-import { asWords, bare, knownOnly, numberText, othersInWords, written } from "../logic/format.js";
+import { asWords, bare, knownOnly, numberText, othersInWords, wholePercents, written } from "../logic/format.js";
 import { livenessLines } from "../logic/record.js";
 import { Facts, Gauge, Section, Table, Tag, Time, type Tone } from "../parts/ui.js";
-import { hint, language, t, tn, word } from "../texts/index.js";
+import { explanation, hint, language, signalName, t, tn, word } from "../texts/index.js";
 import type { Attempt, Evidence, Result, Signal } from "../types.js";
 
 const number = (value: number, digits = 1) => numberText(value, language(), digits);
@@ -39,9 +39,9 @@ export function VerdictPart({ result, recordJson }: { result: Result; recordJson
       {(result.liveness?.explanations?.length ?? 0) > 0 && (
         <>
           <h3>{t("verdict.why")}</h3>
-          <ul lang="en">
+          <ul>
             {result.liveness!.explanations!.map((text) => (
-              <li key={text}>{written(text)}</li>
+              <li key={text}>{written(explanation(text))}</li>
             ))}
           </ul>
         </>
@@ -240,20 +240,19 @@ export function SignalsPart({ signals }: { signals: readonly Signal[] }) {
 }
 
 function SignalList({ signals }: { signals: readonly Signal[] }) {
+  const shares = wholePercents(signals.map(({ weight = 0 }) => weight));
   return (
     <ul class="signals">
-      {signals.map((one) => {
+      {signals.map((one, index) => {
         const { score } = one;
         const said = score === undefined ? t("signals.notAssessed") : Math.abs(score - 0.5) < 0.005 ? t("signals.neutral") : number(score, 2);
         const tone: Tone = score === undefined || Math.abs(score - 0.5) < 0.02 ? "plain" : score > 0.5 ? "good" : "bad";
         return (
           <li key={one.name}>
-            <span class="name" lang="en">
-              {written(one.label || asWords(one.name))}
-            </span>
+            <span class="name">{written(signalName(one.name, one.label || asWords(one.name)))}</span>
             {score === undefined ? <span class="gauge" /> : <Gauge value={score} highest={1} tone={tone} spoken={said} lines={[0.5]} />}
             <span class="score">{said}</span>
-            <span class="weight">{(one.weight ?? 0) > 0 ? t("signals.weight", { share: number(100 * one.weight!, 0) }) : t("signals.informs")}</span>
+            <span class="weight">{(one.weight ?? 0) > 0 ? t("signals.weight", { share: number(shares[index]!, 0) }) : t("signals.informs")}</span>
             {one.detail && (
               <span class="detail" lang="en">
                 {written(one.detail)}
@@ -307,7 +306,7 @@ export function DevicePart({ result }: { result: Result }) {
         rows={[
           [t("device.assurance"), word("assurance", bare(device.assurance, "DEVICE_ASSURANCE_"))],
           [t("device.required"), word("assurance", bare(device.requiredAssurance, "DEVICE_ASSURANCE_"))],
-          device.injectionMethod ? [t("device.injection"), written(asWords(device.injectionMethod))] : null,
+          device.injectionMethod ? [t("device.injection"), written(word("injection", device.injectionMethod.toUpperCase()))] : null,
           device.sdkVersion ? [t("device.sdk"), written(device.sdkVersion)] : null,
           (result.history?.length ?? 0) > 0 ? [t("device.history"), <span lang="en">{written(result.history!.map((one) => one.detail || one.label).join(" "))}</span>] : null,
         ]}

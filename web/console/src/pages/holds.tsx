@@ -83,13 +83,15 @@ function WaitingPart() {
               written(one.requestedBy),
               written(one.purpose),
               <>
-                {one.requestedBy === session.name ? (
-                  t("waiting.own")
-                ) : (
-                  <a href={one.checkId === "" ? addressOf("subject") : addressOf("checks", one.checkId)}>
-                    {t(one.checkId === "" ? "waiting.enter" : "waiting.open")}
-                  </a>
-                )}
+                <p>
+                  {one.requestedBy === session.name ? (
+                    t("waiting.own")
+                  ) : (
+                    <a href={one.checkId === "" ? addressOf("subject") : addressOf("checks", one.checkId)}>
+                      {t(one.checkId === "" ? "waiting.enter" : "waiting.open")}
+                    </a>
+                  )}
+                </p>
                 {can("evidence.hold") && (
                   <button type="button" class="quiet" onClick={() => setWithdrawing(one)}>
                     {t("waiting.withdraw")}

@@ -1,7 +1,8 @@
 /** What an erasure or a release left to do: a second person, and the places that may still have the data. */
 import { call } from "../api.js";
-import { ENDS, type Waiting, waiting } from "../logic/approvals.js";
-import { t, word } from "../texts/index.js";
+import { STEPS, type Waiting, waiting } from "../logic/approvals.js";
+import { bare } from "../logic/format.js";
+import { isKey, t, word } from "../texts/index.js";
 import type { Approval, AuditEvent, Residue } from "../types.js";
 import { useConsole } from "./hooks.js";
 import { Notice, Time } from "./ui.js";
@@ -9,17 +10,9 @@ import { Notice, Time } from "./ui.js";
 /** Requests lapse after hours or a few days: older ones are not looked for. */
 const LOOKED_BACK_MS = 14 * 86_400_000;
 
-/** Reads the requests that wait: of the tenant, or about one check or one person. */
+/** Reads the requests that wait, in one call because each is an entry of the log: of the tenant, or about one check or one person. */
 export async function readWaiting(about: { checkId?: string; subjectReference?: string } = {}): Promise<Waiting[]> {
-  const startTime = new Date(Date.now() - LOOKED_BACK_MS).toISOString();
-  const entriesOf = (action: string) => everyEntry({ ...about, action, startTime, pageSize: 1000 });
-  const requests = await entriesOf("approval.requested");
-  // Each reading is an entry of the log: without a request there is none of what ends it.
-  if (requests.length === 0) return [];
-  return waiting([requests, ...(await Promise.all(ENDS.map(entriesOf)))].flat());
-}
-
-async function everyEntry(request: Record<string, unknown>): Promise<AuditEvent[]> {
+  const request = { ...about, actions: STEPS, startTime: new Date(Date.now() - LOOKED_BACK_MS).toISOString(), pageSize: 1000 };
   const events: AuditEvent[] = [];
   let pageToken = "";
   do {
@@ -27,7 +20,7 @@ async function everyEntry(request: Record<string, unknown>): Promise<AuditEvent[
     events.push(...(answer.events ?? []));
     pageToken = answer.nextPageToken ?? "";
   } while (pageToken !== "");
-  return events;
+  return waiting(events);
 }
 
 /** Says before an action that it is the confirmation of a request, or a request that the person has made already. */
@@ -67,10 +60,11 @@ export function Residues({ residues }: { residues: readonly Residue[] | undefine
   return (
     <>
       <p>{t("residues")}</p>
-      <ul lang="en">
-        {residues.map(({ kind, description }) => (
-          <li key={kind}>{description}</li>
-        ))}
+      <ul>
+        {residues.map(({ kind, description }) => {
+          const key = `residue.${bare(kind, "KIND_")}`;
+          return <li key={kind}>{isKey(key) ? t(key) : description}</li>;
+        })}
       </ul>
     </>
   );

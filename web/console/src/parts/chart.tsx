@@ -62,7 +62,8 @@ function options(
   const style = getComputedStyle(parent);
   const colour = (name: string) => style.getPropertyValue(name).trim();
   const axis = { stroke: colour("--soft"), grid: { stroke: colour("--line"), width: 1 }, ticks: { show: false }, font: "12px system-ui, sans-serif" };
-  const day = new Intl.DateTimeFormat(language() === "de" ? "de-DE" : "en-GB", { day: "numeric", month: "short", timeZone: "UTC" });
+  const locale = language() === "de" ? "de-DE" : "en-GB";
+  const day = new Intl.DateTimeFormat(locale, { day: "numeric", month: "short", timeZone: "UTC" });
   const first = times[0] ?? 0;
   const last = times.at(-1) ?? first;
   return {
@@ -81,7 +82,7 @@ function options(
         incrs: [1, 2, 7, 14, 28, 56, 91].map((days) => days * DAY_S),
         values: (_plot, ticks) => ticks.map((tick) => day.format(new Date(tick * 1000))),
       },
-      { ...axis, size: 56, values: (_plot, ticks) => ticks.map((tick) => `${tick}${unit && ` ${unit}`}`) },
+      { ...axis, size: 56, values: (_plot, ticks) => ticks.map((tick) => `${tick.toLocaleString(locale)}${unit && ` ${unit}`}`) },
     ],
     series: [
       {},

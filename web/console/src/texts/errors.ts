@@ -1,12 +1,12 @@
 /** Errors as sentences that say what to do. */
 import { CallError } from "../api.js";
-import { isKey, refusalAdvice, t } from "./index.js";
+import { isKey, refusalAdvice, t, word } from "./index.js";
 
 export function errorText(error: unknown): string {
   if (!(error instanceof CallError)) return t("error.unexpected");
   const { reason, status, metadata, message } = error;
   const own = `error.${reason}`;
-  if (reason === "INVALID_FIELD" && message !== "") return t("error.INVALID_FIELD.why", { message });
+  if (reason === "INVALID_FIELD") return invalidText(metadata, message);
   if (reason !== "" && isKey(own)) return t(own, metadata);
   if (status === 0) return t("error.unreachable");
   if (status === 429) return t("error.OVERLOADED");
@@ -15,4 +15,13 @@ export function errorText(error: unknown): string {
   if (status === 403) return t("error.PERMISSION_DENIED", { requiredScope: "?" });
   if (status === 404) return t("error.notThere");
   return t("error.status", { status });
+}
+
+function invalidText(metadata: CallError["metadata"], message: string): string {
+  const { field = "", bytes = "", maxBytes = "" } = metadata;
+  const name = { field: isKey(`field.${field}`) ? word("field", field) : field };
+  if (bytes !== "" && maxBytes !== "") return t("error.INVALID_FIELD.long", { ...name, bytes, maxBytes });
+  if (message.endsWith("has characters that are not printable; remove them")) return t("error.INVALID_FIELD.unseen", name);
+  if (isKey(`field.${field}`) || message === "") return t("error.INVALID_FIELD", name);
+  return t("error.INVALID_FIELD.why", { message });
 }

@@ -1,8 +1,8 @@
 /** The texts of the console in the language of the person. */
 import { LANGUAGES } from "../../../sdk/src/element/strings.js";
-import { FAILURES, REFUSALS } from "../generated/texts.js";
+import { FAILURES, REFUSALS, VERDICTS } from "../generated/texts.js";
 import { type Language, written } from "../logic/format.js";
-import { de, failures as germanFailures } from "./de.js";
+import { de, failures as germanFailures, signals as germanSignals, verdicts as germanVerdicts } from "./de.js";
 import { en } from "./en.js";
 
 export type Key = keyof typeof en;
@@ -56,6 +56,22 @@ export function word(group: string, value: string): string {
 export function failure(name: string): { means: string; action: string } {
   const own: Record<string, { means: string; action: string }> = current === "de" ? germanFailures : FAILURES;
   return own[name] ?? { means: name, action: "" };
+}
+
+/** A reason of a verdict on liveness, which results state in English; as it is if a newer server made it. */
+export function explanation(text: string): string {
+  if (current === "en") return text;
+  for (const [name, english] of Object.entries(VERDICTS)) {
+    // A result also states what an earlier attempt left, after a colon.
+    if (text === english) return germanVerdicts[name as keyof typeof VERDICTS];
+    if (text.endsWith(`: ${english}`)) return t("verdict.earlier", { reason: germanVerdicts[name as keyof typeof VERDICTS] });
+  }
+  return text.startsWith("The device is not attested: ") ? t("verdict.unattested") : text;
+}
+
+/** The name of a signal of liveness. */
+export function signalName(name: string, label: string): string {
+  return current === "de" ? (germanSignals[name] ?? label) : label;
 }
 
 /** The hint that a person got during a scan. */

@@ -21,6 +21,7 @@ public data class CameraChoice(
 
 /** How scans are made and shown. */
 public class FacegateOptions(
+    /** Where the server listens. */
     public val server: ServerAddress,
     /** Whether the screen may show the colours of DYNAMIC; the person is asked each time. */
     public val flash: Boolean = false,
@@ -28,6 +29,7 @@ public class FacegateOptions(
     public val intro: Boolean = true,
     /** BCP 47 languages, the wanted one first; by default those of the phone. */
     public val languages: List<String> = emptyList(),
+    /** Which camera is used. */
     public val camera: CameraChoice = CameraChoice(),
     /** Google's Play Integrity as evidence beside the key attestation. */
     public val playIntegrity: PlayIntegrity? = null,

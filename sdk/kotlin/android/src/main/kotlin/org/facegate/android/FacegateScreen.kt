@@ -27,16 +27,14 @@ import kotlinx.coroutines.launch
 import org.facegate.android.camera.Camera2FrameSource
 import org.facegate.android.evidence.AndroidSessionKeys
 import org.facegate.android.evidence.PhoneEvidence
-import org.facegate.android.screen.PhoneLight
+import org.facegate.android.view.PhoneLight
 import org.facegate.android.view.Deed
 import org.facegate.android.view.ScanFlow
 import org.facegate.android.view.ScanLayout
-import org.facegate.android.view.Screen
 import org.facegate.android.view.Task
 import org.facegate.android.view.handOver
 import org.facegate.android.view.soon
 import org.facegate.core.FaceScan
-import org.facegate.core.FacegateException
 import org.facegate.core.Interruption
 import org.facegate.core.Phone
 import org.facegate.core.ScanOptions
@@ -80,12 +78,6 @@ public class FacegateScreen(
     private var felt: ScanState = ScanState.Idle
     private var closed = false
 
-    /** Whether the person sees the activity, and nothing of Android over it. */
-    private var resumed = true
-
-    /** Whether something covered the activity since the permission was asked for. */
-    private var answerable = false
-
     /** Shows the screen. Call it once. */
     public fun show() {
         check(!closed) { "the screen was closed; make another one" }
@@ -101,7 +93,7 @@ public class FacegateScreen(
     /** What is awaited is shown to be awaited. */
     private fun tick() {
         if (closed) return
-        carryOut(flow.tick(permitted().takeIf { resumed }))
+        carryOut(flow.tick(permitted()))
         main.postDelayed(::tick, TICK_MS)
     }
 
@@ -151,7 +143,6 @@ public class FacegateScreen(
     private fun askPermission() {
         if (permitted()) return carryOut(flow.permission(true))
         // The activity is paused meanwhile and resumed when the person has answered, whatever it does with the answer itself.
-        answerable = false
         activity.requestPermissions(arrayOf(Manifest.permission.CAMERA), PERMISSION_REQUEST)
     }
 
@@ -186,7 +177,15 @@ public class FacegateScreen(
         val window = checkNotNull(dialog.window)
         return Phone(
             source,
-            PhoneLight(application, window, display(), layout.light, flashes && !activity.isInMultiWindowMode, source::screenUs),
+            PhoneLight(
+                application,
+                window,
+                display(),
+                layout.light,
+                flashes && !activity.isInMultiWindowMode,
+                source::screenUs,
+                source::flashing,
+            ),
             PhoneEvidence(application, options.playIntegrity),
             AndroidSessionKeys(),
             source,
@@ -248,10 +247,7 @@ public class FacegateScreen(
 
     private val life = object : Application.ActivityLifecycleCallbacks {
         override fun onActivityResumed(shown: Activity) {
-            if (shown !== activity) return
-            resumed = true
-            // An activity that asks while it is created is resumed once before the person is asked.
-            if (answerable || permitted()) carryOut(flow.permission(permitted()))
+            if (shown === activity) carryOut(flow.resumed(permitted()))
         }
 
         override fun onActivityStopped(stopped: Activity) {
@@ -269,9 +265,7 @@ public class FacegateScreen(
         override fun onActivityStarted(started: Activity) = Unit
 
         override fun onActivityPaused(paused: Activity) {
-            if (paused !== activity) return
-            resumed = false
-            answerable = true
+            if (paused === activity) flow.paused()
         }
 
         override fun onActivitySaveInstanceState(saved: Activity, state: Bundle) = Unit

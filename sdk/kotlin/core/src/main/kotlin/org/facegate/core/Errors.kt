@@ -44,6 +44,7 @@ public data class Refusal(
     val reason: String,
     /** The server's sentence for developers. */
     val message: String,
+    /** The details that docs/reference/errors.md lists for the reason. */
     val metadata: Map<String, String>,
     /** The wait that the server asks for, milliseconds; 0 if it asks for none. */
     val retryAfterMs: Long,
@@ -82,15 +83,25 @@ public class ScanEndedException internal constructor(
 
 /** Why there is no camera, or no picture. */
 public enum class CameraProblem(internal val text: String) {
+    /** The person, or a policy of the device's owner, forbids it. */
     DENIED("denied"),
+
+    /** There is none that could be used. */
     MISSING("missing"),
+
+    /** Another app has it, or took it. */
     BUSY("busy"),
+
+    /** It gives no pictures, or only black ones. */
     NO_PICTURE("cameraLost"),
+
+    /** It failed otherwise. */
     FAILED("problem"),
 }
 
 /** The camera cannot be used. */
 public class CameraException(
+    /** Why. */
     public val problem: CameraProblem,
     message: String,
     cause: Throwable? = null,
@@ -110,6 +121,7 @@ public class ScanCancelledException internal constructor() :
 
 /** The platform gives no evidence; the scan goes on. */
 public class EvidenceUnavailableException(
+    /** What the server is told. */
     public val reason: AttestationUnavailable.Reason,
     /** The platform's own name of the error, at most 64 characters. */
     public val platformError: String = "",

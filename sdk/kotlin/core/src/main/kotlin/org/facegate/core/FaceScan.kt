@@ -60,7 +60,9 @@ private fun isLoopback(host: String) = LOOPBACK.matches(host)
 
 /** How a scan is made. */
 public class ScanOptions(
+    /** Where to scan. */
     public val server: ServerAddress,
+    /** The check's ticket; of use for one check only. */
     public val ticket: ScanTicket,
     /** BCP 47 language of the person, for the server's statistics. */
     public val language: String = "",

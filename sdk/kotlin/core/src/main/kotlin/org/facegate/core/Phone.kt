@@ -24,7 +24,11 @@ public data class FrameLimits(
     val shrunk: Int,
 )
 
-/** A JPEG that can be sent. */
+/**
+ * A JPEG that can be sent, of three channels of 8 bits. Its EXIF is not read.
+ *
+ * @property width Of the picture as it is sent, which is not rotated.
+ */
 public class EncodedFrame(
     public val jpeg: ByteArray,
     public val width: Int,
@@ -65,6 +69,7 @@ public interface CapturedFrame : AutoCloseable {
 
 /** Takes the pictures of a camera, on any one thread; returns at once. */
 public interface FrameListener {
+    /** Takes a picture, and closes it, now or later. */
     public fun onFrame(frame: CapturedFrame)
 
     /** The camera gives no more pictures, such as after another app took it. */
@@ -81,6 +86,12 @@ public interface FrameSource {
 
     /** Whether [CapturedFrame.exposure] has the platform's real values. */
     public val reportsExposure: Boolean
+
+    /**
+     * Whether it holds exposure and white balance during the colours of a flash, once they settled and no earlier than a
+     * second after the first colour appeared. [CapturedFrame.exposure] says of which frames.
+     */
+    public val locksExposure: Boolean get() = false
 
     /** Size of the upright frames. Only read after [open]. */
     public val uprightSize: Size
@@ -108,6 +119,7 @@ public data class FlashColour(
 
 /** The screen. Calls come from a thread of the scan, never from two at once, and return at once: a scan waits for three seconds. */
 public interface ScreenLight {
+    /** The screen as the platform describes it, with its brightness now. */
     public val profile: ScreenProfile
 
     /** Whether it fills the whole screen, knows when a colour appeared, and the person agreed to a flash. */
@@ -147,6 +159,7 @@ public interface Attestor {
 
 /** What the device states about itself, and proves. */
 public interface DeviceEvidence {
+    /** The device as the platform describes it. */
     public val profile: DeviceProfile
 
     /** Kinds of evidence, each sent in a message of its own; empty if the device has none. */

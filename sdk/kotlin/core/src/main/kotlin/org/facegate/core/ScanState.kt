@@ -4,20 +4,43 @@ package org.facegate.core
 public data class Oval(val centerX: Float, val centerY: Float, val width: Float, val height: Float)
 
 /** The task of an attempt. */
-public enum class Plan { EXPRESS, FLASH, MOVEMENT }
+public enum class Plan {
+    /** Looking at the camera, with gestures if hints ask for them. */
+    EXPRESS,
+
+    /** The same, while colours of the screen light up the face. */
+    FLASH,
+
+    /** Following an oval that moves. */
+    MOVEMENT,
+}
 
 /** What the app may know of an attempt: for the interface only. Never unlock anything because of it. */
-public enum class ScanStatus { SUCCESS, FAILURE, COMPLETED, RETRY }
+public enum class ScanStatus {
+    /** It is the person, alive. */
+    SUCCESS,
+
+    /** It is not, or it could not be proved. */
+    FAILURE,
+
+    /** The check is over; only the backend learns how. */
+    COMPLETED,
+
+    /** The conditions allowed no decision. */
+    RETRY,
+}
 
 /** Why an attempt cannot go on: the app was hidden, the device was turned, or the camera gives no picture. */
 public enum class Interruption { HIDDEN, TURNED, CAMERA }
 
 /** The result of one attempt. */
 public data class AttemptResult(
+    /** Its number in the check, from 1. */
     val attempt: Int,
     val status: ScanStatus,
     /** Codes of hints, such as `MOVE_CLOSER`, most important first; see [Texts.hint]. */
     val feedback: List<String>,
+    /** Whether the server allows another one. */
     val anotherAttempt: Boolean,
     /** Why the device ended the attempt early, if it did. Then [feedback] may say nothing of use. */
     val interruption: Interruption?,
@@ -28,7 +51,9 @@ public data class AttemptResult(
 /** What the app may know of a scan. Only the backend's `FinishCheck` is authoritative. */
 public data class ScanOutcome(
     val status: ScanStatus,
+    /** [AttemptResult.feedback] of the last attempt. */
     val feedback: List<String>,
+    /** [AttemptResult.interruption] of the last attempt. */
     val interruption: Interruption?,
     /** Attempts with a result. */
     val attempts: Int,

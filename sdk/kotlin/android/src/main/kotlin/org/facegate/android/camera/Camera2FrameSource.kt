@@ -26,13 +26,11 @@ import kotlin.coroutines.resumeWithException
 import kotlinx.coroutines.suspendCancellableCoroutine
 import org.facegate.android.CameraChoice
 import org.facegate.android.NewerAndroid
-import org.facegate.android.picture.AndroidJpeg
 import org.facegate.android.picture.BufferPool
 import org.facegate.android.picture.Nv21
 import org.facegate.android.picture.PhoneFrame
 import org.facegate.android.picture.isBlack
 import org.facegate.android.picture.toNv21
-import org.facegate.android.picture.yuv
 import org.facegate.core.CameraException
 import org.facegate.core.CameraProblem
 import org.facegate.core.Clock
@@ -64,6 +62,7 @@ internal class Camera2FrameSource(
     private val handler = Handler(thread.looper)
     private val machine = CameraMachine()
     private val matcher = ExposureMatcher<Taken>()
+    private val hold = ExposureHold()
     private val pool = BufferPool(BUFFERS)
     private val tick = Runnable { act(machine.tick(now())) }
 
@@ -71,6 +70,9 @@ internal class Camera2FrameSource(
     private val asked = mutableSetOf<Int>()
     private val devices = mutableMapOf<Int, CameraDevice>()
     private var reader: ImageReader? = null
+
+    /** Has the running session go on with its exposure held, or not. */
+    private var repeat: ((held: Boolean) -> Unit)? = null
     private var previewSurface: Surface? = null
     private var waitingForPreview: Runnable? = null
 
@@ -98,12 +100,27 @@ internal class Camera2FrameSource(
 
     @Volatile override var reportsExposure: Boolean = false
         private set
+
+    @Volatile override var locksExposure: Boolean = false
+        private set
     override val uprightSize: Size get() = upright
 
     override fun nowUs(): Long = clock.at(moment()) / NS_IN_US
 
     /** A time of the screen (`System.nanoTime`) on the clock of the frames, microseconds. */
     fun screenUs(screenNs: Long): Long = clock.ofScreen(screenNs, moment()) / NS_IN_US
+
+    /** Colours are on the screen, or not any longer. */
+    fun flashing(on: Boolean) {
+        handler.post {
+            if (on) hold.begin(now()) else if (hold.end()) holdExposure(false)
+        }
+    }
+
+    private fun holdExposure(held: Boolean) {
+        // A camera that is lost meanwhile says so itself.
+        runCatching { repeat?.invoke(held) }
+    }
 
     private fun moment() = Moment(System.nanoTime(), SystemClock.elapsedRealtimeNanos())
 
@@ -255,7 +272,10 @@ internal class Camera2FrameSource(
         val callback = object : CameraCaptureSession.StateCallback() {
             override fun onConfigured(session: CameraCaptureSession) {
                 try {
-                    session.setRepeatingRequest(request(device, surfaces), captures(number), handler)
+                    val callbacks = captures(number)
+                    val show = { held: Boolean -> session.setRepeatingRequest(request(device, surfaces, held), callbacks, handler) }
+                    show(false)
+                    repeat = { show(it) }
                     act(machine.configured(number))
                 } catch (problem: Exception) {
                     act(machine.failed(number, troubleOf(problem), now()))
@@ -272,7 +292,7 @@ internal class Camera2FrameSource(
         }
     }
 
-    private fun request(device: CameraDevice, surfaces: List<Surface>): CaptureRequest {
+    private fun request(device: CameraDevice, surfaces: List<Surface>, held: Boolean): CaptureRequest {
         val (_, camera, _, rate) = checkNotNull(setup)
         return device.createCaptureRequest(CameraDevice.TEMPLATE_PREVIEW).apply {
             surfaces.forEach(::addTarget)
@@ -281,6 +301,10 @@ internal class Camera2FrameSource(
             if (CameraMetadata.CONTROL_AF_MODE_CONTINUOUS_VIDEO in focus) {
                 set(CaptureRequest.CONTROL_AF_MODE, CameraMetadata.CONTROL_AF_MODE_CONTINUOUS_VIDEO)
             }
+            if (held) {
+                set(CaptureRequest.CONTROL_AE_LOCK, true)
+                set(CaptureRequest.CONTROL_AWB_LOCK, true)
+            }
             NewerAndroid.run { uncut(camera) }
         }.build()
     }
@@ -288,6 +312,7 @@ internal class Camera2FrameSource(
     private fun captures(number: Int) = object : CameraCaptureSession.CaptureCallback() {
         override fun onCaptureCompleted(session: CameraCaptureSession, request: CaptureRequest, result: TotalCaptureResult) {
             if (number !in devices) return
+            if (locksExposure && hold.due(result.settled, now())) holdExposure(true)
             val timestamp = result[CaptureResult.SENSOR_TIMESTAMP] ?: return
             matcher.exposure(timestamp, result.exposure())?.let { (taken, exposure) -> deliver(taken, exposure) }
         }
@@ -331,6 +356,7 @@ internal class Camera2FrameSource(
         val source = if (correctionNs == null) "unknown" else clock.source
         stated = profileOf(setup.facts, setup.size, setup.rate, source)
         reportsExposure = setup.facts.reportsExposure
+        locksExposure = setup.facts.locksExposure
         show(formOf(setup, picture.width, picture.height))
     }
 
@@ -356,6 +382,8 @@ internal class Camera2FrameSource(
             if (number !in asked) later { machine.closed(number, now()) }
             return
         }
+        repeat = null
+        hold.end()
         device.close()
         reader?.close()
         reader = null

@@ -8,8 +8,6 @@ import android.graphics.RectF
 import android.view.Choreographer
 import android.view.View
 import org.facegate.android.NewerAndroid
-import org.facegate.android.screen.Slide
-import org.facegate.android.screen.appearedNs
 
 /**
  * Everything around the oval: the light that fills the screen, the oval's ring and the progress on it. Within the oval

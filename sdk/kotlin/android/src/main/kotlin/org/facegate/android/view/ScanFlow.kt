@@ -80,6 +80,12 @@ internal class ScanFlow(
     /** The person answered that they are ready, and the scan has not gone on yet. */
     private var answered = false
 
+    /** Whether the person sees the activity, and nothing of Android over it. */
+    private var inFront = true
+
+    /** Whether something covered the activity since the permission was asked for, as Android's question does. */
+    private var covered = false
+
     /** What to show now. */
     var screen: Screen = startCard(listOf(texts.screen("title")), texts.screen("intro"))
         private set
@@ -130,6 +136,19 @@ internal class ScanFlow(
         return if (coloured) listOf(Task.DeclineFlash) else emptyList()
     }
 
+    /** The activity is covered, or leaves the screen. */
+    fun paused() {
+        inFront = false
+        covered = true
+    }
+
+    /** The activity is in front again: if Android asked for the camera, the person has answered. */
+    fun resumed(granted: Boolean): List<Task> {
+        inFront = true
+        // An activity that asks while it is created is resumed once before the person is asked.
+        return if (covered || granted) permission(granted) else emptyList()
+    }
+
     /** Android asked the person for the camera. */
     fun permission(granted: Boolean): List<Task> {
         if (step != Step.PERMISSION) return emptyList()
@@ -142,15 +161,14 @@ internal class ScanFlow(
     }
 
     /**
-     * A second has passed.
+     * A second has passed. Android may not ask for the camera at all, and not say so.
      *
-     * @param granted Whether the camera is permitted; null while Android may still ask the person. It may also not ask at all,
-     *     and not say so.
+     * @param granted Whether the camera is permitted.
      */
-    fun tick(granted: Boolean?): List<Task> {
+    fun tick(granted: Boolean): List<Task> {
         waitedS += 1
         if (step == Step.PERMISSION) {
-            if (granted != null && waitedS >= SILENT_S) return permission(granted)
+            if (inFront && waitedS >= SILENT_S) return permission(granted)
             screen = waiting("camera", waitedS * 1000L)
         } else if (step == Step.SCANNING && (last == ScanState.Idle || answered)) {
             screen = waiting("connecting", waitedS * 1000L)
@@ -208,6 +226,7 @@ internal class ScanFlow(
     private fun ask(colours: Boolean): List<Task> {
         step = Step.PERMISSION
         waitedS = 0
+        covered = false
         flashes = colours
         screen = waiting("camera")
         return listOf(Task.AskPermission)

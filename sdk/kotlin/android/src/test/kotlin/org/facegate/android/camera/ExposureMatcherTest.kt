@@ -1,7 +1,9 @@
 package org.facegate.android.camera
 
 import org.junit.jupiter.api.Assertions.assertEquals
+import org.junit.jupiter.api.Assertions.assertFalse
 import org.junit.jupiter.api.Assertions.assertNull
+import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 
 class ExposureMatcherTest {
@@ -35,5 +37,20 @@ class ExposureMatcherTest {
         assertEquals(emptyList<Any>(), matcher.frame(1, "one"))
         assertEquals("one", matcher.clear())
         assertEquals(emptyList<Any>(), matcher.frame(100, "late"))
+    }
+
+    @Test
+    fun `exposure is held once it settled, a second after the first colour, until the colours are over`() {
+        val hold = ExposureHold()
+        assertFalse(hold.due(settled = true, nowMs = 0))
+        hold.begin(1000)
+        hold.begin(1800)
+        assertFalse(hold.due(settled = true, nowMs = 1999))
+        assertFalse(hold.due(settled = false, nowMs = 2100))
+        assertTrue(hold.due(settled = true, nowMs = 2200))
+        assertFalse(hold.due(settled = true, nowMs = 2300))
+        assertTrue(hold.end())
+        assertFalse(hold.end())
+        assertFalse(hold.due(settled = true, nowMs = 9000))
     }
 }

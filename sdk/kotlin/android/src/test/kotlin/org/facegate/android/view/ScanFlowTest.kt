@@ -237,7 +237,8 @@ class ScanFlowTest {
     @Test
     fun `seconds are counted while a ticket, a permission or the next attempt is awaited`() {
         val asked = flow().also { it.act(Deed.START) }
-        repeat(5) { asked.tick(null) }
+        asked.paused()
+        repeat(5) { asked.tick(false) }
         assertEquals(5, capture(asked).seconds)
         asked.permission(true)
         assertEquals(null, capture(asked).seconds)
@@ -253,6 +254,36 @@ class ScanFlowTest {
         val shown = asked.screen
         asked.tick(true)
         assertEquals(shown, asked.screen)
+    }
+
+    @Test
+    fun `the person answers Android's question, however long it takes`() {
+        for (granted in listOf(true, false)) {
+            val flow = flow().also { it.act(Deed.START) }
+            // An activity that is just created is resumed before the question covers it.
+            assertEquals(emptyList<Task>(), flow.resumed(false))
+            flow.paused()
+            repeat(30) { assertEquals(emptyList<Task>(), flow.tick(false)) }
+            val tasks = flow.resumed(granted)
+            if (granted) assertEquals(listOf(Task.Scan(flashes = false)), tasks) else assertInstanceOf(Task.Report::class.java, tasks.single())
+        }
+    }
+
+    @Test
+    fun `a permission that comes without a question starts the scan once`() {
+        val flow = flow().also { it.act(Deed.START) }
+        assertEquals(listOf(Task.Scan(flashes = false)), flow.resumed(true))
+        flow.paused()
+        assertEquals(emptyList<Task>(), flow.resumed(true) + flow.tick(true) + flow.permission(true))
+    }
+
+    @Test
+    fun `an answer to an earlier question is none to the next`() {
+        val flow = flow().also { it.act(Deed.START) }
+        flow.paused()
+        reported(flow.resumed(false))
+        assertEquals(listOf(Task.AskPermission), flow.act(Deed.START))
+        assertEquals(emptyList<Task>(), flow.resumed(false))
     }
 
     @Test
@@ -287,8 +318,10 @@ class ScanFlowTest {
         }
         note(flow.begin())
         repeat(60) {
-            val tasks = when (random.nextInt(7)) {
-                6 -> flow.tick(if (random.nextBoolean()) null else random.nextBoolean())
+            val tasks = when (random.nextInt(9)) {
+                6 -> flow.tick(random.nextBoolean())
+                7 -> flow.resumed(random.nextBoolean())
+                8 -> emptyList<Task>().also { flow.paused() }
                 0, 1 -> flow.act(Deed.entries.random(random))
                 2 -> flow.permission(random.nextInt(4) > 0)
                 3 -> flow.interrupted(Interruption.entries.random(random))

@@ -37,7 +37,7 @@ private const val DURATION_SHARE = 0.95
 internal const val RESULT_MS = 60_000L
 
 /** The most that a policy can allow. */
-private const val LONGEST_ATTEMPT_MS = 360_000L
+private const val LONGEST_ATTEMPT_MS = 300_000L
 private const val LONGEST_OVAL_MS = 10_000L
 private const val ENCODE_MS = 3000L
 private const val MOST_LOST = 1000
@@ -60,9 +60,6 @@ internal class Tally {
 
     /** The attempt whose AttemptEnd was sent and whose result has not arrived. */
     var awaited: Int? = null
-
-    /** The steps of flashes. */
-    var flashSteps = 0
 }
 
 /** What an attempt needs of its scan. */

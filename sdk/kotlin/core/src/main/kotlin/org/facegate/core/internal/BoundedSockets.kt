@@ -5,6 +5,7 @@ import java.io.IOException
 import java.io.InputStream
 import java.io.OutputStream
 import java.net.InetAddress
+import java.net.InetSocketAddress
 import java.net.Socket
 import java.net.SocketAddress
 import java.util.concurrent.atomic.AtomicInteger
@@ -37,6 +38,57 @@ internal class Inflow(private val most: Int, private val onExcess: () -> Unit) {
         onExcess()
         throw IOException("a message of the server is too long")
     }
+}
+
+/**
+ * Makes the sockets of one channel of gRPC, which by itself waits without end, with two threads, for a server that does not
+ * accept or does not complete TLS, also after it was shut down.
+ */
+internal class ClosableSockets(private val connectMs: Int) : SocketFactory() {
+    private val made = ArrayList<Socket>()
+    private var closed = false
+
+    /** Closes all sockets, also later ones. */
+    fun close() {
+        val open = synchronized(made) {
+            closed = true
+            made.toList()
+        }
+        for (socket in open) {
+            try {
+                socket.close()
+            } catch (_: IOException) {
+                // It is given up in any case.
+            }
+        }
+    }
+
+    override fun createSocket(): Socket = Socket().also {
+        synchronized(made) {
+            if (closed) throw IOException("the connection was dropped")
+            made += it
+        }
+    }
+
+    override fun createSocket(host: String, port: Int): Socket = connected(InetSocketAddress(host, port))
+
+    override fun createSocket(host: InetAddress, port: Int): Socket = connected(InetSocketAddress(host, port))
+
+    private fun connected(address: InetSocketAddress) = createSocket().apply {
+        try {
+            connect(address, connectMs)
+        } catch (error: IOException) {
+            close()
+            throw error
+        }
+    }
+
+    // gRPC binds no sockets.
+    override fun createSocket(host: String, port: Int, localHost: InetAddress, localPort: Int): Socket =
+        throw UnsupportedOperationException()
+
+    override fun createSocket(host: InetAddress, port: Int, localHost: InetAddress, localPort: Int): Socket =
+        throw UnsupportedOperationException()
 }
 
 /** Makes sockets without TLS whose bytes are counted. */

@@ -19,9 +19,8 @@ internal const val SHORTEST_HOLD_MS = 350L
 private const val LONGEST_TRANSITION_MS = 1000L
 private const val MOST_WAITING = 2
 
-/** Steps of an attempt, and of a scan, beyond which a server breaks the protocol. */
+/** Steps of an attempt beyond which a server breaks the protocol. */
 internal const val MOST_STEPS = 16
-private const val MOST_STEPS_OF_SCAN = 160
 private const val BRIGHTEST = 255
 
 /** The step on the screen at one moment; zeros for none. */
@@ -32,7 +31,6 @@ internal class FlashShow(
     private val screen: ScreenLight,
     private val clock: Clock,
     private val app: AppCalls,
-    private val tally: Tally,
     /** Number of the last step that came in the stream. */
     var last: Int,
 ) {
@@ -51,8 +49,7 @@ internal class FlashShow(
         if (Integer.compareUnsigned(step.step, last) <= 0) throw ProtocolViolatedException("flash steps are out of order")
         if (waiting.size >= MOST_WAITING) throw ProtocolViolatedException("flash steps come too fast")
         steps += 1
-        tally.flashSteps += 1
-        if (steps > MOST_STEPS || tally.flashSteps > MOST_STEPS_OF_SCAN) throw ProtocolViolatedException("too many flash steps came")
+        if (steps > MOST_STEPS) throw ProtocolViolatedException("too many flash steps came")
         last = step.step
         waiting += step
         if (timer?.isActive == true) return

@@ -21,6 +21,7 @@ internal const val SCAN_METHOD = "facegate.v1.VerificationService/ScanFace"
 internal const val MOST_MESSAGE_BYTES = 768 * 1024
 
 private const val AT_ONCE = 32
+private const val CONNECT_MS = 10_000
 
 /** The server accepts one ping in 20 seconds. */
 private const val PING_SECONDS = 25L
@@ -49,7 +50,9 @@ private val LOST = setOf(Status.Code.UNAVAILABLE, Status.Code.INTERNAL, Status.C
 
 /** A stream over gRPC, on a connection of its own. */
 internal class GrpcWire(address: ServerAddress.Grpc, options: ScanOptions) : Wire() {
+    private val sockets = ClosableSockets(CONNECT_MS)
     private val channel = OkHttpChannelBuilder.forAddress(address.host, address.port)
+        .socketFactory(sockets)
         .apply { if (address.plaintext) usePlaintext() }
         .apply { options.tls?.let { sslSocketFactory(it) } }
         .maxInboundMessageSize(MOST_MESSAGE_BYTES)
@@ -88,6 +91,7 @@ internal class GrpcWire(address: ServerAddress.Grpc, options: ScanOptions) : Wir
         finish(StreamLost("the connection was dropped"))
         call.cancel("dropped", null)
         channel.shutdownNow()
+        sockets.close()
     }
 
     override fun taken() = call.request(1)

@@ -4,6 +4,7 @@ import kotlinx.coroutines.delay
 import kotlinx.coroutines.flow.MutableStateFlow
 import org.facegate.core.Clock
 import org.facegate.core.ScanState
+import kotlin.math.max
 
 private const val TICK_MS = 1000L
 
@@ -11,11 +12,15 @@ private const val TICK_MS = 1000L
 internal class Progress(private val clock: Clock) {
     private var sinceUs = 0L
 
+    /** Ticks since then, which go on if the app's clock stands still or goes back. */
+    private var ticks = 0
+
     val flow: MutableStateFlow<ScanState> = MutableStateFlow(ScanState.Idle)
 
     /** The scan does something else from now on. */
     fun enter(state: ScanState) {
         sinceUs = clock.nowUs()
+        ticks = 0
         flow.value = state
     }
 
@@ -28,9 +33,10 @@ internal class Progress(private val clock: Clock) {
     suspend fun tick() {
         while (true) {
             delay(TICK_MS)
+            ticks += 1
             flow.value = flow.value.after(elapsedMs)
         }
     }
 
-    private val elapsedMs: Long get() = (clock.nowUs() - sinceUs) / 1000
+    private val elapsedMs: Long get() = max((clock.nowUs() - sinceUs) / 1000, ticks * TICK_MS)
 }

@@ -3,7 +3,6 @@ package org.facegate.core.internal
 import kotlinx.coroutines.CancellationException
 import kotlinx.coroutines.CompletableDeferred
 import kotlinx.coroutines.CoroutineDispatcher
-import kotlinx.coroutines.CoroutineScope
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.Job
 import kotlinx.coroutines.NonCancellable
@@ -48,7 +47,6 @@ import kotlin.math.max
 import kotlin.math.min
 import kotlin.random.Random
 
-
 /** The time for a last message to the server, once the person left. */
 private const val LEAVE_MS = 3000L
 
@@ -56,11 +54,11 @@ private const val LEAVE_MS = 3000L
 private const val KEY_MS = 15_000L
 private const val CAMERA_MS = 30_000L
 private const val SIGN_MS = 5000L
-private const val PROFILE_MS = 5000L
+private const val PROFILE_MS = 10_000L
 
 /** The most that a policy can allow; a server that asks for more is not heard. */
 private const val LONGEST_SCAN_MS = 3_600_000L
-private const val MOST_ATTEMPTS = 64
+private const val MOST_ATTEMPTS = 61
 
 /** The time after the deadline in which a verdict, or the server's own word about the deadline, may still come, beside evidence. */
 private const val GRACE_MS = 5000L
@@ -381,7 +379,7 @@ internal class Scan(
         }
         begunAttempts += 1
         if (begunAttempts > MOST_ATTEMPTS) throw ProtocolViolatedException("the server asks for more than $MOST_ATTEMPTS attempts")
-        val show = if (plan == Plan.FLASH) FlashShow(screen, phone.clock, app, tally, lastStep) else null
+        val show = if (plan == Plan.FLASH) FlashShow(screen, phone.clock, app, lastStep) else null
         val made = Attempt(
             start,
             AttemptContext(stream, phone, tap, tally, progress, app, endsAtUs, plan, show),
@@ -458,6 +456,7 @@ internal class Scan(
             add(Capability.CAPABILITY_CAPTURE_ADJUSTMENT)
             add(Capability.CAPABILITY_READY)
             if (phone.camera.reportsExposure) add(Capability.CAPABILITY_EXPOSURE_METADATA)
+            if (phone.camera.locksExposure) add(Capability.CAPABILITY_EXPOSURE_LOCK)
             if (phone.evidence.reportsFindings) add(Capability.CAPABILITY_RUNTIME_FINDINGS)
             if (screen.flashes && !decline.isCompleted) {
                 add(Capability.CAPABILITY_FLASH)

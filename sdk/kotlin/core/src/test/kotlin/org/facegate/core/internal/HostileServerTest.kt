@@ -73,7 +73,7 @@ class HostileServerTest {
             left()
         }
         trial.run()
-        assertTrue(currentTime <= 361_000)
+        assertTrue(currentTime <= 301_000)
     }
 
     @Test
@@ -92,7 +92,7 @@ class HostileServerTest {
             }
         }
         trial.fails<ProtocolViolatedException>()
-        assertTrue(attempts in 60..70, "$attempts")
+        assertTrue(attempts in 61..65, "$attempts")
     }
 
     @Test

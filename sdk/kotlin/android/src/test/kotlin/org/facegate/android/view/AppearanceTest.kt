@@ -1,4 +1,4 @@
-package org.facegate.android.screen
+package org.facegate.android.view
 
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Test

@@ -1,4 +1,4 @@
-package org.facegate.android.screen
+package org.facegate.android.view
 
 import android.content.Context
 import android.graphics.Color
@@ -8,7 +8,6 @@ import android.provider.Settings
 import android.view.Display
 import android.view.Window
 import android.view.WindowManager
-import org.facegate.android.view.LightView
 import org.facegate.core.FlashColour
 import org.facegate.core.ScreenLight
 import org.facegate.v1.ScreenProfile
@@ -25,6 +24,8 @@ internal class PhoneLight(
     override val flashes: Boolean,
     /** Brings a time of the screen, nanoseconds, to the clock of the frames, microseconds. */
     private val captureUs: (Long) -> Long,
+    /** Is told whether colours are on the screen. */
+    private val flashing: (Boolean) -> Unit,
 ) : ScreenLight {
     private val main = Handler(Looper.getMainLooper())
 
@@ -62,12 +63,18 @@ internal class PhoneLight(
             if (mine != call) return@post
             val refreshNs = (1_000_000_000 / display.refreshRate.coerceAtLeast(1f)).toLong()
             val argb = Color.rgb(colour.red, colour.green, colour.blue)
-            view.show(argb, colour.scrollMs, refreshNs) { shownNs -> if (mine == call) appeared(captureUs(shownNs)) }
+            view.show(argb, colour.scrollMs, refreshNs) { shownNs ->
+                if (mine == call) {
+                    flashing(true)
+                    appeared(captureUs(shownNs))
+                }
+            }
         }
     }
 
     override fun restore() {
         call += 1
+        flashing(false)
         main.post {
             view.restore()
             brightness(WindowManager.LayoutParams.BRIGHTNESS_OVERRIDE_NONE)

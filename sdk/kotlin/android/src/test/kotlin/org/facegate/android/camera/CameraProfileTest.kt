@@ -5,7 +5,7 @@ import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Test
 
-class CameraStatementsTest {
+class CameraProfileTest {
     private val camera = CameraFacts(
         id = "1",
         direction = Direction.FRONT,

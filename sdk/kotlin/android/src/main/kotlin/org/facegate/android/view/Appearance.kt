@@ -1,4 +1,4 @@
-package org.facegate.android.screen
+package org.facegate.android.view
 
 /**
  * When a colour appeared that was drawn in one turn of the display's clock. Nanoseconds of `System.nanoTime`.

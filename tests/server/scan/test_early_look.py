@@ -1,0 +1,164 @@
+"""The early look over the wire: it ends a clear scan, and leaves every other as it was."""
+
+from collections.abc import AsyncIterator
+from dataclasses import dataclass, field, replace
+from functools import partial
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+
+import pytest
+import pytest_asyncio
+from facegate.v1 import scan_pb2
+
+from attempt import AttemptJudgement, judge_attempt
+from attempt.placement import CapturePlan
+from liveness import DoubtTerms, FusionModel, VerdictReason, load_fusion_model
+from server.scan.attempt import AttemptClocks
+from tests.server.live import (
+    FAST,
+    LiveServer,
+    Picture,
+    encoded_anew,
+    fresh_pictures,
+    pictures,
+    serving,
+    settings_for,
+)
+from tests.server.policy_files import write_policy
+from tests.server.raw_device import RawDevice
+
+_PLAN = CapturePlan(frames=30, seconds=3.0, early_seconds=2.0, motion_seconds=0.0)
+_SUCCESS = scan_pb2.SCAN_STATUS_SUCCESS
+
+
+def _model(line: float) -> FusionModel:
+    """The model with which the packaged network is sure, and from this confidence in an early look."""
+    model = load_fusion_model()
+    known = dict(model.scan_networks.known)
+    names = frozenset({"facegate_pad_v1"})
+    known[names] = replace(known[names], sure=60.0, sure_early=line)
+    return replace(model, scan_networks=replace(model.scan_networks, known=MappingProxyType(known)))
+
+
+@dataclass
+class _Judged:
+    """What was judged: the terms, and the seconds that the judge saw."""
+
+    terms: list[DoubtTerms | None] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    def judge(self, **given: Any) -> AttemptJudgement:
+        self.terms.append(given["doubt"])
+        self.seconds.append(given["scan"].duration)
+        return judge_attempt(**given)
+
+
+@pytest.fixture(autouse=True)
+def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server ends no attempt by the clock: on a busy machine frames may come late."""
+    monkeypatch.setattr(AttemptClocks, "require_activity", lambda *_: None)
+    monkeypatch.setattr(AttemptClocks, "overdue", lambda *_: False)
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> _Judged:
+    judged = _Judged()
+    monkeypatch.setattr("server.scan.judging.judge_attempt", judged.judge)
+    return judged
+
+
+async def _serve(folder: Path, line: float) -> AsyncIterator[LiveServer]:
+    settings = settings_for(folder, sandbox=False)
+    write_policy(folder / "policies", "asking", challenges=["flash", "movement"], tolerate=())
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("server.running.assembly.load_fusion_model", partial(_model, line))
+        async with serving(settings, tuning=replace(FAST, plan=_PLAN)) as server:
+            yield server
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def early(tmp_path: Path) -> AsyncIterator[LiveServer]:
+    """A server whose network is sure early."""
+    async for server in _serve(tmp_path, 60.0):
+        yield server
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def strict(tmp_path: Path) -> AsyncIterator[LiveServer]:
+    """A server whose network could be sure early, but is not of these scans."""
+    async for server in _serve(tmp_path, 100.0):
+        yield server
+
+
+def _shown() -> tuple[Picture, ...]:
+    return fresh_pictures(pictures(count=36))
+
+
+async def _scan(live: LiveServer) -> tuple[scan_pb2.ScanResult, str]:
+    upload = await live.upload(policy="asking")
+    stream = await RawDevice(live.device, upload).open(capabilities=[scan_pb2.CAPABILITY_FLASH])
+    result = await stream.run_attempt(_shown())
+    assert await stream.outcome() is None or result.another_attempt
+    return result, upload.check_id
+
+
+async def test_a_clear_scan_ends_early_and_is_judged_once(early: LiveServer, judged: _Judged) -> None:
+    result, check_id = await _scan(early)
+    assert result.status == _SUCCESS
+    assert judged.terms == [DoubtTerms(early=True)]
+    assert _PLAN.early_seconds <= judged.seconds[0] < 0.9 * _PLAN.seconds
+    assert (await early.finish(check_id)).result.transcript.frames < _PLAN.frames
+
+
+async def test_what_the_networks_rule_out_is_not_even_looked_at(strict: LiveServer, judged: _Judged) -> None:
+    result, _ = await _scan(strict)
+    assert result.status == _SUCCESS, "the line of the whole scan is the same"
+    assert judged.terms == [DoubtTerms()]
+    assert judged.seconds[0] >= _PLAN.seconds
+
+
+async def test_nothing_remains_of_a_look_that_was_not_clear(
+    early: LiveServer, judged: _Judged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AttemptJudgement, "clear", property(lambda _: False))
+    result, check_id = await _scan(early)
+    assert result.status == _SUCCESS
+    assert judged.terms == [DoubtTerms(early=True), DoubtTerms()]
+    assert judged.seconds[1] >= _PLAN.seconds
+    (attempt,) = await early.attempts(check_id)
+    assert attempt.doubts == ()
+
+
+async def test_a_recording_of_an_earlier_scan_is_not_clear(early: LiveServer, judged: _Judged) -> None:
+    shown = _shown()
+    first = await early.upload(policy="asking")
+    stream = await RawDevice(early.device, first).open(capabilities=[scan_pb2.CAPABILITY_FLASH])
+    assert (await stream.run_attempt(shown)).status == _SUCCESS
+    await stream.outcome()
+    await early.unattended()
+    upload = await early.upload(policy="asking")
+    stream = await RawDevice(early.device, upload).open(capabilities=[scan_pb2.CAPABILITY_FLASH])
+    assert (await stream.run_attempt(encoded_anew(shown))).another_attempt
+    await stream.vanish()
+    (attempt,) = await early.attempts(upload.check_id)
+    assert attempt.doubts == (VerdictReason.SIMILAR_TO_EARLIER_SCAN,)
+    # Two early looks, and then the whole recording, without and with its doubt.
+    assert [terms.early for terms in judged.terms if terms] == [True, True, False, False]
+
+
+async def test_only_the_first_attempt_of_a_check_may_end_early(early: LiveServer, judged: _Judged) -> None:
+    shown = _shown()
+    upload = await early.upload(policy="asking")
+    device = RawDevice(early.device, upload)
+    stream = await device.open(capabilities=[scan_pb2.CAPABILITY_FLASH])
+    await stream.begin()
+    await stream.send_frames(shown[:3])
+    await stream.taken(3)
+    await stream.vanish()
+    again = await device.open(resume=True, capabilities=[scan_pb2.CAPABILITY_FLASH])
+    await again.prove()
+    later = [replace(each, time_us=each.time_us + 10_000_000) for each in _shown()]
+    assert (await again.run_attempt(later)).status == _SUCCESS
+    assert not [terms for terms in judged.terms if terms and terms.early]
+    assert judged.seconds[-1] >= _PLAN.seconds
