@@ -250,7 +250,9 @@ class Inbox:
         if isinstance(item, Arrival):
             return item
         self._end = item
-        raise item
+        # A variable of this frame would keep the error, and its traceback all frames of the scan.
+        del item
+        raise self._end
 
     def fail(self, error: Exception) -> None:
         """Stops reading and drops waiting messages; the next call of ``next`` raises ``error``."""
