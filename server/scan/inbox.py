@@ -143,8 +143,8 @@ class CreditLedger:
 
     @property
     def held_back(self) -> bool:
-        """Whether there is freed credit that was not granted yet, and may be."""
-        return self._grantable > 0
+        """Whether there is freed credit that was not granted yet."""
+        return self._due_frames > 0
 
     @property
     def _grantable(self) -> int:
@@ -158,8 +158,11 @@ class CreditLedger:
         shrunk, a part of the frames waits until it grows.
 
         Args:
-            everything: Whether room is granted that could wait.
+            everything: Whether room is granted that could wait, because the device is silent: nothing waits
+                in the server then, and the window is whole again.
         """
+        if everything:
+            self._window = self._window_frames
         frames = self._grantable
         if frames < 1 or (self._has_plenty and not everything):
             return None
