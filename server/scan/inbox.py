@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from server.base.errors import Reason, Refusal
 from server.scan.messages import AttemptEndMessage, CreditMessage, FrameMessage, Inbound
 
-_LATE_SECONDS = 0.1
+_LATE_SECONDS = 0.25
 """The longest time of a frame in the server that leaves the window as it is."""
-_LEAST_WINDOW = 3
-"""The smallest window, frames: ten a second over a round trip of 0.3 s."""
+_LEAST_WINDOW = 4
+"""The smallest window, frames: ten a second over a round trip of 0.4 s."""
 
 
 class CreditLedger:
