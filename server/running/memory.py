@@ -27,7 +27,8 @@ _LOW: Final = 0.70
 _CALM_SECONDS: Final = 30.0
 """Below the first mark for so long, they are served again, too: ordinary use may lie between the marks."""
 _EVERY_SECONDS: Final = 0.5
-_TRIM_EVERY_SECONDS: Final = 10.0
+_TRIM_EVERY_SECONDS: Final = 2.0
+"""A trim takes 4 ms, so 0.2 % of a core."""
 _TRIM_GROWTH_BYTES: Final = 64 * 1024 * 1024
 _NO_LIMIT: Final = 1 << 60
 """Version 1 of cgroups states a number near 2^63 if there is no limit."""

@@ -143,8 +143,8 @@ class CreditLedger:
 
     @property
     def held_back(self) -> bool:
-        """Whether there is freed credit that was not granted yet, and may be."""
-        return self._grantable > 0
+        """Whether there is freed credit that was not granted yet."""
+        return self._due_frames > 0
 
     @property
     def _grantable(self) -> int:
@@ -158,8 +158,11 @@ class CreditLedger:
         shrunk, a part of the frames waits until it grows.
 
         Args:
-            everything: Whether room is granted that could wait.
+            everything: Whether room is granted that could wait, because the device is silent: nothing waits
+                in the server then, and the window is whole again.
         """
+        if everything:
+            self._window = self._window_frames
         frames = self._grantable
         if frames < 1 or (self._has_plenty and not everything):
             return None
@@ -250,7 +253,9 @@ class Inbox:
         if isinstance(item, Arrival):
             return item
         self._end = item
-        raise item
+        # A variable of this frame would keep the error, and its traceback all frames of the scan.
+        del item
+        raise self._end
 
     def fail(self, error: Exception) -> None:
         """Stops reading and drops waiting messages; the next call of ``next`` raises ``error``."""
@@ -261,8 +266,10 @@ class Inbox:
         self._queue.put_nowait(error)
 
     def close(self) -> None:
-        """Stops reading."""
+        """Stops reading. Nothing may be fetched any more."""
         self._reader.cancel()
+        # The error that was raised has a traceback, which refers to this inbox and to all frames of the scan.
+        self._end = StreamEnded()
 
     async def _read(self, inbound: AsyncIterator[Inbound]) -> None:
         try:

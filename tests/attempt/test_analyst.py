@@ -593,7 +593,7 @@ class _Asked:
     ) -> Embedding:
         assert not mirrored, "half the time of a frame's template"
         self.given.append(landmarks)
-        return np.eye(1, 128, dtype=np.float32)[0]
+        return np.asarray(np.eye(1, 128)[0], np.float32)
 
 
 def test_landmarks_of_a_frame_are_located_once() -> None:

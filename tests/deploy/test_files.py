@@ -129,7 +129,7 @@ def bundle(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def _environment() -> dict[str, str]:
     # pip compiles every module; that takes long and shows nothing about the bundle.
-    return {**os.environ, "PYTHON": sys.executable, "PIP_NO_COMPILE": "1"}
+    return {**os.environ, "PYTHON": sys.executable, "PIP_NO_COMPILE": "1", "EXTRAS": "timestamps"}
 
 
 def _offline(*command: str | Path) -> "subprocess.CompletedProcess[str]":
@@ -158,8 +158,10 @@ def test_a_bundle_installs_without_a_network(bundle: Path, tmp_path: Path) -> No
     assert listed.returncode == 0, listed.stderr
     assert "embedded" in listed.stdout
     examined = _offline(facegate, "doctor", "--only", "models", "--only", "machine", "--json")
-    assert examined.returncode in {0, 4}, examined.stdout
+    assert "needs the extra embedded" in examined.stdout
     assert {finding["area"] for finding in json.loads(examined.stdout)["findings"]} >= {"models"}
+    stamps = _offline(facegate.with_name("python"), "-c", "import rfc3161_client")
+    assert stamps.returncode == 0, "EXTRAS is not in the bundle"
 
 
 @pytest.mark.slow

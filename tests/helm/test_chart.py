@@ -224,7 +224,7 @@ def test_a_changed_setting_replaces_the_pods() -> None:
 
 @needs_helm
 def test_a_server_counts_on_the_cores_that_it_requests_unless_settings_say_otherwise() -> None:
-    def workers(*more: str) -> list[object]:
+    def workers(*more: str) -> list[dict[str, Any]]:
         args = ["template", "scan", str(CHART), "--values", str(VALUES / "single.yaml")]
         args += ["--show-only", "templates/deployment.yaml"]
         (container,) = pod_of(yaml.safe_load(run(*args, *more).stdout))["spec"]["containers"]

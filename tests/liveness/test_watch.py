@@ -25,13 +25,22 @@ def _works(
     return [pace.next(index / rate, restless=restless) for index in range(round(seconds * rate))]
 
 
-@pytest.mark.parametrize(
-    ("rate", "step"), [(8, 1), (10, 1), (12, 1), (13, 1), (14, 2), (15, 2), (20, 2), (24, 3), (30, 4)]
-)
+@pytest.mark.parametrize(("rate", "step"), [(8, 1), (10, 1), (11, 1), (14, 2), (15, 2), (24, 3), (30, 4)])
 def test_every_so_many_frames_are_measured(rate: float, step: int) -> None:
     measured = [index for index, work in enumerate(_works(rate)) if work is FrameWork.MEASURE]
     assert measured == list(range(0, round(4 * rate), step))
     assert 7 <= rate / step <= 13
+
+
+@pytest.mark.parametrize("rate", [12, 13, 20])
+def test_at_other_rates_as_many_are_measured_in_the_mean(
+    rate: float,
+) -> None:
+    works = _works(rate, seconds=10.0)
+    times = np.array([index / rate for index, work in enumerate(works) if work is FrameWork.MEASURE])
+    assert len(times) == pytest.approx(10 * 8, abs=2)
+    assert np.diff(times).max() < 1.2 * APART_SECONDS
+    assert _works(rate, restless=True).count(FrameWork.MEASURE) >= 4 * 9
 
 
 def test_between_them_frames_are_sampled_for_a_second_and_then_only_noted() -> None:

@@ -271,7 +271,7 @@ def test_a_group_s_bound_continues_as_a_straight_line_of_normal_deviates(templat
 def test_fused_frames_are_compared_with_portraits_of_all(templates: TemplateSet) -> None:
     vectors = np.eye(4, dtype=np.float32)[[0, 0, 1, 2, 3]]
     sets = replace(templates, vectors=vectors, identities=np.array(["a", "a", "a", "b", "b"]))
-    known = uncalibrated(TemplateForm("", "", 4, ""))
+    known = uncalibrated(TemplateForm(model="", sha256="0" * 64, dimensions=4, preprocessing=""))
     genuine, impostor = score_fused(sets, sets, calibration=known)
     # Of "b" there are too few photos to fuse, but they are portraits of others.
     np.testing.assert_allclose(genuine, [0.5**0.5, 0.5**0.5, 0.0], atol=1e-6)

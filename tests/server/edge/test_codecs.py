@@ -409,7 +409,12 @@ def test_a_request_becomes_a_filter() -> None:
     )
     assert audit_page_size(request) == 7
     chosen = audit_filter_of(request)
-    assert (chosen.since, chosen.until, chosen.action, chosen.actor) == (NOW, None, "evidence.read", "anna")
+    assert (chosen.since, chosen.until, chosen.actions, chosen.actor) == (
+        NOW,
+        None,
+        ("evidence.read",),
+        "anna",
+    )
     assert chosen.check_id == "12345678-1234-5678-1234-56781234567a"
 
 

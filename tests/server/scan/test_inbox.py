@@ -380,7 +380,7 @@ def test_a_slow_network_keeps_its_window() -> None:
     assert done >= 10 * 10
 
 
-def test_a_smaller_window_is_no_credit_that_is_held_back() -> None:
+def test_a_silent_device_gets_the_credit_that_a_smaller_window_held_back() -> None:
     ledger = _ledger()
     for _ in range(FRAMES):
         ledger.count_arrival(_frame(1))
@@ -389,8 +389,10 @@ def test_a_smaller_window_is_no_credit_that_is_held_back() -> None:
     grant = ledger.grant()
     assert grant is not None
     assert grant.frames == min(3, FRAMES)
+    assert ledger.grant() is None
+    assert ledger.held_back == (FRAMES > 3)
+    ledger.grant(everything=True)
     assert not ledger.held_back
-    assert ledger.grant(everything=True) is None
 
 
 def test_the_wait_for_credit_is_measured_once_and_only_without_credit() -> None:

@@ -96,29 +96,33 @@ async def test_a_genuine_person_succeeds(scene: LiveServer) -> None:
     assert (await scene.record(upload.check_id)).state is CheckState.FINISHED
 
 
-@pytest.mark.parametrize("leaves", [False, True])
+@pytest.mark.parametrize("ends", ["decided", "leaves", "tries no more"])
 async def test_the_frames_of_an_ended_scan_are_free_at_once_without_the_collector(
-    scene: LiveServer, monkeypatch: pytest.MonkeyPatch, leaves: bool
+    scene: LiveServer, monkeypatch: pytest.MonkeyPatch, ends: str
 ) -> None:
     captures: weakref.WeakSet[AttemptCapture] = weakref.WeakSet()
+    measured: list[None] = []
     measure = AttemptCapture.capture_frame
 
     def noted(capture: AttemptCapture, *args: Any, **kwargs: Any) -> Any:
         captures.add(capture)
+        measured.append(None)
         return measure(capture, *args, **kwargs)
 
     monkeypatch.setattr(AttemptCapture, "capture_frame", noted)
     gc.disable()
     try:
-        stream = await RawDevice(scene.device, await scene.upload()).open()
-        if leaves:
+        stream = await RawDevice(scene.device, await scene.upload()).open(**_READY)
+        if ends == "leaves":
             await stream.begin()
             await stream.send(stream.frame(pictures()[0]))
-            await until(lambda: _ready(len(captures) == 1))
+            await until(lambda: _ready(bool(measured)))
             stream.call.cancel()
         else:
-            await stream.run_attempt(pictures())
-            assert len(captures) == 1
+            result = await stream.run_attempt(pictures() if ends == "decided" else pictures()[:9])
+            assert result.another_attempt == (ends != "decided")
+            assert measured
+            await stream.half_close()
             await stream.outcome()
         await until(lambda: _ready(not captures))
     finally:

@@ -123,6 +123,8 @@ const walks = {
     await images.locator("canvas:not(.hidden)").first().waitFor();
     await page.waitForFunction(() => document.querySelectorAll(".pictures figure").length === document.querySelectorAll(".pictures canvas:not(.hidden)").length);
     answer.images = await images.locator("canvas").count();
+    // The entries about the views are there without another look at the page.
+    await part("Who looked").getByText("Image seen").nth(answer.images - 1).waitFor();
     answer.takenOut = await images.locator("canvas").first().evaluate((canvas) => [canvas.draggable, canvas.dispatchEvent(new MouseEvent("contextmenu", { cancelable: true, bubbles: true }))]);
     answer.imageElements = await page.locator("main img").count();
 

@@ -1,5 +1,5 @@
 /** One check: what was decided, why, and what is kept of it. */
-import { useMemo, useState } from "preact/hooks";
+import { useMemo, useRef, useState } from "preact/hooks";
 import { call, CallError } from "../api.js";
 import { bare, hexOf, written } from "../logic/format.js";
 import { addressOf } from "../logic/router.js";
@@ -45,7 +45,7 @@ export function CheckPage({ checkId }: { checkId: string }) {
         <>
           <Banner evidence={evidence} result={result} />
           <SummaryPart evidence={evidence} result={result} />
-          <ImagesPart evidence={evidence} result={result} checkId={checkId} />
+          <ImagesPart evidence={evidence} result={result} checkId={checkId} seen={() => changed({})} />
           <VerdictPart result={result} recordJson={evidence.recordJson} />
           <AttemptsPart result={result} />
           <SignalsPart signals={result.liveness?.signals ?? []} />
@@ -152,10 +152,11 @@ function SummaryPart({ evidence, result }: { evidence: Evidence; result: Result 
   );
 }
 
-function ImagesPart({ evidence, result, checkId }: { evidence: Evidence; result: Result; checkId: string }) {
+function ImagesPart({ evidence, result, checkId, seen }: { evidence: Evidence; result: Result; checkId: string; seen: () => void }) {
   const { can } = useConsole();
   const [purpose, setPurpose] = useState("");
   const [stated, setStated] = useState("");
+  const left = useRef(0);
   const images = (evidence.images ?? []).filter((facts) => !facts.erased);
   const erased = evidence.times?.imagesEraseTime;
   return (
@@ -178,7 +179,10 @@ function ImagesPart({ evidence, result, checkId }: { evidence: Evidence; result:
       {images.length === 0 && <p>{t("images.none")}</p>}
       {images.length > 0 && !can("evidence.images") && <Notice>{t("images.noScope")}</Notice>}
       {images.length > 0 && can("evidence.images") && stated === "" && (
-        <Form class="inline" submit={() => setStated(purpose.trim())}>
+        <Form class="inline" submit={() => {
+            left.current = images.length;
+            setStated(purpose.trim());
+          }}>
           <Purpose value={purpose} change={setPurpose} help={t("images.purpose")} />
           <button type="submit" class="primary">
             {tn("images.show", images.length)}
@@ -190,7 +194,7 @@ function ImagesPart({ evidence, result, checkId }: { evidence: Evidence; result:
           <p class="help">{t("images.shownFor", { purpose: stated })}</p>
           <div class="pictures">
             {images.map((facts) => (
-              <Picture key={facts.sha256} checkId={checkId} facts={facts} purpose={stated} />
+              <Picture key={facts.sha256} checkId={checkId} facts={facts} purpose={stated} seen={() => (left.current -= 1) === 0 && seen()} />
             ))}
           </div>
         </>

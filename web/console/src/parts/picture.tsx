@@ -10,14 +10,15 @@ import { Busy, Problem } from "./ui.js";
 const SHOWN = new Set(["image/jpeg", "image/png"]);
 const LONGEST_SIDE = 900;
 
-export function Picture({ checkId, facts, purpose }: { checkId: string; facts: ImageFacts; purpose: string }) {
+/** @param seen Called once the image was read, which is an entry of the audit log, or is not shown. */
+export function Picture({ checkId, facts, purpose, seen = () => {} }: { checkId: string; facts: ImageFacts; purpose: string; seen?: () => void }) {
   const { session } = useConsole();
   const canvas = useRef<HTMLCanvasElement>(null);
   const [state, setState] = useState<"loading" | "shown" | { error: unknown }>("loading");
   const shown = SHOWN.has(facts.mediaType ?? "");
   const name = word("image", bare(facts.purpose, "PURPOSE_"));
   useEffect(() => {
-    if (!shown) return;
+    if (!shown) return seen();
     let stale = false;
     const draw = async () => {
       const bytes = await callForBytes("GetEvidenceImage", { checkId, sha256: facts.sha256, purpose });
@@ -25,10 +26,12 @@ export function Picture({ checkId, facts, purpose }: { checkId: string; facts: I
       if (!stale && canvas.current !== null) paint(canvas.current, bitmap, facts, `${written(session.name)} · ${timeText(new Date().toISOString(), language())}`);
       bitmap.close();
     };
-    draw().then(
-      () => stale || setState("shown"),
-      (error: unknown) => stale || setState({ error }),
-    );
+    draw()
+      .then(
+        () => stale || setState("shown"),
+        (error: unknown) => stale || setState({ error }),
+      )
+      .then(() => stale || seen());
     return () => {
       stale = true;
     };
