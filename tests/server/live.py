@@ -390,8 +390,8 @@ def settings_for(folder: Path, *, sandbox: bool = True, web: bool = False, **tab
     if web:
         origins = [PAGE_ORIGIN, OTHER_ORIGIN]
         values["device_integrity"] = {"web": {"rp_id": "localhost", "origins": origins}}
-    # Real callers of tests fail with the same portrait again and again, too.
-    wide: dict[str, object] = {"failures": {"maximum": 1_000, "block_maximum": 1_000}}
+    # Real callers of tests fail with the same portrait again and again, too, and make scans at once.
+    wide: dict[str, object] = {"failures": {"maximum": 1_000, "block_maximum": 1_000}, "max_scans": 32}
     limits = tables.pop("limits", {})
     assert isinstance(limits, dict)
     return Settings.model_validate(values | tables | {"limits": wide | limits})

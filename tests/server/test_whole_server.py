@@ -179,7 +179,8 @@ async def test_scans_beyond_the_limit_are_asked_to_come_later(tmp_path: Path) ->
         refusal = await third.refusal()
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
         assert refusal.retry_seconds
-        assert refusal.metadata == {"limit": "2", "retrySeconds": "3.0"}
+        assert 1 <= float(refusal.metadata.pop("retrySeconds")) <= 30
+        assert refusal.metadata == {"limit": "2"}
         for stream in streams:
             await stream.vanish()
         await live.unattended()
