@@ -13,7 +13,7 @@ from facegate.v1 import scan_pb2
 
 from attempt import AttemptJudgement, judge_attempt
 from attempt.placement import CapturePlan
-from liveness import DoubtTerms, FusionModel, VerdictReason, load_fusion_model
+from liveness import DoubtTerms, FusionModel, Verdict, VerdictReason, load_fusion_model
 from server.scan.attempt import AttemptClocks
 from tests.server.live import (
     FAST,
@@ -162,3 +162,21 @@ async def test_only_the_first_attempt_of_a_check_may_end_early(early: LiveServer
     assert (await again.run_attempt(later)).status == _SUCCESS
     assert not [terms for terms in judged.terms if terms and terms.early]
     assert judged.seconds[-1] >= _PLAN.seconds
+
+
+async def test_a_device_does_not_choose_how_much_of_a_scan_is_judged(
+    strict: LiveServer, judged: _Judged
+) -> None:
+    upload = await strict.upload(policy="asking")
+    stream = await RawDevice(strict.device, upload).open(capabilities=[scan_pb2.CAPABILITY_FLASH])
+    await stream.begin()
+    # Sure by the line of a whole scan, and ended where the early look would have been.
+    await stream.send_frames(_shown()[:22])
+    assert not stream.complete
+    await stream.send(stream.end())
+    result = await stream.result()
+    assert (result.status, result.another_attempt) == (scan_pb2.SCAN_STATUS_RETRY, True)
+    await stream.vanish()
+    (attempt,) = await strict.attempts(upload.check_id)
+    assert attempt.verdict is Verdict.INCONCLUSIVE
+    assert attempt.doubts == (), "it is no doubt about the person"
