@@ -14,10 +14,10 @@ from dataclasses import dataclass
 from server.base.errors import Reason, Refusal
 from server.scan.messages import AttemptEndMessage, CreditMessage, FrameMessage, Inbound
 
-_LATE_SECONDS = 0.1
+_LATE_SECONDS = 0.25
 """The longest time of a frame in the server that leaves the window as it is."""
-_LEAST_WINDOW = 3
-"""The smallest window, frames: ten a second over a round trip of 0.3 s."""
+_LEAST_WINDOW = 4
+"""The smallest window, frames: ten a second over a round trip of 0.4 s."""
 
 
 class CreditLedger:
@@ -143,8 +143,8 @@ class CreditLedger:
 
     @property
     def held_back(self) -> bool:
-        """Whether there is freed credit that was not granted yet, and may be."""
-        return self._grantable > 0
+        """Whether there is freed credit that was not granted yet."""
+        return self._due_frames > 0
 
     @property
     def _grantable(self) -> int:
@@ -158,8 +158,11 @@ class CreditLedger:
         shrunk, a part of the frames waits until it grows.
 
         Args:
-            everything: Whether room is granted that could wait.
+            everything: Whether room is granted that could wait, because the device is silent: nothing waits
+                in the server then, and the window is whole again.
         """
+        if everything:
+            self._window = self._window_frames
         frames = self._grantable
         if frames < 1 or (self._has_plenty and not everything):
             return None
@@ -250,7 +253,9 @@ class Inbox:
         if isinstance(item, Arrival):
             return item
         self._end = item
-        raise item
+        # A variable of this frame would keep the error, and its traceback all frames of the scan.
+        del item
+        raise self._end
 
     def fail(self, error: Exception) -> None:
         """Stops reading and drops waiting messages; the next call of ``next`` raises ``error``."""

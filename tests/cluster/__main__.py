@@ -94,7 +94,7 @@ def show(report: Report, console: Console) -> None:
     document = report.document()
     for name in (
         "seconds", "capacity", "checks", "verdicts", "reasons", "left", "refusals", "refusal_seconds",
-        "retry_seconds", "lost_connections", "resumed", "orphans_swept",
+        "retry_seconds", "lost_connections", "resumed", "orphans", "images_not_kept",
     ):  # fmt: skip
         console.print(f"{name}: {document[name]}", highlight=False, markup=False)
     for problem in report.problems:

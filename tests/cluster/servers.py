@@ -1,6 +1,7 @@
 """Two servers, PostgreSQL, an S3 and HAProxy with the shipped file, and what befalls them."""
 
 import asyncio
+import json
 import os
 import re
 import shutil
@@ -145,6 +146,12 @@ class Cluster:
                 return [tuple(row) for row in (await connection.execute(text(query))).all()]
         finally:
             await engine.dispose()
+
+    def logged(self, event: str) -> set[str]:
+        """The checks of which a server logged an event."""
+        logs = (log for replica in self.replicas for log in replica.home.folder.glob("run-*.log"))
+        lines = (line for log in logs for line in log.read_text().splitlines() if f'"{event}"' in line)
+        return {json.loads(line)["check_id"] for line in lines}
 
     async def rolling_restart(self, away_s: float) -> None:
         """Every server ends by SIGTERM and comes back, one after the other."""

@@ -156,7 +156,7 @@ async def test_only_the_first_attempt_of_a_check_may_end_early(early: LiveServer
     stream = await device.open(capabilities=[scan_pb2.CAPABILITY_FLASH])
     await stream.begin()
     await stream.send_frames(shown[:3])
-    await stream.taken(3)
+    await stream.expect("feedback")
     await stream.vanish()
     again = await device.open(resume=True, capabilities=[scan_pb2.CAPABILITY_FLASH])
     await again.prove()

@@ -370,7 +370,7 @@ def _longest_wait(*, seconds_a_frame: float, round_trip: float) -> tuple[float, 
 
 def test_a_slow_server_lets_few_frames_wait_and_works_all_the_time() -> None:
     longest, done = _longest_wait(seconds_a_frame=0.12, round_trip=0.05)
-    assert longest <= 3.1 * 0.12
+    assert longest <= 4.1 * 0.12
     assert done >= 0.95 * 10 / 0.12
 
 
@@ -380,7 +380,7 @@ def test_a_slow_network_keeps_its_window() -> None:
     assert done >= 10 * 10
 
 
-def test_a_smaller_window_is_no_credit_that_is_held_back() -> None:
+def test_a_silent_device_gets_the_credit_that_a_smaller_window_held_back() -> None:
     ledger = _ledger()
     for _ in range(FRAMES):
         ledger.count_arrival(_frame(1))
@@ -388,9 +388,11 @@ def test_a_smaller_window_is_no_credit_that_is_held_back() -> None:
         ledger.note_processed(1, waited=1.0)
     grant = ledger.grant()
     assert grant is not None
-    assert grant.frames == min(3, FRAMES)
+    assert grant.frames == min(4, FRAMES)
+    assert ledger.grant() is None
+    assert ledger.held_back == (FRAMES > 4)
+    ledger.grant(everything=True)
     assert not ledger.held_back
-    assert ledger.grant(everything=True) is None
 
 
 def test_the_wait_for_credit_is_measured_once_and_only_without_credit() -> None:

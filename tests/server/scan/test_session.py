@@ -101,25 +101,27 @@ async def test_the_frames_of_an_ended_scan_are_free_at_once_without_the_collecto
     scene: LiveServer, monkeypatch: pytest.MonkeyPatch, ends: str
 ) -> None:
     captures: weakref.WeakSet[AttemptCapture] = weakref.WeakSet()
+    measured: list[None] = []
     measure = AttemptCapture.capture_frame
 
     def noted(capture: AttemptCapture, *args: Any, **kwargs: Any) -> Any:
         captures.add(capture)
+        measured.append(None)
         return measure(capture, *args, **kwargs)
 
     monkeypatch.setattr(AttemptCapture, "capture_frame", noted)
     gc.disable()
     try:
-        stream = await RawDevice(scene.device, await scene.upload()).open()
+        stream = await RawDevice(scene.device, await scene.upload()).open(**_READY)
         if ends == "leaves":
             await stream.begin()
             await stream.send(stream.frame(pictures()[0]))
-            await until(lambda: _ready(len(captures) == 1))
+            await until(lambda: _ready(bool(measured)))
             stream.call.cancel()
         else:
             result = await stream.run_attempt(pictures() if ends == "decided" else pictures()[:9])
             assert result.another_attempt == (ends != "decided")
-            assert captures
+            assert measured
             await stream.half_close()
             await stream.outcome()
         await until(lambda: _ready(not captures))
@@ -263,9 +265,23 @@ async def test_a_server_that_is_late_with_its_credit_blames_neither_line_nor_cam
     assert result.status == scan_pb2.SCAN_STATUS_RETRY
     assert result.feedback[0] == feedback_pb2.FEEDBACK_CODE_SERVER_BUSY
     assert not blamed & {*hints, *result.feedback}
-    assert feedback_pb2.FEEDBACK_CODE_SERVER_BUSY in hints
     await stream.half_close()
     assert await stream.outcome() is None
+
+
+async def test_a_busy_server_says_so_during_the_capture(
+    scene: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AttemptRun, "busy", True)
+    monkeypatch.setattr(AttemptRun, "too_slow", "NETWORK_TOO_SLOW")
+    monkeypatch.setattr("server.scan.attempt._BUSY_AFTER_SECONDS", 0.0)
+    stream = await RawDevice(scene.device, await scene.upload()).open()
+    await stream.run_attempt(pictures())
+    hints = [seen.feedback.code for seen in stream.seen if seen.WhichOneof("message") == "feedback"]
+    assert feedback_pb2.FEEDBACK_CODE_SERVER_BUSY in hints
+    assert feedback_pb2.FEEDBACK_CODE_GOOD not in hints
+    await stream.half_close()
+    await stream.outcome()
 
 
 async def test_poor_conditions_give_another_attempt_in_the_same_stream(scene: LiveServer) -> None:
