@@ -27,6 +27,7 @@ from liveness import (
     not_assessed,
     unexamined_stretches,
 )
+from liveness.doubt import downgrade_if_doubted
 from liveness.dynamic import DynamicPolicy, FlashModel, FlashResult
 from liveness.dynamic.challenge import ColourStep
 from liveness.dynamic.measurement import StepAnswer
@@ -289,6 +290,7 @@ def judge_attempt(
     challenge: ChallengeEvidence | None = None,
     gestures: Sequence[GestureRequest] = (),
     complete: bool = False,
+    cut: bool = False,
     doubt: DoubtTerms | None = None,
     trusted: TrustedFace | None = None,
 ) -> AttemptJudgement:
@@ -313,6 +315,8 @@ def judge_attempt(
         gestures: The requests for gestures that the policy demands: ``AttemptCapture.gestures``.
         complete: Whether the attempt has all the frames that the server needs, whether its end is signed or
             not.
+        cut: Whether its device ended it, without a challenge, before that and before its time limit. Such an
+            attempt cannot be LIVE, because the device would choose how much is judged, but it can be SPOOF.
         doubt: What doubt means for the attempt; ``None`` if the policy has no challenges for it.
         trusted: The face of the trusted image; ``None`` if its pixels are not known.
     """
@@ -339,7 +343,8 @@ def judge_attempt(
         doubt=doubt,
         trusted=trusted,
     )
-    liveness, flash = judged.result, judged.flash
+    flash = judged.flash
+    liveness = downgrade_if_doubted(judged.result, (VerdictReason.TOO_SHORT,) if cut else ())
     # 2. Match with the portrait.
     matched = partial(compare, portrait=portrait, calibration=calibration, policy=match_policy)
     match = None

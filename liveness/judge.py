@@ -39,7 +39,7 @@ from liveness.dynamic.policy import DynamicPolicy
 from liveness.dynamic.sample import FlashSample
 from liveness.express.cues import FrameCues
 from liveness.express.judge import judge_express
-from liveness.express.pad_network import PadScore, network_medians
+from liveness.express.pad_network import PadScore, network_medians, stretch_medians
 from liveness.fusion_model import FusionModel
 from liveness.gestures import Gesture, GestureRequest, gesture_made, gesture_signal
 from liveness.observation import ScanObservations
@@ -179,6 +179,9 @@ def judge_scan(
     if doubt is not None:
         networks = model.scan_networks if policy.capture is CaptureKind.SCAN else model.still_networks
         limited = without_doubt(limited, doubt, networks.calibration_for(network_medians(pad_scores)))
+        if doubt.early and not stretch_medians(pad_scores):
+            # Scores of a face that was not identified are left out, so that fewer may count than there are.
+            limited = downgrade_if_doubted(limited, (VerdictReason.NOT_SURE,))
     return replace(challenged, result=limited)
 
 

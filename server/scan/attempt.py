@@ -39,6 +39,10 @@ from server.storage.errors import StorageUnavailable
 __all__ = ["AttemptClocks", "AttemptRun", "CaptureRate", "require_within_budget", "validate_claim"]
 
 
+_NEARLY_OVER_SHARE = 0.9
+"""The share of an attempt's time from which on its device may end it; devices do at 0.95."""
+
+
 class AttemptClocks:
     """Measures one attempt against its time limits. Times are seconds of the server's monotonic clock.
 
@@ -68,6 +72,11 @@ class AttemptClocks:
     def overdue(self, now: float) -> bool:
         """Returns whether an attempt that is not complete has exceeded its time."""
         return self.completed is None and now - self._began >= self._seconds
+
+    @property
+    def nearly_over(self) -> bool:
+        """Whether so much of the attempt's time has passed that a device ends it on its own."""
+        return self._clock.monotonic() - self._began >= _NEARLY_OVER_SHARE * self._seconds
 
     def wait(self, due: Iterable[float]) -> float:
         """Returns the seconds until the next time limit or task, if no message arrives before.
@@ -369,6 +378,14 @@ class AttemptRun:
     def complete(self) -> bool:
         """Whether no further frame is needed. The attempt is then whole, signed or not."""
         return self._settled or self._clocks.completed is not None
+
+    @property
+    def cut(self) -> bool:
+        """Whether it makes no challenge and is neither complete nor nearly out of time.
+
+        If its device signs it now, the device chose how much of it is judged.
+        """
+        return self.kind is None and not self.complete and not self._clocks.nearly_over
 
     @property
     def too_slow(self) -> str | None:

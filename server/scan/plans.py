@@ -251,12 +251,15 @@ class ScanPlans:
         """Returns the server's plan of a capture, adapted to the policy.
 
         Args:
-            early: Whether the attempt may end early. One with a challenge, or after doubt, never does.
+            early: Whether the attempt may end early. One with a challenge, or after doubt, never does. Nor
+                does one that should begin with a challenge, if the device shows none.
         """
         demands = self._demands
+        at_start = self._answers is not None and self._answers.at_start
+        early = early and not (self.challenge or self.doubts or at_start)
         return replace(
             plan,
-            early_seconds=plan.early_seconds if early and self.challenge is None and not self.doubts else 0.0,
+            early_seconds=plan.early_seconds if early else 0.0,
             open_mouth=demands.open_mouth,
             turn_head=demands.turn_head,
         )

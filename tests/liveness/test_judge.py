@@ -457,6 +457,28 @@ def _scored(real: float, frames: int) -> list[PadScore]:
     return [PadScore(index, "one", real) for index in range(frames)]
 
 
+@pytest.mark.parametrize(("frames", "live"), [(6, True), (5, False)])
+def test_an_early_look_needs_a_judgement_of_each_half(frames: int, live: bool) -> None:
+    model = load_fusion_model()
+    known = {frozenset({"one"}): replace(_SURE, sure=60.0, sure_early=60.0)}
+    lined = replace(model, scan_networks=replace(model.scan_networks, known=MappingProxyType(known)))
+    judged = [
+        judge_scan(
+            scan=scan(observations(45), [segment(as_head(0.1), steps=45)]),
+            identified={0},
+            pad_scores=_scored(0.999, frames),
+            cues=[],
+            policy=LivenessPolicy(),
+            model=lined,
+            challenge=None,
+            conditions=CaptureConditions(),
+            doubt=DoubtTerms(early=early),
+        ).result.verdict
+        for early in (False, True)
+    ]
+    assert judged == [Verdict.LIVE, Verdict.LIVE if live else Verdict.INCONCLUSIVE]
+
+
 def test_networks_alone_may_rule_out_that_an_early_look_is_clear() -> None:
     model = load_fusion_model()
     known = {frozenset[str](): _NEVER, frozenset({"one"}): replace(_SURE, sure_early=95.0)}

@@ -1,5 +1,6 @@
 """The early look over the wire: it ends a clear scan, and leaves every other as it was."""
 
+import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, field, replace
 from functools import partial
@@ -13,8 +14,9 @@ from facegate.v1 import scan_pb2
 
 from attempt import AttemptJudgement, judge_attempt
 from attempt.placement import CapturePlan
-from liveness import DoubtTerms, FusionModel, VerdictReason, load_fusion_model
-from server.scan.attempt import AttemptClocks
+from liveness import DoubtTerms, FusionModel, Verdict, VerdictReason, load_fusion_model
+from server.scan.attempt import AttemptClocks, AttemptRun
+from server.scan.judging import AttemptJudge
 from tests.server.live import (
     FAST,
     LiveServer,
@@ -162,3 +164,70 @@ async def test_only_the_first_attempt_of_a_check_may_end_early(early: LiveServer
     assert (await again.run_attempt(later)).status == _SUCCESS
     assert not [terms for terms in judged.terms if terms and terms.early]
     assert judged.seconds[-1] >= _PLAN.seconds
+
+
+async def test_a_device_does_not_choose_how_much_of_a_scan_is_judged(
+    strict: LiveServer, judged: _Judged
+) -> None:
+    upload = await strict.upload(policy="asking")
+    stream = await RawDevice(strict.device, upload).open(capabilities=[scan_pb2.CAPABILITY_FLASH])
+    await stream.begin()
+    # Sure by the line of a whole scan, and ended where the early look would have been.
+    await stream.send_frames(_shown()[:22])
+    assert not stream.complete
+    await stream.send(stream.end())
+    result = await stream.result()
+    assert (result.status, result.another_attempt) == (scan_pb2.SCAN_STATUS_RETRY, True)
+    await stream.vanish()
+    (attempt,) = await strict.attempts(upload.check_id)
+    assert attempt.verdict is Verdict.INCONCLUSIVE
+    assert attempt.doubts == (), "it is no doubt about the person"
+
+
+async def test_a_cancelled_scan_is_no_success_however_clear_it_looks(
+    early: LiveServer, judged: _Judged
+) -> None:
+    upload = await early.upload(policy="asking")
+    stream = await RawDevice(early.device, upload).open(capabilities=[scan_pb2.CAPABILITY_FLASH])
+    await stream.begin()
+    await stream.send_frames(_shown())
+    await stream.send(stream.end(cause=scan_pb2.AttemptEndBody.CAUSE_CANCELLED))
+    assert (await stream.result()).status == scan_pb2.SCAN_STATUS_RETRY
+    assert judged.terms == [DoubtTerms(early=True)]
+    await stream.vanish()
+
+
+async def test_a_device_that_leaves_during_the_look_gets_no_other(
+    early: LiveServer, judged: _Judged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looking, gone = asyncio.Event(), asyncio.Event()
+    look_early = AttemptJudge.look_early
+
+    async def look(judge: AttemptJudge, run: AttemptRun) -> bool:
+        looking.set()
+        await gone.wait()
+        return await look_early(judge, run)
+
+    monkeypatch.setattr(AttemptJudge, "look_early", look)
+    upload = await early.upload(policy="asking")
+    device = RawDevice(early.device, upload)
+    stream = await device.open(capabilities=[scan_pb2.CAPABILITY_FLASH])
+    await stream.begin()
+    shown = _shown()
+    sending = asyncio.create_task(stream.send_frames(shown))
+    await looking.wait()
+    again = await device.open(resume=True, capabilities=[scan_pb2.CAPABILITY_FLASH])
+    await again.prove()
+    gone.set()
+    await sending
+    await stream.send(stream.end())
+    refused = await stream.outcome()
+    assert refused is not None
+    assert refused.reason == "SUPERSEDED"
+    assert judged.terms[0] == DoubtTerms(early=True)
+    judged.terms.clear()
+    later = [replace(each, time_us=each.time_us + 10_000_000) for each in fresh_pictures(shown)]
+    await again.run_attempt(later)
+    assert judged.terms
+    assert not [terms for terms in judged.terms if terms and terms.early]
+    await again.vanish()

@@ -295,6 +295,12 @@ def test_only_an_attempt_without_doubt_and_challenge_may_end_early(challenge: bo
     assert plans.capture_plan(CapturePlan(), early=True).early_share is None
 
 
+def test_a_scan_that_should_begin_with_a_challenge_does_not_end_early_without_one() -> None:
+    plans = _plans("adaptive", Mode.EXPRESS, _NONE)
+    assert (plans.challenge, plans.only_sure) == (None, True)
+    assert plans.capture_plan(CapturePlan(), early=True).early_share is None
+
+
 def test_an_attempt_lasts_no_longer_than_the_policy_allows() -> None:
     policy = _policy("evaluation")
     short = policy.model_copy(update={"deadlines": DeadlineRules(attempt_seconds=12)})
