@@ -167,11 +167,13 @@ class _Run:
         try:
             await self._befall(began + 60 * self._plan.minutes)
             await self._each_kind_had_its_verdict()
-        finally:
             self._stop.set()
             self._phase.name = "end"
             await asyncio.gather(*coming)
-            telling.cancel()
+        finally:
+            for task in (*coming, telling):
+                task.cancel()
+            await asyncio.gather(*coming, telling, return_exceptions=True)
             self._report.seconds = time.monotonic() - began
 
     async def _capacity(self) -> int:
