@@ -186,6 +186,11 @@ class AttemptCapture:
             self._progress = 1.0
 
     @property
+    def enough(self) -> bool:
+        """Whether it has enough well-placed frames over enough time, or was found clear with fewer."""
+        return self._clear or self._placement.captured
+
+    @property
     def complete(self) -> bool:
         """Whether the attempt has enough well-placed frames over enough time, and its challenge is over.
 

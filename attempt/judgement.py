@@ -315,7 +315,7 @@ def judge_attempt(
         gestures: The requests for gestures that the policy demands: ``AttemptCapture.gestures``.
         complete: Whether the attempt has all the frames that the server needs, whether its end is signed or
             not.
-        cut: Whether its device ended it, without a challenge, before that and before its time limit. Such an
+        cut: Whether it ended before that, without a challenge: by its device or at its time limit. Such an
             attempt cannot be LIVE, because the device would choose how much is judged, but it can be SPOOF.
         doubt: What doubt means for the attempt; ``None`` if the policy has no challenges for it.
         trusted: The face of the trusted image; ``None`` if its pixels are not known.

@@ -39,10 +39,6 @@ from server.storage.errors import StorageUnavailable
 __all__ = ["AttemptClocks", "AttemptRun", "CaptureRate", "require_within_budget", "validate_claim"]
 
 
-_NEARLY_OVER_SHARE = 0.9
-"""The share of an attempt's time from which on its device may end it; devices do at 0.95."""
-
-
 class AttemptClocks:
     """Measures one attempt against its time limits. Times are seconds of the server's monotonic clock.
 
@@ -72,11 +68,6 @@ class AttemptClocks:
     def overdue(self, now: float) -> bool:
         """Returns whether an attempt that is not complete has exceeded its time."""
         return self.completed is None and now - self._began >= self._seconds
-
-    @property
-    def nearly_over(self) -> bool:
-        """Whether so much of the attempt's time has passed that a device ends it on its own."""
-        return self._clock.monotonic() - self._began >= _NEARLY_OVER_SHARE * self._seconds
 
     def wait(self, due: Iterable[float]) -> float:
         """Returns the seconds until the next time limit or task, if no message arrives before.
@@ -381,11 +372,11 @@ class AttemptRun:
 
     @property
     def cut(self) -> bool:
-        """Whether it makes no challenge and is neither complete nor nearly out of time.
+        """Whether it makes no challenge and has fewer frames than one without a challenge needs.
 
-        If its device signs it now, the device chose how much of it is judged.
+        If it ends now, by its device or at its time limit, the device chose how much of it is judged.
         """
-        return self.kind is None and not self.complete and not self._clocks.nearly_over
+        return self.kind is None and not self.capture.enough
 
     @property
     def too_slow(self) -> str | None:

@@ -231,3 +231,22 @@ async def test_a_device_that_leaves_during_the_look_gets_no_other(
     assert judged.terms
     assert not [terms for terms in judged.terms if terms and terms.early]
     await again.vanish()
+
+
+async def test_a_time_limit_does_not_make_a_part_of_a_scan_enough(
+    strict: LiveServer, judged: _Judged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late: list[bool] = []
+    monkeypatch.setattr(AttemptClocks, "overdue", lambda *_: bool(late))
+    upload = await strict.upload(policy="asking")
+    stream = await RawDevice(strict.device, upload).open(capabilities=[scan_pb2.CAPABILITY_FLASH])
+    await stream.begin()
+    shown = _shown()
+    await stream.send_frames(shown[:21])
+    # Its clock stands still until the time is up.
+    late.append(True)
+    await stream.send_frames(shown[21:22])
+    await stream.wait_complete()
+    await stream.send(stream.end())
+    assert (await stream.result()).status == scan_pb2.SCAN_STATUS_RETRY
+    await stream.vanish()
