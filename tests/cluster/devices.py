@@ -42,7 +42,9 @@ __all__ = ["Backend", "Device", "Visit", "crowd"]
 _WIDTH, _HEIGHT = 480, 640
 _EXPRESS_RATE, _DYNAMIC_RATE = 10.0, 15.0
 _SECONDS = 45.0
-"""Of a recording: enough for all attempts of a check, and those that a lost line takes."""
+_ATTACK_SECONDS = 12.0
+"""Of a person's recording: enough for all attempts of a check, and those that a lost line takes. An attacker
+may run out of frames."""
 _LINES: dict[str, dict[str, object]] = {
     "good": {},
     "slow": {"bytes_per_second": 400_000.0},
@@ -112,19 +114,19 @@ class Film:
         """Renders what the devices show."""
         for device in devices:
             if not device.dynamic and not self.of(device).exists():
-                self._make(self.of(device), device.person, device.scene)
+                self._make(self.of(device), device)
 
-    def _make(self, folder: Path, person: str, scene: ScanKind) -> None:
+    def _make(self, folder: Path, device: Device) -> None:
         folder.mkdir(parents=True)
         settings = SceneSettings(
-            kind=scene,
+            kind=device.scene,
             seed=3,
-            seconds=_SECONDS,
+            seconds=_ATTACK_SECONDS if device.attack else _SECONDS,
             frames_per_second=_EXPRESS_RATE,
             width=_WIDTH,
             height=_HEIGHT,
         )
-        for number, frame in enumerate(simulate_scan(real_photo(person), settings)):
+        for number, frame in enumerate(simulate_scan(real_photo(device.person), settings)):
             (folder / f"{number:05d}.jpg").write_bytes(encode_jpeg(frame.pixels, quality=80))
 
 
