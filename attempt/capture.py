@@ -187,8 +187,10 @@ class AttemptCapture:
 
     @property
     def enough(self) -> bool:
-        """Whether it has enough well-placed frames over enough time, or was found clear with fewer."""
-        return self._clear or self._placement.captured
+        """Whether it shows a face for as long as a whole capture, well placed or not, or was found clear."""
+        faces = self.observations.usable
+        seconds = faces[-1].capture_time - faces[0].capture_time if faces else 0.0
+        return self._clear or seconds >= self._plan.seconds
 
     @property
     def complete(self) -> bool:

@@ -27,7 +27,6 @@ from liveness import (
     not_assessed,
     unexamined_stretches,
 )
-from liveness.doubt import downgrade_if_doubted
 from liveness.dynamic import DynamicPolicy, FlashModel, FlashResult
 from liveness.dynamic.challenge import ColourStep
 from liveness.dynamic.measurement import StepAnswer
@@ -290,7 +289,6 @@ def judge_attempt(
     challenge: ChallengeEvidence | None = None,
     gestures: Sequence[GestureRequest] = (),
     complete: bool = False,
-    cut: bool = False,
     doubt: DoubtTerms | None = None,
     trusted: TrustedFace | None = None,
 ) -> AttemptJudgement:
@@ -315,8 +313,6 @@ def judge_attempt(
         gestures: The requests for gestures that the policy demands: ``AttemptCapture.gestures``.
         complete: Whether the attempt has all the frames that the server needs, whether its end is signed or
             not.
-        cut: Whether it ended before that, without a challenge: by its device or at its time limit. Such an
-            attempt cannot be LIVE, because the device would choose how much is judged, but it can be SPOOF.
         doubt: What doubt means for the attempt; ``None`` if the policy has no challenges for it.
         trusted: The face of the trusted image; ``None`` if its pixels are not known.
     """
@@ -343,8 +339,7 @@ def judge_attempt(
         doubt=doubt,
         trusted=trusted,
     )
-    flash = judged.flash
-    liveness = downgrade_if_doubted(judged.result, (VerdictReason.TOO_SHORT,) if cut else ())
+    liveness, flash = judged.result, judged.flash
     # 2. Match with the portrait.
     matched = partial(compare, portrait=portrait, calibration=calibration, policy=match_policy)
     match = None

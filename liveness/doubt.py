@@ -80,7 +80,8 @@ class DoubtTerms:
     Attributes:
         challenge: The challenge that the attempt makes. With ``None``, its networks have to be sure.
         earlier: The doubts of the check's earlier attempts.
-        early: Whether this is an early look at an attempt, which has a line of its own.
+        early: Whether less than a whole capture is judged, by a line of its own: at the early look, or
+            because the attempt ended before. Its device may have chosen that end.
     """
 
     challenge: ChallengeKind | None = None
@@ -112,7 +113,9 @@ def without_doubt(
     line = calibration.sure_early if terms.early else calibration.sure
     sure = line is not None and found.score >= line
     if terms.challenge is None and not sure:
-        doubts = tuple(dict.fromkeys((VerdictReason.NOT_SURE, *doubts)))
+        enough = terms.early and calibration.sure is not None and found.score >= calibration.sure
+        reason = VerdictReason.TOO_SHORT if enough else VerdictReason.NOT_SURE
+        doubts = tuple(dict.fromkeys((reason, *doubts)))
     return replace(found, verdict=Verdict.INCONCLUSIVE, reasons=doubts) if doubts else found
 
 

@@ -181,7 +181,7 @@ def judge_scan(
         limited = without_doubt(limited, doubt, networks.calibration_for(network_medians(pad_scores)))
         if doubt.early and not stretch_medians(pad_scores):
             # Scores of a face that was not identified are left out, so that fewer may count than there are.
-            limited = downgrade_if_doubted(limited, (VerdictReason.NOT_SURE,))
+            limited = downgrade_if_doubted(limited, (VerdictReason.TOO_SHORT,))
     return replace(challenged, result=limited)
 
 

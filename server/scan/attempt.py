@@ -372,7 +372,7 @@ class AttemptRun:
 
     @property
     def cut(self) -> bool:
-        """Whether it makes no challenge and has fewer frames than one without a challenge needs.
+        """Whether it makes no challenge, and shows a face for less time than one without a challenge needs.
 
         If it ends now, by its device or at its time limit, the device chose how much of it is judged.
         """

@@ -246,8 +246,7 @@ class AttemptJudge:
                 challenge=challenge_evidence(env, stream.plans, run.challenge),
                 gestures=run.capture.gestures,
                 complete=early or run.complete,
-                cut=run.cut and not early,
-                doubt=DoubtTerms(early=True) if early else stream.plans.terms(run.kind),
+                doubt=DoubtTerms(early=True) if early else stream.plans.terms(run.kind, early=run.cut),
             )
 
     @asynccontextmanager

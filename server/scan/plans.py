@@ -220,9 +220,13 @@ class ScanPlans:
         answers = self._answers
         return int(answers is not None and not (answers.at_start or self.doubts) and bool(self._possible))
 
-    def terms(self, challenge: ChallengeKind | None) -> DoubtTerms | None:
-        """Returns what doubt means for an attempt; ``None`` if the policy has no challenges for it."""
-        return None if self._answers is None else DoubtTerms(challenge, self.doubts)
+    def terms(self, challenge: ChallengeKind | None, *, early: bool = False) -> DoubtTerms | None:
+        """Returns what doubt means for an attempt; ``None`` if the policy has no challenges for it.
+
+        Args:
+            early: See ``DoubtTerms``.
+        """
+        return None if self._answers is None else DoubtTerms(challenge, self.doubts, early)
 
     def limits(self, challenge: ChallengeKind = ChallengeKind.FLASH) -> DynamicPolicy:
         """Returns the policy of an attempt with the challenge."""

@@ -123,7 +123,7 @@ def test_the_fitted_model_is_written_as_a_text_that_is_read_as_the_same_model() 
 def test_the_command_writes_a_model(tmp_path: Path) -> None:
     write_rows(tmp_path / "rows", _rows())
     assert main([str(tmp_path / "rows"), "--out", str(tmp_path / "out")]) == 0
-    assert parse_fusion_model((tmp_path / "out/fusion_model.toml").read_text()).version == "8"
+    assert parse_fusion_model((tmp_path / "out/fusion_model.toml").read_text()).version == "9"
 
 
 def test_rows_are_read_as_they_were_written_and_others_refused(tmp_path: Path) -> None:

@@ -212,7 +212,7 @@ async def test_streams_without_a_token_do_not_block_others(tmp_path: Path) -> No
 
 
 async def test_a_low_file_limit_is_reported(tmp_path: Path) -> None:
-    home = DataFolder(tmp_path)
+    home = DataFolder(tmp_path, limits={"max_scans": 32})
     with pytest.raises(AssertionError, match="need 580"):
         async with home.serving(open_files=(400, 400)):
             pass
