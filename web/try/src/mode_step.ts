@@ -16,7 +16,7 @@ export const MODES: Record<Mode["key"], Described> = {
   express: {
     title: "Express",
     text: "You only look at the camera. The server measures print, screen, motion and depth. If it is not sure, an oval follows.",
-    time: "about 4 seconds",
+    time: "2 to 4 seconds",
     stops: "Photos, masks of paper, many screens",
     icon: "eye",
   },
