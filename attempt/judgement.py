@@ -164,7 +164,7 @@ class StandingLine:
     It is three quarters of a whole attempt. With less, genuine persons would fail: the first two seconds of
     some genuine clips look like an attack or another person, although the whole clips do not. With this much
     evidence, clips that were cut at any length failed no more often than whole ones (``docs/accuracy.md``,
-    "Attempts that are left early").
+    "Early departure").
 
     Attributes:
         faces: The least number of measured frames with exactly one face.
