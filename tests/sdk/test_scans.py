@@ -54,7 +54,7 @@ async def server(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Asyn
     # A recording answers no request for a blink or a turn of the head.
     (folder / "policies" / "colours.toml").write_text(
         'name = "colours"\nversion = 1\ndescription = "For tests."\nmode = "DYNAMIC"\n'
-        '[match]\nmax_fmr = 1e-4\n[challenge]\nblink = false\ndepth = false\n'
+        "[match]\nmax_fmr = 1e-4\n[challenge]\nblink = false\ndepth = false\n"
         '[device]\ntolerate = ["memory.frames"]\n'
     )
     async with serving(settings, pack=shared_pack(f"open:{assets / 'models'}"), tuning=PATIENT) as live:
