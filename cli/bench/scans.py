@@ -182,7 +182,7 @@ def scan_measurements(
         figure(
             "refused at first",
             "%",
-            "Devices that found no place (`limits.max_scans`), and came back when they were told to.",
+            "Devices that were refused at `limits.max_scans`, and retried after the stated time.",
             [100 * sum(scan.refused > 0 for scan in run.scans) / len(run.scans) for run in runs],
         ),
         figure(

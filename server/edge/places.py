@@ -70,7 +70,7 @@ class PlaceRules:
         line: How calls wait.
         retry_seconds: The least delay before a retry that refused callers are given.
         typical_seconds: How long a call holds its place, before any was seen: refused callers are then told
-            when a place becomes free, each its own. ``None``: all are told ``retry_seconds``.
+            when a place becomes free; each gets a different time. ``None``: all get ``retry_seconds``.
     """
 
     most: int
@@ -82,7 +82,7 @@ class PlaceRules:
 
 
 _LONGEST_RETRY_SECONDS = 30.0
-"""Clients wait no longer, whatever they are told."""
+"""The longest time that clients wait before they retry."""
 _MOST_TOLD = 1_000
 _NEWEST_WEIGHT = 0.125
 

@@ -138,7 +138,7 @@ class Visit:
         phase: What befell the cluster when the scan began.
         request_id: Of the upload.
         check_id: Empty if the upload was never acknowledged.
-        told: What the device was told at last; ``None`` for nothing.
+        told: The last status that the device received; ``None`` if it received none.
         left: Why the device left without a result.
         streams: Streams with a challenge.
         refusals: The times that refused devices were asked to wait, and how long each refusal took.

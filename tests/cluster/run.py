@@ -32,7 +32,7 @@ _AT_ONCE = 8
 _AUDIT_IMAGES = 2
 _SAMPLES = 120
 _TOLD = {scan_pb2.SCAN_STATUS_SUCCESS: {"SUCCESS"}, scan_pb2.SCAN_STATUS_FAILURE: {"FAILURE", "NOT_DECIDED"}}
-"""The verdicts that fit what a device was told; COMPLETED tells nothing."""
+"""The verdicts that agree with the status a device received; COMPLETED agrees with all."""
 _GONE = {"ABANDONED", "CANCELLED", "EXPIRED"}
 """Reasons of a check whose device left, as it says itself."""
 _UNSEEN = {"CHALLENGE_BITS_TOO_FEW", "CONDITIONS", "LIVENESS_INCONCLUSIVE"}
@@ -275,7 +275,7 @@ def problems_of(done: Visit, *, busy: bool) -> Iterable[str]:
         yield f"{name}: {fault}"
     if done.told in _TOLD and done.status not in _TOLD[done.told]:
         told = scan_pb2.ScanStatus.Name(done.told)
-        yield f"{name}: the device was told {told}, the verdict is {done.status}"
+        yield f"{name}: the device received {told}, but the verdict is {done.status}"
     if done.device.attack and done.status == "SUCCESS":
         yield f"{name}: an attacker succeeded"
     allowed = (_GONE if done.left else set()) | (_UNSEEN if busy else set())

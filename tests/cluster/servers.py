@@ -208,7 +208,7 @@ FAULTS: dict[str, Callable[[Cluster, float], Awaitable[None]]] = {
     "S3 outage": Cluster.object_store_outage,
     "certificates": Cluster.certificates_renewed,
 }
-"""What may befall a cluster, by name; each is told for how many seconds a part is away."""
+"""The faults of a cluster, by name; the argument is the length of an outage, seconds."""
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], what: str) -> None:
