@@ -23,6 +23,7 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from docs.make_roles import PAGE, roles_page
+from facegate_client.stream_call import StreamCall, answer_of
 from server.access.access_tokens import AccessTokens, OidcSettings
 from server.access.api_keys import load_api_keys, new_api_key
 from server.access.callers import SCOPES, Role, Scope
@@ -697,7 +698,13 @@ class _Scene:
             given = iter([request]) if method.client_streaming else request
             answer = call(given, metadata=metadata, timeout=10)
             try:
-                if method.server_streaming:
+                if method.client_streaming and method.server_streaming:
+                    stream: StreamCall[Any, Any] = StreamCall(answer)
+                    while await stream.receive() is not None:
+                        pass
+                elif method.client_streaming:
+                    await answer_of(answer)
+                elif method.server_streaming:
                     async for _ in answer:
                         pass
                 else:
