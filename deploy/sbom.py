@@ -28,17 +28,6 @@ from packaging.markers import Marker
 
 from deploy.version import own_version
 
-__all__ = [
-    "ListedPackage",
-    "bill_of_materials",
-    "bundled_packages",
-    "installed_packages",
-    "licences_page",
-    "locked_packages",
-    "main",
-    "own_packages",
-]
-
 _ROOT: Final = Path(__file__).parents[1]
 _PIN: Final = re.compile(
     r"^(?P<name>[A-Za-z0-9._-]+)==(?P<version>[^\s;\\]+)(?: ; (?P<marker>.+?))?(?: \\)?$"

@@ -12,8 +12,6 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
-__all__ = ["own_version", "stale_files", "version_for_npm", "write_version"]
-
 _ROOT: Final = Path(__file__).parents[1]
 _VERSION: Final = re.compile(r"(?P<release>\d+\.\d+\.\d+)(?:(?P<kind>a|b|rc)(?P<number>\d+))?")
 _KINDS: Final = {"a": "alpha", "b": "beta", "rc": "rc"}

@@ -12,20 +12,6 @@ import cbor2
 
 from device_integrity.errors import CborMalformed
 
-__all__ = [
-    "CborKey",
-    "CborMap",
-    "CborValue",
-    "decode_cbor",
-    "item_end",
-    "take_bytes",
-    "take_int",
-    "take_list",
-    "take_map",
-    "take_text",
-    "whole_map",
-]
-
 CborKey: TypeAlias = "int | str | bytes"
 """The type of a map's key."""
 CborValue: TypeAlias = "int | bytes | str | bool | list[CborValue] | dict[CborKey, CborValue] | None"

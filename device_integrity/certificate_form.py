@@ -9,8 +9,6 @@ from typing import Final
 from device_integrity.errors import CertificateMalformed
 from formats import der
 
-__all__ = ["refuse_odd_certificate"]
-
 _VERSION_TAG: Final = der.Tag(der.TagClass.CONTEXT, 0)
 _VERSIONS: Final = range(3)
 _ECDSA_WITH: Final = "1.2.840.10045.4.3."

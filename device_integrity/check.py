@@ -3,18 +3,6 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = [
-    "Assurance",
-    "Checklist",
-    "DeviceCheck",
-    "DeviceFinding",
-    "Manipulation",
-    "not_evaluated",
-    "passed_test",
-    "suspect",
-    "unavailable",
-]
-
 
 class Assurance(StrEnum):
     """The levels of assurance, lowest first; the names are those of ``facegate.v1.DeviceAssurance``."""

@@ -11,17 +11,6 @@ from typing import Final
 
 from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, not_evaluated
 
-__all__ = [
-    "MAX_NAME_CHARACTERS",
-    "RUNTIME_FAILURES",
-    "RUNTIME_VERIFIER",
-    "SOFT_RUNTIME_CHECKS",
-    "RuntimeFinding",
-    "RuntimeKind",
-    "RuntimeReport",
-    "check_runtime",
-]
-
 RUNTIME_VERIFIER: Final = "runtime"
 """First part of the tests' names."""
 

@@ -20,8 +20,6 @@ from typing_extensions import TypeIs
 from server.configuration.settings import Settings
 from server.policies.schema import Policy, render_schema
 
-__all__ = ["REFERENCE", "ReferenceField", "policies_page", "reference_fields", "settings_page"]
-
 _SETTINGS: Final = """\
 # Settings
 

@@ -13,8 +13,6 @@ from docs.make_reference import REFERENCE, reference_fields
 from server.configuration.settings import Settings
 from server.policies.schema import Policy
 
-__all__ = ["PAGE", "timers_page"]
-
 PAGE: Final = REFERENCE / "timers.md"
 
 _Row: TypeAlias = tuple[str, str, str, str]

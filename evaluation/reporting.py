@@ -6,8 +6,6 @@ from datetime import datetime
 
 from evaluation.bench import Machine
 
-__all__ = ["Chart", "ReportDocument", "Sheet", "render_markdown"]
-
 
 @dataclass(frozen=True, slots=True)
 class Sheet:

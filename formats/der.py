@@ -14,26 +14,6 @@ from typing import Final, NamedTuple
 
 from formats.errors import DerMalformed, DerProblem
 
-__all__ = [
-    "INDEFINITE",
-    "MAX_BYTES",
-    "MAX_DEPTH",
-    "MAX_ELEMENTS",
-    "Boolean",
-    "Element",
-    "Encoding",
-    "Head",
-    "Tag",
-    "TagClass",
-    "Universal",
-    "encode",
-    "encode_integer",
-    "read",
-    "read_head",
-    "read_prefix",
-    "shortest_integer",
-]
-
 MAX_BYTES: Final = 64 * 1024
 """Maximum number of bytes; evidence of a device is smaller."""
 MAX_DEPTH: Final = 16

@@ -11,8 +11,6 @@ from collections.abc import Mapping
 from enum import Enum, StrEnum, auto
 from types import MappingProxyType
 
-__all__ = ["DerMalformed", "DerProblem", "FormatError", "ImageFault", "ImageUnreadable"]
-
 
 class FormatError(Exception):
     """The base class of all exceptions of this package."""

@@ -12,8 +12,6 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from typing import Literal
 
-__all__ = ["ExifState", "ExifTags", "merge_software", "parse_exif", "read_orientation"]
-
 ByteOrder = Literal["little", "big"]
 
 _MAKE, _MODEL, _ORIENTATION, _SOFTWARE = 0x010F, 0x0110, 0x0112, 0x0131

@@ -4,8 +4,6 @@ import re
 from importlib import metadata
 from typing import Final
 
-__all__ = ["missing_extra"]
-
 _DISTRIBUTION: Final = "facegate"
 _OF_EXTRA: Final = re.compile(r"""(?P<package>[^;]+?)\s*;\s*extra\s*==\s*['"](?P<extra>[^'"]+)['"]""")
 

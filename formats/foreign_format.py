@@ -15,8 +15,6 @@ from typing import Final
 
 from formats.image_header import detect_format
 
-__all__ = ["ForeignFormat", "is_iso_picture", "recognise_foreign"]
-
 _HEAD: Final = 4096
 _AVIF: Final = frozenset({b"avif", b"avis"})
 _HEIC: Final = frozenset({b"heic", b"heix", b"heim", b"heis", b"hevc", b"hevx", b"hevm", b"hevs"})

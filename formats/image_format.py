@@ -5,8 +5,6 @@ from enum import StrEnum
 
 from formats.errors import ImageFault, ImageUnreadable
 
-__all__ = ["ImageFormat", "ImageHeader", "malformed", "unsupported"]
-
 
 class ImageFormat(StrEnum):
     """File formats that can be decoded; the values are their IANA media types."""

@@ -19,9 +19,6 @@ from formats.exif import read_orientation
 from formats.image_format import ImageFormat, ImageHeader, malformed, unsupported
 from formats.jpeg import APP1, EXIF, SOF, header_segments
 
-__all__ = ["detect_format", "parse_header", "picture_chunks"]
-
-
 _JPEG_START = b"\xff\xd8\xff"
 _PNG_START = b"\x89PNG\r\n\x1a\n"
 _JP2_START = b"\x00\x00\x00\x0cjP  \r\n\x87\n"

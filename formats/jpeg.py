@@ -18,18 +18,6 @@ from typing import Final, NamedTuple
 from formats.errors import ImageUnreadable
 from formats.image_format import ImageFormat, malformed
 
-__all__ = [
-    "APP1",
-    "EXIF",
-    "MOST_PADDING",
-    "SOF",
-    "JpegSegment",
-    "header_segments",
-    "picture_segments",
-    "read_segments",
-    "with_other_ends",
-]
-
 SOF: Final = frozenset({0xC0, 0xC1, 0xC2})
 """Frame headers of Huffman coding: baseline, extended and progressive."""
 APP1: Final = 0xE1

@@ -18,8 +18,6 @@ from formats.image_format import ImageFormat
 from formats.image_header import detect_format
 from formats.jpeg import APP1, EXIF, header_segments
 
-__all__ = ["read_exif_tags"]
-
 _XMP = b"http://ns.adobe.com/xap/1.0/\x00"
 _PNG_XMP = b"XML:com.adobe.xmp\x00"
 _SOFTWARE = b"software\x00"

@@ -5,8 +5,6 @@ import secrets
 from pathlib import Path
 from typing import Final
 
-__all__ = ["PRIVATE", "sync_folder", "write_atomically"]
-
 PRIVATE: Final = 0o600
 """The permissions of a file for its owner only."""
 

@@ -9,8 +9,6 @@ from matcher.similarity import fmr_bound, scan_fmr_bound, similarity_for_fmr
 from vision.face import Embedding
 from vision.packs import MatchCalibration, Template
 
-__all__ = ["MatchPolicy", "MatchResult", "compare", "cosine_similarity", "require_calibration_support"]
-
 
 @dataclass(frozen=True, slots=True)
 class MatchPolicy:

@@ -28,8 +28,6 @@ from matcher.similarity import fmr_bound
 from matcher.template import TemplateSample, fuse_templates, stack_samples
 from vision.packs import MatchCalibration, Template
 
-__all__ = ["SWAP_MAX_FMR", "IdentityConstancy", "measure_constancy"]
-
 SWAP_MAX_FMR: Final = 3e-2
 """Default for the largest bound on FMR at which two groups of frames count as one person.
 

@@ -22,18 +22,6 @@ from types import MappingProxyType
 
 from formats.errors import ImageFault
 
-__all__ = [
-    "CalibrationTooWeak",
-    "ConversionImpossible",
-    "MatcherError",
-    "PortraitPolicyInvalid",
-    "RecordInvalid",
-    "RefusalReason",
-    "TemplateInvalid",
-    "TemplateMismatch",
-    "TrustedImageRefused",
-]
-
 
 class MatcherError(Exception):
     """Base class of the errors of ``matcher``."""

@@ -16,16 +16,6 @@ from typing import Final
 
 from vision.face import DetectedFace
 
-__all__ = [
-    "MOST_SEEN",
-    "PHOTO_SUBJECT",
-    "SCAN_SUBJECT",
-    "SubjectRule",
-    "face_boxes",
-    "faces_in_words",
-    "persons_among",
-]
-
 MOST_SEEN: Final = 5
 """The most faces that are described, so that a crowd makes no long message."""
 _CENTRE_WEIGHT: Final = 0.7

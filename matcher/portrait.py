@@ -30,8 +30,6 @@ from vision.geometry import cut_chip, estimate_pose
 from vision.image import DecodedImage, DecodeLimits, StillDecoder, decode_image
 from vision.packs import Pack
 
-__all__ = ["accept_portrait", "examine_portrait"]
-
 _CONTAINERS: Final[Mapping[Container, str]] = MappingProxyType(
     {
         Container.IMAGE: "",

@@ -39,15 +39,6 @@ import numpy as np
 from matcher.errors import PortraitPolicyInvalid
 from vision.packs import MatchCalibration
 
-__all__ = [
-    "fmr_bound",
-    "scan_fmr_bound",
-    "similarity",
-    "similarity_for_fmr",
-    "similarity_in_words",
-    "threshold_cosine",
-]
-
 _ANCHORS: Final = (
     (0.0, 0.0),
     (1.0, 50.0),

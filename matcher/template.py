@@ -18,8 +18,6 @@ from matcher.errors import TemplateInvalid, TemplateMismatch
 from vision.face import HeadPose
 from vision.packs import Template
 
-__all__ = ["TemplateSample", "fuse_templates", "is_comparable", "sample_quality", "stack_samples"]
-
 _LEAST_QUALITY: Final = 0.05
 _UNIT_TOLERANCE: Final = 1e-3
 _LEAST_LENGTH: Final = 1e-3

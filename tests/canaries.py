@@ -4,8 +4,6 @@ import base64
 from collections.abc import Iterator, Mapping
 from urllib.parse import quote
 
-__all__ = ["Canaries"]
-
 _LEAST_BYTES = 8
 """Shorter parts occur by chance."""
 _PART_BYTES = 24

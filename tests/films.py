@@ -14,8 +14,6 @@ from numpy.typing import NDArray
 
 from vision.face import BgrImage
 
-__all__ = ["MATRICES", "RATE", "corner_card", "film", "hdr_film", "resized_film", "seen_through"]
-
 RATE = 10
 
 MATRICES = {

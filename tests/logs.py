@@ -4,8 +4,6 @@ import sys
 
 import structlog
 
-__all__ = ["log_plainly"]
-
 
 def log_plainly() -> None:
     """Sets structlog to its defaults, but on stderr, with plain tracebacks as in the server's own renderer.

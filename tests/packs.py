@@ -11,8 +11,6 @@ from simulator.photo import Photo, builtin_photos
 from vision.errors import PackNotFound
 from vision.packs import Pack, load_pack
 
-__all__ = ["real_pack", "real_photo", "shared_pack"]
-
 
 @functools.cache
 def shared_pack(spec: str) -> Pack:

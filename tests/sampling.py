@@ -4,8 +4,6 @@ from collections.abc import Iterable
 
 import pytest
 
-__all__ = ["some_fast"]
-
 
 def some_fast(cases: Iterable[object], *, step: int) -> list[object]:
     """Returns the parameters of a test: the first of every ``step`` is fast, and the others are slow."""

@@ -8,8 +8,6 @@ from numpy.typing import NDArray
 
 from vision.face import BgrImage
 
-__all__ = ["EYE_HEIGHT", "EYE_TEMPLATE", "EYE_WIDTH", "EYE_WIDTH_IN_EYES", "eye_likeness", "eye_piece"]
-
 EYE_WIDTH: Final = 24
 EYE_HEIGHT: Final = 14
 """Size of the template, pixels."""

@@ -20,15 +20,6 @@ from onnx import helper, numpy_helper, shape_inference
 from vision.errors import PackFileUnusable
 from vision.onnx_sessions import OnnxSession, RuntimeOptions, create_session
 
-__all__ = [
-    "MOST_DIFFERENCE",
-    "create_fast_session",
-    "outputs_agree",
-    "sample_outputs",
-    "with_free_sides",
-    "without_prelu",
-]
-
 _IMAGE_RANK = 4
 _SMALL = 1024
 # Before version 4 of the format, every constant was also an input, which a caller could override.

@@ -27,21 +27,6 @@ from formats.jpeg import MOST_PADDING, picture_segments, with_other_ends
 from vision.errors import ImageError, ImageFault
 from vision.face import BgrImage
 
-__all__ = [
-    "IN_PROCESS",
-    "DecodeLimits",
-    "DecodedImage",
-    "DecodedLuma",
-    "StillDecoder",
-    "apply_orientation",
-    "decode_image",
-    "decode_jpeg_blocks",
-    "decode_jpeg_luma",
-    "encode_jpeg",
-    "rotate_upright",
-    "validate_jpeg",
-]
-
 GreyImage = NDArray[np.uint8]
 """An 8-bit grey image, shape (height, width)."""
 

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 
 from vision.face import BgrImage, Box
 
-__all__ = ["FaceMeasures", "Luminance", "face_measures"]
-
 _SHARPNESS_SIDE = 128
 _LIGHT_SIDE = 64
 _DARK = 30

@@ -10,19 +10,6 @@ from numpy.typing import NDArray
 
 from vision.face import BgrImage
 
-__all__ = [
-    "COEFFICIENTS",
-    "GREY_MOUTH",
-    "MOUTH_AREA",
-    "MOUTH_SIZE",
-    "PART",
-    "PART_SIZE",
-    "RED_MOUTH",
-    "MouthColours",
-    "colours_of_mouth",
-    "covered_evidence",
-]
-
 MOUTH_AREA: Final = (238, 355, 378, 445)
 """Left, top, right and bottom of the area that the template covers, in the aligned image of
 ``FIVE_ALIGNED``."""

@@ -37,19 +37,6 @@ import onnxruntime
 
 from vision.errors import PackFileUnusable
 
-__all__ = [
-    "BatchingSession",
-    "OnnxSession",
-    "ProviderChoice",
-    "ProviderRequest",
-    "RuntimeOptions",
-    "choose_providers",
-    "create_session",
-    "describe",
-    "on_gpu",
-    "takes_batches",
-]
-
 
 class OnnxSession(Protocol):
     """The part of ``onnxruntime.InferenceSession`` that the packs use; threads may share one."""

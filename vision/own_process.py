@@ -4,8 +4,6 @@ import sys
 from pathlib import Path
 from typing import Final
 
-__all__ = ["module_command"]
-
 _FOLDERS: Final = Path(__file__).resolve().parent.parent
 """The folder of the top-level packages: a checkout, or ``facegate_app`` in site-packages."""
 _RUN: Final = (

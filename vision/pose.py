@@ -8,15 +8,6 @@ from numpy.typing import NDArray
 
 from vision.face import HeadPose, Landmarks, Points
 
-__all__ = [
-    "canonical_scale",
-    "estimate_pose",
-    "five_point_head",
-    "head_of_68",
-    "head_of_478",
-    "turn_about_neck",
-]
-
 
 def estimate_pose(landmarks: Landmarks | Points, image_size: tuple[int, int]) -> HeadPose:
     """Return the head's rotation relative to the line from the camera to the face.

@@ -10,8 +10,6 @@ from importlib import metadata
 
 from vision.errors import RuntimeConflict
 
-__all__ = ["InstalledRuntime", "require_runtime"]
-
 _ONNX_RUNTIMES = frozenset(
     {
         "onnxruntime",

@@ -26,8 +26,6 @@ from facegate_client.errors import (
 from facegate_client.result_signature import KeySet, verify_response
 from facegate_client.scan_stream import ReconnectPolicy, ScanTicket
 
-__all__ = ["Orchestrator", "ticket_of"]
-
 _UPLOAD_SECONDS = 10.0
 _CALL_SECONDS = 5.0
 _POLL_SECONDS = 0.5

@@ -12,8 +12,6 @@ from standardwebhooks.webhooks import EmptyWebhookSecretError
 
 from facegate_client.errors import CredentialsError, ServerNotTrustedError
 
-__all__ = ["WebhookEvent", "verify_webhook"]
-
 _PREFIX: Final = "whsec_"
 _LEAST_BYTES: Final = 24
 """The least of the convention. Those that Facegate makes have 32."""

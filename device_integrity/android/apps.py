@@ -3,8 +3,6 @@
 from collections.abc import Iterable
 from dataclasses import dataclass
 
-__all__ = ["AllowedApp", "app_is_allowed", "package_is_allowed"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AllowedApp:

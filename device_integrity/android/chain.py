@@ -31,25 +31,6 @@ from device_integrity.check import Checklist, DeviceCheck, DeviceFinding, Manipu
 from device_integrity.errors import AnchorsUnusable, CertificateMalformed
 from formats.errors import DerMalformed
 
-__all__ = [
-    "ANDROID_KEY",
-    "ATTESTATION_EXTENSION",
-    "MAX_CERTIFICATES",
-    "MAX_CERTIFICATE_BYTES",
-    "MIN_CERTIFICATES",
-    "PROVISIONING_EXTENSION",
-    "Certificate",
-    "ChainShape",
-    "PublicKey",
-    "RootKind",
-    "TrustRoot",
-    "WalkedChain",
-    "google_roots",
-    "parse_certificates",
-    "parse_roots",
-    "walk_chain",
-]
-
 ANDROID_KEY: Final = Checklist(
     "android_key",
     (

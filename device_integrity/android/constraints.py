@@ -27,8 +27,6 @@ from device_integrity.android.key_description import (
 from device_integrity.check import DeviceCheck, Manipulation
 from device_integrity.errors import KeyDescriptionMalformed
 
-__all__ = ["CONSTRAINTS", "Claims", "Constraint", "KeyAttestationPolicy"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyAttestationPolicy:

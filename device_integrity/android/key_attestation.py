@@ -28,8 +28,6 @@ from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.errors import CertificateMalformed, KeyDescriptionMalformed
 from facegate_protocol import verify
 
-__all__ = ["KeyAttestation", "Possession", "verify_key_attestation"]
-
 _MAX_SIGNATURE_BYTES: Final = 256
 _DESCRIPTION_CHECKS: Final = ("description", *(constraint.name for constraint in CONSTRAINTS))
 

@@ -15,22 +15,6 @@ from device_integrity.errors import CborMalformed, KeyDescriptionMalformed
 from formats import der
 from formats.errors import DerMalformed
 
-__all__ = [
-    "ApplicationId",
-    "ApplicationPackage",
-    "AuthorizationList",
-    "BootState",
-    "KeyDescription",
-    "KeyOrigin",
-    "KeyPurpose",
-    "RootOfTrust",
-    "SecurityLevel",
-    "read_application_id",
-    "read_authorizations",
-    "read_certificates_issued",
-    "read_key_description",
-]
-
 # Reads the AuthorizationList of an Android key attestation: a key's permissions and the device's state.
 #
 # The schema is at source.android.com, "Key and ID attestation". Every field has an explicit context tag.

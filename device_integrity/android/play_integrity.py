@@ -16,16 +16,6 @@ from device_integrity.android.play_token import PlayPayload, PlayTokenKind
 from device_integrity.check import Checklist, DeviceCheck, Manipulation
 from facegate_protocol import length_prefixed, sha256
 
-__all__ = [
-    "PLAY_INTEGRITY",
-    "PlayIntegrity",
-    "PlayLevel",
-    "PlayPolicy",
-    "refused_token",
-    "unavailable_token",
-    "verify_payload",
-]
-
 PLAY_INTEGRITY: Final = Checklist(
     "play_integrity",
     (

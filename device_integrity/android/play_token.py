@@ -27,22 +27,6 @@ from joserfc.jwk import ECKey, OctKey
 
 from device_integrity.errors import PlayTokenMalformed, ReferenceDataMalformed
 
-__all__ = [
-    "MAX_PAYLOAD_BYTES",
-    "MAX_TOKEN_BYTES",
-    "ClassicKeys",
-    "PlayApp",
-    "PlayDevice",
-    "PlayEnvironment",
-    "PlayPayload",
-    "PlayRequest",
-    "PlayTokenDecoder",
-    "PlayTokenKind",
-    "load_classic_keys",
-    "open_classic_token",
-    "parse_payload",
-]
-
 MAX_TOKEN_BYTES: Final = 64 * 1024
 
 _MAX_HEADER_CHARACTERS: Final = 1024

@@ -15,16 +15,6 @@ from device_integrity.android.chain import ANDROID_KEY, Certificate
 from device_integrity.check import DeviceCheck, Manipulation
 from device_integrity.errors import ReferenceDataMalformed
 
-__all__ = [
-    "MAX_LIST_BYTES",
-    "MAX_LIST_ENTRIES",
-    "RevocationEntry",
-    "RevocationList",
-    "RevocationStatus",
-    "check_revocation",
-    "parse_revocation_list",
-]
-
 MAX_LIST_BYTES: Final = 16 * 1024 * 1024
 MAX_LIST_ENTRIES: Final = 200_000
 

@@ -13,8 +13,6 @@ from device_integrity.check import Checklist, DeviceCheck, DeviceFinding, Manipu
 from device_integrity.errors import EvidenceMalformed
 from facegate_protocol import load_public_key, sha256, verify
 
-__all__ = ["MAX_ASSERTION_BYTES", "AssertionResult", "AttestAssertion", "parse_assertion", "verify_assertion"]
-
 MAX_ASSERTION_BYTES: Final = 4 * 1024
 """Maximum length of an assertion."""
 

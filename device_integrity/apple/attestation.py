@@ -16,8 +16,6 @@ from device_integrity.check import Checklist, DeviceCheck, DeviceFinding, Manipu
 from device_integrity.errors import EvidenceMalformed
 from facegate_protocol import sha256
 
-__all__ = ["AttestationResult", "AttestedKey", "KeyOwner", "check_key_use", "verify_attestation"]
-
 _LIST: Final = Checklist(
     "app_attest", ("format", "chain", "challenge", "key_id", "app", "environment", "counter", "key_use")
 )

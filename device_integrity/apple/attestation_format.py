@@ -15,17 +15,6 @@ from facegate_protocol import public_key_der
 from formats.der import Element, TagClass, read
 from formats.errors import DerMalformed
 
-__all__ = [
-    "MAX_ATTESTATION_BYTES",
-    "Attestation",
-    "AttestedCredential",
-    "AuthenticatorData",
-    "Environment",
-    "LeafClaims",
-    "parse_attestation",
-    "parse_authenticator_data",
-]
-
 _HEAD_BYTES: Final = 37
 _MAX_KEY_BYTES: Final = 128
 # COSE labels and values of an EC2 key on P-256 for ES256: RFC 9053, section 7.1.1.

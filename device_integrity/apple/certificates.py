@@ -22,17 +22,6 @@ from device_integrity.certificate_form import refuse_odd_certificate
 from device_integrity.errors import AnchorsUnusable, CertificateMalformed
 from formats.errors import DerMalformed
 
-__all__ = [
-    "AppleAnchors",
-    "ChainProblem",
-    "chain_problem",
-    "load_apple_anchors",
-    "p256_key",
-    "parse_apple_anchors",
-    "read_certificate",
-    "unrecognised_extension",
-]
-
 _MAX_BYTES: Final = 8 * 1024
 _UNDERSTOOD: Final = frozenset({ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE})
 _UNREADABLE: Final = (

@@ -18,8 +18,6 @@ from device_integrity.check import Checklist, DeviceCheck, DeviceFinding, Manipu
 from device_integrity.errors import EvidenceMalformed
 from facegate_protocol import verify
 
-__all__ = ["ReceiptExchange", "ReceiptResult", "check_risk", "exchange_unavailable", "verify_receipt"]
-
 _LIST: Final = Checklist(
     "app_attest_receipt",
     ("format", "chain", "signature", "app", "key", "environment", "freshness", "challenge", "risk"),

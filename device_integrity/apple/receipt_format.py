@@ -18,8 +18,6 @@ from facegate_protocol import public_key_der
 from formats.der import Element, Encoding, TagClass, read
 from formats.errors import DerMalformed
 
-__all__ = ["MAX_RECEIPT_BYTES", "Receipt", "ReceiptKind", "SignedReceipt", "parse_receipt"]
-
 MAX_RECEIPT_BYTES: Final = 16 * 1024
 """Maximum length of a receipt."""
 

@@ -3,8 +3,6 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-__all__ = ["CameraClaim", "CameraFacing", "DeviceClaim", "ExposureClaim", "FrameClaim", "Platform"]
-
 
 class Platform(StrEnum):
     """The kind of device; the names are those of ``facegate.v1.Platform``."""

@@ -12,18 +12,6 @@ from device_integrity.camera.claims import CameraClaim, DeviceClaim, Platform
 from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, not_evaluated, unavailable
 from device_integrity.errors import FingerprintError
 
-__all__ = [
-    "BEGINS",
-    "CameraFingerprints",
-    "check_device",
-    "check_name",
-    "contains_run",
-    "load_fingerprints",
-    "mixes_scripts",
-    "parse_fingerprints",
-    "tokens_of",
-]
-
 BEGINS: Final = "*"
 """At the end of a run: its last token only has to begin so."""
 

@@ -17,8 +17,6 @@ from device_integrity.check import (
     unavailable,
 )
 
-__all__ = ["check_metadata", "check_profile"]
-
 # Tests whether a camera's description fits its platform.
 #
 # If a platform does not describe a property (a browser, a desktop), the test is NOT_EVALUATED. If a phone

@@ -21,8 +21,6 @@ from device_integrity.policy.demands import (
 )
 from device_integrity.policy.signs import Sign, find_signs
 
-__all__ = ["OBSERVED", "DeviceAssessment", "Shortfall", "Unmet", "UnmetReason", "assess", "find_shortfall"]
-
 OBSERVED: Final = (Evidence.DEVICE, Evidence.CAMERA, Evidence.STREAM)
 """The evidence that must have been evaluated before claims without contradictions give any assurance."""
 

@@ -18,8 +18,6 @@ from device_integrity.camera.claims import CameraClaim, DeviceClaim, FrameClaim,
 from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, not_evaluated, passed_test
 from device_integrity.stream.tracing import FrameTrace
 
-__all__ = ["AttestedFacts", "check_contradictions"]
-
 _EVIDENCE_OF: Final = {
     "android_key": frozenset({Platform.ANDROID}),
     "play_integrity": frozenset({Platform.ANDROID}),

@@ -9,22 +9,6 @@ from device_integrity.camera.claims import Platform
 from device_integrity.check import Assurance, DeviceCheck, DeviceFinding
 from device_integrity.runtime import RUNTIME_FAILURES, SOFT_RUNTIME_CHECKS
 
-__all__ = [
-    "ATTESTATIONS",
-    "CEILINGS",
-    "DECISIVE_CHECKS",
-    "DECISIVE_NAMES",
-    "NEEDED_CHECKS",
-    "OPTIONAL_CHECKS",
-    "RAISED_NAMES",
-    "DecisiveCheck",
-    "Demand",
-    "DemandTable",
-    "Evidence",
-    "decided_by",
-    "mark_decisive",
-]
-
 
 class Demand(StrEnum):
     """The weight of one kind of evidence."""

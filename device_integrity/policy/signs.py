@@ -12,8 +12,6 @@ from typing import Final
 
 from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 
-__all__ = ["InjectionInstrument", "InjectionMethod", "Sign", "find_signs"]
-
 _DECIDES: Final = 1.0
 _CONTRADICTS: Final = 0.7
 _HINTS: Final = 0.35

@@ -17,23 +17,6 @@ from device_integrity.stream.tracing import (
     StreamMeasurements,
 )
 
-__all__ = [
-    "NoiseCurve",
-    "check_arrival",
-    "check_duplicates",
-    "check_encoder",
-    "check_loop",
-    "check_noise",
-    "check_recompression",
-    "check_stream",
-    "check_structure",
-    "gapped_modes",
-    "loop_ratio",
-    "noise_curve",
-    "still_share",
-]
-
-
 _FEWEST_FRAMES: Final = 15
 _SHORTEST_US: Final = 1_500_000
 _MOST_DRIFT: Final = 0.05

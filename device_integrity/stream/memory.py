@@ -21,22 +21,6 @@ from device_integrity.check import DeviceCheck, Manipulation, not_evaluated, pas
 from device_integrity.stream.motion import ScanMotion, motion_similarity
 from device_integrity.stream.tracing import THUMBNAIL, FrameTrace, difference_hash
 
-__all__ = [
-    "FrameMark",
-    "KeyUse",
-    "RecalledScan",
-    "ScanMemory",
-    "ScanQuery",
-    "check_attestation_key",
-    "check_device_subjects",
-    "check_frames_before",
-    "check_session_key",
-    "check_similarity",
-    "frame_marks",
-    "key_mark",
-    "mirrored_bands",
-]
-
 _FRAME_DOMAIN: Final = b"facegate-frame-mark-v1"
 _PICTURE_DOMAIN: Final = b"facegate-picture-mark-v1"
 """Names the version of ``picture_hash``. Pictures of another version match none."""

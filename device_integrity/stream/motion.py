@@ -16,8 +16,6 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["ScanMotion", "frame_layout", "motion_similarity", "motions_from_bytes", "scan_motion"]
-
 _MAGIC: Final = b"mot1"
 """Names the version of the stored form. Records of another version have no motion."""
 

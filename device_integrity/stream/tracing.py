@@ -14,23 +14,6 @@ from numpy.typing import NDArray
 from formats.errors import ImageUnreadable
 from formats.jpeg import SOF, read_segments
 
-__all__ = [
-    "BRIGHTNESS_BINS",
-    "COEFFICIENTS",
-    "NOISE_STEP",
-    "THUMBNAIL",
-    "BlockTally",
-    "FrameTrace",
-    "JpegFacts",
-    "StreamMeasurements",
-    "StreamTracer",
-    "difference_hash",
-    "picture_hash",
-    "read_jpeg_facts",
-    "tally_of",
-    "thumbnail_of",
-]
-
 THUMBNAIL: Final = (24, 32)
 """Rows and columns: small enough to compare all frames of a scan with each other."""
 

@@ -17,22 +17,6 @@ from device_integrity.cbor import (
 from device_integrity.check import Checklist, DeviceCheck, Manipulation
 from device_integrity.errors import EvidenceMalformed
 
-__all__ = [
-    "MAX_ATTESTATION_BYTES",
-    "MAX_AUTHENTICATOR_DATA_BYTES",
-    "MAX_CLIENT_DATA_BYTES",
-    "AuthenticatorHead",
-    "ClientData",
-    "RegistrationData",
-    "RelyingParty",
-    "origin_check",
-    "page_check",
-    "parse_client_data",
-    "parse_head",
-    "parse_registration",
-    "validate_cose_key",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class RelyingParty:

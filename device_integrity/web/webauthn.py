@@ -38,8 +38,6 @@ from device_integrity.web.ceremony import (
 )
 from facegate_protocol import sha256
 
-__all__ = ["EnrolledCredential", "WebAuthnResult", "verify_authentication", "verify_registration"]
-
 _LIST: Final = Checklist(
     "web_authn",
     (

@@ -10,8 +10,6 @@ from device_integrity.check import Assurance, Checklist, DeviceCheck, DeviceFind
 from device_integrity.web.ceremony import RelyingParty, origin_check, page_check
 from facegate_protocol import KeyMaterialError, attestation_message, load_public_key, public_key_der, verify
 
-__all__ = ["WebCryptoResult", "verify_web_crypto"]
-
 _LIST: Final = Checklist("web_crypto", ("format", "origin", "page", "independent_key", "signature"))
 _MAX_SIGNATURE_BYTES: Final = 80
 

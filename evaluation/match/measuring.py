@@ -36,15 +36,6 @@ from vision.image import IN_PROCESS, StillDecoder
 from vision.isolation.pool import DecoderPool
 from vision.packs import MatchCalibration, Pack
 
-__all__ = [
-    "Material",
-    "acquired",
-    "embed_with_progress",
-    "measure_packs",
-    "needs_decoder",
-]
-
-
 _NAMED = 3
 
 

@@ -15,20 +15,6 @@ from evaluation.match.photos import FacePhoto
 from evaluation.match.report import MatchReport, PackReport, det_chart, histogram_chart
 from evaluation.reporting import Chart, ReportDocument, Sheet
 
-__all__ = [
-    "SUSPECTED",
-    "change",
-    "describe",
-    "draw_charts",
-    "interval",
-    "not_supported",
-    "percent",
-    "rate",
-    "sheets",
-    "suspected_files",
-]
-
-
 SET_TITLES: Final = {MAIN_SET: "", SEPARATE_SET: ", photos measured separately"}
 PROVENANCES: Final = {
     "measured": "measured by the makers of Facegate",

@@ -23,12 +23,6 @@ from vision.image import StillDecoder
 from vision.isolation.pool import DecoderPool
 from vision.packs import Pack, PadNetwork
 
-__all__ = [
-    "MeasurementPlan",
-    "measure_packs",
-]
-
-
 _SETS = {SampleKind.PICTURE: "pictures", SampleKind.CLIP: "clips"}
 
 

@@ -16,14 +16,6 @@ from evaluation.pad.resampling import Interval
 from evaluation.pad.runs import ScorerKind, ScoreRun
 from evaluation.reporting import Chart, ReportDocument, Sheet
 
-__all__ = [
-    "describe",
-    "draw_charts",
-    "draw_mistakes",
-    "sheets",
-]
-
-
 VENDOR: Final = (
     "For orientation, published figures of a vendor for its passive video liveness, on unpublished data: "
     "accuracy 98.2 %, AUC 0.9988, FAR 0.36 %, FRR 4.97 %, ACER 1.76 %. They are not comparable with "

@@ -17,8 +17,6 @@ from matcher.conformance.interface import (
 )
 from vision.face import BgrImage
 
-__all__ = ["PART_COLUMNS", "PART_ROWS", "PART_SIZE", "background_mask", "background_uniformity"]
-
 PART_ROWS: Final = slice(0, 406)
 PART_COLUMNS: Final = slice(62, 554)
 """The part of the aligned image that is measured: from above the head to the mouth."""

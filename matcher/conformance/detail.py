@@ -20,8 +20,6 @@ from matcher.conformance.interface import (
 )
 from vision.face import BgrImage
 
-__all__ = ["UNBLOCKED", "blockiness", "compression_artifacts", "mean_luma_step", "sharpness"]
-
 _DQT: Final = 0xDB
 _COEFFICIENTS: Final = 64
 

@@ -10,20 +10,6 @@ from numpy.typing import NDArray
 from vision.face import BgrImage, Box, Landmarks, Points
 from vision.geometry import FIVE_ALIGNED, FaceParts, face_parts, similarity_transform
 
-__all__ = [
-    "ALIGNED_EYE_DISTANCE",
-    "ALIGNED_SIDE",
-    "LEVELS",
-    "MEAN_OUTLINE",
-    "AlignedFace",
-    "FaceCrop",
-    "Histogram",
-    "aligned_face",
-    "face_crop",
-    "luminance_histogram",
-    "luminance_image",
-]
-
 ALIGNED_SIDE: Final = 616
 """Side of the aligned image, pixels."""
 ALIGNED_EYE_DISTANCE: Final = 113.0

@@ -24,20 +24,6 @@ from vision.face import Blendshapes, Landmarks
 from vision.geometry import eye_corners
 from vision.mouth_colours import PART, PART_SIZE, MouthColours, colours_of_mouth, covered_evidence
 
-__all__ = [
-    "BLIND_SCHEME",
-    "NO_LANDMARKS",
-    "Features",
-    "expression_neutrality",
-    "eye_pieces",
-    "eyes_open",
-    "eyes_visible",
-    "features_of",
-    "mouth_closed",
-    "mouth_colours",
-    "mouth_occlusion_prevention",
-]
-
 NO_LANDMARKS: Final = "there are no dense landmarks of this face"
 """Why a measure that needs dense landmarks could not be assessed."""
 BLIND_SCHEME: Final = "ibug68"

@@ -15,17 +15,6 @@ from matcher.conformance.interface import (
 )
 from vision.face import HeadPose
 
-__all__ = [
-    "head_pose",
-    "head_size",
-    "inter_eye_distance",
-    "leftward_crop",
-    "margin_above",
-    "margin_below",
-    "rightward_crop",
-    "single_face_present",
-]
-
 _BEST_HEAD_SIZE: Final = 0.45
 _TURNED_AWAY: Final = 180.0
 

@@ -15,18 +15,6 @@ from typing import Final, TypeAlias
 from matcher.conformance.face_region import AlignedFace, aligned_face
 from vision.face import BgrImage, DetectedFace, HeadPose, Landmarks
 
-__all__ = [
-    "Assess",
-    "Assessment",
-    "Component",
-    "Method",
-    "PortraitView",
-    "assessed",
-    "not_assessed",
-    "of_aligned_face",
-    "sigmoid_score",
-]
-
 _NO_ALIGNED_FACE: Final = "the points of the face lie in one place, so that it cannot be aligned"
 
 

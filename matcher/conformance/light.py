@@ -15,16 +15,6 @@ from matcher.conformance.interface import (
     sigmoid_score,
 )
 
-__all__ = [
-    "dynamic_range",
-    "illumination_uniformity",
-    "luminance_mean",
-    "luminance_variance",
-    "natural_colour",
-    "over_exposure_prevention",
-    "under_exposure_prevention",
-]
-
 _DARK: Final = slice(0, 26)
 _BRIGHT: Final = slice(247, 256)
 _TO_XYZ: Final = np.array(

@@ -20,8 +20,6 @@ from matcher.conformance.interface import (
 from matcher.conformance.requirement import IntakeCode, RequirementCode, Rule
 from matcher.errors import PortraitPolicyInvalid
 
-__all__ = ["BOUNDS", "MEASURES", "Measure", "Span", "assess_all", "unassessable", "validate_bounds"]
-
 
 @dataclass(frozen=True, slots=True)
 class Span:

@@ -8,8 +8,6 @@ from typing import Final
 from matcher.conformance.interface import Component
 from matcher.conformance.requirement import IntakeCode, RequirementCode
 
-__all__ = ["REMEDIES", "Remedy", "remedy_for"]
-
 
 @dataclass(frozen=True, slots=True)
 class Remedy:

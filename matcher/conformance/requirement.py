@@ -10,20 +10,6 @@ from typing import Final, TypeAlias
 from matcher.conformance.interface import Assessment, Component, Method
 from matcher.errors import PortraitPolicyInvalid
 
-__all__ = [
-    "ALWAYS_HARD",
-    "IntakeCode",
-    "Profile",
-    "Requirement",
-    "RequirementCode",
-    "Rule",
-    "Severity",
-    "assessed_requirement",
-    "profile_rules",
-    "requirement_code",
-    "stated_requirement",
-]
-
 
 class Severity(StrEnum):
     """The consequence of a requirement that is not met."""

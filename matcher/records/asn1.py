@@ -25,26 +25,6 @@ from matcher.errors import RecordInvalid, TrustedImageRefused
 from matcher.records.der import Element, der_elements, read_der, read_integer
 from matcher.records.fields import record_malformed
 
-__all__ = [
-    "CONSTRUCTED",
-    "CONTEXT",
-    "MOST_EXTENSIONS",
-    "MOST_ITEMS",
-    "Alternatives",
-    "Base",
-    "Boolean",
-    "Enumerated",
-    "ExtensibleCode",
-    "Integer",
-    "Kind",
-    "Octets",
-    "Reader",
-    "Sequence",
-    "SequenceOf",
-    "Tagged",
-    "range_errors",
-]
-
 CONTEXT: Final = 0x80
 """Class bits of a context tag."""
 CONSTRUCTED: Final = 0x20

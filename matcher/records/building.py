@@ -59,13 +59,6 @@ from matcher.records.metadata import RecordMetadata, RecordVersion
 from matcher.records.values import UNKNOWN_TIME, CaptureTime, Landmark, PoseCode
 from matcher.records.views import FacialRecord
 
-__all__ = [
-    "build_record",
-    "fitted",
-    "serialise",
-    "wrap_in_dg2",
-]
-
 _LARGEST_SIDE: Final = 0xFFFF
 _FACIAL_2005: Final = b"FAC\x00010\x00"
 _SMILES: Final = frozenset({Expression.SMILE_CLOSED, Expression.SMILE_OPEN})

@@ -12,36 +12,6 @@ from typing import Final, TypeVar
 
 from formats.image_format import ImageHeader
 
-__all__ = [
-    "EXPRESSION_BITS_2011",
-    "FEATURE_BITS_2005",
-    "FEATURE_BITS_2011",
-    "POST_ACQUISITION_BITS",
-    "SAMPLING_RATE_BOUNDS",
-    "CaptureSource",
-    "ColourSpace2005",
-    "ColourSpace2011",
-    "Expression",
-    "Expression2005",
-    "EyeColour",
-    "FaceImageType2005",
-    "FaceImageType2011",
-    "Feature",
-    "Gender",
-    "HairColour",
-    "ImageDataType2005",
-    "ImageDataType2011",
-    "LandmarkType",
-    "PostAcquisition",
-    "bits_of",
-    "colour_space_of",
-    "describe_code",
-    "flags_of",
-    "mask_of",
-    "named",
-    "sampling_rate_level",
-]
-
 
 class Gender(IntEnum):
     """Gender of the subject."""

@@ -37,15 +37,6 @@ from matcher.records.iso_39794.record import not_supported
 from matcher.records.metadata import Representation
 from matcher.records.views import AnyRepresentation, representation_of
 
-__all__ = [
-    "MAX_BYTES",
-    "MOST_REPRESENTATIONS",
-    "Container",
-    "Representations",
-    "TrustedImageContent",
-    "open_trusted_image",
-]
-
 MAX_BYTES: Final = 2_000_000
 """Default limit of an upload, bytes: the contract's limit."""
 MOST_REPRESENTATIONS: Final = 16

@@ -33,17 +33,6 @@ from matcher.records.iso_39794 import RepresentationBlock
 from vision.face import BgrImage
 from vision.image import DecodedImage, encode_jpeg, rotate_upright
 
-__all__ = [
-    "ConvertedImage",
-    "EyeFinder",
-    "PictureDecoder",
-    "TargetFormat",
-    "Wishes",
-    "convert",
-    "format_of",
-    "suffix_of",
-]
-
 PictureDecoder = Callable[[bytes], DecodedImage]
 """Decodes a picture within limits, turned upright; raises ``vision.errors.VisionError``."""
 EyeFinder = Callable[[BgrImage], EyeCentres]

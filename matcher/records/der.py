@@ -13,17 +13,6 @@ from formats.errors import DerMalformed, DerProblem
 from matcher.errors import TrustedImageRefused
 from matcher.records.fields import record_malformed
 
-__all__ = [
-    "LONGEST_INTEGER",
-    "MOST_ELEMENTS",
-    "Element",
-    "der_elements",
-    "elements",
-    "read_der",
-    "read_element",
-    "read_integer",
-]
-
 MOST_ELEMENTS: Final = 64
 """More data objects than this within one are refused: documents hold about ten."""
 LONGEST_INTEGER: Final = 16

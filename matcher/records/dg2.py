@@ -17,23 +17,6 @@ from matcher.errors import RecordInvalid, RefusalReason, TrustedImageRefused
 from matcher.records.der import MOST_ELEMENTS, Element, elements, read_element
 from matcher.records.fields import record_malformed
 
-__all__ = [
-    "CBEFF_FACE",
-    "CBEFF_TYPES",
-    "FORMAT_DG2",
-    "ISO_19794_5",
-    "ISO_39794_5",
-    "OTHER_RECORDS",
-    "SC_37",
-    "BiometricBlock",
-    "Dg2",
-    "modality_of_group",
-    "parse_dg2",
-    "serialise_dg2",
-    "wrapped",
-    "wrong_modality",
-]
-
 OTHER_RECORDS: Final[Mapping[bytes, tuple[str, str]]] = MappingProxyType(
     {
         b"FMR\0": ("ISO/IEC 19794-2", "finger minutiae"),

@@ -19,8 +19,6 @@ from matcher.records.iso_39794.record import Record39794, excluded_values
 from matcher.records.metadata import Representation
 from matcher.records.views import AnyRepresentation
 
-__all__ = ["Discrepancy", "DiscrepancyKind", "of_dg2", "of_picture", "of_record"]
-
 
 class DiscrepancyKind(StrEnum):
     """The properties that can disagree."""

@@ -4,8 +4,6 @@ import struct
 
 from matcher.errors import RecordInvalid, RefusalReason, TrustedImageRefused
 
-__all__ = ["pack", "record_malformed", "require_field"]
-
 
 def record_malformed(
     format_: str, what: str, *, field: str | None = None, offset: int | None = None

@@ -30,25 +30,6 @@ from matcher.records.values import (
     eye_centres,
 )
 
-__all__ = [
-    "CODES_2005",
-    "CODES_2011",
-    "FORMAT_2005",
-    "FORMAT_2011",
-    "Record2005",
-    "Record2011",
-    "Representation2005",
-    "Representation2011",
-    "count_2005",
-    "count_2011",
-    "parse_2005",
-    "parse_2011",
-    "serialise_2005",
-    "serialise_2011",
-    "view_of_2005",
-    "view_of_2011",
-]
-
 FORMAT_2005: Final = "ISO/IEC 19794-5:2005"
 FORMAT_2011: Final = "ISO/IEC 19794-5:2011"
 _MAGIC_2005: Final = b"FAC\x00010\x00"

@@ -30,14 +30,6 @@ from matcher.records.values import (
     eye_landmarks,
 )
 
-__all__ = [
-    "STANDARD_19794",
-    "RecordMetadata",
-    "RecordVersion",
-    "Representation",
-    "metadata_of",
-]
-
 STANDARD_19794: Final = "ISO/IEC 19794-5"
 _Code = TypeVar("_Code", bound=IntEnum)
 _LOSSY_JPEG_2000: Final = (ImageDataType2011.JPEG_2000_LOSSY, ImageDataFormat39794.JPEG_2000_LOSSY)

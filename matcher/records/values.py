@@ -17,21 +17,6 @@ from typing import Final
 from matcher.errors import RecordInvalid
 from matcher.records.codes import LandmarkType
 
-__all__ = [
-    "MOST_LANDMARKS",
-    "NO_POSE",
-    "NO_POSE_CODE",
-    "UNKNOWN_TIME",
-    "CaptureTime",
-    "EyeCentres",
-    "Landmark",
-    "PoseCode",
-    "PoseDegrees",
-    "QualityBlock",
-    "eye_centres",
-    "eye_landmarks",
-]
-
 MOST_LANDMARKS: Final = 1024
 """Limit of points in one face: the standards name about 150, dense meshes have 500."""
 _LEFT_EYE: Final = 0xC1

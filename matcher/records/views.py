@@ -15,8 +15,6 @@ from matcher.records.iso_39794.conversion import view_of_39794
 from matcher.records.iso_39794.record import Record39794
 from matcher.records.metadata import Representation
 
-__all__ = ["AnyRepresentation", "FacialRecord", "representation_of", "representations_of"]
-
 FacialRecord: TypeAlias = Record2005 | Record2011 | Record39794
 """A record of any version."""
 AnyRepresentation: TypeAlias = Representation2005 | Representation2011 | RepresentationBlock

@@ -1,7 +1,5 @@
 """The exceptions of this package."""
 
-__all__ = ["KeyMaterialError", "TextsUnusable"]
-
 
 class KeyMaterialError(Exception):
     """A key, key share or signature encoding is not of the kind or length that the protocol requires."""

@@ -14,18 +14,6 @@ from typing import Final
 
 from facegate_protocol.errors import TextsUnusable
 
-__all__ = [
-    "FAILURES",
-    "HINTS",
-    "REFUSALS",
-    "VERDICTS",
-    "FailureAdvice",
-    "RefusalAdvice",
-    "ScanEffect",
-    "Texts",
-    "read_texts",
-]
-
 _DATA_FILE: Final = "texts.json"
 _LONGEST: Final = 300
 

@@ -23,21 +23,6 @@ from server.access.signing_keys import ALGORITHMS, Issuer, SigningKey, require_e
 from server.base.errors import Reason, Refusal
 from server.base.table import Table
 
-__all__ = [
-    "MAX_TOKEN_CHARACTERS",
-    "AccessToken",
-    "AccessTokens",
-    "OidcSettings",
-    "TokenGrant",
-    "TokenPolicy",
-    "caller_name",
-    "caller_of",
-    "identifier_of",
-    "seconds_of",
-    "signed_claims",
-    "verify_access_token",
-]
-
 MAX_TOKEN_CHARACTERS: Final = 7168
 """gRPC accepts 8 KiB of metadata, of which other headers need a part."""
 LEEWAY: Final = timedelta(seconds=30)

@@ -40,8 +40,6 @@ from server.access.callers import Caller, CallerEntry, Name
 from server.base.errors import ConfigurationError
 from server.base.private_files import PrivateFileError, read_private_file
 
-__all__ = ["ApiKey", "ApiKeys", "ApiKeysInvalid", "add_api_key", "load_api_keys", "new_api_key"]
-
 _PREFIX = "fg1_"
 _KEY_BYTES = 32
 _MAX_BYTES = 1_048_576

@@ -16,8 +16,6 @@ from pydantic import AfterValidator, Field, StrictBool, model_validator
 from server.base.sandbox import LONGEST_TENANT, memory_scope
 from server.base.table import Table
 
-__all__ = ["COMPLIANCE_ROLES", "SCOPES", "Caller", "CallerEntry", "Name", "Rights", "Role", "Scope"]
-
 _log = structlog.get_logger(__name__)
 
 

@@ -23,8 +23,6 @@ from pydantic import Field
 from server.access.callers import Caller, CallerEntry
 from server.base.errors import ConfigurationError, Reason, Refusal
 
-__all__ = ["ClientCertificateEntry", "ClientCertificates", "ShownCertificate", "read_certificate"]
-
 _MAX_REMEMBERED: Final = 256
 _MAX_LOGGED: Final = 16
 _MAX_LOGGED_CHARACTERS: Final = 256

@@ -36,8 +36,6 @@ from server.base.errors import Reason, Refusal
 from server.base.private_files import read_private_file
 from server.base.table import Table
 
-__all__ = ["CodeFlow", "ConsoleOidcSettings", "Identity", "LoggedOut"]
-
 _LONGEST_TOKEN: Final = 32 * 1024
 _LONGEST_SECRET: Final = 4096
 _MAX_BYTES: Final = 256 * 1024

@@ -17,8 +17,6 @@ from typing import Any, Final
 
 from server.access.callers import Caller, Role, Scope
 
-__all__ = ["SECRET_BYTES", "Attempts", "Login", "Session", "csrf_of", "opened", "sealed", "secret_hash"]
-
 SECRET_BYTES: Final = 32
 _CSRF_DOMAIN: Final = b"facegate/v1/console-csrf"
 _SESSION_DOMAIN: Final = b"facegate/v1/console-session"

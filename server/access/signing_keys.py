@@ -29,22 +29,6 @@ from server.base.errors import ConfigurationError, Reason, Refusal
 from server.base.private_files import WatchedFile, read_trusted_file
 from server.base.table import is_loopback
 
-__all__ = [
-    "ALGORITHMS",
-    "FRESH_SECONDS",
-    "KEPT_SECONDS",
-    "RETRY_SECONDS",
-    "Issuer",
-    "IssuerAnswer",
-    "SigningKey",
-    "SigningKeys",
-    "SigningKeysInvalid",
-    "fetch_issuer",
-    "parse_jwks",
-    "read_jwks_file",
-    "require_encrypted",
-]
-
 FRESH_SECONDS: Final = 300.0
 """The age from which keys are fetched again, so that a withdrawn key is refused."""
 RETRY_SECONDS: Final = 30.0

@@ -15,8 +15,6 @@ from liveness.express import PadScore, life_signs
 from liveness.selfie import SelfieResult
 from vision.packs import Pack
 
-__all__ = ["UNASSESSED", "Assessment", "assessment_of", "scope_of"]
-
 UNASSESSED: Final = "deepfakes and injected recordings were not assessed"
 """The attacks that no analysis of a file assesses, with any pack."""
 

@@ -17,8 +17,6 @@ from vision.face import BgrImage, DetectedFace
 from vision.image import DecodedImage, DecodeLimits, StillDecoder
 from vision.packs import Pack
 
-__all__ = ["ImageAnalyst"]
-
 _NO_FACE = (
     "No face was found. The person may be too far away, hidden or in the dark: take the photo closer and in "
     "better light."

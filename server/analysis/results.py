@@ -20,20 +20,6 @@ from vision.errors import ModelFailed
 from vision.face import BgrImage, DetectedFace, Landmarks
 from vision.isolation.video import VideoContainer
 
-__all__ = [
-    "ATTACK_CODES",
-    "AnalysisCode",
-    "AnalysisMode",
-    "AnalysisProblem",
-    "AnalysisRefused",
-    "ImageAnalysis",
-    "ImageStudy",
-    "VideoAnalysis",
-    "VideoSource",
-    "image_request_id",
-    "video_inference_id",
-]
-
 
 class AnalysisCode(StrEnum):
     """Why there is no verdict."""

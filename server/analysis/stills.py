@@ -11,8 +11,6 @@ from server.checks.refusals import REASONS
 from vision.errors import DecoderUnavailable, ImageError, ImageFault
 from vision.image import DecodedImage, DecodeLimits, StillDecoder, decode_image
 
-__all__ = ["FORMATS", "FRAME_LIMITS", "SELFIE_LIMITS", "decode_still"]
-
 FORMATS: Final = frozenset({ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.BMP})
 """The formats of selfies and still frames."""
 

@@ -14,8 +14,6 @@ from server.analysis.video import MAXIMUM_STILLS, VIDEO_LIMITS
 from server.base.errors import Reason
 from vision.isolation.video import VideoContainer, detect_container
 
-__all__ = ["UploadKind", "UploadPlan", "VideoUpload"]
-
 MOST_BYTES: Final = VIDEO_LIMITS.max_bytes
 MOST_CHUNK_BYTES: Final = 1024 * 1024
 LEAST_CHUNK_BYTES: Final = 4096

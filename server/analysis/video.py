@@ -28,8 +28,6 @@ from vision.isolation.video import (
 )
 from vision.packs import Pack
 
-__all__ = ["MAXIMUM_STILLS", "VIDEO_LIMITS", "VideoAnalyst", "VideoDecoder"]
-
 VIDEO_LIMITS: Final = VideoLimits(
     max_bytes=50_000_000,
     max_frames=600,

@@ -28,24 +28,6 @@ from typing import Final
 from server.audit.checkpoint import Checkpoint, CheckpointKeys, SignedCheckpoint, digest_of
 from server.audit.event import AuditEvent, CheckpointInvalid
 
-__all__ = [
-    "ALL_LOGS",
-    "GENESIS",
-    "AuditEntry",
-    "ChainVerifier",
-    "CheckpointChain",
-    "Head",
-    "LostCheckpoints",
-    "NewestCheckpoint",
-    "Problem",
-    "ProblemKind",
-    "Report",
-    "detail_text",
-    "encode_entry",
-    "entry_hash",
-    "make_entry",
-]
-
 GENESIS: Final = bytes(32)
 """The hash before the first entry of a tenant."""
 _DOMAIN: Final = b"facegate/v1/audit"

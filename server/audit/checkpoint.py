@@ -26,14 +26,6 @@ from pydantic import AwareDatetime, BaseModel, ConfigDict, Field, ValidationErro
 from server.audit.event import AuditKeysInvalid, CheckpointInvalid
 from server.base.key_validity import PublishedKey, Validity, private_pem, public_jwk, public_pem
 
-__all__ = [
-    "Checkpoint",
-    "CheckpointKeys",
-    "CheckpointSigner",
-    "SignedCheckpoint",
-    "digest_of",
-]
-
 _TYPE: Final = "facegate-audit-checkpoint"
 _LONGEST_JWS: Final = 4096
 _KEY_ID: Final = re.compile(r"[A-Za-z0-9_-]{43}")

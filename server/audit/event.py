@@ -28,26 +28,6 @@ from types import MappingProxyType
 from typing import Final, Generic, TypeVar
 from uuid import UUID
 
-__all__ = [
-    "LONGEST_PURPOSE_BYTES",
-    "SERVER_TENANT",
-    "SUBJECT_KEY_BYTES",
-    "Actor",
-    "AuditAction",
-    "AuditError",
-    "AuditEvent",
-    "AuditEventInvalid",
-    "AuditExportInvalid",
-    "AuditKeysInvalid",
-    "CheckpointInvalid",
-    "LogChanged",
-    "Repeats",
-    "Tally",
-    "pseudonym",
-    "subject_hash",
-    "subject_hashes",
-]
-
 
 class AuditError(Exception):
     """The base class of the errors of the audit log."""

@@ -16,8 +16,6 @@ from server.audit.chain import AuditEntry, Head
 from server.audit.checkpoint import SignedCheckpoint
 from server.audit.event import AuditExportInvalid
 
-__all__ = ["ExportedEntry", "Mark", "checkpoint_line", "entry_line", "mark_line", "parse_line"]
-
 _VERSION: Final = 1
 _TIME: Final = "%Y-%m-%dT%H:%M:%S.%fZ"
 

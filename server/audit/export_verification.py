@@ -16,15 +16,6 @@ from server.audit.checkpoint import CheckpointKeys, SignedCheckpoint, digest_of
 from server.audit.event import CheckpointInvalid
 from server.audit.export import ExportedEntry, Mark
 
-__all__ = [
-    "ExportLine",
-    "VerifiedExport",
-    "copies_by_position",
-    "copies_by_tenant",
-    "verify_export",
-    "without_lost",
-]
-
 ExportLine = ExportedEntry | SignedCheckpoint | Mark
 
 

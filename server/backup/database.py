@@ -31,8 +31,6 @@ from server.storage.engine import is_sqlite
 from server.storage.schema import current_revision, needed_revision, upgrade
 from server.storage.tables import metadata, schema_floor
 
-__all__ = ["DumpSummary", "dump_database", "manifest_of", "restore_database"]
-
 _FORMAT: Final = "facegate-database/2"
 # The upgrade of the target makes the row of the other table.
 _TABLES: Final = tuple(table for table in metadata.sorted_tables if table is not schema_floor)

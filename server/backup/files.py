@@ -35,16 +35,6 @@ from server.base.private_files import (
 from server.storage.errors import ObjectNotFound
 from server.storage.objects import ObjectStore
 
-__all__ = [
-    "BackupDamaged",
-    "BackupError",
-    "CopySummary",
-    "TargetNotEmpty",
-    "copy_objects",
-    "pack_keys",
-    "unpack_keys",
-]
-
 
 class BackupError(ConfigurationError):
     """A backup cannot be made or restored."""

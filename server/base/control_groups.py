@@ -4,8 +4,6 @@ import os
 from collections.abc import Iterator
 from pathlib import Path
 
-__all__ = ["group_folders", "usable_processors"]
-
 
 def group_folders(controller: str, *, root: Path = Path("/")) -> Iterator[tuple[Path, int]]:
     """Yields the folders of a controller for this process's groups, innermost first, and their version."""

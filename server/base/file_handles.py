@@ -4,8 +4,6 @@ import resource
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["FileHandles", "file_handles", "raise_limit"]
-
 _OPEN = Path("/proc/self/fd")
 
 

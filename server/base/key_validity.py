@@ -18,16 +18,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat, PublicFormat
 from joserfc.jwk import ECKey
 
-__all__ = [
-    "PublishedKey",
-    "Validity",
-    "private_pem",
-    "public_jwk",
-    "public_pem",
-    "stamped",
-    "validity_of",
-]
-
 _BEGIN: Final = b"-----BEGIN"
 _BEFORE: Final = "Not-Before"
 _AFTER: Final = "Not-After"

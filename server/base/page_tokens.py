@@ -13,8 +13,6 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from server.base.errors import Reason, Refusal
 
-__all__ = ["PageTokens"]
-
 _TOKEN_DOMAIN: Final = b"facegate/v1/page-token"
 _NONCE_BYTES: Final = 12
 

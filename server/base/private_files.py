@@ -25,21 +25,6 @@ from typing import Final, Generic, TypeVar
 from formats.private_files import PRIVATE, sync_folder, write_atomically
 from server.base.errors import ConfigurationError
 
-__all__ = [
-    "PRIVATE_UMASK",
-    "PrivateFileError",
-    "WatchedFile",
-    "file_state",
-    "make_private_file",
-    "make_private_folder",
-    "read_private_file",
-    "read_trusted_file",
-    "remove_interrupted",
-    "remove_private_file",
-    "tighten",
-    "write_private_file",
-]
-
 PRIVATE_UMASK: Final = 0o077
 """The umask of a process that writes no file for others."""
 

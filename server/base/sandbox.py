@@ -9,15 +9,6 @@ never replaces one. The places of the server are also counted separately for san
 from collections.abc import Iterable
 from typing import Final
 
-__all__ = [
-    "LONGEST_TENANT",
-    "SCOPE_PREFIX",
-    "TOLERATED",
-    "memory_scope",
-    "memory_scopes",
-    "tolerated_checks",
-]
-
 SCOPE_PREFIX: Final = "sandbox:"
 """Prefix of the scope of a tenant's sandbox. The tenant name of an API key contains no colon."""
 

@@ -6,8 +6,6 @@ from typing import Annotated, Final
 from pydantic import AfterValidator, BaseModel, ConfigDict, StringConstraints
 from yarl import URL
 
-__all__ = ["Table", "WebHost", "WebOrigin", "is_loopback", "is_public"]
-
 
 def _as_browsers_write_it(origin: str) -> str:
     try:

@@ -2,8 +2,6 @@
 
 import importlib.metadata
 
-__all__ = ["server_version"]
-
 
 def server_version() -> str:
     """Returns the installed version of the distribution."""

@@ -30,8 +30,6 @@ from server.storage.reviews import ReviewRepository
 from server.verdict.outcome import CheckOutcome, TrustedCheck
 from server.verdict.record import EvidenceRecord, ImageFacts, RecordUnreadable
 
-__all__ = ["EnrolledFrame", "EnrolledFrames", "trusted_check_erased"]
-
 _FIELD = "trusted_check_id"
 _log = structlog.get_logger(__name__)
 

@@ -10,8 +10,6 @@ from server.storage.errors import OnHold
 from server.storage.records import CheckRecord, EvidenceEntry
 from server.storage.retention import RetentionRepository
 
-__all__ = ["HOUSEKEEPER", "CheckExpiry", "ErasedChecks"]
-
 HOUSEKEEPER = Actor(name="housekeeping", role="server")
 """The actor in the audit log for what a server erases by itself."""
 

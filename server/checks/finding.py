@@ -24,8 +24,6 @@ from server.storage.records import CheckPlace, CheckRecord
 from server.storage.repository import CheckRepository
 from server.verdict.record import Delivery, RecordUnreadable
 
-__all__ = ["CheckConditions", "CheckFinder", "FoundCheck", "FoundPage"]
-
 _LONGEST_REFERENCE: Final = 256
 _WINDOW: Final = 500
 """Checks that are read at most for one page of a state, which no index has."""

@@ -27,19 +27,6 @@ from server.storage.hosted import HostedRepository, HostedScan
 from server.storage.records import CheckRecord
 from server.storage.repository import CheckRepository
 
-__all__ = [
-    "CODE_SECONDS",
-    "HandOver",
-    "HostedOffer",
-    "HostedProblem",
-    "HostedRefused",
-    "HostedRequest",
-    "HostedScans",
-    "HostedStage",
-    "HostedTicket",
-    "HostedView",
-]
-
 CODE_SECONDS: Final = 180
 """How long a code can be opened: long enough to find the phone, too short to be passed on by mail."""
 _CODE_BYTES: Final = 16

@@ -51,19 +51,6 @@ from vision.errors import DecoderUnavailable
 from vision.image import DecodeLimits, StillDecoder, decode_image, encode_jpeg, rotate_upright
 from vision.packs import Pack
 
-__all__ = [
-    "AcceptedUpload",
-    "CheckIntake",
-    "ImageReference",
-    "PortraitIntake",
-    "TrustedCheckReference",
-    "TrustedImageUpload",
-    "TryGate",
-    "referenced_image",
-    "request_key",
-    "validate_fields",
-]
-
 _MAX_REFERENCE_BYTES = 256
 _MAX_REQUEST_ID = 64
 _FRAME_PIXELS, _FRAME_SIDE, _FRAME_QUALITY = 25_000_000, 16_384, 95

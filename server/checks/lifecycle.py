@@ -19,8 +19,6 @@ from server.telemetry.metrics import Metrics
 from server.telemetry.stages import check_bound
 from server.verdict import CheckVerdict
 
-__all__ = ["attempt_judged", "check_created", "check_decided", "check_erased", "check_finished", "scan_begun"]
-
 _log = structlog.get_logger(__name__)
 
 

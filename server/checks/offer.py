@@ -12,8 +12,6 @@ from server.policies.loading import PolicyNotFound
 from server.policies.schema import ChallengeDemands
 from vision.packs import Pack
 
-__all__ = ["CheckOffer", "pack_shortfall", "unmeasured_challenges"]
-
 
 class CheckOffer:
     """The policies and modes that a server offers, given its settings and its models."""

@@ -27,17 +27,6 @@ from server.verdict import FailureReason
 from server.verdict.outcome import AttemptOutline
 from server.verdict.record import RecordUnreadable
 
-__all__ = [
-    "CheckInquiry",
-    "CheckProgress",
-    "ProgressState",
-    "attempts_remaining",
-    "frozen_policy",
-    "most_attempts",
-    "progress_of",
-    "progress_state",
-]
-
 
 class ProgressState(StrEnum):
     """The state of a check; the names are those of ``facegate.v1.CheckProgress.State``."""

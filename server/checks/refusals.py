@@ -11,15 +11,6 @@ from server.base.errors import Reason, Refusal, camel
 from server.storage.errors import TriesExceeded
 from vision.errors import ImageFault
 
-__all__ = [
-    "REASONS",
-    "check_not_found",
-    "other_session_key",
-    "refusal_of",
-    "result_erased",
-    "too_many_failures",
-]
-
 REASONS: Final[Mapping[RefusalReason | ImageFault, Reason]] = MappingProxyType(
     {
         ImageFault.EMPTY: Reason.IMAGE_EMPTY,

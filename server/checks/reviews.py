@@ -14,8 +14,6 @@ from server.storage.records import CheckRecord
 from server.storage.reviews import ReviewRepository
 from server.verdict.outcome import CheckOutcome
 
-__all__ = ["ReviewSelection", "review_standing"]
-
 _NO_FAILURE: Final = frozenset(
     {FailureReason.ABANDONED, FailureReason.CANCELLED, FailureReason.EXPIRED, FailureReason.CONDITIONS}
 )

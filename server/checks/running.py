@@ -8,8 +8,6 @@ from uuid import UUID
 
 from server.verdict import FailureReason
 
-__all__ = ["CheckClosing", "RunningScans"]
-
 
 class CheckClosing(Exception):
     """The orchestrator closes the check of a stream.

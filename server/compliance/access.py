@@ -11,8 +11,6 @@ from server.base.errors import Reason, Refusal
 from server.configuration.tables import TwoPeople
 from server.storage.approvals import ApprovalRequest
 
-__all__ = ["Access", "ApprovalRules", "reference_field", "text_field"]
-
 
 def reference_field(name: str, value: str, *, longest: int, required: bool = True) -> str:
     """Returns a reference to search for: any that an upload may have stored.

@@ -28,8 +28,6 @@ from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from server.verdict.record import RecordUnreadable
 
-__all__ = ["ErasedCheck", "ErasedSubject", "Erasure", "ErasureReason", "Residue"]
-
 _LONGEST_REFERENCE = 256
 _LONGEST_HOLD = 128
 _LONGEST_REASON = 256

@@ -14,8 +14,6 @@ from server.configuration.tables import WebhookEndpoint
 from server.domain.events import EventState
 from server.storage.events import EndpointStanding, EventPlace, EventRepository, StoredEvent
 
-__all__ = ["EventCare", "EventPage", "KnownEndpoint"]
-
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 

@@ -11,8 +11,6 @@ from server.compliance.access import Access, text_field
 from server.storage.audit import AuditLog
 from server.storage.figures import DayFigures, FiguresRepository
 
-__all__ = ["CheckFigures", "FiguresFilter", "percentile"]
-
 _MOST_DAYS: Final = 400
 _USUAL_DAYS: Final = 30
 _MOST_CHECKS: Final = 50_000

@@ -17,8 +17,6 @@ from server.storage.audit import AuditLog
 from server.storage.audit_reader import AuditExport, AuditFilter, AuditReader
 from server.storage.evidence_records import EvidenceRecordRepository, ListedCheck, Place
 
-__all__ = ["AuditListing", "AuditPage", "CheckFilter", "CheckListing", "CheckPage"]
-
 _log = structlog.get_logger(__name__)
 _LONGEST_REFERENCE = 256
 _LONGEST_WORD = 64

@@ -28,8 +28,6 @@ from server.storage.repository import CheckRepository
 from server.storage.reviews import ReviewRepository
 from server.verdict.record import EvidenceRecord, ImageFacts, RecordUnreadable, record_to_bytes
 
-__all__ = ["EvidenceReading", "OpenedEvidence", "found_check"]
-
 _log = structlog.get_logger(__name__)
 
 

@@ -36,8 +36,6 @@ from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.reviews import ReviewPlace, ReviewRepository, StoredReview
 from server.verdict.record import RecordUnreadable
 
-__all__ = ["REVIEW_VERSION", "ReviewPage", "Reviewing", "review_payload"]
-
 REVIEW_VERSION: Final = 1
 """The version of the signed payload."""
 _LONGEST_COMMENT: Final = 1024

@@ -14,8 +14,6 @@ from server.domain.terms import PortraitKept
 from server.policies import Policy
 from server.policies.schema import ConsentReference
 
-__all__ = ["PolicySchedule", "RetentionSchedule", "ScheduledDatum", "retention_schedule", "span"]
-
 _UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 _YEAR: Final = 365 * 86_400
 

@@ -14,8 +14,6 @@ from server.compliance.reading import EvidenceReading
 from server.storage.audit import AuditLog
 from server.storage.devices import DeviceRepository
 
-__all__ = ["SubjectExport"]
-
 _LONGEST_REFERENCE = 256
 _EPOCH = (1980, 1, 1, 0, 0, 0)
 _LEFT_OUT = frozenset(

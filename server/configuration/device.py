@@ -10,19 +10,6 @@ from pydantic import Field, StringConstraints, model_validator
 from device_integrity.apple import Environment
 from server.base.table import Table, WebHost, WebOrigin
 
-__all__ = [
-    "AndroidAppTable",
-    "AndroidSettings",
-    "AppleReceiptSettings",
-    "AppleSettings",
-    "DeviceIntegritySettings",
-    "FurtherRootTable",
-    "PlayDecoderChoice",
-    "PlaySettings",
-    "TestRoots",
-    "WebSettings",
-]
-
 Sha256Hex = Annotated[str, StringConstraints(pattern=r"^[0-9a-f]{64}$")]
 """SHA-256 in lowercase hexadecimal digits without colons."""
 

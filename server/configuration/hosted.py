@@ -10,8 +10,6 @@ from yarl import URL
 
 from server.base.table import Table, WebOrigin, is_loopback
 
-__all__ = ["HostedLinks", "HostedSettings", "HostedTexts", "expect_return_url"]
-
 MOST_URL: Final = 1024
 _RETURN_URL: Final = re.compile(r"(https?://[^/?#\\@\s%]+)((?:/[A-Za-z0-9._~!$&'()*+,;=:@-]+)*/?)")
 _LOWEST_CONTRAST: Final = 4.5

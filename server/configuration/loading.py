@@ -25,17 +25,6 @@ from server.base.errors import ConfigurationError
 from server.base.private_files import PrivateFileError, read_private_file, read_trusted_file
 from server.configuration.settings import EVALUATION_PACK, EVALUATION_POLICY, ConsoleListener, Settings
 
-__all__ = [
-    "ENVIRONMENT_CONFIG",
-    "LoadedSettings",
-    "Origin",
-    "SettingsInvalid",
-    "holds_secret",
-    "load_settings",
-    "mask_url",
-    "shown_settings",
-]
-
 _MASK = "***"
 _URLS = frozenset(
     {

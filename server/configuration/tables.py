@@ -13,28 +13,6 @@ from server.base.table import Table, is_loopback, is_public
 from server.domain.events import EventKind
 from server.domain.tries import SANDBOX_RULES, TryRules, TrySetting
 
-__all__ = [
-    "AnalysisSettings",
-    "AuditSettings",
-    "AwsKmsEncryption",
-    "ComplianceSettings",
-    "EnvironmentEncryption",
-    "FailureSettings",
-    "FileEncryption",
-    "KeyEncryptionEntry",
-    "KeySettings",
-    "LimitSettings",
-    "OtlpSettings",
-    "SandboxEvents",
-    "TelemetrySettings",
-    "TenantKeySettings",
-    "TenantLimits",
-    "TwoPeople",
-    "VaultTransitEncryption",
-    "WebhookEndpoint",
-    "WebhookSettings",
-]
-
 
 class AnalysisSettings(Table):
     """AnalysisService: the number of analyses at once, and the limits of one video."""

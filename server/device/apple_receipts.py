@@ -22,8 +22,6 @@ from device_integrity.apple import MAX_RECEIPT_BYTES, Environment
 from server.base.errors import ConfigurationError
 from server.base.private_files import read_private_file
 
-__all__ = ["AppleReceiptExchange", "open_apple_receipt_exchange"]
-
 _SERVERS: Final = {
     Environment.PRODUCTION: "https://data.appattest.apple.com",
     Environment.DEVELOPMENT: "https://data-development.appattest.apple.com",

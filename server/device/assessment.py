@@ -59,17 +59,6 @@ from server.storage.devices import DeviceRepository
 from server.storage.records import CheckRecord
 from server.verdict.outcome import DeviceOutcome
 
-__all__ = [
-    "ClaimedDevice",
-    "ObservedFrames",
-    "assess_device",
-    "assess_without_attempt",
-    "attestation_demand",
-    "awaited_evidence",
-    "decisive_claims",
-    "unattempted_device",
-]
-
 _INJECTIONS: Final = frozenset({Manipulation.INJECTION, Manipulation.VIRTUAL_CAMERA})
 _OBSERVATIONS: Final = frozenset({Evidence.STREAM, Evidence.CAMERA, Evidence.MEMORY})
 

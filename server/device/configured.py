@@ -12,8 +12,6 @@ from server.configuration.settings import Settings
 from server.policies import PolicyBook
 from server.policies.availability import Availability, availabilities
 
-__all__ = ["missing_settings", "require_available", "unlisted_origins"]
-
 _ANDROID: Final = "device_integrity.android"
 _log = structlog.get_logger(__name__)
 

@@ -39,8 +39,6 @@ from server.device.evidence import (
 from server.device.trust import DeviceTrust
 from server.storage.devices import DeviceRepository, EnrolledKey, HeldReceipt, KeyKind
 
-__all__ = ["EnrolledKeyVerifier", "ReceiptKeeper", "no_site"]
-
 _MAX_AGE: Final = timedelta(minutes=5)
 """The age that Apple recommends as the maximum for a receipt that was just received."""
 _UNTIL_NEXT: Final = timedelta(days=1)

@@ -19,27 +19,6 @@ from device_integrity import (
 from device_integrity.android import PlayTokenKind
 from device_integrity.policy import AttestedFacts
 
-__all__ = [
-    "CLAIMS",
-    "MAX_ATTESTATIONS",
-    "MAX_ATTESTATION_BYTES",
-    "AndroidKeyEvidence",
-    "AppAttestAssertionEvidence",
-    "AppAttestEvidence",
-    "DeviceEvidence",
-    "EvidenceContext",
-    "EvidenceFinding",
-    "EvidenceUnavailable",
-    "PlayEvidence",
-    "UnknownEvidence",
-    "WebAuthnEvidence",
-    "WebCryptoEvidence",
-    "counting_findings",
-    "finding_from_bytes",
-    "finding_to_bytes",
-    "joined_report",
-]
-
 MAX_ATTESTATIONS: Final = 4
 """The maximum number of pieces of evidence in a scan, over all its streams."""
 MAX_ATTESTATION_BYTES: Final = 64 * 1024

@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from google.auth.transport.requests import AuthorizedSession
     from requests import Response
 
-__all__ = ["GooglePlayDecoder", "open_google_play_decoder"]
 
 _SCOPE: Final = "https://www.googleapis.com/auth/playintegrity"
 _GOOGLE: Final = "https://playintegrity.googleapis.com"

@@ -17,13 +17,6 @@ from device_integrity.android import MAX_LIST_BYTES, RevocationList, parse_revoc
 from formats.private_files import write_atomically
 from server.base.private_files import PrivateFileError, read_trusted_file
 
-__all__ = [
-    "RevocationFile",
-    "read_revocation_files",
-    "record_path",
-    "write_revocation_files",
-]
-
 _MAX_RECORD_BYTES: Final = 4096
 _log = structlog.get_logger(__name__)
 

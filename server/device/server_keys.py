@@ -17,8 +17,6 @@ import structlog
 from server.base.errors import ConfigurationError
 from server.base.private_files import WatchedFile, read_trusted_file
 
-__all__ = ["ServerKeyList", "ServerKeys"]
-
 _MAX_FILE_BYTES: Final = 64 * 1024
 _SHA256: Final = re.compile(r"[0-9a-fA-F]{64}")
 _KEPT: Final = timedelta(days=1)

@@ -38,8 +38,6 @@ from server.device.apple_receipts import AppleReceiptExchange, open_apple_receip
 from server.device.google_play import GooglePlayDecoder, open_google_play_decoder
 from server.policies import PolicyBook, load_policies
 
-__all__ = ["DeviceTrust", "load_served_policies", "open_device_trust"]
-
 _MAX_FILE_BYTES: Final = 64 * 1024
 _LEVELS: Final = {
     "trusted_environment": SecurityLevel.TRUSTED_ENVIRONMENT,

@@ -51,8 +51,6 @@ from server.device.revocation import RevocationFile
 from server.device.trust import DeviceTrust
 from server.storage.devices import DeviceRepository
 
-__all__ = ["DeviceVerifier"]
-
 _ANDROID_VERSION_UNIT: Final = 10_000
 """The osVersion of KeyDescription is MMmmss in decimal digits."""
 

@@ -6,8 +6,6 @@ from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from typing import Final
 
-__all__ = ["BACK_OFF", "EventKind", "EventState", "event_body", "event_time", "pause_after"]
-
 
 class EventKind(StrEnum):
     """What happened. The values are the names of the types in the bodies of webhooks, and never change."""

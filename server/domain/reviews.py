@@ -20,23 +20,6 @@ from enum import StrEnum
 from typing import Final
 from uuid import UUID
 
-__all__ = [
-    "CONTRADICTIONS",
-    "Review",
-    "ReviewCause",
-    "ReviewClaimed",
-    "ReviewConflict",
-    "ReviewDecision",
-    "ReviewError",
-    "ReviewNotClaimed",
-    "ReviewOutcome",
-    "ReviewOver",
-    "ReviewReason",
-    "ReviewStanding",
-    "ReviewState",
-    "in_sample",
-]
-
 _SAMPLE_DOMAIN: Final = b"facegate/v1/review-sample"
 _SAMPLE_BYTES: Final = 8
 

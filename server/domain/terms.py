@@ -24,28 +24,6 @@ from enum import Enum, StrEnum
 from itertools import combinations
 from typing import Final
 
-__all__ = [
-    "ADVERSE",
-    "ALL",
-    "CLOSED_WITH_RESULT",
-    "FAULTS",
-    "HOLD",
-    "OPEN_STATES",
-    "AttemptOutcome",
-    "CheckState",
-    "CheckStatus",
-    "EndedBy",
-    "FailureReason",
-    "Mode",
-    "Plan",
-    "PortraitKept",
-    "RequestedOutcome",
-    "SealedKind",
-    "pair_terms",
-    "reference_term",
-    "term",
-]
-
 
 class Mode(StrEnum):
     """How a scan proves liveness; the members are in order of strength."""

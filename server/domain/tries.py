@@ -16,21 +16,6 @@ from typing import Final
 
 from server.domain.terms import ADVERSE, CheckStatus, FailureReason
 
-__all__ = [
-    "BUSY_SECONDS",
-    "EarlierAttacks",
-    "Standing",
-    "TryKind",
-    "TryMark",
-    "TryOutcome",
-    "TryRules",
-    "TrySetting",
-    "judge_tries",
-    "portrait_mark",
-    "subject_mark",
-    "try_outcome",
-]
-
 BUSY_SECONDS: Final = 10.0
 """When to ask again if only running scans exceed the limit."""
 

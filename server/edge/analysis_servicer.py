@@ -38,15 +38,6 @@ from server.telemetry.metrics import Metrics
 from server.verdict.outcome import PackIdentity
 from vision.isolation.video import VideoContainer
 
-__all__ = [
-    "AnalysisEnvironment",
-    "AnalysisServicer",
-    "image_mode",
-    "image_to_wire",
-    "upload_plan",
-    "video_to_wire",
-]
-
 _IMAGE_SECONDS = 30.0
 _SETTLE_SECONDS = 0.05
 UPLOAD_SECONDS = 60.0

@@ -23,8 +23,6 @@ from server.edge.callers import CallerIdentifier, actor_of, address_of
 from server.edge.places import Places
 from server.edge.status import not_started, within_deadline
 
-__all__ = ["MOST_SECONDS", "Calls", "CallsServicer", "ServedCall", "require_scope"]
-
 MOST_SECONDS: Final = 300.0
 """The longest duration of a call."""
 

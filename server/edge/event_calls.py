@@ -18,8 +18,6 @@ from server.edge.result_codec import check_id_of
 from server.edge.scan_codec import timestamp
 from server.storage.events import StoredEvent
 
-__all__ = ["EVENT_CALLS", "EventEnvironment"]
-
 _LARGEST_PAGE: Final = 200
 _USUAL_PAGE: Final = 50
 

@@ -36,8 +36,6 @@ from server.edge.result_codec import check_id_of
 from server.edge.scan_codec import timestamp
 from server.storage.approvals import PendingApproval
 
-__all__ = ["EVIDENCE_CALLS", "EvidenceEnvironment"]
-
 _CHUNK_BYTES: Final = 64 * 1024
 
 

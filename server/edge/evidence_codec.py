@@ -30,27 +30,6 @@ from server.storage.figures import DayFigures
 from server.storage.holds import StoredHold
 from server.verdict.record import ImageFacts
 
-__all__ = [
-    "approval_to_wire",
-    "audit_event_to_wire",
-    "audit_filter_of",
-    "audit_page_size",
-    "describe_result",
-    "erasure_reason",
-    "evidence_to_wire",
-    "facts_to_wire",
-    "figures_filter_of",
-    "figures_to_wire",
-    "filter_of",
-    "hold_to_wire",
-    "member",
-    "moment",
-    "page_size",
-    "page_to_wire",
-    "residues_to_wire",
-    "start_time",
-]
-
 _Member = TypeVar("_Member", bound=StrEnum)
 
 _LARGEST_PAGE: Final = 200

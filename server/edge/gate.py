@@ -32,8 +32,6 @@ from server.edge.callers import CallerIdentifier, address_of
 from server.edge.calls import require_scope
 from server.telemetry.metrics import Metrics
 
-__all__ = ["Gate", "RefusedAccess", "WaitingRoom"]
-
 _MOMENT_SECONDS = 0.01
 _RETRY_SECONDS = 1.0
 

@@ -26,8 +26,6 @@ from server.edge.console.guard import Guard, GuardedPage, WrongHost
 from server.edge.page_files import file_answer, page_files
 from server.edge.status import as_refusal, forget_traces, not_started
 
-__all__ = ["PAGE", "HostedPage", "PageHandler"]
-
 PAGE: Final = "/scan"
 """The path of the page, below which everything else of it lies."""
 _MOST_CALLS: Final = 64

@@ -8,8 +8,6 @@ from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
-__all__ = ["HttpConnection"]
-
 _LINGER_SECONDS = 2.0
 """How long an answered connection still reads a body that nobody wants.
 

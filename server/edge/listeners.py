@@ -23,23 +23,6 @@ from server.edge.error_interceptor import ErrorInterceptor
 from server.edge.gate import Gate, RefusedAccess
 from server.telemetry.metrics import Metrics
 
-__all__ = [
-    "ANALYSIS_SERVICE",
-    "DEVICE_METHODS",
-    "EVENT",
-    "EVENT_SERVICE",
-    "EVIDENCE",
-    "EVIDENCE_SERVICE",
-    "REVIEW",
-    "REVIEW_SERVICE",
-    "SCAN_METHOD",
-    "SCOPES",
-    "SERVICES",
-    "VERIFICATION_SERVICE",
-    "Health",
-    "Listener",
-]
-
 EVIDENCE: Final = evidence_pb2.DESCRIPTOR.services_by_name["EvidenceService"]
 EVENT: Final = event_pb2.DESCRIPTOR.services_by_name["EventService"]
 REVIEW: Final = review_pb2.DESCRIPTOR.services_by_name["ReviewService"]

@@ -9,8 +9,6 @@ from typing import Final
 
 from aiohttp import web
 
-__all__ = ["file_answer", "page_files"]
-
 _TYPES: Final = {
     ".css": "text/css",
     ".html": "text/html",

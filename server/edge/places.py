@@ -29,8 +29,6 @@ from server.base.errors import Reason, Refusal
 from server.base.worker_pool import WorkerPool
 from server.telemetry.metrics import Metrics
 
-__all__ = ["NO_LINE", "Abandoned", "Line", "Place", "PlaceRules", "Places"]
-
 _Arguments = ParamSpec("_Arguments")
 _Result = TypeVar("_Result")
 

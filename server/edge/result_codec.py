@@ -42,22 +42,6 @@ from server.verdict.outcome import (
 )
 from server.verdict.record import ImageFacts
 
-__all__ = [
-    "UNATTESTED",
-    "add_images",
-    "check_id_of",
-    "found_to_wire",
-    "liveness_to_wire",
-    "pack_to_wire",
-    "parse_report",
-    "parse_result",
-    "progress_to_wire",
-    "result_claims",
-    "rotation_to_wire",
-    "serialise_report",
-    "serialise_result",
-]
-
 _LONGEST_DETAIL = 500
 _ROTATIONS = {
     0: scan_pb2.ROTATION_UNSPECIFIED,

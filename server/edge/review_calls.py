@@ -21,8 +21,6 @@ from server.edge.review_codec import (
 )
 from server.storage.reviews import StoredReview
 
-__all__ = ["REVIEW_CALLS", "ReviewEnvironment"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewEnvironment:

@@ -20,17 +20,6 @@ from server.edge.evidence_codec import member
 from server.edge.scan_codec import timestamp
 from server.storage.reviews import StoredReview
 
-__all__ = [
-    "cause_of",
-    "outcome_of",
-    "page_of_reviews",
-    "reason_of",
-    "review_page_size",
-    "review_to_wire",
-    "standing_to_wire",
-    "state_of",
-]
-
 _LARGEST_PAGE: Final = 200
 _USUAL_PAGE: Final = 50
 

@@ -57,15 +57,6 @@ from server.scan.messages import (
     StartMessage,
 )
 
-__all__ = [
-    "FINDINGS_FIELD",
-    "MAX_FINDINGS_BYTES",
-    "camera_claim",
-    "device_claim",
-    "to_evidence",
-    "to_runtime_report",
-]
-
 _MOST_CERTIFICATES: Final = 10
 _MAX_CERTIFICATE_BYTES: Final = 8 * 1024
 _KEY_ID_BYTES: Final = 32

@@ -36,17 +36,6 @@ from server.storage.errors import (
     TriesExceeded,
 )
 
-__all__ = [
-    "CODE_OF",
-    "DOMAIN",
-    "as_refusal",
-    "forget_traces",
-    "not_started",
-    "to_status",
-    "to_status_message",
-    "within_deadline",
-]
-
 DOMAIN = "facegate.org"
 """The domain of every ErrorInfo."""
 

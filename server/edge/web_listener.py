@@ -32,8 +32,6 @@ from server.scan.inbox import ConnectionLost
 from server.scan.messages import Inbound, Outbound
 from server.telemetry.metrics import Metrics
 
-__all__ = ["CLOSE_CODE_BASE", "SUBPROTOCOL", "RefusedOrigins", "WebListener", "WebStream"]
-
 _HANDSHAKE_SECONDS = 5.0
 """From the connection to the open stream, TLS included."""
 _ANSWER_SECONDS = 60.0

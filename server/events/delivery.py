@@ -14,8 +14,6 @@ from server.storage.errors import SchemaOutdated, StorageUnavailable
 from server.storage.events import EventRepository, StoredEvent
 from server.telemetry.metrics import Metrics
 
-__all__ = ["EventDelivery"]
-
 _log = structlog.get_logger(__name__)
 
 _AT_ONCE: Final = 8

@@ -34,8 +34,6 @@ from server.base.version import server_version
 from server.configuration.tables import WebhookEndpoint
 from server.storage.events import StoredEvent
 
-__all__ = ["Answer", "Endpoint", "new_webhook_secret", "open_endpoints", "read_webhook_secret"]
-
 _log = structlog.get_logger(__name__)
 
 _PREFIX: Final = "whsec_"

@@ -31,16 +31,6 @@ from server.verdict.record import EvidenceRecord, ImageFacts, record_to_bytes
 from vision.errors import ImageError
 from vision.image import DecodeLimits, decode_image, encode_jpeg, rotate_upright
 
-__all__ = [
-    "ERASED",
-    "FORMAT",
-    "ArchiveFile",
-    "Export",
-    "evidence_archive",
-    "facial_record",
-    "signed_zip",
-]
-
 FORMAT: Final = "facegate-evidence/1"
 """The format of the archive of a check, as its manifest states it."""
 

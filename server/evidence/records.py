@@ -18,8 +18,6 @@ from server.verdict.record import (
     record_to_bytes,
 )
 
-__all__ = ["RecordVault", "SignResult", "contradictions", "record_terms"]
-
 
 def record_terms(outcome: CheckOutcome, *, tenant_key: bytes) -> tuple[str, ...]:
     """Returns the terms of a record, each once."""

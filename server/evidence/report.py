@@ -13,7 +13,6 @@ from server.verdict.record import EvidenceRecord
 if TYPE_CHECKING:
     from server.evidence.archive import Export
 
-__all__ = ["report_page"]
 
 _ABSENT: Final = "-"
 _SHOWN_TYPES: Final = frozenset({"image/jpeg", "image/png"})

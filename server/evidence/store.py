@@ -12,8 +12,6 @@ from server.storage.objects import ObjectStore
 from server.storage.records import EvidenceEntry, ImagePurpose
 from server.verdict.record import ImageFacts
 
-__all__ = ["EvidenceAltered", "EvidenceStore", "HeldImage", "delete_objects", "facts_of"]
-
 
 class EvidenceAltered(SealError):
     """An image was unsealed, but its SHA-256 is not the recorded one."""

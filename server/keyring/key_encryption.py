@@ -37,22 +37,6 @@ from server.configuration.tables import (
     VaultTransitEncryption,
 )
 
-__all__ = [
-    "AwsKms",
-    "FileContext",
-    "KeyEncryption",
-    "KeyEncryptionError",
-    "KeyEncryptionUnavailable",
-    "KeyFileCipher",
-    "KeyNotDecrypted",
-    "LocalKey",
-    "VaultTransit",
-    "is_encrypted",
-    "key_from_environment",
-    "key_from_file",
-    "open_key_encryption",
-]
-
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
 _MAX_FILE_BYTES = 4_096

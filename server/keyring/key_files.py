@@ -23,8 +23,6 @@ from server.base.private_files import (
 from server.configuration.tables import KeySettings
 from server.keyring.key_encryption import FileContext, KeyEncryptionError, KeyFileCipher, open_key_encryption
 
-__all__ = ["KeyFile", "KeyFiles", "KeysUnusable", "open_key_files"]
-
 _MAX_BYTES = 16_384
 _TENANTS = "tenants"
 _NO_TENANTS: Mapping[str, KeyFileCipher] = MappingProxyType({})

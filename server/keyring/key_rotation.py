@@ -11,16 +11,6 @@ from server.base.private_files import remove_private_file
 from server.keyring.key_files import KeyFile, KeyFiles, KeysUnusable
 from server.keyring.keys import PURPOSES, WRAPPING, public_half, wrapping_key_id
 
-__all__ = [
-    "KeyInUse",
-    "destroy_evidence_key",
-    "destroy_tenant_keys",
-    "encrypt_key_files",
-    "retire_evidence_key",
-    "retire_signing_key",
-    "rotate_key",
-]
-
 _PUBLIC: Final = "pub"
 _RETIRED: Final = "retired"
 _SETTLED: Final = timedelta(seconds=60)

@@ -11,8 +11,6 @@ from joserfc.registry import HeaderParameter
 
 from server.base.key_validity import PublishedKey, private_pem, public_jwk, public_pem
 
-__all__ = ["ARCHIVE_TYPE", "CLAIMS_TYPE", "RECORD_TYPE", "RESULT_TYPE", "REVIEW_TYPE", "ResultSigner"]
-
 RESULT_TYPE: Final = "facegate-result"
 """The type of a signed result."""
 RECORD_TYPE: Final = "facegate-record"

@@ -16,19 +16,6 @@ from uuid import UUID
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
-__all__ = [
-    "Context",
-    "Random",
-    "SealBroken",
-    "SealError",
-    "Sealed",
-    "WrappingKeyUnknown",
-    "WrappingKeys",
-    "rewrap",
-    "seal",
-    "unseal",
-]
-
 _FORMAT = b"\x02"
 _NONCE_BYTES = 12
 _KEY_BYTES = 32

@@ -10,8 +10,6 @@ from typing import Any, Protocol
 
 from server.pages.rendering import Html, render
 
-__all__ = ["Explanation", "Figure", "Group", "Judgement", "Measure", "explanation_page"]
-
 
 class _Signal(Protocol):
     """A signal of ``liveness``, or of the wire's result."""

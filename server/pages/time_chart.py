@@ -4,8 +4,6 @@ from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any, Final
 
-__all__ = ["TimeRow", "time_chart"]
-
 _GAP: Final = 14
 _FIRST: Final = 6
 _EDGE: Final = 3

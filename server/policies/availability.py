@@ -15,8 +15,6 @@ from device_integrity.policy import Evidence, Shortfall, find_shortfall
 from server.policies.loading import PolicyBook
 from server.policies.schema import DeviceRules
 
-__all__ = ["Availability", "PlatformShortfall", "availabilities", "availability"]
-
 _CEILINGS: Final = {Evidence.WEB_KEY: Assurance.LOW}
 """This server enrols credentials of pages with LOW at most."""
 

@@ -17,17 +17,6 @@ from pydantic import ValidationError
 from server.base.private_files import PrivateFileError, read_trusted_file
 from server.policies.schema import ASSURANCE_FORMS, Policy
 
-__all__ = [
-    "PolicyBook",
-    "PolicyError",
-    "PolicyFile",
-    "PolicyInvalid",
-    "PolicyNotFound",
-    "load_policies",
-    "parse_policy",
-    "read_policy",
-]
-
 _MAX_BYTES = 65_536
 
 

@@ -42,40 +42,6 @@ from matcher.records import Representations
 from server.base.table import WebOrigin
 from server.domain.terms import Mode, PortraitKept
 
-__all__ = [
-    "ASSURANCE_FORMS",
-    "AppDisclosure",
-    "AssuranceFloors",
-    "AttemptRules",
-    "ChallengeDemands",
-    "ChallengeRules",
-    "ConsentReference",
-    "DeadlineRules",
-    "DemandRules",
-    "DeviceRules",
-    "DisclosureRules",
-    "DoubtRules",
-    "EvidenceRules",
-    "FlashAnswer",
-    "GesturesAnswer",
-    "LivenessRules",
-    "MatchRules",
-    "MovementAnswer",
-    "PlatformDemands",
-    "Policy",
-    "PortraitRules",
-    "RaisedRules",
-    "RecordFaces",
-    "RequirementRules",
-    "RequirementSeverity",
-    "RetentionRules",
-    "ReviewRules",
-    "SdkRules",
-    "SubjectRules",
-    "liveness_policy",
-    "render_schema",
-]
-
 _DAY = 86_400
 _FLASH_IDLE_SECONDS = 3
 """During a pause of the flash, the device sends nothing for a second, and mobile networks add their delay."""

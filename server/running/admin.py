@@ -34,8 +34,6 @@ from server.storage.errors import SchemaOutdated, StorageError, StorageUnavailab
 from server.storage.objects import ObjectStore
 from server.telemetry.metrics import Metrics
 
-__all__ = ["AdminServer", "CachedProbe", "Readiness", "disk_probe", "object_store_probe", "storage_readiness"]
-
 _log = structlog.get_logger(__name__)
 
 Readiness = Mapping[str, Callable[[], Awaitable[bool]]]

@@ -83,22 +83,6 @@ from server.trusted_images.fetching import TrustedImages
 from server.verdict.outcome import PackIdentity
 from vision.packs import Pack
 
-__all__ = [
-    "AVAILABLE_MODES",
-    "Stores",
-    "Tuning",
-    "check_intake",
-    "check_recorder",
-    "device_knowledge",
-    "event_environment",
-    "evidence_environment",
-    "open_servicers",
-    "open_stores",
-    "review_environment",
-    "scan_limits",
-    "scan_models",
-]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:

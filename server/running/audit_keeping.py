@@ -35,18 +35,6 @@ from server.storage.database import uncancelled
 from server.storage.errors import SchemaOutdated, StorageError
 from server.telemetry.metrics import Metrics
 
-__all__ = [
-    "COMPARED",
-    "AuditKeeper",
-    "DescribedPart",
-    "callers_event",
-    "keys_event",
-    "log_changes",
-    "policies_event",
-    "server_actor",
-    "settings_event",
-]
-
 _log = structlog.get_logger(__name__)
 
 _Content = TypeVar("_Content")

@@ -14,15 +14,6 @@ from server.configuration.tables import AnalysisSettings, LimitSettings, TenantL
 from server.edge.places import NO_LINE, Line, PlaceRules, Places
 from server.telemetry.metrics import Metrics
 
-__all__ = [
-    "ADMIN_CONNECTIONS",
-    "CONSOLE_CONNECTIONS",
-    "Capacity",
-    "ConnectionLimits",
-    "open_capacity",
-    "share",
-]
-
 _CALL_RETRY_SECONDS = 1.0
 _SCAN_RETRY_SECONDS = 1.0
 _SCAN_SECONDS = 8.0

@@ -25,8 +25,6 @@ from server.storage.reviews import ReviewRepository
 from server.storage.sessions import SessionRepository
 from server.telemetry.metrics import Metrics
 
-__all__ = ["FileWatch"]
-
 _log = structlog.get_logger(__name__)
 
 _BATCH = 100

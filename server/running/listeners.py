@@ -47,8 +47,6 @@ from server.running.workers import Analyses
 from server.telemetry.metrics import Metrics
 from server.trusted_images.fetching import require_tenancy
 
-__all__ = ["Listeners", "make_listeners"]
-
 _STREAM_GRACE_SECONDS = 3600.0
 _CALL_GRACE_SECONDS = 60.0
 MOST_DEVICE_BYTES = 768 * 1024

@@ -18,8 +18,6 @@ import structlog
 
 from server.base.control_groups import group_folders
 
-__all__ = ["MemoryUse", "MemoryWatch", "is_short", "limit_arenas", "read_memory"]
-
 _HIGH: Final = 0.85
 """Of the limit: above it, new scans are refused. Decoders and running scans need the rest."""
 _LOW: Final = 0.70

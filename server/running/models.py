@@ -12,14 +12,6 @@ from server.verdict.outcome import CalibrationIdentity, PackIdentity
 from vision.onnx_sessions import RuntimeOptions, choose_providers
 from vision.packs import Pack, load_pack, read_operator_calibration, with_calibration
 
-__all__ = [
-    "announce_pack",
-    "calibration_identity",
-    "load_configured_pack",
-    "pack_identity",
-    "require_servable",
-]
-
 _log = structlog.get_logger(__name__)
 
 

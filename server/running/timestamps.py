@@ -26,7 +26,6 @@ try:
 except ImportError:  # pragma: no cover - an extra, which the tests install
     rfc3161_client = None  # type: ignore[assignment]
 
-__all__ = ["TimestampAuthority", "TimestampFailed", "TimestampRoots", "open_authority"]
 
 _MAX_ROOT_BYTES: Final = 1_048_576
 _MAX_RESPONSE_BYTES: Final = 65_536

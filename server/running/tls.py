@@ -24,8 +24,6 @@ from server.base.errors import ConfigurationError
 from server.base.private_files import PrivateFileError, file_state, read_private_file, read_trusted_file
 from server.configuration.settings import ServiceTls, Tls
 
-__all__ = ["CertificateUnusable", "TlsFiles"]
-
 _MAX_BYTES = 1_048_576
 _log = structlog.get_logger(__name__)
 

@@ -26,8 +26,6 @@ from vision.isolation.pool import DecoderPool
 from vision.isolation.workers import DecoderLimits
 from vision.packs import Pack
 
-__all__ = ["Analyses", "Workers", "make_decoders", "make_video_decoders", "start_decoders"]
-
 _log = structlog.get_logger(__name__)
 
 

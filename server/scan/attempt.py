@@ -36,8 +36,6 @@ from server.scan.plans import fewer_bytes, fewer_frames, leaner_frames, smallest
 from server.scan.scan_bytes import AttemptShare, ScanBytes
 from server.storage.errors import StorageUnavailable
 
-__all__ = ["AttemptClocks", "AttemptRun", "CaptureRate", "require_within_budget", "validate_claim"]
-
 
 class AttemptClocks:
     """Measures one attempt against its time limits. Times are seconds of the server's monotonic clock.

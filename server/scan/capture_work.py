@@ -25,8 +25,6 @@ from server.device.assessment import ObservedFrames
 from vision.face import BgrImage
 from vision.image import GreyImage, rotate_upright
 
-__all__ = ["AttemptTrace", "CaptureWork"]
-
 _COLOUR = 3
 
 

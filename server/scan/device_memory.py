@@ -32,8 +32,6 @@ from server.base.worker_pool import WorkerPool
 from server.device.evidence import EvidenceFinding
 from server.storage.records import CheckRecord
 
-__all__ = ["DeviceMemory", "FrameComparison", "ScanComparison", "merge_marks"]
-
 _WINDOW: Final = timedelta(days=400)
 """The period in which uses of a device's key count; retention ends most of them earlier."""
 

@@ -37,24 +37,6 @@ from server.scan.inbox import ConnectionLost, StreamEnded
 from server.storage.errors import Conflict
 from server.verdict import FailureReason
 
-__all__ = [
-    "NO_FACTS",
-    "RULES",
-    "TAMPERING",
-    "AttemptFacts",
-    "Ending",
-    "Images",
-    "LeaseLost",
-    "Rule",
-    "ScanDeadlinePassed",
-    "Settlement",
-    "State",
-    "ending_of",
-    "follow",
-    "settle_left",
-    "settle_signed",
-]
-
 TAMPERING = frozenset(
     {
         Reason.FRAME_OUT_OF_ORDER,

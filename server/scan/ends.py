@@ -51,8 +51,6 @@ from server.storage.records import AttemptEnding, AttemptRecord
 from server.telemetry.stages import Stage, attempt_bound
 from server.verdict import CheckVerdict, FailureReason
 
-__all__ = ["ScanEnds", "run_to_end"]
-
 _AGAIN_SECONDS = 0.5
 """Less than a device waits before it reconnects after a fault: it should find its attempt ended."""
 _log = structlog.get_logger(__name__)

@@ -71,8 +71,6 @@ from server.storage.errors import StorageError, TriesExceeded
 from server.storage.records import AttemptRecord, CheckRecord
 from server.telemetry.stages import Stage, Stages
 
-__all__ = ["StreamEvidence"]
-
 _log = structlog.get_logger(__name__)
 
 _VERIFIER_FAILED = DeviceCheck(

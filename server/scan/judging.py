@@ -29,8 +29,6 @@ from server.storage.records import AttemptEnding, AttemptRecord, EvidenceEntry
 from server.telemetry.stages import Stage
 from server.verdict.outcome import DeviceOutcome, TranscriptOutcome
 
-__all__ = ["AttemptJudge"]
-
 _log = structlog.get_logger(__name__)
 
 

@@ -17,8 +17,6 @@ from server.scan.scan_bytes import ScanBytes
 from server.storage.errors import Conflict, SessionKeyMismatch, SessionKeyUnproven, TriesExceeded
 from server.storage.records import AttemptRecord, CheckRecord
 
-__all__ = ["HeldLease", "check_closed", "deciding_attempt", "release_lease", "resume_until", "take_lease"]
-
 _RENEW_SECONDS = 1.5
 """Short, so that a fenced stream notices it early and judges its frames before the newer one decides."""
 

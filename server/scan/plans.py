@@ -15,22 +15,6 @@ from server.scan.environment import ScanEnvironment
 from server.scan.messages import AdjustmentMessage, Capability, CaptureBudget
 from server.storage.records import AttemptRecord
 
-__all__ = [
-    "FEWER_A_SECOND",
-    "LEANEST",
-    "ScanPlans",
-    "challenge_evidence",
-    "conclude_challenge",
-    "doubts_of",
-    "expected_seconds",
-    "fewer_bytes",
-    "fewer_frames",
-    "leaner_frames",
-    "may_be_declined",
-    "smallest_frame",
-    "start_challenge",
-]
-
 _CHALLENGE_SECONDS = {Plan.FLASH: 6.0, Plan.MOVEMENT: 9.0}
 _GESTURE_SECONDS = 2.0
 """From the request until a person who complies has made the gesture."""

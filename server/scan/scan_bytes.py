@@ -6,8 +6,6 @@ from typing import Final
 from server.scan.messages import AdjustmentMessage, CaptureBudget
 from server.scan.plans import FEWER_A_SECOND, LEANEST
 
-__all__ = ["AttemptShare", "ScanBytes"]
-
 _USUAL_A_SECOND: Final = 20.0
 _POOR_OVER_GOOD: Final = 2.0
 """The length of an attempt that ends without a decision, in lengths of a good attempt."""

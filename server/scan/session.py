@@ -27,8 +27,6 @@ from server.storage.errors import Conflict
 from server.storage.records import AttemptRecord, CheckRecord
 from server.telemetry.stages import Stage, attempt_bound
 
-__all__ = ["ScanSession"]
-
 _RECONNECT_SECONDS = 1.0
 _FAULT_RECONNECT_SECONDS = 2.0
 

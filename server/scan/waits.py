@@ -21,8 +21,6 @@ from server.scan.inbox import Inbox
 from server.scan.messages import AttemptReadyMessage, AttestationMessage, Capability
 from server.storage.records import AttemptRecord
 
-__all__ = ["await_evidence", "await_older_attempts", "await_older_streams", "await_ready", "ready_within"]
-
 _OLDER_TICK_SECONDS = 0.2
 _TICK_SECONDS = 0.5
 

@@ -11,8 +11,6 @@ from server.storage.engine import insert_unless_there
 from server.storage.records import values_of
 from server.storage.tables import pending_approvals
 
-__all__ = ["ApprovalRequest", "PendingApproval", "expire_approvals", "second_person", "use_up", "withdraw"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRequest:

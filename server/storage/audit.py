@@ -43,8 +43,6 @@ from server.storage.errors import RowTaken, StorageError
 from server.storage.records import values_of
 from server.storage.tables import audit_checkpoints, audit_events, audit_heads, audit_subjects
 
-__all__ = ["AuditLog", "append", "append_if_changed", "erase_subject_key", "has_subject_key"]
-
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _PSEUDONYM: Final = re.compile(r"[0-9a-f]{64}")

@@ -25,16 +25,6 @@ from server.audit import (
 from server.storage.database import Repository, reads
 from server.storage.tables import audit_checkpoints, audit_events, audit_heads, audit_subjects
 
-__all__ = [
-    "AuditExport",
-    "AuditFilter",
-    "AuditReader",
-    "checkpoint_of",
-    "entry_of",
-    "heads_of",
-    "newest_checkpoint",
-]
-
 _PAGE: Final = 2000
 _CHECKPOINTS: Final = 500
 _TEXTS: Final = ("tenant", "action", "actor", "role", "address", "purpose", "detail", "hash")

@@ -16,8 +16,6 @@ from typing import Final
 from server.storage.errors import ObjectNotFound, StorageUnavailable
 from server.storage.objects import ObjectStore, folder_of, open_object_store
 
-__all__ = ["AuditWitness"]
-
 _PREFIX: Final = "audit-witness"
 _OBJECT: Final = re.compile(rf"{_PREFIX}/([0-9]{{16}})\.jws")
 _TRIES: Final = 3

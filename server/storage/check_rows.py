@@ -17,22 +17,6 @@ from server.storage.errors import CheckNotFound, Conflict
 from server.storage.records import CheckRecord, EvidenceEntry, values_of
 from server.storage.tables import attempts, checks, evidence, policies
 
-__all__ = [
-    "CHECKS",
-    "change_check",
-    "check_record",
-    "check_row",
-    "conflict",
-    "erase_judgements",
-    "find_check",
-    "list_checks",
-    "list_evidence",
-    "load_check",
-    "load_in_state",
-    "remove_evidence",
-    "template_row",
-]
-
 CHECKS = select(
     checks,
     policies.c.name.label("policy_name"),

@@ -25,8 +25,6 @@ from sqlalchemy.ext.asyncio import AsyncEngine
 from server.storage import engine as engines
 from server.storage.errors import RowTaken, StorageUnavailable, loggable_error, unavailable
 
-__all__ = ["Database", "Repository", "open_database", "reads", "uncancelled", "writes"]
-
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 Owner = TypeVar("Owner", bound="Repository")

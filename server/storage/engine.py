@@ -29,17 +29,6 @@ from formats.extras import missing_extra
 from server.base.private_files import make_private_file, make_private_folder, tighten
 from server.storage.errors import StorageUnavailable
 
-__all__ = [
-    "MOST_CONNECTIONS",
-    "PATIENCE_SECONDS",
-    "database_file",
-    "insert_unless_there",
-    "is_sqlite",
-    "open_postgresql",
-    "open_sqlite",
-    "reading",
-]
-
 _READING = "facegate_reading"
 _BESIDE = ("-wal", "-shm", "-journal")
 PATIENCE_SECONDS = 10

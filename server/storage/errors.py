@@ -34,24 +34,6 @@ from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from server.domain.terms import CheckState
 from server.domain.tries import Standing, TryKind
 
-__all__ = [
-    "CheckNotFound",
-    "Conflict",
-    "HoldNotFound",
-    "ObjectNotFound",
-    "OnHold",
-    "RequestIdReused",
-    "RowTaken",
-    "SchemaOutdated",
-    "SessionKeyMismatch",
-    "SessionKeyUnproven",
-    "StorageError",
-    "StorageUnavailable",
-    "TriesExceeded",
-    "loggable_error",
-    "unavailable",
-]
-
 # Keys are whole SQLSTATEs or their classes (https://www.postgresql.org/docs/current/errcodes-appendix.html).
 _POSTGRESQL = {
     "28": "it refuses the user or the password in the database URL",

@@ -36,15 +36,6 @@ from server.storage.database import Repository, reads, writes
 from server.storage.records import CheckRecord
 from server.storage.tables import checks, events
 
-__all__ = [
-    "NO_WEBHOOKS",
-    "EndpointStanding",
-    "EventPlace",
-    "EventRepository",
-    "Outbox",
-    "StoredEvent",
-]
-
 _CLAIM: Final = timedelta(seconds=60)
 """How long a claimed event is left to its claimer: several times what one attempt may take."""
 _KEEP_DELIVERED: Final = timedelta(days=7)

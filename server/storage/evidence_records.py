@@ -19,18 +19,6 @@ from server.storage.database import Repository, reads
 from server.storage.records import CheckRecord, Decision, values_of
 from server.storage.tables import checks, evidence_records, holds, policies, record_terms
 
-__all__ = [
-    "EvidenceRecordRepository",
-    "ListedCheck",
-    "Place",
-    "StoredRecord",
-    "add_record",
-    "count_query",
-    "list_query",
-    "rarest_first",
-    "remove_record",
-]
-
 _COUNTED: Final = 1000
 
 

@@ -26,8 +26,6 @@ from server.domain.terms import CheckStatus, FailureReason
 from server.storage.database import Repository, reads
 from server.storage.tables import Word, checks, policies, reviews
 
-__all__ = ["DayFigures", "FiguresRepository", "figures_query"]
-
 
 @dataclass(slots=True, kw_only=True)
 class DayFigures:

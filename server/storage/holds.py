@@ -16,8 +16,6 @@ from server.storage.errors import HoldNotFound, OnHold
 from server.storage.records import values_of
 from server.storage.tables import evidence_records, holds, record_terms
 
-__all__ = ["HoldRepository", "StoredHold", "expect_no_hold", "expect_no_hold_of"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredHold:

@@ -11,8 +11,6 @@ from server.storage.database import Repository, reads, writes
 from server.storage.records import values_of
 from server.storage.tables import hosted_scans
 
-__all__ = ["HostedRepository", "HostedScan", "add_hosted_scan", "remove_hosted_scan"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class HostedScan:

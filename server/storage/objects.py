@@ -24,8 +24,6 @@ from server.storage.errors import ObjectNotFound, StorageUnavailable
 if TYPE_CHECKING:
     from obstore.store import ClientConfig, RetryConfig
 
-__all__ = ["ObjectInfo", "ObjectStore", "folder_of", "open_object_store"]
-
 
 P = ParamSpec("P")
 T = TypeVar("T")

@@ -27,20 +27,6 @@ from server.keyring.sealing import Sealed
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
 
-__all__ = [
-    "AttemptEnding",
-    "AttemptRecord",
-    "CheckPlace",
-    "CheckRecord",
-    "Decision",
-    "EvidenceEntry",
-    "ImagePurpose",
-    "KeyKind",
-    "RequestKey",
-    "SealedRecord",
-    "values_of",
-]
-
 
 def values_of(record: "DataclassInstance") -> dict[str, Any]:
     """Returns the fields of a record by their names, which are those of columns."""

@@ -67,8 +67,6 @@ from server.storage.tables import (
 )
 from server.storage.tries import add_tries, begin_tries, expect_allowed, expire_tries, settle_tries
 
-__all__ = ["CheckRepository"]
-
 # A new check may share two rows with others: its policy and its request.
 _UNIQUE_THINGS = 2
 _NO_LEASE = {"lease_owner": None, "lease_until": None, "resume_until": None}

@@ -38,8 +38,6 @@ from server.storage.records import CheckRecord, EvidenceEntry, ImagePurpose
 from server.storage.reviews import remove_review
 from server.storage.tables import attempts, checks, holds, policies, requests
 
-__all__ = ["DueChecks", "RetentionRepository"]
-
 _HELD = exists().where(holds.c.check_id == checks.c.check_id)
 
 

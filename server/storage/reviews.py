@@ -34,8 +34,6 @@ from server.storage.events import NO_WEBHOOKS, Outbox
 from server.storage.records import values_of
 from server.storage.tables import checks, policies, reviews
 
-__all__ = ["ReviewBacklog", "ReviewPlace", "ReviewRepository", "StoredReview", "add_review", "remove_review"]
-
 _DECISION = Actor(name="decision", role="server")
 
 

@@ -30,8 +30,6 @@ from server.storage.errors import RowTaken
 from server.storage.records import values_of
 from server.storage.tables import checks, device_key_uses, scan_marks, scan_memories
 
-__all__ = ["DatabaseScanMemory"]
-
 _BAND_DOMAIN: Final = b"facegate/v1/scan-memory-band"
 _BAND_BYTES: Final = 8
 _MARK_BYTES: Final = 32

@@ -31,15 +31,6 @@ from server.storage.engine import database_file, is_sqlite
 from server.storage.errors import SchemaOutdated, unavailable
 from server.storage.tables import schema_floor
 
-__all__ = [
-    "current_revision",
-    "expect_revision",
-    "expect_usable",
-    "needed_revision",
-    "prepare_database",
-    "upgrade",
-]
-
 _NEWER = (
     "the database was upgraded by a newer version of the server, and this version may no longer use it; "
     "install that version or a newer one"

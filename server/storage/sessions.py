@@ -9,8 +9,6 @@ from server.storage.database import Repository, reads, writes
 from server.storage.records import values_of
 from server.storage.tables import console_sessions
 
-__all__ = ["SessionRepository", "StoredSession"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class StoredSession:

@@ -48,35 +48,6 @@ from server.domain.terms import (
 from server.domain.tries import TryKind, TryOutcome
 from server.storage.records import ImagePurpose, KeyKind
 
-__all__ = [
-    "attempts",
-    "audit_checkpoints",
-    "audit_events",
-    "audit_heads",
-    "audit_subjects",
-    "check_tries",
-    "checks",
-    "console_sessions",
-    "device_evidence",
-    "device_key_uses",
-    "enrolled_keys",
-    "events",
-    "evidence",
-    "evidence_records",
-    "holds",
-    "hosted_scans",
-    "metadata",
-    "one_time_tokens",
-    "pending_approvals",
-    "policies",
-    "record_terms",
-    "requests",
-    "reviews",
-    "scan_marks",
-    "scan_memories",
-    "schema_floor",
-]
-
 Member = TypeVar("Member", bound=Enum)
 Item = TypeVar("Item", bound=str)
 

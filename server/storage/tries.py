@@ -17,16 +17,6 @@ from server.storage.errors import TriesExceeded
 from server.storage.records import Decision
 from server.storage.tables import attempts, check_tries
 
-__all__ = [
-    "add_tries",
-    "begin_device",
-    "begin_tries",
-    "count_attacks",
-    "expect_allowed",
-    "expire_tries",
-    "settle_tries",
-]
-
 
 def add_tries(connection: Connection, check_id: UUID, marks: Sequence[TryMark], now: datetime) -> None:
     """Inserts the marks of a new check."""

@@ -16,8 +16,6 @@ from server.keyring.sealing import Context
 from server.storage.database import Repository, reads, writes
 from server.storage.tables import checks, evidence, evidence_records, scan_memories
 
-__all__ = ["PLACES", "SealedPlace", "WrappedKey", "WrappedKeyRepository", "keys_in_use"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedPlace:

@@ -24,15 +24,6 @@ import structlog
 
 from server.configuration.settings import LogFormat, LogSettings
 
-__all__ = [
-    "FloodFilter",
-    "configure_logging",
-    "log_native_line",
-    "log_native_output",
-    "redact",
-    "suppressed_lines",
-]
-
 _REDACTED = "[redacted]"
 _SENSITIVE = frozenset(
     {

@@ -26,8 +26,6 @@ from server.verdict import CheckStatus
 from vision.face import BgrImage, DetectedFace, Embedding, Landmarks
 from vision.packs import Embedder, FaceDetector, Landmarker, Pack, PadNetwork
 
-__all__ = ["Metrics", "WorkMetrics", "staged_embedder", "timed_pack"]
-
 _VERDICT_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0)
 _WAIT_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
 _MODEL_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.02, 0.03, 0.05, 0.075, 0.1, 0.2, 0.5, 1.0)

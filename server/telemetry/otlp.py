@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 
     from server.telemetry.otlp_senders import MetricSender
 
-__all__ = ["OtlpExport", "open_otlp"]
 
 _MAX_FILE_BYTES: Final = 1_048_576
 _CALL_SECONDS: Final = 5.0

@@ -49,8 +49,6 @@ from prometheus_client.samples import Sample
 
 from server.telemetry.stages import CallSpan, Metadata, bound_identifiers, trace_bound
 
-__all__ = ["CountingProcessor", "MetricSender", "OtelTracing"]
-
 _TRACEPARENT = "traceparent"
 _PROPAGATOR = TraceContextTextMapPropagator()
 _CALL: ContextVar[Span] = ContextVar("facegate_call_span", default=INVALID_SPAN)

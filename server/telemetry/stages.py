@@ -18,17 +18,6 @@ from uuid import UUID
 from prometheus_client import CollectorRegistry, Counter, Histogram
 from structlog.contextvars import bound_contextvars, get_contextvars
 
-__all__ = [
-    "CallSpan",
-    "Stage",
-    "Stages",
-    "Tracing",
-    "attempt_bound",
-    "bound_identifiers",
-    "check_bound",
-    "trace_bound",
-]
-
 _SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0, 10.0, 30.0, 60.0)
 _NAMES = ("check_id", "attempt")
 

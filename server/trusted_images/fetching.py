@@ -25,14 +25,6 @@ from server.trusted_images.stores import (
     read_credentials,
 )
 
-__all__ = [
-    "MAX_REFERENCE_BYTES",
-    "TrustedImages",
-    "open_trusted_images",
-    "parse_reference",
-    "require_tenancy",
-]
-
 MAX_REFERENCE_BYTES: Final = 512
 """Maximum size of a reference in UTF-8; a limit of the wire contract."""
 

@@ -10,16 +10,6 @@ from pydantic import Field, field_validator, model_validator
 
 from server.base.table import Table, is_loopback
 
-__all__ = [
-    "TENANT",
-    "BucketSource",
-    "FolderSource",
-    "S3Settings",
-    "TrustedImageSettings",
-    "parse_source",
-    "tenant_segment",
-]
-
 TENANT: Final = "{tenant}"
 """The placeholder for the tenant of the caller."""
 

@@ -32,19 +32,6 @@ from obstore.store import S3Store
 from server.base.errors import ConfigurationError
 from server.base.private_files import PrivateFileError, read_private_file
 
-__all__ = [
-    "CredentialsUnusable",
-    "ImageBucket",
-    "ImageFolder",
-    "ReferenceInvalid",
-    "ReferenceNotFound",
-    "ReferencedImageTooLarge",
-    "StoreUnavailable",
-    "TenantHasNoImages",
-    "TrustedImagesError",
-    "read_credentials",
-]
-
 
 class TrustedImagesError(Exception):
     """Base class of the errors of the store of trusted images."""

@@ -13,20 +13,6 @@ from pydantic import BaseModel, ConfigDict, ValidationError
 from server.domain.terms import CheckStatus, Mode, PortraitKept
 from server.verdict.outcome import CheckOutcome, EvidenceMark
 
-__all__ = [
-    "RECORD_VERSION",
-    "AttemptFrames",
-    "Delivery",
-    "EvidenceRecord",
-    "ImageFacts",
-    "PortraitFacts",
-    "RecordTimes",
-    "RecordUnreadable",
-    "delivery_from_bytes",
-    "record_from_bytes",
-    "record_to_bytes",
-]
-
 RECORD_VERSION: Final = 1
 """The version that this server writes. Records of other versions are refused."""
 

@@ -15,8 +15,6 @@ from tests.server.models_once import remembering_pack
 from vision.face import BgrImage, DetectedFace
 from vision.packs import PadNetwork
 
-__all__ = ["CountingNetwork", "frame_of", "undecodable"]
-
 # Builds a capture over real frames, and a challenge whose state the test sets.
 
 

@@ -66,19 +66,6 @@ from vision.face import BgrImage
 from vision.image import encode_jpeg
 from vision.packs import Pack, Template, load_pack
 
-__all__ = [
-    "ONE_WAY",
-    "Asked",
-    "Coded",
-    "Driver",
-    "Recorded",
-    "challenge_scans",
-    "clip_scans",
-    "differences",
-    "line",
-    "simulated_scans",
-]
-
 # The results of an attempt as JSON lines that can be compared byte for byte.
 
 _DECIMALS: Final = 6

@@ -44,22 +44,6 @@ from facegate_protocol import (
     verify,
 )
 
-__all__ = [
-    "LOST",
-    "RETRY",
-    "SUCCESS",
-    "Context",
-    "FakeServer",
-    "Inbox",
-    "Refuse",
-    "Send",
-    "StreamPlan",
-    "ViolationError",
-    "refuse",
-    "require",
-    "serving",
-]
-
 # The behaviour of the fake server in a stream, as a test sets it.
 
 Send = Callable[[scan_pb2.ScanFaceResponse], Awaitable[None]]

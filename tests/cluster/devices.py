@@ -37,8 +37,6 @@ from tests.server.live import portrait
 from tests.web.lines import line
 from vision.image import encode_jpeg
 
-__all__ = ["Backend", "Device", "Visit", "crowd"]
-
 _WIDTH, _HEIGHT = 480, 640
 _EXPRESS_RATE, _DYNAMIC_RATE = 10.0, 15.0
 _SECONDS = 45.0

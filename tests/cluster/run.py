@@ -21,8 +21,6 @@ from tests.cluster.servers import FAULTS, Cluster, running_cluster
 from tests.cluster.soak import Sample, growth, sample
 from tests.server.process.server_process import run_facegate
 
-__all__ = ["Plan", "Report", "run"]
-
 Say = Callable[[str], None]
 
 _STUCK_SECONDS = 900.0

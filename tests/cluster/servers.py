@@ -28,8 +28,6 @@ from tests.server.object_stores import running_s3
 from tests.server.policy_files import write_policy
 from tests.server.process.server_process import FACEGATE, DataFolder, ServerProcess
 
-__all__ = ["FAULTS", "POLICY", "Cluster", "Replica", "running_cluster"]
-
 POLICY = "cluster"
 """Of all checks: the lines of the shipped policies, and a match that every pack supports."""
 _BUCKET = "evidence"

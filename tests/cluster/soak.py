@@ -8,8 +8,6 @@ from statistics import mean
 from server.storage.tables import metadata
 from tests.cluster.servers import Cluster
 
-__all__ = ["Sample", "growth", "sample"]
-
 _WARM_UP = 0.25
 """The share of a soak that is not looked at."""
 _BOUNDS = {

@@ -27,8 +27,6 @@ from tests.server.policy_files import write_policy
 from tests.server.process.server_process import DataFolder, ServerProcess
 from tests.server.web_call import WebStub
 
-__all__ = ["PROXIES", "Edge", "EdgeFiles", "has_proxy", "require_proxy"]
-
 _SHIPPED = Path(__file__).parents[2] / "deploy" / "edge"
 PROXIES = {"nginx": "nginx.conf", "haproxy": "haproxy.cfg", "envoy": "envoy.yaml"}
 """The shipped file of each proxy."""

@@ -4,8 +4,6 @@ from hypothesis import strategies as st
 
 from device_integrity.runtime import MAX_NAME_CHARACTERS, RuntimeFinding, RuntimeKind, RuntimeReport
 
-__all__ = ["findings", "reports"]
-
 _NAMES = st.text(st.characters(min_codepoint=32, max_codepoint=126), max_size=MAX_NAME_CHARACTERS)
 
 

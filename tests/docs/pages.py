@@ -8,20 +8,6 @@ from functools import cache
 from pathlib import Path
 from typing import Final
 
-__all__ = [
-    "REPOSITORY",
-    "CodeBlock",
-    "anchors",
-    "code_blocks",
-    "code_spans",
-    "commands",
-    "links",
-    "pages",
-    "program_of",
-    "prose",
-    "simple_commands",
-]
-
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 _BESIDE_DOCS: Final = (
     *("README.md", "CONTRIBUTING.md", "SECURITY.md"),

@@ -12,8 +12,6 @@ from server.base.errors import Refusal
 from server.edge.analysis_servicer import upload_plan
 from tests.fuzz.engine import assert_sound
 
-__all__ = ["read_upload", "upload_seeds"]
-
 _LENGTH = struct.Struct(">H")
 _Config = analysis_pb2.AnalyzeVideoConfig
 _Request = analysis_pb2.AnalyzeVideoRequest

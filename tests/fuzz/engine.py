@@ -9,8 +9,6 @@ from facegate.v1 import error_reason_pb2
 from server.base.errors import Refusal
 from server.edge.status import to_status
 
-__all__ = ["MAX_BYTES", "assert_sound", "case_bytes"]
-
 _LARGEST_STATUS = 4096
 """Details of a refusal travel as metadata, of which clients accept 8 KiB by default."""
 

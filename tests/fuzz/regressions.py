@@ -12,8 +12,6 @@ from formats.der import encode
 from tests.formats.samples import png_chunk
 from tests.fuzz import device_targets, text_targets
 
-__all__ = ["REGRESSIONS"]
-
 _IHDR = png_chunk(b"IHDR", struct.pack(">IIBBBBB", 24, 24, 8, 2, 0, 0, 0))
 _ROWS = zlib.compress(bytes(24 * 73))
 _DIGITS = b"9" * 5000

@@ -15,8 +15,6 @@ from types import FrameType
 from tests.fuzz.engine import case_bytes
 from tests.fuzz.targets import TARGETS, Target
 
-__all__ = ["CaseFailed", "run_case", "run_cases", "run_in_child"]
-
 _HANG_FACTOR = 5
 _WARM_UP = 20
 # Each process is forked from one that has imported all targets, which takes longer than most run.

@@ -16,8 +16,6 @@ from tests.fuzz import (
     wire_targets,
 )
 
-__all__ = ["TARGETS", "Target"]
-
 _LIGHT_SECONDS = 0.5
 _DECODER_SECONDS = 2.0
 _LIGHT_BYTES = 32_000_000

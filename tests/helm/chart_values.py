@@ -8,8 +8,6 @@ from typing import Any
 
 import yaml
 
-__all__ = ["CHART", "ChartValue", "chart_values"]
-
 CHART = Path(__file__).parents[2] / "helm" / "facegate"
 _KEY = re.compile(r"^(?P<indent> *)(?P<name>[A-Za-z]+):(?P<rest>.*)$")
 

@@ -11,8 +11,6 @@ from typing import Any, Final
 from server.configuration.settings import Settings
 from tests.helm.chart_values import CHART, ChartValue, chart_values
 
-__all__ = ["readme", "schema"]
-
 _README: Final = """\
 # The Helm chart of Facegate
 

@@ -14,18 +14,6 @@ import yaml
 
 from tests.helm.chart_values import CHART
 
-__all__ = [
-    "POD_KINDS",
-    "VALUES",
-    "containers",
-    "needs_helm",
-    "of_kind",
-    "pod_of",
-    "rendered",
-    "run",
-    "server",
-]
-
 VALUES: Final = Path(__file__).parent / "values"
 POD_KINDS: Final = ("Deployment", "Job", "CronJob")
 _HELM: Final = shutil.which(

@@ -12,8 +12,6 @@ from formats.image_format import ImageFormat
 from vision.image import DecodedImage, DecodeLimits, decode_image
 from vision.isolation.pool import DecoderPool
 
-__all__ = ["LIMITS", "Cost", "decode", "decoders", "measured", "video_decoders"]
-
 LIMITS = DecodeLimits(max_bytes=2_000_000, max_pixels=25_000_000, max_side=10_000)
 """Those of an upload."""
 

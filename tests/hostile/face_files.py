@@ -15,8 +15,6 @@ from tests.hostile import image_files
 from tests.hostile.image_files import saved
 from vision.face import BgrImage
 
-__all__ = ["ACCEPTED", "REFUSED", "AcceptedFace", "RefusedFace", "person", "turned"]
-
 
 @functools.cache
 def person(name: str = "astronaut") -> BgrImage:

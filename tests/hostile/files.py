@@ -19,8 +19,6 @@ from tests.hostile.image_files import insert_chunks, saved
 from vision.errors import ImageFault
 from vision.face import BgrImage
 
-__all__ = ["CASES", "GREY", "HEIGHT", "PICTURE", "WIDTH", "Case", "colours"]
-
 WIDTH, HEIGHT = 96, 64
 """Size of the reference image, pixels."""
 

@@ -12,32 +12,6 @@ from PIL import Image
 
 from tests.formats.samples import exif, jp2, jpeg_head, jpeg_segment, png, png_chunk
 
-__all__ = [
-    "EMPTY_SCAN",
-    "FOREIGN",
-    "SIGNATURE",
-    "adobe_ycck",
-    "apng",
-    "archive",
-    "bomb",
-    "chunks_of",
-    "declared",
-    "deep",
-    "exif_with_thumbnail",
-    "icc_chunks",
-    "insert_chunks",
-    "iso_media",
-    "jp2_of",
-    "many_scans",
-    "page",
-    "plain",
-    "saved",
-    "stored_jp2",
-    "with_exif",
-    "with_segments",
-    "with_unfolding_chunk",
-]
-
 # Hostile PNG files: bombs, animations, broken structure; and rare valid ones.
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"

@@ -19,18 +19,6 @@ from server.base.errors import Reason
 from tests.hostile import face_files, image_files
 from tests.hostile.face_files import AcceptedFace, RefusedFace
 
-__all__ = [
-    "ACCEPTED",
-    "ACCEPTED_39794",
-    "REFUSED",
-    "REFUSED_39794",
-    "portrait",
-    "record_39794",
-    "record_of",
-    "with_faces",
-    "with_faces_39794",
-]
-
 # Hostile facial records, and odd ones that have to be accepted.
 
 _2005, _2011 = RecordVersion.ISO_19794_5_2005, RecordVersion.ISO_19794_5_2011

@@ -15,8 +15,6 @@ from facegate_client import StreamLostError
 from facegate_client.stream_call import StreamCall
 from tests.server.refusals import Refused, refused
 
-__all__ = ["End", "assert_documented", "documented", "raw_stream", "raw_unary"]
-
 # The contract of a refusal: the documented reasons, their statuses, and no internal text.
 
 _REPOSITORY = Path(__file__).resolve().parent.parent.parent

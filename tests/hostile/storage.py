@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["Kept", "Storage"]
-
 _DATABASE = "facegate.db"
 _WITNESS = "objects/audit-witness/"
 

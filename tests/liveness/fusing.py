@@ -23,8 +23,6 @@ from liveness.fusion_model import (
 from liveness.policy import LEAST_BETWEEN, CaptureKind, LivenessPolicy
 from liveness.verdict import AttackType, LivenessResult, Signal, Verdict, assessed, not_assessed
 
-__all__ = ["assert_consistent", "express_results"]
-
 # A small model of fusion, and what it makes of scores.
 
 MOTION_ALONE = 1.1

@@ -6,8 +6,6 @@ from pathlib import Path
 
 from research.dynamic.people import key_of, read_split
 
-__all__ = ["SHORT_CLIPS", "part_of", "small_assets", "some_photos"]
-
 SHORT_CLIPS = ("live/johndpope__M2Ohb0FAaJU_1.mp4", "live/KwaiVGI__assets__examples__driving__d18.mp4")
 """Clips of two persons, of 4.5 and 7 seconds."""
 

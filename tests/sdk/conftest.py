@@ -23,8 +23,6 @@ from simulator.devices.client import (
     runtime_findings_of,
 )
 
-__all__ = ["KotlinClient", "kotlin"]
-
 CORE: Final = Path(__file__).resolve().parents[2] / "sdk" / "kotlin" / "core" / "target"
 _SCAN_SECONDS: Final = 240
 _CLOSE_SECONDS: Final = 20

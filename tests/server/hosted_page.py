@@ -7,8 +7,6 @@ from server.configuration.settings import Settings
 from tests.server.live import settings_for
 from tests.server.policy_files import write_policy
 
-__all__ = ["RETURN", "hosted_settings", "secret_of"]
-
 RETURN = "https://bank.example/onboarding"
 """Below this address the page may return."""
 

@@ -15,8 +15,6 @@ from typing import Any
 
 from tests.ports import held_port
 
-__all__ = ["Bao", "bao_program", "running_bao"]
-
 _START_SECONDS = 60.0
 
 

@@ -22,8 +22,6 @@ from tests.server.live import LiveServer, pictures, serving, settings_for
 from tests.server.raw_device import RawDevice
 from tests.server.refusals import refused
 
-__all__ = ["live", "log", "scene", "temporary"]
-
 
 async def good_check(live: LiveServer) -> None:
     """A whole check that succeeds."""

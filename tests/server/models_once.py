@@ -11,8 +11,6 @@ from vision.face import BgrImage, DetectedFace, Embedding, Landmarks
 from vision.packs import Pack
 from vision.packs.interfaces import Embedder, FaceDetector, Landmarker
 
-__all__ = ["remembering_pack"]
-
 _Answer = TypeVar("_Answer")
 _BORDER: Final = 24
 

@@ -14,8 +14,6 @@ from pathlib import Path
 
 from obstore.store import S3Store
 
-__all__ = ["S3", "SilentStore", "running_s3", "silent_store"]
-
 # A real S3 server in a separate process: moto's, reached over HTTP like any S3.
 
 _START_SECONDS = 60.0

@@ -11,8 +11,6 @@ from typing import Any, Final, Protocol
 
 from tests.docs.pages import REPOSITORY, code_blocks
 
-__all__ = ["PACKAGE_README", "Post", "backend_of_the_package"]
-
 PACKAGE_README: Final = REPOSITORY / "web" / "sdk" / "README.md"
 
 

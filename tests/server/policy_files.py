@@ -6,8 +6,6 @@ from collections.abc import Sequence
 from importlib.resources import files
 from pathlib import Path
 
-__all__ = ["POLICY", "shipped_for_trials", "write_policy"]
-
 POLICY = """
 name = "{name}"
 version = 1

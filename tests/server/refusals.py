@@ -7,8 +7,6 @@ import grpc
 import pytest
 from google.rpc import error_details_pb2, status_pb2
 
-__all__ = ["Refused", "refusal_of", "refused"]
-
 
 @dataclass(frozen=True, slots=True)
 class Refused:

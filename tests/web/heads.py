@@ -15,8 +15,6 @@ from simulator.photo import Photo
 from simulator.scene import CameraSettings, ScanKind, SceneSettings
 from vision.packs.interfaces import FaceDetector
 
-__all__ = ["SIZE", "render_heads"]
-
 SIZE: Final = (1280, 720)
 """Width and height of the camera's picture."""
 _FACE_WIDTH: Final = 0.2

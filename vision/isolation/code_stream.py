@@ -13,8 +13,6 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass, field, replace
 from typing import Final, NamedTuple
 
-__all__ = ["CodeStreamBroken", "TooManyPackets", "require_whole"]
-
 _SOC, _SIZ, _COD, _COC, _POC, _CAP, _PPM, _PPT = (
     0xFF4F,
     0xFF51,

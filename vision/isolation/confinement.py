@@ -14,19 +14,6 @@ import struct
 from types import MappingProxyType
 from typing import Final
 
-__all__ = [
-    "AARCH64",
-    "NO_FILTER_FOR_MACHINE",
-    "NUMBERS",
-    "X86_64",
-    "UnknownMachine",
-    "allow_cpu_seconds",
-    "build_filter",
-    "confine",
-    "die_with",
-    "install_filter",
-]
-
 # The numbers of the system calls that the filter names, for the two machines that Facegate runs on.
 #
 # Sources: Linux ``arch/x86/entry/syscalls/syscall_64.tbl`` and ``include/uapi/asm-generic/unistd.h``, which

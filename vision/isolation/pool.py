@@ -32,8 +32,6 @@ from vision.isolation.workers import (
 )
 from vision.own_process import module_command
 
-__all__ = ["DecoderPool", "ask_still", "still_job", "worker_command"]
-
 _CODES: Final[Mapping[ImageFormat, StillCode]] = {
     ImageFormat.JP2: StillCode.JPEG2000,
     ImageFormat.J2K: StillCode.JPEG2000,

@@ -10,19 +10,6 @@ import struct
 from dataclasses import dataclass
 from enum import IntEnum
 
-__all__ = [
-    "HEADER_BYTES",
-    "NUMBERS",
-    "VERSION",
-    "LightCurve",
-    "Message",
-    "MessageKind",
-    "PixelLayout",
-    "StillCode",
-    "Unable",
-    "read_exactly",
-]
-
 VERSION = 2
 """The protocol's version. Both sides come from one installation; a worker of another version is not used."""
 NUMBERS = 6

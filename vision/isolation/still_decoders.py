@@ -15,8 +15,6 @@ from PIL import Image, ImageChops, ImageCms, WebPImagePlugin, _imaging
 from vision.isolation.code_stream import CodeStreamBroken, TooManyPackets, require_whole
 from vision.isolation.protocol import Message, MessageKind, PixelLayout, StillCode, Unable
 
-__all__ = ["ColoursNotSupported", "DoesNotDecode", "decode_jpeg2000", "decode_still"]
-
 # Decodes JPEG 2000 with the OpenJPEG that Pillow is linked with, in the worker.
 #
 # Pillow itself decodes tile by tile, before OpenJPEG applies palettes and channel definitions, so that it

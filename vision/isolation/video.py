@@ -17,16 +17,6 @@ from vision.image import rotate_upright
 from vision.isolation.protocol import LightCurve, Message, MessageKind, Unable
 from vision.isolation.workers import LossCause, WorkerLost, WorkerProcess
 
-__all__ = [
-    "TakeFrame",
-    "VideoContainer",
-    "VideoLimits",
-    "VideoOutline",
-    "ask_video",
-    "detect_container",
-    "video_job",
-]
-
 TakeFrame: TypeAlias = Callable[[BgrImage, float], None]
 """Takes a frame and its time. The frame has shape (height, width, 3), BGR, is upright and not mirrored by the
 file's own statement, has square pixels, and is SDR. All have one size. The time is seconds from the first

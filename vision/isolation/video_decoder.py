@@ -25,8 +25,6 @@ from av.video.stream import VideoStream
 
 from vision.isolation.protocol import LightCurve, Message, MessageKind, Unable
 
-__all__ = ["DEMUXERS", "decode_video"]
-
 DEMUXERS: Final = ("mov", "avi", "matroska")
 """FFmpeg's demuxers by the number in a job. No other is used, so no playlist and no device is opened."""
 _CODECS: Final = "h264,hevc,vp8,libvpx,vp9,libvpx-vp9,av1,libdav1d,mpeg4,mjpeg"

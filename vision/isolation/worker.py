@@ -14,8 +14,6 @@ from typing import TypeAlias
 from vision.isolation.confinement import allow_cpu_seconds, confine, die_with
 from vision.isolation.protocol import HEADER_BYTES, VERSION, Message, MessageKind, Unable, read_exactly
 
-__all__ = ["Decoder", "serve"]
-
 Decoder: TypeAlias = Callable[[tuple[int, ...], bytes], Iterator[Message]]
 """Takes a job's numbers and payload and yields the messages of its answer."""
 

@@ -20,8 +20,6 @@ from numpy.typing import NDArray
 from vision.errors import DecoderUnavailable, VisionError
 from vision.isolation.protocol import HEADER_BYTES, VERSION, Message, MessageKind
 
-__all__ = ["DecoderLimits", "DecoderWorkers", "LossCause", "WorkerLost", "WorkerProcess", "WorkersState"]
-
 _MIB: Final = 1024 * 1024
 
 

@@ -56,21 +56,6 @@ from numpy.typing import NDArray
 from vision.errors import PackDataInvalid, PackIncomplete
 from vision.packs.interfaces import TemplateForm
 
-__all__ = [
-    "CalibrationRecord",
-    "Cohort",
-    "MatchCalibration",
-    "Origin",
-    "Provenance",
-    "ScanRange",
-    "ScorePoint",
-    "fit_cohort",
-    "load_calibration",
-    "parse_calibration",
-    "parse_cohort",
-    "uncalibrated",
-]
-
 # Normalises the score of two templates by a cohort: by how similar other people are to them.
 #
 # Some templates are a little similar to those of everybody: templates of poor photos, and of groups of

@@ -15,23 +15,6 @@ from urllib.parse import urlsplit
 from vision.errors import PackDataInvalid, PackNotFound
 from vision.packs.pack import LicenceTerms
 
-__all__ = [
-    "IMPORTED_KIND",
-    "MODELS_FILE",
-    "PAD_CLASSIFIER",
-    "Catalogue",
-    "CatalogueEntry",
-    "CataloguePack",
-    "EmbedderPreprocessing",
-    "Family",
-    "PadPreprocessing",
-    "Role",
-    "StateFile",
-    "load_catalogue",
-    "parse_catalogue",
-    "with_imported",
-]
-
 Role: TypeAlias = Literal["detector", "landmarks", "embedder", "pad"]
 Family: TypeAlias = Literal["open", "insightface"]
 

@@ -25,23 +25,6 @@ from vision.onnx_sessions import OnnxSession
 from vision.packs.dlib_networks import FINDER_STEP, FINDER_WINDOW
 from vision.packs.interfaces import to_unit_length
 
-__all__ = [
-    "ALIGNED_POINTS",
-    "CHIP_SIDE",
-    "MEAN_FACE",
-    "MOVES",
-    "PREPROCESSING",
-    "DlibDetector",
-    "DlibEmbedder",
-    "DlibFinder",
-    "DlibLandmarker",
-    "Move",
-    "ShapePredictor",
-    "chip_frame",
-    "cut_chips",
-    "five_of_68",
-]
-
 # Cuts the chips of one face for dlib's embedder: aligned, and moved a little.
 #
 # dlib's network gives another template if a face lies two pixels further left. The mean over a few chips

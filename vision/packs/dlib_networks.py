@@ -14,8 +14,6 @@ import onnx
 from numpy.typing import NDArray
 from onnx import TensorProto, helper, numpy_helper
 
-__all__ = ["CHIP_SIDE", "FINDER_STEP", "FINDER_WINDOW", "DlibGraph", "finder_to_onnx", "resnet_to_onnx"]
-
 # Converts dlib's network files to ONNX graphs.
 #
 # A file is dlib's serialisation of a network: from the input to the output, each layer's name, its settings

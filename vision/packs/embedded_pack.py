@@ -30,8 +30,6 @@ from vision.packs.facegate_pad import load_facegate_pad, read_facegate_pad
 from vision.packs.pack import LicenceTerms, Pack
 from vision.packs.pack_files import VerifiedFile, pack_version, read_verified
 
-__all__ = ["embedded_pack_installed", "load_embedded_pack"]
-
 _NAME = "embedded"
 _LANDMARKS, _EMBEDDER, _FINDER = "dlib_shape_predictor_68", "dlib_resnet", "dlib_mmod"
 _DETECTOR_TERMS = LicenceTerms(

@@ -18,16 +18,6 @@ from vision.onnx_sessions import OnnxSession, RuntimeOptions, create_session
 from vision.packs.catalogue import load_catalogue
 from vision.packs.pack_files import VerifiedFile
 
-__all__ = [
-    "KIND",
-    "TIGHT_SIDE",
-    "WIDE_SIDE",
-    "TwoCropPadNetwork",
-    "load_facegate_pad",
-    "read_facegate_pad",
-    "tight_and_wide",
-]
-
 # Facegate's own PAD network: one classifier over two crops of the same face.
 #
 # The tight crop shows the texture of skin, ink or pixels. The wide one shows the surroundings of the face,

@@ -14,8 +14,6 @@ from typing import Any, Final
 import numpy as np
 from numpy.typing import NDArray
 
-__all__ = ["SimilarityTransform", "import_insightface"]
-
 _NAMES: Final = ("skimage", "skimage.transform")
 _importing = threading.Lock()
 

@@ -27,8 +27,6 @@ from vision.packs.onnx_models import (
 from vision.packs.pack import Pack
 from vision.packs.pack_files import MEDIAPIPE_LANDMARKS, PackFiles, VerifiedFile
 
-__all__ = ["Landmark106Model", "Landmarker106", "ScrfdDetector", "ScrfdModel", "make_insightface_pack"]
-
 _STRIDE = 32
 _THRESHOLD = 0.5
 

@@ -12,8 +12,6 @@ from numpy.typing import NDArray
 from vision.errors import ModelFailed
 from vision.face import BgrImage, DetectedFace, Embedding, Landmarks
 
-__all__ = ["Template", "TemplateForm", "to_unit_length"]
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TemplateForm:

@@ -12,8 +12,6 @@ from vision.packs.open_pack import make_open_pack
 from vision.packs.pack import Pack
 from vision.packs.pack_files import FAMILIES, choose_files, folder_files, named_files
 
-__all__ = ["load_folder_pack", "load_pack"]
-
 _EMBEDDED = "embedded"
 _MAKERS: dict[Family, Callable[..., Pack]] = {"open": make_open_pack, "insightface": make_insightface_pack}
 

@@ -31,8 +31,6 @@ from vision.errors import ModelFailed, PackFileUnusable
 from vision.face import BgrImage, Blendshapes, DetectedFace, Landmarks, Points
 from vision.geometry import ARCFACE_SIZE, ARCFACE_TEMPLATE, similarity_transform
 
-__all__ = ["MediapipeLandmarker", "TfliteNetwork", "load_mediapipe_landmarker", "read_task_members"]
-
 _MOST_BYTES = 32 * 1024 * 1024
 _PLAIN = frozenset({zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED})
 

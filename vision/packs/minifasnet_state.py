@@ -22,8 +22,6 @@ from onnx import TensorProto, helper, numpy_helper
 
 from vision.errors import PackFileUnusable
 
-__all__ = ["StateFileError", "minifasnet_to_onnx", "read_state"]
-
 _MAGIC: Final = 0x1950A86A20F9469CFC6C
 _EPSILON: Final = 1e-5
 _SIDE: Final = 80

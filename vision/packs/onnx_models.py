@@ -24,18 +24,6 @@ from vision.packs.interfaces import FaceDetector, Landmarker, TemplateForm, to_u
 from vision.packs.pack import Pack
 from vision.packs.pack_files import PackFiles, VerifiedFile, pack_version
 
-__all__ = [
-    "ArcFaceEmbedder",
-    "ArcFaceModel",
-    "OnnxPadNetwork",
-    "SessionArcFace",
-    "embedder_preprocessing",
-    "embedder_session",
-    "first_found",
-    "image_session",
-    "make_pack",
-]
-
 # Runs a detector on a frame at one input size after another, until it finds a face.
 #
 # At 640 pixels such a network misses a face that fills a small selfie; at 320 it finds it. So the detector

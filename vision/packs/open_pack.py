@@ -26,8 +26,6 @@ from vision.packs.onnx_models import (
 from vision.packs.pack import Pack
 from vision.packs.pack_files import PackFiles, VerifiedFile
 
-__all__ = ["YunetDetector", "make_open_pack"]
-
 # The YuNet detector of the OpenCV zoo, run by ONNX Runtime and sized for selfies.
 #
 # OpenCV's own ``cv2.FaceDetectorYN`` takes twice the time for the same answers, and threads may not share

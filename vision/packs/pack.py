@@ -10,8 +10,6 @@ from vision.face import BgrImage, DetectedFace, Landmarks
 from vision.packs.calibration import MatchCalibration, parse_calibration
 from vision.packs.interfaces import Embedder, FaceDetector, Landmarker, PadNetwork, Template, TemplateForm
 
-__all__ = ["LicenceTerms", "Pack", "PackFile", "read_operator_calibration", "with_calibration"]
-
 
 @dataclass(frozen=True, slots=True)
 class LicenceTerms:

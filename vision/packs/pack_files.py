@@ -11,21 +11,6 @@ from vision.packs.interfaces import TemplateForm
 from vision.packs.minifasnet_state import minifasnet_to_onnx, read_state
 from vision.packs.pack import PackFile
 
-__all__ = [
-    "FAMILIES",
-    "MEDIAPIPE_LANDMARKS",
-    "FamilyKinds",
-    "PackFiles",
-    "VerifiedFile",
-    "choose_files",
-    "default_models_dir",
-    "folder_files",
-    "named_files",
-    "pack_version",
-    "read_file",
-    "read_verified",
-]
-
 
 @dataclass(frozen=True, slots=True)
 class VerifiedFile:

@@ -71,20 +71,6 @@ from matcher.records.values import (
     eye_centres,
 )
 
-__all__ = [
-    "EYE_COLOURS",
-    "FEATURES",
-    "FORMATS_39794",
-    "GENDERS",
-    "HAIR_COLOURS",
-    "POINTS",
-    "SOURCES",
-    "build_39794",
-    "is_reversible",
-    "only_in_39794",
-    "view_of_39794",
-]
-
 # Detects whether a JPEG 2000 code stream is coded without loss, which a 2011 record declares.
 #
 # Source: ISO/IEC 15444-1, annex A.

@@ -23,21 +23,6 @@ from matcher.records.iso_39794.blocks import (
     VersionBlock,
 )
 
-__all__ = [
-    "DATA_BLOCK",
-    "FIRST_EDITION",
-    "FORMAT_39794",
-    "WRAPPED",
-    "Recognised",
-    "Record39794",
-    "count_39794",
-    "excluded_values",
-    "not_supported",
-    "parse_39794",
-    "recognise_39794",
-    "serialise_39794",
-]
-
 FORMAT_39794: Final = "ISO/IEC 39794-5"
 DATA_BLOCK: Final = 0x65
 """The face image data block: [APPLICATION 5], constructed."""

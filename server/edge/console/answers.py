@@ -15,18 +15,6 @@ from google.protobuf.message import Message
 from server.base.errors import Reason, Refusal
 from server.edge.status import CODE_OF, to_status_message
 
-__all__ = [
-    "MOST_BYTES",
-    "STRANGER_SECONDS",
-    "http_status",
-    "json_answer",
-    "message_answer",
-    "read_body",
-    "read_json",
-    "read_message",
-    "refused_answer",
-]
-
 MOST_BYTES: Final = 64 * 1024
 """The maximum size of the body of a request."""
 _READ_SECONDS: Final = 10.0

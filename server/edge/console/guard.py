@@ -10,8 +10,6 @@ from aiohttp import web
 from server.access.sessions import csrf_of
 from server.base.errors import Reason, Refusal
 
-__all__ = ["API", "CONSOLE", "CSRF_HEADER", "Cookie", "Guard", "GuardedPage", "WrongHost"]
-
 API: Final = "/api/"
 CSRF_HEADER: Final = "X-Facegate-CSRF"
 _CONSOLE_CSP: Final = (

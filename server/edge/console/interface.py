@@ -24,8 +24,6 @@ from server.edge.listeners import SCOPES
 from server.edge.status import as_refusal, forget_traces
 from server.telemetry.metrics import Metrics
 
-__all__ = ["ConsoleInterface", "Keys"]
-
 _STEP_UP: Final = frozenset(
     {"DeleteEvidence", "EraseSubject", "ExportAuditLog", "ExportEvidence", "ExportSubject"}
 )

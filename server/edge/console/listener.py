@@ -18,8 +18,6 @@ from server.edge.http_connection import HttpConnection
 from server.edge.page_files import file_answer, page_files
 from server.edge.status import as_refusal, forget_traces
 
-__all__ = ["ConsoleListener"]
-
 _HANDSHAKE_SECONDS: Final = 5.0
 _FIRST_SECONDS: Final = 10.0
 """From the connection to its first request."""

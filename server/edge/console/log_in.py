@@ -19,8 +19,6 @@ from server.edge.console.interface import address_of
 from server.edge.console.sessions import ConsoleSessions
 from server.edge.gate import RefusedAccess
 
-__all__ = ["LOG_IN_METHOD", "Admission", "LogIn"]
-
 LOG_IN_METHOD: Final = "/console/LogIn"
 """The name of a log-in in the log and the audit log."""
 _MOST_FAILURES: Final = 10

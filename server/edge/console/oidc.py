@@ -24,8 +24,6 @@ from server.edge.console.log_in import LOG_IN_METHOD, Admission
 from server.edge.console.sessions import ConsoleSessions
 from server.edge.status import as_refusal, forget_traces
 
-__all__ = ["OidcLogIn"]
-
 _VALID: Final = timedelta(minutes=10)
 _HASH_BYTES: Final = 32
 _PAGE: Final = """<!doctype html>

@@ -15,8 +15,6 @@ from server.edge.status import not_started
 from server.storage.audit import AuditLog
 from server.storage.sessions import SessionRepository, StoredSession
 
-__all__ = ["ConsoleSessions", "SessionRules", "SessionStores", "no_session"]
-
 _SEAL_DOMAIN: Final = b"facegate/v1/console-cookie"
 _STEP: Final = timedelta(seconds=20)
 """The time of the last call is stored as coarsely as this, so that few calls write."""

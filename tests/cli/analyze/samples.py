@@ -17,22 +17,6 @@ from liveness.verdict import Signal, Verdict
 from server.analysis.results import ImageStudy
 from vision.face import BgrImage, Box, DetectedFace, Landmarks
 
-__all__ = [
-    "BEGUN",
-    "FACE",
-    "NETWORK",
-    "Network",
-    "clip",
-    "image_study",
-    "observation",
-    "picture",
-    "picture_finding",
-    "problem_finding",
-    "sound_only",
-    "video_finding",
-    "video_study",
-]
-
 BEGUN = datetime(2026, 2, 7, 10, 4, 55, 120_000, tzinfo=UTC)
 NETWORK = "test_net"
 _NAMES = (

@@ -7,8 +7,6 @@ from PIL import Image
 
 from matcher.records import RecordMetadata, RecordVersion, build_record, serialise
 
-__all__ = ["picture", "record", "turned_jpeg"]
-
 WIDTH, HEIGHT = 60, 80
 
 

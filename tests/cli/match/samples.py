@@ -3,8 +3,6 @@
 import re
 from pathlib import Path
 
-__all__ = ["plain", "small_set"]
-
 
 def plain(output: str) -> str:
     """A terminal's text, without colours and boxes, each run of blanks as one."""

@@ -25,8 +25,6 @@ from simulator.devices.client import (
 from simulator.phone import SimulatedPhone
 from tests.server.live import PATIENT, LiveServer, fresh_pictures, serving, settings_for
 
-__all__ = ["Field", "believing", "failed", "front_camera", "platform_settings", "reasons", "signs"]
-
 
 def failed(result: result_pb2.CheckResult) -> set[str]:
     """Names of the failed tests of a device.

@@ -10,8 +10,6 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-__all__ = ["RunningTry", "running_try"]
-
 _ADDRESS = re.compile(r"^The page: (http://localhost:(\d+)/)#(\S+)$")
 _START_LINES = 20
 _STOP_SECONDS = 30

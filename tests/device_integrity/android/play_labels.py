@@ -5,8 +5,6 @@ from typing import Any
 from device_integrity.check import DeviceFinding
 from tests.device_integrity.android.play_tokens import CHALLENGE, DIGEST, b64, payload
 
-__all__ = ["ENVIRONMENT", "LABELS", "with_part"]
-
 
 def with_part(part: str, **changes: Any) -> dict[str, Any]:
     return payload(**{part: {**payload()[part], **changes}})

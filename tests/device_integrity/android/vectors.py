@@ -6,8 +6,6 @@ import re
 from datetime import datetime
 from pathlib import Path
 
-__all__ = ["KEY_FOLDER", "PLAY_FOLDER", "read_chain", "verify_at"]
-
 KEY_FOLDER = Path("data/attestation/android_key")
 PLAY_FOLDER = Path("data/attestation/play_integrity")
 _CERTIFICATE = re.compile(r"-----BEGIN CERTIFICATE-----(.*?)-----END CERTIFICATE-----", re.DOTALL)

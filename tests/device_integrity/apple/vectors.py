@@ -12,17 +12,6 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from device_integrity.apple import Environment
 from facegate_protocol import public_key_der, sha256
 
-__all__ = [
-    "VEEHAITCH",
-    "AssertionVector",
-    "AttestationVector",
-    "ReceiptVector",
-    "apple_sample",
-    "every_attestation",
-    "uebelack_assertion",
-    "veehaitch",
-]
-
 VEEHAITCH = (
     "ios-14.2",
     "ios-14.3-beta-2",

@@ -7,8 +7,6 @@ from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.policy import Demand, DemandTable, Evidence
 from device_integrity.policy.demands import NEEDED_CHECKS
 
-__all__ = ["DEFAULT_DEMANDS", "attested", "failed", "made", "observed", "open_check"]
-
 _EVALUATED: Final = {
     Evidence.DEVICE: Demand.REQUIRED,
     Evidence.CAMERA: Demand.REQUIRED,

@@ -12,8 +12,6 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from facegate_protocol import sha256
 
-__all__ = ["ORIGIN", "RP_ID", "Authenticator", "client_data"]
-
 RP_ID = "bank.example"
 ORIGIN = "https://verify.bank.example"
 

@@ -17,8 +17,6 @@ from tests.evaluation.bench.packs import burning_pack
 from vision.packs import Pack
 from vision.packs.pack import PackFile
 
-__all__ = ["BOOTSTRAP", "crowd", "made_report", "pack_of"]
-
 # Simulated persons, each with templates drawn around one direction, and packs without models.
 
 

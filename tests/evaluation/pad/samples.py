@@ -17,8 +17,6 @@ from evaluation.pad.runs import NonResponse, ScorerAnswer, ScorerKind, ScorerNam
 from liveness.verdict import Verdict
 from matcher.persons import PHOTO_SUBJECT
 
-__all__ = ["BOOTSTRAP", "SAMPLES", "answers", "attack", "crowd", "live", "made_report", "scored"]
-
 # Simulated presentations and the answers of simulated scorers.
 
 

@@ -26,8 +26,6 @@ from tests.liveness.dynamic.perspectives import SETTINGS
 from vision.face import BgrImage
 from vision.packs.interfaces import FaceDetector
 
-__all__ = ["Approach", "follow_ovals"]
-
 _REACTION_SECONDS, _WAY_SECONDS = 0.3, 1.8
 _ADJUSTING_FROM = 2.2
 _RATE = 15.0

@@ -26,19 +26,6 @@ from liveness.dynamic.sample import PATCH_SIDE, FlashSample, Region
 from liveness.guidance import GuidanceCode
 from tests.liveness.builders import face_at
 
-__all__ = [
-    "DEPTH_LINE",
-    "FlashDevice",
-    "ScriptedMeter",
-    "assert_never_early",
-    "assert_safe",
-    "chance_of",
-    "flash_challenge",
-    "hints_given",
-    "sample",
-    "seeded",
-]
-
 # Reproducible random bytes.
 
 

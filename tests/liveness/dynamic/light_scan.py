@@ -12,8 +12,6 @@ from liveness.dynamic.measurement.track import Appearance, FlashTrack, Sent, Tra
 from liveness.dynamic.sample import PATCH_SIDE, FlashSample, Region
 from tests.liveness.builders import face_at
 
-__all__ = ["LightScan", "answering", "guessing", "light_scan", "seen", "track_of"]
-
 _SKIN = np.array([0.30, 0.22, 0.17])
 _COLOURS = np.array([0.8, 1.0, 1.4])
 OFFSET = 5000.0

@@ -8,8 +8,6 @@ from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.movement.perspective import Parallax, PerspectiveFinding
 from tests.liveness.builders import HEIGHT, WIDTH, face_at
 
-__all__ = ["FILM", "FLAT", "HEAD", "NOTHING_FOLLOWED", "SETTINGS", "SHEET"]
-
 SETTINGS = load_flash_model().movement
 
 HEAD = PerspectiveFinding(

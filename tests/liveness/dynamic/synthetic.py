@@ -21,8 +21,6 @@ from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.sample import ExposureReading, FlashSample
 from vision.face import Box, DetectedFace
 
-__all__ = ["judged", "rendered"]
-
 Floats = NDArray[np.float64]
 
 WIDTH, HEIGHT = 96, 128

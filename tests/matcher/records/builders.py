@@ -21,22 +21,6 @@ from matcher.records import (
 )
 from tests.formats.samples import j2k_head, jp2, jpeg_head, png
 
-__all__ = [
-    "HEIGHT",
-    "JPEG",
-    "JPEG_2000",
-    "PICTURES",
-    "WIDTH",
-    "block_2005",
-    "block_2011",
-    "header_2005",
-    "header_2011",
-    "landmark_bytes",
-    "opened_or_refused",
-    "records_2005",
-    "records_2011",
-]
-
 WIDTH, HEIGHT = 240, 320
 JPEG = jpeg_head(WIDTH, HEIGHT)
 JPEG_2000 = jp2(j2k_head(WIDTH, HEIGHT), width=WIDTH, height=HEIGHT)

@@ -16,8 +16,6 @@ from tests.server.live import pictures
 from vision.face import BgrImage
 from vision.image import encode_jpeg
 
-__all__ = ["RATE", "blank", "genuine", "numbered", "sound_only", "two_persons", "video", "with_bystander"]
-
 RATE = 10
 _CODECS = {
     "mp4": ("mpeg4", "yuv420p"),

@@ -16,22 +16,6 @@ from tests.server.live import (
 )
 from tests.server.raw_device import RawDevice, RawStream
 
-__all__ = [
-    "SOMEBODY_ELSE",
-    "State",
-    "Watcher",
-    "cancel",
-    "dropped",
-    "finish",
-    "named",
-    "progress_of",
-    "reasons_of",
-    "scanning",
-    "state_of",
-    "three_calls",
-    "watching",
-]
-
 State = service_pb2.CheckProgress.State
 
 

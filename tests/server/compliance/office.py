@@ -26,8 +26,6 @@ from tests.server.live import LiveServer, fresh_pictures, pictures, portrait, se
 from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice
 
-__all__ = ["Office", "archive_of", "audit_entries", "open_office", "refused_call"]
-
 _CALLERS = {
     "backend": ("bank", "orchestrator"),
     "reader": ("bank", "compliance_reader"),

@@ -93,8 +93,6 @@ from tests.server.compliance.office import Office, open_office
 from tests.server.databases import postgres_server
 from tests.server.raw_device import Ended
 
-__all__ = ["fill"]
-
 _OPENED = 400
 _SCANS = 10
 

@@ -39,26 +39,6 @@ from tests.server.databases import make_tables
 from tests.server.storage.samples import NOW, SESSION_KEY, after, new_check
 from tests.server.verdict.samples import OUTCOME, RECORD
 
-__all__ = [
-    "BANK",
-    "BYSTANDER",
-    "ERASED_PERSON",
-    "EXPIRED",
-    "FIRST",
-    "HELD",
-    "LATER",
-    "OWNER",
-    "SECOND",
-    "TENANT",
-    "Deployment",
-    "Opened",
-    "image_of",
-    "make_kek",
-    "result_of",
-    "seed",
-    "tenant_of",
-]
-
 TENANT: Final = "default"
 OWNER: Final = "bank"
 """A tenant with keys of its own."""

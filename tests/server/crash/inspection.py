@@ -46,8 +46,6 @@ from tests.server.crash.deployment import (
     tenant_of,
 )
 
-__all__ = ["canaries_of", "entries", "erased", "no_copy_of", "sound", "swept", "traces_of"]
-
 _CHECKS = (FIRST, SECOND, HELD, BYSTANDER, BANK)
 _OF_CHECK = (evidence, evidence_records, record_terms, scan_marks, scan_memories, device_key_uses)
 

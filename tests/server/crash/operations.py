@@ -28,8 +28,6 @@ from tests.server.crash.deployment import (
 )
 from tests.server.crash.tripwire import Trip, arm
 
-__all__ = ["KILLED", "OPERATIONS", "Operation", "run"]
-
 Operation = Callable[[Deployment, Callable[[], None]], None]
 _ACCESS: Final = Access(
     tenant=TENANT, actor=Actor(name="anna", role="compliance_admin"), now=LATER, purpose="request 7"

@@ -5,8 +5,6 @@ from typing import Final
 
 from tests.server.crash.tripwire import COMMIT, Moment, Trip
 
-__all__ = ["POINTS", "CrashPoint"]
-
 _BEFORE, _AFTER = Moment.BEFORE, Moment.AFTER
 _DELETE: Final = "server.storage.objects:_Objects.delete"
 _PUT: Final = "server.storage.objects:_FolderObjects.put"

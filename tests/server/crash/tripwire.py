@@ -11,8 +11,6 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Any, Final
 
-__all__ = ["COMMIT", "Moment", "Trip", "arm"]
-
 
 class Moment(StrEnum):
     """When the process is killed."""

@@ -35,28 +35,6 @@ from tests.device_integrity.apple.apple_in_software import APP, SoftwareApple
 from tests.device_integrity.web import authenticator_in_software as browsers
 from tests.server.live import PATIENT, LiveServer, Picture, fresh_pictures, pictures, serving, settings_for
 
-__all__ = [
-    "ANDROID",
-    "APPLE",
-    "IPHONE",
-    "KEY_ID",
-    "PAGE",
-    "TEAM_ID",
-    "AndroidAttestor",
-    "AppleAttestor",
-    "PlayAttestor",
-    "ReceiptServer",
-    "WebCryptoAttestor",
-    "at_time",
-    "believing_server",
-    "camera_of",
-    "device_settings",
-    "playing_apple",
-    "scan",
-    "write_device_policy",
-    "write_key",
-]
-
 # Apple's receipt server for App Attest, played by a real HTTP server under a test root.
 
 KEY_ID, TEAM_ID = "ABCDEFGHIJ", "TEAM123456"

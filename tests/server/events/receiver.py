@@ -13,8 +13,6 @@ from typing import Any, Final
 from aiohttp import web
 from standardwebhooks import Webhook
 
-__all__ = ["Received", "Receiver", "receiving", "secret_file", "settings_of"]
-
 _SECRET: Final = bytes(range(32))
 
 

@@ -17,8 +17,6 @@ from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from tests.server.live import Picture, pictures, portrait
 from tests.server.raw_device import Ended, RawDevice, RawStream
 
-__all__ = ["scan_through"]
-
 
 async def scan_through(device_target: str, service_target: str, *, seconds: float) -> None:
     """Makes a check and scans it in a separate process.

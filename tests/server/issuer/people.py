@@ -9,8 +9,6 @@ import aiohttp
 
 from tests.server.edge.console.browser import Answer, Browser
 
-__all__ = ["Person"]
-
 _MOST_STEPS = 12
 
 

@@ -12,8 +12,6 @@ from typing import Any, Final
 import aiohttp
 import pytest
 
-__all__ = ["AUDIENCE", "Provider", "running_provider"]
-
 AUDIENCE: Final = "urn:facegate"
 _FOLDER: Final = Path(__file__).parent
 _CLIENT: Final = {"client_id": "backend", "client_secret": "secret of the tests"}

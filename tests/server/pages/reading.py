@@ -2,8 +2,6 @@
 
 from html.parser import HTMLParser
 
-__all__ = ["Page"]
-
 _VOID = {"meta", "img", "hr", "br", "link", "input"}
 
 

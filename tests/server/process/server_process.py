@@ -22,8 +22,6 @@ from server.storage.repository import CheckRepository
 from tests.server.live import portrait, write_policies
 from tests.server.refusals import refused
 
-__all__ = ["FACEGATE", "run_facegate"]
-
 if TYPE_CHECKING:
     from facegate.v1.verification_service_pb2_grpc import VerificationServiceAsyncStub
 

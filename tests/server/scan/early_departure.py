@@ -65,17 +65,6 @@ from vision.image import encode_jpeg
 from vision.packs import Pack, Template, load_pack
 from vision.packs.pack_files import default_models_dir
 
-__all__ = [
-    "FLASH",
-    "Cut",
-    "CutScan",
-    "ScanCutter",
-    "clip_scans",
-    "flash_cuts",
-    "report_tables",
-    "simulated_scans",
-]
-
 # One scan, judged at every length, as if its device had left there.
 
 

@@ -11,8 +11,6 @@ from server.domain.terms import CheckState, Mode, Plan
 from server.scan.messages import FrameMessage, StartMessage
 from server.storage.records import AttemptRecord, CheckRecord
 
-__all__ = ["until_idle"]
-
 NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 
 

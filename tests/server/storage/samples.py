@@ -36,8 +36,6 @@ from server.storage.tables import (
     scan_memories,
 )
 
-__all__ = ["plan_of"]
-
 NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
 SESSION_KEY = b"a session key, as SubjectPublicKeyInfo"
 

@@ -21,8 +21,6 @@ from server.verdict.outcome import (
 )
 from server.verdict.record import AttemptFrames, EvidenceRecord, ImageFacts, PortraitFacts, RecordTimes
 
-__all__ = ["ATTEMPT", "LATER", "NOW", "OUTCOME", "RECORD", "camera_sign"]
-
 NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 LATER = datetime(2026, 5, 4, 12, 33, tzinfo=UTC)
 ATTEMPT = AttemptOutline(

@@ -5,8 +5,6 @@ from pathlib import Path
 from vision.packs.catalogue import CatalogueEntry, CataloguePack
 from vision.packs.minifasnet_state import minifasnet_to_onnx, read_state
 
-__all__ = ["pulled_files", "write_pulled_files"]
-
 
 def pulled_files(pack: CataloguePack, assets: Path) -> dict[str, bytes]:
     """The content of every file, by name; Silent-Face's networks are converted from its state files."""

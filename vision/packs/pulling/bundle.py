@@ -22,8 +22,6 @@ from vision.packs.pulling.installed import (
     writing,
 )
 
-__all__ = ["MANIFEST", "TERMS", "BundleReport", "write_bundle"]
-
 MANIFEST: Final = "manifest.json"
 TERMS: Final = "TERMS.txt"
 

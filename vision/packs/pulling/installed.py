@@ -15,25 +15,6 @@ from typing import Final
 from vision.errors import FolderUnusable
 from vision.packs.catalogue import CatalogueEntry, CataloguePack
 
-__all__ = [
-    "RECORD",
-    "Acceptance",
-    "FileState",
-    "InstalledFile",
-    "InstalledPack",
-    "PackState",
-    "inspect_pack",
-    "is_accepted",
-    "needs_acceptance",
-    "read_acceptance",
-    "sha256_of",
-    "size_text",
-    "terms_text",
-    "unwritable",
-    "write_acceptance",
-    "writing",
-]
-
 
 class FileState(StrEnum):
     """The state of a member in the pack's folder."""

@@ -34,8 +34,6 @@ from vision.packs.pulling.installed import (
 )
 from vision.packs.pulling.sources import PullProgress, Source, Transfer, copy_file, open_source
 
-__all__ = ["PARALLEL", "FetchedFile", "PullReport", "SkippedFile", "pull_pack"]
-
 PARALLEL: Final = 4
 """Default number of parallel downloads."""
 

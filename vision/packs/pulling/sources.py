@@ -25,8 +25,6 @@ from vision.packs.catalogue import CatalogueEntry, CataloguePack, StateFile
 from vision.packs.minifasnet_state import minifasnet_to_onnx, read_state
 from vision.packs.pulling.installed import sha256_of, unwritable, writing
 
-__all__ = ["PullProgress", "Source", "Stopped", "Transfer", "copy_file", "mirror_names", "open_source"]
-
 LARGEST_FILE: Final = 2**31
 """Greatest size of a file of unknown size, in bytes."""
 CONNECT_SECONDS: Final = 15.0

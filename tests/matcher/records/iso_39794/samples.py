@@ -13,20 +13,6 @@ from matcher.records.iso_39794.blocks import RepresentationBlock, VersionBlock
 from matcher.records.iso_39794.record import Record39794
 from tests.matcher.records.builders import JPEG, PICTURES
 
-__all__ = [
-    "ALL_FIELDS",
-    "DG2_ALL_FIELDS",
-    "DG2_MANDATORY",
-    "INVALID_IMAGE",
-    "MANDATORY",
-    "VERSION",
-    "image_representation",
-    "real_file",
-    "record_bytes",
-    "records_39794",
-    "representation",
-]
-
 _FOLDER = "gmrtd__document__iso39794__test_data__ICAO_39794_5_AP_"
 _DG2_FOLDER = "gmrtd__document__test_data__ICAO_39794_5_AP_DG2_"
 ALL_FIELDS = f"{_FOLDER}AllFields.dat"

@@ -12,8 +12,6 @@ from facegate.v1 import evidence_service_pb2 as evidence_pb2
 from google.protobuf import json_format
 from google.rpc import error_details_pb2, status_pb2
 
-__all__ = ["Answer", "Browser", "browsing"]
-
 COOKIE = "facegate-console"
 
 

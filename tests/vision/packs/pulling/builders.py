@@ -8,8 +8,6 @@ from pathlib import Path
 from vision.packs.catalogue import CatalogueEntry, CataloguePack
 from vision.packs.pack import LicenceTerms
 
-__all__ = ["CONTENTS", "content", "make_entry", "make_pack", "put", "snapshot"]
-
 
 def content(seed: int, size: int) -> bytes:
     """Bytes without repetition that cannot be compressed."""

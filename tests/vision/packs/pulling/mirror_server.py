@@ -9,8 +9,6 @@ from typing import TypeAlias
 
 from aiohttp import web
 
-__all__ = ["Answer", "Mirror", "bad_status", "cut_after", "mirror_server", "redirect", "stalled", "whole"]
-
 Answer: TypeAlias = Callable[[web.Request, bytes], Awaitable[web.StreamResponse]]
 
 

@@ -13,8 +13,6 @@ from vision.errors import PullError
 from vision.packs.catalogue import CataloguePack
 from vision.packs.pulling import PullReport, pull_pack
 
-__all__ = ["Recorder", "pull"]
-
 
 @dataclass
 class Recorder:
