@@ -7,11 +7,12 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from device_integrity.apple import load_apple_anchors, parse_apple_anchors
+from device_integrity.apple import load_apple_anchors
 from device_integrity.apple.certificates import (
     ChainProblem,
     chain_problem,
     p256_key,
+    parse_apple_anchors,
     read_certificate,
     unrecognised_extension,
 )
