@@ -13,9 +13,9 @@ from device_integrity.apple.certificates import (
     chain_problem,
     p256_key,
     parse_apple_anchors,
-    read_certificate,
     unrecognised_extension,
 )
+from device_integrity.certificate_form import read_certificate
 from device_integrity.errors import AnchorsUnusable, CertificateMalformed
 from tests.device_integrity.apple.apple_in_software import NOW, Issued, SoftwareApple, issue, tlv
 
