@@ -12,13 +12,13 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from evaluation.match.calibration import render_calibration
+from research.photo_match.cohort import fit_cohort
 from vision.errors import PackDataInvalid, PackIncomplete
 from vision.packs.calibration import (
     CalibrationRecord,
     MatchCalibration,
     ScanRange,
     ScorePoint,
-    fit_cohort,
     load_calibration,
     parse_calibration,
     parse_cohort,
