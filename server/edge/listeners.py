@@ -1,4 +1,4 @@
-"""The two gRPC listeners: options, interceptors, health, reflection."""
+"""The two gRPC listeners: options, gate, health, reflection."""
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
@@ -19,7 +19,6 @@ from grpc_reflection.v1alpha import reflection
 from server.access.callers import Scope
 from server.base.errors import ListenerUnusable, Reason, Refusal
 from server.edge.callers import CallerIdentifier
-from server.edge.error_interceptor import ErrorInterceptor
 from server.edge.gate import Gate, RefusedAccess
 from server.telemetry.metrics import Metrics
 
@@ -160,7 +159,7 @@ class Listener:
             }
             for service in SERVICES
         }
-        gate = Gate(
+        self._gate = Gate(
             elsewhere={
                 f"/{service.full_name}/{method.name}": other
                 for service in SERVICES
@@ -172,8 +171,7 @@ class Listener:
             callers=callers,
             refused=refused,
         )
-        self._calls = ErrorInterceptor(metrics, trusted=callers is not None)
-        self._server: Server = grpc.aio.server(interceptors=[self._calls, gate], options=options)
+        self._server: Server = grpc.aio.server(interceptors=[self._gate], options=options)
         served = [service for service, handlers in methods.items() if handlers]
         self._health = Health(served)
         methods[_HEALTH.full_name] = _handlers(_HEALTH, self._health)
@@ -221,7 +219,7 @@ class Listener:
 
     async def stop(self, grace: float) -> None:
         """Refuses further calls, waits ``grace`` seconds for those that run, and refuses the rest."""
-        await self._calls.close(grace, quiet=_QUIET_SECONDS if self._drained else 0.0)
+        await self._gate.close(grace, quiet=_QUIET_SECONDS if self._drained else 0.0)
         await self._server.stop(_LAST_WORDS_SECONDS)
 
 

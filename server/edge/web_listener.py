@@ -27,7 +27,7 @@ from server.edge.hosted import HostedPage, PageHandler
 from server.edge.http_connection import HttpConnection
 from server.edge.listeners import SCAN_METHOD
 from server.edge.scan_codec import to_inbound, to_response
-from server.edge.status import CODE_OF, as_refusal, forget_traces, to_status_message
+from server.edge.status import CODE_OF, counted_refusal, to_status_message
 from server.scan.inbox import ConnectionLost
 from server.scan.messages import Inbound, Outbound
 from server.telemetry.metrics import Metrics
@@ -387,12 +387,8 @@ class WebListener:
                 await self._serve(stream, origin)
             except ConnectionLost:
                 return None
-            except Exception as error:  # noqa: BLE001 - hides internal errors from clients, as the interceptor does
-                refusal = as_refusal(error, method=SCAN_METHOD)
-                span.mark_refused(refusal.reason.value)
-                self._metrics.calls.call_refused(refusal.reason.value)
-                forget_traces(error)
-                return refusal
+            except Exception as error:  # noqa: BLE001 - hides internal errors, as the gate does
+                return counted_refusal(error, method=SCAN_METHOD, span=span, metrics=self._metrics)
             return None
 
 

@@ -16,7 +16,7 @@ from server.edge.console.answers import MOST_BYTES, refused_answer
 from server.edge.console.guard import API, Guard, WrongHost
 from server.edge.http_connection import HttpConnection
 from server.edge.page_files import file_answer, page_files
-from server.edge.status import as_refusal, forget_traces
+from server.edge.status import as_refusal
 
 _HANDSHAKE_SECONDS: Final = 5.0
 _FIRST_SECONDS: Final = 10.0
@@ -183,10 +183,8 @@ class ConsoleListener:
             return web.Response(status=421, text=f"this console is {self._guard.address}\n")
         except web.HTTPException as error:
             return web.Response(status=error.status, text=f"{error.reason}\n")
-        except Exception as error:  # noqa: BLE001 - hides internal errors, as the interceptor does
-            refusal = as_refusal(error, method=_name_of(request))
-            forget_traces(error)
-            return refused_answer(refusal)
+        except Exception as error:  # noqa: BLE001 - hides internal errors, as the gate does
+            return refused_answer(as_refusal(error, method=_name_of(request)))
         finally:
             del self._working[request.protocol]
             if not self._working:
