@@ -20,6 +20,7 @@ from server.access.callers import Scope
 from server.base.errors import ListenerUnusable, Reason, Refusal
 from server.edge.callers import CallerIdentifier
 from server.edge.gate import Gate, RefusedAccess
+from server.edge.http_connection import host_port
 from server.telemetry.metrics import Metrics
 
 EVIDENCE: Final = evidence_pb2.DESCRIPTOR.services_by_name["EvidenceService"]
@@ -130,7 +131,7 @@ class Listener:
             refused: Collects refused calls for the audit log; ``None`` if the listener logs none.
         """
         self.name = name
-        self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._address = host_port(host, port)
         self._host = host
         self._credentials = credentials
         options: list[tuple[str, int]] = [
@@ -188,7 +189,7 @@ class Listener:
     @property
     def target(self) -> str:
         """``host:port`` with the bound port."""
-        return f"[{self._host}]:{self.port}" if ":" in self._host else f"{self._host}:{self.port}"
+        return host_port(self._host, self.port)
 
     async def start(self) -> None:
         """Binds the port and starts to answer calls, with health NOT_SERVING.
