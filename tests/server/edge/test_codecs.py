@@ -4,6 +4,7 @@ import math
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from facegate.v1 import audit_pb2, device_pb2, feedback_pb2, result_pb2, scan_pb2
