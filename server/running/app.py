@@ -21,7 +21,7 @@ from server.device.trust import load_served_policies, open_device_trust
 from server.keyring.key_files import open_key_files
 from server.keyring.keys import KeyFolder
 from server.running.admin import AdminServer, CachedProbe, storage_readiness
-from server.running.assembly import Stores, Tuning, device_knowledge, open_servicers, open_stores
+from server.running.assembly import Stores, Tuning, open_servicers, open_stores
 from server.running.audit_keeping import (
     AuditKeeper,
     DescribedPart,
@@ -192,7 +192,6 @@ class FacegateServer:
             self._metrics.events.endpoint_known(endpoint.name)
         listeners = self._listeners = make_listeners(
             settings,
-            analyses=self._workers.analyses,
             metrics=self._metrics,
             now=self._clock.now,
             monotonic=self._clock.monotonic,
@@ -269,15 +268,9 @@ class FacegateServer:
             availabilities=availabilities,
             keys=keys,
             pack=pack,
-            devices=device_knowledge(
-                stores,
-                trust=trust,
-                revocation=revocation,
-                server_keys=server_keys,
-                keys=keys,
-                pool=self._workers.scans,
-                now=self._clock.now,
-            ),
+            trust=trust,
+            revocation=revocation,
+            server_keys=server_keys,
             trusted_images=trusted_images,
         )
         self._background = (

@@ -24,7 +24,7 @@ class Background:
         raise NotImplementedError
 
     def repeat(self, work: Callable[[], Awaitable[object]], seconds: float, **words: str) -> None:
-        """Repeats ``work`` with pauses of so many seconds, until ``stop``; the log has ``words`` of failures."""
+        """Repeats ``work`` with pauses of so many seconds, until ``stop``; the log adds ``words``."""
 
         async def run() -> None:
             while True:
