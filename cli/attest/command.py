@@ -151,7 +151,7 @@ def inspect_command(
         given = GivenInputs(
             at=_time("--at", at),
             challenge=_hexadecimal("--challenge", challenge),
-            apps=tuple(app or ()),
+            app=tuple(app or ()),
             environment=environment,
             key_id=_hexadecimal("--key-id", key_id),
             public_key=read_public_key(public_key) if public_key else None,

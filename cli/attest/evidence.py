@@ -4,8 +4,7 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
@@ -149,7 +148,7 @@ class GivenInputs:
 
     Attributes:
         challenge: The challenge that the evidence must contain, bytes.
-        apps: Apple's application identifiers; for Android and Play, package names with ``@`` and the
+        app: Apple's application identifiers; for Android and Play, package names with ``@`` and the
             SHA-256 of a signing certificate in hexadecimal.
         key_id: The identifier that was sent with the evidence.
         public_key: The enrolled key, SubjectPublicKeyInfo, DER.
@@ -159,7 +158,7 @@ class GivenInputs:
 
     at: datetime
     challenge: bytes | None = None
-    apps: tuple[str, ...] = ()
+    app: tuple[str, ...] = ()
     environment: Environment | None = None
     key_id: bytes | None = None
     public_key: bytes | None = None
@@ -184,22 +183,6 @@ class Report:
     def failed(self) -> bool:
         """Whether a test failed."""
         return any(check.outcome is DeviceFinding.FAIL for check in self.checks)
-
-
-def not_asked(checks: Sequence[DeviceCheck], missing: Mapping[str, str]) -> tuple[DeviceCheck, ...]:
-    """Returns the tests; those without an input from the user become "not evaluated"."""
-    return tuple(
-        replace(
-            check,
-            outcome=DeviceFinding.NOT_EVALUATED,
-            reason="NOTHING_TO_COMPARE_WITH",
-            detail=f"give {missing[check.name]} to evaluate it",
-            sign_of=None,
-        )
-        if check.name in missing and check.reason != "EVIDENCE_UNREADABLE"
-        else check
-        for check in checks
-    )
 
 
 def as_json(report: Report) -> dict[str, Any]:
