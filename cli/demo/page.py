@@ -21,7 +21,7 @@ from cli.demo.scenarios import (
     reason_sentences,
 )
 from cli.errors import OutputUnusable
-from cli.verdict import enum_word, match_words, result_json
+from cli.verdict import enum_word, match_words, message_json
 from facegate_client import KeySet
 from server.base.version import server_version
 from server.pages import Explanation, Figure, Group, Judgement, Measure, data_uri, explanation_page, render
@@ -353,7 +353,7 @@ def _write_check(folder: Path, record: DemoRecord) -> None:
     if (response := record.response) is not None:
         if response.HasField("evidence_frame"):
             contents["evidence.jpg"] = response.evidence_frame.image
-        contents["result.json"] = result_json(response.result).encode() + b"\n"
+        contents["result.json"] = message_json(response.result).encode() + b"\n"
         contents["result.jws"] = response.result_jws.encode("ascii") + b"\n"
         contents["strip.svg"] = _strip_file(record)
     for name, content in contents.items():
