@@ -43,7 +43,6 @@ class Bench:
         runs: Counted runs of each load, after one warm-up run.
         scans_at_once: The loads, as numbers of parallel scans.
         clips: Most real clips for the comparison with the naive pipeline; 0 for none.
-        round_trip_seconds: Additional round-trip time of the simulated network.
     """
 
     pack: str
@@ -54,7 +53,6 @@ class Bench:
     runs: int
     scans_at_once: tuple[int, ...]
     clips: int
-    round_trip_seconds: float
     say: Callable[[str], None]
 
 
@@ -219,7 +217,6 @@ async def _run(bench: Bench, *, at_once: int, flash: bool) -> ScanRun:
         frames_per_second=bench.material.frames_per_second,
         tickets=tuple(tickets),
         flash=flash,
-        round_trip_seconds=bench.round_trip_seconds,
     )
     bench.clock.read_and_reset()
     began = time.process_time()
