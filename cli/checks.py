@@ -18,7 +18,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.connection import PurposeOption, call_server, remote_group
-from cli.errors import PENDING, OutputUnusable, errors_reported
+from cli.errors import PENDING, CommandError, errors_reported
 from cli.options import TIME_FORMATS, JsonOption, VerboseOption, in_utc
 from cli.shown import counted, facts_table, list_table, wide_console
 from cli.shown import printable as shown
@@ -313,7 +313,7 @@ def _write(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     except OSError as error:
-        raise OutputUnusable(f"{path} cannot be written: {error.strerror or error}") from error
+        raise CommandError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def export_command(
@@ -384,7 +384,7 @@ def _known(archive: Path) -> bool:
         AttributeError,
         RecursionError,
     ) as error:
-        raise OutputUnusable("what the server sent is no archive of a person; nothing was saved") from error
+        raise CommandError("what the server sent is no archive of a person; nothing was saved") from error
 
 
 async def _written(
@@ -417,7 +417,7 @@ async def _written(
             return 0
         part.replace(target)
     except OSError as error:
-        raise OutputUnusable(f"{target} cannot be written: {error.strerror or error}") from error
+        raise CommandError(f"{target} cannot be written: {error.strerror or error}") from error
     finally:
         part.unlink(missing_ok=True)
     return size

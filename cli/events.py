@@ -11,7 +11,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.connection import call_server, remote_group
-from cli.errors import OptionUnusable, errors_reported
+from cli.errors import CommandError, errors_reported
 from cli.options import JsonOption
 from cli.shown import counted, list_table, wide_console
 from cli.verdict import enum_word, message_json, time_words
@@ -81,7 +81,7 @@ def replay_command(
     """
     with errors_reported():
         if bool(event_id) == bool(endpoint):
-            raise OptionUnusable("name one event, or the endpoint with --endpoint")
+            raise CommandError("name one event, or the endpoint with --endpoint")
     request = (
         event_service_pb2.ReplayEventsRequest(event_id=event_id)
         if event_id

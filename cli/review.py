@@ -12,7 +12,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.connection import call_server, remote_group
-from cli.errors import PENDING, OutputUnusable, errors_reported
+from cli.errors import PENDING, CommandError, errors_reported
 from cli.options import JsonOption
 from cli.shown import facts_table, list_table, wide_console
 from cli.verdict import enum_word, message_json, time_words
@@ -98,11 +98,11 @@ def show_command(
     if save is not None:
         with errors_reported():
             if not response.review_jws:
-                raise OutputUnusable("nobody has decided the review yet, so that nothing is signed")
+                raise CommandError("nobody has decided the review yet, so that nothing is signed")
             try:
                 save.write_text(response.review_jws + "\n")
             except OSError as error:
-                raise OutputUnusable(f"{save} cannot be written: {error.strerror or error}") from error
+                raise CommandError(f"{save} cannot be written: {error.strerror or error}") from error
 
 
 def claim_command(

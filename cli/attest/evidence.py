@@ -9,7 +9,7 @@ from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from cli.errors import NotEvidence
+from cli.errors import CommandError
 from cli.shown import Section
 from device_integrity import CborMalformed, DeviceCheck, DeviceFinding, decode_cbor
 from device_integrity.apple import Environment
@@ -61,7 +61,7 @@ def recognise(data: bytes) -> RecognisedEvidence:
     if found is None and _BASE64.fullmatch(text):
         found = _recognise(_decoded(text))
     if found is None:
-        raise NotEvidence(
+        raise CommandError(
             "the file is not a known kind of evidence. Expected: " + "; ".join(RecognisedKind) + ". Accepted "
             "are binary and base64, and PEM for certificates."
         )
@@ -76,7 +76,7 @@ def _recognise(data: bytes) -> RecognisedEvidence | None:
         return _json_kind(text)
     if _COMPACT.fullmatch(text):
         if text.count(b".") + 1 != _JWE_PARTS:
-            raise NotEvidence(
+            raise CommandError(
                 "the file is a signed or otherwise packed token, not a Play Integrity token, which is "
                 "encrypted and has five parts"
             )

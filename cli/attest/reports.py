@@ -12,7 +12,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from cli.attest.evidence import GivenInputs, RecognisedKind, Report, hexadecimal, moment, recognise
-from cli.errors import OptionUnusable
+from cli.errors import CommandError
 from cli.shown import Section
 from device_integrity import (
     DeviceCheck,
@@ -72,7 +72,7 @@ def _android_app(text: str) -> AllowedApp:
     match = _ANDROID.fullmatch(text)
     digest = match[2].replace(":", "") if match else ""
     if match is None or len(digest) != 64:
-        raise OptionUnusable(
+        raise CommandError(
             f"--app {text}: for Android write the package, @, and the SHA-256 of the signing certificate "
             "in hexadecimal, such as org.example.bank@3d91...e4"
         )
@@ -429,7 +429,7 @@ def _play_keys(data: bytes) -> ClassicKeys:
             decryption_key=members["decryption_key"], verification_key=members["verification_key"]
         )
     except (ValueError, RecursionError, KeyError, TypeError, ReferenceDataMalformed) as error:
-        raise OptionUnusable(expected) from error
+        raise CommandError(expected) from error
 
 
 def _registration(parts: tuple[bytes, ...], given: GivenInputs) -> _Found:

@@ -15,7 +15,7 @@ import grpc
 from facegate.v1 import scan_pb2
 
 from cli.bench.phone import TintedFrames, TintedPhone, decoded
-from cli.errors import DeviceProcessFailed
+from cli.errors import CommandError
 from facegate_client import (
     ClientError,
     FaceScanner,
@@ -81,9 +81,7 @@ async def make_scans(devices: Pool, job: DeviceJob) -> tuple[ScanTimes, ...]:
     try:
         return await asyncio.to_thread(devices.apply_async(run_job, (job,)).get, _JOB_SECONDS)
     except multiprocessing.TimeoutError as error:
-        raise DeviceProcessFailed(
-            f"the device process did not answer within {_JOB_SECONDS:g} seconds"
-        ) from error
+        raise CommandError(f"the device process did not answer within {_JOB_SECONDS:g} seconds") from error
 
 
 def run_job(job: DeviceJob) -> tuple[ScanTimes, ...]:

@@ -14,7 +14,7 @@ from google.protobuf.message import DecodeError
 from prometheus_client import CollectorRegistry
 
 from cli.conformance.rules import Rule, Violation
-from cli.errors import ServerUnusable
+from cli.errors import CommandError
 from server.base.errors import Refusal
 from server.edge.listeners import SCAN_METHOD, Listener
 from server.edge.scan_codec import MAX_SCAN_MESSAGE_BYTES
@@ -212,7 +212,7 @@ class Relay:
         try:
             self._listening = await asyncio.start_server(self._accept, _HOST, self.port)
         except OSError as error:
-            raise ServerUnusable(
+            raise CommandError(
                 f"port {self.port} of {_HOST} cannot be used: {error.strerror or error}; give another one"
             ) from error
         self.port = self._listening.sockets[0].getsockname()[1]
