@@ -130,12 +130,13 @@ class FlashShow:
             self._timer = loop.call_at(self._free_at, self._show_due)
             return
         step = self._waiting.popleft()
-        transition = min(_seconds(step.transition_duration), _LONGEST_TRANSITION_S)
-        self._free_at = loop.time() + transition + max(SHORTEST_HOLD_S, _seconds(step.minimum_hold))
+        transition = min(seconds_of(step.transition_duration), _LONGEST_TRANSITION_S)
+        self._free_at = loop.time() + transition + max(SHORTEST_HOLD_S, seconds_of(step.minimum_hold))
         self._shown = step.step
         self._screen.show_step(step)
         self._show_due()
 
 
-def _seconds(duration: Duration) -> float:
+def seconds_of(duration: Duration) -> float:
+    """Returns a duration in seconds."""
     return duration.seconds + duration.nanos / 1e9
