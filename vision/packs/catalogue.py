@@ -12,8 +12,8 @@ from types import MappingProxyType
 from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
 from urllib.parse import urlsplit
 
-from vision.errors import PackDataInvalid, PackNotFound
-from vision.packs.pack import LicenceTerms
+from vision.errors import PackDataInvalid
+from vision.packs.pack import LicenceTerms, read_bounded_text
 
 Role: TypeAlias = Literal["detector", "landmarks", "embedder", "pad"]
 Family: TypeAlias = Literal["open", "insightface"]
@@ -451,17 +451,7 @@ def with_imported(catalogue: Catalogue, folder: Path) -> Catalogue:
     path = folder / MODELS_FILE
     if not path.is_file():
         return catalogue
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise PackNotFound(f"{path} cannot be read ({type(error).__name__}); check it") from error
-    if len(content) > _MOST_BYTES:
-        raise PackDataInvalid(f"{path} has more than {_MOST_BYTES} bytes: it is no list of models")
-    try:
-        added = parse_catalogue(content.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise PackDataInvalid(f"{path} is not UTF-8 at byte {error.start}") from error
+    added = parse_catalogue(read_bounded_text(path, what=str(path), most_bytes=_MOST_BYTES))
     if added.packs or any(entry.role != "embedder" or entry.kind != IMPORTED_KIND for entry in added.entries):
         raise PackDataInvalid(f"{path} may only add embedders of the kind {IMPORTED_KIND}")
     entries = tuple(replace(entry, imported=True) for entry in added.entries)
