@@ -29,22 +29,6 @@ from vision.face import BgrImage, Box, DetectedFace, HeadPose
 from vision.geometry import FaceChip
 from vision.packs import Template
 
-__all__ = [
-    "FORMATS",
-    "Portrait",
-    "PortraitPolicy",
-    "PortraitReport",
-    "Profile",
-    "Representations",
-    "Requirement",
-    "RequirementCode",
-    "RuleChange",
-    "Severity",
-    "declared_requirements",
-    "face_inside",
-    "portrait_requirements",
-]
-
 _MOST_PIXELS: Final = 80_000_000
 """Above this, the decoder's own limit (``vision.image.DecodeLimits``) would refuse first."""
 _NO_CHANGES: Final[Mapping[RequirementCode, "RuleChange"]] = MappingProxyType({})
