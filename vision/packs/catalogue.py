@@ -310,12 +310,14 @@ def _entry(model: Mapping[str, Any]) -> CatalogueEntry:
 
 
 def _pack(pack: Mapping[str, Any], models: Catalogue) -> CataloguePack:
-    files = {
-        part: tuple(_member(pack["name"], file_name, models) for file_name in pack[part])
+    required, networks, optional = (
+        tuple(_member(pack["name"], file_name, models) for file_name in pack[part])
         for part in ("required", "networks", "optional")
-    }
-    stated = _PACK.validate_json(json.dumps({**pack, **{part: [] for part in files}}), strict=True)
-    made = replace(stated, **files)
+    )
+    stated = json.dumps({**pack, "required": [], "networks": [], "optional": []})
+    made = replace(
+        _PACK.validate_json(stated, strict=True), required=required, networks=networks, optional=optional
+    )
     if any(entry.role != "pad" for entry in made.networks):
         raise ValueError(f"the pack {made.name} lists a file among its PAD networks that is none")
     if not made.required or len({entry.sha256 for entry in made.members}) != len(made.members):
