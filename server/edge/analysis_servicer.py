@@ -32,7 +32,7 @@ from server.edge.callers import CallerIdentifier
 from server.edge.fields import member_of, message_of, timestamp
 from server.edge.places import Places
 from server.edge.result_codec import liveness_to_wire, pack_to_wire
-from server.edge.status import not_started, within_deadline
+from server.edge.status import Opened, within_deadline
 from server.telemetry.metrics import Metrics
 from server.verdict.outcome import PackIdentity
 from vision.isolation.video import VideoContainer
@@ -70,7 +70,7 @@ class AnalysisEnvironment:
     metrics: Metrics
 
 
-class AnalysisServicer:
+class AnalysisServicer(Opened[AnalysisEnvironment]):
     """Serves the calls of AnalysisService."""
 
     def __init__(
@@ -88,11 +88,6 @@ class AnalysisServicer:
         self._callers = callers
         self._selfies = selfies
         self._videos = videos
-        self._env: AnalysisEnvironment | None = None
-
-    def open(self, env: AnalysisEnvironment) -> None:
-        """Starts to serve calls."""
-        self._env = env
 
     async def AnalyzeImage(  # noqa: N802 - the name is the contract's
         self,
@@ -100,8 +95,7 @@ class AnalysisServicer:
         context: ServicerContext[Any, analysis_pb2.AnalyzeImageResponse],
     ) -> analysis_pb2.AnalyzeImageResponse:
         """Analyses one selfie; see the contract."""
-        caller = self._callers.identify(context)
-        env = self._ready()
+        caller, env = self._callers.identify(context), self.env
         request_id = image_request_id(env.random)
         with _named("requestId", request_id), _counted(env.metrics, "image"):
             mode = image_mode(request.mode)
@@ -126,8 +120,7 @@ class AnalysisServicer:
         context: ServicerContext[analysis_pb2.AnalyzeVideoRequest, analysis_pb2.AnalyzeVideoResponse],
     ) -> analysis_pb2.AnalyzeVideoResponse:
         """Analyses one video; see the contract."""
-        caller = self._callers.identify(context)
-        env = self._ready()
+        caller, env = self._callers.identify(context), self.env
         created = env.now()
         inference_id = video_inference_id(env.random)
         with _named("inferenceId", inference_id), _counted(env.metrics, "video"):
@@ -149,11 +142,6 @@ class AnalysisServicer:
             completed=env.now(),
             pack=pack_to_wire(env.pack),
         )
-
-    def _ready(self) -> AnalysisEnvironment:
-        if self._env is None:
-            raise not_started()
-        return self._env
 
     async def _uploaded(self, requests: AsyncIterator[analysis_pb2.AnalyzeVideoRequest]) -> VideoUpload:
         try:

@@ -18,7 +18,8 @@ from server.access.signing_keys import Issuer, read_jwks_file
 from server.base.errors import ConfigurationError
 from server.base.file_handles import raise_limit
 from server.base.private_files import WatchedFile
-from server.configuration.settings import LimitSettings, Settings
+from server.configuration.settings import Settings
+from server.configuration.tables import LimitSettings
 from server.edge.analysis_servicer import AnalysisServicer
 from server.edge.callers import CallerIdentifier
 from server.edge.calls import Calls, CallsServicer
