@@ -7,6 +7,7 @@ memory of the server by beginning log-ins.
 import html
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Final
@@ -184,14 +185,14 @@ class OidcLogIn:
         return f"{self._guard.origin_of(request)}/login/callback"
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class _Begun:
     """A log-in that was begun, as the cookie has it."""
 
-    def __init__(self, *, secret: str, ends: datetime, step_up: bool, replaces: bytes) -> None:
-        self.secret = secret
-        self.ends = ends
-        self.step_up = step_up
-        self.replaces = replaces
+    secret: str
+    ends: datetime
+    step_up: bool
+    replaces: bytes
 
     def written(self, seal: Callable[[bytes], bytes]) -> str:
         content = f"{self.secret}.{int(self.ends.timestamp())}.{int(self.step_up)}.{self.replaces.hex()}"
