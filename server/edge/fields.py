@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import Any, TypeVar
 
-from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -44,7 +43,7 @@ def value_of(kind: type[_Value], message: Message, **own: Any) -> _Value:
     return kind(**{name: getattr(message, name) for name in names if name not in own}, **own)
 
 
-def _wired(field: FieldDescriptor, value: Any) -> Any:
+def _wired(field: Any, value: Any) -> Any:
     match value:
         case datetime():
             return timestamp(value)
