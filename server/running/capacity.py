@@ -7,15 +7,14 @@ objects and decoders.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from server.base.errors import ConfigurationError
 from server.base.sandbox import memory_scopes
 from server.configuration.tables import AnalysisSettings, LimitSettings, TenantLimits
-from server.edge.places import NO_LINE, Line, PlaceRules, Places
+from server.edge.places import Line, PlaceRules, Places
 from server.telemetry.metrics import Metrics
 
-_CALL_RETRY_SECONDS = 1.0
-_SCAN_RETRY_SECONDS = 1.0
 _SCAN_SECONDS = 8.0
 """How long a scan holds its place, before any was seen."""
 _ANALYSIS_RETRY_SECONDS = 4.0
@@ -67,67 +66,28 @@ def open_capacity(
     """
     line = Line(of_party=_WAITING_OF_PARTY, of_all=_WAITING, seconds=limits.wait_seconds)
 
-    def places(
-        kind: str,
-        most: int,
-        quota: Callable[[TenantLimits], int | None],
-        *,
-        waits: bool,
-        shared: bool,
-        retry_seconds: float = _CALL_RETRY_SECONDS,
-        typical_seconds: float | None = None,
-    ) -> Places:
+    def places(kind: str, most: int, quota: Callable[[TenantLimits], int | None], **rules: Any) -> Places:
         quotas = {
             scope: own
             for tenant, table in limits.tenants.items()
             if (own := quota(table)) is not None
             for scope in memory_scopes(tenant)
         }
-        rules = PlaceRules(
-            most=most,
-            quotas=quotas,
-            share=_PARTY_SHARE if shared else 1.0,
-            line=line if waits else NO_LINE,
-            retry_seconds=retry_seconds,
-            typical_seconds=typical_seconds,
-        )
-        return Places(kind, rules, metrics=metrics, several=several)
+        return Places(kind, PlaceRules(most=most, quotas=quotas, **rules), metrics=metrics, several=several)
 
+    shared: dict[str, Any] = {"share": _PARTY_SHARE}
+    slow: dict[str, Any] = {"line": line, "retry_seconds": _ANALYSIS_RETRY_SECONDS}
     return Capacity(
         scans=places(
-            "scans",
-            scans,
-            lambda tenant: tenant.max_scans,
-            waits=False,
-            shared=True,
-            retry_seconds=_SCAN_RETRY_SECONDS,
-            typical_seconds=_SCAN_SECONDS,
+            "scans", scans, lambda tenant: tenant.max_scans, typical_seconds=_SCAN_SECONDS, **shared
         ),
-        calls=places("calls", limits.max_unary, lambda tenant: tenant.max_unary, waits=True, shared=False),
-        uploads=places(
-            "uploads", limits.max_uploads, lambda tenant: tenant.max_uploads, waits=True, shared=False
-        ),
-        watches=places(
-            "watches", limits.max_watches, lambda tenant: tenant.max_watches, waits=False, shared=True
-        ),
+        calls=places("calls", limits.max_unary, lambda tenant: tenant.max_unary, line=line),
+        uploads=places("uploads", limits.max_uploads, lambda tenant: tenant.max_uploads, line=line),
+        watches=places("watches", limits.max_watches, lambda tenant: tenant.max_watches, **shared),
         # Apart from the calls of checks, which wait for no export.
-        evidence=places("evidence", limits.max_evidence, lambda _: None, waits=True, shared=True),
-        selfies=places(
-            "selfies",
-            analysis.max_images,
-            lambda tenant: tenant.max_images,
-            waits=True,
-            shared=False,
-            retry_seconds=_ANALYSIS_RETRY_SECONDS,
-        ),
-        videos=places(
-            "videos",
-            analysis.max_videos,
-            lambda tenant: tenant.max_videos,
-            waits=True,
-            shared=True,
-            retry_seconds=_ANALYSIS_RETRY_SECONDS,
-        ),
+        evidence=places("evidence", limits.max_evidence, lambda _: None, line=line, **shared),
+        selfies=places("selfies", analysis.max_images, lambda tenant: tenant.max_images, **slow),
+        videos=places("videos", analysis.max_videos, lambda tenant: tenant.max_videos, **slow, **shared),
     )
 
 

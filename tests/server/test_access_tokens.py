@@ -12,7 +12,6 @@ from types import SimpleNamespace
 from typing import Any
 from unittest.mock import AsyncMock
 
-import aiohttp
 import pytest
 from aiohttp import web
 from hypothesis import example, given
@@ -637,7 +636,7 @@ async def test_an_answer_that_cannot_be_used_is_refused(place: str, answer: _Ans
 
 
 async def test_an_issuer_that_does_not_answer_in_time_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(signing_keys, "_TIMEOUT", aiohttp.ClientTimeout(total=0.05))
+    monkeypatch.setattr(signing_keys, "_SECONDS", 0.05)
 
     async def never(_request: web.Request) -> web.StreamResponse:
         await asyncio.sleep(5)
