@@ -17,7 +17,7 @@ _Value = TypeVar("_Value")
 _Member = TypeVar("_Member", bound=Enum)
 
 
-def message_of(kind: type[_Message], source: object, **own: Any) -> _Message:
+def message_of(kind: type[_Message], source: object, /, **own: Any) -> _Message:
     """Makes a message whose fields are the attributes of the same names of ``source``.
 
     Times, days, identifiers and members of enumerations become what the wire has for them; ``None`` leaves a
@@ -32,7 +32,7 @@ def message_of(kind: type[_Message], source: object, **own: Any) -> _Message:
     return kind(**own)
 
 
-def value_of(kind: type[_Value], message: Message, **own: Any) -> _Value:
+def value_of(kind: type[_Value], message: Message, /, **own: Any) -> _Value:
     """Makes a data class whose fields are those of the same names of ``message``.
 
     Args:

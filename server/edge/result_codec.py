@@ -201,7 +201,10 @@ def _signal(signal: Signal) -> result_pb2.Signal:
 
 
 def _match(outcome: CheckOutcome, match: MatchResult | None) -> result_pb2.MatchResult:
-    demanded = {"required_similarity": outcome.required_similarity, "required_fmr": outcome.required_fmr}
+    demanded: dict[str, Any] = {
+        "required_similarity": outcome.required_similarity,
+        "required_fmr": outcome.required_fmr,
+    }
     if match is None:
         return result_pb2.MatchResult(**demanded)
     return message_of(

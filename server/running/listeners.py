@@ -102,6 +102,12 @@ class Listeners:
     refused: RefusedAccess
     tls: Mapping[str, TlsFiles]
 
+    @property
+    def all(self) -> tuple[Listener | WebListener | ConsoleListener, ...]:
+        """Those that are configured, in the order in which they begin to listen."""
+        found = (self.device, self.service, self.web, None if self.console is None else self.console.listener)
+        return tuple(listener for listener in found if listener is not None)
+
 
 def make_listeners(
     settings: Settings,
