@@ -10,10 +10,31 @@ from facegate.v1 import review_service_pb2 as service_pb2
 
 from server.compliance.access import Access
 from server.compliance.reviewing import Reviewing
-from server.domain.reviews import ReviewCause, ReviewOutcome, ReviewReason, ReviewState
-from server.edge.fields import check_id_of, demanded_member, page_size, stated_member
-from server.edge.review_codec import page_of_reviews, review_to_wire
+from server.domain.reviews import (
+    ReviewCause,
+    ReviewDecision,
+    ReviewOutcome,
+    ReviewReason,
+    ReviewStanding,
+    ReviewState,
+)
+from server.edge.fields import check_id_of, demanded_member, message_of, page_size, stated_member
 from server.storage.reviews import StoredReview
+
+
+def standing_to_wire(standing: ReviewStanding, *, outcome: bool) -> review_pb2.CheckReview:
+    """Returns what an orchestrator learns of a review.
+
+    Args:
+        outcome: Whether the caller may learn what was decided.
+    """
+    shown: dict[str, Any] = {} if outcome else {"outcome": None}
+    return message_of(review_pb2.CheckReview, standing, review_jws=standing.jws if outcome else None, **shown)
+
+
+def _decision(decision: ReviewDecision, *, shown: bool) -> service_pb2.ReviewDecision:
+    hidden = {} if shown else dict.fromkeys(("outcome", "reason", "comment"))
+    return message_of(service_pb2.ReviewDecision, decision, **hidden)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -35,7 +56,9 @@ async def _list_reviews(
         size=page_size(request),
         page_token=request.page_token,
     )
-    return page_of_reviews(page, reader=access.actor.name, now=access.now)
+    return service_pb2.ListReviewsResponse(
+        reviews=[_wire(stored, access) for stored in page.reviews], next_page_token=page.next_page_token
+    )
 
 
 async def _get_review(
@@ -73,7 +96,23 @@ async def _decide_review(
 
 
 def _wire(stored: StoredReview, access: Access) -> service_pb2.Review:
-    return review_to_wire(stored, reader=access.actor.name, now=access.now)
+    """Returns a review; the caller does not see what others decided before it is over."""
+    review = stored.review
+    standing = review.standing(access.now)
+    holder = review.holder(access.now)
+    return message_of(
+        service_pb2.Review,
+        review,
+        state=standing.state,
+        decisions=[
+            _decision(one, shown=standing.over or one.reviewer == access.actor.name)
+            for one in review.decisions
+        ],
+        policy=stored.policy,
+        status=stored.status,
+        claimed_by=holder,
+        claim_expire_time=None if holder is None else review.claim_expire_time,
+    )
 
 
 REVIEW_CALLS: Final[Mapping[str, Callable[[ReviewEnvironment, Access, Any], Any]]] = {

@@ -23,6 +23,7 @@ from server.edge.callers import CallerIdentifier, actor_of, address_of
 from server.edge.fields import (
     check_id_of,
     invalid,
+    message_of,
     number_of,
     page_size,
     stated_member,
@@ -33,13 +34,12 @@ from server.edge.fields import (
 from server.edge.places import Places
 from server.edge.result_codec import (
     add_images,
-    found_to_wire,
     parse_report,
     parse_result,
     progress_to_wire,
     result_claims,
 )
-from server.edge.review_codec import standing_to_wire
+from server.edge.review_calls import standing_to_wire
 from server.edge.status import Opened, within_deadline
 from server.keyring.keys import KeyRing
 
@@ -195,7 +195,8 @@ class ServiceServicer(Opened[ServiceEnvironment]):
                 now=env.now(),
             )
         return service_pb2.FindChecksResponse(
-            checks=[found_to_wire(each) for each in page.checks], next_page_token=page.next_page_token
+            checks=[message_of(service_pb2.CheckListing, found) for found in page.checks],
+            next_page_token=page.next_page_token,
         )
 
     async def CancelCheck(  # noqa: N802 - the name is the contract's

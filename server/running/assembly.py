@@ -43,8 +43,7 @@ from server.device.verification import DeviceVerifier
 from server.domain.terms import Mode
 from server.edge.console.sessions import SessionStores
 from server.edge.event_calls import EventEnvironment
-from server.edge.evidence_calls import EvidenceEnvironment
-from server.edge.evidence_codec import describe_result
+from server.edge.evidence_calls import EvidenceEnvironment, describe_result
 from server.edge.result_codec import serialise_report, serialise_result
 from server.edge.review_calls import ReviewEnvironment
 from server.edge.scan_codec import serialise_challenge

@@ -40,6 +40,7 @@ from server.edge.gate import RefusedAccess
 from server.edge.hosted import HostedPage
 from server.edge.listeners import EVENT, EVIDENCE, REVIEW, SCOPES, Listener
 from server.edge.review_calls import REVIEW_CALLS, ReviewEnvironment
+from server.edge.scan_codec import MAX_SCAN_MESSAGE_BYTES
 from server.edge.service_servicer import ServiceServicer
 from server.edge.web_listener import WebListener, WebStream
 from server.running.capacity import CONSOLE_CONNECTIONS, open_capacity, share
@@ -49,8 +50,6 @@ from server.trusted_images.fetching import require_tenancy
 
 _STREAM_GRACE_SECONDS = 3600.0
 _CALL_GRACE_SECONDS = 60.0
-MOST_DEVICE_BYTES = 768 * 1024
-"""The maximum message from a device: a frame or evidence as large as the wire contract allows."""
 MOST_SERVICE_BYTES = 11 * 1024 * 1024
 """The maximum message from a caller: a selfie of 10 MB fits."""
 
@@ -171,7 +170,7 @@ def make_listeners(
             host=listeners.device.host,
             port=listeners.device.port,
             credentials=tls["device"].credentials() if "device" in tls else None,
-            max_message_bytes=MOST_DEVICE_BYTES,
+            max_message_bytes=MAX_SCAN_MESSAGE_BYTES,
             max_connections=connections.device,
             grace_seconds=_STREAM_GRACE_SECONDS,
             servicers=[device_servicer],
@@ -256,7 +255,7 @@ def _web_listener(
         port=web.port,
         tls=None if tls is None else tls.context(),
         origins=settings.devices.web.origins,
-        max_message_bytes=MOST_DEVICE_BYTES,
+        max_message_bytes=MAX_SCAN_MESSAGE_BYTES,
         max_connections=max_connections,
         serve=serve,
         idle=servicer.idle,
