@@ -33,7 +33,7 @@ from server.running.audit_keeping import (
 )
 from server.running.background import Background
 from server.running.housekeeping import FileWatch, Housekeeper
-from server.running.listeners import Listeners, make_listeners
+from server.running.listeners import Listeners
 from server.running.memory import MemoryWatch, read_memory
 from server.running.models import announce_pack, load_configured_pack, require_servable
 from server.running.timestamps import open_authority
@@ -190,7 +190,7 @@ class FacegateServer:
         endpoints = await asyncio.to_thread(open_endpoints, settings.webhooks.endpoints)
         for endpoint in endpoints:
             self._metrics.events.endpoint_known(endpoint.name)
-        listeners = self._listeners = make_listeners(
+        listeners = self._listeners = Listeners(
             settings,
             metrics=self._metrics,
             now=self._clock.now,

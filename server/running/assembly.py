@@ -82,7 +82,6 @@ from server.verdict.outcome import PackIdentity
 from vision.packs import Pack
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
     """Open stores.
 
@@ -91,21 +90,42 @@ class Stores:
         memory: The scan memory, which recognises frames and devices.
     """
 
-    database: Database
-    checks: CheckRepository
-    retention: RetentionRepository
-    devices: DeviceRepository
-    memory: DatabaseScanMemory
-    evidence: EvidenceStore
-    records: EvidenceRecordRepository
-    vault: RecordVault
-    holds: HoldRepository
-    reviews: ReviewRepository
-    events: EventRepository
-    audit: AuditLog
-    sessions: SessionRepository
-    hosted: HostedRepository
-    figures: FiguresRepository
+    def __init__(
+        self,
+        database: Database,
+        *,
+        objects: ObjectStore,
+        keys: KeyRing,
+        metrics: Metrics,
+        webhooks: Mapping[str, WebhookEndpoint],
+    ) -> None:
+        """Sets what ``open_stores`` opened."""
+        outbox = Outbox(webhooks)
+        self.database = database
+        self.checks = CheckRepository(database, outbox)
+        self.retention = RetentionRepository(database, outbox)
+        self.devices = DeviceRepository(database)
+        self.memory = DatabaseScanMemory(
+            database,
+            tenant_key=keys.memory.tenant_key,
+            wrapping_keys=keys.wrapping_keys,
+            random=secrets.token_bytes,
+        )
+        self.evidence = EvidenceStore(objects, wrapping_keys=keys.wrapping_keys, random=secrets.token_bytes)
+        self.records = EvidenceRecordRepository(database)
+        self.holds = HoldRepository(database)
+        self.reviews = ReviewRepository(database, outbox)
+        self.events = EventRepository(database)
+        self.audit = AuditLog(database, failed=metrics.audit.append_failed)
+        self.sessions = SessionRepository(database)
+        self.hosted = HostedRepository(database)
+        self.figures = FiguresRepository(database)
+        self.vault = RecordVault(
+            wrapping_keys=keys.wrapping_keys,
+            tenant_key=keys.memory.tenant_key,
+            sign=keys.results.sign,
+            random=secrets.token_bytes,
+        )
 
 
 async def open_stores(
@@ -132,34 +152,7 @@ async def open_stores(
         failed=lambda operation: metrics.work.storage_failed("database", operation),
         expect=expect_usable,
     )
-    outbox = Outbox(webhooks)
-    return Stores(
-        database=database,
-        checks=CheckRepository(database, outbox),
-        retention=RetentionRepository(database, outbox),
-        devices=DeviceRepository(database),
-        memory=DatabaseScanMemory(
-            database,
-            tenant_key=keys.memory.tenant_key,
-            wrapping_keys=keys.wrapping_keys,
-            random=secrets.token_bytes,
-        ),
-        evidence=EvidenceStore(objects, wrapping_keys=keys.wrapping_keys, random=secrets.token_bytes),
-        records=EvidenceRecordRepository(database),
-        holds=HoldRepository(database),
-        reviews=ReviewRepository(database, outbox),
-        events=EventRepository(database),
-        audit=AuditLog(database, failed=metrics.audit.append_failed),
-        sessions=SessionRepository(database),
-        hosted=HostedRepository(database),
-        figures=FiguresRepository(database),
-        vault=RecordVault(
-            wrapping_keys=keys.wrapping_keys,
-            tenant_key=keys.memory.tenant_key,
-            sign=keys.results.sign,
-            random=secrets.token_bytes,
-        ),
-    )
+    return Stores(database, objects=objects, keys=keys, metrics=metrics, webhooks=webhooks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -27,7 +27,6 @@ _PARTY_SHARE = 0.75
 """One party may hold most of the places, and another finds some. ``limits.tenants`` divides otherwise."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
     """The places of each kind of call.
 
@@ -37,58 +36,52 @@ class Capacity:
         videos: AnalyzeVideo, from the first message on.
     """
 
-    scans: Places
-    calls: Places
-    uploads: Places
-    watches: Places
-    evidence: Places
-    selfies: Places
-    videos: Places
+    def __init__(
+        self,
+        limits: LimitSettings,
+        analysis: AnalysisSettings,
+        *,
+        scans: int,
+        several: Callable[[], bool],
+        metrics: Metrics,
+    ) -> None:
+        """Creates the places, all of them free.
 
+        Short calls wait in line. A scan, a watch or a video may hold its place for minutes, so a share of
+        their places is kept free if several tenants call. A video also waits in line.
 
-def open_capacity(
-    limits: LimitSettings,
-    analysis: AnalysisSettings,
-    *,
-    scans: int,
-    several: Callable[[], bool],
-    metrics: Metrics,
-) -> Capacity:
-    """Creates the places, all of them free.
+        Args:
+            analysis: The limits of AnalysisService.
+            scans: The number of scans at once (``Settings.max_scans``).
+            several: Returns whether callers of more than one party are configured.
+        """
+        line = Line(of_party=_WAITING_OF_PARTY, of_all=_WAITING, seconds=limits.wait_seconds)
 
-    Short calls wait in line. A scan, a watch or a video may hold its place for minutes, so a share of their
-    places is kept free if several tenants call. A video also waits in line.
+        def places(kind: str, most: int, quota: Callable[[TenantLimits], int | None], **rules: Any) -> Places:
+            quotas = {
+                scope: own
+                for tenant, table in limits.tenants.items()
+                if (own := quota(table)) is not None
+                for scope in memory_scopes(tenant)
+            }
+            return Places(
+                kind, PlaceRules(most=most, quotas=quotas, **rules), metrics=metrics, several=several
+            )
 
-    Args:
-        analysis: The limits of AnalysisService.
-        scans: The number of scans at once (``Settings.max_scans``).
-        several: Returns whether callers of more than one party are configured.
-    """
-    line = Line(of_party=_WAITING_OF_PARTY, of_all=_WAITING, seconds=limits.wait_seconds)
-
-    def places(kind: str, most: int, quota: Callable[[TenantLimits], int | None], **rules: Any) -> Places:
-        quotas = {
-            scope: own
-            for tenant, table in limits.tenants.items()
-            if (own := quota(table)) is not None
-            for scope in memory_scopes(tenant)
-        }
-        return Places(kind, PlaceRules(most=most, quotas=quotas, **rules), metrics=metrics, several=several)
-
-    shared: dict[str, Any] = {"share": _PARTY_SHARE}
-    slow: dict[str, Any] = {"line": line, "retry_seconds": _ANALYSIS_RETRY_SECONDS}
-    return Capacity(
-        scans=places(
+        shared: dict[str, Any] = {"share": _PARTY_SHARE}
+        slow: dict[str, Any] = {"line": line, "retry_seconds": _ANALYSIS_RETRY_SECONDS}
+        self.scans = places(
             "scans", scans, lambda tenant: tenant.max_scans, typical_seconds=_SCAN_SECONDS, **shared
-        ),
-        calls=places("calls", limits.max_unary, lambda tenant: tenant.max_unary, line=line),
-        uploads=places("uploads", limits.max_uploads, lambda tenant: tenant.max_uploads, line=line),
-        watches=places("watches", limits.max_watches, lambda tenant: tenant.max_watches, **shared),
+        )
+        self.calls = places("calls", limits.max_unary, lambda tenant: tenant.max_unary, line=line)
+        self.uploads = places("uploads", limits.max_uploads, lambda tenant: tenant.max_uploads, line=line)
+        self.watches = places("watches", limits.max_watches, lambda tenant: tenant.max_watches, **shared)
         # Apart from the calls of checks, which wait for no export.
-        evidence=places("evidence", limits.max_evidence, lambda _: None, line=line, **shared),
-        selfies=places("selfies", analysis.max_images, lambda tenant: tenant.max_images, **slow),
-        videos=places("videos", analysis.max_videos, lambda tenant: tenant.max_videos, **slow, **shared),
-    )
+        self.evidence = places("evidence", limits.max_evidence, lambda _: None, line=line, **shared)
+        self.selfies = places("selfies", analysis.max_images, lambda tenant: tenant.max_images, **slow)
+        self.videos = places(
+            "videos", analysis.max_videos, lambda tenant: tenant.max_videos, **slow, **shared
+        )
 
 
 ADMIN_CONNECTIONS = 64
