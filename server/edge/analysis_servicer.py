@@ -97,7 +97,7 @@ class AnalysisServicer(Opened[AnalysisEnvironment]):
         """Analyses one selfie; see the contract."""
         caller, env = self._callers.identify(context), self.env
         request_id = image_request_id(env.random)
-        with _named("requestId", request_id), _counted(env.metrics, "image"):
+        with _identified(env.metrics, "image", "requestId", request_id):
             mode = image_mode(request.mode)
             if not request.image:
                 raise AnalysisRefused(
@@ -123,7 +123,7 @@ class AnalysisServicer(Opened[AnalysisEnvironment]):
         caller, env = self._callers.identify(context), self.env
         created = env.now()
         inference_id = video_inference_id(env.random)
-        with _named("inferenceId", inference_id), _counted(env.metrics, "video"):
+        with _identified(env.metrics, "video", "inferenceId", inference_id):
             async with self._videos.hold_place(caller.scope) as place:
                 upload = await self._uploaded(request_iterator)
                 try:
@@ -203,38 +203,25 @@ def _analyse(videos: VideoAnalyst, upload: VideoUpload, require_wanted: Callable
 
 
 @contextmanager
-def _named(field: str, name: str) -> Iterator[None]:
-    """Adds the identifier of the response to a refusal, so that the caller can quote it."""
+def _identified(metrics: Metrics, kind: str, field: str, name: str) -> Iterator[None]:
+    """Counts what is raised, and adds the identifier of the analysis to what the caller receives."""
     try:
         yield
-    except Refusal as refusal:
-        reason = refusal.reason
-        raise Refusal(
-            reason,
-            str(refusal),
-            details={**refusal.details, field: name},
-            retry_after=refusal.retry_after,
-        ) from refusal
-    except UsageError:
-        # The call has ended in the meantime, and grpc has recorded that.
-        raise
     except Exception as error:
+        reason = error.reason if isinstance(error, Refusal) else Reason.INTERNAL
+        metrics.calls.count_analysis(kind, reason.value)
+        if isinstance(error, UsageError):
+            # The call has ended in the meantime, and grpc has recorded that.
+            raise
+        if isinstance(error, Refusal):
+            details = {**error.details, field: name}
+            raise Refusal(reason, str(error), details=details, retry_after=error.retry_after) from error
         _log.error("analysis_failed", name=name, exc_info=error)
         raise Refusal(
             Reason.INTERNAL,
             f"the server failed; its log has the analysis {name}",
             details={"code": AnalysisCode.SERVER_ERROR.value, "incidentId": name, field: name},
         ) from error
-
-
-@contextmanager
-def _counted(metrics: Metrics, kind: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        reason = error.reason if isinstance(error, Refusal) else Reason.INTERNAL
-        metrics.calls.count_analysis(kind, reason.value)
-        raise
 
 
 def _unexpected(what: str) -> AnalysisRefused:

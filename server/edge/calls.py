@@ -8,7 +8,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
@@ -27,16 +27,7 @@ MOST_SECONDS: Final = 300.0
 """The longest duration of a call."""
 
 
-class CallEnvironment(Protocol):
-    """The dependencies of the calls of a service."""
-
-    @property
-    def now(self) -> Callable[[], datetime]:
-        """The wall clock, UTC."""
-        ...
-
-
-_Environment = TypeVar("_Environment", bound=CallEnvironment)
+_Environment = TypeVar("_Environment")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -62,6 +53,7 @@ class Calls(Opened[_Environment]):
         functions: Mapping[str, Callable[[_Environment, Access, Any], Any]],
         *,
         places: Places,
+        now: Callable[[], datetime],
     ) -> None:
         """Sets what the calls do.
 
@@ -72,6 +64,7 @@ class Calls(Opened[_Environment]):
         """
         self._functions = functions
         self._places = places
+        self._now = now
         self.served: Final[Mapping[str, ServedCall]] = {
             method.name: ServedCall(
                 method=f"/{service.full_name}/{method.name}",
@@ -93,7 +86,7 @@ class Calls(Opened[_Environment]):
         env = self.env
         purpose = getattr(request, "purpose", "")
         access = Access(
-            tenant=caller.tenant, actor=actor, now=env.now(), purpose=purpose, sandbox=caller.sandbox
+            tenant=caller.tenant, actor=actor, now=self._now(), purpose=purpose, sandbox=caller.sandbox
         )
         async with self._places.hold_place(caller.scope):
             answered = self._functions[name](env, access, request)

@@ -3,7 +3,6 @@
 import binascii
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from facegate.v1 import audit_pb2, result_pb2, review_pb2
@@ -232,7 +231,6 @@ class EvidenceEnvironment:
     subjects: SubjectExport
     auditing: AuditListing
     tenant_keys: Callable[[str], tuple[bytes, ...]]
-    now: Callable[[], datetime]
 
 
 async def _list_checks(

@@ -1,8 +1,6 @@
 """The calls of ReviewService: people review decided checks."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from facegate.v1 import review_pb2
@@ -37,18 +35,10 @@ def _decision(decision: ReviewDecision, *, shown: bool) -> service_pb2.ReviewDec
     return message_of(service_pb2.ReviewDecision, decision, **hidden)
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReviewEnvironment:
-    """The dependencies of the calls."""
-
-    reviewing: Reviewing
-    now: Callable[[], datetime]
-
-
 async def _list_reviews(
-    env: ReviewEnvironment, access: Access, request: service_pb2.ListReviewsRequest
+    reviewing: Reviewing, access: Access, request: service_pb2.ListReviewsRequest
 ) -> service_pb2.ListReviewsResponse:
-    page = await env.reviewing.page(
+    page = await reviewing.page(
         access,
         state=stated_member(ReviewState, review_pb2.ReviewState, request.state, "state"),
         cause=stated_member(ReviewCause, review_pb2.ReviewCause, request.cause, "cause"),
@@ -62,30 +52,30 @@ async def _list_reviews(
 
 
 async def _get_review(
-    env: ReviewEnvironment, access: Access, request: service_pb2.GetReviewRequest
+    reviewing: Reviewing, access: Access, request: service_pb2.GetReviewRequest
 ) -> service_pb2.GetReviewResponse:
-    stored = await env.reviewing.read(access, check_id_of(request.check_id))
+    stored = await reviewing.read(access, check_id_of(request.check_id))
     return service_pb2.GetReviewResponse(review=_wire(stored, access), review_jws=stored.review.jws)
 
 
 async def _claim_review(
-    env: ReviewEnvironment, access: Access, request: service_pb2.ClaimReviewRequest
+    reviewing: Reviewing, access: Access, request: service_pb2.ClaimReviewRequest
 ) -> service_pb2.ClaimReviewResponse:
-    stored = await env.reviewing.claim(access, check_id_of(request.check_id))
+    stored = await reviewing.claim(access, check_id_of(request.check_id))
     return service_pb2.ClaimReviewResponse(review=_wire(stored, access))
 
 
 async def _release_review(
-    env: ReviewEnvironment, access: Access, request: service_pb2.ReleaseReviewRequest
+    reviewing: Reviewing, access: Access, request: service_pb2.ReleaseReviewRequest
 ) -> service_pb2.ReleaseReviewResponse:
-    stored = await env.reviewing.release(access, check_id_of(request.check_id))
+    stored = await reviewing.release(access, check_id_of(request.check_id))
     return service_pb2.ReleaseReviewResponse(review=_wire(stored, access))
 
 
 async def _decide_review(
-    env: ReviewEnvironment, access: Access, request: service_pb2.DecideReviewRequest
+    reviewing: Reviewing, access: Access, request: service_pb2.DecideReviewRequest
 ) -> service_pb2.DecideReviewResponse:
-    stored = await env.reviewing.decide(
+    stored = await reviewing.decide(
         access,
         check_id_of(request.check_id),
         outcome=demanded_member(ReviewOutcome, review_pb2.ReviewOutcome, request.outcome, "outcome"),
@@ -115,7 +105,7 @@ def _wire(stored: StoredReview, access: Access) -> service_pb2.Review:
     )
 
 
-REVIEW_CALLS: Final[Mapping[str, Callable[[ReviewEnvironment, Access, Any], Any]]] = {
+REVIEW_CALLS: Final[Mapping[str, Callable[[Reviewing, Access, Any], Any]]] = {
     "ListReviews": _list_reviews,
     "GetReview": _get_review,
     "ClaimReview": _claim_review,

@@ -3,9 +3,9 @@
 import platform
 import secrets
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from attempt import CapturePlan, FrameAnalyst
@@ -42,10 +42,8 @@ from server.device.trust import DeviceTrust
 from server.device.verification import DeviceVerifier
 from server.domain.terms import Mode
 from server.edge.console.sessions import SessionStores
-from server.edge.event_calls import EventEnvironment
 from server.edge.evidence_calls import EvidenceEnvironment, describe_result
 from server.edge.result_codec import serialise_report, serialise_result
-from server.edge.review_calls import ReviewEnvironment
 from server.edge.scan_codec import serialise_challenge
 from server.edge.service_servicer import ServiceEnvironment
 from server.evidence.records import RecordVault
@@ -212,7 +210,6 @@ def evidence_environment(
     stores: Stores,
     completion: CheckCompletion,
     keys: KeyRing,
-    now: Callable[[], datetime],
 ) -> EvidenceEnvironment:
     """Returns the dependencies of EvidenceService.
 
@@ -256,7 +253,6 @@ def evidence_environment(
         ),
         auditing=AuditListing(reader=AuditReader(stores.database), log=stores.audit, tokens=tokens),
         tenant_keys=keys.memory.tenant_keys,
-        now=now,
     )
 
 
@@ -430,29 +426,23 @@ def open_servicers(
         )
     )
     listeners.evidence_calls.open(
-        evidence_environment(settings, stores=stores, completion=completion, keys=keys, now=now)
+        evidence_environment(settings, stores=stores, completion=completion, keys=keys)
     )
     listeners.review_calls.open(
-        ReviewEnvironment(
-            reviewing=Reviewing(
-                reviews=stores.reviews,
-                records=stores.records,
-                vault=stores.vault,
-                log=stores.audit,
-                rules=_approval_rules(settings, keys),
-                tokens=tokens,
-            ),
-            now=now,
+        Reviewing(
+            reviews=stores.reviews,
+            records=stores.records,
+            vault=stores.vault,
+            log=stores.audit,
+            rules=_approval_rules(settings, keys),
+            tokens=tokens,
         )
     )
     listeners.event_calls.open(
-        EventEnvironment(
-            care=EventCare(
-                events=stores.events,
-                endpoints=settings.webhooks.endpoints,
-                tokens=tokens,
-            ),
-            now=now,
+        EventCare(
+            events=stores.events,
+            endpoints=settings.webhooks.endpoints,
+            tokens=tokens,
         )
     )
     if listeners.hosted is not None:

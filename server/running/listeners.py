@@ -18,6 +18,8 @@ from server.access.signing_keys import Issuer, read_jwks_file
 from server.base.errors import ConfigurationError
 from server.base.file_handles import raise_limit
 from server.base.private_files import WatchedFile
+from server.compliance.events import EventCare
+from server.compliance.reviewing import Reviewing
 from server.configuration.settings import Settings
 from server.configuration.tables import LimitSettings
 from server.edge.analysis_servicer import AnalysisServicer
@@ -34,12 +36,12 @@ from server.edge.console import (
 from server.edge.console.guard import Guard
 from server.edge.console.sessions import SessionRules
 from server.edge.device_servicer import DeviceServicer
-from server.edge.event_calls import EVENT_CALLS, EventEnvironment
+from server.edge.event_calls import EVENT_CALLS
 from server.edge.evidence_calls import EVIDENCE_CALLS, EvidenceEnvironment
 from server.edge.gate import RefusedAccess
 from server.edge.hosted import HostedPage
 from server.edge.listeners import EVENT, EVIDENCE, REVIEW, SCOPES, Listener
-from server.edge.review_calls import REVIEW_CALLS, ReviewEnvironment
+from server.edge.review_calls import REVIEW_CALLS
 from server.edge.scan_codec import MAX_SCAN_MESSAGE_BYTES
 from server.edge.service_servicer import ServiceServicer
 from server.edge.web_listener import WebListener, WebStream
@@ -139,9 +141,10 @@ class Listeners:
         self.analysis_servicer = AnalysisServicer(
             callers=self.callers, selfies=capacity.selfies, videos=capacity.videos
         )
-        self.evidence_calls = Calls[EvidenceEnvironment](EVIDENCE, EVIDENCE_CALLS, places=capacity.evidence)
-        self.review_calls = Calls[ReviewEnvironment](REVIEW, REVIEW_CALLS, places=capacity.evidence)
-        self.event_calls = Calls[EventEnvironment](EVENT, EVENT_CALLS, places=capacity.evidence)
+        evidence = capacity.evidence
+        self.evidence_calls = Calls[EvidenceEnvironment](EVIDENCE, EVIDENCE_CALLS, places=evidence, now=now)
+        self.review_calls = Calls[Reviewing](REVIEW, REVIEW_CALLS, places=evidence, now=now)
+        self.event_calls = Calls[EventCare](EVENT, EVENT_CALLS, places=evidence, now=now)
         self.hosted = None if settings.hosted is None else HostedPage(settings.hosted, tls="web" in self.tls)
         self.device = Listener(
             name="device",
