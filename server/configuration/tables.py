@@ -172,8 +172,6 @@ class LimitSettings(Table):
     """Maximum number of trusted images that are decoded and judged at once."""
     max_watches: int = Field(default=128, ge=1, le=10_000)
     """Maximum number of streams of WatchCheck at once; each queries the database twice a second."""
-    max_evidence: int = Field(default=4, ge=1, le=100)
-    """Maximum number of calls of EvidenceService at once; an export holds a few megabytes."""
     wait_seconds: float = Field(default=4.0, ge=0.0, le=20.0)
     """How long a unary call, an upload, a selfie or a video waits for a place if none is free; shorter than
     the deadline of 5 seconds that is recommended to callers. It is refused at once if 8 calls of its kind and

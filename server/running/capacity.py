@@ -19,6 +19,8 @@ _SCAN_SECONDS = 8.0
 """How long a scan holds its place, before any was seen."""
 _ANALYSIS_RETRY_SECONDS = 4.0
 """The first delay for refused callers, as in the older video API. It doubles with each refusal in a row."""
+_EVIDENCE_CALLS = 4
+"""Calls of compliance, reviews and webhooks at once: those of people, of which an export holds megabytes."""
 _WAITING = 16
 _WAITING_OF_PARTY = 8
 """Waiting calls of one kind, in all and of one party. Waiting uploads and selfies keep their messages of up
@@ -77,7 +79,7 @@ class Capacity:
         self.uploads = places("uploads", limits.max_uploads, lambda tenant: tenant.max_uploads, line=line)
         self.watches = places("watches", limits.max_watches, lambda tenant: tenant.max_watches, **shared)
         # Apart from the calls of checks, which wait for no export.
-        self.evidence = places("evidence", limits.max_evidence, lambda _: None, line=line, **shared)
+        self.evidence = places("evidence", _EVIDENCE_CALLS, lambda _: None, line=line, **shared)
         self.selfies = places("selfies", analysis.max_images, lambda tenant: tenant.max_images, **slow)
         self.videos = places(
             "videos", analysis.max_videos, lambda tenant: tenant.max_videos, **slow, **shared
