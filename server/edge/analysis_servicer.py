@@ -259,21 +259,17 @@ def image_to_wire(
     analysis: ImageAnalysis, *, request_id: str, now: datetime, pack: result_pb2.PackReference
 ) -> analysis_pb2.AnalyzeImageResponse:
     """Returns the response of AnalyzeImage."""
-    message = analysis_pb2.AnalyzeImageResponse(
-        status="error" if analysis.selfie is None else "success",
+    selfie, problem, full = analysis.selfie, analysis.problem, analysis.full
+    return analysis_pb2.AnalyzeImageResponse(
+        status="error" if selfie is None else "success",
         request_id=request_id,
         timestamp=timestamp(now),
+        result=None if selfie is None else _selfie(selfie),
+        error=None if problem is None else message_of(analysis_pb2.AnalysisError, problem),
+        full=None if full is None else analysis_pb2.FullImageResult(liveness=liveness_to_wire(full)),
         pack=pack,
         assessment=analysis.scope,
     )
-    if analysis.selfie is not None:
-        message.result.CopyFrom(_selfie(analysis.selfie))
-    if analysis.problem is not None:
-        message.error.code = analysis.problem.code.value
-        message.error.message = analysis.problem.message
-    if analysis.full is not None:
-        message.full.liveness.CopyFrom(liveness_to_wire(analysis.full))
-    return message
 
 
 def video_to_wire(
