@@ -131,11 +131,8 @@ def _entry(found: Mapping[str, Any]) -> AuditEntry:
     return AuditEntry(
         **{name: _typed(found, name, str) for name in ("tenant", "action", "purpose", "hash")},
         **{name: _typed(found, name, int) for name in ("sequence", "time_us")},
-        # The hash does not tell an empty text from null, which is what an export has.
-        **{
-            name: None if found[name] is None else _typed(found, name, str) or None
-            for name in ("check_id", "pseudonym")
-        },
+        check_id=_optional(found, "check_id"),
+        pseudonym=_optional(found, "pseudonym"),
         actor=_typed(actor, "name", str),
         role=_typed(actor, "role", str),
         address=_typed(actor, "address", str),
@@ -150,6 +147,11 @@ def _checkpoint(found: Mapping[str, Any]) -> SignedCheckpoint:
         **{name: _typed(found, name, int) for name in ("number", "sequence", "position")},
         timestamp=None if timestamp is None else base64.b64decode(timestamp, validate=True),
     )
+
+
+def _optional(found: Mapping[str, Any], name: str) -> str | None:
+    # The hash does not tell an empty text from null, which is what an export has.
+    return None if found[name] is None else _typed(found, name, str) or None
 
 
 def _typed(found: Mapping[str, Any], name: str, kind: type) -> Any:

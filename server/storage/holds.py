@@ -113,7 +113,7 @@ class HoldRepository(Repository):
         load_check(connection, check_id, lock=True)
         own = and_(holds.c.check_id == check_id, holds.c.reference == reference)
         if connection.execute(select(holds.c.reference).where(own)).one_or_none() is None:
-            raise HoldNotFound(reference)
+            raise HoldNotFound
         if approval is not None:
             pending = second_person(connection, approval, now=now)
             if pending is not None:

@@ -663,7 +663,7 @@ def _created_by(connection: Connection, request: RequestKey) -> CheckRecord | No
         return None
     # The request of an erased check has no hash any more and leads to the tombstone.
     if row.payload_sha256 and row.payload_sha256 != request.payload_sha256:
-        raise RequestIdReused(request.request_id)
+        raise RequestIdReused
     return load_check(connection, row.check_id)
 
 
