@@ -16,16 +16,14 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import Connection
 
-from cli.audited import ReasonOption, pending_approval, record_change
+from cli.audited import ReasonOption, pending_approval, record_change, server_settings
 from cli.errors import FAILED, PENDING, CommandError, FileUnusable, errors_reported
 from cli.files import write_whole
 from cli.shown import counted
 from formats.private_files import PRIVATE
 from server.access.api_keys import ApiKeysInvalid, add_api_key, new_api_key
 from server.access.callers import CallerEntry, Role, Scope
-from server.audit import AuditAction, AuditEventInvalid
-from server.base.errors import ConfigurationError
-from server.configuration.loading import SettingsInvalid, load_settings
+from server.audit import AuditAction
 from server.configuration.settings import Settings
 from server.events.sending import new_webhook_secret
 from server.keyring.key_files import KeyFiles, open_key_files
@@ -40,7 +38,6 @@ from server.keyring.key_rotation import (
 from server.keyring.keys import KeyFolder
 from server.keyring.sealing import SealBroken, WrappingKeys, WrappingKeyUnknown, rewrap
 from server.storage.database import open_database
-from server.storage.errors import StorageError
 from server.storage.holds import expect_no_hold_of
 from server.storage.schema import expect_usable
 from server.storage.wrapped_keys import PLACES, WrappedKey, WrappedKeyRepository, keys_in_use
@@ -197,9 +194,8 @@ def rewrap_command(reason: ReasonOption = "") -> None:
 
         facegate keys rewrap --config /etc/facegate.toml
     """
-    with errors_reported(SettingsInvalid, ConfigurationError, StorageError, AuditEventInvalid):
-        settings = load_settings().settings
-        keys = KeyFolder(open_key_files(settings.key_folder, settings.keys)).keys.wrapping_keys
+    with _keys() as (settings, files):
+        keys = KeyFolder(files).keys.wrapping_keys
         changed, lost = asyncio.run(_rewrap(settings.database_url, keys))
         record_change(
             settings.database_url,
@@ -292,8 +288,7 @@ class RetiredPurpose(StrEnum):
 
 @contextmanager
 def _keys() -> Iterator[tuple[Settings, KeyFiles]]:
-    with errors_reported(SettingsInvalid, ConfigurationError, StorageError, AuditEventInvalid):
-        settings = load_settings().settings
+    with server_settings() as settings:
         yield settings, open_key_files(settings.key_folder, settings.keys)
 
 

@@ -15,7 +15,7 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from cli.audited import audited_database, shell_actor
+from cli.audited import audited_database, server_settings, shell_actor
 from cli.chosen import chosen_policy
 from cli.errors import errors_reported
 from cli.files import require_page_path, write_page
@@ -24,7 +24,6 @@ from cli.shown import printable, shown_name
 from server.base.version import server_version
 from server.checks.expiry import CheckExpiry
 from server.compliance.schedule import RetentionSchedule, ScheduledDatum, retention_schedule
-from server.configuration.loading import SettingsInvalid, load_settings
 from server.configuration.settings import Settings
 from server.device.configured import missing_settings
 from server.evidence.store import delete_objects
@@ -32,7 +31,6 @@ from server.pages import render
 from server.policies import load_policies
 from server.policies.availability import availabilities
 from server.policies.loading import PolicyError
-from server.storage.errors import StorageError
 from server.storage.events import Outbox
 from server.storage.objects import open_object_store
 from server.storage.retention import DueChecks, RetentionRepository
@@ -68,8 +66,7 @@ def run_command(
 
         facegate retention run --config /etc/facegate.toml
     """
-    with errors_reported(SettingsInvalid, StorageError):
-        settings = load_settings().settings
+    with server_settings() as settings:
         now = datetime.now(UTC)
         if dry_run:
             _show(asyncio.run(_due(settings.database_url, now)))
@@ -178,10 +175,9 @@ def schedule_command(
 
         facegate retention schedule --policy standard --policy mine.toml
     """
-    with errors_reported(SettingsInvalid, PolicyError):
+    with errors_reported(PolicyError), server_settings() as settings:
         if html is not None:
             require_page_path(html, force=force)
-        settings = load_settings().settings
         about = f"Facegate {server_version()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
         if policies:
             chosen = {policy.name: policy for policy in map(chosen_policy, policies)}
