@@ -25,7 +25,6 @@ from server.access.api_keys import ApiKeysInvalid, add_api_key, new_api_key
 from server.access.callers import CallerEntry, Role, Scope
 from server.audit import AuditAction
 from server.configuration.settings import Settings
-from server.events.sending import new_webhook_secret
 from server.keyring.key_files import KeyFiles, open_key_files
 from server.keyring.key_rotation import (
     destroy_evidence_key,
@@ -37,6 +36,7 @@ from server.keyring.key_rotation import (
 )
 from server.keyring.keys import KeyFolder
 from server.keyring.sealing import SealBroken, WrappingKeys, WrappingKeyUnknown, rewrap
+from server.running.webhooks import new_webhook_secret
 from server.storage.database import open_database
 from server.storage.holds import expect_no_hold_of
 from server.storage.schema import expect_usable

@@ -12,10 +12,10 @@ from typer.testing import CliRunner, Result
 
 from cli.main import app
 from facegate_client import Compliance
-from server.events.sending import new_webhook_secret
+from server.running.webhooks import new_webhook_secret
 from tests.server.compliance.office import Office, open_office
-from tests.server.events.receiver import secret_file
 from tests.server.live import until
+from tests.server.running.receiver import secret_file
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")

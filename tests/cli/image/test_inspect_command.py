@@ -15,8 +15,6 @@ from cli.image.inspection import as_json, sections
 from cli.main import app as whole_app
 from matcher.records import (
     EyeCentres,
-    PoseDegrees,
-    QualityBlock,
     Record39794,
     RecordMetadata,
     RecordVersion,
@@ -25,6 +23,7 @@ from matcher.records import (
     wrap_in_dg2,
 )
 from matcher.records.codes import Expression, FaceImageType2011, Feature, Gender, PostAcquisition
+from matcher.records.values import PoseDegrees, QualityBlock
 from tests.cli.image.pictures import picture, record
 from tests.matcher.records.iso_39794.samples import ALL_FIELDS, DG2_ALL_FIELDS, real_file, records_39794
 
