@@ -17,10 +17,9 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from sqlalchemy import Connection
 
 from cli.audited import ReasonOption, pending_approval, record_change, server_settings
-from cli.errors import FAILED, PENDING, CommandError, FileUnusable, errors_reported
-from cli.files import write_whole
+from cli.errors import FAILED, PENDING, CommandError, errors_reported
+from cli.files import write_file
 from cli.shown import counted
-from formats.private_files import PRIVATE
 from server.access.api_keys import ApiKeysInvalid, add_api_key, new_api_key
 from server.access.callers import CallerEntry, Role, Scope
 from server.audit import AuditAction
@@ -132,7 +131,7 @@ def new_api_key_command(
     # The entry comes before the key is shown: a key without one is of no use.
     with errors_reported(ApiKeysInvalid):
         if out is not None:
-            _write_key(out, key)
+            write_file(out, f"{key}\n".encode("ascii"), instead="name another file")
         if file is not None:
             try:
                 add_api_key(file, text)
@@ -152,15 +151,6 @@ def new_api_key_command(
     typer.echo(text)
 
 
-def _write_key(path: Path, key: str) -> None:
-    try:
-        write_whole(path, f"{key}\n".encode("ascii"), mode=PRIVATE, force=False)
-    except FileExistsError as error:
-        raise FileUnusable(f"{path} already exists: name another file") from error
-    except OSError as error:
-        raise FileUnusable(f"{path} cannot be written: {error.strerror or error}") from error
-
-
 def _texts(values: Iterable[StrEnum]) -> str:
     return "[" + ", ".join(f'"{value.value}"' for value in values) + "]"
 
@@ -178,7 +168,7 @@ def new_webhook_secret_command(
         facegate keys new-webhook-secret /etc/facegate/backend.whsec
     """
     with errors_reported():
-        _write_key(out, new_webhook_secret())
+        write_file(out, f"{new_webhook_secret()}\n".encode("ascii"), instead="name another file")
     typer.echo(f"The secret is in {out}. Give the receiver the same.", err=True)
 
 
