@@ -6,16 +6,13 @@ from typing import Annotated
 
 import typer
 
-from cli.audited import ReasonOption, audited_database, shell_actor
-from cli.errors import errors_reported
-from server.audit import AuditAction, AuditEvent, AuditEventInvalid, subject_hash
-from server.configuration.loading import SettingsInvalid, load_settings
+from cli.audited import ReasonOption, audited_database, server_settings, shell_actor
+from server.audit import AuditAction, AuditEvent, subject_hash
 from server.configuration.settings import Settings
 from server.domain.terms import reference_term
 from server.edge.callers import LOCAL_TENANT
-from server.keyring.key_files import KeysUnusable, open_key_files
+from server.keyring.key_files import open_key_files
 from server.keyring.keys import read_memory_key
-from server.storage.errors import StorageError
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.retention import RetentionRepository
 from server.storage.schema import needed_revision, upgrade
@@ -26,8 +23,8 @@ app = typer.Typer(help="Migrate the database, or erase device data.", no_args_is
 @app.command("upgrade")
 def upgrade_command() -> None:
     """Apply the missing migrations to the database."""
-    with errors_reported(SettingsInvalid, StorageError):
-        asyncio.run(upgrade(load_settings().settings.database_url))
+    with server_settings() as settings:
+        asyncio.run(upgrade(settings.database_url))
     typer.echo(f"The database is at revision {needed_revision()}.")
 
 
@@ -58,8 +55,7 @@ def forget_devices_command(
     if not subject:
         typer.echo("--subject is empty: give the subject reference of your uploads", err=True)
         raise typer.Exit(2)
-    with errors_reported(SettingsInvalid, StorageError, KeysUnusable, AuditEventInvalid):
-        settings = load_settings().settings
+    with server_settings() as settings:
         count = asyncio.run(_forget(settings, tenant, subject, reason))
     if count == 0:
         typer.echo(
