@@ -191,7 +191,7 @@ def _licences(pack: CataloguePack) -> str:
 class TerminalProgress:
     """Shows a bar for each file and one for all if the console is a terminal, and permanent lines.
 
-    Implements ``vision.packs.pulling.PullProgress``.
+    Implements ``vision.packs.pulling.sources.PullProgress``.
     """
 
     def __init__(self, console: Console) -> None:
