@@ -14,7 +14,7 @@ from typer.testing import CliRunner, Result
 from cli.main import app
 from tests.client.fake_server import FakeServer, Refuse, StreamPlan, serving
 from tests.server.analysis.uploads import genuine, video
-from tests.server.process.server_process import DataFolder, run_facegate
+from tests.server.process.server_process import DataFolder
 
 
 @pytest.fixture
@@ -31,7 +31,8 @@ def _token_file(folder: Path, content: str | bytes) -> Path:
 
 
 async def _ran(*arguments: str) -> tuple[int, str, str]:
-    return await run_facegate("verify", *arguments)
+    result = await asyncio.to_thread(CliRunner().invoke, app, ["verify", *arguments], catch_exceptions=False)
+    return result.exit_code, result.stdout, " ".join(result.stderr.split())
 
 
 @pytest.mark.slow
