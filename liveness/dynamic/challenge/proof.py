@@ -227,7 +227,8 @@ class Proof:
         self._minimum_bits = minimum_bits
         self._samples: list[FlashSample] = []
         self._captured = True
-        self._right = False
+        self.right = False
+        """Whether the colours are proven, and their light is that on a face."""
         self._since: float | None = None
 
     @property
@@ -239,11 +240,6 @@ class Proof:
     def complete(self) -> bool:
         """Whether the colours are proven."""
         return self._since is not None
-
-    @property
-    def right(self) -> bool:
-        """Whether the colours are proven, and their light is that on a face."""
-        return self._right
 
     def prove_frame(self, sample: FlashSample, *, captured: bool) -> None:
         """Adds the next frame.
@@ -287,7 +283,7 @@ class Proof:
             and self._meter.lag() is not None
         )
         if enough and (last or (answers.wrong == 0 and not self._meter.doubtful())):
-            self._since, self._right = now, self._meter.right()
+            self._since, self.right = now, self._meter.right()
             return True
         return False
 
