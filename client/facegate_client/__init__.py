@@ -9,10 +9,12 @@ from facegate_client.archive import (
     ExportedCheck,
     VerifiedArchive,
     VerifiedRecord,
+    VerifiedReview,
     is_person_export,
     verify_archive,
     verify_person_export,
     verify_record_jws,
+    verify_review_jws,
 )
 from facegate_client.attestation import Attestor, NoAttestation
 from facegate_client.camera import CameraSource, open_camera
@@ -24,7 +26,6 @@ from facegate_client.channel import (
     open_channel,
     server_spki_sha256,
 )
-from facegate_client.compliance import Compliance, ExportedImage
 from facegate_client.device import FaceScanner, ScanOutcome, ScanSettings
 from facegate_client.errors import (
     CallRefusedError,
@@ -39,7 +40,6 @@ from facegate_client.errors import (
     SourceError,
     StreamLostError,
 )
-from facegate_client.events import Events
 from facegate_client.flash_screen import DisplayedStep, FlashScreen
 from facegate_client.frame_source import (
     CameraDescription,
@@ -55,8 +55,8 @@ from facegate_client.progress import GetReady, ScanEvents
 from facegate_client.recording import Recording
 from facegate_client.result_keys import fetch_key_set
 from facegate_client.result_signature import KeySet, load_key_set, verify_response, verify_result_jws
-from facegate_client.reviews import Reviews, VerifiedReview, verify_review_jws
 from facegate_client.scan_stream import ReconnectPolicy, ScanTicket
+from facegate_client.services import Compliance, Events, ExportedImage, Reviews
 from facegate_client.video_file import generated_source, open_image_folder, open_video
 from facegate_client.webhooks import WebhookEvent, verify_webhook
 

@@ -1,4 +1,4 @@
-"""Verifies every hash and signature of evidence archives and evidence records, offline."""
+"""Verifies every hash and signature of evidence archives, evidence records and reviews, offline."""
 
 import io
 import json
@@ -12,13 +12,15 @@ from typing import Any, BinaryIO, Final
 
 from facegate.v1 import result_pb2
 
-from facegate_client.errors import ClientError, ServerNotTrustedError
+from facegate_client.errors import ClientError, SandboxResultError, ServerNotTrustedError
 from facegate_client.result_signature import KeySet, verified_payload, verify_result_jws
-from facegate_client.reviews import verify_review_jws
 from facegate_protocol import sha256
 
 _ARCHIVE_TYPE: Final = "facegate-archive"
 _RECORD_TYPE: Final = "facegate-record"
+_REVIEW_TYPE: Final = "facegate-review"
+_RESULT_TYPE: Final = "facegate-result"
+_REVIEW_VERSION: Final = 1
 _FORMAT: Final = "facegate-evidence/1"
 _MANIFEST: Final = "manifest.json"
 _SIGNATURE: Final = "manifest.jws"
@@ -246,6 +248,69 @@ def verify_record_jws(
     if _check_id(record) != result.check_id:
         raise ServerNotTrustedError("record and result are of different checks")
     return VerifiedRecord(record=record, result=result)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class VerifiedReview:
+    """A review whose signature holds.
+
+    Attributes:
+        check_id: The check.
+        outcome: ``"ALLOW"``, ``"DENY"``, ``"ASK_AGAIN"`` or ``"ESCALATE"``.
+        result_sha256: SHA-256 of the payload of the result that it is about, 32 bytes.
+        content: The whole signed review.
+    """
+
+    check_id: str
+    outcome: str
+    result_sha256: bytes
+    content: Mapping[str, Any] = field(repr=False)
+
+
+def verify_review_jws(
+    review_jws: str,
+    keys: KeySet,
+    *,
+    result_jws: str | None = None,
+    issuer: str | None = None,
+    tenant: str | None = None,
+    accept_sandbox: bool = False,
+) -> VerifiedReview:
+    """Verifies a signed review.
+
+    Args:
+        review_jws: ``review_jws`` of CheckReview, GetReviewResponse or DecideReviewResponse.
+        keys: The server's published keys.
+        result_jws: The result that the review must be about; ``None`` to compare ``result_sha256`` yourself.
+        issuer: The expected issuer; ``None`` for any.
+        tenant: The expected tenant; ``None`` for any.
+        accept_sandbox: Whether reviews of sandbox checks are accepted: only in tests.
+
+    Raises:
+        ServerNotTrustedError: A signature is wrong, or the review is of another kind, version or result.
+        SandboxResultError: The check is a sandbox check, and ``accept_sandbox`` is false.
+    """
+    payload = verified_payload(review_jws, keys, kind=_REVIEW_TYPE, issuer=issuer, tenant=tenant)
+    try:
+        content = json.loads(payload)
+        if content["version"] != _REVIEW_VERSION:
+            raise ServerNotTrustedError(f"the review has another version than {_REVIEW_VERSION}")
+        review = VerifiedReview(
+            check_id=str(content["check_id"]),
+            outcome=str(content["outcome"]),
+            result_sha256=bytes.fromhex(content["result_sha256"]),
+            content=content,
+        )
+        sandbox = bool(content["sandbox"])
+    except (ValueError, TypeError, KeyError, RecursionError) as error:
+        raise ServerNotTrustedError("the signed payload is not a review") from error
+    if sandbox and not accept_sandbox:
+        raise SandboxResultError(review.check_id)
+    if result_jws is not None:
+        result = verified_payload(result_jws, keys, kind=_RESULT_TYPE, issuer=issuer, tenant=tenant)
+        if sha256(result) != review.result_sha256:
+            raise ServerNotTrustedError("the review is about another result")
+    return review
 
 
 def _files(content: bytes) -> dict[str, bytes]:

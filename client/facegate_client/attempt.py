@@ -9,7 +9,6 @@ import asyncio
 from dataclasses import dataclass, replace
 
 from facegate.v1 import scan_pb2
-from google.protobuf.duration_pb2 import Duration
 
 from facegate_client.encoding import CaptureLimits, EncodedImage, encode_image
 from facegate_client.errors import (
@@ -19,7 +18,7 @@ from facegate_client.errors import (
     SourceError,
     StreamLostError,
 )
-from facegate_client.flash_screen import FlashScreen, FlashShow
+from facegate_client.flash_screen import FlashScreen, FlashShow, seconds_of
 from facegate_client.frame_source import CapturedImage, Exposure, FrameSource, QuarterTurn
 from facegate_client.progress import ScanEvents
 from facegate_client.scan_stream import ScanStream
@@ -419,7 +418,7 @@ class DeviceAttempt:
         self._feed.begin_attempt()
         reader = asyncio.create_task(self._read())
         sender = asyncio.create_task(self._send())
-        duration = _seconds(self._stream.challenge.budget.max_attempt_duration)
+        duration = seconds_of(self._stream.challenge.budget.max_attempt_duration)
         timer = asyncio.get_running_loop().call_later(
             duration * _DURATION_SHARE if duration else result_timeout_s,
             self._stop.set,
@@ -594,14 +593,10 @@ def goodbye_error(goodbye: scan_pb2.Goodbye) -> ClientError:
     if goodbye.HasField("reconnect_after"):
         return StreamLostError(
             f"the server ended the stream: {name}",
-            retry_after_s=_seconds(goodbye.reconnect_after),
+            retry_after_s=seconds_of(goodbye.reconnect_after),
             final=ended,
         )
     return ended
-
-
-def _seconds(duration: Duration) -> float:
-    return duration.seconds + duration.nanos / 1e9
 
 
 async def _cancelled(*tasks: "asyncio.Task[scan_pb2.ScanResult] | asyncio.Task[None]") -> None:

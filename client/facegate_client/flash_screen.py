@@ -84,6 +84,7 @@ class FlashShow:
         self._screen = screen
         self._waiting: deque[scan_pb2.FlashStep] = deque()
         self._last = 0
+        self._shown = 0
         self._free_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -107,8 +108,10 @@ class FlashShow:
         self._screen.show_oval(change)
 
     def displayed(self, capture_time_us: int) -> DisplayedStep:
-        """Returns the flash step that was on the screen when an image was captured."""
-        return self._screen.displayed(capture_time_us)
+        """Returns this attempt's flash step that was on the screen when an image was captured."""
+        shown = self._screen.displayed(capture_time_us)
+        # After a reconnect, the first image may show the last colour of the attempt that was lost.
+        return shown if shown.number <= self._shown else DisplayedStep()
 
     def close(self) -> None:
         """Ends the attempt: the screen returns to normal."""
@@ -127,11 +130,13 @@ class FlashShow:
             self._timer = loop.call_at(self._free_at, self._show_due)
             return
         step = self._waiting.popleft()
-        transition = min(_seconds(step.transition_duration), _LONGEST_TRANSITION_S)
-        self._free_at = loop.time() + transition + max(SHORTEST_HOLD_S, _seconds(step.minimum_hold))
+        transition = min(seconds_of(step.transition_duration), _LONGEST_TRANSITION_S)
+        self._free_at = loop.time() + transition + max(SHORTEST_HOLD_S, seconds_of(step.minimum_hold))
+        self._shown = step.step
         self._screen.show_step(step)
         self._show_due()
 
 
-def _seconds(duration: Duration) -> float:
+def seconds_of(duration: Duration) -> float:
+    """Returns a duration in seconds."""
     return duration.seconds + duration.nanos / 1e9

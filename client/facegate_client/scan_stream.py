@@ -8,7 +8,6 @@ from typing import TypeAlias
 import grpc
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
-from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from facegate.v1 import device_pb2, scan_pb2, verification_service_pb2_grpc
 from google.protobuf.message import DecodeError
 
@@ -85,12 +84,6 @@ class SessionKey:
     def sign(self, message: bytes) -> bytes:
         """Signs ``message``; returns ASN.1 DER of at most 72 bytes."""
         return sign(self._private, message)
-
-
-def new_key_share() -> tuple[X25519PrivateKey, bytes]:
-    """Returns a new X25519 key pair for one stream: the private key, and the public key of 32 bytes."""
-    private = X25519PrivateKey.generate()
-    return private, private.public_key().public_bytes(Encoding.Raw, PublicFormat.Raw)
 
 
 PROTOCOL_VERSION = 1
@@ -219,72 +212,6 @@ class ScanStream:
         self._call.cancel()
 
 
-async def open_stream(
-    stub: "verification_service_pb2_grpc.VerificationServiceAsyncStub",
-    *,
-    ticket: ScanTicket,
-    session: SessionKey,
-    profile: scan_pb2.ScanStart,
-    resume: bool,
-    stream_timeout_s: float,
-    handshake_timeout_s: float,
-) -> ScanStream:
-    """Opens a stream and verifies the server's challenge.
-
-    Args:
-        ticket: Token and pinned fingerprint.
-        profile: ScanStart with everything but token, keys and ``resume``.
-        resume: Whether the scan had a stream before.
-        stream_timeout_s: gRPC deadline of the stream, seconds.
-        handshake_timeout_s: The longest wait for the Challenge, seconds.
-
-    Raises:
-        ServerNotTrustedError: The challenge's key is not the pinned one, or its signature is wrong.
-        ProtocolViolatedError: The server's answer is not a usable challenge.
-        StreamLostError: The server cannot be reached.
-        CallRefusedError: The server refused the stream.
-    """
-    private_share, share = new_key_share()
-    start = scan_pb2.ScanStart()
-    start.CopyFrom(profile)
-    start.protocol_version = PROTOCOL_VERSION
-    start.token = ticket.token
-    start.key_share = share
-    start.session_public_key = session.public_der
-    start.resume = resume
-    start_bytes = start.SerializeToString()
-    call: _Call = StreamCall(stub.ScanFace(timeout=stream_timeout_s))
-    try:
-        async with asyncio.timeout(handshake_timeout_s):
-            # The server may refuse the stream before it reads anything.
-            with suppress(StreamLostError):
-                await call.send(scan_pb2.ScanFaceRequest(start=start_bytes))
-            response = await _receive(call)
-        if response is None or response.WhichOneof("message") != "challenge":
-            raise ProtocolViolatedError("the server's first message is not a Challenge")
-        body = _verified_body(response.challenge, start=start_bytes, pinned=ticket.challenge_key_sha256)
-        binding = binding_hash(
-            BindingInputs(
-                token=ticket.token,
-                nonce=body.nonce,
-                device_share=share,
-                server_share=body.key_share,
-                session_public_key=start.session_public_key,
-                server_spki_sha256=start.server_spki_sha256,
-                start=start_bytes,
-            )
-        )
-        key = _mac_key(private_share, body, binding)
-    except TimeoutError as error:
-        call.cancel()
-        raise StreamLostError(f"no Challenge within {handshake_timeout_s:g} seconds") from error
-    except BaseException:
-        call.cancel()
-        raise
-    chain = MacChain(key=key, binding=binding)
-    return ScanStream(call, challenge=body, binding=binding, chain=chain, session=session)
-
-
 def _verified_body(challenge: scan_pb2.Challenge, *, start: bytes, pinned: bytes) -> scan_pb2.ChallengeBody:
     if fingerprint(challenge.signing_public_key) != pinned:
         raise ServerNotTrustedError("the challenge is signed with a key other than the pinned one")
@@ -325,7 +252,11 @@ async def _receive(call: _Call) -> scan_pb2.ScanFaceResponse | None:
 
 
 class ScanStreams:
-    """Opens the streams, all with one session key, which proves that they belong to one scan."""
+    """Opens the streams, all with one session key, which proves that they belong to one scan.
+
+    Attributes:
+        opened: The number of streams with a challenge.
+    """
 
     def __init__(
         self,
@@ -350,26 +281,57 @@ class ScanStreams:
         self._session = SessionKey()
         self._stream_timeout_s = stream_timeout_s
         self._handshake_timeout_s = handshake_timeout_s
-        self._opened = 0
-
-    @property
-    def opened(self) -> int:
-        """The number of streams with a challenge."""
-        return self._opened
+        self.opened = 0
 
     async def open(self) -> ScanStream:
-        """Opens the first stream of the scan, or resumes the scan in a further one.
+        """Opens the first stream of the scan, or resumes the scan in a further one; verifies the challenge.
 
-        Raises the errors of ``open_stream``.
+        Raises:
+            ServerNotTrustedError: The challenge's key is not the pinned one, or its signature is wrong.
+            ProtocolViolatedError: The server's answer is not a usable challenge.
+            StreamLostError: The server cannot be reached.
+            CallRefusedError: The server refused the stream.
         """
-        stream = await open_stream(
-            self._stub,
-            ticket=self._ticket,
-            session=self._session,
-            profile=self._profile,
-            resume=self._opened > 0,
-            stream_timeout_s=self._stream_timeout_s,
-            handshake_timeout_s=self._handshake_timeout_s,
-        )
-        self._opened += 1
-        return stream
+        private_share = X25519PrivateKey.generate()
+        share = private_share.public_key().public_bytes_raw()
+        start = scan_pb2.ScanStart()
+        start.CopyFrom(self._profile)
+        start.protocol_version = PROTOCOL_VERSION
+        start.token = self._ticket.token
+        start.key_share = share
+        start.session_public_key = self._session.public_der
+        start.resume = self.opened > 0
+        start_bytes = start.SerializeToString()
+        call: _Call = StreamCall(self._stub.ScanFace(timeout=self._stream_timeout_s))
+        try:
+            async with asyncio.timeout(self._handshake_timeout_s):
+                # The server may refuse the stream before it reads anything.
+                with suppress(StreamLostError):
+                    await call.send(scan_pb2.ScanFaceRequest(start=start_bytes))
+                response = await _receive(call)
+            if response is None or response.WhichOneof("message") != "challenge":
+                raise ProtocolViolatedError("the server's first message is not a Challenge")
+            body = _verified_body(
+                response.challenge, start=start_bytes, pinned=self._ticket.challenge_key_sha256
+            )
+            binding = binding_hash(
+                BindingInputs(
+                    token=self._ticket.token,
+                    nonce=body.nonce,
+                    device_share=share,
+                    server_share=body.key_share,
+                    session_public_key=start.session_public_key,
+                    server_spki_sha256=start.server_spki_sha256,
+                    start=start_bytes,
+                )
+            )
+            key = _mac_key(private_share, body, binding)
+        except TimeoutError as error:
+            call.cancel()
+            raise StreamLostError(f"no Challenge within {self._handshake_timeout_s:g} seconds") from error
+        except BaseException:
+            call.cancel()
+            raise
+        self.opened += 1
+        chain = MacChain(key=key, binding=binding)
+        return ScanStream(call, challenge=body, binding=binding, chain=chain, session=self._session)

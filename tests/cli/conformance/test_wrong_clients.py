@@ -15,7 +15,7 @@ from cli.conformance.rules import Rule
 from facegate_client import ReconnectPolicy, device
 from facegate_client.attempt import FrameRules, SendGate
 from facegate_client.flash_screen import FlashShow
-from facegate_client.scan_stream import ScanStream, SessionKey
+from facegate_client.scan_stream import ScanStream, ScanStreams, SessionKey
 from facegate_protocol import MacChain
 from tests.cli.conformance.playing import played
 
@@ -74,12 +74,13 @@ def _does_not_reconnect(patch: Patch) -> None:
 
 
 def _makes_a_key_for_each_stream(patch: Patch) -> None:
-    right = facegate_client.scan_stream.open_stream
+    right = ScanStreams.open
 
-    async def open_stream(*arguments: Any, session: SessionKey, **rest: Any) -> ScanStream:
-        return await right(*arguments, session=SessionKey(), **rest)
+    async def open_stream(self: ScanStreams) -> ScanStream:
+        self._session = SessionKey()
+        return await right(self)
 
-    patch.setattr(facegate_client.scan_stream, "open_stream", open_stream)
+    patch.setattr(ScanStreams, "open", open_stream)
 
 
 def _reconnects_at_once(patch: Patch) -> None:
