@@ -378,6 +378,7 @@ class FlashChallenge:
         self._policy = policy
         self._clock = ChallengeClock()
         self._display = Display()
+        self._meter = meter
         self._proof = Proof(meter, minimum_bits=policy.minimum_bits)
         self._presence = Presence()
         self._pauses = Pauses()
@@ -490,7 +491,7 @@ class FlashChallenge:
             ObservationError: No step was drawn.
         """
         self._display.note_sent(at)
-        self._proof.note_sent(at)
+        self._meter.note_sent(at)
 
     def next_action(self, *, now: float) -> Action:
         """Returns the action to perform at ``now``, seconds on the server's monotonic clock.
@@ -577,7 +578,7 @@ class FlashChallenge:
 
     def _go_on(self) -> Action:
         """Completes the step on display; returns the next one, or an end."""
-        self._proof.refresh()
+        self._meter.refresh()
         self._display.let_pass()
         self.late = self._proof.late()
         answers, least = self._answers(), self._policy.minimum_bits
@@ -591,7 +592,7 @@ class FlashChallenge:
         self._asked.prepare(
             share=answers.proven_bits / least,
             last=answers.proven_with(step.colour_bits) >= least,
-            shape_shows=self._proof.shape_shows(),
+            shape_shows=self._meter.shape_shows(),
         )
         return self._reveal(step)
 
@@ -603,7 +604,7 @@ class FlashChallenge:
         away_since, lost = self._presence.away_since, self._presence.code in _LOST
         if away_since is not None and lost and now >= away_since + _AWAY_SECONDS:
             return self._finish(Complete(EndReason.FACE_AWAY))
-        missing = self._asked.missing(now, shape_shows=self._proof.shape_shows())
+        missing = self._asked.missing(now, shape_shows=self._meter.shape_shows())
         if missing is not None:
             return self._hint(missing.asks) or Wait(min(missing.until, self._deadline))
         if (late := self._proof.waits_until(now)) is not None:
@@ -617,7 +618,7 @@ class FlashChallenge:
 
     def _reveal(self, step: ColourStep) -> Reveal:
         self._display.show(step, now=self._clock.now)
-        self._proof.note_drawn(step, self._clock.now)
+        self._meter.note_drawn(step, self._clock.now)
         return Reveal(step)
 
     def _pause(self) -> Action:
@@ -629,7 +630,7 @@ class FlashChallenge:
     def _light_action(self) -> Action | None:
         """Returns the action that the light requires; ``None`` if it requires none."""
         asks = self._light.follow_light(
-            self._proof.light(),
+            self._meter.light(),
             coloured=self._script.coloured,
             verified=len(self._answers().verified),
             now=self._clock.now,

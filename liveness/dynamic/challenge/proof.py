@@ -253,18 +253,6 @@ class Proof:
             self._samples.append(sample)
             self._meter.meter_frame(sample)
 
-    def note_drawn(self, step: ColourStep, at: float) -> None:
-        """Records that ``step`` was drawn at ``at``, seconds on the server's monotonic clock."""
-        self._meter.note_drawn(step, at)
-
-    def note_sent(self, at: float) -> None:
-        """Records when the step drawn last was sent, on the same clock."""
-        self._meter.note_sent(at)
-
-    def refresh(self) -> None:
-        """Measures again, so that later calls include all frames that were added."""
-        self._meter.refresh()
-
     def answers(self, revealed: Iterable[RevealedStep]) -> Answers:
         """Returns the answers to the revealed steps."""
         return count_answers((one.step for one in revealed), self._meter.readings())
@@ -310,14 +298,6 @@ class Proof:
         """Returns whether too few frames of ``step`` count because the face moved."""
         reading = self._reading(step)
         return reading is not None and Disturbance.MOVED in reading.disturbed
-
-    def light(self) -> Light:
-        """Returns whether the light lets the flash be measured."""
-        return self._meter.light()
-
-    def shape_shows(self) -> bool:
-        """See ``Meter.shape_shows``."""
-        return self._meter.shape_shows()
 
     def _reading(self, step: ColourStep) -> StepReading | None:
         return next((reading for reading in self._meter.readings() if reading.step == step.number), None)
