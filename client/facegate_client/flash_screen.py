@@ -81,7 +81,7 @@ class FlashShow:
     """One attempt's colours, ovals and hints on a screen. Belongs to one event loop."""
 
     def __init__(self, screen: FlashScreen) -> None:
-        self._screen = screen
+        self.screen = screen
         self._waiting: deque[scan_pb2.FlashStep] = deque()
         self._last = 0
         self._free_at = 0.0
@@ -102,21 +102,13 @@ class FlashShow:
         if self._timer is None:
             self._show_due()
 
-    def move_oval(self, change: scan_pb2.OvalChange) -> None:
-        """Moves the oval."""
-        self._screen.show_oval(change)
-
-    def displayed(self, capture_time_us: int) -> DisplayedStep:
-        """Returns the flash step that was on the screen when an image was captured."""
-        return self._screen.displayed(capture_time_us)
-
     def close(self) -> None:
         """Ends the attempt: the screen returns to normal."""
         self._waiting.clear()
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._screen.restore()
+        self.screen.restore()
 
     def _show_due(self) -> None:
         self._timer = None
@@ -129,7 +121,7 @@ class FlashShow:
         step = self._waiting.popleft()
         transition = min(seconds_of(step.transition_duration), _LONGEST_TRANSITION_S)
         self._free_at = loop.time() + transition + max(SHORTEST_HOLD_S, seconds_of(step.minimum_hold))
-        self._screen.show_step(step)
+        self.screen.show_step(step)
         self._show_due()
 
 
