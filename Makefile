@@ -96,7 +96,8 @@ web: dev $(NPM_PACKAGES) ## Build and test the browser SDK, the client for Node.
 	@npm --prefix web/sdk run compare:console
 	@npm --prefix web/sdk run compare:hosted
 	@npm --prefix web/server test
-	@$(BIN)/python -m pytest -q -m slow --timeout 600 tests/web
+	@$(BIN)/python -m pytest -q -m "slow and not alone" --timeout 600 --numprocesses 2 --dist loadfile tests/web
+	@$(BIN)/python -m pytest -q -m alone --timeout 600 tests/web
 
 # Maven needs a registry the first time only: MVN="mvn -o" builds without.
 MVN ?= mvn

@@ -21,9 +21,8 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.audited import audited_database, shell_actor
-from cli.connection import ApiKeyOption, CaOption, CertOption, Connection, KeyOption, call_server
+from cli.connection import Connection, call_server, remote_group
 from cli.errors import CommandError, errors_reported
-from cli.groups import SharingGroup
 from cli.options import TIME_FORMATS, JsonOption, in_utc
 from cli.shown import counted
 from facegate_client import Compliance
@@ -147,7 +146,7 @@ def export_command(
                     # Each call of a server is an entry itself, which the next one would export.
                     raise CommandError("--follow reads the database: run it on the server, without --service")
                 work = partial(write_remote, file=sys.stdout.buffer, since=since, purpose=purpose)
-                call_server(connection, work)
+                call_server(context, Compliance, work)
                 return
             settings = load_settings().settings
             count = asyncio.run(_export(settings, tenant, since, follow=follow))
@@ -245,7 +244,9 @@ def show_command(
             check_id=None if check is None else str(check),
         )
         if connection is not None:
-            entries = call_server(connection, partial(_ask, chosen=chosen, subject=subject, last=last + 1))
+            entries = call_server(
+                context, Compliance, partial(_ask, chosen=chosen, subject=subject, last=last + 1)
+            )
             nothing = f"The server {connection.service} has no such entry of your tenant."
         else:
             settings = load_settings().settings
@@ -523,7 +524,7 @@ def verify_command(
         if witness is not None:
             found.witness = counted(sum(map(len, copies.values())), "saved checkpoint")
         if connection is not None:
-            _verify_remote(connection, found, keys=keys, stamps=stamps, copies=copies)
+            _verify_remote(context, found, keys=keys, stamps=stamps, copies=copies)
         elif export is not None:
             found.place = str(export)
             _verify_export(export, tenant, found, keys=keys, stamps=stamps, copies=copies)
@@ -606,18 +607,18 @@ async def _add_witness(
 
 
 def _verify_remote(
-    connection: Connection,
+    context: typer.Context,
     found: _Verification,
     *,
     keys: CheckpointKeys,
     stamps: TimestampRoots | None,
     copies: Mapping[str, list[str]],
 ) -> None:
-    found.place = f"what {connection.service} sent"
+    found.place = f"what {context.obj.service} sent"
     # The server logs the reading before it sends the log, which therefore cannot be an older one.
     purpose = f"verification {secrets.token_hex(8)}"
     with errors_reported(OSError), NamedTemporaryFile(prefix="facegate-audit-", suffix=".jsonl") as file:
-        call_server(connection, partial(write_remote, file=file, purpose=purpose))
+        call_server(context, Compliance, partial(write_remote, file=file, purpose=purpose))
         path = Path(file.name)
         entries = (line.entry for line in _lines(path) if isinstance(line, ExportedEntry))
         own = next((entry.tenant for entry in entries if entry.purpose == purpose), None)
@@ -759,34 +760,12 @@ def _document(found: _Verification) -> list[dict[str, object]]:
     return [*logs, all_logs]
 
 
-app = typer.Typer(cls=SharingGroup, help="Verify, show or export the audit log.", no_args_is_help=True)
-
-
-@app.callback()
-def connect(
-    context: typer.Context,
-    *,
-    service: Annotated[
-        str | None,
-        typer.Option(
-            help="For verify, show and export: host:port of a server to ask instead of the database. It "
-            "shows the log of your tenant only."
-        ),
-    ] = None,
-    api_key_file: ApiKeyOption = None,
-    ca: CaOption = None,
-    cert: CertOption = None,
-    key: KeyOption = None,
-) -> None:
-    """Verify, show or export the audit log.
-
-    The options of the connection may also stand behind the command.
-    """
-    context.obj = service and Connection(
-        service=service, api_key_file=api_key_file, ca=ca, cert=cert, key=key
-    )
-
-
+app = remote_group(
+    "Verify, show or export the audit log.",
+    service=None,
+    about="For verify, show and export: host:port of a server to ask instead of the database. It shows the "
+    "log of your tenant only.",
+)
 app.command("verify")(verify_command)
 app.command("show")(show_command)
 app.command("export")(export_command)

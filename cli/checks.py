@@ -7,34 +7,22 @@ from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, BinaryIO, Final
+from typing import Annotated, Any, BinaryIO, Final
 
 import typer
 from facegate.v1 import evidence_service_pb2, result_pb2
-from google.protobuf import json_format
-from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
 
-from cli.connection import (
-    SERVICE,
-    ApiKeyOption,
-    CaOption,
-    CertOption,
-    Connection,
-    KeyOption,
-    PurposeOption,
-    call_server,
-)
-from cli.errors import PENDING, OutputUnusable, errors_reported
-from cli.groups import SharingGroup
+from cli.connection import PurposeOption, call_server, remote_group
+from cli.errors import PENDING, CommandError, errors_reported
 from cli.options import TIME_FORMATS, JsonOption, VerboseOption, in_utc
-from cli.shown import counted
+from cli.shown import counted, facts_table, list_table, wide_console
 from cli.shown import printable as shown
-from cli.verdict import enum_word, verdict_view
+from cli.verdict import enum_word, failure_words, message_json, time_words, verdict_view
 from facegate_client import CallRefusedError, Compliance, ExportedImage
 from liveness import AttackType
 from server.domain.terms import CheckStatus, FailureReason
@@ -46,16 +34,11 @@ _STYLES = {
 }
 
 
-def time_words(stamp: Timestamp) -> str:
-    """Returns a time in UTC for people."""
-    return stamp.ToDatetime(UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
 def checks_table(checks: Sequence[evidence_service_pb2.CheckSummary]) -> Table:
     """Returns a table of decided checks."""
-    table = Table(box=None, pad_edge=False)
-    for name in ("Check", "Decided (UTC)", "Status", "Reasons", "Attack", "Signs", "Policy", "Until", "Hold"):
-        table.add_column(name, overflow="fold")
+    table = list_table(
+        "Check", "Decided (UTC)", "Status", "Reasons", "Attack", "Signs", "Policy", "Until", "Hold"
+    )
     for check in checks:
         status = enum_word(result_pb2.CheckStatus.Name, check.status, "CHECK_STATUS_")
         attack = enum_word(result_pb2.AttackType.Name, check.attack_type, "ATTACK_TYPE_")
@@ -63,10 +46,7 @@ def checks_table(checks: Sequence[evidence_service_pb2.CheckSummary]) -> Table:
             check.check_id,
             time_words(check.decide_time),
             Text(status + (" (sandbox)" if check.sandbox else ""), _STYLES.get(check.status, "")),
-            ", ".join(
-                enum_word(result_pb2.FailureReason.Name, reason, "FAILURE_REASON_")
-                for reason in check.reasons
-            ),
+            ", ".join(failure_words(check)),
             attack if check.attack_type else "",
             ", ".join(check.device_signs),
             f"{check.policy} {check.policy_version}",
@@ -78,9 +58,6 @@ def checks_table(checks: Sequence[evidence_service_pb2.CheckSummary]) -> Table:
 
 def evidence_tables(evidence: evidence_service_pb2.GetEvidenceResponse) -> Iterable[Table]:
     """Returns the facts of a record, its images and its holds as tables."""
-    facts = Table(show_header=False, box=None, pad_edge=False, title="Record", title_justify="left")
-    facts.add_column(style="bold", no_wrap=True)
-    facts.add_column(overflow="fold")
     times, requested = evidence.times, evidence.result.requested_outcome
     kept = evidence_service_pb2.TrustedImageFacts.Kept.Name(evidence.trusted_image.kept)
     rows = [
@@ -104,12 +81,8 @@ def evidence_tables(evidence: evidence_service_pb2.GetEvidenceResponse) -> Itera
             or "none",
         ),
     ]
-    for name, text in rows:
-        facts.add_row(name, Text(text))
-    yield facts
-    images = Table(box=None, pad_edge=False, title="Images", title_justify="left")
-    for name in ("Purpose", "Attempt", "Frame", "Type", "SHA-256"):
-        images.add_column(name, overflow="fold")
+    yield facts_table(rows, title="Record", box=None, pad_edge=False)
+    images = list_table("Purpose", "Attempt", "Frame", "Type", "SHA-256", title="Images")
     for image in evidence.images:
         purpose = evidence_service_pb2.EvidenceImageFacts.Purpose.Name(image.purpose)
         images.add_row(
@@ -121,9 +94,7 @@ def evidence_tables(evidence: evidence_service_pb2.GetEvidenceResponse) -> Itera
         )
     yield images
     if evidence.holds:
-        holds = Table(box=None, pad_edge=False, title="Holds", title_justify="left")
-        for name in ("Reference", "Placed (UTC)", "By", "Reason"):
-            holds.add_column(name, overflow="fold")
+        holds = list_table("Reference", "Placed (UTC)", "By", "Reason", title="Holds")
         for hold in evidence.holds:
             holds.add_row(
                 Text(hold.reference), time_words(hold.place_time), hold.placed_by, Text(hold.reason)
@@ -159,7 +130,6 @@ def _kept_images(
     return [image for image in evidence.images if not image.erased]
 
 
-_WIDTH = 220
 _ANY = "UNSPECIFIED"
 
 
@@ -233,22 +203,20 @@ def list_command(
     for name, moment in (("decided_since", since), ("decided_before", before)):
         if moment is not None:
             getattr(request, name).FromDatetime(in_utc(moment))
-    connection: Connection = context.obj
 
     async def work(compliance: Compliance) -> list[evidence_service_pb2.CheckSummary]:
         return [check async for check in compliance.all_checks(request, most=last)]
 
-    found = call_server(connection, work)
+    found = call_server(context, Compliance, work)
     if as_json:
         for check in found:
-            typer.echo(json.dumps(json_format.MessageToDict(check, preserving_proto_field_name=True)))
+            typer.echo(message_json(check, indent=None))
         return
     messages = Console(stderr=True)
     if not found:
         messages.print("No decided check matches. Erased checks, and those without a record, are not listed.")
         return
-    console = Console()
-    Console(width=None if console.is_terminal else _WIDTH).print(checks_table(found))
+    wide_console().print(checks_table(found))
     if len(found) == last:
         messages.print(f"These are the newest {last}; --last shows more.", highlight=False)
 
@@ -285,7 +253,6 @@ def show_command(
     """
     if images is not None and not purpose.strip():
         raise typer.BadParameter("state why the images are read", param_hint="--purpose")
-    connection: Connection = context.obj
     messages = Console(stderr=True)
 
     async def work(
@@ -305,7 +272,7 @@ def show_command(
                 ]
         return evidence, fetched
 
-    evidence, fetched = call_server(connection, work)
+    evidence, fetched = call_server(context, Compliance, work)
     with errors_reported():
         saved = [] if images is None else [_save_image(images, check_id, image) for image in fetched]
         if save is not None:
@@ -346,7 +313,7 @@ def _write(path: Path, content: bytes) -> None:
         path.parent.mkdir(parents=True, exist_ok=True)
         path.write_bytes(content)
     except OSError as error:
-        raise OutputUnusable(f"{path} cannot be written: {error.strerror or error}") from error
+        raise CommandError(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def export_command(
@@ -385,14 +352,13 @@ def export_command(
     target = out or Path(f"facegate-{check_id or 'person'}.zip")
     if target.exists() and not force:
         raise typer.BadParameter(f"{target} exists; add --force, or name another file", param_hint="--out")
-    connection: Connection = context.obj
 
     async def work(compliance: Compliance) -> int:
         if subject is not None:
             return await _written(compliance.export_subject(subject, purpose=purpose), target, keep=_known)
         return await _written(compliance.export_evidence(check_id or "", purpose=purpose), target)
 
-    size = call_server(connection, work)
+    size = call_server(context, Compliance, work)
     if subject is not None and not size:
         _print(f"There is nothing of {shown(subject)}: nothing was saved. Is the reference right?")
         raise typer.Exit(1)
@@ -418,7 +384,7 @@ def _known(archive: Path) -> bool:
         AttributeError,
         RecursionError,
     ) as error:
-        raise OutputUnusable("what the server sent is no archive of a person; nothing was saved") from error
+        raise CommandError("what the server sent is no archive of a person; nothing was saved") from error
 
 
 async def _written(
@@ -451,7 +417,7 @@ async def _written(
             return 0
         part.replace(target)
     except OSError as error:
-        raise OutputUnusable(f"{target} cannot be written: {error.strerror or error}") from error
+        raise CommandError(f"{target} cannot be written: {error.strerror or error}") from error
     finally:
         part.unlink(missing_ok=True)
     return size
@@ -462,6 +428,9 @@ def _private(path: Path) -> BinaryIO:
 
 
 _CheckArgument = Annotated[str, typer.Argument(metavar="CHECK", help="Identifier of the check.")]
+WithdrawOption = Annotated[
+    bool, typer.Option("--withdraw", help="Withdraw the same request, which waits for a second person.")
+]
 
 
 def hold_command(
@@ -473,10 +442,12 @@ def hold_command(
     ],
     reason: Annotated[str, typer.Option(help="Why. At most 256 bytes, without personal data.")],
     release: Annotated[bool, typer.Option("--release", help="Release the hold of this reference.")] = False,
+    withdraw: WithdrawOption = False,
 ) -> None:
     """Place a legal hold, or release it. While there is one, no caller and no retention erases the check.
 
-    The settings may demand that a second person makes the same release. For example:
+    The settings may demand that a second person makes the same release; --withdraw ends the first one's
+    request. For example:
 
         facegate checks hold CHECK --reference case-17 --reason "court order"
 
@@ -488,10 +459,13 @@ def hold_command(
     The exit status is 0; 1 if the hold exists for another reason; 3 until a second person confirms a
     release; 2 for an error.
     """
-    connection: Connection = context.obj
+    if withdraw:
+        _withdraw(context, check_id=check_id, hold_reference=reference, purpose=reason)
+        return
     if release:
         response = call_server(
-            connection,
+            context,
+            Compliance,
             lambda compliance: compliance.release_hold(check_id, reference=reference, purpose=reason),
         )
         _stop_if_pending(response)
@@ -502,7 +476,9 @@ def hold_command(
         _print(f"The hold {reference} is released; {others}.")
         return
     hold = call_server(
-        connection, lambda compliance: compliance.place_hold(check_id, reference=reference, reason=reason)
+        context,
+        Compliance,
+        lambda compliance: compliance.place_hold(check_id, reference=reference, reason=reason),
     )
     _print(
         f"{check_id} is on hold {hold.reference}, since {time_words(hold.place_time)} UTC by "
@@ -542,11 +518,13 @@ def erase_command(
         typer.Option(metavar="REASON", help="Why the person is erased. request, consent-withdrawn or other."),
     ] = None,
     yes: Annotated[bool, typer.Option("--yes", help="Do not ask. Erasure cannot be undone.")] = False,
+    withdraw: WithdrawOption = False,
 ) -> None:
     """Erase the evidence of a check before its retention ends, or a person.
 
     A hold prevents it. Of a person, all checks without a hold are erased, device keys, and the pseudonym in
-    the audit log. A call that failed may be repeated. For example:
+    the audit log. A call that failed may be repeated. The settings may demand that a second person makes the
+    same call; --withdraw ends the first one's request. For example:
 
         facegate checks erase 8366b788-9c1b-42af-b63f-d9078de4adac --purpose "created by mistake"
 
@@ -558,66 +536,36 @@ def erase_command(
     The exit status is 0; 1 if a hold keeps checks of a person, or there is nothing of the person; 3 until a
     second person confirms; 2 for an error.
     """
-    connection: Connection = context.obj
-    if check_id is not None and subject is None and reason is None:
-        _erase_check(connection, check_id, purpose=purpose, yes=yes)
-    elif check_id is None and subject is not None and reason is not None:
-        _erase_person(connection, subject, reason=reason, purpose=purpose, yes=yes)
-    else:
-        raise typer.BadParameter("give either a check, or --subject and --reason", param_hint="CHECK")
-
-
-def withdraw_command(
-    context: typer.Context,
-    check_id: Annotated[
-        str | None, typer.Argument(metavar="CHECK", help="Identifier of the check; left out with --subject.")
-    ] = None,
-    *,
-    purpose: PurposeOption,
-    hold: Annotated[
-        str | None, typer.Option(help="Reference of the hold whose release was requested.")
-    ] = None,
-    subject: Annotated[str | None, typer.Option(help="The person whose erasure was requested.")] = None,
-    reason: Annotated[
-        ErasureWord | None,
-        typer.Option(metavar="REASON", help="Its reason. request, consent-withdrawn or other."),
-    ] = None,
-) -> None:
-    """Withdraw a request that waits for a second person, one's own or another's.
-
-    Without --hold and --subject, that is the erasure of a check. For example:
-
-        facegate checks withdraw CHECK --hold case-17 --purpose "wrong case" --service facegate.example:8444
-        --ca ca.pem --api-key-file key.txt
-
-        facegate checks withdraw --subject customer-4711 --reason request --purpose "letter 10"
-
-    The exit status is 0; 1 if no such request waits; 2 for an error.
-    """
-    connection: Connection = context.obj
     if (check_id is None) == (subject is None) or (subject is None) != (reason is None):
         raise typer.BadParameter("give either a check, or --subject and --reason", param_hint="CHECK")
-    word = "UNSPECIFIED" if reason is None else reason.name
-    response = call_server(
-        connection,
-        lambda compliance: compliance.withdraw_approval(
+    if withdraw:
+        why = "UNSPECIFIED" if reason is None else reason.name
+        _withdraw(
+            context,
             check_id=check_id or "",
-            hold_reference=hold or "",
             subject_reference=subject or "",
-            reason=evidence_service_pb2.ErasureReason.Value(f"ERASURE_REASON_{word}"),
+            reason=evidence_service_pb2.ErasureReason.Value(f"ERASURE_REASON_{why}"),
             purpose=purpose,
-        ),
-    )
+        )
+    elif check_id is not None:
+        _erase_check(context, check_id, purpose=purpose, yes=yes)
+    elif subject is not None and reason is not None:
+        _erase_person(context, subject, reason=reason, purpose=purpose, yes=yes)
+
+
+def _withdraw(context: typer.Context, **request: Any) -> None:
+    """Withdraws a request that waits for a second person, one's own or another's."""
+    response = call_server(context, Compliance, lambda compliance: compliance.withdraw_approval(**request))
     if not response.HasField("approval"):
         _print("No such request waits: it was confirmed or withdrawn, it lapsed, or it was another one.")
         raise typer.Exit(1)
     _print(f"The request of {response.approval.requested_by} is withdrawn.")
 
 
-def _erase_check(connection: Connection, check_id: str, *, purpose: str, yes: bool) -> None:
+def _erase_check(context: typer.Context, check_id: str, *, purpose: str, yes: bool) -> None:
     _confirm(f"Erase the evidence of the check {check_id}? This cannot be undone.", yes=yes)
     response = call_server(
-        connection, lambda compliance: compliance.delete_evidence(check_id, purpose=purpose)
+        context, Compliance, lambda compliance: compliance.delete_evidence(check_id, purpose=purpose)
     )
     _stop_if_pending(response)
     _print(f"The evidence of {check_id} was erased at {time_words(response.erase_time)} UTC.")
@@ -625,17 +573,19 @@ def _erase_check(connection: Connection, check_id: str, *, purpose: str, yes: bo
 
 
 def _erase_person(
-    connection: Connection, subject: str, *, reason: ErasureWord, purpose: str, yes: bool
+    context: typer.Context, subject: str, *, reason: ErasureWord, purpose: str, yes: bool
 ) -> None:
     if not yes:
         _confirm(
-            f"Erase {shown(subject)}: {_decided_checks(connection, subject)}, those that are still open, and "
+            f"Erase {shown(subject)}: {_decided_checks(context, subject)}, those that are still open, and "
             "the keys of the person's devices? This cannot be undone.",
             yes=False,
         )
     wire = evidence_service_pb2.ErasureReason.Value(f"ERASURE_REASON_{reason.name}")
     response = call_server(
-        connection, lambda compliance: compliance.erase_subject(subject, reason=wire, purpose=purpose)
+        context,
+        Compliance,
+        lambda compliance: compliance.erase_subject(subject, reason=wire, purpose=purpose),
     )
     _stop_if_pending(response)
     if not (response.erased_checks or response.forgotten_device_rows or response.held_check_ids):
@@ -655,7 +605,7 @@ def _erase_person(
         raise typer.Exit(1)
 
 
-def _decided_checks(connection: Connection, subject: str) -> str:
+def _decided_checks(context: typer.Context, subject: str) -> str:
     """Returns the number of a person's decided checks in words; who may erase need not be able to list."""
     request = evidence_service_pb2.ListChecksRequest(subject_reference=subject, page_size=200)
 
@@ -669,7 +619,7 @@ def _decided_checks(connection: Connection, subject: str) -> str:
         at_least = "at least " if len(found) == _MOST_COUNTED else ""
         return f"{at_least}{counted(len(found), 'decided check')}"
 
-    return call_server(connection, count)
+    return call_server(context, Compliance, count)
 
 
 def _stop_if_pending(
@@ -703,31 +653,9 @@ def _print(text: str) -> None:
     Console().print(escape(text), highlight=False, soft_wrap=True)
 
 
-app = typer.Typer(
-    cls=SharingGroup,
-    help="Find, read, export and erase evidence of decided checks.",
-    no_args_is_help=True,
-)
+app = remote_group("Find, read, export and erase evidence of decided checks.")
 app.command("list")(list_command)
 app.command("show")(show_command)
 app.command("export")(export_command)
 app.command("hold")(hold_command)
 app.command("erase")(erase_command)
-app.command("withdraw")(withdraw_command)
-
-
-@app.callback()
-def connect(
-    context: typer.Context,
-    *,
-    service: Annotated[str, typer.Option(help="host:port of the service listener.")] = SERVICE,
-    api_key_file: ApiKeyOption = None,
-    ca: CaOption = None,
-    cert: CertOption = None,
-    key: KeyOption = None,
-) -> None:
-    """Find, read, export and erase evidence of decided checks.
-
-    The options of the connection may also stand behind the command.
-    """
-    context.obj = Connection(service=service, api_key_file=api_key_file, ca=ca, cert=cert, key=key)

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Final
 
-from cli.errors import PolicyUnusable, SettingsUnusable, UnknownPack
+from cli.errors import CommandError
 from server.configuration.loading import LoadedSettings, SettingsInvalid, load_settings
 from server.policies import Policy, load_policies, read_policy
 from server.policies.loading import PolicyError
@@ -19,7 +19,7 @@ def _settings() -> LoadedSettings:
     try:
         return load_settings()
     except SettingsInvalid as error:
-        raise SettingsUnusable(str(error)) from error
+        raise CommandError(str(error)) from error
 
 
 def chosen_pack(name: str | None) -> str:
@@ -37,7 +37,7 @@ def chosen_policy(name: str | None) -> Policy:
         default = _DEFAULT_POLICY if loaded.file is None else policies.default
         return load_policies(policies.folder).get(name or default).policy
     except PolicyError as error:
-        raise PolicyUnusable(str(error)) from error
+        raise CommandError(str(error)) from error
 
 
 def models_folder() -> Path:
@@ -56,7 +56,7 @@ def known_packs(names: Sequence[str] | None = None) -> tuple[CataloguePack, ...]
     packs = {pack.name: pack for pack in catalogue.packs}
     for name in names or ():
         if name not in packs:
-            raise UnknownPack(
+            raise CommandError(
                 f"no pack is called {name!r}. Known: {', '.join(packs)}; see `facegate models show`. The "
                 "pack `embedded` comes with the extra of that name and needs no pull."
             )

@@ -15,17 +15,15 @@ import typer
 from cryptography import x509
 
 from cli.errors import CommandError, fail
+from cli.groups import SharingGroup
 from cli.words import describe_lost_connection, describe_refusal
 from facegate_client import (
     ApiKey,
     CallRefusedError,
     ClientError,
-    Compliance,
     ConnectionFailedError,
     CredentialsError,
-    Events,
     KeySet,
-    Reviews,
     ScanTicket,
     SourceError,
     TlsSettings,
@@ -213,30 +211,45 @@ class Connection:
             yield channel, api_key
 
 
-def call_server(connection: Connection, work: Callable[[Compliance], Awaitable[_Answer]]) -> _Answer:
-    """Makes the calls of ``work``, and returns its answer."""
-    return _called(connection, Compliance, work)
-
-
-def call_reviews(connection: Connection, work: Callable[[Reviews], Awaitable[_Answer]]) -> _Answer:
-    """Makes the calls of ``work``, and returns its answer."""
-    return _called(connection, Reviews, work)
-
-
-def call_events(connection: Connection, work: Callable[[Events], Awaitable[_Answer]]) -> _Answer:
-    """Makes the calls of ``work``, and returns its answer."""
-    return _called(connection, Events, work)
-
-
-def _called(
-    connection: Connection, client: Callable[..., _Client], work: Callable[[_Client], Awaitable[_Answer]]
+def call_server(
+    context: typer.Context, client: Callable[..., _Client], work: Callable[[_Client], Awaitable[_Answer]]
 ) -> _Answer:
+    """Makes the calls of ``work`` with a client of a service, and returns its answer."""
+    connection: Connection = context.obj
+
     async def run() -> _Answer:
         async with connection.open() as (channel, api_key):
             return await work(client(channel=channel, api_key=api_key))
 
     with calls_reported():
         return asyncio.run(run())
+
+
+def remote_group(
+    text: str, *, service: str | None = SERVICE, about: str = "host:port of the service listener."
+) -> typer.Typer:
+    """Returns a group of commands that call a server, with the options of the connection.
+
+    Its commands find the connection in ``context.obj``; ``None`` without a ``--service``.
+    """
+    default = service
+    group = typer.Typer(cls=SharingGroup, help=text, no_args_is_help=True)
+
+    @group.callback(help=f"{text}\n\nThe options of the connection may also stand behind the command.")
+    def connect(
+        context: typer.Context,
+        *,
+        service: Annotated[str | None, typer.Option(help=about)] = default,
+        api_key_file: ApiKeyOption = None,
+        ca: CaOption = None,
+        cert: CertOption = None,
+        key: KeyOption = None,
+    ) -> None:
+        context.obj = service and Connection(
+            service=service, api_key_file=api_key_file, ca=ca, cert=cert, key=key
+        )
+
+    return group
 
 
 @contextmanager

@@ -15,67 +15,11 @@ from rich.markup import escape
 
 
 class CommandError(Exception):
-    """Base class of the errors of the commands."""
+    """A command cannot do what was asked. The text states the error, and the remedy."""
 
 
 class FileUnusable(CommandError):
     """A file cannot be read or written, is not a regular file, already exists, or is too long."""
-
-
-class OptionUnusable(CommandError):
-    """An option cannot be understood."""
-
-
-class OutputUnusable(CommandError):
-    """A page or an output folder cannot be written, or there is already a file of its name."""
-
-
-class SettingsUnusable(CommandError):
-    """The settings are invalid, or their file cannot be read."""
-
-
-class PolicyUnusable(CommandError):
-    """The policy does not exist, is invalid, or makes a requirement hard that the pack cannot assess."""
-
-
-class PlatformUnusable(CommandError):
-    """The folder of a test platform cannot be written, or contains none. The message states why."""
-
-
-class ServerUnusable(CommandError):
-    """The server cannot be reached, refuses the call, or cannot answer it."""
-
-
-class ServerDidNotStart(ServerUnusable):
-    """``facegate serve`` ended, or did not print its ports in time."""
-
-
-class StageUnusable(CommandError):
-    """The photos or the pack that the demo needs are not installed, or cannot be used."""
-
-
-class NotEvidence(CommandError):
-    """The bytes are not a known kind of device evidence."""
-
-
-class BenchFailed(CommandError):
-    """A benchmark cannot run."""
-
-
-class DeviceProcessFailed(BenchFailed):
-    """The process with the devices ended, or its answer is invalid or late."""
-
-
-class ScanNotMeasured(BenchFailed):
-    """A scan ended without a result."""
-
-
-class UnknownPack(CommandError):
-    """The catalogue has no such pack."""
-
-
-class BenchImpossible(CommandError):
-    """The models cannot be measured."""
 
 
 FAILED: Final = 2

@@ -15,7 +15,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.chosen import models_folder
-from cli.errors import OutputUnusable, errors_reported
+from cli.errors import CommandError, errors_reported
 from cli.options import JsonOption, command_line
 from cli.report import print_report, require_writable, write_report
 from evaluation import EvaluationUnavailable, converted_network, require_evaluation
@@ -392,11 +392,11 @@ def _calibrate(
 def _require_new(out: Path, *, force: bool) -> None:
     """Verify before any long work that the file can be written."""
     if not out.absolute().parent.is_dir():
-        raise OutputUnusable(f"{out} cannot be written: the folder {out.parent} does not exist")
+        raise CommandError(f"{out} cannot be written: the folder {out.parent} does not exist")
     if out.is_dir():
-        raise OutputUnusable(f"{out} is a folder: give a file to write")
+        raise CommandError(f"{out} is a folder: give a file to write")
     if out.exists() and not force:
-        raise OutputUnusable(f"{out} exists: choose another name, or use --force")
+        raise CommandError(f"{out} exists: choose another name, or use --force")
 
 
 def _require_useful(calibration: MatchCalibration) -> None:

@@ -1,33 +1,20 @@
 """``facegate events``: the events of webhooks, their endpoints, and their replay, over gRPC."""
 
-import json
 from collections.abc import Sequence
-from datetime import UTC
 from typing import Annotated
 
 import typer
 from facegate.v1 import event_service_pb2
-from google.protobuf import json_format
 from google.protobuf.message import Message
-from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.connection import (
-    SERVICE,
-    ApiKeyOption,
-    CaOption,
-    CertOption,
-    Connection,
-    KeyOption,
-    call_events,
-)
-from cli.errors import OptionUnusable, errors_reported
-from cli.groups import SharingGroup
+from cli.connection import call_server, remote_group
+from cli.errors import CommandError, errors_reported
 from cli.options import JsonOption
-from cli.shown import counted
-from cli.verdict import enum_word
+from cli.shown import counted, list_table, wide_console
+from cli.verdict import enum_word, message_json, time_words
 from facegate_client import Events
 from server.domain.events import EventState
 
@@ -58,16 +45,16 @@ def list_command(
     request = event_service_pb2.ListEventsRequest(endpoint=endpoint, check_id=check, page_size=min(last, 200))
     if state is not None:
         request.state = event_service_pb2.EventState.Value(f"EVENT_STATE_{state}")
-    connection: Connection = context.obj
 
     async def work(events: Events) -> list[event_service_pb2.Event]:
         return [event async for event in events.all_events(request, most=last)]
 
-    found = call_events(connection, work)
+    found = call_server(context, Events, work)
     if as_json:
         _print_json(found)
     elif found:
-        _print(_events_table(found, _width()))
+        console = wide_console()
+        console.print(_events_table(found, narrow=console.width < _WIDTH))
     else:
         Console(stderr=True).print("No event matches.")
 
@@ -94,14 +81,13 @@ def replay_command(
     """
     with errors_reported():
         if bool(event_id) == bool(endpoint):
-            raise OptionUnusable("name one event, or the endpoint with --endpoint")
-    connection: Connection = context.obj
+            raise CommandError("name one event, or the endpoint with --endpoint")
     request = (
         event_service_pb2.ReplayEventsRequest(event_id=event_id)
         if event_id
         else event_service_pb2.ReplayEventsRequest(endpoint=endpoint)
     )
-    replayed = call_events(connection, lambda events: events.replay(request))
+    replayed = call_server(context, Events, lambda events: events.replay(request))
     typer.echo(f"{counted(replayed, 'event')} will be sent now.")
 
 
@@ -116,24 +102,23 @@ def endpoints_command(context: typer.Context, *, as_json: JsonOption = False) ->
 
     The exit status is 0, or 2 for an error.
     """
-    connection: Connection = context.obj
-    found = call_events(connection, lambda events: events.endpoints())
+    found = call_server(context, Events, lambda events: events.endpoints())
     if as_json:
         _print_json(found)
     elif found:
-        _print(_endpoints_table(found))
+        wide_console().print(_endpoints_table(found))
     else:
         Console(stderr=True).print("No endpoint of your tenant: the settings name them (webhooks.endpoints).")
 
 
-def _events_table(events: Sequence[event_service_pb2.Event], width: int) -> Table:
+def _events_table(events: Sequence[event_service_pb2.Event], *, narrow: bool) -> Table:
     names = ["Event", "Check", "Since (UTC)", "Next (UTC)", "Endpoint", "Type", "State", "Attempts", "Answer"]
     rows = [
         [
             event.event_id,
             event.check_id or "-",
-            _time(event.create_time),
-            _time(event.next_time) if event.HasField("next_time") else "-",
+            time_words(event.create_time),
+            time_words(event.next_time) if event.HasField("next_time") else "-",
             event.endpoint,
             event.type,
             enum_word(event_service_pb2.EventState.Name, event.state, "EVENT_STATE_"),
@@ -142,76 +127,43 @@ def _events_table(events: Sequence[event_service_pb2.Event], width: int) -> Tabl
         ]
         for event in events
     ]
-    if width < _WIDTH:
+    if narrow:
         # Two lines for each event: identifiers are copied, so they must not be broken.
         names, *rows = [
             [f"{row[at]}\n{row[at + 1]}" for at in range(0, 8, 2)] + row[8:] for row in (names, *rows)
         ]
-    table = _table(*names)
+    table = list_table(*names)
+    for column in table.columns[: 2 if narrow else 4]:
+        column.no_wrap = True
     for row in rows:
         table.add_row(*map(Text, row))
     return table
 
 
 def _endpoints_table(endpoints: Sequence[event_service_pb2.Endpoint]) -> Table:
-    table = _table("Endpoint", "URL", "State", "Waiting", "Oldest (UTC)", "Dead", "Last answer", "At (UTC)")
+    table = list_table(
+        "Endpoint", "URL", "State", "Waiting", "Oldest (UTC)", "Dead", "Last answer", "At (UTC)"
+    )
     for endpoint in endpoints:
         table.add_row(
             endpoint.name,
             Text(endpoint.url),
             enum_word(event_service_pb2.EndpointState.Name, endpoint.state, "ENDPOINT_STATE_"),
             str(endpoint.waiting),
-            _time(endpoint.oldest_time) if endpoint.HasField("oldest_time") else "-",
+            time_words(endpoint.oldest_time) if endpoint.HasField("oldest_time") else "-",
             str(endpoint.dead),
             Text(endpoint.answer or "-"),
-            _time(endpoint.answer_time) if endpoint.HasField("answer_time") else "-",
+            time_words(endpoint.answer_time) if endpoint.HasField("answer_time") else "-",
         )
     return table
 
 
-def _table(*names: str) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for name in names:
-        table.add_column(name, overflow="fold", no_wrap=name.startswith(("Event", "Check", "Since", "Next")))
-    return table
-
-
-def _print(table: Table) -> None:
-    Console(width=_width()).print(table)
-
-
-def _width() -> int:
-    console = Console()
-    return console.width if console.is_terminal else _WIDTH
-
-
 def _print_json(messages: Sequence[Message]) -> None:
     for message in messages:
-        typer.echo(json.dumps(json_format.MessageToDict(message, preserving_proto_field_name=True)))
+        typer.echo(message_json(message, indent=None))
 
 
-def _time(stamp: Timestamp) -> str:
-    return stamp.ToDatetime(UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-app = typer.Typer(cls=SharingGroup, help="List and replay the events of webhooks.", no_args_is_help=True)
+app = remote_group("List and replay the events of webhooks.")
 app.command("list")(list_command)
 app.command("replay")(replay_command)
 app.command("endpoints")(endpoints_command)
-
-
-@app.callback()
-def connect(
-    context: typer.Context,
-    *,
-    service: Annotated[str, typer.Option(help="host:port of the service listener.")] = SERVICE,
-    api_key_file: ApiKeyOption = None,
-    ca: CaOption = None,
-    cert: CertOption = None,
-    key: KeyOption = None,
-) -> None:
-    """List and replay the events of webhooks.
-
-    The options of the connection may also stand behind the command.
-    """
-    context.obj = Connection(service=service, api_key_file=api_key_file, ca=ca, cert=cert, key=key)

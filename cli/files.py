@@ -10,7 +10,7 @@ from cryptography.exceptions import UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
-from cli.errors import FileUnusable, OutputUnusable
+from cli.errors import CommandError, FileUnusable
 from cli.shown import shown_name
 from facegate_protocol import public_key_der
 from formats.private_files import write_atomically
@@ -104,9 +104,9 @@ def _write(path: Path, data: bytes, *, mode: int, force: bool, other: str) -> No
     try:
         write_whole(path, data, mode=mode, force=force)
     except FileExistsError as error:
-        raise OutputUnusable(f"{name} already exists: give another {other}, or use --force") from error
+        raise CommandError(f"{name} already exists: give another {other}, or use --force") from error
     except OSError as error:
-        raise OutputUnusable(f"{name} cannot be written: {error.strerror or error}") from error
+        raise CommandError(f"{name} cannot be written: {error.strerror or error}") from error
 
 
 _MOST_EVIDENCE_BYTES: Final = 16 * 1024 * 1024
@@ -137,18 +137,16 @@ def require_page_path(path: Path, *, force: bool) -> None:
     name = shown_name(path)
     try:
         if path.is_dir():
-            raise OutputUnusable(f"{name} is a folder: give a file, such as {name}/page.html")
+            raise CommandError(f"{name} is a folder: give a file, such as {name}/page.html")
         if not path.parent.is_dir():
-            raise OutputUnusable(
-                f"the folder {shown_name(path.parent)} for the page does not exist: create it"
-            )
+            raise CommandError(f"the folder {shown_name(path.parent)} for the page does not exist: create it")
         there = kind_there(path)
     except OSError as error:
-        raise OutputUnusable(f"{name} cannot be written: {error.strerror or error}") from error
+        raise CommandError(f"{name} cannot be written: {error.strerror or error}") from error
     if there is not None and not stat.S_ISREG(there):
-        raise OutputUnusable(f"{name} is not a regular file, and is not replaced: give another file")
+        raise CommandError(f"{name} is not a regular file, and is not replaced: give another file")
     if there is not None and not force:
-        raise OutputUnusable(f"{name} already exists: give another file, or use --force")
+        raise CommandError(f"{name} already exists: give another file, or use --force")
 
 
 def write_page(path: Path, page: str, *, force: bool) -> None:

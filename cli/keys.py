@@ -27,7 +27,6 @@ from server.audit import AuditAction, AuditEventInvalid
 from server.base.errors import ConfigurationError
 from server.configuration.loading import SettingsInvalid, load_settings
 from server.configuration.settings import Settings
-from server.events.sending import new_webhook_secret
 from server.keyring.key_files import KeyFiles, open_key_files
 from server.keyring.key_rotation import (
     destroy_evidence_key,
@@ -39,6 +38,7 @@ from server.keyring.key_rotation import (
 )
 from server.keyring.keys import KeyFolder
 from server.keyring.sealing import SealBroken, WrappingKeys, WrappingKeyUnknown, rewrap
+from server.running.webhooks import new_webhook_secret
 from server.storage.database import open_database
 from server.storage.errors import StorageError
 from server.storage.holds import expect_no_hold_of

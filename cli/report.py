@@ -16,7 +16,7 @@ from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
-from cli.errors import OutputUnusable
+from cli.errors import CommandError
 from cli.shown import counted
 from evaluation import Chart, ReportDocument, Sheet, render_markdown
 from server.pages import data_uri, render
@@ -76,9 +76,9 @@ def require_writable(out: Path) -> None:
     """Verify, before any long work, that a folder can be written to."""
     there = next(folder for folder in (out.absolute(), *out.absolute().parents) if folder.exists())
     if not there.is_dir():
-        raise OutputUnusable(f"the folder {out} cannot be created: {there} is a file")
+        raise CommandError(f"the folder {out} cannot be created: {there} is a file")
     if not os.access(there, os.W_OK):
-        raise OutputUnusable(f"the folder {out} cannot be written to: check the permissions of {there}")
+        raise CommandError(f"the folder {out} cannot be written to: check the permissions of {there}")
 
 
 def write_report(

@@ -21,8 +21,8 @@ from rich.text import Text
 
 from cli.errors import FileUnusable, fail
 from cli.options import JsonOption
-from cli.shown import counted
-from cli.verdict import enum_word, failure_words, policy_words, sdk_words, waiver_words
+from cli.shown import counted, facts_table
+from cli.verdict import enum_word, failure_words, policy_words, warning_rows
 from facegate_client import (
     ClientError,
     ExportedCheck,
@@ -122,7 +122,6 @@ NOT_VERIFIED, UNREADABLE = 1, 2
 
 _STDIN: Final = "-"
 _MAX_BYTES: Final = 1024 * 1024
-_SIGNED_BY: Final = (("issuer", "iss"), ("tenant", "tenant"), ("key", "kid"))
 _MOST_BYTES_OF_ARCHIVE: Final = 64 * 1024 * 1024
 
 
@@ -341,11 +340,8 @@ def _as_json(saved: VerifiedFile) -> str:
 
 
 def _review_view(review: Mapping[str, Any], header: Mapping[str, Any]) -> Table:
-    table = Table(title="The signature is valid", show_header=False, title_justify="left")
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
     rows = [
-        ("sandbox", "yes: made for tests, no statement about a person" if review["sandbox"] else "no"),
+        _sandbox_row(review["sandbox"]),
         ("outcome", review["outcome"]),
         ("check", review["check_id"]),
         ("result", f"SHA-256 {review['result_sha256']}"),
@@ -358,45 +354,46 @@ def _review_view(review: Mapping[str, Any], header: Mapping[str, Any]) -> Table:
             )
             for one in review["decisions"]
         ),
-        *((label, str(header.get(name) or "-")) for label, name in _SIGNED_BY),
+        *_signer_rows(header),
     ]
-    for label, words in rows:
-        table.add_row(label, Text(words))
-    return table
+    return facts_table(rows, title="The signature is valid")
 
 
 def _view(
     result: result_pb2.CheckResult, header: Mapping[str, Any], manifest: Mapping[str, Any] | None
 ) -> Table:
-    success = result.status == result_pb2.CHECK_STATUS_SUCCESS
-    title = "The signature is valid" if manifest is None else "Every signature and every hash is valid"
-    table = Table(title=title, show_header=False, title_justify="left")
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
-    if result.sandbox:
-        table.add_row("sandbox", Text("yes: made for tests, no statement about a person", "bold yellow"))
-    else:
-        table.add_row("sandbox", Text("no"))
-    table.add_row("status", Text(_status(result), "bold green" if success else "bold red"))
-    table.add_row("reasons", Text(", ".join(failure_words(result)) or "-"))
-    table.add_row("check", Text(result.check_id))
-    table.add_row("decided", Text(result.decide_time.ToDatetime(UTC).isoformat(timespec="seconds")))
-    policy = result.policy
-    table.add_row("policy", Text(f"{policy_words(policy)}, SHA-256 {policy.sha256.hex()[:16]}..."))
-    if ending := sdk_words(result):
-        table.add_row("SDK", Text(ending, "yellow"))
-    if waivers := waiver_words(result):
-        table.add_row("waivers", Text(waivers, "yellow"))
+    success, policy = result.status == result_pb2.CHECK_STATUS_SUCCESS, result.policy
+    rows: list[tuple[str, str | Text]] = [
+        _sandbox_row(result.sandbox),
+        ("status", Text(_status(result), "bold green" if success else "bold red")),
+        ("reasons", ", ".join(failure_words(result)) or "-"),
+        ("check", result.check_id),
+        ("decided", result.decide_time.ToDatetime(UTC).isoformat(timespec="seconds")),
+        ("policy", f"{policy_words(policy)}, SHA-256 {policy.sha256.hex()[:16]}..."),
+        *warning_rows(result),
+    ]
     if manifest is not None:
-        files = manifest["files"]
-        table.add_row("files", Text(f"{len(files)}, all as they were signed"))
-        table.add_row("exported", Text(f"{manifest.get('export_time')} by {manifest.get('exported_by')}"))
-        table.add_row("purpose", Text(str(manifest.get("purpose"))))
-        for missing in manifest.get("missing_images", []):
-            table.add_row("missing", Text(f"{missing['name']}: {missing['problem']}", "yellow"))
-    for label, name in _SIGNED_BY:
-        table.add_row(label, Text(str(header.get(name) or "-")))
-    return table
+        rows += [
+            ("files", f"{len(manifest['files'])}, all as they were signed"),
+            ("exported", f"{manifest.get('export_time')} by {manifest.get('exported_by')}"),
+            ("purpose", str(manifest.get("purpose"))),
+            *(
+                ("missing", Text(f"{missing['name']}: {missing['problem']}", "yellow"))
+                for missing in manifest.get("missing_images", [])
+            ),
+        ]
+    title = "The signature is valid" if manifest is None else "Every signature and every hash is valid"
+    return facts_table([*rows, *_signer_rows(header)], title=title)
+
+
+def _sandbox_row(sandbox: bool) -> tuple[str, str | Text]:
+    words = Text("yes: made for tests, no statement about a person", "bold yellow")
+    return ("sandbox", words if sandbox else "no")
+
+
+def _signer_rows(header: Mapping[str, Any]) -> Iterator[tuple[str, str]]:
+    for label, name in (("issuer", "iss"), ("tenant", "tenant"), ("key", "kid")):
+        yield label, str(header.get(name) or "-")
 
 
 app = typer.Typer(help="Verify saved results.", no_args_is_help=True)

@@ -17,7 +17,7 @@ from rich.table import Table
 
 from cli.audited import audited_database, shell_actor
 from cli.chosen import chosen_policy
-from cli.errors import CommandError, errors_reported
+from cli.errors import errors_reported
 from cli.files import require_page_path, write_page
 from cli.options import JsonOption
 from cli.shown import printable, shown_name
@@ -178,7 +178,7 @@ def schedule_command(
 
         facegate retention schedule --policy standard --policy mine.toml
     """
-    with errors_reported(SettingsInvalid, PolicyError, CommandError):
+    with errors_reported(SettingsInvalid, PolicyError):
         if html is not None:
             require_page_path(html, force=force)
         settings = load_settings().settings

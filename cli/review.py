@@ -1,37 +1,24 @@
 """``facegate review``: people review the checks that a policy sends to them, over gRPC."""
 
-import json
 from collections.abc import Sequence
-from datetime import UTC
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated
 
 import typer
 from facegate.v1 import result_pb2, review_pb2, review_service_pb2
-from google.protobuf import json_format
-from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from cli.connection import (
-    SERVICE,
-    ApiKeyOption,
-    CaOption,
-    CertOption,
-    Connection,
-    KeyOption,
-    call_reviews,
-)
-from cli.errors import PENDING, OutputUnusable, errors_reported
-from cli.groups import SharingGroup
+from cli.connection import call_server, remote_group
+from cli.errors import PENDING, CommandError, errors_reported
 from cli.options import JsonOption
-from cli.verdict import enum_word
+from cli.shown import facts_table, list_table, wide_console
+from cli.verdict import enum_word, message_json, time_words
 from facegate_client import Reviews
 from server.domain.reviews import ReviewCause, ReviewOutcome, ReviewReason, ReviewState
 
-_WIDTH = 200
 _CheckArgument = Annotated[str, typer.Argument(metavar="CHECK", help="Identifier of the check.")]
 
 
@@ -71,21 +58,19 @@ def list_command(
         request.state = review_pb2.ReviewState.Value(f"REVIEW_STATE_{state}")
     if cause is not None:
         request.cause = review_pb2.ReviewCause.Value(f"REVIEW_CAUSE_{cause}")
-    connection: Connection = context.obj
 
     async def work(reviews: Reviews) -> list[review_service_pb2.Review]:
         return [review async for review in reviews.all_reviews(request, most=last)]
 
-    found = call_reviews(connection, work)
+    found = call_server(context, Reviews, work)
     if as_json:
         for review in found:
-            typer.echo(json.dumps(json_format.MessageToDict(review, preserving_proto_field_name=True)))
+            typer.echo(message_json(review, indent=None))
         return
     if not found:
         Console(stderr=True).print("No review matches.")
         return
-    console = Console()
-    Console(width=None if console.is_terminal else _WIDTH).print(_reviews_table(found))
+    wide_console().print(_reviews_table(found))
 
 
 def show_command(
@@ -108,17 +93,16 @@ def show_command(
 
     The exit status is 0, or 2 for an error.
     """
-    connection: Connection = context.obj
-    response = call_reviews(connection, lambda reviews: reviews.get_review(check_id))
+    response = call_server(context, Reviews, lambda reviews: reviews.get_review(check_id))
     _print_review(response.review, as_json=as_json)
     if save is not None:
         with errors_reported():
             if not response.review_jws:
-                raise OutputUnusable("nobody has decided the review yet, so that nothing is signed")
+                raise CommandError("nobody has decided the review yet, so that nothing is signed")
             try:
                 save.write_text(response.review_jws + "\n")
             except OSError as error:
-                raise OutputUnusable(f"{save} cannot be written: {error.strerror or error}") from error
+                raise CommandError(f"{save} cannot be written: {error.strerror or error}") from error
 
 
 def claim_command(
@@ -140,12 +124,11 @@ def claim_command(
 
     The exit status is 0, or 2 for an error.
     """
-    connection: Connection = context.obj
 
     async def work(reviews: Reviews) -> review_service_pb2.Review:
         return await (reviews.release_review(check_id) if release else reviews.claim_review(check_id))
 
-    _print_review(call_reviews(connection, work), as_json=as_json)
+    _print_review(call_server(context, Reviews, work), as_json=as_json)
 
 
 def decide_command(
@@ -177,9 +160,9 @@ def decide_command(
 
     The exit status is 0; 3 while a second person must decide; 2 for an error.
     """
-    connection: Connection = context.obj
-    response = call_reviews(
-        connection,
+    response = call_server(
+        context,
+        Reviews,
         lambda reviews: reviews.decide_review(
             check_id,
             outcome=review_pb2.ReviewOutcome.Value(f"REVIEW_OUTCOME_{outcome}"),
@@ -194,14 +177,14 @@ def decide_command(
 
 
 def _reviews_table(reviews: Sequence[review_service_pb2.Review]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for name in ("Check", "Since (UTC)", "Until (UTC)", "State", "Outcome", "Status", "Causes", "Claimed by"):
-        table.add_column(name, overflow="fold")
+    table = list_table(
+        "Check", "Since (UTC)", "Until (UTC)", "State", "Outcome", "Status", "Causes", "Claimed by"
+    )
     for review in reviews:
         table.add_row(
             review.check_id,
-            _time(review.create_time),
-            _time(review.expire_time),
+            time_words(review.create_time),
+            time_words(review.expire_time),
             enum_word(review_pb2.ReviewState.Name, review.state, "REVIEW_STATE_"),
             _outcome(review.outcome),
             enum_word(result_pb2.CheckStatus.Name, review.status, "CHECK_STATUS_"),
@@ -213,11 +196,8 @@ def _reviews_table(reviews: Sequence[review_service_pb2.Review]) -> Table:
 
 def _print_review(review: review_service_pb2.Review, *, as_json: bool) -> None:
     if as_json:
-        typer.echo(json.dumps(json_format.MessageToDict(review, preserving_proto_field_name=True), indent=2))
+        typer.echo(message_json(review))
         return
-    table = Table(show_header=False, box=None, pad_edge=False)
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
     sandbox = " (sandbox)" if review.sandbox else ""
     status = enum_word(result_pb2.CheckStatus.Name, review.status, "CHECK_STATUS_")
     rows = [
@@ -226,20 +206,20 @@ def _print_review(review: review_service_pb2.Review, *, as_json: bool) -> None:
         ("state", enum_word(review_pb2.ReviewState.Name, review.state, "REVIEW_STATE_")),
         ("outcome", _outcome(review.outcome) or "-"),
         ("sent there by", _causes(review)),
-        ("begun", _time(review.create_time)),
-        ("ends undecided", _time(review.expire_time)),
+        ("begun", time_words(review.create_time)),
+        ("ends undecided", time_words(review.expire_time)),
         ("people", "two must decide" if review.four_eyes else "one decides"),
     ]
     if review.claimed_by:
-        rows.append(("claimed", f"by {review.claimed_by} until {_time(review.claim_expire_time)}"))
+        rows.append(("claimed", f"by {review.claimed_by} until {time_words(review.claim_expire_time)}"))
     for one in review.decisions:
         reason = enum_word(review_pb2.ReviewReason.Name, one.reason, "REVIEW_REASON_")
         words = ": ".join(word for word in (reason if one.reason else "", one.comment) if word)
-        decided = f"{_outcome(one.outcome) or 'not shown yet'} by {one.reviewer}, {_time(one.decide_time)}"
+        decided = (
+            f"{_outcome(one.outcome) or 'not shown yet'} by {one.reviewer}, {time_words(one.decide_time)}"
+        )
         rows.append(("decision", f"{decided}; {words}" if words else decided))
-    for label, words in rows:
-        table.add_row(label, Text(words))
-    Console().print(table)
+    Console().print(facts_table(rows, box=None, pad_edge=False))
 
 
 def _causes(review: review_service_pb2.Review) -> str:
@@ -252,29 +232,8 @@ def _outcome(outcome: review_pb2.ReviewOutcome.ValueType) -> str:
     return enum_word(review_pb2.ReviewOutcome.Name, outcome, "REVIEW_OUTCOME_") if outcome else ""
 
 
-def _time(stamp: Timestamp) -> str:
-    return stamp.ToDatetime(UTC).strftime("%Y-%m-%d %H:%M:%S")
-
-
-app = typer.Typer(cls=SharingGroup, help="Review checks that a policy sends to people.", no_args_is_help=True)
+app = remote_group("Review checks that a policy sends to people.")
 app.command("list")(list_command)
 app.command("show")(show_command)
 app.command("claim")(claim_command)
 app.command("decide")(decide_command)
-
-
-@app.callback()
-def connect(
-    context: typer.Context,
-    *,
-    service: Annotated[str, typer.Option(help="host:port of the service listener.")] = SERVICE,
-    api_key_file: ApiKeyOption = None,
-    ca: CaOption = None,
-    cert: CertOption = None,
-    key: KeyOption = None,
-) -> None:
-    """Review checks that a policy sends to people.
-
-    The options of the connection may also stand behind the command.
-    """
-    context.obj = Connection(service=service, api_key_file=api_key_file, ca=ca, cert=cert, key=key)

@@ -1,10 +1,12 @@
 """Escapes unprintable characters for a terminal, and shows sections of names and values as tables."""
 
+from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Any, Final
 
 from rich import box
+from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -33,6 +35,33 @@ def counted(number: float, noun: str) -> str:
         return f"1 {noun}"
     many = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
     return f"{number:,} {many}" if isinstance(number, int) else f"{number:g} {many}"
+
+
+_FILE_WIDTH: Final = 220
+
+
+def wide_console() -> Console:
+    """Returns a console for lists, whose cells are not folded in a pipe or a file."""
+    console = Console()
+    return console if console.is_terminal else Console(width=_FILE_WIDTH)
+
+
+def list_table(*names: str, title: str | None = None) -> Table:
+    """Returns an empty table with these columns, none of which is cut."""
+    table = Table(box=None, pad_edge=False, title=title, title_justify="left")
+    for name in names:
+        table.add_column(name, overflow="fold")
+    return table
+
+
+def facts_table(rows: Iterable[tuple[str, str | Text]], **style: Any) -> Table:
+    """Returns names and values as a table; ``style`` is that of ``rich.table.Table``."""
+    table = Table(show_header=False, title_justify="left", **style)
+    table.add_column(style="bold", no_wrap=True)
+    table.add_column(overflow="fold")
+    for name, value in rows:
+        table.add_row(name, Text(value) if isinstance(value, str) else value)
+    return table
 
 
 _NAME_WIDTH: Final = 34

@@ -13,7 +13,7 @@ from typing import Any, Final
 
 from cryptography.hazmat.primitives.serialization import Encoding
 
-from cli.errors import PlatformUnusable
+from cli.errors import CommandError
 from server.base.private_files import make_private_file, make_private_folder
 from server.device.revocation import write_revocation_files
 from simulator.devices import AttestedUse, DeviceKind, TestDevice, TestPlatform, make_device
@@ -142,7 +142,7 @@ class StoredPlatform:
         document = _read_json(self.folder / _USE_FILE) if (self.folder / _USE_FILE).exists() else {}
         counter = document.get("counter")
         if counter is not None and not isinstance(counter, int):
-            raise PlatformUnusable(f"{self.folder / _USE_FILE} contains no count")
+            raise CommandError(f"{self.folder / _USE_FILE} contains no count")
         return make_device(kind, self.platform, use=AttestedUse(counter))
 
     def save(self, device: TestDevice) -> None:
@@ -159,7 +159,7 @@ def write_platform(folder: Path, *, now: datetime) -> StoredPlatform:
     try:
         make_private_folder(folder / "policies")
     except OSError as error:
-        raise PlatformUnusable(f"{error.filename} cannot be written: {error.strerror}") from error
+        raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from error
     stored = StoredPlatform(platform=platform, folder=folder)
     for name, content in {
         _PLATFORM_FILE: json.dumps({"seed": seed, "made": now.isoformat()}).encode(),
@@ -181,7 +181,7 @@ def write_platform(folder: Path, *, now: datetime) -> StoredPlatform:
     try:
         write_revocation_files(folder / "revocation.json", platform.revocation_list(), fetched_at=now)
     except OSError as error:
-        raise PlatformUnusable(f"{error.filename} cannot be written: {error.strerror}") from error
+        raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from error
     return stored
 
 
@@ -191,7 +191,7 @@ def read_platform(folder: Path) -> StoredPlatform:
     try:
         made = datetime.fromisoformat(document["made"])
     except (KeyError, TypeError, ValueError) as error:
-        raise PlatformUnusable(f"{folder / _PLATFORM_FILE} is not a test platform file") from error
+        raise CommandError(f"{folder / _PLATFORM_FILE} is not a test platform file") from error
     if made.tzinfo is None:
         made = made.replace(tzinfo=UTC)
     return StoredPlatform(
@@ -202,7 +202,7 @@ def read_platform(folder: Path) -> StoredPlatform:
 def _seed(path: Path) -> str:
     seed = _read_json(path).get("seed")
     if not isinstance(seed, str) or not seed:
-        raise PlatformUnusable(f"{path} is not a test platform file")
+        raise CommandError(f"{path} is not a test platform file")
     return seed
 
 
@@ -210,13 +210,13 @@ def _read_json(path: Path) -> dict[str, Any]:
     try:
         document = json.loads(path.read_bytes())
     except OSError as error:
-        raise PlatformUnusable(
+        raise CommandError(
             f"{path} cannot be read: {error.strerror}; make one with facegate attest test-platform"
         ) from error
     except (ValueError, RecursionError) as error:
-        raise PlatformUnusable(f"{path} is not JSON") from error
+        raise CommandError(f"{path} is not JSON") from error
     if not isinstance(document, dict):
-        raise PlatformUnusable(f"{path} is not a test platform file")
+        raise CommandError(f"{path} is not a test platform file")
     return document
 
 
@@ -225,7 +225,7 @@ def _write(path: Path, content: bytes) -> None:
         make_private_file(path)
         path.write_bytes(content)
     except OSError as error:
-        raise PlatformUnusable(f"{path} cannot be written: {error.strerror}") from error
+        raise CommandError(f"{path} cannot be written: {error.strerror}") from error
 
 
 def scanner_parts(device: TestDevice) -> dict[str, Any]:
@@ -241,6 +241,6 @@ def scanner_parts(device: TestDevice) -> dict[str, Any]:
 def open_stored_device(kind: str, folder: Path) -> tuple[TestDevice, StoredPlatform]:
     """Opens a device of a stored platform, with the state of its earlier scans."""
     if kind not in set(DeviceKind):
-        raise PlatformUnusable(f"{kind!r} is not a test device; known: {', '.join(DeviceKind)}")
+        raise CommandError(f"{kind!r} is not a test device; known: {', '.join(DeviceKind)}")
     stored = read_platform(folder)
     return stored.device(DeviceKind(kind)), stored

@@ -1,26 +1,34 @@
 """Shows results as tables on the terminal, and saves them as files."""
 
 import uuid
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC
 from pathlib import Path
 from typing import Any
 
-from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
+from facegate.v1 import evidence_service_pb2, result_pb2, scan_pb2, verification_service_pb2
 from google.protobuf import json_format
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from cli.shown import counted
+from cli.shown import counted, facts_table
 from matcher import similarity_in_words
 
 _SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png"}
 _DEGREES = {scan_pb2.ROTATION_90: 90, scan_pb2.ROTATION_180: 180, scan_pb2.ROTATION_270: 270}
 
 
-def result_json(result: result_pb2.CheckResult) -> str:
-    """Returns the result as JSON with the names of the proto file. Bytes are base64."""
-    return json_format.MessageToJson(result, preserving_proto_field_name=True, indent=2)
+def message_json(message: Message, *, indent: int | None = 2) -> str:
+    """Returns a message as JSON with the names of the proto file. Bytes are base64."""
+    return json_format.MessageToJson(message, preserving_proto_field_name=True, indent=indent)
+
+
+def time_words(stamp: Timestamp) -> str:
+    """Returns a time in UTC for people."""
+    return stamp.ToDatetime(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def save_verdict(response: verification_service_pb2.FinishCheckResponse, folder: Path) -> tuple[str, ...]:
@@ -37,7 +45,7 @@ def save_verdict(response: verification_service_pb2.FinishCheckResponse, folder:
         pictures.append(_save(response.evidence_frame, folder / f"{check_id}-evidence"))
     for number, picture in enumerate(response.audit_images, start=1):
         pictures.append(_save(picture, folder / f"{check_id}-audit-{number}"))
-    texts = {".json": result_json(response.result), ".jws": response.result_jws}
+    texts = {".json": message_json(response.result), ".jws": response.result_jws}
     files = []
     for suffix, text in texts.items():
         if text:
@@ -87,30 +95,26 @@ def enum_word(name: Callable[[Any], str], value: int, prefix: str) -> str:
         return str(value)
 
 
-def failure_words(result: result_pb2.CheckResult) -> tuple[str, ...]:
+def failure_words(result: result_pb2.CheckResult | evidence_service_pb2.CheckSummary) -> tuple[str, ...]:
     """Returns the names of the reasons of a failed check, most important first."""
     return tuple(
         enum_word(result_pb2.FailureReason.Name, reason, "FAILURE_REASON_") for reason in result.reasons
     )
 
 
-def waiver_words(result: result_pb2.CheckResult) -> str:
-    """Returns the decisive device tests that were tolerated, failed or not; empty if there are none."""
-    names = ", ".join(result.device.tolerated_checks)
-    return names and f"Waived by the policy{' or the sandbox' if result.sandbox else ''}: {names}"
+def warning_rows(result: result_pb2.CheckResult) -> Iterator[tuple[str, Text]]:
+    """Yields the decisive device tests that were tolerated, failed or not, and the end of its SDK."""
+    device = result.device
+    if names := ", ".join(device.tolerated_checks):
+        by = " or the sandbox" if result.sandbox else ""
+        yield "waivers", Text(f"Waived by the policy{by}: {names}", "yellow")
+    if until := device.sdk_supported_until:
+        yield "SDK", Text(f"{device.sdk_version} is supported until {until}; update the app", "yellow")
 
 
 def policy_words(policy: result_pb2.PolicyReference) -> str:
     """Returns the name and the version of a policy, and its object identifier if it has one."""
     return f"{policy.name} version {policy.version}{policy.oid and f', OID {policy.oid}'}"
-
-
-def sdk_words(result: result_pb2.CheckResult) -> str:
-    """Returns until when the device's SDK is supported; empty without an end."""
-    device = result.device
-    if not device.sdk_supported_until:
-        return ""
-    return f"{device.sdk_version} is supported until {device.sdk_supported_until}; update the app"
 
 
 def verdict_view(result: result_pb2.CheckResult, *, signature: str, verbose: bool = True) -> Group:
@@ -157,39 +161,38 @@ def _deciding_detail(device: result_pb2.DeviceResult) -> str:
 
 
 def _summary(result: result_pb2.CheckResult, signature: str, *, short: bool = False) -> Table:
-    table = Table(title="Verdict", show_header=False, title_justify="left")
-    table.add_column(style="bold", no_wrap=True)
-    table.add_column(overflow="fold")
+    return facts_table(_summary_rows(result, signature, short=short), title="Verdict")
+
+
+def _summary_rows(
+    result: result_pb2.CheckResult, signature: str, *, short: bool
+) -> Iterator[tuple[str, str | Text]]:
     if result.sandbox:
-        table.add_row("sandbox", Text("made for tests, no statement about a person", "bold yellow"))
+        yield "sandbox", Text("made for tests, no statement about a person", "bold yellow")
     status = enum_word(result_pb2.CheckStatus.Name, result.status, "CHECK_STATUS_")
-    table.add_row("status", Text(status, _STATUS_STYLES.get(result.status, "bold red")))
+    yield "status", Text(status, _STATUS_STYLES.get(result.status, "bold red"))
     if result.reasons:
-        table.add_row("reasons", Text(", ".join(failure_words(result)), "red"))
-    table.add_row("liveness", _liveness(result))
+        yield "reasons", Text(", ".join(failure_words(result)), "red")
+    yield "liveness", _liveness(result)
     if explanations := result.liveness.explanations[: _MOST_EXPLANATIONS if short else None]:
-        table.add_row("", Text("\n".join(explanations)))
+        yield "", "\n".join(explanations)
     if result.liveness.required_bits or result.liveness.challenge_steps:
-        table.add_row("challenge", _challenge(result.liveness))
-    table.add_row("same person", _match(result))
-    table.add_row("device", _device(result.device))
+        yield "challenge", _challenge(result.liveness)
+    yield "same person", _match(result)
+    yield "device", _device(result.device)
     if short and (failed := _failed_tests(result.device)):
-        table.add_row("", Text(f"failed tests: {', '.join(failed)}", "yellow"))
+        yield "", Text(f"failed tests: {', '.join(failed)}", "yellow")
     if short and (decided := _deciding_detail(result.device)):
-        table.add_row("", Text(decided, "red"))
-    if waivers := waiver_words(result):
-        table.add_row("waivers", Text(waivers, "yellow"))
-    table.add_row("transcript", _transcript(result))
+        yield "", Text(decided, "red")
+    yield from warning_rows(result)
+    yield "transcript", _transcript(result)
     if not short:
-        table.add_row("attempts", _attempts(result))
-    if ending := sdk_words(result):
-        table.add_row("SDK", Text(ending, "yellow"))
-    table.add_row("policy", Text(policy_words(result.policy)))
+        yield "attempts", _attempts(result)
+    yield "policy", policy_words(result.policy)
     if not short or result.pack.evaluation_only or result.pack.missing_pad_networks:
-        table.add_row("pack", _pack(result.pack))
-    table.add_row("signature", Text(signature))
-    table.add_row("check", Text(result.check_id))
-    return table
+        yield "pack", _pack(result.pack)
+    yield "signature", signature
+    yield "check", result.check_id
 
 
 def _liveness(result: result_pb2.CheckResult) -> Text:

@@ -1,4 +1,4 @@
-"""Refuses malformed certificates that ``cryptography`` reads with a mere warning.
+"""Reads certificates, and refuses malformed ones that ``cryptography`` reads with a mere warning.
 
 Every such certificate would write a warning to the server's log, and a later release of the library will
 raise an error instead. For an unknown version the library raises an error that is not a ``ValueError``.
@@ -6,8 +6,11 @@ raise an error instead. For an unknown version the library raises an error that 
 
 from typing import Final
 
+from cryptography import x509
+
 from device_integrity.errors import CertificateMalformed
 from formats import der
+from formats.errors import DerMalformed
 
 _VERSION_TAG: Final = der.Tag(der.TagClass.CONTEXT, 0)
 _VERSIONS: Final = range(3)
@@ -21,21 +24,65 @@ _AUTHORITY_KEY_IDENTIFIER: Final = "2.5.29.35"
 _ISSUER_SERIAL_TAG: Final = der.Tag(der.TagClass.CONTEXT, 2)
 
 
-def refuse_odd_certificate(data: bytes, *, max_bytes: int) -> None:
+MAX_CERTIFICATE_BYTES: Final = 8 * 1024
+UNREADABLE: Final = (
+    ValueError,
+    TypeError,
+    OverflowError,
+    DerMalformed,
+    x509.DuplicateExtension,
+    x509.InvalidVersion,
+    x509.UnsupportedGeneralNameType,
+)
+"""Exceptions for certificates that cannot be read; those of the library are not all ValueErrors."""
+
+
+def read_certificate(data: bytes, what: str) -> x509.Certificate:
+    """Parses a certificate, including every part that this room uses, but for its key.
+
+    The certificate is DER, at most 8 KiB; ``what`` names it in error messages.
+
+    Raises:
+        CertificateMalformed: The certificate is too long, or a part of it cannot be read.
+    """
+    if len(data) > MAX_CERTIFICATE_BYTES:
+        raise CertificateMalformed(
+            f"{what} has {len(data)} bytes; at most {MAX_CERTIFICATE_BYTES} are accepted"
+        )
+    try:
+        refuse_odd_certificate(data)
+        certificate = x509.load_der_x509_certificate(data)
+        # The library parses lazily, so a malformed part has to fail here.
+        _ = (
+            certificate.extensions,
+            certificate.subject,
+            certificate.issuer,
+            certificate.not_valid_before_utc,
+            certificate.not_valid_after_utc,
+            certificate.signature_algorithm_oid,
+            certificate.version,
+        )
+    except CertificateMalformed as error:
+        raise CertificateMalformed(f"{what}: {error}") from error
+    except UNREADABLE as error:
+        # The library's messages may quote the device's bytes.
+        raise CertificateMalformed(f"{what} cannot be read as a certificate") from error
+    return certificate
+
+
+def refuse_odd_certificate(data: bytes) -> None:
     """Refuses a certificate whose version, serial number, ECDSA algorithm or names break RFC 5280.
 
     A version must be known, a serial number at least 1, an ECDSA algorithm without parameters, and a common
     name or country of the permitted length. Names and serial numbers in extensions are tested too.
 
-    Args:
-        data: A certificate, DER. The library verifies the rest of its form.
-        max_bytes: Maximum length of ``data`` and of each extension.
+    ``data`` is DER. The library verifies the rest of its form.
 
     Raises:
         DerMalformed: The outer parts are not those of a certificate.
         CertificateMalformed: The certificate breaks one of these rules, or lacks a part.
     """
-    parts = der.read(data, max_bytes=max_bytes).sequence()
+    parts = der.read(data, max_bytes=MAX_CERTIFICATE_BYTES).sequence()
     if len(parts) != 3:
         raise CertificateMalformed(f"a certificate has to have three parts, not {len(parts)}")
     # The library accepts a signature whose last bits are marked as unused, which would give one certificate
@@ -62,7 +109,7 @@ def refuse_odd_certificate(data: bytes, *, max_bytes: int) -> None:
     for part in others:
         if part.tag == _EXTENSIONS_TAG:
             for extension in part.explicit().sequence():
-                _refuse_odd_extension(extension, max_bytes=max_bytes)
+                _refuse_odd_extension(extension)
 
 
 def _refuse_odd_name(name: der.Element) -> None:
@@ -81,14 +128,14 @@ def _refuse_odd_length(kind: der.Element, value: der.Element) -> None:
         raise CertificateMalformed("an attribute of a name is too short or too long")
 
 
-def _refuse_odd_extension(extension: der.Element, *, max_bytes: int) -> None:
+def _refuse_odd_extension(extension: der.Element) -> None:
     parts = extension.sequence()
     if len(parts) < 2:
         raise CertificateMalformed("an extension lacks a part")
     identifier = parts[0].object_identifier()
     if not identifier.startswith(_READ_BY_THE_LIBRARY):
         return
-    content = der.read(parts[-1].octets(), max_bytes=max_bytes)
+    content = der.read(parts[-1].octets(), max_bytes=MAX_CERTIFICATE_BYTES)
     if identifier == _AUTHORITY_KEY_IDENTIFIER:
         serials = (part.content for part in content.sequence() if part.tag == _ISSUER_SERIAL_TAG)
         if any(int.from_bytes(serial, signed=True) < 1 for serial in serials):

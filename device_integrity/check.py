@@ -1,7 +1,8 @@
 """The result of one test of a device, the named tests of a verifier, and the levels of assurance."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
+from functools import partial
 
 
 class Assurance(StrEnum):
@@ -90,31 +91,31 @@ class DeviceCheck:
     tolerated: bool = False
 
 
-def passed_test(name: str, reason: str, detail: str) -> DeviceCheck:
-    """Returns the finding PASS of the test ``name``."""
-    return DeviceCheck(name=name, outcome=DeviceFinding.PASS, reason=reason, detail=detail)
+_LONGEST_DETAIL = 500
+
+
+def _made(outcome: DeviceFinding, name: str, reason: str, detail: str) -> DeviceCheck:
+    return DeviceCheck(name=name, outcome=outcome, reason=reason, detail=detail[:_LONGEST_DETAIL])
+
+
+passed_test = partial(_made, DeviceFinding.PASS)
+"""Returns the finding PASS of the test ``name``."""
+not_evaluated = partial(_made, DeviceFinding.NOT_EVALUATED)
+"""Returns a test that the data cannot answer, although nothing is missing."""
+unavailable = partial(_made, DeviceFinding.UNAVAILABLE)
+"""Returns a test that could not be evaluated because something is missing."""
 
 
 def suspect(
-    name: str, reason: str, detail: str, *, soft: bool = True, sign: Manipulation = Manipulation.INJECTION
+    name: str,
+    reason: str,
+    detail: str,
+    *,
+    soft: bool = True,
+    sign: Manipulation | None = Manipulation.INJECTION,
 ) -> DeviceCheck:
-    """Returns a failed test of a stream; soft unless honest streams never fail it."""
-    return DeviceCheck(
-        name=name, outcome=DeviceFinding.FAIL, reason=reason, detail=detail, sign_of=sign, soft=soft
-    )
-
-
-def not_evaluated(name: str, reason: str, detail: str) -> DeviceCheck:
-    """Returns a test that the data cannot answer, although nothing is missing."""
-    return DeviceCheck(name=name, outcome=DeviceFinding.NOT_EVALUATED, reason=reason, detail=detail)
-
-
-def unavailable(name: str, reason: str, detail: str) -> DeviceCheck:
-    """Returns a test that could not be evaluated because something is missing."""
-    return DeviceCheck(name=name, outcome=DeviceFinding.UNAVAILABLE, reason=reason, detail=detail)
-
-
-_LONGEST_DETAIL = 500
+    """Returns a failed test of a device's claims or frames; soft unless honest ones never fail it."""
+    return replace(_made(DeviceFinding.FAIL, name, reason, detail), sign_of=sign, soft=soft)
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +133,7 @@ class Checklist:
 
     def passed(self, check: str, reason: str, detail: str) -> DeviceCheck:
         """Returns the finding PASS of a test."""
-        return self._made(check, DeviceFinding.PASS, reason, detail)
+        return passed_test(f"{self.verifier}.{check}", reason, detail)
 
     def failed(
         self,
@@ -144,15 +145,15 @@ class Checklist:
         soft: bool = False,
     ) -> DeviceCheck:
         """Returns a failed test."""
-        return self._made(check, DeviceFinding.FAIL, reason, detail, sign_of, soft=soft)
+        return suspect(f"{self.verifier}.{check}", reason, detail, soft=soft, sign=sign_of)
 
     def not_evaluated(self, check: str, reason: str, detail: str) -> DeviceCheck:
         """Returns a test that was not evaluated."""
-        return self._made(check, DeviceFinding.NOT_EVALUATED, reason, detail)
+        return not_evaluated(f"{self.verifier}.{check}", reason, detail)
 
     def unavailable(self, check: str, reason: str, detail: str, *, soft: bool = False) -> DeviceCheck:
         """Returns a test that could not be evaluated because something is missing."""
-        return self._made(check, DeviceFinding.UNAVAILABLE, reason, detail, soft=soft)
+        return replace(unavailable(f"{self.verifier}.{check}", reason, detail), soft=soft)
 
     def judged(
         self,
@@ -173,22 +174,3 @@ class Checklist:
             for check in self.checks[1:]
         )
         return (self.failed(self.checks[0], "MALFORMED", detail), *rest)
-
-    def _made(
-        self,
-        check: str,
-        outcome: DeviceFinding,
-        reason: str,
-        detail: str,
-        sign_of: Manipulation | None = None,
-        *,
-        soft: bool = False,
-    ) -> DeviceCheck:
-        return DeviceCheck(
-            name=f"{self.verifier}.{check}",
-            outcome=outcome,
-            reason=reason,
-            detail=detail[:_LONGEST_DETAIL],
-            sign_of=sign_of,
-            soft=soft,
-        )

@@ -9,15 +9,13 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, not_evaluated
+from device_integrity.check import DeviceCheck, Manipulation, not_evaluated, suspect
 
 RUNTIME_VERIFIER: Final = "runtime"
 """First part of the tests' names."""
 
 MAX_NAME_CHARACTERS: Final = 64
 """Maximum length of a finding's name."""
-
-_LONGEST_DETAIL: Final = 500
 
 
 class RuntimeKind(StrEnum):
@@ -160,14 +158,7 @@ def _failed(rule: _Rule, kind: RuntimeKind, report: RuntimeReport, *, soft: bool
     names = sorted({one.name for one in report.findings if one.kind is kind and one.name})
     named = ", ".join(f'"{name}"' for name in names)
     detail = f"The app reports {rule.what}{': ' if named else ''}{named}."
-    return DeviceCheck(
-        name=rule.check,
-        outcome=DeviceFinding.FAIL,
-        reason=rule.reason,
-        detail=detail[:_LONGEST_DETAIL],
-        sign_of=rule.sign_of,
-        soft=soft,
-    )
+    return suspect(rule.check, rule.reason, detail, sign=rule.sign_of, soft=soft)
 
 
 def _nothing_found(rule: _Rule, *, searched: bool) -> DeviceCheck:

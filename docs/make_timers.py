@@ -113,7 +113,7 @@ def _check() -> list[_Row]:
         ),
         (
             "attempt to deliver an event of [webhooks](../webhooks.md)",
-            _constant("server.events.sending", "_SECONDS"),
+            _constant("server.running.webhooks", "_SECONDS"),
             "",
             "it is tried again after 5 s, 5 min, 30 min, and 2, 5, 10, 14, 20 and 24 h; then it is dead",
         ),

@@ -12,7 +12,7 @@ from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from typing import Final, NamedTuple
 
-from formats.errors import DerMalformed, DerProblem
+from formats.errors import DerMalformed
 
 MAX_BYTES: Final = 64 * 1024
 """Maximum number of bytes; evidence of a device is smaller."""
@@ -138,28 +138,22 @@ def read_head(data: bytes, position: int, end: int, encoding: Encoding) -> Head:
             return Head(tag, start, start + length)
     tag, cursor = _read_tag(data, position, end, encoding)
     if cursor >= end:
-        raise _cut_off(DerProblem.CUT_OFF_IN_LENGTH, cursor, tag=tag)
+        raise _cut_off("length", cursor)
     length, cursor = data[cursor], cursor + 1
     if length == _INDEFINITE_LENGTH:
         first = tag >> 8 * (_octets(tag) - 1)
         if encoding is not Encoding.BER or not first & _CONSTRUCTED:
-            raise DerMalformed(
-                f"the length of {Tag.of(tag)} is indefinite",
-                problem=DerProblem.LENGTH_INDEFINITE,
-                tag=tag,
-                position=cursor - 1,
-            )
+            what = f"the length of {Tag.of(tag)} is indefinite"
+            raise DerMalformed(what, field="length", position=cursor - 1)
         return Head(tag, cursor, INDEFINITE)
     if length & _MORE:
         length, cursor = _read_long_length(data, cursor, end, encoding, tag)
     if length > end - cursor:
         raise DerMalformed(
-            f"{Tag.of(tag)} has {length} octets, {end - cursor} are left",
-            problem=DerProblem.BEYOND_THE_END,
-            tag=tag,
+            f"{Tag.of(tag)} ({tag:X}) declares {length} bytes, and {end - cursor} are left: the data are cut "
+            "off, or the length is wrong",
+            field=f"length of {tag:X}",
             position=position,
-            octets=length,
-            left=end - cursor,
         )
     return Head(tag, cursor, cursor + length)
 
@@ -167,58 +161,42 @@ def read_head(data: bytes, position: int, end: int, encoding: Encoding) -> Head:
 def _read_tag(data: bytes, position: int, end: int, encoding: Encoding) -> tuple[int, int]:
     """Return the octets of the tag as a number, and the offset after them."""
     if position >= end:
-        raise _cut_off(DerProblem.CUT_OFF_IN_TAG, position)
+        raise _cut_off("tag", position)
     tag, cursor = data[position], position + 1
     if tag & _TAG_FOLLOWS != _TAG_FOLLOWS:
         return tag, cursor
     for _ in range(_MAX_TAG_OCTETS):
         if cursor >= end:
-            raise _cut_off(DerProblem.CUT_OFF_IN_TAG, cursor)
+            raise _cut_off("tag", cursor)
         tag, cursor = tag << 8 | data[cursor], cursor + 1
         if not tag & _MORE:
             break
     else:
-        raise DerMalformed(
-            f"a tag number takes more than {_MAX_TAG_OCTETS} octets",
-            problem=DerProblem.TAG_TOO_LONG,
-            position=position,
-        )
+        what = f"a tag number takes more than {_MAX_TAG_OCTETS} octets"
+        raise DerMalformed(what, field="tag", position=position)
     first = data[position + 1]
     if encoding is not Encoding.TLV and (first == _MORE or first < _TAG_FOLLOWS):
-        raise DerMalformed(
-            "a tag number is not in the fewest octets",
-            problem=DerProblem.TAG_NOT_SHORTEST,
-            tag=tag,
-            position=position,
-        )
+        raise DerMalformed("a tag number is not in the fewest octets", field="tag", position=position)
     return tag, cursor
 
 
 def _read_long_length(data: bytes, cursor: int, end: int, encoding: Encoding, tag: int) -> tuple[int, int]:
     """Return the length that the octets at ``cursor`` state, and the offset after them."""
     count = data[cursor - 1] & ~_MORE
-    too_long = count > _MAX_LENGTH_OCTETS
-    if too_long or cursor + count > end:
-        raise DerMalformed(
-            f"the length of {Tag.of(tag)} takes {count} octets, too many or more than are left",
-            problem=DerProblem.LENGTH_TOO_LONG if too_long else DerProblem.CUT_OFF_IN_LENGTH,
-            tag=tag,
-            position=cursor - 1 if too_long else cursor,
-            octets=count,
-            left=end - cursor,
-        )
+    if count > _MAX_LENGTH_OCTETS:
+        what = f"the length of {Tag.of(tag)} takes {count} bytes; definite ones of at most 4 are read"
+        raise DerMalformed(what, field="length", position=cursor - 1)
+    if cursor + count > end:
+        raise _cut_off("length", cursor)
     length = int.from_bytes(data[cursor : cursor + count], "big")
     if encoding is Encoding.DER and (length < _MORE or data[cursor] == 0):
-        raise DerMalformed(
-            f"the length of {Tag.of(tag)} is not in the fewest octets",
-            problem=DerProblem.LENGTH_NOT_SHORTEST,
-            tag=tag,
-        )
+        what = f"the length of {Tag.of(tag)} is not in the fewest octets"
+        raise DerMalformed(what, field="length", position=cursor - 1 - _octets(tag))
     return length, cursor + count
 
 
-def _cut_off(problem: DerProblem, position: int, *, tag: int = 0) -> DerMalformed:
-    return DerMalformed("the element is cut off", problem=problem, tag=tag, position=position, octets=1)
+def _cut_off(field: str, position: int) -> DerMalformed:
+    return DerMalformed(f"the element is cut off in its {field}", field=field, position=position)
 
 
 def shortest_integer(content: bytes) -> int | None:

@@ -8,7 +8,7 @@
 """
 
 from collections.abc import Mapping
-from enum import Enum, StrEnum, auto
+from enum import StrEnum
 from types import MappingProxyType
 
 
@@ -51,42 +51,15 @@ class ImageUnreadable(FormatError):
         self.details: Mapping[str, str | int | float] = MappingProxyType(dict(details or {}))
 
 
-class DerProblem(Enum):
-    """What is wrong with the tag or the length of an element, for rooms that put it in words of their own."""
-
-    CUT_OFF_IN_TAG = auto()
-    TAG_TOO_LONG = auto()
-    TAG_NOT_SHORTEST = auto()
-    CUT_OFF_IN_LENGTH = auto()
-    LENGTH_INDEFINITE = auto()
-    LENGTH_TOO_LONG = auto()
-    LENGTH_NOT_SHORTEST = auto()
-    BEYOND_THE_END = auto()
-    """The element has more octets than are left."""
-    OTHER = auto()
-
-
 class DerMalformed(FormatError):
     """Bytes are not ASN.1 in the accepted encoding and limits, or not of the expected shape.
 
     Attributes:
-        problem: What is wrong; the message says it in words.
-        tag: The octets of the element's tag as a number; 0 if it was not read.
-        position: Offset of the octet that is wrong or missing.
-        octets: The number of octets that are needed there.
-        left: The number of octets that are left there.
+        field: The part of an element's head that is wrong: ``"tag"``, ``"length"``, or ``"length of"`` a tag
+            if more octets are declared than are left; empty for anything else.
+        position: Offset of the octet that is wrong or missing, for a wrong head.
     """
 
-    def __init__(
-        self,
-        message: str,
-        *,
-        problem: DerProblem = DerProblem.OTHER,
-        tag: int = 0,
-        position: int = 0,
-        octets: int = 0,
-        left: int = 0,
-    ) -> None:
+    def __init__(self, message: str, *, field: str = "", position: int = 0) -> None:
         super().__init__(message)
-        self.problem = problem
-        self.tag, self.position, self.octets, self.left = tag, position, octets, left
+        self.field, self.position = field, position

@@ -93,25 +93,6 @@ class DetectedFace:
 
 
 @dataclass(frozen=True, slots=True)
-class Blendshapes:
-    """The movements of a face, as MediaPipe's blendshape network scores them; each from 0 (none) to 1.
-
-    Attributes:
-        left_blink: The image's left eye is closed.
-        right_blink: The image's right eye is closed.
-        left_smile: The image's left mouth corner is raised.
-        right_smile: The image's right mouth corner is raised.
-        jaw_open: The mouth is open.
-    """
-
-    left_blink: float
-    right_blink: float
-    left_smile: float
-    right_smile: float
-    jaw_open: float
-
-
-@dataclass(frozen=True, slots=True)
 class Landmarks:
     """Dense landmarks of one face.
 
@@ -122,13 +103,11 @@ class Landmarks:
         depth: Shape (n,), in pixels of the same size as those of ``points``; smaller is nearer to the camera,
             0 is about the head's middle. ``None`` if the landmarker does not estimate depth. A network
             estimates it from one image, so a flat photo of a face has depth, too.
-        blendshapes: ``None`` if the landmarker gives none.
     """
 
     points: Points
     scheme: str
     depth: NDArray[np.float32] | None = None
-    blendshapes: Blendshapes | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -30,7 +30,7 @@ from cli.analyze.report import (
     blank_finding,
 )
 from cli.connection import Connection
-from cli.errors import FileUnusable, ServerUnusable
+from cli.errors import CommandError, FileUnusable
 from cli.files import NotRegular, read_regular
 from cli.shown import shown_name
 from cli.verdict import enum_word
@@ -310,7 +310,7 @@ class RemoteAnalyser(Analyser):
         try:
             return self._runner.run(answer())
         except ConnectionFailedError as error:
-            raise ServerUnusable(_in_one_line(describe_lost_connection(error))) from error
+            raise CommandError(_in_one_line(describe_lost_connection(error))) from error
 
     async def _connected(self) -> AnalysisClient:
         channel, key = await self._open.enter_async_context(self._connection.open())
@@ -371,7 +371,7 @@ def _problem(error: CallRefusedError | FileUnusable | Refusal | VisionError) -> 
     if isinstance(error, CallRefusedError):
         refusal = error.refusal
         if (code := refusal.metadata.get("code")) is None:
-            raise ServerUnusable(_in_one_line(describe_refusal(refusal))) from None
+            raise CommandError(_in_one_line(describe_refusal(refusal))) from None
         return Problem(code, refusal.message, reason=refusal.reason)
     if isinstance(error, Refusal):
         code = str(error.details.get("code", AnalysisCode.INFERENCE_ERROR.value))
@@ -393,7 +393,7 @@ def _of_image(
     facts: Mapping[str, str],
     thresholds: Thresholds | None,
 ) -> FileReport:
-    """Raise ServerUnusable if the response breaks the contract."""
+    """Raise CommandError if the response breaks the contract."""
     blank = replace(
         blank, request_id=response.request_id, finished=response.timestamp.ToDatetime(UTC), facts=facts
     )
@@ -426,7 +426,7 @@ def _of_video(
     facts: Mapping[str, str],
     thresholds: Thresholds | None,
 ) -> FileReport:
-    """Raise ServerUnusable if the response breaks the contract."""
+    """Raise CommandError if the response breaks the contract."""
     video = response.video
     return replace(
         blank,
@@ -454,7 +454,7 @@ def _of_liveness(result: result_pb2.LivenessResult, thresholds: Thresholds | Non
     try:
         kind = AttackType(word)
     except ValueError as error:
-        raise ServerUnusable(
+        raise CommandError(
             "the server's response has an attack type that this version does not know"
         ) from error
     return FileVerdict(
@@ -495,7 +495,7 @@ def _verdict(word: str) -> Verdict:
     try:
         return Verdict(word)
     except ValueError as error:
-        raise ServerUnusable("the server's response has a verdict that this version does not know") from error
+        raise CommandError("the server's response has a verdict that this version does not know") from error
 
 
 def _pack_facts(pack: result_pb2.PackReference) -> dict[str, str]:

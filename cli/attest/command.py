@@ -20,7 +20,7 @@ from rich.text import Text
 
 from cli.attest.evidence import GivenInputs, Report, as_json, moment
 from cli.attest.reports import make_report
-from cli.errors import OptionUnusable, errors_reported
+from cli.errors import CommandError, errors_reported
 from cli.files import read_evidence, read_public_key
 from cli.options import JsonOption
 from cli.shown import counted, printable, section_table
@@ -151,7 +151,7 @@ def inspect_command(
         given = GivenInputs(
             at=_time("--at", at),
             challenge=_hexadecimal("--challenge", challenge),
-            apps=tuple(app or ()),
+            app=tuple(app or ()),
             environment=environment,
             key_id=_hexadecimal("--key-id", key_id),
             public_key=read_public_key(public_key) if public_key else None,
@@ -176,7 +176,7 @@ def _hexadecimal(option: str, text: str | None) -> bytes | None:
     if text is None:
         return None
     if not _HEX.fullmatch(text):
-        raise OptionUnusable(f"{option} {text}: write it in hexadecimal, two digits per byte")
+        raise CommandError(f"{option} {text}: write it in hexadecimal, two digits per byte")
     return bytes.fromhex(text)
 
 
@@ -186,9 +186,9 @@ def _time(option: str, text: str | None) -> datetime:
     try:
         at = datetime.fromisoformat(text)
     except ValueError as error:
-        raise OptionUnusable(f"{option} {text}: write a time such as 2026-03-01T12:00:00Z") from error
+        raise CommandError(f"{option} {text}: write a time such as 2026-03-01T12:00:00Z") from error
     if at.tzinfo is None:
-        raise OptionUnusable(f"{option} {text}: add the time zone, such as Z for UTC")
+        raise CommandError(f"{option} {text}: add the time zone, such as Z for UTC")
     return at
 
 
@@ -232,7 +232,7 @@ def revocation_command(
             data, moment = _fetch(url)
         write_revocation_files(file, data, fetched_at=moment)
         held = read_revocation_files(file)
-    except (OSError, OptionUnusable, ReferenceDataMalformed, ValueError, http.client.HTTPException) as error:
+    except (OSError, CommandError, ReferenceDataMalformed, ValueError, http.client.HTTPException) as error:
         typer.echo(f"{file}: {error}; the existing list is kept", err=True)
         raise typer.Exit(FAILED) from error
     hours = (datetime.now(UTC) - held.fetched_at).total_seconds() / 3600

@@ -4,13 +4,12 @@ import base64
 import binascii
 import json
 import re
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from enum import StrEnum
 from typing import Any, Final
 
-from cli.errors import NotEvidence
+from cli.errors import CommandError
 from cli.shown import Section
 from device_integrity import CborMalformed, DeviceCheck, DeviceFinding, decode_cbor
 from device_integrity.apple import Environment
@@ -62,7 +61,7 @@ def recognise(data: bytes) -> RecognisedEvidence:
     if found is None and _BASE64.fullmatch(text):
         found = _recognise(_decoded(text))
     if found is None:
-        raise NotEvidence(
+        raise CommandError(
             "the file is not a known kind of evidence. Expected: " + "; ".join(RecognisedKind) + ". Accepted "
             "are binary and base64, and PEM for certificates."
         )
@@ -77,7 +76,7 @@ def _recognise(data: bytes) -> RecognisedEvidence | None:
         return _json_kind(text)
     if _COMPACT.fullmatch(text):
         if text.count(b".") + 1 != _JWE_PARTS:
-            raise NotEvidence(
+            raise CommandError(
                 "the file is a signed or otherwise packed token, not a Play Integrity token, which is "
                 "encrypted and has five parts"
             )
@@ -149,7 +148,7 @@ class GivenInputs:
 
     Attributes:
         challenge: The challenge that the evidence must contain, bytes.
-        apps: Apple's application identifiers; for Android and Play, package names with ``@`` and the
+        app: Apple's application identifiers; for Android and Play, package names with ``@`` and the
             SHA-256 of a signing certificate in hexadecimal.
         key_id: The identifier that was sent with the evidence.
         public_key: The enrolled key, SubjectPublicKeyInfo, DER.
@@ -159,7 +158,7 @@ class GivenInputs:
 
     at: datetime
     challenge: bytes | None = None
-    apps: tuple[str, ...] = ()
+    app: tuple[str, ...] = ()
     environment: Environment | None = None
     key_id: bytes | None = None
     public_key: bytes | None = None
@@ -184,22 +183,6 @@ class Report:
     def failed(self) -> bool:
         """Whether a test failed."""
         return any(check.outcome is DeviceFinding.FAIL for check in self.checks)
-
-
-def not_asked(checks: Sequence[DeviceCheck], missing: Mapping[str, str]) -> tuple[DeviceCheck, ...]:
-    """Returns the tests; those without an input from the user become "not evaluated"."""
-    return tuple(
-        replace(
-            check,
-            outcome=DeviceFinding.NOT_EVALUATED,
-            reason="NOTHING_TO_COMPARE_WITH",
-            detail=f"give {missing[check.name]} to evaluate it",
-            sign_of=None,
-        )
-        if check.name in missing and check.reason != "EVIDENCE_UNREADABLE"
-        else check
-        for check in checks
-    )
 
 
 def as_json(report: Report) -> dict[str, Any]:

@@ -37,6 +37,8 @@ _EMBEDDED: Final = "embedded"
 _ASSETS: Final = "FACEGATE_TEST_ASSETS"
 _DEFAULT_SCANS: Final = (1, 4)
 _FRAMES_PER_SECOND: Final = 15.0
+_SECONDS: Final = 12.0
+"""The length of the simulated scan."""
 _SUITES: Final = (measure_portraits, measure_scans, measure_flash_scans, measure_naive)
 """What is measured for each pack, in the order of execution and display."""
 
@@ -58,7 +60,6 @@ def bench(
             help="Scans at once; may be repeated.  [default: 1, 4]", min=1, max=32, show_default=False
         ),
     ] = None,
-    seconds: Annotated[float, typer.Option(help="Length of the simulated scan.", min=2, max=15)] = 12.0,
     clips: Annotated[
         int,
         typer.Option(
@@ -67,12 +68,6 @@ def bench(
             min=0,
         ),
     ] = 6,
-    round_trip_ms: Annotated[
-        int,
-        typer.Option(
-            help="Delay that the simulated network adds to a round trip, in milliseconds.", min=0, max=2000
-        ),
-    ] = 0,
     json_file: Annotated[
         Path | None, typer.Option("--json", help="Also write every value to this file.")
     ] = None,
@@ -94,8 +89,6 @@ def bench(
         at_once=loads,
         runs=runs,
         clips=clips,
-        round_trip_ms=round_trip_ms,
-        seconds=f"{seconds:g}",
     )
     machine = describe_machine()
     try:
@@ -106,8 +99,6 @@ def bench(
                 runs=runs,
                 scans_at_once=loads,
                 clips=clips,
-                round_trip_seconds=round_trip_ms / 1000,
-                seconds=seconds,
             )
         )
         report = BenchReport(
@@ -134,8 +125,6 @@ async def _measure(
     runs: int,
     scans_at_once: tuple[int, ...],
     clips: int,
-    round_trip_seconds: float,
-    seconds: float,
 ) -> tuple[tuple[Measurement, ...], dict[str, str]]:
     """Returns the figures, and the runtime of each pack's models."""
     measurements: list[Measurement] = []
@@ -145,7 +134,7 @@ async def _measure(
         frames.mkdir()
         with console.status("rendering a scan") as status:
             material = await asyncio.to_thread(
-                make_material, frames, seconds=seconds, frames_per_second=_FRAMES_PER_SECOND
+                make_material, frames, seconds=_SECONDS, frames_per_second=_FRAMES_PER_SECOND
             )
             with open_devices() as devices:
                 for number, spec in enumerate(packs):
@@ -166,7 +155,6 @@ async def _measure(
                             runs=runs,
                             scans_at_once=scans_at_once,
                             clips=clips,
-                            round_trip_seconds=round_trip_seconds,
                             say=lambda text: status.update(escape(text)),
                         )
                         for suite in _SUITES:

@@ -15,8 +15,7 @@ import grpc
 from facegate.v1 import scan_pb2
 
 from cli.bench.phone import TintedFrames, TintedPhone, decoded
-from cli.errors import DeviceProcessFailed
-from cli.relay import Relay
+from cli.errors import CommandError
 from facegate_client import (
     ClientError,
     FaceScanner,
@@ -40,7 +39,6 @@ class DeviceJob:
         frames: Folder with the frames, JPEG files in the order of their names.
         tickets: For each scan, the token and the hex fingerprint of the challenge key.
         flash: Whether the devices have screens that can flash.
-        round_trip_seconds: Additional round-trip time of the simulated network.
     """
 
     target: str
@@ -48,7 +46,6 @@ class DeviceJob:
     frames_per_second: float
     tickets: tuple[tuple[str, str], ...]
     flash: bool = False
-    round_trip_seconds: float = 0.0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -84,9 +81,7 @@ async def make_scans(devices: Pool, job: DeviceJob) -> tuple[ScanTimes, ...]:
     try:
         return await asyncio.to_thread(devices.apply_async(run_job, (job,)).get, _JOB_SECONDS)
     except multiprocessing.TimeoutError as error:
-        raise DeviceProcessFailed(
-            f"the device process did not answer within {_JOB_SECONDS:g} seconds"
-        ) from error
+        raise CommandError(f"the device process did not answer within {_JOB_SECONDS:g} seconds") from error
 
 
 def run_job(job: DeviceJob) -> tuple[ScanTimes, ...]:
@@ -120,16 +115,8 @@ class _Watch(ScanEvents):
 
 
 async def _run(job: DeviceJob) -> tuple[ScanTimes, ...]:
-    line, target = Relay(delay_s=job.round_trip_seconds / 2), job.target
-    try:
-        if job.round_trip_seconds:
-            host, _, port = target.rpartition(":")
-            await line.start(int(port))
-            target = f"{host}:{line.port}"
-        async with open_channel(target) as channel:
-            return tuple(await asyncio.gather(*(_scan(channel, job, ticket) for ticket in job.tickets)))
-    finally:
-        await line.close()
+    async with open_channel(job.target) as channel:
+        return tuple(await asyncio.gather(*(_scan(channel, job, ticket) for ticket in job.tickets)))
 
 
 async def _scan(channel: grpc.aio.Channel, job: DeviceJob, ticket: tuple[str, str]) -> ScanTimes:

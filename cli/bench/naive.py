@@ -23,7 +23,7 @@ from cli.bench.devices import DeviceJob, make_scans
 from cli.bench.phone import FRAME_QUALITY, PORTRAIT_QUALITY, RecordedScan, decoded
 from cli.bench.scans import Bench
 from cli.chosen import models_folder
-from cli.errors import ScanNotMeasured
+from cli.errors import CommandError
 from evaluation import CaseKind, ClipCase, clip_cases, enlarged, portrait_frames, scan_frames
 from evaluation.bench import Measurement
 from facegate_client import ClientError, Orchestrator, open_channel, ticket_of
@@ -198,9 +198,9 @@ async def _compare(bench: Bench, scan: RecordedScan, pack: Pack, *, load: str) -
             spent, computed = time.process_time() - began, bench.server.cpu_seconds - computed
             finished = await orchestrator.finish_check(check.check_id, wait_s=_WAIT_SECONDS)
     except ClientError as error:
-        raise ScanNotMeasured(f"the scan {scan.name} got no verdict: {error}") from error
+        raise CommandError(f"the scan {scan.name} got no verdict: {error}") from error
     if not times.frames:
-        raise ScanNotMeasured(f"no frame of the scan {scan.name} was sent: {times.error}")
+        raise CommandError(f"no frame of the scan {scan.name} was sent: {times.error}")
     offered = scan.as_sent(max(times.frames, scan.offered(times.capture_seconds)))
     naive = NaivePipeline(pack, portrait=scan.portrait)
     # At the camera's pace: without pauses, caches would stay warm, unlike in a server.

@@ -22,7 +22,7 @@ import cv2
 import numpy as np
 from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
 
-from cli.errors import BenchFailed
+from cli.errors import CommandError
 from facegate_client import CameraDescription, CapturedImage, DisplayedStep, Pace
 from simulator import ScanKind, SceneSettings, SimulatorError, builtin_photos, simulate_scan
 from vision.errors import VisionError
@@ -82,7 +82,7 @@ def make_material(folder: Path, *, seconds: float, frames_per_second: float) -> 
             (folder / f"{number:05d}.jpg").write_bytes(encode_jpeg(frame.pixels, quality=FRAME_QUALITY))
         portrait = encode_jpeg(photo.pixels, quality=PORTRAIT_QUALITY)
     except (SimulatorError, VisionError) as error:
-        raise BenchFailed(f"no scan can be simulated: {error}") from error
+        raise CommandError(f"no scan can be simulated: {error}") from error
     return RecordedScan(
         name="simulated",
         portrait=portrait,

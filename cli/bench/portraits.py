@@ -10,7 +10,7 @@ import numpy as np
 from cli.bench.phone import PERSON
 from cli.bench.scans import Bench
 from cli.chosen import models_folder
-from cli.errors import BenchFailed
+from cli.errors import CommandError
 from evaluation.bench import Measurement, ModelClock, timed_pack
 from matcher import PortraitPolicy, TrustedImageRefused, accept_portrait
 from simulator import SimulatorError, builtin_photos
@@ -30,7 +30,7 @@ async def measure_portraits(bench: Bench) -> tuple[Measurement, ...]:
     try:
         return (await asyncio.to_thread(_measure, bench.pack, bench.runs),)
     except (SimulatorError, TrustedImageRefused, VisionError) as error:
-        raise BenchFailed(f"portraits cannot be measured: {error}") from error
+        raise CommandError(f"portraits cannot be measured: {error}") from error
 
 
 def two_megabytes(photo: BgrImage) -> bytes:

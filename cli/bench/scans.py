@@ -10,7 +10,7 @@ from typing import Final
 
 from cli.bench.devices import DeviceJob, ScanTimes, make_scans
 from cli.bench.phone import RecordedScan
-from cli.errors import BenchFailed, ScanNotMeasured
+from cli.errors import CommandError
 from evaluation.bench import Measurement, ModelClock, ModelUse, timed_pack
 from facegate_client import ClientError, Orchestrator, open_channel, ticket_of
 from server.base.errors import ListenerUnusable, ServerError
@@ -43,7 +43,6 @@ class Bench:
         runs: Counted runs of each load, after one warm-up run.
         scans_at_once: The loads, as numbers of parallel scans.
         clips: Most real clips for the comparison with the naive pipeline; 0 for none.
-        round_trip_seconds: Additional round-trip time of the simulated network.
     """
 
     pack: str
@@ -54,7 +53,6 @@ class Bench:
     runs: int
     scans_at_once: tuple[int, ...]
     clips: int
-    round_trip_seconds: float
     say: Callable[[str], None]
 
 
@@ -85,7 +83,7 @@ async def running_server(pack: Pack, clock: ModelClock, *, data: Path) -> AsyncI
     try:
         await server.start()
     except (ListenerUnusable, ServerError, StorageError, VisionError) as error:
-        raise BenchFailed(f"the server cannot start: {error}") from error
+        raise CommandError(f"the server cannot start: {error}") from error
     try:
         yield server
     finally:
@@ -212,14 +210,13 @@ async def _run(bench: Bench, *, at_once: int, flash: bool) -> ScanRun:
                 )
                 tickets.append((ticket.token, ticket.challenge_key_sha256.hex()))
     except ClientError as error:
-        raise ScanNotMeasured(f"no check could be created: {error}") from error
+        raise CommandError(f"no check could be created: {error}") from error
     job = DeviceJob(
         target=bench.server.device_target,
         frames=str(bench.material.frames),
         frames_per_second=bench.material.frames_per_second,
         tickets=tuple(tickets),
         flash=flash,
-        round_trip_seconds=bench.round_trip_seconds,
     )
     bench.clock.read_and_reset()
     began = time.process_time()
@@ -227,7 +224,7 @@ async def _run(bench: Bench, *, at_once: int, flash: bool) -> ScanRun:
     spent = time.process_time() - began
     for scan in scans:
         if scan.error:
-            raise ScanNotMeasured(f"a scan got no result: {scan.error}")
+            raise CommandError(f"a scan got no result: {scan.error}")
     return ScanRun(scans=scans, server_seconds=spent, models=bench.clock.read_and_reset())
 
 

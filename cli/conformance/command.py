@@ -23,7 +23,7 @@ from cli.conformance.endpoint import Addresses, Certificate, listening
 from cli.conformance.opening import Ticket
 from cli.conformance.scan import Scenario
 from cli.conformance.scenarios import SCENARIOS
-from cli.errors import FileUnusable, OptionUnusable, errors_reported
+from cli.errors import CommandError, FileUnusable, errors_reported
 from cli.files import read_whole, write_whole
 from cli.shown import printable
 from cli.silenced_log import silenced_log
@@ -165,14 +165,14 @@ def _write(path: Path, text: str) -> None:
 
 def _client(run: str | None, reference: bool, tls: Certificate | None) -> Client | None:
     if run is not None and reference:
-        raise OptionUnusable("--run and --reference both name a client; give one of them")
+        raise CommandError("--run and --reference both name a client; give one of them")
     if reference:
         return ReferenceClient(None if tls is None else tls.chain)
     if run is None:
         return None
     words = shlex.split(run)
     if not words:
-        raise OptionUnusable("--run names no command")
+        raise CommandError("--run names no command")
     return CommandClient(words)
 
 
@@ -180,20 +180,20 @@ def _chosen(only: Sequence[str]) -> list[Scenario]:
     names = {scenario.name for scenario in SCENARIOS}
     for name in only:
         if name not in names:
-            raise OptionUnusable(f"there is no scenario {name!r}: see facegate conformance --list")
+            raise CommandError(f"there is no scenario {name!r}: see facegate conformance --list")
     return [one for one in SCENARIOS if not only or one.name in only]
 
 
 def _certificate(chain: Path | None, key: Path | None) -> Certificate | None:
     if chain is None or key is None:
         if chain is not key:
-            raise OptionUnusable("give --certificate and --key together, or neither")
+            raise CommandError("give --certificate and --key together, or neither")
         return None
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
         context.load_cert_chain(chain, key)
     except (OSError, ssl.SSLError) as error:
-        raise OptionUnusable(f"{chain} and {key} are not a certificate and its key, PEM") from error
+        raise CommandError(f"{chain} and {key} are not a certificate and its key, PEM") from error
     return Certificate(
         chain=read_whole(chain, most_bytes=_MOST_PEM_BYTES),
         key=read_whole(key, most_bytes=_MOST_PEM_BYTES),

@@ -1,6 +1,7 @@
 """The listeners of a real server, which hand every stream to a script, and the streams."""
 
 import asyncio
+import contextlib
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
@@ -13,7 +14,7 @@ from google.protobuf.message import DecodeError
 from prometheus_client import CollectorRegistry
 
 from cli.conformance.rules import Rule, Violation
-from cli.relay import Relay
+from cli.errors import CommandError
 from server.base.errors import Refusal
 from server.edge.listeners import SCAN_METHOD, Listener
 from server.edge.scan_codec import MAX_SCAN_MESSAGE_BYTES
@@ -22,6 +23,7 @@ from server.scan.inbox import ConnectionLost
 from server.telemetry.metrics import Metrics
 
 _HOST: Final = "127.0.0.1"
+_CHUNK: Final = 65_536
 _CONNECTIONS: Final = 64
 _GRACE_SECONDS: Final = 3600.0
 _SETTLE_SECONDS: Final = 0.05
@@ -194,6 +196,71 @@ class _Servicer:
             await asyncio.Event().wait()
 
 
+class Relay:
+    """A TCP relay on loopback, which loses every connection at once when it is cut."""
+
+    def __init__(self, port: int = 0) -> None:
+        self.port = port
+        self._target = 0
+        self._listening: asyncio.Server | None = None
+        self._writers: set[asyncio.StreamWriter] = set()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    async def start(self, target: int) -> None:
+        """Listens, and forwards to the port ``target``."""
+        self._target = target
+        try:
+            self._listening = await asyncio.start_server(self._accept, _HOST, self.port)
+        except OSError as error:
+            raise CommandError(
+                f"port {self.port} of {_HOST} cannot be used: {error.strerror or error}; give another one"
+            ) from error
+        self.port = self._listening.sockets[0].getsockname()[1]
+
+    def cut(self) -> None:
+        """Resets every open connection."""
+        for writer in self._writers:
+            writer.transport.abort()
+
+    async def close(self) -> None:
+        """Stops to listen and cuts all connections."""
+        if self._listening is not None:
+            self._listening.close()
+        self.cut()
+        for task in self._tasks:
+            task.cancel()
+        await asyncio.gather(*self._tasks, return_exceptions=True)
+
+    def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        task = asyncio.ensure_future(self._join(reader, writer))
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+
+    async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        far_reader, far_writer = await asyncio.open_connection(_HOST, self._target)
+        both = {writer, far_writer}
+        self._writers |= both
+        try:
+            await asyncio.gather(_carry(reader, far_writer), _carry(far_reader, writer))
+            for one in both:
+                one.close()
+                with contextlib.suppress(OSError):
+                    await one.wait_closed()
+        finally:
+            self._writers -= both
+            for one in both:
+                one.transport.abort()
+
+
+async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    with contextlib.suppress(OSError):
+        while chunk := await reader.read(_CHUNK):
+            writer.write(chunk)
+            await writer.drain()
+        # The other direction may still be active.
+        writer.write_eof()
+
+
 @asynccontextmanager
 async def listening(
     take: Callable[[ClientStream], None],
@@ -205,8 +272,8 @@ async def listening(
 ) -> AsyncIterator[Addresses]:
     """Listens on loopback for as long as the context is open."""
     metrics = Metrics(CollectorRegistry())
-    device_relay = Relay(port=port)
-    web_relay = Relay(port=web_port)
+    device_relay = Relay(port)
+    web_relay = Relay(web_port)
     device = Listener(
         name="device",
         host=_HOST,

@@ -13,7 +13,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
 
-from cli.errors import OutputUnusable, ServerDidNotStart
+from cli.errors import CommandError
 from cli.test_devices import settings_text, write_platform
 from facegate_client import ApiKey
 from server.access.api_keys import new_api_key
@@ -70,7 +70,7 @@ async def local_server(
         settings.write_text(_settings(folder / "data", pack, models_dir) + further, encoding="utf-8")
         sink = log.open("w", encoding="utf-8")
     except OSError as error:
-        raise OutputUnusable(f"{error.filename} cannot be written: {error.strerror}") from error
+        raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from error
     with sink:
         process = await asyncio.create_subprocess_exec(
             *_COMMAND,
@@ -95,7 +95,7 @@ async def local_server(
                         LocalServer(device=ready[1], service=ready[2], admin_port=int(ready[3]), web=ready[4])
                     )
             if not started.done():
-                started.set_exception(ServerDidNotStart("the server did not start:\n" + "".join(last)))
+                started.set_exception(CommandError("the server did not start:\n" + "".join(last)))
 
         following = asyncio.create_task(follow())
         try:
@@ -105,7 +105,7 @@ async def local_server(
         except TimeoutError as error:
             if started.done() and not started.cancelled():
                 raise
-            raise ServerDidNotStart(f"the server did not start within {_START_SECONDS:g} seconds") from error
+            raise CommandError(f"the server did not start within {_START_SECONDS:g} seconds") from error
         finally:
             await _end(process)
             await following
@@ -232,4 +232,4 @@ def write_text(path: Path, text: str, *, mode: int = 0o666) -> None:
         path.touch(mode=mode)
         path.write_text(text, encoding="utf-8")
     except OSError as error:
-        raise OutputUnusable(f"{path} cannot be written: {error.strerror}") from error
+        raise CommandError(f"{path} cannot be written: {error.strerror}") from error

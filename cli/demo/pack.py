@@ -10,7 +10,7 @@ from rich.console import Console
 from rich.markup import escape
 
 from cli.demo.local_server import FLASH_ALONE_POLICY, FLASH_POLICY, POLICY, TRIAL_POLICY
-from cli.errors import StageUnusable
+from cli.errors import CommandError
 from cli.models.tables import TerminalProgress
 from server.checks.offer import pack_shortfall
 from server.domain.terms import Mode
@@ -55,10 +55,10 @@ async def choose_pack(
         try:
             pack = await asyncio.to_thread(load_pack, spec, models_dir=models_dir)
         except VisionError as error:
-            raise StageUnusable(f"the pack {spec} cannot be used: {error}") from error
+            raise CommandError(f"the pack {spec} cannot be used: {error}") from error
         met = load_policies(None).get(TRIAL_POLICY if pack.evaluation_only else POLICY).policy
         if shortfall := pack_shortfall(met, pack, allow_evaluation_pack=True):
-            raise StageUnusable(f"the pack {spec} cannot meet the demo's policy {met.name}: {shortfall}")
+            raise CommandError(f"the pack {spec} cannot meet the demo's policy {met.name}: {shortfall}")
         return ChosenPack(spec=spec, pack=pack, policy=met.name, why=why, obstacles=tuple(obstacles))
 
     obstacles: list[str] = []
@@ -70,7 +70,7 @@ async def choose_pack(
             continue
         try:
             return await load(candidate.name, "it is the best pack in the models folder")
-        except StageUnusable as error:
+        except CommandError as error:
             obstacles.append(str(error))
     why = "no pack in the models folder can be used" if obstacles else "the models folder contains no pack"
     best = catalogue.pack(_PULLED)
@@ -80,7 +80,7 @@ async def choose_pack(
         try:
             await pull(best)
             return await load(_PULLED, "it was pulled just now")
-        except (PullError, StageUnusable) as error:
+        except (PullError, CommandError) as error:
             obstacles.append(str(error))
             why += f" and {_PULLED} could not be pulled"
     return await load(_LAST_RESORT, f"{why}; this one needs no pull")

@@ -20,8 +20,8 @@ from cli.demo.scenarios import (
     outcome_text,
     reason_sentences,
 )
-from cli.errors import OutputUnusable
-from cli.verdict import enum_word, match_words, result_json
+from cli.errors import CommandError
+from cli.verdict import enum_word, match_words, message_json
 from facegate_client import KeySet
 from server.base.version import server_version
 from server.pages import Explanation, Figure, Group, Judgement, Measure, data_uri, explanation_page, render
@@ -325,7 +325,7 @@ def make_folder(folder: Path) -> None:
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError as error:
-        raise OutputUnusable(f"{folder} cannot be created: {error.strerror}") from error
+        raise CommandError(f"{folder} cannot be created: {error.strerror}") from error
 
 
 def write_files(folder: Path, *, records: Sequence[DemoRecord], page: str, keys: KeySet) -> Path:
@@ -340,7 +340,7 @@ def write_files(folder: Path, *, records: Sequence[DemoRecord], page: str, keys:
         _write(folder / _KEYS, json.dumps(public, indent=2).encode() + b"\n")
         _write(folder / _PAGE, page.encode("utf-8"))
     except OSError as error:
-        raise OutputUnusable(f"{error.filename or folder} cannot be written: {error.strerror}") from error
+        raise CommandError(f"{error.filename or folder} cannot be written: {error.strerror}") from error
     return folder / _PAGE
 
 
@@ -353,7 +353,7 @@ def _write_check(folder: Path, record: DemoRecord) -> None:
     if (response := record.response) is not None:
         if response.HasField("evidence_frame"):
             contents["evidence.jpg"] = response.evidence_frame.image
-        contents["result.json"] = result_json(response.result).encode() + b"\n"
+        contents["result.json"] = message_json(response.result).encode() + b"\n"
         contents["result.jws"] = response.result_jws.encode("ascii") + b"\n"
         contents["strip.svg"] = _strip_file(record)
     for name, content in contents.items():

@@ -10,7 +10,7 @@ import numpy as np
 
 from cli.demo.flash import TapedPhone
 from cli.demo.scenarios import Scenario
-from cli.errors import StageUnusable
+from cli.errors import CommandError
 from simulator import (
     FlashKind,
     FlashScanSettings,
@@ -101,7 +101,7 @@ def open_stage(names: frozenset[str]) -> Stage:
     try:
         photos = builtin_photos(names=tuple(sorted(names)))
     except (SimulatorError, VisionError) as error:
-        raise StageUnusable(str(error)) from error
+        raise CommandError(str(error)) from error
     return Stage(photos=photos)
 
 

@@ -31,7 +31,7 @@ from cli.doctor.trust import (
     examine_tls,
     examine_webhooks,
 )
-from cli.errors import OptionUnusable, errors_reported
+from cli.errors import CommandError, errors_reported
 from cli.options import JsonOption
 from cli.shown import counted
 from cli.silenced_log import silenced_log
@@ -132,7 +132,7 @@ def doctor(
 def _chosen(only: list[str], skip: list[str]) -> list[str]:
     for name in (*only, *skip):
         if name not in AREAS and name != _SETTINGS:
-            raise OptionUnusable(f"there is no area {name!r}: use {_SETTINGS}, {', '.join(AREAS)}")
+            raise CommandError(f"there is no area {name!r}: use {_SETTINGS}, {', '.join(AREAS)}")
     return [name for name in AREAS if name not in skip and (not only or name in only)]
 
 

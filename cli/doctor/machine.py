@@ -18,7 +18,7 @@ import aiohttp
 from prometheus_client import CollectorRegistry
 
 from cli.doctor.finding import Deployment, Finding, failure, fine, warning
-from cli.errors import BenchImpossible
+from cli.errors import CommandError
 from cli.shown import counted
 from evaluation.bench import BenchError, ModelClock, timed_pack
 from server.base.control_groups import usable_processors
@@ -296,7 +296,7 @@ async def examine_models(deployment: Deployment) -> list[Finding]:
     ]
     try:
         times = await asyncio.to_thread(_model_times, pack)
-    except BenchImpossible as error:
+    except CommandError as error:
         found.append(
             failure(
                 "INFERENCE_FAILED",
@@ -378,9 +378,9 @@ def _model_times(pack: Pack) -> dict[str, float]:
         _run_models(timed, photo)
         return dict(clock.read_and_reset().seconds)
     except (BenchError, SimulatorError) as error:
-        raise BenchImpossible(f"the models cannot be measured: {error}") from error
+        raise CommandError(f"the models cannot be measured: {error}") from error
     except ModelFailed as error:
-        raise BenchImpossible(
+        raise CommandError(
             f"a model failed on the built-in photo: {error}. Check with `facegate models show`."
         ) from error
 
@@ -388,7 +388,7 @@ def _model_times(pack: Pack) -> dict[str, float]:
 def _run_models(pack: Pack, photo: BgrImage) -> None:
     faces = pack.detector.detect(photo)
     if not faces:
-        raise BenchImpossible(
+        raise CommandError(
             "the detector finds no face in the built-in photo, so the other models have no input. "
             "Check with `facegate models show`."
         )

@@ -30,7 +30,6 @@ from server.device.revocation import read_revocation_files
 from server.device.server_keys import ServerKeyList
 from server.device.trust import open_device_trust
 from server.edge.hosted import HostedPage
-from server.events.sending import open_endpoints
 from server.keyring.key_encryption import (
     FileContext,
     KeyEncryptionError,
@@ -41,6 +40,7 @@ from server.keyring.key_encryption import (
 from server.keyring.key_files import KeyFiles, open_key_files
 from server.keyring.keys import PURPOSES, WRAPPING, KeysUnusable, read_every_key
 from server.running.tls import CertificateUnusable, TlsFiles
+from server.running.webhooks import open_endpoints
 
 _OLD: Final = timedelta(days=400)
 _SIGNING: Final = ("result", "audit", "challenge")

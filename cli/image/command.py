@@ -20,7 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.chosen import chosen_pack, chosen_policy, models_folder
-from cli.errors import FAILED, FileUnusable, PolicyUnusable, errors_reported
+from cli.errors import FAILED, CommandError, FileUnusable, errors_reported
 from cli.files import MOST_IMAGE_BYTES, read_image, write_image
 from cli.image.inspection import as_json, sections
 from cli.options import JsonOption
@@ -379,7 +379,7 @@ def check_command(
 def _refuse_shortfall(policy: Policy, demands: PortraitPolicy, pack: Pack) -> None:
     shortfall = demands.shortfall(None if pack.landmarker is None else pack.landmarker.scheme)
     if shortfall is not None:
-        raise PolicyUnusable(
+        raise CommandError(
             f"the policy {policy.name} cannot be met by the pack {pack.name}: {shortfall}. Choose another "
             "pack, or make these advisory in the policy."
         )

@@ -14,7 +14,7 @@ from rich.markup import escape
 from rich.text import Text
 
 from cli.chosen import known_packs, models_folder
-from cli.errors import FileUnusable, OptionUnusable, OutputUnusable, errors_reported
+from cli.errors import CommandError, FileUnusable, errors_reported
 from cli.models.tables import (
     EMBEDDED,
     TerminalProgress,
@@ -88,12 +88,12 @@ def import_command(
     """
     with errors_reported(VisionError, OSError):
         if not (weights.strip() and training_data.strip()):
-            raise OptionUnusable("--weights and --training-data state the terms: neither may be empty")
+            raise CommandError("--weights and --training-data state the terms: neither may be empty")
         others = _others(beside, models_folder())
         content, sha256 = read_file(embedder)
         _refuse_known(embedder, sha256)
         if to.exists():
-            raise OutputUnusable(f"{to} exists: choose a new folder")
+            raise CommandError(f"{to} exists: choose a new folder")
         to.mkdir(parents=True)
         try:
             for file in others:

@@ -18,7 +18,7 @@ from cli.chosen import models_folder
 from cli.demo.local_server import FLASH_ALONE_POLICY, end_on_sigterm, local_server, open_tested
 from cli.demo.pack import ChosenPack, available_pack, flash_policy_of, liveness_thresholds
 from cli.demo.runner import CheckRunner
-from cli.errors import CommandError, OutputUnusable
+from cli.errors import CommandError
 from cli.try_.attacks import AttackRoom
 from cli.try_.checks import PersonChecks, TrialMode, offered_modes, write_trial_policy
 from cli.try_.site import Guard, TrySite, open_socket
@@ -111,7 +111,7 @@ def _folder(chosen: Path | None) -> Iterator[Path]:
     try:
         make_private_folder(chosen)
     except OSError as error:
-        raise OutputUnusable(f"{chosen} cannot be created: {error.strerror}") from error
+        raise CommandError(f"{chosen} cannot be created: {error.strerror}") from error
     yield chosen
 
 

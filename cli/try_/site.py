@@ -14,7 +14,7 @@ from typing import Any, Final
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 
-from cli.errors import ServerUnusable
+from cli.errors import CommandError
 from cli.try_.attacks import AttackRoom
 from cli.try_.checks import MOST_BYTES, PersonChecks, Unknown, refused_document
 from facegate_client import CallRefusedError, ClientError
@@ -102,7 +102,7 @@ def open_socket(port: int) -> socket.socket:
         bound.bind((_HOST, port))
     except OSError as error:
         bound.close()
-        raise ServerUnusable(
+        raise CommandError(
             f"the page cannot use {_HOST}:{port}: {error.strerror}; give another port with --port, or 0 for "
             "any free one"
         ) from error

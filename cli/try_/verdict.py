@@ -7,7 +7,7 @@ from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from cli.demo.scenarios import SUCCESS, reason_sentence
-from cli.verdict import enum_word, failure_words, match_words, result_json
+from cli.verdict import enum_word, failure_words, match_words, message_json
 from server.pages import data_uri
 
 _FLASH: Final = "flash_"
@@ -70,7 +70,7 @@ def verdict_document(
         "signature_verified": verified,
         "evidence": _image(response.evidence_frame) if response.HasField("evidence_frame") else None,
         "audit_images": [_image(image) for image in response.audit_images],
-        "result_json": result_json(result),
+        "result_json": message_json(result),
         "result_jws": response.result_jws,
     }
 

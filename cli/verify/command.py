@@ -26,7 +26,7 @@ from cli.connection import (
 )
 from cli.errors import fail
 from cli.options import JsonOption, VerboseOption
-from cli.verdict import enum_word, result_json, save_verdict, verdict_view
+from cli.verdict import enum_word, message_json, save_verdict, verdict_view
 from cli.verify.scanning import DEVICE, FlashAnswer, ScanOptions, opened_scanner, scan_options
 from cli.words import evidence_words, feedback_texts, portrait_words
 from facegate_client import Orchestrator, ScanOutcome, ScanTicket, ticket_of
@@ -255,7 +255,7 @@ def verify(
     except (OSError, ValueError) as error:
         fail(f"the result cannot be saved in {out}: {error}")
     if as_json:
-        typer.echo(result_json(response.result))
+        typer.echo(message_json(response.result))
     else:
         signature = "verified" if jwks else "not checked: give --jwks"
         Console().print(verdict_view(response.result, signature=signature, verbose=verbose))

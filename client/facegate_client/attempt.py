@@ -510,7 +510,7 @@ class DeviceAttempt:
             exposure=None if image.exposure is None else _exposure(image.exposure),
         )
         if self._show is not None:
-            shown = self._show.screen.displayed(image.capture_time_us)
+            shown = self._show.displayed(image.capture_time_us)
             header.flash_step = shown.number
             header.flash_step_since_us = shown.since_us
         self._tally.send(len(encoded.jpeg))

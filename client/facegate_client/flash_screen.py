@@ -84,6 +84,7 @@ class FlashShow:
         self.screen = screen
         self._waiting: deque[scan_pb2.FlashStep] = deque()
         self._last = 0
+        self._shown = 0
         self._free_at = 0.0
         self._timer: asyncio.TimerHandle | None = None
 
@@ -101,6 +102,12 @@ class FlashShow:
         self._waiting.append(step)
         if self._timer is None:
             self._show_due()
+
+    def displayed(self, capture_time_us: int) -> DisplayedStep:
+        """Returns this attempt's flash step that was on the screen when an image was captured."""
+        shown = self.screen.displayed(capture_time_us)
+        # After a reconnect, the first image may show the last colour of the attempt that was lost.
+        return shown if shown.number <= self._shown else DisplayedStep()
 
     def close(self) -> None:
         """Ends the attempt: the screen returns to normal."""
@@ -121,6 +128,7 @@ class FlashShow:
         step = self._waiting.popleft()
         transition = min(seconds_of(step.transition_duration), _LONGEST_TRANSITION_S)
         self._free_at = loop.time() + transition + max(SHORTEST_HOLD_S, seconds_of(step.minimum_hold))
+        self._shown = step.step
         self.screen.show_step(step)
         self._show_due()
 

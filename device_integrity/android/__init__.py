@@ -9,9 +9,8 @@ from device_integrity.android.chain import (
     TrustRoot,
     WalkedChain,
     google_roots,
-    parse_roots,
 )
-from device_integrity.android.constraints import CONSTRAINTS, Constraint, KeyAttestationPolicy
+from device_integrity.android.constraints import KeyAttestationPolicy
 from device_integrity.android.key_attestation import KeyAttestation, Possession, verify_key_attestation
 from device_integrity.android.key_description import (
     ApplicationId,
@@ -48,7 +47,6 @@ from device_integrity.android.revocation import MAX_LIST_BYTES, RevocationList, 
 
 __all__ = [
     "ATTESTATION_EXTENSION",
-    "CONSTRAINTS",
     "MAX_LIST_BYTES",
     "MAX_PAYLOAD_BYTES",
     "MAX_TOKEN_BYTES",
@@ -60,7 +58,6 @@ __all__ = [
     "Certificate",
     "ChainShape",
     "ClassicKeys",
-    "Constraint",
     "KeyAttestation",
     "KeyAttestationPolicy",
     "KeyDescription",
@@ -84,7 +81,6 @@ __all__ = [
     "open_classic_token",
     "parse_payload",
     "parse_revocation_list",
-    "parse_roots",
     "read_key_description",
     "refused_token",
     "unavailable_token",

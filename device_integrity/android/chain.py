@@ -26,10 +26,9 @@ from cryptography.hazmat.primitives.asymmetric import ec, ed25519, mldsa, rsa
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
-from device_integrity.certificate_form import refuse_odd_certificate
+from device_integrity.certificate_form import UNREADABLE, read_certificate
 from device_integrity.check import Checklist, DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.errors import AnchorsUnusable, CertificateMalformed
-from formats.errors import DerMalformed
 
 ANDROID_KEY: Final = Checklist(
     "android_key",
@@ -156,24 +155,12 @@ def _refuse_doubles(roots: Iterable[TrustRoot]) -> None:
 MIN_CERTIFICATES: Final = 3
 """The shortest chain is that of a software keystore: leaf, attestation key, root."""
 MAX_CERTIFICATES: Final = 10
-MAX_CERTIFICATE_BYTES: Final = 8 * 1024
 
 ATTESTATION_EXTENSION: Final = "1.3.6.1.4.1.11129.2.1.17"
 """The extension that holds the KeyDescription."""
 PROVISIONING_EXTENSION: Final = "1.3.6.1.4.1.11129.2.1.30"
 """The extension of a remotely provisioned attestation certificate with the number of issued ones."""
 
-_UNREADABLE: Final = (
-    ValueError,
-    TypeError,
-    OverflowError,
-    UnsupportedAlgorithm,
-    DerMalformed,
-    x509.DuplicateExtension,
-    x509.InvalidVersion,
-    x509.UnsupportedGeneralNameType,
-)
-"""Exceptions of the library for certificates that it cannot read; not all are ValueErrors."""
 _MIN_RSA_BITS: Final = 2048
 _MAX_RSA_BITS: Final = 8192
 _HASHES: Final = (hashes.SHA256, hashes.SHA384, hashes.SHA512)
@@ -305,33 +292,17 @@ def parse_certificates(chain: Sequence[bytes]) -> tuple[Certificate, ...]:
         raise CertificateMalformed(
             f"the chain has {len(chain)} certificates, {MIN_CERTIFICATES} to {MAX_CERTIFICATES} are accepted"
         )
-    return tuple(_certificate(data, place) for place, data in enumerate(chain))
+    return tuple(_certificate(data, f"certificate {place}") for place, data in enumerate(chain))
 
 
-def _certificate(data: bytes, place: int) -> Certificate:
-    if len(data) > MAX_CERTIFICATE_BYTES:
-        raise CertificateMalformed(
-            f"certificate {place} has {len(data)} bytes; at most {MAX_CERTIFICATE_BYTES} are accepted"
-        )
+def _certificate(data: bytes, what: str) -> Certificate:
+    parsed = read_certificate(data, what)
     try:
-        refuse_odd_certificate(data, max_bytes=MAX_CERTIFICATE_BYTES)
-        parsed = x509.load_der_x509_certificate(data)
-        _ = (
-            parsed.subject,
-            parsed.issuer,
-        )  # parsed lazily: fail here, because later code expects them to be readable
-        return _read(parsed)
-    except CertificateMalformed as error:
-        raise CertificateMalformed(f"certificate {place}: {error}") from error
-    except _UNREADABLE as error:
-        # The library's messages may quote the device's bytes.
-        raise CertificateMalformed(f"certificate {place} is not X.509 in DER") from error
-
-
-def _read(parsed: x509.Certificate) -> Certificate:
-    key = parsed.public_key()
+        key = parsed.public_key()
+    except (*UNREADABLE, UnsupportedAlgorithm) as error:
+        raise CertificateMalformed(f"the key of {what} cannot be read") from error
     if not isinstance(key, _KEY_KINDS):
-        raise CertificateMalformed("its key is of a kind that attestation chains do not use")
+        raise CertificateMalformed(f"{what}: its key is of a kind that attestation chains do not use")
     raw: dict[str, bytes] = {}
     is_ca, path_length, may_sign = None, None, True
     for extension in parsed.extensions:

@@ -5,7 +5,7 @@ Keymaster 2 to 4.1, 100 and above are KeyMint, and new versions only add tags.
 """
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from types import MappingProxyType
 from typing import Any, Final
@@ -18,8 +18,8 @@ from formats.errors import DerMalformed
 # Reads the AuthorizationList of an Android key attestation: a key's permissions and the device's state.
 #
 # The schema is at source.android.com, "Key and ID attestation". Every field has an explicit context tag.
-# The tag numbers go up to 724, with gaps, so a table maps them to fields. A tag that is not in the table is
-# kept unread, because new versions of Android add tags.
+# The tag numbers go up to 724, with gaps, so each field states its own. A tag that no field has is kept
+# unread, because new versions of Android add tags.
 
 _MAX_NUMBER: Final = 2**64
 _MAX_MALFORMED: Final = 1
@@ -90,6 +90,56 @@ class RootOfTrust:
     verified_boot_hash: bytes | None
 
 
+_Reader = Callable[[der.Element, set[str]], object]
+
+
+def _number(element: der.Element, _: set[str]) -> int:
+    return _not_negative(element.integer())
+
+
+def _numbers(element: der.Element, _: set[str]) -> frozenset[int]:
+    found = [_not_negative(item.integer()) for item in element.set_of()]
+    if len(set(found)) != len(found):
+        raise KeyDescriptionMalformed("a set holds a number twice")
+    return frozenset(found)
+
+
+def _not_negative(number: int) -> int:
+    if not 0 <= number < _MAX_NUMBER:
+        raise KeyDescriptionMalformed("a number is negative or has more than 64 bits")
+    return number
+
+
+def _flag(element: der.Element, _: set[str]) -> bool:
+    element.null()
+    return True
+
+
+def _octets(element: der.Element, _: set[str]) -> bytes:
+    return element.octets()
+
+
+def _root_of_trust(element: der.Element, oddities: set[str]) -> RootOfTrust:
+    parts = element.sequence()
+    if len(parts) not in (3, 4):
+        raise KeyDescriptionMalformed(f"RootOfTrust has {len(parts)} elements, 3 or 4 expected")
+    locked = parts[1].boolean()
+    if not locked.canonical:
+        # Some genuine devices write 0x01, which a strict parser would refuse.
+        oddities.add("BOOLEAN_NOT_DER")
+    return RootOfTrust(
+        verified_boot_key=parts[0].octets(),
+        device_locked=locked.value,
+        verified_boot_state=_not_negative(parts[2].enumerated()),
+        verified_boot_hash=parts[3].octets() if len(parts) == 4 else None,
+    )
+
+
+def _tag(number: int, read: _Reader, default: Any = None, *, shown: bool = True) -> Any:
+    """Returns the field of a tag: its number, the reader of its value, and the value without it."""
+    return field(default=default, repr=shown, metadata={"tag": number, "read": read})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AuthorizationList:
     """One list. A field that the list does not have is ``None``, false or an empty set.
@@ -103,56 +153,59 @@ class AuthorizationList:
             name means that its value could not be read; at most one field, which no test uses, may be so.
     """
 
-    purposes: frozenset[int] = frozenset()
-    algorithm: int | None = None
-    key_size: int | None = None
-    block_modes: frozenset[int] = frozenset()
-    digests: frozenset[int] = frozenset()
-    paddings: frozenset[int] = frozenset()
-    caller_nonce: bool = False
-    min_mac_length: int | None = None
-    ec_curve: int | None = None
-    ml_dsa_variant: int | None = None
-    rsa_public_exponent: int | None = None
-    rsa_oaep_mgf_digests: frozenset[int] = frozenset()
-    rollback_resistance: bool = False
-    early_boot_only: bool = False
-    active_date_time: int | None = None
-    origination_expire_date_time: int | None = None
-    usage_expire_date_time: int | None = None
-    usage_count_limit: int | None = None
-    user_secure_ids: frozenset[int] = frozenset()
-    no_auth_required: bool = False
-    user_auth_type: int | None = None
-    auth_timeout: int | None = None
-    allow_while_on_body: bool = False
-    trusted_user_presence_required: bool = False
-    trusted_confirmation_required: bool = False
-    unlocked_device_required: bool = False
-    all_applications: bool = False
-    application_id: bytes | None = None
-    creation_date_time: int | None = None
-    origin: int | None = None
-    rollback_resistant: bool = False
-    root_of_trust: RootOfTrust | None = None
-    os_version: int | None = None
-    os_patch_level: int | None = None
-    attestation_application_id: bytes | None = field(default=None, repr=False)
-    attestation_id_brand: bytes | None = field(default=None, repr=False)
-    attestation_id_device: bytes | None = field(default=None, repr=False)
-    attestation_id_product: bytes | None = field(default=None, repr=False)
-    attestation_id_serial: bytes | None = field(default=None, repr=False)
-    attestation_id_imei: bytes | None = field(default=None, repr=False)
-    attestation_id_meid: bytes | None = field(default=None, repr=False)
-    attestation_id_manufacturer: bytes | None = field(default=None, repr=False)
-    attestation_id_model: bytes | None = field(default=None, repr=False)
-    vendor_patch_level: int | None = None
-    boot_patch_level: int | None = None
-    device_unique_attestation: bool = False
-    attestation_id_second_imei: bytes | None = field(default=None, repr=False)
-    module_hash: bytes | None = None
+    purposes: frozenset[int] = _tag(1, _numbers, frozenset())
+    algorithm: int | None = _tag(2, _number)
+    key_size: int | None = _tag(3, _number)
+    block_modes: frozenset[int] = _tag(4, _numbers, frozenset())
+    digests: frozenset[int] = _tag(5, _numbers, frozenset())
+    paddings: frozenset[int] = _tag(6, _numbers, frozenset())
+    caller_nonce: bool = _tag(7, _flag, False)
+    min_mac_length: int | None = _tag(8, _number)
+    ec_curve: int | None = _tag(10, _number)
+    ml_dsa_variant: int | None = _tag(11, _number)
+    rsa_public_exponent: int | None = _tag(200, _number)
+    rsa_oaep_mgf_digests: frozenset[int] = _tag(203, _numbers, frozenset())
+    rollback_resistance: bool = _tag(303, _flag, False)
+    early_boot_only: bool = _tag(305, _flag, False)
+    active_date_time: int | None = _tag(400, _number)
+    origination_expire_date_time: int | None = _tag(401, _number)
+    usage_expire_date_time: int | None = _tag(402, _number)
+    usage_count_limit: int | None = _tag(405, _number)
+    user_secure_ids: frozenset[int] = _tag(502, _numbers, frozenset())
+    no_auth_required: bool = _tag(503, _flag, False)
+    user_auth_type: int | None = _tag(504, _number)
+    auth_timeout: int | None = _tag(505, _number)
+    allow_while_on_body: bool = _tag(506, _flag, False)
+    trusted_user_presence_required: bool = _tag(507, _flag, False)
+    trusted_confirmation_required: bool = _tag(508, _flag, False)
+    unlocked_device_required: bool = _tag(509, _flag, False)
+    all_applications: bool = _tag(600, _flag, False)
+    application_id: bytes | None = _tag(601, _octets)
+    creation_date_time: int | None = _tag(701, _number)
+    origin: int | None = _tag(702, _number)
+    rollback_resistant: bool = _tag(703, _flag, False)
+    root_of_trust: RootOfTrust | None = _tag(704, _root_of_trust)  # noqa: RUF009 - it makes a field
+    os_version: int | None = _tag(705, _number)
+    os_patch_level: int | None = _tag(706, _number)
+    attestation_application_id: bytes | None = _tag(709, _octets, shown=False)
+    attestation_id_brand: bytes | None = _tag(710, _octets, shown=False)
+    attestation_id_device: bytes | None = _tag(711, _octets, shown=False)
+    attestation_id_product: bytes | None = _tag(712, _octets, shown=False)
+    attestation_id_serial: bytes | None = _tag(713, _octets, shown=False)
+    attestation_id_imei: bytes | None = _tag(714, _octets, shown=False)
+    attestation_id_meid: bytes | None = _tag(715, _octets, shown=False)
+    attestation_id_manufacturer: bytes | None = _tag(716, _octets, shown=False)
+    attestation_id_model: bytes | None = _tag(717, _octets, shown=False)
+    vendor_patch_level: int | None = _tag(718, _number)
+    boot_patch_level: int | None = _tag(719, _number)
+    device_unique_attestation: bool = _tag(720, _flag, False)
+    attestation_id_second_imei: bytes | None = _tag(723, _octets, shown=False)
+    module_hash: bytes | None = _tag(724, _octets)
     unknown: Mapping[int, bytes] = field(default_factory=lambda: MappingProxyType({}), repr=False)
     oddities: frozenset[str] = frozenset()
+
+
+_FIELDS: Final = {one.metadata["tag"]: one for one in fields(AuthorizationList) if one.metadata}
 
 
 def read_authorizations(element: der.Element) -> AuthorizationList:
@@ -183,120 +236,17 @@ def read_authorizations(element: der.Element) -> AuthorizationList:
             if (known := _FIELDS.get(number)) is None:
                 unknown[number] = item.content
                 continue
-            name, read = known
             try:
-                values[name] = read(item.explicit(), oddities)
+                values[known.name] = known.metadata["read"](item.explicit(), oddities)
             except (DerMalformed, KeyDescriptionMalformed):
                 malformed += 1
-                if name in _JUDGED or malformed > _MAX_MALFORMED:
+                if known.name in _JUDGED or malformed > _MAX_MALFORMED:
                     raise
-                oddities.add(f"MALFORMED_{name.upper()}")
+                oddities.add(f"MALFORMED_{known.name.upper()}")
     except DerMalformed as error:
         raise KeyDescriptionMalformed(f"an AuthorizationList is malformed: {error}") from error
     return AuthorizationList(**values, unknown=MappingProxyType(unknown), oddities=frozenset(oddities))
 
-
-_Reader = Callable[[der.Element, set[str]], object]
-
-
-def _number(element: der.Element, oddities: set[str]) -> int:
-    del oddities
-    return _not_negative(element.integer())
-
-
-def _numbers(element: der.Element, oddities: set[str]) -> frozenset[int]:
-    del oddities
-    found = [_not_negative(item.integer()) for item in element.set_of()]
-    if len(set(found)) != len(found):
-        raise KeyDescriptionMalformed("a set holds a number twice")
-    return frozenset(found)
-
-
-def _not_negative(number: int) -> int:
-    if not 0 <= number < _MAX_NUMBER:
-        raise KeyDescriptionMalformed("a number is negative or has more than 64 bits")
-    return number
-
-
-def _flag(element: der.Element, oddities: set[str]) -> bool:
-    del oddities
-    element.null()
-    return True
-
-
-def _octets(element: der.Element, oddities: set[str]) -> bytes:
-    del oddities
-    return element.octets()
-
-
-def _root_of_trust(element: der.Element, oddities: set[str]) -> RootOfTrust:
-    parts = element.sequence()
-    if len(parts) not in (3, 4):
-        raise KeyDescriptionMalformed(f"RootOfTrust has {len(parts)} elements, 3 or 4 expected")
-    locked = parts[1].boolean()
-    if not locked.canonical:
-        # Some genuine devices write 0x01, which a strict parser would refuse.
-        oddities.add("BOOLEAN_NOT_DER")
-    return RootOfTrust(
-        verified_boot_key=parts[0].octets(),
-        device_locked=locked.value,
-        verified_boot_state=_not_negative(parts[2].enumerated()),
-        verified_boot_hash=parts[3].octets() if len(parts) == 4 else None,
-    )
-
-
-_FIELDS: Final[Mapping[int, tuple[str, _Reader]]] = MappingProxyType(
-    {
-        1: ("purposes", _numbers),
-        2: ("algorithm", _number),
-        3: ("key_size", _number),
-        4: ("block_modes", _numbers),
-        5: ("digests", _numbers),
-        6: ("paddings", _numbers),
-        7: ("caller_nonce", _flag),
-        8: ("min_mac_length", _number),
-        10: ("ec_curve", _number),
-        11: ("ml_dsa_variant", _number),
-        200: ("rsa_public_exponent", _number),
-        203: ("rsa_oaep_mgf_digests", _numbers),
-        303: ("rollback_resistance", _flag),
-        305: ("early_boot_only", _flag),
-        400: ("active_date_time", _number),
-        401: ("origination_expire_date_time", _number),
-        402: ("usage_expire_date_time", _number),
-        405: ("usage_count_limit", _number),
-        502: ("user_secure_ids", _numbers),
-        503: ("no_auth_required", _flag),
-        504: ("user_auth_type", _number),
-        505: ("auth_timeout", _number),
-        506: ("allow_while_on_body", _flag),
-        507: ("trusted_user_presence_required", _flag),
-        508: ("trusted_confirmation_required", _flag),
-        509: ("unlocked_device_required", _flag),
-        600: ("all_applications", _flag),
-        601: ("application_id", _octets),
-        701: ("creation_date_time", _number),
-        702: ("origin", _number),
-        703: ("rollback_resistant", _flag),
-        704: ("root_of_trust", _root_of_trust),
-        705: ("os_version", _number),
-        706: ("os_patch_level", _number),
-        709: ("attestation_application_id", _octets),
-        710: ("attestation_id_brand", _octets),
-        711: ("attestation_id_device", _octets),
-        712: ("attestation_id_product", _octets),
-        713: ("attestation_id_serial", _octets),
-        714: ("attestation_id_imei", _octets),
-        715: ("attestation_id_meid", _octets),
-        716: ("attestation_id_manufacturer", _octets),
-        717: ("attestation_id_model", _octets),
-        718: ("vendor_patch_level", _number),
-        719: ("boot_patch_level", _number),
-        720: ("device_unique_attestation", _flag),
-        723: ("attestation_id_second_imei", _octets),
-        724: ("module_hash", _octets),
-    }
-)
 
 _MAX_BYTES: Final = 8 * 1024
 _ELEMENTS: Final = 8

@@ -1,13 +1,10 @@
 """Verifies the evidence of Apple's devices: App Attest attestations, assertions and receipts."""
 
 from device_integrity.apple.assertion import (
-    AssertionResult,
-    AttestAssertion,
     parse_assertion,
     verify_assertion,
 )
 from device_integrity.apple.attestation import (
-    AttestationResult,
     AttestedKey,
     KeyOwner,
     check_key_use,
@@ -17,11 +14,9 @@ from device_integrity.apple.attestation_format import (
     Attestation,
     AuthenticatorData,
     Environment,
-    LeafClaims,
     parse_attestation,
-    parse_authenticator_data,
 )
-from device_integrity.apple.certificates import AppleAnchors, load_apple_anchors, parse_apple_anchors
+from device_integrity.apple.certificates import AppleAnchors, load_apple_anchors
 from device_integrity.apple.receipt import (
     ReceiptExchange,
     ReceiptResult,
@@ -40,15 +35,11 @@ from device_integrity.apple.receipt_format import (
 __all__ = [
     "MAX_RECEIPT_BYTES",
     "AppleAnchors",
-    "AssertionResult",
-    "AttestAssertion",
     "Attestation",
-    "AttestationResult",
     "AttestedKey",
     "AuthenticatorData",
     "Environment",
     "KeyOwner",
-    "LeafClaims",
     "Receipt",
     "ReceiptExchange",
     "ReceiptKind",
@@ -58,10 +49,8 @@ __all__ = [
     "check_risk",
     "exchange_unavailable",
     "load_apple_anchors",
-    "parse_apple_anchors",
     "parse_assertion",
     "parse_attestation",
-    "parse_authenticator_data",
     "parse_receipt",
     "verify_assertion",
     "verify_attestation",

@@ -8,8 +8,9 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
-from device_integrity.apple.certificates import p256_key, read_certificate, unrecognised_extension
+from device_integrity.apple.certificates import p256_key, unrecognised_extension
 from device_integrity.cbor import decode_cbor, take_bytes, take_int, take_list, take_text, whole_map
+from device_integrity.certificate_form import read_certificate
 from device_integrity.errors import EvidenceMalformed
 from facegate_protocol import public_key_der
 from formats.der import Element, TagClass, read

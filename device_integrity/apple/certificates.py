@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from importlib.resources import files
 from itertools import pairwise
-from typing import Final
+from typing import Final, TypeVar
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -18,20 +18,9 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtensionOID
 
-from device_integrity.certificate_form import refuse_odd_certificate
 from device_integrity.errors import AnchorsUnusable, CertificateMalformed
-from formats.errors import DerMalformed
 
-_MAX_BYTES: Final = 8 * 1024
 _UNDERSTOOD: Final = frozenset({ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE})
-_UNREADABLE: Final = (
-    ValueError,
-    TypeError,
-    OverflowError,
-    x509.DuplicateExtension,
-    x509.InvalidVersion,
-    x509.UnsupportedGeneralNameType,
-)
 _NO_KEY_TYPES: Final = (ValueError, TypeError, UnsupportedAlgorithm)
 
 
@@ -46,35 +35,6 @@ class ChainProblem:
 
     reason: str
     detail: str
-
-
-def read_certificate(der: bytes, what: str) -> x509.Certificate:
-    """Parses a certificate, including every part that this package uses.
-
-    The certificate is DER, at most 8 KiB; ``what`` names it in error messages.
-
-    Raises:
-        CertificateMalformed: The certificate is too long, or a part of it cannot be read.
-    """
-    if len(der) > _MAX_BYTES:
-        raise CertificateMalformed(f"{what} has {len(der)} bytes; at most {_MAX_BYTES} are accepted")
-    try:
-        refuse_odd_certificate(der, max_bytes=_MAX_BYTES)
-        certificate = x509.load_der_x509_certificate(der)
-        # The library parses lazily, so a malformed part has to fail here.
-        parts = (
-            certificate.extensions,
-            certificate.subject,
-            certificate.issuer,
-            certificate.not_valid_before_utc,
-            certificate.not_valid_after_utc,
-            certificate.signature_algorithm_oid,
-            certificate.version,
-        )
-    except (DerMalformed, *_UNREADABLE) as error:
-        raise CertificateMalformed(f"{what} cannot be read as a certificate") from error
-    del parts
-    return certificate
 
 
 def p256_key(certificate: x509.Certificate, what: str) -> ec.EllipticCurvePublicKey:
@@ -136,8 +96,8 @@ def _role_problem(certificate: x509.Certificate, name: str, *, below: int) -> Ch
     critical = {one.oid for one in certificate.extensions if one.critical}
     if critical - _UNDERSTOOD:
         return ChainProblem("CERTIFICATE_NOT_UNDERSTOOD", f"{name} has an unknown critical extension")
-    constraints = _basic_constraints(certificate)
-    usage = _key_usage(certificate)
+    constraints = _extension(certificate, x509.BasicConstraints)
+    usage = _extension(certificate, x509.KeyUsage)
     if below == 0:
         if constraints is not None and constraints.ca:
             return ChainProblem(
@@ -153,16 +113,12 @@ def _role_problem(certificate: x509.Certificate, name: str, *, below: int) -> Ch
     return None
 
 
-def _basic_constraints(certificate: x509.Certificate) -> x509.BasicConstraints | None:
-    try:
-        return certificate.extensions.get_extension_for_class(x509.BasicConstraints).value
-    except x509.ExtensionNotFound:
-        return None
+_Extension = TypeVar("_Extension", x509.BasicConstraints, x509.KeyUsage)
 
 
-def _key_usage(certificate: x509.Certificate) -> x509.KeyUsage | None:
+def _extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extension | None:
     try:
-        return certificate.extensions.get_extension_for_class(x509.KeyUsage).value
+        return certificate.extensions.get_extension_for_class(kind).value
     except x509.ExtensionNotFound:
         return None
 
@@ -178,7 +134,7 @@ def _issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
 
 def _common_name(certificate: x509.Certificate) -> str:
     """Returns a name for messages. An end entity's own name is not shown, because it may name a device."""
-    constraints = _basic_constraints(certificate)
+    constraints = _extension(certificate, x509.BasicConstraints)
     if constraints is None or not constraints.ca:
         return "the end entity's certificate"
     names = certificate.subject.get_attributes_for_oid(x509.NameOID.COMMON_NAME)

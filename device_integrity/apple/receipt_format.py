@@ -12,7 +12,8 @@ from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
 from device_integrity.apple.attestation_format import Environment
-from device_integrity.apple.certificates import p256_key, read_certificate
+from device_integrity.apple.certificates import p256_key
+from device_integrity.certificate_form import read_certificate
 from device_integrity.errors import EvidenceMalformed
 from facegate_protocol import public_key_der
 from formats.der import Element, Encoding, TagClass, read

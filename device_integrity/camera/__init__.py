@@ -13,7 +13,6 @@ from device_integrity.camera.fingerprints import (
     check_device,
     check_name,
     load_fingerprints,
-    parse_fingerprints,
 )
 from device_integrity.camera.metadata import check_metadata, check_profile
 
@@ -30,5 +29,4 @@ __all__ = [
     "check_name",
     "check_profile",
     "load_fingerprints",
-    "parse_fingerprints",
 ]

@@ -5,11 +5,18 @@ import tomllib
 import unicodedata
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import partial
 from importlib.resources import files
 from typing import Final
 
 from device_integrity.camera.claims import CameraClaim, DeviceClaim, Platform
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, not_evaluated, unavailable
+from device_integrity.check import (
+    DeviceCheck,
+    Manipulation,
+    not_evaluated,
+    suspect,
+    unavailable,
+)
 from device_integrity.errors import FingerprintError
 
 BEGINS: Final = "*"
@@ -256,15 +263,7 @@ def check_name(camera: CameraClaim, *, fingerprints: CameraFingerprints) -> Devi
     )
 
 
-def _failed(reason: str, detail: str, *, soft: bool) -> DeviceCheck:
-    return DeviceCheck(
-        name=_NAME,
-        outcome=DeviceFinding.FAIL,
-        reason=reason,
-        detail=detail,
-        sign_of=Manipulation.VIRTUAL_CAMERA,
-        soft=soft,
-    )
+_failed = partial(suspect, _NAME, sign=Manipulation.VIRTUAL_CAMERA)
 
 
 def _usb_ids(text: str) -> list[str]:
@@ -279,6 +278,7 @@ def _captures(usb_id: str, fingerprints: CameraFingerprints) -> bool:
 
 
 _EMULATOR: Final = "device.emulator"
+_is_emulator = partial(suspect, _EMULATOR, sign=Manipulation.EMULATOR)
 
 
 def check_device(
@@ -320,15 +320,4 @@ def check_device(
         _EMULATOR,
         "DEVICE_NOT_LISTED",
         f"No list of emulators ({fingerprints.version}) contains the device; a device can lie.",
-    )
-
-
-def _is_emulator(reason: str, detail: str, *, soft: bool) -> DeviceCheck:
-    return DeviceCheck(
-        name=_EMULATOR,
-        outcome=DeviceFinding.FAIL,
-        reason=reason,
-        detail=detail,
-        sign_of=Manipulation.EMULATOR,
-        soft=soft,
     )

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Sequence
+from functools import partial
 from itertools import pairwise
 from typing import Final
 
@@ -9,7 +10,6 @@ from device_integrity.camera.claims import CameraClaim, CameraFacing, FrameClaim
 from device_integrity.camera.fingerprints import tokens_of
 from device_integrity.check import (
     DeviceCheck,
-    DeviceFinding,
     Manipulation,
     not_evaluated,
     passed_test,
@@ -172,17 +172,7 @@ def _clock(camera: CameraClaim, platform: Platform) -> DeviceCheck:
     )
 
 
-def _failed(
-    name: str,
-    reason: str,
-    detail: str,
-    *,
-    sign: Manipulation | None = Manipulation.VIRTUAL_CAMERA,
-    soft: bool = True,
-) -> DeviceCheck:
-    return DeviceCheck(
-        name=name, outcome=DeviceFinding.FAIL, reason=reason, detail=detail, sign_of=sign, soft=soft
-    )
+_failed = partial(suspect, sign=Manipulation.VIRTUAL_CAMERA)
 
 
 def _missing(name: str, what: str) -> DeviceCheck:

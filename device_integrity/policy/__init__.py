@@ -3,15 +3,12 @@
 from device_integrity.policy.assess import (
     DeviceAssessment,
     Shortfall,
-    Unmet,
-    UnmetReason,
     assess,
     find_shortfall,
 )
 from device_integrity.policy.contradictions import AttestedFacts, check_contradictions
 from device_integrity.policy.demands import (
     ATTESTATIONS,
-    DECISIVE_CHECKS,
     DECISIVE_NAMES,
     RAISED_NAMES,
     Demand,
@@ -20,11 +17,10 @@ from device_integrity.policy.demands import (
     decided_by,
     mark_decisive,
 )
-from device_integrity.policy.signs import InjectionInstrument, InjectionMethod, Sign, find_signs
+from device_integrity.policy.signs import Sign, find_signs
 
 __all__ = [
     "ATTESTATIONS",
-    "DECISIVE_CHECKS",
     "DECISIVE_NAMES",
     "RAISED_NAMES",
     "AttestedFacts",
@@ -32,12 +28,8 @@ __all__ = [
     "DemandTable",
     "DeviceAssessment",
     "Evidence",
-    "InjectionInstrument",
-    "InjectionMethod",
     "Shortfall",
     "Sign",
-    "Unmet",
-    "UnmetReason",
     "assess",
     "check_contradictions",
     "decided_by",

@@ -15,7 +15,13 @@ from typing import Final
 import numpy as np
 
 from device_integrity.camera.claims import CameraClaim, DeviceClaim, FrameClaim, Platform
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation, not_evaluated, passed_test
+from device_integrity.check import (
+    DeviceCheck,
+    Manipulation,
+    not_evaluated,
+    passed_test,
+    suspect,
+)
 from device_integrity.stream.tracing import FrameTrace
 
 _EVIDENCE_OF: Final = {
@@ -108,11 +114,11 @@ def _platform(device: DeviceClaim, evidence: Collection[str]) -> DeviceCheck:
         return not_evaluated(name, "NO_EVIDENCE", "The device sent no platform evidence.")
     foreign = [kind for kind in known if device.platform not in _EVIDENCE_OF[kind]]
     if foreign:
-        return _contradicts(
+        return suspect(
             name,
             "EVIDENCE_OF_ANOTHER_PLATFORM",
             f"The device claims platform {device.platform}, but sent evidence of kind {', '.join(foreign)}.",
-            Manipulation.MAN_IN_THE_MIDDLE,
+            sign=Manipulation.MAN_IN_THE_MIDDLE,
             soft=False,
         )
     return passed_test(name, "SAME_PLATFORM", f"The evidence is that of platform {device.platform}.")
@@ -131,7 +137,7 @@ def _wording(device: DeviceClaim, camera: CameraClaim) -> DeviceCheck:
     elif device.platform is Platform.IOS and device.manufacturer and not apple_maker:
         found = "The iOS device states a manufacturer other than Apple."
     if found is not None:
-        return _contradicts(name, "WORDS_OF_ANOTHER_PLATFORM", found, Manipulation.EMULATOR, soft=True)
+        return suspect(name, "WORDS_OF_ANOTHER_PLATFORM", found, sign=Manipulation.EMULATOR)
     if not device.platform.is_phone:
         return not_evaluated(
             name,
@@ -163,12 +169,11 @@ def _system(device: DeviceClaim, facts: AttestedFacts) -> DeviceCheck:
         return not_evaluated(name, "NOTHING_TO_COMPARE", "No verified evidence states the system.")
     wrong = [difference for difference, same in compared if not same]
     if wrong:
-        return _contradicts(
+        return suspect(
             name,
             "ANOTHER_SYSTEM",
             f"The claimed system contradicts the attested one: {'; '.join(wrong)}.",
-            Manipulation.MAN_IN_THE_MIDDLE,
-            soft=True,
+            sign=Manipulation.MAN_IN_THE_MIDDLE,
         )
     return passed_test(name, "SAME_SYSTEM", "The claimed system is the attested one.")
 
@@ -180,11 +185,11 @@ def _app(device: DeviceClaim, facts: AttestedFacts) -> DeviceCheck:
             name, "NOTHING_TO_COMPARE", "The app is not attested, or the device does not state it."
         )
     if facts.app_id != device.app_id:
-        return _contradicts(
+        return suspect(
             name,
             "ANOTHER_APP",
             "The attested app is not the one that the device states.",
-            Manipulation.CODE_MODIFICATION,
+            sign=Manipulation.CODE_MODIFICATION,
             soft=False,
         )
     return passed_test(name, "SAME_APP", "The attested app is the one that the device states.")
@@ -215,20 +220,12 @@ def _exposure(frames: Sequence[FrameClaim], traces: Sequence[FrameTrace]) -> Dev
         )
     response = float(np.median(responses))
     if response < _LEAST_RESPONSE:
-        return _contradicts(
+        return suspect(
             name,
             "BRIGHTNESS_DOES_NOT_FOLLOW",
             f"In {len(responses)} frames the exposure changed clearly, but the logarithm of the brightness "
             f"changed only {response:.2f} times as much as that of the exposure.",
-            Manipulation.INJECTION,
-            soft=True,
         )
     return passed_test(
         name, "BRIGHTNESS_FOLLOWS", f"Brightness follows the exposure (response {response:.2f})."
-    )
-
-
-def _contradicts(name: str, reason: str, detail: str, sign: Manipulation, *, soft: bool) -> DeviceCheck:
-    return DeviceCheck(
-        name=name, outcome=DeviceFinding.FAIL, reason=reason, detail=detail[:500], sign_of=sign, soft=soft
     )

@@ -4,7 +4,6 @@ No browser attests more than that: nothing covers the device or its camera.
 """
 
 from device_integrity.web.ceremony import (
-    AuthenticatorHead,
     ClientData,
     RegistrationData,
     RelyingParty,
@@ -17,16 +16,14 @@ from device_integrity.web.webauthn import (
     verify_authentication,
     verify_registration,
 )
-from device_integrity.web.webcrypto import WebCryptoResult, verify_web_crypto
+from device_integrity.web.webcrypto import verify_web_crypto
 
 __all__ = [
-    "AuthenticatorHead",
     "ClientData",
     "EnrolledCredential",
     "RegistrationData",
     "RelyingParty",
     "WebAuthnResult",
-    "WebCryptoResult",
     "parse_client_data",
     "parse_registration",
     "verify_authentication",

@@ -1,11 +1,8 @@
 """The lines and weights of both challenges, from a packaged file that records how they were derived."""
 
-import tomllib
 from collections.abc import Mapping
-from dataclasses import dataclass, fields, is_dataclass
-from importlib.resources import files
-from types import MappingProxyType
-from typing import Any, TypeVar
+from dataclasses import dataclass
+from typing import get_type_hints
 
 from liveness.dynamic.measurement import (
     BackgroundSettings,
@@ -20,10 +17,7 @@ from liveness.dynamic.measurement import (
 )
 from liveness.dynamic.movement import MovementSettings
 from liveness.errors import FlashModelError
-
-_DATA_FILE = "flash_model.toml"
-_LARGEST = 1e9
-"""The bound on every line and weight; NaN and infinity also fail it."""
+from liveness.model_file import read_packaged, read_parts
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,77 +115,16 @@ def load_flash_model() -> FlashModel:
     Raises:
         FlashModelError: The data file is missing or not usable.
     """
-    try:
-        text = files("liveness.dynamic").joinpath(_DATA_FILE).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise FlashModelError(f"the packaged {_DATA_FILE} cannot be read; reinstall the package") from error
-    return parse_flash_model(text)
+    return parse_flash_model(read_packaged("liveness.dynamic", "flash_model.toml", broken=FlashModelError))
 
 
 def parse_flash_model(text: str) -> FlashModel:
-    """Parses a model, which must have exactly the expected keys.
+    """Parses a model, which must have exactly the expected keys, and a record of how it was found.
 
     Raises:
         FlashModelError: The text is not TOML, or a key is missing, unknown or of the wrong type.
     """
-    try:
-        data = tomllib.loads(text)
-    # ``tomllib`` raises a plain ValueError for an integer of thousands of digits.
-    except (ValueError, RecursionError) as broken:
-        raise FlashModelError(f"the flash model is no TOML: {broken}") from None
-    if not isinstance(data.get("record"), dict) or not data["record"]:
-        raise FlashModelError("the flash model has no record of how it was found")
-    version = data.get("version")
-    if not isinstance(version, str) or not version:
-        raise FlashModelError("the flash model has no version")
-    known = {one.name for one in fields(FlashModel)} | {"record"}
-    if set(data) != known:
-        raise FlashModelError(f"the flash model has other parts than {', '.join(sorted(known))}")
-    return FlashModel(
-        version=version,
-        response=_part(data, "response", ResponseSettings),
-        lag=_part(data, "lag", LagSettings),
-        leaps=_part(data, "leaps", LeapSettings),
-        shape=_part(data, "shape", ShapeSettings),
-        overlay=_part(data, "overlay", OverlaySettings),
-        glare=_part(data, "glare", GlareSettings),
-        background=_part(data, "background", BackgroundSettings),
-        freshness=_part(data, "freshness", FreshnessSettings),
-        light=_part(data, "light", LightSettings),
-        judge=_part(data, "judge", JudgeSettings),
-        movement=_part(data, "movement", MovementSettings),
-    )
-
-
-_Part = TypeVar("_Part")
-
-
-def _part(data: Mapping[str, Any], name: str, kind: type[_Part]) -> _Part:
-    return _read(name, data[name], kind)
-
-
-def _read(name: str, table: object, kind: type[_Part]) -> _Part:
-    wanted = {one.name: one.type for one in fields(kind)}  # type: ignore[arg-type]  # a dataclass, always
-    if not isinstance(table, dict) or set(table) != set(wanted):
-        raise FlashModelError(f"{name} of the flash model must hold {', '.join(wanted)}")
-    return kind(**{key: _value(f"{name}.{key}", value, wanted[key]) for key, value in table.items()})
-
-
-def _value(name: str, value: object, kind: object) -> object:
-    if kind is int:
-        if isinstance(value, int) and not isinstance(value, bool):
-            return value
-        raise FlashModelError(f"{name} of the flash model must be a whole number")
-    if kind is float:
-        return _number(name, value)
-    if isinstance(kind, type) and is_dataclass(kind):
-        return _read(name, value, kind)
-    if not isinstance(value, dict):
-        raise FlashModelError(f"{name} of the flash model must be a table")
-    return MappingProxyType({key: _number(f"{name}.{key}", one) for key, one in value.items()})
-
-
-def _number(name: str, value: object) -> float:
-    if isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < _LARGEST:
-        raise FlashModelError(f"{name} of the flash model must be a number")
-    return float(value)
+    kinds = get_type_hints(FlashModel) | {"record": Mapping[str, str]}
+    parts = read_parts(text, kinds, broken=FlashModelError)
+    del parts["record"]
+    return FlashModel(**parts)

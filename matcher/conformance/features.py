@@ -20,7 +20,7 @@ from matcher.conformance.interface import (
     sigmoid_score,
 )
 from vision.eye_likeness import eye_likeness, eye_piece
-from vision.face import Blendshapes, Landmarks
+from vision.face import Landmarks
 from vision.geometry import eye_corners
 from vision.mouth_colours import PART, PART_SIZE, MouthColours, colours_of_mouth, covered_evidence
 
@@ -34,8 +34,6 @@ _NEUTRAL_MOUTH: Final = 0.85
 _SMILING_MOUTH: Final = 1.06
 _LIFT_WEIGHT: Final = 2.0
 _OPEN_MOUTH: Final = 0.1
-_SMILE: Final = 0.68
-_OPEN_JAW: Final = 0.12
 _SLOPE: Final = 0.15
 _LEAST_WIDTH: Final = 5.0
 """Least width of an eye in the aligned image, pixels; a narrower eye is turned away."""
@@ -182,29 +180,19 @@ def mouth_closed(portrait: PortraitView) -> Assessment:
 def expression_neutrality(portrait: PortraitView) -> Assessment:
     """Measure how far a mouth smiles or is open.
 
-    An approximation: the standard uses the features of two networks, which no pack has. If the landmarker
-    gives blendshapes, they are used; else the mouth's width over the eye distance, the lift of its corners
-    and its opening. The native measure is 0 or less for a neutral mouth, and 1 halfway to a smile or an open
-    mouth. Smiles are distinguished from neutral faces (docs/trusted_images.md has the counts); frowns, raised
-    brows and pouts are not detected.
+    An approximation: the standard uses the features of two networks, which no pack has. Here the mouth's
+    width over the eye distance, the lift of its corners and its opening are used. The native measure is 0 or
+    less for a neutral mouth, and 1 halfway to a smile or an open mouth. Smiles are distinguished from neutral
+    faces (docs/trusted_images.md has the counts); frowns, raised brows and pouts are not detected.
     """
     features = features_of(portrait.landmarks)
-    if portrait.landmarks is None or features is None:
+    if features is None:
         return not_assessed(NO_LANDMARKS)
-    shapes = portrait.landmarks.blendshapes
-    departure = _by_points(features) if shapes is None else _by_shapes(shapes)
-    return assessed(departure, score=100 - sigmoid_score(departure, x0=1.0, w=_SLOPE))
-
-
-def _by_points(features: Features) -> float:
     wide = features.mouth_width / features.eye_distance
     lifted = features.corner_lift / features.eyes_to_chin
     smile = (wide + _LIFT_WEIGHT * lifted - _NEUTRAL_MOUTH) / (_SMILING_MOUTH - _NEUTRAL_MOUTH)
-    return max(smile, features.mouth_opening / features.eyes_to_chin / _OPEN_MOUTH)
-
-
-def _by_shapes(shapes: Blendshapes) -> float:
-    return max((shapes.left_smile + shapes.right_smile) / 2 / _SMILE, shapes.jaw_open / _OPEN_JAW)
+    departure = max(smile, features.mouth_opening / features.eyes_to_chin / _OPEN_MOUTH)
+    return assessed(departure, score=100 - sigmoid_score(departure, x0=1.0, w=_SLOPE))
 
 
 def eyes_visible(portrait: PortraitView) -> Assessment:

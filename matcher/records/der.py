@@ -6,11 +6,11 @@ depth is that of the schema, whatever the bytes contain.
 """
 
 from collections.abc import Iterator
+from functools import partial
 from typing import Final, TypeAlias
 
 from formats.der import Encoding, Head, read_head, shortest_integer
-from formats.errors import DerMalformed, DerProblem
-from matcher.errors import TrustedImageRefused
+from formats.errors import DerMalformed
 from matcher.records.fields import record_malformed
 
 MOST_ELEMENTS: Final = 64
@@ -24,7 +24,9 @@ Element: TypeAlias = Head
 """The tag and the place of a data object in the bytes from which it was read; its length is definite."""
 
 
-def read_element(data: bytes, position: int, end: int, *, format_: str) -> Element:
+def read_element(
+    data: bytes, position: int, end: int, *, format_: str, encoding: Encoding = Encoding.TLV
+) -> Element:
     """Reads the head of the data object at ``position``.
 
     Args:
@@ -34,62 +36,53 @@ def read_element(data: bytes, position: int, end: int, *, format_: str) -> Eleme
 
     Raises:
         TrustedImageRefused: RECORD_MALFORMED: the object reaches beyond ``end``, its length is indefinite
-            or longer than four bytes, or its tag longer than three.
+            or longer than four bytes, its tag longer than three, or one of them is not in the encoding.
     """
-    return _read(data, position, end, Encoding.TLV, format_)
+    try:
+        element = read_head(data, position, end, encoding)
+    except DerMalformed as error:
+        raise record_malformed(format_, str(error), field=error.field, offset=error.position) from error
+    if element.tag >> 8 * _LONGEST_TAG:
+        raise record_malformed(format_, "a tag is longer than three bytes", field="tag", offset=position)
+    return element
 
 
-def read_der(data: bytes, position: int, end: int, *, format_: str) -> Element:
-    """Reads the head of the element at ``position``; see ``read_element`` for the arguments.
-
-    Raises:
-        TrustedImageRefused: RECORD_MALFORMED: as ``read_element``, or the tag or the length is not in the
-            fewest octets.
-    """
-    return _read(data, position, end, Encoding.DER, format_)
+read_der = partial(read_element, encoding=Encoding.DER)
+"""Reads the head of an element of which tag and length are in the fewest octets; see ``read_element``."""
 
 
-def elements(data: bytes, position: int, end: int, *, format_: str) -> Iterator[Element]:
+def elements(
+    data: bytes,
+    position: int,
+    end: int,
+    *,
+    format_: str,
+    most: int = MOST_ELEMENTS,
+    field: str = "data objects",
+    encoding: Encoding = Encoding.TLV,
+) -> Iterator[Element]:
     """Yields the data objects from ``position`` to ``end``.
 
-    Raises:
-        TrustedImageRefused: RECORD_MALFORMED: as ``read_element``, or more than ``MOST_ELEMENTS``.
-    """
-    for _ in range(MOST_ELEMENTS):
-        if position >= end:
-            return
-        element = read_element(data, position, end, format_=format_)
-        yield element
-        position = element.end
-    if position < end:
-        what = f"one data object holds more than {MOST_ELEMENTS} others"
-        raise record_malformed(format_, what, field="data objects", offset=position)
-
-
-def der_elements(
-    data: bytes, position: int, end: int, *, format_: str, most: int, field: str
-) -> Iterator[Element]:
-    """Yields the elements from ``position`` to ``end``.
-
     Args:
-        position: Offset of the first element.
-        end: Offset after the last one.
-        format_: The format that the bytes claim, for errors.
-        most: Limit of the number of elements.
+        most: Limit of their number.
         field: The field that holds them, for errors.
 
     Raises:
-        TrustedImageRefused: RECORD_MALFORMED: as ``read_der``, or there are more than ``most``.
+        TrustedImageRefused: RECORD_MALFORMED: as ``read_element``, or there are more than ``most``.
     """
     for _ in range(most):
         if position >= end:
             return
-        element = read_der(data, position, end, format_=format_)
+        element = read_element(data, position, end, format_=format_, encoding=encoding)
         yield element
         position = element.end
     if position < end:
-        what = f"the {field} holds more than {most} data objects"
+        what = f"one data object holds more than {most} others"
         raise record_malformed(format_, what, field=field, offset=position)
+
+
+der_elements = partial(elements, encoding=Encoding.DER)
+"""Yields elements of which tags and lengths are in the fewest octets; see ``elements``."""
 
 
 def read_integer(data: bytes, element: Element, *, format_: str, field: str) -> int:
@@ -108,45 +101,3 @@ def read_integer(data: bytes, element: Element, *, format_: str, field: str) -> 
         what = f"the {field} is not in the fewest octets, as DER demands"
         raise record_malformed(format_, what, field=field, offset=element.start)
     return value
-
-
-def _read(data: bytes, position: int, end: int, encoding: Encoding, format_: str) -> Element:
-    try:
-        element = read_head(data, position, end, encoding)
-    except DerMalformed as error:
-        raise _refusal(error, position, format_) from error
-    if element.tag >> 8 * _LONGEST_TAG:
-        raise _tag_too_long(position, format_)
-    return element
-
-
-def _tag_too_long(position: int, format_: str) -> TrustedImageRefused:
-    return record_malformed(format_, "a tag is longer than three bytes", field="tag", offset=position)
-
-
-def _refusal(error: DerMalformed, position: int, format_: str) -> TrustedImageRefused:
-    """Returns the refusal of a record whose element at ``position`` cannot be read."""
-    field, offset = "length", position
-    match error.problem:
-        case DerProblem.TAG_TOO_LONG:
-            return _tag_too_long(position, format_)
-        case DerProblem.CUT_OFF_IN_TAG | DerProblem.CUT_OFF_IN_LENGTH:
-            field = "tag" if error.problem is DerProblem.CUT_OFF_IN_TAG else "length"
-            offset = error.position
-            what = f"the {field} needs {error.octets} bytes at byte {offset}, and {error.left} are left"
-        case DerProblem.TAG_NOT_SHORTEST:
-            field, what = "tag", f"tag {error.tag:X} is not in the fewest octets"
-        case DerProblem.LENGTH_INDEFINITE | DerProblem.LENGTH_TOO_LONG:
-            offset = error.position
-            indefinite = error.problem is DerProblem.LENGTH_INDEFINITE
-            form = "of the indefinite form" if indefinite else f"of {error.octets} bytes"
-            what = f"data object {error.tag:X} has a length {form}; definite ones of at most 4 bytes are read"
-        case DerProblem.LENGTH_NOT_SHORTEST:
-            what = f"the length of data object {error.tag:X} is not in the fewest octets, as DER demands"
-        case _:
-            field = f"length of {error.tag:X}"
-            what = (
-                f"data object {error.tag:X} declares {error.octets} bytes, and {error.left} are left: the "
-                "record is cut off, or the length is wrong"
-            )
-    return record_malformed(format_, what, field=field, offset=offset)

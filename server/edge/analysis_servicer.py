@@ -1,12 +1,11 @@
 """AnalysisService on the service listener: analyses one selfie or one video, and keeps nothing of it."""
 
 import asyncio
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from datetime import datetime
-from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 import structlog
 from facegate.v1 import analysis_service_pb2 as analysis_pb2
@@ -30,9 +29,9 @@ from server.analysis.video import VideoAnalyst
 from server.base.errors import Reason, Refusal
 from server.base.worker_pool import WorkerPool
 from server.edge.callers import CallerIdentifier
+from server.edge.fields import member_of, message_of, timestamp
 from server.edge.places import Places
 from server.edge.result_codec import liveness_to_wire, pack_to_wire
-from server.edge.scan_codec import timestamp
 from server.edge.status import not_started, within_deadline
 from server.telemetry.metrics import Metrics
 from server.verdict.outcome import PackIdentity
@@ -48,29 +47,7 @@ IDLE_SECONDS = 10.0
 _log = structlog.get_logger(__name__)
 _MODEL_ID, _MODEL_NAME = "face_liveness", "Face Liveness Detection"
 _MOST_DETAIL: Final = 500
-_MODES: Final[Mapping[int, AnalysisMode]] = MappingProxyType(
-    {
-        analysis_pb2.ANALYSIS_MODE_UNSPECIFIED: AnalysisMode.BASIC,
-        analysis_pb2.ANALYSIS_MODE_BASIC: AnalysisMode.BASIC,
-        analysis_pb2.ANALYSIS_MODE_FULL: AnalysisMode.FULL,
-    }
-)
-_KINDS: Final[Mapping[int, UploadKind]] = MappingProxyType(
-    {
-        analysis_pb2.AnalyzeVideoConfig.KIND_VIDEO: UploadKind.VIDEO,
-        analysis_pb2.AnalyzeVideoConfig.KIND_FRAMES: UploadKind.FRAMES,
-    }
-)
-_CONTAINERS: Final[Mapping[int, VideoContainer | None]] = MappingProxyType(
-    {
-        analysis_pb2.AnalyzeVideoConfig.CONTAINER_UNSPECIFIED: None,
-        analysis_pb2.AnalyzeVideoConfig.CONTAINER_MP4: VideoContainer.MP4,
-        analysis_pb2.AnalyzeVideoConfig.CONTAINER_MOV: VideoContainer.MOV,
-        analysis_pb2.AnalyzeVideoConfig.CONTAINER_AVI: VideoContainer.AVI,
-        analysis_pb2.AnalyzeVideoConfig.CONTAINER_WEBM: VideoContainer.WEBM,
-        analysis_pb2.AnalyzeVideoConfig.CONTAINER_MKV: VideoContainer.MKV,
-    }
-)
+_Value = TypeVar("_Value")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -282,10 +259,9 @@ def image_mode(mode: int) -> AnalysisMode:
     Raises:
         AnalysisRefused: The value is not in the enumeration (INVALID_FIELD).
     """
-    known = _MODES.get(mode)
-    if known is None:
-        raise _unknown("mode")
-    return known
+    if mode == 0:
+        return AnalysisMode.BASIC
+    return _known("mode", member_of(AnalysisMode, analysis_pb2.AnalysisMode, mode))
 
 
 def upload_plan(config: analysis_pb2.AnalyzeVideoConfig) -> UploadPlan:
@@ -294,12 +270,12 @@ def upload_plan(config: analysis_pb2.AnalyzeVideoConfig) -> UploadPlan:
     Raises:
         AnalysisRefused: A field is missing or wrong, or the announced upload exceeds a limit.
     """
-    kind = _KINDS.get(config.kind)
-    if kind is None:
-        raise _unknown("kind")
-    if config.container not in _CONTAINERS:
-        raise _unknown("container")
-    plan = UploadPlan(kind=kind, container=_CONTAINERS[config.container], total_bytes=config.total_bytes)
+    wire = analysis_pb2.AnalyzeVideoConfig
+    kind = _known("kind", member_of(UploadKind, wire.Kind, config.kind))
+    container = None
+    if config.container != 0:
+        container = _known("container", member_of(VideoContainer, wire.Container, config.container))
+    plan = UploadPlan(kind=kind, container=container, total_bytes=config.total_bytes)
     plan.validate()
     return plan
 
@@ -346,26 +322,17 @@ def video_to_wire(
         model_name=_MODEL_NAME,
         moderation_type="video",
         status="completed",
-        result=analysis_pb2.VideoResult(
-            is_real=analysis.is_real,
-            is_spoof=analysis.is_spoof,
-            real_probability=analysis.real_probability,
-            confidence=analysis.confidence,
-            attack_type=analysis.attack_type,
-            attack_type_name=analysis.attack_type_name,
-            attack_type_confidence=analysis.attack_type_confidence,
-        ),
+        result=message_of(analysis_pb2.VideoResult, analysis),
         response_time_ms=max(0, round((completed - created).total_seconds() * 1000)),
         created_at=timestamp(created),
         completed_at=timestamp(completed),
         liveness=liveness_to_wire(analysis.liveness),
-        video=analysis_pb2.VideoSummary(
-            media_type="" if source.container is None else source.container.value,
-            frames=source.frames,
+        video=message_of(
+            analysis_pb2.VideoSummary,
+            source,
+            media_type=None if source.container is None else source.container.value,
             usable_frames=source.usable,
-            seconds=source.seconds,
             other_size_frames=source.other_size,
-            complete=source.complete,
             repeated_frames=source.repeated,
         ),
         pack=pack,
@@ -374,26 +341,16 @@ def video_to_wire(
 
 
 def _selfie(selfie: SelfieResult) -> analysis_pb2.SelfieResult:
-    return analysis_pb2.SelfieResult(
-        verdict=selfie.verdict.value,
-        confidence=selfie.confidence,
-        threshold=selfie.threshold,
-        face_detected=selfie.face_detected,
-        signals=[
-            analysis_pb2.SelfieSignal(
-                name=signal.name,
-                label=signal.label,
-                score=signal.score or 0.0,
-                weight=signal.weight,
-                passed=bool(signal.passed),
-                detail=signal.detail[:_MOST_DETAIL],
-            )
-            for signal in selfie.signals
-        ],
-    )
+    signals = [
+        message_of(analysis_pb2.SelfieSignal, signal, detail=signal.detail[:_MOST_DETAIL])
+        for signal in selfie.signals
+    ]
+    return message_of(analysis_pb2.SelfieResult, selfie, verdict=selfie.verdict.value, signals=signals)
 
 
-def _unknown(field: str) -> AnalysisRefused:
-    return AnalysisRefused(
-        Reason.INVALID_FIELD, f"{field} is missing, or unknown to this server", details={"field": field}
-    )
+def _known(field: str, value: _Value | None) -> _Value:
+    if value is None:
+        raise AnalysisRefused(
+            Reason.INVALID_FIELD, f"{field} is missing, or unknown to this server", details={"field": field}
+        )
+    return value

@@ -1,6 +1,5 @@
 """The calls of EventService: backends and operators watch over the webhooks of their tenant."""
 
-import uuid
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -8,18 +7,12 @@ from typing import Any, Final
 
 from facegate.v1 import event_service_pb2 as event_pb2
 
-from server.base.errors import Reason, Refusal
 from server.compliance.access import Access
 from server.compliance.events import EventCare, KnownEndpoint
 from server.configuration.loading import mask_url
 from server.domain.events import EventState
-from server.edge.evidence_codec import member
-from server.edge.result_codec import check_id_of
-from server.edge.scan_codec import timestamp
+from server.edge.fields import check_id_of, invalid, message_of, page_size, stated_member
 from server.storage.events import StoredEvent
-
-_LARGEST_PAGE: Final = 200
-_USUAL_PAGE: Final = 50
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -33,18 +26,12 @@ class EventEnvironment:
 async def _list_events(
     env: EventEnvironment, access: Access, request: event_pb2.ListEventsRequest
 ) -> event_pb2.ListEventsResponse:
-    if request.page_size > _LARGEST_PAGE:
-        raise Refusal(
-            Reason.INVALID_FIELD,
-            f"page_size is {request.page_size}; at most {_LARGEST_PAGE} are allowed",
-            details={"field": "page_size", "value": request.page_size, "maxValue": _LARGEST_PAGE},
-        )
     page = await env.care.page(
         access,
         endpoint=request.endpoint,
-        state=member(EventState, event_pb2.EventState, request.state, "state", "EVENT_STATE_"),
+        state=stated_member(EventState, event_pb2.EventState, request.state, "state"),
         check_id=check_id_of(request.check_id) if request.check_id else None,
-        size=request.page_size or _USUAL_PAGE,
+        size=page_size(request),
         page_token=request.page_token,
     )
     return event_pb2.ListEventsResponse(
@@ -57,19 +44,10 @@ async def _replay_events(
 ) -> event_pb2.ReplayEventsResponse:
     which = request.WhichOneof("which")
     if which is None:
-        raise Refusal(
-            Reason.INVALID_FIELD,
-            "which events are replayed is not stated; set event_id or endpoint",
-            details={"field": "which"},
-        )
+        raise invalid("which", "which events are replayed is not stated; set event_id or endpoint")
     event_id = None
     if which == "event_id":
-        try:
-            event_id = uuid.UUID(request.event_id.removeprefix("evt_"))
-        except ValueError as error:
-            raise Refusal(
-                Reason.INVALID_FIELD, "event_id is not a UUID", details={"field": "event_id"}
-            ) from error
+        event_id = check_id_of(request.event_id.removeprefix("evt_"), field="event_id")
     replayed = await env.care.replay(access, event_id=event_id, endpoint=request.endpoint)
     return event_pb2.ReplayEventsResponse(events=replayed)
 
@@ -82,24 +60,12 @@ async def _list_endpoints(
 
 
 def _event(event: StoredEvent) -> event_pb2.Event:
-    message = event_pb2.Event(
-        event_id=str(event.event_id),
-        endpoint=event.endpoint,
+    return message_of(
+        event_pb2.Event,
+        event,
         type=event.kind.value,
-        check_id="" if event.check_id is None else str(event.check_id),
-        sequence=event.sequence,
-        sandbox=event.sandbox,
-        state=event_pb2.EventState.Value(f"EVENT_STATE_{event.state}"),
-        create_time=timestamp(event.create_time),
-        attempts=event.attempts,
-        answer=event.answer,
-        body=event.body,
+        next_time=event.next_time if event.state is EventState.WAITING else None,
     )
-    if event.state is EventState.WAITING:
-        message.next_time.CopyFrom(timestamp(event.next_time))
-    if event.answer_time is not None:
-        message.answer_time.CopyFrom(timestamp(event.answer_time))
-    return message
 
 
 def _endpoint(endpoint: KnownEndpoint) -> event_pb2.Endpoint:
@@ -110,21 +76,16 @@ def _endpoint(endpoint: KnownEndpoint) -> event_pb2.Endpoint:
         state = event_pb2.ENDPOINT_STATE_TAKING
     else:
         state = event_pb2.ENDPOINT_STATE_FAILING
-    message = event_pb2.Endpoint(
+    return message_of(
+        event_pb2.Endpoint,
+        standing,
         name=endpoint.name,
         url=mask_url(str(settings.url)),
         types=[kind.value for kind in settings.events],
         sandbox=settings.sandbox.value,
         state=state,
-        waiting=standing.waiting,
-        dead=standing.dead,
-        answer=standing.answer,
+        oldest_time=standing.oldest,
     )
-    if standing.oldest is not None:
-        message.oldest_time.CopyFrom(timestamp(standing.oldest))
-    if standing.answer_time is not None:
-        message.answer_time.CopyFrom(timestamp(standing.answer_time))
-    return message
 
 
 EVENT_CALLS: Final[Mapping[str, Callable[[EventEnvironment, Access, Any], Any]]] = {

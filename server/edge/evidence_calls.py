@@ -19,7 +19,6 @@ from server.edge.evidence_codec import (
     approval_to_wire,
     audit_event_to_wire,
     audit_filter_of,
-    audit_page_size,
     erasure_reason,
     evidence_to_wire,
     facts_to_wire,
@@ -27,13 +26,10 @@ from server.edge.evidence_codec import (
     figures_to_wire,
     filter_of,
     hold_to_wire,
-    page_size,
     page_to_wire,
     residues_to_wire,
-    start_time,
 )
-from server.edge.result_codec import check_id_of
-from server.edge.scan_codec import timestamp
+from server.edge.fields import check_id_of, page_size, stated_time, timestamp
 from server.storage.approvals import PendingApproval
 
 _CHUNK_BYTES: Final = 64 * 1024
@@ -160,7 +156,7 @@ async def _withdraw_approval(
 async def _list_audit_events(
     env: EvidenceEnvironment, access: Access, request: audit_pb2.ListAuditEventsRequest
 ) -> audit_pb2.ListAuditEventsResponse:
-    size = audit_page_size(request)
+    size = page_size(request, usual=100, most=1000)
     page = await env.auditing.page(
         access,
         audit_filter_of(request),
@@ -178,7 +174,7 @@ async def _export_audit_log(
     env: EvidenceEnvironment, access: Access, request: audit_pb2.ExportAuditLogRequest
 ) -> AsyncIterator[audit_pb2.ExportAuditLogResponse]:
     part = bytearray()
-    async for line in env.auditing.export(access, start_time(request)):
+    async for line in env.auditing.export(access, stated_time(request, "start_time")):
         part += line.encode("utf-8", "surrogatepass") + b"\n"
         if len(part) >= _CHUNK_BYTES:
             yield audit_pb2.ExportAuditLogResponse(chunk=bytes(part))

@@ -13,27 +13,31 @@ only a few streams may wait: the oldest of them is refused in favour of the next
 
 import asyncio
 import inspect
+import time
 from collections import deque
 from collections.abc import AsyncIterator, Awaitable, Callable, Coroutine, Iterator, Mapping
-from contextlib import AbstractContextManager, asynccontextmanager, contextmanager, suppress
+from contextlib import asynccontextmanager, contextmanager, suppress
 from dataclasses import dataclass
 from datetime import datetime
 from types import MappingProxyType
-from typing import Any, Final, NoReturn, TypeVar
+from typing import Any, Final, TypeVar
 
 import grpc
 from google.protobuf.message import DecodeError
-from grpc.aio import ServerInterceptor, ServicerContext
+from grpc.aio import AbortError, ServerInterceptor, ServicerContext
 
 from server.access.callers import COMPLIANCE_ROLES, Caller, Scope
 from server.audit import SERVER_TENANT, Actor, AuditAction, AuditEvent, Tally
 from server.base.errors import Reason, Refusal
 from server.edge.callers import CallerIdentifier, address_of
 from server.edge.calls import require_scope
+from server.edge.status import counted_refusal, to_status
 from server.telemetry.metrics import Metrics
 
 _MOMENT_SECONDS = 0.01
 _RETRY_SECONDS = 1.0
+_STOPPING_RETRY_SECONDS = 3.0
+_LOOK_SECONDS = 0.01
 
 _Message = TypeVar("_Message")
 
@@ -203,7 +207,11 @@ class RefusedAccess:
 
 
 class Gate(ServerInterceptor):
-    """Decides for each call of a listener whether to read its message."""
+    """Decides for each call of a listener whether to read its message, and answers what fails with a status.
+
+    It ends the calls when the listener closes: grpc ends calls with CANCELLED, without a reason, if they
+    still run when its server stops, or arrive then.
+    """
 
     def __init__(
         self,
@@ -220,7 +228,8 @@ class Gate(ServerInterceptor):
             elsewhere: The name of the other listener, by method (``/package.Service/Method``) that it serves.
             scopes: The scope that each method requires. A method that is not listed requires a known caller
                 and no scope. Health requires no known caller.
-            callers: Identifies callers; ``None`` if the calls authenticate by their messages.
+            callers: Identifies callers, who may also decide that their traces are sent; ``None`` if the calls
+                authenticate by their messages.
             refused: Collects refused calls for the audit log; ``None`` if the listener logs none.
         """
         self._elsewhere = elsewhere
@@ -232,6 +241,25 @@ class Gate(ServerInterceptor):
             "message", places=_PUBLIC_MESSAGES, seconds=_PUBLIC_SECONDS, metrics=metrics
         )
         self._of_scopes: dict[str, WaitingRoom] = {}
+        self._running: set[asyncio.Timeout] = set()
+        self._latest = 0.0
+        self._closing = False
+
+    async def close(self, seconds: float, *, quiet: float) -> None:
+        """Refuses further calls, and those that still run at the end, with NOT_SERVING.
+
+        Args:
+            seconds: The longest time until the end.
+            quiet: The end comes earlier if no call runs and none arrived for so many seconds.
+        """
+        self._closing = True
+        until = time.monotonic() + seconds
+        while time.monotonic() < until:
+            if not self._running and time.monotonic() >= self._latest + quiet:
+                return
+            await asyncio.sleep(_LOOK_SECONDS)
+        for call in self._running:
+            call.reschedule(asyncio.get_running_loop().time())
 
     async def intercept_service(
         self,
@@ -240,18 +268,90 @@ class Gate(ServerInterceptor):
         ],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":
-        """Wraps the handler of the call with the admission; an unknown method stays unknown."""
+        """Returns a streaming handler, which admits a call before it reads a unary call's message.
+
+        A call that streams in the contract ends when the credentials of its caller expire. An unknown method
+        stays unknown.
+        """
         method = str(handler_call_details.method)
         if method in self._elsewhere:
-            return _refusing(_wrong_listener(method.rpartition("/")[2], self._elsewhere[method]))
+            refusal = _wrong_listener(method.rpartition("/")[2], self._elsewhere[method])
+
+            async def refuse(_requests: _Requests, context: _Context) -> None:
+                async with self._answered(context, method):
+                    raise refusal
+
+            refusing: grpc.RpcMethodHandler[Any, Any] = grpc.stream_unary_rpc_method_handler(refuse)
+            return refusing
         handler = await continuation(handler_call_details)
         if handler is None:
             return None
-        return _served(
-            handler,
-            admit=lambda context: self._admit(method, context),
-            noted=lambda context: self._noted(method, context),
+        inner: Any = (
+            (handler.stream_stream if handler.request_streaming else handler.unary_stream)
+            if handler.response_streaming
+            else (handler.stream_unary if handler.request_streaming else handler.unary_unary)
         )
+        streaming = handler.request_streaming
+        limited = streaming or handler.response_streaming
+        read = handler.request_deserializer or bytes
+
+        async def call(requests: _Requests, context: _Context) -> Any:
+            async with self._answered(context, method):
+                with self._noted(method, context):
+                    pending, seconds = await self._admit(method, context)
+                    async with _until_expiry(seconds if limited else None):
+                        # No name of this frame refers to it: grpc keeps the frames of refused calls.
+                        given = [requests] if streaming else [await _message(pending, requests, read)]
+                        answer = inner(given.pop(), context)
+                        if inspect.isasyncgen(answer):
+                            async for response in answer:
+                                await context.write(response)
+                            return None
+                        return await answer
+
+        make = (
+            grpc.stream_stream_rpc_method_handler
+            if handler.response_streaming
+            else grpc.stream_unary_rpc_method_handler
+        )
+        served: grpc.RpcMethodHandler[Any, Any] = make(
+            call,
+            request_deserializer=handler.request_deserializer if streaming else None,
+            response_serializer=handler.response_serializer,
+        )
+        return served
+
+    @asynccontextmanager
+    async def _answered(self, context: _Context, method: str) -> AsyncIterator[None]:
+        """Times a call, and ends it with a status if it fails or the listener closes."""
+        metadata = tuple(context.invocation_metadata() or ())
+        with self._metrics.stages.call(method, metadata, trusted=self._callers is not None) as span:
+            try:
+                async with self._until_closed():
+                    yield
+            except (AbortError, asyncio.CancelledError, grpc.aio.UsageError):
+                raise
+            except Exception as error:  # noqa: BLE001 - the one place that hides errors from clients
+                refusal = counted_refusal(error, method=method, span=span, metrics=self._metrics)
+                await context.abort_with_status(to_status(refusal))
+
+    @asynccontextmanager
+    async def _until_closed(self) -> AsyncIterator[None]:
+        self._latest = time.monotonic()
+        if self._closing:
+            raise _stopping()
+        call = asyncio.timeout(None)
+        try:
+            async with call:
+                self._running.add(call)
+                try:
+                    yield
+                finally:
+                    self._running.discard(call)
+        except TimeoutError:
+            if call.expired():
+                raise _stopping() from None
+            raise
 
     @contextmanager
     def _noted(self, method: str, context: _Context) -> Iterator[None]:
@@ -267,14 +367,17 @@ class Gate(ServerInterceptor):
                 )
             raise
 
-    async def _admit(self, method: str, context: _Context) -> "_Admission":
+    async def _admit(self, method: str, context: _Context) -> tuple[WaitingRoom, float | None]:
         """Admits a call.
+
+        Returns:
+            Where it waits for its message, and the seconds until its credentials expire, if they do.
 
         Raises:
             Refusal: UNAUTHENTICATED or PERMISSION_DENIED, or NOT_SERVING; see ``CallerIdentifier.identify``.
         """
         if self._callers is None or method.startswith(_HEALTH):
-            return _Admission(self._public, None)
+            return self._public, None
         await self._callers.prepare(context)
         caller = self._callers.identify(context)
         require_scope(caller, self._scopes.get(method))
@@ -283,19 +386,7 @@ class Gate(ServerInterceptor):
             pending = self._of_scopes[caller.scope] = WaitingRoom(
                 "request", places=_TENANT_MESSAGES, seconds=_CALLER_SECONDS, metrics=self._metrics
             )
-        return _Admission(pending, self._callers.seconds_left(caller))
-
-
-@dataclass(frozen=True, slots=True)
-class _Admission:
-    """An admitted call.
-
-    Attributes:
-        seconds: The time until its credentials expire; ``None`` if they do not.
-    """
-
-    pending: WaitingRoom
-    seconds: float | None
+        return pending, self._callers.seconds_left(caller)
 
 
 @asynccontextmanager
@@ -311,59 +402,6 @@ async def _until_expiry(seconds: float | None) -> AsyncIterator[None]:
         raise Refusal(
             Reason.UNAUTHENTICATED, "the credentials of the stream have expired; call again with new ones"
         ) from error
-
-
-def _served(
-    handler: "grpc.RpcMethodHandler[Any, Any]",
-    *,
-    admit: Callable[[_Context], Awaitable[_Admission]],
-    noted: Callable[[_Context], AbstractContextManager[None]],
-) -> "grpc.RpcMethodHandler[Any, Any]":
-    """Returns ``handler`` as a streaming one that admits a call before it reads a unary call's message.
-
-    A call that streams in the contract ends when the credentials of its caller expire.
-    """
-    inner: Any = (
-        (handler.stream_stream if handler.request_streaming else handler.unary_stream)
-        if handler.response_streaming
-        else (handler.stream_unary if handler.request_streaming else handler.unary_unary)
-    )
-    streaming = handler.request_streaming
-    limited = streaming or handler.response_streaming
-    read = handler.request_deserializer or bytes
-    if handler.response_streaming and inspect.isasyncgenfunction(inner):
-
-        async def generate(requests: _Requests, context: _Context) -> AsyncIterator[Any]:
-            with noted(context):
-                admission = await admit(context)
-                async with _until_expiry(admission.seconds if limited else None):
-                    given = [requests] if streaming else [await _message(admission.pending, requests, read)]
-                    async for response in inner(given.pop(), context):
-                        yield response
-
-        behaviour: Any = generate
-    else:
-
-        async def call(requests: _Requests, context: _Context) -> Any:
-            with noted(context):
-                admission = await admit(context)
-                async with _until_expiry(admission.seconds if limited else None):
-                    # No name of this frame refers to it: grpc keeps the frames of a refused call after it.
-                    given = [requests] if streaming else [await _message(admission.pending, requests, read)]
-                    return await inner(given.pop(), context)
-
-        behaviour = call
-    make = (
-        grpc.stream_stream_rpc_method_handler
-        if handler.response_streaming
-        else grpc.stream_unary_rpc_method_handler
-    )
-    served: grpc.RpcMethodHandler[Any, Any] = make(
-        behaviour,
-        request_deserializer=handler.request_deserializer if streaming else None,
-        response_serializer=handler.response_serializer,
-    )
-    return served
 
 
 async def _message(pending: WaitingRoom, requests: _Requests, read: Callable[[bytes], Any]) -> Any:
@@ -396,9 +434,7 @@ def _wrong_listener(call: str, listener: str) -> Refusal:
     )
 
 
-def _refusing(refusal: Refusal) -> "grpc.RpcMethodHandler[Any, Any]":
-    async def refuse(requests: _Requests, context: _Context) -> NoReturn:
-        raise refusal
-
-    handler: grpc.RpcMethodHandler[Any, Any] = grpc.stream_unary_rpc_method_handler(refuse)
-    return handler
+def _stopping() -> Refusal:
+    return Refusal(
+        Reason.NOT_SERVING, "the server is shutting down; try again", retry_after=_STOPPING_RETRY_SECONDS
+    )

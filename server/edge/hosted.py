@@ -24,7 +24,7 @@ from server.configuration.hosted import HostedSettings
 from server.edge.console.answers import json_answer, read_json, refused_answer
 from server.edge.console.guard import Guard, GuardedPage, WrongHost
 from server.edge.page_files import file_answer, page_files
-from server.edge.status import as_refusal, forget_traces, not_started
+from server.edge.status import as_refusal, not_started
 
 PAGE: Final = "/scan"
 """The path of the page, below which everything else of it lies."""
@@ -137,10 +137,8 @@ class HostedPage:
             except HostedRefused as refused:
                 status = _STATUS.get(refused.problem, HTTPStatus.FORBIDDEN)
                 return json_answer({"problem": refused.problem.value}, status=status)
-            except Exception as error:  # noqa: BLE001 - hides internal errors, as the interceptor does
-                refusal = as_refusal(error, method=f"{PAGE}/api/{name}")
-                forget_traces(error)
-                return refused_answer(refusal)
+            except Exception as error:  # noqa: BLE001 - hides internal errors, as the gate does
+                return refused_answer(as_refusal(error, method=f"{PAGE}/api/{name}"))
             finally:
                 self._calls -= 1
 

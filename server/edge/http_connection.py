@@ -1,18 +1,23 @@
-"""A connection of HTTP that repeats nothing of a malformed request, in no answer and in no log."""
+"""Listeners of HTTP, whose connections repeat nothing of a malformed request, in no answer and in no log."""
 
 import asyncio
-from typing import Any
+import ssl
+from collections.abc import Awaitable
+from typing import Any, cast
 
 import structlog
 from aiohttp import web
 from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
+from server.base.errors import ListenerUnusable
+
 _LINGER_SECONDS = 2.0
 """How long an answered connection still reads a body that nobody wants.
 
 If it were closed before, the answer could be lost: a kernel drops what a connection received before a reset.
 """
+_HANDSHAKE_SECONDS = 5.0
 _log = structlog.get_logger(__name__)
 
 
@@ -66,3 +71,118 @@ class HttpConnection(RequestHandler):
         answer = web.Response(status=400, text="the request is malformed\n")
         answer.force_close()
         return answer
+
+
+class HttpListener:
+    """Binds a port, and makes a connection for everyone who connects."""
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        host: str,
+        port: int,
+        runner: web.AppRunner,
+        keepalive_seconds: float,
+        max_header_bytes: int,
+        tls: ssl.SSLContext | None = None,
+    ) -> None:
+        """Prepares the listener; nothing is bound before ``start``.
+
+        Args:
+            name: Its name in the log and in errors.
+            port: TCP port; 0 for any free one.
+            runner: Serves the requests.
+            keepalive_seconds: How long a connection may stay open without a request.
+            max_header_bytes: The maximum size of the first line, and of each header.
+            tls: TLS; ``None`` for plaintext, which settings allow on loopback only.
+        """
+        self._name = name
+        self._host = host
+        self.port = port
+        self._runner = runner
+        self._keepalive_seconds = keepalive_seconds
+        self._max_header_bytes = max_header_bytes
+        self._tls = tls
+        self._listening: asyncio.Server | None = None
+
+    @property
+    def target(self) -> str:
+        """``host:port`` with the bound port."""
+        return host_port(self._host, self.port)
+
+    async def start(self) -> None:
+        """Binds the port and starts to accept connections.
+
+        Raises:
+            ListenerUnusable: The address is in use, or is not an address of this machine.
+        """
+        await self._runner.setup()
+        try:
+            self._listening = await asyncio.get_running_loop().create_server(
+                self._connected,
+                self._host,
+                self.port,
+                ssl=self._tls,
+                ssl_handshake_timeout=None if self._tls is None else _HANDSHAKE_SECONDS,
+            )
+        except OSError as error:
+            await self._runner.cleanup()
+            raise ListenerUnusable(
+                f"the {self._name} listener cannot use {self._host}:{self.port}: {error.strerror or error}; "
+                "stop the process that listens there, or set another host or port"
+            ) from error
+        self.port = self._listening.sockets[0].getsockname()[1]
+
+    async def _close(self, idle: Awaitable[object], *, grace: float) -> None:
+        """Stops the listener when it is idle, or after ``grace`` seconds, and ends its connections."""
+        if self._listening is not None:
+            self._listening.close()
+        try:
+            async with asyncio.timeout(grace):
+                await idle
+        except TimeoutError:
+            pass
+        await self._runner.cleanup()
+
+    def _connected(self) -> asyncio.BaseProtocol:
+        server = self._runner.server
+        if server is None:
+            raise RuntimeError("the runner was not set up")
+        if not self._has_place(server):
+            return _Refused()
+        return self._begin(
+            HttpConnection(
+                server,
+                listener=self._name,
+                keepalive_seconds=self._keepalive_seconds,
+                max_header_bytes=self._max_header_bytes,
+            )
+        )
+
+    def _has_place(self, server: web.Server) -> bool:
+        """Returns whether there is a place for one more connection; may end others."""
+        raise NotImplementedError
+
+    def _begin(self, connection: HttpConnection) -> asyncio.BaseProtocol:
+        """Returns what serves a connection: itself, or a protocol around it."""
+        return connection
+
+
+class _Refused(asyncio.Protocol):
+    """A connection that is closed as it comes, because there are too many."""
+
+    def connection_made(self, transport: asyncio.BaseTransport) -> None:
+        """Closes it."""
+        cast("asyncio.Transport", transport).abort()
+
+
+def abort(handler: RequestHandler) -> None:
+    """Ends a connection at once."""
+    if handler.transport is not None:
+        handler.transport.abort()
+
+
+def host_port(host: str, port: int) -> str:
+    """Returns an address as ``host:port``, with brackets around an IPv6 address."""
+    return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

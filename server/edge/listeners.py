@@ -1,4 +1,4 @@
-"""The two gRPC listeners: options, interceptors, health, reflection."""
+"""The two gRPC listeners: options, gate, health, reflection."""
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
@@ -19,8 +19,8 @@ from grpc_reflection.v1alpha import reflection
 from server.access.callers import Scope
 from server.base.errors import ListenerUnusable, Reason, Refusal
 from server.edge.callers import CallerIdentifier
-from server.edge.error_interceptor import ErrorInterceptor
 from server.edge.gate import Gate, RefusedAccess
+from server.edge.http_connection import host_port
 from server.telemetry.metrics import Metrics
 
 EVIDENCE: Final = evidence_pb2.DESCRIPTOR.services_by_name["EvidenceService"]
@@ -131,7 +131,7 @@ class Listener:
             refused: Collects refused calls for the audit log; ``None`` if the listener logs none.
         """
         self.name = name
-        self._address = f"[{host}]:{port}" if ":" in host else f"{host}:{port}"
+        self._address = host_port(host, port)
         self._host = host
         self._credentials = credentials
         options: list[tuple[str, int]] = [
@@ -160,7 +160,7 @@ class Listener:
             }
             for service in SERVICES
         }
-        gate = Gate(
+        self._gate = Gate(
             elsewhere={
                 f"/{service.full_name}/{method.name}": other
                 for service in SERVICES
@@ -172,8 +172,7 @@ class Listener:
             callers=callers,
             refused=refused,
         )
-        self._calls = ErrorInterceptor(metrics, trusted=callers is not None)
-        self._server: Server = grpc.aio.server(interceptors=[self._calls, gate], options=options)
+        self._server: Server = grpc.aio.server(interceptors=[self._gate], options=options)
         served = [service for service, handlers in methods.items() if handlers]
         self._health = Health(served)
         methods[_HEALTH.full_name] = _handlers(_HEALTH, self._health)
@@ -190,7 +189,7 @@ class Listener:
     @property
     def target(self) -> str:
         """``host:port`` with the bound port."""
-        return f"[{self._host}]:{self.port}" if ":" in self._host else f"{self._host}:{self.port}"
+        return host_port(self._host, self.port)
 
     async def start(self) -> None:
         """Binds the port and starts to answer calls, with health NOT_SERVING.
@@ -221,7 +220,7 @@ class Listener:
 
     async def stop(self, grace: float) -> None:
         """Refuses further calls, waits ``grace`` seconds for those that run, and refuses the rest."""
-        await self._calls.close(grace, quiet=_QUIET_SECONDS if self._drained else 0.0)
+        await self._gate.close(grace, quiet=_QUIET_SECONDS if self._drained else 0.0)
         await self._server.stop(_LAST_WORDS_SECONDS)
 
 

@@ -5,20 +5,14 @@ from dataclasses import dataclass
 from datetime import datetime
 from typing import Any, Final
 
-from facegate.v1 import review_service_pb2 as review_pb2
+from facegate.v1 import review_pb2
+from facegate.v1 import review_service_pb2 as service_pb2
 
 from server.compliance.access import Access
 from server.compliance.reviewing import Reviewing
-from server.edge.result_codec import check_id_of
-from server.edge.review_codec import (
-    cause_of,
-    outcome_of,
-    page_of_reviews,
-    reason_of,
-    review_page_size,
-    review_to_wire,
-    state_of,
-)
+from server.domain.reviews import ReviewCause, ReviewOutcome, ReviewReason, ReviewState
+from server.edge.fields import check_id_of, demanded_member, page_size, stated_member
+from server.edge.review_codec import page_of_reviews, review_to_wire
 from server.storage.reviews import StoredReview
 
 
@@ -31,54 +25,54 @@ class ReviewEnvironment:
 
 
 async def _list_reviews(
-    env: ReviewEnvironment, access: Access, request: review_pb2.ListReviewsRequest
-) -> review_pb2.ListReviewsResponse:
+    env: ReviewEnvironment, access: Access, request: service_pb2.ListReviewsRequest
+) -> service_pb2.ListReviewsResponse:
     page = await env.reviewing.page(
         access,
-        state=state_of(request),
-        cause=cause_of(request),
+        state=stated_member(ReviewState, review_pb2.ReviewState, request.state, "state"),
+        cause=stated_member(ReviewCause, review_pb2.ReviewCause, request.cause, "cause"),
         sandbox=request.sandbox,
-        size=review_page_size(request),
+        size=page_size(request),
         page_token=request.page_token,
     )
     return page_of_reviews(page, reader=access.actor.name, now=access.now)
 
 
 async def _get_review(
-    env: ReviewEnvironment, access: Access, request: review_pb2.GetReviewRequest
-) -> review_pb2.GetReviewResponse:
+    env: ReviewEnvironment, access: Access, request: service_pb2.GetReviewRequest
+) -> service_pb2.GetReviewResponse:
     stored = await env.reviewing.read(access, check_id_of(request.check_id))
-    return review_pb2.GetReviewResponse(review=_wire(stored, access), review_jws=stored.review.jws)
+    return service_pb2.GetReviewResponse(review=_wire(stored, access), review_jws=stored.review.jws)
 
 
 async def _claim_review(
-    env: ReviewEnvironment, access: Access, request: review_pb2.ClaimReviewRequest
-) -> review_pb2.ClaimReviewResponse:
+    env: ReviewEnvironment, access: Access, request: service_pb2.ClaimReviewRequest
+) -> service_pb2.ClaimReviewResponse:
     stored = await env.reviewing.claim(access, check_id_of(request.check_id))
-    return review_pb2.ClaimReviewResponse(review=_wire(stored, access))
+    return service_pb2.ClaimReviewResponse(review=_wire(stored, access))
 
 
 async def _release_review(
-    env: ReviewEnvironment, access: Access, request: review_pb2.ReleaseReviewRequest
-) -> review_pb2.ReleaseReviewResponse:
+    env: ReviewEnvironment, access: Access, request: service_pb2.ReleaseReviewRequest
+) -> service_pb2.ReleaseReviewResponse:
     stored = await env.reviewing.release(access, check_id_of(request.check_id))
-    return review_pb2.ReleaseReviewResponse(review=_wire(stored, access))
+    return service_pb2.ReleaseReviewResponse(review=_wire(stored, access))
 
 
 async def _decide_review(
-    env: ReviewEnvironment, access: Access, request: review_pb2.DecideReviewRequest
-) -> review_pb2.DecideReviewResponse:
+    env: ReviewEnvironment, access: Access, request: service_pb2.DecideReviewRequest
+) -> service_pb2.DecideReviewResponse:
     stored = await env.reviewing.decide(
         access,
         check_id_of(request.check_id),
-        outcome=outcome_of(request),
-        reason=reason_of(request),
+        outcome=demanded_member(ReviewOutcome, review_pb2.ReviewOutcome, request.outcome, "outcome"),
+        reason=demanded_member(ReviewReason, review_pb2.ReviewReason, request.reason, "reason"),
         comment=request.comment,
     )
-    return review_pb2.DecideReviewResponse(review=_wire(stored, access), review_jws=stored.review.jws)
+    return service_pb2.DecideReviewResponse(review=_wire(stored, access), review_jws=stored.review.jws)
 
 
-def _wire(stored: StoredReview, access: Access) -> review_pb2.Review:
+def _wire(stored: StoredReview, access: Access) -> service_pb2.Review:
     return review_to_wire(stored, reader=access.actor.name, now=access.now)
 
 

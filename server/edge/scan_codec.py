@@ -5,13 +5,10 @@ Of claims, evidence and run-time findings of a device, sizes are tested first.
 
 import math
 from collections.abc import Callable, Mapping
-from datetime import datetime
 from typing import Final, TypeVar
 
 from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
-from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import DecodeError, Message
-from google.protobuf.timestamp_pb2 import Timestamp
 
 from attempt import Feedback, MoveOval, PauseCapture, Reveal
 from device_integrity import MAX_NAME_CHARACTERS, RuntimeFinding, RuntimeKind, RuntimeReport
@@ -19,7 +16,7 @@ from device_integrity.android import PlayTokenKind
 from device_integrity.camera import CameraClaim, CameraFacing, DeviceClaim, ExposureClaim, Platform
 from facegate_protocol.texts import HINTS
 from liveness import Oval
-from liveness.dynamic.challenge import ColourStep, Transition
+from liveness.dynamic.challenge import ColourStep
 from server.base.errors import Reason, Refusal
 from server.device.evidence import (
     MAX_ATTESTATION_BYTES,
@@ -34,7 +31,7 @@ from server.device.evidence import (
     WebAuthnEvidence,
     WebCryptoEvidence,
 )
-from server.domain.terms import Mode, Plan
+from server.edge.fields import duration, invalid, member_of, message_of, name_of, number_of, value_of
 from server.scan.handshake import MAX_START_BYTES
 from server.scan.messages import (
     AdjustmentMessage,
@@ -62,23 +59,10 @@ _MAX_CERTIFICATE_BYTES: Final = 8 * 1024
 _KEY_ID_BYTES: Final = 32
 _MOST_FOCAL_LENGTHS: Final = 8
 _SHORT, _MEDIUM, _LONG = 64, 128, 256
-_PLAY_KINDS: Final[Mapping[int, PlayTokenKind]] = {
-    device_pb2.PlayIntegrityToken.KIND_CLASSIC: PlayTokenKind.CLASSIC,
-    device_pb2.PlayIntegrityToken.KIND_STANDARD: PlayTokenKind.STANDARD,
-}
 FINDINGS_FIELD: Final = "attestation.runtime_findings"
 MAX_FINDINGS_BYTES: Final = 2048
 """Maximum size of a serialised RuntimeFindings; device.proto states it too."""
 _MOST_ENTRIES: Final = 16
-_KINDS: Final[Mapping[int, RuntimeKind]] = {
-    device_pb2.RUNTIME_FINDING_KIND_ROOT: RuntimeKind.ROOT,
-    device_pb2.RUNTIME_FINDING_KIND_HOOKING_FRAMEWORK: RuntimeKind.HOOKING_FRAMEWORK,
-    device_pb2.RUNTIME_FINDING_KIND_DEBUGGER: RuntimeKind.DEBUGGER,
-    device_pb2.RUNTIME_FINDING_KIND_EMULATOR: RuntimeKind.EMULATOR,
-    device_pb2.RUNTIME_FINDING_KIND_NETWORK_INTERCEPTION: RuntimeKind.NETWORK_INTERCEPTION,
-    device_pb2.RUNTIME_FINDING_KIND_SCREEN_SHARING: RuntimeKind.SCREEN_SHARING,
-    device_pb2.RUNTIME_FINDING_KIND_AUTOMATION: RuntimeKind.AUTOMATION,
-}
 
 
 def device_claim(profile: device_pb2.DeviceProfile) -> DeviceClaim:
@@ -91,16 +75,8 @@ def device_claim(profile: device_pb2.DeviceProfile) -> DeviceClaim:
     _limit("start.device", profile, {"manufacturer": _MEDIUM, "model": _MEDIUM})
     _limit("start.device", profile, {"os_version": _SHORT, "app_id": _LONG})
     # A newer client may claim a platform that this version does not know.
-    known = profile.platform in device_pb2.Platform.values()
-    name = device_pb2.Platform.Name(profile.platform) if known else "PLATFORM_UNSPECIFIED"
-    return DeviceClaim(
-        platform=Platform(name.removeprefix("PLATFORM_")),
-        manufacturer=profile.manufacturer,
-        model=profile.model,
-        os_version=profile.os_version,
-        app_id=profile.app_id,
-        sdk_version=profile.sdk_version,
-    )
+    platform = member_of(Platform, device_pb2.Platform, profile.platform)
+    return value_of(DeviceClaim, profile, platform=platform or Platform.UNSPECIFIED)
 
 
 def camera_claim(profile: device_pb2.CameraProfile) -> CameraClaim:
@@ -113,20 +89,13 @@ def camera_claim(profile: device_pb2.CameraProfile) -> CameraClaim:
     _limit("start.camera", profile, {"hardware_level": _MEDIUM, "timestamp_source": _SHORT})
     if len(profile.focal_lengths_mm) > _MOST_FOCAL_LENGTHS:
         raise _too_long("start.camera.focal_lengths_mm", len(profile.focal_lengths_mm), _MOST_FOCAL_LENGTHS)
-    known = profile.facing in device_pb2.CameraFacing.values()
-    facing = device_pb2.CameraFacing.Name(profile.facing) if known else "CAMERA_FACING_UNSPECIFIED"
-    return CameraClaim(
-        id=profile.id,
-        label=profile.label,
-        facing=CameraFacing(facing.removeprefix("CAMERA_FACING_")),
-        width=profile.width,
-        height=profile.height,
+    facing = member_of(CameraFacing, device_pb2.CameraFacing, profile.facing)
+    return value_of(
+        CameraClaim,
+        profile,
+        facing=facing or CameraFacing.UNSPECIFIED,
         frames_per_second=_finite(profile.frames_per_second),
-        sensor_orientation_degrees=profile.sensor_orientation_degrees,
-        hardware_level=profile.hardware_level,
-        transport=profile.transport,
         focal_lengths_mm=tuple(map(_finite, profile.focal_lengths_mm)),
-        timestamp_source=profile.timestamp_source,
     )
 
 
@@ -148,7 +117,8 @@ def to_evidence(attestation: device_pb2.Attestation) -> DeviceEvidence:
             return _android_key(attestation.android_key)
         case "play_integrity":
             token = attestation.play_integrity
-            return PlayEvidence(_PLAY_KINDS.get(token.kind), token.token)
+            kind = member_of(PlayTokenKind, device_pb2.PlayIntegrityToken.Kind, token.kind)
+            return PlayEvidence(kind, token.token)
         case "app_attest":
             made = attestation.app_attest
             _key_id("attestation.app_attest.key_id", made.key_id)
@@ -159,13 +129,18 @@ def to_evidence(attestation: device_pb2.Attestation) -> DeviceEvidence:
             _limit("attestation.app_attest_assertion", used, {"assertion": 4096})
             return AppAttestAssertionEvidence(used.key_id, used.assertion)
         case "web_authn":
-            return _web_authn(attestation.web_authn)
+            used_key = attestation.web_authn
+            _limit("attestation.web_authn", used_key, {"credential_id": 1023, "signature": 512})
+            _limit("attestation.web_authn", used_key, {"client_data_json": 4096, "authenticator_data": 4096})
+            return value_of(WebAuthnEvidence, used_key)
         case "web_crypto":
             key = attestation.web_crypto
             _limit("attestation.web_crypto", key, {"public_key": 128, "signature": 80, "origin": _LONG})
             return WebCryptoEvidence(key.public_key, key.signature, key.origin)
         case "unavailable":
-            return _unavailable(attestation.unavailable)
+            missing = attestation.unavailable
+            _limit("attestation.unavailable", missing, {"platform_error": _MEDIUM})
+            return EvidenceUnavailable(name_of(device_pb2.AttestationUnavailable.Reason, missing.reason))
         case _:
             return UnknownEvidence()
 
@@ -180,35 +155,10 @@ def _android_key(evidence: device_pb2.AndroidKeyAttestation) -> AndroidKeyEviden
     return AndroidKeyEvidence(tuple(evidence.certificate_chain), evidence.signature)
 
 
-def _web_authn(evidence: device_pb2.WebAuthnEvidence) -> WebAuthnEvidence:
-    _limit(
-        "attestation.web_authn",
-        evidence,
-        {"credential_id": 1023, "client_data_json": 4096, "authenticator_data": 4096, "signature": 512},
-    )
-    return WebAuthnEvidence(
-        credential_id=evidence.credential_id,
-        client_data_json=evidence.client_data_json,
-        attestation_object=evidence.attestation_object,
-        authenticator_data=evidence.authenticator_data,
-        signature=evidence.signature,
-    )
-
-
-def _unavailable(evidence: device_pb2.AttestationUnavailable) -> EvidenceUnavailable:
-    _limit("attestation.unavailable", evidence, {"platform_error": _MEDIUM})
-    kind = device_pb2.AttestationUnavailable.Reason
-    known = evidence.reason in kind.values()
-    name = kind.Name(evidence.reason) if known else "REASON_UNSPECIFIED"
-    return EvidenceUnavailable(name.removeprefix("REASON_"))
-
-
 def _key_id(field: str, key_id: bytes) -> None:
     if len(key_id) != _KEY_ID_BYTES:
-        raise Refusal(
-            Reason.INVALID_FIELD,
-            f"{field} has {len(key_id)} bytes; it must have {_KEY_ID_BYTES}",
-            details={"field": field, "bytes": len(key_id)},
+        raise invalid(
+            field, f"{field} has {len(key_id)} bytes; it must have {_KEY_ID_BYTES}", bytes=len(key_id)
         )
 
 
@@ -221,10 +171,8 @@ def _limit(place: str, message: object, limits: Mapping[str, int]) -> None:
 
 
 def _too_long(field: str, size: int, limit: int) -> Refusal:
-    return Refusal(
-        Reason.INVALID_FIELD,
-        f"{field} has {size} bytes or entries; at most {limit} are allowed",
-        details={"field": field, "size": size, "most": limit},
+    return invalid(
+        field, f"{field} has {size} bytes or entries; at most {limit} are allowed", size=size, most=limit
     )
 
 
@@ -238,79 +186,36 @@ def to_runtime_report(findings: device_pb2.RuntimeFindings) -> RuntimeReport:
     Raises:
         Refusal: There are too many entries, or a name is too long or not printable ASCII (INVALID_FIELD).
     """
-    _validate_entries("looked_for", len(findings.looked_for))
-    _validate_entries("findings", len(findings.findings))
-    for finding in findings.findings:
-        _validate_name(finding.name)
+    for name, entries in (("looked_for", len(findings.looked_for)), ("findings", len(findings.findings))):
+        if entries > _MOST_ENTRIES:
+            field = f"{FINDINGS_FIELD}.{name}"
+            words = f"{field} has {entries} entries; at most {_MOST_ENTRIES} are allowed"
+            raise invalid(field, words, size=entries, most=_MOST_ENTRIES)
+    found = set()
+    for one in findings.findings:
+        size = len(one.name)
+        if size > MAX_NAME_CHARACTERS or not (one.name.isascii() and one.name.isprintable()):
+            # The message does not repeat the text, because it is untrusted.
+            field = f"{FINDINGS_FIELD}.findings.name"
+            words = f"{field} must be at most {MAX_NAME_CHARACTERS} printable ASCII characters"
+            raise invalid(field, words, size=size, most=MAX_NAME_CHARACTERS)
+        kind = member_of(RuntimeKind, device_pb2.RuntimeFindingKind, one.kind)
+        found.add(RuntimeFinding(kind or RuntimeKind.OTHER, one.name))
+    looked = (member_of(RuntimeKind, device_pb2.RuntimeFindingKind, kind) for kind in findings.looked_for)
     return RuntimeReport(
-        looked_for=frozenset(_KINDS[kind] for kind in findings.looked_for if kind in _KINDS),
-        findings=frozenset(
-            RuntimeFinding(_KINDS.get(one.kind, RuntimeKind.OTHER), one.name) for one in findings.findings
-        ),
+        looked_for=frozenset(kind for kind in looked if kind is not None), findings=frozenset(found)
     )
-
-
-def _validate_entries(name: str, entries: int) -> None:
-    if entries > _MOST_ENTRIES:
-        field = f"{FINDINGS_FIELD}.{name}"
-        raise Refusal(
-            Reason.INVALID_FIELD,
-            f"{field} has {entries} entries; at most {_MOST_ENTRIES} are allowed",
-            details={"field": field, "size": entries, "most": _MOST_ENTRIES},
-        )
-
-
-def _validate_name(name: str) -> None:
-    if len(name) > MAX_NAME_CHARACTERS or not (name.isascii() and name.isprintable()):
-        # The message does not repeat the text, because it is untrusted.
-        field = f"{FINDINGS_FIELD}.findings.name"
-        raise Refusal(
-            Reason.INVALID_FIELD,
-            f"{field} must be at most {MAX_NAME_CHARACTERS} printable ASCII characters",
-            details={"field": field, "size": len(name), "most": MAX_NAME_CHARACTERS},
-        )
 
 
 MAX_SCAN_MESSAGE_BYTES = 768 * 1024
 """Maximum message size of the device listener; scan.proto states it too."""
 
 _MAX_SMALL_BYTES = 1024
-_ROTATIONS: dict[int, int] = {
-    scan_pb2.ROTATION_UNSPECIFIED: 0,
-    scan_pb2.ROTATION_90: 90,
-    scan_pb2.ROTATION_180: 180,
-    scan_pb2.ROTATION_270: 270,
-}
-_CAUSES: dict[int, EndCause] = {
-    scan_pb2.AttemptEndBody.CAUSE_UNSPECIFIED: EndCause.COMPLETE,
-    scan_pb2.AttemptEndBody.CAUSE_COMPLETE: EndCause.COMPLETE,
-    scan_pb2.AttemptEndBody.CAUSE_SOURCE_ENDED: EndCause.SOURCE_ENDED,
-    scan_pb2.AttemptEndBody.CAUSE_CANCELLED: EndCause.CANCELLED,
-    scan_pb2.AttemptEndBody.CAUSE_TIMED_OUT: EndCause.TIMED_OUT,
-    scan_pb2.AttemptEndBody.CAUSE_CAMERA_FAILED: EndCause.CAMERA_FAILED,
-}
-_CAPABILITIES: dict[int, Capability] = {
-    scan_pb2.CAPABILITY_FLASH: Capability.FLASH,
-    scan_pb2.CAPABILITY_FLASH_SCROLL: Capability.FLASH_SCROLL,
-    scan_pb2.CAPABILITY_OVAL_CHANGE: Capability.OVAL_CHANGE,
-    scan_pb2.CAPABILITY_READY: Capability.READY,
-    scan_pb2.CAPABILITY_RUNTIME_FINDINGS: Capability.RUNTIME_FINDINGS,
-    scan_pb2.CAPABILITY_OPEN_MOUTH: Capability.OPEN_MOUTH,
-    scan_pb2.CAPABILITY_TURN_HEAD: Capability.TURN_HEAD,
-}
+_ROTATIONS: Final = (0, 90, 180, 270)
+"""Degrees by the value on the wire."""
 _MOST_CAPABILITIES = 32
-_PLANS = {
-    Plan.EXPRESS: scan_pb2.PLAN_EXPRESS,
-    Plan.FLASH: scan_pb2.PLAN_FLASH,
-    Plan.MOVEMENT: scan_pb2.PLAN_MOVEMENT,
-}
-_TRANSITIONS = {
-    Transition.FLAT: scan_pb2.TRANSITION_FLAT,
-    Transition.SCROLL_DOWN: scan_pb2.TRANSITION_SCROLL_DOWN,
-}
-_MODES = {Mode.EXPRESS: scan_pb2.MODE_EXPRESS, Mode.DYNAMIC: scan_pb2.MODE_DYNAMIC}
 
-Parsed = TypeVar("Parsed", bound=Message)
+_Parsed = TypeVar("_Parsed", bound=Message)
 
 
 def to_inbound(request: scan_pb2.ScanFaceRequest) -> Inbound:
@@ -341,19 +246,15 @@ def to_inbound(request: scan_pb2.ScanFaceRequest) -> Inbound:
 
 def _start(raw: bytes) -> StartMessage:
     start = _parse(scan_pb2.ScanStart, raw, "start", MAX_START_BYTES)
-    return StartMessage(
+    stated = start.capabilities[:_MOST_CAPABILITIES]
+    named = (member_of(Capability, scan_pb2.Capability, one) for one in stated)
+    return value_of(
+        StartMessage,
+        start,
         raw=raw,
-        protocol_version=start.protocol_version,
-        token=start.token,
-        key_share=start.key_share,
-        session_public_key=start.session_public_key,
-        server_spki_sha256=start.server_spki_sha256,
-        resume=start.resume,
         device=device_claim(start.device),
         camera=camera_claim(start.camera),
-        capabilities=frozenset(
-            _CAPABILITIES[one] for one in start.capabilities[:_MOST_CAPABILITIES] if one in _CAPABILITIES
-        ),
+        capabilities=frozenset(one for one in named if one is not None),
     )
 
 
@@ -368,70 +269,40 @@ def _attestation(attestation: device_pb2.Attestation) -> AttestationMessage:
 
 def _frame(frame: scan_pb2.Frame) -> FrameMessage:
     header = _parse(scan_pb2.FrameHeader, frame.header, "frame.header", _MAX_SMALL_BYTES)
-    if header.rotation not in _ROTATIONS:
-        raise Refusal(
-            Reason.INVALID_FIELD,
-            "frame.header.rotation is not 0, 90, 180 or 270 degrees",
-            details={"field": "frame.header.rotation"},
-        )
-    return FrameMessage(
+    if header.rotation not in range(len(_ROTATIONS)):
+        field = "frame.header.rotation"
+        raise invalid(field, f"{field} is not 0, 90, 180 or 270 degrees")
+    return value_of(
+        FrameMessage,
+        header,
         header=frame.header,
         image=frame.image,
         mac=frame.mac,
-        attempt=header.attempt,
-        index=header.index,
-        capture_time_us=header.capture_time_us,
         rotation_degrees=_ROTATIONS[header.rotation],
-        mirrored=header.mirrored,
-        dropped_before=header.dropped_before,
-        width=header.width,
-        height=header.height,
-        flash_step=header.flash_step,
-        flash_step_since_us=header.flash_step_since_us,
-        exposure=_exposure(header.exposure) if header.HasField("exposure") else None,
-    )
-
-
-def _exposure(exposure: scan_pb2.ExposureMetadata) -> ExposureClaim:
-    return ExposureClaim(
-        exposure_time_ns=exposure.exposure_time_ns,
-        iso=exposure.iso,
-        white_balance_kelvin=exposure.white_balance_kelvin,
-        exposure_locked=exposure.exposure_locked,
-        white_balance_locked=exposure.white_balance_locked,
-        rolling_shutter_skew_ns=exposure.rolling_shutter_skew_ns,
+        exposure=value_of(ExposureClaim, header.exposure) if header.HasField("exposure") else None,
     )
 
 
 def _attempt_end(end: scan_pb2.AttemptEnd) -> AttemptEndMessage:
     body = _parse(scan_pb2.AttemptEndBody, end.body, "attempt_end.body", _MAX_SMALL_BYTES)
-    return AttemptEndMessage(
+    return value_of(
+        AttemptEndMessage,
+        body,
         body=end.body,
         signature=end.signature,
-        attempt=body.attempt,
-        frame_count=body.frame_count,
-        last_mac=body.last_mac,
-        dropped_count=body.dropped_count,
-        cause=_CAUSES.get(body.cause, EndCause.COMPLETE),
+        cause=member_of(EndCause, scan_pb2.AttemptEndBody.Cause, body.cause) or EndCause.COMPLETE,
     )
 
 
-def _parse(kind: Callable[[], Parsed], raw: bytes, field: str, limit: int) -> Parsed:
+def _parse(kind: Callable[[], _Parsed], raw: bytes, field: str, limit: int) -> _Parsed:
     if len(raw) > limit:
-        raise Refusal(
-            Reason.INVALID_FIELD,
-            f"{field} has {len(raw)} bytes; at most {limit} are allowed",
-            details={"field": field, "bytes": len(raw), "maxBytes": limit},
-        )
+        words = f"{field} has {len(raw)} bytes; at most {limit} are allowed"
+        raise invalid(field, words, bytes=len(raw), maxBytes=limit)
     message = kind()
     try:
         message.ParseFromString(raw)
     except DecodeError as error:
-        raise Refusal(
-            Reason.INVALID_FIELD,
-            f"{field} is not a serialised message of the expected type",
-            details={"field": field},
-        ) from error
+        raise invalid(field, f"{field} is not a serialised message of the expected type") from error
     return message
 
 
@@ -440,35 +311,21 @@ def to_response(message: Outbound) -> scan_pb2.ScanFaceResponse:
     response = scan_pb2.ScanFaceResponse
     match message:
         case ChallengeMessage():
-            return response(
-                challenge=scan_pb2.Challenge(
-                    body=message.body,
-                    signature=message.signature,
-                    signing_public_key=message.signing_public_key,
-                )
-            )
+            return response(challenge=message_of(scan_pb2.Challenge, message))
         case AttemptStartMessage():
             return response(
-                attempt_start=scan_pb2.AttemptStart(
-                    attempt=message.attempt,
-                    nonce=message.nonce,
-                    plan=plan_to_wire(message.plan),
+                attempt_start=message_of(
+                    scan_pb2.AttemptStart,
+                    message,
                     expected_duration=duration(message.expected_seconds),
-                    credit=_credit(message.credit),
+                    credit=message_of(scan_pb2.Credit, message.credit),
                     oval=_oval(message.oval),
                 )
             )
         case CreditMessage():
-            return response(credit=_credit(message))
+            return response(credit=message_of(scan_pb2.Credit, message))
         case Feedback():
-            return response(
-                feedback=feedback_pb2.Feedback(
-                    code=feedback_code(message.code),
-                    message=HINTS[message.code],
-                    progress=message.progress,
-                    frame_index=message.frame_index,
-                )
-            )
+            return response(feedback=message_of(feedback_pb2.Feedback, message, message=HINTS[message.code]))
         case Reveal():
             return response(flash_step=_flash_step(message.step))
         case MoveOval():
@@ -480,119 +337,53 @@ def to_response(message: Outbound) -> scan_pb2.ScanFaceResponse:
                 )
             )
         case PauseCapture():
-            return response(
-                capture_pause=scan_pb2.CapturePause(
-                    paused=message.paused, reason=feedback_code(message.reason)
-                )
-            )
+            return response(capture_pause=message_of(scan_pb2.CapturePause, message))
         case AdjustmentMessage():
-            return response(
-                capture_adjustment=scan_pb2.CaptureAdjustment(
-                    max_frames_per_second=message.max_frames_per_second,
-                    max_side=message.max_side,
-                    max_frame_bytes=message.max_frame_bytes,
-                )
-            )
+            return response(capture_adjustment=message_of(scan_pb2.CaptureAdjustment, message))
         case CompleteMessage():
             return response(capture_complete=scan_pb2.CaptureComplete(attempt=message.attempt))
         case ScanResultMessage():
-            result = scan_pb2.ScanResult(
-                attempt=message.attempt,
-                status=scan_pb2.ScanStatus.Value(f"SCAN_STATUS_{message.status}"),
-                feedback=[feedback_code(code) for code in message.feedback],
-                another_attempt=message.another_attempt,
-                attempts_remaining=message.attempts_remaining,
-            )
-            if message.ready_within is not None:
-                result.ready_within.CopyFrom(duration(message.ready_within))
-            return response(scan_result=result)
+            ready = None if message.ready_within is None else duration(message.ready_within)
+            return response(scan_result=message_of(scan_pb2.ScanResult, message, ready_within=ready))
         case GoodbyeMessage():
-            goodbye = scan_pb2.Goodbye(reason=scan_pb2.Goodbye.Reason.Value(f"REASON_{message.reason}"))
-            if message.reconnect_after is not None:
-                goodbye.reconnect_after.CopyFrom(duration(message.reconnect_after))
-            return response(goodbye=goodbye)
+            after = None if message.reconnect_after is None else duration(message.reconnect_after)
+            return response(goodbye=message_of(scan_pb2.Goodbye, message, reconnect_after=after))
 
 
 def _flash_step(step: ColourStep) -> scan_pb2.FlashStep:
-    return scan_pb2.FlashStep(
+    return message_of(
+        scan_pb2.FlashStep,
+        step,
         step=step.number,
-        color=scan_pb2.Rgb(red=step.colour.red, green=step.colour.green, blue=step.colour.blue),
-        transition=_TRANSITIONS[step.transition],
+        color=message_of(scan_pb2.Rgb, step.colour),
         transition_duration=duration(step.transition_seconds),
         minimum_hold=duration(step.hold_seconds),
-        last=step.last,
     )
 
 
 def serialise_challenge(fields: ChallengeFields) -> bytes:
     """Serialises the ChallengeBody that is signed."""
     budget = fields.budget
-    return scan_pb2.ChallengeBody(
-        protocol_version=fields.protocol_version,
-        nonce=fields.nonce,
-        key_share=fields.key_share,
+    return message_of(
+        scan_pb2.ChallengeBody,
+        fields,
         oval=_oval(fields.oval),
-        budget=scan_pb2.CaptureBudget(
-            max_frame_bytes=budget.max_frame_bytes,
-            max_frame_pixels=budget.max_frame_pixels,
-            max_frames_per_attempt=budget.max_frames_per_attempt,
-            max_scan_bytes=budget.max_scan_bytes,
-            max_frames_per_second=budget.max_frames_per_second,
-            min_frames_per_second=budget.min_frames_per_second,
-            max_attempt_duration=duration(budget.max_attempt_seconds),
-            min_frame_side=budget.min_frame_side,
+        budget=message_of(
+            scan_pb2.CaptureBudget, budget, max_attempt_duration=duration(budget.max_attempt_seconds)
         ),
-        initial_credit=_credit(fields.credit),
-        mode=_MODES[fields.mode],
-        attempts_remaining=fields.attempts_remaining,
-        scan_deadline=timestamp(fields.scan_deadline),
-        server_time=timestamp(fields.server_time),
-        resume_proof_required=fields.resume_proof_required,
+        initial_credit=message_of(scan_pb2.Credit, fields.credit),
         attestation=scan_pb2.AttestationDemand(
-            level=scan_pb2.AttestationDemand.Level.Value(f"LEVEL_{fields.attestation_level}"),
+            level=number_of(scan_pb2.AttestationDemand.Level, fields.attestation_level),
             grace=duration(fields.attestation_grace_seconds),
             runtime_findings=fields.runtime_findings,
         ),
     ).SerializeToString()
 
 
-def feedback_code(name: str) -> "feedback_pb2.FeedbackCode.ValueType":
-    """Returns a feedback code by its name without the prefix."""
-    return feedback_pb2.FeedbackCode.Value(f"FEEDBACK_CODE_{name}")
-
-
-def mode_to_wire(mode: Mode) -> "scan_pb2.Mode.ValueType":
-    """Returns a mode on the wire."""
-    return _MODES[mode]
-
-
-def plan_to_wire(plan: Plan) -> "scan_pb2.Plan.ValueType":
-    """Returns a plan on the wire."""
-    return _PLANS[plan]
-
-
-def transition_to_wire(transition: Transition) -> "scan_pb2.Transition.ValueType":
-    """Returns a transition on the wire."""
-    return _TRANSITIONS[transition]
-
-
-def duration(seconds: float) -> Duration:
-    """Converts seconds to a protobuf duration, rounded to milliseconds."""
-    value = Duration()
-    value.FromMilliseconds(round(seconds * 1000))
-    return value
-
-
-def timestamp(moment: datetime) -> Timestamp:
-    """Converts a time to a protobuf timestamp."""
-    value = Timestamp()
-    value.FromDatetime(moment)
-    return value
-
-
-def _credit(credit: CreditMessage) -> scan_pb2.Credit:
-    return scan_pb2.Credit(frames=credit.frames, bytes=credit.bytes)
-
-
 def _oval(oval: Oval) -> scan_pb2.Oval:
-    return scan_pb2.Oval(center_x=oval.centre_x, center_y=oval.centre_y, width=oval.width, height=oval.height)
+    return message_of(scan_pb2.Oval, oval, center_x=oval.centre_x, center_y=oval.centre_y)
+
+
+def rotation_to_wire(degrees: int) -> int:
+    """Returns a clockwise rotation of 0, 90, 180 or 270 degrees."""
+    return _ROTATIONS.index(degrees)

@@ -20,11 +20,19 @@ from server.checks.intake import CheckIntake, ImageReference, TrustedCheckRefere
 from server.checks.progress import CheckInquiry, CheckProgress, ProgressState
 from server.domain.terms import CheckStatus, FailureReason, Mode, RequestedOutcome
 from server.edge.callers import CallerIdentifier, actor_of, address_of
-from server.edge.evidence_codec import member, moment
+from server.edge.fields import (
+    check_id_of,
+    invalid,
+    number_of,
+    page_size,
+    stated_member,
+    stated_time,
+    timestamp,
+    value_of,
+)
 from server.edge.places import Places
 from server.edge.result_codec import (
     add_images,
-    check_id_of,
     found_to_wire,
     parse_report,
     parse_result,
@@ -32,15 +40,11 @@ from server.edge.result_codec import (
     result_claims,
 )
 from server.edge.review_codec import standing_to_wire
-from server.edge.scan_codec import mode_to_wire, timestamp
 from server.edge.status import not_started, within_deadline
 from server.keyring.keys import KeyRing
 
 MAX_AUDIT_IMAGES = 4
-_LARGEST_PAGE = 100
-_USUAL_PAGE = 50
 _MAX_SECONDS = 30.0
-_MODES = {scan_pb2.MODE_EXPRESS: Mode.EXPRESS, scan_pb2.MODE_DYNAMIC: Mode.DYNAMIC}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -92,7 +96,7 @@ class ServiceServicer:
             scan_expire_time=timestamp(record.scan_deadline),
             result_expire_time=timestamp(record.result_deadline),
             portrait=parse_report(record.portrait_report),
-            mode=mode_to_wire(record.requested_mode),
+            mode=number_of(scan_pb2.Mode, record.requested_mode),
             policy=result_pb2.PolicyReference(
                 name=record.policy_name,
                 version=record.policy_version,
@@ -111,14 +115,11 @@ class ServiceServicer:
         caller = self._callers.identify(context)
         env = self._ready()
         if request.audit_image_limit > MAX_AUDIT_IMAGES:
-            raise Refusal(
-                Reason.INVALID_FIELD,
+            raise invalid(
+                "audit_image_limit",
                 f"audit_image_limit is {request.audit_image_limit}; at most {MAX_AUDIT_IMAGES} are kept",
-                details={
-                    "field": "audit_image_limit",
-                    "value": request.audit_image_limit,
-                    "maxValue": MAX_AUDIT_IMAGES,
-                },
+                value=request.audit_image_limit,
+                maxValue=MAX_AUDIT_IMAGES,
             )
         async with _within_deadline(context), self._calls.hold_place(caller.scope):
             finished = await env.completion.finish(
@@ -188,18 +189,13 @@ class ServiceServicer:
         """Finds checks again; see the contract."""
         caller = self._callers.identify(context)
         env = self._ready()
-        if request.page_size > _LARGEST_PAGE:
-            raise Refusal(
-                Reason.INVALID_FIELD,
-                f"page_size is {request.page_size}; at most {_LARGEST_PAGE} are allowed",
-                details={"field": "page_size", "value": request.page_size, "maxValue": _LARGEST_PAGE},
-            )
+        size = page_size(request, most=100)
         chosen = CheckConditions(
             subject_reference=request.subject_reference,
             request_id=request.request_id,
-            since=moment(request, "created_since"),
-            before=moment(request, "created_before"),
-            state=member(ProgressState, service_pb2.CheckProgress.State, request.state, "state", "STATE_"),
+            since=stated_time(request, "created_since"),
+            before=stated_time(request, "created_before"),
+            state=stated_member(ProgressState, service_pb2.CheckProgress.State, request.state, "state"),
         )
         async with _within_deadline(context), self._calls.hold_place(caller.scope):
             page = await env.finder.page(
@@ -208,7 +204,7 @@ class ServiceServicer:
                 sandbox=caller.sandbox,
                 actor=actor_of(caller, address_of(context)),
                 statuses=Scope.FINISH_CHECKS in caller.scopes,
-                size=request.page_size or _USUAL_PAGE,
+                size=size,
                 page_token=request.page_token,
                 now=env.now(),
             )
@@ -264,8 +260,7 @@ def _upload(request: service_pb2.UploadTrustedImageRequest, caller: Caller) -> T
                 "the request carries no trusted image; set `image` to its bytes, `image_reference` or "
                 "`trusted_check_id`",
             )
-    if request.mode != scan_pb2.MODE_UNSPECIFIED and request.mode not in _MODES:
-        raise Refusal(Reason.INVALID_FIELD, "mode is unknown to this server", details={"field": "mode"})
+    mode = stated_member(Mode, scan_pb2.Mode, request.mode, "mode")
     payload = service_pb2.UploadTrustedImageRequest()
     payload.CopyFrom(request)
     payload.ClearField("request_id")
@@ -275,7 +270,7 @@ def _upload(request: service_pb2.UploadTrustedImageRequest, caller: Caller) -> T
         caller=caller.name,
         image=image,
         policy=request.policy,
-        mode=_MODES.get(request.mode),
+        mode=mode,
         subject_reference=request.subject_reference,
         consent_reference=request.consent_reference,
         request_id=request.request_id,
@@ -283,13 +278,7 @@ def _upload(request: service_pb2.UploadTrustedImageRequest, caller: Caller) -> T
         document_portrait=request.document_portrait,
         requested_outcome=_requested(request),
         payload_sha256=sha256(payload.SerializeToString(deterministic=True)).digest(),
-        hosted=HostedRequest(
-            return_url=request.hosted.return_url,
-            locale=request.hosted.locale,
-            expire_seconds=request.hosted.expire_seconds,
-        )
-        if request.HasField("hosted")
-        else None,
+        hosted=value_of(HostedRequest, request.hosted) if request.HasField("hosted") else None,
     )
 
 
@@ -298,16 +287,12 @@ def _requested(request: service_pb2.UploadTrustedImageRequest) -> RequestedOutco
     if not request.HasField("sandbox_outcome"):
         return None
     asked = request.sandbox_outcome
-    status = member(CheckStatus, result_pb2.CheckStatus, asked.status, "sandbox_outcome", "CHECK_STATUS_")
+    status = stated_member(CheckStatus, result_pb2.CheckStatus, asked.status, "sandbox_outcome")
     if status is None:
-        raise Refusal(
-            Reason.INVALID_FIELD,
-            "sandbox_outcome.status is not stated; it is SUCCESS, FAILURE or NOT_DECIDED",
-            details={"field": "sandbox_outcome"},
+        raise invalid(
+            "sandbox_outcome", "sandbox_outcome.status is not stated; it is SUCCESS, FAILURE or NOT_DECIDED"
         )
-    reason = member(
-        FailureReason, result_pb2.FailureReason, asked.reason, "sandbox_outcome", "FAILURE_REASON_"
-    )
+    reason = stated_member(FailureReason, result_pb2.FailureReason, asked.reason, "sandbox_outcome")
     if status is CheckStatus.NOT_DECIDED and reason is None:
         reason = FailureReason.SERVER_FAULT
     return RequestedOutcome(

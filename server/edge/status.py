@@ -35,114 +35,114 @@ from server.storage.errors import (
     StorageUnavailable,
     TriesExceeded,
 )
+from server.telemetry.metrics import Metrics
+from server.telemetry.stages import CallSpan
 
 DOMAIN = "facegate.org"
 """The domain of every ErrorInfo."""
 
 _C = grpc.StatusCode
 
-_CODES: Mapping[grpc.StatusCode, frozenset[Reason]] = {
-    _C.INVALID_ARGUMENT: frozenset(
-        {
-            Reason.INVALID_FIELD,
-            Reason.IMAGE_EMPTY,
-            Reason.IMAGE_TOO_LARGE,
-            Reason.IMAGE_TOO_MANY_PIXELS,
-            Reason.IMAGE_FORMAT_NOT_SUPPORTED,
-            Reason.IMAGE_MALFORMED,
-            Reason.FACE_NOT_FOUND,
-            Reason.MULTIPLE_FACES,
-            Reason.EYE_DISTANCE_TOO_SMALL,
-            Reason.FACE_CUT_OFF,
-            Reason.IMAGE_NOT_CONFORMANT,
-            Reason.IMAGE_REFERENCE_INVALID,
-            Reason.ISO_39794_NOT_SUPPORTED,
-            Reason.MODE_BELOW_POLICY,
-            Reason.UNEXPECTED_MESSAGE,
-            Reason.FRAME_OUT_OF_ORDER,
-            Reason.FRAME_MAC_INVALID,
-            Reason.FRAME_TIME_INVALID,
-            Reason.FRAME_IMAGE_INVALID,
-            Reason.ATTEMPT_END_INVALID,
-            Reason.VIDEO_EMPTY,
-            Reason.VIDEO_TOO_LARGE,
-            Reason.VIDEO_FORMAT_NOT_SUPPORTED,
-            Reason.VIDEO_MALFORMED,
-            Reason.VIDEO_TOO_LONG,
-            Reason.VIDEO_TOO_MANY_PIXELS,
-            Reason.VIDEO_WITHOUT_PICTURES,
-            Reason.TOO_FEW_FRAMES,
-        }
+_CODES: Mapping[grpc.StatusCode, tuple[Reason, ...]] = {
+    _C.INVALID_ARGUMENT: (
+        Reason.INVALID_FIELD,
+        Reason.IMAGE_EMPTY,
+        Reason.IMAGE_TOO_LARGE,
+        Reason.IMAGE_TOO_MANY_PIXELS,
+        Reason.IMAGE_FORMAT_NOT_SUPPORTED,
+        Reason.IMAGE_MALFORMED,
+        Reason.FACE_NOT_FOUND,
+        Reason.MULTIPLE_FACES,
+        Reason.EYE_DISTANCE_TOO_SMALL,
+        Reason.FACE_CUT_OFF,
+        Reason.IMAGE_NOT_CONFORMANT,
+        Reason.IMAGE_REFERENCE_INVALID,
+        Reason.ISO_39794_NOT_SUPPORTED,
+        Reason.MODE_BELOW_POLICY,
+        Reason.UNEXPECTED_MESSAGE,
+        Reason.FRAME_OUT_OF_ORDER,
+        Reason.FRAME_MAC_INVALID,
+        Reason.FRAME_TIME_INVALID,
+        Reason.FRAME_IMAGE_INVALID,
+        Reason.ATTEMPT_END_INVALID,
+        Reason.VIDEO_EMPTY,
+        Reason.VIDEO_TOO_LARGE,
+        Reason.VIDEO_FORMAT_NOT_SUPPORTED,
+        Reason.VIDEO_MALFORMED,
+        Reason.VIDEO_TOO_LONG,
+        Reason.VIDEO_TOO_MANY_PIXELS,
+        Reason.VIDEO_WITHOUT_PICTURES,
+        Reason.TOO_FEW_FRAMES,
     ),
-    _C.UNAUTHENTICATED: frozenset({Reason.UNAUTHENTICATED, Reason.TOKEN_INVALID}),
-    _C.PERMISSION_DENIED: frozenset(
-        {
-            Reason.PERMISSION_DENIED,
-            Reason.STEP_UP_REQUIRED,
-            Reason.SESSION_KEY_MISMATCH,
-            Reason.RESUME_PROOF_INVALID,
-            Reason.ORIGIN_NOT_ALLOWED,
-            Reason.REVIEW_CONFLICT,
-        }
+    _C.UNAUTHENTICATED: (
+        Reason.UNAUTHENTICATED,
+        Reason.TOKEN_INVALID,
     ),
-    _C.UNIMPLEMENTED: frozenset({Reason.WRONG_LISTENER}),
-    _C.INTERNAL: frozenset({Reason.INTERNAL}),
-    _C.UNAVAILABLE: frozenset(
-        {Reason.NOT_SERVING, Reason.SERVER_OUTDATED, Reason.IMAGE_REFERENCE_UNAVAILABLE}
+    _C.PERMISSION_DENIED: (
+        Reason.PERMISSION_DENIED,
+        Reason.STEP_UP_REQUIRED,
+        Reason.SESSION_KEY_MISMATCH,
+        Reason.RESUME_PROOF_INVALID,
+        Reason.ORIGIN_NOT_ALLOWED,
+        Reason.REVIEW_CONFLICT,
     ),
-    _C.RESOURCE_EXHAUSTED: frozenset(
-        {
-            Reason.OVERLOADED,
-            Reason.FRAME_TOO_LARGE,
-            Reason.CREDIT_EXCEEDED,
-            Reason.SCAN_BUDGET_EXCEEDED,
-            Reason.TOO_MANY_RECONNECTS,
-            Reason.TOO_MANY_FAILURES,
-            Reason.VIDEO_TOO_SLOW_TO_DECODE,
-        }
+    _C.UNIMPLEMENTED: (Reason.WRONG_LISTENER,),
+    _C.INTERNAL: (Reason.INTERNAL,),
+    _C.UNAVAILABLE: (
+        Reason.NOT_SERVING,
+        Reason.SERVER_OUTDATED,
+        Reason.IMAGE_REFERENCE_UNAVAILABLE,
     ),
-    _C.DEADLINE_EXCEEDED: frozenset({Reason.DEADLINE_EXCEEDED, Reason.STREAM_IDLE}),
-    _C.NOT_FOUND: frozenset(
-        {
-            Reason.POLICY_NOT_FOUND,
-            Reason.CHECK_NOT_FOUND,
-            Reason.RESULT_EXPIRED,
-            Reason.IMAGE_REFERENCE_NOT_FOUND,
-            Reason.EVIDENCE_ERASED,
-            Reason.EVIDENCE_IMAGE_NOT_FOUND,
-            Reason.EVIDENCE_RECORD_MISSING,
-            Reason.HOLD_NOT_FOUND,
-            Reason.EVENT_NOT_FOUND,
-            Reason.REVIEW_NOT_FOUND,
-            Reason.TRUSTED_CHECK_ERASED,
-        }
+    _C.RESOURCE_EXHAUSTED: (
+        Reason.OVERLOADED,
+        Reason.FRAME_TOO_LARGE,
+        Reason.CREDIT_EXCEEDED,
+        Reason.SCAN_BUDGET_EXCEEDED,
+        Reason.TOO_MANY_RECONNECTS,
+        Reason.TOO_MANY_FAILURES,
+        Reason.VIDEO_TOO_SLOW_TO_DECODE,
     ),
-    _C.FAILED_PRECONDITION: frozenset(
-        {
-            Reason.IMAGE_REFERENCE_NOT_CONFIGURED,
-            Reason.MODE_NOT_AVAILABLE,
-            Reason.POLICY_NOT_AVAILABLE,
-            Reason.NOT_SCANNED_YET,
-            Reason.SCAN_IN_PROGRESS,
-            Reason.TOKEN_EXPIRED,
-            Reason.CHECK_CLOSED,
-            Reason.PACK_CHANGED,
-            Reason.CAPABILITY_MISSING,
-            Reason.PROTOCOL_VERSION_NOT_SUPPORTED,
-            Reason.VIDEO_NOT_AVAILABLE,
-            Reason.EVIDENCE_ON_HOLD,
-            Reason.CHECK_NOT_DECIDED,
-            Reason.REVIEW_CLAIMED,
-            Reason.REVIEW_NOT_CLAIMED,
-            Reason.REVIEW_OVER,
-            Reason.TRUSTED_CHECK_NOT_SUCCESSFUL,
-            Reason.TRUSTED_CHECK_NOT_ENROLLED,
-            Reason.TRUSTED_CHECK_TOO_WEAK,
-        }
+    _C.DEADLINE_EXCEEDED: (
+        Reason.DEADLINE_EXCEEDED,
+        Reason.STREAM_IDLE,
     ),
-    _C.DATA_LOSS: frozenset({Reason.EVIDENCE_UNREADABLE}),
-    _C.ALREADY_EXISTS: frozenset({Reason.REQUEST_ID_REUSED}),
-    _C.ABORTED: frozenset({Reason.SUPERSEDED}),
+    _C.NOT_FOUND: (
+        Reason.POLICY_NOT_FOUND,
+        Reason.CHECK_NOT_FOUND,
+        Reason.RESULT_EXPIRED,
+        Reason.IMAGE_REFERENCE_NOT_FOUND,
+        Reason.EVIDENCE_ERASED,
+        Reason.EVIDENCE_IMAGE_NOT_FOUND,
+        Reason.EVIDENCE_RECORD_MISSING,
+        Reason.HOLD_NOT_FOUND,
+        Reason.EVENT_NOT_FOUND,
+        Reason.REVIEW_NOT_FOUND,
+        Reason.TRUSTED_CHECK_ERASED,
+    ),
+    _C.FAILED_PRECONDITION: (
+        Reason.IMAGE_REFERENCE_NOT_CONFIGURED,
+        Reason.MODE_NOT_AVAILABLE,
+        Reason.POLICY_NOT_AVAILABLE,
+        Reason.NOT_SCANNED_YET,
+        Reason.SCAN_IN_PROGRESS,
+        Reason.TOKEN_EXPIRED,
+        Reason.CHECK_CLOSED,
+        Reason.PACK_CHANGED,
+        Reason.CAPABILITY_MISSING,
+        Reason.PROTOCOL_VERSION_NOT_SUPPORTED,
+        Reason.VIDEO_NOT_AVAILABLE,
+        Reason.EVIDENCE_ON_HOLD,
+        Reason.CHECK_NOT_DECIDED,
+        Reason.REVIEW_CLAIMED,
+        Reason.REVIEW_NOT_CLAIMED,
+        Reason.REVIEW_OVER,
+        Reason.TRUSTED_CHECK_NOT_SUCCESSFUL,
+        Reason.TRUSTED_CHECK_NOT_ENROLLED,
+        Reason.TRUSTED_CHECK_TOO_WEAK,
+    ),
+    _C.DATA_LOSS: (Reason.EVIDENCE_UNREADABLE,),
+    _C.ALREADY_EXISTS: (Reason.REQUEST_ID_REUSED,),
+    _C.ABORTED: (Reason.SUPERSEDED,),
 }
 
 CODE_OF: Mapping[Reason, grpc.StatusCode] = {
@@ -186,9 +186,32 @@ def _packed(message: error_details_pb2.ErrorInfo | error_details_pb2.RetryInfo) 
 def as_refusal(error: Exception, *, method: str) -> Refusal:
     """Logs the failure of a call, and returns what the client receives: a refusal without internal text.
 
+    The error's tracebacks are cleared, because their frames refer to the uploaded data: grpc keeps the error
+    of an aborted call in a reference cycle, which would hold megabytes until the garbage collector runs.
+
     Args:
         method: The full name of the method.
     """
+    refusal = _refusal(error, method)
+    left: list[BaseException | None] = [error]
+    while left:
+        found = left.pop()
+        if found is not None and found.__traceback__ is not None:
+            traceback.clear_frames(found.__traceback__)
+            found.__traceback__ = None
+            left += [found.__cause__, found.__context__]
+    return refusal
+
+
+def counted_refusal(error: Exception, *, method: str, span: CallSpan, metrics: Metrics) -> Refusal:
+    """Returns ``as_refusal`` of a call that its span and the metrics count as refused."""
+    refusal = as_refusal(error, method=method)
+    span.mark_refused(refusal.reason.value)
+    metrics.calls.call_refused(refusal.reason.value)
+    return refusal
+
+
+def _refusal(error: Exception, method: str) -> Refusal:
     if isinstance(error, Refusal):
         _log.info("call_refused", method=method, reason=error.reason.value)
         return error
@@ -287,18 +310,3 @@ async def within_deadline(
         raise Refusal(
             Reason.DEADLINE_EXCEEDED, f"the call did not end within its deadline; {repeating}"
         ) from error
-
-
-def forget_traces(error: BaseException) -> None:
-    """Clears the frames of an error's tracebacks, which refer to the uploaded data.
-
-    grpc keeps the error of an aborted call in a reference cycle, which would hold megabytes for each call
-    until the garbage collector runs.
-    """
-    left: list[BaseException | None] = [error]
-    while left:
-        found = left.pop()
-        if found is not None and found.__traceback__ is not None:
-            traceback.clear_frames(found.__traceback__)
-            found.__traceback__ = None
-            left += [found.__cause__, found.__context__]

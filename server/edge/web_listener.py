@@ -10,7 +10,7 @@ import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Final, cast
+from typing import Final
 
 import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
@@ -21,13 +21,13 @@ from google.protobuf import json_format
 from google.protobuf.message import DecodeError
 
 from server.audit import Tally
-from server.base.errors import ListenerUnusable, Reason, Refusal
+from server.base.errors import Reason, Refusal
 from server.edge.device_servicer import WRITE_SECONDS, malformed, nothing_read
 from server.edge.hosted import HostedPage, PageHandler
-from server.edge.http_connection import HttpConnection
+from server.edge.http_connection import HttpConnection, HttpListener, abort
 from server.edge.listeners import SCAN_METHOD
 from server.edge.scan_codec import to_inbound, to_response
-from server.edge.status import CODE_OF, as_refusal, forget_traces, to_status_message
+from server.edge.status import CODE_OF, counted_refusal, to_status_message
 from server.scan.inbox import ConnectionLost
 from server.scan.messages import Inbound, Outbound
 from server.telemetry.metrics import Metrics
@@ -211,7 +211,7 @@ class RefusedOrigins:
             _log.warning("origin_refused", origin=origin, count=1, remedy=_REMEDY)
 
 
-class WebListener:
+class WebListener(HttpListener):
     """One port on which pages open scans.
 
     Attributes:
@@ -243,9 +243,6 @@ class WebListener:
             serve: Serves a stream that a page of this origin opened. Its exceptions are sent as refusals.
             idle: Waits until no stream is being served.
         """
-        self._host = host
-        self.port = port
-        self._tls = tls
         self._origins = frozenset(origins)
         self._max_message_bytes = max_message_bytes
         self._max_connections = max_connections
@@ -253,7 +250,6 @@ class WebListener:
         self._idle = idle
         self._metrics = metrics
         self._refused_origins = RefusedOrigins(lambda: datetime.now(UTC))
-        self._listening: asyncio.Server | None = None
         self._opening: dict[RequestHandler, tuple[_Stranger, asyncio.TimerHandle]] = {}
         application = web.Application(client_max_size=_MOST_CALL_BYTES)
         application.router.add_get(SCAN_METHOD, self._scan, allow_head=False)
@@ -262,61 +258,27 @@ class WebListener:
             application.add_routes(
                 web.route(method, path, self._timed(handler)) for method, path, handler in page.routes()
             )
-        self._runner = web.AppRunner(application, shutdown_timeout=0)
-
-    @property
-    def target(self) -> str:
-        """``host:port`` with the bound port."""
-        return f"[{self._host}]:{self.port}" if ":" in self._host else f"{self._host}:{self.port}"
-
-    async def start(self) -> None:
-        """Binds the port and starts to accept streams.
-
-        Raises:
-            ListenerUnusable: The address is in use, or is not an address of this machine.
-        """
-        await self._runner.setup()
-        loop = asyncio.get_running_loop()
-        try:
-            self._listening = await loop.create_server(
-                self._connected,
-                self._host,
-                self.port,
-                ssl=self._tls,
-                ssl_handshake_timeout=_HANDSHAKE_SECONDS if self._tls is not None else None,
-            )
-        except OSError as error:
-            await self._runner.cleanup()
-            raise ListenerUnusable(
-                f"the web listener cannot use {self._host}:{self.port}: {error.strerror or error}; "
-                "stop the process that listens there, or set another host or port"
-            ) from error
-        self.port = self._listening.sockets[0].getsockname()[1]
+        super().__init__(
+            "web",
+            host=host,
+            port=port,
+            runner=web.AppRunner(application, shutdown_timeout=0),
+            keepalive_seconds=0,
+            max_header_bytes=_MAX_HEADER_BYTES,
+            tls=tls,
+        )
 
     async def stop(self, grace: float) -> None:
         """Stops the listener. Streams that still run after ``grace`` seconds are ended."""
-        if self._listening is not None:
-            self._listening.close()
-        try:
-            async with asyncio.timeout(grace):
-                await self._idle()
-        except TimeoutError:
-            pass
-        await self._runner.cleanup()
+        await self._close(self._idle(), grace=grace)
 
-    def _connected(self) -> asyncio.BaseProtocol:
-        server = self._runner.server
-        if server is None:
-            raise RuntimeError("the runner was not set up")
-        handler = HttpConnection(
-            server, listener="web", keepalive_seconds=0, max_header_bytes=_MAX_HEADER_BYTES
-        )
-        loop = asyncio.get_running_loop()
-        if len(server.connections) >= self._max_connections:
-            return _RefusedConnection()
-        stranger = _Stranger(handler, lost=self._forget)
-        timer = loop.call_later(_HANDSHAKE_SECONDS, self._end_unopened, handler)
-        self._opening[handler] = stranger, timer
+    def _has_place(self, server: web.Server) -> bool:
+        return len(server.connections) < self._max_connections
+
+    def _begin(self, connection: HttpConnection) -> asyncio.BaseProtocol:
+        stranger = _Stranger(connection, lost=self._forget)
+        timer = asyncio.get_running_loop().call_later(_HANDSHAKE_SECONDS, self._end_unopened, connection)
+        self._opening[connection] = stranger, timer
         return stranger
 
     def _forget(self, handler: RequestHandler) -> None:
@@ -328,7 +290,7 @@ class WebListener:
     def _end_unopened(self, handler: RequestHandler) -> None:
         """Ends a connection that has not opened a stream in time."""
         self._opening.pop(handler, None)
-        _abort(handler)
+        abort(handler)
 
     def _timed(self, handler: PageHandler) -> Handler:
         """Gives a request of the page the time that a slow line needs, and then ends its connection."""
@@ -339,7 +301,7 @@ class WebListener:
                 raise web.HTTPRequestTimeout
             stranger, timer = opening
             timer.cancel()
-            timer = asyncio.get_running_loop().call_later(_ANSWER_SECONDS, _abort, request.protocol)
+            timer = asyncio.get_running_loop().call_later(_ANSWER_SECONDS, abort, request.protocol)
             self._opening[request.protocol] = stranger, timer
             answer = await handler(request)
             answer.force_close()
@@ -387,12 +349,8 @@ class WebListener:
                 await self._serve(stream, origin)
             except ConnectionLost:
                 return None
-            except Exception as error:  # noqa: BLE001 - hides internal errors from clients, as the interceptor does
-                refusal = as_refusal(error, method=SCAN_METHOD)
-                span.mark_refused(refusal.reason.value)
-                self._metrics.calls.call_refused(refusal.reason.value)
-                forget_traces(error)
-                return refusal
+            except Exception as error:  # noqa: BLE001 - hides internal errors, as the gate does
+                return counted_refusal(error, method=SCAN_METHOD, span=span, metrics=self._metrics)
             return None
 
 
@@ -427,7 +385,7 @@ class _Stranger(asyncio.Protocol):
             data = data[: int(self._left)]
         self._left -= len(data)
         if self._left < 0:
-            _abort(self._handler)
+            abort(self._handler)
         elif data:
             self._handler.data_received(data)
 
@@ -439,15 +397,3 @@ class _Stranger(asyncio.Protocol):
 
     def resume_writing(self) -> None:
         self._handler.resume_writing()
-
-
-class _RefusedConnection(asyncio.Protocol):
-    """Ends a connection as soon as it has a transport: with TLS, after its handshake."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        cast("asyncio.Transport", transport).abort()
-
-
-def _abort(handler: RequestHandler) -> None:
-    if handler.transport is not None:
-        handler.transport.abort()

@@ -26,8 +26,7 @@ from typing import Any, TypeAlias
 import structlog
 from aiohttp import web
 
-from server.base.errors import ListenerUnusable
-from server.edge.http_connection import HttpConnection
+from server.edge.http_connection import HttpListener, abort
 from server.running.capacity import ADMIN_CONNECTIONS
 from server.storage.engine import database_file, is_sqlite
 from server.storage.errors import SchemaOutdated, StorageError, StorageUnavailable
@@ -45,7 +44,7 @@ _MAX_HEADER_BYTES = 8_192
 _JWKS_CACHE = "public, max-age=300"
 
 
-class AdminServer:
+class AdminServer(HttpListener):
     """Serves the machines of operators.
 
     Attributes:
@@ -70,8 +69,6 @@ class AdminServer:
             audit_jwks: Returns those of the audit log.
             readiness: The parts that must be ready.
         """
-        self._host = host
-        self.port = port
         self._metrics = metrics
         self._jwks = jwks
         self._audit_jwks = audit_jwks
@@ -86,45 +83,24 @@ class AdminServer:
                 web.get("/.well-known/audit-jwks.json", self._get_audit_jwks),
             ]
         )
-        self._runner = web.AppRunner(application)
-        self._listening: asyncio.Server | None = None
-
-    async def start(self) -> None:
-        """Opens the listener.
-
-        Raises:
-            ListenerUnusable: The address is in use, or is not an address of this machine.
-        """
-        await self._runner.setup()
-        loop = asyncio.get_running_loop()
-        try:
-            self._listening = await loop.create_server(self._connected, self._host, self.port)
-        except OSError as error:
-            await self._runner.cleanup()
-            raise ListenerUnusable(
-                f"the admin listener cannot use {self._host}:{self.port}: {error.strerror or error}; "
-                "stop the process that listens there, or set another port"
-            ) from error
-        self.port = self._listening.sockets[0].getsockname()[1]
+        super().__init__(
+            "admin",
+            host=host,
+            port=port,
+            runner=web.AppRunner(application),
+            keepalive_seconds=_KEEPALIVE_SECONDS,
+            max_header_bytes=_MAX_HEADER_BYTES,
+        )
 
     async def stop(self) -> None:
         """Closes the listener."""
-        if self._listening is not None:
-            self._listening.close()
-        await self._runner.cleanup()
+        await self._close(asyncio.sleep(0), grace=1.0)
 
-    def _connected(self) -> asyncio.BaseProtocol:
-        """Serves a connection. At the limit, closes the oldest one, so that no client can block others."""
-        server = self._runner.server
-        if server is None:
-            raise RuntimeError("the runner was not set up")
-        connections = server.connections
-        for handler in connections[: max(0, len(connections) + 1 - ADMIN_CONNECTIONS)]:
-            if handler.transport is not None:
-                handler.transport.abort()
-        return HttpConnection(
-            server, listener="admin", keepalive_seconds=_KEEPALIVE_SECONDS, max_header_bytes=_MAX_HEADER_BYTES
-        )
+    def _has_place(self, server: web.Server) -> bool:
+        # At the limit the oldest one ends, so that no client can block others.
+        for handler in server.connections[: max(0, len(server.connections) + 1 - ADMIN_CONNECTIONS)]:
+            abort(handler)
+        return True
 
     async def _get_metrics(self, _request: web.Request) -> web.Response:
         body, media_type = self._metrics.render()

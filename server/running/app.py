@@ -18,12 +18,10 @@ from server.device.configured import require_available
 from server.device.revocation import RevocationFile
 from server.device.server_keys import ServerKeyList
 from server.device.trust import load_served_policies, open_device_trust
-from server.events.delivery import EventDelivery
-from server.events.sending import open_endpoints
 from server.keyring.key_files import open_key_files
 from server.keyring.keys import KeyFolder
 from server.running.admin import AdminServer, CachedProbe, storage_readiness
-from server.running.assembly import Stores, Tuning, device_knowledge, open_servicers, open_stores
+from server.running.assembly import Stores, Tuning, open_servicers, open_stores
 from server.running.audit_keeping import (
     AuditKeeper,
     DescribedPart,
@@ -33,11 +31,13 @@ from server.running.audit_keeping import (
     policies_event,
     settings_event,
 )
+from server.running.background import Background
 from server.running.housekeeping import FileWatch, Housekeeper
 from server.running.listeners import Listeners, make_listeners
 from server.running.memory import MemoryWatch, read_memory
 from server.running.models import announce_pack, load_configured_pack, require_servable
 from server.running.timestamps import open_authority
+from server.running.webhooks import EventDelivery, open_endpoints
 from server.running.workers import Workers
 from server.scan.environment import Clock
 from server.storage.audit_witness import AuditWitness
@@ -93,7 +93,7 @@ class FacegateServer:
         )
         self._listeners: Listeners | None = None
         self._database_probe = CachedProbe(self._probe_database)
-        self._background: tuple[Housekeeper | FileWatch | AuditKeeper | MemoryWatch | EventDelivery, ...] = ()
+        self._background: tuple[Background, ...] = ()
         self._opened = AsyncExitStack()
 
     @property
@@ -192,7 +192,6 @@ class FacegateServer:
             self._metrics.events.endpoint_known(endpoint.name)
         listeners = self._listeners = make_listeners(
             settings,
-            analyses=self._workers.analyses,
             metrics=self._metrics,
             now=self._clock.now,
             monotonic=self._clock.monotonic,
@@ -269,15 +268,9 @@ class FacegateServer:
             availabilities=availabilities,
             keys=keys,
             pack=pack,
-            devices=device_knowledge(
-                stores,
-                trust=trust,
-                revocation=revocation,
-                server_keys=server_keys,
-                keys=keys,
-                pool=self._workers.scans,
-                now=self._clock.now,
-            ),
+            trust=trust,
+            revocation=revocation,
+            server_keys=server_keys,
             trusted_images=trusted_images,
         )
         self._background = (
@@ -289,20 +282,14 @@ class FacegateServer:
                     delete=stores.evidence.erase,
                     erased=lambda record, part: check_erased(record.check_id, part=part),
                 ),
-                evidence=stores.evidence,
-                repository=stores.checks,
-                retention=stores.retention,
-                sessions=stores.sessions,
+                stores=stores,
+                webhooks=endpoints,
                 metrics=self._metrics,
                 now=self._clock.now,
                 sweep_seconds=self._tuning.sweep_seconds,
-                devices=stores.devices,
                 enrolment=timedelta(days=settings.device_integrity.enrolment_days),
                 tries=settings.limits.failures.as_setting().remembered,
                 most_scans=settings.device_integrity.remembered_scans,
-                reviews=stores.reviews,
-                events=stores.events,
-                webhooks=endpoints,
             ),
             EventDelivery(
                 repository=stores.events,

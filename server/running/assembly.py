@@ -10,12 +10,11 @@ from functools import partial
 
 from attempt import CapturePlan, FrameAnalyst
 from device_integrity.camera import load_fingerprints
-from liveness import FusionModel, GuidanceSettings, Oval, load_fusion_model
+from liveness import GuidanceSettings, Oval, load_fusion_model
 from liveness.dynamic import load_flash_model
 from server.audit import SERVER_TENANT
 from server.base.page_tokens import PageTokens
 from server.base.version import server_version
-from server.base.worker_pool import WorkerPool
 from server.checks.completion import CheckCompletion, Deliveries
 from server.checks.enrolment import EnrolledFrames
 from server.checks.finding import CheckFinder
@@ -215,67 +214,6 @@ def check_recorder(settings: Settings, *, stores: Stores, pack: PackIdentity, ke
     )
 
 
-def check_intake(
-    settings: Settings,
-    *,
-    stores: Stores,
-    workers: Workers,
-    policies: PolicyBook,
-    availabilities: Mapping[str, Availability],
-    pack: Pack,
-    identity: PackIdentity,
-    keys: KeyRing,
-    trusted_images: TrustedImages | None,
-    metrics: Metrics,
-) -> CheckIntake:
-    """Returns the object that creates checks.
-
-    Args:
-        settings: Limits, and the default policy.
-        workers: The threads and processes that make portraits.
-        availabilities: Whether devices can meet a policy at this server, by the name of the policy.
-        trusted_images: The customer's own store; ``None`` if there is none.
-    """
-    return CheckIntake(
-        repository=stores.checks,
-        offer=CheckOffer(
-            policies=policies,
-            availabilities=availabilities,
-            default_policy=settings.policies.default,
-            available_modes=AVAILABLE_MODES,
-            pack=pack,
-            allow_evaluation_pack=settings.allow_evaluation_pack,
-        ),
-        tries=TryGate(
-            repository=stores.checks,
-            setting=settings.limits.failures.as_setting(),
-            tenant_key=keys.memory.tenant_key,
-            metrics=metrics,
-        ),
-        portraits=PortraitIntake(
-            pack=pack,
-            pool=workers.portraits,
-            metrics=metrics,
-            still_decoder=workers.decoders,
-            trusted_images=trusted_images,
-        ),
-        evidence=stores.evidence,
-        pack=identity,
-        keys=keys,
-        random=secrets.token_bytes,
-        serialise_report=serialise_report,
-        enrolled=EnrolledFrames(
-            repository=stores.checks,
-            records=stores.records,
-            reviews=stores.reviews,
-            vault=stores.vault,
-            evidence=stores.evidence,
-        ),
-        metrics=metrics,
-        hosted=HostedOffer(settings.hosted, keys),
-    )
-
-
 def evidence_environment(
     settings: Settings,
     *,
@@ -330,114 +268,12 @@ def evidence_environment(
     )
 
 
-def review_environment(
-    settings: Settings, *, stores: Stores, keys: KeyRing, now: Callable[[], datetime]
-) -> ReviewEnvironment:
-    """Returns the dependencies of ReviewService."""
-    return ReviewEnvironment(
-        reviewing=Reviewing(
-            reviews=stores.reviews,
-            records=stores.records,
-            vault=stores.vault,
-            log=stores.audit,
-            rules=_approval_rules(settings, keys),
-            tokens=PageTokens(tenant_keys=keys.memory.tenant_keys, random=secrets.token_bytes),
-        ),
-        now=now,
-    )
-
-
-def event_environment(
-    settings: Settings, *, stores: Stores, keys: KeyRing, now: Callable[[], datetime]
-) -> EventEnvironment:
-    """Returns the dependencies of EventService."""
-    return EventEnvironment(
-        care=EventCare(
-            events=stores.events,
-            endpoints=settings.webhooks.endpoints,
-            tokens=PageTokens(tenant_keys=keys.memory.tenant_keys, random=secrets.token_bytes),
-        ),
-        now=now,
-    )
-
-
 def _approval_rules(settings: Settings, keys: KeyRing) -> ApprovalRules:
     return ApprovalRules(
         two_people=frozenset(settings.compliance.two_people),
         valid=timedelta(hours=settings.compliance.approval_hours),
         tenant_keys=keys.memory.tenant_keys,
         device_hashes=keys.memory.subject_hashes,
-    )
-
-
-def scan_limits(settings: Settings, tuning: Tuning) -> ScanLimits:
-    """Returns the settings and limits of every scan of a server."""
-    limits = settings.limits
-    return ScanLimits(
-        budget=tuning.budget,
-        plan=tuning.plan,
-        oval=Oval(),
-        guidance=GuidanceSettings(),
-        clocks=tuning.clocks,
-        window_frames=_WINDOW_FRAMES,
-        window_bytes=max(tuning.budget.max_frame_bytes, _WINDOW_FRAMES * _WINDOW_BYTES_PER_FRAME),
-        end_seconds=tuning.end_seconds,
-        owner=f"{platform.node()}/{uuid.uuid4()}"[:128],
-        tries=limits.failures.as_setting(),
-    )
-
-
-def scan_models(pack: Pack, *, tuning: Tuning, fusion: FusionModel) -> ScanModels:
-    """Returns the models that judge the faces of scans.
-
-    Args:
-        tuning: The limits of frames.
-    """
-    return ScanModels(
-        pack=pack,
-        analyst=FrameAnalyst(pack=pack, limits=tuning.budget.frame_limits),
-        fusion=fusion,
-        flash=load_flash_model(),
-    )
-
-
-def device_knowledge(
-    stores: Stores,
-    *,
-    trust: DeviceTrust,
-    revocation: RevocationFile,
-    server_keys: ServerKeyList,
-    keys: KeyRing,
-    pool: WorkerPool,
-    now: Callable[[], datetime],
-) -> DeviceKnowledge:
-    """Returns the objects with which devices are tested.
-
-    Args:
-        trust: The roots and settings for the verification of evidence.
-        revocation: Google's list of revoked attestation certificates.
-        server_keys: The TLS keys of this server that devices may state.
-        pool: The threads that verify evidence.
-    """
-    return DeviceKnowledge(
-        verifier=DeviceVerifier(
-            trust=trust,
-            revocation=revocation,
-            devices=stores.devices,
-            workers=pool,
-            tenant_key=keys.memory.tenant_key,
-            hash_subject=keys.memory.subject_hash,
-            now=now,
-        ),
-        repository=stores.devices,
-        memory=DeviceMemory(
-            stores.memory,
-            tenant_key=keys.memory.tenant_key,
-            hash_subject=keys.memory.subject_hash,
-            pool=pool,
-        ),
-        fingerprints=load_fingerprints(),
-        server_keys=server_keys,
     )
 
 
@@ -456,7 +292,9 @@ def open_servicers(
     availabilities: Mapping[str, Availability],
     keys: KeyRing,
     pack: Pack,
-    devices: DeviceKnowledge,
+    trust: DeviceTrust,
+    revocation: RevocationFile,
+    server_keys: ServerKeyList,
     trusted_images: TrustedImages | None,
 ) -> CheckCompletion:
     """Opens the servicers; returns the object that closes checks.
@@ -466,11 +304,14 @@ def open_servicers(
         workers: The threads and processes that judge and decode.
         deliveries: The results that were handed out, for the audit log.
         availabilities: Whether devices can meet a policy at this server, by the name of the policy.
-        devices: The objects with which devices are tested.
+        trust: The roots and settings for the verification of evidence.
+        revocation: Google's list of revoked attestation certificates.
+        server_keys: The TLS keys of this server that devices may state.
         trusted_images: The customer's own store; ``None`` if there is none.
     """
     now = clock.now
     identity, fusion = pack_identity(pack), load_fusion_model()
+    tokens = PageTokens(tenant_keys=keys.memory.tenant_keys, random=secrets.token_bytes)
     recorder = check_recorder(settings, stores=stores, pack=identity, keys=keys)
     completion = CheckCompletion(
         repository=stores.checks,
@@ -485,13 +326,48 @@ def open_servicers(
     )
     listeners.device_servicer.open(
         ScanEnvironment(
-            limits=scan_limits(settings, tuning),
+            limits=ScanLimits(
+                budget=tuning.budget,
+                plan=tuning.plan,
+                oval=Oval(),
+                guidance=GuidanceSettings(),
+                clocks=tuning.clocks,
+                window_frames=_WINDOW_FRAMES,
+                window_bytes=max(tuning.budget.max_frame_bytes, _WINDOW_FRAMES * _WINDOW_BYTES_PER_FRAME),
+                end_seconds=tuning.end_seconds,
+                owner=f"{platform.node()}/{uuid.uuid4()}"[:128],
+                tries=settings.limits.failures.as_setting(),
+            ),
             settings=settings.limits,
             repository=stores.checks,
             recorder=recorder,
             keys=keys,
-            models=scan_models(pack, tuning=tuning, fusion=fusion),
-            devices=devices,
+            models=ScanModels(
+                pack=pack,
+                analyst=FrameAnalyst(pack=pack, limits=tuning.budget.frame_limits),
+                fusion=fusion,
+                flash=load_flash_model(),
+            ),
+            devices=DeviceKnowledge(
+                verifier=DeviceVerifier(
+                    trust=trust,
+                    revocation=revocation,
+                    devices=stores.devices,
+                    workers=workers.scans,
+                    tenant_key=keys.memory.tenant_key,
+                    hash_subject=keys.memory.subject_hash,
+                    now=now,
+                ),
+                repository=stores.devices,
+                memory=DeviceMemory(
+                    stores.memory,
+                    tenant_key=keys.memory.tenant_key,
+                    hash_subject=keys.memory.subject_hash,
+                    pool=workers.scans,
+                ),
+                fingerprints=load_fingerprints(),
+                server_keys=server_keys,
+            ),
             pool=workers.scans,
             clock=clock,
             random=secrets.token_bytes,
@@ -502,17 +378,43 @@ def open_servicers(
     )
     listeners.service_servicer.open(
         ServiceEnvironment(
-            intake=check_intake(
-                settings,
-                stores=stores,
-                workers=workers,
-                policies=policies,
-                availabilities=availabilities,
-                pack=pack,
-                identity=identity,
+            intake=CheckIntake(
+                repository=stores.checks,
+                offer=CheckOffer(
+                    policies=policies,
+                    availabilities=availabilities,
+                    default_policy=settings.policies.default,
+                    available_modes=AVAILABLE_MODES,
+                    pack=pack,
+                    allow_evaluation_pack=settings.allow_evaluation_pack,
+                ),
+                tries=TryGate(
+                    repository=stores.checks,
+                    setting=settings.limits.failures.as_setting(),
+                    tenant_key=keys.memory.tenant_key,
+                    metrics=metrics,
+                ),
+                portraits=PortraitIntake(
+                    pack=pack,
+                    pool=workers.portraits,
+                    metrics=metrics,
+                    still_decoder=workers.decoders,
+                    trusted_images=trusted_images,
+                ),
+                evidence=stores.evidence,
+                pack=identity,
                 keys=keys,
-                trusted_images=trusted_images,
+                random=secrets.token_bytes,
+                serialise_report=serialise_report,
+                enrolled=EnrolledFrames(
+                    repository=stores.checks,
+                    records=stores.records,
+                    reviews=stores.reviews,
+                    vault=stores.vault,
+                    evidence=stores.evidence,
+                ),
                 metrics=metrics,
+                hosted=HostedOffer(settings.hosted, keys),
             ),
             completion=completion,
             inquiry=CheckInquiry(
@@ -529,7 +431,7 @@ def open_servicers(
                 vault=stores.vault,
                 log=stores.audit,
                 tenant_keys=keys.memory.tenant_keys,
-                tokens=PageTokens(tenant_keys=keys.memory.tenant_keys, random=secrets.token_bytes),
+                tokens=tokens,
             ),
             keys=keys,
             now=now,
@@ -538,8 +440,29 @@ def open_servicers(
     listeners.evidence_calls.open(
         evidence_environment(settings, stores=stores, completion=completion, keys=keys, now=now)
     )
-    listeners.review_calls.open(review_environment(settings, stores=stores, keys=keys, now=now))
-    listeners.event_calls.open(event_environment(settings, stores=stores, keys=keys, now=now))
+    listeners.review_calls.open(
+        ReviewEnvironment(
+            reviewing=Reviewing(
+                reviews=stores.reviews,
+                records=stores.records,
+                vault=stores.vault,
+                log=stores.audit,
+                rules=_approval_rules(settings, keys),
+                tokens=tokens,
+            ),
+            now=now,
+        )
+    )
+    listeners.event_calls.open(
+        EventEnvironment(
+            care=EventCare(
+                events=stores.events,
+                endpoints=settings.webhooks.endpoints,
+                tokens=tokens,
+            ),
+            now=now,
+        )
+    )
     if listeners.hosted is not None:
         listeners.hosted.open(
             HostedScans(

@@ -5,10 +5,9 @@ The configuration is described by an event each for settings, policies, callers 
 action, so that replicas with the same configuration write one.
 """
 
-import asyncio
 import json
 import platform
-from collections.abc import Awaitable, Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
@@ -28,11 +27,12 @@ from server.base.version import server_version
 from server.configuration.loading import shown_settings
 from server.configuration.settings import Settings
 from server.policies import PolicyBook
+from server.running.background import Background
 from server.running.timestamps import TimestampAuthority, TimestampFailed
 from server.storage.audit import AuditLog
 from server.storage.audit_witness import AuditWitness
 from server.storage.database import uncancelled
-from server.storage.errors import SchemaOutdated, StorageError
+from server.storage.errors import StorageError
 from server.telemetry.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
@@ -145,7 +145,7 @@ Due = Callable[..., Sequence[AuditEvent]]
 """Returns the events to write: called with the time, and with ``everything=True`` at the end."""
 
 
-class AuditKeeper:
+class AuditKeeper(Background):
     """Runs in two tasks, so that a slow authority delays no entry. Several replicas may each run one."""
 
     def __init__(
@@ -173,6 +173,7 @@ class AuditKeeper:
             seconds: Time between two rounds of checkpoints and time stamps.
             older: Whether the log had entries before this server wrote its first.
         """
+        super().__init__("audit_keeping_failed")
         self._audit = log
         self._signer = signer
         self._witness = witness
@@ -184,26 +185,20 @@ class AuditKeeper:
         self._seconds = seconds
         self._older = older
         self._signed = 0
-        self._shut_out = False
         self._changes = _Changes(log, described)
-        self._tasks: tuple[asyncio.Task[None], ...] = ()
 
     def start(self) -> None:
         """Starts the tasks."""
-        self._tasks = (
-            asyncio.create_task(self._repeat(self.write, min(_WRITE_SECONDS, self._seconds))),
-            asyncio.create_task(self._repeat(self.protect, self._seconds)),
-        )
+        self.repeat(self.write, min(_WRITE_SECONDS, self._seconds))
+        self.repeat(self.protect, self._seconds)
 
     async def stop(self) -> None:
         """Stops the tasks, writes the remaining entries, and signs a last checkpoint."""
-        tasks, self._tasks = self._tasks, ()
-        for task in tasks:
-            task.cancel()
-        await asyncio.gather(*tasks, return_exceptions=True)
+        tasks = self._tasks
+        await super().stop()
         if tasks:
-            await self._step(lambda: self.write(everything=True))
-            await self._step(lambda: self.checkpoint(timedelta()))
+            await self.step(lambda: self.write(everything=True))
+            await self.step(lambda: self.checkpoint(timedelta()))
 
     async def write(self, *, everything: bool = False) -> None:
         """Writes the events that were collected, and those of changed files.
@@ -307,22 +302,6 @@ class AuditKeeper:
                 # The others would fail, too; the next round tries again.
                 return
             await self._audit.add_timestamp(signed, timestamp)
-
-    async def _repeat(self, work: Callable[[], Awaitable[None]], seconds: float) -> None:
-        while True:
-            await self._step(work)
-            await asyncio.sleep(seconds)
-
-    async def _step(self, work: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await work()
-        except SchemaOutdated as error:
-            # A newer version shut this server out, for ever: it says so once.
-            if not self._shut_out:
-                self._shut_out = True
-                _log.error("audit_keeping_failed", why=str(error))
-        except Exception:  # noqa: BLE001 - logged with its traceback; the next round tries again
-            _log.exception("audit_keeping_failed")
 
 
 class _Changes:

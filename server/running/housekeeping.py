@@ -1,7 +1,7 @@
 """Background work of a server: deadlines, retention, the cleanup after a crash, and files that change."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from datetime import datetime, timedelta
 
 import structlog
@@ -12,17 +12,11 @@ from server.checks.expiry import HOUSEKEEPER, CheckExpiry
 from server.device.revocation import RevocationFile
 from server.device.server_keys import ServerKeyList
 from server.edge.callers import CallerIdentifier
-from server.events.sending import Endpoint
-from server.evidence.store import EvidenceStore
 from server.keyring.keys import KeyFolder
+from server.running.assembly import Stores
+from server.running.background import Background
 from server.running.tls import TlsFiles
-from server.storage.devices import DeviceRepository
-from server.storage.errors import SchemaOutdated
-from server.storage.events import EventRepository
-from server.storage.repository import CheckRepository
-from server.storage.retention import RetentionRepository
-from server.storage.reviews import ReviewRepository
-from server.storage.sessions import SessionRepository
+from server.running.webhooks import Endpoint
 from server.telemetry.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
@@ -35,7 +29,7 @@ _ERASE_EVERY = 12
 _ORPHANS_EVERY = 720
 
 
-class Housekeeper:
+class Housekeeper(Background):
     """Runs in a separate task. Several replicas may each run one."""
 
     def __init__(
@@ -43,120 +37,76 @@ class Housekeeper:
         *,
         completion: CheckCompletion,
         expiry: CheckExpiry,
-        evidence: EvidenceStore,
-        repository: CheckRepository,
-        retention: RetentionRepository,
-        sessions: SessionRepository,
+        stores: Stores,
+        webhooks: Sequence[Endpoint],
         metrics: Metrics,
         now: Callable[[], datetime],
         sweep_seconds: float,
-        devices: DeviceRepository,
         enrolment: timedelta,
         tries: timedelta,
         most_scans: int,
-        reviews: ReviewRepository,
-        events: EventRepository,
-        webhooks: Sequence[Endpoint],
     ) -> None:
         """Sets the stores and intervals; ``start`` starts the task.
 
         Args:
             expiry: Erases checks whose retention has ended.
-            evidence: Erases images without a row.
-            repository: Reports which images are still referred to, and erases expired marks of failed checks.
-            retention: Removes erased data from the log of the database.
-            sessions: Removes sessions of the console that have ended.
             sweep_seconds: Time between two rounds. Each round handles deadlines, every 12th round retention,
                 and every 720th round orphaned images.
-            devices: Erases expired enrolled keys and one-time tokens.
             enrolment: How long an unused key stays enrolled.
             tries: How long failed checks are stored for the limits on further ones.
             most_scans: The number of scans that are remembered of one tenant.
-            reviews: Logs reviews whose deadline has passed.
-            events: Deletes old events of webhooks.
             webhooks: The endpoints of this server.
         """
+        super().__init__("housekeeping_failed")
         self._completion = completion
         self._expiry = expiry
-        self._evidence = evidence
-        self._repository = repository
-        self._retention = retention
-        self._sessions = sessions
+        self._stores = stores
+        self._webhooks = webhooks
         self._metrics = metrics
         self._now = now
         self._sweep_seconds = sweep_seconds
-        self._devices = devices
         self._enrolment = enrolment
         self._tries = tries
         self._most_scans = most_scans
-        self._reviews = reviews
-        self._events = events
-        self._webhooks = webhooks
-        self._shut_out = False
-        self._task: asyncio.Task[None] | None = None
+        self._round_number = 0
 
     def start(self) -> None:
         """Starts the task. The first round handles everything that a stopped server may have left."""
-        self._task = asyncio.create_task(self._run())
+        self.repeat(self._round, self._sweep_seconds)
 
-    async def stop(self) -> None:
-        """Cancels the task."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _run(self) -> None:
-        round_number = 0
-        while True:
-            await self._round(round_number)
-            round_number += 1
-            await asyncio.sleep(self._sweep_seconds)
-
-    async def _round(self, number: int) -> None:
-        await self._step("deadlines", self._sweep)
-        await self._step("reviews", self._expire_reviews)
-        await self._step("events", self._read_outbox)
+    async def _round(self) -> None:
+        number, self._round_number = self._round_number, self._round_number + 1
+        await self.step(self._sweep, step="deadlines")
+        await self.step(self._expire_reviews, step="reviews")
+        await self.step(self._read_outbox, step="events")
         if number % _ERASE_EVERY == 0:
-            await self._step("retention", self._erase)
-            await self._step("devices", self._expire_devices)
-            await self._step("old events", self._forget_events)
+            await self.step(self._erase, step="retention")
+            await self.step(self._expire_devices, step="devices")
+            await self.step(self._forget_events, step="old events")
         if number % _ORPHANS_EVERY == 0:
-            await self._step("orphans", self._sweep_orphans)
-
-    async def _step(self, name: str, work: Callable[[], Awaitable[None]]) -> None:
-        try:
-            await work()
-        except SchemaOutdated as error:
-            # A newer version shut this server out, for ever: it says so once.
-            if not self._shut_out:
-                self._shut_out = True
-                _log.error("housekeeping_failed", step=name, why=str(error))
-        except Exception:  # noqa: BLE001 - logged with its traceback; the next round tries again
-            # Unavailable storage may return, and one record that cannot be handled must not block the others
-            # for ever. FinishCheck also handles deadlines itself.
-            _log.exception("housekeeping_failed", step=name)
+            await self.step(self._sweep_orphans, step="orphans")
 
     async def _sweep(self) -> None:
         await self._completion.sweep(self._now(), limit=_BATCH)
 
     async def _expire_reviews(self) -> None:
         now = self._now()
-        backlog = await self._reviews.backlog(now)
+        backlog = await self._stores.reviews.backlog(now)
         age = 0.0 if backlog.oldest is None else (now - backlog.oldest).total_seconds()
         self._metrics.reviews.reviews_read(waiting=backlog.open, oldest_seconds=age)
         if backlog.overdue:
-            expired = await self._reviews.close_overdue(now, _BATCH, actor=HOUSEKEEPER)
+            expired = await self._stores.reviews.close_overdue(now, _BATCH, actor=HOUSEKEEPER)
             self._metrics.reviews.reviews_expired(expired)
 
     async def _read_outbox(self) -> None:
         now = self._now()
         for endpoint in self._webhooks:
-            waiting, oldest = await self._events.backlog(endpoint.tenant, endpoint.name)
+            waiting, oldest = await self._stores.events.backlog(endpoint.tenant, endpoint.name)
             age = 0.0 if oldest is None else (now - oldest).total_seconds()
             self._metrics.events.outbox_read(endpoint.name, waiting=waiting, oldest_seconds=age)
 
     async def _forget_events(self) -> None:
-        given_up = await self._events.forget(
+        given_up = await self._stores.events.forget(
             self._now(), endpoints=[endpoint.name for endpoint in self._webhooks], limit=_OLDEST
         )
         if given_up:
@@ -166,29 +116,29 @@ class Housekeeper:
         expired = await self._expiry.erase(self._now(), limit=_BATCH)
         self._metrics.checks.checks_erased(expired.erased)
         await self._expiry.erase_images(self._now(), limit=_BATCH)
-        if not await self._retention.forget_erased():
+        if not await self._stores.retention.forget_erased():
             _log.warning("erased_still_in_log", why="a reader, such as a backup, holds the database's log")
 
     async def _expire_devices(self) -> None:
         now = self._now()
-        await self._devices.expire(now, unused_since=now - self._enrolment)
-        await self._devices.forget_oldest_scans(most=self._most_scans, limit=_OLDEST)
-        await self._repository.expire_tries(now - self._tries)
-        await self._retention.expire_approvals(now)
-        await self._sessions.expire_sessions(now)
+        await self._stores.devices.expire(now, unused_since=now - self._enrolment)
+        await self._stores.devices.forget_oldest_scans(most=self._most_scans, limit=_OLDEST)
+        await self._stores.checks.expire_tries(now - self._tries)
+        await self._stores.retention.expire_approvals(now)
+        await self._stores.sessions.expire_sessions(now)
 
     async def _sweep_orphans(self) -> None:
-        if not await self._repository.any_check():
+        if not await self._stores.checks.any_check():
             # If an empty database is used with the object store of another one, all objects would seem
             # orphaned.
             _log.info("orphans_not_swept", why="the database has no check yet")
             return
-        await self._evidence.sweep_orphans(
-            older_than=self._now() - _ORPHAN_AGE, referenced=self._repository.referenced
+        await self._stores.evidence.sweep_orphans(
+            older_than=self._now() - _ORPHAN_AGE, referenced=self._stores.checks.referenced
         )
 
 
-class FileWatch:
+class FileWatch(Background):
     """Reads changed files in a separate task, so that a removed key is refused even while storage is slow.
 
     It asks the issuers, too, so that one that is away is known before a person cannot log in. If a file
@@ -229,23 +179,15 @@ class FileWatch:
         self._metrics = metrics
         self._now = now
         self._seconds = seconds
-        self._task: asyncio.Task[None] | None = None
+        super().__init__("file_watch_failed")
 
     def start(self) -> None:
         """Starts the task."""
-        self._task = asyncio.create_task(self._run())
+        self.repeat(self._look, self._seconds)
 
-    async def stop(self) -> None:
-        """Stops the task."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
-
-    async def _run(self) -> None:
-        while True:
-            await asyncio.to_thread(self.refresh)
-            await self._ask_issuers()
-            await asyncio.sleep(self._seconds)
+    async def _look(self) -> None:
+        await asyncio.to_thread(self.refresh)
+        await self._ask_issuers()
 
     async def _ask_issuers(self) -> None:
         for issuer in self._issuers:

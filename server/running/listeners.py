@@ -43,7 +43,6 @@ from server.edge.service_servicer import ServiceServicer
 from server.edge.web_listener import WebListener, WebStream
 from server.running.capacity import CONSOLE_CONNECTIONS, open_capacity, share
 from server.running.tls import TlsFiles
-from server.running.workers import Analyses
 from server.telemetry.metrics import Metrics
 from server.trusted_images.fetching import require_tenancy
 
@@ -106,7 +105,6 @@ class Listeners:
 def make_listeners(
     settings: Settings,
     *,
-    analyses: Analyses,
     metrics: Metrics,
     now: Callable[[], datetime],
     monotonic: Callable[[], float],
@@ -115,7 +113,6 @@ def make_listeners(
     """Makes the listeners and their servicers. They do not listen yet.
 
     Args:
-        analyses: Makes the servicer of single files.
         show_link: Shows the address with the one-time link of a console on loopback.
 
     Raises:
@@ -156,7 +153,7 @@ def make_listeners(
     service_servicer = ServiceServicer(
         callers=callers, calls=capacity.calls, uploads=capacity.uploads, watches=capacity.watches
     )
-    analysis_servicer = analyses.servicer(callers=callers, capacity=capacity)
+    analysis_servicer = AnalysisServicer(callers=callers, selfies=capacity.selfies, videos=capacity.videos)
     evidence_calls = Calls[EvidenceEnvironment](EVIDENCE, EVIDENCE_CALLS, places=capacity.evidence)
     review_calls = Calls[ReviewEnvironment](REVIEW, REVIEW_CALLS, places=capacity.evidence)
     event_calls = Calls[EventEnvironment](EVENT, EVENT_CALLS, places=capacity.evidence)

@@ -17,6 +17,7 @@ from typing import Final
 import structlog
 
 from server.base.control_groups import group_folders
+from server.running.background import Background
 
 _HIGH: Final = 0.85
 """Of the limit: above it, new scans are refused. Decoders and running scans need the rest."""
@@ -87,7 +88,7 @@ def limit_arenas() -> None:
         _libc.mallopt(_M_ARENA_MAX, _ARENAS)
 
 
-class MemoryWatch:
+class MemoryWatch(Background):
     """Reads the memory twice a second, in a task of its own."""
 
     def __init__(
@@ -104,33 +105,22 @@ class MemoryWatch:
             changed: Called on the event loop with whether memory is short from now on.
             trim: Gives freed memory back; by default glibc's ``malloc_trim``. Runs in a thread.
         """
+        super().__init__("memory_watch_failed")
         self._read = read
         self._changed = changed
         self._trim = trim or _malloc_trim
         self._trimmed_at = -_TRIM_EVERY_SECONDS
         self._least_bytes = math.inf
         self._high_at = -math.inf
-        self._task: asyncio.Task[None] | None = None
         self.short = False
 
     def start(self) -> None:
         """Starts the task."""
-        self._task = asyncio.create_task(self._run())
-
-    async def stop(self) -> None:
-        """Cancels the task."""
-        if self._task is not None:
-            self._task.cancel()
-            await asyncio.gather(self._task, return_exceptions=True)
+        self.repeat(self.look, _EVERY_SECONDS)
 
     async def is_enough(self) -> bool:
         """Whether new scans are served, for ``/readyz``."""
         return not self.short
-
-    async def _run(self) -> None:
-        while True:
-            await self.look()
-            await asyncio.sleep(_EVERY_SECONDS)
 
     async def look(self) -> None:
         """Reads the memory once, gives freed memory back, and reports a change."""

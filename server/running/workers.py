@@ -16,9 +16,7 @@ from server.base.errors import ConfigurationError
 from server.base.worker_pool import WorkerPool
 from server.configuration.settings import IsolationSettings, Settings
 from server.configuration.tables import AnalysisSettings
-from server.edge.analysis_servicer import AnalysisEnvironment, AnalysisServicer
-from server.edge.callers import CallerIdentifier
-from server.running.capacity import Capacity
+from server.edge.analysis_servicer import AnalysisEnvironment
 from server.telemetry.metrics import Metrics
 from server.verdict.outcome import PackIdentity
 from vision.errors import DecoderUnavailable
@@ -49,14 +47,6 @@ class Analyses:
             make_decoders(isolation.model_copy(update={"workers": settings.still_workers}), metrics)
             if settings.still_workers
             else None
-        )
-
-    def servicer(self, *, callers: CallerIdentifier, capacity: Capacity) -> AnalysisServicer:
-        """Returns a servicer that refuses every call until it is opened."""
-        return AnalysisServicer(
-            callers=callers,
-            selfies=capacity.selfies,
-            videos=capacity.videos,
         )
 
     def start(self) -> None:

@@ -1,5 +1,7 @@
 """The upgrade of the database schema to the revision that this version needs, or the test for it.
 
+An empty database gets the tables of this version; another one is migrated to them.
+
 A migration shuts out every older server, unless its module states ``expands = True``: it only adds what
 older servers can ignore, such as a table, or a column that may be empty. The table ``schema_floor`` names the
 oldest revision whose servers may still use the database. A server tests in each transaction
@@ -29,7 +31,7 @@ from server.base.private_files import make_private_file
 from server.storage.database import Database, open_database
 from server.storage.engine import database_file, is_sqlite
 from server.storage.errors import SchemaOutdated, unavailable
-from server.storage.tables import schema_floor
+from server.storage.tables import metadata, schema_floor
 
 _NEWER = (
     "the database was upgraded by a newer version of the server, and this version may no longer use it; "
@@ -60,7 +62,7 @@ async def current_revision(database: Database) -> str | None:
 
 
 async def upgrade(url: str) -> None:
-    """Applies the missing migrations in one transaction.
+    """Makes the tables, or applies the missing migrations, in one transaction.
 
     Args:
         url: See ``server.storage.database.open_database``.
@@ -149,7 +151,11 @@ def _upgrade(connection: Connection) -> None:
         connection.execute(select(func.pg_advisory_xact_lock(_UPGRADE_LOCK)))
     config = _config()
     config.attributes["connection"] = connection
-    command.upgrade(config, "head")
+    if MigrationContext.configure(connection).get_current_revision() is None:
+        metadata.create_all(connection, checkfirst=False)
+        command.stamp(config, "head")
+    else:
+        command.upgrade(config, "head")
     floor = _floor(ScriptDirectory.from_config(config))
     if connection.execute(select(schema_floor.c.revision)).scalar_one_or_none() != floor:
         connection.execute(delete(schema_floor))

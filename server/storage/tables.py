@@ -1,4 +1,6 @@
-"""The tables. Every change needs a migration in ``migrations/versions``; a test compares both.
+"""The tables, their indexes and triggers. Every change needs a migration in ``migrations/versions``.
+
+A test upgrades a database of version 1.0.0 and compares it with this module.
 
 The types of the columns convert, so that a row has the values of a record (``server.storage.records``).
 """
@@ -7,10 +9,11 @@ import json
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from enum import Enum
-from typing import Any, Generic, TypeVar
+from typing import Any, Final, Generic, TypeVar
 
 from pydantic import TypeAdapter
 from sqlalchemy import (
+    DDL,
     BigInteger,
     Boolean,
     CheckConstraint,
@@ -28,6 +31,7 @@ from sqlalchemy import (
     TypeDecorator,
     UniqueConstraint,
     Uuid,
+    event,
     text,
 )
 
@@ -50,6 +54,7 @@ from server.storage.records import ImagePurpose, KeyKind
 
 Member = TypeVar("Member", bound=Enum)
 Item = TypeVar("Item", bound=str)
+Content = TypeVar("Content")
 
 
 class UtcTime(TypeDecorator[datetime]):
@@ -139,40 +144,30 @@ class Words(TypeDecorator[tuple[Item, ...]], Generic[Item]):
             raise
 
 
-_DECISIONS = TypeAdapter(tuple[ReviewDecision, ...])
-
-
-class Decisions(TypeDecorator[tuple[ReviewDecision, ...]]):
-    """The decisions of reviewers in their order, stored as a list in JSON."""
+class Json(TypeDecorator[Content], Generic[Content]):
+    """A value of a type that pydantic knows, stored as JSON."""
 
     impl = Text
     cache_ok = True
 
-    def process_bind_param(self, value: tuple[ReviewDecision, ...] | None, dialect: Dialect) -> str | None:
-        """Returns the decisions as JSON."""
-        return None if value is None else _DECISIONS.dump_json(value).decode()
+    def __init__(self, kind: type[Content]) -> None:
+        """Sets the type of the values."""
+        super().__init__()
+        self.kind = kind
+        self._adapter = TypeAdapter(kind)
 
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> tuple[ReviewDecision, ...] | None:
-        """Returns the decisions of a stored list."""
-        return None if value is None else _DECISIONS.validate_json(value)
+    def process_bind_param(self, value: Content | None, dialect: Dialect) -> str | None:
+        """Returns a value as JSON."""
+        return None if value is None else self._adapter.dump_json(value).decode()
+
+    def process_result_value(self, value: Any | None, dialect: Dialect) -> Content | None:
+        """Returns the value of stored JSON."""
+        return None if value is None else self._adapter.validate_json(value)
 
 
-_REQUESTED = TypeAdapter(RequestedOutcome)
-
-
-class Requested(TypeDecorator[RequestedOutcome]):
-    """The requested outcome of a sandbox check, stored as JSON."""
-
-    impl = Text
-    cache_ok = True
-
-    def process_bind_param(self, value: RequestedOutcome | None, dialect: Dialect) -> str | None:
-        """Returns the outcome as JSON."""
-        return None if value is None else _REQUESTED.dump_json(value).decode()
-
-    def process_result_value(self, value: Any | None, dialect: Dialect) -> RequestedOutcome | None:
-        """Returns the outcome of a stored object."""
-        return None if value is None else _REQUESTED.validate_json(value)
+def partial_index(*columns: str, where: str) -> Index:
+    """Returns an index of the rows that meet a condition."""
+    return Index(None, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
 metadata = MetaData(
@@ -247,36 +242,20 @@ checks = Table(
     Column("erase_time", UtcTime),
     # The number of its events for webhooks so far.
     Column("events", Integer, nullable=False, server_default="0"),
-    Column("requested_outcome", Requested),
+    Column("requested_outcome", Json(RequestedOutcome)),
     # These two only while the check is open.
     Column("outcome_due", UtcTime),
     Column("trusted_check", LargeBinary),
     Column("enrolled_until", UtcTime),
     CheckConstraint("requested_outcome IS NULL OR sandbox", name="ck_checks_requested_outcome"),
     # Only open checks have the reference in clear.
-    Index(
-        None,
-        "tenant",
-        "subject_reference",
-        sqlite_where=text("subject_reference != ''"),
-        postgresql_where=text("subject_reference != ''"),
-    ),
+    partial_index("tenant", "subject_reference", where="subject_reference != ''"),
     Index(None, "tenant", "decide_time"),
     Index(None, "tenant", "sandbox", "create_time", "check_id"),
     Index(None, "state", "scan_deadline"),
     Index(None, "state", "retain_until"),
-    Index(
-        None,
-        "images_until",
-        sqlite_where=text("images_until IS NOT NULL"),
-        postgresql_where=text("images_until IS NOT NULL"),
-    ),
-    Index(
-        None,
-        "outcome_due",
-        sqlite_where=text("outcome_due IS NOT NULL"),
-        postgresql_where=text("outcome_due IS NOT NULL"),
-    ),
+    partial_index("images_until", where="images_until IS NOT NULL"),
+    partial_index("outcome_due", where="outcome_due IS NOT NULL"),
 )
 
 requests = Table(
@@ -382,19 +361,14 @@ reviews = Table(
     Column("expire_time", UtcTime, nullable=False),
     Column("claimed_by", String(64)),
     Column("claim_expire_time", UtcTime),
-    Column("decisions", Decisions, nullable=False),
+    Column("decisions", Json(tuple[ReviewDecision, ...]), nullable=False),
     Column("outcome", Word(ReviewOutcome, 16)),
     Column("jws", Text, nullable=False),
     Column("revision", Integer, nullable=False),
     # When it was decided, or its expiry was logged.
     Column("close_time", UtcTime),
     Index(None, "tenant", "sandbox", "create_time"),
-    Index(
-        None,
-        "expire_time",
-        sqlite_where=text("close_time IS NULL"),
-        postgresql_where=text("close_time IS NULL"),
-    ),
+    partial_index("expire_time", where="close_time IS NULL"),
 )
 """The reviews of decided checks by people; see ``server.domain.reviews``."""
 
@@ -417,13 +391,7 @@ events = Table(
     Column("answer_time", UtcTime),
     # Empty while it waits.
     Column("end_time", UtcTime),
-    Index(
-        None,
-        "endpoint",
-        "next_time",
-        sqlite_where=text("end_time IS NULL"),
-        postgresql_where=text("end_time IS NULL"),
-    ),
+    partial_index("endpoint", "next_time", where="end_time IS NULL"),
     Index(None, "check_id"),
     Index(None, "tenant", "create_time"),
     Index(None, "endpoint", "answer_time"),
@@ -636,3 +604,47 @@ audit_subjects = Table(
     Column("key", LargeBinary(32), nullable=False),
 )
 """The keys of pseudonyms in the audit log; erasing a person deletes the row."""
+
+# A row of the table may change only if its condition holds; no row may be deleted. {same} compares values one
+# of which may be NULL.
+_CHANGES: Final = {
+    audit_events: "false",
+    audit_heads: "NEW.tenant = OLD.tenant AND NEW.sequence > OLD.sequence",
+    audit_checkpoints: (
+        "NEW.tenant = OLD.tenant AND NEW.number = OLD.number AND NEW.sequence = OLD.sequence "
+        "AND NEW.time_us = OLD.time_us AND NEW.jws = OLD.jws AND OLD.timestamp IS NULL "
+        "AND NEW.position {same} OLD.position"
+    ),
+}
+
+
+def _protect(table: Table, allowed: str) -> None:
+    """Adds triggers to an append-only table."""
+    name = table.name
+    sqlite = [
+        f"CREATE TRIGGER {name}_{what.lower()} BEFORE {what} ON {name} {condition} "
+        f"BEGIN SELECT RAISE(ABORT, '{name} is append-only'); END"
+        for what, condition in (("UPDATE", f"WHEN NOT ({allowed.format(same='IS')})"), ("DELETE", ""))
+    ]
+    changed = f"FOR EACH ROW WHEN (NOT ({allowed.format(same='IS NOT DISTINCT FROM')}))"
+    postgresql = [
+        f"CREATE FUNCTION {name}_kept() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+        f"RAISE EXCEPTION '{name} is append-only'; "
+        "END $$",
+        *(
+            f"CREATE TRIGGER {name}_{what.lower()} BEFORE {what} ON {name} {rows} "
+            f"EXECUTE FUNCTION {name}_kept()"
+            for what, rows in (
+                ("UPDATE", changed),
+                ("DELETE", "FOR EACH ROW"),
+                ("TRUNCATE", "FOR EACH STATEMENT"),
+            )
+        ),
+    ]
+    for dialect, statements in (("sqlite", sqlite), ("postgresql", postgresql)):
+        for statement in statements:
+            event.listen(table, "after_create", DDL(statement).execute_if(dialect=dialect))
+
+
+for _table, _allowed in _CHANGES.items():
+    _protect(_table, _allowed)

@@ -4,12 +4,12 @@ No label carries an identifier of a check, a person or a device, and none a tena
 ask for it. The values of every other label come from a fixed list.
 """
 
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from datetime import timedelta
-from typing import Final
+from functools import partial
+from typing import Any, Final
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram
 from prometheus_client.core import CounterMetricFamily, GaugeMetricFamily, Metric
@@ -23,8 +23,7 @@ from server.domain.tries import TryKind
 from server.telemetry.logging import suppressed_lines
 from server.telemetry.stages import Stage, Stages
 from server.verdict import CheckStatus
-from vision.face import BgrImage, DetectedFace, Embedding, Landmarks
-from vision.packs import Embedder, FaceDetector, Landmarker, Pack, PadNetwork
+from vision.packs import Pack
 
 _VERDICT_SECONDS: Final = (0.01, 0.025, 0.05, 0.1, 0.2, 0.3, 0.5, 0.75, 1.0, 2.0, 5.0)
 _WAIT_SECONDS: Final = (0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1.0, 2.5, 5.0)
@@ -40,72 +39,55 @@ class CheckMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Registers the metrics, which a registry accepts only once."""
-        self._created = Counter(
-            "facegate_checks_created", "Checks that were created.", ["sandbox"], registry=registry
-        )
-        self._refused_images = Counter(
+        counter = partial(Counter, registry=registry)
+        gauge = partial(Gauge, registry=registry)
+        histogram = partial(Histogram, registry=registry)
+        self._created = counter("facegate_checks_created", "Checks that were created.", ["sandbox"])
+        self._refused_images = counter(
             "facegate_trusted_images_refused",
             "Trusted images that were refused, by ErrorInfo reason.",
             ["reason", "sandbox"],
-            registry=registry,
         )
-        self._decided = Counter(
-            "facegate_checks_decided",
-            "Checks that were decided, by status.",
-            ["status", "sandbox"],
-            registry=registry,
+        self._decided = counter(
+            "facegate_checks_decided", "Checks that were decided, by status.", ["status", "sandbox"]
         )
-        self._reasons = Counter(
+        self._reasons = counter(
             "facegate_check_failure_reasons",
             "Reasons of failed checks; a check may have several.",
             ["reason", "sandbox"],
-            registry=registry,
         )
-        self._scans = Gauge(
-            "facegate_scans_in_progress", "Scan streams that hold a lease.", registry=registry
-        )
-        self._refused_tries = Counter(
+        self._scans = gauge("facegate_scans_in_progress", "Scan streams that hold a lease.")
+        self._refused_tries = counter(
             "facegate_tries_refused",
             "Uploads and scans that were refused after too many failed checks, by the limited kind: subject, "
             "portrait or device.",
             ["limited", "sandbox"],
-            registry=registry,
         )
-        self._evidence_problems = Counter(
+        self._evidence_problems = counter(
             "facegate_evidence_problems",
             "Evidence images that could not be returned, by problem: LOST, ALTERED or UNAVAILABLE.",
             ["problem"],
-            registry=registry,
         )
-        self._erased = Counter(
-            "facegate_checks_erased",
-            "Checks that were erased after their retention ended.",
-            registry=registry,
+        self._erased = counter(
+            "facegate_checks_erased", "Checks that were erased after their retention ended."
         )
-        self._judged = Counter(
+        self._judged = counter(
             "facegate_attempts_judged",
             "Attempts that were judged, by liveness verdict.",
             ["verdict", "sandbox"],
-            registry=registry,
         )
-        self._verdict_seconds = Histogram(
+        self._verdict_seconds = histogram(
             "facegate_verdict_seconds",
             "Seconds from the end of an attempt to its stored outcome.",
             ["sandbox"],
             buckets=_VERDICT_SECONDS,
-            registry=registry,
         )
-        self._frames = Counter(
-            "facegate_frames_received", "Frames that devices sent in attempts.", registry=registry
-        )
-        self._dropped = Counter(
+        self._frames = counter("facegate_frames_received", "Frames that devices sent in attempts.")
+        self._dropped = counter(
             "facegate_frames_dropped",
             "Images that devices dropped before they sent them, as they report it at the end of an attempt.",
-            registry=registry,
         )
-        self._feedback = Counter(
-            "facegate_feedback", "Feedback that was sent to devices, by code.", ["code"], registry=registry
-        )
+        self._feedback = counter("facegate_feedback", "Feedback that was sent to devices, by code.", ["code"])
         # An alert on an increase sees the first event only if its counter was there before, with 0.
         for sandbox in (_word(False), _word(True)):
             for status in CheckStatus:
@@ -167,64 +149,46 @@ class CallMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Registers the metrics, which a registry accepts only once."""
-        self._refusals = Counter(
-            "facegate_refusals",
-            "Calls that ended with an error, by ErrorInfo reason.",
-            ["reason"],
-            registry=registry,
+        counter = partial(Counter, registry=registry)
+        gauge = partial(Gauge, registry=registry)
+        self._refusals = counter(
+            "facegate_refusals", "Calls that ended with an error, by ErrorInfo reason.", ["reason"]
         )
         for reason in (Reason.INTERNAL, Reason.NOT_SERVING, Reason.TOKEN_INVALID, Reason.UNAUTHENTICATED):
             # An alert sees the first refusal only if its counter was there before, with 0.
             self._refusals.labels(reason.value)
-        self._waiting = Gauge(
+        self._waiting = gauge(
             "facegate_streams_waiting",
             "Calls whose first message has not arrived, by the awaited message: the start of a scan "
             "(scan_start), a message of an unknown caller (message), or a known caller's request (request).",
             ["awaited"],
-            registry=registry,
         )
-        self._sent_away = Counter(
+        self._sent_away = counter(
             "facegate_streams_sent_away",
             "Calls that ended because their first message did not arrive, by the awaited message and cause: "
             "too_late, or gave_way to a newer call.",
             ["awaited", "cause"],
-            registry=registry,
         )
-        self._places = Gauge(
+        self._places = gauge(
             "facegate_places_in_use",
             "Calls that hold a place, by kind; the settings limit the places of each kind.",
             ["kind"],
-            registry=registry,
         )
-        self._limits = Gauge(
-            "facegate_places_limit",
-            "The number of places, by kind.",
-            ["kind"],
-            registry=registry,
-        )
-        self._in_line = Gauge(
-            "facegate_places_awaited",
-            "Calls that wait for a place, by kind.",
-            ["kind"],
-            registry=registry,
-        )
-        self._places_refused = Counter(
+        self._limits = gauge("facegate_places_limit", "The number of places, by kind.", ["kind"])
+        self._in_line = gauge("facegate_places_awaited", "Calls that wait for a place, by kind.", ["kind"])
+        self._places_refused = counter(
             "facegate_places_refused",
             "Calls that were refused because they got no place, by kind and cause: none_free, line_full, "
             "too_late, gave_way to another tenant, or tenant_limit if the caller's tenant holds its maximum.",
             ["kind", "cause"],
-            registry=registry,
         )
-        self._connections_lost = Counter(
-            "facegate_connections_lost",
-            "Scan streams whose connection was lost before their end.",
-            registry=registry,
+        self._connections_lost = counter(
+            "facegate_connections_lost", "Scan streams whose connection was lost before their end."
         )
-        self._analyses = Counter(
+        self._analyses = counter(
             "facegate_analyses",
             "Calls of AnalysisService, by kind and outcome: ANSWERED, or the reason why there is no verdict.",
             ["kind", "outcome"],
-            registry=registry,
         )
 
     def call_refused(self, reason: str) -> None:
@@ -268,64 +232,58 @@ class WorkMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Registers the metrics, which a registry accepts only once."""
-        self._worker_waits = Histogram(
+        counter = partial(Counter, registry=registry)
+        gauge = partial(Gauge, registry=registry)
+        histogram = partial(Histogram, registry=registry)
+        self._worker_waits = histogram(
             "facegate_worker_wait_seconds",
             "Seconds that work waited for a free thread, by pool: scans or portraits. Work that runs only "
             "when nothing else waits is not counted.",
             ["pool"],
             buckets=_WAIT_SECONDS,
-            registry=registry,
         )
-        self._place_waits = Histogram(
+        self._place_waits = histogram(
             "facegate_place_wait_seconds",
             "Seconds that calls waited in line for a place, by kind. Calls that got one at once are not "
             "counted.",
             ["kind"],
             buckets=_WAIT_SECONDS,
-            registry=registry,
         )
-        self._credit_waits = Histogram(
+        self._credit_waits = histogram(
             "facegate_credit_wait_seconds",
             "Seconds that devices without credit for a further frame waited until the server granted some.",
             buckets=_WAIT_SECONDS,
-            registry=registry,
         )
-        self._models = Histogram(
+        self._models = histogram(
             "facegate_model_seconds",
             "Seconds that one call of a model took, by its role in the pack: detector, landmarks, embedder "
             "or pad. Portraits, frames and analyses together.",
             ["role"],
             buckets=_MODEL_SECONDS,
-            registry=registry,
         )
-        self._memory_short = Gauge(
+        self._memory_short = gauge(
             "facegate_memory_short",
             "1 while new scans are refused because the server is short of memory, otherwise 0.",
-            registry=registry,
         )
-        self._storage_errors = Counter(
+        self._storage_errors = counter(
             "facegate_storage_errors",
             "Failed operations, by store (database or objects) and operation.",
             ["store", "operation"],
-            registry=registry,
         )
-        self._key_errors = Counter(
+        self._key_errors = counter(
             "facegate_key_errors",
             "Uses of a key that this server does not have, by the purpose of the key: challenge or evidence.",
             ["purpose"],
-            registry=registry,
         )
-        self._quota_use = Gauge(
+        self._quota_use = gauge(
             "facegate_quota_use_ratio",
             "The largest share, 0 to 1, that a tenant uses of its maximum number of places; by kind.",
             ["kind"],
-            registry=registry,
         )
-        self._tenant_places = Gauge(
+        self._tenant_places = gauge(
             "facegate_tenant_places_in_use",
             "Places in use, by kind and tenant; only with telemetry.tenant_names.",
             ["kind", "tenant"],
-            registry=registry,
         )
 
         # An alert on an increase sees the first event only if its counter was there before, with 0.
@@ -347,9 +305,9 @@ class WorkMetrics:
         """Records that a device waited for credit."""
         self._credit_waits.observe(seconds)
 
-    def model_times(self, role: str) -> Callable[[float], None]:
-        """Returns a function that records the time of one call of a model, in seconds."""
-        return self._models.labels(role).observe
+    def model_timer(self, role: str) -> Callable[[], AbstractContextManager[object]]:
+        """Returns a function that makes a context, which records the seconds of one call of a model."""
+        return self._models.labels(role).time
 
     def storage_failed(self, store: str, operation: str) -> None:
         """Counts a failed operation of the ``database`` or of the ``objects``."""
@@ -378,63 +336,54 @@ class FileMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Registers the metrics, which a registry accepts only once."""
-        self._api_keys_unusable = Gauge(
+        gauge = partial(Gauge, registry=registry)
+        self._api_keys_unusable = gauge(
             "facegate_api_keys_file_unusable",
             "1 while the file of API keys cannot be used and the previous keys stay in force.",
-            registry=registry,
         )
-        self._api_key_expiry = Gauge(
+        self._api_key_expiry = gauge(
             "facegate_api_key_seconds_to_expiry",
             "Seconds until the next API key expires, negative if one has expired; NaN if none expires.",
-            registry=registry,
         )
         self._api_key_expiry.set(float("nan"))
-        self._issuer_away = Gauge(
+        self._issuer_away = gauge(
             "facegate_oidc_issuer_away",
             "1 while an OIDC issuer, of access tokens or of the console's log-in, does not give its keys. "
             "The last ones are used for up to 24 hours.",
-            registry=registry,
         )
-        self._keys_unusable = Gauge(
+        self._keys_unusable = gauge(
             "facegate_keys_unusable",
             "1 while the folder of the server's keys cannot be used and the previous keys stay in force.",
-            registry=registry,
         )
-        self._key_age = Gauge(
+        self._key_age = gauge(
             "facegate_signing_key_age_seconds",
             "Age in seconds of the current signing key, by what it signs: results or audit. NaN if the key's "
             "file does not state when it was made.",
             ["purpose"],
-            registry=registry,
         )
-        self._tls_unusable = Gauge(
+        self._tls_unusable = gauge(
             "facegate_tls_files_unusable",
             "1 while a listener's TLS files cannot be used and the previous ones stay in force.",
             ["listener"],
-            registry=registry,
         )
-        self._tls_expiry = Gauge(
+        self._tls_expiry = gauge(
             "facegate_tls_certificate_seconds_to_expiry",
             "Seconds until a listener's certificate expires.",
             ["listener"],
-            registry=registry,
         )
-        self._revocation_age = Gauge(
+        self._revocation_age = gauge(
             "facegate_revocation_list_age_seconds",
             "Seconds since the list of revoked attestation certificates was fetched; NaN if there is none.",
-            registry=registry,
         )
-        self._revocation_left = Gauge(
+        self._revocation_left = gauge(
             "facegate_revocation_list_seconds_left",
             "Seconds until the list of revoked attestation certificates is too old to verify attestations; "
             "NaN if there is none.",
-            registry=registry,
         )
-        self._revocation_unusable = Gauge(
+        self._revocation_unusable = gauge(
             "facegate_revocation_list_unusable",
             "1 while the files of the list of revoked attestation certificates cannot be used; the previous "
             "list, if any, stays in force.",
-            registry=registry,
         )
         self.revocation_list_read(usable=True, age=None, max_age=timedelta())
 
@@ -499,44 +448,37 @@ class AuditMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Registers the metrics, which a registry accepts only once."""
-        self._entries = Gauge(
-            "facegate_audit_entries", "Entries of the audit log, of all tenants.", registry=registry
-        )
-        self._uncovered = Gauge(
+        counter = partial(Counter, registry=registry)
+        gauge = partial(Gauge, registry=registry)
+        self._entries = gauge("facegate_audit_entries", "Entries of the audit log, of all tenants.")
+        self._uncovered = gauge(
             "facegate_audit_uncovered_seconds",
             "Age of the oldest entry of the audit log that no signed checkpoint covers; 0 if there is none.",
-            registry=registry,
         )
-        self._checkpoints = Counter(
-            "facegate_audit_checkpoints", "Checkpoints that this server signed.", registry=registry
-        )
-        self._failed = Counter(
+        self._checkpoints = counter("facegate_audit_checkpoints", "Checkpoints that this server signed.")
+        self._failed = counter(
             "facegate_audit_appends_failed",
             "Entries that could not be appended to the audit log, by action. The server then refuses the "
             "action. Entries on refused access and changed files record what already happened.",
             ["action"],
-            registry=registry,
         )
         for action in AuditAction:
             # An alert on an increase sees the first event only if its counter was there before, with 0.
             self._failed.labels(action.value)
-        self._unstamped = Counter(
+        self._unstamped = counter(
             "facegate_audit_timestamps_failed",
             "Failed requests for a time stamp on a checkpoint; they are repeated.",
-            registry=registry,
         )
 
-        self._stopped = Gauge(
+        self._stopped = gauge(
             "facegate_audit_signing_stopped",
             "1 while this server signs no checkpoint because the audit log does not extend what was signed "
             "before: it was changed, or the database is older; otherwise 0.",
-            registry=registry,
         )
-        self._witness_failed = Counter(
+        self._witness_failed = counter(
             "facegate_audit_witness_failed",
             "Failures to read or write the witness of the audit log; they are repeated. Without it, no "
             "checkpoint is signed.",
-            registry=registry,
         )
 
     def log_read(self, *, entries: int, uncovered_seconds: float) -> None:
@@ -578,20 +520,17 @@ class ReviewMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Registers the metrics."""
-        self._open = Gauge(
+        counter = partial(Counter, registry=registry)
+        gauge = partial(Gauge, registry=registry)
+        self._open = gauge(
             "facegate_reviews_open",
             "Reviews of real checks that nobody has decided and whose deadline has not passed.",
-            registry=registry,
         )
-        self._oldest = Gauge(
-            "facegate_review_oldest_seconds",
-            "Time since the oldest of these reviews began; 0 without any.",
-            registry=registry,
+        self._oldest = gauge(
+            "facegate_review_oldest_seconds", "Time since the oldest of these reviews began; 0 without any."
         )
-        self._expired = Counter(
-            "facegate_reviews_expired",
-            "Reviews whose deadline passed before they were decided.",
-            registry=registry,
+        self._expired = counter(
+            "facegate_reviews_expired", "Reviews whose deadline passed before they were decided."
         )
 
     def reviews_read(self, *, waiting: int, oldest_seconds: float) -> None:
@@ -609,35 +548,30 @@ class EventMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Registers the metrics."""
-        self._delivered = Counter(
-            "facegate_events_delivered",
-            "Events that an endpoint of webhooks took.",
-            ["endpoint"],
-            registry=registry,
+        counter = partial(Counter, registry=registry)
+        gauge = partial(Gauge, registry=registry)
+        self._delivered = counter(
+            "facegate_events_delivered", "Events that an endpoint of webhooks took.", ["endpoint"]
         )
-        self._failed = Counter(
+        self._failed = counter(
             "facegate_event_attempts_failed",
             "Attempts to deliver an event that failed; they are repeated for three days.",
             ["endpoint"],
-            registry=registry,
         )
-        self._dead = Counter(
+        self._dead = counter(
             "facegate_events_dead",
             "Events that were given up, after three days or because the endpoint answered 410.",
             ["endpoint"],
-            registry=registry,
         )
-        self._waiting = Gauge(
+        self._waiting = gauge(
             "facegate_events_waiting",
             "Events that wait for their delivery, also those that will be tried again.",
             ["endpoint"],
-            registry=registry,
         )
-        self._oldest = Gauge(
+        self._oldest = gauge(
             "facegate_event_oldest_seconds",
             "Age of the oldest event that waits for its delivery; 0 without any.",
             ["endpoint"],
-            registry=registry,
         )
 
     def endpoint_known(self, endpoint: str) -> None:
@@ -669,18 +603,17 @@ class DecoderMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Registers the metrics, which a registry accepts only once."""
-        self._isolated = Counter(
+        counter = partial(Counter, registry=registry)
+        self._isolated = counter(
             "facegate_isolated_decodes",
             "Images that were sent to a decoder process, by outcome: decoded, refused, lost or no_worker.",
             ["outcome"],
-            registry=registry,
         )
-        self._decoders_replaced = Counter(
+        self._decoders_replaced = counter(
             "facegate_decoders_replaced",
             "Decoder processes that were replaced, by cause. The cause `worn` is a planned replacement, "
             "not an error.",
             ["cause"],
-            registry=registry,
         )
 
     def isolated_decode(self, outcome: str) -> None:
@@ -697,9 +630,8 @@ class ModelMetrics:
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Registers the metrics, which a registry accepts only once."""
-        self._on_gpu = Gauge(
-            "facegate_models_on_gpu", "1 if the models run on a GPU, 0 if on the CPU.", registry=registry
-        )
+        gauge = partial(Gauge, registry=registry)
+        self._on_gpu = gauge("facegate_models_on_gpu", "1 if the models run on a GPU, 0 if on the CPU.")
 
     def set_device(self, *, on_gpu: bool) -> None:
         """Sets where the models run."""
@@ -763,93 +695,41 @@ def _word(sandbox: bool) -> str:
     return "true" if sandbox else "false"
 
 
-_Observe = Callable[[float], None]
-
-
 def timed_pack(pack: Pack, metrics: WorkMetrics) -> Pack:
     """Returns the pack with models that record their times."""
-    landmarker = pack.landmarker
-    pad = metrics.model_times("pad")
+
+    def timed(model: Any, method: str, role: str) -> Any:
+        return _Observed(model, method, metrics.model_timer(role))
+
     return replace(
         pack,
-        detector=_Detector(pack.detector, metrics.model_times("detector")),
-        landmarker=None if landmarker is None else _Landmarker(landmarker, metrics.model_times("landmarks")),
-        embedder=_Embedder(pack.embedder, metrics.model_times("embedder")),
-        pad_networks=tuple(_PadNetwork(network, pad) for network in pack.pad_networks),
+        detector=timed(pack.detector, "detect", "detector"),
+        landmarker=None if pack.landmarker is None else timed(pack.landmarker, "locate", "landmarks"),
+        embedder=timed(pack.embedder, "embed", "embedder"),
+        pad_networks=tuple(timed(network, "real_probability", "pad") for network in pack.pad_networks),
     )
 
 
 def staged_embedder(pack: Pack, stages: Stages) -> Pack:
     """Returns the pack with an embedder whose calls are a stage; for portraits, not for frames."""
-    return replace(pack, embedder=_StagedEmbedder(pack.embedder, stages))
+    embedder: Any = _Observed(pack.embedder, "embed", lambda: stages.stage(Stage.EMBEDDING))
+    return replace(pack, embedder=embedder)
 
 
-class _Detector:
-    def __init__(self, model: FaceDetector, observe: _Observe) -> None:
-        self._model, self._observe = model, observe
+class _Observed:
+    """A model of which one method runs in a context of its own; everything else is the model's."""
 
-    def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
-        began = time.perf_counter()
-        faces = self._model.detect(image)
-        self._observe(time.perf_counter() - began)
-        return faces
+    def __init__(
+        self, model: Any, method: str, context: Callable[[], AbstractContextManager[object]]
+    ) -> None:
+        self._model = model
+        work = getattr(model, method)
 
+        def observed(*args: Any, **kwargs: Any) -> Any:
+            with context():
+                return work(*args, **kwargs)
 
-class _Landmarker:
-    def __init__(self, model: Landmarker, observe: _Observe) -> None:
-        self._model, self._observe = model, observe
-        self.scheme = model.scheme
+        setattr(self, method, observed)
 
-    def locate(self, image: BgrImage, face: DetectedFace) -> Landmarks | None:
-        began = time.perf_counter()
-        landmarks = self._model.locate(image, face)
-        self._observe(time.perf_counter() - began)
-        return landmarks
-
-
-class _Embedder:
-    def __init__(self, model: Embedder, observe: _Observe) -> None:
-        self._model, self._observe = model, observe
-        self.dimensions = model.dimensions
-
-    def embed(
-        self,
-        image: BgrImage,
-        face: DetectedFace,
-        landmarks: Landmarks | None = None,
-        *,
-        mirrored: bool = True,
-    ) -> Embedding:
-        began = time.perf_counter()
-        embedding = self._model.embed(image, face, landmarks, mirrored=mirrored)
-        self._observe(time.perf_counter() - began)
-        return embedding
-
-
-class _PadNetwork:
-    def __init__(self, model: PadNetwork, observe: _Observe) -> None:
-        self._model, self._observe = model, observe
-        self.name = model.name
-
-    def real_probability(self, image: BgrImage, face: DetectedFace) -> float:
-        began = time.perf_counter()
-        probability = self._model.real_probability(image, face)
-        self._observe(time.perf_counter() - began)
-        return probability
-
-
-class _StagedEmbedder:
-    def __init__(self, model: Embedder, stages: Stages) -> None:
-        self._model, self._stages = model, stages
-        self.dimensions = model.dimensions
-
-    def embed(
-        self,
-        image: BgrImage,
-        face: DetectedFace,
-        landmarks: Landmarks | None = None,
-        *,
-        mirrored: bool = True,
-    ) -> Embedding:
-        with self._stages.stage(Stage.EMBEDDING):
-            return self._model.embed(image, face, landmarks, mirrored=mirrored)
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._model, name)

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from cli import files
-from cli.errors import FileUnusable, OutputUnusable
+from cli.errors import CommandError, FileUnusable
 from cli.files import read_image, write_image
 
 
@@ -26,7 +26,7 @@ def test_a_file_is_there_whole_with_the_rights_that_new_files_get(tmp_path: Path
 def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.write_bytes(b"mine")
-    with pytest.raises(OutputUnusable, match="already exists"):
+    with pytest.raises(CommandError, match="already exists"):
         write_image(path, b"data", force=False)
     assert path.read_bytes() == b"mine"
     write_image(path, b"data", force=True)
@@ -37,7 +37,7 @@ def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
 def test_a_link_that_leads_nowhere_is_in_the_way_too(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.symlink_to(tmp_path / "nowhere")
-    with pytest.raises(OutputUnusable, match="already exists"):
+    with pytest.raises(CommandError, match="already exists"):
         write_image(path, b"data", force=False)
     assert not (tmp_path / "nowhere").exists()
 
@@ -49,7 +49,7 @@ def test_where_there_are_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
     monkeypatch.setattr(Path, "hardlink_to", refuse)
     path = tmp_path / "out"
     write_image(path, b"data", force=False)
-    with pytest.raises(OutputUnusable, match="already exists"):
+    with pytest.raises(CommandError, match="already exists"):
         write_image(path, b"other", force=False)
     assert path.read_bytes() == b"data"
 
@@ -57,7 +57,7 @@ def test_where_there_are_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 @pytest.mark.parametrize("force", [True, False])
 def test_a_failed_write_leaves_no_file(tmp_path: Path, force: bool) -> None:
     for path in (tmp_path / "no/folder", tmp_path):
-        with pytest.raises(OutputUnusable, match="cannot be written"):
+        with pytest.raises(CommandError, match="cannot be written"):
             write_image(path, b"data", force=force)
     assert list(tmp_path.iterdir()) == []
 
@@ -88,7 +88,7 @@ def test_anything_but_a_file_is_never_replaced(tmp_path: Path) -> None:
     """As root a rename would replace a device."""
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
-    with pytest.raises(OutputUnusable, match="is not a regular file"):
+    with pytest.raises(CommandError, match="is not a regular file"):
         write_image(pipe, b"data", force=True)
     assert stat.S_ISFIFO(pipe.lstat().st_mode)
     assert list(tmp_path.iterdir()) == [pipe]

@@ -15,10 +15,10 @@ from cli.main import app
 from server.access.api_keys import load_api_keys
 from server.access.callers import Role, Scope
 from server.base.sandbox import LONGEST_TENANT
-from server.events.sending import read_webhook_secret
 from server.keyring.key_encryption import is_encrypted
 from server.keyring.key_files import KeyFiles
 from server.keyring.keys import KeyFolder
+from server.running.webhooks import read_webhook_secret
 from tests.server.databases import make_tables
 
 runner = CliRunner()

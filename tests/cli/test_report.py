@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from cli.errors import OutputUnusable
+from cli.errors import CommandError
 from cli.report import render_page, require_writable, write_report
 from evaluation import Chart, ReportDocument, Sheet, render_markdown
 from evaluation.bench import Machine
@@ -61,14 +61,14 @@ def test_a_folder_that_is_not_there_yet_can_be_written_to(tmp_path: Path) -> Non
 
 def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
-    with pytest.raises(OutputUnusable, match="is a file"):
+    with pytest.raises(CommandError, match="is a file"):
         require_writable(tmp_path / "file" / "report")
 
 
 @pytest.mark.skipif(os.geteuid() == 0, reason="root may write everywhere")
 def test_permissions_are_checked(tmp_path: Path) -> None:
     tmp_path.chmod(0o500)
-    with pytest.raises(OutputUnusable, match="permissions"):
+    with pytest.raises(CommandError, match="permissions"):
         require_writable(tmp_path / "report")
 
 

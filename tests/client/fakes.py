@@ -7,7 +7,6 @@ from collections.abc import AsyncIterator
 
 from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
 
-from cli.relay import carry
 from facegate_client import DisplayedStep, ScanEvents
 
 # A screen that records its steps, and shows them after a fixed delay.
@@ -135,8 +134,8 @@ class CutProxy:
         self._writers |= {writer, remote_writer}
         try:
             await asyncio.gather(
-                carry(reader, remote_writer, delay_s=self._delay_s),
-                carry(remote_reader, writer, delay_s=self._delay_s),
+                _carry(reader, remote_writer, delay_s=self._delay_s),
+                _carry(remote_reader, writer, delay_s=self._delay_s),
             )
         finally:
             self._writers -= {writer, remote_writer}
@@ -157,3 +156,32 @@ async def cutting(
     finally:
         server.close()
         await proxy.close()
+
+
+async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, delay_s: float) -> None:
+    """Forwards data ``delay_s`` later, at the same rate. Ends the writer's side at the end of the data."""
+    loop = asyncio.get_running_loop()
+    under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
+    arrivals = asyncio.create_task(_arrive(under_way, writer))
+    try:
+        with contextlib.suppress(OSError):
+            while chunk := await reader.read(65_536):
+                under_way.put_nowait((loop.time() + delay_s, chunk))
+        under_way.put_nowait((loop.time() + delay_s, b""))
+        await arrivals
+    finally:
+        arrivals.cancel()
+
+
+async def _arrive(under_way: asyncio.Queue[tuple[float, bytes]], writer: asyncio.StreamWriter) -> None:
+    loop = asyncio.get_running_loop()
+    with contextlib.suppress(OSError):
+        while True:
+            due, chunk = await under_way.get()
+            await asyncio.sleep(max(0.0, due - loop.time()))
+            if not chunk:
+                break
+            writer.write(chunk)
+            await writer.drain()
+        # The other direction may still be active.
+        writer.write_eof()

@@ -41,7 +41,7 @@ from facegate_client import (
 from facegate_client.attempt import FrameFeed, FrameRules, StopSignal
 from facegate_client.camera import CameraSource
 from facegate_client.encoding import CaptureLimits, EncodedImage, JpegHeader, encode_image, read_jpeg_header
-from facegate_client.flash_screen import SHORTEST_HOLD_S, FlashShow
+from facegate_client.flash_screen import SHORTEST_HOLD_S, DisplayedStep, FlashShow
 from facegate_client.frame_source import FrameSource, QuarterTurn
 from tests import films
 from tests.client.conftest import FAST, pictures
@@ -868,6 +868,17 @@ async def test_nothing_is_shown_after_the_end() -> None:
     assert [number for number, _ in screen.received] == [1, 0]
     show.close()
     assert [number for number, _ in screen.received] == [1, 0]
+
+
+async def test_an_attempt_does_not_state_the_last_colour_of_the_one_before() -> None:
+    screen = FakeScreen()
+    earlier, later = FlashShow(screen), FlashShow(screen)
+    earlier.add(_step(4))
+    assert earlier.displayed(2**62).number == 4
+    # A picture of that moment is the later attempt's first one.
+    assert later.displayed(2**62) == DisplayedStep()
+    later.add(_step(1))
+    assert later.displayed(2**62).number == 1
 
 
 class _Clock(asyncio.SelectorEventLoop):

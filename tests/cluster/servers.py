@@ -14,7 +14,7 @@ from unittest.mock import patch
 import aiohttp
 from sqlalchemy import text
 
-from cli.relay import Relay
+from cli.conformance.endpoint import Relay
 from facegate_client import KeySet, TlsSettings, fetch_key_set
 from server.storage.engine import open_postgresql
 from server.storage.objects import ObjectStore, open_object_store

@@ -5,8 +5,7 @@ from cryptography import x509
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device_integrity.apple.certificates import read_certificate
-from device_integrity.certificate_form import refuse_odd_certificate
+from device_integrity.certificate_form import read_certificate, refuse_odd_certificate
 from device_integrity.errors import CertificateMalformed
 from formats.errors import DerMalformed
 from tests.device_integrity.apple.apple_in_software import SoftwareApple, issue, tlv
@@ -74,15 +73,15 @@ _ODD_EXTENSIONS = [
 def test_a_signature_of_whole_octets_only() -> None:
     sound = _certificate()
     with pytest.raises(DerMalformed):
-        refuse_odd_certificate(sound[:-1] + b"\x01", max_bytes=8192)
+        refuse_odd_certificate(sound[:-1] + b"\x01")
 
 
 def test_sound_ones_pass() -> None:
-    refuse_odd_certificate(_OK, max_bytes=8192)
-    refuse_odd_certificate(_certificate(), max_bytes=8192)
-    refuse_odd_certificate(_certificate(inner=bytes.fromhex("06092a864886f70d01010b0500")), max_bytes=8192)
+    refuse_odd_certificate(_OK)
+    refuse_odd_certificate(_certificate())
+    refuse_odd_certificate(_certificate(inner=bytes.fromhex("06092a864886f70d01010b0500")))
     country = _name(b"\x55\x04\x06", b"US", 0x13)
-    refuse_odd_certificate(_certificate(issuer=country, subject=country), max_bytes=8192)
+    refuse_odd_certificate(_certificate(issuer=country, subject=country))
 
 
 @pytest.mark.parametrize(
@@ -106,14 +105,14 @@ def test_sound_ones_pass() -> None:
 )
 def test_malformed_extensions_are_refused(data: bytes, says: str) -> None:
     with pytest.raises(CertificateMalformed, match=says):
-        refuse_odd_certificate(data, max_bytes=8192)
+        refuse_odd_certificate(data)
 
 
 def test_sound_extensions_pass_and_those_of_others_are_not_read() -> None:
     named = tlv(0x30, tlv(0x80, b"key"), tlv(0xA1, _directory(_SOUND)), tlv(0x82, b"\0\xff"))
-    refuse_odd_certificate(_certificate(extensions=_extension(_KEY_ID, named)), max_bytes=8192)
+    refuse_odd_certificate(_certificate(extensions=_extension(_KEY_ID, named)))
     apples = _extension("2a864886f763640802", b"no DER at all")
-    refuse_odd_certificate(_certificate(extensions=apples), max_bytes=8192)
+    refuse_odd_certificate(_certificate(extensions=apples))
 
 
 @pytest.mark.parametrize("serial", [b"\xff", b"\0"])
@@ -125,7 +124,7 @@ def test_the_library_is_never_asked_about_an_issuers_odd_serial(serial: bytes) -
 
 
 def test_a_name_of_64_characters_is_long_enough() -> None:
-    refuse_odd_certificate(issue("x" * 64, by=None, authority=True).der, max_bytes=8192)
+    refuse_odd_certificate(issue("x" * 64, by=None, authority=True).der)
 
 
 @given(st.integers(0, 10_000), st.integers(1, 255))
@@ -133,6 +132,6 @@ def test_no_changed_byte_lets_another_error_out(place: int, mask: int) -> None:
     changed = bytearray(_OK)
     changed[place % len(changed)] ^= mask
     try:
-        refuse_odd_certificate(bytes(changed), max_bytes=8192)
+        refuse_odd_certificate(bytes(changed))
     except (CertificateMalformed, DerMalformed):
         return

@@ -310,10 +310,11 @@ def test_every_page_is_on_the_map() -> None:
     assert (docs / "adr" / "README.md") in linked
 
 
-def test_the_files_that_contributors_are_sent_to_exist() -> None:
+@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/threat_model.md"])
+def test_the_files_that_readers_are_sent_to_exist(page: str) -> None:
     named = {
         path
-        for span in code_spans(REPOSITORY / "CONTRIBUTING.md")
+        for span in code_spans(REPOSITORY / page)
         for path in re.findall(r"(?:^|(?<= ))[\w-]+(?:/[\w-]+)*/[\w.-]+\.\w+", span.partition("::")[0])
     }
     assert len(named) > 40

@@ -10,8 +10,6 @@ from formats.errors import ImageFault
 from matcher.errors import MatcherError, RefusalReason, TrustedImageRefused
 from matcher.records import (
     EyeCentres,
-    PoseDegrees,
-    QualityBlock,
     Record39794,
     RecordMetadata,
     RecordVersion,
@@ -28,6 +26,7 @@ from matcher.records.codes import Expression, Feature
 from matcher.records.dg2 import parse_dg2, serialise_dg2
 from matcher.records.iso_19794 import parse_2005, parse_2011, serialise_2005, serialise_2011
 from matcher.records.iso_39794.record import excluded_values, parse_39794, serialise_39794
+from matcher.records.values import PoseDegrees, QualityBlock
 from tests.fuzz import image_targets
 
 _LONGEST_TEXT = 400

@@ -588,6 +588,18 @@ def test_in_the_shipped_model_a_sign_of_life_counts_only_without_a_strong_networ
     assert networks.unknown.motion_for == 0
 
 
+def test_the_numbers_of_the_shipped_model_are_within_their_ranges() -> None:
+    model = load_fusion_model()
+    assert min(model.motion.most_against, model.traces.most_against, model.decision.telling) > 0
+    assert min(model.motion.weights.values()) >= 0
+    assert all(one.full < one.begins and one.strength >= 0 for one in model.traces.signals.values())
+    for networks in (model.scan_networks, model.still_networks):
+        for one in (networks.unknown, *networks.known.values()):
+            assert min(one.weight, one.motion_for) >= 0
+            assert (one.sure_early or 100) >= (one.sure or 0)
+            assert one.cues is None or min(one.cues.most_for, one.cues.most_against) > 0
+
+
 def test_the_shipped_model_has_its_reliability_curves() -> None:
     model = load_fusion_model()
     shown = [*PUBLIC, OWN, " + ".join(sorted(PUBLIC))]
@@ -646,49 +658,27 @@ def test_a_reliability_curve_of_several_networks_is_written_as_it_is_read() -> N
     ("part", "instead"),
     [
         ('version = "t"', "version = 3"),
-        ("most_against = 3.5", "most_against = 0"),
         ("most_against = 3.5", "most_against = nan"),
         ("most_against = 3.5", ""),
-        ("planar_motion = 1", "planar_motion = -1"),
         ("planar_motion = 1", 'planar_motion = "1"'),
         ("planar_motion = 1", "planar_motion = true"),
         ("[motion.weights]", "[motion.wrong]"),
         ("[motion]", "[temporal]"),
         ("weight = 0.7", ""),
-        ("weight = 0.7", "weight = -0.7"),
-        ("weight = 0.7", "weight = 0.7\nsure_early = 99"),
-        ("weight = 0.7", "weight = 0.7\nsure = 98\nsure_early = 97"),
-        ("weight = 0.7", "weight = 0.7\nsure = 98\nsure_early = 101"),
         ("bias = 0.1", "bias = inf"),
         ("[scan_networks.default]", "[scan_networks.other]"),
         ("[scan_networks.none]", "[scan_networks.other]"),
-        ("motion_for = 1.1", ""),
-        ("motion_for = 1.1", "motion_for = -1.1"),
         ("motion_for = 1.1", "motion_for = inf"),
         ("[still_networks.minifas_v2se.cues]", "[still_networks.minifas_v2se.cues.more]"),
         ("[still_networks.minifas_v2se.cues.weights]", "[still_networks.minifas_v2se.cues.wait]"),
-        ("most_for = 0.4", "most_for = 0"),
-        ("most_against = 1.5", "most_against = -1.5"),
-        ("moire = 0.3", "moire = -0.3"),
         ("moire = 1.2", "moire = nan"),
-        ("most_against = 2.5", "most_against = 0"),
-        ("full = -1.5", "full = 0.5"),
-        ("full = -1.5", "full = 1.5"),
         ("full = -1.5", ""),
-        ("begins = 0.5\nfull = -1.5", "begins = 1e308\nfull = -1e308"),
-        ("strength = 2.0", "strength = -2.0"),
         ("strength = 2.0", "strength = inf"),
         ("[traces.signals.medium_border]", "[traces.wrong.medium_border]"),
         ("[traces.signals.medium_border]", "[[traces.signals.medium_border]]"),
-        ("telling = 0.4", "telling = 0"),
         ("telling = 0.4", ""),
-        ("alone_share = 0.6", "alone_share = 1.1"),
-        ("injected_score = 2", "injected_score = -1"),
-        ("no_evidence_score = 48.0", "no_evidence_score = 101"),
         ("[decision]", "[decisions]"),
-        ("live = 2", "live = 6"),
         ("live = 2", "live = 2.0"),
-        ("lower = 0.1", "lower = 0.9"),
         ("[[reliability.scan]]", "[reliability.scan]"),
         ('command = "none"', "command = 1"),
         ("[record]", "[records]"),

@@ -27,13 +27,13 @@ from matcher.portrait_report import (
 )
 from matcher.records import (
     EyeCentres,
-    PoseDegrees,
     RecordVersion,
     Representation,
     build_record,
     open_trusted_image,
     serialise,
 )
+from matcher.records.values import PoseDegrees
 from tests.matcher.conformance.heads import Head
 from tests.matcher.conformance.pictures import FIVE_POINTS, drawn_face, plain, portrait_of
 from vision.face import Box, DetectedFace, HeadPose

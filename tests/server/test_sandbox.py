@@ -16,7 +16,7 @@ import pytest_asyncio
 from facegate.v1 import device_pb2, result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from device_integrity.policy import DECISIVE_CHECKS
+from device_integrity.policy.demands import DECISIVE_CHECKS
 from facegate_client import SandboxResultError, fetch_key_set, verify_response
 from server.access.api_keys import new_api_key
 from server.base.sandbox import TOLERATED, tolerated_checks

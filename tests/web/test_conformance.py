@@ -15,7 +15,7 @@ from server.edge.listeners import SCAN_METHOD
 from tests.cli.conformance.playing import BY_NAME, SLOW, failures, played, played_at_once
 from tests.web.conftest import SDK, to_ticket
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 _TRANSPORT = "WebSocket"
 _SCANS_AT_ONCE = 3

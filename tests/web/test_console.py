@@ -34,6 +34,8 @@ pytestmark = pytest.mark.slow
 Walk = Callable[..., Awaitable[dict[str, Any]]]
 _EXPECTED = "the server responded with a status of"
 """Chromium reports each refused request in its log: those of the log-in and of the step-up are expected."""
+_IN_CHROMIUM = pytest.mark.parametrize("firefox", [False], indirect=True, ids=["chromium"])
+"""For what the server answers and the page shows of it: both browsers are driven where theirs is at stake."""
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -145,6 +147,7 @@ async def test_a_complaint_is_answered(walk: Walk, office: Office, scanned: str,
     assert "It is whole:" in answer["whole"]
 
 
+@_IN_CHROMIUM
 async def test_an_old_log_in_is_repeated_before_an_export(walk: Walk, office: Office, tmp_path: Path) -> None:
     check = await office.check("clara-3")
     async with browsing(office.live.server.console_address) as browser:
@@ -164,6 +167,7 @@ async def test_an_old_log_in_is_repeated_before_an_export(walk: Walk, office: Of
     verify_saved(answer["archive"], office)
 
 
+@_IN_CHROMIUM
 async def test_a_second_person_withdraws_or_confirms_what_waits(walk: Walk, office: Office) -> None:
     check = await office.check("emil-5")
     await office.of("clara").place_hold(check, reference="case-17", reason="complaint")
@@ -183,6 +187,7 @@ async def test_a_second_person_withdraws_or_confirms_what_waits(walk: Walk, offi
     assert confirmed["filled"] == ["CONSENT_WITHDRAWN", "letter"]
 
 
+@_IN_CHROMIUM
 async def test_an_enrolled_frame_is_shown_after_the_other_images_are_erased(
     walk: Walk, office: Office
 ) -> None:
@@ -267,6 +272,7 @@ async def test_a_reviewer_decides_ten_checks_with_the_keyboard(
     ]
 
 
+@_IN_CHROMIUM
 async def test_an_idle_person_is_warned_and_logged_out(walk: Walk, office: Office) -> None:
     await office.check("dora-4")
     answer = await walk("idle", login=True, clock=True, idleSeconds=900)

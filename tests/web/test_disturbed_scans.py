@@ -12,7 +12,7 @@ from tests.ports import held_port
 from tests.web.conftest import Browser, Recording
 from tests.web.lines import line
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 _TALL = "live/tranvanluyt220__videos__real.mp4"
 _CALM = "live/KwaiVGI__assets__examples__driving__d13.mp4"

@@ -15,6 +15,7 @@ from tests.web.conftest import FIREFOX, run_script, to_ticket
 
 pytestmark = [
     pytest.mark.slow,
+    pytest.mark.alone,
     pytest.mark.skipif(not FIREFOX.exists(), reason="Firefox is not installed (FIREFOX)"),
 ]
 

@@ -17,7 +17,7 @@ from cli.conformance.strict_stream import Response, StrictStream
 from server.edge.listeners import SCAN_METHOD
 from tests.web.conftest import run_script, to_ticket
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 _CLOSING = (128, 128, 128)
 _STEPS = (_CLOSING, (200, 60, 60), _CLOSING)

@@ -22,7 +22,7 @@ from tests.server.hosted_page import RETURN, hosted_settings
 from tests.server.live import PATIENT, LiveServer, serving, until
 from tests.web.conftest import Recording, run_script
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 _PERSON = "live/KwaiVGI__assets__examples__driving__d13.mp4"
 _OTHER = "live/Fellway__media__me.mp4"

@@ -15,7 +15,7 @@ from tests.server.package_backend import PACKAGE_README, backend_of_the_package
 from tests.server.process.server_process import DataFolder
 from tests.web.conftest import SDK, SERVER_PACKAGE, Recording, run_script
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 _PERSON = "live/KwaiVGI__assets__examples__driving__d13.mp4"
 

@@ -8,7 +8,7 @@ from facegate.v1 import result_pb2
 
 from tests.web.conftest import Browser, Recording, run_script, to_ticket
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 _CALM = "live/KwaiVGI__assets__examples__driving__d13.mp4"
 

@@ -18,7 +18,7 @@ from tests.web.conftest import Browser, Recording
 from tests.web.heads import SIZE, render_heads
 from tests.web.lines import line
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 _SLOW = "live/tranvanluyt220__videos__real.mp4"
 """It takes longer to prove a person: doubt follows after some seconds."""
@@ -56,6 +56,7 @@ async def test_a_genuine_person_succeeds(browser: Browser, recording: Callable[[
     assert {"web_crypto.signature", "web_crypto.origin", "web_crypto.page"} <= passed
     # An EXPRESS attempt of a person who moves takes at most 4 seconds.
     assert answer["outcome"]["frames"] >= 3 * _LEAST_RATE
+    assert min(answer["rates"]) >= _LEAST_RATE
 
 
 async def test_a_page_that_forbids_workers_encodes_the_frames_itself(
@@ -197,7 +198,6 @@ def heads(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     return folder, render_heads(photo, pack.detector, folder)
 
 
-@pytest.mark.alone
 @pytest.mark.parametrize("deep", [True, False], ids=["head", "flat"])
 async def test_a_movement_before_a_laptop_tells_a_head_from_a_picture_of_it(
     browser: Browser,
@@ -232,7 +232,6 @@ async def test_a_movement_before_a_laptop_tells_a_head_from_a_picture_of_it(
         assert result.status == result_pb2.CHECK_STATUS_FAILURE
 
 
-@pytest.mark.alone
 async def test_a_camera_that_is_too_coarse_for_a_movement_gets_none(
     browser: Browser, recording: Callable[[str], Recording]
 ) -> None:

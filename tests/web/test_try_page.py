@@ -12,7 +12,7 @@ from facegate_protocol.texts import REFUSALS
 from tests.cli.try_.running import RunningTry, running_try
 from tests.web.conftest import Recording
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
 _WALK = Path(__file__).resolve().parents[2] / "web" / "sdk" / "e2e" / "try.mjs"
 _PERSON = "live/KwaiVGI__assets__examples__driving__d13.mp4"

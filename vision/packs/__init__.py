@@ -4,10 +4,7 @@ from vision.packs.calibration import CalibrationRecord, MatchCalibration, ScoreP
 from vision.packs.catalogue import (
     IMPORTED_KIND,
     MODELS_FILE,
-    Catalogue,
-    CatalogueEntry,
     CataloguePack,
-    StateFile,
     load_catalogue,
 )
 from vision.packs.embedded_pack import embedded_pack_installed, load_embedded_pack
@@ -15,7 +12,7 @@ from vision.packs.interfaces import Embedder, FaceDetector, Landmarker, PadNetwo
 from vision.packs.loading import load_pack
 from vision.packs.minifasnet_state import StateFileError, minifasnet_to_onnx, read_state
 from vision.packs.onnx_models import OnnxPadNetwork
-from vision.packs.pack import LicenceTerms, Pack, PackFile, read_operator_calibration, with_calibration
+from vision.packs.pack import Pack, read_operator_calibration, with_calibration
 from vision.packs.pack_files import (
     FAMILIES,
     VerifiedFile,
@@ -31,20 +28,15 @@ __all__ = [
     "IMPORTED_KIND",
     "MODELS_FILE",
     "CalibrationRecord",
-    "Catalogue",
-    "CatalogueEntry",
     "CataloguePack",
     "Embedder",
     "FaceDetector",
     "Landmarker",
-    "LicenceTerms",
     "MatchCalibration",
     "OnnxPadNetwork",
     "Pack",
-    "PackFile",
     "PadNetwork",
     "ScorePoint",
-    "StateFile",
     "StateFileError",
     "Template",
     "TemplateForm",

@@ -1,4 +1,4 @@
-"""Packs of the ``insightface`` family: SCRFD and ArcFace-type files, run through ``insightface.model_zoo``.
+"""Packs of the ``insightface`` family: SCRFD and 106 landmarks, run through ``insightface.model_zoo``.
 
 A folder of the library's packages (``buffalo_l``, ``buffalo_s``) can be used unchanged, and so can any other
 folder with files of the catalogue. Dense landmarks are InsightFace's if the folder
@@ -13,17 +13,10 @@ from numpy.typing import NDArray
 
 from vision.errors import ModelFailed, PackFileUnusable
 from vision.face import BgrImage, Box, DetectedFace, Landmarks
-from vision.onnx_sessions import OnnxSession, RuntimeOptions
+from vision.onnx_sessions import RuntimeOptions
 from vision.packs.insightface_library import import_insightface
 from vision.packs.interfaces import Landmarker
-from vision.packs.onnx_models import (
-    ArcFaceEmbedder,
-    embedder_preprocessing,
-    embedder_session,
-    first_found,
-    image_session,
-    make_pack,
-)
+from vision.packs.onnx_models import first_found, image_session, load_mediapipe, make_pack
 from vision.packs.pack import Pack
 from vision.packs.pack_files import MEDIAPIPE_LANDMARKS, PackFiles, VerifiedFile
 
@@ -143,13 +136,11 @@ def make_insightface_pack(files: PackFiles, *, name: str, runtime: RuntimeOption
         PackFileUnusable: The runtime cannot load a file.
     """
     session = image_session(files.detector, runtime)
-    landmarker = None if files.landmarks is None else _landmarker(files.landmarks, runtime)
     return make_pack(
         files,
         name=name,
-        detector=_scrfd(session),
-        landmarker=landmarker,
-        embedder=_arcface(files.embedder, runtime, landmarker),
+        detector=ScrfdDetector(import_insightface().model_zoo.SCRFD(model_file=None, session=session)),
+        landmarker=None if files.landmarks is None else _landmarker(files.landmarks, runtime),
         runtime=runtime,
         session=session,
     )
@@ -160,37 +151,16 @@ def make_insightface_pack(files: PackFiles, *, name: str, runtime: RuntimeOption
 # get the bytes as published and not as rewritten, because they guess from the first nodes.
 
 
-def _scrfd(session: OnnxSession) -> ScrfdDetector:
-    return ScrfdDetector(import_insightface().model_zoo.SCRFD(model_file=None, session=session))
-
-
 def _landmarker(file: VerifiedFile, runtime: RuntimeOptions) -> Landmarker:
     if file.entry.kind == MEDIAPIPE_LANDMARKS:
-        from vision.packs.mediapipe_landmarker import load_mediapipe_landmarker
-
-        return load_mediapipe_landmarker(file.content, name=file.path.name)
-
+        return load_mediapipe(file)
     session = image_session(file, runtime)
     try:
         return Landmarker106(
             import_insightface().model_zoo.Landmark(model_file=io.BytesIO(file.content), session=session)
         )
     except (AssertionError, IndexError, TypeError, ValueError) as error:
-        raise _unusable(file) from error
-
-
-def _arcface(file: VerifiedFile, runtime: RuntimeOptions, landmarker: Landmarker | None) -> ArcFaceEmbedder:
-    session, preprocessing = embedder_session(file, runtime), embedder_preprocessing(file)
-    try:
-        model = import_insightface().model_zoo.ArcFaceONNX(
-            model_file=io.BytesIO(file.content), session=session
-        )
-        return ArcFaceEmbedder(model, preprocessing, landmarker)
-    except (AssertionError, IndexError, TypeError, ValueError) as error:
-        raise _unusable(file) from error
-
-
-def _unusable(file: VerifiedFile) -> PackFileUnusable:
-    return PackFileUnusable(
-        f"{file.path.name} is not a model of the kind {file.entry.kind}: correct its entry in the catalogue"
-    )
+        raise PackFileUnusable(
+            f"{file.path.name} is not a model of the kind {file.entry.kind}: correct its entry in the "
+            "catalogue"
+        ) from error

@@ -1,11 +1,11 @@
-"""MediaPipe's Face Landmarker: 478 points in three dimensions, and the movements of the face.
+"""MediaPipe's Face Landmarker: 478 points in three dimensions.
 
-Only the landmark and blendshape networks of ``face_landmarker.task`` are used. The pack's own detector
+Only the landmark network of ``face_landmarker.task`` is used. The pack's own detector
 locates the face, by its five points, because the boxes of detectors differ too much.
 
 Sources: Y. Kartynnik et al., "Real-time Facial Surface Geometry from Monocular Video on Mobile GPUs",
 CVPR Workshops 2019 (mesh); I. Grishchenko et al., "Attention Mesh", CVPR Workshops 2020 (lips, eyes and
-irises); the region, the presence score and the order of points and blendshapes are those of
+irises); the region, the presence score and the order of points are those of
 google-ai-edge/mediapipe, ``mediapipe/tasks/cc/vision/face_landmarker``.
 """
 
@@ -28,7 +28,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from vision.errors import ModelFailed, PackFileUnusable
-from vision.face import BgrImage, Blendshapes, DetectedFace, Landmarks, Points
+from vision.face import BgrImage, DetectedFace, Landmarks, Points
 from vision.geometry import ARCFACE_SIZE, ARCFACE_TEMPLATE, similarity_transform
 
 _MOST_BYTES = 32 * 1024 * 1024
@@ -198,7 +198,6 @@ def _without_greeting() -> Iterator[None]:
 
 _SCHEME = "mediapipe478"
 _LANDMARKS_MEMBER = "face_landmarks_detector.tflite"
-_BLENDSHAPES_MEMBER = "face_blendshapes.tflite"
 _POINTS = 478
 _MESH = 468
 _INPUT_SIDE = 256
@@ -216,51 +215,21 @@ _LEAST_SIDE = 8.0
 _MOST_SHIFT = 0.1
 _MOST_TURN = math.radians(10)
 
-_BLENDSHAPES = 52
-_BLINK_RIGHT, _BLINK_LEFT, _JAW_OPEN, _SMILE_RIGHT, _SMILE_LEFT = 9, 10, 25, 44, 45
-# fmt: off
-_BLENDSHAPE_POINTS = np.array([
-    0, 1, 4, 5, 6, 7, 8, 10, 13, 14, 17, 21, 33, 37, 39, 40, 46, 52, 53, 54, 55, 58, 61, 63, 65, 66, 67, 70,
-    78, 80, 81, 82, 84, 87, 88, 91, 93, 95, 103, 105, 107, 109, 127, 132, 133, 136, 144, 145, 146, 148, 149,
-    150, 152, 153, 154, 155, 157, 158, 159, 160, 161, 162, 163, 168, 172, 173, 176, 178, 181, 185, 191, 195,
-    197, 234, 246, 249, 251, 263, 267, 269, 270, 276, 282, 283, 284, 285, 288, 291, 293, 295, 296, 297, 300,
-    308, 310, 311, 312, 314, 317, 318, 321, 323, 324, 332, 334, 336, 338, 356, 361, 362, 365, 373, 374, 375,
-    377, 378, 379, 380, 381, 382, 384, 385, 386, 387, 388, 389, 390, 397, 398, 400, 402, 405, 409, 415, 454,
-    466, 468, 469, 470, 471, 472, 473, 474, 475, 476, 477,
-])
-# fmt: on
 
-
-def load_mediapipe_landmarker(
-    content: bytes, *, name: str, blendshapes: bool = False
-) -> "MediapipeLandmarker":
-    """Load the landmarker from MediaPipe's ``face_landmarker.task``.
-
-    ``content`` was verified; ``blendshapes`` are computed with the landmarks at about a seventh more time.
+def load_mediapipe_landmarker(content: bytes, *, name: str) -> "MediapipeLandmarker":
+    """Load the landmarker from MediaPipe's ``face_landmarker.task``, whose content was verified.
 
     Raises:
-        PackFileUnusable: The file is not such a file, or LiteRT cannot load its networks.
+        PackFileUnusable: The file is not such a file, or LiteRT cannot load its network.
     """
-    if blendshapes:
-        landmarks, shapes = read_task_members(
-            content, name=name, members=(_LANDMARKS_MEMBER, _BLENDSHAPES_MEMBER)
-        )
-        blendshape_network = TfliteNetwork(
-            shapes,
-            name=f"{_BLENDSHAPES_MEMBER} of {name}",
-            input_shape=(1, len(_BLENDSHAPE_POINTS), 2),
-            output_sizes=(_BLENDSHAPES,),
-        )
-    else:
-        (landmarks,) = read_task_members(content, name=name, members=(_LANDMARKS_MEMBER,))
-        blendshape_network = None
+    (landmarks,) = read_task_members(content, name=name, members=(_LANDMARKS_MEMBER,))
     landmark_network = TfliteNetwork(
         landmarks,
         name=f"{_LANDMARKS_MEMBER} of {name}",
         input_shape=(1, _INPUT_SIDE, _INPUT_SIDE, 3),
         output_sizes=(3 * _POINTS, 1, 1),
     )
-    return MediapipeLandmarker(landmark_network, blendshape_network)
+    return MediapipeLandmarker(landmark_network)
 
 
 class MediapipeLandmarker:
@@ -270,10 +239,9 @@ class MediapipeLandmarker:
     (6 of 100 photos), a second run uses the region that the first run's points give.
     """
 
-    def __init__(self, landmarks: TfliteNetwork, blendshapes: TfliteNetwork | None) -> None:
-        """Take over loaded networks."""
+    def __init__(self, landmarks: TfliteNetwork) -> None:
+        """Take over a loaded network."""
         self._landmarks = landmarks
-        self._blendshapes = blendshapes
 
     @property
     def scheme(self) -> str:
@@ -305,7 +273,6 @@ class MediapipeLandmarker:
             points=mesh[:, :2].astype(np.float32),
             scheme=_SCHEME,
             depth=mesh[:, 2].astype(np.float32),
-            blendshapes=None if self._blendshapes is None else _blendshapes(self._blendshapes, mesh),
         )
 
     def _run_landmarks(self, image: BgrImage, region: "_Region") -> tuple[NDArray[np.float64], float]:
@@ -374,16 +341,3 @@ def _apart(one: _Region, other: _Region) -> bool:
     shift = math.hypot(other.x - one.x, other.y - one.y)
     turn = math.remainder(other.angle - one.angle, math.tau)
     return shift > _MOST_SHIFT * one.side or abs(turn) > _MOST_TURN
-
-
-def _blendshapes(network: TfliteNetwork, mesh: NDArray[np.float64]) -> Blendshapes:
-    points = mesh[_BLENDSHAPE_POINTS, :2].astype(np.float32)
-    (scores,) = network.run(points[None])
-    # MediaPipe's left is the person's left, which is the image's right.
-    return Blendshapes(
-        left_blink=float(scores[_BLINK_LEFT]),
-        right_blink=float(scores[_BLINK_RIGHT]),
-        left_smile=float(scores[_SMILE_LEFT]),
-        right_smile=float(scores[_SMILE_RIGHT]),
-        jaw_open=float(scores[_JAW_OPEN]),
-    )

@@ -1,7 +1,7 @@
 """Makes sessions, PAD networks and a pack of verified ONNX files, for every family of packs."""
 
 from collections.abc import Callable, Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
 import cv2
 import numpy as np
@@ -50,27 +50,20 @@ def first_found(
     return ()
 
 
-class ArcFaceModel(Protocol):
-    """The part of ``insightface.model_zoo.ArcFaceONNX`` that is used."""
+class ArcFaceEmbedder:
+    """Aligns, normalises and embeds; implements ``vision.packs.interfaces.Embedder``."""
 
-    input_mean: NDArray[np.float32] | float
-    input_std: NDArray[np.float32] | float
-    input_size: tuple[int, int]
-    output_shape: list[int]
-
-    def forward(self, batch_data: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the templates of a batch, shape (n, 3, height, width) of 0..255 in RGB."""
-        ...
-
-
-class SessionArcFace:
-    """An ``ArcFaceModel`` without the library, because importing that takes a second."""
-
-    def __init__(self, session: OnnxSession) -> None:
-        """Wrap a loaded network.
+    def __init__(
+        self,
+        session: OnnxSession,
+        preprocessing: EmbedderPreprocessing,
+        landmarker: Landmarker | None = None,
+    ) -> None:
+        """Take over a loaded network.
 
         Args:
             session: One input of shape (1, 3, side, side), one output of shape (1, dimensions).
+            landmarker: The pack's; used if ``preprocessing`` asks for MediaPipe's mesh and this locates it.
 
         Raises:
             ValueError: The session has other shapes.
@@ -85,40 +78,14 @@ class SessionArcFace:
             or (expects[1], expects[2]) != (3, expects[3])
         ):
             raise ValueError(f"expected a batch of square RGB images to a batch of templates, got {sides}")
-        self.input_mean: NDArray[np.float32] | float = 0.0
-        self.input_std: NDArray[np.float32] | float = 1.0
-        self.input_size = (int(expects[3]), int(expects[2]))
-        self.output_shape = [1, int(gives[1])]
         self._session = session
         self._input = str(inputs[0].name)
-
-    def forward(self, batch_data: NDArray[np.float32]) -> NDArray[np.float32]:
-        """Return the templates of a batch of 0..255 in RGB."""
-        normalised = ((batch_data - self.input_mean) / self.input_std).astype(np.float32)
-        return self._session.run(None, {self._input: normalised})[0]
-
-
-class ArcFaceEmbedder:
-    """Aligns, normalises and embeds; implements ``vision.packs.interfaces.Embedder``."""
-
-    def __init__(
-        self,
-        model: ArcFaceModel,
-        preprocessing: EmbedderPreprocessing,
-        landmarker: Landmarker | None = None,
-    ) -> None:
-        """Take over a loaded model.
-
-        Args:
-            model: The model. Its mean and deviation are set to those of ``preprocessing``.
-            preprocessing: From the catalogue; the library can only guess it from the graph.
-            landmarker: The pack's; used if ``preprocessing`` asks for MediaPipe's mesh and this locates it.
-        """
-        model.input_mean = np.array(preprocessing.mean, dtype=np.float32).reshape(1, 3, 1, 1)
-        model.input_std = np.array(preprocessing.std, dtype=np.float32).reshape(1, 3, 1, 1)
-        self._model = model
-        self._size = int(model.input_size[0])
-        self._dimensions = int(model.output_shape[1])
+        self._mean, self._std = (
+            np.array(values, dtype=np.float32).reshape(1, 3, 1, 1)
+            for values in (preprocessing.mean, preprocessing.std)
+        )
+        self._size = int(expects[3])
+        self._dimensions = int(gives[1])
         self._mirror_average = preprocessing.mirror_average
         has_mesh = landmarker is not None and landmarker.scheme == "mediapipe478"
         self._landmarker = landmarker if preprocessing.mesh_points and has_mesh else None
@@ -168,8 +135,9 @@ class ArcFaceEmbedder:
     def _run(self, aligned: BgrImage) -> NDArray[np.float32]:
         rgb = cv2.cvtColor(np.ascontiguousarray(aligned), cv2.COLOR_BGR2RGB)
         batch = np.ascontiguousarray(rgb.transpose(2, 0, 1)[None], dtype=np.float32)
+        normalised = ((batch - self._mean) / self._std).astype(np.float32)
         try:
-            return to_unit_length(self._model.forward(batch)[0])
+            return to_unit_length(self._session.run(None, {self._input: normalised})[0][0])
         except ModelFailed:
             raise
         except Exception as error:
@@ -267,31 +235,32 @@ def image_session(file: VerifiedFile, runtime: RuntimeOptions, *, divide_by: flo
     )
 
 
-def embedder_session(file: VerifiedFile, runtime: RuntimeOptions) -> OnnxSession:
-    """Return a session of an embedder, which takes normalised pixels.
+def load_mediapipe(file: VerifiedFile) -> Landmarker:
+    """Load MediaPipe's dense landmarks.
 
     Raises:
         PackFileUnusable: The runtime cannot load the file.
-        PackDataInvalid: The catalogue does not state the normalisation.
     """
-    wanted = embedder_preprocessing(file)
+    # Imported where it is used, because not every pack has landmarks of this kind.
+    from vision.packs.mediapipe_landmarker import load_mediapipe_landmarker
+
+    return load_mediapipe_landmarker(file.content, name=file.path.name)
+
+
+def _embedder(file: VerifiedFile, runtime: RuntimeOptions, landmarker: Landmarker | None) -> ArcFaceEmbedder:
+    wanted = _stated(file.entry.embedder, file.entry)
     bounds = [
         (pixel - mean) / std
         for mean, std in zip(wanted.mean, wanted.std, strict=True)
         for pixel in (0.0, _BRIGHTEST)
     ]
-    return create_fast_session(
+    session = create_fast_session(
         file.content, runtime, name=file.path.name, input_range=(min(bounds), max(bounds))
     )
-
-
-def embedder_preprocessing(file: VerifiedFile) -> EmbedderPreprocessing:
-    """Return the preprocessing of an embedder's aligned face.
-
-    Raises:
-        PackDataInvalid: The catalogue does not state it.
-    """
-    return _stated(file.entry.embedder, file.entry)
+    try:
+        return ArcFaceEmbedder(session, wanted, landmarker)
+    except ValueError as error:
+        raise PackFileUnusable(f"{file.path.name} is not an embedder: {error}") from error
 
 
 def make_pack(
@@ -300,18 +269,19 @@ def make_pack(
     name: str,
     detector: FaceDetector,
     landmarker: Landmarker | None,
-    embedder: ArcFaceEmbedder,
     runtime: RuntimeOptions,
     session: OnnxSession,
 ) -> Pack:
-    """Return a pack of loaded models, with the PAD networks of its files.
+    """Return a pack of loaded models, with the embedder and the PAD networks of its files.
 
     The models are made from ``files``; ``session`` is one of the sessions, which states the provider in use.
 
     Raises:
         PackIncomplete: There is no calibration for the embedder.
-        PackFileUnusable: The runtime cannot load a PAD network.
+        PackFileUnusable: The runtime cannot load the embedder or a PAD network.
+        PackDataInvalid: The catalogue does not state their preprocessing.
     """
+    embedder = _embedder(files.embedder, runtime, landmarker)
     pack_files = tuple(file.pack_file for file in files.used)
     # The detector is part of the preprocessing if its five points decide how faces are aligned.
     detected = "" if embedder.aligns_by_mesh else f"{files.detector.entry.kind}-"

@@ -14,17 +14,9 @@ from vision.errors import ModelFailed, PackFileUnusable
 from vision.face import BgrImage, Box, DetectedFace
 from vision.graph_rewrite import with_free_sides
 from vision.onnx_sessions import OnnxSession, RuntimeOptions, create_session
-from vision.packs.interfaces import Landmarker
-from vision.packs.onnx_models import (
-    ArcFaceEmbedder,
-    SessionArcFace,
-    embedder_preprocessing,
-    embedder_session,
-    first_found,
-    make_pack,
-)
+from vision.packs.onnx_models import first_found, load_mediapipe, make_pack
 from vision.packs.pack import Pack
-from vision.packs.pack_files import PackFiles, VerifiedFile
+from vision.packs.pack_files import PackFiles
 
 # The YuNet detector of the OpenCV zoo, run by ONNX Runtime and sized for selfies.
 #
@@ -156,33 +148,13 @@ def make_open_pack(files: PackFiles, *, name: str, runtime: RuntimeOptions) -> P
         PackIncomplete: There is no calibration for the embedder.
         PackFileUnusable: The runtime cannot load a file.
     """
-    session = _detector_session(files.detector, runtime)
-    landmarker = None if files.landmarks is None else _landmarker(files.landmarks)
+    detector = files.detector
+    session = create_session(with_free_sides(detector.content), runtime, name=detector.path.name)
     return make_pack(
         files,
         name=name,
         detector=YunetDetector(session),
-        landmarker=landmarker,
-        embedder=_embedder(files.embedder, runtime, landmarker),
+        landmarker=None if files.landmarks is None else load_mediapipe(files.landmarks),
         runtime=runtime,
         session=session,
     )
-
-
-def _detector_session(file: VerifiedFile, runtime: RuntimeOptions) -> OnnxSession:
-    return create_session(with_free_sides(file.content), runtime, name=file.path.name)
-
-
-def _embedder(file: VerifiedFile, runtime: RuntimeOptions, landmarker: Landmarker | None) -> ArcFaceEmbedder:
-    session = embedder_session(file, runtime)
-    try:
-        return ArcFaceEmbedder(SessionArcFace(session), embedder_preprocessing(file), landmarker)
-    except ValueError as error:
-        raise PackFileUnusable(f"{file.path.name} is not an embedder: {error}") from error
-
-
-def _landmarker(file: VerifiedFile) -> Landmarker:
-    # Imported where it is used, because not every pack has landmarks of this kind.
-    from vision.packs.mediapipe_landmarker import load_mediapipe_landmarker
-
-    return load_mediapipe_landmarker(file.content, name=file.path.name)

@@ -19,7 +19,6 @@ from matcher.records.iso_39794.record import (
     count_39794,
     parse_39794,
     recognise_39794,
-    serialise_39794,
 )
 
 __all__ = [
@@ -39,5 +38,4 @@ __all__ = [
     "count_39794",
     "parse_39794",
     "recognise_39794",
-    "serialise_39794",
 ]

@@ -21,7 +21,7 @@ from server.edge.console.guard import API, Guard
 from server.edge.console.sessions import ConsoleSessions
 from server.edge.gate import RefusedAccess
 from server.edge.listeners import SCOPES
-from server.edge.status import as_refusal, forget_traces
+from server.edge.status import as_refusal, counted_refusal
 from server.telemetry.metrics import Metrics
 
 _STEP_UP: Final = frozenset(
@@ -152,12 +152,9 @@ class ConsoleInterface:
                 error: Exception = Refusal(Reason.DEADLINE_EXCEEDED, "the call took too long; repeat it")
             except web.HTTPException:
                 raise
-            except Exception as caught:  # noqa: BLE001 - hides internal errors, as the interceptor does
+            except Exception as caught:  # noqa: BLE001 - hides internal errors, as the gate does
                 error = caught
-            refusal = as_refusal(error, method=method)
-            span.mark_refused(refusal.reason.value)
-            self._metrics.calls.call_refused(refusal.reason.value)
-            forget_traces(error)
+            refusal = counted_refusal(error, method=method, span=span, metrics=self._metrics)
             caller = None if session is None else session.caller
             self._refused.record_refusal(method, refusal.reason, caller=caller, address=address_of(request))
             return refused_answer(refusal)
@@ -213,7 +210,6 @@ class ConsoleInterface:
                 raise
             if not isinstance(error, ConnectionError):
                 as_refusal(error, method=self._calls[name].call.method)
-            forget_traces(error)
             return answer
         await answer.write_eof()
         return answer

@@ -4,21 +4,19 @@ import asyncio
 import ssl
 from collections import Counter
 from collections.abc import Callable
-from typing import Final, cast
+from typing import Final
 
 import structlog
 from aiohttp import web
 from aiohttp.typedefs import Handler, Middleware
 from aiohttp.web_protocol import RequestHandler
 
-from server.base.errors import ListenerUnusable
 from server.edge.console.answers import MOST_BYTES, refused_answer
 from server.edge.console.guard import API, Guard, WrongHost
-from server.edge.http_connection import HttpConnection
+from server.edge.http_connection import HttpConnection, HttpListener, abort
 from server.edge.page_files import file_answer, page_files
-from server.edge.status import as_refusal, forget_traces
+from server.edge.status import as_refusal
 
-_HANDSHAKE_SECONDS: Final = 5.0
 _FIRST_SECONDS: Final = 10.0
 """From the connection to its first request."""
 _KEEPALIVE_SECONDS: Final = 60.0
@@ -26,7 +24,7 @@ _MAX_HEADER_BYTES: Final = 8_192
 _log = structlog.get_logger(__name__)
 
 
-class ConsoleListener:
+class ConsoleListener(HttpListener):
     """One port with the console.
 
     Attributes:
@@ -53,9 +51,6 @@ class ConsoleListener:
             max_connections: Maximum number of connections; a further one ends one without a whole request.
             started: Is called when the port is known.
         """
-        self._host = host
-        self.port = port
-        self._tls = tls
         self._guard = guard
         self._max_connections = max_connections
         self._started = started
@@ -64,16 +59,18 @@ class ConsoleListener:
         self._working: dict[RequestHandler, web.Request] = {}
         self._idle = asyncio.Event()
         self._idle.set()
-        self._listening: asyncio.Server | None = None
         application = web.Application(client_max_size=MOST_BYTES, middlewares=[self._middleware()])
         application.on_response_prepare.append(guard.restrict)
         application.add_routes([*routes, web.get("/{path:.*}", self._get_file)])
-        self._runner = web.AppRunner(application, shutdown_timeout=0)
-
-    @property
-    def target(self) -> str:
-        """``host:port`` with the bound port."""
-        return f"[{self._host}]:{self.port}" if ":" in self._host else f"{self._host}:{self.port}"
+        super().__init__(
+            "console",
+            host=host,
+            port=port,
+            runner=web.AppRunner(application, shutdown_timeout=0),
+            keepalive_seconds=_KEEPALIVE_SECONDS,
+            max_header_bytes=_MAX_HEADER_BYTES,
+            tls=tls,
+        )
 
     @property
     def address(self) -> str:
@@ -86,23 +83,7 @@ class ConsoleListener:
         Raises:
             ListenerUnusable: The address is in use, or is not an address of this machine.
         """
-        await self._runner.setup()
-        loop = asyncio.get_running_loop()
-        try:
-            self._listening = await loop.create_server(
-                self._connected,
-                self._host,
-                self.port,
-                ssl=self._tls,
-                ssl_handshake_timeout=_HANDSHAKE_SECONDS if self._tls is not None else None,
-            )
-        except OSError as error:
-            await self._runner.cleanup()
-            raise ListenerUnusable(
-                f"the console cannot use {self._host}:{self.port}: {error.strerror or error}; "
-                "stop the process that listens there, or set another host or port"
-            ) from error
-        self.port = self._listening.sockets[0].getsockname()[1]
+        await super().start()
         self._guard.listens(self._host, self.port)
 
     def serve(self) -> None:
@@ -111,30 +92,12 @@ class ConsoleListener:
 
     async def stop(self, grace: float) -> None:
         """Stops the listener. Requests that still run after ``grace`` seconds are ended."""
-        if self._listening is not None:
-            self._listening.close()
-        try:
-            async with asyncio.timeout(grace):
-                await self._idle.wait()
-        except TimeoutError:
-            pass
-        await self._runner.cleanup()
+        await self._close(self._idle.wait(), grace=grace)
 
-    def _connected(self) -> asyncio.BaseProtocol:
-        server = self._runner.server
-        if server is None:
-            raise RuntimeError("the runner was not set up")
-        if not self._has_place(server):
-            return _Refused()
-        handler = HttpConnection(
-            server,
-            listener="console",
-            keepalive_seconds=_KEEPALIVE_SECONDS,
-            max_header_bytes=_MAX_HEADER_BYTES,
-        )
-        timer = asyncio.get_running_loop().call_later(_FIRST_SECONDS, self._end_unused, handler)
-        self._opening[handler] = timer
-        return handler
+    def _begin(self, connection: HttpConnection) -> HttpConnection:
+        timer = asyncio.get_running_loop().call_later(_FIRST_SECONDS, self._end_unused, connection)
+        self._opening[connection] = timer
+        return connection
 
     def _has_place(self, server: web.Server) -> bool:
         """Returns whether there is a place for one more connection; makes one if need be.
@@ -149,7 +112,7 @@ class ConsoleListener:
             crowds = Counter(map(_address_of, free))
             oldest = max(free, key=lambda one: crowds[_address_of(one)])
             free.remove(oldest)
-            _abort(oldest)
+            abort(oldest)
         return True
 
     def _is_free(self, handler: RequestHandler) -> bool:
@@ -159,7 +122,7 @@ class ConsoleListener:
     def _end_unused(self, handler: RequestHandler) -> None:
         """Ends a connection that has not sent the head of a request in time."""
         self._opening.pop(handler, None)
-        _abort(handler)
+        abort(handler)
 
     def _middleware(self) -> Middleware:
         @web.middleware
@@ -183,10 +146,8 @@ class ConsoleListener:
             return web.Response(status=421, text=f"this console is {self._guard.address}\n")
         except web.HTTPException as error:
             return web.Response(status=error.status, text=f"{error.reason}\n")
-        except Exception as error:  # noqa: BLE001 - hides internal errors, as the interceptor does
-            refusal = as_refusal(error, method=_name_of(request))
-            forget_traces(error)
-            return refused_answer(refusal)
+        except Exception as error:  # noqa: BLE001 - hides internal errors, as the gate does
+            return refused_answer(as_refusal(error, method=_name_of(request)))
         finally:
             del self._working[request.protocol]
             if not self._working:
@@ -203,18 +164,6 @@ def _name_of(request: web.Request) -> str:
     return f"console {'' if resource is None else resource.canonical}"
 
 
-class _Refused(asyncio.Protocol):
-    """Ends a connection as soon as it has a transport."""
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        cast("asyncio.Transport", transport).abort()
-
-
 def _address_of(handler: RequestHandler) -> str:
     peer = handler.peername
     return str(peer[0]) if isinstance(peer, tuple) else ""
-
-
-def _abort(handler: RequestHandler) -> None:
-    if handler.transport is not None:
-        handler.transport.abort()

@@ -22,7 +22,7 @@ from server.edge.console.guard import API, Guard
 from server.edge.console.interface import address_of
 from server.edge.console.log_in import LOG_IN_METHOD, Admission
 from server.edge.console.sessions import ConsoleSessions
-from server.edge.status import as_refusal, forget_traces
+from server.edge.status import as_refusal
 
 _VALID: Final = timedelta(minutes=10)
 _HASH_BYTES: Final = 32
@@ -113,9 +113,8 @@ class OidcLogIn:
                 self._admission.record_failure(address, refusal)
                 raise
             secret = await self._sessions.begin(session, address=address, replaces=replaces)
-        except Exception as error:  # noqa: BLE001 - hides internal errors, as the interceptor does
+        except Exception as error:  # noqa: BLE001 - hides internal errors, as the gate does
             answer = _refused_page(as_refusal(error, method=LOG_IN_METHOD))
-            forget_traces(error)
         else:
             # The browser came from another site, so that a redirect would not send the strict cookie.
             answer = _page(text="You are logged in.", link="Continue", refresh=True)
@@ -174,9 +173,8 @@ class OidcLogIn:
                 session=_known(issuer, out.session),
                 address=address_of(request),
             )
-        except Exception as error:  # noqa: BLE001 - hides internal errors, as the interceptor does
+        except Exception as error:  # noqa: BLE001 - hides internal errors, as the gate does
             refusal = as_refusal(error, method="/console/BackChannelLogout")
-            forget_traces(error)
             known = refusal.reason in {Reason.UNAUTHENTICATED, Reason.INVALID_FIELD}
             document = {"error": "invalid_request", "error_description": str(refusal)}
             return json_answer(document, status=400 if known else http_status(refusal))

@@ -8,7 +8,7 @@ from hypothesis import strategies as st
 
 from cli.analyze.analysers import MOST_BYTES, kind_of, read_media, unreadable
 from cli.analyze.report import FileKind
-from cli.errors import FileUnusable, OutputUnusable
+from cli.errors import CommandError, FileUnusable
 from cli.files import require_page_path, write_page
 
 
@@ -62,9 +62,9 @@ def test_the_page_is_readable_for_its_owner_alone(tmp_path: Path) -> None:
 def test_a_file_is_not_overwritten_by_accident(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text("mine")
-    with pytest.raises(OutputUnusable, match="--force"):
+    with pytest.raises(CommandError, match="--force"):
         require_page_path(page, force=False)
-    with pytest.raises(OutputUnusable, match="--force"):
+    with pytest.raises(CommandError, match="--force"):
         write_page(page, "new", force=False)
     require_page_path(page, force=True)
     assert page.read_text() == "mine"
@@ -72,11 +72,11 @@ def test_a_file_is_not_overwritten_by_accident(tmp_path: Path) -> None:
 
 
 def test_a_page_without_a_place_is_refused_before_the_work(tmp_path: Path) -> None:
-    with pytest.raises(OutputUnusable, match="is a folder"):
+    with pytest.raises(CommandError, match="is a folder"):
         require_page_path(tmp_path, force=True)
-    with pytest.raises(OutputUnusable, match="does not exist"):
+    with pytest.raises(CommandError, match="does not exist"):
         require_page_path(tmp_path / "none" / "page.html", force=False)
-    with pytest.raises(OutputUnusable, match="cannot be written"):
+    with pytest.raises(CommandError, match="cannot be written"):
         write_page(tmp_path / "none" / "page.html", "x", force=False)
 
 
@@ -87,9 +87,9 @@ def test_anything_but_a_file_is_never_replaced(tmp_path: Path) -> None:
     os.mkfifo(pipe)
     link.symlink_to(target)
     for page in (pipe, link):
-        with pytest.raises(OutputUnusable, match="is not a regular file"):
+        with pytest.raises(CommandError, match="is not a regular file"):
             require_page_path(page, force=True)
-        with pytest.raises(OutputUnusable, match="is not a regular file"):
+        with pytest.raises(CommandError, match="is not a regular file"):
             write_page(page, "new", force=True)
     assert stat.S_ISFIFO(pipe.lstat().st_mode)
     assert link.is_symlink()
@@ -98,7 +98,7 @@ def test_anything_but_a_file_is_never_replaced(tmp_path: Path) -> None:
 
 
 def test_a_name_that_no_file_can_have_is_refused_before_the_work(tmp_path: Path) -> None:
-    with pytest.raises(OutputUnusable, match="cannot be written"):
+    with pytest.raises(CommandError, match="cannot be written"):
         require_page_path(tmp_path / ("x" * 300), force=False)
 
 

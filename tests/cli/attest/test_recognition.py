@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from cli.attest.evidence import RecognisedKind, recognise
-from cli.errors import NotEvidence
+from cli.errors import CommandError
 from tests.device_integrity.apple.apple_in_software import SoftwareApple, SoftwareKey
 from tests.device_integrity.web.authenticator_in_software import Authenticator
 
@@ -59,13 +59,13 @@ def test_a_play_token_is_recognised() -> None:
 @pytest.mark.parametrize("data", [b"", b"{}", b'{"a": 1}', b"[", b"{" * 5000, b"A", b"AAAA", b"\xa1\x00\x00"])
 @pytest.mark.usefixtures("without_collection")
 def test_nothing_that_is_known(data: bytes) -> None:
-    with pytest.raises(NotEvidence, match="not a known kind of evidence"):
+    with pytest.raises(CommandError, match="not a known kind of evidence"):
         recognise(data)
 
 
 def test_a_file_of_certificates_that_never_end_takes_no_time() -> None:
     """With a search to the file's end from every start this takes minutes."""
-    with pytest.raises(NotEvidence):
+    with pytest.raises(CommandError):
         recognise(b"-----BEGIN CERTIFICATE-----\n" * 20_000)
 
 
@@ -73,5 +73,5 @@ def test_a_file_of_certificates_that_never_end_takes_no_time() -> None:
 def test_any_bytes_give_a_kind_or_the_error(data: bytes) -> None:
     try:
         assert recognise(data).parts
-    except NotEvidence:
+    except CommandError:
         return

@@ -4,7 +4,7 @@ import pytest
 
 from cli.bench import devices as module
 from cli.bench.devices import DeviceJob, make_scans, open_devices, run_job
-from cli.errors import DeviceProcessFailed
+from cli.errors import CommandError
 from tests.ports import held_port
 
 
@@ -37,5 +37,5 @@ async def test_a_process_that_does_not_answer_is_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "_JOB_SECONDS", 0.001)
-    with open_devices() as devices, pytest.raises(DeviceProcessFailed, match="did not answer"):
+    with open_devices() as devices, pytest.raises(CommandError, match="did not answer"):
         await make_scans(devices, job("127.0.0.1:1", tmp_path, 1))

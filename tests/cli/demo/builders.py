@@ -8,8 +8,9 @@ from cli.demo.scenarios import SCENARIOS, DemoRecord, Scenario, Timings
 from facegate_client import ServerError
 from vision.face import BgrImage, DetectedFace, Embedding, Landmarks
 from vision.image import encode_jpeg
-from vision.packs import LicenceTerms, MatchCalibration, Pack, TemplateForm
+from vision.packs import MatchCalibration, Pack, TemplateForm
 from vision.packs.calibration import CalibrationRecord, ScorePoint
+from vision.packs.pack import LicenceTerms
 
 CHECK_ID = "7d3c2a8e-5f5b-4a52-9d0c-2f2b8a6e1c11"
 JPEG = b"\xff\xd8\xff\xe0 not really a picture \xff\xd9"

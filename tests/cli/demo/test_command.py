@@ -13,7 +13,7 @@ from typer.testing import CliRunner
 from cli.demo import command as module
 from cli.demo.command import demo
 from cli.demo.scenarios import SCENARIOS, DemoRecord
-from cli.errors import ServerDidNotStart
+from cli.errors import CommandError
 from facegate_client import load_key_set, verify_result_jws
 from facegate_protocol import sha256
 from tests.cli.demo.builders import all_as_expected, judged
@@ -44,7 +44,7 @@ def test_the_exit_status_is_the_verdict_on_the_demo(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_demo_that_cannot_run_states_the_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    status, output = outcome(monkeypatch, tmp_path, ServerDidNotStart("no [such] pack"))
+    status, output = outcome(monkeypatch, tmp_path, CommandError("no [such] pack"))
     assert status == 2
     assert "no [such] pack" in output
 

@@ -15,7 +15,7 @@ from cli.demo.local_server import (
     local_server,
     open_tested,
 )
-from cli.errors import OutputUnusable, PlatformUnusable, ServerDidNotStart
+from cli.errors import CommandError
 from cli.test_devices import POLICY_NAME
 from server.access.api_keys import load_api_keys
 from server.configuration.loading import load_settings
@@ -67,7 +67,7 @@ async def test_its_settings_are_settings(tmp_path: Path, monkeypatch: pytest.Mon
     instead(monkeypatch, FAILS)
     for name in [name for name in os.environ if name.startswith("FACEGATE_")]:
         monkeypatch.delenv(name)
-    with pytest.raises(ServerDidNotStart):
+    with pytest.raises(CommandError):
         async with open_server(tmp_path, log=tmp_path / "log"):
             pass
     settings = load_settings(tmp_path / "facegate.toml").settings
@@ -82,7 +82,7 @@ async def test_the_last_words_of_a_server_that_ends_are_reported(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     instead(monkeypatch, FAILS)
-    with pytest.raises(ServerDidNotStart, match="no such pack"):
+    with pytest.raises(CommandError, match="no such pack"):
         async with open_server(tmp_path, log=tmp_path / "log"):
             pass
 
@@ -92,7 +92,7 @@ async def test_a_server_that_stays_silent_is_not_waited_for(
 ) -> None:
     instead(monkeypatch, SILENT)
     monkeypatch.setattr(module, "_START_SECONDS", 0.2)
-    with pytest.raises(ServerDidNotStart, match=r"within 0\.2 seconds"):
+    with pytest.raises(CommandError, match=r"within 0\.2 seconds"):
         async with open_server(tmp_path, log=tmp_path / "log"):
             pass
 
@@ -105,7 +105,7 @@ async def test_a_timeout_of_the_caller_stays_one(tmp_path: Path, monkeypatch: py
 
 
 async def test_a_log_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(OutputUnusable):
+    with pytest.raises(CommandError):
         async with open_server(tmp_path, log=tmp_path / "missing" / "log"):
             pass
 
@@ -135,5 +135,5 @@ def test_one_of_its_callers_is_a_sandbox_caller(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(PlatformUnusable):
+    with pytest.raises(CommandError):
         open_tested(tmp_path / "file" / "platform")

@@ -7,7 +7,7 @@ import pytest
 
 from cli.demo import pack as module
 from cli.demo.pack import ChosenPack, choose_pack
-from cli.errors import StageUnusable
+from cli.errors import CommandError
 from tests.cli.demo.builders import PACK
 from vision.errors import PackFileAltered, PullError, VisionError
 from vision.packs import Pack
@@ -88,7 +88,7 @@ async def test_a_named_pack_is_used_or_refused(tmp_path: Path, loading: dict[str
     (tmp_path / "open").mkdir()
     assert (await choose(tmp_path, wanted="insightface:/srv/models")).spec == "insightface:/srv/models"
     loading["open"] = VisionError("broken")
-    with pytest.raises(StageUnusable, match="broken"):
+    with pytest.raises(CommandError, match="broken"):
         await choose(tmp_path, wanted="open")
 
 
@@ -96,5 +96,5 @@ async def test_a_pack_that_cannot_meet_the_policy_is_no_choice(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(module, "TRIAL_POLICY", "high")
-    with pytest.raises(StageUnusable, match="cannot meet"):
+    with pytest.raises(CommandError, match="cannot meet"):
         await choose(tmp_path, wanted="embedded")

@@ -11,7 +11,7 @@ from joserfc.jwk import ECKey
 from cli.demo.pack import ChosenPack
 from cli.demo.page import make_folder, matcher_sentence, render_page, write_files
 from cli.demo.scenarios import SCENARIOS, DemoRecord
-from cli.errors import OutputUnusable
+from cli.errors import CommandError
 from facegate_client import load_key_set
 from tests.cli.demo.builders import (
     CALIBRATION,
@@ -188,9 +188,9 @@ def test_files_of_an_earlier_run_are_removed(tmp_path: Path) -> None:
 
 def test_a_folder_that_cannot_be_used_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
-    with pytest.raises(OutputUnusable):
+    with pytest.raises(CommandError):
         make_folder(tmp_path / "file")
-    with pytest.raises(OutputUnusable):
+    with pytest.raises(CommandError):
         make_folder(tmp_path / "file" / "below")
-    with pytest.raises(OutputUnusable):
+    with pytest.raises(CommandError):
         write_files(tmp_path / "missing", records=(), page="", keys=KEYS)

@@ -3,7 +3,7 @@ import numpy as np
 import pytest
 
 from cli.demo.stage import FRAMES_PER_SECOND, Stage, open_stage
-from cli.errors import StageUnusable
+from cli.errors import CommandError
 from tests.cli.demo.builders import scenario
 from tests.packs import real_pack
 from vision.face import BgrImage
@@ -59,5 +59,5 @@ def test_a_scan_is_rendered_ahead_and_goes_on(stage: Stage) -> None:
 
 
 def test_an_unknown_photo_is_reported() -> None:
-    with pytest.raises(StageUnusable, match="nobody"):
+    with pytest.raises(CommandError, match="nobody"):
         open_stage(frozenset({"nobody"}))

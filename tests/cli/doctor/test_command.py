@@ -20,10 +20,10 @@ from cli.doctor.finding import Level
 from cli.main import app
 from server.access.api_keys import new_api_key
 from server.device.revocation import write_revocation_files
-from server.events.sending import new_webhook_secret
 from server.keyring.key_encryption import KeyFileCipher
 from server.keyring.key_files import KeyFiles
 from server.keyring.keys import KeyFolder
+from server.running.webhooks import new_webhook_secret
 from server.storage.schema import upgrade
 from tests.server.databases import PostgresServer, postgres_server
 from tests.server.object_stores import S3, running_s3

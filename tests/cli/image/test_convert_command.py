@@ -14,22 +14,20 @@ from cli.image import command
 from cli.image.command import app
 from cli.main import app as whole_app
 from matcher.records import (
-    CaptureTime,
     Container,
     EyeCentres,
-    PoseDegrees,
-    QualityBlock,
     Record2011,
     Record39794,
     RecordMetadata,
     RecordVersion,
-    Representation2011,
     TrustedImageContent,
     open_trusted_image,
     serialise,
     wrap_in_dg2,
 )
 from matcher.records.codes import FaceImageType2011, Gender, PostAcquisition
+from matcher.records.iso_19794 import Representation2011
+from matcher.records.values import CaptureTime, PoseDegrees, QualityBlock
 from simulator.photo import builtin_image
 from tests.cli.image.pictures import HEIGHT, WIDTH, picture, record, turned_jpeg
 from tests.matcher.records.iso_39794.samples import (

@@ -15,8 +15,6 @@ from cli.image.inspection import as_json, sections
 from cli.main import app as whole_app
 from matcher.records import (
     EyeCentres,
-    PoseDegrees,
-    QualityBlock,
     Record39794,
     RecordMetadata,
     RecordVersion,
@@ -25,6 +23,7 @@ from matcher.records import (
     wrap_in_dg2,
 )
 from matcher.records.codes import Expression, FaceImageType2011, Feature, Gender, PostAcquisition
+from matcher.records.values import PoseDegrees, QualityBlock
 from tests.cli.image.pictures import picture, record
 from tests.matcher.records.iso_39794.samples import ALL_FIELDS, DG2_ALL_FIELDS, real_file, records_39794
 
@@ -73,25 +72,24 @@ def test_every_field_of_a_2011_record_is_reported_in_words(tmp_path: Path) -> No
     assert status == 0
     found = rows(output)
     expected = {
-        "form": "ISO/IEC 19794-5:2011 > image/jpeg",
-        "version": "030 (2011)",
+        "nesting": "ISO/IEC 19794-5:2011 > image/jpeg",
+        "version": "030",
         "face image type": "full frontal",
         "gender": "female",
         "features": "beard, glasses",
-        "expression": "neutral",
-        "yaw": "-4 degrees, uncertain by 5",
+        "expressions": "neutral",
+        "yaw": "degrees -4, uncertainty 5",
         "pitch": "not given",
-        "eye centres": "left (38, 30), right (22, 31)",
-        "12.1 (MPEG-4)": "(38, 30)  centre of the left eye",
+        "eye centres": "left 38, 30, right 22, 31",
         "capture time": "2026-11-20T14:00:01.250+00:00",
-        "height of the person": "181 cm",
-        "vendor 0x0001, algorithm 0x0002": "88",
-        "vendor 0x0003, algorithm 0x0004": "failed",
-        "spatial sampling rate": "level 2: head 240 to 300 px wide",
-        "post-acquisition processing": "cropped",
-        "width x height": "60 x 80",
+        "subject height cm": "181",
+        "spatial sampling rate level": "2",
+        "post acquisition": "cropped",
+        "exif orientation": "1",
     }
     assert {name: found.get(name) for name in expected} == expected
+    assert "point 12.1, name centre of the left eye, x 38, y 30" in output
+    assert "score 88, algorithm vendor 1, algorithm 2" in output
     assert "No discrepancies." in output
     assert "facegate image check tells whether any are missing" in output
 
@@ -123,7 +121,7 @@ def test_a_dg2_is_distinguished_from_the_outside_inwards(tmp_path: Path) -> None
     status, output, _ = run(file)
     assert status == 0
     assert output.index("ICAO DG2") < output.index("Facial record") < output.index("Picture as found")
-    assert rows(output)["that is"] == "face data"
+    assert "biometric type 02, biometric subtype 00" in output
 
 
 @pytest.mark.parametrize(
@@ -153,14 +151,14 @@ def test_codes_that_the_standard_does_not_name_are_reported_as_numbers(tmp_path:
     data[14 + 12 : 14 + 14] = b"\x80\x03"
     data[14 + 20 + 6] = 200
     found = inspected(tmp_path, bytes(data))["representations"][0]
-    assert found["gender"] == {"code": 77, "meaning": None}
+    assert found["gender"] == {"code": 77, "meaning": "reserved code 0x4d"}
     assert (found["expressions"], found["expression_code"]) == (None, 0x8003)
     file = tmp_path / "record"
     file.write_bytes(bytes(data))
     output = rows(run(file)[1])
     assert output["gender"] == "reserved code 0x4d"
     assert output["colour space"] == "vendor code 0xc8"
-    assert output["expression"] == "vendor code 0x8003"
+    assert output["expression code"] == str(0x8003)
 
 
 def test_all_faces_of_a_record_are_reported(tmp_path: Path) -> None:
@@ -208,33 +206,30 @@ def test_every_field_of_the_real_39794_record_is_told_in_words(tmp_path: Path, a
     assert status == 0
     found = rows(output)
     expected = {
-        "form": "ISO/IEC 39794-5:2019 > image/jp2",
-        "version": "generation 3 (2019)",
-        "outermost data object": "context tag [1] (A1)",
+        "nesting": "ISO/IEC 39794-5:2019 > image/jp2",
+        "version": "generation 3, year 2019",
+        "in context tag": "yes",
         "image data format": "JPEG 2000 lossy",
         "face image kind": "mrtd",
         "post acquisition processing": "none",
         "lossy transformation attempts": "zero",
-        "camera to subject distance": "3000 mm",
-        "image size": "572 x 731",
-        "image inter eye distance": "150 px",
+        "camera to subject distance": "3000",
+        "image size": "width 572, height 731",
         "image colour space": "24-bit RGB",
-        "definition": "35 bytes: 5265666572656e636520436f6c6f757220446566696e6974...",
-        "technology id": "static photo digital camera",
-        "algorithm id": "organization 1, number 1",
+        "schema": b"Reference Colour Schema Example".hex(),
         "decision": "no attack",
-        "challenges": "1",
         "session id": "9",
-        "model id": "organization 1, number 1",
+        "model id": "organization 1, id 1",
         "gender": "female",
         "hair colour": "brown",
-        "subject height": "1786 mm",
+        "subject height": "1786",
         "expression": "neutral",
-        "pitch angle": "3 degrees, uncertain by 1",
-        "2.11 (MPEG-4)": "(90, 22)",
+        "pitch angle": "angle value 3, angle uncertainty 1",
+        "landmark kind": "mpeg4 feature point 2.11",
+        "cartesian 2d": "x 90, y 22",
     }
     assert {name: found.get(name) for name in expected} == expected
-    assert "2024-01-20 13:23:09.908" in output
+    assert "year 2024, month 1, day 20, hour 13, minute 23, second 9, millisecond 908" in output
     assert "SIZE: the record declares 572 x 731 pixels" in output
 
 

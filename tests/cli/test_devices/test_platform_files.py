@@ -8,7 +8,7 @@ from pathlib import Path
 import pytest
 from typer.testing import CliRunner
 
-from cli.errors import PlatformUnusable
+from cli.errors import CommandError
 from cli.main import app
 from cli.test_devices import POLICY_NAME, SETTINGS_FILE, open_stored_device, read_platform, write_platform
 from server.configuration.loading import load_settings
@@ -82,7 +82,7 @@ def test_a_device_remembers_its_count_in_the_folder(tmp_path: Path) -> None:
 
 
 def test_an_unknown_kind_is_refused_with_the_known_kinds(tmp_path: Path) -> None:
-    with pytest.raises(PlatformUnusable, match=r"'nokia'.*android.*perfect-timing"):
+    with pytest.raises(CommandError, match=r"'nokia'.*android.*perfect-timing"):
         open_stored_device("nokia", tmp_path)
 
 
@@ -101,24 +101,24 @@ def test_an_unknown_kind_is_refused_with_the_known_kinds(tmp_path: Path) -> None
 def test_a_folder_without_a_platform_is_reported(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:
         (tmp_path / "platform.json").write_bytes(content)
-    with pytest.raises(PlatformUnusable, match=r"platform\.json"):
+    with pytest.raises(CommandError, match=r"platform\.json"):
         read_platform(tmp_path)
     if content is not None and b'"seed": "' not in content:
         # Existing files are not overwritten, because they may be something else.
-        with pytest.raises(PlatformUnusable):
+        with pytest.raises(CommandError):
             write_platform(tmp_path, now=NOW)
 
 
 def test_a_damaged_count_is_reported(tmp_path: Path) -> None:
     stored = write_platform(tmp_path, now=NOW)
     (tmp_path / "app_attest_count.json").write_text(json.dumps({"counter": "many"}))
-    with pytest.raises(PlatformUnusable, match="count"):
+    with pytest.raises(CommandError, match="count"):
         stored.device(DeviceKind.IPHONE)
 
 
 def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(PlatformUnusable, match="cannot be"):
+    with pytest.raises(CommandError, match="cannot be"):
         write_platform(tmp_path / "file" / "below", now=NOW)
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 import pytest
 from facegate.v1 import scan_pb2, verification_service_pb2
 
-from cli.errors import OutputUnusable
+from cli.errors import CommandError
 from cli.try_.checks import (
     TrustedImage,
     accepted_document,
@@ -52,7 +52,7 @@ def test_the_policy_for_trials_may_be_declined(folder: Path) -> None:
 
 
 def test_a_folder_that_cannot_be_written_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(OutputUnusable, match="cannot be written"):
+    with pytest.raises(CommandError, match="cannot be written"):
         write_trial_policy(tmp_path / "missing")
 
 

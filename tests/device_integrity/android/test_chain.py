@@ -21,7 +21,6 @@ from cryptography.x509.verification import (
 
 from device_integrity.android.chain import (
     ATTESTATION_EXTENSION,
-    MAX_CERTIFICATE_BYTES,
     MAX_CERTIFICATES,
     MIN_CERTIFICATES,
     PROVISIONING_EXTENSION,
@@ -34,6 +33,7 @@ from device_integrity.android.chain import (
     parse_roots,
     walk_chain,
 )
+from device_integrity.certificate_form import MAX_CERTIFICATE_BYTES
 from device_integrity.check import DeviceFinding, Manipulation
 from device_integrity.errors import AnchorsUnusable, CertificateMalformed
 from tests.device_integrity.android.phones import (

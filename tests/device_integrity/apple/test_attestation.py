@@ -9,7 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device_integrity.apple import AttestationResult, Environment, KeyOwner, check_key_use, verify_attestation
+from device_integrity.apple import Environment, KeyOwner, check_key_use, verify_attestation
+from device_integrity.apple.attestation import AttestationResult
 from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from facegate_protocol import sha256
 from tests.device_integrity.apple.apple_in_software import APP, NOW, SoftwareApple, SoftwareKey, issue

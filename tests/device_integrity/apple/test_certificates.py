@@ -7,14 +7,15 @@ import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from device_integrity.apple import load_apple_anchors, parse_apple_anchors
+from device_integrity.apple import load_apple_anchors
 from device_integrity.apple.certificates import (
     ChainProblem,
     chain_problem,
     p256_key,
-    read_certificate,
+    parse_apple_anchors,
     unrecognised_extension,
 )
+from device_integrity.certificate_form import read_certificate
 from device_integrity.errors import AnchorsUnusable, CertificateMalformed
 from tests.device_integrity.apple.apple_in_software import NOW, Issued, SoftwareApple, issue, tlv
 

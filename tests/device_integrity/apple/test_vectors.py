@@ -10,7 +10,6 @@ from cryptography.x509.verification import ExtensionPolicy, PolicyBuilder, Store
 
 from device_integrity.apple import (
     AppleAnchors,
-    AttestationResult,
     Environment,
     KeyOwner,
     ReceiptKind,
@@ -21,6 +20,7 @@ from device_integrity.apple import (
     verify_attestation,
     verify_receipt,
 )
+from device_integrity.apple.attestation import AttestationResult
 from device_integrity.check import DeviceFinding
 from facegate_protocol import sha256
 from tests.device_integrity.apple.vectors import (

@@ -11,9 +11,8 @@ from device_integrity.camera import (
     check_device,
     check_name,
     load_fingerprints,
-    parse_fingerprints,
 )
-from device_integrity.camera.fingerprints import contains_run, mixes_scripts, tokens_of
+from device_integrity.camera.fingerprints import contains_run, mixes_scripts, parse_fingerprints, tokens_of
 from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.errors import FingerprintError
 

@@ -13,11 +13,10 @@ from device_integrity.policy import (
     DeviceAssessment,
     Evidence,
     Shortfall,
-    Unmet,
-    UnmetReason,
     assess,
     find_shortfall,
 )
+from device_integrity.policy.assess import Unmet, UnmetReason
 from tests.device_integrity.policy.checks import DEFAULT_DEMANDS, attested, failed, observed, open_check
 
 _KEY = attested("android_key")

@@ -30,16 +30,8 @@ from device_integrity.apple import (
 )
 from device_integrity.camera import Platform
 from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
-from device_integrity.policy import (
-    DECISIVE_CHECKS,
-    Demand,
-    DemandTable,
-    Evidence,
-    assess,
-    decided_by,
-    mark_decisive,
-)
-from device_integrity.policy.demands import CEILINGS, NEEDED_CHECKS, OPTIONAL_CHECKS
+from device_integrity.policy import Demand, DemandTable, Evidence, assess, decided_by, mark_decisive
+from device_integrity.policy.demands import CEILINGS, DECISIVE_CHECKS, NEEDED_CHECKS, OPTIONAL_CHECKS
 from device_integrity.web import webauthn, webcrypto
 from facegate_protocol import attestation_message, sign
 from tests.device_integrity.android import phones, play_tokens

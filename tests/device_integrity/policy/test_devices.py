@@ -20,13 +20,8 @@ from device_integrity.camera import (
     load_fingerprints,
 )
 from device_integrity.check import Assurance, Manipulation
-from device_integrity.policy import (
-    DeviceAssessment,
-    InjectionInstrument,
-    InjectionMethod,
-    assess,
-    check_contradictions,
-)
+from device_integrity.policy import DeviceAssessment, assess, check_contradictions
+from device_integrity.policy.signs import InjectionInstrument, InjectionMethod
 from device_integrity.stream import StreamTracer, check_stream
 from tests.device_integrity.policy.checks import DEFAULT_DEMANDS, attested, made
 from tests.device_integrity.stream.streams import camera_stream, decode

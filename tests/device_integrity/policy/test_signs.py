@@ -3,7 +3,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
-from device_integrity.policy import InjectionInstrument, InjectionMethod, find_signs
+from device_integrity.policy import find_signs
+from device_integrity.policy.signs import InjectionInstrument, InjectionMethod
 from tests.device_integrity.policy.checks import failed, made, open_check
 
 _SOURCES = ("camera", "stream", "memory", "device", "contradiction", "android_key")

@@ -7,7 +7,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device_integrity.check import Assurance, DeviceFinding
-from device_integrity.web import RelyingParty, WebCryptoResult, verify_web_crypto
+from device_integrity.web import RelyingParty, verify_web_crypto
+from device_integrity.web.webcrypto import WebCryptoResult
 from facegate_protocol import (
     KeyMaterialError,
     attestation_message,

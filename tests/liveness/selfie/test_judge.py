@@ -144,6 +144,7 @@ def test_the_shipped_weights_sum_to_1_and_record_their_origin() -> None:
     assert tuple(model.weights) == SIGNAL_NAMES
     assert math.isclose(math.fsum(model.weights.values()), 1, abs_tol=1e-9)
     assert max(model.weights, key=lambda name: model.weights[name]) == "lbp_texture"
+    assert min(model.weights.values()) > 0
     assert {"command", "data", "figures", "limits"} <= set(model.record)
 
 
@@ -155,20 +156,17 @@ def test_a_good_text_is_read() -> None:
 @pytest.mark.parametrize(
     ("text", "words"),
     [
-        ("version = ", "not TOML"),
-        ("x = " + "9" * 5000, "not TOML"),
+        ("version = ", "cannot be used"),
+        ("x = " + "9" * 5000, "cannot be used"),
         ("version = '1'", "must hold"),
-        (_text(version="7"), "must be text"),
-        (_text(record="by = 1"), "must be text"),
-        ("version = '1'\nweights = 1\nrecord = 2", "must be a table"),
+        (_text(version="7"), "version is of the wrong type"),
+        (_text(record="by = 1"), "by is of the wrong type"),
+        ("version = '1'\nweights = 1\nrecord = 2", "weights is of the wrong type"),
         (_text({**_WEIGHTS, "extra": 0.1}), "must be of"),
         (_text({name: weight for name, weight in _WEIGHTS.items() if name != "head_pose"}), "must be of"),
-        (_text({**_WEIGHTS, "head_pose": 0.2}), "sum to 1"),
-        (_text({**_WEIGHTS, "head_pose": 0.0, "sharpness": 0.2}), "head_pose"),
         (_text({**_WEIGHTS, "head_pose": "true"}), "head_pose"),
         (_text({**_WEIGHTS, "head_pose": "nan"}), "head_pose"),
         (_text({**_WEIGHTS, "head_pose": '"0.1"'}), "head_pose"),
-        (_text({**_WEIGHTS, "head_pose": 0.2, "lbp_texture": 0.2}), "highest"),
     ],
 )
 def test_a_bad_text_is_refused(text: str, words: str) -> None:

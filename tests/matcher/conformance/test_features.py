@@ -20,7 +20,7 @@ from tests.matcher.conformance.heads import SCHEMES, Head
 from tests.matcher.conformance.ofiq import expected_scores
 from tests.matcher.conformance.pictures import drawn_face, measured, plain, portrait_of, refused, score
 from vision.eye_likeness import EYE_HEIGHT, EYE_TEMPLATE, EYE_WIDTH, EYE_WIDTH_IN_EYES
-from vision.face import BgrImage, Blendshapes, Landmarks
+from vision.face import BgrImage, Landmarks
 from vision.geometry import eye_corners
 from vision.mouth_colours import MouthColours, covered_evidence
 
@@ -115,9 +115,6 @@ class TestMouthClosed:
 NEUTRAL = Head(mouth_width=0.85 * 113)
 
 
-STILL = Blendshapes(left_blink=0.1, right_blink=0.1, left_smile=0.05, right_smile=0.05, jaw_open=0.01)
-
-
 class TestExpressionNeutrality:
     @pytest.mark.parametrize("scheme", SCHEMES)
     def test_a_neutral_face_scores_best(self, scheme: str) -> None:
@@ -154,21 +151,6 @@ class TestExpressionNeutrality:
         head = replace(NEUTRAL, mouth_width=1.06 * 113)
         assert measured(expression_neutrality, head.portrait()) == pytest.approx(1.0, abs=1e-4)
         assert score(expression_neutrality, head.portrait()) == 50
-
-    @pytest.mark.parametrize(
-        ("shapes", "points"),
-        [
-            (STILL, 99),
-            (replace(STILL, left_smile=0.68, right_smile=0.68), 50),
-            (replace(STILL, left_smile=0.95, right_smile=0.9), 8),
-            (replace(STILL, jaw_open=0.4), 0),
-        ],
-    )
-    def test_blendshapes_are_believed_where_there_are_any(self, shapes: Blendshapes, points: int) -> None:
-        grinning = replace(NEUTRAL, mouth_width=1.3 * 113).portrait()
-        assert grinning.landmarks is not None
-        portrait = replace(grinning, landmarks=replace(grinning.landmarks, blendshapes=shapes))
-        assert score(expression_neutrality, portrait) == pytest.approx(points, abs=2)
 
     def test_without_landmarks_it_is_not_assessed(self) -> None:
         refused(expression_neutrality(portrait_of(plain())))

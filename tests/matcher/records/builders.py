@@ -6,19 +6,9 @@ from collections.abc import Mapping
 from hypothesis import strategies as st
 
 from matcher.errors import TrustedImageRefused
-from matcher.records import (
-    CaptureTime,
-    Landmark,
-    PoseCode,
-    QualityBlock,
-    Record2005,
-    Record2011,
-    Representation2005,
-    Representation2011,
-    Representations,
-    TrustedImageContent,
-    open_trusted_image,
-)
+from matcher.records import Landmark, Record2011, Representations, TrustedImageContent, open_trusted_image
+from matcher.records.iso_19794 import Record2005, Representation2005, Representation2011
+from matcher.records.values import CaptureTime, PoseCode, QualityBlock
 from tests.formats.samples import j2k_head, jp2, jpeg_head, png
 
 WIDTH, HEIGHT = 240, 320

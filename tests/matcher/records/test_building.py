@@ -11,9 +11,6 @@ from matcher.errors import RecordInvalid
 from matcher.records import (
     EyeCentres,
     Landmark,
-    PoseDegrees,
-    QualityBlock,
-    Record2005,
     Record2011,
     RecordMetadata,
     RecordVersion,
@@ -37,7 +34,9 @@ from matcher.records.codes import (
     ImageDataType2011,
     PostAcquisition,
 )
+from matcher.records.iso_19794 import Record2005
 from matcher.records.iso_39794.blocks import ImageDataFormat39794
+from matcher.records.values import PoseDegrees, QualityBlock
 from tests.formats.samples import bmp, exif, j2k_head, jpeg_head, jpeg_segment, png
 from tests.matcher.records.builders import HEIGHT, JPEG, PICTURES, WIDTH
 

@@ -11,7 +11,6 @@ from formats.errors import ImageFault
 from matcher.errors import RefusalReason, TrustedImageRefused
 from matcher.records import (
     Container,
-    DiscrepancyKind,
     EyeCentres,
     Representations,
     TrustedImageContent,
@@ -20,6 +19,7 @@ from matcher.records import (
 )
 from matcher.records.contents import MAX_BYTES, MOST_REPRESENTATIONS
 from matcher.records.dg2 import OTHER_RECORDS
+from matcher.records.discrepancies import DiscrepancyKind
 from tests.formats.samples import bmp, exif, jpeg_segment, vp8, webp
 from tests.matcher.records.builders import (
     HEIGHT,

@@ -133,14 +133,11 @@ def test_values_that_do_not_fit_are_refused(data: bytes, field: str) -> None:
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"\x75\x80a\x00\x00", "data object 75 has a length of the indefinite form"),
-        (
-            b"\x75\x85\x00\x00\x00\x00\x01a",
-            "data object 75 has a length of 5 bytes; definite ones of at most 4",
-        ),
+        (b"\x75\x80a\x00\x00", r"the length of \[APPLICATION 21\] is indefinite"),
+        (b"\x75\x85\x00\x00\x00\x00\x01a", "takes 5 bytes; definite ones of at most 4"),
         (
             b"\x75\x84\xff\xff\xff\xffa",
-            "declares 4294967295 bytes, and 1 are left: the record is cut off, or the length is wrong",
+            "declares 4294967295 bytes, and 1 are left: the data are cut off, or the length is wrong",
         ),
     ],
 )

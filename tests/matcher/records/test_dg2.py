@@ -6,8 +6,8 @@ from hypothesis import strategies as st
 
 from formats.der import encode
 from matcher.errors import RecordInvalid, RefusalReason, TrustedImageRefused
-from matcher.records import BiometricBlock, Dg2, open_trusted_image, wrap_in_dg2
-from matcher.records.dg2 import modality_of_group, parse_dg2, serialise_dg2
+from matcher.records import Dg2, open_trusted_image, wrap_in_dg2
+from matcher.records.dg2 import BiometricBlock, modality_of_group, parse_dg2, serialise_dg2
 from tests.matcher.records.builders import block_2005, header_2005
 
 _RECORD = header_2005(14 + len(block_2005())) + block_2005()

@@ -5,21 +5,12 @@ import struct
 import pytest
 
 from formats.image_format import ImageFormat, ImageHeader
-from matcher.records import (
-    BiometricBlock,
-    Dg2,
-    DiscrepancyKind,
-    Landmark,
-    PoseCode,
-    QualityBlock,
-    Record2005,
-    Record2011,
-    Representation2005,
-    Representation2011,
-)
+from matcher.records import Dg2, Landmark, Record2011
 from matcher.records.codes import ColourSpace2005, ColourSpace2011
-from matcher.records.dg2 import ISO_19794_5, ISO_39794_5
-from matcher.records.discrepancies import of_dg2, of_picture, of_record
+from matcher.records.dg2 import ISO_19794_5, ISO_39794_5, BiometricBlock
+from matcher.records.discrepancies import DiscrepancyKind, of_dg2, of_picture, of_record
+from matcher.records.iso_19794 import Record2005, Representation2005, Representation2011
+from matcher.records.values import PoseCode, QualityBlock
 from matcher.records.views import representation_of
 from tests.matcher.records.builders import HEIGHT, JPEG, WIDTH
 

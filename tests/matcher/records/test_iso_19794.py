@@ -7,17 +7,11 @@ import pytest
 from hypothesis import given
 
 from matcher.errors import RecordInvalid, RefusalReason, TrustedImageRefused
-from matcher.records import (
-    CaptureTime,
-    Landmark,
-    PoseCode,
-    QualityBlock,
+from matcher.records import Landmark, Record2011
+from matcher.records.iso_19794 import (
     Record2005,
-    Record2011,
     Representation2005,
     Representation2011,
-)
-from matcher.records.iso_19794 import (
     count_2005,
     count_2011,
     parse_2005,
@@ -25,6 +19,7 @@ from matcher.records.iso_19794 import (
     serialise_2005,
     serialise_2011,
 )
+from matcher.records.values import CaptureTime, PoseCode, QualityBlock
 from tests.matcher.records.builders import (
     HEIGHT,
     JPEG,

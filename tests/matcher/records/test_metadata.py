@@ -8,13 +8,9 @@ from hypothesis import given, settings
 from matcher.errors import RecordInvalid
 from matcher.records import (
     Landmark,
-    QualityBlock,
-    Record2005,
     Record2011,
     RecordMetadata,
     RecordVersion,
-    Representation2005,
-    Representation2011,
     build_record,
     fitted,
     metadata_of,
@@ -29,6 +25,8 @@ from matcher.records.codes import (
     Feature,
     Gender,
 )
+from matcher.records.iso_19794 import Record2005, Representation2005, Representation2011
+from matcher.records.values import QualityBlock
 from matcher.records.views import representation_of
 from tests.matcher.records.builders import HEIGHT, JPEG, WIDTH, records_2005, records_2011
 

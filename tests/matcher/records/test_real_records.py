@@ -14,11 +14,7 @@ from formats.image_header import parse_header
 from matcher.errors import MatcherError, RecordInvalid, RefusalReason, TrustedImageRefused
 from matcher.records import (
     Container,
-    DiscrepancyKind,
     EyeCentres,
-    PoseDegrees,
-    QualityBlock,
-    Record2005,
     Record2011,
     RecordMetadata,
     RecordVersion,
@@ -32,7 +28,9 @@ from matcher.records import (
 from matcher.records.codes import CaptureSource, Feature, Gender
 from matcher.records.contents import MOST_REPRESENTATIONS
 from matcher.records.dg2 import serialise_dg2
-from matcher.records.values import MOST_LANDMARKS
+from matcher.records.discrepancies import DiscrepancyKind
+from matcher.records.iso_19794 import Record2005
+from matcher.records.values import MOST_LANDMARKS, PoseDegrees, QualityBlock
 from tests.matcher.records.builders import (
     HEIGHT,
     JPEG_2000,

@@ -7,9 +7,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from matcher.errors import RecordInvalid
-from matcher.records import CaptureTime, EyeCentres, Landmark, PoseCode, PoseDegrees
+from matcher.records import EyeCentres, Landmark
 from matcher.records.codes import LandmarkType
-from matcher.records.values import eye_centres, eye_landmarks
+from matcher.records.values import CaptureTime, PoseCode, PoseDegrees, eye_centres, eye_landmarks
 
 
 class TestLandmarks:

@@ -420,8 +420,6 @@ class _GreyCamera:
     ("clip", "verdicts"),
     [
         ("live/Krzysiek354__videos__real.mp4", {Verdict.INCONCLUSIVE}),
-        ("live/KwaiVGI__assets__examples__driving__d6.mp4", {Verdict.INCONCLUSIVE}),
-        ("spoof/lestari15__videos__fake.mp4", {Verdict.INCONCLUSIVE, Verdict.SPOOF}),
         ("spoof/Apfol__videos__fake2.webm", {Verdict.INCONCLUSIVE, Verdict.SPOOF}),
     ],
 )

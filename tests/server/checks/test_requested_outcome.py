@@ -28,16 +28,16 @@ from facegate_client import ApiKey, Orchestrator, SandboxResultError, fetch_key_
 from server.access.api_keys import new_api_key
 from server.domain.events import EventKind
 from server.domain.terms import CheckState, CheckStatus, FailureReason, RequestedOutcome
-from server.events.sending import new_webhook_secret
+from server.running.webhooks import new_webhook_secret
 from server.storage.database import open_database
 from server.storage.errors import StorageUnavailable
 from server.storage.tables import checks, events
 from tests.server.checks.asking import named, reasons_of
-from tests.server.events.receiver import secret_file
 from tests.server.live import LiveServer, pictures, portrait, serving, settings_for, until
 from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice
 from tests.server.refusals import Refused, refusal_of
+from tests.server.running.receiver import secret_file
 from tests.server.scan.records import check_record
 from vision.image import encode_jpeg
 

@@ -15,8 +15,8 @@ from facegate_client import ApiKey, Events
 from server.storage.audit_reader import AuditReader
 from server.storage.database import open_database
 from tests.server.compliance.office import Office, open_office, refused_call
-from tests.server.events.receiver import Receiver, receiving, secret_file
 from tests.server.live import until
+from tests.server.running.receiver import Receiver, receiving, secret_file
 
 _WAITING, _DELIVERED = event_pb2.EVENT_STATE_WAITING, event_pb2.EVENT_STATE_DELIVERED
 

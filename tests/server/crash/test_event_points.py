@@ -24,17 +24,17 @@ from server.storage.repository import CheckRepository
 from server.storage.schema import upgrade
 from tests.server.crash.tripwire import Moment, Trip
 from tests.server.databases import PostgresServer
-from tests.server.events.receiver import Receiver, receiving, settings_of
 from tests.server.live import pictures
 from tests.server.process.server_process import DataFolder, ServerProcess
 from tests.server.raw_device import RawDevice
+from tests.server.running.receiver import Receiver, receiving, settings_of
 
 _BEFORE, _AFTER = Moment.BEFORE, Moment.AFTER
 _WRITE: Final = "server.storage.events:Outbox.of_check"
 _LEASE: Final = "server.storage.repository:CheckRepository.acquire_lease"
 _DECIDE: Final = "server.storage.repository:CheckRepository.decide"
 _CLAIM: Final = "server.storage.events:EventRepository.claim"
-_SEND: Final = "server.events.sending:Endpoint.send"
+_SEND: Final = "server.running.webhooks:Endpoint.send"
 _SETTLE: Final = "server.storage.events:EventRepository.settle"
 _NEVER: Final = Trip(_SEND, 1_000_000, _BEFORE)
 

@@ -4,6 +4,7 @@ import math
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
+from typing import Any
 
 import pytest
 from facegate.v1 import audit_pb2, device_pb2, feedback_pb2, result_pb2, scan_pb2
@@ -51,7 +52,8 @@ from server.device.evidence import (
     WebCryptoEvidence,
 )
 from server.domain.terms import AttemptOutcome, Mode, Plan
-from server.edge.evidence_codec import audit_event_to_wire, audit_filter_of, audit_page_size
+from server.edge.evidence_codec import audit_event_to_wire, audit_filter_of
+from server.edge.fields import duration, number_of, page_size, timestamp
 from server.edge.result_codec import (
     UNATTESTED,
     add_images,
@@ -63,10 +65,7 @@ from server.edge.result_codec import (
 from server.edge.scan_codec import (
     camera_claim,
     device_claim,
-    duration,
-    feedback_code,
     serialise_challenge,
-    timestamp,
     to_evidence,
     to_inbound,
     to_response,
@@ -407,7 +406,7 @@ def test_a_request_becomes_a_filter() -> None:
         check_id="12345678-1234-5678-1234-56781234567A",
         subject_reference="customer-1",
     )
-    assert audit_page_size(request) == 7
+    assert page_size(request, usual=100, most=1000) == 7
     chosen = audit_filter_of(request)
     assert (chosen.since, chosen.until, chosen.actions, chosen.actor) == (
         NOW,
@@ -420,7 +419,7 @@ def test_a_request_becomes_a_filter() -> None:
 
 def test_an_empty_request_asks_for_all() -> None:
     request = audit_pb2.ListAuditEventsRequest()
-    assert audit_page_size(request) == 100
+    assert page_size(request, usual=100, most=1000) == 100
     assert list(audit_filter_of(request).conditions()) == []
 
 
@@ -436,7 +435,7 @@ def test_an_empty_request_asks_for_all() -> None:
     ],
 )
 def test_other_fields_are_refused(request_: audit_pb2.ListAuditEventsRequest, field: str) -> None:
-    read = audit_page_size if field == "page_size" else audit_filter_of
+    read: Any = page_size if field == "page_size" else audit_filter_of
     with pytest.raises(Refusal) as caught:
         read(request_)
     assert (caught.value.reason, caught.value.details["field"]) == (Reason.INVALID_FIELD, field)
@@ -1055,7 +1054,8 @@ def test_every_goodbye_is_on_the_wire(reason: GoodbyeReason, seconds: float | No
     ),
 )
 def test_every_code_that_is_reported_is_on_the_wire(code: str) -> None:
-    assert feedback_pb2.FeedbackCode.Name(feedback_code(code)) == f"FEEDBACK_CODE_{code}"
+    number = number_of(feedback_pb2.FeedbackCode, code)
+    assert feedback_pb2.FeedbackCode.Name(number) == f"FEEDBACK_CODE_{code}"
 
 
 @pytest.mark.parametrize(

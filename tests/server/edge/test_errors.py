@@ -27,7 +27,6 @@ from docs.make_texts import documented_reasons
 from server.base.errors import Reason, Refusal
 from server.domain.terms import CheckState
 from server.domain.tries import Standing, TryKind
-from server.edge.error_interceptor import ErrorInterceptor
 from server.edge.gate import Gate
 from server.edge.status import CODE_OF, DOMAIN, as_refusal, to_status
 from server.storage import errors
@@ -47,8 +46,8 @@ FAILURES: dict[str, Exception] = {
 }
 
 
-def _server(interceptor: ErrorInterceptor, metrics: Metrics) -> grpc.aio.Server:
-    return grpc.aio.server(interceptors=(interceptor, Gate(elsewhere={}, metrics=metrics)))
+def _server(metrics: Metrics) -> grpc.aio.Server:
+    return grpc.aio.server(interceptors=(Gate(elsewhere={}, metrics=metrics),))
 
 
 @pytest_asyncio.fixture
@@ -80,7 +79,7 @@ async def channel() -> AsyncIterator[tuple[grpc.aio.Channel, Metrics]]:
     read = HealthCheckRequest.FromString
     handlers["Echo"] = grpc.unary_unary_rpc_method_handler(echo, request_deserializer=read)
     handlers["EchoStream"] = grpc.unary_stream_rpc_method_handler(echo_stream, request_deserializer=read)
-    server = _server(ErrorInterceptor(metrics), metrics)
+    server = _server(metrics)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Service", handlers),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()
@@ -197,7 +196,7 @@ async def test_a_refused_call_releases_the_upload() -> None:
 
     handlers: dict[str, Any] = {"Call": grpc.unary_unary_rpc_method_handler(refuse)}
     metrics = Metrics(CollectorRegistry())
-    server = _server(ErrorInterceptor(metrics), metrics)
+    server = _server(metrics)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Service", handlers),))
     target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
@@ -214,8 +213,8 @@ async def test_a_refused_call_releases_the_upload() -> None:
 
 
 @asynccontextmanager
-async def _held() -> AsyncIterator[tuple[grpc.aio.Channel, ErrorInterceptor, asyncio.Event]]:
-    """Calls that never end by themselves: a channel, the interceptor, and whether one has begun."""
+async def _held() -> AsyncIterator[tuple[grpc.aio.Channel, Gate, asyncio.Event]]:
+    """Calls that never end by themselves: a channel, the gate, and whether one has begun."""
     begun = asyncio.Event()
 
     async def hold(_request: bytes, _context: Any) -> bytes:
@@ -232,14 +231,13 @@ async def _held() -> AsyncIterator[tuple[grpc.aio.Channel, ErrorInterceptor, asy
         "Hold": grpc.unary_unary_rpc_method_handler(hold),
         "Flood": grpc.stream_stream_rpc_method_handler(flood),
     }
-    metrics = Metrics(CollectorRegistry())
-    interceptor = ErrorInterceptor(metrics)
-    server = _server(interceptor, metrics)
+    gate = Gate(elsewhere={}, metrics=Metrics(CollectorRegistry()))
+    server = grpc.aio.server(interceptors=(gate,))
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Service", handlers),))
     target = f"127.0.0.1:{server.add_insecure_port('127.0.0.1:0')}"
     await server.start()
     async with grpc.aio.insecure_channel(target) as caller:
-        yield caller, interceptor, begun
+        yield caller, gate, begun
     await server.stop(None)
 
 
@@ -249,24 +247,24 @@ def _is_stopping(refusal: Refused) -> bool:
 
 
 async def test_calls_that_run_or_come_when_the_listener_closes_learn_why() -> None:
-    async with _held() as (caller, interceptor, begun):
+    async with _held() as (caller, gate, begun):
         hold: Any = caller.unary_unary("/test.Service/Hold")
         running = asyncio.ensure_future(refusal_of(hold(b"")))
         await begun.wait()
-        closing = asyncio.create_task(interceptor.close(30.0, quiet=0.0))
+        closing = asyncio.create_task(gate.close(30.0, quiet=0.0))
         assert _is_stopping(await refusal_of(hold(b"")))
         assert not closing.done()
         assert not running.done()
         closing.cancel()
-        await interceptor.close(0.0, quiet=0.0)
+        await gate.close(0.0, quiet=0.0)
         assert _is_stopping(await running)
 
 
 async def test_a_stream_whose_client_reads_late_learns_why_the_listener_closed() -> None:
-    async with _held() as (caller, interceptor, begun):
+    async with _held() as (caller, gate, begun):
         call: Any = caller.stream_stream("/test.Service/Flood")()
         await begun.wait()
-        await interceptor.close(0.2, quiet=0.0)
+        await gate.close(0.2, quiet=0.0)
 
         async def read_all() -> None:
             async for _ in call:
@@ -276,14 +274,14 @@ async def test_a_stream_whose_client_reads_late_learns_why_the_listener_closed()
 
 
 async def test_a_listener_that_closes_waits_until_no_call_comes() -> None:
-    async with _held() as (caller, interceptor, _):
+    async with _held() as (caller, gate, _):
         hold: Any = caller.unary_unary("/test.Service/Hold")
-        await interceptor.close(30.0, quiet=0.0)
+        await gate.close(30.0, quiet=0.0)
         assert _is_stopping(await refusal_of(hold(b"")))
-        closing = asyncio.create_task(interceptor.close(30.0, quiet=20.0))
+        closing = asyncio.create_task(gate.close(30.0, quiet=20.0))
         assert not (await asyncio.wait({closing}, timeout=0.2))[0]
         closing.cancel()
-        await interceptor.close(30.0, quiet=0.2)
+        await gate.close(30.0, quiet=0.2)
 
 
 async def _one(_request: bytes, _context: Any) -> bytes:
@@ -328,7 +326,7 @@ HANDLERS: dict[str, Any] = {
 async def served() -> AsyncIterator[tuple[Any, Metrics]]:
     """A channel to handlers of every kind."""
     metrics = Metrics(CollectorRegistry())
-    server = _server(ErrorInterceptor(metrics), metrics)
+    server = _server(metrics)
     server.add_generic_rpc_handlers((grpc.method_handlers_generic_handler("test.Service", HANDLERS),))
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

@@ -16,7 +16,6 @@ from server.access.callers import SCOPES, Caller, Role, Scope
 from server.audit import SERVER_TENANT
 from server.base.errors import Reason, Refusal
 from server.edge.callers import address_of
-from server.edge.error_interceptor import ErrorInterceptor
 from server.edge.gate import Gate, RefusedAccess, WaitingRoom
 from server.telemetry.metrics import Metrics
 from tests.server.refusals import refused
@@ -92,7 +91,7 @@ _SCOPES = {"/test.Test/Read": Scope.READ_CHECKS, "/test.Test/Create": Scope.CREA
 
 @asynccontextmanager
 async def _channel(gate: Gate) -> AsyncIterator[Any]:
-    server = grpc.aio.server(interceptors=[ErrorInterceptor(Metrics(CollectorRegistry())), gate])
+    server = grpc.aio.server(interceptors=[gate])
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("test.Test", _HANDLERS)])
     port = server.add_insecure_port("127.0.0.1:0")
     await server.start()

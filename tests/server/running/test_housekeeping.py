@@ -6,6 +6,7 @@ import math
 from collections.abc import AsyncIterator
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any, ClassVar, cast
 
 import pytest
@@ -117,23 +118,19 @@ class _Work:
 
 async def _rounds(work: Any, count: int) -> None:
     metrics = Metrics(CollectorRegistry())
+    names = ("checks", "devices", "events", "evidence", "retention", "reviews", "sessions")
+    stores: Any = SimpleNamespace(**dict.fromkeys(names, work))
     housekeeper = Housekeeper(
         completion=work,
         expiry=work,
-        evidence=work,
-        repository=work,
-        retention=work,
-        sessions=work,
+        stores=stores,
+        webhooks=(),
         metrics=metrics,
         now=lambda: NOW,
         sweep_seconds=0.001,
-        devices=work,
         enrolment=timedelta(days=400),
         tries=timedelta(days=30),
         most_scans=1_000,
-        reviews=work,
-        events=work,
-        webhooks=(),
     )
     housekeeper.start()
     for _ in range(2000):

@@ -803,7 +803,7 @@ async def _send(stream: RawStream, frames: tuple[Picture, ...], **header: object
     return await stream.result()
 
 
-@pytest.mark.parametrize("turns", [1, *(pytest.param(turns, marks=pytest.mark.slow) for turns in (2, 3))])
+@pytest.mark.parametrize("turns", [1, pytest.param(2, marks=pytest.mark.slow)])
 async def test_a_wrong_rotation_is_named_and_may_be_put_right(scene: LiveServer, turns: int) -> None:
     upload = await scene.upload()
     stream = await RawDevice(scene.device, upload).open()

@@ -26,7 +26,7 @@ from matcher.persons import SCAN_SUBJECT
 from server.base.errors import Reason, Refusal
 from server.base.worker_pool import WorkerPool
 from server.domain.terms import Mode, Plan
-from server.edge.scan_codec import feedback_code
+from server.edge.fields import number_of
 from server.policies import Policy, load_policies
 from server.policies.schema import ChallengeRules, DeadlineRules, DoubtRules, FlashAnswer
 from server.scan.capture_work import AttemptTrace, CaptureWork
@@ -597,7 +597,7 @@ def test_the_tables_name_no_code_listed_as_never_sent() -> None:
     assert tables <= _codes()
     assert not tables & _said_not_to_be_sent()
     for code in tables:
-        assert feedback_pb2.FeedbackCode.Name(feedback_code(code)) == _PREFIX + code
+        assert feedback_pb2.FeedbackCode.Name(number_of(feedback_pb2.FeedbackCode, code)) == _PREFIX + code
 
 
 def test_the_device_protocol_lists_the_same() -> None:

@@ -287,7 +287,15 @@ def test_other_databases_have_no_file() -> None:
     assert not is_sqlite("postgresql+asyncpg://host/db")
 
 
+async def _make_first_schema(url: str) -> None:
+    """Makes a database of version 1.0.0, by statements that never change, one a line."""
+    kind = "sqlite" if is_sqlite(url) else "postgresql"
+    for statement in Path(__file__).with_name(f"schema_0001.{kind}.sql").read_text().splitlines():
+        await _execute(url, statement)
+
+
 async def test_the_migrations_make_exactly_the_tables(url: str) -> None:
+    await _make_first_schema(url)
     await upgrade(url)
     database = open_database(url)
 
@@ -297,6 +305,22 @@ async def test_the_migrations_make_exactly_the_tables(url: str) -> None:
 
     assert await database.read(differences) == []
     await database.close()
+
+
+async def test_a_migrated_database_has_the_indexes_and_triggers_of_a_new_one(
+    sqlite_url: str, tmp_path: Path
+) -> None:
+    await _make_first_schema(sqlite_url)
+    new = f"sqlite:///{tmp_path / 'new.db'}"
+    found = []
+    for url in (sqlite_url, new):
+        await upgrade(url)
+        database = open_database(url)
+        query = text("select type, name, tbl_name from sqlite_master")
+        rows = await database.read(lambda connection, query=query: connection.execute(query).all())
+        found.append({tuple(row) for row in rows})
+        await database.close()
+    assert found[0] == found[1]
 
 
 async def test_the_database_reports_its_revision(url: str) -> None:

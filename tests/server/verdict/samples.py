@@ -4,7 +4,8 @@ from datetime import UTC, date, datetime
 from uuid import UUID
 
 from device_integrity.check import Assurance, Manipulation, passed_test
-from device_integrity.policy import InjectionInstrument, InjectionMethod, Sign
+from device_integrity.policy import Sign
+from device_integrity.policy.signs import InjectionInstrument, InjectionMethod
 from liveness.policy import LivenessPolicy
 from liveness.verdict import AttackType, LivenessResult, Signal, Verdict, VerdictReason
 from matcher.comparison import MatchResult

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 
 from attempt.judgement import ChallengeStepOutcome
 from device_integrity.check import Assurance, Manipulation
-from device_integrity.policy import InjectionInstrument, InjectionMethod, Sign
+from device_integrity.policy import Sign
+from device_integrity.policy.signs import InjectionInstrument, InjectionMethod
 from liveness.dynamic.challenge.script import ColourStep, ScreenColour, Transition
 from liveness.policy import LivenessPolicy
 from liveness.verdict import LivenessResult, Verdict, VerdictReason

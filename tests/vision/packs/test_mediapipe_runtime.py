@@ -141,7 +141,7 @@ def test_stderr_is_given_back_where_loading_fails(capfd: pytest.CaptureFixture[s
 def test_litert_itself_stays_silent(assets: Path) -> None:
     load = (
         "import sys, pathlib; from vision.packs.mediapipe_landmarker import load_mediapipe_landmarker; "
-        "load_mediapipe_landmarker(pathlib.Path(sys.argv[1]).read_bytes(), name='task', blendshapes=True)"
+        "load_mediapipe_landmarker(pathlib.Path(sys.argv[1]).read_bytes(), name='task')"
     )
     task = assets / "models" / "face_landmarker.task"
     done = subprocess.run([sys.executable, "-W", "error", "-c", load, str(task)], capture_output=True)

@@ -1,7 +1,7 @@
 """Models in ONNX form: PAD networks by the catalogue, and wrappers whose models fail or answer wrongly."""
 
 import math
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +16,7 @@ from vision.onnx_sessions import RuntimeOptions, create_session
 from vision.packs.catalogue import EmbedderPreprocessing, PadPreprocessing
 from vision.packs.insightface_pack import Landmarker106, ScrfdDetector
 from vision.packs.interfaces import to_unit_length
-from vision.packs.onnx_models import ArcFaceEmbedder, OnnxPadNetwork, SessionArcFace
+from vision.packs.onnx_models import ArcFaceEmbedder, OnnxPadNetwork
 from vision.packs.pack import Pack
 
 CPU = RuntimeOptions(providers="cpu")
@@ -163,21 +163,33 @@ class TestScrfd:
             ScrfdDetector(FakeScrfd(answer)).detect(IMAGE)
 
 
+@dataclass(frozen=True)
+class End:
+    name: str
+    shape: list[int]
+
+
 class FakeArcFace:
-    input_mean: Any = None
-    input_std: Any = None
-    input_size = (112, 112)
-    output_shape = [1, 3]  # noqa: RUF012 - the library's attribute is a plain list
+    """A session of an embedder."""
 
     def __init__(self, answer: Any) -> None:
         self.answer = answer
         self.batches: list[np.ndarray] = []
 
-    def forward(self, batch_data: np.ndarray) -> Any:
-        self.batches.append((batch_data - self.input_mean) / self.input_std)
+    def get_inputs(self) -> list[End]:
+        return [End("face", [1, 3, 112, 112])]
+
+    def get_outputs(self) -> list[End]:
+        return [End("template", [1, 3])]
+
+    def get_providers(self) -> list[str]:
+        return []
+
+    def run(self, output_names: list[str] | None, input_feed: dict[str, Any]) -> list[Any]:
+        self.batches.append(input_feed["face"])
         if isinstance(self.answer, Exception):
             raise self.answer
-        return self.answer
+        return [self.answer]
 
 
 WRAPPED_PREPROCESSING = EmbedderPreprocessing(
@@ -258,17 +270,12 @@ class TestAlignment:
         plain, _ = self._middle(WRAPPED_PREPROCESSING, None)
         assert self._middle(replace(WRAPPED_PREPROCESSING, mesh_points=True), FakeMesh(None))[0] == plain
 
-
-class TestSessionArcFace:
     @pytest.mark.parametrize("side", [112, 64])
-    def test_a_wrapper_states_its_shapes_and_normalises(self, side: int) -> None:
-        model = SessionArcFace(create_session(channel_means_model(size=side), CPU))
-        assert model.input_size == (side, side)
-        assert model.output_shape == [1, 3]
-        model.input_mean = np.array([10, 20, 30], np.float32).reshape(1, 3, 1, 1)
-        model.input_std = 2.0
-        (template,) = model.forward(np.full((1, 3, side, side), 60, np.float32))
-        np.testing.assert_allclose(template, [25, 20, 15])
+    def test_it_states_its_shapes(self, side: int) -> None:
+        session = create_session(channel_means_model(size=side), CPU)
+        embedder = ArcFaceEmbedder(session, WRAPPED_PREPROCESSING)
+        assert embedder.dimensions == 3
+        assert embedder.preprocessing.startswith(f"five-points-{side};")
 
     @pytest.mark.parametrize(
         "model",
@@ -279,7 +286,7 @@ class TestSessionArcFace:
     )
     def test_other_shapes_are_refused(self, model: bytes) -> None:
         with pytest.raises(ValueError, match="square RGB images"):
-            SessionArcFace(create_session(model, CPU))
+            ArcFaceEmbedder(create_session(model, CPU), WRAPPED_PREPROCESSING)
 
 
 class FakeLandmarks:

@@ -15,16 +15,13 @@ from vision.packs.pulling.installed import (
     size_text,
     terms_text,
 )
-from vision.packs.pulling.pull import PARALLEL, PullReport, pull_pack
-from vision.packs.pulling.sources import PullProgress
+from vision.packs.pulling.pull import PullReport, pull_pack
 
 __all__ = [
-    "PARALLEL",
     "FileState",
     "InstalledFile",
     "InstalledPack",
     "PackState",
-    "PullProgress",
     "PullReport",
     "inspect_pack",
     "needs_acceptance",

@@ -14,13 +14,9 @@ from matcher.errors import RecordInvalid
 from matcher.records import (
     EyeCentres,
     Landmark,
-    PoseDegrees,
-    QualityBlock,
     Record39794,
     RecordMetadata,
     RecordVersion,
-    Representation2005,
-    Representation2011,
     build_record,
     fitted,
     metadata_of,
@@ -39,6 +35,7 @@ from matcher.records.codes import (
     HairColour,
     PostAcquisition,
 )
+from matcher.records.iso_19794 import Representation2005, Representation2011
 from matcher.records.iso_39794.blocks import (
     AnthropometricPoint,
     CaptureTechnology39794,
@@ -63,6 +60,7 @@ from matcher.records.iso_39794.conversion import (
     SOURCES,
     is_reversible,
 )
+from matcher.records.values import PoseDegrees, QualityBlock
 from matcher.records.views import representation_of
 from tests.formats.samples import j2k_head, jpeg_head, png
 from tests.matcher.records.builders import HEIGHT, JPEG, JPEG_2000, WIDTH, records_2005, records_2011

@@ -8,9 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from matcher.records import Container, DiscrepancyKind, Record39794, open_trusted_image, serialise
+from matcher.records import Container, Record39794, open_trusted_image, serialise
 from matcher.records.codes import CaptureSource, Expression, EyeColour, FaceImageType2011, Gender, HairColour
 from matcher.records.dg2 import parse_dg2, serialise_dg2
+from matcher.records.discrepancies import DiscrepancyKind
 from matcher.records.iso_39794.blocks import (
     AngleDataBlock,
     CaptureDevice2DBlock,

@@ -9,15 +9,9 @@ from hypothesis import strategies as st
 
 from formats.der import encode
 from matcher.errors import RecordInvalid, RefusalReason, TrustedImageRefused
-from matcher.records import (
-    Container,
-    DiscrepancyKind,
-    Record39794,
-    Representations,
-    open_trusted_image,
-    serialise,
-)
+from matcher.records import Container, Record39794, Representations, open_trusted_image, serialise
 from matcher.records.dg2 import FORMAT_DG2
+from matcher.records.discrepancies import DiscrepancyKind
 from matcher.records.iso_39794.blocks import Gender39794, LandmarkKind, ScoreOrError
 from matcher.records.iso_39794.record import (
     Recognised,

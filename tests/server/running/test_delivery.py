@@ -13,15 +13,14 @@ from prometheus_client import CollectorRegistry
 
 from server.configuration.tables import WebhookEndpoint
 from server.domain.events import BACK_OFF, EventState
-from server.events.delivery import EventDelivery
-from server.events.sending import open_endpoints
+from server.running.webhooks import EventDelivery, open_endpoints
 from server.storage.database import Database, open_database
 from server.storage.errors import StorageUnavailable
 from server.storage.events import EventRepository, Outbox, StoredEvent
 from server.storage.repository import CheckRepository
 from server.telemetry.metrics import Metrics
 from tests.server.databases import make_tables
-from tests.server.events.receiver import Receiver, receiving, settings_of
+from tests.server.running.receiver import Receiver, receiving, settings_of
 from tests.server.storage.samples import after, decision, lease, new_check
 
 

@@ -1,4 +1,6 @@
-"""Sends events to endpoints: signs them, and connects to public addresses alone unless settings allow others.
+"""Delivers the events of the outbox to their endpoints. Several replicas may each run it.
+
+Events are signed, and sent to public addresses alone unless settings allow others.
 
 A host is resolved once, and each address is tested when its socket is made: no name, spelling of an address
 or redirect leads elsewhere.
@@ -15,9 +17,10 @@ import os
 import secrets
 import socket
 import ssl
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from functools import partial
 from ipaddress import ip_address
 from pathlib import Path
 from typing import Any, Final
@@ -32,7 +35,11 @@ from server.base.private_files import WatchedFile, read_private_file
 from server.base.table import is_public
 from server.base.version import server_version
 from server.configuration.tables import WebhookEndpoint
-from server.storage.events import StoredEvent
+from server.domain.events import pause_after
+from server.running.background import Background
+from server.storage.errors import StorageUnavailable
+from server.storage.events import EventRepository, StoredEvent
+from server.telemetry.metrics import Metrics
 
 _log = structlog.get_logger(__name__)
 
@@ -256,3 +263,83 @@ def _words(error: Exception) -> str:
         if isinstance(each, OSError) and each.errno:
             return f"the connection failed: {os.strerror(each.errno)}"
     return f"the answer is not HTTP, or the connection was lost: {type(error).__name__}"
+
+
+_AT_ONCE: Final = 8
+"""Events that are sent to one endpoint at once. A slow endpoint blocks no other one."""
+_SPREAD: Final = 100
+"""By how many thousandths a pause varies, so that the retries of many events do not arrive at once."""
+
+
+class EventDelivery(Background):
+    """Sends what is due, in a task for each endpoint."""
+
+    def __init__(
+        self,
+        *,
+        repository: EventRepository,
+        endpoints: Sequence[Endpoint],
+        metrics: Metrics,
+        now: Callable[[], datetime],
+        seconds: float,
+    ) -> None:
+        """Sets the outbox and the endpoints; ``start`` starts the tasks.
+
+        Args:
+            seconds: Time between two looks for events that are due.
+        """
+        self._repository = repository
+        self._endpoints = endpoints
+        self._metrics = metrics.events
+        self._now = now
+        self._seconds = seconds
+        super().__init__("events_not_delivered")
+
+    def start(self) -> None:
+        """Starts the tasks."""
+        for endpoint in self._endpoints:
+            self.repeat(partial(self._deliver_all, endpoint), self._seconds, endpoint=endpoint.name)
+
+    async def stop(self) -> None:
+        """Ends the tasks, and the connections to the endpoints."""
+        await super().stop()
+        for endpoint in self._endpoints:
+            await endpoint.close()
+
+    async def _deliver_all(self, endpoint: Endpoint) -> None:
+        try:
+            while await self.deliver(endpoint):
+                pass
+        except StorageUnavailable as error:
+            _log.warning("events_not_delivered", endpoint=endpoint.name, why=str(error))
+
+    async def deliver(self, endpoint: Endpoint) -> int:
+        """Sends some events that are due; returns their number, 0 if none is."""
+        if not await self._repository.is_due(endpoint.tenant, endpoint.name, self._now()):
+            return 0
+        claimed = await self._repository.claim(endpoint.tenant, endpoint.name, self._now(), _AT_ONCE)
+        await asyncio.gather(*(self._attempt(endpoint, event) for event in claimed))
+        return len(claimed)
+
+    async def _attempt(self, endpoint: Endpoint, event: StoredEvent) -> None:
+        answer = await endpoint.send(event, self._now())
+        now = self._now()
+        pause = None if answer.gone else pause_after(event.attempts)
+        if pause is not None:
+            pause *= 1 + secrets.randbelow(_SPREAD) / 1000
+        await self._repository.settle(
+            event, answer=answer.words, now=now, delivered=answer.delivered, pause=pause
+        )
+        line = {"event_id": str(event.event_id), "endpoint": endpoint.name, "kind": event.kind.value}
+        if answer.delivered:
+            self._metrics.delivered(endpoint.name)
+            _log.info("event_delivered", attempts=event.attempts, **line)
+            return
+        self._metrics.failed(endpoint.name)
+        _log.warning("event_not_delivered", attempts=event.attempts, why=answer.words, **line)
+        dead = 0 if pause is not None else 1
+        if answer.gone:
+            dead += await self._repository.abandon(endpoint.tenant, endpoint.name, answer.words, now)
+        if dead:
+            self._metrics.died(endpoint.name, dead)
+            _log.error("events_dead", endpoint=endpoint.name, events=dead, why=answer.words)

@@ -23,10 +23,10 @@ from server.base.errors import ConfigurationError
 from server.base.table import is_public
 from server.configuration.tables import WebhookEndpoint
 from server.domain.events import BACK_OFF, EventKind, EventState, pause_after
-from server.events import sending
-from server.events.sending import Endpoint, new_webhook_secret, read_webhook_secret
+from server.running import webhooks
+from server.running.webhooks import Endpoint, new_webhook_secret, read_webhook_secret
 from server.storage.events import StoredEvent
-from tests.server.events.receiver import Receiver, receiving, secret_file, settings_of
+from tests.server.running.receiver import Receiver, receiving, secret_file, settings_of
 
 _EVENT = StoredEvent(
     event_id=UUID(int=7, version=4),
@@ -56,7 +56,7 @@ async def _endpoint(settings: dict[str, object]) -> AsyncIterator[Endpoint]:
         await endpoint.close()
 
 
-async def _sent(receiver: Receiver, folder: Path, **changes: object) -> sending.Answer:
+async def _sent(receiver: Receiver, folder: Path, **changes: object) -> webhooks.Answer:
     async with _endpoint(settings_of(receiver, folder, **changes)) as endpoint:
         return await endpoint.send(_EVENT, datetime.now(UTC))
 
@@ -182,7 +182,7 @@ async def test_a_slow_receiver_is_given_up(tmp_path: Path, monkeypatch: pytest.M
             await asyncio.sleep(0.05)
         return response
 
-    monkeypatch.setattr(sending, "_SECONDS", 0.3)
+    monkeypatch.setattr(webhooks, "_SECONDS", 0.3)
     async with receiving() as receiver:
         receiver.answer = answer
         answered = await _sent(receiver, tmp_path)

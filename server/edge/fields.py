@@ -1,0 +1,169 @@
+"""Fields of messages: the conversions that every codec shares, and the tests of what a request states."""
+
+import dataclasses
+import uuid
+from datetime import UTC, date, datetime, timedelta
+from enum import Enum
+from typing import Any, TypeVar
+
+from google.protobuf.descriptor import FieldDescriptor
+from google.protobuf.duration_pb2 import Duration
+from google.protobuf.message import Message
+from google.protobuf.timestamp_pb2 import Timestamp
+
+from server.base.errors import Reason, Refusal
+
+_Message = TypeVar("_Message", bound=Message)
+_Value = TypeVar("_Value")
+_Member = TypeVar("_Member", bound=Enum)
+
+
+def message_of(kind: type[_Message], source: object, **own: Any) -> _Message:
+    """Makes a message whose fields are the attributes of the same names of ``source``.
+
+    Times, days, identifiers and members of enumerations become what the wire has for them; ``None`` leaves a
+    field out.
+
+    Args:
+        source: What has the attributes.
+        own: Fields whose values are these instead.
+    """
+    for field in kind.DESCRIPTOR.fields:
+        own[field.name] = _wired(field, own[field.name] if field.name in own else getattr(source, field.name))
+    return kind(**own)
+
+
+def value_of(kind: type[_Value], message: Message, **own: Any) -> _Value:
+    """Makes a data class whose fields are those of the same names of ``message``.
+
+    Args:
+        message: What has the fields.
+        own: Fields of the class whose values are these instead.
+    """
+    names = (field.name for field in dataclasses.fields(kind))  # type: ignore[arg-type]  # a data class
+    return kind(**{name: getattr(message, name) for name in names if name not in own}, **own)
+
+
+def _wired(field: FieldDescriptor, value: Any) -> Any:
+    match value:
+        case datetime():
+            return timestamp(value)
+        case date():
+            return value.isoformat()
+        case uuid.UUID():
+            return str(value)
+        case tuple() if field.enum_type is not None:
+            return [number_of(field.enum_type, one) for one in value]
+        case str() if field.enum_type is not None:
+            return number_of(field.enum_type, value)
+    return value
+
+
+def number_of(wire: Any, name: str) -> Any:
+    """Returns a value of an enumeration by its name without the prefix.
+
+    Args:
+        wire: The enumeration, or its descriptor.
+    """
+    descriptor = getattr(wire, "DESCRIPTOR", wire)
+    prefix = descriptor.values_by_number[0].name.removesuffix("UNSPECIFIED")
+    return descriptor.values_by_name[prefix + name].number
+
+
+def name_of(wire: Any, value: int) -> str:
+    """Returns the name of a value of an enumeration without the prefix; that of 0 if the value is unknown."""
+    values = wire.DESCRIPTOR.values_by_number
+    prefix: str = values[0].name.removesuffix("UNSPECIFIED")
+    name: str = values[value if value in values else 0].name
+    return name.removeprefix(prefix)
+
+
+def member_of(kind: type[_Member], wire: Any, value: int) -> _Member | None:
+    """Returns the member of ``kind`` with the name of the wire's value; ``None`` if there is none."""
+    return kind.__members__.get(name_of(wire, value))
+
+
+def stated_member(kind: type[_Member], wire: Any, value: int, field: str) -> _Member | None:
+    """Returns the member of ``kind`` that a request states; ``None`` if it states none.
+
+    Raises:
+        Refusal: The value is unknown to this server (INVALID_FIELD).
+    """
+    found = member_of(kind, wire, value)
+    if found is None and value != 0:
+        raise invalid(field, f"{field} is unknown to this server")
+    return found
+
+
+def demanded_member(kind: type[_Member], wire: Any, value: int, field: str) -> _Member:
+    """Returns the member of ``kind`` that a request must state.
+
+    Raises:
+        Refusal: It states none, or one that is unknown to this server (INVALID_FIELD).
+    """
+    found = stated_member(kind, wire, value, field)
+    if found is None:
+        raise invalid(field, f"{field} is not stated; it is one of {', '.join(kind.__members__)}")
+    return found
+
+
+def stated_time(request: Any, field: str) -> datetime | None:
+    """Returns the time of a field in UTC; ``None`` if the request states none.
+
+    Raises:
+        Refusal: It is not a time between the years 1 and 9999, with a day to spare (INVALID_FIELD).
+    """
+    if not request.HasField(field):
+        return None
+    try:
+        time: datetime = getattr(request, field).ToDatetime(UTC)
+        # Pages and filters add and subtract less than a day.
+        time + timedelta(days=1), time - timedelta(days=1)
+    except (ValueError, OverflowError) as error:
+        raise invalid(field, f"{field} is not a time between the years 1 and 9999") from error
+    return time
+
+
+def page_size(request: Any, *, usual: int = 50, most: int = 200) -> int:
+    """Returns the requested number of entries on a page, or the usual one if the request states none.
+
+    Raises:
+        Refusal: It is too large (INVALID_FIELD).
+    """
+    size: int = request.page_size
+    if size > most:
+        raise invalid(
+            "page_size", f"page_size is {size}; at most {most} are allowed", value=size, maxValue=most
+        )
+    return size or usual
+
+
+def check_id_of(text: str, *, field: str = "check_id") -> uuid.UUID:
+    """Parses the identifier of a check.
+
+    Raises:
+        Refusal: It is not a UUID (INVALID_FIELD).
+    """
+    try:
+        return uuid.UUID(text)
+    except ValueError as error:
+        raise invalid(field, f"{field} is not a UUID") from error
+
+
+def invalid(field: str, message: str, **details: str | float) -> Refusal:
+    """Makes the refusal of a field (INVALID_FIELD)."""
+    return Refusal(Reason.INVALID_FIELD, message, details={"field": field, **details})
+
+
+def duration(seconds: float) -> Duration:
+    """Converts seconds to a protobuf duration, rounded to milliseconds."""
+    value = Duration()
+    value.FromMilliseconds(round(seconds * 1000))
+    return value
+
+
+def timestamp(moment: datetime) -> Timestamp:
+    """Converts a time to a protobuf timestamp."""
+    value = Timestamp()
+    value.FromDatetime(moment)
+    return value

@@ -1,0 +1,52 @@
+"""Work that a server repeats until it stops."""
+
+import asyncio
+from collections.abc import Awaitable, Callable
+
+import structlog
+
+from server.storage.errors import SchemaOutdated
+
+_log = structlog.get_logger(__name__)
+
+
+class Background:
+    """Repeats work in tasks; what fails is logged, and the next round tries again."""
+
+    def __init__(self, failed: str) -> None:
+        """Sets the log event of failures."""
+        self._failed = failed
+        self._shut_out = False
+        self._tasks: list[asyncio.Task[None]] = []
+
+    def start(self) -> None:
+        """Starts the tasks; each subclass calls ``repeat`` for its work."""
+        raise NotImplementedError
+
+    def repeat(self, work: Callable[[], Awaitable[object]], seconds: float, **words: str) -> None:
+        """Repeats ``work`` with pauses of so many seconds, until ``stop``; the log adds ``words``."""
+
+        async def run() -> None:
+            while True:
+                await self.step(work, **words)
+                await asyncio.sleep(seconds)
+
+        self._tasks.append(asyncio.create_task(run()))
+
+    async def step(self, work: Callable[[], Awaitable[object]], **words: str) -> None:
+        """Runs ``work`` once; a database that is too new for this server is logged only once."""
+        try:
+            await work()
+        except SchemaOutdated as error:
+            if not self._shut_out:
+                self._shut_out = True
+                _log.error(self._failed, why=str(error), **words)
+        except Exception:  # noqa: BLE001 - logged with its traceback; the next round tries again
+            _log.exception(self._failed, **words)
+
+    async def stop(self) -> None:
+        """Ends the tasks."""
+        tasks, self._tasks = self._tasks, []
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)
