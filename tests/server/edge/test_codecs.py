@@ -52,7 +52,7 @@ from server.device.evidence import (
     WebCryptoEvidence,
 )
 from server.domain.terms import AttemptOutcome, Mode, Plan
-from server.edge.evidence_codec import audit_event_to_wire, audit_filter_of
+from server.edge.evidence_calls import audit_event_to_wire, audit_filter_of
 from server.edge.fields import duration, number_of, page_size, timestamp
 from server.edge.result_codec import (
     UNATTESTED,
