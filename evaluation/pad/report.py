@@ -14,11 +14,11 @@ import numpy as np
 
 from evaluation.bench import Machine
 from evaluation.figures import COLOURS, STYLES, finish_rates, new_figure, png
+from evaluation.match.evaluation import Bootstrap
 from evaluation.pad.conclusion import Conclusion
 from evaluation.pad.dataset import PadSample
 from evaluation.pad.evaluation import ScorerResult
 from evaluation.pad.points import DetCurve, FixedApcer, NotSupported
-from evaluation.pad.resampling import Bootstrap
 from evaluation.pad.runs import ScoreRun
 from matcher import SubjectRule
 
