@@ -13,8 +13,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from evaluation.match import Corrections, FacePhoto, MatchEvaluationError, read_corrections
-from evaluation.match.photos import read_photo_list
+from evaluation.match import Corrections, FacePhoto, MatchEvaluationError, read_corrections, read_photo_list
 from research.dynamic.rows import DynamicEvaluationError
 from simulator import Photo, PhotoUnusable, photo_from_image
 from vision.face import BgrImage, Points

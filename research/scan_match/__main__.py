@@ -30,10 +30,10 @@ from evaluation.match import (
     embed_photos,
     measure_comparisons,
     read_corrections,
+    read_photo_list,
     render_calibration,
     without_folder,
 )
-from evaluation.match.photos import read_photo_list
 from matcher import PHOTO_SUBJECT, PortraitPolicyInvalid, fuse_templates, threshold_cosine
 from research.scan_match.clips import ClipError, Recording, read_recordings
 from research.scan_match.comparisons import (
