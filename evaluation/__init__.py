@@ -9,7 +9,7 @@ JPEG 2000 and WebP.
 
 from evaluation.binomial import Proportion
 from evaluation.check_cases import CaseKind, ClipCase, clip_cases, enlarged, portrait_frames, scan_frames
-from evaluation.extra import EvaluationUnavailable, require_evaluation
+from evaluation.figures import EvaluationUnavailable, require_evaluation
 from evaluation.minifasnet_onnx import converted_network
 from evaluation.reporting import Chart, ReportDocument, Sheet, render_markdown
 

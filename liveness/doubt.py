@@ -152,6 +152,7 @@ _COVERED_BY = {
     Cover.FACE: VerdictReason.FACE_OBSTRUCTED,
 }
 
+_LINES: Final = ExpressSettings()
 _LIGHT = frozenset({VerdictReason.EVIDENCE_TOO_DARK, VerdictReason.EVIDENCE_TOO_BRIGHT})
 
 
@@ -161,25 +162,15 @@ def evidence_doubts(scan: ScanObservations, limits: CaptureLimits) -> tuple[Verd
     return _doubts([] if best is None else [best], limits)
 
 
-def reasons_outside_calibration(
-    scan: ScanObservations, settings: ExpressSettings | None = None
-) -> tuple[VerdictReason, ...]:
-    """Returns why the medians of a scan lie outside the range of the fit; empty if they lie within.
-
-    Args:
-        scan: The measurements of the frames that are judged.
-        settings: The limits; the defaults of ``ExpressSettings`` if None.
-    """
-    used = ExpressSettings() if settings is None else settings
-    reasons = _doubts(scan.usable, used.calibrated)
-    if _median(scan, _black_level) > used.max_black or _median(scan, backlight) > used.max_backlight:
+def reasons_outside_calibration(scan: ScanObservations) -> tuple[VerdictReason, ...]:
+    """Returns why the medians of a scan lie outside the range of the fit; empty if they lie within."""
+    reasons = _doubts(scan.usable, _LINES.calibrated)
+    if _median(scan, _black_level) > _LINES.max_black or _median(scan, backlight) > _LINES.max_backlight:
         reasons = (*reasons, VerdictReason.EVIDENCE_TOO_BRIGHT)
     return tuple(dict.fromkeys(reasons))
 
 
-def undecided_if_unclear(
-    scan: ScanObservations, found: LivenessResult, settings: ExpressSettings | None = None
-) -> LivenessResult:
+def undecided_if_unclear(scan: ScanObservations, found: LivenessResult) -> LivenessResult:
     """Turns SPOOF by the passive signals into INCONCLUSIVE where genuine people look like attacks to them.
 
     That is in darkness, in glare, behind a veil, and if the face leaves no room for its surroundings.
@@ -188,15 +179,13 @@ def undecided_if_unclear(
     Args:
         scan: The measurements of the frames that were judged.
         found: The verdict of the passive signals.
-        settings: The limits; the defaults of ``ExpressSettings`` if None.
     """
     if found.verdict is not Verdict.SPOOF or found.attack is AttackType.INJECTION:
         return found
-    used = ExpressSettings() if settings is None else settings
-    unclear = [reason for reason in reasons_outside_calibration(scan, used) if reason in _LIGHT]
-    if _median(scan, _black_level) > used.clear_black:
+    unclear = [reason for reason in reasons_outside_calibration(scan) if reason in _LIGHT]
+    if _median(scan, _black_level) > _LINES.clear_black:
         unclear.append(VerdictReason.EVIDENCE_TOO_BRIGHT)
-    if _median(scan, _share_of_field) > used.widest_share:
+    if _median(scan, _share_of_field) > _LINES.widest_share:
         unclear.append(VerdictReason.FACE_TOO_LARGE)
     if not unclear:
         return found

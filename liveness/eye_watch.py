@@ -348,14 +348,9 @@ class _Fall:
 class EyeWatch:
     """Measures the eyes of one attempt. Takes the frames in order."""
 
-    def __init__(self, settings: ExpressSettings | None = None) -> None:
-        """Starts with nothing measured.
-
-        Args:
-            settings: The definition of a blink. After the first blink, only the regular measurements
-                continue, because one blink suffices.
-        """
-        self._settings = ExpressSettings() if settings is None else settings
+    def __init__(self) -> None:
+        """Starts with nothing measured. After the first blink, only the regular measurements continue."""
+        self._settings = ExpressSettings()
         self._known = KnownEyes()
         self._blinks = _Blinks(self._settings)
         self._budget = _Budget()

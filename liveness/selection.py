@@ -130,13 +130,13 @@ class FrameSelector:
         return worths
 
 
-def select_frames(observations: Iterable[FrameObservation], *, count: int = DEFAULT_COUNT) -> tuple[int, ...]:
+def select_frames(observations: Iterable[FrameObservation]) -> tuple[int, ...]:
     """Returns the indices of the selected frames, in order; see ``FrameSelector``.
 
     Raises:
-        ObservationError: ``count`` is below 1, or the frames are out of order.
+        ObservationError: The frames are out of order.
     """
-    selector = FrameSelector(count=count)
+    selector = FrameSelector()
     for observation in observations:
         selector.select_frame(observation)
     return selector.selected

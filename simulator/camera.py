@@ -47,7 +47,7 @@ class SimulatedFrame:
     exposure: SimulatedExposure | None = None
 
 
-_NOISE_MARGIN = 61
+NOISE_MARGIN = 61
 _SHORTEST_GAP = 0.25
 
 
@@ -76,6 +76,15 @@ def capture_times(
     return tuple(times)
 
 
+def noise_field(rng: np.random.Generator, *, width: int, height: int) -> NDArray[np.float32]:
+    """Return noise of standard deviation 1 that exceeds the frame by ``NOISE_MARGIN`` in both directions."""
+    field = rng.standard_normal((height + NOISE_MARGIN, width + NOISE_MARGIN, 3), dtype=np.float32)
+    grey = field.mean(axis=2, keepdims=True)
+    field = cv2.GaussianBlur(0.75 * field + 0.6 * grey, (0, 0), 0.55)
+    noise: NDArray[np.float32] = field / field.std()
+    return noise
+
+
 class Camera:
     """Converts the scene in front of the lens to the frame of a phone.
 
@@ -97,10 +106,7 @@ class Camera:
         """
         self._settings = settings
         self._rng = rng
-        field = rng.standard_normal((height + _NOISE_MARGIN, width + _NOISE_MARGIN, 3), dtype=np.float32)
-        grey = field.mean(axis=2, keepdims=True)
-        field = cv2.GaussianBlur(0.75 * field + 0.6 * grey, (0, 0), 0.55)
-        self._noise: NDArray[np.float32] = field / field.std()
+        self._noise = noise_field(rng, width=width, height=height)
         self._exposure = Sway(rng, rms=settings.exposure_drift, lowest=0.1, highest=0.8)
         self._blue = Sway(rng, rms=settings.white_balance_drift, lowest=0.1, highest=0.5)
         self._red = Sway(rng, rms=settings.white_balance_drift, lowest=0.1, highest=0.5)
@@ -117,7 +123,7 @@ class Camera:
         return np.asarray(cv2.add(signal, noise, dtype=cv2.CV_8U), dtype=np.uint8)
 
     def _noise_cut(self, height: int, width: int) -> NDArray[np.float32]:
-        top, left = (int(value) for value in self._rng.integers(0, _NOISE_MARGIN, 2))
+        top, left = (int(value) for value in self._rng.integers(0, NOISE_MARGIN, 2))
         cut = self._noise[top : top + height, left : left + width]
         if self._rng.random() < 0.5:
             cut = cut[:, ::-1]

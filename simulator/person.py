@@ -270,7 +270,7 @@ class Person:
         self._eyelids = Eyelids(self._layer, landmarks)
         self._mouth = Mouth(MouthPlace.of_68(landmarks), chin_moves=chin_moves)
         self._depth = depth
-        self._relief, self._expression = _head(landmarks, fit, depth, self._viewport)
+        self.relief, self._expression = _head(landmarks, fit, depth, self._viewport)
         self.backdrop = Backdrop(rng, self._viewport, nearest=settings.nearest_wall)
         """The room behind."""
         eye_distance = float(np.linalg.norm(landmarks[42:48].mean(axis=0) - landmarks[36:42].mean(axis=0)))
@@ -301,11 +301,6 @@ class Person:
         around = Box(float(low[0]), float(low[1]), float(high[0]), float(high[1]))
         return face_extent(DetectedFace(box=around, confidence=1.0, five_points=five.astype(np.float32)))
 
-    @property
-    def relief(self) -> Relief:
-        """The person's shape."""
-        return self._relief
-
     def relief_with(self, depth_of: DepthSource) -> Relief:
         """Return the shape of the person with the depth of another source."""
         fit = fit_head(self.landmarks)
@@ -321,7 +316,7 @@ class Person:
         self._eyelids.draw(self._layer, closure=state.closure, gaze=state.gaze)
         morph = self._expression.field(mouth=state.mouth, jaw=state.jaw, brows=state.brows)
         depth = self._mouth.lowered(self._depth, state.gap, step=Relief.grid_step())
-        sight = self._relief.look_up(state.head, morph=morph, pan=state.pan, depth=depth)
+        sight = self.relief.look_up(state.head, morph=morph, pan=state.pan, depth=depth)
         layer = cv2.remap(
             self._lit(self._mouth.opened(self._layer, state.gap), state),
             sight.map_x,

@@ -44,22 +44,6 @@ class SheetLook:
     pan: tuple[float, float]
 
 
-@dataclass(frozen=True, slots=True)
-class SheetView:
-    """A sheet as the lens sees it.
-
-    Attributes:
-        scene: Sheet and room.
-        map_x: For each frame pixel, the x on the sheet's canvas that it shows.
-        cover: Share of each frame pixel that the sheet covers, 0..1.
-    """
-
-    scene: BgrImage
-    map_x: NDArray[np.float32]
-    map_y: NDArray[np.float32]
-    cover: NDArray[np.float32]
-
-
 def crop_around_face(
     picture: BgrImage, *, face_centre: tuple[float, float], face_pixels: float, face_share: float
 ) -> BgrImage:
@@ -178,21 +162,13 @@ class Sheet:
             pan=pan,
         )
 
-    def show(
-        self, placement: ReliefPose, *, lift: float = 1.0, pan: tuple[float, float] = (0.0, 0.0)
-    ) -> SheetView:
-        """Render the sheet and the room; arguments as for ``render``."""
-        seen = self.render(placement, lift=lift, pan=pan)
+    def before_the_room(self, seen: SheetLook) -> tuple[BgrImage, NDArray[np.float32]]:
+        """Return a rendered sheet before the room, and the share of each pixel that it covers, 0..1."""
         cover = cv2.extractChannel(seen.layer, 3).astype(np.float32) * np.float32(1 / 255)
         scene = cv2.blendLinear(
-            cv2.cvtColor(seen.layer, cv2.COLOR_BGRA2BGR), self.backdrop.show(pan=pan), cover, 1 - cover
+            cv2.cvtColor(seen.layer, cv2.COLOR_BGRA2BGR), self.backdrop.show(pan=seen.pan), cover, 1 - cover
         )
-        return SheetView(
-            scene=np.asarray(scene, dtype=np.uint8),
-            map_x=seen.sight.map_x,
-            map_y=seen.sight.map_y,
-            cover=cover,
-        )
+        return np.asarray(scene, dtype=np.uint8), cover
 
 
 def _bow(viewport: Viewport, bend: float, *, half_width: float) -> NDArray[np.float32]:
@@ -253,7 +229,7 @@ class StaticPrint:
         askew = ReliefPose(
             yaw=float(rng.uniform(-4, 4)), pitch=float(rng.uniform(-6, 2)), roll=float(rng.uniform(-1.5, 1.5))
         )
-        self._scene = sheet.show(askew).scene
+        self._scene, _ = sheet.before_the_room(sheet.render(askew))
 
     def show(self, time: float) -> BgrImage:
         """Render the scene, which is constant."""
@@ -265,8 +241,8 @@ class WavedPrint:
 
     def __init__(self, photo: Photo, settings: SceneSettings, rng: np.random.Generator) -> None:
         """Prints the selfie and draws the hand's movements."""
-        self._sheet, picture, self._outline = _print_selfie(photo, settings, rng)
-        self._sheet.place_picture(picture)
+        self.sheet, picture, self.outline = _print_selfie(photo, settings, rng)
+        self.sheet.place_picture(picture)
         knobs = settings.sheet
         shift = knobs.shift * settings.width
         self._hand = Wandering(
@@ -285,39 +261,22 @@ class WavedPrint:
         self._bend = Sway(rng, rms=_BEND_SWAY, lowest=0.2, highest=1.2)
         self._pan = Tremor(rng, rms=settings.motion.tremor * settings.width)
 
-    @property
-    def sheet(self) -> Sheet:
-        """The paper."""
-        return self._sheet
-
-    @property
-    def outline(self) -> FaceExtent:
-        """The printed face at rest, frame pixels."""
-        return self._outline
-
     def render(self, time: float, *, moved: ReliefPose) -> SheetLook:
         """Render the print alone at ``time`` seconds, ``moved`` to follow an oval."""
         placement = self._hand.at(time).moved(moved)
-        return self._sheet.render(placement, lift=_MEAN_BEND + self._bend(time), pan=self._pan(time))
+        return self.sheet.render(placement, lift=_MEAN_BEND + self._bend(time), pan=self._pan(time))
 
     def show(self, time: float) -> BgrImage:
         """Render the scene at ``time`` seconds."""
-        lift = _MEAN_BEND + self._bend(time)
-        return self._sheet.show(self._hand.at(time), lift=lift, pan=self._pan(time)).scene
+        return self.sheet.before_the_room(self.render(time, moved=ReliefPose()))[0]
 
 
 class HandHeld(Protocol):
     """A sheet in a moving hand."""
 
-    @property
-    def sheet(self) -> Sheet:
-        """The sheet."""
-        ...
-
-    @property
-    def outline(self) -> FaceExtent:
-        """The face on it at rest, frame pixels."""
-        ...
+    sheet: Sheet
+    outline: FaceExtent
+    """The face on it at rest, frame pixels."""
 
     def render(self, time: float, *, moved: ReliefPose) -> SheetLook:
         """Render the sheet without its background.
@@ -351,26 +310,12 @@ class LitSheet:
         self._follow = follow
         self.millimetres_per_pixel = millimetres_per_pixel
         """Millimetres per pixel at the sheet's plane at rest."""
-
-    @property
-    def relief(self) -> Relief:
-        """The sheet's shape."""
-        return self._held.sheet.relief
-
-    @property
-    def backdrop(self) -> Backdrop:
-        """The room behind."""
-        return self._held.sheet.backdrop
+        self.relief, self.backdrop = held.sheet.relief, held.sheet.backdrop
 
     def render(self, time: float) -> SubjectView:
         """Return the sheet at ``time`` seconds."""
         seen = self._held.render(time, moved=self._follow(time))
-        return SubjectView(
-            layer=seen.layer,
-            sight=seen.sight,
-            placement=seen.placement,
-            pan=seen.pan,
-        )
+        return SubjectView(layer=seen.layer, sight=seen.sight, placement=seen.placement, pan=seen.pan)
 
 
 _BEZEL = (16, 15, 14)
@@ -398,6 +343,7 @@ class ScreenReplay:
             edge=round(_BEZEL_SHARE * wide),
         )
         """The screen's surface."""
+        self.outline = self.sheet.outline_of(self._victim.outline, around=self._victim.face_centre)
         self._grid = _pixel_grid(settings.screen.grid_contrast)
         self._grid_scale = np.float32(3 / settings.screen.pixel_pitch)
         self._askew = float(rng.uniform(-1.5, 1.5))
@@ -417,11 +363,6 @@ class ScreenReplay:
         self._pan = Tremor(rng, rms=settings.motion.tremor * settings.width)
         self._shown = -1
 
-    @property
-    def outline(self) -> FaceExtent:
-        """The face shown at rest, frame pixels."""
-        return self.sheet.outline_of(self._victim.outline, around=self._victim.face_centre)
-
     def render(self, time: float, *, moved: ReliefPose) -> SheetLook:
         """Render the light of the screen alone; times must rise from call to call.
 
@@ -432,21 +373,18 @@ class ScreenReplay:
         self._play(time)
         placement, pan = self._held_at(time)
         seen = self.sheet.render(placement.moved(moved), pan=pan)
-        lit = self._through_pixels(
-            np.asarray(cv2.cvtColor(seen.layer, cv2.COLOR_BGRA2BGR), dtype=np.uint8),
-            seen.sight.map_x,
-            seen.sight.map_y,
-            time,
-        )
+        alone = np.asarray(cv2.cvtColor(seen.layer, cv2.COLOR_BGRA2BGR), dtype=np.uint8)
+        lit = self._through_pixels(alone, seen.sight, time)
         return replace(seen, layer=np.dstack([lit, seen.layer[..., 3]]))
 
     def show(self, time: float) -> BgrImage:
         """Render the scene at ``time`` seconds; times must rise from call to call."""
         self._play(time)
         placement, pan = self._held_at(time)
-        view = self.sheet.show(placement, pan=pan)
-        lit = self._through_pixels(view.scene, view.map_x, view.map_y, time)
-        return np.asarray(cv2.blendLinear(lit, view.scene, view.cover, 1 - view.cover), dtype=np.uint8)
+        seen = self.sheet.render(placement, pan=pan)
+        scene, cover = self.sheet.before_the_room(seen)
+        lit = self._through_pixels(scene, seen.sight, time)
+        return np.asarray(cv2.blendLinear(lit, scene, cover, 1 - cover), dtype=np.uint8)
 
     def _held_at(self, time: float) -> tuple[ReliefPose, tuple[float, float]]:
         held = self._hand.at(time)
@@ -473,13 +411,11 @@ class ScreenReplay:
             face_share=self._settings.sheet.face_share,
         )
 
-    def _through_pixels(
-        self, picture: BgrImage, map_x: NDArray[np.float32], map_y: NDArray[np.float32], time: float
-    ) -> BgrImage:
+    def _through_pixels(self, picture: BgrImage, sight: Sight, time: float) -> BgrImage:
         grid = cv2.remap(
             self._grid,
-            map_x * self._grid_scale,
-            map_y * self._grid_scale,
+            sight.map_x * self._grid_scale,
+            sight.map_y * self._grid_scale,
             cv2.INTER_LINEAR,
             borderMode=cv2.BORDER_WRAP,
         )

@@ -90,13 +90,13 @@ def render_calibration(calibration: MatchCalibration) -> str:
     record = calibration.record
     lines = [
         "schema = 1",
-        f"embedder_sha256 = {_text(calibration.embedder_sha256)}",
-        *([f"template = {_text(calibration.template)}"] if calibration.template else []),
+        f"embedder_sha256 = {toml_text(calibration.embedder_sha256)}",
+        *([f"template = {toml_text(calibration.template)}"] if calibration.template else []),
         *_points(calibration.points),
         "",
         "[record]",
-        f"provenance = {_text(record.provenance)}",
-        f"dataset = {_text(record.dataset)}",
+        f"provenance = {toml_text(record.provenance)}",
+        f"dataset = {toml_text(record.dataset)}",
         f"identities = {record.identities}",
         f"genuine_pairs = {record.genuine_pairs}",
         f"impostor_pairs = {record.impostor_pairs}",
@@ -104,11 +104,11 @@ def render_calibration(calibration: MatchCalibration) -> str:
     if record.failures_to_acquire is not None:
         lines.append(f"failures_to_acquire = {record.failures_to_acquire}")
     if record.command:
-        lines.append(f"command = {_text(record.command)}")
+        lines.append(f"command = {toml_text(record.command)}")
     if record.reference:
-        lines.append(f"reference = {_text(record.reference)}")
+        lines.append(f"reference = {toml_text(record.reference)}")
     if record.note:
-        lines.append(f"note = {_text(record.note)}")
+        lines.append(f"note = {toml_text(record.note)}")
     if calibration.scans is not None:
         scans = calibration.scans
         lines += ["", "[scans]", f"scans = {scans.scans}", f"persons = {scans.persons}"]
@@ -117,7 +117,7 @@ def render_calibration(calibration: MatchCalibration) -> str:
     if calibration.cohort is not None:
         lines += ["", "[cohort]"]
         lines += [
-            f"{name} = {_text(value) if isinstance(value, str) else repr(value)}"
+            f"{name} = {toml_text(value) if isinstance(value, str) else repr(value)}"
             for name, value in calibration.cohort.as_table().items()
         ]
     return "\n".join(lines) + "\n"
@@ -132,7 +132,8 @@ def _point(point: ScorePoint) -> str:
     return text if point.fnmr is None else f"{text}, fnmr = {point.fnmr!r}"
 
 
-def _text(value: str) -> str:
+def toml_text(value: str) -> str:
+    """Return a text as a TOML string."""
     # A JSON string is a TOML basic string, except for the one control character that JSON does not escape.
     return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")
 

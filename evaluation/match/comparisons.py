@@ -5,7 +5,7 @@ templates, not of comparisons: each block's cosines are only counted, and the hi
 """
 
 from collections.abc import Collection, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from typing import Final
 
@@ -218,8 +218,6 @@ def _cosines(
 MOST_TEMPLATES: Final = 100_000
 """Largest number of templates. All their comparisons need about two gigabytes, and minutes."""
 
-_AT_ONCE: Final = 50_000
-
 
 @dataclass(frozen=True, slots=True)
 class Genuine:
@@ -276,7 +274,7 @@ class Comparisons:
                 if end - start > 1
             ]
             rows, columns = np.concatenate(places, axis=1) if places else np.zeros((2, 0), np.int64)
-        return Genuine(self._cosines(rows, columns), rows, columns)
+        return Genuine(_cosines(self.templates, rows, columns), rows, columns)
 
     @property
     def genuine(self) -> NDArray[np.float64]:
@@ -312,7 +310,7 @@ class Comparisons:
         if self.pairs is not None:
             rows, columns = self.pairs[self.person[self.pairs[:, 0]] != self.person[self.pairs[:, 1]]].T
             first, second = self.person[rows], self.person[columns]
-            cosines = self._cosines(rows, columns)
+            cosines = _cosines(self.templates, rows, columns)
             return ImpostorScores(cosines, first, second, self.groups), rows, columns
         weights = 1.0 / np.bincount(self.person, minlength=self.identities)[self.person]
         pairs = self._person_pairs
@@ -404,15 +402,13 @@ class Comparisons:
             for one in np.flatnonzero(keys[0] == first)
             for other in np.flatnonzero((keys[0] == second) & (keys[1] == keys[1][one]))
         ]
-        return Comparisons(
-            templates=main.templates,
+        return replace(
+            main,
             person=person.astype(np.int64).ravel(),
-            photo=main.photo,
             names=tuple(main.names[number] for number in keys[0]),
             groups=keys[1].astype(np.int64),
             pairs=pairs,
             omitted=np.array(omitted, np.int64).reshape(-1, 2),
-            kept=self.kept,
         )
 
     def without(self, persons: Collection[tuple[int, int]]) -> "Comparisons":
@@ -422,16 +418,8 @@ class Comparisons:
         if pairs is not None:
             ends = np.sort(self.person[pairs], axis=1)
             pairs = pairs[~np.isin(ends @ [self.identities, 1], more @ [self.identities, 1])]
-        return Comparisons(
-            templates=self.templates,
-            person=self.person,
-            photo=self.photo,
-            names=self.names,
-            groups=self.groups,
-            pairs=pairs,
-            omitted=np.unique(np.concatenate([self.omitted, more]), axis=0),
-            kept=self.kept,
-        )
+        omitted = np.unique(np.concatenate([self.omitted, more]), axis=0)
+        return replace(self, pairs=pairs, omitted=omitted)
 
     @cached_property
     def _person_pairs(self) -> PersonPairs:
@@ -451,7 +439,8 @@ class Comparisons:
             pairs = (np.cumsum(chosen) - 1)[pairs]
         persons = np.unique(self.person[chosen])
         kept = np.isin(self.omitted, persons).all(axis=1)
-        return Comparisons(
+        return replace(
+            self,
             templates=self.templates[chosen],
             person=np.searchsorted(persons, self.person[chosen]),
             photo=self.photo[chosen],
@@ -459,16 +448,7 @@ class Comparisons:
             groups=self.groups[persons],
             pairs=pairs,
             omitted=np.searchsorted(persons, self.omitted[kept]),
-            kept=self.kept,
         )
-
-    def _cosines(self, rows: NDArray[np.int64], columns: NDArray[np.int64]) -> NDArray[np.float64]:
-        found = np.empty(rows.size)
-        for start in range(0, rows.size, _AT_ONCE):
-            part = slice(start, start + _AT_ONCE)
-            one, other = (self.templates[places[part]].astype(np.float64) for places in (rows, columns))
-            found[part] = np.einsum("nd,nd->n", one, other)
-        return np.clip(found, -1.0, 1.0)
 
 
 def compare_all(

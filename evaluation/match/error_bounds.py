@@ -123,8 +123,10 @@ def fmr_curve(
     variances = resampled.var(axis=1, dtype=np.float64)
     variances[:last] += 3.0 * rates[:last] * (1.0 - rates[:last]) / pairs.count
     effective = _effective_pairs(rates, variances, pairs=pairs, confidence=confidence)
-    bounds = np.max(np.vstack([percentiles, _exact_upper(rates, effective, confidence), group_rates]), axis=0)
-    lower = np.minimum(low_percentiles, _exact_lower(rates, effective, confidence))
+    # One-sided bounds are the ends of the two-sided interval that leaves as much on each side.
+    exact_low, exact_high = exact_interval(rates, effective, confidence=2.0 * confidence - 1.0)
+    bounds = np.max(np.vstack([percentiles, exact_high, group_rates]), axis=0)
+    lower = np.minimum(low_percentiles, exact_low)
     return FmrCurve(
         thresholds=thresholds,
         rates=rates,
@@ -292,32 +294,7 @@ def _few_persons(confidence: float, persons: int) -> float:
     """Return Korn and Graubard's adjustment to the degrees of freedom (persons minus one), at most 1."""
     from scipy.special import ndtri, stdtrit
 
-    return float(ndtri(confidence) / stdtrit(persons - 1, confidence))
-
-
-def _exact_upper(
-    rates: NDArray[np.float64], trials: NDArray[np.float64], confidence: float
-) -> NDArray[np.float64]:
-    from scipy.special import betaincinv
-
-    # The beta form of the bound accepts the fractional counts of means of shares.
-    successes = np.minimum(rates * trials, trials)
-    bounds = np.ones_like(rates)
-    partial = rates < 1.0
-    bounds[partial] = betaincinv(successes[partial] + 1.0, trials[partial] - successes[partial], confidence)
-    return bounds
-
-
-def _exact_lower(
-    rates: NDArray[np.float64], trials: NDArray[np.float64], confidence: float
-) -> NDArray[np.float64]:
-    from scipy.special import betaincinv
-
-    successes = np.minimum(rates * trials, trials)
-    bounds = np.zeros_like(rates)
-    some = rates > 0.0
-    bounds[some] = betaincinv(successes[some], trials[some] - successes[some] + 1.0, 1.0 - confidence)
-    return bounds
+    return float(ndtri(confidence) / stdtrit(persons - 1, confidence)) if persons > 1 else 1.0
 
 
 _MANY = 0.1
@@ -400,7 +377,7 @@ def fnmr_curve(
     effective = _effective_comparisons(rates, variances, counts=counts[counts > 0])
     exact_low, exact_high = exact_interval(
         rates,
-        effective * _few_persons_two_sided(confidence, persons) ** 2,
+        effective * _few_persons(1.0 - tail, persons) ** 2,
         confidence=confidence,
     )
     return FnmrCurve(
@@ -464,11 +441,3 @@ def _effective_comparisons(
     many = (rates >= _MANY) & (rates <= 1.0 - _MANY)
     usual = float(np.median(seen[many])) if many.any() else together
     return comparisons / np.clip(np.maximum(seen, usual), 1.0, together)
-
-
-def _few_persons_two_sided(confidence: float, persons: int) -> float:
-    """Return Korn and Graubard's adjustment to the degrees of freedom (persons minus one), at most 1."""
-    from scipy.special import ndtri, stdtrit
-
-    tail = 1.0 - (1.0 - confidence) / 2.0
-    return float(ndtri(tail) / stdtrit(persons - 1, tail)) if persons > 1 else 1.0

@@ -33,7 +33,7 @@ class Bootstrap:
     """Settings of the bounds.
 
     Attributes:
-        confidence: One-sided confidence of bounds on FMR, two-sided of intervals on FNMR.
+        confidence: One-sided of bounds on FMR, two-sided of all intervals.
     """
 
     resamples: int

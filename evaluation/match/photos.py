@@ -172,11 +172,6 @@ class PhotoList:
     left_out: Mapping[str, int]
 
 
-def read_photos(folder: Path, *, corrections: Corrections, apart: Collection[str]) -> tuple[FacePhoto, ...]:
-    """Read only the photos of ``read_photo_list``."""
-    return read_photo_list(folder, corrections=corrections, apart=apart).photos
-
-
 def read_photo_list(folder: Path, *, corrections: Corrections, apart: Collection[str]) -> PhotoList:
     """Read the photos of a folder that can be compared.
 

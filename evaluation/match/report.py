@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.bench import Machine
-from evaluation.figures import COLOURS, STYLES, new_figure, png
+from evaluation.figures import COLOURS, STYLES, finish_rates, new_figure, png
 from evaluation.match.duplicates import SuspectedPair
 from evaluation.match.evaluation import Bootstrap, Difference, SetResult
 from evaluation.match.groups import GroupPromise, GroupResult
@@ -53,20 +53,15 @@ def det_chart(series: Sequence[tuple[str, SetResult]], *, title: str) -> bytes:
     left = min((float(result.fmr.upper_bounds[-1]) for _, result in with_fnmr), default=1e-3)
     for number, (name, result) in enumerate(with_fnmr):
         _det_curve(axes, result, name=name, number=number, floor=floor)
-    axes.set(
-        xscale="log",
-        yscale="log",
-        xlim=(left, 1.0),
-        ylim=(0.9 * floor, 1.0),
-        xlabel="FMR (false match rate)",
-        ylabel="FNMR (false non-match rate)",
+    finish_rates(
+        axes,
         title=title,
+        labels=("FMR (false match rate)", "FNMR (false non-match rate)"),
+        left=left,
+        floor=floor,
+        legend="upper right",
+        empty="" if with_fnmr else "no genuine comparison",
     )
-    axes.grid(visible=True, which="major", color="#dddddd")
-    if with_fnmr:
-        axes.legend(loc="upper right", frameon=False)
-    else:
-        axes.text(0.5, 0.5, "no genuine comparison", ha="center", transform=axes.transAxes, color=_QUIET)
     return png(figure)
 
 

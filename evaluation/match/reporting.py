@@ -3,10 +3,10 @@
 It shows no person; the file of suspected pairs names identities.
 """
 
-import json
 from collections.abc import Iterator, Sequence
 from typing import Final
 
+from evaluation.match.calibration import toml_text
 from evaluation.match.error_bounds import FnmrCurve
 from evaluation.match.evaluation import MAIN_SET, SEPARATE_SET, Difference, SetResult
 from evaluation.match.groups import GroupResult
@@ -432,13 +432,8 @@ def suspected_files(report: MatchReport, photos: Sequence[FacePhoto]) -> dict[st
     if not entries:
         return {}
     text = _HEAD + "".join(
-        f"\n[[unsure]]\nidentities = [{_toml_text(first)}, {_toml_text(second)}]\n"
-        f"reason = {_toml_text(reason)}\n"
+        f"\n[[unsure]]\nidentities = [{toml_text(first)}, {toml_text(second)}]\n"
+        f"reason = {toml_text(reason)}\n"
         for (first, second), reason in entries.items()
     )
     return {SUSPECTED: text.encode()}
-
-
-def _toml_text(value: str) -> str:
-    # A JSON string is a TOML basic string, except for the one control character that JSON does not escape.
-    return json.dumps(value, ensure_ascii=False).replace("\x7f", "\\u007f")

@@ -1,5 +1,6 @@
 """ISO/IEC 30107-3 measurements of presentation attack detection over labelled images and clips."""
 
+from evaluation.match.evaluation import Bootstrap
 from evaluation.pad.dataset import (
     NothingToMeasure,
     PadEvaluationError,
@@ -11,7 +12,6 @@ from evaluation.pad.dataset import (
 )
 from evaluation.pad.measuring import MeasurementPlan, measure_packs
 from evaluation.pad.reporting import describe, draw_charts, draw_mistakes
-from evaluation.pad.resampling import Bootstrap
 from evaluation.pad.runs import ScorerKind
 
 __all__ = [

@@ -8,10 +8,11 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.match.evaluation import Bootstrap
 from evaluation.pad.dataset import INJECTED
 from evaluation.pad.evaluation import POOLED, ScorerResult
 from evaluation.pad.points import area_under_curve, bpcer_at
-from evaluation.pad.resampling import Bootstrap, Draws, Interval, interval_of, resampled_auc, resampled_bpcer
+from evaluation.pad.resampling import Draws, Interval, interval_of, resampled_auc, resampled_bpcer
 from evaluation.pad.runs import ScorerKind, ScoreRun
 
 _COMPARED_AT: Final = 0.10

@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.binomial import Proportion, proportion
+from evaluation.match.evaluation import Bootstrap
 from evaluation.pad.dataset import INJECTED, SPECIES
 from evaluation.pad.points import (
     DetCurve,
@@ -21,7 +22,6 @@ from evaluation.pad.points import (
     in_sample,
 )
 from evaluation.pad.resampling import (
-    Bootstrap,
     Draws,
     Interval,
     interval_of,

@@ -9,12 +9,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
 from evaluation.bench import describe_machine
+from evaluation.match.evaluation import Bootstrap
 from evaluation.match.measuring import needs_decoder
 from evaluation.pad.conclusion import conclude
 from evaluation.pad.dataset import NothingToMeasure, PadSample, SampleKind
 from evaluation.pad.evaluation import evaluate_run
 from evaluation.pad.report import Material, PackReport, PadReport, SetReport, describe_material
-from evaluation.pad.resampling import Bootstrap, draw
+from evaluation.pad.resampling import draw
 from evaluation.pad.runs import ScorerKind, ScoreRun
 from evaluation.pad.scoring import Scorer, clip_scorers, picture_scorers, score_clips, score_pictures
 from liveness import FusionModel

@@ -25,7 +25,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from evaluation.binomial import Proportion, fewest_trials, proportion
-from evaluation.pad.resampling import Bootstrap, Draws, Interval, interval_of, resampled_bpcer
+from evaluation.match.evaluation import Bootstrap
+from evaluation.pad.resampling import Draws, Interval, interval_of, resampled_bpcer
 from evaluation.pad.runs import ScoreRun
 
 Scores = NDArray[np.float64]

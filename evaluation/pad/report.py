@@ -13,19 +13,18 @@ from typing import Any, Final
 import numpy as np
 
 from evaluation.bench import Machine
-from evaluation.figures import COLOURS, STYLES, new_figure, png
+from evaluation.figures import COLOURS, STYLES, finish_rates, new_figure, png
+from evaluation.match.evaluation import Bootstrap
 from evaluation.pad.conclusion import Conclusion
 from evaluation.pad.dataset import PadSample
 from evaluation.pad.evaluation import ScorerResult
 from evaluation.pad.points import DetCurve, FixedApcer, NotSupported
-from evaluation.pad.resampling import Bootstrap
 from evaluation.pad.runs import ScoreRun
 from matcher import SubjectRule
 
 _BINS: Final = 40
 _LIVE: Final = "#0072b2"
 _ATTACKS: Final = ("#d55e00", "#009e73", "#cc79a7", "#e69f00", "#000000")
-_QUIET: Final = "#666666"
 
 
 def det_chart(results: Sequence[ScorerResult], *, title: str) -> bytes:
@@ -55,20 +54,15 @@ def det_chart(results: Sequence[ScorerResult], *, title: str) -> bytes:
             linestyle=STYLES[number % len(STYLES)],
             linewidth=1.8,
         )
-    axes.set(
-        xscale="log",
-        yscale="log",
-        xlim=(min(left, 0.5), 1.0),
-        ylim=(0.9 * floor, 1.0),
-        xlabel="APCER (attacks accepted)",
-        ylabel="BPCER (bona fide not accepted)",
+    finish_rates(
+        axes,
         title=title,
+        labels=("APCER (attacks accepted)", "BPCER (bona fide not accepted)"),
+        left=min(left, 0.5),
+        floor=floor,
+        legend="lower left",
+        empty="" if with_curve else "nothing to compare",
     )
-    axes.grid(visible=True, which="major", color="#dddddd")
-    if with_curve:
-        axes.legend(loc="lower left", frameon=False)
-    else:
-        axes.text(0.5, 0.5, "nothing to compare", ha="center", transform=axes.transAxes, color=_QUIET)
     return png(figure)
 
 

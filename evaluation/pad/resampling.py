@@ -21,6 +21,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from evaluation.match.evaluation import Bootstrap
 from evaluation.pad.dataset import PadSample
 
 _AT_ONCE: Final = 4_000_000
@@ -33,19 +34,6 @@ _LEAST_DEFINED: Final = 0.9
 species, the data say nothing about other sources."""
 
 Floats = NDArray[np.float64]
-
-
-@dataclass(frozen=True, slots=True)
-class Bootstrap:
-    """Settings of the intervals.
-
-    Attributes:
-        confidence: Two-sided confidence.
-    """
-
-    resamples: int
-    confidence: float
-    seed: int
 
 
 @dataclass(frozen=True, slots=True)

@@ -62,7 +62,6 @@ def judge_express(
     policy: LivenessPolicy,
     model: FusionModel,
     cues: Sequence[FrameCues] = (),
-    settings: ExpressSettings | None = None,
     too_slow: bool = False,
 ) -> LivenessResult:
     """Judges one attempt.
@@ -74,11 +73,9 @@ def judge_express(
         policy: Thresholds of the check's policy.
         model: The fusion model (``liveness.fusion_model.load_fusion_model()``).
         cues: The single-frame cues of selected frames; empty if they were not measured.
-        settings: Lines and limits of the signals; the defaults of ``ExpressSettings`` if None. The
-            shipped model was fitted to the defaults.
         too_slow: Whether fewer frames a second arrived than the motion signals need.
     """
-    used = ExpressSettings() if settings is None else settings
+    used = ExpressSettings()
     # 1. Find repeated frames, which a camera does not make.
     repetition = find_repetition(scan, used) if policy.capture is CaptureKind.SCAN else None
     # 2. Score every signal.

@@ -529,14 +529,13 @@ def depth_odds(signals: Iterable[Signal]) -> float:
     return sum(math.log(score / (1 - score)) for score in held)
 
 
-def measure_depth(scan: ScanObservations, settings: ExpressSettings | None = None) -> float:
+def measure_depth(scan: ScanObservations) -> float:
     """Returns ``depth_odds`` of a scan, which may still be running. Takes a few milliseconds of CPU.
 
     Args:
         scan: The scan; its motion segments and its frames' faces and poses are read.
-        settings: Lines of the signals; the defaults of ``ExpressSettings`` if None.
     """
-    lines = ExpressSettings() if settings is None else settings
+    lines = ExpressSettings()
     planar = PlanarMotion(motion_steps(scan)).assess(scan, lines)
     return depth_odds((planar, PoseConsistency().assess(scan, lines)))
 
@@ -559,14 +558,13 @@ def life_signs(signals: Iterable[Signal]) -> tuple[Signal, ...]:
     return tuple(one for one in signals if one.name in LIFE_SIGNS and one.score is not None)
 
 
-def has_sign_of_life(scan: ScanObservations, settings: ExpressSettings | None = None) -> bool:
+def has_sign_of_life(scan: ScanObservations) -> bool:
     """Returns whether a scan, which may still be running, shows a sign of life; some milliseconds of CPU.
 
     Args:
         scan: The scan; its motion segments and its frames' faces are read.
-        settings: Lines of the signals; the defaults of ``ExpressSettings`` if None.
     """
-    lines = ExpressSettings() if settings is None else settings
+    lines = ExpressSettings()
     steps = motion_steps(scan)
     found = life_signs((PlanarMotion(steps).assess(scan, lines), MicroMotion(steps).assess(scan, lines)))
     return any(one.score is not None and one.score >= NEITHER for one in found)

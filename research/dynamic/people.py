@@ -13,8 +13,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from evaluation.match import Corrections, FacePhoto, MatchEvaluationError, read_corrections
-from evaluation.match.photos import read_photos
+from evaluation.match import Corrections, FacePhoto, MatchEvaluationError, read_corrections, read_photo_list
 from research.dynamic.rows import DynamicEvaluationError
 from simulator import Photo, PhotoUnusable, photo_from_image
 from vision.face import BgrImage, Points
@@ -101,7 +100,7 @@ def held_out_people(folder: Path, *, split: Split, corrections: Path | None) -> 
     """
     try:
         known = Corrections() if corrections is None else read_corrections(corrections)
-        photos = read_photos(folder, corrections=known, apart={"orl"})
+        photos = read_photo_list(folder, corrections=known, apart={"orl"}).photos
     except (MatchEvaluationError, OSError) as error:
         raise DynamicEvaluationError(str(error)) from error
     found: dict[str, list[FacePhoto]] = defaultdict(list)

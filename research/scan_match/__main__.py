@@ -30,10 +30,10 @@ from evaluation.match import (
     embed_photos,
     measure_comparisons,
     read_corrections,
+    read_photo_list,
     render_calibration,
     without_folder,
 )
-from evaluation.match.photos import read_photos
 from matcher import PHOTO_SUBJECT, PortraitPolicyInvalid, fuse_templates, threshold_cosine
 from research.scan_match.clips import ClipError, Recording, read_recordings
 from research.scan_match.comparisons import (
@@ -95,7 +95,7 @@ def _calibrate(recordings: Sequence[Recording], options: argparse.Namespace, con
     packs = [_load(spec) for spec in options.pack]
     embedder = common_embedder(packs)
     corrections = read_corrections(options.corrections) if options.corrections else Corrections()
-    photos = read_photos(options.faces, corrections=corrections, apart=frozenset(options.apart))
+    photos = read_photo_list(options.faces, corrections=corrections, apart=frozenset(options.apart)).photos
     bounds = {"resamples": options.resamples, "confidence": options.confidence, "seed": options.seed}
     measurements = []
     # Scans are scored as photos are: by the cohort of the pack, if it has one.

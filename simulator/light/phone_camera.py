@@ -12,7 +12,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.camera import SimulatedExposure, SimulatedFrame
+from simulator.camera import NOISE_MARGIN, SimulatedExposure, SimulatedFrame, noise_field
 from simulator.knobs import knob, validate_knobs
 from simulator.light.scene import LitScene
 from vision.face import BgrImage
@@ -115,7 +115,6 @@ def _metering(height: int, width: int) -> NDArray[np.float64]:
     return np.asarray(weights / weights.sum())
 
 
-_NOISE_MARGIN = 61
 _ELECTRONS_PER_LUX_SECOND = 1120.0
 _FULL_WELL = 40_000.0
 _READ_ELECTRONS = 5.0
@@ -217,10 +216,7 @@ class PhoneCamera:
         self._settings = settings
         self._rng = rng
         drawn = float(rng.uniform(0.2, 1.0)), float(rng.uniform(0.5, 2.0))
-        field = rng.standard_normal((height + _NOISE_MARGIN, width + _NOISE_MARGIN, 3), dtype=np.float32)
-        grey = field.mean(axis=2, keepdims=True)
-        field = cv2.GaussianBlur(0.75 * field + 0.6 * grey, (0, 0), 0.55)
-        self._noise: NDArray[np.float32] = field / field.std()
+        self._noise = noise_field(rng, width=width, height=height)
         self._table = tone_table(settings.tone_curve)
         self._electrons = _ELECTRONS_PER_LUX_SECOND * (_REFERENCE_WIDTH / width) ** 2
         self._loops = CameraLoops(
@@ -321,7 +317,7 @@ class PhoneCamera:
         )
 
     def _noise_cut(self, height: int, width: int) -> NDArray[np.float32]:
-        top, left = (int(value) for value in self._rng.integers(0, _NOISE_MARGIN, 2))
+        top, left = (int(value) for value in self._rng.integers(0, NOISE_MARGIN, 2))
         return self._noise[top : top + height, left : left + width]
 
 

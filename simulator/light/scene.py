@@ -52,25 +52,12 @@ class SubjectView:
 class Subject(Protocol):
     """A person or an instrument in front of the camera."""
 
-    @property
-    def relief(self) -> Relief:
-        """Its shape."""
-        ...
-
-    @property
-    def material(self) -> Material:
-        """Its surface."""
-        ...
-
-    @property
-    def millimetres_per_pixel(self) -> float:
-        """Millimetres per pixel at the plane of depth 0 (of a person: the eyes) at rest."""
-        ...
-
-    @property
-    def backdrop(self) -> Backdrop:
-        """The room behind it."""
-        ...
+    relief: Relief
+    material: Material
+    millimetres_per_pixel: float
+    """Millimetres per pixel at the plane of depth 0 (of a person: the eyes) at rest."""
+    backdrop: Backdrop
+    """The room behind it."""
 
     def render(self, time: float) -> SubjectView:
         """Return the subject at ``time`` seconds; some subjects need rising times."""
@@ -112,6 +99,8 @@ class LitPerson:
             opening: How far the mouth is open on request at a time, 0..1; at 1 the lips are 45 mm apart.
         """
         self._person = person
+        self.relief, self.backdrop = person.relief, person.backdrop
+        self.millimetres_per_pixel = person.millimetres_per_pixel
         self.material = material
         """The skin."""
         self._follow = follow
@@ -119,21 +108,6 @@ class LitPerson:
         self._opening = opening
         left, right = person.landmarks[36:42].mean(axis=0), person.landmarks[42:48].mean(axis=0)
         self._eyes = np.stack([left, right]).astype(np.float32)[: 2 if corneas else 0]
-
-    @property
-    def relief(self) -> Relief:
-        """The head and shoulders."""
-        return self._person.relief
-
-    @property
-    def millimetres_per_pixel(self) -> float:
-        """Millimetres per pixel at the plane of the eyes at rest."""
-        return self._person.millimetres_per_pixel
-
-    @property
-    def backdrop(self) -> Backdrop:
-        """The room behind."""
-        return self._person.backdrop
 
     def render(self, time: float) -> SubjectView:
         """Return the person at ``time`` seconds."""

@@ -78,26 +78,26 @@ def _sheet(size: tuple[int, int] = (150, 200), bend: float = 0.0) -> Sheet:
 def test_the_sheet_hides_the_room_and_has_an_edge() -> None:
     sheet = _sheet()
     sheet.place_picture(np.full((100, 75, 3), (0, 0, 255), np.uint8))
-    view = sheet.show(ReliefPose())
-    red = (view.scene == (0, 0, 255)).all(axis=2)
+    scene, cover = sheet.before_the_room(sheet.render(ReliefPose()))
+    red = (scene == (0, 0, 255)).all(axis=2)
     assert red.sum() == pytest.approx(150 * 200, rel=0.02)
-    white = (view.scene == 255).all(axis=2)
+    white = (scene == 255).all(axis=2)
     # The edge is six pixels wide; softening takes one or two of them on each side.
     assert 0.5 < white.sum() / (162 * 212 - 150 * 200) < 1
-    assert view.cover[160, 120] == pytest.approx(1)
-    assert view.cover[0, 0] == 0
+    assert cover[160, 120] == pytest.approx(1)
+    assert cover[0, 0] == 0
 
 
 def test_a_sheet_larger_than_the_frame_fills_it() -> None:
     sheet = _sheet(size=(600, 800))
     sheet.place_picture(np.full((80, 60, 3), 77, np.uint8))
-    view = sheet.show(ReliefPose(yaw=2))
-    assert (view.scene == 77).all()
+    scene, _ = sheet.before_the_room(sheet.render(ReliefPose(yaw=2)))
+    assert (scene == 77).all()
 
 
 def test_bending_moves_the_middle_more_than_the_sides() -> None:
     sheet = _sheet(bend=12.0)
-    flat, bent = sheet.show(ReliefPose(yaw=8), lift=0.0), sheet.show(ReliefPose(yaw=8), lift=1.0)
+    flat, bent = (sheet.render(ReliefPose(yaw=8), lift=lift).sight for lift in (0.0, 1.0))
     moved = np.abs(bent.map_x - flat.map_x)
     assert moved[160, 120] > 1.0
     assert moved[160, 120] > 2 * moved[160, 55]

@@ -183,7 +183,6 @@ def fit_response(
     *,
     lag: float,
     settings: ResponseSettings,
-    values: NDArray[np.float64] | None = None,
 ) -> Response | None:
     """Fits M and classifies every step; returns ``None`` if too little was measured.
 
@@ -192,10 +191,8 @@ def fit_response(
         shown: The steps on the screen.
         lag: The face's delay after ``shown``, seconds.
         settings: Lines.
-        values: Shape (t, 3): logarithms of light to fit in place of ``track.face``.
     """
-    light = track.face if values is None else values
-    usable = track.clean & np.isfinite(light).all(axis=1)
+    usable = track.clean & np.isfinite(track.face).all(axis=1)
     if len(shown) < 2:
         return None
     usable &= track.times >= shown[0].at + lag
@@ -206,7 +203,7 @@ def fit_response(
     times = track.times[rows] - lag
     frame = track.frame_seconds
     screen = drift.clear(light_at(shown, times, blur=frame))
-    face = drift.clear_of_gain(light[rows], screen)
+    face = drift.clear_of_gain(track.face[rows], screen)
     fit = _Fit(
         screen=screen,
         face=face,

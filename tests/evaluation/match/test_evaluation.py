@@ -11,7 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.extra import EvaluationUnavailable, require_evaluation
+from evaluation.figures import EvaluationUnavailable, require_evaluation
 from evaluation.match.comparisons import Comparisons
 from evaluation.match.evaluation import (
     MAIN_SET,

@@ -24,7 +24,6 @@ from evaluation.match.photos import (
     path_inside,
     read_corrections,
     read_photo_list,
-    read_photos,
     read_rows,
 )
 from evaluation.match.templates import (
@@ -381,7 +380,7 @@ def test_only_usable_certain_bona_fide_photos_are_taken(tmp_path: Path) -> None:
         "e.jpg,x:4?,bona_fide,1",
         "f.pgm,grey:1,bona_fide,1",
     )
-    photos = read_photos(folder, corrections=Corrections(), apart={"grey"})
+    photos = read_photo_list(folder, corrections=Corrections(), apart={"grey"}).photos
     assert [(photo.path.name, photo.identity, photo.apart) for photo in photos] == [
         ("a.jpg", "x:1", False),
         ("f.pgm", "grey:1", True),

@@ -8,11 +8,12 @@ from pathlib import Path
 import numpy as np
 
 from evaluation.bench import describe_machine
+from evaluation.match.evaluation import Bootstrap
 from evaluation.pad.conclusion import conclude
 from evaluation.pad.dataset import PadLabel, PadSample
 from evaluation.pad.evaluation import evaluate_run
 from evaluation.pad.report import PackReport, PadReport, SetReport, describe_material
-from evaluation.pad.resampling import Bootstrap, draw
+from evaluation.pad.resampling import draw
 from evaluation.pad.runs import NonResponse, ScorerAnswer, ScorerKind, ScorerName, ScoreRun, collect_run
 from liveness.verdict import Verdict
 from matcher.persons import PHOTO_SUBJECT

@@ -202,4 +202,4 @@ def _print(
         lowest=0.2,
         highest=1.2,
     )
-    return lambda time, moved: sheet.show(_join(hand.at(time), moved)).scene
+    return lambda time, moved: sheet.before_the_room(sheet.render(_join(hand.at(time), moved)))[0]
