@@ -1,6 +1,7 @@
 """``facegate db``: migrates the database, and erases data on a person's devices."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
@@ -12,8 +13,8 @@ from server.domain.terms import reference_term
 from server.edge.callers import LOCAL_TENANT
 from server.keyring.key_files import open_key_files
 from server.keyring.keys import read_memory_key
-from server.storage.devices import DeviceRepository
 from server.storage.evidence_records import EvidenceRecordRepository
+from server.storage.retention import RetentionRepository
 from server.storage.schema import needed_revision, upgrade
 
 app = typer.Typer(help="Migrate the database, or erase device data.", no_args_is_help=True)
@@ -78,9 +79,10 @@ async def _forget(settings: Settings, tenant: str, subject: str, reason: str) ->
         )
         terms = [reference_term("subject", subject, tenant_key=each) for each in key.tenant_keys(tenant)]
         check_ids = await EvidenceRecordRepository(database).of_subject(tenant, terms, subject)
-        return await DeviceRepository(database).forget_subject(
+        return await RetentionRepository(database).forget_devices(
             tenant,
             subject,
+            datetime.now(UTC),
             hashes=key.subject_hashes(tenant, subject),
             check_ids=check_ids,
             event=event,

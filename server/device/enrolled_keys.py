@@ -37,7 +37,8 @@ from server.device.evidence import (
     WebAuthnEvidence,
 )
 from server.device.trust import DeviceTrust
-from server.storage.devices import DeviceRepository, EnrolledKey, HeldReceipt, KeyKind
+from server.storage.devices import DeviceRepository, EnrolledKey, HeldReceipt
+from server.storage.records import KeyKind
 
 _MAX_AGE: Final = timedelta(minutes=5)
 """The age that Apple recommends as the maximum for a receipt that was just received."""
