@@ -69,7 +69,6 @@ from attempt.films import (
 )
 from attempt.flash_run import FlashRun
 from attempt.frame import (
-    AttemptError,
     DecodedPicture,
     Frame,
     FrameDecoder,
@@ -110,7 +109,6 @@ __all__ = [
     "Action",
     "AttemptCapture",
     "AttemptChallenge",
-    "AttemptError",
     "AttemptJudgement",
     "CapturePlan",
     "ChallengeFrame",

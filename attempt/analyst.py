@@ -8,11 +8,9 @@ from attempt.frame import Frame, FrameDecoder, FrameLimits, FramePicture
 from attempt.stills import pad_scores, persons_of, sample_of
 from liveness import (
     FrameObservation,
-    GreyView,
     ScanObservations,
     SkippedFrame,
     UprightFaces,
-    fine_view,
     sample_frame,
 )
 from liveness.express import FrameCues, PadScore, measure_frame_cues
@@ -201,12 +199,16 @@ class ExaminedFrame:
 
 
 class FrameAnalyst:
-    """Runs a pack's models over frames. Safe to call from several threads at once."""
+    """Runs a pack's models over frames. Safe to call from several threads at once.
+
+    Attributes:
+        decoder: Decodes frames within the limits.
+    """
 
     def __init__(self, *, pack: Pack, limits: FrameLimits) -> None:
         """Sets the models, and the limits of a frame's image, which are tested before it is decoded."""
         self._pack = pack
-        self._decoder = FrameDecoder(limits)
+        self.decoder = FrameDecoder(limits)
 
     def new_watch(
         self,
@@ -232,33 +234,6 @@ class FrameAnalyst:
             seconds: The planned duration of the attempt, seconds.
         """
         return PadFrames(pack=self._pack, seconds=seconds)
-
-    def validate_header(self, frame: Frame) -> None:
-        """Tests the JPEG header of a frame without decoding the image. This takes about 0.02 ms.
-
-        Raises:
-            FrameUnusable: The image is not a colour JPEG, its size differs from the frame's header, or it
-                exceeds a limit.
-        """
-        self._decoder.validate_header(frame)
-
-    def verify(self, frame: Frame) -> None:
-        """Tests that a frame can be decoded, without measuring it.
-
-        Raises:
-            FrameUnusable: As for ``measure_frame``.
-        """
-        self._decoder.coded_luma(frame)
-
-    def blocks(self, frame: Frame) -> GreyImage:
-        """Returns the mean luma of each block of 8 x 8 pixels of a frame; see ``FrameDecoder.coded_blocks``.
-
-        This takes about 0.3 ms for 640 x 480.
-
-        Raises:
-            FrameUnusable: The image is not a JPEG, it exceeds a limit, or it cannot be decoded.
-        """
-        return self._decoder.coded_blocks(frame)
 
     def measure_frame(
         self,
@@ -291,7 +266,7 @@ class FrameAnalyst:
             ModelFailed: A model failed.
             ObservationError: The watcher has a frame of this index or time already, or of a later one.
         """
-        picture = FramePicture(self._decoder, frame, in_colour=with_light)
+        picture = FramePicture(self.decoder, frame, in_colour=with_light)
         watched = watcher.measure(
             picture,
             index=frame.index,
@@ -312,14 +287,6 @@ class FrameAnalyst:
             light=picture.light() if with_light else None,
         )
 
-    def fine_view(self, frame: Frame) -> tuple[GreyView, float]:
-        """Returns the fine view of a frame; see ``liveness.observe.fine_view``.
-
-        Raises:
-            FrameUnusable: As for ``measure_frame``.
-        """
-        return fine_view(self._decoder.luma(frame))
-
     def sample(
         self,
         frame: Frame,
@@ -339,7 +306,7 @@ class FrameAnalyst:
         Raises:
             FrameUnusable: As for ``measure_frame``.
         """
-        picture = FramePicture(self._decoder, frame)
+        picture = FramePicture(self.decoder, frame)
         watcher.pass_frame(
             SkippedFrame(
                 index=frame.index,
@@ -375,5 +342,5 @@ class FrameAnalyst:
         face = observation.face
         if face is None:
             raise ValueError("only a frame with a face can be identified")
-        sample = sample_of(self._decoder.colour(frame), face, observation, self._pack)
+        sample = sample_of(self.decoder.colour(frame), face, observation, self._pack)
         return ExaminedFrame(frame_index=observation.index, sample=sample)

@@ -44,7 +44,12 @@ class RoundTrip:
         self._shortest: float | None = None
         self._asked: float | None = None
         self._waiting_since: float | None = None
-        self._waited: tuple[float, float] | None = None
+        self.waited: tuple[float, float] | None = None
+        """When the latest frame waited for the server's credit, from and until; ``None`` if it did not.
+
+        Both are seconds on the server's monotonic clock: the arrival of the frame that used the last credit,
+        and the sending of more.
+        """
         self._step = 0
         self._step_at: float | None = None
 
@@ -52,15 +57,6 @@ class RoundTrip:
     def seconds(self) -> float:
         """The shortest exchange so far, seconds; 0 before the first one."""
         return 0.0 if self._shortest is None else self._shortest
-
-    @property
-    def waited(self) -> tuple[float, float] | None:
-        """When the latest frame waited for the server's credit, from and until; ``None`` if it did not.
-
-        Both are seconds on the server's monotonic clock: the arrival of the frame that used the last credit,
-        and the sending of more.
-        """
-        return self._waited
 
     def note_request(self, now: float, *, waiting_since: float | None = None) -> None:
         """Notes a message without which the device cannot send another frame.
@@ -84,11 +80,11 @@ class RoundTrip:
             step: The step that it names; 0 for none.
         """
         # A frame that had arrived when the message was sent, and waited to be processed, is no answer to it.
-        self._waited = None
+        self.waited = None
         if self._asked is not None and at > self._asked:
             self._exchanged(at - self._asked)
             if self._waiting_since is not None:
-                self._waited = (self._waiting_since, self._asked)
+                self.waited = (self._waiting_since, self._asked)
             self._asked = None
         if self._step_at is not None and step == self._step and at > self._step_at:
             self._exchanged(at - self._step_at)
@@ -171,7 +167,8 @@ class AttemptCapture:
         self._sample = FrameSample(random=random)
         self._decoded: set[int] = set()
         self._origin: int | None = None
-        self._progress = 0.0
+        self.progress = 0.0
+        """The completed share of the capture, 0..1; it never falls."""
         self._clear = False
 
     @property
@@ -183,7 +180,7 @@ class AttemptCapture:
         """Notes the result of the early look. It ends a clear attempt; otherwise nothing of it remains."""
         self._early_share, self._clear = None, clear
         if clear:
-            self._progress = 1.0
+            self.progress = 1.0
 
     @property
     def enough(self) -> bool:
@@ -214,11 +211,6 @@ class AttemptCapture:
     @property
     def _unproven(self) -> bool:
         return self.challenge is not None and self.challenge.unproven
-
-    @property
-    def progress(self) -> float:
-        """The completed share of the capture, 0..1; it never falls."""
-        return self._progress
 
     @property
     def placed_after(self) -> float | None:
@@ -366,7 +358,7 @@ class AttemptCapture:
         done = self._placement.share
         if self.challenge is not None:
             done = min(done, self.challenge.progress)
-        self._progress = max(self._progress, done)
+        self.progress = max(self.progress, done)
         if guidance.code is None:
             return None
         code = feedback_code(guidance.code, turned=turned)
@@ -375,7 +367,7 @@ class AttemptCapture:
             code = challenge.hint(arrival) or code
         else:
             code = self._requests.instead_of(guidance.code) or code
-        return self._feedback.due_feedback(Feedback(code, self._progress, frame.index), time)
+        return self._feedback.due_feedback(Feedback(code, self.progress, frame.index), time)
 
     def skip_frame(self, frame: Frame, *, arrival: float) -> None:
         """Gives a frame to the challenge without measuring it. Use it once the attempt is ``settled``.
@@ -386,7 +378,7 @@ class AttemptCapture:
         Raises:
             FrameUnusable: As for ``capture_frame``.
         """
-        self._analyst.validate_header(frame)
+        self._analyst.decoder.validate_header(frame)
         self._sample.draw_frame(frame)
         if self.challenge is not None and self._origin is not None:
             self.challenge.note_claim(frame, origin_us=self._origin, arrival=arrival)
@@ -426,7 +418,7 @@ class AttemptCapture:
 
     def _note(self, frame: Frame, time: float) -> None:
         """Takes a frame that is not decoded."""
-        self._analyst.validate_header(frame)
+        self._analyst.decoder.validate_header(frame)
         self._sample.draw_frame(frame)
         self._watch.watcher.pass_frame(
             SkippedFrame(index=frame.index, capture_time=time, fingerprint=frame.fingerprint, samples=None)
@@ -480,5 +472,5 @@ class AttemptCapture:
             FrameUnusable: An image cannot be decoded, or its size differs from the frame's header.
         """
         for frame in self._sample.drawn:
-            self._analyst.verify(frame)
+            self._analyst.decoder.coded_luma(frame)
             self._decoded.add(frame.index)

@@ -196,3 +196,24 @@ class AttemptChallenge(Protocol):
             frame_index: The frame that hints refer to.
         """
         ...
+
+
+class ControlledChallenge(AttemptChallenge):
+    """A challenge whose controller says when it acts next."""
+
+    def __init__(self) -> None:
+        self._hints = ChallengeHints()
+        self._wait_until: float | None = None
+
+    def hint(self, now: float) -> str | None:
+        """Returns the current hint; ``None`` once the challenge is over."""
+        return None if self.over else self._hints.standing(now)
+
+    def due(self, now: float) -> float | None:
+        """Returns the time of the next call of ``act``, monotonic seconds, later than ``now``.
+
+        ``None`` before the challenge first waits, and once it is over.
+        """
+        if self.over or self._wait_until is None:
+            return None
+        return max(self._wait_until, now + LEAST_WAIT_SECONDS)

@@ -7,12 +7,10 @@ import numpy as np
 
 from attempt.analyst import SeenFrame
 from attempt.challenge import (
-    LEAST_WAIT_SECONDS,
     MOST_ACTIONS,
     Action,
-    AttemptChallenge,
     ChallengeFrame,
-    ChallengeHints,
+    ControlledChallenge,
     Feedback,
     PauseCapture,
 )
@@ -104,7 +102,7 @@ _SHOWN = frozenset({EndReason.PROVEN, EndReason.EXHAUSTED})
 """Ends of a challenge that showed everything it had to show."""
 
 
-class FlashRun(AttemptChallenge):
+class FlashRun(ControlledChallenge):
     """Colours of the screen, whose light on the face is measured."""
 
     def __init__(self, challenge: FlashChallenge, *, first_step: int = 1) -> None:
@@ -113,11 +111,10 @@ class FlashRun(AttemptChallenge):
         Args:
             first_step: The number of the attempt's first step.
         """
+        super().__init__()
         self._challenge = challenge
         self._first_step = first_step
         self._latest_step = first_step - 1
-        self._hints = ChallengeHints()
-        self._wait_until: float | None = None
         self._progress = 0.0
 
     @classmethod
@@ -270,19 +267,6 @@ class FlashRun(AttemptChallenge):
     def note_sent(self, at: float) -> None:
         """See ``FlashChallenge.note_sent``."""
         self._challenge.note_sent(at)
-
-    def hint(self, now: float) -> str | None:
-        """Returns the feedback code of the current obstacle; ``None`` once the flash is over."""
-        return None if self.over else self._hints.standing(now)
-
-    def due(self, now: float) -> float | None:
-        """Returns the time of the next call of ``act``, monotonic seconds, later than ``now``.
-
-        ``None`` before the challenge first waits, and once it is over.
-        """
-        if self.over or self._wait_until is None:
-            return None
-        return max(self._wait_until, now + LEAST_WAIT_SECONDS)
 
     def act(self, now: float, *, frame_index: int) -> tuple[Action, ...]:
         """Returns the controller's actions. Until the flash is settled, each call measures the steps."""

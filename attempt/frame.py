@@ -27,15 +27,10 @@ from vision.image import (
 )
 
 
-class AttemptError(Exception):
-    """An attempt cannot continue. The message states the reason and contains no biometric data.
+class FrameUnusable(Exception):
+    """A frame's image cannot be decoded, or is not as its header declares. The attempt cannot continue.
 
-    A spoof, another person and an attempt with too few usable frames are judgements, not errors.
-    """
-
-
-class FrameUnusable(AttemptError):
-    """A frame's image cannot be decoded, or is not as its header declares.
+    The message states the reason and contains no biometric data.
 
     Attributes:
         details: Every variable of the message, by its name in snake_case.

@@ -5,22 +5,20 @@ from dataclasses import replace
 
 from attempt.analyst import FrameAnalyst
 from attempt.challenge import (
-    LEAST_WAIT_SECONDS,
     MOST_ACTIONS,
     Action,
-    AttemptChallenge,
     ChallengeFrame,
-    ChallengeHints,
+    ControlledChallenge,
     Feedback,
 )
-from liveness import Oval
+from liveness import Oval, fine_view
 from liveness.dynamic import FlashModel
 from liveness.dynamic.challenge import Action as ChallengeAction
 from liveness.dynamic.challenge import Complete, EndReason, Hint, MoveOval, OvalScript, Wait
 from liveness.dynamic.movement import MovementChallenge, MovementRecord
 
 
-class MovementRun(AttemptChallenge):
+class MovementRun(ControlledChallenge):
     """Ovals to fill. They are not timed, and no light is measured.
 
     There is no closing step, and filling them is itself the motion that shows a head's depth.
@@ -32,11 +30,10 @@ class MovementRun(AttemptChallenge):
         Args:
             analyst: Makes the views in which the face is followed.
         """
+        super().__init__()
         self._challenge = challenge
         self._analyst = analyst
         self._end: Complete | None = None
-        self._hints = ChallengeHints()
-        self._wait_until: float | None = None
 
     @classmethod
     def drawn(
@@ -103,22 +100,9 @@ class MovementRun(AttemptChallenge):
         """
         if self.over:
             return
-        view, scale = self._analyst.fine_view(frame.seen.frame)
+        view, scale = fine_view(self._analyst.decoder.luma(frame.seen.frame))
         observation = replace(frame.seen.observation, view=view, view_scale=scale)
         self._challenge.add_movement_frame(observation, blinked=frame.blinked)
-
-    def hint(self, now: float) -> str | None:
-        """Returns the current hint towards the oval; ``None`` once the challenge is over."""
-        return None if self.over else self._hints.standing(now)
-
-    def due(self, now: float) -> float | None:
-        """Returns the time of the next call of ``act``, monotonic seconds, later than ``now``.
-
-        ``None`` before the challenge first waits, and once it is over.
-        """
-        if self.over or self._wait_until is None:
-            return None
-        return max(self._wait_until, now + LEAST_WAIT_SECONDS)
 
     def act(self, now: float, *, frame_index: int) -> tuple[Action, ...]:
         """Returns the controller's actions."""

@@ -9,24 +9,7 @@ from liveness import FrameObservation, Guidance, GuidanceCode, GuidanceSettings,
 from liveness.watch import APART_SECONDS
 
 FEEDBACK_CODES: Final[dict[GuidanceCode, str]] = {
-    GuidanceCode.NO_FACE: "NO_FACE",
-    GuidanceCode.MULTIPLE_FACES: "MULTIPLE_FACES",
-    GuidanceCode.TOO_DARK: "TOO_DARK",
-    GuidanceCode.TOO_BRIGHT: "TOO_BRIGHT",
-    GuidanceCode.FACE_CUT_OFF: "FACE_CUT_OFF",
-    GuidanceCode.MOVE_CLOSER: "MOVE_CLOSER",
-    GuidanceCode.MOVE_BACK: "MOVE_BACK",
-    GuidanceCode.CENTER_FACE: "CENTER_FACE",
-    GuidanceCode.HOLD_STILL: "HOLD_STILL",
-    GuidanceCode.BLURRED: "BLURRED",
-    GuidanceCode.LOOK_STRAIGHT: "LOOK_STRAIGHT",
-    GuidanceCode.EYES_CLOSED: "EYES_CLOSED",
-    GuidanceCode.SUNGLASSES: "SUNGLASSES",
-    GuidanceCode.EYES_NOT_VISIBLE: "EYES_NOT_VISIBLE",
-    GuidanceCode.FACE_MASK: "FACE_MASK",
-    GuidanceCode.MOUTH_NOT_VISIBLE: "MOUTH_NOT_VISIBLE",
-    GuidanceCode.FACE_OBSTRUCTED: "FACE_OBSTRUCTED",
-    GuidanceCode.OK: "GOOD",
+    code: "GOOD" if code is GuidanceCode.OK else code.value for code in GuidanceCode
 }
 """The feedback code for each guidance code."""
 

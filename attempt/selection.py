@@ -2,8 +2,9 @@
 
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import islice
-from typing import Final
+from typing import Final, TypeAlias
 
 from attempt.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
 from attempt.frame import Frame
@@ -154,21 +155,9 @@ class Examination:
         return self.analyst.examine(self.seen, with_cues=self.with_cues)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Identification:
-    """An identification of one frame, which only makes its template. It may run on any thread."""
-
-    analyst: FrameAnalyst
-    frame: Frame
-    observation: FrameObservation
-
-    def __call__(self) -> ExaminedFrame:
-        """Returns the frame with its template and without cues.
-
-        Raises:
-            FrameUnusable: The frame's image does not decode.
-        """
-        return self.analyst.identify(self.frame, self.observation)
+Identification: TypeAlias = Callable[[], ExaminedFrame]
+"""An identification of one frame, which only makes its template. It may run on any thread, and raises
+``FrameUnusable`` if the frame's image does not decode."""
 
 
 class FrameExaminer:
@@ -223,7 +212,7 @@ class FrameExaminer:
 
     def identifications(self, frames: Iterable[tuple[Frame, FrameObservation]]) -> tuple[Identification, ...]:
         """Returns the identifications of the first few frames; their results belong in ``witnesses``."""
-        return tuple(Identification(self._analyst, *frame) for frame in islice(frames, _MOST_WITNESSES))
+        return tuple(partial(self._analyst.identify, *frame) for frame in islice(frames, _MOST_WITNESSES))
 
     def _examination(self, index: int) -> Examination:
         takes = len(self._with_cues.intersection(self._kept)) < CUE_FRAMES

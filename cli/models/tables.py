@@ -199,7 +199,7 @@ def _licences(pack: CataloguePack) -> str:
 class TerminalProgress:
     """Shows a bar for each file and one for all if the console is a terminal, and permanent lines.
 
-    It is the progress of ``vision.packs.pulling.pull_pack``.
+    Implements ``vision.packs.pulling.sources.PullProgress``.
     """
 
     def __init__(self, console: Console) -> None:

@@ -29,12 +29,8 @@ class StopSignal:
 
     def __init__(self) -> None:
         self._event = asyncio.Event()
-        self._cause = scan_pb2.AttemptEndBody.CAUSE_UNSPECIFIED
-
-    @property
-    def cause(self) -> scan_pb2.AttemptEndBody.Cause.ValueType:
+        self.cause = scan_pb2.AttemptEndBody.CAUSE_UNSPECIFIED
         """The cause; CAUSE_UNSPECIFIED without a signal, or if the stream is over."""
-        return self._cause
 
     @property
     def is_set(self) -> bool:
@@ -44,7 +40,7 @@ class StopSignal:
     def set(self, cause: scan_pb2.AttemptEndBody.Cause.ValueType) -> None:
         """Ends the attempt, unless it was ended before."""
         if not self._event.is_set():
-            self._cause = cause
+            self.cause = cause
             self._event.set()
 
     async def wait(self) -> None:
@@ -62,13 +58,9 @@ class SendGate:
         """Opens with the credit of an AttemptStart, which replaces any credit left."""
         self._frames = credit.frames
         self._bytes = credit.bytes
-        self._paused = False
-        self._changed = asyncio.Event()
-
-    @property
-    def paused(self) -> bool:
+        self.paused = False
         """Whether the server paused the capture."""
-        return self._paused
+        self._changed = asyncio.Event()
 
     def add(self, credit: scan_pb2.Credit) -> None:
         """Adds the credit of a Credit message."""
@@ -78,12 +70,12 @@ class SendGate:
 
     def pause(self, paused: bool) -> None:
         """Pauses or resumes sending."""
-        self._paused = paused
+        self.paused = paused
         self._changed.set()
 
     def has_room(self, size: int = 1) -> bool:
         """Returns whether a frame of ``size`` bytes may be sent now."""
-        return not self._paused and self._frames >= 1 and self._bytes >= size
+        return not self.paused and self._frames >= 1 and self._bytes >= size
 
     def take_credit(self, size: int) -> bool:
         """Takes the credit for a frame of ``size`` bytes; returns False if there is too little."""
@@ -124,61 +116,34 @@ class ScanTally:
     awaiting_result: bool = False
 
 
+@dataclass(slots=True)
 class AttemptTally:
-    """The counts of one attempt so far."""
+    """The counts of one attempt so far.
 
-    def __init__(self, scan: ScanTally) -> None:
-        """Begins a new attempt, which awaits no result yet.
+    Attributes:
+        scan: The counts of the scan, which the attempt updates.
+        frames: The number of frames sent with an index, which is the index of the next.
+        dropped: The number of images dropped before they got an index.
+        dropped_before: The number of images dropped since the last frame.
+    """
 
-        Args:
-            scan: The counts of the scan, which the attempt updates.
-        """
-        self._scan = scan
-        self._frames = 0
-        self._dropped = 0
-        self._dropped_before = 0
-        scan.awaiting_result = False
-
-    @property
-    def frames(self) -> int:
-        """The number of frames sent with an index, which is the index of the next."""
-        return self._frames
-
-    @property
-    def dropped(self) -> int:
-        """The number of images dropped before they got an index."""
-        return self._dropped
-
-    @property
-    def dropped_before(self) -> int:
-        """The number of images dropped since the last frame."""
-        return self._dropped_before
-
-    @property
-    def scan_bytes(self) -> int:
-        """Encoded bytes of the whole scan."""
-        return self._scan.bytes
+    scan: ScanTally
+    frames: int = 0
+    dropped: int = 0
+    dropped_before: int = 0
 
     def count_dropped(self, count: int) -> None:
         """Counts dropped images."""
-        self._dropped += count
-        self._dropped_before += count
-        self._scan.dropped += count
+        self.dropped += count
+        self.dropped_before += count
+        self.scan.dropped += count
 
     def send(self, size: int) -> None:
         """Counts a sent frame of ``size`` bytes."""
-        self._dropped_before = 0
-        self._frames += 1
-        self._scan.frames += 1
-        self._scan.bytes += size
-
-    def note_end(self) -> None:
-        """Notes that the AttemptEnd is sent."""
-        self._scan.awaiting_result = True
-
-    def note_result(self) -> None:
-        """Notes that the result arrived."""
-        self._scan.awaiting_result = False
+        self.dropped_before = 0
+        self.frames += 1
+        self.scan.frames += 1
+        self.scan.bytes += size
 
 
 _EARLY_SHARE = 0.25
@@ -263,18 +228,10 @@ class FrameFeed:
         self._source = source
         self._pending: asyncio.Task[CapturedImage] | None = None
         self._stale: asyncio.Task[CapturedImage] | None = None
-        self._exhausted = False
-        self._failure: SourceError | None = None
-
-    @property
-    def exhausted(self) -> bool:
+        self.exhausted = False
         """Whether the source has no more images, or failed."""
-        return self._exhausted
-
-    @property
-    def failure(self) -> SourceError | None:
+        self.failure: SourceError | None = None
         """Why the source failed; ``None`` if it did not fail."""
-        return self._failure
 
     @property
     def realtime(self) -> bool:
@@ -296,7 +253,7 @@ class FrameFeed:
         Returns:
             The image; ``None`` if the attempt is to end, or the source is exhausted or failed.
         """
-        while not self._exhausted and not stop.is_set:
+        while not self.exhausted and not stop.is_set:
             task = self._pending or asyncio.ensure_future(self._source.__anext__())
             self._pending = task
             stopped = asyncio.ensure_future(stop.wait())
@@ -325,10 +282,10 @@ class FrameFeed:
         try:
             return task.result()
         except StopAsyncIteration:
-            self._exhausted = True
+            self.exhausted = True
         except SourceError as error:
-            self._exhausted = True
-            self._failure = error
+            self.exhausted = True
+            self.failure = error
         return None
 
 
@@ -387,6 +344,7 @@ class DeviceAttempt:
         self._feed = feed
         self._rules = FrameRules(limits, quality=quality, budget=stream.challenge.budget)
         self._tally = AttemptTally(tally)
+        tally.awaiting_result = False
         self._events = events
         self._screen = screen
         self._show = None if screen is None or start.plan in _WITHOUT_SCREEN else FlashShow(screen)
@@ -467,7 +425,7 @@ class DeviceAttempt:
                         self._show.add(message.flash_step)
                         self._events.flash_step(message.flash_step)
                 case "oval_change" if self._show is not None:
-                    self._show.move_oval(message.oval_change)
+                    self._show.screen.show_oval(message.oval_change)
                     self._events.oval_changed(message.oval_change)
                 case "capture_adjustment":
                     self._rules.adjust(message.capture_adjustment)
@@ -479,7 +437,7 @@ class DeviceAttempt:
                     if message.capture_complete.attempt == self._number:
                         self._stop.set(_Cause.CAUSE_COMPLETE)
                 case "scan_result":
-                    self._tally.note_result()
+                    self._tally.scan.awaiting_result = False
                     return message.scan_result
                 case "goodbye":
                     raise goodbye_error(message.goodbye)
@@ -502,7 +460,7 @@ class DeviceAttempt:
             dropped_count=self._tally.dropped,
             cause=cause,
         )
-        self._tally.note_end()
+        self._tally.scan.awaiting_result = True
         await self._stream.send_attempt_end(body.SerializeToString())
         self._events.capture_finished(self._number, self._tally.frames, self._tally.dropped)
 
@@ -524,7 +482,7 @@ class DeviceAttempt:
                 self._tally.count_dropped(1)
                 continue
             size = len(encoded.jpeg)
-            if not self._rules.has_room(size, frames=self._tally.frames, scan_bytes=self._tally.scan_bytes):
+            if not self._rules.has_room(size, frames=self._tally.frames, scan_bytes=self._tally.scan.bytes):
                 return _Cause.CAUSE_TIMED_OUT
             if not self._feed.realtime:
                 await self._gate.wait_for_room(size, self._stop)

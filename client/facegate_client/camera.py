@@ -58,12 +58,13 @@ class CameraSource:
         import cv2
 
         self._capture = capture
-        self._camera = CameraDescription(
+        self.camera = CameraDescription(
             label=f"camera {index}",
             width=int(capture.get(cv2.CAP_PROP_FRAME_WIDTH)),
             height=int(capture.get(cv2.CAP_PROP_FRAME_HEIGHT)),
             frames_per_second=max(capture.get(cv2.CAP_PROP_FPS), 0.0),
         )
+        """The camera's description."""
         self._loop = asyncio.get_running_loop()
         self._arrived = asyncio.Event()
         self._newest: tuple[Pixels, int] | None = None
@@ -72,11 +73,6 @@ class CameraSource:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._capture_images, name="camera", daemon=True)
         self._thread.start()
-
-    @property
-    def camera(self) -> CameraDescription:
-        """The camera's description."""
-        return self._camera
 
     @property
     def pace(self) -> Pace:

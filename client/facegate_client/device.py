@@ -23,7 +23,7 @@ from facegate_client.errors import (
 )
 from facegate_client.flash_screen import FlashScreen
 from facegate_client.frame_source import CameraDescription, FrameSource
-from facegate_client.progress import GetReady, Readiness, ScanEvents
+from facegate_client.progress import GetReady, ScanEvents
 from facegate_client.scan_stream import ReconnectPolicy, ScanStream, ScanStreams, ScanTicket
 
 _APP_ID = "org.facegate.reference-client"
@@ -188,7 +188,8 @@ class FaceScanner:
         )
         self._feed = FrameFeed(source)
         self._screen = screen
-        self._person = Readiness(get_ready)
+        self._get_ready = get_ready or _at_once
+        self._preparing: asyncio.Future[None] | None = None
         self._tally = ScanTally()
         self._results: list[scan_pb2.ScanResult] = []
         self._attempt: DeviceAttempt | None = None
@@ -200,7 +201,7 @@ class FaceScanner:
     def cancel(self) -> None:
         """Ends the running attempt with CAUSE_CANCELLED and starts no other, because the person cancels."""
         self._cancelled = True
-        self._person.cancel()
+        self._cancel_preparation()
         if self._attempt is not None:
             self._attempt.cancel()
 
@@ -228,13 +229,13 @@ class FaceScanner:
                     since_result = 1 if len(self._results) > results else since_result + 1
                     await self._back_off(failures, since_result, lost)
                     # A new stream starts an attempt at once.
-                    await self._person.wait()
+                    await self._prepared()
                 except CallRefusedError as error:
                     if self._tally.awaiting_result and _decided(error.refusal):
                         return self._outcome(scan_pb2.SCAN_STATUS_COMPLETED, ())
                     raise
         finally:
-            self._person.cancel()
+            self._cancel_preparation()
             await self._feed.aclose()
 
     async def _back_off(self, failures: int, since_result: int, lost: StreamLostError) -> None:
@@ -302,14 +303,14 @@ class FaceScanner:
             ):
                 return result
             if result.HasField("ready_within"):
-                self._person.begin(result)
+                self._preparing = asyncio.ensure_future(self._get_ready(result))
 
     async def _next_attempt(self, stream: ScanStream) -> scan_pb2.AttemptStart | scan_pb2.ScanResult:
         """Waits for the next attempt, or for a result that was not received because a connection was lost.
 
         Reports that the person is ready, if the server waits for that.
         """
-        if not self._person.awaited:
+        if self._preparing is None:
             return await self._attempt_start(stream, timeout_s=self._settings.result_timeout_s)
         receiving = asyncio.ensure_future(self._attempt_start(stream, timeout_s=None))
         reporting = asyncio.ensure_future(self._report_ready(stream))
@@ -329,9 +330,22 @@ class FaceScanner:
     async def _report_ready(self, stream: ScanStream) -> None:
         # A person that cancelled meanwhile also gets another attempt, and ends it, so the server needs the
         # report.
-        await self._person.wait()
+        await self._prepared()
         with suppress(StreamLostError):
             await stream.send_ready(after_attempt=self._results[-1].attempt)
+
+    async def _prepared(self) -> None:
+        """Waits until the person is ready. Cancelling the wait does not cancel the preparation."""
+        if self._preparing is None:
+            return
+        await asyncio.wait({self._preparing})
+        ready, self._preparing = self._preparing, None
+        if not ready.cancelled():
+            ready.result()
+
+    def _cancel_preparation(self) -> None:
+        if self._preparing is not None:
+            self._preparing.cancel()
 
     async def _attempt_start(
         self, stream: ScanStream, *, timeout_s: float | None
@@ -380,6 +394,10 @@ class FaceScanner:
             dropped=self._tally.dropped,
             source_error=self._source_error,
         )
+
+
+async def _at_once(_: scan_pb2.ScanResult) -> None:
+    """Returns at once: the person is ready when the last attempt is over."""
 
 
 def _deadline(challenge: scan_pb2.ChallengeBody) -> float | None:

@@ -81,7 +81,7 @@ class FlashShow:
     """One attempt's colours, ovals and hints on a screen. Belongs to one event loop."""
 
     def __init__(self, screen: FlashScreen) -> None:
-        self._screen = screen
+        self.screen = screen
         self._waiting: deque[scan_pb2.FlashStep] = deque()
         self._last = 0
         self._shown = 0
@@ -103,13 +103,9 @@ class FlashShow:
         if self._timer is None:
             self._show_due()
 
-    def move_oval(self, change: scan_pb2.OvalChange) -> None:
-        """Moves the oval."""
-        self._screen.show_oval(change)
-
     def displayed(self, capture_time_us: int) -> DisplayedStep:
         """Returns this attempt's flash step that was on the screen when an image was captured."""
-        shown = self._screen.displayed(capture_time_us)
+        shown = self.screen.displayed(capture_time_us)
         # After a reconnect, the first image may show the last colour of the attempt that was lost.
         return shown if shown.number <= self._shown else DisplayedStep()
 
@@ -119,7 +115,7 @@ class FlashShow:
         if self._timer is not None:
             self._timer.cancel()
             self._timer = None
-        self._screen.restore()
+        self.screen.restore()
 
     def _show_due(self) -> None:
         self._timer = None
@@ -133,7 +129,7 @@ class FlashShow:
         transition = min(seconds_of(step.transition_duration), _LONGEST_TRANSITION_S)
         self._free_at = loop.time() + transition + max(SHORTEST_HOLD_S, seconds_of(step.minimum_hold))
         self._shown = step.step
-        self._screen.show_step(step)
+        self.screen.show_step(step)
         self._show_due()
 
 

@@ -1,6 +1,6 @@
 """The clients of people's services: compliance, reviews, and the watch over webhooks."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from collections.abc import AsyncIterable, AsyncIterator, Awaitable, Callable, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Final, TypeVar
 
@@ -50,7 +50,7 @@ class _ServiceClient:
             raise translate_error(error) from error
 
     async def _parts(
-        self, method: Callable[..., AsyncIterator[_Answer]], request: object, *, timeout_s: float
+        self, method: Callable[..., AsyncIterable[_Answer]], request: object, *, timeout_s: float
     ) -> AsyncIterator[_Answer]:
         """Yields the messages of an answer in parts."""
         try:

@@ -70,63 +70,6 @@ class HandedOut:
     shortfall: AuditShortfall | None
 
 
-class ImageHandout:
-    """Opens evidence images. An image that cannot be opened never blocks the result."""
-
-    def __init__(self, *, evidence: EvidenceStore, metrics: Metrics) -> None:
-        """Sets the store, and the metrics that count problems."""
-        self._evidence = evidence
-        self._metrics = metrics
-
-    async def hand_out(
-        self,
-        check_id: UUID,
-        named: Sequence[EvidenceEntry],
-        *,
-        tenant: str,
-        audit_images: int,
-        kept_by_policy: Callable[[], int],
-    ) -> HandedOut:
-        """Opens the evidence frame and audit images.
-
-        Args:
-            named: The images that the result of the check names.
-            audit_images: The number of audit images that are requested.
-            kept_by_policy: Returns the maximum number of audit images that the policy of the check keeps.
-                Called only if there are too few.
-        """
-        audit = [entry for entry in named if entry.kind is ImagePurpose.AUDIT_IMAGE]
-        frames = [entry for entry in named if entry.kind is ImagePurpose.EVIDENCE_FRAME]
-        images = [
-            await self._open(check_id, entry, tenant=tenant) for entry in (*frames, *audit[:audit_images])
-        ]
-        shortfall = None
-        if len(audit) < audit_images:
-            policy = len(audit) >= kept_by_policy()
-            shortfall = AuditShortfall.POLICY if policy else AuditShortfall.FEWER_CAPTURED
-        elif any(one.problem and one.facts.purpose == ImagePurpose.AUDIT_IMAGE for one in images):
-            shortfall = AuditShortfall.PROBLEMS
-        return HandedOut(tuple(images), shortfall)
-
-    async def _open(self, check_id: UUID, entry: EvidenceEntry, *, tenant: str) -> HeldImage:
-        facts = facts_of(entry)
-        try:
-            return HeldImage(facts, await self._evidence.load(check_id, entry, tenant=tenant))
-        except (SealError, StorageError) as error:
-            fault = _fault(error)
-            self._metrics.checks.evidence_problem(fault.value)
-            if isinstance(error, WrappingKeyUnknown):
-                self._metrics.work.key_missing("evidence")
-            _log.error(
-                "evidence_problem",
-                check_id=str(check_id),
-                object_key=entry.object_key,
-                problem=fault.value,
-                exc_info=error,
-            )
-            return HeldImage(facts, None, fault)
-
-
 def _fault(error: SealError | StorageError) -> EvidenceFault:
     match error:
         case ObjectNotFound():
@@ -259,7 +202,7 @@ class CheckCompletion:
         self._records = records
         self._reviews = reviews
         self._vault = vault
-        self._images = ImageHandout(evidence=evidence, metrics=metrics)
+        self._evidence = evidence
         self._deliveries = deliveries
         self._metrics = metrics
 
@@ -318,13 +261,7 @@ class CheckCompletion:
                 # It was erased since it was read; nothing else ends this state.
                 raise result_erased() from error
         with stages.stage(Stage.LOAD_IMAGES):
-            handed_out = await self._images.hand_out(
-                record.check_id,
-                named,
-                tenant=record.tenant,
-                audit_images=audit_images,
-                kept_by_policy=lambda: frozen_policy(record.policy_source).retention.audit_images,
-            )
+            handed_out = await self._hand_out(record, named, audit_images=audit_images)
         review = await review_standing(
             self._reviews, record, policy=frozen_policy(record.policy_source), now=now
         )
@@ -358,6 +295,45 @@ class CheckCompletion:
             ) from error
         found = {facts_of(entry).mark: entry for entry in entries}
         return delivery, tuple(found[mark] for mark in delivery.marks if mark in found)
+
+    async def _hand_out(
+        self, record: CheckRecord, named: Sequence[EvidenceEntry], *, audit_images: int
+    ) -> HandedOut:
+        """Opens the evidence frame and audit images. One that cannot be opened never blocks the result.
+
+        Args:
+            named: The images that the result of the check names.
+            audit_images: The number of audit images that are requested.
+        """
+        audit = [entry for entry in named if entry.kind is ImagePurpose.AUDIT_IMAGE]
+        frames = [entry for entry in named if entry.kind is ImagePurpose.EVIDENCE_FRAME]
+        images = [await self._open(record, entry) for entry in (*frames, *audit[:audit_images])]
+        shortfall = None
+        if len(audit) < audit_images:
+            kept = frozen_policy(record.policy_source).retention.audit_images
+            policy = len(audit) >= kept
+            shortfall = AuditShortfall.POLICY if policy else AuditShortfall.FEWER_CAPTURED
+        elif any(one.problem and one.facts.purpose == ImagePurpose.AUDIT_IMAGE for one in images):
+            shortfall = AuditShortfall.PROBLEMS
+        return HandedOut(tuple(images), shortfall)
+
+    async def _open(self, record: CheckRecord, entry: EvidenceEntry) -> HeldImage:
+        facts = facts_of(entry)
+        try:
+            return HeldImage(facts, await self._evidence.load(record.check_id, entry, tenant=record.tenant))
+        except (SealError, StorageError) as error:
+            fault = _fault(error)
+            self._metrics.checks.evidence_problem(fault.value)
+            if isinstance(error, WrappingKeyUnknown):
+                self._metrics.work.key_missing("evidence")
+            _log.error(
+                "evidence_problem",
+                check_id=str(record.check_id),
+                object_key=entry.object_key,
+                problem=fault.value,
+                exc_info=error,
+            )
+            return HeldImage(facts, None, fault)
 
     async def cancel(self, check_id: UUID, *, tenant: str, sandbox: bool, now: datetime) -> None:
         """Cancels a check; idempotent. A decided check does not change.

@@ -18,13 +18,14 @@ from server.checks.enrolment import EnrolledFrame, EnrolledFrames, trusted_check
 from server.checks.hosted import HostedOffer, HostedRequest
 from server.checks.lifecycle import check_created
 from server.checks.offer import CheckOffer
+from server.checks.progress import frozen_policy
 from server.checks.refusals import refusal_of, too_many_failures
 from server.checks.templates import seal_template
 from server.domain.terms import FAULTS, CheckState, CheckStatus, Mode, PortraitKept, RequestedOutcome
 from server.domain.tries import TryMark, TrySetting, portrait_mark, subject_mark
 from server.evidence.store import EvidenceStore
 from server.keyring.keys import KeyRing
-from server.policies import Policy, PolicyFile, parse_policy
+from server.policies import Policy, PolicyFile
 from server.policies.schema import ConsentReference
 from server.storage.errors import Conflict, RequestIdReused, TriesExceeded
 from server.storage.hosted import HostedScan
@@ -164,60 +165,6 @@ _RETRY_SECONDS = 2.0
 _log = structlog.get_logger(__name__)
 
 
-async def referenced_image(
-    images: TrustedImages | None, reference: str, *, tenant: str, max_bytes: int
-) -> bytes:
-    """Returns the bytes of a trusted image in the customer's own store.
-
-    Args:
-        reference: The reference that the orchestrator sent. No message repeats it, because it may be personal
-            data.
-        max_bytes: The maximum size of the image.
-
-    Raises:
-        Refusal: IMAGE_REFERENCE_NOT_CONFIGURED, IMAGE_REFERENCE_INVALID, IMAGE_REFERENCE_NOT_FOUND,
-            IMAGE_REFERENCE_UNAVAILABLE or IMAGE_TOO_LARGE.
-    """
-    if images is None:
-        raise Refusal(
-            Reason.IMAGE_REFERENCE_NOT_CONFIGURED,
-            "this server has no store of trusted images; send the image itself",
-        )
-    try:
-        return await images.read(reference, tenant=tenant, max_bytes=max_bytes)
-    except ReferenceInvalid as error:
-        raise Refusal(
-            Reason.IMAGE_REFERENCE_INVALID,
-            f"image_reference {error.problem}; give the path below the store's prefix, such as 2031/4711.jpg",
-            details={"field": "image_reference"},
-        ) from error
-    except ReferenceNotFound as error:
-        raise Refusal(
-            Reason.IMAGE_REFERENCE_NOT_FOUND,
-            "image_reference names no image; correct it, store the image first, or send the image itself",
-            details={"field": "image_reference"},
-        ) from error
-    except ReferencedImageTooLarge as error:
-        raise Refusal(
-            Reason.IMAGE_TOO_LARGE,
-            f"the referenced image has {error.size} bytes; at most {error.limit} are allowed",
-            details={"bytes": error.size, "maxBytes": error.limit},
-        ) from error
-    except TenantHasNoImages as error:
-        raise Refusal(
-            Reason.IMAGE_REFERENCE_NOT_CONFIGURED,
-            "this server has no store of trusted images for these credentials; send the image itself",
-        ) from error
-    except StoreUnavailable as error:
-        # The exception is not logged, because the texts of its causes repeat the reference.
-        _log.error("trusted_images_unavailable", cause=error.cause)
-        raise Refusal(
-            Reason.IMAGE_REFERENCE_UNAVAILABLE,
-            "the store of trusted images did not answer correctly; try again, or send the image itself",
-            retry_after=_RETRY_SECONDS,
-        ) from error
-
-
 class PortraitIntake:
     """Fetches trusted images and makes portraits."""
 
@@ -247,22 +194,61 @@ class PortraitIntake:
     async def image(self, image: bytes | ImageReference, upload: TrustedImageUpload, policy: Policy) -> bytes:
         """Returns the bytes of the image of an upload, without decoding them.
 
+        No message repeats a reference, because it may be personal data.
+
         Raises:
-            Refusal: A referenced image could not be fetched; see ``referenced_image``.
+            Refusal: IMAGE_REFERENCE_NOT_CONFIGURED, IMAGE_REFERENCE_INVALID, IMAGE_REFERENCE_NOT_FOUND,
+                IMAGE_REFERENCE_UNAVAILABLE or IMAGE_TOO_LARGE.
         """
         if isinstance(image, bytes):
             return image
         try:
             with self._metrics.stages.stage(Stage.FETCH_IMAGE):
-                return await referenced_image(
-                    self._trusted_images,
-                    image.text,
-                    tenant=upload.tenant,
-                    max_bytes=policy.portrait.max_bytes,
-                )
+                return await self._fetched(image.text, upload.tenant, max_bytes=policy.portrait.max_bytes)
         except Refusal as refusal:
             self._metrics.checks.image_refused(refusal.reason.value, sandbox=upload.sandbox)
             raise
+
+    async def _fetched(self, reference: str, tenant: str, *, max_bytes: int) -> bytes:
+        if self._trusted_images is None:
+            raise Refusal(
+                Reason.IMAGE_REFERENCE_NOT_CONFIGURED,
+                "this server has no store of trusted images; send the image itself",
+            )
+        try:
+            return await self._trusted_images.read(reference, tenant=tenant, max_bytes=max_bytes)
+        except ReferenceInvalid as error:
+            raise Refusal(
+                Reason.IMAGE_REFERENCE_INVALID,
+                f"image_reference {error.problem}; give the path below the store's prefix, such as "
+                "2031/4711.jpg",
+                details={"field": "image_reference"},
+            ) from error
+        except ReferenceNotFound as error:
+            raise Refusal(
+                Reason.IMAGE_REFERENCE_NOT_FOUND,
+                "image_reference names no image; correct it, store the image first, or send the image itself",
+                details={"field": "image_reference"},
+            ) from error
+        except ReferencedImageTooLarge as error:
+            raise Refusal(
+                Reason.IMAGE_TOO_LARGE,
+                f"the referenced image has {error.size} bytes; at most {error.limit} are allowed",
+                details={"bytes": error.size, "maxBytes": error.limit},
+            ) from error
+        except TenantHasNoImages as error:
+            raise Refusal(
+                Reason.IMAGE_REFERENCE_NOT_CONFIGURED,
+                "this server has no store of trusted images for these credentials; send the image itself",
+            ) from error
+        except StoreUnavailable as error:
+            # The exception is not logged, because the texts of its causes repeat the reference.
+            _log.error("trusted_images_unavailable", cause=error.cause)
+            raise Refusal(
+                Reason.IMAGE_REFERENCE_UNAVAILABLE,
+                "the store of trusted images did not answer correctly; try again, or send the image itself",
+                retry_after=_RETRY_SECONDS,
+            ) from error
 
     async def accept(
         self, image: bytes, policy: Policy, *, sandbox: bool, frame: ImageFacts | None = None
@@ -426,7 +412,7 @@ class CheckIntake:
                 "the check of this request_id was erased; take a new UUID for a new request",
             )
         # An earlier call with the same request_id may have frozen an earlier version of the policy.
-        frozen = parse_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
+        frozen = frozen_policy(record.policy_source)
         hosted = upload.hosted
         return AcceptedUpload(
             record=record,

@@ -70,102 +70,6 @@ class JudgedAttempt:
     evidence: tuple[EvidenceEntry, ...]
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class OutcomeMaker:
-    """Assembles outcomes.
-
-    Attributes:
-        pack: The model pack that judges.
-    """
-
-    pack: PackIdentity
-    server_version: str
-
-    def outcome(
-        self,
-        record: CheckRecord,
-        *,
-        policy: Policy,
-        attempt: JudgedAttempt | None,
-        device: DeviceOutcome,
-        attempts: Sequence[AttemptRecord],
-        images: Sequence[EvidenceEntry],
-        reason: FailureReason | None,
-        now: datetime,
-    ) -> CheckOutcome:
-        """Decides the check by an attempt, or by the facts that are known without one.
-
-        Args:
-            attempt: The attempt that the outcome is about; ``None`` if none was judged.
-            images: The kept images that the result names.
-            reason: The circumstance that prevented a decision by an attempt; ``None`` if the attempt
-                decides.
-        """
-        judgement = attempt.judgement if attempt else None
-        verified_bits = judgement.verified_bits if judgement else 0.0
-        used_mode = attempt.mode if attempt else None
-        challenged = Mode.DYNAMIC in (record.requested_mode, used_mode)
-        demands = policy.challenge_for(record.requested_mode, ChallengeKind.FLASH)
-        required_bits = demands.required_bits if challenged else 0.0
-        transcript = attempt.transcript if attempt else None
-        verdict = judge_check(
-            inputs=VerdictInputs(
-                match=judgement.match if judgement else None,
-                identity_constant=judgement.identity_constant if judgement else None,
-                liveness=judgement.liveness if judgement else None,
-                mode_used=used_mode,
-                verified_bits=verified_bits,
-                assurance=device.assurance,
-                device_demands_met=device.demands_met,
-                device_decided=bool(device.decided),
-                injected=device.injected,
-                transcript_intact=transcript.intact if transcript and transcript.signed else None,
-                reason=reason,
-            ),
-            demands=VerdictDemands(
-                mode=record.requested_mode,
-                minimum_assurance=device.required,
-                required_bits=required_bits,
-            ),
-        )
-        closed = attempt is not None or record.held(now)
-        marks = [(entry.kind, facts_of(entry).mark) for entry in images]
-        return CheckOutcome(
-            check_id=record.check_id,
-            subject_reference=record.subject_reference,
-            consent_reference=record.consent_reference,
-            verdict=verdict,
-            liveness=judgement.liveness if judgement else None,
-            match=judgement.match if judgement else None,
-            match_frames=judgement.match_frames if judgement else 0,
-            required_similarity=similarity_for_fmr(policy.match.max_fmr),
-            required_fmr=policy.match.max_fmr,
-            requested_mode=record.requested_mode,
-            used_mode=used_mode,
-            verified_bits=verified_bits,
-            required_bits=required_bits,
-            challenge_steps=judgement.challenge_steps if judgement else (),
-            device=device,
-            transcript=transcript,
-            attempts=tuple(outline(each, closed=closed, now=now) for each in attempts),
-            evidence_frame=next((m for kind, m in marks if kind is ImagePurpose.EVIDENCE_FRAME), None),
-            audit_images=tuple(m for kind, m in marks if kind is ImagePurpose.AUDIT_IMAGE),
-            policy_name=record.policy_name,
-            policy_version=record.policy_version,
-            policy_sha256=record.policy_sha256,
-            policy_oid=policy.oid or "",
-            pack=self.pack,
-            create_time=record.create_time,
-            decide_time=now,
-            server_version=self.server_version,
-            sandbox=record.sandbox,
-            doubts=() if attempt is None else _earlier_doubts(attempt, attempts),
-            trusted_check=None
-            if record.trusted_check is None
-            else trusted_check_from_bytes(record.trusted_check),
-        )
-
-
 def _earlier_doubts(attempt: JudgedAttempt, attempts: Sequence[AttemptRecord]) -> tuple[VerdictReason, ...]:
     found = attempt.judgement.liveness.reasons
     earlier = (doubt for each in attempts if each.number < attempt.number for doubt in each.doubts)
@@ -299,7 +203,8 @@ class CheckRecorder:
         self._records = records
         self._encode = encode
         self._clock_source = clock_source
-        self._maker = OutcomeMaker(pack=pack, server_version=server_version)
+        self._pack = pack
+        self._server_version = server_version
         self._unattempted = unattempted
         self._reviews = reviews
 
@@ -354,7 +259,7 @@ class CheckRecorder:
         now: datetime,
     ) -> bytes:
         """Returns the stored form of an undecided attempt: the outcome of the check if no attempt follows."""
-        outcome = self._maker.outcome(
+        outcome = self._outcome(
             record,
             policy=policy,
             attempt=attempt,
@@ -391,7 +296,7 @@ class CheckRecorder:
         Raises:
             Conflict: Another stream or call was first.
         """
-        outcome = self._maker.outcome(
+        outcome = self._outcome(
             record,
             policy=policy,
             attempt=attempt,
@@ -449,7 +354,7 @@ class CheckRecorder:
             )
         if outcome is None or outcome.verdict.status is CheckStatus.NOT_DECIDED:
             kept = await self._repository.evidence(record.check_id)
-            outcome = self._maker.outcome(
+            outcome = self._outcome(
                 record,
                 policy=policy,
                 attempt=None,
@@ -462,6 +367,90 @@ class CheckRecorder:
         outcome = _as_requested(record, outcome)
         await self._write(record, outcome, policy=policy, attempts=attempts, evidence=(), epoch=epoch)
         return outcome.verdict
+
+    def _outcome(
+        self,
+        record: CheckRecord,
+        *,
+        policy: Policy,
+        attempt: JudgedAttempt | None,
+        device: DeviceOutcome,
+        attempts: Sequence[AttemptRecord],
+        images: Sequence[EvidenceEntry],
+        reason: FailureReason | None,
+        now: datetime,
+    ) -> CheckOutcome:
+        """Decides the check by an attempt, or by the facts that are known without one.
+
+        Args:
+            attempt: The attempt that the outcome is about; ``None`` if none was judged.
+            images: The kept images that the result names.
+            reason: The circumstance that prevented a decision by an attempt; ``None`` if the attempt
+                decides.
+        """
+        judgement = attempt.judgement if attempt else None
+        verified_bits = judgement.verified_bits if judgement else 0.0
+        used_mode = attempt.mode if attempt else None
+        challenged = Mode.DYNAMIC in (record.requested_mode, used_mode)
+        demands = policy.challenge_for(record.requested_mode, ChallengeKind.FLASH)
+        required_bits = demands.required_bits if challenged else 0.0
+        transcript = attempt.transcript if attempt else None
+        verdict = judge_check(
+            inputs=VerdictInputs(
+                match=judgement.match if judgement else None,
+                identity_constant=judgement.identity_constant if judgement else None,
+                liveness=judgement.liveness if judgement else None,
+                mode_used=used_mode,
+                verified_bits=verified_bits,
+                assurance=device.assurance,
+                device_demands_met=device.demands_met,
+                device_decided=bool(device.decided),
+                injected=device.injected,
+                transcript_intact=transcript.intact if transcript and transcript.signed else None,
+                reason=reason,
+            ),
+            demands=VerdictDemands(
+                mode=record.requested_mode,
+                minimum_assurance=device.required,
+                required_bits=required_bits,
+            ),
+        )
+        closed = attempt is not None or record.held(now)
+        marks = [(entry.kind, facts_of(entry).mark) for entry in images]
+        return CheckOutcome(
+            check_id=record.check_id,
+            subject_reference=record.subject_reference,
+            consent_reference=record.consent_reference,
+            verdict=verdict,
+            liveness=judgement.liveness if judgement else None,
+            match=judgement.match if judgement else None,
+            match_frames=judgement.match_frames if judgement else 0,
+            required_similarity=similarity_for_fmr(policy.match.max_fmr),
+            required_fmr=policy.match.max_fmr,
+            requested_mode=record.requested_mode,
+            used_mode=used_mode,
+            verified_bits=verified_bits,
+            required_bits=required_bits,
+            challenge_steps=judgement.challenge_steps if judgement else (),
+            device=device,
+            transcript=transcript,
+            attempts=tuple(outline(each, closed=closed, now=now) for each in attempts),
+            evidence_frame=next((m for kind, m in marks if kind is ImagePurpose.EVIDENCE_FRAME), None),
+            audit_images=tuple(m for kind, m in marks if kind is ImagePurpose.AUDIT_IMAGE),
+            policy_name=record.policy_name,
+            policy_version=record.policy_version,
+            policy_sha256=record.policy_sha256,
+            policy_oid=policy.oid or "",
+            pack=self._pack,
+            create_time=record.create_time,
+            decide_time=now,
+            server_version=self._server_version,
+            sandbox=record.sandbox,
+            doubts=() if attempt is None else _earlier_doubts(attempt, attempts),
+            trusted_check=None
+            if record.trusted_check is None
+            else trusted_check_from_bytes(record.trusted_check),
+        )
 
     async def _write(
         self,

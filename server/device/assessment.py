@@ -60,6 +60,15 @@ from server.storage.records import CheckRecord
 from server.verdict.outcome import DeviceOutcome
 
 _INJECTIONS: Final = frozenset({Manipulation.INJECTION, Manipulation.VIRTUAL_CAMERA})
+_NOT_SCANNED: Final = DeviceCheck(
+    name="attestation.evidence",
+    outcome=DeviceFinding.UNAVAILABLE,
+    reason="NOT_SCANNED",
+    detail="No device has scanned long enough to be judged.",
+)
+_MISSING: Final = replace(
+    _NOT_SCANNED, reason="ATTESTATION_MISSING", detail="The device sent no attestation."
+)
 _OBSERVATIONS: Final = frozenset({Evidence.STREAM, Evidence.CAMERA, Evidence.MEMORY})
 
 
@@ -151,7 +160,7 @@ def assess_device(
     checks = (
         *mark_decisive(_with_earlier(claims, earlier), tolerated=tolerated),
         *(check for piece in evidence for check in piece),
-        *(() if counting else (_missing(),)),
+        *(() if counting else (_MISSING,)),
         *mark_decisive(others, tolerated=tolerated),
     )
     # 4. Weigh all tests against the policy's demands.
@@ -208,7 +217,7 @@ def assess_without_attempt(
     pieces = (
         claims,
         *(finding.checks for finding in counting),
-        () if counting else (_not_scanned(),),
+        () if counting else (_NOT_SCANNED,),
         () if report is None else check_runtime(report, decide=rules.decide),
     )
     # Each piece is marked separately; one piece proves nothing about another.
@@ -314,24 +323,6 @@ def _injecting(
         and not check.tolerated
         and check.sign_of in _INJECTIONS
         and check.name.partition(".")[0] in demanded
-    )
-
-
-def _not_scanned() -> DeviceCheck:
-    return DeviceCheck(
-        name="attestation.evidence",
-        outcome=DeviceFinding.UNAVAILABLE,
-        reason="NOT_SCANNED",
-        detail="No device has scanned long enough to be judged.",
-    )
-
-
-def _missing() -> DeviceCheck:
-    return DeviceCheck(
-        name="attestation.evidence",
-        outcome=DeviceFinding.UNAVAILABLE,
-        reason="ATTESTATION_MISSING",
-        detail="The device sent no attestation.",
     )
 
 

@@ -74,24 +74,16 @@ class RevocationFile:
             max_age: The age from which the list is too old to pass its test.
         """
         self._path = path
-        self._max_age = max_age
-        self._state: tuple[int, ...] | None = None
-        self._current: RevocationList | None = None
-        self._warned: datetime | None = None
-
-    @property
-    def max_age(self) -> timedelta:
+        self.max_age = max_age
         """The age from which the list is too old to pass its test."""
-        return self._max_age
-
-    @property
-    def current(self) -> RevocationList | None:
+        self._state: tuple[int, ...] | None = None
+        self.current: RevocationList | None = None
         """The list; ``None`` as long as none could be read."""
-        return self._current
+        self._warned: datetime | None = None
 
     def age(self, now: datetime) -> timedelta | None:
         """Returns the age of the list; ``None`` without a list."""
-        return None if self._current is None else now - self._current.fetched_at
+        return None if self.current is None else now - self.current.fetched_at
 
     def refresh(self, now: datetime) -> bool:
         """Reads the files if they changed, and warns if the list is getting old.
@@ -107,12 +99,12 @@ class RevocationFile:
         try:
             state = (*_state(self._path), *_state(record_path(self._path)))
             if state != self._state:
-                self._current = read_revocation_files(self._path)
+                self.current = read_revocation_files(self._path)
                 self._state, self._warned = state, None
                 _log.info(
                     "revocation_list_read",
-                    entries=len(self._current.entries),
-                    fetched_at=self._current.fetched_at.isoformat(),
+                    entries=len(self.current.entries),
+                    fetched_at=self.current.fetched_at.isoformat(),
                 )
         except (OSError, ReferenceDataMalformed) as error:
             usable = False
@@ -123,15 +115,15 @@ class RevocationFile:
     def _warn(self, now: datetime) -> None:
         """Warns from half of the maximum age on, once for each further tenth of it."""
         age = self.age(now)
-        if age is None or age < self._max_age / 2:
+        if age is None or age < self.max_age / 2:
             return
-        if self._warned is None or now - self._warned >= self._max_age / 10:
+        if self._warned is None or now - self._warned >= self.max_age / 10:
             self._warned = now
             _log.warning(
                 "revocation_list_old",
                 age_hours=round(age.total_seconds() / 3600, 1),
-                max_age_hours=round(self._max_age.total_seconds() / 3600, 1),
-                usable=age <= self._max_age,
+                max_age_hours=round(self.max_age.total_seconds() / 3600, 1),
+                usable=age <= self.max_age,
             )
 
 

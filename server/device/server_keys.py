@@ -66,17 +66,13 @@ class ServerKeyList:
         self._complete = complete
         self._monotonic = monotonic
         self._last_listed: dict[bytes, float] = {}
-        self._current = self._counted()
-        if complete and not self._current.keys:
+        self.current = self._counted()
+        """The keys that count."""
+        if complete and not self.current.keys:
             raise ConfigurationError(
                 'device_integrity: server_keys = "complete" needs a key: give the device listener a TLS '
                 "certificate, or list those of your proxies in server_keys_file or proxy_spki_sha256"
             )
-
-    @property
-    def current(self) -> ServerKeys:
-        """The keys that count."""
-        return self._current
 
     def refresh(self) -> None:
         """Reads the file again if it changed. If it cannot be read, that is logged and the keys stay."""
@@ -86,7 +82,7 @@ class ServerKeyList:
                     _log.info("server_keys_read", path=str(self._file.path), keys=len(self._file.content))
             except ConfigurationError as error:
                 _log.error("server_keys_unreadable", path=str(self._file.path), why=str(error))
-        self._current = self._counted()
+        self.current = self._counted()
 
     def _counted(self) -> ServerKeys:
         now = self._monotonic()

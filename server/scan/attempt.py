@@ -3,7 +3,6 @@
 import math
 from collections.abc import Awaitable, Callable, Iterable
 from dataclasses import dataclass, replace
-from uuid import UUID
 
 from attempt import (
     CAPTURE_TOO_SLOW,
@@ -32,8 +31,14 @@ from server.scan.messages import (
     CompleteMessage,
     FrameMessage,
 )
-from server.scan.plans import fewer_bytes, fewer_frames, leaner_frames, smallest_frame
-from server.scan.scan_bytes import AttemptShare, ScanBytes
+from server.scan.plans import (
+    AttemptShare,
+    ScanBytes,
+    fewer_bytes,
+    fewer_frames,
+    leaner_frames,
+    smallest_frame,
+)
 from server.storage.errors import StorageUnavailable
 
 
@@ -265,6 +270,9 @@ class AttemptRun:
     """Runs one attempt. Each attempt has its own instance, whose state can be recorded at any time.
 
     Attributes:
+        capture: The capture up to now.
+        challenge: Its challenge; ``None`` in EXPRESS.
+        trace: The trace of how its frames were encoded.
         work: The attempt's work on the worker pool.
         kind: The kind of its challenge; ``None`` without one.
         number: The attempt's number in the check, from 1.
@@ -301,6 +309,7 @@ class AttemptRun:
         self._stream = stream
         self.kind = stream.plans.challenge
         self.number = number
+        self.check_id = stream.record.check_id
         self.plan = plan
         self.recorded = False
         self._bytes = scan_bytes
@@ -316,7 +325,8 @@ class AttemptRun:
         self._settled = False
         self._look_early = look_early
         self._on_settled = on_settled
-        capture = AttemptCapture(
+        self.challenge = challenge
+        self.capture = AttemptCapture(
             analyst=env.models.analyst,
             plan=stream.plans.capture_plan(settings.plan, early=number == 1 and env.models.sure_early),
             oval=settings.oval,
@@ -325,33 +335,13 @@ class AttemptRun:
             challenge=challenge,
             subject=stream.policy.subject.as_rule(),
         )
-        trace = AttemptTrace(blocks=env.models.analyst.blocks)
-        self.work = CaptureWork(capture, pool=env.pool, trace=trace, monotonic=env.clock.monotonic)
+        self.trace = AttemptTrace(blocks=env.models.analyst.decoder.coded_blocks)
+        self.work = CaptureWork(self.capture, pool=env.pool, trace=self.trace, monotonic=env.clock.monotonic)
 
     @property
     def mode(self) -> Mode:
         """The mode of the attempt. The movement challenge has no mode of its own; it counts as EXPRESS."""
         return Mode.DYNAMIC if self.plan is Plan.FLASH else Mode.EXPRESS
-
-    @property
-    def check_id(self) -> UUID:
-        """The check that the attempt belongs to."""
-        return self._stream.record.check_id
-
-    @property
-    def capture(self) -> AttemptCapture:
-        """The capture up to now."""
-        return self.work.capture
-
-    @property
-    def trace(self) -> AttemptTrace:
-        """The trace of how the attempt's frames were encoded."""
-        return self.work.trace
-
-    @property
-    def challenge(self) -> AttemptChallenge | None:
-        """The challenge of the attempt; ``None`` in EXPRESS."""
-        return self.capture.challenge
 
     @property
     def frames(self) -> int:

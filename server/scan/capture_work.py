@@ -6,7 +6,7 @@ change any more. The trace records how the frames were made, for the tests of de
 """
 
 import asyncio
-from collections.abc import Callable, Coroutine, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
 from functools import partial
 from hashlib import sha256
@@ -39,14 +39,16 @@ class AttemptTrace:
         """Starts an empty trace.
 
         Args:
-            blocks: Decodes the mean luma of each block of a frame (``FrameAnalyst.blocks``).
+            blocks: Decodes the mean luma of each block of a frame (``FrameDecoder.coded_blocks``).
         """
         self._blocks = blocks
         self._tracer = StreamTracer()
         self._claims: list[FrameClaim] = []
         self._images: list[bytes] = []
-        self._pictures: dict[bytes, bytes] = {}
-        self._layouts: list[tuple[int, NDArray[np.float32]]] = []
+        self.pictures: dict[bytes, bytes] = {}
+        """The hashes of what the frames show (``device_integrity.stream.picture_hash``) by ``images``."""
+        self.layouts: list[tuple[int, NDArray[np.float32]]] = []
+        """The capture time and the ``device_integrity.stream.frame_layout`` of each frame, in order."""
         self._late: list[bytes] = []
         self._measured: list[FrameClaim] = []
         self.adjustments = 0
@@ -66,9 +68,9 @@ class AttemptTrace:
             FrameUnusable: The image cannot be decoded.
         """
         blocks = self._blocks(frame)
-        self._pictures[self._images[-1]] = picture_hash(blocks)
+        self.pictures[self._images[-1]] = picture_hash(blocks)
         upright = rotate_upright(blocks, degrees=frame.rotation_degrees, mirrored=frame.mirrored)
-        self._layouts.append((frame.capture_time_us, frame_layout(upright)))
+        self.layouts.append((frame.capture_time_us, frame_layout(upright)))
 
     def arrived_late(self, frame: Frame) -> None:
         """Records the image hash of a frame that is received after the attempt is settled."""
@@ -94,16 +96,6 @@ class AttemptTrace:
     def images(self) -> tuple[bytes, ...]:
         """SHA-256 of the encoded image of every frame until the attempt was settled, in order."""
         return tuple(self._images)
-
-    @property
-    def pictures(self) -> Mapping[bytes, bytes]:
-        """The hashes of what the frames show (``device_integrity.stream.picture_hash``) by ``images``."""
-        return self._pictures
-
-    @property
-    def layouts(self) -> Sequence[tuple[int, NDArray[np.float32]]]:
-        """The capture time and the ``device_integrity.stream.frame_layout`` of each frame, in order."""
-        return self._layouts
 
     @property
     def all_images(self) -> tuple[bytes, ...]:

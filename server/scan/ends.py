@@ -2,18 +2,26 @@
 
 An attempt ends in one of two ways: its device signs it (``ScanEnds.conclude``), or it is left
 (``ScanEnds.leave_at_exit``), together with the stream.
+
+A newer stream of a scan cannot decide before the older ones have judged. A stream that was fenced notices it
+within seconds, judges its frames and stores the outcome of its attempt. The newer stream's good result waits
+until then, or until the older lease would have expired because its server stopped. Otherwise an attacker
+could show an attack on one connection and a better one on the next, and win the race.
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine
+from collections.abc import AsyncIterator, Coroutine, Iterable
 from contextlib import asynccontextmanager
 from dataclasses import replace
+from datetime import datetime, timedelta
 from typing import Any, TypeVar
+from uuid import UUID
 
 import structlog
 
 from attempt import AttemptJudgement
 from liveness import VerdictReason
+from server.base.errors import Reason, Refusal
 from server.checks.lifecycle import attempt_judged, check_decided
 from server.checks.progress import attempts_remaining
 from server.checks.recorder import JudgedAttempt
@@ -23,6 +31,7 @@ from server.scan.attempt import AttemptRun
 from server.scan.endings import (
     NO_FACTS,
     Ending,
+    ScanDeadlinePassed,
     Settlement,
     State,
     ending_of,
@@ -37,20 +46,23 @@ from server.scan.judging import AttemptJudge
 from server.scan.lease import resume_until
 from server.scan.messages import (
     AttemptEndMessage,
+    AttemptReadyMessage,
+    AttestationMessage,
+    Capability,
     EndCause,
     ScanResultMessage,
     ScanStatus,
     feedback_for_app,
     final_status,
 )
-from server.scan.plans import doubts_of, may_be_declined
-from server.scan.scan_bytes import ScanBytes
-from server.scan.waits import await_evidence, await_older_attempts, await_older_streams, ready_within
+from server.scan.plans import ScanBytes, doubts_of, may_be_declined
 from server.storage.errors import Conflict, StorageUnavailable
 from server.storage.records import AttemptEnding, AttemptRecord
 from server.telemetry.stages import Stage, attempt_bound
 from server.verdict import CheckVerdict, FailureReason
 
+_OLDER_TICK_SECONDS = 0.2
+_TICK_SECONDS = 0.5
 _AGAIN_SECONDS = 0.5
 """Less than a device waits before it reconnects after a fault: it should find its attempt ended."""
 _log = structlog.get_logger(__name__)
@@ -479,3 +491,135 @@ async def run_to_end(work: Coroutine[Any, Any, Outcome]) -> Outcome:
     if (error := task.exception()) is not None:
         _log.error("scan_not_concluded", exc_info=error)
     raise asyncio.CancelledError
+
+
+async def await_older_streams(
+    env: ScanEnvironment, run: AttemptRun, attempts: tuple[AttemptRecord, ...]
+) -> tuple[AttemptRecord, ...]:
+    """Waits until every older stream has stored the outcome of its counted attempts.
+
+    Args:
+        attempts: The check's attempts as last read.
+
+    Returns:
+        The check's attempts after the wait.
+
+    Raises:
+        LeaseLost: A still newer stream took over, or an older one decided the check.
+    """
+    lease = timedelta(seconds=env.settings.lease_seconds)
+    while any(attempt.counted for attempt in _still_judging(attempts, now=env.clock.now(), lease=lease)):
+        await asyncio.sleep(_OLDER_TICK_SECONDS)
+        await run.renew_lease()
+        attempts = await env.repository.attempts(run.check_id)
+    return attempts
+
+
+async def await_older_attempts(env: ScanEnvironment, check_id: UUID) -> tuple[AttemptRecord, ...]:
+    """Waits until every older stream has stored the outcome of its attempts, and returns all attempts.
+
+    For a stream that closes the check without a judgement. Its lease began when the attempts of older streams
+    ended, so it lasts as long as this wait.
+    """
+    lease = timedelta(seconds=env.settings.lease_seconds)
+    attempts = await env.repository.attempts(check_id)
+    while _still_judging(attempts, now=env.clock.now(), lease=lease):
+        await asyncio.sleep(_OLDER_TICK_SECONDS)
+        attempts = await env.repository.attempts(check_id)
+    return attempts
+
+
+def _still_judging(
+    attempts: Iterable[AttemptRecord], *, now: datetime, lease: timedelta
+) -> list[AttemptRecord]:
+    """Returns the attempts that ended with their lease and that their streams may still be judging."""
+    return [
+        attempt
+        for attempt in attempts
+        if attempt.outcome is AttemptOutcome.INTERRUPTED
+        and attempt.ended_by is None
+        and attempt.end_time is not None
+        and now < attempt.end_time + lease
+    ]
+
+
+async def await_evidence(env: ScanEnvironment, stream: OpenStream, run: AttemptRun, inbox: Inbox) -> None:
+    """Receives evidence until the policy demands no more, or until its grace period or the scan ends.
+
+    Any other message or error ends the wait without deciding anything; the attempt is then judged from the
+    frames received so far.
+
+    Raises:
+        LeaseLost: A newer stream took over.
+        StorageUnavailable: The database failed.
+    """
+    clock = env.clock
+    until = clock.monotonic() + stream.policy.deadlines.attestation_grace_seconds
+    while await stream.evidence.is_awaited():
+        await run.renew_lease()
+        left = min(until - clock.monotonic(), (stream.record.scan_deadline - clock.now()).total_seconds())
+        if left <= 0 or inbox.over:
+            return
+        try:
+            arrival = await inbox.next(timeout=min(left, _TICK_SECONDS))
+            if arrival is None:
+                continue
+            if not isinstance(arrival.message, AttestationMessage):
+                return
+            stream.evidence.begin_verification(arrival.message)
+        except Exception:  # noqa: BLE001 - an error of the stream must not undo the attempt
+            return
+
+
+def ready_within(env: ScanEnvironment, stream: OpenStream) -> float | None:
+    """Returns the seconds for which the next attempt waits for the device; ``None`` if it begins at once."""
+    if Capability.READY not in stream.start.capabilities:
+        return None
+    until_deadline = (stream.record.scan_deadline - env.clock.now()).total_seconds()
+    return max(0.0, min(float(stream.policy.deadlines.ready_seconds), until_deadline))
+
+
+async def await_ready(
+    env: ScanEnvironment, stream: OpenStream, run: AttemptRun, inbox: Inbox, *, result_sent: float
+) -> None:
+    """Waits until the device reports that the person is ready, or the server is about to stop.
+
+    The stream keeps its lease meanwhile, and evidence is still accepted.
+
+    Args:
+        result_sent: When the attempt's result was sent, seconds of the monotonic clock.
+
+    Raises:
+        Refusal: The device took too long (STREAM_IDLE), or sent another message (UNEXPECTED_MESSAGE).
+        StreamEnded: The device half-closed.
+        LeaseLost: A newer stream took over.
+        ScanDeadlinePassed: The scan's deadline passed.
+    """
+    clock, seconds = env.clock, float(stream.policy.deadlines.ready_seconds)
+    while not env.running.draining.is_set():
+        await run.renew_lease()
+        until_deadline = (stream.record.scan_deadline - clock.now()).total_seconds()
+        if until_deadline <= 0:
+            raise ScanDeadlinePassed
+        left = result_sent + seconds - clock.monotonic()
+        if left <= 0:
+            raise Refusal(
+                Reason.STREAM_IDLE,
+                f"`attempt_ready` did not arrive within {seconds:g} seconds; reconnect with `resume` when "
+                "the person is ready",
+                details={"idleSeconds": seconds},
+            )
+        arrival = await inbox.next(timeout=min(left, until_deadline, _TICK_SECONDS))
+        if arrival is None:
+            continue
+        match arrival.message:
+            case AttestationMessage() as attestation:
+                stream.evidence.begin_verification(attestation)
+            case AttemptReadyMessage() if arrival.time >= result_sent:
+                return
+            case _:
+                raise Refusal(
+                    Reason.UNEXPECTED_MESSAGE,
+                    "between attempts only `attempt_ready`, once for each ScanResult, and `attestation` are "
+                    "expected",
+                )

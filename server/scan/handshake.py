@@ -10,7 +10,6 @@ import asyncio
 from collections.abc import Awaitable, Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import datetime
-from functools import partial
 
 import structlog
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
@@ -33,7 +32,7 @@ from facegate_protocol import (
 )
 from server.base.errors import Reason, Refusal
 from server.checks.offer import unmeasured_challenges
-from server.checks.progress import attempts_remaining, most_attempts
+from server.checks.progress import attempts_remaining, frozen_policy, most_attempts
 from server.checks.refusals import other_session_key
 from server.device.assessment import ClaimedDevice, attestation_demand, awaited_evidence, decisive_claims
 from server.device.evidence import (
@@ -46,9 +45,8 @@ from server.device.evidence import (
     finding_from_bytes,
     finding_to_bytes,
 )
-from server.device.verification import DeviceVerifier
 from server.domain.terms import OPEN_STATES, Mode
-from server.policies import Policy, parse_policy
+from server.policies import Policy
 from server.scan.environment import ScanEnvironment
 from server.scan.inbox import Inbox
 from server.scan.lease import check_closed, deciding_attempt, release_lease, take_lease
@@ -66,10 +64,9 @@ from server.scan.messages import (
 )
 from server.scan.plans import ScanPlans, doubts_of
 from server.scan.transcript import StreamTranscript
-from server.storage.devices import DeviceRepository
 from server.storage.errors import StorageError, TriesExceeded
 from server.storage.records import AttemptRecord, CheckRecord
-from server.telemetry.stages import Stage, Stages
+from server.telemetry.stages import Stage
 
 _log = structlog.get_logger(__name__)
 
@@ -90,73 +87,75 @@ _CLAIMS_FROM = 1_000_000
 
 
 class StreamEvidence:
-    """Receives and verifies the evidence of one stream. Created by ``open``."""
+    """Receives and verifies the evidence of one stream. Created by ``open``.
+
+    Attributes:
+        claimed_before: Decisive tests that the starts of earlier streams failed.
+        exceeded: The reason why the device may not be judged now: too many of its checks failed. ``None`` if
+            it may.
+    """
 
     def __init__(
         self,
-        *,
-        verifier: DeviceVerifier,
-        devices: DeviceRepository,
-        context: EvidenceContext,
+        env: ScanEnvironment,
+        record: CheckRecord,
         start: StartMessage,
+        *,
+        context: EvidenceContext,
         table: DemandTable,
         earlier: Sequence[EvidenceFinding],
-        begin_try: Callable[[bytes], Awaitable[None]],
-        stages: Stages,
     ) -> None:
         """Initialises the evidence with the findings of earlier streams of the check."""
         self.claimed_before = tuple(
             check for finding in earlier if finding.verifier == CLAIMS for check in finding.checks
         )
-        """Decisive tests that the starts of earlier streams failed."""
-        self._verifier = verifier
-        self._devices = devices
+        self.exceeded: TriesExceeded | None = None
+        self._env = env
+        self._record = record
         self._platform = start.device.platform
         self._reports = Capability.RUNTIME_FINDINGS in start.capabilities
         self._table = table
         self._context = replace(context, asks_apple=not self._ignores(Evidence.APP_ATTEST))
-        self._binding = context.challenge
         self._earlier = tuple(finding for finding in earlier if finding.verifier != CLAIMS)
         self._tasks: list[asyncio.Task[EvidenceFinding]] = []
-        self._begin_try = begin_try
-        self._stages = stages
-        self.exceeded: TriesExceeded | None = None
-        """The reason why the device may not be judged now: too many of its checks failed. ``None`` if it
-        may."""
 
     @classmethod
     async def open(
         cls,
-        *,
-        verifier: DeviceVerifier,
-        devices: DeviceRepository,
-        context: EvidenceContext,
+        env: ScanEnvironment,
+        record: CheckRecord,
         start: StartMessage,
-        table: DemandTable,
-        begin_try: Callable[[bytes], Awaitable[None]],
-        stages: Stages,
+        *,
+        policy: Policy,
+        binding: bytes,
+        header_origin: str | None,
     ) -> "StreamEvidence":
         """Opens the evidence of a stream with the findings of earlier streams.
 
-        ``begin_try`` counts the check as a try of the device whose key has the given mark; it may raise
-        ``TriesExceeded``. ``stages`` times the verifications.
+        The check counts as a try of each device whose lasting key is found.
+
+        Args:
+            binding: The stream's binding hash H, 32 bytes.
 
         Raises:
             StorageUnavailable: The database failed.
         """
-        earlier = [finding_from_bytes(data) for data in await devices.findings(context.check_id)]
-        evidence = cls(
-            verifier=verifier,
-            devices=devices,
-            context=context,
-            start=start,
-            table=table,
-            earlier=earlier,
-            begin_try=begin_try,
-            stages=stages,
+        context = EvidenceContext(
+            check_id=record.check_id,
+            scope=record.scope,
+            subject=record.subject_reference,
+            challenge=binding,
+            session_public_key=start.session_public_key,
+            app_id=start.device.app_id,
+            sandbox=record.sandbox,
+            header_origin=header_origin,
         )
+        found = await env.devices.repository.findings(record.check_id)
+        earlier = [finding_from_bytes(data) for data in found]
+        table = policy.device.as_table()
+        evidence = cls(env, record, start, context=context, table=table, earlier=earlier)
         for finding in earlier:
-            await evidence._begin(finding)
+            await evidence._begin_try(finding)
         return evidence
 
     async def keep_claims(self, checks: Sequence[DeviceCheck], *, epoch: int) -> None:
@@ -168,9 +167,7 @@ class StreamEvidence:
         known = {check.name for check in self.claimed_before}
         if new := tuple(check for check in checks if check.name not in known):
             finding = EvidenceFinding(verifier=CLAIMS, checks=new)
-            await self._devices.add_finding(
-                self._context.check_id, position=_CLAIMS_FROM + epoch, finding=finding_to_bytes(finding)
-            )
+            await self._store(_CLAIMS_FROM + epoch, finding)
 
     def begin_verification(self, attestation: AttestationMessage) -> None:
         """Starts to verify a piece of evidence, and keeps the report that came with it.
@@ -220,64 +217,56 @@ class StreamEvidence:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
-    async def _begin(self, finding: EvidenceFinding) -> None:
-        if finding.lasting_key is not None:
-            try:
-                await self._begin_try(finding.lasting_key)
-            except TriesExceeded as error:
-                self.exceeded = error
+    async def _begin_try(self, finding: EvidenceFinding) -> None:
+        if finding.lasting_key is None:
+            return
+        env, record = self._env, self._record
+        rules = env.limits.tries.limits_for(sandbox=record.sandbox)
+        try:
+            await env.devices.repository.begin_try(
+                record.check_id, finding.lasting_key, rules=rules, now=env.clock.now()
+            )
+        except TriesExceeded as error:
+            self.exceeded = error
+
+    async def _store(self, position: int, finding: EvidenceFinding) -> None:
+        await self._env.devices.repository.add_finding(
+            self._record.check_id, position=position, finding=finding_to_bytes(finding)
+        )
 
     def _ignores(self, kind: Evidence) -> bool:
         demand = self._table.demand_for(self._platform, kind)
         return demand is Demand.IGNORED or not self._table.allows(self._platform)
 
     async def _verify(self, attestation: AttestationMessage, position: int) -> EvidenceFinding:
-        with self._stages.stage(Stage.DEVICE_EVIDENCE):
-            return await self._verified(attestation, position)
+        with self._env.metrics.stages.stage(Stage.DEVICE_EVIDENCE):
+            try:
+                finding = await self._finding(attestation)
+            except StorageError:
+                raise
+            except Exception:  # noqa: BLE001 - an error in a verifier must not prevent the decision
+                _log.exception("evidence_not_verified", check_id=str(self._record.check_id))
+                finding = EvidenceFinding(verifier="unknown", checks=(_VERIFIER_FAILED,))
+            finding = replace(finding, report=attestation.report)
+            await self._begin_try(finding)
+            await self._store(position, finding)
+            return finding
 
-    async def _verified(self, attestation: AttestationMessage, position: int) -> EvidenceFinding:
-        evidence = attestation.evidence
-        try:
-            if evidence is None:
-                finding = EvidenceFinding(verifier=RUNTIME_VERIFIER, checks=())
-            elif isinstance(evidence, PlayEvidence) and self._ignores(Evidence.PLAY_INTEGRITY):
-                # Opening a token may require a request to Google, which an ignored token does not justify.
-                finding = EvidenceFinding(verifier="play_integrity", checks=(_IGNORED,))
-            else:
-                challenge = evidence_challenge(binding=self._binding, findings=attestation.findings)
-                finding = await self._verifier.verify(evidence, replace(self._context, challenge=challenge))
-        except StorageError:
-            raise
-        except Exception:  # noqa: BLE001 - an error in a verifier must not prevent the decision
-            _log.exception("evidence_not_verified", check_id=str(self._context.check_id))
-            finding = EvidenceFinding(verifier="unknown", checks=(_VERIFIER_FAILED,))
-        finding = replace(finding, report=attestation.report)
-        await self._begin(finding)
-        await self._devices.add_finding(
-            self._context.check_id, position=position, finding=finding_to_bytes(finding)
-        )
-        return finding
+    async def _finding(self, attestation: AttestationMessage) -> EvidenceFinding:
+        evidence, context = attestation.evidence, self._context
+        if evidence is None:
+            return EvidenceFinding(verifier=RUNTIME_VERIFIER, checks=())
+        if isinstance(evidence, PlayEvidence) and self._ignores(Evidence.PLAY_INTEGRITY):
+            # Opening a token may require a request to Google, which an ignored token does not justify.
+            return EvidenceFinding(verifier="play_integrity", checks=(_IGNORED,))
+        challenge = evidence_challenge(binding=context.challenge, findings=attestation.findings)
+        return await self._env.devices.verifier.verify(evidence, replace(context, challenge=challenge))
 
 
 PROTOCOL_VERSION = 1
 MAX_START_BYTES = 16 * 1024
 _MAX_TOKEN_BYTES = 256
 _SPKI_HASH_BYTES = 32
-
-
-@dataclass(frozen=True, slots=True)
-class Admission:
-    """A stream that may begin.
-
-    Attributes:
-        proof_required: Whether the scan is already bound to that key, so that the device must prove that it
-            holds the key.
-        attempts_remaining: Attempts that may still be made.
-    """
-
-    session_key: EllipticCurvePublicKey
-    proof_required: bool
-    attempts_remaining: int
 
 
 def validate_start(start: StartMessage) -> EllipticCurvePublicKey:
@@ -310,15 +299,14 @@ def validate_start(start: StartMessage) -> EllipticCurvePublicKey:
 def admit(
     *,
     start: StartMessage,
-    session_key: EllipticCurvePublicKey,
     record: CheckRecord,
     attempts: tuple[AttemptRecord, ...],
     policy: Policy,
     pack_version: str,
     header_origin: str | None,
     now: datetime,
-) -> Admission:
-    """Decides whether a stream of this check may begin.
+) -> int:
+    """Decides whether a stream of this check may begin; returns the attempts that may still be made.
 
     Raises:
         Refusal: TOKEN_EXPIRED, CHECK_CLOSED, PACK_CHANGED, ORIGIN_NOT_ALLOWED,
@@ -395,11 +383,7 @@ def admit(
             "to count",
             details={"maxAttempts": most},
         )
-    return Admission(
-        session_key=session_key,
-        proof_required=record.session_key is not None,
-        attempts_remaining=remaining,
-    )
+    return remaining
 
 
 def require_challenge(plans: ScanPlans) -> None:
@@ -512,11 +496,10 @@ async def open_stream(
     """
     # 1. May a stream of this check begin?
     session_key = validate_start(start)
-    policy = parse_policy(record.policy_source, origin=f"policy of check {record.check_id}").policy
+    policy = frozen_policy(record.policy_source)
     attempts = await env.repository.attempts(record.check_id)
-    admission = admit(
+    remaining = admit(
         start=start,
-        session_key=session_key,
         record=record,
         attempts=attempts,
         policy=policy,
@@ -534,22 +517,23 @@ async def open_stream(
     require_challenge(plans)
     budget = plans.budget(env.limits.budget)
     # 2. Draw the challenge, and sign it with the key that the app has pinned.
-    challenge_key = _pinned_key(env, record)
     transcript, challenge = _challenge(
         env,
         start=start,
+        session_key=session_key,
         record=record,
         policy=policy,
-        admission=admission,
         mode=plans.mode,
+        remaining=remaining,
         budget=budget,
-        challenge_key=challenge_key,
     )
+    # The scan is already bound to a session key, so that the device must prove that it holds that key.
+    proof_required = record.session_key is not None
     # 3. A reconnect proves the session key before it takes the lease from an older stream.
-    if admission.proof_required:
+    if proof_required:
         await send(challenge)
         await _take_proof(inbox, transcript, seconds=policy.deadlines.idle_seconds)
-    record = await take_lease(env, record, start, policy=policy, proven=admission.proof_required)
+    record = await take_lease(env, record, start, policy=policy, proven=proof_required)
     # 4. Bind the evidence of the device to the challenge, and keep what it claims.
     try:
         # A stream that was fenced just now may have changed its attempts since they were read.
@@ -557,26 +541,16 @@ async def open_stream(
         plans.note(doubts_of(attempts))
         require_challenge(plans)
         evidence = await StreamEvidence.open(
-            verifier=env.devices.verifier,
-            devices=env.devices.repository,
-            context=EvidenceContext(
-                check_id=record.check_id,
-                scope=record.scope,
-                subject=record.subject_reference,
-                challenge=transcript.binding,
-                session_public_key=start.session_public_key,
-                app_id=start.device.app_id,
-                sandbox=record.sandbox,
-                header_origin=header_origin,
-            ),
-            start=start,
-            table=policy.device.as_table(),
-            begin_try=partial(_begin_try, env, record),
-            stages=env.metrics.stages,
+            env,
+            record,
+            start,
+            policy=policy,
+            binding=transcript.binding,
+            header_origin=header_origin,
         )
         await evidence.keep_claims(await _decisive_claims(env, start), epoch=record.lease_epoch)
         # 5. A first stream learns the challenge once it holds the lease.
-        if not admission.proof_required:
+        if not proof_required:
             await send(challenge)
     except BaseException:
         await release_lease(env, record, policy)
@@ -591,11 +565,6 @@ async def open_stream(
         budget=budget,
         evidence=evidence,
     )
-
-
-async def _begin_try(env: ScanEnvironment, record: CheckRecord, key: bytes) -> None:
-    rules = env.limits.tries.limits_for(sandbox=record.sandbox)
-    await env.devices.repository.begin_try(record.check_id, key, rules=rules, now=env.clock.now())
 
 
 async def _decisive_claims(env: ScanEnvironment, start: StartMessage) -> tuple[DeviceCheck, ...]:
@@ -643,13 +612,14 @@ def _challenge(
     env: ScanEnvironment,
     *,
     start: StartMessage,
+    session_key: EllipticCurvePublicKey,
     record: CheckRecord,
     policy: Policy,
-    admission: Admission,
     mode: Mode,
+    remaining: int,
     budget: CaptureBudget,
-    challenge_key: EllipticCurvePrivateKey,
 ) -> tuple[StreamTranscript, ChallengeMessage]:
+    challenge_key = _pinned_key(env, record)
     nonce = env.random(_NONCE_BYTES)
     private = X25519PrivateKey.from_private_bytes(env.random(_KEY_BYTES))
     share = private.public_key().public_bytes_raw()
@@ -662,10 +632,10 @@ def _challenge(
             budget=budget,
             credit=CreditMessage(frames=env.limits.window_frames, bytes=env.limits.window_bytes),
             mode=mode,
-            attempts_remaining=admission.attempts_remaining,
+            attempts_remaining=remaining,
             scan_deadline=record.scan_deadline,
             server_time=env.clock.now(),
-            resume_proof_required=admission.proof_required,
+            resume_proof_required=record.session_key is not None,
             attestation_level=attestation_demand(start.device.platform, policy.device.as_table()).name,
             attestation_grace_seconds=policy.deadlines.attestation_grace_seconds,
             runtime_findings=Capability.RUNTIME_FINDINGS in start.capabilities,
@@ -693,7 +663,5 @@ def _challenge(
         signature=sign(challenge_key, challenge_message(start=start.raw, body=body)),
         signing_public_key=public_key_der(challenge_key.public_key()),
     )
-    transcript = StreamTranscript(
-        key=key, binding=binding, session_key=admission.session_key, clocks=env.limits.clocks
-    )
+    transcript = StreamTranscript(key=key, binding=binding, session_key=session_key, clocks=env.limits.clocks)
     return transcript, challenge

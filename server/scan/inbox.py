@@ -226,11 +226,6 @@ class Inbox:
         self._end: Exception | None = None
 
     @property
-    def waiting(self) -> bool:
-        """Whether a message has arrived that was not fetched yet."""
-        return not self._queue.empty()
-
-    @property
     def over(self) -> bool:
         """Whether no further message can come: reading has ended and every message was fetched."""
         return self._reader.done() and self._queue.empty()

@@ -13,7 +13,7 @@ from server.policies import Policy
 from server.scan.endings import LeaseLost
 from server.scan.environment import ScanEnvironment
 from server.scan.messages import StartMessage
-from server.scan.scan_bytes import ScanBytes
+from server.scan.plans import ScanBytes
 from server.storage.errors import Conflict, SessionKeyMismatch, SessionKeyUnproven, TriesExceeded
 from server.storage.records import AttemptRecord, CheckRecord
 

@@ -14,17 +14,15 @@ from server.checks.running import CheckClosing
 from server.domain.terms import OPEN_STATES, EndedBy
 from server.scan.attempt import AttemptRun
 from server.scan.endings import LeaseLost, ScanDeadlinePassed
-from server.scan.ends import ScanEnds, run_to_end
+from server.scan.ends import ScanEnds, await_ready, run_to_end
 from server.scan.environment import ScanEnvironment
 from server.scan.handshake import OpenStream, Send, open_stream
 from server.scan.inbox import ConnectionLost, CreditLedger, Inbox, StreamEnded
 from server.scan.judging import AttemptJudge
 from server.scan.messages import GoodbyeMessage, GoodbyeReason, Inbound, StartMessage
-from server.scan.plans import conclude_challenge, start_challenge
-from server.scan.scan_bytes import ScanBytes
-from server.scan.waits import await_ready
+from server.scan.plans import ScanBytes, conclude_challenge, start_challenge
 from server.storage.errors import Conflict
-from server.storage.records import AttemptRecord, CheckRecord
+from server.storage.records import CheckRecord
 from server.telemetry.stages import Stage, attempt_bound
 
 _RECONNECT_SECONDS = 1.0
@@ -126,64 +124,45 @@ class ScanSession:
     async def _attempts(
         self, stream: OpenStream, judge: AttemptJudge, ends: ScanEnds, inbox: Inbox, send: Send
     ) -> None:
-        attempts: tuple[AttemptRecord, ...] | None = stream.attempts
-        while attempts is not None:
-            if self._env.running.draining.is_set():
-                await send(GoodbyeMessage(GoodbyeReason.DRAINING, _RECONNECT_SECONDS))
-                return
+        """Runs attempt after attempt, until none follows or the server is about to stop."""
+        env, stages, attempts = self._env, self._env.metrics.stages, stream.attempts
+        while not env.running.draining.is_set():
             number = max((attempt.number for attempt in attempts), default=0) + 1
-            with attempt_bound(number), self._env.metrics.stages.stage(Stage.ATTEMPT):
-                attempts = await self._attempt(
-                    stream, attempts, number=number, judge=judge, ends=ends, inbox=inbox, send=send
+            with attempt_bound(number), stages.stage(Stage.ATTEMPT):
+                challenge = start_challenge(env, stream.plans)
+                left = attempts_remaining(attempts, stream.policy) + stream.plans.reserved
+                run = AttemptRun(
+                    env,
+                    stream,
+                    number=number,
+                    scan_bytes=self._bytes,
+                    credit=self._credit,
+                    plan=stream.plans.next,
+                    challenge=challenge,
+                    look_early=judge.look_early,
+                    on_settled=judge.judge_ahead,
                 )
-
-    async def _attempt(
-        self,
-        stream: OpenStream,
-        attempts: tuple[AttemptRecord, ...],
-        *,
-        number: int,
-        judge: AttemptJudge,
-        ends: ScanEnds,
-        inbox: Inbox,
-        send: Send,
-    ) -> tuple[AttemptRecord, ...] | None:
-        """Runs one attempt; returns the check's attempts if another one follows, otherwise ``None``."""
-        env, stages = self._env, self._env.metrics.stages
-        challenge = start_challenge(env, stream.plans)
-        left = attempts_remaining(attempts, stream.policy) + stream.plans.reserved
-        run = AttemptRun(
-            env,
-            stream,
-            number=number,
-            scan_bytes=self._bytes,
-            credit=self._credit,
-            plan=stream.plans.next,
-            challenge=challenge,
-            look_early=judge.look_early,
-            on_settled=judge.judge_ahead,
-        )
-        ends.begin(run)
-        await judge.begin(run)
-        try:
-            # Judging starts while the capture ends, and is no part of it.
-            with stages.stage(Stage.CAPTURE, beside=True):
-                end = await run.run(inbox, send, attempts_left=left)
-        finally:
-            env.metrics.checks.attempt_received(frames=run.frames, dropped=stream.transcript.dropped)
-        # If the device disconnects now, the decision must still be stored.
-        result, attempts = await run_to_end(ends.conclude(run, end, inbox))
-        conclude_challenge(stream.plans, challenge)
-        result_sent = env.clock.monotonic()
-        with stages.stage(Stage.RESULT):
-            await send(result)
-        if not result.another_attempt:
-            return None
-        # The attempt is stored at once, so that another check is recognised that shows the same frames.
-        await judge.keep_memory()
-        if result.ready_within is not None:
-            await await_ready(env, stream, run, inbox, result_sent=result_sent)
-        return attempts
+                ends.begin(run)
+                await judge.begin(run)
+                try:
+                    # Judging starts while the capture ends, and is no part of it.
+                    with stages.stage(Stage.CAPTURE, beside=True):
+                        end = await run.run(inbox, send, attempts_left=left)
+                finally:
+                    env.metrics.checks.attempt_received(frames=run.frames, dropped=stream.transcript.dropped)
+                # If the device disconnects now, the decision must still be stored.
+                result, attempts = await run_to_end(ends.conclude(run, end, inbox))
+                conclude_challenge(stream.plans, challenge)
+                result_sent = env.clock.monotonic()
+                with stages.stage(Stage.RESULT):
+                    await send(result)
+                if not result.another_attempt:
+                    return
+                # Stored at once, so that another check is recognised that shows the same frames.
+                await judge.keep_memory()
+                if result.ready_within is not None:
+                    await await_ready(env, stream, run, inbox, result_sent=result_sent)
+        await send(GoodbyeMessage(GoodbyeReason.DRAINING, _RECONNECT_SECONDS))
 
 
 async def _end_later(stream: OpenStream, judge: AttemptJudge, ends: ScanEnds) -> None:

@@ -38,30 +38,17 @@ class StreamTranscript:
     ) -> None:
         """Starts with the stream's MAC key, binding hash and session key."""
         self._chain = MacChain(key=key, binding=binding)
-        self._binding = binding
+        self.binding = binding
+        """The stream's binding hash H, 32 bytes."""
         self._session_key = session_key
         self._clocks = clocks
         self._attempt = 0
         self._next_index = 0
-        self._dropped = 0
+        self.dropped = 0
+        """The number of images that the device reports as dropped in the current attempt."""
         self._last_capture_us: int | None = None
         self._first_capture_us = 0
         self._began: float | None = None
-
-    @property
-    def binding(self) -> bytes:
-        """The stream's binding hash H, 32 bytes."""
-        return self._binding
-
-    @property
-    def frames(self) -> int:
-        """The number of frames received in the current attempt."""
-        return self._next_index
-
-    @property
-    def dropped(self) -> int:
-        """The number of images that the device reports as dropped in the current attempt."""
-        return self._dropped
 
     @property
     def final_mac_sha256(self) -> bytes:
@@ -75,7 +62,7 @@ class StreamTranscript:
             Refusal: The signature over this stream was not made with the session key (RESUME_PROOF_INVALID).
         """
         if len(signature) > MAX_SIGNATURE_BYTES or not verify(
-            public_key=self._session_key, message=resume_message(binding=self._binding), signature=signature
+            public_key=self._session_key, message=resume_message(binding=self.binding), signature=signature
         ):
             raise Refusal(
                 Reason.RESUME_PROOF_INVALID,
@@ -94,7 +81,7 @@ class StreamTranscript:
         self._chain.mark_attempt(attempt=attempt, nonce=nonce)
         self._attempt = attempt
         self._next_index = 0
-        self._dropped = 0
+        self.dropped = 0
 
     def accept_frame(self, frame: FrameMessage, *, arrival: float) -> None:
         """Receives a frame: verifies its order, clock and MAC, and advances the chain.
@@ -130,7 +117,7 @@ class StreamTranscript:
         self._validate_capture_time(frame, arrival)
         self._last_capture_us = frame.capture_time_us
         self._next_index += 1
-        self._dropped = min(self._dropped + frame.dropped_before, _MOST_DROPPED)
+        self.dropped = min(self.dropped + frame.dropped_before, _MOST_DROPPED)
 
     def end_attempt(self, end: AttemptEndMessage) -> None:
         """Verifies that the device's signed end matches the frames that arrived.
@@ -152,13 +139,13 @@ class StreamTranscript:
             )
         if not hmac.compare_digest(end.last_mac, self._chain.value):
             raise Refusal(Reason.ATTEMPT_END_INVALID, "the last MAC does not match the transcript")
-        message = attempt_end_message(binding=self._binding, body=end.body)
+        message = attempt_end_message(binding=self.binding, body=end.body)
         if len(end.signature) > MAX_SIGNATURE_BYTES or not verify(
             public_key=self._session_key, message=message, signature=end.signature
         ):
             raise Refusal(Reason.ATTEMPT_END_INVALID, "the attempt's end was not signed with the session key")
         # Only the end reports images that were dropped after the last frame.
-        self._dropped = max(self._dropped, min(end.dropped_count, _MOST_DROPPED))
+        self.dropped = max(self.dropped, min(end.dropped_count, _MOST_DROPPED))
 
     def _validate_capture_time(self, frame: FrameMessage, arrival: float) -> None:
         if self._last_capture_us is None:

@@ -21,14 +21,15 @@ from server.base.errors import ConfigurationError
 from server.base.worker_pool import WorkerPool
 from server.configuration.device import DeviceIntegritySettings
 from server.device.apple_receipts import AppleReceiptExchange, open_apple_receipt_exchange
-from server.device.enrolled_keys import EnrolledKeyVerifier
 from server.device.evidence import (
     AppAttestAssertionEvidence,
     AppAttestEvidence,
     EvidenceContext,
     EvidenceFinding,
 )
+from server.device.revocation import RevocationFile
 from server.device.trust import open_device_trust
+from server.device.verification import DeviceVerifier
 from server.keyring.keys import MemoryKey
 from server.running.assembly import Tuning
 from server.storage.database import open_database
@@ -92,9 +93,10 @@ class _Bench:
         self._trust = replace(self._trust, test_receipt_exchange=exchange)
 
     @property
-    def _verifier(self) -> EnrolledKeyVerifier:
-        return EnrolledKeyVerifier(
+    def _verifier(self) -> DeviceVerifier:
+        return DeviceVerifier(
             trust=self._trust,
+            revocation=RevocationFile(None),
             devices=self.devices,
             workers=self._pool,
             tenant_key=lambda _tenant: bytes(32),
@@ -106,12 +108,12 @@ class _Bench:
         if receipt is None:
             receipt = _APPLE.receipt(self.key, app_id=APP, made=self.now, client_data_hash=_BINDING)
         made = _APPLE.attestation(self.key, _BINDING, receipt=receipt)
-        return await self._verifier.app_attest(AppAttestEvidence(self.key.key_id, made), self.context)
+        return await self._verifier.verify(AppAttestEvidence(self.key.key_id, made), self.context)
 
     async def scan(self) -> EvidenceFinding:
         self.counter += 1
         made = self.key.assertion(_BINDING, counter=self.counter)
-        return await self._verifier.assertion(AppAttestAssertionEvidence(self.key.key_id, made), self.context)
+        return await self._verifier.verify(AppAttestAssertionEvidence(self.key.key_id, made), self.context)
 
     async def held(self) -> HeldReceipt | None:
         key = await self.devices.find_key("default", KeyKind.APP_ATTEST, self.key.key_id)

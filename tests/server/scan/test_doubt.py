@@ -17,8 +17,8 @@ from facegate_protocol.texts import VERDICTS
 from liveness import FusionModel, VerdictReason, load_fusion_model
 from server.domain.terms import AttemptOutcome, CheckState, EndedBy, Plan
 from server.scan.attempt import AttemptClocks, AttemptRun
+from server.scan.ends import await_older_streams
 from server.scan.environment import ScanEnvironment
-from server.scan.waits import await_older_streams
 from server.storage.records import AttemptRecord
 from tests.server.live import (
     FAST,

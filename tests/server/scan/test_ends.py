@@ -38,7 +38,7 @@ from server.scan.endings import (
 from server.scan.ends import ScanEnds
 from server.scan.inbox import ConnectionLost, StreamEnded
 from server.scan.messages import ScanStatus, feedback_for_app, final_status
-from server.scan.scan_bytes import ScanBytes
+from server.scan.plans import ScanBytes
 from server.storage.errors import Conflict, StorageUnavailable
 from server.storage.records import AttemptEnding
 from server.telemetry.metrics import Metrics

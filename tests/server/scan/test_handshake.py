@@ -24,7 +24,7 @@ from server.domain.terms import AttemptOutcome, CheckState, EndedBy, Mode
 from server.keyring.keys import ScanTokens
 from server.policies import Policy, load_policies
 from server.policies.schema import ChallengeRules, DeviceRules
-from server.scan.handshake import Admission, admit, validate_start
+from server.scan.handshake import admit, validate_start
 from server.scan.lease import check_closed
 from server.scan.messages import Capability
 from server.storage.records import AttemptRecord, CheckRecord
@@ -372,10 +372,9 @@ def _admit(
     policy: Policy = POLICY,
     device: DeviceClaim = DESKTOP,
     header_origin: str | None = None,
-) -> Admission:
+) -> int:
     return admit(
         start=start_message(session_public_key=key, capabilities=capabilities, device=device),
-        session_key=KEY,
         record=record,
         attempts=attempts,
         policy=policy,
@@ -391,10 +390,8 @@ def _reason(record: CheckRecord, **kwargs: object) -> Reason:
     return caught.value.reason
 
 
-def test_a_new_check_needs_no_proof() -> None:
-    admission = _admit(check_record())
-    assert not admission.proof_required
-    assert admission.attempts_remaining == POLICY.attempts.maximum
+def test_a_new_check_has_all_attempts() -> None:
+    assert _admit(check_record()) == POLICY.attempts.maximum
 
 
 def test_a_template_of_other_models_is_not_compared() -> None:
@@ -485,8 +482,8 @@ def test_an_sdk_is_supported_on_the_day_on_which_its_check_was_created() -> None
 
 
 @pytest.mark.parametrize("state", [CheckState.SCANNING, CheckState.WAITING])
-def test_a_bound_check_needs_the_proof(state: CheckState) -> None:
-    assert _admit(check_record(state=state, session_key=b"key", streams=1)).proof_required
+def test_a_bound_check_takes_its_device(state: CheckState) -> None:
+    assert _admit(check_record(state=state, session_key=b"key", streams=1)) > 0
 
 
 @pytest.mark.parametrize("state", [CheckState.DECIDED, CheckState.FINISHED, CheckState.ERASED])
@@ -638,18 +635,6 @@ def _assert_limited(refusal: Refused, kind: str, *, least: int, most: int) -> No
 
 
 @pytest.mark.slow
-async def test_after_five_spoofs_a_subject_is_locked_until_the_lock_passes(callers: Callers) -> None:
-    await callers.fail(5, subject="anna")
-    _assert_limited(await callers.upload_refused(subject="anna"), "subject", least=1_700, most=1_800)
-    # Another subject, and the same reference of another tenant and of the sandbox.
-    await callers.upload(subject="bert")
-    await callers.upload("branch", subject="anna")
-    await callers.upload("tests", subject="anna")
-    callers.live.clock.ahead += timedelta(seconds=1_801)
-    await callers.upload(subject="anna")
-
-
-@pytest.mark.slow
 async def test_after_five_spoofs_a_portrait_is_locked_whatever_the_subject(callers: Callers) -> None:
     await callers.fail(5, mark=b"one")
     _assert_limited(
@@ -659,12 +644,19 @@ async def test_after_five_spoofs_a_portrait_is_locked_whatever_the_subject(calle
 
 
 @pytest.mark.slow
-async def test_locks_that_repeat_bring_a_block(callers: Callers) -> None:
+async def test_after_five_spoofs_a_subject_is_locked_and_locks_that_repeat_bring_a_block(
+    callers: Callers,
+) -> None:
     refusals: list[Refused] = []
     for _ in range(4):
         await callers.fail(5, subject="anna")
         refusals.append(await callers.upload_refused(subject="anna"))
+        # Another subject, and the same reference of another tenant and of the sandbox.
+        await callers.upload(subject="bert")
+        await callers.upload("branch", subject="anna")
+        await callers.upload("tests", subject="anna")
         callers.live.clock.ahead += timedelta(seconds=1_801)
+    _assert_limited(refusals[0], "subject", least=1_700, most=1_800)
     _assert_limited(refusals[-1], "subject", least=86_000, most=86_400)
     await callers.upload_refused(subject="anna")
     callers.live.clock.ahead += timedelta(days=1)

@@ -33,7 +33,6 @@ from server.scan.capture_work import AttemptTrace, CaptureWork
 from server.scan.messages import Capability, CaptureBudget, FrameMessage
 from server.scan.plans import (
     ScanPlans,
-    expected_seconds,
     fewer_bytes,
     fewer_frames,
     leaner_frames,
@@ -236,11 +235,13 @@ def test_late_answers_lead_to_fewer_frames_of_a_third_of_their_size(mean: float,
 
 
 def test_a_challenge_takes_longer_than_a_mere_capture() -> None:
-    assert expected_seconds(Plan.EXPRESS, capture=2.5) == 2.5
-    assert 2.5 < expected_seconds(Plan.FLASH, capture=2.5) < expected_seconds(Plan.MOVEMENT, capture=2.5)
-    for plan in Plan:
-        plain = expected_seconds(plan, capture=2.5)
-        assert plain < expected_seconds(plan, capture=2.5, gestures=1) < plain + 5.0
+    plans = _plans("standard", Mode.EXPRESS)
+    seconds = [plans.expected_seconds(capture=2.5)]
+    plans.note(_DOUBT)
+    for challenge in (ChallengeKind.FLASH, ChallengeKind.MOVEMENT):
+        seconds.append(plans.expected_seconds(capture=2.5))
+        plans.leave_out(challenge)
+    assert seconds == [2.5, 6.0, 9.0]
 
 
 @pytest.mark.parametrize("requested", Mode)
@@ -283,7 +284,7 @@ def test_only_the_challenge_of_gestures_asks_for_them() -> None:
     assert plans.next is Plan.EXPRESS
     asked = replace(late, open_mouth=True, turn_head=True)
     assert plans.capture_plan(CapturePlan(), early=True) == asked
-    assert plans.expected_seconds(capture=4.0) == expected_seconds(Plan.EXPRESS, capture=4.0, gestures=2)
+    assert plans.expected_seconds(capture=4.0) == 4.0 + 2 * 2.0, "for two gestures"
 
 
 @pytest.mark.parametrize("challenge", [False, True])
@@ -346,7 +347,7 @@ class _Setting:
     def __init__(self, pool: WorkerPool) -> None:
         self.pool = pool
         self.analyst = _Counting()
-        self.trace = AttemptTrace(blocks=self.analyst.blocks)
+        self.trace = AttemptTrace(blocks=self.analyst.decoder.coded_blocks)
         self.capture = AttemptCapture(
             analyst=self.analyst,
             plan=PLAN,
