@@ -149,8 +149,16 @@ def embedded_json(pack: Pack) -> dict[str, Any]:
     files = []
     for terms in pack.terms:
         role, digest = digests.get(terms.part, ("detector", None))
-        said = {"weights": terms.weights, "training_data": terms.training_data}
-        files.append({"file": terms.part, "name": terms.part, "role": role, "sha256": digest} | said)
+        files.append(
+            {
+                "file": terms.part,
+                "name": terms.part,
+                "role": role,
+                "sha256": digest,
+                "weights": terms.weights,
+                "training_data": terms.training_data,
+            }
+        )
     about = {"version": pack.version, "evaluation_only": pack.evaluation_only}
     return embedded_list_json() | about | {"files": files}
 
