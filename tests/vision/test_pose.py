@@ -223,8 +223,8 @@ def _angles(pose: HeadPose) -> NDArray[np.float64]:
 
 def _truth(person: Person, turn: ReliefPose) -> NDArray[np.float64]:
     """Yaw, pitch and roll of a rotated head against the line of sight to the middle of its points."""
-    relief = person._relief
-    points = person._landmarks[head_of_68()[0]].astype(np.float64)
+    relief = person.relief
+    points = person.landmarks[head_of_68()[0]].astype(np.float64)
     cells = np.round(points / relief.grid_step()).astype(int)
     height = relief._depth[cells[:, 1], cells[:, 0]]
     pivot = np.array(relief._pivot)

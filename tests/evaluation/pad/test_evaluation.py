@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
+from evaluation.match.evaluation import Bootstrap
 from evaluation.pad.conclusion import Ruling, conclude, difference
 from evaluation.pad.dataset import PadSample
 from evaluation.pad.evaluation import EVERY_SPECIES, POOLED, VerdictCounts, evaluate_run
@@ -28,7 +29,7 @@ from evaluation.pad.points import (
     threshold_for_all,
 )
 from evaluation.pad.report import describe_material, det_chart, histogram_chart
-from evaluation.pad.resampling import Bootstrap, draw, interval_of, resampled_auc, resampled_bpcer
+from evaluation.pad.resampling import draw, interval_of, resampled_auc, resampled_bpcer
 from evaluation.pad.runs import NonResponse, ScorerKind
 from tests.evaluation.pad.samples import BOOTSTRAP, SAMPLES, attack, crowd, live, made_report, scored
 
