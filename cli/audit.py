@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cli.audited import audited_database, shell_actor
+from cli.audited import audited_database, server_settings, shell_actor
 from cli.connection import Connection, call_server, remote_group
 from cli.errors import CommandError, errors_reported
 from cli.options import TIME_FORMATS, JsonOption, in_utc
@@ -81,14 +81,11 @@ SinceOption = Annotated[
 
 
 @contextmanager
-def log_errors(*, remote: bool = True) -> Iterator[None]:
-    """Reports the errors of settings, database and log.
-
-    Args:
-        remote: Whether the command has ``--service``, to which the error about a missing database points.
-    """
-    words = (lambda text: f"{text}{_elsewhere(text)}") if remote else str
-    with errors_reported(ConfigurationError, StorageError, AuditError, words=words):
+def log_errors() -> Iterator[None]:
+    """Reports the errors of settings, database and log; a missing database points to ``--service``."""
+    with errors_reported(
+        ConfigurationError, StorageError, AuditError, words=lambda text: f"{text}{_elsewhere(text)}"
+    ):
         yield
 
 
@@ -127,6 +124,9 @@ def export_command(
     purpose: Annotated[
         str, typer.Option("--purpose", help="Why, for the audit log of the server that is asked.")
     ] = "",
+    keys: Annotated[
+        bool, typer.Option("--keys", help="Print the public keys of checkpoints instead, as a JWK Set.")
+    ] = False,
 ) -> None:
     """Print the audit log as JSON lines.
 
@@ -136,7 +136,16 @@ def export_command(
         facegate audit export > audit.jsonl
 
         facegate audit export --since 2027-01-01 --follow | vector
+
+    `facegate audit verify --jwks` takes the keys, which you give to the auditor by another way than the log:
+
+        facegate audit export --keys > audit-jwks.json
     """
+    if keys:
+        with server_settings() as settings:
+            own = CheckpointKeys(own_audit_keys(open_key_files(settings.key_folder, settings.keys)))
+        typer.echo(json.dumps(own.jwks(), indent=2))
+        return
     since = None if since is None else in_utc(since)
     with log_errors():
         connection = remote_connection(context, tenant=tenant)
@@ -372,10 +381,9 @@ def accept_command(
 
         facegate audit accept --reason "backup of 1 April restored, incident 12"
     """
-    with log_errors(remote=False):
+    with server_settings() as settings:
         if not reason.strip():
             raise CommandError("state a --reason: it is kept for ever")
-        settings = load_settings().settings
         accepted = asyncio.run(_accept(settings, reason, yes=yes))
     if not accepted:
         typer.echo("The log extends what was signed before; there is nothing to accept.")
@@ -465,7 +473,9 @@ def verify_command(
     *,
     jwks: Annotated[
         Path | None,
-        typer.Option(help="Public keys (`facegate audit keys`). By default those of the key folder."),
+        typer.Option(
+            help="Public keys (`facegate audit export --keys`). By default those of the key folder."
+        ),
     ] = None,
     export: Annotated[
         Path | None,
@@ -506,7 +516,7 @@ def verify_command(
         if connection is not None and jwks is None:
             raise CommandError(
                 "name the public keys with --jwks: a server cannot vouch for the log that it sends. On its "
-                "machine, `facegate audit keys` prints them"
+                "machine, `facegate audit export --keys` prints them"
             )
         # Offline, no settings are needed: their file may not exist on the machine of an auditor.
         local = connection is None and export is None
@@ -770,17 +780,3 @@ app.command("verify")(verify_command)
 app.command("show")(show_command)
 app.command("export")(export_command)
 app.command("accept")(accept_command)
-
-
-@app.command("keys")
-def keys_command() -> None:
-    """Print the public keys of checkpoints as a JWK Set, for `facegate audit verify --jwks`.
-
-    Give them to the auditor by another way than the log itself. For example:
-
-        facegate audit keys > audit-jwks.json
-    """
-    with errors_reported(ConfigurationError):
-        settings = load_settings().settings
-        keys = CheckpointKeys(own_audit_keys(open_key_files(settings.key_folder, settings.keys)))
-    typer.echo(json.dumps(keys.jwks(), indent=2))

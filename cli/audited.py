@@ -12,8 +12,8 @@ import getpass
 import json
 import os
 import platform
-from collections.abc import AsyncIterator, Callable, Mapping
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
@@ -22,13 +22,17 @@ from typing import Annotated, TypeVar
 import typer
 from sqlalchemy import Connection
 
-from server.audit import SERVER_TENANT, Actor, AuditAction, AuditEvent
+from cli.errors import errors_reported
+from server.audit import SERVER_TENANT, Actor, AuditAction, AuditError, AuditEvent
+from server.base.errors import ConfigurationError
+from server.configuration.loading import load_settings
 from server.configuration.settings import Settings
 from server.configuration.tables import TwoPeople
 from server.storage.approvals import ApprovalRequest, PendingApproval, second_person
 from server.storage.audit import append
 from server.storage.database import Database, open_database
 from server.storage.engine import database_file
+from server.storage.errors import StorageError
 from server.storage.schema import expect_revision, prepare_database
 
 ReasonOption = Annotated[
@@ -46,6 +50,13 @@ def shell_actor() -> Actor:
     caller = os.environ.get("SUDO_USER", "")
     name = f"{caller} as {user}" if caller and caller != user else user
     return Actor(name=_shown(name), role="shell", address=_shown(platform.node()))
+
+
+@contextmanager
+def server_settings() -> Iterator[Settings]:
+    """Loads the settings, and reports their errors and those of keys, database and log in the block."""
+    with errors_reported(ConfigurationError, StorageError, AuditError):
+        yield load_settings().settings
 
 
 @asynccontextmanager

@@ -12,12 +12,11 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from cli.audited import ReasonOption, record_change
-from cli.errors import FileUnusable, errors_reported
+from cli.audited import ReasonOption, record_change, server_settings
+from cli.errors import FileUnusable
 from cli.shown import counted
-from server.audit import AuditAction, AuditEventInvalid
+from server.audit import AuditAction
 from server.backup import (
-    BackupError,
     CopySummary,
     DumpSummary,
     copy_objects,
@@ -26,9 +25,6 @@ from server.backup import (
     restore_database,
     unpack_keys,
 )
-from server.configuration.loading import SettingsInvalid, load_settings
-from server.configuration.settings import Settings
-from server.storage.errors import StorageError
 from server.storage.objects import folder_of, open_object_store
 
 _KeyFileOption = Annotated[
@@ -79,7 +75,7 @@ def backup(
         facegate backup keys /key-backup/keys.json --key-file /safe/backup.key
     """
     key = _fitting_key(part, key_file, prune=prune)
-    with _settings() as settings:
+    with server_settings() as settings:
 
         def record(change: Callable[[], int] = lambda: 0) -> int:
             return record_change(
@@ -129,7 +125,7 @@ def restore(
         facegate restore keys /key-backup/keys.json --key-file /safe/backup.key
     """
     key = _fitting_key(part, key_file, prune=False)
-    with _settings() as settings:
+    with server_settings() as settings:
         match part:
             case Part.DATABASE:
                 with _rows_shown("Restoring") as progress:
@@ -162,13 +158,6 @@ def _fitting_key(part: Part, key_file: Path | None, *, prune: bool) -> Path:
     if prune and part is not Part.OBJECTS:
         raise typer.BadParameter("only objects are pruned", param_hint="--prune")
     return key_file or Path()
-
-
-@contextmanager
-def _settings() -> Iterator[Settings]:
-    """Loads the settings, and reports the errors of the block."""
-    with errors_reported(SettingsInvalid, BackupError, StorageError, AuditEventInvalid):
-        yield load_settings().settings
 
 
 def _copy(source: str, target: str, *, prune: bool = False) -> str:

@@ -1,8 +1,7 @@
 """``facegate config``: shows the effective settings with their sources."""
 
 import json
-from enum import StrEnum
-from typing import Annotated, Any, Final
+from typing import Final
 
 import typer
 from rich.console import Console
@@ -10,6 +9,7 @@ from rich.markup import escape
 from rich.table import Table
 
 from cli.errors import errors_reported
+from cli.options import JsonOption
 from server.configuration.loading import LoadedSettings, SettingsInvalid, load_settings, shown_settings
 
 _WIDEST: Final = 100_000
@@ -18,36 +18,23 @@ _WIDEST: Final = 100_000
 app = typer.Typer(help="Show the settings.", no_args_is_help=True)
 
 
-class Form(StrEnum):
-    """The formats in which settings are printed."""
-
-    TABLE = "table"
-    TOML = "toml"
-    JSON = "json"
-
-
 @app.callback()
 def config() -> None:
     """Show the settings."""
 
 
 @app.command()
-def show(
-    form: Annotated[Form, typer.Option("--format", help="Format of the output.")] = Form.TABLE,
-) -> None:
+def show(as_json: JsonOption = False) -> None:
     """Show the effective settings, each with its source: default, file or environment.
 
     Passwords in URLs are masked.
     """
     with errors_reported(SettingsInvalid):
         loaded = load_settings()
-    match form:
-        case Form.JSON:
-            typer.echo(_as_json(loaded))
-        case Form.TOML:
-            typer.echo(_as_toml(loaded), nl=False)
-        case Form.TABLE:
-            _print_whole(_as_table(loaded))
+    if as_json:
+        typer.echo(_as_json(loaded))
+    else:
+        _print_whole(_as_table(loaded))
 
 
 def _as_json(loaded: LoadedSettings) -> str:
@@ -55,15 +42,6 @@ def _as_json(loaded: LoadedSettings) -> str:
     return json.dumps(
         {key: {"value": value, "origin": loaded.origin(key).value} for key, value in rows.items()}, indent=2
     )
-
-
-def _as_toml(loaded: LoadedSettings) -> str:
-    """Returns the settings as TOML with dotted keys. Settings without a value are comments."""
-    lines = [f"# {loaded.file or 'no settings file'}"]
-    for key, value in shown_settings(loaded.settings).items():
-        text = f"# {key} is not set" if value is None else f"{key} = {_toml_value(value)}"
-        lines.append(f"{text}  # {loaded.origin(key).value}")
-    return "\n".join(lines) + "\n"
 
 
 def _as_table(loaded: LoadedSettings) -> Table:
@@ -85,8 +63,3 @@ def _print_whole(table: Table) -> None:
         unlimited = console.options.update_width(_WIDEST)
         console.width = max(console.width, console.measure(table, options=unlimited).maximum)
     console.print(table)
-
-
-def _toml_value(value: Any) -> str:
-    # TOML's strings, numbers, booleans and arrays of them are spelled as in JSON.
-    return json.dumps(value, ensure_ascii=False)

@@ -1,22 +1,20 @@
 """``facegate db``: migrates the database, and erases data on a person's devices."""
 
 import asyncio
+from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from cli.audited import ReasonOption, audited_database, shell_actor
-from cli.errors import errors_reported
-from server.audit import AuditAction, AuditEvent, AuditEventInvalid, subject_hash
-from server.configuration.loading import SettingsInvalid, load_settings
+from cli.audited import ReasonOption, audited_database, server_settings, shell_actor
+from server.audit import AuditAction, AuditEvent, subject_hash
 from server.configuration.settings import Settings
 from server.domain.terms import reference_term
 from server.edge.callers import LOCAL_TENANT
 from server.keyring.key_files import open_key_files
-from server.keyring.keys import KeysUnusable, read_memory_key
-from server.storage.devices import DeviceRepository
-from server.storage.errors import StorageError
+from server.keyring.keys import read_memory_key
 from server.storage.evidence_records import EvidenceRecordRepository
+from server.storage.retention import RetentionRepository
 from server.storage.schema import needed_revision, upgrade
 
 app = typer.Typer(help="Migrate the database, or erase device data.", no_args_is_help=True)
@@ -25,8 +23,8 @@ app = typer.Typer(help="Migrate the database, or erase device data.", no_args_is
 @app.command("upgrade")
 def upgrade_command() -> None:
     """Apply the missing migrations to the database."""
-    with errors_reported(SettingsInvalid, StorageError):
-        asyncio.run(upgrade(load_settings().settings.database_url))
+    with server_settings() as settings:
+        asyncio.run(upgrade(settings.database_url))
     typer.echo(f"The database is at revision {needed_revision()}.")
 
 
@@ -57,8 +55,7 @@ def forget_devices_command(
     if not subject:
         typer.echo("--subject is empty: give the subject reference of your uploads", err=True)
         raise typer.Exit(2)
-    with errors_reported(SettingsInvalid, StorageError, KeysUnusable, AuditEventInvalid):
-        settings = load_settings().settings
+    with server_settings() as settings:
         count = asyncio.run(_forget(settings, tenant, subject, reason))
     if count == 0:
         typer.echo(
@@ -82,9 +79,10 @@ async def _forget(settings: Settings, tenant: str, subject: str, reason: str) ->
         )
         terms = [reference_term("subject", subject, tenant_key=each) for each in key.tenant_keys(tenant)]
         check_ids = await EvidenceRecordRepository(database).of_subject(tenant, terms, subject)
-        return await DeviceRepository(database).forget_subject(
+        return await RetentionRepository(database).forget_devices(
             tenant,
             subject,
+            datetime.now(UTC),
             hashes=key.subject_hashes(tenant, subject),
             check_ids=check_ids,
             event=event,

@@ -15,7 +15,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.chosen import models_folder
-from cli.errors import CommandError, errors_reported
+from cli.errors import errors_reported
+from cli.files import require_file_path
 from cli.options import JsonOption, command_line
 from cli.report import print_report, require_writable, write_report
 from evaluation import EvaluationUnavailable, converted_network, require_evaluation
@@ -338,7 +339,7 @@ def _calibrate(
     console, errors = Console(), Console(stderr=True)
     with errors_reported(MatchEvaluationError, EvaluationUnavailable, VisionError, OSError):
         require_evaluation()
-        _require_new(out, force=force)
+        require_file_path(out, force=force)
         known = read_optional_corrections(corrections)
         photos = read_photo_list(identities, corrections=known, apart=apart).photos
         require_apart(photos, apart)
@@ -387,16 +388,6 @@ def _calibrate(
         highlight=False,
         soft_wrap=True,
     )
-
-
-def _require_new(out: Path, *, force: bool) -> None:
-    """Verify before any long work that the file can be written."""
-    if not out.absolute().parent.is_dir():
-        raise CommandError(f"{out} cannot be written: the folder {out.parent} does not exist")
-    if out.is_dir():
-        raise CommandError(f"{out} is a folder: give a file to write")
-    if out.exists() and not force:
-        raise CommandError(f"{out} exists: choose another name, or use --force")
 
 
 def _require_useful(calibration: MatchCalibration) -> None:

@@ -13,7 +13,7 @@ from cryptography.hazmat.primitives.serialization import load_pem_public_key
 from cli.errors import CommandError, FileUnusable
 from cli.shown import shown_name
 from facegate_protocol import public_key_der
-from formats.private_files import write_atomically
+from formats.private_files import PRIVATE, write_atomically
 
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS})
 
@@ -51,8 +51,30 @@ def read_whole(path: Path, *, most_bytes: int) -> bytes:
     return data
 
 
-def write_whole(path: Path, content: bytes, *, mode: int, force: bool) -> None:
-    """Writes a file atomically."""
+def write_file(
+    path: Path,
+    content: bytes,
+    *,
+    mode: int = PRIVATE,
+    force: bool = False,
+    instead: str = "give another file, or use --force",
+) -> None:
+    """Writes a file atomically, in place of one that exists only with ``force``.
+
+    Args:
+        mode: Its permissions; by default only its owner can read it.
+        instead: What to do if there is a file.
+    """
+    name = shown_name(path)
+    try:
+        _write(path, content, mode=mode, force=force)
+    except FileExistsError as error:
+        raise CommandError(f"{name} already exists: {instead}") from error
+    except OSError as error:
+        raise CommandError(f"{name} cannot be written: {error.strerror or error}") from error
+
+
+def _write(path: Path, content: bytes, *, mode: int, force: bool) -> None:
     if path.is_dir():
         raise IsADirectoryError(errno.EISDIR, "it is a folder")
     if force:
@@ -85,28 +107,13 @@ def kind_there(path: Path) -> int | None:
 
 MOST_IMAGE_BYTES: Final = 50_000_000
 """Longest file that is read; a server's limit is far lower."""
-_FOR_ALL: Final = 0o666
+FOR_ALL: Final = 0o666
 """The permissions of a new file before the umask takes some away."""
 
 
 def read_image(path: Path) -> bytes:
     """Returns the content of a regular file."""
     return read_whole(path, most_bytes=MOST_IMAGE_BYTES)
-
-
-def write_image(path: Path, data: bytes, *, force: bool) -> None:
-    """Writes a file atomically, in place of one that exists only with ``force``."""
-    _write(path, data, mode=_FOR_ALL, force=force, other="OUT")
-
-
-def _write(path: Path, data: bytes, *, mode: int, force: bool, other: str) -> None:
-    name = shown_name(path)
-    try:
-        write_whole(path, data, mode=mode, force=force)
-    except FileExistsError as error:
-        raise CommandError(f"{name} already exists: give another {other}, or use --force") from error
-    except OSError as error:
-        raise CommandError(f"{name} cannot be written: {error.strerror or error}") from error
 
 
 _MOST_EVIDENCE_BYTES: Final = 16 * 1024 * 1024
@@ -129,17 +136,14 @@ def read_public_key(path: Path) -> bytes:
     return public_key_der(key)
 
 
-_OWNER_ONLY: Final = 0o600
-
-
-def require_page_path(path: Path, *, force: bool) -> None:
-    """Verify before the work that the page can be written."""
+def require_file_path(path: Path, *, force: bool) -> None:
+    """Verifies before the work that a file can be written."""
     name = shown_name(path)
     try:
         if path.is_dir():
-            raise CommandError(f"{name} is a folder: give a file, such as {name}/page.html")
+            raise CommandError(f"{name} is a folder: give a file, such as {name}/file")
         if not path.parent.is_dir():
-            raise CommandError(f"the folder {shown_name(path.parent)} for the page does not exist: create it")
+            raise CommandError(f"the folder {shown_name(path.parent)} does not exist: create it")
         there = kind_there(path)
     except OSError as error:
         raise CommandError(f"{name} cannot be written: {error.strerror or error}") from error
@@ -147,8 +151,3 @@ def require_page_path(path: Path, *, force: bool) -> None:
         raise CommandError(f"{name} is not a regular file, and is not replaced: give another file")
     if there is not None and not force:
         raise CommandError(f"{name} already exists: give another file, or use --force")
-
-
-def write_page(path: Path, page: str, *, force: bool) -> None:
-    """Write a page atomically. Only its owner can read it; an existing file is replaced with ``force``."""
-    _write(path, page.encode("utf-8", "backslashreplace"), mode=_OWNER_ONLY, force=force, other="file")

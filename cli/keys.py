@@ -16,16 +16,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import Connection
 
-from cli.audited import ReasonOption, pending_approval, record_change
-from cli.errors import FAILED, PENDING, CommandError, FileUnusable, errors_reported
-from cli.files import write_whole
+from cli.audited import ReasonOption, pending_approval, record_change, server_settings
+from cli.errors import FAILED, PENDING, CommandError, errors_reported
+from cli.files import write_file
 from cli.shown import counted
-from formats.private_files import PRIVATE
 from server.access.api_keys import ApiKeysInvalid, add_api_key, new_api_key
 from server.access.callers import CallerEntry, Role, Scope
-from server.audit import AuditAction, AuditEventInvalid
-from server.base.errors import ConfigurationError
-from server.configuration.loading import SettingsInvalid, load_settings
+from server.audit import AuditAction
 from server.configuration.settings import Settings
 from server.keyring.key_files import KeyFiles, open_key_files
 from server.keyring.key_rotation import (
@@ -40,7 +37,6 @@ from server.keyring.keys import KeyFolder
 from server.keyring.sealing import SealBroken, WrappingKeys, WrappingKeyUnknown, rewrap
 from server.running.webhooks import new_webhook_secret
 from server.storage.database import open_database
-from server.storage.errors import StorageError
 from server.storage.holds import expect_no_hold_of
 from server.storage.schema import expect_usable
 from server.storage.wrapped_keys import PLACES, WrappedKey, WrappedKeyRepository, keys_in_use
@@ -135,7 +131,7 @@ def new_api_key_command(
     # The entry comes before the key is shown: a key without one is of no use.
     with errors_reported(ApiKeysInvalid):
         if out is not None:
-            _write_key(out, key)
+            write_file(out, f"{key}\n".encode("ascii"), instead="name another file")
         if file is not None:
             try:
                 add_api_key(file, text)
@@ -155,15 +151,6 @@ def new_api_key_command(
     typer.echo(text)
 
 
-def _write_key(path: Path, key: str) -> None:
-    try:
-        write_whole(path, f"{key}\n".encode("ascii"), mode=PRIVATE, force=False)
-    except FileExistsError as error:
-        raise FileUnusable(f"{path} already exists: name another file") from error
-    except OSError as error:
-        raise FileUnusable(f"{path} cannot be written: {error.strerror or error}") from error
-
-
 def _texts(values: Iterable[StrEnum]) -> str:
     return "[" + ", ".join(f'"{value.value}"' for value in values) + "]"
 
@@ -181,7 +168,7 @@ def new_webhook_secret_command(
         facegate keys new-webhook-secret /etc/facegate/backend.whsec
     """
     with errors_reported():
-        _write_key(out, new_webhook_secret())
+        write_file(out, f"{new_webhook_secret()}\n".encode("ascii"), instead="name another file")
     typer.echo(f"The secret is in {out}. Give the receiver the same.", err=True)
 
 
@@ -197,9 +184,8 @@ def rewrap_command(reason: ReasonOption = "") -> None:
 
         facegate keys rewrap --config /etc/facegate.toml
     """
-    with errors_reported(SettingsInvalid, ConfigurationError, StorageError, AuditEventInvalid):
-        settings = load_settings().settings
-        keys = KeyFolder(open_key_files(settings.key_folder, settings.keys)).keys.wrapping_keys
+    with _keys() as (settings, files):
+        keys = KeyFolder(files).keys.wrapping_keys
         changed, lost = asyncio.run(_rewrap(settings.database_url, keys))
         record_change(
             settings.database_url,
@@ -292,8 +278,7 @@ class RetiredPurpose(StrEnum):
 
 @contextmanager
 def _keys() -> Iterator[tuple[Settings, KeyFiles]]:
-    with errors_reported(SettingsInvalid, ConfigurationError, StorageError, AuditEventInvalid):
-        settings = load_settings().settings
+    with server_settings() as settings:
         yield settings, open_key_files(settings.key_folder, settings.keys)
 
 

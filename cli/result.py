@@ -20,6 +20,7 @@ from rich.table import Table
 from rich.text import Text
 
 from cli.errors import FileUnusable, fail
+from cli.files import read_whole
 from cli.options import JsonOption
 from cli.shown import counted, facts_table
 from cli.verdict import enum_word, failure_words, policy_words, warning_rows
@@ -300,11 +301,7 @@ def _read_keys(source: str) -> KeySet:
 
 
 def _read(path: str) -> bytes:
-    try:
-        with Path(path).open("rb") as file:
-            return _limited(file, path, most_bytes=_MAX_BYTES)
-    except OSError as error:
-        raise FileUnusable(f"{path} cannot be read: {error.strerror}") from error
+    return read_whole(Path(path), most_bytes=_MAX_BYTES)
 
 
 def _limited(file: BinaryIO, name: str, *, most_bytes: int) -> bytes:

@@ -2,12 +2,10 @@
 
 import asyncio
 import json
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
 from functools import partial
-from pathlib import Path
-from textwrap import fill
 from typing import Annotated, Final
 
 import typer
@@ -15,16 +13,13 @@ from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from cli.audited import audited_database, shell_actor
+from cli.audited import audited_database, server_settings, shell_actor
 from cli.chosen import chosen_policy
 from cli.errors import errors_reported
-from cli.files import require_page_path, write_page
 from cli.options import JsonOption
-from cli.shown import printable, shown_name
 from server.base.version import server_version
 from server.checks.expiry import CheckExpiry
-from server.compliance.schedule import RetentionSchedule, ScheduledDatum, retention_schedule
-from server.configuration.loading import SettingsInvalid, load_settings
+from server.compliance.schedule import retention_schedule
 from server.configuration.settings import Settings
 from server.device.configured import missing_settings
 from server.evidence.store import delete_objects
@@ -32,7 +27,6 @@ from server.pages import render
 from server.policies import load_policies
 from server.policies.availability import availabilities
 from server.policies.loading import PolicyError
-from server.storage.errors import StorageError
 from server.storage.events import Outbox
 from server.storage.objects import open_object_store
 from server.storage.retention import DueChecks, RetentionRepository
@@ -68,8 +62,7 @@ def run_command(
 
         facegate retention run --config /etc/facegate.toml
     """
-    with errors_reported(SettingsInvalid, StorageError):
-        settings = load_settings().settings
+    with server_settings() as settings:
         now = datetime.now(UTC)
         if dry_run:
             _show(asyncio.run(_due(settings.database_url, now)))
@@ -138,8 +131,6 @@ def _show(due: Sequence[DueChecks]) -> None:
     Console().print(table)
 
 
-_WIDTH: Final = 100
-_INDENT: Final = "    "
 _ABOUT: Final = (
     "Times are those of the settings and policies that this server reads now. A check keeps the policy under "
     "which it was created. Retention means that every server erases the checks whose time has ended, at most "
@@ -163,25 +154,19 @@ def schedule_command(
             show_default=False,
         ),
     ] = None,
-    html: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Write a page to print.", show_default=False)
-    ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the page if it is there.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Print the retention schedule: each datum, where it is, why, how long, and what destroys it.
 
-    It is made from the settings and the policies that the server reads, so it is true for this server. BIPA
-    and CUBI want such a schedule with the purpose and the time of destruction. For example:
+    It is a page, or JSON. It is made from the settings and the policies that the server reads, so it is true
+    for this server. BIPA and CUBI want such a schedule with the purpose and the time of destruction. For
+    example:
 
-        facegate retention schedule --config /etc/facegate.toml --html schedule.html
+        facegate retention schedule --config /etc/facegate.toml > schedule.html
 
-        facegate retention schedule --policy standard --policy mine.toml
+        facegate retention schedule --policy standard --policy mine.toml --json
     """
-    with errors_reported(SettingsInvalid, PolicyError):
-        if html is not None:
-            require_page_path(html, force=force)
-        settings = load_settings().settings
+    with errors_reported(PolicyError), server_settings() as settings:
         about = f"Facegate {server_version()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
         if policies:
             chosen = {policy.name: policy for policy in map(chosen_policy, policies)}
@@ -192,50 +177,8 @@ def schedule_command(
             if left_out := [name for name in book.names if name not in chosen]:
                 about += f". Not served with these settings: {', '.join(left_out)}"
         schedule = retention_schedule(settings, tuple(chosen.values()))
-        if html is not None:
-            page = render(
-                "retention.html", title="Retention schedule", about=about, note=_ABOUT, schedule=schedule
-            )
-            write_page(html, page, force=force)
-            typer.echo(f"wrote {shown_name(html)}", err=True)
     if as_json:
         typer.echo(json.dumps({"about": about, "note": _ABOUT} | asdict(schedule), indent=2))
-    elif html is None:
-        typer.echo("\n".join(_lines(schedule, about)))
-
-
-def _lines(schedule: RetentionSchedule, about: str) -> Iterator[str]:
-    yield "RETENTION SCHEDULE"
-    yield fill(about, _WIDTH)
-    yield ""
-    yield fill(_ABOUT, _WIDTH)
-    for policy in schedule.policies:
-        yield ""
-        yield f"CHECKS OF THE POLICY {policy.policy}, VERSION {policy.version}"
-        for text in (printable(policy.description), policy.summary, policy.consent):
-            yield fill(text, _WIDTH)
-        yield from _printed(policy.data)
-    yield ""
-    yield "DATA OF NO POLICY"
-    yield from _printed(schedule.others)
-
-
-def _printed(data: Sequence[ScheduledDatum]) -> Iterator[str]:
-    for datum in data:
-        yield ""
-        yield fill(f"{datum.name}{' (biometric)' if datum.biometric else ''}", _WIDTH)
-        for name, text in (
-            ("Where", "; ".join(datum.places)),
-            ("Purpose", datum.purpose),
-            ("Kept", datum.kept),
-            ("Destroyed by", datum.destroyed_by),
-            ("A legal hold", datum.hold),
-        ):
-            yield fill(
-                text,
-                _WIDTH,
-                initial_indent=f"{_INDENT}{name + ':':14}",
-                subsequent_indent=_INDENT + " " * 14,
-                break_long_words=False,
-                break_on_hyphens=False,
-            )
+    else:
+        title = "Retention schedule"
+        typer.echo(render("retention.html", title=title, about=about, note=_ABOUT, schedule=schedule))

@@ -18,7 +18,8 @@ from cli.shown import counted, facts_table
 from matcher import similarity_in_words
 
 _SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png"}
-_DEGREES = {scan_pb2.ROTATION_90: 90, scan_pb2.ROTATION_180: 180, scan_pb2.ROTATION_270: 270}
+DEGREES = {scan_pb2.ROTATION_90: 90, scan_pb2.ROTATION_180: 180, scan_pb2.ROTATION_270: 270}
+"""By how many degrees an image is to be turned clockwise."""
 
 
 def message_json(message: Message, *, indent: int | None = 2) -> str:
@@ -57,7 +58,7 @@ def save_verdict(response: verification_service_pb2.FinishCheckResponse, folder:
 def _save(picture: result_pb2.EvidenceImage, stem: Path) -> str:
     path = stem.with_name(stem.name + _SUFFIXES.get(picture.media_type, ".bin"))
     path.write_bytes(picture.image)
-    degrees = _DEGREES.get(picture.rotation, 0)
+    degrees = DEGREES.get(picture.rotation, 0)
     turns = f", to be rotated {degrees} degrees clockwise" if degrees else ""
     mirrored = ", mirrored" if picture.mirrored else ""
     return f"{path}{turns}{mirrored}"

@@ -48,20 +48,13 @@ _COPIES: Final = (
         semver=True,
     ),
     _Copy("web/sdk/src/version.ts", r'VERSION = "(?P<version>[^"]+)"', semver=True),
-    _Copy(
-        "sdk/kotlin/pom.xml",
-        r"<artifactId>facegate-kotlin</artifactId>\s+<version>(?P<version>[^<]+)<",
-        semver=True,
-    ),
-    _Copy(
-        "sdk/kotlin/core/pom.xml",
-        r"<artifactId>facegate-kotlin</artifactId>\s+<version>(?P<version>[^<]+)<",
-        semver=True,
-    ),
-    _Copy(
-        "sdk/kotlin/android/pom.xml",
-        r"<artifactId>facegate-kotlin</artifactId>\s+<version>(?P<version>[^<]+)<",
-        semver=True,
+    *(
+        _Copy(
+            f"sdk/kotlin/{folder}pom.xml",
+            r"<artifactId>facegate-kotlin</artifactId>\s+<version>(?P<version>[^<]+)<",
+            semver=True,
+        )
+        for folder in ("", "core/", "android/")
     ),
     _Copy("sdk/kotlin/README.md", r"facegate-android:(?P<version>[^@]+)@aar", semver=True),
     _Copy("sdk/kotlin/sample/app/build.gradle.kts", r"facegate-android:(?P<version>[^@]+)@aar", semver=True),

@@ -3,11 +3,9 @@
 ::
 
     DeviceIntegrityError
-    ├── AnchorsUnusable         trust anchors of this installation that are missing or damaged
     ├── ReferenceDataMalformed  a revocation list or token keys of the operator that cannot be read
     ├── PlayDecoderUnavailable  Google's decoder of Play Integrity tokens did not answer
     ├── ReceiptExchangeUnavailable  Apple's server for receipts of App Attest did not answer
-    ├── FingerprintError        packaged lists of cameras and emulators that are not usable
     └── EvidenceMalformed   bytes that a device sent as evidence and that cannot be read as such
         ├── CborMalformed   not one CBOR item within the limits, or not of the expected shape
         ├── CertificateMalformed     a certificate, or a chain of them, that cannot be read
@@ -18,14 +16,6 @@
 
 class DeviceIntegrityError(Exception):
     """Base class of the exceptions of this package."""
-
-
-class AnchorsUnusable(DeviceIntegrityError):
-    """The trust anchors of this installation are missing or damaged."""
-
-
-class FingerprintError(DeviceIntegrityError):
-    """The packaged lists of cameras and emulators cannot be read. The message states the problem."""
 
 
 class EvidenceMalformed(DeviceIntegrityError):

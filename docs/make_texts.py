@@ -53,85 +53,33 @@ class DocumentedReason:
     description: str
 
 
-@dataclass(frozen=True, slots=True)
-class _Section:
-    """One enumeration of the page.
-
-    Attributes:
-        title: Its heading.
-        introduction: The text above its table.
-        file: The file of the contract.
-        enum: Its name there.
-        prefix: How its values begin.
-    """
-
-    title: str
-    introduction: str
-    file: str
-    enum: str
-    prefix: str
-
-
-_REASONS: Final = _Section(
-    "Failure reasons",
+_REASONS_ABOUT: Final = (
     "`CheckResult.reasons`, most important first. A check that did not succeed has at least one; a check "
     "that succeeded has none. INTERRUPTED and SERVER_FAULT come with the status NOT_DECIDED, all others with "
-    "FAILURE.",
-    "result.proto",
-    "FailureReason",
-    "FAILURE_REASON_",
+    "FAILURE."
 )
 _OTHERS: Final = (
-    _Section(
+    (
         "Status",
         "`CheckResult.status`. Every value but SUCCESS means that the person is not verified.",
-        "result.proto",
         "CheckStatus",
-        "CHECK_STATUS_",
     ),
-    _Section(
+    (
         "Liveness verdicts",
         "`CheckResult.liveness.verdict`, and `verdict` of each attempt.",
-        "result.proto",
         "LivenessVerdict",
-        "LIVENESS_VERDICT_",
     ),
-    _Section(
-        "Attack types",
-        "`CheckResult.liveness.attack_type`: what the scan looks like.",
-        "result.proto",
-        "AttackType",
-        "ATTACK_TYPE_",
-    ),
-    _Section(
-        "Device assurance",
-        "`CheckResult.device.assurance`, weakest first.",
-        "result.proto",
-        "DeviceAssurance",
-        "DEVICE_ASSURANCE_",
-    ),
-    _Section(
+    ("Attack types", "`CheckResult.liveness.attack_type`: what the scan looks like.", "AttackType"),
+    ("Device assurance", "`CheckResult.device.assurance`, weakest first.", "DeviceAssurance"),
+    (
         "Outcomes of a device check",
         "`outcome` of each entry of `CheckResult.device.checks`. A missing check is never a pass.",
-        "result.proto",
         "DeviceCheck.Outcome",
-        "OUTCOME_",
     ),
-    _Section(
-        "Outcomes of an attempt",
-        "`AttemptSummary.outcome`.",
-        "result.proto",
-        "AttemptSummary.Outcome",
-        "OUTCOME_",
-    ),
-    _Section(
-        "Ends of an attempt",
-        "`AttemptSummary.ended_by`.",
-        "result.proto",
-        "AttemptSummary.EndedBy",
-        "ENDED_BY_",
-    ),
+    ("Outcomes of an attempt", "`AttemptSummary.outcome`.", "AttemptSummary.Outcome"),
+    ("Ends of an attempt", "`AttemptSummary.ended_by`.", "AttemptSummary.EndedBy"),
 )
+"""The further enumerations of the page of results: heading, text above the table, name in the contract."""
 
 _ERRORS_INTRODUCTION: Final = """\
 # Errors
@@ -180,13 +128,12 @@ learns](../device_protocol.md#scan-results) in device_protocol.md.
 """
 
 
-def documented_values(file: str, enum: str, prefix: str) -> list[DocumentedValue]:
+def documented_values(file: str, enum: str) -> list[DocumentedValue]:
     """The values of an enumeration of the contract but UNSPECIFIED, in its order.
 
     Args:
         file: The file of the contract.
         enum: The enumeration, such as ``CheckStatus`` or ``AttemptSummary.Outcome``.
-        prefix: How its values begin.
 
     Raises:
         ValueError: The file has no such enumeration.
@@ -197,12 +144,14 @@ def documented_values(file: str, enum: str, prefix: str) -> list[DocumentedValue
     found = re.search(rf"^ *enum {name} \{{$(.*?)^ *\}}$", inside, re.DOTALL | re.MULTILINE)
     if found is None:
         raise ValueError(f"{file} has no enum {enum}")
+    # The values of CheckStatus begin with CHECK_STATUS_.
+    prefix = re.sub(r"(?<=[a-z])(?=[A-Z])", "_", name).upper() + "_"
     values = []
     for match in _VALUE.finditer(found[1]):
-        name = match["name"].removeprefix(prefix)
+        value = match["name"].removeprefix(prefix)
         if match["number"] != "0":
             text = " ".join(line.strip().removeprefix("//").strip() for line in match["comment"].splitlines())
-            values.append(DocumentedValue(name, text))
+            values.append(DocumentedValue(value, text))
     return values
 
 
@@ -213,7 +162,7 @@ def documented_reasons() -> list[DocumentedReason]:
         ValueError: A comment does not end with a status code in brackets.
     """
     found = []
-    for value in documented_values("error_reason.proto", "ErrorReason", "ERROR_REASON_"):
+    for value in documented_values("error_reason.proto", "ErrorReason"):
         code = _STATUS.search(value.description)
         if code is None:
             raise ValueError(f"{value.name} is documented without its status code")
@@ -250,21 +199,20 @@ def _errors_page() -> str:
 
 
 def _reasons_page() -> str:
-    lines = [_REASONS_INTRODUCTION, f"\n## {_REASONS.title}\n\n{_REASONS.introduction}\n\n"]
+    lines = [_REASONS_INTRODUCTION, f"\n## Failure reasons\n\n{_REASONS_ABOUT}\n\n"]
     lines += ["| Reason | What happened | What to do |\n", "| --- | --- | --- |\n"]
     lines += [
         f"| `{value.name}` | {value.description} | {FAILURES[value.name].action} |\n"
-        for value in documented_values(_REASONS.file, _REASONS.enum, _REASONS.prefix)
+        for value in documented_values("result.proto", "FailureReason")
     ]
-    for section in _OTHERS:
+    for title, about, enum in _OTHERS:
         lines += [
-            f"\n## {section.title}\n\n{section.introduction}\n\n",
+            f"\n## {title}\n\n{about}\n\n",
             "| Value | Meaning |\n",
             "| --- | --- |\n",
         ]
         lines += [
-            f"| `{value.name}` | {value.description} |\n"
-            for value in documented_values(section.file, section.enum, section.prefix)
+            f"| `{value.name}` | {value.description} |\n" for value in documented_values("result.proto", enum)
         ]
     return "".join(lines)
 

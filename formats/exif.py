@@ -10,7 +10,7 @@ import re
 from collections.abc import Iterator
 from dataclasses import dataclass, field, replace
 from enum import StrEnum
-from typing import Literal
+from typing import Literal, cast
 
 ByteOrder = Literal["little", "big"]
 
@@ -40,27 +40,12 @@ def read_orientation(tiff: bytes) -> int:
     Returns:
         1..8; 1 (upright) without a valid tag.
     """
-    match tiff[:4]:
-        case b"II*\x00":
-            order: ByteOrder = "little"
-        case b"MM\x00*":
-            order = "big"
-        case _:
-            return 1
-
-    def number(offset: int, size: int) -> int:
-        return int.from_bytes(tiff[offset : offset + size], order)
-
-    directory = number(4, 4)
-    for index in range(min(number(directory, 2), _MAX_ENTRIES)):
-        entry = directory + 2 + 12 * index
-        if entry + 12 > len(tiff):
-            break
-        if number(entry, 2) == _ORIENTATION:
-            valid = number(entry + 2, 2) == _SHORT and number(entry + 4, 4) == 1
-            value = number(entry + 8, 2)
-            return value if valid and 1 <= value <= 8 else 1
-    return 1
+    reader = _reader_of(tiff)
+    entry = None if reader is None else reader.directory(reader.number(4, 4)).get(_ORIENTATION)
+    if reader is None or entry is None or entry.kind != _SHORT or entry.count != 1:
+        return 1
+    value = reader.number(entry.start, 2)
+    return value if 1 <= value <= 8 else 1
 
 
 class ExifState(StrEnum):
@@ -114,13 +99,9 @@ def parse_exif(tiff: bytes) -> ExifTags:
     Args:
         tiff: EXIF data from the byte order mark on.
     """
-    match tiff[:4]:
-        case b"II*\x00":
-            reader = _Reader(tiff, "little")
-        case b"MM\x00*":
-            reader = _Reader(tiff, "big")
-        case _:
-            return ExifTags(state=ExifState.MALFORMED)
+    reader = _reader_of(tiff)
+    if reader is None:
+        return ExifTags(state=ExifState.MALFORMED)
     image = reader.directory(reader.number(4, 4))
     exif = reader.directory(reader.pointer(image, _EXIF_IFD))
     gps = reader.directory(reader.pointer(image, _GPS_IFD))
@@ -241,6 +222,11 @@ class _Reader:
         if entry.kind == _SIGNED_RATIONAL:
             above, below = (value - (value >> 31 << 32) for value in (above, below))
         return above / below if below and above / below > 0 else None
+
+
+def _reader_of(tiff: bytes) -> _Reader | None:
+    order = {b"II*\x00": "little", b"MM\x00*": "big"}.get(tiff[:4])
+    return None if order is None else _Reader(tiff, cast("ByteOrder", order))
 
 
 def _f_number(aperture_value: float | None) -> float | None:

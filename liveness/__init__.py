@@ -32,7 +32,7 @@ the persons of a frame, the subject first (``matcher.persons``)::
 
 from liveness.continuity import examined_share, unexamined_stretches
 from liveness.doubt import ChallengeKind, DoubtTerms, may_be_sure_early, unresolved
-from liveness.errors import LivenessError, LivenessPolicyError
+from liveness.errors import LivenessError
 from liveness.extent import FaceExtent, UprightFaces, face_extent
 from liveness.fusion_model import FusionModel, load_fusion_model
 from liveness.gestures import Gesture, GestureRequest, gesture_made, head_is_at_rest
@@ -51,7 +51,6 @@ from liveness.selection import (
 )
 from liveness.shown_picture import TrustedFace
 from liveness.verdict import (
-    DOUBTS,
     TOO_LITTLE_SEEN,
     AttackType,
     LivenessResult,
@@ -64,7 +63,6 @@ from liveness.verdict import (
 __all__ = [
     "CUE_FRAMES",
     "DEFAULT_COUNT",
-    "DOUBTS",
     "EVIDENCE_FLOOR",
     "LEAST_BETWEEN",
     "TOO_LITTLE_SEEN",
@@ -88,7 +86,6 @@ __all__ = [
     "GuidanceState",
     "LivenessError",
     "LivenessPolicy",
-    "LivenessPolicyError",
     "LivenessResult",
     "Oval",
     "ScanObservations",

@@ -209,11 +209,7 @@ def downgrade_if_covered(scan: ScanObservations, found: LivenessResult) -> Liven
     INCONCLUSIVE gets this as a further reason, and SPOOF stays.
     """
     cover = most_covered([frame.cover for frame in scan.usable])
-    if cover is None or found.verdict is Verdict.SPOOF:
-        return found
-    # Reasons of a LIVE verdict do not apply; an unmeasured blink may be a consequence of hidden eyes.
-    others = found.reasons if found.verdict is Verdict.INCONCLUSIVE else ()
-    return replace(found, verdict=Verdict.INCONCLUSIVE, reasons=(_COVERED_BY[cover], *others))
+    return found if cover is None else found.undecided(_COVERED_BY[cover])
 
 
 def downgrade_if_doubted(found: LivenessResult, doubts: Sequence[VerdictReason]) -> LivenessResult:

@@ -12,7 +12,6 @@ confidence than when rotated. Of 31 live clips no upright one counted as rotated
 import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from enum import Enum, auto
 from typing import Final
 
 import numpy as np
@@ -70,6 +69,12 @@ class FaceExtent:
     def bottom(self) -> float:
         """The bottom edge."""
         return self.y + self.height / 2
+
+    def share_inside(self, width: int, height: int) -> float:
+        """Returns the share of the rectangle, 0..1, that lies inside a frame of this size."""
+        across = min(self.right, width) - max(self.left, 0.0)
+        down = min(self.bottom, height) - max(self.top, 0.0)
+        return max(0.0, across) * max(0.0, down) / (self.width * self.height)
 
 
 def face_extent(face: DetectedFace) -> FaceExtent:
@@ -181,12 +186,6 @@ _LOOKS_APART = 8
 rotated."""
 
 
-class _Finding(Enum):
-    UPRIGHT = auto()
-    TURNED = auto()
-    UNSURE = auto()
-
-
 class UprightFaces:
     """Detects the faces of an attempt's frames if they are upright; detects none in rotated frames.
 
@@ -222,7 +221,11 @@ class UprightFaces:
             self._since_attempt += 1
             if self._is_due(face):
                 self._since_attempt = 0
-                self._note(self._compare(pixels, face))
+                match self._is_upright(pixels, face):
+                    case True:
+                        self._settled, self._turned = True, 0
+                    case False:
+                        self._turned += 1
         return () if self._turned else faces
 
     def _is_due(self, face: DetectedFace | None) -> bool:
@@ -230,18 +233,8 @@ class UprightFaces:
             return True
         return face is not None and not self._turned
 
-    def _note(self, finding: _Finding) -> None:
-        match finding:
-            case _Finding.UPRIGHT:
-                self._settled = True
-                self._turned = 0
-            case _Finding.TURNED:
-                self._turned += 1
-            case _Finding.UNSURE:
-                pass
-
-    def _compare(self, pixels: BgrImage, face: DetectedFace | None) -> _Finding:
-        """Compares the detector's confidence in the original frame with that in its three rotations."""
+    def _is_upright(self, pixels: BgrImage, face: DetectedFace | None) -> bool | None:
+        """Compares the confidence in the original frame with that in its three rotations; None if unsure."""
         here = 0.0 if face is None else face.confidence
         elsewhere = max(
             (
@@ -252,10 +245,8 @@ class UprightFaces:
             default=0.0,
         )
         if face is not None and here >= elsewhere:
-            return _Finding.UPRIGHT
-        if elsewhere >= max(_SURE, here + _SURER):
-            return _Finding.TURNED
-        return _Finding.UNSURE
+            return True
+        return False if elsewhere >= max(_SURE, here + _SURER) else None
 
 
 def _tilt(face: DetectedFace) -> float:

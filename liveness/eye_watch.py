@@ -243,13 +243,9 @@ class _Blinks:
         self._times: list[float] = []
         self._eyes: list[EyeRatios] = []
         self._shut_seen = False
-        self._found = False
-        self._counted = 0
-
-    @property
-    def found(self) -> bool:
+        self.found = False
         """Whether the last count found a blink."""
-        return self._found
+        self._counted = 0
 
     @property
     def stands(self) -> bool:
@@ -257,16 +253,16 @@ class _Blinks:
 
         What looks like a blink after a few frames may turn out to be noise of the landmarks after many.
         """
-        if self._found and self._counted < len(self._eyes):
+        if self.found and self._counted < len(self._eyes):
             self._count()
-        return self._found
+        return self.found
 
     def note(self, time: float, eyes: EyeRatios) -> None:
         """Adds the next frame's eyes."""
         self._times.append(time)
         self._eyes.append(eyes)
         # Only measured eyes can be shut, and in most scans none were.
-        if not self._found and self._shut_seen:
+        if not self.found and self._shut_seen:
             self._count()
 
     def correct(self, time: float, eyes: EyeRatios) -> None:
@@ -280,7 +276,7 @@ class _Blinks:
 
     def _count(self) -> None:
         self._counted = len(self._eyes)
-        self._found = count_blinks(self._times, self._eyes, self._settings) > 0
+        self.found = count_blinks(self._times, self._eyes, self._settings) > 0
 
 
 class _Budget:

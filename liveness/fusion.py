@@ -29,7 +29,7 @@ from functools import partial
 
 import numpy as np
 
-from liveness.express.motion import life_signs
+from liveness.express.motion import LIFE_SIGNS
 from liveness.express.repetition import Repetition, RepetitionFinding
 from liveness.fusion_model import FusionModel, Motion, NetworkCalibration, SignalGroup, Traces
 from liveness.policy import CaptureKind, LivenessPolicy
@@ -110,14 +110,14 @@ def fuse(
         model: The coefficients.
         too_slow: Whether fewer frames a second arrived than motion signals need; ignored for still images.
     """
-    by_name = {signal.name: signal for signal in signals}
+    scores = {signal.name: signal.score for signal in signals if signal.score is not None}
     scan = policy.capture is CaptureKind.SCAN
     if scan and repetition is not None and repetition.kind is not Repetition.NONE:
         return _injected(signals, repetition, policy, score=model.decision.injected_score)
     short = _shortage(frames, usable_frames, duration, policy, too_slow=too_slow) if scan else ()
     calibrations = model.scan_networks if scan else model.still_networks
     evidence = _evidence(
-        by_name,
+        scores,
         networks,
         calibrations.calibration_for(networks),
         motion=model.motion if scan and not short else None,
@@ -139,7 +139,7 @@ def fuse(
     if proven_score <= policy.spoof_threshold:
         reasons = (*(against or (VerdictReason.EVIDENCE_TOO_WEAK,)), *short)
         return result(verdict=Verdict.SPOOF, score=score, reasons=reasons)
-    doubts = (*short, *_doubts(by_name, policy, asked=evidence.network is not None))
+    doubts = (*short, *_doubts(scores, policy, asked=evidence.network is not None))
     if any(_attacked(part, calibrations.calibration_for(part), policy) for part in stretches):
         doubts = (VerdictReason.NETWORK_SEES_ATTACK, *doubts)
     if score >= policy.live_threshold and not doubts:
@@ -178,7 +178,7 @@ def _shortage(
 
 
 def _evidence(
-    by_name: Mapping[str, Signal],
+    scores: Mapping[str, float],
     networks: Mapping[str, float],
     calibration: NetworkCalibration,
     *,
@@ -195,26 +195,38 @@ def _evidence(
         total += network
     # 2. Motion: against life, or, for networks that cannot decide by themselves, a little for it.
     if motion is not None:
-        found = _motion_odds(by_name, motion)
+        found = {
+            name: weight * min(0.0, log_odds(scores[name]))
+            for name, weight in motion.weights.items()
+            if name in scores
+        }
         total += max(-motion.most_against, sum(found.values()))
         odds |= found
         strengths |= {name: motion.weights[name] for name, value in found.items() if value < 0}
-        signs = [one.name for one in life_signs(by_name.values()) if (one.score or 0.0) >= NEITHER]
+        signs = [name for name in scores if name in LIFE_SIGNS and scores[name] >= NEITHER]
         if calibration.motion_for > 0 and signs:
             total += calibration.motion_for
             odds |= {name: calibration.motion_for / len(signs) for name in signs}
             strengths |= {name: motion.weights.get(name, 0.0) for name in signs}
     # 3. Cues of single frames, as far as no trace of a medium contradicts them.
     if calibration.cues is not None:
-        cues, plain = calibration.cues, 1 - _clearest_trace(by_name, traces)
-        found = _group_odds(by_name, cues)
+        cues, plain = calibration.cues, 1 - _clearest_trace(scores, traces)
+        found = {
+            name: weight * (log_odds(scores[name]) - cues.neutral.get(name, 0.0))
+            for name, weight in cues.weights.items()
+            if name in scores
+        }
         total += _held(found, replace(cues, most_for=plain * cues.most_for))
         odds |= found
         strengths |= {
             name: cues.weights[name] * (plain if value > 0 else 1.0) for name, value in found.items()
         }
     # 4. Traces of a medium: only against life.
-    seen = _trace_odds(by_name, traces)
+    seen = {
+        name: -trace.strength * trace.clearness(scores[name])
+        for name, trace in traces.signals.items()
+        if name in scores
+    }
     total += max(-traces.most_against, sum(seen.values()))
     odds |= {name: odds.get(name, 0.0) + value for name, value in seen.items()}
     strengths |= {name: strengths.get(name, 0.0) - value / _SUREST for name, value in seen.items()}
@@ -243,44 +255,16 @@ def _network_odds(networks: Mapping[str, float], calibration: NetworkCalibration
     return calibration.bias + calibration.weight * mean
 
 
-def _motion_odds(by_name: Mapping[str, Signal], motion: Motion) -> dict[str, float]:
-    """Returns the log odds, 0 or less, of every assessed signal of motion."""
-    found: dict[str, float] = {}
-    for name, weight in motion.weights.items():
-        signal = by_name.get(name)
-        if signal is not None and signal.score is not None:
-            found[name] = weight * min(0.0, log_odds(signal.score))
-    return found
-
-
-def _group_odds(by_name: Mapping[str, Signal], group: SignalGroup) -> dict[str, float]:
-    """Returns the weighted log odds of every assessed signal of the group."""
-    found: dict[str, float] = {}
-    for name, weight in group.weights.items():
-        signal = by_name.get(name)
-        if signal is not None and signal.score is not None:
-            found[name] = weight * (log_odds(signal.score) - group.neutral.get(name, 0.0))
-    return found
-
-
-def _trace_odds(by_name: Mapping[str, Signal], traces: Traces) -> dict[str, float]:
-    """Returns the log odds, 0 or less, of every assessed trace."""
-    found: dict[str, float] = {}
-    for name, trace in traces.signals.items():
-        signal = by_name.get(name)
-        if signal is not None and signal.score is not None:
-            found[name] = -trace.strength * trace.clearness(signal.score)
-    return found
-
-
-def _clearest_trace(by_name: Mapping[str, Signal], traces: Traces) -> float:
+def _clearest_trace(scores: Mapping[str, float], traces: Traces) -> float:
     """Returns how clear the clearest trace of a medium is, 0..1. It makes cues count less for life."""
-    clearest = 0.0
-    for name, trace in traces.signals.items():
-        signal = by_name.get(name)
-        if trace.strength > 0 and signal is not None and signal.score is not None:
-            clearest = max(clearest, trace.clearness(signal.score))
-    return clearest
+    return max(
+        (
+            trace.clearness(scores[name])
+            for name, trace in traces.signals.items()
+            if trace.strength > 0 and name in scores
+        ),
+        default=0.0,
+    )
 
 
 def _held(odds: Mapping[str, float], group: SignalGroup) -> float:
@@ -297,22 +281,17 @@ def _against(odds: Mapping[str, float], *, telling: float) -> tuple[VerdictReaso
     return tuple(dict.fromkeys(_REASONS.get(name, VerdictReason.SHOWS_A_MEDIUM) for _, name in strong))
 
 
-def _doubts(
-    by_name: Mapping[str, Signal], policy: LivenessPolicy, *, asked: bool
-) -> tuple[VerdictReason, ...]:
+def _doubts(scores: Mapping[str, float], policy: LivenessPolicy, *, asked: bool) -> tuple[VerdictReason, ...]:
     """Returns the reasons that prevent LIVE at any confidence."""
     doubts: list[VerdictReason] = []
     scan = policy.capture is CaptureKind.SCAN
     if scan:
-        signs = [one.score for one in life_signs(by_name.values()) if one.score is not None]
-        blink = by_name.get(_BLINK)
-        blinked = blink is not None and blink.score is not None and blink.score >= NEITHER
+        signs = [scores[name] for name in LIFE_SIGNS if name in scores]
         if not signs:
             doubts.append(VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE)
-        elif max(signs) < NEITHER and not blinked:
+        elif max(signs) < NEITHER and scores.get(_BLINK, 0.0) < NEITHER:
             doubts.append(VerdictReason.NO_SIGN_OF_LIFE)
-    eyes = by_name.get("eyes_open")
-    if eyes is not None and eyes.score is not None and eyes.score < policy.minimum_eyes_open:
+    if scores.get("eyes_open", 1.0) < policy.minimum_eyes_open:
         doubts.append(VerdictReason.EYES_CLOSED)
     if not asked and (policy.require_pad_network or not scan):
         doubts.append(VerdictReason.NO_PAD_NETWORK)

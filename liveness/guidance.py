@@ -287,7 +287,9 @@ def _frame_code(
         or above(GuidanceCode.TOO_BRIGHT, backlight(observation), settings.backlit),
         GuidanceCode.MOVE_BACK: above(GuidanceCode.MOVE_BACK, size, settings.largest),
         GuidanceCode.FACE_CUT_OFF: above(
-            GuidanceCode.FACE_CUT_OFF, _share_outside(extent, observation), settings.cut_off
+            GuidanceCode.FACE_CUT_OFF,
+            1 - extent.share_inside(observation.width, observation.height),
+            settings.cut_off,
         ),
         GuidanceCode.MOVE_CLOSER: below(GuidanceCode.MOVE_CLOSER, size, settings.smallest),
         GuidanceCode.CENTER_FACE: above(
@@ -318,12 +320,6 @@ def _steady_cover(covers: tuple[Cover, ...]) -> Cover:
     if len(covers) < _COVERS or Cover.NOTHING in covers:
         return Cover.NOTHING
     return covers[-1]
-
-
-def _share_outside(extent: FaceExtent, observation: FrameObservation) -> float:
-    across = min(extent.right, observation.width) - max(extent.left, 0.0)
-    down = min(extent.bottom, observation.height) - max(extent.top, 0.0)
-    return 1 - max(0.0, across) * max(0.0, down) / (extent.width * extent.height)
 
 
 def _speed(extent: FaceExtent, time: float, state: GuidanceState) -> float:

@@ -237,16 +237,14 @@ def _turned(conditions: CaptureConditions, found: LivenessResult) -> LivenessRes
 
 def _several_persons(conditions: CaptureConditions, found: LivenessResult) -> LivenessResult:
     """Turns a verdict other than SPOOF into INCONCLUSIVE if the frames show several persons."""
-    if not conditions.several_persons or found.verdict is Verdict.SPOOF:
-        return found
-    others = found.reasons if found.verdict is Verdict.INCONCLUSIVE else ()
-    return replace(found, verdict=Verdict.INCONCLUSIVE, reasons=(VerdictReason.SEVERAL_PERSONS, *others))
+    return found.undecided(VerdictReason.SEVERAL_PERSONS) if conditions.several_persons else found
 
 
 def _without_colours(found: LivenessResult) -> LivenessResult:
     """Turns a verdict other than SPOOF into INCONCLUSIVE, because no capture without colours can be LIVE."""
     if found.verdict is Verdict.SPOOF:
         return found
-    others = found.reasons if found.verdict is Verdict.INCONCLUSIVE else ()
-    told = (reason for reason in others if reason is not VerdictReason.NO_PAD_NETWORK)
-    return replace(found, verdict=Verdict.INCONCLUSIVE, reasons=(VerdictReason.NO_COLOURS, *told))
+    told = found.undecided(VerdictReason.NO_COLOURS)
+    return replace(
+        told, reasons=tuple(one for one in told.reasons if one is not VerdictReason.NO_PAD_NETWORK)
+    )

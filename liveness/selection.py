@@ -172,9 +172,7 @@ def frame_quality(observation: FrameObservation) -> float:
     ):
         return 0.0
     extent = face_extent(face)
-    across = min(extent.right, observation.width) - max(extent.left, 0.0)
-    down = min(extent.bottom, observation.height) - max(extent.top, 0.0)
-    inside = max(0.0, across) * max(0.0, down) / (extent.width * extent.height)
+    inside = extent.share_inside(observation.width, observation.height)
     sharp = observation.sharpness / (observation.sharpness + _SHARP)
     turn = 0.0 if observation.pose is None else max(abs(observation.pose.yaw), abs(observation.pose.pitch))
     frontal = max(_LEAST_FRONTAL, 1 - turn / (2 * _LARGEST_TURN))

@@ -4,7 +4,7 @@ A signal is a named measurement of a scan, as a result lists it, with its score 
 """
 
 import math
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from typing import ClassVar, Final
 
@@ -280,6 +280,13 @@ class LivenessResult:
             raise ContradictoryResult("a verdict needs a reason")
         if self.attack is AttackType.REAL:
             raise ContradictoryResult("REAL is no attack")
+
+    def undecided(self, *reasons: VerdictReason) -> "LivenessResult":
+        """Returns INCONCLUSIVE for these reasons, before those that it already has; SPOOF stays."""
+        if self.verdict is Verdict.SPOOF:
+            return self
+        others = self.reasons if self.verdict is Verdict.INCONCLUSIVE else ()
+        return replace(self, verdict=Verdict.INCONCLUSIVE, reasons=(*reasons, *others))
 
     @property
     def confidence(self) -> float:

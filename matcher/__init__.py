@@ -30,6 +30,7 @@ from matcher.comparison import (
     cosine_similarity,
     require_calibration_support,
 )
+from matcher.conformance.requirement import Profile, Requirement, Severity
 from matcher.constancy import IdentityConstancy, measure_constancy
 from matcher.errors import (
     CalibrationTooWeak,
@@ -42,15 +43,7 @@ from matcher.errors import (
 )
 from matcher.persons import PHOTO_SUBJECT, SCAN_SUBJECT, SubjectRule, faces_in_words, persons_among
 from matcher.portrait import accept_portrait, examine_portrait
-from matcher.portrait_report import (
-    Portrait,
-    PortraitPolicy,
-    PortraitReport,
-    Profile,
-    Requirement,
-    RuleChange,
-    Severity,
-)
+from matcher.portrait_report import Portrait, PortraitPolicy, PortraitReport, RuleChange
 from matcher.records.conversion import EyeFinder, TargetFormat, Wishes, convert, format_of, suffix_of
 from matcher.similarity import fmr_bound, similarity_for_fmr, similarity_in_words, threshold_cosine
 from matcher.template import TemplateSample, fuse_templates, is_comparable, sample_quality

@@ -8,6 +8,7 @@ from typing import Final
 import cv2
 import numpy as np
 
+from formats.errors import ImageFault
 from formats.foreign_format import recognise_foreign
 from formats.image_header import detect_format
 from matcher.conformance.interface import Component, PortraitView
@@ -24,11 +25,12 @@ from matcher.portrait_report import (
     portrait_requirements,
 )
 from matcher.records import Container, TrustedImageContent, open_trusted_image
-from vision.errors import ImageError, ImageFault
+from vision.errors import ImageError
 from vision.face import BgrImage, DetectedFace
-from vision.geometry import cut_chip, estimate_pose
+from vision.geometry import cut_chip
 from vision.image import DecodedImage, DecodeLimits, StillDecoder, decode_image
 from vision.packs import Pack
+from vision.pose import estimate_pose
 
 _CONTAINERS: Final[Mapping[Container, str]] = MappingProxyType(
     {

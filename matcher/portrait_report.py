@@ -2,7 +2,7 @@
 
 import math
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field, replace
+from dataclasses import asdict, dataclass, field, replace
 from types import MappingProxyType
 from typing import Final
 
@@ -29,22 +29,6 @@ from vision.face import BgrImage, Box, DetectedFace, HeadPose
 from vision.geometry import FaceChip
 from vision.packs import Template
 
-__all__ = [
-    "FORMATS",
-    "Portrait",
-    "PortraitPolicy",
-    "PortraitReport",
-    "Profile",
-    "Representations",
-    "Requirement",
-    "RequirementCode",
-    "RuleChange",
-    "Severity",
-    "declared_requirements",
-    "face_inside",
-    "portrait_requirements",
-]
-
 _MOST_PIXELS: Final = 80_000_000
 """Above this, the decoder's own limit (``vision.image.DecodeLimits``) would refuse first."""
 _NO_CHANGES: Final[Mapping[RequirementCode, "RuleChange"]] = MappingProxyType({})
@@ -68,12 +52,8 @@ class RuleChange:
 
     def applied_to(self, rule: Rule) -> Rule:
         """Return the rule with this change."""
-        return Rule(
-            severity=rule.severity if self.severity is None else self.severity,
-            minimum=rule.minimum if self.minimum is None else self.minimum,
-            maximum=rule.maximum if self.maximum is None else self.maximum,
-            minimum_score=rule.minimum_score if self.minimum_score is None else self.minimum_score,
-        )
+        changed = {name: value for name, value in asdict(self).items() if value is not None}
+        return replace(rule, **changed)
 
 
 @dataclass(frozen=True, slots=True)

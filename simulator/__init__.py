@@ -27,7 +27,7 @@ compressed.
 
 from simulator.app_guide import AppGuide, Side
 from simulator.camera import SimulatedExposure, SimulatedFrame
-from simulator.errors import PhotoNotFound, PhotoUnusable, SceneSettingsInvalid, SimulatorError
+from simulator.errors import PhotoUnusable, SimulatorError
 from simulator.flash_scan import simulate_flash_scan
 from simulator.flash_settings import (
     FlashKind,
@@ -38,49 +38,33 @@ from simulator.flash_settings import (
     RendererSettings,
     SkinSettings,
 )
-from simulator.knobs import Knob, knobs_of
-from simulator.light.phone_camera import FlashCameraSettings, LockTime, ToneCurve
+from simulator.knobs import knobs_of
+from simulator.light.phone_camera import FlashCameraSettings, ToneCurve
 from simulator.light.sources import AmbientPreset, AmbientSettings, Emission, PhoneSettings, ScreenLight
 from simulator.light.surface import Diffuse
-from simulator.photo import Photo, builtin_photo_names, builtin_photos, photo_from_image
+from simulator.photo import Photo, builtin_photos, photo_from_image
 from simulator.scan import simulate_scan
-from simulator.scene import (
-    CameraSettings,
-    ExpressionSettings,
-    MotionSettings,
-    ScanKind,
-    SceneSettings,
-    ScreenSettings,
-    SheetSettings,
-)
+from simulator.scene import ScanKind, SceneSettings, SheetSettings
 
 __all__ = [
     "AmbientPreset",
     "AmbientSettings",
     "AppGuide",
-    "CameraSettings",
     "Diffuse",
     "Emission",
-    "ExpressionSettings",
     "FlashCameraSettings",
     "FlashKind",
     "FlashScanSettings",
     "Geometry",
     "InjectionSettings",
     "InstrumentSettings",
-    "Knob",
-    "LockTime",
-    "MotionSettings",
     "PhoneSettings",
     "Photo",
-    "PhotoNotFound",
     "PhotoUnusable",
     "RendererSettings",
     "ScanKind",
     "SceneSettings",
-    "SceneSettingsInvalid",
     "ScreenLight",
-    "ScreenSettings",
     "SheetSettings",
     "Side",
     "SimulatedExposure",
@@ -88,7 +72,6 @@ __all__ = [
     "SimulatorError",
     "SkinSettings",
     "ToneCurve",
-    "builtin_photo_names",
     "builtin_photos",
     "knobs_of",
     "photo_from_image",

@@ -143,17 +143,13 @@ class Backdrop:
             nearest: Least distance of the wall, as a multiple of the face's distance; 1..6.
         """
         self._viewport = viewport
-        self._nearness = 1 / float(rng.uniform(nearest, _FARTHEST))
+        self.nearness = 1 / float(rng.uniform(nearest, _FARTHEST))
+        """The distance of the face over that of the wall."""
         self._wall = paint_room(
             rng,
             width=round(viewport.width * (1 + 2 * _MARGIN)),
             height=round(viewport.height * (1 + 2 * _MARGIN)),
         )
-
-    @property
-    def nearness(self) -> float:
-        """The distance of the face over that of the wall."""
-        return self._nearness
 
     def show(self, *, pan: tuple[float, float], camera: ReliefPose | None = None) -> BgrImage:
         """Render the wall as the lens sees it.
@@ -166,10 +162,10 @@ class Backdrop:
         view, moved = self._viewport, camera or ReliefPose()
         tall, wide = self._wall.shape[:2]
         turn = cv2.getRotationMatrix2D(
-            ((wide - 1) / 2, (tall - 1) / 2), -moved.roll, 1 + self._nearness * moved.approach
+            ((wide - 1) / 2, (tall - 1) / 2), -moved.roll, 1 + self.nearness * moved.approach
         )
-        turn[0, 2] += self._nearness * moved.shift_x + pan[0] - (wide - view.width) / 2
-        turn[1, 2] += self._nearness * moved.shift_y + pan[1] - (tall - view.height) / 2
+        turn[0, 2] += self.nearness * moved.shift_x + pan[0] - (wide - view.width) / 2
+        turn[1, 2] += self.nearness * moved.shift_y + pan[1] - (tall - view.height) / 2
         size = (view.width, view.height)
         seen = cv2.warpAffine(self._wall, turn, size, borderMode=cv2.BORDER_REPLICATE)
         return np.asarray(seen, dtype=np.uint8)

@@ -254,8 +254,10 @@ class Person:
         self._viewport = viewport_of(settings)
         share = settings.face_width or float(rng.uniform(0.47, 0.58))
         picture, landmarks = _lay_out(photo, self._viewport, share, rng)
-        self._face_pixels = share * settings.width
-        self._landmarks = landmarks
+        self.face_pixels = share * settings.width
+        """Width of the face at rest, pixels."""
+        self.landmarks = landmarks
+        """The person's landmarks at rest, canvas pixels, shape (68, 2)."""
         fit = fit_head(landmarks)
         mask = person_mask(picture, landmarks)
         depth = depth_of(landmarks, fit, size=self._viewport.canvas_size, step=Relief.grid_step())
@@ -269,33 +271,29 @@ class Person:
         self._mouth = Mouth(MouthPlace.of_68(landmarks), chin_moves=chin_moves)
         self._depth = depth
         self._relief, self._expression = _head(landmarks, fit, depth, self._viewport)
-        self._backdrop = Backdrop(rng, self._viewport, nearest=settings.nearest_wall)
+        self.backdrop = Backdrop(rng, self._viewport, nearest=settings.nearest_wall)
+        """The room behind."""
         eye_distance = float(np.linalg.norm(landmarks[42:48].mean(axis=0) - landmarks[36:42].mean(axis=0)))
         self._behaviour = Behaviour(settings, rng, eye_distance=eye_distance)
         # Drawn by themselves, so that what is drawn after the person does not depend on them.
         (skin,) = rng.spawn(1)
-        self._folds = tuple(_folds(mask.shape, skin, width=_FOLDS * self._face_pixels) for _ in range(2))
-
-    @property
-    def face_pixels(self) -> float:
-        """Width of the face at rest, pixels."""
-        return self._face_pixels
+        self._folds = tuple(_folds(mask.shape, skin, width=_FOLDS * self.face_pixels) for _ in range(2))
 
     @property
     def millimetres_per_pixel(self) -> float:
         """Millimetres per pixel at the plane of the eyes at rest."""
-        return _FACE_MILLIMETRES / self._face_pixels
+        return _FACE_MILLIMETRES / self.face_pixels
 
     @property
     def face_centre(self) -> tuple[float, float]:
         """Middle of the face at rest, frame pixels."""
-        x, y = self._landmarks.mean(axis=0) - self._viewport.margin
+        x, y = self.landmarks.mean(axis=0) - self._viewport.margin
         return float(x), float(y)
 
     @property
     def outline(self) -> FaceExtent:
         """The face at rest from ear to ear and from hairline to chin, frame pixels."""
-        marks = self._landmarks - np.float32(self._viewport.margin)
+        marks = self.landmarks - np.float32(self._viewport.margin)
         five = np.stack(
             [marks[36:42].mean(axis=0), marks[42:48].mean(axis=0), marks[30], marks[48], marks[54]]
         )
@@ -304,25 +302,15 @@ class Person:
         return face_extent(DetectedFace(box=around, confidence=1.0, five_points=five.astype(np.float32)))
 
     @property
-    def landmarks(self) -> Points:
-        """The person's landmarks at rest, canvas pixels, shape (68, 2)."""
-        return self._landmarks
-
-    @property
     def relief(self) -> Relief:
         """The person's shape."""
         return self._relief
 
     def relief_with(self, depth_of: DepthSource) -> Relief:
         """Return the shape of the person with the depth of another source."""
-        fit = fit_head(self._landmarks)
-        depth = depth_of(self._landmarks, fit, size=self._viewport.canvas_size, step=Relief.grid_step())
-        return _head(self._landmarks, fit, depth, self._viewport)[0]
-
-    @property
-    def backdrop(self) -> Backdrop:
-        """The room behind."""
-        return self._backdrop
+        fit = fit_head(self.landmarks)
+        depth = depth_of(self.landmarks, fit, size=self._viewport.canvas_size, step=Relief.grid_step())
+        return _head(self.landmarks, fit, depth, self._viewport)[0]
 
     def state_at(self, time: float) -> PersonState:
         """Return the state of the person at ``time`` seconds."""
@@ -355,7 +343,7 @@ class Person:
         seen = self.render(state).layer
         cover = cv2.extractChannel(seen, 3).astype(np.float32) * np.float32(1 / 255)
         person = cv2.cvtColor(seen, cv2.COLOR_BGRA2BGR)
-        room = self._backdrop.show(pan=state.pan, camera=state.head)
+        room = self.backdrop.show(pan=state.pan, camera=state.head)
         return np.asarray(cv2.blendLinear(person, room, cover, 1 - cover), dtype=np.uint8)
 
 

@@ -300,13 +300,14 @@ class SimulatedPhone:
         self._time = _PhoneTime(frames_per_second=frames_per_second, world=world)
         self._screen = _PhoneScreen(light, self._time)
         self._onlooker = None if guide is None else _Onlooker(guide, find_faces)
-        self._camera = CameraDescription(
+        self.camera = CameraDescription(
             label=label,
             frames_per_second=frames_per_second,
             timestamp_source="simulated",
             reports_exposure=True,
             locks_exposure=locks_exposure,
         )
+        """The description of the camera."""
         self._closed = False
 
     @classmethod
@@ -339,11 +340,6 @@ class SimulatedPhone:
         )
 
     # -- the camera
-
-    @property
-    def camera(self) -> CameraDescription:
-        """The description of the camera."""
-        return self._camera
 
     @property
     def pace(self) -> Pace:

@@ -119,12 +119,14 @@ class Sheet:
         alpha = cv2.GaussianBlur(cv2.extractChannel(self._layer, 3), (0, 0), _EDGE_SOFTNESS)
         self._layer[..., :3] = edge_colour
         self._layer[..., 3] = alpha
-        self._backdrop = Backdrop(rng, viewport)
-        self._relief = Relief(
+        self.backdrop = Backdrop(rng, viewport)
+        """The room behind the sheet."""
+        self.relief = Relief(
             viewport=viewport,
             depth=_bow(viewport, bend, half_width=wide / 2 + edge) if bend else None,
             pivot=(left + wide / 2, top + 1.1 * tall, 0.0),
         )
+        """The sheet's shape."""
 
     def place_picture(self, picture: BgrImage) -> None:
         """Puts ``picture``, stretched to the sheet's size, on the sheet."""
@@ -155,16 +157,6 @@ class Sheet:
             height=outline.height,
         )
 
-    @property
-    def relief(self) -> Relief:
-        """The sheet's shape."""
-        return self._relief
-
-    @property
-    def backdrop(self) -> Backdrop:
-        """The room behind the sheet."""
-        return self._backdrop
-
     def render(
         self, placement: ReliefPose, *, lift: float = 1.0, pan: tuple[float, float] = (0.0, 0.0)
     ) -> SheetLook:
@@ -175,7 +167,7 @@ class Sheet:
             lift: Factor on the bend.
             pan: Movement of the whole image by the tremor of the camera, pixels.
         """
-        sight = self._relief.look_up(placement, lift=lift, pan=pan)
+        sight = self.relief.look_up(placement, lift=lift, pan=pan)
         layer = cv2.remap(
             self._layer, sight.map_x, sight.map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT
         )
@@ -193,7 +185,7 @@ class Sheet:
         seen = self.render(placement, lift=lift, pan=pan)
         cover = cv2.extractChannel(seen.layer, 3).astype(np.float32) * np.float32(1 / 255)
         scene = cv2.blendLinear(
-            cv2.cvtColor(seen.layer, cv2.COLOR_BGRA2BGR), self._backdrop.show(pan=pan), cover, 1 - cover
+            cv2.cvtColor(seen.layer, cv2.COLOR_BGRA2BGR), self.backdrop.show(pan=pan), cover, 1 - cover
         )
         return SheetView(
             scene=np.asarray(scene, dtype=np.uint8),
@@ -354,24 +346,16 @@ class LitSheet:
                 distance.
         """
         self._held = held
-        self._material = material
+        self.material = material
+        """Paper or glass."""
         self._follow = follow
-        self._millimetres_per_pixel = millimetres_per_pixel
+        self.millimetres_per_pixel = millimetres_per_pixel
+        """Millimetres per pixel at the sheet's plane at rest."""
 
     @property
     def relief(self) -> Relief:
         """The sheet's shape."""
         return self._held.sheet.relief
-
-    @property
-    def material(self) -> Material:
-        """Paper or glass."""
-        return self._material
-
-    @property
-    def millimetres_per_pixel(self) -> float:
-        """Millimetres per pixel at the sheet's plane at rest."""
-        return self._millimetres_per_pixel
 
     @property
     def backdrop(self) -> Backdrop:
@@ -405,7 +389,7 @@ class ScreenReplay:
         self._victim = Person(photo, settings, rng)
         self._recorder = Camera(settings.camera, rng, width=settings.width, height=settings.height)
         tall, wide = self._crop(np.zeros((settings.height, settings.width, 3), np.uint8)).shape[:2]
-        self._sheet = Sheet(
+        self.sheet = Sheet(
             rng,
             viewport=viewport_of(settings),
             size=(wide, tall),
@@ -413,6 +397,7 @@ class ScreenReplay:
             edge_colour=_BEZEL,
             edge=round(_BEZEL_SHARE * wide),
         )
+        """The screen's surface."""
         self._grid = _pixel_grid(settings.screen.grid_contrast)
         self._grid_scale = np.float32(3 / settings.screen.pixel_pitch)
         self._askew = float(rng.uniform(-1.5, 1.5))
@@ -433,14 +418,9 @@ class ScreenReplay:
         self._shown = -1
 
     @property
-    def sheet(self) -> Sheet:
-        """The screen's surface."""
-        return self._sheet
-
-    @property
     def outline(self) -> FaceExtent:
         """The face shown at rest, frame pixels."""
-        return self._sheet.outline_of(self._victim.outline, around=self._victim.face_centre)
+        return self.sheet.outline_of(self._victim.outline, around=self._victim.face_centre)
 
     def render(self, time: float, *, moved: ReliefPose) -> SheetLook:
         """Render the light of the screen alone; times must rise from call to call.
@@ -451,7 +431,7 @@ class ScreenReplay:
         """
         self._play(time)
         placement, pan = self._held_at(time)
-        seen = self._sheet.render(placement.moved(moved), pan=pan)
+        seen = self.sheet.render(placement.moved(moved), pan=pan)
         lit = self._through_pixels(
             np.asarray(cv2.cvtColor(seen.layer, cv2.COLOR_BGRA2BGR), dtype=np.uint8),
             seen.sight.map_x,
@@ -464,7 +444,7 @@ class ScreenReplay:
         """Render the scene at ``time`` seconds; times must rise from call to call."""
         self._play(time)
         placement, pan = self._held_at(time)
-        view = self._sheet.show(placement, pan=pan)
+        view = self.sheet.show(placement, pan=pan)
         lit = self._through_pixels(view.scene, view.map_x, view.map_y, time)
         return np.asarray(cv2.blendLinear(lit, view.scene, view.cover, 1 - view.cover), dtype=np.uint8)
 
@@ -481,7 +461,7 @@ class ScreenReplay:
         frame = self._recorder.take(self._victim.show(self._victim.state_at(recorded_at)), recorded_at)
         selfie = self._crop(frame)
         black = self._settings.screen.black_level
-        self._sheet.place_picture(
+        self.sheet.place_picture(
             np.asarray(cv2.convertScaleAbs(selfie, alpha=1 - black / 255, beta=black), dtype=np.uint8)
         )
 

@@ -38,33 +38,6 @@ from typing import Self
 
 from formats.errors import ImageFault, ImageUnreadable
 
-__all__ = [
-    "CalibrationUnusable",
-    "DecoderUnavailable",
-    "FileNotOffered",
-    "FileRefused",
-    "FolderUnusable",
-    "ImageError",
-    "ImageFault",
-    "MirrorUnusable",
-    "ModelFailed",
-    "NotInstalled",
-    "PackDataInvalid",
-    "PackError",
-    "PackFileAltered",
-    "PackFileUnusable",
-    "PackIncomplete",
-    "PackNotFound",
-    "PullError",
-    "RuntimeConflict",
-    "TermsNotAccepted",
-    "TimeRanOut",
-    "TransferFailed",
-    "VideoError",
-    "VideoFault",
-    "VisionError",
-]
-
 
 class VisionError(Exception):
     """The base class of all exceptions of this package."""

@@ -15,28 +15,7 @@ from numpy.typing import NDArray
 
 from vision.face import BgrImage, Box, DetectedFace, Landmarks, Points
 from vision.image import GreyImage
-from vision.pose import canonical_scale, estimate_pose
-
-__all__ = [
-    "CHIP_EYE_DISTANCE",
-    "CHIP_POINTS",
-    "CHIP_SHAPE",
-    "FIVE_ALIGNED",
-    "FaceChip",
-    "FaceParts",
-    "align_face",
-    "clamped_crop",
-    "context_crop",
-    "cut_chip",
-    "estimate_pose",
-    "eye_aspect_ratio",
-    "eye_centres",
-    "eye_corners",
-    "face_parts",
-    "lip_gap",
-    "mesh_points",
-    "similarity_transform",
-]
+from vision.pose import canonical_scale
 
 ARCFACE_SIZE = 112
 ARCFACE_TEMPLATE: NDArray[np.float32] = np.array(

@@ -19,12 +19,12 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
-from formats.errors import ImageUnreadable
+from formats.errors import ImageFault, ImageUnreadable
 from formats.foreign_format import recognise_foreign
 from formats.image_format import ImageFormat, ImageHeader, malformed
 from formats.image_header import detect_format, parse_header, picture_chunks
 from formats.jpeg import MOST_PADDING, picture_segments, with_other_ends
-from vision.errors import ImageError, ImageFault
+from vision.errors import ImageError
 from vision.face import BgrImage
 
 GreyImage = NDArray[np.uint8]

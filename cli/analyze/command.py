@@ -16,7 +16,7 @@ from cli.analyze.report import FileReport, as_json_line
 from cli.chosen import chosen_pack, chosen_policy, models_folder
 from cli.connection import ApiKeyOption, CaOption, CertOption, Connection, KeyOption
 from cli.errors import errors_reported
-from cli.files import require_page_path, write_page
+from cli.files import require_file_path, write_file
 from cli.shown import printable, shown_name
 from facegate_client import ClientError
 from liveness import Verdict
@@ -163,7 +163,7 @@ def analyze(
                     version=server_version(),
                     made=datetime.now(UTC),
                 )
-                write_page(explain, page, force=force)
+                write_file(explain, page.encode("utf-8", "backslashreplace"), force=force)
                 text = f"wrote {shown_name(explain)}: it contains biometric data, and only you can read it"
                 messages.print(escape(text), highlight=False, soft_wrap=True)
     raise typer.Exit(_status(findings))
@@ -235,4 +235,4 @@ def _refuse_page(explain: Path, *, count: int, force: bool) -> None:
             f"{count} files are too many for one page: explain at most {_MOST_EXPLAINED} at a time",
             param_hint="--explain",
         )
-    require_page_path(explain, force=force)
+    require_file_path(explain, force=force)

@@ -23,11 +23,6 @@ def explained_file(explained: ExplainedFile, pack: Pack, *, number: int) -> Expl
     texts = [] if problem is None else [("problem", _problem(report))]
     if report.assessment:
         texts.append(("assessment", printable(report.assessment)))
-    why = ""
-    if problem is not None:
-        why = problem.reason or problem.code
-    elif decided is not None:
-        why = " ".join(decided.explanations)
     inference = {"inference_id": report.inference_id} if report.inference_id else {}
     read = {
         "File": ", ".join(shown_name(file) for file in report.files),
@@ -41,7 +36,7 @@ def explained_file(explained: ExplainedFile, pack: Pack, *, number: int) -> Expl
         title=_name(report),
         outcome=(_verdict(report), "" if problem or decided is None else _TONES[decided.verdict]),
         remark=_attack(decided),
-        row=("-" if decided is None else f"{decided.confidence:.2f}", why),
+        row=("-" if decided is None else f"{decided.confidence:.2f}", report.why),
         texts=texts,
         judgements=[*_judgements(report)],
         groups=[

@@ -132,7 +132,7 @@ def summary_view(findings: Sequence[FileReport]) -> RenderableType:
             Text(_names(finding)),
             _verdict(finding),
             f"{judgement.confidence:.2f}" if judgement is not None else "-",
-            Text(printable(_why(finding))),
+            Text(printable(finding.why)),
         )
     answers = [_verdict(finding).plain for finding in findings]
     counts = ", ".join(f"{answers.count(word)} {word.lower()}" for word in (*Verdict, _NO_VERDICT.plain))
@@ -164,17 +164,6 @@ def _verdict(finding: FileReport) -> Text:
     if finding.problem is not None or judgement is None:
         return _NO_VERDICT
     return Text(judgement.verdict.value, _STYLES[judgement.verdict])
-
-
-def _why(finding: FileReport) -> str:
-    if finding.problem is not None:
-        return finding.problem.reason or finding.problem.code
-    judgement = finding.deciding
-    if judgement is None:
-        return ""
-    if judgement.explanations:
-        return " ".join(judgement.explanations)
-    return ", ".join(signal.name for signal in judgement.signals if signal.passed is False)
 
 
 def _judgement(judgement: FileVerdict, name: str) -> RenderableType:

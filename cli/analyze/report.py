@@ -150,6 +150,17 @@ class FileReport:
         return self.fusion or self.selfie
 
     @property
+    def why(self) -> str:
+        """The reason of the problem or of the verdict, in a few words; empty if there is none."""
+        if self.problem is not None:
+            return self.problem.reason or self.problem.code
+        decided = self.deciding
+        if decided is None:
+            return ""
+        failed = (signal.name for signal in decided.signals if signal.passed is False)
+        return " ".join(decided.explanations) or ", ".join(failed)
+
+    @property
     def seconds(self) -> float:
         """Duration of the analysis."""
         return (self.finished - self.started).total_seconds()

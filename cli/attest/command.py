@@ -114,12 +114,6 @@ def inspect_command(
     counter: Annotated[
         int | None, typer.Option(help="The last known counter, for assertions.", min=0)
     ] = None,
-    max_age: Annotated[
-        int | None, typer.Option(help="Greatest age of a receipt, in seconds.", min=1, max=10**9)
-    ] = None,
-    most_keys: Annotated[
-        int | None, typer.Option(help="Greatest acceptable risk metric of a receipt.", min=0)
-    ] = None,
     client_data: Annotated[Path | None, typer.Option(help="WebAuthn's clientDataJSON, as sent.")] = None,
     rp_id: Annotated[str | None, typer.Option(help="WebAuthn's relying party identifier.")] = None,
     revocation: Annotated[
@@ -156,8 +150,6 @@ def inspect_command(
             key_id=_hexadecimal("--key-id", key_id),
             public_key=read_public_key(public_key) if public_key else None,
             counter=counter,
-            max_age=None if max_age is None else timedelta(seconds=max_age),
-            most_keys=most_keys,
             client_data=read_evidence(client_data) if client_data else None,
             rp_id=rp_id,
             revocation=read_evidence(revocation) if revocation else None,

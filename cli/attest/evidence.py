@@ -5,7 +5,7 @@ import binascii
 import json
 import re
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from enum import StrEnum
 from typing import Any, Final
 
@@ -153,7 +153,6 @@ class GivenInputs:
         key_id: The identifier that was sent with the evidence.
         public_key: The enrolled key, SubjectPublicKeyInfo, DER.
         counter: The last known counter of the enrolled key.
-        most_keys: Greatest acceptable risk metric of a receipt.
     """
 
     at: datetime
@@ -163,8 +162,6 @@ class GivenInputs:
     key_id: bytes | None = None
     public_key: bytes | None = None
     counter: int | None = None
-    max_age: timedelta | None = None
-    most_keys: int | None = None
     client_data: bytes | None = None
     rp_id: str | None = None
     revocation: bytes | None = None

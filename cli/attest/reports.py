@@ -102,8 +102,6 @@ _NEEDS: Final = {
     "app_attest_assertion.counter": ("counter",),
     "app_attest_receipt.app": ("app",),
     "app_attest_receipt.environment": ("environment",),
-    "app_attest_receipt.freshness": ("max_age",),
-    "app_attest_receipt.risk": ("most_keys",),
     "play_integrity.challenge": ("challenge",),
     "play_integrity.request_package": ("app",),
     "play_integrity.app_identity": ("app",),
@@ -115,8 +113,8 @@ _NEEDS: Final = {
     "web_authn.signature": ("client_data", "challenge", "rp_id"),
 }
 """The inputs that a test needs, as ``GivenInputs`` and the options name them."""
-_MAY_FAIL: Final = frozenset({"app_attest.key_id", "app_attest_receipt.freshness", "app_attest_receipt.risk"})
-"""Tests that may fail without their input: what the evidence itself states stands in for it."""
+_LIMITS: Final = frozenset({"app_attest_receipt.freshness", "app_attest_receipt.risk"})
+"""Tests of a receipt against limits of the settings, which are not read here."""
 
 _Parsed = TypeVar("_Parsed")
 _Found: TypeAlias = tuple[Iterable[Section], Iterable[DeviceCheck]]
@@ -135,21 +133,24 @@ def make_report(data: bytes, given: GivenInputs) -> Report:
 
 def _not_asked(check: DeviceCheck, given: GivenInputs) -> DeviceCheck:
     missing = [name for name in _NEEDS.get(check.name, ()) if getattr(given, name) in (None, ())]
-    counts = check.name in _MAY_FAIL and check.outcome is not DeviceFinding.PASS
-    if not missing or counts:
+    passed = check.outcome is DeviceFinding.PASS
+    if check.name in _LIMITS and passed:
+        return _unevaluated(check, "a server compares it with a limit of its settings")
+    # Without the sent identifier, that of the evidence stands in: a failure counts.
+    if not missing or (check.name == "app_attest.key_id" and not passed):
         return check
     options = " and ".join(f"--{name.replace('_', '-')}" for name in missing)
-    return _unevaluated(check, options)
+    return _unevaluated(check, f"give {options} to evaluate it")
 
 
-def _unevaluated(check: DeviceCheck, needed: str) -> DeviceCheck:
+def _unevaluated(check: DeviceCheck, detail: str) -> DeviceCheck:
     if check.reason == "EVIDENCE_UNREADABLE":
         return check
     return replace(
         check,
         outcome=DeviceFinding.NOT_EVALUATED,
         reason="NOTHING_TO_COMPARE_WITH",
-        detail=f"give {needed} to evaluate it",
+        detail=detail,
         sign_of=None,
     )
 
@@ -324,7 +325,7 @@ def _receipt(parts: tuple[bytes, ...], given: GivenInputs) -> _Found:
         chain = (_certificate(f"Certificate {place}", one) for place, one in enumerate(signed.chain))
         sections = [_receipt_section(signed.receipt), *chain]
     return sections, [
-        _unevaluated(check, "--public-key")
+        _unevaluated(check, "give --public-key to evaluate it")
         if check.name == "app_attest_receipt.key" and given.public_key is None
         else check
         for check in _receipt_checks(data, given, public_key=given.public_key)
@@ -341,8 +342,8 @@ def _receipt_checks(data: bytes, given: GivenInputs, *, public_key: bytes | None
         app_id=given.app[0] if given.app else "",
         environment=given.environment or found or Environment.PRODUCTION,
         client_data_hash=given.challenge,
-        max_age=_ANY_AGE if given.max_age is None else given.max_age,
-        most_keys=_ANY_NUMBER if given.most_keys is None else given.most_keys,
+        max_age=_ANY_AGE,
+        most_keys=_ANY_NUMBER,
         anchors=load_apple_anchors(),
         now=given.at,
     ).checks
@@ -394,7 +395,9 @@ def _payload(parts: tuple[bytes, ...], given: GivenInputs) -> _Found:
         return (), refused_token(str(error)).checks
     sections, checks = _verified_payload(payload, given)
     return sections, [
-        _unevaluated(check, "the token itself") if check.name == "play_integrity.token" else check
+        _unevaluated(check, "give the token itself to evaluate it")
+        if check.name == "play_integrity.token"
+        else check
         for check in checks
     ]
 

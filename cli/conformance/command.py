@@ -23,8 +23,8 @@ from cli.conformance.endpoint import Addresses, Certificate, listening
 from cli.conformance.opening import Ticket
 from cli.conformance.scan import Scenario
 from cli.conformance.scenarios import SCENARIOS
-from cli.errors import CommandError, FileUnusable, errors_reported
-from cli.files import read_whole, write_whole
+from cli.errors import CommandError, errors_reported
+from cli.files import read_whole, write_file
 from cli.shown import printable
 from cli.silenced_log import silenced_log
 from facegate_client import CredentialsError, certificate_spki_sha256
@@ -32,7 +32,6 @@ from facegate_client import CredentialsError, certificate_spki_sha256
 _FAILURES: Final = 1
 _MOST_PEM_BYTES: Final = 262_144
 _TOKEN_BYTES: Final = 24
-_OWNER_ONLY: Final = 0o600
 _WAIT_FOR_COMMAND_SECONDS: Final = 30.0
 _WAIT_FOR_PERSON_SECONDS: Final = 300.0
 _STYLES: Final = {Verdict.PASSED: "green", Verdict.FAILED: "bold red", Verdict.NOT_APPLICABLE: "dim"}
@@ -113,7 +112,7 @@ def conformance(
                 )
             )
         if out is not None:
-            _write(out, _document(outcomes))
+            write_file(out, _document(outcomes).encode(), force=True)
     _print_report(outcomes, Console())
     if any(one.verdict is Verdict.FAILED for one in outcomes):
         raise typer.Exit(_FAILURES)
@@ -137,7 +136,7 @@ async def _run(
         conductor.add_stream, port=ports[0], web_port=ports[1], origins=origins, certificate=tls
     ) as addresses:
         if ticket_file is not None:
-            _write(ticket_file, _ticket(ticket, addresses))
+            write_file(ticket_file, _ticket(ticket, addresses).encode(), force=True)
         console.print(_ticket(ticket, addresses), markup=False, soft_wrap=True)
         async for outcome in conductor.run(scenarios, addresses, client):
             outcomes.append(outcome)
@@ -154,13 +153,6 @@ def _ticket(ticket: Ticket, addresses: Addresses) -> str:
         "challenge_key_sha256_base64": base64.b64encode(ticket.fingerprint).decode("ascii"),
     }
     return json.dumps(fields, indent=2) + "\n"
-
-
-def _write(path: Path, text: str) -> None:
-    try:
-        write_whole(path, text.encode(), mode=_OWNER_ONLY, force=True)
-    except OSError as error:
-        raise FileUnusable(f"{path} cannot be written: {error.strerror or error}") from error
 
 
 def _client(run: str | None, reference: bool, tls: Certificate | None) -> Client | None:

@@ -1,7 +1,6 @@
 """``facegate demo``: runs checks in both modes, with photos from installed packages."""
 
 import asyncio
-import signal
 import tempfile
 import time
 from collections.abc import Sequence
@@ -16,8 +15,6 @@ from rich.markup import escape
 from cli.chosen import models_folder
 from cli.demo.local_server import (
     FLASH_ALONE_POLICY,
-    LocalServer,
-    Tested,
     end_on_sigterm,
     local_server,
     open_tested,
@@ -53,9 +50,6 @@ _AT_ONCE: Final = 2
 def demo(
     *,
     out: Annotated[Path, typer.Option(help="Folder for page, evidence frames and log.")] = Path("demo"),
-    keep_server: Annotated[
-        bool, typer.Option("--keep-server", help="Leave the server running until Ctrl-C.")
-    ] = False,
     pack: Annotated[str | None, typer.Option(help="Pack that judges; by default the best available.")] = None,
     offline: Annotated[bool, typer.Option("--offline", help="Pull no models.")] = False,
 ) -> None:
@@ -94,7 +88,6 @@ def demo(
                     Path(folder),
                     out=out,
                     seed=_SEED,
-                    keep_server=keep_server,
                     pack=pack,
                     models_dir=models,
                     offline=offline,
@@ -115,7 +108,6 @@ async def _demo(
     *,
     out: Path,
     seed: int,
-    keep_server: bool,
     pack: str | None,
     models_dir: Path,
     offline: bool,
@@ -170,8 +162,6 @@ async def _demo(
         )
         page = write_files(out, records=records, page=html, keys=keys)
         _conclude(console, records, page=page, seconds=seconds)
-        if keep_server:
-            await _keep(console, server, tested, policy=chosen.policy)
     return records
 
 
@@ -228,21 +218,3 @@ def _conclude(console: Console, records: Sequence[DemoRecord], *, page: Path, se
         names = "; ".join(f"{one.scenario.title} ({mode_word(one.scenario)})" for one in passed)
         console.print(escape(f"Attacks that passed: {names}."), style="yellow", highlight=False)
     console.print(escape(f"Took {seconds:.0f} s. Open {page}"), highlight=False, soft_wrap=True)
-
-
-async def _keep(console: Console, server: LocalServer, tested: Tested, *, policy: str) -> None:
-    """Keep the server running until Ctrl-C or SIGTERM."""
-    stopping = asyncio.Event()
-    loop = asyncio.get_running_loop()
-    for number in (signal.SIGINT, signal.SIGTERM):
-        loop.add_signal_handler(number, stopping.set)
-    console.print(
-        escape(
-            "The server runs until Ctrl-C. Try:\n"
-            f"  facegate verify --service {server.service} --device {server.device} --jwks {server.jwks_url} "
-            f"--api-key-file {tested.real.key_file} --policy {policy} --trusted portrait.jpg --scan camera"
-        ),
-        highlight=False,
-        soft_wrap=True,
-    )
-    await stopping.wait()

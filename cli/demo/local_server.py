@@ -8,7 +8,7 @@ import signal
 from collections import deque
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -154,26 +154,18 @@ def _environment() -> dict[str, str]:
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DemoCaller:
-    """A caller of the demo's server: its API key, and a file with it."""
-
-    key: ApiKey = field(repr=False)
-    key_file: Path
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Tested:
     """A platform and two callers, and the settings with which a server trusts them.
 
     Attributes:
-        sandbox: The sandbox caller, which makes nearly every check. Its checks accept test devices.
-        real: A caller that is not a sandbox caller.
+        sandbox: The key of the sandbox caller, which makes nearly every check. It accepts test devices.
+        real: The key of a caller that is not a sandbox caller.
         settings: TOML.
     """
 
     platform: TestPlatform
-    sandbox: DemoCaller
-    real: DemoCaller
+    sandbox: ApiKey
+    real: ApiKey
     settings: str
 
 
@@ -185,8 +177,8 @@ def open_tested(folder: Path, *, page: str | None = None) -> Tested:
     """
     stored = write_platform(folder, now=datetime.now(UTC))
     keys = folder.resolve() / "api_keys.toml"
-    sandbox, sandbox_entry = _caller(folder, "sandbox", sandbox=True)
-    real, real_entry = _caller(folder, "real", sandbox=False)
+    sandbox, sandbox_entry = _caller("sandbox", sandbox=True)
+    real, real_entry = _caller("real", sandbox=False)
     write_text(keys, sandbox_entry + real_entry, mode=_OWNER_ONLY)
     return Tested(
         platform=stored.platform,
@@ -215,15 +207,14 @@ order = ["flash"]
     write_text(folder / "policies" / f"{DOUBT_POLICY}.toml", text)
 
 
-def _caller(folder: Path, name: str, *, sandbox: bool) -> tuple[DemoCaller, str]:
+def _caller(name: str, *, sandbox: bool) -> tuple[ApiKey, str]:
+    """Returns the key of a new caller, and its entry in the file of API keys."""
     key, digest = new_api_key()
-    file = folder.resolve() / f"{name}_key.txt"
-    write_text(file, key + "\n", mode=_OWNER_ONLY)
     entry = (
         f'[[key]]\nname = "{name}"\nsha256 = "{digest}"\nroles = ["orchestrator"]\n'
         f"sandbox = {str(sandbox).lower()}\n"
     )
-    return DemoCaller(key=ApiKey(key), key_file=file), entry
+    return ApiKey(key), entry
 
 
 def write_text(path: Path, text: str, *, mode: int = 0o666) -> None:

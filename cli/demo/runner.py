@@ -64,8 +64,8 @@ class CheckRunner:
         tested: Tested,
     ) -> None:
         """Use open channels to both listeners."""
-        self._sandbox = Orchestrator(channel=service, api_key=tested.sandbox.key, accept_sandbox=True)
-        self._real = Orchestrator(channel=service, api_key=tested.real.key)
+        self._sandbox = Orchestrator(channel=service, api_key=tested.sandbox, accept_sandbox=True)
+        self._real = Orchestrator(channel=service, api_key=tested.real)
         self._policy = policy
         self._flash_policy = flash_policy
         self._platform = tested.platform

@@ -37,8 +37,8 @@ from server.keyring.key_encryption import (
     is_encrypted,
     open_key_encryption,
 )
-from server.keyring.key_files import KeyFiles, open_key_files
-from server.keyring.keys import PURPOSES, WRAPPING, KeysUnusable, read_every_key
+from server.keyring.key_files import KeyFiles, KeysUnusable, open_key_files
+from server.keyring.keys import PURPOSES, WRAPPING, read_every_key
 from server.running.tls import CertificateUnusable, TlsFiles
 from server.running.webhooks import open_endpoints
 

@@ -21,7 +21,7 @@ from rich.text import Text
 
 from cli.chosen import chosen_pack, chosen_policy, models_folder
 from cli.errors import FAILED, CommandError, FileUnusable, errors_reported
-from cli.files import MOST_IMAGE_BYTES, read_image, write_image
+from cli.files import FOR_ALL, MOST_IMAGE_BYTES, read_image, write_file
 from cli.image.inspection import as_json, sections
 from cli.options import JsonOption
 from cli.shown import counted, section_table
@@ -523,7 +523,7 @@ def convert_command(
         )
         converted = convert(content, wishes, decode=decode_picture)
         target = target or file.with_name(file.stem + suffix_of(to))
-        write_image(target, converted.data, force=force)
+        write_file(target, converted.data, mode=FOR_ALL, force=force)
     console = Console(highlight=False, soft_wrap=True)
     console.print(escape(f"{target}: {len(converted.data):,} bytes."))
     for note in (*converted.notes, *(f"Note: {note}." for note in content.notes)):

@@ -15,6 +15,7 @@ from matcher.records import (
     CODES_2011,
     Dg2,
     FacialRecord,
+    Record2005,
     Record2011,
     Record39794,
     Representation,
@@ -22,7 +23,6 @@ from matcher.records import (
     describe_code,
     representations_of,
 )
-from matcher.records.iso_19794 import Record2005
 from matcher.records.iso_39794 import AnthropometricPoint, Mpeg4Point
 
 _INDENT: Final = "  "

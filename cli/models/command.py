@@ -11,20 +11,20 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 from rich.markup import escape
-from rich.text import Text
 
 from cli.chosen import known_packs, models_folder
 from cli.errors import CommandError, FileUnusable, errors_reported
 from cli.models.tables import (
     EMBEDDED,
+    EMBEDDED_USE,
     TerminalProgress,
     embedded_json,
     embedded_list_json,
-    embedded_text,
     list_json,
     list_table,
     pack_json,
     pack_text,
+    terms_and_acceptance,
 )
 from cli.options import JsonOption, command_line
 from vision.errors import PackNotFound, TermsNotAccepted, VisionError
@@ -317,13 +317,12 @@ def show_command(
     console = Console()
     with errors_reported(VisionError):
         folder = models_folder()
-        shown, text = {}, Text()
+        shown, terms = {}, EMBEDDED_USE
         if pack == EMBEDDED:
-            loaded = load_pack(EMBEDDED)
-            packs, shown, text = [], embedded_json(loaded), embedded_text(loaded)
+            packs, shown = [], embedded_json(load_pack(EMBEDDED))
         elif pack is not None:
             packs = [inspect_pack(known_packs([pack])[0], folder)]
-            shown, text = pack_json(packs[0]), pack_text(packs[0])
+            shown, terms = pack_json(packs[0]), terms_and_acceptance(packs[0])
         else:
             packs = [inspect_pack(each, folder) for each in known_packs()]
     if pack is None and as_json:
@@ -334,7 +333,7 @@ def show_command(
     elif as_json:
         typer.echo(json.dumps(shown, indent=2))
     else:
-        console.print(text, soft_wrap=True, highlight=False, end="")
+        console.print(pack_text(shown, terms=terms), soft_wrap=True, highlight=False, end="")
     damaged = [each for each in packs if each.state is not PackState.NO and each.damaged]
     for each in damaged:
         for file in each.damaged:

@@ -1,7 +1,7 @@
 """Packs, their files and the progress of a pull, for the terminal; packs as JSON values."""
 
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from types import TracebackType
 from typing import Any, Final, Self
 
@@ -22,7 +22,6 @@ from rich.text import Text
 
 from vision.packs import CataloguePack, Pack, embedded_pack_installed
 from vision.packs.pulling import (
-    FileState,
     InstalledFile,
     InstalledPack,
     PackState,
@@ -85,31 +84,25 @@ def list_json(installed: InstalledPack) -> dict[str, Any]:
     }
 
 
-def pack_text(installed: InstalledPack) -> Text:
-    """Return a full description of a pack, its terms and each of its files."""
-    pack = installed.pack
+def pack_text(shown: Mapping[str, Any], *, terms: str) -> Text:
+    """Returns a full description of a pack, its terms and each of its files, as ``--json`` has them."""
     text = Text()
-    text.append(f"{pack.title}", "bold").append(f" ({pack.name}, family {pack.family})\n{pack.summary}\n")
-    text.append("installed: ").append(installed.state, _STYLES[installed.state])
-    text.append(f", {installed.folder}\n")
-    text.append(f"{terms_text(pack)}\n{_acceptance(installed)}\n")
-    for file in installed.files:
-        entry = file.entry
-        text.append(f"\n{entry.file_name}", "bold")
-        text.append(f"  {entry.role}, {'required' if file.required else 'optional'}, {file.state}\n")
-        facts = {
-            "size": "unknown" if entry.size is None else f"{entry.size:,} bytes",
-            "SHA-256": entry.sha256,
-            "found": file.found if file.state is FileState.ALTERED else None,
-            "address": entry.url or "none: it comes with an installed package",
-            "source": entry.source,
-            "weights": entry.terms.weights,
-            "training data": entry.terms.training_data,
-        }
-        for name, value in facts.items():
-            if value is not None:
-                text.append(f"  {name:<15}", "dim").append(f"{value}\n")
+    text.append(shown["title"], "bold").append(f" ({shown['pack']}, family {shown['family']})\n")
+    text.append(f"{shown['summary']}\ninstalled: ")
+    text.append(shown["installed"], _STYLES[PackState(shown["installed"])])
+    text.append("\n" if shown["folder"] is None else f", {shown['folder']}\n").append(f"{terms}\n")
+    for file in shown["files"]:
+        text.append(f"\n{file['file']}\n", "bold")
+        for name, value in file.items():
+            if name != "file" and value is not None:
+                words = f"{value:,} bytes" if name == "size" else str(value)
+                text.append(f"  {name.replace('_', ' '):<15}", "dim").append(f"{words}\n")
     return text
+
+
+def terms_and_acceptance(installed: InstalledPack) -> str:
+    """Returns the terms of a pack, and whether they were accepted here."""
+    return f"{terms_text(installed.pack)}\n{_acceptance(installed)}"
 
 
 def _acceptance(installed: InstalledPack) -> str:
@@ -136,23 +129,6 @@ def _embedded_state() -> PackState:
     return PackState.YES if embedded_pack_installed() else PackState.NO
 
 
-def embedded_text(pack: Pack) -> Text:
-    """Return the loaded pack's version, its files and the terms of every part."""
-    text = Text()
-    text.append("The embedded pack", "bold").append(f" ({pack.name}, version {pack.version})\n")
-    text.append(f"{EMBEDDED_SUMMARY} ")
-    text.append(f"{EMBEDDED_USE}\n", "yellow" if pack.evaluation_only else "")
-    digests = {file.name: (file.role, file.sha256) for file in pack.files}
-    for terms in pack.terms:
-        role, digest = digests.get(terms.part, ("detector", None))
-        text.append(f"\n{terms.part}", "bold").append(f"  {role}\n")
-        facts = {"SHA-256": digest, "weights": terms.weights, "training data": terms.training_data}
-        for name, value in facts.items():
-            if value is not None:
-                text.append(f"  {name:<15}", "dim").append(f"{value}\n")
-    return text
-
-
 def embedded_list_json() -> dict[str, Any]:
     """Return the pack's entry of ``facegate models show --json``, with the keys of a catalogued pack."""
     return {
@@ -169,22 +145,14 @@ def embedded_list_json() -> dict[str, Any]:
 
 def embedded_json(pack: Pack) -> dict[str, Any]:
     """Return everything about the loaded pack, for scripts."""
-    digests = {file.name: file.sha256 for file in pack.files}
-    return {
-        "pack": pack.name,
-        "version": pack.version,
-        "summary": EMBEDDED_SUMMARY,
-        "evaluation_only": pack.evaluation_only,
-        "files": [
-            {
-                "name": terms.part,
-                "sha256": digests.get(terms.part),
-                "weights": terms.weights,
-                "training_data": terms.training_data,
-            }
-            for terms in pack.terms
-        ],
-    }
+    digests = {file.name: (file.role, file.sha256) for file in pack.files}
+    files = []
+    for terms in pack.terms:
+        role, digest = digests.get(terms.part, ("detector", None))
+        said = {"weights": terms.weights, "training_data": terms.training_data}
+        files.append({"file": terms.part, "name": terms.part, "role": role, "sha256": digest} | said)
+    about = {"version": pack.version, "evaluation_only": pack.evaluation_only}
+    return embedded_list_json() | about | {"files": files}
 
 
 def _file_json(file: InstalledFile) -> dict[str, Any]:
@@ -223,7 +191,7 @@ def _licences(pack: CataloguePack) -> str:
 class TerminalProgress:
     """Shows a bar for each file and one for all if the console is a terminal, and permanent lines.
 
-    Implements ``vision.packs.pulling.PullProgress``.
+    Implements ``vision.packs.pulling.sources.PullProgress``.
     """
 
     def __init__(self, console: Console) -> None:

@@ -150,7 +150,7 @@ async def _try(
         secret = secrets.token_urlsafe(24)
         caller = tested.sandbox if sandbox else tested.real
         checks = PersonChecks(
-            Orchestrator(channel=service, api_key=caller.key, accept_sandbox=sandbox),
+            Orchestrator(channel=service, api_key=caller, accept_sandbox=sandbox),
             keys=keys,
             pack=chosen.pack,
             modes=modes,

@@ -7,18 +7,13 @@ from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from cli.demo.scenarios import SUCCESS, reason_sentence
-from cli.verdict import enum_word, failure_words, match_words, message_json
+from cli.verdict import DEGREES, enum_word, failure_words, match_words, message_json
 from server.pages import data_uri
 
 _FLASH: Final = "flash_"
 _COLOURS: Final = "flash_colours"
 _IDLE: Final = " It did not count, because the face answered no colour measurably."
 _WITHOUT_KIND: Final = frozenset({"REAL", "UNKNOWN", "UNSPECIFIED"})
-_DEGREES: Final = {
-    scan_pb2.ROTATION_90: 90,
-    scan_pb2.ROTATION_180: 180,
-    scan_pb2.ROTATION_270: 270,
-}
 
 
 def verdict_document(
@@ -189,7 +184,7 @@ def _between(start: Timestamp, end: Timestamp) -> float:
 def _image(image: result_pb2.EvidenceImage) -> dict[str, Any]:
     return {
         "image": data_uri(image.image, media_type=image.media_type or "image/jpeg"),
-        "rotation": _DEGREES.get(image.rotation, 0),
+        "rotation": DEGREES.get(image.rotation, 0),
         "mirrored": image.mirrored,
         "frame": image.frame_index,
         "sha256": image.sha256.hex(),

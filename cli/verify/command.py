@@ -27,7 +27,7 @@ from cli.connection import (
 from cli.errors import fail
 from cli.options import JsonOption, VerboseOption
 from cli.verdict import enum_word, message_json, save_verdict, verdict_view
-from cli.verify.scanning import DEVICE, FlashAnswer, ScanOptions, opened_scanner, scan_options
+from cli.verify.scanning import DEVICE, ScanOptions, opened_scanner, scan_options
 from cli.words import evidence_words, feedback_texts, portrait_words
 from facegate_client import Orchestrator, ScanOutcome, ScanTicket, ticket_of
 
@@ -108,15 +108,6 @@ def verify(
     photo: Annotated[
         Path | None, typer.Option(help="With --simulate: the photo; by default the trusted image.")
     ] = None,
-    flash: Annotated[
-        FlashAnswer | None,
-        typer.Option(
-            help="With --simulate: whether the phone's screen can flash and the person reads it, or declines "
-            "it; if not, DYNAMIC, an open mouth and a turned head are refused. By default it can for kinds "
-            "that concern the flash, and with --mode dynamic.",
-            show_default=False,
-        ),
-    ] = None,
     knobs: Annotated[
         list[str] | None,
         typer.Option(
@@ -150,7 +141,6 @@ def verify(
         Path | None,
         typer.Option(help="Folder to save to. It gets the evidence frame, the result and its signature."),
     ] = None,
-    audit_images: Annotated[int, typer.Option(help="Audit images to request.", min=0, max=4)] = 0,
     test_device: Annotated[
         str | None,
         typer.Option(
@@ -214,7 +204,6 @@ def verify(
         scan=scan,
         simulate=simulate,
         photo=photo or trusted,
-        flash=flash,
         knobs=knobs,
         test_device=test_device,
         test_platform=test_platform,
@@ -244,9 +233,7 @@ def verify(
             )
             messages.print(escape(portrait_words(created.portrait)), highlight=False)
             await send(ticket_of(created))
-            return await orchestrator.finish_check(
-                created.check_id, audit_image_limit=audit_images, wait_s=_WAIT_SECONDS
-            )
+            return await orchestrator.finish_check(created.check_id, wait_s=_WAIT_SECONDS)
 
     try:
         with calls_reported():

@@ -7,7 +7,6 @@ import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
-from enum import StrEnum
 from pathlib import Path
 from typing import TYPE_CHECKING, Final, NamedTuple
 
@@ -28,7 +27,6 @@ from facegate_client import (
     FrameSource,
     ScanEvents,
     ScanOutcome,
-    ScanSettings,
     ScanTicket,
     SourceError,
     open_camera,
@@ -144,14 +142,6 @@ def open_scan(scan: str) -> FrameSource:
 DEVICE: Final = f"127.0.0.1:{DeviceListener.model_fields['port'].default}"
 
 
-class FlashAnswer(StrEnum):
-    """Whether a simulated phone can flash, and what its person says to it."""
-
-    YES = "yes"
-    NO = "no"
-    DECLINED = "declined"
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanOptions:
     """Where frames come from and where they go; see the command."""
@@ -163,7 +153,6 @@ class ScanOptions:
     photo: Path | None
     seed: int
     flash: bool
-    decline_flash: bool
     knobs: tuple[str, ...]
     test_device: str | None
     test_platform: Path | None
@@ -176,7 +165,6 @@ def scan_options(
     scan: str | None,
     simulate: str | None,
     photo: Path | None,
-    flash: FlashAnswer | None,
     knobs: list[str] | None,
     test_device: str | None,
     test_platform: Path | None,
@@ -184,22 +172,22 @@ def scan_options(
 ) -> ScanOptions:
     """Returns the options of a scan, as the command line gives them.
 
-    ``flashes`` is whether a simulated phone can flash if ``flash`` does not say. Raises ``BadParameter`` if
-    they contradict each other.
+    ``flashes`` is whether any simulated phone can flash; without it, those can whose kind needs a screen.
+    Raises ``BadParameter`` if they contradict each other.
     """
     if simulate == _LIST:
         _print_kinds()
         raise typer.Exit
-    if (flash is not None or knobs) and simulate is None:
-        raise typer.BadParameter("--flash and --set are for --simulate")
+    if knobs and simulate is None:
+        raise typer.BadParameter("--set is for --simulate")
     if (scan is None) == (simulate is None):
         raise typer.BadParameter("give either --scan or --simulate", param_hint="--scan")
     if (test_device is None) != (test_platform is None):
         raise typer.BadParameter("give --test-device and --test-platform together")
-    if flash is None and simulate is not None:
+    if simulate is not None and not flashes:
         from simulator.phone import needs_screen
 
-        flash = FlashAnswer.YES if flashes or needs_screen(simulate) else None
+        flashes = needs_screen(simulate)
     seeds = [knob.partition("=")[2] for knob in knobs or () if knob.startswith(_SEED)]
     if not all(seed.isdecimal() for seed in seeds):
         raise typer.BadParameter("the seed of a simulated scan is a number", param_hint="--set")
@@ -211,8 +199,7 @@ def scan_options(
         photo=photo,
         # A server recognises repeated frames.
         seed=int(seeds[-1]) if seeds else secrets.randbelow(2**31),
-        flash=flash in {FlashAnswer.YES, FlashAnswer.DECLINED},
-        decline_flash=flash is FlashAnswer.DECLINED,
+        flash=flashes,
         knobs=tuple(knob for knob in knobs or () if not knob.startswith(_SEED)),
         test_device=test_device,
         test_platform=test_platform,
@@ -277,7 +264,6 @@ async def opened_scanner(
                     **parts,
                     server_spki_sha256=spki,
                     events=display,
-                    settings=ScanSettings(decline_flash=options.decline_flash),
                 )
                 with _cancelled_by_interrupt(scanner):
                     outcome = await scanner.scan()

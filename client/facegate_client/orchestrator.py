@@ -33,9 +33,9 @@ _PAGE = 100
 _ANY_STATE = verification_service_pb2.CheckProgress.STATE_UNSPECIFIED
 _AGAIN = "SCAN_IN_PROGRESS"
 _WAITS_S = (0.5, 1.0, 2.0)
-"""The waits between the tries of a call whose answer is lost, each lengthened by up to a half."""
-_HOPELESS = ("Connection refused", "DNS", "SSL", "Ssl")
-"""Words of gRPC for addresses where nothing listens, and for certificates that are not trusted."""
+"""The waits before a call is repeated, each lengthened by up to a half."""
+_LONGEST_WAIT_S = 10.0
+"""A server that asks for more is better called by somebody else, or later."""
 
 _Answer = TypeVar("_Answer")
 
@@ -43,8 +43,8 @@ _Answer = TypeVar("_Answer")
 class Orchestrator:
     """A client of VerificationService for the customer's backend, on the service listener.
 
-    A unary call whose answer is lost, because its deadline passed or the connection broke, is repeated with
-    the same message up to three times, so that a server that stops for some seconds makes no second check.
+    A unary call whose answer is lost, or that a server puts off because it starts, stops or is busy, is
+    repeated as it is up to three times: no call acts twice.
     """
 
     def __init__(
@@ -310,7 +310,7 @@ class Orchestrator:
     async def _call(
         self, method: Callable[..., Awaitable[_Answer]], request: Message, timeout_s: float
     ) -> _Answer:
-        """Makes a call, and repeats it as it is while its answer may be lost."""
+        """Makes a call, and repeats it as it is while its answer may be lost, or the server puts it off."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         for wait in (*_WAITS_S, None):
@@ -319,9 +319,11 @@ class Orchestrator:
             except grpc.aio.AioRpcError as error:
                 if wait is None and error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
                     raise _without_answer(error, request, seconds=loop.time() - began) from error
-                if wait is None or not _answer_lost(error):
-                    raise translate_error(error) from error
-            await asyncio.sleep(wait * random.uniform(1.0, 1.5))  # noqa: S311 - no secret
+                failure = translate_error(error)
+                asked = _least_wait(failure)
+                if wait is None or asked is None or asked > _LONGEST_WAIT_S:
+                    raise failure from error
+            await asyncio.sleep(max(wait, asked) * random.uniform(1.0, 1.5))  # noqa: S311 - no secret
         raise AssertionError("the last try returns or raises")
 
 
@@ -338,12 +340,17 @@ def _without_answer(error: grpc.aio.AioRpcError, request: Message, *, seconds: f
     return CallRefusedError(refusal if refusal.reason else replace(refusal, message=message))
 
 
-def _answer_lost(error: grpc.aio.AioRpcError) -> bool:
-    """Returns whether the server may have acted although no answer arrived, or may soon be reached."""
-    if error.code() is grpc.StatusCode.DEADLINE_EXCEEDED:
-        return True
-    hopeless = any(word in (error.details() or "") for word in _HOPELESS)
-    return isinstance(translate_error(error), ConnectionFailedError) and not hopeless
+def _least_wait(error: ClientError) -> float | None:
+    """Returns the least wait before the same call, seconds; ``None`` if repeating does not mend the error."""
+    if isinstance(error, ConnectionFailedError):
+        return 0.0
+    if not isinstance(error, CallRefusedError):
+        return None
+    refusal = error.refusal
+    if refusal.code == "DEADLINE_EXCEEDED":
+        return 0.0
+    passes = refusal.code == "UNAVAILABLE" or refusal.reason == "OVERLOADED"
+    return refusal.retry_after_s if passes else None
 
 
 def _asked_to_wait(error: ClientError) -> float | None:

@@ -9,7 +9,7 @@ android/keyattestation.
 
 import re
 import tomllib
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
@@ -17,7 +17,7 @@ from functools import cache
 from hashlib import sha256
 from importlib.resources import files
 from itertools import pairwise
-from typing import Any, Final
+from typing import Final
 
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
@@ -28,7 +28,7 @@ from cryptography.x509.oid import NameOID
 
 from device_integrity.certificate_form import UNREADABLE, read_certificate
 from device_integrity.check import Checklist, DeviceCheck, DeviceFinding, Manipulation
-from device_integrity.errors import AnchorsUnusable, CertificateMalformed
+from device_integrity.errors import CertificateMalformed
 
 ANDROID_KEY: Final = Checklist(
     "android_key",
@@ -58,8 +58,6 @@ ANDROID_KEY: Final = Checklist(
 """Tests of a key attestation."""
 
 _DATA_FILE: Final = "android_roots.toml"
-_HEX_SHA256: Final = re.compile(r"[0-9a-f]{64}")
-_KEYS: Final = {"name", "kind", "subject", "spki_sha256"}
 
 
 class RootKind(StrEnum):
@@ -94,62 +92,17 @@ class TrustRoot:
 
 @cache
 def google_roots() -> tuple[TrustRoot, ...]:
-    """Returns the roots that this release knows.
-
-    Raises:
-        AnchorsUnusable: The package's data file is missing or damaged.
-    """
-    try:
-        text = files("device_integrity.android").joinpath(_DATA_FILE).read_text(encoding="utf-8")
-    except (OSError, UnicodeDecodeError) as error:
-        raise AnchorsUnusable(f"{_DATA_FILE} cannot be read") from error
-    return parse_roots(text)
-
-
-def parse_roots(text: str) -> tuple[TrustRoot, ...]:
-    """Reads a file of roots: a TOML array of tables ``root``.
-
-    Raises:
-        AnchorsUnusable: It is not TOML, has no root or one key twice, or a root is malformed.
-    """
-    try:
-        tables: Any = tomllib.loads(text).get("root")
-    except (tomllib.TOMLDecodeError, RecursionError) as error:
-        raise AnchorsUnusable(f"the trust roots are not TOML: {error}") from error
-    if not isinstance(tables, list) or not tables:
-        raise AnchorsUnusable("the trust roots have no array of tables `root`")
-    roots = tuple(map(_root, tables))
-    _refuse_doubles(roots)
-    return roots
-
-
-def _root(table: Any) -> TrustRoot:
-    if (
-        not isinstance(table, dict)
-        or set(table) != _KEYS
-        or not all(isinstance(v, str) for v in table.values())
-    ):
-        raise AnchorsUnusable(f"a trust root has to have exactly the texts {sorted(_KEYS)}")
-    if not _HEX_SHA256.fullmatch(table["spki_sha256"]):
-        raise AnchorsUnusable("spki_sha256 has to have 64 lowercase hexadecimal digits")
-    try:
-        kind = RootKind(table["kind"])
-    except ValueError as error:
-        raise AnchorsUnusable(f"kind has to be one of {[str(kind) for kind in RootKind]}") from error
-    return TrustRoot(
-        name=table["name"],
-        kind=kind,
-        subject=table["subject"],
-        spki_sha256=bytes.fromhex(table["spki_sha256"]),
+    """Returns the roots that this release knows."""
+    text = files("device_integrity.android").joinpath(_DATA_FILE).read_text(encoding="utf-8")
+    return tuple(
+        TrustRoot(
+            name=root["name"],
+            kind=RootKind(root["kind"]),
+            subject=root["subject"],
+            spki_sha256=bytes.fromhex(root["spki_sha256"]),
+        )
+        for root in tomllib.loads(text)["root"]
     )
-
-
-def _refuse_doubles(roots: Iterable[TrustRoot]) -> None:
-    seen: set[bytes] = set()
-    for root in roots:
-        if root.spki_sha256 in seen:
-            raise AnchorsUnusable(f"the key of {root.name} is listed twice")
-        seen.add(root.spki_sha256)
 
 
 MIN_CERTIFICATES: Final = 3

@@ -108,7 +108,7 @@ _FORMAT: Final = "apple-appattest"
 _NONCE_OID: Final = "1.2.840.113635.100.8.2"
 _APP_OID: Final = "1.2.840.113635.100.8.5"
 _SYSTEM_OID: Final = "1.2.840.113635.100.8.7"
-_APP_TAG, _VERSION_TAG, _BUILD_TAG = 1204, 1400, 1403
+_APP_TAG, _VERSION_TAG = 1204, 1400
 
 
 class Environment(StrEnum):
@@ -130,12 +130,10 @@ class LeafClaims:
     Attributes:
         app_id: Team identifier, a dot, bundle identifier.
         os_version: Version of the operating system, such as ``14.4``.
-        os_build: Build of the operating system, such as ``21A329``.
     """
 
     app_id: str | None
     os_version: str | None
-    os_build: str | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -207,9 +205,7 @@ def parse_attestation(data: bytes) -> Attestation:
 
 def _claims(leaf: x509.Certificate) -> LeafClaims:
     app, system = _tagged(leaf, _APP_OID), _tagged(leaf, _SYSTEM_OID)
-    return LeafClaims(
-        app_id=app.get(_APP_TAG), os_version=system.get(_VERSION_TAG), os_build=system.get(_BUILD_TAG)
-    )
+    return LeafClaims(app_id=app.get(_APP_TAG), os_version=system.get(_VERSION_TAG))
 
 
 def _tagged(leaf: x509.Certificate, oid: str) -> dict[int, str]:

@@ -15,10 +15,9 @@ from typing import Final, TypeVar
 from cryptography import x509
 from cryptography.exceptions import InvalidSignature, UnsupportedAlgorithm
 from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.hashes import SHA256
 from cryptography.x509.oid import ExtensionOID
 
-from device_integrity.errors import AnchorsUnusable, CertificateMalformed
+from device_integrity.errors import CertificateMalformed
 
 _UNDERSTOOD: Final = frozenset({ExtensionOID.BASIC_CONSTRAINTS, ExtensionOID.KEY_USAGE})
 _NO_KEY_TYPES: Final = (ValueError, TypeError, UnsupportedAlgorithm)
@@ -158,35 +157,9 @@ class AppleAnchors:
 
 
 def load_apple_anchors() -> AppleAnchors:
-    """Loads the packaged anchors.
-
-    Raises:
-        AnchorsUnusable: The packaged file is missing or damaged.
-    """
-    try:
-        text = files("device_integrity.apple").joinpath(_DATA_FILE).read_text(encoding="utf-8")
-    except OSError as error:
-        raise AnchorsUnusable(f"the packaged {_DATA_FILE} cannot be read; reinstall the package") from error
-    return parse_apple_anchors(text)
-
-
-def parse_apple_anchors(text: str) -> AppleAnchors:
-    """Reads anchors from TOML text: tables ``app_attest`` and ``receipt``, each with ``pem`` and ``sha256``.
-
-    Raises:
-        AnchorsUnusable: A table or key is missing, or a certificate cannot be read or does not have
-            the stated SHA-256.
-    """
-    try:
-        tables = tomllib.loads(text)
-        return AppleAnchors(app_attest=_anchor(tables["app_attest"]), receipt=_anchor(tables["receipt"]))
-    except (tomllib.TOMLDecodeError, KeyError, TypeError, AttributeError, ValueError) as error:
-        raise AnchorsUnusable(f"{_DATA_FILE} cannot be used: {error}") from error
-
-
-def _anchor(table: dict[str, str]) -> x509.Certificate:
-    certificate = x509.load_pem_x509_certificate(table["pem"].encode())
-    found = certificate.fingerprint(SHA256()).hex()
-    if found != table["sha256"]:
-        raise AnchorsUnusable(f"an anchor's certificate has the SHA-256 {found}, not {table['sha256']}")
-    return certificate
+    """Loads the packaged anchors."""
+    tables = tomllib.loads(files("device_integrity.apple").joinpath(_DATA_FILE).read_text(encoding="utf-8"))
+    return AppleAnchors(
+        app_attest=x509.load_pem_x509_certificate(tables["app_attest"]["pem"].encode()),
+        receipt=x509.load_pem_x509_certificate(tables["receipt"]["pem"].encode()),
+    )

@@ -71,7 +71,6 @@ class Receipt:
             ``None``.
         not_before: The time from which it may be exchanged for the next, or ``None``.
         expires: The time until which it may be exchanged.
-        other_fields: Numbers of unknown fields.
     """
 
     app_id: str
@@ -83,7 +82,6 @@ class Receipt:
     risk_metric: int | None
     not_before: datetime | None
     expires: datetime
-    other_fields: tuple[int, ...]
 
     def may_be_exchanged(self, now: datetime) -> bool:
         """Returns whether Apple's server exchanges it for the next one at ``now``."""
@@ -225,7 +223,6 @@ def _read_content(content: bytes) -> Receipt:
         risk_metric=_risk_metric(fields),
         not_before=_time(fields, _Field.NOT_BEFORE) if _Field.NOT_BEFORE in fields else None,
         expires=_time(fields, _Field.EXPIRES),
-        other_fields=tuple(sorted(fields.keys() - set(_Field))),
     )
 
 

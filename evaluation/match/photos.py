@@ -50,8 +50,9 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
+from formats.errors import ImageFault
 from formats.image_format import ImageFormat
-from vision.errors import ImageError, ImageFault
+from vision.errors import ImageError
 from vision.face import BgrImage
 from vision.image import DecodeLimits, StillDecoder, decode_image
 

@@ -55,35 +55,18 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from liveness.dynamic.challenge import RevealedStep, bits_beyond_chance
-from liveness.dynamic.measurement import (
-    BACKGROUND,
-    GLARE,
-    OVERLAY,
-    SHAPE,
-    Appearance,
-    FlashTrack,
-    Freshness,
-    LagFinding,
-    Response,
-    Sent,
-    StepAnswer,
-    TrackView,
-    appearances,
-    earliest_lag,
+from liveness.dynamic.measurement.brightness import (
     expected_response,
-    find_lag,
-    find_leaps,
-    fit_response,
-    freshness_signal,
     is_dim,
-    lag_signal,
     lux_borne_out,
-    measure_freshness,
-    measure_lag,
-    measure_surface,
     read_exposure,
     scene_lux,
 )
+from liveness.dynamic.measurement.freshness import Freshness, find_leaps, freshness_signal, measure_freshness
+from liveness.dynamic.measurement.lag import LagFinding, earliest_lag, find_lag, lag_signal, measure_lag
+from liveness.dynamic.measurement.response import Response, StepAnswer, fit_response
+from liveness.dynamic.measurement.surface import BACKGROUND, GLARE, OVERLAY, SHAPE, measure_surface
+from liveness.dynamic.measurement.track import Appearance, FlashTrack, Sent, TrackView, appearances
 from liveness.dynamic.model import FlashModel, JudgeSettings
 from liveness.dynamic.movement import MovementResult
 from liveness.dynamic.policy import BitFloor, ChallengeFinding, DynamicPolicy

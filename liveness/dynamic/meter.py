@@ -14,24 +14,12 @@ from numpy.typing import NDArray
 
 from liveness.dynamic.challenge import ColourStep, Disturbance, Light, RevealedStep, StepReading
 from liveness.dynamic.judge import judge_flash
-from liveness.dynamic.measurement import (
-    Appearance,
-    FlashTrack,
-    Response,
-    Sent,
-    StepAnswer,
-    Surface,
-    TrackView,
-    answer_ages,
-    appearances,
-    find_lag,
-    fit_response,
-    is_dim,
-    may_be_noise,
-    measure_lag,
-    measure_surface,
-    read_exposure,
-)
+from liveness.dynamic.measurement.brightness import is_dim, read_exposure
+from liveness.dynamic.measurement.freshness import answer_ages
+from liveness.dynamic.measurement.lag import find_lag, measure_lag
+from liveness.dynamic.measurement.response import Response, StepAnswer, fit_response
+from liveness.dynamic.measurement.surface import Surface, may_be_noise, measure_surface
+from liveness.dynamic.measurement.track import Appearance, FlashTrack, Sent, TrackView, appearances
 from liveness.dynamic.model import FlashModel, LightSettings, load_flash_model
 from liveness.dynamic.policy import ChallengeFinding
 from liveness.dynamic.sample import FlashSample

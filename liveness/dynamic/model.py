@@ -4,14 +4,13 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import get_type_hints
 
-from liveness.dynamic.measurement import (
+from liveness.dynamic.measurement.freshness import FreshnessSettings, LeapSettings
+from liveness.dynamic.measurement.lag import LagSettings
+from liveness.dynamic.measurement.response import ResponseSettings
+from liveness.dynamic.measurement.surface import (
     BackgroundSettings,
-    FreshnessSettings,
     GlareSettings,
-    LagSettings,
-    LeapSettings,
     OverlaySettings,
-    ResponseSettings,
     ShapeSettings,
     SurfaceSettings,
 )

@@ -295,10 +295,6 @@ class CueSignal(NamedSignal, ABC):
         self._cues = tuple(cues)
 
     @abstractmethod
-    def lines(self, settings: ExpressSettings) -> CueLine:
-        """Returns the cue's lines from the settings."""
-
-    @abstractmethod
     def detail(self, found: CueSummary, lines: CueLine) -> str:
         """Returns the signal's detail: the measurement in plain words, with numbers."""
 
@@ -308,5 +304,5 @@ class CueSignal(NamedSignal, ABC):
         found = summarise_cue(self._cues, self.name)
         if found is None:
             return self.unknown(self.unseen)
-        lines = self.lines(settings)
+        lines: CueLine = getattr(settings, self.name)
         return self.scored(score_of_cue(found.value, lines), self.detail(found, lines))

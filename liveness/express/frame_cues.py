@@ -22,7 +22,7 @@ from liveness.express.cues import (
     WideCrop,
     cut_crops,
 )
-from liveness.express.settings import CueLine, ExpressSettings
+from liveness.express.settings import CueLine
 from liveness.extent import FaceExtent, face_extent
 from vision.face import BgrImage, DetectedFace
 
@@ -223,10 +223,6 @@ class MediumBorder(CueSignal):
     label = "No border of a sheet or device"
     unseen = "No frame shows enough around the face."
 
-    def lines(self, settings: ExpressSettings) -> CueLine:
-        """See ``CueSignal.lines``."""
-        return settings.medium_border
-
     def detail(self, found: CueSummary, lines: CueLine) -> str:
         """See ``CueSignal.detail``."""
         what = "a border" if found.value > lines.line else "no border"
@@ -389,10 +385,6 @@ class Moire(CueSignal):
     label = "No pattern of screen pixels"
     unseen = "No frame shows enough of the face in its own pixels."
 
-    def lines(self, settings: ExpressSettings) -> CueLine:
-        """See ``CueSignal.lines``."""
-        return settings.moire
-
     def detail(self, found: CueSummary, lines: CueLine) -> str:
         """See ``CueSignal.detail``."""
         what = "a pattern" if found.value > lines.line else "no pattern"
@@ -472,10 +464,6 @@ class ColourGamut(CueSignal):
     name = "colour_gamut"
     label = "Colours of a scene"
     unseen = "No frame shows a whole face in colour and enough light."
-
-    def lines(self, settings: ExpressSettings) -> CueLine:
-        """See ``CueSignal.lines``."""
-        return settings.colour_gamut
 
     def detail(self, found: CueSummary, lines: CueLine) -> str:
         """See ``CueSignal.detail``."""
@@ -593,10 +581,6 @@ class BlurDepth(CueSignal):
     name = "blur_depth"
     label = "Sharper than a recapture"
     unseen = "No frame shows a face large enough to measure its detail."
-
-    def lines(self, settings: ExpressSettings) -> CueLine:
-        """See ``CueSignal.lines``."""
-        return settings.blur_depth
 
     def detail(self, found: CueSummary, lines: CueLine) -> str:
         """See ``CueSignal.detail``."""
@@ -716,10 +700,6 @@ class SpecularHighlights(CueSignal):
     name = "specular_highlights"
     label = "Shine of skin"
     unseen = "No frame shows a face large enough to measure the highlights of its skin."
-
-    def lines(self, settings: ExpressSettings) -> CueLine:
-        """See ``CueSignal.lines``."""
-        return settings.specular_highlights
 
     def detail(self, found: CueSummary, lines: CueLine) -> str:
         """See ``CueSignal.detail``."""

@@ -545,7 +545,7 @@ def measure_depth(scan: ScanObservations, settings: ExpressSettings | None = Non
 #
 # They are required for LIVE and do not count for it, because a replayed person has them too.
 
-_SIGNS: Final = frozenset({PlanarMotion.name, MicroMotion.name})
+LIFE_SIGNS: Final = frozenset({PlanarMotion.name, MicroMotion.name})
 
 
 def life_signs(signals: Iterable[Signal]) -> tuple[Signal, ...]:
@@ -556,7 +556,7 @@ def life_signs(signals: Iterable[Signal]) -> tuple[Signal, ...]:
     Args:
         signals: Express' signals; the others are ignored.
     """
-    return tuple(one for one in signals if one.name in _SIGNS and one.score is not None)
+    return tuple(one for one in signals if one.name in LIFE_SIGNS and one.score is not None)
 
 
 def has_sign_of_life(scan: ScanObservations, settings: ExpressSettings | None = None) -> bool:

@@ -4,6 +4,7 @@ import math
 from collections.abc import Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from functools import partial
 from types import MappingProxyType
 from typing import Final, TypeAlias
 
@@ -63,7 +64,7 @@ def requirement_code(name: str) -> RequirementCode:
     raise PortraitPolicyInvalid(f"no requirement is named {name!r:.60}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
+@dataclass(frozen=True, slots=True)
 class Rule:
     """The rule of a policy for one requirement. All bounds that are given must hold.
 
@@ -239,17 +240,8 @@ def profile_rules(profile: Profile) -> Mapping[RequirementCode, Rule]:
     return _PROFILES[profile]
 
 
-def _advice(
-    minimum: float | None = None, maximum: float | None = None, minimum_score: int | None = None
-) -> Rule:
-    return Rule(severity=Severity.ADVISORY, minimum=minimum, maximum=maximum, minimum_score=minimum_score)
-
-
-def _demand(
-    minimum: float | None = None, maximum: float | None = None, minimum_score: int | None = None
-) -> Rule:
-    return Rule(severity=Severity.HARD, minimum=minimum, maximum=maximum, minimum_score=minimum_score)
-
+_advice = partial(Rule, Severity.ADVISORY)
+_demand = partial(Rule, Severity.HARD)
 
 # At 50, the sigmoids of ISO/IEC 29794-5 cross from poor to good.
 _FAIR: Final = _advice(minimum_score=50)

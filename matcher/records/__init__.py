@@ -27,6 +27,7 @@ from matcher.records.discrepancies import Discrepancy
 from matcher.records.iso_19794 import (
     CODES_2005,
     CODES_2011,
+    Record2005,
     Record2011,
 )
 from matcher.records.iso_39794 import Record39794
@@ -57,6 +58,7 @@ __all__ = [
     "Landmark",
     "LandmarkType",
     "PostAcquisition",
+    "Record2005",
     "Record2011",
     "Record39794",
     "RecordMetadata",

@@ -2,7 +2,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
 
@@ -71,15 +70,16 @@ def build_record(
 ) -> FacialRecord:
     """Make a record of one face.
 
-    Width, height, data type and colour space are those of the image's header.
+    Width, height, data type and colour space are those of the image's header. Metadata that the version has
+    no field for are left out; ``fitted`` names them.
 
     The image is stored unchanged: JPEG or JPEG 2000, for 2011 also PNG.
 
     Raises:
         RecordInvalid: The image has a format that the version does not hold, is broken, is larger than 65535
-            pixels a side or is stored turned (EXIF), or the version has no field for a value.
+            pixels a side or is stored turned (EXIF), or a value is out of its range.
     """
-    known = metadata or RecordMetadata()
+    known, _ = fitted(metadata or RecordMetadata(), version)
     header = _readable(image, version)
     if version is RecordVersion.ISO_19794_5_2005:
         record: FacialRecord = Record2005(representations=(_build_2005(image, header, known),))
@@ -151,18 +151,6 @@ def _readable(image: bytes, version: RecordVersion) -> ImageHeader:
 
 
 def _build_2005(image: bytes, header: ImageHeader, known: RecordMetadata) -> Representation2005:
-    if known.face_image_type > FaceImageType2011.TOKEN_FRONTAL:
-        named = codes.describe_code(FaceImageType2011, known.face_image_type)
-        raise RecordInvalid(f"a 2005 record has no face image type {named}")
-    only_2011 = {
-        "a device vendor": known.device_vendor,
-        "the person's height": known.subject_height,
-        "quality blocks": known.quality,
-        "post-acquisition processing": known.post_acquisition,
-    }
-    for what, value in only_2011.items():
-        if value:
-            raise RecordInvalid(f"a 2005 record has no field for {what}; build a 2011 record")
     return Representation2005(
         image=image,
         width=header.width,
@@ -175,8 +163,8 @@ def _build_2005(image: bytes, header: ImageHeader, known: RecordMetadata) -> Rep
         gender=known.gender,
         eye_colour=known.eye_colour,
         hair_colour=known.hair_colour,
-        features=_mask(known.features, codes.FEATURE_BITS_2005, "2005"),
-        expression=_expression_2005(known.expressions),
+        features=mask_of(known.features, codes.FEATURE_BITS_2005),
+        expression=next((Expression2005[one.name] for one in known.expressions or ()), 0),
         pose=PoseCode.of_degrees(known.pose),
         landmarks=known.points,
     )
@@ -186,7 +174,6 @@ def _build_2011(image: bytes, header: ImageHeader, known: RecordMetadata) -> Rep
     kind = _DATA_TYPES[RecordVersion.ISO_19794_5_2011][header.format]
     if kind == ImageDataType2011.JPEG_2000_LOSSY and not known.lossy_jpeg_2000 and is_reversible(image):
         kind = ImageDataType2011.JPEG_2000_LOSSLESS
-    processing = mask_of(known.post_acquisition, codes.POST_ACQUISITION_BITS, specified=False)
     return Representation2011(
         image=image,
         width=header.width,
@@ -194,7 +181,7 @@ def _build_2011(image: bytes, header: ImageHeader, known: RecordMetadata) -> Rep
         face_image_type=known.face_image_type,
         image_data_type=kind,
         sampling_rate_level=codes.sampling_rate_level(known.head_width),
-        post_acquisition=processing or 0,
+        post_acquisition=mask_of(known.post_acquisition, codes.POST_ACQUISITION_BITS, specified=False),
         colour_space=colour_space_of(header, ColourSpace2011),
         capture_time=UNKNOWN_TIME
         if known.capture_time is None
@@ -207,8 +194,8 @@ def _build_2011(image: bytes, header: ImageHeader, known: RecordMetadata) -> Rep
         eye_colour=known.eye_colour,
         hair_colour=known.hair_colour,
         subject_height=known.subject_height or 0,
-        features=_mask(known.features, codes.FEATURE_BITS_2011, "2011"),
-        expression=_mask(known.expressions, codes.EXPRESSION_BITS_2011, "2011"),
+        features=mask_of(known.features, codes.FEATURE_BITS_2011),
+        expression=mask_of(known.expressions, codes.EXPRESSION_BITS_2011),
         pose=PoseCode.of_degrees(known.pose),
         landmarks=known.points,
     )
@@ -230,26 +217,6 @@ _DATA_TYPES: Final[Mapping[RecordVersion, Mapping[ImageFormat, int]]] = MappingP
         RecordVersion.ISO_39794_5: FORMATS_39794,
     }
 )
-
-
-def _mask(flags: frozenset[StrEnum] | None, bits: Mapping[int, StrEnum], edition: str) -> int:
-    mask = mask_of(flags, bits)
-    if mask is None:
-        strange = ", ".join(sorted(flag.value for flag in (flags or frozenset()) - set(bits.values())))
-        raise RecordInvalid(f"a {edition} record has no code for {strange}")
-    return mask
-
-
-def _expression_2005(expressions: frozenset[Expression] | None) -> int:
-    if not expressions:
-        return Expression2005.UNSPECIFIED
-    if len(expressions) > 1:
-        raise RecordInvalid(f"a 2005 record holds one expression, not {len(expressions)}")
-    (name,) = expressions
-    try:
-        return Expression2005[name.name]
-    except KeyError as error:
-        raise RecordInvalid(f"a 2005 record has no code for {name.value}; name the kind of smile") from error
 
 
 def fitted(metadata: RecordMetadata, version: RecordVersion) -> tuple[RecordMetadata, tuple[str, ...]]:

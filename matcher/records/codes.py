@@ -323,10 +323,8 @@ def flags_of(mask: int, bits: Mapping[int, _Flag]) -> frozenset[_Flag] | None:
     return frozenset(flag for bit, flag in bits.items() if mask >> bit & 1)
 
 
-def mask_of(
-    flags: frozenset[_Flag] | None, bits: Mapping[int, _Flag], *, specified: bool = True
-) -> int | None:
-    """Return the mask for ``flags``; None if ``bits`` has no bit for one of them.
+def mask_of(flags: frozenset[_Flag] | None, bits: Mapping[int, _Flag], *, specified: bool = True) -> int:
+    """Return the mask for ``flags``, each of which has a bit.
 
     Args:
         flags: The flags; None for "not specified", the mask 0.
@@ -335,8 +333,6 @@ def mask_of(
     if flags is None:
         return 0
     positions = {flag: bit for bit, flag in bits.items()}
-    if not flags <= positions.keys():
-        return None
     return sum((1 << positions[flag] for flag in flags), _SPECIFIED if specified else 0)
 
 

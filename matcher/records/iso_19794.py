@@ -8,11 +8,11 @@ information, the image file, and 3-D data if the face image type has them. Sourc
 """
 
 import struct
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from enum import IntEnum
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 
 from matcher.errors import RecordInvalid
 from matcher.records import codes
@@ -322,6 +322,9 @@ class Record2011:
         return _MAGIC_BYTES + _HEADER_2011.size + sum(_block_length_2011(one) for one in self.representations)
 
 
+_Face = TypeVar("_Face", Representation2005, Representation2011)
+
+
 def count_2005(data: bytes) -> int:
     """Return the number of faces that the header states.
 
@@ -341,12 +344,6 @@ def _read_header(data: bytes, header: _Section, *, format_: str, field: str) -> 
     return header.read(data, _MAGIC_BYTES)
 
 
-def _require_length(length: int, data: bytes, *, format_: str) -> None:
-    if length > len(data):
-        what = f"the header declares {length} bytes, and there are {len(data)}: the record is cut off"
-        raise record_malformed(format_, what, field="record length", offset=8)
-
-
 def parse_2005(data: bytes) -> Record2005:
     """Read a record.
 
@@ -360,34 +357,47 @@ def parse_2005(data: bytes) -> Record2005:
         TrustedImageRefused: RECORD_MALFORMED: a length reaches beyond the data, or a block cannot hold
             what it declares.
     """
-    header = _read_header(data, _HEADER_2005, format_=FORMAT_2005, field="header")
-    _require_length(header["length"], data, format_=FORMAT_2005)
-    view, position = memoryview(data), _MAGIC_BYTES + _HEADER_2005.size
-    faces = []
-    for _ in range(header["count"]):
-        face, position = _read_block_2005(view, position)
-        faces.append(face)
-    return Record2005(
-        representations=tuple(faces), trailing=bytes(view[position:]), declared_length=header["length"]
+    header, faces, trailing = _parse(
+        data, _HEADER_2005, _read_block_2005, format_=FORMAT_2005, field="header"
     )
+    return Record2005(representations=faces, trailing=trailing, declared_length=header["length"])
 
 
 def parse_2011(data: bytes) -> Record2011:
     """Read a record; see ``parse_2005``."""
-    header = _read_header(data, _HEADER_2011, format_=FORMAT_2011, field="general header")
-    _require_length(header["length"], data, format_=FORMAT_2011)
-    view, position = memoryview(data), _MAGIC_BYTES + _HEADER_2011.size
-    faces = []
-    for _ in range(header["count"]):
-        face, position = _read_block_2011(view, position)
-        faces.append(face)
+    header, faces, trailing = _parse(
+        data, _HEADER_2011, _read_block_2011, format_=FORMAT_2011, field="general header"
+    )
     return Record2011(
-        representations=tuple(faces),
+        representations=faces,
         certification=header["certification"],
         temporal_semantics=header["temporal_semantics"],
-        trailing=bytes(view[position:]),
+        trailing=trailing,
         declared_length=header["length"],
     )
+
+
+def _parse(
+    data: bytes,
+    section: _Section,
+    read_block: Callable[[memoryview, int], tuple[_Face, int]],
+    *,
+    format_: str,
+    field: str,
+) -> tuple[dict[str, int], tuple[_Face, ...], bytes]:
+    """Return the header, the faces and the bytes after the last face."""
+    header = _read_header(data, section, format_=format_, field=field)
+    if header["length"] > len(data):
+        what = (
+            f"the header declares {header['length']} bytes, and there are {len(data)}: the record is cut off"
+        )
+        raise record_malformed(format_, what, field="record length", offset=8)
+    view, position = memoryview(data), _MAGIC_BYTES + section.size
+    faces = []
+    for _ in range(header["count"]):
+        face, position = read_block(view, position)
+        faces.append(face)
+    return header, tuple(faces), bytes(view[position:])
 
 
 def _read_block_2005(view: memoryview, start: int) -> tuple[Representation2005, int]:
@@ -546,36 +556,20 @@ def view_of_2005(face: Representation2005, *, position: int) -> Representation:
     """Return the common view of a face of a 2005 record; ``position`` is its number there, from 1."""
     expression = named(codes.Expression2005, face.expression)
     return Representation(
-        standard=STANDARD_19794,
-        position=position,
-        width=face.width or None,
-        height=face.height or None,
-        device_type=face.device_type or None,
         features=flags_of(face.features, codes.FEATURE_BITS_2005),
         expressions=frozenset({Expression[expression.name]})
         if isinstance(expression, codes.Expression2005) and expression
         else None,
-        pose=face.pose.degrees,
-        landmarks=face.landmarks,
-        eye_centres=eye_centres(face.landmarks),
-        **_named_codes(face, CODES_2005),
+        **_common(face, position, CODES_2005),
     )
 
 
 def view_of_2011(face: Representation2011, *, position: int) -> Representation:
     """Return the common view of a face of a 2011 record; ``position`` is its number there, from 1."""
     return Representation(
-        standard=STANDARD_19794,
-        position=position,
-        width=face.width or None,
-        height=face.height or None,
         device_vendor=face.device_vendor or None,
-        device_type=face.device_type or None,
         features=flags_of(face.features, codes.FEATURE_BITS_2011),
         expressions=flags_of(face.expression, codes.EXPRESSION_BITS_2011) or None,
-        pose=face.pose.degrees,
-        landmarks=face.landmarks,
-        eye_centres=eye_centres(face.landmarks),
         capture_time=face.capture_time if face.capture_time.given else None,
         subject_height=face.subject_height or None,
         quality=face.quality,
@@ -583,12 +577,22 @@ def view_of_2011(face: Representation2011, *, position: int) -> Representation:
         post_acquisition=flags_of(face.post_acquisition, codes.POST_ACQUISITION_BITS),
         cross_reference=face.cross_reference or None,
         three_d_bytes=len(face.three_d),
-        **_named_codes(face, CODES_2011),
+        **_common(face, position, CODES_2011),
     )
 
 
-def _named_codes(
-    face: Representation2005 | Representation2011, kinds: Mapping[str, type[IntEnum]]
+def _common(
+    face: Representation2005 | Representation2011, position: int, kinds: Mapping[str, type[IntEnum]]
 ) -> Mapping[str, Any]:
-    """Return the coded fields of a face, as members of their enumerations if the standard names the code."""
-    return {name: named(kind, getattr(face, name)) for name, kind in kinds.items()}
+    """Return what both editions state; codes as members of their enumerations if the standard names them."""
+    return {
+        "standard": STANDARD_19794,
+        "position": position,
+        "width": face.width or None,
+        "height": face.height or None,
+        "device_type": face.device_type or None,
+        "pose": face.pose.degrees,
+        "landmarks": face.landmarks,
+        "eye_centres": eye_centres(face.landmarks),
+        **{name: named(kind, getattr(face, name)) for name, kind in kinds.items()},
+    }

@@ -20,6 +20,7 @@ from evaluation.match.calibration import choose_points
 from evaluation.match.error_bounds import FmrCurve, GenuineScores, fmr_curve, fnmr_curve
 from evaluation.match.impostor_scores import ImpostorScores
 from matcher import threshold_cosine
+from research.photo_match.cohort import fit_cohort
 from research.photo_match.scores import (
     DIRECTIONS,
     PairScores,
@@ -29,7 +30,7 @@ from research.photo_match.scores import (
     score_pairs,
 )
 from vision.packs import CalibrationRecord, MatchCalibration, ScorePoint, TemplateForm
-from vision.packs.calibration import ScanRange, fit_cohort
+from vision.packs.calibration import ScanRange
 
 CONFIDENCE: Final = 0.95
 LEAST_MATCHES: Final = 30

@@ -13,10 +13,10 @@ from numpy.typing import NDArray
 
 from evaluation.match import read_corrections
 from evaluation.match.photos import read_picture
+from research.photo_match.cohort import fit_cohort
 from vision.errors import ImageError, ModelFailed
 from vision.face import BgrImage, DetectedFace
 from vision.packs import MatchCalibration, Pack
-from vision.packs.calibration import fit_cohort
 
 FOLDERS: Final = ("faces_lfw", "faces_groups")
 _SURE: Final = 0.6

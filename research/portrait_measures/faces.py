@@ -16,8 +16,8 @@ from evaluation.match import PhotoListError
 from evaluation.match.photos import path_inside, read_rows
 from matcher.conformance.interface import PortraitView
 from vision.face import BgrImage, Box
-from vision.geometry import estimate_pose
 from vision.packs import Pack
+from vision.pose import estimate_pose
 
 _LABELS: Final = Path(__file__).with_name("mouth_labels.toml")
 _AROUND: Final = (-2.2, -2.4, 2.2, 3.2)

@@ -80,15 +80,11 @@ class TokenPolicy:
 
     Attributes:
         token_type: ``at+jwt`` or ``JWT``; see ``OidcSettings.token_type``.
-        algorithms: The accepted algorithms, a part of ``ALGORITHMS``.
-        leeway: How far ``iat`` and ``nbf`` may be in the future.
     """
 
     issuer: str
     audience: str
     token_type: Literal["at+jwt", "JWT"] = "at+jwt"  # noqa: S105 - a type's name, not a secret
-    algorithms: frozenset[str] = ALGORITHMS
-    leeway: timedelta = LEEWAY
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,12 +114,14 @@ def _registry() -> jws.JWSRegistry:
 _REGISTRY: Final = _registry()
 
 
-def identifier_of(token: str, *, longest: int = MAX_TOKEN_CHARACTERS) -> str | None:
-    """Returns the identifier of the key (``kid``) that a token names; ``None`` if it names none."""
+async def refresh_key(issuer: Issuer, token: str, *, longest: int = MAX_TOKEN_CHARACTERS) -> None:
+    """Asks the issuer for its keys if it is time, or the key (``kid``) that a token names is not known."""
     try:
-        return _identifier(_parse(token, longest=longest)[1])
+        identifier = _identifier(_parse(token, longest=longest)[1])
     except Refusal:
-        return None
+        return
+    if identifier is not None:
+        await issuer.refresh(identifier)
 
 
 def verify_access_token(
@@ -139,8 +137,7 @@ def verify_access_token(
         Refusal: UNAUTHENTICATED: the token is malformed, of another type, issuer or audience, is not signed
             with a key of the issuer and an accepted algorithm, or is not valid now. Or what ``key`` raises.
     """
-    types = _TYPES[policy.token_type]
-    claims = signed_claims(token, what="access token", types=types, algorithms=policy.algorithms, key=key)
+    claims = signed_claims(token, what="access token", types=_TYPES[policy.token_type], key=key)
     return _valid(claims, policy=policy, now=now)
 
 
@@ -150,7 +147,6 @@ def signed_claims(
     what: str,
     types: Collection[str],
     key: Callable[[str], SigningKey],
-    algorithms: Collection[str] = ALGORITHMS,
     longest: int = MAX_TOKEN_CHARACTERS,
 ) -> Mapping[str, Any]:
     """Returns the claims of a JWT whose signature is valid. The caller verifies the claims.
@@ -167,7 +163,7 @@ def signed_claims(
     kind, algorithm = header.get("typ", ""), header.get("alg")
     if not isinstance(kind, str) or kind.lower() not in types:
         raise _refused(f"the credential is a JWT, but no {what} (typ)")
-    if not isinstance(algorithm, str) or algorithm not in algorithms:
+    if not isinstance(algorithm, str) or algorithm not in ALGORITHMS:
         raise _refused(f"the {what} is not signed with an accepted algorithm: ES256, RS256, PS256 or EdDSA")
     identifier = _identifier(header)
     if "crit" in header or "b64" in header or identifier is None:
@@ -226,7 +222,7 @@ def _valid(claims: Mapping[str, Any], *, policy: TokenPolicy, now: datetime) -> 
     if seconds >= expires:
         raise _refused("the access token has expired; get a new one")
     begins = seconds_of(claims, "nbf") if "nbf" in claims else issued
-    if begins is None or max(begins, issued) > seconds + policy.leeway.total_seconds():
+    if begins is None or max(begins, issued) > seconds + LEEWAY.total_seconds():
         raise _refused(
             "the access token is not valid yet (iat, nbf); correct the clocks of issuer and server"
         )
@@ -338,9 +334,7 @@ class AccessTokens:
 
     async def refresh(self, token: str) -> None:
         """Gets the keys of the issuer if the token names an unknown one, or they are old."""
-        identifier = identifier_of(token)
-        if identifier is not None:
-            await self.issuer.refresh(identifier)
+        await refresh_key(self.issuer, token)
 
     def find(self, token: str, *, now: datetime) -> Caller:
         """Returns the caller of a token.

@@ -131,7 +131,8 @@ class Caller:
         return memory_scope(self.tenant, sandbox=self.sandbox)
 
 
-def _each_once(values: tuple[StrEnum, ...]) -> tuple[StrEnum, ...]:
+def each_once(values: tuple[StrEnum, ...]) -> tuple[StrEnum, ...]:
+    """Validates a list of the settings in which nothing may be listed twice."""
     if len(set(values)) != len(values):
         raise ValueError("one value is listed twice; list each once")
     return values
@@ -145,10 +146,10 @@ class Rights(Table):
 
     tenant: Name
     """Tenant whose checks the caller can access."""
-    roles: Annotated[tuple[Role, ...], Field(min_length=1), AfterValidator(_each_once)]
+    roles: Annotated[tuple[Role, ...], Field(min_length=1), AfterValidator(each_once)]
     """What it may do; ``docs/reference/roles.md`` has the calls of each role. ``compliance``, an earlier
     name, means ``compliance_reader``."""
-    scopes: Annotated[tuple[Scope, ...], Field(min_length=1), AfterValidator(_each_once)] | None = None
+    scopes: Annotated[tuple[Scope, ...], Field(min_length=1), AfterValidator(each_once)] | None = None
     """Scopes of the caller, such as ``checks.read`` or ``evidence.images``; by default all scopes of its
     roles."""
     sandbox: StrictBool = False

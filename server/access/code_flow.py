@@ -26,20 +26,19 @@ from server.access.access_tokens import (
     AccessToken,
     TokenGrant,
     caller_of,
-    identifier_of,
+    refresh_key,
     seconds_of,
     signed_claims,
 )
 from server.access.callers import Caller
-from server.access.signing_keys import Issuer, require_encrypted
+from server.access.signing_keys import Issuer, SigningKeysInvalid, ask, require_encrypted
 from server.base.errors import Reason, Refusal
 from server.base.private_files import read_private_file
 from server.base.table import Table
 
 _LONGEST_TOKEN: Final = 32 * 1024
 _LONGEST_SECRET: Final = 4096
-_MAX_BYTES: Final = 256 * 1024
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=10)
+_SECONDS: Final = 10.0
 _LONGEST_ID: Final = 255
 _ID_TOKEN_TYPES: Final = frozenset({"", "jwt", "application/jwt"})
 _LOGOUT_TYPES: Final = _ID_TOKEN_TYPES | {"logout+jwt", "application/logout+jwt"}
@@ -190,9 +189,7 @@ class CodeFlow:
         if "error" in answer or not code:
             raise _refused("the issuer refused the log-in")
         token = await self._exchange(code, _derived(secret, "verifier"), redirect_uri=redirect_uri)
-        identifier = identifier_of(token, longest=_LONGEST_TOKEN)
-        if identifier is not None:
-            await self.issuer.refresh(identifier)
+        await refresh_key(self.issuer, token, longest=_LONGEST_TOKEN)
         claims = signed_claims(
             token, what="ID token", types=_ID_TOKEN_TYPES, key=self.issuer.find, longest=_LONGEST_TOKEN
         )
@@ -204,9 +201,7 @@ class CodeFlow:
         Raises:
             Refusal: The token is not valid (UNAUTHENTICATED), or the issuer is away (NOT_SERVING).
         """
-        identifier = identifier_of(token)
-        if identifier is not None:
-            await self.issuer.refresh(identifier)
+        await refresh_key(self.issuer, token)
         claims = signed_claims(token, what="logout token", types=_LOGOUT_TYPES, key=self.issuer.find)
         issued = self._validate(claims, what="logout token", now=now)
         events = claims.get("events")
@@ -290,7 +285,7 @@ class CodeFlow:
         endpoint = await self._endpoint("token_endpoint")
         try:
             answer = await _post(endpoint, form, headers)
-        except (aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
+        except (SigningKeysInvalid, aiohttp.ClientError, OSError, ValueError, TimeoutError) as error:
             # Messages of the library may contain the address of a proxy, or parts of an answer.
             _log.error("issuer_unavailable", issuer=self.issuer.url, why=type(error).__name__)
             raise _away() from error
@@ -337,18 +332,9 @@ def _encrypted(document: Mapping[str, Any], name: str) -> str:
 
 
 async def _post(url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Mapping[str, Any]:
-    async with (
-        # Nothing on this machine is behind a proxy.
-        aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=url.startswith("https:")) as session,
-        session.post(url, data=form, headers=headers, allow_redirects=False) as answer,
-    ):
-        body = await answer.content.read(_MAX_BYTES + 1)
-        while len(body) <= _MAX_BYTES and (part := await answer.content.read(_MAX_BYTES)):
-            body += part
-        if len(body) > _MAX_BYTES:
-            raise ValueError("the answer is too large")
-        document = json.loads(body)
-        return document if isinstance(document, dict) and answer.ok else {}
+    status, body = await ask(url, "POST", seconds=_SECONDS, data=form, headers=headers)
+    document = json.loads(body)
+    return document if isinstance(document, dict) and status < 400 else {}
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str:

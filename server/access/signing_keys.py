@@ -35,7 +35,7 @@ RETRY_SECONDS: Final = 30.0
 """The issuer is asked at most once in this time, however many unknown keys callers name."""
 KEPT_SECONDS: Final = 24 * 3600.0
 """How long the last keys are used while the issuer is away."""
-_TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
+_SECONDS: Final = 5.0
 _MAX_BYTES: Final = 256 * 1024
 _MAX_KEYS: Final = 64
 _LONGEST_ID: Final = 256
@@ -204,7 +204,7 @@ async def fetch_issuer(issuer: str) -> IssuerAnswer:
         SigningKeysInvalid: The issuer does not answer in time, or what it answers cannot be used.
     """
     try:
-        async with asyncio.timeout(_TIMEOUT.total):
+        async with asyncio.timeout(_SECONDS):
             document = _object(
                 await _get(issuer.removesuffix("/") + "/.well-known/openid-configuration"),
                 "the discovery document",
@@ -228,19 +228,36 @@ async def fetch_issuer(issuer: str) -> IssuerAnswer:
 
 
 async def _get(url: str) -> bytes:
+    status, body = await ask(url, "GET", seconds=_SECONDS, headers={"Accept": "application/json"})
+    if status != _OK:
+        raise SigningKeysInvalid(f"the issuer answered with the HTTP status {status}")
+    return body
+
+
+async def ask(url: str, method: str, *, seconds: float, **sent: Any) -> tuple[int, bytes]:
+    """Returns status and body of an answer of the issuer; follows no redirect.
+
+    Args:
+        sent: What aiohttp sends.
+
+    Raises:
+        SigningKeysInvalid: The answer is too large.
+        aiohttp.ClientError, OSError, ValueError, TimeoutError: There is none.
+    """
     async with (
-        # Nothing on this machine is behind a proxy.
-        aiohttp.ClientSession(timeout=_TIMEOUT, trust_env=url.startswith("https:")) as session,
-        session.get(url, allow_redirects=False, headers={"Accept": "application/json"}) as answer,
+        aiohttp.ClientSession(
+            timeout=aiohttp.ClientTimeout(total=seconds),
+            # Nothing on this machine is behind a proxy.
+            trust_env=url.startswith("https:"),
+        ) as session,
+        session.request(method, url, allow_redirects=False, **sent) as answer,
     ):
-        if answer.status != _OK:
-            raise SigningKeysInvalid(f"the issuer answered with the HTTP status {answer.status}")
         body = bytearray()
         async for part in answer.content.iter_any():
             body += part
             if len(body) > _MAX_BYTES:
                 raise SigningKeysInvalid(f"the answer of the issuer has more than {_MAX_BYTES} bytes")
-        return bytes(body)
+        return answer.status, bytes(body)
 
 
 class Issuer:

@@ -2,13 +2,14 @@
 
 from typing import Final
 
+from formats.errors import ImageFault
 from formats.foreign_format import recognise_foreign
 from formats.image_format import ImageFormat
 from formats.image_header import detect_format
 from server.analysis.results import AnalysisRefused
 from server.base.errors import Reason, Refusal, camel
 from server.checks.refusals import REASONS
-from vision.errors import DecoderUnavailable, ImageError, ImageFault
+from vision.errors import DecoderUnavailable, ImageError
 from vision.image import DecodedImage, DecodeLimits, StillDecoder, decode_image
 
 FORMATS: Final = frozenset({ImageFormat.JPEG, ImageFormat.PNG, ImageFormat.WEBP, ImageFormat.BMP})

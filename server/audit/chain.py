@@ -273,8 +273,7 @@ class ChainVerifier:
                 entry.sequence,
                 f"the entries {expected} to {entry.sequence - 1} are missing",
             )
-            for sequence in [found for found in self._expected if found < entry.sequence]:
-                del self._expected[sequence]
+            self._pass(entry.sequence)
         elif entry.sequence < expected:
             self._add(ProblemKind.INSERTED, entry.sequence, "there is another entry of this sequence")
         # 2. Does its hash cover its content and the entry before it?
@@ -349,10 +348,13 @@ class ChainVerifier:
         )
 
     def _begin(self, start: Head) -> None:
-        for sequence in [found for found in self._expected if found < start.sequence]:
-            del self._expected[sequence]
+        self._pass(start.sequence)
         self._compare(start.sequence, start.hash)
         self._sequence, self._previous = start.sequence, _hash_bytes(start.hash)
+
+    def _pass(self, sequence: int) -> None:
+        for passed in [found for found in self._expected if found < sequence]:
+            del self._expected[passed]
 
     def _compare(self, sequence: int, stated: str) -> None:
         for checkpoint in self._expected.pop(sequence, ()):
@@ -381,11 +383,7 @@ class ChainVerifier:
                 self._add(ProblemKind.CHECKPOINT_INVALID, number, str(error))
             else:
                 # Without the position, the chain over all logs would not have it.
-                stated = found.tenant, found.number, found.sequence, found.position
-                if (
-                    found.tenant != self._tenant
-                    or (signed.tenant, signed.number, signed.sequence, signed.position) != stated
-                ):
+                if found.tenant != self._tenant or not found.agrees_with(signed):
                     self._add(
                         ProblemKind.CHECKPOINT_INVALID, number, "its row differs from what its key signed"
                     )
@@ -515,9 +513,7 @@ class CheckpointChain:
             except CheckpointInvalid as error:
                 self.add(ProblemKind.CHECKPOINT_INVALID, position, str(error))
             else:
-                if (signed.tenant, signed.number, signed.sequence, signed.position) != (
-                    found.tenant, found.number, found.sequence, position
-                ):  # fmt: skip
+                if not found.agrees_with(signed):
                     self.add(
                         ProblemKind.CHECKPOINT_INVALID, position, "its row differs from what its key signed"
                     )

@@ -80,6 +80,12 @@ class SignedCheckpoint:
     timestamp: bytes | None = None
     position: int = 0
 
+    def agrees_with(self, signed: Checkpoint) -> bool:
+        """Returns whether the fields are those of the signed content."""
+        return (self.tenant, self.number, self.sequence, self.position) == (
+            signed.tenant, signed.number, signed.sequence, signed.position
+        )  # fmt: skip
+
 
 def digest_of(signed: str) -> bytes:
     """Returns the SHA-256 of a JWS, 32 bytes, to which the next checkpoint and a time stamp refer."""

@@ -128,34 +128,30 @@ def _value(line: Mapping[str, Any], name: str) -> str | None:
 
 def _entry(found: Mapping[str, Any]) -> AuditEntry:
     actor = found["actor"]
-    check_id, pseudonym = found["check_id"], found["pseudonym"]
     return AuditEntry(
-        tenant=_typed(found, "tenant", str),
-        sequence=_typed(found, "sequence", int),
-        time_us=_typed(found, "time_us", int),
-        action=_typed(found, "action", str),
+        **{name: _typed(found, name, str) for name in ("tenant", "action", "purpose", "hash")},
+        **{name: _typed(found, name, int) for name in ("sequence", "time_us")},
+        check_id=_optional(found, "check_id"),
+        pseudonym=_optional(found, "pseudonym"),
         actor=_typed(actor, "name", str),
         role=_typed(actor, "role", str),
         address=_typed(actor, "address", str),
-        # The hash does not tell an empty text from null, which is what an export has.
-        check_id=None if check_id is None else _typed(found, "check_id", str) or None,
-        pseudonym=None if pseudonym is None else _typed(found, "pseudonym", str) or None,
-        purpose=_typed(found, "purpose", str),
         detail=_typed(found, "detail_json", str),
-        hash=_typed(found, "hash", str),
     )
 
 
 def _checkpoint(found: Mapping[str, Any]) -> SignedCheckpoint:
     timestamp = found["timestamp"]
     return SignedCheckpoint(
-        tenant=_typed(found, "tenant", str),
-        number=_typed(found, "number", int),
-        sequence=_typed(found, "sequence", int),
-        position=_typed(found, "position", int),
-        jws=_typed(found, "jws", str),
+        **{name: _typed(found, name, str) for name in ("tenant", "jws")},
+        **{name: _typed(found, name, int) for name in ("number", "sequence", "position")},
         timestamp=None if timestamp is None else base64.b64decode(timestamp, validate=True),
     )
+
+
+def _optional(found: Mapping[str, Any], name: str) -> str | None:
+    # The hash does not tell an empty text from null, which is what an export has.
+    return None if found[name] is None else _typed(found, name, str) or None
 
 
 def _typed(found: Mapping[str, Any], name: str, kind: type) -> Any:

@@ -13,16 +13,11 @@ own: a person with this key and the backups of database, objects and keys can op
 
 import asyncio
 import base64
-import binascii
 import json
-import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 from typing import Final
-
-from cryptography.exceptions import InvalidTag
-from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from server.base.errors import ConfigurationError
 from server.base.private_files import (
@@ -32,6 +27,7 @@ from server.base.private_files import (
     remove_interrupted,
     write_private_file,
 )
+from server.keyring.key_encryption import KeyEncryptionUnavailable, KeyNotDecrypted, LocalKey, key_from_file
 from server.storage.errors import ObjectNotFound
 from server.storage.objects import ObjectStore
 
@@ -118,8 +114,6 @@ async def _copy(source: ObjectStore, target: ObjectStore, key: str) -> bool:
 
 
 _FORMAT: Final = "facegate-keys/1"
-_KEY_BYTES: Final = 32
-_NONCE_BYTES: Final = 12
 _MAX_KEY_FILE: Final = 16_384
 _MAX_PACKED: Final = 16 * 1024 * 1024
 
@@ -138,7 +132,7 @@ def pack_keys(folder: Path, out: Path, *, key_file: Path) -> int:
         BackupError: A file cannot be read or written, or others may read one.
         TargetNotEmpty: ``out`` exists.
     """
-    cipher = _cipher(key_file)
+    key = _key(key_file)
     try:
         contents = {
             path.relative_to(folder).as_posix(): base64.b64encode(
@@ -150,10 +144,9 @@ def pack_keys(folder: Path, out: Path, *, key_file: Path) -> int:
         raise BackupError(str(error)) from error
     if not contents:
         raise BackupError(f"{folder}: it has no key files; name the folder of keys.folder")
-    nonce = secrets.token_bytes(_NONCE_BYTES)
     if out.exists():
         raise TargetNotEmpty(f"{out}: it exists already; name another file")
-    sealed = nonce + cipher.encrypt(nonce, json.dumps(contents).encode(), _FORMAT.encode())
+    sealed = key.encrypt(json.dumps(contents).encode(), context=_FORMAT.encode())
     _write(out, json.dumps({"format": _FORMAT, "keys": base64.b64encode(sealed).decode()}).encode() + b"\n")
     return len(contents)
 
@@ -175,7 +168,7 @@ def unpack_keys(source: Path, folder: Path, *, key_file: Path) -> int:
         TargetNotEmpty: The folder has a file that is not in the backup, or that differs from it.
         BackupError: A file cannot be read or written.
     """
-    contents = _opened(source, _cipher(key_file))
+    contents = _opened(source, _key(key_file))
     try:
         for path in _visible(folder):
             if path.read_bytes() != contents.get(path.relative_to(folder).as_posix()):
@@ -199,7 +192,7 @@ def _visible(folder: Path) -> list[Path]:
     )
 
 
-def _opened(source: Path, cipher: AESGCM) -> dict[str, bytes]:
+def _opened(source: Path, key: LocalKey) -> dict[str, bytes]:
     try:
         data = read_private_file(source, max_bytes=_MAX_PACKED)
     except PrivateFileError as error:
@@ -209,11 +202,11 @@ def _opened(source: Path, cipher: AESGCM) -> dict[str, bytes]:
         if packed["format"] != _FORMAT:
             raise BackupDamaged(f"{source}: it is not a backup of keys that this version reads ({_FORMAT})")
         sealed = base64.b64decode(packed["keys"], validate=True)
-        plain = cipher.decrypt(sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:], _FORMAT.encode())
+        plain = key.decrypt(sealed, context=_FORMAT.encode())
         contents = {
             name: base64.b64decode(content, validate=True) for name, content in json.loads(plain).items()
         }
-    except (InvalidTag, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
+    except (KeyNotDecrypted, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise BackupDamaged(
             f"{source}: it was altered, is cut off, or was encrypted under another key"
         ) from error
@@ -224,19 +217,11 @@ def _opened(source: Path, cipher: AESGCM) -> dict[str, bytes]:
     return contents
 
 
-def _cipher(key_file: Path) -> AESGCM:
+def _key(key_file: Path) -> LocalKey:
     try:
-        key = base64.b64decode(read_private_file(key_file, max_bytes=4_096).strip(), validate=True)
-    except PrivateFileError as error:
+        return key_from_file(key_file)
+    except KeyEncryptionUnavailable as error:
         raise BackupError(str(error)) from error
-    except (binascii.Error, ValueError) as error:
-        raise BackupError(f"{key_file}: expected base64; make a key with: openssl rand -base64 32") from error
-    if len(key) != _KEY_BYTES:
-        raise BackupError(
-            f"{key_file}: expected {_KEY_BYTES} bytes as base64, not {len(key)}; make a key with: "
-            "openssl rand -base64 32"
-        )
-    return AESGCM(key)
 
 
 def _write(path: Path, content: bytes) -> None:

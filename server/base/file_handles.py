@@ -30,6 +30,6 @@ def raise_limit() -> int:
         try:
             resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
         except (OSError, ValueError):
-            # macOS reports a hard limit that it does not grant.
+            # The kernel may have a lower limit of its own.
             return soft
     return hard

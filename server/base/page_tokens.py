@@ -32,11 +32,13 @@ class PageTokens:
         self._random = random
 
     def make(self, place: bytes, *, tenant: str, conditions: Sequence[str]) -> str:
-        """Returns the token of the page that follows an entry of a list.
+        """Returns the token of the page that follows an entry of a list; empty if none follows.
 
         Args:
-            place: The position of the entry, as the list encodes it.
+            place: The position of the entry, as the list encodes it; empty for the last page.
         """
+        if not place:
+            return ""
         nonce = self._random(_NONCE_BYTES)
         key = self._ciphers(tenant)[0]
         sealed = nonce + key.encrypt(nonce, place, _bound(tenant, conditions))

@@ -27,7 +27,7 @@ import math
 import threading
 import time
 from collections import deque
-from collections.abc import Awaitable, Callable, Coroutine
+from collections.abc import Awaitable, Callable
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import suppress
 from functools import partial
@@ -118,7 +118,7 @@ class WorkerPool:
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Result:
         """Runs ``function`` on a worker, and returns its result or raises its exception."""
-        return await self._outcome(self._begin(self._usual, partial(function, *args, **kwargs)))
+        return await self.outcome(self._begin(self._usual, partial(function, *args, **kwargs)))
 
     async def run_apart(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
@@ -134,14 +134,14 @@ class WorkerPool:
 
         Those whose task has waited longest (``waiting_since``) come first.
         """
-        return await self._outcome(self._begin(self._first, partial(function, *args, **kwargs)))
+        return await self.outcome(self._begin(self._first, partial(function, *args, **kwargs)))
 
     def run_later(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> "LaterWork[Result]":
         """Runs ``function`` once no other work waits, it has waited a while, or its result is awaited."""
         call = self._begin(self._later, partial(function, *args, **kwargs))
-        return LaterWork(call, hurry=self._hurry, outcome=self._outcome)
+        return LaterWork(call, self)
 
     def close(self) -> None:
         """Drops work that has not begun, waits for running work, and ends the threads."""
@@ -162,7 +162,8 @@ class WorkerPool:
             self._verdicts.submit(self._call_first)
         return call
 
-    async def _outcome(self, call: "_Call[Result]") -> Result:
+    async def outcome(self, call: "_Call[Result]") -> Result:
+        """Returns the result of a call of this pool, for ``LaterWork``."""
         return await self._counted(_ended(call.future))
 
     async def _counted(self, ending: Awaitable[tuple[Result, float]]) -> Result:
@@ -174,7 +175,8 @@ class WorkerPool:
         self._cpu_seconds += spent
         return result
 
-    def _hurry(self, call: "_Call[Any]") -> None:
+    def hurry(self, call: "_Call[Any]") -> None:
+        """Lets a call of ``run_later`` run before frames, for ``LaterWork``."""
         # A worker may take the call at any moment; it is then in no line any more.
         with suppress(ValueError):
             self._later.remove(call)
@@ -221,17 +223,10 @@ async def _ended(future: "Future[Result]") -> Result:
 class LaterWork(Generic[Result]):
     """Work that runs when no other work waits. Its result need not be awaited."""
 
-    def __init__(
-        self,
-        call: "_Call[Result]",
-        *,
-        hurry: Callable[["_Call[Any]"], None],
-        outcome: Callable[["_Call[Result]"], Coroutine[Any, Any, Result]],
-    ) -> None:
-        """Sets the call, and the functions of its pool."""
+    def __init__(self, call: "_Call[Result]", pool: WorkerPool) -> None:
+        """Sets the call of a pool."""
         self._call = call
-        self._hurry = hurry
-        self._outcome = outcome
+        self._pool = pool
 
     @property
     def done(self) -> bool:
@@ -240,14 +235,14 @@ class LaterWork(Generic[Result]):
 
     async def result(self) -> Result:
         """Returns the result of the work or raises its exception; the work now runs before frames."""
-        self._hurry(self._call)
-        return await self._outcome(self._call)
+        self._pool.hurry(self._call)
+        return await self._pool.outcome(self._call)
 
     async def discard(self) -> None:
         """Drops the work if it has not begun; otherwise waits for its end. Its result and errors are lost."""
         if not self._call.future.cancel():
             with suppress(Exception):
-                await self._outcome(self._call)
+                await self._pool.outcome(self._call)
 
 
 class _Call(Generic[Result]):

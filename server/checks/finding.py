@@ -3,7 +3,7 @@
 import asyncio
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -20,15 +20,13 @@ from server.evidence.records import RecordVault
 from server.keyring.sealing import SealError
 from server.storage.audit import AuditLog
 from server.storage.evidence_records import EvidenceRecordRepository, StoredRecord
-from server.storage.records import CheckPlace, CheckRecord
+from server.storage.records import CheckRecord, Place
 from server.storage.repository import CheckRepository
 from server.verdict.record import Delivery, RecordUnreadable
 
 _LONGEST_REFERENCE: Final = 256
 _WINDOW: Final = 500
 """Checks that are read at most for one page of a state, which no index has."""
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 _log = structlog.get_logger(__name__)
 
 
@@ -139,7 +137,7 @@ class CheckFinder:
         ]
         after = None
         if page_token:
-            after = _place(self._tokens.open(page_token, tenant=tenant, conditions=bound))
+            after = Place.from_bytes(self._tokens.open(page_token, tenant=tenant, conditions=bound))
         check_id, nothing = None, False
         if chosen.request_id:
             check_id = await self._repository.requested(request_key(scope, chosen.request_id))
@@ -176,9 +174,11 @@ class CheckFinder:
                 _found(each, states[each.check_id], deliveries.get(each.check_id), statuses=statuses)
                 for each in shown
             ),
-            next_page_token=""
-            if last is None
-            else self._tokens.make(_place_bytes(last), tenant=tenant, conditions=bound),
+            next_page_token=self._tokens.make(
+                b"" if last is None else Place(last.create_time, last.check_id).to_bytes(),
+                tenant=tenant,
+                conditions=bound,
+            ),
         )
 
     def _terms(self, tenant: str, reference: str) -> tuple[str, ...]:
@@ -246,12 +246,3 @@ def _words(chosen: CheckConditions, *, sandbox: bool) -> dict[str, str]:
         "sandbox": "true" if sandbox else None,
     }
     return {name: word for name, word in named.items() if word}
-
-
-def _place_bytes(record: CheckRecord) -> bytes:
-    return ((record.create_time - _EPOCH) // _MICROSECOND).to_bytes(8, "big") + record.check_id.bytes
-
-
-def _place(data: bytes) -> CheckPlace:
-    moment = _EPOCH + int.from_bytes(data[:8], "big") * _MICROSECOND
-    return CheckPlace(moment, UUID(bytes=data[8:]))

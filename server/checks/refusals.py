@@ -6,10 +6,10 @@ from math import ceil
 from types import MappingProxyType
 from typing import Final
 
+from formats.errors import ImageFault
 from matcher import RefusalReason, TrustedImageRefused
 from server.base.errors import Reason, Refusal, camel
 from server.storage.errors import TriesExceeded
-from vision.errors import ImageFault
 
 REASONS: Final[Mapping[RefusalReason | ImageFault, Reason]] = MappingProxyType(
     {

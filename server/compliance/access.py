@@ -6,10 +6,18 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import UUID
 
+import structlog
+
 from server.audit import LONGEST_PURPOSE_BYTES, Actor, AuditAction, AuditEvent, subject_hash, subject_hashes
 from server.base.errors import Reason, Refusal
 from server.configuration.tables import TwoPeople
+from server.evidence.records import RecordVault
+from server.keyring.sealing import SealError
 from server.storage.approvals import ApprovalRequest
+from server.storage.evidence_records import StoredRecord
+from server.verdict.record import RecordUnreadable
+
+_log = structlog.get_logger(__name__)
 
 
 def reference_field(name: str, value: str, *, longest: int, required: bool = True) -> str:
@@ -143,6 +151,21 @@ class ApprovalRules:
     def subject_hash(self, tenant: str, reference: str) -> bytes | None:
         """Returns the hash under which the audit log knows a person; ``None`` without a reference."""
         return subject_hash(self.tenant_keys(tenant)[0], reference)
+
+    def subject_of(self, record: StoredRecord | None, *, vault: RecordVault) -> bytes | None:
+        """Returns the hash under which the audit log knows the person of a decided check.
+
+        ``None`` if the check has no subject reference, or its record is missing or cannot be opened: it must
+        still be possible to hold or delete a check with a damaged record.
+        """
+        if record is None:
+            return None
+        try:
+            reference = vault.delivery(record).subject_reference
+        except (SealError, RecordUnreadable) as error:
+            _log.error("evidence_record_unreadable", check_id=str(record.check_id), exc_info=error)
+            return None
+        return self.subject_hash(record.tenant, reference)
 
     def subject_hashes(self, tenant: str, reference: str) -> tuple[bytes, ...]:
         """Returns the hashes of a person under every key that the tenant has and had."""

@@ -18,7 +18,6 @@ from server.configuration.tables import TwoPeople
 from server.domain.terms import OPEN_STATES, CheckState, reference_term
 from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore
-from server.keyring.sealing import SealError
 from server.storage.approvals import ApprovalRequest, PendingApproval
 from server.storage.errors import HoldNotFound, OnHold, StorageUnavailable
 from server.storage.evidence_records import EvidenceRecordRepository
@@ -26,7 +25,6 @@ from server.storage.holds import HoldRepository, StoredHold
 from server.storage.records import EvidenceEntry
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
-from server.verdict.record import RecordUnreadable
 
 _LONGEST_REFERENCE = 256
 _LONGEST_HOLD = 128
@@ -323,20 +321,9 @@ class Erasure:
         return event, self._rules.request(TwoPeople.RELEASE_HOLD, event, str(check_id), reference)
 
     async def _subject(self, access: Access, check_id: UUID) -> bytes | None:
-        """Returns the hash under which the audit log knows the person of a decided check.
-
-        ``None`` if the check has no subject reference, or its record is missing or cannot be opened: it must
-        still be possible to hold or delete a check with a damaged record.
-        """
+        """See ``ApprovalRules.subject_of``."""
         stored = await self._records.find(check_id, access.tenant)
-        if stored is None:
-            return None
-        try:
-            reference = self._vault.delivery(stored).subject_reference
-        except (SealError, RecordUnreadable) as error:
-            _log.error("evidence_record_unreadable", check_id=str(check_id), exc_info=error)
-            return None
-        return self._rules.subject_hash(access.tenant, reference)
+        return self._rules.subject_of(stored, vault=self._vault)
 
     async def _erase_objects(self, entries: Sequence[EvidenceEntry]) -> None:
         try:

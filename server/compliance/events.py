@@ -2,8 +2,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import UTC, datetime, timedelta
-from typing import Final
 from uuid import UUID
 
 from server.audit import AuditAction
@@ -12,10 +10,8 @@ from server.base.page_tokens import PageTokens
 from server.compliance.access import Access
 from server.configuration.tables import WebhookEndpoint
 from server.domain.events import EventState
-from server.storage.events import EndpointStanding, EventPlace, EventRepository, StoredEvent
-
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
+from server.storage.events import EndpointStanding, EventRepository, StoredEvent
+from server.storage.records import Place
 
 
 @dataclass(frozen=True, slots=True)
@@ -78,7 +74,7 @@ class EventCare:
         bound = ["events", endpoint, state or "", str(check_id or ""), str(access.sandbox)]
         after = None
         if page_token:
-            after = _place(self._tokens.open(page_token, tenant=access.tenant, conditions=bound))
+            after = Place.from_bytes(self._tokens.open(page_token, tenant=access.tenant, conditions=bound))
         found = await self._events.list(
             access.tenant,
             sandbox_only=access.sandbox,
@@ -89,11 +85,8 @@ class EventCare:
             limit=size + 1,
         )
         shown = found[:size]
-        token = ""
-        if len(found) > size:
-            place = _place_bytes(shown[-1].place)
-            token = self._tokens.make(place, tenant=access.tenant, conditions=bound)
-        return EventPage(shown, token)
+        place = shown[-1].place.to_bytes() if len(found) > size else b""
+        return EventPage(shown, self._tokens.make(place, tenant=access.tenant, conditions=bound))
 
     async def replay(self, access: Access, *, event_id: UUID | None, endpoint: str) -> int:
         """Makes one event, or all undelivered ones of an endpoint, due at once; returns their number.
@@ -140,11 +133,3 @@ class EventCare:
                 "endpoint names none of your endpoints; ListEndpoints lists them",
                 details={"field": "endpoint"},
             )
-
-
-def _place_bytes(place: EventPlace) -> bytes:
-    return ((place.create_time - _EPOCH) // _MICROSECOND).to_bytes(8, "big") + place.event_id.bytes
-
-
-def _place(data: bytes) -> EventPlace:
-    return EventPlace(_EPOCH + int.from_bytes(data[:8], "big") * _MICROSECOND, UUID(bytes=data[8:]))

@@ -2,9 +2,8 @@
 
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime, timedelta
+from datetime import datetime
 from typing import Final
-from uuid import UUID
 
 import structlog
 
@@ -15,13 +14,12 @@ from server.compliance.access import Access, reference_field, text_field
 from server.domain.terms import ALL, HOLD, CheckStatus, FailureReason, pair_terms, reference_term, term
 from server.storage.audit import AuditLog
 from server.storage.audit_reader import AuditExport, AuditFilter, AuditReader
-from server.storage.evidence_records import EvidenceRecordRepository, ListedCheck, Place
+from server.storage.evidence_records import EvidenceRecordRepository, ListedCheck
+from server.storage.records import Place
 
 _log = structlog.get_logger(__name__)
 _LONGEST_REFERENCE = 256
 _LONGEST_WORD = 64
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND = timedelta(microseconds=1)
 _SEQUENCE_BYTES: Final = 8
 
 
@@ -156,7 +154,7 @@ class CheckListing:
         ]
         after = None
         if page_token:
-            after = _place(self._tokens.open(page_token, tenant=access.tenant, conditions=bound))
+            after = Place.from_bytes(self._tokens.open(page_token, tenant=access.tenant, conditions=bound))
         found = await self._records.list(
             access.tenant, terms, since=chosen.since, before=chosen.before, after=after, limit=size + 1
         )
@@ -168,24 +166,8 @@ class CheckListing:
                 _log.error("evidence_index_altered", check_id=str(line.check_id), facts=unreadable)
         event = access.event(AuditAction.CHECKS_LISTED, detail={**chosen.words, "checks": str(len(shown))})
         await self._log.append(event, now=access.now)
-        more = len(found) > size
-        return CheckPage(
-            checks=shown,
-            next_page_token=self._tokens.make(
-                _place_bytes(shown[-1].place), tenant=access.tenant, conditions=bound
-            )
-            if more
-            else "",
-        )
-
-
-def _place_bytes(place: Place) -> bytes:
-    return ((place.decide_time - _EPOCH) // _MICROSECOND).to_bytes(8, "big") + place.check_id.bytes
-
-
-def _place(data: bytes) -> Place:
-    moment = _EPOCH + int.from_bytes(data[:8], "big") * _MICROSECOND
-    return Place(moment, UUID(bytes=data[8:]))
+        place = shown[-1].place.to_bytes() if len(found) > size else b""
+        return CheckPage(shown, self._tokens.make(place, tenant=access.tenant, conditions=bound))
 
 
 @dataclass(frozen=True, slots=True)
@@ -241,11 +223,8 @@ class AuditListing:
         detail = {"entries": str(len(found))}
         event = access.event(AuditAction.AUDIT_READ, subject=next(iter(subjects), None), detail=detail)
         await self._log.append(event, now=access.now)
-        token = ""
-        if following:
-            place = following.to_bytes(_SEQUENCE_BYTES, "big")
-            token = self._tokens.make(place, tenant=access.tenant, conditions=bound)
-        return AuditPage(found, token)
+        place = following.to_bytes(_SEQUENCE_BYTES, "big") if following else b""
+        return AuditPage(found, self._tokens.make(place, tenant=access.tenant, conditions=bound))
 
     async def export(self, access: Access, since: datetime | None) -> AsyncIterator[str]:
         """Yields the lines of an export of the log, after an entry that it was read.

@@ -111,7 +111,7 @@ class EvidenceReading:
             Refusal: See ``found_check``; EVIDENCE_RECORD_MISSING or EVIDENCE_UNREADABLE.
         """
         opened = await self._open(access, check_id)
-        signed = self._signed(
+        signed = self._vault.sign(
             opened.record_json, tenant=access.tenant, sandbox=opened.check.sandbox, kind=RECORD_TYPE
         )
         await self._logged(access, AuditAction.EVIDENCE_READ, opened)
@@ -175,11 +175,10 @@ class EvidenceReading:
                 altered=opened.altered,
                 review=review,
             ),
-            sign=partial(self._signed, tenant=access.tenant, sandbox=opened.check.sandbox, kind=ARCHIVE_TYPE),
+            sign=partial(
+                self._vault.sign, tenant=access.tenant, sandbox=opened.check.sandbox, kind=ARCHIVE_TYPE
+            ),
         )
-
-    def _signed(self, payload: bytes, *, tenant: str, sandbox: bool, kind: str) -> str:
-        return self._vault.sign(payload, tenant=tenant, sandbox=sandbox, kind=kind)
 
     async def _open(self, access: Access, check_id: UUID) -> OpenedEvidence:
         check = await found_check(self._repository, check_id, tenant=access.tenant)

@@ -3,7 +3,7 @@
 import json
 from collections.abc import Callable
 from dataclasses import dataclass, replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
 from uuid import UUID
@@ -18,29 +18,25 @@ from server.domain.reviews import (
     CONTRADICTIONS,
     Review,
     ReviewCause,
-    ReviewClaimed,
-    ReviewConflict,
     ReviewDecision,
     ReviewError,
-    ReviewNotClaimed,
     ReviewOutcome,
-    ReviewOver,
     ReviewReason,
     ReviewState,
+    review_over,
 )
 from server.evidence.records import RecordVault
 from server.keyring.result_signer import REVIEW_TYPE
 from server.keyring.sealing import SealError
 from server.storage.audit import AuditLog
 from server.storage.evidence_records import EvidenceRecordRepository
-from server.storage.reviews import ReviewPlace, ReviewRepository, StoredReview
+from server.storage.records import Place
+from server.storage.reviews import ReviewRepository, StoredReview
 from server.verdict.record import RecordUnreadable
 
 REVIEW_VERSION: Final = 1
 """The version of the signed payload."""
 _LONGEST_COMMENT: Final = 1024
-_EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
-_MICROSECOND: Final = timedelta(microseconds=1)
 _log = structlog.get_logger(__name__)
 
 
@@ -135,7 +131,7 @@ class Reviewing:
         bound = ["reviews", state or "", cause or "", str(sandbox)]
         after = None
         if page_token:
-            after = _place(self._tokens.open(page_token, tenant=access.tenant, conditions=bound))
+            after = Place.from_bytes(self._tokens.open(page_token, tenant=access.tenant, conditions=bound))
         found = await self._reviews.list(
             access.tenant,
             sandbox=sandbox,
@@ -150,11 +146,8 @@ class Reviewing:
         detail = {name: str(word) for name, word in chosen.items() if word}
         event = access.event(AuditAction.REVIEWS_LISTED, detail={**detail, "reviews": str(len(shown))})
         await self._log.append(event, now=access.now)
-        token = ""
-        if len(found) > size:
-            place = _place_bytes(shown[-1].place)
-            token = self._tokens.make(place, tenant=access.tenant, conditions=bound)
-        return ReviewPage(shown, token)
+        place = shown[-1].place.to_bytes() if len(found) > size else b""
+        return ReviewPage(shown, self._tokens.make(place, tenant=access.tenant, conditions=bound))
 
     async def read(self, access: Access, check_id: UUID) -> StoredReview:
         """Returns the review of a check, and logs that it was read.
@@ -241,10 +234,10 @@ class Reviewing:
             before = await self._found(access, check_id)
             try:
                 if before.review.revision == tried:
-                    raise ReviewOver(ReviewState.EXPIRED)  # Another server, whose clock is ahead, logged it.
+                    raise review_over(ReviewState.EXPIRED)  # Another server, whose clock is ahead, logged it.
                 after = replace(before, review=step(before.review))
             except ReviewError as error:
-                raise _refused(error) from error
+                raise Refusal(Reason(error.reason), str(error), details=error.details) from error
             if after.review.outcome is not None:
                 after = await self._signed(access, after)
             event = access.event(
@@ -285,16 +278,9 @@ class Reviewing:
         return stored
 
     async def _subject(self, access: Access, stored: StoredReview) -> bytes | None:
-        """Returns the hash under which the audit log knows the person; ``None`` without a readable record."""
+        """See ``ApprovalRules.subject_of``."""
         record = await self._records.find(stored.review.check_id, access.tenant)
-        if record is None:
-            return None
-        try:
-            reference = self._vault.delivery(record).subject_reference
-        except (SealError, RecordUnreadable) as error:
-            _log.error("evidence_record_unreadable", check_id=str(record.check_id), exc_info=error)
-            return None
-        return self._rules.subject_hash(access.tenant, reference)
+        return self._rules.subject_of(record, vault=self._vault)
 
 
 def _not_found() -> Refusal:
@@ -302,42 +288,6 @@ def _not_found() -> Refusal:
         Reason.REVIEW_NOT_FOUND,
         "no check with this identifier has a review: its policy does not send it there, or it is erased",
     )
-
-
-def _refused(error: ReviewError) -> Refusal:
-    match error:
-        case ReviewOver():
-            return Refusal(
-                Reason.REVIEW_OVER,
-                f"the review is over: it is {error.state.value.lower()}",
-                details={"state": error.state.value},
-            )
-        case ReviewClaimed():
-            return Refusal(
-                Reason.REVIEW_CLAIMED,
-                "somebody else holds the review; take another one, or wait until the claim lapses",
-                details={"claimExpireTime": error.until.isoformat()},
-            )
-        case ReviewNotClaimed():
-            return Refusal(
-                Reason.REVIEW_NOT_CLAIMED,
-                "you do not hold the review, or your claim has lapsed; claim it first",
-            )
-        case ReviewConflict():
-            return Refusal(
-                Reason.REVIEW_CONFLICT,
-                "you created this check, or have decided its review already; another person must decide",
-            )
-        case _:
-            raise error
-
-
-def _place_bytes(place: ReviewPlace) -> bytes:
-    return ((place.create_time - _EPOCH) // _MICROSECOND).to_bytes(8, "big") + place.check_id.bytes
-
-
-def _place(data: bytes) -> ReviewPlace:
-    return ReviewPlace(_EPOCH + int.from_bytes(data[:8], "big") * _MICROSECOND, UUID(bytes=data[8:]))
 
 
 def _time(moment: datetime) -> str:

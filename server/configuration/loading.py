@@ -44,7 +44,7 @@ def shown_settings(settings: Settings) -> dict[str, Any]:
 
     An optional table that is not set, such as ``listeners.device.tls``, is one entry.
     """
-    flat = dict(_shown_leaves(settings.model_dump(mode="json")))
+    flat = dict(_leaves(settings.model_dump(mode="json")))
     return {
         key: mask_url(value) if isinstance(value, str) and _is_url(key) else value
         for key, value in flat.items()
@@ -87,10 +87,11 @@ def holds_secret(url: str) -> bool:
     return mask_url(url).count(_MASK) > url.count(_MASK)
 
 
-def _shown_leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
+    """Yields the dotted keys of a nested table, and their values."""
     for name, value in values.items():
         if isinstance(value, Mapping):
-            yield from _shown_leaves(value, f"{prefix}{name}.")
+            yield from _leaves(value, f"{prefix}{name}.")
         else:
             yield prefix + name, value
 
@@ -177,8 +178,8 @@ def load_settings(file: Path | None = None) -> LoadedSettings:
         from_environment = EnvSettingsSource(Settings)()
     except SettingsError as error:
         raise SettingsInvalid((f"environment: {error}",)) from error
-    origins = dict.fromkeys(_leaves(from_file), Origin.FILE)
-    origins |= dict.fromkeys(_leaves(from_environment), Origin.ENVIRONMENT)
+    origins = dict.fromkeys(dict(_leaves(from_file)), Origin.FILE)
+    origins |= dict.fromkeys(dict(_leaves(from_environment)), Origin.ENVIRONMENT)
     try:
         settings = Settings(**_merged(from_file, from_environment))
     except ValidationError as error:
@@ -256,14 +257,6 @@ def _table_of(annotation: Any) -> type[BaseModel] | None:
         if isinstance(choice, type) and issubclass(choice, BaseModel):
             return choice
     return None
-
-
-def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[str]:
-    for name, value in values.items():
-        if isinstance(value, Mapping):
-            yield from _leaves(value, f"{prefix}{name}.")
-        else:
-            yield prefix + name
 
 
 def _merged(below: Mapping[str, Any], above: Mapping[str, Any]) -> dict[str, Any]:

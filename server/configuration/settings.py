@@ -38,32 +38,6 @@ from server.configuration.tables import (
 from server.trusted_images.settings import TrustedImageSettings
 from vision.packs import default_models_dir
 
-__all__ = [
-    "EVALUATION_PACK",
-    "EVALUATION_POLICY",
-    "SCANS_A_CORE",
-    "AdminListener",
-    "ConsoleListener",
-    "DeviceListener",
-    "IsolationSettings",
-    "KeySettings",
-    "LimitSettings",
-    "ListenerSettings",
-    "LogFormat",
-    "LogLevel",
-    "LogSettings",
-    "PolicySettings",
-    "ResultSettings",
-    "RuntimeSettings",
-    "ServiceListener",
-    "ServiceTls",
-    "Settings",
-    "StorageSettings",
-    "Tls",
-    "WebListener",
-    "is_loopback",
-]
-
 EVALUATION_PACK: Final = "embedded"
 """The pack that needs no files."""
 EVALUATION_POLICY: Final = "evaluation"

@@ -8,7 +8,7 @@ from typing import Annotated, Literal, Self
 
 from pydantic import AfterValidator, Field, HttpUrl, StringConstraints, field_validator, model_validator
 
-from server.access.callers import Name
+from server.access.callers import Name, each_once
 from server.base.table import Table, is_loopback, is_public
 from server.domain.events import EventKind
 from server.domain.tries import SANDBOX_RULES, TryRules, TrySetting
@@ -69,16 +69,10 @@ class TwoPeople(StrEnum):
     """The destruction of a key."""
 
 
-def _each_once(values: tuple[TwoPeople, ...]) -> tuple[TwoPeople, ...]:
-    if len(set(values)) != len(values):
-        raise ValueError("one action is listed twice; list each once")
-    return values
-
-
 class ComplianceSettings(Table):
     """Compliance."""
 
-    two_people: Annotated[tuple[TwoPeople, ...], AfterValidator(_each_once)] = Field(default=(), strict=False)
+    two_people: Annotated[tuple[TwoPeople, ...], AfterValidator(each_once)] = Field(default=(), strict=False)
     """The actions that a second person has to confirm: ``delete`` (the evidence of a check), ``erase`` (a
     person), ``release_hold``, ``destroy_key``. The first call records a request; the same call by a caller of
     another name performs the action. Each name must belong to one person, and each person must have one."""
@@ -178,8 +172,6 @@ class LimitSettings(Table):
     """Maximum number of trusted images that are decoded and judged at once."""
     max_watches: int = Field(default=128, ge=1, le=10_000)
     """Maximum number of streams of WatchCheck at once; each queries the database twice a second."""
-    max_evidence: int = Field(default=4, ge=1, le=100)
-    """Maximum number of calls of EvidenceService at once; an export holds a few megabytes."""
     wait_seconds: float = Field(default=4.0, ge=0.0, le=20.0)
     """How long a unary call, an upload, a selfie or a video waits for a place if none is free; shorter than
     the deadline of 5 seconds that is recommended to callers. It is refused at once if 8 calls of its kind and
@@ -278,22 +270,9 @@ class KeySettings(Table):
     """The keys that encrypt the files in the folder. The first entry encrypts new files; every entry
     decrypts. To change the key, put the new entry first and run ``facegate keys encrypt``. Empty: only
     permissions protect the files."""
-    tenants: dict[str, TenantKeySettings] = Field(default_factory=dict)
+    tenants: dict[Name, TenantKeySettings] = Field(default_factory=dict)
     """Tenants whose evidence is sealed under keys of their own, by name. Without their key, their evidence
     cannot be opened any more (``facegate keys destroy``)."""
-
-    @model_validator(mode="after")
-    def _named(self) -> Self:
-        for name in self.tenants:
-            if (
-                not name
-                or len(name) > 64
-                or not all(c.isascii() and (c.isalnum() or c in "._-") for c in name)
-            ):
-                raise ValueError(f"{name!r} is not the name of a tenant: letters, digits, '.', '_' and '-'")
-            if name[0] in "._-":
-                raise ValueError(f"the name of a tenant begins with a letter or a digit, not as {name!r}")
-        return self
 
 
 class OtlpSettings(Table):

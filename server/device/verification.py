@@ -74,7 +74,8 @@ from server.device.evidence import (
 )
 from server.device.revocation import RevocationFile
 from server.device.trust import DeviceTrust
-from server.storage.devices import DeviceRepository, EnrolledKey, HeldReceipt, KeyKind
+from server.storage.devices import DeviceRepository, EnrolledKey, HeldReceipt
+from server.storage.records import KeyKind
 
 _ANDROID_VERSION_UNIT: Final = 10_000
 """The osVersion of KeyDescription is MMmmss in decimal digits."""

@@ -3,14 +3,6 @@
 A review is claimed, released and decided. A claim lapses; a review that is not decided by its deadline
 expires. If its policy demands two people, the first decision waits for a second person, and two that differ
 escalate; a first decision to escalate needs nobody else.
-
-::
-
-    ReviewError
-    ├── ReviewOver        it is decided or has expired
-    ├── ReviewClaimed     somebody else holds it
-    ├── ReviewNotClaimed  the reviewer does not hold it
-    └── ReviewConflict    the reviewer created the check, or has decided already
 """
 
 import hmac
@@ -76,31 +68,22 @@ CONTRADICTIONS: Final = {
 
 
 class ReviewError(Exception):
-    """The base class of the errors of this module."""
+    """A step that is not possible; the message says why.
+
+    Attributes:
+        reason: REVIEW_OVER, REVIEW_CLAIMED, REVIEW_NOT_CLAIMED or REVIEW_CONFLICT.
+        details: The variables of the message.
+    """
+
+    def __init__(self, reason: str, message: str, **details: str) -> None:
+        super().__init__(message)
+        self.reason = reason
+        self.details = details
 
 
-class ReviewOver(ReviewError):
-    """The review is decided or has expired."""
-
-    def __init__(self, state: ReviewState) -> None:
-        super().__init__(f"the review is over: {state.value}")
-        self.state = state
-
-
-class ReviewClaimed(ReviewError):
-    """Somebody else holds the review."""
-
-    def __init__(self, until: datetime) -> None:
-        super().__init__("somebody else holds the review")
-        self.until = until
-
-
-class ReviewNotClaimed(ReviewError):
-    """The reviewer does not hold the review: it was never claimed, or the claim lapsed."""
-
-
-class ReviewConflict(ReviewError):
-    """The reviewer created the check, or has decided the review already."""
+def review_over(state: ReviewState) -> ReviewError:
+    """Returns the error of a review that is decided or has expired."""
+    return ReviewError("REVIEW_OVER", f"the review is over: it is {state.value.lower()}", state=state.value)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -197,13 +180,21 @@ class Review:
         """Claims it; by its holder, claims it anew.
 
         Raises:
-            ReviewOver, ReviewConflict, ReviewClaimed: See the module.
+            ReviewError: It is over, the reviewer created the check or has decided it already, or somebody
+                else holds it.
         """
         self._expect_pending(now)
         if reviewer == self.created_by or any(one.reviewer == reviewer for one in self.decisions):
-            raise ReviewConflict
+            raise ReviewError(
+                "REVIEW_CONFLICT",
+                "you created this check, or have decided its review already; another person must decide",
+            )
         if self.holder(now) not in {None, reviewer} and self.claim_expire_time is not None:
-            raise ReviewClaimed(self.claim_expire_time)
+            raise ReviewError(
+                "REVIEW_CLAIMED",
+                "somebody else holds the review; take another one, or wait until the claim lapses",
+                claimExpireTime=self.claim_expire_time.isoformat(),
+            )
         until = min(now + timedelta(seconds=self.claim_seconds), self.expire_time)
         return self._next(claimed_by=reviewer, claim_expire_time=until)
 
@@ -211,7 +202,8 @@ class Review:
         """Gives it back undecided.
 
         Raises:
-            ReviewOver, ReviewNotClaimed: See the module.
+            ReviewError: It is over, or the reviewer does not hold it: it was never claimed, or the claim
+                lapsed.
         """
         self._expect_held(reviewer, now)
         return self._next(claimed_by=None, claim_expire_time=None)
@@ -220,7 +212,8 @@ class Review:
         """Adds the decision of its holder, which ends it unless a second person must decide.
 
         Raises:
-            ReviewOver, ReviewNotClaimed: See the module.
+            ReviewError: It is over, or the reviewer does not hold it: it was never claimed, or the claim
+                lapsed.
         """
         self._expect_held(decision.reviewer, decision.decide_time)
         decisions = (*self.decisions, decision)
@@ -236,12 +229,15 @@ class Review:
     def _expect_pending(self, now: datetime) -> None:
         state = self.state(now)
         if state in {ReviewState.DECIDED, ReviewState.EXPIRED}:
-            raise ReviewOver(state)
+            raise review_over(state)
 
     def _expect_held(self, reviewer: str, now: datetime) -> None:
         self._expect_pending(now)
         if self.holder(now) != reviewer:
-            raise ReviewNotClaimed
+            raise ReviewError(
+                "REVIEW_NOT_CLAIMED",
+                "you do not hold the review, or your claim has lapsed; claim it first",
+            )
 
     def _next(self, **changes: object) -> "Review":
         return replace(self, revision=self.revision + 1, **changes)  # type: ignore[arg-type]  # its own fields

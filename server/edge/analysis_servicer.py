@@ -32,7 +32,7 @@ from server.edge.callers import CallerIdentifier
 from server.edge.fields import member_of, message_of, timestamp
 from server.edge.places import Places
 from server.edge.result_codec import liveness_to_wire, pack_to_wire
-from server.edge.status import not_started, within_deadline
+from server.edge.status import Opened, within_deadline
 from server.telemetry.metrics import Metrics
 from server.verdict.outcome import PackIdentity
 from vision.isolation.video import VideoContainer
@@ -70,7 +70,7 @@ class AnalysisEnvironment:
     metrics: Metrics
 
 
-class AnalysisServicer:
+class AnalysisServicer(Opened[AnalysisEnvironment]):
     """Serves the calls of AnalysisService."""
 
     def __init__(
@@ -88,11 +88,6 @@ class AnalysisServicer:
         self._callers = callers
         self._selfies = selfies
         self._videos = videos
-        self._env: AnalysisEnvironment | None = None
-
-    def open(self, env: AnalysisEnvironment) -> None:
-        """Starts to serve calls."""
-        self._env = env
 
     async def AnalyzeImage(  # noqa: N802 - the name is the contract's
         self,
@@ -100,10 +95,9 @@ class AnalysisServicer:
         context: ServicerContext[Any, analysis_pb2.AnalyzeImageResponse],
     ) -> analysis_pb2.AnalyzeImageResponse:
         """Analyses one selfie; see the contract."""
-        caller = self._callers.identify(context)
-        env = self._ready()
+        caller, env = self._callers.identify(context), self.env
         request_id = image_request_id(env.random)
-        with _named("requestId", request_id), _counted(env.metrics, "image"):
+        with _identified(env.metrics, "image", "requestId", request_id):
             mode = image_mode(request.mode)
             if not request.image:
                 raise AnalysisRefused(
@@ -126,11 +120,10 @@ class AnalysisServicer:
         context: ServicerContext[analysis_pb2.AnalyzeVideoRequest, analysis_pb2.AnalyzeVideoResponse],
     ) -> analysis_pb2.AnalyzeVideoResponse:
         """Analyses one video; see the contract."""
-        caller = self._callers.identify(context)
-        env = self._ready()
+        caller, env = self._callers.identify(context), self.env
         created = env.now()
         inference_id = video_inference_id(env.random)
-        with _named("inferenceId", inference_id), _counted(env.metrics, "video"):
+        with _identified(env.metrics, "video", "inferenceId", inference_id):
             async with self._videos.hold_place(caller.scope) as place:
                 upload = await self._uploaded(request_iterator)
                 try:
@@ -149,11 +142,6 @@ class AnalysisServicer:
             completed=env.now(),
             pack=pack_to_wire(env.pack),
         )
-
-    def _ready(self) -> AnalysisEnvironment:
-        if self._env is None:
-            raise not_started()
-        return self._env
 
     async def _uploaded(self, requests: AsyncIterator[analysis_pb2.AnalyzeVideoRequest]) -> VideoUpload:
         try:
@@ -215,38 +203,25 @@ def _analyse(videos: VideoAnalyst, upload: VideoUpload, require_wanted: Callable
 
 
 @contextmanager
-def _named(field: str, name: str) -> Iterator[None]:
-    """Adds the identifier of the response to a refusal, so that the caller can quote it."""
+def _identified(metrics: Metrics, kind: str, field: str, name: str) -> Iterator[None]:
+    """Counts what is raised, and adds the identifier of the analysis to what the caller receives."""
     try:
         yield
-    except Refusal as refusal:
-        reason = refusal.reason
-        raise Refusal(
-            reason,
-            str(refusal),
-            details={**refusal.details, field: name},
-            retry_after=refusal.retry_after,
-        ) from refusal
-    except UsageError:
-        # The call has ended in the meantime, and grpc has recorded that.
-        raise
     except Exception as error:
+        reason = error.reason if isinstance(error, Refusal) else Reason.INTERNAL
+        metrics.calls.count_analysis(kind, reason.value)
+        if isinstance(error, UsageError):
+            # The call has ended in the meantime, and grpc has recorded that.
+            raise
+        if isinstance(error, Refusal):
+            details = {**error.details, field: name}
+            raise Refusal(reason, str(error), details=details, retry_after=error.retry_after) from error
         _log.error("analysis_failed", name=name, exc_info=error)
         raise Refusal(
             Reason.INTERNAL,
             f"the server failed; its log has the analysis {name}",
             details={"code": AnalysisCode.SERVER_ERROR.value, "incidentId": name, field: name},
         ) from error
-
-
-@contextmanager
-def _counted(metrics: Metrics, kind: str) -> Iterator[None]:
-    try:
-        yield
-    except Exception as error:
-        reason = error.reason if isinstance(error, Refusal) else Reason.INTERNAL
-        metrics.calls.count_analysis(kind, reason.value)
-        raise
 
 
 def _unexpected(what: str) -> AnalysisRefused:
@@ -284,21 +259,17 @@ def image_to_wire(
     analysis: ImageAnalysis, *, request_id: str, now: datetime, pack: result_pb2.PackReference
 ) -> analysis_pb2.AnalyzeImageResponse:
     """Returns the response of AnalyzeImage."""
-    message = analysis_pb2.AnalyzeImageResponse(
-        status="error" if analysis.selfie is None else "success",
+    selfie, problem, full = analysis.selfie, analysis.problem, analysis.full
+    return analysis_pb2.AnalyzeImageResponse(
+        status="error" if selfie is None else "success",
         request_id=request_id,
         timestamp=timestamp(now),
+        result=None if selfie is None else _selfie(selfie),
+        error=None if problem is None else message_of(analysis_pb2.AnalysisError, problem),
+        full=None if full is None else analysis_pb2.FullImageResult(liveness=liveness_to_wire(full)),
         pack=pack,
         assessment=analysis.scope,
     )
-    if analysis.selfie is not None:
-        message.result.CopyFrom(_selfie(analysis.selfie))
-    if analysis.problem is not None:
-        message.error.code = analysis.problem.code.value
-        message.error.message = analysis.problem.message
-    if analysis.full is not None:
-        message.full.liveness.CopyFrom(liveness_to_wire(analysis.full))
-    return message
 
 
 def video_to_wire(

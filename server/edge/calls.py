@@ -8,7 +8,7 @@ from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from functools import partial
-from typing import Any, Final, Generic, Protocol, TypeVar
+from typing import Any, Final, TypeVar
 
 from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message import Message
@@ -21,22 +21,13 @@ from server.base.errors import Reason, Refusal
 from server.compliance.access import Access
 from server.edge.callers import CallerIdentifier, actor_of, address_of
 from server.edge.places import Places
-from server.edge.status import not_started, within_deadline
+from server.edge.status import Opened, within_deadline
 
 MOST_SECONDS: Final = 300.0
 """The longest duration of a call."""
 
 
-class CallEnvironment(Protocol):
-    """The dependencies of the calls of a service."""
-
-    @property
-    def now(self) -> Callable[[], datetime]:
-        """The wall clock, UTC."""
-        ...
-
-
-_Environment = TypeVar("_Environment", bound=CallEnvironment)
+_Environment = TypeVar("_Environment")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -53,7 +44,7 @@ class ServedCall:
     streams: bool
 
 
-class Calls(Generic[_Environment]):
+class Calls(Opened[_Environment]):
     """The calls of a service. They are refused until ``open`` is called."""
 
     def __init__(
@@ -62,6 +53,7 @@ class Calls(Generic[_Environment]):
         functions: Mapping[str, Callable[[_Environment, Access, Any], Any]],
         *,
         places: Places,
+        now: Callable[[], datetime],
     ) -> None:
         """Sets what the calls do.
 
@@ -72,7 +64,7 @@ class Calls(Generic[_Environment]):
         """
         self._functions = functions
         self._places = places
-        self._env: _Environment | None = None
+        self._now = now
         self.served: Final[Mapping[str, ServedCall]] = {
             method.name: ServedCall(
                 method=f"/{service.full_name}/{method.name}",
@@ -83,10 +75,6 @@ class Calls(Generic[_Environment]):
             if method.name in functions
         }
 
-    def open(self, env: _Environment) -> None:
-        """Starts to serve calls."""
-        self._env = env
-
     async def answers(
         self, name: str, request: Any, *, caller: Caller, actor: Actor
     ) -> AsyncGenerator[Message, None]:
@@ -95,12 +83,10 @@ class Calls(Generic[_Environment]):
         Raises:
             Refusal: See the contract of the call; OVERLOADED or NOT_SERVING.
         """
-        env = self._env
-        if env is None:
-            raise not_started()
+        env = self.env
         purpose = getattr(request, "purpose", "")
         access = Access(
-            tenant=caller.tenant, actor=actor, now=env.now(), purpose=purpose, sandbox=caller.sandbox
+            tenant=caller.tenant, actor=actor, now=self._now(), purpose=purpose, sandbox=caller.sandbox
         )
         async with self._places.hold_place(caller.scope):
             answered = self._functions[name](env, access, request)

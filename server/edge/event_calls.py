@@ -1,8 +1,6 @@
 """The calls of EventService: backends and operators watch over the webhooks of their tenant."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from facegate.v1 import event_service_pb2 as event_pb2
@@ -15,18 +13,10 @@ from server.edge.fields import check_id_of, invalid, message_of, page_size, stat
 from server.storage.events import StoredEvent
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class EventEnvironment:
-    """The dependencies of the calls."""
-
-    care: EventCare
-    now: Callable[[], datetime]
-
-
 async def _list_events(
-    env: EventEnvironment, access: Access, request: event_pb2.ListEventsRequest
+    care: EventCare, access: Access, request: event_pb2.ListEventsRequest
 ) -> event_pb2.ListEventsResponse:
-    page = await env.care.page(
+    page = await care.page(
         access,
         endpoint=request.endpoint,
         state=stated_member(EventState, event_pb2.EventState, request.state, "state"),
@@ -40,7 +30,7 @@ async def _list_events(
 
 
 async def _replay_events(
-    env: EventEnvironment, access: Access, request: event_pb2.ReplayEventsRequest
+    care: EventCare, access: Access, request: event_pb2.ReplayEventsRequest
 ) -> event_pb2.ReplayEventsResponse:
     which = request.WhichOneof("which")
     if which is None:
@@ -48,14 +38,14 @@ async def _replay_events(
     event_id = None
     if which == "event_id":
         event_id = check_id_of(request.event_id.removeprefix("evt_"), field="event_id")
-    replayed = await env.care.replay(access, event_id=event_id, endpoint=request.endpoint)
+    replayed = await care.replay(access, event_id=event_id, endpoint=request.endpoint)
     return event_pb2.ReplayEventsResponse(events=replayed)
 
 
 async def _list_endpoints(
-    env: EventEnvironment, access: Access, _request: event_pb2.ListEndpointsRequest
+    care: EventCare, access: Access, _request: event_pb2.ListEndpointsRequest
 ) -> event_pb2.ListEndpointsResponse:
-    found = await env.care.endpoints(access)
+    found = await care.endpoints(access)
     return event_pb2.ListEndpointsResponse(endpoints=[_endpoint(endpoint) for endpoint in found])
 
 
@@ -88,7 +78,7 @@ def _endpoint(endpoint: KnownEndpoint) -> event_pb2.Endpoint:
     )
 
 
-EVENT_CALLS: Final[Mapping[str, Callable[[EventEnvironment, Access, Any], Any]]] = {
+EVENT_CALLS: Final[Mapping[str, Callable[[EventCare, Access, Any], Any]]] = {
     "ListEvents": _list_events,
     "ReplayEvents": _replay_events,
     "ListEndpoints": _list_endpoints,

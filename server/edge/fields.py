@@ -6,7 +6,6 @@ from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import Any, TypeVar
 
-from google.protobuf.descriptor import FieldDescriptor
 from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
@@ -18,7 +17,7 @@ _Value = TypeVar("_Value")
 _Member = TypeVar("_Member", bound=Enum)
 
 
-def message_of(kind: type[_Message], source: object, **own: Any) -> _Message:
+def message_of(kind: type[_Message], source: object, /, **own: Any) -> _Message:
     """Makes a message whose fields are the attributes of the same names of ``source``.
 
     Times, days, identifiers and members of enumerations become what the wire has for them; ``None`` leaves a
@@ -33,7 +32,7 @@ def message_of(kind: type[_Message], source: object, **own: Any) -> _Message:
     return kind(**own)
 
 
-def value_of(kind: type[_Value], message: Message, **own: Any) -> _Value:
+def value_of(kind: type[_Value], message: Message, /, **own: Any) -> _Value:
     """Makes a data class whose fields are those of the same names of ``message``.
 
     Args:
@@ -44,7 +43,7 @@ def value_of(kind: type[_Value], message: Message, **own: Any) -> _Value:
     return kind(**{name: getattr(message, name) for name in names if name not in own}, **own)
 
 
-def _wired(field: FieldDescriptor, value: Any) -> Any:
+def _wired(field: Any, value: Any) -> Any:
     match value:
         case datetime():
             return timestamp(value)

@@ -24,7 +24,7 @@ from server.configuration.hosted import HostedSettings
 from server.edge.console.answers import json_answer, read_json, refused_answer
 from server.edge.console.guard import Guard, GuardedPage, WrongHost
 from server.edge.page_files import file_answer, page_files
-from server.edge.status import as_refusal, not_started
+from server.edge.status import Opened, as_refusal
 
 PAGE: Final = "/scan"
 """The path of the page, below which everything else of it lies."""
@@ -62,7 +62,7 @@ def _guarded_page(origin: str) -> GuardedPage:
     )
 
 
-class HostedPage:
+class HostedPage(Opened[HostedScans]):
     """Serves the page. Its calls are refused until ``open`` is called."""
 
     def __init__(self, settings: HostedSettings, *, tls: bool) -> None:
@@ -88,12 +88,7 @@ class HostedPage:
             "texts": {name: texts.model_dump(exclude_none=True) for name, texts in settings.texts.items()},
         }
         self._files["/look.json"] = json.dumps(look).encode()
-        self._scans: HostedScans | None = None
         self._calls = 0
-
-    def open(self, scans: HostedScans) -> None:
-        """Starts to serve calls."""
-        self._scans = scans
 
     def routes(self) -> list[tuple[str, str, PageHandler]]:
         """Returns the routes of the page: method, path and handler."""
@@ -129,9 +124,7 @@ class HostedPage:
             self._calls += 1
             try:
                 self._guard.require_own_page(request)
-                if self._scans is None:
-                    raise not_started()
-                return await call(self._scans, request, await read_json(request))
+                return await call(self.env, request, await read_json(request))
             except WrongHost:
                 return self._other_host()
             except HostedRefused as refused:

@@ -18,8 +18,8 @@ import asyncio
 import threading
 import time
 from collections import Counter, deque
-from collections.abc import AsyncIterator, Callable, Iterator, Mapping
-from contextlib import asynccontextmanager, contextmanager
+from collections.abc import AsyncIterator, Callable, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 from itertools import count
@@ -258,16 +258,17 @@ class Places:
             raise self._refusal(party, "line_full")
         turn: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
         self._lines.setdefault(party, deque()).append(turn)
+        began = time.monotonic()
         self._count()
         try:
-            with self._measured():
-                await asyncio.wait({turn}, timeout=rules.seconds)
+            await asyncio.wait({turn}, timeout=rules.seconds)
         except BaseException:
             if turn.done() and turn.result():
                 # The call got its place at the same moment at which the caller disconnected.
                 self._free(party)
             raise
         finally:
+            self._metrics.work.waited_for_place(self._kind, time.monotonic() - began)
             if not turn.done():
                 self._leave_line(party, turn)
         if not turn.done():
@@ -321,14 +322,6 @@ class Places:
         if not self._used:
             self._idle.set()
         self._count()
-
-    @contextmanager
-    def _measured(self) -> Iterator[None]:
-        began = time.monotonic()
-        try:
-            yield
-        finally:
-            self._metrics.work.waited_for_place(self._kind, time.monotonic() - began)
 
     def _count(self) -> None:
         rules, metrics = self._rules, self._metrics

@@ -15,7 +15,6 @@ from liveness import LivenessResult, Signal, Verdict
 from matcher import MatchResult, PortraitReport, Requirement
 from server.base.sandbox import memory_scope
 from server.checks.completion import HandedOut
-from server.checks.finding import FoundCheck
 from server.checks.progress import CheckProgress
 from server.edge.fields import message_of, name_of, number_of
 from server.edge.scan_codec import rotation_to_wire
@@ -24,9 +23,7 @@ from server.verdict.outcome import (
     AttemptOutline,
     CheckOutcome,
     DeviceOutcome,
-    EvidenceMark,
     PackIdentity,
-    TranscriptOutcome,
     TrustedCheck,
 )
 from server.verdict.record import ImageFacts
@@ -139,7 +136,7 @@ def _image(facts: ImageFacts, content: bytes) -> result_pb2.EvidenceImage:
 
 
 def _result(outcome: CheckOutcome) -> result_pb2.CheckResult:
-    about_person = outcome.verdict.about_person
+    about_person, transcript = outcome.verdict.about_person, outcome.transcript
     return message_of(
         result_pb2.CheckResult,
         outcome,
@@ -148,10 +145,14 @@ def _result(outcome: CheckOutcome) -> result_pb2.CheckResult:
         liveness=_liveness(outcome, outcome.liveness) if about_person and outcome.liveness else None,
         match=_match(outcome, outcome.match) if about_person else None,
         device=_device(outcome.device),
-        transcript=None if outcome.transcript is None else _transcript(outcome.transcript),
+        transcript=None
+        if transcript is None
+        else message_of(result_pb2.TranscriptResult, transcript, frames_examined=transcript.examined),
         attempts=[_attempt(one, about_person=about_person) for one in outcome.attempts],
-        evidence_frame=None if outcome.evidence_frame is None else _mark(outcome.evidence_frame),
-        audit_images=[_mark(mark) for mark in outcome.audit_images],
+        evidence_frame=None
+        if outcome.evidence_frame is None
+        else message_of(result_pb2.EvidenceReference, outcome.evidence_frame),
+        audit_images=[message_of(result_pb2.EvidenceReference, mark) for mark in outcome.audit_images],
         policy=_policy(outcome),
         pack=pack_to_wire(outcome.pack),
         history=[_signal(signal) for signal in outcome.history],
@@ -201,7 +202,10 @@ def _signal(signal: Signal) -> result_pb2.Signal:
 
 
 def _match(outcome: CheckOutcome, match: MatchResult | None) -> result_pb2.MatchResult:
-    demanded = {"required_similarity": outcome.required_similarity, "required_fmr": outcome.required_fmr}
+    demanded: dict[str, Any] = {
+        "required_similarity": outcome.required_similarity,
+        "required_fmr": outcome.required_fmr,
+    }
     if match is None:
         return result_pb2.MatchResult(**demanded)
     return message_of(
@@ -235,16 +239,8 @@ def _device_signal(sign: Sign) -> result_pb2.Signal:
     )
 
 
-def _transcript(transcript: TranscriptOutcome) -> result_pb2.TranscriptResult:
-    return message_of(result_pb2.TranscriptResult, transcript, frames_examined=transcript.examined)
-
-
 def _attempt(attempt: AttemptOutline, *, about_person: bool = False) -> result_pb2.AttemptSummary:
     return message_of(result_pb2.AttemptSummary, attempt, verdict=attempt.verdict if about_person else None)
-
-
-def _mark(mark: EvidenceMark) -> result_pb2.EvidenceReference:
-    return message_of(result_pb2.EvidenceReference, mark)
 
 
 def progress_to_wire(progress: CheckProgress) -> service_pb2.CheckProgress:
@@ -257,11 +253,6 @@ def progress_to_wire(progress: CheckProgress) -> service_pb2.CheckProgress:
         result_expire_time=progress.result_deadline,
         review=None,
     )
-
-
-def found_to_wire(found: FoundCheck) -> service_pb2.CheckListing:
-    """Returns a check that was found as the message."""
-    return message_of(service_pb2.CheckListing, found)
 
 
 def serialise_report(report: PortraitReport) -> bytes:

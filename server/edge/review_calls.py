@@ -1,8 +1,6 @@
 """The calls of ReviewService: people review decided checks."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
-from datetime import datetime
 from typing import Any, Final
 
 from facegate.v1 import review_pb2
@@ -10,24 +8,37 @@ from facegate.v1 import review_service_pb2 as service_pb2
 
 from server.compliance.access import Access
 from server.compliance.reviewing import Reviewing
-from server.domain.reviews import ReviewCause, ReviewOutcome, ReviewReason, ReviewState
-from server.edge.fields import check_id_of, demanded_member, page_size, stated_member
-from server.edge.review_codec import page_of_reviews, review_to_wire
+from server.domain.reviews import (
+    ReviewCause,
+    ReviewDecision,
+    ReviewOutcome,
+    ReviewReason,
+    ReviewStanding,
+    ReviewState,
+)
+from server.edge.fields import check_id_of, demanded_member, message_of, page_size, stated_member
 from server.storage.reviews import StoredReview
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ReviewEnvironment:
-    """The dependencies of the calls."""
+def standing_to_wire(standing: ReviewStanding, *, outcome: bool) -> review_pb2.CheckReview:
+    """Returns what an orchestrator learns of a review.
 
-    reviewing: Reviewing
-    now: Callable[[], datetime]
+    Args:
+        outcome: Whether the caller may learn what was decided.
+    """
+    shown: dict[str, Any] = {} if outcome else {"outcome": None}
+    return message_of(review_pb2.CheckReview, standing, review_jws=standing.jws if outcome else None, **shown)
+
+
+def _decision(decision: ReviewDecision, *, shown: bool) -> service_pb2.ReviewDecision:
+    hidden = {} if shown else dict.fromkeys(("outcome", "reason", "comment"))
+    return message_of(service_pb2.ReviewDecision, decision, **hidden)
 
 
 async def _list_reviews(
-    env: ReviewEnvironment, access: Access, request: service_pb2.ListReviewsRequest
+    reviewing: Reviewing, access: Access, request: service_pb2.ListReviewsRequest
 ) -> service_pb2.ListReviewsResponse:
-    page = await env.reviewing.page(
+    page = await reviewing.page(
         access,
         state=stated_member(ReviewState, review_pb2.ReviewState, request.state, "state"),
         cause=stated_member(ReviewCause, review_pb2.ReviewCause, request.cause, "cause"),
@@ -35,34 +46,36 @@ async def _list_reviews(
         size=page_size(request),
         page_token=request.page_token,
     )
-    return page_of_reviews(page, reader=access.actor.name, now=access.now)
+    return service_pb2.ListReviewsResponse(
+        reviews=[_wire(stored, access) for stored in page.reviews], next_page_token=page.next_page_token
+    )
 
 
 async def _get_review(
-    env: ReviewEnvironment, access: Access, request: service_pb2.GetReviewRequest
+    reviewing: Reviewing, access: Access, request: service_pb2.GetReviewRequest
 ) -> service_pb2.GetReviewResponse:
-    stored = await env.reviewing.read(access, check_id_of(request.check_id))
+    stored = await reviewing.read(access, check_id_of(request.check_id))
     return service_pb2.GetReviewResponse(review=_wire(stored, access), review_jws=stored.review.jws)
 
 
 async def _claim_review(
-    env: ReviewEnvironment, access: Access, request: service_pb2.ClaimReviewRequest
+    reviewing: Reviewing, access: Access, request: service_pb2.ClaimReviewRequest
 ) -> service_pb2.ClaimReviewResponse:
-    stored = await env.reviewing.claim(access, check_id_of(request.check_id))
+    stored = await reviewing.claim(access, check_id_of(request.check_id))
     return service_pb2.ClaimReviewResponse(review=_wire(stored, access))
 
 
 async def _release_review(
-    env: ReviewEnvironment, access: Access, request: service_pb2.ReleaseReviewRequest
+    reviewing: Reviewing, access: Access, request: service_pb2.ReleaseReviewRequest
 ) -> service_pb2.ReleaseReviewResponse:
-    stored = await env.reviewing.release(access, check_id_of(request.check_id))
+    stored = await reviewing.release(access, check_id_of(request.check_id))
     return service_pb2.ReleaseReviewResponse(review=_wire(stored, access))
 
 
 async def _decide_review(
-    env: ReviewEnvironment, access: Access, request: service_pb2.DecideReviewRequest
+    reviewing: Reviewing, access: Access, request: service_pb2.DecideReviewRequest
 ) -> service_pb2.DecideReviewResponse:
-    stored = await env.reviewing.decide(
+    stored = await reviewing.decide(
         access,
         check_id_of(request.check_id),
         outcome=demanded_member(ReviewOutcome, review_pb2.ReviewOutcome, request.outcome, "outcome"),
@@ -73,10 +86,26 @@ async def _decide_review(
 
 
 def _wire(stored: StoredReview, access: Access) -> service_pb2.Review:
-    return review_to_wire(stored, reader=access.actor.name, now=access.now)
+    """Returns a review; the caller does not see what others decided before it is over."""
+    review = stored.review
+    standing = review.standing(access.now)
+    holder = review.holder(access.now)
+    return message_of(
+        service_pb2.Review,
+        review,
+        state=standing.state,
+        decisions=[
+            _decision(one, shown=standing.over or one.reviewer == access.actor.name)
+            for one in review.decisions
+        ],
+        policy=stored.policy,
+        status=stored.status,
+        claimed_by=holder,
+        claim_expire_time=None if holder is None else review.claim_expire_time,
+    )
 
 
-REVIEW_CALLS: Final[Mapping[str, Callable[[ReviewEnvironment, Access, Any], Any]]] = {
+REVIEW_CALLS: Final[Mapping[str, Callable[[Reviewing, Access, Any], Any]]] = {
     "ListReviews": _list_reviews,
     "GetReview": _get_review,
     "ClaimReview": _claim_review,

@@ -1,7 +1,7 @@
 """VerificationService on the service listener: uploads, progress and results for orchestrators."""
 
-from collections.abc import Callable
-from contextlib import AbstractAsyncContextManager, aclosing
+from collections.abc import AsyncIterator, Callable
+from contextlib import aclosing, asynccontextmanager
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -23,6 +23,7 @@ from server.edge.callers import CallerIdentifier, actor_of, address_of
 from server.edge.fields import (
     check_id_of,
     invalid,
+    message_of,
     number_of,
     page_size,
     stated_member,
@@ -33,14 +34,13 @@ from server.edge.fields import (
 from server.edge.places import Places
 from server.edge.result_codec import (
     add_images,
-    found_to_wire,
     parse_report,
     parse_result,
     progress_to_wire,
     result_claims,
 )
-from server.edge.review_codec import standing_to_wire
-from server.edge.status import not_started, within_deadline
+from server.edge.review_calls import standing_to_wire
+from server.edge.status import Opened, within_deadline
 from server.keyring.keys import KeyRing
 
 MAX_AUDIT_IMAGES = 4
@@ -59,7 +59,7 @@ class ServiceEnvironment:
     now: Callable[[], datetime]
 
 
-class ServiceServicer:
+class ServiceServicer(Opened[ServiceEnvironment]):
     """Serves the calls of VerificationService from orchestrators."""
 
     def __init__(self, *, callers: CallerIdentifier, calls: Places, uploads: Places, watches: Places) -> None:
@@ -72,11 +72,6 @@ class ServiceServicer:
         self._calls = calls
         self._uploads = uploads
         self._watches = watches
-        self._env: ServiceEnvironment | None = None
-
-    def open(self, env: ServiceEnvironment) -> None:
-        """Starts to serve calls."""
-        self._env = env
 
     async def UploadTrustedImage(  # noqa: N802 - the name is the contract's
         self,
@@ -84,9 +79,7 @@ class ServiceServicer:
         context: ServicerContext[Any, service_pb2.UploadTrustedImageResponse],
     ) -> service_pb2.UploadTrustedImageResponse:
         """Creates a check; see the contract."""
-        caller = self._callers.identify(context)
-        env = self._ready()
-        async with _within_deadline(context), self._uploads.hold_place(caller.scope):
+        async with self._called(context, self._uploads) as (caller, env):
             accepted = await env.intake.accept(_upload(request, caller), now=env.now())
         record = accepted.record
         return service_pb2.UploadTrustedImageResponse(
@@ -112,8 +105,6 @@ class ServiceServicer:
         context: ServicerContext[Any, service_pb2.FinishCheckResponse],
     ) -> service_pb2.FinishCheckResponse:
         """Returns the result of a check; see the contract."""
-        caller = self._callers.identify(context)
-        env = self._ready()
         if request.audit_image_limit > MAX_AUDIT_IMAGES:
             raise invalid(
                 "audit_image_limit",
@@ -121,7 +112,7 @@ class ServiceServicer:
                 value=request.audit_image_limit,
                 maxValue=MAX_AUDIT_IMAGES,
             )
-        async with _within_deadline(context), self._calls.hold_place(caller.scope):
+        async with self._called(context, self._calls) as (caller, env):
             finished = await env.completion.finish(
                 check_id_of(request.check_id),
                 tenant=caller.tenant,
@@ -152,9 +143,7 @@ class ServiceServicer:
         context: ServicerContext[Any, service_pb2.GetCheckResponse],
     ) -> service_pb2.GetCheckResponse:
         """Returns the progress of a check; see the contract."""
-        caller = self._callers.identify(context)
-        env = self._ready()
-        async with _within_deadline(context), self._calls.hold_place(caller.scope):
+        async with self._called(context, self._calls) as (caller, env):
             progress = await env.inquiry.progress(
                 check_id_of(request.check_id), tenant=caller.tenant, sandbox=caller.sandbox
             )
@@ -166,8 +155,7 @@ class ServiceServicer:
         context: ServicerContext[Any, service_pb2.WatchCheckResponse],
     ) -> None:
         """Streams the progress of a check; see the contract."""
-        caller = self._callers.identify(context)
-        env = self._ready()
+        caller, env = self._callers.identify(context), self.env
         check_id = check_id_of(request.check_id)
         async with self._watches.hold_place(caller.scope):
             changes = env.inquiry.changes(
@@ -187,8 +175,6 @@ class ServiceServicer:
         context: ServicerContext[Any, service_pb2.FindChecksResponse],
     ) -> service_pb2.FindChecksResponse:
         """Finds checks again; see the contract."""
-        caller = self._callers.identify(context)
-        env = self._ready()
         size = page_size(request, most=100)
         chosen = CheckConditions(
             subject_reference=request.subject_reference,
@@ -197,7 +183,7 @@ class ServiceServicer:
             before=stated_time(request, "created_before"),
             state=stated_member(ProgressState, service_pb2.CheckProgress.State, request.state, "state"),
         )
-        async with _within_deadline(context), self._calls.hold_place(caller.scope):
+        async with self._called(context, self._calls) as (caller, env):
             page = await env.finder.page(
                 chosen,
                 tenant=caller.tenant,
@@ -209,7 +195,8 @@ class ServiceServicer:
                 now=env.now(),
             )
         return service_pb2.FindChecksResponse(
-            checks=[found_to_wire(each) for each in page.checks], next_page_token=page.next_page_token
+            checks=[message_of(service_pb2.CheckListing, found) for found in page.checks],
+            next_page_token=page.next_page_token,
         )
 
     async def CancelCheck(  # noqa: N802 - the name is the contract's
@@ -218,18 +205,24 @@ class ServiceServicer:
         context: ServicerContext[Any, service_pb2.CancelCheckResponse],
     ) -> service_pb2.CancelCheckResponse:
         """Cancels a check; see the contract."""
-        caller = self._callers.identify(context)
-        env = self._ready()
         check_id = check_id_of(request.check_id)
-        async with _within_deadline(context), self._calls.hold_place(caller.scope):
+        async with self._called(context, self._calls) as (caller, env):
             await env.completion.cancel(check_id, tenant=caller.tenant, sandbox=caller.sandbox, now=env.now())
             progress = await env.inquiry.progress(check_id, tenant=caller.tenant, sandbox=caller.sandbox)
         return service_pb2.CancelCheckResponse(progress=_progress(progress, caller))
 
-    def _ready(self) -> ServiceEnvironment:
-        if self._env is None:
-            raise not_started()
-        return self._env
+    @asynccontextmanager
+    async def _called(
+        self, context: ServicerContext[Any, Any], places: Places
+    ) -> AsyncIterator[tuple[Caller, ServiceEnvironment]]:
+        """Holds a place for a call, within its deadline; yields who calls."""
+        caller, env = self._callers.identify(context), self.env
+        repeating = "it is safe to repeat a call with a request_id"
+        async with (
+            within_deadline(context, _MAX_SECONDS, repeating=repeating),
+            places.hold_place(caller.scope),
+        ):
+            yield caller, env
 
 
 def _progress(progress: CheckProgress, caller: Caller) -> service_pb2.CheckProgress:
@@ -239,10 +232,6 @@ def _progress(progress: CheckProgress, caller: Caller) -> service_pb2.CheckProgr
         may = Scope.FINISH_CHECKS in caller.scopes
         message.review.CopyFrom(standing_to_wire(progress.review, outcome=may))
     return message
-
-
-def _within_deadline(context: ServicerContext[Any, Any]) -> AbstractAsyncContextManager[None]:
-    return within_deadline(context, _MAX_SECONDS, repeating="it is safe to repeat a call with a request_id")
 
 
 def _upload(request: service_pb2.UploadTrustedImageRequest, caller: Caller) -> TrustedImageUpload:

@@ -9,7 +9,7 @@ import traceback
 from collections.abc import AsyncIterator, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime
-from typing import Any
+from typing import Any, Generic, TypeVar
 
 import grpc
 import structlog
@@ -152,6 +152,7 @@ CODE_OF: Mapping[Reason, grpc.StatusCode] = {
 _RETRY_SECONDS = 2.0
 _STARTING_RETRY_SECONDS = 1.0
 _log = structlog.get_logger(__name__)
+_Environment = TypeVar("_Environment")
 
 
 def to_status(refusal: Refusal) -> grpc.Status:
@@ -284,11 +285,27 @@ def _of_storage(error: StorageError) -> Refusal | None:
             return None
 
 
-def not_started() -> Refusal:
-    """Returns the refusal of a call that arrives before the server is ready."""
-    return Refusal(
-        Reason.NOT_SERVING, "the server is starting; try again", retry_after=_STARTING_RETRY_SECONDS
-    )
+class Opened(Generic[_Environment]):
+    """What serves only after the server has opened its storage and loaded its models."""
+
+    _env: _Environment | None = None
+
+    def open(self, env: _Environment) -> None:
+        """Begins to serve with this environment; before, every call is refused with NOT_SERVING."""
+        self._env = env
+
+    @property
+    def env(self) -> _Environment:
+        """The environment.
+
+        Raises:
+            Refusal: The server is starting (NOT_SERVING).
+        """
+        if self._env is None:
+            raise Refusal(
+                Reason.NOT_SERVING, "the server is starting; try again", retry_after=_STARTING_RETRY_SECONDS
+            )
+        return self._env
 
 
 @asynccontextmanager

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterable, Sequence
 from typing import Protocol
+from uuid import UUID
 
 from liveness import Verdict
 from server.domain.terms import ALL, HOLD, SealedKind, pair_terms, reference_term, term
@@ -109,7 +110,7 @@ class RecordVault:
 
     def seal(self, record: EvidenceRecord) -> SealedRecord:
         """Seals a record, and returns it with the terms by which it is found."""
-        aad = _context(record.tenant, record)
+        aad = _context(record.tenant, record.outcome.check_id, record.version)
         return SealedRecord(
             version=record.version,
             sealed=seal(record_to_bytes(record), wrapping_keys=self._keys, aad=aad, random=self._random),
@@ -130,19 +131,9 @@ class RecordVault:
         return delivery_from_bytes(self._opened(stored))
 
     def _opened(self, stored: StoredRecord) -> bytes:
-        aad = Context(
-            tenant=stored.tenant,
-            check_id=stored.check_id,
-            kind=SealedKind.EVIDENCE_RECORD,
-            version=stored.version,
-        )
+        aad = _context(stored.tenant, stored.check_id, stored.version)
         return unseal(stored.sealed, wrapping_keys=self._keys, aad=aad)
 
 
-def _context(tenant: str, record: EvidenceRecord) -> Context:
-    return Context(
-        tenant=tenant,
-        check_id=record.outcome.check_id,
-        kind=SealedKind.EVIDENCE_RECORD,
-        version=record.version,
-    )
+def _context(tenant: str, check_id: UUID, version: int) -> Context:
+    return Context(tenant=tenant, check_id=check_id, kind=SealedKind.EVIDENCE_RECORD, version=version)

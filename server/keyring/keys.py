@@ -45,22 +45,6 @@ from server.keyring.key_files import KeyFile, KeyFiles, KeysUnusable
 from server.keyring.result_signer import ResultSigner
 from server.keyring.sealing import WrappingKeys
 
-__all__ = [
-    "PURPOSES",
-    "WRAPPING",
-    "ChallengeKeys",
-    "KeyFolder",
-    "KeyRing",
-    "KeysUnusable",
-    "MemoryKey",
-    "ScanTokens",
-    "public_half",
-    "read_audit_keys",
-    "read_every_key",
-    "read_memory_key",
-    "wrapping_key_id",
-]
-
 _log = structlog.get_logger(__name__)
 
 _TOKEN_VERSION: Final = b"\x01"

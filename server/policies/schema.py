@@ -6,7 +6,7 @@ passes the packages that judge their part of it.
 
 import json
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import replace
 from datetime import date
 from enum import StrEnum
@@ -106,33 +106,23 @@ class PolicyTable(BaseModel):
     )
 
 
-def _known_check(name: object) -> str:
-    if not isinstance(name, str) or name not in DECISIVE_NAMES:
-        raise ValueError(
-            f"no decisive test is named {name!r:.68}; there are {', '.join(sorted(DECISIVE_NAMES))}"
-        )
-    return name
+def _known(names: Collection[str], what: str) -> Callable[[object], str]:
+    def validate(name: object) -> str:
+        if not isinstance(name, str) or name not in names:
+            raise ValueError(f"no {what} is named {name!r:.68}; there are {', '.join(sorted(names))}")
+        return name
+
+    return validate
 
 
 _DecisiveCheck = Annotated[
     str,
-    PlainValidator(_known_check),
+    PlainValidator(_known(DECISIVE_NAMES, "decisive test")),
     WithJsonSchema({"type": "string", "enum": sorted(DECISIVE_NAMES)}),
 ]
-
-
-def _known_soft_check(name: object) -> str:
-    if not isinstance(name, str) or name not in RAISED_NAMES:
-        raise ValueError(
-            f"no test that a policy can make decisive is named {name!r:.68}; there are "
-            f"{', '.join(sorted(RAISED_NAMES))}"
-        )
-    return name
-
-
 _RaisedCheck = Annotated[
     str,
-    PlainValidator(_known_soft_check),
+    PlainValidator(_known(RAISED_NAMES, "test that a policy can make decisive")),
     WithJsonSchema({"type": "string", "enum": sorted(RAISED_NAMES)}),
 ]
 
@@ -376,12 +366,7 @@ class EvidenceRules(PolicyTable):
 
     def as_limits(self) -> CaptureLimits:
         """Returns the demands in the terms of liveness."""
-        return CaptureLimits(
-            min_face_width=self.min_face_width,
-            min_sharpness=self.min_sharpness,
-            min_luminance=self.min_luminance,
-            max_luminance=self.max_luminance,
-        )
+        return CaptureLimits(**self.model_dump())
 
 
 class LivenessRules(PolicyTable):
@@ -476,13 +461,8 @@ class ChallengeDemands(PolicyTable):
 
     def together_with(self, other: "ChallengeDemands") -> "ChallengeDemands":
         """Returns the demands of both: never less than either."""
-        return ChallengeDemands(
-            required_bits=max(self.required_bits, other.required_bits),
-            blink=self.blink or other.blink,
-            depth=self.depth or other.depth,
-            open_mouth=self.open_mouth or other.open_mouth,
-            turn_head=self.turn_head or other.turn_head,
-        )
+        names = ChallengeDemands.model_fields
+        return ChallengeDemands(**{name: max(getattr(self, name), getattr(other, name)) for name in names})
 
 
 class RaisedRules(ChallengeDemands):

@@ -33,7 +33,7 @@ from server.running.audit_keeping import (
 )
 from server.running.background import Background
 from server.running.housekeeping import FileWatch, Housekeeper
-from server.running.listeners import Listeners, make_listeners
+from server.running.listeners import Listeners
 from server.running.memory import MemoryWatch, read_memory
 from server.running.models import announce_pack, load_configured_pack, require_servable
 from server.running.timestamps import open_authority
@@ -190,7 +190,7 @@ class FacegateServer:
         endpoints = await asyncio.to_thread(open_endpoints, settings.webhooks.endpoints)
         for endpoint in endpoints:
             self._metrics.events.endpoint_known(endpoint.name)
-        listeners = self._listeners = make_listeners(
+        listeners = self._listeners = Listeners(
             settings,
             metrics=self._metrics,
             now=self._clock.now,
@@ -219,12 +219,8 @@ class FacegateServer:
             },
         )
         await self._admin.start()
-        await listeners.device.start()
-        await listeners.service.start()
-        if listeners.web is not None:
-            await listeners.web.start()
-        if listeners.console is not None:
-            await listeners.console.listener.start()
+        for listener in listeners.all:
+            await listener.start()
         stores = self._stores = await open_stores(
             settings.database_url,
             objects=objects,
@@ -370,12 +366,9 @@ class FacegateServer:
         """Closes everything; ends calls that still run."""
         background, self._background = self._background, ()
         if self._listeners is not None:
-            if self._listeners.web is not None:
-                await self._listeners.web.stop(_STOP_SECONDS)
-            if self._listeners.console is not None:
-                await self._listeners.console.listener.stop(_STOP_SECONDS)
-            await self._listeners.device.stop(_STOP_SECONDS)
-            await self._listeners.service.stop(_STOP_SECONDS)
+            device, service, *others = self._listeners.all
+            for listener in (*others, device, service):
+                await listener.stop(_STOP_SECONDS)
         for task in background:
             await task.stop()
         if self._listeners is not None:

@@ -3,9 +3,9 @@
 import platform
 import secrets
 import uuid
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import timedelta
 from functools import partial
 
 from attempt import CapturePlan, FrameAnalyst
@@ -42,11 +42,8 @@ from server.device.trust import DeviceTrust
 from server.device.verification import DeviceVerifier
 from server.domain.terms import Mode
 from server.edge.console.sessions import SessionStores
-from server.edge.event_calls import EventEnvironment
-from server.edge.evidence_calls import EvidenceEnvironment
-from server.edge.evidence_codec import describe_result
+from server.edge.evidence_calls import EvidenceEnvironment, describe_result
 from server.edge.result_codec import serialise_report, serialise_result
-from server.edge.review_calls import ReviewEnvironment
 from server.edge.scan_codec import serialise_challenge
 from server.edge.service_servicer import ServiceEnvironment
 from server.evidence.records import RecordVault
@@ -83,7 +80,6 @@ from server.verdict.outcome import PackIdentity
 from vision.packs import Pack
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Stores:
     """Open stores.
 
@@ -92,21 +88,42 @@ class Stores:
         memory: The scan memory, which recognises frames and devices.
     """
 
-    database: Database
-    checks: CheckRepository
-    retention: RetentionRepository
-    devices: DeviceRepository
-    memory: DatabaseScanMemory
-    evidence: EvidenceStore
-    records: EvidenceRecordRepository
-    vault: RecordVault
-    holds: HoldRepository
-    reviews: ReviewRepository
-    events: EventRepository
-    audit: AuditLog
-    sessions: SessionRepository
-    hosted: HostedRepository
-    figures: FiguresRepository
+    def __init__(
+        self,
+        database: Database,
+        *,
+        objects: ObjectStore,
+        keys: KeyRing,
+        metrics: Metrics,
+        webhooks: Mapping[str, WebhookEndpoint],
+    ) -> None:
+        """Sets what ``open_stores`` opened."""
+        outbox = Outbox(webhooks)
+        self.database = database
+        self.checks = CheckRepository(database, outbox)
+        self.retention = RetentionRepository(database, outbox)
+        self.devices = DeviceRepository(database)
+        self.memory = DatabaseScanMemory(
+            database,
+            tenant_key=keys.memory.tenant_key,
+            wrapping_keys=keys.wrapping_keys,
+            random=secrets.token_bytes,
+        )
+        self.evidence = EvidenceStore(objects, wrapping_keys=keys.wrapping_keys, random=secrets.token_bytes)
+        self.records = EvidenceRecordRepository(database)
+        self.holds = HoldRepository(database)
+        self.reviews = ReviewRepository(database, outbox)
+        self.events = EventRepository(database)
+        self.audit = AuditLog(database, failed=metrics.audit.append_failed)
+        self.sessions = SessionRepository(database)
+        self.hosted = HostedRepository(database)
+        self.figures = FiguresRepository(database)
+        self.vault = RecordVault(
+            wrapping_keys=keys.wrapping_keys,
+            tenant_key=keys.memory.tenant_key,
+            sign=keys.results.sign,
+            random=secrets.token_bytes,
+        )
 
 
 async def open_stores(
@@ -133,34 +150,7 @@ async def open_stores(
         failed=lambda operation: metrics.work.storage_failed("database", operation),
         expect=expect_usable,
     )
-    outbox = Outbox(webhooks)
-    return Stores(
-        database=database,
-        checks=CheckRepository(database, outbox),
-        retention=RetentionRepository(database, outbox),
-        devices=DeviceRepository(database),
-        memory=DatabaseScanMemory(
-            database,
-            tenant_key=keys.memory.tenant_key,
-            wrapping_keys=keys.wrapping_keys,
-            random=secrets.token_bytes,
-        ),
-        evidence=EvidenceStore(objects, wrapping_keys=keys.wrapping_keys, random=secrets.token_bytes),
-        records=EvidenceRecordRepository(database),
-        holds=HoldRepository(database),
-        reviews=ReviewRepository(database, outbox),
-        events=EventRepository(database),
-        audit=AuditLog(database, failed=metrics.audit.append_failed),
-        sessions=SessionRepository(database),
-        hosted=HostedRepository(database),
-        figures=FiguresRepository(database),
-        vault=RecordVault(
-            wrapping_keys=keys.wrapping_keys,
-            tenant_key=keys.memory.tenant_key,
-            sign=keys.results.sign,
-            random=secrets.token_bytes,
-        ),
-    )
+    return Stores(database, objects=objects, keys=keys, metrics=metrics, webhooks=webhooks)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -220,7 +210,6 @@ def evidence_environment(
     stores: Stores,
     completion: CheckCompletion,
     keys: KeyRing,
-    now: Callable[[], datetime],
 ) -> EvidenceEnvironment:
     """Returns the dependencies of EvidenceService.
 
@@ -264,7 +253,6 @@ def evidence_environment(
         ),
         auditing=AuditListing(reader=AuditReader(stores.database), log=stores.audit, tokens=tokens),
         tenant_keys=keys.memory.tenant_keys,
-        now=now,
     )
 
 
@@ -438,29 +426,23 @@ def open_servicers(
         )
     )
     listeners.evidence_calls.open(
-        evidence_environment(settings, stores=stores, completion=completion, keys=keys, now=now)
+        evidence_environment(settings, stores=stores, completion=completion, keys=keys)
     )
     listeners.review_calls.open(
-        ReviewEnvironment(
-            reviewing=Reviewing(
-                reviews=stores.reviews,
-                records=stores.records,
-                vault=stores.vault,
-                log=stores.audit,
-                rules=_approval_rules(settings, keys),
-                tokens=tokens,
-            ),
-            now=now,
+        Reviewing(
+            reviews=stores.reviews,
+            records=stores.records,
+            vault=stores.vault,
+            log=stores.audit,
+            rules=_approval_rules(settings, keys),
+            tokens=tokens,
         )
     )
     listeners.event_calls.open(
-        EventEnvironment(
-            care=EventCare(
-                events=stores.events,
-                endpoints=settings.webhooks.endpoints,
-                tokens=tokens,
-            ),
-            now=now,
+        EventCare(
+            events=stores.events,
+            endpoints=settings.webhooks.endpoints,
+            tokens=tokens,
         )
     )
     if listeners.hosted is not None:

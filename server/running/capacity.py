@@ -7,19 +7,20 @@ objects and decoders.
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import Any
 
 from server.base.errors import ConfigurationError
 from server.base.sandbox import memory_scopes
 from server.configuration.tables import AnalysisSettings, LimitSettings, TenantLimits
-from server.edge.places import NO_LINE, Line, PlaceRules, Places
+from server.edge.places import Line, PlaceRules, Places
 from server.telemetry.metrics import Metrics
 
-_CALL_RETRY_SECONDS = 1.0
-_SCAN_RETRY_SECONDS = 1.0
 _SCAN_SECONDS = 8.0
 """How long a scan holds its place, before any was seen."""
 _ANALYSIS_RETRY_SECONDS = 4.0
 """The first delay for refused callers, as in the older video API. It doubles with each refusal in a row."""
+_EVIDENCE_CALLS = 4
+"""Calls of compliance, reviews and webhooks at once: those of people, of which an export holds megabytes."""
 _WAITING = 16
 _WAITING_OF_PARTY = 8
 """Waiting calls of one kind, in all and of one party. Waiting uploads and selfies keep their messages of up
@@ -28,7 +29,6 @@ _PARTY_SHARE = 0.75
 """One party may hold most of the places, and another finds some. ``limits.tenants`` divides otherwise."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Capacity:
     """The places of each kind of call.
 
@@ -38,97 +38,52 @@ class Capacity:
         videos: AnalyzeVideo, from the first message on.
     """
 
-    scans: Places
-    calls: Places
-    uploads: Places
-    watches: Places
-    evidence: Places
-    selfies: Places
-    videos: Places
-
-
-def open_capacity(
-    limits: LimitSettings,
-    analysis: AnalysisSettings,
-    *,
-    scans: int,
-    several: Callable[[], bool],
-    metrics: Metrics,
-) -> Capacity:
-    """Creates the places, all of them free.
-
-    Short calls wait in line. A scan, a watch or a video may hold its place for minutes, so a share of their
-    places is kept free if several tenants call. A video also waits in line.
-
-    Args:
-        analysis: The limits of AnalysisService.
-        scans: The number of scans at once (``Settings.max_scans``).
-        several: Returns whether callers of more than one party are configured.
-    """
-    line = Line(of_party=_WAITING_OF_PARTY, of_all=_WAITING, seconds=limits.wait_seconds)
-
-    def places(
-        kind: str,
-        most: int,
-        quota: Callable[[TenantLimits], int | None],
+    def __init__(
+        self,
+        limits: LimitSettings,
+        analysis: AnalysisSettings,
         *,
-        waits: bool,
-        shared: bool,
-        retry_seconds: float = _CALL_RETRY_SECONDS,
-        typical_seconds: float | None = None,
-    ) -> Places:
-        quotas = {
-            scope: own
-            for tenant, table in limits.tenants.items()
-            if (own := quota(table)) is not None
-            for scope in memory_scopes(tenant)
-        }
-        rules = PlaceRules(
-            most=most,
-            quotas=quotas,
-            share=_PARTY_SHARE if shared else 1.0,
-            line=line if waits else NO_LINE,
-            retry_seconds=retry_seconds,
-            typical_seconds=typical_seconds,
-        )
-        return Places(kind, rules, metrics=metrics, several=several)
+        scans: int,
+        several: Callable[[], bool],
+        metrics: Metrics,
+    ) -> None:
+        """Creates the places, all of them free.
 
-    return Capacity(
-        scans=places(
-            "scans",
-            scans,
-            lambda tenant: tenant.max_scans,
-            waits=False,
-            shared=True,
-            retry_seconds=_SCAN_RETRY_SECONDS,
-            typical_seconds=_SCAN_SECONDS,
-        ),
-        calls=places("calls", limits.max_unary, lambda tenant: tenant.max_unary, waits=True, shared=False),
-        uploads=places(
-            "uploads", limits.max_uploads, lambda tenant: tenant.max_uploads, waits=True, shared=False
-        ),
-        watches=places(
-            "watches", limits.max_watches, lambda tenant: tenant.max_watches, waits=False, shared=True
-        ),
+        Short calls wait in line. A scan, a watch or a video may hold its place for minutes, so a share of
+        their places is kept free if several tenants call. A video also waits in line.
+
+        Args:
+            analysis: The limits of AnalysisService.
+            scans: The number of scans at once (``Settings.max_scans``).
+            several: Returns whether callers of more than one party are configured.
+        """
+        line = Line(of_party=_WAITING_OF_PARTY, of_all=_WAITING, seconds=limits.wait_seconds)
+
+        def places(kind: str, most: int, quota: Callable[[TenantLimits], int | None], **rules: Any) -> Places:
+            quotas = {
+                scope: own
+                for tenant, table in limits.tenants.items()
+                if (own := quota(table)) is not None
+                for scope in memory_scopes(tenant)
+            }
+            return Places(
+                kind, PlaceRules(most=most, quotas=quotas, **rules), metrics=metrics, several=several
+            )
+
+        shared: dict[str, Any] = {"share": _PARTY_SHARE}
+        slow: dict[str, Any] = {"line": line, "retry_seconds": _ANALYSIS_RETRY_SECONDS}
+        self.scans = places(
+            "scans", scans, lambda tenant: tenant.max_scans, typical_seconds=_SCAN_SECONDS, **shared
+        )
+        self.calls = places("calls", limits.max_unary, lambda tenant: tenant.max_unary, line=line)
+        self.uploads = places("uploads", limits.max_uploads, lambda tenant: tenant.max_uploads, line=line)
+        self.watches = places("watches", limits.max_watches, lambda tenant: tenant.max_watches, **shared)
         # Apart from the calls of checks, which wait for no export.
-        evidence=places("evidence", limits.max_evidence, lambda _: None, waits=True, shared=True),
-        selfies=places(
-            "selfies",
-            analysis.max_images,
-            lambda tenant: tenant.max_images,
-            waits=True,
-            shared=False,
-            retry_seconds=_ANALYSIS_RETRY_SECONDS,
-        ),
-        videos=places(
-            "videos",
-            analysis.max_videos,
-            lambda tenant: tenant.max_videos,
-            waits=True,
-            shared=True,
-            retry_seconds=_ANALYSIS_RETRY_SECONDS,
-        ),
-    )
+        self.evidence = places("evidence", _EVIDENCE_CALLS, lambda _: None, line=line, **shared)
+        self.selfies = places("selfies", analysis.max_images, lambda tenant: tenant.max_images, **slow)
+        self.videos = places(
+            "videos", analysis.max_videos, lambda tenant: tenant.max_videos, **slow, **shared
+        )
 
 
 ADMIN_CONNECTIONS = 64

@@ -1,7 +1,7 @@
 """The listeners for devices, orchestrators and pages, and the servicers behind them."""
 
 import secrets
-from collections.abc import Callable, Collection, Mapping, Sequence
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -18,7 +18,10 @@ from server.access.signing_keys import Issuer, read_jwks_file
 from server.base.errors import ConfigurationError
 from server.base.file_handles import raise_limit
 from server.base.private_files import WatchedFile
-from server.configuration.settings import LimitSettings, Settings
+from server.compliance.events import EventCare
+from server.compliance.reviewing import Reviewing
+from server.configuration.settings import Settings
+from server.configuration.tables import LimitSettings
 from server.edge.analysis_servicer import AnalysisServicer
 from server.edge.callers import CallerIdentifier
 from server.edge.calls import Calls, CallsServicer
@@ -33,23 +36,22 @@ from server.edge.console import (
 from server.edge.console.guard import Guard
 from server.edge.console.sessions import SessionRules
 from server.edge.device_servicer import DeviceServicer
-from server.edge.event_calls import EVENT_CALLS, EventEnvironment
+from server.edge.event_calls import EVENT_CALLS
 from server.edge.evidence_calls import EVIDENCE_CALLS, EvidenceEnvironment
 from server.edge.gate import RefusedAccess
 from server.edge.hosted import HostedPage
 from server.edge.listeners import EVENT, EVIDENCE, REVIEW, SCOPES, Listener
-from server.edge.review_calls import REVIEW_CALLS, ReviewEnvironment
+from server.edge.review_calls import REVIEW_CALLS
+from server.edge.scan_codec import MAX_SCAN_MESSAGE_BYTES
 from server.edge.service_servicer import ServiceServicer
 from server.edge.web_listener import WebListener, WebStream
-from server.running.capacity import CONSOLE_CONNECTIONS, open_capacity, share
+from server.running.capacity import CONSOLE_CONNECTIONS, Capacity, share
 from server.running.tls import TlsFiles
 from server.telemetry.metrics import Metrics
 from server.trusted_images.fetching import require_tenancy
 
 _STREAM_GRACE_SECONDS = 3600.0
 _CALL_GRACE_SECONDS = 60.0
-MOST_DEVICE_BYTES = 768 * 1024
-"""The maximum message from a device: a frame or evidence as large as the wire contract allows."""
 MOST_SERVICE_BYTES = 11 * 1024 * 1024
 """The maximum message from a caller: a selfie of 10 MB fits."""
 
@@ -65,7 +67,6 @@ class Console:
     interface: ConsoleInterface
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
 class Listeners:
     """The listeners and their servicers, which refuse calls with UNAVAILABLE until they are opened.
 
@@ -85,246 +86,201 @@ class Listeners:
         tls: The certificates by listener name; a listener without TLS has none.
     """
 
-    device: Listener
-    service: Listener
-    web: WebListener | None
-    hosted: HostedPage | None
-    device_servicer: DeviceServicer
-    service_servicer: ServiceServicer
-    analysis_servicer: AnalysisServicer
-    evidence_calls: Calls[EvidenceEnvironment]
-    review_calls: Calls[ReviewEnvironment]
-    event_calls: Calls[EventEnvironment]
-    console: Console | None
-    callers: CallerIdentifier
-    issuers: tuple[Issuer, ...]
-    refused: RefusedAccess
-    tls: Mapping[str, TlsFiles]
+    def __init__(
+        self,
+        settings: Settings,
+        *,
+        metrics: Metrics,
+        now: Callable[[], datetime],
+        monotonic: Callable[[], float],
+        show_link: Callable[[str], None],
+    ) -> None:
+        """Makes the listeners and their servicers. They do not listen yet.
 
+        Args:
+            show_link: Shows the address with the one-time link of a console on loopback.
 
-def make_listeners(
-    settings: Settings,
-    *,
-    metrics: Metrics,
-    now: Callable[[], datetime],
-    monotonic: Callable[[], float],
-    show_link: Callable[[str], None],
-) -> Listeners:
-    """Makes the listeners and their servicers. They do not listen yet.
-
-    Args:
-        show_link: Shows the address with the one-time link of a console on loopback.
-
-    Raises:
-        ConfigurationError: Keys, certificates or tenants contradict each other, or the process may open too
-            few files.
-    """
-    limits, listeners = settings.limits, settings.listeners
-    connections = share(
-        limits,
-        scans=settings.max_scans,
-        handles=raise_limit(),
-        web=listeners.web is not None,
-        console=listeners.console is not None,
-    )
-    named = {"device": listeners.device.tls, "service": listeners.service.tls}
-    if listeners.web is not None:
-        named["web"] = listeners.web.tls
-    if listeners.console is not None:
-        named["console"] = listeners.console.tls
-    tls = {name: TlsFiles(files) for name, files in named.items() if files is not None}
-    oidc = listeners.service.oidc
-    issuers = [] if oidc is None else [_issuer(oidc, monotonic=monotonic)]
-    tokens = None if oidc is None else AccessTokens(oidc, issuers[0])
-    people = None if listeners.console is None else listeners.console.oidc
-    flow = None if people is None else _flow(people, issuers, monotonic=monotonic)
-    callers = _callers(settings, tokens=tokens, now=now)
-    refused = RefusedAccess(now)
-    _validate_test_roots(settings, callers)
-    _warn_of_unused_quotas(limits, tenants=callers.tenants)
-    capacity = open_capacity(
-        limits,
-        settings.analysis,
-        scans=settings.max_scans,
-        several=lambda: callers.has_several_scopes,
-        metrics=metrics,
-    )
-    device_servicer = DeviceServicer(scans=capacity.scans, metrics=metrics)
-    service_servicer = ServiceServicer(
-        callers=callers, calls=capacity.calls, uploads=capacity.uploads, watches=capacity.watches
-    )
-    analysis_servicer = AnalysisServicer(callers=callers, selfies=capacity.selfies, videos=capacity.videos)
-    evidence_calls = Calls[EvidenceEnvironment](EVIDENCE, EVIDENCE_CALLS, places=capacity.evidence)
-    review_calls = Calls[ReviewEnvironment](REVIEW, REVIEW_CALLS, places=capacity.evidence)
-    event_calls = Calls[EventEnvironment](EVENT, EVENT_CALLS, places=capacity.evidence)
-    page = None if settings.hosted is None else HostedPage(settings.hosted, tls="web" in tls)
-    return Listeners(
-        device=Listener(
+        Raises:
+            ConfigurationError: Keys, certificates or tenants contradict each other, or the process may open
+                too few files.
+        """
+        limits, listeners = settings.limits, settings.listeners
+        connections = share(
+            limits,
+            scans=settings.max_scans,
+            handles=raise_limit(),
+            web=listeners.web is not None,
+            console=listeners.console is not None,
+        )
+        named = {"device": listeners.device.tls, "service": listeners.service.tls}
+        if listeners.web is not None:
+            named["web"] = listeners.web.tls
+        if listeners.console is not None:
+            named["console"] = listeners.console.tls
+        self.tls = {name: TlsFiles(files) for name, files in named.items() if files is not None}
+        oidc = listeners.service.oidc
+        issuers = [] if oidc is None else [_issuer(oidc, monotonic=monotonic)]
+        tokens = None if oidc is None else AccessTokens(oidc, issuers[0])
+        people = None if listeners.console is None else listeners.console.oidc
+        flow = None if people is None else _flow(people, issuers, monotonic=monotonic)
+        self.callers = _callers(settings, tokens=tokens, now=now)
+        self.refused = RefusedAccess(now)
+        _validate_test_roots(settings, self.callers)
+        _warn_of_unused_quotas(limits, tenants=self.callers.tenants)
+        capacity = Capacity(
+            limits,
+            settings.analysis,
+            scans=settings.max_scans,
+            several=lambda: self.callers.has_several_scopes,
+            metrics=metrics,
+        )
+        self.device_servicer = DeviceServicer(scans=capacity.scans, metrics=metrics)
+        self.service_servicer = ServiceServicer(
+            callers=self.callers, calls=capacity.calls, uploads=capacity.uploads, watches=capacity.watches
+        )
+        self.analysis_servicer = AnalysisServicer(
+            callers=self.callers, selfies=capacity.selfies, videos=capacity.videos
+        )
+        evidence = capacity.evidence
+        self.evidence_calls = Calls[EvidenceEnvironment](EVIDENCE, EVIDENCE_CALLS, places=evidence, now=now)
+        self.review_calls = Calls[Reviewing](REVIEW, REVIEW_CALLS, places=evidence, now=now)
+        self.event_calls = Calls[EventCare](EVENT, EVENT_CALLS, places=evidence, now=now)
+        self.hosted = None if settings.hosted is None else HostedPage(settings.hosted, tls="web" in self.tls)
+        self.device = Listener(
             name="device",
             host=listeners.device.host,
             port=listeners.device.port,
-            credentials=tls["device"].credentials() if "device" in tls else None,
-            max_message_bytes=MOST_DEVICE_BYTES,
+            credentials=self.tls["device"].credentials() if "device" in self.tls else None,
+            max_message_bytes=MAX_SCAN_MESSAGE_BYTES,
             max_connections=connections.device,
             grace_seconds=_STREAM_GRACE_SECONDS,
-            servicers=[device_servicer],
+            servicers=[self.device_servicer],
             other="service",
             reflection_enabled=False,
             streaming=True,
             metrics=metrics,
-        ),
-        service=Listener(
+        )
+        self.service = Listener(
             name="service",
             host=listeners.service.host,
             port=listeners.service.port,
-            credentials=tls["service"].credentials() if "service" in tls else None,
+            credentials=self.tls["service"].credentials() if "service" in self.tls else None,
             max_message_bytes=MOST_SERVICE_BYTES,
             max_connections=connections.service,
             grace_seconds=_CALL_GRACE_SECONDS,
             servicers=[
-                service_servicer,
-                analysis_servicer,
-                CallsServicer(callers=callers, calls=evidence_calls),
-                CallsServicer(callers=callers, calls=review_calls),
-                CallsServicer(callers=callers, calls=event_calls),
+                self.service_servicer,
+                self.analysis_servicer,
+                CallsServicer(callers=self.callers, calls=self.evidence_calls),
+                CallsServicer(callers=self.callers, calls=self.review_calls),
+                CallsServicer(callers=self.callers, calls=self.event_calls),
             ],
             other="device",
             reflection_enabled=settings.reflection,
             streaming=False,
             metrics=metrics,
-            callers=callers,
-            refused=refused,
-        ),
-        web=_web_listener(
-            settings,
-            tls=tls.get("web"),
-            page=page,
-            max_connections=connections.web,
-            servicer=device_servicer,
+            callers=self.callers,
+            refused=self.refused,
+        )
+        self.web = self._web_listener(settings, max_connections=connections.web, metrics=metrics)
+        self.console = self._console(settings, flow=flow, metrics=metrics, now=now, show_link=show_link)
+        self.issuers = tuple(issuers)
+
+    @property
+    def all(self) -> tuple[Listener | WebListener | ConsoleListener, ...]:
+        """Those that are configured, in the order in which they begin to listen."""
+        found = (self.device, self.service, self.web, None if self.console is None else self.console.listener)
+        return tuple(listener for listener in found if listener is not None)
+
+    def _web_listener(
+        self, settings: Settings, *, max_connections: int, metrics: Metrics
+    ) -> WebListener | None:
+        web = settings.listeners.web
+        if web is None:
+            return None
+
+        async def serve(stream: WebStream, origin: str) -> None:
+            await self.device_servicer.serve(stream.messages(), stream.send, header_origin=origin)
+
+        return WebListener(
+            host=web.host,
+            port=web.port,
+            tls=self.tls["web"].context() if "web" in self.tls else None,
+            origins=settings.devices.web.origins,
+            max_message_bytes=MAX_SCAN_MESSAGE_BYTES,
+            max_connections=max_connections,
+            serve=serve,
+            idle=self.device_servicer.idle,
             metrics=metrics,
-        ),
-        hosted=page,
-        device_servicer=device_servicer,
-        service_servicer=service_servicer,
-        analysis_servicer=analysis_servicer,
-        evidence_calls=evidence_calls,
-        review_calls=review_calls,
-        event_calls=event_calls,
-        console=_console(
-            settings,
-            tls=tls.get("console"),
-            calls=[evidence_calls, review_calls],
-            callers=callers,
-            flow=flow,
-            refused=refused,
-            metrics=metrics,
-            now=now,
-            show_link=show_link,
-        ),
-        callers=callers,
-        issuers=tuple(issuers),
-        refused=refused,
-        tls=tls,
-    )
+            page=self.hosted,
+        )
 
-
-def _web_listener(
-    settings: Settings,
-    *,
-    tls: TlsFiles | None,
-    page: HostedPage | None,
-    max_connections: int,
-    servicer: DeviceServicer,
-    metrics: Metrics,
-) -> WebListener | None:
-    web = settings.listeners.web
-    if web is None:
-        return None
-
-    async def serve(stream: WebStream, origin: str) -> None:
-        await servicer.serve(stream.messages(), stream.send, header_origin=origin)
-
-    return WebListener(
-        host=web.host,
-        port=web.port,
-        tls=None if tls is None else tls.context(),
-        origins=settings.devices.web.origins,
-        max_message_bytes=MOST_DEVICE_BYTES,
-        max_connections=max_connections,
-        serve=serve,
-        idle=servicer.idle,
-        metrics=metrics,
-        page=page,
-    )
-
-
-def _console(
-    settings: Settings,
-    *,
-    tls: TlsFiles | None,
-    calls: Sequence[Calls[Any]],
-    callers: CallerIdentifier,
-    flow: CodeFlow | None,
-    refused: RefusedAccess,
-    metrics: Metrics,
-    now: Callable[[], datetime],
-    show_link: Callable[[str], None],
-) -> Console | None:
-    console, kind = settings.listeners.console, settings.listeners.console_login
-    if console is None or kind is None:
-        return None
-    guard = Guard(origin=console.origin, tls=tls is not None)
-    scopes = frozenset(SCOPES[call.method] for service in calls for call in service.served.values())
-    admission = Admission(scopes=scopes, refused=refused, now=now)
-    sessions = ConsoleSessions(
-        rules=SessionRules(
-            idle=timedelta(minutes=console.idle_minutes),
-            longest=timedelta(hours=console.session_hours),
-            step_up=timedelta(minutes=console.step_up_minutes),
-        ),
-        callers=callers,
-        random=secrets.token_bytes,
-        now=now,
-    )
-    log_in: LogIn | OidcLogIn
-    if flow is not None:
-        log_in = OidcLogIn(
-            guard=guard,
-            sessions=sessions,
-            flow=flow,
-            admission=admission,
+    def _console(
+        self,
+        settings: Settings,
+        *,
+        flow: CodeFlow | None,
+        metrics: Metrics,
+        now: Callable[[], datetime],
+        show_link: Callable[[str], None],
+    ) -> Console | None:
+        console, kind = settings.listeners.console, settings.listeners.console_login
+        if console is None or kind is None:
+            return None
+        tls = self.tls.get("console")
+        calls: Sequence[Calls[Any]] = (self.evidence_calls, self.review_calls)
+        guard = Guard(origin=console.origin, tls=tls is not None)
+        scopes = frozenset(SCOPES[call.method] for service in calls for call in service.served.values())
+        admission = Admission(scopes=scopes, refused=self.refused, now=now)
+        sessions = ConsoleSessions(
+            rules=SessionRules(
+                idle=timedelta(minutes=console.idle_minutes),
+                longest=timedelta(hours=console.session_hours),
+                step_up=timedelta(minutes=console.step_up_minutes),
+            ),
+            callers=self.callers,
             random=secrets.token_bytes,
             now=now,
         )
-    else:
-        log_in = LogIn(
+        log_in: LogIn | OidcLogIn
+        if flow is not None:
+            log_in = OidcLogIn(
+                guard=guard,
+                sessions=sessions,
+                flow=flow,
+                admission=admission,
+                random=secrets.token_bytes,
+                now=now,
+            )
+        else:
+            log_in = LogIn(
+                guard=guard,
+                sessions=sessions,
+                callers=self.callers,
+                kind=kind,
+                admission=admission,
+                random=secrets.token_bytes,
+                now=now,
+                show_link=show_link,
+            )
+        interface = ConsoleInterface(
             guard=guard,
             sessions=sessions,
-            callers=callers,
-            kind=kind,
-            admission=admission,
-            random=secrets.token_bytes,
-            now=now,
-            show_link=show_link,
+            calls=calls,
+            refused=self.refused,
+            metrics=metrics,
+            end_session_address=log_in.end_session_address,
         )
-    interface = ConsoleInterface(
-        guard=guard,
-        sessions=sessions,
-        calls=calls,
-        refused=refused,
-        metrics=metrics,
-        end_session_address=log_in.end_session_address,
-    )
-    listener = ConsoleListener(
-        host=console.host,
-        port=console.port,
-        tls=None if tls is None else tls.context(),
-        guard=guard,
-        routes=[*log_in.routes(), *interface.routes()],
-        max_connections=CONSOLE_CONNECTIONS,
-        started=log_in.start,
-    )
-    return Console(listener=listener, sessions=sessions, interface=interface)
+        listener = ConsoleListener(
+            host=console.host,
+            port=console.port,
+            tls=None if tls is None else tls.context(),
+            guard=guard,
+            routes=[*log_in.routes(), *interface.routes()],
+            max_connections=CONSOLE_CONNECTIONS,
+            started=log_in.start,
+        )
+        return Console(listener=listener, sessions=sessions, interface=interface)
 
 
 def _flow(oidc: ConsoleOidcSettings, issuers: list[Issuer], *, monotonic: Callable[[], float]) -> CodeFlow:

@@ -1,12 +1,13 @@
 """Actions that one person requests and a second person confirms. The functions work inside a transaction."""
 
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, select
 
 from server.audit import AuditAction, AuditEvent
 from server.storage.audit import append
+from server.storage.database import find_one
 from server.storage.engine import insert_unless_there
 from server.storage.records import values_of
 from server.storage.tables import pending_approvals
@@ -100,13 +101,6 @@ def withdraw(connection: Connection, request: ApprovalRequest, *, now: datetime)
     return waiting
 
 
-def expire_approvals(connection: Connection, now: datetime) -> int:
-    """Deletes requests whose time for confirmation has passed; returns their number."""
-    return connection.execute(
-        delete(pending_approvals).where(pending_approvals.c.expire_time <= now)
-    ).rowcount
-
-
 def _is(request: ApprovalRequest) -> ColumnElement[bool]:
     return and_(
         pending_approvals.c.tenant == request.event.tenant,
@@ -117,18 +111,10 @@ def _is(request: ApprovalRequest) -> ColumnElement[bool]:
 
 def _locked(connection: Connection, own: ColumnElement[bool]) -> PendingApproval | None:
     columns = (pending_approvals.c[each.name] for each in fields(PendingApproval))
-    row = connection.execute(select(*columns).where(own).with_for_update()).mappings().one_or_none()
-    return None if row is None else PendingApproval(**row)
+    return find_one(connection, select(*columns).where(own).with_for_update(), PendingApproval)
 
 
 def _event(request: ApprovalRequest, action: AuditAction, *, requested_by: str) -> AuditEvent:
     event = request.event
-    return AuditEvent(
-        tenant=event.tenant,
-        action=action,
-        actor=event.actor,
-        check_id=event.check_id,
-        subject=event.subject,
-        purpose=event.purpose,
-        detail={**event.detail, "of": event.action.value, "requested_by": requested_by},
-    )
+    detail = {**event.detail, "of": event.action.value, "requested_by": requested_by}
+    return replace(event, action=action, detail=detail)

@@ -9,12 +9,13 @@ from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, RowMapping, Select, delete, select, update
+from sqlalchemy import Column, ColumnElement, Connection, Select, delete, literal, select, tuple_, update
 
 from server.domain.terms import CheckState
 from server.keyring.sealing import Sealed
+from server.storage.database import find_all, find_one
 from server.storage.errors import CheckNotFound, Conflict
-from server.storage.records import CheckRecord, EvidenceEntry, values_of
+from server.storage.records import CheckRecord, EvidenceEntry, Place, values_of
 from server.storage.tables import attempts, checks, evidence, policies
 
 CHECKS = select(
@@ -23,7 +24,7 @@ CHECKS = select(
     policies.c.version.label("policy_version"),
     policies.c.source.label("policy_source"),
 ).join_from(checks, policies)
-"""The query of checks with their frozen policies, in the form that ``check_record`` reads."""
+"""The query of checks with their frozen policies, as ``list_checks`` reads it."""
 
 _ENTRIES = select(*(evidence.c[each.name] for each in fields(EvidenceEntry)))
 
@@ -43,12 +44,11 @@ def check_row(check: CheckRecord) -> dict[str, Any]:
     return {column.name: values[column.name] for column in checks.columns}
 
 
-def check_record(row: RowMapping) -> CheckRecord:
+def _check_record(**row: Any) -> CheckRecord:
     """Converts a row of ``CHECKS``."""
-    values = dict(row)
-    template = [values.pop(name) for name in template_row(None)]
-    sealed = None if row["template_wrapped_key"] is None else Sealed(*template)
-    return CheckRecord(**values, portrait_template=sealed)
+    ciphertext, wrapped_key, key_id = (row.pop(name) for name in template_row(None))
+    sealed = None if wrapped_key is None else Sealed(ciphertext, wrapped_key, key_id)
+    return CheckRecord(**row, portrait_template=sealed)
 
 
 def conflict(message: str, record: CheckRecord) -> Conflict:
@@ -61,8 +61,7 @@ def find_check(connection: Connection, check_id: UUID, *, lock: bool = False) ->
     query = CHECKS.where(checks.c.check_id == check_id)
     if lock:
         query = query.with_for_update(of=checks)
-    row = connection.execute(query).mappings().one_or_none()
-    return None if row is None else check_record(row)
+    return find_one(connection, query, _check_record)
 
 
 def load_check(connection: Connection, check_id: UUID, *, lock: bool = False) -> CheckRecord:
@@ -96,7 +95,7 @@ def load_in_state(
 
 def list_checks(connection: Connection, query: Select[Any]) -> list[CheckRecord]:
     """Returns the checks of a query that narrows ``CHECKS``."""
-    return [check_record(row) for row in connection.execute(query).mappings()]
+    return list(find_all(connection, query, _check_record))
 
 
 def change_check(connection: Connection, check_id: UUID, **values: Any) -> None:
@@ -114,7 +113,7 @@ def erase_judgements(connection: Connection, check_id: UUID) -> None:
 def list_evidence(connection: Connection, check_id: UUID) -> tuple[EvidenceEntry, ...]:
     """Returns the kept images of a check, in their order."""
     query = _ENTRIES.where(evidence.c.check_id == check_id).order_by(evidence.c.position)
-    return tuple(EvidenceEntry(**row) for row in connection.execute(query).mappings())
+    return find_all(connection, query, EvidenceEntry)
 
 
 def remove_evidence(
@@ -127,3 +126,17 @@ def remove_evidence(
         gone = gone.where(evidence.c.object_key != keep.object_key)
     connection.execute(gone)
     return entries
+
+
+def older(place: Place, time: Column[Any], identifier: Column[Any]) -> ColumnElement[bool]:
+    """Returns the condition of the entries that follow a place in a list, newest first."""
+    return tuple_(time, identifier) < _values(place, time, identifier)
+
+
+def newer(place: Place, time: Column[Any], identifier: Column[Any]) -> ColumnElement[bool]:
+    """Returns the condition of the entries that follow a place in a list, oldest first."""
+    return tuple_(time, identifier) > _values(place, time, identifier)
+
+
+def _values(place: Place, time: Column[Any], identifier: Column[Any]) -> ColumnElement[Any]:
+    return tuple_(literal(place.time, time.type), literal(place.identifier, identifier.type))

@@ -17,7 +17,7 @@ from contextvars import copy_context
 from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 
-from sqlalchemy import Connection, Engine
+from sqlalchemy import Connection, Engine, Executable
 from sqlalchemy.exc import SQLAlchemyError
 from sqlalchemy.exc import TimeoutError as NoFreeConnection
 from sqlalchemy.ext.asyncio import AsyncEngine
@@ -226,6 +226,22 @@ def writes(
         return await self._database.write(partial(work, self), *args, **kwargs)
 
     return call
+
+
+def find_all(connection: Connection, query: Executable, kind: Callable[..., Result]) -> tuple[Result, ...]:
+    """Returns the rows of a query as objects of a class, whose fields have the names of the columns."""
+    return tuple(kind(**row) for row in connection.execute(query).mappings())
+
+
+def find_one(connection: Connection, query: Executable, kind: Callable[..., Result]) -> Result | None:
+    """Returns the only row of a query; see ``find_all``. None if there is none."""
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else kind(**row)
+
+
+def count_changed(connection: Connection, *statements: Executable) -> int:
+    """Executes statements, and returns the number of rows that they changed."""
+    return sum(connection.execute(statement).rowcount for statement in statements)
 
 
 class _Sqlite(Database):

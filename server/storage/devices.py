@@ -6,32 +6,26 @@ about a check are erased with it; see ``erase_device_rows``.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import UTC, datetime
+from datetime import datetime
 from hashlib import sha256
-from typing import Any
 from uuid import UUID
 
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    Executable,
-    Table,
     and_,
     delete,
     exists,
     func,
-    insert,
     select,
     update,
 )
 
 from device_integrity import Assurance
-from server.audit import AuditEvent
 from server.base.sandbox import memory_scopes
 from server.domain.tries import EarlierAttacks, TryKind, TryMark, TryRules
-from server.storage.audit import append
-from server.storage.database import Repository, reads, uncancelled, writes
-from server.storage.errors import RowTaken
+from server.storage.database import Repository, count_changed, reads, writes
+from server.storage.engine import insert_unless_there
 from server.storage.records import KeyKind, values_of
 from server.storage.tables import (
     check_tries,
@@ -45,16 +39,6 @@ from server.storage.tables import (
     scan_memories,
 )
 from server.storage.tries import begin_device, count_attacks
-
-__all__ = [
-    "DeviceRepository",
-    "EnrolledKey",
-    "HeldReceipt",
-    "KeyKind",
-    "erase_device_rows",
-    "forget_subject_rows",
-    "has_subject_rows",
-]
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -121,20 +105,12 @@ class DeviceRepository(Repository):
         receipt = None if data is None else HeldReceipt(data=data, time=time, due=due)
         return EnrolledKey(**values, key_id=key_id, receipt=receipt)
 
-    async def enrol(self, key: EnrolledKey) -> bool:
+    @writes
+    def enrol(self, connection: Connection, key: EnrolledKey) -> bool:
         """Stores a new key; returns False, and stores nothing, if its identifier exists already."""
         row = values_of(key) | _receipt_row(key.receipt) | {"key_sha256": sha256(key.key_id).digest()}
         del row["key_id"]
-        return await self._insert(enrolled_keys, row)
-
-    @uncancelled
-    async def _insert(self, table: Table, row: dict[str, Any]) -> bool:
-        """Inserts a row; returns False if its key is taken."""
-        try:
-            await self._database.write(_changed, insert(table).values(row))
-        except RowTaken:
-            return False
-        return True
+        return insert_unless_there(connection, enrolled_keys, row)
 
     @writes
     def advance_counter(
@@ -154,7 +130,7 @@ class DeviceRepository(Repository):
             .where(_is_key(tenant, kind, key_id), enrolled_keys.c.counter == expected)
             .values(counter=counter, use_time=now)
         )
-        return _changed(connection, statement) == 1
+        return count_changed(connection, statement) == 1
 
     @writes
     def claim_exchange(
@@ -173,7 +149,7 @@ class DeviceRepository(Repository):
             .where(_is_key(key.tenant, key.kind, key.key_id), enrolled_keys.c.receipt_due <= now)
             .values(receipt_due=until)
         )
-        return _changed(connection, statement) == 1
+        return count_changed(connection, statement) == 1
 
     @writes
     def keep_receipt(self, connection: Connection, key: EnrolledKey, receipt: HeldReceipt) -> None:
@@ -181,11 +157,13 @@ class DeviceRepository(Repository):
         own = _is_key(key.tenant, key.kind, key.key_id)
         connection.execute(update(enrolled_keys).where(own).values(_receipt_row(receipt)))
 
-    async def consume_token(self, token: bytes, *, check_id: UUID, expires: datetime) -> bool:
+    @writes
+    def consume_token(
+        self, connection: Connection, token: bytes, *, check_id: UUID, expires: datetime
+    ) -> bool:
         """Uses up a one-time token of 32 bytes; returns False if it was used before."""
-        return await self._insert(
-            one_time_tokens, {"token": token, "check_id": check_id, "expire_time": expires}
-        )
+        row = {"token": token, "check_id": check_id, "expire_time": expires}
+        return insert_unless_there(connection, one_time_tokens, row)
 
     @writes
     def begin_try(
@@ -209,13 +187,15 @@ class DeviceRepository(Repository):
             device=count_attacks(connection, check_id, TryKind.DEVICE, since=since),
         )
 
-    async def add_finding(self, check_id: UUID, *, position: int, finding: bytes) -> None:
+    @writes
+    def add_finding(self, connection: Connection, check_id: UUID, *, position: int, finding: bytes) -> None:
         """Stores the finding on a piece of evidence, for later streams of the check.
 
         Args:
             finding: Opaque bytes. An existing finding at this position is kept.
         """
-        await self._insert(device_evidence, {"check_id": check_id, "position": position, "finding": finding})
+        row = {"check_id": check_id, "position": position, "finding": finding}
+        insert_unless_there(connection, device_evidence, row)
 
     @reads
     def findings(self, connection: Connection, check_id: UUID) -> Sequence[bytes]:
@@ -232,7 +212,7 @@ class DeviceRepository(Repository):
         """Deletes expired one-time tokens and unused keys; returns the number of deleted rows."""
         tokens = delete(one_time_tokens).where(one_time_tokens.c.expire_time <= now)
         keys = delete(enrolled_keys).where(enrolled_keys.c.use_time <= unused_since)
-        return _changed(connection, tokens, keys)
+        return count_changed(connection, tokens, keys)
 
     @writes
     def forget_oldest_scans(self, connection: Connection, *, most: int, limit: int) -> int:
@@ -258,49 +238,9 @@ class DeviceRepository(Repository):
                 .limit(min(count - most, limit))
             ).all()
             connection.execute(delete(scan_marks).where(scan_marks.c.check_id.in_(oldest)))
-            forgotten += _changed(
+            forgotten += count_changed(
                 connection, delete(scan_memories).where(scan_memories.c.check_id.in_(oldest))
             )
-        return forgotten
-
-    @uncancelled
-    async def forget_subject(
-        self,
-        tenant: str,
-        subject: str,
-        *,
-        hashes: Collection[str],
-        check_ids: Collection[UUID] = (),
-        event: AuditEvent | None = None,
-        now: datetime | None = None,
-    ) -> int:
-        """Deletes all keys, key uses, scan marks and failed checks of a person.
-
-        Those of the tenant's sandbox checks are included. A hold keeps the rows about its check's scan.
-
-        Args:
-            check_ids: The person's decided checks (``EvidenceRecordRepository.of_subject``). Their rows no
-                longer name the person.
-            event: The audit log's entry; ``None`` if the caller's transaction does not write one.
-            now: The time of the entry; now by default.
-
-        Returns:
-            The number of deleted keys, uses and scans.
-
-        Raises:
-            ValueError: ``subject`` is empty.
-        """
-        if not subject:
-            raise ValueError("the subject reference is empty")
-
-        def work(connection: Connection) -> int:
-            changed = forget_subject_rows(connection, tenant, subject, hashes, check_ids)
-            if event is not None:
-                append(connection, event, now=now or datetime.now(UTC))
-            return changed
-
-        forgotten = await self._database.write(work)
-        await self._database.forget_overwritten()
         return forgotten
 
     @reads
@@ -338,14 +278,15 @@ def forget_subject_rows(
     hashes: Collection[str],
     check_ids: Collection[UUID] = (),
 ) -> int:
-    """Deletes the rows that ``DeviceRepository.forget_subject`` deletes, inside an open transaction.
+    """Deletes all keys, key uses, scan marks and failed checks of a person, inside an open transaction.
 
     A hold keeps the key uses and the scan of its check.
 
     Args:
         tenant: The tenant; its sandbox is included.
         subject: The subject reference, which only open checks have in clear; not empty.
-        check_ids: Decided checks of the person. Their rows no longer name the person.
+        check_ids: The person's decided checks (``EvidenceRecordRepository.of_subject``). Their rows no longer
+            name the person.
 
     Returns:
         The number of deleted keys, uses and scans.
@@ -363,7 +304,7 @@ def forget_subject_rows(
     )
     for found in (own, tuple(check_ids)):
         connection.execute(delete(check_tries).where(check_tries.c.check_id.in_(found)))
-    return _changed(
+    return count_changed(
         connection,
         *(
             delete(table).where(
@@ -398,11 +339,6 @@ def erase_device_rows(connection: Connection, check_id: UUID) -> None:
     connection.execute(
         update(enrolled_keys).where(enrolled_keys.c.check_id == check_id).values(subject_hash="")
     )
-
-
-def _changed(connection: Connection, *statements: Executable) -> int:
-    """Executes the statements and returns the number of rows that they changed."""
-    return sum(connection.execute(statement).rowcount for statement in statements)
 
 
 def _receipt_row(receipt: HeldReceipt | None) -> dict[str, bytes | datetime | None]:

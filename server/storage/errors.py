@@ -79,7 +79,6 @@ class CheckNotFound(StorageError):
 
     def __init__(self, check_id: UUID) -> None:
         super().__init__(f"there is no check {check_id}")
-        self.check_id = check_id
 
 
 class TriesExceeded(StorageError):
@@ -118,9 +117,8 @@ class SessionKeyUnproven(StorageError):
 class RequestIdReused(StorageError):
     """The ``request_id`` was used before with another payload."""
 
-    def __init__(self, request_id: str) -> None:
+    def __init__(self) -> None:
         super().__init__("this request_id was used before with another payload")
-        self.request_id = request_id
 
 
 class OnHold(StorageError):
@@ -134,9 +132,8 @@ class OnHold(StorageError):
 class HoldNotFound(StorageError):
     """The check has no hold with this reference."""
 
-    def __init__(self, reference: str) -> None:
+    def __init__(self) -> None:
         super().__init__("the check has no hold with this reference")
-        self.reference = reference
 
 
 class ObjectNotFound(StorageError):

@@ -14,17 +14,14 @@ from uuid import UUID, uuid4
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    CursorResult,
     Select,
     and_,
     delete,
     exists,
     func,
     insert,
-    literal,
     or_,
     select,
-    tuple_,
     update,
 )
 
@@ -32,8 +29,9 @@ from server.audit import AuditEvent
 from server.configuration.tables import SandboxEvents, WebhookEndpoint
 from server.domain.events import EventKind, EventState, event_body
 from server.storage.audit import append
-from server.storage.database import Repository, reads, writes
-from server.storage.records import CheckRecord
+from server.storage.check_rows import older
+from server.storage.database import Repository, count_changed, find_all, reads, writes
+from server.storage.records import CheckRecord, Place
 from server.storage.tables import checks, events
 
 _CLAIM: Final = timedelta(seconds=60)
@@ -79,35 +77,17 @@ class Outbox:
             "sequence": sequence,
             **facts,
         }
-        _insert(
-            connection,
-            names,
-            tenant=check.tenant,
-            sandbox=check.sandbox,
-            check_id=check.check_id,
-            sequence=sequence,
-            kind=kind,
-            body=event_body(kind, now, data),
-            now=now,
-        )
+        about = {"check_id": check.check_id, "sequence": sequence, "sandbox": check.sandbox}
+        _insert(connection, names, kind, data, now=now, tenant=check.tenant, **about)
 
     def of_tenant(
         self, connection: Connection, tenant: str, kind: EventKind, now: datetime, **facts: str | int
     ) -> None:
         """Writes an event of a tenant that is about no single check, also for endpoints of sandbox checks."""
         names = self._names(tenant, kind, sandbox=None)
-        body = event_body(kind, now, {"tenant": tenant, **facts})
-        _insert(
-            connection,
-            names,
-            tenant=tenant,
-            sandbox=False,
-            check_id=None,
-            sequence=0,
-            kind=kind,
-            body=body,
-            now=now,
-        )
+        data = {"tenant": tenant, **facts}
+        about = {"check_id": None, "sequence": 0, "sandbox": False}
+        _insert(connection, names, kind, data, now=now, tenant=tenant, **about)
 
     def _names(self, tenant: str, kind: EventKind, *, sandbox: bool | None) -> list[str]:
         unwanted = {True: SandboxEvents.NEVER, False: SandboxEvents.ONLY, None: None}[sandbox]
@@ -122,11 +102,22 @@ NO_WEBHOOKS: Final = Outbox({})
 """The outbox of a server without endpoints."""
 
 
-def _insert(connection: Connection, names: Sequence[str], *, now: datetime, **values: Any) -> None:
+def _insert(
+    connection: Connection,
+    names: Sequence[str],
+    kind: EventKind,
+    data: Mapping[str, object],
+    *,
+    now: datetime,
+    **about: Any,
+) -> None:
+    body = event_body(kind, now, data)
     rows = [
-        values
+        about
         | {
             "event_id": uuid4(),
+            "kind": kind,
+            "body": body,
             "endpoint": name,
             "create_time": now,
             "state": EventState.WAITING,
@@ -173,17 +164,9 @@ class StoredEvent:
     end_time: datetime | None
 
     @property
-    def place(self) -> "EventPlace":
-        """Its place in the order of lists."""
-        return EventPlace(self.create_time, self.event_id)
-
-
-@dataclass(frozen=True, slots=True)
-class EventPlace:
-    """The position of an event in a list, newest first."""
-
-    create_time: datetime
-    event_id: UUID
+    def place(self) -> Place:
+        """Its place in the order of lists, newest first."""
+        return Place(self.create_time, self.event_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -240,7 +223,7 @@ class EventRepository(Repository):
             .values(attempts=events.c.attempts + 1, next_time=now + _CLAIM)
             .returning(*_EVENTS.selected_columns)
         )
-        return tuple(StoredEvent(**row) for row in connection.execute(claimed).mappings())
+        return find_all(connection, claimed, StoredEvent)
 
     @writes
     def settle(
@@ -287,7 +270,7 @@ class EventRepository(Repository):
         endpoint: str,
         state: EventState | None,
         check_id: UUID | None,
-        after: EventPlace | None,
+        after: Place | None,
         limit: int,
     ) -> tuple[StoredEvent, ...]:
         """Returns a page of events, newest first.
@@ -309,16 +292,9 @@ class EventRepository(Repository):
         if check_id is not None:
             query = query.where(events.c.check_id == check_id)
         if after is not None:
-            table = events.c
-            query = query.where(
-                tuple_(table.create_time, table.event_id)
-                < tuple_(
-                    literal(after.create_time, table.create_time.type),
-                    literal(after.event_id, table.event_id.type),
-                )
-            )
+            query = query.where(older(after, events.c.create_time, events.c.event_id))
         query = query.order_by(events.c.create_time.desc(), events.c.event_id.desc()).limit(limit)
-        return tuple(StoredEvent(**row) for row in connection.execute(query).mappings())
+        return find_all(connection, query, StoredEvent)
 
     @writes
     def replay(
@@ -349,7 +325,7 @@ class EventRepository(Repository):
         else:
             chosen = and_(chosen, events.c.endpoint == endpoint, events.c.state != EventState.DELIVERED)
         values = {"state": EventState.WAITING, "attempts": 0, "next_time": now, "end_time": None}
-        replayed = _count(connection.execute(update(events).where(chosen).values(values)))
+        replayed = count_changed(connection, update(events).where(chosen).values(values))
         if replayed:
             append(connection, event, now=now)
         return replayed
@@ -433,8 +409,4 @@ def _due(tenant: str, endpoint: str, now: datetime) -> ColumnElement[bool]:
 
 def _given_up(connection: Connection, chosen: ColumnElement[bool], answer: str, now: datetime) -> int:
     values = {"state": EventState.DEAD, "end_time": now, "answer": answer, "answer_time": now}
-    return _count(connection.execute(update(events).where(chosen).values(values)))
-
-
-def _count(result: "CursorResult[Any]") -> int:
-    return result.rowcount
+    return count_changed(connection, update(events).where(chosen).values(values))

@@ -6,17 +6,18 @@ no query sorts or scans.
 """
 
 from collections.abc import Collection, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, delete, exists, func, insert, literal, select, tuple_
+from sqlalchemy import Column, ColumnElement, Connection, Select, delete, exists, func, insert, select
 
 from server.domain.terms import CheckState, CheckStatus, FailureReason
 from server.keyring.sealing import Sealed
-from server.storage.database import Repository, reads
-from server.storage.records import CheckRecord, Decision, values_of
+from server.storage.check_rows import older
+from server.storage.database import Repository, find_all, reads
+from server.storage.records import CheckRecord, Decision, Place, values_of
 from server.storage.tables import checks, evidence_records, holds, policies, record_terms
 
 _COUNTED: Final = 1000
@@ -35,14 +36,6 @@ class StoredRecord:
     version: int
     decide_time: datetime
     sealed: Sealed = field(repr=False)
-
-
-@dataclass(frozen=True, slots=True)
-class Place:
-    """A place in the order of a list, newest first: the decision time and the identifier of a check."""
-
-    decide_time: datetime
-    check_id: UUID
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -73,7 +66,7 @@ class ListedCheck:
 
     @property
     def place(self) -> Place:
-        """Its place in the order of the list."""
+        """Its place in the order of the list, newest decision first."""
         return Place(self.decide_time, self.check_id)
 
     def words(self, name: str) -> tuple[str, ...]:
@@ -152,19 +145,13 @@ def list_query(
     drive = record_terms.c
     query = _entries(tenant, driving, since, before)
     if after is not None:
-        query = query.where(
-            tuple_(drive.decide_time, drive.check_id)
-            < tuple_(
-                literal(after.decide_time, drive.decide_time.type),
-                literal(after.check_id, drive.check_id.type),
-            ),
-        )
+        query = query.where(older(after, drive.decide_time, drive.check_id))
     for position, condition in enumerate(others):
         other = record_terms.alias(f"other_{position}")
         query = query.where(
             exists().where(
                 other.c.tenant == tenant,
-                other.c.term.in_(condition) if len(condition) > 1 else other.c.term == condition[0],
+                _one_of(other.c.term, condition),
                 other.c.decide_time == drive.decide_time,
                 other.c.check_id == drive.check_id,
             )
@@ -180,13 +167,17 @@ def _entries(
     entry = record_terms.c
     query = select(entry.decide_time, entry.check_id).where(
         entry.tenant == tenant,
-        entry.term == condition[0] if len(condition) == 1 else entry.term.in_(condition),
+        _one_of(entry.term, condition),
     )
     if since is not None:
         query = query.where(entry.decide_time >= since)
     if before is not None:
         query = query.where(entry.decide_time < before)
     return query
+
+
+def _one_of(column: Column[str], words: Sequence[str]) -> ColumnElement[bool]:
+    return column == words[0] if len(words) == 1 else column.in_(words)
 
 
 class EvidenceRecordRepository(Repository):
@@ -252,12 +243,11 @@ class EvidenceRecordRepository(Repository):
 
 def _stored(connection: Connection, check_ids: Collection[UUID]) -> tuple[StoredRecord, ...]:
     query = select(evidence_records).where(evidence_records.c.check_id.in_(check_ids))
-    found = []
-    for row in connection.execute(query).mappings():
-        values = dict(row)
-        sealed = Sealed(*(values.pop(each.name) for each in fields(Sealed)))
-        found.append(StoredRecord(**values, sealed=sealed))
-    return tuple(found)
+    return find_all(connection, query, _stored_record)
+
+
+def _stored_record(*, ciphertext: bytes, wrapped_key: bytes, key_id: str, **row: Any) -> StoredRecord:
+    return StoredRecord(**row, sealed=Sealed(ciphertext, wrapped_key, key_id))
 
 
 def _listed(connection: Connection, check_ids: Sequence[UUID]) -> tuple[ListedCheck, ...]:

@@ -4,14 +4,14 @@ from dataclasses import dataclass, fields
 from datetime import datetime
 from uuid import UUID
 
-from sqlalchemy import Connection, and_, delete, func, insert, select
+from sqlalchemy import ColumnElement, Connection, and_, delete, func, insert, select
 
 from server.audit import AuditEvent
 from server.domain.terms import CLOSED_WITH_RESULT, HOLD
 from server.storage.approvals import ApprovalRequest, PendingApproval, second_person
 from server.storage.audit import append
 from server.storage.check_rows import load_check, load_in_state
-from server.storage.database import Repository, reads, writes
+from server.storage.database import Repository, find_all, reads, writes
 from server.storage.errors import HoldNotFound, OnHold
 from server.storage.records import values_of
 from server.storage.tables import evidence_records, holds, record_terms
@@ -38,11 +38,7 @@ def expect_no_hold(connection: Connection, check_id: UUID) -> None:
     Raises:
         OnHold: A hold keeps it.
     """
-    found = connection.execute(
-        select(func.count()).select_from(holds).where(holds.c.check_id == check_id)
-    ).scalar_one()
-    if found:
-        raise OnHold(found)
+    _expect_none(connection, holds.c.check_id == check_id)
 
 
 def expect_no_hold_of(connection: Connection, tenant: str) -> None:
@@ -51,11 +47,13 @@ def expect_no_hold_of(connection: Connection, tenant: str) -> None:
     Raises:
         OnHold: At least one is.
     """
-    number = connection.execute(
-        select(func.count()).select_from(holds).where(holds.c.tenant == tenant)
-    ).scalar_one()
-    if number:
-        raise OnHold(number)
+    _expect_none(connection, holds.c.tenant == tenant)
+
+
+def _expect_none(connection: Connection, chosen: ColumnElement[bool]) -> None:
+    found = connection.scalar(select(func.count()).select_from(holds).where(chosen))
+    if found:
+        raise OnHold(found)
 
 
 class HoldRepository(Repository):
@@ -115,7 +113,7 @@ class HoldRepository(Repository):
         load_check(connection, check_id, lock=True)
         own = and_(holds.c.check_id == check_id, holds.c.reference == reference)
         if connection.execute(select(holds.c.reference).where(own)).one_or_none() is None:
-            raise HoldNotFound(reference)
+            raise HoldNotFound
         if approval is not None:
             pending = second_person(connection, approval, now=now)
             if pending is not None:
@@ -136,7 +134,7 @@ def _of_check(connection: Connection, check_id: UUID) -> tuple[StoredHold, ...]:
         .where(holds.c.check_id == check_id)
         .order_by(holds.c.place_time, holds.c.reference)
     )
-    return tuple(StoredHold(**row) for row in connection.execute(query).mappings())
+    return find_all(connection, query, StoredHold)
 
 
 def _add_term(connection: Connection, check_id: UUID) -> None:

@@ -7,7 +7,7 @@ from uuid import UUID
 
 from sqlalchemy import ColumnElement, Connection, delete, insert, or_, select, update
 
-from server.storage.database import Repository, reads, writes
+from server.storage.database import Repository, find_one, reads, writes
 from server.storage.records import values_of
 from server.storage.tables import hosted_scans
 
@@ -98,5 +98,4 @@ def remove_hosted_scan(connection: Connection, check_id: UUID) -> None:
 
 def _find(connection: Connection, chosen: ColumnElement[bool], *, lock: bool = False) -> HostedScan | None:
     query = select(hosted_scans).where(chosen)
-    row = connection.execute(query.with_for_update() if lock else query).mappings().one_or_none()
-    return None if row is None else HostedScan(**row)
+    return find_one(connection, query.with_for_update() if lock else query, HostedScan)

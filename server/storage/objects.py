@@ -3,15 +3,15 @@
 import asyncio
 import os
 import re
-from collections.abc import AsyncIterator, Callable, Mapping
+from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
+from contextlib import contextmanager, suppress
 from contextvars import copy_context
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from functools import partial
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, ParamSpec, Protocol, TypeVar, cast
+from typing import TYPE_CHECKING, Final, ParamSpec, TypeVar, cast
 from urllib.parse import unquote, urlsplit
 
 import obstore
@@ -90,48 +90,7 @@ class ObjectInfo:
     modified: datetime
 
 
-class ObjectStore(Protocol):
-    """Stores bytes under keys. Every method may raise ``StorageUnavailable``.
-
-    A call to a remote store ends within seconds. A call that timed out may still take effect later and leave
-    an object without a row, which ``EvidenceStore.sweep_orphans`` removes.
-
-    A key consists of segments of letters, digits, ``-``, ``_`` and ``.``, joined by ``/``.
-    """
-
-    async def put(self, key: str, data: bytes) -> None:
-        """Stores ``data`` durably and atomically, in place of an existing object."""
-        ...
-
-    async def get(self, key: str) -> bytes:
-        """Returns the bytes under ``key``.
-
-        Raises:
-            ObjectNotFound: There is no such object.
-        """
-        ...
-
-    async def delete(self, key: str) -> None:
-        """Deletes an object; does nothing if there is none."""
-        ...
-
-    def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
-        """Lists every object whose key begins with the segments of ``prefix``, in no order."""
-        ...
-
-    async def remove_interrupted(self, prefix: str, *, older_than: datetime) -> int:
-        """Deletes the unfinished objects of processes that were killed during ``put``; returns their number.
-
-        ``list`` does not show such objects. In a folder, old folders without files are removed, too.
-
-        Args:
-            prefix: As in ``list``.
-            older_than: Objects that were written later are kept, because their ``put`` may still run.
-        """
-        ...
-
-
-def open_object_store(url: str, *, failed: Callable[[str], None] = lambda _operation: None) -> ObjectStore:
+def open_object_store(url: str, *, failed: Callable[[str], None] = lambda _operation: None) -> "ObjectStore":
     """Opens a store; creates the folder if it is missing.
 
     Args:
@@ -149,11 +108,11 @@ def open_object_store(url: str, *, failed: Callable[[str], None] = lambda _opera
             make_private_folder(folder)
             return _FolderObjects(LocalStore(folder), folder=folder.resolve(), failed=failed)
         if url.startswith("memory:"):
-            return _Objects(MemoryStore(), failed=failed)
+            return ObjectStore(MemoryStore(), failed=failed)
         # By default obstore retries for three minutes, in a thread that no caller waits for any more.
         retries: RetryConfig = {"retry_timeout": timedelta(seconds=_CALL_SECONDS)}
         store = from_url(url, client_options=_client_options(url, os.environ), retry_config=retries)
-        return _Objects(store, call_seconds=_CALL_SECONDS, failed=failed)
+        return ObjectStore(store, call_seconds=_CALL_SECONDS, failed=failed)
     except (BaseError, ValueError, OSError) as error:
         raise StorageUnavailable(
             f"the object store cannot be opened ({type(error).__name__}): expected a folder, file:///folder, "
@@ -184,11 +143,17 @@ def folder_of(url: str) -> Path | None:
     return Path(unquote(parts.path)) if parts.scheme == "file" else None
 
 
-class _Objects:
-    """A store of obstore.
+class ObjectStore:
+    """Stores bytes under keys. Every method may raise ``StorageUnavailable``.
 
-    Its blocking calls run in this class's threads. Its asynchronous calls would end in obstore's own threads,
-    which still need the interpreter for a moment afterwards; a process that exits in that moment is aborted.
+    A call to a remote store ends within seconds. A call that timed out may still take effect later and leave
+    an object without a row, which ``EvidenceStore.sweep_orphans`` removes.
+
+    A key consists of segments of letters, digits, ``-``, ``_`` and ``.``, joined by ``/``.
+
+    The blocking calls of obstore run in this class's threads. Its asynchronous calls would end in obstore's
+    own threads, which still need the interpreter for a moment afterwards; a process that exits in that moment
+    is aborted.
     """
 
     def __init__(
@@ -211,37 +176,44 @@ class _Objects:
         self._threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="objects")
 
     async def put(self, key: str, data: bytes) -> None:
-        try:
+        """Stores ``data`` durably and atomically, in place of an existing object."""
+        with self._failing("put"):
             await self._run(obstore.put, self._store, key, data)
-        except _FAILURES as error:
-            raise self._failure("put", error) from error
 
     async def get(self, key: str) -> bytes:
-        try:
-            return await self._run(self._get, key)
-        except (NotFoundError, FileNotFoundError) as error:
-            raise ObjectNotFound(key) from error
-        except _FAILURES as error:
-            raise self._failure("get", error) from error
+        """Returns the bytes under ``key``.
+
+        Raises:
+            ObjectNotFound: There is no such object.
+        """
+        with self._failing("get"):
+            try:
+                return await self._run(self._get, key)
+            except (NotFoundError, FileNotFoundError) as error:
+                raise ObjectNotFound(key) from error
 
     async def delete(self, key: str) -> None:
-        try:
+        """Deletes an object; does nothing if there is none."""
+        with self._failing("delete"), suppress(NotFoundError, FileNotFoundError):
             await self._run(obstore.delete, self._store, key)
-        except (NotFoundError, FileNotFoundError):
-            return
-        except _FAILURES as error:
-            raise self._failure("delete", error) from error
 
     async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
-        try:
+        """Lists every object whose key begins with the segments of ``prefix``, in no order."""
+        with self._failing("list"):
             batches = iter(obstore.list(self._store, prefix=prefix))
             while batch := await self._run(next, batches, None):
                 for entry in batch:
                     yield ObjectInfo(key=entry["path"], modified=entry["last_modified"])
-        except _FAILURES as error:
-            raise self._failure("list", error) from error
 
     async def remove_interrupted(self, prefix: str, *, older_than: datetime) -> int:
+        """Deletes the unfinished objects of processes that were killed during ``put``; returns their number.
+
+        ``list`` does not show such objects. In a folder, old folders without files are removed, too.
+
+        Args:
+            prefix: As in ``list``.
+            older_than: Objects that were written later are kept, because their ``put`` may still run.
+        """
         # Other stores have no object until it is complete.
         return 0
 
@@ -253,17 +225,21 @@ class _Objects:
                 self._threads, copy_context().run, partial(call, *args, **kwargs)
             )
 
-    def _failure(self, operation: str, error: Exception) -> StorageUnavailable:
-        self._failed(operation)
-        return StorageUnavailable(
-            f"the object store could not {operation} an object ({type(error).__name__})"
-        )
+    @contextmanager
+    def _failing(self, operation: str) -> Iterator[None]:
+        try:
+            yield
+        except _FAILURES as error:
+            self._failed(operation)
+            raise StorageUnavailable(
+                f"the object store could not {operation} an object ({type(error).__name__})"
+            ) from error
 
     def _get(self, key: str) -> bytes:
         return bytes(obstore.get(self._store, key).bytes())
 
 
-class _FolderObjects(_Objects):
+class _FolderObjects(ObjectStore):
     """A folder. obstore writes a temporary file and renames it; this class makes both durable and private."""
 
     def __init__(self, store: LocalStore, *, folder: Path, failed: Callable[[str], None]) -> None:
@@ -271,11 +247,9 @@ class _FolderObjects(_Objects):
         self._folder = folder
 
     async def put(self, key: str, data: bytes) -> None:
-        try:
+        with self._failing("put"):
             await self._run(_write, self._store, key, data)
             await asyncio.to_thread(_keep, self._folder / key, self._folder)
-        except _FAILURES as error:
-            raise self._failure("put", error) from error
 
     async def delete(self, key: str) -> None:
         await super().delete(key)
@@ -286,10 +260,8 @@ class _FolderObjects(_Objects):
                 await asyncio.to_thread(folder.rmdir)
 
     async def remove_interrupted(self, prefix: str, *, older_than: datetime) -> int:
-        try:
+        with self._failing("delete"):
             return await asyncio.to_thread(_remove_staged, self._folder / prefix, older_than.timestamp())
-        except OSError as error:
-            raise self._failure("delete", error) from error
 
 
 def _write(store: obstore.store.ObjectStore, key: str, data: bytes) -> None:

@@ -7,11 +7,13 @@ of its lease. A stream that lost its lease to a newer one therefore cannot write
 
 from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
+from functools import partial
 from hashlib import sha256
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, and_, func, insert, literal, or_, select, tuple_, union, update
+from sqlalchemy import Connection, Select, and_, delete, func, insert, or_, select, union, update
+from sqlalchemy.sql.dml import ReturningUpdate
 
 from server.audit import AuditEvent
 from server.domain.events import EventKind
@@ -38,9 +40,20 @@ from server.storage.check_rows import (
     list_evidence,
     load_check,
     load_in_state,
+    older,
     template_row,
 )
-from server.storage.database import Database, Repository, reads, uncancelled, writes
+from server.storage.database import (
+    Database,
+    Repository,
+    count_changed,
+    find_all,
+    find_one,
+    reads,
+    uncancelled,
+    writes,
+)
+from server.storage.engine import insert_unless_there
 from server.storage.errors import RequestIdReused, RowTaken, SessionKeyMismatch, SessionKeyUnproven
 from server.storage.events import NO_WEBHOOKS, Outbox
 from server.storage.evidence_records import add_record
@@ -48,16 +61,17 @@ from server.storage.hosted import HostedScan, add_hosted_scan
 from server.storage.records import (
     AttemptEnding,
     AttemptRecord,
-    CheckPlace,
     CheckRecord,
     Decision,
     EvidenceEntry,
+    Place,
     RequestKey,
     values_of,
 )
 from server.storage.reviews import add_review
 from server.storage.tables import (
     attempts,
+    check_tries,
     checks,
     evidence,
     policies,
@@ -65,10 +79,10 @@ from server.storage.tables import (
     requests,
     schema_floor,
 )
-from server.storage.tries import add_tries, begin_tries, expect_allowed, expire_tries, settle_tries
+from server.storage.tries import add_tries, begin_tries, expect_allowed, settle_tries
 
-# A new check may share two rows with others: its policy and its request.
-_UNIQUE_THINGS = 2
+# Attempts that a newer stream ended, and whose own streams have not stored what ended them.
+_INCOMPLETE = (attempts.c.outcome.is_not(None), attempts.c.ended_by.is_(None))
 _NO_LEASE = {"lease_owner": None, "lease_until": None, "resume_until": None}
 
 
@@ -123,52 +137,14 @@ class CheckRepository(Repository):
             RequestIdReused: The request was made before with another payload.
             Conflict: The source was erased since it was read.
         """
-        for _ in range(_UNIQUE_THINGS):
-            try:
-                return await self._create(
-                    check, request, tries=tries, images=images, hosted=hosted, source=source
-                )
-            except RowTaken:
-                # Another replica inserted the same policy or request meanwhile; the retry finds it.
-                continue
-        return await self._create(check, request, tries=tries, images=images, hosted=hosted, source=source)
-
-    @writes
-    def _create(
-        self,
-        connection: Connection,
-        check: CheckRecord,
-        request: RequestKey | None,
-        *,
-        tries: Sequence[TryMark],
-        images: tuple[EvidenceEntry, ...],
-        hosted: HostedScan | None,
-        source: UUID | None,
-    ) -> CheckRecord:
-        if request is not None:
-            existing = _created_by(connection, request)
-            if existing is not None:
-                return existing
-        if source is not None:
-            load_in_state(connection, source, states=CLOSED_WITH_RESULT)
-        known = select(policies.c.sha256).where(policies.c.sha256 == check.policy_sha256)
-        if connection.execute(known).one_or_none() is None:
-            connection.execute(
-                insert(policies).values(
-                    sha256=check.policy_sha256,
-                    name=check.policy_name,
-                    version=check.policy_version,
-                    source=check.policy_source,
-                )
-            )
-        connection.execute(insert(checks).values(check_row(check)))
-        if request is not None:
-            connection.execute(insert(requests).values(values_of(request) | {"check_id": check.check_id}))
-        _add_evidence(connection, check.check_id, images)
-        add_tries(connection, check.check_id, tries, check.create_time)
-        if hosted is not None:
-            add_hosted_scan(connection, hosted)
-        return load_check(connection, check.check_id)
+        create = partial(
+            _create, check=check, request=request, tries=tries, images=images, hosted=hosted, source=source
+        )
+        try:
+            return await self._database.write(create)
+        except RowTaken:
+            # Another replica inserted the same request meanwhile; the retry finds it.
+            return await self._database.write(create)
 
     @reads
     def find_by_request(self, connection: Connection, request: RequestKey) -> CheckRecord | None:
@@ -198,7 +174,7 @@ class CheckRepository(Repository):
     @writes
     def expire_tries(self, connection: Connection, before: datetime) -> int:
         """Deletes the tries of checks that were decided before ``before``; returns the number of rows."""
-        return expire_tries(connection, before)
+        return count_changed(connection, delete(check_tries).where(check_tries.c.time < before))
 
     @reads
     def get(self, connection: Connection, check_id: UUID, tenant: str | None = None) -> CheckRecord | None:
@@ -432,7 +408,7 @@ class CheckRepository(Repository):
     def attempts(self, connection: Connection, check_id: UUID) -> tuple[AttemptRecord, ...]:
         """Returns the attempts of a check, by number; none for an unknown check."""
         query = select(attempts).where(attempts.c.check_id == check_id).order_by(attempts.c.number)
-        return tuple(AttemptRecord(**row) for row in connection.execute(query).mappings())
+        return find_all(connection, query, AttemptRecord)
 
     @writes
     def decide(
@@ -475,7 +451,7 @@ class CheckRepository(Repository):
         connection.execute(
             update(attempts)
             .where(attempts.c.check_id == check_id)
-            .where(attempts.c.outcome.is_not(None), attempts.c.ended_by.is_(None))
+            .where(*_INCOMPLETE)
             .values(ended_by=EndedBy.SERVER_STOPPED)
         )
         # 4. Store the evidence, its record and the decision, and settle the tries. The record takes over the
@@ -590,7 +566,7 @@ class CheckRepository(Repository):
         subject: tuple[str, Sequence[str]] | None = None,
         since: datetime | None = None,
         before: datetime | None = None,
-        after: CheckPlace | None = None,
+        after: Place | None = None,
         limit: int,
     ) -> list[CheckRecord]:
         """Returns checks that are not erased, newest first.
@@ -624,13 +600,7 @@ class CheckRepository(Repository):
         if before is not None:
             query = query.where(row.create_time < before)
         if after is not None:
-            query = query.where(
-                tuple_(row.create_time, row.check_id)
-                < tuple_(
-                    literal(after.create_time, row.create_time.type),
-                    literal(after.check_id, row.check_id.type),
-                )
-            )
+            query = query.where(older(after, row.create_time, row.check_id))
         return list_checks(
             connection, query.order_by(row.create_time.desc(), row.check_id.desc()).limit(limit)
         )
@@ -647,6 +617,38 @@ class CheckRepository(Repository):
         return connection.execute(select(checks.c.check_id).limit(1)).first() is not None
 
 
+def _create(
+    connection: Connection,
+    *,
+    check: CheckRecord,
+    request: RequestKey | None,
+    tries: Sequence[TryMark],
+    images: tuple[EvidenceEntry, ...],
+    hosted: HostedScan | None,
+    source: UUID | None,
+) -> CheckRecord:
+    existing = None if request is None else _created_by(connection, request)
+    if existing is not None:
+        return existing
+    if source is not None:
+        load_in_state(connection, source, states=CLOSED_WITH_RESULT)
+    policy = {
+        "sha256": check.policy_sha256,
+        "name": check.policy_name,
+        "version": check.policy_version,
+        "source": check.policy_source,
+    }
+    insert_unless_there(connection, policies, policy)
+    connection.execute(insert(checks).values(check_row(check)))
+    if request is not None:
+        connection.execute(insert(requests).values(values_of(request) | {"check_id": check.check_id}))
+    _add_evidence(connection, check.check_id, images)
+    add_tries(connection, check.check_id, tries, check.create_time)
+    if hosted is not None:
+        add_hosted_scan(connection, hosted)
+    return load_check(connection, check.check_id)
+
+
 def _requested(request: RequestKey) -> Select[tuple[bytes, UUID]]:
     return select(requests.c.payload_sha256, requests.c.check_id).where(
         requests.c.tenant == request.tenant,
@@ -661,7 +663,7 @@ def _created_by(connection: Connection, request: RequestKey) -> CheckRecord | No
         return None
     # The request of an erased check has no hash any more and leads to the tombstone.
     if row.payload_sha256 and row.payload_sha256 != request.payload_sha256:
-        raise RequestIdReused(request.request_id)
+        raise RequestIdReused
     return load_check(connection, row.check_id)
 
 
@@ -683,17 +685,11 @@ def _change_running(
     Raises:
         Conflict: There is no such attempt.
     """
-    changed = (
-        update(attempts)
-        .where(attempts.c.check_id == check.check_id, attempts.c.number == number)
-        .where(attempts.c.epoch == check.lease_epoch, attempts.c.outcome.is_(None))
-        .values(values)
-        .returning(attempts)
-    )
-    row = connection.execute(changed).mappings().one_or_none()
-    if row is None:
+    running = _attempt(check, number, check.lease_epoch).where(attempts.c.outcome.is_(None)).values(values)
+    changed = find_one(connection, running, AttemptRecord)
+    if changed is None:
         raise conflict(f"no attempt {number} runs in this stream", check)
-    return AttemptRecord(**row)
+    return changed
 
 
 def _complete_fenced(
@@ -708,18 +704,20 @@ def _complete_fenced(
     """
     values = ending.changes()
     del values["end_time"]
-    completed = (
+    incomplete = _attempt(check, ending.number, epoch).where(*_INCOMPLETE).values(values)
+    completed = find_one(connection, incomplete, AttemptRecord)
+    if completed is None:
+        raise conflict(f"attempt {ending.number} can no longer be changed", check)
+    return completed
+
+
+def _attempt(check: CheckRecord, number: int, epoch: int) -> ReturningUpdate[Any]:
+    return (
         update(attempts)
-        .where(attempts.c.check_id == check.check_id, attempts.c.number == ending.number)
+        .where(attempts.c.check_id == check.check_id, attempts.c.number == number)
         .where(attempts.c.epoch == epoch)
-        .where(attempts.c.outcome.is_not(None), attempts.c.ended_by.is_(None))
-        .values(values)
         .returning(attempts)
     )
-    row = connection.execute(completed).mappings().one_or_none()
-    if row is None:
-        raise conflict(f"attempt {ending.number} can no longer be changed", check)
-    return AttemptRecord(**row)
 
 
 def _interrupt(connection: Connection, check_id: UUID, now: datetime, *, ended_by: EndedBy | None) -> None:

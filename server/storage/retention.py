@@ -1,11 +1,13 @@
 """The erasure of results whose retention has ended."""
 
-from collections.abc import Collection
+from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
 from datetime import datetime
+from functools import partial, wraps
+from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, case, delete, exists, func, or_, select, update
+from sqlalchemy import Column, Connection, case, delete, exists, func, or_, select, update
 
 from server.audit import AuditEvent
 from server.domain.events import EventKind, event_time
@@ -13,7 +15,6 @@ from server.domain.terms import CLOSED_WITH_RESULT, CheckState
 from server.storage.approvals import (
     ApprovalRequest,
     PendingApproval,
-    expire_approvals,
     second_person,
     use_up,
     withdraw,
@@ -28,7 +29,7 @@ from server.storage.check_rows import (
     load_in_state,
     remove_evidence,
 )
-from server.storage.database import Database, Repository, reads, uncancelled, writes
+from server.storage.database import Database, Repository, count_changed, find_all, reads, uncancelled, writes
 from server.storage.devices import erase_device_rows, forget_subject_rows, has_subject_rows
 from server.storage.events import NO_WEBHOOKS, Outbox
 from server.storage.evidence_records import remove_record
@@ -36,7 +37,10 @@ from server.storage.holds import expect_no_hold
 from server.storage.hosted import remove_hosted_scan
 from server.storage.records import CheckRecord, EvidenceEntry, ImagePurpose
 from server.storage.reviews import remove_review
-from server.storage.tables import attempts, checks, holds, policies, requests
+from server.storage.tables import attempts, checks, holds, pending_approvals, policies, requests
+
+Arguments = ParamSpec("Arguments")
+Result = TypeVar("Result")
 
 _HELD = exists().where(holds.c.check_id == checks.c.check_id)
 
@@ -59,6 +63,28 @@ class DueChecks:
     since: datetime
 
 
+def _erases(
+    work: "Callable[Concatenate[RetentionRepository, Connection, Arguments], Result]",
+) -> "Callable[Concatenate[RetentionRepository, Arguments], Coroutine[Any, Any, Result]]":
+    """Decorates a method as ``writes`` does; if it erases anything, the database's log is cleaned afterwards.
+
+    A method that returns None or a request for approval has erased nothing.
+    """
+
+    @wraps(work)
+    @uncancelled
+    async def call(
+        self: "RetentionRepository", /, *args: Arguments.args, **kwargs: Arguments.kwargs
+    ) -> Result:
+        erased = await self._database.write(partial(work, self), *args, **kwargs)
+        if erased is not None and not isinstance(erased, PendingApproval):
+            self._erased_is_in_log = True
+            await self.forget_erased()
+        return erased
+
+    return call
+
+
 class RetentionRepository(Repository):
     """Erases checks, by the rules of ``server.storage.repository``.
 
@@ -75,12 +101,7 @@ class RetentionRepository(Repository):
     @reads
     def expired_results(self, connection: Connection, now: datetime, limit: int) -> list[CheckRecord]:
         """Returns closed checks whose retention has ended, the longest overdue first."""
-        return list_checks(
-            connection,
-            CHECKS.where(checks.c.state.in_(CLOSED_WITH_RESULT), checks.c.retain_until <= now, ~_HELD)
-            .order_by(checks.c.retain_until, checks.c.check_id)
-            .limit(limit),
-        )
+        return _expired(connection, checks.c.retain_until, now, limit)
 
     @reads
     def due(self, connection: Connection, now: datetime) -> tuple[DueChecks, ...]:
@@ -104,11 +125,11 @@ class RetentionRepository(Repository):
             .group_by(policies.c.name)
             .order_by(policies.c.name)
         )
-        return tuple(DueChecks(**row) for row in connection.execute(query).mappings())
+        return find_all(connection, query, DueChecks)
 
-    @uncancelled
-    async def expire(
-        self, check_id: UUID, now: datetime, *, event: AuditEvent
+    @_erases
+    def expire(
+        self, connection: Connection, check_id: UUID, now: datetime, *, event: AuditEvent
     ) -> tuple[EvidenceEntry, ...] | None:
         """Erases a check whose retention has ended, as ``erase`` does.
 
@@ -120,15 +141,6 @@ class RetentionRepository(Repository):
             Conflict: The check is still open, or its retention has not ended.
             OnHold: A hold keeps it.
         """
-        removed = await self._expire(check_id, now, event)
-        if removed is not None:
-            await self._clean_log()
-        return removed
-
-    @writes
-    def _expire(
-        self, connection: Connection, check_id: UUID, now: datetime, event: AuditEvent
-    ) -> tuple[EvidenceEntry, ...] | None:
         record = load_in_state(connection, check_id, states=CLOSED_WITH_RESULT | {CheckState.ERASED})
         if record.state is CheckState.ERASED:
             return None
@@ -140,16 +152,11 @@ class RetentionRepository(Repository):
     @reads
     def expired_images(self, connection: Connection, now: datetime, limit: int) -> list[CheckRecord]:
         """Returns closed checks whose images are to be erased, the longest overdue first."""
-        return list_checks(
-            connection,
-            CHECKS.where(checks.c.state.in_(CLOSED_WITH_RESULT), checks.c.images_until <= now, ~_HELD)
-            .order_by(checks.c.images_until, checks.c.check_id)
-            .limit(limit),
-        )
+        return _expired(connection, checks.c.images_until, now, limit)
 
-    @uncancelled
-    async def expire_images(
-        self, check_id: UUID, now: datetime, *, event: AuditEvent
+    @_erases
+    def expire_images(
+        self, connection: Connection, check_id: UUID, now: datetime, *, event: AuditEvent
     ) -> tuple[EvidenceEntry, ...] | None:
         """Erases the rows and the keys of the images of a check, whose record is kept.
 
@@ -163,15 +170,6 @@ class RetentionRepository(Repository):
             Conflict: The check is still open, or the images are to be kept.
             OnHold: A hold keeps them.
         """
-        removed = await self._expire_images(check_id, now, event)
-        if removed is not None:
-            await self._clean_log()
-        return removed
-
-    @writes
-    def _expire_images(
-        self, connection: Connection, check_id: UUID, now: datetime, event: AuditEvent
-    ) -> tuple[EvidenceEntry, ...] | None:
         record = load_in_state(connection, check_id, states=CLOSED_WITH_RESULT | {CheckState.ERASED})
         ended = record.images_until is not None and record.images_until <= now
         if record.state is CheckState.ERASED or (record.images_erase_time is not None and not ended):
@@ -199,9 +197,10 @@ class RetentionRepository(Repository):
         self._outbox.of_check(connection, record, EventKind.EVIDENCE_ERASED, now, part="images", **kept)
         return removed
 
-    @uncancelled
-    async def erase(
+    @_erases
+    def erase(
         self,
+        connection: Connection,
         check_id: UUID,
         now: datetime,
         *,
@@ -225,25 +224,9 @@ class RetentionRepository(Repository):
             Conflict: The check is still open.
             OnHold: A hold keeps it.
         """
-        removed = await self._erase(check_id, now, event, approval)
-        if removed is None:
-            return ()
-        if not isinstance(removed, PendingApproval):
-            await self._clean_log()
-        return removed
-
-    @writes
-    def _erase(
-        self,
-        connection: Connection,
-        check_id: UUID,
-        now: datetime,
-        event: AuditEvent | None,
-        approval: ApprovalRequest | None,
-    ) -> tuple[EvidenceEntry, ...] | PendingApproval | None:
         record = load_in_state(connection, check_id, states=CLOSED_WITH_RESULT | {CheckState.ERASED})
         if record.state is CheckState.ERASED:
-            return None
+            return ()
         expect_no_hold(connection, check_id)
         if approval is not None:
             pending = second_person(connection, approval, now=now)
@@ -277,7 +260,7 @@ class RetentionRepository(Repository):
         """
         return has_subject_rows(connection, tenant, hashes) or has_subject_key(connection, tenant, pseudonyms)
 
-    @writes
+    @_erases
     def forget_devices(
         self,
         connection: Connection,
@@ -289,9 +272,9 @@ class RetentionRepository(Repository):
         check_ids: Collection[UUID],
         event: AuditEvent,
     ) -> int:
-        """Erases what is stored about a person's devices and tries, as the first step of erasing the person.
+        """Erases what is stored about a person's devices and tries; see ``forget_subject_rows``.
 
-        It has to come first, because the rows of an erased check no longer name the person.
+        It is the first step of erasing the person, because the rows of an erased check no longer name them.
 
         Args:
             subject: The subject reference; not empty.
@@ -302,9 +285,10 @@ class RetentionRepository(Repository):
         append(connection, event, now=now)
         return forget_subject_rows(connection, tenant, subject, hashes, check_ids)
 
-    @uncancelled
-    async def forget_subject(
+    @_erases
+    def forget_subject(
         self,
+        connection: Connection,
         tenant: str,
         subject: str,
         now: datetime,
@@ -326,33 +310,6 @@ class RetentionRepository(Repository):
         Returns:
             The number of deleted keys, uses and scans.
         """
-        forgotten = await self._forget_subject(
-            tenant,
-            subject,
-            now,
-            hashes=hashes,
-            check_ids=check_ids,
-            event=event,
-            approvals=approvals,
-            forget_pseudonym=forget_pseudonym,
-        )
-        await self._clean_log()
-        return forgotten
-
-    @writes
-    def _forget_subject(
-        self,
-        connection: Connection,
-        tenant: str,
-        subject: str,
-        now: datetime,
-        *,
-        hashes: Collection[str],
-        check_ids: Collection[UUID],
-        event: AuditEvent,
-        approvals: Collection[ApprovalRequest],
-        forget_pseudonym: Collection[bytes],
-    ) -> int:
         forgotten = forget_subject_rows(connection, tenant, subject, hashes, check_ids)
         for approval in approvals:
             use_up(connection, approval, now=now)
@@ -366,7 +323,8 @@ class RetentionRepository(Repository):
     @writes
     def expire_approvals(self, connection: Connection, now: datetime) -> int:
         """Deletes requests whose time for confirmation has passed; returns their number."""
-        return expire_approvals(connection, now)
+        ended = pending_approvals.c.expire_time <= now
+        return count_changed(connection, delete(pending_approvals).where(ended))
 
     @uncancelled
     async def forget_erased(self) -> bool:
@@ -413,6 +371,7 @@ class RetentionRepository(Repository):
         self._outbox.of_check(connection, check, EventKind.EVIDENCE_ERASED, now, part="check")
         return removed
 
-    async def _clean_log(self) -> None:
-        self._erased_is_in_log = True
-        await self.forget_erased()
+
+def _expired(connection: Connection, until: Column[datetime], now: datetime, limit: int) -> list[CheckRecord]:
+    query = CHECKS.where(checks.c.state.in_(CLOSED_WITH_RESULT), until <= now, ~_HELD)
+    return list_checks(connection, query.order_by(until, checks.c.check_id).limit(limit))

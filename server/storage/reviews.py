@@ -8,17 +8,14 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Connection,
-    RowMapping,
     Select,
     Text,
     and_,
     delete,
     func,
     insert,
-    literal,
     or_,
     select,
-    tuple_,
     type_coerce,
     update,
 )
@@ -28,21 +25,13 @@ from server.domain.events import EventKind
 from server.domain.reviews import Review, ReviewCause, ReviewState
 from server.domain.terms import CheckStatus
 from server.storage.audit import append
-from server.storage.check_rows import find_check
-from server.storage.database import Database, Repository, reads, writes
+from server.storage.check_rows import find_check, newer
+from server.storage.database import Database, Repository, find_all, find_one, reads, writes
 from server.storage.events import NO_WEBHOOKS, Outbox
-from server.storage.records import values_of
+from server.storage.records import Place, values_of
 from server.storage.tables import checks, policies, reviews
 
 _DECISION = Actor(name="decision", role="server")
-
-
-@dataclass(frozen=True, slots=True)
-class ReviewPlace:
-    """The position of a review in a list, oldest first."""
-
-    create_time: datetime
-    check_id: UUID
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,9 +48,9 @@ class StoredReview:
     status: CheckStatus | None
 
     @property
-    def place(self) -> ReviewPlace:
-        """Its place in the order of lists."""
-        return ReviewPlace(self.review.create_time, self.review.check_id)
+    def place(self) -> Place:
+        """Its place in the order of lists, oldest first."""
+        return Place(self.review.create_time, self.review.check_id)
 
 
 @dataclass(frozen=True, slots=True)
@@ -109,8 +98,7 @@ class ReviewRepository(Repository):
     def find(self, connection: Connection, check_id: UUID, tenant: str) -> StoredReview | None:
         """Returns the review of a tenant's check; None if there is none."""
         query = _query().where(reviews.c.check_id == check_id, reviews.c.tenant == tenant)
-        row = connection.execute(query).mappings().one_or_none()
-        return None if row is None else _stored(row)
+        return find_one(connection, query, _stored)
 
     @reads
     def list(
@@ -122,7 +110,7 @@ class ReviewRepository(Repository):
         state: ReviewState | None,
         cause: ReviewCause | None,
         now: datetime,
-        after: ReviewPlace | None,
+        after: Place | None,
         limit: int,
     ) -> tuple[StoredReview, ...]:
         """Returns a page of reviews, oldest first.
@@ -139,15 +127,9 @@ class ReviewRepository(Repository):
             # The column is a list in JSON, and no cause is part of another.
             query = query.where(type_coerce(table.causes, Text).contains(f'"{cause.value}"'))
         if after is not None:
-            query = query.where(
-                tuple_(table.create_time, table.check_id)
-                > tuple_(
-                    literal(after.create_time, table.create_time.type),
-                    literal(after.check_id, table.check_id.type),
-                )
-            )
+            query = query.where(newer(after, table.create_time, table.check_id))
         query = query.order_by(table.create_time, table.check_id).limit(limit)
-        return tuple(_stored(row) for row in connection.execute(query).mappings())
+        return find_all(connection, query, _stored)
 
     @writes
     def change(self, connection: Connection, review: Review, *, event: AuditEvent, now: datetime) -> bool:
@@ -222,10 +204,8 @@ def _query() -> Select[Any]:
     )
 
 
-def _stored(row: RowMapping) -> StoredReview:
-    values = dict(row)
-    policy, status = values.pop("policy"), values.pop("status")
-    return StoredReview(Review(**values), policy, status)
+def _stored(*, policy: str, status: CheckStatus | None, **row: Any) -> StoredReview:
+    return StoredReview(Review(**row), policy, status)
 
 
 def _in_state(state: ReviewState | None, now: datetime) -> ColumnElement[bool]:

@@ -25,8 +25,8 @@ from device_integrity.stream import (
 )
 from server.domain.terms import CheckState, SealedKind
 from server.keyring.sealing import Context, Random, Sealed, SealError, WrappingKeys, seal, unseal
-from server.storage.database import Database, Repository, reads, uncancelled, writes
-from server.storage.errors import RowTaken
+from server.storage.database import Database, Repository, reads, writes
+from server.storage.engine import insert_unless_there
 from server.storage.records import values_of
 from server.storage.tables import checks, device_key_uses, scan_marks, scan_memories
 
@@ -133,8 +133,10 @@ class DatabaseScanMemory(Repository):
             for row in connection.execute(query).mappings()
         )
 
-    async def record(
+    @writes
+    def record(
         self,
+        connection: Connection,
         *,
         tenant: str,
         subject: str,
@@ -144,24 +146,7 @@ class DatabaseScanMemory(Repository):
         motions: Sequence[ScanMotion] = (),
     ) -> None:
         """See ``ScanMemory``. Does nothing for an erased check, and skips marks that are stored already."""
-        if marks:
-            await self._record(
-                UUID(check_id), tenant=tenant, subject=subject, time=time, marks=marks, motions=motions
-            )
-
-    @writes
-    def _record(
-        self,
-        connection: Connection,
-        identifier: UUID,
-        *,
-        tenant: str,
-        subject: str,
-        time: datetime,
-        marks: Sequence[FrameMark],
-        motions: Sequence[ScanMotion],
-    ) -> None:
-        key = self._tenant_key(tenant)
+        key, identifier = self._tenant_key(tenant), UUID(check_id)
         if not connection.execute(_kept(identifier)).scalar_one_or_none():
             return
         of_check = scan_marks.c.check_id == identifier
@@ -202,8 +187,8 @@ class DatabaseScanMemory(Repository):
         if rows:
             connection.execute(insert(scan_marks), rows)
 
-    @uncancelled
-    async def record_key_use(self, *, tenant: str, use: KeyUse) -> None:
+    @writes
+    def record_key_use(self, connection: Connection, *, tenant: str, use: KeyUse) -> None:
         """See ``ScanMemory``. Does nothing if the check was erased meanwhile or the use is stored already."""
         row = {
             "tenant": tenant,
@@ -212,15 +197,8 @@ class DatabaseScanMemory(Repository):
             "subject_hash": use.subject,
             "time": use.time,
         }
-
-        def work(connection: Connection) -> None:
-            if connection.execute(_kept(UUID(use.check_id))).scalar_one_or_none():
-                connection.execute(insert(device_key_uses).values(row))
-
-        try:
-            await self._database.write(work)
-        except RowTaken:
-            return
+        if connection.execute(_kept(UUID(use.check_id))).scalar_one_or_none():
+            insert_unless_there(connection, device_key_uses, row)
 
     def _recalled(
         self, row: RowMapping, repeated: Mapping[UUID, int], shown: Mapping[UUID, int]

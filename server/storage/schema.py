@@ -44,10 +44,7 @@ _MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 
 def needed_revision() -> str:
     """Returns the revision that this version of the server needs."""
-    head = ScriptDirectory.from_config(_config()).get_current_head()
-    if head is None:  # pragma: no cover - the package ships its migrations
-        raise SchemaOutdated("this installation has no migrations; install it again")
-    return head
+    return str(ScriptDirectory.from_config(_config()).get_current_head())
 
 
 async def current_revision(database: Database) -> str | None:
@@ -164,10 +161,8 @@ def _upgrade(connection: Connection) -> None:
 
 def _floor(scripts: ScriptDirectory) -> str:
     """Returns the newest revision whose migration does not only expand."""
-    for script in scripts.walk_revisions():
-        if not getattr(script.module, "expands", False):
-            return str(script.revision)
-    raise SchemaOutdated("this installation has no migrations; install it again")  # pragma: no cover
+    revisions = scripts.walk_revisions()
+    return next(script.revision for script in revisions if not getattr(script.module, "expands", False))
 
 
 @asynccontextmanager

@@ -5,7 +5,7 @@ from datetime import datetime
 
 from sqlalchemy import Connection, Delete, and_, delete, false, insert, or_, select, update
 
-from server.storage.database import Repository, reads, writes
+from server.storage.database import Repository, find_all, find_one, reads, writes
 from server.storage.records import values_of
 from server.storage.tables import console_sessions
 
@@ -44,8 +44,7 @@ class SessionRepository(Repository):
     def find(self, connection: Connection, secret_sha256: bytes) -> StoredSession | None:
         """Returns a session, also one that has ended and was not removed yet."""
         query = select(console_sessions).where(console_sessions.c.secret_sha256 == secret_sha256)
-        row = connection.execute(query).mappings().one_or_none()
-        return None if row is None else StoredSession(**row)
+        return find_one(connection, query, StoredSession)
 
     @writes
     def extend(self, connection: Connection, secret_sha256: bytes, end_time: datetime) -> None:
@@ -78,7 +77,7 @@ class SessionRepository(Repository):
             of_subject = columns.issuer_subject == subject
             chosen.append(and_(of_subject, columns.issuer_session == b"") if session else of_subject)
         query = delete(console_sessions).where(or_(false(), *chosen)).returning(console_sessions)
-        return tuple(StoredSession(**row) for row in connection.execute(query).mappings())
+        return find_all(connection, query, StoredSession)
 
     @writes
     def expire_sessions(self, connection: Connection, now: datetime) -> int:

@@ -643,7 +643,8 @@ def _protect(table: Table, allowed: str) -> None:
     ]
     for dialect, statements in (("sqlite", sqlite), ("postgresql", postgresql)):
         for statement in statements:
-            event.listen(table, "after_create", DDL(statement).execute_if(dialect=dialect))
+            trigger = DDL(statement)  # type: ignore[no-untyped-call]  # it has no types
+            event.listen(table, "after_create", trigger.execute_if(dialect=dialect))
 
 
 for _table, _allowed in _CHANGES.items():

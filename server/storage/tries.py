@@ -14,7 +14,7 @@ from server.domain.terms import OPEN_STATES
 from server.domain.tries import Standing, TryKind, TryMark, TryOutcome, TryRules, judge_tries, try_outcome
 from server.storage.check_rows import load_check
 from server.storage.errors import TriesExceeded
-from server.storage.records import Decision
+from server.storage.records import Decision, values_of
 from server.storage.tables import attempts, check_tries
 
 
@@ -118,11 +118,6 @@ def count_attacks(connection: Connection, check_id: UUID, kind: TryKind, *, sinc
     return connection.execute(query).scalar_one()
 
 
-def expire_tries(connection: Connection, before: datetime) -> int:
-    """Deletes older rows; returns their number."""
-    return connection.execute(delete(check_tries).where(check_tries.c.time < before)).rowcount
-
-
 def _is(mark: TryMark) -> ColumnElement[bool]:
     return check_tries.c.mark == mark.mark
 
@@ -135,10 +130,4 @@ def _serialise(connection: Connection, marks: Iterable[TryMark]) -> None:
 
 
 def _row(check_id: UUID, mark: TryMark, outcome: TryOutcome, now: datetime) -> dict[str, object]:
-    return {
-        "check_id": check_id,
-        "kind": mark.kind,
-        "mark": mark.mark,
-        "outcome": outcome,
-        "time": now,
-    }
+    return values_of(mark) | {"check_id": check_id, "outcome": outcome, "time": now}

@@ -16,6 +16,8 @@ from server.keyring.sealing import Context
 from server.storage.database import Repository, reads, writes
 from server.storage.tables import checks, evidence, evidence_records, scan_memories
 
+_FIRST: Final[ColumnElement[Any]] = literal(1)
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SealedPlace:
@@ -30,7 +32,7 @@ class SealedPlace:
     wrapped_key: Column[Any]
     key_id: Column[Any]
     kind: ColumnElement[Any]
-    version: ColumnElement[Any]
+    version: ColumnElement[Any] = _FIRST
     tenant: Column[Any] = checks.c.tenant
 
 
@@ -41,7 +43,6 @@ PLACES: Final = (
         wrapped_key=checks.c.template_wrapped_key,
         key_id=checks.c.template_key_id,
         kind=literal(SealedKind.PORTRAIT_TEMPLATE.value),
-        version=literal(1),
     ),
     SealedPlace(
         name="images",
@@ -49,7 +50,6 @@ PLACES: Final = (
         wrapped_key=evidence.c.wrapped_key,
         key_id=evidence.c.key_id,
         kind=evidence.c.kind,
-        version=literal(1),
     ),
     SealedPlace(
         name="records",
@@ -65,7 +65,6 @@ PLACES: Final = (
         wrapped_key=scan_memories.c.wrapped_key,
         key_id=scan_memories.c.key_id,
         kind=literal(SealedKind.SCAN_MEMORY.value),
-        version=literal(1),
         # Of a sandbox check, the scope of the tenant's sandbox (server.base.sandbox.memory_scope).
         tenant=scan_memories.c.tenant,
     ),

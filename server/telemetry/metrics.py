@@ -5,7 +5,7 @@ ask for it. The values of every other label come from a fixed list.
 """
 
 from collections.abc import Callable, Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager
 from dataclasses import replace
 from datetime import timedelta
 from functools import partial
@@ -111,11 +111,9 @@ class CheckMetrics:
         for reason in reasons:
             self._reasons.labels(reason, _word(sandbox)).inc()
 
-    @contextmanager
-    def scan(self) -> Iterator[None]:
+    def scan(self) -> AbstractContextManager[None]:
         """Counts a scan as in progress while this context is open."""
-        with self._scans.track_inprogress():
-            yield
+        return self._scans.track_inprogress()
 
     def attempt_judged(self, *, verdict: str, seconds: float, sandbox: bool) -> None:
         """Counts a judged attempt; ``seconds`` is the time from its end to its stored outcome."""
@@ -195,11 +193,9 @@ class CallMetrics:
         """Counts a call that ended with an error."""
         self._refusals.labels(reason).inc()
 
-    @contextmanager
-    def waiting(self, awaited: str) -> Iterator[None]:
+    def waiting(self, awaited: str) -> AbstractContextManager[None]:
         """Counts a call as waiting for its first message while this context is open."""
-        with self._waiting.labels(awaited).track_inprogress():
-            yield
+        return self._waiting.labels(awaited).track_inprogress()
 
     def sent_away(self, awaited: str, cause: str) -> None:
         """Counts a call that ended without its first message: ``too_late``, or ``gave_way`` to another."""

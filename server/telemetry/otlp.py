@@ -11,7 +11,7 @@ from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from importlib import import_module
 from pathlib import Path
-from typing import TYPE_CHECKING, Final
+from typing import TYPE_CHECKING, Any, Final
 
 import grpc
 import structlog
@@ -105,8 +105,6 @@ def _open(
 
     from server.telemetry.otlp_senders import CountingProcessor, MetricSender, OtelTracing
 
-    endpoint = str(settings.endpoint)
-    insecure = credentials is None
     resource = Resource(
         {
             "service.name": "facegate",
@@ -119,26 +117,21 @@ def _open(
         sampler=ParentBased(TraceIdRatioBased(settings.sampling_ratio)),
         shutdown_on_exit=False,
     )
-    exporter = OTLPSpanExporter(
-        endpoint=endpoint,
-        insecure=insecure,
-        credentials=credentials,
-        headers=dict(headers),
-        timeout=_CALL_SECONDS,
-    )
+    connection: dict[str, Any] = {
+        "endpoint": str(settings.endpoint),
+        "insecure": credentials is None,
+        "credentials": credentials,
+        "headers": dict(headers),
+        "timeout": _CALL_SECONDS,
+    }
+    exporter = OTLPSpanExporter(**connection)
     provider.add_span_processor(CountingProcessor(exporter, dropped=metrics.stages.spans_dropped))
     metrics.stages.trace_with(OtelTracing(provider.get_tracer("facegate"), ratio=settings.sampling_ratio))
     sender = None
     if settings.metrics_seconds:
         sender = MetricSender(
             metrics.registry,
-            OTLPMetricExporter(
-                endpoint=endpoint,
-                insecure=insecure,
-                credentials=credentials,
-                headers=dict(headers),
-                timeout=_CALL_SECONDS,
-            ),
+            OTLPMetricExporter(**connection),
             resource=resource,
             seconds=settings.metrics_seconds,
             failed=metrics.stages.transfer_failed,

@@ -8,9 +8,8 @@ The identifiers that a call has bound are in its log lines, and become attribute
 context variables: tasks and worker threads that start inside get them.
 """
 
-import time
 from collections.abc import Iterable, Iterator, Mapping
-from contextlib import AbstractContextManager, contextmanager
+from contextlib import AbstractContextManager, contextmanager, nullcontext
 from enum import StrEnum
 from typing import Final, Protocol
 from uuid import UUID
@@ -144,15 +143,14 @@ class Stages:
             method: ``/package.Service/Method``, of a method that is served.
             trusted: Whether the caller may decide that its trace is sent.
         """
-        began = time.perf_counter()
-        try:
-            if self._tracing is None:
-                yield _NO_SPAN
-            else:
-                with self._tracing.call(method, metadata, trusted=trusted) as span:
-                    yield span
-        finally:
-            self._calls.labels(method.rpartition("/")[2]).observe(time.perf_counter() - began)
+        tracing = self._tracing
+        with (
+            self._calls.labels(method.rpartition("/")[2]).time(),
+            nullcontext(_NO_SPAN)
+            if tracing is None
+            else tracing.call(method, metadata, trusted=trusted) as span,
+        ):
+            yield span
 
     @contextmanager
     def stage(self, stage: Stage, *, beside: bool = False) -> Iterator[None]:
@@ -161,15 +159,11 @@ class Stages:
         Args:
             beside: Whether tasks that start inside belong to the stage around this one.
         """
-        began = time.perf_counter()
-        try:
-            if self._tracing is None:
-                yield
-            else:
-                with self._tracing.beside(stage) if beside else self._tracing.stage(stage):
-                    yield
-        finally:
-            self._stages.labels(stage.value).observe(time.perf_counter() - began)
+        traced: AbstractContextManager[None] = nullcontext()
+        if self._tracing is not None:
+            traced = self._tracing.beside(stage) if beside else self._tracing.stage(stage)
+        with self._stages.labels(stage.value).time(), traced:
+            yield
 
     def spans_dropped(self, count: int) -> None:
         """Counts spans that the collector did not get."""
@@ -180,25 +174,19 @@ class Stages:
         self._transfers_failed.inc()
 
 
-@contextmanager
-def check_bound(check_id: UUID) -> Iterator[None]:
+def check_bound(check_id: UUID) -> AbstractContextManager[None]:
     """Binds a check's identifier while this context is open."""
-    with bound_contextvars(check_id=str(check_id)):
-        yield
+    return bound_contextvars(check_id=str(check_id))
 
 
-@contextmanager
-def attempt_bound(number: int) -> Iterator[None]:
+def attempt_bound(number: int) -> AbstractContextManager[None]:
     """Binds the number of an attempt while this context is open."""
-    with bound_contextvars(attempt=number):
-        yield
+    return bound_contextvars(attempt=number)
 
 
-@contextmanager
-def trace_bound(trace_id: str) -> Iterator[None]:
+def trace_bound(trace_id: str) -> AbstractContextManager[None]:
     """Binds the identifier of a trace, 32 hex digits, while this context is open."""
-    with bound_contextvars(trace_id=trace_id):
-        yield
+    return bound_contextvars(trace_id=trace_id)
 
 
 def bound_identifiers() -> Mapping[str, str | int]:

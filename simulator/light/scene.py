@@ -112,7 +112,8 @@ class LitPerson:
             opening: How far the mouth is open on request at a time, 0..1; at 1 the lips are 45 mm apart.
         """
         self._person = person
-        self._material = material
+        self.material = material
+        """The skin."""
         self._follow = follow
         self._closure = closure
         self._opening = opening
@@ -123,11 +124,6 @@ class LitPerson:
     def relief(self) -> Relief:
         """The head and shoulders."""
         return self._person.relief
-
-    @property
-    def material(self) -> Material:
-        """The skin."""
-        return self._material
 
     @property
     def millimetres_per_pixel(self) -> float:

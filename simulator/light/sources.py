@@ -153,8 +153,10 @@ class Ambient:
         preset = _PRESETS[settings.preset]
         drawn_lux = preset.lux * float(np.exp(0.15 * rng.uniform(-1, 1)))
         drawn_kelvin = preset.kelvin * float(np.exp(0.08 * rng.uniform(-1, 1)))
-        self._lux = drawn_lux if settings.lux is None else settings.lux
-        self._colour = kelvin_colour(drawn_kelvin if settings.kelvin is None else settings.kelvin)
+        self.lux = drawn_lux if settings.lux is None else settings.lux
+        """Illuminance on the front of the face."""
+        self.colour = kelvin_colour(drawn_kelvin if settings.kelvin is None else settings.kelvin)
+        """Linear blue-green-red of luminance 1, shape (3,)."""
         elevation = np.deg2rad(rng.uniform(*preset.elevation))
         azimuth = np.deg2rad(rng.uniform(-_WIDEST_AZIMUTH, _WIDEST_AZIMUTH))
         # x right, y down, z from the face towards the camera.
@@ -166,23 +168,13 @@ class Ambient:
         self._flicker = preset.flicker * float(rng.uniform(0, 1))
         self._phase = float(rng.uniform(0, 2 * np.pi))
 
-    @property
-    def lux(self) -> float:
-        """Illuminance on the front of the face."""
-        return self._lux
-
-    @property
-    def colour(self) -> NDArray[np.float64]:
-        """Linear blue-green-red of luminance 1, shape (3,)."""
-        return self._colour
-
     def irradiance(self, normals: NDArray[np.float32]) -> NDArray[np.float32]:
         """Return the illuminance in lux of surfaces with unit ``normals``, shape (..., 3) to (...)."""
         along = normals @ self._direction
         front = float(self._direction[2])
         sky = 1 - _SKY * normals[..., 1]
         share = self._diffuse * sky + (1 - self._diffuse) / front * np.maximum(along, 0)
-        return np.asarray(self._lux * share, dtype=np.float32)
+        return np.asarray(self.lux * share, dtype=np.float32)
 
     def flicker(self, times: NDArray[np.float64], *, exposure: float = 0.0) -> NDArray[np.float64]:
         """Return the factor on the illuminance; lamps on 50 Hz mains flicker at 100 Hz.
@@ -253,16 +245,12 @@ class ScreenLight:
             settings: The phone; None for the default.
             seed: Draws the jitter of the display latency.
         """
-        self._settings = settings or PhoneSettings()
+        self.settings = settings or PhoneSettings()
+        """The phone."""
         self._rng = np.random.default_rng(seed)
-        grey = round(self._settings.idle_grey)
+        grey = round(self.settings.idle_grey)
         self._idle = linear_of_srgb((grey, grey, grey))
         self._shown: list[_Shown] = []
-
-    @property
-    def settings(self) -> PhoneSettings:
-        """The phone."""
-        return self._settings
 
     def show(self, colour_srgb: tuple[int, int, int], *, at: float, scroll_seconds: float = 0.0) -> None:
         """Instructs the app to show a colour.
@@ -298,7 +286,7 @@ class ScreenLight:
     def _show(
         self, colour: NDArray[np.float64], *, at: float, scroll_seconds: float = 0.0, idle: bool = False
     ) -> None:
-        phone = self._settings
+        phone = self.settings
         late = phone.latency_seconds + phone.latency_jitter_seconds * float(
             np.clip(self._rng.standard_normal(), -3, 3)
         )
@@ -334,8 +322,8 @@ class ScreenLight:
         Returns:
             Shape (n, bands, 3), linear blue-green-red; white has the settings' luminance in each channel.
         """
-        begun = [(shown.since + self._settings.hidden_seconds, shown) for shown in self._shown]
-        return self._light(begun, times, bands, panel_seconds=self._settings.panel_seconds)
+        begun = [(shown.since + self.settings.hidden_seconds, shown) for shown in self._shown]
+        return self._light(begun, times, bands, panel_seconds=self.settings.panel_seconds)
 
     def undelayed_bands(self, times: NDArray[np.float64], *, bands: int) -> NDArray[np.float64]:
         """Return the result of ``bands`` without delay, which an attacker who controls the app knows."""
@@ -345,7 +333,7 @@ class ScreenLight:
 
     def idle_bands(self, *, bands: int) -> NDArray[np.float64]:
         """Return the luminance of the bands before the first colour, shape (bands, 3)."""
-        lit = self._settings.luminance * self._settings.coverage
+        lit = self.settings.luminance * self.settings.coverage
         return np.broadcast_to(self._idle * lit, (bands, 3)).copy()
 
     def _light(
@@ -356,7 +344,7 @@ class ScreenLight:
         *,
         panel_seconds: float,
     ) -> NDArray[np.float64]:
-        phone, latest = self._settings, float(times.max())
+        phone, latest = self.settings, float(times.max())
         light = np.broadcast_to(self._idle, (len(times), bands, 3)).copy()
         seen = [entry for entry in begun if entry[0] <= latest]
         if len(seen) > _RECENT:

@@ -11,6 +11,7 @@ from typer.testing import CliRunner
 from cli.main import app
 from server.keyring.key_files import KeyFiles
 from server.keyring.keys import KeyFolder
+from tests.packs import real_pack
 from tests.server.databases import make_tables
 from tests.server.live import portrait
 
@@ -104,6 +105,8 @@ def test_a_file_that_cannot_be_used_is_a_sentence(
 ) -> None:
     monkeypatch.chdir(folder)
     monkeypatch.setenv("FACEGATE_DATA_DIR", str(folder / "data"))
+    # It would be loaded anew for each file.
+    monkeypatch.setattr("cli.analyze.command.load_pack", lambda *_, **__: real_pack())
     for name in (*_CONTENTS, "nothing", "ok.jpg/below", "n" * 300, "a folder"):
         result = _RUN.invoke(app, [name if word == "FILE" else word for word in command.split()])
         if (command, name) not in _USABLE:

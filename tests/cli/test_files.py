@@ -8,14 +8,14 @@ import pytest
 
 from cli import files
 from cli.errors import CommandError, FileUnusable
-from cli.files import read_image, write_image
+from cli.files import FOR_ALL, read_image, write_file
 
 
 def test_a_file_is_there_whole_with_the_rights_that_new_files_get(tmp_path: Path) -> None:
     path = tmp_path / "out"
     before = os.umask(0o027)
     try:
-        write_image(path, b"data", force=False)
+        write_file(path, b"data", mode=FOR_ALL)
     finally:
         os.umask(before)
     assert path.read_bytes() == b"data"
@@ -27,9 +27,9 @@ def test_a_file_that_is_there_stays(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.write_bytes(b"mine")
     with pytest.raises(CommandError, match="already exists"):
-        write_image(path, b"data", force=False)
+        write_file(path, b"data", force=False)
     assert path.read_bytes() == b"mine"
-    write_image(path, b"data", force=True)
+    write_file(path, b"data", force=True)
     assert path.read_bytes() == b"data"
     assert list(tmp_path.iterdir()) == [path]
 
@@ -38,7 +38,7 @@ def test_a_link_that_leads_nowhere_is_in_the_way_too(tmp_path: Path) -> None:
     path = tmp_path / "out"
     path.symlink_to(tmp_path / "nowhere")
     with pytest.raises(CommandError, match="already exists"):
-        write_image(path, b"data", force=False)
+        write_file(path, b"data", force=False)
     assert not (tmp_path / "nowhere").exists()
 
 
@@ -48,9 +48,9 @@ def test_where_there_are_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(Path, "hardlink_to", refuse)
     path = tmp_path / "out"
-    write_image(path, b"data", force=False)
+    write_file(path, b"data", force=False)
     with pytest.raises(CommandError, match="already exists"):
-        write_image(path, b"other", force=False)
+        write_file(path, b"other", force=False)
     assert path.read_bytes() == b"data"
 
 
@@ -58,7 +58,7 @@ def test_where_there_are_no_links(tmp_path: Path, monkeypatch: pytest.MonkeyPatc
 def test_a_failed_write_leaves_no_file(tmp_path: Path, force: bool) -> None:
     for path in (tmp_path / "no/folder", tmp_path):
         with pytest.raises(CommandError, match="cannot be written"):
-            write_image(path, b"data", force=force)
+            write_file(path, b"data", force=force)
     assert list(tmp_path.iterdir()) == []
 
 
@@ -89,6 +89,6 @@ def test_anything_but_a_file_is_never_replaced(tmp_path: Path) -> None:
     pipe = tmp_path / "pipe"
     os.mkfifo(pipe)
     with pytest.raises(CommandError, match="is not a regular file"):
-        write_image(pipe, b"data", force=True)
+        write_file(pipe, b"data", force=True)
     assert stat.S_ISFIFO(pipe.lstat().st_mode)
     assert list(tmp_path.iterdir()) == [pipe]

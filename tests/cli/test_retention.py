@@ -208,11 +208,10 @@ def test_the_schedule_is_that_of_the_served_policies(
 ) -> None:
     result = _RUN.invoke(app, ["retention", "schedule"])
     assert result.exit_code == 0, result.output
-    assert "CHECKS OF THE POLICY standard, VERSION" in result.output
+    assert "Checks of the policy standard, version" in result.output
     assert "Not served with these settings: high" in result.output
-    assert "CHECKS OF THE POLICY high" not in result.output
+    assert "Checks of the policy high" not in result.output
     assert "Biometric data are kept at most 30 days from the decision" in result.output
-    assert max(map(len, result.output.splitlines())) <= 100
 
     folder = tmp_path / "policies"
     folder.mkdir()
@@ -221,7 +220,6 @@ def test_the_schedule_is_that_of_the_served_policies(
         "[match]\nmax_fmr = 1e-2\n[retention]\nevidence_seconds = 604800\naudit_images = 0\n"
         'portrait = "none"\nbiometrics = false\n'
     )
-    page = tmp_path / "schedule.html"
     config = tmp_path / "facegate.toml"
     config.write_text(f'[policies]\nfolder = "{folder}"\n')
     asked = ["--config", str(config), "retention", "schedule"]
@@ -230,13 +228,10 @@ def test_the_schedule_is_that_of_the_served_policies(
     assert [policy["policy"] for policy in answer["policies"]] == ["mine"]
     assert answer["about"].endswith("Not served with these settings: high")
     monkeypatch.delenv("FACEGATE_POLICIES__SERVED")
-    assert _RUN.invoke(app, [*asked, "--html", str(page)]).exit_code == 0
-    written = page.read_text()
+    written = _RUN.invoke(app, asked).stdout
     assert "Checks of the policy mine, version 3" in written
     assert "No biometric datum outlives the decision." in written
     assert "&lt;b&gt;Ours&lt;/b&gt;" in written
-    assert _RUN.invoke(app, [*asked, "--html", str(page)]).exit_code != 0
-    assert _RUN.invoke(app, [*asked, "--html", str(page), "--force"]).exit_code == 0
 
     found = json.loads(_RUN.invoke(app, [*asked, "--json"]).stdout)
     (mine,) = [policy for policy in found["policies"] if policy["policy"] == "mine"]

@@ -11,6 +11,7 @@ import time
 import zipfile
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import grpc
@@ -47,6 +48,9 @@ from facegate_client import (
 )
 from facegate_client.result_signature import CompactJws, ResultKey, base64url, from_base64url
 from tests.client.fake_server import FakeServer, Refuse, serving
+from tests.ports import held_port
+from tests.server.live import portrait, settings_for
+from tests.server.live import serving as live_server
 
 
 @asynccontextmanager
@@ -136,6 +140,34 @@ async def test_unreachable_server_is_a_failed_connection() -> None:
     async with open_channel("127.0.0.1:1") as channel:
         with pytest.raises(ConnectionFailedError):
             await Orchestrator(channel=channel).upload_trusted_image(b"1", timeout_s=60)
+
+
+async def test_a_call_is_repeated_after_the_wait_that_a_starting_or_busy_server_asks_for() -> None:
+    fake = FakeServer()
+    fake.finish_refusals = [
+        Refuse(code=grpc.StatusCode.UNAVAILABLE, reason="NOT_SERVING", retry_after_s=0.9),
+        Refuse(code=grpc.StatusCode.RESOURCE_EXHAUSTED, reason="OVERLOADED", retry_after_s=0.1),
+    ]
+    began = time.monotonic()
+    async with _orchestrating(fake) as orchestrator:
+        await orchestrator.finish_check(fake.check_id)
+    assert len(fake.finishes) == 3
+    assert time.monotonic() - began >= 0.9 + 1.0
+
+
+@pytest.mark.parametrize("asked", [None, 60.0])
+async def test_a_server_that_asks_for_a_long_wait_or_none_is_not_called_again(
+    asked: float | None,
+) -> None:
+    fake = FakeServer()
+    fake.finish_refusals = [
+        Refuse(code=grpc.StatusCode.UNAVAILABLE, reason="NOT_SERVING", retry_after_s=asked)
+    ]
+    async with _orchestrating(fake) as orchestrator:
+        with pytest.raises(CallRefusedError) as caught:
+            await orchestrator.finish_check(fake.check_id)
+    assert caught.value.refusal.reason == "NOT_SERVING"
+    assert len(fake.finishes) == 1
 
 
 async def test_a_call_without_an_answer_is_named_with_the_time_it_waited(
@@ -771,3 +803,26 @@ def test_an_archive_that_unpacks_without_bound_is_refused_before_it_is_unpacked(
 def test_a_zip_file_without_a_manifest_is_no_archive() -> None:
     with pytest.raises(ServerNotTrustedError, match=r"manifest\.json"):
         verify_archive(_zip(report_html=b"x"), _KEYS)
+
+
+async def test_calls_outlast_a_server_that_restarts(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    # As in use, but until a busy machine has started its server.
+    monkeypatch.setattr("facegate_client.orchestrator._WAITS_S", (0.2,) * 300)
+    restarted = asyncio.Event()
+    with held_port() as port:
+        free = {"port": 0}
+        service = {"port": port, "local_sandbox": True}
+        settings = settings_for(tmp_path, listeners={"device": free, "service": service, "admin": free})
+        async with open_channel(f"127.0.0.1:{port}") as channel:
+            orchestrator = Orchestrator(channel=channel)
+
+            async def ask_on_and_on(check_id: str) -> None:
+                while not restarted.is_set():
+                    await orchestrator.get_check(check_id)
+
+            async with live_server(settings):
+                check = await orchestrator.upload_trusted_image(portrait())
+                asking = asyncio.create_task(ask_on_and_on(check.check_id))
+            async with live_server(settings):
+                restarted.set()
+                await asking

@@ -12,10 +12,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 
+from formats.errors import ImageFault
 from formats.foreign_format import recognise_foreign
 from formats.image_format import ImageFormat
 from tests.hostile.image_files import iso_media, page
-from vision.errors import ImageError, ImageFault
+from vision.errors import ImageError
 from vision.image import DecodeLimits, decode_image
 from vision.isolation.video import VideoContainer, detect_container
 

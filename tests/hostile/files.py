@@ -12,11 +12,11 @@ from dataclasses import dataclass
 import numpy as np
 from PIL import Image
 
+from formats.errors import ImageFault
 from formats.image_format import ImageFormat
 from tests.formats.samples import exif, j2k_head, jpeg_head, jpeg_segment, png, png_chunk
 from tests.hostile import image_files
 from tests.hostile.image_files import insert_chunks, saved
-from vision.errors import ImageFault
 from vision.face import BgrImage
 
 WIDTH, HEIGHT = 96, 64

@@ -8,6 +8,7 @@ import pytest
 import pytest_asyncio
 from facegate.v1 import analysis_service_pb2 as analysis_pb2
 
+from formats.errors import ImageFault
 from formats.image_format import ImageFormat
 from formats.image_header import detect_format
 from server.base.errors import Reason
@@ -19,7 +20,6 @@ from tests.hostile.storage import Storage
 from tests.sampling import some_fast
 from tests.server.live import LiveServer, portrait, serving, settings_for
 from tests.server.refusals import Refused, refused
-from vision.errors import ImageFault
 
 _FOR_TRUSTED_IMAGES = {ImageFormat.JP2, ImageFormat.J2K}
 _REASON_OF = {

@@ -10,7 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
-from formats.errors import ImageUnreadable
+from formats.errors import ImageFault, ImageUnreadable
 from formats.exif import read_orientation
 from formats.image_header import detect_format, parse_header
 from tests.formats.samples import jpeg_head, jpeg_segment, png_chunk
@@ -18,7 +18,7 @@ from tests.hostile import image_files
 from tests.hostile.decoding import LIMITS, decode, measured
 from tests.hostile.files import CASES, HEIGHT, PICTURE, WIDTH, Case, colours
 from tests.hostile.image_files import saved
-from vision.errors import ImageError, ImageFault
+from vision.errors import ImageError
 
 _EDGES = (0, 1, 2, 7, 8, 255, 256, 4095, 10_000, 10_001, 65_535, 65_536, 2**24, 2**31 - 1, 2**31, 2**32 - 1)
 _NUMBERS = st.one_of(st.sampled_from(_EDGES), st.integers(0, 2**32 - 1))

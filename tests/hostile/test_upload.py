@@ -6,6 +6,7 @@ import grpc
 import pytest
 from facegate.v1 import verification_service_pb2 as service_pb2
 
+from formats.errors import ImageFault
 from server.base.errors import Reason
 from tests.hostile import face_files, record_files
 from tests.hostile.face_files import AcceptedFace, RefusedFace
@@ -15,7 +16,6 @@ from tests.hostile.storage import Storage
 from tests.sampling import some_fast
 from tests.server.live import LiveServer
 from tests.server.refusals import Refused, refused
-from vision.errors import ImageFault
 
 _REASON_OF = {
     ImageFault.EMPTY: Reason.IMAGE_EMPTY,

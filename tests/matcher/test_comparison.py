@@ -8,10 +8,11 @@ from hypothesis import strategies as st
 
 from matcher.comparison import MatchPolicy, compare, cosine_similarity, require_calibration_support
 from matcher.errors import CalibrationTooWeak, PortraitPolicyInvalid, TemplateInvalid, TemplateMismatch
+from research.photo_match.cohort import fit_cohort
 from tests.matcher.calibrations import THREE_DECADES, calibration
 from vision.face import Embedding
 from vision.packs import Template
-from vision.packs.calibration import ScanRange, ScorePoint, fit_cohort
+from vision.packs.calibration import ScanRange, ScorePoint
 
 POLICY = MatchPolicy(max_fmr=1e-2)
 

@@ -9,6 +9,7 @@ from formats.image_format import ImageFormat, ImageHeader
 from matcher.conformance.interface import Component, Method, PortraitView
 from matcher.conformance.requirement import (
     IntakeCode,
+    Profile,
     Requirement,
     RequirementCode,
     Rule,
@@ -18,8 +19,6 @@ from matcher.conformance.requirement import (
 from matcher.errors import PortraitPolicyInvalid
 from matcher.portrait_report import (
     PortraitPolicy,
-    Profile,
-    Representations,
     RuleChange,
     declared_requirements,
     face_inside,
@@ -29,6 +28,7 @@ from matcher.records import (
     EyeCentres,
     RecordVersion,
     Representation,
+    Representations,
     build_record,
     open_trusted_image,
     serialise,

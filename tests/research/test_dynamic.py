@@ -71,10 +71,10 @@ from simulator import (
     FlashScanSettings,
     PhoneSettings,
     Photo,
-    PhotoNotFound,
     ScreenLight,
 )
 from simulator.app_guide import RestingFace
+from simulator.errors import PhotoNotFound
 from simulator.photo import builtin_photos
 from tests.packs import real_pack, shared_pack
 from vision.face import BgrImage, DetectedFace, Landmarks

@@ -10,6 +10,7 @@ from scipy.special import ndtri
 
 from matcher import threshold_cosine
 from research.photo_match.__main__ import main
+from research.photo_match.cohort import fit_cohort
 from research.photo_match.rates import (
     LEAST_MATCHES,
     LEAST_OF_GROUPS,
@@ -37,7 +38,7 @@ from research.photo_match.scores import (
 )
 from tests.research.parts import part_of
 from vision.packs import load_pack
-from vision.packs.calibration import fit_cohort, parse_calibration, uncalibrated
+from vision.packs.calibration import parse_calibration, uncalibrated
 from vision.packs.interfaces import TemplateForm
 
 

@@ -26,7 +26,6 @@ from server.audit import (
     AuditEvent,
     AuditEventInvalid,
     AuditExportInvalid,
-    AuditKeysInvalid,
     ChainVerifier,
     Checkpoint,
     CheckpointInvalid,
@@ -40,14 +39,14 @@ from server.audit import (
     Tally,
     checkpoint_line,
     digest_of,
-    encode_entry,
     entry_line,
     make_entry,
     mark_line,
     parse_line,
     subject_hash,
 )
-from server.audit.event import pseudonym
+from server.audit.chain import encode_entry
+from server.audit.event import AuditKeysInvalid, pseudonym
 from server.base.key_validity import PublishedKey, Validity
 
 # Chains for the tests of the audit log.

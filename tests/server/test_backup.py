@@ -50,7 +50,7 @@ from server.storage.audit_reader import AuditReader
 from server.storage.database import open_database
 from server.storage.objects import ObjectStore, open_object_store
 from server.storage.schema import needed_revision
-from server.storage.tables import Decisions, Requested, UtcTime, Word, Words, metadata, schema_floor
+from server.storage.tables import Json, UtcTime, Word, Words, metadata, schema_floor
 from tests.server.compliance.office import Office, open_office
 from tests.server.databases import PostgresServer, make_tables
 from tests.server.live import settings_for
@@ -88,9 +88,7 @@ def as_stored(table: Table) -> Table:
     columns = (
         Column(
             column.name,
-            column.type.impl
-            if isinstance(column.type, Word | Words | Decisions | Requested)
-            else column.type,
+            column.type.impl if isinstance(column.type, Word | Words | Json) else column.type,
             primary_key=column.primary_key,
             nullable=column.nullable,
         )

@@ -7,6 +7,7 @@ import pytest
 from pydantic import ValidationError
 
 from server.access.sessions import Login
+from server.base.table import is_loopback
 from server.configuration.loading import Origin, SettingsInvalid, load_settings, mask_url, shown_settings
 from server.configuration.settings import (
     AdminListener,
@@ -14,7 +15,6 @@ from server.configuration.settings import (
     ListenerSettings,
     ServiceListener,
     Settings,
-    is_loopback,
 )
 from server.configuration.tables import (
     AnalysisSettings,

@@ -7,8 +7,8 @@ import pytest
 from annotated_types import Le
 from pydantic import BaseModel
 
-from liveness import LivenessPolicyError
 from liveness.dynamic import DynamicPolicy
+from liveness.errors import LivenessPolicyError
 from server.policies.schema import AttemptRules, DeadlineRules
 
 _ROOT = Path(__file__).resolve().parents[2]

@@ -25,7 +25,7 @@ from joserfc.jwk import KeySet
 from server.base.sandbox import memory_scope
 from server.configuration.tables import FileEncryption, KeySettings, TenantKeySettings
 from server.keyring.key_encryption import KeyFileCipher, LocalKey, is_encrypted
-from server.keyring.key_files import KeyFiles, open_key_files
+from server.keyring.key_files import KeyFiles, KeysUnusable, open_key_files
 from server.keyring.key_rotation import (
     KeyInUse,
     destroy_evidence_key,
@@ -35,7 +35,7 @@ from server.keyring.key_rotation import (
     retire_signing_key,
     rotate_key,
 )
-from server.keyring.keys import KeyFolder, KeyRing, KeysUnusable, MemoryKey, ScanTokens
+from server.keyring.keys import KeyFolder, KeyRing, MemoryKey, ScanTokens
 from server.keyring.result_signer import ResultSigner
 from server.keyring.sealing import (
     Context,

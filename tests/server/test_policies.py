@@ -21,7 +21,7 @@ from liveness.policy import EVIDENCE_FLOOR, CaptureKind, CaptureLimits, Liveness
 from matcher.comparison import MatchPolicy
 from matcher.conformance.interface import Component
 from matcher.conformance.requirement import IntakeCode, Profile, Rule, Severity, profile_rules
-from matcher.portrait_report import Representations
+from matcher.records import Representations
 from server.domain.terms import Mode
 from server.policies import load_policies, parse_policy, read_policy
 from server.policies.loading import PolicyInvalid, PolicyNotFound

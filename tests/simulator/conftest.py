@@ -1,6 +1,7 @@
 import pytest
 
-from simulator import Photo, PhotoNotFound, builtin_photos
+from simulator import Photo, builtin_photos
+from simulator.errors import PhotoNotFound
 from tests.packs import real_pack
 from vision.packs.pack import Pack
 

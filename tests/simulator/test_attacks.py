@@ -5,9 +5,10 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from simulator import Photo, ScanKind, SceneSettings, ScreenSettings, SimulatedFrame
+from simulator import Photo, ScanKind, SceneSettings, SimulatedFrame
 from simulator.geometry import ReliefPose, Viewport
 from simulator.scan import repeat_frames
+from simulator.scene import ScreenSettings
 from simulator.sheets import ScreenReplay, Sheet, crop_around_face
 
 

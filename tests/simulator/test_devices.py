@@ -41,23 +41,18 @@ from device_integrity.web import RelyingParty, verify_web_crypto
 from facegate_client import CapturedImage, generated_source
 from facegate_client.frame_source import Pixels
 from facegate_protocol import attestation_message, public_key_der
-from simulator.devices import (
-    KINDS,
+from simulator.devices import KINDS, AttestedUse, DeviceKind, TestDevice, TestPlatform, make_device
+from simulator.devices.authority import new_key
+from simulator.devices.client import PlayedSource
+from simulator.devices.device import (
     AppAttestAssertion,
     AppAttestEnrolment,
-    AttestedUse,
-    DeviceKind,
     Evidence,
     KeyChain,
     PlayToken,
     StreamHabit,
-    TestDevice,
-    TestPlatform,
     WebCryptoProof,
-    make_device,
 )
-from simulator.devices.authority import new_key
-from simulator.devices.client import PlayedSource
 
 MADE = datetime(2026, 11, 20, tzinfo=UTC)
 NOW = MADE + timedelta(hours=1)

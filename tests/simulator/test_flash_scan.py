@@ -19,8 +19,6 @@ from simulator import (
     FlashScanSettings,
     Geometry,
     InjectionSettings,
-    LockTime,
-    MotionSettings,
     PhoneSettings,
     Photo,
     RendererSettings,
@@ -31,6 +29,8 @@ from simulator import (
     ToneCurve,
     simulate_flash_scan,
 )
+from simulator.light.phone_camera import LockTime
+from simulator.scene import MotionSettings
 from tests.sampling import some_fast
 from vision.packs.pack import Pack
 

@@ -15,11 +15,11 @@ from simulator import (
     Emission,
     FlashCameraSettings,
     PhoneSettings,
-    SceneSettingsInvalid,
     ScreenLight,
     SimulatedExposure,
     ToneCurve,
 )
+from simulator.errors import SceneSettingsInvalid
 from simulator.light.phone_camera import PhoneCamera, tone_table
 from simulator.light.sources import (
     Ambient,

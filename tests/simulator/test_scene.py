@@ -13,35 +13,30 @@ from hypothesis import strategies as st
 
 from simulator import (
     AmbientSettings,
-    CameraSettings,
-    ExpressionSettings,
     FlashCameraSettings,
     FlashKind,
     FlashScanSettings,
     InjectionSettings,
     InstrumentSettings,
-    MotionSettings,
     PhoneSettings,
     Photo,
-    PhotoNotFound,
     PhotoUnusable,
     ScanKind,
     SceneSettings,
-    SceneSettingsInvalid,
-    ScreenSettings,
     SheetSettings,
     SkinSettings,
-    builtin_photo_names,
     builtin_photos,
     knobs_of,
     photo_from_image,
 )
 from simulator.backdrop import Backdrop
 from simulator.camera import Camera, capture_times, even_times
+from simulator.errors import PhotoNotFound, SceneSettingsInvalid
 from simulator.geometry import Viewport
 from simulator.knobs import knob, validate_knobs
 from simulator.motion import Blinks, HeldMotion, Sway, Tremor
-from simulator.photo import builtin_image
+from simulator.photo import builtin_image, builtin_photo_names
+from simulator.scene import CameraSettings, ExpressionSettings, MotionSettings, ScreenSettings
 from vision.face import BgrImage, Box, DetectedFace, Landmarks
 from vision.packs.interfaces import Landmarker
 from vision.packs.pack import Pack

@@ -14,11 +14,12 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 from PIL import Image
 
+from formats.errors import ImageFault
 from formats.image_format import ImageFormat, ImageHeader
 from tests.formats.samples import bmp, exif, j2k_head, jpeg_head, jpeg_segment, png, png_chunk
 from tests.vision.conftest import EVERY_FORMAT, LIMITS
 from tests.vision.decoders import decoders
-from vision.errors import ImageError, ImageFault
+from vision.errors import ImageError
 from vision.face import BgrImage
 from vision.image import (
     IN_PROCESS,

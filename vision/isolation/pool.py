@@ -8,9 +8,10 @@ from typing import Final, Self, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from formats.errors import ImageFault
 from formats.foreign_format import recognise_foreign
 from formats.image_format import ImageFormat, ImageHeader
-from vision.errors import DecoderUnavailable, ImageError, ImageFault, VideoError, VideoFault, VisionError
+from vision.errors import DecoderUnavailable, ImageError, VideoError, VideoFault, VisionError
 from vision.face import BgrImage
 from vision.isolation.protocol import Message, MessageKind, PixelLayout, StillCode, Unable
 from vision.isolation.video import (

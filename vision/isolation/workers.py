@@ -269,52 +269,6 @@ class WorkersState:
     filter_errno: int | None
 
 
-class _Starter:
-    """Starts processes. Its owner locks its state."""
-
-    def __init__(self, command: tuple[str, ...], seconds: float) -> None:
-        self._command = command
-        self._seconds = seconds
-        self._pause = _FIRST_PAUSE
-        self.failure = ""
-        self.filter_errno: int | None = None
-
-    def start(self) -> WorkerProcess:
-        """Starts a worker, without any lock.
-
-        Raises:
-            OSError: The process cannot be started.
-            WorkerLost: The worker did not become ready.
-        """
-        return WorkerProcess(self._command, start_seconds=self._seconds)
-
-    def started(self, worker: WorkerProcess) -> None:
-        """Notes that a worker is ready."""
-        self._pause = _FIRST_PAUSE
-        self.failure = ""
-        self.filter_errno = worker.filter_errno
-
-    def failed(self, error: Exception) -> float:
-        """Notes that a start failed; returns the pause before the next start, seconds, which grows."""
-        self.failure = f"none can be started ({error})"
-        pause, self._pause = self._pause, min(2 * self._pause, _LONGEST_PAUSE)
-        return pause
-
-
-class _Account:
-    """Counts jobs and lost workers. Its owner locks it."""
-
-    def __init__(self, on_loss: Callable[[LossCause], None]) -> None:
-        self._on_loss = on_loss
-        self.jobs = 0
-        self.losses: Counter[LossCause] = Counter()
-
-    def lost(self, cause: LossCause) -> None:
-        """Counts a worker that was given up."""
-        self.losses[cause] += 1
-        self._on_loss(cause)
-
-
 class DecoderWorkers:
     """Workers of one kind. Thread-safe.
 
@@ -335,11 +289,15 @@ class DecoderWorkers:
         ``limits`` has the times for a start and for waiting, and the number of jobs per worker; ``on_loss``
         is called whenever a worker is given up.
         """
+        self._command = command
         self._count = count
         self._limits = limits
+        self._on_loss = on_loss
         self._changed = threading.Condition()
-        self._starter = _Starter(command, limits.start_seconds)
-        self._account = _Account(on_loss)
+        self._jobs = 0
+        self._losses: Counter[LossCause] = Counter()
+        self._failure = ""
+        self._filter_errno: int | None = None
         self._idle: deque[WorkerProcess] = deque()
         self._lent: set[WorkerProcess] = set()
         self._closed = False
@@ -350,11 +308,11 @@ class DecoderWorkers:
         """The state of the workers."""
         with self._changed:
             return WorkersState(
-                jobs=self._account.jobs,
-                losses=dict(self._account.losses),
+                jobs=self._jobs,
+                losses=dict(self._losses),
                 processes=tuple(worker.pid for worker in (*self._idle, *self._lent)),
                 lent=len(self._lent),
-                filter_errno=self._starter.filter_errno,
+                filter_errno=self._filter_errno,
             )
 
     def start(self) -> None:
@@ -365,7 +323,7 @@ class DecoderWorkers:
         """
         self._keeper.start()
         with self._changed:
-            self._changed.wait_for(lambda: self._idle or self._starter.failure, self._limits.start_seconds)
+            self._changed.wait_for(lambda: self._idle or self._failure, self._limits.start_seconds)
             if not self._idle:
                 raise self._unavailable()
 
@@ -437,14 +395,14 @@ class DecoderWorkers:
                         return worker
                     self._lost(worker, defect)
                 left = deadline - time.monotonic()
-                hopeless = self._starter.failure and not self._lent
+                hopeless = self._failure and not self._lent
                 if hopeless or not self._changed.wait_for(lambda: self._idle or self._closed, max(0.0, left)):
                     raise self._unavailable()
 
     def _give_back(self, worker: WorkerProcess, cause: LossCause | None) -> None:
         worker.jobs_done += 1
         with self._changed:
-            self._account.jobs += cause is None
+            self._jobs += cause is None
             self._lent.discard(worker)
             if cause is None and worker.jobs_done >= self._limits.jobs_per_worker:
                 cause = LossCause.WORN
@@ -458,21 +416,23 @@ class DecoderWorkers:
         worker.kill()
         if self._closed:
             return
-        self._account.lost(cause)
+        self._losses[cause] += 1
+        self._on_loss(cause)
         self._changed.notify_all()
 
     def _unavailable(self) -> DecoderUnavailable:
         wait = self._limits.wait_seconds
-        why = self._starter.failure or f"all {self._count} were busy for {wait:g} seconds"
+        why = self._failure or f"all {self._count} were busy for {wait:g} seconds"
         return DecoderUnavailable(
             f"no isolated decoder can take the job: {why}; try again later", retry_after=wait
         )
 
     def _keep(self) -> None:
         """Starts workers whenever some are missing, with growing pauses while they fail to start."""
+        pause = _FIRST_PAUSE
         while True:
             with self._changed:
-                self._changed.wait_for(self._something_to_do, _LOOK_SECONDS)
+                self._changed.wait_for(lambda: self._closed or self._missing(), _LOOK_SECONDS)
                 if self._closed:
                     return
                 for worker, defect in [(worker, worker.defect()) for worker in self._idle]:
@@ -482,26 +442,25 @@ class DecoderWorkers:
                 if not self._missing():
                     continue
             try:
-                worker = self._starter.start()
+                worker = WorkerProcess(self._command, start_seconds=self._limits.start_seconds)
             except (OSError, WorkerLost) as error:
                 with self._changed:
-                    pause = self._starter.failed(error)
+                    self._failure = f"none can be started ({error})"
                     self._changed.notify_all()
-                    self._changed.wait_for(lambda: self._closed, pause)
+                    self._changed.wait_for(self._is_closed, pause)
+                pause = min(2 * pause, _LONGEST_PAUSE)
                 continue
+            pause = _FIRST_PAUSE
             with self._changed:
-                if not self._open():
+                if self._is_closed():
                     worker.kill()
                     return
-                self._starter.started(worker)
+                self._failure, self._filter_errno = "", worker.filter_errno
                 self._idle.append(worker)
                 self._changed.notify_all()
 
-    def _open(self) -> bool:
-        return not self._closed
-
-    def _something_to_do(self) -> bool:
-        return self._closed or self._missing()
+    def _is_closed(self) -> bool:
+        return self._closed
 
     def _missing(self) -> bool:
         return len(self._idle) + len(self._lent) < self._count

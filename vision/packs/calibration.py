@@ -42,16 +42,17 @@ import base64
 import binascii
 import hashlib
 import itertools
-import sys
+import json
 import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
-from typing import Any, Literal, cast, get_args
+from typing import Annotated, Any, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
+from pydantic import Field, TypeAdapter, ValidationError
 
 from vision.errors import PackDataInvalid, PackIncomplete
 from vision.packs.interfaces import TemplateForm
@@ -117,26 +118,6 @@ class Cohort:
         }
 
 
-def fit_cohort(templates: NDArray[np.floating[Any]], *, directions: int) -> Cohort:
-    """Fit a cohort to templates, one of each person.
-
-    Args:
-        templates: Shape (n, d), each of length 1; n of 2 or more.
-        directions: Number of principal directions, 0..d; the variance along all others counts as equal.
-    """
-    given = templates.astype(np.float64)
-    covariance = np.cov(given.T)
-    variances, axes = np.linalg.eigh(covariance)
-    variances, axes = variances[::-1], axes[:, ::-1]
-    others = variances[directions:]
-    rest = max(float(others.mean()) if others.size else 0.0, _LEAST_SPREAD)
-    mean = _as_stored(given.mean(axis=0))
-    kept, along = _as_stored(axes[:, :directions].T), _as_stored(variances[:directions] - rest)
-    unscaled = Cohort(len(given), mean, kept, along.clip(min=0.0), rest, 1.0)
-    scale = float(np.sqrt(np.square(unscaled.vectors(given)).sum(axis=1).mean()))
-    return Cohort(len(given), mean, kept, along.clip(min=0.0), rest, scale)
-
-
 def parse_cohort(table: Mapping[str, Any]) -> Cohort:
     """Read the table ``cohort`` of a calibration file.
 
@@ -173,10 +154,6 @@ def _are_orthonormal(directions: NDArray[np.float64]) -> bool:
     return bool(np.allclose(products, np.eye(len(directions)), rtol=0.0, atol=_ORTHONORMAL_WITHIN))
 
 
-def _as_stored(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    return values.astype(np.float32).astype(np.float64)
-
-
 def _encoded(values: NDArray[np.float64]) -> str:
     return base64.b64encode(values.astype("<f4").tobytes()).decode("ascii")
 
@@ -189,10 +166,13 @@ def _decoded(text: object) -> NDArray[np.float64]:
 
 Provenance = Literal["measured", "published", "assumed"]
 Origin = Literal["packaged", "operator"]
+_Form = TypeVar("_Form")
 
 _SCHEMA = 1
 _SHA256_DIGITS = 64
 _MOST = 2**53
+_Finite = Annotated[float, Field(allow_inf_nan=False)]
+_Count = Annotated[int, Field(ge=0, le=_MOST)]
 
 
 @dataclass(frozen=True, slots=True)
@@ -205,9 +185,9 @@ class ScorePoint:
         fnmr: False non-match rate measured at that threshold, 0..1; ``None`` if it was not measured.
     """
 
-    cosine: float
-    fmr_upper_bound: float
-    fnmr: float | None = None
+    cosine: _Finite
+    fmr_upper_bound: _Finite
+    fnmr: _Finite | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -221,11 +201,11 @@ class ScanRange:
         impostor_pairs: The number of comparisons of a scan with another person.
     """
 
-    points: tuple[ScorePoint, ...]
-    scans: int
-    persons: int
-    genuine_pairs: int
-    impostor_pairs: int
+    points: Annotated[tuple[ScorePoint, ...], Field(alias="point")]
+    scans: _Count
+    persons: _Count
+    genuine_pairs: _Count
+    impostor_pairs: _Count
 
     def __post_init__(self) -> None:
         """Test the points as those of a calibration are tested."""
@@ -257,11 +237,11 @@ class CalibrationRecord:
 
     provenance: Provenance
     dataset: str
-    identities: int
-    genuine_pairs: int
-    impostor_pairs: int
+    identities: _Count
+    genuine_pairs: _Count
+    impostor_pairs: _Count
     command: str
-    failures_to_acquire: int | None = None
+    failures_to_acquire: _Count | None = None
     note: str = ""
     reference: str = ""
 
@@ -339,19 +319,22 @@ def parse_calibration(text: str, *, source: str, origin: Origin = "packaged") ->
     try:
         if table["schema"] != _SCHEMA:
             raise PackDataInvalid(f"{source}: schema {table['schema']!r}, expected {_SCHEMA}")
-        record = _record(table["record"])
         return MatchCalibration(
-            points=_points(table),
-            record=record,
+            points=_read(_POINTS, table["point"]),
+            record=_record(table["record"]),
             embedder_sha256=_text(table["embedder_sha256"]),
             origin=origin,
-            scans=_scans(table["scans"]) if "scans" in table else None,
+            scans=_read(_SCANS, table["scans"]) if "scans" in table else None,
             cohort=parse_cohort(table["cohort"]) if "cohort" in table else None,
             template=_text(table.get("template", "")),
             sha256=hashlib.sha256(text.encode("utf-8")).hexdigest(),
         )
     except KeyError as error:
         raise PackDataInvalid(f"{source}: the entry {error} is missing") from error
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise PackDataInvalid(f"{source}: {place}: {first['msg']}") from error
     except (TypeError, ValueError) as error:
         raise PackDataInvalid(f"{source}: {error}") from error
 
@@ -430,70 +413,30 @@ def _validate_points(points: Sequence[ScorePoint]) -> None:
             )
 
 
-def _points(table: Mapping[str, Any]) -> tuple[ScorePoint, ...]:
-    return tuple(
-        ScorePoint(
-            cosine=_number(point["cosine"]),
-            fmr_upper_bound=_number(point["fmr_upper_bound"]),
-            fnmr=None if "fnmr" not in point else _number(point["fnmr"]),
-        )
-        for point in table["point"]
-    )
+_POINTS = TypeAdapter(tuple[ScorePoint, ...])
+_SCANS = TypeAdapter(ScanRange)
+_RECORD = TypeAdapter(CalibrationRecord)
 
 
-def _scans(table: Mapping[str, Any]) -> ScanRange:
-    return ScanRange(
-        points=_points(table),
-        scans=_count(table["scans"]),
-        persons=_count(table["persons"]),
-        genuine_pairs=_count(table["genuine_pairs"]),
-        impostor_pairs=_count(table["impostor_pairs"]),
-    )
+def _read(form: TypeAdapter[_Form], stated: object) -> _Form:
+    # As JSON, in which ``true`` is no number and a text no count.
+    return form.validate_json(json.dumps(stated), strict=True)
 
 
 def _record(table: Mapping[str, Any]) -> CalibrationRecord:
-    provenance = table["provenance"]
-    if provenance not in get_args(Provenance):
-        raise ValueError(
-            f'record.provenance is {provenance!r}, expected "measured", "published" or "assumed"'
-        )
-    published = provenance == "published"
-    reference = _text(table.get("reference", ""))
-    if published is not bool(reference.strip()):
+    published = table["provenance"] == "published"
+    record = _read(_RECORD, {"command": "", **table} if published else table)
+    if published is not bool(record.reference.strip()):
         raise ValueError(
             "record.reference is missing: state where the figures are published"
             if published
-            else f'record.reference is only for figures that are "published", not for {provenance!r} ones'
+            else 'record.reference is only for figures that are "published", not for '
+            f"{record.provenance!r} ones"
         )
-    failures = table.get("failures_to_acquire")
-    return CalibrationRecord(
-        provenance=cast("Provenance", provenance),
-        dataset=_text(table["dataset"]),
-        identities=_count(table["identities"]),
-        genuine_pairs=_count(table["genuine_pairs"]),
-        impostor_pairs=_count(table["impostor_pairs"]),
-        command=_text(table.get("command", "") if published else table["command"]),
-        failures_to_acquire=None if failures is None else _count(failures),
-        note=_text(table.get("note", "")),
-        reference=reference,
-    )
+    return record
 
 
 def _text(value: object) -> str:
     if not isinstance(value, str):
         raise TypeError(f"expected a text, got {value!r}")
     return value
-
-
-def _count(value: object) -> int:
-    if not isinstance(value, int) or isinstance(value, bool) or value < 0:
-        raise ValueError(f"expected a whole number of 0 or more, got {value!r}")
-    if value > _MOST:
-        raise ValueError(f"expected a count of at most {_MOST}, got one of {value.bit_length()} bits")
-    return value
-
-
-def _number(value: object) -> float:
-    if not isinstance(value, int | float) or isinstance(value, bool) or not abs(value) <= sys.float_info.max:
-        raise ValueError(f"expected a finite number, got {value!r}")
-    return float(value)

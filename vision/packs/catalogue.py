@@ -1,22 +1,39 @@
 """Reads the packaged list of model files and packs, ``catalogue.toml``, and tests it."""
 
-import math
-import re
+import json
 import tomllib
-from collections.abc import Callable, Collection, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Final, Literal, TypeAlias, TypeVar, cast
+from typing import Annotated, Any, Final, Literal, TypeAlias
 from urllib.parse import urlsplit
 
-from vision.errors import PackDataInvalid, PackNotFound
-from vision.packs.pack import LicenceTerms
+from pydantic import AfterValidator, Field, StringConstraints, TypeAdapter, ValidationError
+
+from vision.errors import PackDataInvalid
+from vision.packs.pack import LicenceTerms, read_bounded_text
 
 Role: TypeAlias = Literal["detector", "landmarks", "embedder", "pad"]
 Family: TypeAlias = Literal["open", "insightface"]
+_Sha256 = Annotated[str, StringConstraints(pattern="^[0-9a-f]{64}$")]
+_Above0 = Annotated[float, Field(gt=0, allow_inf_nan=False)]
+
+
+def _https(url: str) -> str:
+    """Return an https address, so that the file cannot be exchanged on the network."""
+    parts = urlsplit(url)
+    if parts.scheme != "https" or not parts.hostname or not parts.path.strip("/"):
+        raise ValueError(f"{url!r} is not an https address of a file")
+    return url
+
+
+def _without_0(numbers: tuple[float, ...]) -> tuple[float, ...]:
+    if not all(numbers):
+        raise ValueError("std must not be 0")
+    return numbers
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,8 +49,8 @@ class EmbedderPreprocessing:
     """
 
     mean: tuple[float, float, float]
-    std: tuple[float, float, float]
-    mirror_average: bool
+    std: Annotated[tuple[float, float, float], AfterValidator(_without_0)]
+    mirror_average: bool = False
     mesh_points: bool = False
 
 
@@ -52,10 +69,10 @@ class PadPreprocessing:
     """
 
     crop: Literal["reflect", "clamped"]
-    crop_scale: float
-    size: int
+    crop_scale: _Above0
+    size: Annotated[int, Field(gt=0)]
     colour: Literal["RGB", "BGR"]
-    divide_by: float
+    divide_by: _Above0
     real_class: int
 
 
@@ -68,7 +85,7 @@ class StateFile:
     """
 
     name: str
-    sha256: str
+    sha256: _Sha256
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,7 +114,7 @@ class CatalogueEntry:
     """
 
     names: tuple[str, ...]
-    sha256: str
+    sha256: _Sha256
     role: Role
     kind: str
     name: str
@@ -106,11 +123,11 @@ class CatalogueEntry:
     restricts_use: bool
     source: str
     terms: LicenceTerms
-    url: str | None = None
-    size: int | None = None
+    url: Annotated[str, AfterValidator(_https)] | None = None
+    size: Annotated[int, Field(gt=0)] | None = None
     embedder: EmbedderPreprocessing | None = None
     pad: PadPreprocessing | None = None
-    converted_sha256: str | None = None
+    converted_sha256: _Sha256 | None = None
     state_file: StateFile | None = None
     imported: bool = False
 
@@ -145,7 +162,7 @@ class CataloguePack:
         optional: Files that are loaded if they are present.
     """
 
-    name: str
+    name: Annotated[str, StringConstraints(pattern="^[a-z][a-z0-9_]*$")]
     family: Family
     title: str
     summary: str
@@ -230,16 +247,12 @@ class Catalogue:
         return found[0]
 
 
-_Value = TypeVar("_Value")
-_Number = TypeVar("_Number", int, float)
-
 _SCHEMA = 3
-_ROLES = frozenset({"detector", "landmarks", "embedder", "pad"})
-_FAMILIES = frozenset({"open", "insightface"})
 PAD_CLASSIFIER = "pad_classifier"
 """The kind of the PAD networks of others."""
 _NORMALISED = frozenset({"arcface", "sface"})
-_PACK_NAME = re.compile(r"[a-z][a-z0-9_]*")
+_ENTRY = TypeAdapter(CatalogueEntry)
+_PACK = TypeAdapter(CataloguePack)
 
 
 @lru_cache(maxsize=1)
@@ -273,143 +286,48 @@ def parse_catalogue(text: str) -> Catalogue:
         raise PackDataInvalid(f"the catalogue is not valid TOML: {error}") from error
     except KeyError as error:
         raise PackDataInvalid(f"a model or pack of the catalogue lacks the entry {error}") from error
-    except (TypeError, ValueError) as error:
+    except ValidationError as error:
+        first = error.errors()[0]
+        place = ".".join(map(str, first["loc"]))
+        raise PackDataInvalid(f"the catalogue breaks its schema: {place}: {first['msg']}") from error
+    except (AttributeError, TypeError, ValueError) as error:
         raise PackDataInvalid(f"the catalogue breaks its schema: {error}") from error
 
 
 def _entry(model: Mapping[str, Any]) -> CatalogueEntry:
-    names = tuple(_typed(name, str) for name in model["names"])
+    names, kind = model["names"], model["kind"]
     if not names:
         raise ValueError("a model has no file name")
-    sha256 = _sha256(model["sha256"], names[0])
-    role, kind = _one_of(model["role"], _ROLES), _typed(model["kind"], str)
-    return CatalogueEntry(
-        names=names,
-        sha256=sha256,
-        role=cast("Role", role),
-        kind=kind,
-        name=_typed(model.get("name", names[0].rpartition(".")[0]), str),
-        rank=_typed(model["rank"], int),
-        evaluation_only=_typed(model["evaluation_only"], bool),
-        restricts_use=_typed(model["restricts_use"], bool),
-        source=_typed(model["source"], str),
-        terms=LicenceTerms(
-            part=names[0],
-            weights=_typed(model["weights"], str),
-            training_data=_typed(model["training_data"], str),
-        ),
-        url=_url(model["url"]) if "url" in model else None,
-        size=_positive(model["size"], int) if "size" in model else None,
-        embedder=_embedder(model) if kind in _NORMALISED else None,
-        pad=_pad(model) if kind == PAD_CLASSIFIER else None,
-        converted_sha256=_sha256(model["converted_sha256"], names[0])
-        if "converted_sha256" in model
-        else None,
-        state_file=_state_file(model["state_file"]) if "state_file" in model else None,
-    )
-
-
-def _state_file(file: Mapping[str, Any]) -> StateFile:
-    name = _typed(file["name"], str)
-    return StateFile(name=name, sha256=_sha256(file["sha256"], name))
-
-
-def _sha256(value: object, model: str) -> str:
-    sha256 = _typed(value, str)
-    if len(sha256) != 64 or set(sha256) - set("0123456789abcdef"):
-        raise ValueError(f"{model}: sha256 must be 64 lower-case hex digits")
-    return sha256
+    stated = {
+        "name": names[0].rpartition(".")[0],
+        **model,
+        "terms": {**model, "part": names[0]},
+        "embedder": model if kind in _NORMALISED else None,
+        "pad": {**model, "size": model["side"]} if kind == PAD_CLASSIFIER else None,
+    }
+    # As JSON, in which ``true`` is no number and a text no flag.
+    return _ENTRY.validate_json(json.dumps(stated), strict=True)
 
 
 def _pack(pack: Mapping[str, Any], models: Catalogue) -> CataloguePack:
-    name = _typed(pack["name"], str)
-    if not _PACK_NAME.fullmatch(name):
-        raise ValueError(f"{name!r} is not a pack name: expected small letters, digits and underscores")
-    required, networks, optional = (
-        tuple(_member(name, file_name, models) for file_name in pack[part])
+    files = {
+        part: tuple(_member(pack["name"], file_name, models) for file_name in pack[part])
         for part in ("required", "networks", "optional")
-    )
-    if any(entry.role != "pad" for entry in networks):
-        raise ValueError(f"the pack {name} lists a file among its PAD networks that is none")
-    members = required + networks + optional
-    if not required or len({entry.sha256 for entry in members}) != len(members):
-        raise ValueError(f"the pack {name} requires no file, or names one twice")
-    return CataloguePack(
-        name=name,
-        family=cast("Family", _one_of(pack["family"], _FAMILIES)),
-        title=_typed(pack["title"], str),
-        summary=_typed(pack["summary"], str),
-        required=required,
-        networks=networks,
-        optional=optional,
-    )
+    }
+    stated = _PACK.validate_json(json.dumps({**pack, **{part: [] for part in files}}), strict=True)
+    made = replace(stated, **files)
+    if any(entry.role != "pad" for entry in made.networks):
+        raise ValueError(f"the pack {made.name} lists a file among its PAD networks that is none")
+    if not made.required or len({entry.sha256 for entry in made.members}) != len(made.members):
+        raise ValueError(f"the pack {made.name} requires no file, or names one twice")
+    return made
 
 
-def _member(pack: str, file_name: object, models: Catalogue) -> CatalogueEntry:
-    name = _typed(file_name, str)
+def _member(pack: str, name: str, models: Catalogue) -> CatalogueEntry:
     entry = models.by_name(name)
     if entry is None or entry.file_name != name:
         raise ValueError(f"the pack {pack} names {name}, which is the first name of no model")
     return entry
-
-
-def _url(value: object) -> str:
-    """Return ``value`` if it is an https address, so that the file cannot be exchanged on the network."""
-    url = _typed(value, str)
-    parts = urlsplit(url)
-    if parts.scheme != "https" or not parts.hostname or not parts.path.strip("/"):
-        raise ValueError(f"{url!r} is not an https address of a file")
-    return url
-
-
-def _embedder(model: Mapping[str, Any]) -> EmbedderPreprocessing:
-    std = _triple(model["std"])
-    if not all(std):
-        raise ValueError("std must not be 0")
-    return EmbedderPreprocessing(
-        mean=_triple(model["mean"]),
-        std=std,
-        mirror_average=_typed(model.get("mirror_average", False), bool),
-        mesh_points=_typed(model.get("mesh_points", False), bool),
-    )
-
-
-def _pad(model: Mapping[str, Any]) -> PadPreprocessing:
-    return PadPreprocessing(
-        crop=cast("Literal['reflect', 'clamped']", _one_of(model["crop"], {"reflect", "clamped"})),
-        crop_scale=_positive(model["crop_scale"], float),
-        size=_positive(model["side"], int),
-        colour=cast("Literal['RGB', 'BGR']", _one_of(model["colour"], {"RGB", "BGR"})),
-        divide_by=_positive(model["divide_by"], float),
-        real_class=_typed(model["real_class"], int),
-    )
-
-
-def _typed(value: object, kind: Callable[..., _Value]) -> _Value:
-    """Return ``value`` if it is exactly of ``kind``, so that ``true`` does not pass as the number 1."""
-    if type(value) is not kind:
-        raise TypeError(f"expected a value of type {getattr(kind, '__name__', kind)}, got {value!r}")
-    return cast("_Value", value)
-
-
-def _positive(value: object, kind: Callable[..., _Number]) -> _Number:
-    number = _typed(value, kind)
-    if not (math.isfinite(number) and number > 0):
-        raise ValueError(f"expected a number above 0, got {number}")
-    return number
-
-
-def _one_of(value: object, allowed: Collection[str]) -> str:
-    text = _typed(value, str)
-    if text not in allowed:
-        raise ValueError(f"{text!r} is none of {', '.join(sorted(allowed))}")
-    return text
-
-
-def _triple(value: object) -> tuple[float, float, float]:
-    if not isinstance(value, list) or len(value) != 3:
-        raise ValueError(f"expected three numbers, got {value!r}")
-    return _typed(value[0], float), _typed(value[1], float), _typed(value[2], float)
 
 
 # Embedders of the operator's own, which a folder's ``models.toml`` describes as the catalogue does.
@@ -451,17 +369,7 @@ def with_imported(catalogue: Catalogue, folder: Path) -> Catalogue:
     path = folder / MODELS_FILE
     if not path.is_file():
         return catalogue
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise PackNotFound(f"{path} cannot be read ({type(error).__name__}); check it") from error
-    if len(content) > _MOST_BYTES:
-        raise PackDataInvalid(f"{path} has more than {_MOST_BYTES} bytes: it is no list of models")
-    try:
-        added = parse_catalogue(content.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise PackDataInvalid(f"{path} is not UTF-8 at byte {error.start}") from error
+    added = parse_catalogue(read_bounded_text(path, what=str(path), most_bytes=_MOST_BYTES))
     if added.packs or any(entry.role != "embedder" or entry.kind != IMPORTED_KIND for entry in added.entries):
         raise PackDataInvalid(f"{path} may only add embedders of the kind {IMPORTED_KIND}")
     entries = tuple(replace(entry, imported=True) for entry in added.entries)

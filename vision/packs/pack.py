@@ -114,6 +114,29 @@ _MOST_BYTES: Final = 1024 * 1024
 _LEAST_CONFIDENCE: Final = 0.9
 
 
+def read_bounded_text(path: Path, *, what: str, most_bytes: int) -> str:
+    """Return the text of an operator's file; ``what`` names it in messages.
+
+    Raises:
+        PackNotFound: The file cannot be read.
+        PackDataInvalid: It is too long, or not UTF-8.
+    """
+    try:
+        with path.open("rb") as stream:
+            content = stream.read(most_bytes + 1)
+    except OSError as error:
+        raise PackNotFound(
+            f"{what} cannot be read ({error.strerror or type(error).__name__}): check the file and its "
+            "permissions"
+        ) from error
+    if len(content) > most_bytes:
+        raise PackDataInvalid(f"{what} has more than {most_bytes} bytes: it is no such file")
+    try:
+        return content.decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise PackDataInvalid(f"{what} is not UTF-8 at byte {error.start}") from error
+
+
 def read_operator_calibration(path: Path) -> MatchCalibration:
     """Read an operator's calibration file, in the form of ``vision.packs.calibration``.
 
@@ -122,22 +145,7 @@ def read_operator_calibration(path: Path) -> MatchCalibration:
         PackDataInvalid: The file is not a calibration file.
         CalibrationUnusable: Its figures are assumed, or claim more than its record supports.
     """
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(_MOST_BYTES + 1)
-    except OSError as error:
-        raise PackNotFound(
-            f"the calibration {path} cannot be read ({error.strerror or type(error).__name__}): check the "
-            "file and its permissions"
-        ) from error
-    if len(content) > _MOST_BYTES:
-        raise PackDataInvalid(
-            f"the calibration {path} has more than {_MOST_BYTES} bytes: it is no calibration file"
-        )
-    try:
-        text = content.decode("utf-8")
-    except UnicodeDecodeError as error:
-        raise PackDataInvalid(f"the calibration {path} is not UTF-8 at byte {error.start}") from error
+    text = read_bounded_text(path, what=f"the calibration {path}", most_bytes=_MOST_BYTES)
     calibration = parse_calibration(text, source=f"the calibration {path}", origin="operator")
     _validate_record(calibration, path)
     return calibration

@@ -106,6 +106,7 @@ MEDIAPIPE_LANDMARKS = "mediapipe_face_landmarker"
 """The kind of MediaPipe's dense landmarks, which every family can use."""
 
 _STATE_SUFFIX = ".pth"
+_PATTERNS = ("*.onnx", "*.task", f"*{_STATE_SUFFIX}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -118,8 +119,6 @@ class FamilyKinds:
         pack_example: A pack that can be pulled, for messages.
     """
 
-    family: Family
-    patterns: tuple[str, ...]
     detector: str
     embedders: frozenset[str]
     landmarks: tuple[str, ...]
@@ -136,8 +135,6 @@ class FamilyKinds:
 
 FAMILIES: dict[Family, FamilyKinds] = {
     "open": FamilyKinds(
-        family="open",
-        patterns=("*.onnx", "*.task", f"*{_STATE_SUFFIX}"),
         detector="yunet",
         embedders=frozenset({"arcface", "sface"}),
         landmarks=(MEDIAPIPE_LANDMARKS,),
@@ -147,8 +144,6 @@ FAMILIES: dict[Family, FamilyKinds] = {
         pack_example="open",
     ),
     "insightface": FamilyKinds(
-        family="insightface",
-        patterns=("*.onnx", "*.task", f"*{_STATE_SUFFIX}"),
         detector="scrfd",
         embedders=frozenset({"arcface"}),
         landmarks=("insightface106", MEDIAPIPE_LANDMARKS),
@@ -195,7 +190,7 @@ def folder_files(folder: Path, *, family: FamilyKinds, catalogue: Catalogue) -> 
     if not folder.is_dir():
         raise PackNotFound(f"there is no folder {folder}: give the folder that contains the model files")
     known = []
-    for path in sorted(path for pattern in family.patterns for path in folder.glob(pattern)):
+    for path in sorted(path for pattern in _PATTERNS for path in folder.glob(pattern)):
         content, sha256 = read_file(path)
         entry = catalogue.by_hash(sha256)
         if entry is None:
@@ -203,13 +198,9 @@ def folder_files(folder: Path, *, family: FamilyKinds, catalogue: Catalogue) -> 
             if namesake is not None:
                 raise PackFileAltered(name=path.name, expected=namesake.digest_of(path.name), found=sha256)
         elif entry.kind in family.kinds and (family.restricted or entry.imported or not entry.restricts_use):
-            graph = _graph_of(content) if path.suffix == _STATE_SUFFIX else content
+            graph = minifasnet_to_onnx(read_state(content)) if path.suffix == _STATE_SUFFIX else content
             known.append(VerifiedFile(path=path, entry=entry, sha256=sha256, content=graph))
     return tuple(known)
-
-
-def _graph_of(state_file: bytes) -> bytes:
-    return minifasnet_to_onnx(read_state(state_file))
 
 
 def named_files(pack: CataloguePack, models_dir: Path) -> tuple[VerifiedFile, ...]:

@@ -20,8 +20,8 @@ from liveness.dynamic.challenge.actions import (
     Wait,
 )
 from liveness.dynamic.challenge.flash import DisplayClaim, FlashChallenge
-from liveness.dynamic.challenge.ovals import CHANGES, OvalScript, OvalStep, distance_from
-from liveness.dynamic.challenge.proof import Disturbance, Light, Meter, StepReading
+from liveness.dynamic.challenge.ovals import OvalScript
+from liveness.dynamic.challenge.proof import Disturbance, Light, StepReading
 from liveness.dynamic.challenge.script import (
     LEAD_IN,
     PALETTE,
@@ -36,7 +36,6 @@ from liveness.dynamic.challenge.script import (
 )
 
 __all__ = [
-    "CHANGES",
     "LEAD_IN",
     "PALETTE",
     "SHORTEST_HOLD_SECONDS",
@@ -52,10 +51,8 @@ __all__ = [
     "Hint",
     "HintCode",
     "Light",
-    "Meter",
     "MoveOval",
     "OvalScript",
-    "OvalStep",
     "Pause",
     "Resume",
     "Reveal",
@@ -66,5 +63,4 @@ __all__ = [
     "Transition",
     "Wait",
     "bits_beyond_chance",
-    "distance_from",
 ]

@@ -126,18 +126,14 @@ class ChallengeClock:
     """The challenge's clock, seconds. It never goes back: an earlier time leaves it unchanged."""
 
     def __init__(self) -> None:
-        self._now = -math.inf
-        self._began: float | None = None
-
-    @property
-    def now(self) -> float:
+        self.now = -math.inf
         """The latest time, seconds; minus infinity before the first."""
-        return self._now
+        self._began: float | None = None
 
     @property
     def began(self) -> float:
         """The time at which the challenge began, seconds; ``now`` until it begins."""
-        return self._now if self._began is None else self._began
+        return self.now if self._began is None else self._began
 
     def advance(self, now: float) -> None:
         """Sets the clock to ``now``; the first call begins the challenge.
@@ -147,17 +143,17 @@ class ChallengeClock:
         """
         if not math.isfinite(now):
             raise ObservationError("the time of a challenge must be a finite number")
-        self._now = max(self._now, now)
+        self.now = max(self.now, now)
         if self._began is None:
-            self._began = self._now
+            self._began = self.now
 
     def begin_anew(self) -> None:
         """Restarts the challenge's time, so that earlier waiting does not count."""
-        self._began = self._now
+        self._began = self.now
 
     def not_before(self, time: float) -> float:
         """Returns the later of ``time`` and the present."""
-        return max(self._now, time)
+        return max(self.now, time)
 
 
 _AGAIN_SECONDS: Final = 2.0
@@ -221,7 +217,8 @@ class AskedSign:
         self._code = code
         self._patience = patience_seconds
         self._shown: bool | None = None
-        self._expected = False
+        self.matters = False
+        """Whether the sign is expected; also true once it was shown, because later frames may weaken it."""
         self._since: float | None = None
 
     @property
@@ -230,18 +227,13 @@ class AskedSign:
         return self.matters and not self._shown
 
     @property
-    def matters(self) -> bool:
-        """Whether the sign is expected; also true once it was shown, because later frames may weaken it."""
-        return self._expected
-
-    @property
     def asks(self) -> HintCode | None:
         """The hint to the person; ``None`` while it is unknown whether the sign was shown already."""
         return None if self._shown is None else self._code
 
     def expect(self) -> None:
         """Expects the sign from now on, without waiting yet; does nothing if the patience is 0."""
-        self._expected = self._patience > 0
+        self.matters = self._patience > 0
 
     def record_sign(self, shown: bool | None) -> None:
         """Records whether the frames so far show the sign; ``None`` if this was not measured."""
@@ -257,7 +249,7 @@ class AskedSign:
         if self._shown:
             return None
         if self._since is None:
-            self._since, self._expected = now, True
+            self._since, self.matters = now, True
         until = self._since + self._patience
         return until if now < until else None
 

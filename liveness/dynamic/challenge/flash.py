@@ -155,15 +155,12 @@ class Display:
     """The server's knowledge of the device's screen: the step on display, and all earlier steps."""
 
     def __init__(self) -> None:
-        self._current: StepOnDisplay | None = None
+        self.current: StepOnDisplay | None = None
+        """The step on display; ``None`` before the first."""
         self._history: list[RevealedStep] = []
         self._latest_capture = -math.inf
-        self._passed = 0
-
-    @property
-    def current(self) -> StepOnDisplay | None:
-        """The step on display; ``None`` before the first."""
-        return self._current
+        self.passed = 0
+        """The number of coloured steps that were shown for their whole duration."""
 
     @property
     def revealed(self) -> tuple[RevealedStep, ...]:
@@ -173,16 +170,11 @@ class Display:
     @property
     def closing(self) -> bool:
         """Whether the closing step is on display."""
-        return self._current is not None and self._current.step.last
-
-    @property
-    def passed(self) -> int:
-        """The number of coloured steps that were shown for their whole duration."""
-        return self._passed
+        return self.current is not None and self.current.step.last
 
     def show(self, step: ColourStep, *, now: float) -> None:
         """Records a step that was drawn at ``now``, seconds on the server's monotonic clock."""
-        self._current = StepOnDisplay(step, at=now, earliest=self._latest_capture)
+        self.current = StepOnDisplay(step, at=now, earliest=self._latest_capture)
         self._history.append(RevealedStep(step, now))
 
     def note_sent(self, at: float) -> None:
@@ -191,20 +183,20 @@ class Display:
         Raises:
             ObservationError: No step was drawn.
         """
-        if self._current is None:
+        if self.current is None:
             raise ObservationError("no step was drawn, so none can have been sent")
-        self._current.at = max(self._current.at, at)
-        self._history[-1] = RevealedStep(self._current.step, self._current.at)
+        self.current.at = max(self.current.at, at)
+        self._history[-1] = RevealedStep(self.current.step, self.current.at)
 
     def display_claim(self, claim: DisplayClaim, *, at: float) -> None:
         """Adds the next frame's claim, which arrived at ``at`` on the server's clock."""
-        if self._current is not None:
-            self._current.count_claim(claim, at=at)
+        if self.current is not None:
+            self.current.count_claim(claim, at=at)
         self._latest_capture = max(self._latest_capture, claim.capture_time)
 
     def let_pass(self) -> None:
         """Records that the step on display was shown for its whole duration."""
-        self._passed = sum(one.step.bits > 0 for one in self._history)
+        self.passed = sum(one.step.bits > 0 for one in self._history)
 
 
 _AWAY: Final[Mapping[GuidanceCode, HintCode]] = MappingProxyType(
@@ -238,30 +230,14 @@ class Presence:
     """Whether the face is in place, frame by frame. Times are seconds on the server's monotonic clock."""
 
     def __init__(self) -> None:
-        self._in_place = 0
-        self._away_since: float | None = None
-        self._unseen_since: float | None = None
-        self._code = HintCode.NO_FACE
-
-    @property
-    def frames_in_place(self) -> int:
+        self.frames_in_place = 0
         """The number of consecutive latest frames with the face in place."""
-        return self._in_place
-
-    @property
-    def away_since(self) -> float | None:
+        self.away_since: float | None = None
         """The time since which the face has been away; ``None`` while it is in place."""
-        return self._away_since
-
-    @property
-    def unseen_since(self) -> float | None:
+        self.unseen_since: float | None = None
         """The time of the last ``reset``, if no frame has arrived since; ``None`` otherwise."""
-        return self._unseen_since
-
-    @property
-    def code(self) -> HintCode:
+        self.code = HintCode.NO_FACE
         """The hint that brings the face back."""
-        return self._code
 
     def record_placement(self, *, face: bool, guidance: GuidanceCode | None, at: float) -> None:
         """Adds a frame.
@@ -271,23 +247,23 @@ class Presence:
             guidance: The code of the guidance after the frame; ``None`` if there is none.
             at: The arrival time of the frame.
         """
-        self._unseen_since = None
+        self.unseen_since = None
         code = guidance if face else GuidanceCode.NO_FACE
         away = None if code is None else _AWAY.get(code)
         if away is None:
-            self._in_place += 1
-            self._away_since = None
+            self.frames_in_place += 1
+            self.away_since = None
             return
-        self._in_place = 0
-        self._code = away
-        if self._away_since is None:
-            self._away_since = at
+        self.frames_in_place = 0
+        self.code = away
+        if self.away_since is None:
+            self.away_since = at
 
     def reset(self, at: float) -> None:
         """Resets the state: the face is neither in place nor away until the next frame arrives."""
-        self._in_place = 0
-        self._away_since = None
-        self._unseen_since = at
+        self.frames_in_place = 0
+        self.away_since = None
+        self.unseen_since = at
 
 
 class Pauses:
@@ -295,19 +271,15 @@ class Pauses:
 
     def __init__(self) -> None:
         self._count = 0
-        self._until = 0.0
-
-    @property
-    def until(self) -> float:
+        self.until = 0.0
         """The end of the latest pause, seconds on the server's monotonic clock."""
-        return self._until
 
     def begin(self, now: float) -> bool:
         """Begins a pause; returns False if the capture has used up its pauses."""
         if self._count >= _MOST_PAUSES:
             return False
         self._count += 1
-        self._until = now + _PAUSE_SECONDS
+        self.until = now + _PAUSE_SECONDS
         return True
 
 
@@ -406,6 +378,7 @@ class FlashChallenge:
         self._policy = policy
         self._clock = ChallengeClock()
         self._display = Display()
+        self._meter = meter
         self._proof = Proof(meter, minimum_bits=policy.minimum_bits)
         self._presence = Presence()
         self._pauses = Pauses()
@@ -413,7 +386,8 @@ class FlashChallenge:
         self._asked = AskedSigns(policy, depth_line=depth_line)
         self._hints = HintPacing()
         self._phase = _Phase.READYING
-        self._late = False
+        self.late = False
+        """Whether the latest right answer came too late to be verified, when the last step was over."""
         self._end: Complete | FallBack | None = None
 
     @property
@@ -435,11 +409,6 @@ class FlashChallenge:
     def samples(self) -> tuple[FlashSample, ...]:
         """The frames that count for the colours, in order: those before the colours were proven."""
         return self._proof.samples
-
-    @property
-    def late(self) -> bool:
-        """Whether the latest right answer came too late to be verified, when the last step was over."""
-        return self._late
 
     @property
     def awaits_blink(self) -> bool:
@@ -522,7 +491,7 @@ class FlashChallenge:
             ObservationError: No step was drawn.
         """
         self._display.note_sent(at)
-        self._proof.note_sent(at)
+        self._meter.note_sent(at)
 
     def next_action(self, *, now: float) -> Action:
         """Returns the action to perform at ``now``, seconds on the server's monotonic clock.
@@ -609,9 +578,9 @@ class FlashChallenge:
 
     def _go_on(self) -> Action:
         """Completes the step on display; returns the next one, or an end."""
-        self._proof.refresh()
+        self._meter.refresh()
         self._display.let_pass()
-        self._late = self._proof.late()
+        self.late = self._proof.late()
         answers, least = self._answers(), self._policy.minimum_bits
         more = self._policy.maximum_steps - answers.shown
         full = answers.answered >= self._script.settings.steps
@@ -623,7 +592,7 @@ class FlashChallenge:
         self._asked.prepare(
             share=answers.proven_bits / least,
             last=answers.proven_with(step.colour_bits) >= least,
-            shape_shows=self._proof.shape_shows(),
+            shape_shows=self._meter.shape_shows(),
         )
         return self._reveal(step)
 
@@ -635,7 +604,7 @@ class FlashChallenge:
         away_since, lost = self._presence.away_since, self._presence.code in _LOST
         if away_since is not None and lost and now >= away_since + _AWAY_SECONDS:
             return self._finish(Complete(EndReason.FACE_AWAY))
-        missing = self._asked.missing(now, shape_shows=self._proof.shape_shows())
+        missing = self._asked.missing(now, shape_shows=self._meter.shape_shows())
         if missing is not None:
             return self._hint(missing.asks) or Wait(min(missing.until, self._deadline))
         if (late := self._proof.waits_until(now)) is not None:
@@ -649,7 +618,7 @@ class FlashChallenge:
 
     def _reveal(self, step: ColourStep) -> Reveal:
         self._display.show(step, now=self._clock.now)
-        self._proof.note_drawn(step, self._clock.now)
+        self._meter.note_drawn(step, self._clock.now)
         return Reveal(step)
 
     def _pause(self) -> Action:
@@ -661,7 +630,7 @@ class FlashChallenge:
     def _light_action(self) -> Action | None:
         """Returns the action that the light requires; ``None`` if it requires none."""
         asks = self._light.follow_light(
-            self._proof.light(),
+            self._meter.light(),
             coloured=self._script.coloured,
             verified=len(self._answers().verified),
             now=self._clock.now,

@@ -227,7 +227,8 @@ class Proof:
         self._minimum_bits = minimum_bits
         self._samples: list[FlashSample] = []
         self._captured = True
-        self._right = False
+        self.right = False
+        """Whether the colours are proven, and their light is that on a face."""
         self._since: float | None = None
 
     @property
@@ -240,11 +241,6 @@ class Proof:
         """Whether the colours are proven."""
         return self._since is not None
 
-    @property
-    def right(self) -> bool:
-        """Whether the colours are proven, and their light is that on a face."""
-        return self._right
-
     def prove_frame(self, sample: FlashSample, *, captured: bool) -> None:
         """Adds the next frame.
 
@@ -256,18 +252,6 @@ class Proof:
         if self._since is None:
             self._samples.append(sample)
             self._meter.meter_frame(sample)
-
-    def note_drawn(self, step: ColourStep, at: float) -> None:
-        """Records that ``step`` was drawn at ``at``, seconds on the server's monotonic clock."""
-        self._meter.note_drawn(step, at)
-
-    def note_sent(self, at: float) -> None:
-        """Records when the step drawn last was sent, on the same clock."""
-        self._meter.note_sent(at)
-
-    def refresh(self) -> None:
-        """Measures again, so that later calls include all frames that were added."""
-        self._meter.refresh()
 
     def answers(self, revealed: Iterable[RevealedStep]) -> Answers:
         """Returns the answers to the revealed steps."""
@@ -287,7 +271,7 @@ class Proof:
             and self._meter.lag() is not None
         )
         if enough and (last or (answers.wrong == 0 and not self._meter.doubtful())):
-            self._since, self._right = now, self._meter.right()
+            self._since, self.right = now, self._meter.right()
             return True
         return False
 
@@ -314,14 +298,6 @@ class Proof:
         """Returns whether too few frames of ``step`` count because the face moved."""
         reading = self._reading(step)
         return reading is not None and Disturbance.MOVED in reading.disturbed
-
-    def light(self) -> Light:
-        """Returns whether the light lets the flash be measured."""
-        return self._meter.light()
-
-    def shape_shows(self) -> bool:
-        """See ``Meter.shape_shows``."""
-        return self._meter.shape_shows()
 
     def _reading(self, step: ColourStep) -> StepReading | None:
         return next((reading for reading in self._meter.readings() if reading.step == step.number), None)

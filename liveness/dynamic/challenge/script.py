@@ -313,21 +313,13 @@ class ColourScript:
             first_number: The number of the first step; a later attempt of the same scan continues the count.
         """
         self._random = random
-        self._settings = settings or ScriptSettings()
+        self.settings = settings or ScriptSettings()
+        """The choices of the draws."""
         self._number = first_number
         self._shown: ScreenColour | None = None
         self._closed = False
-        self._coloured = 0
-
-    @property
-    def settings(self) -> ScriptSettings:
-        """The choices of the draws."""
-        return self._settings
-
-    @property
-    def coloured(self) -> int:
+        self.coloured = 0
         """The number of steps with bits drawn so far: all except the lead-in and the closing step."""
-        return self._coloured
 
     def lead_in(self) -> ColourStep:
         """Returns the first step: the grey relative to which the first colour is measured.
@@ -337,7 +329,7 @@ class ColourScript:
         """
         if self._shown is not None:
             raise LivenessPolicyError("the lead-in must be the first step, but another was shown already")
-        return self._make(LEAD_IN, hold=self._settings.lead_in_seconds)
+        return self._make(LEAD_IN, hold=self.settings.lead_in_seconds)
 
     def draw(self) -> ColourStep:
         """Draws the next coloured step.
@@ -348,7 +340,7 @@ class ColourScript:
         """
         if self._shown is None:
             raise LivenessPolicyError("the lead-in must be shown before a colour is drawn")
-        settings = self._settings
+        settings = self.settings
         colours = [colour for colour in PALETTE if colour != self._shown]
         colour = colours[draw_below(self._random, len(colours))]
         scrolls, transition_bits = False, 0.0
@@ -396,7 +388,7 @@ class ColourScript:
             number=self._number,
             colour=colour,
             transition=Transition.SCROLL_DOWN if scrolls else Transition.FLAT,
-            transition_seconds=self._settings.scroll_seconds if scrolls else 0.0,
+            transition_seconds=self.settings.scroll_seconds if scrolls else 0.0,
             hold_seconds=hold,
             bits=bits,
             last=last,
@@ -406,5 +398,5 @@ class ColourScript:
         self._number += 1
         self._shown = colour
         self._closed = last
-        self._coloured += bits > 0
+        self.coloured += bits > 0
         return step

@@ -61,25 +61,13 @@ class ShownOval:
         Args:
             moved_at: The time at which it was sent, seconds on the server's monotonic clock.
         """
-        self._step = step
-        self._arrives = moved_at + step.transition_seconds
-        self._run: list[FrameObservation] = []
-        self._hint: HintCode | None = None
-
-    @property
-    def step(self) -> OvalStep:
+        self.step = step
         """The oval."""
-        return self._step
-
-    @property
-    def arrives(self) -> float:
+        self.arrives = moved_at + step.transition_seconds
         """The time at which it is in place, seconds on the server's monotonic clock."""
-        return self._arrives
-
-    @property
-    def hint(self) -> HintCode | None:
+        self._run: list[FrameObservation] = []
+        self.hint: HintCode | None = None
         """The hint that helps the face to fill the oval; ``None`` while it does, or before any frame."""
-        return self._hint
 
     @property
     def held(self) -> bool:
@@ -101,14 +89,14 @@ class ShownOval:
         """Adds the next frame."""
         extent = None if observation.face is None else face_extent(observation.face)
         if extent is None or observation.faces != 1:
-            self._hint = HintCode.NO_FACE if extent is None else HintCode.MULTIPLE_FACES
+            self.hint = HintCode.NO_FACE if extent is None else HintCode.MULTIPLE_FACES
             self._run.clear()
             return
-        if not _fills(self._step, extent, observation):
-            self._hint = _hint(self._step, extent, observation)
+        if not _fills(self.step, extent, observation):
+            self.hint = _hint(self.step, extent, observation)
             self._run.clear()
             return
-        self._hint = None
+        self.hint = None
         if self._run:
             # Only the last view is needed, and with a slow capture clock an oval has many frames.
             self._run[-1] = replace(self._run[-1], view=None)
@@ -140,17 +128,13 @@ class Approaches:
         self._tracker = ApproachTracker()
         self._measured: list[PerspectiveFinding | None] = []
         self._kind = ApproachKind.UNSURE
-        self._settled = False
+        self.settled = False
+        """Whether another approach would add nothing."""
 
     @property
     def measured(self) -> tuple[PerspectiveFinding | None, ...]:
         """The finding of each whole approach; ``None`` if it could not be measured."""
         return tuple(self._measured)
-
-    @property
-    def settled(self) -> bool:
-        """Whether another approach would add nothing."""
-        return self._settled
 
     @property
     def of_a_head(self) -> bool:
@@ -179,7 +163,7 @@ class Approaches:
         # A camera whose frames are too small shows no more in another approach.
         small = parallax is not None and not large_enough(parallax, lines.perspective)
         self._kind = classify_approach(seen, lines.came_closer).kind
-        self._settled = small or self._kind is not ApproachKind.UNSURE
+        self.settled = small or self._kind is not ApproachKind.UNSURE
 
 
 _PATIENCE_SECONDS: Final = 6.0
@@ -260,7 +244,8 @@ class MovementChallenge:
         self._held: list[HeldOval] = []
         self._blink = AskedSign(HintCode.BLINK, patience_seconds=_BLINK_SECONDS if blink else 0.0)
         self._done = self._lost = False
-        self._progress = 0.0
+        self.progress = 0.0
+        """The filled ovals over all that are expected, 0..1; never falls."""
         self._hinted_at = float("-inf")
         self._end: Complete | None = None
 
@@ -273,11 +258,6 @@ class MovementChallenge:
             measured=self._approaches.measured,
             unfinished=self._approaches.unfinished if self._approaching else None,
         )
-
-    @property
-    def progress(self) -> float:
-        """The filled ovals over all that are expected, 0..1; never falls."""
-        return self._progress
 
     @property
     def awaits_blink(self) -> bool:
@@ -365,7 +345,7 @@ class MovementChallenge:
             too_late = self._clock.now > self._clock.began + _LAST_BEGINS_SECONDS
             enough = self._approaches.settled or too_late or not self._script.left
             left = 0 if enough else CHANGES
-        self._progress = max(self._progress, len(self._held) / (len(self._held) + left))
+        self.progress = max(self.progress, len(self._held) / (len(self._held) + left))
         return enough
 
     def _move(self) -> MoveOval:

@@ -6,8 +6,7 @@ decides nothing itself. ``docs/console.md`` describes the log-in and the limits.
 
 from server.edge.console.interface import ConsoleInterface
 from server.edge.console.listener import ConsoleListener
-from server.edge.console.log_in import Admission, LogIn
-from server.edge.console.oidc import OidcLogIn
+from server.edge.console.log_in import Admission, LogIn, OidcLogIn
 from server.edge.console.sessions import ConsoleSessions
 
 __all__ = ["Admission", "ConsoleInterface", "ConsoleListener", "ConsoleSessions", "LogIn", "OidcLogIn"]

@@ -78,7 +78,7 @@ class Cookie:
         # Another application of the host, or of another port of it, may have set one of this name.
         return found[0] if len(found) == 1 else None
 
-    def set(self, response: web.StreamResponse, value: str) -> None:
+    def set(self, response: web.StreamResponse, value: str, *, seconds: int | None = None) -> None:
         """Sets it in a response."""
         response.set_cookie(
             self.full_name,
@@ -87,20 +87,12 @@ class Cookie:
             httponly=True,
             secure=self.secure,
             samesite=self.same_site,
-            max_age=self.seconds,
+            max_age=self.seconds if seconds is None else seconds,
         )
 
     def clear(self, response: web.StreamResponse) -> None:
         """Removes it from the browser."""
-        response.set_cookie(
-            self.full_name,
-            "",
-            path="/",
-            httponly=True,
-            secure=self.secure,
-            samesite=self.same_site,
-            max_age=0,
-        )
+        self.set(response, "", seconds=0)
 
 
 class Guard:

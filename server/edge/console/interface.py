@@ -3,7 +3,6 @@
 import asyncio
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from contextlib import aclosing
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Any, Final
 
@@ -15,7 +14,7 @@ from server.access.sessions import Session, csrf_of
 from server.base.errors import Reason, Refusal
 from server.base.version import server_version
 from server.edge.callers import actor_of, printable_address
-from server.edge.calls import MOST_SECONDS, Calls, ServedCall, require_scope
+from server.edge.calls import MOST_SECONDS, Calls, require_scope
 from server.edge.console.answers import json_answer, message_answer, read_message, refused_answer
 from server.edge.console.guard import API, Guard
 from server.edge.console.sessions import ConsoleSessions
@@ -38,12 +37,6 @@ _FILES: Final[Mapping[str, tuple[str, str]]] = {
 
 _log = structlog.get_logger(__name__)
 Keys = Callable[[], Mapping[str, Any]]
-
-
-@dataclass(frozen=True, slots=True)
-class _Found:
-    calls: Calls[Any]
-    call: ServedCall
 
 
 class ConsoleInterface:
@@ -69,9 +62,7 @@ class ConsoleInterface:
         """
         self._guard = guard
         self._sessions = sessions
-        self._calls = {
-            name: _Found(service, call) for service in calls for name, call in service.served.items()
-        }
+        self._calls = {name: (service, call) for service in calls for name, call in service.served.items()}
         self._refused = refused
         self._metrics = metrics
         self._end_session_address = end_session_address
@@ -137,17 +128,17 @@ class ConsoleInterface:
 
     async def _call(self, request: web.Request) -> web.StreamResponse:
         name = request.match_info["method"]
-        found = self._calls.get(name)
-        if found is None or (found.call.streams and name not in _FILES):
+        _, call = self._calls.get(name, (None, None))
+        if call is None or (call.streams and name not in _FILES):
             raise web.HTTPNotFound(text="there is no such call\n")
-        method = found.call.method
+        method = call.method
         session: Session | None = None
         with self._metrics.stages.call(method, (), trusted=False) as span:
             try:
                 async with asyncio.timeout(MOST_SECONDS):
                     session = await self._sessions.find(self._guard.session_cookie.read(request))
                     self._admit(request, name, session)
-                    return await self._answer(request, name, found, session)
+                    return await self._answer(request, name, session)
             except TimeoutError:
                 error: Exception = Refusal(Reason.DEADLINE_EXCEEDED, "the call took too long; repeat it")
             except web.HTTPException:
@@ -166,7 +157,7 @@ class ConsoleInterface:
             Refusal: PERMISSION_DENIED or STEP_UP_REQUIRED.
         """
         self._guard.require_csrf(request, self._guard.session_cookie.read(request) or "")
-        require_scope(session.caller, SCOPES[self._calls[name].call.method])
+        require_scope(session.caller, SCOPES[self._calls[name][1].method])
         if name in _STEP_UP and not self._sessions.may_step_up(session):
             raise Refusal(
                 Reason.STEP_UP_REQUIRED,
@@ -174,15 +165,14 @@ class ConsoleInterface:
                 f"{self._sessions.rules.step_up.total_seconds() / 60:g} minutes; log in again",
             )
 
-    async def _answer(
-        self, request: web.Request, name: str, found: _Found, session: Session
-    ) -> web.StreamResponse:
-        message = await read_message(request, found.call.request)
+    async def _answer(self, request: web.Request, name: str, session: Session) -> web.StreamResponse:
+        calls, call = self._calls[name]
+        message = await read_message(request, call.request)
         actor = actor_of(session.caller, address_of(request))
-        answers = found.calls.answers(name, message, caller=session.caller, actor=actor)
+        answers = calls.answers(name, message, caller=session.caller, actor=actor)
         async with aclosing(answers):
             first = await anext(answers, None)
-            if not found.call.streams:
+            if not call.streams:
                 assert first is not None  # noqa: S101 - a call that does not stream has one answer
                 return message_answer(first)
             return await self._send_file(request, name, first, answers)
@@ -209,7 +199,7 @@ class ConsoleInterface:
             if isinstance(error, asyncio.CancelledError):
                 raise
             if not isinstance(error, ConnectionError):
-                as_refusal(error, method=self._calls[name].call.method)
+                as_refusal(error, method=self._calls[name][1].method)
             return answer
         await answer.write_eof()
         return answer

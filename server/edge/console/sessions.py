@@ -11,7 +11,7 @@ from server.access.sessions import SECRET_BYTES, Login, Session, opened, sealed,
 from server.audit import AuditAction, AuditEvent
 from server.base.errors import Reason, Refusal
 from server.edge.callers import CallerIdentifier, actor_of
-from server.edge.status import not_started
+from server.edge.status import Opened
 from server.storage.audit import AuditLog
 from server.storage.sessions import SessionRepository, StoredSession
 
@@ -48,7 +48,7 @@ class SessionStores:
     keys: Callable[[], tuple[bytes, ...]]
 
 
-class ConsoleSessions:
+class ConsoleSessions(Opened[SessionStores]):
     """The sessions of the console. They are refused until ``open`` is called."""
 
     def __init__(
@@ -68,12 +68,7 @@ class ConsoleSessions:
         self._callers = callers
         self._random = random
         self._now = now
-        self._stores: SessionStores | None = None
         self._credentials: dict[Login, bytes] = {}
-
-    def open(self, stores: SessionStores) -> None:
-        """Starts to serve sessions."""
-        self._stores = stores
 
     def accept(self, login: Login, credential: bytes) -> None:
         """Sets what admits the callers of a kind of log-in other than by API key; earlier ones end."""
@@ -86,7 +81,7 @@ class ConsoleSessions:
             address: The address of the browser.
             replaces: The hash of the secret of an earlier session of the browser, which ends.
         """
-        stores = self._opened
+        stores = self.env
         secret = urlsafe_b64encode(self._random(SECRET_BYTES)).rstrip(b"=").decode()
         digest, now = secret_hash(secret), self._now()
         content, mac = sealed(session, secret_sha256=digest, key=stores.keys()[0])
@@ -115,7 +110,7 @@ class ConsoleSessions:
         Raises:
             Refusal: There is none, it has ended, or what admitted its caller has changed (UNAUTHENTICATED).
         """
-        stores = self._opened
+        stores = self.env
         if secret is None:
             raise no_session()
         digest, now = secret_hash(secret), self._now()
@@ -139,14 +134,14 @@ class ConsoleSessions:
     async def end(self, secret: str, *, address: str) -> Session:
         """Ends a session; raises as ``find``."""
         session = await self.find(secret, used=False)
-        stores = self._opened
+        stores = self.env
         await stores.repository.remove(secret_hash(secret))
         await stores.log.append(_event(AuditAction.SESSION_ENDED, session, address, {}), now=self._now())
         return session
 
     async def end_of_issuer(self, *, subject: bytes, session: bytes, address: str) -> None:
         """Ends the sessions of a session or a subject of the issuer; see ``remove_of_issuer``."""
-        stores = self._opened
+        stores = self.env
         for row in await stores.repository.remove_of_issuer(subject=subject, session=session):
             ended = opened(row.content, row.mac, secret_sha256=row.secret_sha256, keys=stores.keys())
             if ended is not None:
@@ -155,11 +150,11 @@ class ConsoleSessions:
 
     def seal(self, content: bytes) -> bytes:
         """Returns a MAC over what the server keeps in a browser; ``is_sealed`` knows it, on every replica."""
-        return hmac.digest(self._opened.keys()[0], _SEAL_DOMAIN + content, "sha256")
+        return hmac.digest(self.env.keys()[0], _SEAL_DOMAIN + content, "sha256")
 
     def is_sealed(self, content: bytes, mac: bytes) -> bool:
         """Returns whether ``seal`` made a MAC."""
-        keys, text = self._opened.keys(), _SEAL_DOMAIN + content
+        keys, text = self.env.keys(), _SEAL_DOMAIN + content
         return any(hmac.compare_digest(hmac.digest(key, text, "sha256"), mac) for key in keys)
 
     def may_step_up(self, session: Session) -> bool:
@@ -175,12 +170,6 @@ class ConsoleSessions:
             return self._callers.holder_of_hash(session.credential) == session.caller
         except Refusal:
             return False
-
-    @property
-    def _opened(self) -> SessionStores:
-        if self._stores is None:
-            raise not_started()
-        return self._stores
 
 
 def no_session() -> Refusal:

@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from cli.analyze.analysers import MOST_BYTES, kind_of, read_media, unreadable
 from cli.analyze.report import FileKind
 from cli.errors import CommandError, FileUnusable
-from cli.files import require_page_path, write_page
+from cli.files import require_file_path, write_file
 
 
 def test_a_file_is_read(tmp_path: Path) -> None:
@@ -48,10 +48,10 @@ def test_the_page_is_readable_for_its_owner_alone(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     old = os.umask(0)
     try:
-        write_page(page, "<p>ä</p>", force=False)
+        write_file(page, "<p>ä</p>".encode(), force=False)
         assert stat.S_IMODE(page.stat().st_mode) == 0o600
         page.chmod(0o644)
-        write_page(page, "<p>new</p>", force=True)
+        write_file(page, b"<p>new</p>", force=True)
     finally:
         os.umask(old)
     assert stat.S_IMODE(page.stat().st_mode) == 0o600
@@ -63,21 +63,21 @@ def test_a_file_is_not_overwritten_by_accident(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text("mine")
     with pytest.raises(CommandError, match="--force"):
-        require_page_path(page, force=False)
+        require_file_path(page, force=False)
     with pytest.raises(CommandError, match="--force"):
-        write_page(page, "new", force=False)
-    require_page_path(page, force=True)
+        write_file(page, b"new", force=False)
+    require_file_path(page, force=True)
     assert page.read_text() == "mine"
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
 
 
 def test_a_page_without_a_place_is_refused_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="is a folder"):
-        require_page_path(tmp_path, force=True)
+        require_file_path(tmp_path, force=True)
     with pytest.raises(CommandError, match="does not exist"):
-        require_page_path(tmp_path / "none" / "page.html", force=False)
+        require_file_path(tmp_path / "none" / "page.html", force=False)
     with pytest.raises(CommandError, match="cannot be written"):
-        write_page(tmp_path / "none" / "page.html", "x", force=False)
+        write_file(tmp_path / "none" / "page.html", b"x", force=False)
 
 
 def test_anything_but_a_file_is_never_replaced(tmp_path: Path) -> None:
@@ -88,9 +88,9 @@ def test_anything_but_a_file_is_never_replaced(tmp_path: Path) -> None:
     link.symlink_to(target)
     for page in (pipe, link):
         with pytest.raises(CommandError, match="is not a regular file"):
-            require_page_path(page, force=True)
+            require_file_path(page, force=True)
         with pytest.raises(CommandError, match="is not a regular file"):
-            write_page(page, "new", force=True)
+            write_file(page, b"new", force=True)
     assert stat.S_ISFIFO(pipe.lstat().st_mode)
     assert link.is_symlink()
     assert target.read_text() == "mine"
@@ -99,7 +99,7 @@ def test_anything_but_a_file_is_never_replaced(tmp_path: Path) -> None:
 
 def test_a_name_that_no_file_can_have_is_refused_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="cannot be written"):
-        require_page_path(tmp_path / ("x" * 300), force=False)
+        require_file_path(tmp_path / ("x" * 300), force=False)
 
 
 @pytest.mark.parametrize(

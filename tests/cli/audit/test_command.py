@@ -170,7 +170,7 @@ def test_a_changed_log_is_reported(scene: _Scene) -> None:
 def test_an_export_is_verified_without_the_server(
     scene: _Scene, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    export, keys = scene.save("audit.jsonl", "export"), scene.save("jwks.json", "keys")
+    export, keys = scene.save("audit.jsonl", "export"), scene.save("jwks.json", "export", "--keys")
     lines = [json.loads(line) for line in export.read_text().splitlines()]
     assert [line["type"] for line in lines if line["tenant"] == "bank"] == ["entry"] * 6 + [
         "checkpoint",
@@ -196,7 +196,10 @@ _CHANGES: dict[str, Callable[[_Lines], _Lines]] = {
 
 @pytest.mark.parametrize("change", _CHANGES)
 def test_a_changed_export_is_reported(scene: _Scene, change: str) -> None:
-    export, keys = scene.save("audit.jsonl", "export", "--tenant", "bank"), scene.save("jwks.json", "keys")
+    export, keys = (
+        scene.save("audit.jsonl", "export", "--tenant", "bank"),
+        scene.save("jwks.json", "export", "--keys"),
+    )
     changed = _CHANGES[change](export.read_text().splitlines())
     export.write_text("\n".join(changed) + "\n")
     assert "CHANGED" in scene.run("verify", "--export", str(export), "--jwks", str(keys), code=1)
@@ -223,7 +226,10 @@ def _changed(value: Any) -> Iterator[tuple[str, Any]]:
 def test_a_change_of_any_field_of_an_exported_entry_is_reported(scene: _Scene) -> None:
     scene.append(1, start=6, subject="customer-1", detail={"images": "2", "Ärger": "groß"})
     scene.append(1, start=7)
-    export, keys = scene.save("audit.jsonl", "export", "--tenant", "bank"), scene.save("jwks.json", "keys")
+    export, keys = (
+        scene.save("audit.jsonl", "export", "--tenant", "bank"),
+        scene.save("jwks.json", "export", "--keys"),
+    )
     lines = export.read_text().splitlines()
     words = ["audit", "verify", "--export", str(export), "--jwks", str(keys)]
     missed = []
@@ -257,7 +263,7 @@ def test_checkpoints_of_a_retired_key_stay_valid(scene: _Scene, tmp_path: Path) 
     assert _RUN.invoke(app, ["keys", "retire", "1", "--purpose", "audit"]).exit_code == 0
     assert {path.name for path in (tmp_path / "keys").glob("audit-*")} == {"audit-0001.pub", "audit-0002.pem"}
     assert "bank: whole; 6 entries, 1 checkpoint, signed up to entry 5" in scene.run("verify")
-    retired = json.loads(scene.run("keys"))["keys"][1]
+    retired = json.loads(scene.run("export", "--keys"))["keys"][1]
     assert retired["iat"] <= retired["exp"]
     entries = [json.loads(line) for line in scene.run("show", "--tenant", "_server", "--json").splitlines()]
     assert [(entry["action"], entry["purpose"], entry["detail"]) for entry in entries] == [
@@ -310,7 +316,7 @@ def test_time_stamps_are_verified(scene: _Scene) -> None:
     words = ["verify", "--timestamp-roots", str(roots)]
     report, *_ = json.loads(scene.run(*words, "--json"))
     assert report["timestamp"]
-    export, keys = scene.save("audit.jsonl", "export"), scene.save("jwks.json", "keys")
+    export, keys = scene.save("audit.jsonl", "export"), scene.save("jwks.json", "export", "--keys")
     offline = [*words, "--export", str(export), "--jwks", str(keys)]
     assert "time stamp of 20" in scene.run(*offline)
     lines = [json.loads(line) for line in export.read_text().splitlines()]
@@ -330,7 +336,7 @@ def test_an_export_may_begin_later(scene: _Scene) -> None:
     assert [(line["type"], line["sequence"]) for line in lines] == [
         ("start", 3), ("entry", 4), ("entry", 5), ("entry", 6), ("checkpoint", 5), ("head", 6),
     ]  # fmt: skip
-    keys = scene.save("jwks.json", "keys")
+    keys = scene.save("jwks.json", "export", "--keys")
     words = ["verify", "--export", str(export), "--jwks", str(keys)]
     assert "bank: whole; 3 entries" in scene.run(*words)
     lines[0]["hash"] = "00" * 32
@@ -370,7 +376,7 @@ def test_an_export_follows_new_entries(scene: _Scene, tmp_path: Path) -> None:
 def test_a_file_that_is_no_export_is_refused(scene: _Scene, tmp_path: Path, line: str) -> None:
     file = tmp_path / "export.jsonl"
     file.write_text(line + "\n")
-    keys = scene.save("jwks.json", "keys")
+    keys = scene.save("jwks.json", "export", "--keys")
     result = _RUN.invoke(app, ["audit", "verify", "--export", str(file), "--jwks", str(keys)])
     assert result.exit_code == 2
     assert "line 1" in result.stderr
@@ -380,7 +386,7 @@ def test_a_folder_without_keys_gives_no_empty_key_set(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path))
-    result = _RUN.invoke(app, ["audit", "keys"])
+    result = _RUN.invoke(app, ["audit", "export", "--keys"])
     assert (result.exit_code, result.stdout) == (2, "")
     assert str(tmp_path / "keys") in result.stderr
 
@@ -499,7 +505,7 @@ def test_checkpoints_that_are_missing_between_those_of_others_need_no_witness(
         ("checkpoint_removed", 2),
         ("checkpoint_removed", 4),
     ]
-    export, keys = scene.save("audit.jsonl", "export"), scene.save("jwks.json", "keys")
+    export, keys = scene.save("audit.jsonl", "export"), scene.save("jwks.json", "export", "--keys")
     offline = ("verify", "--export", str(export), "--jwks", str(keys))
     assert "all logs: CHANGED" in scene.run(*offline, code=1)
 
@@ -533,7 +539,7 @@ def test_an_export_without_a_tenant_is_reported_whatever_its_head_states(
 ) -> None:
     scene.append(1, tenant="branch", start=2)
     scene.checkpoint()
-    export, keys = scene.save("audit.jsonl", "export"), scene.save("jwks.json", "keys")
+    export, keys = scene.save("audit.jsonl", "export"), scene.save("jwks.json", "export", "--keys")
     words = ("verify", "--export", str(export), "--jwks", str(keys))
     assert "CHANGED" not in scene.run(*words)
     lines = [line for line in map(json.loads, export.read_text().splitlines()) if line["tenant"] != "bank"]
@@ -544,7 +550,7 @@ def test_an_export_without_a_tenant_is_reported_whatever_its_head_states(
 
 
 def test_an_export_without_a_head_of_all_logs_is_not_called_whole_together(scene: _Scene) -> None:
-    export, keys = scene.save("audit.jsonl", "export"), scene.save("jwks.json", "keys")
+    export, keys = scene.save("audit.jsonl", "export"), scene.save("jwks.json", "export", "--keys")
     export.write_text("\n".join(export.read_text().splitlines()[:-1]) + "\n")
     shown = scene.run("verify", "--export", str(export), "--jwks", str(keys))
     assert "all logs: not verified together" in shown
@@ -554,7 +560,7 @@ def test_an_export_without_a_head_of_all_logs_is_not_called_whole_together(scene
 def test_an_export_without_a_head_of_all_logs_must_have_every_tenant_of_the_witness(
     scene: _Scene, left: str
 ) -> None:
-    whole, keys = scene.save("earlier.jsonl", "export"), scene.save("jwks.json", "keys")
+    whole, keys = scene.save("earlier.jsonl", "export"), scene.save("jwks.json", "export", "--keys")
     kept = [line for line in whole.read_text().splitlines() if json.loads(line)["tenant"] == "bank"]
     cut = scene.folder / "cut.jsonl"
     cut.write_text("" if left == "nothing" else "\n".join(kept) + "\n")
@@ -569,7 +575,7 @@ def test_an_export_without_a_head_of_all_logs_must_have_every_tenant_of_the_witn
 
 
 def test_a_tenant_without_a_log_is_named_with_those_that_have_one(scene: _Scene) -> None:
-    export, keys = scene.save("audit.jsonl", "export"), scene.save("jwks.json", "keys")
+    export, keys = scene.save("audit.jsonl", "export"), scene.save("jwks.json", "export", "--keys")
     for place in ((), ("--export", str(export), "--jwks", str(keys))):
         result = _RUN.invoke(app, ["audit", "verify", "--tenant", "nope", *place])
         assert result.exit_code == 1
@@ -579,7 +585,7 @@ def test_a_tenant_without_a_log_is_named_with_those_that_have_one(scene: _Scene)
 
 def test_a_saved_checkpoint_is_a_witness_in_each_of_its_forms(scene: _Scene, tmp_path: Path) -> None:
     scene.checkpoint()
-    export, keys = scene.save("earlier.jsonl", "export"), scene.save("jwks.json", "keys")
+    export, keys = scene.save("earlier.jsonl", "export"), scene.save("jwks.json", "export", "--keys")
     lines = [json.loads(line) for line in export.read_text().splitlines()]
     newest = next(line for line in lines if line.get("position") == 3)
     (tmp_path / "saved.jws").write_text(newest["jws"] + "\n")
@@ -635,7 +641,7 @@ def test_a_restored_backup_is_accepted_with_an_entry_and_its_loss_stays_visible(
     (entry,) = map(json.loads, scene.run("show", "--tenant", "_server", "--json").splitlines())
     assert (entry["action"], entry["purpose"]) == ("audit.accepted", "incident 12")
     assert entry["detail"]["witnessed"] == "4"
-    export, keys = scene.save("audit.jsonl", "export"), scene.save("jwks.json", "keys")
+    export, keys = scene.save("audit.jsonl", "export"), scene.save("jwks.json", "export", "--keys")
     assert "lost: checkpoints 4 to 4" in scene.run("verify", "--export", str(export), "--jwks", str(keys))
     scene.append(1, start=9)
     scene.checkpoint(witness=True)
@@ -686,7 +692,7 @@ def test_a_log_that_is_empty_is_stated_with_the_name_of_its_database(
 
 
 def test_an_empty_export_is_no_whole_log(scene: _Scene, tmp_path: Path) -> None:
-    (tmp_path / "jwks.json").write_text(scene.run("keys"))
+    (tmp_path / "jwks.json").write_text(scene.run("export", "--keys"))
     (tmp_path / "audit.jsonl").write_bytes(b"")
     words = ("verify", "--export", str(tmp_path / "audit.jsonl"), "--jwks", str(tmp_path / "jwks.json"))
     result = _RUN.invoke(app, ["audit", *words])

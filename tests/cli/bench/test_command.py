@@ -2,6 +2,7 @@ import io
 import json
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import Any
 
 import pytest
 import typer
@@ -10,7 +11,7 @@ from typer.testing import CliRunner
 
 from cli.bench import command as module
 from cli.bench.command import bench, report_view
-from cli.bench.scans import measure_scans, scan_measurements
+from cli.bench.scans import scan_measurements
 from evaluation.bench import BenchReport, Measurement, describe_machine
 from tests.cli.bench.test_scans import run
 
@@ -54,16 +55,21 @@ def test_packs_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> No
     assert module._default_packs() == ("embedded", f"open:{models}", f"insightface:{models}")
 
 
-@pytest.mark.slow
-def test_a_small_benchmark_writes_its_figures(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    # CI runs every suite by `make bench`.
-    monkeypatch.setattr(module, "_SUITES", (measure_scans,))
-    monkeypatch.setattr(module, "_SECONDS", 7.0)
+def test_the_figures_are_shown_and_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    loads: list[dict[str, Any]] = []
+
+    async def measured(_: Console, packs: tuple[str, ...], **load: Any) -> Any:
+        loads.append(load)
+        return scan_measurements(packs[0], at_once=2, runs=(run(0.1, 0.2),)), {"embedded": "dlib"}
+
+    # CI measures, by `make bench`.
+    monkeypatch.setattr(module, "_measure", measured)
     file = tmp_path / "bench.json"
     arguments = ["--pack", "embedded", "--runs", "1", "--at-once", "2", "--clips", "0"]
     arguments += ["--json", str(file)]
     result = CliRunner().invoke(app, arguments)
     assert result.exit_code == 0, result.output
+    assert loads == [{"runs": 1, "scans_at_once": (2,), "clips": 0}]
     assert "embedded, 2 scans at once" in result.output
     document = json.loads(file.read_text())
     figures = {(m["name"], m["unit"]): m for m in document["measurements"]}

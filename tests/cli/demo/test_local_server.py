@@ -128,7 +128,7 @@ def test_one_of_its_callers_is_a_sandbox_caller(tmp_path: Path) -> None:
     tested = open_tested(tmp_path / "platform")
     settings = tomllib.loads(tested.settings)
     keys = load_api_keys(Path(settings["listeners"]["service"]["api_keys_file"]))
-    found = [keys.find(caller.key_file.read_text().strip()) for caller in (tested.sandbox, tested.real)]
+    found = [keys.find(key.value) for key in (tested.sandbox, tested.real)]
     assert [entry is not None and entry.caller.sandbox for entry in found] == [True, False]
     assert None not in found
 

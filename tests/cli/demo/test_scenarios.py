@@ -17,8 +17,9 @@ from cli.demo.scenarios import (
 )
 from device_integrity.camera import CameraClaim, check_name, load_fingerprints
 from device_integrity.check import DeviceFinding
-from simulator import FlashKind, ScanKind, builtin_photo_names
+from simulator import FlashKind, ScanKind
 from simulator.devices import DeviceKind
+from simulator.photo import builtin_photo_names
 from tests.cli.demo.builders import all_as_expected, judged, refused, result
 
 EXPECTED = {

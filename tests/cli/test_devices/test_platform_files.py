@@ -14,7 +14,8 @@ from cli.test_devices import POLICY_NAME, SETTINGS_FILE, open_stored_device, rea
 from server.configuration.loading import load_settings
 from server.policies import load_policies
 from server.running.app import FacegateServer
-from simulator.devices import KINDS, AppAttestAssertion, AppAttestEnrolment, DeviceKind, Evidence
+from simulator.devices import KINDS, DeviceKind
+from simulator.devices.device import AppAttestAssertion, AppAttestEnrolment, Evidence
 from tests.cli.test_devices.played import platform_settings
 from tests.server.live import settings_for
 from tests.server.models_once import remembering_pack

@@ -24,11 +24,20 @@ slow = pytest.mark.slow
 
 
 @pytest.fixture(scope="module")
-def running(tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTry]:
+def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder that was chosen for what is recorded."""
+    return tmp_path_factory.mktemp("chosen") / "kept"
+
+
+@pytest.fixture(scope="module")
+def running(kept: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTry]:
     """The command with the embedded pack, which judges a caller that is not a sandbox caller."""
-    none = tmp_path_factory.mktemp("models")
-    with running_try(tmp_path_factory.mktemp("temporary"), "--offline", "--models-dir", str(none)) as command:
+    none, temporary = tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("temporary")
+    options = ("--offline", "--models-dir", str(none), "--data-dir", str(kept))
+    with running_try(temporary, *options) as command:
         yield command
+    assert command.process.returncode == 0
+    assert (kept / "server.log").is_file()
 
 
 def session(command: RunningTry) -> aiohttp.ClientSession:
@@ -56,7 +65,7 @@ async def test_the_page_states_the_pack_and_its_modes(running: RunningTry) -> No
     async with session(running) as calls, calls.get("api/about") as answer:
         about = await answer.json()
     assert about["pack"]["name"] == "embedded"
-    assert (about["pack"]["evaluation"], about["sandbox"], about["kept"]) == (True, False, False)
+    assert (about["pack"]["evaluation"], about["sandbox"], about["kept"]) == (True, False, True)
     assert [(mode["key"], mode["policy"], mode["shortfall"]) for mode in about["modes"]] == [
         ("express", "evaluation", ""),
         ("colours", "evaluation-colours", ""),
@@ -126,8 +135,11 @@ async def test_a_file_that_is_too_large_is_refused(running: RunningTry) -> None:
 @slow
 def test_what_was_recorded_is_removed_at_the_end(tmp_path: Path) -> None:
     async def upload() -> int:
-        async with session(command) as calls, calls.post("api/portraits", data=portrait()) as answer:
-            return answer.status
+        async with session(command) as calls:
+            async with calls.get("api/about") as answer:
+                assert (await answer.json())["kept"] is False
+            async with calls.post("api/portraits", data=portrait()) as answer:
+                return answer.status
 
     with running_try(tmp_path, "--pack", "embedded") as command:
         assert asyncio.run(upload()) == 200
@@ -137,10 +149,6 @@ def test_what_was_recorded_is_removed_at_the_end(tmp_path: Path) -> None:
 
 
 @slow
-def test_a_folder_that_was_chosen_is_kept(tmp_path: Path) -> None:
-    temporary, kept = tmp_path / "temporary", tmp_path / "kept"
-    temporary.mkdir()
-    with running_try(temporary, "--pack", "embedded", "--data-dir", str(kept)) as command:
-        assert command.stop(signal.SIGINT) == 0
-    assert (kept / "server.log").is_file()
+def test_a_folder_that_was_chosen_is_the_owners_alone(running: RunningTry, kept: Path) -> None:
+    """At its end, ``running`` asserts that the folder is still there."""
     assert kept.stat().st_mode & 0o077 == 0

@@ -351,21 +351,7 @@ async def test_a_simulated_scan_has_other_frames_each_time(portrait: str, photo:
 
 async def test_a_phone_without_a_flash_announces_none(portrait: str, photo: str) -> None:
     fake = FakeServer()
-    run = await _run(
-        fake,
-        *(
-            "--trusted",
-            portrait,
-            "--simulate",
-            "genuine",
-            "--photo",
-            photo,
-            "--mode",
-            "dynamic",
-            "--flash",
-            "no",
-        ),
-    )
+    run = await _run(fake, "--trusted", portrait, "--simulate", "genuine", "--photo", photo)
     assert run.code == 0, run.messages
     assert scan_pb2.CAPABILITY_FLASH not in fake.starts[0].capabilities
     assert scan_pb2.CAPABILITY_OPEN_MOUTH not in fake.starts[0].capabilities, "nobody reads its hints"
@@ -376,7 +362,7 @@ async def test_knobs_are_for_simulations(portrait: str, scan: str) -> None:
     assert run.code == 2
     assert "--simulate" in run.messages
     run = await _run(
-        FakeServer(), "--trusted", portrait, "--simulate", "genuine", "--flash", "yes", "--set", "x=1"
+        FakeServer(), "--trusted", portrait, "--simulate", "genuine", "--mode", "dynamic", "--set", "x=1"
     )
     assert run.code == 2
     assert "there is no knob 'x'" in run.messages

@@ -30,12 +30,11 @@ from device_integrity.android.chain import (
     WalkedChain,
     google_roots,
     parse_certificates,
-    parse_roots,
     walk_chain,
 )
 from device_integrity.certificate_form import MAX_CERTIFICATE_BYTES
 from device_integrity.check import DeviceFinding, Manipulation
-from device_integrity.errors import AnchorsUnusable, CertificateMalformed
+from device_integrity.errors import CertificateMalformed
 from tests.device_integrity.android.phones import (
     NOW,
     Authority,
@@ -425,15 +424,6 @@ def test_an_authority_on_an_unusual_curve_signs_nothing() -> None:
     assert _reasons(certificates, phone) == {"SIGNATURE_INVALID"}
 
 
-_SOUND = """
-[[root]]
-name = "a root"
-kind = "hardware"
-subject = "CN=a"
-spki_sha256 = "aa"
-""".replace('"aa"', f'"{"aa" * 32}"')
-
-
 def _spki_sha256(certificate: x509.Certificate) -> bytes:
     spki = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     return sha256(spki).digest()
@@ -469,31 +459,10 @@ def test_no_test_root_is_shipped() -> None:
     assert RootKind.TEST not in {root.kind for root in google_roots()}
 
 
-def test_a_file_of_roots_is_read() -> None:
-    (root,) = parse_roots(_SOUND)
-    assert (root.name, root.kind, root.subject) == ("a root", RootKind.HARDWARE, "CN=a")
-    assert root.spki_sha256 == b"\xaa" * 32
-
-
-@pytest.mark.parametrize(
-    "text",
-    [
-        "",
-        "root = 1",
-        "root = [1]",
-        "[[root",
-        _SOUND + _SOUND,
-        _SOUND.replace("hardware", "trusted"),
-        _SOUND.replace("aa", "AA"),
-        _SOUND.replace("aa", "a", 1),
-        _SOUND.replace('"CN=a"', "1"),
-        _SOUND + "more = 1",
-        _SOUND.replace('subject = "CN=a"', ""),
-    ],
-)
-def test_anything_but_a_file_of_roots_is_refused(text: str) -> None:
-    with pytest.raises(AnchorsUnusable):
-        parse_roots(text)
+def test_no_key_is_listed_twice() -> None:
+    keys = [root.spki_sha256 for root in google_roots()]
+    assert len(set(keys)) == len(keys)
+    assert {len(key) for key in keys} == {32}
 
 
 _SIGNER = new_key("the signer")

@@ -14,7 +14,9 @@ from pathlib import Path
 
 import numpy as np
 
-from evaluation.match import Bootstrap, LabelledTemplate, compare_all, evaluate_sets, suspected_duplicates
+from evaluation.match import Bootstrap, LabelledTemplate, compare_all
+from evaluation.match.duplicates import suspected_duplicates
+from evaluation.match.evaluation import evaluate_sets
 
 _DIMENSION = 512
 _NOISE = 0.8

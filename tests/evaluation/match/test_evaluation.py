@@ -27,9 +27,10 @@ from evaluation.match.photos import FacePhoto, NothingToMeasure, PhotoListError,
 from evaluation.match.portrait_rates import PortraitResult, evaluate_portraits
 from evaluation.match.report import det_chart, histogram_chart, histogram_counts
 from evaluation.match.templates import AcquisitionFault, Degradation, TemplateRun
+from formats.errors import ImageFault
 from tests.evaluation.match.reports import crowd, made_report
 from tests.evaluation.match.scale import main
-from vision.errors import ImageError, ImageFault
+from vision.errors import ImageError
 from vision.image import encode_jpeg
 
 BOOTSTRAP = Bootstrap(resamples=300, confidence=0.95, seed=1)

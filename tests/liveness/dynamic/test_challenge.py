@@ -578,7 +578,7 @@ def _proof_shown(meter: ScriptedMeter, colours: int = 5) -> tuple[Proof, list[Re
     revealed: list[RevealedStep] = []
     for at, step in enumerate([script.lead_in(), *(script.draw() for _ in range(colours))]):
         revealed.append(RevealedStep(step, float(at)))
-        proof.note_drawn(step, float(at))
+        meter.note_drawn(step, float(at))
         for _ in range(meter.needed):
             _add(proof, step)
     return proof, revealed

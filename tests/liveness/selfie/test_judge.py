@@ -12,16 +12,8 @@ from hypothesis import strategies as st
 
 from formats.exif import ExifTags
 from liveness.errors import LivenessPolicyError, SelfieModelError
-from liveness.selfie import (
-    NEUTRAL,
-    SIGNAL_NAMES,
-    SelfieResult,
-    SelfieSettings,
-    judge_selfie,
-    load_selfie_model,
-    parse_selfie_model,
-    selfie_verdict,
-)
+from liveness.selfie import SIGNAL_NAMES, SelfieResult, SelfieSettings, judge_selfie, load_selfie_model
+from liveness.selfie.judge import NEUTRAL, parse_selfie_model, selfie_verdict
 from liveness.selfie.settings import score_between
 from liveness.verdict import Verdict
 from tests.liveness.builders import face_at

@@ -14,24 +14,26 @@ from skimage.feature import local_binary_pattern
 
 from formats.exif import ExifState, ExifTags, parse_exif
 from liveness.selfie import (
-    LBP_BINS,
     SelfieSettings,
-    SpectrumMeasures,
-    asymmetry,
-    face_crop,
     face_spectrum,
     inner_square,
     lbp_codes,
     lbp_histogram,
-    measure_spectrum,
-    pattern_entropy,
     symmetric_pairs,
     texture_crop,
 )
-from liveness.selfie.geometry import EyeAspectRatio, FaceAreaRatio, FacialSymmetry, SelfieHeadPose, area_score
+from liveness.selfie.geometry import (
+    EyeAspectRatio,
+    FaceAreaRatio,
+    FacialSymmetry,
+    SelfieHeadPose,
+    area_score,
+    asymmetry,
+)
 from liveness.selfie.judge import SPOOF_KEYWORDS, ExifMetadata, spoof_keyword
-from liveness.selfie.spectrum import FftDeepfake, spectrum_score
-from liveness.selfie.texture import LbpTexture, SelfieSharpness, texture_score
+from liveness.selfie.settings import face_crop
+from liveness.selfie.spectrum import FftDeepfake, SpectrumMeasures, measure_spectrum, spectrum_score
+from liveness.selfie.texture import LBP_BINS, LbpTexture, SelfieSharpness, pattern_entropy, texture_score
 from tests.formats.tiff_samples import phone
 from tests.liveness.builders import HEIGHT, WIDTH, face_at
 from tests.liveness.selfie.builders import (

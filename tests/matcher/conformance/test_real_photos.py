@@ -12,9 +12,9 @@ import numpy as np
 import pytest
 
 from matcher.conformance.interface import Component
-from matcher.conformance.requirement import IntakeCode, Requirement, RequirementCode
+from matcher.conformance.requirement import IntakeCode, Profile, Requirement, RequirementCode
 from matcher.portrait import examine_portrait
-from matcher.portrait_report import PortraitPolicy, PortraitReport, Profile
+from matcher.portrait_report import PortraitPolicy, PortraitReport
 from matcher.records import RecordMetadata, RecordVersion, build_record, serialise, wrap_in_dg2
 from tests.vision.decoders import decoders
 from vision.face import BgrImage

@@ -12,15 +12,15 @@ from PIL import Image
 from formats.errors import ImageFault
 from matcher.comparison import MatchPolicy, compare
 from matcher.conformance.interface import Component
-from matcher.conformance.requirement import IntakeCode
+from matcher.conformance.requirement import IntakeCode, Severity
 from matcher.errors import RefusalReason, TrustedImageRefused
 from matcher.portrait import accept_portrait, examine_portrait
-from matcher.portrait_report import PortraitPolicy, Severity
+from matcher.portrait_report import PortraitPolicy
 from tests.matcher.portrait.portraits import POLICY, ZUCKERBERG, bomb, png, refusal
 from tests.vision.decoders import decoders
 from vision.face import BgrImage, DetectedFace, Landmarks
-from vision.geometry import estimate_pose
 from vision.packs import Pack
+from vision.pose import estimate_pose
 
 
 class TestAccepted:

@@ -7,10 +7,10 @@ import numpy as np
 import pytest
 
 from matcher.conformance.interface import Component
-from matcher.conformance.requirement import IntakeCode
+from matcher.conformance.requirement import IntakeCode, Profile, Severity
 from matcher.errors import RefusalReason, TrustedImageRefused
 from matcher.portrait import accept_portrait, examine_portrait
-from matcher.portrait_report import PortraitPolicy, Profile, RuleChange, Severity
+from matcher.portrait_report import PortraitPolicy, RuleChange
 from tests.matcher.portrait.portraits import POLICY, ZUCKERBERG, png, refusal
 from vision.packs import Pack
 

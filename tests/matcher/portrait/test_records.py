@@ -7,11 +7,11 @@ import numpy as np
 import pytest
 
 from formats.errors import ImageFault
-from matcher.conformance.requirement import IntakeCode
+from matcher.conformance.requirement import IntakeCode, Severity
 from matcher.errors import RefusalReason, TrustedImageRefused
 from matcher.portrait import accept_portrait
-from matcher.portrait_report import PortraitPolicy, Representations, Severity
-from matcher.records import Record2011, RecordVersion, build_record, serialise, wrap_in_dg2
+from matcher.portrait_report import PortraitPolicy
+from matcher.records import Record2011, RecordVersion, Representations, build_record, serialise, wrap_in_dg2
 from tests.matcher.portrait.portraits import POLICY, ZUCKERBERG, refusal
 from tests.vision.decoders import decoders
 from vision.packs import Pack

@@ -11,7 +11,6 @@ from matcher.records.codes import (
     CaptureSource,
     ColourSpace2005,
     ColourSpace2011,
-    Expression,
     Expression2005,
     EyeColour,
     FaceImageType2005,
@@ -103,11 +102,6 @@ def test_flags_survive_the_mask(flags: frozenset[Feature] | None) -> None:
         mask = mask_of(flags, bits)
         assert mask is not None
         assert flags_of(mask, bits) == flags
-
-
-def test_a_mask_without_a_bit_for_a_flag() -> None:
-    assert mask_of(frozenset({Feature.HEAD_COVERING}), codes.FEATURE_BITS_2005) is None
-    assert mask_of(frozenset({Expression.SMILE_OPEN}), codes.EXPRESSION_BITS_2011) is None
 
 
 def test_the_post_acquisition_mask_has_no_bit_for_being_specified() -> None:

@@ -6,6 +6,7 @@ from uuid import uuid4
 import numpy as np
 import pytest
 
+from formats.errors import ImageFault
 from liveness import TrustedFace
 from matcher.errors import RefusalReason, TrustedImageRefused
 from server.base.errors import Reason, Refusal
@@ -19,7 +20,6 @@ from server.storage.records import AttemptRecord, ImagePurpose
 from server.verdict import FailureReason
 from tests.server.scan.records import attempt_record, check_record
 from tests.server.storage.samples import entry
-from vision.errors import ImageFault
 from vision.geometry import CHIP_SHAPE
 from vision.packs import Template
 

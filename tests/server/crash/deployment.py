@@ -29,10 +29,10 @@ from server.keyring.key_files import open_key_files
 from server.keyring.keys import KeyFolder, KeyRing
 from server.keyring.sealing import Context, seal
 from server.running.assembly import Stores, check_recorder, evidence_environment, open_stores
-from server.storage.devices import EnrolledKey, KeyKind
+from server.storage.devices import EnrolledKey
 from server.storage.holds import StoredHold
 from server.storage.objects import open_object_store
-from server.storage.records import CheckRecord, Decision, ImagePurpose
+from server.storage.records import CheckRecord, Decision, ImagePurpose, KeyKind
 from server.telemetry.metrics import Metrics
 from server.verdict import CheckStatus, FailureReason
 from tests.server.databases import make_tables
@@ -138,9 +138,7 @@ class Deployment:
             deliveries=Deliveries(keys.memory.tenant_key),
             metrics=metrics,
         )
-        environment = evidence_environment(
-            settings, stores=stores, completion=completion, keys=keys, now=lambda: LATER
-        )
+        environment = evidence_environment(settings, stores=stores, completion=completion, keys=keys)
         try:
             yield Opened(settings, keys, stores, completion, environment.erasure)
         finally:

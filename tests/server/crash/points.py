@@ -6,7 +6,7 @@ from typing import Final
 from tests.server.crash.tripwire import COMMIT, Moment, Trip
 
 _BEFORE, _AFTER = Moment.BEFORE, Moment.AFTER
-_DELETE: Final = "server.storage.objects:_Objects.delete"
+_DELETE: Final = "server.storage.objects:ObjectStore.delete"
 _PUT: Final = "server.storage.objects:_FolderObjects.put"
 _LOG: Final = "server.storage.database:_truncate_log"
 _LINK: Final = "os:link"

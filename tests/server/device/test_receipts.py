@@ -33,7 +33,8 @@ from server.device.verification import DeviceVerifier
 from server.keyring.keys import MemoryKey
 from server.running.assembly import Tuning
 from server.storage.database import open_database
-from server.storage.devices import DeviceRepository, HeldReceipt, KeyKind
+from server.storage.devices import DeviceRepository, HeldReceipt
+from server.storage.records import KeyKind
 from server.storage.repository import CheckRepository
 from simulator.phone import SimulatedPhone
 from tests.device_integrity.apple import apple_in_software as apples

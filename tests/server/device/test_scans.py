@@ -23,7 +23,8 @@ from server.domain.terms import CheckState
 from server.domain.tries import SANDBOX_RULES
 from server.running.assembly import Tuning
 from server.storage.database import Database, open_database
-from server.storage.devices import DeviceRepository, KeyKind
+from server.storage.devices import DeviceRepository
+from server.storage.records import KeyKind
 from simulator.scene import ScanKind
 from tests.device_integrity.android import phones
 from tests.device_integrity.apple import apple_in_software as apples

@@ -35,9 +35,9 @@ from liveness.dynamic.challenge.script import ColourStep, ScreenColour, Transiti
 from liveness.guidance import Oval
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 from matcher.conformance.interface import Component, Method
-from matcher.conformance.requirement import IntakeCode
+from matcher.conformance.requirement import IntakeCode, Severity
 from matcher.portrait import accept_portrait
-from matcher.portrait_report import PortraitPolicy, PortraitReport, Severity
+from matcher.portrait_report import PortraitPolicy, PortraitReport
 from server.base.errors import Reason, Refusal
 from server.checks.completion import HandedOut
 from server.device.evidence import (
@@ -52,7 +52,7 @@ from server.device.evidence import (
     WebCryptoEvidence,
 )
 from server.domain.terms import AttemptOutcome, Mode, Plan
-from server.edge.evidence_codec import audit_event_to_wire, audit_filter_of
+from server.edge.evidence_calls import audit_event_to_wire, audit_filter_of
 from server.edge.fields import duration, number_of, page_size, timestamp
 from server.edge.result_codec import (
     UNATTESTED,

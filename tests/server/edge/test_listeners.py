@@ -25,9 +25,9 @@ from server.base.errors import Reason, Refusal
 from server.configuration.settings import Tls, WebListener
 from server.edge.device_servicer import DeviceServicer
 from server.edge.listeners import SCAN_METHOD, SCOPES, SERVICES, Health
+from server.edge.scan_codec import MAX_SCAN_MESSAGE_BYTES
 from server.edge.web_listener import SUBPROTOCOL, RefusedOrigins
 from server.edge.web_listener import WebListener as WebPort
-from server.running.listeners import MOST_DEVICE_BYTES
 from server.telemetry.metrics import Metrics
 from tests.server.live import (
     OTHER_ORIGIN,
@@ -343,7 +343,7 @@ async def test_a_message_that_is_too_large_is_not_read(paged: LiveServer) -> Non
         stream = await RawDevice(web.device, upload).open()
         call = stream.call
         assert isinstance(call, WebCall)
-        await (await call.socket()).send_bytes(bytes(MOST_DEVICE_BYTES + 1))
+        await (await call.socket()).send_bytes(bytes(MAX_SCAN_MESSAGE_BYTES + 1))
         with pytest.raises(grpc.RpcError):
             await read_all(call)
         assert call.close_code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG

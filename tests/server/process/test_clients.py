@@ -16,7 +16,9 @@ import pytest_asyncio
 import trustme
 from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
+from typer.testing import CliRunner
 
+from cli.main import app
 from facegate_client import Orchestrator, open_channel
 from tests.docs.pages import REPOSITORY, code_blocks
 from tests.server.analysis.uploads import genuine, video
@@ -87,6 +89,12 @@ async def _status(mutual: Mutual, pair: tuple[Path, Path] | None) -> grpc.Status
     return caught.value.code()
 
 
+async def _ran(*arguments: str) -> tuple[int, str]:
+    """The exit status of a command, and what it told."""
+    result = await asyncio.to_thread(CliRunner().invoke, app, arguments, catch_exceptions=False)
+    return result.exit_code, " ".join(result.stderr.split())
+
+
 @pytest.mark.slow
 async def test_each_wrong_certificate_has_a_reason_in_the_log(mutual: Mutual) -> None:
     assert await _status(mutual, None) is grpc.StatusCode.UNAVAILABLE
@@ -124,9 +132,9 @@ async def test_the_commands_say_that_it_is_the_certificate(
         ("checks", "list", "--service", service),
         ("analyze", str(image), "--service", service),
     ):
-        code, _, messages = await run_facegate(*command, *ca)
+        code, messages = await _ran(*command, *ca)
         assert code == 2
-        assert told in " ".join(messages.split()), command
+        assert told in messages, command
         assert "--cert" in messages
 
 
@@ -134,7 +142,7 @@ async def test_the_commands_say_that_it_is_the_certificate(
 async def test_a_listed_certificate_is_not_explained_away(mutual: Mutual) -> None:
     """The right certificate at a closed port: the connection is at fault, and the message says so."""
     certificate, key = mutual.pair(mutual.ca, "listed")
-    code, _, messages = await run_facegate(
+    code, messages = await _ran(
         *("checks", "list", "--service", "127.0.0.1:9", "--ca", str(mutual.folder / "ca.pem")),
         *("--cert", str(certificate), "--key", str(key)),
     )
@@ -149,6 +157,8 @@ async def test_a_listed_certificate_is_not_explained_away(mutual: Mutual) -> Non
 # on, acts on what it had received. The program still gets its check, and there is no second one.
 
 _STOPPED_SECONDS = 12.0
+_PROGRAM_SECONDS = 3.0
+"""How long a program that is started may take until it calls."""
 
 
 def _python(page: str) -> list[str]:
@@ -173,7 +183,6 @@ def selfie(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 async def test_the_client_of_the_readme(tmp_path: Path, selfie: Path) -> None:
     (code,) = _python("README.md")
     home = DataFolder(tmp_path / "home")
@@ -186,7 +195,7 @@ async def test_the_client_of_the_readme(tmp_path: Path, selfie: Path) -> None:
             "Orchestrator(channel=service)", "Orchestrator(channel=service, accept_sandbox=True)"
         )
         (selfie / "program.py").write_text(code)
-        async with server.stopped_for(_STOPPED_SECONDS):
+        async with server.stopped_for(_STOPPED_SECONDS + _PROGRAM_SECONDS):
             process = await asyncio.create_subprocess_exec(
                 sys.executable, "program.py", stdout=asyncio.subprocess.PIPE, cwd=selfie
             )
@@ -198,7 +207,6 @@ async def test_the_client_of_the_readme(tmp_path: Path, selfie: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 async def test_the_client_of_the_guide(tmp_path: Path) -> None:
     client, usage = (code for code in _python("docs/orchestrator.md") if "request_id" in code)
     assert '"facegate.example:8444"' in usage
@@ -241,7 +249,6 @@ async def test_the_client_of_the_guide(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 async def test_the_backend_of_the_package(tmp_path: Path, selfie: Path) -> None:
     home = DataFolder(tmp_path / "home")
     async with home.serving() as server:
@@ -256,7 +263,6 @@ async def test_the_backend_of_the_package(tmp_path: Path, selfie: Path) -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 async def test_a_connection_that_is_open_when_the_server_stops(tmp_path: Path) -> None:
     home = DataFolder(tmp_path / "home")
     async with home.serving() as server, open_channel(server.service_target) as channel:

@@ -15,7 +15,7 @@ import pytest_asyncio
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from tests.server.live import until
-from tests.server.object_stores import S3, running_s3
+from tests.server.object_stores import running_s3
 from tests.server.process.server_process import FACEGATE, DataFolder, ServerProcess
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -24,21 +24,14 @@ _ORDINARY = ("setpriv", "--bounding-set=-dac_override", "--inh-caps=-dac_overrid
 """Takes root's right to write everywhere, so that permissions hold as for the user of a server."""
 
 
-@pytest.fixture(scope="module")
-def s3(tmp_path_factory: pytest.TempPathFactory) -> Iterator[S3]:
-    with running_s3(tmp_path_factory.mktemp("witness")) as server:
+@pytest.fixture
+def witness(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[str]:
+    """A bucket; ``tests/server/test_audit_log.py`` has folders."""
+    with running_s3(tmp_path) as server:
         server.make_bucket("witness")
-        yield server
-
-
-@pytest.fixture(params=["folder", "bucket"])
-def witness(request: pytest.FixtureRequest, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
-    if request.param == "folder":
-        return str(tmp_path / "witness")
-    store: S3 = request.getfixturevalue("s3")
-    for name, value in store.environment.items():
-        monkeypatch.setenv(name, value)
-    return f"s3://witness/{uuid4()}"
+        for name, value in server.environment.items():
+            monkeypatch.setenv(name, value)
+        yield "s3://witness/kept"
 
 
 @dataclass(frozen=True)

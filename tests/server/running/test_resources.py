@@ -32,7 +32,7 @@ from server.edge.places import Places
 from server.policies import load_policies
 from server.policies.schema import ChallengeRules
 from server.running import models
-from server.running.capacity import ADMIN_CONNECTIONS, Capacity, open_capacity, share
+from server.running.capacity import ADMIN_CONNECTIONS, Capacity, share
 from server.running.memory import MemoryUse, MemoryWatch, is_short, read_memory
 from server.running.models import announce_pack, calibration_identity, load_configured_pack, require_servable
 from server.running.workers import make_decoders, make_video_decoders, start_decoders
@@ -53,7 +53,7 @@ from vision.packs.pack import read_operator_calibration, with_calibration
 
 def _capacity(*, several: bool = True, **limits: object) -> Capacity:
     settings = LimitSettings.model_validate(limits)
-    return open_capacity(
+    return Capacity(
         settings,
         AnalysisSettings(),
         scans=settings.max_scans or 32,

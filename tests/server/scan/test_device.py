@@ -38,7 +38,7 @@ from server.running.app import FacegateServer
 from server.running.tls import TlsFiles
 from server.scan.device_memory import DeviceMemory
 from server.storage.database import open_database
-from server.storage.devices import DeviceRepository
+from server.storage.devices import DeviceRepository, forget_subject_rows
 from server.storage.repository import CheckRepository
 from server.storage.scan_memory import DatabaseScanMemory
 from server.storage.tables import device_key_uses
@@ -882,9 +882,8 @@ async def test_a_key_of_a_sandbox_scan_is_new_to_a_real_one(tmp_path: Path) -> N
         outcomes.append({test.name: test.reason for test in found.tests}["memory.session_key"])
     assert outcomes == ["KEY_NEW", "KEY_NEW", "KEY_REUSED", "KEY_REUSED"]
     # Erasing a subject covers both, also after a rotation of the memory key.
-    devices = DeviceRepository(database)
     hashes = MemoryKey(bytes([1]) * 32, earlier=(bytes(32),)).subject_hashes("default", "subject-1")
-    assert await devices.forget_subject("default", "subject-1", hashes=hashes) == 4
+    assert await database.write(forget_subject_rows, "default", "subject-1", hashes) == 4
     pool.close()
     await database.close()
 

@@ -22,8 +22,9 @@ from server.scan.handshake import Send
 from server.scan.judging import AttemptJudge
 from server.scan.messages import Outbound
 from server.verdict.outcome import DeviceOutcome
-from simulator import AmbientPreset, FlashKind, builtin_photo_names
+from simulator import AmbientPreset, FlashKind
 from simulator.phone import WorldTime
+from simulator.photo import builtin_photo_names
 from tests.client.fakes import cutting
 from tests.server.flash_phone import HEIGHT, WIDTH, Wire, check, flash_server, phone, scan, scanned
 from tests.server.live import LiveServer, fresh_pictures, over_web, pictures, serving, settings_for

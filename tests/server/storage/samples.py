@@ -13,7 +13,7 @@ from sqlalchemy.sql.expression import ClauseElement
 from device_integrity import Assurance
 from server.domain.terms import AttemptOutcome, CheckStatus, FailureReason, Mode
 from server.keyring.sealing import Sealed
-from server.storage.devices import EnrolledKey, KeyKind
+from server.storage.devices import EnrolledKey
 from server.storage.errors import ObjectNotFound
 from server.storage.objects import ObjectStore
 from server.storage.records import (
@@ -23,6 +23,7 @@ from server.storage.records import (
     Decision,
     EvidenceEntry,
     ImagePurpose,
+    KeyKind,
     RequestKey,
     SealedRecord,
 )

@@ -311,14 +311,16 @@ async def test_a_migrated_database_has_the_indexes_and_triggers_of_a_new_one(
     sqlite_url: str, tmp_path: Path
 ) -> None:
     await _make_first_schema(sqlite_url)
-    new = f"sqlite:///{tmp_path / 'new.db'}"
+
+    def names(connection: Connection) -> set[tuple[str, ...]]:
+        rows = connection.execute(text("select type, name, tbl_name from sqlite_master"))
+        return {tuple(row) for row in rows}
+
     found = []
-    for url in (sqlite_url, new):
+    for url in (sqlite_url, f"sqlite:///{tmp_path / 'new.db'}"):
         await upgrade(url)
         database = open_database(url)
-        query = text("select type, name, tbl_name from sqlite_master")
-        rows = await database.read(lambda connection, query=query: connection.execute(query).all())
-        found.append({tuple(row) for row in rows})
+        found.append(await database.read(names))
         await database.close()
     assert found[0] == found[1]
 

@@ -20,10 +20,10 @@ from server.domain.tries import TryKind, TryMark
 from server.keyring.keys import MemoryKey
 from server.keyring.sealing import WrappingKeys
 from server.storage.database import Database
-from server.storage.devices import DeviceRepository, HeldReceipt, KeyKind
+from server.storage.devices import DeviceRepository, HeldReceipt, forget_subject_rows
 from server.storage.errors import TriesExceeded
 from server.storage.holds import HoldRepository, StoredHold
-from server.storage.records import Decision
+from server.storage.records import Decision, KeyKind
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from server.storage.scan_memory import DatabaseScanMemory
@@ -137,12 +137,10 @@ async def test_the_devices_of_a_person_are_erased(database: Database, devices: D
     await devices.enrol(enrolled_key(check))
     await devices.enrol(enrolled_key(check, key_id=b"other" * 6, subject_hash="hash-2"))
     await devices.enrol(enrolled_key(check, tenant="other"))
-    assert await devices.forget_subject("default", "subject-1", hashes=["hash-1"]) == 1
+    assert await database.write(forget_subject_rows, "default", "subject-1", ["hash-1"]) == 1
     assert await devices.find_key("default", KeyKind.APP_ATTEST, b"k" * 32) is None
     assert await devices.find_key("default", KeyKind.APP_ATTEST, b"other" * 6) is not None
     assert await devices.find_key("other", KeyKind.APP_ATTEST, b"k" * 32) is not None
-    with pytest.raises(ValueError, match="the subject reference is empty"):
-        await devices.forget_subject("default", "", hashes=[])
 
 
 async def test_erasure_of_a_check_leaves_nothing_that_names_its_person(
@@ -404,14 +402,14 @@ async def test_a_hold_keeps_the_scan_and_the_key_uses_of_its_check_from_the_eras
     )
     holds = HoldRepository(store.database)
     await holds.place(UUID(held), hold, event=event)
-    assert await devices.forget_subject("default", "subject-1", hashes=["gone"]) == 2
+    assert await store.database.write(forget_subject_rows, "default", "subject-1", ["gone"]) == 2
     about = await devices.about_subject("default", ["gone"])
     assert [row["check_id"] for row in about["key_uses"]] == [held]
     assert [row["check_id"] for row in about["scan_memories"]] == [held]
     assert len(await _of(store, held)) == 3
     assert await _of(store, free) == []
     await holds.release(UUID(held), "case-17", event=event, now=after(2))
-    assert await devices.forget_subject("default", "subject-1", hashes=["gone"]) == 2
+    assert await store.database.write(forget_subject_rows, "default", "subject-1", ["gone"]) == 2
 
 
 async def test_of_a_record_whose_wrapping_key_is_gone_only_pictures_that_return_are_known(
@@ -532,9 +530,8 @@ async def test_failed_checks_are_erased_with_their_subject(
         await repository.expect_allowed(_MARKS, rules=RULES, now=after(2))
     assert caught.value.kind is TryKind.SUBJECT
     assert caught.value.until == after(1 + 1800)
-    devices = DeviceRepository(database)
-    assert await devices.forget_subject("branch", "subject-1", hashes=[]) == 0
+    assert await database.write(forget_subject_rows, "branch", "subject-1", []) == 0
     assert await _rows(database) == 10
     # Decided checks do not name the person any more; their records find them.
-    await devices.forget_subject("default", "subject-1", hashes=[], check_ids=made)
+    await database.write(forget_subject_rows, "default", "subject-1", [], made)
     assert await _rows(database) == 0

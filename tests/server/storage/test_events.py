@@ -435,7 +435,7 @@ async def test_lists_are_newest_first_in_pages(checks: CheckRepository, events: 
     )
     assert len(whole) == 6
     assert [event.place for event in whole] == sorted(
-        (event.place for event in whole), key=lambda place: (place.create_time, place.event_id), reverse=True
+        (event.place for event in whole), key=lambda place: (place.time, place.identifier), reverse=True
     )
     found: list[StoredEvent] = []
     while page := await events.list(

@@ -11,7 +11,7 @@ from sqlalchemy.exc import IntegrityError
 from server.domain.terms import CheckStatus, RequestedOutcome
 from server.storage.database import Database
 from server.storage.errors import StorageUnavailable
-from server.storage.records import CheckPlace
+from server.storage.records import Place
 from server.storage.repository import CheckRepository
 from server.storage.tables import checks
 from tests.server.storage.samples import NOW, new_check, request
@@ -38,7 +38,7 @@ async def test_checks_are_found_newest_first_by_what_is_asked(repository: CheckR
     assert await found(subject=("nobody", ("subject:none",))) == []
     assert await found(sandbox=True) == []
     assert await found(since=NOW + timedelta(seconds=1), before=NOW + timedelta(seconds=2)) == [made[1]]
-    assert await found(after=CheckPlace(NOW + timedelta(seconds=1), made[1])) == [made[0]]
+    assert await found(after=Place(NOW + timedelta(seconds=1), made[1])) == [made[0]]
     assert await found(check_id=made[2]) == [made[2]]
 
 

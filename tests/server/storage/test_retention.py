@@ -25,13 +25,12 @@ from server.storage.database import Database, open_database
 from server.storage.errors import Conflict, HoldNotFound, OnHold
 from server.storage.evidence_records import (
     EvidenceRecordRepository,
-    Place,
     count_query,
     list_query,
     rarest_first,
 )
 from server.storage.holds import HoldRepository, StoredHold
-from server.storage.records import AttemptEnding
+from server.storage.records import AttemptEnding, Place
 from server.storage.repository import CheckRepository
 from server.storage.retention import DueChecks, RetentionRepository
 from server.storage.tables import attempts, checks, evidence_records, pending_approvals, record_terms

@@ -15,9 +15,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image
 
+from formats.errors import ImageFault
 from formats.image_header import parse_header
 from tests.vision.decoders import decoders
-from vision.errors import ImageError, ImageFault
+from vision.errors import ImageError
 from vision.isolation.code_stream import CodeStreamBroken, TooManyPackets, require_whole
 
 

@@ -13,9 +13,10 @@ from av.container import OutputContainer
 from av.video.stream import VideoStream
 from PIL import Image
 
+from formats.errors import ImageFault
 from formats.image_format import ImageFormat, ImageHeader
 from tests.vision.decoders import VideoFrames, decode_video, decoders
-from vision.errors import DecoderUnavailable, ImageError, ImageFault, ModelFailed, VideoError, VideoFault
+from vision.errors import DecoderUnavailable, ImageError, ModelFailed, VideoError, VideoFault
 from vision.face import BgrImage
 from vision.isolation.pool import DecoderPool, worker_command
 from vision.isolation.video import TakeFrame, VideoContainer, VideoLimits

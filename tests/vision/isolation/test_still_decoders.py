@@ -12,10 +12,11 @@ import pytest
 from numpy.typing import NDArray
 from PIL import Image, ImageCms
 
+from formats.errors import ImageFault
 from formats.image_format import ImageFormat
 from formats.image_header import parse_header
 from tests.vision.decoders import decoders
-from vision.errors import ImageError, ImageFault
+from vision.errors import ImageError
 from vision.face import BgrImage
 from vision.image import DecodeLimits, decode_image
 

@@ -12,9 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from formats.errors import ImageFault
 from tests.sampling import some_fast
 from tests.vision.isolation.hostile import HEADER, HEIGHT, QUICK, WIDTH, hostile_command
-from vision.errors import DecoderUnavailable, ImageError, ImageFault
+from vision.errors import DecoderUnavailable, ImageError
 from vision.isolation.pool import DecoderPool
 from vision.isolation.workers import DecoderLimits, LossCause
 

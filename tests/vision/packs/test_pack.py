@@ -7,10 +7,11 @@ import numpy as np
 import pytest
 
 from evaluation.match.calibration import render_calibration
+from research.photo_match.cohort import fit_cohort
 from tests.evaluation.match.reports import pack_of
 from vision.errors import CalibrationUnusable, PackDataInvalid, PackNotFound
 from vision.packs import CalibrationRecord, MatchCalibration, ScorePoint
-from vision.packs.calibration import Provenance, fit_cohort
+from vision.packs.calibration import Provenance
 from vision.packs.pack import read_operator_calibration, with_calibration
 
 SHA = "ab" * 32

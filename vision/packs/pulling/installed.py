@@ -3,7 +3,6 @@
 import hashlib
 import importlib.metadata
 import json
-import os
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass
@@ -12,6 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from formats.private_files import write_atomically
 from vision.errors import FolderUnusable
 from vision.packs.catalogue import CatalogueEntry, CataloguePack
 
@@ -165,6 +165,7 @@ def size_text(size: int | None) -> str:
     return f"{size / 1_000_000:.1f} MB"
 
 
+_READABLE: Final = 0o644
 RECORD: Final = "accepted.json"
 """Name of the record in the pack's folder."""
 
@@ -238,13 +239,10 @@ def write_acceptance(folder: Path, pack: CataloguePack) -> Acceptance:
         facegate=importlib.metadata.version("facegate"),
         terms=terms_text(pack),
     )
-    path, draft = folder / RECORD, folder / f".{RECORD}"
+    path = folder / RECORD
     with writing(path):
-        with draft.open("w", encoding="utf-8") as stream:
-            stream.write(json.dumps({"schema": _SCHEMA, **asdict(accepted)}, indent=2) + "\n")
-            stream.flush()
-            os.fsync(stream.fileno())
-        draft.replace(path)
+        content = json.dumps({"schema": _SCHEMA, **asdict(accepted)}, indent=2) + "\n"
+        write_atomically(path, content.encode(), mode=_READABLE, over=True)
     return accepted
 
 

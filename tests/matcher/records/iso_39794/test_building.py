@@ -200,13 +200,6 @@ def test_lossy_and_lossless_jpeg_2000_are_told_apart(irreversible: bool) -> None
         (png(8, 8), RecordMetadata(), "JPEG"),
         (JPEG, RecordMetadata(subject_height=7000), "subject height 70000"),
         (JPEG, RecordMetadata(pose=PoseDegrees(yaw=181.0)), "angle value 181"),
-        (JPEG, RecordMetadata(device_type=5), "organization 0"),
-        (JPEG, RecordMetadata(quality=(QualityBlock(200, 1, 1),)), "score 200"),
-        (JPEG, RecordMetadata(landmarks=(Landmark(1, 0x11, 1, 1),)), "landmark 1.1"),
-        (JPEG, RecordMetadata(landmarks=(Landmark(3, 0x21, 1, 1),)), "type 3"),
-        (JPEG, RecordMetadata(features=frozenset({Feature.DISTORTING_CONDITION})), "DISTORTING"),
-        (JPEG, RecordMetadata(hair_colour=HairColour.GREEN), "GREEN"),
-        (JPEG, RecordMetadata(face_image_type=FaceImageType2011.TOKEN_FRONTAL), "TOKEN_FRONTAL"),
     ],
 )
 def test_what_it_cannot_hold_is_refused(image: bytes, known: RecordMetadata, says: str) -> None:

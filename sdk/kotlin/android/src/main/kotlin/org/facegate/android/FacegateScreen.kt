@@ -289,9 +289,9 @@ public class FacegateScreen(
     }
 
     private companion object {
-        const val PERMISSION_REQUEST = 0x0fac
-        const val TICK_MS = 1000L
+        private const val PERMISSION_REQUEST = 0x0fac
+        private const val TICK_MS = 1000L
         /** A scan that was left has so long to tell the server. */
-        const val LEAVE_MS = 3_000L
+        private const val LEAVE_MS = 3_000L
     }
 }
