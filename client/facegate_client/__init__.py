@@ -16,7 +16,6 @@ from facegate_client.archive import (
     verify_record_jws,
     verify_review_jws,
 )
-from facegate_client.attestation import Attestor, NoAttestation
 from facegate_client.camera import CameraSource, open_camera
 from facegate_client.channel import (
     ApiKey,
@@ -26,7 +25,7 @@ from facegate_client.channel import (
     open_channel,
     server_spki_sha256,
 )
-from facegate_client.device import FaceScanner, ScanOutcome, ScanSettings
+from facegate_client.device import Attestor, FaceScanner, NoAttestation, ScanOutcome, ScanSettings
 from facegate_client.errors import (
     CallRefusedError,
     ClientError,

@@ -48,6 +48,8 @@ class CameraSource:
     exposure. OpenCV has no better clock on every platform.
     """
 
+    pace: Pace = "realtime"
+
     def __init__(self, capture: "cv2.VideoCapture", index: int) -> None:
         """Starts to capture.
 
@@ -73,11 +75,6 @@ class CameraSource:
         self._stopping = threading.Event()
         self._thread = threading.Thread(target=self._capture_images, name="camera", daemon=True)
         self._thread.start()
-
-    @property
-    def pace(self) -> Pace:
-        """Always ``realtime``."""
-        return "realtime"
 
     def begin_attempt(self) -> None:
         """Drops an image that was captured before the attempt."""

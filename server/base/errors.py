@@ -148,6 +148,11 @@ class Refusal(ServerError):
         self.retry_after = retry_after
 
 
+def invalid_field(field: str, message: str, **details: str | int | float) -> Refusal:
+    """Returns the refusal of a field of a call (INVALID_FIELD)."""
+    return Refusal(Reason.INVALID_FIELD, message, details={"field": field, **details})
+
+
 def camel(details: Mapping[str, str | int | float]) -> dict[str, str | int | float]:
     """Returns details with their names in lowerCamelCase (AIP-193)."""
     named = {}

@@ -14,7 +14,7 @@ from uuid import UUID
 import structlog
 
 from device_integrity.camera import Platform
-from server.base.errors import Reason, Refusal
+from server.base.errors import Reason, Refusal, invalid_field
 from server.checks.refusals import check_not_found
 from server.domain.reviews import ReviewOutcome
 from server.domain.terms import OPEN_STATES, CheckState, CheckStatus, Mode
@@ -146,22 +146,9 @@ class EnrolledFrames:
     async def _frame(self, check: CheckRecord, record: EvidenceRecord) -> tuple[bytes, ImageFacts]:
         named = record.outcome.evidence_frame
         entries = await self._repository.evidence(check.check_id)
-        entry = next(
-            (
-                one
-                for one in entries
-                if one.kind is ImagePurpose.EVIDENCE_FRAME and facts_of(one).mark == named
-            ),
-            None,
-        )
-        sealed = next(
-            (
-                one
-                for one in record.images
-                if one.purpose == ImagePurpose.EVIDENCE_FRAME and one.mark == named
-            ),
-            None,
-        )
+        kind = ImagePurpose.EVIDENCE_FRAME
+        entry = next((one for one in entries if one.kind is kind and facts_of(one).mark == named), None)
+        sealed = next((one for one in record.images if one.purpose == kind and one.mark == named), None)
         if entry is None or sealed is None:
             raise trusted_check_erased()
         try:
@@ -179,11 +166,10 @@ def trusted_check_erased() -> Refusal:
 
 def _expect_subject(own: str, given: str) -> None:
     if not given.strip() or own != given:
-        raise Refusal(
-            Reason.INVALID_FIELD,
+        raise invalid_field(
+            "subject_reference",
             "subject_reference is not that of the check trusted_check_id; a check is enrolled for its own "
             "person only",
-            details={"field": "subject_reference"},
         )
 
 

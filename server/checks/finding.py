@@ -10,7 +10,7 @@ from uuid import UUID
 import structlog
 
 from server.audit import Actor, AuditAction, AuditEvent
-from server.base.errors import Reason, Refusal
+from server.base.errors import invalid_field
 from server.base.page_tokens import PageTokens
 from server.base.sandbox import memory_scope
 from server.checks.intake import request_key
@@ -184,11 +184,12 @@ class CheckFinder:
     def _terms(self, tenant: str, reference: str) -> tuple[str, ...]:
         size = len(reference.encode())
         if size > _LONGEST_REFERENCE or "\0" in reference:
-            raise Refusal(
-                Reason.INVALID_FIELD,
+            raise invalid_field(
+                "subject_reference",
                 f"subject_reference has {size} bytes; state the one of your uploads, at most "
                 f"{_LONGEST_REFERENCE} bytes without NUL",
-                details={"field": "subject_reference", "bytes": size, "maxBytes": _LONGEST_REFERENCE},
+                bytes=size,
+                maxBytes=_LONGEST_REFERENCE,
             )
         if not reference:
             return ()

@@ -18,7 +18,7 @@ from uuid import UUID
 import structlog
 
 from server.access.sessions import SECRET_BYTES, secret_hash
-from server.base.errors import Reason, Refusal
+from server.base.errors import invalid_field
 from server.checks.progress import ProgressState, progress_state
 from server.configuration.hosted import HostedSettings, expect_return_url
 from server.domain.terms import CheckState, FailureReason
@@ -61,17 +61,17 @@ class HostedOffer:
         """
         settings = self._settings
         if settings is None:
-            raise _invalid("hosted", "this server has no page of its own: set listeners.web.hosted")
+            raise invalid_field("hosted", "this server has no page of its own: set listeners.web.hosted")
         if request.locale and _LOCALE.fullmatch(request.locale) is None:
-            raise _invalid("hosted.locale", "hosted.locale is no BCP 47 tag, such as pt-BR")
+            raise invalid_field("hosted.locale", "hosted.locale is no BCP 47 tag, such as pt-BR")
         if not request.return_url:
             return
         try:
             expect_return_url(request.return_url)
         except ValueError as error:
-            raise _invalid("hosted.return_url", f"hosted.return_url is refused: {error}") from error
+            raise invalid_field("hosted.return_url", f"hosted.return_url is refused: {error}") from error
         if not settings.may_return_to(request.return_url):
-            raise _invalid(
+            raise invalid_field(
                 "hosted.return_url",
                 "hosted.return_url is not below one of the addresses in listeners.web.hosted.return_urls",
             )
@@ -92,10 +92,6 @@ class HostedOffer:
         origin = "" if self._settings is None else self._settings.origin
         language = f"&lang={request.locale}" if request.locale else ""
         return f"{origin}/scan#link={self._keys.links.issue(check_id)}{language}"
-
-
-def _invalid(name: str, message: str) -> Refusal:
-    return Refusal(Reason.INVALID_FIELD, message, details={"field": name})
 
 
 class HostedProblem(StrEnum):

@@ -11,7 +11,7 @@ import structlog
 from formats.image_format import ImageFormat
 from liveness import TrustedFace
 from matcher import Portrait, PortraitReport, TrustedImageRefused, accept_portrait
-from server.base.errors import Reason, Refusal
+from server.base.errors import Reason, Refusal, invalid_field
 from server.base.sandbox import memory_scope
 from server.base.worker_pool import WorkerPool
 from server.checks.enrolment import EnrolledFrame, EnrolledFrames, trusted_check_erased
@@ -121,18 +121,12 @@ def validate_fields(upload: TrustedImageUpload) -> None:
     ):
         size = len(value.encode())
         if size > limit:
-            raise Refusal(
-                Reason.INVALID_FIELD,
-                f"{name} has {size} bytes; at most {limit} are allowed",
-                details={"field": name, "bytes": size, "maxBytes": limit},
+            raise invalid_field(
+                name, f"{name} has {size} bytes; at most {limit} are allowed", bytes=size, maxBytes=limit
             )
         if not value.isprintable():
             # Controls of direction and the like would forge what people read, and PostgreSQL stores no NUL.
-            raise Refusal(
-                Reason.INVALID_FIELD,
-                f"{name} has characters that are not printable; remove them",
-                details={"field": name},
-            )
+            raise invalid_field(name, f"{name} has characters that are not printable; remove them")
     if upload.request_id:
         _request_id(upload.request_id)
 
@@ -156,9 +150,7 @@ def _request_id(text: str) -> str:
     try:
         return str(uuid.UUID(text))
     except ValueError as error:
-        raise Refusal(
-            Reason.INVALID_FIELD, "request_id is not a UUID", details={"field": "request_id"}
-        ) from error
+        raise invalid_field("request_id", "request_id is not a UUID") from error
 
 
 _RETRY_SECONDS = 2.0
@@ -549,11 +541,11 @@ class CheckIntake:
 
 def _expect_consent(upload: TrustedImageUpload, policy: Policy) -> None:
     if policy.consent is ConsentReference.REQUIRED and not upload.consent_reference.strip():
-        raise Refusal(
-            Reason.INVALID_FIELD,
+        raise invalid_field(
+            "consent_reference",
             f"consent_reference is empty, and the policy {policy.name} requires one; name the person's "
             "consent or another legal basis",
-            details={"field": "consent_reference", "policy": policy.name},
+            policy=policy.name,
         )
 
 
@@ -564,11 +556,10 @@ def _expect_possible(upload: TrustedImageUpload, policy: Policy) -> None:
         return
     field = "sandbox_outcome"
     if not upload.sandbox:
-        raise Refusal(
-            Reason.INVALID_FIELD,
+        raise invalid_field(
+            field,
             "sandbox_outcome is only for sandbox callers; leave it out, or call with a credential that is "
             "marked sandbox",
-            details={"field": field},
         )
     fault = asked.reason in FAULTS
     if not {
@@ -576,19 +567,19 @@ def _expect_possible(upload: TrustedImageUpload, policy: Policy) -> None:
         CheckStatus.FAILURE: asked.reason is not None and not fault,
         CheckStatus.NOT_DECIDED: fault,
     }[asked.status]:
-        raise Refusal(
-            Reason.INVALID_FIELD,
+        raise invalid_field(
+            field,
             "sandbox_outcome.reason does not fit the status: SUCCESS has none, NOT_DECIDED has SERVER_FAULT "
             "or INTERRUPTED, and FAILURE has one of the others",
-            details={"field": field},
         )
     longest = policy.deadlines.scan_seconds
     if asked.delay_seconds > longest:
-        raise Refusal(
-            Reason.INVALID_FIELD,
+        raise invalid_field(
+            field,
             f"sandbox_outcome.delay_seconds is {asked.delay_seconds}; at most {longest} are allowed, the "
             f"deadlines.scan_seconds of the policy {policy.name}",
-            details={"field": field, "value": asked.delay_seconds, "maxValue": longest},
+            value=asked.delay_seconds,
+            maxValue=longest,
         )
 
 

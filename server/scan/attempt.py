@@ -15,7 +15,7 @@ from attempt import (
     PauseCapture,
     Reveal,
 )
-from server.base.errors import Reason, Refusal
+from server.base.errors import Reason, Refusal, invalid_field
 from server.domain.terms import Mode, Plan
 from server.scan.capture_work import AttemptTrace, CaptureWork
 from server.scan.endings import ScanDeadlinePassed
@@ -157,11 +157,11 @@ def validate_claim(frame: FrameMessage, *, revealed: int) -> None:
         Refusal: The frame claims a later step (INVALID_FIELD).
     """
     if frame.flash_step > revealed:
-        raise Refusal(
-            Reason.INVALID_FIELD,
+        raise invalid_field(
+            "frame.header.flash_step",
             f"frame {frame.index} claims to show flash step {frame.flash_step}, and the last step "
             f"revealed in this stream is {revealed}",
-            details={"field": "frame.header.flash_step", "frameIndex": frame.index},
+            frameIndex=frame.index,
         )
 
 

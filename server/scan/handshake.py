@@ -30,7 +30,7 @@ from facegate_protocol import (
     public_key_der,
     sign,
 )
-from server.base.errors import Reason, Refusal
+from server.base.errors import Reason, Refusal, invalid_field
 from server.checks.offer import unmeasured_challenges
 from server.checks.progress import attempts_remaining, frozen_policy, most_attempts
 from server.checks.refusals import other_session_key
@@ -415,7 +415,7 @@ def _demanded(policy: Policy, requested: Mode) -> Iterator[tuple[Capability, str
 
 
 def _invalid(field: str, problem: str) -> Refusal:
-    return Refusal(Reason.INVALID_FIELD, f"ScanStart.{field} {problem}", details={"field": f"start.{field}"})
+    return invalid_field(f"start.{field}", f"ScanStart.{field} {problem}")
 
 
 Send = Callable[[Outbound], Awaitable[None]]
@@ -655,9 +655,7 @@ def _challenge(
     try:
         key = derive_mac_key(private_key=private, peer_share=start.key_share, nonce=nonce, binding=binding)
     except KeyMaterialError as error:
-        raise Refusal(
-            Reason.INVALID_FIELD, f"ScanStart.key_share: {error}", details={"field": "start.key_share"}
-        ) from error
+        raise invalid_field("start.key_share", f"ScanStart.key_share: {error}") from error
     challenge = ChallengeMessage(
         body=body,
         signature=sign(challenge_key, challenge_message(start=start.raw, body=body)),

@@ -51,6 +51,11 @@ class StreamTranscript:
         self._began: float | None = None
 
     @property
+    def frames(self) -> int:
+        """The number of frames received in the current attempt."""
+        return self._next_index
+
+    @property
     def final_mac_sha256(self) -> bytes:
         """SHA-256 of the last MAC."""
         return sha256(self._chain.value)

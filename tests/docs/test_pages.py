@@ -380,6 +380,9 @@ def _refusals() -> Iterator[tuple[str, set[str]]]:
         for node in ast.walk(ast.parse(source)):
             if not isinstance(node, ast.Call) or not isinstance(node.func, ast.Name):
                 continue
+            if node.func.id == "invalid_field":
+                yield "INVALID_FIELD", {"field", *(word.arg for word in node.keywords if word.arg)}
+                continue
             if node.func.id not in {"Refusal", "AnalysisRefused"} or not isinstance(
                 node.args[0], ast.Attribute
             ):

@@ -19,9 +19,8 @@ from joserfc import jwt
 from joserfc.jwk import ECKey
 
 from device_integrity.apple import parse_receipt
-from facegate_client import CameraDescription, FaceScanner, ScanOutcome, ScanTicket
+from facegate_client import Attestor, CameraDescription, FaceScanner, ScanOutcome, ScanTicket
 from facegate_client import ScanSettings as ClientSettings
-from facegate_client.attestation import Attestor
 from facegate_client.frame_source import CapturedImage, Pace
 from facegate_protocol import attestation_message, public_key_der, sign
 from server.configuration.settings import Settings

@@ -15,8 +15,7 @@ import pytest_asyncio
 from facegate.v1 import device_pb2, result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from facegate_client import CallRefusedError
-from facegate_client.attestation import Attestor, NoAttestation
+from facegate_client import Attestor, CallRefusedError, NoAttestation
 from facegate_protocol import evidence_challenge
 from server.base.sandbox import memory_scope
 from server.configuration import tables
