@@ -245,9 +245,9 @@ def remote_group(
         cert: CertOption = None,
         key: KeyOption = None,
     ) -> None:
-        context.obj = service and Connection(
-            service=service, api_key_file=api_key_file, ca=ca, cert=cert, key=key
-        )
+        context.obj = None
+        if (address := service or default) is not None:
+            context.obj = Connection(service=address, api_key_file=api_key_file, ca=ca, cert=cert, key=key)
 
     return group
 

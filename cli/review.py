@@ -13,7 +13,7 @@ from rich.text import Text
 
 from cli.connection import call_server, remote_group
 from cli.errors import PENDING, CommandError, errors_reported
-from cli.files import write_file
+from cli.files import FOR_ALL, write_file
 from cli.options import JsonOption
 from cli.shown import facts_table, list_table, wide_console
 from cli.verdict import enum_word, message_json, time_words
@@ -100,7 +100,7 @@ def show_command(
         with errors_reported():
             if not response.review_jws:
                 raise CommandError("nobody has decided the review yet, so that nothing is signed")
-            write_file(save, f"{response.review_jws}\n".encode(), force=True)
+            write_file(save, f"{response.review_jws}\n".encode(), mode=FOR_ALL, force=True)
 
 
 def claim_command(

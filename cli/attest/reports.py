@@ -211,6 +211,7 @@ def _chain(certificates: tuple[bytes, ...], given: GivenInputs) -> _Found:
             _section(
                 f"Certificate {place}",
                 one,
+                subject=one.subject,
                 serial=format(one.serial, "x"),
                 key_sha256=one.spki_sha256.hex(),
             )

@@ -257,7 +257,8 @@ async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> 
         while chunk := await reader.read(_CHUNK):
             writer.write(chunk)
             await writer.drain()
-        # The other direction may still be active.
+    # The other direction may still be active.
+    with contextlib.suppress(OSError):
         writer.write_eof()
 
 

@@ -184,19 +184,26 @@ def _face_json(face: Representation, record: FacialRecord) -> dict[str, Any]:
     kinds = CODES_2005 if isinstance(record, Record2005) else CODES_2011
     pose, eyes, moment = face.pose, face.eye_centres, face.capture_time
     given = None if moment is None else moment.utc
+
+    def coded(name: str) -> dict[str, Any]:
+        code = getattr(face, name)
+        # A plain number of ISO/IEC 39794-5 is a code that its schema does not have.
+        unknown = isinstance(record, Record39794) and not isinstance(code, IntEnum)
+        return {"code": int(code), "meaning": None if unknown else describe_code(kinds[name], code)}
+
     return {
         "position": face.position,
         "width": face.width,
         "height": face.height,
-        "face_image_type": _coded(kinds["face_image_type"], face.face_image_type),
-        "image_data_type": _coded(kinds["image_data_type"], face.image_data_type),
-        "colour_space": _coded(kinds["colour_space"], face.colour_space),
-        "source": _coded(kinds["source"], face.source),
+        "face_image_type": coded("face_image_type"),
+        "image_data_type": coded("image_data_type"),
+        "colour_space": coded("colour_space"),
+        "source": coded("source"),
         "device_vendor": face.device_vendor,
         "device_type": face.device_type,
-        "gender": _coded(kinds["gender"], face.gender),
-        "eye_colour": _coded(kinds["eye_colour"], face.eye_colour),
-        "hair_colour": _coded(kinds["hair_colour"], face.hair_colour),
+        "gender": coded("gender"),
+        "eye_colour": coded("eye_colour"),
+        "hair_colour": coded("hair_colour"),
         "features": _names(face.features),
         "expressions": _names(face.expressions),
         "pose": {
@@ -230,10 +237,6 @@ def _face_json(face: Representation, record: FacialRecord) -> dict[str, Any]:
         "cross_reference": face.cross_reference,
         "three_d_bytes": face.three_d_bytes,
     }
-
-
-def _coded(kind: type[IntEnum], value: int) -> dict[str, Any]:
-    return {"code": int(value), "meaning": describe_code(kind, value)}
 
 
 def _names(flags: Iterable[StrEnum] | None) -> Sequence[str] | None:

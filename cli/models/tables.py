@@ -91,6 +91,8 @@ def pack_text(shown: Mapping[str, Any], *, terms: str) -> Text:
     text.append(f"{shown['summary']}\ninstalled: ")
     text.append(shown["installed"], _STYLES[PackState(shown["installed"])])
     text.append("\n" if shown["folder"] is None else f", {shown['folder']}\n").append(f"{terms}\n")
+    if "version" in shown:
+        text.append(f"version: {shown['version']}\n")
     for file in shown["files"]:
         text.append(f"\n{file['file']}\n", "bold")
         for name, value in file.items():

@@ -5,11 +5,12 @@ from typing import Any, Final
 
 from facegate.v1 import event_service_pb2 as event_pb2
 
+from server.base.errors import invalid_field
 from server.compliance.access import Access
 from server.compliance.events import EventCare, KnownEndpoint
 from server.configuration.loading import mask_url
 from server.domain.events import EventState
-from server.edge.fields import check_id_of, invalid, message_of, page_size, stated_member
+from server.edge.fields import check_id_of, message_of, page_size, stated_member
 from server.storage.events import StoredEvent
 
 
@@ -34,7 +35,7 @@ async def _replay_events(
 ) -> event_pb2.ReplayEventsResponse:
     which = request.WhichOneof("which")
     if which is None:
-        raise invalid("which", "which events are replayed is not stated; set event_id or endpoint")
+        raise invalid_field("which", "which events are replayed is not stated; set event_id or endpoint")
     event_id = None
     if which == "event_id":
         event_id = check_id_of(request.event_id.removeprefix("evt_"), field="event_id")

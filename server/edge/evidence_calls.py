@@ -11,6 +11,7 @@ from google.protobuf import json_format
 
 from liveness import AttackType
 from server.audit import AuditEntry, subject_hashes
+from server.base.errors import invalid_field
 from server.compliance.access import Access
 from server.compliance.erasing import Erasure, ErasureReason, Residue
 from server.compliance.figures import CheckFigures, FiguresFilter, percentile
@@ -21,7 +22,6 @@ from server.domain.terms import CheckStatus, FailureReason
 from server.edge.fields import (
     check_id_of,
     demanded_member,
-    invalid,
     message_of,
     number_of,
     page_size,
@@ -181,10 +181,10 @@ def audit_filter_of(request: audit_pb2.ListAuditEventsRequest) -> AuditFilter:
     """
     for field in ("action", "actor", "subject_reference"):
         if len(getattr(request, field)) > _LONGEST_TEXT:
-            raise invalid(field, f"{field}: it has more than {_LONGEST_TEXT} characters")
+            raise invalid_field(field, f"{field}: it has more than {_LONGEST_TEXT} characters")
     lengths = [len(action) for action in request.actions]
     if len(lengths) > _MOST_ACTIONS or not all(1 <= length <= _LONGEST_TEXT for length in lengths):
-        raise invalid(
+        raise invalid_field(
             "actions",
             f"actions: at most {_MOST_ACTIONS} entries of 1 to {_LONGEST_TEXT} characters are allowed",
         )

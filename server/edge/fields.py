@@ -10,7 +10,7 @@ from google.protobuf.duration_pb2 import Duration
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
 
-from server.base.errors import Reason, Refusal
+from server.base.errors import invalid_field
 
 _Message = TypeVar("_Message", bound=Message)
 _Value = TypeVar("_Value")
@@ -90,7 +90,7 @@ def stated_member(kind: type[_Member], wire: Any, value: int, field: str) -> _Me
     """
     found = member_of(kind, wire, value)
     if found is None and value != 0:
-        raise invalid(field, f"{field} is unknown to this server")
+        raise invalid_field(field, f"{field} is unknown to this server")
     return found
 
 
@@ -102,7 +102,7 @@ def demanded_member(kind: type[_Member], wire: Any, value: int, field: str) -> _
     """
     found = stated_member(kind, wire, value, field)
     if found is None:
-        raise invalid(field, f"{field} is not stated; it is one of {', '.join(kind.__members__)}")
+        raise invalid_field(field, f"{field} is not stated; it is one of {', '.join(kind.__members__)}")
     return found
 
 
@@ -119,7 +119,7 @@ def stated_time(request: Any, field: str) -> datetime | None:
         # Pages and filters add and subtract less than a day.
         time + timedelta(days=1), time - timedelta(days=1)
     except (ValueError, OverflowError) as error:
-        raise invalid(field, f"{field} is not a time between the years 1 and 9999") from error
+        raise invalid_field(field, f"{field} is not a time between the years 1 and 9999") from error
     return time
 
 
@@ -131,7 +131,7 @@ def page_size(request: Any, *, usual: int = 50, most: int = 200) -> int:
     """
     size: int = request.page_size
     if size > most:
-        raise invalid(
+        raise invalid_field(
             "page_size", f"page_size is {size}; at most {most} are allowed", value=size, maxValue=most
         )
     return size or usual
@@ -146,12 +146,7 @@ def check_id_of(text: str, *, field: str = "check_id") -> uuid.UUID:
     try:
         return uuid.UUID(text)
     except ValueError as error:
-        raise invalid(field, f"{field} is not a UUID") from error
-
-
-def invalid(field: str, message: str, **details: str | float) -> Refusal:
-    """Makes the refusal of a field (INVALID_FIELD)."""
-    return Refusal(Reason.INVALID_FIELD, message, details={"field": field, **details})
+        raise invalid_field(field, f"{field} is not a UUID") from error
 
 
 def duration(seconds: float) -> Duration:

@@ -17,7 +17,7 @@ from device_integrity.camera import CameraClaim, CameraFacing, DeviceClaim, Expo
 from facegate_protocol.texts import HINTS
 from liveness import Oval
 from liveness.dynamic.challenge import ColourStep
-from server.base.errors import Reason, Refusal
+from server.base.errors import Reason, Refusal, invalid_field
 from server.device.evidence import (
     MAX_ATTESTATION_BYTES,
     MAX_ATTESTATIONS,
@@ -31,7 +31,7 @@ from server.device.evidence import (
     WebAuthnEvidence,
     WebCryptoEvidence,
 )
-from server.edge.fields import duration, invalid, member_of, message_of, name_of, number_of, value_of
+from server.edge.fields import duration, member_of, message_of, name_of, number_of, value_of
 from server.scan.handshake import MAX_START_BYTES
 from server.scan.messages import (
     AdjustmentMessage,
@@ -157,7 +157,7 @@ def _android_key(evidence: device_pb2.AndroidKeyAttestation) -> AndroidKeyEviden
 
 def _key_id(field: str, key_id: bytes) -> None:
     if len(key_id) != _KEY_ID_BYTES:
-        raise invalid(
+        raise invalid_field(
             field, f"{field} has {len(key_id)} bytes; it must have {_KEY_ID_BYTES}", bytes=len(key_id)
         )
 
@@ -171,7 +171,7 @@ def _limit(place: str, message: object, limits: Mapping[str, int]) -> None:
 
 
 def _too_long(field: str, size: int, limit: int) -> Refusal:
-    return invalid(
+    return invalid_field(
         field, f"{field} has {size} bytes or entries; at most {limit} are allowed", size=size, most=limit
     )
 
@@ -190,7 +190,7 @@ def to_runtime_report(findings: device_pb2.RuntimeFindings) -> RuntimeReport:
         if entries > _MOST_ENTRIES:
             field = f"{FINDINGS_FIELD}.{name}"
             words = f"{field} has {entries} entries; at most {_MOST_ENTRIES} are allowed"
-            raise invalid(field, words, size=entries, most=_MOST_ENTRIES)
+            raise invalid_field(field, words, size=entries, most=_MOST_ENTRIES)
     found = set()
     for one in findings.findings:
         size = len(one.name)
@@ -198,7 +198,7 @@ def to_runtime_report(findings: device_pb2.RuntimeFindings) -> RuntimeReport:
             # The message does not repeat the text, because it is untrusted.
             field = f"{FINDINGS_FIELD}.findings.name"
             words = f"{field} must be at most {MAX_NAME_CHARACTERS} printable ASCII characters"
-            raise invalid(field, words, size=size, most=MAX_NAME_CHARACTERS)
+            raise invalid_field(field, words, size=size, most=MAX_NAME_CHARACTERS)
         kind = member_of(RuntimeKind, device_pb2.RuntimeFindingKind, one.kind)
         found.add(RuntimeFinding(kind or RuntimeKind.OTHER, one.name))
     looked = (member_of(RuntimeKind, device_pb2.RuntimeFindingKind, kind) for kind in findings.looked_for)
@@ -271,7 +271,7 @@ def _frame(frame: scan_pb2.Frame) -> FrameMessage:
     header = _parse(scan_pb2.FrameHeader, frame.header, "frame.header", _MAX_SMALL_BYTES)
     if header.rotation not in range(len(_ROTATIONS)):
         field = "frame.header.rotation"
-        raise invalid(field, f"{field} is not 0, 90, 180 or 270 degrees")
+        raise invalid_field(field, f"{field} is not 0, 90, 180 or 270 degrees")
     return value_of(
         FrameMessage,
         header,
@@ -297,12 +297,12 @@ def _attempt_end(end: scan_pb2.AttemptEnd) -> AttemptEndMessage:
 def _parse(kind: Callable[[], _Parsed], raw: bytes, field: str, limit: int) -> _Parsed:
     if len(raw) > limit:
         words = f"{field} has {len(raw)} bytes; at most {limit} are allowed"
-        raise invalid(field, words, bytes=len(raw), maxBytes=limit)
+        raise invalid_field(field, words, bytes=len(raw), maxBytes=limit)
     message = kind()
     try:
         message.ParseFromString(raw)
     except DecodeError as error:
-        raise invalid(field, f"{field} is not a serialised message of the expected type") from error
+        raise invalid_field(field, f"{field} is not a serialised message of the expected type") from error
     return message
 
 

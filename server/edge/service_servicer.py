@@ -12,7 +12,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from grpc.aio import ServicerContext
 
 from server.access.callers import Caller, Scope
-from server.base.errors import Reason, Refusal
+from server.base.errors import Reason, Refusal, invalid_field
 from server.checks.completion import CheckCompletion
 from server.checks.finding import CheckConditions, CheckFinder
 from server.checks.hosted import HostedRequest
@@ -22,7 +22,6 @@ from server.domain.terms import CheckStatus, FailureReason, Mode, RequestedOutco
 from server.edge.callers import CallerIdentifier, actor_of, address_of
 from server.edge.fields import (
     check_id_of,
-    invalid,
     message_of,
     number_of,
     page_size,
@@ -106,7 +105,7 @@ class ServiceServicer(Opened[ServiceEnvironment]):
     ) -> service_pb2.FinishCheckResponse:
         """Returns the result of a check; see the contract."""
         if request.audit_image_limit > MAX_AUDIT_IMAGES:
-            raise invalid(
+            raise invalid_field(
                 "audit_image_limit",
                 f"audit_image_limit is {request.audit_image_limit}; at most {MAX_AUDIT_IMAGES} are kept",
                 value=request.audit_image_limit,
@@ -278,7 +277,7 @@ def _requested(request: service_pb2.UploadTrustedImageRequest) -> RequestedOutco
     asked = request.sandbox_outcome
     status = stated_member(CheckStatus, result_pb2.CheckStatus, asked.status, "sandbox_outcome")
     if status is None:
-        raise invalid(
+        raise invalid_field(
             "sandbox_outcome", "sandbox_outcome.status is not stated; it is SUCCESS, FAILURE or NOT_DECIDED"
         )
     reason = stated_member(FailureReason, result_pb2.FailureReason, asked.reason, "sandbox_outcome")

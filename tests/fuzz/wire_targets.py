@@ -262,7 +262,8 @@ def _servicer() -> ServiceServicer:
 
     embedder = load_catalogue().only("dlib_resnet")
     pack = _Pack(
-        match_calibration=load_calibration(embedder.sha256), embedder=SimpleNamespace(dimensions=128)
+        match_calibration=load_calibration(embedder.sha256),
+        embedder=SimpleNamespace(dimensions=128, embed=None),
     )
     calls = dict.fromkeys(
         ("run", "expect_allowed", "find_by_request", "finish", "read", "open", "page"), reached

@@ -335,7 +335,7 @@ def parse_calibration(text: str, *, source: str, origin: Origin = "packaged") ->
         first = error.errors()[0]
         place = ".".join(map(str, first["loc"]))
         raise PackDataInvalid(f"{source}: {place}: {first['msg']}") from error
-    except (TypeError, ValueError) as error:
+    except (TypeError, ValueError, RecursionError) as error:
         raise PackDataInvalid(f"{source}: {error}") from error
 
 
@@ -420,7 +420,7 @@ _RECORD = TypeAdapter(CalibrationRecord)
 
 def _read(form: TypeAdapter[_Form], stated: object) -> _Form:
     # As JSON, in which ``true`` is no number and a text no count.
-    return form.validate_json(json.dumps(stated), strict=True)
+    return form.validate_json(json.dumps(stated, default=str), strict=True)
 
 
 def _record(table: Mapping[str, Any]) -> CalibrationRecord:

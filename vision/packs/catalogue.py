@@ -306,7 +306,7 @@ def _entry(model: Mapping[str, Any]) -> CatalogueEntry:
         "pad": {**model, "size": model["side"]} if kind == PAD_CLASSIFIER else None,
     }
     # As JSON, in which ``true`` is no number and a text no flag.
-    return _ENTRY.validate_json(json.dumps(stated), strict=True)
+    return _ENTRY.validate_json(json.dumps(stated, default=str), strict=True)
 
 
 def _pack(pack: Mapping[str, Any], models: Catalogue) -> CataloguePack:
@@ -314,7 +314,7 @@ def _pack(pack: Mapping[str, Any], models: Catalogue) -> CataloguePack:
         tuple(_member(pack["name"], file_name, models) for file_name in pack[part])
         for part in ("required", "networks", "optional")
     )
-    stated = json.dumps({**pack, "required": [], "networks": [], "optional": []})
+    stated = json.dumps({**pack, "required": [], "networks": [], "optional": []}, default=str)
     made = replace(
         _PACK.validate_json(stated, strict=True), required=required, networks=networks, optional=optional
     )

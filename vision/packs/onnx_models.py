@@ -259,7 +259,7 @@ def _embedder(file: VerifiedFile, runtime: RuntimeOptions, landmarker: Landmarke
     )
     try:
         return ArcFaceEmbedder(session, wanted, landmarker)
-    except ValueError as error:
+    except (ValueError, IndexError) as error:
         raise PackFileUnusable(f"{file.path.name} is not an embedder: {error}") from error
 
 

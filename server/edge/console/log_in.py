@@ -4,7 +4,7 @@ import hmac
 import html
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final
@@ -356,7 +356,7 @@ class OidcLogIn:
 class _Begun:
     """A log-in that was begun, as the cookie has it."""
 
-    secret: str
+    secret: str = field(repr=False)
     ends: datetime
     step_up: bool
     replaces: bytes

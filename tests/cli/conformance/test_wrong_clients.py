@@ -120,10 +120,7 @@ def _knows_every_message(patch: Patch) -> None:
 
 
 def _claims_a_step(patch: Patch) -> None:
-    patch.setattr(
-        "cli.conformance.clients._Screen.displayed",
-        lambda self, time: self._shown[-1] if self._shown else facegate_client.DisplayedStep(1, time),
-    )
+    patch.setattr(FlashShow, "displayed", lambda self, time: facegate_client.DisplayedStep(1, time))
 
 
 def _restores_the_screen_for_a_hint(patch: Patch) -> None:

@@ -401,7 +401,12 @@ def test_every_reason_is_raised_somewhere() -> None:
         "IMAGE_REFERENCE_NOT_FOUND",
         "ISO_39794_NOT_SUPPORTED",
     }
-    unused = {reason.value for reason in Reason if not re.search(rf"Reason\.{reason.value}\b", sources)}
+    # A step of a review names its reason by its text: server.domain is below the reasons.
+    unused = {
+        reason.value
+        for reason in Reason
+        if not re.search(rf'(Reason\.{reason.value}\b|ReviewError\(\s*"{reason.value}")', sources)
+    }
     assert unused <= later
 
 
