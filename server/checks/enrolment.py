@@ -27,6 +27,7 @@ from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.records import CheckRecord, ImagePurpose
 from server.storage.repository import CheckRepository
 from server.storage.reviews import ReviewRepository
+from server.telemetry.metrics import Metrics
 from server.verdict.outcome import CheckOutcome, TrustedCheck
 from server.verdict.record import EvidenceRecord, ImageFacts, RecordUnreadable
 
@@ -60,6 +61,7 @@ class EnrolledFrames:
         reviews: ReviewRepository,
         vault: RecordVault,
         evidence: EvidenceStore,
+        metrics: Metrics,
     ) -> None:
         """Sets the stores."""
         self._repository = repository
@@ -67,6 +69,7 @@ class EnrolledFrames:
         self._reviews = reviews
         self._vault = vault
         self._evidence = evidence
+        self._metrics = metrics
 
     async def open(
         self,
@@ -154,6 +157,7 @@ class EnrolledFrames:
         try:
             return await self._evidence.load(check.check_id, entry, tenant=check.tenant), sealed
         except (SealError, ObjectNotFound) as error:
+            self._metrics.checks.evidence_problem(_problem(error))
             raise _unreadable(check, _problem(error), error) from error
 
 

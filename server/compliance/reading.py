@@ -26,6 +26,7 @@ from server.storage.holds import HoldRepository, StoredHold
 from server.storage.records import CheckRecord, EvidenceEntry
 from server.storage.repository import CheckRepository
 from server.storage.reviews import ReviewRepository
+from server.telemetry.metrics import Metrics
 from server.verdict.record import EvidenceRecord, ImageFacts, RecordUnreadable, record_to_bytes
 
 _log = structlog.get_logger(__name__)
@@ -85,6 +86,7 @@ class EvidenceReading:
         rules: ApprovalRules,
         describe: Callable[[bytes], Mapping[str, Any]],
         jwks: Callable[[], Mapping[str, Any]],
+        metrics: Metrics,
     ) -> None:
         """Sets the stores.
 
@@ -103,6 +105,7 @@ class EvidenceReading:
         self._rules = rules
         self._describe = describe
         self._jwks = jwks
+        self._metrics = metrics
 
     async def record(self, access: Access, check_id: UUID) -> tuple[OpenedEvidence, str]:
         """Returns the evidence record of a check, and the same record, signed now.
@@ -242,6 +245,7 @@ class EvidenceReading:
         except (ObjectNotFound, SealError) as error:
             _log.error("evidence_problem", check_id=str(check.check_id), exc_info=error)
             problem = {ObjectNotFound: "LOST", WrappingKeyUnknown: "KEY_MISSING"}.get(type(error), "ALTERED")
+            self._metrics.checks.evidence_problem(problem)
             return HeldImage(facts, None, problem)
 
     async def _logged(

@@ -210,6 +210,7 @@ def evidence_environment(
     stores: Stores,
     completion: CheckCompletion,
     keys: KeyRing,
+    metrics: Metrics,
 ) -> EvidenceEnvironment:
     """Returns the dependencies of EvidenceService.
 
@@ -229,6 +230,7 @@ def evidence_environment(
         rules=rules,
         describe=describe_result,
         jwks=keys.results.jwks,
+        metrics=metrics,
     )
     erasure = Erasure(
         repository=stores.checks,
@@ -400,6 +402,7 @@ def open_servicers(
                     reviews=stores.reviews,
                     vault=stores.vault,
                     evidence=stores.evidence,
+                    metrics=metrics,
                 ),
                 metrics=metrics,
                 hosted=HostedOffer(settings.hosted, keys),
@@ -426,7 +429,7 @@ def open_servicers(
         )
     )
     listeners.evidence_calls.open(
-        evidence_environment(settings, stores=stores, completion=completion, keys=keys)
+        evidence_environment(settings, stores=stores, completion=completion, keys=keys, metrics=metrics)
     )
     listeners.review_calls.open(
         Reviewing(

@@ -134,8 +134,12 @@ class CheckMetrics:
         self._refused_tries.labels(limited, _word(sandbox)).inc()
 
     def evidence_problem(self, problem: str) -> None:
-        """Counts an evidence image that could not be returned: ``LOST``, ``ALTERED`` or ``UNAVAILABLE``."""
-        self._evidence_problems.labels(problem).inc()
+        """Counts an evidence image that could not be returned.
+
+        Args:
+            problem: ``LOST``, ``ALTERED`` or ``UNAVAILABLE``; ``KEY_MISSING`` counts as the last.
+        """
+        self._evidence_problems.labels("UNAVAILABLE" if problem == "KEY_MISSING" else problem).inc()
 
     def checks_erased(self, count: int) -> None:
         """Counts erased checks."""

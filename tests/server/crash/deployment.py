@@ -138,7 +138,9 @@ class Deployment:
             deliveries=Deliveries(keys.memory.tenant_key),
             metrics=metrics,
         )
-        environment = evidence_environment(settings, stores=stores, completion=completion, keys=keys)
+        environment = evidence_environment(
+            settings, stores=stores, completion=completion, keys=keys, metrics=metrics
+        )
         try:
             yield Opened(settings, keys, stores, completion, environment.erasure)
         finally:
