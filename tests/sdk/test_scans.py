@@ -51,8 +51,8 @@ async def server(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Asyn
     settings = settings_for(folder, web=True)
     write_policy(folder / "policies", "twice", maximum=2)
     write_policy(folder / "policies", "lossy", maximum=8)
-    # A recording answers no request for a blink or a turn of the head. Lit by software it gives about 13 bits,
-    # so that the usual 12 would be a matter of the colours that are drawn.
+    # A recording answers no request for a blink or a turn of the head. Lit by software it gives about 13
+    # bits, so that the usual 12 would be a matter of the colours that are drawn.
     (folder / "policies" / "colours.toml").write_text(
         'name = "colours"\nversion = 1\ndescription = "For tests."\nmode = "DYNAMIC"\n'
         "[match]\nmax_fmr = 1e-4\n[challenge]\nblink = false\ndepth = false\nrequired_bits = 10.0\n"
