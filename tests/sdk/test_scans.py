@@ -219,7 +219,8 @@ async def test_a_killed_server_is_resumed(
         assert (await second.finished(upload.check_id)).result.status == result_pb2.CHECK_STATUS_SUCCESS
 
 
-async def test_twenty_scans_in_a_row_leave_nothing(server: LiveServer, client: KotlinClient) -> None:
+@pytest.mark.timeout(400)
+async def test_fifty_scans_in_a_row_leave_nothing(server: LiveServer, client: KotlinClient) -> None:
     async def complete() -> None:
         fake = FakeServer()
         async with serving_fake(fake) as address:
@@ -245,7 +246,7 @@ async def test_twenty_scans_in_a_row_leave_nothing(server: LiveServer, client: K
         await complete()
         await leave(number)
     before = _traces(client.pid)
-    for number in range(20):
+    for number in range(50):
         await complete()
         await leave(number)
 
