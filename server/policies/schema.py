@@ -587,7 +587,8 @@ class AttemptRules(PolicyTable):
 
     maximum: int = Field(default=3, ge=1, le=10)
     """Maximum number of attempts that count. An attempt counts if enough of its frames were received. With
-    ``[doubt]``, doubt allows one attempt more, with a challenge."""
+    ``[doubt]``, doubt allows one attempt more, with a challenge, unless the scan begins with one
+    (``at_start``)."""
     uncounted: int = Field(default=3, ge=0, le=40)
     """Maximum number of attempts that a device may end itself before they count. An attempt that breaks off
     before it counts uses up a reconnect instead."""
