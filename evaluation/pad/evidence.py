@@ -159,7 +159,7 @@ class PictureEvidence:
         return (self.stages.once("cues", lambda: measure_frame_cues(self.image, face, frame_index=0)),)
 
     def judge(self, parts: JudgedParts, *, step: str) -> LivenessResult:
-        """Judge the image as ``AnalyzeImage`` does."""
+        """Judge the image as ``AnalyzeImage`` does, but without the line from which networks are sure."""
         observation = self._observation()
         return self.stages.once(
             step,
