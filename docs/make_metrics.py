@@ -1,6 +1,6 @@
 """Writes docs/reference/metrics.md.
 
-Names, types, labels and descriptions come from ``server.telemetry.metrics``, the alerts from the chart.
+Names, types, labels and descriptions come from ``server.telemetry.metrics``.
 """
 
 from collections.abc import Iterator
@@ -11,7 +11,6 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
 from server.telemetry.metrics import Metrics
-from tests.server.telemetry.chart_files import alerts, used_metrics
 
 PAGE = Path(__file__).resolve().parent / "reference" / "metrics.md"
 
@@ -23,13 +22,13 @@ under the same names, without `_total`. No label contains an identifier of a che
 label contains the name of a tenant unless `telemetry.tenant_names` is set.
 
 [operating.md](../operating.md#telemetry) describes how to collect the metrics, and [what to do after an
-alert](../operating.md#alerts): each alert has a section of its name there. The alerting rules and a Grafana
-dashboard are in `helm/facegate/files`.
+alert](../operating.md#alerts). The alerting rules, with their metrics, and a Grafana dashboard are in
+`helm/facegate/files`.
 
 `make reference` writes this page from `server/telemetry`; do not edit it by hand.
 
-| Metric | Type | Labels | What it measures | Alerts |
-| --- | --- | --- | --- | --- |
+| Metric | Type | Labels | What it measures |
+| --- | --- | --- | --- |
 """
 
 
@@ -69,21 +68,12 @@ def _metrics_of(group: object) -> Iterator[MetricWrapperBase]:
 
 def metrics_page() -> str:
     """The whole page."""
-    lines, of_metric = [], _alerts_of_metrics()
+    lines = []
     for metric in documented_metrics():
         labels = ", ".join(f"`{label}`" for label in metric.labels)
-        cells = (f"`{metric.name}`", metric.kind, labels, metric.description, of_metric.get(metric.name, ""))
+        cells = (f"`{metric.name}`", metric.kind, labels, metric.description)
         lines.append("| " + " | ".join(cells) + " |\n")
     return _INTRODUCTION + "".join(lines)
-
-
-def _alerts_of_metrics() -> dict[str, str]:
-    found: dict[str, list[str]] = {}
-    for alert in alerts():
-        for series in used_metrics(alert.expression):
-            name = series.removesuffix("_bucket")
-            found.setdefault(name, []).append(alert.name)
-    return {name: ", ".join(names) for name, names in found.items()}
 
 
 if __name__ == "__main__":
