@@ -52,7 +52,7 @@ REFERENCE: Final = Path(__file__).resolve().parent / "reference"
 """The folder of the generated pages."""
 _BOUNDS: Final = ((Ge, "ge", "at least"), (Gt, "gt", "above"), (Le, "le", "at most"), (Lt, "lt", "below"))
 _WORTH_REPEATING: Final = 60
-"""Characters up to which a description is written again instead of a reference to its first table."""
+"""Characters up to which a single description is written again in another table."""
 _SHORT_KIND: Final = 25
 """Characters up to which the kind of the row above is written again."""
 _OF_A_DEFAULT: Final = re.compile(r"^(?:boolean|integer|number|text)(?:, |$)")
@@ -106,7 +106,7 @@ def reference_fields(model: type[BaseModel]) -> list[ReferenceField]:
 
 def _page(introduction: str, model: type[BaseModel]) -> str:
     lines = [introduction.rstrip()]
-    described: dict[tuple[str, str], ReferenceField] = {}
+    described: dict[ReferenceField, str] = {}
     written: dict[tuple[ReferenceField, ...], str] = {}
     for table, group in groupby(reference_fields(model), key=attrgetter("table")):
         fields = tuple(group)
@@ -116,24 +116,36 @@ def _page(introduction: str, model: type[BaseModel]) -> str:
             lines.append(f"As {_heading(first)}.")
             continue
         above = ""
-        for field in fields:
-            kind = "as above" if field.kind == above and len(above) > _SHORT_KIND else field.kind
-            meaning, above = field.description, field.kind
-            earlier = described.setdefault((field.name, meaning), field)
-            if earlier.table != table and len(meaning) > _WORTH_REPEATING:
-                meaning = f"As in {_heading(earlier.table)}."
-                kind = "as there" if earlier.kind == kind and len(kind) > _WORTH_REPEATING else kind
-            lines.append(_line(field, kind, meaning))
+        for source, run in groupby(fields, key=lambda field: described.get(_anywhere(field))):
+            same = list(run)
+            if source is not None and (len(same) > 1 or len(same[0].description) > _WORTH_REPEATING):
+                names = ", ".join(f"`{_shown(field)}`" for field in same)
+                lines.append(f"- {names}: As in {_heading(source)}.")
+                above = ""
+                continue
+            for field in same:
+                kind = "as above" if field.kind == above and len(above) > _SHORT_KIND else field.kind
+                above = field.kind
+                described.setdefault(_anywhere(field), table)
+                lines.append(_line(field, kind))
     return "\n".join(lines) + "\n"
 
 
-def _line(field: ReferenceField, kind: str, meaning: str) -> str:
+def _anywhere(field: ReferenceField) -> ReferenceField:
+    """What two tables may share of a field: all but its default."""
+    return replace(field, table="", default=None)
+
+
+def _shown(field: ReferenceField) -> str:
+    return field.name if field.default is None else f"{field.name} = {field.default}"
+
+
+def _line(field: ReferenceField, kind: str) -> str:
     """An entry of the page. A default shows whether a value is a text, a number or a boolean."""
     if field.default is not None:
         kind = _OF_A_DEFAULT.sub("", kind)
     notes = "; ".join(note for note in (kind, "required" if field.required else "") if note)
-    shown = field.name if field.default is None else f"{field.name} = {field.default}"
-    return f"- `{shown}`" + (f" ({notes})" if notes else "") + f": {meaning}"
+    return f"- `{_shown(field)}`" + (f" ({notes})" if notes else "") + f": {field.description}"
 
 
 def _fields(model: type[BaseModel], table: str) -> Iterator[ReferenceField]:
