@@ -436,7 +436,7 @@ async def test_the_client_of_the_readme_verifies_a_person(
 
 
 async def test_the_client_on_stubs_follows_a_check(live: LiveServer) -> None:
-    facegate_class: Callable[..., Any] = _names("facegate_orchestrator.py")["Facegate"]
+    facegate_class: Callable[..., Any] = _names("orchestrator.py")["Facegate"]
     verify: Callable[..., bytes] = _names("verify_result.py")["verify_result"]
 
     def follow() -> tuple[list[str], result_pb2.CheckResult]:
@@ -461,7 +461,7 @@ async def test_the_client_on_stubs_follows_a_check(live: LiveServer) -> None:
 
 
 async def test_the_client_on_stubs_prints_the_reason_of_a_refusal(live: LiveServer) -> None:
-    names = _names("facegate_orchestrator.py")
+    names = _names("orchestrator.py")
 
     def refused() -> tuple[str, float | None]:
         with (
