@@ -16,9 +16,10 @@ from matcher import MatchResult, PortraitReport, Requirement
 from server.base.sandbox import memory_scope
 from server.checks.completion import HandedOut
 from server.checks.progress import CheckProgress
+from server.domain.terms import ImagePurpose
 from server.edge.fields import message_of, name_of, number_of
 from server.edge.scan_codec import rotation_to_wire
-from server.storage.records import ImagePurpose
+from server.evidence.store import EvidenceFault
 from server.verdict.outcome import (
     AttemptOutline,
     CheckOutcome,
@@ -117,10 +118,13 @@ def add_images(response: service_pb2.FinishCheckResponse, handed_out: HandedOut)
     for held in handed_out.images:
         if held.content is None:
             picture = message_of(result_pb2.EvidenceReference, held.facts)
+            # Either way, the image may be readable later.
+            missing = held.problem is EvidenceFault.KEY_MISSING
+            kind = EvidenceFault.UNAVAILABLE if missing else held.problem
             response.evidence_problems.append(
-                message_of(service_pb2.EvidenceProblem, held, picture=picture, kind=held.problem)
+                message_of(service_pb2.EvidenceProblem, held, picture=picture, kind=kind)
             )
-        elif held.facts.purpose == ImagePurpose.EVIDENCE_FRAME:
+        elif held.facts.purpose is ImagePurpose.EVIDENCE_FRAME:
             response.evidence_frame.CopyFrom(_image(held.facts, held.content))
         else:
             response.audit_images.append(_image(held.facts, held.content))

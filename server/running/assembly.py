@@ -109,7 +109,9 @@ class Stores:
             wrapping_keys=keys.wrapping_keys,
             random=secrets.token_bytes,
         )
-        self.evidence = EvidenceStore(objects, wrapping_keys=keys.wrapping_keys, random=secrets.token_bytes)
+        self.evidence = EvidenceStore(
+            objects, wrapping_keys=keys.wrapping_keys, random=secrets.token_bytes, metrics=metrics
+        )
         self.records = EvidenceRecordRepository(database)
         self.holds = HoldRepository(database)
         self.reviews = ReviewRepository(database, outbox)
@@ -230,7 +232,6 @@ def evidence_environment(
         rules=rules,
         describe=describe_result,
         jwks=keys.results.jwks,
-        metrics=metrics,
     )
     erasure = Erasure(
         repository=stores.checks,
@@ -402,7 +403,6 @@ def open_servicers(
                     reviews=stores.reviews,
                     vault=stores.vault,
                     evidence=stores.evidence,
-                    metrics=metrics,
                 ),
                 metrics=metrics,
                 hosted=HostedOffer(settings.hosted, keys),

@@ -34,6 +34,7 @@ from server.storage.check_rows import (
     change_check,
     check_row,
     conflict,
+    entry_row,
     erase_judgements,
     find_check,
     list_checks,
@@ -673,7 +674,7 @@ def _add_evidence(connection: Connection, check_id: UUID, entries: tuple[Evidenc
         return
     # Rows are inserted one after another, so each counts the rows before it.
     behind = select(func.count()).where(evidence.c.check_id == check_id).scalar_subquery()
-    new = [values_of(entry) | {"check_id": check_id} for entry in entries]
+    new = [entry_row(entry) | {"check_id": check_id} for entry in entries]
     connection.execute(insert(evidence).values(position=behind), new)
 
 

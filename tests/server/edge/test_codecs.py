@@ -71,7 +71,7 @@ from server.edge.scan_codec import (
     to_response,
     to_runtime_report,
 )
-from server.evidence.store import HeldImage, facts_of
+from server.evidence.store import HeldImage
 from server.scan.messages import (
     AdjustmentMessage,
     AttemptEndMessage,
@@ -641,7 +641,7 @@ def test_every_liveness_reason_has_plain_words() -> None:
     ],
 )
 def test_an_image_states_its_orientation(rotation: int, wire: scan_pb2.Rotation.ValueType) -> None:
-    kept = HeldImage(facts_of(replace(entry("picture"), rotation=rotation)), b"image")
+    kept = HeldImage(replace(entry("picture").facts, rotation=rotation), b"image")
     response = service_pb2.FinishCheckResponse()
     add_images(response, HandedOut(images=(kept,), shortfall=None))
     message = response.evidence_frame

@@ -13,7 +13,7 @@ import pytest_asyncio
 from sqlalchemy import text
 
 from liveness.verdict import Verdict
-from server.domain.terms import AttemptOutcome, CheckState, CheckStatus, EndedBy, FailureReason
+from server.domain.terms import AttemptOutcome, CheckState, CheckStatus, EndedBy, FailureReason, ImagePurpose
 from server.storage.database import open_database
 from server.storage.errors import (
     CheckNotFound,
@@ -24,7 +24,7 @@ from server.storage.errors import (
     StorageUnavailable,
 )
 from server.storage.evidence_records import EvidenceRecordRepository
-from server.storage.records import AttemptEnding, ImagePurpose
+from server.storage.records import AttemptEnding
 from server.storage.repository import CheckRepository
 from server.storage.schema import upgrade
 from server.storage.tables import metadata
