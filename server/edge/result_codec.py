@@ -40,6 +40,10 @@ _EARLIER_DOUBT: Final = "An earlier attempt left this doubt, which no challenge 
 _MOST_EXPLANATIONS: Final = 16
 _OF_A_CHECK: Final = ("requested_mode", "used_mode", "verified_bits", "required_bits", "challenge_steps")
 """The fields of a LivenessResult that an analysis leaves out."""
+_NOT_ABOUT_PERSON: Final = frozenset(
+    {"attempt", "mode", "plan", "outcome", "ended_by", "frames", "feedback", "start_time", "end_time"}
+)
+"""The fields of an AttemptSummary that say nothing of the person."""
 
 
 def serialise_result(outcome: CheckOutcome) -> bytes:
@@ -244,7 +248,8 @@ def _device_signal(sign: Sign) -> result_pb2.Signal:
 
 
 def _attempt(attempt: AttemptOutline, *, about_person: bool = False) -> result_pb2.AttemptSummary:
-    return message_of(result_pb2.AttemptSummary, attempt, verdict=attempt.verdict if about_person else None)
+    only = None if about_person else _NOT_ABOUT_PERSON
+    return message_of(result_pb2.AttemptSummary, attempt, only=only)
 
 
 def progress_to_wire(progress: CheckProgress) -> service_pb2.CheckProgress:

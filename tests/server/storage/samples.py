@@ -18,7 +18,6 @@ from server.storage.errors import ObjectNotFound
 from server.storage.objects import ObjectStore
 from server.storage.records import (
     AttemptEnding,
-    AttemptRecord,
     CheckRecord,
     Decision,
     EvidenceEntry,
@@ -199,8 +198,8 @@ async def end(
     epoch: int,
     judgement: bytes | None = None,
     evidence: tuple[EvidenceEntry, ...] = (),
-) -> AttemptRecord:
-    return await repository.end_attempt(
+) -> None:
+    await repository.end_attempt(
         check_id,
         epoch=epoch,
         ending=AttemptEnding(
