@@ -138,9 +138,7 @@ class Deployment:
             deliveries=Deliveries(keys.memory.tenant_key),
             metrics=metrics,
         )
-        environment = evidence_environment(
-            settings, stores=stores, completion=completion, keys=keys, metrics=metrics
-        )
+        environment = evidence_environment(settings, stores=stores, completion=completion, keys=keys)
         try:
             yield Opened(settings, keys, stores, completion, environment.erasure)
         finally:
