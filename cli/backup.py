@@ -55,7 +55,6 @@ def backup(
         bool, typer.Option("--prune", help="For objects: delete what was erased from the source.")
     ] = False,
     key_file: _KeyFileOption = None,
-    reason: ReasonOption = "",
 ) -> None:
     """Back up the database, the objects and the keys.
 
@@ -82,7 +81,6 @@ def backup(
                 settings.database_url,
                 AuditAction.BACKUP_MADE,
                 lambda _: change(),
-                reason=reason,
                 part=part.value,
             )
 

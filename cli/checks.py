@@ -331,7 +331,6 @@ def export_command(
         str | None,
         typer.Option(help="Export all data of this person instead (GDPR Article 15), by its reference."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
     """Export the evidence of a check as one signed archive.
 
@@ -350,8 +349,8 @@ def export_command(
     if (check_id is None) == (subject is None):
         raise typer.BadParameter("give either a check or --subject", param_hint="CHECK")
     target = out or Path(f"facegate-{check_id or 'person'}.zip")
-    if target.exists() and not force:
-        raise typer.BadParameter(f"{target} exists; add --force, or name another file", param_hint="--out")
+    if target.exists():
+        raise typer.BadParameter(f"{target} exists; remove it, or name another file", param_hint="--out")
 
     async def work(compliance: Compliance) -> int:
         if subject is not None:

@@ -193,7 +193,6 @@ def match(
             show_default=False,
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing calibration file.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure the error rates of matching on your own photos (ISO/IEC 19795-1).
@@ -237,7 +236,7 @@ def match(
             raise typer.BadParameter(
                 "give it with --identities, and without the options of a report", param_hint="--calibration"
             )
-        _calibrate(calibration, identities, specs, corrections=corrections, apart=apart or (), force=force)
+        _calibrate(calibration, identities, specs, corrections=corrections, apart=apart or ())
         return
     with errors_reported(MatchEvaluationError, EvaluationUnavailable, VisionError, OSError):
         require_evaluation()
@@ -333,13 +332,12 @@ def _calibrate(
     *,
     corrections: Path | None,
     apart: Sequence[str],
-    force: bool,
 ) -> None:
     """Writes the calibration file of packs with one embedder, and prints their rates at each bound."""
     console, errors = Console(), Console(stderr=True)
     with errors_reported(MatchEvaluationError, EvaluationUnavailable, VisionError, OSError):
         require_evaluation()
-        require_file_path(out, force=force)
+        require_file_path(out)
         known = read_optional_corrections(corrections)
         photos = read_photo_list(identities, corrections=known, apart=apart).photos
         require_apart(photos, apart)

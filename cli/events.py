@@ -27,7 +27,7 @@ def list_command(
     endpoint: Annotated[str, typer.Option(help="Name of the endpoint.", show_default=False)] = "",
     state: Annotated[EventState | None, typer.Option(help="State of the events.")] = None,
     check: Annotated[str, typer.Option(help="Identifier of the check.", show_default=False)] = "",
-    last: Annotated[int, typer.Option("--most", min=1, max=100_000, help="Number of events.")] = 50,
+    last: Annotated[int, typer.Option(min=1, max=100_000, help="Number of events.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List events, the newest first. Delivered ones are kept for 7 days, dead ones for 30.

@@ -131,7 +131,7 @@ def new_api_key_command(
     # The entry comes before the key is shown: a key without one is of no use.
     with errors_reported(ApiKeysInvalid):
         if out is not None:
-            write_file(out, f"{key}\n".encode("ascii"), instead="name another file")
+            write_file(out, f"{key}\n".encode("ascii"))
         if file is not None:
             try:
                 add_api_key(file, text)
@@ -168,14 +168,14 @@ def new_webhook_secret_command(
         facegate keys new-webhook-secret /etc/facegate/backend.whsec
     """
     with errors_reported():
-        write_file(out, f"{new_webhook_secret()}\n".encode("ascii"), instead="name another file")
+        write_file(out, f"{new_webhook_secret()}\n".encode("ascii"))
     typer.echo(f"The secret is in {out}. Give the receiver the same.", err=True)
 
 
 _BATCH = 200
 
 
-def rewrap_command(reason: ReasonOption = "") -> None:
+def rewrap_command() -> None:
     """Wrap all data keys under the newest evidence key, of the server or of their tenant.
 
     Only rows of the database change, never an object; servers may run. You can repeat it after
@@ -191,7 +191,6 @@ def rewrap_command(reason: ReasonOption = "") -> None:
             settings.database_url,
             AuditAction.KEY_REWRAPPED,
             lambda _: None,
-            reason=reason,
             changed=str(changed),
             lost=str(sum(lost.values())),
         )
@@ -353,7 +352,7 @@ def retire(
 
 
 @app.command()
-def encrypt(reason: ReasonOption = "") -> None:
+def encrypt() -> None:
     """Encrypt the key files under the first key of keys.encryption.
 
     Files that are encrypted under another listed key are encrypted again. The servers need no restart. May be
@@ -370,7 +369,6 @@ def encrypt(reason: ReasonOption = "") -> None:
             settings.database_url,
             AuditAction.KEYS_ENCRYPTED,
             lambda _: encrypt_key_files(files),
-            reason=reason,
             encryption=settings.keys.encryption[0].kind,
         )
     for path in changed:

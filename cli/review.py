@@ -40,7 +40,7 @@ def list_command(
     state: Annotated[_Listed, typer.Option(help="State. PENDING are those not over.")] = _Listed.PENDING,
     cause: Annotated[ReviewCause | None, typer.Option(help="What sent the check to review.")] = None,
     sandbox: Annotated[bool, typer.Option("--sandbox", help="Those of sandbox checks instead.")] = False,
-    last: Annotated[int, typer.Option("--most", min=1, max=100_000, help="Number of reviews.")] = 50,
+    last: Annotated[int, typer.Option(min=1, max=100_000, help="Number of reviews.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List reviews, the oldest first.

@@ -143,7 +143,7 @@ def inspect_command(
     """
     with errors_reported(DeviceIntegrityError):
         given = GivenInputs(
-            at=_time("--at", at),
+            at=_time(at),
             challenge=_hexadecimal("--challenge", challenge),
             app=tuple(app or ()),
             environment=environment,
@@ -172,15 +172,15 @@ def _hexadecimal(option: str, text: str | None) -> bytes | None:
     return bytes.fromhex(text)
 
 
-def _time(option: str, text: str | None) -> datetime:
+def _time(text: str | None) -> datetime:
     if text is None:
         return datetime.now(UTC)
     try:
         at = datetime.fromisoformat(text)
     except ValueError as error:
-        raise CommandError(f"{option} {text}: write a time such as 2026-03-01T12:00:00Z") from error
+        raise CommandError(f"--at {text}: write a time such as 2026-03-01T12:00:00Z") from error
     if at.tzinfo is None:
-        raise CommandError(f"{option} {text}: add the time zone, such as Z for UTC")
+        raise CommandError(f"--at {text}: add the time zone, such as Z for UTC")
     return at
 
 
@@ -195,33 +195,21 @@ def revocation_command(
         Path, typer.Argument(help="The list. The server's device_integrity.android.revocation_file.")
     ],
     url: Annotated[str, typer.Option(help="Address of the list.", metavar="URL")] = _ADDRESS,
-    fetched_at: Annotated[
-        str | None,
-        typer.Option(
-            help="Fetch nothing: state when FILE was fetched. ISO 8601 with a time zone.",
-            metavar="TIME",
-        ),
-    ] = None,
 ) -> None:
     """Fetch Google's list of revoked attestation certificates for a server.
 
     Beside FILE it writes FILE.fetched with the time at which the list was fetched. A server computes the
     list's age from it. Run the command by a timer, several times a day. A server reads both files again
-    within a minute.
+    within a minute. For a server without a network, run it elsewhere and copy both files.
 
     For example:
 
         facegate attest revocation /srv/facegate/status.json
 
         facegate attest revocation /srv/facegate/status.json --url https://mirror.bank.internal/status
-
-        facegate attest revocation status.json --fetched-at 2026-11-24T06:00:00Z
     """
     try:
-        if fetched_at is not None:
-            data, moment = _bytes(file), _past_time(fetched_at)
-        else:
-            data, moment = _fetch(url)
+        data, moment = _fetch(url)
         write_revocation_files(file, data, fetched_at=moment)
         held = read_revocation_files(file)
     except (OSError, CommandError, ReferenceDataMalformed, ValueError, http.client.HTTPException) as error:
@@ -254,18 +242,6 @@ def _made(date: str | None, age: str | None, now: datetime) -> datetime:
         return moment - timedelta(seconds=int(age or 0))
     except (ValueError, OverflowError):
         return now
-
-
-def _bytes(file: Path) -> bytes:
-    with file.open("rb") as opened:
-        return opened.read(MAX_LIST_BYTES + 1)
-
-
-def _past_time(text: str) -> datetime:
-    moment = _time("--fetched-at", text)
-    if moment > datetime.now(UTC):
-        raise ValueError(f"{text} is in the future")
-    return moment
 
 
 def make_test_platform(

@@ -448,7 +448,6 @@ def convert_command(
             show_default=False,
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite OUT.")] = False,
     quality: Annotated[
         int,
         typer.Option(help="Quality of a JPEG, if one has to be encoded.", min=1, max=100),
@@ -490,7 +489,7 @@ def convert_command(
     """Convert an image into a facial record, or a record into an image.
 
     The bytes of the picture are kept if the format allows it; otherwise the picture is encoded again, and the
-    command reports this. No file is overwritten without --force. For example:
+    command reports this. No file is overwritten. For example:
 
         facegate image convert EF_DG2.bin portrait.jpg
 
@@ -523,7 +522,7 @@ def convert_command(
         )
         converted = convert(content, wishes, decode=decode_picture)
         target = target or file.with_name(file.stem + suffix_of(to))
-        write_file(target, converted.data, mode=FOR_ALL, force=force)
+        write_file(target, converted.data, mode=FOR_ALL)
     console = Console(highlight=False, soft_wrap=True)
     console.print(escape(f"{target}: {len(converted.data):,} bytes."))
     for note in (*converted.notes, *(f"Note: {note}." for note in content.notes)):

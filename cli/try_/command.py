@@ -44,7 +44,6 @@ def try_command(
     port: Annotated[int, typer.Option(help="Port of the page; 0 for any.", min=0, max=65_535)] = _PORT,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
     pack: Annotated[str | None, typer.Option(help="Pack that judges. By default the best available.")] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Pull no models.")] = False,
     sandbox: Annotated[
         bool,
         typer.Option("--sandbox/--real", help="Tolerate virtual cameras."),
@@ -88,7 +87,6 @@ def try_command(
                     browser=not no_browser,
                     pack=pack,
                     models_dir=models,
-                    offline=offline,
                     sandbox=sandbox,
                     kept=data_dir is not None,
                 )
@@ -123,14 +121,13 @@ async def _try(
     browser: bool,
     pack: str | None,
     models_dir: Path,
-    offline: bool,
     sandbox: bool,
     kept: bool,
 ) -> None:
     end_on_sigterm()
     port = bound.getsockname()[1]
     page = f"http://localhost:{port}"
-    chosen = await available_pack(console, wanted=pack, models_dir=models_dir, offline=offline)
+    chosen = await available_pack(console, wanted=pack, models_dir=models_dir)
     tested = open_tested(folder / "platform", page=page)
     policies = folder / "platform" / "policies"
     write_trial_policy(policies)

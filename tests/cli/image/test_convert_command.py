@@ -314,7 +314,7 @@ def test_the_target_is_named_after_its_source(tmp_path: Path, form: str, name: s
     assert name in output
 
 
-def test_nothing_is_overwritten_without_force(tmp_path: Path) -> None:
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
     source, out = tmp_path / "me.jpg", tmp_path / "me.2005.fac"
     source.write_bytes(picture("JPEG"))
     out.write_bytes(b"mine")
@@ -322,7 +322,8 @@ def test_nothing_is_overwritten_without_force(tmp_path: Path) -> None:
     assert status == 2
     assert "already exists" in error
     assert out.read_bytes() == b"mine"
-    assert run(source, "--to", "iso2005", "--force")[0] == 0
+    out.unlink()
+    assert run(source, "--to", "iso2005")[0] == 0
     assert open_trusted_image(out.read_bytes()).image == source.read_bytes()
     assert sorted(file.name for file in tmp_path.iterdir()) == ["me.2005.fac", "me.jpg"]
 
