@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from cli.audited import ReasonOption, record_change, server_settings
+from cli.audited import record_change, server_settings
 from cli.errors import FileUnusable
 from cli.shown import counted
 from server.audit import AuditAction
@@ -106,7 +106,6 @@ def restore(
     source: Annotated[str, typer.Argument(help="What `facegate backup` wrote: a file, folder or URL.")],
     *,
     key_file: _KeyFileOption = None,
-    reason: ReasonOption = "",
 ) -> None:
     """Restore backups into an empty deployment.
 
@@ -134,7 +133,6 @@ def restore(
                         settings.database_url,
                         AuditAction.BACKUP_RESTORED,
                         lambda _: None,
-                        reason=reason,
                         made=summary.time.isoformat(),
                     )
                 typer.echo(f"Restored {_dump_report(summary)}.")

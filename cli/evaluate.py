@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -24,7 +24,6 @@ from evaluation.match import (
     Bootstrap,
     Corrections,
     Degradation,
-    FacePhoto,
     MatchEvaluationError,
     Material,
     NothingToMeasure,
@@ -95,14 +94,6 @@ CorrectionsOption = Annotated[
         show_default=False,
     ),
 ]
-ApartOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="Source of identities (the part before the colon) that is measured separately and never "
-        "compared with the others; may be repeated.",
-        show_default=False,
-    ),
-]
 
 
 def worker_count() -> int:
@@ -125,14 +116,6 @@ def pack_names(specs: Sequence[str]) -> tuple[str, ...]:
 def read_optional_corrections(file: Path | None) -> Corrections:
     """Return the corrections of a file; none without a file."""
     return Corrections() if file is None else read_corrections(file)
-
-
-def require_apart(photos: Sequence[FacePhoto], apart: Collection[str]) -> None:
-    """Verify that the sources of `--apart` exist, because a wrong name would have no effect."""
-    sources = {photo.identity.partition(":")[0] for photo in photos if photo.apart}
-    for source in apart:
-        if source not in sources:
-            raise PhotoListError(f"no identity has the source {source!r}, given with --apart: correct it")
 
 
 _EMBEDDED = "embedded"
@@ -175,7 +158,6 @@ def match(
             show_default=False,
         ),
     ] = None,
-    apart: ApartOption = None,
     corrections: CorrectionsOption = None,
     out: Annotated[
         Path | None,
@@ -236,7 +218,7 @@ def match(
             raise typer.BadParameter(
                 "give it with --identities, and without the options of a report", param_hint="--calibration"
             )
-        _calibrate(calibration, identities, specs, corrections=corrections, apart=apart or ())
+        _calibrate(calibration, identities, specs, corrections=corrections)
         return
     with errors_reported(MatchEvaluationError, EvaluationUnavailable, VisionError, OSError):
         require_evaluation()
@@ -246,7 +228,6 @@ def match(
             identities,
             pairs,
             corrections=read_optional_corrections(corrections),
-            apart=apart or (),
             group_by=tuple(group_by or ()),
             portraits=tuple(dict.fromkeys(portraits or ())),
             subject=PHOTO_SUBJECT,
@@ -264,7 +245,6 @@ def match(
                 pack=pack_names(specs),
                 group_by=group_by,
                 portraits=material.portraits,
-                apart=apart,
                 corrections=corrections,
             ),
             workers=worker_count(),
@@ -289,16 +269,15 @@ def _material(
     pairs: Path | None,
     *,
     corrections: Corrections,
-    apart: Sequence[str],
     group_by: Sequence[str],
     portraits: tuple[Degradation, ...],
     subject: SubjectRule,
 ) -> Material:
     if identities is not None and pairs is None:
-        found = read_photo_list(identities, corrections=corrections, apart=apart)
+        found = read_photo_list(identities, corrections=corrections)
         photos, columns, left_out, chosen, guessed = found.photos, found.columns, found.left_out, None, False
     elif pairs is not None and identities is None:
-        listed = read_pairs(pairs, corrections=corrections, apart=apart)
+        listed = read_pairs(pairs, corrections=corrections)
         photos, columns, left_out = listed.photos, listed.columns, listed.left_out
         chosen, guessed = listed.pairs, not listed.named
     else:
@@ -308,7 +287,6 @@ def _material(
         raise PhotoListError("--portraits compares all photos with all: use it with --identities")
     if portraits and len({photo.identity for photo in photos}) == len(photos):
         raise NothingToMeasure("--portraits needs persons with two photos, and there are none")
-    require_apart(photos, apart)
     return Material(
         photos=photos,
         pairs=chosen,
@@ -331,7 +309,6 @@ def _calibrate(
     specs: Sequence[str],
     *,
     corrections: Path | None,
-    apart: Sequence[str],
 ) -> None:
     """Writes the calibration file of packs with one embedder, and prints their rates at each bound."""
     console, errors = Console(), Console(stderr=True)
@@ -339,8 +316,7 @@ def _calibrate(
         require_evaluation()
         require_file_path(out)
         known = read_optional_corrections(corrections)
-        photos = read_photo_list(identities, corrections=known, apart=apart).photos
-        require_apart(photos, apart)
+        photos = read_photo_list(identities, corrections=known).photos
         packs = load_packs(specs, models_dir=models_folder())
         embedder = common_embedder(packs)
         runs = embed_with_progress(
@@ -371,7 +347,6 @@ def _calibrate(
                     *("facegate", "evaluate", "match", "--identities", "DIR"),
                     pack=map(without_folder, specs),
                     corrections=corrections,
-                    apart=apart,
                     calibration="FILE",
                 ),
             )
@@ -413,26 +388,22 @@ def _print_measurement(console: Console, calibration: MatchCalibration, measurem
     table = Table(title=Text(measurement.pack, "bold"), title_justify="left", box=box.SIMPLE_HEAD)
     for name in ("bound on FMR", "similarity", "cosine", "FMR measured", "FNMR"):
         table.add_column(name, justify="right")
-    apart = comparisons.genuine_apart.size > 0
-    if apart:
-        table.add_column("FNMR apart", justify="right")
     for bound in _REPORTED:
         if bound < calibration.lowest_bound:
             break
         cosine = threshold_cosine(bound, calibration=calibration)
         index = int(np.searchsorted(curve.thresholds, cosine, side="right")) - 1
-        row = [
+        table.add_row(
             f"{bound:g}",
             f"{similarity_for_fmr(bound):.0f}",
             f"{cosine:.3f}",
             f"{curve.rates[index]:.1e}",
             f"{comparisons.fnmr(cosine):.2%}" if comparisons.genuine.size else "no pairs",
-        ]
-        table.add_row(*row, *([f"{comparisons.fnmr_apart(cosine):.2%}"] if apart else []))
+        )
     console.print(table)
     console.print(
         f"{run.photos} photos of {comparisons.identities} persons, {run.failures} failures to acquire, "
-        f"{comparisons.genuine.size + comparisons.genuine_apart.size:,} genuine and {curve.comparisons:,} "
+        f"{comparisons.genuine.size:,} genuine and {curve.comparisons:,} "
         f"impostor comparisons of {curve.person_pairs:,} pairs of persons; lowest bound "
         f"{calibration.lowest_bound:g}.",
         highlight=False,

@@ -285,7 +285,6 @@ def _keys() -> Iterator[tuple[Settings, KeyFiles]]:
 def rotate(
     purpose: Annotated[Purpose, typer.Argument(help="Purpose of the key.")],
     tenant: TenantOption = "",
-    reason: ReasonOption = "",
 ) -> None:
     """Add the next key of a purpose.
 
@@ -300,7 +299,6 @@ def rotate(
             settings.database_url,
             AuditAction.KEY_ROTATED,
             lambda _: rotate_key(files, purpose.value, tenant=tenant),
-            reason=reason,
             purpose=purpose.value,
             tenant=tenant,
         )

@@ -238,9 +238,11 @@ def scanner_parts(device: TestDevice) -> dict[str, Any]:
     }
 
 
-def open_stored_device(kind: str, folder: Path) -> tuple[TestDevice, StoredPlatform]:
-    """Opens a device of a stored platform, with the state of its earlier scans."""
-    if kind not in set(DeviceKind):
-        raise CommandError(f"{kind!r} is not a test device; known: {', '.join(DeviceKind)}")
-    stored = read_platform(folder)
-    return stored.device(DeviceKind(kind)), stored
+def open_stored_device(device: Path) -> tuple[TestDevice, StoredPlatform]:
+    """Opens a device, named as FOLDER/KIND, of a stored platform, with the state of its earlier scans."""
+    if device.name not in set(DeviceKind):
+        raise CommandError(
+            f"{device} names no test device: write FOLDER/KIND with one of {', '.join(DeviceKind)}"
+        )
+    stored = read_platform(device.parent)
+    return stored.device(DeviceKind(device.name)), stored

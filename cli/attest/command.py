@@ -27,7 +27,6 @@ from cli.shown import counted, printable, section_table
 from cli.test_devices import SETTINGS_FILE, write_platform
 from device_integrity import DeviceCheck, DeviceFinding, DeviceIntegrityError, ReferenceDataMalformed
 from device_integrity.android import MAX_LIST_BYTES
-from device_integrity.apple import Environment
 from server.device.revocation import read_revocation_files, write_revocation_files
 from simulator.devices import DeviceKind
 
@@ -103,7 +102,6 @@ def inspect_command(
             metavar="APP",
         ),
     ] = None,
-    environment: Annotated[Environment | None, typer.Option(help="Environment of App Attest.")] = None,
     key_id: Annotated[
         str | None,
         typer.Option(help="Identifier that was sent with the evidence, in hexadecimal.", metavar="HEX"),
@@ -146,7 +144,6 @@ def inspect_command(
             at=_time(at),
             challenge=_hexadecimal("--challenge", challenge),
             app=tuple(app or ()),
-            environment=environment,
             key_id=_hexadecimal("--key-id", key_id),
             public_key=read_public_key(public_key) if public_key else None,
             counter=counter,
@@ -246,7 +243,10 @@ def _made(date: str | None, age: str | None, now: datetime) -> datetime:
 
 def make_test_platform(
     out: Annotated[
-        Path, typer.Option(help="Folder for the platform. It gets keys, roots, settings and a policy.")
+        Path,
+        typer.Argument(
+            metavar="FOLDER", help="Folder for the platform. It gets keys, roots, settings and a policy."
+        ),
     ],
 ) -> None:
     """Make a test platform, which signs evidence in place of Google and Apple.
@@ -257,12 +257,11 @@ def make_test_platform(
 
     For example:
 
-        facegate attest test-platform --out platform
+        facegate attest test-platform platform
 
         facegate serve --config platform/facegate.toml
 
-        facegate verify --trusted p.jpg --simulate genuine --test-platform platform --test-device repackaged
-        --accept-sandbox
+        facegate verify --trusted p.jpg --simulate genuine --test-device platform/repackaged --accept-sandbox
     """
     console = Console()
     with errors_reported():
@@ -272,8 +271,7 @@ def make_test_platform(
             f"A test platform is in {stored.folder}. Keep {stored.folder / 'platform.json'} secret: "
             "it can sign evidence of any device.\n"
             f"Serve:  facegate serve --config {stored.folder / SETTINGS_FILE}\n"
-            f"Scan:   facegate verify --test-platform {stored.folder} --test-device {DeviceKind.ANDROID} "
-            "--accept-sandbox ..."
+            f"Scan:   facegate verify --test-device {stored.folder / DeviceKind.ANDROID} --accept-sandbox ..."
         ),
         highlight=False,
         soft_wrap=True,

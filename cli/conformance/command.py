@@ -56,19 +56,25 @@ def conformance(
         typer.Option("--ticket", help="Write addresses, token and fingerprint to this file, as JSON."),
     ] = None,
     port: Annotated[
-        int, typer.Option("--port", min=0, max=65_535, help="Port for gRPC, on loopback; 0 for any free one.")
-    ] = 0,
-    web_port: Annotated[
-        int, typer.Option("--web-port", min=0, max=65_535, help="Port for WebSocket; 0 for any free one.")
+        int,
+        typer.Option(
+            "--port",
+            min=0,
+            max=65_534,
+            help="Port for gRPC, on loopback; WebSocket has the next one. 0 for any free ones.",
+        ),
     ] = 0,
     origin: Annotated[
         list[str] | None,
         typer.Option("--origin", help="Origin of pages that may connect by WebSocket; may be repeated."),
     ] = None,
     certificate: Annotated[
-        Path | None, typer.Option("--certificate", help="Certificate chain of the server, PEM, for TLS.")
+        Path | None,
+        typer.Option(
+            "--certificate",
+            help="For TLS: certificate chain of the server and its private key, one PEM file.",
+        ),
     ] = None,
-    key: Annotated[Path | None, typer.Option("--key", help="Private key of the certificate, PEM.")] = None,
 ) -> None:
     """Test the client of an SDK: a strict server plays scenarios.
 
@@ -91,11 +97,11 @@ def conformance(
         return
     with errors_reported(CredentialsError):
         chosen = _chosen(only or [])
-        tls = _certificate(certificate, key)
+        tls = None if certificate is None else _certificate(certificate)
         ticket = Ticket(
             token=secrets.token_urlsafe(_TOKEN_BYTES),
             private_key=ec.generate_private_key(ec.SECP256R1()),
-            server_spki_sha256=b"" if tls is None else certificate_spki_sha256(tls.chain),
+            server_spki_sha256=b"" if tls is None else certificate_spki_sha256(tls.pem),
         )
         client = _client(run, reference, tls)
         with silenced_log():
@@ -105,7 +111,7 @@ def conformance(
                     ticket,
                     client,
                     ticket_file=ticket_file,
-                    ports=(port, web_port),
+                    port=port,
                     origins=origin or [],
                     tls=tls,
                     wait_s=_WAIT_FOR_PERSON_SECONDS if client is None else _WAIT_FOR_COMMAND_SECONDS,
@@ -124,7 +130,7 @@ async def _run(
     client: Client | None,
     *,
     ticket_file: Path | None,
-    ports: tuple[int, int],
+    port: int,
     origins: Sequence[str],
     tls: Certificate | None,
     wait_s: float,
@@ -132,9 +138,7 @@ async def _run(
     console = Console(stderr=True, highlight=False)
     conductor = Conductor(ticket, wait_s=wait_s)
     outcomes = []
-    async with listening(
-        conductor.add_stream, port=ports[0], web_port=ports[1], origins=origins, certificate=tls
-    ) as addresses:
+    async with listening(conductor.add_stream, port=port, origins=origins, certificate=tls) as addresses:
         if ticket_file is not None:
             write_file(ticket_file, _ticket(ticket, addresses).encode(), force=True)
         console.print(_ticket(ticket, addresses), markup=False, soft_wrap=True)
@@ -159,7 +163,7 @@ def _client(run: str | None, reference: bool, tls: Certificate | None) -> Client
     if run is not None and reference:
         raise CommandError("--run and --reference both name a client; give one of them")
     if reference:
-        return ReferenceClient(None if tls is None else tls.chain)
+        return ReferenceClient(None if tls is None else tls.pem)
     if run is None:
         return None
     words = shlex.split(run)
@@ -176,21 +180,13 @@ def _chosen(only: Sequence[str]) -> list[Scenario]:
     return [one for one in SCENARIOS if not only or one.name in only]
 
 
-def _certificate(chain: Path | None, key: Path | None) -> Certificate | None:
-    if chain is None or key is None:
-        if chain is not key:
-            raise CommandError("give --certificate and --key together, or neither")
-        return None
+def _certificate(file: Path) -> Certificate:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        context.load_cert_chain(chain, key)
+        context.load_cert_chain(file)
     except (OSError, ssl.SSLError) as error:
-        raise CommandError(f"{chain} and {key} are not a certificate and its key, PEM") from error
-    return Certificate(
-        chain=read_whole(chain, most_bytes=_MOST_PEM_BYTES),
-        key=read_whole(key, most_bytes=_MOST_PEM_BYTES),
-        context=context,
-    )
+        raise CommandError(f"{file} is not a certificate and its key, PEM") from error
+    return Certificate(pem=read_whole(file, most_bytes=_MOST_PEM_BYTES), context=context)
 
 
 def _print_report(outcomes: Sequence[Outcome], console: Console) -> None:

@@ -448,10 +448,6 @@ def convert_command(
             show_default=False,
         ),
     ] = None,
-    quality: Annotated[
-        int,
-        typer.Option(help="Quality of a JPEG, if one has to be encoded.", min=1, max=100),
-    ] = _QUALITY,
     rotate: Annotated[
         int,
         typer.Option(help="Turn clockwise first. By 90, 180 or 270 degrees.", show_default=False),
@@ -513,7 +509,7 @@ def convert_command(
         )
         wishes = Wishes(
             form=to,
-            quality=quality,
+            quality=_QUALITY,
             rotate=_right_angle(rotate),
             mirrored=mirrored,
             captured=captured,

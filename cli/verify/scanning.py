@@ -150,12 +150,11 @@ class ScanOptions:
     ca: Path | None
     scan: str | None
     simulate: str | None
-    photo: Path | None
+    trusted: Path | None
     seed: int
     flash: bool
     knobs: tuple[str, ...]
     test_device: str | None
-    test_platform: Path | None
 
 
 def scan_options(
@@ -164,10 +163,9 @@ def scan_options(
     ca: Path | None,
     scan: str | None,
     simulate: str | None,
-    photo: Path | None,
+    trusted: Path | None,
     knobs: list[str] | None,
     test_device: str | None,
-    test_platform: Path | None,
     flashes: bool = False,
 ) -> ScanOptions:
     """Returns the options of a scan, as the command line gives them.
@@ -180,10 +178,8 @@ def scan_options(
         raise typer.Exit
     if knobs and simulate is None:
         raise typer.BadParameter("--set is for --simulate")
-    if (scan is None) == (simulate is None):
-        raise typer.BadParameter("give either --scan or --simulate", param_hint="--scan")
-    if (test_device is None) != (test_platform is None):
-        raise typer.BadParameter("give --test-device and --test-platform together")
+    if scan is None and simulate is None:
+        raise typer.BadParameter("give --scan or --simulate", param_hint="--scan")
     if simulate is not None and not flashes:
         from simulator.phone import needs_screen
 
@@ -196,13 +192,12 @@ def scan_options(
         ca=ca,
         scan=scan,
         simulate=simulate,
-        photo=photo,
+        trusted=trusted,
         # A server recognises repeated frames.
         seed=int(seeds[-1]) if seeds else secrets.randbelow(2**31),
         flash=flashes,
         knobs=tuple(knob for knob in knobs or () if not knob.startswith(_SEED)),
         test_device=test_device,
-        test_platform=test_platform,
     )
 
 
@@ -288,14 +283,14 @@ class _Subject(NamedTuple):
 async def _opened(options: ScanOptions) -> AsyncIterator[_Subject]:
     subject = await _subject(options)
     async with aclosing(subject.source):
-        if options.test_device is None or options.test_platform is None:
+        if options.test_device is None:
             yield subject
             return
         # Imported late, like the simulator.
         from cli.test_devices import open_stored_device
         from simulator.devices.client import PlayedSource
 
-        device, stored = open_stored_device(options.test_device, options.test_platform)
+        device, stored = open_stored_device(Path(options.test_device))
         try:
             yield _Subject(PlayedSource(subject.source, device.habit), subject.screen, device)
         finally:
@@ -311,9 +306,10 @@ async def _subject(options: ScanOptions) -> _Subject:
         return _Subject(open_scan(options.scan), None)
     from simulator.phone import open_simulated, open_simulated_phone
 
-    if options.photo is None:
-        raise SourceError("there is no photo to simulate: give --photo")
-    made = (options.simulate, options.photo)
+    photo = options.trusted if options.scan is None else Path(options.scan)
+    if photo is None:
+        raise SourceError("there is no photo to simulate: give it as --scan")
+    made = (options.simulate, photo)
     if options.flash:
         phone = await asyncio.to_thread(open_simulated_phone, *made, seed=options.seed, knobs=options.knobs)
         return _Subject(phone, phone)

@@ -150,9 +150,9 @@ def test_a_png_stays_one_in_2011_and_becomes_a_jpeg_for_2005(tmp_path: Path) -> 
     content, _ = converted(tmp_path, data, "--to", "iso2011")
     assert content.image == data
     (tmp_path / "out").unlink()
-    content, output = converted(tmp_path, data, "--to", "iso2005", "--quality", "90")
+    content, output = converted(tmp_path, data, "--to", "iso2005")
     assert content.media_type == "image/jpeg"
-    assert "encoded again as JPEG of quality 90" in output
+    assert "encoded again as JPEG of quality 95" in output
     assert np.abs(pixels(content.image).astype(int) - pixels(data)).mean() < 3
 
 
@@ -205,7 +205,7 @@ def test_an_evidence_frame_is_turned_and_mirrored_as_verify_tells(tmp_path: Path
     mirrored = Image.open(io.BytesIO(upright)).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     mirrored.rotate(90, expand=True).save(stored, format="PNG")
     content, output = converted(
-        tmp_path, stored.getvalue(), "--to", "iso2011", "--rotate", "90", "--mirrored", "--quality", "98"
+        tmp_path, stored.getvalue(), "--to", "iso2011", "--rotate", "90", "--mirrored"
     )
     assert "turned upright" in output
     assert np.abs(pixels(content.image).astype(int) - pixels(upright)).mean() < 3

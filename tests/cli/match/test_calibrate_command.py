@@ -109,7 +109,6 @@ def test_packs_of_different_embedders_are_refused(assets: Path, pack_folder: Pat
         ({"--calibration": "none/out.toml"}, "does not exist"),
         ({"--calibration": "people"}, "is a folder"),
         ({"--pack": "nobody"}, "no pack is named 'nobody'"),
-        ({"--apart": "orl"}, "no identity has the source 'orl'"),
         ({"--corrections": "none.toml"}, "none.toml cannot be read"),
     ],
 )
