@@ -24,11 +24,11 @@ from cli.errors import CommandError, errors_reported
 from cli.files import read_evidence, read_public_key
 from cli.options import JsonOption
 from cli.shown import counted, printable, section_table
-from cli.test_devices import SETTINGS_FILE, write_platform
+from cli.test_devices import write_platform
 from device_integrity import DeviceCheck, DeviceFinding, DeviceIntegrityError, ReferenceDataMalformed
 from device_integrity.android import MAX_LIST_BYTES
 from server.device.revocation import read_revocation_files, write_revocation_files
-from simulator.devices import DeviceKind
+from simulator.devices import SETTINGS_FILE, DeviceKind
 
 _STYLES: Final = {
     DeviceFinding.PASS: "green",

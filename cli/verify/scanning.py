@@ -247,7 +247,7 @@ async def opened_scanner(
         async def scan(ticket: ScanTicket) -> ScanOutcome:
             parts = {}
             if subject.device is not None:
-                from cli.test_devices import scanner_parts
+                from simulator.devices.client import scanner_parts
 
                 parts = scanner_parts(subject.device)
             with ScanDisplay(messages, shows_hints=options.simulate is None) as display:
@@ -287,10 +287,10 @@ async def _opened(options: ScanOptions) -> AsyncIterator[_Subject]:
             yield subject
             return
         # Imported late, like the simulator.
-        from cli.test_devices import open_stored_device
+        from cli.test_devices import open_device
         from simulator.devices.client import PlayedSource
 
-        device, stored = open_stored_device(Path(options.test_device))
+        device, stored = open_device(Path(options.test_device))
         try:
             yield _Subject(PlayedSource(subject.source, device.habit), subject.screen, device)
         finally:
