@@ -12,7 +12,6 @@ from typing import Annotated, Any, BinaryIO, Final
 import typer
 from facegate.v1 import evidence_service_pb2, result_pb2
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
@@ -20,7 +19,7 @@ from rich.text import Text
 from cli.connection import PurposeOption, call_server, remote_group
 from cli.errors import PENDING, CommandError, errors_reported
 from cli.options import TIME_FORMATS, JsonOption, VerboseOption, in_utc
-from cli.shown import counted, facts_table, list_table, wide_console
+from cli.shown import counted, facts_table, list_table, say, wide_console
 from cli.shown import printable as shown
 from cli.verdict import enum_word, failure_words, message_json, time_words, verdict_view
 from facegate_client import CallRefusedError, Compliance, ExportedImage
@@ -218,7 +217,7 @@ def list_command(
         return
     wide_console().print(checks_table(found))
     if len(found) == last:
-        messages.print(f"These are the newest {last}; --last shows more.", highlight=False)
+        say(f"These are the newest {last}; --last shows more.", err=True)
 
 
 _EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/jp2": "jp2", "image/j2c": "j2c"}
@@ -287,7 +286,7 @@ def show_command(
             console.print()
             console.print(table)
     for path in saved:
-        messages.print(escape(f"saved {path}"), highlight=False)
+        say(f"saved {path}", err=True)
     if evidence.altered_facts:
         messages.print(
             f"Altered in the database: {', '.join(evidence.altered_facts)}. Lists state them otherwise than "
@@ -359,13 +358,10 @@ def export_command(
 
     size = call_server(context, Compliance, work)
     if subject is not None and not size:
-        _print(f"There is nothing of {shown(subject)}: nothing was saved. Is the reference right?")
+        say(f"There is nothing of {shown(subject)}: nothing was saved. Is the reference right?")
         raise typer.Exit(1)
-    messages = Console(stderr=True)
-    messages.print(escape(f"saved {target} ({size:,} bytes)"), highlight=False)
-    messages.print(
-        escape(f"Verify it anywhere: facegate result verify {target} --jwks jwks.json"), highlight=False
-    )
+    say(f"saved {target} ({size:,} bytes)", err=True)
+    say(f"Verify it anywhere: facegate result verify {target} --jwks jwks.json", err=True)
 
 
 def _known(archive: Path) -> bool:
@@ -472,14 +468,14 @@ def hold_command(
         others = (
             f"{left} more {'keeps' if left == 1 else 'keep'} the check" if left else "no hold keeps the check"
         )
-        _print(f"The hold {reference} is released; {others}.")
+        say(f"The hold {reference} is released; {others}.")
         return
     hold = call_server(
         context,
         Compliance,
         lambda compliance: compliance.place_hold(check_id, reference=reference, reason=reason),
     )
-    _print(
+    say(
         f"{check_id} is on hold {hold.reference}, since {time_words(hold.place_time)} UTC by "
         f"{hold.placed_by}, because: {hold.reason}"
     )
@@ -556,9 +552,9 @@ def _withdraw(context: typer.Context, **request: Any) -> None:
     """Withdraws a request that waits for a second person, one's own or another's."""
     response = call_server(context, Compliance, lambda compliance: compliance.withdraw_approval(**request))
     if not response.HasField("approval"):
-        _print("No such request waits: it was confirmed or withdrawn, it lapsed, or it was another one.")
+        say("No such request waits: it was confirmed or withdrawn, it lapsed, or it was another one.")
         raise typer.Exit(1)
-    _print(f"The request of {response.approval.requested_by} is withdrawn.")
+    say(f"The request of {response.approval.requested_by} is withdrawn.")
 
 
 def _erase_check(context: typer.Context, check_id: str, *, purpose: str, yes: bool) -> None:
@@ -567,7 +563,7 @@ def _erase_check(context: typer.Context, check_id: str, *, purpose: str, yes: bo
         context, Compliance, lambda compliance: compliance.delete_evidence(check_id, purpose=purpose)
     )
     _stop_if_pending(response)
-    _print(f"The evidence of {check_id} was erased at {time_words(response.erase_time)} UTC.")
+    say(f"The evidence of {check_id} was erased at {time_words(response.erase_time)} UTC.")
     _print_residues(response.residues)
 
 
@@ -588,9 +584,9 @@ def _erase_person(
     )
     _stop_if_pending(response)
     if not (response.erased_checks or response.forgotten_device_rows or response.held_check_ids):
-        _print(f"There is nothing of {shown(subject)}: nothing was erased. Is the reference right?")
+        say(f"There is nothing of {shown(subject)}: nothing was erased. Is the reference right?")
         raise typer.Exit(1)
-    _print(
+    say(
         f"Erased {counted(response.erased_checks, 'check')}, and "
         f"{counted(response.forgotten_device_rows, 'row')} of device keys, key uses and scan memories."
     )
@@ -598,9 +594,9 @@ def _erase_person(
     if response.held_check_ids:
         held = len(response.held_check_ids)
         verbs = "is on hold and stays" if held == 1 else "are on hold and stay"
-        _print(f"{counted(held, 'check')} {verbs}, with the scan; release the holds and call again:")
+        say(f"{counted(held, 'check')} {verbs}, with the scan; release the holds and call again:")
         for check_id in response.held_check_ids:
-            _print(f"- {check_id}")
+            say(f"- {check_id}")
         raise typer.Exit(1)
 
 
@@ -629,7 +625,7 @@ def _stop_if_pending(
     """Ends the command if a second person has to make the same call."""
     if response.HasField("approval"):
         approval = response.approval
-        _print(
+        say(
             f"Requested by {approval.requested_by}, and not done yet: the settings demand two people. "
             "Another caller must make the same call, with a purpose of their own, before "
             f"{time_words(approval.expire_time)} UTC."
@@ -643,13 +639,9 @@ def _confirm(question: str, *, yes: bool) -> None:
 
 
 def _print_residues(residues: Iterable[evidence_service_pb2.Residue]) -> None:
-    _print("What may still contain the data:")
+    say("What may still contain the data:")
     for residue in residues:
-        _print(f"- {residue.description}")
-
-
-def _print(text: str) -> None:
-    Console().print(escape(text), highlight=False, soft_wrap=True)
+        say(f"- {residue.description}")
 
 
 app = remote_group("Find, read, export and erase evidence of decided checks.")

@@ -10,15 +10,13 @@ import numpy as np
 import typer
 from rich import box
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
 
 from cli.chosen import models_folder
 from cli.errors import errors_reported
 from cli.files import require_file_path
 from cli.options import JsonOption, command_line
 from cli.report import print_report, require_writable, write_report
+from cli.shown import list_table, say
 from evaluation import EvaluationUnavailable, converted_network, require_evaluation
 from evaluation.match import (
     Bootstrap,
@@ -354,13 +352,7 @@ def _calibrate(
         _write_public(out, render_calibration(calibration))
     for measurement in measurements:
         _print_measurement(console, calibration, measurement)
-    console.print(
-        escape(
-            f"Written to {out}. The server uses it with the setting: calibration = {str(out.resolve())!r}"
-        ),
-        highlight=False,
-        soft_wrap=True,
-    )
+    say(f"Written to {out}. The server uses it with the setting: calibration = {str(out.resolve())!r}")
 
 
 def _require_useful(calibration: MatchCalibration) -> None:
@@ -385,9 +377,8 @@ def _write_public(out: Path, text: str) -> None:
 
 def _print_measurement(console: Console, calibration: MatchCalibration, measurement: PackMeasurement) -> None:
     run, comparisons, curve = measurement.run, measurement.comparisons, measurement.curve
-    table = Table(title=Text(measurement.pack, "bold"), title_justify="left", box=box.SIMPLE_HEAD)
-    for name in ("bound on FMR", "similarity", "cosine", "FMR measured", "FNMR"):
-        table.add_column(name, justify="right")
+    names = ("bound on FMR", "similarity", "cosine", "FMR measured", "FNMR")
+    table = list_table(*names, title=measurement.pack, right=names, box=box.SIMPLE_HEAD, pad_edge=True)
     for bound in _REPORTED:
         if bound < calibration.lowest_bound:
             break
@@ -401,17 +392,16 @@ def _print_measurement(console: Console, calibration: MatchCalibration, measurem
             f"{comparisons.fnmr(cosine):.2%}" if comparisons.genuine.size else "no pairs",
         )
     console.print(table)
-    console.print(
+    say(
         f"{run.photos} photos of {comparisons.identities} persons, {run.failures} failures to acquire, "
         f"{comparisons.genuine.size:,} genuine and {curve.comparisons:,} "
         f"impostor comparisons of {curve.person_pairs:,} pairs of persons; lowest bound "
-        f"{calibration.lowest_bound:g}.",
-        highlight=False,
+        f"{calibration.lowest_bound:g}."
     )
     missing = next((bound for bound in _REPORTED if bound < calibration.lowest_bound), None)
     if missing is not None:
         needed = persons_needed(missing, confidence=CONFIDENCE)
-        console.print(f"A bound of {not_supported(missing, needed)}.", highlight=False)
+        say(f"A bound of {not_supported(missing, needed)}.")
 
 
 _KINDS = {

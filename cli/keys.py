@@ -12,14 +12,12 @@ from typing import Annotated
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import Connection
 
 from cli.audited import ReasonOption, pending_approval, record_change, server_settings
 from cli.errors import FAILED, PENDING, CommandError, errors_reported
 from cli.files import write_file
-from cli.shown import counted
+from cli.shown import counted, counting
 from server.access.api_keys import ApiKeysInvalid, add_api_key, new_api_key
 from server.access.callers import CallerEntry, Role, Scope
 from server.audit import AuditAction
@@ -213,8 +211,7 @@ async def _rewrap(database_url: str, keys: WrappingKeys) -> tuple[int, Mapping[s
         repository = WrappedKeyRepository(database)
         totals = await repository.count()
         changed = 0
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        with counting() as progress:
             for place in PLACES:
                 total = sum(totals[place.name].values())
                 task = progress.add_task(place.name, total=total)

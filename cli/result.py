@@ -22,7 +22,7 @@ from rich.text import Text
 from cli.errors import FileUnusable, fail
 from cli.files import read_whole
 from cli.options import JsonOption
-from cli.shown import counted, facts_table
+from cli.shown import counted, facts_table, list_table
 from cli.verdict import enum_word, failure_words, policy_words, warning_rows
 from facegate_client import (
     ClientError,
@@ -251,9 +251,7 @@ def _show_person(checks: tuple[ExportedCheck, ...], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"verified": not refused, "kind": "person", "checks": rows}, indent=2))
     else:
-        table = Table(title="The export of a person", title_justify="left")
-        for name in ("Check", "Archive", "Status"):
-            table.add_column(name, overflow="fold")
+        table = list_table("Check", "Archive", "Status", title="The export of a person")
         for row, check in zip(rows, checks, strict=True):
             if check.problem:
                 state = Text(f"refused: {check.problem}", "red")

@@ -10,12 +10,11 @@ from typing import Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from cli.audited import audited_database, server_settings, shell_actor
 from cli.errors import errors_reported
 from cli.options import JsonOption
+from cli.shown import counting, list_table
 from server.base.version import server_version
 from server.checks.expiry import CheckExpiry
 from server.compliance.schedule import retention_schedule
@@ -79,8 +78,7 @@ async def _run(settings: Settings, now: datetime) -> None:
         before = await repository.due(now)
         due, due_images = sum(one.due for one in before), sum(one.images for one in before)
         erased = []
-        columns = (TextColumn("Erasing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        with counting("Erasing") as progress:
             task = progress.add_task("", total=due + due_images)
             for erase, most in ((expiry.erase, due), (expiry.erase_images, due_images)):
                 found = count = 0
@@ -111,11 +109,8 @@ def _show(due: Sequence[DueChecks]) -> None:
     if not due:
         typer.echo("No retention has ended.")
         return
-    table = Table(box=None, pad_edge=False)
-    table.add_column("Policy", overflow="fold")
-    for name in ("To erase", "Only images", "Kept by a hold"):
-        table.add_column(name, justify="right")
-    table.add_column("Since (UTC)")
+    numbers = ("To erase", "Only images", "Kept by a hold")
+    table = list_table("Policy", *numbers, "Since (UTC)", right=numbers)
     for one in due:
         table.add_row(
             one.policy, f"{one.due:,}", f"{one.images:,}", f"{one.held:,}", f"{one.since:%Y-%m-%d %H:%M:%S}"

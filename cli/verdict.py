@@ -10,11 +10,12 @@ from facegate.v1 import evidence_service_pb2, result_pb2, scan_pb2, verification
 from google.protobuf import json_format
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from cli.shown import counted, facts_table
+from cli.shown import counted, facts_table, list_table
 from matcher import similarity_in_words
 
 _SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png"}
@@ -318,10 +319,7 @@ def _passed(signal: result_pb2.Signal) -> Text:
 
 
 def _device_tests(device: result_pb2.DeviceResult) -> Table:
-    table = Table(title="Device tests", title_justify="left")
-    table.add_column("test", overflow="fold")
-    table.add_column("finding")
-    table.add_column("detail", overflow="fold")
+    table = list_table("test", "finding", "detail", title="Device tests", box=box.HEAVY_HEAD, pad_edge=True)
     for check in device.checks:
         outcome = enum_word(result_pb2.DeviceCheck.Outcome.Name, check.outcome, "OUTCOME_")
         if check.decisive:

@@ -7,7 +7,6 @@ from typing import Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from cli.analyze.analysers import Analyser, AnalysisDepth, LocalAnalyser, RemoteAnalyser
 from cli.analyze.page import explained_file, page_html
@@ -17,7 +16,7 @@ from cli.chosen import chosen_pack, chosen_policy, models_folder
 from cli.connection import ApiKeyOption, CaOption, CertOption, Connection, KeyOption
 from cli.errors import errors_reported
 from cli.files import require_file_path, write_file
-from cli.shown import printable, shown_name
+from cli.shown import printable, say, shown_name
 from facegate_client import ClientError
 from liveness import Verdict
 from server.analysis.video import MAXIMUM_STILLS
@@ -164,7 +163,7 @@ def analyze(
                 )
                 write_file(explain, page.encode("utf-8", "backslashreplace"))
                 text = f"wrote {shown_name(explain)}: it contains biometric data, and only you can read it"
-                messages.print(escape(text), highlight=False, soft_wrap=True)
+                say(text, console=messages)
     raise typer.Exit(_status(findings))
 
 

@@ -14,8 +14,6 @@ from typing import Annotated, Final
 import typer
 from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 from cli.attest.evidence import GivenInputs, Report, as_json, moment
@@ -23,7 +21,7 @@ from cli.attest.reports import make_report
 from cli.errors import CommandError, errors_reported
 from cli.files import read_evidence, read_public_key
 from cli.options import JsonOption
-from cli.shown import counted, printable, section_table
+from cli.shown import counted, list_table, printable, say, section_table
 from cli.test_devices import write_platform
 from device_integrity import DeviceCheck, DeviceFinding, DeviceIntegrityError, ReferenceDataMalformed
 from device_integrity.android import MAX_LIST_BYTES
@@ -55,9 +53,7 @@ def report_view(report: Report, *, file: Path, at: datetime) -> RenderableType:
 
 
 def _checks(checks: tuple[DeviceCheck, ...]) -> RenderableType:
-    table = Table(title="Checks", title_justify="left", title_style="bold", box=box.SIMPLE, pad_edge=False)
-    for name in ("check", "outcome", "why"):
-        table.add_column(name, overflow="fold", no_wrap=name != "why")
+    table = list_table("check", "outcome", "why", title="Checks", whole=("check", "outcome"), box=box.SIMPLE)
     for check in checks:
         why = f"{check.detail} ({check.reason})"
         if check.sign_of is not None:
@@ -263,18 +259,13 @@ def make_test_platform(
 
         facegate verify --trusted p.jpg --simulate genuine --test-device platform/repackaged --accept-sandbox
     """
-    console = Console()
     with errors_reported():
         stored = write_platform(out, now=datetime.now(UTC))
-    console.print(
-        escape(
-            f"A test platform is in {stored.folder}. Keep {stored.folder / 'platform.json'} secret: "
-            "it can sign evidence of any device.\n"
-            f"Serve:  facegate serve --config {stored.folder / SETTINGS_FILE}\n"
-            f"Scan:   facegate verify --test-device {stored.folder / DeviceKind.ANDROID} --accept-sandbox ..."
-        ),
-        highlight=False,
-        soft_wrap=True,
+    say(
+        f"A test platform is in {stored.folder}. Keep {stored.folder / 'platform.json'} secret: "
+        "it can sign evidence of any device.\n"
+        f"Serve:  facegate serve --config {stored.folder / SETTINGS_FILE}\n"
+        f"Scan:   facegate verify --test-device {stored.folder / DeviceKind.ANDROID} --accept-sandbox ..."
     )
 
 

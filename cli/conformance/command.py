@@ -14,7 +14,6 @@ import typer
 from cryptography.hazmat.primitives.asymmetric import ec
 from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from cli.conformance.clients import Client, CommandClient, ReferenceClient
@@ -25,7 +24,7 @@ from cli.conformance.scan import Scenario
 from cli.conformance.scenarios import SCENARIOS
 from cli.errors import CommandError, errors_reported
 from cli.files import read_whole, write_file
-from cli.shown import printable
+from cli.shown import list_table, printable, say
 from cli.silenced_log import silenced_log
 from facegate_client import CredentialsError, certificate_spki_sha256
 
@@ -119,7 +118,7 @@ def conformance(
             )
         if out is not None:
             write_file(out, _document(outcomes).encode(), force=True)
-    _print_report(outcomes, Console())
+    _print_report(outcomes)
     if any(one.verdict is Verdict.FAILED for one in outcomes):
         raise typer.Exit(_FAILURES)
 
@@ -135,16 +134,15 @@ async def _run(
     tls: Certificate | None,
     wait_s: float,
 ) -> list[Outcome]:
-    console = Console(stderr=True, highlight=False)
     conductor = Conductor(ticket, wait_s=wait_s)
     outcomes = []
     async with listening(conductor.add_stream, port=port, origins=origins, certificate=tls) as addresses:
         if ticket_file is not None:
             write_file(ticket_file, _ticket(ticket, addresses).encode(), force=True)
-        console.print(_ticket(ticket, addresses), markup=False, soft_wrap=True)
+        say(_ticket(ticket, addresses), err=True)
         async for outcome in conductor.run(scenarios, addresses, client):
             outcomes.append(outcome)
-            console.print(f"{len(outcomes)}/{len(scenarios)} {outcome.scenario.name}: {outcome.verdict}")
+            say(f"{len(outcomes)}/{len(scenarios)} {outcome.scenario.name}: {outcome.verdict}", err=True)
     return outcomes
 
 
@@ -189,11 +187,10 @@ def _certificate(file: Path) -> Certificate:
     return Certificate(pem=read_whole(file, most_bytes=_MOST_PEM_BYTES), context=context)
 
 
-def _print_report(outcomes: Sequence[Outcome], console: Console) -> None:
+def _print_report(outcomes: Sequence[Outcome]) -> None:
     """Prints a table of scenarios, and the numbers of outcomes."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("scenario", "outcome", "tested, or broken rule"):
-        table.add_column(heading, overflow="fold", no_wrap=heading != "tested, or broken rule")
+    names = ("scenario", "outcome", "tested, or broken rule")
+    table = list_table(*names, whole=names[:2], box=box.SIMPLE_HEAD, pad_edge=True)
     for one in outcomes:
         text = Text(one.scenario.purpose)
         if one.rule is not None:
@@ -201,9 +198,9 @@ def _print_report(outcomes: Sequence[Outcome], console: Console) -> None:
                 f"{one.rule.name}: {one.rule.requirement}", "dim"
             )
         table.add_row(one.scenario.name, Text(one.verdict.value, _STYLES[one.verdict]), text)
-    console.print(table)
+    Console().print(table)
     counts = {verdict: sum(one.verdict is verdict for one in outcomes) for verdict in Verdict}
-    console.print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()), highlight=False)
+    say(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
 
 
 def _document(outcomes: Sequence[Outcome]) -> str:

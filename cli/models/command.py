@@ -10,7 +10,6 @@ from typing import Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from cli.chosen import known_packs, models_folder
 from cli.errors import CommandError, FileUnusable, errors_reported
@@ -27,6 +26,7 @@ from cli.models.tables import (
     terms_and_acceptance,
 )
 from cli.options import JsonOption, command_line
+from cli.shown import say
 from vision.errors import PackNotFound, TermsNotAccepted, VisionError
 from vision.packs import (
     FAMILIES,
@@ -250,7 +250,7 @@ def pull_command(
 def _show_terms(pack: CataloguePack, folder: Path) -> None:
     """Shows the terms if anything has to be fetched or accepted."""
     if needs_acceptance(pack, folder) or not inspect_pack(pack, folder).complete:
-        Console().print(escape(terms_text(pack)), highlight=False, soft_wrap=True)
+        say(terms_text(pack))
 
 
 def _ask(packs: Sequence[str], *, again: str) -> None:
@@ -319,7 +319,7 @@ def show_command(
         typer.echo(json.dumps([*map(list_json, packs), embedded_list_json()], indent=2))
     elif pack is None:
         console.print(list_table(packs))
-        console.print(escape(f"Models folder: {folder}"), highlight=False, soft_wrap=True)
+        say(f"Models folder: {folder}")
     elif as_json:
         typer.echo(json.dumps(shown, indent=2))
     else:

@@ -9,7 +9,6 @@ from typing import Annotated, Final, NoReturn
 import typer
 from facegate.v1 import feedback_pb2, result_pb2, scan_pb2, verification_service_pb2
 from rich.console import Console
-from rich.markup import escape
 from rich.text import Text
 
 from cli.connection import (
@@ -26,6 +25,7 @@ from cli.connection import (
 )
 from cli.errors import fail
 from cli.options import JsonOption, VerboseOption
+from cli.shown import say
 from cli.verdict import enum_word, message_json, save_verdict, verdict_view
 from cli.verify.scanning import DEVICE, ScanOptions, opened_scanner, scan_options
 from cli.words import evidence_words, feedback_texts, portrait_words
@@ -213,7 +213,7 @@ def verify(
                 subject_reference=subject,
                 consent_reference=consent,
             )
-            messages.print(escape(portrait_words(created.portrait)), highlight=False)
+            say(portrait_words(created.portrait), console=messages)
             await send(ticket_of(created))
             return await orchestrator.finish_check(created.check_id, wait_s=_WAIT_SECONDS)
 
@@ -231,7 +231,7 @@ def verify(
     for line in evidence_words(response):
         messages.print(Text(line, "yellow"))
     for file in saved:
-        messages.print(escape(f"saved {file}"), highlight=False)
+        say(f"saved {file}", console=messages)
     if response.result.status == result_pb2.CHECK_STATUS_NOT_DECIDED:
         messages.print("The server had a fault, and nothing was verified. Try again with a new check.")
     raise typer.Exit(_EXITS.get(response.result.status, _FAILURE))
@@ -259,6 +259,6 @@ def _report_scan(outcome: ScanOutcome, messages: Console, *, as_json: bool) -> N
     else:
         typer.echo(_ENDED.get(outcome.status, _NOT_DECIDED))
         for text in feedback_texts(outcome.feedback, frames=outcome.frames):
-            messages.print(escape(f"  {text}"), highlight=False)
+            say(f"  {text}", console=messages)
     passed = outcome.status in {scan_pb2.SCAN_STATUS_SUCCESS, scan_pb2.SCAN_STATUS_COMPLETED}
     raise typer.Exit(0 if passed else _FAILURE)

@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import typer
 from facegate.v1 import feedback_pb2, scan_pb2
 from rich.console import Console
-from rich.markup import escape
 from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from cli.connection import read_tls
-from cli.shown import counted
+from cli.shown import counted, say
 from cli.words import feedback_text, feedback_texts, lost_words
 from facegate_client import (
     FaceScanner,
@@ -112,7 +111,7 @@ class ScanDisplay(ScanEvents):
         self._say(f"  Connection lost: {lost_words(cause)}. Reconnect {reconnect} in {wait_s:.1f} s.")
 
     def _say(self, text: str) -> None:
-        self._console.print(escape(text), highlight=False)
+        say(text, console=self._console)
 
 
 _CAMERA = "camera"
@@ -263,9 +262,7 @@ async def opened_scanner(
                 with _cancelled_by_interrupt(scanner):
                     outcome = await scanner.scan()
             if outcome.source_error is not None:
-                messages.print(
-                    escape(f"The source of frames failed: {outcome.source_error}"), highlight=False
-                )
+                say(f"The source of frames failed: {outcome.source_error}", console=messages)
             return outcome
 
         yield scan
