@@ -21,7 +21,7 @@ from cli.errors import PENDING, CommandError, errors_reported
 from cli.options import TIME_FORMATS, JsonOption, VerboseOption, in_utc
 from cli.shown import counted, facts_table, list_table, say, wide_console
 from cli.shown import printable as shown
-from cli.verdict import enum_word, failure_words, message_json, time_words, verdict_view
+from cli.verdict import enum_word, enum_words, message_json, time_words, verdict_view
 from facegate_client import CallRefusedError, Compliance, ExportedImage
 from liveness import AttackType
 from server.domain.terms import CheckStatus, FailureReason
@@ -39,13 +39,13 @@ def checks_table(checks: Sequence[evidence_service_pb2.CheckSummary]) -> Table:
         "Check", "Decided (UTC)", "Status", "Reasons", "Attack", "Signs", "Policy", "Until", "Hold"
     )
     for check in checks:
-        status = enum_word(result_pb2.CheckStatus.Name, check.status, "CHECK_STATUS_")
-        attack = enum_word(result_pb2.AttackType.Name, check.attack_type, "ATTACK_TYPE_")
+        status = enum_word(check, "status")
+        attack = enum_word(check, "attack_type")
         table.add_row(
             check.check_id,
             time_words(check.decide_time),
             Text(status + (" (sandbox)" if check.sandbox else ""), _STYLES.get(check.status, "")),
-            ", ".join(failure_words(check)),
+            ", ".join(enum_words(check, "reasons")),
             attack if check.attack_type else "",
             ", ".join(check.device_signs),
             f"{check.policy} {check.policy_version}",
@@ -58,12 +58,12 @@ def checks_table(checks: Sequence[evidence_service_pb2.CheckSummary]) -> Table:
 def evidence_tables(evidence: evidence_service_pb2.GetEvidenceResponse) -> Iterable[Table]:
     """Returns the facts of a record, its images and its holds as tables."""
     times, requested = evidence.times, evidence.result.requested_outcome
-    kept = evidence_service_pb2.TrustedImageFacts.Kept.Name(evidence.trusted_image.kept)
+    kept = enum_word(evidence.trusted_image, "kept")
     rows = [
         ("subject", evidence.result.subject_reference or "-"),
         ("consent", evidence.result.consent_reference or "-"),
         *([("outcome", "requested by the sandbox caller; nothing was judged")] if requested else []),
-        ("trusted image", f"{kept.removeprefix('KEPT_').lower()} {evidence.trusted_image.sha256.hex()}"),
+        ("trusted image", f"{kept.lower()} {evidence.trusted_image.sha256.hex()}"),
         *_chain_rows(evidence.result),
         ("accepted", time_words(times.create_time)),
         ("decided", time_words(times.decide_time)),
@@ -83,9 +83,8 @@ def evidence_tables(evidence: evidence_service_pb2.GetEvidenceResponse) -> Itera
     yield facts_table(rows, title="Record", box=None, pad_edge=False)
     images = list_table("Purpose", "Attempt", "Frame", "Type", "SHA-256", title="Images")
     for image in evidence.images:
-        purpose = evidence_service_pb2.EvidenceImageFacts.Purpose.Name(image.purpose)
         images.add_row(
-            purpose.removeprefix("PURPOSE_"),
+            enum_word(image, "purpose"),
             str(image.attempt),
             str(image.frame_index),
             image.media_type,
@@ -299,8 +298,7 @@ def show_command(
 
 def _save_image(folder: Path, check_id: str, image: ExportedImage) -> Path:
     facts = image.facts
-    purpose = evidence_service_pb2.EvidenceImageFacts.Purpose.Name(facts.purpose)
-    name = purpose.removeprefix("PURPOSE_").lower()
+    name = enum_word(facts, "purpose").lower()
     extension = _EXTENSIONS.get(facts.media_type, "bin")
     path = folder / f"{check_id}-{name}-{facts.sha256.hex()[:12]}.{extension}"
     _write(path, image.content)

@@ -121,7 +121,7 @@ def _events_table(events: Sequence[event_service_pb2.Event], *, narrow: bool) ->
             time_words(event.next_time) if event.HasField("next_time") else "-",
             event.endpoint,
             event.type,
-            enum_word(event_service_pb2.EventState.Name, event.state, "EVENT_STATE_"),
+            enum_word(event, "state"),
             str(event.attempts),
             event.answer,
         ]
@@ -148,7 +148,7 @@ def _endpoints_table(endpoints: Sequence[event_service_pb2.Endpoint]) -> Table:
         table.add_row(
             endpoint.name,
             Text(endpoint.url),
-            enum_word(event_service_pb2.EndpointState.Name, endpoint.state, "ENDPOINT_STATE_"),
+            enum_word(endpoint, "state"),
             str(endpoint.waiting),
             time_words(endpoint.oldest_time) if endpoint.HasField("oldest_time") else "-",
             str(endpoint.dead),
