@@ -45,7 +45,7 @@ EVALUATION_POLICY: Final = "evaluation"
 
 SCANS_A_CORE: Final = 4
 """Scans at once that a core holds so that none waits for another: while it is captured, a scan takes 0.18 of
-a core, with or without a flash (docs/cost.md), so four take three quarters of one."""
+a core, with or without a flash (docs/operating.md), so four take three quarters of one."""
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
