@@ -22,8 +22,8 @@ _INTRODUCTION = """\
 
 The admin listener publishes these metrics under `/metrics`, in Prometheus' text format. OTLP sends them
 under the same names, without `_total`. No label contains an identifier of a check, a person or a device. No
-label contains the name of a tenant unless `telemetry.tenant_names` is set. Counters end in `_total`; all others
-are gauges, unless they are marked as histograms.
+label contains the name of a tenant unless `telemetry.tenant_names` is set. Counters end in `_total`; all
+others are gauges, unless they are marked as histograms.
 
 [operating.md](../operating.md#telemetry) describes how to collect the metrics, [alerts.md](alerts.md) what to
 do after an alert. The alerting rules and a Grafana dashboard are in `helm/facegate/files`.
