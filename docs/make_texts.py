@@ -92,8 +92,8 @@ the reason, never on the message. After a status with "retry", a `google.rpc.Ret
 limit never reaches the server: the transport answers it with RESOURCE_EXHAUSTED and no details.
 
 "Metadata" lists the keys that `ErrorInfo.metadata` may have; those that do not apply are absent. Every error
-of `AnalysisService` also has `code` and `requestId` or `inferenceId`. What becomes of a scan after each error,
-and what a device does, is in [device.md](device.md#errors).
+of `AnalysisService` also has `code` and `requestId` or `inferenceId`. What becomes of a scan after each
+error, and what a device does, is in [device.md](device.md#errors).
 
 `make reference` writes this page from `protos/facegate_protocol/texts.json` and the comments of
 `protos/facegate/v1/error_reason.proto`; do not edit it by hand.
