@@ -24,7 +24,7 @@ from cli.audited import audited_database, server_settings, shell_actor
 from cli.connection import Connection, call_server, remote_group
 from cli.errors import CommandError, errors_reported
 from cli.options import TIME_FORMATS, JsonOption, in_utc
-from cli.shown import counted
+from cli.shown import counted, list_table
 from facegate_client import Compliance
 from server.audit import (
     ALL_LOGS,
@@ -342,9 +342,9 @@ def _entry(event: audit_pb2.AuditEvent) -> AuditEntry:
 
 
 def _table(entries: tuple[AuditEntry, ...]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for name in ("Entry", "Time (UTC)", "Action", "Actor", "From", "Check", "Person", "Purpose", "Detail"):
-        table.add_column(name, overflow="fold")
+    table = list_table(
+        "Entry", "Time (UTC)", "Action", "Actor", "From", "Check", "Person", "Purpose", "Detail"
+    )
     for entry in entries:
         cells = (
             str(entry.sequence),
