@@ -78,7 +78,7 @@ class CheckProgress:
         return self.state in _OVER
 
 
-async def found_check(
+async def check_of_caller(
     repository: CheckRepository, check_id: UUID, *, tenant: str, sandbox: bool
 ) -> CheckRecord:
     """Returns a check of a caller; a sandbox caller finds sandbox checks only.
@@ -223,7 +223,7 @@ class CheckInquiry:
         Raises:
             Refusal: CHECK_NOT_FOUND or RESULT_EXPIRED.
         """
-        record = await found_check(self._repository, check_id, tenant=tenant, sandbox=sandbox)
+        record = await check_of_caller(self._repository, check_id, tenant=tenant, sandbox=sandbox)
         if record.state is CheckState.ERASED:
             raise result_erased()
         if record.reasons is None:
