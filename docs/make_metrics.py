@@ -1,6 +1,6 @@
 """Writes docs/reference/metrics.md and alerts.md.
 
-Names, types, labels and descriptions come from ``server.telemetry.metrics``, the alerts from the chart.
+Names, types, labels and descriptions come from ``server.telemetry.metrics``.
 """
 
 import re
@@ -12,7 +12,7 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
 from server.telemetry.metrics import Metrics
-from tests.server.telemetry.chart_files import alerts, used_metrics
+from tests.server.telemetry.chart_files import alerts
 
 PAGE = Path(__file__).resolve().parent / "reference" / "metrics.md"
 ALERTS_PAGE = PAGE.with_name("alerts.md")
@@ -29,8 +29,8 @@ do after an alert. The alerting rules and a Grafana dashboard are in `helm/faceg
 
 `make reference` writes this page from `server/telemetry`; do not edit it by hand.
 
-| Metric | Type | Labels | What it measures | Alerts |
-| --- | --- | --- | --- | --- |
+| Metric | Type | Labels | What it measures |
+| --- | --- | --- | --- |
 """
 
 _ALERTS_INTRODUCTION = """\
@@ -79,10 +79,10 @@ def _metrics_of(group: object) -> Iterator[MetricWrapperBase]:
 
 def metrics_page() -> str:
     """The whole page."""
-    lines, of_metric = [], _alerts_of_metrics()
+    lines = []
     for metric in documented_metrics():
         labels = ", ".join(f"`{label}`" for label in metric.labels)
-        cells = (f"`{metric.name}`", metric.kind, labels, metric.description, of_metric.get(metric.name, ""))
+        cells = (f"`{metric.name}`", metric.kind, labels, metric.description)
         lines.append("| " + " | ".join(cells) + " |\n")
     return _INTRODUCTION + "".join(lines)
 
@@ -98,15 +98,6 @@ def alerts_page() -> str:
 
 def _linked(text: str) -> str:
     return re.sub(r"docs/([a-z_]+\.md)(#[a-z-]+)?", r"[\1](../\1\2)", text)
-
-
-def _alerts_of_metrics() -> dict[str, str]:
-    found: dict[str, list[str]] = {}
-    for alert in alerts():
-        for series in used_metrics(alert.expression):
-            name = series.removesuffix("_bucket")
-            found.setdefault(name, []).append(alert.name)
-    return {name: ", ".join(names) for name, names in found.items()}
 
 
 if __name__ == "__main__":

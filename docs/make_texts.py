@@ -86,7 +86,7 @@ _ERRORS_INTRODUCTION: Final = """\
 
 A call that cannot be served ends with a gRPC status that carries exactly one `google.rpc.ErrorInfo`, with
 domain `facegate.org` and one of the reasons below; every number in the message is in its metadata. Branch on
-the reason, never on the message. Where "retry" says yes, a `google.rpc.RetryInfo` says how long to wait.
+the reason, never on the message. After a status with "retry", a `google.rpc.RetryInfo` says how long to wait.
 
 "Spoof" and "not the same person" are results with status OK, never errors. A message beyond a listener's own
 limit never reaches the server: the transport answers it with RESOURCE_EXHAUSTED and no details.
@@ -94,10 +94,8 @@ limit never reaches the server: the transport answers it with RESOURCE_EXHAUSTED
 "Scan" says what becomes of a scan whose stream ends with the reason:
 
 - **reconnect**: the check is open and the device reconnects with `resume` automatically.
-- **open**: the check is open until its deadline, but the client broke a rule: reconnecting without a change
-  only ends the same way.
-- **decided**: the check is decided against, with TRANSCRIPT_BROKEN: an honest client never breaks its own
-  transcript.
+- **open**: the check is open until its deadline, but a reconnect without a change ends the same way.
+- **decided**: the check is decided against, with TRANSCRIPT_BROKEN.
 - **over**: the check accepts no further stream of this device, or of any device.
 
 "Metadata" lists the keys that `ErrorInfo.metadata` may have; those that do not apply are absent. Every error
@@ -186,17 +184,16 @@ def _errors_page() -> str:
     lines = [_ERRORS_INTRODUCTION]
     for seen_by, title in _SEEN_BY.items():
         # What a device does after the errors of scans is in the protocol of devices.
-        columns = ["Reason", "Status", "Retry", "Scan", "What happened", "What to do", "Metadata"]
+        columns = ["Reason", "Status", "Scan", "What happened", "What to do", "Metadata"]
         left_out = {"device": "What to do", "device, orchestrator": ""}.get(seen_by, "Scan")
         columns = [column for column in columns if column != left_out]
-        lines.append(f"\n## {title}\n\n| {' | '.join(columns)} |\n|{' --- |' * len(columns)}\n")
+        lines.append(f"\n## {title}\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n")
         for entry in documented_reasons():
             advice = REFUSALS[entry.reason]
             if advice.seen_by == seen_by:
                 cells = {
                     "Reason": f"`{entry.reason}`",
-                    "Status": entry.code,
-                    "Retry": "yes" if entry.retry else "",
+                    "Status": f"{entry.code}, retry" if entry.retry else entry.code,
                     "Scan": advice.scan or "",
                     "What happened": entry.description,
                     "What to do": advice.action,
