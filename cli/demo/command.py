@@ -10,7 +10,6 @@ from typing import Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from cli.chosen import models_folder
 from cli.demo.local_server import (
@@ -33,16 +32,14 @@ from cli.demo.scenarios import (
     outcome_text,
 )
 from cli.demo.stage import Stage, open_stage
-from cli.errors import CommandError
+from cli.errors import CommandError, fail
+from cli.shown import say
 from facegate_client import ClientError, fetch_key_set, open_channel
-from liveness.dynamic import load_flash_model
 from server.policies import load_policies
-from vision.packs import Pack
 
 UNEXPECTED, IMPOSSIBLE = 1, 2
 
 _LOG: Final = "server.log"
-_SEED: Final = 1
 _AT_ONCE: Final = 2
 """Checks that run at the same time. Scans take real time, which parallel checks share."""
 
@@ -86,16 +83,14 @@ def demo(
                     console,
                     Path(folder),
                     out=out,
-                    seed=_SEED,
                     pack=pack,
                     models_dir=models,
                 )
             )
     except (ClientError, CommandError) as error:
-        console.print(escape(f"The demo cannot run: {error}"), style="red", highlight=False)
-        raise typer.Exit(IMPOSSIBLE) from error
+        fail(f"The demo cannot run: {error}", IMPOSSIBLE, console=console)
     except (KeyboardInterrupt, asyncio.CancelledError):
-        console.print("The demo was stopped.", highlight=False)
+        say("The demo was stopped.", console=console)
         raise typer.Exit(IMPOSSIBLE) from None
     raise typer.Exit(UNEXPECTED if unexpected(records) else 0)
 
@@ -105,7 +100,6 @@ async def _demo(
     folder: Path,
     *,
     out: Path,
-    seed: int,
     pack: str | None,
     models_dir: Path,
 ) -> tuple[DemoRecord, ...]:
@@ -113,13 +107,13 @@ async def _demo(
     began = time.monotonic()
     chosen = await available_pack(console, wanted=pack, models_dir=models_dir)
     if chosen.pack.evaluation_only:
-        console.print(
+        say(
             "This pack is for evaluation only; the demo's server allows it (allow_evaluation_pack), and the "
             f"policy {chosen.policy} allows as many false matches as it supports.",
             style="yellow",
-            highlight=False,
+            console=console,
         )
-    console.print("Starting a server; all scans are simulated.", highlight=False)
+    say("Starting a server; all scans are simulated.", console=console)
     flash_policy = flash_policy_of(chosen)
     scenarios = demo_scenarios(asked=flash_policy != FLASH_ALONE_POLICY)
     photos = frozenset(name for s in scenarios for name in (s.portrait, s.scanned) if name is not None)
@@ -146,15 +140,15 @@ async def _demo(
             policy=chosen.policy,
             flash_policy=flash_policy,
             tested=tested,
+            pack=chosen.pack,
         )
-        records = await _checks(console, runner, stage, scenarios, seed=seed, pack=chosen.pack)
+        records = await _checks(console, runner, stage, scenarios)
         seconds = time.monotonic() - began
         html = render_page(
             records,
             chosen,
             thresholds=liveness_thresholds(chosen),
             made=datetime.now(UTC),
-            seed=seed,
             seconds=seconds,
         )
         page = write_files(out, records=records, page=html, keys=keys)
@@ -163,23 +157,15 @@ async def _demo(
 
 
 async def _checks(
-    console: Console,
-    runner: CheckRunner,
-    stage: Stage,
-    scenarios: Sequence[Scenario],
-    *,
-    seed: int,
-    pack: Pack,
+    console: Console, runner: CheckRunner, stage: Stage, scenarios: Sequence[Scenario]
 ) -> tuple[DemoRecord, ...]:
-    room, model = asyncio.Semaphore(_AT_ONCE), load_flash_model()
+    room = asyncio.Semaphore(_AT_ONCE)
     with DemoDisplay(console, checks=len(scenarios)) as display:
 
         async def check(scenario: Scenario) -> DemoRecord:
             async with room:
                 view = display.begin(scenario)
-                record, _ = await runner.check(
-                    stage, scenario, seed=seed, pack=pack, model=model, watcher=view
-                )
+                record, _ = await runner.check(stage, scenario, watcher=view)
                 view.end(record)
                 return record
 
@@ -204,14 +190,14 @@ def _conclude(console: Console, records: Sequence[DemoRecord], *, page: Path, se
         came = outcome_text(record.status, record.reasons)
         signed = "" if record.response is None or record.signature_verified else ", signature NOT VERIFIED"
         wanted = expectation_text(record.scenario.expected)
-        console.print(
-            escape(f"{record.scenario.title}: expected {wanted}, got {came}{signed}"),
+        say(
+            f"{record.scenario.title}: expected {wanted}, got {came}{signed}",
             style="bold red",
-            highlight=False,
+            console=console,
         )
     if not wrong:
-        console.print("Every outcome was as expected.", style="green", highlight=False)
+        say("Every outcome was as expected.", style="green", console=console)
     if passed := passed_attacks(records):
         names = "; ".join(f"{one.scenario.title} ({mode_word(one.scenario)})" for one in passed)
-        console.print(escape(f"Attacks that passed: {names}."), style="yellow", highlight=False)
-    console.print(escape(f"Took {seconds:.0f} s. Open {page}"), highlight=False, soft_wrap=True)
+        say(f"Attacks that passed: {names}.", style="yellow", console=console)
+    say(f"Took {seconds:.0f} s. Open {page}", console=console)

@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Final
 
 from rich.console import Console
-from rich.markup import escape
 
 from cli.chosen import known_packs
 from cli.demo.local_server import FLASH_ALONE_POLICY, FLASH_POLICY, POLICY, TRIAL_POLICY
 from cli.errors import CommandError
 from cli.models.tables import TerminalProgress
+from cli.shown import say
 from server.checks.offer import pack_shortfall
 from server.domain.terms import Mode
 from server.policies import load_policies
@@ -88,13 +88,9 @@ async def available_pack(console: Console, *, wanted: str | None, models_dir: Pa
     with TerminalProgress(console) as progress:
 
         async def pull(pack: CataloguePack) -> None:
-            console.print(
-                escape(
-                    f"Pulling the pack {pack.name} into {models_dir}, for at most "
-                    f"{_PULL_SECONDS:g} seconds. Its terms: facegate models show {pack.name}"
-                ),
-                highlight=False,
-                soft_wrap=True,
+            progress.say(
+                f"Pulling the pack {pack.name} into {models_dir}, for at most {_PULL_SECONDS:g} seconds. "
+                f"Its terms: facegate models show {pack.name}"
             )
             await asyncio.to_thread(
                 pull_pack, pack, models_dir=models_dir, deadline=_PULL_SECONDS, progress=progress
@@ -102,8 +98,8 @@ async def available_pack(console: Console, *, wanted: str | None, models_dir: Pa
 
         chosen = await choose_pack(wanted, models_dir, pull=pull)
     for obstacle in chosen.obstacles:
-        console.print(escape(obstacle), style="dim", highlight=False, soft_wrap=True)
-    console.print(escape(f"The pack is {chosen.spec}, because {chosen.why}."), highlight=False)
+        say(obstacle, style="dim", console=console)
+    say(f"The pack is {chosen.spec}, because {chosen.why}.", console=console)
     return chosen
 
 

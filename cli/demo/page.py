@@ -20,6 +20,7 @@ from cli.demo.scenarios import (
     outcome_text,
     reason_sentences,
 )
+from cli.demo.stage import SEED
 from cli.errors import CommandError
 from cli.verdict import enum_word, match_words, message_json
 from facegate_client import KeySet
@@ -81,7 +82,6 @@ def render_page(
     *,
     thresholds: tuple[float, float],
     made: datetime,
-    seed: int,
     seconds: float,
 ) -> str:
     """Return the page as HTML.
@@ -113,7 +113,7 @@ def render_page(
             ("Policy", "; ".join(sorted(policies)) or "none used"),
             ("Made", made.strftime("%Y-%m-%d %H:%M %Z")),
             ("Took", f"{seconds:.0f} s"),
-            ("Seed", str(seed)),
+            ("Seed", str(SEED)),
         ],
         columns=_COLUMNS,
         numbers=_NUMBERS,
@@ -124,7 +124,7 @@ def render_page(
         terms=[
             (one.part, f"Weights: {one.weights} Training data: {one.training_data}") for one in pack.terms
         ],
-        seed=seed,
+        seed=SEED,
     )
 
 

@@ -28,7 +28,7 @@ from facegate_client import (
     ticket_of,
     verify_response,
 )
-from liveness.dynamic import FlashModel
+from liveness.dynamic import load_flash_model
 from simulator.devices import POLICY_NAME as ATTESTED_POLICY
 from simulator.devices import make_device
 from simulator.devices.client import scanner_parts
@@ -63,8 +63,11 @@ class CheckRunner:
         policy: str,
         flash_policy: str,
         tested: Tested,
+        pack: Pack,
     ) -> None:
-        """Use open channels to both listeners."""
+        """Use open channels to both listeners; ``pack`` finds the faces under the colours again."""
+        self._pack = pack
+        self._model = load_flash_model()
         self._sandbox = Orchestrator(channel=service, api_key=tested.sandbox, accept_sandbox=True)
         self._real = Orchestrator(channel=service, api_key=tested.real)
         self._policy = policy
@@ -74,14 +77,7 @@ class CheckRunner:
         self._keys = keys
 
     async def check(
-        self,
-        stage: Stage,
-        scenario: Scenario,
-        *,
-        seed: int,
-        pack: Pack,
-        model: FlashModel,
-        watcher: CaptureWatcher,
+        self, stage: Stage, scenario: Scenario, *, watcher: CaptureWatcher
     ) -> tuple[DemoRecord, list[bytes]]:
         """Make the portrait and the scan of a scenario, and run the check.
 
@@ -89,11 +85,10 @@ class CheckRunner:
             The record, and the frames of the deciding scan as JPEGs.
         """
         portrait = await asyncio.to_thread(stage.portrait, scenario)
-        seed += scenario.turn
-        phone = await asyncio.to_thread(stage.phone, scenario, seed=seed)
+        phone = await asyncio.to_thread(stage.phone, scenario)
         if phone is None:
             sent: list[bytes] = []
-            scan = await asyncio.to_thread(stage.scan, scenario, seed=seed, progress=watcher.rendered)
+            scan = await asyncio.to_thread(stage.scan, scenario, progress=watcher.rendered)
             if scan is not None:
                 scan = replace(scan, frames=recorded(scan.frames, sent))
             return await self.run(scenario, portrait=portrait, scan=scan, watcher=watcher), sent
@@ -104,8 +99,8 @@ class CheckRunner:
                 flash_strip,
                 phone.attempts,
                 record.result.liveness.challenge_steps,
-                find_faces=pack.detector.detect,
-                model=model,
+                find_faces=self._pack.detector.detect,
+                model=self._model,
             )
             record = replace(record, flash=strip)
         return record, sent
