@@ -19,9 +19,9 @@ from rich.text import Text
 from cli.connection import PurposeOption, call_server, remote_group
 from cli.errors import PENDING, CommandError, errors_reported
 from cli.options import TIME_FORMATS, JsonOption, VerboseOption, in_utc
-from cli.shown import counted, facts_table, list_table, say, wide_console
+from cli.shown import counted, facts_table, list_table, say
 from cli.shown import printable as shown
-from cli.verdict import enum_word, enum_words, message_json, time_words, verdict_view
+from cli.verdict import enum_word, enum_words, print_messages, time_words, verdict_view
 from facegate_client import CallRefusedError, Compliance, ExportedImage
 from liveness import AttackType
 from server.domain.terms import CheckStatus, FailureReason
@@ -206,16 +206,9 @@ def list_command(
         return [check async for check in compliance.all_checks(request, most=last)]
 
     found = call_server(context, Compliance, work)
-    if as_json:
-        for check in found:
-            typer.echo(message_json(check, indent=None))
-        return
-    messages = Console(stderr=True)
-    if not found:
-        messages.print("No decided check matches. Erased checks, and those without a record, are not listed.")
-        return
-    wide_console().print(checks_table(found))
-    if len(found) == last:
+    nothing = "No decided check matches. Erased checks, and those without a record, are not listed."
+    print_messages(found, as_json=as_json, table=checks_table, nothing=nothing)
+    if len(found) == last and not as_json:
         say(f"These are the newest {last}; --last shows more.", err=True)
 
 

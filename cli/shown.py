@@ -102,6 +102,9 @@ def counting(text: str = "{task.description}", *, hidden: bool = False) -> Progr
         console=Console(stderr=True),
         transient=True,
         disable=hidden,
+        # Reports go to standard output, which may be a file while standard error is a terminal.
+        redirect_stdout=False,
+        redirect_stderr=False,
     )
 
 

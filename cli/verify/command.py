@@ -26,7 +26,7 @@ from cli.connection import (
 from cli.errors import fail
 from cli.options import JsonOption, VerboseOption
 from cli.shown import say
-from cli.verdict import code_word, enum_word, message_json, save_verdict, verdict_view
+from cli.verdict import code_word, message_json, save_verdict, verdict_view
 from cli.verify.scanning import DEVICE, ScanOptions, opened_scanner
 from cli.words import evidence_words, feedback_texts, portrait_words
 from facegate_client import Orchestrator, ScanOutcome, ScanTicket, ticket_of
@@ -247,7 +247,7 @@ def _report_scan(outcome: ScanOutcome, messages: Console, *, as_json: bool) -> N
     """Prints what the device learns, and ends the command."""
     if as_json:
         learned = {
-            "status": enum_word(outcome, "status"),
+            "status": code_word(scan_pb2.ScanStatus.DESCRIPTOR, outcome.status),
             "feedback": [code_word(feedback_pb2.FeedbackCode.DESCRIPTOR, code) for code in outcome.feedback],
             "attempts": outcome.attempts,
             "streams": outcome.streams,
