@@ -29,11 +29,10 @@ from sqlalchemy import Connection, text
 from cli.checks import evidence_tables
 from facegate_client import ApiKey, Orchestrator
 from server.access.api_keys import new_api_key
-from server.domain.terms import CheckState
+from server.domain.terms import CheckState, ImagePurpose
 from server.policies import load_policies
 from server.policies.loading import PolicyInvalid
 from server.storage.database import open_database
-from server.storage.records import ImagePurpose
 from server.storage.repository import CheckRepository
 from tests.server.checks.asking import reasons_of
 from tests.server.live import (
@@ -583,4 +582,4 @@ def _shown(evidence: evidence_pb2.GetEvidenceResponse) -> dict[str, str]:
 
 
 async def _kinds(callers: Callers, check_id: str) -> set[ImagePurpose]:
-    return {entry.kind for entry in await callers.live.evidence(check_id)}
+    return {entry.facts.purpose for entry in await callers.live.evidence(check_id)}

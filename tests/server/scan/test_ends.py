@@ -645,6 +645,16 @@ def test_a_failure_blames_no_line_if_something_else_came_first() -> None:
     assert reported == ("FAILED", "MOVE_CLOSER")
 
 
+def test_a_failure_names_a_slow_camera_also_if_something_else_came_first() -> None:
+    reported = feedback_for_app(
+        advice=("MOVE_CLOSER", "CAPTURE_TOO_SLOW"),
+        shown=("MOVE_CLOSER", "CAPTURE_TOO_SLOW"),
+        status=ScanStatus.FAILURE,
+        disclosure=AppDisclosure.PASS_FAIL_AND_HINTS,
+    )
+    assert reported == ("FAILED", "CAPTURE_TOO_SLOW", "MOVE_CLOSER")
+
+
 def test_a_failure_discloses_at_most_eight_codes() -> None:
     many = [f"HINT_{number}" for number in range(20)]
     assert len(_reported(ScanStatus.FAILURE, AppDisclosure.PASS_FAIL_AND_HINTS, shown=many)) == 8
