@@ -11,18 +11,16 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
-from cli.chosen import models_folder
 from cli.demo.local_server import (
     FLASH_ALONE_POLICY,
     end_on_sigterm,
-    local_server,
     open_tested,
     write_doubt_policy,
 )
-from cli.demo.pack import available_pack, flash_policy_of, liveness_thresholds
+from cli.demo.pack import available_pack
 from cli.demo.page import make_folder, render_page, write_files
 from cli.demo.printing import DemoDisplay, passed_attacks, summary_table, unexpected
-from cli.demo.runner import CheckRunner
+from cli.demo.runner import CheckRunner, opened_runner
 from cli.demo.scenarios import (
     DemoRecord,
     Scenario,
@@ -34,7 +32,7 @@ from cli.demo.scenarios import (
 from cli.demo.stage import Stage, open_stage
 from cli.errors import CommandError, fail
 from cli.shown import say
-from facegate_client import ClientError, fetch_key_set, open_channel
+from facegate_client import ClientError
 from server.policies import load_policies
 
 UNEXPECTED, IMPOSSIBLE = 1, 2
@@ -74,19 +72,10 @@ def demo(
         facegate demo --pack insightface:/srv/models/buffalo_l
     """
     console = Console()
-    models = models_folder()
     try:
         make_folder(out)
         with tempfile.TemporaryDirectory(prefix="facegate-demo-") as folder:
-            records = asyncio.run(
-                _demo(
-                    console,
-                    Path(folder),
-                    out=out,
-                    pack=pack,
-                    models_dir=models,
-                )
-            )
+            records = asyncio.run(_demo(console, Path(folder), out=out, pack=pack))
     except (ClientError, CommandError) as error:
         fail(f"The demo cannot run: {error}", IMPOSSIBLE, console=console)
     except (KeyboardInterrupt, asyncio.CancelledError):
@@ -95,17 +84,10 @@ def demo(
     raise typer.Exit(UNEXPECTED if unexpected(records) else 0)
 
 
-async def _demo(
-    console: Console,
-    folder: Path,
-    *,
-    out: Path,
-    pack: str | None,
-    models_dir: Path,
-) -> tuple[DemoRecord, ...]:
+async def _demo(console: Console, folder: Path, *, out: Path, pack: str | None) -> tuple[DemoRecord, ...]:
     end_on_sigterm()
     began = time.monotonic()
-    chosen = await available_pack(console, wanted=pack, models_dir=models_dir)
+    chosen = await available_pack(console, wanted=pack)
     if chosen.pack.evaluation_only:
         say(
             "This pack is for evaluation only; the demo's server allows it (allow_evaluation_pack), and the "
@@ -114,44 +96,17 @@ async def _demo(
             console=console,
         )
     say("Starting a server; all scans are simulated.", console=console)
-    flash_policy = flash_policy_of(chosen)
-    scenarios = demo_scenarios(asked=flash_policy != FLASH_ALONE_POLICY)
+    scenarios = demo_scenarios(asked=chosen.flash_policy != FLASH_ALONE_POLICY)
     photos = frozenset(name for s in scenarios for name in (s.portrait, s.scanned) if name is not None)
     stage = await asyncio.to_thread(open_stage, photos)
     tested = open_tested(folder / "platform")
     match = load_policies(None).get(chosen.policy).policy.match
     write_doubt_policy(folder / "platform", max_fmr=match.max_fmr)
-    async with (
-        local_server(
-            folder,
-            log=out / _LOG,
-            pack=chosen.spec,
-            models_dir=models_dir,
-            further=tested.settings,
-        ) as server,
-        open_channel(server.service) as service,
-        open_channel(server.device) as device,
-    ):
-        keys = await fetch_key_set(server.jwks_url)
-        runner = CheckRunner(
-            service=service,
-            device=device,
-            keys=keys,
-            policy=chosen.policy,
-            flash_policy=flash_policy,
-            tested=tested,
-            pack=chosen.pack,
-        )
+    async with opened_runner(folder, log=out / _LOG, chosen=chosen, tested=tested) as (_, runner):
         records = await _checks(console, runner, stage, scenarios)
         seconds = time.monotonic() - began
-        html = render_page(
-            records,
-            chosen,
-            thresholds=liveness_thresholds(chosen),
-            made=datetime.now(UTC),
-            seconds=seconds,
-        )
-        page = write_files(out, records=records, page=html, keys=keys)
+        html = render_page(records, chosen, made=datetime.now(UTC), seconds=seconds)
+        page = write_files(out, records=records, page=html, keys=runner.keys)
         _conclude(console, records, page=page, seconds=seconds)
     return records
 

@@ -8,7 +8,7 @@ from typing import Final
 
 from rich.console import Console
 
-from cli.chosen import known_packs
+from cli.chosen import known_packs, models_folder
 from cli.demo.local_server import FLASH_ALONE_POLICY, FLASH_POLICY, POLICY, TRIAL_POLICY
 from cli.errors import CommandError
 from cli.models.tables import TerminalProgress
@@ -36,6 +36,20 @@ class ChosenPack:
     policy: str
     why: str
     obstacles: tuple[str, ...] = ()
+
+    @property
+    def flash_policy(self) -> str:
+        """The policy of the checks in DYNAMIC: one that asks for a blink if the pack can measure it."""
+        name = TRIAL_POLICY if self.policy == TRIAL_POLICY else FLASH_POLICY
+        policy = load_policies(None).get(name).policy
+        shortfall = pack_shortfall(policy, self.pack, requested=Mode.DYNAMIC, allow_evaluation_pack=True)
+        return FLASH_ALONE_POLICY if shortfall else name
+
+    @property
+    def thresholds(self) -> tuple[float, float]:
+        """The confidences, 0..100, up to which a scan is a spoof, and from which it is live."""
+        liveness = load_policies(None).get(self.policy).policy.liveness
+        return liveness.spoof_threshold, liveness.live_threshold
 
 
 async def choose_pack(
@@ -83,8 +97,9 @@ async def choose_pack(
     return await load(_LAST_RESORT, f"{why}; this one needs no pull")
 
 
-async def available_pack(console: Console, *, wanted: str | None, models_dir: Path) -> ChosenPack:
+async def available_pack(console: Console, *, wanted: str | None) -> ChosenPack:
     """Return the requested pack, or the best available one, and print which and why."""
+    models_dir = models_folder()
     with TerminalProgress(console) as progress:
 
         async def pull(pack: CataloguePack) -> None:
@@ -101,17 +116,3 @@ async def available_pack(console: Console, *, wanted: str | None, models_dir: Pa
         say(obstacle, style="dim", console=console)
     say(f"The pack is {chosen.spec}, because {chosen.why}.", console=console)
     return chosen
-
-
-def flash_policy_of(chosen: ChosenPack) -> str:
-    """Return the policy of the checks in DYNAMIC: one that asks for a blink if the pack can measure it."""
-    name = TRIAL_POLICY if chosen.policy == TRIAL_POLICY else FLASH_POLICY
-    policy = load_policies(None).get(name).policy
-    shortfall = pack_shortfall(policy, chosen.pack, requested=Mode.DYNAMIC, allow_evaluation_pack=True)
-    return FLASH_ALONE_POLICY if shortfall else name
-
-
-def liveness_thresholds(chosen: ChosenPack) -> tuple[float, float]:
-    """Return the confidences, 0..100, up to which a scan is a spoof, and from which it is live."""
-    liveness = load_policies(None).get(chosen.policy).policy.liveness
-    return liveness.spoof_threshold, liveness.live_threshold

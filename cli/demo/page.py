@@ -80,7 +80,6 @@ def render_page(
     records: Sequence[DemoRecord],
     chosen: ChosenPack,
     *,
-    thresholds: tuple[float, float],
     made: datetime,
     seconds: float,
 ) -> str:
@@ -88,8 +87,6 @@ def render_page(
 
     Args:
         chosen: The pack that judged, with the reason for the choice.
-        thresholds: The policy's confidences, 0..100: up to the first a scan is a spoof, from the second it
-            is live.
     """
     expected = [record for record in records if record.as_expected is not None]
     wrong, passed = unexpected(records), len(passed_attacks(records))
@@ -101,7 +98,7 @@ def render_page(
     policies = {f"{r.result.policy.name}, version {r.result.policy.version}" for r in records if r.result}
     return explanation_page(
         "demo.html",
-        [_explanation(record, thresholds) for record in records],
+        [_explanation(record, chosen.thresholds) for record in records],
         title=title,
         heading="Is it the right person, a real person, right now?",
         lead=f"{len(records)} checks, each through the three gRPC calls against a real server: upload a "
