@@ -18,7 +18,7 @@ from rich.text import Text
 
 from cli.connection import PurposeOption, call_server, remote_group
 from cli.errors import PENDING, CommandError, errors_reported
-from cli.options import TIME_FORMATS, JsonOption, VerboseOption, in_utc
+from cli.options import TIME_FORMATS, CheckArgument, JsonOption, VerboseOption, in_utc
 from cli.shown import counted, facts_table, list_table, say
 from cli.shown import printable as shown
 from cli.verdict import enum_word, enum_words, print_messages, time_words, verdict_view
@@ -217,7 +217,7 @@ _EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/jp2": "jp2", "ima
 
 def show_command(
     context: typer.Context,
-    check_id: Annotated[str, typer.Argument(metavar="CHECK", help="Identifier of the check.")],
+    check_id: CheckArgument,
     *,
     images: Annotated[Path | None, typer.Option(help="Folder for the images. Needs --purpose.")] = None,
     purpose: Annotated[
@@ -413,7 +413,6 @@ def _private(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
 
 
-_CheckArgument = Annotated[str, typer.Argument(metavar="CHECK", help="Identifier of the check.")]
 WithdrawOption = Annotated[
     bool, typer.Option("--withdraw", help="Withdraw the same request, which waits for a second person.")
 ]
@@ -421,7 +420,7 @@ WithdrawOption = Annotated[
 
 def hold_command(
     context: typer.Context,
-    check_id: _CheckArgument,
+    check_id: CheckArgument,
     *,
     reference: Annotated[
         str, typer.Option(help="Reference of the hold. At most 128 bytes, such as the number of a case.")

@@ -14,13 +14,11 @@ from rich.text import Text
 from cli.connection import call_server, remote_group
 from cli.errors import PENDING, CommandError, errors_reported
 from cli.files import FOR_ALL, write_file
-from cli.options import JsonOption
+from cli.options import CheckArgument, JsonOption
 from cli.shown import facts_table, list_table
 from cli.verdict import enum_word, enum_words, message_json, print_messages, time_words
 from facegate_client import Reviews
 from server.domain.reviews import ReviewCause, ReviewOutcome, ReviewReason, ReviewState
-
-_CheckArgument = Annotated[str, typer.Argument(metavar="CHECK", help="Identifier of the check.")]
 
 
 class _Listed(StrEnum):
@@ -69,7 +67,7 @@ def list_command(
 
 def show_command(
     context: typer.Context,
-    check_id: _CheckArgument,
+    check_id: CheckArgument,
     *,
     save: Annotated[
         Path | None,
@@ -98,7 +96,7 @@ def show_command(
 
 def claim_command(
     context: typer.Context,
-    check_id: _CheckArgument,
+    check_id: CheckArgument,
     *,
     release: Annotated[bool, typer.Option("--release", help="Give the claimed review back.")] = False,
     as_json: JsonOption = False,
@@ -124,7 +122,7 @@ def claim_command(
 
 def decide_command(
     context: typer.Context,
-    check_id: _CheckArgument,
+    check_id: CheckArgument,
     *,
     outcome: Annotated[ReviewOutcome, typer.Option(help="What you decide.")],
     reason: Annotated[

@@ -16,6 +16,7 @@ from cli.chosen import chosen_pack, chosen_policy, models_folder
 from cli.connection import ApiKeyOption, CaOption, CertOption, Connection, KeyOption
 from cli.errors import errors_reported
 from cli.files import require_file_path, write_file
+from cli.options import PackOption
 from cli.shown import counting, printable, say, shown_name
 from facegate_client import ClientError
 from liveness import Verdict
@@ -70,14 +71,7 @@ def analyze(
             show_default=False,
         ),
     ] = None,
-    pack: Annotated[
-        str | None,
-        typer.Option(
-            help="Pack. `embedded`, the name of a pulled pack, or a family and folder as in the settings; by "
-            "default that of the settings file, or `embedded`.",
-            show_default=False,
-        ),
-    ] = None,
+    pack: PackOption = None,
     policy: Annotated[
         str | None,
         typer.Option(
@@ -134,7 +128,7 @@ def analyze(
             )
         if explain is not None:
             _refuse_page(explain, count=1 if as_frames else len(files))
-    run = _Run(files, as_frames=as_frames, as_json=as_json, messages=messages)
+    run = _Run(files, as_frames=as_frames, as_json=as_json)
     with errors_reported(SettingsInvalid, VisionError, ClientError, console=messages, words=printable):
         if service is not None:
             connection = Connection(service=service, api_key_file=api_key_file, ca=ca, cert=cert, key=key)
@@ -170,12 +164,12 @@ def analyze(
 class _Run:
     """One run over all files. Prints each report as soon as it is complete."""
 
-    def __init__(self, files: Sequence[Path], *, as_frames: bool, as_json: bool, messages: Console) -> None:
+    def __init__(self, files: Sequence[Path], *, as_frames: bool, as_json: bool) -> None:
         self._sets = [tuple(files)] if as_frames else [(file,) for file in files]
         self._as_frames = as_frames
         self._as_json = as_json
         self._console = Console()
-        self._progress = counting("analysing {task.description}", hidden=not messages.is_terminal)
+        self._progress = counting("analysing {task.description}")
         self.explained: list[Explanation] = []
 
     def analyse(self, analyser: Analyser, explaining: Pack | None = None) -> list[FileReport]:

@@ -21,7 +21,7 @@ from cli.chosen import chosen_pack, chosen_policy, models_folder
 from cli.errors import FAILED, CommandError, FileUnusable, errors_reported
 from cli.files import FOR_ALL, MOST_IMAGE_BYTES, read_image, write_file
 from cli.image.inspection import as_json, sections
-from cli.options import JsonOption
+from cli.options import JsonOption, PackOption
 from cli.shown import counted, counting, list_table, say, score_bar, score_style, section_table
 from formats.image_format import ImageFormat, ImageHeader
 from matcher import (
@@ -331,14 +331,7 @@ def check_command(
     files: Annotated[
         list[Path], typer.Argument(help="Images to test. PNG, JPEG, JPEG 2000, facial records, or DG2s.")
     ],
-    pack: Annotated[
-        str | None,
-        typer.Option(
-            help="Pack. `embedded`, the name of a pulled pack, or a family and folder as in the settings; by "
-            "default that of the settings file, or `embedded`.",
-            show_default=False,
-        ),
-    ] = None,
+    pack: PackOption = None,
     policy: Annotated[
         str | None,
         typer.Option(

@@ -287,11 +287,11 @@ async def _subject(options: ScanOptions) -> _Subject:
     if photo is None:
         raise SourceError("there is no photo to simulate: give it as --scan")
     knobs = tuple(knob for knob in options.knobs if not knob.startswith(_SEED))
-    made = {"seed": options.seed, "knobs": knobs}
+    made = (options.simulate, photo)
     if options.flashes or needs_screen(options.simulate):
-        phone = await asyncio.to_thread(open_simulated_phone, options.simulate, photo, **made)
+        phone = await asyncio.to_thread(open_simulated_phone, *made, seed=options.seed, knobs=knobs)
         return _Subject(phone, phone)
-    return _Subject(await asyncio.to_thread(open_simulated, options.simulate, photo, **made), None)
+    return _Subject(await asyncio.to_thread(open_simulated, *made, seed=options.seed, knobs=knobs), None)
 
 
 @contextmanager
