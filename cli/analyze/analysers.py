@@ -7,12 +7,10 @@ import asyncio
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from types import TracebackType
 from typing import Any, Final, Self, TypeVar
 
 from facegate.v1 import analysis_service_pb2, result_pb2
@@ -208,30 +206,9 @@ class RemoteAnalyser(Analyser):
     """Lets a server analyse files, through the public client."""
 
     def __init__(self, connection: Connection, *, mode: AnalysisDepth) -> None:
-        """Create the analyser without a connection."""
+        """Create the analyser; each file has a connection of its own."""
         self._connection = connection
         self._mode = mode
-        self._runner = asyncio.Runner()
-        self._open = AsyncExitStack()
-        self._client: AnalysisClient | None = None
-
-    def __enter__(self) -> Self:
-        """Open the channel."""
-        try:
-            self._client = self._runner.run(self._connected())
-        except BaseException:
-            self._runner.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the channel."""
-        try:
-            self._runner.run(self._open.aclose())
-        finally:
-            self._runner.close()
 
     def _analyse_image(self, blank: FileReport, content: bytes) -> ExplainedFile:
         mode = _MODES[self._mode]
@@ -256,22 +233,14 @@ class RemoteAnalyser(Analyser):
         return ExplainedFile(finding=_of_video(blank, response, facts=facts, thresholds=None))
 
     def _ask(self, call: Callable[[AnalysisClient], Coroutine[Any, Any, _Answer]]) -> _Answer:
-        if self._client is None:
-            raise RuntimeError("the analyser must be used in its context")
-        client = self._client
-
         async def answer() -> _Answer:
-            async with self._connection.explained():
-                return await call(client)
+            async with self._connection.open() as (channel, key):
+                return await call(AnalysisClient(channel=channel, api_key=key))
 
         try:
-            return self._runner.run(answer())
+            return asyncio.run(answer())
         except ConnectionFailedError as error:
             raise CommandError(_in_one_line(describe_lost_connection(error))) from error
-
-    async def _connected(self) -> AnalysisClient:
-        channel, key = await self._open.enter_async_context(self._connection.open())
-        return AnalysisClient(channel=channel, api_key=key)
 
 
 def read_media(path: Path, most_bytes: int = MOST_BYTES) -> bytes:

@@ -132,8 +132,7 @@ def analyze(
     with errors_reported(SettingsInvalid, VisionError, ClientError, console=messages, words=printable):
         if service is not None:
             connection = Connection(service=service, api_key_file=api_key_file, ca=ca, cert=cert, key=key)
-            with RemoteAnalyser(connection, mode=mode) as remote:
-                findings = run.analyse(remote)
+            findings = run.analyse(RemoteAnalyser(connection, mode=mode))
         else:
             rules = chosen_policy(policy)
             models = load_pack(chosen_pack(pack), models_dir=models_folder())
