@@ -11,7 +11,7 @@ from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, TypeVar
 
 from facegate.v1 import analysis_service_pb2, result_pb2
 
@@ -128,8 +128,9 @@ class LocalAnalyser(Analyser):
         subject: SubjectRule,
         mode: AnalysisDepth,
         keeps_studies: bool,
+        decoders: DecodersOnDemand,
     ) -> None:
-        """Load the model files of the packages. Decoders start with the first file that needs them.
+        """Load the model files of the packages.
 
         Args:
             subject: Defines which faces of a video's frame count as persons.
@@ -137,7 +138,6 @@ class LocalAnalyser(Analyser):
         """
         self._mode: AnalysisMode = image_mode(_MODES[mode])
         self._keeps_studies = keeps_studies
-        self._decoders = DecodersOnDemand()
         self._thresholds = Thresholds(
             spoof=policy.spoof_threshold / _PERCENT, live=policy.live_threshold / _PERCENT
         )
@@ -149,23 +149,16 @@ class LocalAnalyser(Analyser):
             fusion=fusion,
             policy=policy,
             subject=PHOTO_SUBJECT,
-            still_decoder=self._decoders,
+            still_decoder=decoders,
         )
         self._videos = VideoAnalyst(
             pack=pack,
             fusion=fusion,
             policy=policy,
             subject=subject,
-            video_decoder=self._decoders,
-            still_decoder=self._decoders,
+            video_decoder=decoders,
+            still_decoder=decoders,
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        """Stop the decoders."""
-        self._decoders.__exit__()
 
     def _analyse_image(self, blank: FileReport, content: bytes) -> ExplainedFile:
         analysis = self._images.analyse(content, mode=self._mode)
@@ -357,7 +350,6 @@ def _of_video(
     return replace(
         blank,
         request_id=response.inference_id,
-        inference_id=response.inference_id,
         finished=response.completed_at.ToDatetime(UTC),
         fusion=_of_liveness(response.liveness, thresholds),
         face_detected=True,

@@ -16,6 +16,7 @@ from cli.chosen import chosen_pack, chosen_policy, models_folder
 from cli.connection import ApiKeyOption, CaOption, CertOption, Connection, KeyOption
 from cli.errors import errors_reported
 from cli.files import require_file_path, write_file
+from cli.image.command import DecodersOnDemand
 from cli.options import PackOption
 from cli.shown import counting, printable, say, shown_name
 from facegate_client import ClientError
@@ -136,13 +137,15 @@ def analyze(
         else:
             rules = chosen_policy(policy)
             models = load_pack(chosen_pack(pack), models_dir=models_folder())
-            with LocalAnalyser(
-                pack=models,
-                policy=liveness_policy(rules),
-                subject=rules.subject.as_rule(),
-                mode=mode,
-                keeps_studies=explain is not None,
-            ) as local:
+            with DecodersOnDemand() as decoders:
+                local = LocalAnalyser(
+                    pack=models,
+                    policy=liveness_policy(rules),
+                    subject=rules.subject.as_rule(),
+                    mode=mode,
+                    keeps_studies=explain is not None,
+                    decoders=decoders,
+                )
                 findings = run.analyse(local, None if explain is None else models)
             if explain is not None:
                 page = page_html(
