@@ -28,6 +28,7 @@ from device_integrity.stream import key_mark
 from facegate_protocol import load_public_key, public_key_der
 from facegate_protocol.texts import VERDICTS
 from liveness import VerdictReason
+from matcher.records import RecordVersion, build_record, serialise, wrap_in_dg2
 from server.base.sandbox import TOLERATED
 from server.base.worker_pool import WorkerPool
 from server.device.evidence import EvidenceFinding
@@ -1083,10 +1084,12 @@ def _trusted_image_shown(seed: int) -> tuple[Picture, ...]:
     )
 
 
-async def _trusted_image_scanned(live: LiveServer, *, document: bool) -> result_pb2.LivenessResult:
+async def _trusted_image_scanned(
+    live: LiveServer, *, document: bool, image: bytes | None = None
+) -> result_pb2.LivenessResult:
     upload = await live.service.UploadTrustedImage(
         service_pb2.UploadTrustedImageRequest(
-            image=_portrait(), policy="once", document_portrait=document, request_id=str(uuid4())
+            image=image or _portrait(), policy="once", document_portrait=document, request_id=str(uuid4())
         )
     )
     stream = await RawDevice(live.device, upload).open()
@@ -1103,6 +1106,14 @@ async def test_the_portrait_of_a_document_that_a_script_sends_is_a_spoof(
     trusted_image_live: LiveServer,
 ) -> None:
     liveness = await _trusted_image_scanned(trusted_image_live, document=True)
+    assert liveness.verdict == result_pb2.LIVENESS_VERDICT_SPOOF
+
+
+@pytest.mark.slow
+async def test_a_record_of_a_passport_needs_no_declaration(trusted_image_live: LiveServer) -> None:
+    made = build_record(_portrait(), version=RecordVersion.ISO_19794_5_2005)
+    record = wrap_in_dg2([serialise(made)])
+    liveness = await _trusted_image_scanned(trusted_image_live, document=False, image=record)
     assert liveness.verdict == result_pb2.LIVENESS_VERDICT_SPOOF
 
 
