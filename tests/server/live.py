@@ -250,6 +250,12 @@ class LiveServer:
             )
         )
 
+    async def metrics(self) -> str:
+        """What the admin listener states to Prometheus."""
+        url = f"http://127.0.0.1:{self.server.admin_port}/metrics"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            return await answer.text()
+
     async def record(self, check_id: str) -> CheckRecord:
         record = await self.repository.get(UUID(check_id))
         assert record is not None

@@ -19,30 +19,27 @@ from server.configuration.settings import LogLevel, LogSettings
 from server.telemetry.logging import configure_logging
 from tests.logs import log_plainly
 from tests.server.live import LiveServer, pictures, serving, settings_for
-from tests.server.raw_device import RawDevice
+from tests.server.raw_device import RawDevice, opened
 from tests.server.refusals import refused
 
 
 async def good_check(live: LiveServer) -> None:
     """A whole check that succeeds."""
-    upload = await live.upload()
-    stream = await RawDevice(live.device, upload).open()
+    check_id, _, stream = await opened(live)
     await stream.run_attempt(pictures())
     assert await stream.outcome() is None
-    answer = await live.finish(upload.check_id)
+    answer = await live.finish(check_id)
     assert answer.result.status == result_pb2.CHECK_STATUS_SUCCESS
 
 
 async def short_check(live: LiveServer) -> None:
     """The shortest check that is decided: its transcript is broken."""
-    upload = await live.upload()
-    stream = await RawDevice(live.device, upload).open()
+    check_id, _, stream = await opened(live)
     await stream.begin()
     await stream.send(stream.end(frame_count=1))
-    refusal = await stream.outcome()
-    assert refusal is not None
+    refusal = await stream.refusal()
     assert refusal.reason == "ATTEMPT_END_INVALID"
-    answer = await live.finish(upload.check_id)
+    answer = await live.finish(check_id)
     assert answer.result.status == result_pb2.CHECK_STATUS_FAILURE
 
 

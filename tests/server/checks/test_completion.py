@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
-import aiohttp
 import grpc
 import pytest
 import pytest_asyncio
@@ -21,7 +20,6 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from facegate_client.result_keys import fetch_key_set
 from facegate_client.result_signature import load_key_set, verify_response, verify_result_jws
-from server.access.api_keys import new_api_key
 from server.audit import Actor, AuditAction
 from server.checks.completion import Deliveries
 from server.domain.terms import CheckState, CheckStatus, PortraitKept
@@ -36,6 +34,7 @@ from server.storage.records import ImagePurpose
 from server.storage.repository import CheckRepository
 from server.verdict import FailureReason
 from server.verdict.record import EvidenceRecord
+from tests.server.api_keys import bearer, write_keys
 from tests.server.checks.asking import dropped, finish, progress_of, reasons_of, scanning, state_of
 from tests.server.live import (
     FAST,
@@ -48,7 +47,7 @@ from tests.server.live import (
     until,
 )
 from tests.server.policy_files import write_policy
-from tests.server.raw_device import Ended, RawDevice, RawStream
+from tests.server.raw_device import Ended, RawStream, opened
 from tests.server.refusals import Refused, refusal_of, refused
 from tests.server.scan.records import check_record
 from tests.server.storage.samples import new_check
@@ -75,12 +74,11 @@ def _reasons(answer: service_pb2.FinishCheckResponse) -> list[str]:
 
 
 async def _scanning(live: LiveServer, frames: int) -> tuple[str, RawStream]:
-    upload = await live.upload()
-    stream = await RawDevice(live.device, upload).open()
+    check_id, _, stream = await opened(live)
     await stream.begin()
     await stream.send_frames(pictures()[:frames])
     await stream.taken(frames)
-    return upload.check_id, stream
+    return check_id, stream
 
 
 async def test_finishing_too_early_is_refused(scene: LiveServer) -> None:
@@ -257,50 +255,42 @@ async def test_an_expired_result_is_not_handed_out_and_then_erased(tmp_path: Pat
     settings = settings_for(tmp_path)
     write_policy(tmp_path / "policies", "fleeting", result_seconds=180, evidence_seconds=0)
     async with serving(settings, tuning=FAST) as live:
-        upload = await live.upload(policy="fleeting")
-        stream = await RawDevice(live.device, upload).open()
+        check_id, _, stream = await opened(live, policy="fleeting")
         await stream.run_attempt(pictures())
         assert await stream.outcome() is None
-        assert (await live.finish(upload.check_id)).evidence_frame.image
-        kept = [tmp_path / "data" / "objects" / e.object_key for e in await live.evidence(upload.check_id)]
+        assert (await live.finish(check_id)).evidence_frame.image
+        kept = [tmp_path / "data" / "objects" / e.object_key for e in await live.evidence(check_id)]
         assert all([await asyncio.to_thread(path.exists) for path in kept])
 
         live.clock.ahead = timedelta(seconds=181)
-        refusal = await _finish_refused(live, upload.check_id)
+        refusal = await _finish_refused(live, check_id)
         assert (refusal.code, refusal.reason) == (_C.NOT_FOUND, "RESULT_EXPIRED")
-        await live.reaches(upload.check_id, CheckState.ERASED)
+        await live.reaches(check_id, CheckState.ERASED)
 
         async def gone() -> bool:
             # The rows and their keys go first, the objects after them.
             return not any([await asyncio.to_thread(path.exists) for path in kept])
 
         await until(gone)
-        refusal = await _finish_refused(live, upload.check_id)
+        refusal = await _finish_refused(live, check_id)
         assert (refusal.code, refusal.reason) == (_C.NOT_FOUND, "RESULT_EXPIRED")
         assert refusal.message == "the result of this check was erased"
 
 
 async def test_another_tenants_check_does_not_exist(tmp_path: Path) -> None:
-    keys = {tenant: new_api_key() for tenant in ("one", "two")}
-    file = tmp_path / "keys.toml"
-    table = [
-        f'[[key]]\nname = "{tenant}"\nsha256 = "{digest}"\ntenant = "{tenant}"\nroles = ["orchestrator"]\n'
-        for tenant, (_, digest) in keys.items()
-    ]
-    file.touch(0o600)
-    await asyncio.to_thread(file.write_text, "\n".join(table))
-    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
+    tenants = {tenant: f'tenant = "{tenant}"\nroles = ["orchestrator"]' for tenant in ("one", "two")}
+    listeners, keys = write_keys(tmp_path, tenants)
     async with serving(settings_for(tmp_path, listeners=listeners)) as live:
         upload = await live.service.UploadTrustedImage(
             service_pb2.UploadTrustedImageRequest(image=portrait(), request_id=str(uuid4())),
-            metadata=(("authorization", f"Bearer {keys['one'][0]}"),),
+            metadata=bearer(keys["one"]),
         )
         reasons = {}
-        for tenant, (key, _) in keys.items():
+        for tenant, key in keys.items():
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await live.service.FinishCheck(
                     service_pb2.FinishCheckRequest(check_id=upload.check_id),
-                    metadata=(("authorization", f"Bearer {key}"),),
+                    metadata=bearer(key),
                 )
             reasons[tenant] = refused(caught.value).reason
         assert reasons == {"one": "NOT_SCANNED_YET", "two": "CHECK_NOT_FOUND"}
@@ -461,12 +451,11 @@ _NONE = service_pb2.AUDIT_IMAGE_SHORTFALL_UNSPECIFIED
 
 async def _decided(live: LiveServer) -> tuple[str, list[Path]]:
     """A check that succeeded, and the files of its images, the evidence frame's first."""
-    upload = await live.upload()
-    stream = await RawDevice(live.device, upload).open()
+    check_id, _, stream = await opened(live)
     await stream.run_attempt(pictures())
     assert await stream.outcome() is None
     folder = Path(live.settings.objects_url)
-    return upload.check_id, [folder / entry.object_key for entry in await live.evidence(upload.check_id)]
+    return check_id, [folder / entry.object_key for entry in await live.evidence(check_id)]
 
 
 def _alter(file: Path) -> None:
@@ -476,9 +465,7 @@ def _alter(file: Path) -> None:
 
 
 async def _counted(live: LiveServer, problem: str) -> float:
-    url = f"http://127.0.0.1:{live.server.admin_port}/metrics"
-    async with aiohttp.ClientSession() as session, session.get(url) as answer:
-        lines = (await answer.text()).splitlines()
+    lines = (await live.metrics()).splitlines()
     start = f'facegate_evidence_problems_total{{problem="{problem}"}} '
     return sum(float(line.removeprefix(start)) for line in lines if line.startswith(start))
 
@@ -521,14 +508,13 @@ async def test_a_policy_that_keeps_fewer_is_named(
 
 
 async def test_a_scan_with_fewer_frames_is_named(scene: LiveServer) -> None:
-    upload = await scene.upload()
-    stream = await RawDevice(scene.device, upload).open()
+    check_id, _, stream = await opened(scene)
     await stream.begin()
     await stream.send_frames(pictures()[:2])
     await stream.taken(2)
     await stream.half_close()
     assert await stream.outcome() is None
-    answer = await scene.finish(upload.check_id, audit_images=2)
+    answer = await scene.finish(check_id, audit_images=2)
     assert (len(answer.audit_images), answer.audit_image_shortfall) == (0, _FEWER)
 
 
@@ -588,11 +574,10 @@ async def _record(live: LiveServer, check_id: str) -> EvidenceRecord:
 
 
 async def _scanned(live: LiveServer, policy: str = "test") -> str:
-    upload = await live.upload(policy=policy, subject_reference="anna", consent_reference="c-1")
-    stream = await RawDevice(live.device, upload).open()
+    check_id, _, stream = await opened(live, policy=policy, subject_reference="anna", consent_reference="c-1")
     await stream.run_attempt(pictures())
     assert await stream.outcome() is None
-    return upload.check_id
+    return check_id
 
 
 @pytest.mark.parametrize(
@@ -677,15 +662,13 @@ async def test_a_lost_record_is_named_and_is_no_fault_of_the_call(evidence_live:
 
 
 async def test_the_frames_of_every_attempt_are_in_the_record(evidence_live: LiveServer) -> None:
-    upload = await evidence_live.upload()
-    device = RawDevice(evidence_live.device, upload)
-    lost = await device.open()
+    check_id, device, lost = await opened(evidence_live)
     await lost.begin()
     await lost.send_frames(fresh_pictures()[:10])
     await lost.vanish()
     await evidence_live.unattended()
     stream = await device.resume()
     await stream.run_attempt(pictures())
-    record = await _record(evidence_live, upload.check_id)
+    record = await _record(evidence_live, check_id)
     assert [(one.attempt, one.complete) for one in record.frames] == [(1, True), (2, True)]
     assert 1 <= len(record.frames[0].sha256) <= 10

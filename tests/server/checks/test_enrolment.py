@@ -1,6 +1,5 @@
 """Enrolled once, verified later: a check made from the evidence frame of another, with a real server."""
 
-import asyncio
 import io
 import json
 import zipfile
@@ -28,16 +27,15 @@ from sqlalchemy import Connection, text
 
 from cli.checks import evidence_tables
 from facegate_client import ApiKey, Orchestrator
-from server.access.api_keys import new_api_key
 from server.domain.terms import CheckState
 from server.policies import load_policies
 from server.policies.loading import PolicyInvalid
 from server.storage.database import open_database
 from server.storage.records import ImagePurpose
 from server.storage.repository import CheckRepository
+from tests.server.api_keys import Keyed, write_keys
 from tests.server.checks.asking import reasons_of
 from tests.server.live import (
-    LiveServer,
     Picture,
     fresh_pictures,
     pictures,
@@ -64,14 +62,8 @@ _SMALL = "[portrait]\nmin_eye_distance = 40.0\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Callers:
+class Callers(Keyed):
     """A server with callers of two tenants, a sandbox and compliance."""
-
-    live: LiveServer
-    keys: dict[str, str]
-
-    def metadata(self, caller: str) -> tuple[tuple[str, str]]:
-        return (("authorization", f"Bearer {self.keys[caller]}"),)
 
     @property
     def evidence(self) -> Any:
@@ -123,18 +115,13 @@ class Callers:
 async def callers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Callers]:
     """A server for the module."""
     folder: Path = tmp_path_factory.mktemp("enrolment")
-    keys = {caller: new_api_key() for caller in _CALLERS}
-    file = folder / "keys.toml"
-    file.touch(0o600)
-    await asyncio.to_thread(
-        file.write_text,
-        "".join(
-            f'[[key]]\nname = "{name}"\nsha256 = "{keys[name][1]}"\nroles = ["{role}"]\n'
-            f'tenant = "{tenant}"\nsandbox = {str(sandbox).lower()}\n'
+    listeners, keys = write_keys(
+        folder,
+        {
+            name: f'roles = ["{role}"]\ntenant = "{tenant}"\nsandbox = {str(sandbox).lower()}'
             for name, (role, tenant, sandbox) in _CALLERS.items()
-        ),
+        },
     )
-    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
     settings = settings_for(folder, listeners=listeners)
     consent = 'consent = "required"'
     long: dict[str, Any] = {"evidence_seconds": 30 * _DAY, "tolerate": ["memory.frames"]}
@@ -157,7 +144,7 @@ async def callers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cal
             strict.replace('name = "plain"', f'name = "{name}"').replace(*change)
         )
     async with serving(settings) as live:
-        yield Callers(live, {caller: key for caller, (key, _) in keys.items()})
+        yield Callers(live, keys)
 
 
 def _subject() -> str:

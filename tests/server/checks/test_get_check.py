@@ -15,13 +15,13 @@ from sqlalchemy import text
 from structlog.testing import capture_logs
 
 from liveness import VerdictReason
-from server.access.api_keys import new_api_key
 from server.checks.progress import CheckProgress, ProgressState, most_attempts
 from server.checks.progress import progress_of as derived_progress_of
 from server.domain.terms import AttemptOutcome, CheckState
 from server.policies import Policy, load_policies, parse_policy
 from server.storage.database import open_database
 from server.verdict import FailureReason
+from tests.server.api_keys import bearer, write_keys
 from tests.server.checks.asking import (
     SOMEBODY_ELSE,
     Watcher,
@@ -37,7 +37,7 @@ from tests.server.checks.asking import (
 )
 from tests.server.live import LiveServer, pictures, portrait, serving, settings_for, until
 from tests.server.policy_files import write_policy
-from tests.server.raw_device import Ended, RawDevice
+from tests.server.raw_device import Ended, RawDevice, opened
 from tests.server.refusals import refusal_of
 from tests.server.scan.records import NOW, attempt_record, check_record
 
@@ -153,28 +153,17 @@ async def test_an_unknown_identifier_is_refused(
 
 async def test_only_the_orchestrator_that_made_a_check_may_ask(tmp_path: Path) -> None:
     callers = {"one": "orchestrator", "two": "orchestrator", "office": "compliance_admin"}
-    keys = {name: new_api_key() for name in callers}
-    file = tmp_path / "keys.toml"
-    table = [
-        f'[[key]]\nname = "{name}"\nsha256 = "{keys[name][1]}"\ntenant = "{name}"\nroles = ["{role}"]\n'
-        for name, role in callers.items()
-    ]
-    file.touch(0o600)
-    await asyncio.to_thread(file.write_text, "\n".join(table))
-    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
+    entries = {name: f'tenant = "{name}"\nroles = ["{role}"]' for name, role in callers.items()}
+    listeners, keys = write_keys(tmp_path, entries)
     async with serving(settings_for(tmp_path, listeners=listeners)) as live:
-
-        def bearer(name: str) -> Any:
-            return (("authorization", f"Bearer {keys[name][0]}"),)
-
         upload = await live.service.UploadTrustedImage(
             service_pb2.UploadTrustedImageRequest(image=portrait(), request_id=str(uuid4())),
-            metadata=bearer("one"),
+            metadata=bearer(keys["one"]),
         )
         for metadata, reason in (
             ((), "UNAUTHENTICATED"),
-            (bearer("two"), "CHECK_NOT_FOUND"),
-            (bearer("office"), "PERMISSION_DENIED"),
+            (bearer(keys["two"]), "CHECK_NOT_FOUND"),
+            (bearer(keys["office"]), "PERMISSION_DENIED"),
         ):
             for name, call in three_calls(live, upload.check_id, metadata).items():
                 assert (await refusal_of(call)).reason == reason, name
@@ -298,8 +287,7 @@ async def test_cancelling_ends_a_running_scan(scene: LiveServer) -> None:
     assert named(progress) == "DECIDED"
     assert [a.outcome for a in progress.attempts] == [result_pb2.AttemptSummary.OUTCOME_INTERRUPTED]
     # The device is notified although it sends nothing.
-    refusal = await stream.outcome()
-    assert refusal is not None
+    refusal = await stream.refusal()
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "CHECK_CLOSED")
     assert stream.goodbyes() == ["CHECK_CLOSED"]
     with pytest.raises(Ended, match="CHECK_CLOSED"):
@@ -312,17 +300,16 @@ async def test_cancelling_ends_a_running_scan(scene: LiveServer) -> None:
 
 
 async def test_cancelling_does_not_help_another_person_under_scan(scene: LiveServer) -> None:
-    upload = await scene.upload()
-    stream = await RawDevice(scene.device, upload).open()
+    check_id, _, stream = await opened(scene)
     await stream.begin()
     await stream.send_frames(SOMEBODY_ELSE)
     await stream.taken(len(SOMEBODY_ELSE))
-    progress = await cancel(scene, upload.check_id)
+    progress = await cancel(scene, check_id)
     assert named(progress) == "DECIDED"
     assert [a.ended_by for a in progress.attempts] == [result_pb2.AttemptSummary.ENDED_BY_CHECK_CLOSED]
     await stream.outcome()
     assert stream.goodbyes() == ["CHECK_CLOSED"]
-    answer = await scene.finish(upload.check_id)
+    answer = await scene.finish(check_id)
     assert reasons_of(answer)[0] == "NOT_SAME_PERSON"
     assert "CANCELLED" not in reasons_of(answer)
     assert answer.evidence_frame.image
@@ -372,8 +359,7 @@ async def test_another_replica_watches_and_cancels(tmp_path: Path) -> None:
                 await watcher.sees("SCANNING")
                 assert named(await cancel(second, upload.check_id)) == "DECIDED"
                 await watcher.over()
-            refusal = await stream.outcome()
-            assert refusal is not None
+            refusal = await stream.refusal()
             assert refusal.reason == "CHECK_CLOSED"
             assert stream.goodbyes() == ["CHECK_CLOSED"]
             answer = await first.finish(upload.check_id)

@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import aiohttp
 import cv2
 import grpc
 import numpy as np
@@ -27,7 +26,6 @@ from PIL import Image
 from sqlalchemy import func, select
 
 from matcher.records import RecordVersion, build_record, serialise, wrap_in_dg2
-from server.access.api_keys import new_api_key
 from server.base.errors import ConfigurationError
 from server.configuration.settings import LogLevel, LogSettings
 from server.domain.terms import CheckState, Mode
@@ -39,6 +37,7 @@ from server.telemetry.logging import configure_logging
 from tests.hostile.image_files import iso_media
 from tests.hostile.record_files import record_of, with_faces, with_faces_39794
 from tests.logs import log_plainly
+from tests.server.api_keys import bearer, write_keys
 from tests.server.live import FAST, POLICY_OID, LiveServer, pictures, portrait, serving, settings_for
 from tests.server.models_once import remembering_pack
 from tests.server.policy_files import write_policy
@@ -616,7 +615,7 @@ class Scene:
         return await self.call(request, tenant)
 
     async def call(self, request: service_pb2.UploadTrustedImageRequest, tenant: str = "one") -> Any:
-        metadata = (("authorization", f"Bearer {self.keys[tenant]}"),)
+        metadata = bearer(self.keys[tenant])
         return await self.live.service.UploadTrustedImage(request, metadata=metadata)
 
     async def refusal(self, reference: str, **fields: Any) -> Refused:
@@ -624,27 +623,14 @@ class Scene:
             await self.upload(reference, **fields)
         return refused(caught.value)
 
-    async def metrics(self) -> str:
-        url = f"http://127.0.0.1:{self.live.server.admin_port}/metrics"
-        async with aiohttp.ClientSession() as session, session.get(url) as response:
-            return await response.text()
-
 
 def _settings(folder: Path, tenants: tuple[str, ...], source: str) -> tuple[Any, dict[str, str]]:
-    keys = {tenant: new_api_key() for tenant in tenants}
-    file = folder / "keys.toml"
-    file.touch(0o600)
-    file.write_text(
-        "\n".join(
-            f'[[key]]\nname = "{tenant}"\nsha256 = "{digest}"\ntenant = "{tenant}"\nroles = ["orchestrator"]'
-            for tenant, (_, digest) in keys.items()
-        )
-    )
-    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
+    entries = {tenant: f'tenant = "{tenant}"\nroles = ["orchestrator"]' for tenant in tenants}
+    listeners, keys = write_keys(folder, entries)
     settings = settings_for(
         folder, listeners=listeners, trusted_images={"source": source, "timeout_seconds": 5}
     )
-    return settings, {tenant: key for tenant, (key, _) in keys.items()}
+    return settings, keys
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -719,7 +705,7 @@ async def test_an_unusable_reference_is_refused_and_never_repeated(
         answer = await references_scene.refusal(reference)
     assert (answer.code, answer.reason) == (code, reason)
     output = " ".join(
-        [answer.message, *answer.metadata.values(), log.getvalue(), await references_scene.metrics()]
+        [answer.message, *answer.metadata.values(), log.getvalue(), await references_scene.live.metrics()]
     )
     assert f'facegate_trusted_images_refused_total{{reason="{reason}",sandbox="false"}}' in output
     for word in ("anna", "bert", "carla", "notes.txt", "xxxx", "passwd", "127.0.0.1/x"):

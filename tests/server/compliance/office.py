@@ -11,7 +11,6 @@ import pytest
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from facegate_client import ApiKey, CallRefusedError, Compliance, KeySet, Reviews, load_key_set
-from server.access.api_keys import new_api_key
 from server.audit import AuditAction, AuditEvent
 from server.checks.expiry import HOUSEKEEPER
 from server.evidence.store import delete_objects
@@ -22,6 +21,7 @@ from server.storage.database import open_database
 from server.storage.objects import open_object_store
 from server.storage.records import EvidenceEntry
 from server.storage.retention import RetentionRepository
+from tests.server.api_keys import write_keys
 from tests.server.live import LiveServer, fresh_pictures, pictures, portrait, serving, settings_for
 from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice
@@ -117,21 +117,6 @@ class Office:
         return upload.check_id
 
 
-def _write_keys(file: Path) -> dict[str, str]:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    keys, lines = {}, []
-    for name, (tenant, role) in _CALLERS.items():
-        keys[name], digest = new_api_key()
-        roles = json.dumps(role.split())
-        lines.append(
-            f'[[key]]\nname = "{name}"\nsha256 = "{digest}"\ntenant = "{tenant}"\nroles = {roles}\n'
-            f"sandbox = {json.dumps(name in _SANDBOX)}\n"
-        )
-    file.write_text("".join(lines))
-    file.chmod(0o600)
-    return keys
-
-
 @asynccontextmanager
 async def open_office(
     folder: Path, *, console: Mapping[str, object] | None = None, **tables: Any
@@ -141,12 +126,14 @@ async def open_office(
     Args:
         console: The settings of a console; without them there is none.
     """
-    file = folder / "keys.toml"
-    keys = _write_keys(file)
-    free = {"port": 0}
-    listeners = {"device": free, "service": free | {"api_keys_file": file}, "admin": free}
+    entries = {
+        name: f'tenant = "{tenant}"\nroles = {json.dumps(role.split())}\n'
+        f"sandbox = {json.dumps(name in _SANDBOX)}"
+        for name, (tenant, role) in _CALLERS.items()
+    }
+    listeners, keys = write_keys(folder, entries)
     if console is not None:
-        listeners["console"] = free | dict(console)
+        listeners["console"] = {"port": 0} | dict(console)
     settings = settings_for(folder, sandbox=False, listeners=listeners, **tables)
     write_policy(folder / "policies", "test", portrait="bytes", evidence_seconds=2 * 86_400, images_seconds=0)
     for name, four_eyes in (("sampled", "false"), ("in-pairs", "true")):

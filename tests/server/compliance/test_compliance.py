@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-import aiohttp
 import obstore
 import pytest
 import pytest_asyncio
@@ -159,9 +158,7 @@ async def test_what_cannot_be_read_is_said(office: Office) -> None:
     (Path(office.live.settings.objects_url) / entry.object_key).unlink()
     refusal = await refused_call(reader.get_evidence_image(lost, entry.sha256, purpose="case"))
     assert (refusal.refusal.reason, refusal.refusal.metadata["problem"]) == ("EVIDENCE_UNREADABLE", "LOST")
-    admin = f"http://127.0.0.1:{office.live.server.admin_port}/metrics"
-    async with aiohttp.ClientSession() as session, session.get(admin) as response:
-        assert 'facegate_evidence_problems_total{problem="LOST"} 1.0' in await response.text()
+    assert 'facegate_evidence_problems_total{problem="LOST"} 1.0' in await office.live.metrics()
     verified = verify_archive(await archive_of(office, lost), office.jwks)
     assert [one["sha256"] for one in verified.manifest["missing_images"]] == [entry.sha256.hex()]
     assert UUID(lost) == UUID(verified.result.check_id)

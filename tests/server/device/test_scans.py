@@ -344,8 +344,7 @@ async def test_evidence_of_another_size_than_the_contracts_ends_the_stream(belie
     _, _, stream = await _open(believing, "attested")
     await stream.begin()
     await stream.send(_MALFORMED)
-    refusal = await stream.outcome()
-    assert refusal is not None
+    refusal = await stream.refusal()
     assert (refusal.reason, refusal.metadata["field"]) == ("INVALID_FIELD", "attestation.app_attest.key_id")
 
 
@@ -398,8 +397,7 @@ async def test_a_fifth_piece_is_refused_over_all_streams(
     await resumed.begin()
     for _ in range(3):
         await resumed.send(await _evidence(resumed))
-    refusal = await resumed.outcome()
-    assert refusal is not None
+    refusal = await resumed.refusal()
     assert refusal.reason == "SCAN_BUDGET_EXCEEDED"
 
 

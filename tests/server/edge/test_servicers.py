@@ -69,6 +69,7 @@ from tests.server.analysis.uploads import (
     video,
     with_bystander,
 )
+from tests.server.api_keys import reading_keys
 from tests.server.live import LiveServer, portrait, serving, settings_for
 from tests.server.refusals import Refused, refused
 from vision.image import encode_jpeg
@@ -467,8 +468,7 @@ async def test_callers_need_the_orchestrators_credentials(tmp_path: Path) -> Non
     keys.write_text(
         f'[[key]]\nname = "backend"\ntenant = "one"\nroles = ["orchestrator"]\nsha256 = "{digest}"\n'
     )
-    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": keys}, "admin": {"port": 0}}
-    async with serving(settings_for(tmp_path, listeners=listeners)) as live:
+    async with serving(settings_for(tmp_path, listeners=reading_keys(keys))) as live:
         unknown = await _image_refusal(live, analysis_pb2.AnalyzeImageRequest(image=b"x"))
         assert unknown.reason == Reason.UNAUTHENTICATED
         with pytest.raises(grpc.RpcError) as caught:

@@ -64,7 +64,7 @@ from tests.server.live import (
 )
 from tests.server.models_once import remembering_pack
 from tests.server.policy_files import write_policy
-from tests.server.raw_device import RawDevice, RawStream, Request
+from tests.server.raw_device import RawDevice, RawStream, Request, opened
 from tests.server.storage.samples import NOW, new_check
 from vision.face import BgrImage
 from vision.image import encode_jpeg
@@ -565,12 +565,10 @@ async def test_a_finding_offers_no_other_attempt(runtime_live: LiveServer) -> No
 
 
 async def test_reports_are_for_devices_that_announce_them(runtime_live: LiveServer) -> None:
-    upload = await runtime_live.upload(policy="evaluation")
-    stream = await RawDevice(runtime_live.device, upload).open()
+    _, _, stream = await opened(runtime_live, policy="evaluation")
     assert not stream.challenge.attestation.runtime_findings
     await stream.send(_report(_findings()))
-    refusal = await stream.outcome()
-    assert refusal is not None
+    refusal = await stream.refusal()
     assert refusal.reason == "UNEXPECTED_MESSAGE"
     _, _, announced = await _runtime_open(runtime_live, "evaluation")
     assert announced.challenge.attestation.runtime_findings
@@ -579,8 +577,7 @@ async def test_reports_are_for_devices_that_announce_them(runtime_live: LiveServ
 async def test_a_report_that_cannot_be_read_leaves_the_check_open(runtime_live: LiveServer) -> None:
     check_id, device, stream = await _runtime_open(runtime_live, "evaluation")
     await stream.send(_report(b"\xff"))
-    refusal = await stream.outcome()
-    assert refusal is not None
+    refusal = await stream.refusal()
     assert (refusal.reason, refusal.metadata["field"]) == ("INVALID_FIELD", "attestation.runtime_findings")
     again = await device.resume()
     await again.run_attempt(fresh_pictures())
@@ -625,12 +622,11 @@ def _shown() -> Sequence[Picture]:
 
 
 async def _check(live: LiveServer, shown: Sequence[Picture], policy: str) -> result_pb2.CheckResult:
-    upload = await live.upload(policy=policy)
-    stream = await RawDevice(live.device, upload).open()
+    check_id, _, stream = await opened(live, policy=policy)
     await stream.run_attempt(shown)
     await stream.outcome()
     await live.unattended()
-    return (await live.finish(upload.check_id)).result
+    return (await live.finish(check_id)).result
 
 
 def _memory(result: result_pb2.CheckResult, name: str) -> result_pb2.DeviceCheck:
@@ -730,15 +726,13 @@ async def test_a_policy_and_the_sandbox_tolerate_the_same_pictures(sent_again_li
 async def test_another_attempt_of_the_same_check_may_show_the_same_pictures(
     sent_again_live: LiveServer,
 ) -> None:
-    upload = await sent_again_live.upload(policy="plain")
-    device = RawDevice(sent_again_live.device, upload)
-    stream = await device.open()
+    check_id, _, stream = await opened(sent_again_live, policy="plain")
     shown = _shown()
     assert (await stream.run_attempt(shown[:10])).another_attempt
     again = _packed(shown, _SAME_PICTURE["comment"])
     await stream.run_attempt([replace(one, time_us=one.time_us + 10_000_000) for one in again])
     await stream.outcome()
-    result = (await sent_again_live.finish(upload.check_id)).result
+    result = (await sent_again_live.finish(check_id)).result
     assert result.status == _SUCCESS
     assert _memory(result, "memory.frames").reason != "FRAMES_SHOWN_BEFORE"
 
@@ -804,12 +798,11 @@ async def test_honest_scans_of_one_person_in_one_place_are_no_doubt(sent_again_l
             Picture(encode_jpeg(one.pixels, quality=80), round(one.capture_time * 1e6), 360, 480)
             for one in frames
         ]
-        upload = await sent_again_live.upload(policy="plain", subject_reference="daily")
-        stream = await RawDevice(sent_again_live.device, upload).open()
+        check_id, _, stream = await opened(sent_again_live, policy="plain", subject_reference="daily")
         await stream.run_attempt(taken)
         await stream.outcome()
         await sent_again_live.unattended()
-        result = (await sent_again_live.finish(upload.check_id)).result
+        result = (await sent_again_live.finish(check_id)).result
         assert result.status == _SUCCESS
         assert _memory(result, "memory.frames").reason == "FRAMES_NEW"
         assert _memory(result, "memory.similarity").reason == "MOVES_ANEW"
@@ -985,10 +978,9 @@ def _constancy(result: result_pb2.CheckResult) -> result_pb2.Signal:
 
 
 async def test_the_result_states_one_person_throughout(scene: LiveServer) -> None:
-    upload = await scene.upload()
-    stream = await RawDevice(scene.device, upload).open()
+    check_id, _, stream = await opened(scene)
     await stream.run_attempt(_scan("A" * 26))
-    result = (await scene.finish(upload.check_id)).result
+    result = (await scene.finish(check_id)).result
     assert result.status == result_pb2.CHECK_STATUS_SUCCESS
     signal = _constancy(result)
     assert signal.passed
@@ -1027,12 +1019,11 @@ async def test_the_result_states_one_person_throughout(scene: LiveServer) -> Non
 async def test_another_person_in_the_scan_is_a_failure_with_its_own_reason(
     scene: LiveServer, letters: str
 ) -> None:
-    upload = await scene.upload()
-    stream = await RawDevice(scene.device, upload).open()
+    check_id, _, stream = await opened(scene)
     reported = await stream.run_attempt(_scan(letters))
     assert reported.status == scan_pb2.SCAN_STATUS_FAILURE
     assert not reported.another_attempt
-    result = (await scene.finish(upload.check_id)).result
+    result = (await scene.finish(check_id)).result
     assert result.status == result_pb2.CHECK_STATUS_FAILURE
     assert result_pb2.FAILURE_REASON_IDENTITY_CHANGED in result.reasons
     signal = _constancy(result)
@@ -1041,10 +1032,9 @@ async def test_another_person_in_the_scan_is_a_failure_with_its_own_reason(
 
 
 async def test_a_person_in_no_selected_frame_is_detected(scene: LiveServer) -> None:
-    upload = await scene.upload()
-    stream = await RawDevice(scene.device, upload).open()
+    check_id, _, stream = await opened(scene)
     await stream.run_attempt(_scan("A" * 5 + "bb" + "A" * 19))
-    result = (await scene.finish(upload.check_id)).result
+    result = (await scene.finish(check_id)).result
     # The match is with the portrait's person, and another person was detected, too.
     assert result.match.same_person
     assert result_pb2.FAILURE_REASON_IDENTITY_CHANGED in result.reasons

@@ -32,7 +32,7 @@ from tests.server.live import (
     settings_for,
 )
 from tests.server.policy_files import write_policy
-from tests.server.raw_device import RawDevice, RawStream
+from tests.server.raw_device import RawDevice, RawStream, opened
 
 _FLASH, _OVAL = scan_pb2.CAPABILITY_FLASH, scan_pb2.CAPABILITY_OVAL_CHANGE
 _NOT_SURE = (VerdictReason.NOT_SURE,)
@@ -100,20 +100,18 @@ async def test_an_attempt_is_reserved_for_the_challenge(scene: LiveServer) -> No
 async def test_a_device_without_challenges_is_told_so_and_fails_without_being_called_a_spoof(
     scene: LiveServer,
 ) -> None:
-    upload = await scene.upload(policy="standard")
-    stream = await RawDevice(scene.device, upload).open()
+    check_id, _, stream = await opened(scene, policy="standard")
     result = await stream.run_attempt(fresh_pictures())
     assert _told(stream)
     assert (result.status, result.another_attempt) == (scan_pb2.SCAN_STATUS_FAILURE, False)
     assert _ONLY_SURE in result.feedback
     assert await stream.outcome() is None
     # Doubt is left, and not bad light, so the check counts as failed.
-    assert await _reasons(scene, upload.check_id) == ["LIVENESS_INCONCLUSIVE"]
+    assert await _reasons(scene, check_id) == ["LIVENESS_INCONCLUSIVE"]
 
 
 async def test_a_policy_without_challenges_for_doubt_behaves_as_written(scene: LiveServer) -> None:
-    upload = await scene.upload(policy="evaluation")
-    stream = await RawDevice(scene.device, upload).open()
+    _, _, stream = await opened(scene, policy="evaluation")
     result = await stream.run_attempt(fresh_pictures())
     assert not _told(stream)
     assert result.status == scan_pb2.SCAN_STATUS_SUCCESS
@@ -188,11 +186,10 @@ async def sure(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveSe
 
 
 async def test_a_scan_beyond_doubt_needs_no_challenge(sure: LiveServer) -> None:
-    upload = await sure.upload(policy="standard")
-    stream = await RawDevice(sure.device, upload).open()
+    check_id, _, stream = await opened(sure, policy="standard")
     assert (await stream.run_attempt(fresh_pictures())).status == scan_pb2.SCAN_STATUS_SUCCESS
     assert _told(stream), "no challenge could have followed"
-    (attempt,) = await sure.attempts(upload.check_id)
+    (attempt,) = await sure.attempts(check_id)
     assert attempt.doubts == ()
 
 

@@ -177,8 +177,7 @@ async def test_a_frame_cannot_claim_an_unrevealed_colour(scene: LiveServer) -> N
     sender = _Sender(stream)
     await sender.until_step(1)
     await sender.send(claim=2)
-    refusal = await stream.outcome()
-    assert refusal is not None
+    refusal = await stream.refusal()
     assert (refusal.reason, refusal.metadata["field"]) == ("INVALID_FIELD", "frame.header.flash_step")
     # The device may reconnect and starts again.
     assert (await scene.record(upload.check_id)).state is not CheckState.DECIDED
@@ -188,8 +187,7 @@ async def test_no_plan_accepts_a_claim_of_an_unrevealed_colour(scene: LiveServer
     stream = await RawDevice(scene.device, await scene.upload(policy="no-flash")).open(**_FLASH)
     assert (await stream.begin()).plan == scan_pb2.PLAN_EXPRESS
     await _Sender(stream).send(claim=1)
-    refusal = await stream.outcome()
-    assert refusal is not None
+    refusal = await stream.refusal()
     assert (refusal.reason, refusal.metadata["field"]) == ("INVALID_FIELD", "frame.header.flash_step")
 
 
