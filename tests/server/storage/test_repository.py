@@ -34,6 +34,7 @@ from tests.server.storage.samples import (
     SESSION_KEY,
     after,
     created,
+    decided,
     decision,
     end,
     entry,
@@ -479,8 +480,7 @@ async def test_finishing_is_idempotent_and_needs_a_decision(repository: CheckRep
 
 
 async def test_referenced_distinguishes_kept_objects_from_orphans(repository: CheckRepository) -> None:
-    check_id = (await created(repository)).check_id
-    await repository.decide(check_id, epoch=None, decision=decision(entry("kept")))
+    await decided(repository, decision(entry("kept")))
     assert await repository.referenced(["evidence/kept", "evidence/orphan"]) == {"evidence/kept"}
     assert await repository.referenced([]) == frozenset()
 
