@@ -1,7 +1,7 @@
 """A device with full control over ScanFace, so that it can also break every rule."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
@@ -350,11 +350,16 @@ class RawStream:
         ]
 
 
-async def opened(live: LiveServer, **upload: Any) -> tuple[str, RawDevice, RawStream]:
-    """A new check, its device, and the device's stream with a received challenge."""
+async def opened(
+    live: LiveServer, start: Mapping[str, Any] | None = None, **upload: Any
+) -> tuple[str, RawDevice, RawStream]:
+    """A new check, its device, and the device's stream with a received challenge.
+
+    ``start`` overrides fields of ScanStart.
+    """
     answer = await live.upload(**upload)
     device = RawDevice(live.device, answer)
-    return answer.check_id, device, await device.open()
+    return answer.check_id, device, await device.open(**(start or {}))
 
 
 async def after_two_frames(live: LiveServer, policy: str = "") -> tuple[RawDevice, RawStream, str]:

@@ -81,9 +81,10 @@ async def _scanning(live: LiveServer, frames: int) -> tuple[str, RawStream]:
     return check_id, stream
 
 
-async def test_finishing_too_early_is_refused(scene: LiveServer) -> None:
+@pytest.mark.parametrize("close_now", [False, True])
+async def test_a_check_that_was_not_scanned_is_not_finished(scene: LiveServer, close_now: bool) -> None:
     upload = await scene.upload()
-    refusal = await _finish_refused(scene, upload.check_id)
+    refusal = await refusal_of(finish(scene, upload.check_id, close_now=close_now))
     assert (refusal.code, refusal.reason) == (_C.FAILED_PRECONDITION, "NOT_SCANNED_YET")
     assert refusal.retry_seconds is None
     assert (await scene.record(upload.check_id)).state is CheckState.CREATED
@@ -410,13 +411,6 @@ async def test_closing_now_ends_a_running_scan(scene: LiveServer) -> None:
     assert await state_of(scene, check_id) == "CLOSED"
     await stream.outcome()
     assert stream.goodbyes() == ["CHECK_CLOSED"]
-
-
-async def test_an_unscanned_check_has_no_stream_to_close(scene: LiveServer) -> None:
-    upload = await scene.upload()
-    refusal = await refusal_of(finish(scene, upload.check_id, close_now=True))
-    assert (refusal.code, refusal.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "NOT_SCANNED_YET")
-    assert (await scene.record(upload.check_id)).state is CheckState.CREATED
 
 
 async def test_a_device_that_may_not_return_is_not_awaited(tmp_path: Path) -> None:

@@ -170,7 +170,7 @@ async def test_only_the_orchestrator_that_made_a_check_may_ask(tmp_path: Path) -
         assert (await live.record(upload.check_id)).state is CheckState.CREATED
         answers = {
             name: named((await call).progress)
-            for name, call in three_calls(live, upload.check_id, bearer("one")).items()
+            for name, call in three_calls(live, upload.check_id, bearer(keys["one"])).items()
         }
         assert answers == {"GetCheck": "WAITING", "WatchCheck": "WAITING", "CancelCheck": "DECIDED"}
 

@@ -782,18 +782,20 @@ async def test_a_store_that_is_away_is_unavailable_and_comes_back(references_sce
     assert (await references_scene.upload("2031/anna.jpg")).check_id
 
 
-async def test_tenants_must_not_share_a_store_by_mistake(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("folder", "tenants", "said"),
+    [
+        # Tenants must not share a store by mistake.
+        ("images", ("one", "two"), r"\{tenant\}"),
+        ("missing", ("one",), r"trusted_images\.source.*No such file"),
+    ],
+)
+async def test_a_store_that_cannot_serve_prevents_the_start(
+    tmp_path: Path, folder: str, tenants: tuple[str, ...], said: str
+) -> None:
     (tmp_path / "images").mkdir()
-    settings, _ = _settings(tmp_path, ("one", "two"), str(tmp_path / "images"))
+    settings, _ = _settings(tmp_path, tenants, str(tmp_path / folder))
     server = FacegateServer(settings, pack=remembering_pack(), tuning=FAST)
-    with pytest.raises(ConfigurationError, match=r"\{tenant\}"):
-        await server.start()
-    await server.stop()
-
-
-async def test_a_missing_store_prevents_the_start(tmp_path: Path) -> None:
-    settings, _ = _settings(tmp_path, ("one",), str(tmp_path / "images"))
-    server = FacegateServer(settings, pack=remembering_pack(), tuning=FAST)
-    with pytest.raises(ConfigurationError, match=r"trusted_images\.source.*No such file"):
+    with pytest.raises(ConfigurationError, match=said):
         await server.start()
     await server.stop()

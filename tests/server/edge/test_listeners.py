@@ -317,23 +317,32 @@ async def test_the_port_serves_nothing_else(paged: LiveServer, path: str) -> Non
         assert answer.status == 404
 
 
-async def test_a_text_message_is_refused(paged: LiveServer) -> None:
+@pytest.mark.parametrize(
+    ("sent", "code", "reason"),
+    [
+        ("hello", 4000 + 3, "INVALID_FIELD"),
+        (b"\xff\xff\xff", 4000 + 3, "INVALID_FIELD"),
+        # A stranger may not send a large message.
+        (bytes(40_000), aiohttp.WSCloseCode.ABNORMAL_CLOSURE, None),
+        (None, 4000 + 4, "STREAM_IDLE"),
+    ],
+    ids=["text", "no message", "too large", "nothing"],
+)
+async def test_a_stream_that_does_not_begin_with_a_message_is_closed(
+    paged: LiveServer, sent: str | bytes | None, code: int, reason: str | None
+) -> None:
     async with over_web(paged) as web:
         call = web_call(web)
-        await (await call.socket()).send_str("hello")
+        socket = await call.socket()
+        if isinstance(sent, str):
+            await socket.send_str(sent)
+        elif sent is not None:
+            await socket.send_bytes(sent)
         with pytest.raises(grpc.RpcError):
             await call.read()
-        assert call.close_code == 4000 + 3
-        assert call.close_reason == "INVALID_FIELD"
-
-
-async def test_bytes_that_are_no_message_are_refused(paged: LiveServer) -> None:
-    async with over_web(paged) as web:
-        call = web_call(web)
-        await (await call.socket()).send_bytes(b"\xff\xff\xff")
-        with pytest.raises(grpc.RpcError):
-            await call.read()
-        assert call.close_reason == "INVALID_FIELD"
+        assert call.close_code == code
+        if reason is not None:
+            assert call.close_reason == reason
 
 
 async def test_a_message_that_is_too_large_is_not_read(paged: LiveServer) -> None:
@@ -346,25 +355,6 @@ async def test_a_message_that_is_too_large_is_not_read(paged: LiveServer) -> Non
         with pytest.raises(grpc.RpcError):
             await read_all(call)
         assert call.close_code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
-
-
-async def test_a_stranger_may_not_send_a_large_message(paged: LiveServer) -> None:
-    async with over_web(paged) as web:
-        call = web_call(web)
-        await (await call.socket()).send_bytes(bytes(40_000))
-        with pytest.raises(grpc.RpcError):
-            await call.read()
-        assert call.close_code == aiohttp.WSCloseCode.ABNORMAL_CLOSURE
-
-
-async def test_a_stream_without_a_first_message_is_closed(paged: LiveServer) -> None:
-    async with over_web(paged) as web:
-        call = web_call(web)
-        await call.socket()
-        with pytest.raises(grpc.RpcError):
-            await call.read()
-        assert call.close_code == 4000 + 4
-        assert call.close_reason == "STREAM_IDLE"
 
 
 async def test_a_half_close_before_the_first_message_is_no_error(paged: LiveServer) -> None:

@@ -27,7 +27,7 @@ from server.domain.terms import AttemptOutcome, CheckState
 from simulator.scene import ScanKind
 from tests.server.live import Picture, pictures
 from tests.server.process.server_process import DataFolder, ServerProcess
-from tests.server.raw_device import Ended, RawDevice, RawStream, opened
+from tests.server.raw_device import Ended, RawDevice, RawStream
 from tests.server.refusals import refused
 
 # kill -9 in every state, and a restart over the same data: no acknowledged state is lost.
@@ -357,7 +357,8 @@ async def test_a_scan_that_takes_too_long_is_cut_off_and_may_be_resumed(tmp_path
 async def test_a_device_between_attempts_must_come_back(tmp_path: Path) -> None:
     home = DataFolder(tmp_path)
     async with home.serving() as server:
-        _, _, stream = await opened(server, str(uuid4()), policy="test")
+        upload = await server.upload(str(uuid4()), policy="test")
+        stream = await RawDevice(server.device, upload).open()
         await stream.begin()
         await stream.send_frames(pictures()[:4])
         await stream.taken(4)
@@ -542,7 +543,9 @@ async def test_a_scan_resumes_after_a_lost_connection_and_passes(server: ServerP
 async def test_an_attempt_of_a_killed_server_is_marked(tmp_path: Path) -> None:
     home = DataFolder(tmp_path, limits={"lease_seconds": 15.0})
     async with home.serving() as server:
-        check_id, device, stream = await opened(server, str(uuid4()), policy="test")
+        upload = await server.upload(str(uuid4()), policy="test")
+        device = RawDevice(server.device, upload)
+        stream = await device.open()
         await stream.begin()
         await stream.send_live(_GENUINE[:12])
         await stream.taken(12)
@@ -552,7 +555,7 @@ async def test_an_attempt_of_a_killed_server_is_marked(tmp_path: Path) -> None:
         # The lease of the dead server may still be held, which costs a wait but gives no success.
         again = await _replay(device)
         assert again.seen[-1].scan_result.status == scan_pb2.SCAN_STATUS_SUCCESS
-        result = (await server.finish(check_id)).result
+        result = (await server.finish(upload.check_id)).result
         assert [each.ended_by for each in result.attempts] == [
             _Summary.ENDED_BY_SERVER_STOPPED,
             _Summary.ENDED_BY_SIGNED,

@@ -27,7 +27,7 @@ from tests.server.databases import PostgresServer
 from tests.server.live import pictures, until
 from tests.server.policy_files import write_policy
 from tests.server.process.server_process import DataFolder, ServerProcess
-from tests.server.raw_device import Ended, RawDevice, RawStream, opened
+from tests.server.raw_device import Ended, RawDevice, RawStream
 from tests.server.refusals import refused
 
 # A server of an older version meets a database that a newer one upgraded, while it runs.
@@ -102,11 +102,12 @@ async def upgraded(migrations: Path, url: str) -> None:
 
 async def half_a_scan(process: ServerProcess) -> tuple[str, RawStream]:
     """Uploads, and sends the first frames of a scan; returns the check and the open stream."""
-    check_id, _, stream = await opened(process, str(uuid4()))
+    upload = await process.upload(str(uuid4()))
+    stream = await RawDevice(process.device, upload).open()
     await stream.begin()
     await stream.send_frames(pictures()[:_FRAMES])
     await stream.taken(_FRAMES)
-    return check_id, stream
+    return upload.check_id, stream
 
 
 async def readiness(process: ServerProcess) -> tuple[int, dict[str, Any]]:
@@ -278,10 +279,11 @@ async def test_checks_keep_their_keys_across_a_rotation_and_replicas(tmp_path: P
 
 async def _check(server: ServerProcess) -> None:
     """A whole check, with an image as evidence."""
-    check_id, _, stream = await opened(server, str(uuid4()))
+    upload = await server.upload(str(uuid4()))
+    stream = await RawDevice(server.device, upload).open()
     await stream.run_attempt(pictures()[:9])
     assert await stream.outcome() is None
-    assert (await server.finish(check_id)).evidence_frame.image
+    assert (await server.finish(upload.check_id)).evidence_frame.image
 
 
 def _modes(folder: Path) -> Iterator[tuple[str, int]]:

@@ -3,7 +3,7 @@
 import functools
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
+from device_integrity import DeviceCheck
 from device_integrity.policy import RAISED_NAMES
 from device_integrity.stream import key_mark
 from facegate_protocol import load_public_key, public_key_der
@@ -37,7 +38,7 @@ from server.keyring.sealing import WrappingKeys
 from server.running.app import FacegateServer
 from server.running.tls import TlsFiles
 from server.scan.device_memory import DeviceMemory
-from server.storage.database import open_database
+from server.storage.database import Database, open_database
 from server.storage.devices import DeviceRepository, forget_subject_rows
 from server.storage.repository import CheckRepository
 from server.storage.scan_memory import DatabaseScanMemory
@@ -217,18 +218,26 @@ async def test_the_next_key_counts_once_it_is_listed(signs_live: LiveServer) -> 
     assert (await _result(signs_live, check_id)).status == _SUCCESS
 
 
+async def _scanned_again(
+    live: LiveServer, own_key: bytes, device: RawDevice, shown: Sequence[Picture]
+) -> result_pb2.CheckResult:
+    """The result of a new check whose device has the session key of an earlier one."""
+    upload = await live.upload(policy="evaluation")
+    again = RawDevice(VerificationServiceStub(live.device_channel), upload)
+    again.session_key = device.session_key
+    stream = await again.open(device=_PHONE, camera=_CAMERA, server_spki_sha256=own_key)
+    await stream.run_attempt(shown)
+    await stream.outcome()
+    result = await _result(live, upload.check_id)
+    assert result.reasons == [_MANIPULATED]
+    return result
+
+
 async def test_a_session_key_of_another_check_decides(signs_live: LiveServer, own_key: bytes) -> None:
     _, device, stream = await _open(signs_live, "evaluation", own_key)
     await stream.run_attempt(fresh_pictures())
     await stream.outcome()
-    upload = await signs_live.upload(policy="evaluation")
-    again = RawDevice(VerificationServiceStub(signs_live.device_channel), upload)
-    again.session_key = device.session_key
-    stream = await again.open(device=_PHONE, camera=_CAMERA, server_spki_sha256=own_key)
-    await stream.run_attempt(fresh_pictures())
-    await stream.outcome()
-    result = await _result(signs_live, upload.check_id)
-    assert result.reasons == [_MANIPULATED]
+    result = await _scanned_again(signs_live, own_key, device, fresh_pictures())
     assert _decisive(result) == {"memory.session_key"}
 
 
@@ -311,14 +320,7 @@ async def test_frames_and_key_of_a_check_without_a_verdict_are_recognised(
         case _:
             await signs_live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=check_id))
     await signs_live.unattended()
-    upload = await signs_live.upload(policy="evaluation")
-    again = RawDevice(VerificationServiceStub(signs_live.device_channel), upload)
-    again.session_key = device.session_key
-    stream = await again.open(device=_PHONE, camera=_CAMERA, server_spki_sha256=own_key)
-    await stream.run_attempt(shown)
-    await stream.outcome()
-    result = await _result(signs_live, upload.check_id)
-    assert result.reasons == [_MANIPULATED]
+    result = await _scanned_again(signs_live, own_key, device, shown)
     assert _decisive(result) == {"memory.frames", "memory.session_key"}
 
 
@@ -330,15 +332,7 @@ async def test_an_attempt_is_recognised_while_its_scan_goes_on(
     # The attempt has too few frames to decide, so another attempt may follow on the same stream.
     answer = await first.run_attempt(shown[:10])
     assert answer.another_attempt
-    upload = await signs_live.upload(policy="evaluation")
-    again = RawDevice(VerificationServiceStub(signs_live.device_channel), upload)
-    again.session_key = device.session_key
-
-    stream = await again.open(device=_PHONE, camera=_CAMERA, server_spki_sha256=own_key)
-    await stream.run_attempt(shown)
-    await stream.outcome()
-    result = await _result(signs_live, upload.check_id)
-    assert result.reasons == [_MANIPULATED]
+    result = await _scanned_again(signs_live, own_key, device, shown)
     assert _decisive(result) == {"memory.frames", "memory.session_key"}
     await first.vanish()
 
@@ -814,109 +808,101 @@ async def test_honest_scans_of_one_person_in_one_place_are_no_doubt(sent_again_l
 _COMPRESSED_HEAD = bytes.fromhex("3039301306072a8648ce3d020106082a8648ce3d030107032200")
 
 
+_MEMORY_KEY = MemoryKey(bytes(32))
+_NEXT_KEY = MemoryKey(bytes([1]) * 32, earlier=(bytes(32),))
+
+
 def _compressed(key: ec.EllipticCurvePublicKey) -> bytes:
     return _COMPRESSED_HEAD + key.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
 
 
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """The recognition of scans over a database, with the memory key of zeros unless another is given."""
+
+    database: Database
+    pool: WorkerPool
+    store: DatabaseScanMemory
+
+    async def scan(
+        self,
+        session_key: bytes,
+        *,
+        key: MemoryKey = _MEMORY_KEY,
+        findings: Sequence[EvidenceFinding] = (),
+        **check: Any,
+    ) -> dict[str, DeviceCheck]:
+        """What is found about a scan of a new check, by the name of the test; the scan is kept."""
+        memory = DeviceMemory(
+            self.store, tenant_key=key.tenant_key, hash_subject=key.subject_hash, pool=self.pool
+        )
+        record = await CheckRepository(self.database).create(replace(new_check(), **check), None)
+        frames = await memory.compare_frames(record, (), images=(), pictures={})
+        found = await memory.compare_scan(
+            record, frames=frames, findings=findings, session_key=session_key, now=NOW
+        )
+        await memory.keep(record, found, now=NOW)
+        return {test.name: test for test in found.tests}
+
+
+@pytest_asyncio.fixture
+async def memory(tmp_path: Path) -> AsyncIterator[_Memory]:
+    url = f"sqlite:///{tmp_path / 'checks.db'}"
+    await make_tables(url)
+    database, pool = open_database(url), WorkerPool(workers=1)
+    store = DatabaseScanMemory(
+        database,
+        tenant_key=_MEMORY_KEY.tenant_key,
+        wrapping_keys=WrappingKeys(newest="k", keys={"k": bytes(32)}),
+        random=secrets.token_bytes,
+    )
+    yield _Memory(database, pool, store)
+    pool.close()
+    await database.close()
+
+
 @pytest.mark.parametrize("first", ["whole", "compressed"])
-async def test_a_session_key_is_recognised_however_its_point_is_written(tmp_path: Path, first: str) -> None:
+async def test_a_session_key_is_recognised_however_its_point_is_written(memory: _Memory, first: str) -> None:
     public = ec.generate_private_key(ec.SECP256R1()).public_key()
     whole, compressed = public_key_der(public), _compressed(public)
     assert whole != compressed
     assert load_public_key(compressed) == public
-    url = f"sqlite:///{tmp_path / 'checks.db'}"
-    await make_tables(url)
-    database, pool, key = open_database(url), WorkerPool(workers=1), MemoryKey(bytes(32))
-    store = DatabaseScanMemory(
-        database,
-        tenant_key=key.tenant_key,
-        wrapping_keys=WrappingKeys(newest="k", keys={"k": bytes(32)}),
-        random=secrets.token_bytes,
-    )
-    memory = DeviceMemory(store, tenant_key=key.tenant_key, hash_subject=key.subject_hash, pool=pool)
-    checks = CheckRepository(database)
     outcomes = []
     for session_key in (whole, compressed) if first == "whole" else (compressed, whole):
-        record = await checks.create(new_check(), None)
-        frames = await memory.compare_frames(record, (), images=(), pictures={})
-        found = await memory.compare_scan(
-            record, frames=frames, findings=(), session_key=session_key, now=NOW
-        )
-        await memory.keep(record, found, now=NOW)
-        reasons = {test.name: test.reason for test in found.tests}
-        assert "memory.attestation_key" not in reasons
-        outcomes.append(reasons["memory.session_key"])
+        tests = await memory.scan(session_key)
+        assert "memory.attestation_key" not in tests
+        outcomes.append(tests["memory.session_key"].reason)
     assert outcomes == ["KEY_NEW", "KEY_REUSED"]
-    pool.close()
-    await database.close()
 
 
-async def test_a_key_of_a_sandbox_scan_is_new_to_a_real_one(tmp_path: Path) -> None:
+async def test_a_key_of_a_sandbox_scan_is_new_to_a_real_one(memory: _Memory) -> None:
     session_key = public_key_der(ec.generate_private_key(ec.SECP256R1()).public_key())
-    url = f"sqlite:///{tmp_path / 'checks.db'}"
-    await make_tables(url)
-    database, pool, key = open_database(url), WorkerPool(workers=1), MemoryKey(bytes(32))
-    store = DatabaseScanMemory(
-        database,
-        tenant_key=key.tenant_key,
-        wrapping_keys=WrappingKeys(newest="k", keys={"k": bytes(32)}),
-        random=secrets.token_bytes,
-    )
-    memory = DeviceMemory(store, tenant_key=key.tenant_key, hash_subject=key.subject_hash, pool=pool)
-    checks = CheckRepository(database)
-    outcomes = []
-    for sandbox in (True, False, True, False):
-        record = await checks.create(replace(new_check(), sandbox=sandbox), None)
-        frames = await memory.compare_frames(record, (), images=(), pictures={})
-        found = await memory.compare_scan(
-            record, frames=frames, findings=(), session_key=session_key, now=NOW
-        )
-        await memory.keep(record, found, now=NOW)
-        outcomes.append({test.name: test.reason for test in found.tests}["memory.session_key"])
+    scans = [await memory.scan(session_key, sandbox=sandbox) for sandbox in (True, False, True, False)]
+    outcomes = [scan["memory.session_key"].reason for scan in scans]
     assert outcomes == ["KEY_NEW", "KEY_NEW", "KEY_REUSED", "KEY_REUSED"]
     # Erasing a subject covers both, also after a rotation of the memory key.
-    hashes = MemoryKey(bytes([1]) * 32, earlier=(bytes(32),)).subject_hashes("default", "subject-1")
-    assert await database.write(forget_subject_rows, "default", "subject-1", hashes) == 4
-    pool.close()
-    await database.close()
+    hashes = _NEXT_KEY.subject_hashes("default", "subject-1")
+    assert await memory.database.write(forget_subject_rows, "default", "subject-1", hashes) == 4
 
 
-async def test_people_of_a_device_are_counted_by_hashes_that_a_rotation_keeps(tmp_path: Path) -> None:
+async def test_people_of_a_device_are_counted_by_hashes_that_a_rotation_keeps(memory: _Memory) -> None:
     session = public_key_der(ec.generate_private_key(ec.SECP256R1()).public_key())
-    url = f"sqlite:///{tmp_path / 'checks.db'}"
-    await make_tables(url)
-    database, pool, first = open_database(url), WorkerPool(workers=1), MemoryKey(bytes(32))
-    store = DatabaseScanMemory(
-        database,
-        tenant_key=first.tenant_key,
-        wrapping_keys=WrappingKeys(newest="k", keys={"k": bytes(32)}),
-        random=secrets.token_bytes,
-    )
-    checks = CheckRepository(database)
     # The mark of the device's key, as a verifier that has not read the next memory key makes it.
     finding = EvidenceFinding(
         verifier="app_attest",
         checks=(),
-        lasting_key=key_mark(b"device", tenant_key=first.tenant_key("default")),
+        lasting_key=key_mark(b"device", tenant_key=_MEMORY_KEY.tenant_key("default")),
     )
     counted = []
-    for key in (first, MemoryKey(bytes([1]) * 32, earlier=(bytes(32),))):
-        memory = DeviceMemory(store, tenant_key=key.tenant_key, hash_subject=key.subject_hash, pool=pool)
+    for key in (_MEMORY_KEY, _NEXT_KEY):
         for subject in ("anna", "bert", "anna"):
-            record = await checks.create(replace(new_check(), subject_reference=subject), None)
-            frames = await memory.compare_frames(record, (), images=(), pictures={})
-            found = await memory.compare_scan(
-                record, frames=frames, findings=[finding], session_key=session, now=NOW
-            )
-            await memory.keep(record, found, now=NOW)
-            counted.append({test.name: test.detail for test in found.tests}["memory.subjects"])
+            tests = await memory.scan(session, key=key, findings=[finding], subject_reference=subject)
+            counted.append(tests["memory.subjects"].detail)
     assert [detail.split("for ")[1].split()[0] for detail in counted] == ["1", "2", "2", "2", "2", "2"]
-    stored = await database.read(
+    stored = await memory.database.read(
         lambda connection: set(connection.scalars(select(device_key_uses.c.subject_hash)))
     )
-    assert stored == {first.subject_hash("default", "anna"), first.subject_hash("default", "bert")}
-    pool.close()
-    await database.close()
+    assert stored == {_MEMORY_KEY.subject_hash("default", subject) for subject in ("anna", "bert")}
 
 
 # A scan on a whole server in which one person replaces another.

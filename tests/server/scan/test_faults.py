@@ -80,13 +80,11 @@ async def _show(
     policy: str = "",
     frames: int = _ENOUGH,
 ) -> _Shown:
-    upload = await scene.upload(mode=_MODES[mode], policy=policy)
-    device = RawDevice(scene.device, upload)
-    stream = await device.open(capabilities=_FLASH)
+    check_id, device, stream = await opened(scene, {"capabilities": _FLASH}, mode=_MODES[mode], policy=policy)
     await stream.begin()
     await stream.send_frames(shown[:frames])
     await stream.taken(frames)
-    return _Shown(upload.check_id, device, stream, mode)
+    return _Shown(check_id, device, stream, mode)
 
 
 async def _assert_stands(
@@ -173,8 +171,7 @@ async def test_a_change_of_person_counts_after_an_early_departure(scene: LiveSer
 async def test_a_broken_transcript_is_reported_beside_the_attack(scene: LiveServer) -> None:
     shown = await _show(scene, _ATTACK)
     await shown.stream.send(shown.stream.end(frame_count=3))
-    refusal = await shown.stream.outcome()
-    assert refusal is not None
+    refusal = await shown.stream.refusal()
     assert refusal.reason == "ATTEMPT_END_INVALID"
     await scene.unattended()
     await _assert_stands(scene, shown, _SPOOF, EndedBy.REFUSED, FailureReason.TRANSCRIPT_BROKEN)
@@ -203,8 +200,7 @@ async def test_too_short_a_scan_never_counts_against_the_person(
 async def test_withholding_the_end_does_not_prevent_the_judgement(scene: LiveServer) -> None:
     shown = await _show(scene, _ATTACK)
     await shown.stream.wait_complete()
-    refusal = await shown.stream.outcome()
-    assert refusal is not None
+    refusal = await shown.stream.refusal()
     assert refusal.reason == "STREAM_IDLE"
     await _assert_stands(scene, shown, _SPOOF, EndedBy.REFUSED)
 
@@ -328,16 +324,14 @@ async def test_a_newer_stream_that_leaves_at_once_hides_nothing(scene: LiveServe
 
 
 async def test_an_earlier_result_does_not_keep_a_later_attack_from_standing(scene: LiveServer) -> None:
-    upload = await scene.upload()
-    device = RawDevice(scene.device, upload)
-    stream = await device.open(capabilities=_FLASH)
+    check_id, _, stream = await opened(scene, {"capabilities": _FLASH})
     assert (await stream.run_attempt(_GENUINE[:9])).another_attempt
     await stream.begin()
     await stream.send_frames(_SOMEBODY_ELSE[9:])
     await stream.wait_complete()
     await stream.vanish()
     await scene.unattended()
-    answer = await scene.finish(upload.check_id)
+    answer = await scene.finish(check_id)
     assert answer.result.reasons[0] == result_pb2.FAILURE_REASON_NOT_SAME_PERSON
     summary = result_pb2.AttemptSummary
     assert [(each.outcome, each.ended_by) for each in answer.result.attempts] == [

@@ -6,9 +6,10 @@ import math
 import threading
 import time
 import weakref
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -49,6 +50,12 @@ from vision.packs.interfaces import FaceDetector
 # Whole streams against a real server, up to their result.
 
 _Body = scan_pb2.AttemptEndBody
+
+
+async def _succeeds(stream: RawStream) -> None:
+    """The rest of an attempt that has begun."""
+    assert (await stream.run_rest(pictures())).status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert await stream.outcome() is None
 
 
 async def _reasons(live: LiveServer, check_id: str) -> list[str]:
@@ -130,26 +137,20 @@ async def _ready(answer: bool) -> bool:
     return answer
 
 
-async def test_another_person_fails_and_is_not_asked_to_try_again(scene: LiveServer) -> None:
+@pytest.mark.parametrize(
+    ("shown", "reason"),
+    [(pictures("red-shirt"), "NOT_SAME_PERSON"), (pictures(kind=ScanKind.FROZEN_FRAME), "SPOOF")],
+    ids=["another person", "frozen frame"],
+)
+async def test_an_adverse_finding_fails_and_is_not_asked_to_try_again(
+    scene: LiveServer, shown: Sequence[Picture], reason: str
+) -> None:
     check_id, _, stream = await opened(scene)
-
-    result = await stream.run_attempt(pictures("red-shirt"))
-
+    result = await stream.run_attempt(shown)
     assert result.status == scan_pb2.SCAN_STATUS_FAILURE
     assert not result.another_attempt
     assert await stream.outcome() is None
-    assert "NOT_SAME_PERSON" in await _reasons(scene, check_id)
-
-
-async def test_a_frozen_frame_is_a_spoof_and_is_not_asked_to_try_again(scene: LiveServer) -> None:
-    check_id, _, stream = await opened(scene)
-
-    result = await stream.run_attempt(pictures(kind=ScanKind.FROZEN_FRAME))
-
-    assert result.status == scan_pb2.SCAN_STATUS_FAILURE
-    assert not result.another_attempt
-    assert await stream.outcome() is None
-    assert "SPOOF" in await _reasons(scene, check_id)
+    assert reason in await _reasons(scene, check_id)
 
 
 async def test_an_app_that_may_know_nothing_learns_nothing(scene: LiveServer) -> None:
@@ -311,15 +312,16 @@ async def test_an_attempt_of_a_few_frames_does_not_count(scene: LiveServer) -> N
     assert await stream.outcome() is None
 
 
-async def test_attempts_of_a_few_frames_are_used_up(scene: LiveServer) -> None:
-    check_id, _, stream = await opened(scene, policy="impatient")
-
-    first = await stream.run_attempt(pictures()[:7])
-    second = await stream.run_attempt(pictures()[7:14])
-
-    assert first.another_attempt
-    assert second.status == scan_pb2.SCAN_STATUS_FAILURE
-    assert not second.another_attempt
+@pytest.mark.parametrize(
+    ("policy", "attempts"), [("once", [9]), ("impatient", [7, 7])], ids=["that count", "of a few frames"]
+)
+async def test_used_up_attempts_decide(scene: LiveServer, policy: str, attempts: list[int]) -> None:
+    check_id, _, stream = await opened(scene, policy=policy)
+    shown = iter(pictures())
+    *earlier, last = [await stream.run_attempt([*islice(shown, frames)]) for frames in attempts]
+    assert all(result.another_attempt for result in earlier)
+    assert last.status == scan_pb2.SCAN_STATUS_FAILURE
+    assert not last.another_attempt
     assert await stream.outcome() is None
     assert (await _reasons(scene, check_id))[0] == "CONDITIONS"
 
@@ -380,17 +382,6 @@ async def test_a_check_has_few_attempts_however_a_device_mixes_their_ends(scene:
         await device.resume()
     assert ended.value.refusal is not None
     assert ended.value.refusal.reason == "CHECK_CLOSED"
-
-
-async def test_used_up_attempts_decide(scene: LiveServer) -> None:
-    check_id, _, stream = await opened(scene, policy="once")
-
-    result = await stream.run_attempt(pictures()[:9])
-
-    assert result.status == scan_pb2.SCAN_STATUS_FAILURE
-    assert not result.another_attempt
-    assert await stream.outcome() is None
-    assert (await _reasons(scene, check_id))[0] == "CONDITIONS"
 
 
 @pytest.mark.parametrize(("room", "another"), [(200, True), (60, True), (15, False)])
@@ -603,37 +594,38 @@ async def test_a_verdict_outlives_a_device_that_vanishes_after_attempt_end(scene
     assert expected in await _reasons(scene, check_id)
 
 
-async def test_no_attempt_follows_a_cancellation(scene: LiveServer) -> None:
-    check_id, _, stream = await opened(scene)
+@pytest.mark.parametrize(
+    ("policy", "frames", "status", "reasons"),
+    [
+        ("", 3, scan_pb2.SCAN_STATUS_RETRY, ["CANCELLED", "LIVENESS_INCONCLUSIVE"]),
+        ("", 26, scan_pb2.SCAN_STATUS_RETRY, ["CANCELLED"]),
+        ("once", 26, scan_pb2.SCAN_STATUS_FAILURE, ["CANCELLED"]),
+    ],
+    ids=["few frames", "all frames", "last attempt"],
+)
+async def test_a_cancelled_attempt_never_succeeds(
+    scene: LiveServer,
+    policy: str,
+    frames: int,
+    status: "scan_pb2.ScanStatus.ValueType",
+    reasons: list[str],
+) -> None:
+    check_id, _, stream = await opened(scene, policy=policy)
     await stream.begin()
-    await stream.send_frames(pictures()[:3])
+    await stream.send_frames(pictures()[:frames])
     await stream.send(stream.end(cause=_Body.CAUSE_CANCELLED))
-    await stream.result()
+    assert (await stream.result()).status == status
     await stream.half_close()
     assert await stream.outcome() is None
-    assert (await _reasons(scene, check_id))[0] == "CANCELLED"
-
-
-@pytest.mark.parametrize("attempts", [1, 3])
-async def test_a_cancelled_attempt_never_succeeds(scene: LiveServer, attempts: int) -> None:
-    check_id, _, stream = await opened(scene, policy="once" if attempts == 1 else "")
-    await stream.begin()
-    await stream.send_frames(pictures())
-    await stream.send(stream.end(cause=_Body.CAUSE_CANCELLED))
-    result = await stream.result()
-    assert result.status == (scan_pb2.SCAN_STATUS_FAILURE if attempts == 1 else scan_pb2.SCAN_STATUS_RETRY)
-    await stream.half_close()
-    assert await stream.outcome() is None
-    assert await _reasons(scene, check_id) == ["CANCELLED"]
+    assert await _reasons(scene, check_id) == reasons
 
 
 async def test_silence_ends_the_stream_and_not_the_scan(scene: LiveServer) -> None:
     check_id, device, stream = await opened(scene, policy="hasty")
     await stream.begin()
 
-    refusal = await stream.outcome()
+    refusal = await stream.refusal()
 
-    assert refusal is not None
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE")
     assert (await scene.record(check_id)).state is CheckState.WAITING
     again = await device.resume()
@@ -648,9 +640,8 @@ async def test_a_device_that_does_not_end_a_complete_attempt_is_left(scene: Live
     await stream.send_frames(pictures())
     await stream.wait_complete()
 
-    refusal = await stream.outcome()
+    refusal = await stream.refusal()
 
-    assert refusal is not None
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE")
     assert (await scene.record(check_id)).state is CheckState.WAITING
 
@@ -721,29 +712,12 @@ async def test_the_scan_deadline_ends_a_running_scan(tmp_path: Path) -> None:
             await late.start(resume=True)
 
 
-async def test_a_newer_stream_fences_the_older(scene: LiveServer) -> None:
-    _, device, old = await opened(scene)
-    await old.begin()
-    await old.send_frames(pictures()[:4])
-    await old.taken(4)
-
-    new = await device.resume()
-    await new.begin()
-    with pytest.raises(Ended):
-        await old.send_frames(pictures()[4:])
-    refusal = await old.outcome()
-
-    assert refusal is not None
-    assert (refusal.code, refusal.reason) == (grpc.StatusCode.ABORTED, "SUPERSEDED")
-    assert old.goodbyes() == ["SUPERSEDED"]
-    await new.send_frames(pictures())
-    await new.send(new.end())
-    assert (await new.result()).status == scan_pb2.SCAN_STATUS_SUCCESS
-    assert await new.outcome() is None
-
-
-@pytest.mark.parametrize("leave", some_fast(["half-close", "broken transcript", "vanish"], step=3))
-async def test_a_fenced_stream_cannot_close_the_scan(scene: LiveServer, leave: str) -> None:
+@pytest.mark.parametrize(
+    "leave", ["goes on", *some_fast(["half-close", "broken transcript", "vanish"], step=3)]
+)
+async def test_a_newer_stream_fences_the_older_which_cannot_close_the_scan(
+    scene: LiveServer, leave: str
+) -> None:
     _, device, old = await opened(scene)
     await old.begin()
     await old.send_frames(pictures()[:4])
@@ -751,20 +725,21 @@ async def test_a_fenced_stream_cannot_close_the_scan(scene: LiveServer, leave: s
     new = await device.resume()
     await new.begin()
 
-    if leave == "vanish":
-        await old.vanish()
-    elif leave == "half-close":
-        await old.half_close()
-    else:
-        await old.send(old.end(frame_count=3))
+    match leave:
+        case "goes on":
+            with pytest.raises(Ended):
+                await old.send_frames(pictures()[4:])
+        case "vanish":
+            await old.vanish()
+        case "half-close":
+            await old.half_close()
+        case _:
+            await old.send(old.end(frame_count=3))
     if leave != "vanish":
         refusal = await old.refusal()
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.ABORTED, "SUPERSEDED")
-
-    await new.send_frames(pictures())
-    await new.send(new.end())
-    assert (await new.result()).status == scan_pb2.SCAN_STATUS_SUCCESS
-    assert await new.outcome() is None
+        assert old.goodbyes() == ["SUPERSEDED"]
+    await _succeeds(new)
 
 
 @pytest.mark.parametrize("notices", some_fast(["when its lease is due", "when it ends"], step=2))
@@ -791,10 +766,7 @@ async def test_a_stream_that_is_fenced_before_its_signed_end_leaves_no_pictures(
             await old.outcome()
     refusal = await old.refusal()
     assert refusal.reason == "SUPERSEDED"
-    await new.send_frames(pictures())
-    await new.send(new.end())
-    assert (await new.result()).status == scan_pb2.SCAN_STATUS_SUCCESS
-    assert await new.outcome() is None
+    await _succeeds(new)
     assert {entry.attempt for entry in await scene.evidence(check_id)} == {2}
 
 
@@ -909,8 +881,7 @@ async def test_a_server_that_stops_does_not_wait_for_the_person(tmp_path: Path) 
 
 async def test_the_wait_never_reaches_beyond_the_scan_deadline(tmp_path: Path) -> None:
     async with serving(settings_for(tmp_path), tuning=replace(FAST, sweep_seconds=60.0)) as live:
-        upload = await live.upload()
-        stream = await RawDevice(live.device, upload).open(**_READY)
+        _, _, stream = await opened(live, _READY)
         await stream.begin()
         live.clock.ahead = timedelta(seconds=160)
         result = await stream.run_rest(fresh_pictures()[:_FEW])
@@ -952,8 +923,7 @@ async def test_an_unexpected_message_before_ready_is_refused_without_harm(
 async def test_ready_before_the_result_is_refused(
     scene: LiveServer, capabilities: list["scan_pb2.Capability.ValueType"]
 ) -> None:
-    upload = await scene.upload()
-    stream = await RawDevice(scene.device, upload).open(capabilities=capabilities)
+    _, _, stream = await opened(scene, {"capabilities": capabilities})
     await stream.begin()
     await stream.send_frames(fresh_pictures()[:_FEW])
     await stream.send(stream.end())
