@@ -359,11 +359,13 @@ async def test_a_whole_check_with_portraits_and_evidence_on_s3(
                 ("../../secret.jpg", "IMAGE_REFERENCE_INVALID"),
                 ("secret.jpg", "IMAGE_REFERENCE_NOT_FOUND"),
             ):
-                with pytest.raises(grpc.aio.AioRpcError) as caught:
-                    await live.service.UploadTrustedImage(
-                        service_pb2.UploadTrustedImageRequest(image_reference=reference)
+                assert (
+                    await refusal_of(
+                        live.service.UploadTrustedImage(
+                            service_pb2.UploadTrustedImageRequest(image_reference=reference)
+                        )
                     )
-                assert refused(caught.value).reason == reason
+                ).reason == reason
             obstore.delete(portraits, "default/now/anna.jpg")
             assert await live.service.UploadTrustedImage(request) == upload
 
@@ -378,11 +380,9 @@ async def test_a_whole_check_with_portraits_and_evidence_on_s3(
             assert all(key.startswith("facegate/") for key in kept)
             assert all(b"\xff\xd8\xff" not in bytes(obstore.get(evidence, key).bytes())[:64] for key in kept)
     async with serving(settings) as live:
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await live.service.UploadTrustedImage(
-                service_pb2.UploadTrustedImageRequest(image_reference="anna.jpg")
-            )
-        away = refused(caught.value)
+        away = await refusal_of(
+            live.service.UploadTrustedImage(service_pb2.UploadTrustedImageRequest(image_reference="anna.jpg"))
+        )
         assert (away.reason, away.retry_seconds) == ("IMAGE_REFERENCE_UNAVAILABLE", 2)
 
 

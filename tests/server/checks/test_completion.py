@@ -61,9 +61,7 @@ _LISTED_AT_ONCE = 100
 
 async def _finish_refused(live: LiveServer, check_id: str, audit_image_limit: int = 0) -> Refused:
     request = service_pb2.FinishCheckRequest(check_id=check_id, audit_image_limit=audit_image_limit)
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await live.service.FinishCheck(request)
-    return refused(caught.value)
+    return await refusal_of(live.service.FinishCheck(request))
 
 
 def _reasons(answer: service_pb2.FinishCheckResponse) -> list[str]:
@@ -649,9 +647,7 @@ async def test_a_lost_record_is_named_and_is_no_fault_of_the_call(evidence_live:
     database = open_database(evidence_live.settings.database_url)
     await database.write(remove_record, UUID(check_id))
     await database.close()
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await evidence_live.finish(check_id)
-    refusal = refused(caught.value)
+    refusal = await refusal_of(evidence_live.finish(check_id))
     assert (refusal.reason, refusal.metadata["problem"]) == ("EVIDENCE_UNREADABLE", "LOST")
 
 

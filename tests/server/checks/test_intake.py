@@ -42,7 +42,7 @@ from tests.server.live import FAST, POLICY_OID, LiveServer, pictures, portrait, 
 from tests.server.models_once import remembering_pack
 from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice
-from tests.server.refusals import Refused, refused
+from tests.server.refusals import Refused, refusal_of
 from vision.errors import DecoderUnavailable
 from vision.image import encode_jpeg
 from vision.isolation.pool import DecoderPool
@@ -54,9 +54,7 @@ _C = grpc.StatusCode
 
 async def _upload_refused(live: LiveServer, **fields: Any) -> Refused:
     request = service_pb2.UploadTrustedImageRequest(**fields)
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await live.service.UploadTrustedImage(request)
-    return refused(caught.value)
+    return await refusal_of(live.service.UploadTrustedImage(request))
 
 
 async def _count(live: LiveServer) -> int:
@@ -326,35 +324,22 @@ async def test_without_an_identifier_every_request_is_new(scene: LiveServer) -> 
 # JPEG 2000 portraits, which only a separate process decodes, through a whole server.
 
 
-def _jpeg2000(**options: object) -> bytes:
-    stored = io.BytesIO()
-    with Image.open(io.BytesIO(portrait())) as picture:
-        picture.save(stored, format="JPEG2000", **options)
-    return stored.getvalue()
-
-
 async def _uploaded(live: LiveServer, image: bytes) -> service_pb2.UploadTrustedImageResponse:
     return await live.service.UploadTrustedImage(service_pb2.UploadTrustedImageRequest(image=image))
-
-
-async def _isolation_upload_refused(live: LiveServer, image: bytes) -> Refused:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await _uploaded(live, image)
-    return refused(caught.value)
 
 
 @pytest.mark.parametrize(("bare", "media_type"), [(False, "image/jp2"), (True, "image/j2c")])
 async def test_a_jpeg2000_portrait_is_accepted(scene: LiveServer, bare: bool, media_type: str) -> None:
     before = set(scene.server.decoder_processes)
-    upload = await _uploaded(scene, _jpeg2000(no_jp2=bare, quality_layers=[20], quality_mode="rates"))
+    upload = await _uploaded(scene, _jpeg_2000(no_jp2=bare, quality_layers=[20], quality_mode="rates"))
     assert upload.portrait.media_type == media_type
     # The process that decoded it decodes nothing else.
     assert before - set(scene.server.decoder_processes)
 
 
 async def test_a_broken_one_is_refused(scene: LiveServer) -> None:
-    data = _jpeg2000()
-    refusal = await _isolation_upload_refused(scene, data[: len(data) // 2])
+    data = _jpeg_2000()
+    refusal = await _upload_refused(scene, image=data[: len(data) // 2])
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "IMAGE_MALFORMED")
 
 
@@ -362,15 +347,15 @@ async def test_webp_and_bmp_are_no_trusted_images(scene: LiveServer) -> None:
     for format_ in ("WEBP", "BMP"):
         stored = io.BytesIO()
         Image.new("RGB", (400, 400)).save(stored, format=format_)
-        refusal = await _isolation_upload_refused(scene, stored.getvalue())
+        refusal = await _upload_refused(scene, image=stored.getvalue())
         assert refusal.reason == "IMAGE_FORMAT_NOT_SUPPORTED", format_
 
 
 async def test_kill_9_of_the_decoder_between_two_uploads_does_no_harm(scene: LiveServer) -> None:
-    await _uploaded(scene, _jpeg2000())
+    await _uploaded(scene, _jpeg_2000())
     for process in scene.server.decoder_processes:
         os.kill(process, signal.SIGKILL)
-    assert (await _uploaded(scene, _jpeg2000())).check_id
+    assert (await _uploaded(scene, _jpeg_2000())).check_id
 
 
 async def test_no_free_decoder_means_later_and_not_never(
@@ -380,14 +365,14 @@ async def test_no_free_decoder_means_later_and_not_never(
         raise DecoderUnavailable("all are busy", retry_after=2.5)
 
     monkeypatch.setattr(DecoderPool, "decode_still", busy)
-    refusal = await _isolation_upload_refused(scene, _jpeg2000())
+    refusal = await _upload_refused(scene, image=_jpeg_2000())
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
     assert refusal.retry_seconds == 2.5
 
 
 async def test_a_stopped_server_leaves_no_decoder(tmp_path: Path) -> None:
     async with serving(settings_for(tmp_path, isolation={"workers": 2})) as live:
-        await _uploaded(live, _jpeg2000())
+        await _uploaded(live, _jpeg_2000())
         processes = live.server.decoder_processes
         assert processes
     assert not any(_exists(process) for process in processes)
@@ -427,9 +412,7 @@ async def _upload(live: LiveServer, image: bytes, policy: str = "") -> service_p
 
 
 async def _refusal(live: LiveServer, image: bytes, policy: str = "") -> Refused:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await _upload(live, image, policy)
-    return refused(caught.value)
+    return await refusal_of(_upload(live, image, policy))
 
 
 @dataclass(frozen=True, slots=True)
@@ -619,9 +602,7 @@ class Scene:
         return await self.live.service.UploadTrustedImage(request, metadata=metadata)
 
     async def refusal(self, reference: str, **fields: Any) -> Refused:
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await self.upload(reference, **fields)
-        return refused(caught.value)
+        return await refusal_of(self.upload(reference, **fields))
 
 
 def _settings(folder: Path, tenants: tuple[str, ...], source: str) -> tuple[Any, dict[str, str]]:
@@ -747,11 +728,13 @@ async def test_a_repeated_request_is_the_same_check_whatever_became_of_the_image
     assert (
         await references_scene.refusal("2031/anna.jpg", request_id=request_id)
     ).reason == "REQUEST_ID_REUSED"
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await references_scene.call(
-            service_pb2.UploadTrustedImageRequest(image=portrait(), request_id=request_id)
+    assert (
+        await refusal_of(
+            references_scene.call(
+                service_pb2.UploadTrustedImageRequest(image=portrait(), request_id=request_id)
+            )
         )
-    assert refused(caught.value).reason == "REQUEST_ID_REUSED"
+    ).reason == "REQUEST_ID_REUSED"
 
 
 async def test_a_refused_reference_may_be_tried_again(references_scene: Scene) -> None:

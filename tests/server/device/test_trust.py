@@ -56,7 +56,7 @@ from tests.server.device.devices import (
 from tests.server.live import PATIENT, LiveServer, portrait, serving, settings_for
 from tests.server.models_once import remembering_pack
 from tests.server.policy_files import write_policy
-from tests.server.refusals import refused
+from tests.server.refusals import refusal_of
 
 # The trust that the settings establish, and the conditions under which a server trusts test devices.
 
@@ -445,9 +445,7 @@ def test_origins_that_only_a_policy_lists_are_named(tmp_path: Path) -> None:
 
 async def _refusal(live: LiveServer, policy: str) -> Any:
     request = service_pb2.UploadTrustedImageRequest(image=portrait(), policy=policy)
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await live.service.UploadTrustedImage(request)
-    return refused(caught.value)
+    return await refusal_of(live.service.UploadTrustedImage(request))
 
 
 async def _checks(live: LiveServer) -> int:

@@ -53,7 +53,7 @@ from tests.server.live import (
 )
 from tests.server.models_once import remembering_pack
 from tests.server.raw_device import RawDevice
-from tests.server.refusals import Refused, refused
+from tests.server.refusals import Refused, refusal_of, refused
 
 # Identification of the callers of the service listener.
 
@@ -415,9 +415,7 @@ async def bank(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[_Bank]
 
 
 async def _refusal(call: Any) -> Refused:
-    with pytest.raises(grpc.RpcError) as caught:
-        await asyncio.wait_for(call, 20)
-    return refused(caught.value)
+    return await refusal_of(asyncio.wait_for(call, 20))
 
 
 async def test_no_tenant_sees_anothers_checks(bank: _Bank) -> None:
@@ -642,9 +640,7 @@ async def test_a_watch_ends_when_its_key_may_do_less(
 
 
 async def _reason(watch: Any) -> str:
-    with pytest.raises(grpc.RpcError) as caught:
-        await asyncio.wait_for(watch.read(), 20)
-    return refused(caught.value).reason
+    return (await refusal_of(asyncio.wait_for(watch.read(), 20))).reason
 
 
 # Every method in every role on both listeners, over real gRPC; and docs/reference/roles.md.

@@ -31,7 +31,7 @@ from tests.server.floods.http2 import Connection, Gone
 from tests.server.live import LiveServer, over_web, pictures, portrait, serving, settings_for, until
 from tests.server.models_once import remembering_pack
 from tests.server.raw_device import Ended, RawDevice, RawStream
-from tests.server.refusals import refused
+from tests.server.refusals import refusal_of
 from vision.face import BgrImage, DetectedFace
 from vision.packs.interfaces import FaceDetector
 
@@ -458,9 +458,7 @@ async def test_watches_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
 
         for _ in range(3):
             await watch(LOUD)
-        with pytest.raises(grpc.RpcError) as caught:
-            await watch(LOUD)
-        refusal = refused(caught.value)
+        refusal = await refusal_of(watch(LOUD))
         assert_documented(refusal)
         assert refusal.metadata == {"limit": "4", "tenantLimit": "3", "retrySeconds": "1.0"}
         await watch(QUIET)
@@ -479,9 +477,7 @@ async def test_a_quota_binds_its_tenant_and_its_sandbox_apart(tmp_path: Path) ->
             return 'facegate_places_in_use{kind="uploads"} 1.0' in await served.live.metrics()
 
         await until(runs)
-        with pytest.raises(grpc.RpcError) as caught:
-            await served.upload(QUIET)
-        refusal = refused(caught.value)
+        refusal = await refusal_of(served.upload(QUIET))
         assert_documented(refusal)
         assert refusal.metadata == {"limit": "4", "tenantLimit": "1", "retrySeconds": "1.0"}
         others = asyncio.gather(served.upload(SANDBOX), served.upload(LOUD), served.upload(LOUD))

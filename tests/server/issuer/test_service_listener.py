@@ -30,7 +30,7 @@ from tests.logs import log_plainly
 from tests.server.api_keys import bearer
 from tests.server.issuer.provider import AUDIENCE, Provider, running_provider
 from tests.server.live import LiveServer, portrait, serving, settings_for, until
-from tests.server.refusals import Refused, refused
+from tests.server.refusals import Refused, refusal_of
 
 pytestmark = pytest.mark.slow
 
@@ -64,9 +64,7 @@ async def bank(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 async def _refusal(call: Any) -> Refused:
-    with pytest.raises(grpc.RpcError) as caught:
-        await asyncio.wait_for(call, 30)
-    return refused(caught.value)
+    return await refusal_of(asyncio.wait_for(call, 30))
 
 
 async def _get_check(live: LiveServer, token: str) -> Refused:

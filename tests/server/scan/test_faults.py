@@ -660,10 +660,8 @@ async def _fault(
 
 async def _ended_by_a_fault(stream: RawStream) -> None:
     # The server may notice the outage before the device signs the end, or when it judges.
-    with pytest.raises(Ended) as caught:
+    with pytest.raises(Ended, match="NOT_SERVING"):
         await stream.result()
-    assert caught.value.refusal is not None
-    assert caught.value.refusal.reason == "NOT_SERVING"
     assert stream.goodbyes() == ["SERVER_FAULT"]
 
 

@@ -299,19 +299,6 @@ async def test_poor_conditions_give_another_attempt_in_the_same_stream(scene: Li
     ]
 
 
-async def test_an_attempt_of_a_few_frames_does_not_count(scene: LiveServer) -> None:
-    check_id, _, stream = await opened(scene, policy="once")
-
-    result = await stream.run_attempt(pictures()[:7])
-
-    assert result.another_attempt
-    assert result.attempts_remaining == 1
-    (attempt,) = await scene.attempts(check_id)
-    assert not attempt.counted
-    await stream.half_close()
-    assert await stream.outcome() is None
-
-
 @pytest.mark.parametrize(
     ("policy", "attempts"), [("once", [9]), ("impatient", [7, 7])], ids=["that count", "of a few frames"]
 )
@@ -355,10 +342,8 @@ async def test_a_check_ends_however_its_short_attempts_break_off(scene: LiveServ
         await scene.reaches(check_id, CheckState.WAITING)
         if left:
             stream = await device.resume()
-    with pytest.raises(Ended) as ended:
+    with pytest.raises(Ended, match="TOO_MANY_RECONNECTS"):
         await device.resume()
-    assert ended.value.refusal is not None
-    assert ended.value.refusal.reason == "TOO_MANY_RECONNECTS"
 
 
 async def test_a_check_has_few_attempts_however_a_device_mixes_their_ends(scene: LiveServer) -> None:
@@ -378,10 +363,8 @@ async def test_a_check_has_few_attempts_however_a_device_mixes_their_ends(scene:
     assert not (await stream.run_attempt(shown[:9])).another_attempt
     assert await stream.outcome() is None
     assert len(await scene.attempts(check_id)) == 11
-    with pytest.raises(Ended) as ended:
+    with pytest.raises(Ended, match="CHECK_CLOSED"):
         await device.resume()
-    assert ended.value.refusal is not None
-    assert ended.value.refusal.reason == "CHECK_CLOSED"
 
 
 @pytest.mark.parametrize(("room", "another"), [(200, True), (60, True), (15, False)])
