@@ -7,6 +7,7 @@ from typing import Any
 
 from server.access.api_keys import new_api_key
 from tests.server.live import LiveServer
+from tests.server.private_files import private
 
 
 def bearer(key: str) -> tuple[tuple[str, str]]:
@@ -41,9 +42,7 @@ def write_keys(folder: Path, callers: Mapping[str, str]) -> tuple[dict[str, Any]
         keys[name], digest = new_api_key()
         entries.append(f'[[key]]\nname = "{name}"\nsha256 = "{digest}"\n{fields}\n')
     folder.mkdir(parents=True, exist_ok=True)
-    file = folder / "keys.toml"
-    file.touch(0o600)
-    file.write_text("".join(entries))
+    file = private(folder / "keys.toml", "".join(entries))
     return reading_keys(file), keys
 
 

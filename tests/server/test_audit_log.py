@@ -199,11 +199,7 @@ async def test_an_authority_that_fails_stops_nothing(tmp_path: Path) -> None:
     )
     with capture_logs() as logs:
         async with serving(settings) as live:
-
-            async def failed() -> bool:
-                return [line["event"] for line in logs].count("audit_timestamp_failed") > 1
-
-            await until(failed)
+            await until(lambda: [line["event"] for line in logs].count("audit_timestamp_failed") > 1)
             await live.finish(await cancelled(live))
     assert (await verified(settings, "default")).covered == 1
 

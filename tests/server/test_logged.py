@@ -86,11 +86,8 @@ class _Scene:
 
     async def execute(self, statement: str, **values: object) -> None:
         """Changes the database, as a damage would."""
-        database = open_database(self.live.settings.database_url)
-        try:
+        async with self.live.database() as database:
             await database.write(lambda connection: connection.execute(text(statement), values).rowcount)
-        finally:
-            await database.close()
 
 
 async def _drained(stream: Any) -> None:
@@ -326,11 +323,7 @@ async def test_a_check_can_be_followed_from_its_creation_to_its_erasure(
     async with serving(settings_for(tmp_path), tuning=replace(PATIENT, sweep_seconds=0.02)) as live:
         check_id = await _whole_check(live)
         live.clock.ahead = timedelta(days=400)
-
-        async def erased_is_logged() -> bool:
-            return "check_erased" in log.getvalue()
-
-        await until(erased_is_logged)
+        await until(lambda: "check_erased" in log.getvalue())
         assert (await live.record(check_id)).state is CheckState.ERASED
     lines = _lines(log, check_id)
     assert [line["event"] for line in lines] == [

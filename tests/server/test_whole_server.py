@@ -45,6 +45,7 @@ from tests.server.live import FAST, PATIENT, LiveServer, pictures, portrait, ser
 from tests.server.models_once import remembering_pack
 from tests.server.object_stores import running_s3
 from tests.server.package_backend import PACKAGE_README, backend_of_the_package
+from tests.server.private_files import private
 from tests.server.raw_device import RawDevice
 from tests.server.refusals import refusal_of, refused
 from vision.packs.interfaces import FaceDetector
@@ -186,11 +187,7 @@ async def test_unary_calls_beyond_the_limit_and_beyond_their_deadline(tmp_path: 
     async with serving(settings_for(tmp_path, limits=limits), pack=pack) as live:
         request = service_pb2.UploadTrustedImageRequest(image=portrait(), request_id=str(uuid4()))
         first = asyncio.ensure_future(live.service.UploadTrustedImage(request))
-
-        async def being_worked_on() -> bool:
-            return held.held > 0
-
-        await until(being_worked_on)
+        await until(lambda: held.held > 0)
 
         refusal = await refusal_of(live.upload())
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
@@ -250,8 +247,7 @@ def _client_authority(file: Path) -> None:
     issued = trustme.CA(key_type=trustme.KeyType.ECDSA).issue_cert("localhost")
     certificate, key = file.with_name("server.pem"), file.with_name("server.key")
     certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
-    key.touch(0o600)
-    key.write_bytes(issued.private_key_pem.bytes())
+    private(key, issued.private_key_pem.bytes())
     TlsFiles(ServiceTls(certificate=certificate, key=key, client_ca=file))
 
 

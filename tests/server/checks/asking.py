@@ -86,11 +86,7 @@ class Watcher:
 
     async def sees(self, state: str) -> None:
         """Waits until the last received state is ``state``."""
-
-        async def seen() -> bool:
-            return bool(self.seen) and self.states[-1] == state
-
-        await until(seen)
+        await until(lambda: bool(self.seen) and self.states[-1] == state)
 
     async def over(self) -> None:
         """Waits until the server ends the stream; raises its error."""

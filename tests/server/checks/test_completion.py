@@ -27,7 +27,6 @@ from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore
 from server.keyring.key_files import KeyFiles
 from server.keyring.keys import KeyFolder
-from server.storage.database import open_database
 from server.storage.evidence_records import EvidenceRecordRepository, remove_record
 from server.storage.objects import open_object_store
 from server.storage.records import ImagePurpose
@@ -203,22 +202,16 @@ async def test_an_attempt_that_another_version_of_the_server_judged_counts_as_no
 
 async def test_a_check_without_a_scan_ends_at_its_deadline(scene: LiveServer) -> None:
     upload = await scene.upload()
-    scene.clock.ahead = timedelta(seconds=181)
-    try:
+    with scene.clock.later(seconds=181):
         answer = await scene.finish(upload.check_id)
         assert _reasons(answer)[0] == "EXPIRED"
         assert not answer.HasField("evidence_frame")
-    finally:
-        scene.clock.ahead = timedelta()
 
 
 async def test_the_sweep_decides_an_expired_check_by_itself(scene: LiveServer) -> None:
     upload = await scene.upload()
-    scene.clock.ahead = timedelta(seconds=181)
-    try:
+    with scene.clock.later(seconds=181):
         await scene.reaches(upload.check_id, CheckState.DECIDED)
-    finally:
-        scene.clock.ahead = timedelta()
     reasons = (await scene.record(upload.check_id)).reasons
     assert reasons
     assert reasons[0] is FailureReason.EXPIRED
@@ -371,23 +364,17 @@ async def test_how_long_a_scan_may_be_resumed_is_reported(scene: LiveServer) -> 
     assert refusal.metadata["state"] == "INTERRUPTED"
     assert 10 < float(refusal.metadata["resumeSeconds"]) <= 20
     assert refusal.retry_seconds == 2
-    scene.clock.ahead = timedelta(seconds=20)
-    try:
+    with scene.clock.later(seconds=20):
         answer = await scene.finish(check_id)
-    finally:
-        scene.clock.ahead = timedelta()
     assert reasons_of(answer)[0] == "ABANDONED"
 
 
 async def test_a_device_may_return_late_to_an_open_check(scene: LiveServer) -> None:
     check_id, device = await dropped(scene)
-    scene.clock.ahead = timedelta(seconds=30)
-    try:
+    with scene.clock.later(seconds=30):
         again = await device.resume()
         assert (await again.run_attempt(pictures())).status == scan_pb2.SCAN_STATUS_SUCCESS
         assert await again.outcome() is None
-    finally:
-        scene.clock.ahead = timedelta()
     assert not reasons_of(await scene.finish(check_id))
 
 
@@ -558,9 +545,8 @@ def _vault(live: LiveServer) -> RecordVault:
 
 
 async def _record(live: LiveServer, check_id: str) -> EvidenceRecord:
-    database = open_database(live.settings.database_url)
-    stored = await EvidenceRecordRepository(database).find(UUID(check_id))
-    await database.close()
+    async with live.database() as database:
+        stored = await EvidenceRecordRepository(database).find(UUID(check_id))
     assert stored is not None
     return _vault(live).open(stored)
 
@@ -580,9 +566,8 @@ async def test_an_upload_only_shortens_the_retention(
 ) -> None:
     upload = await evidence_live.upload(policy="three-days", retention_seconds=asked)
     await evidence_live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=upload.check_id))
-    database = open_database(evidence_live.settings.database_url)
-    check = await CheckRepository(database).get(UUID(upload.check_id))
-    await database.close()
+    async with evidence_live.database() as database:
+        check = await CheckRepository(database).get(UUID(upload.check_id))
     assert check is not None
     assert check.decide_time is not None
     # Never before the deadline of the result.
@@ -644,9 +629,8 @@ async def test_a_repeated_request_leaves_no_second_portrait(evidence_live: LiveS
 
 async def test_a_lost_record_is_named_and_is_no_fault_of_the_call(evidence_live: LiveServer) -> None:
     check_id = await _scanned(evidence_live)
-    database = open_database(evidence_live.settings.database_url)
-    await database.write(remove_record, UUID(check_id))
-    await database.close()
+    async with evidence_live.database() as database:
+        await database.write(remove_record, UUID(check_id))
     refusal = await refusal_of(evidence_live.finish(check_id))
     assert (refusal.reason, refusal.metadata["problem"]) == ("EVIDENCE_UNREADABLE", "LOST")
 

@@ -30,7 +30,6 @@ from facegate_client import ApiKey, Orchestrator
 from server.domain.terms import CheckState
 from server.policies import load_policies
 from server.policies.loading import PolicyInvalid
-from server.storage.database import open_database
 from server.storage.records import ImagePurpose
 from server.storage.repository import CheckRepository
 from tests.server.api_keys import Keyed, write_keys
@@ -314,13 +313,12 @@ async def test_a_status_that_was_altered_in_the_database_enrols_nobody(callers: 
     subject = _subject()
     upload = await callers.upload(image=portrait(), subject_reference=subject)
     await callers.scanned(upload, fresh_pictures(pictures("red-shirt")))
-    database = open_database(callers.live.settings.database_url)
-    change = text(
-        "update checks set status = 'SUCCESS', reasons = '[]', enrolled_until = '2999-01-01' "
-        "where check_id = :c"
-    )
-    await database.write(lambda connection: connection.execute(change, {"c": UUID(upload.check_id).hex}))
-    await database.close()
+    async with callers.live.database() as database:
+        change = text(
+            "update checks set status = 'SUCCESS', reasons = '[]', enrolled_until = '2999-01-01' "
+            "where check_id = :c"
+        )
+        await database.write(lambda connection: connection.execute(change, {"c": UUID(upload.check_id).hex}))
     assert (await callers.refused(upload.check_id, subject)).reason == "TRUSTED_CHECK_NOT_SUCCESSFUL"
 
 
@@ -359,16 +357,15 @@ async def test_a_review_has_to_allow_it(callers: Callers) -> None:
     subject = _subject()
     first = await callers.enrolled(subject, policy="reviewed")
     assert (await callers.refused(first.result.check_id, subject)).reason == "TRUSTED_CHECK_NOT_SUCCESSFUL"
-    database = open_database(callers.live.settings.database_url)
-    for outcome, reason in (("DENY", "TRUSTED_CHECK_NOT_SUCCESSFUL"), ("ALLOW", None)):
-        await database.write(
-            Connection.execute,
-            text("update reviews set outcome = :outcome where check_id = :c"),
-            {"outcome": outcome, "c": UUID(first.result.check_id).hex},
-        )
-        if reason is not None:
-            assert (await callers.refused(first.result.check_id, subject)).reason == reason
-    await database.close()
+    async with callers.live.database() as database:
+        for outcome, reason in (("DENY", "TRUSTED_CHECK_NOT_SUCCESSFUL"), ("ALLOW", None)):
+            await database.write(
+                Connection.execute,
+                text("update reviews set outcome = :outcome where check_id = :c"),
+                {"outcome": outcome, "c": UUID(first.result.check_id).hex},
+            )
+            if reason is not None:
+                assert (await callers.refused(first.result.check_id, subject)).reason == reason
     await callers.upload(trusted_check_id=first.result.check_id, subject_reference=subject)
 
 
@@ -517,7 +514,7 @@ async def test_the_frame_is_kept_for_its_own_time_and_not_used_longer(callers: C
     async def erased() -> bool:
         return await kinds() == {ImagePurpose.EVIDENCE_FRAME}
 
-    try:
+    with callers.live.clock.later():
         # The audit images go after the policy's day, and the frame stays.
         callers.live.clock.ahead = timedelta(days=1, minutes=1)
         await until(erased)
@@ -558,8 +555,6 @@ async def test_the_frame_is_kept_for_its_own_time_and_not_used_longer(callers: C
         assert ImagePurpose.EVIDENCE_FRAME in await _kinds(callers, held.result.check_id)
         for ended in (check_id, held.result.check_id):
             assert (await callers.refused(ended, subject)).reason == "TRUSTED_CHECK_NOT_ENROLLED"
-    finally:
-        callers.live.clock.ahead = timedelta()
 
 
 def _shown(evidence: evidence_pb2.GetEvidenceResponse) -> dict[str, str]:

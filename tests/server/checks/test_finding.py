@@ -16,7 +16,6 @@ from google.protobuf.timestamp_pb2 import Timestamp
 from facegate_client import ApiKey, Orchestrator
 from server.checks import finding
 from server.storage.audit_reader import AuditFilter, AuditReader
-from server.storage.database import open_database
 from server.storage.retention import RetentionRepository
 from tests.server.api_keys import Keyed, write_keys
 from tests.server.live import pictures, portrait, serving, settings_for
@@ -194,9 +193,8 @@ async def test_erased_checks_are_not_found(callers: Callers) -> None:
     subject, request_id = f"customer-{uuid4()}", str(uuid4())
     upload = await callers.upload("bank", subject, request_id=request_id)
     await callers.cancel("bank", upload.check_id)
-    database = open_database(callers.live.settings.database_url)
-    await RetentionRepository(database).erase(UUID(upload.check_id), datetime.now(UTC))
-    await database.close()
+    async with callers.live.database() as database:
+        await RetentionRepository(database).erase(UUID(upload.check_id), datetime.now(UTC))
     assert await callers.found("bank", subject_reference=subject) == []
     assert await callers.found("bank", request_id=request_id) == []
 
@@ -204,11 +202,10 @@ async def test_erased_checks_are_not_found(callers: Callers) -> None:
 async def test_each_page_is_in_the_audit_log_without_the_reference(callers: Callers) -> None:
     subject = f"customer-{uuid4()}"
     await callers.find("bank", subject_reference=subject)
-    database = open_database(callers.live.settings.database_url)
-    entries, _ = await AuditReader(database).page(
-        "bank", chosen=AuditFilter(actions=("checks.listed",)), subjects=(), before=0, limit=1
-    )
-    await database.close()
+    async with callers.live.database() as database:
+        entries, _ = await AuditReader(database).page(
+            "bank", chosen=AuditFilter(actions=("checks.listed",)), subjects=(), before=0, limit=1
+        )
     assert (entries[0].action, entries[0].actor) == ("checks.listed", "bank")
     assert entries[0].details == {"by": "subject_reference", "checks": "0"}
     assert subject not in str(entries[0])

@@ -19,7 +19,6 @@ from server.checks.progress import CheckProgress, ProgressState, most_attempts
 from server.checks.progress import progress_of as derived_progress_of
 from server.domain.terms import AttemptOutcome, CheckState
 from server.policies import Policy, load_policies, parse_policy
-from server.storage.database import open_database
 from server.verdict import FailureReason
 from tests.server.api_keys import bearer, write_keys
 from tests.server.checks.asking import (
@@ -100,21 +99,17 @@ async def test_asking_changes_nothing(scene: LiveServer) -> None:
 
 async def test_a_check_is_expired_before_and_after_the_sweep(scene: LiveServer) -> None:
     upload = await scene.upload()
-    scene.clock.ahead = timedelta(seconds=181)
-    try:
+    with scene.clock.later(seconds=181):
         assert await state_of(scene, upload.check_id) == "EXPIRED"
         await scene.reaches(upload.check_id, CheckState.DECIDED)
         assert await state_of(scene, upload.check_id) == "EXPIRED"
         assert reasons_of(await scene.finish(upload.check_id))[0] == "EXPIRED"
         assert await state_of(scene, upload.check_id) == "CLOSED"
-    finally:
-        scene.clock.ahead = timedelta()
 
 
 async def test_a_check_is_expired_also_if_its_reasons_were_made_unreadable(scene: LiveServer) -> None:
     upload = await scene.upload()
-    scene.clock.ahead = timedelta(seconds=181)
-    try:
+    with scene.clock.later(seconds=181):
         await scene.reaches(upload.check_id, CheckState.DECIDED)
         await _execute(scene, "update checks set reasons = '{' where check_id = :check", upload.check_id)
         with capture_logs() as logged:
@@ -125,15 +120,12 @@ async def test_a_check_is_expired_also_if_its_reasons_were_made_unreadable(scene
         spoiled = "update evidence_records set ciphertext = wrapped_key where check_id = :check"
         await _execute(scene, spoiled, upload.check_id)
         assert await state_of(scene, upload.check_id) == "DECIDED"
-    finally:
-        scene.clock.ahead = timedelta()
 
 
 async def _execute(scene: LiveServer, statement: str, check_id: str) -> None:
-    database = open_database(scene.settings.database_url)
-    values = {"check": UUID(check_id).hex}
-    await database.write(lambda connection: connection.execute(text(statement), values))
-    await database.close()
+    async with scene.database() as database:
+        values = {"check": UUID(check_id).hex}
+        await database.write(lambda connection: connection.execute(text(statement), values))
 
 
 @pytest.mark.parametrize(
@@ -221,14 +213,12 @@ async def test_a_watcher_sees_every_change(scene: LiveServer) -> None:
 
 async def test_a_watcher_sees_that_time_alone_changes_a_state(scene: LiveServer) -> None:
     upload = await scene.upload()
-    try:
+    with scene.clock.later():
         async with watching(scene, upload.check_id) as watcher:
             await watcher.sees("WAITING")
             scene.clock.ahead = timedelta(seconds=181)
             await watcher.over()
             assert watcher.states == ["WAITING", "EXPIRED"]
-    finally:
-        scene.clock.ahead = timedelta()
 
 
 async def test_watchers_have_a_limit_of_their_own(tmp_path: Path) -> None:
@@ -337,11 +327,8 @@ async def test_concurrent_cancellations_cancel_once(scene: LiveServer) -> None:
 
 async def test_cancelling_an_expired_check_leaves_it_expired(scene: LiveServer) -> None:
     upload = await scene.upload(policy="brief")
-    scene.clock.ahead = timedelta(seconds=2)
-    try:
+    with scene.clock.later(seconds=2):
         assert named(await cancel(scene, upload.check_id)) == "EXPIRED"
-    finally:
-        scene.clock.ahead = timedelta()
     assert reasons_of(await scene.finish(upload.check_id))[0] == "EXPIRED"
 
 

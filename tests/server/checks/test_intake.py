@@ -31,7 +31,6 @@ from server.configuration.settings import LogLevel, LogSettings
 from server.domain.terms import CheckState, Mode
 from server.policies import load_policies
 from server.running.app import FacegateServer
-from server.storage.database import open_database
 from server.storage.tables import checks
 from server.telemetry.logging import configure_logging
 from tests.hostile.image_files import iso_media
@@ -58,11 +57,9 @@ async def _upload_refused(live: LiveServer, **fields: Any) -> Refused:
 
 
 async def _count(live: LiveServer) -> int:
-    database = open_database(live.settings.database_url)
-    query = select(func.count()).select_from(checks)
-    count = await database.read(lambda connection: connection.execute(query).scalar_one())
-    await database.close()
-    return count
+    async with live.database() as database:
+        query = select(func.count()).select_from(checks)
+        return await database.read(lambda connection: connection.execute(query).scalar_one())
 
 
 async def test_a_pack_for_evaluation_that_no_setting_allows_serves_dynamic_checks_alone(

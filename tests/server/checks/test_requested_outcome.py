@@ -7,7 +7,6 @@ import zipfile
 from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -28,7 +27,6 @@ from facegate_client import ApiKey, Orchestrator, SandboxResultError, fetch_key_
 from server.domain.events import EventKind
 from server.domain.terms import CheckState, CheckStatus, FailureReason, RequestedOutcome
 from server.running.webhooks import new_webhook_secret
-from server.storage.database import open_database
 from server.storage.errors import StorageUnavailable
 from server.storage.tables import checks, events
 from tests.server.api_keys import Keyed, write_keys
@@ -127,11 +125,10 @@ async def test_every_outcome_is_reached_without_a_scan(callers: Callers) -> None
 
 async def _told(callers: Callers, check_id: str) -> dict[str, object]:
     """What the event of the decision states."""
-    database = open_database(callers.live.settings.database_url)
-    decided = (events.c.check_id == UUID(check_id), events.c.kind == EventKind.CHECK_DECIDED)
-    query = select(events.c.body).where(*decided)
-    body = await database.read(lambda connection: connection.scalars(query).one())
-    await database.close()
+    async with callers.live.database() as database:
+        decided = (events.c.check_id == UUID(check_id), events.c.kind == EventKind.CHECK_DECIDED)
+        query = select(events.c.body).where(*decided)
+        body = await database.read(lambda connection: connection.scalars(query).one())
     data: dict[str, object] = json.loads(body)["data"]
     return data
 
@@ -140,14 +137,11 @@ async def test_it_is_decided_after_its_delay_without_any_call(callers: Callers) 
     upload = await callers.upload(Outcome(status=SUCCESS, delay_seconds=60))
     refusal = await refusal_of(callers.finish(upload.check_id))
     assert refusal.reason == "NOT_SCANNED_YET"
-    callers.live.clock.ahead = timedelta(seconds=61)
-    try:
+    with callers.live.clock.later(seconds=61):
         await callers.live.reaches(upload.check_id, CheckState.DECIDED)
         assert (await callers.finish(upload.check_id)).result.status == SUCCESS
         device = RawDevice(callers.live.device, upload)
         assert (await device.refusal()).reason == "CHECK_CLOSED"
-    finally:
-        callers.live.clock.ahead = timedelta()
 
 
 @pytest.mark.parametrize(
@@ -261,18 +255,19 @@ async def test_neither_records_nor_the_database_have_it_outside_the_sandbox(call
     with pytest.raises(ValueError, match="not a sandbox check"):
         check_record(requested_outcome=asked, sandbox=False)
     real = await callers.upload(None, "real")
-    database = open_database(callers.live.settings.database_url)
-    change = update(checks).where(checks.c.check_id == UUID(real.check_id)).values(requested_outcome=asked)
-    with pytest.raises((IntegrityError, StorageUnavailable)):
-        await database.write(lambda connection: connection.execute(change))
-    # It cannot leave the sandbox with its check, either.
-    requested = await callers.upload(Outcome(status=SUCCESS, delay_seconds=180))
-    leave = text("update checks set sandbox = false where check_id = :check")
-    with pytest.raises((IntegrityError, StorageUnavailable)):
-        await database.write(
-            lambda connection: connection.execute(leave, {"check": UUID(requested.check_id).hex})
+    async with callers.live.database() as database:
+        change = (
+            update(checks).where(checks.c.check_id == UUID(real.check_id)).values(requested_outcome=asked)
         )
-    await database.close()
+        with pytest.raises((IntegrityError, StorageUnavailable)):
+            await database.write(lambda connection: connection.execute(change))
+        # It cannot leave the sandbox with its check, either.
+        requested = await callers.upload(Outcome(status=SUCCESS, delay_seconds=180))
+        leave = text("update checks set sandbox = false where check_id = :check")
+        with pytest.raises((IntegrityError, StorageUnavailable)):
+            await database.write(
+                lambda connection: connection.execute(leave, {"check": UUID(requested.check_id).hex})
+            )
     for caller, check_id in (("real", real.check_id), ("test", requested.check_id)):
         cancel = service_pb2.CancelCheckRequest(check_id=check_id)
         await callers.live.service.CancelCheck(cancel, metadata=callers.metadata(caller))

@@ -17,7 +17,6 @@ from server.evidence.store import delete_objects
 from server.keyring.key_files import KeyFiles
 from server.keyring.keys import KeyFolder
 from server.storage.audit_reader import AuditReader
-from server.storage.database import open_database
 from server.storage.objects import open_object_store
 from server.storage.records import EvidenceEntry
 from server.storage.retention import RetentionRepository
@@ -95,17 +94,16 @@ class Office:
 
     async def erase_images(self, check_id: str) -> tuple[EvidenceEntry, ...]:
         """Erases the images of a check, as at the end of their retention; returns what was erased."""
-        database = open_database(self.live.settings.database_url)
-        check = await self.live.record(check_id)
-        assert check.images_until is not None
-        action = AuditAction.EVIDENCE_EXPIRED
-        event = AuditEvent(tenant="bank", action=action, actor=HOUSEKEEPER, check_id=check.check_id)
-        removed = await RetentionRepository(database).expire_images(
-            check.check_id, check.images_until, event=event
-        )
-        assert removed is not None
-        await delete_objects(open_object_store(self.live.settings.objects_url), removed)
-        await database.close()
+        async with self.live.database() as database:
+            check = await self.live.record(check_id)
+            assert check.images_until is not None
+            action = AuditAction.EVIDENCE_EXPIRED
+            event = AuditEvent(tenant="bank", action=action, actor=HOUSEKEEPER, check_id=check.check_id)
+            removed = await RetentionRepository(database).expire_images(
+                check.check_id, check.images_until, event=event
+            )
+            assert removed is not None
+            await delete_objects(open_object_store(self.live.settings.objects_url), removed)
         return removed
 
     async def open_check(self, subject: str) -> str:
@@ -154,9 +152,8 @@ async def open_office(
 
 async def audit_entries(office: Office, check_id: str) -> list[tuple[str, str, str]]:
     """Action, actor and purpose of every entry in the audit log on a check."""
-    database = open_database(office.live.settings.database_url)
-    entries = await AuditReader(database).entries("bank")
-    await database.close()
+    async with office.live.database() as database:
+        entries = await AuditReader(database).entries("bank")
     return [(one.action, one.actor, one.purpose) for one in entries if one.check_id == check_id]
 
 

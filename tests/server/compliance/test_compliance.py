@@ -37,7 +37,6 @@ from server.base.page_tokens import PageTokens
 from server.checks import intake
 from server.compliance.listing import CheckFilter
 from server.domain.terms import CheckStatus, FailureReason, reference_term
-from server.storage.database import open_database
 from server.storage.schema import upgrade
 from server.storage.tables import pending_approvals
 from tests.server.compliance.office import Office, archive_of, audit_entries, open_office, refused_call
@@ -493,10 +492,9 @@ async def test_erasing_a_person_ends_what_waits_for_a_second_one(tmp_path: Path)
         assert (await anna.erase_subject("ended-1", reason=other, purpose="p")).HasField("approval")
         assert (await anna.erase_subject("ended-1", reason=request, purpose="p")).HasField("approval")
         assert (await bert.erase_subject("ended-1", reason=request, purpose="q")).erased_checks == 1
-        database = open_database(office.live.settings.database_url)
-        waiting = select(pending_approvals.c.action)
-        assert await database.read(lambda connection: connection.scalars(waiting).all()) == []
-        await database.close()
+        async with office.live.database() as database:
+            waiting = select(pending_approvals.c.action)
+            assert await database.read(lambda connection: connection.scalars(waiting).all()) == []
 
 
 async def test_an_unknown_person_needs_no_second_one(tmp_path: Path) -> None:
@@ -666,11 +664,10 @@ async def test_a_changed_column_outside_the_seal_is_found(
     check_id = await office.check("altered-1")
     reader = office.of("reader")
     assert list((await reader.get_evidence(check_id)).altered_facts) == []
-    database = open_database(office.live.settings.database_url)
-    await database.write(
-        lambda connection: connection.execute(text(statement), {"check": UUID(check_id).hex})
-    )
-    await database.close()
+    async with office.live.database() as database:
+        await database.write(
+            lambda connection: connection.execute(text(statement), {"check": UUID(check_id).hex})
+        )
     listed = await reader.list_checks(evidence_pb2.ListChecksRequest(page_size=100))
     assert check_id in {line.check_id for line in listed.checks}
     found = await reader.get_evidence(check_id)
@@ -695,10 +692,9 @@ async def test_a_list_with_an_unreadable_column_goes_on_and_logs_the_check(
     office: Office, column: str, status: int, reasons: list[int]
 ) -> None:
     check_id = await office.check(f"unreadable-{column}")
-    database = open_database(office.live.settings.database_url)
-    spoiled = text(f"update checks set {column} = '{{' where check_id = :check")  # noqa: S608
-    await database.write(lambda connection: connection.execute(spoiled, {"check": UUID(check_id).hex}))
-    await database.close()
+    async with office.live.database() as database:
+        spoiled = text(f"update checks set {column} = '{{' where check_id = :check")  # noqa: S608
+        await database.write(lambda connection: connection.execute(spoiled, {"check": UUID(check_id).hex}))
     request = evidence_pb2.ListChecksRequest(subject_reference=f"unreadable-{column}")
     with capture_logs() as logged:
         listed = (await office.of("reader").list_checks(request)).checks

@@ -22,7 +22,7 @@ from server.configuration import tables
 from server.domain.terms import CheckState
 from server.domain.tries import SANDBOX_RULES
 from server.running.assembly import Tuning
-from server.storage.database import Database, open_database
+from server.storage.database import Database
 from server.storage.devices import DeviceRepository
 from server.storage.records import KeyKind
 from simulator.scene import ScanKind
@@ -255,9 +255,8 @@ async def test_a_play_token_that_the_policy_ignores_is_not_opened(believing: Liv
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def database(believing: LiveServer) -> AsyncIterator[Database]:
     """The server's database."""
-    database = open_database(believing.settings.database_url)
-    yield database
-    await database.close()
+    async with believing.database() as database:
+        yield database
 
 
 @pytest.fixture

@@ -52,6 +52,7 @@ from tests.server.live import (
     until,
 )
 from tests.server.models_once import remembering_pack
+from tests.server.private_files import private
 from tests.server.raw_device import RawDevice
 from tests.server.refusals import Refused, refusal_of, refused
 
@@ -85,10 +86,7 @@ def _entry(name: str, key: str, more: str = "") -> str:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """A file with one key, of the tenant ``one``."""
-    path = tmp_path / "keys.toml"
-    path.touch(0o600)
-    path.write_text(_entry("backend", _KEY, 'tenant = "one"\n'))
-    return path
+    return private(tmp_path / "keys.toml", _entry("backend", _KEY, 'tenant = "one"\n'))
 
 
 def _identifier(
@@ -381,8 +379,7 @@ async def bank(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[_Bank]
     authority = trustme.CA()
     issued = authority.issue_cert("localhost", "127.0.0.1")
     (folder / "server.pem").write_bytes(issued.cert_chain_pems[0].bytes())
-    (folder / "server.key").touch(0o600)
-    (folder / "server.key").write_bytes(issued.private_key_pem.bytes())
+    private(folder / "server.key", issued.private_key_pem.bytes())
     # The authority also issued the server's certificate, as is usual inside a company.
     (folder / "ca.pem").write_bytes(authority_pem() + authority.cert_pem.bytes())
     clients = [
@@ -579,9 +576,7 @@ class _Reloading:
 @pytest_asyncio.fixture(loop_scope="session")
 async def reloading(tmp_path: Path) -> AsyncIterator[_Reloading]:
     """A server that knows the key ``fg1_old``, which has made a check and watches it."""
-    file = tmp_path / "keys.toml"
-    file.touch(0o600)
-    file.write_text(_reload_entry("fg1_old"))
+    file = private(tmp_path / "keys.toml", _reload_entry("fg1_old"))
     async with serving(settings_for(tmp_path, listeners=reading_keys(file))) as live:
         upload = await live.service.UploadTrustedImage(
             service_pb2.UploadTrustedImageRequest(image=portrait()), metadata=bearer("fg1_old")

@@ -40,7 +40,7 @@ from tests.server.live import (
     settings_for,
     until,
 )
-from tests.server.raw_device import RawDevice
+from tests.server.raw_device import RawDevice, RawStream
 from tests.server.web_call import WebCall
 
 # The methods of the listeners, and their required permissions.
@@ -192,14 +192,18 @@ async def handshake(live: LiveServer, *, query: str = "", **headers: str) -> int
         return 101
 
 
+async def _succeeds(live: LiveServer, stream: RawStream, check_id: str) -> None:
+    """Scans the person of the check."""
+    await stream.run_attempt(fresh_pictures())
+    assert await stream.outcome() is None
+    assert (await live.finish(check_id)).result.status == result_pb2.CHECK_STATUS_SUCCESS
+
+
 async def test_a_whole_scan_succeeds_over_a_web_socket(paged: LiveServer) -> None:
     upload = await paged.upload()
     async with over_web(paged) as web:
         stream = await RawDevice(web.device, upload).open()
-        await stream.run_attempt(fresh_pictures())
-        assert await stream.outcome() is None
-    answer = await paged.finish(upload.check_id)
-    assert answer.result.status == result_pb2.CHECK_STATUS_SUCCESS
+        await _succeeds(paged, stream, upload.check_id)
 
 
 async def test_a_refusal_has_the_same_details_as_over_grpc(paged: LiveServer) -> None:
@@ -230,10 +234,7 @@ async def test_a_lost_connection_is_resumed_over_either_transport(paged: LiveSer
         await paged.unattended()
         device.rebind(web.device)
         stream = await device.resume()
-        await stream.run_attempt(fresh_pictures())
-        assert await stream.outcome() is None
-    answer = await paged.finish(upload.check_id)
-    assert answer.result.status == result_pb2.CHECK_STATUS_SUCCESS
+        await _succeeds(paged, stream, upload.check_id)
 
 
 async def test_a_newer_stream_ends_the_older_one_of_the_other_transport(paged: LiveServer) -> None:
@@ -264,10 +265,7 @@ async def test_a_policy_may_allow_fewer_pages_than_the_server(paged: LiveServer)
     # Nothing is used up, nor bound to the refused page's key.
     async with over_web(paged) as web:
         stream = await RawDevice(web.device, upload).open()
-        await stream.run_attempt(fresh_pictures())
-        assert await stream.outcome() is None
-    answer = await paged.finish(upload.check_id)
-    assert answer.result.status == result_pb2.CHECK_STATUS_SUCCESS
+        await _succeeds(paged, stream, upload.check_id)
 
 
 @pytest.mark.parametrize(
@@ -401,11 +399,7 @@ async def test_connections_beyond_the_limit_are_closed_as_they_come() -> None:
             writer.write(f"GET {SCAN_METHOD} HTTP/1.1\r\nHost: x\r\n".encode())
         server = listener._runner.server
         assert server is not None
-
-        async def both_are_held() -> bool:
-            return len(server.connections) == 2
-
-        await until(both_are_held)
+        await until(lambda: len(server.connections) == 2)
         reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
         with suppress(ConnectionResetError):
             async with asyncio.timeout(60):

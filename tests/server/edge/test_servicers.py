@@ -71,6 +71,7 @@ from tests.server.analysis.uploads import (
 )
 from tests.server.api_keys import reading_keys
 from tests.server.live import LiveServer, portrait, serving, settings_for
+from tests.server.private_files import private
 from tests.server.refusals import Refused, refusal_of, refused
 from vision.image import encode_jpeg
 from vision.isolation.video import VideoContainer
@@ -460,9 +461,8 @@ async def test_the_device_listener_serves_none_of_it(analysing: LiveServer) -> N
 async def test_callers_need_the_orchestrators_credentials(tmp_path: Path) -> None:
     keys = tmp_path / "keys.toml"
     digest = sha256(b"fg1_known").hexdigest()
-    keys.touch(0o600)
-    keys.write_text(
-        f'[[key]]\nname = "backend"\ntenant = "one"\nroles = ["orchestrator"]\nsha256 = "{digest}"\n'
+    private(
+        keys, f'[[key]]\nname = "backend"\ntenant = "one"\nroles = ["orchestrator"]\nsha256 = "{digest}"\n'
     )
     async with serving(settings_for(tmp_path, listeners=reading_keys(keys))) as live:
         unknown = await _image_refusal(live, analysis_pb2.AnalyzeImageRequest(image=b"x"))

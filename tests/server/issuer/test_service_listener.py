@@ -24,7 +24,6 @@ from joserfc.jwk import ECKey, KeySet
 from server.access import signing_keys
 from server.configuration.settings import LogLevel, LogSettings
 from server.storage.audit_reader import AuditReader
-from server.storage.database import open_database
 from server.telemetry.logging import configure_logging
 from tests.logs import log_plainly
 from tests.server.api_keys import bearer
@@ -156,7 +155,7 @@ async def test_forged_tokens_are_refused(provider: Provider, bank: LiveServer) -
 
 async def test_an_access_token_that_expired_is_refused(provider: Provider, bank: LiveServer) -> None:
     token = await provider.token(_CHECKS)
-    try:
+    with bank.clock.later():
         bank.clock.ahead = timedelta(seconds=290)
         assert (await _get_check(bank, token)).reason == "CHECK_NOT_FOUND"
         bank.clock.ahead = timedelta(seconds=301)
@@ -166,8 +165,6 @@ async def test_an_access_token_that_expired_is_refused(provider: Provider, bank:
         # A server whose clock is behind that of the issuer accepts 30 seconds.
         bank.clock.ahead = timedelta(seconds=-60)
         assert "clocks" in (await _get_check(bank, token)).message
-    finally:
-        bank.clock.ahead = timedelta()
 
 
 async def test_a_stream_ends_when_its_token_expires(provider: Provider, bank: LiveServer) -> None:
@@ -176,11 +173,9 @@ async def test_a_stream_ends_when_its_token_expires(provider: Provider, bank: Li
     request = service_pb2.WatchCheckRequest(check_id=upload.check_id)
     watch = bank.service.WatchCheck(request, metadata=bearer(token))
     assert isinstance(await watch.read(), service_pb2.WatchCheckResponse)
-    try:
+    with bank.clock.later():
         bank.clock.ahead = timedelta(seconds=301)
         refusal = await _refusal(watch.read())
-    finally:
-        bank.clock.ahead = timedelta()
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
 
 
@@ -255,12 +250,9 @@ async def test_the_audit_log_names_subject_and_issuer_and_no_place_the_token(
             await _list_checks(live, token)
             refusals = [await _get_check(live, one) for one in (token, other, token[:-8])]
             metrics = await live.metrics()
-            database = open_database(live.settings.database_url)
-            try:
+            async with live.database() as database:
                 reader = AuditReader(database)
                 entries = {tenant: await reader.entries(tenant) for tenant in await reader.tenants()}
-            finally:
-                await database.close()
     finally:
         log_plainly()
     (listed,) = [entry for entry in entries["bank"] if entry.action == "checks.listed"]

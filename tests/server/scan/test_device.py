@@ -206,12 +206,8 @@ async def test_the_next_key_counts_once_it_is_listed(signs_live: LiveServer) -> 
     fresh = file.with_suffix(".new")
     fresh.write_text(f"{following.hex()}  next.pem\n")
     fresh.replace(file)
-
-    async def read() -> bool:
-        return any(entry["event"] == "server_keys_read" for entry in logs)
-
     with capture_logs() as logs:
-        await until(read)
+        await until(lambda: any(entry["event"] == "server_keys_read" for entry in logs))
     check_id, _, stream = await _open(signs_live, "evaluation", following)
     await stream.run_attempt(fresh_pictures())
     await stream.outcome()
@@ -516,16 +512,13 @@ async def test_a_finding_is_not_taken_back_by_a_later_report_or_a_later_stream(
 ) -> None:
     check_id, device, stream = await _runtime_open(runtime_live, "evaluation")
     await stream.send(_report(_findings(_HOOKED)))
-    database = open_database(runtime_live.settings.database_url)
-    try:
+    async with runtime_live.database() as database:
         devices = DeviceRepository(database)
 
         async def kept() -> bool:
             return bool(await devices.findings(UUID(check_id)))
 
         await until(kept)
-    finally:
-        await database.close()
     await stream.vanish()
     await runtime_live.reaches(check_id, CheckState.WAITING)
     resumed = await device.open(resume=True, **_REPORTS)

@@ -311,11 +311,8 @@ async def test_a_decided_check_names_the_attempt_that_decided_it(scene: LiveServ
 
 async def test_an_expired_token_is_refused(scene: LiveServer) -> None:
     upload = await scene.upload()
-    scene.clock.ahead = timedelta(seconds=181)
-    try:
+    with scene.clock.later(seconds=181):
         refusal = await _opening_refused(RawDevice(scene.device, upload))
-    finally:
-        scene.clock.ahead = timedelta()
     assert (refusal.code, refusal.reason) == (_C.FAILED_PRECONDITION, "TOKEN_EXPIRED")
 
 

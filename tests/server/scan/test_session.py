@@ -120,7 +120,7 @@ async def test_the_frames_of_an_ended_scan_are_free_at_once_without_the_collecto
         if ends == "leaves":
             await stream.begin()
             await stream.send(stream.frame(pictures()[0]))
-            await until(lambda: _ready(bool(measured)))
+            await until(lambda: bool(measured))
             stream.call.cancel()
         else:
             result = await stream.run_attempt(pictures() if ends == "decided" else pictures()[:9])
@@ -128,13 +128,9 @@ async def test_the_frames_of_an_ended_scan_are_free_at_once_without_the_collecto
             assert measured
             await stream.half_close()
             await stream.outcome()
-        await until(lambda: _ready(not captures))
+        await until(lambda: not captures)
     finally:
         gc.enable()
-
-
-async def _ready(answer: bool) -> bool:
-    return answer
 
 
 @pytest.mark.parametrize(
