@@ -9,7 +9,6 @@ from attempt.stills import pad_scores, persons_of, sample_of
 from liveness import (
     FrameObservation,
     ScanObservations,
-    SkippedFrame,
     UprightFaces,
     sample_frame,
 )
@@ -25,7 +24,7 @@ from liveness.watch import (
     WatchedFrame,
 )
 from matcher import SubjectRule, TemplateSample
-from vision.face import BgrImage, Landmarks
+from vision.face import BgrImage
 from vision.image import GreyImage
 from vision.packs import Pack
 
@@ -90,9 +89,7 @@ class PacedWatch:
         if in_any_case or work is FrameWork.MEASURE:
             return self.watcher.measure(picture, index=index, capture_time=capture_time)
         samples = sample_frame(picture.grey()) if work is FrameWork.SAMPLE else None
-        self.watcher.pass_frame(
-            SkippedFrame(index=index, capture_time=capture_time, fingerprint=None, samples=samples)
-        )
+        self.watcher.pass_frame(index, capture_time, samples=samples)
         return None
 
 
@@ -162,25 +159,17 @@ Measure = Callable[[GreyImage | BgrImage], None]
 """Measures a decoded frame, luma or colours, before it is rotated, mirrored or scaled."""
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class SeenFrame:
-    """A measured frame.
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
+class SeenFrame(WatchedFrame):
+    """A measured frame as it was received.
 
     Attributes:
         frame: The frame as received; evidence keeps its bytes.
-        pixels: The upright pixels; ``None`` if the detector did not run on the frame.
-        landmarks: The dense landmarks of its face, if the detector ran on the frame and they were located.
-        depth: Natural log odds that the motion up to this frame shows the depth of a head; ``None`` unless
-            the caller requested it.
         light: The upright pixels for measuring the screen's light, reduced if the frame is large; ``None``
             unless the caller requested them.
     """
 
     frame: Frame
-    pixels: BgrImage | None
-    observation: FrameObservation
-    landmarks: Landmarks | None = None
-    depth: float | None = None
     light: BgrImage | None = None
 
 
@@ -307,14 +296,8 @@ class FrameAnalyst:
             FrameUnusable: As for ``measure_frame``.
         """
         picture = FramePicture(self.decoder, frame)
-        watcher.pass_frame(
-            SkippedFrame(
-                index=frame.index,
-                capture_time=capture_time,
-                fingerprint=frame.fingerprint,
-                samples=sample_frame(picture.grey()),
-            )
-        )
+        samples = sample_frame(picture.grey())
+        watcher.pass_frame(frame.index, capture_time, fingerprint=frame.fingerprint, samples=samples)
         if measure is not None:
             measure(picture.coded)
 

@@ -18,7 +18,7 @@ from attempt.placement import (
     feedback_code,
 )
 from attempt.selection import Examination, FrameExaminer, FrameSample, Identification, KeptFrames
-from liveness import GestureRequest, GuidanceCode, GuidanceSettings, Oval, ScanObservations, SkippedFrame
+from liveness import GestureRequest, GuidanceCode, GuidanceSettings, Oval, ScanObservations
 from liveness.dynamic.challenge import MoveOval, Reveal
 from liveness.express import PadScore
 from liveness.watch import FOLLOW_SECONDS, FrameWork
@@ -420,9 +420,7 @@ class AttemptCapture:
         """Takes a frame that is not decoded."""
         self._analyst.decoder.validate_header(frame)
         self._sample.draw_frame(frame)
-        self._watch.watcher.pass_frame(
-            SkippedFrame(index=frame.index, capture_time=time, fingerprint=frame.fingerprint, samples=None)
-        )
+        self._watch.watcher.pass_frame(frame.index, time, fingerprint=frame.fingerprint)
         self._placement.count_skipped_frame()
 
     def next_examination(self) -> Examination | None:

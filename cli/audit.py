@@ -4,7 +4,7 @@ import asyncio
 import json
 import secrets
 import sys
-from collections.abc import Collection, Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field, replace
 from datetime import UTC, datetime
@@ -24,7 +24,7 @@ from cli.audited import audited_database, server_settings, shell_actor
 from cli.connection import Connection, call_server, remote_group
 from cli.errors import CommandError, errors_reported
 from cli.options import TIME_FORMATS, JsonOption, in_utc
-from cli.shown import counted
+from cli.shown import counted, list_table
 from facegate_client import Compliance
 from server.audit import (
     ALL_LOGS,
@@ -342,9 +342,9 @@ def _entry(event: audit_pb2.AuditEvent) -> AuditEntry:
 
 
 def _table(entries: tuple[AuditEntry, ...]) -> Table:
-    table = Table(box=None, pad_edge=False)
-    for name in ("Entry", "Time (UTC)", "Action", "Actor", "From", "Check", "Person", "Purpose", "Detail"):
-        table.add_column(name, overflow="fold")
+    table = list_table(
+        "Entry", "Time (UTC)", "Action", "Actor", "From", "Check", "Person", "Purpose", "Detail"
+    )
     for entry in entries:
         cells = (
             str(entry.sequence),
@@ -446,14 +446,19 @@ class _Verified:
 
 @dataclass(slots=True, kw_only=True)
 class _Verification:
-    """The verification of all chains.
+    """The verification of all chains, of a database, an export or what a server sent.
 
     Attributes:
+        stamps: The roots of time stamps; ``None`` if they are not verified.
+        copies: Checkpoints that the log must have, by tenant.
         tenants: The tenants that have a log, or of whose log there is a copy of a checkpoint.
         checkpoints: The number of checkpoints in the chain over all logs; ``None`` if it was not verified.
         problems: The problems of that chain, and of copies.
     """
 
+    keys: CheckpointKeys
+    stamps: TimestampRoots | None
+    copies: dict[str, list[str]]
     logs: list[_Verified] = field(default_factory=list)
     tenants: set[str] = field(default_factory=set)
     checkpoints: int | None = None
@@ -465,6 +470,94 @@ class _Verification:
     @property
     def whole(self) -> bool:
         return not self.problems and all(verified.whole for verified in self.logs)
+
+    async def verify_database(self, settings: Settings, tenant: str | None) -> None:
+        self.place = database_name(settings)
+        async with audited_database(settings.database_url) as database:
+            reader = AuditReader(database)
+            # The witness is read before the database, to which checkpoints are written first.
+            self.witness = await self._add_witness(settings)
+            chain = await reader.verify_checkpoints(
+                self.keys, copies=copies_by_position(self.copies, self.keys)
+            )
+            self.checkpoints = chain.position - sum(one.last - one.first + 1 for one in chain.lost)
+            self.problems += chain.problems
+            self.lost = chain.lost
+            # A tenant of which only copies of checkpoints are left was removed as a whole.
+            self.tenants = {*await reader.tenants(), *self.copies}
+            for name in sorted(self.tenants if tenant is None else self.tenants & {tenant}):
+                saved = without_lost(self.copies.get(name, ()), self.keys, chain)
+                report = await reader.verify(name, keys=self.keys, saved=saved)
+                self._add(report, await reader.checkpoints(name))
+
+    async def _add_witness(self, settings: Settings) -> str:
+        """Adds the checkpoints of the server's witness to the copies; returns what was compared."""
+        try:
+            witnessed = await AuditWitness(settings.witness_url).read()
+        except StorageError as error:
+            if not self.witness:
+                raise CommandError(f"{error}; name a saved copy with --witness") from error
+            return f"{self.witness}; the witness of the server cannot be read"
+        valid, invalid = copies_by_tenant(witnessed, self.keys)
+        self.problems += invalid
+        for name, some in valid.items():
+            self.copies.setdefault(name, []).extend(some)
+        newest = max((self.keys.verify(one).position for some in valid.values() for one in some), default=0)
+        lacking = len(witnessed) - sum(map(len, valid.values()))
+        if not witnessed:
+            state = "empty; the log was compared with nothing outside the database"
+            return f"{self.witness}; the server's is empty" if self.witness else state
+        compared = [self.witness] if self.witness else []
+        if newest:
+            compared.append(f"the server's, up to checkpoint {newest}")
+        if lacking:
+            compared.append(f"{lacking} of the {len(witnessed)} of the server cannot be verified")
+        return " and ".join(compared)
+
+    def verify_remote(self, context: typer.Context) -> None:
+        self.place = f"what {context.obj.service} sent"
+        # The server logs the reading before it sends the log, which therefore cannot be an older one.
+        purpose = f"verification {secrets.token_hex(8)}"
+        with errors_reported(OSError), NamedTemporaryFile(prefix="facegate-audit-", suffix=".jsonl") as file:
+            call_server(context, Compliance, partial(write_remote, file=file, purpose=purpose))
+            path = Path(file.name)
+            entries = (line.entry for line in _lines(path) if isinstance(line, ExportedEntry))
+            own = next((entry.tenant for entry in entries if entry.purpose == purpose), None)
+            # The server sends the log of one tenant; the saved checkpoints may be of others, too.
+            self.copies = {name: some for name, some in self.copies.items() if own in {None, name}}
+            self.verify_export(path, None)
+            if own is None:
+                self.problems.append(
+                    Problem(
+                        tenant=ALL_LOGS,
+                        kind=ProblemKind.TRUNCATED,
+                        sequence=0,
+                        explanation="the server sent a log without the entry of this reading: an older one",
+                    )
+                )
+
+    def verify_export(self, path: Path, tenant: str | None) -> None:
+        export = verify_export(lambda: _lines(path), tenant, keys=self.keys, copies=self.copies)
+        if export.checkpoints is not None:
+            self.checkpoints = export.checkpoints
+            self.problems += export.chain.problems
+            self.lost = export.chain.lost
+        self.tenants = set(export.tenants)
+        for report, checkpoints in export.logs:
+            self._add(report, checkpoints)
+
+    def _add(self, report: Report, checkpoints: Sequence[SignedCheckpoint]) -> None:
+        """Adds a chain, with the newest of its time stamps and those that are not valid."""
+        stamped: datetime | None = None
+        bad: list[int] = []
+        for checkpoint in checkpoints:
+            if self.stamps is None or checkpoint.timestamp is None:
+                continue
+            try:
+                stamped = self.stamps.verify(checkpoint.timestamp, checkpoint.jws.encode())
+            except TimestampFailed:
+                bad.append(checkpoint.number)
+        self.logs.append(_Verified(report, stamped, tuple(bad)))
 
 
 def verify_command(
@@ -524,23 +617,21 @@ def verify_command(
         keys = _keys(jwks, settings)
         roots = timestamp_roots or (None if settings is None else settings.audit.timestamp_roots)
         stamps = None if roots is None else TimestampRoots(roots)
-        found = _Verification()
         copies, invalid = copies_by_tenant([] if witness is None else _saved(witness), keys)
         if witness is not None and not copies and not invalid:
             raise CommandError(
                 f"{witness} has no checkpoint: give an earlier export, or lines of a server's log"
             )
-        found.problems += invalid
+        found = _Verification(keys=keys, stamps=stamps, copies=copies, problems=invalid)
         if witness is not None:
             found.witness = counted(sum(map(len, copies.values())), "saved checkpoint")
         if connection is not None:
-            _verify_remote(context, found, keys=keys, stamps=stamps, copies=copies)
+            found.verify_remote(context)
         elif export is not None:
             found.place = str(export)
-            _verify_export(export, tenant, found, keys=keys, stamps=stamps, copies=copies)
+            found.verify_export(export, tenant)
         elif settings is not None:
-            found.place = database_name(settings)
-            asyncio.run(_verify(settings, tenant, found, keys=keys, stamps=stamps, copies=copies))
+            asyncio.run(found.verify_database(settings, tenant))
     _print_verification(found, as_json=as_json)
     if tenant is not None and tenant not in found.tenants:
         typer.echo(f"In {found.place}, there is no log of {tenant}. {_with_a_log(found.tenants)}", err=True)
@@ -561,123 +652,6 @@ def _keys(jwks: Path | None, settings: Settings | None) -> CheckpointKeys:
         raise CommandError("name the public keys: --jwks")
     files = open_key_files(settings.key_folder, settings.keys)
     return CheckpointKeys(read_audit_keys(files), place=str(files.folder))
-
-
-async def _verify(
-    settings: Settings,
-    tenant: str | None,
-    found: _Verification,
-    *,
-    keys: CheckpointKeys,
-    stamps: TimestampRoots | None,
-    copies: dict[str, list[str]],
-) -> None:
-    async with audited_database(settings.database_url) as database:
-        reader = AuditReader(database)
-        # The witness is read before the database, to which checkpoints are written first.
-        found.witness = await _add_witness(settings, found, keys=keys, copies=copies)
-        chain = await reader.verify_checkpoints(keys, copies=copies_by_position(copies, keys))
-        found.checkpoints = chain.position - sum(one.last - one.first + 1 for one in chain.lost)
-        found.problems += chain.problems
-        found.lost = chain.lost
-        # A tenant of which only copies of checkpoints are left was removed as a whole.
-        found.tenants = {*await reader.tenants(), *copies}
-        for name in sorted(found.tenants if tenant is None else found.tenants & {tenant}):
-            report = await reader.verify(
-                name, keys=keys, saved=without_lost(copies.get(name, ()), keys, chain)
-            )
-            found.logs.append(_with_stamps(report, await reader.checkpoints(name), stamps))
-
-
-async def _add_witness(
-    settings: Settings, found: _Verification, *, keys: CheckpointKeys, copies: dict[str, list[str]]
-) -> str:
-    """Adds the checkpoints of the server's witness to the copies; returns what was compared."""
-    try:
-        witnessed = await AuditWitness(settings.witness_url).read()
-    except StorageError as error:
-        if not found.witness:
-            raise CommandError(f"{error}; name a saved copy with --witness") from error
-        return f"{found.witness}; the witness of the server cannot be read"
-    valid, invalid = copies_by_tenant(witnessed, keys)
-    found.problems += invalid
-    for name, some in valid.items():
-        copies.setdefault(name, []).extend(some)
-    newest = max((keys.verify(one).position for some in valid.values() for one in some), default=0)
-    lacking = len(witnessed) - sum(map(len, valid.values()))
-    if not witnessed:
-        state = "empty; the log was compared with nothing outside the database"
-        return f"{found.witness}; the server's is empty" if found.witness else state
-    compared = [found.witness] if found.witness else []
-    if newest:
-        compared.append(f"the server's, up to checkpoint {newest}")
-    if lacking:
-        compared.append(f"{lacking} of the {len(witnessed)} of the server cannot be verified")
-    return " and ".join(compared)
-
-
-def _verify_remote(
-    context: typer.Context,
-    found: _Verification,
-    *,
-    keys: CheckpointKeys,
-    stamps: TimestampRoots | None,
-    copies: Mapping[str, list[str]],
-) -> None:
-    found.place = f"what {context.obj.service} sent"
-    # The server logs the reading before it sends the log, which therefore cannot be an older one.
-    purpose = f"verification {secrets.token_hex(8)}"
-    with errors_reported(OSError), NamedTemporaryFile(prefix="facegate-audit-", suffix=".jsonl") as file:
-        call_server(context, Compliance, partial(write_remote, file=file, purpose=purpose))
-        path = Path(file.name)
-        entries = (line.entry for line in _lines(path) if isinstance(line, ExportedEntry))
-        own = next((entry.tenant for entry in entries if entry.purpose == purpose), None)
-        # The server sends the log of one tenant; the saved checkpoints may be of others, too.
-        expected = {name: some for name, some in copies.items() if own in {None, name}}
-        _verify_export(path, None, found, keys=keys, stamps=stamps, copies=expected)
-        if own is None:
-            found.problems.append(
-                Problem(
-                    tenant=ALL_LOGS,
-                    kind=ProblemKind.TRUNCATED,
-                    sequence=0,
-                    explanation="the server sent a log without the entry of this reading: an older one",
-                )
-            )
-
-
-def _verify_export(
-    path: Path,
-    tenant: str | None,
-    found: _Verification,
-    *,
-    keys: CheckpointKeys,
-    stamps: TimestampRoots | None,
-    copies: Mapping[str, list[str]],
-) -> None:
-    export = verify_export(lambda: _lines(path), tenant, keys=keys, copies=copies)
-    if export.checkpoints is not None:
-        found.checkpoints = export.checkpoints
-        found.problems += export.chain.problems
-        found.lost = export.chain.lost
-    found.tenants = set(export.tenants)
-    found.logs += [_with_stamps(report, checkpoints, stamps) for report, checkpoints in export.logs]
-
-
-def _with_stamps(
-    report: Report, checkpoints: Sequence[SignedCheckpoint], stamps: TimestampRoots | None
-) -> _Verified:
-    stamped: datetime | None = None
-    bad: list[int] = []
-    if stamps is not None:
-        for checkpoint in checkpoints:
-            if checkpoint.timestamp is None:
-                continue
-            try:
-                stamped = stamps.verify(checkpoint.timestamp, checkpoint.jws.encode())
-            except TimestampFailed:
-                bad.append(checkpoint.number)
-    return _Verified(report, stamped, tuple(bad))
 
 
 def _saved(path: Path) -> Iterator[str]:

@@ -89,7 +89,7 @@ def record_change(
     action: AuditAction,
     change: Callable[[Connection], Result],
     *,
-    reason: str,
+    reason: str = "",
     announced: AuditAction | None = None,
     **detail: str,
 ) -> Result:

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from cli.audited import ReasonOption, record_change, server_settings
+from cli.audited import record_change, server_settings
 from cli.errors import FileUnusable
 from cli.shown import counted
 from server.audit import AuditAction
@@ -55,7 +55,6 @@ def backup(
         bool, typer.Option("--prune", help="For objects: delete what was erased from the source.")
     ] = False,
     key_file: _KeyFileOption = None,
-    reason: ReasonOption = "",
 ) -> None:
     """Back up the database, the objects and the keys.
 
@@ -82,7 +81,6 @@ def backup(
                 settings.database_url,
                 AuditAction.BACKUP_MADE,
                 lambda _: change(),
-                reason=reason,
                 part=part.value,
             )
 
@@ -108,7 +106,6 @@ def restore(
     source: Annotated[str, typer.Argument(help="What `facegate backup` wrote: a file, folder or URL.")],
     *,
     key_file: _KeyFileOption = None,
-    reason: ReasonOption = "",
 ) -> None:
     """Restore backups into an empty deployment.
 
@@ -136,7 +133,6 @@ def restore(
                         settings.database_url,
                         AuditAction.BACKUP_RESTORED,
                         lambda _: None,
-                        reason=reason,
                         made=summary.time.isoformat(),
                     )
                 typer.echo(f"Restored {_dump_report(summary)}.")

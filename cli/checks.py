@@ -12,7 +12,6 @@ from typing import Annotated, Any, BinaryIO, Final
 import typer
 from facegate.v1 import evidence_service_pb2, result_pb2
 from rich.console import Console
-from rich.markup import escape
 from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn
 from rich.table import Table
 from rich.text import Text
@@ -20,9 +19,9 @@ from rich.text import Text
 from cli.connection import PurposeOption, call_server, remote_group
 from cli.errors import PENDING, CommandError, errors_reported
 from cli.options import TIME_FORMATS, JsonOption, VerboseOption, in_utc
-from cli.shown import counted, facts_table, list_table, wide_console
+from cli.shown import counted, facts_table, list_table, say, wide_console
 from cli.shown import printable as shown
-from cli.verdict import enum_word, failure_words, message_json, time_words, verdict_view
+from cli.verdict import enum_word, enum_words, message_json, time_words, verdict_view
 from facegate_client import CallRefusedError, Compliance, ExportedImage
 from liveness import AttackType
 from server.domain.terms import CheckStatus, FailureReason
@@ -40,13 +39,13 @@ def checks_table(checks: Sequence[evidence_service_pb2.CheckSummary]) -> Table:
         "Check", "Decided (UTC)", "Status", "Reasons", "Attack", "Signs", "Policy", "Until", "Hold"
     )
     for check in checks:
-        status = enum_word(result_pb2.CheckStatus.Name, check.status, "CHECK_STATUS_")
-        attack = enum_word(result_pb2.AttackType.Name, check.attack_type, "ATTACK_TYPE_")
+        status = enum_word(check, "status")
+        attack = enum_word(check, "attack_type")
         table.add_row(
             check.check_id,
             time_words(check.decide_time),
             Text(status + (" (sandbox)" if check.sandbox else ""), _STYLES.get(check.status, "")),
-            ", ".join(failure_words(check)),
+            ", ".join(enum_words(check, "reasons")),
             attack if check.attack_type else "",
             ", ".join(check.device_signs),
             f"{check.policy} {check.policy_version}",
@@ -59,12 +58,12 @@ def checks_table(checks: Sequence[evidence_service_pb2.CheckSummary]) -> Table:
 def evidence_tables(evidence: evidence_service_pb2.GetEvidenceResponse) -> Iterable[Table]:
     """Returns the facts of a record, its images and its holds as tables."""
     times, requested = evidence.times, evidence.result.requested_outcome
-    kept = evidence_service_pb2.TrustedImageFacts.Kept.Name(evidence.trusted_image.kept)
+    kept = enum_word(evidence.trusted_image, "kept")
     rows = [
         ("subject", evidence.result.subject_reference or "-"),
         ("consent", evidence.result.consent_reference or "-"),
         *([("outcome", "requested by the sandbox caller; nothing was judged")] if requested else []),
-        ("trusted image", f"{kept.removeprefix('KEPT_').lower()} {evidence.trusted_image.sha256.hex()}"),
+        ("trusted image", f"{kept.lower()} {evidence.trusted_image.sha256.hex()}"),
         *_chain_rows(evidence.result),
         ("accepted", time_words(times.create_time)),
         ("decided", time_words(times.decide_time)),
@@ -84,9 +83,8 @@ def evidence_tables(evidence: evidence_service_pb2.GetEvidenceResponse) -> Itera
     yield facts_table(rows, title="Record", box=None, pad_edge=False)
     images = list_table("Purpose", "Attempt", "Frame", "Type", "SHA-256", title="Images")
     for image in evidence.images:
-        purpose = evidence_service_pb2.EvidenceImageFacts.Purpose.Name(image.purpose)
         images.add_row(
-            purpose.removeprefix("PURPOSE_"),
+            enum_word(image, "purpose"),
             str(image.attempt),
             str(image.frame_index),
             image.media_type,
@@ -218,7 +216,7 @@ def list_command(
         return
     wide_console().print(checks_table(found))
     if len(found) == last:
-        messages.print(f"These are the newest {last}; --last shows more.", highlight=False)
+        say(f"These are the newest {last}; --last shows more.", err=True)
 
 
 _EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/jp2": "jp2", "image/j2c": "j2c"}
@@ -287,7 +285,7 @@ def show_command(
             console.print()
             console.print(table)
     for path in saved:
-        messages.print(escape(f"saved {path}"), highlight=False)
+        say(f"saved {path}", err=True)
     if evidence.altered_facts:
         messages.print(
             f"Altered in the database: {', '.join(evidence.altered_facts)}. Lists state them otherwise than "
@@ -300,8 +298,7 @@ def show_command(
 
 def _save_image(folder: Path, check_id: str, image: ExportedImage) -> Path:
     facts = image.facts
-    purpose = evidence_service_pb2.EvidenceImageFacts.Purpose.Name(facts.purpose)
-    name = purpose.removeprefix("PURPOSE_").lower()
+    name = enum_word(facts, "purpose").lower()
     extension = _EXTENSIONS.get(facts.media_type, "bin")
     path = folder / f"{check_id}-{name}-{facts.sha256.hex()[:12]}.{extension}"
     _write(path, image.content)
@@ -331,7 +328,6 @@ def export_command(
         str | None,
         typer.Option(help="Export all data of this person instead (GDPR Article 15), by its reference."),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing file.")] = False,
 ) -> None:
     """Export the evidence of a check as one signed archive.
 
@@ -350,8 +346,8 @@ def export_command(
     if (check_id is None) == (subject is None):
         raise typer.BadParameter("give either a check or --subject", param_hint="CHECK")
     target = out or Path(f"facegate-{check_id or 'person'}.zip")
-    if target.exists() and not force:
-        raise typer.BadParameter(f"{target} exists; add --force, or name another file", param_hint="--out")
+    if target.exists():
+        raise typer.BadParameter(f"{target} exists; remove it, or name another file", param_hint="--out")
 
     async def work(compliance: Compliance) -> int:
         if subject is not None:
@@ -360,13 +356,10 @@ def export_command(
 
     size = call_server(context, Compliance, work)
     if subject is not None and not size:
-        _print(f"There is nothing of {shown(subject)}: nothing was saved. Is the reference right?")
+        say(f"There is nothing of {shown(subject)}: nothing was saved. Is the reference right?")
         raise typer.Exit(1)
-    messages = Console(stderr=True)
-    messages.print(escape(f"saved {target} ({size:,} bytes)"), highlight=False)
-    messages.print(
-        escape(f"Verify it anywhere: facegate result verify {target} --jwks jwks.json"), highlight=False
-    )
+    say(f"saved {target} ({size:,} bytes)", err=True)
+    say(f"Verify it anywhere: facegate result verify {target} --jwks jwks.json", err=True)
 
 
 def _known(archive: Path) -> bool:
@@ -473,14 +466,14 @@ def hold_command(
         others = (
             f"{left} more {'keeps' if left == 1 else 'keep'} the check" if left else "no hold keeps the check"
         )
-        _print(f"The hold {reference} is released; {others}.")
+        say(f"The hold {reference} is released; {others}.")
         return
     hold = call_server(
         context,
         Compliance,
         lambda compliance: compliance.place_hold(check_id, reference=reference, reason=reason),
     )
-    _print(
+    say(
         f"{check_id} is on hold {hold.reference}, since {time_words(hold.place_time)} UTC by "
         f"{hold.placed_by}, because: {hold.reason}"
     )
@@ -557,9 +550,9 @@ def _withdraw(context: typer.Context, **request: Any) -> None:
     """Withdraws a request that waits for a second person, one's own or another's."""
     response = call_server(context, Compliance, lambda compliance: compliance.withdraw_approval(**request))
     if not response.HasField("approval"):
-        _print("No such request waits: it was confirmed or withdrawn, it lapsed, or it was another one.")
+        say("No such request waits: it was confirmed or withdrawn, it lapsed, or it was another one.")
         raise typer.Exit(1)
-    _print(f"The request of {response.approval.requested_by} is withdrawn.")
+    say(f"The request of {response.approval.requested_by} is withdrawn.")
 
 
 def _erase_check(context: typer.Context, check_id: str, *, purpose: str, yes: bool) -> None:
@@ -568,7 +561,7 @@ def _erase_check(context: typer.Context, check_id: str, *, purpose: str, yes: bo
         context, Compliance, lambda compliance: compliance.delete_evidence(check_id, purpose=purpose)
     )
     _stop_if_pending(response)
-    _print(f"The evidence of {check_id} was erased at {time_words(response.erase_time)} UTC.")
+    say(f"The evidence of {check_id} was erased at {time_words(response.erase_time)} UTC.")
     _print_residues(response.residues)
 
 
@@ -589,9 +582,9 @@ def _erase_person(
     )
     _stop_if_pending(response)
     if not (response.erased_checks or response.forgotten_device_rows or response.held_check_ids):
-        _print(f"There is nothing of {shown(subject)}: nothing was erased. Is the reference right?")
+        say(f"There is nothing of {shown(subject)}: nothing was erased. Is the reference right?")
         raise typer.Exit(1)
-    _print(
+    say(
         f"Erased {counted(response.erased_checks, 'check')}, and "
         f"{counted(response.forgotten_device_rows, 'row')} of device keys, key uses and scan memories."
     )
@@ -599,9 +592,9 @@ def _erase_person(
     if response.held_check_ids:
         held = len(response.held_check_ids)
         verbs = "is on hold and stays" if held == 1 else "are on hold and stay"
-        _print(f"{counted(held, 'check')} {verbs}, with the scan; release the holds and call again:")
+        say(f"{counted(held, 'check')} {verbs}, with the scan; release the holds and call again:")
         for check_id in response.held_check_ids:
-            _print(f"- {check_id}")
+            say(f"- {check_id}")
         raise typer.Exit(1)
 
 
@@ -630,7 +623,7 @@ def _stop_if_pending(
     """Ends the command if a second person has to make the same call."""
     if response.HasField("approval"):
         approval = response.approval
-        _print(
+        say(
             f"Requested by {approval.requested_by}, and not done yet: the settings demand two people. "
             "Another caller must make the same call, with a purpose of their own, before "
             f"{time_words(approval.expire_time)} UTC."
@@ -644,13 +637,9 @@ def _confirm(question: str, *, yes: bool) -> None:
 
 
 def _print_residues(residues: Iterable[evidence_service_pb2.Residue]) -> None:
-    _print("What may still contain the data:")
+    say("What may still contain the data:")
     for residue in residues:
-        _print(f"- {residue.description}")
-
-
-def _print(text: str) -> None:
-    Console().print(escape(text), highlight=False, soft_wrap=True)
+        say(f"- {residue.description}")
 
 
 app = remote_group("Find, read, export and erase evidence of decided checks.")

@@ -1,19 +1,15 @@
 """``facegate config``: shows the effective settings with their sources."""
 
 import json
-from typing import Final
 
 import typer
-from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
 from cli.errors import errors_reported
 from cli.options import JsonOption
+from cli.shown import wide_console
 from server.configuration.loading import LoadedSettings, SettingsInvalid, load_settings, shown_settings
-
-_WIDEST: Final = 100_000
-"""Greatest length of a line outside a terminal."""
 
 app = typer.Typer(help="Show the settings.", no_args_is_help=True)
 
@@ -34,7 +30,7 @@ def show(as_json: JsonOption = False) -> None:
     if as_json:
         typer.echo(_as_json(loaded))
     else:
-        _print_whole(_as_table(loaded))
+        wide_console().print(_as_table(loaded))
 
 
 def _as_json(loaded: LoadedSettings) -> str:
@@ -51,15 +47,3 @@ def _as_table(loaded: LoadedSettings) -> Table:
     for key, value in shown_settings(loaded.settings).items():
         table.add_row(key, "" if value is None else escape(str(value)), loaded.origin(key).value)
     return table
-
-
-def _print_whole(table: Table) -> None:
-    """Prints a table without cutting a cell.
-
-    Cells wrap on a terminal. Elsewhere, such as in a pipe, lines are as long as they must be.
-    """
-    console = Console()
-    if not console.is_terminal:
-        unlimited = console.options.update_width(_WIDEST)
-        console.width = max(console.width, console.measure(table, options=unlimited).maximum)
-    console.print(table)

@@ -2,6 +2,7 @@
 
 import asyncio
 import base64
+import json
 import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
@@ -64,31 +65,32 @@ def read_api_key(path: Path | None) -> ApiKey | None:
     return ApiKey(read_file(path, "the API key").decode("ascii", "replace").strip())
 
 
-def read_ticket(token_file: Path, challenge_key: str) -> ScanTicket:
-    """Returns what the orchestrator hands to the device.
+def read_ticket(file: Path) -> ScanTicket:
+    """Returns what the orchestrator hands to the device: two fields of UploadTrustedImage's response, JSON.
 
-    Args:
-        challenge_key: The fingerprint to pin, 32 bytes: as 64 hex digits, or in Base64 as in protobuf's JSON.
+    The fingerprint to pin has 32 bytes: as 64 hex digits, or in Base64 as in protobuf's JSON.
     """
-    raw = read_file(token_file, "the scan token")
     try:
-        token = raw.decode("ascii").strip()
-    except UnicodeDecodeError:
-        token = ""
+        said = json.loads(read_file(file, "the ticket"))
+    except (ValueError, RecursionError):
+        said = None
+    given = said if isinstance(said, dict) else {}
+    token = str(given.get("scan_token", given.get("scanToken", "")))
+    pinned = str(given.get("challenge_key_sha256", given.get("challengeKeySha256", "")))
     if not _TOKEN.fullmatch(token):
         raise CredentialsError(
-            f"{token_file} must contain one scan token and nothing else: scan_token of UploadTrustedImage"
+            f"{file} must be JSON with the scan_token of UploadTrustedImage, and its challenge_key_sha256"
         )
     try:
-        if len(challenge_key) == _HEX_DIGITS:
-            key = bytes.fromhex(challenge_key)
+        if len(pinned) == _HEX_DIGITS:
+            key = bytes.fromhex(pinned)
         else:
-            key = base64.b64decode(challenge_key.replace("-", "+").replace("_", "/"), validate=True)
+            key = base64.b64decode(pinned.replace("-", "+").replace("_", "/"), validate=True)
     except ValueError:
         key = b""
     if len(key) != _KEY_BYTES:
         raise CredentialsError(
-            "--challenge-key must be the 32 bytes of challenge_key_sha256 of UploadTrustedImage, as 64 hex "
+            f"{file}: challenge_key_sha256 must be the 32 bytes that UploadTrustedImage returned, as 64 hex "
             "digits or in Base64"
         )
     return ScanTicket(token=token, challenge_key_sha256=key)

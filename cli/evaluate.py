@@ -2,7 +2,7 @@
 
 import os
 from collections import Counter
-from collections.abc import Collection, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -10,21 +10,18 @@ import numpy as np
 import typer
 from rich import box
 from rich.console import Console
-from rich.markup import escape
-from rich.table import Table
-from rich.text import Text
 
 from cli.chosen import models_folder
 from cli.errors import errors_reported
 from cli.files import require_file_path
 from cli.options import JsonOption, command_line
 from cli.report import print_report, require_writable, write_report
+from cli.shown import list_table, say
 from evaluation import EvaluationUnavailable, converted_network, require_evaluation
 from evaluation.match import (
     Bootstrap,
     Corrections,
     Degradation,
-    FacePhoto,
     MatchEvaluationError,
     Material,
     NothingToMeasure,
@@ -95,14 +92,6 @@ CorrectionsOption = Annotated[
         show_default=False,
     ),
 ]
-ApartOption = Annotated[
-    list[str] | None,
-    typer.Option(
-        help="Source of identities (the part before the colon) that is measured separately and never "
-        "compared with the others; may be repeated.",
-        show_default=False,
-    ),
-]
 
 
 def worker_count() -> int:
@@ -125,14 +114,6 @@ def pack_names(specs: Sequence[str]) -> tuple[str, ...]:
 def read_optional_corrections(file: Path | None) -> Corrections:
     """Return the corrections of a file; none without a file."""
     return Corrections() if file is None else read_corrections(file)
-
-
-def require_apart(photos: Sequence[FacePhoto], apart: Collection[str]) -> None:
-    """Verify that the sources of `--apart` exist, because a wrong name would have no effect."""
-    sources = {photo.identity.partition(":")[0] for photo in photos if photo.apart}
-    for source in apart:
-        if source not in sources:
-            raise PhotoListError(f"no identity has the source {source!r}, given with --apart: correct it")
 
 
 _EMBEDDED = "embedded"
@@ -175,7 +156,6 @@ def match(
             show_default=False,
         ),
     ] = None,
-    apart: ApartOption = None,
     corrections: CorrectionsOption = None,
     out: Annotated[
         Path | None,
@@ -193,7 +173,6 @@ def match(
             show_default=False,
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Replace an existing calibration file.")] = False,
     as_json: JsonOption = False,
 ) -> None:
     """Measure the error rates of matching on your own photos (ISO/IEC 19795-1).
@@ -237,7 +216,7 @@ def match(
             raise typer.BadParameter(
                 "give it with --identities, and without the options of a report", param_hint="--calibration"
             )
-        _calibrate(calibration, identities, specs, corrections=corrections, apart=apart or (), force=force)
+        _calibrate(calibration, identities, specs, corrections=corrections)
         return
     with errors_reported(MatchEvaluationError, EvaluationUnavailable, VisionError, OSError):
         require_evaluation()
@@ -247,7 +226,6 @@ def match(
             identities,
             pairs,
             corrections=read_optional_corrections(corrections),
-            apart=apart or (),
             group_by=tuple(group_by or ()),
             portraits=tuple(dict.fromkeys(portraits or ())),
             subject=PHOTO_SUBJECT,
@@ -265,7 +243,6 @@ def match(
                 pack=pack_names(specs),
                 group_by=group_by,
                 portraits=material.portraits,
-                apart=apart,
                 corrections=corrections,
             ),
             workers=worker_count(),
@@ -290,16 +267,15 @@ def _material(
     pairs: Path | None,
     *,
     corrections: Corrections,
-    apart: Sequence[str],
     group_by: Sequence[str],
     portraits: tuple[Degradation, ...],
     subject: SubjectRule,
 ) -> Material:
     if identities is not None and pairs is None:
-        found = read_photo_list(identities, corrections=corrections, apart=apart)
+        found = read_photo_list(identities, corrections=corrections)
         photos, columns, left_out, chosen, guessed = found.photos, found.columns, found.left_out, None, False
     elif pairs is not None and identities is None:
-        listed = read_pairs(pairs, corrections=corrections, apart=apart)
+        listed = read_pairs(pairs, corrections=corrections)
         photos, columns, left_out = listed.photos, listed.columns, listed.left_out
         chosen, guessed = listed.pairs, not listed.named
     else:
@@ -309,7 +285,6 @@ def _material(
         raise PhotoListError("--portraits compares all photos with all: use it with --identities")
     if portraits and len({photo.identity for photo in photos}) == len(photos):
         raise NothingToMeasure("--portraits needs persons with two photos, and there are none")
-    require_apart(photos, apart)
     return Material(
         photos=photos,
         pairs=chosen,
@@ -332,17 +307,14 @@ def _calibrate(
     specs: Sequence[str],
     *,
     corrections: Path | None,
-    apart: Sequence[str],
-    force: bool,
 ) -> None:
     """Writes the calibration file of packs with one embedder, and prints their rates at each bound."""
     console, errors = Console(), Console(stderr=True)
     with errors_reported(MatchEvaluationError, EvaluationUnavailable, VisionError, OSError):
         require_evaluation()
-        require_file_path(out, force=force)
+        require_file_path(out)
         known = read_optional_corrections(corrections)
-        photos = read_photo_list(identities, corrections=known, apart=apart).photos
-        require_apart(photos, apart)
+        photos = read_photo_list(identities, corrections=known).photos
         packs = load_packs(specs, models_dir=models_folder())
         embedder = common_embedder(packs)
         runs = embed_with_progress(
@@ -373,7 +345,6 @@ def _calibrate(
                     *("facegate", "evaluate", "match", "--identities", "DIR"),
                     pack=map(without_folder, specs),
                     corrections=corrections,
-                    apart=apart,
                     calibration="FILE",
                 ),
             )
@@ -381,13 +352,7 @@ def _calibrate(
         _write_public(out, render_calibration(calibration))
     for measurement in measurements:
         _print_measurement(console, calibration, measurement)
-    console.print(
-        escape(
-            f"Written to {out}. The server uses it with the setting: calibration = {str(out.resolve())!r}"
-        ),
-        highlight=False,
-        soft_wrap=True,
-    )
+    say(f"Written to {out}. The server uses it with the setting: calibration = {str(out.resolve())!r}")
 
 
 def _require_useful(calibration: MatchCalibration) -> None:
@@ -412,37 +377,31 @@ def _write_public(out: Path, text: str) -> None:
 
 def _print_measurement(console: Console, calibration: MatchCalibration, measurement: PackMeasurement) -> None:
     run, comparisons, curve = measurement.run, measurement.comparisons, measurement.curve
-    table = Table(title=Text(measurement.pack, "bold"), title_justify="left", box=box.SIMPLE_HEAD)
-    for name in ("bound on FMR", "similarity", "cosine", "FMR measured", "FNMR"):
-        table.add_column(name, justify="right")
-    apart = comparisons.genuine_apart.size > 0
-    if apart:
-        table.add_column("FNMR apart", justify="right")
+    names = ("bound on FMR", "similarity", "cosine", "FMR measured", "FNMR")
+    table = list_table(*names, title=measurement.pack, right=names, box=box.SIMPLE_HEAD, pad_edge=True)
     for bound in _REPORTED:
         if bound < calibration.lowest_bound:
             break
         cosine = threshold_cosine(bound, calibration=calibration)
         index = int(np.searchsorted(curve.thresholds, cosine, side="right")) - 1
-        row = [
+        table.add_row(
             f"{bound:g}",
             f"{similarity_for_fmr(bound):.0f}",
             f"{cosine:.3f}",
             f"{curve.rates[index]:.1e}",
             f"{comparisons.fnmr(cosine):.2%}" if comparisons.genuine.size else "no pairs",
-        ]
-        table.add_row(*row, *([f"{comparisons.fnmr_apart(cosine):.2%}"] if apart else []))
+        )
     console.print(table)
-    console.print(
+    say(
         f"{run.photos} photos of {comparisons.identities} persons, {run.failures} failures to acquire, "
-        f"{comparisons.genuine.size + comparisons.genuine_apart.size:,} genuine and {curve.comparisons:,} "
+        f"{comparisons.genuine.size:,} genuine and {curve.comparisons:,} "
         f"impostor comparisons of {curve.person_pairs:,} pairs of persons; lowest bound "
-        f"{calibration.lowest_bound:g}.",
-        highlight=False,
+        f"{calibration.lowest_bound:g}."
     )
     missing = next((bound for bound in _REPORTED if bound < calibration.lowest_bound), None)
     if missing is not None:
         needed = persons_needed(missing, confidence=CONFIDENCE)
-        console.print(f"A bound of {not_supported(missing, needed)}.", highlight=False)
+        say(f"A bound of {not_supported(missing, needed)}.")
 
 
 _KINDS = {

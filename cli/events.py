@@ -27,7 +27,7 @@ def list_command(
     endpoint: Annotated[str, typer.Option(help="Name of the endpoint.", show_default=False)] = "",
     state: Annotated[EventState | None, typer.Option(help="State of the events.")] = None,
     check: Annotated[str, typer.Option(help="Identifier of the check.", show_default=False)] = "",
-    last: Annotated[int, typer.Option("--most", min=1, max=100_000, help="Number of events.")] = 50,
+    last: Annotated[int, typer.Option(min=1, max=100_000, help="Number of events.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List events, the newest first. Delivered ones are kept for 7 days, dead ones for 30.
@@ -121,7 +121,7 @@ def _events_table(events: Sequence[event_service_pb2.Event], *, narrow: bool) ->
             time_words(event.next_time) if event.HasField("next_time") else "-",
             event.endpoint,
             event.type,
-            enum_word(event_service_pb2.EventState.Name, event.state, "EVENT_STATE_"),
+            enum_word(event, "state"),
             str(event.attempts),
             event.answer,
         ]
@@ -148,7 +148,7 @@ def _endpoints_table(endpoints: Sequence[event_service_pb2.Endpoint]) -> Table:
         table.add_row(
             endpoint.name,
             Text(endpoint.url),
-            enum_word(event_service_pb2.EndpointState.Name, endpoint.state, "ENDPOINT_STATE_"),
+            enum_word(endpoint, "state"),
             str(endpoint.waiting),
             time_words(endpoint.oldest_time) if endpoint.HasField("oldest_time") else "-",
             str(endpoint.dead),

@@ -18,6 +18,9 @@ from formats.private_files import PRIVATE, write_atomically
 _NO_LINKS: Final = frozenset({errno.EPERM, errno.ENOTSUP, errno.EOPNOTSUPP, errno.EMLINK, errno.ENOSYS})
 
 
+_INSTEAD: Final = "give another file, or remove it first"
+
+
 class NotRegular(OSError):
     """The path is a pipe or a device, or for writing a link."""
 
@@ -57,19 +60,17 @@ def write_file(
     *,
     mode: int = PRIVATE,
     force: bool = False,
-    instead: str = "give another file, or use --force",
 ) -> None:
     """Writes a file atomically, in place of one that exists only with ``force``.
 
     Args:
         mode: Its permissions; by default only its owner can read it.
-        instead: What to do if there is a file.
     """
     name = shown_name(path)
     try:
         _write(path, content, mode=mode, force=force)
     except FileExistsError as error:
-        raise CommandError(f"{name} already exists: {instead}") from error
+        raise CommandError(f"{name} already exists: {_INSTEAD}") from error
     except OSError as error:
         raise CommandError(f"{name} cannot be written: {error.strerror or error}") from error
 
@@ -136,8 +137,8 @@ def read_public_key(path: Path) -> bytes:
     return public_key_der(key)
 
 
-def require_file_path(path: Path, *, force: bool) -> None:
-    """Verifies before the work that a file can be written."""
+def require_file_path(path: Path) -> None:
+    """Verifies before the work that a file can be written, and that there is none yet."""
     name = shown_name(path)
     try:
         if path.is_dir():
@@ -149,5 +150,5 @@ def require_file_path(path: Path, *, force: bool) -> None:
         raise CommandError(f"{name} cannot be written: {error.strerror or error}") from error
     if there is not None and not stat.S_ISREG(there):
         raise CommandError(f"{name} is not a regular file, and is not replaced: give another file")
-    if there is not None and not force:
-        raise CommandError(f"{name} already exists: give another file, or use --force")
+    if there is not None:
+        raise CommandError(f"{name} already exists: {_INSTEAD}")

@@ -12,14 +12,12 @@ from typing import Annotated
 
 import typer
 from pydantic import ValidationError
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from sqlalchemy import Connection
 
 from cli.audited import ReasonOption, pending_approval, record_change, server_settings
 from cli.errors import FAILED, PENDING, CommandError, errors_reported
 from cli.files import write_file
-from cli.shown import counted
+from cli.shown import counted, counting
 from server.access.api_keys import ApiKeysInvalid, add_api_key, new_api_key
 from server.access.callers import CallerEntry, Role, Scope
 from server.audit import AuditAction
@@ -131,7 +129,7 @@ def new_api_key_command(
     # The entry comes before the key is shown: a key without one is of no use.
     with errors_reported(ApiKeysInvalid):
         if out is not None:
-            write_file(out, f"{key}\n".encode("ascii"), instead="name another file")
+            write_file(out, f"{key}\n".encode("ascii"))
         if file is not None:
             try:
                 add_api_key(file, text)
@@ -168,14 +166,14 @@ def new_webhook_secret_command(
         facegate keys new-webhook-secret /etc/facegate/backend.whsec
     """
     with errors_reported():
-        write_file(out, f"{new_webhook_secret()}\n".encode("ascii"), instead="name another file")
+        write_file(out, f"{new_webhook_secret()}\n".encode("ascii"))
     typer.echo(f"The secret is in {out}. Give the receiver the same.", err=True)
 
 
 _BATCH = 200
 
 
-def rewrap_command(reason: ReasonOption = "") -> None:
+def rewrap_command() -> None:
     """Wrap all data keys under the newest evidence key, of the server or of their tenant.
 
     Only rows of the database change, never an object; servers may run. You can repeat it after
@@ -191,7 +189,6 @@ def rewrap_command(reason: ReasonOption = "") -> None:
             settings.database_url,
             AuditAction.KEY_REWRAPPED,
             lambda _: None,
-            reason=reason,
             changed=str(changed),
             lost=str(sum(lost.values())),
         )
@@ -214,8 +211,7 @@ async def _rewrap(database_url: str, keys: WrappingKeys) -> tuple[int, Mapping[s
         repository = WrappedKeyRepository(database)
         totals = await repository.count()
         changed = 0
-        columns = (TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
+        with counting() as progress:
             for place in PLACES:
                 total = sum(totals[place.name].values())
                 task = progress.add_task(place.name, total=total)
@@ -286,7 +282,6 @@ def _keys() -> Iterator[tuple[Settings, KeyFiles]]:
 def rotate(
     purpose: Annotated[Purpose, typer.Argument(help="Purpose of the key.")],
     tenant: TenantOption = "",
-    reason: ReasonOption = "",
 ) -> None:
     """Add the next key of a purpose.
 
@@ -301,7 +296,6 @@ def rotate(
             settings.database_url,
             AuditAction.KEY_ROTATED,
             lambda _: rotate_key(files, purpose.value, tenant=tenant),
-            reason=reason,
             purpose=purpose.value,
             tenant=tenant,
         )
@@ -353,7 +347,7 @@ def retire(
 
 
 @app.command()
-def encrypt(reason: ReasonOption = "") -> None:
+def encrypt() -> None:
     """Encrypt the key files under the first key of keys.encryption.
 
     Files that are encrypted under another listed key are encrypted again. The servers need no restart. May be
@@ -370,7 +364,6 @@ def encrypt(reason: ReasonOption = "") -> None:
             settings.database_url,
             AuditAction.KEYS_ENCRYPTED,
             lambda _: encrypt_key_files(files),
-            reason=reason,
             encryption=settings.keys.encryption[0].kind,
         )
     for path in changed:

@@ -12,12 +12,11 @@ from typing import Final
 import typer
 from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.markup import escape
 from rich.table import Table
 from rich.text import Text
 
 from cli.errors import CommandError
-from cli.shown import counted
+from cli.shown import counted, say
 from evaluation import Chart, ReportDocument, Sheet, render_markdown
 from server.pages import data_uri, render
 
@@ -110,7 +109,7 @@ def print_report(document: ReportDocument, *, json: str | None, page: Path | Non
     else:
         typer.echo(json)
     if page is not None:
-        Console(stderr=True).print(escape(f"The report is {page}."), highlight=False, soft_wrap=True)
+        say(f"The report is {page}.", err=True)
 
 
 def report_view(document: ReportDocument) -> Group:

@@ -22,8 +22,8 @@ from rich.text import Text
 from cli.errors import FileUnusable, fail
 from cli.files import read_whole
 from cli.options import JsonOption
-from cli.shown import counted, facts_table
-from cli.verdict import enum_word, failure_words, policy_words, warning_rows
+from cli.shown import counted, facts_table, list_table
+from cli.verdict import enum_word, enum_words, policy_words, warning_rows
 from facegate_client import (
     ClientError,
     ExportedCheck,
@@ -251,9 +251,7 @@ def _show_person(checks: tuple[ExportedCheck, ...], *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps({"verified": not refused, "kind": "person", "checks": rows}, indent=2))
     else:
-        table = Table(title="The export of a person", title_justify="left")
-        for name in ("Check", "Archive", "Status"):
-            table.add_column(name, overflow="fold")
+        table = list_table("Check", "Archive", "Status", title="The export of a person")
         for row, check in zip(rows, checks, strict=True):
             if check.problem:
                 state = Text(f"refused: {check.problem}", "red")
@@ -268,7 +266,7 @@ def _show_person(checks: tuple[ExportedCheck, ...], *, as_json: bool) -> None:
 
 
 def _status(result: result_pb2.CheckResult) -> str:
-    return enum_word(result_pb2.CheckStatus.Name, result.status, "CHECK_STATUS_")
+    return enum_word(result, "status")
 
 
 @contextmanager
@@ -363,7 +361,7 @@ def _view(
     rows: list[tuple[str, str | Text]] = [
         _sandbox_row(result.sandbox),
         ("status", Text(_status(result), "bold green" if success else "bold red")),
-        ("reasons", ", ".join(failure_words(result)) or "-"),
+        ("reasons", ", ".join(enum_words(result, "reasons")) or "-"),
         ("check", result.check_id),
         ("decided", result.decide_time.ToDatetime(UTC).isoformat(timespec="seconds")),
         ("policy", f"{policy_words(policy)}, SHA-256 {policy.sha256.hex()[:16]}..."),

@@ -10,13 +10,11 @@ from typing import Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
 from cli.audited import audited_database, server_settings, shell_actor
-from cli.chosen import chosen_policy
 from cli.errors import errors_reported
 from cli.options import JsonOption
+from cli.shown import counting, list_table
 from server.base.version import server_version
 from server.checks.expiry import CheckExpiry
 from server.compliance.schedule import retention_schedule
@@ -47,10 +45,6 @@ def run_command(
     dry_run: Annotated[
         bool, typer.Option("--dry-run", help="Only show what would be erased, by policy.")
     ] = False,
-    limit: Annotated[
-        int | None,
-        typer.Option(min=1, show_default=False, help="Maximum number of checks to erase. By default all."),
-    ] = None,
 ) -> None:
     """Erase every check, and all images, whose retention has ended and that no legal hold keeps.
 
@@ -67,7 +61,7 @@ def run_command(
         if dry_run:
             _show(asyncio.run(_due(settings.database_url, now)))
         else:
-            asyncio.run(_run(settings, now, limit))
+            asyncio.run(_run(settings, now))
 
 
 async def _due(database_url: str, now: datetime) -> tuple[DueChecks, ...]:
@@ -75,7 +69,7 @@ async def _due(database_url: str, now: datetime) -> tuple[DueChecks, ...]:
         return await RetentionRepository(database).due(now)
 
 
-async def _run(settings: Settings, now: datetime, limit: int | None) -> None:
+async def _run(settings: Settings, now: datetime) -> None:
     """Erases, and prints the report."""
     async with audited_database(settings.database_url) as database:
         objects = open_object_store(settings.objects_url)
@@ -83,20 +77,16 @@ async def _run(settings: Settings, now: datetime, limit: int | None) -> None:
         expiry = CheckExpiry(retention=repository, delete=partial(delete_objects, objects))
         before = await repository.due(now)
         due, due_images = sum(one.due for one in before), sum(one.images for one in before)
-        left = due + due_images if limit is None else min(due + due_images, limit)
         erased = []
-        columns = (TextColumn("Erasing"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())
-        with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
-            task = progress.add_task("", total=left)
-            for erase in (expiry.erase, expiry.erase_images):
-                count = 0
-                while left > 0:
-                    done = await erase(now, limit=min(left, _BATCH), actor=shell_actor())
-                    left -= done.found
+        with counting("Erasing") as progress:
+            task = progress.add_task("", total=due + due_images)
+            for erase, most in ((expiry.erase, due), (expiry.erase_images, due_images)):
+                found = count = 0
+                # Bounded: what cannot be erased now is found again.
+                while found < most and (done := await erase(now, limit=_BATCH, actor=shell_actor())).found:
+                    found += done.found
                     count += done.erased
                     progress.advance(task, done.found)
-                    if not done.found:
-                        break
                 erased.append(count)
         clean = await repository.forget_erased()
         after = await repository.due(now)
@@ -119,11 +109,8 @@ def _show(due: Sequence[DueChecks]) -> None:
     if not due:
         typer.echo("No retention has ended.")
         return
-    table = Table(box=None, pad_edge=False)
-    table.add_column("Policy", overflow="fold")
-    for name in ("To erase", "Only images", "Kept by a hold"):
-        table.add_column(name, justify="right")
-    table.add_column("Since (UTC)")
+    numbers = ("To erase", "Only images", "Kept by a hold")
+    table = list_table("Policy", *numbers, "Since (UTC)", right=numbers)
     for one in due:
         table.add_row(
             one.policy, f"{one.due:,}", f"{one.images:,}", f"{one.held:,}", f"{one.since:%Y-%m-%d %H:%M:%S}"
@@ -142,20 +129,7 @@ _ABOUT: Final = (
 
 
 @app.command("schedule")
-def schedule_command(
-    *,
-    policies: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--policy",
-            help="Only of this policy. A name, or a policy file (TOML); may be repeated. By default of all "
-            "that the server serves.",
-            metavar="NAME|FILE",
-            show_default=False,
-        ),
-    ] = None,
-    as_json: JsonOption = False,
-) -> None:
+def schedule_command(as_json: JsonOption = False) -> None:
     """Print the retention schedule: each datum, where it is, why, how long, and what destroys it.
 
     It is a page, or JSON. It is made from the settings and the policies that the server reads, so it is true
@@ -164,18 +138,15 @@ def schedule_command(
 
         facegate retention schedule --config /etc/facegate.toml > schedule.html
 
-        facegate retention schedule --policy standard --policy mine.toml --json
+        facegate retention schedule --json
     """
     with errors_reported(PolicyError), server_settings() as settings:
         about = f"Facegate {server_version()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
-        if policies:
-            chosen = {policy.name: policy for policy in map(chosen_policy, policies)}
-        else:
-            book = load_policies(settings.policies.folder, served=settings.policies.served)
-            found = availabilities(book, missing=missing_settings(settings))
-            chosen = {name: book.get(name).policy for name in book.names if found[name].available}
-            if left_out := [name for name in book.names if name not in chosen]:
-                about += f". Not served with these settings: {', '.join(left_out)}"
+        book = load_policies(settings.policies.folder, served=settings.policies.served)
+        found = availabilities(book, missing=missing_settings(settings))
+        chosen = {name: book.get(name).policy for name in book.names if found[name].available}
+        if left_out := [name for name in book.names if name not in chosen]:
+            about += f". Not served with these settings: {', '.join(left_out)}"
         schedule = retention_schedule(settings, tuple(chosen.values()))
     if as_json:
         typer.echo(json.dumps({"about": about, "note": _ABOUT} | asdict(schedule), indent=2))

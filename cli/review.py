@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Annotated
 
 import typer
-from facegate.v1 import result_pb2, review_pb2, review_service_pb2
+from facegate.v1 import review_pb2, review_service_pb2
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -16,7 +16,7 @@ from cli.errors import PENDING, CommandError, errors_reported
 from cli.files import FOR_ALL, write_file
 from cli.options import JsonOption
 from cli.shown import facts_table, list_table, wide_console
-from cli.verdict import enum_word, message_json, time_words
+from cli.verdict import enum_word, enum_words, message_json, time_words
 from facegate_client import Reviews
 from server.domain.reviews import ReviewCause, ReviewOutcome, ReviewReason, ReviewState
 
@@ -40,7 +40,7 @@ def list_command(
     state: Annotated[_Listed, typer.Option(help="State. PENDING are those not over.")] = _Listed.PENDING,
     cause: Annotated[ReviewCause | None, typer.Option(help="What sent the check to review.")] = None,
     sandbox: Annotated[bool, typer.Option("--sandbox", help="Those of sandbox checks instead.")] = False,
-    last: Annotated[int, typer.Option("--most", min=1, max=100_000, help="Number of reviews.")] = 50,
+    last: Annotated[int, typer.Option(min=1, max=100_000, help="Number of reviews.")] = 50,
     as_json: JsonOption = False,
 ) -> None:
     """List reviews, the oldest first.
@@ -183,10 +183,10 @@ def _reviews_table(reviews: Sequence[review_service_pb2.Review]) -> Table:
             review.check_id,
             time_words(review.create_time),
             time_words(review.expire_time),
-            enum_word(review_pb2.ReviewState.Name, review.state, "REVIEW_STATE_"),
-            _outcome(review.outcome),
-            enum_word(result_pb2.CheckStatus.Name, review.status, "CHECK_STATUS_"),
-            _causes(review),
+            enum_word(review, "state"),
+            _outcome(review),
+            enum_word(review, "status"),
+            ", ".join(enum_words(review, "causes")),
             Text(review.claimed_by),
         )
     return table
@@ -197,13 +197,13 @@ def _print_review(review: review_service_pb2.Review, *, as_json: bool) -> None:
         typer.echo(message_json(review))
         return
     sandbox = " (sandbox)" if review.sandbox else ""
-    status = enum_word(result_pb2.CheckStatus.Name, review.status, "CHECK_STATUS_")
+    status = enum_word(review, "status")
     rows = [
         ("check", f"{review.check_id}{sandbox}"),
         ("status", f"{status}, by the policy {review.policy}; a review does not change it"),
-        ("state", enum_word(review_pb2.ReviewState.Name, review.state, "REVIEW_STATE_")),
-        ("outcome", _outcome(review.outcome) or "-"),
-        ("sent there by", _causes(review)),
+        ("state", enum_word(review, "state")),
+        ("outcome", _outcome(review) or "-"),
+        ("sent there by", ", ".join(enum_words(review, "causes"))),
         ("begun", time_words(review.create_time)),
         ("ends undecided", time_words(review.expire_time)),
         ("people", "two must decide" if review.four_eyes else "one decides"),
@@ -211,23 +211,15 @@ def _print_review(review: review_service_pb2.Review, *, as_json: bool) -> None:
     if review.claimed_by:
         rows.append(("claimed", f"by {review.claimed_by} until {time_words(review.claim_expire_time)}"))
     for one in review.decisions:
-        reason = enum_word(review_pb2.ReviewReason.Name, one.reason, "REVIEW_REASON_")
+        reason = enum_word(one, "reason")
         words = ": ".join(word for word in (reason if one.reason else "", one.comment) if word)
-        decided = (
-            f"{_outcome(one.outcome) or 'not shown yet'} by {one.reviewer}, {time_words(one.decide_time)}"
-        )
+        decided = f"{_outcome(one) or 'not shown yet'} by {one.reviewer}, {time_words(one.decide_time)}"
         rows.append(("decision", f"{decided}; {words}" if words else decided))
     Console().print(facts_table(rows, box=None, pad_edge=False))
 
 
-def _causes(review: review_service_pb2.Review) -> str:
-    return ", ".join(
-        enum_word(review_pb2.ReviewCause.Name, cause, "REVIEW_CAUSE_") for cause in review.causes
-    )
-
-
-def _outcome(outcome: review_pb2.ReviewOutcome.ValueType) -> str:
-    return enum_word(review_pb2.ReviewOutcome.Name, outcome, "REVIEW_OUTCOME_") if outcome else ""
+def _outcome(made: review_service_pb2.Review | review_service_pb2.ReviewDecision) -> str:
+    return enum_word(made, "outcome") if made.outcome else ""
 
 
 app = remote_group("Review checks that a policy sends to people.")

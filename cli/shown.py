@@ -1,12 +1,14 @@
 """Escapes unprintable characters for a terminal, and shows sections of names and values as tables."""
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Any, Final, Literal
 
 from rich import box
 from rich.console import Console
+from rich.markup import escape
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -46,12 +48,61 @@ def wide_console() -> Console:
     return console if console.is_terminal else Console(width=_FILE_WIDTH)
 
 
-def list_table(*names: str, title: str | None = None) -> Table:
-    """Returns an empty table with these columns, none of which is cut."""
-    table = Table(box=None, pad_edge=False, title=title, title_justify="left")
+def say(text: str, *, style: str | None = None, err: bool = False, console: Console | None = None) -> None:
+    """Prints a text as it is, on a console or on standard output or error."""
+    (console or Console(stderr=err)).print(escape(text), style=style, highlight=False, soft_wrap=True)
+
+
+def list_table(
+    *names: str,
+    title: str | None = None,
+    right: Collection[str] = (),
+    whole: Collection[str] = (),
+    **style: Any,
+) -> Table:
+    """Returns an empty table with these columns, none of which is cut.
+
+    Args:
+        right: The columns that are aligned to the right.
+        whole: Those whose cells are not folded.
+        style: That of ``rich.table.Table``; by default without lines.
+    """
+    given: dict[str, Any] = {"box": None, "pad_edge": False} | style
+    table = Table(title=None if title is None else Text(title, "bold"), title_justify="left", **given)
     for name in names:
-        table.add_column(name, overflow="fold")
+        justify: Literal["left", "right"] = "right" if name in right else "left"
+        table.add_column(name, overflow="fold", justify=justify, no_wrap=name in whole)
     return table
+
+
+_EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
+
+
+def score_bar(share: float, cells: int) -> str:
+    """Returns a share, 0..1, as a bar of so many cells."""
+    eighths = round(share * cells * 8)
+    return ("█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")).ljust(cells)
+
+
+def score_style(share: float) -> str:
+    """Returns the colour of a score, 0..1."""
+    return "green" if share >= _GOOD else "yellow" if share >= _FAIR else "red"
+
+
+_GOOD, _FAIR = 0.7, 0.5
+
+
+def counting(text: str = "{task.description}", *, hidden: bool = False) -> Progress:
+    """Returns a bar on standard error that counts what is done."""
+    return Progress(
+        TextColumn(text, markup=False),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeRemainingColumn(),
+        console=Console(stderr=True),
+        transient=True,
+        disable=hidden,
+    )
 
 
 def facts_table(rows: Iterable[tuple[str, str | Text]], **style: Any) -> Table:

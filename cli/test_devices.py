@@ -1,246 +1,41 @@
-"""Test devices for the reference client, and their platform in a folder.
+"""Test platforms in folders: the files of ``simulator.devices``, and the list that a server reads too."""
 
-The folder has its secret, the settings with which a server trusts it, a policy that demands evidence, and the
-state of its devices.
-"""
-
-import json
-import secrets
-from dataclasses import dataclass
-from datetime import UTC, datetime
+from collections.abc import Iterator
+from contextlib import contextmanager
+from datetime import datetime
 from pathlib import Path
-from typing import Any, Final
-
-from cryptography.hazmat.primitives.serialization import Encoding
 
 from cli.errors import CommandError
-from server.base.private_files import make_private_file, make_private_folder
 from server.device.revocation import write_revocation_files
-from simulator.devices import AttestedUse, DeviceKind, TestDevice, TestPlatform, make_device
-from simulator.devices.client import (
-    DeviceAttestor,
-    camera_profile_of,
-    device_profile_of,
-    runtime_findings_of,
+from simulator.devices import (
+    REVOCATION_FILE,
+    StoredPlatform,
+    TestDevice,
+    open_stored_device,
+    write_platform_files,
 )
-
-POLICY_NAME: Final = "attested"
-
-_OBSERVED: Final = """\
-device = "required"
-camera = "required"
-stream = "required"
-contradiction = "required"
-memory = "ignored"
-"""
+from simulator.errors import SimulatorError
 
 
-def settings_text(platform: TestPlatform, folder: Path, *, page: str | None = None) -> str:
-    """Returns settings, TOML: first keys and then tables, to append to the keys of other settings.
-
-    Args:
-        page: Origin of a page on this machine that may scan, in place of that of the platform's app.
-    """
-    app = platform.app
-    rp_id, origin = (app.rp_id, app.origin) if page is None else ("localhost", page)
-
-    def at(name: str) -> str:
-        # JSON strings are TOML strings.
-        return json.dumps(str(folder / name))
-
-    return f"""\
-policies.folder = {at("policies")}
-policies.default = "{POLICY_NAME}"
-
-[[device_integrity.android.apps]]
-package = "{app.package}"
-certificate_sha256 = ["{app.certificate_digest.hex()}"]
-
-[device_integrity.android]
-revocation_file = {at("revocation.json")}
-# Google updates its list every day; the list of a test platform never changes.
-max_revocation_age_hours = 2160
-
-[device_integrity.android.play]
-decoder = "local"
-decryption_key_file = {at("play_decryption_key.txt")}
-verification_key_file = {at("play_verification_key.txt")}
-
-[device_integrity.apple]
-app_ids = ["{app.apple_id}"]
-
-[device_integrity.web]
-rp_id = "{rp_id}"
-origins = ["{origin}"]
-
-[device_integrity.test_roots]
-android_spki_sha256 = ["{platform.android_root_sha256.hex()}"]
-apple_certificate = {at("apple_root.pem")}
-apple_receipt_certificate = {at("apple_receipt_root.pem")}
-"""
-
-
-def policy_text(name: str = POLICY_NAME) -> str:
-    """Returns a policy, TOML, that demands evidence of each platform.
-
-    It does not demand the TLS key that the device saw, because a server on loopback may have none. It ignores
-    the scan memory, because simulated scans with the same seed are equal.
-    """
-    return f"""\
-name = "{name}"
-version = 1
-description = "For tests: demands evidence."
-mode = "EXPRESS"
-
-[match]
-max_fmr = 1e-2
-
-[liveness]
-live_threshold = 70.0
-spoof_threshold = 30.0
-
-[challenge.raised] # the person of a simulated device does not blink or turn
-blink = false
-depth = false
-
-[device]
-minimum_assurance = "LOW"
-
-[device.demands.android]
-android_key = "required"
-{_OBSERVED}
-[device.demands.ios]
-app_attest = "required"
-{_OBSERVED}
-[device.demands.web]
-web_key = "required"
-{_OBSERVED}
-[attempts]
-maximum = 3
-
-[retention]
-evidence_seconds = 86_400
-audit_images = 2
-"""
-
-
-SETTINGS_FILE: Final = "facegate.toml"
-
-_PLATFORM_FILE: Final = "platform.json"
-_USE_FILE: Final = "app_attest_count.json"
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class StoredPlatform:
-    """A test platform and its folder."""
-
-    platform: TestPlatform
-    folder: Path
-
-    def device(self, kind: DeviceKind) -> TestDevice:
-        """Returns a test device of this kind, with its stored state if it has one."""
-        document = _read_json(self.folder / _USE_FILE) if (self.folder / _USE_FILE).exists() else {}
-        counter = document.get("counter")
-        if counter is not None and not isinstance(counter, int):
-            raise CommandError(f"{self.folder / _USE_FILE} contains no count")
-        return make_device(kind, self.platform, use=AttestedUse(counter))
-
-    def save(self, device: TestDevice) -> None:
-        """Stores how often the device's App Attest key has signed; other devices have no state."""
-        if device.use.counter is not None:
-            _write(self.folder / _USE_FILE, json.dumps({"counter": device.use.counter}).encode())
+@contextmanager
+def _reported() -> Iterator[None]:
+    try:
+        yield
+    except SimulatorError as error:
+        raise CommandError(str(error)) from error
+    except OSError as error:
+        raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from error
 
 
 def write_platform(folder: Path, *, now: datetime) -> StoredPlatform:
     """Creates a test platform, or renews the validity of the one in the folder from now on."""
-    secret = folder / _PLATFORM_FILE
-    seed = _seed(secret) if secret.exists() else secrets.token_hex(32)
-    platform = TestPlatform(seed=seed, made=now)
-    try:
-        make_private_folder(folder / "policies")
-    except OSError as error:
-        raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from error
-    stored = StoredPlatform(platform=platform, folder=folder)
-    for name, content in {
-        _PLATFORM_FILE: json.dumps({"seed": seed, "made": now.isoformat()}).encode(),
-        "apple_root.pem": platform.apple.root.certificate.public_bytes(Encoding.PEM),
-        "apple_receipt_root.pem": platform.apple.receipts.root.certificate.public_bytes(Encoding.PEM),
-        "play_decryption_key.txt": platform.play.decryption_key.encode(),
-        "play_verification_key.txt": platform.play.verification_key.encode(),
-        SETTINGS_FILE: (
-            # JSON strings are TOML strings.
-            f"data_dir = {json.dumps(str(folder.resolve() / 'data'))}\n"
-            "# Test devices are accepted in sandbox checks only; all checks of this server are.\n"
-            "listeners.service.local_sandbox = true\n"
-            "# The default pack is for evaluation, which suits tests.\n"
-            "allow_evaluation_pack = true\n" + settings_text(platform, folder.resolve())
-        ).encode(),
-        f"policies/{POLICY_NAME}.toml": policy_text().encode(),
-    }.items():
-        _write(folder / name, content)
-    try:
-        write_revocation_files(folder / "revocation.json", platform.revocation_list(), fetched_at=now)
-    except OSError as error:
-        raise CommandError(f"{error.filename} cannot be written: {error.strerror}") from error
+    with _reported():
+        stored = write_platform_files(folder, now=now)
+        write_revocation_files(folder / REVOCATION_FILE, stored.platform.revocation_list(), fetched_at=now)
     return stored
 
 
-def read_platform(folder: Path) -> StoredPlatform:
-    """Reads the test platform in a folder."""
-    document = _read_json(folder / _PLATFORM_FILE)
-    try:
-        made = datetime.fromisoformat(document["made"])
-    except (KeyError, TypeError, ValueError) as error:
-        raise CommandError(f"{folder / _PLATFORM_FILE} is not a test platform file") from error
-    if made.tzinfo is None:
-        made = made.replace(tzinfo=UTC)
-    return StoredPlatform(
-        platform=TestPlatform(seed=_seed(folder / _PLATFORM_FILE), made=made), folder=folder
-    )
-
-
-def _seed(path: Path) -> str:
-    seed = _read_json(path).get("seed")
-    if not isinstance(seed, str) or not seed:
-        raise CommandError(f"{path} is not a test platform file")
-    return seed
-
-
-def _read_json(path: Path) -> dict[str, Any]:
-    try:
-        document = json.loads(path.read_bytes())
-    except OSError as error:
-        raise CommandError(
-            f"{path} cannot be read: {error.strerror}; make one with facegate attest test-platform"
-        ) from error
-    except (ValueError, RecursionError) as error:
-        raise CommandError(f"{path} is not JSON") from error
-    if not isinstance(document, dict):
-        raise CommandError(f"{path} is not a test platform file")
-    return document
-
-
-def _write(path: Path, content: bytes) -> None:
-    try:
-        make_private_file(path)
-        path.write_bytes(content)
-    except OSError as error:
-        raise CommandError(f"{path} cannot be written: {error.strerror}") from error
-
-
-def scanner_parts(device: TestDevice) -> dict[str, Any]:
-    """Returns the arguments of a ``facegate_client.FaceScanner`` that make it the device."""
-    return {
-        "profile": device_profile_of(device.claim),
-        "camera": camera_profile_of(device.camera),
-        "attestor": DeviceAttestor(device),
-        "runtime_findings": runtime_findings_of(device.report),
-    }
-
-
-def open_stored_device(kind: str, folder: Path) -> tuple[TestDevice, StoredPlatform]:
-    """Opens a device of a stored platform, with the state of its earlier scans."""
-    if kind not in set(DeviceKind):
-        raise CommandError(f"{kind!r} is not a test device; known: {', '.join(DeviceKind)}")
-    stored = read_platform(folder)
-    return stored.device(DeviceKind(kind)), stored
+def open_device(device: Path) -> tuple[TestDevice, StoredPlatform]:
+    """Opens a device, named as FOLDER/KIND, of a stored platform, with the state of its earlier scans."""
+    with _reported():
+        return open_stored_device(device)

@@ -1,20 +1,22 @@
 """Shows results as tables on the terminal, and saves them as files."""
 
+import re
 import uuid
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterable, Iterator
 from datetime import UTC
 from pathlib import Path
-from typing import Any
 
-from facegate.v1 import evidence_service_pb2, result_pb2, scan_pb2, verification_service_pb2
+from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
 from google.protobuf import json_format
+from google.protobuf.descriptor import EnumDescriptor
 from google.protobuf.message import Message
 from google.protobuf.timestamp_pb2 import Timestamp
+from rich import box
 from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from cli.shown import counted, facts_table
+from cli.shown import counted, facts_table, list_table
 from matcher import similarity_in_words
 
 _SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png"}
@@ -66,6 +68,7 @@ def _save(picture: result_pb2.EvidenceImage, stem: Path) -> str:
 
 _PASSED = {True: Text("yes", "green"), False: Text("no", "red"), None: Text("-", "dim")}
 _NEUTRAL = Text("neutral", "dim")
+_BEFORE_CAPITAL = re.compile("(?<=[a-z])(?=[A-Z])")
 _NEUTRAL_SCORE = 0.5
 """The score of a signal that counts neither for nor against life."""
 _MOST_EXPLANATIONS = 3
@@ -81,26 +84,22 @@ _VERDICT_STYLES = {
 }
 
 
-def enum_word(name: Callable[[Any], str], value: int, prefix: str) -> str:
-    """Returns the name of an enum value.
-
-    Args:
-        name: The enum's ``Name``, which raises ValueError for an unknown number.
-
-    Returns:
-        The name without its prefix; the number if this version does not know it.
-    """
-    try:
-        return name(value).removeprefix(prefix)
-    except ValueError:
-        return str(value)
+def code_word(kind: EnumDescriptor, number: int) -> str:
+    """Returns the name of an enum's value without its prefix; the number if this version does not know it."""
+    value = kind.values_by_number.get(number)
+    prefix = f"{_BEFORE_CAPITAL.sub('_', kind.name).upper()}_"
+    return str(number) if value is None else value.name.removeprefix(prefix)
 
 
-def failure_words(result: result_pb2.CheckResult | evidence_service_pb2.CheckSummary) -> tuple[str, ...]:
-    """Returns the names of the reasons of a failed check, most important first."""
-    return tuple(
-        enum_word(result_pb2.FailureReason.Name, reason, "FAILURE_REASON_") for reason in result.reasons
-    )
+def enum_words(message: Message, field: str) -> tuple[str, ...]:
+    """Returns the names of the values of a repeated enum field; see ``code_word``."""
+    kind = message.DESCRIPTOR.fields_by_name[field].enum_type
+    return tuple(code_word(kind, number) for number in getattr(message, field))
+
+
+def enum_word(message: Message, field: str) -> str:
+    """Returns the name of the value of an enum field; see ``code_word``."""
+    return code_word(message.DESCRIPTOR.fields_by_name[field].enum_type, getattr(message, field))
 
 
 def warning_rows(result: result_pb2.CheckResult) -> Iterator[tuple[str, Text]]:
@@ -170,10 +169,10 @@ def _summary_rows(
 ) -> Iterator[tuple[str, str | Text]]:
     if result.sandbox:
         yield "sandbox", Text("made for tests, no statement about a person", "bold yellow")
-    status = enum_word(result_pb2.CheckStatus.Name, result.status, "CHECK_STATUS_")
+    status = enum_word(result, "status")
     yield "status", Text(status, _STATUS_STYLES.get(result.status, "bold red"))
     if result.reasons:
-        yield "reasons", Text(", ".join(failure_words(result)), "red")
+        yield "reasons", Text(", ".join(enum_words(result, "reasons")), "red")
     yield "liveness", _liveness(result)
     if explanations := result.liveness.explanations[: _MOST_EXPLANATIONS if short else None]:
         yield "", "\n".join(explanations)
@@ -200,13 +199,13 @@ def _liveness(result: result_pb2.CheckResult) -> Text:
     if not result.HasField("liveness"):
         return Text("not judged", "dim")
     liveness = result.liveness
-    word = enum_word(result_pb2.LivenessVerdict.Name, liveness.verdict, "LIVENESS_VERDICT_")
+    word = enum_word(liveness, "verdict")
     text = Text(word, _VERDICT_STYLES.get(liveness.verdict, ""))
     text.append(f", confidence {liveness.confidence:.1f} of 100", "default")
-    mode = enum_word(scan_pb2.Mode.Name, liveness.used_mode, "MODE_")
+    mode = enum_word(liveness, "used_mode")
     text.append(f", mode {mode}", "default")
     if liveness.attack_type_confidence > 0 and liveness.attack_type != result_pb2.ATTACK_TYPE_REAL:
-        attack = enum_word(result_pb2.AttackType.Name, liveness.attack_type, "ATTACK_TYPE_")
+        attack = enum_word(liveness, "attack_type")
         text.append(f", looks like {attack} ({liveness.attack_type_confidence:.0f} of 100)", "default")
     return text
 
@@ -249,8 +248,8 @@ def match_words(result: result_pb2.CheckResult) -> str:
 
 
 def _device(device: result_pb2.DeviceResult) -> Text:
-    reached = enum_word(result_pb2.DeviceAssurance.Name, device.assurance, "DEVICE_ASSURANCE_")
-    needed = enum_word(result_pb2.DeviceAssurance.Name, device.required_assurance, "DEVICE_ASSURANCE_")
+    reached = enum_word(device, "assurance")
+    needed = enum_word(device, "required_assurance")
     text = Text(f"assurance {reached} (needs {needed})")
     if device.assurance in _UNATTESTED:
         text.append("; not attested", "yellow")
@@ -272,11 +271,7 @@ def _transcript(result: result_pb2.CheckResult) -> Text:
 
 
 def _attempts(result: result_pb2.CheckResult) -> Text:
-    words = [
-        enum_word(result_pb2.AttemptSummary.Outcome.Name, attempt.outcome, "OUTCOME_").lower()
-        for attempt in result.attempts
-    ]
-    return Text(", ".join(words) or "none")
+    return Text(", ".join(enum_word(attempt, "outcome").lower() for attempt in result.attempts) or "none")
 
 
 def _pack(pack: result_pb2.PackReference) -> Text:
@@ -286,9 +281,7 @@ def _pack(pack: result_pb2.PackReference) -> Text:
     if pack.missing_pad_networks:
         text.append(f" (without the PAD networks {', '.join(pack.missing_pad_networks)})", "yellow")
     if pack.HasField("calibration"):
-        word = enum_word(
-            result_pb2.CalibrationReference.Provenance.Name, pack.calibration.provenance, "PROVENANCE_"
-        )
+        word = enum_word(pack.calibration, "provenance")
         text.append(f", calibration {word.lower().replace('_', ' ')}", "default")
     return text
 
@@ -318,12 +311,9 @@ def _passed(signal: result_pb2.Signal) -> Text:
 
 
 def _device_tests(device: result_pb2.DeviceResult) -> Table:
-    table = Table(title="Device tests", title_justify="left")
-    table.add_column("test", overflow="fold")
-    table.add_column("finding")
-    table.add_column("detail", overflow="fold")
+    table = list_table("test", "finding", "detail", title="Device tests", box=box.HEAVY_HEAD, pad_edge=True)
     for check in device.checks:
-        outcome = enum_word(result_pb2.DeviceCheck.Outcome.Name, check.outcome, "OUTCOME_")
+        outcome = enum_word(check, "outcome")
         if check.decisive:
             outcome += " (tolerated)" if check.tolerated else " (decides)"
         table.add_row(Text(check.name), Text(outcome), Text(check.detail or check.reason))

@@ -8,7 +8,7 @@ from facegate.v1 import feedback_pb2, result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from cli.shown import counted
-from cli.verdict import enum_word
+from cli.verdict import code_word
 from facegate_client import ConnectionFailedError, ServerError
 from facegate_protocol.texts import HINTS, REFUSALS
 from matcher.conformance import remedy_for
@@ -16,7 +16,7 @@ from matcher.conformance import remedy_for
 
 def feedback_text(code: int) -> str:
     """Returns the text for a code; a general one for a code that this version does not know."""
-    name = enum_word(feedback_pb2.FeedbackCode.Name, code, "FEEDBACK_CODE_")
+    name = code_word(feedback_pb2.FeedbackCode.DESCRIPTOR, code)
     return HINTS.get(name, HINTS["UNSPECIFIED"])
 
 

@@ -1,8 +1,9 @@
-"""Writes docs/reference/metrics.md.
+"""Writes docs/reference/metrics.md and alerts.md.
 
-Names, types, labels and descriptions come from ``server.telemetry.metrics``, the alerts from the chart.
+Names, types, labels and descriptions come from ``server.telemetry.metrics``.
 """
 
+import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,9 +12,10 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.metrics import MetricWrapperBase
 
 from server.telemetry.metrics import Metrics
-from tests.server.telemetry.chart_files import alerts, used_metrics
+from tests.server.telemetry.chart_files import alerts
 
 PAGE = Path(__file__).resolve().parent / "reference" / "metrics.md"
+ALERTS_PAGE = PAGE.with_name("alerts.md")
 
 _INTRODUCTION = """\
 # Metrics
@@ -22,14 +24,22 @@ The admin listener publishes these metrics under `/metrics`, in Prometheus' text
 under the same names, without `_total`. No label contains an identifier of a check, a person or a device. No
 label contains the name of a tenant unless `telemetry.tenant_names` is set.
 
-[operating.md](../operating.md#telemetry) describes how to collect the metrics, and [what to do after an
-alert](../operating.md#alerts): each alert has a section of its name there. The alerting rules and a Grafana
-dashboard are in `helm/facegate/files`.
+[operating.md](../operating.md#telemetry) describes how to collect the metrics, [alerts.md](alerts.md) what to
+do after an alert. The alerting rules and a Grafana dashboard are in `helm/facegate/files`.
 
 `make reference` writes this page from `server/telemetry`; do not edit it by hand.
 
-| Metric | Type | Labels | What it measures | Alerts |
-| --- | --- | --- | --- | --- |
+| Metric | Type | Labels | What it measures |
+| --- | --- | --- | --- |
+"""
+
+_ALERTS_INTRODUCTION = """\
+# Alerts
+
+What happened, and what to do. **Critical**: act at once, at any hour. **Warning**: on the same day. **Info**:
+it can wait. Names in small letters are events of [the log](../operating.md#log-lines).
+
+`make reference` writes this page from `helm/facegate/files/alerts.yaml`; do not edit it by hand.
 """
 
 
@@ -69,22 +79,27 @@ def _metrics_of(group: object) -> Iterator[MetricWrapperBase]:
 
 def metrics_page() -> str:
     """The whole page."""
-    lines, of_metric = [], _alerts_of_metrics()
+    lines = []
     for metric in documented_metrics():
         labels = ", ".join(f"`{label}`" for label in metric.labels)
-        cells = (f"`{metric.name}`", metric.kind, labels, metric.description, of_metric.get(metric.name, ""))
+        cells = (f"`{metric.name}`", metric.kind, labels, metric.description)
         lines.append("| " + " | ".join(cells) + " |\n")
     return _INTRODUCTION + "".join(lines)
 
 
-def _alerts_of_metrics() -> dict[str, str]:
-    found: dict[str, list[str]] = {}
-    for alert in alerts():
-        for series in used_metrics(alert.expression):
-            name = series.removesuffix("_bucket")
-            found.setdefault(name, []).append(alert.name)
-    return {name: ", ".join(names) for name, names in found.items()}
+def alerts_page() -> str:
+    """The whole page."""
+    sections = [
+        f"\n## {alert.name}\n\n**{alert.severity.title()}.** {alert.summary} {_linked(alert.description)}\n"
+        for alert in alerts()
+    ]
+    return _ALERTS_INTRODUCTION + "".join(sections)
+
+
+def _linked(text: str) -> str:
+    return re.sub(r"docs/([a-z_]+\.md)(#[a-z-]+)?", r"[\1](../\1\2)", text)
 
 
 if __name__ == "__main__":
     PAGE.write_text(metrics_page())
+    ALERTS_PAGE.write_text(alerts_page())

@@ -1,6 +1,7 @@
 """Writes docs/reference/settings.md, policies.md and the JSON Schema of policy files, from their schemas."""
 
 import json
+import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import date
@@ -26,7 +27,7 @@ _SETTINGS: Final = """\
 Every setting of the server. A settings file is TOML. Environment variables take precedence: `FACEGATE_` and
 `__` between levels, such as `FACEGATE_LISTENERS__DEVICE__PORT=8443`. `facegate config show` prints the
 effective values and their sources. Settings are read at the start; those that are read again while the server
-runs say so.
+runs say so. The value after `=` is the default.
 
 `make reference` writes this page; do not edit it by hand.
 """
@@ -35,24 +36,26 @@ _POLICIES: Final = """\
 # Policies
 
 A policy is a TOML file with the demands of one use case. The server freezes it into each check, with its
-hash. `facegate policy show` lists the policies of a server, and with a name prints one. `facegate policy
-show FILE` validates a file before a server reads it; `server/policies/policy.schema.json` is the JSON Schema
-for editors. A policy that no device can meet with a server's settings is unavailable there: `facegate policy
-show` names the missing settings ([how to configure them](../device_integrity.md#configure-it)). Put your own
-policies into the folder that the [setting](settings.md) `policies.folder` names, and raise `version` with
-every change. The setting `policies.served` names those that the server serves, by default all: list them to
-take the shipped ones that you do not use out of service.
+hash. Put your own into the folder that the [setting](settings.md) `policies.folder` names, and raise
+`version` with every change. `policies.served` names those that the server serves, by default all: list them
+to take the shipped ones that you do not use out of service.
 
-`make reference` writes this page; do not edit it by hand.
+`facegate policy show` lists the policies of a server; with a name it prints one, and `facegate policy show
+FILE` validates a file. `server/policies/policy.schema.json` is the JSON Schema for editors. A policy that no
+device can meet with a server's settings is unavailable there, and the command names the missing settings
+([how to configure them](../device_integrity.md#configure-it)).
+
+The value after `=` is the default. `make reference` writes this page; do not edit it by hand.
 """
 
 REFERENCE: Final = Path(__file__).resolve().parent / "reference"
 """The folder of the generated pages."""
 _BOUNDS: Final = ((Ge, "ge", "at least"), (Gt, "gt", "above"), (Le, "le", "at most"), (Lt, "lt", "below"))
 _WORTH_REPEATING: Final = 60
-"""Characters up to which a description is written again instead of a reference to its first table."""
+"""Characters up to which a single description is written again in another table."""
 _SHORT_KIND: Final = 25
 """Characters up to which the kind of the row above is written again."""
+_OF_A_DEFAULT: Final = re.compile(r"^(?:boolean|integer|number|text)(?:, |$)")
 _KIND: Final = "#"
 """Separates the name of a table from the kind that selects its schema."""
 _NAMES: Final = {
@@ -103,7 +106,7 @@ def reference_fields(model: type[BaseModel]) -> list[ReferenceField]:
 
 def _page(introduction: str, model: type[BaseModel]) -> str:
     lines = [introduction.rstrip()]
-    described: dict[tuple[str, str], ReferenceField] = {}
+    described: dict[ReferenceField, str] = {}
     written: dict[tuple[ReferenceField, ...], str] = {}
     for table, group in groupby(reference_fields(model), key=attrgetter("table")):
         fields = tuple(group)
@@ -112,24 +115,45 @@ def _page(introduction: str, model: type[BaseModel]) -> str:
         if first != table:
             lines.append(f"As {_heading(first)}.")
             continue
-        lines += ["| Field | Holds | Default | Meaning |", "| --- | --- | --- | --- |"]
         above = ""
-        for field in fields:
-            default = "required" if field.required else "" if field.default is None else f"`{field.default}`"
-            kind = "as above" if field.kind == above and len(above) > _SHORT_KIND else field.kind
-            meaning, above = field.description, field.kind
-            earlier = described.setdefault((field.name, meaning), field)
-            if earlier.table != table and len(meaning) > _WORTH_REPEATING:
-                meaning = f"As in {_heading(earlier.table)}."
-                kind = "as there" if earlier.kind == kind and len(kind) > _WORTH_REPEATING else kind
-            cells = (f"`{field.name}`", kind, default, meaning)
-            lines.append("| " + " | ".join(cell.replace("|", "\\|") for cell in cells) + " |")
+        for source, run in groupby(fields, key=lambda field: described.get(_anywhere(field))):
+            same = list(run)
+            if source is not None and (len(same) > 1 or len(same[0].description) > _WORTH_REPEATING):
+                names = ", ".join(f"`{_shown(field)}`" for field in same)
+                lines.append(f"- {names}: As in {_heading(source)}.")
+                above = ""
+                continue
+            for field in same:
+                kind = "as above" if field.kind == above and len(above) > _SHORT_KIND else field.kind
+                above = field.kind
+                described.setdefault(_anywhere(field), table)
+                lines.append(_line(field, kind))
     return "\n".join(lines) + "\n"
+
+
+def _anywhere(field: ReferenceField) -> ReferenceField:
+    """What two tables may share of a field: all but its default."""
+    return replace(field, table="", default=None)
+
+
+def _shown(field: ReferenceField) -> str:
+    return field.name if field.default is None else f"{field.name} = {field.default}"
+
+
+def _line(field: ReferenceField, kind: str) -> str:
+    """An entry of the page. A default shows whether a value is a text, a number or a boolean."""
+    if field.default is not None:
+        kind = _OF_A_DEFAULT.sub("", kind)
+    notes = "; ".join(note for note in (kind, "required" if field.required else "") if note)
+    return f"- `{_shown(field)}`" + (f" ({notes})" if notes else "") + f": {field.description}"
 
 
 def _fields(model: type[BaseModel], table: str) -> Iterator[ReferenceField]:
     inner: list[tuple[type[BaseModel], str]] = []
     for name, info in model.model_fields.items():
+        if _KIND in table and name == "kind":
+            # It is in the heading.
+            continue
         dotted = f"{table}.{name}" if table else name
         parts = _parts(info.annotation)
         nested = next(

@@ -1,22 +1,18 @@
 """Writes docs/reference/roles.md.
 
-Methods come from the descriptors of the services, scopes from ``server.edge.listeners`` and roles from
+Calls come from the descriptors of the services, scopes from ``server.edge.listeners`` and roles from
 ``server.access.callers``.
 """
 
 import ast
 import inspect
 from collections.abc import Iterator
-from enum import StrEnum
 from pathlib import Path
-from typing import TypeVar
 
 from server.access import callers
 from server.access.callers import SCOPES as OF_ROLE
 from server.access.callers import Role, Scope
 from server.edge.listeners import DEVICE_METHODS, SCOPES, SERVICES
-
-_Kind = TypeVar("_Kind", bound=StrEnum)
 
 PAGE = Path(__file__).resolve().parent / "reference" / "roles.md"
 
@@ -41,39 +37,34 @@ access to the machine, keys and database instead of a role; the audit log names 
 """
 
 
-def _documented(kind: type[_Kind]) -> Iterator[tuple[_Kind, str]]:
-    """The members of an enumeration, each with the text below it."""
+def _roles() -> Iterator[tuple[Role, str]]:
+    """The roles, each with the text below it."""
     tree = ast.parse(inspect.getsource(callers))
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    body = next(node.body for node in classes if node.name == kind.__name__)
+    body = next(node.body for node in classes if node.name == Role.__name__)
     for pair in zip(body[1::2], body[2::2], strict=True):
         match pair:
             case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str(text))):
-                yield kind[name], text
+                yield Role[name], text
             case _:
-                raise TypeError(f"{kind.__name__} is not members, each with its text below it")
+                raise TypeError("Role is not members, each with its text below it")
 
 
 def roles_page() -> str:
     """The whole page."""
     lines = [_INTRODUCTION, "| Role | |\n| --- | --- |\n"]
-    lines += [f"| `{role.value}` | {text} |\n" for role, text in _documented(Role)]
-    lines.append("\n| Method | Scope |" + "".join(f" `{role.value}` |" for role in Role))
-    lines.append("\n| --- | --- |" + " --- |" * len(Role) + "\n")
+    lines += [f"| `{role.value}` | {text} |\n" for role, text in _roles()]
+    calls: dict[Scope, list[str]] = {scope: [] for scope in Scope}
     for service in SERVICES:
         for method in service.methods:
             path = f"/{service.full_name}/{method.name}"
-            if path in DEVICE_METHODS:
-                continue
-            scope = SCOPES[path]
-            cells = ["yes" if scope in OF_ROLE[role] else "" for role in Role]
-            name = f"`{service.name}.{method.name}`"
-            lines.append(f"| {name} | `{scope.value}` | {' | '.join(cells)} |\n")
+            if path not in DEVICE_METHODS:
+                calls[SCOPES[path]].append(f"`{method.name}`")
     lines.append("\n| Scope | Calls |" + "".join(f" `{role.value}` |" for role in Role))
     lines.append("\n| --- | --- |" + " --- |" * len(Role) + "\n")
-    for scope, text in _documented(Scope):
+    for scope, methods in calls.items():
         cells = ["yes" if scope in OF_ROLE[role] else "" for role in Role]
-        lines.append(f"| `{scope.value}` | {text} | {' | '.join(cells)} |\n")
+        lines.append(f"| `{scope.value}` | {', '.join(methods)} | {' | '.join(cells)} |\n")
     return "".join(lines) + _OTHERS
 
 

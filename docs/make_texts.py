@@ -1,7 +1,7 @@
 """Writes what shows the texts of ``facegate_protocol.texts`` and the comments of the contract.
 
-These are ``docs/reference/errors.md`` and ``reasons.md``, two tables of ``docs/device_protocol.md``, the
-texts of the browser's and the Kotlin SDK, and the reasons on the pages of the console.
+These are ``docs/reference/errors.md``, ``reasons.md`` and ``device.md``, the texts of the browser's and the
+Kotlin SDK, and the reasons on the pages of the console.
 """
 
 import json
@@ -16,10 +16,10 @@ from facegate_protocol.texts import FAILURES, HINTS, REFUSALS, VERDICTS, ScanEff
 _REPOSITORY = Path(__file__).resolve().parents[1]
 _CONTRACT = _REPOSITORY / "protos" / "facegate" / "v1"
 _DOCS = _REPOSITORY / "docs"
-_ERRORS_PAGE, _REASONS_PAGE, _PROTOCOL = (
+_ERRORS_PAGE, _REASONS_PAGE, _DEVICE_PAGE = (
     _DOCS / "reference" / "errors.md",
     _DOCS / "reference" / "reasons.md",
-    _DOCS / "device_protocol.md",
+    _DOCS / "reference" / "device.md",
 )
 _SDK_TEXTS = _REPOSITORY / "web" / "sdk" / "src" / "protocol" / "generated" / "texts.ts"
 _SDK_LANGUAGES = _SDK_TEXTS.with_name("languages.ts")
@@ -86,7 +86,7 @@ _ERRORS_INTRODUCTION: Final = """\
 
 A call that cannot be served ends with a gRPC status that carries exactly one `google.rpc.ErrorInfo`, with
 domain `facegate.org` and one of the reasons below; every number in the message is in its metadata. Branch on
-the reason, never on the message. Where "retry" says yes, a `google.rpc.RetryInfo` says how long to wait.
+the reason, never on the message. After a status with "retry", a `google.rpc.RetryInfo` says how long to wait.
 
 "Spoof" and "not the same person" are results with status OK, never errors. A message beyond a listener's own
 limit never reaches the server: the transport answers it with RESOURCE_EXHAUSTED and no details.
@@ -94,15 +94,13 @@ limit never reaches the server: the transport answers it with RESOURCE_EXHAUSTED
 "Scan" says what becomes of a scan whose stream ends with the reason:
 
 - **reconnect**: the check is open and the device reconnects with `resume` automatically.
-- **open**: the check is open until its deadline, but the client broke a rule: reconnecting without a change
-  only ends the same way.
-- **decided**: the check is decided against, with TRANSCRIPT_BROKEN: an honest client never breaks its own
-  transcript.
+- **open**: the check is open until its deadline, but a reconnect without a change ends the same way.
+- **decided**: the check is decided against, with TRANSCRIPT_BROKEN.
 - **over**: the check accepts no further stream of this device, or of any device.
 
 "Metadata" lists the keys that `ErrorInfo.metadata` may have; those that do not apply are absent. Every error
 of `AnalysisService` also has `code` and `requestId` or `inferenceId`. What a device does after each error of
-a scan is in [device_protocol.md](../device_protocol.md#errors).
+a scan is in [device.md](device.md#errors).
 
 `make reference` writes this page from `protos/facegate_protocol/texts.json` and the comments of
 `protos/facegate/v1/error_reason.proto`; do not edit it by hand.
@@ -120,11 +118,19 @@ _REASONS_INTRODUCTION: Final = """\
 The values of a result, without the prefix that each has in the contract: SPOOF is `FAILURE_REASON_SPOOF`.
 Treat a value that your stubs do not know as UNSPECIFIED, and a status that they do not know as "not
 verified". How to read a result is in [orchestrator.md](../orchestrator.md). Reasons of errors are in
-[errors.md](errors.md), [feedback codes](../device_protocol.md#feedback-codes) and [what the app
-learns](../device_protocol.md#scan-results) in device_protocol.md.
+[errors.md](errors.md), feedback codes in [device.md](device.md), and what the app learns in
+[device_protocol.md](../device_protocol.md#scan-results).
 
 `make reference` writes this page from `protos/facegate_protocol/texts.json` and the comments of
 `protos/facegate/v1`; do not edit it by hand.
+"""
+_DEVICE_INTRODUCTION: Final = """\
+# Codes that a device meets
+
+How a device uses them is in [device_protocol.md](../device_protocol.md#feedback-codes).
+
+`make reference` writes this page from `protos/facegate_protocol/texts.json` and the comments of
+`protos/facegate/v1/error_reason.proto`; do not edit it by hand.
 """
 
 
@@ -178,17 +184,16 @@ def _errors_page() -> str:
     lines = [_ERRORS_INTRODUCTION]
     for seen_by, title in _SEEN_BY.items():
         # What a device does after the errors of scans is in the protocol of devices.
-        columns = ["Reason", "Status", "Retry", "Scan", "What happened", "What to do", "Metadata"]
+        columns = ["Reason", "Status", "Scan", "What happened", "What to do", "Metadata"]
         left_out = {"device": "What to do", "device, orchestrator": ""}.get(seen_by, "Scan")
         columns = [column for column in columns if column != left_out]
-        lines.append(f"\n## {title}\n\n| {' | '.join(columns)} |\n|{' --- |' * len(columns)}\n")
+        lines.append(f"\n## {title}\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n")
         for entry in documented_reasons():
             advice = REFUSALS[entry.reason]
             if advice.seen_by == seen_by:
                 cells = {
                     "Reason": f"`{entry.reason}`",
-                    "Status": entry.code,
-                    "Retry": "yes" if entry.retry else "",
+                    "Status": f"{entry.code}, retry" if entry.retry else entry.code,
                     "Scan": advice.scan or "",
                     "What happened": entry.description,
                     "What to do": advice.action,
@@ -217,24 +222,18 @@ def _reasons_page() -> str:
     return "".join(lines)
 
 
-def _protocol_page() -> str:
-    hints = ["| Code | Text to show |\n", "|---|---|\n"]
-    hints += [f"| `{code}` | {text} |\n" for code, text in HINTS.items() if code != "UNSPECIFIED"]
-    errors = ["| Reason | Status | Scan | What the device does |\n", "|---|---|---|---|\n"]
+def _device_page() -> str:
+    lines = [_DEVICE_INTRODUCTION, "\n## Feedback codes\n\n| Code | Text to show |\n| --- | --- |\n"]
+    lines += [f"| `{code}` | {text} |\n" for code, text in HINTS.items() if code != "UNSPECIFIED"]
+    lines.append(
+        "\n## Errors\n\n| Reason | Status | Scan | What the device does |\n| --- | --- | --- | --- |\n"
+    )
     for entry in documented_reasons():
         advice = REFUSALS[entry.reason]
         if advice.scan is not None:
-            errors.append(f"| `{entry.reason}` | `{entry.code}` | {advice.scan} | {advice.device} |\n")
-    page = _with_table(_PROTOCOL.read_text(encoding="utf-8"), "hints", hints)
-    return _with_table(page, "errors", errors)
-
-
-def _with_table(page: str, name: str, rows: list[str]) -> str:
-    """The page with the table between its marks made anew."""
-    begin, end = f"<!-- {name}: begin (made by docs/make_texts.py) -->\n", f"<!-- {name}: end -->\n"
-    before, rest = page.split(begin)
-    _, after = rest.split(end)
-    return before + begin + "".join(rows) + end + after
+            device = (advice.device or "").replace("](#", "](../device_protocol.md#")
+            lines.append(f"| `{entry.reason}` | `{entry.code}` | {advice.scan} | {device} |\n")
+    return "".join(lines)
 
 
 def _sdk_texts() -> str:
@@ -304,7 +303,7 @@ def made_files() -> dict[Path, str]:
     return {
         _ERRORS_PAGE: _errors_page(),
         _REASONS_PAGE: _reasons_page(),
-        _PROTOCOL: _protocol_page(),
+        _DEVICE_PAGE: _device_page(),
         _SDK_TEXTS: _sdk_texts(),
         _SDK_LANGUAGES: _sdk_languages(),
         **_kotlin_texts(),

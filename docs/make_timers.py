@@ -21,8 +21,8 @@ _Row: TypeAlias = tuple[str, str, str, str]
 _INTRODUCTION: Final = """\
 # Timers
 
-Every time limit that an integrator meets. A field after a value sets it, in the [policy](policies.md) or in
-the [settings](settings.md); the value is its default.
+Every time limit that an integrator meets; those of the server alone are [settings](settings.md). A field
+after a value sets it, in the [policy](policies.md) or in the settings; the value is its default.
 
 `make reference` writes this page from the code; do not edit it by hand.
 """
@@ -117,18 +117,6 @@ def _check() -> list[_Row]:
             "",
             "it is tried again after 5 s, 5 min, 30 min, and 2, 5, 10, 14, 20 and 24 h; then it is dead",
         ),
-        (
-            "deadline sweep",
-            _constant("server.running.assembly", "Tuning.sweep_seconds"),
-            "",
-            "checks past their scan deadline are decided",
-        ),
-        (
-            "checkpoint of the audit log",
-            _setting("audit.checkpoint_minutes", 60),
-            "the one before",
-            "new entries are signed; also when the server stops",
-        ),
     ]
 
 
@@ -188,12 +176,6 @@ def _stream() -> list[_Row]:
             "`ACTION_NOT_PERFORMED`",
         ),
         (
-            "credit held back",
-            _constant("server.scan.attempt", "_PAUSE_SECONDS"),
-            "the last frame",
-            "without a further frame, the server grants all the credit that it held back to slow the device",
-        ),
-        (
             "a pause of the flash",
             f"at least {_constant('liveness.dynamic.challenge.flash', '_PAUSE_SECONDS')}",
             "`CapturePause`, because the face left the oval",
@@ -210,12 +192,6 @@ def _stream() -> list[_Row]:
             _constant("server.edge.device_servicer", "WRITE_SECONDS"),
             "the server's message",
             "`STREAM_IDLE`; the result of a newer stream of the same scan waits as long",
-        ),
-        (
-            "lease of a replica",
-            _setting("limits.lease_seconds"),
-            "its last renewal",
-            "another stream may take the scan; a killed replica's attempt counts as interrupted",
         ),
         (
             "shutdown",
@@ -239,6 +215,7 @@ def _stream() -> list[_Row]:
 
 
 def _calls() -> list[_Row]:
+    cache_control: str = import_module("server.running.admin")._JWKS_CACHE
     call = _constant("server.edge.service_servicer", "_MAX_SECONDS")
     finish = f"server {call}, client {_constant('facegate_client.orchestrator', '_CALL_SECONDS')}"
     busy = _constant("server.domain.tries", "BUSY_SECONDS")
@@ -273,6 +250,12 @@ def _calls() -> list[_Row]:
             "repeat it at any time",
         ),
         ("wait for a place", _setting("limits.wait_seconds"), "the call", "`OVERLOADED`"),
+        (
+            "cache of the JWK Set",
+            _seconds(float(cache_control.rpartition("=")[2])),
+            "the answer",
+            "fetch the keys again after it, and at once if a `kid` is unknown",
+        ),
         (
             "expiry of credentials",
             "`exp` of an access token, `expires` of an API key",
@@ -356,44 +339,6 @@ def _failures() -> list[_Row]:
     ]
 
 
-def _storage() -> list[_Row]:
-    cache_control: str = import_module("server.running.admin")._JWKS_CACHE
-    return [
-        (
-            "cache of the JWK Set",
-            _seconds(float(cache_control.rpartition("=")[2])),
-            "the answer",
-            "fetch the keys again after it, and at once if a `kid` is unknown",
-        ),
-        (
-            "cache of a storage probe",
-            _constant("server.running.admin", "_CACHE_SECONDS"),
-            "the last probe",
-            "`/readyz` writes to database, object store and disk at most this often",
-        ),
-        (
-            "a part of `/readyz`",
-            _constant("server.running.admin", "_READY_SECONDS"),
-            "the request",
-            "a part that does not answer counts as not ready",
-        ),
-        (
-            "the end of a scan, while the database is away",
-            f"{_constant('server.scan.ends', '_AGAIN_SECONDS')} between tries, as long as a lease",
-            "the failed write",
-            "the attempt ends by a fault of the server and does not count; without another attempt the check "
-            "is NOT_DECIDED",
-        ),
-        (
-            "a call to a remote object store",
-            _constant("server.storage.objects", "_CALL_SECONDS"),
-            "the call, with its retries",
-            "the call counts as failed: a scan ends with Goodbye `SERVER_FAULT`, within 10 s of the last "
-            "frame",
-        ),
-    ]
-
-
 def _device() -> list[_Row]:
     policy = "facegate_client.scan_stream"
     first, cap = (_number(policy, f"ReconnectPolicy.{name}") for name in ("initial_s", "cap_s"))
@@ -444,7 +389,6 @@ def timers_page() -> str:
             "\nOf one subject, portrait or device ([orchestrator.md](../orchestrator.md#too-many-failures)). "
             "Sandbox checks\nhave separate values.\n",
         ),
-        ("Storage and the admin listener", _storage(), ""),
         ("On the device", _device(), ""),
     )
     for title, rows, below in sections:

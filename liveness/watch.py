@@ -18,6 +18,7 @@ from liveness.observation import (
     GreyView,
     MotionSegment,
     RegionChange,
+    Samples,
     ScanObservations,
     SkippedFrame,
 )
@@ -165,7 +166,7 @@ class ScanCollector:
         """
         self._follow_seconds = follow_seconds
         self._frames: list[FrameObservation] = []
-        self._passed: list[SkippedFrame] = []
+        self.passed: list[SkippedFrame] = []
         self._segments: list[MotionSegment] = []
         self._running: _RunningSegment | None = None
         self._detected: _Detection | None = None
@@ -256,18 +257,12 @@ class ScanCollector:
                 replace(frame, eyes=eyes.get(frame.capture_time, frame.eyes)) for frame in self._frames
             ]
 
-    def collect_passed(self, passed: SkippedFrame) -> None:
-        """Adds the next frame, which is not measured."""
-        self._passed.append(passed)
-
     def observations(self) -> ScanObservations:
         """Returns the scan so far. The call is cheap and allowed at any time."""
         segments = list(self._segments)
         if self._running is not None and self._running.length > 1:
             segments.append(self._running.segment())
-        return ScanObservations(
-            frames=tuple(self._frames), motion=tuple(segments), passed=tuple(self._passed)
-        )
+        return ScanObservations(frames=tuple(self._frames), motion=tuple(segments), passed=tuple(self.passed))
 
     def _track(self, observation: FrameObservation, view: GreyView) -> None:
         resized = bool(self._frames) and _size(self._frames[-1]) != _size(observation)
@@ -575,9 +570,16 @@ class FrameWatcher:
         depth = measure_depth(self.observations) if expects_depth else None
         return WatchedFrame(observation=kept, pixels=pixels, landmarks=located, depth=depth)
 
-    def pass_frame(self, passed: SkippedFrame) -> None:
+    def pass_frame(
+        self,
+        index: int,
+        capture_time: float,
+        *,
+        fingerprint: int | None = None,
+        samples: Samples | None = None,
+    ) -> None:
         """Records a frame that is not measured, but sampled or compared by its bytes."""
-        self._collector.collect_passed(passed)
+        self._collector.passed.append(SkippedFrame(index, capture_time, fingerprint, samples))
 
     def _detect(
         self, pixels: BgrImage, seen: FrameView, index: int, capture_time: float

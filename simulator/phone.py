@@ -6,8 +6,8 @@ more slowly. A server in the same process can share a ``WorldTime`` with the pho
 for both instead. The capture clock never runs ahead, and never backwards.
 
 ``SimulationKnobs`` are the parameters of `facegate verify --simulate`, whose scans need the `embedded` extra,
-for its landmarks. This module and ``simulator.devices.client`` are all of the simulator that knows the
-client.
+for its landmarks. This module, ``simulator.tinted_phone`` and ``simulator.devices.client`` are all of the
+simulator that knows the client.
 """
 
 import asyncio
@@ -16,12 +16,13 @@ import math
 import re
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, fields, is_dataclass, replace
+from dataclasses import dataclass, field, fields, is_dataclass, replace
 from enum import Enum
 from functools import cache
 from pathlib import Path
 from typing import Any, Self, TypeVar, get_args, get_type_hints
 
+import numpy as np
 from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
 
 from facegate_client import (
@@ -59,7 +60,7 @@ from simulator import (
 from vision import packs
 from vision.errors import VisionError
 from vision.face import BgrImage, DetectedFace
-from vision.image import DecodeLimits, decode_image
+from vision.image import DecodeLimits, decode_image, encode_jpeg
 from vision.isolation.pool import DecoderPool
 
 _FRAMES_A_LOOK = 5
@@ -670,3 +671,68 @@ def _person(photo: Path) -> Photo:
         raise SourceError(f"the photo {photo} cannot be read: {error.strerror}") from error
     except (VisionError, SimulatorError, TrustedImageRefused) as error:
         raise SourceError(f"no person can be simulated from {photo}: {error}") from error
+
+
+_TAPED_QUALITY = 85
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class TapedFrame:
+    """One frame of the camera.
+
+    Attributes:
+        jpeg: The bytes that are sent, unless the server requested smaller frames.
+        time: Time of capture, seconds of the capture clock.
+        step: The step on display at that time; 0 for none.
+        since: Time of that step's appearance, seconds of the capture clock; None for none.
+    """
+
+    jpeg: bytes
+    time: float
+    step: int
+    since: float | None
+    exposure: Exposure | None
+
+
+@dataclass(slots=True, eq=False)
+class TapedAttempt:
+    """The frames and the commanded steps of one attempt, in order."""
+
+    frames: list[TapedFrame] = field(default_factory=list)
+    steps: list[scan_pb2.FlashStep] = field(default_factory=list)
+
+
+class TapedPhone(SimulatedPhone):
+    """A simulated phone that sends JPEGs, and keeps them and the commanded steps of each attempt."""
+
+    def __init__(self, *arguments: Any, **options: Any) -> None:
+        super().__init__(*arguments, **options)
+        self.attempts: list[TapedAttempt] = []
+
+    def begin_attempt(self) -> None:
+        """Begin an attempt, and its recording."""
+        self.attempts.append(TapedAttempt())
+        super().begin_attempt()
+
+    async def __anext__(self) -> CapturedImage:
+        """Return the next frame as a JPEG, and record it."""
+        image = await super().__anext__()
+        jpeg = await asyncio.to_thread(encode_jpeg, np.asarray(image.image), quality=_TAPED_QUALITY)
+        shown = self.displayed(image.capture_time_us)
+        if self.attempts:
+            self.attempts[-1].frames.append(
+                TapedFrame(
+                    jpeg=jpeg,
+                    time=image.capture_time_us / 1e6,
+                    step=shown.number,
+                    since=shown.since_us / 1e6 if shown.number else None,
+                    exposure=image.exposure,
+                )
+            )
+        return CapturedImage(image=jpeg, capture_time_us=image.capture_time_us, exposure=image.exposure)
+
+    def show_step(self, step: scan_pb2.FlashStep) -> None:
+        """Show a colour, and record it."""
+        if self.attempts:
+            self.attempts[-1].steps.append(step)
+        super().show_step(step)

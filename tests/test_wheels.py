@@ -361,7 +361,7 @@ def test_a_check_succeeds(installed: Installed) -> None:
     ) as (device, service):
         assert str(installed.packages / "facegate_app") in _decoder_command(installed.python)
         verified = installed.run(
-            *("verify", "--trusted", "portrait.jp2", "--photo", "photo.jpg", "--simulate", "genuine"),
+            *("verify", "--trusted", "portrait.jp2", "--scan", "photo.jpg", "--simulate", "genuine"),
             *("--set", "seed=3", "--device", device, "--service", service, "--json"),
             program="facegate",
         )

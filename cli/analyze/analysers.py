@@ -450,7 +450,7 @@ def _of_video(
 
 
 def _of_liveness(result: result_pb2.LivenessResult, thresholds: Thresholds | None) -> FileVerdict:
-    word = enum_word(result_pb2.AttackType.Name, result.attack_type, "ATTACK_TYPE_")
+    word = enum_word(result, "attack_type")
     try:
         kind = AttackType(word)
     except ValueError as error:
@@ -458,7 +458,7 @@ def _of_liveness(result: result_pb2.LivenessResult, thresholds: Thresholds | Non
             "the server's response has an attack type that this version does not know"
         ) from error
     return FileVerdict(
-        verdict=_verdict(enum_word(result_pb2.LivenessVerdict.Name, result.verdict, "LIVENESS_VERDICT_")),
+        verdict=_verdict(enum_word(result, "verdict")),
         confidence=result.confidence / _PERCENT,
         thresholds=thresholds,
         signals=tuple(

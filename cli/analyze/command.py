@@ -7,7 +7,6 @@ from typing import Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from cli.analyze.analysers import Analyser, AnalysisDepth, LocalAnalyser, RemoteAnalyser
 from cli.analyze.page import explained_file, page_html
@@ -17,7 +16,7 @@ from cli.chosen import chosen_pack, chosen_policy, models_folder
 from cli.connection import ApiKeyOption, CaOption, CertOption, Connection, KeyOption
 from cli.errors import errors_reported
 from cli.files import require_file_path, write_file
-from cli.shown import printable, shown_name
+from cli.shown import printable, say, shown_name
 from facegate_client import ClientError
 from liveness import Verdict
 from server.analysis.video import MAXIMUM_STILLS
@@ -70,7 +69,6 @@ def analyze(
             show_default=False,
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite the page if it is there.")] = False,
     pack: Annotated[
         str | None,
         typer.Option(
@@ -134,7 +132,7 @@ def analyze(
                 param_hint="--as-frames",
             )
         if explain is not None:
-            _refuse_page(explain, count=1 if as_frames else len(files), force=force)
+            _refuse_page(explain, count=1 if as_frames else len(files))
     run = _Run(files, as_frames=as_frames, as_json=as_json, messages=messages)
     with errors_reported(SettingsInvalid, VisionError, ClientError, console=messages, words=printable):
         if service is not None:
@@ -163,9 +161,9 @@ def analyze(
                     version=server_version(),
                     made=datetime.now(UTC),
                 )
-                write_file(explain, page.encode("utf-8", "backslashreplace"), force=force)
+                write_file(explain, page.encode("utf-8", "backslashreplace"))
                 text = f"wrote {shown_name(explain)}: it contains biometric data, and only you can read it"
-                messages.print(escape(text), highlight=False, soft_wrap=True)
+                say(text, console=messages)
     raise typer.Exit(_status(findings))
 
 
@@ -229,10 +227,10 @@ def _refuse_with_server(*, pack: str | None, policy: str | None, explain: Path |
         )
 
 
-def _refuse_page(explain: Path, *, count: int, force: bool) -> None:
+def _refuse_page(explain: Path, *, count: int) -> None:
     if count > _MOST_EXPLAINED:
         raise typer.BadParameter(
             f"{count} files are too many for one page: explain at most {_MOST_EXPLAINED} at a time",
             param_hint="--explain",
         )
-    require_file_path(explain, force=force)
+    require_file_path(explain)

@@ -15,11 +15,10 @@ from rich.progress import (
     TextColumn,
     TimeElapsedColumn,
 )
-from rich.table import Table
 from rich.text import Text
 
 from cli.analyze.report import FileReport, FileVerdict
-from cli.shown import printable, shown_name
+from cli.shown import list_table, printable, score_bar, score_style, shown_name
 from liveness import Signal, Verdict
 from server.analysis.assessment import scope_of
 
@@ -37,8 +36,6 @@ _NEUTRAL_SCORE: Final = 0.5
 _LEGEND: Final = "✓ passed, ○ neutral, ✗ not passed, · could not be assessed; no single signal decides."
 _CELLS: Final = 6
 _GAUGE_CELLS: Final = 24
-_EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
-_GOOD, _FAIR = 0.7, 0.5
 
 
 class AnalysisDisplay:
@@ -121,11 +118,13 @@ def finding_view(finding: FileReport) -> RenderableType:
 
 def summary_view(findings: Sequence[FileReport]) -> RenderableType:
     """Return one line for each file, and the number of each verdict."""
-    table = Table(title="Summary", title_justify="left", title_style="bold", box=box.SIMPLE, pad_edge=False)
-    table.add_column("file", overflow="fold")
-    table.add_column("verdict", no_wrap=True)
-    table.add_column("confidence", justify="right", no_wrap=True)
-    table.add_column("why", overflow="fold")
+    table = list_table(
+        *("file", "verdict", "confidence", "why"),
+        title="Summary",
+        right=("confidence",),
+        whole=("verdict", "confidence"),
+        box=box.SIMPLE,
+    )
     for finding in findings:
         judgement = finding.deciding
         table.add_row(
@@ -171,19 +170,15 @@ def _judgement(judgement: FileVerdict, name: str) -> RenderableType:
         f"  {name}: ",
         (judgement.verdict.value, _STYLES[judgement.verdict]),
         " ",
-        (_gauge(judgement.confidence), _STYLES[judgement.verdict]),
+        (score_bar(judgement.confidence, _GAUGE_CELLS).replace(" ", "·"), _STYLES[judgement.verdict]),
         f" {judgement.confidence:.2f}",
     )
     if judgement.thresholds is not None:
         title.append(f"\n  {judgement.thresholds.words}.", "dim")
     if judgement.explanations:
         title.append(f"\n  Why: {printable(' '.join(judgement.explanations))}")
-    table = Table(box=None, show_header=True, header_style="dim", pad_edge=True, padding=(0, 1))
-    table.add_column("", no_wrap=True)
-    table.add_column("signal", no_wrap=True)
-    table.add_column("score", no_wrap=True)
-    table.add_column("weight", justify="right", no_wrap=True)
-    table.add_column("detail", overflow="fold")
+    names = ("", "signal", "score", "weight", "detail")
+    table = list_table(*names, right=("weight",), whole=names[:4], header_style="dim", pad_edge=True)
     # Signals that could not be assessed come last.
     for signal in sorted(judgement.signals, key=lambda each: not each.assessed):
         neutral = signal.score is not None and round(signal.score, 2) == _NEUTRAL_SCORE
@@ -204,14 +199,4 @@ def _score(signal: Signal) -> Text:
     score = signal.score
     if score is None:
         return Text("")
-    style = "green" if score >= _GOOD else "yellow" if score >= _FAIR else "red"
-    return Text.assemble((_bar(score, _CELLS), style), f" {score:.2f}")
-
-
-def _gauge(share: float) -> str:
-    return _bar(share, _GAUGE_CELLS).replace(" ", "·")
-
-
-def _bar(share: float, cells: int) -> str:
-    eighths = round(share * cells * 8)
-    return ("█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")).ljust(cells)
+    return Text.assemble((score_bar(score, _CELLS), score_style(score)), f" {score:.2f}")

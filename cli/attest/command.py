@@ -14,8 +14,6 @@ from typing import Annotated, Final
 import typer
 from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.markup import escape
-from rich.table import Table
 from rich.text import Text
 
 from cli.attest.evidence import GivenInputs, Report, as_json, moment
@@ -23,13 +21,12 @@ from cli.attest.reports import make_report
 from cli.errors import CommandError, errors_reported
 from cli.files import read_evidence, read_public_key
 from cli.options import JsonOption
-from cli.shown import counted, printable, section_table
-from cli.test_devices import SETTINGS_FILE, write_platform
+from cli.shown import counted, list_table, printable, say, section_table
+from cli.test_devices import write_platform
 from device_integrity import DeviceCheck, DeviceFinding, DeviceIntegrityError, ReferenceDataMalformed
 from device_integrity.android import MAX_LIST_BYTES
-from device_integrity.apple import Environment
 from server.device.revocation import read_revocation_files, write_revocation_files
-from simulator.devices import DeviceKind
+from simulator.devices import SETTINGS_FILE, DeviceKind
 
 _STYLES: Final = {
     DeviceFinding.PASS: "green",
@@ -56,9 +53,7 @@ def report_view(report: Report, *, file: Path, at: datetime) -> RenderableType:
 
 
 def _checks(checks: tuple[DeviceCheck, ...]) -> RenderableType:
-    table = Table(title="Checks", title_justify="left", title_style="bold", box=box.SIMPLE, pad_edge=False)
-    for name in ("check", "outcome", "why"):
-        table.add_column(name, overflow="fold", no_wrap=name != "why")
+    table = list_table("check", "outcome", "why", title="Checks", whole=("check", "outcome"), box=box.SIMPLE)
     for check in checks:
         why = f"{check.detail} ({check.reason})"
         if check.sign_of is not None:
@@ -103,7 +98,6 @@ def inspect_command(
             metavar="APP",
         ),
     ] = None,
-    environment: Annotated[Environment | None, typer.Option(help="Environment of App Attest.")] = None,
     key_id: Annotated[
         str | None,
         typer.Option(help="Identifier that was sent with the evidence, in hexadecimal.", metavar="HEX"),
@@ -143,10 +137,9 @@ def inspect_command(
     """
     with errors_reported(DeviceIntegrityError):
         given = GivenInputs(
-            at=_time("--at", at),
+            at=_time(at),
             challenge=_hexadecimal("--challenge", challenge),
             app=tuple(app or ()),
-            environment=environment,
             key_id=_hexadecimal("--key-id", key_id),
             public_key=read_public_key(public_key) if public_key else None,
             counter=counter,
@@ -172,15 +165,15 @@ def _hexadecimal(option: str, text: str | None) -> bytes | None:
     return bytes.fromhex(text)
 
 
-def _time(option: str, text: str | None) -> datetime:
+def _time(text: str | None) -> datetime:
     if text is None:
         return datetime.now(UTC)
     try:
         at = datetime.fromisoformat(text)
     except ValueError as error:
-        raise CommandError(f"{option} {text}: write a time such as 2026-03-01T12:00:00Z") from error
+        raise CommandError(f"--at {text}: write a time such as 2026-03-01T12:00:00Z") from error
     if at.tzinfo is None:
-        raise CommandError(f"{option} {text}: add the time zone, such as Z for UTC")
+        raise CommandError(f"--at {text}: add the time zone, such as Z for UTC")
     return at
 
 
@@ -195,33 +188,21 @@ def revocation_command(
         Path, typer.Argument(help="The list. The server's device_integrity.android.revocation_file.")
     ],
     url: Annotated[str, typer.Option(help="Address of the list.", metavar="URL")] = _ADDRESS,
-    fetched_at: Annotated[
-        str | None,
-        typer.Option(
-            help="Fetch nothing: state when FILE was fetched. ISO 8601 with a time zone.",
-            metavar="TIME",
-        ),
-    ] = None,
 ) -> None:
     """Fetch Google's list of revoked attestation certificates for a server.
 
     Beside FILE it writes FILE.fetched with the time at which the list was fetched. A server computes the
     list's age from it. Run the command by a timer, several times a day. A server reads both files again
-    within a minute.
+    within a minute. For a server without a network, run it elsewhere and copy both files.
 
     For example:
 
         facegate attest revocation /srv/facegate/status.json
 
         facegate attest revocation /srv/facegate/status.json --url https://mirror.bank.internal/status
-
-        facegate attest revocation status.json --fetched-at 2026-11-24T06:00:00Z
     """
     try:
-        if fetched_at is not None:
-            data, moment = _bytes(file), _past_time(fetched_at)
-        else:
-            data, moment = _fetch(url)
+        data, moment = _fetch(url)
         write_revocation_files(file, data, fetched_at=moment)
         held = read_revocation_files(file)
     except (OSError, CommandError, ReferenceDataMalformed, ValueError, http.client.HTTPException) as error:
@@ -256,21 +237,12 @@ def _made(date: str | None, age: str | None, now: datetime) -> datetime:
         return now
 
 
-def _bytes(file: Path) -> bytes:
-    with file.open("rb") as opened:
-        return opened.read(MAX_LIST_BYTES + 1)
-
-
-def _past_time(text: str) -> datetime:
-    moment = _time("--fetched-at", text)
-    if moment > datetime.now(UTC):
-        raise ValueError(f"{text} is in the future")
-    return moment
-
-
 def make_test_platform(
     out: Annotated[
-        Path, typer.Option(help="Folder for the platform. It gets keys, roots, settings and a policy.")
+        Path,
+        typer.Argument(
+            metavar="FOLDER", help="Folder for the platform. It gets keys, roots, settings and a policy."
+        ),
     ],
 ) -> None:
     """Make a test platform, which signs evidence in place of Google and Apple.
@@ -281,26 +253,19 @@ def make_test_platform(
 
     For example:
 
-        facegate attest test-platform --out platform
+        facegate attest test-platform platform
 
         facegate serve --config platform/facegate.toml
 
-        facegate verify --trusted p.jpg --simulate genuine --test-platform platform --test-device repackaged
-        --accept-sandbox
+        facegate verify --trusted p.jpg --simulate genuine --test-device platform/repackaged --accept-sandbox
     """
-    console = Console()
     with errors_reported():
         stored = write_platform(out, now=datetime.now(UTC))
-    console.print(
-        escape(
-            f"A test platform is in {stored.folder}. Keep {stored.folder / 'platform.json'} secret: "
-            "it can sign evidence of any device.\n"
-            f"Serve:  facegate serve --config {stored.folder / SETTINGS_FILE}\n"
-            f"Scan:   facegate verify --test-platform {stored.folder} --test-device {DeviceKind.ANDROID} "
-            "--accept-sandbox ..."
-        ),
-        highlight=False,
-        soft_wrap=True,
+    say(
+        f"A test platform is in {stored.folder}. Keep {stored.folder / 'platform.json'} secret: "
+        "it can sign evidence of any device.\n"
+        f"Serve:  facegate serve --config {stored.folder / SETTINGS_FILE}\n"
+        f"Scan:   facegate verify --test-device {stored.folder / DeviceKind.ANDROID} --accept-sandbox ..."
     )
 
 

@@ -12,7 +12,6 @@ from typing import Any, Final
 from cli.errors import CommandError
 from cli.shown import Section
 from device_integrity import CborMalformed, DeviceCheck, DeviceFinding, decode_cbor
-from device_integrity.apple import Environment
 from formats.der import Encoding, read_prefix
 from formats.errors import DerMalformed
 
@@ -158,7 +157,6 @@ class GivenInputs:
     at: datetime
     challenge: bytes | None = None
     app: tuple[str, ...] = ()
-    environment: Environment | None = None
     key_id: bytes | None = None
     public_key: bytes | None = None
     counter: int | None = None

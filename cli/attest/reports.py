@@ -95,13 +95,11 @@ _NEEDS: Final = {
     "android_key.revocation": ("revocation",),
     "app_attest.challenge": ("challenge",),
     "app_attest.app": ("app",),
-    "app_attest.environment": ("environment",),
     "app_attest.key_id": ("key_id",),
     "app_attest_assertion.signature": ("challenge", "public_key"),
     "app_attest_assertion.app": ("app",),
     "app_attest_assertion.counter": ("counter",),
     "app_attest_receipt.app": ("app",),
-    "app_attest_receipt.environment": ("environment",),
     "play_integrity.challenge": ("challenge",),
     "play_integrity.request_package": ("app",),
     "play_integrity.app_identity": ("app",),
@@ -113,8 +111,15 @@ _NEEDS: Final = {
     "web_authn.signature": ("client_data", "challenge", "rp_id"),
 }
 """The inputs that a test needs, as ``GivenInputs`` and the options name them."""
-_LIMITS: Final = frozenset({"app_attest_receipt.freshness", "app_attest_receipt.risk"})
-"""Tests of a receipt against limits of the settings, which are not read here."""
+_OF_SETTINGS: Final = frozenset(
+    {
+        "app_attest.environment",
+        "app_attest_receipt.environment",
+        "app_attest_receipt.freshness",
+        "app_attest_receipt.risk",
+    }
+)
+"""Tests against the settings of a server, which are not read here."""
 
 _Parsed = TypeVar("_Parsed")
 _Found: TypeAlias = tuple[Iterable[Section], Iterable[DeviceCheck]]
@@ -134,8 +139,8 @@ def make_report(data: bytes, given: GivenInputs) -> Report:
 def _not_asked(check: DeviceCheck, given: GivenInputs) -> DeviceCheck:
     missing = [name for name in _NEEDS.get(check.name, ()) if getattr(given, name) in (None, ())]
     passed = check.outcome is DeviceFinding.PASS
-    if check.name in _LIMITS and passed:
-        return _unevaluated(check, "a server compares it with a limit of its settings")
+    if check.name in _OF_SETTINGS and passed:
+        return _unevaluated(check, "a server compares it with its settings")
     # Without the sent identifier, that of the evidence stands in: a failure counts.
     if not missing or (check.name == "app_attest.key_id" and not passed):
         return check
@@ -279,7 +284,7 @@ def _attestation(parts: tuple[bytes, ...], given: GivenInputs) -> _Found:
         attestation_object=data,
         client_data_hash=given.challenge or b"",
         app_ids=frozenset(given.app or ([claimed] if claimed else ())),
-        environment=given.environment or found or Environment.PRODUCTION,
+        environment=found or Environment.PRODUCTION,
         key_use=None,
         anchors=load_apple_anchors(),
         now=given.at,
@@ -341,7 +346,7 @@ def _receipt_checks(data: bytes, given: GivenInputs, *, public_key: bytes | None
         receipt=data,
         public_key=public_key or b"",
         app_id=given.app[0] if given.app else "",
-        environment=given.environment or found or Environment.PRODUCTION,
+        environment=found or Environment.PRODUCTION,
         client_data_hash=given.challenge,
         max_age=_ANY_AGE,
         most_keys=_ANY_NUMBER,

@@ -24,7 +24,7 @@ from cli.bench.scans import Bench, measure_flash_scans, measure_scans, running_s
 from cli.chosen import models_folder
 from cli.errors import CommandError, fail
 from cli.options import command_line
-from cli.shown import counted
+from cli.shown import counted, list_table
 from evaluation.bench import BenchError, BenchReport, Measurement, ModelClock, describe_machine
 from server.base.version import server_version
 from server.configuration.settings import LogLevel, LogSettings
@@ -189,13 +189,16 @@ def report_view(report: BenchReport) -> Group:
 
 
 def _table(pack: str, load: str, measurements: Sequence[Measurement]) -> Table:
-    table = Table(title=Text(f"{pack}, {load}", "bold"), title_justify="left", box=box.SIMPLE_HEAD)
+    names = ("measured", "min", "median", "max", "unit", "n")
     # Long names wrap; figures do not.
-    table.add_column("measured", overflow="fold")
-    for name in ("min", "median", "max"):
-        table.add_column(name, justify="right", no_wrap=True)
-    table.add_column("unit", no_wrap=True)
-    table.add_column("n", justify="right", no_wrap=True)
+    table = list_table(
+        *names,
+        title=f"{pack}, {load}",
+        right=("min", "median", "max", "n"),
+        whole=names[1:],
+        box=box.SIMPLE_HEAD,
+        pad_edge=True,
+    )
     for measurement in measurements:
         if (measurement.pack, measurement.load) == (pack, load):
             table.add_row(*_cells(measurement))

@@ -14,7 +14,7 @@ from typing import Final
 import grpc
 from facegate.v1 import scan_pb2
 
-from cli.bench.phone import TintedFrames, TintedPhone, decoded
+from cli.bench.phone import decoded
 from cli.errors import CommandError
 from facegate_client import (
     ClientError,
@@ -26,6 +26,7 @@ from facegate_client import (
     open_image_folder,
 )
 from liveness.dynamic.challenge import LEAD_IN, PALETTE
+from simulator.tinted_phone import TintedFrames, TintedPhone
 
 _JOB_SECONDS: Final = 120.0
 

@@ -14,7 +14,6 @@ import typer
 from cryptography.hazmat.primitives.asymmetric import ec
 from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from cli.conformance.clients import Client, CommandClient, ReferenceClient
@@ -25,7 +24,7 @@ from cli.conformance.scan import Scenario
 from cli.conformance.scenarios import SCENARIOS
 from cli.errors import CommandError, errors_reported
 from cli.files import read_whole, write_file
-from cli.shown import printable
+from cli.shown import list_table, printable, say
 from cli.silenced_log import silenced_log
 from facegate_client import CredentialsError, certificate_spki_sha256
 
@@ -56,19 +55,25 @@ def conformance(
         typer.Option("--ticket", help="Write addresses, token and fingerprint to this file, as JSON."),
     ] = None,
     port: Annotated[
-        int, typer.Option("--port", min=0, max=65_535, help="Port for gRPC, on loopback; 0 for any free one.")
-    ] = 0,
-    web_port: Annotated[
-        int, typer.Option("--web-port", min=0, max=65_535, help="Port for WebSocket; 0 for any free one.")
+        int,
+        typer.Option(
+            "--port",
+            min=0,
+            max=65_534,
+            help="Port for gRPC, on loopback; WebSocket has the next one. 0 for any free ones.",
+        ),
     ] = 0,
     origin: Annotated[
         list[str] | None,
         typer.Option("--origin", help="Origin of pages that may connect by WebSocket; may be repeated."),
     ] = None,
     certificate: Annotated[
-        Path | None, typer.Option("--certificate", help="Certificate chain of the server, PEM, for TLS.")
+        Path | None,
+        typer.Option(
+            "--certificate",
+            help="For TLS: certificate chain of the server and its private key, one PEM file.",
+        ),
     ] = None,
-    key: Annotated[Path | None, typer.Option("--key", help="Private key of the certificate, PEM.")] = None,
 ) -> None:
     """Test the client of an SDK: a strict server plays scenarios.
 
@@ -91,11 +96,11 @@ def conformance(
         return
     with errors_reported(CredentialsError):
         chosen = _chosen(only or [])
-        tls = _certificate(certificate, key)
+        tls = None if certificate is None else _certificate(certificate)
         ticket = Ticket(
             token=secrets.token_urlsafe(_TOKEN_BYTES),
             private_key=ec.generate_private_key(ec.SECP256R1()),
-            server_spki_sha256=b"" if tls is None else certificate_spki_sha256(tls.chain),
+            server_spki_sha256=b"" if tls is None else certificate_spki_sha256(tls.pem),
         )
         client = _client(run, reference, tls)
         with silenced_log():
@@ -105,7 +110,7 @@ def conformance(
                     ticket,
                     client,
                     ticket_file=ticket_file,
-                    ports=(port, web_port),
+                    port=port,
                     origins=origin or [],
                     tls=tls,
                     wait_s=_WAIT_FOR_PERSON_SECONDS if client is None else _WAIT_FOR_COMMAND_SECONDS,
@@ -113,7 +118,7 @@ def conformance(
             )
         if out is not None:
             write_file(out, _document(outcomes).encode(), force=True)
-    _print_report(outcomes, Console())
+    _print_report(outcomes)
     if any(one.verdict is Verdict.FAILED for one in outcomes):
         raise typer.Exit(_FAILURES)
 
@@ -124,23 +129,20 @@ async def _run(
     client: Client | None,
     *,
     ticket_file: Path | None,
-    ports: tuple[int, int],
+    port: int,
     origins: Sequence[str],
     tls: Certificate | None,
     wait_s: float,
 ) -> list[Outcome]:
-    console = Console(stderr=True, highlight=False)
     conductor = Conductor(ticket, wait_s=wait_s)
     outcomes = []
-    async with listening(
-        conductor.add_stream, port=ports[0], web_port=ports[1], origins=origins, certificate=tls
-    ) as addresses:
+    async with listening(conductor.add_stream, port=port, origins=origins, certificate=tls) as addresses:
         if ticket_file is not None:
             write_file(ticket_file, _ticket(ticket, addresses).encode(), force=True)
-        console.print(_ticket(ticket, addresses), markup=False, soft_wrap=True)
+        say(_ticket(ticket, addresses), err=True)
         async for outcome in conductor.run(scenarios, addresses, client):
             outcomes.append(outcome)
-            console.print(f"{len(outcomes)}/{len(scenarios)} {outcome.scenario.name}: {outcome.verdict}")
+            say(f"{len(outcomes)}/{len(scenarios)} {outcome.scenario.name}: {outcome.verdict}", err=True)
     return outcomes
 
 
@@ -159,7 +161,7 @@ def _client(run: str | None, reference: bool, tls: Certificate | None) -> Client
     if run is not None and reference:
         raise CommandError("--run and --reference both name a client; give one of them")
     if reference:
-        return ReferenceClient(None if tls is None else tls.chain)
+        return ReferenceClient(None if tls is None else tls.pem)
     if run is None:
         return None
     words = shlex.split(run)
@@ -176,28 +178,19 @@ def _chosen(only: Sequence[str]) -> list[Scenario]:
     return [one for one in SCENARIOS if not only or one.name in only]
 
 
-def _certificate(chain: Path | None, key: Path | None) -> Certificate | None:
-    if chain is None or key is None:
-        if chain is not key:
-            raise CommandError("give --certificate and --key together, or neither")
-        return None
+def _certificate(file: Path) -> Certificate:
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     try:
-        context.load_cert_chain(chain, key)
+        context.load_cert_chain(file)
     except (OSError, ssl.SSLError) as error:
-        raise CommandError(f"{chain} and {key} are not a certificate and its key, PEM") from error
-    return Certificate(
-        chain=read_whole(chain, most_bytes=_MOST_PEM_BYTES),
-        key=read_whole(key, most_bytes=_MOST_PEM_BYTES),
-        context=context,
-    )
+        raise CommandError(f"{file} is not a certificate and its key, PEM") from error
+    return Certificate(pem=read_whole(file, most_bytes=_MOST_PEM_BYTES), context=context)
 
 
-def _print_report(outcomes: Sequence[Outcome], console: Console) -> None:
+def _print_report(outcomes: Sequence[Outcome]) -> None:
     """Prints a table of scenarios, and the numbers of outcomes."""
-    table = Table(box=box.SIMPLE_HEAD)
-    for heading in ("scenario", "outcome", "tested, or broken rule"):
-        table.add_column(heading, overflow="fold", no_wrap=heading != "tested, or broken rule")
+    names = ("scenario", "outcome", "tested, or broken rule")
+    table = list_table(*names, whole=names[:2], box=box.SIMPLE_HEAD, pad_edge=True)
     for one in outcomes:
         text = Text(one.scenario.purpose)
         if one.rule is not None:
@@ -205,9 +198,9 @@ def _print_report(outcomes: Sequence[Outcome], console: Console) -> None:
                 f"{one.rule.name}: {one.rule.requirement}", "dim"
             )
         table.add_row(one.scenario.name, Text(one.verdict.value, _STYLES[one.verdict]), text)
-    console.print(table)
+    Console().print(table)
     counts = {verdict: sum(one.verdict is verdict for one in outcomes) for verdict in Verdict}
-    console.print(", ".join(f"{count} {verdict}" for verdict, count in counts.items()), highlight=False)
+    say(", ".join(f"{count} {verdict}" for verdict, count in counts.items()))
 
 
 def _document(outcomes: Sequence[Outcome]) -> str:

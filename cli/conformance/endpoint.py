@@ -164,8 +164,7 @@ class ClientStream:
 class Certificate:
     """The server's certificate and its private key, PEM; ``context`` is the same for the web listener."""
 
-    chain: bytes
-    key: bytes
+    pem: bytes
     context: ssl.SSLContext
 
 
@@ -267,21 +266,20 @@ async def listening(
     take: Callable[[ClientStream], None],
     *,
     port: int = 0,
-    web_port: int = 0,
     origins: Collection[str] = (),
     certificate: Certificate | None = None,
 ) -> AsyncIterator[Addresses]:
-    """Listens on loopback for as long as the context is open."""
+    """Listens on loopback, on a port and for pages on the next one, for as long as the context is open."""
     metrics = Metrics(CollectorRegistry())
     device_relay = Relay(port)
-    web_relay = Relay(web_port)
+    web_relay = Relay(port and port + 1)
     device = Listener(
         name="device",
         host=_HOST,
         port=0,
         credentials=None
         if certificate is None
-        else grpc.ssl_server_credentials([(certificate.key, certificate.chain)]),
+        else grpc.ssl_server_credentials([(certificate.pem, certificate.pem)]),
         max_message_bytes=MAX_SCAN_MESSAGE_BYTES,
         max_connections=_CONNECTIONS,
         grace_seconds=_GRACE_SECONDS,

@@ -51,7 +51,6 @@ def demo(
     *,
     out: Annotated[Path, typer.Option(help="Folder for page, evidence frames and log.")] = Path("demo"),
     pack: Annotated[str | None, typer.Option(help="Pack that judges; by default the best available.")] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Pull no models.")] = False,
 ) -> None:
     """Run twenty-one checks in both modes, and write a page.
 
@@ -73,7 +72,7 @@ def demo(
 
         facegate demo
 
-        facegate demo --offline
+        facegate demo --pack embedded
 
         facegate demo --pack insightface:/srv/models/buffalo_l
     """
@@ -90,7 +89,6 @@ def demo(
                     seed=_SEED,
                     pack=pack,
                     models_dir=models,
-                    offline=offline,
                 )
             )
     except (ClientError, CommandError) as error:
@@ -110,11 +108,10 @@ async def _demo(
     seed: int,
     pack: str | None,
     models_dir: Path,
-    offline: bool,
 ) -> tuple[DemoRecord, ...]:
     end_on_sigterm()
     began = time.monotonic()
-    chosen = await available_pack(console, wanted=pack, models_dir=models_dir, offline=offline)
+    chosen = await available_pack(console, wanted=pack, models_dir=models_dir)
     if chosen.pack.evaluation_only:
         console.print(
             "This pack is for evaluation only; the demo's server allows it (allow_evaluation_pack), and the "

@@ -4,10 +4,9 @@ A phone keeps its frames and colours. The server's result states the colours tha
 over time, so ``liveness.dynamic`` samples the kept frames again. Nothing here decides anything.
 """
 
-import asyncio
 import math
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from itertools import pairwise
 from typing import Any, Final
 
@@ -17,7 +16,7 @@ from facegate.v1 import result_pb2, scan_pb2
 from google.protobuf.duration_pb2 import Duration
 from numpy.typing import NDArray
 
-from facegate_client import CapturedImage, Exposure
+from facegate_client import Exposure
 from liveness.dynamic import ExposureReading, FlashModel, FlashSample
 from liveness.dynamic.challenge import SHORTEST_HOLD_SECONDS, ColourStep, ScreenColour, Transition
 from liveness.dynamic.measurement import (
@@ -35,14 +34,13 @@ from liveness.dynamic.measurement import (
     scene_lux,
 )
 from server.pages import TimeRow, time_chart
-from simulator.phone import SimulatedPhone
+from simulator.phone import TapedAttempt, TapedFrame
 from vision.face import BgrImage, DetectedFace, Points
 from vision.image import encode_jpeg
 
 FaceFinder = Callable[[BgrImage], Sequence[DetectedFace]]
 """Detects faces in an image."""
 
-_FRAME_QUALITY: Final = 85
 _CROP_WIDTH: Final = 150
 _CROP_HEIGHT: Final = 180
 _CROP_QUALITY: Final = 86
@@ -57,7 +55,6 @@ _USUAL_LUX: Final = 150.0
 _FEWEST: Final = 12
 _SHRINK: Final = 2
 _NANOSECONDS: Final = 1e9
-_MICROSECONDS: Final = 1e6
 
 _LEFT: Final = 90.0
 _INNER: Final = 860.0
@@ -69,68 +66,6 @@ _NICE: Final = (0.03, 0.05, 0.075, 0.1, 0.15, 0.2, 0.25, 0.3, 0.4, 0.5, 0.75, 1.
 _BROKEN: Final = 3.0
 """A curve is interrupted at a gap of this multiple of the usual time between two measured frames."""
 _SPOKEN: Final = {True: "answered", False: "contradicted", None: "undecided"}
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class TapedFrame:
-    """One frame of the camera.
-
-    Attributes:
-        jpeg: The bytes that are sent, unless the server requested smaller frames.
-        time: Time of capture, seconds of the capture clock.
-        step: The step on display at that time; 0 for none.
-        since: Time of that step's appearance, seconds of the capture clock; None for none.
-    """
-
-    jpeg: bytes
-    time: float
-    step: int
-    since: float | None
-    exposure: Exposure | None
-
-
-@dataclass(slots=True, eq=False)
-class TapedAttempt:
-    """The frames and the commanded steps of one attempt, in order."""
-
-    frames: list[TapedFrame] = field(default_factory=list)
-    steps: list[scan_pb2.FlashStep] = field(default_factory=list)
-
-
-class TapedPhone(SimulatedPhone):
-    """A simulated phone that sends JPEGs, and keeps them and the commanded steps of each attempt."""
-
-    def __init__(self, *arguments: Any, **options: Any) -> None:
-        super().__init__(*arguments, **options)
-        self.attempts: list[TapedAttempt] = []
-
-    def begin_attempt(self) -> None:
-        """Begin an attempt, and its recording."""
-        self.attempts.append(TapedAttempt())
-        super().begin_attempt()
-
-    async def __anext__(self) -> CapturedImage:
-        """Return the next frame as a JPEG, and record it."""
-        image = await super().__anext__()
-        jpeg = await asyncio.to_thread(encode_jpeg, np.asarray(image.image), quality=_FRAME_QUALITY)
-        shown = self.displayed(image.capture_time_us)
-        if self.attempts:
-            self.attempts[-1].frames.append(
-                TapedFrame(
-                    jpeg=jpeg,
-                    time=image.capture_time_us / _MICROSECONDS,
-                    step=shown.number,
-                    since=shown.since_us / _MICROSECONDS if shown.number else None,
-                    exposure=image.exposure,
-                )
-            )
-        return CapturedImage(image=jpeg, capture_time_us=image.capture_time_us, exposure=image.exposure)
-
-    def show_step(self, step: scan_pb2.FlashStep) -> None:
-        """Show a colour, and record it."""
-        if self.attempts:
-            self.attempts[-1].steps.append(step)
-        super().show_step(step)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -14,11 +14,11 @@ from pathlib import Path
 from typing import Final
 
 from cli.errors import CommandError
-from cli.test_devices import settings_text, write_platform
+from cli.test_devices import write_platform
 from facegate_client import ApiKey
 from server.access.api_keys import new_api_key
 from server.configuration.settings import EVALUATION_POLICY
-from simulator.devices import TestPlatform
+from simulator.devices import TestPlatform, settings_text
 from vision.own_process import module_command
 
 POLICY: Final = "standard"

@@ -9,6 +9,7 @@ from typing import Final
 from rich.console import Console
 from rich.markup import escape
 
+from cli.chosen import known_packs
 from cli.demo.local_server import FLASH_ALONE_POLICY, FLASH_POLICY, POLICY, TRIAL_POLICY
 from cli.errors import CommandError
 from cli.models.tables import TerminalProgress
@@ -16,7 +17,7 @@ from server.checks.offer import pack_shortfall
 from server.domain.terms import Mode
 from server.policies import load_policies
 from vision.errors import PullError, VisionError
-from vision.packs import CataloguePack, Pack, load_catalogue, load_pack
+from vision.packs import CataloguePack, Pack, load_pack
 from vision.packs.pulling import pull_pack
 
 _PULLED: Final = "open"
@@ -38,7 +39,7 @@ class ChosenPack:
 
 
 async def choose_pack(
-    wanted: str | None, models_dir: Path, *, pull: Callable[[CataloguePack], Awaitable[None]] | None
+    wanted: str | None, models_dir: Path, *, pull: Callable[[CataloguePack], Awaitable[None]]
 ) -> ChosenPack:
     """Return the requested pack, or the best available one.
 
@@ -48,7 +49,7 @@ async def choose_pack(
 
     Args:
         wanted: The requested pack; None to choose.
-        pull: Pulls a pack into it; None if nothing may be pulled.
+        pull: Pulls a pack into it.
     """
 
     async def load(spec: str, why: str) -> ChosenPack:
@@ -64,8 +65,7 @@ async def choose_pack(
     obstacles: list[str] = []
     if wanted is not None:
         return await load(wanted, "it was requested")
-    catalogue = load_catalogue()
-    for candidate in catalogue.packs:
+    for candidate in known_packs():
         if not (models_dir / candidate.name).is_dir():
             continue
         try:
@@ -73,22 +73,17 @@ async def choose_pack(
         except CommandError as error:
             obstacles.append(str(error))
     why = "no pack in the models folder can be used" if obstacles else "the models folder contains no pack"
-    best = catalogue.pack(_PULLED)
-    if pull is None or best is None:
-        why += " and none may be pulled"
-    else:
-        try:
-            await pull(best)
-            return await load(_PULLED, "it was pulled just now")
-        except (PullError, CommandError) as error:
-            obstacles.append(str(error))
-            why += f" and {_PULLED} could not be pulled"
+    try:
+        (best,) = known_packs([_PULLED])
+        await pull(best)
+        return await load(_PULLED, "it was pulled just now")
+    except (PullError, CommandError) as error:
+        obstacles.append(str(error))
+        why += f" and {_PULLED} could not be pulled"
     return await load(_LAST_RESORT, f"{why}; this one needs no pull")
 
 
-async def available_pack(
-    console: Console, *, wanted: str | None, models_dir: Path, offline: bool
-) -> ChosenPack:
+async def available_pack(console: Console, *, wanted: str | None, models_dir: Path) -> ChosenPack:
     """Return the requested pack, or the best available one, and print which and why."""
     with TerminalProgress(console) as progress:
 
@@ -105,7 +100,7 @@ async def available_pack(
                 pull_pack, pack, models_dir=models_dir, deadline=_PULL_SECONDS, progress=progress
             )
 
-        chosen = await choose_pack(wanted, models_dir, pull=None if offline else pull)
+        chosen = await choose_pack(wanted, models_dir, pull=pull)
     for obstacle in chosen.obstacles:
         console.print(escape(obstacle), style="dim", highlight=False, soft_wrap=True)
     console.print(escape(f"The pack is {chosen.spec}, because {chosen.why}."), highlight=False)

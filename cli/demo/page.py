@@ -246,8 +246,8 @@ def _judgement(result: result_pb2.CheckResult, thresholds: tuple[float, float]) 
 def _measures(result: result_pb2.CheckResult, thresholds: tuple[float, float]) -> Iterator[Measure]:
     liveness, match, (spoof, live) = result.liveness, result.match, thresholds
     if result.HasField("liveness"):
-        verdict = enum_word(result_pb2.LivenessVerdict.Name, liveness.verdict, "LIVENESS_VERDICT_")
-        attack = enum_word(result_pb2.AttackType.Name, liveness.attack_type, "ATTACK_TYPE_")
+        verdict = enum_word(liveness, "verdict")
+        attack = enum_word(liveness, "attack_type")
         kind = "" if attack in {"REAL", "UNKNOWN", "UNSPECIFIED"} else f" Attack type: {attack}."
         yield Measure(
             name="Liveness confidence",
@@ -301,7 +301,7 @@ def _facts(record: DemoRecord) -> Iterator[tuple[str, str]]:
     if result is None:
         yield "Check", "none was created"
         return
-    assurance = enum_word(result_pb2.DeviceAssurance.Name, result.device.assurance, "DEVICE_ASSURANCE_")
+    assurance = enum_word(result.device, "assurance")
     yield "Capture", f"{times.capture:.2f} s, {result.transcript.frames} frames"
     yield "Last frame to ScanResult", f"{times.decision:.2f} s"
     yield "FinishCheck", f"{times.finish:.2f} s"

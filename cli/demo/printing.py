@@ -4,7 +4,6 @@ from collections.abc import Sequence
 from types import TracebackType
 from typing import Final, Self
 
-from facegate.v1 import result_pb2
 from rich import box
 from rich.console import Console
 from rich.markup import escape
@@ -170,7 +169,7 @@ def _liveness(record: DemoRecord) -> Text:
     result = record.result
     if result is None or not result.HasField("liveness"):
         return Text("-", "dim")
-    word = enum_word(result_pb2.LivenessVerdict.Name, result.liveness.verdict, "LIVENESS_VERDICT_")
+    word = enum_word(result.liveness, "verdict")
     return Text(f"{result.liveness.confidence:.0f} {word}")
 
 

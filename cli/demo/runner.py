@@ -12,12 +12,10 @@ from typing import Final, Protocol
 import grpc
 from facegate.v1 import feedback_pb2, scan_pb2, verification_service_pb2
 
-from cli.demo.flash import TapedPhone, flash_strip
+from cli.demo.flash import flash_strip
 from cli.demo.local_server import DOUBT_POLICY, FLASH_ALONE_POLICY, FLASH_POLICY, Tested
 from cli.demo.scenarios import DemoRecord, Scenario, Timings
 from cli.demo.stage import FRAMES_PER_SECOND, Stage, StagedScan
-from cli.test_devices import POLICY_NAME as ATTESTED_POLICY
-from cli.test_devices import scanner_parts
 from facegate_client import (
     CallRefusedError,
     FaceScanner,
@@ -31,7 +29,10 @@ from facegate_client import (
     verify_response,
 )
 from liveness.dynamic import FlashModel
+from simulator.devices import POLICY_NAME as ATTESTED_POLICY
 from simulator.devices import make_device
+from simulator.devices.client import scanner_parts
+from simulator.phone import TapedPhone
 from vision.packs import Pack
 
 _WAIT_SECONDS: Final = 15.0

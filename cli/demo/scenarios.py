@@ -8,7 +8,7 @@ from typing import Final
 from facegate.v1 import feedback_pb2, result_pb2, verification_service_pb2
 
 from cli.demo.flash import FlashStrip
-from cli.verdict import enum_word, failure_words
+from cli.verdict import code_word, enum_words
 from facegate_client import ServerError
 from facegate_protocol.texts import FAILURES
 from simulator import FlashKind, ScanKind
@@ -401,7 +401,7 @@ class DemoRecord:
     def reasons(self) -> tuple[str, ...]:
         """Names of the result's reasons, most important first, or of the refusal; empty with SUCCESS."""
         if self.result is not None:
-            return failure_words(self.result)
+            return enum_words(self.result, "reasons")
         return () if self.refusal is None else (self.refusal.reason,)
 
     @property
@@ -469,4 +469,4 @@ def reason_sentence(reason: str) -> str:
 
 def hint_name(code: int) -> str:
     """Return the name of a feedback code without its prefix."""
-    return enum_word(feedback_pb2.FeedbackCode.Name, code, "FEEDBACK_CODE_")
+    return code_word(feedback_pb2.FeedbackCode.DESCRIPTOR, code)

@@ -8,7 +8,6 @@ from typing import Final
 import cv2
 import numpy as np
 
-from cli.demo.flash import TapedPhone
 from cli.demo.scenarios import Scenario
 from cli.errors import CommandError
 from simulator import (
@@ -22,6 +21,7 @@ from simulator import (
     builtin_photos,
     simulate_scan,
 )
+from simulator.phone import TapedPhone
 from vision.errors import VisionError
 from vision.face import BgrImage
 from vision.image import encode_jpeg

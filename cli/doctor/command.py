@@ -10,7 +10,6 @@ from typing import Annotated, Final
 import typer
 from rich import box
 from rich.console import Console
-from rich.table import Table
 from rich.text import Text
 
 from cli.doctor.data import examine_audit, examine_backup, examine_clock, examine_database, examine_objects
@@ -33,7 +32,7 @@ from cli.doctor.trust import (
 )
 from cli.errors import CommandError, errors_reported
 from cli.options import JsonOption
-from cli.shown import counted
+from cli.shown import counted, list_table
 from cli.silenced_log import silenced_log
 from server.configuration.loading import SettingsInvalid, load_settings
 
@@ -164,10 +163,9 @@ def _print(found: Mapping[str, list[Finding]]) -> None:
         console = Console(width=_FILE_WIDTH)
     # On a narrow terminal, the advice goes below the finding: two narrow columns are tall and hard to read.
     beside = console.width >= _BESIDE_WIDTH
-    table = Table(box=box.SIMPLE_HEAD)
     headings = ("found", "what to do") if beside else ("found, and what to do",)
-    for heading in ("area", "state", *headings):
-        table.add_column(heading, overflow="fold", no_wrap=heading in {"area", "state"})
+    fixed = ("area", "state")
+    table = list_table(*fixed, *headings, whole=fixed, box=box.SIMPLE_HEAD, pad_edge=True)
     counts = dict.fromkeys(Level, 0)
     for area, findings in found.items():
         for one in findings:

@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Mapping, Sequence
-from contextlib import ExitStack, nullcontext
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
@@ -14,8 +14,6 @@ import typer
 from numpy.typing import NDArray
 from rich import box
 from rich.console import Console, Group, RenderableType
-from rich.markup import escape
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -24,7 +22,7 @@ from cli.errors import FAILED, CommandError, FileUnusable, errors_reported
 from cli.files import FOR_ALL, MOST_IMAGE_BYTES, read_image, write_file
 from cli.image.inspection import as_json, sections
 from cli.options import JsonOption
-from cli.shown import counted, section_table
+from cli.shown import counted, counting, list_table, say, score_bar, score_style, section_table
 from formats.image_format import ImageFormat, ImageHeader
 from matcher import (
     ConversionImpossible,
@@ -202,8 +200,6 @@ _ANSWERS: Final = {
     ImageFinding.UNDECIDED: Text("UNDECIDED", "bold yellow"),
 }
 _CELLS: Final = 6
-_EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
-_GOOD, _FAIR = 70, 50
 _APPROXIMATION: Final = "≈"
 _MET, _MISSED, _REFUSED, _OPEN = "✓", "!", "✗", "·"
 _LEGEND: Final = f"{_MET} met, {_MISSED} not met, {_REFUSED} image refused, {_OPEN} not assessed; bold: hard."
@@ -229,10 +225,7 @@ def checked_view(checked: ImageResult, *, demands: str) -> RenderableType:
 
 def summary_view(results: Sequence[ImageResult]) -> RenderableType:
     """Returns one line for each image, and the number of each outcome."""
-    table = Table(title="Summary", title_justify="left", title_style="bold", box=box.SIMPLE, pad_edge=False)
-    table.add_column("file", overflow="fold")
-    table.add_column("answer", no_wrap=True)
-    table.add_column("why", overflow="fold")
+    table = list_table("file", "answer", "why", title="Summary", whole=("answer",), box=box.SIMPLE)
     for checked in results:
         table.add_row(Text(str(checked.file)), _ANSWERS[checked.answer], Text(_why(checked)))
     counts = ", ".join(
@@ -256,17 +249,13 @@ def _facts(report: PortraitReport) -> str:
 
 
 def _requirement_table(report: PortraitReport) -> Table:
-    table = Table(
-        box=None,
+    table = list_table(
+        *("met", "requirement", "score", "measured"),
+        whole=("met", "requirement", "score"),
         show_header=False,
-        pad_edge=False,
         caption=f"{_LEGEND} Score: 0 to 100 of ISO/IEC 29794-5, {_APPROXIMATION} approximated.",
         caption_justify="left",
     )
-    table.add_column("met", no_wrap=True)
-    table.add_column("requirement", no_wrap=True)
-    table.add_column("score", no_wrap=True)
-    table.add_column("measured")
     for requirement in report.requirements:
         name = Text(requirement.code.value, "bold" if requirement.severity is Severity.HARD else "")
         table.add_row(_mark(requirement), name, _score(requirement), _finding(requirement))
@@ -316,11 +305,8 @@ def _score(requirement: Requirement) -> Text:
     score = requirement.score
     if score is None:
         return Text("")
-    style = "green" if score >= _GOOD else "yellow" if score >= _FAIR else "red"
-    eighths = round(score / 100 * _CELLS * 8)
-    bar = "█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")
     mark = _APPROXIMATION if requirement.method is Method.APPROXIMATION else " "
-    return Text.assemble((bar.ljust(_CELLS), style), f" {score:3d}{mark}")
+    return Text.assemble((score_bar(score / 100, _CELLS), score_style(score / 100)), f" {score:3d}{mark}")
 
 
 _NOT_CONFORMANT: Final = 1
@@ -388,18 +374,11 @@ def _refuse_shortfall(policy: Policy, demands: PortraitPolicy, pack: Pack) -> No
 def _checked(
     files: Sequence[Path], *, pack: Pack, policy: PortraitPolicy, quiet: bool
 ) -> tuple[ImageResult, ...]:
-    progress = Progress(
-        TextColumn("checking"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TimeRemainingColumn(),
-        TextColumn("{task.description}", markup=False),
-        console=Console(stderr=True),
-        transient=True,
-        disable=quiet or len(files) == 1,
-    )
     results = []
-    with progress if len(files) > 1 else nullcontext(), DecodersOnDemand() as decoders:
+    with (
+        counting("checking {task.description}", hidden=quiet or len(files) == 1) as progress,
+        DecodersOnDemand() as decoders,
+    ):
         task = progress.add_task("", total=len(files))
         for file in files:
             progress.update(task, description=file.name)
@@ -448,11 +427,6 @@ def convert_command(
             show_default=False,
         ),
     ] = None,
-    force: Annotated[bool, typer.Option("--force", help="Overwrite OUT.")] = False,
-    quality: Annotated[
-        int,
-        typer.Option(help="Quality of a JPEG, if one has to be encoded.", min=1, max=100),
-    ] = _QUALITY,
     rotate: Annotated[
         int,
         typer.Option(help="Turn clockwise first. By 90, 180 or 270 degrees.", show_default=False),
@@ -490,7 +464,7 @@ def convert_command(
     """Convert an image into a facial record, or a record into an image.
 
     The bytes of the picture are kept if the format allows it; otherwise the picture is encoded again, and the
-    command reports this. No file is overwritten without --force. For example:
+    command reports this. No file is overwritten. For example:
 
         facegate image convert EF_DG2.bin portrait.jpg
 
@@ -514,7 +488,7 @@ def convert_command(
         )
         wishes = Wishes(
             form=to,
-            quality=quality,
+            quality=_QUALITY,
             rotate=_right_angle(rotate),
             mirrored=mirrored,
             captured=captured,
@@ -523,11 +497,10 @@ def convert_command(
         )
         converted = convert(content, wishes, decode=decode_picture)
         target = target or file.with_name(file.stem + suffix_of(to))
-        write_file(target, converted.data, mode=FOR_ALL, force=force)
-    console = Console(highlight=False, soft_wrap=True)
-    console.print(escape(f"{target}: {len(converted.data):,} bytes."))
+        write_file(target, converted.data, mode=FOR_ALL)
+    say(f"{target}: {len(converted.data):,} bytes.")
     for note in (*converted.notes, *(f"Note: {note}." for note in content.notes)):
-        console.print(escape(f"  {note}"))
+        say(f"  {note}")
 
 
 def _stated_format(target: Path | None) -> TargetFormat:

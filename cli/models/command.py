@@ -10,7 +10,6 @@ from typing import Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from cli.chosen import known_packs, models_folder
 from cli.errors import CommandError, FileUnusable, errors_reported
@@ -27,6 +26,7 @@ from cli.models.tables import (
     terms_and_acceptance,
 )
 from cli.options import JsonOption, command_line
+from cli.shown import say
 from vision.errors import PackNotFound, TermsNotAccepted, VisionError
 from vision.packs import (
     FAMILIES,
@@ -54,6 +54,8 @@ from vision.packs.pulling import (
 
 _RANK: Final = 100
 _CHANNELS: Final = 3
+_MIDDLE: Final = 127.5
+"""What ArcFace and its relatives subtract from 0..255 and divide by."""
 _SUFFIX: Final = ".onnx"
 
 
@@ -66,8 +68,6 @@ def import_command(
     to: Annotated[Path, typer.Option(help="New folder for the pack.", show_default=False)],
     weights: Annotated[str, typer.Option(help="Terms of the weights, in plain words.", show_default=False)],
     training_data: Annotated[str, typer.Option(help="Known terms of the training data.", show_default=False)],
-    mean: Annotated[float, typer.Option(help="Subtracted from each channel, 0..255.")] = 127.5,
-    std: Annotated[float, typer.Option(help="Divisor after the subtraction.", min=0.001)] = 127.5,
     mirror: Annotated[
         bool, typer.Option(help="Add the template of the mirror image, for twice the time.")
     ] = True,
@@ -77,6 +77,7 @@ def import_command(
     Copies the embedder, and the detector, landmarks and PAD networks of an installed pack, into a new folder,
     and writes `models.toml` there, which pins the embedder's SHA-256 and states its preprocessing and terms.
     The embedder takes an aligned square face in RGB and gives one template, as ArcFace and its relatives do.
+    If it wants other numbers than ArcFace, edit `mean` and `std` there.
 
     For example:
 
@@ -105,8 +106,6 @@ def import_command(
                     sha256=sha256,
                     weights=weights,
                     training_data=training_data,
-                    mean=mean,
-                    std=std,
                     mirror=mirror,
                 ),
                 encoding="utf-8",
@@ -164,16 +163,7 @@ def _others(beside: str, models_dir: Path) -> tuple[VerifiedFile, ...]:
     return tuple(file for file in chosen.used if file is not chosen.embedder)
 
 
-def _entry(
-    *,
-    name: str,
-    sha256: str,
-    weights: str,
-    training_data: str,
-    mean: float,
-    std: float,
-    mirror: bool,
-) -> str:
+def _entry(*, name: str, sha256: str, weights: str, training_data: str, mirror: bool) -> str:
     # JSON texts and numbers are TOML ones.
     values = {
         "names": [name],
@@ -186,8 +176,8 @@ def _entry(
         "source": "the operator",
         "weights": weights,
         "training_data": training_data,
-        "mean": [mean] * _CHANNELS,
-        "std": [std] * _CHANNELS,
+        "mean": [_MIDDLE] * _CHANNELS,
+        "std": [_MIDDLE] * _CHANNELS,
         "mirror_average": mirror,
     }
     lines = [f"{key} = {json.dumps(value)}" for key, value in values.items()]
@@ -260,7 +250,7 @@ def pull_command(
 def _show_terms(pack: CataloguePack, folder: Path) -> None:
     """Shows the terms if anything has to be fetched or accepted."""
     if needs_acceptance(pack, folder) or not inspect_pack(pack, folder).complete:
-        Console().print(escape(terms_text(pack)), highlight=False, soft_wrap=True)
+        say(terms_text(pack))
 
 
 def _ask(packs: Sequence[str], *, again: str) -> None:
@@ -329,7 +319,7 @@ def show_command(
         typer.echo(json.dumps([*map(list_json, packs), embedded_list_json()], indent=2))
     elif pack is None:
         console.print(list_table(packs))
-        console.print(escape(f"Models folder: {folder}"), highlight=False, soft_wrap=True)
+        say(f"Models folder: {folder}")
     elif as_json:
         typer.echo(json.dumps(shown, indent=2))
     else:

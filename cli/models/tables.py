@@ -20,6 +20,7 @@ from rich.progress import (
 from rich.table import Table
 from rich.text import Text
 
+from cli import shown
 from vision.packs import CataloguePack, Pack, embedded_pack_installed
 from vision.packs.pulling import (
     InstalledFile,
@@ -46,11 +47,8 @@ _FIRST_WORDS = re.compile(r"\s\(|[.,;:](?:\s|$)")
 
 def list_table(packs: Sequence[InstalledPack]) -> Table:
     """Return a table with one row per pack, the embedded one last."""
-    table = Table(box=box.SIMPLE_HEAD)
-    table.add_column("pack", no_wrap=True)
-    table.add_column("installed", no_wrap=True)
-    table.add_column("size", justify="right", no_wrap=True)
-    table.add_column("purpose, and the licences of its weights")
+    names = ("pack", "installed", "size", "purpose, and the licences of its weights")
+    table = shown.list_table(*names, right=("size",), whole=names[:3], box=box.SIMPLE_HEAD, pad_edge=True)
     for installed in packs:
         pack = installed.pack
         table.add_row(
@@ -84,16 +82,16 @@ def list_json(installed: InstalledPack) -> dict[str, Any]:
     }
 
 
-def pack_text(shown: Mapping[str, Any], *, terms: str) -> Text:
+def pack_text(about: Mapping[str, Any], *, terms: str) -> Text:
     """Returns a full description of a pack, its terms and each of its files, as ``--json`` has them."""
     text = Text()
-    text.append(shown["title"], "bold").append(f" ({shown['pack']}, family {shown['family']})\n")
-    text.append(f"{shown['summary']}\ninstalled: ")
-    text.append(shown["installed"], _STYLES[PackState(shown["installed"])])
-    text.append("\n" if shown["folder"] is None else f", {shown['folder']}\n").append(f"{terms}\n")
-    if "version" in shown:
-        text.append(f"version: {shown['version']}\n")
-    for file in shown["files"]:
+    text.append(about["title"], "bold").append(f" ({about['pack']}, family {about['family']})\n")
+    text.append(f"{about['summary']}\ninstalled: ")
+    text.append(about["installed"], _STYLES[PackState(about["installed"])])
+    text.append("\n" if about["folder"] is None else f", {about['folder']}\n").append(f"{terms}\n")
+    if "version" in about:
+        text.append(f"version: {about['version']}\n")
+    for file in about["files"]:
         text.append(f"\n{file['file']}\n", "bold")
         for name, value in file.items():
             if name != "file" and value is not None:
@@ -251,7 +249,7 @@ class TerminalProgress:
 
     def say(self, text: str) -> None:
         """Prints a permanent line."""
-        self._console.print(escape(text), highlight=False, soft_wrap=True)
+        shown.say(text, console=self._console)
 
     def _sum_up(self) -> None:
         if self._all is None:

@@ -12,13 +12,13 @@ from typing import Annotated, Any, Final
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
 from cli.chosen import models_folder
 from cli.demo.local_server import FLASH_ALONE_POLICY, end_on_sigterm, local_server, open_tested
 from cli.demo.pack import ChosenPack, available_pack, flash_policy_of, liveness_thresholds
 from cli.demo.runner import CheckRunner
-from cli.errors import CommandError
+from cli.errors import CommandError, fail
+from cli.shown import say
 from cli.try_.attacks import AttackRoom
 from cli.try_.checks import PersonChecks, TrialMode, offered_modes, write_trial_policy
 from cli.try_.site import Guard, TrySite, open_socket
@@ -44,7 +44,6 @@ def try_command(
     port: Annotated[int, typer.Option(help="Port of the page; 0 for any.", min=0, max=65_535)] = _PORT,
     no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
     pack: Annotated[str | None, typer.Option(help="Pack that judges. By default the best available.")] = None,
-    offline: Annotated[bool, typer.Option("--offline", help="Pull no models.")] = False,
     sandbox: Annotated[
         bool,
         typer.Option("--sandbox/--real", help="Tolerate virtual cameras."),
@@ -88,18 +87,16 @@ def try_command(
                     browser=not no_browser,
                     pack=pack,
                     models_dir=models,
-                    offline=offline,
                     sandbox=sandbox,
                     kept=data_dir is not None,
                 )
             )
     except (ClientError, CommandError) as error:
-        console.print(escape(f"The page cannot be shown: {error}"), style="red", highlight=False)
-        raise typer.Exit(_IMPOSSIBLE) from error
+        fail(f"The page cannot be shown: {error}", _IMPOSSIBLE, console=console)
     except (KeyboardInterrupt, asyncio.CancelledError):
         pass
     kept = "was removed" if data_dir is None else f"is in {data_dir}"
-    console.print(escape(f"Stopped. What was recorded {kept}."), highlight=False)
+    say(f"Stopped. What was recorded {kept}.")
 
 
 @contextmanager
@@ -123,14 +120,13 @@ async def _try(
     browser: bool,
     pack: str | None,
     models_dir: Path,
-    offline: bool,
     sandbox: bool,
     kept: bool,
 ) -> None:
     end_on_sigterm()
     port = bound.getsockname()[1]
     page = f"http://localhost:{port}"
-    chosen = await available_pack(console, wanted=pack, models_dir=models_dir, offline=offline)
+    chosen = await available_pack(console, wanted=pack, models_dir=models_dir)
     tested = open_tested(folder / "platform", page=page)
     policies = folder / "platform" / "policies"
     write_trial_policy(policies)
@@ -177,7 +173,7 @@ async def _try(
         site = TrySite(guard=guard, checks=checks, attacks=attacks, about=about)
         await site.start(bound)
         try:
-            _announce(console, chosen, f"{page}/#{secret}", browser=browser)
+            _announce(chosen, f"{page}/#{secret}", browser=browser)
             await asyncio.Event().wait()
         finally:
             await site.stop()
@@ -199,17 +195,9 @@ def _about(chosen: ChosenPack, modes: tuple[TrialMode, ...]) -> dict[str, Any]:
     }
 
 
-def _announce(console: Console, chosen: ChosenPack, address: str, *, browser: bool) -> None:
+def _announce(chosen: ChosenPack, address: str, *, browser: bool) -> None:
     if chosen.pack.evaluation_only:
-        console.print(
-            "This pack is for evaluation only: do not decide about people with its results.",
-            style="yellow",
-            highlight=False,
-        )
-    console.print(
-        escape(f"The page: {address}\nIt runs until Ctrl-C, and only this machine reaches it."),
-        highlight=False,
-        soft_wrap=True,
-    )
+        say("This pack is for evaluation only: do not decide about people with its results.", style="yellow")
+    say(f"The page: {address}\nIt runs until Ctrl-C, and only this machine reaches it.")
     if browser and not webbrowser.open(address):
-        console.print("No browser could be opened: open the address yourself.", highlight=False)
+        say("No browser could be opened: open the address yourself.")

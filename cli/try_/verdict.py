@@ -3,11 +3,11 @@
 from collections.abc import Sequence
 from typing import Any, Final
 
-from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
+from facegate.v1 import result_pb2, verification_service_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from cli.demo.scenarios import SUCCESS, reason_sentence
-from cli.verdict import DEGREES, enum_word, failure_words, match_words, message_json
+from cli.verdict import DEGREES, enum_word, enum_words, match_words, message_json
 from server.pages import data_uri
 
 _FLASH: Final = "flash_"
@@ -33,7 +33,7 @@ def verdict_document(
     """
     result = response.result
     return {
-        "status": enum_word(result_pb2.CheckStatus.Name, result.status, "CHECK_STATUS_"),
+        "status": enum_word(result, "status"),
         "check": result.check_id,
         "reasons": _reasons(result),
         "explanations": [*_device_faults(result.device), *result.liveness.explanations],
@@ -73,7 +73,7 @@ def verdict_document(
 def _reasons(result: result_pb2.CheckResult) -> list[dict[str, str]]:
     if result.status == result_pb2.CHECK_STATUS_SUCCESS:
         return [{"name": "", "text": SUCCESS}]
-    return [{"name": name, "text": reason_sentence(name)} for name in failure_words(result)]
+    return [{"name": name, "text": reason_sentence(name)} for name in enum_words(result, "reasons")]
 
 
 def _device_faults(device: result_pb2.DeviceResult) -> list[str]:
@@ -85,15 +85,15 @@ def _device_faults(device: result_pb2.DeviceResult) -> list[str]:
 
 
 def _liveness(liveness: result_pb2.LivenessResult, thresholds: tuple[float, float]) -> dict[str, Any]:
-    attack = enum_word(result_pb2.AttackType.Name, liveness.attack_type, "ATTACK_TYPE_")
+    attack = enum_word(liveness, "attack_type")
     spoof, live = thresholds
     return {
-        "verdict": enum_word(result_pb2.LivenessVerdict.Name, liveness.verdict, "LIVENESS_VERDICT_"),
+        "verdict": enum_word(liveness, "verdict"),
         "confidence": liveness.confidence,
         "spoof_threshold": spoof,
         "live_threshold": live,
         "attack_type": None if attack in _WITHOUT_KIND else attack,
-        "mode": enum_word(scan_pb2.Mode.Name, liveness.used_mode, "MODE_"),
+        "mode": enum_word(liveness, "used_mode"),
         "verified_bits": liveness.verified_bits,
         "required_bits": liveness.required_bits,
     }
@@ -151,14 +151,12 @@ def _colour(step: result_pb2.ChallengeStep) -> dict[str, Any]:
 
 def _device(device: result_pb2.DeviceResult) -> dict[str, Any]:
     return {
-        "assurance": enum_word(result_pb2.DeviceAssurance.Name, device.assurance, "DEVICE_ASSURANCE_"),
-        "required": enum_word(
-            result_pb2.DeviceAssurance.Name, device.required_assurance, "DEVICE_ASSURANCE_"
-        ),
+        "assurance": enum_word(device, "assurance"),
+        "required": enum_word(device, "required_assurance"),
         "tests": [
             {
                 "name": test.name,
-                "outcome": enum_word(result_pb2.DeviceCheck.Outcome.Name, test.outcome, "OUTCOME_"),
+                "outcome": enum_word(test, "outcome"),
                 "detail": _sentence(test.detail or test.reason),
                 "decisive": test.decisive,
                 "tolerated": test.tolerated,
@@ -171,7 +169,7 @@ def _device(device: result_pb2.DeviceResult) -> dict[str, Any]:
 def _attempt(attempt: result_pb2.AttemptSummary) -> dict[str, Any]:
     return {
         "number": attempt.attempt,
-        "outcome": enum_word(result_pb2.AttemptSummary.Outcome.Name, attempt.outcome, "OUTCOME_"),
+        "outcome": enum_word(attempt, "outcome"),
         "frames": attempt.frames,
         "seconds": _between(attempt.start_time, attempt.end_time) if attempt.HasField("end_time") else None,
     }

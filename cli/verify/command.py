@@ -9,7 +9,6 @@ from typing import Annotated, Final, NoReturn
 import typer
 from facegate.v1 import feedback_pb2, result_pb2, scan_pb2, verification_service_pb2
 from rich.console import Console
-from rich.markup import escape
 from rich.text import Text
 
 from cli.connection import (
@@ -26,7 +25,8 @@ from cli.connection import (
 )
 from cli.errors import fail
 from cli.options import JsonOption, VerboseOption
-from cli.verdict import enum_word, message_json, save_verdict, verdict_view
+from cli.shown import say
+from cli.verdict import code_word, enum_word, message_json, save_verdict, verdict_view
 from cli.verify.scanning import DEVICE, ScanOptions, opened_scanner, scan_options
 from cli.words import evidence_words, feedback_texts, portrait_words
 from facegate_client import Orchestrator, ScanOutcome, ScanTicket, ticket_of
@@ -74,39 +74,29 @@ def verify(
             show_default=False,
         ),
     ] = None,
-    token_file: Annotated[
+    ticket: Annotated[
         Path | None,
         typer.Option(
-            help="Instead of --trusted: scan for a check of your backend. File with the `scan_token` of "
-            "UploadTrustedImage; on the command line other users would see it.",
-            show_default=False,
-        ),
-    ] = None,
-    challenge_key: Annotated[
-        str | None,
-        typer.Option(
-            help="With --token-file: the `challenge_key_sha256` to pin, of UploadTrustedImage; as hex or "
-            "Base64.",
+            help="Instead of --trusted: scan for a check of your backend. JSON file with `scan_token` and "
+            "`challenge_key_sha256` (hex or Base64) of UploadTrustedImage.",
             show_default=False,
         ),
     ] = None,
     scan: Annotated[
         str | None,
         typer.Option(
-            help="Source of the scan. A video file, a folder of images, `camera` or `camera:<number>`.",
+            help="Source of the scan. A video file, a folder of images, `camera` or `camera:<number>`. With "
+            "--simulate: the photo; by default the trusted image.",
             show_default=False,
         ),
     ] = None,
     simulate: Annotated[
         str | None,
         typer.Option(
-            help="Simulate a scan of this kind. Instead of --scan: a simulated scan of --photo, such as "
-            "`genuine`, `static-photo`, `print` or `screen-replay`; `list` lists the kinds.",
+            help="Simulate a scan of this kind from a photo. Such as `genuine`, `static-photo`, `print` or "
+            "`screen-replay`; `list` lists the kinds.",
             show_default=False,
         ),
-    ] = None,
-    photo: Annotated[
-        Path | None, typer.Option(help="With --simulate: the photo; by default the trusted image.")
     ] = None,
     knobs: Annotated[
         list[str] | None,
@@ -144,15 +134,10 @@ def verify(
     test_device: Annotated[
         str | None,
         typer.Option(
-            help="Scan as a device of this kind, honest or manipulated, with evidence of --test-platform. "
-            "`--simulate list` lists the kinds.",
-            show_default=False,
-        ),
-    ] = None,
-    test_platform: Annotated[
-        Path | None,
-        typer.Option(
-            help="Folder that `facegate attest test-platform` made; the server must run with its settings.",
+            help="Scan as a device, honest or manipulated, of a test platform. The server must run with the "
+            "settings in its FOLDER, which `facegate attest test-platform` made; `--simulate list` lists the "
+            "kinds.",
+            metavar="FOLDER/KIND",
             show_default=False,
         ),
     ] = None,
@@ -162,7 +147,7 @@ def verify(
     """Verify that a scan shows the living person of the trusted image.
 
     Uploads the image, sends a scan as a phone does, and finishes the check. Ctrl-C cancels the scan. With
-    --token-file it is the phone alone: your backend makes the check and reads the result, and the device
+    --ticket it is the phone alone: your backend makes the check and reads the result, and the device
     learns no more than the policy lets it know.
 
     Examples:
@@ -177,7 +162,7 @@ def verify(
       facegate verify --trusted portrait.jpg --mode dynamic --simulate injected-relighting
       --set injection.latency_seconds=0.2 --set injection.quality=0.5
 
-      facegate verify --trusted portrait.jpg --simulate genuine --test-platform platform --test-device relayed
+      facegate verify --trusted portrait.jpg --simulate genuine --test-device platform/relayed
       --accept-sandbox
 
       facegate verify --trusted-reference 2031/4711.jpg --scan selfie.mp4
@@ -187,33 +172,30 @@ def verify(
       facegate verify --trusted p.jpg --scan s.mp4 --service api.example:8444
       --device scan.example:8443 --api-key-file key.txt --json
 
-      facegate verify --token-file token --challenge-key 9f2c... --scan camera --device scan.example:8443
+      facegate verify --ticket ticket.json --scan camera --device scan.example:8443
 
-    The exit status is 0 for SUCCESS, and with --token-file for COMPLETED; 1 for FAILURE, and with
-    --token-file without a decision; and 2 for NOT_DECIDED or an error.
+    The exit status is 0 for SUCCESS, and with --ticket for COMPLETED; 1 for FAILURE, and with --ticket
+    without a decision; and 2 for NOT_DECIDED or an error.
     """
-    if sum(one is not None for one in (trusted, trusted_reference, token_file)) != 1:
+    if sum(one is not None for one in (trusted, trusted_reference, ticket)) != 1:
         raise typer.BadParameter(
-            "give either --trusted or --trusted-reference or --token-file", param_hint="--trusted"
+            "give either --trusted or --trusted-reference or --ticket", param_hint="--trusted"
         )
-    if (token_file is None) != (challenge_key is None):
-        raise typer.BadParameter("give --token-file and --challenge-key together")
     scanning = scan_options(
         device=device,
         ca=ca,
         scan=scan,
         simulate=simulate,
-        photo=photo or trusted,
+        trusted=trusted,
         knobs=knobs,
         test_device=test_device,
-        test_platform=test_platform,
         flashes=mode is ModeName.DYNAMIC,
     )
     messages = Console(stderr=True)
-    if token_file is not None:
+    if ticket is not None:
         with calls_reported():
-            ticket = read_ticket(token_file, challenge_key or "")
-            _report_scan(asyncio.run(_scan(ticket, scanning, messages)), messages, as_json=as_json)
+            outcome = asyncio.run(_scan(read_ticket(ticket), scanning, messages))
+            _report_scan(outcome, messages, as_json=as_json)
 
     async def check() -> verification_service_pb2.FinishCheckResponse:
         portrait = None if trusted is None else read_file(trusted, "the trusted image")
@@ -231,7 +213,7 @@ def verify(
                 subject_reference=subject,
                 consent_reference=consent,
             )
-            messages.print(escape(portrait_words(created.portrait)), highlight=False)
+            say(portrait_words(created.portrait), console=messages)
             await send(ticket_of(created))
             return await orchestrator.finish_check(created.check_id, wait_s=_WAIT_SECONDS)
 
@@ -249,7 +231,7 @@ def verify(
     for line in evidence_words(response):
         messages.print(Text(line, "yellow"))
     for file in saved:
-        messages.print(escape(f"saved {file}"), highlight=False)
+        say(f"saved {file}", console=messages)
     if response.result.status == result_pb2.CHECK_STATUS_NOT_DECIDED:
         messages.print("The server had a fault, and nothing was verified. Try again with a new check.")
     raise typer.Exit(_EXITS.get(response.result.status, _FAILURE))
@@ -264,10 +246,8 @@ def _report_scan(outcome: ScanOutcome, messages: Console, *, as_json: bool) -> N
     """Prints what the device learns, and ends the command."""
     if as_json:
         learned = {
-            "status": enum_word(scan_pb2.ScanStatus.Name, outcome.status, "SCAN_STATUS_"),
-            "feedback": [
-                enum_word(feedback_pb2.FeedbackCode.Name, code, "FEEDBACK_CODE_") for code in outcome.feedback
-            ],
+            "status": enum_word(outcome, "status"),
+            "feedback": [code_word(feedback_pb2.FeedbackCode.DESCRIPTOR, code) for code in outcome.feedback],
             "attempts": outcome.attempts,
             "streams": outcome.streams,
             "frames": outcome.frames,
@@ -277,6 +257,6 @@ def _report_scan(outcome: ScanOutcome, messages: Console, *, as_json: bool) -> N
     else:
         typer.echo(_ENDED.get(outcome.status, _NOT_DECIDED))
         for text in feedback_texts(outcome.feedback, frames=outcome.frames):
-            messages.print(escape(f"  {text}"), highlight=False)
+            say(f"  {text}", console=messages)
     passed = outcome.status in {scan_pb2.SCAN_STATUS_SUCCESS, scan_pb2.SCAN_STATUS_COMPLETED}
     raise typer.Exit(0 if passed else _FAILURE)

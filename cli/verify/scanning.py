@@ -13,13 +13,12 @@ from typing import TYPE_CHECKING, Final, NamedTuple
 import typer
 from facegate.v1 import feedback_pb2, scan_pb2
 from rich.console import Console
-from rich.markup import escape
 from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TextColumn
 from rich.text import Text
 
 from cli.connection import read_tls
-from cli.shown import counted
+from cli.shown import counted, say
 from cli.words import feedback_text, feedback_texts, lost_words
 from facegate_client import (
     FaceScanner,
@@ -112,7 +111,7 @@ class ScanDisplay(ScanEvents):
         self._say(f"  Connection lost: {lost_words(cause)}. Reconnect {reconnect} in {wait_s:.1f} s.")
 
     def _say(self, text: str) -> None:
-        self._console.print(escape(text), highlight=False)
+        say(text, console=self._console)
 
 
 _CAMERA = "camera"
@@ -150,12 +149,11 @@ class ScanOptions:
     ca: Path | None
     scan: str | None
     simulate: str | None
-    photo: Path | None
+    trusted: Path | None
     seed: int
     flash: bool
     knobs: tuple[str, ...]
     test_device: str | None
-    test_platform: Path | None
 
 
 def scan_options(
@@ -164,10 +162,9 @@ def scan_options(
     ca: Path | None,
     scan: str | None,
     simulate: str | None,
-    photo: Path | None,
+    trusted: Path | None,
     knobs: list[str] | None,
     test_device: str | None,
-    test_platform: Path | None,
     flashes: bool = False,
 ) -> ScanOptions:
     """Returns the options of a scan, as the command line gives them.
@@ -180,10 +177,8 @@ def scan_options(
         raise typer.Exit
     if knobs and simulate is None:
         raise typer.BadParameter("--set is for --simulate")
-    if (scan is None) == (simulate is None):
-        raise typer.BadParameter("give either --scan or --simulate", param_hint="--scan")
-    if (test_device is None) != (test_platform is None):
-        raise typer.BadParameter("give --test-device and --test-platform together")
+    if scan is None and simulate is None:
+        raise typer.BadParameter("give --scan or --simulate", param_hint="--scan")
     if simulate is not None and not flashes:
         from simulator.phone import needs_screen
 
@@ -196,13 +191,12 @@ def scan_options(
         ca=ca,
         scan=scan,
         simulate=simulate,
-        photo=photo,
+        trusted=trusted,
         # A server recognises repeated frames.
         seed=int(seeds[-1]) if seeds else secrets.randbelow(2**31),
         flash=flashes,
         knobs=tuple(knob for knob in knobs or () if not knob.startswith(_SEED)),
         test_device=test_device,
-        test_platform=test_platform,
     )
 
 
@@ -252,7 +246,7 @@ async def opened_scanner(
         async def scan(ticket: ScanTicket) -> ScanOutcome:
             parts = {}
             if subject.device is not None:
-                from cli.test_devices import scanner_parts
+                from simulator.devices.client import scanner_parts
 
                 parts = scanner_parts(subject.device)
             with ScanDisplay(messages, shows_hints=options.simulate is None) as display:
@@ -268,9 +262,7 @@ async def opened_scanner(
                 with _cancelled_by_interrupt(scanner):
                     outcome = await scanner.scan()
             if outcome.source_error is not None:
-                messages.print(
-                    escape(f"The source of frames failed: {outcome.source_error}"), highlight=False
-                )
+                say(f"The source of frames failed: {outcome.source_error}", console=messages)
             return outcome
 
         yield scan
@@ -288,14 +280,14 @@ class _Subject(NamedTuple):
 async def _opened(options: ScanOptions) -> AsyncIterator[_Subject]:
     subject = await _subject(options)
     async with aclosing(subject.source):
-        if options.test_device is None or options.test_platform is None:
+        if options.test_device is None:
             yield subject
             return
         # Imported late, like the simulator.
-        from cli.test_devices import open_stored_device
+        from cli.test_devices import open_device
         from simulator.devices.client import PlayedSource
 
-        device, stored = open_stored_device(options.test_device, options.test_platform)
+        device, stored = open_device(Path(options.test_device))
         try:
             yield _Subject(PlayedSource(subject.source, device.habit), subject.screen, device)
         finally:
@@ -311,9 +303,10 @@ async def _subject(options: ScanOptions) -> _Subject:
         return _Subject(open_scan(options.scan), None)
     from simulator.phone import open_simulated, open_simulated_phone
 
-    if options.photo is None:
-        raise SourceError("there is no photo to simulate: give --photo")
-    made = (options.simulate, options.photo)
+    photo = options.trusted if options.scan is None else Path(options.scan)
+    if photo is None:
+        raise SourceError("there is no photo to simulate: give it as --scan")
+    made = (options.simulate, photo)
     if options.flash:
         phone = await asyncio.to_thread(open_simulated_phone, *made, seed=options.seed, knobs=options.knobs)
         return _Subject(phone, phone)

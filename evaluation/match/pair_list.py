@@ -56,7 +56,7 @@ class _Pair:
     line: int
 
 
-def read_pairs(file: Path, *, corrections: Corrections, apart: Collection[str]) -> PairList:
+def read_pairs(file: Path, *, corrections: Corrections, apart: Collection[str] = ()) -> PairList:
     """Read a pairs file of the form in the module docstring.
 
     Args:

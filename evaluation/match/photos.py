@@ -172,7 +172,7 @@ class PhotoList:
     left_out: Mapping[str, int]
 
 
-def read_photo_list(folder: Path, *, corrections: Corrections, apart: Collection[str]) -> PhotoList:
+def read_photo_list(folder: Path, *, corrections: Corrections, apart: Collection[str] = ()) -> PhotoList:
     """Read the photos of a folder that can be compared.
 
     Args:

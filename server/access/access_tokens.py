@@ -43,8 +43,8 @@ class TokenGrant(Rights):
     claim: str = Field(default="scope", min_length=1, max_length=256)
     """The name of the claim, such as ``scope``, ``scp``, ``roles`` or ``groups``."""
     value: str = Field(min_length=1, max_length=256)
-    """The value that the claim must contain, compared character by character. ``scope`` and ``scp`` are lists
-    of words with spaces between them; another claim is a text or a list of texts."""
+    """The value that the claim must contain, character by character. ``scope`` and ``scp`` are words with
+    spaces between them; another claim is a text or a list of texts."""
 
 
 class OidcSettings(Table):
@@ -57,11 +57,11 @@ class OidcSettings(Table):
     """What ``aud`` in a token must contain: the name of this server at the issuer."""
     token_type: Literal["at+jwt", "JWT"] = "at+jwt"  # noqa: S105 - a type's name, not a secret
     """``typ`` in the header of a token. ``JWT`` is for issuers that do not mark access tokens, such as Entra
-    ID. A token must then name the client that got it (``azp`` or ``client_id``), and the client must not be
-    the audience itself, so that no ID token passes."""
+    ID: a token must then name its client (``azp`` or ``client_id``), other than the audience, so that no ID
+    token passes."""
     jwks_file: Path | None = None
-    """JSON file with the public keys of the issuer (JWKS), for servers that cannot reach it. The server reads
-    it again when it changes. Without it, the server gets the keys from the issuer."""
+    """JSON file with the public keys of the issuer (JWKS), for servers that cannot reach it; read again when
+    it changes."""
     grants: tuple[TokenGrant, ...] = Field(min_length=1, max_length=256)
     """What tokens grant. A token has the roles of all entries that its claims match; they must be of one
     tenant. Without one, its calls are refused."""

@@ -20,13 +20,12 @@ from server.checks.refusals import check_not_found, result_erased
 from server.checks.reviews import review_standing
 from server.checks.running import RunningScans
 from server.domain.reviews import ReviewStanding
-from server.domain.terms import OPEN_STATES, CheckState, CheckStatus
+from server.domain.terms import OPEN_STATES, CheckState, CheckStatus, ImagePurpose
 from server.evidence.records import RecordVault
-from server.evidence.store import EvidenceStore, HeldImage, facts_of
-from server.keyring.sealing import SealError, WrappingKeyUnknown
-from server.storage.errors import Conflict, ObjectNotFound, StorageError, StorageUnavailable
+from server.evidence.store import EvidenceFault, EvidenceStore, HeldImage
+from server.storage.errors import Conflict, StorageUnavailable
 from server.storage.evidence_records import EvidenceRecordRepository
-from server.storage.records import CheckRecord, EvidenceEntry, ImagePurpose
+from server.storage.records import CheckRecord, EvidenceEntry
 from server.storage.repository import CheckRepository
 from server.storage.reviews import ReviewRepository
 from server.telemetry.metrics import Metrics
@@ -35,17 +34,6 @@ from server.verdict import FailureReason
 from server.verdict.record import Delivery, RecordUnreadable
 
 _log = structlog.get_logger(__name__)
-
-
-class EvidenceFault(StrEnum):
-    """Why an image cannot be returned; the names are those of ``facegate.v1.EvidenceProblem.Kind``."""
-
-    LOST = "LOST"
-    """The object store does not have the image."""
-    ALTERED = "ALTERED"
-    """The object in the object store is not the one that was stored."""
-    UNAVAILABLE = "UNAVAILABLE"
-    """The object store does not answer, or the key that opens the image is currently missing."""
 
 
 class AuditShortfall(StrEnum):
@@ -68,16 +56,6 @@ class HandedOut:
 
     images: tuple[HeldImage, ...]
     shortfall: AuditShortfall | None
-
-
-def _fault(error: SealError | StorageError) -> EvidenceFault:
-    match error:
-        case ObjectNotFound():
-            return EvidenceFault.LOST
-        case WrappingKeyUnknown() | StorageError():
-            return EvidenceFault.UNAVAILABLE
-        case _:
-            return EvidenceFault.ALTERED
 
 
 _MOST: Final = 1024
@@ -284,16 +262,15 @@ class CheckCompletion:
             )
         try:
             delivery = self._vault.delivery(stored)
-        except (SealError, RecordUnreadable) as error:
-            if isinstance(error, WrappingKeyUnknown):
+        except RecordUnreadable as error:
+            if error.problem == EvidenceFault.KEY_MISSING:
                 self._metrics.work.key_missing("evidence")
-            _log.error("evidence_problem", check_id=str(record.check_id), exc_info=error)
             raise Refusal(
                 Reason.EVIDENCE_UNREADABLE,
                 "the record of this check cannot be opened; restore the database or keys from their backup",
-                details={"problem": "KEY_MISSING" if isinstance(error, WrappingKeyUnknown) else "ALTERED"},
+                details={"problem": error.problem},
             ) from error
-        found = {facts_of(entry).mark: entry for entry in entries}
+        found = {entry.facts.mark: entry for entry in entries}
         return delivery, tuple(found[mark] for mark in delivery.marks if mark in found)
 
     async def _hand_out(
@@ -305,35 +282,23 @@ class CheckCompletion:
             named: The images that the result of the check names.
             audit_images: The number of audit images that are requested.
         """
-        audit = [entry for entry in named if entry.kind is ImagePurpose.AUDIT_IMAGE]
-        frames = [entry for entry in named if entry.kind is ImagePurpose.EVIDENCE_FRAME]
+        audit = [entry for entry in named if entry.facts.purpose is ImagePurpose.AUDIT_IMAGE]
+        frames = [entry for entry in named if entry.facts.purpose is ImagePurpose.EVIDENCE_FRAME]
         images = [await self._open(record, entry) for entry in (*frames, *audit[:audit_images])]
         shortfall = None
         if len(audit) < audit_images:
             kept = frozen_policy(record.policy_source).retention.audit_images
             policy = len(audit) >= kept
             shortfall = AuditShortfall.POLICY if policy else AuditShortfall.FEWER_CAPTURED
-        elif any(one.problem and one.facts.purpose == ImagePurpose.AUDIT_IMAGE for one in images):
+        elif any(one.problem and one.facts.purpose is ImagePurpose.AUDIT_IMAGE for one in images):
             shortfall = AuditShortfall.PROBLEMS
         return HandedOut(tuple(images), shortfall)
 
     async def _open(self, record: CheckRecord, entry: EvidenceEntry) -> HeldImage:
-        facts = facts_of(entry)
         try:
-            return HeldImage(facts, await self._evidence.load(record.check_id, entry, tenant=record.tenant))
-        except (SealError, StorageError) as error:
-            fault = _fault(error)
-            self._metrics.checks.evidence_problem(fault.value)
-            if isinstance(error, WrappingKeyUnknown):
-                self._metrics.work.key_missing("evidence")
-            _log.error(
-                "evidence_problem",
-                check_id=str(record.check_id),
-                object_key=entry.object_key,
-                problem=fault.value,
-                exc_info=error,
-            )
-            return HeldImage(facts, None, fault)
+            return await self._evidence.open(record, entry)
+        except StorageUnavailable as error:
+            return self._evidence.unread(record, entry, error)
 
     async def cancel(self, check_id: UUID, *, tenant: str, sandbox: bool, now: datetime) -> None:
         """Cancels a check; idempotent. A decided check does not change.

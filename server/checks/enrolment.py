@@ -17,17 +17,14 @@ from device_integrity.camera import Platform
 from server.base.errors import Reason, Refusal, invalid_field
 from server.checks.refusals import check_not_found
 from server.domain.reviews import ReviewOutcome
-from server.domain.terms import OPEN_STATES, CheckState, CheckStatus, Mode
+from server.domain.terms import OPEN_STATES, CheckState, CheckStatus, ImagePurpose, Mode
 from server.evidence.records import RecordVault
-from server.evidence.store import EvidenceStore, facts_of
-from server.keyring.sealing import SealError, WrappingKeyUnknown
+from server.evidence.store import EvidenceStore
 from server.policies import Policy
-from server.storage.errors import ObjectNotFound
 from server.storage.evidence_records import EvidenceRecordRepository
-from server.storage.records import CheckRecord, ImagePurpose
+from server.storage.records import CheckRecord
 from server.storage.repository import CheckRepository
 from server.storage.reviews import ReviewRepository
-from server.telemetry.metrics import Metrics
 from server.verdict.outcome import CheckOutcome, TrustedCheck
 from server.verdict.record import EvidenceRecord, ImageFacts, RecordUnreadable
 
@@ -61,7 +58,6 @@ class EnrolledFrames:
         reviews: ReviewRepository,
         vault: RecordVault,
         evidence: EvidenceStore,
-        metrics: Metrics,
     ) -> None:
         """Sets the stores."""
         self._repository = repository
@@ -69,7 +65,6 @@ class EnrolledFrames:
         self._reviews = reviews
         self._vault = vault
         self._evidence = evidence
-        self._metrics = metrics
 
     async def open(
         self,
@@ -140,25 +135,25 @@ class EnrolledFrames:
             current = await self._repository.get(check.check_id)
             if current is None or current.state is CheckState.ERASED:
                 raise trusted_check_erased()
-            raise _unreadable(check, "LOST", None)
+            _log.error("evidence_problem", check_id=str(check.check_id), problem="LOST")
+            raise _unreadable("LOST")
         try:
             return await asyncio.to_thread(self._vault.open, stored)
-        except (SealError, RecordUnreadable) as error:
-            raise _unreadable(check, _problem(error), error) from error
+        except RecordUnreadable as error:
+            raise _unreadable(error.problem) from error
 
     async def _frame(self, check: CheckRecord, record: EvidenceRecord) -> tuple[bytes, ImageFacts]:
         named = record.outcome.evidence_frame
         entries = await self._repository.evidence(check.check_id)
         kind = ImagePurpose.EVIDENCE_FRAME
-        entry = next((one for one in entries if one.kind is kind and facts_of(one).mark == named), None)
-        sealed = next((one for one in record.images if one.purpose == kind and one.mark == named), None)
+        entry = next((one for one in entries if one.facts.purpose is kind and one.facts.mark == named), None)
+        sealed = next((one for one in record.images if one.purpose is kind and one.mark == named), None)
         if entry is None or sealed is None:
             raise trusted_check_erased()
-        try:
-            return await self._evidence.load(check.check_id, entry, tenant=check.tenant), sealed
-        except (SealError, ObjectNotFound) as error:
-            self._metrics.checks.evidence_problem(_problem(error))
-            raise _unreadable(check, _problem(error), error) from error
+        held = await self._evidence.open(check, entry)
+        if held.content is None:
+            raise _unreadable(str(held.problem))
+        return held.content, sealed
 
 
 def trusted_check_erased() -> Refusal:
@@ -227,18 +222,7 @@ def _refused(reason: Reason, text: str, **details: str) -> Refusal:
     return Refusal(reason, text, details={"field": _FIELD, **details})
 
 
-def _problem(error: Exception) -> str:
-    match error:
-        case ObjectNotFound():
-            return "LOST"
-        case WrappingKeyUnknown():
-            return "KEY_MISSING"
-        case _:
-            return "ALTERED"
-
-
-def _unreadable(check: CheckRecord, problem: str, error: Exception | None) -> Refusal:
-    _log.error("evidence_problem", check_id=str(check.check_id), problem=problem, exc_info=error)
+def _unreadable(problem: str) -> Refusal:
     return Refusal(
         Reason.EVIDENCE_UNREADABLE,
         "the record or the frame of the check trusted_check_id cannot be opened; send an image",

@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Final
@@ -17,7 +18,6 @@ from server.checks.intake import request_key
 from server.checks.progress import ProgressState, progress_state
 from server.domain.terms import OPEN_STATES, CheckStatus, reference_term
 from server.evidence.records import RecordVault
-from server.keyring.sealing import SealError
 from server.storage.audit import AuditLog
 from server.storage.evidence_records import EvidenceRecordRepository, StoredRecord
 from server.storage.records import CheckRecord, Place
@@ -206,11 +206,8 @@ class CheckFinder:
     def _opened(self, stored: Sequence[StoredRecord]) -> dict[UUID, Delivery]:
         opened = {}
         for each in stored:
-            try:
+            with suppress(RecordUnreadable):  # FinishCheck reports it to the caller.
                 opened[each.check_id] = self._vault.delivery(each)
-            except (SealError, RecordUnreadable) as error:
-                # FinishCheck reports it to the caller.
-                _log.error("evidence_record_unreadable", check_id=str(each.check_id), exc_info=error)
         return opened
 
 

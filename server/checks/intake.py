@@ -21,7 +21,15 @@ from server.checks.offer import CheckOffer
 from server.checks.progress import frozen_policy
 from server.checks.refusals import refusal_of, too_many_failures
 from server.checks.templates import seal_template
-from server.domain.terms import FAULTS, CheckState, CheckStatus, Mode, PortraitKept, RequestedOutcome
+from server.domain.terms import (
+    FAULTS,
+    CheckState,
+    CheckStatus,
+    ImagePurpose,
+    Mode,
+    PortraitKept,
+    RequestedOutcome,
+)
 from server.domain.tries import TryMark, TrySetting, portrait_mark, subject_mark
 from server.evidence.store import EvidenceStore
 from server.keyring.keys import KeyRing
@@ -29,12 +37,7 @@ from server.policies import Policy, PolicyFile
 from server.policies.schema import ConsentReference
 from server.storage.errors import Conflict, RequestIdReused, TriesExceeded
 from server.storage.hosted import HostedScan
-from server.storage.records import (
-    CheckRecord,
-    EvidenceEntry,
-    ImagePurpose,
-    RequestKey,
-)
+from server.storage.records import CheckRecord, EvidenceEntry, RequestKey
 from server.storage.repository import CheckRepository
 from server.telemetry.metrics import Metrics, staged_embedder
 from server.telemetry.stages import Stage, check_bound

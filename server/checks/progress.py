@@ -17,7 +17,6 @@ from server.checks.reviews import review_standing
 from server.domain.reviews import ReviewStanding
 from server.domain.terms import OPEN_STATES, AttemptOutcome, CheckState, EndedBy
 from server.evidence.records import RecordVault
-from server.keyring.sealing import SealError
 from server.policies import Policy, parse_policy
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.records import AttemptRecord, CheckRecord
@@ -229,8 +228,7 @@ class CheckInquiry:
             return record
         try:
             sealed = self._vault.open(stored)
-        except (SealError, RecordUnreadable) as error:
-            _log.error("evidence_record_unreadable", check_id=str(record.check_id), exc_info=error)
+        except RecordUnreadable:
             return record
         return replace(record, reasons=tuple(sealed.outcome.verdict.reasons))
 

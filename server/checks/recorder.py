@@ -15,19 +15,12 @@ from attempt import AttemptJudgement, SeenFrame
 from liveness import ChallengeKind, VerdictReason
 from matcher import similarity_for_fmr
 from server.checks.reviews import ReviewSelection
-from server.domain.terms import AttemptOutcome, EndedBy, Mode, PortraitKept
+from server.domain.terms import AttemptOutcome, EndedBy, ImagePurpose, Mode, PortraitKept
 from server.evidence.records import RecordVault
-from server.evidence.store import EvidenceStore, facts_of
+from server.evidence.store import EvidenceStore
 from server.policies import Policy
 from server.storage.errors import StorageUnavailable
-from server.storage.records import (
-    AttemptEnding,
-    AttemptRecord,
-    CheckRecord,
-    Decision,
-    EvidenceEntry,
-    ImagePurpose,
-)
+from server.storage.records import AttemptEnding, AttemptRecord, CheckRecord, Decision, EvidenceEntry
 from server.storage.repository import CheckRepository
 from server.verdict import (
     CheckStatus,
@@ -141,14 +134,14 @@ def result_images(
         attempts: Every attempt of the check, by number.
     """
     judged = [attempt.number for attempt in attempts if attempt.judgement is not None]
-    shown = [entry.attempt for entry in entries if entry.kind is ImagePurpose.EVIDENCE_FRAME]
+    shown = [entry.facts.attempt for entry in entries if entry.facts.purpose is ImagePurpose.EVIDENCE_FRAME]
     if not judged and not shown:
         return ()
     about = judged[-1] if judged else max(shown)
-    own = [entry for entry in entries if entry.attempt == about]
+    own = [entry for entry in entries if entry.facts.attempt == about]
     return (
-        *(entry for entry in own if entry.kind is ImagePurpose.EVIDENCE_FRAME),
-        *(entry for entry in own if entry.kind is ImagePurpose.AUDIT_IMAGE),
+        *(entry for entry in own if entry.facts.purpose is ImagePurpose.EVIDENCE_FRAME),
+        *(entry for entry in own if entry.facts.purpose is ImagePurpose.AUDIT_IMAGE),
     )
 
 
@@ -416,7 +409,7 @@ class CheckRecorder:
             ),
         )
         closed = attempt is not None or record.held(now)
-        marks = [(entry.kind, facts_of(entry).mark) for entry in images]
+        marks = [(entry.facts.purpose, entry.facts.mark) for entry in images]
         return CheckOutcome(
             check_id=record.check_id,
             subject_reference=record.subject_reference,
@@ -487,7 +480,7 @@ class CheckRecorder:
             outcome=outcome,
             result=result,
             result_jws=self._records.sign(result, tenant=record.tenant, sandbox=record.sandbox),
-            images=tuple(facts_of(entry) for entry in (*earlier, *evidence)),
+            images=tuple(entry.facts for entry in (*earlier, *evidence)),
             frames=tuple(_frames(attempt) for attempt in attempts) if retention.biometrics else (),
             portrait=_portrait(record, policy),
             times=RecordTimes(

@@ -12,7 +12,6 @@ from server.audit import LONGEST_PURPOSE_BYTES, Actor, AuditAction, AuditEvent, 
 from server.base.errors import Reason, Refusal
 from server.configuration.tables import TwoPeople
 from server.evidence.records import RecordVault
-from server.keyring.sealing import SealError
 from server.storage.approvals import ApprovalRequest
 from server.storage.evidence_records import StoredRecord
 from server.verdict.record import RecordUnreadable
@@ -162,8 +161,7 @@ class ApprovalRules:
             return None
         try:
             reference = vault.delivery(record).subject_reference
-        except (SealError, RecordUnreadable) as error:
-            _log.error("evidence_record_unreadable", check_id=str(record.check_id), exc_info=error)
+        except RecordUnreadable:
             return None
         return self.subject_hash(record.tenant, reference)
 

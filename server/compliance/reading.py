@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import partial
 from typing import Any
 from uuid import UUID
@@ -14,19 +14,16 @@ from server.base.errors import Reason, Refusal
 from server.checks.refusals import check_not_found
 from server.compliance.access import Access, ApprovalRules
 from server.domain.terms import OPEN_STATES, CheckState
-from server.evidence.archive import ERASED, Export, evidence_archive
+from server.evidence.archive import Export, evidence_archive
 from server.evidence.records import RecordVault, contradictions
-from server.evidence.store import EvidenceStore, HeldImage
+from server.evidence.store import EvidenceFault, EvidenceStore, HeldImage
 from server.keyring.result_signer import ARCHIVE_TYPE, RECORD_TYPE
-from server.keyring.sealing import SealError, WrappingKeyUnknown
 from server.storage.audit import AuditLog
-from server.storage.errors import ObjectNotFound
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.holds import HoldRepository, StoredHold
 from server.storage.records import CheckRecord, EvidenceEntry
 from server.storage.repository import CheckRepository
 from server.storage.reviews import ReviewRepository
-from server.telemetry.metrics import Metrics
 from server.verdict.record import EvidenceRecord, ImageFacts, RecordUnreadable, record_to_bytes
 
 _log = structlog.get_logger(__name__)
@@ -86,7 +83,6 @@ class EvidenceReading:
         rules: ApprovalRules,
         describe: Callable[[bytes], Mapping[str, Any]],
         jwks: Callable[[], Mapping[str, Any]],
-        metrics: Metrics,
     ) -> None:
         """Sets the stores.
 
@@ -105,7 +101,6 @@ class EvidenceReading:
         self._rules = rules
         self._describe = describe
         self._jwks = jwks
-        self._metrics = metrics
 
     async def record(self, access: Access, check_id: UUID) -> tuple[OpenedEvidence, str]:
         """Returns the evidence record of a check, and the same record, signed now.
@@ -139,14 +134,15 @@ class EvidenceReading:
                 "no image with this SHA-256 is kept of the check; GetEvidence lists those that are",
             )
         held = await self._held(opened.check, facts, await self._repository.evidence(check_id))
-        if held.problem == ERASED:
+        if held.problem is EvidenceFault.ERASED:
             raise Refusal(
                 Reason.EVIDENCE_ERASED,
                 "the images of this check are erased because their retention has ended; its record is kept",
             )
         if held.content is None:
-            raise _unreadable(f"the image cannot be read: {held.problem}", held.problem)
-        detail = {"purpose_of_image": facts.purpose, "sha256": sha256.hex()}
+            problem = str(held.problem)
+            raise _unreadable(f"the image cannot be read: {problem}", problem)
+        detail = {"purpose_of_image": facts.purpose.value, "sha256": sha256.hex()}
         await self._logged(access, AuditAction.EVIDENCE_IMAGE_READ, opened, detail)
         return facts, held.content
 
@@ -194,12 +190,10 @@ class EvidenceReading:
             )
         try:
             record = self._vault.open(stored)
-        except WrappingKeyUnknown as error:
-            _log.error("evidence_record_unreadable", check_id=str(check_id), exc_info=error)
-            raise _unreadable(str(error), "KEY_MISSING") from error
-        except (SealError, RecordUnreadable) as error:
-            _log.error("evidence_record_unreadable", check_id=str(check_id), exc_info=error)
-            raise _unreadable("the evidence record was altered", "ALTERED") from error
+        except RecordUnreadable as error:
+            missing = error.problem == EvidenceFault.KEY_MISSING
+            text = str(error) if missing else "the evidence record was altered"
+            raise _unreadable(text, error.problem) from error
         return OpenedEvidence(
             check=check,
             record=record,
@@ -239,14 +233,8 @@ class EvidenceReading:
             erased = current is not None and (
                 current.state is CheckState.ERASED or current.images_erase_time is not None
             )
-            return HeldImage(facts, None, ERASED if erased else "LOST")
-        try:
-            return HeldImage(facts, await self._store.load(check.check_id, entry, tenant=check.tenant))
-        except (ObjectNotFound, SealError) as error:
-            _log.error("evidence_problem", check_id=str(check.check_id), exc_info=error)
-            problem = {ObjectNotFound: "LOST", WrappingKeyUnknown: "KEY_MISSING"}.get(type(error), "ALTERED")
-            self._metrics.checks.evidence_problem(problem)
-            return HeldImage(facts, None, problem)
+            return HeldImage(facts, None, EvidenceFault.ERASED if erased else EvidenceFault.LOST)
+        return replace(await self._store.open(check, entry), facts=facts)
 
     async def _logged(
         self,
@@ -266,7 +254,8 @@ class EvidenceReading:
 
 def _entry_of(facts: ImageFacts, entries: tuple[EvidenceEntry, ...]) -> EvidenceEntry | None:
     return next(
-        (one for one in entries if one.sha256 == facts.sha256 and one.kind.value == facts.purpose), None
+        (one for one in entries if one.facts.sha256 == facts.sha256 and one.facts.purpose is facts.purpose),
+        None,
     )
 
 

@@ -27,7 +27,6 @@ from server.domain.reviews import (
 )
 from server.evidence.records import RecordVault
 from server.keyring.result_signer import REVIEW_TYPE
-from server.keyring.sealing import SealError
 from server.storage.audit import AuditLog
 from server.storage.evidence_records import EvidenceRecordRepository
 from server.storage.records import Place
@@ -257,9 +256,10 @@ class Reviewing:
             if record is None:
                 raise _not_found()
             if sha256(self._vault.delivery(record).result).digest() != review.result_sha256:
-                raise RecordUnreadable("the review names another result")
-        except (SealError, RecordUnreadable) as error:
-            _log.error("evidence_record_unreadable", check_id=str(review.check_id), exc_info=error)
+                error = RecordUnreadable("the review names another result")
+                _log.error("evidence_record_unreadable", check_id=str(review.check_id), exc_info=error)
+                raise error
+        except RecordUnreadable as error:
             raise Refusal(
                 Reason.EVIDENCE_UNREADABLE,
                 "the result that the review is about cannot be read, or is another one; restore the database "

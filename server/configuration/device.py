@@ -85,15 +85,15 @@ class AndroidSettings(Table):
     """The operator's apps. If none is listed, no Android evidence vouches for an app."""
     revocation_file: Path | None = None
     """File with Google's list of revoked attestation certificates, which ``facegate attest revocation``
-    updates, with a record of its date in the same folder. The server reads both again when they change.
-    Without them, no key attestation is verified."""
+    updates, with a record of its date beside it; read again when they change. Without them, no key
+    attestation is verified."""
     max_revocation_age_hours: int = Field(default=48, ge=1, le=24 * 90)
     """Maximum age of the list."""
     stale_revocation_is_soft: bool = False
     """Whether attestations are also verified with an older list."""
     remotely_provisioned_only: bool = False
-    """Whether attestation keys from the factory are refused. Thousands of phones share one such key, and some
-    keys leak. Phones that were sold before Android 12 have no other keys."""
+    """Whether attestation keys from the factory are refused, which thousands of phones share and some of
+    which leak. Phones that were sold before Android 12 have no others."""
     further_roots: tuple[FurtherRootTable, ...] = Field(default=(), max_length=16)
     """Roots that are trusted in addition to Google's, in every check. A holder of the key of such a root can
     make evidence of any device."""
@@ -209,21 +209,20 @@ class DeviceIntegritySettings(Table):
     web: WebSettings = WebSettings()
     """Pages."""
     proxy_spki_sha256: tuple[Sha256Hex, ...] = ()
-    """If a proxy of the operator terminates the TLS of devices: SHA-256 of the SubjectPublicKeyInfo of each
-    of its certificates. Devices must state one of these, one of ``server_keys_file``, or that of the device
-    listener."""
+    """If a proxy terminates the TLS of devices: SHA-256 of the SubjectPublicKeyInfo of each of its
+    certificates. Devices must state one of these, one of ``server_keys_file``, or the device listener's."""
     server_keys_file: Path | None = None
     """File with further such keys, one SHA-256 a line, read again within a minute when it changes. List the
     key of the next certificate before the proxy uses it. A removed key is accepted for one more day."""
     server_keys: Literal["open", "complete"] = "open"
-    """``complete`` states that the keys above, and that of the device listener, are all keys of this server.
-    A device that states another one then fails its check (``DEVICE_MANIPULATED``), under every policy."""
+    """``complete``: these keys and the device listener's are all. A device that states another one then fails
+    its check (``DEVICE_MANIPULATED``), under every policy."""
     enrolment_days: int = Field(default=400, ge=1, le=3650)
     """Days without use after which an enrolled key (App Attest, WebAuthn) is erased."""
     remembered_scans: int = Field(default=100_000, ge=1, le=100_000_000)
     """Maximum number of scans that are remembered of each tenant, and as many of its sandbox, to recognise
-    recordings of them; over it the oldest are forgotten, before the policy's retention ends. A scan takes
-    about 40 kB in the database."""
+    recordings of them; the oldest are then forgotten before their retention ends. A scan takes about 40 kB in
+    the database."""
     test_roots: TestRoots = TestRoots()
     """Roots of test devices, for sandbox checks."""
 

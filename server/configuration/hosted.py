@@ -90,7 +90,7 @@ class HostedSettings(Table):
 
     origin: WebOrigin
     """The page's origin in browsers, such as ``https://verify.bank.example``: this listener's, or that of a
-    proxy before it. It may scan, as those of ``device_integrity.web.origins`` do. HTTPS unless it is on this
+    proxy before it. It may scan as those of ``device_integrity.web.origins``. HTTPS unless it is on this
     machine."""
     return_urls: tuple[ReturnUrl, ...] = Field(default=(), max_length=64)
     """The addresses to which the page may return people: an origin, and a path below which every path is

@@ -45,7 +45,7 @@ EVALUATION_POLICY: Final = "evaluation"
 
 SCANS_A_CORE: Final = 4
 """Scans at once that a core holds so that none waits for another: while it is captured, a scan takes 0.18 of
-a core, with or without a flash (docs/cost.md), so four take three quarters of one."""
+a core, with or without a flash (docs/operating.md), so four take three quarters of one."""
 
 Port = Annotated[int, Field(ge=0, le=65_535)]
 
@@ -63,9 +63,9 @@ class ServiceTls(Tls):
     """The certificate of the service listener, and the authority of its callers."""
 
     client_ca: Path | None = None
-    """PEM file: the authorities that issue client certificates (mutual TLS). ``clients`` lists the
-    certificates that may call. If ``api_keys_file`` or ``oidc`` is set, ``clients`` may be empty, and every
-    certificate may connect."""
+    """PEM file: the authorities that issue client certificates (mutual TLS); ``clients`` lists those that may
+    call. If ``api_keys_file`` or ``oidc`` is set, ``clients`` may be empty, and every certificate may
+    connect."""
 
 
 def _validate_tls(host: str, tls: Tls | None) -> None:
@@ -120,9 +120,8 @@ class ConsoleListener(Table):
     tls: Tls | None = None
     """Certificate. Mandatory unless ``host`` is loopback."""
     origin: WebOrigin | None = None
-    """The address of the console in browsers, such as ``https://facegate.bank.example``; requests that name
-    another host are refused. Mandatory unless ``host`` is loopback, where it is by default ``localhost`` and
-    ``127.0.0.1``."""
+    """The console's address in browsers, such as ``https://facegate.bank.example``; requests that name
+    another host are refused. Mandatory unless ``host`` is loopback."""
     idle_minutes: int = Field(default=15, ge=1, le=1440)
     """Minutes without a call after which a session ends."""
     session_hours: int = Field(default=8, ge=1, le=168)
@@ -158,18 +157,17 @@ class ServiceListener(Table):
     tls: ServiceTls | None = None
     """Certificate and client authorities. Mandatory unless ``host`` is loopback."""
     api_keys_file: Path | None = None
-    """TOML file with the hashes of API keys; see ``server.access.api_keys``. The server reads it again when
-    it changes. This, ``oidc`` or ``tls.client_ca`` is mandatory unless ``host`` is loopback."""
+    """TOML file with the hashes of API keys, which ``facegate keys new-api-key`` prints. The server reads it
+    again when it changes. This, ``oidc`` or ``tls.client_ca`` is mandatory unless ``host`` is loopback."""
     oidc: OidcSettings | None = None
     """The OIDC issuer whose access tokens may call, beside API keys or instead of them; see
     ``docs/oidc.md``."""
     clients: tuple[ClientCertificateEntry, ...] = ()
-    """The client certificates that may call, each with its tenant, roles and scopes. If ``api_keys_file`` or
-    ``oidc`` is also set, a call needs a certificate and a key or access token of the same tenant, which
-    determines the scopes."""
+    """The client certificates that may call. If ``api_keys_file`` or ``oidc`` is also set, a call needs a
+    certificate and a key or token of the same tenant, which determines the scopes."""
     local_sandbox: bool = False
     """Whether callers without credentials are sandbox callers: on loopback, without ``api_keys_file``,
-    ``oidc`` and ``tls.client_ca``. Otherwise, the entry of a caller states whether it is one."""
+    ``oidc`` and ``tls.client_ca``."""
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
@@ -217,8 +215,8 @@ class AdminListener(Table):
     port: Port = 8445
     """TCP port; 0 for any free one."""
     trusted_network: bool = False
-    """Must be true unless ``host`` is loopback: this listener has neither TLS nor credentials of callers, so
-    only the machines that collect metrics may be able to reach it."""
+    """Must be true unless ``host`` is loopback: this listener has neither TLS nor credentials, so only the
+    machines that collect metrics may reach it."""
 
     @model_validator(mode="after")
     def _safe(self) -> Self:
@@ -277,17 +275,17 @@ class RuntimeSettings(Table):
     intra_op_threads: int = Field(default=1, ge=1, le=256)
     """Threads of one inference. The product of this and ``workers`` should not exceed the number of CPUs."""
     providers: Literal["auto", "cpu", "cuda"] = "auto"
-    """``auto`` uses CUDA if it is available, otherwise the CPU; with ``cuda``, the server does not start
-    without it. Of several GPUs it is the first that ``CUDA_VISIBLE_DEVICES`` shows to the process."""
+    """``auto`` uses CUDA if it is available; with ``cuda``, the server does not start without it. Of several
+    GPUs it is the first that ``CUDA_VISIBLE_DEVICES`` shows."""
     cuda_memory_mib: int | None = Field(default=None, ge=64, le=1_048_576)
     """Maximum GPU memory for the tensors of each model; by default without a limit. CUDA itself takes some
     more."""
     max_batch: int | None = Field(default=None, ge=1, le=256)
-    """Maximum number of inputs that one call of a model takes, from scans that run at the same time; by
-    default 16 on a GPU and 1 on the CPU. Models that take one input at a time are not affected."""
+    """Maximum number of inputs of one call of a model, from scans that run at the same time; by default 16 on
+    a GPU and 1 on the CPU."""
     workers: int | None = Field(default=None, ge=1, le=256)
-    """Threads that judge frames; by default the number of CPUs that the process may use, by its affinity and
-    the quota of its control group, divided by ``intra_op_threads``."""
+    """Threads that judge frames; by default the number of CPUs that the process may use, divided by
+    ``intra_op_threads``."""
 
 
 class StorageSettings(Table):
@@ -307,8 +305,8 @@ class PolicySettings(Table):
     folder: Path | None = None
     """A folder with policy files, which add to the shipped ones or replace those of the same name."""
     served: tuple[str, ...] = ()
-    """The names of the policies that the server serves, shipped ones and those of the folder; empty for all.
-    A name without a policy keeps the server from starting."""
+    """The names of the policies that the server serves; empty for all. A name without a policy keeps the
+    server from starting."""
     default: str = "standard"
     """The policy of a check that names none. Without a settings file, a server that listens on loopback only
     and uses the pack ``embedded`` has ``evaluation`` by default."""
@@ -318,8 +316,8 @@ class ResultSettings(Table):
     """The signature of results."""
 
     issuer: str = Field(default="facegate", min_length=1, max_length=256)
-    """The issuer of results: ``iss`` in the header of each JWS. Set a different one for every installation,
-    such as ``https://facegate.bank.example``, so that results of one cannot be used as those of another."""
+    """``iss`` in the header of each JWS of results. Set a different one for every installation, such as
+    ``https://facegate.bank.example``, so that results of one cannot be used as those of another."""
 
 
 class IsolationSettings(Table):
@@ -328,8 +326,8 @@ class IsolationSettings(Table):
     workers: int = Field(default=2, ge=1, le=64)
     """Number of processes."""
     memory_mib: int = Field(default=1024, ge=64, le=65_536)
-    """Memory that a process may map in addition to its memory at the start. A JPEG 2000 image takes up to 30
-    bytes a pixel, so a policy with a ``portrait.max_pixels`` of more than 30 million needs more."""
+    """Memory that a process may map in addition to that at its start. A policy with a ``portrait.max_pixels``
+    of more than 30 million needs more: JPEG 2000 takes up to 30 bytes a pixel."""
 
 
 class LogLevel(StrEnum):
@@ -386,12 +384,11 @@ class Settings(BaseSettings):
     or a folder: ``open:<folder>`` or ``insightface:<folder>``."""
     allow_evaluation_pack: bool = False
     """Whether EXPRESS policies may run with a pack that is for evaluation only, such as ``embedded``. If not,
-    the server refuses their checks, and does not start if its default policy is one of them. Without a
-    settings file, a server that listens on loopback only has ``true`` by default."""
+    their checks are refused, and a server whose default policy is one of them does not start. Without a
+    settings file, a server on loopback has ``true`` by default."""
     calibration: Path | None = None
-    """Calibration of the embedder of the pack, which replaces the one of Facegate. It is made from your own
-    photos by ``facegate evaluate match --calibration``, or states figures that were published for the
-    embedder."""
+    """Calibration of the pack's embedder in place of Facegate's: made from your own photos by ``facegate
+    evaluate match --calibration``, or of published figures."""
     models_dir: Path = Field(default_factory=_default_models_dir)
     """Folder of the pulled packs, with one folder for each. By default ``facegate/models`` in
     ``$XDG_DATA_HOME``, which is ``~/.local/share`` unless it is set."""

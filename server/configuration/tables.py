@@ -18,14 +18,13 @@ class AnalysisSettings(Table):
     """AnalysisService: the number of analyses at once, and the limits of one video."""
 
     max_images: int = Field(default=4, ge=1, le=1_000)
-    """Maximum number of selfies that are analysed at once; further calls wait, or are refused with
-    RESOURCE_EXHAUSTED. A selfie of 50 million pixels takes about 300 MB during its analysis."""
+    """Maximum number of selfies that are analysed at once. One of 50 million pixels takes about 300 MB."""
     max_videos: int = Field(default=2, ge=1, le=100)
     """Maximum number of videos that are uploaded or analysed at once. Each takes up to 250 MB during its
     call, in addition to the memory of its decoder process."""
     still_workers: int = Field(default=1, ge=0, le=64)
-    """Number of processes in which WebP selfies and frames are decoded, with the limits of ``isolation``, so
-    that no trusted image waits for them. With 0, they share the processes of trusted images."""
+    """Number of processes in which WebP selfies and frames are decoded, with the limits of ``isolation``.
+    With 0, they share the processes of trusted images."""
     video_workers: int = Field(default=1, ge=0, le=64)
     """Number of processes in which videos are decoded, and of threads that analyse them. With 0, videos are
     refused, but still frames are analysed."""
@@ -35,12 +34,12 @@ class AuditSettings(Table):
     """The checkpoints of the audit log."""
 
     checkpoint_minutes: int = Field(default=15, ge=1, le=1440)
-    """Minutes between two signed checkpoints of a tenant's log that grows. Entries behind the newest
-    checkpoint can be changed unseen by anyone with write access to the database."""
+    """Minutes between two signed checkpoints of a growing log. Entries behind the newest can be changed
+    unseen by anyone with write access to the database."""
     witness_url: str | None = None
-    """Folder or URL, as ``storage.objects_url``, of the witness: it keeps the newest checkpoints, so that a
-    log that was changed or is older is noticed and not signed. All servers of a database share it; whoever
-    administers the database should not be able to write there. By default the object store."""
+    """Folder or URL, as ``storage.objects_url``, of the witness, which keeps the newest checkpoints, so that
+    a changed or older log is noticed. All servers of a database share it; whoever administers the database
+    should not be able to write there. By default the object store."""
     timestamp_url: Annotated[str, StringConstraints(pattern=r"^https?://\S+$")] | None = None
     """URL of a time-stamping authority (RFC 3161), which stamps checkpoints. It gets a hash only. Needs the
     extra ``timestamps``."""
@@ -74,8 +73,8 @@ class ComplianceSettings(Table):
 
     two_people: Annotated[tuple[TwoPeople, ...], AfterValidator(each_once)] = Field(default=(), strict=False)
     """The actions that a second person has to confirm: ``delete`` (the evidence of a check), ``erase`` (a
-    person), ``release_hold``, ``destroy_key``. The first call records a request; the same call by a caller of
-    another name performs the action. Each name must belong to one person, and each person must have one."""
+    person), ``release_hold``, ``destroy_key``. Each caller's name must belong to one person, and each person
+    must have one."""
     approval_hours: int = Field(default=24, ge=1, le=720)
     """How long a second person may confirm a request."""
 
@@ -164,8 +163,8 @@ class LimitSettings(Table):
     """The limits of one server; calls that exceed them are refused with RESOURCE_EXHAUSTED and RetryInfo."""
 
     max_scans: int | None = Field(default=None, ge=1, le=10_000)
-    """Maximum number of scans at once; by default 4 for each thread that judges frames
-    (``runtime.workers`` times ``runtime.intra_op_threads``), as many as a core holds without waiting."""
+    """Maximum number of scans at once; by default 4 for each thread that judges frames (``runtime.workers``
+    times ``runtime.intra_op_threads``)."""
     max_unary: int = Field(default=64, ge=1, le=10_000)
     """Maximum number of unary calls at once that are neither uploads nor selfies."""
     max_uploads: int = Field(default=4, ge=1, le=1_000)
@@ -173,17 +172,16 @@ class LimitSettings(Table):
     max_watches: int = Field(default=128, ge=1, le=10_000)
     """Maximum number of streams of WatchCheck at once; each queries the database twice a second."""
     wait_seconds: float = Field(default=4.0, ge=0.0, le=20.0)
-    """How long a unary call, an upload, a selfie or a video waits for a place if none is free; shorter than
-    the deadline of 5 seconds that is recommended to callers. It is refused at once if 8 calls of its kind and
-    tenant, or 16 of its kind, wait already. Scans and watches do not wait."""
+    """How long a unary call, an upload, a selfie or a video waits for a place; keep it below the callers'
+    deadline of 5 seconds. It is refused at once if 8 calls of its kind and tenant, or 16 of its kind, wait
+    already. Scans and watches do not wait."""
     tenants: dict[Name, TenantLimits] = Field(default_factory=dict)
-    """Quotas of single tenants, by name: the maximum number of calls of each kind at once. The sandbox
-    callers of a tenant may hold the same number in addition. In the environment, all tables are one variable,
-    as JSON."""
+    """Quotas of single tenants, by name: the maximum number of calls of each kind at once, and of its sandbox
+    callers as many again. In the environment, all tables are one variable, as JSON."""
     memory_mib: int | None = Field(default=None, ge=256, le=16_777_216)
     """Memory that this process may use. Above 85 % of it new scans are refused, and ``/readyz`` answers 503,
-    until it uses less than 70 %, or less than 85 % for half a minute. By default the limit of the control
-    group counts, and what all processes in it use; without any limit no scan is refused."""
+    until it uses less than 70 %, or less than 85 % for half a minute. By default the control group's limit
+    and use count; without any limit no scan is refused."""
     lease_seconds: float = Field(default=15.0, ge=2.0, le=120.0)
     """How long a scan stays assigned to a replica that has stopped responding."""
     failures: FailureSettings = FailureSettings()
@@ -257,8 +255,7 @@ class TenantKeySettings(Table):
     """The key of one tenant's own."""
 
     encryption: tuple[KeyEncryptionEntry, ...] = Field(default=(), max_length=8)
-    """The keys that encrypt the tenant's evidence keys in the key folder; see ``keys.encryption``. Empty:
-    they are encrypted as the server's own keys are."""
+    """The keys that encrypt the tenant's evidence keys in the key folder. Empty: as the server's own keys."""
 
 
 class KeySettings(Table):
@@ -267,9 +264,9 @@ class KeySettings(Table):
     folder: Path | None = None
     """Folder of the keys, by default ``keys`` in ``data_dir``; missing keys are made on the first start."""
     encryption: tuple[KeyEncryptionEntry, ...] = Field(default=(), max_length=8)
-    """The keys that encrypt the files in the folder. The first entry encrypts new files; every entry
-    decrypts. To change the key, put the new entry first and run ``facegate keys encrypt``. Empty: only
-    permissions protect the files."""
+    """The keys that encrypt the files in the folder: the first new files, every entry decrypts. To change
+    the key, put the new entry first and run ``facegate keys encrypt``. Empty: only permissions protect
+    the files."""
     tenants: dict[Name, TenantKeySettings] = Field(default_factory=dict)
     """Tenants whose evidence is sealed under keys of their own, by name. Without their key, their evidence
     cannot be opened any more (``facegate keys destroy``)."""

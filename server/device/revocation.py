@@ -139,7 +139,7 @@ def _read_record(path: Path) -> tuple[str, datetime]:
     except FileNotFoundError as error:
         raise ReferenceDataMalformed(
             f"{path} is missing, so it is unknown when the list was fetched; fetch the list with "
-            "`facegate attest revocation`, or state the time with `--fetched-at`"
+            "`facegate attest revocation`, which writes both files"
         ) from error
     except (ValueError, TypeError, KeyError, RecursionError) as error:
         raise ReferenceDataMalformed(f"{path} is not a download record") from error

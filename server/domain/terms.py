@@ -90,6 +90,17 @@ class EndedBy(StrEnum):
     """The server stopped."""
 
 
+class ImagePurpose(StrEnum):
+    """The purpose of a kept image."""
+
+    EVIDENCE_FRAME = "EVIDENCE_FRAME"
+    """The frame that stands as proof in the result."""
+    AUDIT_IMAGE = "AUDIT_IMAGE"
+    """A further frame, kept if the policy demands it."""
+    PORTRAIT = "PORTRAIT"
+    """The trusted image as uploaded, kept if the policy demands it."""
+
+
 class SealedKind(StrEnum):
     """The kind of a sealed record that is no image; the kinds of images are their purposes."""
 

@@ -2,6 +2,7 @@
 
 import dataclasses
 import uuid
+from collections.abc import Collection
 from datetime import UTC, date, datetime, timedelta
 from enum import Enum
 from typing import Any, TypeVar
@@ -17,7 +18,9 @@ _Value = TypeVar("_Value")
 _Member = TypeVar("_Member", bound=Enum)
 
 
-def message_of(kind: type[_Message], source: object, /, **own: Any) -> _Message:
+def message_of(
+    kind: type[_Message], source: object, /, *, only: Collection[str] | None = None, **own: Any
+) -> _Message:
     """Makes a message whose fields are the attributes of the same names of ``source``.
 
     Times, days, identifiers and members of enumerations become what the wire has for them; ``None`` leaves a
@@ -25,10 +28,14 @@ def message_of(kind: type[_Message], source: object, /, **own: Any) -> _Message:
 
     Args:
         source: What has the attributes.
+        only: The fields that the receiver may see; ``None`` for all. The others are left out, also those
+            that the contract gets later.
         own: Fields whose values are these instead.
     """
     for field in kind.DESCRIPTOR.fields:
-        own[field.name] = _wired(field, own[field.name] if field.name in own else getattr(source, field.name))
+        name = field.name
+        seen = only is None or name in only
+        own[name] = _wired(field, own[name] if name in own else getattr(source, name)) if seen else None
     return kind(**own)
 
 

@@ -16,9 +16,10 @@ from matcher import MatchResult, PortraitReport, Requirement
 from server.base.sandbox import memory_scope
 from server.checks.completion import HandedOut
 from server.checks.progress import CheckProgress
+from server.domain.terms import ImagePurpose
 from server.edge.fields import message_of, name_of, number_of
 from server.edge.scan_codec import rotation_to_wire
-from server.storage.records import ImagePurpose
+from server.evidence.store import EvidenceFault
 from server.verdict.outcome import (
     AttemptOutline,
     CheckOutcome,
@@ -39,6 +40,10 @@ _EARLIER_DOUBT: Final = "An earlier attempt left this doubt, which no challenge 
 _MOST_EXPLANATIONS: Final = 16
 _OF_A_CHECK: Final = ("requested_mode", "used_mode", "verified_bits", "required_bits", "challenge_steps")
 """The fields of a LivenessResult that an analysis leaves out."""
+_NOT_ABOUT_PERSON: Final = frozenset(
+    {"attempt", "mode", "plan", "outcome", "ended_by", "frames", "feedback", "start_time", "end_time"}
+)
+"""The fields of an AttemptSummary that say nothing of the person."""
 
 
 def serialise_result(outcome: CheckOutcome) -> bytes:
@@ -117,10 +122,13 @@ def add_images(response: service_pb2.FinishCheckResponse, handed_out: HandedOut)
     for held in handed_out.images:
         if held.content is None:
             picture = message_of(result_pb2.EvidenceReference, held.facts)
+            # Either way, the image may be readable later.
+            missing = held.problem is EvidenceFault.KEY_MISSING
+            kind = EvidenceFault.UNAVAILABLE if missing else held.problem
             response.evidence_problems.append(
-                message_of(service_pb2.EvidenceProblem, held, picture=picture, kind=held.problem)
+                message_of(service_pb2.EvidenceProblem, held, picture=picture, kind=kind)
             )
-        elif held.facts.purpose == ImagePurpose.EVIDENCE_FRAME:
+        elif held.facts.purpose is ImagePurpose.EVIDENCE_FRAME:
             response.evidence_frame.CopyFrom(_image(held.facts, held.content))
         else:
             response.audit_images.append(_image(held.facts, held.content))
@@ -240,7 +248,8 @@ def _device_signal(sign: Sign) -> result_pb2.Signal:
 
 
 def _attempt(attempt: AttemptOutline, *, about_person: bool = False) -> result_pb2.AttemptSummary:
-    return message_of(result_pb2.AttemptSummary, attempt, verdict=attempt.verdict if about_person else None)
+    only = None if about_person else _NOT_ABOUT_PERSON
+    return message_of(result_pb2.AttemptSummary, attempt, only=only)
 
 
 def progress_to_wire(progress: CheckProgress) -> service_pb2.CheckProgress:

@@ -26,13 +26,13 @@ def standing_to_wire(standing: ReviewStanding, *, outcome: bool) -> review_pb2.C
     Args:
         outcome: Whether the caller may learn what was decided.
     """
-    shown: dict[str, Any] = {} if outcome else {"outcome": None}
-    return message_of(review_pb2.CheckReview, standing, review_jws=standing.jws if outcome else None, **shown)
+    only = None if outcome else ("state", "expire_time")
+    return message_of(review_pb2.CheckReview, standing, only=only, review_jws=standing.jws)
 
 
 def _decision(decision: ReviewDecision, *, shown: bool) -> service_pb2.ReviewDecision:
-    hidden = {} if shown else dict.fromkeys(("outcome", "reason", "comment"))
-    return message_of(service_pb2.ReviewDecision, decision, **hidden)
+    only = None if shown else ("reviewer", "decide_time")
+    return message_of(service_pb2.ReviewDecision, decision, only=only)
 
 
 async def _list_reviews(

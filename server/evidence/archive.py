@@ -34,9 +34,6 @@ from vision.image import DecodeLimits, decode_image, encode_jpeg, rotate_upright
 FORMAT: Final = "facegate-evidence/1"
 """The format of the archive of a check, as its manifest states it."""
 
-ERASED: Final = "ERASED"
-"""The problem of an image that retention erased before the record."""
-
 _EXTENSIONS: Final[Mapping[str, str]] = {
     "image/jpeg": "jpg",
     "image/png": "png",

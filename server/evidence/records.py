@@ -1,23 +1,37 @@
 """Seals the evidence record of a decided check with the terms by which it is found, and opens it again."""
 
 from collections.abc import Callable, Iterable, Sequence
-from typing import Protocol
+from typing import Protocol, TypeVar
 from uuid import UUID
+
+import structlog
 
 from liveness import Verdict
 from server.domain.terms import ALL, HOLD, SealedKind, pair_terms, reference_term, term
 from server.keyring.result_signer import RESULT_TYPE
-from server.keyring.sealing import Context, Random, WrappingKeys, seal, unseal
+from server.keyring.sealing import (
+    Context,
+    Random,
+    SealError,
+    WrappingKeys,
+    WrappingKeyUnknown,
+    seal,
+    unseal,
+)
 from server.storage.evidence_records import ListedCheck, StoredRecord
 from server.storage.records import SealedRecord
 from server.verdict.outcome import CheckOutcome
 from server.verdict.record import (
     Delivery,
     EvidenceRecord,
+    RecordUnreadable,
     delivery_from_bytes,
     record_from_bytes,
     record_to_bytes,
 )
+
+_log = structlog.get_logger(__name__)
+_Parts = TypeVar("_Parts")
 
 
 def record_terms(outcome: CheckOutcome, *, tenant_key: bytes) -> tuple[str, ...]:
@@ -121,18 +135,23 @@ class RecordVault:
         """Returns a stored record.
 
         Raises:
-            SealError: It was altered, or its wrapping key is missing.
-            RecordUnreadable: Another version of the server wrote it.
+            RecordUnreadable: It was altered, its wrapping key is missing, or another version of the server
+                wrote it. This is logged.
         """
-        return record_from_bytes(self._opened(stored))
+        return self._opened(stored, record_from_bytes)
 
     def delivery(self, stored: StoredRecord) -> Delivery:
         """Returns the parts of a stored record that FinishCheck returns; raises as ``open`` does."""
-        return delivery_from_bytes(self._opened(stored))
+        return self._opened(stored, delivery_from_bytes)
 
-    def _opened(self, stored: StoredRecord) -> bytes:
+    def _opened(self, stored: StoredRecord, parse: Callable[[bytes], _Parts]) -> _Parts:
         aad = _context(stored.tenant, stored.check_id, stored.version)
-        return unseal(stored.sealed, wrapping_keys=self._keys, aad=aad)
+        try:
+            return parse(unseal(stored.sealed, wrapping_keys=self._keys, aad=aad))
+        except (SealError, RecordUnreadable) as error:
+            _log.error("evidence_record_unreadable", check_id=str(stored.check_id), exc_info=error)
+            problem = "KEY_MISSING" if isinstance(error, WrappingKeyUnknown) else "ALTERED"
+            raise RecordUnreadable(str(error), problem=problem) from error
 
 
 def _context(tenant: str, check_id: UUID, version: int) -> Context:

@@ -147,7 +147,7 @@ def _figure(held: HeldImage) -> Figure:
     frame = f", attempt {found.attempt}, frame {found.frame_index}" if found.attempt else ""
     caption = f"{name}{frame}. SHA-256 {found.sha256.hex()}"
     if held.content is None:
-        return Figure(caption=caption, instead=_absent(held.problem))
+        return Figure(caption=caption, instead=_absent(str(held.problem)))
     if found.media_type not in _SHOWN_TYPES:
         return Figure(caption=caption, instead=f"In the archive, as {found.media_type}")
     turned = f"{_TURNS.get(found.rotation, '')}{' mirrored' * found.mirrored}"

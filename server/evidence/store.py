@@ -1,22 +1,60 @@
 """The evidence store: sealed images, durable in the object store before a database row refers to them."""
 
 import asyncio
-from collections.abc import Awaitable, Callable, Collection, Iterable
+from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
+from enum import StrEnum
 from hashlib import sha256
+from typing import Final
 from uuid import UUID
 
-from server.keyring.sealing import Context, Random, Sealed, SealError, WrappingKeys, seal, unseal
+import structlog
+
+from server.domain.terms import ImagePurpose
+from server.keyring.sealing import (
+    Context,
+    Random,
+    Sealed,
+    SealError,
+    WrappingKeys,
+    WrappingKeyUnknown,
+    seal,
+    unseal,
+)
+from server.storage.errors import ObjectNotFound, StorageUnavailable
 from server.storage.objects import ObjectStore
-from server.storage.records import EvidenceEntry, ImagePurpose
+from server.storage.records import CheckRecord, EvidenceEntry
+from server.telemetry.metrics import Metrics
 from server.verdict.record import ImageFacts
+
+_log = structlog.get_logger(__name__)
 
 
 class EvidenceAltered(SealError):
     """An image was unsealed, but its SHA-256 is not the recorded one."""
 
 
+class EvidenceFault(StrEnum):
+    """Why an image cannot be returned."""
+
+    LOST = "LOST"
+    """The object store does not have the image."""
+    ALTERED = "ALTERED"
+    """The object in the object store is not the one that was stored."""
+    KEY_MISSING = "KEY_MISSING"
+    """The key that opens the image is currently missing."""
+    UNAVAILABLE = "UNAVAILABLE"
+    """The object store does not answer."""
+    ERASED = "ERASED"
+    """Retention erased the image before the record."""
+
+
+_FAULTS: Final[Mapping[type[Exception], EvidenceFault]] = {
+    ObjectNotFound: EvidenceFault.LOST,
+    WrappingKeyUnknown: EvidenceFault.KEY_MISSING,
+    StorageUnavailable: EvidenceFault.UNAVAILABLE,
+}
 _PREFIX = "evidence"
 _NAME_BYTES = 16
 _SWEEP_BATCH = 256
@@ -28,22 +66,25 @@ class HeldImage:
 
     Attributes:
         content: Its bytes; ``None`` if it cannot be read, for the reason ``problem``.
-        problem: Why it cannot be read; empty if it can.
+        problem: Why it cannot be read; ``None`` if it can.
     """
 
     facts: ImageFacts
     content: bytes | None = field(repr=False)
-    problem: str = ""
+    problem: EvidenceFault | None = None
 
 
 class EvidenceStore:
     """Seals, stores, loads and erases the images of checks."""
 
-    def __init__(self, objects: ObjectStore, *, wrapping_keys: WrappingKeys, random: Random) -> None:
+    def __init__(
+        self, objects: ObjectStore, *, wrapping_keys: WrappingKeys, random: Random, metrics: Metrics
+    ) -> None:
         """Initialises the store."""
         self._objects = objects
         self._keys = wrapping_keys
         self._random = random
+        self._metrics = metrics
 
     async def seal(
         self,
@@ -75,14 +116,16 @@ class EvidenceStore:
             random=self._random,
         )
         entry = EvidenceEntry(
-            kind=kind,
+            ImageFacts(
+                purpose=kind,
+                sha256=sha256(image).digest(),
+                attempt=attempt,
+                frame_index=frame_index,
+                rotation=rotation,
+                mirrored=mirrored,
+                media_type=media_type,
+            ),
             object_key=f"{_PREFIX}/{check_id.hex}/{self._random(_NAME_BYTES).hex()}",
-            sha256=sha256(image).digest(),
-            frame_index=frame_index,
-            attempt=attempt,
-            rotation=rotation,
-            mirrored=mirrored,
-            media_type=media_type,
             wrapped_key=sealed.wrapped_key,
             key_id=sealed.key_id,
         )
@@ -114,11 +157,37 @@ class EvidenceStore:
             wrapped_key=entry.wrapped_key,
             key_id=entry.key_id,
         )
-        aad = Context(tenant=tenant, check_id=check_id, kind=entry.kind.value)
+        aad = Context(tenant=tenant, check_id=check_id, kind=entry.facts.purpose.value)
         image = await asyncio.to_thread(unseal, sealed, wrapping_keys=self._keys, aad=aad)
-        if sha256(image).digest() != entry.sha256:
+        if sha256(image).digest() != entry.facts.sha256:
             raise EvidenceAltered("the SHA-256 of the image is not the recorded one")
         return image
+
+    async def open(self, check: CheckRecord, entry: EvidenceEntry) -> HeldImage:
+        """Returns an image as far as it can be read.
+
+        Raises:
+            StorageUnavailable: The object store did not answer.
+        """
+        try:
+            return HeldImage(entry.facts, await self.load(check.check_id, entry, tenant=check.tenant))
+        except (SealError, ObjectNotFound) as error:
+            return self.unread(check, entry, error)
+
+    def unread(self, check: CheckRecord, entry: EvidenceEntry, error: Exception) -> HeldImage:
+        """Logs and counts an image that cannot be read."""
+        problem = _FAULTS.get(type(error), EvidenceFault.ALTERED)
+        if problem is EvidenceFault.KEY_MISSING:
+            self._metrics.work.key_missing("evidence")
+        self._metrics.checks.evidence_problem(problem.value)
+        _log.error(
+            "evidence_problem",
+            check_id=str(check.check_id),
+            object_key=entry.object_key,
+            problem=problem.value,
+            exc_info=error,
+        )
+        return HeldImage(entry.facts, None, problem)
 
     async def erase(self, entries: Iterable[EvidenceEntry]) -> None:
         """Deletes the objects of entries whose rows and keys are already erased.
@@ -167,16 +236,3 @@ async def delete_objects(objects: ObjectStore, entries: Iterable[EvidenceEntry])
     """
     for entry in entries:
         await objects.delete(entry.object_key)
-
-
-def facts_of(entry: EvidenceEntry) -> ImageFacts:
-    """Returns the facts of a kept image, without what opens it."""
-    return ImageFacts(
-        purpose=entry.kind.value,
-        sha256=entry.sha256,
-        attempt=entry.attempt,
-        frame_index=entry.frame_index,
-        rotation=entry.rotation,
-        mirrored=entry.mirrored,
-        media_type=entry.media_type,
-    )

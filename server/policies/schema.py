@@ -268,23 +268,22 @@ class DeviceRules(PolicyTable):
     minimum_assurance: _MinimumAssurance = Assurance.NONE
     """Lowest device assurance with which a check can succeed: one for all platforms, or a table. The platform
     is the device's own claim: an attacker without evidence can claim the one with the lowest demands. With
-    NONE or LOW, and without required attestation, a check can succeed with a device that is not attested;
-    only the frames and the device's own claims then oppose video that software makes in real time."""
+    NONE or LOW, and without required attestation, only the frames and the device's own claims oppose video
+    that software makes in real time."""
     demands: DemandRules = DemandRules()
     """By platform and kind of evidence: "required" (else the check fails), "advisory" (it raises or lowers
     the assurance) or "ignored" (it is reported)."""
     tolerate: tuple[_DecisiveCheck, ...] = Field(default=(), strict=False)
-    """Names of decisive device tests to waive: their failure is reported and has no other consequence.
-    Without a waiver, each of them alone fails the check, under every policy."""
+    """Names of decisive device tests to waive: their failure is only reported. Without a waiver, each of them
+    alone fails the check."""
     decide: tuple[_RaisedCheck, ...] = Field(default=(), strict=False)
-    """Names of tests of run-time findings to make decisive, such as ``runtime.root``. Otherwise their failure
-    is a soft sign, because honest people's devices fail them too. ``runtime.hooking`` and
-    ``runtime.debugger`` are always decisive."""
+    """Names of tests of run-time findings to make decisive, such as ``runtime.root``; otherwise their failure
+    is a soft sign. ``runtime.hooking`` and ``runtime.debugger`` always are."""
 
     web_origins: tuple[WebOrigin, ...] = Field(default=(), strict=False)
     """Origins of the pages that may scan under this policy, out of ``device_integrity.web.origins`` of the
-    settings; if none is listed, all of them. A page of another origin is refused with ``ORIGIN_NOT_ALLOWED``
-    after its ScanStart, and the check stays open."""
+    settings; if none is listed, all of them. A page of another origin is refused with ``ORIGIN_NOT_ALLOWED``,
+    and the check stays open."""
     sdks: dict[Annotated[str, Field(min_length=1, max_length=64)], SdkRules] = Field(default_factory=dict)
     """The supported versions of SDKs, by name, such as ``facegate-web``; others may have any version. Name
     and version are the device's own claim (``DeviceProfile.sdk_version``), so this ends the support of old
@@ -354,8 +353,8 @@ class EvidenceRules(PolicyTable):
 
     min_face_width: float = Field(default=EVIDENCE_FLOOR.min_face_width, ge=0, le=500)
     """Smallest width of the face from ear to ear, in pixels of the frame. If the evidence frame does not meet
-    one of these four demands, the verdict is not LIVE; neither is it if the medians of the scan lie outside
-    the range of the liveness model, which no weaker demand changes."""
+    one of these four demands, the verdict is not LIVE, as outside the range of the liveness model, which no
+    weaker demand changes."""
     min_sharpness: float = Field(default=EVIDENCE_FLOOR.min_sharpness, ge=0, le=500)
     """Smallest sharpness of the face: the variance of the Laplacian at 128 x 128 pixels. A face in focus has
     50 to 400."""
@@ -374,7 +373,7 @@ class LivenessRules(PolicyTable):
 
     live_threshold: float = Field(default=70.0, gt=0, le=100)
     """Confidence, 0..100, at or above which the verdict is LIVE. With ``[doubt]``, a scan without a challenge
-    also has to reach the line from which the pack's networks are sure, which is higher."""
+    also has to reach the higher line from which the pack's networks are sure."""
     spoof_threshold: float = Field(default=30.0, ge=0, lt=100)
     """Confidence, 0..100, at or below which the verdict is SPOOF; between the two it is INCONCLUSIVE. It must
     be at least 1 below ``live_threshold``."""
@@ -403,8 +402,8 @@ class SubjectRules(PolicyTable):
     """
 
     background_width: float = Field(default=SCAN_SUBJECT.background_width, ge=0, le=0.8)
-    """Width of a face, over that of the subject, up to which it counts as background if it lies off-centre
-    and the subject does not. Faces below 0.4 are always background; with 0 no others are."""
+    """Width of a face, over the subject's, up to which it is background if it lies off-centre and the subject
+    does not. Faces below 0.4 always are; with 0 no others are."""
     centre: float = Field(default=SCAN_SUBJECT.centre, ge=0.2, le=0.6)
     """Distance from the centre of the frame, over half its diagonal, from which a face lies off-centre."""
 
@@ -417,8 +416,8 @@ class MatchRules(PolicyTable):
     """Demands on the match."""
 
     max_fmr: float = Field(gt=0, lt=1)
-    """Largest false match rate (ISO/IEC 19795-1, per comparison); the threshold is set to bound it. With a
-    pack whose calibration supports no bound this low, no check of the policy can be decided."""
+    """Largest false match rate (ISO/IEC 19795-1, per comparison), which bounds the threshold. It must not be
+    below what the pack's calibration supports."""
 
 
 class ChallengeDemands(PolicyTable):
@@ -427,7 +426,7 @@ class ChallengeDemands(PolicyTable):
     required_bits: float = Field(default=12.0, ge=10, le=20)
     """Challenge bits that must be verified in a DYNAMIC scan. A blind guess of a whole script has them in one
     of 2 to the power of this number of attempts; of the few colours with which a scan may end, somewhat more
-    often (``liveness.dynamic.judge``)."""
+    often."""
     blink: bool = False
     """Whether a DYNAMIC scan, and one with the movement challenge, also demands a blink, which rigid masks
     cannot show; a person without one is asked. Needs a pack with dense landmarks, and excludes people who
@@ -438,9 +437,9 @@ class ChallengeDemands(PolicyTable):
     demanded."""
     open_mouth: bool = False
     """Whether every scan, also in EXPRESS, asks the person at its end to open the mouth, which masks with
-    holes for living eyes cannot do. Needs a device that shows the request, a pack with MediaPipe's 478
-    landmarks, and a ``deadlines.attempt_seconds`` of 15 or more (20 with the flash). Excludes people who
-    cannot open their mouth."""
+    holes for living eyes cannot do. Needs a device that shows the request, MediaPipe's 478 landmarks, and a
+    ``deadlines.attempt_seconds`` of 15 or more (20 with the flash). Excludes people who cannot open their
+    mouth."""
     turn_head: bool = False
     """Whether every scan, also in EXPRESS, asks the person at its end to turn the head to a side that is
     drawn for each attempt. With ``open_mouth``, the order is drawn, too. Needs a device that shows the
@@ -509,9 +508,9 @@ class MovementAnswer(PolicyTable):
     """Confidence, 0..100, at or above which the verdict of this attempt is LIVE; not below that of
     ``[liveness]``."""
     blink: bool = True
-    """Whether the attempt also demands a blink, which rigid masks cannot show; a person without one is asked
-    after the last oval. People who cannot close their eyes can decline the flash and the movement if the
-    order also names the gestures; otherwise they need another policy."""
+    """Whether the attempt also demands a blink; a person without one is asked after the last oval. People who
+    cannot close their eyes can decline the flash and the movement if the order also names the gestures;
+    otherwise they need another policy."""
     open_mouth: bool = False
     """Whether the person is also asked to open the mouth."""
     turn_head: bool = False
@@ -538,9 +537,8 @@ class DoubtRules(PolicyTable):
     """
 
     order: tuple[_Challenge, ...] = Field(default=tuple(ChallengeKind), strict=False, min_length=1)
-    """The challenges, the first choice first. One is left out that the device does not announce, the pack
-    cannot measure, the person declines, the light does not allow, or that does not stop the attacks of the
-    doubt."""
+    """The challenges, the first choice first. One is left out that device, pack, person or light do not
+    allow, or that does not stop the attacks of the doubt."""
     at_start: bool = False
     """Whether a scan begins with a challenge, as if there were doubt."""
     flash: FlashAnswer = FlashAnswer()
@@ -653,8 +651,8 @@ class PortraitRules(PolicyTable):
     representations: RecordFaces = Field(default=RecordFaces.EXACTLY_ONE, strict=False)
     """Whether facial records with several faces are refused, or their first face is used."""
     profile: Profile = Field(default=Profile.FACEGATE, strict=False)
-    """Requirements that hold unless ``requirements`` changes them: "facegate" (requirements of matching are
-    hard, the others are advice) or "iso_full_frontal" (the full frontal image of ISO/IEC 19794-5)."""
+    """Requirements that hold unless ``requirements`` changes them: "facegate" (those of matching are hard,
+    the others advice) or "iso_full_frontal" (ISO/IEC 19794-5)."""
     requirements: dict[_Code, RequirementRules] = Field(default_factory=dict)
     """Changes to single requirements, by the code that the report gives a requirement."""
 
@@ -694,9 +692,9 @@ class DisclosureRules(PolicyTable):
     """Disclosure of results."""
 
     app: AppDisclosure = Field(default=AppDisclosure.PASS_FAIL_AND_HINTS, strict=False)
-    """The part of the result that the app on the device gets: nothing, whether the check passed, or also,
-    after a failure, the feedback that the device was sent during that attempt and whether its network was too
-    slow. The app never gets any other reason."""
+    """The part of the result that the app gets: nothing, whether the check passed, or also, after a failure,
+    the feedback that it was sent during that attempt and whether its network was too slow. It never gets any
+    other reason."""
 
 
 class RetentionRules(PolicyTable):
@@ -711,10 +709,9 @@ class RetentionRules(PolicyTable):
     audit_images: int = Field(default=2, ge=0, le=4)
     """Number of frames to keep beside the evidence frame."""
     biometrics: bool = True
-    """Whether biometric data outlive the decision. With false, no image of the scan is written at all, nor
-    hashes of its frames, nor marks by which a recording of it would be recognised; the template of the
-    portrait is kept, sealed, until the decision. What stays is the result. ``audit_images`` must then be 0,
-    and ``portrait`` "hash" or "none"."""
+    """Whether biometric data outlive the decision. With false, no image of the scan is written, nor hashes of
+    its frames, nor marks by which a recording of it would be recognised; the portrait's template stays,
+    sealed, until the decision. ``audit_images`` must then be 0, and ``portrait`` "hash" or "none"."""
     portrait: PortraitKept = Field(default=PortraitKept.HASH, strict=False)
     """The data of the trusted image that the evidence record keeps: "bytes" (the image as uploaded, sealed,
     and its SHA-256), "hash" (only its SHA-256) or "none"."""
@@ -743,7 +740,7 @@ class ReviewRules(PolicyTable):
     """The checks that people review after the decision. The result never changes."""
 
     doubt: bool = False
-    """Whether a check is reviewed whose scan was doubtful, and which a challenge then resolved as SUCCESS."""
+    """Whether a check is reviewed whose doubt a challenge resolved as SUCCESS."""
     inconclusive: bool = False
     """Whether a check is reviewed that failed with LIVENESS_INCONCLUSIVE."""
     device_signs: bool = False
@@ -780,7 +777,7 @@ class EnrolmentRules(PolicyTable):
     retention_seconds: int = Field(ge=1, le=3650 * _DAY)
     """Time from the decision in which the evidence frame may be the trusted image of later checks, and is
     kept for that, longer than ``retention.images_seconds`` if need be; at most
-    ``retention.evidence_seconds``, because the record proves what the frame was compared with."""
+    ``retention.evidence_seconds``."""
 
 
 _ARCS: Final = re.compile(r"[012](?:\.(?:0|[1-9]\d*))+")
@@ -825,8 +822,8 @@ class Policy(PolicyTable):
     """Whether an upload must have a ``consent_reference``; without one it is then refused with
     ``INVALID_FIELD``. The server does not test what the reference refers to."""
     for_tests: bool = False
-    """Marks the policy for servers that trust apps that were built for tests
-    (``device_integrity.apple.environment = "development"``). Such servers accept no other policies."""
+    """Marks the policy for servers that trust apps built for tests (``device_integrity.apple.environment =
+    "development"``), which accept no others."""
     mode: Mode = Field(strict=False)
     """Weakest mode that can give SUCCESS."""
     liveness: LivenessRules = LivenessRules()
@@ -855,8 +852,7 @@ class Policy(PolicyTable):
     """The checks that people review after the decision. Without the table, none."""
     enrolment: EnrolmentRules | None = None
     """Whether a SUCCESS with a subject reference may become the trusted image of later checks
-    (``trusted_check_id``). Needs ``consent = "required"``. A check that was itself made from another one
-    never does. Without the table, none."""
+    (``trusted_check_id``). Needs ``consent = "required"``. Without the table, none."""
 
     @property
     def first_mode(self) -> Mode:

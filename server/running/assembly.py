@@ -109,7 +109,9 @@ class Stores:
             wrapping_keys=keys.wrapping_keys,
             random=secrets.token_bytes,
         )
-        self.evidence = EvidenceStore(objects, wrapping_keys=keys.wrapping_keys, random=secrets.token_bytes)
+        self.evidence = EvidenceStore(
+            objects, wrapping_keys=keys.wrapping_keys, random=secrets.token_bytes, metrics=metrics
+        )
         self.records = EvidenceRecordRepository(database)
         self.holds = HoldRepository(database)
         self.reviews = ReviewRepository(database, outbox)
@@ -210,7 +212,6 @@ def evidence_environment(
     stores: Stores,
     completion: CheckCompletion,
     keys: KeyRing,
-    metrics: Metrics,
 ) -> EvidenceEnvironment:
     """Returns the dependencies of EvidenceService.
 
@@ -230,7 +231,6 @@ def evidence_environment(
         rules=rules,
         describe=describe_result,
         jwks=keys.results.jwks,
-        metrics=metrics,
     )
     erasure = Erasure(
         repository=stores.checks,
@@ -299,9 +299,11 @@ def open_servicers(
         server_keys: The TLS keys of this server that devices may state.
         trusted_images: The customer's own store; ``None`` if there is none.
     """
-    now = clock.now
+    now, memory = clock.now, keys.memory
     identity, fusion = pack_identity(pack), load_fusion_model()
-    tokens = PageTokens(tenant_keys=keys.memory.tenant_keys, random=secrets.token_bytes)
+    tries = settings.limits.failures.as_setting()
+    tokens = PageTokens(tenant_keys=memory.tenant_keys, random=secrets.token_bytes)
+    # 1. What decides and closes checks.
     recorder = check_recorder(settings, stores=stores, pack=identity, keys=keys)
     completion = CheckCompletion(
         repository=stores.checks,
@@ -314,50 +316,54 @@ def open_servicers(
         deliveries=deliveries,
         metrics=metrics,
     )
+    # 2. Scans.
+    budget = tuning.budget
+    limits = ScanLimits(
+        budget=budget,
+        plan=tuning.plan,
+        oval=Oval(),
+        guidance=GuidanceSettings(),
+        clocks=tuning.clocks,
+        window_frames=_WINDOW_FRAMES,
+        window_bytes=max(budget.max_frame_bytes, _WINDOW_FRAMES * _WINDOW_BYTES_PER_FRAME),
+        end_seconds=tuning.end_seconds,
+        owner=f"{platform.node()}/{uuid.uuid4()}"[:128],
+        tries=tries,
+    )
+    models = ScanModels(
+        pack=pack,
+        analyst=FrameAnalyst(pack=pack, limits=budget.frame_limits),
+        fusion=fusion,
+        flash=load_flash_model(),
+    )
+    verifier = DeviceVerifier(
+        trust=trust,
+        revocation=revocation,
+        devices=stores.devices,
+        workers=workers.scans,
+        tenant_key=memory.tenant_key,
+        hash_subject=memory.subject_hash,
+        now=now,
+    )
+    device_memory = DeviceMemory(
+        stores.memory, tenant_key=memory.tenant_key, hash_subject=memory.subject_hash, pool=workers.scans
+    )
+    devices = DeviceKnowledge(
+        verifier=verifier,
+        repository=stores.devices,
+        memory=device_memory,
+        fingerprints=load_fingerprints(),
+        server_keys=server_keys,
+    )
     listeners.device_servicer.open(
         ScanEnvironment(
-            limits=ScanLimits(
-                budget=tuning.budget,
-                plan=tuning.plan,
-                oval=Oval(),
-                guidance=GuidanceSettings(),
-                clocks=tuning.clocks,
-                window_frames=_WINDOW_FRAMES,
-                window_bytes=max(tuning.budget.max_frame_bytes, _WINDOW_FRAMES * _WINDOW_BYTES_PER_FRAME),
-                end_seconds=tuning.end_seconds,
-                owner=f"{platform.node()}/{uuid.uuid4()}"[:128],
-                tries=settings.limits.failures.as_setting(),
-            ),
+            limits=limits,
             settings=settings.limits,
             repository=stores.checks,
             recorder=recorder,
             keys=keys,
-            models=ScanModels(
-                pack=pack,
-                analyst=FrameAnalyst(pack=pack, limits=tuning.budget.frame_limits),
-                fusion=fusion,
-                flash=load_flash_model(),
-            ),
-            devices=DeviceKnowledge(
-                verifier=DeviceVerifier(
-                    trust=trust,
-                    revocation=revocation,
-                    devices=stores.devices,
-                    workers=workers.scans,
-                    tenant_key=keys.memory.tenant_key,
-                    hash_subject=keys.memory.subject_hash,
-                    now=now,
-                ),
-                repository=stores.devices,
-                memory=DeviceMemory(
-                    stores.memory,
-                    tenant_key=keys.memory.tenant_key,
-                    hash_subject=keys.memory.subject_hash,
-                    pool=workers.scans,
-                ),
-                fingerprints=load_fingerprints(),
-                server_keys=server_keys,
-            ),
+            models=models,
+            devices=devices,
             pool=workers.scans,
             clock=clock,
             random=secrets.token_bytes,
@@ -366,70 +372,68 @@ def open_servicers(
             serialise_challenge=serialise_challenge,
         )
     )
+    # 3. Uploads.
+    offer = CheckOffer(
+        policies=policies,
+        availabilities=availabilities,
+        default_policy=settings.policies.default,
+        available_modes=AVAILABLE_MODES,
+        pack=pack,
+        allow_evaluation_pack=settings.allow_evaluation_pack,
+    )
+    portraits = PortraitIntake(
+        pack=pack,
+        pool=workers.portraits,
+        metrics=metrics,
+        still_decoder=workers.decoders,
+        trusted_images=trusted_images,
+    )
+    enrolled = EnrolledFrames(
+        repository=stores.checks,
+        records=stores.records,
+        reviews=stores.reviews,
+        vault=stores.vault,
+        evidence=stores.evidence,
+    )
+    intake = CheckIntake(
+        repository=stores.checks,
+        offer=offer,
+        tries=TryGate(repository=stores.checks, setting=tries, tenant_key=memory.tenant_key, metrics=metrics),
+        portraits=portraits,
+        evidence=stores.evidence,
+        pack=identity,
+        keys=keys,
+        random=secrets.token_bytes,
+        serialise_report=serialise_report,
+        enrolled=enrolled,
+        metrics=metrics,
+        hosted=HostedOffer(settings.hosted, keys),
+    )
+    # 4. The other calls about checks.
+    inquiry = CheckInquiry(
+        repository=stores.checks,
+        records=stores.records,
+        reviews=stores.reviews,
+        vault=stores.vault,
+        now=now,
+        draining=running.draining,
+    )
+    finder = CheckFinder(
+        repository=stores.checks,
+        records=stores.records,
+        vault=stores.vault,
+        log=stores.audit,
+        tenant_keys=memory.tenant_keys,
+        tokens=tokens,
+    )
     listeners.service_servicer.open(
         ServiceEnvironment(
-            intake=CheckIntake(
-                repository=stores.checks,
-                offer=CheckOffer(
-                    policies=policies,
-                    availabilities=availabilities,
-                    default_policy=settings.policies.default,
-                    available_modes=AVAILABLE_MODES,
-                    pack=pack,
-                    allow_evaluation_pack=settings.allow_evaluation_pack,
-                ),
-                tries=TryGate(
-                    repository=stores.checks,
-                    setting=settings.limits.failures.as_setting(),
-                    tenant_key=keys.memory.tenant_key,
-                    metrics=metrics,
-                ),
-                portraits=PortraitIntake(
-                    pack=pack,
-                    pool=workers.portraits,
-                    metrics=metrics,
-                    still_decoder=workers.decoders,
-                    trusted_images=trusted_images,
-                ),
-                evidence=stores.evidence,
-                pack=identity,
-                keys=keys,
-                random=secrets.token_bytes,
-                serialise_report=serialise_report,
-                enrolled=EnrolledFrames(
-                    repository=stores.checks,
-                    records=stores.records,
-                    reviews=stores.reviews,
-                    vault=stores.vault,
-                    evidence=stores.evidence,
-                    metrics=metrics,
-                ),
-                metrics=metrics,
-                hosted=HostedOffer(settings.hosted, keys),
-            ),
-            completion=completion,
-            inquiry=CheckInquiry(
-                repository=stores.checks,
-                records=stores.records,
-                reviews=stores.reviews,
-                vault=stores.vault,
-                now=now,
-                draining=running.draining,
-            ),
-            finder=CheckFinder(
-                repository=stores.checks,
-                records=stores.records,
-                vault=stores.vault,
-                log=stores.audit,
-                tenant_keys=keys.memory.tenant_keys,
-                tokens=tokens,
-            ),
-            keys=keys,
-            now=now,
+            intake=intake, completion=completion, inquiry=inquiry, finder=finder, keys=keys, now=now
         )
     )
+    # 5. Auditors, reviewers and the care for events.
     listeners.evidence_calls.open(
-        evidence_environment(settings, stores=stores, completion=completion, keys=keys, metrics=metrics)
+        evidence_environment(settings, stores=stores, completion=completion, keys=keys)
     )
     listeners.review_calls.open(
         Reviewing(
@@ -442,30 +446,20 @@ def open_servicers(
         )
     )
     listeners.event_calls.open(
-        EventCare(
-            events=stores.events,
-            endpoints=settings.webhooks.endpoints,
-            tokens=tokens,
-        )
+        EventCare(events=stores.events, endpoints=settings.webhooks.endpoints, tokens=tokens)
     )
+    # 6. Pages, and analyses without a check.
     if listeners.hosted is not None:
         listeners.hosted.open(
             HostedScans(
-                repository=stores.hosted,
-                checks=stores.checks,
-                keys=keys,
-                random=secrets.token_bytes,
-                now=now,
+                repository=stores.hosted, checks=stores.checks, keys=keys, random=secrets.token_bytes, now=now
             )
         )
     if listeners.console is not None:
         listeners.console.interface.open(results=keys.results.jwks, audit=keys.audit.jwks)
+        own_keys = partial(memory.tenant_keys, SERVER_TENANT)
         listeners.console.sessions.open(
-            SessionStores(
-                repository=stores.sessions,
-                log=stores.audit,
-                keys=partial(keys.memory.tenant_keys, SERVER_TENANT),
-            )
+            SessionStores(repository=stores.sessions, log=stores.audit, keys=own_keys)
         )
     listeners.analysis_servicer.open(
         workers.analyses.environment(

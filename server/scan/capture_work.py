@@ -76,12 +76,8 @@ class AttemptTrace:
         """Records the image hash of a frame that is received after the attempt is settled."""
         self._late.append(sha256(frame.image).digest())
 
-    def measurer(self, *, arrival: float) -> Callable[[Frame, GreyImage | BgrImage], None]:
-        """Returns a function that traces a frame's pixels; ``arrival`` is in monotonic seconds."""
-        return partial(self._trace_pixels, arrival)
-
-    def _trace_pixels(self, arrival: float, frame: Frame, pixels: GreyImage | BgrImage) -> None:
-        """Traces the pixels of a frame; runs on the worker pool."""
+    def record_pixels(self, frame: Frame, pixels: GreyImage | BgrImage, *, arrival: float) -> None:
+        """Traces how a frame was coded; runs on the worker pool. ``arrival`` is in monotonic seconds."""
         luma = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY) if pixels.ndim == _COLOUR else pixels
         self._tracer.add(
             frame.image,
@@ -231,9 +227,8 @@ class CaptureWork:
     def _measure_and_act(
         self, frame: Frame, arrival: float, then_act: bool
     ) -> tuple[Feedback | None, tuple[Action, ...]]:
-        feedback = self.capture.capture_frame(
-            frame, arrival=arrival, coded=self.trace.measurer(arrival=arrival)
-        )
+        coded = partial(self.trace.record_pixels, arrival=arrival)
+        feedback = self.capture.capture_frame(frame, arrival=arrival, coded=coded)
         self.trace.record_picture(frame)
         return feedback, self._act(frame.index) if then_act else ()
 

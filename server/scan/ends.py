@@ -10,10 +10,10 @@ could show an attack on one connection and a better one on the next, and win the
 """
 
 import asyncio
-from collections.abc import AsyncIterator, Coroutine, Iterable
+from collections.abc import AsyncIterator, Coroutine
 from contextlib import asynccontextmanager
 from dataclasses import replace
-from datetime import datetime, timedelta
+from datetime import timedelta
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -144,7 +144,7 @@ class ScanEnds:
         self._cancelled = end.cause is EndCause.CANCELLED
         if stream.plans.answer_doubt:
             # An older stream may still judge an attempt that raises doubt, which this one does not resolve.
-            attempts = await await_older_streams(env, run, attempts)
+            attempts = await await_older_streams(env, run.check_id, attempts, run=run)
             if not set(doubts_of(attempts)) <= set(stream.plans.doubts):
                 stream.plans.note(doubts_of(attempts))
                 judgement = await judge.judge(run, anew=True)
@@ -171,7 +171,7 @@ class ScanEnds:
         if settlement.outcome is not AttemptOutcome.RETRY:
             # 4. Wait for missing evidence before every decision: the time must not reveal the outcome.
             await await_evidence(env, stream, run, inbox)
-            attempts = await await_older_streams(env, run, attempts)
+            attempts = await await_older_streams(env, run.check_id, attempts, run=run)
             if stream.evidence.pieces != pieces:
                 device = await judge.assess_device(run, judgement, ended=True)
             facts = judge.facts(run, judgement, device)
@@ -444,7 +444,8 @@ class ScanEnds:
         """Decides the check by the attempts that exist."""
         env, record = self._env, self._stream.record
         # An older stream may still be judging its frames; closing the check early must not discard that.
-        attempts = await await_older_attempts(env, record.check_id)
+        attempts = await env.repository.attempts(record.check_id)
+        attempts = await await_older_streams(env, record.check_id, attempts)
         with env.metrics.stages.stage(Stage.STORE_VERDICT):
             verdict = await env.recorder.close(
                 record,
@@ -494,12 +495,19 @@ async def run_to_end(work: Coroutine[Any, Any, Outcome]) -> Outcome:
 
 
 async def await_older_streams(
-    env: ScanEnvironment, run: AttemptRun, attempts: tuple[AttemptRecord, ...]
+    env: ScanEnvironment,
+    check_id: UUID,
+    attempts: tuple[AttemptRecord, ...],
+    *,
+    run: AttemptRun | None = None,
 ) -> tuple[AttemptRecord, ...]:
-    """Waits until every older stream has stored the outcome of its counted attempts.
+    """Waits until every older stream has stored the outcome of its attempts, or its lease would have expired.
 
     Args:
         attempts: The check's attempts as last read.
+        run: The attempt that renews the lease and is to be decided: only counted attempts are waited for.
+            ``None`` for a stream that closes the check without a judgement. Its lease began when the attempts
+            of older streams ended, so it lasts as long as this wait.
 
     Returns:
         The check's attempts after the wait.
@@ -508,39 +516,19 @@ async def await_older_streams(
         LeaseLost: A still newer stream took over, or an older one decided the check.
     """
     lease = timedelta(seconds=env.settings.lease_seconds)
-    while any(attempt.counted for attempt in _still_judging(attempts, now=env.clock.now(), lease=lease)):
-        await asyncio.sleep(_OLDER_TICK_SECONDS)
-        await run.renew_lease()
-        attempts = await env.repository.attempts(run.check_id)
-    return attempts
-
-
-async def await_older_attempts(env: ScanEnvironment, check_id: UUID) -> tuple[AttemptRecord, ...]:
-    """Waits until every older stream has stored the outcome of its attempts, and returns all attempts.
-
-    For a stream that closes the check without a judgement. Its lease began when the attempts of older streams
-    ended, so it lasts as long as this wait.
-    """
-    lease = timedelta(seconds=env.settings.lease_seconds)
-    attempts = await env.repository.attempts(check_id)
-    while _still_judging(attempts, now=env.clock.now(), lease=lease):
-        await asyncio.sleep(_OLDER_TICK_SECONDS)
-        attempts = await env.repository.attempts(check_id)
-    return attempts
-
-
-def _still_judging(
-    attempts: Iterable[AttemptRecord], *, now: datetime, lease: timedelta
-) -> list[AttemptRecord]:
-    """Returns the attempts that ended with their lease and that their streams may still be judging."""
-    return [
-        attempt
-        for attempt in attempts
-        if attempt.outcome is AttemptOutcome.INTERRUPTED
+    while any(
+        attempt.outcome is AttemptOutcome.INTERRUPTED
         and attempt.ended_by is None
         and attempt.end_time is not None
-        and now < attempt.end_time + lease
-    ]
+        and env.clock.now() < attempt.end_time + lease
+        and (attempt.counted or run is None)
+        for attempt in attempts
+    ):
+        await asyncio.sleep(_OLDER_TICK_SECONDS)
+        if run is not None:
+            await run.renew_lease()
+        attempts = await env.repository.attempts(check_id)
+    return attempts
 
 
 async def await_evidence(env: ScanEnvironment, stream: OpenStream, run: AttemptRun, inbox: Inbox) -> None:

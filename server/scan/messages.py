@@ -329,8 +329,8 @@ def feedback_for_app(
     """Returns the feedback codes that the app gets with a result.
 
     A person who may try again is always advised on what to change. A final failure adds to the codes that the
-    device has already shown only that the network, its camera or the server was too slow, if that comes
-    first, so that another person, a spoof and a manipulated device look alike.
+    device has already shown only that its camera was too slow, or, if that comes first, the network or the
+    server, so that another person, a spoof and a manipulated device look alike.
 
     Args:
         shown: The codes that the device showed during the capture, in order.
@@ -338,7 +338,7 @@ def feedback_for_app(
     if status is ScanStatus.RETRY:
         return tuple(advice)
     if status is ScanStatus.FAILURE and disclosure is AppDisclosure.PASS_FAIL_AND_HINTS:
-        slow = tuple(code for code in advice[:1] if code in _SLOW)
+        slow = tuple(code for code in advice if code in _SLOW and code in (CAPTURE_TOO_SLOW, advice[0]))
         earlier = (code for code in shown if code != _GOOD and code not in _SLOW)
         return (_FAILED, *slow, *earlier)[:MOST_FEEDBACK]
     return ()

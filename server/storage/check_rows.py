@@ -5,18 +5,18 @@ Each function works inside an open transaction. Writers lock the check, compare 
 """
 
 from collections.abc import Collection
-from dataclasses import fields
 from typing import Any
 from uuid import UUID
 
 from sqlalchemy import Column, ColumnElement, Connection, Select, delete, literal, select, tuple_, update
 
-from server.domain.terms import CheckState
+from server.domain.terms import CheckState, ImagePurpose
 from server.keyring.sealing import Sealed
 from server.storage.database import find_all, find_one
 from server.storage.errors import CheckNotFound, Conflict
 from server.storage.records import CheckRecord, EvidenceEntry, Place, values_of
 from server.storage.tables import attempts, checks, evidence, policies
+from server.verdict.record import ImageFacts
 
 CHECKS = select(
     checks,
@@ -26,7 +26,7 @@ CHECKS = select(
 ).join_from(checks, policies)
 """The query of checks with their frozen policies, as ``list_checks`` reads it."""
 
-_ENTRIES = select(*(evidence.c[each.name] for each in fields(EvidenceEntry)))
+_ENTRIES = select(*(each for each in evidence.c if each.name not in {"check_id", "position"}))
 
 
 def template_row(template: Sealed | None) -> dict[str, Any]:
@@ -113,7 +113,20 @@ def erase_judgements(connection: Connection, check_id: UUID) -> None:
 def list_evidence(connection: Connection, check_id: UUID) -> tuple[EvidenceEntry, ...]:
     """Returns the kept images of a check, in their order."""
     query = _ENTRIES.where(evidence.c.check_id == check_id).order_by(evidence.c.position)
-    return find_all(connection, query, EvidenceEntry)
+    return find_all(connection, query, _entry)
+
+
+def _entry(
+    *, kind: ImagePurpose, object_key: str, wrapped_key: bytes, key_id: str, **facts: Any
+) -> EvidenceEntry:
+    return EvidenceEntry(ImageFacts(purpose=kind, **facts), object_key, wrapped_key, key_id)
+
+
+def entry_row(entry: EvidenceEntry) -> dict[str, Any]:
+    """Returns the columns of a kept image that ``list_evidence`` reads."""
+    row = values_of(entry.facts) | values_of(entry)
+    del row["facts"]
+    return {"kind": row.pop("purpose"), **row}
 
 
 def remove_evidence(

@@ -23,6 +23,7 @@ from server.domain.terms import (
     RequestedOutcome,
 )
 from server.keyring.sealing import Sealed
+from server.verdict.record import ImageFacts
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -273,17 +274,6 @@ class AttemptEnding:
         return replace(attempt, **self.changes())
 
 
-class ImagePurpose(StrEnum):
-    """The purpose of a kept image."""
-
-    EVIDENCE_FRAME = "EVIDENCE_FRAME"
-    """The frame that stands as proof in the result."""
-    AUDIT_IMAGE = "AUDIT_IMAGE"
-    """A further frame, kept if the policy demands it."""
-    PORTRAIT = "PORTRAIT"
-    """The trusted image as uploaded, kept if the policy demands it."""
-
-
 class KeyKind(StrEnum):
     """The kind of an enrolled key."""
 
@@ -293,24 +283,14 @@ class KeyKind(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class EvidenceEntry:
-    """A sealed image: the location of its ciphertext, and the wrapped key that unseals it.
+    """A sealed image: what it is, the location of its ciphertext, and the wrapped key that unseals it.
 
     Attributes:
-        sha256: SHA-256 of the image as the device sent it, 32 bytes.
-        attempt: The attempt, from 1.
-        rotation: The clockwise rotation that makes it upright, in degrees: 0, 90, 180 or 270.
-        media_type: Media type, such as ``"image/jpeg"``.
         wrapped_key: The wrapped data key; without it the object can never be unsealed.
     """
 
-    kind: ImagePurpose
+    facts: ImageFacts
     object_key: str
-    sha256: bytes
-    frame_index: int
-    attempt: int
-    rotation: int
-    mirrored: bool
-    media_type: str
     wrapped_key: bytes = field(repr=False)
     key_id: str
 

@@ -5,15 +5,14 @@ of its lease. A stream that lost its lease to a newer one therefore cannot write
 ``Conflict``. A transaction finishes even if its caller is cancelled. The caller passes the time.
 """
 
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from datetime import datetime, timedelta
-from functools import partial
+from functools import wraps
 from hashlib import sha256
-from typing import Any
+from typing import Any, ParamSpec, TypeVar
 from uuid import UUID
 
-from sqlalchemy import Connection, Select, and_, delete, func, insert, or_, select, union, update
-from sqlalchemy.sql.dml import ReturningUpdate
+from sqlalchemy import Connection, Select, Update, and_, delete, func, insert, or_, select, union, update
 
 from server.audit import AuditEvent
 from server.domain.events import EventKind
@@ -34,6 +33,7 @@ from server.storage.check_rows import (
     change_check,
     check_row,
     conflict,
+    entry_row,
     erase_judgements,
     find_check,
     list_checks,
@@ -48,9 +48,7 @@ from server.storage.database import (
     Repository,
     count_changed,
     find_all,
-    find_one,
     reads,
-    uncancelled,
     writes,
 )
 from server.storage.engine import insert_unless_there
@@ -86,6 +84,24 @@ _INCOMPLETE = (attempts.c.outcome.is_not(None), attempts.c.ended_by.is_(None))
 _NO_LEASE = {"lease_owner": None, "lease_until": None, "resume_until": None}
 
 
+Result = TypeVar("Result")
+Arguments = ParamSpec("Arguments")
+
+
+def _again_if_taken(
+    work: Callable[Arguments, Coroutine[Any, Any, Result]],
+) -> Callable[Arguments, Coroutine[Any, Any, Result]]:
+    @wraps(work)
+    async def call(*args: Arguments.args, **kwargs: Arguments.kwargs) -> Result:
+        try:
+            return await work(*args, **kwargs)
+        except RowTaken:
+            # Another replica inserted the same request meanwhile; the retry finds it.
+            return await work(*args, **kwargs)
+
+    return call
+
+
 class CheckRepository(Repository):
     """The only writer of checks until they are erased (``server.storage.retention``).
 
@@ -112,9 +128,11 @@ class CheckRepository(Repository):
         """Removes overwritten data from the database's log; see ``Database.forget_overwritten``."""
         return await self._database.forget_overwritten()
 
-    @uncancelled
-    async def create(
+    @_again_if_taken
+    @writes
+    def create(
         self,
+        connection: Connection,
         check: CheckRecord,
         request: RequestKey | None,
         *,
@@ -137,14 +155,26 @@ class CheckRepository(Repository):
             RequestIdReused: The request was made before with another payload.
             Conflict: The source was erased since it was read.
         """
-        create = partial(
-            _create, check=check, request=request, tries=tries, images=images, hosted=hosted, source=source
-        )
-        try:
-            return await self._database.write(create)
-        except RowTaken:
-            # Another replica inserted the same request meanwhile; the retry finds it.
-            return await self._database.write(create)
+        existing = None if request is None else _created_by(connection, request)
+        if existing is not None:
+            return existing
+        if source is not None:
+            load_in_state(connection, source, states=CLOSED_WITH_RESULT)
+        policy = {
+            "sha256": check.policy_sha256,
+            "name": check.policy_name,
+            "version": check.policy_version,
+            "source": check.policy_source,
+        }
+        insert_unless_there(connection, policies, policy)
+        connection.execute(insert(checks).values(check_row(check)))
+        if request is not None:
+            connection.execute(insert(requests).values(values_of(request) | {"check_id": check.check_id}))
+        _add_evidence(connection, check.check_id, images)
+        add_tries(connection, check.check_id, tries, check.create_time)
+        if hosted is not None:
+            add_hosted_scan(connection, hosted)
+        return load_check(connection, check.check_id)
 
     @reads
     def find_by_request(self, connection: Connection, request: RequestKey) -> CheckRecord | None:
@@ -285,7 +315,7 @@ class CheckRepository(Repository):
         epoch: int,
         bytes_received: int,
         resume_until: datetime,
-    ) -> CheckRecord:
+    ) -> None:
         """Moves a check from SCANNING to WAITING and ends its lease, so that the device may reconnect.
 
         Args:
@@ -298,7 +328,6 @@ class CheckRepository(Repository):
         load_in_state(connection, check_id, states={CheckState.SCANNING}, epoch=epoch)
         changes = _NO_LEASE | {"bytes_received": bytes_received, "resume_until": resume_until}
         change_check(connection, check_id, state=CheckState.WAITING, **changes)
-        return load_check(connection, check_id)
 
     @writes
     def request_close(self, connection: Connection, check_id: UUID, reason: FailureReason) -> CheckRecord:
@@ -326,7 +355,7 @@ class CheckRepository(Repository):
         start_time: datetime,
         mode: Mode = Mode.EXPRESS,
         plan: Plan = Plan.EXPRESS,
-    ) -> AttemptRecord:
+    ) -> None:
         """Starts an attempt.
 
         Args:
@@ -341,20 +370,18 @@ class CheckRepository(Repository):
         same = select(attempts.c.number).where(attempts.c.check_id == check_id, attempts.c.number == number)
         if connection.execute(same).one_or_none() is not None:
             raise conflict(f"there is already an attempt {number}", record)
-        started = (
+        connection.execute(
             insert(attempts)
             .values(
                 check_id=check_id, number=number, epoch=epoch, start_time=start_time, mode=mode, plan=plan
             )
             .values(counted=False, frames=0, dropped=0, feedback=())
-            .returning(attempts)
         )
-        return AttemptRecord(**connection.execute(started).mappings().one())
 
     @writes
     def count_attempt(
         self, connection: Connection, check_id: UUID, *, epoch: int, attempt: int, frames: int
-    ) -> AttemptRecord:
+    ) -> None:
         """Counts an attempt against the policy's maximum, because enough of its frames were received.
 
         Args:
@@ -364,7 +391,7 @@ class CheckRepository(Repository):
             Conflict: The caller does not hold the lease, or no such attempt runs in it.
         """
         check = load_in_state(connection, check_id, states={CheckState.SCANNING}, epoch=epoch)
-        return _change_running(connection, check, attempt, {"counted": True, "frames": frames})
+        _change_running(connection, check, attempt, {"counted": True, "frames": frames})
 
     @writes
     def end_attempt(
@@ -375,7 +402,7 @@ class CheckRepository(Repository):
         epoch: int,
         ending: AttemptEnding,
         evidence: tuple[EvidenceEntry, ...] = (),
-    ) -> AttemptRecord:
+    ) -> None:
         """Ends an attempt.
 
         Args:
@@ -385,14 +412,13 @@ class CheckRepository(Repository):
             Conflict: The caller does not hold the lease, or no such attempt runs in it.
         """
         check = load_in_state(connection, check_id, states={CheckState.SCANNING}, epoch=epoch)
-        ended = _change_running(connection, check, ending.number, ending.changes())
+        _change_running(connection, check, ending.number, ending.changes())
         _add_evidence(connection, check_id, evidence)
-        return ended
 
     @writes
     def end_superseded(
         self, connection: Connection, check_id: UUID, *, epoch: int, ending: AttemptEnding
-    ) -> AttemptRecord:
+    ) -> None:
         """Stores the outcome of a fenced stream's attempt, which ended with the stream's lease.
 
         Args:
@@ -402,7 +428,7 @@ class CheckRepository(Repository):
             Conflict: The check is decided, or the attempt's outcome is already complete.
         """
         check = load_in_state(connection, check_id, states=OPEN_STATES)
-        return _complete_fenced(connection, check, ending, epoch=epoch)
+        _complete_fenced(connection, check, ending, epoch=epoch)
 
     @reads
     def attempts(self, connection: Connection, check_id: UUID) -> tuple[AttemptRecord, ...]:
@@ -617,38 +643,6 @@ class CheckRepository(Repository):
         return connection.execute(select(checks.c.check_id).limit(1)).first() is not None
 
 
-def _create(
-    connection: Connection,
-    *,
-    check: CheckRecord,
-    request: RequestKey | None,
-    tries: Sequence[TryMark],
-    images: tuple[EvidenceEntry, ...],
-    hosted: HostedScan | None,
-    source: UUID | None,
-) -> CheckRecord:
-    existing = None if request is None else _created_by(connection, request)
-    if existing is not None:
-        return existing
-    if source is not None:
-        load_in_state(connection, source, states=CLOSED_WITH_RESULT)
-    policy = {
-        "sha256": check.policy_sha256,
-        "name": check.policy_name,
-        "version": check.policy_version,
-        "source": check.policy_source,
-    }
-    insert_unless_there(connection, policies, policy)
-    connection.execute(insert(checks).values(check_row(check)))
-    if request is not None:
-        connection.execute(insert(requests).values(values_of(request) | {"check_id": check.check_id}))
-    _add_evidence(connection, check.check_id, images)
-    add_tries(connection, check.check_id, tries, check.create_time)
-    if hosted is not None:
-        add_hosted_scan(connection, hosted)
-    return load_check(connection, check.check_id)
-
-
 def _requested(request: RequestKey) -> Select[tuple[bytes, UUID]]:
     return select(requests.c.payload_sha256, requests.c.check_id).where(
         requests.c.tenant == request.tenant,
@@ -673,28 +667,24 @@ def _add_evidence(connection: Connection, check_id: UUID, entries: tuple[Evidenc
         return
     # Rows are inserted one after another, so each counts the rows before it.
     behind = select(func.count()).where(evidence.c.check_id == check_id).scalar_subquery()
-    new = [values_of(entry) | {"check_id": check_id} for entry in entries]
+    new = [entry_row(entry) | {"check_id": check_id} for entry in entries]
     connection.execute(insert(evidence).values(position=behind), new)
 
 
-def _change_running(
-    connection: Connection, check: CheckRecord, number: int, values: dict[str, Any]
-) -> AttemptRecord:
+def _change_running(connection: Connection, check: CheckRecord, number: int, values: dict[str, Any]) -> None:
     """Changes an attempt that runs under the check's current lease.
 
     Raises:
         Conflict: There is no such attempt.
     """
     running = _attempt(check, number, check.lease_epoch).where(attempts.c.outcome.is_(None)).values(values)
-    changed = find_one(connection, running, AttemptRecord)
-    if changed is None:
+    if not count_changed(connection, running):
         raise conflict(f"no attempt {number} runs in this stream", check)
-    return changed
 
 
 def _complete_fenced(
     connection: Connection, check: CheckRecord, ending: AttemptEnding, *, epoch: int
-) -> AttemptRecord:
+) -> None:
     """Stores the late facts of an attempt that a newer stream already ended as INTERRUPTED.
 
     The attempt's own stream lost its lease to the newer one, and calls this once. The time of end stays.
@@ -705,19 +695,13 @@ def _complete_fenced(
     values = ending.changes()
     del values["end_time"]
     incomplete = _attempt(check, ending.number, epoch).where(*_INCOMPLETE).values(values)
-    completed = find_one(connection, incomplete, AttemptRecord)
-    if completed is None:
+    if not count_changed(connection, incomplete):
         raise conflict(f"attempt {ending.number} can no longer be changed", check)
-    return completed
 
 
-def _attempt(check: CheckRecord, number: int, epoch: int) -> ReturningUpdate[Any]:
-    return (
-        update(attempts)
-        .where(attempts.c.check_id == check.check_id, attempts.c.number == number)
-        .where(attempts.c.epoch == epoch)
-        .returning(attempts)
-    )
+def _attempt(check: CheckRecord, number: int, epoch: int) -> Update:
+    own = attempts.c.check_id == check.check_id, attempts.c.number == number, attempts.c.epoch == epoch
+    return update(attempts).where(*own)
 
 
 def _interrupt(connection: Connection, check_id: UUID, now: datetime, *, ended_by: EndedBy | None) -> None:

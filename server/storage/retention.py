@@ -11,7 +11,7 @@ from sqlalchemy import Column, Connection, case, delete, exists, func, or_, sele
 
 from server.audit import AuditEvent
 from server.domain.events import EventKind, event_time
-from server.domain.terms import CLOSED_WITH_RESULT, CheckState
+from server.domain.terms import CLOSED_WITH_RESULT, CheckState, ImagePurpose
 from server.storage.approvals import (
     ApprovalRequest,
     PendingApproval,
@@ -35,7 +35,7 @@ from server.storage.events import NO_WEBHOOKS, Outbox
 from server.storage.evidence_records import remove_record
 from server.storage.holds import expect_no_hold
 from server.storage.hosted import remove_hosted_scan
-from server.storage.records import CheckRecord, EvidenceEntry, ImagePurpose
+from server.storage.records import CheckRecord, EvidenceEntry
 from server.storage.reviews import remove_review
 from server.storage.tables import attempts, checks, holds, pending_approvals, policies, requests
 
@@ -184,9 +184,9 @@ class RetentionRepository(Repository):
             frames = (
                 entry
                 for entry in list_evidence(connection, check_id)
-                if entry.kind is ImagePurpose.EVIDENCE_FRAME
+                if entry.facts.purpose is ImagePurpose.EVIDENCE_FRAME
             )
-            enrolled = max(frames, key=lambda entry: entry.attempt, default=None)
+            enrolled = max(frames, key=lambda entry: entry.facts.attempt, default=None)
             if enrolled is not None:
                 kept = {"enrolled_until": event_time(record.enrolled_until)}
             if record.retain_until is None or record.enrolled_until < record.retain_until:

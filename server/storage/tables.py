@@ -45,12 +45,13 @@ from server.domain.terms import (
     CheckStatus,
     EndedBy,
     FailureReason,
+    ImagePurpose,
     Mode,
     Plan,
     RequestedOutcome,
 )
 from server.domain.tries import TryKind, TryOutcome
-from server.storage.records import ImagePurpose, KeyKind
+from server.storage.records import KeyKind
 
 Member = TypeVar("Member", bound=Enum)
 Item = TypeVar("Item", bound=str)

@@ -47,6 +47,7 @@ _CAUSED_BY_CALLERS = frozenset(
         "client_certificate_refused",
         "connection_lost",
         "evidence_problem",
+        "evidence_record_unreadable",
         "http_request_malformed",
         "native_output",
         "origin_refused",

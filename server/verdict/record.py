@@ -10,7 +10,7 @@ from typing import Final
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
-from server.domain.terms import CheckStatus, Mode, PortraitKept
+from server.domain.terms import CheckStatus, ImagePurpose, Mode, PortraitKept
 from server.verdict.outcome import CheckOutcome, EvidenceMark
 
 RECORD_VERSION: Final = 1
@@ -18,7 +18,15 @@ RECORD_VERSION: Final = 1
 
 
 class RecordUnreadable(Exception):
-    """The bytes are not a record of a version that this server reads."""
+    """A record cannot be read.
+
+    Attributes:
+        problem: Why: ``"KEY_MISSING"``, or ``"ALTERED"`` for bytes of no version that this server reads.
+    """
+
+    def __init__(self, text: str, *, problem: str = "ALTERED") -> None:
+        super().__init__(text)
+        self.problem = problem
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -39,7 +47,6 @@ class ImageFacts:
     """A kept image.
 
     Attributes:
-        purpose: ``"EVIDENCE_FRAME"``, ``"AUDIT_IMAGE"`` or ``"PORTRAIT"``.
         sha256: SHA-256 of the image as received, 32 bytes.
         attempt: The attempt, from 1; 0 for the portrait.
         frame_index: Index of the frame in its attempt; 0 for the portrait.
@@ -47,7 +54,7 @@ class ImageFacts:
         media_type: Media type, such as ``"image/jpeg"``.
     """
 
-    purpose: str
+    purpose: ImagePurpose
     sha256: bytes
     attempt: int
     frame_index: int

@@ -3,7 +3,7 @@
 from collections.abc import AsyncIterator, Callable
 from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Final, Self, assert_never
+from typing import Any, Final, Self, assert_never
 
 from facegate.v1 import device_pb2
 
@@ -190,3 +190,13 @@ def runtime_findings_of(report: RuntimeReport) -> device_pb2.RuntimeFindings:
             for found in sorted(report.findings, key=lambda one: (one.kind, one.name))
         ],
     )
+
+
+def scanner_parts(device: TestDevice) -> dict[str, Any]:
+    """Returns the arguments of a ``facegate_client.FaceScanner`` that make it the device."""
+    return {
+        "profile": device_profile_of(device.claim),
+        "camera": camera_profile_of(device.camera),
+        "attestor": DeviceAttestor(device),
+        "runtime_findings": runtime_findings_of(device.report),
+    }

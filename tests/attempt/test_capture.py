@@ -623,7 +623,7 @@ def _identified(poses: Sequence[HeadPose], *, examined: Sequence[ExaminedFrame] 
     kept = KeptFrames(count=1)
     frames = tuple(observation(index, pose=pose) for index, pose in enumerate(poses))
     for frame in frames:
-        kept.keep_frame(SeenFrame(frame_of(frame.index), None, frame))
+        kept.keep_frame(SeenFrame(frame=frame_of(frame.index), pixels=None, observation=frame))
     scan = ScanObservations(frames=frames, motion=())
     return [observed.index for _, observed in kept.unidentified(scan, examined=examined)]
 

@@ -42,10 +42,10 @@ _CONTENTS = {
 _COMMANDS = [
     "verify --trusted FILE --simulate genuine",
     "verify --trusted ok.jpg --scan FILE",
-    "verify --token-file FILE --challenge-key 00 --scan ok.jpg",
+    "verify --ticket FILE --scan ok.jpg",
     "verify --trusted ok.jpg --simulate genuine --ca FILE",
     "verify --trusted ok.jpg --simulate genuine --jwks FILE",
-    "verify --trusted ok.jpg --simulate genuine --test-device android --test-platform FILE",
+    "verify --trusted ok.jpg --simulate genuine --test-device FILE/android",
     "analyze FILE",
     "image inspect FILE",
     "image convert FILE out.jpg",

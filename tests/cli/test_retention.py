@@ -131,12 +131,8 @@ def test_it_erases_what_is_due_and_leaves_what_is_held_or_kept(settings: Setting
     assert shown.stdout.splitlines()[1].split()[:3] == ["standard", "2", "0"]
     assert _found(settings, checks) == [_KEPT] * 4
 
-    # An interrupted run is continued by the next one, the longest overdue first.
-    part = _run("--limit", "1")
-    assert (part.exit_code, part.stdout) == (0, "Checks: 2 due, 1 erased, 1 still due, 1 kept by a hold.\n")
-    assert _found(settings, checks) == [_ERASED, _KEPT, _KEPT, _KEPT]
-    rest = _run()
-    assert (rest.exit_code, rest.stdout) == (0, "Checks: 1 due, 1 erased, 0 still due, 1 kept by a hold.\n")
+    done = _run()
+    assert (done.exit_code, done.stdout) == (0, "Checks: 2 due, 2 erased, 0 still due, 1 kept by a hold.\n")
     assert _found(settings, checks) == [_ERASED, _KEPT, _ERASED, _KEPT]
 
     again = _run()
@@ -239,25 +235,3 @@ def test_the_schedule_is_that_of_the_served_policies(
     kept = {datum["name"]: datum["kept"] for datum in mine["data"]}
     assert kept["Result: status, reasons, scores, device tests, signature"] == "7 days from the decision"
     assert kept["Evidence frame"] == "not kept"
-
-
-def test_the_schedule_of_chosen_policies_has_no_other(settings: Settings, tmp_path: Path) -> None:
-    file = tmp_path / "mine.toml"
-    file.write_text(
-        'name = "mine"\nversion = 3\ndescription = "Ours"\nmode = "EXPRESS"\n[match]\nmax_fmr = 1e-2\n'
-    )
-
-    def names(*words: str) -> list[str]:
-        result = _RUN.invoke(app, ["retention", "schedule", "--json", *words])
-        assert result.exit_code == 0, result.output
-        found = json.loads(result.stdout)
-        assert "Not served" not in found["about"] or not words
-        return [policy["policy"] for policy in found["policies"]]
-
-    assert {"standard", "low"} <= set(names())
-    assert names("--policy", "low") == ["low"]
-    # Also one that these settings cannot serve, and one that no server reads yet.
-    assert names("--policy", "high", "--policy", str(file), "--policy", "high") == ["high", "mine"]
-    unknown = _RUN.invoke(app, ["retention", "schedule", "--policy", "none"])
-    assert unknown.exit_code == 2
-    assert "no policy is named 'none'" in unknown.stderr

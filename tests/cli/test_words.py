@@ -19,6 +19,7 @@ from cli.words import (
 from facegate_client import ConnectionFailedError, ServerError
 
 DOCUMENT = Path(__file__).resolve().parents[2] / "docs" / "device_protocol.md"
+REFERENCE = DOCUMENT.parent / "reference" / "device.md"
 
 # Reasons that only an orchestrator can meet.
 _ORCHESTRATORS = {*range(20, 60), *range(90, 100), *range(110, 150)}
@@ -120,21 +121,21 @@ def _rows(document: str, heading: str) -> dict[str, list[str]]:
     return {re.sub("[`]", "", row[0]).strip(): row[1:] for row in cells}
 
 
-def test_the_document_has_advice_for_every_reason_sent_to_devices(document: str) -> None:
+def test_the_reference_has_advice_for_every_reason_sent_to_devices() -> None:
     reasons = {
         name.removeprefix("ERROR_REASON_")
         for name, number in error_reason_pb2.ErrorReason.items()
         if number and number not in _ORCHESTRATORS
     }
-    assert set(_rows(document, "Errors")) == reasons - _CALLERS
+    assert set(_rows(REFERENCE.read_text(encoding="utf-8"), "Errors")) == reasons - _CALLERS
 
 
-def test_document_names_the_status_of_every_reason(document: str) -> None:
+def test_the_reference_names_the_status_of_every_reason() -> None:
     proto = (DOCUMENT.parents[1] / "protos/facegate/v1/error_reason.proto").read_text(encoding="utf-8")
     flat = re.sub(r"\n\s*//", "", proto)
     pattern = re.compile(r"\[([A-Z_]+)[^\]]*\]\s+ERROR_REASON_([A-Z0-9_]+) =")
     statuses = {name: status for status, name in pattern.findall(flat)}
-    for reason, row in _rows(document, "Errors").items():
+    for reason, row in _rows(REFERENCE.read_text(encoding="utf-8"), "Errors").items():
         assert row[0].strip("`") == statuses[reason], reason
 
 

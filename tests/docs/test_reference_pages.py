@@ -27,7 +27,14 @@ def test_the_page_of_timers_is_up_to_date() -> None:
 def test_a_long_description_is_written_once() -> None:
     page = policies_page()
     assert page.count("A blind guess of a whole script") == 1
-    assert "| `required_bits` | number, 10 to 20 | `12.0` | As in `[challenge]`. |" in page
+    assert "- `required_bits = 12.0`: As in `[challenge]`." in page
+
+
+def test_a_field_shows_its_default_or_that_it_is_required() -> None:
+    lines = settings_page().splitlines()
+    assert "- `port = 8443` (0 to 65,535): TCP port; 0 for any free one." in lines
+    assert "- `certificate` (path; required): PEM file: the certificate, then its chain." in lines
+    assert "- `reflection = false`: Whether the service listener serves gRPC reflection." in lines
 
 
 @pytest.mark.parametrize("model", [Settings, Policy])

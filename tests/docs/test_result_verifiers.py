@@ -1,7 +1,8 @@
-"""The functions of docs/orchestrator.md that verify a result, in two languages, against the signer."""
+"""The functions of docs/orchestrator.md and examples/stubs that verify a result, against the signer."""
 
 import base64
 import json
+import runpy
 import shutil
 import subprocess
 from collections.abc import Callable, Mapping
@@ -17,6 +18,7 @@ from server.keyring.result_signer import ResultSigner
 from tests.docs.pages import REPOSITORY, code_blocks
 from tests.sampling import some_fast
 
+_STUBS = REPOSITORY / "examples" / "stubs"
 _ISSUER, _TENANT = "https://facegate.bank.example", "retail"
 _PAYLOAD = b"\x0a\x04bank\x10\x01"
 _SIGNER = ResultSigner(ec.generate_private_key(ec.SECP256R1()), issuer=_ISSUER)
@@ -32,19 +34,8 @@ class Verifier(Protocol):
         """Returns the error, empty if it is not known; ``None`` if the payload is the one that was signed."""
 
 
-def _code(language: str, having: str) -> str:
-    (found,) = (
-        block.text
-        for block in code_blocks(REPOSITORY / "docs" / "orchestrator.md")
-        if block.language == language and having in block.text
-    )
-    return found
-
-
 def _python(_folder: Path) -> Verifier:
-    names: dict[str, Any] = {}
-    exec(_code("python", "def verify_result"), names)  # noqa: S102 - our own page
-    verify: Callable[..., bytes] = names["verify_result"]
+    verify: Callable[..., bytes] = runpy.run_path(str(_STUBS / "verify_result.py"))["verify_result"]
 
     def refusal(result_jws: str, *, sandbox: bool = False) -> str | None:
         try:
@@ -61,8 +52,8 @@ def _java(folder: Path) -> Verifier:
     java, javac = shutil.which("java"), shutil.which("javac")
     if java is None or javac is None:
         pytest.skip("no Java")
-    (folder / "VerifyResult.java").write_text(_code("java", "class VerifyResult"))
-    subprocess.run([javac, "VerifyResult.java"], cwd=folder, check=True, capture_output=True, timeout=60)
+    source = str(_STUBS / "VerifyResult.java")
+    subprocess.run([javac, "-d", ".", source], cwd=folder, check=True, capture_output=True, timeout=60)
     (key,) = _JWKS["keys"]
 
     def refusal(result_jws: str, *, sandbox: bool = False) -> str | None:
@@ -116,7 +107,12 @@ def test_a_result_is_accepted_and_others_are_refused(
 
 def _verified_claims(token: str, *, tenant: str = _TENANT, check_id: str = "4711") -> dict[str, Any]:
     names: dict[str, Any] = {}
-    exec(_code("python", "def verified_claims"), names)  # noqa: S102 - our own page
+    (code,) = (
+        block.text
+        for block in code_blocks(REPOSITORY / "docs" / "orchestrator.md")
+        if "def verified_claims" in block.text
+    )
+    exec(code, names)  # noqa: S102 - our own page
     verify: Callable[..., dict[str, Any]] = names["verified_claims"]
     return verify(token, _JWKS, issuer=_ISSUER, tenant=tenant, check_id=check_id)
 

@@ -290,7 +290,7 @@ def test_text_that_looks_like_a_number_stays_text() -> None:
 
 
 def test_alerts_link_to_the_guide_that_the_values_name() -> None:
-    own = "https://docs.bank.example/facegate/operating.md"
+    own = "https://docs.bank.example/facegate/alerts.md"
     rule = _one("PrometheusRule", "", "autoscaling.yaml", f"monitoring.runbook={own}")
     links = [
         each["annotations"]["runbook_url"] for group in rule["spec"]["groups"] for each in group["rules"]

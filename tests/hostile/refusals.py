@@ -18,7 +18,7 @@ from tests.server.refusals import Refused, refused
 # The contract of a refusal: the documented reasons, their statuses, and no internal text.
 
 _REPOSITORY = Path(__file__).resolve().parent.parent.parent
-_ROW = re.compile(r"^\| `([A-Z0-9_]+)` \| ([A-Z_]+) \|", re.MULTILINE)
+_ROW = re.compile(r"^\| `([A-Z0-9_]+)` \| ([A-Z_]+)(?:, retry)? \|", re.MULTILINE)
 _INTERNAL = re.compile(
     r"Traceback|File \"|line \d+|0x[0-9a-f]{6}|cv2|numpy|PIL|libpng|openjpeg|sqlalchemy|sqlite|"
     r"\.py\b|site-packages|Exception|Errno"

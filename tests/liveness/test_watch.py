@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from liveness.continuity import followed_from
 from liveness.errors import ObservationError
 from liveness.eye_watch import EyeRatios, EyeWatch
-from liveness.observation import GreyView, SkippedFrame
+from liveness.observation import GreyView
 from liveness.observe import observe_followed, observe_frame, view_frame
 from liveness.watch import APART_SECONDS, FOLLOW_SECONDS, FramePace, FrameWatcher, FrameWork, ScanCollector
 from tests.liveness.builders import FACE, HEIGHT, WIDTH, face_at, observation, rendered_scan, texture
@@ -523,9 +523,9 @@ def test_depth_is_measured_where_it_is_asked_for() -> None:
 def test_frames_that_are_passed_over_stand_in_the_scan() -> None:
     watcher = _watcher(_Models())
     watcher.measure(_Picture(_watch_shifted(0)), index=0, capture_time=0.0)
-    passed = SkippedFrame(index=1, capture_time=0.04, fingerprint=7, samples=None)
-    watcher.pass_frame(passed)
-    assert watcher.observations.passed == (passed,)
+    watcher.pass_frame(1, 0.04, fingerprint=7)
+    (passed,) = watcher.observations.passed
+    assert (passed.index, passed.capture_time, passed.fingerprint, passed.samples) == (1, 0.04, 7, None)
     with pytest.raises(ObservationError):
         watcher.measure(_Picture(_watch_shifted(0)), index=0, capture_time=0.1)
 

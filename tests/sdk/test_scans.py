@@ -16,8 +16,8 @@ from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from PIL import Image
 
-from cli.test_devices import POLICY_NAME as ATTESTED
 from cli.test_devices import write_platform
+from simulator.devices import POLICY_NAME as ATTESTED
 from simulator.devices import DeviceKind, TestPlatform, make_device
 from tests.cli.test_devices.played import failed, platform_settings
 from tests.client.conftest import pictures

@@ -10,12 +10,13 @@ from uuid import UUID, uuid4
 import cv2
 import numpy as np
 import pytest
+from prometheus_client import CollectorRegistry
 from sqlalchemy import String
 
 from device_integrity.check import Manipulation
 from liveness import AttackType
 from matcher.records import open_trusted_image
-from server.domain.terms import pair_terms, reference_term
+from server.domain.terms import ImagePurpose, pair_terms, reference_term
 from server.evidence.archive import facial_record
 from server.evidence.records import RecordVault, record_terms
 from server.evidence.store import EvidenceAltered, EvidenceStore
@@ -24,12 +25,13 @@ from server.storage.database import open_database
 from server.storage.errors import ObjectNotFound
 from server.storage.evidence_records import StoredRecord
 from server.storage.objects import ObjectStore, open_object_store
-from server.storage.records import EvidenceEntry, ImagePurpose
+from server.storage.records import EvidenceEntry
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from server.storage.tables import record_terms as columns
+from server.telemetry.metrics import Metrics
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
-from server.verdict.record import ImageFacts
+from server.verdict.record import ImageFacts, RecordUnreadable
 from tests.server.databases import make_tables
 from tests.server.storage.samples import after, decision, new_check
 from tests.server.verdict.samples import OUTCOME, RECORD, camera_sign
@@ -115,7 +117,7 @@ def test_nothing_of_the_record_lies_in_clear() -> None:
 
 @pytest.mark.parametrize("changed", [{"tenant": "other"}, {"check_id": uuid4()}, {"version": 2}])
 def test_a_record_opens_in_its_own_row_only(changed: dict[str, object]) -> None:
-    with pytest.raises(SealBroken):
+    with pytest.raises(RecordUnreadable):
         _VAULT.open(replace(_stored(), **changed))  # type: ignore[arg-type]  # one field of its own type
 
 
@@ -198,6 +200,7 @@ def test_a_reference_reveals_nothing_without_the_key_of_its_tenant() -> None:
     assert one.partition(":")[2] != reference_term("consent", "anna", tenant_key=_KEY).partition(":")[2]
 
 
+_METRICS = Metrics(CollectorRegistry())
 _STORE_KEYS = WrappingKeys(newest="k", keys={"k": bytes(range(32))})
 _PICTURE = b"\xff\xd8\xff the bytes of a picture \xff\xd9" * 50
 
@@ -209,7 +212,7 @@ def objects(tmp_path: Path) -> ObjectStore:
 
 @pytest.fixture
 def store(objects: ObjectStore) -> EvidenceStore:
-    return EvidenceStore(objects, wrapping_keys=_STORE_KEYS, random=secrets.token_bytes)
+    return EvidenceStore(objects, wrapping_keys=_STORE_KEYS, random=secrets.token_bytes, metrics=_METRICS)
 
 
 async def saved(store: EvidenceStore, check_id: UUID) -> EvidenceEntry:
@@ -232,8 +235,9 @@ async def test_a_picture_is_given_back_as_it_came(store: EvidenceStore) -> None:
     check_id = uuid4()
     entry = await saved(store, check_id)
     assert await store.load(check_id, entry, tenant="default") == _PICTURE
-    assert (entry.attempt, entry.frame_index, entry.rotation, entry.mirrored) == (2, 17, 90, True)
-    assert (entry.kind, entry.media_type, entry.key_id) == (ImagePurpose.EVIDENCE_FRAME, "image/jpeg", "k")
+    facts = entry.facts
+    assert (facts.attempt, facts.frame_index, facts.rotation, facts.mirrored) == (2, 17, 90, True)
+    assert (facts.purpose, facts.media_type, entry.key_id) == (ImagePurpose.EVIDENCE_FRAME, "image/jpeg", "k")
 
 
 async def test_the_picture_lies_encrypted(store: EvidenceStore, objects: ObjectStore) -> None:
@@ -255,7 +259,11 @@ async def test_a_picture_opens_for_its_own_tenant_check_and_kind_only(store: Evi
     with pytest.raises(SealBroken):
         await store.load(uuid4(), entry, tenant="default")
     with pytest.raises(SealBroken):
-        await store.load(check_id, replace(entry, kind=ImagePurpose.AUDIT_IMAGE), tenant="default")
+        await store.load(
+            check_id,
+            replace(entry, facts=replace(entry.facts, purpose=ImagePurpose.AUDIT_IMAGE)),
+            tenant="default",
+        )
     with pytest.raises(SealBroken):
         await store.load(check_id, entry, tenant="another")
 
@@ -281,14 +289,19 @@ async def test_a_wrong_recorded_hash_is_noticed(store: EvidenceStore) -> None:
     check_id = uuid4()
     entry = await saved(store, check_id)
     with pytest.raises(EvidenceAltered):
-        await store.load(check_id, replace(entry, sha256=bytes(32)), tenant="default")
+        await store.load(
+            check_id, replace(entry, facts=replace(entry.facts, sha256=bytes(32))), tenant="default"
+        )
 
 
 async def test_a_lost_wrapping_key_is_named(objects: ObjectStore, store: EvidenceStore) -> None:
     check_id = uuid4()
     entry = await saved(store, check_id)
     other = EvidenceStore(
-        objects, wrapping_keys=WrappingKeys(newest="x", keys={"x": bytes(32)}), random=secrets.token_bytes
+        objects,
+        wrapping_keys=WrappingKeys(newest="x", keys={"x": bytes(32)}),
+        random=secrets.token_bytes,
+        metrics=_METRICS,
     )
     with pytest.raises(WrappingKeyUnknown, match="k"):
         await other.load(check_id, entry, tenant="default")

@@ -4,6 +4,7 @@ import asyncio
 import base64
 import json
 import re
+import runpy
 import tomllib
 import urllib.request
 from collections.abc import Callable
@@ -382,10 +383,10 @@ async def test_a_whole_check_with_portraits_and_evidence_on_s3(
         assert (away.reason, away.retry_seconds) == ("IMAGE_REFERENCE_UNAVAILABLE", 2)
 
 
-# The clients in README.md, docs/orchestrator.md and the npm package's README run with a real server.
+# The clients in README.md, examples/stubs and the npm package's README run with a real server.
 
 _README = REPOSITORY / "README.md"
-_GUIDE = REPOSITORY / "docs" / "orchestrator.md"
+_STUBS = REPOSITORY / "examples" / "stubs"
 _JWKS = "/.well-known/jwks.json"
 _NO_CHECK = (404, {"reason": "NO_SUCH_CHECK"})
 
@@ -397,10 +398,8 @@ def _code(page: Path, having: str) -> str:
     return found
 
 
-def _names(page: Path, having: str) -> dict[str, Any]:
-    names: dict[str, Any] = {}
-    exec(_code(page, having), names)  # noqa: S102 - our own page
-    return names
+def _names(example: str) -> dict[str, Any]:
+    return runpy.run_path(str(_STUBS / example))
 
 
 async def test_the_client_of_the_readme_verifies_a_person(
@@ -423,9 +422,9 @@ async def test_the_client_of_the_readme_verifies_a_person(
     assert "status: CHECK_STATUS_SUCCESS" in capsys.readouterr().out
 
 
-async def test_the_client_of_the_guide_follows_a_check(live: LiveServer) -> None:
-    facegate_class: Callable[..., Any] = _names(_GUIDE, "class Facegate")["Facegate"]
-    verify: Callable[..., bytes] = _names(_GUIDE, "def verify_result")["verify_result"]
+async def test_the_client_on_stubs_follows_a_check(live: LiveServer) -> None:
+    facegate_class: Callable[..., Any] = _names("orchestrator.py")["Facegate"]
+    verify: Callable[..., bytes] = _names("verify_result.py")["verify_result"]
 
     def follow() -> tuple[list[str], result_pb2.CheckResult]:
         with grpc.insecure_channel(live.server.service_target) as channel:
@@ -448,8 +447,8 @@ async def test_the_client_of_the_guide_follows_a_check(live: LiveServer) -> None
     assert list(result.reasons) == [result_pb2.FAILURE_REASON_CANCELLED]
 
 
-async def test_the_client_of_the_guide_prints_the_reason_of_a_refusal(live: LiveServer) -> None:
-    names = _names(_GUIDE, "class Facegate")
+async def test_the_client_on_stubs_prints_the_reason_of_a_refusal(live: LiveServer) -> None:
+    names = _names("orchestrator.py")
 
     def refused() -> tuple[str, float | None]:
         with (

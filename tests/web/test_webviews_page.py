@@ -46,7 +46,7 @@ def test_every_app_has_the_bridge_of_the_page() -> None:
     apps = [
         block.text for block in code_blocks(_PAGE) if block.language in {"kotlin", "swift", "dart", "tsx"}
     ]
-    assert len(apps) == 5
+    assert len(apps) == 4
     page = _code("html")
     for app in apps:
         assert '"facegate"' in app or "'facegate'" in app or "onMessage" in app

@@ -62,20 +62,19 @@ def test_the_page_is_readable_for_its_owner_alone(tmp_path: Path) -> None:
 def test_a_file_is_not_overwritten_by_accident(tmp_path: Path) -> None:
     page = tmp_path / "page.html"
     page.write_text("mine")
-    with pytest.raises(CommandError, match="--force"):
-        require_file_path(page, force=False)
-    with pytest.raises(CommandError, match="--force"):
-        write_file(page, b"new", force=False)
-    require_file_path(page, force=True)
+    with pytest.raises(CommandError, match="remove it first"):
+        require_file_path(page)
+    with pytest.raises(CommandError, match="remove it first"):
+        write_file(page, b"new")
     assert page.read_text() == "mine"
     assert [path.name for path in tmp_path.iterdir()] == ["page.html"]
 
 
 def test_a_page_without_a_place_is_refused_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="is a folder"):
-        require_file_path(tmp_path, force=True)
+        require_file_path(tmp_path)
     with pytest.raises(CommandError, match="does not exist"):
-        require_file_path(tmp_path / "none" / "page.html", force=False)
+        require_file_path(tmp_path / "none" / "page.html")
     with pytest.raises(CommandError, match="cannot be written"):
         write_file(tmp_path / "none" / "page.html", b"x", force=False)
 
@@ -88,7 +87,7 @@ def test_anything_but_a_file_is_never_replaced(tmp_path: Path) -> None:
     link.symlink_to(target)
     for page in (pipe, link):
         with pytest.raises(CommandError, match="is not a regular file"):
-            require_file_path(page, force=True)
+            require_file_path(page)
         with pytest.raises(CommandError, match="is not a regular file"):
             write_file(page, b"new", force=True)
     assert stat.S_ISFIFO(pipe.lstat().st_mode)
@@ -99,7 +98,7 @@ def test_anything_but_a_file_is_never_replaced(tmp_path: Path) -> None:
 
 def test_a_name_that_no_file_can_have_is_refused_before_the_work(tmp_path: Path) -> None:
     with pytest.raises(CommandError, match="cannot be written"):
-        require_file_path(tmp_path / ("x" * 300), force=False)
+        require_file_path(tmp_path / ("x" * 300))
 
 
 @pytest.mark.parametrize(

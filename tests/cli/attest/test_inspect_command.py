@@ -69,10 +69,10 @@ def test_apples_sample_passes_at_its_date(assets: Path, tmp_path: Path) -> None:
     status, output, _ = run(
         file,
         *("--at", _moment(sample), "--challenge", sample.client_data_hash.hex()),
-        *("--app", sample.app_id, "--environment", "production", "--key-id", sample.key_id.hex()),
+        *("--app", sample.app_id, "--key-id", sample.key_id.hex()),
     )
     assert status == 0
-    assert "14 pass, 3 not evaluated" in output
+    assert "12 pass, 5 not evaluated" in output
     assert "0352187391.com.apple.example_app_attest" in output
 
 
@@ -81,7 +81,6 @@ def test_apples_sample_passes_at_its_date(assets: Path, tmp_path: Path) -> None:
     [
         (("--challenge", "00"), ["app_attest.challenge", "app_attest_receipt.challenge"]),
         (("--app", "TEAM.other"), ["app_attest.app", "app_attest_receipt.app"]),
-        (("--environment", "development"), ["app_attest.environment", "app_attest_receipt.environment"]),
         (("--key-id", "00" * 32), ["app_attest.key_id"]),
         (
             ("--at", "2026-01-01T00:00:00Z"),
@@ -104,7 +103,7 @@ def test_missing_inputs_are_named_and_never_pass(assets: Path, tmp_path: Path) -
     file = put(tmp_path, "sample", sample.attestation)
     status, output, _ = run(file, "--at", _moment(sample))
     assert status == 0
-    for option in ("--challenge", "--app", "--environment", "--key-id"):
+    for option in ("--challenge", "--app", "--key-id"):
         assert f"give {option} to evaluate it" in output
     found = checks(file, "--at", _moment(sample))
     assert {name for name, outcome in found.items() if outcome == "NOT_EVALUATED"} == {
@@ -134,16 +133,14 @@ def test_real_assertions_and_receipts(assets: Path, tmp_path: Path) -> None:
 
     file = put(tmp_path, "receipt", receipt.receipt)
     given = ("--public-key", key, "--app", receipt.app_id, "--at", receipt.at.isoformat())
-    found = checks(file, *given, "--environment", "development")
+    found = checks(file, *given)
     assert {name for name, outcome in found.items() if outcome != "PASS"} == {
         "app_attest_receipt.challenge",
+        "app_attest_receipt.environment",
         "app_attest_receipt.freshness",
         "app_attest_receipt.risk",
     }
     assert said(file, *given)["Receipt"]["risk metric"] == "about 3 keys in 30 days"
-    without = checks(file, *given)
-    names = ("freshness", "risk", "environment")
-    assert [without[f"app_attest_receipt.{name}"] for name in names] == ["NOT_EVALUATED"] * 3
     late = checks(file, "--at", "2022-01-01T00:00:00Z")
     assert late["app_attest_receipt.freshness"] == "FAIL"
 

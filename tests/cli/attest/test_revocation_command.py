@@ -1,6 +1,5 @@
 """``facegate attest revocation`` against a test server."""
 
-import json
 from collections.abc import Iterator
 from datetime import UTC, datetime, timedelta
 from email.utils import format_datetime
@@ -92,21 +91,6 @@ def test_a_bad_answer_leaves_the_old_list_in_place(
     google.status, google.body = status, body
     assert _run(str(file), "--url", google.url).exit_code == 2
     assert read_revocation_files(file) == before
-
-
-def test_a_list_that_was_mirrored_by_hand_is_dated_by_hand(tmp_path: Path) -> None:
-    file = tmp_path / "status.json"
-    file.write_bytes(_LIST)
-    dated = _run(str(file), "--fetched-at", "2026-11-01T00:00:00Z")
-    assert (dated.exit_code, "1 entry," in dated.stdout) == (0, True)
-    assert json.loads((tmp_path / "status.json.fetched").read_text())["fetched_at"].startswith("2026-11-01")
-
-
-@pytest.mark.parametrize("time", ["yesterday", "2026-11-01T00:00:00", "2999-01-01T00:00:00Z"])
-def test_a_time_that_cannot_be_is_refused(tmp_path: Path, time: str) -> None:
-    (tmp_path / "s").write_bytes(_LIST)
-    assert _run(str(tmp_path / "s"), "--fetched-at", time).exit_code == 2
-    assert not (tmp_path / "s.fetched").exists()
 
 
 def test_an_invalid_address_is_refused(tmp_path: Path) -> None:

@@ -32,8 +32,7 @@ def test_it_lists_the_scenarios() -> None:
         ("--only", "nothing"),
         ("--run", "true", "--reference"),
         ("--run", ""),
-        ("--reference", "--key", "key.pem"),
-        ("--reference", "--certificate", "none.pem", "--key", "none.pem"),
+        ("--reference", "--certificate", "none.pem"),
         ("--reference", "--only", "refused", "--out", "/nowhere/report.json"),
     ],
 )
@@ -77,10 +76,9 @@ def test_the_report_of_the_reference_client_is_written(tmp_path: Path) -> None:
 
 def test_the_client_states_the_key_of_the_servers_certificate(tmp_path: Path) -> None:
     issued = trustme.CA().issue_cert("127.0.0.1")
-    chain, key = tmp_path / "chain.pem", tmp_path / "key.pem"
-    issued.cert_chain_pems[0].write_to_path(chain)
-    issued.private_key_pem.write_to_path(key)
-    result = _conformance("--reference", "--only", "success", "--certificate", str(chain), "--key", str(key))
+    pem = tmp_path / "server.pem"
+    issued.private_key_and_cert_chain_pem.write_to_path(pem)
+    result = _conformance("--reference", "--only", "success", "--certificate", str(pem))
     assert result.exit_code == 0, result.output
 
 

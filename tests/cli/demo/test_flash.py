@@ -10,7 +10,7 @@ import pytest
 from facegate.v1 import result_pb2, scan_pb2
 from google.protobuf.duration_pb2 import Duration
 
-from cli.demo.flash import FlashStrip, TapedAttempt, TapedFrame, TapedPhone, flash_strip, strip_picture
+from cli.demo.flash import FlashStrip, flash_strip, strip_picture
 from liveness.dynamic.model import load_flash_model
 from server.pages import Html, render
 from server.pages.rendering import TEMPLATES
@@ -23,6 +23,7 @@ from simulator import (
     ScreenLight,
     simulate_flash_scan,
 )
+from simulator.phone import TapedAttempt, TapedFrame, TapedPhone
 from tests.cli.demo.builders import strip
 from tests.packs import real_pack, real_photo
 from tests.server.pages.reading import Page

@@ -16,10 +16,10 @@ from cli.demo.local_server import (
     open_tested,
 )
 from cli.errors import CommandError
-from cli.test_devices import POLICY_NAME
 from server.access.api_keys import load_api_keys
 from server.configuration.loading import load_settings
 from server.policies import load_policies
+from simulator.devices import POLICY_NAME
 
 SERVES = """
 import os, pathlib, sys, time

@@ -150,9 +150,9 @@ def test_a_png_stays_one_in_2011_and_becomes_a_jpeg_for_2005(tmp_path: Path) -> 
     content, _ = converted(tmp_path, data, "--to", "iso2011")
     assert content.image == data
     (tmp_path / "out").unlink()
-    content, output = converted(tmp_path, data, "--to", "iso2005", "--quality", "90")
+    content, output = converted(tmp_path, data, "--to", "iso2005")
     assert content.media_type == "image/jpeg"
-    assert "encoded again as JPEG of quality 90" in output
+    assert "encoded again as JPEG of quality 95" in output
     assert np.abs(pixels(content.image).astype(int) - pixels(data)).mean() < 3
 
 
@@ -205,7 +205,7 @@ def test_an_evidence_frame_is_turned_and_mirrored_as_verify_tells(tmp_path: Path
     mirrored = Image.open(io.BytesIO(upright)).transpose(Image.Transpose.FLIP_LEFT_RIGHT)
     mirrored.rotate(90, expand=True).save(stored, format="PNG")
     content, output = converted(
-        tmp_path, stored.getvalue(), "--to", "iso2011", "--rotate", "90", "--mirrored", "--quality", "98"
+        tmp_path, stored.getvalue(), "--to", "iso2011", "--rotate", "90", "--mirrored"
     )
     assert "turned upright" in output
     assert np.abs(pixels(content.image).astype(int) - pixels(upright)).mean() < 3
@@ -314,7 +314,7 @@ def test_the_target_is_named_after_its_source(tmp_path: Path, form: str, name: s
     assert name in output
 
 
-def test_nothing_is_overwritten_without_force(tmp_path: Path) -> None:
+def test_nothing_is_overwritten(tmp_path: Path) -> None:
     source, out = tmp_path / "me.jpg", tmp_path / "me.2005.fac"
     source.write_bytes(picture("JPEG"))
     out.write_bytes(b"mine")
@@ -322,7 +322,8 @@ def test_nothing_is_overwritten_without_force(tmp_path: Path) -> None:
     assert status == 2
     assert "already exists" in error
     assert out.read_bytes() == b"mine"
-    assert run(source, "--to", "iso2005", "--force")[0] == 0
+    out.unlink()
+    assert run(source, "--to", "iso2005")[0] == 0
     assert open_trusted_image(out.read_bytes()).image == source.read_bytes()
     assert sorted(file.name for file in tmp_path.iterdir()) == ["me.2005.fac", "me.jpg"]
 

@@ -101,7 +101,6 @@ def test_pairs_give_the_same_in_json(assets: Path, tmp_path: Path) -> None:
         (("--pairs", "none.csv"), "none.csv cannot be read: No such file or directory"),
         (("--pairs", "good/manifest.csv"), "has no column file_a and no column file_b and no column same"),
         (("--identities", "good", "--group-by", "age"), "no column 'age' to group by: the manifest has file"),
-        (("--identities", "good", "--apart", "orl"), "no identity has the source 'orl'"),
         (("--identities", "good", "--corrections", "none.toml"), "none.toml cannot be read"),
         (
             ("--identities", "absolute"),

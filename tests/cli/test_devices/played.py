@@ -10,11 +10,19 @@ from typing import Any
 
 from facegate.v1 import result_pb2, scan_pb2
 
-from cli.test_devices import POLICY_NAME, SETTINGS_FILE, StoredPlatform, write_platform
+from cli.test_devices import write_platform
 from facegate_client import FaceScanner, Pace, generated_source, ticket_of
 from facegate_client.frame_source import FrameSource
 from server.running.assembly import Tuning
-from simulator.devices import AttestedUse, DeviceKind, TestDevice, make_device
+from simulator.devices import (
+    POLICY_NAME,
+    SETTINGS_FILE,
+    AttestedUse,
+    DeviceKind,
+    StoredPlatform,
+    TestDevice,
+    make_device,
+)
 from simulator.devices.client import (
     DeviceAttestor,
     PlayedSource,

@@ -11,7 +11,7 @@ import pytest
 import trustme
 from facegate.v1 import result_pb2
 
-from cli.test_devices import StoredPlatform, policy_text, write_platform
+from cli.test_devices import write_platform
 from facegate_client import (
     FaceScanner,
     Orchestrator,
@@ -21,7 +21,7 @@ from facegate_client import (
     ticket_of,
 )
 from server.running.app import FacegateServer
-from simulator.devices import DeviceKind, make_device
+from simulator.devices import DeviceKind, StoredPlatform, make_device, policy_text
 from simulator.devices.client import DeviceAttestor, camera_profile_of, device_profile_of
 from tests.cli.test_devices.intercepting_proxy import Intercepted, intercepting
 from tests.cli.test_devices.played import front_camera, platform_settings, reasons, signs

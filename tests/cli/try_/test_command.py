@@ -33,7 +33,7 @@ def kept(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def running(kept: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[RunningTry]:
     """The command with the embedded pack, which judges a caller that is not a sandbox caller."""
     none, temporary = tmp_path_factory.mktemp("models"), tmp_path_factory.mktemp("temporary")
-    options = ("--offline", "--models-dir", str(none), "--data-dir", str(kept))
+    options = ("--pack", "embedded", "--models-dir", str(none), "--data-dir", str(kept))
     with running_try(temporary, *options) as command:
         yield command
     assert command.process.returncode == 0
@@ -54,7 +54,7 @@ def test_a_used_port_is_reported() -> None:
         used.bind(("127.0.0.1", 0))
         used.listen()
         port = used.getsockname()[1]
-        result = CliRunner().invoke(app, ["--no-browser", "--offline", "--port", str(port)])
+        result = CliRunner().invoke(app, ["--no-browser", "--pack", "embedded", "--port", str(port)])
     assert result.exit_code == 2
     assert f"the page cannot use 127.0.0.1:{port}" in result.output.replace("\n", " ")
 

@@ -17,20 +17,21 @@ import pytest
 import pytest_asyncio
 from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
+from prometheus_client import CollectorRegistry
 
 from facegate_client.result_keys import fetch_key_set
 from facegate_client.result_signature import load_key_set, verify_response, verify_result_jws
 from server.audit import Actor, AuditAction
 from server.checks.completion import Deliveries
-from server.domain.terms import CheckState, CheckStatus, PortraitKept
+from server.domain.terms import CheckState, CheckStatus, ImagePurpose, PortraitKept
 from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore
 from server.keyring.key_files import KeyFiles
 from server.keyring.keys import KeyFolder
 from server.storage.evidence_records import EvidenceRecordRepository, remove_record
 from server.storage.objects import open_object_store
-from server.storage.records import ImagePurpose
 from server.storage.repository import CheckRepository
+from server.telemetry.metrics import Metrics
 from server.verdict import FailureReason
 from server.verdict.record import EvidenceRecord
 from tests.server.api_keys import bearer, write_keys
@@ -607,10 +608,13 @@ async def test_the_policy_states_what_is_kept_of_the_portrait(
         assert entries == ()
         return
     (entry,) = entries
-    assert entry.kind is ImagePurpose.PORTRAIT
+    assert entry.facts.purpose is ImagePurpose.PORTRAIT
     keys = KeyFolder(KeyFiles(evidence_live.settings.key_folder)).keys
     store = EvidenceStore(
-        open_object_store(evidence_live.settings.objects_url), wrapping_keys=keys.wrapping_keys, random=bytes
+        open_object_store(evidence_live.settings.objects_url),
+        wrapping_keys=keys.wrapping_keys,
+        random=bytes,
+        metrics=Metrics(CollectorRegistry()),
     )
     assert await store.load(UUID(upload.check_id), entry, tenant="default") == portrait()
     answer = await evidence_live.finish(upload.check_id, audit_images=4)

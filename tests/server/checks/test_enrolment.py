@@ -27,10 +27,9 @@ from sqlalchemy import Connection, text
 
 from cli.checks import evidence_tables
 from facegate_client import ApiKey, Orchestrator
-from server.domain.terms import CheckState
+from server.domain.terms import CheckState, ImagePurpose
 from server.policies import load_policies
 from server.policies.loading import PolicyInvalid
-from server.storage.records import ImagePurpose
 from server.storage.repository import CheckRepository
 from tests.server.api_keys import Keyed, write_keys
 from tests.server.checks.asking import reasons_of
@@ -565,4 +564,4 @@ def _shown(evidence: evidence_pb2.GetEvidenceResponse) -> dict[str, str]:
 
 
 async def _kinds(callers: Callers, check_id: str) -> set[ImagePurpose]:
-    return {entry.kind for entry in await callers.live.evidence(check_id)}
+    return {entry.facts.purpose for entry in await callers.live.evidence(check_id)}

@@ -13,10 +13,10 @@ from server.base.errors import Reason, Refusal
 from server.checks.recorder import result_images, server_fault
 from server.checks.refusals import refusal_of
 from server.checks.templates import open_template, seal_template
-from server.domain.terms import AttemptOutcome, EndedBy, SealedKind
+from server.domain.terms import AttemptOutcome, EndedBy, ImagePurpose, SealedKind
 from server.edge.status import CODE_OF
 from server.keyring.sealing import Context, SealError, WrappingKeys, seal
-from server.storage.records import AttemptRecord, ImagePurpose
+from server.storage.records import AttemptRecord
 from server.verdict import FailureReason
 from tests.server.scan.records import attempt_record, check_record
 from tests.server.storage.samples import entry

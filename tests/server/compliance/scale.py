@@ -40,6 +40,7 @@ from facegate.v1 import evidence_service_pb2 as evidence_pb2
 from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
+from prometheus_client import CollectorRegistry
 from sqlalchemy import (
     BigInteger,
     Column,
@@ -69,11 +70,12 @@ from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore
 from server.keyring.key_files import KeyFiles
 from server.keyring.keys import KeyFolder
+from server.storage.check_rows import entry_row
 from server.storage.database import Database, open_database
 from server.storage.engine import is_sqlite
 from server.storage.evidence_records import EvidenceRecordRepository, StoredRecord
 from server.storage.objects import open_object_store
-from server.storage.records import EvidenceEntry, values_of
+from server.storage.records import EvidenceEntry
 from server.storage.repository import CheckRepository
 from server.storage.schema import upgrade
 from server.storage.tables import (
@@ -88,6 +90,7 @@ from server.storage.tables import (
     policies,
     record_terms,
 )
+from server.telemetry.metrics import Metrics
 from server.verdict.record import EvidenceRecord
 from tests.server.compliance.office import Office, open_office
 from tests.server.databases import postgres_server
@@ -174,7 +177,12 @@ class _Copier:
             random=secrets.token_bytes,
         )
         objects = open_object_store(settings.objects_url)
-        self._store = EvidenceStore(objects, wrapping_keys=keys.wrapping_keys, random=secrets.token_bytes)
+        self._store = EvidenceStore(
+            objects,
+            wrapping_keys=keys.wrapping_keys,
+            random=secrets.token_bytes,
+            metrics=Metrics(CollectorRegistry()),
+        )
 
     def open(self, stored: StoredRecord) -> EvidenceRecord:
         return self._vault.open(stored)
@@ -185,16 +193,16 @@ class _Copier:
             sealed, ciphertext = await self._store.seal(
                 copy,
                 tenant="bank",
-                kind=entry.kind,
+                kind=entry.facts.purpose,
                 image=await self._store.load(template, entry, tenant="bank"),
-                media_type=entry.media_type,
-                attempt=entry.attempt,
-                frame_index=entry.frame_index,
-                rotation=entry.rotation,
-                mirrored=entry.mirrored,
+                media_type=entry.facts.media_type,
+                attempt=entry.facts.attempt,
+                frame_index=entry.facts.frame_index,
+                rotation=entry.facts.rotation,
+                mirrored=entry.facts.mirrored,
             )
             await self._store.put(sealed, ciphertext)
-            made.append({**values_of(sealed), "check_id": copy, "position": position})
+            made.append({**entry_row(sealed), "check_id": copy, "position": position})
         return made
 
     def rows(self, record: EvidenceRecord, copy: UUID) -> dict[str, Any]:

@@ -155,11 +155,11 @@ async def test_what_cannot_be_read_is_said(office: Office) -> None:
     lost = await office.check("lost-1", scanned=True)
     entry = (await office.live.evidence(lost))[1]
     (Path(office.live.settings.objects_url) / entry.object_key).unlink()
-    refusal = await refused_call(reader.get_evidence_image(lost, entry.sha256, purpose="case"))
+    refusal = await refused_call(reader.get_evidence_image(lost, entry.facts.sha256, purpose="case"))
     assert (refusal.refusal.reason, refusal.refusal.metadata["problem"]) == ("EVIDENCE_UNREADABLE", "LOST")
     assert 'facegate_evidence_problems_total{problem="LOST"} 1.0' in await office.live.metrics()
     verified = verify_archive(await archive_of(office, lost), office.jwks)
-    assert [one["sha256"] for one in verified.manifest["missing_images"]] == [entry.sha256.hex()]
+    assert [one["sha256"] for one in verified.manifest["missing_images"]] == [entry.facts.sha256.hex()]
     assert UUID(lost) == UUID(verified.result.check_id)
 
 

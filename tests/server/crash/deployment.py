@@ -23,7 +23,7 @@ from server.checks.running import RunningScans
 from server.compliance.erasing import Erasure
 from server.configuration.loading import load_settings
 from server.configuration.settings import Settings
-from server.domain.terms import SealedKind
+from server.domain.terms import ImagePurpose, SealedKind
 from server.domain.tries import TryKind, TryMark
 from server.keyring.key_files import open_key_files
 from server.keyring.keys import KeyFolder, KeyRing
@@ -32,7 +32,7 @@ from server.running.assembly import Stores, check_recorder, evidence_environment
 from server.storage.devices import EnrolledKey
 from server.storage.holds import StoredHold
 from server.storage.objects import open_object_store
-from server.storage.records import CheckRecord, Decision, ImagePurpose, KeyKind
+from server.storage.records import CheckRecord, Decision, KeyKind
 from server.telemetry.metrics import Metrics
 from server.verdict import CheckStatus, FailureReason
 from tests.server.databases import make_tables
@@ -139,9 +139,7 @@ class Deployment:
             deliveries=Deliveries(keys.memory.tenant_key),
             metrics=metrics,
         )
-        environment = evidence_environment(
-            settings, stores=stores, completion=completion, keys=keys, metrics=metrics
-        )
+        environment = evidence_environment(settings, stores=stores, completion=completion, keys=keys)
         try:
             yield Opened(settings, keys, stores, completion, environment.erasure)
         finally:

@@ -94,7 +94,7 @@ async def _whole(opened: Opened, check_id: UUID) -> None:
     assert len(entries) == 2
     for entry in entries:
         image = await stores.evidence.load(check_id, entry, tenant=tenant_of(check_id))
-        assert hashlib.sha256(image).digest() == entry.sha256
+        assert hashlib.sha256(image).digest() == entry.facts.sha256
     delivered = await AuditReader(stores.database).entries(tenant_of(check_id))
     # The verdict was delivered once, and is never delivered for the first time again.
     of_check = [entry for entry in delivered if entry.check_id == str(check_id)]

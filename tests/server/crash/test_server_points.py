@@ -14,6 +14,7 @@ from uuid import UUID, uuid4
 import pytest
 from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
+from prometheus_client import CollectorRegistry
 
 from server.audit import CheckpointKeys
 from server.domain.terms import CheckState
@@ -24,6 +25,7 @@ from server.storage.audit_reader import AuditReader
 from server.storage.database import open_database
 from server.storage.objects import open_object_store
 from server.storage.repository import CheckRepository
+from server.telemetry.metrics import Metrics
 from tests.canaries import Canaries
 from tests.server.crash.tripwire import Moment, Trip
 from tests.server.live import pictures, portrait
@@ -154,9 +156,9 @@ async def _verified(home: DataFolder, check_id: str) -> None:
             assert report.whole, report.problems
         checks = CheckRepository(database)
         wrapping = KeyFolder(KeyFiles(home.data / "keys")).keys.wrapping_keys
-        await EvidenceStore(objects, wrapping_keys=wrapping, random=secrets.token_bytes).sweep_orphans(
-            older_than=datetime.now(UTC) + timedelta(hours=1), referenced=checks.referenced
-        )
+        await EvidenceStore(
+            objects, wrapping_keys=wrapping, random=secrets.token_bytes, metrics=Metrics(CollectorRegistry())
+        ).sweep_orphans(older_than=datetime.now(UTC) + timedelta(hours=1), referenced=checks.referenced)
         named = {entry.object_key for entry in await checks.evidence(UUID(check_id))}
         assert home.objects() == named
     finally:

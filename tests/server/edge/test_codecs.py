@@ -7,9 +7,9 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from facegate.v1 import audit_pb2, device_pb2, feedback_pb2, result_pb2, scan_pb2
+from facegate.v1 import audit_pb2, device_pb2, feedback_pb2, result_pb2, review_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
-from google.protobuf.message import DecodeError
+from google.protobuf.message import DecodeError, Message
 from google.protobuf.timestamp_pb2 import Timestamp
 from hypothesis import given
 from hypothesis import strategies as st
@@ -51,9 +51,10 @@ from server.device.evidence import (
     WebAuthnEvidence,
     WebCryptoEvidence,
 )
+from server.domain.reviews import ReviewOutcome, ReviewStanding, ReviewState
 from server.domain.terms import AttemptOutcome, Mode, Plan
 from server.edge.evidence_calls import audit_event_to_wire, audit_filter_of
-from server.edge.fields import duration, number_of, page_size, timestamp
+from server.edge.fields import duration, message_of, number_of, page_size, timestamp
 from server.edge.result_codec import (
     UNATTESTED,
     add_images,
@@ -62,6 +63,7 @@ from server.edge.result_codec import (
     serialise_report,
     serialise_result,
 )
+from server.edge.review_calls import standing_to_wire
 from server.edge.scan_codec import (
     camera_claim,
     device_claim,
@@ -71,7 +73,7 @@ from server.edge.scan_codec import (
     to_response,
     to_runtime_report,
 )
-from server.evidence.store import HeldImage, facts_of
+from server.evidence.store import HeldImage
 from server.scan.messages import (
     AdjustmentMessage,
     AttemptEndMessage,
@@ -534,6 +536,28 @@ def test_an_undecided_result_has_no_finding_on_the_person() -> None:
     assert not message.HasField("match")
 
 
+def _names(message: Message) -> set[str]:
+    return {field.name for field, _ in message.ListFields()}
+
+
+def test_a_receiver_sees_the_named_fields_and_no_later_one() -> None:
+    standing = ReviewStanding(ReviewState.DECIDED, ReviewOutcome.ALLOW, NOW, "jws")
+    whole = standing_to_wire(standing, outcome=True)
+    assert _names(whole) == {field.name for field in whole.DESCRIPTOR.fields}
+    assert _names(standing_to_wire(standing, outcome=False)) == {"state", "expire_time"}
+    nothing = message_of(review_pb2.CheckReview, standing, only=(), review_jws="jws")
+    assert not _names(nothing)
+
+
+def test_the_finding_on_a_person_is_in_no_attempt_without_it() -> None:
+    verdict = CheckVerdict(CheckStatus.NOT_DECIDED, (FailureReason.SERVER_FAULT,))
+    whole, other = [
+        parse_result(serialise_result(replace(OUTCOME, verdict=each))).attempts[0]
+        for each in (OUTCOME.verdict, verdict)
+    ]
+    assert _names(whole) - _names(other) == {"verdict"}
+
+
 @pytest.mark.parametrize("assurance", Assurance)
 @pytest.mark.parametrize("verdict", Verdict)
 def test_a_live_result_says_that_nobody_attested_the_device(verdict: Verdict, assurance: Assurance) -> None:
@@ -596,7 +620,7 @@ def test_every_liveness_reason_has_plain_words() -> None:
     ],
 )
 def test_an_image_states_its_orientation(rotation: int, wire: scan_pb2.Rotation.ValueType) -> None:
-    kept = HeldImage(facts_of(replace(entry("picture"), rotation=rotation)), b"image")
+    kept = HeldImage(replace(entry("picture").facts, rotation=rotation), b"image")
     response = service_pb2.FinishCheckResponse()
     add_images(response, HandedOut(images=(kept,), shortfall=None))
     message = response.evidence_frame

@@ -205,8 +205,9 @@ async def test_the_client_of_the_readme(tmp_path: Path, selfie: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_the_client_of_the_guide(tmp_path: Path) -> None:
-    client, usage = (code for code in _python("docs/orchestrator.md") if "request_id" in code)
+async def test_the_client_of_the_guide(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.syspath_prepend(REPOSITORY / "examples" / "stubs")
+    (usage,) = (code for code in _python("docs/orchestrator.md") if "request_id" in code)
     assert '"facegate.example:8444"' in usage
     ca = trustme.CA()
     own = ca.issue_cert("127.0.0.1")
@@ -227,7 +228,7 @@ async def test_the_client_of_the_guide(tmp_path: Path) -> None:
         "portrait": portrait(),
     }
     async with home.serving() as server:
-        program = client + usage.replace("facegate.example:8444", server.service_target)
+        program = usage.replace("facegate.example:8444", server.service_target)
         async with server.stopped_for(_STOPPED_SECONDS):
             await asyncio.to_thread(exec, program, names)
         first = names["check"]

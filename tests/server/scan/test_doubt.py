@@ -8,6 +8,7 @@ from dataclasses import replace
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
+from uuid import UUID
 
 import pytest
 import pytest_asyncio
@@ -191,9 +192,9 @@ async def test_a_faster_newer_stream_does_not_hide_the_doubt_of_an_older_one(
     sure: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def found(
-        env: ScanEnvironment, run: AttemptRun, attempts: tuple[AttemptRecord, ...]
+        env: ScanEnvironment, check_id: UUID, attempts: tuple[AttemptRecord, ...], *, run: AttemptRun
     ) -> tuple[AttemptRecord, ...]:
-        attempts = await await_older_streams(env, run, attempts)
+        attempts = await await_older_streams(env, check_id, attempts, run=run)
         older = replace(attempts[0], number=0, counted=False, ended_by=EndedBy.SUPERSEDED, doubts=_NOT_SURE)
         return (older, *attempts)
 

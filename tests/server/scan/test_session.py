@@ -22,11 +22,10 @@ from attempt import AttemptCapture
 from attempt.judgement import AttemptJudgement, judge_attempt
 from facegate_client import FaceScanner, ScanTicket, generated_source
 from facegate_client import ScanSettings as ClientSettings
-from server.domain.terms import AttemptOutcome, CheckState
+from server.domain.terms import AttemptOutcome, CheckState, ImagePurpose
 from server.scan.attempt import AttemptRun
 from server.scan.endings import LeaseLost
 from server.scan.messages import CaptureBudget
-from server.storage.records import ImagePurpose
 from server.verdict import CheckStatus, FailureReason
 from simulator.scene import ScanKind
 from tests.client.fakes import FakeScreen
@@ -81,7 +80,7 @@ async def test_a_genuine_person_succeeds(scene: LiveServer) -> None:
     assert attempt.counted
     assert attempt.outcome is AttemptOutcome.DECIDED
     assert attempt.frames == stream.frames
-    kinds = [entry.kind for entry in await scene.evidence(check_id)]
+    kinds = [entry.facts.purpose for entry in await scene.evidence(check_id)]
     assert kinds == [ImagePurpose.EVIDENCE_FRAME, ImagePurpose.AUDIT_IMAGE, ImagePurpose.AUDIT_IMAGE]
 
     answer = await scene.finish(check_id, audit_images=4)
@@ -746,7 +745,7 @@ async def test_a_stream_that_is_fenced_before_its_signed_end_leaves_no_pictures(
     refusal = await old.refusal()
     assert refusal.reason == "SUPERSEDED"
     await _succeeds(new)
-    assert {entry.attempt for entry in await scene.evidence(check_id)} == {2}
+    assert {entry.facts.attempt for entry in await scene.evidence(check_id)} == {2}
 
 
 # The wait between two attempts until the person is ready, on a real server.

@@ -12,18 +12,16 @@ from sqlalchemy.sql.expression import ClauseElement
 
 from device_integrity import Assurance
 from server.domain.reviews import Review, ReviewCause
-from server.domain.terms import AttemptOutcome, CheckStatus, FailureReason, Mode
+from server.domain.terms import AttemptOutcome, CheckStatus, FailureReason, ImagePurpose, Mode
 from server.keyring.sealing import Sealed
 from server.storage.devices import EnrolledKey
 from server.storage.errors import ObjectNotFound
 from server.storage.objects import ObjectStore
 from server.storage.records import (
     AttemptEnding,
-    AttemptRecord,
     CheckRecord,
     Decision,
     EvidenceEntry,
-    ImagePurpose,
     KeyKind,
     RequestKey,
     SealedRecord,
@@ -37,6 +35,7 @@ from server.storage.tables import (
     scan_marks,
     scan_memories,
 )
+from server.verdict.record import ImageFacts
 
 NOW = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
 SESSION_KEY = b"a session key, as SubjectPublicKeyInfo"
@@ -110,14 +109,16 @@ def entry(
     attempt: int = 1,
 ) -> EvidenceEntry:
     return EvidenceEntry(
-        kind=kind,
+        ImageFacts(
+            purpose=kind,
+            sha256=hashlib.sha256(name.encode()).digest(),
+            frame_index=7,
+            attempt=attempt,
+            rotation=270,
+            mirrored=True,
+            media_type="image/jpeg",
+        ),
         object_key=f"evidence/{name}",
-        sha256=hashlib.sha256(name.encode()).digest(),
-        frame_index=7,
-        attempt=attempt,
-        rotation=270,
-        mirrored=True,
-        media_type="image/jpeg",
         wrapped_key=wrapped_key,
         key_id="key-1",
     )
@@ -222,8 +223,8 @@ async def end(
     epoch: int,
     judgement: bytes | None = None,
     evidence: tuple[EvidenceEntry, ...] = (),
-) -> AttemptRecord:
-    return await repository.end_attempt(
+) -> None:
+    await repository.end_attempt(
         check_id,
         epoch=epoch,
         ending=AttemptEnding(

@@ -16,10 +16,10 @@ from server.audit import Actor, AuditAction, AuditEvent
 from server.configuration.tables import WebhookEndpoint
 from server.domain.events import EventKind, EventState, event_time
 from server.domain.reviews import ReviewDecision, ReviewOutcome, ReviewReason
+from server.domain.terms import ImagePurpose
 from server.storage.audit_reader import AuditReader
 from server.storage.database import Database, open_database
 from server.storage.events import EventRepository, Outbox, StoredEvent
-from server.storage.records import ImagePurpose
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from server.storage.reviews import ReviewRepository

@@ -24,6 +24,7 @@ class Alert:
     expression: str
     severity: str
     summary: str
+    description: str
     runbook: str
 
 
@@ -42,6 +43,7 @@ def alerts() -> list[Alert]:
             expression=rule["expr"],
             severity=rule["labels"]["severity"],
             summary=rule["annotations"]["summary"],
+            description=rule["annotations"]["description"],
             runbook=rule["annotations"]["runbook_url"],
         )
         for group in groups

@@ -9,7 +9,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
-from docs.make_metrics import PAGE, documented_metrics, metrics_page
+from docs.make_metrics import ALERTS_PAGE, PAGE, alerts_page, documented_metrics, metrics_page
 from server.telemetry.metrics import Metrics, staged_embedder, timed_pack
 from simulator.photo import builtin_image
 from tests.docs.pages import REPOSITORY, anchors, code_blocks, pages
@@ -119,6 +119,7 @@ def test_the_rendering_is_prometheus_text_without_identifying_labels() -> None:
 
 def test_the_page_is_up_to_date() -> None:
     assert PAGE.read_text() == metrics_page(), "run: make reference"
+    assert ALERTS_PAGE.read_text() == alerts_page(), "run: make reference"
 
 
 def test_every_name_is_the_one_that_is_published() -> None:
@@ -208,9 +209,9 @@ def test_panels_are_grouped_and_numbered() -> None:
 
 
 def test_every_alert_has_its_section() -> None:
-    headings = anchors(_GUIDE)
+    headings = anchors(ALERTS_PAGE)
     for alert in alerts():
-        assert alert.runbook == f"https://facegate.org/docs/operating.md#{alert.name.lower()}"
+        assert alert.runbook == f"https://facegate.org/docs/reference/alerts.md#{alert.name.lower()}"
         assert alert.name.lower() in headings, alert.name
         assert alert.severity in {"critical", "warning", "info"}
     names = [alert.name for alert in alerts()]
@@ -218,7 +219,7 @@ def test_every_alert_has_its_section() -> None:
 
 
 def test_every_section_of_an_alert_has_its_alert() -> None:
-    named = re.findall(r"^#+ (Facegate[A-Z]\w+)$", _GUIDE.read_text(), flags=re.MULTILINE)
+    named = re.findall(r"^#+ (Facegate[A-Z]\w+)$", ALERTS_PAGE.read_text(), flags=re.MULTILINE)
     assert sorted(named) == sorted(alert.name for alert in alerts())
 
 

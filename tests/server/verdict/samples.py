@@ -9,7 +9,7 @@ from device_integrity.policy.signs import InjectionInstrument, InjectionMethod
 from liveness.policy import LivenessPolicy
 from liveness.verdict import AttackType, LivenessResult, Signal, Verdict, VerdictReason
 from matcher.comparison import MatchResult
-from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan, PortraitKept
+from server.domain.terms import AttemptOutcome, EndedBy, ImagePurpose, Mode, Plan, PortraitKept
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
 from server.verdict.outcome import (
     AttemptOutline,
@@ -110,7 +110,7 @@ RECORD = EvidenceRecord(
     result_jws="header.payload.signature",
     images=(
         ImageFacts(
-            purpose="EVIDENCE_FRAME",
+            purpose=ImagePurpose.EVIDENCE_FRAME,
             sha256=b"e" * 32,
             attempt=1,
             frame_index=17,

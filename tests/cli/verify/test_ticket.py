@@ -1,4 +1,4 @@
-"""``facegate verify --token-file``: the device alone."""
+"""``facegate verify --ticket``: the device alone."""
 
 import asyncio
 import base64
@@ -24,9 +24,9 @@ def selfie(tmp_path: Path) -> Path:
     return path
 
 
-def _token_file(folder: Path, content: str | bytes) -> Path:
-    path = folder / "token"
-    path.write_bytes(content.encode() if isinstance(content, str) else content)
+def _ticket(folder: Path, token: str, key: str) -> Path:
+    path = folder / "ticket.json"
+    path.write_text(json.dumps({"scan_token": token, "challenge_key_sha256": key}))
     return path
 
 
@@ -41,14 +41,14 @@ async def test_it_scans_for_a_backend_of_another_make(tmp_path: Path, selfie: Pa
     async with DataFolder(tmp_path / "home").serving() as server:
         pinned_wrong, check = [await server.upload(str(uuid4())) for _ in range(2)]
         arguments = (
-            *("--token-file", str(_token_file(tmp_path, f"{pinned_wrong.scan_token}\n"))),
+            *("--ticket", str(_ticket(tmp_path, pinned_wrong.scan_token, "0" * 64))),
             *("--device", server.device_target, "--scan", str(selfie), "--json"),
         )
-        code, _, messages = await _ran(*arguments, "--challenge-key", "0" * 64)
+        code, _, messages = await _ran(*arguments)
         assert code == 2
         assert "other than the pinned one" in messages
-        _token_file(tmp_path, f"{check.scan_token}\n")
-        code, output, messages = await _ran(*arguments, "--challenge-key", check.challenge_key_sha256.hex())
+        _ticket(tmp_path, check.scan_token, check.challenge_key_sha256.hex())
+        code, output, messages = await _ran(*arguments)
         # A busy machine sends too few frames for a success.
         assert code in {0, 1}, messages
         assert json.loads(output)["status"]
@@ -56,7 +56,7 @@ async def test_it_scans_for_a_backend_of_another_make(tmp_path: Path, selfie: Pa
         response = await server.finished(check.check_id)
         assert response.result.transcript.frames
         # One token opens one scan.
-        code, _, messages = await _ran(*arguments, "--challenge-key", check.challenge_key_sha256.hex())
+        code, _, messages = await _ran(*arguments)
         assert code == 2
         assert "CHECK_CLOSED" in messages
 
@@ -68,8 +68,8 @@ async def _invoked(fake: FakeServer, folder: Path, *arguments: str) -> Result:
             CliRunner().invoke,
             app,
             [
-                *("verify", "--token-file", str(_token_file(folder, fake.token))),
-                *("--challenge-key", key, "--device", target, *arguments),
+                *("verify", "--ticket", str(_ticket(folder, fake.token, key))),
+                *("--device", target, *arguments),
             ],
             catch_exceptions=False,
         )
@@ -95,37 +95,33 @@ async def test_a_refusal_is_an_error(tmp_path: Path, selfie: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("token", "key", "named"),
+    ("content", "named"),
     [
-        (None, "0" * 64, "cannot be read"),
-        ("", "0" * 64, "scan_token"),
-        ("one\ntwo", "0" * 64, "scan_token"),
-        (b"\xff\xfe", "0" * 64, "scan_token"),
-        ("x" * 2_000, "0" * 64, "scan_token"),
-        ("token", "0" * 62, "challenge_key_sha256"),
-        ("token", "g" * 64, "challenge_key_sha256"),
-        ("token", "AAAA", "challenge_key_sha256"),
-        ("token", "", "challenge_key_sha256"),
+        (None, "cannot be read"),
+        (b"", "scan_token"),
+        (b"token", "scan_token"),
+        (b"\xff\xfe", "scan_token"),
+        (b"[" * 100_000, "scan_token"),
+        (b'["token"]', "scan_token"),
+        (b'{"scan_token": "one\\ntwo"}', "scan_token"),
+        (b'{"scan_token": "%s"}' % (b"x" * 2_000), "scan_token"),
+        (b'{"scan_token": "token"}', "challenge_key_sha256"),
+        *(
+            (b'{"scanToken": "token", "challengeKeySha256": "%s"}' % key, "challenge_key_sha256")
+            for key in (b"0" * 62, b"g" * 64, b"AAAA", b"")
+        ),
     ],
 )
 def test_a_wrong_ticket_is_refused_before_a_connection(
-    tmp_path: Path, token: str | bytes | None, key: str, named: str
+    tmp_path: Path, content: bytes | None, named: str
 ) -> None:
-    file = tmp_path / "token" if token is None else _token_file(tmp_path, token)
+    file = tmp_path / "ticket.json"
+    if content is not None:
+        file.write_bytes(content)
     # Nothing listens there.
     result = CliRunner().invoke(
         app,
-        [
-            "verify",
-            "--token-file",
-            str(file),
-            "--challenge-key",
-            key,
-            "--device",
-            "127.0.0.1:9",
-            "--scan",
-            "x",
-        ],
+        ["verify", "--ticket", str(file), "--device", "127.0.0.1:9", "--scan", "x"],
         catch_exceptions=False,
     )
     assert result.exit_code == 2
@@ -133,6 +129,6 @@ def test_a_wrong_ticket_is_refused_before_a_connection(
 
 
 def test_the_token_is_no_argument(tmp_path: Path) -> None:
-    result = CliRunner().invoke(app, ["verify", "--token", "secret", "--challenge-key", "0" * 64])
+    result = CliRunner().invoke(app, ["verify", "--token", "secret"])
     assert result.exit_code == 2
     assert "No such option" in result.stderr

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from facegate.v1 import scan_pb2
 
-from cli.bench.phone import TintedFrames, TintedPhone, tinted
 from facegate_client import CapturedImage
+from simulator.tinted_phone import TintedFrames, TintedPhone, tinted
 
 _GREY = np.full((16, 16, 3), 200, np.uint8)
 _WHITE, _ORANGE = (255, 255, 255), (255, 128, 0)
