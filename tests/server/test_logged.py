@@ -259,7 +259,7 @@ async def _damaged(scene: _Scene, check_id: str) -> None:
         await asyncio.to_thread((folder / entry.object_key).write_bytes, foreign)
     export = evidence_pb2.ExportEvidenceRequest(check_id=check_id, purpose=_PURPOSE)
     picture = evidence_pb2.GetEvidenceImageRequest(
-        check_id=check_id, sha256=entries[0].sha256, purpose=_PURPOSE
+        check_id=check_id, sha256=entries[0].facts.sha256, purpose=_PURPOSE
     )
     read = evidence_pb2.GetEvidenceRequest(check_id=check_id, purpose=_PURPOSE)
     finish = service_pb2.FinishCheckRequest(check_id=check_id, audit_image_limit=4)

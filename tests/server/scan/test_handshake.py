@@ -564,7 +564,7 @@ class Callers(Keyed):
         )
 
     async def upload_refused(self, caller: str = "bank", **fields: str | bytes) -> Refused:
-        return await refusal_of(self.upload(caller, **fields))
+        return await refusal_of(self.upload(caller, **fields))  # type: ignore[arg-type]
 
     async def spoof(self, upload: service_pb2.UploadTrustedImageResponse) -> None:
         stream = await RawDevice(self.live.device, upload).open()
