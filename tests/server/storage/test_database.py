@@ -222,6 +222,12 @@ def test_a_folder_that_cannot_be_made_is_reported(tmp_path: Path) -> None:
         open_database(f"sqlite:///{tmp_path / 'file' / 'x' / 'a.db'}", make=True)
 
 
+def test_a_driver_that_is_not_installed_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "asyncpg", None)
+    with pytest.raises(StorageUnavailable, match="extra postgres"):
+        open_database("postgresql+asyncpg://user:hunter2@host/db")
+
+
 @pytest.mark.parametrize(
     ("changes", "expected"),
     [
