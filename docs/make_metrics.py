@@ -22,15 +22,16 @@ _INTRODUCTION = """\
 
 The admin listener publishes these metrics under `/metrics`, in Prometheus' text format. OTLP sends them
 under the same names, without `_total`. No label contains an identifier of a check, a person or a device. No
-label contains the name of a tenant unless `telemetry.tenant_names` is set.
+label contains the name of a tenant unless `telemetry.tenant_names` is set. Counters end in `_total`; all
+others are gauges, unless they are marked as histograms.
 
 [operating.md](../operating.md#telemetry) describes how to collect the metrics, [alerts.md](alerts.md) what to
 do after an alert. The alerting rules and a Grafana dashboard are in `helm/facegate/files`.
 
 `make reference` writes this page from `server/telemetry`; do not edit it by hand.
 
-| Metric | Type | Labels | What it measures |
-| --- | --- | --- | --- |
+| Metric | Labels | What it measures |
+| --- | --- | --- |
 """
 
 _ALERTS_INTRODUCTION = """\
@@ -82,7 +83,8 @@ def metrics_page() -> str:
     lines = []
     for metric in documented_metrics():
         labels = ", ".join(f"`{label}`" for label in metric.labels)
-        cells = (f"`{metric.name}`", metric.kind, labels, metric.description)
+        marked = " (histogram)" if metric.kind == "histogram" else ""
+        cells = (f"`{metric.name}`{marked}", labels, metric.description)
         lines.append("| " + " | ".join(cells) + " |\n")
     return _INTRODUCTION + "".join(lines)
 

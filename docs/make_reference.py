@@ -144,6 +144,9 @@ def _line(field: ReferenceField, kind: str) -> str:
     """An entry of the page. A default shows whether a value is a text, a number or a boolean."""
     if field.default is not None:
         kind = _OF_A_DEFAULT.sub("", kind)
+        values = re.findall(r"`([^`]+)`", kind)
+        if kind.startswith("list of") and values and all(value in field.default for value in values):
+            kind = kind.rpartition("`")[2].removeprefix(", ")
     notes = "; ".join(note for note in (kind, "required" if field.required else "") if note)
     return f"- `{_shown(field)}`" + (f" ({notes})" if notes else "") + f": {field.description}"
 

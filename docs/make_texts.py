@@ -91,16 +91,9 @@ the reason, never on the message. After a status with "retry", a `google.rpc.Ret
 "Spoof" and "not the same person" are results with status OK, never errors. A message beyond a listener's own
 limit never reaches the server: the transport answers it with RESOURCE_EXHAUSTED and no details.
 
-"Scan" says what becomes of a scan whose stream ends with the reason:
-
-- **reconnect**: the check is open and the device reconnects with `resume` automatically.
-- **open**: the check is open until its deadline, but a reconnect without a change ends the same way.
-- **decided**: the check is decided against, with TRANSCRIPT_BROKEN.
-- **over**: the check accepts no further stream of this device, or of any device.
-
 "Metadata" lists the keys that `ErrorInfo.metadata` may have; those that do not apply are absent. Every error
-of `AnalysisService` also has `code` and `requestId` or `inferenceId`. What a device does after each error of
-a scan is in [device.md](device.md#errors).
+of `AnalysisService` also has `code` and `requestId` or `inferenceId`. What becomes of a scan after each
+error, and what a device does, is in [device.md](device.md#errors).
 
 `make reference` writes this page from `protos/facegate_protocol/texts.json` and the comments of
 `protos/facegate/v1/error_reason.proto`; do not edit it by hand.
@@ -183,10 +176,10 @@ def documented_reasons() -> list[DocumentedReason]:
 def _errors_page() -> str:
     lines = [_ERRORS_INTRODUCTION]
     for seen_by, title in _SEEN_BY.items():
-        # What a device does after the errors of scans is in the protocol of devices.
-        columns = ["Reason", "Status", "Scan", "What happened", "What to do", "Metadata"]
-        left_out = {"device": "What to do", "device, orchestrator": ""}.get(seen_by, "Scan")
-        columns = [column for column in columns if column != left_out]
+        # What a device does after the errors of scans is on the page of devices.
+        columns = ["Reason", "Status", "What happened", "What to do", "Metadata"]
+        if seen_by == "device":
+            columns.remove("What to do")
         lines.append(f"\n## {title}\n\n| {' | '.join(columns)} |\n|{'---|' * len(columns)}\n")
         for entry in documented_reasons():
             advice = REFUSALS[entry.reason]
@@ -194,7 +187,6 @@ def _errors_page() -> str:
                 cells = {
                     "Reason": f"`{entry.reason}`",
                     "Status": f"{entry.code}, retry" if entry.retry else entry.code,
-                    "Scan": advice.scan or "",
                     "What happened": entry.description,
                     "What to do": advice.action,
                     "Metadata": ", ".join(f"`{key}`" for key in advice.metadata),

@@ -150,8 +150,7 @@ class Rights(Table):
     """What it may do; ``docs/reference/roles.md`` has the calls of each role. ``compliance``, an earlier
     name, means ``compliance_reader``."""
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1), AfterValidator(each_once)] | None = None
-    """Scopes of the caller, such as ``checks.read`` or ``evidence.images``; by default all scopes of its
-    roles."""
+    """Scopes of the caller; by default all scopes of its roles."""
     sandbox: StrictBool = False
     """Whether the checks of the caller are sandbox checks."""
 

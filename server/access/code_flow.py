@@ -69,8 +69,8 @@ class ConsoleOidcSettings(Table):
     scope: Annotated[str, Field(min_length=1, max_length=512), AfterValidator(_with_openid)] = "openid"
     """What the console asks for, such as ``openid groups``: words with spaces between them."""
     acr_values: tuple[_Word, ...] = Field(default=(), max_length=16)
-    """The authentication context classes (``acr``) of which a log-in must have one before exports and
-    erasures, such as that of a second factor; empty for any."""
+    """The authentication context classes (``acr``), such as that of a second factor, of which a log-in must
+    have one before exports and erasures; empty for any."""
     grants: tuple[TokenGrant, ...] = Field(min_length=1, max_length=256)
     """What ID tokens grant. A person has the roles of all entries that the claims match; they must be of one
     tenant. Without one, nobody logs in."""

@@ -72,9 +72,8 @@ class ComplianceSettings(Table):
     """Compliance."""
 
     two_people: Annotated[tuple[TwoPeople, ...], AfterValidator(each_once)] = Field(default=(), strict=False)
-    """The actions that a second person has to confirm: ``delete`` (the evidence of a check), ``erase`` (a
-    person), ``release_hold``, ``destroy_key``. Each caller's name must belong to one person, and each person
-    must have one."""
+    """The actions that a second person has to confirm; ``delete`` is of the evidence of a check, ``erase`` of
+    a person. Each caller's name must belong to one person, and each person must have one."""
     approval_hours: int = Field(default=24, ge=1, le=720)
     """How long a second person may confirm a request."""
 
@@ -341,8 +340,7 @@ class WebhookEndpoint(Table):
     may have access. While you change the secret, name the old and the new file: both sign. The server reads a
     file again when it changes."""
     events: tuple[EventKind, ...] = Field(default=tuple(EventKind), min_length=1, strict=False)
-    """The events that it gets, by default all: ``check.scan_started``, ``check.decided``, ``check.closed``,
-    ``check.expired``, ``review.decided``, ``evidence.erased``, ``subject.erased``."""
+    """The events that it gets; by default all of them."""
     sandbox: SandboxEvents = Field(default=SandboxEvents.NEVER, strict=False)
     """Whether it gets the events of sandbox checks: ``never``, ``also`` or ``only``."""
     allow_private: bool = False

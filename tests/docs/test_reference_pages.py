@@ -42,6 +42,12 @@ def test_every_field_has_a_description(model: type[Settings] | type[Policy]) -> 
     assert [field for field in reference_fields(model) if not field.description] == []
 
 
+def test_the_values_of_a_list_are_named_once() -> None:
+    assert (
+        '- `order = ["flash", "movement", "gestures"]` (1 or more entries): The challenges' in policies_page()
+    )
+
+
 def test_ranges_defaults_and_tables_are_named() -> None:
     settings = _by_name(reference_fields(Settings))
     assert settings["limits", "max_unary"] == ReferenceField(

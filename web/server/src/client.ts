@@ -281,7 +281,12 @@ function trustedImageOf({ image, imageReference, trustedCheckId }: TrustedImage)
   if ([image, imageReference, trustedCheckId].filter((one) => one !== undefined).length !== 1) {
     throw new TypeError("give exactly one of image, imageReference and trustedCheckId");
   }
-  if (image !== undefined) return { case: "image", value: image } as const;
+  if (image !== undefined) {
+    if (!((image as unknown) instanceof Uint8Array)) {
+      throw new TypeError("image must be the bytes of a file, as readFileSync returns them: not its path, and not Base64");
+    }
+    return { case: "image", value: image } as const;
+  }
   if (imageReference !== undefined) return { case: "imageReference", value: imageReference } as const;
   return { case: "trustedCheckId", value: trustedCheckId as string } as const;
 }

@@ -69,7 +69,8 @@ export function translated(error: ServiceError): CallRefusedError | ConnectionFa
   }
   const name = status[code] ?? `status ${code}`;
   if (!reason && (LOST.includes(code) || code === status.DEADLINE_EXCEEDED)) {
-    return new ConnectionFailedError(`${name}: ${message}`, { cause: error });
+    const untrusted = /certificate|altnames/i.test(message) ? " (ca must have the authority of the server's certificate)" : "";
+    return new ConnectionFailedError(`${name}: ${message.replace(/\s*Resolution note:\s*$/, "")}${untrusted}`, { cause: error });
   }
   return new CallRefusedError(reason, name, message, metadata, retryAfterMs, { cause: error });
 }

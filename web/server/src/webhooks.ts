@@ -70,7 +70,7 @@ export function verifyWebhook(body: string | Uint8Array, headers: WebhookHeaders
     const { type, timestamp, data } = sent ?? {};
     const time = typeof timestamp === "string" && ISO_TIME.test(timestamp) ? new Date(timestamp) : new Date(NaN);
     if (typeof type !== "string" || Number.isNaN(time.getTime()) || !isData(data)) {
-      throw new SyntaxError("the body is not that of an event");
+      throw new SyntaxError("the body is signed, but not that of an event: type, timestamp or data is missing or malformed");
     }
     return { id: signed["webhook-id"] as string, type, timestamp: time, data };
   } catch (error) {

@@ -1,6 +1,11 @@
 /** The client before a server that loses, refuses and puts off calls. */
 import assert from "node:assert/strict";
+import { execFileSync } from "node:child_process";
+import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
+import { promisify } from "node:util";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { anyPack, durationFromMs } from "@bufbuild/protobuf/wkt";
 import { Metadata, Server, ServerCredentials, status } from "@grpc/grpc-js";
@@ -110,6 +115,21 @@ test("a server that does not answer ends with its deadline", async () => {
   assert.equal(calls.length, 4);
 });
 
+test("a certificate of another authority is named, and so is ca", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "facegate-"));
+  const [key, certificate] = ["tls.key", "tls.pem"].map((name) => join(folder, name));
+  const made = "req -x509 -newkey ec -pkeyopt ec_paramgen_curve:P-256 -nodes -subj /CN=localhost -addext subjectAltName=DNS:localhost";
+  execFileSync("openssl", [...made.split(" "), "-keyout", key, "-out", certificate], { stdio: "ignore" });
+  const pair = { private_key: readFileSync(key), cert_chain: readFileSync(certificate) };
+  rmSync(folder, { recursive: true });
+  const trusted = new Server();
+  const bound = await promisify(trusted.bindAsync.bind(trusted))("127.0.0.1:0", ServerCredentials.createSsl(null, [pair]));
+  const stranger = new Facegate({ address: `https://localhost:${bound}`, apiKey: "key", results });
+  await assert.rejects(stranger.getCheck("4711"), { name: "ConnectionFailedError", message: /certificate.*\bca\b/ });
+  stranger.close();
+  trusted.forceShutdown();
+});
+
 test("a call is given up by its signal", async () => {
   const giving = new AbortController();
   const called = facegate.getCheck("4711", { signal: giving.signal });
@@ -163,6 +183,13 @@ test("an option that the environment lacks is named", () => {
 test("a check is compared with exactly one of the three", async () => {
   for (const given of [{}, { image: undefined }, { image: Buffer.from("x"), trustedCheckId: "4711" }]) {
     await assert.rejects(facegate.uploadTrustedImage(given), { name: "TypeError", message: /exactly one/ });
+  }
+  assert.equal(calls.length, 0);
+});
+
+test("an image that is no bytes is named", async () => {
+  for (const image of ["portrait.jpg", "/9j/4AAQSkZJRg==", null, { type: "Buffer", data: [255] }]) {
+    await assert.rejects(facegate.uploadTrustedImage({ image }), { name: "TypeError", message: /bytes/ });
   }
   assert.equal(calls.length, 0);
 });
