@@ -18,10 +18,10 @@ from rich.text import Text
 
 from cli.connection import PurposeOption, call_server, remote_group
 from cli.errors import PENDING, CommandError, errors_reported
-from cli.options import TIME_FORMATS, JsonOption, VerboseOption, in_utc
-from cli.shown import counted, facts_table, list_table, say, wide_console
+from cli.options import TIME_FORMATS, CheckArgument, JsonOption, VerboseOption, in_utc
+from cli.shown import counted, facts_table, list_table, say
 from cli.shown import printable as shown
-from cli.verdict import enum_word, enum_words, message_json, time_words, verdict_view
+from cli.verdict import enum_word, enum_words, print_messages, time_words, verdict_view
 from facegate_client import CallRefusedError, Compliance, ExportedImage
 from liveness import AttackType
 from server.domain.terms import CheckStatus, FailureReason
@@ -206,16 +206,9 @@ def list_command(
         return [check async for check in compliance.all_checks(request, most=last)]
 
     found = call_server(context, Compliance, work)
-    if as_json:
-        for check in found:
-            typer.echo(message_json(check, indent=None))
-        return
-    messages = Console(stderr=True)
-    if not found:
-        messages.print("No decided check matches. Erased checks, and those without a record, are not listed.")
-        return
-    wide_console().print(checks_table(found))
-    if len(found) == last:
+    nothing = "No decided check matches. Erased checks, and those without a record, are not listed."
+    print_messages(found, as_json=as_json, table=checks_table, nothing=nothing)
+    if len(found) == last and not as_json:
         say(f"These are the newest {last}; --last shows more.", err=True)
 
 
@@ -224,7 +217,7 @@ _EXTENSIONS = {"image/jpeg": "jpg", "image/png": "png", "image/jp2": "jp2", "ima
 
 def show_command(
     context: typer.Context,
-    check_id: Annotated[str, typer.Argument(metavar="CHECK", help="Identifier of the check.")],
+    check_id: CheckArgument,
     *,
     images: Annotated[Path | None, typer.Option(help="Folder for the images. Needs --purpose.")] = None,
     purpose: Annotated[
@@ -420,7 +413,6 @@ def _private(path: Path) -> BinaryIO:
     return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
 
 
-_CheckArgument = Annotated[str, typer.Argument(metavar="CHECK", help="Identifier of the check.")]
 WithdrawOption = Annotated[
     bool, typer.Option("--withdraw", help="Withdraw the same request, which waits for a second person.")
 ]
@@ -428,7 +420,7 @@ WithdrawOption = Annotated[
 
 def hold_command(
     context: typer.Context,
-    check_id: _CheckArgument,
+    check_id: CheckArgument,
     *,
     reference: Annotated[
         str, typer.Option(help="Reference of the hold. At most 128 bytes, such as the number of a case.")

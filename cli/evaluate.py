@@ -99,10 +99,10 @@ def worker_count() -> int:
     return len(os.sched_getaffinity(0))
 
 
-def load_packs(specs: Sequence[str], *, models_dir: Path) -> tuple[Pack, ...]:
+def load_packs(specs: Sequence[str]) -> tuple[Pack, ...]:
     """Load packs in the given order. Each model runs on one thread."""
     runtime = RuntimeOptions(intra_op_threads=1)
-    return tuple(load_pack(spec, models_dir=models_dir, runtime=runtime) for spec in specs)
+    return tuple(load_pack(spec, models_dir=models_folder(), runtime=runtime) for spec in specs)
 
 
 def pack_names(specs: Sequence[str]) -> tuple[str, ...]:
@@ -232,7 +232,7 @@ def match(
         )
         report = measure_packs(
             material,
-            packs=load_packs(specs, models_dir=models_folder()),
+            packs=load_packs(specs),
             names=pack_names(specs),
             bootstrap=Bootstrap(resamples=RESAMPLES, confidence=CONFIDENCE, seed=SEED),
             version=server_version(),
@@ -315,7 +315,7 @@ def _calibrate(
         require_file_path(out)
         known = read_optional_corrections(corrections)
         photos = read_photo_list(identities, corrections=known).photos
-        packs = load_packs(specs, models_dir=models_folder())
+        packs = load_packs(specs)
         embedder = common_embedder(packs)
         runs = embed_with_progress(
             photos,
@@ -499,7 +499,7 @@ def pad(
         chosen = _chosen(dataset, scorer or (), weights or (), only=only, with_unusable=with_unusable)
         report = measure_pad(
             chosen,
-            packs=load_packs(specs, models_dir=models_folder()),
+            packs=load_packs(specs),
             names=pack_names(specs),
             bootstrap=PadBootstrap(resamples=RESAMPLES, confidence=CONFIDENCE, seed=SEED),
             version=server_version(),

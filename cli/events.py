@@ -1,12 +1,11 @@
 """``facegate events``: the events of webhooks, their endpoints, and their replay, over gRPC."""
 
 from collections.abc import Sequence
+from functools import partial
 from typing import Annotated
 
 import typer
 from facegate.v1 import event_service_pb2
-from google.protobuf.message import Message
-from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
@@ -14,7 +13,7 @@ from cli.connection import call_server, remote_group
 from cli.errors import CommandError, errors_reported
 from cli.options import JsonOption
 from cli.shown import counted, list_table, wide_console
-from cli.verdict import enum_word, message_json, time_words
+from cli.verdict import enum_word, print_messages, time_words
 from facegate_client import Events
 from server.domain.events import EventState
 
@@ -50,13 +49,8 @@ def list_command(
         return [event async for event in events.all_events(request, most=last)]
 
     found = call_server(context, Events, work)
-    if as_json:
-        _print_json(found)
-    elif found:
-        console = wide_console()
-        console.print(_events_table(found, narrow=console.width < _WIDTH))
-    else:
-        Console(stderr=True).print("No event matches.")
+    table = partial(_events_table, narrow=wide_console().width < _WIDTH)
+    print_messages(found, as_json=as_json, table=table, nothing="No event matches.")
 
 
 def replay_command(
@@ -103,12 +97,8 @@ def endpoints_command(context: typer.Context, *, as_json: JsonOption = False) ->
     The exit status is 0, or 2 for an error.
     """
     found = call_server(context, Events, lambda events: events.endpoints())
-    if as_json:
-        _print_json(found)
-    elif found:
-        wide_console().print(_endpoints_table(found))
-    else:
-        Console(stderr=True).print("No endpoint of your tenant: the settings name them (webhooks.endpoints).")
+    nothing = "No endpoint of your tenant: the settings name them (webhooks.endpoints)."
+    print_messages(found, as_json=as_json, table=_endpoints_table, nothing=nothing)
 
 
 def _events_table(events: Sequence[event_service_pb2.Event], *, narrow: bool) -> Table:
@@ -156,11 +146,6 @@ def _endpoints_table(endpoints: Sequence[event_service_pb2.Endpoint]) -> Table:
             time_words(endpoint.answer_time) if endpoint.HasField("answer_time") else "-",
         )
     return table
-
-
-def _print_json(messages: Sequence[Message]) -> None:
-    for message in messages:
-        typer.echo(message_json(message, indent=None))
 
 
 app = remote_group("List and replay the events of webhooks.")

@@ -11,6 +11,17 @@ import typer
 JsonOption = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 VerboseOption = Annotated[bool, typer.Option("--verbose", help="List each liveness signal and device test.")]
 
+PackOption = Annotated[
+    str | None,
+    typer.Option(
+        "--pack",
+        help="Pack. `embedded`, the name of a pulled pack, or a family and folder as in the settings; by "
+        "default that of the settings file, or `embedded`.",
+        show_default=False,
+    ),
+]
+CheckArgument = Annotated[str, typer.Argument(metavar="CHECK", help="Identifier of the check.")]
+
 TIME_FORMATS: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 
 

@@ -14,13 +14,11 @@ from rich.text import Text
 from cli.connection import call_server, remote_group
 from cli.errors import PENDING, CommandError, errors_reported
 from cli.files import FOR_ALL, write_file
-from cli.options import JsonOption
-from cli.shown import facts_table, list_table, wide_console
-from cli.verdict import enum_word, enum_words, message_json, time_words
+from cli.options import CheckArgument, JsonOption
+from cli.shown import facts_table, list_table
+from cli.verdict import enum_word, enum_words, message_json, print_messages, time_words
 from facegate_client import Reviews
 from server.domain.reviews import ReviewCause, ReviewOutcome, ReviewReason, ReviewState
-
-_CheckArgument = Annotated[str, typer.Argument(metavar="CHECK", help="Identifier of the check.")]
 
 
 class _Listed(StrEnum):
@@ -64,19 +62,12 @@ def list_command(
         return [review async for review in reviews.all_reviews(request, most=last)]
 
     found = call_server(context, Reviews, work)
-    if as_json:
-        for review in found:
-            typer.echo(message_json(review, indent=None))
-        return
-    if not found:
-        Console(stderr=True).print("No review matches.")
-        return
-    wide_console().print(_reviews_table(found))
+    print_messages(found, as_json=as_json, table=_reviews_table, nothing="No review matches.")
 
 
 def show_command(
     context: typer.Context,
-    check_id: _CheckArgument,
+    check_id: CheckArgument,
     *,
     save: Annotated[
         Path | None,
@@ -105,7 +96,7 @@ def show_command(
 
 def claim_command(
     context: typer.Context,
-    check_id: _CheckArgument,
+    check_id: CheckArgument,
     *,
     release: Annotated[bool, typer.Option("--release", help="Give the claimed review back.")] = False,
     as_json: JsonOption = False,
@@ -131,7 +122,7 @@ def claim_command(
 
 def decide_command(
     context: typer.Context,
-    check_id: _CheckArgument,
+    check_id: CheckArgument,
     *,
     outcome: Annotated[ReviewOutcome, typer.Option(help="What you decide.")],
     reason: Annotated[

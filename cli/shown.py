@@ -93,15 +93,19 @@ _GOOD, _FAIR = 0.7, 0.5
 
 
 def counting(text: str = "{task.description}", *, hidden: bool = False) -> Progress:
-    """Returns a bar on standard error that counts what is done."""
+    """Returns a bar on standard error that counts what is done; nothing without a terminal."""
+    console = Console(stderr=True)
     return Progress(
         TextColumn(text, markup=False),
         BarColumn(),
         MofNCompleteColumn(),
         TimeRemainingColumn(),
-        console=Console(stderr=True),
+        console=console,
         transient=True,
-        disable=hidden,
+        disable=hidden or not console.is_terminal,
+        # Reports go to standard output, which may be a file while standard error is a terminal.
+        redirect_stdout=False,
+        redirect_stderr=False,
     )
 
 

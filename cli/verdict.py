@@ -2,10 +2,12 @@
 
 import re
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from datetime import UTC
 from pathlib import Path
+from typing import TypeVar, cast
 
+import typer
 from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
 from google.protobuf import json_format
 from google.protobuf.descriptor import EnumDescriptor
@@ -16,8 +18,10 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from cli.shown import counted, facts_table, list_table
+from cli.shown import counted, facts_table, list_table, say, wide_console
 from matcher import similarity_in_words
+
+_Message = TypeVar("_Message", bound=Message)
 
 _SUFFIXES = {"image/jpeg": ".jpg", "image/png": ".png"}
 DEGREES = {scan_pb2.ROTATION_90: 90, scan_pb2.ROTATION_180: 180, scan_pb2.ROTATION_270: 270}
@@ -27,6 +31,19 @@ DEGREES = {scan_pb2.ROTATION_90: 90, scan_pb2.ROTATION_180: 180, scan_pb2.ROTATI
 def message_json(message: Message, *, indent: int | None = 2) -> str:
     """Returns a message as JSON with the names of the proto file. Bytes are base64."""
     return json_format.MessageToJson(message, preserving_proto_field_name=True, indent=indent)
+
+
+def print_messages(
+    found: Sequence[_Message], *, as_json: bool, table: Callable[[Sequence[_Message]], Table], nothing: str
+) -> None:
+    """Prints messages as JSON Lines or as a table; without any, says so on standard error."""
+    if as_json:
+        for message in found:
+            typer.echo(message_json(message, indent=None))
+    elif found:
+        wide_console().print(table(found))
+    else:
+        say(nothing, err=True)
 
 
 def time_words(stamp: Timestamp) -> str:
@@ -93,13 +110,16 @@ def code_word(kind: EnumDescriptor, number: int) -> str:
 
 def enum_words(message: Message, field: str) -> tuple[str, ...]:
     """Returns the names of the values of a repeated enum field; see ``code_word``."""
-    kind = message.DESCRIPTOR.fields_by_name[field].enum_type
-    return tuple(code_word(kind, number) for number in getattr(message, field))
+    return tuple(code_word(_kind_of(message, field), number) for number in getattr(message, field))
 
 
 def enum_word(message: Message, field: str) -> str:
     """Returns the name of the value of an enum field; see ``code_word``."""
-    return code_word(message.DESCRIPTOR.fields_by_name[field].enum_type, getattr(message, field))
+    return code_word(_kind_of(message, field), getattr(message, field))
+
+
+def _kind_of(message: Message, field: str) -> EnumDescriptor:
+    return cast("EnumDescriptor", message.DESCRIPTOR.fields_by_name[field].enum_type)
 
 
 def warning_rows(result: result_pb2.CheckResult) -> Iterator[tuple[str, Text]]:

@@ -295,7 +295,7 @@ def find_moved_picture(scan: ScanObservations) -> PictureFinding:
 
 
 def find_trusted_image(scan: ScanObservations, trusted: TrustedFace | None) -> PictureFinding:
-    """Returns whether the faces of the scan are the trusted image itself.
+    """Returns whether the faces of the scan are the trusted image itself, as it is or mirrored.
 
     Args:
         scan: The attempt.
@@ -306,8 +306,8 @@ def find_trusted_image(scan: ScanObservations, trusted: TrustedFace | None) -> P
     if trusted is None or len(faces) < _FEWEST:
         signal = not_assessed(name=name, label=label, reason=_UNKNOWN if trusted is None else _TOO_FEW)
         return PictureFinding(signal, VerdictReason.SHOWS_TRUSTED_IMAGE)
-    reference = ReferenceFace(trusted.chip)
-    changed = float(np.median([reference.change(face).new for face in faces]))
+    references = (ReferenceFace(trusted.chip), ReferenceFace(np.ascontiguousarray(trusted.chip[:, ::-1])))
+    changed = min(float(np.median([one.change(face).new for face in faces])) for one in references)
     possible = changed < _SAME_IMAGE
     return PictureFinding(
         assessed(

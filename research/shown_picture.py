@@ -2,10 +2,10 @@
 
 People are live clips, cut into scans of 6 s, at 16 and at 5 frames a second. Attacks are photos of other
 people, each warped in all ways of ``WARPS``, as it is and with lids, gaze and mouth that software draws; the
-photo is also the trusted image. And one frame of each live clip, warped in one way, with the same drawn. The
-rows say how many scans are a doubt, and how many are certain. The last rows test the lines of
-``one_picture``: each time they are set anew on half of the clips, by a rule that uses no attack, and tested
-on the other half and on all attacks. The lines in ``liveness/shown_picture.py`` rest on it.
+photo is also the trusted image, as it is and mirrored. And one frame of each live clip, warped in one way,
+with the same drawn. The rows say how many scans are a doubt, and how many are certain. The last rows test the
+lines of ``one_picture``: each time they are set anew on half of the clips, by a rule that uses no attack, and
+tested on the other half and on all attacks. The lines in ``liveness/shown_picture.py`` rest on it.
 """
 
 import sys
@@ -39,7 +39,7 @@ from simulator.motion import Sway
 from simulator.photo import photo_from_image
 from simulator.warped_photo import Warp, bulge, drawn_alive, warp_photo
 from vision.face import BgrImage, DetectedFace, Landmarks, Points
-from vision.geometry import cut_chip
+from vision.geometry import FaceChip, cut_chip
 from vision.packs import Pack, load_embedded_pack, load_pack
 
 Face = tuple[float, float, float]
@@ -291,8 +291,12 @@ def _attacks(assets: Path, pack: Pack) -> Iterator[Row]:
         points = _drawable(picture)
         if photo is None:
             continue
-        chip = cut_chip(np.asarray(cv2.cvtColor(picture, cv2.COLOR_BGR2GRAY), np.uint8), photo.found)
-        trusted = TrustedFace(chip, document=True)
+        turned = _framed(np.ascontiguousarray(picture[:, ::-1]), pack)
+        trusted = {
+            kind: TrustedFace(_chip(one), document=True)
+            for kind, one in (("trusted image", photo), ("trusted image mirrored", turned))
+            if one is not None
+        }
         for warp in WARPS:
             for kind, drawn in (("warped", None), ("warped and drawn alive", points)):
                 if drawn is None and kind != "warped":
@@ -300,7 +304,8 @@ def _attacks(assets: Path, pack: Pack) -> Iterator[Row]:
                 scan = _warped(photo, warp, number, pack, drawn)
                 change = measure_moved_picture(scan)
                 yield Row(f"{kind}: {warp}", name, find_moved_picture(scan), change)
-                yield Row(f"trusted image, {kind}: {warp}", name, find_trusted_image(scan, trusted))
+                for shown, face in trusted.items():
+                    yield Row(f"{shown}, {kind}: {warp}", name, find_trusted_image(scan, face))
     for number, (name, picture) in enumerate(_frames(assets)):
         photo, points = _framed(picture, pack), _drawable(picture)
         if photo is not None and points is not None:
@@ -338,6 +343,10 @@ def _framed(picture: BgrImage, pack: Pack) -> FramedPhoto | None:
         return None
     extent = face_extent(faces[0])
     return FramedPhoto(picture, (extent.x, extent.y, extent.width), faces[0], marks)
+
+
+def _chip(photo: FramedPhoto) -> FaceChip:
+    return cut_chip(np.asarray(cv2.cvtColor(photo.picture, cv2.COLOR_BGR2GRAY), np.uint8), photo.found)
 
 
 def _drawable(picture: BgrImage) -> Points | None:

@@ -7,17 +7,13 @@ import asyncio
 import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from contextlib import AsyncExitStack
 from dataclasses import replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from types import TracebackType
-from typing import Any, Final, Self, TypeVar
+from typing import Any, Final, TypeVar
 
-import numpy as np
 from facegate.v1 import analysis_service_pb2, result_pb2
-from numpy.typing import NDArray
 
 from cli.analyze.report import (
     Attack,
@@ -32,6 +28,7 @@ from cli.analyze.report import (
 from cli.connection import Connection
 from cli.errors import CommandError, FileUnusable
 from cli.files import NotRegular, read_regular
+from cli.image.command import DecodersOnDemand
 from cli.shown import shown_name
 from cli.verdict import enum_word
 from cli.words import describe_lost_connection, describe_refusal
@@ -41,7 +38,6 @@ from facegate_client import (
     ConnectionFailedError,
 )
 from formats.foreign_format import recognise_foreign
-from formats.image_format import ImageHeader
 from formats.image_header import detect_format
 from formats.picture_metadata import read_exif_tags
 from liveness import AttackType, LivenessPolicy, Signal, Verdict, load_fusion_model
@@ -61,18 +57,12 @@ from server.analysis.video import VideoAnalyst
 from server.base.errors import Refusal
 from server.edge.analysis_servicer import image_mode, image_to_wire, video_to_wire
 from vision.errors import VisionError
-from vision.face import BgrImage
-from vision.isolation.pool import DecoderPool
-from vision.isolation.video import TakeFrame, VideoLimits, VideoOutline, detect_container
-from vision.isolation.workers import DecoderLimits
+from vision.isolation.video import detect_container
 from vision.packs import Pack
 
 MOST_BYTES: Final = 50_000_000
 """Longest file that is read: the limit of a video; the limit of an image is far lower."""
 
-_WALL_SECONDS: Final = 300.0
-"""The time limit of a job includes the models' work on the frames, which has no limit here."""
-_CPU_SECONDS: Final = 60
 _EBML: Final = b"\x1a\x45\xdf\xa3"
 _RIFF: Final = b"RIFF"
 _PERCENT: Final = 100.0
@@ -138,19 +128,16 @@ class LocalAnalyser(Analyser):
         subject: SubjectRule,
         mode: AnalysisDepth,
         keeps_studies: bool,
-        on_frame: Callable[[float], None],
+        decoders: DecodersOnDemand,
     ) -> None:
-        """Load the model files of the packages. Decoders start with the first file that needs them.
+        """Load the model files of the packages.
 
         Args:
             subject: Defines which faces of a video's frame count as persons.
             keeps_studies: Whether the material of an analysis is returned; it is large.
-            on_frame: Receives the time of each frame of a video, in seconds, before the frame is analysed.
         """
         self._mode: AnalysisMode = image_mode(_MODES[mode])
         self._keeps_studies = keeps_studies
-        self._on_frame = on_frame
-        self._pools: dict[str, DecoderPool] = {}
         self._thresholds = Thresholds(
             spoof=policy.spoof_threshold / _PERCENT, live=policy.live_threshold / _PERCENT
         )
@@ -162,55 +149,16 @@ class LocalAnalyser(Analyser):
             fusion=fusion,
             policy=policy,
             subject=PHOTO_SUBJECT,
-            still_decoder=self,
+            still_decoder=decoders,
         )
         self._videos = VideoAnalyst(
             pack=pack,
             fusion=fusion,
             policy=policy,
             subject=subject,
-            video_decoder=self,
-            still_decoder=self,
+            video_decoder=decoders,
+            still_decoder=decoders,
         )
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Stop the decoders."""
-        for pool in self._pools.values():
-            pool.close()
-
-    def decode_still(self, data: bytes, *, header: ImageHeader) -> NDArray[np.uint8]:
-        """See ``vision.image.StillDecoder``."""
-        return self._pool("stills").decode_still(data, header=header)
-
-    def stream_video(
-        self, data: bytes, *, limits: VideoLimits, begin: Callable[[], TakeFrame]
-    ) -> VideoOutline:
-        """See ``server.analysis.video.VideoDecoder``."""
-
-        def reporting() -> TakeFrame:
-            take = begin()
-
-            def taken(pixels: BgrImage, time: float) -> None:
-                self._on_frame(time)
-                take(pixels, time)
-
-            return taken
-
-        return self._pool("videos").stream_video(data, limits=limits, begin=reporting)
-
-    def _pool(self, kind: str) -> DecoderPool:
-        if kind not in self._pools:
-            limits = DecoderLimits(wall_seconds=_WALL_SECONDS, cpu_seconds=_CPU_SECONDS)
-            video = DecoderPool(still_workers=0, video_workers=1, limits=limits)
-            pool = video if kind == "videos" else DecoderPool()
-            pool.start()
-            self._pools[kind] = pool
-        return self._pools[kind]
 
     def _analyse_image(self, blank: FileReport, content: bytes) -> ExplainedFile:
         analysis = self._images.analyse(content, mode=self._mode)
@@ -251,30 +199,9 @@ class RemoteAnalyser(Analyser):
     """Lets a server analyse files, through the public client."""
 
     def __init__(self, connection: Connection, *, mode: AnalysisDepth) -> None:
-        """Create the analyser without a connection."""
+        """Create the analyser; each file has a connection of its own."""
         self._connection = connection
         self._mode = mode
-        self._runner = asyncio.Runner()
-        self._open = AsyncExitStack()
-        self._client: AnalysisClient | None = None
-
-    def __enter__(self) -> Self:
-        """Open the channel."""
-        try:
-            self._client = self._runner.run(self._connected())
-        except BaseException:
-            self._runner.close()
-            raise
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        """Close the channel."""
-        try:
-            self._runner.run(self._open.aclose())
-        finally:
-            self._runner.close()
 
     def _analyse_image(self, blank: FileReport, content: bytes) -> ExplainedFile:
         mode = _MODES[self._mode]
@@ -299,22 +226,14 @@ class RemoteAnalyser(Analyser):
         return ExplainedFile(finding=_of_video(blank, response, facts=facts, thresholds=None))
 
     def _ask(self, call: Callable[[AnalysisClient], Coroutine[Any, Any, _Answer]]) -> _Answer:
-        if self._client is None:
-            raise RuntimeError("the analyser must be used in its context")
-        client = self._client
-
         async def answer() -> _Answer:
-            async with self._connection.explained():
-                return await call(client)
+            async with self._connection.open() as (channel, key):
+                return await call(AnalysisClient(channel=channel, api_key=key))
 
         try:
-            return self._runner.run(answer())
+            return asyncio.run(answer())
         except ConnectionFailedError as error:
             raise CommandError(_in_one_line(describe_lost_connection(error))) from error
-
-    async def _connected(self) -> AnalysisClient:
-        channel, key = await self._open.enter_async_context(self._connection.open())
-        return AnalysisClient(channel=channel, api_key=key)
 
 
 def read_media(path: Path, most_bytes: int = MOST_BYTES) -> bytes:
@@ -431,7 +350,6 @@ def _of_video(
     return replace(
         blank,
         request_id=response.inference_id,
-        inference_id=response.inference_id,
         finished=response.completed_at.ToDatetime(UTC),
         fusion=_of_liveness(response.liveness, thresholds),
         face_detected=True,

@@ -10,13 +10,15 @@ from rich.console import Console
 
 from cli.analyze.analysers import Analyser, AnalysisDepth, LocalAnalyser, RemoteAnalyser
 from cli.analyze.page import explained_file, page_html
-from cli.analyze.printing import AnalysisDisplay, finding_view, summary_view
+from cli.analyze.printing import finding_view, summary_view
 from cli.analyze.report import FileReport, as_json_line
 from cli.chosen import chosen_pack, chosen_policy, models_folder
 from cli.connection import ApiKeyOption, CaOption, CertOption, Connection, KeyOption
 from cli.errors import errors_reported
 from cli.files import require_file_path, write_file
-from cli.shown import printable, say, shown_name
+from cli.image.command import DecodersOnDemand
+from cli.options import PackOption
+from cli.shown import counting, printable, say, shown_name
 from facegate_client import ClientError
 from liveness import Verdict
 from server.analysis.video import MAXIMUM_STILLS
@@ -29,6 +31,7 @@ from vision.packs import Pack, load_pack
 
 ALL_LIVE, NOT_ALL_LIVE, NO_VERDICT = 0, 1, 2
 
+_NAME: Final = 40
 _MOST_EXPLAINED: Final = 50
 """Most files of one page. Each adds about a megabyte, and a browser has to show them all."""
 
@@ -69,14 +72,7 @@ def analyze(
             show_default=False,
         ),
     ] = None,
-    pack: Annotated[
-        str | None,
-        typer.Option(
-            help="Pack. `embedded`, the name of a pulled pack, or a family and folder as in the settings; by "
-            "default that of the settings file, or `embedded`.",
-            show_default=False,
-        ),
-    ] = None,
+    pack: PackOption = None,
     policy: Annotated[
         str | None,
         typer.Option(
@@ -133,23 +129,23 @@ def analyze(
             )
         if explain is not None:
             _refuse_page(explain, count=1 if as_frames else len(files))
-    run = _Run(files, as_frames=as_frames, as_json=as_json, messages=messages)
+    run = _Run(files, as_frames=as_frames, as_json=as_json)
     with errors_reported(SettingsInvalid, VisionError, ClientError, console=messages, words=printable):
         if service is not None:
             connection = Connection(service=service, api_key_file=api_key_file, ca=ca, cert=cert, key=key)
-            with RemoteAnalyser(connection, mode=mode) as remote:
-                findings = run.analyse(remote)
+            findings = run.analyse(RemoteAnalyser(connection, mode=mode))
         else:
             rules = chosen_policy(policy)
             models = load_pack(chosen_pack(pack), models_dir=models_folder())
-            with LocalAnalyser(
-                pack=models,
-                policy=liveness_policy(rules),
-                subject=rules.subject.as_rule(),
-                mode=mode,
-                keeps_studies=explain is not None,
-                on_frame=run.display.at_frame,
-            ) as local:
+            with DecodersOnDemand() as decoders:
+                local = LocalAnalyser(
+                    pack=models,
+                    policy=liveness_policy(rules),
+                    subject=rules.subject.as_rule(),
+                    mode=mode,
+                    keeps_studies=explain is not None,
+                    decoders=decoders,
+                )
                 findings = run.analyse(local, None if explain is None else models)
             if explain is not None:
                 page = page_html(
@@ -170,27 +166,29 @@ def analyze(
 class _Run:
     """One run over all files. Prints each report as soon as it is complete."""
 
-    def __init__(self, files: Sequence[Path], *, as_frames: bool, as_json: bool, messages: Console) -> None:
+    def __init__(self, files: Sequence[Path], *, as_frames: bool, as_json: bool) -> None:
         self._sets = [tuple(files)] if as_frames else [(file,) for file in files]
         self._as_frames = as_frames
         self._as_json = as_json
         self._console = Console()
-        self.display = AnalysisDisplay(messages)
+        self._progress = counting("analysing {task.description}")
         self.explained: list[Explanation] = []
 
     def analyse(self, analyser: Analyser, explaining: Pack | None = None) -> list[FileReport]:
         """Analyse the files; with the pack that judges, also explain each verdict."""
         findings = []
-        with self.display.counting(len(self._sets)):
+        with self._progress:
+            task = self._progress.add_task("", total=len(self._sets))
             for files in self._sets:
-                self.display.begin(files[0])
+                self._progress.update(task, description=printable(files[0].name)[-_NAME:])
                 found = analyser.analyse(files, as_frames=self._as_frames)
                 findings.append(found.finding)
                 if explaining is not None:
                     self.explained.append(explained_file(found, explaining, number=len(findings)))
-                with self.display.hidden():
-                    self._print(found.finding)
-                self.display.end()
+                self._progress.stop()
+                self._print(found.finding)
+                self._progress.start()
+                self._progress.advance(task)
         if len(findings) > 1 and not self._as_json:
             self._console.print(summary_view(findings))
         return findings

@@ -23,7 +23,8 @@ def explained_file(explained: ExplainedFile, pack: Pack, *, number: int) -> Expl
     texts = [] if problem is None else [("problem", _problem(report))]
     if report.assessment:
         texts.append(("assessment", printable(report.assessment)))
-    inference = {"inference_id": report.inference_id} if report.inference_id else {}
+    video = report.kind in {FileKind.VIDEO, FileKind.STILLS} and report.fusion is not None
+    inference = {"inference_id": report.request_id} if video else {}
     read = {
         "File": ", ".join(shown_name(file) for file in report.files),
         **report.facts,

@@ -1,20 +1,10 @@
-"""Reports as tables for the terminal, and the progress on standard error if that is a terminal."""
+"""Reports as tables for the terminal."""
 
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
-from pathlib import Path
+from collections.abc import Sequence
 from typing import Final
 
 from rich import box
-from rich.console import Console, Group, RenderableType
-from rich.progress import (
-    BarColumn,
-    MofNCompleteColumn,
-    Progress,
-    SpinnerColumn,
-    TextColumn,
-    TimeElapsedColumn,
-)
+from rich.console import Group, RenderableType
 from rich.text import Text
 
 from cli.analyze.report import FileReport, FileVerdict
@@ -22,7 +12,6 @@ from cli.shown import list_table, printable, score_bar, score_style, shown_name
 from liveness import Signal, Verdict
 from server.analysis.assessment import scope_of
 
-_NAME: Final = 40
 _STYLES: Final = {
     Verdict.LIVE: "bold green",
     Verdict.SPOOF: "bold red",
@@ -36,60 +25,6 @@ _NEUTRAL_SCORE: Final = 0.5
 _LEGEND: Final = "✓ passed, ○ neutral, ✗ not passed, · could not be assessed; no single signal decides."
 _CELLS: Final = 6
 _GAUGE_CELLS: Final = 24
-
-
-class AnalysisDisplay:
-    """Counts files, and the frames of a video while it is analysed."""
-
-    def __init__(self, messages: Console) -> None:
-        """Create a display that shows nothing yet."""
-        self._progress = Progress(
-            SpinnerColumn(),
-            TextColumn("analysing"),
-            BarColumn(),
-            MofNCompleteColumn(),
-            TimeElapsedColumn(),
-            TextColumn("{task.description}", markup=False),
-            console=messages,
-            transient=True,
-            disable=not messages.is_terminal,
-            # Reports go to standard output, which may be a file while standard error is a terminal.
-            redirect_stdout=False,
-            redirect_stderr=False,
-        )
-        self._task = self._progress.add_task("", total=None)
-        self._name = ""
-        self._frames = 0
-
-    @contextmanager
-    def counting(self, total: int) -> Iterator[None]:
-        """Show the bar while files are analysed."""
-        self._progress.update(self._task, total=total)
-        with self._progress:
-            yield
-
-    @contextmanager
-    def hidden(self) -> Iterator[None]:
-        """Hide the bar while a report is printed."""
-        self._progress.stop()
-        yield
-        self._progress.start()
-
-    def begin(self, file: Path) -> None:
-        """Show the name of the next file."""
-        self._name = printable(file.name)[-_NAME:]
-        self._frames = 0
-        self._progress.update(self._task, description=self._name)
-
-    def at_frame(self, time: float) -> None:
-        """Count a frame of a video."""
-        self._frames += 1
-        text = f"{self._name}: frame {self._frames}, at {time:.1f} s"
-        self._progress.update(self._task, description=text)
-
-    def end(self) -> None:
-        """Count the file as finished."""
-        self._progress.advance(self._task)
 
 
 def finding_view(finding: FileReport) -> RenderableType:

@@ -121,7 +121,6 @@ class FileReport:
         fusion: The fusion's judgement of a video, or of an image in full mode.
         problem: Reason why there is no verdict; None if there is one.
         face_detected: Whether the detector found a face with sufficient confidence.
-        inference_id: For a video, ``inf_`` and hexadecimal digits; empty for an image.
         assessment: Sentences on the extent of the assessment; empty without a verdict, and from a server
             that does not state it.
         facts: Properties of the file as words, by name, such as the size.
@@ -136,7 +135,6 @@ class FileReport:
     fusion: FileVerdict | None = None
     problem: Problem | None = None
     face_detected: bool = True
-    inference_id: str = ""
     assessment: str = ""
     facts: Mapping[str, str] = field(default_factory=dict)
     values: Mapping[str, object] = field(default_factory=dict)
@@ -242,7 +240,7 @@ def _video(finding: FileReport) -> Mapping[str, Any]:
     attack = fusion.attack or Attack(number=0, name="", confidence=0.0)
     real = fusion.confidence
     return {
-        "inference_id": finding.inference_id,
+        "inference_id": finding.request_id,
         "model_id": _MODEL_ID,
         "model_name": _MODEL_NAME,
         "moderation_type": "video",

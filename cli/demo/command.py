@@ -10,20 +10,17 @@ from typing import Annotated, Final
 
 import typer
 from rich.console import Console
-from rich.markup import escape
 
-from cli.chosen import models_folder
 from cli.demo.local_server import (
     FLASH_ALONE_POLICY,
     end_on_sigterm,
-    local_server,
     open_tested,
     write_doubt_policy,
 )
-from cli.demo.pack import available_pack, flash_policy_of, liveness_thresholds
+from cli.demo.pack import available_pack
 from cli.demo.page import make_folder, render_page, write_files
 from cli.demo.printing import DemoDisplay, passed_attacks, summary_table, unexpected
-from cli.demo.runner import CheckRunner
+from cli.demo.runner import CheckRunner, opened_runner
 from cli.demo.scenarios import (
     DemoRecord,
     Scenario,
@@ -33,16 +30,14 @@ from cli.demo.scenarios import (
     outcome_text,
 )
 from cli.demo.stage import Stage, open_stage
-from cli.errors import CommandError
-from facegate_client import ClientError, fetch_key_set, open_channel
-from liveness.dynamic import load_flash_model
+from cli.errors import CommandError, fail
+from cli.shown import say
+from facegate_client import ClientError
 from server.policies import load_policies
-from vision.packs import Pack
 
 UNEXPECTED, IMPOSSIBLE = 1, 2
 
 _LOG: Final = "server.log"
-_SEED: Final = 1
 _AT_ONCE: Final = 2
 """Checks that run at the same time. Scans take real time, which parallel checks share."""
 
@@ -77,109 +72,55 @@ def demo(
         facegate demo --pack insightface:/srv/models/buffalo_l
     """
     console = Console()
-    models = models_folder()
     try:
         make_folder(out)
         with tempfile.TemporaryDirectory(prefix="facegate-demo-") as folder:
-            records = asyncio.run(
-                _demo(
-                    console,
-                    Path(folder),
-                    out=out,
-                    seed=_SEED,
-                    pack=pack,
-                    models_dir=models,
-                )
-            )
+            records = asyncio.run(_demo(console, Path(folder), out=out, pack=pack))
     except (ClientError, CommandError) as error:
-        console.print(escape(f"The demo cannot run: {error}"), style="red", highlight=False)
-        raise typer.Exit(IMPOSSIBLE) from error
+        fail(f"The demo cannot run: {error}", IMPOSSIBLE, console=console)
     except (KeyboardInterrupt, asyncio.CancelledError):
-        console.print("The demo was stopped.", highlight=False)
+        say("The demo was stopped.", console=console)
         raise typer.Exit(IMPOSSIBLE) from None
     raise typer.Exit(UNEXPECTED if unexpected(records) else 0)
 
 
-async def _demo(
-    console: Console,
-    folder: Path,
-    *,
-    out: Path,
-    seed: int,
-    pack: str | None,
-    models_dir: Path,
-) -> tuple[DemoRecord, ...]:
+async def _demo(console: Console, folder: Path, *, out: Path, pack: str | None) -> tuple[DemoRecord, ...]:
     end_on_sigterm()
     began = time.monotonic()
-    chosen = await available_pack(console, wanted=pack, models_dir=models_dir)
+    chosen = await available_pack(console, wanted=pack)
     if chosen.pack.evaluation_only:
-        console.print(
+        say(
             "This pack is for evaluation only; the demo's server allows it (allow_evaluation_pack), and the "
             f"policy {chosen.policy} allows as many false matches as it supports.",
             style="yellow",
-            highlight=False,
+            console=console,
         )
-    console.print("Starting a server; all scans are simulated.", highlight=False)
-    flash_policy = flash_policy_of(chosen)
-    scenarios = demo_scenarios(asked=flash_policy != FLASH_ALONE_POLICY)
+    say("Starting a server; all scans are simulated.", console=console)
+    scenarios = demo_scenarios(asked=chosen.flash_policy != FLASH_ALONE_POLICY)
     photos = frozenset(name for s in scenarios for name in (s.portrait, s.scanned) if name is not None)
     stage = await asyncio.to_thread(open_stage, photos)
     tested = open_tested(folder / "platform")
     match = load_policies(None).get(chosen.policy).policy.match
     write_doubt_policy(folder / "platform", max_fmr=match.max_fmr)
-    async with (
-        local_server(
-            folder,
-            log=out / _LOG,
-            pack=chosen.spec,
-            models_dir=models_dir,
-            further=tested.settings,
-        ) as server,
-        open_channel(server.service) as service,
-        open_channel(server.device) as device,
-    ):
-        keys = await fetch_key_set(server.jwks_url)
-        runner = CheckRunner(
-            service=service,
-            device=device,
-            keys=keys,
-            policy=chosen.policy,
-            flash_policy=flash_policy,
-            tested=tested,
-        )
-        records = await _checks(console, runner, stage, scenarios, seed=seed, pack=chosen.pack)
+    async with opened_runner(folder, log=out / _LOG, chosen=chosen, tested=tested) as (_, runner):
+        records = await _checks(console, runner, stage, scenarios)
         seconds = time.monotonic() - began
-        html = render_page(
-            records,
-            chosen,
-            thresholds=liveness_thresholds(chosen),
-            made=datetime.now(UTC),
-            seed=seed,
-            seconds=seconds,
-        )
-        page = write_files(out, records=records, page=html, keys=keys)
+        html = render_page(records, chosen, made=datetime.now(UTC), seconds=seconds)
+        page = write_files(out, records=records, page=html, keys=runner.keys)
         _conclude(console, records, page=page, seconds=seconds)
     return records
 
 
 async def _checks(
-    console: Console,
-    runner: CheckRunner,
-    stage: Stage,
-    scenarios: Sequence[Scenario],
-    *,
-    seed: int,
-    pack: Pack,
+    console: Console, runner: CheckRunner, stage: Stage, scenarios: Sequence[Scenario]
 ) -> tuple[DemoRecord, ...]:
-    room, model = asyncio.Semaphore(_AT_ONCE), load_flash_model()
+    room = asyncio.Semaphore(_AT_ONCE)
     with DemoDisplay(console, checks=len(scenarios)) as display:
 
         async def check(scenario: Scenario) -> DemoRecord:
             async with room:
                 view = display.begin(scenario)
-                record, _ = await runner.check(
-                    stage, scenario, seed=seed, pack=pack, model=model, watcher=view
-                )
+                record, _ = await runner.check(stage, scenario, watcher=view)
                 view.end(record)
                 return record
 
@@ -204,14 +145,14 @@ def _conclude(console: Console, records: Sequence[DemoRecord], *, page: Path, se
         came = outcome_text(record.status, record.reasons)
         signed = "" if record.response is None or record.signature_verified else ", signature NOT VERIFIED"
         wanted = expectation_text(record.scenario.expected)
-        console.print(
-            escape(f"{record.scenario.title}: expected {wanted}, got {came}{signed}"),
+        say(
+            f"{record.scenario.title}: expected {wanted}, got {came}{signed}",
             style="bold red",
-            highlight=False,
+            console=console,
         )
     if not wrong:
-        console.print("Every outcome was as expected.", style="green", highlight=False)
+        say("Every outcome was as expected.", style="green", console=console)
     if passed := passed_attacks(records):
         names = "; ".join(f"{one.scenario.title} ({mode_word(one.scenario)})" for one in passed)
-        console.print(escape(f"Attacks that passed: {names}."), style="yellow", highlight=False)
-    console.print(escape(f"Took {seconds:.0f} s. Open {page}"), highlight=False, soft_wrap=True)
+        say(f"Attacks that passed: {names}.", style="yellow", console=console)
+    say(f"Took {seconds:.0f} s. Open {page}", console=console)

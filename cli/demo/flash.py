@@ -81,14 +81,12 @@ class FlashCurves:
         expected: Shape (n, 3): the effect that the commanded colours should have on a face, at the
             best-fitting time. It is as strong as the measured response, but at least as strong as with the
             dimmest usable screen.
-        lag: Seconds by which the face follows the screen; None if no lag stands out.
     """
 
     times: NDArray[np.float64]
     face: NDArray[np.float64]
     background: NDArray[np.float64] | None
     expected: NDArray[np.float64]
-    lag: float | None
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -209,8 +207,7 @@ def _curves(
     if len(shown) < 2:
         return None
     found, explained = measure_lag(view, shown)
-    lag = found if explained >= model.lag.least_explained else None
-    behind = _USUAL_LAG if lag is None else lag
+    behind = found if found is not None and explained >= model.lag.least_explained else _USUAL_LAG
     rows = np.flatnonzero(view.clean & (view.times >= shown[0].at + behind))
     drift = fit_drift(view, rows) if len(rows) >= _FEWEST else None
     if drift is None:
@@ -226,7 +223,6 @@ def _curves(
         face=drift.clear_of_gain(view.face[rows], screen),
         background=drift.clear(background) if np.isfinite(background).all() else None,
         expected=screen * np.maximum(strengths, least),
-        lag=lag,
     )
 
 

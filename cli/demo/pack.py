@@ -7,12 +7,12 @@ from pathlib import Path
 from typing import Final
 
 from rich.console import Console
-from rich.markup import escape
 
-from cli.chosen import known_packs
+from cli.chosen import known_packs, models_folder
 from cli.demo.local_server import FLASH_ALONE_POLICY, FLASH_POLICY, POLICY, TRIAL_POLICY
 from cli.errors import CommandError
 from cli.models.tables import TerminalProgress
+from cli.shown import say
 from server.checks.offer import pack_shortfall
 from server.domain.terms import Mode
 from server.policies import load_policies
@@ -36,6 +36,20 @@ class ChosenPack:
     policy: str
     why: str
     obstacles: tuple[str, ...] = ()
+
+    @property
+    def flash_policy(self) -> str:
+        """The policy of the checks in DYNAMIC: one that asks for a blink if the pack can measure it."""
+        name = TRIAL_POLICY if self.policy == TRIAL_POLICY else FLASH_POLICY
+        policy = load_policies(None).get(name).policy
+        shortfall = pack_shortfall(policy, self.pack, requested=Mode.DYNAMIC, allow_evaluation_pack=True)
+        return FLASH_ALONE_POLICY if shortfall else name
+
+    @property
+    def thresholds(self) -> tuple[float, float]:
+        """The confidences, 0..100, up to which a scan is a spoof, and from which it is live."""
+        liveness = load_policies(None).get(self.policy).policy.liveness
+        return liveness.spoof_threshold, liveness.live_threshold
 
 
 async def choose_pack(
@@ -83,18 +97,15 @@ async def choose_pack(
     return await load(_LAST_RESORT, f"{why}; this one needs no pull")
 
 
-async def available_pack(console: Console, *, wanted: str | None, models_dir: Path) -> ChosenPack:
+async def available_pack(console: Console, *, wanted: str | None) -> ChosenPack:
     """Return the requested pack, or the best available one, and print which and why."""
+    models_dir = models_folder()
     with TerminalProgress(console) as progress:
 
         async def pull(pack: CataloguePack) -> None:
-            console.print(
-                escape(
-                    f"Pulling the pack {pack.name} into {models_dir}, for at most "
-                    f"{_PULL_SECONDS:g} seconds. Its terms: facegate models show {pack.name}"
-                ),
-                highlight=False,
-                soft_wrap=True,
+            progress.say(
+                f"Pulling the pack {pack.name} into {models_dir}, for at most {_PULL_SECONDS:g} seconds. "
+                f"Its terms: facegate models show {pack.name}"
             )
             await asyncio.to_thread(
                 pull_pack, pack, models_dir=models_dir, deadline=_PULL_SECONDS, progress=progress
@@ -102,20 +113,6 @@ async def available_pack(console: Console, *, wanted: str | None, models_dir: Pa
 
         chosen = await choose_pack(wanted, models_dir, pull=pull)
     for obstacle in chosen.obstacles:
-        console.print(escape(obstacle), style="dim", highlight=False, soft_wrap=True)
-    console.print(escape(f"The pack is {chosen.spec}, because {chosen.why}."), highlight=False)
+        say(obstacle, style="dim", console=console)
+    say(f"The pack is {chosen.spec}, because {chosen.why}.", console=console)
     return chosen
-
-
-def flash_policy_of(chosen: ChosenPack) -> str:
-    """Return the policy of the checks in DYNAMIC: one that asks for a blink if the pack can measure it."""
-    name = TRIAL_POLICY if chosen.policy == TRIAL_POLICY else FLASH_POLICY
-    policy = load_policies(None).get(name).policy
-    shortfall = pack_shortfall(policy, chosen.pack, requested=Mode.DYNAMIC, allow_evaluation_pack=True)
-    return FLASH_ALONE_POLICY if shortfall else name
-
-
-def liveness_thresholds(chosen: ChosenPack) -> tuple[float, float]:
-    """Return the confidences, 0..100, up to which a scan is a spoof, and from which it is live."""
-    liveness = load_policies(None).get(chosen.policy).policy.liveness
-    return liveness.spoof_threshold, liveness.live_threshold

@@ -20,6 +20,7 @@ from cli.demo.scenarios import (
     outcome_text,
     reason_sentences,
 )
+from cli.demo.stage import SEED
 from cli.errors import CommandError
 from cli.verdict import enum_word, match_words, message_json
 from facegate_client import KeySet
@@ -79,17 +80,13 @@ def render_page(
     records: Sequence[DemoRecord],
     chosen: ChosenPack,
     *,
-    thresholds: tuple[float, float],
     made: datetime,
-    seed: int,
     seconds: float,
 ) -> str:
     """Return the page as HTML.
 
     Args:
         chosen: The pack that judged, with the reason for the choice.
-        thresholds: The policy's confidences, 0..100: up to the first a scan is a spoof, from the second it
-            is live.
     """
     expected = [record for record in records if record.as_expected is not None]
     wrong, passed = unexpected(records), len(passed_attacks(records))
@@ -101,7 +98,7 @@ def render_page(
     policies = {f"{r.result.policy.name}, version {r.result.policy.version}" for r in records if r.result}
     return explanation_page(
         "demo.html",
-        [_explanation(record, thresholds) for record in records],
+        [_explanation(record, chosen.thresholds) for record in records],
         title=title,
         heading="Is it the right person, a real person, right now?",
         lead=f"{len(records)} checks, each through the three gRPC calls against a real server: upload a "
@@ -113,7 +110,7 @@ def render_page(
             ("Policy", "; ".join(sorted(policies)) or "none used"),
             ("Made", made.strftime("%Y-%m-%d %H:%M %Z")),
             ("Took", f"{seconds:.0f} s"),
-            ("Seed", str(seed)),
+            ("Seed", str(SEED)),
         ],
         columns=_COLUMNS,
         numbers=_NUMBERS,
@@ -124,7 +121,7 @@ def render_page(
         terms=[
             (one.part, f"Weights: {one.weights} Training data: {one.training_data}") for one in pack.terms
         ],
-        seed=seed,
+        seed=SEED,
     )
 
 

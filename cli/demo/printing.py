@@ -20,6 +20,7 @@ from cli.demo.scenarios import (
     mode_word,
     outcome_text,
 )
+from cli.shown import list_table, say
 from cli.verdict import enum_word
 from cli.words import feedback_text
 
@@ -109,7 +110,7 @@ class CheckView:
         self._say(f"    {mark} {said} ({record.timings.total:.1f} s)", style=style)
 
     def _say(self, text: str, *, style: str) -> None:
-        self._console.print(escape(text), style=style, highlight=False)
+        say(text, style=style, console=self._console)
 
     def _update(self, share: float, doing: str) -> None:
         self._bars.update(self._task, completed=share, description=escape(f"{self._place}: {doing}"))
@@ -127,14 +128,10 @@ def passed_attacks(records: Sequence[DemoRecord]) -> tuple[DemoRecord, ...]:
 
 def summary_table(records: Sequence[DemoRecord]) -> Table:
     """Return scenarios with expected and actual outcomes; fits a terminal of 80 columns."""
-    table = Table(title="Simulated scans, judged through gRPC", title_justify="left", box=box.SIMPLE_HEAD)
-    table.add_column("", justify="center")
-    table.add_column("shown")
-    table.add_column("expected")
-    table.add_column("outcome")
-    table.add_column("liveness", justify="right")
-    table.add_column("simi-\nlarity", justify="right")
-    table.add_column("sec-\nonds", justify="right")
+    numbers = ("liveness", "simi-\nlarity", "sec-\nonds")
+    names = ("", "shown", "expected", "outcome", *numbers)
+    title = "Simulated scans, judged through gRPC"
+    table = list_table(*names, title=title, right=numbers, box=box.SIMPLE_HEAD, pad_edge=True)
     mode = None
     for record in records:
         expected = record.scenario.expected

@@ -5,15 +5,26 @@ The phone, genuine or an attacker's, uses as many attempts as the policy allows.
 
 import asyncio
 import time
-from collections.abc import Iterator
+from collections.abc import AsyncIterator, Iterator
+from contextlib import asynccontextmanager
 from dataclasses import replace
+from pathlib import Path
 from typing import Final, Protocol
 
 import grpc
 from facegate.v1 import feedback_pb2, scan_pb2, verification_service_pb2
 
+from cli.chosen import models_folder
 from cli.demo.flash import flash_strip
-from cli.demo.local_server import DOUBT_POLICY, FLASH_ALONE_POLICY, FLASH_POLICY, Tested
+from cli.demo.local_server import (
+    DOUBT_POLICY,
+    FLASH_ALONE_POLICY,
+    FLASH_POLICY,
+    LocalServer,
+    Tested,
+    local_server,
+)
+from cli.demo.pack import ChosenPack
 from cli.demo.scenarios import DemoRecord, Scenario, Timings
 from cli.demo.stage import FRAMES_PER_SECOND, Stage, StagedScan
 from facegate_client import (
@@ -24,16 +35,17 @@ from facegate_client import (
     Orchestrator,
     ScanEvents,
     ServerNotTrustedError,
+    fetch_key_set,
     generated_source,
+    open_channel,
     ticket_of,
     verify_response,
 )
-from liveness.dynamic import FlashModel
+from liveness.dynamic import load_flash_model
 from simulator.devices import POLICY_NAME as ATTESTED_POLICY
 from simulator.devices import make_device
 from simulator.devices.client import scanner_parts
 from simulator.phone import TapedPhone
-from vision.packs import Pack
 
 _WAIT_SECONDS: Final = 15.0
 
@@ -60,28 +72,23 @@ class CheckRunner:
         service: grpc.aio.Channel,
         device: grpc.aio.Channel,
         keys: KeySet,
-        policy: str,
-        flash_policy: str,
+        chosen: ChosenPack,
         tested: Tested,
     ) -> None:
-        """Use open channels to both listeners."""
+        """Use open channels to both listeners; the pack also finds the faces under the colours again."""
+        self.service = service
+        self.keys = keys
+        self._pack = chosen.pack
+        self._model = load_flash_model()
         self._sandbox = Orchestrator(channel=service, api_key=tested.sandbox, accept_sandbox=True)
         self._real = Orchestrator(channel=service, api_key=tested.real)
-        self._policy = policy
-        self._flash_policy = flash_policy
+        self._policy = chosen.policy
+        self._flash_policy = chosen.flash_policy
         self._platform = tested.platform
         self._device = device
-        self._keys = keys
 
     async def check(
-        self,
-        stage: Stage,
-        scenario: Scenario,
-        *,
-        seed: int,
-        pack: Pack,
-        model: FlashModel,
-        watcher: CaptureWatcher,
+        self, stage: Stage, scenario: Scenario, *, watcher: CaptureWatcher
     ) -> tuple[DemoRecord, list[bytes]]:
         """Make the portrait and the scan of a scenario, and run the check.
 
@@ -89,11 +96,10 @@ class CheckRunner:
             The record, and the frames of the deciding scan as JPEGs.
         """
         portrait = await asyncio.to_thread(stage.portrait, scenario)
-        seed += scenario.turn
-        phone = await asyncio.to_thread(stage.phone, scenario, seed=seed)
+        phone = await asyncio.to_thread(stage.phone, scenario)
         if phone is None:
             sent: list[bytes] = []
-            scan = await asyncio.to_thread(stage.scan, scenario, seed=seed, progress=watcher.rendered)
+            scan = await asyncio.to_thread(stage.scan, scenario, progress=watcher.rendered)
             if scan is not None:
                 scan = replace(scan, frames=recorded(scan.frames, sent))
             return await self.run(scenario, portrait=portrait, scan=scan, watcher=watcher), sent
@@ -104,8 +110,8 @@ class CheckRunner:
                 flash_strip,
                 phone.attempts,
                 record.result.liveness.challenge_steps,
-                find_faces=pack.detector.detect,
-                model=model,
+                find_faces=self._pack.detector.detect,
+                model=self._model,
             )
             record = replace(record, flash=strip)
         return record, sent
@@ -151,7 +157,7 @@ class CheckRunner:
                 finish=time.monotonic() - scanned,
             ),
             response=response,
-            signature_verified=is_verified(response, self._keys, created.check_id, sandbox=scenario.sandbox),
+            signature_verified=is_verified(response, self.keys, created.check_id, sandbox=scenario.sandbox),
         )
 
     def _policy_of(self, scenario: Scenario) -> str:
@@ -183,6 +189,27 @@ class CheckRunner:
             **({} if device is None else scanner_parts(device)),
             events=events,
         )
+
+
+@asynccontextmanager
+async def opened_runner(
+    folder: Path, *, log: Path, chosen: ChosenPack, tested: Tested, further: str = ""
+) -> AsyncIterator[tuple[LocalServer, CheckRunner]]:
+    """Start a server in a folder, and yield it and what makes checks against it.
+
+    Args:
+        further: Further settings, TOML, beside those of the tested platform.
+    """
+    settings = further + tested.settings
+    async with (
+        local_server(
+            folder, log=log, pack=chosen.spec, models_dir=models_folder(), further=settings
+        ) as server,
+        open_channel(server.service) as service,
+        open_channel(server.device) as device,
+    ):
+        keys = await fetch_key_set(server.jwks_url)
+        yield server, CheckRunner(service=service, device=device, keys=keys, chosen=chosen, tested=tested)
 
 
 def is_verified(

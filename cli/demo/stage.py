@@ -28,6 +28,7 @@ from vision.image import encode_jpeg
 
 FRAMES_PER_SECOND: Final = 15.0
 """Rate of the simulated camera."""
+SEED: Final = 1
 
 _AHEAD_SECONDS: Final = 6.0
 # Frames after those rendered in advance are made while the scan runs; only a slow machine needs them.
@@ -65,13 +66,16 @@ class Stage:
         return encode_jpeg(pixels, quality=_PORTRAIT_QUALITY)
 
     def scan(
-        self, scenario: Scenario, *, seed: int, progress: Callable[[float], None] = lambda share: None
+        self, scenario: Scenario, *, progress: Callable[[float], None] = lambda share: None
     ) -> StagedScan | None:
         """Render a scan; None if the scenario has none, or one that `phone` makes."""
         if scenario.scanned is None or not isinstance(scenario.kind, ScanKind):
             return None
         settings = SceneSettings(
-            kind=scenario.kind, seed=seed, seconds=_LONGEST_SECONDS, frames_per_second=FRAMES_PER_SECOND
+            kind=scenario.kind,
+            seed=SEED + scenario.turn,
+            seconds=_LONGEST_SECONDS,
+            frames_per_second=FRAMES_PER_SECOND,
         )
         rendered = simulate_scan(self._photos[scenario.scanned], settings)
         count = round(_AHEAD_SECONDS * FRAMES_PER_SECOND)
@@ -86,12 +90,15 @@ class Stage:
             progress((number + 1) / count)
         return StagedScan(frames=itertools.chain(ahead, map(_encoded, rendered)), strip=tuple(strip))
 
-    def phone(self, scenario: Scenario, *, seed: int) -> TapedPhone | None:
+    def phone(self, scenario: Scenario) -> TapedPhone | None:
         """Return a phone with a screen, which renders most frames as it captures; None without a flash."""
         if scenario.scanned is None or not isinstance(scenario.kind, FlashKind):
             return None
         settings = FlashScanSettings(
-            kind=scenario.kind, seed=seed, seconds=_FLASH_SECONDS, frames_per_second=FRAMES_PER_SECOND
+            kind=scenario.kind,
+            seed=SEED + scenario.turn,
+            seconds=_FLASH_SECONDS,
+            frames_per_second=FRAMES_PER_SECOND,
         )
         return TapedPhone.in_hand(self._photos[scenario.scanned], settings)
 

@@ -1,7 +1,7 @@
 """``facegate image``: inspects, tests and converts trusted images."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -21,7 +21,7 @@ from cli.chosen import chosen_pack, chosen_policy, models_folder
 from cli.errors import FAILED, CommandError, FileUnusable, errors_reported
 from cli.files import FOR_ALL, MOST_IMAGE_BYTES, read_image, write_file
 from cli.image.inspection import as_json, sections
-from cli.options import JsonOption
+from cli.options import JsonOption, PackOption
 from cli.shown import counted, counting, list_table, say, score_bar, score_style, section_table
 from formats.image_format import ImageFormat, ImageHeader
 from matcher import (
@@ -47,8 +47,12 @@ from vision.errors import VisionError
 from vision.face import BgrImage
 from vision.image import DecodedImage, DecodeLimits, StillDecoder, decode_image
 from vision.isolation.pool import DecoderPool
+from vision.isolation.video import TakeFrame, VideoLimits, VideoOutline
+from vision.isolation.workers import DecoderLimits
 from vision.packs import Pack, load_pack
 
+_VIDEO_LIMITS: Final = DecoderLimits(wall_seconds=300.0, cpu_seconds=60)
+"""The time of a job includes the models' work on the frames, which has no limit here."""
 _LIMITS: Final = DecodeLimits(max_bytes=MOST_IMAGE_BYTES, max_pixels=50_000_000, max_side=12_000)
 
 
@@ -65,17 +69,27 @@ def decode_picture(image: bytes) -> DecodedImage:
 
 
 class DecodersOnDemand:
-    """Decodes JPEG 2000 in isolated processes, which start with the first such image."""
+    """Decodes JPEG 2000 and videos in isolated processes, which start with the first such file."""
 
     def __init__(self) -> None:
         self._open = ExitStack()
-        self._pool: DecoderPool | None = None
+        self._stills: DecoderPool | None = None
+        self._videos: DecoderPool | None = None
 
     def decode_still(self, data: bytes, *, header: ImageHeader) -> NDArray[np.uint8]:
         """See ``vision.image.StillDecoder``."""
-        if self._pool is None:
-            self._pool = self._open.enter_context(DecoderPool())
-        return self._pool.decode_still(data, header=header)
+        if self._stills is None:
+            self._stills = self._open.enter_context(DecoderPool())
+        return self._stills.decode_still(data, header=header)
+
+    def stream_video(
+        self, data: bytes, *, limits: VideoLimits, begin: Callable[[], TakeFrame]
+    ) -> VideoOutline:
+        """See ``server.analysis.video.VideoDecoder``."""
+        if self._videos is None:
+            pool = DecoderPool(still_workers=0, video_workers=1, limits=_VIDEO_LIMITS)
+            self._videos = self._open.enter_context(pool)
+        return self._videos.stream_video(data, limits=limits, begin=begin)
 
     def __enter__(self) -> Self:
         return self
@@ -317,14 +331,7 @@ def check_command(
     files: Annotated[
         list[Path], typer.Argument(help="Images to test. PNG, JPEG, JPEG 2000, facial records, or DG2s.")
     ],
-    pack: Annotated[
-        str | None,
-        typer.Option(
-            help="Pack. `embedded`, the name of a pulled pack, or a family and folder as in the settings; by "
-            "default that of the settings file, or `embedded`.",
-            show_default=False,
-        ),
-    ] = None,
+    pack: PackOption = None,
     policy: Annotated[
         str | None,
         typer.Option(

@@ -197,7 +197,7 @@ def _licences(pack: CataloguePack) -> str:
 
 
 class TerminalProgress:
-    """Shows a bar for each file and one for all if the console is a terminal, and permanent lines.
+    """Shows a bar for each file if the console is a terminal, and permanent lines.
 
     Implements ``vision.packs.pulling.sources.PullProgress``.
     """
@@ -215,7 +215,6 @@ class TerminalProgress:
             transient=True,
         )
         self._tasks: dict[str, TaskID] = {}
-        self._all: TaskID | None = None
 
     def __enter__(self) -> Self:
         if self._console.is_terminal:
@@ -230,16 +229,12 @@ class TerminalProgress:
 
     def planned(self, file: str, *, size: int | None) -> None:
         """Adds a bar."""
-        if self._all is None:
-            self._all = self._bars.add_task("all files", total=None)
         self._tasks[file] = self._bars.add_task(escape(file), total=size)
-        self._sum_up()
 
     def moved(self, file: str, *, done: int) -> None:
-        """Updates the file's bar and that of all files."""
+        """Updates the file's bar."""
         if file in self._tasks:
             self._bars.update(self._tasks[file], completed=done)
-            self._sum_up()
 
     def ended(self, file: str, *, how: str) -> None:
         """Prints a permanent line in place of the bar."""
@@ -250,15 +245,3 @@ class TerminalProgress:
     def say(self, text: str) -> None:
         """Prints a permanent line."""
         shown.say(text, console=self._console)
-
-    def _sum_up(self) -> None:
-        if self._all is None:
-            return
-        tasks = [task for task in self._bars.tasks if task.id != self._all]
-        sizes = [task.total for task in tasks]
-        self._bars.update(
-            self._all,
-            completed=sum(task.completed for task in tasks),
-            # The sum is known only if every size is.
-            total=sum(size for size in sizes if size is not None) if None not in sizes else None,
-        )

@@ -19,11 +19,9 @@ from cli.demo.stage import Stage, open_stage
 from cli.errors import CommandError
 from cli.try_.verdict import verdict_document
 from facegate_client import ClientError
-from liveness.dynamic import FlashModel, load_flash_model
 from server.pages import data_uri
 from vision.face import BgrImage
 from vision.image import encode_jpeg
-from vision.packs import Pack
 
 _SHOWN: Final = (
     "same-person",
@@ -47,7 +45,6 @@ _SHOWN: Final = (
 _AT_ONCE: Final = 2
 """Checks that run at the same time: one renders while the other scans."""
 _State = Literal["waiting", "rendering", "scanning", "deciding", "done", "failed"]
-_SEED: Final = 1
 _FRAME_SHARE: Final = 0.6
 """Share of the progress that rendering takes."""
 _MOST_FRAMES: Final = 24
@@ -98,7 +95,6 @@ class AttackRoom:
         self,
         runner: CheckRunner,
         *,
-        pack: Pack,
         asked: bool,
         thresholds: tuple[float, float],
         idle: Callable[[], Awaitable[None]],
@@ -107,7 +103,6 @@ class AttackRoom:
         scenarios = {scenario.key: scenario for scenario in demo_scenarios(asked=asked)}
         self._cards = {key: _Card(scenarios[key]) for key in _SHOWN}
         self._runner = runner
-        self._pack = pack
         self._thresholds = thresholds
         self._idle = idle
         self._running: asyncio.Task[None] | None = None
@@ -146,30 +141,28 @@ class AttackRoom:
             for card in self._cards.values():
                 card.state, card.error = "failed", str(error)
             return
-        model, waiting = load_flash_model(), iter(self._cards.values())
+        waiting = iter(self._cards.values())
 
         async def work() -> None:
             for card in waiting:
-                await self._make(card, stage, model)
+                await self._make(card, stage)
 
         async with asyncio.TaskGroup() as group:
             for _ in range(_AT_ONCE):
                 group.create_task(work())
 
-    async def _make(self, card: _Card, stage: Stage, model: FlashModel) -> None:
+    async def _make(self, card: _Card, stage: Stage) -> None:
         await self._idle()
         try:
-            card.detail = await self._check(card, stage, model)
+            card.detail = await self._check(card, stage)
         except (ClientError, CommandError) as error:
             card.state, card.error = "failed", str(error)
         else:
             card.state, card.progress = "done", 1.0
 
-    async def _check(self, card: _Card, stage: Stage, model: FlashModel) -> dict[str, Any]:
+    async def _check(self, card: _Card, stage: Stage) -> dict[str, Any]:
         card.state = "rendering"
-        record, sent = await self._runner.check(
-            stage, card.scenario, seed=_SEED, pack=self._pack, model=model, watcher=card
-        )
+        record, sent = await self._runner.check(stage, card.scenario, watcher=card)
         if record.response is None:
             raise CommandError(f"the server refused the portrait: {record.reasons[0]}")
         document = verdict_document(

@@ -13,16 +13,15 @@ from typing import Annotated, Any, Final
 import typer
 from rich.console import Console
 
-from cli.chosen import models_folder
-from cli.demo.local_server import FLASH_ALONE_POLICY, end_on_sigterm, local_server, open_tested
-from cli.demo.pack import ChosenPack, available_pack, flash_policy_of, liveness_thresholds
-from cli.demo.runner import CheckRunner
+from cli.demo.local_server import FLASH_ALONE_POLICY, end_on_sigterm, open_tested
+from cli.demo.pack import ChosenPack, available_pack
+from cli.demo.runner import opened_runner
 from cli.errors import CommandError, fail
 from cli.shown import say
 from cli.try_.attacks import AttackRoom
 from cli.try_.checks import PersonChecks, TrialMode, offered_modes, write_trial_policy
 from cli.try_.site import Guard, TrySite, open_socket
-from facegate_client import ClientError, Orchestrator, fetch_key_set, open_channel
+from facegate_client import ClientError, Orchestrator
 from server.base.private_files import make_private_folder
 from server.base.version import server_version
 
@@ -76,7 +75,6 @@ def try_command(
         facegate try --pack insightface:/srv/models/buffalo_l --no-browser
     """
     console = Console()
-    models = models_folder()
     try:
         with _folder(data_dir) as folder, open_socket(port) as bound:
             asyncio.run(
@@ -86,7 +84,6 @@ def try_command(
                     bound,
                     browser=not no_browser,
                     pack=pack,
-                    models_dir=models,
                     sandbox=sandbox,
                     kept=data_dir is not None,
                 )
@@ -119,53 +116,33 @@ async def _try(
     *,
     browser: bool,
     pack: str | None,
-    models_dir: Path,
     sandbox: bool,
     kept: bool,
 ) -> None:
     end_on_sigterm()
     port = bound.getsockname()[1]
     page = f"http://localhost:{port}"
-    chosen = await available_pack(console, wanted=pack, models_dir=models_dir)
+    chosen = await available_pack(console, wanted=pack)
     tested = open_tested(folder / "platform", page=page)
     policies = folder / "platform" / "policies"
     write_trial_policy(policies)
-    async with (
-        local_server(
-            folder,
-            log=folder / _LOG,
-            pack=chosen.spec,
-            models_dir=models_dir,
-            further=_FURTHER + tested.settings,
-        ) as server,
-        open_channel(server.service) as service,
-        open_channel(server.device) as device,
-    ):
-        keys = await fetch_key_set(server.jwks_url)
+    running = opened_runner(folder, log=folder / _LOG, chosen=chosen, tested=tested, further=_FURTHER)
+    async with running as (server, runner):
         modes = offered_modes(chosen.pack, folder=policies)
         secret = secrets.token_urlsafe(24)
         caller = tested.sandbox if sandbox else tested.real
         checks = PersonChecks(
-            Orchestrator(channel=service, api_key=caller, accept_sandbox=sandbox),
-            keys=keys,
+            Orchestrator(channel=runner.service, api_key=caller, accept_sandbox=sandbox),
+            keys=runner.keys,
             pack=chosen.pack,
             modes=modes,
-            thresholds=liveness_thresholds(chosen),
+            thresholds=chosen.thresholds,
             sandbox=sandbox,
         )
-        flash_policy = flash_policy_of(chosen)
         attacks = AttackRoom(
-            CheckRunner(
-                service=service,
-                device=device,
-                keys=keys,
-                policy=chosen.policy,
-                flash_policy=flash_policy,
-                tested=tested,
-            ),
-            pack=chosen.pack,
-            asked=flash_policy != FLASH_ALONE_POLICY,
-            thresholds=liveness_thresholds(chosen),
+            runner,
+            asked=chosen.flash_policy != FLASH_ALONE_POLICY,
+            thresholds=chosen.thresholds,
             idle=checks.idle,
         )
         about = _about(chosen, modes) | {"scans": f"ws://{server.web}", "sandbox": sandbox, "kept": kept}

@@ -26,8 +26,8 @@ from cli.connection import (
 from cli.errors import fail
 from cli.options import JsonOption, VerboseOption
 from cli.shown import say
-from cli.verdict import code_word, enum_word, message_json, save_verdict, verdict_view
-from cli.verify.scanning import DEVICE, ScanOptions, opened_scanner, scan_options
+from cli.verdict import code_word, message_json, save_verdict, verdict_view
+from cli.verify.scanning import DEVICE, ScanOptions, opened_scanner
 from cli.words import evidence_words, feedback_texts, portrait_words
 from facegate_client import Orchestrator, ScanOutcome, ScanTicket, ticket_of
 
@@ -181,16 +181,17 @@ def verify(
         raise typer.BadParameter(
             "give either --trusted or --trusted-reference or --ticket", param_hint="--trusted"
         )
-    scanning = scan_options(
+    scanning = ScanOptions(
         device=device,
         ca=ca,
         scan=scan,
         simulate=simulate,
         trusted=trusted,
-        knobs=knobs,
+        knobs=knobs or [],
         test_device=test_device,
         flashes=mode is ModeName.DYNAMIC,
     )
+    scanning.validate()
     messages = Console(stderr=True)
     if ticket is not None:
         with calls_reported():
@@ -246,7 +247,7 @@ def _report_scan(outcome: ScanOutcome, messages: Console, *, as_json: bool) -> N
     """Prints what the device learns, and ends the command."""
     if as_json:
         learned = {
-            "status": enum_word(outcome, "status"),
+            "status": code_word(scan_pb2.ScanStatus.DESCRIPTOR, outcome.status),
             "feedback": [code_word(feedback_pb2.FeedbackCode.DESCRIPTOR, code) for code in outcome.feedback],
             "attempts": outcome.attempts,
             "streams": outcome.streams,

@@ -143,61 +143,41 @@ DEVICE: Final = f"127.0.0.1:{DeviceListener.model_fields['port'].default}"
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ScanOptions:
-    """Where frames come from and where they go; see the command."""
+    """Where frames come from and where they go, as the command line gives them.
+
+    Attributes:
+        flashes: Whether any simulated phone can flash; without it, those can whose kind needs a screen.
+    """
 
     device: str
     ca: Path | None
     scan: str | None
     simulate: str | None
     trusted: Path | None
-    seed: int
-    flash: bool
-    knobs: tuple[str, ...]
+    knobs: list[str]
     test_device: str | None
+    flashes: bool = False
 
+    def validate(self) -> None:
+        """Lists the kinds of scans if they are asked for. Raises ``BadParameter`` for contradictions."""
+        if self.simulate == _LIST:
+            _print_kinds()
+            raise typer.Exit
+        if self.knobs and self.simulate is None:
+            raise typer.BadParameter("--set is for --simulate")
+        if self.scan is None and self.simulate is None:
+            raise typer.BadParameter("give --scan or --simulate", param_hint="--scan")
+        if not all(seed.isdecimal() for seed in self._seeds):
+            raise typer.BadParameter("the seed of a simulated scan is a number", param_hint="--set")
 
-def scan_options(
-    *,
-    device: str,
-    ca: Path | None,
-    scan: str | None,
-    simulate: str | None,
-    trusted: Path | None,
-    knobs: list[str] | None,
-    test_device: str | None,
-    flashes: bool = False,
-) -> ScanOptions:
-    """Returns the options of a scan, as the command line gives them.
+    @property
+    def seed(self) -> int:
+        """The seed of a simulated scan; a new one by default, because a server recognises repeated frames."""
+        return int(self._seeds[-1]) if self._seeds else secrets.randbelow(2**31)
 
-    ``flashes`` is whether any simulated phone can flash; without it, those can whose kind needs a screen.
-    Raises ``BadParameter`` if they contradict each other.
-    """
-    if simulate == _LIST:
-        _print_kinds()
-        raise typer.Exit
-    if knobs and simulate is None:
-        raise typer.BadParameter("--set is for --simulate")
-    if scan is None and simulate is None:
-        raise typer.BadParameter("give --scan or --simulate", param_hint="--scan")
-    if simulate is not None and not flashes:
-        from simulator.phone import needs_screen
-
-        flashes = needs_screen(simulate)
-    seeds = [knob.partition("=")[2] for knob in knobs or () if knob.startswith(_SEED)]
-    if not all(seed.isdecimal() for seed in seeds):
-        raise typer.BadParameter("the seed of a simulated scan is a number", param_hint="--set")
-    return ScanOptions(
-        device=device,
-        ca=ca,
-        scan=scan,
-        simulate=simulate,
-        trusted=trusted,
-        # A server recognises repeated frames.
-        seed=int(seeds[-1]) if seeds else secrets.randbelow(2**31),
-        flash=flashes,
-        knobs=tuple(knob for knob in knobs or () if not knob.startswith(_SEED)),
-        test_device=test_device,
-    )
+    @property
+    def _seeds(self) -> list[str]:
+        return [knob.removeprefix(_SEED) for knob in self.knobs if knob.startswith(_SEED)]
 
 
 def _print_kinds() -> None:
@@ -301,18 +281,17 @@ async def _subject(options: ScanOptions) -> _Subject:
             raise SourceError("there is no source to scan: give --scan or --simulate")
         # This computer's own screen is not used: it cannot report the exact time of a colour's appearance.
         return _Subject(open_scan(options.scan), None)
-    from simulator.phone import open_simulated, open_simulated_phone
+    from simulator.phone import needs_screen, open_simulated, open_simulated_phone
 
     photo = options.trusted if options.scan is None else Path(options.scan)
     if photo is None:
         raise SourceError("there is no photo to simulate: give it as --scan")
+    knobs = tuple(knob for knob in options.knobs if not knob.startswith(_SEED))
     made = (options.simulate, photo)
-    if options.flash:
-        phone = await asyncio.to_thread(open_simulated_phone, *made, seed=options.seed, knobs=options.knobs)
+    if options.flashes or needs_screen(options.simulate):
+        phone = await asyncio.to_thread(open_simulated_phone, *made, seed=options.seed, knobs=knobs)
         return _Subject(phone, phone)
-    return _Subject(
-        await asyncio.to_thread(open_simulated, *made, seed=options.seed, knobs=options.knobs), None
-    )
+    return _Subject(await asyncio.to_thread(open_simulated, *made, seed=options.seed, knobs=knobs), None)
 
 
 @contextmanager

@@ -6,7 +6,8 @@ import hashlib
 import hmac
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from typing import Final
+from dataclasses import dataclass
+from typing import Final, Generic, TypeVar
 
 from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
@@ -17,8 +18,25 @@ _TOKEN_DOMAIN: Final = b"facegate/v1/page-token"
 _NONCE_BYTES: Final = 12
 
 
+_Entry = TypeVar("_Entry")
+_Place = TypeVar("_Place")
+
+
+@dataclass(frozen=True, slots=True)
+class Page(Generic[_Entry]):
+    """A page of a list.
+
+    Attributes:
+        entries: Its entries, newest first.
+        next_page_token: Gives the next page; empty after the last one.
+    """
+
+    entries: tuple[_Entry, ...]
+    next_page_token: str
+
+
 class PageTokens:
-    """Makes and opens page tokens."""
+    """Makes pages and their tokens, and opens these."""
 
     def __init__(
         self, *, tenant_keys: Callable[[str], tuple[bytes, ...]], random: Callable[[int], bytes]
@@ -30,6 +48,24 @@ class PageTokens:
         """
         self._tenant_keys = tenant_keys
         self._random = random
+
+    def page(
+        self,
+        found: Sequence[_Entry],
+        size: int,
+        *,
+        place: Callable[[_Entry], bytes],
+        tenant: str,
+        conditions: Sequence[str],
+    ) -> Page[_Entry]:
+        """Returns a page of at most ``size`` entries.
+
+        Args:
+            found: One entry more than the page may have, if there are more.
+            place: Returns the position of an entry; see ``make``.
+        """
+        last = place(found[size - 1]) if len(found) > size else b""
+        return Page(tuple(found[:size]), self.make(last, tenant=tenant, conditions=conditions))
 
     def make(self, place: bytes, *, tenant: str, conditions: Sequence[str]) -> str:
         """Returns the token of the page that follows an entry of a list; empty if none follows.
@@ -44,12 +80,20 @@ class PageTokens:
         sealed = nonce + key.encrypt(nonce, place, _bound(tenant, conditions))
         return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()
 
-    def open(self, token: str, *, tenant: str, conditions: Sequence[str]) -> bytes:
-        """Returns the position after which the page of a token begins; see ``make``.
+    def open(
+        self, token: str, parse: Callable[[bytes], _Place], *, tenant: str, conditions: Sequence[str]
+    ) -> _Place | None:
+        """Returns the position after which the page of a token begins; ``None`` for the first page.
+
+        Args:
+            token: The token; empty for the first page.
+            parse: Parses the position that ``make`` was given.
 
         Raises:
             Refusal: The token is altered, or of another tenant or other conditions (INVALID_FIELD).
         """
+        if not token:
+            return None
         try:
             sealed = base64.b64decode(token + "=" * (-len(token) % 4), altchars=b"-_", validate=True)
         except (ValueError, binascii.Error):
@@ -57,7 +101,7 @@ class PageTokens:
         nonce, body = sealed[:_NONCE_BYTES], sealed[_NONCE_BYTES:]
         for key in self._ciphers(tenant):
             with suppress(InvalidTag, ValueError):
-                return key.decrypt(nonce, body, _bound(tenant, conditions))
+                return parse(key.decrypt(nonce, body, _bound(tenant, conditions)))
         raise _refused()
 
     def _ciphers(self, tenant: str) -> tuple[AESGCM, ...]:

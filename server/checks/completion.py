@@ -14,7 +14,7 @@ import structlog
 from server.audit import Actor, AuditAction, AuditEvent, Tally, subject_hash
 from server.base.errors import Reason, Refusal
 from server.checks.lifecycle import check_decided, check_finished
-from server.checks.progress import CheckProgress, ProgressState, frozen_policy, progress_of
+from server.checks.progress import CheckProgress, ProgressState, check_of_caller, frozen_policy, progress_of
 from server.checks.recorder import CheckRecorder, server_fault
 from server.checks.refusals import check_not_found, result_erased
 from server.checks.reviews import review_standing
@@ -205,7 +205,7 @@ class CheckCompletion:
         Raises:
             Refusal: CHECK_NOT_FOUND, NOT_SCANNED_YET, SCAN_IN_PROGRESS or RESULT_EXPIRED.
         """
-        record = await self._find(check_id, tenant, sandbox=sandbox)
+        record = await check_of_caller(self._repository, check_id, tenant=tenant, sandbox=sandbox)
         if record.requested_outcome is not None and not sandbox:
             # A backend that forgets to refuse sandbox results must not get one that somebody chose.
             raise Refusal(
@@ -306,7 +306,7 @@ class CheckCompletion:
         Raises:
             Refusal: CHECK_NOT_FOUND.
         """
-        record = await self._find(check_id, tenant, sandbox=sandbox)
+        record = await check_of_caller(self._repository, check_id, tenant=tenant, sandbox=sandbox)
         if record.state in OPEN_STATES:
             expired = (await self._progress(record, now)).state is ProgressState.EXPIRED
             reason = _reason_at_deadline(record) if expired else FailureReason.CANCELLED
@@ -355,12 +355,6 @@ class CheckCompletion:
             _log.exception("check_not_closed", check_id=str(record.check_id))
             return False
         return True
-
-    async def _find(self, check_id: UUID, tenant: str, *, sandbox: bool) -> CheckRecord:
-        record = await self._repository.get(check_id, tenant)
-        if record is None or (sandbox and not record.sandbox):
-            raise check_not_found()
-        return record
 
     async def _progress(self, record: CheckRecord, now: datetime) -> CheckProgress:
         attempts = await self._repository.attempts(record.check_id)

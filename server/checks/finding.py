@@ -12,7 +12,7 @@ import structlog
 
 from server.audit import Actor, AuditAction, AuditEvent
 from server.base.errors import invalid_field
-from server.base.page_tokens import PageTokens
+from server.base.page_tokens import Page, PageTokens
 from server.base.sandbox import memory_scope
 from server.checks.intake import request_key
 from server.checks.progress import ProgressState, progress_state
@@ -67,18 +67,6 @@ class FoundCheck:
     sandbox: bool
 
 
-@dataclass(frozen=True, slots=True)
-class FoundPage:
-    """A page of checks, newest first.
-
-    Attributes:
-        next_page_token: Gives the next page; empty after the last one.
-    """
-
-    checks: tuple[FoundCheck, ...]
-    next_page_token: str
-
-
 class CheckFinder:
     """Finds checks."""
 
@@ -115,7 +103,7 @@ class CheckFinder:
         size: int,
         page_token: str,
         now: datetime,
-    ) -> FoundPage:
+    ) -> Page[FoundCheck]:
         """Returns a page, and logs that it was read.
 
         Args:
@@ -135,9 +123,7 @@ class CheckFinder:
             repr((chosen.request_id, chosen.since, chosen.before, chosen.state)),
             chosen.subject_reference,
         ]
-        after = None
-        if page_token:
-            after = Place.from_bytes(self._tokens.open(page_token, tenant=tenant, conditions=bound))
+        after = self._tokens.open(page_token, Place.from_bytes, tenant=tenant, conditions=bound)
         check_id, nothing = None, False
         if chosen.request_id:
             check_id = await self._repository.requested(request_key(scope, chosen.request_id))
@@ -169,12 +155,12 @@ class CheckFinder:
             ),
             now=now,
         )
-        return FoundPage(
-            checks=tuple(
+        return Page(
+            tuple(
                 _found(each, states[each.check_id], deliveries.get(each.check_id), statuses=statuses)
                 for each in shown
             ),
-            next_page_token=self._tokens.make(
+            self._tokens.make(
                 b"" if last is None else Place(last.create_time, last.check_id).to_bytes(),
                 tenant=tenant,
                 conditions=bound,

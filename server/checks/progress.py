@@ -78,6 +78,20 @@ class CheckProgress:
         return self.state in _OVER
 
 
+async def check_of_caller(
+    repository: CheckRepository, check_id: UUID, *, tenant: str, sandbox: bool
+) -> CheckRecord:
+    """Returns a check of a caller; a sandbox caller finds sandbox checks only.
+
+    Raises:
+        Refusal: CHECK_NOT_FOUND.
+    """
+    record = await repository.get(check_id, tenant)
+    if record is None or (sandbox and not record.sandbox):
+        raise check_not_found()
+    return record
+
+
 def progress_of(
     record: CheckRecord, attempts: Sequence[AttemptRecord], *, policy: Policy, now: datetime
 ) -> CheckProgress:
@@ -209,9 +223,7 @@ class CheckInquiry:
         Raises:
             Refusal: CHECK_NOT_FOUND or RESULT_EXPIRED.
         """
-        record = await self._repository.get(check_id, tenant)
-        if record is None or (sandbox and not record.sandbox):
-            raise check_not_found()
+        record = await check_of_caller(self._repository, check_id, tenant=tenant, sandbox=sandbox)
         if record.state is CheckState.ERASED:
             raise result_erased()
         if record.reasons is None:

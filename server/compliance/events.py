@@ -6,25 +6,12 @@ from uuid import UUID
 
 from server.audit import AuditAction
 from server.base.errors import Reason, Refusal
-from server.base.page_tokens import PageTokens
+from server.base.page_tokens import Page, PageTokens
 from server.compliance.access import Access
 from server.configuration.tables import WebhookEndpoint
 from server.domain.events import EventState
 from server.storage.events import EndpointStanding, EventRepository, StoredEvent
 from server.storage.records import Place
-
-
-@dataclass(frozen=True, slots=True)
-class EventPage:
-    """A page of a list.
-
-    Attributes:
-        events: Its events, newest first.
-        next_page_token: Gives the next page; empty after the last one.
-    """
-
-    events: tuple[StoredEvent, ...]
-    next_page_token: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +43,7 @@ class EventCare:
         check_id: UUID | None,
         size: int,
         page_token: str,
-    ) -> EventPage:
+    ) -> Page[StoredEvent]:
         """Returns a page.
 
         Args:
@@ -72,9 +59,7 @@ class EventCare:
         if endpoint:
             self._require(access, endpoint)
         bound = ["events", endpoint, state or "", str(check_id or ""), str(access.sandbox)]
-        after = None
-        if page_token:
-            after = Place.from_bytes(self._tokens.open(page_token, tenant=access.tenant, conditions=bound))
+        after = self._tokens.open(page_token, Place.from_bytes, tenant=access.tenant, conditions=bound)
         found = await self._events.list(
             access.tenant,
             sandbox_only=access.sandbox,
@@ -84,9 +69,9 @@ class EventCare:
             after=after,
             limit=size + 1,
         )
-        shown = found[:size]
-        place = shown[-1].place.to_bytes() if len(found) > size else b""
-        return EventPage(shown, self._tokens.make(place, tenant=access.tenant, conditions=bound))
+        return self._tokens.page(
+            found, size, place=lambda one: one.place.to_bytes(), tenant=access.tenant, conditions=bound
+        )
 
     async def replay(self, access: Access, *, event_id: UUID | None, endpoint: str) -> int:
         """Makes one event, or all undelivered ones of an endpoint, due at once; returns their number.

@@ -9,7 +9,7 @@ import structlog
 
 from liveness import AttackType
 from server.audit import AuditAction, AuditEntry
-from server.base.page_tokens import PageTokens
+from server.base.page_tokens import Page, PageTokens
 from server.compliance.access import Access, reference_field, text_field
 from server.domain.terms import ALL, HOLD, CheckStatus, FailureReason, pair_terms, reference_term, term
 from server.storage.audit import AuditLog
@@ -94,19 +94,6 @@ class CheckFilter:
         return {name: word for name, word in named.items() if word}
 
 
-@dataclass(frozen=True, slots=True)
-class CheckPage:
-    """A page of a list.
-
-    Attributes:
-        checks: Its checks, newest first.
-        next_page_token: Gives the next page; empty after the last one.
-    """
-
-    checks: tuple[ListedCheck, ...]
-    next_page_token: str
-
-
 class CheckListing:
     """Lists checks."""
 
@@ -128,7 +115,9 @@ class CheckListing:
         self._tenant_keys = tenant_keys
         self._tokens = tokens
 
-    async def page(self, access: Access, chosen: CheckFilter, *, size: int, page_token: str) -> CheckPage:
+    async def page(
+        self, access: Access, chosen: CheckFilter, *, size: int, page_token: str
+    ) -> Page[ListedCheck]:
         """Returns a page, and logs that it was read.
 
         Args:
@@ -152,35 +141,23 @@ class CheckListing:
             repr((chosen.since, chosen.before)),
             *(word for condition in terms for word in condition),
         ]
-        after = None
-        if page_token:
-            after = Place.from_bytes(self._tokens.open(page_token, tenant=access.tenant, conditions=bound))
+        after = self._tokens.open(page_token, Place.from_bytes, tenant=access.tenant, conditions=bound)
         found = await self._records.list(
             access.tenant, terms, since=chosen.since, before=chosen.before, after=after, limit=size + 1
         )
-        shown = found[:size]
-        for line in shown:
+        page = self._tokens.page(
+            found, size, place=lambda one: one.place.to_bytes(), tenant=access.tenant, conditions=bound
+        )
+        for line in page.entries:
             columns = {"status": line.status, "reasons": line.reasons}
             unreadable = tuple(name for name, value in columns.items() if value is None)
             if unreadable:
                 _log.error("evidence_index_altered", check_id=str(line.check_id), facts=unreadable)
-        event = access.event(AuditAction.CHECKS_LISTED, detail={**chosen.words, "checks": str(len(shown))})
+        event = access.event(
+            AuditAction.CHECKS_LISTED, detail={**chosen.words, "checks": str(len(page.entries))}
+        )
         await self._log.append(event, now=access.now)
-        place = shown[-1].place.to_bytes() if len(found) > size else b""
-        return CheckPage(shown, self._tokens.make(place, tenant=access.tenant, conditions=bound))
-
-
-@dataclass(frozen=True, slots=True)
-class AuditPage:
-    """A page of entries.
-
-    Attributes:
-        entries: The entries, newest first.
-        next_page_token: Gives the next page; empty after the last one.
-    """
-
-    entries: tuple[AuditEntry, ...]
-    next_page_token: str
+        return page
 
 
 class AuditListing:
@@ -200,7 +177,7 @@ class AuditListing:
         subjects: Sequence[bytes],
         size: int,
         page_token: str,
-    ) -> AuditPage:
+    ) -> Page[AuditEntry]:
         """Returns a page, and logs that it was read.
 
         Args:
@@ -213,10 +190,7 @@ class AuditListing:
             Refusal: The token is not one of this list (INVALID_FIELD).
         """
         bound = ["audit", repr(chosen), *(subject.hex() for subject in subjects)]
-        before = 0
-        if page_token:
-            place = self._tokens.open(page_token, tenant=access.tenant, conditions=bound)
-            before = int.from_bytes(place, "big")
+        before = self._tokens.open(page_token, int.from_bytes, tenant=access.tenant, conditions=bound) or 0
         found, following = await self._reader.page(
             access.tenant, chosen=chosen, subjects=subjects, before=before, limit=size
         )
@@ -224,7 +198,7 @@ class AuditListing:
         event = access.event(AuditAction.AUDIT_READ, subject=next(iter(subjects), None), detail=detail)
         await self._log.append(event, now=access.now)
         place = following.to_bytes(_SEQUENCE_BYTES, "big") if following else b""
-        return AuditPage(found, self._tokens.make(place, tenant=access.tenant, conditions=bound))
+        return Page(found, self._tokens.make(place, tenant=access.tenant, conditions=bound))
 
     async def export(self, access: Access, since: datetime | None) -> AsyncIterator[str]:
         """Yields the lines of an export of the log, after an entry that it was read.

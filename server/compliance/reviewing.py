@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
@@ -12,7 +12,7 @@ import structlog
 
 from server.audit import AuditAction
 from server.base.errors import Reason, Refusal
-from server.base.page_tokens import PageTokens
+from server.base.page_tokens import Page, PageTokens
 from server.compliance.access import Access, ApprovalRules, text_field
 from server.domain.reviews import (
     CONTRADICTIONS,
@@ -67,19 +67,6 @@ def review_payload(stored: StoredReview) -> bytes:
     return json.dumps(content, ensure_ascii=False, sort_keys=True).encode()
 
 
-@dataclass(frozen=True, slots=True)
-class ReviewPage:
-    """A page of a list.
-
-    Attributes:
-        reviews: Its reviews, oldest first.
-        next_page_token: Gives the next page; empty after the last one.
-    """
-
-    reviews: tuple[StoredReview, ...]
-    next_page_token: str
-
-
 class Reviewing:
     """The calls of reviewers. Every one has its entry in the audit log before it is answered."""
 
@@ -115,7 +102,7 @@ class Reviewing:
         sandbox: bool,
         size: int,
         page_token: str,
-    ) -> ReviewPage:
+    ) -> Page[StoredReview]:
         """Returns a page, and logs that it was read.
 
         Args:
@@ -128,9 +115,7 @@ class Reviewing:
             Refusal: The token is not one of this list (INVALID_FIELD).
         """
         bound = ["reviews", state or "", cause or "", str(sandbox)]
-        after = None
-        if page_token:
-            after = Place.from_bytes(self._tokens.open(page_token, tenant=access.tenant, conditions=bound))
+        after = self._tokens.open(page_token, Place.from_bytes, tenant=access.tenant, conditions=bound)
         found = await self._reviews.list(
             access.tenant,
             sandbox=sandbox,
@@ -140,13 +125,14 @@ class Reviewing:
             after=after,
             limit=size + 1,
         )
-        shown = found[:size]
+        page = self._tokens.page(
+            found, size, place=lambda one: one.place.to_bytes(), tenant=access.tenant, conditions=bound
+        )
         chosen = {"state": state, "cause": cause, "sandbox": "true" if sandbox else None}
         detail = {name: str(word) for name, word in chosen.items() if word}
-        event = access.event(AuditAction.REVIEWS_LISTED, detail={**detail, "reviews": str(len(shown))})
+        event = access.event(AuditAction.REVIEWS_LISTED, detail={**detail, "reviews": str(len(page.entries))})
         await self._log.append(event, now=access.now)
-        place = shown[-1].place.to_bytes() if len(found) > size else b""
-        return ReviewPage(shown, self._tokens.make(place, tenant=access.tenant, conditions=bound))
+        return page
 
     async def read(self, access: Access, check_id: UUID) -> StoredReview:
         """Returns the review of a check, and logs that it was read.

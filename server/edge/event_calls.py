@@ -26,7 +26,7 @@ async def _list_events(
         page_token=request.page_token,
     )
     return event_pb2.ListEventsResponse(
-        events=[_event(event) for event in page.events], next_page_token=page.next_page_token
+        events=[_event(event) for event in page.entries], next_page_token=page.next_page_token
     )
 
 

@@ -240,7 +240,7 @@ async def _list_checks(
         access, filter_of(request), size=page_size(request), page_token=request.page_token
     )
     return evidence_pb2.ListChecksResponse(
-        checks=[_summary(line) for line in page.checks], next_page_token=page.next_page_token
+        checks=[_summary(line) for line in page.entries], next_page_token=page.next_page_token
     )
 
 

@@ -299,7 +299,8 @@ class Gate(ServerInterceptor):
             async with self._answered(context, method):
                 with self._noted(method, context):
                     pending, seconds = await self._admit(method, context)
-                    async with _until_expiry(seconds if limited else None):
+                    expiry = asyncio.timeout(seconds if limited else None)
+                    async with _refused_at_end(expiry, _expired):
                         # No name of this frame refers to it: grpc keeps the frames of refused calls.
                         given = [requests] if streaming else [await _message(pending, requests, read)]
                         answer = inner(given.pop(), context)
@@ -341,17 +342,12 @@ class Gate(ServerInterceptor):
         if self._closing:
             raise _stopping()
         call = asyncio.timeout(None)
-        try:
-            async with call:
-                self._running.add(call)
-                try:
-                    yield
-                finally:
-                    self._running.discard(call)
-        except TimeoutError:
-            if call.expired():
-                raise _stopping() from None
-            raise
+        async with _refused_at_end(call, _stopping):
+            self._running.add(call)
+            try:
+                yield
+            finally:
+                self._running.discard(call)
 
     @contextmanager
     def _noted(self, method: str, context: _Context) -> Iterator[None]:
@@ -390,18 +386,14 @@ class Gate(ServerInterceptor):
 
 
 @asynccontextmanager
-async def _until_expiry(seconds: float | None) -> AsyncIterator[None]:
-    """Ends a stream when the credentials of its caller expire."""
-    limit = asyncio.timeout(seconds)
+async def _refused_at_end(limit: asyncio.Timeout, refusal: Callable[[], Refusal]) -> AsyncIterator[None]:
     try:
         async with limit:
             yield
     except TimeoutError as error:
         if not limit.expired():
             raise
-        raise Refusal(
-            Reason.UNAUTHENTICATED, "the credentials of the stream have expired; call again with new ones"
-        ) from error
+        raise refusal() from error
 
 
 async def _message(pending: WaitingRoom, requests: _Requests, read: Callable[[bytes], Any]) -> Any:
@@ -431,6 +423,12 @@ def _wrong_listener(call: str, listener: str) -> Refusal:
         Reason.WRONG_LISTENER,
         f"{call} is served by the {listener} listener; connect there",
         details={"call": call, "listener": listener},
+    )
+
+
+def _expired() -> Refusal:
+    return Refusal(
+        Reason.UNAUTHENTICATED, "the credentials of the stream have expired; call again with new ones"
     )
 
 

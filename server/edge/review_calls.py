@@ -47,7 +47,7 @@ async def _list_reviews(
         page_token=request.page_token,
     )
     return service_pb2.ListReviewsResponse(
-        reviews=[_wire(stored, access) for stored in page.reviews], next_page_token=page.next_page_token
+        reviews=[_wire(stored, access) for stored in page.entries], next_page_token=page.next_page_token
     )
 
 

@@ -194,7 +194,7 @@ class ServiceServicer(Opened[ServiceEnvironment]):
                 now=env.now(),
             )
         return service_pb2.FindChecksResponse(
-            checks=[message_of(service_pb2.CheckListing, found) for found in page.checks],
+            checks=[message_of(service_pb2.CheckListing, found) for found in page.entries],
             next_page_token=page.next_page_token,
         )
 

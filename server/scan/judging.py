@@ -67,14 +67,6 @@ class _EarlyWork:
     images_taken: bool = False
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class _ClearLook:
-    """An early look at an attempt that was clear, which is judged by it."""
-
-    judgement: AttemptJudgement
-    comparison: FrameComparison
-
-
 class AttemptJudge:
     """Judges the attempts of one stream, assesses its device, and stores the images durably."""
 
@@ -84,7 +76,8 @@ class AttemptJudge:
         self._stream = stream
         self._counted: dict[int, ScanComparison] = {}
         self._ahead: _EarlyWork | None = None
-        self._clear: _ClearLook | None = None
+        # An early look at the attempt that was clear: the attempt is judged by it.
+        self._clear: tuple[AttemptJudgement, FrameComparison] | None = None
         self._work: CaptureWork | None = None
 
     async def begin(self, run: AttemptRun) -> None:
@@ -111,7 +104,7 @@ class AttemptJudge:
         comparison = await self._compare_frames(run)
         if self._doubts_similar(run) and (comparison.similar or comparison.motion is None):
             return False
-        self._clear = _ClearLook(judgement, comparison)
+        self._clear = judgement, comparison
         return True
 
     def judge_ahead(self, run: AttemptRun) -> None:
@@ -215,10 +208,10 @@ class AttemptJudge:
         return await self._assess(run, frames=frames, verified_bits=bits, ended=True)
 
     async def _judge_whole(self, run: AttemptRun) -> AttemptJudgement:
-        return await self._judge(run) if self._clear is None else self._clear.judgement
+        return await self._judge(run) if self._clear is None else self._clear[0]
 
     async def _compare_whole(self, run: AttemptRun) -> FrameComparison:
-        return await self._compare_frames(run) if self._clear is None else self._clear.comparison
+        return await self._compare_frames(run) if self._clear is None else self._clear[1]
 
     async def _judge(self, run: AttemptRun, *, early: bool = False) -> AttemptJudgement:
         env, stream = self._env, self._stream

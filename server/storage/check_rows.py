@@ -141,9 +141,13 @@ def remove_evidence(
     return entries
 
 
-def older(place: Place, time: Column[Any], identifier: Column[Any]) -> ColumnElement[bool]:
-    """Returns the condition of the entries that follow a place in a list, newest first."""
-    return tuple_(time, identifier) < _values(place, time, identifier)
+def newest_first(
+    query: Select[Any], time: Column[Any], identifier: Column[Any], *, after: Place | None, limit: int
+) -> Select[Any]:
+    """Returns the query of a page of a list, newest first: of the entries that follow a place."""
+    if after is not None:
+        query = query.where(tuple_(time, identifier) < _values(after, time, identifier))
+    return query.order_by(time.desc(), identifier.desc()).limit(limit)
 
 
 def newer(place: Place, time: Column[Any], identifier: Column[Any]) -> ColumnElement[bool]:

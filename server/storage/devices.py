@@ -13,6 +13,7 @@ from uuid import UUID
 from sqlalchemy import (
     ColumnElement,
     Connection,
+    Table,
     and_,
     delete,
     exists,
@@ -252,22 +253,19 @@ class DeviceRepository(Repository):
         Args:
             tenant: The tenant; its sandbox is included.
         """
-        scopes = memory_scopes(tenant)
-        keys = select(enrolled_keys.c.kind, enrolled_keys.c.app, enrolled_keys.c.use_time).where(
-            enrolled_keys.c.tenant.in_(scopes), enrolled_keys.c.subject_hash.in_(hashes)
-        )
-        uses = select(device_key_uses.c.check_id, device_key_uses.c.time).where(
-            device_key_uses.c.tenant.in_(scopes), device_key_uses.c.subject_hash.in_(hashes)
-        )
-        scans = select(scan_memories.c.check_id, scan_memories.c.time).where(
-            scan_memories.c.tenant.in_(scopes), scan_memories.c.subject_hash.in_(hashes)
-        )
+        shown = {
+            "enrolled_keys": (enrolled_keys, ("kind", "app", "use_time")),
+            "key_uses": (device_key_uses, ("check_id", "time")),
+            "scan_memories": (scan_memories, ("check_id", "time")),
+        }
         return {
             name: [
                 {column: str(value) for column, value in row.items()}
-                for row in connection.execute(query).mappings()
+                for row in connection.execute(
+                    select(*(table.c[column] for column in columns)).where(_of_subject(table, tenant, hashes))
+                ).mappings()
             ]
-            for name, query in (("enrolled_keys", keys), ("key_uses", uses), ("scan_memories", scans))
+            for name, (table, columns) in shown.items()
         }
 
 
@@ -291,12 +289,9 @@ def forget_subject_rows(
     Returns:
         The number of deleted keys, uses and scans.
     """
-    scopes = memory_scopes(tenant)
     held = select(holds.c.check_id).where(holds.c.tenant == tenant)
     scans = select(scan_memories.c.check_id).where(
-        scan_memories.c.tenant.in_(scopes),
-        scan_memories.c.subject_hash.in_(hashes),
-        scan_memories.c.check_id.not_in(held),
+        _of_subject(scan_memories, tenant, hashes), scan_memories.c.check_id.not_in(held)
     )
     connection.execute(delete(scan_marks).where(scan_marks.c.check_id.in_(scans)))
     own = select(checks.c.check_id).where(
@@ -307,24 +302,17 @@ def forget_subject_rows(
     return count_changed(
         connection,
         *(
-            delete(table).where(
-                table.c.tenant.in_(scopes), table.c.subject_hash.in_(hashes), table.c.check_id.not_in(held)
-            )
+            delete(table).where(_of_subject(table, tenant, hashes), table.c.check_id.not_in(held))
             for table in (scan_memories, device_key_uses)
         ),
-        delete(enrolled_keys).where(
-            enrolled_keys.c.tenant.in_(scopes), enrolled_keys.c.subject_hash.in_(hashes)
-        ),
+        delete(enrolled_keys).where(_of_subject(enrolled_keys, tenant, hashes)),
     )
 
 
 def has_subject_rows(connection: Connection, tenant: str, hashes: Collection[str]) -> bool:
     """Returns whether there are rows that ``forget_subject_rows`` would find by the hashes of a person."""
-    scopes = memory_scopes(tenant)
     return any(
-        connection.scalar(
-            select(exists().where(table.c.tenant.in_(scopes), table.c.subject_hash.in_(hashes)))
-        )
+        connection.scalar(select(exists().where(_of_subject(table, tenant, hashes))))
         for table in (scan_memories, device_key_uses, enrolled_keys)
     )
 
@@ -339,6 +327,10 @@ def erase_device_rows(connection: Connection, check_id: UUID) -> None:
     connection.execute(
         update(enrolled_keys).where(enrolled_keys.c.check_id == check_id).values(subject_hash="")
     )
+
+
+def _of_subject(table: Table, tenant: str, hashes: Collection[str]) -> ColumnElement[bool]:
+    return and_(table.c.tenant.in_(memory_scopes(tenant)), table.c.subject_hash.in_(hashes))
 
 
 def _receipt_row(receipt: HeldReceipt | None) -> dict[str, bytes | datetime | None]:

@@ -29,7 +29,7 @@ from server.audit import AuditEvent
 from server.configuration.tables import SandboxEvents, WebhookEndpoint
 from server.domain.events import EventKind, EventState, event_body
 from server.storage.audit import append
-from server.storage.check_rows import older
+from server.storage.check_rows import newest_first
 from server.storage.database import Repository, count_changed, find_all, reads, writes
 from server.storage.records import CheckRecord, Place
 from server.storage.tables import checks, events
@@ -291,9 +291,7 @@ class EventRepository(Repository):
             query = query.where(events.c.state == state)
         if check_id is not None:
             query = query.where(events.c.check_id == check_id)
-        if after is not None:
-            query = query.where(older(after, events.c.create_time, events.c.event_id))
-        query = query.order_by(events.c.create_time.desc(), events.c.event_id.desc()).limit(limit)
+        query = newest_first(query, events.c.create_time, events.c.event_id, after=after, limit=limit)
         return find_all(connection, query, StoredEvent)
 
     @writes

@@ -15,7 +15,7 @@ from sqlalchemy import Column, ColumnElement, Connection, Select, delete, exists
 
 from server.domain.terms import CheckState, CheckStatus, FailureReason
 from server.keyring.sealing import Sealed
-from server.storage.check_rows import older
+from server.storage.check_rows import newest_first
 from server.storage.database import Repository, find_all, reads
 from server.storage.records import CheckRecord, Decision, Place, values_of
 from server.storage.tables import checks, evidence_records, holds, policies, record_terms
@@ -144,8 +144,6 @@ def list_query(
     driving, *others = terms
     drive = record_terms.c
     query = _entries(tenant, driving, since, before)
-    if after is not None:
-        query = query.where(older(after, drive.decide_time, drive.check_id))
     for position, condition in enumerate(others):
         other = record_terms.alias(f"other_{position}")
         query = query.where(
@@ -158,7 +156,7 @@ def list_query(
         )
     if len(driving) > 1:
         query = query.distinct()
-    return query.order_by(drive.decide_time.desc(), drive.check_id.desc()).limit(limit)
+    return newest_first(query, drive.decide_time, drive.check_id, after=after, limit=limit)
 
 
 def _entries(

@@ -40,7 +40,7 @@ from server.storage.check_rows import (
     list_evidence,
     load_check,
     load_in_state,
-    older,
+    newest_first,
     template_row,
 )
 from server.storage.database import (
@@ -625,11 +625,8 @@ class CheckRepository(Repository):
             query = query.where(row.create_time >= since)
         if before is not None:
             query = query.where(row.create_time < before)
-        if after is not None:
-            query = query.where(older(after, row.create_time, row.check_id))
-        return list_checks(
-            connection, query.order_by(row.create_time.desc(), row.check_id.desc()).limit(limit)
-        )
+        page = newest_first(query, row.create_time, row.check_id, after=after, limit=limit)
+        return list_checks(connection, page)
 
     @reads
     def referenced(self, connection: Connection, object_keys: Collection[str]) -> frozenset[str]:

@@ -6,7 +6,7 @@ server that is named as their source; the capture times of frames are by the dev
 
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Final
+from typing import Final, TypeVar
 
 from pydantic import BaseModel, ConfigDict, ValidationError
 
@@ -183,6 +183,9 @@ class _Delivered(BaseModel):
     record: _DeliveredRecord
 
 
+_Parts = TypeVar("_Parts", _Stored, _Delivered)
+
+
 def record_to_bytes(record: EvidenceRecord) -> bytes:
     """Returns the record as JSON in UTF-8, with infinite numbers as texts, because JSON has none."""
     return _Stored(record=record).model_dump_json().encode()
@@ -194,12 +197,7 @@ def record_from_bytes(data: bytes) -> EvidenceRecord:
     Raises:
         RecordUnreadable: The version is unknown, or the bytes were altered.
     """
-    try:
-        record = _Stored.model_validate_json(data).record
-    except ValidationError as error:
-        raise RecordUnreadable(f"{error.error_count()} parts of an evidence record cannot be read") from None
-    _expect_known(record.version)
-    return record
+    return _parsed(_Stored, data).record
 
 
 def delivery_from_bytes(data: bytes) -> Delivery:
@@ -208,11 +206,7 @@ def delivery_from_bytes(data: bytes) -> Delivery:
     Raises:
         RecordUnreadable: The version is unknown, or the bytes were altered.
     """
-    try:
-        record = _Delivered.model_validate_json(data).record
-    except ValidationError as error:
-        raise RecordUnreadable(f"{error.error_count()} parts of an evidence record cannot be read") from None
-    _expect_known(record.version)
+    record = _parsed(_Delivered, data).record
     outcome = record.outcome
     frame = () if outcome.evidence_frame is None else (outcome.evidence_frame,)
     return Delivery(
@@ -223,9 +217,15 @@ def delivery_from_bytes(data: bytes) -> Delivery:
     )
 
 
-def _expect_known(version: int) -> None:
+def _parsed(kind: type[_Parts], data: bytes) -> _Parts:
+    try:
+        parts = kind.model_validate_json(data)
+    except ValidationError as error:
+        raise RecordUnreadable(f"{error.error_count()} parts of an evidence record cannot be read") from None
+    version = parts.record.version
     if version != RECORD_VERSION:
         raise RecordUnreadable(
             f"the evidence record has version {version}; this server reads version {RECORD_VERSION}: use the "
             "version of the server that wrote it"
         )
+    return parts

@@ -145,7 +145,7 @@ def test_values_of_later_versions_are_shown_as_numbers() -> None:
     result = result_pb2.CheckResult()
     result.MergeFromString(b"\x20\xe7\x07")  # reasons: 999
     assert enum_words(result, "reasons") == ("999",)
-    assert enum_word(result_pb2.CheckResult(status=1), "status") == "SUCCESS"
+    assert enum_word(result_pb2.CheckResult(status=result_pb2.CHECK_STATUS_SUCCESS), "status") == "SUCCESS"
 
 
 def test_waivers_are_shown_whether_the_checks_failed_or_not() -> None:

@@ -342,8 +342,11 @@ def test_too_few_faces_are_not_compared() -> None:
         assert not found.possible
 
 
-def test_the_trusted_image_is_a_doubt_and_certain_only_of_a_document() -> None:
+@pytest.mark.parametrize("mirrored", [False, True], ids=["as it is", "mirrored"])
+def test_the_trusted_image_is_a_doubt_and_certain_only_of_a_document(mirrored: bool) -> None:
     chip = _chip(_photo()[0])
+    if mirrored:
+        chip = np.ascontiguousarray(chip[:, ::-1])
     shown = _scan(_warped())
     selfie = find_trusted_image(shown, TrustedFace(chip, document=False))
     assert (selfie.possible, selfie.certain) == (True, False)

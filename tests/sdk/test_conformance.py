@@ -60,8 +60,7 @@ class _Tls:
         context = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
         context.set_alpn_protocols(["h2", "http/1.1"])
         issued.configure_cert(context)
-        chain = b"".join(pem.bytes() for pem in issued.cert_chain_pems)
-        certificate = Certificate(chain=chain, key=issued.private_key_pem.bytes(), context=context)
+        certificate = Certificate(pem=issued.private_key_and_cert_chain_pem.bytes(), context=context)
         return cls(certificate, authority.cert_pem.bytes().decode())
 
 
@@ -71,7 +70,7 @@ async def test_it_scans_over_tls_and_states_the_key_of_the_servers_certificate_b
     ticket = Ticket(
         token="conformance-token",
         private_key=ec.generate_private_key(ec.SECP256R1()),
-        server_spki_sha256=certificate_spki_sha256(tls.certificate.chain),
+        server_spki_sha256=certificate_spki_sha256(tls.certificate.pem),
     )
     conductor = Conductor(ticket, wait_s=20.0)
     serving = listening(conductor.add_stream, certificate=tls.certificate, origins=[_ORIGIN])

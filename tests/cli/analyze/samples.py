@@ -86,7 +86,6 @@ def video_finding(verdict: Verdict = Verdict.SPOOF) -> FileReport:
         finished=BEGUN + timedelta(seconds=2, milliseconds=100),
         fusion=_fusion(verdict),
         assessment="Deepfakes were not assessed.",
-        inference_id="inf_0123456789abcdef01",
         values={"media_type": "video/mp4", "frames": 40},
     )
 

@@ -260,15 +260,17 @@ def test_keys_of_another_installation_do_not_verify(scene: _Scene, tmp_path: Pat
 
 def test_checkpoints_of_a_retired_key_stay_valid(scene: _Scene, tmp_path: Path) -> None:
     assert _RUN.invoke(app, ["keys", "rotate", "audit"]).exit_code == 0
-    assert _RUN.invoke(app, ["keys", "retire", "1", "--purpose", "audit"]).exit_code == 0
+    assert (
+        _RUN.invoke(app, ["keys", "retire", "1", "--purpose", "audit", "--reason", "yearly"]).exit_code == 0
+    )
     assert {path.name for path in (tmp_path / "keys").glob("audit-*")} == {"audit-0001.pub", "audit-0002.pem"}
     assert "bank: whole; 6 entries, 1 checkpoint, signed up to entry 5" in scene.run("verify")
     retired = json.loads(scene.run("export", "--keys"))["keys"][1]
     assert retired["iat"] <= retired["exp"]
     entries = [json.loads(line) for line in scene.run("show", "--tenant", "_server", "--json").splitlines()]
     assert [(entry["action"], entry["purpose"], entry["detail"]) for entry in entries] == [
-        ("key.rotated", "yearly", {"purpose": "audit"}),
-        ("key.retired", "", {"purpose": "audit", "number": "1"}),
+        ("key.rotated", "", {"purpose": "audit"}),
+        ("key.retired", "yearly", {"purpose": "audit", "number": "1"}),
     ]
     assert {entry["actor"]["role"] for entry in entries} == {"shell"}
 

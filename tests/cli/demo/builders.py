@@ -106,7 +106,7 @@ def strip(*, curves: bool = True) -> FlashStrip:
         )
         for place, step in enumerate(STEPS)
     ]
-    drawn = FlashCurves(times=times, face=light, background=light / 4, expected=light * 0.9, lag=0.04)
+    drawn = FlashCurves(times=times, face=light, background=light / 4, expected=light * 0.9)
     return FlashStrip(columns=tuple(columns), curves=drawn if curves else None)
 
 

@@ -99,7 +99,6 @@ def test_a_face_follows_the_expected_light_and_a_clean_video_does_not(photo: Pho
         face, expected = curves.face.ravel(), curves.expected.ravel()
         likeness[kind] = float(np.corrcoef(face, expected)[0, 1])
         if kind is FlashKind.GENUINE:
-            assert curves.lag is not None
             assert float(np.abs(curves.face).max()) > 0.1
     assert likeness[FlashKind.GENUINE] > 0.9
     assert likeness[FlashKind.INJECTED_VIDEO] < 0.5
@@ -210,7 +209,6 @@ def test_a_curve_is_broken_where_frames_are_missing() -> None:
         face=whole.curves.face[kept],
         background=None,
         expected=whole.curves.expected[kept],
-        lag=None,
     )
     *_, blue = strip_picture(FlashStrip(columns=whole.columns, curves=curves))["chart"]["rows"]
     drawn_runs = [(kind, len(points.split())) for kind, points in blue["curves"]]

@@ -32,9 +32,7 @@ def render(records: tuple[DemoRecord, ...], pack: Pack = PACK) -> str:
     return render_page(
         records,
         ChosenPack(spec=pack.name, pack=pack, policy="evaluation", why="it is the <best>"),
-        thresholds=(30.0, 70.0),
         made=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
-        seed=7,
         seconds=61.0,
     )
 

@@ -567,7 +567,7 @@ _TOKENS = PageTokens(tenant_keys=_keys, random=secrets.token_bytes)
 
 def test_a_token_leads_back_to_its_place() -> None:
     token = _TOKENS.make(_PLACE, tenant="a", conditions=["status:FAILURE"])
-    assert _TOKENS.open(token, tenant="a", conditions=["status:FAILURE"]) == _PLACE
+    assert _TOKENS.open(token, bytes, tenant="a", conditions=["status:FAILURE"]) == _PLACE
     assert _PLACE not in base64.urlsafe_b64decode(token + "==")
 
 
@@ -579,24 +579,28 @@ def test_a_token_leads_back_to_its_place() -> None:
 def test_a_token_is_of_its_tenant_and_its_conditions_only(tenant: str, conditions: list[str]) -> None:
     token = _TOKENS.make(_PLACE, tenant="a", conditions=["x"])
     with pytest.raises(Refusal) as caught:
-        _TOKENS.open(token, tenant=tenant, conditions=conditions)
+        _TOKENS.open(token, bytes, tenant=tenant, conditions=conditions)
     assert caught.value.reason is Reason.INVALID_FIELD
     assert caught.value.details["field"] == "page_token"
+
+
+def test_without_a_token_the_first_page_is_wanted() -> None:
+    assert _TOKENS.open("", bytes, tenant="a", conditions=[]) is None
 
 
 def _expect_refused(token: str, *, tenant: str = "a") -> None:
     with pytest.raises(Refusal) as caught:
-        _TOKENS.open(token, tenant=tenant, conditions=[])
+        _TOKENS.open(token, bytes, tenant=tenant, conditions=[])
     assert caught.value.reason is Reason.INVALID_FIELD
     assert caught.value.details["field"] == "page_token"
 
 
-@given(st.text(max_size=80))
+@given(st.text(min_size=1, max_size=80))
 def test_any_other_text_is_refused(text: str) -> None:
     _expect_refused(text)
 
 
-@given(st.binary(max_size=120))
+@given(st.binary(min_size=1, max_size=120))
 def test_any_other_bytes_are_refused(data: bytes) -> None:
     _expect_refused(base64.urlsafe_b64encode(data).rstrip(b"=").decode())
 
@@ -606,7 +610,7 @@ def test_a_token_with_any_bit_flipped_cut_or_extended_is_refused(place: bytes, d
     token = _TOKENS.make(place, tenant="a", conditions=[])
     sealed = bytearray(base64.urlsafe_b64decode(token + "=" * (-len(token) % 4)))
     bit = data.draw(st.integers(0, 8 * len(sealed) - 1))
-    cut = data.draw(st.integers(0, len(sealed) - 1))
+    cut = data.draw(st.integers(1, len(sealed) - 1))
     flipped = bytearray(sealed)
     flipped[bit // 8] ^= 1 << bit % 8
     for changed in (flipped, sealed[:cut], sealed + b"x"):
@@ -620,7 +624,7 @@ def test_a_token_with_any_other_character_leads_to_its_own_place_or_is_refused(d
     at = data.draw(st.integers(0, len(token)))
     changed = token[:at] + data.draw(st.text(max_size=3)) + token[at + 1 :]
     try:
-        opened = _TOKENS.open(changed, tenant="a", conditions=[])
+        opened = _TOKENS.open(changed, bytes, tenant="a", conditions=[])
     except Refusal:
         _expect_refused(changed)
     else:
@@ -631,7 +635,7 @@ def test_a_token_with_any_other_character_leads_to_its_own_place_or_is_refused(d
 def test_a_token_outlives_a_rotation_of_the_key() -> None:
     before = PageTokens(tenant_keys=lambda tenant: _keys(tenant)[1:], random=secrets.token_bytes)
     token = before.make(_PLACE, tenant="a", conditions=[])
-    assert _TOKENS.open(token, tenant="a", conditions=[]) == _PLACE
+    assert _TOKENS.open(token, bytes, tenant="a", conditions=[]) == _PLACE
 
 
 # Columns of a check that somebody changed in the database, outside the seal.
