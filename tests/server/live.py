@@ -5,8 +5,8 @@ import atexit
 import functools
 import gc
 from collections import Counter
-from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
-from contextlib import asynccontextmanager
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -31,7 +31,7 @@ from server.running.app import FacegateServer
 from server.running.assembly import Tuning
 from server.running.workers import make_decoders
 from server.scan.transcript import ClockLimits
-from server.storage.database import open_database
+from server.storage.database import Database, open_database
 from server.storage.objects import open_object_store
 from server.storage.records import AttemptRecord, CheckRecord, EvidenceEntry
 from server.storage.repository import CheckRepository
@@ -189,6 +189,15 @@ class ShiftedClock:
     def __call__(self) -> datetime:
         return datetime.now(UTC) + self.ahead
 
+    @contextmanager
+    def later(self, **after: float) -> Iterator[None]:
+        """It is so much later, until the end of the block."""
+        self.ahead = timedelta(**after)
+        try:
+            yield
+        finally:
+            self.ahead = timedelta()
+
 
 @dataclass(frozen=True, slots=True)
 class LiveServer:
@@ -250,6 +259,21 @@ class LiveServer:
             )
         )
 
+    @asynccontextmanager
+    async def database(self) -> AsyncIterator[Database]:
+        """Its database, through a connection of the test's own."""
+        database = open_database(self.settings.database_url)
+        try:
+            yield database
+        finally:
+            await database.close()
+
+    async def metrics(self) -> str:
+        """What the admin listener states to Prometheus."""
+        url = f"http://127.0.0.1:{self.server.admin_port}/metrics"
+        async with aiohttp.ClientSession() as session, session.get(url) as answer:
+            return await answer.text()
+
     async def record(self, check_id: str) -> CheckRecord:
         record = await self.repository.get(UUID(check_id))
         assert record is not None
@@ -270,19 +294,11 @@ class LiveServer:
 
     async def unattended(self) -> None:
         """Waits until the server serves no stream."""
-
-        async def idle() -> bool:
-            return self.server.scans == 0
-
-        await until(idle)
+        await until(lambda: self.server.scans == 0)
 
     async def decoders_ready(self) -> None:
         """Waits until the configured number of decoder processes is ready."""
-
-        async def ready() -> bool:
-            return len(self.server.decoder_processes) == self.settings.isolation.workers
-
-        await until(ready)
+        await until(lambda: len(self.server.decoder_processes) == self.settings.isolation.workers)
 
     async def reaches(self, check_id: str, state: CheckState) -> None:
         """Waits until a check is in a state."""
@@ -436,10 +452,11 @@ async def over_web(live: LiveServer, *, origin: str = PAGE_ORIGIN) -> AsyncItera
         yield replace(live, web=WebStub(session, f"http://{live.server.web_target}", origin))
 
 
-async def until(condition: Callable[[], Awaitable[bool]]) -> None:
+async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
     """Waits until a condition holds."""
     for _ in range(3000):
-        if await condition():
+        holds = condition()
+        if holds if isinstance(holds, bool) else await holds:
             return
         await asyncio.sleep(0.02)
     raise AssertionError("it did not come about")

@@ -9,7 +9,6 @@ from collections.abc import AsyncIterator, Iterator
 from pathlib import Path
 from uuid import uuid4
 
-import grpc
 import pytest
 import pytest_asyncio
 from facegate.v1 import result_pb2
@@ -19,30 +18,27 @@ from server.configuration.settings import LogLevel, LogSettings
 from server.telemetry.logging import configure_logging
 from tests.logs import log_plainly
 from tests.server.live import LiveServer, pictures, serving, settings_for
-from tests.server.raw_device import RawDevice
-from tests.server.refusals import refused
+from tests.server.raw_device import RawDevice, opened
+from tests.server.refusals import refusal_of
 
 
 async def good_check(live: LiveServer) -> None:
     """A whole check that succeeds."""
-    upload = await live.upload()
-    stream = await RawDevice(live.device, upload).open()
+    check_id, _, stream = await opened(live)
     await stream.run_attempt(pictures())
     assert await stream.outcome() is None
-    answer = await live.finish(upload.check_id)
+    answer = await live.finish(check_id)
     assert answer.result.status == result_pb2.CHECK_STATUS_SUCCESS
 
 
 async def short_check(live: LiveServer) -> None:
     """The shortest check that is decided: its transcript is broken."""
-    upload = await live.upload()
-    stream = await RawDevice(live.device, upload).open()
+    check_id, _, stream = await opened(live)
     await stream.begin()
     await stream.send(stream.end(frame_count=1))
-    refusal = await stream.outcome()
-    assert refusal is not None
+    refusal = await stream.refusal()
     assert refusal.reason == "ATTEMPT_END_INVALID"
-    answer = await live.finish(upload.check_id)
+    answer = await live.finish(check_id)
     assert answer.result.status == result_pb2.CHECK_STATUS_FAILURE
 
 
@@ -50,9 +46,7 @@ async def still_answers(live: LiveServer) -> None:
     """One cheap call for each listener gets the expected answer; the second reads the storage."""
     nobodys = service_pb2.UploadTrustedImageResponse(check_id=str(uuid4()), scan_token="A" * 71)
     assert (await RawDevice(live.device, nobodys).refusal()).reason == "TOKEN_INVALID"
-    with pytest.raises(grpc.RpcError) as caught:
-        await live.finish(nobodys.check_id)
-    assert refused(caught.value).reason == "CHECK_NOT_FOUND"
+    assert (await refusal_of(live.finish(nobodys.check_id))).reason == "CHECK_NOT_FOUND"
 
 
 @pytest.fixture(scope="module")

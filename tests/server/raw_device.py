@@ -1,7 +1,7 @@
 """A device with full control over ScanFace, so that it can also break every rule."""
 
 import asyncio
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any, TypeAlias
 
 import grpc
@@ -289,6 +289,12 @@ class RawStream:
             return ended.refusal
         return self._ended.refusal
 
+    async def refusal(self) -> Refused:
+        """Reads to the end, at which the server must have refused the stream."""
+        refusal = await self.outcome()
+        assert refusal is not None, "it was not refused"
+        return refusal
+
     async def ready(self) -> None:
         """Sends that the person is ready for the next attempt."""
         await self.send(Request(attempt_ready=scan_pb2.AttemptReady()))
@@ -344,12 +350,22 @@ class RawStream:
         ]
 
 
+async def opened(
+    live: LiveServer, start: Mapping[str, Any] | None = None, **upload: Any
+) -> tuple[str, RawDevice, RawStream]:
+    """A new check, its device, and the device's stream with a received challenge.
+
+    ``start`` overrides fields of ScanStart.
+    """
+    answer = await live.upload(**upload)
+    device = RawDevice(live.device, answer)
+    return answer.check_id, device, await device.open(**(start or {}))
+
+
 async def after_two_frames(live: LiveServer, policy: str = "") -> tuple[RawDevice, RawStream, str]:
     """A device, its stream after the first two frames of an attempt, and the check."""
-    upload = await live.upload(policy=policy)
-    device = RawDevice(live.device, upload)
-    stream = await device.open()
+    check_id, device, stream = await opened(live, policy=policy)
     await stream.begin()
     await stream.send_frames(pictures()[:2])
     await stream.taken(2)
-    return device, stream, upload.check_id
+    return device, stream, check_id

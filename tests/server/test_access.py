@@ -17,6 +17,7 @@ from server.access.client_certificates import ClientCertificateEntry, ClientCert
 from server.base.errors import ConfigurationError, Reason, Refusal
 from server.base.sandbox import LONGEST_TENANT
 from tests.server.certificates import client_certificate
+from tests.server.private_files import private
 
 
 def entry(name: str, key: str, *, role: str = "orchestrator", tenant: str = "default") -> str:
@@ -36,9 +37,8 @@ def test_a_key_is_known_by_its_hash(tmp_path: Path) -> None:
     file = tmp_path / "keys.toml"
     backend, digest = new_api_key()
     assert sha256(backend.encode()).hexdigest() == digest
-    file.touch(0o600)
-    file.write_text(
-        entry("backend", backend) + entry("auditor", "other", role="compliance_reader", tenant="bank")
+    private(
+        file, entry("backend", backend) + entry("auditor", "other", role="compliance_reader", tenant="bank")
     )
     keys = load_api_keys(file)
     assert _caller(keys, backend) == Caller(name="backend", tenant="default")
@@ -53,10 +53,9 @@ def test_a_key_is_known_by_its_hash(tmp_path: Path) -> None:
 
 
 def test_a_key_may_be_marked_sandbox(tmp_path: Path) -> None:
-    file = tmp_path / "keys.toml"
-    file.touch(0o600)
-    file.write_text(
-        entry("tests", "k", tenant="t" * LONGEST_TENANT) + "sandbox = true\n" + entry("backend", "l")
+    file = private(
+        tmp_path / "keys.toml",
+        entry("tests", "k", tenant="t" * LONGEST_TENANT) + "sandbox = true\n" + entry("backend", "l"),
     )
     keys = load_api_keys(file)
     assert _caller(keys, "k").sandbox
@@ -64,14 +63,13 @@ def test_a_key_may_be_marked_sandbox(tmp_path: Path) -> None:
 
 
 def test_a_key_has_roles_scopes_and_an_end(tmp_path: Path) -> None:
-    file = tmp_path / "keys.toml"
-    file.touch(0o600)
-    file.write_text(
+    file = private(
+        tmp_path / "keys.toml",
         entry("board", "k")
         + 'scopes = ["checks.read"]\nexpires = 2027-01-01T02:00:00+02:00\n'
         + entry("all", "l")
         + "expires = 2026-12-01T00:00:00Z\n"
-        + entry("for ever", "m").replace("for ever", "for-ever")
+        + entry("for ever", "m").replace("for ever", "for-ever"),
     )
     keys = load_api_keys(file)
     assert _caller(keys, "k").scopes == {Scope.READ_CHECKS}
@@ -101,9 +99,7 @@ def test_a_file_that_the_group_may_read_is_taken(tmp_path: Path) -> None:
 
 
 def test_a_file_may_declare_that_it_has_no_keys(tmp_path: Path) -> None:
-    file = tmp_path / "keys.toml"
-    file.touch(0o600)
-    file.write_text("key = []\n")
+    file = private(tmp_path / "keys.toml", "key = []\n")
     assert load_api_keys(file) == ApiKeys(())
 
 
@@ -150,9 +146,7 @@ def test_no_other_text_is_a_key(text: str) -> None:
     ],
 )
 def test_a_broken_file_is_refused_with_its_place(tmp_path: Path, text: str, said: str) -> None:
-    file = tmp_path / "keys.toml"
-    file.touch(0o600)
-    file.write_text(text)
+    file = private(tmp_path / "keys.toml", text)
     with pytest.raises(ApiKeysInvalid) as caught:
         load_api_keys(file)
     assert said in str(caught.value)

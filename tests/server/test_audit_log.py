@@ -25,6 +25,7 @@ from server.keyring.keys import read_audit_keys
 from server.storage.audit_reader import AuditReader
 from server.storage.database import Database, open_database
 from tests.sampling import some_fast
+from tests.server.api_keys import reading_keys
 from tests.server.certificates import local_authority
 from tests.server.live import LiveServer, serving, settings_for, until
 from tests.server.refusals import refusal_of
@@ -142,8 +143,7 @@ async def test_callers_and_keys_that_change_while_it_runs_are_logged(tmp_path: P
     file.touch(0o600)
     entry = f'[[key]]\nname = "backend"\nsha256 = "{digest}"\nroles = ["orchestrator"]\n'
     file.write_text(entry)
-    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
-    settings = settings_for(tmp_path, listeners=listeners)
+    settings = settings_for(tmp_path, listeners=reading_keys(file))
     async with serving(settings):
         (before,) = await entries(settings, SERVER_TENANT, "callers.changed")
         assert "caller backend of default" in before.details[f"key {digest[:16]}"]
@@ -199,11 +199,7 @@ async def test_an_authority_that_fails_stops_nothing(tmp_path: Path) -> None:
     )
     with capture_logs() as logs:
         async with serving(settings) as live:
-
-            async def failed() -> bool:
-                return [line["event"] for line in logs].count("audit_timestamp_failed") > 1
-
-            await until(failed)
+            await until(lambda: [line["event"] for line in logs].count("audit_timestamp_failed") > 1)
             await live.finish(await cancelled(live))
     assert (await verified(settings, "default")).covered == 1
 
@@ -245,12 +241,6 @@ async def test_an_erased_check_leaves_its_entries(tmp_path: Path, subject: str) 
     assert (await verified(settings, "default")).whole
 
 
-async def metrics_of(live: LiveServer) -> str:
-    url = f"http://127.0.0.1:{live.server.admin_port}/metrics"
-    async with aiohttp.ClientSession() as session, session.get(url) as answer:
-        return await answer.text()
-
-
 async def tamper(settings: Settings, *statements: str) -> None:
     """Runs statements as the owner of the tables, who drops the triggers first."""
 
@@ -281,7 +271,7 @@ async def test_a_forged_log_is_not_signed_by_the_next_server_but_checks_go_on(tm
         async with serving(settings) as live:
 
             async def alarmed() -> bool:
-                return "facegate_audit_signing_stopped 1.0" in await metrics_of(live)
+                return "facegate_audit_signing_stopped 1.0" in await live.metrics()
 
             await until(alarmed)
             await live.finish(await cancelled(live))
@@ -302,7 +292,7 @@ async def test_nothing_is_signed_while_the_witness_is_down_and_checks_go_on(tmp_
         async with serving(settings) as live:
 
             async def alarmed() -> bool:
-                return "facegate_audit_witness_failed_total 0.0" not in await metrics_of(live)
+                return "facegate_audit_witness_failed_total 0.0" not in await live.metrics()
 
             await until(alarmed)
             await live.finish(await cancelled(live))

@@ -54,6 +54,7 @@ from server.storage.tables import Json, UtcTime, Word, Words, metadata, schema_f
 from tests.server.compliance.office import Office, open_office
 from tests.server.databases import PostgresServer, make_tables
 from tests.server.live import settings_for
+from tests.server.private_files import private
 from tests.server.storage.samples import object_exists
 
 
@@ -340,12 +341,6 @@ def folder(tmp_path: Path) -> Path:
     return folder
 
 
-def private(path: Path, content: bytes) -> Path:
-    path.touch(0o600)
-    path.write_bytes(content)
-    return path
-
-
 def test_keys_come_back_and_nothing_is_in_clear(folder: Path, key_file: Path, tmp_path: Path) -> None:
     out, new = tmp_path / "out.json", tmp_path / "new"
     assert pack_keys(folder, out, key_file=key_file) == 2
@@ -490,10 +485,7 @@ async def test_a_copy_that_differs_is_an_error(
 
 @pytest.fixture
 def whole_key_file(tmp_path: Path) -> Path:
-    path = tmp_path / "backup.key"
-    path.touch(0o600)
-    path.write_bytes(base64.b64encode(os.urandom(32)))
-    return path
+    return private(tmp_path / "backup.key", base64.b64encode(os.urandom(32)))
 
 
 def whole_silent(*_: object) -> None:

@@ -36,6 +36,7 @@ from server.keyring.keys import KeyFolder
 from tests.canaries import Canaries
 from tests.server.key_services import Bao, bao_program, running_bao
 from tests.server.object_stores import S3, running_s3
+from tests.server.private_files import private
 
 
 @pytest.fixture(scope="session")
@@ -66,10 +67,7 @@ def kms_key(aws: S3, monkeypatch: pytest.MonkeyPatch) -> str:
 
 @pytest.fixture
 def token_file(bao: Bao, tmp_path: Path) -> Path:
-    path = tmp_path / "token"
-    path.touch(0o600)
-    path.write_text(bao.token + "\n")
-    return path
+    return private(tmp_path / "token", bao.token + "\n")
 
 
 @pytest.fixture
@@ -79,9 +77,7 @@ def transit(bao: Bao, token_file: Path) -> VaultTransit:
 
 @pytest.fixture
 def local_key(tmp_path: Path) -> LocalKey:
-    path = tmp_path / "kek"
-    path.touch(0o600)
-    path.write_bytes(base64.b64encode(os.urandom(32)))
+    path = private(tmp_path / "kek", base64.b64encode(os.urandom(32)))
     return key_from_file(path)
 
 
@@ -179,9 +175,7 @@ def test_a_rotated_transit_key_still_decrypts(bao: Bao, transit: VaultTransit) -
 
 @pytest.mark.parametrize("text", ["", "not base64!", base64.b64encode(bytes(31)).decode()])
 def test_a_local_key_that_is_none_is_refused_without_its_text(text: str, tmp_path: Path) -> None:
-    path = tmp_path / "kek"
-    path.touch(0o600)
-    path.write_text(text)
+    path = private(tmp_path / "kek", text)
     with pytest.raises(KeyEncryptionUnavailable) as in_file:
         key_from_file(path)
     with pytest.raises(KeyEncryptionUnavailable) as in_environment:
@@ -325,9 +319,7 @@ def canaries(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Canaries:
 
 def _written(tmp_path: Path, entry: str, *words: str) -> str:
     """What a command writes that fails, with its traceback if there is one."""
-    config = tmp_path / "facegate.toml"
-    config.touch(0o600)
-    config.write_text(f'data_dir = "{tmp_path}"\n[[keys.encryption]]\n{entry}')
+    config = private(tmp_path / "facegate.toml", f'data_dir = "{tmp_path}"\n[[keys.encryption]]\n{entry}')
     result = _RUN.invoke(app, [*words, "--config", str(config)])
     assert result.exit_code == 2, result.output
     assert isinstance(result.exception, SystemExit)
@@ -335,9 +327,7 @@ def _written(tmp_path: Path, entry: str, *words: str) -> str:
 
 
 def test_a_refusing_vault(tmp_path: Path, canaries: Canaries, echo: _Echo) -> None:
-    token = tmp_path / "token"
-    token.touch(0o600)
-    token.write_text(_TOKEN)
+    token = private(tmp_path / "token", _TOKEN)
     entry = f'kind = "vault-transit"\naddress = "{echo.address}"\nkey = "facegate"\ntoken_file = "{token}"\n'
     for words in (("keys", "encrypt"), ("keys", "rotate", "evidence")):
         assert canaries.leaks(_written(tmp_path, entry, *words)) == []
@@ -356,9 +346,7 @@ def test_a_refusing_kms(tmp_path: Path, canaries: Canaries, echo: _Echo) -> None
 
 @pytest.mark.parametrize("damage", ["size of a key", "kind of a key", "key-encryption key", "encrypted file"])
 def test_wrong_key_files(tmp_path: Path, canaries: Canaries, damage: str) -> None:
-    kek = tmp_path / "kek"
-    kek.touch(0o600)
-    kek.write_bytes(base64.b64encode(os.urandom(32)))
+    kek = private(tmp_path / "kek", base64.b64encode(os.urandom(32)))
     secret = os.urandom(48)
     canaries.plant("damaged key", secret)
     match damage:

@@ -47,6 +47,7 @@ from server.keyring.sealing import (
     seal,
     unseal,
 )
+from tests.server.private_files import private
 
 _KEY = bytes(range(32))
 _NOW = datetime(2027, 11, 26, 8, 0, tzinfo=UTC)
@@ -259,8 +260,7 @@ def test_a_retired_key_leaves_its_public_half_in_the_jwks(folder: Path) -> None:
 @pytest.mark.parametrize("content", [b"", b"no key", _RSA_PUBLIC])
 def test_a_malformed_public_key_is_refused(folder: Path, content: bytes) -> None:
     opened(folder)
-    (folder / "result-0009.pub").touch(0o600)
-    (folder / "result-0009.pub").write_bytes(content)
+    private(folder / "result-0009.pub", content)
     with pytest.raises(KeysUnusable, match=r"result-0009\.pub"):
         opened(folder)
 
@@ -541,9 +541,7 @@ def test_a_key_is_decrypted_once_in_the_life_of_a_server(folder: Path) -> None:
 
 
 def test_settings_open_the_files(folder: Path, tmp_path: Path) -> None:
-    path = tmp_path / "kek"
-    path.touch(0o600)
-    path.write_bytes(base64.b64encode(os.urandom(32)))
+    path = private(tmp_path / "kek", base64.b64encode(os.urandom(32)))
     entry = FileEncryption(kind="file", path=path)
     settings = KeySettings(encryption=(entry,), tenants={"bank": TenantKeySettings()})
     keys = KeyFolder(open_key_files(folder, settings)).keys

@@ -31,6 +31,7 @@ from server.storage.engine import database_file
 from server.storage.tables import device_key_uses, scan_memories
 from server.telemetry.stages import check_bound
 from tests.canaries import Canaries
+from tests.server.api_keys import bearer, write_keys
 from tests.server.live import (
     PATIENT,
     LiveServer,
@@ -41,7 +42,7 @@ from tests.server.live import (
     settings_for,
     until,
 )
-from tests.server.raw_device import Ended, RawDevice
+from tests.server.raw_device import Ended, RawDevice, opened
 
 # Recognisable tokens, keys, images and references in failure paths: no log, metric or error has them.
 
@@ -66,7 +67,7 @@ class _Scene:
 
     async def provoke(self, role: str, call: Callable[..., Any], request: object) -> None:
         """Calls, and keeps the error with all its trailers."""
-        metadata = (("authorization", f"Bearer {self.keys.get(role, role)}"),)
+        metadata = bearer(self.keys.get(role, role))
         try:
             answer = call(request, metadata=metadata)
             await (answer if isinstance(answer, Awaitable) else _drained(answer))
@@ -85,11 +86,8 @@ class _Scene:
 
     async def execute(self, statement: str, **values: object) -> None:
         """Changes the database, as a damage would."""
-        database = open_database(self.live.settings.database_url)
-        try:
+        async with self.live.database() as database:
             await database.write(lambda connection: connection.execute(text(statement), values).rowcount)
-        finally:
-            await database.close()
 
 
 async def _drained(stream: Any) -> None:
@@ -99,26 +97,15 @@ async def _drained(stream: Any) -> None:
 
 @pytest.mark.slow
 async def test_no_failure_path_leaks_a_canary(tmp_path: Path, log: io.StringIO) -> None:
-    made = {role: new_api_key() for role in _ROLES}
-    keys_file = tmp_path / "api-keys.toml"
-    keys_file.touch(0o600)
-    keys_file.write_text(
-        "\n".join(
-            f'[[key]]\nname = "{role}"\nsha256 = "{digest}"\nroles = ["{role}"]'
-            for role, (_, digest) in made.items()
-        )
-    )
-    free = {"port": 0}
-    settings = settings_for(
-        tmp_path, listeners={"device": free, "service": free | {"api_keys_file": keys_file}, "admin": free}
-    )
+    listeners, keys = write_keys(tmp_path, {role: f'roles = ["{role}"]' for role in _ROLES})
+    settings = settings_for(tmp_path, listeners=listeners)
     canaries = Canaries()
     for name, value in (("subject", _SUBJECT), ("consent", _CONSENT), ("purpose", _PURPOSE)):
         canaries.plant(name, value)
-    for role, (key, _) in made.items():
+    for role, key in keys.items():
         canaries.plant(f"API key of {role}", key)
     async with serving(settings) as live:
-        scene = _Scene(live, {role: key for role, (key, _) in made.items()}, canaries)
+        scene = _Scene(live, keys, canaries)
         for path in settings.key_folder.iterdir():
             canaries.plant(path.name, path.read_bytes())
         await _refused_uploads(scene)
@@ -144,11 +131,10 @@ async def test_the_files_of_the_database_have_no_reference_in_clear(tmp_path: Pa
     for name, value in (("subject", _SUBJECT), ("consent", _CONSENT)):
         canaries.plant(name, value)
     async with serving(settings) as live:
-        upload = await live.upload(subject_reference=_SUBJECT, consent_reference=_CONSENT)
-        stream = await RawDevice(live.device, upload).open()
+        check_id, _, stream = await opened(live, subject_reference=_SUBJECT, consent_reference=_CONSENT)
         await stream.run_attempt(fresh_pictures())
         assert await stream.outcome() is None
-        await live.finish(upload.check_id)
+        await live.finish(check_id)
     database = open_database(settings.database_url)
 
     def hashes(connection: Connection) -> set[str]:
@@ -184,7 +170,7 @@ async def _refused_uploads(scene: _Scene) -> None:
 
 async def _decided(scene: _Scene) -> service_pb2.UploadTrustedImageResponse:
     """A check that is decided, and a device with a token of another check."""
-    metadata = (("authorization", f"Bearer {scene.keys['orchestrator']}"),)
+    metadata = bearer(scene.keys["orchestrator"])
     request = service_pb2.UploadTrustedImageRequest(
         image=portrait(), subject_reference=_SUBJECT, consent_reference=_CONSENT
     )
@@ -300,7 +286,7 @@ async def _damaged(scene: _Scene, check_id: str) -> None:
     # Where the folder of images was, nothing can be written any more.
     await asyncio.to_thread((folder / "evidence").rename, folder / "gone")
     await asyncio.to_thread((folder / "evidence").touch)
-    metadata = (("authorization", f"Bearer {scene.keys['orchestrator']}"),)
+    metadata = bearer(scene.keys["orchestrator"])
     upload = await live.service.UploadTrustedImage(
         service_pb2.UploadTrustedImageRequest(image=portrait("red-shirt"), subject_reference=_SUBJECT),
         metadata=metadata,
@@ -324,12 +310,11 @@ def _lines(log: io.StringIO, check_id: str) -> list[dict[str, Any]]:
 
 
 async def _whole_check(live: LiveServer) -> str:
-    upload = await live.upload(subject_reference="subject-quetzal")
-    stream = await RawDevice(live.device, upload).open()
+    check_id, _, stream = await opened(live, subject_reference="subject-quetzal")
     await stream.run_attempt(fresh_pictures())
     assert await stream.outcome() is None
-    await live.finish(upload.check_id)
-    return upload.check_id
+    await live.finish(check_id)
+    return check_id
 
 
 async def test_a_check_can_be_followed_from_its_creation_to_its_erasure(
@@ -338,11 +323,7 @@ async def test_a_check_can_be_followed_from_its_creation_to_its_erasure(
     async with serving(settings_for(tmp_path), tuning=replace(PATIENT, sweep_seconds=0.02)) as live:
         check_id = await _whole_check(live)
         live.clock.ahead = timedelta(days=400)
-
-        async def erased_is_logged() -> bool:
-            return "check_erased" in log.getvalue()
-
-        await until(erased_is_logged)
+        await until(lambda: "check_erased" in log.getvalue())
         assert (await live.record(check_id)).state is CheckState.ERASED
     lines = _lines(log, check_id)
     assert [line["event"] for line in lines] == [
@@ -381,20 +362,17 @@ async def test_identifiers_of_two_checks_do_not_mix(tmp_path: Path, log: io.Stri
 
 async def test_a_check_that_is_left_has_its_lines(tmp_path: Path, log: io.StringIO) -> None:
     async with serving(settings_for(tmp_path)) as live:
-        upload = await live.upload()
-        stream = await RawDevice(live.device, upload).open()
+        check_id, _, stream = await opened(live)
         await stream.begin()
         await stream.send_frames(fresh_pictures()[:10])
         await stream.taken(9)
         await stream.vanish()
-        await live.reaches(upload.check_id, CheckState.WAITING)
-        await live.finish(upload.check_id, close_now=True)
-    events = [line["event"] for line in _lines(log, upload.check_id)]
+        await live.reaches(check_id, CheckState.WAITING)
+        await live.finish(check_id, close_now=True)
+    events = [line["event"] for line in _lines(log, check_id)]
     assert events[:2] == ["check_created", "scan_begun"]
     assert events[-2:] == ["check_decided", "check_finished"]
-    assert [
-        line["attempt"] for line in _lines(log, upload.check_id) if line["event"] == "attempt_judged"
-    ] == [1]
+    assert [line["attempt"] for line in _lines(log, check_id) if line["event"] == "attempt_judged"] == [1]
 
 
 async def test_threads_get_the_bound_identifiers(tmp_path: Path) -> None:

@@ -1,6 +1,5 @@
 """Sandbox checks beside real ones of the same tenant, on a real server."""
 
-import asyncio
 from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass
@@ -9,8 +8,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import aiohttp
-import grpc
 import pytest
 import pytest_asyncio
 from facegate.v1 import device_pb2, result_pb2
@@ -18,25 +15,18 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from device_integrity.policy.demands import DECISIVE_CHECKS
 from facegate_client import SandboxResultError, fetch_key_set, verify_response
-from server.access.api_keys import new_api_key
 from server.base.sandbox import TOLERATED, tolerated_checks
-from tests.server.live import LiveServer, Picture, fresh_pictures, pictures, portrait, serving, settings_for
+from tests.server.api_keys import Keyed, write_keys
+from tests.server.live import Picture, fresh_pictures, pictures, portrait, serving, settings_for
 from tests.server.raw_device import RawDevice
-from tests.server.refusals import refused
+from tests.server.refusals import refusal_of
 
 _REAL, _SANDBOX = "real", "sandbox"
 
 
 @dataclass(frozen=True, slots=True)
-class Callers:
+class Callers(Keyed):
     """A server with two callers of one tenant."""
-
-    live: LiveServer
-    keys: dict[str, str]
-
-    def metadata(self, caller: str) -> tuple[tuple[str, str]]:
-        """The credentials of a caller."""
-        return (("authorization", f"Bearer {self.keys[caller]}"),)
 
     async def upload(self, caller: str, *, request_id: str = "") -> service_pb2.UploadTrustedImageResponse:
         return await self.live.service.UploadTrustedImage(
@@ -64,9 +54,7 @@ class Callers:
 
     async def metric(self, line: Callable[[str], bool]) -> float:
         """The sum of the metrics whose name and labels ``line`` accepts."""
-        url = f"http://127.0.0.1:{self.live.server.admin_port}/metrics"
-        async with aiohttp.ClientSession() as session, session.get(url) as response:
-            rendered = await response.text()
+        rendered = await self.live.metrics()
         samples = (one.rsplit(" ", 1) for one in rendered.splitlines() if not one.startswith("#"))
         return sum(float(value) for name, value in samples if line(name))
 
@@ -75,20 +63,12 @@ class Callers:
 async def callers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Callers]:
     """A server for the module."""
     folder: Path = tmp_path_factory.mktemp("sandbox")
-    keys = {caller: new_api_key() for caller in (_REAL, _SANDBOX)}
-    file = folder / "keys.toml"
-    file.touch(0o600)
-    await asyncio.to_thread(
-        file.write_text,
-        "".join(
-            f'[[key]]\nname = "{caller}"\nsha256 = "{digest}"\nroles = ["orchestrator"]\n'
-            f"sandbox = {str(caller == _SANDBOX).lower()}\n"
-            for caller, (_, digest) in keys.items()
-        ),
+    listeners, keys = write_keys(
+        folder,
+        {_REAL: 'roles = ["orchestrator"]', _SANDBOX: 'roles = ["orchestrator"]\nsandbox = true'},
     )
-    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
     async with serving(settings_for(folder, listeners=listeners)) as live:
-        yield Callers(live, {caller: key for caller, (key, _) in keys.items()})
+        yield Callers(live, keys)
 
 
 def _header(answer: service_pb2.FinishCheckResponse) -> dict[str, object]:
@@ -150,9 +130,7 @@ async def test_a_tenants_real_caller_has_its_sandbox_checks_and_not_the_other_wa
     marked = await callers.check(_SANDBOX, pictures())
     assert (await callers.finish(_REAL, marked.result.check_id)).result == marked.result
     real = await callers.upload(_REAL)
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await callers.finish(_SANDBOX, real.check_id)
-    assert refused(caught.value).reason == "CHECK_NOT_FOUND"
+    assert (await refusal_of(callers.finish(_SANDBOX, real.check_id))).reason == "CHECK_NOT_FOUND"
     service = callers.live.service
     for call in (
         service.GetCheck(
@@ -165,9 +143,7 @@ async def test_a_tenants_real_caller_has_its_sandbox_checks_and_not_the_other_wa
             service_pb2.WatchCheckRequest(check_id=real.check_id), metadata=callers.metadata(_SANDBOX)
         ).read(),
     ):
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await call
-        assert refused(caught.value).reason == "CHECK_NOT_FOUND"
+        assert (await refusal_of(call)).reason == "CHECK_NOT_FOUND"
     progress = await service.GetCheck(
         service_pb2.GetCheckRequest(check_id=marked.result.check_id), metadata=callers.metadata(_REAL)
     )

@@ -14,7 +14,7 @@ from tests.server.live import (
     pictures,
     until,
 )
-from tests.server.raw_device import RawDevice, RawStream
+from tests.server.raw_device import RawDevice, RawStream, opened
 
 State = service_pb2.CheckProgress.State
 
@@ -52,13 +52,11 @@ def reasons_of(answer: service_pb2.FinishCheckResponse) -> list[str]:
 async def scanning(
     live: LiveServer, frames: int, *, policy: str = "resumable"
 ) -> tuple[str, RawDevice, RawStream]:
-    upload = await live.upload(policy=policy)
-    device = RawDevice(live.device, upload)
-    stream = await device.open()
+    check_id, device, stream = await opened(live, policy=policy)
     await stream.begin()
     await stream.send_frames(pictures()[:frames])
     await stream.taken(frames)
-    return upload.check_id, device, stream
+    return check_id, device, stream
 
 
 async def dropped(live: LiveServer, frames: int = 5) -> tuple[str, RawDevice]:
@@ -88,11 +86,7 @@ class Watcher:
 
     async def sees(self, state: str) -> None:
         """Waits until the last received state is ``state``."""
-
-        async def seen() -> bool:
-            return bool(self.seen) and self.states[-1] == state
-
-        await until(seen)
+        await until(lambda: bool(self.seen) and self.states[-1] == state)
 
     async def over(self) -> None:
         """Waits until the server ends the stream; raises its error."""

@@ -12,7 +12,6 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from uuid import UUID, uuid4
 
-import aiohttp
 import grpc
 import pytest
 import pytest_asyncio
@@ -22,7 +21,6 @@ from prometheus_client import CollectorRegistry
 
 from facegate_client.result_keys import fetch_key_set
 from facegate_client.result_signature import load_key_set, verify_response, verify_result_jws
-from server.access.api_keys import new_api_key
 from server.audit import Actor, AuditAction
 from server.checks.completion import Deliveries
 from server.domain.terms import CheckState, CheckStatus, ImagePurpose, PortraitKept
@@ -30,13 +28,13 @@ from server.evidence.records import RecordVault
 from server.evidence.store import EvidenceStore
 from server.keyring.key_files import KeyFiles
 from server.keyring.keys import KeyFolder
-from server.storage.database import open_database
 from server.storage.evidence_records import EvidenceRecordRepository, remove_record
 from server.storage.objects import open_object_store
 from server.storage.repository import CheckRepository
 from server.telemetry.metrics import Metrics
 from server.verdict import FailureReason
 from server.verdict.record import EvidenceRecord
+from tests.server.api_keys import bearer, write_keys
 from tests.server.checks.asking import dropped, finish, progress_of, reasons_of, scanning, state_of
 from tests.server.live import (
     FAST,
@@ -49,7 +47,7 @@ from tests.server.live import (
     until,
 )
 from tests.server.policy_files import write_policy
-from tests.server.raw_device import Ended, RawDevice, RawStream
+from tests.server.raw_device import Ended, RawStream, opened
 from tests.server.refusals import Refused, refusal_of, refused
 from tests.server.scan.records import check_record
 from tests.server.storage.samples import new_check
@@ -63,9 +61,7 @@ _LISTED_AT_ONCE = 100
 
 async def _finish_refused(live: LiveServer, check_id: str, audit_image_limit: int = 0) -> Refused:
     request = service_pb2.FinishCheckRequest(check_id=check_id, audit_image_limit=audit_image_limit)
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await live.service.FinishCheck(request)
-    return refused(caught.value)
+    return await refusal_of(live.service.FinishCheck(request))
 
 
 def _reasons(answer: service_pb2.FinishCheckResponse) -> list[str]:
@@ -76,17 +72,17 @@ def _reasons(answer: service_pb2.FinishCheckResponse) -> list[str]:
 
 
 async def _scanning(live: LiveServer, frames: int) -> tuple[str, RawStream]:
-    upload = await live.upload()
-    stream = await RawDevice(live.device, upload).open()
+    check_id, _, stream = await opened(live)
     await stream.begin()
     await stream.send_frames(pictures()[:frames])
     await stream.taken(frames)
-    return upload.check_id, stream
+    return check_id, stream
 
 
-async def test_finishing_too_early_is_refused(scene: LiveServer) -> None:
+@pytest.mark.parametrize("close_now", [False, True])
+async def test_a_check_that_was_not_scanned_is_not_finished(scene: LiveServer, close_now: bool) -> None:
     upload = await scene.upload()
-    refusal = await _finish_refused(scene, upload.check_id)
+    refusal = await refusal_of(finish(scene, upload.check_id, close_now=close_now))
     assert (refusal.code, refusal.reason) == (_C.FAILED_PRECONDITION, "NOT_SCANNED_YET")
     assert refusal.retry_seconds is None
     assert (await scene.record(upload.check_id)).state is CheckState.CREATED
@@ -207,22 +203,16 @@ async def test_an_attempt_that_another_version_of_the_server_judged_counts_as_no
 
 async def test_a_check_without_a_scan_ends_at_its_deadline(scene: LiveServer) -> None:
     upload = await scene.upload()
-    scene.clock.ahead = timedelta(seconds=181)
-    try:
+    with scene.clock.later(seconds=181):
         answer = await scene.finish(upload.check_id)
         assert _reasons(answer)[0] == "EXPIRED"
         assert not answer.HasField("evidence_frame")
-    finally:
-        scene.clock.ahead = timedelta()
 
 
 async def test_the_sweep_decides_an_expired_check_by_itself(scene: LiveServer) -> None:
     upload = await scene.upload()
-    scene.clock.ahead = timedelta(seconds=181)
-    try:
+    with scene.clock.later(seconds=181):
         await scene.reaches(upload.check_id, CheckState.DECIDED)
-    finally:
-        scene.clock.ahead = timedelta()
     reasons = (await scene.record(upload.check_id)).reasons
     assert reasons
     assert reasons[0] is FailureReason.EXPIRED
@@ -258,50 +248,42 @@ async def test_an_expired_result_is_not_handed_out_and_then_erased(tmp_path: Pat
     settings = settings_for(tmp_path)
     write_policy(tmp_path / "policies", "fleeting", result_seconds=180, evidence_seconds=0)
     async with serving(settings, tuning=FAST) as live:
-        upload = await live.upload(policy="fleeting")
-        stream = await RawDevice(live.device, upload).open()
+        check_id, _, stream = await opened(live, policy="fleeting")
         await stream.run_attempt(pictures())
         assert await stream.outcome() is None
-        assert (await live.finish(upload.check_id)).evidence_frame.image
-        kept = [tmp_path / "data" / "objects" / e.object_key for e in await live.evidence(upload.check_id)]
+        assert (await live.finish(check_id)).evidence_frame.image
+        kept = [tmp_path / "data" / "objects" / e.object_key for e in await live.evidence(check_id)]
         assert all([await asyncio.to_thread(path.exists) for path in kept])
 
         live.clock.ahead = timedelta(seconds=181)
-        refusal = await _finish_refused(live, upload.check_id)
+        refusal = await _finish_refused(live, check_id)
         assert (refusal.code, refusal.reason) == (_C.NOT_FOUND, "RESULT_EXPIRED")
-        await live.reaches(upload.check_id, CheckState.ERASED)
+        await live.reaches(check_id, CheckState.ERASED)
 
         async def gone() -> bool:
             # The rows and their keys go first, the objects after them.
             return not any([await asyncio.to_thread(path.exists) for path in kept])
 
         await until(gone)
-        refusal = await _finish_refused(live, upload.check_id)
+        refusal = await _finish_refused(live, check_id)
         assert (refusal.code, refusal.reason) == (_C.NOT_FOUND, "RESULT_EXPIRED")
         assert refusal.message == "the result of this check was erased"
 
 
 async def test_another_tenants_check_does_not_exist(tmp_path: Path) -> None:
-    keys = {tenant: new_api_key() for tenant in ("one", "two")}
-    file = tmp_path / "keys.toml"
-    table = [
-        f'[[key]]\nname = "{tenant}"\nsha256 = "{digest}"\ntenant = "{tenant}"\nroles = ["orchestrator"]\n'
-        for tenant, (_, digest) in keys.items()
-    ]
-    file.touch(0o600)
-    await asyncio.to_thread(file.write_text, "\n".join(table))
-    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
+    tenants = {tenant: f'tenant = "{tenant}"\nroles = ["orchestrator"]' for tenant in ("one", "two")}
+    listeners, keys = write_keys(tmp_path, tenants)
     async with serving(settings_for(tmp_path, listeners=listeners)) as live:
         upload = await live.service.UploadTrustedImage(
             service_pb2.UploadTrustedImageRequest(image=portrait(), request_id=str(uuid4())),
-            metadata=(("authorization", f"Bearer {keys['one'][0]}"),),
+            metadata=bearer(keys["one"]),
         )
         reasons = {}
-        for tenant, (key, _) in keys.items():
+        for tenant, key in keys.items():
             with pytest.raises(grpc.aio.AioRpcError) as caught:
                 await live.service.FinishCheck(
                     service_pb2.FinishCheckRequest(check_id=upload.check_id),
-                    metadata=(("authorization", f"Bearer {key}"),),
+                    metadata=bearer(key),
                 )
             reasons[tenant] = refused(caught.value).reason
         assert reasons == {"one": "NOT_SCANNED_YET", "two": "CHECK_NOT_FOUND"}
@@ -383,23 +365,17 @@ async def test_how_long_a_scan_may_be_resumed_is_reported(scene: LiveServer) -> 
     assert refusal.metadata["state"] == "INTERRUPTED"
     assert 10 < float(refusal.metadata["resumeSeconds"]) <= 20
     assert refusal.retry_seconds == 2
-    scene.clock.ahead = timedelta(seconds=20)
-    try:
+    with scene.clock.later(seconds=20):
         answer = await scene.finish(check_id)
-    finally:
-        scene.clock.ahead = timedelta()
     assert reasons_of(answer)[0] == "ABANDONED"
 
 
 async def test_a_device_may_return_late_to_an_open_check(scene: LiveServer) -> None:
     check_id, device = await dropped(scene)
-    scene.clock.ahead = timedelta(seconds=30)
-    try:
+    with scene.clock.later(seconds=30):
         again = await device.resume()
         assert (await again.run_attempt(pictures())).status == scan_pb2.SCAN_STATUS_SUCCESS
         assert await again.outcome() is None
-    finally:
-        scene.clock.ahead = timedelta()
     assert not reasons_of(await scene.finish(check_id))
 
 
@@ -421,13 +397,6 @@ async def test_closing_now_ends_a_running_scan(scene: LiveServer) -> None:
     assert await state_of(scene, check_id) == "CLOSED"
     await stream.outcome()
     assert stream.goodbyes() == ["CHECK_CLOSED"]
-
-
-async def test_an_unscanned_check_has_no_stream_to_close(scene: LiveServer) -> None:
-    upload = await scene.upload()
-    refusal = await refusal_of(finish(scene, upload.check_id, close_now=True))
-    assert (refusal.code, refusal.reason) == (grpc.StatusCode.FAILED_PRECONDITION, "NOT_SCANNED_YET")
-    assert (await scene.record(upload.check_id)).state is CheckState.CREATED
 
 
 async def test_a_device_that_may_not_return_is_not_awaited(tmp_path: Path) -> None:
@@ -462,12 +431,11 @@ _NONE = service_pb2.AUDIT_IMAGE_SHORTFALL_UNSPECIFIED
 
 async def _decided(live: LiveServer) -> tuple[str, list[Path]]:
     """A check that succeeded, and the files of its images, the evidence frame's first."""
-    upload = await live.upload()
-    stream = await RawDevice(live.device, upload).open()
+    check_id, _, stream = await opened(live)
     await stream.run_attempt(pictures())
     assert await stream.outcome() is None
     folder = Path(live.settings.objects_url)
-    return upload.check_id, [folder / entry.object_key for entry in await live.evidence(upload.check_id)]
+    return check_id, [folder / entry.object_key for entry in await live.evidence(check_id)]
 
 
 def _alter(file: Path) -> None:
@@ -477,9 +445,7 @@ def _alter(file: Path) -> None:
 
 
 async def _counted(live: LiveServer, problem: str) -> float:
-    url = f"http://127.0.0.1:{live.server.admin_port}/metrics"
-    async with aiohttp.ClientSession() as session, session.get(url) as answer:
-        lines = (await answer.text()).splitlines()
+    lines = (await live.metrics()).splitlines()
     start = f'facegate_evidence_problems_total{{problem="{problem}"}} '
     return sum(float(line.removeprefix(start)) for line in lines if line.startswith(start))
 
@@ -522,14 +488,13 @@ async def test_a_policy_that_keeps_fewer_is_named(
 
 
 async def test_a_scan_with_fewer_frames_is_named(scene: LiveServer) -> None:
-    upload = await scene.upload()
-    stream = await RawDevice(scene.device, upload).open()
+    check_id, _, stream = await opened(scene)
     await stream.begin()
     await stream.send_frames(pictures()[:2])
     await stream.taken(2)
     await stream.half_close()
     assert await stream.outcome() is None
-    answer = await scene.finish(upload.check_id, audit_images=2)
+    answer = await scene.finish(check_id, audit_images=2)
     assert (len(answer.audit_images), answer.audit_image_shortfall) == (0, _FEWER)
 
 
@@ -581,19 +546,17 @@ def _vault(live: LiveServer) -> RecordVault:
 
 
 async def _record(live: LiveServer, check_id: str) -> EvidenceRecord:
-    database = open_database(live.settings.database_url)
-    stored = await EvidenceRecordRepository(database).find(UUID(check_id))
-    await database.close()
+    async with live.database() as database:
+        stored = await EvidenceRecordRepository(database).find(UUID(check_id))
     assert stored is not None
     return _vault(live).open(stored)
 
 
 async def _scanned(live: LiveServer, policy: str = "test") -> str:
-    upload = await live.upload(policy=policy, subject_reference="anna", consent_reference="c-1")
-    stream = await RawDevice(live.device, upload).open()
+    check_id, _, stream = await opened(live, policy=policy, subject_reference="anna", consent_reference="c-1")
     await stream.run_attempt(pictures())
     assert await stream.outcome() is None
-    return upload.check_id
+    return check_id
 
 
 @pytest.mark.parametrize(
@@ -604,9 +567,8 @@ async def test_an_upload_only_shortens_the_retention(
 ) -> None:
     upload = await evidence_live.upload(policy="three-days", retention_seconds=asked)
     await evidence_live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=upload.check_id))
-    database = open_database(evidence_live.settings.database_url)
-    check = await CheckRepository(database).get(UUID(upload.check_id))
-    await database.close()
+    async with evidence_live.database() as database:
+        check = await CheckRepository(database).get(UUID(upload.check_id))
     assert check is not None
     assert check.decide_time is not None
     # Never before the deadline of the result.
@@ -671,25 +633,20 @@ async def test_a_repeated_request_leaves_no_second_portrait(evidence_live: LiveS
 
 async def test_a_lost_record_is_named_and_is_no_fault_of_the_call(evidence_live: LiveServer) -> None:
     check_id = await _scanned(evidence_live)
-    database = open_database(evidence_live.settings.database_url)
-    await database.write(remove_record, UUID(check_id))
-    await database.close()
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await evidence_live.finish(check_id)
-    refusal = refused(caught.value)
+    async with evidence_live.database() as database:
+        await database.write(remove_record, UUID(check_id))
+    refusal = await refusal_of(evidence_live.finish(check_id))
     assert (refusal.reason, refusal.metadata["problem"]) == ("EVIDENCE_UNREADABLE", "LOST")
 
 
 async def test_the_frames_of_every_attempt_are_in_the_record(evidence_live: LiveServer) -> None:
-    upload = await evidence_live.upload()
-    device = RawDevice(evidence_live.device, upload)
-    lost = await device.open()
+    check_id, device, lost = await opened(evidence_live)
     await lost.begin()
     await lost.send_frames(fresh_pictures()[:10])
     await lost.vanish()
     await evidence_live.unattended()
     stream = await device.resume()
     await stream.run_attempt(pictures())
-    record = await _record(evidence_live, upload.check_id)
+    record = await _record(evidence_live, check_id)
     assert [(one.attempt, one.complete) for one in record.frames] == [(1, True), (2, True)]
     assert 1 <= len(record.frames[0].sha256) <= 10

@@ -1,6 +1,5 @@
 """Enrolled once, verified later: a check made from the evidence frame of another, with a real server."""
 
-import asyncio
 import io
 import json
 import zipfile
@@ -28,15 +27,13 @@ from sqlalchemy import Connection, text
 
 from cli.checks import evidence_tables
 from facegate_client import ApiKey, Orchestrator
-from server.access.api_keys import new_api_key
 from server.domain.terms import CheckState, ImagePurpose
 from server.policies import load_policies
 from server.policies.loading import PolicyInvalid
-from server.storage.database import open_database
 from server.storage.repository import CheckRepository
+from tests.server.api_keys import Keyed, write_keys
 from tests.server.checks.asking import reasons_of
 from tests.server.live import (
-    LiveServer,
     Picture,
     fresh_pictures,
     pictures,
@@ -63,14 +60,8 @@ _SMALL = "[portrait]\nmin_eye_distance = 40.0\n"
 
 
 @dataclass(frozen=True, slots=True)
-class Callers:
+class Callers(Keyed):
     """A server with callers of two tenants, a sandbox and compliance."""
-
-    live: LiveServer
-    keys: dict[str, str]
-
-    def metadata(self, caller: str) -> tuple[tuple[str, str]]:
-        return (("authorization", f"Bearer {self.keys[caller]}"),)
 
     @property
     def evidence(self) -> Any:
@@ -122,18 +113,13 @@ class Callers:
 async def callers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Callers]:
     """A server for the module."""
     folder: Path = tmp_path_factory.mktemp("enrolment")
-    keys = {caller: new_api_key() for caller in _CALLERS}
-    file = folder / "keys.toml"
-    file.touch(0o600)
-    await asyncio.to_thread(
-        file.write_text,
-        "".join(
-            f'[[key]]\nname = "{name}"\nsha256 = "{keys[name][1]}"\nroles = ["{role}"]\n'
-            f'tenant = "{tenant}"\nsandbox = {str(sandbox).lower()}\n'
+    listeners, keys = write_keys(
+        folder,
+        {
+            name: f'roles = ["{role}"]\ntenant = "{tenant}"\nsandbox = {str(sandbox).lower()}'
             for name, (role, tenant, sandbox) in _CALLERS.items()
-        ),
+        },
     )
-    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
     settings = settings_for(folder, listeners=listeners)
     consent = 'consent = "required"'
     long: dict[str, Any] = {"evidence_seconds": 30 * _DAY, "tolerate": ["memory.frames"]}
@@ -156,7 +142,7 @@ async def callers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cal
             strict.replace('name = "plain"', f'name = "{name}"').replace(*change)
         )
     async with serving(settings) as live:
-        yield Callers(live, {caller: key for caller, (key, _) in keys.items()})
+        yield Callers(live, keys)
 
 
 def _subject() -> str:
@@ -326,13 +312,12 @@ async def test_a_status_that_was_altered_in_the_database_enrols_nobody(callers: 
     subject = _subject()
     upload = await callers.upload(image=portrait(), subject_reference=subject)
     await callers.scanned(upload, fresh_pictures(pictures("red-shirt")))
-    database = open_database(callers.live.settings.database_url)
-    change = text(
-        "update checks set status = 'SUCCESS', reasons = '[]', enrolled_until = '2999-01-01' "
-        "where check_id = :c"
-    )
-    await database.write(lambda connection: connection.execute(change, {"c": UUID(upload.check_id).hex}))
-    await database.close()
+    async with callers.live.database() as database:
+        change = text(
+            "update checks set status = 'SUCCESS', reasons = '[]', enrolled_until = '2999-01-01' "
+            "where check_id = :c"
+        )
+        await database.write(lambda connection: connection.execute(change, {"c": UUID(upload.check_id).hex}))
     assert (await callers.refused(upload.check_id, subject)).reason == "TRUSTED_CHECK_NOT_SUCCESSFUL"
 
 
@@ -371,16 +356,15 @@ async def test_a_review_has_to_allow_it(callers: Callers) -> None:
     subject = _subject()
     first = await callers.enrolled(subject, policy="reviewed")
     assert (await callers.refused(first.result.check_id, subject)).reason == "TRUSTED_CHECK_NOT_SUCCESSFUL"
-    database = open_database(callers.live.settings.database_url)
-    for outcome, reason in (("DENY", "TRUSTED_CHECK_NOT_SUCCESSFUL"), ("ALLOW", None)):
-        await database.write(
-            Connection.execute,
-            text("update reviews set outcome = :outcome where check_id = :c"),
-            {"outcome": outcome, "c": UUID(first.result.check_id).hex},
-        )
-        if reason is not None:
-            assert (await callers.refused(first.result.check_id, subject)).reason == reason
-    await database.close()
+    async with callers.live.database() as database:
+        for outcome, reason in (("DENY", "TRUSTED_CHECK_NOT_SUCCESSFUL"), ("ALLOW", None)):
+            await database.write(
+                Connection.execute,
+                text("update reviews set outcome = :outcome where check_id = :c"),
+                {"outcome": outcome, "c": UUID(first.result.check_id).hex},
+            )
+            if reason is not None:
+                assert (await callers.refused(first.result.check_id, subject)).reason == reason
     await callers.upload(trusted_check_id=first.result.check_id, subject_reference=subject)
 
 
@@ -529,7 +513,7 @@ async def test_the_frame_is_kept_for_its_own_time_and_not_used_longer(callers: C
     async def erased() -> bool:
         return await kinds() == {ImagePurpose.EVIDENCE_FRAME}
 
-    try:
+    with callers.live.clock.later():
         # The audit images go after the policy's day, and the frame stays.
         callers.live.clock.ahead = timedelta(days=1, minutes=1)
         await until(erased)
@@ -570,8 +554,6 @@ async def test_the_frame_is_kept_for_its_own_time_and_not_used_longer(callers: C
         assert ImagePurpose.EVIDENCE_FRAME in await _kinds(callers, held.result.check_id)
         for ended in (check_id, held.result.check_id):
             assert (await callers.refused(ended, subject)).reason == "TRUSTED_CHECK_NOT_ENROLLED"
-    finally:
-        callers.live.clock.ahead = timedelta()
 
 
 def _shown(evidence: evidence_pb2.GetEvidenceResponse) -> dict[str, str]:

@@ -1,6 +1,5 @@
 """FindChecks: an orchestrator finds its checks again, with a real server."""
 
-import asyncio
 from collections.abc import AsyncIterator
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -15,12 +14,11 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from facegate_client import ApiKey, Orchestrator
-from server.access.api_keys import new_api_key
 from server.checks import finding
 from server.storage.audit_reader import AuditFilter, AuditReader
-from server.storage.database import open_database
 from server.storage.retention import RetentionRepository
-from tests.server.live import LiveServer, pictures, portrait, serving, settings_for
+from tests.server.api_keys import Keyed, write_keys
+from tests.server.live import pictures, portrait, serving, settings_for
 from tests.server.raw_device import RawDevice
 from tests.server.refusals import refusal_of
 
@@ -36,14 +34,8 @@ _KEYS = {
 
 
 @dataclass(frozen=True, slots=True)
-class Callers:
+class Callers(Keyed):
     """A server with callers of two tenants."""
-
-    live: LiveServer
-    keys: dict[str, str]
-
-    def metadata(self, caller: str) -> tuple[tuple[str, str]]:
-        return (("authorization", f"Bearer {self.keys[caller]}"),)
 
     async def upload(
         self, caller: str, subject: str = "", *, request_id: str = ""
@@ -80,20 +72,15 @@ class Callers:
 async def callers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Callers]:
     """A server for the module."""
     folder: Path = tmp_path_factory.mktemp("finding")
-    keys = {caller: new_api_key() for caller in _KEYS}
-    file = folder / "keys.toml"
-    file.touch(0o600)
-    await asyncio.to_thread(
-        file.write_text,
-        "".join(
-            f'[[key]]\nname = "{name}"\nsha256 = "{keys[name][1]}"\nroles = ["orchestrator"]\n'
-            f'tenant = "{tenant}"\nsandbox = {str(sandbox).lower()}\n{more}\n'
+    listeners, keys = write_keys(
+        folder,
+        {
+            name: f'roles = ["orchestrator"]\ntenant = "{tenant}"\nsandbox = {str(sandbox).lower()}\n{more}'
             for name, (tenant, sandbox, more) in _KEYS.items()
-        ),
+        },
     )
-    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
     async with serving(settings_for(folder, listeners=listeners)) as live:
-        yield Callers(live, {caller: key for caller, (key, _) in keys.items()})
+        yield Callers(live, keys)
 
 
 async def test_checks_of_a_person_are_found_before_and_after_the_decision(callers: Callers) -> None:
@@ -206,9 +193,8 @@ async def test_erased_checks_are_not_found(callers: Callers) -> None:
     subject, request_id = f"customer-{uuid4()}", str(uuid4())
     upload = await callers.upload("bank", subject, request_id=request_id)
     await callers.cancel("bank", upload.check_id)
-    database = open_database(callers.live.settings.database_url)
-    await RetentionRepository(database).erase(UUID(upload.check_id), datetime.now(UTC))
-    await database.close()
+    async with callers.live.database() as database:
+        await RetentionRepository(database).erase(UUID(upload.check_id), datetime.now(UTC))
     assert await callers.found("bank", subject_reference=subject) == []
     assert await callers.found("bank", request_id=request_id) == []
 
@@ -216,11 +202,10 @@ async def test_erased_checks_are_not_found(callers: Callers) -> None:
 async def test_each_page_is_in_the_audit_log_without_the_reference(callers: Callers) -> None:
     subject = f"customer-{uuid4()}"
     await callers.find("bank", subject_reference=subject)
-    database = open_database(callers.live.settings.database_url)
-    entries, _ = await AuditReader(database).page(
-        "bank", chosen=AuditFilter(actions=("checks.listed",)), subjects=(), before=0, limit=1
-    )
-    await database.close()
+    async with callers.live.database() as database:
+        entries, _ = await AuditReader(database).page(
+            "bank", chosen=AuditFilter(actions=("checks.listed",)), subjects=(), before=0, limit=1
+        )
     assert (entries[0].action, entries[0].actor) == ("checks.listed", "bank")
     assert entries[0].details == {"by": "subject_reference", "checks": "0"}
     assert subject not in str(entries[0])

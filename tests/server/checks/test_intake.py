@@ -15,7 +15,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import aiohttp
 import cv2
 import grpc
 import numpy as np
@@ -27,23 +26,22 @@ from PIL import Image
 from sqlalchemy import func, select
 
 from matcher.records import RecordVersion, build_record, serialise, wrap_in_dg2
-from server.access.api_keys import new_api_key
 from server.base.errors import ConfigurationError
 from server.configuration.settings import LogLevel, LogSettings
 from server.domain.terms import CheckState, Mode
 from server.policies import load_policies
 from server.running.app import FacegateServer
-from server.storage.database import open_database
 from server.storage.tables import checks
 from server.telemetry.logging import configure_logging
 from tests.hostile.image_files import iso_media
 from tests.hostile.record_files import record_of, with_faces, with_faces_39794
 from tests.logs import log_plainly
+from tests.server.api_keys import bearer, write_keys
 from tests.server.live import FAST, POLICY_OID, LiveServer, pictures, portrait, serving, settings_for
 from tests.server.models_once import remembering_pack
 from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice
-from tests.server.refusals import Refused, refused
+from tests.server.refusals import Refused, refusal_of
 from vision.errors import DecoderUnavailable
 from vision.image import encode_jpeg
 from vision.isolation.pool import DecoderPool
@@ -55,17 +53,13 @@ _C = grpc.StatusCode
 
 async def _upload_refused(live: LiveServer, **fields: Any) -> Refused:
     request = service_pb2.UploadTrustedImageRequest(**fields)
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await live.service.UploadTrustedImage(request)
-    return refused(caught.value)
+    return await refusal_of(live.service.UploadTrustedImage(request))
 
 
 async def _count(live: LiveServer) -> int:
-    database = open_database(live.settings.database_url)
-    query = select(func.count()).select_from(checks)
-    count = await database.read(lambda connection: connection.execute(query).scalar_one())
-    await database.close()
-    return count
+    async with live.database() as database:
+        query = select(func.count()).select_from(checks)
+        return await database.read(lambda connection: connection.execute(query).scalar_one())
 
 
 async def test_a_pack_for_evaluation_that_no_setting_allows_serves_dynamic_checks_alone(
@@ -327,35 +321,22 @@ async def test_without_an_identifier_every_request_is_new(scene: LiveServer) -> 
 # JPEG 2000 portraits, which only a separate process decodes, through a whole server.
 
 
-def _jpeg2000(**options: object) -> bytes:
-    stored = io.BytesIO()
-    with Image.open(io.BytesIO(portrait())) as picture:
-        picture.save(stored, format="JPEG2000", **options)
-    return stored.getvalue()
-
-
 async def _uploaded(live: LiveServer, image: bytes) -> service_pb2.UploadTrustedImageResponse:
     return await live.service.UploadTrustedImage(service_pb2.UploadTrustedImageRequest(image=image))
-
-
-async def _isolation_upload_refused(live: LiveServer, image: bytes) -> Refused:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await _uploaded(live, image)
-    return refused(caught.value)
 
 
 @pytest.mark.parametrize(("bare", "media_type"), [(False, "image/jp2"), (True, "image/j2c")])
 async def test_a_jpeg2000_portrait_is_accepted(scene: LiveServer, bare: bool, media_type: str) -> None:
     before = set(scene.server.decoder_processes)
-    upload = await _uploaded(scene, _jpeg2000(no_jp2=bare, quality_layers=[20], quality_mode="rates"))
+    upload = await _uploaded(scene, _jpeg_2000(no_jp2=bare, quality_layers=[20], quality_mode="rates"))
     assert upload.portrait.media_type == media_type
     # The process that decoded it decodes nothing else.
     assert before - set(scene.server.decoder_processes)
 
 
 async def test_a_broken_one_is_refused(scene: LiveServer) -> None:
-    data = _jpeg2000()
-    refusal = await _isolation_upload_refused(scene, data[: len(data) // 2])
+    data = _jpeg_2000()
+    refusal = await _upload_refused(scene, image=data[: len(data) // 2])
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "IMAGE_MALFORMED")
 
 
@@ -363,15 +344,15 @@ async def test_webp_and_bmp_are_no_trusted_images(scene: LiveServer) -> None:
     for format_ in ("WEBP", "BMP"):
         stored = io.BytesIO()
         Image.new("RGB", (400, 400)).save(stored, format=format_)
-        refusal = await _isolation_upload_refused(scene, stored.getvalue())
+        refusal = await _upload_refused(scene, image=stored.getvalue())
         assert refusal.reason == "IMAGE_FORMAT_NOT_SUPPORTED", format_
 
 
 async def test_kill_9_of_the_decoder_between_two_uploads_does_no_harm(scene: LiveServer) -> None:
-    await _uploaded(scene, _jpeg2000())
+    await _uploaded(scene, _jpeg_2000())
     for process in scene.server.decoder_processes:
         os.kill(process, signal.SIGKILL)
-    assert (await _uploaded(scene, _jpeg2000())).check_id
+    assert (await _uploaded(scene, _jpeg_2000())).check_id
 
 
 async def test_no_free_decoder_means_later_and_not_never(
@@ -381,14 +362,14 @@ async def test_no_free_decoder_means_later_and_not_never(
         raise DecoderUnavailable("all are busy", retry_after=2.5)
 
     monkeypatch.setattr(DecoderPool, "decode_still", busy)
-    refusal = await _isolation_upload_refused(scene, _jpeg2000())
+    refusal = await _upload_refused(scene, image=_jpeg_2000())
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
     assert refusal.retry_seconds == 2.5
 
 
 async def test_a_stopped_server_leaves_no_decoder(tmp_path: Path) -> None:
     async with serving(settings_for(tmp_path, isolation={"workers": 2})) as live:
-        await _uploaded(live, _jpeg2000())
+        await _uploaded(live, _jpeg_2000())
         processes = live.server.decoder_processes
         assert processes
     assert not any(_exists(process) for process in processes)
@@ -428,9 +409,7 @@ async def _upload(live: LiveServer, image: bytes, policy: str = "") -> service_p
 
 
 async def _refusal(live: LiveServer, image: bytes, policy: str = "") -> Refused:
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await _upload(live, image, policy)
-    return refused(caught.value)
+    return await refusal_of(_upload(live, image, policy))
 
 
 @dataclass(frozen=True, slots=True)
@@ -616,35 +595,20 @@ class Scene:
         return await self.call(request, tenant)
 
     async def call(self, request: service_pb2.UploadTrustedImageRequest, tenant: str = "one") -> Any:
-        metadata = (("authorization", f"Bearer {self.keys[tenant]}"),)
+        metadata = bearer(self.keys[tenant])
         return await self.live.service.UploadTrustedImage(request, metadata=metadata)
 
     async def refusal(self, reference: str, **fields: Any) -> Refused:
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await self.upload(reference, **fields)
-        return refused(caught.value)
-
-    async def metrics(self) -> str:
-        url = f"http://127.0.0.1:{self.live.server.admin_port}/metrics"
-        async with aiohttp.ClientSession() as session, session.get(url) as response:
-            return await response.text()
+        return await refusal_of(self.upload(reference, **fields))
 
 
 def _settings(folder: Path, tenants: tuple[str, ...], source: str) -> tuple[Any, dict[str, str]]:
-    keys = {tenant: new_api_key() for tenant in tenants}
-    file = folder / "keys.toml"
-    file.touch(0o600)
-    file.write_text(
-        "\n".join(
-            f'[[key]]\nname = "{tenant}"\nsha256 = "{digest}"\ntenant = "{tenant}"\nroles = ["orchestrator"]'
-            for tenant, (_, digest) in keys.items()
-        )
-    )
-    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
+    entries = {tenant: f'tenant = "{tenant}"\nroles = ["orchestrator"]' for tenant in tenants}
+    listeners, keys = write_keys(folder, entries)
     settings = settings_for(
         folder, listeners=listeners, trusted_images={"source": source, "timeout_seconds": 5}
     )
-    return settings, {tenant: key for tenant, (key, _) in keys.items()}
+    return settings, keys
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -719,7 +683,7 @@ async def test_an_unusable_reference_is_refused_and_never_repeated(
         answer = await references_scene.refusal(reference)
     assert (answer.code, answer.reason) == (code, reason)
     output = " ".join(
-        [answer.message, *answer.metadata.values(), log.getvalue(), await references_scene.metrics()]
+        [answer.message, *answer.metadata.values(), log.getvalue(), await references_scene.live.metrics()]
     )
     assert f'facegate_trusted_images_refused_total{{reason="{reason}",sandbox="false"}}' in output
     for word in ("anna", "bert", "carla", "notes.txt", "xxxx", "passwd", "127.0.0.1/x"):
@@ -761,11 +725,13 @@ async def test_a_repeated_request_is_the_same_check_whatever_became_of_the_image
     assert (
         await references_scene.refusal("2031/anna.jpg", request_id=request_id)
     ).reason == "REQUEST_ID_REUSED"
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await references_scene.call(
-            service_pb2.UploadTrustedImageRequest(image=portrait(), request_id=request_id)
+    assert (
+        await refusal_of(
+            references_scene.call(
+                service_pb2.UploadTrustedImageRequest(image=portrait(), request_id=request_id)
+            )
         )
-    assert refused(caught.value).reason == "REQUEST_ID_REUSED"
+    ).reason == "REQUEST_ID_REUSED"
 
 
 async def test_a_refused_reference_may_be_tried_again(references_scene: Scene) -> None:
@@ -796,18 +762,20 @@ async def test_a_store_that_is_away_is_unavailable_and_comes_back(references_sce
     assert (await references_scene.upload("2031/anna.jpg")).check_id
 
 
-async def test_tenants_must_not_share_a_store_by_mistake(tmp_path: Path) -> None:
+@pytest.mark.parametrize(
+    ("folder", "tenants", "said"),
+    [
+        # Tenants must not share a store by mistake.
+        ("images", ("one", "two"), r"\{tenant\}"),
+        ("missing", ("one",), r"trusted_images\.source.*No such file"),
+    ],
+)
+async def test_a_store_that_cannot_serve_prevents_the_start(
+    tmp_path: Path, folder: str, tenants: tuple[str, ...], said: str
+) -> None:
     (tmp_path / "images").mkdir()
-    settings, _ = _settings(tmp_path, ("one", "two"), str(tmp_path / "images"))
+    settings, _ = _settings(tmp_path, tenants, str(tmp_path / folder))
     server = FacegateServer(settings, pack=remembering_pack(), tuning=FAST)
-    with pytest.raises(ConfigurationError, match=r"\{tenant\}"):
-        await server.start()
-    await server.stop()
-
-
-async def test_a_missing_store_prevents_the_start(tmp_path: Path) -> None:
-    settings, _ = _settings(tmp_path, ("one",), str(tmp_path / "images"))
-    server = FacegateServer(settings, pack=remembering_pack(), tuning=FAST)
-    with pytest.raises(ConfigurationError, match=r"trusted_images\.source.*No such file"):
+    with pytest.raises(ConfigurationError, match=said):
         await server.start()
     await server.stop()

@@ -7,7 +7,6 @@ import zipfile
 from base64 import urlsafe_b64decode
 from collections.abc import AsyncIterator
 from dataclasses import dataclass, replace
-from datetime import timedelta
 from pathlib import Path
 from uuid import UUID
 
@@ -25,15 +24,14 @@ from sqlalchemy.exc import IntegrityError
 
 from cli.checks import evidence_tables
 from facegate_client import ApiKey, Orchestrator, SandboxResultError, fetch_key_set
-from server.access.api_keys import new_api_key
 from server.domain.events import EventKind
 from server.domain.terms import CheckState, CheckStatus, FailureReason, RequestedOutcome
 from server.running.webhooks import new_webhook_secret
-from server.storage.database import open_database
 from server.storage.errors import StorageUnavailable
 from server.storage.tables import checks, events
+from tests.server.api_keys import Keyed, write_keys
 from tests.server.checks.asking import named, reasons_of
-from tests.server.live import LiveServer, pictures, portrait, serving, settings_for, until
+from tests.server.live import pictures, portrait, serving, settings_for, until
 from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice
 from tests.server.refusals import Refused, refusal_of
@@ -55,14 +53,8 @@ _ENTRIES = {
 
 
 @dataclass(frozen=True, slots=True)
-class Callers:
+class Callers(Keyed):
     """A server with a real and a sandbox orchestrator of one tenant, and a reader."""
-
-    live: LiveServer
-    keys: dict[str, str]
-
-    def metadata(self, caller: str = "test") -> tuple[tuple[str, str]]:
-        return (("authorization", f"Bearer {self.keys[caller]}"),)
 
     async def upload(
         self, outcome: Outcome | None, caller: str = "test", *, policy: str = "", subject: str = ""
@@ -87,18 +79,13 @@ class Callers:
 async def callers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Callers]:
     """A server for the module."""
     folder: Path = tmp_path_factory.mktemp("requested")
-    keys = {caller: new_api_key() for caller in _ENTRIES}
-    file = folder / "keys.toml"
-    file.touch(0o600)
-    await asyncio.to_thread(
-        file.write_text,
-        "".join(
-            f'[[key]]\nname = "{name}"\nsha256 = "{keys[name][1]}"\nroles = ["{role}"]\n'
-            f"sandbox = {str(sandbox).lower()}\n"
+    listeners, keys = write_keys(
+        folder,
+        {
+            name: f'roles = ["{role}"]\nsandbox = {str(sandbox).lower()}'
             for name, (role, sandbox) in _ENTRIES.items()
-        ),
+        },
     )
-    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
     endpoint = {
         "tenant": "default",
         "url": "https://nobody.invalid/hook",
@@ -108,7 +95,7 @@ async def callers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cal
     settings = settings_for(folder, listeners=listeners, webhooks={"endpoints": {"bank": endpoint}})
     write_policy(folder / "policies", "sampled", tables="[review]\nsample_percent = 100.0\n")
     async with serving(settings) as live:
-        yield Callers(live, {caller: key for caller, (key, _) in keys.items()})
+        yield Callers(live, keys)
 
 
 _FAILURES = [
@@ -138,11 +125,10 @@ async def test_every_outcome_is_reached_without_a_scan(callers: Callers) -> None
 
 async def _told(callers: Callers, check_id: str) -> dict[str, object]:
     """What the event of the decision states."""
-    database = open_database(callers.live.settings.database_url)
-    decided = (events.c.check_id == UUID(check_id), events.c.kind == EventKind.CHECK_DECIDED)
-    query = select(events.c.body).where(*decided)
-    body = await database.read(lambda connection: connection.scalars(query).one())
-    await database.close()
+    async with callers.live.database() as database:
+        decided = (events.c.check_id == UUID(check_id), events.c.kind == EventKind.CHECK_DECIDED)
+        query = select(events.c.body).where(*decided)
+        body = await database.read(lambda connection: connection.scalars(query).one())
     data: dict[str, object] = json.loads(body)["data"]
     return data
 
@@ -151,14 +137,11 @@ async def test_it_is_decided_after_its_delay_without_any_call(callers: Callers) 
     upload = await callers.upload(Outcome(status=SUCCESS, delay_seconds=60))
     refusal = await refusal_of(callers.finish(upload.check_id))
     assert refusal.reason == "NOT_SCANNED_YET"
-    callers.live.clock.ahead = timedelta(seconds=61)
-    try:
+    with callers.live.clock.later(seconds=61):
         await callers.live.reaches(upload.check_id, CheckState.DECIDED)
         assert (await callers.finish(upload.check_id)).result.status == SUCCESS
         device = RawDevice(callers.live.device, upload)
         assert (await device.refusal()).reason == "CHECK_CLOSED"
-    finally:
-        callers.live.clock.ahead = timedelta()
 
 
 @pytest.mark.parametrize(
@@ -203,7 +186,7 @@ async def test_a_scan_that_is_left_ends_in_it(callers: Callers) -> None:
 async def test_a_cancelled_check_is_cancelled(callers: Callers) -> None:
     upload = await callers.upload(Outcome(status=SUCCESS, delay_seconds=180))
     request = service_pb2.CancelCheckRequest(check_id=upload.check_id)
-    await callers.live.service.CancelCheck(request, metadata=callers.metadata())
+    await callers.live.service.CancelCheck(request, metadata=callers.metadata("test"))
     answer = await callers.finish(upload.check_id)
     assert (answer.result.status, reasons_of(answer)) == (FAILURE, ["CANCELLED"])
     assert not answer.result.requested_outcome
@@ -219,7 +202,7 @@ async def test_a_review_is_made_if_it_is_requested_and_only_then(callers: Caller
             if wanted:
                 assert answer.review.state == review_pb2.REVIEW_STATE_OPEN
                 progress = await callers.live.service.GetCheck(
-                    service_pb2.GetCheckRequest(check_id=upload.check_id), metadata=callers.metadata()
+                    service_pb2.GetCheckRequest(check_id=upload.check_id), metadata=callers.metadata("test")
                 )
                 assert progress.progress.HasField("review")
                 assert named(progress.progress) == "CLOSED"
@@ -272,18 +255,19 @@ async def test_neither_records_nor_the_database_have_it_outside_the_sandbox(call
     with pytest.raises(ValueError, match="not a sandbox check"):
         check_record(requested_outcome=asked, sandbox=False)
     real = await callers.upload(None, "real")
-    database = open_database(callers.live.settings.database_url)
-    change = update(checks).where(checks.c.check_id == UUID(real.check_id)).values(requested_outcome=asked)
-    with pytest.raises((IntegrityError, StorageUnavailable)):
-        await database.write(lambda connection: connection.execute(change))
-    # It cannot leave the sandbox with its check, either.
-    requested = await callers.upload(Outcome(status=SUCCESS, delay_seconds=180))
-    leave = text("update checks set sandbox = false where check_id = :check")
-    with pytest.raises((IntegrityError, StorageUnavailable)):
-        await database.write(
-            lambda connection: connection.execute(leave, {"check": UUID(requested.check_id).hex})
+    async with callers.live.database() as database:
+        change = (
+            update(checks).where(checks.c.check_id == UUID(real.check_id)).values(requested_outcome=asked)
         )
-    await database.close()
+        with pytest.raises((IntegrityError, StorageUnavailable)):
+            await database.write(lambda connection: connection.execute(change))
+        # It cannot leave the sandbox with its check, either.
+        requested = await callers.upload(Outcome(status=SUCCESS, delay_seconds=180))
+        leave = text("update checks set sandbox = false where check_id = :check")
+        with pytest.raises((IntegrityError, StorageUnavailable)):
+            await database.write(
+                lambda connection: connection.execute(leave, {"check": UUID(requested.check_id).hex})
+            )
     for caller, check_id in (("real", real.check_id), ("test", requested.check_id)):
         cancel = service_pb2.CancelCheckRequest(check_id=check_id)
         await callers.live.service.CancelCheck(cancel, metadata=callers.metadata(caller))

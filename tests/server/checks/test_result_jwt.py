@@ -15,7 +15,7 @@ from server.access.access_tokens import TokenPolicy, verify_access_token
 from server.base.errors import Reason, Refusal
 from tests.server.checks.asking import cancel
 from tests.server.live import LiveServer, pictures
-from tests.server.raw_device import RawDevice
+from tests.server.raw_device import RawDevice, opened
 
 
 def _bytes(text: str) -> bytes:
@@ -98,11 +98,10 @@ async def test_a_check_without_a_scan_has_what_is_known(scene: LiveServer) -> No
 
 
 async def test_no_token_stands_for_another(scene: LiveServer) -> None:
-    upload = await scene.upload()
-    stream = await RawDevice(scene.device, upload).open()
+    check_id, _, stream = await opened(scene)
     await stream.run_attempt(pictures())
     await stream.outcome()
-    answer = await scene.finish(upload.check_id)
+    answer = await scene.finish(check_id)
     jwks = await _jwks(scene)
     keys = load_key_set(jwks)
     # The JWT is neither a result in protobuf nor a review,

@@ -11,17 +11,16 @@ import pytest
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from facegate_client import ApiKey, CallRefusedError, Compliance, KeySet, Reviews, load_key_set
-from server.access.api_keys import new_api_key
 from server.audit import AuditAction, AuditEvent
 from server.checks.expiry import HOUSEKEEPER
 from server.evidence.store import delete_objects
 from server.keyring.key_files import KeyFiles
 from server.keyring.keys import KeyFolder
 from server.storage.audit_reader import AuditReader
-from server.storage.database import open_database
 from server.storage.objects import open_object_store
 from server.storage.records import EvidenceEntry
 from server.storage.retention import RetentionRepository
+from tests.server.api_keys import write_keys
 from tests.server.live import LiveServer, fresh_pictures, pictures, portrait, serving, settings_for
 from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice
@@ -95,17 +94,16 @@ class Office:
 
     async def erase_images(self, check_id: str) -> tuple[EvidenceEntry, ...]:
         """Erases the images of a check, as at the end of their retention; returns what was erased."""
-        database = open_database(self.live.settings.database_url)
-        check = await self.live.record(check_id)
-        assert check.images_until is not None
-        action = AuditAction.EVIDENCE_EXPIRED
-        event = AuditEvent(tenant="bank", action=action, actor=HOUSEKEEPER, check_id=check.check_id)
-        removed = await RetentionRepository(database).expire_images(
-            check.check_id, check.images_until, event=event
-        )
-        assert removed is not None
-        await delete_objects(open_object_store(self.live.settings.objects_url), removed)
-        await database.close()
+        async with self.live.database() as database:
+            check = await self.live.record(check_id)
+            assert check.images_until is not None
+            action = AuditAction.EVIDENCE_EXPIRED
+            event = AuditEvent(tenant="bank", action=action, actor=HOUSEKEEPER, check_id=check.check_id)
+            removed = await RetentionRepository(database).expire_images(
+                check.check_id, check.images_until, event=event
+            )
+            assert removed is not None
+            await delete_objects(open_object_store(self.live.settings.objects_url), removed)
         return removed
 
     async def open_check(self, subject: str) -> str:
@@ -117,21 +115,6 @@ class Office:
         return upload.check_id
 
 
-def _write_keys(file: Path) -> dict[str, str]:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    keys, lines = {}, []
-    for name, (tenant, role) in _CALLERS.items():
-        keys[name], digest = new_api_key()
-        roles = json.dumps(role.split())
-        lines.append(
-            f'[[key]]\nname = "{name}"\nsha256 = "{digest}"\ntenant = "{tenant}"\nroles = {roles}\n'
-            f"sandbox = {json.dumps(name in _SANDBOX)}\n"
-        )
-    file.write_text("".join(lines))
-    file.chmod(0o600)
-    return keys
-
-
 @asynccontextmanager
 async def open_office(
     folder: Path, *, console: Mapping[str, object] | None = None, **tables: Any
@@ -141,12 +124,14 @@ async def open_office(
     Args:
         console: The settings of a console; without them there is none.
     """
-    file = folder / "keys.toml"
-    keys = _write_keys(file)
-    free = {"port": 0}
-    listeners = {"device": free, "service": free | {"api_keys_file": file}, "admin": free}
+    entries = {
+        name: f'tenant = "{tenant}"\nroles = {json.dumps(role.split())}\n'
+        f"sandbox = {json.dumps(name in _SANDBOX)}"
+        for name, (tenant, role) in _CALLERS.items()
+    }
+    listeners, keys = write_keys(folder, entries)
     if console is not None:
-        listeners["console"] = free | dict(console)
+        listeners["console"] = {"port": 0} | dict(console)
     settings = settings_for(folder, sandbox=False, listeners=listeners, **tables)
     write_policy(folder / "policies", "test", portrait="bytes", evidence_seconds=2 * 86_400, images_seconds=0)
     for name, four_eyes in (("sampled", "false"), ("in-pairs", "true")):
@@ -167,9 +152,8 @@ async def open_office(
 
 async def audit_entries(office: Office, check_id: str) -> list[tuple[str, str, str]]:
     """Action, actor and purpose of every entry in the audit log on a check."""
-    database = open_database(office.live.settings.database_url)
-    entries = await AuditReader(database).entries("bank")
-    await database.close()
+    async with office.live.database() as database:
+        entries = await AuditReader(database).entries("bank")
     return [(one.action, one.actor, one.purpose) for one in entries if one.check_id == check_id]
 
 

@@ -13,7 +13,6 @@ from pathlib import Path
 from typing import Any
 from uuid import UUID, uuid4
 
-import aiohttp
 import obstore
 import pytest
 import pytest_asyncio
@@ -38,7 +37,6 @@ from server.base.page_tokens import PageTokens
 from server.checks import intake
 from server.compliance.listing import CheckFilter
 from server.domain.terms import CheckStatus, FailureReason, reference_term
-from server.storage.database import open_database
 from server.storage.schema import upgrade
 from server.storage.tables import pending_approvals
 from tests.server.compliance.office import Office, archive_of, audit_entries, open_office, refused_call
@@ -159,9 +157,7 @@ async def test_what_cannot_be_read_is_said(office: Office) -> None:
     (Path(office.live.settings.objects_url) / entry.object_key).unlink()
     refusal = await refused_call(reader.get_evidence_image(lost, entry.facts.sha256, purpose="case"))
     assert (refusal.refusal.reason, refusal.refusal.metadata["problem"]) == ("EVIDENCE_UNREADABLE", "LOST")
-    admin = f"http://127.0.0.1:{office.live.server.admin_port}/metrics"
-    async with aiohttp.ClientSession() as session, session.get(admin) as response:
-        assert 'facegate_evidence_problems_total{problem="LOST"} 1.0' in await response.text()
+    assert 'facegate_evidence_problems_total{problem="LOST"} 1.0' in await office.live.metrics()
     verified = verify_archive(await archive_of(office, lost), office.jwks)
     assert [one["sha256"] for one in verified.manifest["missing_images"]] == [entry.facts.sha256.hex()]
     assert UUID(lost) == UUID(verified.result.check_id)
@@ -496,10 +492,9 @@ async def test_erasing_a_person_ends_what_waits_for_a_second_one(tmp_path: Path)
         assert (await anna.erase_subject("ended-1", reason=other, purpose="p")).HasField("approval")
         assert (await anna.erase_subject("ended-1", reason=request, purpose="p")).HasField("approval")
         assert (await bert.erase_subject("ended-1", reason=request, purpose="q")).erased_checks == 1
-        database = open_database(office.live.settings.database_url)
-        waiting = select(pending_approvals.c.action)
-        assert await database.read(lambda connection: connection.scalars(waiting).all()) == []
-        await database.close()
+        async with office.live.database() as database:
+            waiting = select(pending_approvals.c.action)
+            assert await database.read(lambda connection: connection.scalars(waiting).all()) == []
 
 
 async def test_an_unknown_person_needs_no_second_one(tmp_path: Path) -> None:
@@ -673,11 +668,10 @@ async def test_a_changed_column_outside_the_seal_is_found(
     check_id = await office.check("altered-1")
     reader = office.of("reader")
     assert list((await reader.get_evidence(check_id)).altered_facts) == []
-    database = open_database(office.live.settings.database_url)
-    await database.write(
-        lambda connection: connection.execute(text(statement), {"check": UUID(check_id).hex})
-    )
-    await database.close()
+    async with office.live.database() as database:
+        await database.write(
+            lambda connection: connection.execute(text(statement), {"check": UUID(check_id).hex})
+        )
     listed = await reader.list_checks(evidence_pb2.ListChecksRequest(page_size=100))
     assert check_id in {line.check_id for line in listed.checks}
     found = await reader.get_evidence(check_id)
@@ -702,10 +696,9 @@ async def test_a_list_with_an_unreadable_column_goes_on_and_logs_the_check(
     office: Office, column: str, status: int, reasons: list[int]
 ) -> None:
     check_id = await office.check(f"unreadable-{column}")
-    database = open_database(office.live.settings.database_url)
-    spoiled = text(f"update checks set {column} = '{{' where check_id = :check")  # noqa: S608
-    await database.write(lambda connection: connection.execute(spoiled, {"check": UUID(check_id).hex}))
-    await database.close()
+    async with office.live.database() as database:
+        spoiled = text(f"update checks set {column} = '{{' where check_id = :check")  # noqa: S608
+        await database.write(lambda connection: connection.execute(spoiled, {"check": UUID(check_id).hex}))
     request = evidence_pb2.ListChecksRequest(subject_reference=f"unreadable-{column}")
     with capture_logs() as logged:
         listed = (await office.of("reader").list_checks(request)).checks

@@ -13,7 +13,6 @@ from facegate.v1 import evidence_service_pb2, review_pb2
 
 from facegate_client import ApiKey, Events
 from server.storage.audit_reader import AuditReader
-from server.storage.database import open_database
 from tests.server.compliance.office import Office, open_office, refused_call
 from tests.server.live import until
 from tests.server.running.receiver import Receiver, receiving, secret_file
@@ -78,11 +77,7 @@ async def test_a_backend_learns_of_a_check_until_its_erasure(office: Office, rec
     assert [event.data["sequence"] for event in mine] == [1, 2, 3]
     assert (mine[1].data["status"], mine[1].data["tenant"]) == ("SUCCESS", "bank")
     assert "hooked-1" not in "".join(event.body.decode() for event in receiver.events)
-
-    async def arrived() -> bool:
-        return "subject.erased" in receiver.types
-
-    await until(arrived)
+    await until(lambda: "subject.erased" in receiver.types)
     told = [event.data for event in receiver.events if event.type == "subject.erased"]
     assert told == [{"checks": 1, "held": 0, "reason": "REQUEST", "tenant": "bank"}]
 
@@ -159,9 +154,8 @@ async def test_a_repaired_receiver_gets_what_it_missed_by_a_replay(
     webhook_id = f"evt_{again.event_id.replace('-', '')}"
     assert await backend.replay(event_pb2.ReplayEventsRequest(event_id=webhook_id)) == 1
     await _until_delivered(office, check_id, 1)
-    database = open_database(office.live.settings.database_url)
-    log = await AuditReader(database).entries("bank")
-    await database.close()
+    async with office.live.database() as database:
+        log = await AuditReader(database).entries("bank")
     assert [entry.actor for entry in log if entry.action == "events.replayed"] == ["backend", "backend"]
 
 

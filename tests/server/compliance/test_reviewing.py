@@ -5,8 +5,6 @@ import io
 import json
 import zipfile
 from collections.abc import AsyncIterator, Awaitable
-from contextlib import asynccontextmanager
-from datetime import timedelta
 from uuid import uuid4
 
 import pytest
@@ -26,7 +24,6 @@ from facegate_client import (
     verify_result_jws,
     verify_review_jws,
 )
-from server.storage.database import open_database
 from tests.server.compliance.office import Office, archive_of, audit_entries, open_office, refused_call
 from tests.server.live import until
 
@@ -49,15 +46,6 @@ def _orchestrator(office: Office, by: str = "backend") -> Orchestrator:
         keys=office.jwks,
         tenant="bank",
     )
-
-
-@asynccontextmanager
-async def _later(office: Office, **after: float) -> AsyncIterator[None]:
-    office.live.clock.ahead = timedelta(**after)
-    try:
-        yield
-    finally:
-        office.live.clock.ahead = timedelta()
 
 
 async def _pending(office: Office, by: str = "rita") -> list[str]:
@@ -174,7 +162,7 @@ async def test_nobody_decides_without_a_claim_after_its_lapse_or_twice(office: O
     assert (await refused_call(rolf.release_review(check_id))).refusal.reason == "REVIEW_NOT_CLAIMED"
     assert (await rita.release_review(check_id)).state == review_pb2.REVIEW_STATE_OPEN
     await rita.claim_review(check_id)
-    async with _later(office, minutes=16):
+    with office.live.clock.later(minutes=16):
         assert await refused("rita") == "REVIEW_NOT_CLAIMED"
         assert (await rolf.claim_review(check_id)).claimed_by == "rolf"
         assert (await refused_call(rita.claim_review(check_id))).refusal.reason == "REVIEW_CLAIMED"
@@ -192,7 +180,7 @@ async def test_a_review_that_nobody_decides_expires_and_says_so(office: Office) 
     async def logged() -> bool:
         return "review.expired" in [action for action, _, _ in await audit_entries(office, check_id)]
 
-    async with _later(office, hours=73):
+    with office.live.clock.later(hours=73):
         await until(logged)
         progress = await _orchestrator(office).get_check(check_id)
         assert progress.review.state == review_pb2.REVIEW_STATE_EXPIRED
@@ -314,11 +302,10 @@ async def test_a_review_of_another_result_is_not_signed(office: Office) -> None:
     check_id = await office.check("r-altered", scanned=True, policy="sampled")
     rita = office.reviews_of("rita")
     await rita.claim_review(check_id)
-    database = open_database(office.live.settings.database_url)
-    statement = text("UPDATE reviews SET result_sha256 = :other WHERE check_id = :check_id")
-    values = {"other": bytes(32), "check_id": check_id.replace("-", "")}
-    changed = await database.write(lambda connection: connection.execute(statement, values).rowcount)
-    await database.close()
+    async with office.live.database() as database:
+        statement = text("UPDATE reviews SET result_sha256 = :other WHERE check_id = :check_id")
+        values = {"other": bytes(32), "check_id": check_id.replace("-", "")}
+        changed = await database.write(lambda connection: connection.execute(statement, values).rowcount)
     assert changed == 1
     refusal = (await refused_call(rita.decide_review(check_id, outcome=_ALLOW, reason=_SAME))).refusal
     assert refusal.reason == "EVIDENCE_UNREADABLE"

@@ -36,6 +36,7 @@ from server.storage.records import CheckRecord, Decision, KeyKind
 from server.telemetry.metrics import Metrics
 from server.verdict import CheckStatus, FailureReason
 from tests.server.databases import make_tables
+from tests.server.private_files import private
 from tests.server.storage.samples import NOW, SESSION_KEY, after, new_check
 from tests.server.verdict.samples import OUTCOME, RECORD
 
@@ -183,8 +184,7 @@ async def seed(deployment: Deployment) -> None:
 
 def make_kek(path: Path) -> None:
     """Makes a file with a key of 32 bytes."""
-    path.touch(0o600)
-    path.write_bytes(base64.b64encode(secrets.token_bytes(32)))
+    private(path, base64.b64encode(secrets.token_bytes(32)))
 
 
 async def _decided(opened: Opened, check_id: UUID) -> None:

@@ -33,6 +33,7 @@ from tests.device_integrity.apple import apple_in_software as apples
 from tests.device_integrity.apple.apple_in_software import APP, SoftwareApple
 from tests.device_integrity.web import authenticator_in_software as browsers
 from tests.server.live import PATIENT, LiveServer, Picture, fresh_pictures, pictures, serving, settings_for
+from tests.server.private_files import private
 
 # Apple's receipt server for App Attest, played by a real HTTP server under a test root.
 
@@ -111,10 +112,7 @@ async def playing_apple(apple: SoftwareApple, now: Callable[[], datetime]) -> As
 
 def write_key(server: ReceiptServer, folder: Path) -> Path:
     """Writes the key file of the developer account."""
-    path = folder / "AuthKey.p8"
-    path.touch(0o600)
-    path.write_bytes(server.credentials.as_pem(private=True))
-    return path
+    return private(folder / "AuthKey.p8", server.credentials.as_pem(private=True))
 
 
 # Simulated phones and browsers that scan over the real protocol, under test roots.

@@ -55,6 +55,7 @@ from tests.server.device.devices import (
 )
 from tests.server.flash_phone import phone
 from tests.server.live import PATIENT, LiveServer
+from tests.server.private_files import private
 from tests.server.storage.samples import new_check
 
 # Receipts with a real database and a real HTTP server that plays Apple.
@@ -371,9 +372,7 @@ def _pem(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> bytes:
     ids=["text", "empty", "P-384", "Ed25519", "public"],
 )
 def test_a_file_that_is_no_key_for_devicecheck(tmp_path: Path, content: bytes) -> None:
-    file = tmp_path / "AuthKey.p8"
-    file.touch(0o600)
-    file.write_bytes(content)
+    file = private(tmp_path / "AuthKey.p8", content)
     with pytest.raises(ConfigurationError, match=r"AuthKey\.p8: not a") as caught:
         open_apple_receipt_exchange(key_file=file, key_id=KEY_ID, team_id=TEAM_ID, now=lambda: NOW)
     assert "hunter2" not in str(caught.value)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Sequence
+from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -22,7 +22,7 @@ from server.configuration import tables
 from server.domain.terms import CheckState
 from server.domain.tries import SANDBOX_RULES
 from server.running.assembly import Tuning
-from server.storage.database import Database, open_database
+from server.storage.database import Database
 from server.storage.devices import DeviceRepository
 from server.storage.records import KeyKind
 from simulator.scene import ScanKind
@@ -164,12 +164,42 @@ async def test_an_iphone_enrols_once_and_asserts_from_then_on(believing: LiveSer
         at_time(believing, phones.NOW)
 
 
-async def test_a_key_without_enrolment_gives_no_assurance(believing: LiveServer) -> None:
+@pytest.mark.parametrize(
+    ("profile", "attestor", "test", "outcome"),
+    [
+        (
+            IPHONE,
+            lambda: AppleAttestor(counter=1),
+            "app_attest_assertion.enrolment",
+            "UNAVAILABLE KEY_NOT_ENROLLED",
+        ),
+        (
+            PAGE,
+            lambda: WebCryptoAttestor(origin="https://verify.bank.example.evil.example"),
+            "web_crypto.origin",
+            "FAIL ORIGIN_NOT_ALLOWED",
+        ),
+        (
+            device_pb2.DeviceProfile(platform=device_pb2.PLATFORM_DESKTOP),
+            lambda: None,
+            "demand.platform",
+            "FAIL PLATFORM_NOT_ALLOWED",
+        ),
+    ],
+    ids=["a key without enrolment", "a page of another origin", "a platform without a row"],
+)
+async def test_a_device_that_cannot_be_trusted_gives_no_assurance(
+    believing: LiveServer,
+    profile: device_pb2.DeviceProfile,
+    attestor: Callable[[], Any],
+    test: str,
+    outcome: str,
+) -> None:
     upload = await believing.upload(policy="attested")
-    await scan(believing, upload, IPHONE, AppleAttestor(counter=1))
+    await scan(believing, upload, profile, attestor())
     result = await _result(believing, upload.check_id)
     assert result.reasons == _NOT_TRUSTED
-    assert _outcomes(result)["app_attest_assertion.enrolment"] == "UNAVAILABLE KEY_NOT_ENROLLED"
+    assert _outcomes(result)[test] == outcome
 
 
 async def test_a_browser_reaches_low_and_no_more(believing: LiveServer) -> None:
@@ -184,14 +214,6 @@ async def test_a_browser_reaches_low_and_no_more(believing: LiveServer) -> None:
     assert (await _result(believing, upload.check_id)).reasons == _NOT_TRUSTED
 
 
-async def test_a_page_of_another_origin_fails(believing: LiveServer) -> None:
-    upload = await believing.upload(policy="attested")
-    await scan(believing, upload, PAGE, WebCryptoAttestor(origin="https://verify.bank.example.evil.example"))
-    result = await _result(believing, upload.check_id)
-    assert result.reasons == _NOT_TRUSTED
-    assert _outcomes(result)["web_crypto.origin"] == "FAIL ORIGIN_NOT_ALLOWED"
-
-
 async def test_a_stream_from_another_page_than_the_evidence_names_fails(believing: LiveServer) -> None:
     other = "https://another.example"
     for header, expected in (
@@ -203,15 +225,6 @@ async def test_a_stream_from_another_page_than_the_evidence_names_fails(believin
         result = await _result(believing, upload.check_id)
         assert _outcomes(result)["web_crypto.page"] == expected
         assert (result.reasons == _NOT_TRUSTED) is expected.startswith("FAIL")
-
-
-async def test_platforms_without_a_row_are_refused(believing: LiveServer) -> None:
-    upload = await believing.upload(policy="attested")
-    desktop = device_pb2.DeviceProfile(platform=device_pb2.PLATFORM_DESKTOP)
-    await scan(believing, upload, desktop, None)
-    result = await _result(believing, upload.check_id)
-    assert result.reasons == _NOT_TRUSTED
-    assert _outcomes(result)["demand.platform"] == "FAIL PLATFORM_NOT_ALLOWED"
 
 
 async def test_advisory_evidence_is_reported_and_fails_nothing(believing: LiveServer) -> None:
@@ -242,9 +255,8 @@ async def test_a_play_token_that_the_policy_ignores_is_not_opened(believing: Liv
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def database(believing: LiveServer) -> AsyncIterator[Database]:
     """The server's database."""
-    database = open_database(believing.settings.database_url)
-    yield database
-    await database.close()
+    async with believing.database() as database:
+        yield database
 
 
 @pytest.fixture
@@ -344,8 +356,7 @@ async def test_evidence_of_another_size_than_the_contracts_ends_the_stream(belie
     _, _, stream = await _open(believing, "attested")
     await stream.begin()
     await stream.send(_MALFORMED)
-    refusal = await stream.outcome()
-    assert refusal is not None
+    refusal = await stream.refusal()
     assert (refusal.reason, refusal.metadata["field"]) == ("INVALID_FIELD", "attestation.app_attest.key_id")
 
 
@@ -398,8 +409,7 @@ async def test_a_fifth_piece_is_refused_over_all_streams(
     await resumed.begin()
     for _ in range(3):
         await resumed.send(await _evidence(resumed))
-    refusal = await resumed.outcome()
-    assert refusal is not None
+    refusal = await resumed.refusal()
     assert refusal.reason == "SCAN_BUDGET_EXCEEDED"
 
 

@@ -39,7 +39,6 @@ from server.policies import load_policies
 from server.policies.availability import availability
 from server.policies.schema import DeviceRules
 from server.running.app import FacegateServer
-from server.storage.database import open_database
 from server.storage.tables import checks
 from tests.device_integrity.android import phones
 from tests.device_integrity.apple.apple_in_software import NOW, SoftwareApple
@@ -56,7 +55,8 @@ from tests.server.device.devices import (
 from tests.server.live import PATIENT, LiveServer, portrait, serving, settings_for
 from tests.server.models_once import remembering_pack
 from tests.server.policy_files import write_policy
-from tests.server.refusals import refused
+from tests.server.private_files import private
+from tests.server.refusals import refusal_of
 
 # The trust that the settings establish, and the conditions under which a server trusts test devices.
 
@@ -141,9 +141,7 @@ def test_a_further_root_never_makes_a_known_one_better() -> None:
 
 def test_a_server_of_the_test_receipt_server_asks_it_in_sandbox_checks_only(tmp_path: Path) -> None:
     key = ec.generate_private_key(ec.SECP256R1())
-    file = tmp_path / "key.p8"
-    file.touch(0o600)
-    file.write_bytes(key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
+    file = private(tmp_path / "key.p8", key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
     trust = open_device_trust(
         _settings(
             apple={"receipts": {"key_file": file, "key_id": "A" * 10, "team_id": "B" * 10}},
@@ -306,9 +304,7 @@ def test_files_that_are_not_there_keep_the_server_from_starting(
 
 
 def test_a_malformed_response_key_is_not_repeated_in_the_error(tmp_path: Path) -> None:
-    file = tmp_path / "key"
-    file.touch(0o600)
-    file.write_text("hunter2")
+    file = private(tmp_path / "key", "hunter2")
     play = {"decoder": "local", "decryption_key_file": file, "verification_key_file": file}
     with pytest.raises(ConfigurationError) as caught:
         open_device_trust(_settings(android={"play": play}))
@@ -445,17 +441,13 @@ def test_origins_that_only_a_policy_lists_are_named(tmp_path: Path) -> None:
 
 async def _refusal(live: LiveServer, policy: str) -> Any:
     request = service_pb2.UploadTrustedImageRequest(image=portrait(), policy=policy)
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await live.service.UploadTrustedImage(request)
-    return refused(caught.value)
+    return await refusal_of(live.service.UploadTrustedImage(request))
 
 
 async def _checks(live: LiveServer) -> int:
-    database = open_database(live.settings.database_url)
-    query = select(func.count()).select_from(checks)
-    count = await database.read(lambda connection: connection.execute(query).scalar_one())
-    await database.close()
-    return count
+    async with live.database() as database:
+        query = select(func.count()).select_from(checks)
+        return await database.read(lambda connection: connection.execute(query).scalar_one())
 
 
 async def test_a_policy_that_lacks_settings_is_refused_and_creates_nothing(tmp_path: Path) -> None:

@@ -53,6 +53,7 @@ from tests.device_integrity.apple.apple_in_software import APP, SoftwareApple, S
 from tests.device_integrity.apple.apple_in_software import NOW as APPLE_TIME
 from tests.device_integrity.web.authenticator_in_software import ORIGIN, RP_ID, Authenticator, client_data
 from tests.server.databases import make_tables
+from tests.server.private_files import private
 from tests.server.storage.samples import new_check
 
 _APPLE = SoftwareApple()
@@ -407,9 +408,8 @@ def secret() -> str:
 
 @pytest.fixture
 def account(google: _GooglePlayGoogle, secret: str, tmp_path: Path) -> Path:
-    file = tmp_path / "account.json"
-    file.touch(0o600)
-    file.write_text(
+    return private(
+        tmp_path / "account.json",
         json.dumps(
             {
                 "type": "service_account",
@@ -418,9 +418,8 @@ def account(google: _GooglePlayGoogle, secret: str, tmp_path: Path) -> Path:
                 "private_key_id": "1",
                 "token_uri": f"{google.url}/token",
             }
-        )
+        ),
     )
-    return file
 
 
 @contextmanager
@@ -536,9 +535,7 @@ async def test_malformed_tokens_are_not_sent_to_google(
 @pytest.mark.parametrize("text", ["", "[]", "1", "{}", '{"type": "service_account"}', "[" * 100_000])
 @pytest.mark.usefixtures("without_collection")
 def test_a_file_that_is_no_account(tmp_path: Path, text: str) -> None:
-    file = tmp_path / "account.json"
-    file.touch(0o600)
-    file.write_text(text)
+    file = private(tmp_path / "account.json", text)
     with pytest.raises(ConfigurationError, match="service account"):
         open_google_play_decoder(service_account_file=file)
     with pytest.raises(ConfigurationError):

@@ -4,13 +4,13 @@ import asyncio
 import json
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import aiohttp
 import grpc
 import pytest
 import pytest_asyncio
@@ -25,7 +25,7 @@ from joserfc.jwk import ECKey
 from docs.make_roles import PAGE, roles_page
 from facegate_client.stream_call import StreamCall, answer_of
 from server.access.access_tokens import AccessTokens, OidcSettings
-from server.access.api_keys import load_api_keys, new_api_key
+from server.access.api_keys import load_api_keys
 from server.access.callers import SCOPES, Role, Scope
 from server.access.callers import SCOPES as OF_ROLE
 from server.access.client_certificates import ClientCertificateEntry, ClientCertificates
@@ -39,6 +39,7 @@ from server.edge.listeners import SCOPES as ROLES_SCOPES
 from server.running.app import FacegateServer
 from server.storage.audit_reader import AuditReader
 from server.storage.database import open_database
+from tests.server.api_keys import bearer, reading_keys, write_keys
 from tests.server.certificates import ClientCertificate, authority_pem, client_certificate
 from tests.server.live import (
     FAST,
@@ -51,8 +52,9 @@ from tests.server.live import (
     until,
 )
 from tests.server.models_once import remembering_pack
+from tests.server.private_files import private
 from tests.server.raw_device import RawDevice
-from tests.server.refusals import Refused, refused
+from tests.server.refusals import Refused, refusal_of, refused
 
 # Identification of the callers of the service listener.
 
@@ -73,7 +75,7 @@ class _Context:
 
 
 def _context(key: str | None = None, certificate: bytes | None = None) -> Any:
-    return _Context(() if key is None else (("authorization", f"Bearer {key}"),), certificate)
+    return _Context(() if key is None else bearer(key), certificate)
 
 
 def _entry(name: str, key: str, more: str = "") -> str:
@@ -84,10 +86,7 @@ def _entry(name: str, key: str, more: str = "") -> str:
 @pytest.fixture
 def file(tmp_path: Path) -> Path:
     """A file with one key, of the tenant ``one``."""
-    path = tmp_path / "keys.toml"
-    path.touch(0o600)
-    path.write_text(_entry("backend", _KEY, 'tenant = "one"\n'))
-    return path
+    return private(tmp_path / "keys.toml", _entry("backend", _KEY, 'tenant = "one"\n'))
 
 
 def _identifier(
@@ -380,8 +379,7 @@ async def bank(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[_Bank]
     authority = trustme.CA()
     issued = authority.issue_cert("localhost", "127.0.0.1")
     (folder / "server.pem").write_bytes(issued.cert_chain_pems[0].bytes())
-    (folder / "server.key").touch(0o600)
-    (folder / "server.key").write_bytes(issued.private_key_pem.bytes())
+    private(folder / "server.key", issued.private_key_pem.bytes())
     # The authority also issued the server's certificate, as is usual inside a company.
     (folder / "ca.pem").write_bytes(authority_pem() + authority.cert_pem.bytes())
     clients = [
@@ -414,9 +412,7 @@ async def bank(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[_Bank]
 
 
 async def _refusal(call: Any) -> Refused:
-    with pytest.raises(grpc.RpcError) as caught:
-        await asyncio.wait_for(call, 20)
-    return refused(caught.value)
+    return await refusal_of(asyncio.wait_for(call, 20))
 
 
 async def test_no_tenant_sees_anothers_checks(bank: _Bank) -> None:
@@ -547,7 +543,7 @@ async def test_a_key_and_a_certificate_are_needed_where_there_are_both(tmp_path:
             ("marketing", "marketing", "UNAUTHENTICATED"),
         ):
             async with bank.called_with(client_certificate(common=common)) as stub:
-                held = (("authorization", f"Bearer {key}"),) if key else ()
+                held = bearer(key) if key else ()
                 check = service_pb2.GetCheckRequest(check_id=str(uuid4()))
                 assert (await _refusal(stub.GetCheck(check, metadata=held))).reason == reason
         async with bank.called_with(client_certificate(common="onboarding")) as stub:
@@ -569,43 +565,52 @@ def _reload_entry(key: str, more: str = "") -> str:
     return f'[[key]]\nname = "{key[4:]}"\nsha256 = "{digest}"\nroles = ["orchestrator"]\n{more}'
 
 
-def _held(key: str) -> tuple[tuple[str, str]]:
-    return (("authorization", f"Bearer {key}"),)
+@dataclass(frozen=True, slots=True)
+class _Reloading:
+    live: LiveServer
+    file: Path
+    check_id: str
+    watch: Any
 
 
-async def test_a_removed_key_works_no_more_and_its_watches_end(tmp_path: Path) -> None:
-    file = tmp_path / "keys.toml"
-    file.touch(0o600)
-    file.write_text(_reload_entry("fg1_old"))
-    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
-    async with serving(settings_for(tmp_path, listeners=listeners)) as live:
+@pytest_asyncio.fixture(loop_scope="session")
+async def reloading(tmp_path: Path) -> AsyncIterator[_Reloading]:
+    """A server that knows the key ``fg1_old``, which has made a check and watches it."""
+    file = private(tmp_path / "keys.toml", _reload_entry("fg1_old"))
+    async with serving(settings_for(tmp_path, listeners=reading_keys(file))) as live:
         upload = await live.service.UploadTrustedImage(
-            service_pb2.UploadTrustedImageRequest(image=portrait()), metadata=_held("fg1_old")
+            service_pb2.UploadTrustedImageRequest(image=portrait()), metadata=bearer("fg1_old")
         )
         watch = live.service.WatchCheck(
-            service_pb2.WatchCheckRequest(check_id=upload.check_id), metadata=_held("fg1_old")
+            service_pb2.WatchCheckRequest(check_id=upload.check_id), metadata=bearer("fg1_old")
         )
         assert isinstance(await watch.read(), service_pb2.WatchCheckResponse)
+        yield _Reloading(live, file, upload.check_id, watch)
 
-        async def works(key: str) -> bool:
-            request = service_pb2.GetCheckRequest(check_id=upload.check_id)
-            try:
-                await live.service.GetCheck(request, metadata=_held(key))
-            except grpc.RpcError as error:
-                return refused(error).reason != "UNAUTHENTICATED"
-            return True
 
-        # A file that cannot be used changes nothing.
-        file.write_text("[[key]")
-        await until(lambda: _shows(live, "facegate_api_keys_file_unusable 1.0"))
-        assert await works("fg1_old")
+async def test_a_removed_key_works_no_more_and_its_watches_end(reloading: _Reloading) -> None:
+    live, file = reloading.live, reloading.file
 
-        file.write_text(_reload_entry("fg1_new"))
-        await until(lambda: works("fg1_new"))
-        assert not await works("fg1_old")
-        with pytest.raises(grpc.RpcError) as caught:
-            await asyncio.wait_for(watch.read(), 20)
-        assert refused(caught.value).reason == "UNAUTHENTICATED"
+    async def works(key: str) -> bool:
+        request = service_pb2.GetCheckRequest(check_id=reloading.check_id)
+        try:
+            await live.service.GetCheck(request, metadata=bearer(key))
+        except grpc.RpcError as error:
+            return refused(error).reason != "UNAUTHENTICATED"
+        return True
+
+    async def unusable() -> bool:
+        return "facegate_api_keys_file_unusable 1.0" in (await live.metrics()).splitlines()
+
+    # A file that cannot be used changes nothing.
+    file.write_text("[[key]")
+    await until(unusable)
+    assert await works("fg1_old")
+
+    file.write_text(_reload_entry("fg1_new"))
+    await until(lambda: works("fg1_new"))
+    assert not await works("fg1_old")
+    assert await _reason(reloading.watch) == "UNAUTHENTICATED"
 
 
 @pytest.mark.parametrize(
@@ -620,35 +625,17 @@ async def test_a_removed_key_works_no_more_and_its_watches_end(tmp_path: Path) -
     ids=["removed", "narrowed", "moved", "expired"],
 )
 async def test_a_watch_ends_when_its_key_may_do_less(
-    tmp_path: Path, file_text: str, reason_of_next: str
+    reloading: _Reloading, file_text: str, reason_of_next: str
 ) -> None:
-    file = tmp_path / "keys.toml"
-    file.touch(0o600)
-    file.write_text(_reload_entry("fg1_old"))
-    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
-    async with serving(settings_for(tmp_path, listeners=listeners)) as live:
-        upload = await live.service.UploadTrustedImage(
-            service_pb2.UploadTrustedImageRequest(image=portrait()), metadata=_held("fg1_old")
-        )
-        request = service_pb2.WatchCheckRequest(check_id=upload.check_id)
-        watch = live.service.WatchCheck(request, metadata=_held("fg1_old"))
-        assert isinstance(await watch.read(), service_pb2.WatchCheckResponse)
-        file.write_text(file_text)
-        assert await _reason(watch) == "UNAUTHENTICATED"
-        again = live.service.WatchCheck(request, metadata=_held("fg1_old"))
-        assert await _reason(again) == reason_of_next
+    reloading.file.write_text(file_text)
+    assert await _reason(reloading.watch) == "UNAUTHENTICATED"
+    request = service_pb2.WatchCheckRequest(check_id=reloading.check_id)
+    again = reloading.live.service.WatchCheck(request, metadata=bearer("fg1_old"))
+    assert await _reason(again) == reason_of_next
 
 
 async def _reason(watch: Any) -> str:
-    with pytest.raises(grpc.RpcError) as caught:
-        await asyncio.wait_for(watch.read(), 20)
-    return refused(caught.value).reason
-
-
-async def _shows(live: LiveServer, line: str) -> bool:
-    url = f"http://127.0.0.1:{live.server.admin_port}/metrics"
-    async with aiohttp.ClientSession() as session, session.get(url) as response:
-        return line in (await response.text()).splitlines()
+    return (await refusal_of(asyncio.wait_for(watch.read(), 20))).reason
 
 
 # Every method in every role on both listeners, over real gRPC; and docs/reference/roles.md.
@@ -685,7 +672,7 @@ class _Scene:
         target = self.live.server.service_target if listener == "service" else self.live.server.device_target
         metadata = ()
         if credentials != "none":
-            metadata = (("authorization", f"Bearer {self.keys.get(credentials, 'fg1_wrong')}"),)  # type: ignore[assignment]
+            metadata = bearer(self.keys.get(credentials, "fg1_wrong"))  # type: ignore[assignment]
         request = GetMessageClass(method.input_type)()
         async with grpc.aio.insecure_channel(target) as channel:
             kind = "stream" if method.client_streaming else "unary"
@@ -732,20 +719,11 @@ async def roles_scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator
 
 @asynccontextmanager
 async def _scene(folder: Path) -> AsyncIterator[_Scene]:
-    keys = {role.value: new_api_key() for role in Role}
-    file = folder / "keys.toml"
-    file.touch(0o600)
-    await asyncio.to_thread(
-        file.write_text,
-        "\n".join(
-            f'[[key]]\nname = "{role}"\nsha256 = "{digest}"\ntenant = "{role}"\nroles = ["{role}"]'
-            for role, (_, digest) in keys.items()
-        ),
-    )
-    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
+    callers = {role.value: f'tenant = "{role.value}"\nroles = ["{role.value}"]' for role in Role}
+    listeners, keys = write_keys(folder, callers)
     settings = settings_for(folder, listeners=listeners)
     async with serving(settings) as live:
-        yield _Scene(live, {role: key for role, (key, _) in keys.items()}, settings.database_url)
+        yield _Scene(live, keys, settings.database_url)
 
 
 @pytest.mark.parametrize("credentials", _CREDENTIALS)

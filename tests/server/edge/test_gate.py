@@ -18,7 +18,7 @@ from server.base.errors import Reason, Refusal
 from server.edge.callers import address_of
 from server.edge.gate import Gate, RefusedAccess, WaitingRoom
 from server.telemetry.metrics import Metrics
-from tests.server.refusals import refused
+from tests.server.refusals import refusal_of, refused
 
 # The treatment of a call before its message is read, over a real channel.
 
@@ -156,9 +156,7 @@ async def test_a_stream_ends_when_the_credentials_of_its_caller_expire(seconds: 
             for name in ("Forever", "NeverWritten")
         ]
         for ended in (joined, *(_read_to_the_end(stream) for stream in streams)):
-            with pytest.raises(grpc.RpcError) as caught:
-                await asyncio.wait_for(ended, 10)
-            refusal = refused(caught.value)
+            refusal = await refusal_of(asyncio.wait_for(ended, 10))
             assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
 
 

@@ -19,7 +19,6 @@ import pytest_asyncio
 import segno
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from server.storage.database import open_database
 from server.storage.hosted import HostedRepository, HostedScan
 from server.storage.retention import RetentionRepository
 from tests.ports import held_port
@@ -106,11 +105,8 @@ class Visitor:
 
 @asynccontextmanager
 async def stored(live: LiveServer) -> AsyncIterator[HostedRepository]:
-    database = open_database(live.settings.database_url)
-    try:
+    async with live.database() as database:
         yield HostedRepository(database)
-    finally:
-        await database.close()
 
 
 async def row_of(live: LiveServer, check_id: str) -> HostedScan | None:
@@ -241,7 +237,7 @@ async def test_links_expire(live: LiveServer) -> None:
     late, early = await upload(live, expire_seconds=5), await upload(live, expire_seconds=5)
     opened = Visitor(live)
     await opened.done("open", link=secret_of(early.scan_url))
-    try:
+    with live.clock.later():
         live.clock.ahead = timedelta(seconds=6)
         assert await Visitor(live).refused("open", link=secret_of(late.scan_url)) == "expired"
         # The browser that opened it in time goes on until the scan's own deadline.
@@ -250,8 +246,6 @@ async def test_links_expire(live: LiveServer) -> None:
         assert (await opened.done("state", check=early.check_id))["stage"] == "expired"
         assert await opened.refused("ticket", check=early.check_id) == "expired"
         assert await opened.refused("code", check=early.check_id, language="en") == "expired"
-    finally:
-        live.clock.ahead = timedelta()
 
 
 async def test_a_cancelled_check_is_closed(live: LiveServer) -> None:
@@ -272,11 +266,8 @@ async def test_an_erased_check_is_unknown_and_leaves_no_row(live: LiveServer) ->
     visitor = Visitor(live)
     await visitor.done("open", link=secret_of(check.scan_url))
     await live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=check.check_id))
-    database = open_database(live.settings.database_url)
-    try:
+    async with live.database() as database:
         await RetentionRepository(database).erase(UUID(check.check_id), live.clock())
-    finally:
-        await database.close()
     assert await row_of(live, check.check_id) is None
     assert await visitor.refused("state", check=check.check_id) == "unknown"
     assert await visitor.refused("open", link=secret_of(check.scan_url)) == "unknown"
@@ -371,12 +362,10 @@ async def test_a_code_expires_and_is_replaced(live: LiveServer) -> None:
     first = await shown_code(desk, check.check_id)
     second = await shown_code(desk, check.check_id)
     assert await Visitor(live).refused("open", code=first) == "code_unknown"
-    try:
+    with live.clock.later():
         live.clock.ahead = timedelta(seconds=181)
         assert (await desk.done("state", check=check.check_id))["handOver"] == "lapsed"
         assert await Visitor(live).refused("open", code=second) == "code_expired"
-    finally:
-        live.clock.ahead = timedelta()
 
 
 async def test_codes_are_limited(live: LiveServer) -> None:

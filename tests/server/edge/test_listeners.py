@@ -40,7 +40,7 @@ from tests.server.live import (
     settings_for,
     until,
 )
-from tests.server.raw_device import RawDevice
+from tests.server.raw_device import RawDevice, RawStream
 from tests.server.web_call import WebCall
 
 # The methods of the listeners, and their required permissions.
@@ -192,14 +192,18 @@ async def handshake(live: LiveServer, *, query: str = "", **headers: str) -> int
         return 101
 
 
+async def _succeeds(live: LiveServer, stream: RawStream, check_id: str) -> None:
+    """Scans the person of the check."""
+    await stream.run_attempt(fresh_pictures())
+    assert await stream.outcome() is None
+    assert (await live.finish(check_id)).result.status == result_pb2.CHECK_STATUS_SUCCESS
+
+
 async def test_a_whole_scan_succeeds_over_a_web_socket(paged: LiveServer) -> None:
     upload = await paged.upload()
     async with over_web(paged) as web:
         stream = await RawDevice(web.device, upload).open()
-        await stream.run_attempt(fresh_pictures())
-        assert await stream.outcome() is None
-    answer = await paged.finish(upload.check_id)
-    assert answer.result.status == result_pb2.CHECK_STATUS_SUCCESS
+        await _succeeds(paged, stream, upload.check_id)
 
 
 async def test_a_refusal_has_the_same_details_as_over_grpc(paged: LiveServer) -> None:
@@ -230,10 +234,7 @@ async def test_a_lost_connection_is_resumed_over_either_transport(paged: LiveSer
         await paged.unattended()
         device.rebind(web.device)
         stream = await device.resume()
-        await stream.run_attempt(fresh_pictures())
-        assert await stream.outcome() is None
-    answer = await paged.finish(upload.check_id)
-    assert answer.result.status == result_pb2.CHECK_STATUS_SUCCESS
+        await _succeeds(paged, stream, upload.check_id)
 
 
 async def test_a_newer_stream_ends_the_older_one_of_the_other_transport(paged: LiveServer) -> None:
@@ -244,8 +245,7 @@ async def test_a_newer_stream_ends_the_older_one_of_the_other_transport(paged: L
         await older.begin()
         device.rebind(paged.device)
         newer = await device.resume()
-        refusal = await older.outcome()
-        assert refusal is not None
+        refusal = await older.refusal()
         assert refusal.reason == "SUPERSEDED"
         assert refusal.code is grpc.StatusCode.ABORTED
         newer.call.cancel()
@@ -265,10 +265,7 @@ async def test_a_policy_may_allow_fewer_pages_than_the_server(paged: LiveServer)
     # Nothing is used up, nor bound to the refused page's key.
     async with over_web(paged) as web:
         stream = await RawDevice(web.device, upload).open()
-        await stream.run_attempt(fresh_pictures())
-        assert await stream.outcome() is None
-    answer = await paged.finish(upload.check_id)
-    assert answer.result.status == result_pb2.CHECK_STATUS_SUCCESS
+        await _succeeds(paged, stream, upload.check_id)
 
 
 @pytest.mark.parametrize(
@@ -318,23 +315,32 @@ async def test_the_port_serves_nothing_else(paged: LiveServer, path: str) -> Non
         assert answer.status == 404
 
 
-async def test_a_text_message_is_refused(paged: LiveServer) -> None:
+@pytest.mark.parametrize(
+    ("sent", "code", "reason"),
+    [
+        ("hello", 4000 + 3, "INVALID_FIELD"),
+        (b"\xff\xff\xff", 4000 + 3, "INVALID_FIELD"),
+        # A stranger may not send a large message.
+        (bytes(40_000), aiohttp.WSCloseCode.ABNORMAL_CLOSURE, None),
+        (None, 4000 + 4, "STREAM_IDLE"),
+    ],
+    ids=["text", "no message", "too large", "nothing"],
+)
+async def test_a_stream_that_does_not_begin_with_a_message_is_closed(
+    paged: LiveServer, sent: str | bytes | None, code: int, reason: str | None
+) -> None:
     async with over_web(paged) as web:
         call = web_call(web)
-        await (await call.socket()).send_str("hello")
+        socket = await call.socket()
+        if isinstance(sent, str):
+            await socket.send_str(sent)
+        elif sent is not None:
+            await socket.send_bytes(sent)
         with pytest.raises(grpc.RpcError):
             await call.read()
-        assert call.close_code == 4000 + 3
-        assert call.close_reason == "INVALID_FIELD"
-
-
-async def test_bytes_that_are_no_message_are_refused(paged: LiveServer) -> None:
-    async with over_web(paged) as web:
-        call = web_call(web)
-        await (await call.socket()).send_bytes(b"\xff\xff\xff")
-        with pytest.raises(grpc.RpcError):
-            await call.read()
-        assert call.close_reason == "INVALID_FIELD"
+        assert call.close_code == code
+        if reason is not None:
+            assert call.close_reason == reason
 
 
 async def test_a_message_that_is_too_large_is_not_read(paged: LiveServer) -> None:
@@ -347,25 +353,6 @@ async def test_a_message_that_is_too_large_is_not_read(paged: LiveServer) -> Non
         with pytest.raises(grpc.RpcError):
             await read_all(call)
         assert call.close_code == aiohttp.WSCloseCode.MESSAGE_TOO_BIG
-
-
-async def test_a_stranger_may_not_send_a_large_message(paged: LiveServer) -> None:
-    async with over_web(paged) as web:
-        call = web_call(web)
-        await (await call.socket()).send_bytes(bytes(40_000))
-        with pytest.raises(grpc.RpcError):
-            await call.read()
-        assert call.close_code == aiohttp.WSCloseCode.ABNORMAL_CLOSURE
-
-
-async def test_a_stream_without_a_first_message_is_closed(paged: LiveServer) -> None:
-    async with over_web(paged) as web:
-        call = web_call(web)
-        await call.socket()
-        with pytest.raises(grpc.RpcError):
-            await call.read()
-        assert call.close_code == 4000 + 4
-        assert call.close_reason == "STREAM_IDLE"
 
 
 async def test_a_half_close_before_the_first_message_is_no_error(paged: LiveServer) -> None:
@@ -384,8 +371,7 @@ async def test_a_flood_of_pings_ends_the_stream(paged: LiveServer) -> None:
         socket = await call.socket()
         for _ in range(100):
             await socket.ping()
-        refusal = await stream.outcome()
-        assert refusal is not None
+        refusal = await stream.refusal()
         assert refusal.reason == "UNEXPECTED_MESSAGE"
 
 
@@ -413,11 +399,7 @@ async def test_connections_beyond_the_limit_are_closed_as_they_come() -> None:
             writer.write(f"GET {SCAN_METHOD} HTTP/1.1\r\nHost: x\r\n".encode())
         server = listener._runner.server
         assert server is not None
-
-        async def both_are_held() -> bool:
-            return len(server.connections) == 2
-
-        await until(both_are_held)
+        await until(lambda: len(server.connections) == 2)
         reader, writer = await asyncio.open_connection("127.0.0.1", listener.port)
         with suppress(ConnectionResetError):
             async with asyncio.timeout(60):

@@ -69,8 +69,10 @@ from tests.server.analysis.uploads import (
     video,
     with_bystander,
 )
+from tests.server.api_keys import reading_keys
 from tests.server.live import LiveServer, portrait, serving, settings_for
-from tests.server.refusals import Refused, refused
+from tests.server.private_files import private
+from tests.server.refusals import Refused, refusal_of, refused
 from vision.image import encode_jpeg
 from vision.isolation.video import VideoContainer
 
@@ -150,17 +152,13 @@ async def _sent(
 
 
 async def _refusal(live: LiveServer, requests: Sequence[Any], **options: int) -> Refused:
-    with pytest.raises(grpc.RpcError) as caught:
-        await _sent(live, requests, **options)
-    answer = refused(caught.value)
+    answer = await refusal_of(_sent(live, requests, **options))
     assert_documented(answer)
     return answer
 
 
 async def _image_refusal(live: LiveServer, request: analysis_pb2.AnalyzeImageRequest) -> Refused:
-    with pytest.raises(grpc.RpcError) as caught:
-        await live.analysis.AnalyzeImage(request)
-    answer = refused(caught.value)
+    answer = await refusal_of(live.analysis.AnalyzeImage(request))
     assert_documented(answer)
     return answer
 
@@ -452,38 +450,38 @@ async def test_health_is_reported_where_it_is_served(analysing: LiveServer) -> N
 
 async def test_the_device_listener_serves_none_of_it(analysing: LiveServer) -> None:
     stub: Any = AnalysisServiceStub(analysing.device_channel)
-    with pytest.raises(grpc.RpcError) as caught:
-        await stub.AnalyzeImage(analysis_pb2.AnalyzeImageRequest(image=b"x"))
-    assert refused(caught.value).reason == Reason.WRONG_LISTENER
-    with pytest.raises(grpc.RpcError) as caught:
-        await answer_of(stub.AnalyzeVideo(iter([_Request(chunk=b"x")])))
-    assert refused(caught.value).reason == Reason.WRONG_LISTENER
+    assert (
+        await refusal_of(stub.AnalyzeImage(analysis_pb2.AnalyzeImageRequest(image=b"x")))
+    ).reason == Reason.WRONG_LISTENER
+    assert (
+        await refusal_of(answer_of(stub.AnalyzeVideo(iter([_Request(chunk=b"x")]))))
+    ).reason == Reason.WRONG_LISTENER
 
 
 async def test_callers_need_the_orchestrators_credentials(tmp_path: Path) -> None:
     keys = tmp_path / "keys.toml"
     digest = sha256(b"fg1_known").hexdigest()
-    keys.touch(0o600)
-    keys.write_text(
-        f'[[key]]\nname = "backend"\ntenant = "one"\nroles = ["orchestrator"]\nsha256 = "{digest}"\n'
+    private(
+        keys, f'[[key]]\nname = "backend"\ntenant = "one"\nroles = ["orchestrator"]\nsha256 = "{digest}"\n'
     )
-    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": keys}, "admin": {"port": 0}}
-    async with serving(settings_for(tmp_path, listeners=listeners)) as live:
+    async with serving(settings_for(tmp_path, listeners=reading_keys(keys))) as live:
         unknown = await _image_refusal(live, analysis_pb2.AnalyzeImageRequest(image=b"x"))
         assert unknown.reason == Reason.UNAUTHENTICATED
-        with pytest.raises(grpc.RpcError) as caught:
-            await answer_of(live.analysis.AnalyzeVideo(iter(_upload(b""))))
-        assert refused(caught.value).reason == Reason.UNAUTHENTICATED
+        assert (
+            await refusal_of(answer_of(live.analysis.AnalyzeVideo(iter(_upload(b"")))))
+        ).reason == Reason.UNAUTHENTICATED
         authorised = (("authorization", "Bearer fg1_known"),)
-        with pytest.raises(grpc.RpcError) as caught:
-            await live.analysis.AnalyzeImage(
-                analysis_pb2.AnalyzeImageRequest(image=b"x"), metadata=authorised
+        assert (
+            await refusal_of(
+                live.analysis.AnalyzeImage(analysis_pb2.AnalyzeImageRequest(image=b"x"), metadata=authorised)
             )
-        assert refused(caught.value).reason == Reason.IMAGE_FORMAT_NOT_SUPPORTED
+        ).reason == Reason.IMAGE_FORMAT_NOT_SUPPORTED
         # This server decodes no videos, and reports it only to authorised callers.
-        with pytest.raises(grpc.RpcError) as caught:
-            await answer_of(live.analysis.AnalyzeVideo(iter(_upload(video(genuine(9)))), metadata=authorised))
-        assert refused(caught.value).reason == Reason.VIDEO_NOT_AVAILABLE
+        assert (
+            await refusal_of(
+                answer_of(live.analysis.AnalyzeVideo(iter(_upload(video(genuine(9)))), metadata=authorised))
+            )
+        ).reason == Reason.VIDEO_NOT_AVAILABLE
 
 
 _NOW = datetime(2026, 2, 7, 10, 4, 55, tzinfo=UTC)

@@ -22,16 +22,16 @@ from prometheus_client import CollectorRegistry
 from facegate_client.stream_call import answer_of
 from matcher.portrait import accept_portrait
 from matcher.portrait_report import Portrait
-from server.access.api_keys import new_api_key
 from server.edge.listeners import Listener
 from server.telemetry.metrics import Metrics
 from tests.hostile.refusals import assert_documented
 from tests.server.analysis.uploads import genuine, numbered
+from tests.server.api_keys import Keyed, write_keys
 from tests.server.floods.http2 import Connection, Gone
 from tests.server.live import LiveServer, over_web, pictures, portrait, serving, settings_for, until
 from tests.server.models_once import remembering_pack
 from tests.server.raw_device import Ended, RawDevice, RawStream
-from tests.server.refusals import refused
+from tests.server.refusals import refusal_of
 from vision.face import BgrImage, DetectedFace
 from vision.packs.interfaces import FaceDetector
 
@@ -41,30 +41,16 @@ SANDBOX: Final = "quiet-sandbox"
 """A sandbox caller of the quiet tenant."""
 _AT_ONCE: Final = 12
 
-Metadata = tuple[tuple[str, str]]
-
 
 @dataclass(frozen=True, slots=True)
-class Tenants:
+class Tenants(Keyed):
     """A server, and the keys of its callers."""
-
-    live: LiveServer
-    keys: dict[str, str]
-
-    def metadata(self, caller: str) -> Metadata:
-        """The credentials of a caller."""
-        return (("authorization", f"Bearer {self.keys[caller]}"),)
 
     async def upload(self, caller: str) -> service_pb2.UploadTrustedImageResponse:
         return await self.live.service.UploadTrustedImage(
             service_pb2.UploadTrustedImageRequest(image=portrait(), request_id=str(uuid4())),
             metadata=self.metadata(caller),
         )
-
-    async def metrics(self) -> str:
-        url = f"http://127.0.0.1:{self.live.server.admin_port}/metrics"
-        async with aiohttp.ClientSession() as session, session.get(url) as answer:
-            return await answer.text()
 
 
 class _Slow:
@@ -84,21 +70,18 @@ async def tenants(
     folder: Path, *, detection_seconds: float = 0.0, go_on: threading.Event | None = None, **tables: Any
 ) -> AsyncIterator[Tenants]:
     """Serves until the block ends; ``tables`` are settings."""
-    keys = {caller: new_api_key() for caller in (LOUD, QUIET, SANDBOX)}
-    path = folder / "keys.toml"
-    path.touch(0o600)
-    path.write_text(
-        "".join(
-            f'[[key]]\nname = "{caller}"\nsha256 = "{digest}"\nroles = ["orchestrator"]\n'
-            f'tenant = "{caller.partition("-")[0]}"\nsandbox = {str(caller == SANDBOX).lower()}\n'
-            for caller, (_, digest) in keys.items()
-        )
+    listeners, keys = write_keys(
+        folder,
+        {
+            caller: f'roles = ["orchestrator"]\ntenant = "{caller.partition("-")[0]}"\n'
+            f"sandbox = {str(caller == SANDBOX).lower()}"
+            for caller in (LOUD, QUIET, SANDBOX)
+        },
     )
-    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": path}, "admin": {"port": 0}}
     pack = remembering_pack()
     pack = replace(pack, detector=_Slow(pack.detector, detection_seconds, go_on))
     async with serving(settings_for(folder, listeners=listeners, **tables), pack=pack) as live:
-        yield Tenants(live, {caller: key for caller, (key, _) in keys.items()})
+        yield Tenants(live, keys)
 
 
 async def cancelled(tasks: Collection[asyncio.Task[None]]) -> None:
@@ -445,7 +428,7 @@ async def test_a_scan_that_its_tenants_share_refuses_uses_nothing_up(tmp_path: P
         assert 1 <= float(refusal.metadata.pop("retrySeconds")) <= 30
         assert refusal.metadata == {"limit": "4", "tenantLimit": "3"}
         assert "this tenant" in refusal.message
-        text = await served.metrics()
+        text = await served.live.metrics()
         assert 'facegate_places_in_use{kind="scans"} 3.0' in text
         assert 'facegate_places_refused_total{cause="tenant_limit",kind="scans"}' in text
         # Others have the remaining place.
@@ -475,9 +458,7 @@ async def test_watches_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
 
         for _ in range(3):
             await watch(LOUD)
-        with pytest.raises(grpc.RpcError) as caught:
-            await watch(LOUD)
-        refusal = refused(caught.value)
+        refusal = await refusal_of(watch(LOUD))
         assert_documented(refusal)
         assert refusal.metadata == {"limit": "4", "tenantLimit": "3", "retrySeconds": "1.0"}
         await watch(QUIET)
@@ -493,18 +474,16 @@ async def test_a_quota_binds_its_tenant_and_its_sandbox_apart(tmp_path: Path) ->
         first = asyncio.ensure_future(served.upload(QUIET))
 
         async def runs() -> bool:
-            return 'facegate_places_in_use{kind="uploads"} 1.0' in await served.metrics()
+            return 'facegate_places_in_use{kind="uploads"} 1.0' in await served.live.metrics()
 
         await until(runs)
-        with pytest.raises(grpc.RpcError) as caught:
-            await served.upload(QUIET)
-        refusal = refused(caught.value)
+        refusal = await refusal_of(served.upload(QUIET))
         assert_documented(refusal)
         assert refusal.metadata == {"limit": "4", "tenantLimit": "1", "retrySeconds": "1.0"}
         others = asyncio.gather(served.upload(SANDBOX), served.upload(LOUD), served.upload(LOUD))
 
         async def all_run() -> bool:
-            return 'facegate_places_in_use{kind="uploads"} 4.0' in await served.metrics()
+            return 'facegate_places_in_use{kind="uploads"} 4.0' in await served.live.metrics()
 
         await until(all_run)
         go_on.set()

@@ -236,12 +236,8 @@ async def test_a_flood_of_headers_stops_scans_until_its_memory_is_back(tmp_path:
         # The process is still there, keeps its streams, and serves again by itself.
         await _until_memory(server, enough=True)
         await _scan(server)
-
-        async def given_back() -> bool:
-            return _resident(server) < before + 128 * _MIB
-
         # Freed memory goes back piece by piece, while the server looks.
-        await until(given_back)
+        await until(lambda: _resident(server) < before + 128 * _MIB)
 
 
 async def _until_memory(server: ServerProcess, *, enough: bool) -> None:

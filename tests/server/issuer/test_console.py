@@ -3,7 +3,6 @@
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
-from datetime import timedelta
 from pathlib import Path
 from urllib.parse import parse_qs, urlsplit
 
@@ -12,7 +11,6 @@ import pytest
 import pytest_asyncio
 
 from server.storage.audit_reader import AuditReader
-from server.storage.database import open_database
 from tests.ports import held_port
 from tests.server.edge.console.browser import COOKIE, Browser, browsing
 from tests.server.issuer.people import Person
@@ -75,9 +73,8 @@ async def bank(
 
 
 async def _actions(bank: Bank) -> list[tuple[str, str]]:
-    database = open_database(bank.live.settings.database_url)
-    entries = await AuditReader(database).entries("bank")
-    await database.close()
+    async with bank.live.database() as database:
+        entries = await AuditReader(database).entries("bank")
     return [(entry.action, entry.actor) for entry in entries]
 
 
@@ -112,12 +109,9 @@ async def test_a_step_up_asks_again_and_replaces_the_session(bank: Bank) -> None
         await browser.read_session()
         first, forms = browser.cookies[COOKIE], rita.forms
         export = {"purpose": "request 1"}
-        bank.live.clock.ahead = timedelta(minutes=11)
-        try:
+        with bank.live.clock.later(minutes=11):
             refused = await browser.post("ExportAuditLog", export)
             assert (refused.status, refused.reason) == (403, "STEP_UP_REQUIRED")
-        finally:
-            bank.live.clock.ahead = timedelta()
         # Somebody who is logged in at the issuer logs in without a form, but steps up with one.
         assert (await rita.log_in(browser)).status == 200
         assert rita.forms == forms

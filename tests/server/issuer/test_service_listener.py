@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import aiohttp
 import grpc
 import pytest
 import pytest_asyncio
@@ -25,12 +24,12 @@ from joserfc.jwk import ECKey, KeySet
 from server.access import signing_keys
 from server.configuration.settings import LogLevel, LogSettings
 from server.storage.audit_reader import AuditReader
-from server.storage.database import open_database
 from server.telemetry.logging import configure_logging
 from tests.logs import log_plainly
+from tests.server.api_keys import bearer
 from tests.server.issuer.provider import AUDIENCE, Provider, running_provider
 from tests.server.live import LiveServer, portrait, serving, settings_for, until
-from tests.server.refusals import Refused, refused
+from tests.server.refusals import Refused, refusal_of
 
 pytestmark = pytest.mark.slow
 
@@ -63,30 +62,24 @@ async def bank(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> 
         yield live
 
 
-def _held(token: str) -> tuple[tuple[str, str]]:
-    return (("authorization", f"Bearer {token}"),)
-
-
 async def _refusal(call: Any) -> Refused:
-    with pytest.raises(grpc.RpcError) as caught:
-        await asyncio.wait_for(call, 30)
-    return refused(caught.value)
+    return await refusal_of(asyncio.wait_for(call, 30))
 
 
 async def _get_check(live: LiveServer, token: str) -> Refused:
     """The refusal of GetCheck for a check that does not exist: CHECK_NOT_FOUND with a good token."""
     request = service_pb2.GetCheckRequest(check_id=str(uuid4()))
-    return await _refusal(live.service.GetCheck(request, metadata=_held(token)))
+    return await _refusal(live.service.GetCheck(request, metadata=bearer(token)))
 
 
 async def _upload(live: LiveServer, token: str) -> service_pb2.UploadTrustedImageResponse:
     request = service_pb2.UploadTrustedImageRequest(image=portrait())
-    return await live.service.UploadTrustedImage(request, metadata=_held(token))
+    return await live.service.UploadTrustedImage(request, metadata=bearer(token))
 
 
 def _list_checks(live: LiveServer, token: str) -> Any:
     evidence: Any = EvidenceServiceStub(live.service_channel)
-    return evidence.ListChecks(evidence_pb2.ListChecksRequest(page_size=1), metadata=_held(token))
+    return evidence.ListChecks(evidence_pb2.ListChecksRequest(page_size=1), metadata=bearer(token))
 
 
 def _part(value: object) -> str:
@@ -162,7 +155,7 @@ async def test_forged_tokens_are_refused(provider: Provider, bank: LiveServer) -
 
 async def test_an_access_token_that_expired_is_refused(provider: Provider, bank: LiveServer) -> None:
     token = await provider.token(_CHECKS)
-    try:
+    with bank.clock.later():
         bank.clock.ahead = timedelta(seconds=290)
         assert (await _get_check(bank, token)).reason == "CHECK_NOT_FOUND"
         bank.clock.ahead = timedelta(seconds=301)
@@ -172,21 +165,17 @@ async def test_an_access_token_that_expired_is_refused(provider: Provider, bank:
         # A server whose clock is behind that of the issuer accepts 30 seconds.
         bank.clock.ahead = timedelta(seconds=-60)
         assert "clocks" in (await _get_check(bank, token)).message
-    finally:
-        bank.clock.ahead = timedelta()
 
 
 async def test_a_stream_ends_when_its_token_expires(provider: Provider, bank: LiveServer) -> None:
     token = await provider.token(_CHECKS)
     upload = await _upload(bank, token)
     request = service_pb2.WatchCheckRequest(check_id=upload.check_id)
-    watch = bank.service.WatchCheck(request, metadata=_held(token))
+    watch = bank.service.WatchCheck(request, metadata=bearer(token))
     assert isinstance(await watch.read(), service_pb2.WatchCheckResponse)
-    try:
+    with bank.clock.later():
         bank.clock.ahead = timedelta(seconds=301)
         refusal = await _refusal(watch.read())
-    finally:
-        bank.clock.ahead = timedelta()
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED")
 
 
@@ -233,9 +222,7 @@ async def test_while_the_issuer_is_away_known_keys_work(
 
 
 async def _shows(live: LiveServer, line: str) -> bool:
-    url = f"http://127.0.0.1:{live.server.admin_port}/metrics"
-    async with aiohttp.ClientSession() as session, session.get(url) as answer:
-        return line in (await answer.text()).splitlines()
+    return line in (await live.metrics()).splitlines()
 
 
 async def test_a_server_that_cannot_reach_the_issuer_has_its_keys_in_a_file(tmp_path: Path) -> None:
@@ -262,17 +249,10 @@ async def test_the_audit_log_names_subject_and_issuer_and_no_place_the_token(
             other = await provider.token(_CHECKS, resource="urn:other")
             await _list_checks(live, token)
             refusals = [await _get_check(live, one) for one in (token, other, token[:-8])]
-            async with (
-                aiohttp.ClientSession() as session,
-                session.get(f"http://127.0.0.1:{live.server.admin_port}/metrics") as answer,
-            ):
-                metrics = await answer.text()
-            database = open_database(live.settings.database_url)
-            try:
+            metrics = await live.metrics()
+            async with live.database() as database:
                 reader = AuditReader(database)
                 entries = {tenant: await reader.entries(tenant) for tenant in await reader.tenants()}
-            finally:
-                await database.close()
     finally:
         log_plainly()
     (listed,) = [entry for entry in entries["bank"] if entry.action == "checks.listed"]

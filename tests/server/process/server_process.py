@@ -20,6 +20,7 @@ from server.storage.database import open_database
 from server.storage.records import AttemptRecord, CheckRecord
 from server.storage.repository import CheckRepository
 from tests.server.live import portrait, write_policies
+from tests.server.private_files import private
 from tests.server.refusals import refused
 
 if TYPE_CHECKING:
@@ -174,9 +175,7 @@ class DataFolder:
             "listeners": {"device": free, "service": free | {"local_sandbox": True}, "admin": free},
             "log": {"level": "debug", "format": "json"},
         } | tables
-        self.config = folder / "facegate.toml"
-        self.config.touch(0o600)
-        self.config.write_text(_toml(settings))
+        self.config = private(folder / "facegate.toml", _toml(settings))
 
     @asynccontextmanager
     async def serving(

@@ -17,7 +17,7 @@ from facegate.v1 import result_pb2, scan_pb2
 from tests.server.live import fresh_pictures
 from tests.server.process.server_process import DataFolder, ServerProcess
 from tests.server.raw_device import Ended, RawDevice, RawStream
-from tests.server.refusals import refused
+from tests.server.refusals import refusal_of
 
 _SIZE = "24m"
 _BLOCKS = (65_536, 512)
@@ -106,9 +106,7 @@ async def test_a_full_disk_refuses_by_name_loses_nothing_and_is_over_once_there_
             server.upload(wanted, policy="test"),
             server.finish(decided.check_id),
         ):
-            with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await call
-            refusal = refused(caught.value)
+            refusal = await refusal_of(call)
             assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "NOT_SERVING")
             assert refusal.retry_seconds
         with pytest.raises(Ended, match="NOT_SERVING"):

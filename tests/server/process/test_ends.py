@@ -28,7 +28,7 @@ from simulator.scene import ScanKind
 from tests.server.live import Picture, pictures
 from tests.server.process.server_process import DataFolder, ServerProcess
 from tests.server.raw_device import Ended, RawDevice, RawStream
-from tests.server.refusals import refused
+from tests.server.refusals import refusal_of, refused
 
 # kill -9 in every state, and a restart over the same data: no acknowledged state is lost.
 
@@ -137,9 +137,7 @@ async def test_every_state_survives_a_kill(tmp_path: Path) -> None:
         answer = await server.finished(uploads["ended"].check_id)
         assert _reasons(answer)[0] in {"CONDITIONS", "INTERRUPTED"}
 
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await server.finish(uploads["uploaded"].check_id)
-        assert refused(caught.value).reason == "NOT_SCANNED_YET"
+        assert (await refusal_of(server.finish(uploads["uploaded"].check_id))).reason == "NOT_SCANNED_YET"
         untouched = devices["uploaded"]
         untouched.rebind(server.device)
         assert (await _whole(untouched)).status == scan_pb2.SCAN_STATUS_FAILURE
@@ -263,9 +261,7 @@ async def test_the_scan_of_a_killed_server_may_be_resumed_after_its_lease(tmp_pa
             record = await database.record(upload.check_id)
         assert record.lease_until is not None
         await asyncio.sleep(max(0.0, (record.lease_until - datetime.now(UTC)).total_seconds()) + 0.1)
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await server.finish(upload.check_id)
-        refusal = refused(caught.value)
+        refusal = await refusal_of(server.finish(upload.check_id))
         assert (refusal.reason, refusal.metadata["state"]) == ("SCAN_IN_PROGRESS", "INTERRUPTED")
         device.rebind(server.device)
         assert (await (await device.resume()).run_attempt(pictures()[:COUNTED])).attempt == 2

@@ -28,7 +28,7 @@ from tests.server.live import pictures, until
 from tests.server.policy_files import write_policy
 from tests.server.process.server_process import DataFolder, ServerProcess
 from tests.server.raw_device import Ended, RawDevice, RawStream
-from tests.server.refusals import refused
+from tests.server.refusals import refusal_of
 
 # A server of an older version meets a database that a newer one upgraded, while it runs.
 
@@ -161,9 +161,7 @@ async def test_an_older_server_that_is_shut_out_says_so_and_touches_nothing(url:
         _, body = await readiness(older)
         assert [part for part, ready in body["parts"].items() if not ready] == ["database"]
         assert "newer version" in str(body["reasons"])
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await older.upload(str(uuid4()))
-        refusal = refused(caught.value)
+        refusal = await refusal_of(older.upload(str(uuid4())))
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "SERVER_OUTDATED")
         assert refusal.retry_seconds
         background = ("audit_keeping_failed", "housekeeping_failed")

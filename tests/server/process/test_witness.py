@@ -16,6 +16,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from tests.server.live import until
 from tests.server.object_stores import running_s3
+from tests.server.private_files import private
 from tests.server.process.server_process import FACEGATE, DataFolder, ServerProcess
 
 pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
@@ -118,8 +119,7 @@ async def test_a_server_with_keys_it_cannot_write_keeps_and_obeys_its_witness(ma
     # An older database comes back: nothing is signed, and checks go on.
     for file in machine.home.data.glob("facegate.db*"):
         file.unlink()
-    database.touch(0o600)
-    database.write_bytes(older)
+    private(database, older)
     async with machine.home.serving(program=machine.program) as server:
         await until(lambda: _signing_stopped(server))
         await _check(server)

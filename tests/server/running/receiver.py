@@ -13,6 +13,8 @@ from typing import Any, Final
 from aiohttp import web
 from standardwebhooks import Webhook
 
+from tests.server.private_files import private
+
 _SECRET: Final = bytes(range(32))
 
 
@@ -102,10 +104,7 @@ async def receiving(
 
 def secret_file(folder: Path, secret: str, name: str = "hook.whsec") -> Path:
     """Writes a secret as its owner keeps it."""
-    path = folder / name
-    path.touch(0o600)
-    path.write_text(secret + "\n")
-    return path
+    return private(folder / name, secret + "\n")
 
 
 def settings_of(receiver: Receiver, folder: Path, **changes: object) -> dict[str, object]:

@@ -255,11 +255,7 @@ def test_metrics_report_the_state_of_the_files() -> None:
 async def test_the_watch_repeats_until_it_is_stopped() -> None:
     scene = _Scene(fails=("server_keys",))
     scene.watch.start()
-
-    async def looked_thrice() -> bool:
-        return bool(scene.read["revocation"].times >= 3)
-
-    await until(looked_thrice)
+    await until(lambda: bool(scene.read["revocation"].times >= 3))
     await scene.watch.stop()
     # A read that a thread had begun may still end.
     looked = scene.read["revocation"].times

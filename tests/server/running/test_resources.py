@@ -39,7 +39,7 @@ from server.running.workers import make_decoders, make_video_decoders, start_dec
 from server.telemetry.metrics import Metrics
 from tests.server.live import serving, settings_for
 from tests.server.models_once import remembering_pack
-from tests.server.raw_device import RawDevice
+from tests.server.raw_device import RawDevice, opened
 from vision.errors import PackNotFound
 from vision.face import BgrImage, DetectedFace, Landmarks
 from vision.image import DecodeLimits, decode_image
@@ -625,12 +625,11 @@ async def test_the_result_names_the_origin_of_its_calibration(tmp_path: Path) ->
     async with serving(
         settings_for(tmp_path), pack=with_calibration(remembering_pack(), calibration)
     ) as live:
-        upload = await live.upload()
-        stream = await RawDevice(live.device, upload).open()
+        check_id, _, stream = await opened(live)
         await stream.begin()
         await stream.send(stream.end(frame_count=1))
         assert await stream.outcome() is not None
-        found = (await live.finish(upload.check_id)).result.pack.calibration
+        found = (await live.finish(check_id)).result.pack.calibration
     assert found.provenance == result_pb2.CalibrationReference.PROVENANCE_PUBLISHED
     assert found.sha256 == bytes.fromhex(calibration.sha256)
     assert found.lowest_fmr_bound == 1e-3

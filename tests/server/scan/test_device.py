@@ -3,7 +3,7 @@
 import functools
 import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from typing import Any
@@ -23,6 +23,7 @@ from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
+from device_integrity import DeviceCheck
 from device_integrity.policy import RAISED_NAMES
 from device_integrity.stream import key_mark
 from facegate_protocol import load_public_key, public_key_der
@@ -38,7 +39,7 @@ from server.keyring.sealing import WrappingKeys
 from server.running.app import FacegateServer
 from server.running.tls import TlsFiles
 from server.scan.device_memory import DeviceMemory
-from server.storage.database import open_database
+from server.storage.database import Database, open_database
 from server.storage.devices import DeviceRepository, forget_subject_rows
 from server.storage.repository import CheckRepository
 from server.storage.scan_memory import DatabaseScanMemory
@@ -65,7 +66,7 @@ from tests.server.live import (
 )
 from tests.server.models_once import remembering_pack
 from tests.server.policy_files import write_policy
-from tests.server.raw_device import RawDevice, RawStream, Request
+from tests.server.raw_device import RawDevice, RawStream, Request, opened
 from tests.server.storage.samples import NOW, new_check
 from vision.face import BgrImage
 from vision.image import encode_jpeg
@@ -206,30 +207,34 @@ async def test_the_next_key_counts_once_it_is_listed(signs_live: LiveServer) -> 
     fresh = file.with_suffix(".new")
     fresh.write_text(f"{following.hex()}  next.pem\n")
     fresh.replace(file)
-
-    async def read() -> bool:
-        return any(entry["event"] == "server_keys_read" for entry in logs)
-
     with capture_logs() as logs:
-        await until(read)
+        await until(lambda: any(entry["event"] == "server_keys_read" for entry in logs))
     check_id, _, stream = await _open(signs_live, "evaluation", following)
     await stream.run_attempt(fresh_pictures())
     await stream.outcome()
     assert (await _result(signs_live, check_id)).status == _SUCCESS
 
 
+async def _scanned_again(
+    live: LiveServer, own_key: bytes, device: RawDevice, shown: Sequence[Picture]
+) -> result_pb2.CheckResult:
+    """The result of a new check whose device has the session key of an earlier one."""
+    upload = await live.upload(policy="evaluation")
+    again = RawDevice(VerificationServiceStub(live.device_channel), upload)
+    again.session_key = device.session_key
+    stream = await again.open(device=_PHONE, camera=_CAMERA, server_spki_sha256=own_key)
+    await stream.run_attempt(shown)
+    await stream.outcome()
+    result = await _result(live, upload.check_id)
+    assert result.reasons == [_MANIPULATED]
+    return result
+
+
 async def test_a_session_key_of_another_check_decides(signs_live: LiveServer, own_key: bytes) -> None:
     _, device, stream = await _open(signs_live, "evaluation", own_key)
     await stream.run_attempt(fresh_pictures())
     await stream.outcome()
-    upload = await signs_live.upload(policy="evaluation")
-    again = RawDevice(VerificationServiceStub(signs_live.device_channel), upload)
-    again.session_key = device.session_key
-    stream = await again.open(device=_PHONE, camera=_CAMERA, server_spki_sha256=own_key)
-    await stream.run_attempt(fresh_pictures())
-    await stream.outcome()
-    result = await _result(signs_live, upload.check_id)
-    assert result.reasons == [_MANIPULATED]
+    result = await _scanned_again(signs_live, own_key, device, fresh_pictures())
     assert _decisive(result) == {"memory.session_key"}
 
 
@@ -312,14 +317,7 @@ async def test_frames_and_key_of_a_check_without_a_verdict_are_recognised(
         case _:
             await signs_live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=check_id))
     await signs_live.unattended()
-    upload = await signs_live.upload(policy="evaluation")
-    again = RawDevice(VerificationServiceStub(signs_live.device_channel), upload)
-    again.session_key = device.session_key
-    stream = await again.open(device=_PHONE, camera=_CAMERA, server_spki_sha256=own_key)
-    await stream.run_attempt(shown)
-    await stream.outcome()
-    result = await _result(signs_live, upload.check_id)
-    assert result.reasons == [_MANIPULATED]
+    result = await _scanned_again(signs_live, own_key, device, shown)
     assert _decisive(result) == {"memory.frames", "memory.session_key"}
 
 
@@ -331,15 +329,7 @@ async def test_an_attempt_is_recognised_while_its_scan_goes_on(
     # The attempt has too few frames to decide, so another attempt may follow on the same stream.
     answer = await first.run_attempt(shown[:10])
     assert answer.another_attempt
-    upload = await signs_live.upload(policy="evaluation")
-    again = RawDevice(VerificationServiceStub(signs_live.device_channel), upload)
-    again.session_key = device.session_key
-
-    stream = await again.open(device=_PHONE, camera=_CAMERA, server_spki_sha256=own_key)
-    await stream.run_attempt(shown)
-    await stream.outcome()
-    result = await _result(signs_live, upload.check_id)
-    assert result.reasons == [_MANIPULATED]
+    result = await _scanned_again(signs_live, own_key, device, shown)
     assert _decisive(result) == {"memory.frames", "memory.session_key"}
     await first.vanish()
 
@@ -523,16 +513,13 @@ async def test_a_finding_is_not_taken_back_by_a_later_report_or_a_later_stream(
 ) -> None:
     check_id, device, stream = await _runtime_open(runtime_live, "evaluation")
     await stream.send(_report(_findings(_HOOKED)))
-    database = open_database(runtime_live.settings.database_url)
-    try:
+    async with runtime_live.database() as database:
         devices = DeviceRepository(database)
 
         async def kept() -> bool:
             return bool(await devices.findings(UUID(check_id)))
 
         await until(kept)
-    finally:
-        await database.close()
     await stream.vanish()
     await runtime_live.reaches(check_id, CheckState.WAITING)
     resumed = await device.open(resume=True, **_REPORTS)
@@ -566,12 +553,10 @@ async def test_a_finding_offers_no_other_attempt(runtime_live: LiveServer) -> No
 
 
 async def test_reports_are_for_devices_that_announce_them(runtime_live: LiveServer) -> None:
-    upload = await runtime_live.upload(policy="evaluation")
-    stream = await RawDevice(runtime_live.device, upload).open()
+    _, _, stream = await opened(runtime_live, policy="evaluation")
     assert not stream.challenge.attestation.runtime_findings
     await stream.send(_report(_findings()))
-    refusal = await stream.outcome()
-    assert refusal is not None
+    refusal = await stream.refusal()
     assert refusal.reason == "UNEXPECTED_MESSAGE"
     _, _, announced = await _runtime_open(runtime_live, "evaluation")
     assert announced.challenge.attestation.runtime_findings
@@ -580,8 +565,7 @@ async def test_reports_are_for_devices_that_announce_them(runtime_live: LiveServ
 async def test_a_report_that_cannot_be_read_leaves_the_check_open(runtime_live: LiveServer) -> None:
     check_id, device, stream = await _runtime_open(runtime_live, "evaluation")
     await stream.send(_report(b"\xff"))
-    refusal = await stream.outcome()
-    assert refusal is not None
+    refusal = await stream.refusal()
     assert (refusal.reason, refusal.metadata["field"]) == ("INVALID_FIELD", "attestation.runtime_findings")
     again = await device.resume()
     await again.run_attempt(fresh_pictures())
@@ -626,12 +610,11 @@ def _shown() -> Sequence[Picture]:
 
 
 async def _check(live: LiveServer, shown: Sequence[Picture], policy: str) -> result_pb2.CheckResult:
-    upload = await live.upload(policy=policy)
-    stream = await RawDevice(live.device, upload).open()
+    check_id, _, stream = await opened(live, policy=policy)
     await stream.run_attempt(shown)
     await stream.outcome()
     await live.unattended()
-    return (await live.finish(upload.check_id)).result
+    return (await live.finish(check_id)).result
 
 
 def _memory(result: result_pb2.CheckResult, name: str) -> result_pb2.DeviceCheck:
@@ -731,15 +714,13 @@ async def test_a_policy_and_the_sandbox_tolerate_the_same_pictures(sent_again_li
 async def test_another_attempt_of_the_same_check_may_show_the_same_pictures(
     sent_again_live: LiveServer,
 ) -> None:
-    upload = await sent_again_live.upload(policy="plain")
-    device = RawDevice(sent_again_live.device, upload)
-    stream = await device.open()
+    check_id, _, stream = await opened(sent_again_live, policy="plain")
     shown = _shown()
     assert (await stream.run_attempt(shown[:10])).another_attempt
     again = _packed(shown, _SAME_PICTURE["comment"])
     await stream.run_attempt([replace(one, time_us=one.time_us + 10_000_000) for one in again])
     await stream.outcome()
-    result = (await sent_again_live.finish(upload.check_id)).result
+    result = (await sent_again_live.finish(check_id)).result
     assert result.status == _SUCCESS
     assert _memory(result, "memory.frames").reason != "FRAMES_SHOWN_BEFORE"
 
@@ -805,12 +786,11 @@ async def test_honest_scans_of_one_person_in_one_place_are_no_doubt(sent_again_l
             Picture(encode_jpeg(one.pixels, quality=80), round(one.capture_time * 1e6), 360, 480)
             for one in frames
         ]
-        upload = await sent_again_live.upload(policy="plain", subject_reference="daily")
-        stream = await RawDevice(sent_again_live.device, upload).open()
+        check_id, _, stream = await opened(sent_again_live, policy="plain", subject_reference="daily")
         await stream.run_attempt(taken)
         await stream.outcome()
         await sent_again_live.unattended()
-        result = (await sent_again_live.finish(upload.check_id)).result
+        result = (await sent_again_live.finish(check_id)).result
         assert result.status == _SUCCESS
         assert _memory(result, "memory.frames").reason == "FRAMES_NEW"
         assert _memory(result, "memory.similarity").reason == "MOVES_ANEW"
@@ -822,109 +802,101 @@ async def test_honest_scans_of_one_person_in_one_place_are_no_doubt(sent_again_l
 _COMPRESSED_HEAD = bytes.fromhex("3039301306072a8648ce3d020106082a8648ce3d030107032200")
 
 
+_MEMORY_KEY = MemoryKey(bytes(32))
+_NEXT_KEY = MemoryKey(bytes([1]) * 32, earlier=(bytes(32),))
+
+
 def _compressed(key: ec.EllipticCurvePublicKey) -> bytes:
     return _COMPRESSED_HEAD + key.public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
 
 
+@dataclass(frozen=True, slots=True)
+class _Memory:
+    """The recognition of scans over a database, with the memory key of zeros unless another is given."""
+
+    database: Database
+    pool: WorkerPool
+    store: DatabaseScanMemory
+
+    async def scan(
+        self,
+        session_key: bytes,
+        *,
+        key: MemoryKey = _MEMORY_KEY,
+        findings: Sequence[EvidenceFinding] = (),
+        **check: Any,
+    ) -> dict[str, DeviceCheck]:
+        """What is found about a scan of a new check, by the name of the test; the scan is kept."""
+        memory = DeviceMemory(
+            self.store, tenant_key=key.tenant_key, hash_subject=key.subject_hash, pool=self.pool
+        )
+        record = await CheckRepository(self.database).create(replace(new_check(), **check), None)
+        frames = await memory.compare_frames(record, (), images=(), pictures={})
+        found = await memory.compare_scan(
+            record, frames=frames, findings=findings, session_key=session_key, now=NOW
+        )
+        await memory.keep(record, found, now=NOW)
+        return {test.name: test for test in found.tests}
+
+
+@pytest_asyncio.fixture
+async def memory(tmp_path: Path) -> AsyncIterator[_Memory]:
+    url = f"sqlite:///{tmp_path / 'checks.db'}"
+    await make_tables(url)
+    database, pool = open_database(url), WorkerPool(workers=1)
+    store = DatabaseScanMemory(
+        database,
+        tenant_key=_MEMORY_KEY.tenant_key,
+        wrapping_keys=WrappingKeys(newest="k", keys={"k": bytes(32)}),
+        random=secrets.token_bytes,
+    )
+    yield _Memory(database, pool, store)
+    pool.close()
+    await database.close()
+
+
 @pytest.mark.parametrize("first", ["whole", "compressed"])
-async def test_a_session_key_is_recognised_however_its_point_is_written(tmp_path: Path, first: str) -> None:
+async def test_a_session_key_is_recognised_however_its_point_is_written(memory: _Memory, first: str) -> None:
     public = ec.generate_private_key(ec.SECP256R1()).public_key()
     whole, compressed = public_key_der(public), _compressed(public)
     assert whole != compressed
     assert load_public_key(compressed) == public
-    url = f"sqlite:///{tmp_path / 'checks.db'}"
-    await make_tables(url)
-    database, pool, key = open_database(url), WorkerPool(workers=1), MemoryKey(bytes(32))
-    store = DatabaseScanMemory(
-        database,
-        tenant_key=key.tenant_key,
-        wrapping_keys=WrappingKeys(newest="k", keys={"k": bytes(32)}),
-        random=secrets.token_bytes,
-    )
-    memory = DeviceMemory(store, tenant_key=key.tenant_key, hash_subject=key.subject_hash, pool=pool)
-    checks = CheckRepository(database)
     outcomes = []
     for session_key in (whole, compressed) if first == "whole" else (compressed, whole):
-        record = await checks.create(new_check(), None)
-        frames = await memory.compare_frames(record, (), images=(), pictures={})
-        found = await memory.compare_scan(
-            record, frames=frames, findings=(), session_key=session_key, now=NOW
-        )
-        await memory.keep(record, found, now=NOW)
-        reasons = {test.name: test.reason for test in found.tests}
-        assert "memory.attestation_key" not in reasons
-        outcomes.append(reasons["memory.session_key"])
+        tests = await memory.scan(session_key)
+        assert "memory.attestation_key" not in tests
+        outcomes.append(tests["memory.session_key"].reason)
     assert outcomes == ["KEY_NEW", "KEY_REUSED"]
-    pool.close()
-    await database.close()
 
 
-async def test_a_key_of_a_sandbox_scan_is_new_to_a_real_one(tmp_path: Path) -> None:
+async def test_a_key_of_a_sandbox_scan_is_new_to_a_real_one(memory: _Memory) -> None:
     session_key = public_key_der(ec.generate_private_key(ec.SECP256R1()).public_key())
-    url = f"sqlite:///{tmp_path / 'checks.db'}"
-    await make_tables(url)
-    database, pool, key = open_database(url), WorkerPool(workers=1), MemoryKey(bytes(32))
-    store = DatabaseScanMemory(
-        database,
-        tenant_key=key.tenant_key,
-        wrapping_keys=WrappingKeys(newest="k", keys={"k": bytes(32)}),
-        random=secrets.token_bytes,
-    )
-    memory = DeviceMemory(store, tenant_key=key.tenant_key, hash_subject=key.subject_hash, pool=pool)
-    checks = CheckRepository(database)
-    outcomes = []
-    for sandbox in (True, False, True, False):
-        record = await checks.create(replace(new_check(), sandbox=sandbox), None)
-        frames = await memory.compare_frames(record, (), images=(), pictures={})
-        found = await memory.compare_scan(
-            record, frames=frames, findings=(), session_key=session_key, now=NOW
-        )
-        await memory.keep(record, found, now=NOW)
-        outcomes.append({test.name: test.reason for test in found.tests}["memory.session_key"])
+    scans = [await memory.scan(session_key, sandbox=sandbox) for sandbox in (True, False, True, False)]
+    outcomes = [scan["memory.session_key"].reason for scan in scans]
     assert outcomes == ["KEY_NEW", "KEY_NEW", "KEY_REUSED", "KEY_REUSED"]
     # Erasing a subject covers both, also after a rotation of the memory key.
-    hashes = MemoryKey(bytes([1]) * 32, earlier=(bytes(32),)).subject_hashes("default", "subject-1")
-    assert await database.write(forget_subject_rows, "default", "subject-1", hashes) == 4
-    pool.close()
-    await database.close()
+    hashes = _NEXT_KEY.subject_hashes("default", "subject-1")
+    assert await memory.database.write(forget_subject_rows, "default", "subject-1", hashes) == 4
 
 
-async def test_people_of_a_device_are_counted_by_hashes_that_a_rotation_keeps(tmp_path: Path) -> None:
+async def test_people_of_a_device_are_counted_by_hashes_that_a_rotation_keeps(memory: _Memory) -> None:
     session = public_key_der(ec.generate_private_key(ec.SECP256R1()).public_key())
-    url = f"sqlite:///{tmp_path / 'checks.db'}"
-    await make_tables(url)
-    database, pool, first = open_database(url), WorkerPool(workers=1), MemoryKey(bytes(32))
-    store = DatabaseScanMemory(
-        database,
-        tenant_key=first.tenant_key,
-        wrapping_keys=WrappingKeys(newest="k", keys={"k": bytes(32)}),
-        random=secrets.token_bytes,
-    )
-    checks = CheckRepository(database)
     # The mark of the device's key, as a verifier that has not read the next memory key makes it.
     finding = EvidenceFinding(
         verifier="app_attest",
         checks=(),
-        lasting_key=key_mark(b"device", tenant_key=first.tenant_key("default")),
+        lasting_key=key_mark(b"device", tenant_key=_MEMORY_KEY.tenant_key("default")),
     )
     counted = []
-    for key in (first, MemoryKey(bytes([1]) * 32, earlier=(bytes(32),))):
-        memory = DeviceMemory(store, tenant_key=key.tenant_key, hash_subject=key.subject_hash, pool=pool)
+    for key in (_MEMORY_KEY, _NEXT_KEY):
         for subject in ("anna", "bert", "anna"):
-            record = await checks.create(replace(new_check(), subject_reference=subject), None)
-            frames = await memory.compare_frames(record, (), images=(), pictures={})
-            found = await memory.compare_scan(
-                record, frames=frames, findings=[finding], session_key=session, now=NOW
-            )
-            await memory.keep(record, found, now=NOW)
-            counted.append({test.name: test.detail for test in found.tests}["memory.subjects"])
+            tests = await memory.scan(session, key=key, findings=[finding], subject_reference=subject)
+            counted.append(tests["memory.subjects"].detail)
     assert [detail.split("for ")[1].split()[0] for detail in counted] == ["1", "2", "2", "2", "2", "2"]
-    stored = await database.read(
+    stored = await memory.database.read(
         lambda connection: set(connection.scalars(select(device_key_uses.c.subject_hash)))
     )
-    assert stored == {first.subject_hash("default", "anna"), first.subject_hash("default", "bert")}
-    pool.close()
-    await database.close()
+    assert stored == {_MEMORY_KEY.subject_hash("default", subject) for subject in ("anna", "bert")}
 
 
 # A scan on a whole server in which one person replaces another.
@@ -986,10 +958,9 @@ def _constancy(result: result_pb2.CheckResult) -> result_pb2.Signal:
 
 
 async def test_the_result_states_one_person_throughout(scene: LiveServer) -> None:
-    upload = await scene.upload()
-    stream = await RawDevice(scene.device, upload).open()
+    check_id, _, stream = await opened(scene)
     await stream.run_attempt(_scan("A" * 26))
-    result = (await scene.finish(upload.check_id)).result
+    result = (await scene.finish(check_id)).result
     assert result.status == result_pb2.CHECK_STATUS_SUCCESS
     signal = _constancy(result)
     assert signal.passed
@@ -1028,12 +999,11 @@ async def test_the_result_states_one_person_throughout(scene: LiveServer) -> Non
 async def test_another_person_in_the_scan_is_a_failure_with_its_own_reason(
     scene: LiveServer, letters: str
 ) -> None:
-    upload = await scene.upload()
-    stream = await RawDevice(scene.device, upload).open()
+    check_id, _, stream = await opened(scene)
     reported = await stream.run_attempt(_scan(letters))
     assert reported.status == scan_pb2.SCAN_STATUS_FAILURE
     assert not reported.another_attempt
-    result = (await scene.finish(upload.check_id)).result
+    result = (await scene.finish(check_id)).result
     assert result.status == result_pb2.CHECK_STATUS_FAILURE
     assert result_pb2.FAILURE_REASON_IDENTITY_CHANGED in result.reasons
     signal = _constancy(result)
@@ -1042,10 +1012,9 @@ async def test_another_person_in_the_scan_is_a_failure_with_its_own_reason(
 
 
 async def test_a_person_in_no_selected_frame_is_detected(scene: LiveServer) -> None:
-    upload = await scene.upload()
-    stream = await RawDevice(scene.device, upload).open()
+    check_id, _, stream = await opened(scene)
     await stream.run_attempt(_scan("A" * 5 + "bb" + "A" * 19))
-    result = (await scene.finish(upload.check_id)).result
+    result = (await scene.finish(check_id)).result
     # The match is with the portrait's person, and another person was detected, too.
     assert result.match.same_person
     assert result_pb2.FAILURE_REASON_IDENTITY_CHANGED in result.reasons

@@ -33,7 +33,7 @@ from tests.server.live import (
     settings_for,
 )
 from tests.server.policy_files import write_policy
-from tests.server.raw_device import RawDevice, RawStream
+from tests.server.raw_device import RawDevice, RawStream, opened
 
 _FLASH, _OVAL = scan_pb2.CAPABILITY_FLASH, scan_pb2.CAPABILITY_OVAL_CHANGE
 _NOT_SURE = (VerdictReason.NOT_SURE,)
@@ -63,8 +63,7 @@ async def _reasons(scene: LiveServer, check_id: str) -> list[str]:
 
 
 async def test_doubt_leads_to_the_flash_in_the_same_stream(scene: LiveServer) -> None:
-    upload = await scene.upload(policy="standard")
-    stream = await RawDevice(scene.device, upload).open(capabilities=[_FLASH])
+    check_id, _, stream = await opened(scene, {"capabilities": [_FLASH]}, policy="standard")
     assert stream.challenge.mode == scan_pb2.MODE_EXPRESS
     assert (stream.challenge.attempts_remaining, (await stream.begin()).plan) == (3, scan_pb2.PLAN_EXPRESS)
     result = await stream.run_rest(fresh_pictures())
@@ -73,14 +72,13 @@ async def test_doubt_leads_to_the_flash_in_the_same_stream(scene: LiveServer) ->
     assert result.attempts_remaining == 3
     assert not _told(stream)
     assert (await stream.begin()).plan == scan_pb2.PLAN_FLASH
-    (attempt,) = await scene.attempts(upload.check_id)
+    (attempt,) = await scene.attempts(check_id)
     assert (attempt.outcome, attempt.doubts) == (AttemptOutcome.RETRY, _NOT_SURE)
     await stream.vanish()
 
 
 async def test_an_attempt_is_reserved_for_the_challenge(scene: LiveServer) -> None:
-    upload = await scene.upload(policy="doubting")
-    stream = await RawDevice(scene.device, upload).open(capabilities=[_OVAL])
+    check_id, _, stream = await opened(scene, {"capabilities": [_OVAL]}, policy="doubting")
     assert stream.challenge.attempts_remaining == 1
     result = await stream.run_attempt(fresh_pictures())
     assert (result.another_attempt, result.attempts_remaining) == (True, 1)
@@ -88,11 +86,11 @@ async def test_an_attempt_is_reserved_for_the_challenge(scene: LiveServer) -> No
     # Nobody fills the ovals.
     assert not (await stream.run_rest(_later(10))).another_attempt
     assert await stream.outcome() is None
-    first, second = await scene.attempts(upload.check_id)
+    first, second = await scene.attempts(check_id)
     assert (first.plan, second.plan) == (Plan.EXPRESS, Plan.MOVEMENT)
-    assert await _reasons(scene, upload.check_id) == ["CONDITIONS", "LIVENESS_INCONCLUSIVE"]
+    assert await _reasons(scene, check_id) == ["CONDITIONS", "LIVENESS_INCONCLUSIVE"]
     # Who reads the result learns why there was a challenge.
-    *found, doubt = (await scene.finish(upload.check_id)).result.liveness.explanations
+    *found, doubt = (await scene.finish(check_id)).result.liveness.explanations
     assert found
     assert doubt.endswith(f"resolved: {VERDICTS[VerdictReason.NOT_SURE]}")
     assert VERDICTS[VerdictReason.NOT_SURE] not in found
@@ -101,20 +99,18 @@ async def test_an_attempt_is_reserved_for_the_challenge(scene: LiveServer) -> No
 async def test_a_device_without_challenges_is_told_so_and_fails_without_being_called_a_spoof(
     scene: LiveServer,
 ) -> None:
-    upload = await scene.upload(policy="standard")
-    stream = await RawDevice(scene.device, upload).open()
+    check_id, _, stream = await opened(scene, policy="standard")
     result = await stream.run_attempt(fresh_pictures())
     assert _told(stream)
     assert (result.status, result.another_attempt) == (scan_pb2.SCAN_STATUS_FAILURE, False)
     assert _ONLY_SURE in result.feedback
     assert await stream.outcome() is None
     # Doubt is left, and not bad light, so the check counts as failed.
-    assert await _reasons(scene, upload.check_id) == ["LIVENESS_INCONCLUSIVE"]
+    assert await _reasons(scene, check_id) == ["LIVENESS_INCONCLUSIVE"]
 
 
 async def test_a_policy_without_challenges_for_doubt_behaves_as_written(scene: LiveServer) -> None:
-    upload = await scene.upload(policy="evaluation")
-    stream = await RawDevice(scene.device, upload).open()
+    _, _, stream = await opened(scene, policy="evaluation")
     result = await stream.run_attempt(fresh_pictures())
     assert not _told(stream)
     assert result.status == scan_pb2.SCAN_STATUS_SUCCESS
@@ -122,15 +118,13 @@ async def test_a_policy_without_challenges_for_doubt_behaves_as_written(scene: L
 
 async def test_doubt_outlasts_a_lost_connection(scene: LiveServer) -> None:
     shown = fresh_pictures()
-    upload = await scene.upload(policy="standard")
-    device = RawDevice(scene.device, upload)
-    stream = await device.open(capabilities=[_FLASH])
+    check_id, device, stream = await opened(scene, {"capabilities": [_FLASH]}, policy="standard")
     await stream.begin()
     await stream.send_frames(shown)
     await stream.taken(len(shown))
     await stream.vanish()
-    await scene.reaches(upload.check_id, CheckState.WAITING)
-    (left,) = await scene.attempts(upload.check_id)
+    await scene.reaches(check_id, CheckState.WAITING)
+    (left,) = await scene.attempts(check_id)
     assert (left.outcome, left.ended_by) == (AttemptOutcome.INTERRUPTED, EndedBy.CONNECTION_LOST)
     assert left.doubts == _NOT_SURE
     refusal = await device.refusal()
@@ -142,8 +136,7 @@ async def test_doubt_outlasts_a_lost_connection(scene: LiveServer) -> None:
 
 
 async def test_who_declines_every_challenge_is_not_scanned_without_one(scene: LiveServer) -> None:
-    upload = await scene.upload(policy="standard")
-    stream = await RawDevice(scene.device, upload).open(capabilities=[_FLASH, _OVAL])
+    check_id, _, stream = await opened(scene, {"capabilities": [_FLASH, _OVAL]}, policy="standard")
     assert (await stream.run_attempt(fresh_pictures())).another_attempt
     for plan, another in ((scan_pb2.PLAN_FLASH, True), (scan_pb2.PLAN_MOVEMENT, False)):
         assert (await stream.begin()).plan == plan
@@ -151,12 +144,11 @@ async def test_who_declines_every_challenge_is_not_scanned_without_one(scene: Li
         result = await stream.result()
         assert result.another_attempt is another
     assert await stream.outcome() is None
-    assert (await _reasons(scene, upload.check_id))[0] == "CANCELLED"
+    assert (await _reasons(scene, check_id))[0] == "CANCELLED"
 
 
 async def test_an_attempt_too_short_to_count_does_not_lead_back(scene: LiveServer) -> None:
-    upload = await scene.upload(policy="standard")
-    stream = await RawDevice(scene.device, upload).open(capabilities=[_FLASH])
+    _, _, stream = await opened(scene, {"capabilities": [_FLASH]}, policy="standard")
     await stream.run_attempt(fresh_pictures())
     for nth in (1, 2):
         assert (await stream.begin()).plan == scan_pb2.PLAN_FLASH
@@ -189,11 +181,10 @@ async def sure(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveSe
 
 
 async def test_a_scan_beyond_doubt_needs_no_challenge(sure: LiveServer) -> None:
-    upload = await sure.upload(policy="standard")
-    stream = await RawDevice(sure.device, upload).open()
+    check_id, _, stream = await opened(sure, policy="standard")
     assert (await stream.run_attempt(fresh_pictures())).status == scan_pb2.SCAN_STATUS_SUCCESS
     assert _told(stream), "no challenge could have followed"
-    (attempt,) = await sure.attempts(upload.check_id)
+    (attempt,) = await sure.attempts(check_id)
     assert attempt.doubts == ()
 
 
@@ -208,8 +199,7 @@ async def test_a_faster_newer_stream_does_not_hide_the_doubt_of_an_older_one(
         return (older, *attempts)
 
     monkeypatch.setattr("server.scan.ends.await_older_streams", found)
-    upload = await sure.upload(policy="standard")
-    stream = await RawDevice(sure.device, upload).open(capabilities=[_FLASH])
+    _, _, stream = await opened(sure, {"capabilities": [_FLASH]}, policy="standard")
     result = await stream.run_attempt(fresh_pictures())
     assert (result.status, result.another_attempt) == (scan_pb2.SCAN_STATUS_RETRY, True)
     assert (await stream.begin()).plan == scan_pb2.PLAN_FLASH
@@ -233,8 +223,7 @@ async def remembering(tmp_path: Path) -> AsyncIterator[LiveServer]:
 
 
 async def _succeeds(live: LiveServer, shown: Sequence[Picture], policy: str) -> None:
-    upload = await live.upload(policy=policy)
-    stream = await RawDevice(live.device, upload).open(capabilities=[_FLASH, _OVAL])
+    _, _, stream = await opened(live, {"capabilities": [_FLASH, _OVAL]}, policy=policy)
     assert (await stream.run_attempt(shown)).status == scan_pb2.SCAN_STATUS_SUCCESS
     await stream.outcome()
     await live.unattended()
@@ -243,13 +232,12 @@ async def _succeeds(live: LiveServer, shown: Sequence[Picture], policy: str) -> 
 async def test_a_recording_of_an_earlier_scan_is_asked_for_light(remembering: LiveServer) -> None:
     shown = fresh_pictures(pictures(count=36))
     await _succeeds(remembering, shown, "asking")
-    upload = await remembering.upload(policy="asking")
-    stream = await RawDevice(remembering.device, upload).open(capabilities=[_FLASH, _OVAL])
+    check_id, _, stream = await opened(remembering, {"capabilities": [_FLASH, _OVAL]}, policy="asking")
     result = await stream.run_attempt(encoded_anew(shown))
     assert (result.status, result.another_attempt) == (scan_pb2.SCAN_STATUS_RETRY, True)
     # A recording can be moved and scaled to fill the ovals.
     assert (await stream.begin()).plan == scan_pb2.PLAN_FLASH
-    (attempt,) = await remembering.attempts(upload.check_id)
+    (attempt,) = await remembering.attempts(check_id)
     assert attempt.doubts == (VerdictReason.SIMILAR_TO_EARLIER_SCAN,)
     await stream.vanish()
 
@@ -259,12 +247,11 @@ async def test_a_recording_on_a_device_without_light_fails_and_is_not_called_man
 ) -> None:
     shown = fresh_pictures(pictures(count=36))
     await _succeeds(remembering, shown, "asking")
-    upload = await remembering.upload(policy="asking")
-    stream = await RawDevice(remembering.device, upload).open(capabilities=[_OVAL])
+    check_id, _, stream = await opened(remembering, {"capabilities": [_OVAL]}, policy="asking")
     result = await stream.run_attempt(encoded_anew(shown))
     assert (result.status, result.another_attempt) == (scan_pb2.SCAN_STATUS_FAILURE, False)
     assert await stream.outcome() is None
-    assert await _reasons(remembering, upload.check_id) == ["LIVENESS_INCONCLUSIVE"]
+    assert await _reasons(remembering, check_id) == ["LIVENESS_INCONCLUSIVE"]
 
 
 async def test_similarity_is_no_doubt_where_the_policy_tolerates_frames_of_earlier_checks(

@@ -28,7 +28,7 @@ from tests.server.live import (
     settings_for,
 )
 from tests.server.policy_files import write_policy
-from tests.server.raw_device import RawDevice
+from tests.server.raw_device import RawDevice, opened
 
 _PLAN = CapturePlan(frames=30, seconds=3.0, early_seconds=2.0, motion_seconds=0.0)
 _SUCCESS = scan_pb2.SCAN_STATUS_SUCCESS
@@ -98,11 +98,10 @@ def _shown() -> tuple[Picture, ...]:
 
 
 async def _scan(live: LiveServer) -> tuple[scan_pb2.ScanResult, str]:
-    upload = await live.upload(policy="asking")
-    stream = await RawDevice(live.device, upload).open(capabilities=[scan_pb2.CAPABILITY_FLASH])
+    check_id, _, stream = await opened(live, {"capabilities": [scan_pb2.CAPABILITY_FLASH]}, policy="asking")
     result = await stream.run_attempt(_shown())
     assert await stream.outcome() is None or result.another_attempt
-    return result, upload.check_id
+    return result, check_id
 
 
 async def test_a_clear_scan_ends_early_and_is_judged_once(early: LiveServer, judged: _Judged) -> None:
@@ -151,9 +150,7 @@ async def test_a_recording_of_an_earlier_scan_is_not_clear(early: LiveServer, ju
 
 async def test_only_the_first_attempt_of_a_check_may_end_early(early: LiveServer, judged: _Judged) -> None:
     shown = _shown()
-    upload = await early.upload(policy="asking")
-    device = RawDevice(early.device, upload)
-    stream = await device.open(capabilities=[scan_pb2.CAPABILITY_FLASH])
+    _, device, stream = await opened(early, {"capabilities": [scan_pb2.CAPABILITY_FLASH]}, policy="asking")
     await stream.begin()
     await stream.send_frames(shown[:3])
     await stream.expect("feedback")
@@ -170,8 +167,7 @@ async def test_only_the_first_attempt_of_a_check_may_end_early(early: LiveServer
 async def test_a_device_does_not_choose_how_much_of_a_scan_is_judged(
     strict: LiveServer, judged: _Judged
 ) -> None:
-    upload = await strict.upload(policy="asking")
-    stream = await RawDevice(strict.device, upload).open(capabilities=[scan_pb2.CAPABILITY_FLASH])
+    check_id, _, stream = await opened(strict, {"capabilities": [scan_pb2.CAPABILITY_FLASH]}, policy="asking")
     await stream.begin()
     # Sure by the line of a whole scan, and ended where the early look would have been.
     await stream.send_frames(_shown()[:22])
@@ -180,7 +176,7 @@ async def test_a_device_does_not_choose_how_much_of_a_scan_is_judged(
     result = await stream.result()
     assert (result.status, result.another_attempt) == (scan_pb2.SCAN_STATUS_RETRY, True)
     await stream.vanish()
-    (attempt,) = await strict.attempts(upload.check_id)
+    (attempt,) = await strict.attempts(check_id)
     assert attempt.verdict is Verdict.INCONCLUSIVE
     assert attempt.doubts == (), "it is no doubt about the person"
 
@@ -188,8 +184,7 @@ async def test_a_device_does_not_choose_how_much_of_a_scan_is_judged(
 async def test_a_cancelled_scan_is_no_success_however_clear_it_looks(
     early: LiveServer, judged: _Judged
 ) -> None:
-    upload = await early.upload(policy="asking")
-    stream = await RawDevice(early.device, upload).open(capabilities=[scan_pb2.CAPABILITY_FLASH])
+    _, _, stream = await opened(early, {"capabilities": [scan_pb2.CAPABILITY_FLASH]}, policy="asking")
     await stream.begin()
     await stream.send_frames(_shown())
     await stream.send(stream.end(cause=scan_pb2.AttemptEndBody.CAUSE_CANCELLED))
@@ -210,9 +205,7 @@ async def test_a_device_that_leaves_during_the_look_gets_no_other(
         return await look_early(judge, run)
 
     monkeypatch.setattr(AttemptJudge, "look_early", look)
-    upload = await early.upload(policy="asking")
-    device = RawDevice(early.device, upload)
-    stream = await device.open(capabilities=[scan_pb2.CAPABILITY_FLASH])
+    _, device, stream = await opened(early, {"capabilities": [scan_pb2.CAPABILITY_FLASH]}, policy="asking")
     await stream.begin()
     shown = _shown()
     sending = asyncio.create_task(stream.send_frames(shown))
@@ -239,8 +232,7 @@ async def test_a_time_limit_does_not_make_a_part_of_a_scan_enough(
 ) -> None:
     late: list[bool] = []
     monkeypatch.setattr(AttemptClocks, "overdue", lambda *_: bool(late))
-    upload = await strict.upload(policy="asking")
-    stream = await RawDevice(strict.device, upload).open(capabilities=[scan_pb2.CAPABILITY_FLASH])
+    _, _, stream = await opened(strict, {"capabilities": [scan_pb2.CAPABILITY_FLASH]}, policy="asking")
     await stream.begin()
     shown = _shown()
     await stream.send_frames(shown[:21])

@@ -20,7 +20,7 @@ from tests.packs import real_pack, shared_pack
 from tests.server.flash_phone import WatchedScreen, Wire, phone, scan
 from tests.server.live import LiveServer, pictures, serving, settings_for
 from tests.server.policy_files import write_policy
-from tests.server.raw_device import RawDevice, RawStream
+from tests.server.raw_device import RawDevice, RawStream, opened
 from vision.packs import Pack
 
 _MOUTH, _TURN = scan_pb2.CAPABILITY_OPEN_MOUTH, scan_pb2.CAPABILITY_TURN_HEAD
@@ -99,8 +99,7 @@ async def test_a_device_that_does_not_show_the_request_is_refused_and_the_check_
 
 
 async def test_a_policy_that_does_not_demand_it_asks_nobody(real: LiveServer) -> None:
-    upload = await real.upload(policy="once")
-    stream = await RawDevice(real.device, upload).open(capabilities=[_MOUTH])
+    _, _, stream = await opened(real, {"capabilities": [_MOUTH]}, policy="once")
     assert stream.challenge.budget.max_attempt_duration.seconds == 20
     result = await stream.run_attempt(pictures())
     assert result.status == scan_pb2.SCAN_STATUS_SUCCESS
@@ -111,8 +110,7 @@ async def test_a_policy_that_does_not_demand_it_asks_nobody(real: LiveServer) ->
 async def test_who_does_not_open_the_mouth_is_asked_for_five_seconds_and_not_judged_live(
     real: LiveServer,
 ) -> None:
-    upload = await real.upload(policy="mouth")
-    stream = await RawDevice(real.device, upload).open(capabilities=[_MOUTH])
+    check_id, _, stream = await opened(real, {"capabilities": [_MOUTH]}, policy="mouth")
     began = time.monotonic()
     result = await stream.run_attempt(pictures(count=140))
     asked = _asked(stream)
@@ -120,19 +118,18 @@ async def test_who_does_not_open_the_mouth_is_asked_for_five_seconds_and_not_jud
     _assert_waited(stream, asked, since=began)
     assert result.status == scan_pb2.SCAN_STATUS_FAILURE
     assert _HINT in result.feedback
-    await _assert_not_opened(real, upload.check_id)
+    await _assert_not_opened(real, check_id)
 
 
 @pytest.mark.parametrize(("frames", "asks"), [(17, False), (36, True)])
 async def test_a_device_that_leaves_at_the_request_or_before_does_not_succeed(
     real: LiveServer, frames: int, asks: bool
 ) -> None:
-    upload = await real.upload(policy="mouth")
-    stream = await RawDevice(real.device, upload).open(capabilities=[_MOUTH])
+    check_id, _, stream = await opened(real, {"capabilities": [_MOUTH]}, policy="mouth")
     result = await stream.run_attempt(pictures(count=frames))
     assert result.status == scan_pb2.SCAN_STATUS_FAILURE
     assert bool(_asked(stream)) is asks
-    await _assert_not_opened(real, upload.check_id)
+    await _assert_not_opened(real, check_id)
 
 
 async def test_a_turn_needs_a_device_that_shows_the_sides(real: LiveServer) -> None:
@@ -146,26 +143,24 @@ async def test_a_turn_needs_a_device_that_shows_the_sides(real: LiveServer) -> N
 
 @pytest.mark.slow
 async def test_who_does_not_turn_the_head_is_asked_for_one_side_for_five_seconds(real: LiveServer) -> None:
-    upload = await real.upload(policy="turn")
-    stream = await RawDevice(real.device, upload).open(capabilities=[_TURN])
+    check_id, _, stream = await opened(real, {"capabilities": [_TURN]}, policy="turn")
     began = time.monotonic()
     result = await stream.run_attempt(pictures(count=140))
     left, right = (_asked(stream, [side]) for side in _SIDES)
     assert bool(left) is not bool(right), "the side is drawn once for an attempt"
     _assert_waited(stream, left or right, since=began)
     assert (_SIDES[0] if left else _SIDES[1]) in result.feedback
-    answer = (await real.finish(upload.check_id)).result
+    answer = (await real.finish(check_id)).result
     assert answer.liveness.verdict == result_pb2.LIVENESS_VERDICT_INCONCLUSIVE
     assert list(answer.liveness.explanations) == [VERDICTS[VerdictReason.HEAD_NOT_TURNED]]
 
 
 @pytest.mark.slow
 async def test_once_the_first_gesture_is_missing_the_second_is_not_requested(real: LiveServer) -> None:
-    upload = await real.upload(policy="both")
-    stream = await RawDevice(real.device, upload).open(capabilities=[_MOUTH, _TURN])
+    check_id, _, stream = await opened(real, {"capabilities": [_MOUTH, _TURN]}, policy="both")
     await stream.run_attempt(pictures(count=140))
     assert bool(_asked(stream)) is not bool(_asked(stream, _SIDES))
-    answer = (await real.finish(upload.check_id)).result
+    answer = (await real.finish(check_id)).result
     assert answer.status == result_pb2.CHECK_STATUS_FAILURE
     names = [signal.name for signal in answer.liveness.signals if signal.HasField("score")]
     assert ("mouth_opened" in names) is not ("head_turned" in names)

@@ -17,7 +17,6 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from device_integrity.camera import DeviceClaim, Platform
 from facegate_protocol import public_key_der
-from server.access.api_keys import new_api_key
 from server.base.errors import Reason, Refusal
 from server.checks.progress import attempts_remaining
 from server.domain.terms import AttemptOutcome, CheckState, EndedBy, Mode
@@ -29,9 +28,10 @@ from server.scan.lease import check_closed
 from server.scan.messages import Capability
 from server.storage.records import AttemptRecord, CheckRecord
 from simulator.scene import ScanKind
+from tests.server.api_keys import Keyed, write_keys
 from tests.server.live import SDK_LAST_DAY, LiveServer, pictures, portrait, serving, settings_for
-from tests.server.raw_device import Ended, RawDevice, RawStream, Request
-from tests.server.refusals import Refused, refused
+from tests.server.raw_device import Ended, RawDevice, RawStream, Request, opened
+from tests.server.refusals import Refused, refusal_of
 from tests.server.scan.records import NOW, attempt_record, check_record, start_message
 
 # The opening of a stream against a real server: admission and fencing.
@@ -39,17 +39,11 @@ from tests.server.scan.records import NOW, attempt_record, check_record, start_m
 _C = grpc.StatusCode
 
 
-async def _refusal(stream: RawStream) -> Refused:
-    refusal = await stream.outcome()
-    assert refusal is not None
-    return refusal
-
-
 async def _opening_refused(device: RawDevice, /, *, resume: bool = False, **start: Any) -> Refused:
     stream = device.connect()
     with pytest.raises(Ended):
         await stream.start(resume=resume, **start)
-    return await _refusal(stream)
+    return await stream.refusal()
 
 
 STARTS: dict[str, tuple[dict[str, Any], grpc.StatusCode, str]] = {
@@ -123,7 +117,7 @@ async def test_every_damaged_token_is_refused(scene: LiveServer) -> None:
 async def test_only_a_start_begins_a_stream(scene: LiveServer, request_: Request, reason: str) -> None:
     stream = RawDevice(scene.device, await scene.upload()).connect()
     await stream.send(request_)
-    refusal = await _refusal(stream)
+    refusal = await stream.refusal()
     assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, reason)
 
 
@@ -135,7 +129,7 @@ async def test_bytes_that_are_no_message_are_refused(scene: LiveServer) -> None:
     )()
     stream = RawStream(RawDevice(scene.device, await scene.upload()), call)
     await stream.line.send(b"\xff\xff\xff\xff")
-    refusal = await _refusal(stream)
+    refusal = await stream.refusal()
     assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, "INVALID_FIELD")
 
 
@@ -145,9 +139,7 @@ async def _read_all(stream: RawStream) -> None:
 
 
 async def test_a_message_beyond_the_listeners_limit_is_not_read(scene: LiveServer) -> None:
-    upload = await scene.upload()
-    device = RawDevice(scene.device, upload)
-    stream = await device.open()
+    check_id, _, stream = await opened(scene)
     await stream.begin()
     await stream.send(Request(frame=scan_pb2.Frame(image=bytes(900_000))))
     # The transport refuses it, so there are no details.
@@ -155,23 +147,22 @@ async def test_a_message_beyond_the_listeners_limit_is_not_read(scene: LiveServe
         await _read_all(stream)
     assert caught.value.code() is _C.RESOURCE_EXHAUSTED
     await scene.unattended()
-    assert (await scene.record(upload.check_id)).state is CheckState.WAITING
+    assert (await scene.record(check_id)).state is CheckState.WAITING
 
 
 async def test_a_second_start_is_refused(scene: LiveServer) -> None:
-    upload = await scene.upload()
-    stream = await RawDevice(scene.device, upload).open()
+    check_id, _, stream = await opened(scene)
     await stream.send(Request(start=b""))
-    refusal = await _refusal(stream)
+    refusal = await stream.refusal()
     assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, "UNEXPECTED_MESSAGE")
-    assert (await scene.record(upload.check_id)).state is CheckState.WAITING
+    assert (await scene.record(check_id)).state is CheckState.WAITING
 
 
 async def test_an_unknown_message_during_an_attempt_is_refused(scene: LiveServer) -> None:
     stream = await RawDevice(scene.device, await scene.upload()).open()
     await stream.begin()
     await stream.send(Request())
-    refusal = await _refusal(stream)
+    refusal = await stream.refusal()
     assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, "UNEXPECTED_MESSAGE")
 
 
@@ -200,15 +191,13 @@ async def test_the_challenge_states_the_due_actions(scene: LiveServer) -> None:
 
 async def _lost(scene: LiveServer) -> tuple[RawDevice, RawStream, str]:
     """A device whose first stream was lost after a few frames."""
-    upload = await scene.upload()
-    device = RawDevice(scene.device, upload)
-    stream = await device.open()
+    check_id, device, stream = await opened(scene)
     await stream.begin()
     await stream.send_frames(pictures()[:3])
     await stream.taken(3)
     await stream.vanish()
-    await scene.reaches(upload.check_id, CheckState.WAITING)
-    return device, stream, upload.check_id
+    await scene.reaches(check_id, CheckState.WAITING)
+    return device, stream, check_id
 
 
 async def _resumable(scene: LiveServer, device: RawDevice, check_id: str) -> RawStream:
@@ -231,7 +220,7 @@ async def test_a_bound_token_needs_the_proof_even_where_the_device_asks_for_no_r
     stream = await device.open(resume=False)
     assert stream.challenge.resume_proof_required
     await stream.send(Request(frame=scan_pb2.Frame()))
-    refusal = await _refusal(stream)
+    refusal = await stream.refusal()
     assert (refusal.code, refusal.reason) == (_C.PERMISSION_DENIED, "RESUME_PROOF_INVALID")
 
 
@@ -253,7 +242,7 @@ async def test_a_reconnect_without_the_right_proof_changes_nothing(scene: LiveSe
         await stream.send(Request(frame=scan_pb2.Frame()))
     else:
         await stream.send(Request(resume_proof=scan_pb2.ResumeProof(signature=signature)))
-    refusal = await _refusal(stream)
+    refusal = await stream.refusal()
     assert (refusal.code, refusal.reason) == (_C.PERMISSION_DENIED, "RESUME_PROOF_INVALID")
     assert await scene.record(check_id) == before
 
@@ -269,7 +258,7 @@ async def test_token_and_public_key_do_not_suffice_to_fence_the_device(scene: Li
     public = public_key_der(device.session_key.public_key())
     theirs = await thief.open(resume=True, session_public_key=public)
     await theirs.send(Request(resume_proof=scan_pb2.ResumeProof(signature=theirs.proof())))
-    assert (await _refusal(theirs)).reason == "RESUME_PROOF_INVALID"
+    assert (await theirs.refusal()).reason == "RESUME_PROOF_INVALID"
 
     await stream.send_frames(pictures()[4:])
     await stream.send(stream.end())
@@ -282,7 +271,7 @@ async def test_no_proof_at_all_is_refused_in_time(scene: LiveServer) -> None:
     device = RawDevice(scene.device, upload)
     await (await device.open()).vanish()
     stream = await _resumable(scene, device, upload.check_id)
-    refusal = await _refusal(stream)
+    refusal = await stream.refusal()
     assert (refusal.code, refusal.reason) == (_C.PERMISSION_DENIED, "RESUME_PROOF_INVALID")
 
 
@@ -322,11 +311,8 @@ async def test_a_decided_check_names_the_attempt_that_decided_it(scene: LiveServ
 
 async def test_an_expired_token_is_refused(scene: LiveServer) -> None:
     upload = await scene.upload()
-    scene.clock.ahead = timedelta(seconds=181)
-    try:
+    with scene.clock.later(seconds=181):
         refusal = await _opening_refused(RawDevice(scene.device, upload))
-    finally:
-        scene.clock.ahead = timedelta()
     assert (refusal.code, refusal.reason) == (_C.FAILED_PRECONDITION, "TOKEN_EXPIRED")
 
 
@@ -388,10 +374,6 @@ def _reason(record: CheckRecord, **kwargs: object) -> Reason:
     with pytest.raises(Refusal) as caught:
         _admit(record, **kwargs)  # type: ignore[arg-type]  # the keywords of `_admit`
     return caught.value.reason
-
-
-def test_a_new_check_has_all_attempts() -> None:
-    assert _admit(check_record()) == POLICY.attempts.maximum
 
 
 def test_a_template_of_other_models_is_not_compared() -> None:
@@ -498,11 +480,6 @@ def test_after_the_deadline_the_token_is_expired_whatever_became_of_the_check(st
         _admit(check_record(state=state), seconds=179.999)
 
 
-def test_another_key_is_refused() -> None:
-    record = check_record(state=CheckState.WAITING, session_key=b"other", streams=1)
-    assert _reason(record) is Reason.SESSION_KEY_MISMATCH
-
-
 def test_reconnects_are_counted() -> None:
     allowed = POLICY.attempts.reconnects
     bound = {"state": CheckState.WAITING, "session_key": b"key"}
@@ -568,15 +545,10 @@ def test_a_start_is_checked_without_the_database() -> None:
 
 _ATTACK = pictures(kind=ScanKind.FROZEN_FRAME)
 _GENUINE = pictures()
-_CALLERS = ("bank", "branch", "tests")
 
 
-class Callers:
+class Callers(Keyed):
     """A server with two tenants, and a sandbox caller of the first tenant."""
-
-    def __init__(self, live: LiveServer, keys: dict[str, str]) -> None:
-        self.live = live
-        self._keys = keys
 
     async def upload(
         self, caller: str = "bank", *, subject: str = "", person: str = "astronaut", mark: bytes = b""
@@ -588,13 +560,11 @@ class Callers:
                 policy="test",
                 subject_reference=subject,
             ),
-            metadata=(("authorization", f"Bearer {self._keys[caller]}"),),
+            metadata=self.metadata(caller),
         )
 
     async def upload_refused(self, caller: str = "bank", **fields: str | bytes) -> Refused:
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await self.upload(caller, **fields)  # type: ignore[arg-type]
-        return refused(caught.value)
+        return await refusal_of(self.upload(caller, **fields))  # type: ignore[arg-type]
 
     async def spoof(self, upload: service_pb2.UploadTrustedImageResponse) -> None:
         stream = await RawDevice(self.live.device, upload).open()
@@ -611,20 +581,16 @@ class Callers:
 
 @pytest_asyncio.fixture(loop_scope="session")
 async def callers(tmp_path: Path) -> AsyncIterator[Callers]:
-    keys = {caller: new_api_key() for caller in _CALLERS}
-    file = tmp_path / "keys.toml"
-    file.touch(0o600)
-    file.write_text(
-        "".join(
-            f'[[key]]\nname = "{caller}"\nsha256 = "{digest}"\nroles = ["orchestrator"]\n'
-            f'tenant = "{"branch" if caller == "branch" else "bank"}"\n'
-            f"sandbox = {str(caller == 'tests').lower()}\n"
-            for caller, (_, digest) in keys.items()
-        )
+    listeners, keys = write_keys(
+        tmp_path,
+        {
+            "bank": 'tenant = "bank"\nroles = ["orchestrator"]',
+            "branch": 'tenant = "branch"\nroles = ["orchestrator"]',
+            "tests": 'tenant = "bank"\nroles = ["orchestrator"]\nsandbox = true',
+        },
     )
-    listeners = {"device": {"port": 0}, "service": {"port": 0, "api_keys_file": file}, "admin": {"port": 0}}
     async with serving(settings_for(tmp_path, listeners=listeners, limits={"failures": {}})) as live:
-        yield Callers(live, {caller: key for caller, (key, _) in keys.items()})
+        yield Callers(live, keys)
 
 
 def _assert_limited(refusal: Refused, kind: str, *, least: int, most: int) -> None:

@@ -446,15 +446,22 @@ async def test_the_rest_awaits_examinations_that_run(pool: WorkerPool) -> None:
     assert len(setting.known) == PLAN.selected
 
 
-async def test_an_early_error_reaches_its_caller(pool: WorkerPool) -> None:
+@pytest.mark.parametrize("discarded", [False, True])
+async def test_an_early_error_reaches_its_caller_and_is_lost_with_its_attempt(
+    pool: WorkerPool, discarded: bool
+) -> None:
     setting = _Setting(pool)
     await setting.take(*range(PLAN.frames))
     examination = setting.capture.next_examination()
     assert examination is not None
     object.__setattr__(examination.seen, "pixels", None)
     await setting.ahead()
-    with pytest.raises(ValueError, match="only a frame with a face"):
-        await setting.work.examine_rest()
+    if discarded:
+        await setting.work.close()
+        assert pool.waiting == 0
+    else:
+        with pytest.raises(ValueError, match="only a frame with a face"):
+            await setting.work.examine_rest()
 
 
 async def test_when_one_examination_fails_the_others_have_ended(pool: WorkerPool) -> None:
@@ -542,17 +549,6 @@ async def test_an_examination_that_has_not_begun_is_dropped_with_its_attempt(poo
     await busy
     await until_idle(pool)
     assert setting.analyst.examined == []
-
-
-async def test_an_error_of_a_discarded_examination_is_lost(pool: WorkerPool) -> None:
-    setting = _Setting(pool)
-    await setting.take(*range(PLAN.frames))
-    examination = setting.capture.next_examination()
-    assert examination is not None
-    object.__setattr__(examination.seen, "pixels", None)
-    await setting.ahead()
-    await setting.work.close()
-    assert pool.waiting == 0
 
 
 # Every feedback code is sent, or the contract states that it is not.

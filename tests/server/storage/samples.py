@@ -11,6 +11,7 @@ from sqlalchemy.ext.compiler import compiles
 from sqlalchemy.sql.expression import ClauseElement
 
 from device_integrity import Assurance
+from server.domain.reviews import Review, ReviewCause
 from server.domain.terms import AttemptOutcome, CheckStatus, FailureReason, ImagePurpose, Mode
 from server.keyring.sealing import Sealed
 from server.storage.devices import EnrolledKey
@@ -123,6 +124,23 @@ def entry(
     )
 
 
+def new_review(check_id: UUID, **changes: Any) -> Review:
+    """A review of which nothing is decided yet."""
+    review = Review(
+        check_id=check_id,
+        tenant="default",
+        sandbox=False,
+        created_by="backend",
+        result_sha256=bytes(32),
+        causes=(ReviewCause.SAMPLE,),
+        four_eyes=False,
+        claim_seconds=60,
+        create_time=NOW,
+        expire_time=after(1000),
+    )
+    return replace(review, **changes)
+
+
 def sealed_record(content: bytes = b"result", *, terms: tuple[str, ...] = ()) -> SealedRecord:
     return SealedRecord(
         version=1, sealed=Sealed(content, b"wrapped key of a record", "key-1"), terms=("all", *terms)
@@ -173,6 +191,13 @@ def plan_of(connection: Connection, query: Select[Any]) -> str:
 
 async def created(repository: CheckRepository) -> CheckRecord:
     return await repository.create(new_check(), None)
+
+
+async def decided(repository: CheckRepository, made: Decision | None = None, **check: Any) -> UUID:
+    """A check that was decided without a scan; ``check`` changes its fields."""
+    check_id = (await repository.create(replace(new_check(), **check), None)).check_id
+    await repository.decide(check_id, epoch=None, decision=made or decision())
+    return check_id
 
 
 async def scanning(repository: CheckRepository) -> CheckRecord:

@@ -15,7 +15,7 @@ from sqlalchemy import Connection, func, select
 from server.audit import Actor, AuditAction, AuditEvent
 from server.configuration.tables import WebhookEndpoint
 from server.domain.events import EventKind, EventState, event_time
-from server.domain.reviews import Review, ReviewCause, ReviewDecision, ReviewOutcome, ReviewReason
+from server.domain.reviews import ReviewDecision, ReviewOutcome, ReviewReason
 from server.domain.terms import ImagePurpose
 from server.storage.audit_reader import AuditReader
 from server.storage.database import Database, open_database
@@ -25,7 +25,15 @@ from server.storage.retention import RetentionRepository
 from server.storage.reviews import ReviewRepository
 from server.storage.tables import events as table
 from server.verdict import CheckStatus, FailureReason
-from tests.server.storage.samples import NOW, SESSION_KEY, after, decision, entry, lease, new_check
+from tests.server.storage.samples import (
+    SESSION_KEY,
+    after,
+    decision,
+    entry,
+    lease,
+    new_check,
+    new_review,
+)
 
 _ACTOR = Actor(name="anna", role="compliance_admin")
 
@@ -254,18 +262,7 @@ async def test_the_decision_of_a_review_is_one_event(
 ) -> None:
     reviews = ReviewRepository(database, _OUTBOX)
     check = await checks.create(new_check(), None)
-    review = Review(
-        check_id=check.check_id,
-        tenant="default",
-        sandbox=False,
-        created_by="backend",
-        result_sha256=bytes(32),
-        causes=(ReviewCause.SAMPLE,),
-        four_eyes=False,
-        claim_seconds=60,
-        create_time=NOW,
-        expire_time=after(1000),
-    )
+    review = new_review(check.check_id)
     await checks.decide(check.check_id, epoch=None, decision=replace(decision(), review=review))
     assert json.loads((await _listed(events, endpoint="all"))[0].body)["data"]["review"] is True
     claimed = review.claimed("rita", after(100))

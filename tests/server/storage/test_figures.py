@@ -16,7 +16,7 @@ from server.storage.database import Database
 from server.storage.figures import DayFigures, FiguresRepository, figures_query
 from server.storage.repository import CheckRepository
 from server.storage.tables import reviews
-from tests.server.storage.samples import decision, new_check, plan_of, request
+from tests.server.storage.samples import decision, new_check, new_review, plan_of, request
 
 _DAY = datetime(2026, 5, 4, tzinfo=UTC)
 
@@ -101,17 +101,8 @@ async def test_checks_are_counted_by_day_and_policy(database: Database, reposito
 async def test_reviews_are_counted_by_what_the_machine_decided(
     database: Database, repository: CheckRepository
 ) -> None:
-    review = Review(
-        check_id=UUID(int=0),
-        tenant="",
-        sandbox=False,
-        created_by="backend",
-        result_sha256=bytes(32),
-        causes=(ReviewCause.DOUBT,),
-        four_eyes=False,
-        claim_seconds=60,
-        create_time=_DAY,
-        expire_time=_DAY + timedelta(hours=1),
+    review = new_review(
+        UUID(int=0), causes=(ReviewCause.DOUBT,), create_time=_DAY, expire_time=_DAY + timedelta(hours=1)
     )
     sampled = replace(review, causes=(ReviewCause.DOUBT, ReviewCause.SAMPLE))
     reviewed = partial(_decided, repository, _DAY, seconds=5)

@@ -5,16 +5,26 @@ import hashlib
 import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
+from datetime import timedelta
 from pathlib import Path
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from sqlalchemy import text
+from sqlalchemy import Connection, text, update
+from sqlalchemy.exc import IntegrityError
 
 from liveness.verdict import Verdict
-from server.domain.terms import AttemptOutcome, CheckState, CheckStatus, EndedBy, FailureReason, ImagePurpose
-from server.storage.database import open_database
+from server.domain.terms import (
+    AttemptOutcome,
+    CheckState,
+    CheckStatus,
+    EndedBy,
+    FailureReason,
+    ImagePurpose,
+    RequestedOutcome,
+)
+from server.storage.database import Database, open_database
 from server.storage.errors import (
     CheckNotFound,
     Conflict,
@@ -24,16 +34,17 @@ from server.storage.errors import (
     StorageUnavailable,
 )
 from server.storage.evidence_records import EvidenceRecordRepository
-from server.storage.records import AttemptEnding
+from server.storage.records import AttemptEnding, Place
 from server.storage.repository import CheckRepository
 from server.storage.schema import upgrade
-from server.storage.tables import metadata
+from server.storage.tables import checks, metadata
 from tests.server.databases import PostgresServer
 from tests.server.storage.samples import (
     NOW,
     SESSION_KEY,
     after,
     created,
+    decided,
     decision,
     end,
     entry,
@@ -483,8 +494,7 @@ async def test_finishing_is_idempotent_and_needs_a_decision(repository: CheckRep
 
 
 async def test_referenced_distinguishes_kept_objects_from_orphans(repository: CheckRepository) -> None:
-    check_id = (await created(repository)).check_id
-    await repository.decide(check_id, epoch=None, decision=decision(entry("kept")))
+    await decided(repository, decision(entry("kept")))
     assert await repository.referenced(["evidence/kept", "evidence/orphan"]) == {"evidence/kept"}
     assert await repository.referenced([]) == frozenset()
 
@@ -495,3 +505,50 @@ async def test_an_unknown_check_raises_not_found(repository: CheckRepository) ->
     with pytest.raises(CheckNotFound):
         await repository.decide(uuid4(), epoch=None, decision=decision())
     assert await repository.attempts(uuid4()) == ()
+
+
+# Finding an orchestrator's checks, and what is due.
+
+_ASKED = RequestedOutcome(status=CheckStatus.SUCCESS, delay_seconds=5)
+
+
+async def test_checks_are_found_newest_first_by_what_is_asked(repository: CheckRepository) -> None:
+    made = []
+    for second in range(3):
+        check = replace(
+            new_check(),
+            check_id=uuid4(),
+            subject_reference="person",
+            create_time=NOW + timedelta(seconds=second),
+        )
+        made.append((await repository.create(check, request(str(uuid4())))).check_id)
+
+    async def found(**conditions: object) -> list[object]:
+        chosen = {"sandbox": False, "limit": 10} | conditions
+        return [each.check_id for each in await repository.find("default", **chosen)]  # type: ignore[arg-type]
+
+    assert await found(subject=("person", ("subject:none",))) == made[::-1]
+    assert await found(subject=("nobody", ("subject:none",))) == []
+    assert await found(sandbox=True) == []
+    assert await found(since=NOW + timedelta(seconds=1), before=NOW + timedelta(seconds=2)) == [made[1]]
+    assert await found(after=Place(NOW + timedelta(seconds=1), made[1])) == [made[0]]
+    assert await found(check_id=made[2]) == [made[2]]
+
+
+async def test_a_requested_outcome_is_due_in_its_time_and_only_in_the_sandbox(
+    repository: CheckRepository, database: Database
+) -> None:
+    check = replace(
+        new_check(),
+        check_id=uuid4(),
+        sandbox=True,
+        requested_outcome=_ASKED,
+        outcome_due=NOW + timedelta(seconds=5),
+    )
+    await repository.create(check, None)
+    assert await repository.due(NOW, 10, outcomes=True) == []
+    (due,) = await repository.due(NOW + timedelta(seconds=5), 10, outcomes=True)
+    assert (due.check_id, due.requested_outcome) == (check.check_id, _ASKED)
+    assert await repository.due(NOW + timedelta(seconds=5), 10, outcomes=True, after=due) == []
+    with pytest.raises((IntegrityError, StorageUnavailable)):
+        await database.write(Connection.execute, update(checks).values(sandbox=False))

@@ -40,6 +40,7 @@ from tests.server.storage.samples import (
     NOW,
     after,
     created,
+    decided,
     decision,
     end,
     entry,
@@ -50,6 +51,29 @@ from tests.server.storage.samples import (
     sealed_record,
 )
 from tests.server.verdict.samples import OUTCOME, camera_sign
+
+
+@dataclass(frozen=True)
+class Stored:
+    """The tables of decided checks over one database."""
+
+    database: Database
+    repository: CheckRepository
+    records: EvidenceRecordRepository
+    retention: RetentionRepository
+    holds: HoldRepository
+
+
+@pytest.fixture
+def stored(database: Database) -> Stored:
+    return Stored(
+        database,
+        CheckRepository(database),
+        EvidenceRecordRepository(database),
+        RetentionRepository(database),
+        HoldRepository(database),
+    )
+
 
 # The evidence records of checks: their terms, the order and stability of lists, and the plans of queries.
 
@@ -63,30 +87,26 @@ async def _decided(repository: CheckRepository, second: float, *terms: str, tena
     return record.check_id
 
 
-async def test_a_list_is_newest_first_and_knows_what_filters_need(
-    repository: CheckRepository, records: EvidenceRecordRepository
-) -> None:
-    old = await _decided(repository, 1, "status:FAILURE", "attack:PRINT", "sign:emulator")
-    new = await _decided(repository, 2, "status:SUCCESS")
-    await _decided(repository, 3, tenant="another")
-    await created(repository)
+async def test_a_list_is_newest_first_and_knows_what_filters_need(stored: Stored) -> None:
+    old = await _decided(stored.repository, 1, "status:FAILURE", "attack:PRINT", "sign:emulator")
+    new = await _decided(stored.repository, 2, "status:SUCCESS")
+    await _decided(stored.repository, 3, tenant="another")
+    await created(stored.repository)
 
-    listed = await records.list("default", _ALL, limit=10)
+    listed = await stored.records.list("default", _ALL, limit=10)
     assert [line.check_id for line in listed] == [new, old]
     assert (listed[1].words("attack"), listed[1].words("sign")) == (("PRINT",), ("emulator",))
     assert (listed[1].policy_name, listed[1].policy_version, listed[1].on_hold) == ("standard", 3, False)
     assert (listed[1].decide_time, listed[1].retain_until) == (after(1), after(1000))
 
 
-async def test_all_conditions_of_a_list_hold(
-    repository: CheckRepository, records: EvidenceRecordRepository
-) -> None:
-    both = await _decided(repository, 1, "status:FAILURE", "policy:high")
-    await _decided(repository, 2, "status:FAILURE", "policy:low")
-    other = await _decided(repository, 3, "status:SUCCESS", "policy:high")
+async def test_all_conditions_of_a_list_hold(stored: Stored) -> None:
+    both = await _decided(stored.repository, 1, "status:FAILURE", "policy:high")
+    await _decided(stored.repository, 2, "status:FAILURE", "policy:low")
+    other = await _decided(stored.repository, 3, "status:SUCCESS", "policy:high")
 
     async def found(*terms: Sequence[str], since: datetime | None = None) -> list[UUID]:
-        return [line.check_id for line in await records.list("default", terms, since=since, limit=10)]
+        return [line.check_id for line in await stored.records.list("default", terms, since=since, limit=10)]
 
     assert await found(("policy:high",), ("status:FAILURE",)) == [both]
     assert await found(("policy:high",), since=after(2)) == [other]
@@ -96,41 +116,36 @@ async def test_all_conditions_of_a_list_hold(
     assert either == await found(("status:FAILURE",))
 
 
-async def test_the_rarest_condition_drives_a_list(repository: CheckRepository, database: Database) -> None:
+async def test_the_rarest_condition_drives_a_list(stored: Stored) -> None:
     for second in (1, 2, 3):
-        await _decided(repository, second, "status_policy:FAILURE:high", "reason_policy:SPOOF:high")
-    await _decided(repository, 4, "status_policy:FAILURE:high")
-    await _decided(repository, 5, "reason_status:SPOOF:FAILURE", tenant="another")
+        await _decided(stored.repository, second, "status_policy:FAILURE:high", "reason_policy:SPOOF:high")
+    await _decided(stored.repository, 4, "status_policy:FAILURE:high")
+    await _decided(stored.repository, 5, "reason_status:SPOOF:FAILURE", tenant="another")
     terms = [("status_policy:FAILURE:high",), ("reason_policy:SPOOF:high",), ("reason_status:SPOOF:FAILURE",)]
 
     def drive(since: datetime | None) -> Callable[[Connection], Sequence[Sequence[str]]]:
         return lambda connection: rarest_first(connection, "default", terms, since=since, before=None)
 
-    assert await database.read(drive(None)) == terms[::-1]
+    assert await stored.database.read(drive(None)) == terms[::-1]
     # Both frequent conditions have one entry from then on, or none.
-    assert await database.read(drive(after(4))) == [terms[1], terms[2], terms[0]]
+    assert await stored.database.read(drive(after(4))) == [terms[1], terms[2], terms[0]]
 
 
-async def test_pages_are_stable_while_checks_are_decided(
-    repository: CheckRepository, records: EvidenceRecordRepository
-) -> None:
-    # Several checks of the same microsecond, and one that is decided between two pages.
-    made = [await _decided(repository, second) for second in (1, 2, 2, 2, 3)]
+async def test_pages_are_stable_while_checks_are_decided(stored: Stored) -> None:
+    made = [await _decided(stored.repository, second) for second in (1, 2, 2, 2, 3)]
     seen: list[UUID] = []
     place: Place | None = None
-    while page := await records.list("default", _ALL, after=place, limit=2):
+    while page := await stored.records.list("default", _ALL, after=place, limit=2):
         seen += [line.check_id for line in page]
         place = page[-1].place
-        await _decided(repository, 10)
+        await _decided(stored.repository, 10)
     assert len(seen) == len(set(seen)) == len(made)
     assert set(seen) == set(made)
 
 
-async def test_a_decision_leaves_no_reference_and_no_result_in_clear(
-    repository: CheckRepository, database: Database
-) -> None:
-    check_id = (await scanning(repository)).check_id
-    await repository.start_attempt(check_id, epoch=1, number=1, start_time=after(2))
+async def test_a_decision_leaves_no_reference_and_no_result_in_clear(stored: Stored) -> None:
+    check_id = (await scanning(stored.repository)).check_id
+    await stored.repository.start_attempt(check_id, epoch=1, number=1, start_time=after(2))
     ending = AttemptEnding(
         number=1,
         outcome=AttemptOutcome.DECIDED,
@@ -142,7 +157,7 @@ async def test_a_decision_leaves_no_reference_and_no_result_in_clear(
         judgement=b"judged",
         frame_hashes=b"h" * 32,
     )
-    await repository.decide(check_id, epoch=1, decision=decision(), ending=ending)
+    await stored.repository.decide(check_id, epoch=1, decision=decision(), ending=ending)
 
     def rows(connection: Connection) -> tuple[object, object]:
         check = connection.execute(select(checks).where(checks.c.check_id == check_id)).mappings().one()
@@ -156,14 +171,12 @@ async def test_a_decision_leaves_no_reference_and_no_result_in_clear(
             (attempt["judgement"], attempt["frame_hashes"]),
         )
 
-    assert await database.read(rows) == (("", "", None), (None, None))
+    assert await stored.database.read(rows) == (("", "", None), (None, None))
 
 
-async def test_an_erased_check_has_neither_record_nor_terms(
-    repository: CheckRepository, retention: RetentionRepository, database: Database
-) -> None:
-    check_id = await _decided(repository, 1, "status:FAILURE")
-    await retention.erase(check_id, after(2000))
+async def test_an_erased_check_has_neither_record_nor_terms(stored: Stored) -> None:
+    check_id = await _decided(stored.repository, 1, "status:FAILURE")
+    await stored.retention.erase(check_id, after(2000))
 
     def left(connection: Connection) -> list[int]:
         return [
@@ -171,18 +184,16 @@ async def test_an_erased_check_has_neither_record_nor_terms(
             for table in (evidence_records, record_terms)
         ]
 
-    assert await database.read(left) == [0, 0]
+    assert await stored.database.read(left) == [0, 0]
 
 
-async def test_the_checks_of_a_person_are_found_by_record_and_by_clear_reference(
-    repository: CheckRepository, records: EvidenceRecordRepository
-) -> None:
-    open_one = (await created(repository)).check_id
-    decided = await _decided(repository, 1, "subject:hash")
-    await _decided(repository, 2, "subject:other")
-    found = await records.of_subject("default", ("subject:hash", "subject:older"), "subject-1")
+async def test_the_checks_of_a_person_are_found_by_record_and_by_clear_reference(stored: Stored) -> None:
+    open_one = (await created(stored.repository)).check_id
+    decided = await _decided(stored.repository, 1, "subject:hash")
+    await _decided(stored.repository, 2, "subject:other")
+    found = await stored.records.of_subject("default", ("subject:hash", "subject:older"), "subject-1")
     assert set(found) == {open_one, decided}
-    assert await records.of_subject("another", ("subject:hash",), "subject-1") == ()
+    assert await stored.records.of_subject("another", ("subject:hash",), "subject-1") == ()
 
 
 _FILTERS = {
@@ -297,24 +308,22 @@ def _chosen(choice: random.Random) -> CheckFilter:
     )
 
 
-async def test_every_combination_of_conditions_finds_what_a_loop_finds(
-    repository: CheckRepository, records: EvidenceRecordRepository
-) -> None:
+async def test_every_combination_of_conditions_finds_what_a_loop_finds(stored: Stored) -> None:
     choice = random.Random(33)
     made = {}
     for second in range(_CHECKS):
         check = _made(choice, second)
         terms = (*lists_record_terms(check.outcome, tenant_key=_KEY), *((HOLD,) if check.held else ()))
-        record = await repository.create(new_check(), None)
+        record = await stored.repository.create(new_check(), None)
         sealed = replace(sealed_record(), terms=terms)
         decided = replace(decision(), decide_time=after(second), record=sealed)
-        await repository.decide(record.check_id, epoch=None, decision=decided)
+        await stored.repository.decide(record.check_id, epoch=None, decision=decided)
         made[record.check_id] = check
     newest = sorted(made, key=lambda check_id: -made[check_id].second)
     found_any = 0
     for _ in range(_LISTS_FILTERS):
         chosen = _chosen(choice)
-        listed = await records.list(
+        listed = await stored.records.list(
             "default", chosen.terms((_KEY,)), since=chosen.since, before=chosen.before, limit=_CHECKS
         )
         found = [line.check_id for line in listed]
@@ -324,11 +333,6 @@ async def test_every_combination_of_conditions_finds_what_a_loop_finds(
 
 
 # Holds, requests for a second person, and what they do to erasure; with the entries of the audit log.
-
-
-@pytest.fixture
-def holds(database: Database) -> HoldRepository:
-    return HoldRepository(database)
 
 
 def _event(
@@ -348,48 +352,38 @@ def _hold(reference: str = "case-17") -> StoredHold:
     return StoredHold(reference=reference, reason="court", placed_by="anna", place_time=after(30))
 
 
-async def _holds_decided(repository: CheckRepository) -> UUID:
-    check_id = (await created(repository)).check_id
-    await repository.decide(check_id, epoch=None, decision=decision())
-    return check_id
-
-
 async def _actions(database: Database) -> list[str]:
     return [entry.action for entry in await AuditReader(database).entries("default")]
 
 
-async def test_a_hold_keeps_a_check_from_retention_and_from_every_erasure(
-    repository: CheckRepository,
-    retention: RetentionRepository,
-    records: EvidenceRecordRepository,
-    holds: HoldRepository,
-    database: Database,
-) -> None:
-    check_id = await _holds_decided(repository)
-    await holds.place(check_id, _hold(), event=_event(AuditAction.HOLD_PLACED, check_id))
+async def test_a_hold_keeps_a_check_from_retention_and_from_every_erasure(stored: Stored) -> None:
+    check_id = await decided(stored.repository)
+    await stored.holds.place(check_id, _hold(), event=_event(AuditAction.HOLD_PLACED, check_id))
     # The same reference again changes nothing and is not logged again.
     again = StoredHold(reference="case-17", reason="other", placed_by="bert", place_time=after(60))
-    assert await holds.place(check_id, again, event=_event(AuditAction.HOLD_PLACED, check_id)) == _hold()
-    await holds.place(check_id, _hold("case-18"), event=_event(AuditAction.HOLD_PLACED, check_id))
-    assert await retention.expired_results(after(5000), 10) == []
+    assert (
+        await stored.holds.place(check_id, again, event=_event(AuditAction.HOLD_PLACED, check_id)) == _hold()
+    )
+    await stored.holds.place(check_id, _hold("case-18"), event=_event(AuditAction.HOLD_PLACED, check_id))
+    assert await stored.retention.expired_results(after(5000), 10) == []
     with pytest.raises(OnHold) as caught:
-        await retention.erase(check_id, after(5000))
+        await stored.retention.erase(check_id, after(5000))
     assert caught.value.holds == 2
-    (line,) = await records.list("default", (("hold",),), limit=10)
+    (line,) = await stored.records.list("default", (("hold",),), limit=10)
     assert line.on_hold
 
     release = _event(AuditAction.HOLD_RELEASED, check_id)
-    assert await holds.release(check_id, "case-18", event=release, now=after(70)) == 1
-    assert await holds.release(check_id, "case-17", event=release, now=after(71)) == 0
+    assert await stored.holds.release(check_id, "case-18", event=release, now=after(70)) == 1
+    assert await stored.holds.release(check_id, "case-17", event=release, now=after(71)) == 0
     with pytest.raises(HoldNotFound):
-        await holds.release(check_id, "case-17", event=release, now=after(72))
-    assert await records.list("default", (("hold",),), limit=10) == ()
-    assert [one.check_id for one in await retention.expired_results(after(5000), 10)] == [check_id]
+        await stored.holds.release(check_id, "case-17", event=release, now=after(72))
+    assert await stored.records.list("default", (("hold",),), limit=10) == ()
+    assert [one.check_id for one in await stored.retention.expired_results(after(5000), 10)] == [check_id]
     deleted = _event(AuditAction.EVIDENCE_DELETED, check_id)
-    assert await retention.erase(check_id, after(5000), event=deleted) == ()
+    assert await stored.retention.erase(check_id, after(5000), event=deleted) == ()
     # An erased check is not erased, and not logged, again.
-    assert await retention.erase(check_id, after(5001), event=deleted) == ()
-    assert await _actions(database) == [
+    assert await stored.retention.erase(check_id, after(5001), event=deleted) == ()
+    assert await _actions(stored.database) == [
         "hold.placed",
         "hold.placed",
         "hold.released",
@@ -398,16 +392,14 @@ async def test_a_hold_keeps_a_check_from_retention_and_from_every_erasure(
     ]
 
 
-async def test_only_a_decided_check_can_be_held(
-    repository: CheckRepository, retention: RetentionRepository, holds: HoldRepository, database: Database
-) -> None:
-    open_one = (await created(repository)).check_id
-    erased = await _holds_decided(repository)
-    await retention.erase(erased, after(2000))
+async def test_only_a_decided_check_can_be_held(stored: Stored) -> None:
+    open_one = (await created(stored.repository)).check_id
+    erased = await decided(stored.repository)
+    await stored.retention.erase(erased, after(2000))
     for check_id in (open_one, erased):
         with pytest.raises(Conflict):
-            await holds.place(check_id, _hold(), event=_event(AuditAction.HOLD_PLACED, check_id))
-    assert await _actions(database) == []
+            await stored.holds.place(check_id, _hold(), event=_event(AuditAction.HOLD_PLACED, check_id))
+    assert await _actions(stored.database) == []
 
 
 def _request(check_id: UUID, *, by: str, arguments: bytes = b"a" * 32) -> ApprovalRequest:
@@ -419,22 +411,20 @@ def _request(check_id: UUID, *, by: str, arguments: bytes = b"a" * 32) -> Approv
     )
 
 
-async def test_a_second_person_confirms_what_the_first_one_requested(
-    repository: CheckRepository, retention: RetentionRepository, database: Database
-) -> None:
-    check_id = await _holds_decided(repository)
+async def test_a_second_person_confirms_what_the_first_one_requested(stored: Stored) -> None:
+    check_id = await decided(stored.repository)
     anna, bert = _request(check_id, by="anna"), _request(check_id, by="bert")
-    first = await retention.erase(check_id, after(30), event=anna.event, approval=anna)
+    first = await stored.retention.erase(check_id, after(30), event=anna.event, approval=anna)
     assert first == PendingApproval("anna", after(30), after(3630))
     # The same person again, and another person with other arguments, confirm nothing.
-    assert await retention.erase(check_id, after(31), event=anna.event, approval=anna) == first
+    assert await stored.retention.erase(check_id, after(31), event=anna.event, approval=anna) == first
     other = _request(check_id, by="bert", arguments=b"b" * 32)
     assert isinstance(
-        await retention.erase(check_id, after(32), event=other.event, approval=other), PendingApproval
+        await stored.retention.erase(check_id, after(32), event=other.event, approval=other), PendingApproval
     )
-    assert await repository.get(check_id) is not None
-    assert await retention.erase(check_id, after(33), event=bert.event, approval=bert) == ()
-    assert await _actions(database) == [
+    assert await stored.repository.get(check_id) is not None
+    assert await stored.retention.erase(check_id, after(33), event=bert.event, approval=bert) == ()
+    assert await _actions(stored.database) == [
         "approval.requested",
         "approval.requested",
         "approval.given",
@@ -442,26 +432,24 @@ async def test_a_second_person_confirms_what_the_first_one_requested(
     ]
 
 
-async def test_a_request_expires(repository: CheckRepository, retention: RetentionRepository) -> None:
-    check_id = await _holds_decided(repository)
+async def test_a_request_expires(stored: Stored) -> None:
+    check_id = await decided(stored.repository)
     anna, bert = _request(check_id, by="anna"), _request(check_id, by="bert")
-    await retention.erase(check_id, after(30), event=anna.event, approval=anna)
-    late = await retention.erase(check_id, after(3630), event=bert.event, approval=bert)
+    await stored.retention.erase(check_id, after(30), event=anna.event, approval=anna)
+    late = await stored.retention.erase(check_id, after(3630), event=bert.event, approval=bert)
     assert late == PendingApproval("bert", after(3630), after(7230))
-    assert await retention.expire_approvals(after(7000)) == 0
-    assert await retention.expire_approvals(after(7230)) == 1
+    assert await stored.retention.expire_approvals(after(7000)) == 0
+    assert await stored.retention.expire_approvals(after(7230)) == 1
 
 
-async def test_a_confirmation_is_used_up_by_the_last_step_only(
-    repository: CheckRepository, retention: RetentionRepository, database: Database
-) -> None:
-    check_id = await _holds_decided(repository)
+async def test_a_confirmation_is_used_up_by_the_last_step_only(stored: Stored) -> None:
+    check_id = await decided(stored.repository)
     anna, bert = _request(check_id, by="anna"), _request(check_id, by="bert")
-    assert await retention.confirmed(anna, after(30)) is not None
+    assert await stored.retention.confirmed(anna, after(30)) is not None
     for _ in range(2):
         # The call of the second person failed half-way and is repeated.
-        assert await retention.confirmed(bert, after(31)) is None
-    await retention.forget_subject(
+        assert await stored.retention.confirmed(bert, after(31)) is None
+    await stored.retention.forget_subject(
         "default",
         "subject-1",
         after(32),
@@ -471,9 +459,11 @@ async def test_a_confirmation_is_used_up_by_the_last_step_only(
         approvals=[bert],
         forget_pseudonym=[],
     )
-    assert await retention.confirmed(bert, after(33)) == PendingApproval("bert", after(33), after(3633))
+    assert await stored.retention.confirmed(bert, after(33)) == PendingApproval(
+        "bert", after(33), after(3633)
+    )
     # The same person confirmed twice, and both are logged before anything is erased.
-    assert (await _actions(database))[:3] == ["approval.requested", "approval.given", "approval.given"]
+    assert (await _actions(stored.database))[:3] == ["approval.requested", "approval.given", "approval.given"]
 
 
 @pytest_asyncio.fixture
@@ -490,13 +480,10 @@ async def _pending(database: Database) -> list[str]:
 
 
 async def test_two_people_who_confirm_at_once_leave_no_request(
-    repository: CheckRepository,
-    retention: RetentionRepository,
-    replica: RetentionRepository,
-    database: Database,
+    stored: Stored, replica: RetentionRepository
 ) -> None:
-    check_id = await _holds_decided(repository)
-    await retention.confirmed(_request(check_id, by="anna"), after(30))
+    check_id = await decided(stored.repository)
+    await stored.retention.confirmed(_request(check_id, by="anna"), after(30))
 
     async def erased(by: str, at: RetentionRepository) -> None:
         request = _request(check_id, by=by)
@@ -521,9 +508,9 @@ async def test_two_people_who_confirm_at_once_leave_no_request(
             await both_confirmed.acquire()
         everybody.set()
 
-    await asyncio.gather(erased("bert", retention), erased("carol", replica), start())
-    assert await _pending(database) == []
-    assert await _actions(database) == [
+    await asyncio.gather(erased("bert", stored.retention), erased("carol", replica), start())
+    assert await _pending(stored.database) == []
+    assert await _actions(stored.database) == [
         "approval.requested",
         *["approval.given"] * 2,
         *["evidence.deleted"] * 2,
@@ -531,19 +518,16 @@ async def test_two_people_who_confirm_at_once_leave_no_request(
 
 
 async def test_a_request_that_is_recorded_during_an_erasure_stays(
-    repository: CheckRepository,
-    retention: RetentionRepository,
-    replica: RetentionRepository,
-    database: Database,
+    stored: Stored, replica: RetentionRepository
 ) -> None:
-    check_id = await _holds_decided(repository)
-    await retention.confirmed(_request(check_id, by="anna"), after(30))
+    check_id = await decided(stored.repository)
+    await stored.retention.confirmed(_request(check_id, by="anna"), after(30))
     forget = {"check_ids": [check_id], "forget_pseudonym": []}
     bert, carol = _request(check_id, by="bert"), _request(check_id, by="carol")
     for asked in (bert, carol):
-        assert await retention.confirmed(asked, after(31)) is None
+        assert await stored.retention.confirmed(asked, after(31)) is None
     for asked in (bert, carol):
-        await retention.forget_subject(
+        await stored.retention.forget_subject(
             "default",
             "subject-1",
             after(31),
@@ -554,38 +538,37 @@ async def test_a_request_that_is_recorded_during_an_erasure_stays(
         )
         if asked is bert:
             await replica.confirmed(_request(check_id, by="dora"), after(32))
-    assert await _pending(database) == ["dora"]
+    assert await _pending(stored.database) == ["dora"]
 
 
 async def test_of_two_people_who_ask_at_once_one_requests_and_the_other_confirms(
-    repository: CheckRepository,
-    retention: RetentionRepository,
-    replica: RetentionRepository,
-    database: Database,
+    stored: Stored, replica: RetentionRepository
 ) -> None:
     for _ in range(5):
-        check_id = await _holds_decided(repository)
+        check_id = await decided(stored.repository)
         arguments = check_id.bytes * 2
         first, second = await asyncio.gather(
             *(
                 at.confirmed(_request(check_id, by=by, arguments=arguments), after(30))
-                for by, at in (("anna", retention), ("bert", replica))
+                for by, at in (("anna", stored.retention), ("bert", replica))
             )
         )
         assert [first, second].count(None) == 1
-        assert (await _actions(database))[-2:] == ["approval.requested", "approval.given"]
+        assert (await _actions(stored.database))[-2:] == ["approval.requested", "approval.given"]
 
 
-async def test_the_entry_of_retention_has_the_pseudonym_of_the_check(
-    repository: CheckRepository, retention: RetentionRepository, holds: HoldRepository, database: Database
-) -> None:
-    check_id, other = await _holds_decided(repository), await _holds_decided(repository)
+async def test_the_entry_of_retention_has_the_pseudonym_of_the_check(stored: Stored) -> None:
+    check_id, other = await decided(stored.repository), await decided(stored.repository)
     placed = replace(_event(AuditAction.HOLD_PLACED, check_id), subject=b"s" * 32)
-    await holds.place(check_id, _hold(), event=placed)
-    await holds.release(check_id, "case-17", event=_event(AuditAction.HOLD_RELEASED, check_id), now=after(40))
+    await stored.holds.place(check_id, _hold(), event=placed)
+    await stored.holds.release(
+        check_id, "case-17", event=_event(AuditAction.HOLD_RELEASED, check_id), now=after(40)
+    )
     for one in (check_id, other):
-        await retention.expire(one, after(5000), event=_event(AuditAction.EVIDENCE_EXPIRED, one))
-    first, *same, of_other = [entry.pseudonym for entry in await AuditReader(database).entries("default")]
+        await stored.retention.expire(one, after(5000), event=_event(AuditAction.EVIDENCE_EXPIRED, one))
+    first, *same, of_other = [
+        entry.pseudonym for entry in await AuditReader(stored.database).entries("default")
+    ]
     assert first is not None
     assert set(same) == {first}
     assert of_other is None
@@ -594,23 +577,21 @@ async def test_the_entry_of_retention_has_the_pseudonym_of_the_check(
 # Erasure: the results that are due, the rows that remain, and the rows that must not remain.
 
 
-async def test_erasure_leaves_a_tombstone(
-    repository: CheckRepository, retention: RetentionRepository
-) -> None:
-    check_id = (await scanning(repository)).check_id
-    await repository.start_attempt(check_id, epoch=1, number=1, start_time=after(2))
-    await end(repository, check_id, epoch=1, judgement=b"judged")
+async def test_erasure_leaves_a_tombstone(stored: Stored) -> None:
+    check_id = (await scanning(stored.repository)).check_id
+    await stored.repository.start_attempt(check_id, epoch=1, number=1, start_time=after(2))
+    await end(stored.repository, check_id, epoch=1, judgement=b"judged")
     kept = entry("kept")
     with pytest.raises(Conflict):
-        await retention.erase(check_id, after(5))
-    await repository.decide(check_id, epoch=1, decision=decision(kept))
+        await stored.retention.erase(check_id, after(5))
+    await stored.repository.decide(check_id, epoch=1, decision=decision(kept))
 
-    assert await retention.expired_results(after(999), 10) == []
-    assert [r.check_id for r in await retention.expired_results(after(1000), 10)] == [check_id]
-    assert await retention.erase(check_id, after(1001)) == (kept,)
-    assert await retention.erase(check_id, after(1002)) == ()
+    assert await stored.retention.expired_results(after(999), 10) == []
+    assert [r.check_id for r in await stored.retention.expired_results(after(1000), 10)] == [check_id]
+    assert await stored.retention.erase(check_id, after(1001)) == (kept,)
+    assert await stored.retention.erase(check_id, after(1002)) == ()
 
-    tombstone = await repository.get(check_id)
+    tombstone = await stored.repository.get(check_id)
     assert tombstone is not None
     assert (tombstone.state, tombstone.erase_time) == (CheckState.ERASED, after(1001))
     assert tombstone.status is CheckStatus.FAILURE
@@ -620,68 +601,58 @@ async def test_erasure_leaves_a_tombstone(
         "",
         b"",
     )
-    assert await repository.attempts(check_id) == ()
-    assert await repository.evidence(check_id) == ()
-    assert await retention.expired_results(after(5000), 10) == []
+    assert await stored.repository.attempts(check_id) == ()
+    assert await stored.repository.evidence(check_id) == ()
+    assert await stored.retention.expired_results(after(5000), 10) == []
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-async def test_erasure_leaves_no_key_in_any_file(
-    repository: CheckRepository, retention: RetentionRepository, url: str
-) -> None:
+async def test_erasure_leaves_no_key_in_any_file(stored: Stored, url: str) -> None:
     secret = b"wrapped-key-that-must-vanish-" + uuid4().bytes
-    check_id = (await created(repository)).check_id
     kept = entry("kept", wrapped_key=secret)
-    await repository.decide(check_id, epoch=None, decision=decision(kept, result=b"the result " + secret))
+    check_id = await decided(stored.repository, decision(kept, result=b"the result " + secret))
     folder = Path(url.removeprefix("sqlite:///")).parent
     assert any(secret in file.read_bytes() for file in folder.iterdir())
-    await retention.erase(check_id, after(1001))
+    await stored.retention.erase(check_id, after(1001))
     assert not any(secret in file.read_bytes() for file in folder.iterdir())
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-async def test_erasure_leaves_no_hash_of_the_request(
-    repository: CheckRepository, retention: RetentionRepository, url: str
-) -> None:
+async def test_erasure_leaves_no_hash_of_the_request(stored: Stored, url: str) -> None:
     made = request()
-    record = await repository.create(new_check(), made)
-    await repository.decide(record.check_id, epoch=None, decision=decision())
+    record = await stored.repository.create(new_check(), made)
+    await stored.repository.decide(record.check_id, epoch=None, decision=decision())
     folder = Path(url.removeprefix("sqlite:///")).parent
     assert any(made.payload_sha256 in file.read_bytes() for file in folder.iterdir())
-    await retention.erase(record.check_id, after(1001))
+    await stored.retention.erase(record.check_id, after(1001))
     assert not any(made.payload_sha256 in file.read_bytes() for file in folder.iterdir())
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
-async def test_an_erasure_during_a_backup_is_completed_after_it(
-    repository: CheckRepository, retention: RetentionRepository, url: str
-) -> None:
+async def test_an_erasure_during_a_backup_is_completed_after_it(stored: Stored, url: str) -> None:
     secret = b"wrapped-key-that-must-vanish-" + uuid4().bytes
-    check_id = (await created(repository)).check_id
-    await repository.decide(
-        check_id, epoch=None, decision=decision(entry("kept", wrapped_key=secret), result=b"r" + secret)
+    check_id = await decided(
+        stored.repository, decision(entry("kept", wrapped_key=secret), result=b"r" + secret)
     )
     file = Path(url.removeprefix("sqlite:///"))
     backup = sqlite3.connect(file, isolation_level=None)
     backup.execute("BEGIN")
     backup.execute("SELECT count(*) FROM checks").fetchone()
-    await retention.erase(check_id, after(1001))
-    assert not await retention.forget_erased()
+    await stored.retention.erase(check_id, after(1001))
+    assert not await stored.retention.forget_erased()
     assert any(secret in one.read_bytes() for one in file.parent.iterdir())
     # Other callers do not wait for the reader meanwhile.
-    assert (await created(repository)).state is CheckState.CREATED
+    assert (await created(stored.repository)).state is CheckState.CREATED
     backup.close()
-    assert await retention.forget_erased()
+    assert await stored.retention.forget_erased()
     assert not any(secret in one.read_bytes() for one in file.parent.iterdir())
 
 
-async def test_a_retried_request_finds_the_tombstone(
-    repository: CheckRepository, retention: RetentionRepository
-) -> None:
-    record = await repository.create(new_check(), request())
-    await repository.decide(record.check_id, epoch=None, decision=decision())
-    await retention.erase(record.check_id, after(1001))
-    again = await repository.create(new_check(), request())
+async def test_a_retried_request_finds_the_tombstone(stored: Stored) -> None:
+    record = await stored.repository.create(new_check(), request())
+    await stored.repository.decide(record.check_id, epoch=None, decision=decision())
+    await stored.retention.erase(record.check_id, after(1001))
+    again = await stored.repository.create(new_check(), request())
     assert (again.check_id, again.state) == (record.check_id, CheckState.ERASED)
 
 
@@ -694,115 +665,89 @@ def _expired(check_id: UUID) -> AuditEvent:
     )
 
 
-async def _retention_decided(repository: CheckRepository, *, retain_seconds: float) -> UUID:
-    check_id = (await created(repository)).check_id
-    await repository.decide(check_id, epoch=None, decision=decision(retain_seconds=retain_seconds))
-    return check_id
-
-
-async def test_what_is_due_is_counted_apart_from_what_a_hold_keeps(
-    repository: CheckRepository, retention: RetentionRepository, database: Database
-) -> None:
-    assert await retention.due(after(5000)) == ()
-    first = await _retention_decided(repository, retain_seconds=1000)
-    second = await _retention_decided(repository, retain_seconds=2000)
-    held = await _retention_decided(repository, retain_seconds=500)
+async def test_what_is_due_is_counted_apart_from_what_a_hold_keeps(stored: Stored) -> None:
+    assert await stored.retention.due(after(5000)) == ()
+    first = await decided(stored.repository, decision(retain_seconds=1000))
+    second = await decided(stored.repository, decision(retain_seconds=2000))
+    held = await decided(stored.repository, decision(retain_seconds=500))
     hold = StoredHold(reference="case-17", reason="court", placed_by="anna", place_time=after(30))
-    await HoldRepository(database).place(held, hold, event=_expired(held))
+    await stored.holds.place(held, hold, event=_expired(held))
 
-    assert await retention.due(after(499)) == ()
-    assert await retention.due(after(1000)) == (
+    assert await stored.retention.due(after(499)) == ()
+    assert await stored.retention.due(after(1000)) == (
         DueChecks(policy="standard", due=1, held=1, images=0, since=after(500)),
     )
-    assert await retention.due(after(2000)) == (
+    assert await stored.retention.due(after(2000)) == (
         DueChecks(policy="standard", due=2, held=1, images=0, since=after(500)),
     )
     for check_id in (first, second):
-        assert await retention.expire(check_id, after(2000), event=_expired(check_id)) == ()
+        assert await stored.retention.expire(check_id, after(2000), event=_expired(check_id)) == ()
     with pytest.raises(OnHold):
-        await retention.expire(held, after(2000), event=_expired(held))
-    assert await retention.due(after(2000)) == (
+        await stored.retention.expire(held, after(2000), event=_expired(held))
+    assert await stored.retention.due(after(2000)) == (
         DueChecks(policy="standard", due=0, held=1, images=0, since=after(500)),
     )
 
 
-async def test_a_check_expires_once_and_not_before_its_time(
-    repository: CheckRepository, retention: RetentionRepository, database: Database
-) -> None:
-    check_id = await _retention_decided(repository, retain_seconds=1000)
+async def test_a_check_expires_once_and_not_before_its_time(stored: Stored) -> None:
+    check_id = await decided(stored.repository, decision(retain_seconds=1000))
     with pytest.raises(Conflict):
-        await retention.expire(check_id, after(999), event=_expired(check_id))
-    assert await retention.expire(check_id, after(1000), event=_expired(check_id)) == ()
-    assert await retention.expire(check_id, after(1001), event=_expired(check_id)) is None
-    entries = await AuditReader(database).entries("default")
+        await stored.retention.expire(check_id, after(999), event=_expired(check_id))
+    assert await stored.retention.expire(check_id, after(1000), event=_expired(check_id)) == ()
+    assert await stored.retention.expire(check_id, after(1001), event=_expired(check_id)) is None
+    entries = await AuditReader(stored.database).entries("default")
     assert [(entry.action, entry.check_id) for entry in entries] == [("evidence.expired", str(check_id))]
 
 
-async def test_images_expire_before_their_check_and_the_record_stays(
-    repository: CheckRepository,
-    records: EvidenceRecordRepository,
-    retention: RetentionRepository,
-    database: Database,
-) -> None:
-    check_id = (await created(repository)).check_id
+async def test_images_expire_before_their_check_and_the_record_stays(stored: Stored) -> None:
     kept = entry("kept")
-    await repository.decide(check_id, epoch=None, decision=replace(decision(kept), images_until=after(500)))
-    assert await retention.expired_images(after(499), 10) == []
+    check_id = await decided(stored.repository, replace(decision(kept), images_until=after(500)))
+    assert await stored.retention.expired_images(after(499), 10) == []
     with pytest.raises(Conflict):
-        await retention.expire_images(check_id, after(499), event=_expired(check_id))
-    assert [one.check_id for one in await retention.expired_images(after(500), 10)] == [check_id]
-    assert await retention.due(after(500)) == (
+        await stored.retention.expire_images(check_id, after(499), event=_expired(check_id))
+    assert [one.check_id for one in await stored.retention.expired_images(after(500), 10)] == [check_id]
+    assert await stored.retention.due(after(500)) == (
         DueChecks(policy="standard", due=0, held=0, images=1, since=after(500)),
     )
-    assert await retention.expire_images(check_id, after(501), event=_expired(check_id)) == (kept,)
-    assert await retention.expire_images(check_id, after(502), event=_expired(check_id)) is None
+    assert await stored.retention.expire_images(check_id, after(501), event=_expired(check_id)) == (kept,)
+    assert await stored.retention.expire_images(check_id, after(502), event=_expired(check_id)) is None
 
-    check = await repository.get(check_id)
+    check = await stored.repository.get(check_id)
     assert check is not None
     assert (check.state, check.images_until, check.images_erase_time) == (
         CheckState.DECIDED,
         None,
         after(501),
     )
-    assert await repository.evidence(check_id) == ()
-    assert await repository.referenced([kept.object_key]) == frozenset()
-    assert await records.find(check_id) is not None
-    assert await retention.due(after(999)) == ()
+    assert await stored.repository.evidence(check_id) == ()
+    assert await stored.repository.referenced([kept.object_key]) == frozenset()
+    assert await stored.records.find(check_id) is not None
+    assert await stored.retention.due(after(999)) == ()
     # The rest is erased as of any check.
-    assert await retention.expire(check_id, after(1000), event=_expired(check_id)) == ()
-    assert await records.find(check_id) is None
-    entries = await AuditReader(database).entries("default")
+    assert await stored.retention.expire(check_id, after(1000), event=_expired(check_id)) == ()
+    assert await stored.records.find(check_id) is None
+    entries = await AuditReader(stored.database).entries("default")
     assert [one.action for one in entries] == ["evidence.expired"] * 2
 
 
-async def test_a_hold_keeps_images_too(
-    repository: CheckRepository, retention: RetentionRepository, database: Database
-) -> None:
-    check_id = (await created(repository)).check_id
-    await repository.decide(
-        check_id, epoch=None, decision=replace(decision(entry("kept")), images_until=after(500))
-    )
+async def test_a_hold_keeps_images_too(stored: Stored) -> None:
+    check_id = await decided(stored.repository, replace(decision(entry("kept")), images_until=after(500)))
     hold = StoredHold(reference="case-17", reason="court", placed_by="anna", place_time=after(30))
-    await HoldRepository(database).place(check_id, hold, event=_expired(check_id))
-    assert await retention.expired_images(after(600), 10) == []
+    await stored.holds.place(check_id, hold, event=_expired(check_id))
+    assert await stored.retention.expired_images(after(600), 10) == []
     with pytest.raises(OnHold):
-        await retention.expire_images(check_id, after(600), event=_expired(check_id))
-    assert await retention.due(after(600)) == (
+        await stored.retention.expire_images(check_id, after(600), event=_expired(check_id))
+    assert await stored.retention.due(after(600)) == (
         DueChecks(policy="standard", due=0, held=1, images=0, since=after(500)),
     )
-    assert len(await repository.evidence(check_id)) == 1
+    assert len(await stored.repository.evidence(check_id)) == 1
 
 
-async def test_the_images_of_an_erased_check_are_not_due(
-    repository: CheckRepository, retention: RetentionRepository
-) -> None:
-    check_id = (await created(repository)).check_id
-    await repository.decide(
-        check_id, epoch=None, decision=replace(decision(entry("kept")), images_until=after(500))
-    )
-    await retention.erase(check_id, after(400))
-    assert await retention.expired_images(after(600), 10) == []
-    assert await retention.expire_images(check_id, after(600), event=_expired(check_id)) is None
+async def test_the_images_of_an_erased_check_are_not_due(stored: Stored) -> None:
+    check_id = await decided(stored.repository, replace(decision(entry("kept")), images_until=after(500)))
+    await stored.retention.erase(check_id, after(400))
+    assert await stored.retention.expired_images(after(600), 10) == []
+    assert await stored.retention.expire_images(check_id, after(600), event=_expired(check_id)) is None
 
 
 async def test_due_images_are_found_through_an_index(database: Database) -> None:

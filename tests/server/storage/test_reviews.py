@@ -23,7 +23,7 @@ from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from server.storage.reviews import ReviewRepository
 from server.storage.tables import reviews as table
-from tests.server.storage.samples import NOW, after, decision, new_check
+from tests.server.storage.samples import NOW, after, decision, new_check, new_review
 
 _SERVER = Actor(name="housekeeping", role="server")
 
@@ -38,19 +38,9 @@ async def _reviewed(
 ) -> Review:
     """The review of a check, which the decision on it begins."""
     check = await repository.create(replace(new_check(tenant=tenant), created_by="backend"), None)
-    review = Review(
-        check_id=check.check_id,
-        tenant=tenant,
-        sandbox=False,
-        created_by="backend",
-        result_sha256=bytes(32),
-        causes=(ReviewCause.SAMPLE, ReviewCause.DOUBT),
-        four_eyes=False,
-        claim_seconds=60,
-        create_time=after(seconds),
-        expire_time=after(1000),
-    )
-    review = replace(review, **changes)  # type: ignore[arg-type]  # its fields
+    causes = (ReviewCause.SAMPLE, ReviewCause.DOUBT)
+    fields = {"tenant": tenant, "causes": causes, "create_time": after(seconds)}
+    review = new_review(check.check_id, **(fields | changes))
     await repository.decide(check.check_id, epoch=None, decision=replace(decision(), review=review))
     return review
 

@@ -34,6 +34,7 @@ from tests.canaries import Canaries
 from tests.ports import held_port
 from tests.server.live import fresh_pictures, portrait, serving, settings_for
 from tests.server.live_fixtures import good_check
+from tests.server.private_files import private
 from tests.server.raw_device import RawDevice
 
 
@@ -254,9 +255,7 @@ def test_tls_and_headers_of_the_settings_are_used(tmp_path: Path) -> None:
         [(certificate.private_key_pem.bytes(), certificate.cert_chain_pems[0].bytes())]
     )
     (tmp_path / "ca.pem").write_bytes(authority.cert_pem.bytes())
-    headers = tmp_path / "headers"
-    headers.touch(0o600)
-    headers.write_text("Authorization: Bearer 4711\n\nx-scope: facegate\n")
+    headers = private(tmp_path / "headers", "Authorization: Bearer 4711\n\nx-scope: facegate\n")
     with receiving(credentials) as receiver:
         settings = OtlpSettings.model_validate(
             {

@@ -267,7 +267,7 @@ async def test_a_link_logs_in_once(tmp_path: Path) -> None:
 async def test_only_a_person_who_says_so_keeps_a_session_without_calls(office: Office) -> None:
     async with browsing(office.live.server.console_address) as browser:
         await browser.log_in(api_key=office.keys["anna"])
-        try:
+        with office.live.clock.later():
             office.live.clock.ahead = timedelta(minutes=10)
             stranger = await browser.post("session", {}, X_Facegate_CSRF="other")
             assert (stranger.status, stranger.reason) == (403, "PERMISSION_DENIED")
@@ -276,14 +276,11 @@ async def test_only_a_person_who_says_so_keeps_a_session_without_calls(office: O
             assert (await browser.get("/api/session")).status == 200
             office.live.clock.ahead = timedelta(minutes=26)
             assert (await browser.get("/api/session")).status == 401
-        finally:
-            office.live.clock.ahead = timedelta()
 
 
 async def test_exports_and_erasures_need_a_recent_log_in(office: Office, admin: Browser) -> None:
     request = {"checkId": await office.check("carla-1"), "purpose": "request 2"}
-    office.live.clock.ahead = timedelta(minutes=11)
-    try:
+    with office.live.clock.later(minutes=11):
         for method in ("ExportEvidence", "DeleteEvidence", "ExportSubject", "EraseSubject", "ExportAuditLog"):
             refused = await admin.post(method, request if method.endswith("Evidence") else {})
             assert (refused.status, refused.reason) == (403, "STEP_UP_REQUIRED"), method
@@ -291,5 +288,3 @@ async def test_exports_and_erasures_need_a_recent_log_in(office: Office, admin: 
         assert (await admin.list_checks()).status == 200
         assert (await admin.log_in(api_key=office.keys["anna"])).status == 204
         assert (await admin.post("DeleteEvidence", request)).status == 200
-    finally:
-        office.live.clock.ahead = timedelta()

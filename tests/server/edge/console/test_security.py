@@ -26,7 +26,6 @@ from server.edge.console import interface as console_interface
 from server.edge.console import listener as console_listener
 from server.storage.audit import AuditLog
 from server.storage.audit_reader import AuditReader
-from server.storage.database import open_database
 from server.storage.errors import StorageUnavailable
 from server.storage.sessions import SessionRepository
 from tests.server.compliance.office import Office, open_office
@@ -69,9 +68,8 @@ def _refused(answer: Answer) -> tuple[int, str]:
 
 
 async def _entries(office: Office, tenant: str) -> tuple[AuditEntry, ...]:
-    database = open_database(office.live.settings.database_url)
-    entries = await AuditReader(database).entries(tenant)
-    await database.close()
+    async with office.live.database() as database:
+        entries = await AuditReader(database).entries(tenant)
     return tuple(entries)
 
 
@@ -190,7 +188,7 @@ async def test_a_changed_cookie_is_no_session(anna: Browser) -> None:
 
 async def test_a_session_ends_when_nobody_uses_it(office: Office, anna: Browser) -> None:
     clock = office.live.clock
-    try:
+    with clock.later():
         for minutes in (14, 28, 42):
             clock.ahead = timedelta(minutes=minutes)
             assert (await anna.list_checks()).status == 200
@@ -200,8 +198,6 @@ async def test_a_session_ends_when_nobody_uses_it(office: Office, anna: Browser)
         clock.ahead = timedelta(minutes=58)
         assert (await anna.get("/api/session")).status == 401
         assert (await anna.list_checks()).status == 401
-    finally:
-        clock.ahead = timedelta()
 
 
 async def test_a_shorter_idle_time_binds_sessions_that_run(
@@ -210,7 +206,7 @@ async def test_a_shorter_idle_time_binds_sessions_that_run(
     clock = office.live.clock
     listeners: Any = office.live.server._listeners
     sessions: Any = listeners.console.sessions
-    try:
+    with clock.later():
         clock.ahead = timedelta(minutes=6)
         assert (await anna.list_checks()).status == 200
         monkeypatch.setattr(sessions, "rules", replace(sessions.rules, idle=timedelta(minutes=5)))
@@ -218,20 +214,16 @@ async def test_a_shorter_idle_time_binds_sessions_that_run(
         assert (await anna.list_checks()).status == 200
         clock.ahead = timedelta(minutes=15, seconds=1)
         assert (await anna.list_checks()).status == 401
-    finally:
-        clock.ahead = timedelta()
 
 
 async def test_a_session_that_is_used_ends_all_the_same(office: Office, anna: Browser) -> None:
     clock = office.live.clock
-    try:
+    with clock.later():
         for minutes in range(14, 480, 14):
             clock.ahead = timedelta(minutes=minutes)
             assert (await anna.list_checks()).status == 200
         clock.ahead = timedelta(hours=8, seconds=1)
         assert (await anna.list_checks()).status == 401
-    finally:
-        clock.ahead = timedelta()
 
 
 def _session(name: str = "mallory") -> Session:
@@ -248,29 +240,28 @@ def _session(name: str = "mallory") -> Session:
 
 
 async def test_whoever_can_write_into_the_database_makes_no_session(office: Office, anna: Browser) -> None:
-    database = open_database(office.live.settings.database_url)
-    repository = SessionRepository(database)
-    digest = secret_hash(anna.cookies[COOKIE])
-    row = await repository.find(digest)
-    assert row is not None
-    more = row.content.replace(b'"bank"', b'"branch"')
-    assert more != row.content
-    own = secret_hash("secret")
-    content, mac = sealed(_session(), secret_sha256=own, key=b"k" * 32)
-    forged = [
-        # The row of a session, changed.
-        (anna.cookies[COOKIE], replace(row, content=more)),
-        # The row of another session, under a cookie of one's own.
-        ("secret", replace(row, secret_sha256=own)),
-        # A row of one's own.
-        ("secret", replace(row, secret_sha256=own, content=content, mac=mac)),
-    ]
-    for secret, one in forged:
-        await repository.add(one, replaces=one.secret_sha256)
-        async with browsing(anna.address, **{COOKIE: secret}) as thief:
-            thief.csrf = csrf_of(secret)
-            assert _refused(await thief.list_checks()) == (401, "UNAUTHENTICATED")
-    await database.close()
+    async with office.live.database() as database:
+        repository = SessionRepository(database)
+        digest = secret_hash(anna.cookies[COOKIE])
+        row = await repository.find(digest)
+        assert row is not None
+        more = row.content.replace(b'"bank"', b'"branch"')
+        assert more != row.content
+        own = secret_hash("secret")
+        content, mac = sealed(_session(), secret_sha256=own, key=b"k" * 32)
+        forged = [
+            # The row of a session, changed.
+            (anna.cookies[COOKIE], replace(row, content=more)),
+            # The row of another session, under a cookie of one's own.
+            ("secret", replace(row, secret_sha256=own)),
+            # A row of one's own.
+            ("secret", replace(row, secret_sha256=own, content=content, mac=mac)),
+        ]
+        for secret, one in forged:
+            await repository.add(one, replaces=one.secret_sha256)
+            async with browsing(anna.address, **{COOKIE: secret}) as thief:
+                thief.csrf = csrf_of(secret)
+                assert _refused(await thief.list_checks()) == (401, "UNAUTHENTICATED")
 
 
 async def test_a_session_dies_with_its_api_key_or_its_rights(tmp_path: Path) -> None:
