@@ -380,6 +380,29 @@ async def _open_mouth(scan: Scan) -> None:
     await _finish(stream)
 
 
+_GESTURES: Final = (
+    feedback_pb2.FEEDBACK_CODE_TURN_RIGHT,
+    feedback_pb2.FEEDBACK_CODE_OPEN_MOUTH,
+    feedback_pb2.FEEDBACK_CODE_TURN_LEFT,
+)
+
+
+@_scenario(
+    "gestures-after-doubt",
+    "turns of the head and an open mouth are asked for, while frames come on",
+    needs=(scan_pb2.CAPABILITY_TURN_HEAD, scan_pb2.CAPABILITY_OPEN_MOUTH),
+)
+async def _gestures_after_doubt(scan: Scan) -> None:
+    stream = await _capture(scan, 8)
+    await _retry(stream)
+    await stream.begin_attempt()
+    await stream.receive_frames(3)
+    for code in _GESTURES:
+        await stream.send(Response(feedback=feedback_pb2.Feedback(code=code)))
+        await stream.receive_frames(8)
+    await _finish(stream)
+
+
 @_scenario("movement", "the oval moves twice", needs=(scan_pb2.CAPABILITY_OVAL_CHANGE,))
 async def _movement(scan: Scan) -> None:
     stream = await scan.open()

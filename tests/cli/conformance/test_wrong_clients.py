@@ -1,6 +1,7 @@
 """A client that breaks a rule fails the scenario that tests it, for that rule."""
 
 import asyncio
+import time
 from collections.abc import Callable
 from typing import Any
 
@@ -127,6 +128,10 @@ def _restores_the_screen_for_a_hint(patch: Patch) -> None:
     patch.setattr("cli.conformance.clients._Screen.show_hint", lambda self, feedback: self.restore())
 
 
+def _stands_still_for_a_hint(patch: Patch) -> None:
+    patch.setattr("cli.conformance.clients._Screen.show_hint", lambda self, feedback: time.sleep(6))
+
+
 def _shows_colours_at_once(patch: Patch) -> None:
     patch.setattr("facegate_client.flash_screen.SHORTEST_HOLD_S", 0.0)
 
@@ -167,6 +172,7 @@ def _leaves_a_colour_out(patch: Patch) -> None:
         (_shows_colours_at_once, "flash-fast", Rule.FLASH_HOLD),
         (_leaves_a_colour_out, "flash-fast", Rule.FLASH_HOLD),
         (_restores_the_screen_for_a_hint, "flash-open-mouth", Rule.FLASH),
+        (_stands_still_for_a_hint, "gestures-after-doubt", Rule.FRAMES),
     ],
 )
 async def test_a_mistake_fails_its_scenario(
