@@ -8,7 +8,7 @@ from pathlib import Path
 
 _HERE = Path(__file__).resolve().parent
 _ROOT = _HERE.parent.parent
-_BASELINE = _HERE / "wire-ece77dc1.binpb"
+_BASELINE = _HERE / "wire-30bce341.binpb"
 
 
 def _breaking(tree: Path) -> subprocess.CompletedProcess[str]:
