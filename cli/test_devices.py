@@ -35,7 +35,13 @@ def write_platform(folder: Path, *, now: datetime) -> StoredPlatform:
     return stored
 
 
-def open_device(device: Path) -> tuple[TestDevice, StoredPlatform]:
-    """Opens a device, named as FOLDER/KIND, of a stored platform, with the state of its earlier scans."""
+@contextmanager
+def opened_device(path: Path) -> Iterator[TestDevice]:
+    """Opens a device, named as FOLDER/KIND, of a stored platform, and stores its state after the scan."""
     with _reported():
-        return open_stored_device(device)
+        device, stored = open_stored_device(path)
+    try:
+        yield device
+    finally:
+        with _reported():
+            stored.save(device)

@@ -205,6 +205,8 @@ _FACES: Final = 8
 """The number of faces of the scan, spread over it, of which the middle one is compared with the others."""
 _COMPARED: Final = 5
 """The number of faces, spread over the scan, that are compared with the trusted image."""
+_TELLING: Final = 3
+"""If so many of them differ, their median does, too."""
 _FEWEST: Final = 4
 """The least number of aligned faces to compare."""
 
@@ -306,8 +308,14 @@ def find_trusted_image(scan: ScanObservations, trusted: TrustedFace | None) -> P
     if trusted is None or len(faces) < _FEWEST:
         signal = not_assessed(name=name, label=label, reason=_UNKNOWN if trusted is None else _TOO_FEW)
         return PictureFinding(signal, VerdictReason.SHOWS_TRUSTED_IMAGE)
-    references = (ReferenceFace(trusted.chip), ReferenceFace(np.ascontiguousarray(trusted.chip[:, ::-1])))
-    changed = min(float(np.median([one.change(face).new for face in faces])) for one in references)
+    reference = ReferenceFace(trusted.chip)
+    changed = float(np.median([reference.change(face).new for face in faces]))
+    if changed >= _SAME_IMAGE:
+        mirrored = ReferenceFace(np.ascontiguousarray(trusted.chip[:, ::-1]))
+        changes = [mirrored.change(face).new for face in faces[:_TELLING]]
+        if min(changes) < _SAME_IMAGE:
+            changes += [mirrored.change(face).new for face in faces[_TELLING:]]
+            changed = min(changed, float(np.median(changes)))
     possible = changed < _SAME_IMAGE
     return PictureFinding(
         assessed(

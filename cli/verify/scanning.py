@@ -264,14 +264,11 @@ async def _opened(options: ScanOptions) -> AsyncIterator[_Subject]:
             yield subject
             return
         # Imported late, like the simulator.
-        from cli.test_devices import open_device
+        from cli.test_devices import opened_device
         from simulator.devices.client import PlayedSource
 
-        device, stored = open_device(Path(options.test_device))
-        try:
+        with opened_device(Path(options.test_device)) as device:
             yield _Subject(PlayedSource(subject.source, device.habit), subject.screen, device)
-        finally:
-            stored.save(device)
 
 
 async def _subject(options: ScanOptions) -> _Subject:

@@ -27,7 +27,7 @@ class Page(Generic[_Entry]):
     """A page of a list.
 
     Attributes:
-        entries: Its entries, newest first.
+        entries: Its entries, in the order of the list.
         next_page_token: Gives the next page; empty after the last one.
     """
 

@@ -390,10 +390,10 @@ async def _refused_at_end(limit: asyncio.Timeout, refusal: Callable[[], Refusal]
     try:
         async with limit:
             yield
-    except TimeoutError as error:
+    except TimeoutError:
         if not limit.expired():
             raise
-        raise refusal() from error
+        raise refusal() from None
 
 
 async def _message(pending: WaitingRoom, requests: _Requests, read: Callable[[bytes], Any]) -> Any:

@@ -694,8 +694,8 @@ class DisclosureRules(PolicyTable):
 
     app: AppDisclosure = Field(default=AppDisclosure.PASS_FAIL_AND_HINTS, strict=False)
     """The part of the result that the app gets: nothing, whether the check passed, or also, after a failure,
-    the feedback that it was sent during that attempt and whether its network was too slow. It never gets any
-    other reason."""
+    the feedback that it was sent during that attempt and whether network, camera or server was too slow. It
+    never gets any other reason."""
 
 
 class RetentionRules(PolicyTable):

@@ -154,8 +154,8 @@ class TrustedImageSettings(Table):
     """The customer's own store of trusted images, from which UploadTrustedImage can read by reference."""
 
     source: str | None = None
-    """A folder, ``file:///folder`` or ``s3://bucket/prefix``. ``{tenant}`` as a whole segment stands for the
-    tenant of the caller. If no source is set, references are refused."""
+    """A folder, ``file:///folder`` or ``s3://bucket/prefix``, which no reference can leave. ``{tenant}`` as a
+    whole segment stands for the tenant of the caller. If no source is set, references are refused."""
     shared_by_tenants: bool = False
     """Must be true if several tenants call and ``source`` has no ``{tenant}``: each tenant may then use every
     image."""

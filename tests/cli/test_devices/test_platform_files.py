@@ -1,6 +1,7 @@
 """A test platform in a folder, and the servers that accept or refuse it."""
 
 import json
+import shutil
 import stat
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -10,7 +11,7 @@ from typer.testing import CliRunner
 
 from cli.errors import CommandError
 from cli.main import app
-from cli.test_devices import open_device, write_platform
+from cli.test_devices import opened_device, write_platform
 from server.configuration.loading import load_settings
 from server.policies import load_policies
 from server.running.app import FacegateServer
@@ -74,9 +75,8 @@ def test_a_device_remembers_its_count_in_the_folder(tmp_path: Path) -> None:
     write_platform(tmp_path, now=NOW)
     shown: list[Evidence] = []
     for _ in range(3):
-        device, stored = open_device(tmp_path / "iphone")
-        shown += device.evidence(BINDING, now=NOW)
-        stored.save(device)
+        with opened_device(tmp_path / "iphone") as device:
+            shown += device.evidence(BINDING, now=NOW)
     assert [type(piece) for piece in shown] == [AppAttestEnrolment, AppAttestAssertion, AppAttestAssertion]
     assert read_platform(tmp_path).device(DeviceKind.IPHONE).use.counter == 2
     # The thief has the same key, and the same stored state.
@@ -84,8 +84,21 @@ def test_a_device_remembers_its_count_in_the_folder(tmp_path: Path) -> None:
 
 
 def test_an_unknown_kind_is_refused_with_the_known_kinds(tmp_path: Path) -> None:
-    with pytest.raises(CommandError, match=r"nokia names.*android.*perfect-timing"):
-        open_device(tmp_path / "nokia")
+    with (
+        pytest.raises(CommandError, match=r"nokia names.*android.*perfect-timing"),
+        opened_device(tmp_path / "nokia"),
+    ):
+        pass
+
+
+def test_a_state_that_cannot_be_stored_is_an_error_that_names_the_file(tmp_path: Path) -> None:
+    write_platform(tmp_path, now=NOW)
+    opened = opened_device(tmp_path / "iphone")
+    opened.__enter__().evidence(BINDING, now=NOW)
+    shutil.rmtree(tmp_path)
+    tmp_path.write_bytes(b"")
+    with pytest.raises(CommandError, match=str(tmp_path)):
+        opened.__exit__(None, None, None)
 
 
 @pytest.mark.parametrize(

@@ -149,15 +149,19 @@ def _subject() -> str:
     return f"customer-{uuid4()}"
 
 
-def _flipped(picture: Picture) -> Picture:
-    pixels = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
-    assert pixels is not None
-    return replace(picture, jpeg=encode_jpeg(cv2.flip(pixels, 1).astype(np.uint8), quality=90))
-
-
 def _later() -> tuple[Picture, ...]:
     """Another scan of the same person: people look different the next time, and simulated ones do not."""
-    return tuple(_flipped(picture) for picture in fresh_pictures())
+    first = fresh_pictures()
+    drawn = np.random.default_rng(7).normal(0, 60, (first[0].height, first[0].width))
+    shades = cv2.GaussianBlur(drawn, (0, 0), 3)[..., None]
+
+    def changed(picture: Picture) -> Picture:
+        pixels = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
+        assert pixels is not None
+        shaded = np.clip(pixels + shades, 0, 255).astype(np.uint8)
+        return replace(picture, jpeg=encode_jpeg(shaded, quality=90))
+
+    return tuple(changed(picture) for picture in first)
 
 
 @dataclass(frozen=True, slots=True)

@@ -282,7 +282,7 @@ function trustedImageOf({ image, imageReference, trustedCheckId }: TrustedImage)
     throw new TypeError("give exactly one of image, imageReference and trustedCheckId");
   }
   if (image !== undefined) {
-    if (!((image as unknown) instanceof Uint8Array)) {
+    if (!ArrayBuffer.isView(image)) {
       throw new TypeError("image must be the bytes of a file, as readFileSync returns them: not its path, and not Base64");
     }
     return { case: "image", value: image } as const;
