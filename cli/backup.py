@@ -81,13 +81,13 @@ def backup(
     key = _fitting_key(part, key_file, prune=prune)
     with server_settings() as settings:
 
-        def record(change: Callable[[], int] = lambda: 0, **detail: str) -> int:
+        def record(change: Callable[[], int] = lambda: 0, *, names_sha256: str = "") -> int:
             return record_change(
                 settings.database_url,
                 AuditAction.BACKUP_MADE,
                 lambda _: change(),
                 part=part.value,
-                **detail,
+                names_sha256=names_sha256,
             )
 
         match part:

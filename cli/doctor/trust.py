@@ -127,8 +127,8 @@ def _keys(deployment: Deployment) -> Iterator[Finding]:
             expected="the key of keys.encryption that encrypted the files"
             if encrypted
             else f"a key of each purpose: {', '.join(PURPOSES)}",
-            remedy="put back the key that keys.encryption named when the files were encrypted; no key backup "
-            "contains it"
+            remedy="put back the key that keys.encryption named when the files were encrypted, which no key "
+            "backup contains; facegate restore keys only if a file was altered"
             if encrypted
             else "facegate restore keys; the first start of a new deployment makes them",
         )

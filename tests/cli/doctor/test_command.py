@@ -384,7 +384,7 @@ def test_keys_under_another_key_encryption_key_are_not_restored_in_silence(deplo
     assert "this backup does not contain it" in restored.stderr
     done = _RUN.invoke(app, ["doctor", "--json", "--only", "keys", "--config", str(deployment.config())])
     (row,) = (one for one in json.loads(done.stdout)["findings"] if one["level"] == "failure")
-    assert (row["code"], "restore" in row["remedy"]) == ("KEYS_UNUSABLE", False)
+    assert (row["code"], row["remedy"][:12]) == ("KEYS_UNUSABLE", "put back the")
     kek.write_bytes(right)
     deployment.command(*words)
     assert deployment.examine("--only", "keys").code == 0
