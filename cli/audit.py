@@ -689,7 +689,7 @@ def _print_verification(found: _Verification, *, as_json: bool) -> None:
         typer.echo(f"In {found.place}, no tenant has a log.")
     for verified in found.logs:
         report = verified.report
-        state = "whole" if verified.whole else "CHANGED"
+        state = "whole" if verified.whole else _not_whole(() if verified.bad_stamps else report.problems)
         typer.echo(
             f"{report.tenant}: {state}; {counted(report.entries, 'entry')}, "
             f"{counted(report.checkpoints, 'checkpoint')}, signed up to entry {report.covered}"
@@ -701,7 +701,7 @@ def _print_verification(found: _Verification, *, as_json: bool) -> None:
             typer.echo(f"  timestamp_invalid at {number}: the time stamp of this checkpoint is not valid")
     if found.checkpoints is not None or found.problems:
         count = "" if found.checkpoints is None else f"; {counted(found.checkpoints, 'checkpoint')}"
-        typer.echo(f"all logs: {'CHANGED' if found.problems else 'whole'}{count}")
+        typer.echo(f"all logs: {_not_whole(found.problems) if found.problems else 'whole'}{count}")
         _print_problems(found.problems)
     elif len(found.logs) > 1:
         typer.echo(
@@ -714,6 +714,13 @@ def _print_verification(found: _Verification, *, as_json: bool) -> None:
             f"{one.time:%Y-%m-%dT%H:%M:%SZ}, as with a restored backup"
         )
     typer.echo(f"witness: {found.witness or 'none; the log was compared with nothing outside it'}")
+
+
+def _not_whole(problems: Sequence[Problem]) -> str:
+    """Returns the state of a log that is not whole: changed, or signed by keys that are not known here."""
+    if problems and all(problem.key_missing for problem in problems):
+        return "cannot be verified without the keys of `facegate audit export --keys` (--jwks)"
+    return "CHANGED"
 
 
 def _print_problems(problems: Sequence[Problem]) -> None:

@@ -13,7 +13,7 @@ from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
 from cli.audited import record_change, server_settings
-from cli.errors import FileUnusable
+from cli.errors import CommandError, FileUnusable
 from cli.shown import counted
 from server.audit import AuditAction
 from server.backup import (
@@ -21,10 +21,15 @@ from server.backup import (
     DumpSummary,
     copy_objects,
     dump_database,
+    key_names_sha256,
     pack_keys,
     restore_database,
     unpack_keys,
 )
+from server.configuration.settings import Settings
+from server.keyring.key_encryption import KeyEncryptionError
+from server.keyring.key_files import KeysUnusable, open_key_files
+from server.keyring.keys import read_every_key
 from server.storage.objects import folder_of, open_object_store
 
 _KeyFileOption = Annotated[
@@ -76,12 +81,13 @@ def backup(
     key = _fitting_key(part, key_file, prune=prune)
     with server_settings() as settings:
 
-        def record(change: Callable[[], int] = lambda: 0) -> int:
+        def record(change: Callable[[], int] = lambda: 0, *, names_sha256: str = "") -> int:
             return record_change(
                 settings.database_url,
                 AuditAction.BACKUP_MADE,
                 lambda _: change(),
                 part=part.value,
+                names_sha256=names_sha256,
             )
 
         match part:
@@ -96,7 +102,10 @@ def backup(
                 done = _copy(settings.objects_url, target, prune=prune)
                 record()
             case _:
-                count = record(lambda: pack_keys(settings.key_folder, Path(target), key_file=key))
+                count = record(
+                    lambda: pack_keys(settings.key_folder, Path(target), key_file=key),
+                    names_sha256=key_names_sha256(settings.key_folder),
+                )
                 done = f"{counted(count, 'key file')}, encrypted"
     typer.echo(f"{target}: {done}.")
 
@@ -112,8 +121,8 @@ def restore(
     The database is restored in one transaction. Its tables are made; it must have no rows, and the manifest
     must lie beside the file. A file that is cut off or altered is refused before anything is written; the
     restored rows are counted, and the restored audit log records the restoration. Objects are copied back;
-    key files are restored into a folder without other files. Both may be repeated after an interruption. For
-    example:
+    key files are restored into a folder without other files, and must then be readable with the keys of
+    keys.encryption, which no backup contains. Both may be repeated after an interruption. For example:
 
         facegate restore database /backup/facegate-2031-04-01.backup
 
@@ -145,6 +154,18 @@ def restore(
             case _:
                 count = unpack_keys(Path(source), settings.key_folder, key_file=key)
                 typer.echo(f"{settings.key_folder}: restored {counted(count, 'key file')}.")
+                _expect_readable(settings)
+
+
+def _expect_readable(settings: Settings) -> None:
+    """Raises CommandError if restored keys cannot be decrypted, which a server would find at its start."""
+    try:
+        read_every_key(open_key_files(settings.key_folder, settings.keys))
+    except (KeyEncryptionError, KeysUnusable) as error:
+        raise CommandError(
+            f"the restored key files cannot be used: {error}. If keys.encryption names a key in a file or in "
+            "the environment, this backup does not contain it: put it back from your own copy"
+        ) from error
 
 
 def _fitting_key(part: Part, key_file: Path | None, *, prune: bool) -> Path:

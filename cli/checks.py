@@ -580,7 +580,8 @@ def _erase_person(
         f"Erased {counted(response.erased_checks, 'check')}, and "
         f"{counted(response.forgotten_device_rows, 'row')} of device keys, key uses and scan memories."
     )
-    _print_residues(response.residues)
+    if response.erased_checks or response.forgotten_device_rows:
+        _print_residues(response.residues)
     if response.held_check_ids:
         held = len(response.held_check_ids)
         verbs = "is on hold and stays" if held == 1 else "are on hold and stay"
@@ -591,7 +592,10 @@ def _erase_person(
 
 
 def _decided_checks(context: typer.Context, subject: str) -> str:
-    """Returns the number of a person's decided checks in words; who may erase need not be able to list."""
+    """Returns in words how many decided checks a person has, and how many of them a hold keeps.
+
+    Who may erase need not be able to list them.
+    """
     request = evidence_service_pb2.ListChecksRequest(subject_reference=subject, page_size=200)
 
     async def count(compliance: Compliance) -> str:
@@ -602,7 +606,9 @@ def _decided_checks(context: typer.Context, subject: str) -> str:
                 raise
             return "the decided checks (your credentials may not count them)"
         at_least = "at least " if len(found) == _MOST_COUNTED else ""
-        return f"{at_least}{counted(len(found), 'decided check')}"
+        held = sum(check.on_hold for check in found)
+        kept = f" ({held} on hold, which {'stays' if held == 1 else 'stay'})" if held else ""
+        return f"{at_least}{counted(len(found), 'decided check')}{kept}"
 
     return call_server(context, Compliance, count)
 

@@ -1,5 +1,6 @@
 """English texts for the server's codes and findings: hints to the person, and advice to the caller."""
 
+import ssl
 from collections.abc import Iterable
 from typing import Final
 
@@ -52,6 +53,11 @@ def describe_refusal(refusal: ServerError) -> str:
         advice = "Give --api-key-file with a known key, or --cert and --key with a client certificate."
     if not refusal.reason and refusal.code == "DEADLINE_EXCEEDED":
         advice = _STALLED
+    if refusal.reason == "EVIDENCE_ON_HOLD":
+        advice = (
+            "`facegate checks show CHECK` lists the holds; `facegate checks hold CHECK --release --reference "
+            "REFERENCE --reason WHY` releases one that no longer applies."
+        )
     if advice:
         lines.append(advice)
     if refusal.retry_after_s is not None:
@@ -62,21 +68,35 @@ def describe_refusal(refusal: ServerError) -> str:
 def describe_lost_connection(error: ConnectionFailedError) -> str:
     """Returns the error of a connection that failed, and what to do about it."""
     text = " ".join(str(error).split())
-    refused = isinstance(error.__cause__, ConnectionRefusedError) or "Connection refused" in text
-    return f"{text}\n{_connection_advice(text, refused=refused)}"
+    cause = error.__cause__
+    refused = isinstance(cause, ConnectionRefusedError) or "Connection refused" in text
+    other_names = "Hostname Verification Check failed" in text or (
+        isinstance(cause, ssl.SSLCertVerificationError) and cause.verify_code in _OTHER_NAMES
+    )
+    return f"{text}\n{_connection_advice(text, refused=refused, other_names=other_names)}"
 
 
-def _connection_advice(message: str, *, refused: bool) -> str:
+_OTHER_NAMES: Final = frozenset({62, 64})
+"""OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
+
+
+def _connection_advice(message: str, *, refused: bool, other_names: bool) -> str:
     if "client certificate" in message:
         return (
             "Give --cert and --key with a valid certificate for client authentication, of an "
             "authority of the server's client_ca. The server's log has the reason."
         )
+    if refused and "::1" in message:
+        # Of localhost, gRPC may report ::1, where nothing listens, and not what it met at 127.0.0.1.
+        return (
+            "No server listens there, or it has TLS. Start one with `facegate serve`, correct the address, "
+            "or give --ca with the authority of the server's certificate."
+        )
     if refused:
         return "No server listens there. Start one with `facegate serve`, or correct the address."
     if "before receiving SETTINGS" in message:
         return _STALLED
-    if "Hostname Verification Check failed" in message:
+    if other_names:
         return (
             "The server's certificate is for other names: connect by one of them, which `openssl x509 -noout "
             "-ext subjectAltName -in FILE` lists."

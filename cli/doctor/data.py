@@ -12,7 +12,8 @@ from typing import Final
 from sqlalchemy import Connection, text
 
 from cli.doctor.finding import Deployment, Finding, failure, fine, not_examined, warning
-from server.audit import SERVER_TENANT, AuditAction
+from server.audit import SERVER_TENANT, AuditAction, AuditEntry
+from server.backup import key_names_sha256
 from server.configuration.settings import Settings
 from server.running.admin import object_store_probe
 from server.storage.audit import AuditLog
@@ -260,7 +261,7 @@ async def examine_audit(deployment: Deployment) -> list[Finding]:
 async def examine_backup(deployment: Deployment) -> list[Finding]:
     """Finds the newest backup of each part, which `facegate backup` records in the audit log."""
     found = []
-    newest: dict[str, datetime] = {}
+    newest: dict[str, AuditEntry] = {}
     try:
         async with existing_database(deployment.settings) as database:
             entries = await AuditReader(database).entries(
@@ -269,7 +270,7 @@ async def examine_backup(deployment: Deployment) -> list[Finding]:
     except StorageError:
         return [NOT_EXAMINED]
     for entry in entries:
-        newest.setdefault(entry.details.get("part", ""), entry.time)
+        newest.setdefault(entry.details.get("part", ""), entry)
     for part in _PARTS:
         expected = f"at most {deployment.max_backup_age / _HOUR:.0f} hours old"
         remedy = f"facegate backup {part} (cron); with other tools: --skip backup"
@@ -278,11 +279,23 @@ async def examine_backup(deployment: Deployment) -> list[Finding]:
                 warning("BACKUP_MISSING", f"{part}: no backup is recorded", expected=expected, remedy=remedy)
             )
             continue
-        age = deployment.now - newest[part]
+        age = deployment.now - newest[part].time
         text = f"{part}: {age / _HOUR:.1f} hours old"
         # Keys change only by a rotation, which the recorded backup has to follow.
-        if age > deployment.max_backup_age and part != "keys":
+        if part == "keys":
+            names = await asyncio.to_thread(key_names_sha256, deployment.settings.key_folder)
+            if newest[part].details.get("names_sha256") != names:
+                found.append(
+                    warning(
+                        "BACKUP_OF_OTHER_KEYS",
+                        f"{text}, and the key folder has other files now",
+                        expected="a backup after each rotation, retirement and destruction of a key",
+                        remedy=remedy,
+                    )
+                )
+                continue
+        elif age > deployment.max_backup_age:
             found.append(warning("BACKUP_OLD", text, expected=expected, remedy=remedy))
-        else:
-            found.append(fine("BACKUP_MADE", text))
+            continue
+        found.append(fine("BACKUP_MADE", text))
     return found

@@ -15,6 +15,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
+from cli.doctor.data import NOT_EXAMINED, existing_database
 from cli.doctor.finding import Deployment, Finding, Level, failure, fine, warning
 from cli.shown import counted
 from device_integrity import ReferenceDataMalformed
@@ -22,9 +23,10 @@ from server.access.access_tokens import OidcSettings
 from server.access.api_keys import ApiKeysInvalid, load_api_keys
 from server.access.code_flow import ConsoleOidcSettings
 from server.access.signing_keys import SigningKeysInvalid, fetch_issuer, read_jwks_file
+from server.audit import SERVER_TENANT, AuditAction
 from server.base.errors import ConfigurationError
 from server.base.key_validity import validity_of
-from server.configuration.settings import ServiceTls, Tls
+from server.configuration.settings import ServiceTls, Settings, Tls
 from server.configuration.tables import WebhookEndpoint
 from server.device.revocation import read_revocation_files
 from server.device.server_keys import ServerKeyList
@@ -38,9 +40,12 @@ from server.keyring.key_encryption import (
     open_key_encryption,
 )
 from server.keyring.key_files import KeyFiles, KeysUnusable, open_key_files
-from server.keyring.keys import PURPOSES, WRAPPING, read_every_key
+from server.keyring.keys import PURPOSES, WRAPPING, evidence_key_ids, read_every_key
 from server.running.tls import CertificateUnusable, TlsFiles
 from server.running.webhooks import open_endpoints
+from server.storage.audit_reader import AuditFilter, AuditReader
+from server.storage.errors import StorageError
+from server.storage.wrapped_keys import keys_needed
 
 _OLD: Final = timedelta(days=400)
 _SIGNING: Final = ("result", "audit", "challenge")
@@ -49,8 +54,38 @@ _SECRET: Final = frozenset({".key", ".pem", ".retired"})
 
 
 async def examine_keys(deployment: Deployment) -> list[Finding]:
-    """Reads and decrypts all keys; makes none."""
-    return await asyncio.to_thread(lambda: list(_keys(deployment)))
+    """Reads and decrypts all keys, and compares them with what the database needs; makes none."""
+    found = await asyncio.to_thread(lambda: list(_keys(deployment)))
+    if any(finding.code == "KEYS_READ" for finding in found):
+        found += await _lacking(deployment.settings)
+    return found
+
+
+async def _lacking(settings: Settings) -> list[Finding]:
+    """Finds evidence keys that rows need and the folder lacks, as after an older key backup was restored."""
+    destroyed = AuditFilter(actions=(AuditAction.KEY_DESTROYED.value,))
+    try:
+        async with existing_database(settings) as database:
+            entries = await AuditReader(database).entries(SERVER_TENANT, chosen=destroyed)
+            # What was sealed under a tenant's destroyed keys is erased, but its rows stay until retention.
+            tenants = {
+                entry.details.get("tenant", "") for entry in entries if entry.details.get("number") == "all"
+            }
+            needed = await database.read(keys_needed, but_of=sorted(tenants))
+    except StorageError:
+        return [NOT_EXAMINED]
+    files = open_key_files(settings.key_folder, settings.keys)
+    missing = needed - await asyncio.to_thread(evidence_key_ids, files)
+    if not missing:
+        return []
+    return [
+        failure(
+            "EVIDENCE_KEYS_MISSING",
+            f"the database needs {counted(len(missing), 'evidence key')} that {settings.key_folder} lacks",
+            expected="every evidence key that was not destroyed",
+            remedy="facegate restore keys, into an empty folder, from a backup made after the last rotation",
+        )
+    ]
 
 
 def _keys(deployment: Deployment) -> Iterator[Finding]:
@@ -85,11 +120,17 @@ def _keys(deployment: Deployment) -> Iterator[Finding]:
         files = open_key_files(folder, settings.keys)
         read_every_key(files)
     except (KeyEncryptionError, KeysUnusable) as error:
+        encrypted = isinstance(error.__cause__, KeyEncryptionError)
         yield failure(
             "KEYS_UNUSABLE",
             str(error),
-            expected=f"a key of each purpose: {', '.join(PURPOSES)}",
-            remedy="facegate restore keys; the first start of a new deployment makes them",
+            expected="the key of keys.encryption that encrypted the files"
+            if encrypted
+            else f"a key of each purpose: {', '.join(PURPOSES)}",
+            remedy="put back the key that keys.encryption named when the files were encrypted, which no key "
+            "backup contains; facegate restore keys only if a file was altered"
+            if encrypted
+            else "facegate restore keys; the first start of a new deployment makes them",
         )
         return
     yield fine("KEYS_READ", f"{counted(len(files.state()), 'file')} in {folder}")

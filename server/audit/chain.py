@@ -25,7 +25,7 @@ from enum import StrEnum
 from hashlib import sha256
 from typing import Final
 
-from server.audit.checkpoint import Checkpoint, CheckpointKeys, SignedCheckpoint, digest_of
+from server.audit.checkpoint import KEY_MISSING, Checkpoint, CheckpointKeys, SignedCheckpoint, digest_of
 from server.audit.event import AuditEvent, CheckpointInvalid
 
 GENESIS: Final = bytes(32)
@@ -188,6 +188,11 @@ class Problem:
     kind: ProblemKind
     sequence: int
     explanation: str
+
+    @property
+    def key_missing(self) -> bool:
+        """Whether a checkpoint cannot be verified, because the public key that it names is not given."""
+        return self.kind is ProblemKind.CHECKPOINT_INVALID and KEY_MISSING in self.explanation
 
     def __str__(self) -> str:
         return f"{self.tenant}: {self.kind.value} at {self.sequence}: {self.explanation}"

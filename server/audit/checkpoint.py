@@ -92,6 +92,9 @@ def digest_of(signed: str) -> bytes:
     return sha256(signed.encode()).digest()
 
 
+KEY_MISSING: Final = "its public half is missing from"
+
+
 class CheckpointKeys:
     """The public keys with which checkpoints are verified, also offline and years later."""
 
@@ -134,7 +137,7 @@ class CheckpointKeys:
     def _missing(self, key_id: str) -> str:
         if not _KEY_ID.fullmatch(key_id):
             return "no known key signed it"
-        return f"the key {key_id} signed it, and its public half is missing from {self._place}"
+        return f"the key {key_id} signed it, and {KEY_MISSING} {self._place}"
 
     def jwks(self) -> dict[str, Any]:
         """Returns the keys as a JWK Set (RFC 7517).

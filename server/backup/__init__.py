@@ -13,6 +13,7 @@ from server.backup.files import (
     CopySummary,
     TargetNotEmpty,
     copy_objects,
+    key_names_sha256,
     pack_keys,
     unpack_keys,
 )
@@ -25,6 +26,7 @@ __all__ = [
     "TargetNotEmpty",
     "copy_objects",
     "dump_database",
+    "key_names_sha256",
     "manifest_of",
     "pack_keys",
     "restore_database",

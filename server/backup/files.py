@@ -16,6 +16,7 @@ import base64
 import json
 from collections.abc import Callable
 from dataclasses import dataclass
+from hashlib import sha256
 from pathlib import Path, PurePosixPath
 from typing import Final
 
@@ -149,6 +150,15 @@ def pack_keys(folder: Path, out: Path, *, key_file: Path) -> int:
     sealed = key.encrypt(json.dumps(contents).encode(), context=_FORMAT.encode())
     _write(out, json.dumps({"format": _FORMAT, "keys": base64.b64encode(sealed).decode()}).encode() + b"\n")
     return len(contents)
+
+
+def key_names_sha256(folder: Path) -> str:
+    """Returns a hash of the names of the files that ``pack_keys`` packs, in hexadecimal.
+
+    The audit log keeps it with each backup, to tell whether keys were made, retired or destroyed since.
+    """
+    names = "\n".join(path.relative_to(folder).as_posix() for path in _visible(folder))
+    return sha256(names.encode()).hexdigest()
 
 
 def unpack_keys(source: Path, folder: Path, *, key_file: Path) -> int:

@@ -365,6 +365,20 @@ def read_every_key(files: KeyFiles) -> None:
     _read(files)
 
 
+def evidence_key_ids(files: KeyFiles) -> frozenset[str]:
+    """Returns the identifiers of all evidence keys, also those of tenants and retired ones.
+
+    Raises:
+        KeysUnusable: A key is damaged, accessible to others, or cannot be decrypted.
+    """
+    return frozenset(
+        wrapping_key_id(file)
+        for tenant in ("", *files.tenants)
+        for suffix in ("key", _ONLY_OPENS)
+        for file in files.read(WRAPPING, suffix, tenant=tenant)
+    )
+
+
 def read_audit_keys(files: KeyFiles) -> tuple[PublishedKey, ...]:
     """Returns the public halves of all audit keys, newest first, with the times of their use.
 

@@ -3,7 +3,7 @@
 Every place in which a row holds a wrapped key is in ``PLACES``; a test compares it with the tables.
 """
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Collection, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
@@ -102,6 +102,28 @@ class RewrappedBatch:
 def keys_in_use(connection: Connection) -> frozenset[str]:
     """Returns the identifiers of the keys that wrap at least one data key."""
     return frozenset(key_id for place in _counts(connection).values() for key_id in place)
+
+
+def keys_needed(connection: Connection, *, but_of: Collection[str]) -> frozenset[str]:
+    """Returns the identifiers of the keys that wrap a data key of a check.
+
+    Args:
+        but_of: The tenants whose checks are left out.
+    """
+    return frozenset(
+        key_id
+        for place in PLACES
+        for key_id in connection.scalars(
+            select(place.key_id)
+            .select_from(
+                checks
+                if place.table is checks
+                else place.table.join(checks, checks.c.check_id == place.table.c.check_id)
+            )
+            .where(place.key_id.is_not(None), checks.c.tenant.not_in(but_of))
+            .distinct()
+        )
+    )
 
 
 class WrappedKeyRepository(Repository):

@@ -218,14 +218,18 @@ async def test_what_a_hold_keeps_of_a_person_is_named(shell: Shell) -> None:
     held = await shell.office.check("shell-4")
     await shell.run("hold", held, "--reference", "case-1", "--reason", "court order")
     erase = ("erase", "--subject", "shell-4", "--reason", "request", "--purpose", "letter", "--yes")
+    asked = await shell.run(*erase[:-1])
+    assert "1 decided check (1 on hold, which stays)" in asked.stderr
     first = await shell.run(*erase)
     assert (first.exit_code, held in first.stdout) == (1, True)
+    assert "What may still contain" not in first.stdout
     assert "Erased 0 checks, and 0 rows of" in first.stdout
     assert "1 check is on hold and stays" in first.stdout
     released = await shell.run("hold", held, "--reference", "case-1", "--reason", "closed", "--release")
     assert "no hold keeps" in released.stdout
     second = await shell.run(*erase)
     assert (second.exit_code, "Erased 1 check, and" in second.stdout) == (0, True)
+    assert "What may still contain" in second.stdout
 
 
 async def test_a_request_for_a_second_person_is_withdrawn(tmp_path: Path) -> None:

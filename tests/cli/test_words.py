@@ -1,6 +1,7 @@
 """Texts of hints, refusals and portraits, and what the document says about reasons, results and messages."""
 
 import re
+import ssl
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,30 @@ def test_a_certificate_of_other_names_is_told_from_a_missing_authority() -> None
     told = describe_lost_connection(ConnectionFailedError(text))
     assert "for other names" in told
     assert "--ca" not in told
+
+
+@pytest.mark.parametrize("code", [62, 64])
+def test_a_certificate_of_other_names_is_told_of_a_device_listener(code: int) -> None:
+    cause = ssl.SSLCertVerificationError(1, "certificate verify failed")
+    cause.verify_code = code
+    error = ConnectionFailedError("no trusted TLS connection to 127.0.0.1:8443")
+    error.__cause__ = cause
+    assert "for other names" in describe_lost_connection(error)
+    cause.verify_code = 20
+    assert "Give --ca" in describe_lost_connection(error)
+
+
+def test_nobody_at_the_first_address_of_localhost_may_be_tls_at_the_second() -> None:
+    refused = "Failed to connect to remote host: Connection refused"
+    told = describe_lost_connection(ConnectionFailedError(f"UNAVAILABLE: ipv6:%5B::1%5D:8444: {refused}"))
+    assert "--ca" in told
+    told = describe_lost_connection(ConnectionFailedError(f"UNAVAILABLE: ipv4:127.0.0.1:8444: {refused}"))
+    assert "--ca" not in told
+
+
+def test_a_hold_is_released_by_a_command() -> None:
+    error = ServerError(code="FAILED_PRECONDITION", reason="EVIDENCE_ON_HOLD", message="m")
+    assert "facegate checks hold CHECK --release" in describe_refusal(error)
 
 
 def test_a_server_that_lets_connect_and_never_answers_is_stalled() -> None:

@@ -254,8 +254,12 @@ def test_a_change_of_any_field_of_an_exported_entry_is_reported(scene: _Scene) -
 def test_keys_of_another_installation_do_not_verify(scene: _Scene, tmp_path: Path) -> None:
     jwks = CheckpointSigner(ec.generate_private_key(ec.SECP256R1())).jwks()
     (tmp_path / "jwks.json").write_text(json.dumps(jwks))
-    shown = scene.run("verify", "--jwks", str(tmp_path / "jwks.json"), code=1)
-    assert "checkpoint_invalid at 1" in shown
+    (tmp_path / "audit.jsonl").write_text(scene.run("export"))
+    for place in ((), ("--export", str(tmp_path / "audit.jsonl"))):
+        shown = scene.run("verify", *place, "--jwks", str(tmp_path / "jwks.json"), code=1)
+        assert "checkpoint_invalid at 1" in shown
+        assert "bank: cannot be verified without the keys of" in shown
+        assert "CHANGED" not in shown
 
 
 def test_checkpoints_of_a_retired_key_stay_valid(scene: _Scene, tmp_path: Path) -> None:

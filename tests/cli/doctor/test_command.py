@@ -7,7 +7,7 @@ import os
 import re
 import socket
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
@@ -22,12 +22,16 @@ from server.access.api_keys import new_api_key
 from server.device.revocation import write_revocation_files
 from server.keyring.key_encryption import KeyFileCipher
 from server.keyring.key_files import KeyFiles
-from server.keyring.keys import KeyFolder
+from server.keyring.keys import KeyFolder, wrapping_key_id
+from server.keyring.sealing import Sealed
 from server.running.webhooks import new_webhook_secret
+from server.storage.database import open_database
+from server.storage.repository import CheckRepository
 from server.storage.schema import upgrade
 from tests.server.databases import PostgresServer, postgres_server
 from tests.server.object_stores import S3, running_s3
 from tests.server.policy_files import write_policy
+from tests.server.storage.samples import new_check
 
 _RUN = CliRunner()
 _LIST = b'{"entries": {"2c8cdddfd5e03bfc": {"status": "REVOKED"}}}'
@@ -314,6 +318,76 @@ def test_a_missing_backup_is_a_warning_and_a_recorded_one_is_not(deployment: _De
     assert deployment.examine("--only", "backup").code == 4
     _back_up(deployment)
     assert deployment.examine("--only", "backup").code == 0
+
+
+def test_a_keys_backup_from_before_a_rotation_is_a_warning(deployment: _Deployment) -> None:
+    _back_up(deployment)
+    deployment.command("keys", "rotate", "evidence")
+    report = deployment.examine("--only", "backup")
+    assert (report.code, report.levels["BACKUP_OF_OTHER_KEYS"]) == (4, Level.WARNING)
+    folder = deployment.folder.parent / "backup"
+    deployment.command("backup", "keys", str(folder / "new.json"), "--key-file", str(folder / "key"))
+    assert deployment.examine("--only", "backup").code == 0
+
+
+def test_evidence_under_a_key_that_the_folder_lacks_is_a_failure(deployment: _Deployment) -> None:
+    own, other = (deployment.keys / f"evidence-000{number}.key" for number in (1, 2))
+    deployment.command("keys", "rotate", "evidence")
+    for path in (own, other):
+        (file,) = (one for one in KeyFiles(deployment.keys).read("evidence", "key") if one.path == path)
+        _seal(deployment, wrapping_key_id(file))
+    assert deployment.examine("--only", "keys").code == 0
+    other.unlink()
+    report = deployment.examine("--only", "keys")
+    assert (report.code, report.levels["EVIDENCE_KEYS_MISSING"]) == (1, Level.FAILURE)
+
+
+def test_evidence_under_a_destroyed_key_of_a_tenant_is_no_failure(deployment: _Deployment) -> None:
+    deployment.add("[keys.tenants.bank]")
+    deployment.command("keys", "rotate", "evidence", "--tenant", "bank")
+    (file,) = KeyFiles(deployment.keys, tenants={"bank": KeyFileCipher(())}).read(
+        "evidence", "key", tenant="bank"
+    )
+    _seal(deployment, wrapping_key_id(file), tenant="bank")
+    deployment.command("keys", "destroy", "--tenant", "bank", "--yes")
+    assert "EVIDENCE_KEYS_MISSING" not in deployment.examine("--only", "keys").levels
+    _seal(deployment, wrapping_key_id(file), tenant="shop")
+    assert deployment.examine("--only", "keys").levels["EVIDENCE_KEYS_MISSING"] is Level.FAILURE
+
+
+def _seal(one: _Deployment, key_id: str, *, tenant: str = "default") -> None:
+    """Adds a check whose template is sealed under a key."""
+    template = Sealed(b"ciphertext", b"wrapped key", key_id)
+
+    async def work() -> None:
+        database = open_database(f"sqlite:///{one.folder / 'facegate.db'}")
+        await CheckRepository(database).create(
+            replace(new_check(tenant=tenant), portrait_template=template), None
+        )
+        await database.close()
+
+    asyncio.run(work())
+
+
+def test_keys_under_another_key_encryption_key_are_not_restored_in_silence(deployment: _Deployment) -> None:
+    _leave_keys_in_clear(deployment)
+    deployment.command("keys", "encrypt")
+    _back_up(deployment)
+    for path in deployment.keys.iterdir():
+        path.unlink()
+    kek, folder = deployment.folder / "kek", deployment.folder.parent / "backup"
+    right = kek.read_bytes()
+    kek.write_bytes(base64.b64encode(os.urandom(32)))
+    words = ["restore", "keys", str(folder / "keys.json"), "--key-file", str(folder / "key")]
+    restored = _RUN.invoke(app, [*words, "--config", str(deployment.config())])
+    assert restored.exit_code == 2
+    assert "this backup does not contain it" in restored.stderr
+    done = _RUN.invoke(app, ["doctor", "--json", "--only", "keys", "--config", str(deployment.config())])
+    (row,) = (one for one in json.loads(done.stdout)["findings"] if one["level"] == "failure")
+    assert (row["code"], row["remedy"][:12]) == ("KEYS_UNUSABLE", "put back the")
+    kek.write_bytes(right)
+    deployment.command(*words)
+    assert deployment.examine("--only", "keys").code == 0
 
 
 @pytest.mark.parametrize("listener", ["device", "web"])
