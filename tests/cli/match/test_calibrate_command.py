@@ -131,7 +131,7 @@ def test_an_error_is_reported_in_one_line(
 def test_photos_that_are_none_are_counted_and_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(evaluate_command, "load_packs", lambda specs, models_dir: (pack_of("ab" * 32),))
+    monkeypatch.setattr(evaluate_command, "load_packs", lambda specs: (pack_of("ab" * 32),))
     for name in ("people/ann/1.jpg", "people/bob/1.jpg"):
         (tmp_path / name).parent.mkdir(parents=True)
         (tmp_path / name).write_bytes(b"no picture")

@@ -149,7 +149,7 @@ def test_without_the_extra_nothing_is_begun(tmp_path: Path, monkeypatch: pytest.
 
 
 def test_photos_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(evaluate_command, "load_packs", lambda specs, models_dir: (pack_of("ab" * 32),))
+    monkeypatch.setattr(evaluate_command, "load_packs", lambda specs: (pack_of("ab" * 32),))
     rows = [f"{number}.jpg,ann,f" for number in range(5)]
     status, _, errors = evaluate("--identities", people(tmp_path / "faces", *rows), "--pack", "embedded")
     assert status == 2
@@ -165,7 +165,7 @@ def test_a_promise_that_is_broken_in_a_group_is_an_exit_status(
     group = replace(first.groups[0], promises=(broken,))
     found = replace(report, packs=(replace(first, groups=(group, *first.groups[1:])), *others))
     folder = people(tmp_path / "good", "a.jpg,ann,f", "b.jpg,bob,m")
-    monkeypatch.setattr(evaluate_command, "load_packs", lambda specs, models_dir: ())
+    monkeypatch.setattr(evaluate_command, "load_packs", lambda specs: ())
     monkeypatch.setattr(evaluate_command, "measure_packs", lambda *_, **__: found)
     status, said, _ = evaluate("--identities", folder, "--group-by", "sex")
     assert status == 1
