@@ -101,8 +101,8 @@ def render_page(
         [_explanation(record, chosen.thresholds) for record in records],
         title=title,
         heading="Is it the right person, a real person, right now?",
-        lead=f"{len(records)} checks, each through the three gRPC calls against a real server: upload a "
-        "portrait, scan, finish the check.",
+        lead=f"{len(records)} checks through gRPC against a real server: upload a portrait, scan, finish the "
+        "check. Those without an expected outcome only inform.",
         pills=pills,
         about=[
             ("Facegate", server_version()),
