@@ -4,8 +4,9 @@
 #
 #   deploy/airgap/bundle.sh OUT [PACK...]
 #
-# OUT gets the wheels of the lock file and of the extras that EXTRAS names (EXTRAS="postgres otlp"), Facegate's own, the bundle of the named packs, the Helm chart, and SHA256SUMS. The
-# packs must be installed (`facegate models pull`).
+# OUT gets the wheels of the lock file and of the extras that EXTRAS names (EXTRAS="postgres otlp"), Facegate's own, the
+# bundle of the named packs, the Helm chart, settings and unit for systemd, and SHA256SUMS. The packs must be installed
+# (`facegate models pull`).
 set -euo pipefail
 
 if [ $# -lt 1 ]; then
@@ -37,6 +38,6 @@ if [ $# -gt 0 ]; then
   printf '%s\n' "$@" > "$out/packs"
 fi
 tar -czf "$out/facegate-chart.tgz" -C "$root/helm" facegate
-cp "$root/deploy/airgap/install.sh" "$out/"
+cp -r "$root/deploy/airgap/install.sh" "$root/deploy/systemd" "$out/"
 (cd "$out" && find . -type f ! -name SHA256SUMS -print0 | sort -z | xargs -0 sha256sum > SHA256SUMS)
 echo "$out: $(du -sh "$out" | cut -f1). Carry it over, and run: bash install.sh TARGET"

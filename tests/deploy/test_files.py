@@ -157,6 +157,7 @@ def test_a_bundle_installs_without_a_network(bundle: Path, tmp_path: Path) -> No
     listed = _offline(facegate, "models", "show", "--json")
     assert listed.returncode == 0, listed.stderr
     assert "embedded" in listed.stdout
+    assert {path.name for path in (carried / "systemd").iterdir()} == {"facegate.service", "facegate.toml"}
     examined = _offline(facegate, "doctor", "--only", "models", "--only", "machine", "--json")
     assert "needs the extra embedded" in examined.stdout
     assert {finding["area"] for finding in json.loads(examined.stdout)["findings"]} >= {"models"}

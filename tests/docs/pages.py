@@ -120,11 +120,6 @@ def commands(block: CodeBlock) -> Iterator[list[str]]:
     """
     if _COMMANDS_OLD.search(block.introduction):
         return
-    if block.language == "ini":
-        for line in block.text.splitlines():
-            key, _, value = line.partition("=")
-            if key.startswith("Exec"):
-                yield shlex.split(value)
     if block.language not in _SHELLS:
         return
     for line in _lines(block):

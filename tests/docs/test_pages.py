@@ -4,6 +4,7 @@ import ast
 import re
 import tomllib
 from collections.abc import Iterator
+from configparser import RawConfigParser
 from functools import cache
 from importlib.util import find_spec
 from inspect import cleandoc
@@ -338,6 +339,17 @@ _TOML = [block for block in code_blocks(_PAGE) if block.language == "toml"]
 @pytest.mark.parametrize("block", _TOML, ids=lambda block: f"line {block.line}")
 def test_its_settings_are_valid(block: CodeBlock) -> None:
     Settings(**tomllib.loads(block.text))
+
+
+def test_the_unit_runs_the_server_and_leaves_it_time_to_stop() -> None:
+    folder = REPOSITORY / "deploy" / "systemd"
+    settings = Settings(**tomllib.loads((folder / "facegate.toml").read_text()))
+    unit = RawConfigParser()
+    unit.read(folder / "facegate.service")
+    program, arguments = program_of(unit["Service"]["ExecStart"].split())
+    assert program == "facegate"
+    assert _problem(arguments, whole=True) is None
+    assert int(unit["Service"]["TimeoutStopSec"]) > settings.drain_seconds
 
 
 def test_its_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,4 +1,4 @@
-"""The code of docs/webviews.md: its settings are valid, its page is a module, its component has its types."""
+"""The settings of docs/webviews.md, and the page and the component in examples/webviews."""
 
 import re
 import subprocess
@@ -14,6 +14,7 @@ from tests.web.conftest import SDK
 pytestmark = pytest.mark.slow
 
 _PAGE = REPOSITORY / "docs" / "webviews.md"
+_CODE = REPOSITORY / "examples" / "webviews"
 # The properties of react-native-webview that decide about a camera, by its reference.
 _WEB_VIEW = """
 declare module "react-native-webview" {
@@ -31,23 +32,21 @@ declare module "react-native-webview" {
 """
 
 
-def _code(language: str) -> str:
-    (found,) = (block.text for block in code_blocks(_PAGE) if block.language == language)
-    return found
+def _code(name: str) -> str:
+    return (_CODE / name).read_text()
 
 
 def test_its_settings_are_valid() -> None:
-    web = Settings(**tomllib.loads(_code("toml"))).device_integrity.web
+    (block,) = (block for block in code_blocks(_PAGE) if block.language == "toml")
+    web = Settings(**tomllib.loads(block.text)).device_integrity.web
     assert web is not None
     assert "https://verify.bank.example" in web.origins
 
 
 def test_every_app_has_the_bridge_of_the_page() -> None:
-    apps = [
-        block.text for block in code_blocks(_PAGE) if block.language in {"kotlin", "swift", "dart", "tsx"}
-    ]
+    apps = [path.read_text() for path in _CODE.iterdir() if path.name != "page.html"]
     assert len(apps) == 4
-    page = _code("html")
+    page = _code("page.html")
     for app in apps:
         assert '"facegate"' in app or "'facegate'" in app or "onMessage" in app
     for bridge in ("window.facegate", "webkit?.messageHandlers.facegate", "window.ReactNativeWebView"):
@@ -55,7 +54,7 @@ def test_every_app_has_the_bridge_of_the_page() -> None:
 
 
 def test_the_script_of_its_page_is_a_module(tmp_path: Path) -> None:
-    script = re.search(r'<script type="module">(.*?)</script>', _code("html"), re.DOTALL)
+    script = re.search(r'<script type="module">(.*?)</script>', _code("page.html"), re.DOTALL)
     assert script is not None
     (tmp_path / "page.mjs").write_text(script[1])
     subprocess.run(["node", "--check", tmp_path / "page.mjs"], check=True)
@@ -64,7 +63,7 @@ def test_the_script_of_its_page_is_a_module(tmp_path: Path) -> None:
 def test_its_component_of_react_native_has_the_right_types(tmp_path: Path) -> None:
     (tmp_path / "node_modules").symlink_to(SDK / "node_modules")
     (tmp_path / "web_view.d.ts").write_text(_WEB_VIEW)
-    (tmp_path / "scan.tsx").write_text(_code("tsx"))
+    (tmp_path / "scan.tsx").write_text(_code("Scan.tsx"))
     tsc = [str(SDK / "node_modules" / ".bin" / "tsc"), "--noEmit", "--strict", "--jsx", "react-jsx"]
     options = ["--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler", "--types", ""]
     done = subprocess.run(
