@@ -139,8 +139,8 @@ format: dev ## Format the code and apply safe fixes.
 	@$(BIN)/ruff check --fix .
 	@$(BIN)/ruff format .
 
-reference: dev ## Write anew docs/reference and the other files that are generated from settings, policies, texts, roles, metrics and timers.
-	@for page in docs.make_reference docs.make_texts docs.make_roles docs.make_metrics docs.make_timers tests.helm.make_chart_files; do \
+reference: dev ## Write anew docs/reference and the other files that are generated from settings, policies, texts, roles, actions, metrics and timers.
+	@for page in docs.make_reference docs.make_texts docs.make_roles docs.make_audit docs.make_metrics docs.make_timers tests.helm.make_chart_files; do \
 	  $(BIN)/python -m $$page || exit 1; done
 
 protos: dev ## Regenerate the Python stubs from protos/.

@@ -7,7 +7,10 @@ Calls come from the descriptors of the services, scopes from ``server.edge.liste
 import ast
 import inspect
 from collections.abc import Iterator
+from enum import Enum
+from itertools import zip_longest
 from pathlib import Path
+from types import ModuleType
 
 from server.access import callers
 from server.access.callers import SCOPES as OF_ROLE
@@ -37,23 +40,27 @@ access to the machine, keys and database instead of a role; the audit log names 
 """
 
 
-def _roles() -> Iterator[tuple[Role, str]]:
-    """The roles, each with the text below it."""
-    tree = ast.parse(inspect.getsource(callers))
+def member_texts(module: ModuleType, kind: type[Enum]) -> Iterator[tuple[str, str]]:
+    """The names of an enumeration's members, each with the text below it.
+
+    Raises:
+        TypeError: A member has no text.
+    """
+    tree = ast.parse(inspect.getsource(module))
     classes = [node for node in tree.body if isinstance(node, ast.ClassDef)]
-    body = next(node.body for node in classes if node.name == Role.__name__)
-    for pair in zip(body[1::2], body[2::2], strict=True):
+    body = next(node.body for node in classes if node.name == kind.__name__)
+    for pair in zip_longest(body[1::2], body[2::2]):
         match pair:
             case ast.Assign(targets=[ast.Name(id=name)]), ast.Expr(value=ast.Constant(value=str(text))):
-                yield Role[name], text
+                yield name, text
             case _:
-                raise TypeError("Role is not members, each with its text below it")
+                raise TypeError(f"{kind.__name__} is not members, each with its text below it")
 
 
 def roles_page() -> str:
     """The whole page."""
     lines = [_INTRODUCTION, "| Role | |\n| --- | --- |\n"]
-    lines += [f"| `{role.value}` | {text} |\n" for role, text in _roles()]
+    lines += [f"| `{Role[name].value}` | {text} |\n" for name, text in member_texts(callers, Role)]
     calls: dict[Scope, list[str]] = {scope: [] for scope in Scope}
     for service in SERVICES:
         for method in service.methods:

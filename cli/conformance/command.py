@@ -80,9 +80,10 @@ def conformance(
     It plays one scenario in each scan of the client, tests every message, and prints a report.
 
     Start a scan with the printed token and fingerprint for each scenario, or let --run do so. The command
-    finds CONFORMANCE_SERVER, CONFORMANCE_WEB, CONFORMANCE_TOKEN and CONFORMANCE_KEY_SHA256 (hex) in its
-    environment, and ends with 0 if the scan had a result, else with another status. The exit status is 0 if
-    the client conforms, 1 if it does not, and 2 if the test cannot run. For example:
+    finds in its environment CONFORMANCE_SERVER (host:port for gRPC, without TLS unless --certificate is
+    given), CONFORMANCE_WEB (the address of the WebSocket, with --origin), CONFORMANCE_TOKEN and
+    CONFORMANCE_KEY_SHA256 (hexadecimal), and ends with 0 if the scan had a result, else with another status.
+    The exit status is 0 if the client conforms, 1 if it does not, and 2 if the test cannot run. For example:
 
         facegate conformance --run "./my-client --once" --out report.json
 

@@ -2,6 +2,8 @@
 
 import pytest
 
+from docs.make_audit import PAGE as AUDIT
+from docs.make_audit import audit_page
 from docs.make_reference import REFERENCE, ReferenceField, policies_page, reference_fields, settings_page
 from docs.make_timers import PAGE, timers_page
 from server.configuration.settings import Settings
@@ -18,6 +20,10 @@ def test_the_page_of_settings_is_up_to_date() -> None:
 
 def test_the_page_of_policies_is_up_to_date() -> None:
     assert (REFERENCE / "policies.md").read_text() == policies_page(), "run: make reference"
+
+
+def test_the_page_of_audit_actions_is_up_to_date() -> None:
+    assert AUDIT.read_text() == audit_page(), "run: make reference"
 
 
 def test_the_page_of_timers_is_up_to_date() -> None:

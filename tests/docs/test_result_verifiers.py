@@ -1,4 +1,4 @@
-"""The functions of docs/orchestrator.md and examples/stubs that verify a result, against the signer."""
+"""The functions of examples/stubs that verify a result, against the signer."""
 
 import base64
 import json
@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 from joserfc.errors import JoseError
 
 from server.keyring.result_signer import ResultSigner
-from tests.docs.pages import REPOSITORY, code_blocks
+from tests.docs.pages import REPOSITORY
 from tests.sampling import some_fast
 
 _STUBS = REPOSITORY / "examples" / "stubs"
@@ -106,14 +106,7 @@ def test_a_result_is_accepted_and_others_are_refused(
 
 
 def _verified_claims(token: str, *, tenant: str = _TENANT, check_id: str = "4711") -> dict[str, Any]:
-    names: dict[str, Any] = {}
-    (code,) = (
-        block.text
-        for block in code_blocks(REPOSITORY / "docs" / "orchestrator.md")
-        if "def verified_claims" in block.text
-    )
-    exec(code, names)  # noqa: S102 - our own page
-    verify: Callable[..., dict[str, Any]] = names["verified_claims"]
+    verify: Callable[..., dict[str, Any]] = runpy.run_path(str(_STUBS / "verify_jwt.py"))["verified_claims"]
     return verify(token, _JWKS, issuer=_ISSUER, tenant=tenant, check_id=check_id)
 
 
