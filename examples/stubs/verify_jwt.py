@@ -6,6 +6,12 @@ from joserfc import jwk, jwt
 
 
 def verified_claims(result_jwt: str, jwks: Any, *, issuer: str, tenant: str, check_id: str) -> dict[str, Any]:
+    """Returns the claims of the result of a check.
+
+    Raises:
+        JoseError: The signature or a claim is not the expected one.
+        ValueError: It is another JWT of the same key, or none.
+    """
     token = jwt.decode(result_jwt, jwk.KeySet.import_key_set(jwks), algorithms=["ES256"])
     expected = {"iss": issuer, "aud": tenant, "check_id": check_id}
     rules = {name: {"essential": True, "value": value} for name, value in expected.items()}
