@@ -82,7 +82,7 @@ def _express(folder: Path, service: str, port: int) -> Path:
         assert page in program
         program = program.replace(page, here)
     file = folder / "backend.mjs"
-    file.write_text(program.replace("listen(3000)", f'listen({port}, () => console.log("open"))'))
+    file.write_text(program.replace("listen(3000,", f"listen({port},"))
     return file
 
 
