@@ -4,11 +4,14 @@ import base64
 import json
 from collections.abc import Callable
 from datetime import UTC, datetime, timedelta
+from queue import Queue
+from typing import Any
 
 import pytest
 from standardwebhooks import Webhook
 
 from facegate_client import CredentialsError, ServerNotTrustedError, verify_webhook
+from tests.docs.pages import REPOSITORY, code_blocks
 
 _SECRET = "whsec_" + base64.b64encode(bytes(32)).decode()
 _OTHER = "whsec_" + base64.b64encode(bytes(31) + b"1").decode()
@@ -110,3 +113,16 @@ def test_another_is_refused(body: bytes | str, headers: Callable[[], dict[str, s
 def test_a_secret_that_is_none_is_named(secret: str) -> None:
     with pytest.raises(CredentialsError, match="whsec_"):
         verify_webhook(_BODY, _headers(), secret)
+
+
+def test_the_receiver_of_the_page_keeps_what_is_signed() -> None:
+    page = REPOSITORY / "docs" / "webhooks.md"
+    (program,) = [block for block in code_blocks(page) if block.language == "python"]
+    kept: Queue[object] = Queue()
+    names: dict[str, Any] = {"SECRET": _SECRET, "queue": kept}
+    exec(program.text, names)  # noqa: S102 - our own page
+    assert names["receive"](_BODY.encode(), _headers()) == 204
+    assert kept.qsize() == 1
+    with pytest.raises(ServerNotTrustedError):
+        names["receive"](_BODY.encode(), _headers(secret=_OTHER))
+    assert kept.qsize() == 1

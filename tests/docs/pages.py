@@ -10,7 +10,8 @@ from typing import Final
 
 REPOSITORY: Final = Path(__file__).resolve().parents[2]
 _BESIDE_DOCS: Final = (
-    *("README.md", "CONTRIBUTING.md", "SECURITY.md"),
+    *("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"),
+    *("helm/facegate/README.md", "tests/compatibility/README.md"),
     *("web/sdk/README.md", "web/server/README.md"),
     *("sdk/kotlin/README.md", "sdk/kotlin/COMPARISON.md"),
 )
@@ -46,7 +47,7 @@ class CodeBlock:
 
 
 def pages() -> list[Path]:
-    """README, CONTRIBUTING, SECURITY, the pages of the packages and everything in ``docs/``."""
+    """The pages of the root and of the packages, and everything in ``docs/``."""
     return [*(REPOSITORY / name for name in _BESIDE_DOCS), *sorted((REPOSITORY / "docs").rglob("*.md"))]
 
 

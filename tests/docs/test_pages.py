@@ -28,6 +28,7 @@ from server.access.api_keys import load_api_keys
 from server.configuration.settings import Settings
 from server.keyring.key_files import KeyFiles
 from server.keyring.keys import KeyFolder
+from server.policies import Policy
 from server.scan.endings import TAMPERING
 from tests.docs.pages import (
     REPOSITORY,
@@ -333,12 +334,17 @@ _RUN = {("config", "show"), ("policy", "show"), ("db", "upgrade"), ("db", "forge
 _RUN |= {("keys", "new-api-key"), ("keys", "rotate"), ("keys", "retire")}
 """Commands that need no server, no network and no models."""
 
-_TOML = [block for block in code_blocks(_PAGE) if block.language == "toml"]
+_TOML = [block for page in pages() for block in code_blocks(page) if block.language == "toml"]
 
 
-@pytest.mark.parametrize("block", _TOML, ids=lambda block: f"line {block.line}")
-def test_its_settings_are_valid(block: CodeBlock) -> None:
-    Settings(**tomllib.loads(block.text))
+@pytest.mark.parametrize("block", _TOML, ids=lambda block: f"{block.page.name}, line {block.line}")
+def test_settings_and_policies_of_pages_are_valid(block: CodeBlock) -> None:
+    shown = tomllib.loads(block.text.replace("0123...", 64 * "0"))
+    if shown.keys() <= Settings.model_fields.keys():
+        Settings(**shown)
+    else:
+        least = {"name": "example", "version": 1, "description": "An example.", "mode": "EXPRESS"}
+        Policy.model_validate(least | {"match": {"max_fmr": 1e-4}} | shown)
 
 
 def test_the_unit_runs_the_server_and_leaves_it_time_to_stop() -> None:
