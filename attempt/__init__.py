@@ -87,6 +87,7 @@ from attempt.judgement import (
     identity_constancy,
     judge_attempt,
 )
+from attempt.last_requests import GESTURE_SECONDS
 from attempt.movement_run import MovementRun
 from attempt.placement import CapturePlan
 from attempt.stills import (
@@ -102,6 +103,7 @@ from liveness.dynamic.challenge import MoveOval, Reveal
 
 __all__ = [
     "CAPTURE_TOO_SLOW",
+    "GESTURE_SECONDS",
     "MINIMUM_FRAMES",
     "MOST_FEEDBACK",
     "NETWORK_TOO_SLOW",

@@ -121,7 +121,7 @@ def _check() -> list[_Row]:
 
 
 def _stream() -> list[_Row]:
-    gesture = _number("attempt.placement", "CapturePlan.gesture_seconds")
+    gesture = _number("attempt.last_requests", "GESTURE_SECONDS")
     clock = gesture + _number("attempt.last_requests", "_NETWORK_SECONDS")
     delay = _constant("attempt.last_requests", "_MOST_DELAY_SECONDS")
     unrest = _constant("attempt.last_requests", "_MOST_UNREST_SECONDS")

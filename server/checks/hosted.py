@@ -322,7 +322,7 @@ class HostedScans:
         await self._changed(check_id, give)
         return HostedTicket(
             token=self._keys.tokens.issue(check_id),
-            challenge_key_sha256=record.challenge_key_sha256 or self._keys.challenges.newest,
+            challenge_key_sha256=record.challenge_key_sha256,
         )
 
     async def show_code(self, check_id: UUID, secret: str | None) -> str:
