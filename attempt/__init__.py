@@ -69,11 +69,11 @@ from attempt.films import (
 )
 from attempt.flash_run import FlashRun
 from attempt.frame import (
-    DecodedPicture,
+    DecodedFrame,
+    EncodedFrame,
     Frame,
     FrameDecoder,
     FrameLimits,
-    FramePicture,
     FrameUnusable,
 )
 from attempt.judgement import (
@@ -115,7 +115,8 @@ __all__ = [
     "CapturePlan",
     "ChallengeFrame",
     "ChallengeStepOutcome",
-    "DecodedPicture",
+    "DecodedFrame",
+    "EncodedFrame",
     "ExaminedFrame",
     "Feedback",
     "FileFrames",
@@ -125,7 +126,6 @@ __all__ = [
     "FrameAnalyst",
     "FrameDecoder",
     "FrameLimits",
-    "FramePicture",
     "FrameUnusable",
     "MoveOval",
     "MovementRun",

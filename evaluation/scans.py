@@ -12,7 +12,7 @@ from typing import Final, TypeVar
 import cv2
 import numpy as np
 
-from attempt import DecodedPicture, Frame, PacedWatch, persons_of
+from attempt import DecodedFrame, Frame, PacedWatch, persons_of
 from liveness import ScanObservations
 from matcher import SubjectRule
 from vision.face import BgrImage
@@ -75,7 +75,7 @@ def observe_scan(
     """
     watch = PacedWatch(pack, faces=partial(persons_of, pack=pack, rule=subject))
     for index, (time, image) in enumerate(frames):
-        watch.watch_frame(DecodedPicture(image), index=index, capture_time=time)
+        watch.watch_frame(DecodedFrame(image), index=index, capture_time=time)
     return watch.observations
 
 
