@@ -34,7 +34,6 @@ from server.edge.console import (
     OidcLogIn,
 )
 from server.edge.console.guard import Guard
-from server.edge.console.sessions import SessionRules
 from server.edge.device_servicer import DeviceServicer
 from server.edge.event_calls import EVENT_CALLS
 from server.edge.evidence_calls import EVIDENCE_CALLS, EvidenceEnvironment
@@ -156,7 +155,6 @@ class Listeners:
             grace_seconds=_STREAM_GRACE_SECONDS,
             servicers=[self.device_servicer],
             other="service",
-            reflection_enabled=False,
             streaming=True,
             metrics=metrics,
         )
@@ -176,7 +174,6 @@ class Listeners:
                 CallsServicer(callers=self.callers, calls=self.event_calls),
             ],
             other="device",
-            reflection_enabled=settings.reflection,
             streaming=False,
             metrics=metrics,
             callers=self.callers,
@@ -233,11 +230,7 @@ class Listeners:
         scopes = frozenset(SCOPES[call.method] for service in calls for call in service.served.values())
         admission = Admission(scopes=scopes, refused=self.refused, now=now)
         sessions = ConsoleSessions(
-            rules=SessionRules(
-                idle=timedelta(minutes=console.idle_minutes),
-                longest=timedelta(hours=console.session_hours),
-                step_up=timedelta(minutes=console.step_up_minutes),
-            ),
+            idle=timedelta(minutes=console.idle_minutes),
             callers=self.callers,
             random=secrets.token_bytes,
             now=now,
