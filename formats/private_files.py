@@ -4,8 +4,9 @@ import os
 import secrets
 from collections.abc import Iterator
 from contextlib import contextmanager
+from io import BufferedRandom
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 PRIVATE: Final = 0o600
 """The permissions of a file for its owner only."""
@@ -14,7 +15,7 @@ READABLE: Final = 0o644
 
 
 @contextmanager
-def appearing(path: Path, *, mode: int = PRIVATE, over: bool = True) -> Iterator[BinaryIO]:
+def appearing(path: Path, *, mode: int = PRIVATE, over: bool = True) -> Iterator[BufferedRandom]:
     """Open a new file that appears as ``path`` at the end of the block, complete and its content durable.
 
     It does not if the block raises. A process that is killed may leave a copy beside it, with a dot and the

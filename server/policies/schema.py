@@ -854,14 +854,6 @@ class Policy(PolicyTable):
     """Whether a SUCCESS with a subject reference may become the trusted image of later checks
     (``trusted_check_id``). Needs ``consent = "required"``. Without the table, none."""
 
-    @property
-    def first_mode(self) -> Mode:
-        """The mode with which a scan begins, unless the orchestrator raised it or the device cannot flash."""
-        doubt = self.doubt
-        if doubt is not None and doubt.at_start and doubt.order[0] is ChallengeKind.FLASH:
-            return Mode.DYNAMIC
-        return self.mode
-
     def challenge_for(self, requested: Mode, challenge: ChallengeKind | None = None) -> ChallengeDemands:
         """Returns the demands on an attempt of a check.
 

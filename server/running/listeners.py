@@ -1,6 +1,5 @@
 """The listeners for devices, orchestrators and pages, and the servicers behind them."""
 
-import secrets
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -232,7 +231,6 @@ class Listeners:
         sessions = ConsoleSessions(
             idle=timedelta(minutes=console.idle_minutes),
             callers=self.callers,
-            random=secrets.token_bytes,
             now=now,
         )
         log_in: LogIn | OidcLogIn
@@ -242,7 +240,6 @@ class Listeners:
                 sessions=sessions,
                 flow=flow,
                 admission=admission,
-                random=secrets.token_bytes,
                 now=now,
             )
         else:
@@ -252,7 +249,6 @@ class Listeners:
                 callers=self.callers,
                 kind=kind,
                 admission=admission,
-                random=secrets.token_bytes,
                 now=now,
                 show_link=show_link,
             )

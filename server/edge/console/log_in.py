@@ -2,6 +2,7 @@
 
 import hmac
 import html
+import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -97,7 +98,6 @@ class LogIn:
         callers: CallerIdentifier,
         kind: Login,
         admission: Admission,
-        random: Callable[[int], bytes],
         now: Callable[[], datetime],
         show_link: Callable[[str], None],
     ) -> None:
@@ -112,18 +112,17 @@ class LogIn:
         self._callers = callers
         self._kind = kind
         self._admission = admission
-        self._random = random
         self._now = now
         self._show_link = show_link
         self._link = b""
-        self._credential = sha256(random(SECRET_BYTES)).digest()
+        self._credential = sha256(secrets.token_bytes(SECRET_BYTES)).digest()
         if kind is Login.LINK:
             sessions.accept(Login.LINK, self._credential)
 
     def start(self) -> None:
         """Shows the one-time link, if that is the log-in, once the port is known."""
         if self._kind is Login.LINK:
-            secret = urlsafe_b64encode(self._random(SECRET_BYTES)).rstrip(b"=").decode()
+            secret = secrets.token_urlsafe(SECRET_BYTES)
             self._link = secret_hash(secret)
             self._show_link(f"{self._guard.address}/#link={secret}")
 
@@ -215,7 +214,6 @@ class OidcLogIn:
         sessions: ConsoleSessions,
         flow: CodeFlow,
         admission: Admission,
-        random: Callable[[int], bytes],
         now: Callable[[], datetime],
     ) -> None:
         """Sets the issuer.
@@ -227,7 +225,6 @@ class OidcLogIn:
         self._sessions = sessions
         self._flow = flow
         self._admission = admission
-        self._random = random
         self._now = now
         self._used: dict[bytes, datetime] = {}
         sessions.accept(Login.OIDC, flow.fingerprint)
@@ -254,7 +251,7 @@ class OidcLogIn:
 
     async def _begin(self, request: web.Request) -> web.Response:
         step_up = request.query_string == "step_up=1"
-        secret = urlsafe_b64encode(self._random(SECRET_BYTES)).rstrip(b"=").decode()
+        secret = secrets.token_urlsafe(SECRET_BYTES)
         try:
             place = await self._flow.begin(secret, redirect_uri=self._callback(request), step_up=step_up)
         except Refusal as refusal:

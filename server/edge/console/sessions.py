@@ -1,7 +1,7 @@
 """Begins, finds and ends the sessions of the console."""
 
 import hmac
-from base64 import urlsafe_b64encode
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -41,7 +41,6 @@ class ConsoleSessions(Opened[SessionStores]):
         *,
         idle: timedelta,
         callers: CallerIdentifier,
-        random: Callable[[int], bytes],
         now: Callable[[], datetime],
     ) -> None:
         """Sets what ends sessions.
@@ -52,7 +51,6 @@ class ConsoleSessions(Opened[SessionStores]):
         """
         self.idle = idle
         self._callers = callers
-        self._random = random
         self._now = now
         self._credentials: dict[Login, bytes] = {}
 
@@ -68,7 +66,7 @@ class ConsoleSessions(Opened[SessionStores]):
             replaces: The hash of the secret of an earlier session of the browser, which ends.
         """
         stores = self.env
-        secret = urlsafe_b64encode(self._random(SECRET_BYTES)).rstrip(b"=").decode()
+        secret = secrets.token_urlsafe(SECRET_BYTES)
         digest, now = secret_hash(secret), self._now()
         content, mac = sealed(session, secret_sha256=digest, key=stores.keys()[0])
         await stores.log.append(
