@@ -212,6 +212,11 @@ class AttemptCapture:
         return self.challenge is not None and self.challenge.unproven
 
     @property
+    def placed_after(self) -> float | None:
+        """Capture time from the first frame to the first well-placed one, seconds; ``None`` before that."""
+        return self._placement.first_good
+
+    @property
     def gestures(self) -> tuple[GestureRequest, ...]:
         """The requests for gestures, for the judge, in order."""
         return self._requests.gestures
