@@ -44,7 +44,7 @@ class VisionError(Exception):
 
 
 class ImageError(VisionError, ImageUnreadable):
-    """The bytes are not an accepted image: their header is unreadable, their pixels are, or a limit is broken."""
+    """The bytes are not an accepted image: their header or their pixels are unreadable, or beyond a limit."""
 
     @classmethod
     def of(cls, error: ImageUnreadable) -> Self:
