@@ -48,36 +48,32 @@ class CheckExpiry:
         self._retention = retention
         self._delete = delete
 
-    async def erase(self, now: datetime, *, limit: int, actor: Actor = HOUSEKEEPER) -> ErasedChecks:
+    async def erase(self, now: datetime, *, limit: int) -> ErasedChecks:
         """Erases checks whose retention has ended and that no hold keeps, the longest overdue first.
 
         The rows and their keys of a check go first, with the entry in the audit log; then its objects.
-
-        Args:
-            actor: The actor for the audit log.
 
         Raises:
             StorageUnavailable: A store does not answer. Call again for the checks that were not erased yet.
         """
         due = await self._retention.expired_results(now, limit)
-        return await self._each(due, partial(self._retention.expire, now=now), actor, "check")
+        return await self._each(due, partial(self._retention.expire, now=now), "check")
 
-    async def erase_images(self, now: datetime, *, limit: int, actor: Actor = HOUSEKEEPER) -> ErasedChecks:
+    async def erase_images(self, now: datetime, *, limit: int) -> ErasedChecks:
         """Erases the images of checks whose record is kept longer, as ``erase`` does."""
         due = await self._retention.expired_images(now, limit)
-        return await self._each(due, partial(self._retention.expire_images, now=now), actor, "images")
+        return await self._each(due, partial(self._retention.expire_images, now=now), "images")
 
     async def _each(
         self,
         due: Sequence[CheckRecord],
         expire: Callable[..., Awaitable[tuple[EvidenceEntry, ...] | None]],
-        actor: Actor,
         part: str,
     ) -> ErasedChecks:
         erased = 0
         for record in due:
             try:
-                removed = await expire(record.check_id, event=_event(record, actor, part))
+                removed = await expire(record.check_id, event=_event(record, part))
             except OnHold:
                 # It was placed after the check was listed.
                 continue
@@ -88,11 +84,11 @@ class CheckExpiry:
         return ErasedChecks(found=len(due), erased=erased)
 
 
-def _event(record: CheckRecord, actor: Actor, part: str) -> AuditEvent:
+def _event(record: CheckRecord, part: str) -> AuditEvent:
     return AuditEvent(
         tenant=record.tenant,
         action=AuditAction.EVIDENCE_EXPIRED,
-        actor=actor,
+        actor=HOUSEKEEPER,
         check_id=record.check_id,
         detail={"part": part},
     )
