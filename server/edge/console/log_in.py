@@ -1,7 +1,6 @@
 """Logs people in at the console: with an API key, or with the one-time link of a server on loopback."""
 
 import hmac
-import html
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +22,7 @@ from server.edge.console.interface import address_of
 from server.edge.console.sessions import ConsoleSessions
 from server.edge.gate import RefusedAccess
 from server.edge.status import as_refusal
+from server.pages import render
 
 LOG_IN_METHOD: Final = "/console/LogIn"
 """The name of a log-in in the log and the audit log."""
@@ -194,15 +194,6 @@ class LogIn:
 
 _VALID: Final = timedelta(minutes=10)
 _HASH_BYTES: Final = 32
-_PAGE: Final = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-{refresh}<title>Facegate</title>
-<p>{text}</p>
-<p><a href="/">{link}</a></p>
-</html>
-"""
 
 
 class OidcLogIn:
@@ -404,6 +395,5 @@ def _refused_page(refusal: Refusal) -> web.Response:
 
 
 def _page(*, text: str, link: str, refresh: bool) -> web.Response:
-    meta = '<meta http-equiv="refresh" content="0;url=/">\n' if refresh else ""
-    body = _PAGE.format(text=html.escape(text), link=html.escape(link), refresh=meta)
+    body = render("log_in.html", text=text, link=link, refresh=refresh)
     return web.Response(text=body, content_type="text/html")
