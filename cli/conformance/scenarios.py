@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from facegate.v1 import feedback_pb2, scan_pb2
 
-from cli.conformance.opening import challenge_body, sign_challenge
+from cli.conformance.opening import challenge_body
 from cli.conformance.rules import Rule, Violation
 from cli.conformance.scan import Scan, Scenario, Script
 from cli.conformance.strict_stream import GRACE_SECONDS, Response, StrictStream
@@ -428,12 +428,11 @@ def _signed(scan: Scan, body: _Body, **fields: bytes | int) -> scan_pb2.Challeng
     """Returns a genuine Challenge whose body has some wrong fields."""
     for name, value in fields.items():
         setattr(body, name, value)
-    return sign_challenge(body.SerializeToString(), start=scan.start.raw, key=scan.ticket.private_key)
+    return scan.challenge(body)
 
 
 def _other_key(scan: Scan, body: _Body) -> scan_pb2.Challenge:
-    other = ec.generate_private_key(ec.SECP256R1())
-    return sign_challenge(body.SerializeToString(), start=scan.start.raw, key=other)
+    return scan.challenge(body, key=ec.generate_private_key(ec.SECP256R1()))
 
 
 def _signature(scan: Scan, body: _Body) -> scan_pb2.Challenge:
@@ -443,29 +442,28 @@ def _signature(scan: Scan, body: _Body) -> scan_pb2.Challenge:
 
 
 def _changed_body(scan: Scan, body: _Body) -> scan_pb2.Challenge:
-    challenge = _signed(scan, body)
+    challenge = scan.challenge(body)
     body.attempts_remaining += 1
     challenge.body = body.SerializeToString()
     return challenge
 
 
 def _replayed(scan: Scan, body: _Body) -> scan_pb2.Challenge:
-    start = scan_pb2.ScanStart.FromString(scan.start.raw)
+    start = scan_pb2.ScanStart.FromString(scan.start.message.raw)
     start.key_share = secrets.token_bytes(32)
-    key = scan.ticket.private_key
-    return sign_challenge(body.SerializeToString(), start=start.SerializeToString(), key=key)
+    return scan.challenge(body, start=start.SerializeToString())
 
 
 def _raw_signature(scan: Scan, body: _Body) -> scan_pb2.Challenge:
-    challenge = _signed(scan, body)
+    challenge = scan.challenge(body)
     r, s = decode_dss_signature(challenge.signature)
     challenge.signature = r.to_bytes(32, "big") + s.to_bytes(32, "big")
     return challenge
 
 
 def _unframed(scan: Scan, body: _Body) -> scan_pb2.Challenge:
-    challenge = _signed(scan, body)
-    whole = challenge_message(start=scan.start.raw, body=challenge.body)
+    challenge = scan.challenge(body)
+    whole = challenge_message(start=scan.start.message.raw, body=challenge.body)
     other_domain = whole.replace(b"facegate/v1/challenge", b"facegate/v2/challenge")
     challenge.signature = sign(scan.ticket.private_key, other_domain)
     return challenge
@@ -486,8 +484,7 @@ _SPOILED: Final[tuple[tuple[str, str, _Spoil], ...]] = (
 
 
 async def _refuse_challenge(scan: Scan, *, spoil: _Spoil) -> None:
-    share = X25519PrivateKey.generate().public_key().public_bytes_raw()
-    body = challenge_body(share, secrets.token_bytes(32))
+    body = challenge_body(X25519PrivateKey.generate())
     await scan.expect_refusal_of(Response(challenge=spoil(scan, body)))
     await scan.expect_no_reconnect()
 
