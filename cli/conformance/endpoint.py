@@ -40,10 +40,6 @@ class _ProxyFailed(Exception):
     """The stream ends as a proxy ends it: without an ErrorInfo."""
 
 
-class _StreamCut(Exception):
-    """The connection below the stream was reset."""
-
-
 @dataclass(frozen=True, slots=True)
 class AttemptReady(AttemptReadyMessage):
     """The message ``attempt_ready`` with the number of its attempt, which a server does not read."""
@@ -142,15 +138,15 @@ class ClientStream:
         self._end(refusal)
 
     def fail(self) -> None:
-        """Ends the stream as a proxy does that lost its server."""
-        self._inbox.close()
-        self._end(_ProxyFailed())
+        """Ends the stream as a proxy does that lost its server: a WebSocket without a close code."""
+        if self.page:
+            self._cut()
+        else:
+            self._end(_ProxyFailed())
 
     def cut(self) -> None:
-        """Cuts the connection."""
-        self._inbox.close()
+        """Cuts the connection, which ends the stream as soon as that is noticed."""
         self._cut()
-        self._end(_StreamCut())
 
     def _end(self, error: Exception | None) -> None:
         if self.ended.done():
@@ -193,9 +189,6 @@ class _Servicer:
             await stream.ended
         except _ProxyFailed:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "the proxy lost the server")
-        except _StreamCut:
-            # gRPC cancels the call when it notices; a status that nobody can receive would be an error.
-            await asyncio.Event().wait()
 
 
 class Relay:
@@ -296,10 +289,7 @@ async def listening(
     async def serve(web_stream: WebStream, _origin: str) -> None:
         stream = ClientStream(web_stream.requests(), web_stream.respond, page=True, cut=web_relay.cut)
         take(stream)
-        try:
-            await stream.ended
-        except (_ProxyFailed, _StreamCut):
-            web_relay.cut()
+        await stream.ended
 
     web = WebListener(
         host=_HOST,

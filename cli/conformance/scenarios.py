@@ -92,7 +92,6 @@ async def _finish(stream: StrictStream, status: scan_pb2.ScanStatus.ValueType = 
     """Completes the last attempt of a scan."""
     await stream.complete_capture()
     await stream.send_result(status)
-    await stream.wait_for_half_close()
 
 
 @_scenario("success", "a whole scan, with evidence")
@@ -105,7 +104,6 @@ async def _success(scan: Scan) -> None:
     await stream.complete_capture()
     await stream.wait_for_evidence()
     await stream.send_result()
-    await stream.wait_for_half_close()
 
 
 @_scenario("credit-frames", "frames of credit come slowly")
@@ -125,7 +123,6 @@ async def _credit_frames(scan: Scan) -> None:
             "no dropped image was counted, although the client waited for credit for more than a second",
         )
     await stream.send_result()
-    await stream.wait_for_half_close()
 
 
 @_scenario("credit-bytes", "bytes of credit come slowly")
@@ -200,7 +197,6 @@ async def _time_out(stream: StrictStream, *, within_s: float) -> None:
     await stream.begin_attempt(frames=1000, octets=20_000_000)
     await stream.wait_for_attempt_end(_TIMED_OUT, within_s=within_s)
     await stream.send_result(_RETRY)
-    await stream.wait_for_half_close()
 
 
 @_scenario("attempt-duration", "the client ends an attempt at its longest duration")
@@ -242,7 +238,6 @@ async def _three_attempts(scan: Scan) -> None:
 async def _early_result(scan: Scan) -> None:
     stream = await _capture(scan)
     await stream.send_result(scan_pb2.SCAN_STATUS_FAILURE)
-    await stream.wait_for_half_close()
 
 
 @_scenario("stale-complete", "CaptureComplete of another attempt is ignored")
@@ -282,7 +277,6 @@ async def _send_unknown(scan: Scan) -> None:
     await stream.complete_capture()
     await stream.send(Response.FromString(_UNKNOWN))
     await stream.send_result(change=mark)
-    await stream.wait_for_half_close()
 
 
 @_scenario("foreign-clock", "the server's clock shows the year 2020")

@@ -16,6 +16,7 @@ from typing import Final
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from facegate.v1 import scan_pb2
 
 from attempt import FrameDecoder, FrameUnusable
@@ -145,11 +146,13 @@ class FlashBook:
     """The colours of an attempt: the steps that were revealed, and those that frames named.
 
     Attributes:
+        flashing: Whether the plan of the attempt is a flash.
         revealed: The steps, by number, with the time when each was sent, seconds of the loop's clock.
         since_us: When each step appeared, as the frames state, microseconds of the capture clock.
         named: The step that the latest frame named; 0 for none.
     """
 
+    flashing: bool = False
     revealed: dict[int, tuple[scan_pb2.FlashStep, float]] = field(default_factory=dict)
     since_us: dict[int, int] = field(default_factory=dict)
     named: int = 0
@@ -160,23 +163,16 @@ class FlashBook:
         """Notes a step that is sent."""
         self.revealed[step.step] = (step, at)
 
-    def begin_attempt(self) -> None:
-        """Begins an attempt, with a normal screen."""
-        self.revealed.clear()
-        self.since_us.clear()
-        self._shown = 0
-
-    def accept(self, frame: FrameMessage, *, flashing: bool, captured: float) -> None:
+    def accept(self, frame: FrameMessage, *, captured: float) -> None:
         """Tests the statement of a frame about the screen.
 
         Args:
-            flashing: Whether the plan of its attempt is a flash.
             captured: When it was captured, or somewhat later, seconds of the loop's clock.
         """
         number, since = frame.flash_step, frame.flash_step_since_us
         self.named = number
         before_us, self._captured_us = self._captured_us, frame.capture_time_us
-        if number == 0 or not flashing:
+        if number == 0 or not self.flashing:
             if number or since:
                 raise Violation(
                     Rule.FLASH,
@@ -286,7 +282,6 @@ class StrictStream:
         self._over = False
         self._end: AttemptEndMessage | None = None
         self._ready_for = 0
-        self._plan = scan_pb2.PLAN_EXPRESS
 
     @property
     def dropped(self) -> int:
@@ -334,8 +329,8 @@ class StrictStream:
         )
         self._transcript.start_attempt(attempt=attempt.attempt, nonce=attempt.nonce, time=self._loop.time())
         self.book = AttemptBook(attempt.attempt, self.body.budget.max_frames_per_second)
-        self.flash.begin_attempt()
-        self._capturing, self._end, self._plan = True, None, plan
+        self.flash = FlashBook(flashing=plan == scan_pb2.PLAN_FLASH)
+        self._capturing, self._end = True, None
         response = Response(attempt_start=attempt)
         change(response)
         await self._stream.send(response)
@@ -427,29 +422,31 @@ class StrictStream:
         another: bool = False,
         change: Callable[[Response], None] = lambda _response: None,
     ) -> None:
-        """Sends the result of the attempt; with ``another``, waits until the person is ready."""
+        """Sends the result of an attempt, and waits for the half-close that ends the stream.
+
+        With ``another``, it waits until the person is ready instead.
+        """
         self._capturing = False
         number = self.book.number
         result = scan_pb2.ScanResult(
             attempt=number, status=status, another_attempt=another, attempts_remaining=2 if another else 0
         )
-        awaits_ready = another and scan_pb2.CAPABILITY_READY in self.start.capabilities
-        if awaits_ready:
+        if another and scan_pb2.CAPABILITY_READY in self.start.capabilities:
             result.ready_within.CopyFrom(duration(60))
             self._ready_for = number
         response = Response(scan_result=result)
         change(response)
         self._over = not another
         await self._stream.send(response)
-        while awaits_ready and self._ready_for:
+        while self._ready_for:
             await self._take(_WAIT_SECONDS, Rule.READY, "no `attempt_ready` came within 5 seconds")
-
-    async def wait_for_half_close(self) -> None:
-        """Waits for the half-close after the last result, and ends the stream."""
-        late = f"no half-close came within {_WAIT_SECONDS:g} seconds of the last ScanResult"
         try:
-            while True:
-                await self._take(_WAIT_SECONDS, Rule.HALF_CLOSE, late)
+            while self._over:
+                await self._take(
+                    _WAIT_SECONDS,
+                    Rule.HALF_CLOSE,
+                    "no half-close came within 5 seconds of the last ScanResult",
+                )
         except HalfClosed:
             self._stream.finish()
 
@@ -514,7 +511,7 @@ class StrictStream:
             raise Violation(Rule.FRAME_IMAGE, str(error)) from error
         captured = self._captured(frame, arrival)
         self.book.accept(frame, arrival=arrival, captured=captured)
-        self.flash.accept(frame, flashing=self._plan == scan_pb2.PLAN_FLASH, captured=captured)
+        self.flash.accept(frame, captured=captured)
         scan.image_bytes += size
         self._credit.note_processed(size)
 
@@ -595,10 +592,10 @@ def _verify_evidence(attestation: AttestationMessage, *, binding: bytes) -> None
     try:
         match attestation.evidence:
             case WebCryptoEvidence(public_key=public_key, signature=signature):
-                _verify_signature(load_public_key(public_key), signature, challenge)
+                key = load_public_key(public_key)
             case AndroidKeyEvidence(certificate_chain=chain, signature=signature):
-                key = x509.load_der_x509_certificate(chain[0]).public_key()
-                _verify_signature(key, signature, challenge)
+                leaf = x509.load_der_x509_certificate(chain[0]).public_key()
+                key = load_public_key(leaf.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
             case WebAuthnEvidence(client_data_json=data):
                 stated = parse_client_data(data).challenge
                 if stated != base64.urlsafe_b64encode(challenge).rstrip(b"=").decode("ascii"):
@@ -606,20 +603,16 @@ def _verify_evidence(attestation: AttestationMessage, *, binding: bytes) -> None
                         Rule.ATTESTATION,
                         "the challenge of the WebAuthn ceremony is not H in base64url without padding",
                     )
+                return
             case UnknownEvidence():
                 raise Violation(Rule.ATTESTATION, "an attestation has neither evidence nor findings")
             case _:
-                pass
+                return
     except (EvidenceMalformed, KeyMaterialError, IndexError, ValueError) as error:
         raise Violation(
             Rule.ATTESTATION,
             "the evidence has no public key on P-256, no certificate in DER, or no JSON of a browser",
         ) from error
-
-
-def _verify_signature(key: object, signature: bytes, challenge: bytes) -> None:
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise Violation(Rule.ATTESTATION, "the attested key is not on the curve P-256")
     message = attestation_message(binding=challenge)
     if not verify(public_key=key, message=message, signature=signature):
         mistake = _mistake(key, message, signature, unframed=challenge)
