@@ -200,6 +200,7 @@ class Relay:
         self._listening: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     async def start(self, target: int) -> None:
         """Listens, and forwards to the port ``target``."""
@@ -220,27 +221,41 @@ class Relay:
     async def close(self) -> None:
         """Stops to listen and cuts all connections."""
         if self._listening is not None:
+            loop = asyncio.get_running_loop()
+            for listening in self._listening.sockets:
+                loop.remove_reader(listening.fileno())
+            # A connection that asyncio has just accepted would stay open with a closed server.
+            await asyncio.sleep(0)
             self._listening.close()
+        self._closed = True
         self.cut()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._closed:
+            writer.transport.abort()
+            return
+        self._writers.add(writer)
         task = asyncio.ensure_future(self._join(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection(_HOST, self._target)
-        both = {writer, far_writer}
-        self._writers |= both
+        both = {writer}
         try:
+            far_reader, far_writer = await asyncio.open_connection(_HOST, self._target)
+            both.add(far_writer)
+            self._writers.add(far_writer)
             await asyncio.gather(_carry(reader, far_writer), _carry(far_reader, writer))
             for one in both:
                 one.close()
                 with contextlib.suppress(OSError):
                     await one.wait_closed()
+        except OSError:
+            # The target is away: the connection ends below, as one that was lost.
+            pass
         finally:
             self._writers -= both
             for one in both:
