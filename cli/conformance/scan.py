@@ -100,7 +100,7 @@ class Scan:
         )
         await self.start.stream.send(Response(challenge=challenge))
         if proof:
-            await stream.take_proof()
+            await stream.receive_proof()
         return stream
 
     async def expect_refusal_of(self, response: Response) -> None:
