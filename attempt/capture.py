@@ -155,7 +155,6 @@ class AttemptCapture:
         self._requests = LastRequests(
             motion_seconds=plan.motion_seconds,
             gestures=draw_gestures(open_mouth=plan.open_mouth, turn_head=plan.turn_head, random=random),
-            gesture_seconds=plan.gesture_seconds,
             random=random,
         )
         self._early_share = plan.early_share

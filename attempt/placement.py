@@ -51,8 +51,6 @@ class CapturePlan:
             person who kept still, seconds of capture time.
         open_mouth: Whether the person has to open the mouth on request.
         turn_head: Whether the person has to turn the head to a drawn side on request.
-        gesture_seconds: The longest time for which an attempt waits for each of these gestures, seconds of
-            capture time.
     """
 
     frames: int = 32
@@ -63,7 +61,6 @@ class CapturePlan:
     motion_seconds: float = 4.0
     open_mouth: bool = False
     turn_head: bool = False
-    gesture_seconds: float = 5.0
 
     @property
     def early_share(self) -> float | None:

@@ -46,7 +46,6 @@ from liveness.selection import (
     DEFAULT_COUNT,
     FrameSelector,
     frame_quality,
-    select_frames,
     spread_of,
 )
 from liveness.shown_picture import TrustedFace
@@ -107,7 +106,6 @@ __all__ = [
     "not_assessed",
     "observe_frame",
     "sample_frame",
-    "select_frames",
     "spread_of",
     "unexamined_stretches",
     "unresolved",

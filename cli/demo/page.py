@@ -23,6 +23,7 @@ from cli.errors import CommandError
 from cli.explanation import because, device_tests, judgement, proof
 from cli.verdict import message_json
 from facegate_client import KeySet
+from formats.private_files import READABLE, write_atomically
 from server.base.version import server_version
 from server.pages import Explanation, Figure, Group, data_uri, explanation_page, render
 from vision.packs import MatchCalibration
@@ -254,8 +255,11 @@ def write_files(folder: Path, *, records: Sequence[DemoRecord], page: str, keys:
         for record in records:
             _write_check(folder / record.scenario.key, record)
         public: Mapping[str, object] = keys.as_dict()
-        _write(folder / _KEYS, json.dumps(public, indent=2).encode() + b"\n")
-        _write(folder / _PAGE, page.encode("utf-8"))
+        write_atomically(
+            folder / _KEYS, json.dumps(public, indent=2).encode() + b"\n", mode=READABLE, over=True
+        )
+        # A browser never reads a partial page.
+        write_atomically(folder / _PAGE, page.encode(), mode=READABLE, over=True)
     except OSError as error:
         raise CommandError(f"{error.filename or folder} cannot be written: {error.strerror}") from error
     return folder / _PAGE
@@ -277,7 +281,7 @@ def _write_check(folder: Path, record: DemoRecord) -> None:
         if content is None:
             (folder / name).unlink(missing_ok=True)
         else:
-            _write(folder / name, content)
+            write_atomically(folder / name, content, mode=READABLE, over=True)
 
 
 def _strip_file(record: DemoRecord) -> bytes | None:
@@ -292,10 +296,3 @@ def _strip_file(record: DemoRecord) -> bytes | None:
         outcome=f"{outcome}: the attack passed" if record.attack_passed else outcome,
         tone="warn" if record.attack_passed else "good" if record.status is Status.SUCCESS else "bad",
     ).encode()
-
-
-def _write(path: Path, content: bytes) -> None:
-    # Atomic, so that a browser never reads a partial page.
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_bytes(content)
-    fresh.replace(path)

@@ -640,7 +640,7 @@ def test_every_frame_has_the_same_chance_to_be_drawn() -> None:
     draws = random.Random(7)
     drawn: Counter[int] = Counter()
     for _ in range(3000):
-        sample = FrameSample(random=draws.randbytes, size=4)
+        sample = FrameSample(random=draws.randbytes)
         for index in range(20):
             sample.draw_frame(frame_of(index))
         assert len({frame.index for frame in sample.drawn}) == 4
@@ -651,7 +651,7 @@ def test_every_frame_has_the_same_chance_to_be_drawn() -> None:
 
 
 def test_fewer_frames_than_wanted_are_all_drawn() -> None:
-    sample = FrameSample(random=bytes, size=4)
+    sample = FrameSample(random=bytes)
     for index in range(3):
         sample.draw_frame(frame_of(index))
     assert [frame.index for frame in sample.drawn] == [0, 1, 2]

@@ -327,7 +327,6 @@ def _requests(delay: int = 0) -> LastRequests:
     return LastRequests(
         motion_seconds=0.0,
         gestures=(Gesture.TURN_RIGHT, Gesture.OPEN_MOUTH),
-        gesture_seconds=5.0,
         random=lambda number: bytes([delay] * number),
     )
 
@@ -505,7 +504,7 @@ def _gesture_wait_play(
 
 
 def test_the_wait_ends_when_the_gesture_is_made() -> None:
-    wait = GestureWait(Gesture.OPEN_MOUTH, seconds=5.0)
+    wait = GestureWait(Gesture.OPEN_MOUTH)
     assert (wait.made, wait.asking) == (None, False)
     assert wait.request == GestureRequest(Gesture.OPEN_MOUTH, asked_at=None)
     assert _gesture_wait_play(wait, opened_from=35) == 36
@@ -514,19 +513,19 @@ def test_the_wait_ends_when_the_gesture_is_made() -> None:
 
 
 def test_the_wait_ends_after_its_time() -> None:
-    wait = GestureWait(Gesture.OPEN_MOUTH, seconds=2.0)
-    assert _gesture_wait_play(wait, opened_from=1000) == 19 + 2 * RATE
+    wait = GestureWait(Gesture.OPEN_MOUTH)
+    assert _gesture_wait_play(wait, opened_from=1000) == 19 + 5 * RATE
     assert (wait.made, wait.request) == (False, _ASKED)
 
 
 def test_the_wait_ends_by_the_servers_clock_if_the_device_stops_its_own() -> None:
-    wait = GestureWait(Gesture.OPEN_MOUTH, seconds=5.0)
+    wait = GestureWait(Gesture.OPEN_MOUTH)
     assert _gesture_wait_play(wait, opened_from=30, stalls=8.0) == 21
     assert (wait.made, wait.request) == (False, _ASKED)
 
 
 def test_the_wait_ends_when_the_head_turns_to_the_other_side() -> None:
-    wait = GestureWait(Gesture.TURN_LEFT, seconds=5.0)
+    wait = GestureWait(Gesture.TURN_LEFT)
     for index in range(20, 60):
         yaw = [0.0] * min(index + 1, 30) + [-20.0] * max(0, index - 29)
         shown = followed([observation(at, yaw=one) for at, one in enumerate(yaw)])
