@@ -204,12 +204,12 @@ def resnet_to_onnx(content: bytes) -> bytes:
             channels = filters
     value = graph.add("Flatten", graph.add("GlobalAveragePool", value))
     graph.projection(value, inputs=channels, outputs=_DIMENSIONS, output="templates")
-    content: bytes = graph.model(
+    model: bytes = graph.model(
         "dlib_resnet",
         inputs={"chips": ("n", 3, CHIP_SIDE, CHIP_SIDE)},
         outputs={"templates": ("n", _DIMENSIONS)},
     ).SerializeToString()
-    return content
+    return model
 
 
 def finder_to_onnx(content: bytes) -> bytes:
@@ -227,12 +227,12 @@ def finder_to_onnx(content: bytes) -> bytes:
         value = graph.convolution(value, channels=channels, filters=filters, side=5, stride=stride)
         value = graph.add("Relu", value)
     graph.convolution(value, channels=_FINDER_LAYERS[-1][1], filters=1, side=9, affine=False, output="scores")
-    content: bytes = graph.model(
+    model: bytes = graph.model(
         "dlib_mmod",
         inputs={"picture": (1, 3, "height", "width")},
         outputs={"scores": (1, 1, "rows", "columns")},
     ).SerializeToString()
-    return content
+    return model
 
 
 def _two_convolutions(graph: DlibGraph, value: str, *, channels: int, filters: int, stride: int) -> str:
