@@ -4,7 +4,7 @@ from collections.abc import Iterable, Iterator
 from functools import partial
 from pathlib import Path
 
-from attempt import DecodedPicture, PacedWatch, persons_of
+from attempt import DecodedFrame, PacedWatch, persons_of
 from evaluation.scans import as_sent
 from evaluation.scans import clip_windows as windows_of
 from liveness import FrameObservation, FrameSelector, ScanObservations
@@ -30,7 +30,7 @@ def observe_scan(
     """
     watch = PacedWatch(pack, faces=partial(persons_of, pack=pack, rule=subject))
     for index, (time, image) in enumerate(frames):
-        watch.watch_frame(DecodedPicture(image), index=index, capture_time=time)
+        watch.watch_frame(DecodedFrame(image), index=index, capture_time=time)
     return watch.observations
 
 

@@ -4,31 +4,25 @@ What waits for the client raises ``Violation`` if it breaks a rule.
 """
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from facegate.v1 import scan_pb2
 
 from cli.conformance.clients import ClientReport
-from cli.conformance.endpoint import ClientStream, StreamLost
-from cli.conformance.opening import (
-    ClientScan,
-    Start,
-    Ticket,
-    admit_stream,
-    challenge_body,
-    open_transcript,
-    read_start,
-    sign_challenge,
-)
-from cli.conformance.rules import Rule, Violation
-from cli.conformance.strict_stream import Response, StrictStream
+from cli.conformance.endpoint import ClientStream, name_of
+from cli.conformance.opening import Start, Ticket, challenge_body, read_start
+from cli.conformance.rules import HalfClosed, Rule, Violation, refusals_broken
+from cli.conformance.strict_stream import ClientScan, Response, StrictStream
 from server.base.errors import Refusal
+from server.edge.fields import message_of
+from server.scan.handshake import open_transcript, sign_challenge
+from server.scan.inbox import ConnectionLost
+from server.scan.transcript import ClockLimits
 
-_NONCE_BYTES: Final = 32
 _RECONNECT_SECONDS: Final = 12.0
 _WATCH_SECONDS: Final = 1.5
 _TOLERANCE_SECONDS: Final = 0.03
@@ -82,26 +76,59 @@ class Scan:
         start = item if isinstance(item, Start) else await read_start(item, self.ticket)
         self.start = start
         self.streams.append(start.stream)
-        admit_stream(start, self._known)
+        message, known = start.message, self._known
+        if known.session_key not in (b"", message.session_public_key):
+            raise Violation(
+                Rule.SESSION_KEY, "the reconnect has another session key than the first stream of the scan"
+            )
+        if message.key_share in known.shares:
+            raise Violation(Rule.KEY_SHARE, "the key share of an older stream was used again")
+        if message.resume != known.challenged:
+            raise Violation(
+                Rule.RESUME_FLAG,
+                f"`resume` is {message.resume}, and the scan "
+                f"{'had' if known.challenged else 'never had'} a Challenge",
+            )
+        known.session_key = message.session_public_key
+        known.shares.add(message.key_share)
         return start
 
     async def open(
         self, change: Callable[[scan_pb2.ChallengeBody], None] = lambda _body: None, *, proof: bool = False
     ) -> StrictStream:
         """Answers the newest ScanStart with a Challenge."""
-        private = X25519PrivateKey.generate()
-        body = challenge_body(private.public_key().public_bytes_raw(), secrets.token_bytes(_NONCE_BYTES))
-        body.resume_proof_required = proof
+        start, private_key = self.start, X25519PrivateKey.generate()
+        body = challenge_body(private_key, proof=proof)
         change(body)
-        stream = StrictStream(self.start, body, open_transcript(self.start, body, private), self._known)
+        with refusals_broken():
+            transcript = open_transcript(
+                start.message,
+                nonce=body.nonce,
+                private_key=private_key,
+                session_key=start.session_key,
+                clocks=ClockLimits(),
+            )
+        stream = StrictStream(start, body, transcript, self._known)
         self._known.challenged = True
-        challenge = sign_challenge(
-            body.SerializeToString(), start=self.start.raw, key=self.ticket.private_key
-        )
-        await self.start.stream.send(Response(challenge=challenge))
+        await start.stream.send(Response(challenge=self.challenge(body)))
         if proof:
             await stream.take_proof()
         return stream
+
+    def challenge(
+        self,
+        body: scan_pb2.ChallengeBody,
+        *,
+        start: bytes | None = None,
+        key: EllipticCurvePrivateKey | None = None,
+    ) -> scan_pb2.Challenge:
+        """Returns a Challenge for the newest ScanStart, or for another, and of the pinned key or another."""
+        signed = sign_challenge(
+            body.SerializeToString(),
+            start=start or self.start.message.raw,
+            key=key or self.ticket.private_key,
+        )
+        return message_of(scan_pb2.Challenge, signed)
 
     async def expect_refusal_of(self, response: Response) -> None:
         """Sends an answer to ScanStart that the client must refuse, and waits until it ends the stream."""
@@ -109,27 +136,22 @@ class Scan:
         await self.start.stream.send(response)
         try:
             arrival = await self.start.stream.receive(_LATE_SECONDS)
-        except TimeoutError as error:
-            raise Violation(
-                Rule.BAD_CHALLENGE, f"the client kept the stream open for {_LATE_SECONDS:g} seconds"
-            ) from error
-        except StreamLost:
+        except (ConnectionLost, HalfClosed):
+            self.start.stream.finish()
             return
-        if arrival.request is not None:
-            raise Violation(Rule.BAD_CHALLENGE, f"the client sent {arrival} after it")
-        self.start.stream.finish()
+        raise Violation(
+            Rule.BAD_CHALLENGE,
+            f"the client kept the stream open for {_LATE_SECONDS:g} seconds"
+            if arrival is None
+            else f"the client sent {name_of(arrival.message)} after it",
+        )
 
     async def stay_silent(self, seconds: float) -> None:
         """Sends no Challenge, and waits until the client gives up the stream."""
         opened = self.start.stream.opened
         try:
             arrival = await self.start.stream.receive(seconds + _LATE_SECONDS)
-        except TimeoutError as error:
-            raise Violation(
-                Rule.RECONNECT,
-                f"the client still waited for a Challenge after {seconds + _LATE_SECONDS:g} seconds",
-            ) from error
-        except StreamLost:
+        except ConnectionLost:
             # Since it was opened: on a busy machine, ScanStart is read long after the client sent it.
             if asyncio.get_running_loop().time() - opened < seconds - _TOLERANCE_SECONDS:
                 raise Violation(
@@ -139,8 +161,14 @@ class Scan:
             # The client chose the time, and a busy machine learns of it late.
             self._lost_at = opened + seconds
             return
+        if arrival is None:
+            raise Violation(
+                Rule.RECONNECT,
+                f"the client still waited for a Challenge after {seconds + _LATE_SECONDS:g} seconds",
+            )
         raise Violation(
-            Rule.MESSAGE_ORDER, f"{arrival} came before the Challenge; the client drops a silent connection"
+            Rule.MESSAGE_ORDER,
+            f"{name_of(arrival.message)} came before the Challenge; the client drops a silent connection",
         )
 
     def refuse(self, refusal: Refusal) -> None:

@@ -48,32 +48,36 @@ class CheckExpiry:
         self._retention = retention
         self._delete = delete
 
-    async def erase(self, now: datetime, *, limit: int) -> ErasedChecks:
+    async def erase(self, now: datetime, *, limit: int, actor: Actor = HOUSEKEEPER) -> ErasedChecks:
         """Erases checks whose retention has ended and that no hold keeps, the longest overdue first.
 
         The rows and their keys of a check go first, with the entry in the audit log; then its objects.
+
+        Args:
+            actor: The actor for the audit log.
 
         Raises:
             StorageUnavailable: A store does not answer. Call again for the checks that were not erased yet.
         """
         due = await self._retention.expired_results(now, limit)
-        return await self._each(due, partial(self._retention.expire, now=now), "check")
+        return await self._each(due, partial(self._retention.expire, now=now), actor, "check")
 
-    async def erase_images(self, now: datetime, *, limit: int) -> ErasedChecks:
+    async def erase_images(self, now: datetime, *, limit: int, actor: Actor = HOUSEKEEPER) -> ErasedChecks:
         """Erases the images of checks whose record is kept longer, as ``erase`` does."""
         due = await self._retention.expired_images(now, limit)
-        return await self._each(due, partial(self._retention.expire_images, now=now), "images")
+        return await self._each(due, partial(self._retention.expire_images, now=now), actor, "images")
 
     async def _each(
         self,
         due: Sequence[CheckRecord],
         expire: Callable[..., Awaitable[tuple[EvidenceEntry, ...] | None]],
+        actor: Actor,
         part: str,
     ) -> ErasedChecks:
         erased = 0
         for record in due:
             try:
-                removed = await expire(record.check_id, event=_event(record, part))
+                removed = await expire(record.check_id, event=_event(record, actor, part))
             except OnHold:
                 # It was placed after the check was listed.
                 continue
@@ -84,11 +88,11 @@ class CheckExpiry:
         return ErasedChecks(found=len(due), erased=erased)
 
 
-def _event(record: CheckRecord, part: str) -> AuditEvent:
+def _event(record: CheckRecord, actor: Actor, part: str) -> AuditEvent:
     return AuditEvent(
         tenant=record.tenant,
         action=AuditAction.EVIDENCE_EXPIRED,
-        actor=HOUSEKEEPER,
+        actor=actor,
         check_id=record.check_id,
         detail={"part": part},
     )

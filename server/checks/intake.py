@@ -1,5 +1,6 @@
 """UploadTrustedImage: creates a check from an uploaded image."""
 
+import secrets
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -350,7 +351,6 @@ class CheckIntake:
         evidence: EvidenceStore,
         pack: PackIdentity,
         keys: KeyRing,
-        random: Callable[[int], bytes],
         serialise_report: Callable[[PortraitReport], bytes],
         enrolled: EnrolledFrames,
         metrics: Metrics,
@@ -374,7 +374,6 @@ class CheckIntake:
         self._evidence = evidence
         self._pack = pack
         self._keys = keys
-        self._random = random
         self._serialise_report = serialise_report
         self._enrolled = enrolled
         self._metrics = metrics
@@ -447,7 +446,7 @@ class CheckIntake:
         portrait = await self._portraits.accept(
             image, policy, sandbox=upload.sandbox, frame=None if enrolled is None else enrolled.facts
         )
-        check_id = uuid.UUID(bytes=self._random(16), version=4)
+        check_id = uuid.UUID(bytes=secrets.token_bytes(16), version=4)
         kept = policy.retention.portrait
         check = CheckRecord(
             check_id=check_id,
@@ -468,7 +467,6 @@ class CheckIntake:
                 tenant=upload.tenant,
                 check_id=check_id,
                 wrapping_keys=self._keys.wrapping_keys,
-                random=self._random,
             ),
             portrait_report=self._serialise_report(portrait.report),
             pack_name=self._pack.name,

@@ -17,7 +17,6 @@ from device_integrity.android import (
     PlayPolicy,
     PlayTokenDecoder,
     RootKind,
-    SecurityLevel,
     TrustRoot,
     google_roots,
     load_classic_keys,
@@ -39,10 +38,6 @@ from server.device.google_play import GooglePlayDecoder, open_google_play_decode
 from server.policies import PolicyBook, load_policies
 
 _MAX_FILE_BYTES: Final = 64 * 1024
-_LEVELS: Final = {
-    "trusted_environment": SecurityLevel.TRUSTED_ENVIRONMENT,
-    "strongbox": SecurityLevel.STRONGBOX,
-}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,13 +127,7 @@ def open_device_trust(settings: DeviceIntegritySettings, *, now: Callable[[], da
         test_receipt_exchange=_receipt_exchange(
             settings.apple.receipts, server=settings.test_roots.apple_receipt_server, now=now
         ),
-        relying_party=RelyingParty(
-            rp_id=web.rp_id,
-            origins=frozenset(web.origins),
-            require_user_verification=web.require_user_verification,
-        )
-        if web.rp_id
-        else None,
+        relying_party=RelyingParty(rp_id=web.rp_id, origins=frozenset(web.origins)) if web.rp_id else None,
     )
 
 
@@ -198,11 +187,8 @@ def _further_roots(settings: AndroidSettings, *, known: tuple[TrustRoot, ...]) -
 def _key_policy(settings: AndroidSettings, apps: tuple[AllowedApp, ...]) -> KeyAttestationPolicy:
     return KeyAttestationPolicy(
         apps=apps,
-        min_security_level=_LEVELS[settings.min_security_level],
         self_signed_boot_keys=frozenset(bytes.fromhex(key) for key in settings.self_signed_boot_keys),
-        max_patch_age_months=settings.max_patch_age_months,
         max_revocation_age=timedelta(hours=settings.max_revocation_age_hours),
-        stale_revocation_is_soft=settings.stale_revocation_is_soft,
         remotely_provisioned_only=settings.remotely_provisioned_only,
     )
 

@@ -1,7 +1,6 @@
 """What decides about devices and pictures over the wire: signs, findings, and scans sent again."""
 
 import functools
-import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -848,7 +847,6 @@ async def memory(tmp_path: Path) -> AsyncIterator[_Memory]:
         database,
         tenant_key=_MEMORY_KEY.tenant_key,
         wrapping_keys=WrappingKeys(newest="k", keys={"k": bytes(32)}),
-        random=secrets.token_bytes,
     )
     yield _Memory(database, pool, store)
     pool.close()
