@@ -87,6 +87,12 @@ def assets() -> Path:
 
 
 @pytest.fixture
+def short_waits(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Calls that fail are repeated as often as in use, but sooner."""
+    monkeypatch.setattr("facegate_client.orchestrator._WAITS_S", (0.05,) * 3)
+
+
+@pytest.fixture
 def without_collection() -> Iterator[None]:
     """For input nested to the limit of recursion: no garbage of other tests is collected at that depth.
 

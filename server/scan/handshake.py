@@ -595,7 +595,7 @@ def _pinned_key(env: ScanEnvironment, record: CheckRecord) -> EllipticCurvePriva
     Raises:
         Refusal: This server does not have that key (NOT_SERVING).
     """
-    pinned = record.challenge_key_sha256 or env.keys.challenges.newest
+    pinned = record.challenge_key_sha256
     key = env.keys.challenges.find(pinned)
     if key is None:
         env.metrics.work.key_missing("challenge")
