@@ -3,8 +3,7 @@
 from collections.abc import Callable, Collection
 from typing import Final
 
-from liveness import Gesture, GestureRequest, GuidanceCode, ScanObservations, gesture_made, head_is_at_rest
-from liveness.dynamic.challenge import HintCode
+from liveness import Gesture, GestureRequest, HintCode, ScanObservations, gesture_made, head_is_at_rest
 from liveness.express import has_sign_of_life
 
 GESTURE_SECONDS: Final = 5
@@ -109,9 +108,7 @@ class GestureWait:
             self.made = False
 
 
-REPLACED_BY_REQUEST: Final = frozenset(
-    {GuidanceCode.OK, GuidanceCode.EYES_CLOSED, GuidanceCode.LOOK_STRAIGHT}
-)
+REPLACED_BY_REQUEST: Final = frozenset({HintCode.GOOD, HintCode.EYES_CLOSED, HintCode.LOOK_STRAIGHT})
 """Guidance that the request to turn the head replaces: it would contradict it, or comment on its answer."""
 _TURN: Final = HintCode.TURN_HEAD_SLIGHTLY.value
 _MOST_DELAY_SECONDS: Final = 1.5
@@ -221,7 +218,7 @@ class LastRequests:
             return True
         return waited >= _MOST_UNREST_SECONDS or head_is_at_rest(scan, since=since)
 
-    def instead_of(self, code: GuidanceCode) -> str | None:
+    def instead_of(self, code: HintCode) -> str | None:
         """Returns the feedback code of the current request, if it replaces this guidance; else ``None``.
 
         A request for a gesture replaces any, because the person would not know what the attempt waits for.

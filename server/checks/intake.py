@@ -20,7 +20,7 @@ from server.checks.hosted import HostedOffer, HostedRequest
 from server.checks.lifecycle import check_created
 from server.checks.offer import CheckOffer
 from server.checks.progress import frozen_policy
-from server.checks.refusals import refusal_of, too_many_failures
+from server.checks.refusals import no_decoder_free, refusal_of, too_many_failures
 from server.checks.templates import seal_template
 from server.domain.terms import (
     FAULTS,
@@ -269,11 +269,7 @@ class PortraitIntake:
                     still_decoder=self._still_decoder,
                 )
         except DecoderUnavailable as error:
-            raise Refusal(
-                Reason.OVERLOADED,
-                "no decoder for this image format is free; try again later",
-                retry_after=error.retry_after,
-            ) from error
+            raise no_decoder_free(error, "decoder for this image format") from error
         except TrustedImageRefused as error:
             refusal = refusal_of(error)
             self._metrics.checks.image_refused(refusal.reason.value, sandbox=sandbox)

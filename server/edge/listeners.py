@@ -1,4 +1,4 @@
-"""The two gRPC listeners: options, gate, health."""
+"""The two gRPC listeners: options, gate, health, reflection."""
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
@@ -14,6 +14,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
 from grpc.aio import Server, ServicerContext
 from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection
 
 from server.access.callers import Scope
 from server.base.errors import ListenerUnusable, Reason, Refusal
@@ -76,6 +77,8 @@ DEVICE_METHODS: Final = frozenset({SCAN_METHOD})
 _STREAMS_OF_PHONES: Final = 32
 """Maximum streams of one connection. Each may hold a 64 KiB unread window; a proxy opens more connections."""
 _STREAMS_OF_BACKENDS: Final = 100
+PING_SECONDS: Final = 60.0
+"""After which a connection that nothing crosses is pinged; proxies keep it for longer (``deploy/edge``)."""
 _HANDSHAKE_MS: Final = 5_000
 """Time for TLS and the exchange of HTTP/2 settings; a client that only holds connections does neither."""
 _IDLE_OF_PHONES_MS: Final = 30_000
@@ -109,6 +112,7 @@ class Listener:
         grace_seconds: float,
         servicers: Collection[object],
         other: str,
+        reflection_enabled: bool,
         streaming: bool,
         metrics: Metrics,
         callers: CallerIdentifier | None = None,
@@ -136,7 +140,7 @@ class Listener:
             ("grpc.max_receive_message_length", max_message_bytes),
             # A second server on the same port must fail; otherwise the two would share the connections.
             ("grpc.so_reuseport", 0),
-            ("grpc.keepalive_time_ms", 60_000),
+            ("grpc.keepalive_time_ms", round(PING_SECONDS * 1000)),
             ("grpc.keepalive_timeout_ms", 20_000),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.http2.min_ping_interval_without_data_ms", 20_000),
@@ -177,6 +181,10 @@ class Listener:
         self._server.add_generic_rpc_handlers(
             [grpc.method_handlers_generic_handler(service, handlers) for service, handlers in methods.items()]
         )
+        if reflection_enabled:
+            reflection.enable_server_reflection(
+                (*served, _HEALTH.full_name, reflection.SERVICE_NAME), self._server
+            )
         self.port = port
         self._drained = False
 

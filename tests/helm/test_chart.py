@@ -12,10 +12,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from docs.make_chart import CHART, chart_values, readme, schema
 from server.configuration.loading import load_settings
 from server.policies.schema import DeadlineRules
-from tests.helm.chart_values import CHART, chart_values
-from tests.helm.make_chart_files import readme, schema
 from tests.helm.rendering import (
     POD_KINDS,
     VALUES,
@@ -217,7 +216,7 @@ def test_a_changed_setting_replaces_the_pods() -> None:
     args += ["--show-only", "templates/deployment.yaml"]
     plain, changed = (
         yaml.safe_load(run(*args, *more).stdout)["spec"]["template"]["metadata"]["annotations"]
-        for more in ([], ["--set", "settings.telemetry.tenant_names=true"])
+        for more in ([], ["--set", "settings.reflection=true"])
     )
     assert plain["checksum/config"] != changed["checksum/config"]
 

@@ -1,7 +1,6 @@
 """Logs people in at the console: with an API key, or with the one-time link of a server on loopback."""
 
 import hmac
-import html
 import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
@@ -15,7 +14,7 @@ from aiohttp import web
 
 from server.access.callers import Caller, Rights, Role, Scope
 from server.access.code_flow import CodeFlow, Identity
-from server.access.sessions import SECRET_BYTES, SESSION_LONGEST, Attempts, Login, Session, secret_hash
+from server.access.sessions import SECRET_BYTES, Attempts, Login, Session, secret_hash
 from server.base.errors import Reason, Refusal
 from server.edge.callers import LOCAL_TENANT, CallerIdentifier
 from server.edge.console.answers import STRANGER_SECONDS, http_status, json_answer, read_body, read_json
@@ -24,6 +23,7 @@ from server.edge.console.interface import address_of
 from server.edge.console.sessions import ConsoleSessions
 from server.edge.gate import RefusedAccess
 from server.edge.status import as_refusal
+from server.pages import render
 
 LOG_IN_METHOD: Final = "/console/LogIn"
 """The name of a log-in in the log and the audit log."""
@@ -152,7 +152,7 @@ class LogIn:
             credential=credential,
             authenticate_time=now,
             strong=True,
-            expire_time=now + SESSION_LONGEST,
+            expire_time=now + self._sessions.longest,
             idle=self._sessions.idle,
         )
         cookie = self._guard.session_cookie
@@ -193,15 +193,6 @@ class LogIn:
 
 _VALID: Final = timedelta(minutes=10)
 _HASH_BYTES: Final = 32
-_PAGE: Final = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-{refresh}<title>Facegate</title>
-<p>{text}</p>
-<p><a href="/">{link}</a></p>
-</html>
-"""
 
 
 class OidcLogIn:
@@ -322,7 +313,7 @@ class OidcLogIn:
             credential=self._flow.fingerprint,
             authenticate_time=identity.authenticate_time or now,
             strong=identity.strong,
-            expire_time=now + SESSION_LONGEST,
+            expire_time=now + self._sessions.longest,
             idle=self._sessions.idle,
             issuer_subject=_known(self._flow.settings.issuer, identity.subject),
             issuer_session=_known(self._flow.settings.issuer, identity.session),
@@ -401,6 +392,5 @@ def _refused_page(refusal: Refusal) -> web.Response:
 
 
 def _page(*, text: str, link: str, refresh: bool) -> web.Response:
-    meta = '<meta http-equiv="refresh" content="0;url=/">\n' if refresh else ""
-    body = _PAGE.format(text=html.escape(text), link=html.escape(link), refresh=meta)
+    body = render("log_in.html", text=text, link=link, refresh=refresh)
     return web.Response(text=body, content_type="text/html")

@@ -23,6 +23,7 @@ from tests.device_integrity.android.phones import (
     NOW,
     Authority,
     Description,
+    Phone,
     der_chain,
     factory_phone,
     issue,
@@ -43,7 +44,7 @@ def _chain(serial: int = 0x0ABC, subject_serial: str = "0b22") -> tuple[Certific
     phone = factory_phone()
     key = new_key()
     batch = Authority(key, issue(name_of(serial=subject_serial), key, phone.authorities[1], serial=serial))
-    _, certificates = phone.with_attestation(batch).attest(Description())
+    _, certificates = Phone((*phone.authorities[:-1], batch)).attest(Description())
     return parse_certificates(der_chain(certificates))
 
 

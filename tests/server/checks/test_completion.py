@@ -37,7 +37,7 @@ from server.verdict.record import EvidenceRecord
 from tests.server.api_keys import bearer, write_keys
 from tests.server.checks.asking import dropped, finish, progress_of, reasons_of, scanning, state_of
 from tests.server.live import (
-    FAST,
+    SWEEPING,
     LiveServer,
     fresh_pictures,
     pictures,
@@ -247,7 +247,7 @@ async def test_a_full_page_of_unclosable_checks_hides_no_other_check(tmp_path: P
 async def test_an_expired_result_is_not_handed_out_and_then_erased(tmp_path: Path) -> None:
     settings = settings_for(tmp_path)
     write_policy(tmp_path / "policies", "fleeting", result_seconds=180, evidence_seconds=0)
-    async with serving(settings, tuning=FAST) as live:
+    async with serving(settings, tuning=SWEEPING) as live:
         check_id, _, stream = await opened(live, policy="fleeting")
         await stream.run_attempt(pictures())
         assert await stream.outcome() is None
