@@ -6,7 +6,7 @@ over time, so ``liveness.dynamic`` samples the kept frames again. Nothing here d
 
 import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any, Final
 
@@ -16,8 +16,7 @@ from facegate.v1 import result_pb2, scan_pb2
 from google.protobuf.duration_pb2 import Duration
 from numpy.typing import NDArray
 
-from facegate_client import Exposure
-from liveness.dynamic import ExposureReading, FlashModel, FlashSample
+from liveness.dynamic import FlashModel, FlashSample
 from liveness.dynamic.challenge import SHORTEST_HOLD_SECONDS, ColourStep, ScreenColour, Transition
 from liveness.dynamic.measurement import (
     Appearance,
@@ -35,6 +34,7 @@ from liveness.dynamic.measurement import (
 )
 from server.pages import Figure, TimeRow, time_chart
 from simulator.phone import TapedAttempt, TapedFrame
+from vision.exposure import ExposureClaim
 from vision.face import BgrImage, DetectedFace, Points
 from vision.image import encode_jpeg
 
@@ -236,17 +236,7 @@ def _sample(frame: TapedFrame, index: int, find_faces: FaceFinder) -> FlashSampl
         face=faces[0] if len(faces) == 1 else None,
         step=frame.step,
         step_since=frame.since,
-        exposure=None if frame.exposure is None else _reading(frame.exposure),
-    )
-
-
-def _reading(said: Exposure) -> ExposureReading:
-    return ExposureReading(
-        exposure_seconds=said.exposure_time_ns / _NANOSECONDS,
-        iso=float(said.iso),
-        exposure_locked=said.exposure_locked,
-        white_balance_locked=said.white_balance_locked,
-        readout_seconds=said.rolling_shutter_skew_ns / _NANOSECONDS or None,
+        exposure=None if frame.exposure is None else ExposureClaim(**asdict(frame.exposure)),
     )
 
 

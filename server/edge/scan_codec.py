@@ -13,7 +13,7 @@ from google.protobuf.message import DecodeError, Message
 from attempt import Feedback, MoveOval, PauseCapture, Reveal
 from device_integrity import MAX_NAME_CHARACTERS, RuntimeFinding, RuntimeKind, RuntimeReport
 from device_integrity.android import PlayTokenKind
-from device_integrity.camera import CameraClaim, CameraFacing, DeviceClaim, ExposureClaim, Platform
+from device_integrity.camera import CameraClaim, CameraFacing, DeviceClaim, Platform
 from facegate_protocol.texts import HINTS
 from liveness import Oval
 from liveness.dynamic.challenge import ColourStep
@@ -53,6 +53,7 @@ from server.scan.messages import (
     ScanResultMessage,
     StartMessage,
 )
+from vision.exposure import ExposureClaim
 
 _MOST_CERTIFICATES: Final = 10
 _MAX_CERTIFICATE_BYTES: Final = 8 * 1024

@@ -55,12 +55,12 @@ from simulator import (
     ScanKind,
     SceneSettings,
     ScreenLight,
-    SimulatedExposure,
     SimulatedFrame,
     simulate_flash_scan,
     simulate_scan,
 )
 from simulator.photo import builtin_photo_names, builtin_photos
+from vision.exposure import ExposureClaim
 from vision.face import BgrImage
 from vision.image import encode_jpeg
 from vision.packs import Pack, Template, load_pack
@@ -164,7 +164,7 @@ class Coded:
     width: int
     height: int
     rotation_degrees: int = 0
-    exposure: SimulatedExposure | None = None
+    exposure: ExposureClaim | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -23,7 +23,7 @@ from attempt.judgement import (
     ChallengeStepOutcome,
 )
 from device_integrity.android import PlayTokenKind
-from device_integrity.camera import CameraClaim, CameraFacing, DeviceClaim, ExposureClaim, Platform
+from device_integrity.camera import CameraClaim, CameraFacing, DeviceClaim, Platform
 from device_integrity.check import Assurance
 from device_integrity.check import DeviceFinding as DeviceCheckOutcome
 from device_integrity.runtime import RuntimeFinding, RuntimeKind, RuntimeReport
@@ -102,6 +102,7 @@ from tests.server.models_once import remembering_pack
 from tests.server.storage.samples import entry
 from tests.server.test_audit import NOW, chain
 from tests.server.verdict.samples import ATTEMPT, LATER, OUTCOME
+from vision.exposure import ExposureClaim
 
 # Claims and evidence from the wire: every part within its limit, or a typed refusal.
 
