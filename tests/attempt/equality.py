@@ -30,6 +30,7 @@ from attempt.frame import Frame, FrameLimits
 from attempt.judgement import evidence_of, judge_attempt
 from attempt.movement_run import MovementRun
 from attempt.placement import CapturePlan
+from formats.exposure import ExposureClaim
 from liveness.dynamic.challenge import MoveOval, Reveal
 from liveness.dynamic.model import FlashModel, load_flash_model
 from liveness.dynamic.policy import DynamicPolicy
@@ -60,7 +61,6 @@ from simulator import (
     simulate_scan,
 )
 from simulator.photo import builtin_photo_names, builtin_photos
-from vision.exposure import ExposureClaim
 from vision.face import BgrImage
 from vision.image import encode_jpeg
 from vision.packs import Pack, Template, load_pack
