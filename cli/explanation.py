@@ -7,7 +7,7 @@ from facegate.v1 import result_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from cli.shown import counted
-from cli.verdict import enum_word, match_words
+from cli.verdict import enum_word, match_words, policy_words
 from facegate_protocol.texts import FAILURES
 from server.pages import Group, Judgement, Measure
 
@@ -170,7 +170,7 @@ def proof(result: result_pb2.CheckResult, *, verified: bool) -> Iterator[tuple[s
     Args:
         verified: Whether the result's signature verifies with the server's published keys.
     """
-    transcript, policy, pack = result.transcript, result.policy, result.pack
+    transcript, pack = result.transcript, result.pack
     seen = f"intact, {transcript.frames} frames, {transcript.dropped} dropped before they were sent"
     evaluation = ", for evaluation only" if pack.evaluation_only else ""
     missing = f", without {', '.join(pack.missing_pad_networks)}" if pack.missing_pad_networks else ""
@@ -181,9 +181,9 @@ def proof(result: result_pb2.CheckResult, *, verified: bool) -> Iterator[tuple[s
     if result.sandbox:
         yield "Sandbox", "made for tests; it proves nothing about a person"
     yield "Check", result.check_id
-    yield "Policy", f"{policy.name}, version {policy.version}"
+    yield "Policy", policy_words(result.policy)
     yield "Pack", f"{pack.name} {pack.version}{evaluation}{missing}"
-    yield "SHA-256 of the policy", policy.sha256.hex()
+    yield "SHA-256 of the policy", result.policy.sha256.hex()
     yield "SHA-256 of the evidence frame", result.evidence_frame.sha256.hex() or "none"
 
 

@@ -296,6 +296,7 @@ async def listening(
         grace_seconds=_GRACE_SECONDS,
         servicers=[_Servicer(take, device_relay.cut)],
         other="service",
+        reflection_enabled=False,
         streaming=True,
         metrics=metrics,
     )

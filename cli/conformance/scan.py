@@ -112,7 +112,7 @@ class Scan:
         self._known.challenged = True
         await start.stream.send(Response(challenge=self.challenge(body)))
         if proof:
-            await stream.take_proof()
+            await stream.receive_proof()
         return stream
 
     def challenge(

@@ -288,7 +288,7 @@ class StrictStream:
         """The number of dropped images that the frames of the attempt, or its end, state."""
         return self._transcript.dropped
 
-    async def take_proof(self) -> None:
+    async def receive_proof(self) -> None:
         """Waits for the resume proof."""
         arrival = await self._stream.expect(
             _WAIT_SECONDS, Rule.RESUME_PROOF, "no resume proof came after the Challenge"

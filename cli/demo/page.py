@@ -30,7 +30,7 @@ from vision.packs import MatchCalibration
 
 _PAGE: Final = "index.html"
 _KEYS: Final = "jwks.json"
-_PARTS: Final = {
+PARTS: Final = {
     "EXPRESS": (
         "the person only looks at the camera",
         "The person only looks at the camera. The server measures depth, motion, and traces of print and "
@@ -162,7 +162,7 @@ def explain_record(record: DemoRecord, thresholds: tuple[float, float]) -> Expla
             f"{result.match.similarity:.0f}" if result is not None and compared else "-",
             f"{record.timings.total:.1f}",
         ),
-        part=(mode, *_PARTS[mode]),
+        part=(mode, *PARTS[mode]),
         texts=[("shown", scenario.shown)],
         pictures=Group(figures=[*_pictures(record)], kind="flash" if scenario.flashes else "check"),
         reasons=[

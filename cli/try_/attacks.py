@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 
 from cli.demo.flash import colours_figures
-from cli.demo.page import explain_record
+from cli.demo.page import PARTS, explain_record
 from cli.demo.runner import CheckRunner
 from cli.demo.scenarios import ExpectedOutcome, Scenario, Status, demo_scenarios, mode_word
 from cli.demo.stage import Stage, open_stage
@@ -88,6 +88,7 @@ class _Card:
             "title": self.scenario.title,
             "shown": self.scenario.shown,
             "mode": mode_word(self.scenario),
+            "about": PARTS[mode_word(self.scenario)][1],
             "genuine": self.genuine,
             "state": self.state,
             "progress": round(self.progress, 3),

@@ -27,9 +27,6 @@ from device_integrity.android.key_description import (
 from device_integrity.check import DeviceCheck, Manipulation
 from device_integrity.errors import KeyDescriptionMalformed
 
-_MOST_PATCH_AGE_MONTHS: Final = 24
-"""Age up to which a security patch level is recent; an older one is reported and has no weight."""
-
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class KeyAttestationPolicy:
@@ -37,8 +34,10 @@ class KeyAttestationPolicy:
 
     Attributes:
         apps: The apps that may scan; without any, the app is not evaluated.
+        min_security_level: The least security level of the key; SOFTWARE is never accepted.
         self_signed_boot_keys: Digests of boot keys, 32 bytes each, that are trusted with the boot state
             SELF_SIGNED: systems such as GrapheneOS, which publishes them.
+        max_patch_age_months: Maximum age of a security patch level, months; ``None`` for no limit.
         max_certificates_issued: Maximum number of certificates provisioned to one device in 30 days. A larger
             number is typical of farms that sell keys. Devices of test laboratories have up to 64.
         tee_under_strongbox: Whether a key in the TRUSTED_ENVIRONMENT may be attested under the chain of a
@@ -48,7 +47,9 @@ class KeyAttestationPolicy:
 
     apps: tuple[AllowedApp, ...] = ()
     self_signed_boot_keys: frozenset[bytes] = frozenset()
+    min_security_level: SecurityLevel = SecurityLevel.TRUSTED_ENVIRONMENT
     max_certificates_issued: int = 512
+    max_patch_age_months: int | None = 24
     max_revocation_age: timedelta = timedelta(days=2)
     tee_under_strongbox: bool = False
     remotely_provisioned_only: bool = False
@@ -113,6 +114,9 @@ def _security_level(claims: Claims) -> DeviceCheck:
     ):
         detail = "the key claims TRUSTED_ENVIRONMENT, but the chain is a StrongBox's"
         return failed("NOT_A_TRUSTED_ENVIRONMENT", detail)
+    if attesting < claims.policy.min_security_level:
+        detail = f"the key is in {attesting.name}; the policy demands {claims.policy.min_security_level.name}"
+        return ANDROID_KEY.failed("security_level", "SECURITY_LEVEL_TOO_LOW", detail)
     return ANDROID_KEY.passed("security_level", attesting.name, f"the key is in {attesting.name}")
 
 
@@ -195,7 +199,9 @@ def _application(claims: Claims) -> DeviceCheck:
 
 def _patch_level(claims: Claims) -> DeviceCheck:
     name = "patch_level"
-    level = claims.description.hardware_enforced.os_patch_level
+    limit, level = claims.policy.max_patch_age_months, claims.description.hardware_enforced.os_patch_level
+    if limit is None:
+        return ANDROID_KEY.not_evaluated(name, "NO_LIMIT", "the policy sets no limit")
     if level is None:
         return ANDROID_KEY.failed(
             name, "PATCH_LEVEL_MISSING", "the description states no security patch level", soft=True
@@ -206,8 +212,8 @@ def _patch_level(claims: Claims) -> DeviceCheck:
             name, "PATCH_LEVEL_MALFORMED", "the security patch level is not a month", soft=True
         )
     age = (claims.now.year - year) * 12 + claims.now.month - month
-    if age > _MOST_PATCH_AGE_MONTHS:
-        detail = f"the security patch level is {age} months old, at most {_MOST_PATCH_AGE_MONTHS} allowed"
+    if age > limit:
+        detail = f"the security patch level is {age} months old, at most {limit} allowed"
         return ANDROID_KEY.failed(name, "PATCH_LEVEL_OLD", detail, soft=True)
     return ANDROID_KEY.passed(name, "PATCH_LEVEL_RECENT", f"the security patch level is {age} months old")
 

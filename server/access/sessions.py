@@ -18,8 +18,6 @@ from typing import Any, Final
 from server.access.callers import Caller, Role, Scope
 
 SECRET_BYTES: Final = 32
-SESSION_LONGEST: Final = timedelta(hours=8)
-"""The time from the log-in to the absolute end of a session: a working day."""
 STEP_UP: Final = timedelta(minutes=10)
 """How long after a log-in exports and erasures are possible: about one of them, on a machine left alone."""
 _CSRF_DOMAIN: Final = b"facegate/v1/console-csrf"

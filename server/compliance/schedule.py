@@ -9,7 +9,6 @@ from dataclasses import dataclass
 from functools import partial
 from typing import Final
 
-from server.access.sessions import SESSION_LONGEST
 from server.configuration.settings import Settings
 from server.domain.terms import PortraitKept
 from server.policies import Policy
@@ -378,7 +377,7 @@ def _others(settings: Settings) -> Iterator[ScheduledDatum]:
         name="Sessions of the console: names and rights of callers, hashes of cookies",
         places=("console_sessions",),
         purpose="Log-ins that every replica knows.",
-        kept="there is no console" if console is None else f"at most {span(SESSION_LONGEST.seconds)}",
+        kept="there is no console" if console is None else f"at most {span(console.session_hours * 3_600)}",
         destroyed_by="Logging out, or every server, each minute.",
     )
     yield ScheduledDatum(

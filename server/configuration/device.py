@@ -97,8 +97,12 @@ class AndroidSettings(Table):
     make evidence of any device."""
     self_signed_boot_keys: tuple[Sha256Hex, ...] = ()
     """Trusted verified boot keys of systems other than those of the makers, such as GrapheneOS."""
+    min_security_level: Literal["trusted_environment", "strongbox"] = "trusted_environment"
+    """Lowest accepted security level of the environment of a key."""
     play: PlaySettings = PlaySettings()
     """Google Play Integrity."""
+    max_patch_age_months: int | None = Field(default=24, ge=1, le=240)
+    """Age in months from which a security patch level counts as old."""
 
     @model_validator(mode="after")
     def _roots_differ(self) -> Self:

@@ -123,7 +123,9 @@ class ConsoleListener(Table):
     """The console's address in browsers, such as ``https://facegate.bank.example``; requests that name
     another host are refused. Mandatory unless ``host`` is loopback."""
     idle_minutes: int = Field(default=15, ge=1, le=1440)
-    """Minutes without a call after which a session ends; in any case it ends after 8 hours."""
+    """Minutes without a call after which a session ends."""
+    session_hours: int = Field(default=8, ge=1, le=168)
+    """Hours after the log-in at which a session ends."""
     oidc: ConsoleOidcSettings | None = None
     """The OIDC issuer at which people log in, in place of API keys."""
 
@@ -416,6 +418,8 @@ class Settings(BaseSettings):
     """Traces and metrics."""
     webhooks: WebhookSettings = WebhookSettings()
     """Webhooks."""
+    reflection: bool = False
+    """Whether the service listener serves gRPC reflection."""
 
     @model_validator(mode="after")
     def _pages_are_known(self) -> Self:

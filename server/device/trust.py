@@ -17,6 +17,7 @@ from device_integrity.android import (
     PlayPolicy,
     PlayTokenDecoder,
     RootKind,
+    SecurityLevel,
     TrustRoot,
     google_roots,
     load_classic_keys,
@@ -38,6 +39,10 @@ from server.device.google_play import GooglePlayDecoder, open_google_play_decode
 from server.policies import PolicyBook, load_policies
 
 _MAX_FILE_BYTES: Final = 64 * 1024
+_LEVELS: Final = {
+    "trusted_environment": SecurityLevel.TRUSTED_ENVIRONMENT,
+    "strongbox": SecurityLevel.STRONGBOX,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -187,7 +192,9 @@ def _further_roots(settings: AndroidSettings, *, known: tuple[TrustRoot, ...]) -
 def _key_policy(settings: AndroidSettings, apps: tuple[AllowedApp, ...]) -> KeyAttestationPolicy:
     return KeyAttestationPolicy(
         apps=apps,
+        min_security_level=_LEVELS[settings.min_security_level],
         self_signed_boot_keys=frozenset(bytes.fromhex(key) for key in settings.self_signed_boot_keys),
+        max_patch_age_months=settings.max_patch_age_months,
         max_revocation_age=timedelta(hours=settings.max_revocation_age_hours),
         remotely_provisioned_only=settings.remotely_provisioned_only,
     )

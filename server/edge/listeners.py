@@ -1,4 +1,4 @@
-"""The two gRPC listeners: options, gate, health."""
+"""The two gRPC listeners: options, gate, health, reflection."""
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
@@ -14,6 +14,7 @@ from google.protobuf.descriptor import ServiceDescriptor
 from google.protobuf.message_factory import GetMessageClass
 from grpc.aio import Server, ServicerContext
 from grpc_health.v1 import health_pb2
+from grpc_reflection.v1alpha import reflection
 
 from server.access.callers import Scope
 from server.base.errors import ListenerUnusable, Reason, Refusal
@@ -111,6 +112,7 @@ class Listener:
         grace_seconds: float,
         servicers: Collection[object],
         other: str,
+        reflection_enabled: bool,
         streaming: bool,
         metrics: Metrics,
         callers: CallerIdentifier | None = None,
@@ -179,6 +181,10 @@ class Listener:
         self._server.add_generic_rpc_handlers(
             [grpc.method_handlers_generic_handler(service, handlers) for service, handlers in methods.items()]
         )
+        if reflection_enabled:
+            reflection.enable_server_reflection(
+                (*served, _HEALTH.full_name, reflection.SERVICE_NAME), self._server
+            )
         self.port = port
         self._drained = False
 

@@ -154,6 +154,7 @@ class Listeners:
             grace_seconds=_STREAM_GRACE_SECONDS,
             servicers=[self.device_servicer],
             other="service",
+            reflection_enabled=False,
             streaming=True,
             metrics=metrics,
         )
@@ -173,6 +174,7 @@ class Listeners:
                 CallsServicer(callers=self.callers, calls=self.event_calls),
             ],
             other="device",
+            reflection_enabled=settings.reflection,
             streaming=False,
             metrics=metrics,
             callers=self.callers,
@@ -230,6 +232,7 @@ class Listeners:
         admission = Admission(scopes=scopes, refused=self.refused, now=now)
         sessions = ConsoleSessions(
             idle=timedelta(minutes=console.idle_minutes),
+            longest=timedelta(hours=console.session_hours),
             callers=self.callers,
             now=now,
         )

@@ -40,7 +40,7 @@ def test_a_field_shows_its_default_or_that_it_is_required() -> None:
     lines = settings_page().splitlines()
     assert "- `port = 8443` (0 to 65,535): TCP port; 0 for any free one." in lines
     assert "- `certificate` (path; required): PEM file: the certificate, then its chain." in lines
-    assert "- `allow_private = false`: Whether the endpoint may be at a private" in "\n".join(lines)
+    assert "- `reflection = false`: Whether the service listener serves gRPC reflection." in lines
 
 
 @pytest.mark.parametrize("model", [Settings, Policy])

@@ -40,6 +40,7 @@ class ConsoleSessions(Opened[SessionStores]):
         self,
         *,
         idle: timedelta,
+        longest: timedelta,
         callers: CallerIdentifier,
         now: Callable[[], datetime],
     ) -> None:
@@ -47,9 +48,11 @@ class ConsoleSessions(Opened[SessionStores]):
 
         Args:
             idle: The longest time between two calls.
+            longest: The time from the log-in to the absolute end.
             callers: Knows the API keys that are in force.
         """
         self.idle = idle
+        self.longest = longest
         self._callers = callers
         self._now = now
         self._credentials: dict[Login, bytes] = {}

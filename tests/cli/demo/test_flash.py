@@ -232,7 +232,8 @@ def test_any_number_of_colours_fits(count: int) -> None:
 
 def test_colours_without_the_light_show_the_face_and_the_finding() -> None:
     (figure,) = colours_figures(strip().columns)
-    first, second, third = figure.drawing[1]["columns"] if figure.drawing else ()
+    assert figure.drawing is not None
+    first, second, third = figure.drawing[1]["columns"]
     assert (first["crop"] is None, third["crop"] is None) == (False, True)
     assert (second["hex"], second["agrees"]) == ("#ff6c6c", True)
     assert second["hint"].endswith("answered, signal to noise 9.4")

@@ -18,6 +18,7 @@ from device_integrity.android.apps import AllowedApp
 from device_integrity.android.chain import ANDROID_KEY, RootKind, TrustRoot, google_roots
 from device_integrity.android.constraints import CONSTRAINTS, KeyAttestationPolicy
 from device_integrity.android.key_attestation import KeyAttestation, Possession, verify_key_attestation
+from device_integrity.android.key_description import SecurityLevel
 from device_integrity.android.revocation import RevocationEntry, RevocationList, RevocationStatus
 from device_integrity.check import DeviceFinding, Manipulation
 from facegate_protocol import attestation_message, sign
@@ -127,7 +128,7 @@ def test_a_real_attestation_is_verified(assets: Path, name: str) -> None:
     revocation = RevocationList(entries={}, fetched_at=now)
     peek = _verify(chain, roots=google_roots(), revocation=revocation, now=now)
     apps = () if peek.application is None else _apps_of(peek)
-    policy = KeyAttestationPolicy(apps=apps)
+    policy = KeyAttestationPolicy(apps=apps, max_patch_age_months=None if "xperia" in name else 24)
     challenge = b"" if peek.description is None else peek.description.challenge
     result = _verify(
         chain, roots=google_roots(), policy=policy, challenge=challenge, revocation=revocation, now=now
@@ -135,7 +136,9 @@ def test_a_real_attestation_is_verified(assets: Path, name: str) -> None:
     expected = _VERDICTS[name]
     unsigned_app = {"APPLICATION_REPACKAGED"} if "BASE+IMEI" in name else set()
     stated = _failures(result)
-    assert stated - {"PATCH_LEVEL_OLD"} == {*expected, *unsigned_app}
+    assert stated - {"PATCH_LEVEL_OLD"} == {*expected, *unsigned_app} - (
+        {"PATCH_LEVEL_MISSING"} if policy.max_patch_age_months is None else set()
+    )
     accepted = not _failures(result, soft=False)
     assert accepted == (expected <= _SOFT)
     assert [check.name for check in result.checks] == [
@@ -229,8 +232,13 @@ def test_names_and_labels_of_the_constraints_are_those_of_the_checks() -> None:
 def test_the_environment_of_a_key_is_stated() -> None:
     strongbox = Description(attestation_level=2, keymint_level=2)
     phone = remote_phone(environment="StrongBox")
-    result = _verify(der_chain(phone.attest(strongbox)[1]), roots=trust(phone))
+    demanding = replace(_POLICY, min_security_level=SecurityLevel.STRONGBOX)
+    result = _verify(der_chain(phone.attest(strongbox)[1]), roots=trust(phone), policy=demanding)
     assert _reason(result, "security_level") == (DeviceFinding.PASS, "STRONGBOX")
+
+    plain = remote_phone()
+    result = _verify(der_chain(plain.attest(Description())[1]), roots=trust(plain), policy=demanding)
+    assert _reason(result, "security_level") == (DeviceFinding.FAIL, "SECURITY_LEVEL_TOO_LOW")
 
 
 def test_a_system_of_another_maker_is_trusted_by_its_boot_key_only() -> None:
@@ -254,10 +262,9 @@ def test_a_system_of_another_maker_is_trusted_by_its_boot_key_only() -> None:
 
 def test_tests_that_the_policy_does_not_demand_are_not_evaluated() -> None:
     phone = factory_phone()
-    result = _verify(
-        der_chain(phone.attest(Description())[1]), roots=trust(phone), policy=KeyAttestationPolicy()
-    )
-    for name in ("application", "possession", "provisioning"):
+    policy = KeyAttestationPolicy(max_patch_age_months=None)
+    result = _verify(der_chain(phone.attest(Description())[1]), roots=trust(phone), policy=policy)
+    for name in ("application", "patch_level", "possession", "provisioning"):
         assert _reason(result, name)[0] is DeviceFinding.NOT_EVALUATED
 
 

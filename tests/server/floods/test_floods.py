@@ -134,6 +134,7 @@ async def _listening(*, connections: int = 100) -> AsyncIterator[Listener]:
         grace_seconds=1.0,
         servicers=[],
         other="service",
+        reflection_enabled=False,
         streaming=True,
         metrics=Metrics(CollectorRegistry()),
     )

@@ -23,9 +23,12 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from grpc_health.v1 import health_pb2, health_pb2_grpc
 from grpc_health.v1.health import aio as health
+from grpc_reflection.v1alpha import reflection_pb2, reflection_pb2_grpc
 from prometheus_client import CollectorRegistry
 from structlog.testing import capture_logs
 
+from facegate_client import StreamLostError
+from facegate_client.stream_call import StreamCall
 from server.base.errors import ConfigurationError, ListenerUnusable
 from server.configuration.settings import ServiceTls, Tls
 from server.policies.loading import PolicyInvalid
@@ -43,7 +46,7 @@ from tests.server.refusals import refusal_of
 from vision.errors import PackNotFound
 from vision.packs import Pack
 
-# The whole server: how it starts and stops, its listeners and health.
+# The whole server: how it starts and stops, its listeners, health and reflection.
 
 _SERVICES = ("", "facegate.v1.VerificationService")
 
@@ -219,6 +222,32 @@ async def test_a_call_on_the_wrong_listener_is_unimplemented(app_live: LiveServe
     for call, refusal in refusals.items():
         assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNIMPLEMENTED, "WRONG_LISTENER")
         assert refusal.metadata == {"call": call, "listener": "device" if call == "ScanFace" else "service"}
+
+
+async def _services(channel: Any) -> set[str]:
+    stub: Any = reflection_pb2_grpc.ServerReflectionStub(channel)
+    call: StreamCall[Any, Any] = StreamCall(stub.ServerReflectionInfo())
+    with suppress(StreamLostError):
+        await call.send(reflection_pb2.ServerReflectionRequest(list_services=""))
+        await call.half_close()
+    answer = await call.receive()
+    assert answer is not None
+    return {service.name for service in answer.list_services_response.service}
+
+
+async def test_reflection_is_off_unless_asked_for_and_never_on_the_device_listener(
+    app_live: LiveServer, tmp_path: Path
+) -> None:
+    for channel in (app_live.device_channel, app_live.service_channel):
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await _services(channel)
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    async with serving(settings_for(tmp_path / "reflecting", reflection=True)) as open_server:
+        listed = await _services(open_server.service_channel)
+        assert {"facegate.v1.VerificationService", "facegate.v1.AnalysisService"} <= set(listed)
+        with pytest.raises(grpc.aio.AioRpcError) as caught:
+            await _services(open_server.device_channel)
+        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 _JWKS = {"keys": [{"kty": "EC", "kid": "1"}]}

@@ -67,7 +67,9 @@ export interface Attack {
   key: string;
   title: string;
   shown: string;
-  mode: "EXPRESS" | "DYNAMIC" | "ATTESTED";
+  mode: string;
+  /** What its mode means. */
+  about: string;
   genuine: boolean;
   state: "waiting" | "rendering" | "scanning" | "deciding" | "done" | "failed";
   progress: number;

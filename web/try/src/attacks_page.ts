@@ -4,14 +4,9 @@ import { button, byId, filled, make } from "./dom.js";
 import { film } from "./film.js";
 import { openPage } from "./frame.js";
 import { icon } from "./icons.js";
-import { problem } from "./problem.js";
+import { problem, words } from "./problem.js";
 
 const POLL_MS = 700;
-const MODES: Record<Attack["mode"], [string, string]> = {
-  EXPRESS: ["Express", "The person only looks at the camera."],
-  DYNAMIC: ["Dynamic", "The screen shows colours that only the server knows, and the policy may demand a blink and a turn of the head."],
-  ATTESTED: ["With evidence of the device", "The strongest attacker relights a video in real time. Pixels alone often accept it; the device's evidence does not."],
-};
 const STATES: Record<Attack["state"], string> = {
   waiting: "waits",
   rendering: "is drawn",
@@ -24,7 +19,7 @@ const STATES: Record<Attack["state"], string> = {
 /** The cards, each with the state that it shows. */
 class Gallery {
   private readonly cards = new Map<string, { card: HTMLElement; state: string }>();
-  private readonly genuine = new Map<Attack["mode"], Film>();
+  private readonly genuine = new Map<string, Film>();
   private readonly bar = make("progress", { max: 1, value: 0, "aria-label": "Checks that are done" });
   private readonly count = make("p", { role: "status" });
   private paused = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -47,14 +42,14 @@ class Gallery {
   }
 
   private lay(attacks: Attack[]): void {
-    const sections = (Object.keys(MODES) as Attack["mode"][]).map((mode) => {
-      const [title, text] = MODES[mode];
+    const modes = new Map(attacks.map(({ mode, about }) => [mode, about]));
+    const sections = [...modes].map(([mode, about]) => {
       const cards = attacks.filter((attack) => attack.mode === mode).map((attack) => {
         const card = make("article", { class: "attack", id: attack.key });
         this.cards.set(attack.key, { card, state: "" });
         return card;
       });
-      return make("section", { class: "gallery" }, make("h2", {}, title), make("p", { class: "soft" }, text), make("div", { class: "grid" }, ...cards));
+      return make("section", { class: "gallery" }, make("h2", {}, words(mode)), make("p", { class: "soft" }, about), make("div", { class: "grid" }, ...cards));
     });
     byId("attacks").replaceChildren(...sections);
   }
