@@ -59,6 +59,7 @@ class ClientStream:
     Attributes:
         opened: When it was opened, seconds of the loop's clock.
         arrives: Called with each message when it arrives; a Refusal that it raises takes its place.
+        first: The first message, once it was read.
         ended: Done when a scenario has ended it, or the client has disconnected.
     """
 
@@ -76,6 +77,7 @@ class ClientStream:
         self.transport = "WebSocket" if page else "gRPC"
         self.opened = loop.time()
         self.arrives: Callable[[Inbound], None] = lambda _message: None
+        self.first: Inbound | None = None
         self.ended: asyncio.Future[None] = loop.create_future()
         self._respond = respond
         self._cut = cut

@@ -64,10 +64,14 @@ class Start:
 
 
 async def read_start(stream: ClientStream, ticket: Ticket) -> Start:
-    """Receives the first message of a stream, and tests the rules that do not depend on other streams."""
+    """Tests the rules of the first message of a stream that do not depend on other streams.
+
+    It waits for the message; a stream may be read again.
+    """
     left = stream.opened + _START_SECONDS - asyncio.get_running_loop().time()
     late = f"`start` did not come within {_START_SECONDS:g} second"
-    start = (await stream.expect(left, Rule.START_IN_TIME, late)).message
+    start = stream.first or (await stream.expect(left, Rule.START_IN_TIME, late)).message
+    stream.first = start
     if not isinstance(start, StartMessage):
         raise Violation(Rule.START_FIRST, f"the first message is {name_of(start)}, not `start`")
     with refusals_broken():

@@ -30,13 +30,13 @@ _LATE_SECONDS: Final = 4.0
 _FIRST_WAIT_SECONDS: Final = 0.25
 _LONGEST_WAIT_SECONDS: Final = 8.0
 
-Streams = asyncio.Queue[ClientStream | Start]
-"""The streams that came; of one that was read already, its ScanStart."""
+Streams = asyncio.Queue[ClientStream]
+"""The streams that came."""
 
 
 async def next_stream(
     streams: Streams, client: "asyncio.Future[ClientReport] | None", *, within_s: float
-) -> ClientStream | Start | None:
+) -> ClientStream | None:
     """Returns the next stream; ``None`` if none comes in time, or the client has ended."""
     getting = asyncio.ensure_future(streams.get())
     waits: set[asyncio.Future[Any]] = {getting} if client is None else {getting, client}
@@ -48,22 +48,26 @@ async def next_stream(
 
 
 class Scan:
-    """The streams of one scan."""
+    """The streams of one scan.
+
+    Attributes:
+        start: The ScanStart of the newest one.
+    """
+
+    start: Start
 
     def __init__(
         self,
-        first: Start,
         ticket: Ticket,
         streams: Streams,
         client: "asyncio.Future[ClientReport] | None" = None,
     ) -> None:
-        """Begins with a stream whose ScanStart was received, and that is to be admitted.
+        """Begins without streams.
 
         Args:
             client: Done when the client has ended, and so opens no more streams; ``None`` if that is unknown.
         """
         self.ticket = ticket
-        self.start = first
         self.streams: list[ClientStream] = []
         self._coming = streams
         self._client = client
@@ -71,11 +75,10 @@ class Scan:
         self._lost_at = 0.0
         self._losses = 0
 
-    async def admit(self, item: ClientStream | Start) -> Start:
+    async def admit(self, stream: ClientStream) -> None:
         """Adds a stream to the scan, and tests its ScanStart."""
-        start = item if isinstance(item, Start) else await read_start(item, self.ticket)
-        self.start = start
-        self.streams.append(start.stream)
+        self.start = start = await read_start(stream, self.ticket)
+        self.streams.append(stream)
         message, known = start.message, self._known
         if known.session_key not in (b"", message.session_public_key):
             raise Violation(
@@ -91,7 +94,6 @@ class Scan:
             )
         known.session_key = message.session_public_key
         known.shares.add(message.key_share)
-        return start
 
     async def open(
         self, change: Callable[[scan_pb2.ChallengeBody], None] = lambda _body: None, *, proof: bool = False
@@ -183,11 +185,11 @@ class Scan:
 
     async def wait_for_reconnect(self, *, asked_s: float = 0.0, within_s: float = _RECONNECT_SECONDS) -> None:
         """Waits for the next stream of the scan."""
-        item = await next_stream(self._coming, self._client, within_s=within_s)
-        if item is None:
+        stream = await next_stream(self._coming, self._client, within_s=within_s)
+        if stream is None:
             raise Violation(Rule.RECONNECT, f"the client did not reconnect within {within_s:g} seconds")
-        start = await self.admit(item)
-        waited = start.stream.opened - self._lost_at
+        await self.admit(stream)
+        waited = stream.opened - self._lost_at
         whole = min(_LONGEST_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0 ** (self._losses - 1))
         least, most = max(whole / 2, asked_s), max(whole, asked_s) + _LATE_SECONDS
         if not least - _TOLERANCE_SECONDS <= waited <= most:
@@ -199,15 +201,15 @@ class Scan:
 
     async def expect_no_reconnect(self, *, within_s: float = _WATCH_SECONDS) -> None:
         """Tests that the client does not reconnect."""
-        item = await next_stream(self._coming, self._client, within_s=within_s)
-        if item is None:
+        stream = await next_stream(self._coming, self._client, within_s=within_s)
+        if stream is None:
             return
-        start = item if isinstance(item, Start) else await read_start(item, self.ticket)
+        start = await read_start(stream, self.ticket)
         if start.message.session_public_key == self._known.session_key:
-            await self.admit(start)
+            await self.admit(stream)
             raise Violation(Rule.NO_RECONNECT, "the client reconnected")
         # The next scan of the client, which came before this one was over.
-        self._coming.put_nowait(start)
+        self._coming.put_nowait(stream)
 
 
 Script = Callable[[Scan], Awaitable[None]]

@@ -17,6 +17,7 @@ from cli.conformance.scan import Scan, Scenario, Script
 from cli.conformance.strict_stream import GRACE_SECONDS, Response, StrictStream
 from facegate_protocol import challenge_message, public_key_der, sign
 from server.base.errors import Reason, Refusal
+from server.edge.fields import duration
 
 SCENARIOS: Final[list[Scenario]] = []
 
@@ -305,8 +306,8 @@ async def _reveal(
         color=scan_pb2.Rgb(red=red, green=green, blue=blue),
         transition=scan_pb2.TRANSITION_FLAT,
         last=last,
+        minimum_hold=duration(hold_ms / 1000),
     )
-    step.minimum_hold.FromMilliseconds(hold_ms)
     await stream.send(Response(flash_step=step))
 
 
@@ -403,8 +404,7 @@ async def _movement(scan: Scan) -> None:
     book = await stream.begin_attempt(plan=scan_pb2.PLAN_MOVEMENT)
     for change, width in enumerate((0.4, 0.7), start=1):
         oval = scan_pb2.Oval(center_x=0.5, center_y=0.5, width=width, height=width)
-        message = scan_pb2.OvalChange(oval=oval, change=change)
-        message.transition_duration.FromMilliseconds(300)
+        message = scan_pb2.OvalChange(oval=oval, change=change, transition_duration=duration(0.3))
         await stream.send(Response(oval_change=message))
         await stream.receive_frames(4)
     if book.least_side < _LEAST_SIDE:
