@@ -112,6 +112,15 @@ def _plain(value: Any) -> Any:
             return _plain(value.item())
         case bytes():
             return sha256(value).hexdigest()[:16]
+        case ExposureClaim():
+            return {
+                "exposure_seconds": _plain(value.exposure_seconds),
+                "iso": value.iso or None,
+                "white_balance_kelvin": value.white_balance_kelvin or None,
+                "exposure_locked": value.exposure_locked,
+                "white_balance_locked": value.white_balance_locked,
+                "readout_seconds": _plain(value.readout_seconds),
+            }
         case np.ndarray():
             rounded = np.round(value.astype(np.float64), _DECIMALS) + 0.0
             return f"{value.shape} {sha256(np.ascontiguousarray(rounded).tobytes()).hexdigest()[:16]}"
