@@ -15,6 +15,7 @@ from PIL import Image
 
 import vision.packs
 from facegate_client import CapturedImage, SourceError
+from formats.exposure import ExposureClaim
 from matcher.records import RecordVersion, build_record, serialise
 from simulator import (
     AmbientPreset,
@@ -40,7 +41,6 @@ from simulator.phone import (
     open_simulated_phone,
 )
 from tests.packs import real_pack, shared_pack
-from vision.exposure import ExposureClaim
 from vision.face import Box, DetectedFace
 
 _RATE = 50.0
