@@ -140,13 +140,15 @@ format: dev ## Format the code and apply safe fixes.
 	@$(BIN)/ruff format .
 
 reference: dev ## Write anew docs/reference and the other files that are generated from settings, policies, texts, roles, actions, metrics and timers.
-	@for page in docs.make_reference docs.make_texts docs.make_roles docs.make_audit docs.make_metrics docs.make_timers tests.helm.make_chart_files; do \
+	@for page in docs.make_reference docs.make_texts docs.make_roles docs.make_audit docs.make_metrics docs.make_timers docs.make_chart; do \
 	  $(BIN)/python -m $$page || exit 1; done
 
-protos: dev ## Regenerate the Python stubs from protos/.
+protos: dev ## Regenerate the Python stubs from protos/, and the vectors and recorded scans of protos/conformance.
 	@$(BIN)/python -m grpc_tools.protoc -I protos --plugin=protoc-gen-mypy=$(BIN)/protoc-gen-mypy \
 	  --plugin=protoc-gen-mypy_grpc=$(BIN)/protoc-gen-mypy_grpc \
 	  --python_out=protos --grpc_python_out=protos --mypy_out=quiet:protos --mypy_grpc_out=quiet:protos $(PROTOS)
+	@$(BIN)/python -m docs.make_vectors
+	@$(BIN)/python -m docs.make_transcripts
 
 protos-check: dev
 	@rm -rf .protos-check && mkdir .protos-check && \

@@ -69,11 +69,11 @@ from attempt.films import (
 )
 from attempt.flash_run import FlashRun
 from attempt.frame import (
-    DecodedPicture,
+    DecodedFrame,
+    EncodedFrame,
     Frame,
     FrameDecoder,
     FrameLimits,
-    FramePicture,
     FrameUnusable,
 )
 from attempt.judgement import (
@@ -87,6 +87,7 @@ from attempt.judgement import (
     identity_constancy,
     judge_attempt,
 )
+from attempt.last_requests import GESTURE_SECONDS
 from attempt.movement_run import MovementRun
 from attempt.placement import CapturePlan
 from attempt.stills import (
@@ -102,6 +103,7 @@ from liveness.dynamic.challenge import MoveOval, Reveal
 
 __all__ = [
     "CAPTURE_TOO_SLOW",
+    "GESTURE_SECONDS",
     "MINIMUM_FRAMES",
     "MOST_FEEDBACK",
     "NETWORK_TOO_SLOW",
@@ -113,7 +115,8 @@ __all__ = [
     "CapturePlan",
     "ChallengeFrame",
     "ChallengeStepOutcome",
-    "DecodedPicture",
+    "DecodedFrame",
+    "EncodedFrame",
     "ExaminedFrame",
     "Feedback",
     "FileFrames",
@@ -123,7 +126,6 @@ __all__ = [
     "FrameAnalyst",
     "FrameDecoder",
     "FrameLimits",
-    "FramePicture",
     "FrameUnusable",
     "MoveOval",
     "MovementRun",

@@ -33,7 +33,8 @@ _PROGRESSIVE = 0xC2
 _STANDALONE = frozenset({0x01, *range(0xD0, 0xD8)})
 _MARKER = re.compile(rb"\xff[^\x00\xff]")
 _MARKER_BEHIND_DATA = re.compile(rb"\xff[^\x00\xff\xd0-\xd7]")
-_RESTART = re.compile(rb"\xff*(\xff[\xd0-\xd7])")
+# Without the padding before it, which is cut off apart: matched here, it would cost the square of its length.
+_RESTART = re.compile(rb"(\xff[\xd0-\xd7])")
 _OTHER = bytes(byte & 0x7F for byte in sha512(b"other data").digest())
 """Data without a marker, and without a pattern that could leave a picture as it is."""
 

@@ -36,7 +36,7 @@ from liveness.errors import LivenessError
 from liveness.extent import FaceExtent, UprightFaces, face_extent
 from liveness.fusion_model import FusionModel, load_fusion_model
 from liveness.gestures import Gesture, GestureRequest, gesture_made, head_is_at_rest
-from liveness.guidance import Guidance, GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
+from liveness.guidance import Guidance, GuidanceSettings, GuidanceState, HintCode, Oval, guide
 from liveness.judge import ChallengeEvidence, FlashEvidence
 from liveness.observation import FrameObservation, GreyView, ScanObservations, SkippedFrame
 from liveness.observe import fine_view, observe_frame, sample_frame
@@ -46,7 +46,6 @@ from liveness.selection import (
     DEFAULT_COUNT,
     FrameSelector,
     frame_quality,
-    select_frames,
     spread_of,
 )
 from liveness.shown_picture import TrustedFace
@@ -81,9 +80,9 @@ __all__ = [
     "GestureRequest",
     "GreyView",
     "Guidance",
-    "GuidanceCode",
     "GuidanceSettings",
     "GuidanceState",
+    "HintCode",
     "LivenessError",
     "LivenessPolicy",
     "LivenessResult",
@@ -107,7 +106,6 @@ __all__ = [
     "not_assessed",
     "observe_frame",
     "sample_frame",
-    "select_frames",
     "spread_of",
     "unexamined_stretches",
     "unresolved",

@@ -8,13 +8,11 @@ from typing import Final
 from facegate.v1 import feedback_pb2, result_pb2, verification_service_pb2
 
 from cli.demo.flash import FlashStrip
+from cli.explanation import SUCCESS, reason_sentence
 from cli.verdict import code_word, enum_words
 from facegate_client import ServerError
-from facegate_protocol.texts import FAILURES
 from simulator import FlashKind, ScanKind
 from simulator.devices import DeviceKind
-
-SUCCESS: Final = "The scan shows the right person, a living person, now."
 
 _ASTRONAUT: Final = "astronaut"
 _ANOTHER: Final = "grey-shirt"
@@ -473,11 +471,6 @@ def reason_sentences(record: DemoRecord) -> tuple[str, ...]:
     if record.status is Status.SUCCESS:
         return (SUCCESS,)
     return tuple(map(reason_sentence, record.reasons))
-
-
-def reason_sentence(reason: str) -> str:
-    """Return what a failure reason means; its name if this version does not know it."""
-    return FAILURES[reason].means if reason in FAILURES else reason
 
 
 def hint_name(code: int) -> str:

@@ -132,13 +132,7 @@ def open_device_trust(settings: DeviceIntegritySettings, *, now: Callable[[], da
         test_receipt_exchange=_receipt_exchange(
             settings.apple.receipts, server=settings.test_roots.apple_receipt_server, now=now
         ),
-        relying_party=RelyingParty(
-            rp_id=web.rp_id,
-            origins=frozenset(web.origins),
-            require_user_verification=web.require_user_verification,
-        )
-        if web.rp_id
-        else None,
+        relying_party=RelyingParty(rp_id=web.rp_id, origins=frozenset(web.origins)) if web.rp_id else None,
     )
 
 
@@ -202,7 +196,6 @@ def _key_policy(settings: AndroidSettings, apps: tuple[AllowedApp, ...]) -> KeyA
         self_signed_boot_keys=frozenset(bytes.fromhex(key) for key in settings.self_signed_boot_keys),
         max_patch_age_months=settings.max_patch_age_months,
         max_revocation_age=timedelta(hours=settings.max_revocation_age_hours),
-        stale_revocation_is_soft=settings.stale_revocation_is_soft,
         remotely_provisioned_only=settings.remotely_provisioned_only,
     )
 

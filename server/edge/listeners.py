@@ -77,6 +77,8 @@ DEVICE_METHODS: Final = frozenset({SCAN_METHOD})
 _STREAMS_OF_PHONES: Final = 32
 """Maximum streams of one connection. Each may hold a 64 KiB unread window; a proxy opens more connections."""
 _STREAMS_OF_BACKENDS: Final = 100
+PING_SECONDS: Final = 60.0
+"""After which a connection that nothing crosses is pinged; proxies keep it for longer (``deploy/edge``)."""
 _HANDSHAKE_MS: Final = 5_000
 """Time for TLS and the exchange of HTTP/2 settings; a client that only holds connections does neither."""
 _IDLE_OF_PHONES_MS: Final = 30_000
@@ -138,7 +140,7 @@ class Listener:
             ("grpc.max_receive_message_length", max_message_bytes),
             # A second server on the same port must fail; otherwise the two would share the connections.
             ("grpc.so_reuseport", 0),
-            ("grpc.keepalive_time_ms", 60_000),
+            ("grpc.keepalive_time_ms", round(PING_SECONDS * 1000)),
             ("grpc.keepalive_timeout_ms", 20_000),
             ("grpc.keepalive_permit_without_calls", 1),
             ("grpc.http2.min_ping_interval_without_data_ms", 20_000),

@@ -84,7 +84,7 @@ class ServiceServicer(Opened[ServiceEnvironment]):
         return service_pb2.UploadTrustedImageResponse(
             check_id=str(record.check_id),
             scan_token=accepted.scan_token,
-            challenge_key_sha256=record.challenge_key_sha256 or env.keys.challenges.newest,
+            challenge_key_sha256=record.challenge_key_sha256,
             scan_expire_time=timestamp(record.scan_deadline),
             result_expire_time=timestamp(record.result_deadline),
             portrait=parse_report(record.portrait_report),

@@ -315,7 +315,6 @@ class FacegateServer:
                 described=described,
                 metrics=self._metrics,
                 now=self._clock.now,
-                interval=timedelta(minutes=settings.audit.checkpoint_minutes),
                 seconds=self._tuning.sweep_seconds,
                 older=older,
             ),

@@ -42,6 +42,10 @@ _Content = TypeVar("_Content")
 COMPARED: Final = "sha256"
 """The detail by which events of the same action are compared."""
 
+CHECKPOINT_INTERVAL: Final = timedelta(minutes=15)
+"""Between two signed checkpoints of a growing log: whoever can write to the database can change entries
+behind the newest one unseen, and an authority stamps each of them."""
+
 _MOST_DETAILS: Final = 100
 _LONGEST_VALUE: Final = 1000
 _SHORT_HASH: Final = 16
@@ -159,7 +163,7 @@ class AuditKeeper(Background):
         described: Sequence[DescribedPart[Any]],
         metrics: Metrics,
         now: Callable[[], datetime],
-        interval: timedelta,
+        interval: timedelta = CHECKPOINT_INTERVAL,
         seconds: float,
         older: bool,
     ) -> None:

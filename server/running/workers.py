@@ -1,7 +1,6 @@
 """The threads and processes that work for a server: for frames, portraits, decoding and analyses."""
 
 import asyncio
-import secrets
 from collections.abc import Callable
 from datetime import datetime
 
@@ -107,7 +106,6 @@ class Analyses:
             video_pool=self._video_pool,
             pack=identity,
             now=now,
-            random=secrets.token_bytes,
             metrics=self._metrics,
         )
 

@@ -31,12 +31,11 @@ from attempt.judgement import evidence_of, judge_attempt
 from attempt.movement_run import MovementRun
 from attempt.placement import CapturePlan
 from liveness.dynamic.challenge import MoveOval, Reveal
-from liveness.dynamic.challenge.actions import HintCode
 from liveness.dynamic.model import FlashModel, load_flash_model
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.extent import face_extent
 from liveness.fusion_model import load_fusion_model
-from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
+from liveness.guidance import GuidanceSettings, HintCode, Oval
 from liveness.policy import LivenessPolicy
 from matcher.comparison import MatchPolicy
 from matcher.persons import SCAN_SUBJECT
@@ -56,12 +55,12 @@ from simulator import (
     ScanKind,
     SceneSettings,
     ScreenLight,
-    SimulatedExposure,
     SimulatedFrame,
     simulate_flash_scan,
     simulate_scan,
 )
 from simulator.photo import builtin_photo_names, builtin_photos
+from vision.exposure import ExposureClaim
 from vision.face import BgrImage
 from vision.image import encode_jpeg
 from vision.packs import Pack, Template, load_pack
@@ -165,7 +164,7 @@ class Coded:
     width: int
     height: int
     rotation_degrees: int = 0
-    exposure: SimulatedExposure | None = None
+    exposure: ExposureClaim | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -457,7 +456,7 @@ def _tell(scan: Recorded, capture: AttemptCapture, turn: Turn) -> None:
             )
         return
     code = None if turn.feedback is None else turn.feedback.code
-    phone.guide(GuidanceCode(code) if code in ("MOVE_CLOSER", "MOVE_BACK") else None, turn.arrival)
+    phone.guide(HintCode(code) if code in ("MOVE_CLOSER", "MOVE_BACK") else None, turn.arrival)
 
 
 def _frame(coded: Coded, index: int, phone: VirtualPhone | None) -> Frame:

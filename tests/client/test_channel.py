@@ -113,6 +113,7 @@ async def test_a_scan_over_tls_states_the_server_key(authority: trustme.CA, leaf
     assert fake.starts[0].server_spki_sha256 == spki == hashlib.sha256(der).digest()
 
 
+@pytest.mark.usefixtures("short_waits")
 async def test_mutual_tls_is_spoken(authority: trustme.CA, leaf: trustme.LeafCert) -> None:
     fake, own = FakeServer(), authority.issue_cert("orchestrator.example")
     roots = authority.cert_pem.bytes()
@@ -130,6 +131,7 @@ async def test_mutual_tls_is_spoken(authority: trustme.CA, leaf: trustme.LeafCer
     assert len(fake.uploads) == 1
 
 
+@pytest.mark.usefixtures("short_waits")
 async def test_foreign_authority_is_not_trusted(leaf: trustme.LeafCert) -> None:
     tls = TlsSettings(root_certificates=trustme.CA().cert_pem.bytes())
     async with serving(FakeServer(), _server(leaf)) as target:

@@ -136,6 +136,7 @@ async def test_refusal_carries_reason_numbers_and_retry() -> None:
     assert refusal.retry_after_s == pytest.approx(1.5)
 
 
+@pytest.mark.usefixtures("short_waits")
 async def test_unreachable_server_is_a_failed_connection() -> None:
     async with open_channel("127.0.0.1:1") as channel:
         with pytest.raises(ConnectionFailedError):

@@ -2,8 +2,9 @@
 
 import asyncio
 import os
+import sys
 from collections.abc import Sequence
-from contextlib import AsyncExitStack
+from contextlib import AbstractAsyncContextManager, AsyncExitStack
 from dataclasses import replace
 from ipaddress import IPv6Address, ip_address
 from pathlib import Path
@@ -26,10 +27,11 @@ from facegate_client import (
     ScanTicket,
     generated_source,
 )
-from server.edge.listeners import SCAN_METHOD
+from server.edge.listeners import PING_SECONDS, SCAN_METHOD
 from tests.deploy.edge import PROXIES, Edge, EdgeFiles, has_proxy, require_proxy
 from tests.server.floods.http2 import references, send_headers, tiny_fields
 from tests.server.live import Picture, fresh_pictures, portrait
+from tests.server.process.server_process import ServerProcess
 from tests.server.raw_device import RawDevice, RawStream
 
 pytestmark = pytest.mark.slow
@@ -37,8 +39,6 @@ pytestmark = pytest.mark.slow
 _ALL = sorted(PROXIES)
 _PADDING = 60_000
 """Of each of 26 frames: a scan of more than a megabyte, at which a default of nginx ends it."""
-_WATCH_SECONDS = 160.0
-"""Longer than any proxy keeps a connection that nothing crosses."""
 
 
 def _large_pictures() -> list[Picture]:
@@ -142,12 +142,27 @@ async def _state(
     return response.progress.state
 
 
-@pytest.mark.timeout(1800)
-async def test_a_watch_outlasts_the_time_after_which_proxies_close_idle_connections(tmp_path: Path) -> None:
-    """Through every proxy that is there, at once; nothing but HTTP/2 pings crosses them in that time."""
+_IDLE = {"nginx": "proxy_timeout 150s;", "envoy": "idle_timeout: 150s", "haproxy": " 150s\n"}
+"""How the shipped files say for how long a connection of a backend may be idle."""
+_SHIPPED_IDLE_SECONDS = 150.0
+_SCALE = 15
+_PINGING = (
+    f"from server.edge import listeners; listeners.PING_SECONDS = {PING_SECONDS / _SCALE}; "
+    "import sys; from cli.main import main; sys.argv[0] = 'facegate'; main()"
+)
+
+
+@pytest.mark.timeout(300)
+@pytest.mark.parametrize("pings", [True, False])
+async def test_only_pings_keep_a_watch_beyond_the_time_of_idle_connections(
+    tmp_path: Path, pings: bool
+) -> None:
+    """Through every proxy that is there, at once; pings and the times of proxies are scaled alike."""
+    names = [proxy for proxy in _ALL if has_proxy(proxy)]
     for proxy in ("nginx", "haproxy"):
         require_proxy(proxy)
     files = EdgeFiles(tmp_path)
+    idle_seconds = _SHIPPED_IDLE_SECONDS / _SCALE
 
     async def watch(edge: Edge) -> list[int]:
         upload = await _upload(edge)
@@ -158,7 +173,11 @@ async def test_a_watch_outlasts_the_time_after_which_proxies_close_idle_connecti
             watching = service.WatchCheck(request)
             states.append(await _state(watching))
             waiting = asyncio.create_task(_state(watching))
-            await asyncio.wait([waiting], timeout=_WATCH_SECONDS)
+            await asyncio.wait([waiting], timeout=idle_seconds * (1.4 if pings else 4))
+            if not pings:
+                assert waiting.done(), edge.proxy
+                assert isinstance(waiting.exception(), grpc.aio.AioRpcError)
+                return []
             assert not waiting.done()
             async with edge.backend_channel() as other:
                 cancel = service_pb2.CancelCheckRequest(check_id=upload.check_id)
@@ -166,12 +185,15 @@ async def test_a_watch_outlasts_the_time_after_which_proxies_close_idle_connecti
             states.append(await waiting)
         return states
 
-    async with files.data.serving() as server, AsyncExitStack() as stack:
-        names = [proxy for proxy in _ALL if has_proxy(proxy)]
-        edges = [await stack.enter_async_context(files.edge(name, server)) for name in names]
+    def edge(proxy: str, server: ServerProcess) -> AbstractAsyncContextManager[Edge]:
+        shipped = _IDLE[proxy]
+        return files.edge(proxy, server, changed={shipped: shipped.replace("150", f"{idle_seconds:.0f}")})
+
+    serving = files.data.serving(program=(sys.executable, "-c", _PINGING)) if pings else files.data.serving()
+    async with serving as server, AsyncExitStack() as stack:
+        edges = [await stack.enter_async_context(edge(name, server)) for name in names]
         watched = await asyncio.gather(*(watch(edge) for edge in edges))
-    assert all(first != last for first, last in watched)
-    assert len(watched) >= 2
+    assert [len(set(states)) for states in watched] == [2 if pings else 0] * len(names)
 
 
 async def _refused(channel: grpc.aio.Channel) -> ClientError:

@@ -127,6 +127,12 @@ def test_a_picture_whose_data_are_missing_is_refused(data: bytes) -> None:
         assert caught.value.reason is ImageFault.MALFORMED
 
 
+def test_padding_does_not_hold_a_processor_for_minutes() -> None:
+    half = len(RARE) // 2
+    with pytest.raises(ImageError):
+        _decode(RARE[:half] + b"\xff" * 900_000 + b"\xff\xd9")
+
+
 @pytest.mark.parametrize("data", [RARE, RARE_PROGRESSIVE, RARE_RESTARTS])
 def test_a_rare_sampling_is_read_as_viewers_do(data: bytes) -> None:
     shown = np.asarray(Image.open(io.BytesIO(data)).convert("RGB"))

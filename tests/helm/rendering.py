@@ -12,7 +12,7 @@ from typing import Any, Final
 import pytest
 import yaml
 
-from tests.helm.chart_values import CHART
+from docs.make_chart import CHART
 
 VALUES: Final = Path(__file__).parent / "values"
 POD_KINDS: Final = ("Deployment", "Job", "CronJob")

@@ -12,10 +12,9 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from docs.make_chart import CHART, chart_values, readme, schema
 from server.configuration.loading import load_settings
 from server.policies.schema import DeadlineRules
-from tests.helm.chart_values import CHART, chart_values
-from tests.helm.make_chart_files import readme, schema
 from tests.helm.rendering import (
     POD_KINDS,
     VALUES,

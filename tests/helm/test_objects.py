@@ -11,10 +11,10 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from docs.make_chart import CHART
 from server.configuration.settings import Settings
 from server.keyring.key_encryption import KeyFileCipher
 from server.keyring.key_files import KeyFiles
-from tests.helm.chart_values import CHART
 from tests.helm.rendering import VALUES, containers, needs_helm, of_kind, pod_of, rendered, run, server
 
 pytestmark = needs_helm

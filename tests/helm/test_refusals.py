@@ -7,7 +7,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
-from tests.helm.chart_values import CHART
+from docs.make_chart import CHART
 from tests.helm.rendering import VALUES, needs_helm, run
 
 _GATEWAY = "gateway.enabled=true,gateway.parentRefs[0].name=g,gateway.hostnames={scan.example}"

@@ -9,12 +9,11 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey, X25519PublicKey
 from facegate.v1 import device_pb2, scan_pb2
 
+from docs.make_transcripts import SCHEMA_FILE, TRANSCRIPTS_FILE, Transcript, rendered, tiny_jpeg
+from docs.make_vectors import VECTORS_FILE, Vectors, make_vectors
 from facegate_protocol import load_public_key, verify
 from formats.image_format import ImageFormat
-from tests.protos.make_transcripts import SCHEMA_FILE, TRANSCRIPTS_FILE, rendered
-from tests.protos.make_vectors import VECTORS_FILE, Vectors, make_vectors
-from tests.protos.tiny_jpeg import tiny_jpeg
-from tests.protos.transcripts import Refused, Transcript, verify_transcript
+from tests.protos.transcripts import Refused, verify_transcript
 from vision.image import DecodeLimits, decode_image
 
 # The published vectors, against the code and against a second derivation from the page.
@@ -45,7 +44,7 @@ def test_code_gives_the_published_vectors(published: Vectors) -> None:
 def test_the_document_names_every_section_of_the_vectors(published: Vectors) -> None:
     page = (VECTORS_FILE.parents[2] / "docs" / "device_protocol.md").read_text(encoding="utf-8")
     described = page.split("## Test vectors")[1].split("\n## ")[0]
-    assert "`tests/protos/vectors.json`" in described
+    assert "`protos/conformance/vectors.json`" in described
     assert [section for section in published if f"`{section}`" not in described] == []
 
 

@@ -1,11 +1,12 @@
 """Verifies a recorded scan by its keys, step by step, as docs/device_protocol.md describes it."""
 
 from dataclasses import dataclass
-from typing import Any, TypeAlias
+from typing import Any
 
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from facegate.v1 import scan_pb2
 
+from docs.make_transcripts import Transcript
 from facegate_protocol import (
     BindingInputs,
     KeyMaterialError,
@@ -21,8 +22,6 @@ from facegate_protocol import (
     resume_message,
     verify,
 )
-
-Transcript: TypeAlias = dict[str, Any]
 
 
 @dataclass(frozen=True)

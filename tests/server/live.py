@@ -61,6 +61,8 @@ FAST = Tuning(plan=PLAN, clocks=ClockLimits(ahead_seconds=1e9), end_seconds=1.0,
 """Accepts frames as fast as they come, without waits."""
 PATIENT = replace(FAST, end_seconds=5.0)
 """The same for whole checks by clients that are slow on a busy machine."""
+SWEEPING = replace(FAST, sweep_seconds=0.05)
+"""The same for tests that wait for retention, of every twelfth sweep."""
 
 
 @functools.cache

@@ -638,12 +638,15 @@ async def test_an_answer_that_cannot_be_used_is_refused(place: str, answer: _Ans
 async def test_an_issuer_that_does_not_answer_in_time_is_away(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(signing_keys, "_SECONDS", 0.05)
 
+    over = asyncio.Event()
+
     async def never(_request: web.Request) -> web.StreamResponse:
-        await asyncio.sleep(5)
+        await over.wait()
         return web.Response()
 
     async with _site(discovery=never) as issuer:
         assert "in time" in await _failure(issuer)
+        over.set()
 
 
 # -- what tokens grant

@@ -27,7 +27,7 @@ from server.storage.database import Database, open_database
 from tests.sampling import some_fast
 from tests.server.api_keys import reading_keys
 from tests.server.certificates import local_authority
-from tests.server.live import LiveServer, serving, settings_for, until
+from tests.server.live import SWEEPING, LiveServer, serving, settings_for, until
 from tests.server.refusals import refusal_of
 
 
@@ -225,7 +225,7 @@ async def test_checkpoints_keep_their_interval(tmp_path: Path) -> None:
 @pytest.mark.parametrize("subject", some_fast(["", "customer-1"], step=2))
 async def test_an_erased_check_leaves_its_entries(tmp_path: Path, subject: str) -> None:
     settings = settings_for(tmp_path)
-    async with serving(settings) as live:
+    async with serving(settings, tuning=SWEEPING) as live:
         check_id = await cancelled(live, subject)
         await live.finish(check_id)
         live.clock.ahead += timedelta(days=400)

@@ -25,7 +25,6 @@ from simulator import (
     ScanKind,
     SceneSettings,
     ScreenLight,
-    SimulatedExposure,
     SimulatedFrame,
     builtin_photos,
 )
@@ -41,14 +40,15 @@ from simulator.phone import (
     open_simulated_phone,
 )
 from tests.packs import real_pack, shared_pack
+from vision.exposure import ExposureClaim
 from vision.face import Box, DetectedFace
 
 _RATE = 50.0
-_EXPOSURE = SimulatedExposure(
-    exposure_seconds=0.01,
+_EXPOSURE = ExposureClaim(
+    exposure_time_ns=10_000_000,
     iso=200,
     white_balance_kelvin=4000,
-    rolling_shutter_seconds=0.02,
+    rolling_shutter_skew_ns=20_000_000,
     exposure_locked=True,
     white_balance_locked=False,
 )

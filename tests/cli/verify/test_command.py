@@ -92,6 +92,7 @@ async def test_verbose_lists_every_signal(portrait: str, scan: str) -> None:
     assert "Blink" in run.output
 
 
+@pytest.mark.usefixtures("short_waits")
 async def test_a_refused_connection_hints_at_serve(portrait: str, scan: str) -> None:
     with socket.socket() as closed:
         closed.bind(("127.0.0.1", 0))
@@ -101,6 +102,7 @@ async def test_a_refused_connection_hints_at_serve(portrait: str, scan: str) -> 
     assert "`facegate serve`" in run.messages
 
 
+@pytest.mark.usefixtures("short_waits")
 async def test_a_server_whose_certificate_is_not_trusted_needs_ca(
     portrait: str, scan: str, tmp_path: Path
 ) -> None:
@@ -261,6 +263,7 @@ class FakeServerWithKey(FakeServer):
         self.api_key = "another"
 
 
+@pytest.mark.usefixtures("short_waits")
 @pytest.mark.parametrize(
     ("arguments", "shown"),
     [

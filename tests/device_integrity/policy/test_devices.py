@@ -10,7 +10,6 @@ from device_integrity.camera import (
     CameraClaim,
     CameraFacing,
     DeviceClaim,
-    ExposureClaim,
     FrameClaim,
     Platform,
     check_device,
@@ -25,6 +24,7 @@ from device_integrity.policy.signs import InjectionInstrument, InjectionMethod
 from device_integrity.stream import StreamTracer, check_stream
 from tests.device_integrity.policy.checks import DEFAULT_DEMANDS, attested, made
 from tests.device_integrity.stream.streams import camera_stream, decode
+from vision.exposure import ExposureClaim
 
 _LISTS = load_fingerprints()
 _PHONE = DeviceClaim(

@@ -37,7 +37,7 @@ from server.verdict.record import EvidenceRecord
 from tests.server.api_keys import bearer, write_keys
 from tests.server.checks.asking import dropped, finish, progress_of, reasons_of, scanning, state_of
 from tests.server.live import (
-    FAST,
+    SWEEPING,
     LiveServer,
     fresh_pictures,
     pictures,
@@ -247,7 +247,7 @@ async def test_a_full_page_of_unclosable_checks_hides_no_other_check(tmp_path: P
 async def test_an_expired_result_is_not_handed_out_and_then_erased(tmp_path: Path) -> None:
     settings = settings_for(tmp_path)
     write_policy(tmp_path / "policies", "fleeting", result_seconds=180, evidence_seconds=0)
-    async with serving(settings, tuning=FAST) as live:
+    async with serving(settings, tuning=SWEEPING) as live:
         check_id, _, stream = await opened(live, policy="fleeting")
         await stream.run_attempt(pictures())
         assert await stream.outcome() is None
@@ -541,7 +541,6 @@ def _vault(live: LiveServer) -> RecordVault:
         wrapping_keys=keys.wrapping_keys,
         tenant_key=keys.memory.tenant_key,
         sign=keys.results.sign,
-        random=bytes,
     )
 
 
@@ -613,7 +612,6 @@ async def test_the_policy_states_what_is_kept_of_the_portrait(
     store = EvidenceStore(
         open_object_store(evidence_live.settings.objects_url),
         wrapping_keys=keys.wrapping_keys,
-        random=bytes,
         metrics=Metrics(CollectorRegistry()),
     )
     assert await store.load(UUID(upload.check_id), entry, tenant="default") == portrait()

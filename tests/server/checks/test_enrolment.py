@@ -34,6 +34,7 @@ from server.storage.repository import CheckRepository
 from tests.server.api_keys import Keyed, write_keys
 from tests.server.checks.asking import reasons_of
 from tests.server.live import (
+    SWEEPING,
     Picture,
     fresh_pictures,
     pictures,
@@ -141,7 +142,7 @@ async def callers(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Cal
         (folder / "policies" / f"{name}.toml").write_text(
             strict.replace('name = "plain"', f'name = "{name}"').replace(*change)
         )
-    async with serving(settings) as live:
+    async with serving(settings, tuning=SWEEPING) as live:
         yield Callers(live, keys)
 
 

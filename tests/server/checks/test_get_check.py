@@ -34,7 +34,7 @@ from tests.server.checks.asking import (
     three_calls,
     watching,
 )
-from tests.server.live import LiveServer, pictures, portrait, serving, settings_for, until
+from tests.server.live import SWEEPING, LiveServer, pictures, portrait, serving, settings_for, until
 from tests.server.policy_files import write_policy
 from tests.server.raw_device import Ended, RawDevice, opened
 from tests.server.refusals import refusal_of
@@ -170,7 +170,7 @@ async def test_only_the_orchestrator_that_made_a_check_may_ask(tmp_path: Path) -
 async def test_nothing_is_reported_of_an_erased_check(tmp_path: Path) -> None:
     settings = settings_for(tmp_path)
     write_policy(tmp_path / "policies", "fleeting", result_seconds=180, evidence_seconds=0)
-    async with serving(settings) as live:
+    async with serving(settings, tuning=SWEEPING) as live:
         upload = await live.upload(policy="fleeting")
         await cancel(live, upload.check_id)
         live.clock.ahead = timedelta(seconds=181)

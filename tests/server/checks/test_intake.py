@@ -37,7 +37,16 @@ from tests.hostile.image_files import iso_media
 from tests.hostile.record_files import record_of, with_faces, with_faces_39794
 from tests.logs import log_plainly
 from tests.server.api_keys import bearer, write_keys
-from tests.server.live import FAST, POLICY_OID, LiveServer, pictures, portrait, serving, settings_for
+from tests.server.live import (
+    FAST,
+    POLICY_OID,
+    SWEEPING,
+    LiveServer,
+    pictures,
+    portrait,
+    serving,
+    settings_for,
+)
 from tests.server.models_once import remembering_pack
 from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice
@@ -279,7 +288,7 @@ async def test_another_payload_under_the_same_identifier_is_refused(
 @pytest.mark.parametrize("change", [{}, {"subject_reference": "other"}], ids=["same", "subject"])
 async def test_the_request_of_an_erased_check_gives_no_token(tmp_path: Path, change: dict[str, Any]) -> None:
     write_policy(tmp_path / "policies", "fleeting", result_seconds=180, evidence_seconds=0)
-    async with serving(settings_for(tmp_path)) as live:
+    async with serving(settings_for(tmp_path), tuning=SWEEPING) as live:
         request_id = str(uuid4())
         check_id = (await live.upload(policy="fleeting", request_id=request_id)).check_id
         await live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=check_id))
@@ -605,9 +614,7 @@ class Scene:
 def _settings(folder: Path, tenants: tuple[str, ...], source: str) -> tuple[Any, dict[str, str]]:
     entries = {tenant: f'tenant = "{tenant}"\nroles = ["orchestrator"]' for tenant in tenants}
     listeners, keys = write_keys(folder, entries)
-    settings = settings_for(
-        folder, listeners=listeners, trusted_images={"source": source, "timeout_seconds": 5}
-    )
+    settings = settings_for(folder, listeners=listeners, trusted_images={"source": source})
     return settings, keys
 
 

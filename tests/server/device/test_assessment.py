@@ -12,7 +12,6 @@ from device_integrity.camera import (
     CameraClaim,
     CameraFacing,
     DeviceClaim,
-    ExposureClaim,
     FrameClaim,
     Platform,
     load_fingerprints,
@@ -51,6 +50,7 @@ from server.device.server_keys import ServerKeys
 from server.policies.schema import DeviceRules
 from server.verdict.outcome import DeviceOutcome
 from tests.device_integrity.reports import reports
+from vision.exposure import ExposureClaim
 
 # The assessment of a device from its claims, evidence and frames.
 

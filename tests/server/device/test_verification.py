@@ -122,7 +122,7 @@ def apple(bench: _Bench) -> _Bench:
 
 @pytest.fixture
 def web(bench: _Bench) -> _Bench:
-    site = RelyingParty(rp_id=RP_ID, origins=frozenset([ORIGIN]), require_user_verification=True)
+    site = RelyingParty(rp_id=RP_ID, origins=frozenset([ORIGIN]))
     bench.trust = replace(bench.trust, relying_party=site)
     return bench
 

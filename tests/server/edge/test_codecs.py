@@ -22,15 +22,14 @@ from attempt.judgement import (
     SERVER_BUSY,
     ChallengeStepOutcome,
 )
-from attempt.placement import FEEDBACK_CODES
 from device_integrity.android import PlayTokenKind
-from device_integrity.camera import CameraClaim, CameraFacing, DeviceClaim, ExposureClaim, Platform
+from device_integrity.camera import CameraClaim, CameraFacing, DeviceClaim, Platform
 from device_integrity.check import Assurance
 from device_integrity.check import DeviceFinding as DeviceCheckOutcome
 from device_integrity.runtime import RuntimeFinding, RuntimeKind, RuntimeReport
 from facegate_protocol.texts import VERDICTS
+from liveness import HintCode
 from liveness.dynamic.challenge import MoveOval, Reveal
-from liveness.dynamic.challenge.actions import HintCode
 from liveness.dynamic.challenge.script import ColourStep, ScreenColour, Transition
 from liveness.guidance import Oval
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
@@ -103,6 +102,7 @@ from tests.server.models_once import remembering_pack
 from tests.server.storage.samples import entry
 from tests.server.test_audit import NOW, chain
 from tests.server.verdict.samples import ATTEMPT, LATER, OUTCOME
+from vision.exposure import ExposureClaim
 
 # Claims and evidence from the wire: every part within its limit, or a typed refusal.
 
@@ -1019,7 +1019,6 @@ def test_every_goodbye_is_on_the_wire(reason: GoodbyeReason, seconds: float | No
     "code",
     sorted(
         {
-            *FEEDBACK_CODES.values(),
             *_ADVICE.values(),
             *HintCode,
             CAPTURE_TOO_SLOW,
@@ -1034,9 +1033,7 @@ def test_every_code_that_is_reported_is_on_the_wire(code: str) -> None:
     assert feedback_pb2.FeedbackCode.Name(number) == f"FEEDBACK_CODE_{code}"
 
 
-@pytest.mark.parametrize(
-    "code", sorted({*FEEDBACK_CODES.values(), *(code.value for code in HintCode), CAPTURE_TOO_SLOW})
-)
+@pytest.mark.parametrize("code", sorted({*(code.value for code in HintCode), CAPTURE_TOO_SLOW}))
 def test_every_live_hint_has_a_text(code: str) -> None:
     feedback = to_response(Feedback(code, 0.5, 9)).feedback
     assert feedback.message

@@ -48,7 +48,8 @@ _TOO_FEW = 14
 
 _GENUINE = pictures(count=_ENOUGH)
 _ATTACK = pictures(kind=ScanKind.FROZEN_FRAME, count=_ENOUGH)
-_SOMEBODY_ELSE = pictures("red-shirt", count=_ENOUGH)
+_SOMEBODY_ELSE_LATER = pictures("red-shirt", count=9 + _ENOUGH)
+_SOMEBODY_ELSE = _SOMEBODY_ELSE_LATER[:_ENOUGH]
 
 _SPOOF, _ANOTHER = FailureReason.SPOOF, FailureReason.NOT_SAME_PERSON
 _MODES = {Mode.EXPRESS: scan_pb2.MODE_EXPRESS, Mode.DYNAMIC: scan_pb2.MODE_DYNAMIC}
@@ -327,8 +328,8 @@ async def test_an_earlier_result_does_not_keep_a_later_attack_from_standing(scen
     check_id, _, stream = await opened(scene, {"capabilities": _FLASH})
     assert (await stream.run_attempt(_GENUINE[:9])).another_attempt
     await stream.begin()
-    await stream.send_frames(_SOMEBODY_ELSE[9:])
-    await stream.wait_complete()
+    await stream.send_frames(_SOMEBODY_ELSE_LATER[9:])
+    await stream.taken(_ENOUGH)
     await stream.vanish()
     await scene.unattended()
     answer = await scene.finish(check_id)

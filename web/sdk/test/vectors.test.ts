@@ -1,4 +1,4 @@
-/** The golden vectors of the protocol, which the Python implementation makes (tests/protos/vectors.json). */
+/** The golden vectors of the protocol, which the Python implementation makes (protos/conformance/vectors.json). */
 import { readFileSync } from "node:fs";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
@@ -23,7 +23,7 @@ import {
 } from "../src/protocol/transcript.js";
 
 type Section = Record<string, string>;
-const file = new URL("../../../tests/protos/vectors.json", import.meta.url);
+const file = new URL("../../../protos/conformance/vectors.json", import.meta.url);
 const vectors: Record<string, Section> = JSON.parse(readFileSync(file, "utf8"));
 
 function section(name: string): (value: string) => Uint8Array<ArrayBuffer> {

@@ -7,9 +7,9 @@ import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.assertThrows
 import java.security.GeneralSecurityException
 
-/** The published vectors, `tests/protos/vectors.json`. */
+/** The published vectors, `protos/conformance/vectors.json`. */
 class VectorsTest {
-    private val vectors = json("tests/protos/vectors.json")
+    private val vectors = json("protos/conformance/vectors.json")
 
     private fun text(part: String, name: String) = vectors.getAsJsonObject(part)[name].asString
 

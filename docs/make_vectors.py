@@ -1,8 +1,7 @@
 """Makes the test vectors of docs/device_protocol.md.
 
-Run ``python -m tests.protos.make_vectors`` from the repository's root. It writes
-vectors.json beside this file. All inputs are fixed and signatures are deterministic (RFC 6979), so
-nothing changes without a change of the protocol.
+Run ``make protos`` after a change of the protocol. All inputs are fixed and signatures are deterministic
+(RFC 6979), so nothing else changes the file.
 """
 
 import json
@@ -31,8 +30,7 @@ from facegate_protocol import (
 
 Vectors: TypeAlias = dict[str, dict[str, str]]
 
-HERE = Path(__file__).resolve().parent
-VECTORS_FILE = HERE / "vectors.json"
+VECTORS_FILE = Path(__file__).resolve().parents[1] / "protos" / "conformance" / "vectors.json"
 
 # The two private keys of RFC 7748, section 6.1: their shared secret is printed there.
 DEVICE_X25519 = "77076d0a7318a57d3c16c17251b26645df4c2f87ebc0992ab177fba51db92c2a"
@@ -45,7 +43,7 @@ CHALLENGE_P256 = sha256(b"facegate test challenge key").hex()
 # SHA-256 of the ASCII text "facegate test attested key".
 ATTESTED_P256 = sha256(b"facegate test attested key").hex()
 
-TOKEN = "test-token-7f3a"
+TOKEN = "test-token-7f3a"  # noqa: S105
 
 
 def make_vectors() -> Vectors:

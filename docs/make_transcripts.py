@@ -1,7 +1,7 @@
 """Makes the recorded scans of protos/conformance.
 
-Run ``python -m tests.protos.make_transcripts`` from the repository's root. All inputs are fixed and
-signatures are deterministic (RFC 6979), so nothing changes without a change of the protocol.
+Run ``make protos`` after a change of the protocol. All inputs are fixed and signatures are deterministic
+(RFC 6979), so nothing else changes the file.
 """
 
 import json
@@ -29,21 +29,21 @@ from facegate_protocol import (
     resume_message,
     sha256,
 )
-from tests.protos.tiny_jpeg import tiny_jpeg
-from tests.protos.transcripts import Transcript
 
-FOLDER = Path(__file__).resolve().parents[2] / "protos" / "conformance"
+FOLDER = Path(__file__).resolve().parents[1] / "protos" / "conformance"
 TRANSCRIPTS_FILE = FOLDER / "transcripts.json"
 SCHEMA_FILE = FOLDER / "transcripts.schema.json"
 
+Transcript: TypeAlias = dict[str, Any]
 Request: TypeAlias = scan_pb2.ScanFaceRequest
 Response: TypeAlias = scan_pb2.ScanFaceResponse
 Change = Callable[["Recording"], None]
 
-_TOKEN = "conformance-token-41c7"
+_TOKEN = "conformance-token-41c7"  # noqa: S105
 _SPKI = sha256(b"facegate conformance TLS key")
 _SIDE = 8
 _STEP_US = 50_000
+_SOI, _EOI = b"\xff\xd8", b"\xff\xd9"
 
 
 def _key(name: str) -> ec.EllipticCurvePrivateKey:
@@ -60,6 +60,34 @@ def _sign(key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
 
 def _raw(signature: bytes) -> bytes:
     return b"".join(number.to_bytes(32, "big") for number in decode_dss_signature(signature))
+
+
+def tiny_jpeg(shade: int) -> bytes:
+    """Returns the smallest baseline JPEG: 8 x 8 pixels of one grey in three channels, without an encoder.
+
+    ``shade`` is 64..127; other shades need more bits than its one code has.
+    """
+    # Codes: DC has 0 as "0" and category 7 as "10"; AC has the end of the block as "0".
+    luma = f"10{shade:07b}0"
+    bits = luma + "00" * 2
+    bits += "1" * (-len(bits) % 8)
+    scan = bytes(int(bits[at : at + 8], 2) for at in range(0, len(bits), 8)).replace(b"\xff", b"\xff\x00")
+    return b"".join(
+        (
+            _SOI,
+            _segment(0xDB, b"\x00" + b"\x08" * 64),
+            _segment(0xC0, bytes.fromhex("0800080008 03 011100 021100 031100")),
+            _segment(0xC4, b"\x00" + bytes([1, 1]) + bytes(14) + bytes([0, 7])),
+            _segment(0xC4, b"\x10" + bytes([1]) + bytes(15) + bytes([0])),
+            _segment(0xDA, bytes.fromhex("03 0100 0200 0300 003f00")),
+            scan,
+            _EOI,
+        )
+    )
+
+
+def _segment(marker: int, content: bytes) -> bytes:
+    return bytes([0xFF, marker]) + (len(content) + 2).to_bytes(2, "big") + content
 
 
 class Recording:
