@@ -54,7 +54,7 @@ For example, judge an EXPRESS attempt::
 
 from attempt.analyst import ExaminedFrame, FrameAnalyst, PacedWatch, SeenFrame
 from attempt.capture import AttemptCapture
-from attempt.challenge import Action, AttemptChallenge, ChallengeFrame, Feedback, PauseCapture
+from attempt.challenge import Action, AttemptChallenge, Feedback, PauseCapture
 from attempt.films import (
     MINIMUM_FRAMES,
     FileFrames,
@@ -70,7 +70,6 @@ from attempt.films import (
 from attempt.flash_run import FlashRun
 from attempt.frame import (
     DecodedFrame,
-    EncodedFrame,
     Frame,
     FrameDecoder,
     FrameLimits,
@@ -113,10 +112,8 @@ __all__ = [
     "AttemptChallenge",
     "AttemptJudgement",
     "CapturePlan",
-    "ChallengeFrame",
     "ChallengeStepOutcome",
     "DecodedFrame",
-    "EncodedFrame",
     "ExaminedFrame",
     "Feedback",
     "FileFrames",

@@ -38,7 +38,7 @@ from liveness.fusion_model import FusionModel, load_fusion_model
 from liveness.gestures import Gesture, GestureRequest, gesture_made, head_is_at_rest
 from liveness.guidance import Guidance, GuidanceSettings, GuidanceState, HintCode, Oval, guide
 from liveness.judge import ChallengeEvidence, FlashEvidence
-from liveness.observation import FrameObservation, GreyView, ScanObservations, SkippedFrame
+from liveness.observation import FrameObservation, ScanObservations
 from liveness.observe import fine_view, observe_frame, sample_frame
 from liveness.policy import EVIDENCE_FLOOR, LEAST_BETWEEN, CaptureKind, CaptureLimits, LivenessPolicy
 from liveness.selection import (
@@ -78,7 +78,6 @@ __all__ = [
     "FusionModel",
     "Gesture",
     "GestureRequest",
-    "GreyView",
     "Guidance",
     "GuidanceSettings",
     "GuidanceState",
@@ -89,7 +88,6 @@ __all__ = [
     "Oval",
     "ScanObservations",
     "Signal",
-    "SkippedFrame",
     "TrustedFace",
     "UprightFaces",
     "Verdict",

@@ -6,9 +6,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from formats.exposure import ExposureClaim
 from simulator.motion import Sway
 from simulator.scene import CameraSettings
-from vision.exposure import ExposureClaim
 from vision.face import BgrImage
 
 

@@ -23,8 +23,8 @@ from attempt import FrameDecoder, FrameUnusable
 from cli.conformance.endpoint import AttemptReady, name_of
 from cli.conformance.opening import Start
 from cli.conformance.rules import HalfClosed, Rule, Violation, refusals_broken
-from device_integrity.errors import EvidenceMalformed
-from device_integrity.web.ceremony import parse_client_data
+from device_integrity import EvidenceMalformed
+from device_integrity.web import parse_client_data
 from facegate_protocol import (
     KeyMaterialError,
     attempt_end_message,

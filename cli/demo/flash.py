@@ -16,6 +16,7 @@ from facegate.v1 import result_pb2, scan_pb2
 from google.protobuf.duration_pb2 import Duration
 from numpy.typing import NDArray
 
+from formats.exposure import ExposureClaim
 from liveness.dynamic import FlashModel, FlashSample
 from liveness.dynamic.challenge import SHORTEST_HOLD_SECONDS, ColourStep, ScreenColour, Transition
 from liveness.dynamic.measurement import (
@@ -34,7 +35,6 @@ from liveness.dynamic.measurement import (
 )
 from server.pages import Figure, TimeRow, time_chart
 from simulator.phone import TapedAttempt, TapedFrame
-from vision.exposure import ExposureClaim
 from vision.face import BgrImage, DetectedFace, Points
 from vision.image import encode_jpeg
 

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
-from vision.exposure import ExposureClaim
+from formats.exposure import ExposureClaim
 
 
 class Platform(StrEnum):

@@ -10,7 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from vision.exposure import ExposureClaim
+from formats.exposure import ExposureClaim
 from vision.face import DetectedFace
 
 _LINEAR_TO: Final = 0.0031308

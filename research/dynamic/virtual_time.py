@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from attempt import Action, AttemptCapture, Feedback, Frame
+from formats.exposure import ExposureClaim
 from simulator import SimulatedFrame
-from vision.exposure import ExposureClaim
 from vision.image import encode_jpeg
 
 COUNTED_FRAMES: Final = 8

@@ -15,6 +15,7 @@ from device_integrity import MAX_NAME_CHARACTERS, RuntimeFinding, RuntimeKind, R
 from device_integrity.android import PlayTokenKind
 from device_integrity.camera import CameraClaim, CameraFacing, DeviceClaim, Platform
 from facegate_protocol.texts import HINTS
+from formats.exposure import ExposureClaim
 from liveness import Oval
 from liveness.dynamic.challenge import ColourStep
 from server.base.errors import Reason, Refusal, invalid_field
@@ -53,7 +54,6 @@ from server.scan.messages import (
     ScanResultMessage,
     StartMessage,
 )
-from vision.exposure import ExposureClaim
 
 _MOST_CERTIFICATES: Final = 10
 _MAX_CERTIFICATE_BYTES: Final = 8 * 1024

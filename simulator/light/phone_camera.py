@@ -12,10 +12,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from formats.exposure import ExposureClaim
 from simulator.camera import NOISE_MARGIN, SimulatedFrame, noise_field
 from simulator.knobs import knob, validate_knobs
 from simulator.light.scene import LitScene
-from vision.exposure import ExposureClaim
 from vision.face import BgrImage
 
 _TARGET = 0.22

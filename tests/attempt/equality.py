@@ -30,6 +30,7 @@ from attempt.frame import Frame, FrameLimits
 from attempt.judgement import evidence_of, judge_attempt
 from attempt.movement_run import MovementRun
 from attempt.placement import CapturePlan
+from formats.exposure import ExposureClaim
 from liveness.dynamic.challenge import MoveOval, Reveal
 from liveness.dynamic.model import FlashModel, load_flash_model
 from liveness.dynamic.policy import DynamicPolicy
@@ -60,7 +61,6 @@ from simulator import (
     simulate_scan,
 )
 from simulator.photo import builtin_photo_names, builtin_photos
-from vision.exposure import ExposureClaim
 from vision.face import BgrImage
 from vision.image import encode_jpeg
 from vision.packs import Pack, Template, load_pack
@@ -112,6 +112,15 @@ def _plain(value: Any) -> Any:
             return _plain(value.item())
         case bytes():
             return sha256(value).hexdigest()[:16]
+        case ExposureClaim():
+            return {
+                "exposure_seconds": _plain(value.exposure_seconds),
+                "iso": value.iso or None,
+                "white_balance_kelvin": value.white_balance_kelvin or None,
+                "exposure_locked": value.exposure_locked,
+                "white_balance_locked": value.white_balance_locked,
+                "readout_seconds": _plain(value.readout_seconds),
+            }
         case np.ndarray():
             rounded = np.round(value.astype(np.float64), _DECIMALS) + 0.0
             return f"{value.shape} {sha256(np.ascontiguousarray(rounded).tobytes()).hexdigest()[:16]}"

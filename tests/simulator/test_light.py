@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from formats.exposure import ExposureClaim
 from simulator import (
     AmbientPreset,
     AmbientSettings,
@@ -31,7 +32,6 @@ from simulator.light.sources import (
     melanin_factor,
 )
 from simulator.light.surface import Material, diffuse_answer, gloss_answer
-from vision.exposure import ExposureClaim
 
 
 def _front() -> np.typing.NDArray[np.float32]:

@@ -15,9 +15,9 @@ from typing import Final
 
 import numpy as np
 
+from formats.exposure import ExposureClaim
 from liveness.dynamic.challenge.script import LOW
 from liveness.dynamic.sample import SKIN_REGIONS, FlashSample, Region
-from vision.exposure import ExposureClaim
 
 _CONSTANT: Final = 12.5
 """The constant of reflected light meters (ISO 2720), cd s / m2."""

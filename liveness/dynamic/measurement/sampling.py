@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from formats.exposure import ExposureClaim
 from liveness.dynamic.sample import LINEAR_LIGHT, PATCH_SIDE, FlashSample, Region
 from liveness.extent import face_extent
-from vision.exposure import ExposureClaim
 from vision.face import BgrImage, DetectedFace, Points
 from vision.geometry import similarity_transform
 

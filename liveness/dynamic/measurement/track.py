@@ -22,9 +22,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from formats.exposure import ExposureClaim
 from liveness.dynamic.challenge.script import ColourStep
 from liveness.dynamic.sample import SKIN_REGIONS, FlashSample, Region
-from vision.exposure import ExposureClaim
 
 MOST_SAMPLES: Final = 600
 """The most frames of a track; later ones are ignored. A scan has at most 240."""

@@ -190,7 +190,9 @@ _JPEG_2000: Final = frozenset({ImageDataFormat39794.JPEG_2000_LOSSY, ImageDataFo
 _NEW: Final = RepresentationBlock(representation_id=0, image_representation=None)
 _SHOWN: Final = 5
 
-_Block = TypeVar("_Block", ImageInformation2DBlock, CaptureDevice2DBlock, IdentityMetadataBlock)
+_Block = TypeVar(
+    "_Block", RepresentationBlock, ImageInformation2DBlock, CaptureDevice2DBlock, IdentityMetadataBlock
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -283,6 +285,34 @@ def _angle(degrees: float | None, uncertainty: float | None) -> AngleDataBlock |
     )
 
 
+def _registered(block: RegistryIdBlock) -> bool:
+    return all(1 <= number <= _LARGEST for number in (block.organization, block.id))
+
+
+def _quality_of(blocks: tuple[QualityBlock39794, ...] | None) -> tuple[QualityBlock, ...]:
+    found = []
+    for block in blocks or ():
+        score = block.score_or_error.score
+        if _registered(block.algorithm_id) and (score is None or 0 <= score <= _BEST_SCORE):
+            coded = _FAILED_SCORE if score is None else score
+            found.append(QualityBlock(coded, block.algorithm_id.organization, block.algorithm_id.id))
+    return tuple(found)
+
+
+def _quality(blocks: tuple[QualityBlock, ...], _: object) -> tuple[QualityBlock39794, ...] | None:
+    failed = ScoreOrError(error=ScoringError39794.FAILURE_TO_ASSESS)
+    return (
+        tuple(
+            QualityBlock39794(
+                algorithm_id=RegistryIdBlock(organization=one.algorithm_vendor, id=one.algorithm),
+                score_or_error=failed if one.score == _FAILED_SCORE else ScoreOrError(score=one.score),
+            )
+            for one in blocks
+        )
+        or None
+    )
+
+
 _COUNTERPARTS: Final[Mapping[type[Any], tuple[_Counterpart, ...]]] = MappingProxyType(
     {
         IdentityMetadataBlock: (
@@ -308,6 +338,7 @@ _COUNTERPARTS: Final[Mapping[type[Any], tuple[_Counterpart, ...]]] = MappingProx
                 "post_acquisition_processing", "post_acquisition", partial(_stated, _PROCESSING), _processing
             ),
         ),
+        RepresentationBlock: (_Counterpart("quality", "quality", _quality_of, _quality),),
         CaptureDevice2DBlock: (_coded("technology_id", "source", SOURCES, CaptureSource.UNSPECIFIED),),
     }
 )
@@ -339,11 +370,10 @@ def view_of_39794(face: RepresentationBlock) -> Representation:
         landmarks=landmarks,
         eye_centres=eye_centres(landmarks),
         capture_time=None if moment is None else _capture_time(moment),
-        quality=_quality_of(face),
         block_39794=face,
         **{
             one.name: one.read(getattr(block, one.field))
-            for block in (information, device, identity)
+            for block in (face, information, device, identity)
             for one in _COUNTERPARTS[type(block)]
         },
     )
@@ -393,10 +423,6 @@ def _parts(
     )
 
 
-def _registered(block: RegistryIdBlock) -> bool:
-    return all(1 <= number <= _LARGEST for number in (block.organization, block.id))
-
-
 def _landmark_of(block: LandmarkBlock) -> Landmark | None:
     """Return a point of the image that a 19794-5 record could name; None for the others."""
     kind, coordinates = block.landmark_kind, block.landmark_coordinates
@@ -415,16 +441,6 @@ def _capture_time(block: DateTimeBlock) -> CaptureTime:
     return CaptureTime(**{name: part for name, part in asdict(block).items() if part is not None})
 
 
-def _quality_of(face: RepresentationBlock) -> tuple[QualityBlock, ...]:
-    found = []
-    for block in face.quality or ():
-        score = block.score_or_error.score
-        if _registered(block.algorithm_id) and (score is None or 0 <= score <= _BEST_SCORE):
-            coded = _FAILED_SCORE if score is None else score
-            found.append(QualityBlock(coded, block.algorithm_id.organization, block.algorithm_id.id))
-    return tuple(found)
-
-
 def build_39794(image: bytes, header: ImageHeader, known: RecordMetadata) -> Record39794:
     """Make a record.
 
@@ -439,12 +455,11 @@ def build_39794(image: bytes, header: ImageHeader, known: RecordMetadata) -> Rec
     before = RecordMetadata() if known.block_39794 is None else metadata_of(view_of_39794(block))
     record = Record39794(
         representation=replace(
-            block,
+            _changed(block, known, before),
             image_representation=_picture(image, header, known, before, block),
             capture_date_time=block.capture_date_time
             if known.capture_time == before.capture_time
             else _date_time(known.capture_time),
-            quality=block.quality if known.quality == before.quality else _quality(known),
             capture_device=_device(known, before, block.capture_device),
             identity_metadata=_identity(known, before, block.identity_metadata),
             landmarks=block.landmarks
@@ -496,21 +511,6 @@ def _date_time(moment: datetime | None) -> DateTimeBlock | None:
     if moment is None:
         return None
     return DateTimeBlock(**asdict(CaptureTime.of_datetime(moment)))
-
-
-def _quality(known: RecordMetadata) -> tuple[QualityBlock39794, ...] | None:
-    return (
-        tuple(
-            QualityBlock39794(
-                algorithm_id=RegistryIdBlock(organization=one.algorithm_vendor, id=one.algorithm),
-                score_or_error=ScoreOrError(error=ScoringError39794.FAILURE_TO_ASSESS)
-                if one.score == _FAILED_SCORE
-                else ScoreOrError(score=one.score),
-            )
-            for one in known.quality
-        )
-        or None
-    )
 
 
 def _device(

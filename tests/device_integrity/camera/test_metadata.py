@@ -16,7 +16,7 @@ from device_integrity.camera import (
     check_profile,
 )
 from device_integrity.check import DeviceCheck, DeviceFinding
-from vision.exposure import ExposureClaim
+from formats.exposure import ExposureClaim
 
 _CAMERA = CameraClaim(width=1280, height=960)
 

@@ -7,8 +7,8 @@ from device_integrity.camera import CameraClaim, DeviceClaim, FrameClaim, Platfo
 from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.policy import AttestedFacts, check_contradictions
 from device_integrity.stream import FrameTrace, StreamTracer
+from formats.exposure import ExposureClaim
 from tests.device_integrity.stream.streams import encode, frames
-from vision.exposure import ExposureClaim
 
 _ANDROID = DeviceClaim(
     platform=Platform.ANDROID, manufacturer="Google", model="Pixel 8", os_version="14", app_id="org.bank"

@@ -14,12 +14,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from formats.exposure import ExposureClaim
 from liveness.dynamic.challenge.script import ColourScript, ColourStep, RevealedStep
 from liveness.dynamic.judge import FlashResult, judge_flash
 from liveness.dynamic.measurement.sampling import sample_frame
 from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.sample import FlashSample
-from vision.exposure import ExposureClaim
 from vision.face import Box, DetectedFace
 
 Floats = NDArray[np.float64]

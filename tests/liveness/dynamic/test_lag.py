@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from formats.exposure import ExposureClaim
 from liveness.dynamic.challenge import RevealedStep
 from liveness.dynamic.judge import FlashResult, judge_flash
 from liveness.dynamic.measurement.freshness import (
@@ -38,7 +39,6 @@ from liveness.verdict import VerdictReason
 from tests.liveness.dynamic.light_scan import LAG, OFFSET, LightScan, guessing, light_scan, seen, track_of
 from tests.liveness.dynamic.synthetic import RenderedKind, exposure_claim, rendered
 from tests.sampling import some_fast
-from vision.exposure import ExposureClaim
 
 
 def test_each_detection_interval_loses_its_own_mean() -> None:

@@ -29,6 +29,7 @@ from device_integrity.stream import (
     check_frames_before,
     check_session_key,
 )
+from formats.exposure import ExposureClaim
 from server.device.assessment import (
     ClaimedDevice,
     ObservedFrames,
@@ -50,7 +51,6 @@ from server.device.server_keys import ServerKeys
 from server.policies.schema import DeviceRules
 from server.verdict.outcome import DeviceOutcome
 from tests.device_integrity.reports import reports
-from vision.exposure import ExposureClaim
 
 # The assessment of a device from its claims, evidence and frames.
 

@@ -28,6 +28,7 @@ from device_integrity.check import Assurance
 from device_integrity.check import DeviceFinding as DeviceCheckOutcome
 from device_integrity.runtime import RuntimeFinding, RuntimeKind, RuntimeReport
 from facegate_protocol.texts import VERDICTS
+from formats.exposure import ExposureClaim
 from liveness import HintCode
 from liveness.dynamic.challenge import MoveOval, Reveal
 from liveness.dynamic.challenge.script import ColourStep, ScreenColour, Transition
@@ -102,7 +103,6 @@ from tests.server.models_once import remembering_pack
 from tests.server.storage.samples import entry
 from tests.server.test_audit import NOW, chain
 from tests.server.verdict.samples import ATTEMPT, LATER, OUTCOME
-from vision.exposure import ExposureClaim
 
 # Claims and evidence from the wire: every part within its limit, or a typed refusal.
 
