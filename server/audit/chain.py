@@ -235,7 +235,7 @@ class Report:
 
 
 class ChainVerifier:
-    """Verifies one chain: ``take`` every entry in order, then ``finish``."""
+    """Verifies one chain: ``verify_entry`` for every entry in order, then ``finish``."""
 
     def __init__(
         self,
