@@ -21,7 +21,6 @@ from server.base.errors import Refusal
 from server.edge.fields import message_of
 from server.scan.handshake import open_transcript, sign_challenge
 from server.scan.inbox import ConnectionLost
-from server.scan.transcript import ClockLimits
 
 _RECONNECT_SECONDS: Final = 12.0
 _WATCH_SECONDS: Final = 1.5
@@ -108,7 +107,6 @@ class Scan:
                 nonce=body.nonce,
                 private_key=private_key,
                 session_key=start.session_key,
-                clocks=ClockLimits(),
             )
         stream = StrictStream(start, body, transcript, self._known)
         self._known.challenged = True

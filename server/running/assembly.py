@@ -56,7 +56,7 @@ from server.running.workers import Workers
 from server.scan.device_memory import DeviceMemory
 from server.scan.environment import Clock, DeviceKnowledge, ScanEnvironment, ScanLimits, ScanModels
 from server.scan.messages import CaptureBudget
-from server.scan.transcript import ClockLimits
+from server.scan.transcript import AHEAD_SECONDS
 from server.storage.audit import AuditLog
 from server.storage.audit_reader import AuditReader
 from server.storage.database import Database, open_database
@@ -156,8 +156,8 @@ class Tuning:
 
     Attributes:
         plan: When an attempt has enough frames.
-        clocks: The limits of device clocks; recorded scans that are sent faster than they were captured need
-            slack.
+        ahead_seconds: How far a device's clock may run ahead; recorded scans that are sent faster than they
+            were captured need slack.
         end_seconds: How long the device may take for the messages that it still has to send.
         sweep_seconds: Time between two rounds of background work.
         event_seconds: Time between two looks for events of webhooks that are due.
@@ -165,13 +165,11 @@ class Tuning:
 
     plan: CapturePlan = field(default_factory=CapturePlan)
     budget: CaptureBudget = field(default_factory=CaptureBudget)
-    clocks: ClockLimits = field(default_factory=ClockLimits)
+    ahead_seconds: float = AHEAD_SECONDS
     end_seconds: float = 5.0
     sweep_seconds: float = 5.0
     event_seconds: float = 1.0
 
-
-"""The modes that this version can run."""
 
 _WINDOW_FRAMES = 8
 """Frames of one scan that are being sent or judged: a round trip of half a second at 15 a second."""
@@ -317,7 +315,7 @@ def open_servicers(
         plan=tuning.plan,
         oval=Oval(),
         guidance=GuidanceSettings(),
-        clocks=tuning.clocks,
+        ahead_seconds=tuning.ahead_seconds,
         window_frames=_WINDOW_FRAMES,
         window_bytes=max(budget.max_frame_bytes, _WINDOW_FRAMES * _WINDOW_BYTES_PER_FRAME),
         end_seconds=tuning.end_seconds,

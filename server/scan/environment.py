@@ -18,7 +18,6 @@ from server.domain.tries import TrySetting
 from server.keyring.keys import KeyRing
 from server.scan.device_memory import DeviceMemory
 from server.scan.messages import CaptureBudget, ChallengeFields
-from server.scan.transcript import ClockLimits
 from server.storage.devices import DeviceRepository
 from server.storage.repository import CheckRepository
 from server.telemetry.metrics import Metrics
@@ -41,7 +40,7 @@ class ScanLimits:
         plan: When the capture of an attempt is complete.
         oval: Where the face should be.
         guidance: Thresholds of live feedback.
-        clocks: How far a device's clock may run ahead.
+        ahead_seconds: How far a device's clock may run ahead.
         window_frames: Frames that may be in flight.
         window_bytes: Bytes of images that may be in flight.
         counted_frames: The number of received frames from which an attempt counts.
@@ -53,7 +52,7 @@ class ScanLimits:
     plan: CapturePlan
     oval: Oval
     guidance: GuidanceSettings
-    clocks: ClockLimits
+    ahead_seconds: float
     window_frames: int = 8
     window_bytes: int = 1024 * 1024
     counted_frames: int = 8

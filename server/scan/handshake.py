@@ -63,7 +63,7 @@ from server.scan.messages import (
     StartMessage,
 )
 from server.scan.plans import ScanPlans, doubts_of
-from server.scan.transcript import ClockLimits, StreamTranscript
+from server.scan.transcript import AHEAD_SECONDS, StreamTranscript
 from server.storage.errors import StorageError, TriesExceeded
 from server.storage.records import AttemptRecord, CheckRecord
 from server.telemetry.stages import Stage
@@ -641,7 +641,11 @@ def _challenge(
         )
     )
     transcript = open_transcript(
-        start, nonce=nonce, private_key=private, session_key=session_key, clocks=env.limits.clocks
+        start,
+        nonce=nonce,
+        private_key=private,
+        session_key=session_key,
+        ahead_seconds=env.limits.ahead_seconds,
     )
     return transcript, sign_challenge(body, start=start.raw, key=challenge_key)
 
@@ -652,13 +656,14 @@ def open_transcript(
     nonce: bytes,
     private_key: X25519PrivateKey,
     session_key: EllipticCurvePublicKey,
-    clocks: ClockLimits,
+    ahead_seconds: float = AHEAD_SECONDS,
 ) -> StreamTranscript:
     """Returns the server's side of a stream's transcript, before its first attempt.
 
     Args:
         nonce: The nonce of its Challenge, 32 bytes.
         private_key: The key of the share in its Challenge.
+        ahead_seconds: How far the device's clock may run ahead.
 
     Raises:
         Refusal: The device's key share is no point to agree on a key with (INVALID_FIELD).
@@ -680,7 +685,7 @@ def open_transcript(
         )
     except KeyMaterialError as error:
         raise invalid_field("start.key_share", f"ScanStart.key_share: {error}") from error
-    return StreamTranscript(key=key, binding=binding, session_key=session_key, clocks=clocks)
+    return StreamTranscript(key=key, binding=binding, session_key=session_key, ahead_seconds=ahead_seconds)
 
 
 def sign_challenge(body: bytes, *, start: bytes, key: EllipticCurvePrivateKey) -> ChallengeMessage:

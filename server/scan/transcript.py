@@ -1,7 +1,7 @@
 """The server's side of a stream's transcript: order, clocks, MACs, and the signed end of an attempt."""
 
 import hmac
-from dataclasses import dataclass
+from typing import Final
 
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePublicKey
 
@@ -15,33 +15,30 @@ MAX_SIGNATURE_BYTES = 80
 _MOST_DROPPED = 2**31 - 1
 
 
-@dataclass(frozen=True, slots=True)
-class ClockLimits:
-    """The limit on how far a device's capture clock may run ahead of the server's clock.
-
-    Attributes:
-        ahead_seconds: The maximum by which the capture time since the stream's first frame may exceed the
-            server's time since the stream's first AttemptStart. A camera cannot deliver frames from the
-            future, but a recording can. The server's time does not start with the first frame's arrival,
-            because on a busy connection that frame may take longer than later ones, and an honest device must
-            not be refused.
-    """
-
-    ahead_seconds: float = 1.0
+AHEAD_SECONDS: Final = 1.0
+"""How far the capture time since a stream's first frame may exceed the server's time since the stream's first
+AttemptStart. A camera cannot deliver frames from the future, but a recording can. The server's time does not
+start with the first frame's arrival, because on a busy connection that frame may take longer than later ones,
+and an honest device must not be refused."""
 
 
 class StreamTranscript:
     """Verifies the frames of one stream and refuses every change, omission, swap, repetition or splice."""
 
     def __init__(
-        self, *, key: bytes, binding: bytes, session_key: EllipticCurvePublicKey, clocks: ClockLimits
+        self,
+        *,
+        key: bytes,
+        binding: bytes,
+        session_key: EllipticCurvePublicKey,
+        ahead_seconds: float = AHEAD_SECONDS,
     ) -> None:
         """Starts with the stream's MAC key, binding hash and session key."""
         self._chain = MacChain(key=key, binding=binding)
         self.binding = binding
         """The stream's binding hash H, 32 bytes."""
         self._session_key = session_key
-        self._clocks = clocks
+        self._ahead_seconds = ahead_seconds
         self._attempt = 0
         self._next_index = 0
         self.dropped = 0
@@ -170,14 +167,14 @@ class StreamTranscript:
         captured = (frame.capture_time_us - self._first_capture_us) / 1e6
         passed = 0.0 if self._began is None else arrival - self._began
         ahead = captured - passed
-        if ahead > self._clocks.ahead_seconds:
+        if ahead > self._ahead_seconds:
             raise Refusal(
                 Reason.FRAME_TIME_INVALID,
                 f"the capture clock of frame {frame.index} is {ahead:.1f} seconds ahead of the time that "
-                f"passed since the first attempt began; at most {self._clocks.ahead_seconds:g} are possible",
+                f"passed since the first attempt began; at most {self._ahead_seconds:g} are possible",
                 details={
                     "frameIndex": frame.index,
                     "aheadSeconds": round(ahead, 3),
-                    "maxAheadSeconds": self._clocks.ahead_seconds,
+                    "maxAheadSeconds": self._ahead_seconds,
                 },
             )

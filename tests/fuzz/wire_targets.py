@@ -37,7 +37,7 @@ from server.policies import load_policies
 from server.policies.availability import availabilities
 from server.scan.handshake import validate_start
 from server.scan.messages import FrameMessage, StartMessage
-from server.scan.transcript import ClockLimits, StreamTranscript
+from server.scan.transcript import StreamTranscript
 from server.telemetry.metrics import Metrics
 from tests.fuzz.engine import assert_sound
 from tests.fuzz.secret_targets import SESSION_KEY, SESSION_KEY_DER, tokens
@@ -388,7 +388,7 @@ def follow_transcript(data: bytes) -> None:
         key=_MAC_KEY,
         binding=_BINDING,
         session_key=SESSION_KEY.public_key(),
-        clocks=ClockLimits(ahead_seconds=1e9),
+        ahead_seconds=1e9,
     )
     transcript.start_attempt(attempt=1, nonce=_NONCE, time=0.0)
     try:

@@ -30,7 +30,6 @@ from server.domain.terms import CheckState
 from server.running.app import FacegateServer
 from server.running.assembly import Tuning
 from server.running.workers import make_decoders
-from server.scan.transcript import ClockLimits
 from server.storage.database import Database, open_database
 from server.storage.objects import open_object_store
 from server.storage.records import AttemptRecord, CheckRecord, EvidenceEntry
@@ -57,7 +56,7 @@ FRAMES_PER_SECOND = 10.0
 PLAN = CapturePlan(frames=18, seconds=1.7, selected=8, motion_seconds=0.0)
 """Less than a real attempt, and enough for liveness to decide."""
 
-FAST = Tuning(plan=PLAN, clocks=ClockLimits(ahead_seconds=1e9), end_seconds=1.0, sweep_seconds=0.25)
+FAST = Tuning(plan=PLAN, ahead_seconds=1e9, end_seconds=1.0, sweep_seconds=0.25)
 """Accepts frames as fast as they come, without waits."""
 PATIENT = replace(FAST, end_seconds=5.0)
 """The same for whole checks by clients that are slow on a busy machine."""

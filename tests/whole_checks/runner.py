@@ -26,7 +26,6 @@ from server.configuration.settings import (
 )
 from server.running.app import FacegateServer
 from server.running.assembly import Tuning
-from server.scan.transcript import ClockLimits
 from simulator.photo import photo_from_image
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings
@@ -38,7 +37,7 @@ from vision.packs import FaceDetector, Landmarker, Pack
 _PORTRAIT_EYE_DISTANCE = 95.0
 _AT_ONCE = 2
 # Clips are sent as fast as the server accepts them, so their clock is ahead of the server's.
-_ANY_CLOCK = ClockLimits(ahead_seconds=1e9)
+_ANY_CLOCK = 1e9
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +126,7 @@ async def _run(
                 admin=AdminListener(port=0),
             ),
         )
-        server = FacegateServer(settings, pack=pack, tuning=Tuning(clocks=_ANY_CLOCK))
+        server = FacegateServer(settings, pack=pack, tuning=Tuning(ahead_seconds=_ANY_CLOCK))
         await server.start()
         try:
 

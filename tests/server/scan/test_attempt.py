@@ -32,6 +32,7 @@ from server.domain.terms import CheckState, EndedBy
 from server.scan.attempt import AttemptClocks, CaptureRate
 from server.scan.endings import ScanDeadlinePassed
 from server.scan.messages import CaptureBudget
+from server.scan.transcript import AHEAD_SECONDS
 from server.verdict import FailureReason
 from tests.attempt.capturing import undecodable
 from tests.client.fakes import cutting
@@ -325,7 +326,7 @@ async def test_a_device_that_claims_to_have_dropped_billions_breaks_nothing(scen
 
 
 async def test_a_clock_that_runs_ahead_is_refused(tmp_path: Path) -> None:
-    tuning = replace(FAST, clocks=type(FAST.clocks)())
+    tuning = replace(FAST, ahead_seconds=AHEAD_SECONDS)
     async with serving(settings_for(tmp_path), tuning=tuning) as live:
         check_id, _, stream = await opened(live)
         await stream.begin()

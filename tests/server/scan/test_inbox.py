@@ -29,7 +29,7 @@ from server.scan.messages import (
     ResumeProofMessage,
 )
 from server.scan.plans import AttemptShare, ScanBytes
-from server.scan.transcript import ClockLimits, StreamTranscript
+from server.scan.transcript import StreamTranscript
 from server.storage.records import CheckRecord
 from server.verdict import FailureReason
 from tests.server.scan.records import NOW, check_record, frame_message
@@ -432,7 +432,7 @@ def _transcript(*, ahead_seconds: float = 1.0) -> StreamTranscript:
         key=KEY,
         binding=BINDING,
         session_key=SESSION_KEY.public_key(),
-        clocks=ClockLimits(ahead_seconds=ahead_seconds),
+        ahead_seconds=ahead_seconds,
     )
     transcript.start_attempt(attempt=1, nonce=NONCE, time=0.0)
     return transcript
