@@ -10,7 +10,7 @@ from functools import partial
 
 from attempt import CapturePlan, FrameAnalyst
 from device_integrity.camera import load_fingerprints
-from liveness import GuidanceSettings, Oval, load_fusion_model
+from liveness import load_fusion_model
 from liveness.dynamic import load_flash_model
 from server.audit import SERVER_TENANT
 from server.base.page_tokens import PageTokens
@@ -171,11 +171,6 @@ class Tuning:
     event_seconds: float = 1.0
 
 
-_WINDOW_FRAMES = 8
-"""Frames of one scan that are being sent or judged: a round trip of half a second at 15 a second."""
-_WINDOW_BYTES_PER_FRAME = 192 * 1024
-
-
 def check_recorder(settings: Settings, *, stores: Stores, pack: PackIdentity, keys: KeyRing) -> CheckRecorder:
     """Returns the object that stores decisions.
 
@@ -309,22 +304,17 @@ def open_servicers(
         metrics=metrics,
     )
     # 2. Scans.
-    budget = tuning.budget
     limits = ScanLimits(
-        budget=budget,
+        budget=tuning.budget,
         plan=tuning.plan,
-        oval=Oval(),
-        guidance=GuidanceSettings(),
         ahead_seconds=tuning.ahead_seconds,
-        window_frames=_WINDOW_FRAMES,
-        window_bytes=max(budget.max_frame_bytes, _WINDOW_FRAMES * _WINDOW_BYTES_PER_FRAME),
         end_seconds=tuning.end_seconds,
         owner=f"{platform.node()}/{uuid.uuid4()}"[:128],
         tries=tries,
     )
     models = ScanModels(
         pack=pack,
-        analyst=FrameAnalyst(pack=pack, limits=budget.frame_limits),
+        analyst=FrameAnalyst(pack=pack, limits=tuning.budget.frame_limits),
         fusion=fusion,
         flash=load_flash_model(),
     )

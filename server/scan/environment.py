@@ -1,7 +1,7 @@
 """The environment that all scan streams of a server share."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 
 from attempt import CapturePlan, FrameAnalyst
@@ -37,12 +37,13 @@ class ScanLimits:
     """The limits of every scan on a server.
 
     Attributes:
+        budget: The limits of a scan and of its frames; a policy may extend them.
         plan: When the capture of an attempt is complete.
         oval: Where the face should be.
         guidance: Thresholds of live feedback.
         ahead_seconds: How far a device's clock may run ahead.
-        window_frames: Frames that may be in flight.
-        window_bytes: Bytes of images that may be in flight.
+        window_frames: Frames that are being sent or judged: a round trip of half a second at 15 a second.
+        window_bytes: Bytes of their images: 192 KiB each.
         counted_frames: The number of received frames from which an attempt counts.
         end_seconds: How long the device may take from CaptureComplete to AttemptEnd.
         owner: Name of this replica in leases.
@@ -50,13 +51,13 @@ class ScanLimits:
 
     budget: CaptureBudget
     plan: CapturePlan
-    oval: Oval
-    guidance: GuidanceSettings
+    oval: Oval = field(default_factory=Oval)
+    guidance: GuidanceSettings = field(default_factory=GuidanceSettings)
     ahead_seconds: float
     window_frames: int = 8
-    window_bytes: int = 1024 * 1024
+    window_bytes: int = 8 * 192 * 1024
     counted_frames: int = 8
-    end_seconds: float = 5.0
+    end_seconds: float
     owner: str
     tries: TrySetting
 
