@@ -23,7 +23,6 @@ from cli.shown import printable as shown
 from cli.verdict import enum_word, enum_words, print_messages, time_words, verdict_view
 from facegate_client import CallRefusedError, Compliance, ExportedImage
 from formats.private_files import appearing
-from liveness import AttackType
 from server.domain.terms import CheckStatus, FailureReason
 
 _STYLES = {
@@ -162,13 +161,7 @@ def list_command(
     reason: Annotated[
         FailureReason | None, typer.Option(metavar="REASON", help="One of the reasons, such as SPOOF.")
     ] = None,
-    attack: Annotated[
-        AttackType | None, typer.Option(metavar="ATTACK", help="Attack type of a SPOOF, such as INJECTION.")
-    ] = None,
     policy: Annotated[str, typer.Option(show_default=False, help="Name of the policy.")] = "",
-    sign: Annotated[
-        str, typer.Option(show_default=False, help="Sign of manipulation, such as virtual_camera.")
-    ] = "",
     on_hold: Annotated[bool, typer.Option("--on-hold", help="Only checks on hold.")] = False,
     sandbox: Annotated[SandboxChoice, typer.Option(help="Checks of sandbox callers.")] = SandboxChoice.BOTH,
     last: Annotated[int, typer.Option(min=1, max=100_000, help="Number of checks.")] = 50,
@@ -191,9 +184,7 @@ def list_command(
         consent_reference=consent,
         status=result_pb2.CheckStatus.Value(f"CHECK_STATUS_{status or _ANY}"),
         reason=result_pb2.FailureReason.Value(f"FAILURE_REASON_{reason or _ANY}"),
-        attack_type=result_pb2.AttackType.Value(f"ATTACK_TYPE_{attack or _ANY}"),
         policy=policy,
-        device_sign=sign,
         on_hold=on_hold,
         sandbox=None if sandbox is SandboxChoice.BOTH else sandbox is SandboxChoice.ONLY,
         page_size=min(last, 200),

@@ -7,7 +7,7 @@ from facegate.v1 import result_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
 
 from cli.shown import counted
-from cli.verdict import enum_word, match_words, policy_words
+from cli.verdict import enum_word, match_words, pack_words, policy_words, transcript_words
 from facegate_protocol.texts import FAILURES
 from server.pages import Group, Judgement, Measure
 
@@ -170,19 +170,15 @@ def proof(result: result_pb2.CheckResult, *, verified: bool) -> Iterator[tuple[s
     Args:
         verified: Whether the result's signature verifies with the server's published keys.
     """
-    transcript, pack = result.transcript, result.pack
-    seen = f"intact, {transcript.frames} frames, {transcript.dropped} dropped before they were sent"
-    evaluation = ", for evaluation only" if pack.evaluation_only else ""
-    missing = f", without {', '.join(pack.missing_pad_networks)}" if pack.missing_pad_networks else ""
     yield "Attempts", "; ".join(map(_attempt, result.attempts)) or "none"
     yield "Device assurance", enum_word(result.device, "assurance")
-    yield "Transcript", seen if transcript.intact else "broken or not signed"
+    yield "Transcript", transcript_words(result).plain
     yield "Signature (JWS, ES256)", "verified" if verified else "NOT VERIFIED"
     if result.sandbox:
         yield "Sandbox", "made for tests; it proves nothing about a person"
     yield "Check", result.check_id
     yield "Policy", policy_words(result.policy)
-    yield "Pack", f"{pack.name} {pack.version}{evaluation}{missing}"
+    yield "Pack", pack_words(result.pack).plain
     yield "SHA-256 of the policy", result.policy.sha256.hex()
     yield "SHA-256 of the evidence frame", result.evidence_frame.sha256.hex() or "none"
 

@@ -18,7 +18,7 @@ from cli.options import CheckArgument, JsonOption
 from cli.shown import facts_table, list_table
 from cli.verdict import enum_word, enum_words, message_json, print_messages, time_words
 from facegate_client import Reviews
-from server.domain.reviews import ReviewCause, ReviewOutcome, ReviewReason, ReviewState
+from server.domain.reviews import ReviewOutcome, ReviewReason, ReviewState
 
 
 class _Listed(StrEnum):
@@ -36,7 +36,6 @@ def list_command(
     context: typer.Context,
     *,
     state: Annotated[_Listed, typer.Option(help="State. PENDING are those not over.")] = _Listed.PENDING,
-    cause: Annotated[ReviewCause | None, typer.Option(help="What sent the check to review.")] = None,
     sandbox: Annotated[bool, typer.Option("--sandbox", help="Those of sandbox checks instead.")] = False,
     last: Annotated[int, typer.Option(min=1, max=100_000, help="Number of reviews.")] = 50,
     as_json: JsonOption = False,
@@ -46,7 +45,7 @@ def list_command(
     Examples:
       facegate review list
 
-      facegate review list --state DECIDED --cause SAMPLE
+      facegate review list --state DECIDED
 
       facegate review list --service api.example:8444 --ca ca.pem --api-key-file key.txt
 
@@ -55,8 +54,6 @@ def list_command(
     request = review_service_pb2.ListReviewsRequest(sandbox=sandbox, page_size=min(last, 200))
     if state is not _Listed.PENDING:
         request.state = review_pb2.ReviewState.Value(f"REVIEW_STATE_{state}")
-    if cause is not None:
-        request.cause = review_pb2.ReviewCause.Value(f"REVIEW_CAUSE_{cause}")
 
     async def work(reviews: Reviews) -> list[review_service_pb2.Review]:
         return [review async for review in reviews.all_reviews(request, most=last)]
@@ -99,7 +96,6 @@ def claim_command(
     check_id: CheckArgument,
     *,
     release: Annotated[bool, typer.Option("--release", help="Give the claimed review back.")] = False,
-    as_json: JsonOption = False,
 ) -> None:
     """Claim a review, so that nobody else decides it meanwhile; again, to keep it; or give it back.
 
@@ -117,7 +113,7 @@ def claim_command(
     async def work(reviews: Reviews) -> review_service_pb2.Review:
         return await (reviews.release_review(check_id) if release else reviews.claim_review(check_id))
 
-    _print_review(call_server(context, Reviews, work), as_json=as_json)
+    _print_review(call_server(context, Reviews, work), as_json=False)
 
 
 def decide_command(

@@ -5,22 +5,17 @@ If rendering is slower than real time, simulated time slows down: the phone then
 more slowly. A server in the same process can share a ``WorldTime`` with the phone: then time stands still
 for both instead. The capture clock never runs ahead, and never backwards.
 
-``SimulationKnobs`` are the parameters of `facegate verify --simulate`, whose scans need the `embedded` extra,
-for its landmarks. This module, ``simulator.tinted_phone`` and ``simulator.devices.client`` are all of the
-simulator that knows the client.
+The scans of `facegate verify --simulate` need the `embedded` extra, for its landmarks. This module,
+``simulator.tinted_phone`` and ``simulator.devices.client`` are all of the simulator that knows the client.
 """
 
 import asyncio
-import inspect
-import math
-import re
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import asdict, dataclass, field, fields, is_dataclass, replace
-from enum import Enum
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
-from typing import Any, Self, TypeVar, get_args, get_type_hints
+from typing import Any, Self
 
 import numpy as np
 from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
@@ -51,7 +46,6 @@ from simulator import (
     Side,
     SimulatedFrame,
     SimulatorError,
-    knobs_of,
     photo_from_image,
     simulate_flash_scan,
     simulate_scan,
@@ -424,141 +418,6 @@ class SimulatedPhone:
         return self._screen.displayed(capture_time_us)
 
 
-_NOT_KNOBS = frozenset({"kind", "seed"})
-"""Settings with options of their own."""
-
-Settings = TypeVar("Settings")
-
-
-@dataclass(frozen=True, slots=True)
-class KnobLine:
-    """One knob, for people.
-
-    Attributes:
-        name: Name for `--set`, such as ``injection.latency_seconds``.
-        values: Its allowed values.
-        default: Its default.
-        text: Its meaning, with its unit and, if narrower, its range.
-    """
-
-    name: str
-    values: str
-    default: str
-    text: str
-
-
-def apply_changes(settings: Settings, changes: Sequence[str]) -> Settings:
-    """Returns the settings with changed knobs.
-
-    Args:
-        settings: Settings of a simulated scan.
-        changes: ``NAME=VALUE``, such as ``ambient.preset=office``; later ones take precedence.
-
-    Raises:
-        SourceError: There is no such knob, or the value is not allowed.
-    """
-    for change in changes:
-        name, equals, value = change.partition("=")
-        if not equals:
-            raise SourceError(f"{change!r} is not a setting: write NAME=VALUE, such as ambient.preset=office")
-        try:
-            settings = _with(settings, name.strip().split("."), value.strip(), name)
-        except SimulatorError as error:
-            raise SourceError(f"{name} cannot be {value}: {error}") from error
-    return settings
-
-
-def knob_lines(settings: Any) -> tuple[KnobLine, ...]:
-    """Returns every knob of a simulated scan, in the order of definition.
-
-    Args:
-        settings: Settings of the scan with default knobs.
-    """
-    return tuple(_lines(settings, ""))
-
-
-def _lines(settings: Any, prefix: str) -> Iterator[KnobLine]:
-    hints = get_type_hints(type(settings))
-    described = {knob.name: knob for knob in knobs_of(settings)}
-    documented = _attributes(type(settings))
-    for item in fields(settings):
-        kind = hints[item.name]
-        name = f"{prefix}{item.name}"
-        if item.name in _NOT_KNOBS:
-            continue
-        if is_dataclass(kind) and isinstance(kind, type):
-            yield from _lines(getattr(settings, item.name), f"{name}.")
-            continue
-        knob = described.get(item.name)
-        values = f"{knob.lowest:g} to {knob.highest:g}" if knob is not None else _values(kind)
-        text = documented.get(item.name, "") if knob is None else knob.text
-        yield KnobLine(name, values, _shown(getattr(settings, item.name)), text)
-
-
-def _attributes(settings: type[Any]) -> Mapping[str, str]:
-    """Returns the description of each attribute, from the docstring of a settings class."""
-    _, _, listed = (inspect.getdoc(settings) or "").partition("\nAttributes:\n")
-    listed = re.split(r"\n\n|\nRaises:", listed)[0]
-    entries = re.split(r"^    (\w+): ", listed, flags=re.MULTILINE)[1:]
-    return {
-        name: " ".join(text.replace("``", "").split()).rstrip(".")
-        for name, text in zip(entries[::2], entries[1::2], strict=True)
-    }
-
-
-def _shown(value: object) -> str:
-    if value is None:
-        return "drawn"
-    if isinstance(value, Enum):
-        return str(value.value)
-    if isinstance(value, bool):
-        return "yes" if value else "no"
-    return f"{value:g}" if isinstance(value, int | float) else str(value)
-
-
-def _values(kind: Any) -> str:
-    plain = _plain(kind)
-    if isinstance(plain, type) and issubclass(plain, Enum):
-        return ", ".join(str(member.value) for member in plain)
-    return {bool: "yes, no", int: "a whole number"}.get(plain, "a number")
-
-
-def _plain(kind: Any) -> Any:
-    """Returns a type without its ``None``."""
-    return next((one for one in get_args(kind) if one is not type(None)), kind)
-
-
-def _with(settings: Settings, path: Sequence[str], value: str, name: str) -> Settings:
-    if not is_dataclass(settings) or isinstance(settings, type):
-        raise SourceError(f"there is no knob {name!r}")
-    hints = get_type_hints(type(settings))
-    first, rest = path[0], path[1:]
-    if first not in hints or first in _NOT_KNOBS:
-        known = ", ".join(one for one in hints if one not in _NOT_KNOBS)
-        raise SourceError(f"there is no knob {name!r}; at {first!r} there are {known}")
-    if rest:
-        inner = _with(getattr(settings, first), rest, value, name)
-        return replace(settings, **{first: inner})
-    if is_dataclass(hints[first]):
-        raise SourceError(f"{name!r} is a group of knobs: write {name}.KNOB=VALUE")
-    return replace(settings, **{first: _parsed(hints[first], value, name)})
-
-
-def _parsed(kind: Any, value: str, name: str) -> object:
-    plain = _plain(kind)
-    try:
-        if plain is bool:
-            return {"yes": True, "true": True, "no": False, "false": False}[value.lower()]
-        if isinstance(plain, type) and issubclass(plain, Enum):
-            return plain(value)
-        number = int(value) if plain is int else float(value)
-    except (KeyError, ValueError) as error:
-        raise SourceError(f"{name} cannot be {value!r}; it can be {_values(kind)}") from error
-    if not math.isfinite(number):
-        raise SourceError(f"{name} cannot be {value!r}; it can be {_values(kind)}")
-    return number
-
-
 _PHOTO_BYTES = 20_000_000
 _SECONDS = 8.0
 _FLASH_SECONDS = 60.0
@@ -580,20 +439,19 @@ def flash_settings(kind: FlashKind, *, seed: int) -> FlashScanSettings:
     return FlashScanSettings(kind=kind, seed=seed, seconds=_FLASH_SECONDS)
 
 
-def open_simulated(kind: str, photo: Path, *, seed: int, knobs: Sequence[str] = ()) -> FrameSource:
+def open_simulated(kind: str, photo: Path, *, seed: int) -> FrameSource:
     """Simulates a person or an attacker in front of a camera.
 
     Args:
         kind: A `simulator.ScanKind`, such as ``genuine`` or ``waved-photo``.
         photo: A photo with one large face, or a facial record with such a photo.
         seed: Seed of the differences between scans.
-        knobs: ``NAME=VALUE`` each.
 
     Raises:
-        SourceError: There is no such kind or knob, or no head can be made from the photo.
+        SourceError: There is no such kind, or no head can be made from the photo.
     """
     _check(kind, flashes=False)
-    settings = apply_changes(scan_settings(ScanKind(kind), seed=seed), knobs)
+    settings = scan_settings(ScanKind(kind), seed=seed)
     person = _person(photo)
 
     def frames() -> Iterator[tuple[Pixels, float]]:
@@ -603,20 +461,19 @@ def open_simulated(kind: str, photo: Path, *, seed: int, knobs: Sequence[str] = 
     return generated_source(frames(), label=f"simulated {kind}", frames_per_second=settings.frames_per_second)
 
 
-def open_simulated_phone(kind: str, photo: Path, *, seed: int, knobs: Sequence[str] = ()) -> SimulatedPhone:
+def open_simulated_phone(kind: str, photo: Path, *, seed: int) -> SimulatedPhone:
     """Simulates a person or an attacker in front of a phone with a screen that can flash.
 
     Args:
         kind: A `simulator.FlashKind`, such as ``genuine`` or ``injected-tint``.
         photo: As for ``open_simulated``.
         seed: Seed of the differences between scans.
-        knobs: ``NAME=VALUE`` each.
 
     Raises:
         SourceError: As for ``open_simulated``.
     """
     _check(kind, flashes=True)
-    settings = apply_changes(flash_settings(FlashKind(kind), seed=seed), knobs)
+    settings = flash_settings(FlashKind(kind), seed=seed)
     return SimulatedPhone.in_hand(_person(photo), settings, find_faces=_find_faces)
 
 

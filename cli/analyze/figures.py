@@ -551,7 +551,7 @@ def _exact(image: BgrImage, alt: str, caption: str) -> Figure:
 
 
 def _jpeg(image: BgrImage) -> str:
-    return data_uri(encode_jpeg(np.ascontiguousarray(image), _QUALITY), media_type="image/jpeg")
+    return data_uri(encode_jpeg(np.ascontiguousarray(image), _QUALITY))
 
 
 def _reduced(image: BgrImage, longest: int) -> BgrImage:

@@ -193,14 +193,14 @@ def _remark(record: DemoRecord) -> tuple[str, str]:
 def _pictures(record: DemoRecord) -> Iterator[Figure]:
     yield Figure(
         caption="Trusted portrait, refused" if record.refusal else "Trusted portrait",
-        images=[(_jpeg(record.portrait), "The trusted portrait")],
+        images=[(data_uri(record.portrait), "The trusted portrait")],
         kind="portrait",
     )
     if record.strip and not record.scenario.flashes:
         yield Figure(
             caption="The scan, as the camera took it (simulated)",
             images=[
-                (_jpeg(frame), f"Frame {number} of the scan")
+                (data_uri(frame), f"Frame {number} of the scan")
                 for number, frame in enumerate(record.strip, start=1)
             ],
             kind="strip",
@@ -208,7 +208,7 @@ def _pictures(record: DemoRecord) -> Iterator[Figure]:
     if record.response is not None and record.response.HasField("evidence_frame"):
         yield Figure(
             caption="Evidence frame from FinishCheck",
-            images=[(_jpeg(record.response.evidence_frame.image), "The evidence frame")],
+            images=[(data_uri(record.response.evidence_frame.image), "The evidence frame")],
             kind="evidence",
         )
 
@@ -232,10 +232,6 @@ def _facts(record: DemoRecord) -> Iterator[tuple[str, str]]:
     yield "FinishCheck", f"{times.finish:.2f} s"
     yield "Hints to the person", ", ".join(map(hint_name, record.hints)) or "none"
     yield from proof(result, verified=record.signature_verified)
-
-
-def _jpeg(content: bytes) -> str:
-    return data_uri(content, media_type="image/jpeg")
 
 
 def make_folder(folder: Path) -> None:

@@ -139,7 +139,7 @@ def summary_table(records: Sequence[DemoRecord]) -> Table:
             _mark(record),
             Text(record.scenario.title),
             Text("-", "dim") if expected is None else _outcome(expected.status, expected_reasons(expected)),
-            _outcome(record.status, ("the attack passed",) if record.attack_passed else record.reasons[:1]),
+            _outcome(record.status, ("the attack passed",) if record.attack_passed else _reasons(record)),
             _liveness(record),
             _similarity(record),
             f"{record.timings.total:.1f}",
@@ -149,6 +149,11 @@ def summary_table(records: Sequence[DemoRecord]) -> Table:
     table.caption = f"{verified} of {len(signed)} results have a signature that verifies."
     table.caption_justify = "left"
     return table
+
+
+def _reasons(record: DemoRecord) -> tuple[str, ...]:
+    late = record.frames_late and record.as_expected is False
+    return (*record.reasons[:1], "late frames") if late else record.reasons[:1]
 
 
 def _mark(record: DemoRecord) -> Text:

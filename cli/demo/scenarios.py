@@ -32,6 +32,12 @@ class Status(StrEnum):
 UNDECIDED: Final = ("CONDITIONS", "LIVENESS_INCONCLUSIVE")
 """Reasons of checks without a decision, which are FAILURE too."""
 
+_LATE: Final = {
+    feedback_pb2.FEEDBACK_CODE_CAPTURE_TOO_SLOW,
+    feedback_pb2.FEEDBACK_CODE_NETWORK_TOO_SLOW,
+    feedback_pb2.FEEDBACK_CODE_SERVER_BUSY,
+}
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ExpectedOutcome:
@@ -406,6 +412,13 @@ class DemoRecord:
     def attack_passed(self) -> bool:
         """Whether an attack was accepted as a living person."""
         return self.scenario.attack and self.status is Status.SUCCESS
+
+    @property
+    def frames_late(self) -> bool:
+        """Whether frames came too late, as on a machine that is too busy for a scan in real time."""
+        attempts = () if self.result is None else self.result.attempts
+        codes = {*self.hints, *(code for attempt in attempts for code in attempt.feedback)}
+        return not codes.isdisjoint(_LATE)
 
     @property
     def as_expected(self) -> bool | None:

@@ -454,13 +454,6 @@ def convert_command(
             show_default=False,
         ),
     ] = None,
-    full_frontal: Annotated[
-        bool,
-        typer.Option(
-            "--full-frontal",
-            help="Declare a full frontal picture; `facegate image check` tests whether it is one.",
-        ),
-    ] = False,
     pack: Annotated[
         str | None,
         typer.Option(
@@ -499,7 +492,6 @@ def convert_command(
             rotate=_right_angle(rotate),
             mirrored=mirrored,
             captured=captured,
-            full_frontal=full_frontal,
             find_eyes=finder,
         )
         converted = convert(content, wishes, decode=decode_picture)

@@ -199,7 +199,7 @@ def film_document(frames: Sequence[bytes]) -> dict[str, Any] | None:
     height, width = pictures[0].shape[:2]
     sheet = np.asarray(np.hstack(pictures), np.uint8)
     return {
-        "image": data_uri(encode_jpeg(sheet, quality=_QUALITY), media_type="image/jpeg"),
+        "image": data_uri(encode_jpeg(sheet, quality=_QUALITY)),
         "frames": len(pictures),
         "width": width,
         "height": height,

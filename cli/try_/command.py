@@ -3,6 +3,7 @@
 import asyncio
 import secrets
 import socket
+import sys
 import tempfile
 import webbrowser
 from collections.abc import Iterator
@@ -41,7 +42,6 @@ limits.failures.block_seconds = 60
 def try_command(
     *,
     port: Annotated[int, typer.Option(help="Port of the page; 0 for any.", min=0, max=65_535)] = _PORT,
-    no_browser: Annotated[bool, typer.Option("--no-browser", help="Only print the address.")] = False,
     pack: Annotated[str | None, typer.Option(help="Pack that judges. By default the best available.")] = None,
     sandbox: Annotated[
         bool,
@@ -57,9 +57,9 @@ def try_command(
 ) -> None:
     """Scan your own face in a page on this machine, and see why.
 
-    Starts `facegate serve` and a page on loopback, and opens the page. There you take or upload a portrait,
-    choose a mode, are scanned by this machine's camera, and see the verdict with every signal, the evidence
-    frame and the colours. A second page shows simulated attacks as the server saw them.
+    Starts `facegate serve` and a page on loopback, and in a terminal opens the page. There you take or upload
+    a portrait, choose a mode, are scanned by this machine's camera, and see the verdict with every signal,
+    the evidence frame and the colours. A second page shows simulated attacks as the server saw them.
 
     Nothing leaves this machine. Portraits, frames and results are in a temporary folder, which is removed
     when you press Ctrl-C, unless you give `--data-dir`. The address of the page contains a secret: do not
@@ -68,11 +68,11 @@ def try_command(
     It uses the best available pack, as `facegate demo` does. With `--sandbox`, virtual cameras and repeated
     frames are tolerated, and every result states this.
 
-    For example, with the best pack, and with one of your own, without a browser:
+    For example, with the best pack, and with one of your own:
 
         facegate try
 
-        facegate try --pack insightface:/srv/models/buffalo_l --no-browser
+        facegate try --pack insightface:/srv/models/buffalo_l
     """
     console = Console()
     try:
@@ -82,7 +82,6 @@ def try_command(
                     console,
                     folder,
                     bound,
-                    browser=not no_browser,
                     pack=pack,
                     sandbox=sandbox,
                     kept=data_dir is not None,
@@ -114,7 +113,6 @@ async def _try(
     folder: Path,
     bound: socket.socket,
     *,
-    browser: bool,
     pack: str | None,
     sandbox: bool,
     kept: bool,
@@ -150,7 +148,7 @@ async def _try(
         site = TrySite(guard=guard, checks=checks, attacks=attacks, about=about)
         await site.start(bound)
         try:
-            _announce(chosen, f"{page}/#{secret}", browser=browser)
+            _announce(chosen, f"{page}/#{secret}")
             await asyncio.Event().wait()
         finally:
             await site.stop()
@@ -172,9 +170,20 @@ def _about(chosen: ChosenPack, modes: tuple[TrialMode, ...]) -> dict[str, Any]:
     }
 
 
-def _announce(chosen: ChosenPack, address: str, *, browser: bool) -> None:
+def _announce(chosen: ChosenPack, address: str) -> None:
     if chosen.pack.evaluation_only:
         say("This pack is for evaluation only: do not decide about people with its results.", style="yellow")
     say(f"The page: {address}\nIt runs until Ctrl-C, and only this machine reaches it.")
-    if browser and not webbrowser.open(address):
-        say("No browser could be opened: open the address yourself.")
+    if not (sys.stdout.isatty() and _opened(address)):
+        say("No browser was opened: open the address yourself.")
+
+
+def _opened(address: str) -> bool:
+    try:
+        browser = webbrowser.get()
+    except webbrowser.Error:
+        return False
+    # Such as lynx: it would take over the terminal, and has no camera.
+    if type(browser) is webbrowser.GenericBrowser:
+        return False
+    return browser.open(address)

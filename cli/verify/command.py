@@ -24,7 +24,7 @@ from cli.connection import (
     read_ticket,
 )
 from cli.errors import fail
-from cli.options import JsonOption, VerboseOption
+from cli.options import JsonOption
 from cli.shown import say
 from cli.verdict import code_word, message_json, save_verdict, verdict_view
 from cli.verify.scanning import DEVICE, ScanOptions, opened_scanner
@@ -98,14 +98,6 @@ def verify(
             show_default=False,
         ),
     ] = None,
-    knobs: Annotated[
-        list[str] | None,
-        typer.Option(
-            "--set",
-            help="With --simulate: set a knob, as NAME=VALUE; may be repeated. `--simulate list` lists them.",
-            show_default=False,
-        ),
-    ] = None,
     service: Annotated[str, typer.Option(help="host:port of the service listener.")] = SERVICE,
     device: Annotated[str, typer.Option(help="host:port of the device listener.")] = DEVICE,
     policy: Annotated[str, typer.Option(help="Policy; by default the server's.", show_default=False)] = "",
@@ -142,7 +134,6 @@ def verify(
         ),
     ] = None,
     as_json: JsonOption = False,
-    verbose: VerboseOption = False,
 ) -> None:
     """Verify that a scan shows the living person of the trusted image.
 
@@ -157,10 +148,7 @@ def verify(
 
       facegate verify --trusted portrait.jpg --scan camera:0 --policy low --out evidence/
 
-      facegate verify --trusted portrait.jpg --mode dynamic --simulate genuine --set ambient.preset=office
-
       facegate verify --trusted portrait.jpg --mode dynamic --simulate injected-relighting
-      --set injection.latency_seconds=0.2 --set injection.quality=0.5
 
       facegate verify --trusted portrait.jpg --simulate genuine --test-device platform/relayed
       --accept-sandbox
@@ -187,7 +175,6 @@ def verify(
         scan=scan,
         simulate=simulate,
         trusted=trusted,
-        knobs=knobs or [],
         test_device=test_device,
         flashes=mode is ModeName.DYNAMIC,
     )
@@ -228,7 +215,7 @@ def verify(
         typer.echo(message_json(response.result))
     else:
         signature = "verified" if jwks else "not checked: give --jwks"
-        Console().print(verdict_view(response.result, signature=signature, verbose=verbose))
+        Console().print(verdict_view(response.result, signature=signature, verbose=False))
     for line in evidence_words(response):
         messages.print(Text(line, "yellow"))
     for file in saved:

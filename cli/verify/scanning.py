@@ -118,7 +118,6 @@ _CAMERA = "camera"
 _FOLDER_RATE = 15.0
 """Images of a folder that are scanned in a second."""
 _LIST: Final = "list"
-_SEED: Final = "seed="
 
 
 def open_scan(scan: str) -> FrameSource:
@@ -154,7 +153,6 @@ class ScanOptions:
     scan: str | None
     simulate: str | None
     trusted: Path | None
-    knobs: list[str]
     test_device: str | None
     flashes: bool = False
 
@@ -163,47 +161,20 @@ class ScanOptions:
         if self.simulate == _LIST:
             _print_kinds()
             raise typer.Exit
-        if self.knobs and self.simulate is None:
-            raise typer.BadParameter("--set is for --simulate")
         if self.scan is None and self.simulate is None:
             raise typer.BadParameter("give --scan or --simulate", param_hint="--scan")
-        if not all(seed.isdecimal() for seed in self._seeds):
-            raise typer.BadParameter("the seed of a simulated scan is a number", param_hint="--set")
-
-    @property
-    def seed(self) -> int:
-        """The seed of a simulated scan; a new one by default, because a server recognises repeated frames."""
-        return int(self._seeds[-1]) if self._seeds else secrets.randbelow(2**31)
-
-    @property
-    def _seeds(self) -> list[str]:
-        return [knob.removeprefix(_SEED) for knob in self.knobs if knob.startswith(_SEED)]
 
 
 def _print_kinds() -> None:
-    """Prints the kinds of ``--simulate`` and ``--test-device``, and the knobs of ``--set``."""
+    """Prints the kinds of ``--simulate`` and ``--test-device``."""
     # Imported late: the simulator takes half a second to load.
     from simulator import FlashKind, ScanKind
     from simulator.devices import KINDS
-    from simulator.phone import flash_settings, knob_lines, scan_settings
 
     console = Console(highlight=False)
     for title, kinds in (("", tuple(ScanKind)), (" in front of a screen that flashes", tuple(FlashKind))):
         console.print(Text(f"Kinds of --simulate{title}:\n", "bold"))
         console.print(Padding(Text(", ".join(kinds), "cyan"), (0, 0, 1, 1)))
-    for title, settings in (
-        ("with a phone whose screen flashes", flash_settings(FlashKind.GENUINE, seed=0)),
-        ("without a flash", scan_settings(ScanKind.GENUINE, seed=0)),
-    ):
-        console.print(Text(f"Knobs of --set, {title}:\n", "bold"))
-        for line in knob_lines(settings):
-            console.print(
-                Text(f" {line.name}", "cyan") + Text(f"  {line.values} [{line.default}]", "default")
-            )
-            console.print(Padding(Text(line.text), (0, 0, 0, 6)))
-        console.print(
-            Padding(Text("seed=NUMBER makes the differences between scans repeatable."), (0, 0, 1, 6))
-        )
     console.print(Text("Kinds of --test-device:\n", "bold"))
     for kind, device in KINDS.items():
         console.print(Text(f" {kind}", "cyan") + Text(f"  {device.description}", "default"))
@@ -243,6 +214,8 @@ async def opened_scanner(
                     outcome = await scanner.scan()
             if outcome.source_error is not None:
                 say(f"The source of frames failed: {outcome.source_error}", console=messages)
+            elif outcome.source_ended and outcome.status != scan_pb2.SCAN_STATUS_SUCCESS:
+                say("The frames ended before the scan did: a longer clip may help.", console=messages)
             return outcome
 
         yield scan
@@ -283,12 +256,12 @@ async def _subject(options: ScanOptions) -> _Subject:
     photo = options.trusted if options.scan is None else Path(options.scan)
     if photo is None:
         raise SourceError("there is no photo to simulate: give it as --scan")
-    knobs = tuple(knob for knob in options.knobs if not knob.startswith(_SEED))
-    made = (options.simulate, photo)
+    # A server recognises frames that are repeated.
+    seed = secrets.randbelow(2**31)
     if options.flashes or needs_screen(options.simulate):
-        phone = await asyncio.to_thread(open_simulated_phone, *made, seed=options.seed, knobs=knobs)
+        phone = await asyncio.to_thread(open_simulated_phone, options.simulate, photo, seed=seed)
         return _Subject(phone, phone)
-    return _Subject(await asyncio.to_thread(open_simulated, *made, seed=options.seed, knobs=knobs), None)
+    return _Subject(await asyncio.to_thread(open_simulated, options.simulate, photo, seed=seed), None)
 
 
 @contextmanager

@@ -16,7 +16,6 @@ from matcher.records import (
     MAX_BYTES,
     NO_POSE,
     EyeCentres,
-    FaceImageType2011,
     PostAcquisition,
     Record39794,
     RecordMetadata,
@@ -102,7 +101,6 @@ class Wishes:
         rotate: Clockwise rotation that makes the picture upright: 0, 90, 180 or 270 degrees.
         mirrored: Whether the picture, once upright, is a mirror image; the conversion then mirrors it back.
         captured: Time of capture, for a 2011 or 39794-5 record; None keeps that of the source.
-        full_frontal: Whether a record declares a full frontal picture, instead of the source's declaration.
         find_eyes: Finds the eyes for a record; None keeps those of the source.
     """
 
@@ -111,7 +109,6 @@ class Wishes:
     rotate: int = 0
     mirrored: bool = False
     captured: datetime | None = None
-    full_frontal: bool = False
     find_eyes: EyeFinder | None = None
 
 
@@ -216,8 +213,6 @@ def _record(
         known = replace(known, post_acquisition=(known.post_acquisition or frozenset()) | done)
     if wishes.captured is not None:
         known = replace(known, capture_time=wishes.captured)
-    if wishes.full_frontal:
-        known = replace(known, face_image_type=FaceImageType2011.FULL_FRONTAL)
     if wishes.find_eyes is not None:
         eyes = wishes.find_eyes(decode(image).pixels)
         known = _with_eyes(known, eyes)

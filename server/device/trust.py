@@ -34,8 +34,8 @@ from server.configuration.device import (
     PlaySettings,
 )
 from server.configuration.settings import PolicySettings
-from server.device.apple_receipts import AppleReceiptExchange, open_apple_receipt_exchange
-from server.device.google_play import GooglePlayDecoder, open_google_play_decoder
+from server.device.apple_receipts import AppleReceiptExchange
+from server.device.google_play import GooglePlayDecoder
 from server.policies import PolicyBook, load_policies
 
 _MAX_FILE_BYTES: Final = 64 * 1024
@@ -217,7 +217,7 @@ def _classic_keys(settings: PlaySettings) -> ClassicKeys | None:
 def _google(settings: PlaySettings) -> GooglePlayDecoder | None:
     if settings.service_account_file is None:
         return None
-    return open_google_play_decoder(service_account_file=settings.service_account_file)
+    return GooglePlayDecoder(service_account_file=settings.service_account_file)
 
 
 def _receipt_exchange(
@@ -225,7 +225,7 @@ def _receipt_exchange(
 ) -> AppleReceiptExchange | None:
     if settings.key_file is None:
         return None
-    return open_apple_receipt_exchange(
+    return AppleReceiptExchange(
         key_file=settings.key_file,
         key_id=settings.key_id,
         team_id=settings.team_id,

@@ -131,7 +131,7 @@ class ServiceServicer(Opened[ServiceEnvironment]):
             ),
             result_jwt=env.keys.results.sign_claims(result_claims(result, tenant=caller.tenant)),
         )
-        add_images(response, finished.handed_out)
+        add_images(response, finished)
         if finished.review is not None:
             response.review.CopyFrom(standing_to_wire(finished.review, outcome=True))
         return response

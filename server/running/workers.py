@@ -133,8 +133,8 @@ def _pool(metrics: Metrics, *, limits: DecoderLimits, stills: int = 0, videos: i
         still_workers=stills,
         video_workers=videos,
         limits=limits,
-        on_loss=lambda cause: metrics.decoders.decoder_replaced(cause.value),
-        on_job=metrics.decoders.isolated_decode,
+        on_loss=lambda cause: metrics.work.decoder_replaced(cause.value),
+        on_job=metrics.work.isolated_decode,
     )
 
 

@@ -257,7 +257,7 @@ async def test_a_check_is_reviewed_and_the_review_verified_with_its_result(
     async def run(*arguments: str, by: str = "rita") -> Result:
         return await shell.run(*arguments, by=by, command="review")
 
-    listed = await run("list", "--cause", "SAMPLE", "--json")
+    listed = await run("list", "--json")
     assert check_id in [json.loads(line)["check_id"] for line in listed.stdout.splitlines()]
     assert check_id in (await run("list")).stdout
     assert "two must decide" in (await run("claim", check_id)).stdout

@@ -2,7 +2,6 @@
 
 import asyncio
 from collections.abc import Iterator
-from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 
@@ -18,13 +17,8 @@ from facegate_client import CapturedImage, SourceError
 from formats.exposure import ExposureClaim
 from matcher.records import RecordVersion, build_record, serialise
 from simulator import (
-    AmbientPreset,
     AppGuide,
-    FlashKind,
-    FlashScanSettings,
     PhoneSettings,
-    ScanKind,
-    SceneSettings,
     ScreenLight,
     SimulatedFrame,
     builtin_photos,
@@ -34,8 +28,6 @@ from simulator.geometry import ReliefPose
 from simulator.phone import (
     SimulatedPhone,
     WorldTime,
-    apply_changes,
-    knob_lines,
     needs_screen,
     open_simulated,
     open_simulated_phone,
@@ -260,82 +252,6 @@ async def test_an_attempt_may_begin_while_a_frame_is_waited_for() -> None:
     assert first.capture_time_us < (await waiting).capture_time_us < (await anext(phone)).capture_time_us
 
 
-# Knobs by name: valid values, and the errors for invalid ones.
-
-_FLASH = FlashScanSettings(kind=FlashKind.GENUINE)
-
-
-def test_knobs_of_every_kind_are_turned() -> None:
-    settings = apply_changes(
-        _FLASH,
-        [
-            "ambient.preset=office",
-            "ambient.lux = 250",
-            "injection.shadowing=no",
-            "injection.latency_seconds=0.2",
-            "width=320",
-            "frames_per_second=15",
-            "injection.latency_seconds=0.4",
-        ],
-    )
-    assert settings.ambient.preset is AmbientPreset.OFFICE
-    assert settings.ambient.lux == 250
-    assert not settings.injection.shadowing
-    assert settings.injection.latency_seconds == 0.4
-    assert (settings.width, settings.frames_per_second) == (320, 15)
-    assert apply_changes(_FLASH, []) == _FLASH
-
-
-def test_scans_without_a_flash_have_knobs_too() -> None:
-    settings = apply_changes(SceneSettings(kind=ScanKind.GENUINE), ["motion.yaw_degrees=4", "face_width=0.5"])
-    assert (settings.motion.yaw_degrees, settings.face_width) == (4, 0.5)
-
-
-@pytest.mark.parametrize(
-    ("change", "message"),
-    [
-        ("ambient.preset", "write NAME=VALUE"),
-        ("ambient.preset=moon", "it can be dark, indoor, office, shade, sun"),
-        ("ambient.lux=bright", "it can be a number"),
-        ("ambient.lux=nan", "it can be a number"),
-        ("ambient.lux=1e9", "Lux|lux"),
-        ("ambient=office", "a group of knobs"),
-        ("ambient.preset.name=x", "there is no knob"),
-        ("weather=rain", "at 'weather' there are .*ambient"),
-        ("injection.linear=maybe", "it can be yes, no"),
-        ("width=32.5", "a whole number"),
-        ("kind=print", "there is no knob"),
-        ("seed=2", "there is no knob"),
-        ("=1", "there is no knob"),
-    ],
-)
-def test_an_unknown_knob_is_reported(change: str, message: str) -> None:
-    with pytest.raises(SourceError, match=message):
-        apply_changes(_FLASH, [change])
-
-
-def test_every_listed_knob_can_be_set_to_its_default() -> None:
-    lines = knob_lines(_FLASH)
-    assert len({line.name for line in lines}) == len(lines) > 40
-    defaults = [f"{line.name}={line.default}" for line in lines if line.default != "drawn"]
-    assert apply_changes(_FLASH, defaults) == _FLASH
-    lux = next(line for line in lines if line.name == "ambient.lux")
-    assert (lux.values, lux.default) == ("0.1 to 100000", "drawn")
-    assert "lux" in lux.text
-
-
-@pytest.mark.parametrize("settings", [_FLASH, SceneSettings(kind=ScanKind.GENUINE)])
-def test_every_listed_knob_has_a_description(settings: FlashScanSettings | SceneSettings) -> None:
-    assert [line.name for line in knob_lines(settings) if len(line.text) < 5] == []
-
-
-def test_defaults_are_those_of_the_scan_that_is_made() -> None:
-    (length,) = [line for line in knob_lines(replace(_FLASH, seconds=55.0)) if line.name == "seconds"]
-    assert length.default == "55"
-    shift = {line.name: line for line in knob_lines(_FLASH)}["motion.shift"]
-    assert shift.text == "Movement of the head relative to the phone, as a share of the frame's width"
-
-
 @pytest.fixture
 def _loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(vision.packs, "load_pack", shared_pack)
@@ -406,26 +322,22 @@ def test_an_empty_image_cannot_be_simulated(tmp_path: Path) -> None:
 
 @pytest.mark.usefixtures("_loaded_once")
 async def test_a_simulated_phone_is_a_source_with_a_screen(photo: Path) -> None:
-    phone = open_simulated_phone(
-        "genuine", photo, seed=1, knobs=["width=240", "height=320", "ambient.preset=dark"]
-    )
+    phone = open_simulated_phone("genuine", photo, seed=1)
     phone.begin_attempt()
     first, second = await anext(phone), await anext(phone)
     assert isinstance(first.image, np.ndarray)
-    assert first.image.shape == (320, 240, 3)
+    assert first.image.shape == (640, 480, 3)
     assert second.capture_time_us > first.capture_time_us
     assert phone.displayed(second.capture_time_us).number == 0
     await phone.aclose()
 
 
 @pytest.mark.usefixtures("_loaded_once")
-def test_kinds_and_knobs_that_are_none_are_reported(photo: Path) -> None:
+def test_kinds_that_are_none_are_reported(photo: Path) -> None:
     with pytest.raises(SourceError, match=r"'injected-tint' .* without a flash.*with one: .*injected-tint"):
         open_simulated("injected-tint", photo, seed=1)
     with pytest.raises(SourceError, match=r"'looped-clip' .* with a flash.*without one: .*looped-clip"):
         open_simulated_phone("looped-clip", photo, seed=1)
-    with pytest.raises(SourceError, match="no knob"):
-        open_simulated_phone("genuine", photo, seed=1, knobs=["sky=blue"])
 
 
 @pytest.mark.usefixtures("_loaded_once")

@@ -59,6 +59,8 @@ async def test_a_person_walks_from_the_portrait_to_success(
     assert "sandbox" in answer["verdict"].lower()
     assert answer["focused"] == "It is you."
     assert answer["parts"] == ["Signals", "The scan and its proof"]
+    # Of the confidence and the similarity, as the shared style sheet draws them.
+    assert answer["gauges"] == ["10px", "10px"]
     # The portrait, the evidence frame and two audit images.
     assert answer["pictures"] == 4
     assert (answer["violations"], answer["problems"]) == ([], [])

@@ -51,7 +51,7 @@ def running_try(temporary: Path, *options: str) -> Iterator[RunningTry]:
     # A process that a shell runs in the background ignores SIGINT, and its children inherit that.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(
-        [sys.executable, "-m", "facegate_app", "try", "--no-browser", "--port", "0", *options],
+        [sys.executable, "-m", "facegate_app", "try", "--port", "0", *options],
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,

@@ -2,6 +2,7 @@ import asyncio
 import io
 import signal
 import socket
+import webbrowser
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -10,7 +11,7 @@ import pytest
 import typer
 from typer.testing import CliRunner
 
-from cli.try_.command import try_command
+from cli.try_.command import _opened, try_command
 from cli.try_.site import SECRET_HEADER
 from facegate_protocol.texts import REFUSALS
 from simulator.photo import builtin_image
@@ -54,9 +55,29 @@ def test_a_used_port_is_reported() -> None:
         used.bind(("127.0.0.1", 0))
         used.listen()
         port = used.getsockname()[1]
-        result = CliRunner().invoke(app, ["--no-browser", "--pack", "embedded", "--port", str(port)])
+        result = CliRunner().invoke(app, ["--pack", "embedded", "--port", str(port)])
     assert result.exit_code == 2
     assert f"the page cannot use 127.0.0.1:{port}" in result.output.replace("\n", " ")
+
+
+class _Desktop(webbrowser.BaseBrowser):
+    def open(self, url: str, new: int = 0, autoraise: bool = True) -> bool:
+        return True
+
+
+@pytest.mark.parametrize(
+    ("found", "opened"), [(_Desktop(), True), (webbrowser.GenericBrowser("lynx"), False), (None, False)]
+)
+def test_a_browser_of_the_terminal_is_not_started(
+    monkeypatch: pytest.MonkeyPatch, found: webbrowser.BaseBrowser | None, opened: bool
+) -> None:
+    def get() -> webbrowser.BaseBrowser:
+        if found is None:
+            raise webbrowser.Error
+        return found
+
+    monkeypatch.setattr(webbrowser, "get", get)
+    assert _opened("http://127.0.0.1:1/") is opened
 
 
 @slow

@@ -39,7 +39,7 @@ from matcher.conformance.requirement import IntakeCode, Severity
 from matcher.portrait import accept_portrait
 from matcher.portrait_report import PortraitPolicy, PortraitReport
 from server.base.errors import Reason, Refusal
-from server.checks.completion import HandedOut
+from server.checks.completion import FinishedCheck
 from server.device.evidence import (
     AndroidKeyEvidence,
     AppAttestAssertionEvidence,
@@ -622,7 +622,10 @@ def test_every_liveness_reason_has_plain_words() -> None:
 def test_an_image_states_its_orientation(rotation: int, wire: scan_pb2.Rotation.ValueType) -> None:
     kept = HeldImage(replace(entry("picture").facts, rotation=rotation), b"image")
     response = service_pb2.FinishCheckResponse()
-    add_images(response, HandedOut(images=(kept,), shortfall=None))
+    record: Any = None
+    add_images(
+        response, FinishedCheck(record=record, result=b"", images=(kept,), shortfall=None, review=None)
+    )
     message = response.evidence_frame
     assert message.rotation == wire
     assert message.mirrored

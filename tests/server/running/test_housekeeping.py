@@ -23,7 +23,6 @@ from server.checks.expiry import ErasedChecks
 from server.configuration.settings import Settings
 from server.policies import load_policies
 from server.running.audit_keeping import (
-    COMPARED,
     AuditKeeper,
     DescribedPart,
     callers_event,
@@ -33,6 +32,7 @@ from server.running.audit_keeping import (
 )
 from server.running.housekeeping import FileWatch, Housekeeper
 from server.running.timestamps import TimestampAuthority, TimestampFailed, TimestampRoots
+from server.storage.audit import COMPARED
 from server.storage.errors import StorageUnavailable
 from server.storage.reviews import ReviewBacklog
 from server.telemetry.metrics import Metrics
@@ -312,8 +312,8 @@ async def test_an_unchanged_part_is_not_written_again() -> None:
     written: list[str] = []
 
     class Log:
-        async def append_if_changed(self, event: AuditEvent, *, now: datetime, by: str) -> None:
-            written.append(event.detail[by])
+        async def append_if_changed(self, event: AuditEvent, *, now: datetime) -> None:
+            written.append(event.detail[COMPARED])
 
     names = {"results-1.pem"}
     keeper: Any = AuditKeeper(

@@ -52,6 +52,7 @@ async function scan() {
   answer.verdict = await banner.innerText();
   answer.parts = await page.locator(".explained h3").allInnerTexts();
   answer.pictures = await page.locator(".faces img").count();
+  answer.gauges = await page.locator(".measure .gauge").evaluateAll((found) => found.map((one) => getComputedStyle(one).height));
   answer.colours = await page.locator(".colours li").count();
   answer.answered = await page.locator(".colours .good").count();
   answer.focused = await page.evaluate(() => document.activeElement?.textContent);
