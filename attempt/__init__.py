@@ -54,7 +54,7 @@ For example, judge an EXPRESS attempt::
 
 from attempt.analyst import ExaminedFrame, FrameAnalyst, PacedWatch, SeenFrame
 from attempt.capture import AttemptCapture
-from attempt.challenge import Action, AttemptChallenge, ChallengeFrame, Feedback, PauseCapture
+from attempt.challenge import Action, AttemptChallenge, Feedback, PauseCapture
 from attempt.films import (
     MINIMUM_FRAMES,
     FileFrames,
@@ -69,11 +69,10 @@ from attempt.films import (
 )
 from attempt.flash_run import FlashRun
 from attempt.frame import (
-    DecodedPicture,
+    DecodedFrame,
     Frame,
     FrameDecoder,
     FrameLimits,
-    FramePicture,
     FrameUnusable,
 )
 from attempt.judgement import (
@@ -87,6 +86,7 @@ from attempt.judgement import (
     identity_constancy,
     judge_attempt,
 )
+from attempt.last_requests import GESTURE_SECONDS
 from attempt.movement_run import MovementRun
 from attempt.placement import CapturePlan
 from attempt.stills import (
@@ -102,6 +102,7 @@ from liveness.dynamic.challenge import MoveOval, Reveal
 
 __all__ = [
     "CAPTURE_TOO_SLOW",
+    "GESTURE_SECONDS",
     "MINIMUM_FRAMES",
     "MOST_FEEDBACK",
     "NETWORK_TOO_SLOW",
@@ -111,9 +112,8 @@ __all__ = [
     "AttemptChallenge",
     "AttemptJudgement",
     "CapturePlan",
-    "ChallengeFrame",
     "ChallengeStepOutcome",
-    "DecodedPicture",
+    "DecodedFrame",
     "ExaminedFrame",
     "Feedback",
     "FileFrames",
@@ -123,7 +123,6 @@ __all__ = [
     "FrameAnalyst",
     "FrameDecoder",
     "FrameLimits",
-    "FramePicture",
     "FrameUnusable",
     "MoveOval",
     "MovementRun",

@@ -4,7 +4,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from typing import Final
 
-from attempt.frame import Frame, FrameDecoder, FrameLimits, FramePicture
+from attempt.frame import EncodedFrame, Frame, FrameDecoder, FrameLimits
 from attempt.stills import pad_scores, persons_of, sample_of
 from liveness import (
     FrameObservation,
@@ -255,7 +255,7 @@ class FrameAnalyst:
             ModelFailed: A model failed.
             ObservationError: The watcher has a frame of this index or time already, or of a later one.
         """
-        picture = FramePicture(self.decoder, frame, in_colour=with_light)
+        picture = EncodedFrame(self.decoder, frame, in_colour=with_light)
         watched = watcher.measure(
             picture,
             index=frame.index,
@@ -295,7 +295,7 @@ class FrameAnalyst:
         Raises:
             FrameUnusable: As for ``measure_frame``.
         """
-        picture = FramePicture(self.decoder, frame)
+        picture = EncodedFrame(self.decoder, frame)
         samples = sample_frame(picture.grey())
         watcher.pass_frame(frame.index, capture_time, fingerprint=frame.fingerprint, samples=samples)
         if measure is not None:

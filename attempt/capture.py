@@ -10,7 +10,6 @@ from attempt.challenge import Action, AttemptChallenge, ChallengeFrame, Feedback
 from attempt.frame import Frame
 from attempt.last_requests import REPLACED_BY_REQUEST, LastRequests, draw_gestures
 from attempt.placement import (
-    FEEDBACK_CODES,
     WRONG_ROTATION,
     CapturePlan,
     FeedbackPacing,
@@ -18,7 +17,7 @@ from attempt.placement import (
     feedback_code,
 )
 from attempt.selection import Examination, FrameExaminer, FrameSample, Identification, KeptFrames
-from liveness import GestureRequest, GuidanceCode, GuidanceSettings, Oval, ScanObservations
+from liveness import GestureRequest, GuidanceSettings, HintCode, Oval, ScanObservations
 from liveness.dynamic.challenge import MoveOval, Reveal
 from liveness.express import PadScore
 from liveness.watch import FOLLOW_SECONDS, FrameWork
@@ -156,7 +155,6 @@ class AttemptCapture:
         self._requests = LastRequests(
             motion_seconds=plan.motion_seconds,
             gestures=draw_gestures(open_mouth=plan.open_mouth, turn_head=plan.turn_head, random=random),
-            gesture_seconds=plan.gesture_seconds,
             random=random,
         )
         self._early_share = plan.early_share
@@ -232,7 +230,7 @@ class AttemptCapture:
         own = () if self.challenge is None else self.challenge.hints
         counted = self._placement.hints
         if counted[:1] == (WRONG_ROTATION,):
-            others = (code for code in (*own, *counted) if code != FEEDBACK_CODES[GuidanceCode.NO_FACE])
+            others = (code for code in (*own, *counted) if code != HintCode.NO_FACE.value)
             return tuple(dict.fromkeys((WRONG_ROTATION, *others)))
         return tuple(dict.fromkeys((*own, *counted)))
 
@@ -362,7 +360,7 @@ class AttemptCapture:
         if guidance.code is None:
             return None
         code = feedback_code(guidance.code, turned=turned)
-        if challenge is not None and guidance.code in (REPLACED_BY_REQUEST if asked else {GuidanceCode.OK}):
+        if challenge is not None and guidance.code in (REPLACED_BY_REQUEST if asked else {HintCode.GOOD}):
             # GOOD would contradict the challenge's request, and LOOK_STRAIGHT a request to turn the head.
             code = challenge.hint(arrival) or code
         else:

@@ -5,7 +5,7 @@ from typing import Final, Protocol, TypeAlias
 
 from attempt.analyst import SeenFrame
 from attempt.frame import Frame
-from liveness import GuidanceCode
+from liveness import HintCode
 from liveness.dynamic.challenge import MoveOval, Reveal
 
 
@@ -85,7 +85,7 @@ class ChallengeFrame:
     capture_time: float
     origin_us: int
     arrival: float
-    guidance: GuidanceCode | None
+    guidance: HintCode | None
     blinked: bool
     captured: bool
     round_trip: float

@@ -16,7 +16,7 @@ import numpy as np
 
 from attempt.analyst import FrameAnalyst, PacedWatch, PadFrames
 from attempt.capture import AttemptCapture
-from attempt.frame import DecodedPicture, Frame, FrameLimits
+from attempt.frame import DecodedFrame, Frame, FrameLimits
 from attempt.judgement import identity_constancy
 from attempt.placement import WRONG_ROTATION, CapturePlan
 from attempt.stills import landmarks_of, observe_still, persons_in, sample_of
@@ -163,7 +163,7 @@ class FilmCapture(FileFrames):
         """
         index, self._taken = self._taken, self._taken + 1
         watched = self._watch.watch_frame(
-            DecodedPicture(_shrunk(pixels)),
+            DecodedFrame(_shrunk(pixels)),
             index=index,
             capture_time=capture_time,
             in_any_case=self._measures_all,

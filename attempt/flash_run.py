@@ -15,9 +15,8 @@ from attempt.challenge import (
     PauseCapture,
 )
 from attempt.frame import Frame
-from device_integrity.camera import ExposureClaim
 from liveness import FlashEvidence
-from liveness.dynamic import DynamicPolicy, ExposureReading, FlashMeter, FlashModel, FlashSample
+from liveness.dynamic import DynamicPolicy, FlashMeter, FlashModel, FlashSample
 from liveness.dynamic.challenge import (
     SHORTEST_HOLD_SECONDS,
     ColourScript,
@@ -72,7 +71,7 @@ def flash_sample(
         followed=observation.followed,
         step=step,
         step_since=step_since,
-        exposure=None if frame.exposure is None else _exposure(frame.exposure),
+        exposure=frame.exposure,
     )
     return replace(sample, round_trip=round_trip, waited=waited)
 
@@ -85,17 +84,6 @@ def _scaled(face: DetectedFace, scale: float) -> DetectedFace:
     )
     points = ((face.five_points + 0.5) * scale - 0.5).astype(np.float32)
     return DetectedFace(box=Box(left, top, right, bottom), confidence=face.confidence, five_points=points)
-
-
-def _exposure(claim: ExposureClaim) -> ExposureReading:
-    return ExposureReading(
-        exposure_seconds=claim.exposure_time_ns / 1e9 or None,
-        iso=float(claim.iso) or None,
-        white_balance_kelvin=float(claim.white_balance_kelvin) or None,
-        exposure_locked=claim.exposure_locked,
-        white_balance_locked=claim.white_balance_locked,
-        readout_seconds=claim.rolling_shutter_skew_ns / 1e9 or None,
-    )
 
 
 _SHOWN = frozenset({EndReason.PROVEN, EndReason.EXHAUSTED})

@@ -180,8 +180,8 @@ class FrameDecoder:
             return decode_jpeg_blocks(frame.image, limits=self._limits)
 
 
-class FramePicture:
-    """One frame, decoded once and only as far as needed; implements ``liveness.watch.LazyFrame``."""
+class EncodedFrame:
+    """A frame that is decoded once and only as far as needed; implements ``liveness.watch.LazyFrame``."""
 
     def __init__(self, decoder: FrameDecoder, frame: Frame, *, in_colour: bool = False) -> None:
         """Decodes nothing yet.
@@ -291,7 +291,7 @@ def upright(frame: Frame, pixels: GreyImage | BgrImage) -> GreyImage | BgrImage:
     return np.ascontiguousarray(turned)
 
 
-class DecodedPicture:
+class DecodedFrame:
     """A frame that is decoded already; implements ``liveness.watch.LazyFrame``."""
 
     def __init__(self, pixels: BgrImage) -> None:

@@ -3,10 +3,11 @@
 from collections.abc import Callable, Collection
 from typing import Final
 
-from liveness import Gesture, GestureRequest, GuidanceCode, ScanObservations, gesture_made, head_is_at_rest
-from liveness.dynamic.challenge import HintCode
+from liveness import Gesture, GestureRequest, HintCode, ScanObservations, gesture_made, head_is_at_rest
 from liveness.express import has_sign_of_life
 
+GESTURE_SECONDS: Final = 5
+"""The longest wait for each gesture, at the end of an attempt, seconds of capture time."""
 _BETWEEN_SECONDS: Final = 0.25
 """Capture time between two measurements of the motion; each takes some milliseconds."""
 
@@ -68,13 +69,8 @@ class GestureWait:
     It comes when nothing else of the attempt is missing, so that the gesture disturbs no other measurement.
     """
 
-    def __init__(self, gesture: Gesture, *, seconds: float) -> None:
-        """Initialises a request that is made with the first call of ``check_gesture``.
-
-        Args:
-            seconds: The longest wait, seconds of capture time.
-        """
-        self._seconds = seconds
+    def __init__(self, gesture: Gesture) -> None:
+        """Initialises a request that is made with the first call of ``check_gesture``."""
         self._latest_arrival = 0.0
         self.request = GestureRequest(gesture, asked_at=None)
         """The request, for the judge."""
@@ -105,16 +101,14 @@ class GestureWait:
             # What was decided without this frame must not be decided anew with it.
             before = scan.frames[-2].capture_time if len(scan.frames) > 1 else time
             self.request = GestureRequest(self.request.gesture, asked_at=before, since=since)
-            self._latest_arrival = arrival + self._seconds + _NETWORK_SECONDS
+            self._latest_arrival = arrival + GESTURE_SECONDS + _NETWORK_SECONDS
             return
         self.made = gesture_made(scan, self.request)
-        if self.made is None and (time - asked_at >= self._seconds or arrival >= self._latest_arrival):
+        if self.made is None and (time - asked_at >= GESTURE_SECONDS or arrival >= self._latest_arrival):
             self.made = False
 
 
-REPLACED_BY_REQUEST: Final = frozenset(
-    {GuidanceCode.OK, GuidanceCode.EYES_CLOSED, GuidanceCode.LOOK_STRAIGHT}
-)
+REPLACED_BY_REQUEST: Final = frozenset({HintCode.GOOD, HintCode.EYES_CLOSED, HintCode.LOOK_STRAIGHT})
 """Guidance that the request to turn the head replaces: it would contradict it, or comment on its answer."""
 _TURN: Final = HintCode.TURN_HEAD_SLIGHTLY.value
 _MOST_DELAY_SECONDS: Final = 1.5
@@ -156,7 +150,6 @@ class LastRequests:
         *,
         motion_seconds: float,
         gestures: Collection[Gesture],
-        gesture_seconds: float,
         random: Callable[[int], bytes],
     ) -> None:
         """Starts without a request.
@@ -164,14 +157,13 @@ class LastRequests:
         Args:
             motion_seconds: See ``CapturePlan``.
             gestures: The gestures, in order.
-            gesture_seconds: See ``CapturePlan``.
             random: Returns the given number of unpredictable bytes.
         """
         self._random = random
         self._due_at: float | None = None
         self._asks_from: float | None = None
         self._motion = MotionWait(seconds=motion_seconds)
-        self._gestures = tuple(GestureWait(gesture, seconds=gesture_seconds) for gesture in gestures)
+        self._gestures = tuple(GestureWait(gesture) for gesture in gestures)
 
     @property
     def over(self) -> bool:
@@ -226,7 +218,7 @@ class LastRequests:
             return True
         return waited >= _MOST_UNREST_SECONDS or head_is_at_rest(scan, since=since)
 
-    def instead_of(self, code: GuidanceCode) -> str | None:
+    def instead_of(self, code: HintCode) -> str | None:
         """Returns the feedback code of the current request, if it replaces this guidance; else ``None``.
 
         A request for a gesture replaces any, because the person would not know what the attempt waits for.

@@ -5,13 +5,8 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from attempt.challenge import AttemptChallenge, Feedback
-from liveness import FrameObservation, Guidance, GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
+from liveness import FrameObservation, Guidance, GuidanceSettings, GuidanceState, HintCode, Oval, guide
 from liveness.watch import APART_SECONDS
-
-FEEDBACK_CODES: Final[dict[GuidanceCode, str]] = {
-    code: "GOOD" if code is GuidanceCode.OK else code.value for code in GuidanceCode
-}
-"""The feedback code for each guidance code."""
 
 WRONG_ROTATION: Final = "WRONG_ROTATION"
 """Sent instead of ``NO_FACE`` if faces are found only in rotated frames."""
@@ -21,15 +16,15 @@ WRONG_ROTATION: Final = "WRONG_ROTATION"
 # by mistake must not keep a capture from its end; a cover of most frames is a reason of the verdict.
 _COUNTS_FOR_CAPTURE: Final = frozenset(
     {
-        GuidanceCode.OK,
-        GuidanceCode.EYES_CLOSED,
-        GuidanceCode.LOOK_STRAIGHT,
-        GuidanceCode.HOLD_STILL,
-        GuidanceCode.SUNGLASSES,
-        GuidanceCode.EYES_NOT_VISIBLE,
-        GuidanceCode.FACE_MASK,
-        GuidanceCode.MOUTH_NOT_VISIBLE,
-        GuidanceCode.FACE_OBSTRUCTED,
+        HintCode.GOOD,
+        HintCode.EYES_CLOSED,
+        HintCode.LOOK_STRAIGHT,
+        HintCode.HOLD_STILL,
+        HintCode.SUNGLASSES,
+        HintCode.EYES_NOT_VISIBLE,
+        HintCode.FACE_MASK,
+        HintCode.MOUTH_NOT_VISIBLE,
+        HintCode.FACE_OBSTRUCTED,
     }
 )
 _REPEAT_FEEDBACK_SECONDS: Final = 1.0
@@ -56,8 +51,6 @@ class CapturePlan:
             person who kept still, seconds of capture time.
         open_mouth: Whether the person has to open the mouth on request.
         turn_head: Whether the person has to turn the head to a drawn side on request.
-        gesture_seconds: The longest time for which an attempt waits for each of these gestures, seconds of
-            capture time.
     """
 
     frames: int = 32
@@ -68,7 +61,6 @@ class CapturePlan:
     motion_seconds: float = 4.0
     open_mouth: bool = False
     turn_head: bool = False
-    gesture_seconds: float = 5.0
 
     @property
     def early_share(self) -> float | None:
@@ -190,12 +182,12 @@ class FeedbackPacing:
         return feedback
 
 
-def feedback_code(guidance: GuidanceCode, *, turned: bool) -> str:
+def feedback_code(guidance: HintCode, *, turned: bool) -> str:
     """Returns the feedback code for a guidance code.
 
     Args:
         turned: Whether faces are found only in rotated frames.
     """
-    if guidance is GuidanceCode.NO_FACE and turned:
+    if guidance is HintCode.NO_FACE and turned:
         return WRONG_ROTATION
-    return FEEDBACK_CODES[guidance]
+    return guidance.value

@@ -30,15 +30,13 @@ class FrameSample:
     Frames are drawn after they arrive, with randomness that the device cannot know.
     """
 
-    def __init__(self, *, random: Callable[[int], bytes], size: int = SAMPLE_SIZE) -> None:
+    def __init__(self, *, random: Callable[[int], bytes]) -> None:
         """Starts empty.
 
         Args:
             random: Returns the given number of unpredictable bytes.
-            size: The number of frames to draw.
         """
         self._random = random
-        self._size = size
         self._offered = 0
         self._drawn: list[Frame] = []
 
@@ -50,11 +48,11 @@ class FrameSample:
     def draw_frame(self, frame: Frame) -> None:
         """Takes a frame that is not measured."""
         self._offered += 1
-        if len(self._drawn) < self._size:
+        if len(self._drawn) < SAMPLE_SIZE:
             self._drawn.append(frame)
             return
         place = int.from_bytes(self._random(_DRAW_BYTES), "big") % self._offered
-        if place < self._size:
+        if place < SAMPLE_SIZE:
             self._drawn[place] = frame
 
 

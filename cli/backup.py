@@ -120,8 +120,9 @@ def restore(
 
     The database is restored in one transaction. Its tables are made; it must have no rows, and the manifest
     must lie beside the file. A file that is cut off or altered is refused before anything is written; the
-    restored rows are counted, and the restored audit log records the restoration. Objects are copied back;
-    key files are restored into a folder without other files, and must then be readable with the keys of
+    restored rows are counted, and the restored audit log records the restoration. For a day after it, servers
+    erase nothing because its retention has ended, so that later holds can be repeated. Objects are copied
+    back; key files are restored into a folder without other files, and must then be readable with the keys of
     keys.encryption, which no backup contains. Both may be repeated after an interruption. For example:
 
         facegate restore database /backup/facegate-2031-04-01.backup
@@ -145,6 +146,10 @@ def restore(
                         made=summary.time.isoformat(),
                     )
                 typer.echo(f"Restored {_dump_report(summary)}.")
+                typer.echo(
+                    "Repeat the holds and the erasures that are later. For a day, servers erase nothing "
+                    "because its retention has ended; `facegate retention run` does."
+                )
             case Part.OBJECTS:
                 folder = folder_of(source)
                 if folder is not None and not folder.is_dir():

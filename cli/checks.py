@@ -1,13 +1,12 @@
 """``facegate checks``: finds, reads, keeps and erases the evidence of decided checks, over gRPC."""
 
 import json
-import os
 import zipfile
 from collections.abc import AsyncIterator, Callable, Iterable, Sequence
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Annotated, Any, BinaryIO, Final
+from typing import Annotated, Any, Final
 
 import typer
 from facegate.v1 import evidence_service_pb2, result_pb2
@@ -23,6 +22,7 @@ from cli.shown import counted, facts_table, list_table, say
 from cli.shown import printable as shown
 from cli.verdict import enum_word, enum_words, print_messages, time_words, verdict_view
 from facegate_client import CallRefusedError, Compliance, ExportedImage
+from formats.private_files import appearing
 from server.domain.terms import CheckStatus, FailureReason
 
 _STYLES = {
@@ -335,23 +335,21 @@ def export_command(
 
     async def work(compliance: Compliance) -> int:
         if subject is not None:
-            return await _written(compliance.export_subject(subject, purpose=purpose), target, keep=_known)
+            archive = compliance.export_subject(subject, purpose=purpose)
+            return await _written(archive, target, expect=lambda file: _expect_data(file, subject))
         return await _written(compliance.export_evidence(check_id or "", purpose=purpose), target)
 
     size = call_server(context, Compliance, work)
-    if subject is not None and not size:
-        say(f"There is nothing of {shown(subject)}: nothing was saved. Is the reference right?")
-        raise typer.Exit(1)
     say(f"saved {target} ({size:,} bytes)", err=True)
     say(f"Verify it anywhere: facegate result verify {target} --jwks jwks.json", err=True)
 
 
-def _known(archive: Path) -> bool:
-    """Returns whether the archive of a person names a check, or data about a device."""
+def _expect_data(archive: Path, subject: str) -> None:
+    """Ends the command unless the archive of a person names a check, or data about a device."""
     try:
         with zipfile.ZipFile(archive) as opened:
             about = json.loads(opened.read("subject.json"))
-        return bool(about["checks"] or any(about["devices"].values()))
+        known = about["checks"] or any(about["devices"].values())
     except (
         zipfile.BadZipFile,
         EOFError,
@@ -362,46 +360,39 @@ def _known(archive: Path) -> bool:
         RecursionError,
     ) as error:
         raise CommandError("what the server sent is no archive of a person; nothing was saved") from error
+    if not known:
+        say(f"There is nothing of {shown(subject)}: nothing was saved. Is the reference right?")
+        raise typer.Exit(1)
 
 
 async def _written(
-    parts: AsyncIterator[bytes], target: Path, *, keep: Callable[[Path], bool] = Path.exists
+    parts: AsyncIterator[bytes], target: Path, *, expect: Callable[[Path], None] | None = None
 ) -> int:
-    """Writes a file from its parts; an export that fails leaves none.
+    """Writes a file from its parts, and returns its size; an export that fails leaves none.
 
-    Returns:
-        Its size in bytes; 0 if it was not to be kept.
+    Args:
+        expect: Raises if the whole file is not to be kept.
     """
-    part = target.with_name(f".{target.name}.part")
     try:
-        with (
-            _private(part) as file,
-            Progress(
+        with appearing(target) as file:
+            with Progress(
                 TextColumn("Exporting"),
                 BarColumn(),
                 DownloadColumn(),
                 console=Console(stderr=True),
                 transient=True,
-            ) as progress,
-        ):
-            task = progress.add_task("export", total=None)
-            size = 0
-            async for chunk in parts:
-                file.write(chunk)
-                size += len(chunk)
-                progress.update(task, completed=size)
-        if not keep(part):
-            return 0
-        part.replace(target)
+            ) as progress:
+                task = progress.add_task("export", total=None)
+                async for chunk in parts:
+                    file.write(chunk)
+                    progress.update(task, advance=len(chunk))
+            size = file.tell()
+            if expect is not None:
+                file.flush()
+                expect(Path(file.name))
     except OSError as error:
         raise CommandError(f"{target} cannot be written: {error.strerror or error}") from error
-    finally:
-        part.unlink(missing_ok=True)
     return size
-
-
-def _private(path: Path) -> BinaryIO:
-    return os.fdopen(os.open(path, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600), "wb")
 
 
 WithdrawOption = Annotated[

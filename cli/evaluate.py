@@ -101,7 +101,7 @@ def worker_count() -> int:
 
 def load_packs(specs: Sequence[str]) -> tuple[Pack, ...]:
     """Load packs in the given order. Each model runs on one thread."""
-    runtime = RuntimeOptions(intra_op_threads=1)
+    runtime = RuntimeOptions()
     return tuple(load_pack(spec, models_dir=models_folder(), runtime=runtime) for spec in specs)
 
 

@@ -1,7 +1,6 @@
 """``facegate keys``: makes API keys for callers, and manages the server's keys."""
 
 import asyncio
-import secrets
 from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager
@@ -225,7 +224,6 @@ async def _rewrap(database_url: str, keys: WrappingKeys) -> tuple[int, Mapping[s
                             key_id=found.key_id,
                             wrapping_keys=keys,
                             aad=found.context,
-                            random=secrets.token_bytes,
                         )
                     except (SealBroken, WrappingKeyUnknown):
                         lost[name] += 1

@@ -121,10 +121,10 @@ def _show(due: Sequence[DueChecks]) -> None:
 _ABOUT: Final = (
     "Times are those of the settings and policies that this server reads now. A check keeps the policy under "
     "which it was created. Retention means that every server erases the checks whose time has ended, at most "
-    "100 a minute, and facegate retention run erases all of them; facegate checks erase, or a shorter "
-    "retention_seconds of the upload, erases earlier. Sealed data are encrypted under a key of their own, "
-    "which is destroyed with them. The software is not certified, and this is no legal advice: whether these "
-    "times and purposes are lawful is yours to judge."
+    "100 a minute, except for a day after a backup was restored, and facegate retention run erases all of "
+    "them; facegate checks erase, or a shorter retention_seconds of the upload, erases earlier. Sealed data "
+    "are encrypted under a key of their own, which is destroyed with them. The software is not certified, "
+    "and this is no legal advice: whether these times and purposes are lawful is yours to judge."
 )
 
 

@@ -205,12 +205,12 @@ def _summary_rows(
     if short and (decided := _deciding_detail(result.device)):
         yield "", Text(decided, "red")
     yield from warning_rows(result)
-    yield "transcript", _transcript(result)
+    yield "transcript", transcript_words(result)
     if not short:
         yield "attempts", _attempts(result)
     yield "policy", policy_words(result.policy)
     if not short or result.pack.evaluation_only or result.pack.missing_pad_networks:
-        yield "pack", _pack(result.pack)
+        yield "pack", pack_words(result.pack)
     yield "signature", signature
     yield "check", result.check_id
 
@@ -276,7 +276,8 @@ def _device(device: result_pb2.DeviceResult) -> Text:
     return text
 
 
-def _transcript(result: result_pb2.CheckResult) -> Text:
+def transcript_words(result: result_pb2.CheckResult) -> Text:
+    """Returns whether the transcript of a result is intact, and its numbers of frames."""
     if not result.HasField("transcript"):
         return Text("none", "dim")
     transcript = result.transcript
@@ -294,7 +295,8 @@ def _attempts(result: result_pb2.CheckResult) -> Text:
     return Text(", ".join(enum_word(attempt, "outcome").lower() for attempt in result.attempts) or "none")
 
 
-def _pack(pack: result_pb2.PackReference) -> Text:
+def pack_words(pack: result_pb2.PackReference) -> Text:
+    """Returns a pack, and what limits it."""
     text = Text(f"{pack.name} {pack.version}")
     if pack.evaluation_only:
         text.append(" (for evaluation only: must not decide about people)", "yellow")

@@ -35,7 +35,7 @@ def feedback_texts(codes: Iterable[int], *, frames: int) -> list[str]:
 
 def refusal_advice(reason: str) -> str:
     """Returns what to do about a refusal; empty for a reason that this version does not know."""
-    return REFUSALS[reason].action if reason in REFUSALS else ""
+    return REFUSALS[reason].command or REFUSALS[reason].action if reason in REFUSALS else ""
 
 
 _STALLED: Final = (
@@ -48,16 +48,8 @@ def describe_refusal(refusal: ServerError) -> str:
     """Returns the problem, the expectation and the remedy, in a few lines for a terminal."""
     lines = [f"{refusal.reason or refusal.code}: {' '.join(refusal.message.split())}"]
     lines.extend(f"  {name}: {value}" for name, value in sorted(refusal.metadata.items()))
-    advice = refusal_advice(refusal.reason)
-    if refusal.reason == "UNAUTHENTICATED":
-        advice = "Give --api-key-file with a known key, or --cert and --key with a client certificate."
-    if not refusal.reason and refusal.code == "DEADLINE_EXCEEDED":
-        advice = _STALLED
-    if refusal.reason == "EVIDENCE_ON_HOLD":
-        advice = (
-            "`facegate checks show CHECK` lists the holds; `facegate checks hold CHECK --release --reference "
-            "REFERENCE --reason WHY` releases one that no longer applies."
-        )
+    stalled = not refusal.reason and refusal.code == "DEADLINE_EXCEEDED"
+    advice = _STALLED if stalled else refusal_advice(refusal.reason)
     if advice:
         lines.append(advice)
     if refusal.retry_after_s is not None:
@@ -115,8 +107,8 @@ def lost_words(cause: str) -> str:
     gRPC's own texts have addresses and internal names, and those of the server are for developers.
     """
     code, _, _ = cause.partition(":")
-    if code in _LOST:
-        return _LOST[code]
+    if code in REFUSALS and REFUSALS[code].lost:
+        return REFUSALS[code].lost
     if any(text in cause for text in _NO_ANSWER):
         return "the server accepts connections but does not answer"
     if code not in grpc.StatusCode.__members__:
@@ -128,11 +120,6 @@ def lost_words(cause: str) -> str:
     return "the connection broke"
 
 
-_LOST: Final = {
-    "NOT_SERVING": "this server takes no scans now",
-    "OVERLOADED": "the server is busy",
-    "STREAM_IDLE": "the server heard nothing for too long",
-}
 _NO_ANSWER: Final = (
     "before receiving SETTINGS",
     "no Challenge within",

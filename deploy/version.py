@@ -56,7 +56,7 @@ _COPIES: Final = (
         )
         for folder in ("", "core/", "android/")
     ),
-    _Copy("sdk/kotlin/README.md", r'facegate-(?:android|core):(?P<version>[^@"]+)', semver=True),
+    _Copy("sdk/kotlin/README.md", r'facegate-(?:android|core):(?P<version>[^@"`]+)', semver=True),
     _Copy("sdk/kotlin/sample/app/build.gradle.kts", r"facegate-android:(?P<version>[^@]+)@aar", semver=True),
 )
 

@@ -19,7 +19,6 @@ For example, verify the credential that a browser registers for a scan::
         relying_party=RelyingParty(
             rp_id="bank.example",
             origins=frozenset({"https://verify.bank.example"}),
-            require_user_verification=True,
         ),
         header_origin="https://verify.bank.example",
     )

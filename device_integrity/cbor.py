@@ -58,8 +58,8 @@ def decode_cbor(data: bytes, *, max_bytes: int, max_depth: int = _MAX_DEPTH) -> 
     return value
 
 
-def item_end(data: bytes, *, start: int = 0, max_depth: int = _MAX_DEPTH) -> int:
-    """Returns the position after the item that begins at ``start``, without building its value.
+def item_end(data: bytes, *, max_depth: int = _MAX_DEPTH) -> int:
+    """Returns the position after the first item, without building its value.
 
     Further bytes after the item are no error.
 
@@ -70,7 +70,7 @@ def item_end(data: bytes, *, start: int = 0, max_depth: int = _MAX_DEPTH) -> int
     # The number of items that each open array or map still lacks.
     open_items = [1]
     in_map = [False]
-    position = start
+    position = 0
     while open_items:
         if not open_items[-1]:
             open_items.pop()

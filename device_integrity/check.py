@@ -73,8 +73,7 @@ class DeviceCheck:
         detail: The finding in plain words, at most 500 characters, without keys, tokens or identifiers of
             a device: the value that was found, and the expected one.
         sign_of: The manipulation that a FAIL indicates, or ``None``.
-        soft: For a FAIL, whether honest devices also fail the test, so that it does not decide alone. For
-            an UNAVAILABLE, whether the operator's settings allow the item to be missing.
+        soft: For a FAIL, whether honest devices also fail the test, so that it does not decide alone.
         decisive: Whether the test failed in a way that fails the whole check, unless it is tolerated; see
             ``policy.decisive``. A failed test of the camera or the frames that shows an injection is decisive
             too, if the policy demands that evidence.
@@ -151,9 +150,9 @@ class Checklist:
         """Returns a test that was not evaluated."""
         return not_evaluated(f"{self.verifier}.{check}", reason, detail)
 
-    def unavailable(self, check: str, reason: str, detail: str, *, soft: bool = False) -> DeviceCheck:
+    def unavailable(self, check: str, reason: str, detail: str) -> DeviceCheck:
         """Returns a test that could not be evaluated because something is missing."""
-        return replace(unavailable(f"{self.verifier}.{check}", reason, detail), soft=soft)
+        return unavailable(f"{self.verifier}.{check}", reason, detail)
 
     def judged(
         self,

@@ -10,6 +10,7 @@ from importlib import import_module
 from typing import Any, Final, TypeAlias
 
 from docs.make_reference import REFERENCE, reference_fields
+from server.access.sessions import STEP_UP
 from server.configuration.settings import Settings
 from server.policies.schema import Policy
 
@@ -121,7 +122,7 @@ def _check() -> list[_Row]:
 
 
 def _stream() -> list[_Row]:
-    gesture = _number("attempt.placement", "CapturePlan.gesture_seconds")
+    gesture = _number("attempt.last_requests", "GESTURE_SECONDS")
     clock = gesture + _number("attempt.last_requests", "_NETWORK_SECONDS")
     delay = _constant("attempt.last_requests", "_MOST_DELAY_SECONDS")
     unrest = _constant("attempt.last_requests", "_MOST_UNREST_SECONDS")
@@ -249,7 +250,12 @@ def _calls() -> list[_Row]:
             "the call",
             "repeat it at any time",
         ),
-        ("wait for a place", _setting("limits.wait_seconds"), "the call", "`OVERLOADED`"),
+        (
+            "wait for a place",
+            _constant("server.running.capacity", "WAIT_SECONDS"),
+            "the call",
+            "`OVERLOADED`",
+        ),
         (
             "cache of the JWK Set",
             _seconds(float(cache_control.rpartition("=")[2])),
@@ -271,7 +277,7 @@ def _calls() -> list[_Row]:
         ),
         (
             "exports and erasures in the console",
-            _setting("listeners.console.step_up_minutes", 60),
+            _seconds(STEP_UP.total_seconds()),
             "the log-in",
             "`STEP_UP_REQUIRED`: log in again",
         ),

@@ -1,22 +1,18 @@
-"""Cuts clips into scans, and measures scans for tests and for the fit of the fusion model.
+"""Cuts clips into scans.
 
 Images are converted to the form in which a phone sends them: of limited size, as JPEG.
 """
 
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 from typing import Final, TypeVar
 
 import cv2
 import numpy as np
 
-from attempt import DecodedPicture, Frame, PacedWatch, persons_of
-from liveness import ScanObservations
-from matcher import SubjectRule
+from attempt import Frame
 from vision.face import BgrImage
-from vision.packs import Pack
 
 LONGEST_SIDE: Final = 640
 _JPEG_QUALITY: Final = 88
@@ -65,27 +61,13 @@ _SECONDS, _MOST, _RATE = 4.0, 4, 16.0
 """Length of a scan, seconds; scans of a clip; frames a second."""
 
 
-def observe_scan(
-    frames: Iterable[tuple[float, BgrImage]], pack: Pack, *, subject: SubjectRule
-) -> ScanObservations:
-    """Return the measurements of a scan, made at the server's pace and detection interval.
-
-    Args:
-        frames: Capture times, seconds, and frames.
-    """
-    watch = PacedWatch(pack, faces=partial(persons_of, pack=pack, rule=subject))
-    for index, (time, image) in enumerate(frames):
-        watch.watch_frame(DecodedPicture(image), index=index, capture_time=time)
-    return watch.observations
-
-
 def clip_scans(path: Path) -> Iterator[list[Frame]]:
     """Split a clip into scans as ``clip_windows`` does.
 
     Yields:
         The frames of a scan as a phone sends them, with capture times from 0.
     """
-    for window in _windows(path, frame_of, seconds=_SECONDS, most=_MOST, rate=_RATE):
+    for window in clip_windows(path, frame_of):
         start = window[0][0]
         yield [
             replace(frame, index=index, capture_time_us=round(1e6 * (time - start)))
@@ -94,24 +76,24 @@ def clip_scans(path: Path) -> Iterator[list[Frame]]:
 
 
 def clip_windows(
-    path: Path, *, seconds: float = _SECONDS, most: int = _MOST, rate: float = _RATE
-) -> Iterator[list[tuple[float, BgrImage]]]:
-    """Split a clip into scans as a phone sends them: JPEG frames of at most 640 pixels.
+    path: Path,
+    convert: Callable[[BgrImage], Sent],
+    *,
+    seconds: float = _SECONDS,
+    most: int = _MOST,
+    rate: float = _RATE,
+) -> Iterator[list[tuple[float, Sent]]]:
+    """Split a clip into scans.
 
     Args:
+        convert: Makes what is kept of an image, such as ``as_sent``.
         seconds: Length of a scan; the last one may be down to half as long.
         most: Maximum number of scans.
         rate: Approximate frames per second.
 
     Yields:
-        The frames of a scan: the time in the clip, seconds, and the image.
+        The frames of a scan: the time in the clip, seconds, and what was made of the image.
     """
-    return _windows(path, as_sent, seconds=seconds, most=most, rate=rate)
-
-
-def _windows(
-    path: Path, convert: Callable[[BgrImage], Sent], *, seconds: float, most: int, rate: float
-) -> Iterator[list[tuple[float, Sent]]]:
     capture = cv2.VideoCapture(str(path))
     native = capture.get(cv2.CAP_PROP_FPS)
     native = native if 5 <= native <= 100 else 30.0

@@ -39,7 +39,7 @@ class ImageUnreadable(FormatError):
     """The header or the structure of an image file breaks the rules of its format.
 
     Attributes:
-        reason: EMPTY, UNSUPPORTED_FORMAT, MALFORMED or ANIMATED.
+        reason: The rule that they break: EMPTY, UNSUPPORTED_FORMAT, MALFORMED or ANIMATED.
         details: The names and numbers of the message; never pixel data.
     """
 

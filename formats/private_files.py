@@ -2,17 +2,24 @@
 
 import os
 import secrets
+from collections.abc import Iterator
+from contextlib import contextmanager
+from io import BufferedRandom
 from pathlib import Path
 from typing import Final
 
 PRIVATE: Final = 0o600
 """The permissions of a file for its owner only."""
+READABLE: Final = 0o644
+"""The permissions of a file that everybody may read."""
 
 
-def write_atomically(path: Path, content: bytes, *, mode: int = PRIVATE, over: bool) -> None:
-    """Write a file that appears under its name when it is complete and its content durable.
+@contextmanager
+def appearing(path: Path, *, mode: int = PRIVATE, over: bool = True) -> Iterator[BufferedRandom]:
+    """Open a new file that appears as ``path`` at the end of the block, complete and its content durable.
 
-    A process that is killed may leave a copy beside it, with a dot and the file's name as a prefix.
+    It does not if the block raises. A process that is killed may leave a copy beside it, with a dot and the
+    file's name as a prefix. The file's ``name`` is the path of that copy, for programs that write themselves.
 
     Args:
         path: The file; its folder exists.
@@ -24,10 +31,10 @@ def write_atomically(path: Path, content: bytes, *, mode: int = PRIVATE, over: b
         OSError: The file cannot be written; for a new one also if the file system has no hard links.
     """
     temporary = path.parent / f".{path.name}.{secrets.token_hex(8)}"
-    handle = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL, mode)
+    opened = open(temporary, "x+b", opener=lambda name, flags: os.open(name, flags, mode))  # noqa: SIM115
     try:
-        with os.fdopen(handle, "wb") as file:
-            file.write(content)
+        with opened as file:
+            yield file
             file.flush()
             os.fsync(file.fileno())
         if over:
@@ -37,6 +44,12 @@ def write_atomically(path: Path, content: bytes, *, mode: int = PRIVATE, over: b
             path.hardlink_to(temporary)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def write_atomically(path: Path, content: bytes, *, mode: int = PRIVATE, over: bool) -> None:
+    """Write a whole file; see ``appearing``."""
+    with appearing(path, mode=mode, over=over) as file:
+        file.write(content)
 
 
 def sync_folder(folder: Path) -> None:

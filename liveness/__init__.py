@@ -36,9 +36,9 @@ from liveness.errors import LivenessError
 from liveness.extent import FaceExtent, UprightFaces, face_extent
 from liveness.fusion_model import FusionModel, load_fusion_model
 from liveness.gestures import Gesture, GestureRequest, gesture_made, head_is_at_rest
-from liveness.guidance import Guidance, GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
+from liveness.guidance import Guidance, GuidanceSettings, GuidanceState, HintCode, Oval, guide
 from liveness.judge import ChallengeEvidence, FlashEvidence
-from liveness.observation import FrameObservation, GreyView, ScanObservations, SkippedFrame
+from liveness.observation import FrameObservation, ScanObservations
 from liveness.observe import fine_view, observe_frame, sample_frame
 from liveness.policy import EVIDENCE_FLOOR, LEAST_BETWEEN, CaptureKind, CaptureLimits, LivenessPolicy
 from liveness.selection import (
@@ -46,7 +46,6 @@ from liveness.selection import (
     DEFAULT_COUNT,
     FrameSelector,
     frame_quality,
-    select_frames,
     spread_of,
 )
 from liveness.shown_picture import TrustedFace
@@ -79,18 +78,16 @@ __all__ = [
     "FusionModel",
     "Gesture",
     "GestureRequest",
-    "GreyView",
     "Guidance",
-    "GuidanceCode",
     "GuidanceSettings",
     "GuidanceState",
+    "HintCode",
     "LivenessError",
     "LivenessPolicy",
     "LivenessResult",
     "Oval",
     "ScanObservations",
     "Signal",
-    "SkippedFrame",
     "TrustedFace",
     "UprightFaces",
     "Verdict",
@@ -107,7 +104,6 @@ __all__ = [
     "not_assessed",
     "observe_frame",
     "sample_frame",
-    "select_frames",
     "spread_of",
     "unexamined_stretches",
     "unresolved",

@@ -146,25 +146,6 @@ class DecisionLines:
 
 
 @dataclass(frozen=True, slots=True)
-class ReliabilityBin:
-    """How often predictions of about the same confidence are right, by models fitted without their source.
-
-    Attributes:
-        predicted: The mean of the predictions, 0..1.
-        live: The number of predictions for bona fide presentations.
-        count: The number of predictions, 1 or more.
-        lower: The lower end of the two-sided 95 % Clopper-Pearson interval of ``live`` in ``count``.
-        upper: The upper end.
-    """
-
-    predicted: float
-    live: int
-    count: int
-    lower: float
-    upper: float
-
-
-@dataclass(frozen=True, slots=True)
 class FusionModel:
     """A logistic model of life.
 
@@ -178,7 +159,6 @@ class FusionModel:
         traces: The one-sided evidence of single frames for a medium; a missing trace does not count.
         scan_networks: The networks on frames of a scan, which show the face's surroundings.
         still_networks: The same networks on still images of any kind, for which they are less reliable.
-        reliability: The reliability curve by kind of evidence (``"scan"``, ``"still"``).
         record: Facts about the model's training, in words, by name.
     """
 
@@ -188,7 +168,6 @@ class FusionModel:
     scan_networks: NetworkCalibrations
     still_networks: NetworkCalibrations
     decision: DecisionLines
-    reliability: Mapping[str, tuple[ReliabilityBin, ...]]
     record: Mapping[str, str]
 
 

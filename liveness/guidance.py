@@ -25,8 +25,11 @@ def field_width(*, width: int, height: int) -> float:
     return min(width, _BROADEST_FIELD * height)
 
 
-class GuidanceCode(StrEnum):
-    """The hint to the person, in order of priority: the first one that applies is given.
+class HintCode(StrEnum):
+    """A hint to the person; the names are those of the wire's feedback codes.
+
+    Those about a frame come in order of priority: the first one that applies is given. The last three are of
+    challenges.
 
     Hints about faces come before light, because light is measured on the face. Light comes before position,
     because people cannot see themselves well in the dark. Position comes before stillness, because correcting
@@ -50,15 +53,19 @@ class GuidanceCode(StrEnum):
     MOUTH_NOT_VISIBLE = "MOUTH_NOT_VISIBLE"
     FACE_OBSTRUCTED = "FACE_OBSTRUCTED"
     EYES_CLOSED = "EYES_CLOSED"
-    OK = "OK"
+    GOOD = "GOOD"
+
+    RAISE_SCREEN_BRIGHTNESS = "RAISE_SCREEN_BRIGHTNESS"
+    BLINK = "BLINK"
+    TURN_HEAD_SLIGHTLY = "TURN_HEAD_SLIGHTLY"
 
 
 _COVER_CODES = {
-    Cover.SUNGLASSES: GuidanceCode.SUNGLASSES,
-    Cover.EYES: GuidanceCode.EYES_NOT_VISIBLE,
-    Cover.MASK: GuidanceCode.FACE_MASK,
-    Cover.MOUTH: GuidanceCode.MOUTH_NOT_VISIBLE,
-    Cover.FACE: GuidanceCode.FACE_OBSTRUCTED,
+    Cover.SUNGLASSES: HintCode.SUNGLASSES,
+    Cover.EYES: HintCode.EYES_NOT_VISIBLE,
+    Cover.MASK: HintCode.FACE_MASK,
+    Cover.MOUTH: HintCode.MOUTH_NOT_VISIBLE,
+    Cover.FACE: HintCode.FACE_OBSTRUCTED,
 }
 _COVERS = 2
 """The number of measured frames in a row in which the face must be covered before that is a code. Between
@@ -203,8 +210,8 @@ class GuidanceState:
         covers: What covers the face in the latest frames in which that was measured, at most two.
     """
 
-    hint: GuidanceCode | None = None
-    candidate: GuidanceCode | None = None
+    hint: HintCode | None = None
+    candidate: HintCode | None = None
     lasted: int = 0
     place: tuple[float, float, float] | None = None
     covers: tuple[Cover, ...] = ()
@@ -220,8 +227,8 @@ class Guidance:
         state: The state to pass with the next frame.
     """
 
-    code: GuidanceCode | None
-    frame_code: GuidanceCode
+    code: HintCode | None
+    frame_code: HintCode
     state: GuidanceState
 
 
@@ -259,16 +266,16 @@ def _frame_code(
     oval: Oval,
     settings: GuidanceSettings,
     state: GuidanceState,
-) -> GuidanceCode:
+) -> HintCode:
     if extent is None or observation.faces == 0:
-        return GuidanceCode.NO_FACE
+        return HintCode.NO_FACE
     if observation.faces > 1:
-        return GuidanceCode.MULTIPLE_FACES
+        return HintCode.MULTIPLE_FACES
 
-    def above(code: GuidanceCode, value: float, limit: float) -> bool:
+    def above(code: HintCode, value: float, limit: float) -> bool:
         return value > (limit * (1 - settings.slack) if state.hint is code else limit)
 
-    def below(code: GuidanceCode, value: float, limit: float) -> bool:
+    def below(code: HintCode, value: float, limit: float) -> bool:
         return value < (limit * (1 + settings.slack) if state.hint is code else limit)
 
     placed = oval.placed(width=observation.width, height=observation.height)
@@ -279,33 +286,33 @@ def _frame_code(
     luminance = observation.luminance if observation.luminance is not None else 0.0
     turn = 0.0 if observation.pose is None else max(abs(observation.pose.yaw), abs(observation.pose.pitch))
     says = {
-        GuidanceCode.TOO_DARK: below(GuidanceCode.TOO_DARK, luminance, settings.darkest)
-        or above(GuidanceCode.TOO_DARK, observation.dark_fraction, settings.dark_share),
-        GuidanceCode.TOO_BRIGHT: above(GuidanceCode.TOO_BRIGHT, luminance, settings.brightest)
-        or above(GuidanceCode.TOO_BRIGHT, observation.saturated_fraction, settings.saturated_share)
-        or above(GuidanceCode.TOO_BRIGHT, black_level(observation.samples), settings.veiled)
-        or above(GuidanceCode.TOO_BRIGHT, backlight(observation), settings.backlit),
-        GuidanceCode.MOVE_BACK: above(GuidanceCode.MOVE_BACK, size, settings.largest),
-        GuidanceCode.FACE_CUT_OFF: above(
-            GuidanceCode.FACE_CUT_OFF,
+        HintCode.TOO_DARK: below(HintCode.TOO_DARK, luminance, settings.darkest)
+        or above(HintCode.TOO_DARK, observation.dark_fraction, settings.dark_share),
+        HintCode.TOO_BRIGHT: above(HintCode.TOO_BRIGHT, luminance, settings.brightest)
+        or above(HintCode.TOO_BRIGHT, observation.saturated_fraction, settings.saturated_share)
+        or above(HintCode.TOO_BRIGHT, black_level(observation.samples), settings.veiled)
+        or above(HintCode.TOO_BRIGHT, backlight(observation), settings.backlit),
+        HintCode.MOVE_BACK: above(HintCode.MOVE_BACK, size, settings.largest),
+        HintCode.FACE_CUT_OFF: above(
+            HintCode.FACE_CUT_OFF,
             1 - extent.share_inside(observation.width, observation.height),
             settings.cut_off,
         ),
-        GuidanceCode.MOVE_CLOSER: below(GuidanceCode.MOVE_CLOSER, size, settings.smallest),
-        GuidanceCode.CENTER_FACE: above(
-            GuidanceCode.CENTER_FACE, (aside**2 + apart**2) ** 0.5 / extent.width, settings.off_centre
+        HintCode.MOVE_CLOSER: below(HintCode.MOVE_CLOSER, size, settings.smallest),
+        HintCode.CENTER_FACE: above(
+            HintCode.CENTER_FACE, (aside**2 + apart**2) ** 0.5 / extent.width, settings.off_centre
         ),
-        GuidanceCode.HOLD_STILL: above(
-            GuidanceCode.HOLD_STILL, _speed(extent, observation.capture_time, state), settings.fastest
+        HintCode.HOLD_STILL: above(
+            HintCode.HOLD_STILL, _speed(extent, observation.capture_time, state), settings.fastest
         ),
-        GuidanceCode.BLURRED: observation.sharpness is not None
-        and below(GuidanceCode.BLURRED, observation.sharpness, settings.blurred),
-        GuidanceCode.LOOK_STRAIGHT: above(GuidanceCode.LOOK_STRAIGHT, turn, settings.turned),
+        HintCode.BLURRED: observation.sharpness is not None
+        and below(HintCode.BLURRED, observation.sharpness, settings.blurred),
+        HintCode.LOOK_STRAIGHT: above(HintCode.LOOK_STRAIGHT, turn, settings.turned),
         **{code: cover is each for each, code in _COVER_CODES.items()},
-        GuidanceCode.EYES_CLOSED: observation.eyes_open is not None
-        and below(GuidanceCode.EYES_CLOSED, observation.eyes_open, settings.closed),
+        HintCode.EYES_CLOSED: observation.eyes_open is not None
+        and below(HintCode.EYES_CLOSED, observation.eyes_open, settings.closed),
     }
-    return next((code for code, applies in says.items() if applies), GuidanceCode.OK)
+    return next((code for code, applies in says.items() if applies), HintCode.GOOD)
 
 
 def _covers(observation: FrameObservation, state: GuidanceState) -> tuple[Cover, ...]:

@@ -130,18 +130,6 @@ class FrameSelector:
         return worths
 
 
-def select_frames(observations: Iterable[FrameObservation]) -> tuple[int, ...]:
-    """Returns the indices of the selected frames, in order; see ``FrameSelector``.
-
-    Raises:
-        ObservationError: The frames are out of order.
-    """
-    selector = FrameSelector()
-    for observation in observations:
-        selector.select_frame(observation)
-    return selector.selected
-
-
 def best_frame(frames: Iterable[FrameObservation]) -> FrameObservation | None:
     """Returns the best of all frames, which is ``FrameSelector.best``; ``None`` without a usable frame."""
     best = max(frames, key=frame_quality, default=None)

@@ -23,15 +23,16 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from matcher.errors import PortraitPolicyInvalid, TemplateInvalid
+from matcher.errors import TemplateInvalid
 from matcher.similarity import fmr_bound
 from matcher.template import TemplateSample, fuse_templates, stack_samples
 from vision.packs import MatchCalibration, Template
 
 SWAP_MAX_FMR: Final = 3e-2
-"""Default for the largest bound on FMR at which two groups of frames count as one person.
+"""The largest bound on FMR at which two groups of frames count as one person.
 
-At 1e-2 one of 43 live scans of one person counted as two with dlib's embedder, at 3e-2 none with any pack.
+If a calibration supports no bound as low, its lowest bound is used instead. At 1e-2 one of 43 live scans of
+one person counted as two with dlib's embedder, at 3e-2 none with any pack.
 """
 
 _NO_DIRECTION: Final = 1e-9
@@ -63,7 +64,6 @@ def measure_constancy(
     samples: Sequence[TemplateSample],
     *,
     calibration: MatchCalibration,
-    max_fmr: float = SWAP_MAX_FMR,
     is_portrait: Callable[[Template], bool] | None = None,
 ) -> IdentityConstancy | None:
     """Measure whether a scan's frames show one person.
@@ -71,24 +71,19 @@ def measure_constancy(
     Args:
         samples: The examined frames, of one embedder.
         calibration: The calibration of that embedder.
-        max_fmr: Bound on FMR that the least similar groups must reach, in (0, 1). If the calibration supports
-            no bound as low, its lowest bound is used instead.
         is_portrait: Whether a fused template matches the portrait; ``None`` without a portrait.
 
     Returns:
         None for fewer than two samples, which cannot show a change.
 
     Raises:
-        PortraitPolicyInvalid: ``max_fmr`` is not in (0, 1).
         TemplateInvalid: A sample's quality is not in (0, 1], or its template not of length 1.
         TemplateMismatch: The templates have different forms or lengths.
     """
-    if not 0.0 < max_fmr < 1.0:
-        raise PortraitPolicyInvalid(f"max_fmr must lie between 0 and 1, both excluded, got {max_fmr}")
     if len(samples) < 2:
         return None
     calibration = calibration.of_scans
-    demanded = max(max_fmr, calibration.lowest_bound)
+    demanded = max(SWAP_MAX_FMR, calibration.lowest_bound)
     scores, divisions = _divisions(*stack_samples(samples), calibration)
     order = np.argsort(scores, kind="stable").tolist()
     least, constant = order[0], True

@@ -23,7 +23,6 @@ from rich.console import Console
 from rich.table import Table
 
 from evaluation.match import PhotoListError
-from evaluation.scans import clip_windows, observe_scan
 from liveness.occlusion import (
     MOUTH_COEFFICIENTS,
     Cover,
@@ -38,6 +37,7 @@ from liveness.occlusion import (
 from matcher import SCAN_SUBJECT
 from research.portrait_measures.faces import studied_faces
 from research.portrait_measures.measures import fit_logistic
+from research.scans import clip_windows, observe_scan
 from vision.errors import VisionError
 from vision.face import BgrImage, DetectedFace, Landmarks
 from vision.packs import Pack, load_pack

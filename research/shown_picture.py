@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 from scipy.interpolate import RBFInterpolator, griddata
 
 from evaluation.binomial import proportion
-from evaluation.scans import as_sent, clip_windows, observe_scan
+from evaluation.scans import as_sent
 from liveness import ScanObservations, TrustedFace, face_extent
 from liveness.shown_picture import (
     LEAST_BEND,
@@ -34,10 +34,11 @@ from liveness.shown_picture import (
 )
 from matcher import SCAN_SUBJECT
 from research.liveness_fusion.photo_attacks import large_faces
+from research.scans import clip_windows, observe_scan
+from research.warped_photo import Warp, bulge, drawn_alive, warp_photo
 from simulator.errors import PhotoUnusable
 from simulator.motion import Sway
 from simulator.photo import photo_from_image
-from simulator.warped_photo import Warp, bulge, drawn_alive, warp_photo
 from vision.face import BgrImage, DetectedFace, Landmarks, Points
 from vision.geometry import FaceChip, cut_chip
 from vision.packs import Pack, load_embedded_pack, load_pack

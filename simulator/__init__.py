@@ -26,7 +26,7 @@ compressed.
 """
 
 from simulator.app_guide import AppGuide, Side
-from simulator.camera import SimulatedExposure, SimulatedFrame
+from simulator.camera import SimulatedFrame
 from simulator.errors import PhotoUnusable, SimulatorError
 from simulator.flash_scan import simulate_flash_scan
 from simulator.flash_settings import (
@@ -67,7 +67,6 @@ __all__ = [
     "ScreenLight",
     "SheetSettings",
     "Side",
-    "SimulatedExposure",
     "SimulatedFrame",
     "SimulatorError",
     "SkinSettings",

@@ -6,30 +6,10 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from formats.exposure import ExposureClaim
 from simulator.motion import Sway
 from simulator.scene import CameraSettings
 from vision.face import BgrImage
-
-
-@dataclass(frozen=True, slots=True)
-class SimulatedExposure:
-    """The exposure of a frame, as the platform reports it.
-
-    Attributes:
-        exposure_seconds: Exposure of one row.
-        iso: Sensor sensitivity.
-        white_balance_kelvin: Correlated colour temperature of the white balance.
-        rolling_shutter_seconds: Time from the first row's exposure to the last row's.
-        exposure_locked: Whether exposure is locked.
-        white_balance_locked: Whether white balance is locked.
-    """
-
-    exposure_seconds: float
-    iso: int
-    white_balance_kelvin: int
-    rolling_shutter_seconds: float
-    exposure_locked: bool
-    white_balance_locked: bool
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,7 +24,7 @@ class SimulatedFrame:
 
     pixels: BgrImage
     capture_time: float
-    exposure: SimulatedExposure | None = None
+    exposure: ExposureClaim | None = None
 
 
 NOISE_MARGIN = 61

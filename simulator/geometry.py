@@ -146,22 +146,10 @@ class Relief:
         """Return the distance of depth samples in pixels."""
         return _STEP
 
-    def project(
-        self, placement: ReliefPose, *, morph: tuple[FloatMap, FloatMap] | None = None, lift: float = 1.0
-    ) -> tuple[FloatMap, FloatMap]:
-        """Return the projection of each sample of the grid, in canvas coordinates.
-
-        Args:
-            placement: The movement from rest.
-            morph: Movement within the canvas before the rigid one (a smile), x and y in pixels, sampled like
-                the depth map.
-            lift: Factor on the depth, for a sheet that bends more or less than at rest.
-        """
-        return self._on_picture(self.positions(placement, morph=morph, lift=lift), placement)
-
-    def _on_picture(
+    def on_picture(
         self, space: tuple[FloatMap, FloatMap, FloatMap], placement: ReliefPose
     ) -> tuple[FloatMap, FloatMap]:
+        """Return the projection of ``positions``, in canvas coordinates."""
         centre_x, centre_y = (np.float32(value) for value in self._viewport.canvas_centre)
         focal = np.float32(self._viewport.focal)
         x, y, z = space
@@ -182,8 +170,9 @@ class Relief:
 
         Args:
             placement: The movement from rest. Its approach is not applied here, because it moves the camera.
-            morph: As for ``project``.
-            lift: As for ``project``.
+            morph: Movement within the canvas before the rigid one (a smile), x and y in pixels, sampled like
+                the depth map.
+            lift: Factor on the depth, for a sheet that bends more or less than at rest.
             depth: Replaces the depth at rest, for a face whose jaw is lowered; None keeps it.
 
         Returns:
@@ -238,8 +227,8 @@ class Relief:
 
         Args:
             placement: The movement away from rest.
-            morph: As for ``project``.
-            lift: As for ``project``.
+            morph: As for ``positions``.
+            lift: As for ``positions``.
             pan: Movement of the whole image in pixels, from a turn of the camera.
             depth: As for ``positions``.
         """
@@ -248,7 +237,7 @@ class Relief:
         # distance.
         near = np.float32(1 - placement.approach)
         centre_x, centre_y = (np.float32(value) for value in self._viewport.canvas_centre)
-        projected_x, projected_y = self._on_picture(space, placement)
+        projected_x, projected_y = self.on_picture(space, placement)
         shrunk_x, shrunk_y = (projected_x - centre_x) * near, (projected_y - centre_y) * near
         moved = np.dstack((shrunk_x + centre_x - self._x, shrunk_y + centre_y - self._y))
         target_x = (self._frame_x - np.float32(pan[0]) - centre_x) * near + centre_x

@@ -12,7 +12,7 @@ The scans of `facegate verify --simulate` need the `embedded` extra, for its lan
 import asyncio
 import time
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from functools import cache
 from pathlib import Path
 from typing import Any, Self
@@ -44,7 +44,6 @@ from simulator import (
     SceneSettings,
     ScreenLight,
     Side,
-    SimulatedExposure,
     SimulatedFrame,
     SimulatorError,
     photo_from_image,
@@ -366,7 +365,7 @@ class SimulatedPhone:
         return CapturedImage(
             image=frame.pixels,
             capture_time_us=captured_us,
-            exposure=None if frame.exposure is None else _exposure(frame.exposure),
+            exposure=None if frame.exposure is None else Exposure(**asdict(frame.exposure)),
         )
 
     def _next_frame(self) -> SimulatedFrame | None:
@@ -417,17 +416,6 @@ class SimulatedPhone:
     def displayed(self, capture_time_us: int) -> DisplayedStep:
         """Returns the step on display at the capture of a frame, as the app knows it."""
         return self._screen.displayed(capture_time_us)
-
-
-def _exposure(exposure: SimulatedExposure) -> Exposure:
-    return Exposure(
-        exposure_time_ns=round(exposure.exposure_seconds * 1e9),
-        iso=exposure.iso,
-        white_balance_kelvin=exposure.white_balance_kelvin,
-        rolling_shutter_skew_ns=round(exposure.rolling_shutter_seconds * 1e9),
-        exposure_locked=exposure.exposure_locked,
-        white_balance_locked=exposure.white_balance_locked,
-    )
 
 
 _PHOTO_BYTES = 20_000_000

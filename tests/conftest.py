@@ -78,9 +78,7 @@ def pytest_collection(session: pytest.Session) -> None:
         return
     research = "not research" not in session.config.option.markexpr
     files = [
-        path
-        for path in sorted((_REPOSITORY / "tests").rglob("test_*.py"))
-        if research or not _measures(path)
+        path for path in sorted((_REPOSITORY / "tests").rglob("test_*.py")) if research or not _measures(path)
     ]
     for path in files[int(worker.removeprefix("gw")) :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])]:
         with suppress(Exception):  # the collection reports it

@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from attempt import persons_of
-from attempt.frame import DecodedPicture
+from attempt.frame import DecodedFrame
 from formats.image_format import ImageFormat
 from matcher import SCAN_SUBJECT, PortraitPolicy, accept_portrait
 from tests.attempt.capturing import frame_of
@@ -52,7 +52,7 @@ def test_the_example_of_matcher_runs(capsys: pytest.CaptureFixture[str]) -> None
 
 
 def test_liveness(capsys: pytest.CaptureFixture[str]) -> None:
-    frames = [DecodedPicture(_upright(picture)) for picture in pictures()]
+    frames = [DecodedFrame(_upright(picture)) for picture in pictures()]
     find_persons = partial(persons_of, pack=remembering_pack(), rule=SCAN_SUBJECT)
     out = _run("liveness", capsys, find_persons=find_persons, frames=frames)
     assert out.startswith("LIVE ")

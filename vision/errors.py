@@ -36,27 +36,15 @@ from enum import StrEnum
 from types import MappingProxyType
 from typing import Self
 
-from formats.errors import ImageFault, ImageUnreadable
+from formats.errors import ImageUnreadable
 
 
 class VisionError(Exception):
     """The base class of all exceptions of this package."""
 
 
-class ImageError(VisionError):
-    """The bytes are not an accepted image.
-
-    Attributes:
-        reason: The rule that they break.
-        details: The numbers of the message, such as ``bytes`` and ``max_bytes``; never pixel data.
-    """
-
-    def __init__(
-        self, reason: ImageFault, message: str, *, details: Mapping[str, str | int | float] | None = None
-    ) -> None:
-        super().__init__(message)
-        self.reason = reason
-        self.details: Mapping[str, str | int | float] = MappingProxyType(dict(details or {}))
+class ImageError(VisionError, ImageUnreadable):
+    """The bytes are not an accepted image: their header or their pixels are unreadable, or beyond a limit."""
 
     @classmethod
     def of(cls, error: ImageUnreadable) -> Self:

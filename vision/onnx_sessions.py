@@ -215,13 +215,19 @@ ProviderRequest: TypeAlias = Literal["auto", "cpu", "cuda"]
 _CPU = "CPUExecutionProvider"
 _CUDA = "CUDAExecutionProvider"
 _ERRORS_ONLY = 3
-_MIB: Final = 1024 * 1024
+_CUDA_OPTIONS: Final = {
+    "device_id": "0",
+    "arena_extend_strategy": "kSameAsRequested",
+    "cudnn_conv_algo_search": "HEURISTIC",
+    "use_tf32": "0",
+}
+"""The options of the CUDA provider, under ONNX Runtime's names."""
 _GPU_BATCH: Final = 16
 _FREE_SIDE: Final = 160
 """A side that detectors accept."""
 _CUDA_ADVICE: Final = (
-    ", and that the GPU exists and has enough free memory: CUDA_VISIBLE_DEVICES, and "
-    "runtime.cuda_memory_mib and runtime.max_batch in the settings"
+    ", and that the GPU exists and has enough free memory: CUDA_VISIBLE_DEVICES, and runtime.max_batch in "
+    "the settings"
 )
 
 
@@ -230,10 +236,8 @@ class RuntimeOptions:
     """How models are run.
 
     Attributes:
-        intra_op_threads: Threads inside one call, 1 or more.
         providers: ``"auto"`` for CUDA if it is available and the CPU otherwise, or one of them by
             name; ``"cuda"`` does not fall back to the CPU.
-        cuda_memory_mib: The most GPU memory that the tensors of each model may take; ``None`` for no limit.
         max_batch: The most calls of several threads that are joined (see ``vision.onnx_sessions``);
             ``None`` for 16 on a GPU and 1, which joins none, on the CPU.
         max_batch_wait_seconds: The longest time that a call waits for others.
@@ -241,9 +245,7 @@ class RuntimeOptions:
             measurements of the difference turn it off.
     """
 
-    intra_op_threads: int = 1
     providers: ProviderRequest = "auto"
-    cuda_memory_mib: int | None = None
     max_batch: int | None = None
     max_batch_wait_seconds: float = 0.002
     rewrite_graphs: bool = True
@@ -299,11 +301,10 @@ def create_session(model: bytes | Path, options: RuntimeOptions, *, name: str = 
         PackFileUnusable: The runtime cannot load the model or the demanded provider.
     """
     label = name or (model.name if isinstance(model, Path) else "the model")
-    if options.intra_op_threads < 1:
-        raise PackFileUnusable(f"intra_op_threads is {options.intra_op_threads}: expected 1 or more")
     choice = choose_providers(options)
     settings = onnxruntime.SessionOptions()
-    settings.intra_op_num_threads = options.intra_op_threads
+    # Several scans run at once, each on a thread of its own; more threads a call would only wait.
+    settings.intra_op_num_threads = 1
     settings.inter_op_num_threads = 1
     settings.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     settings.graph_optimization_level = onnxruntime.GraphOptimizationLevel.ORT_ENABLE_ALL
@@ -319,7 +320,7 @@ def create_session(model: bytes | Path, options: RuntimeOptions, *, name: str = 
         session = onnxruntime.InferenceSession(
             model if isinstance(model, bytes) else str(model),
             sess_options=settings,
-            providers=[(name, _cuda_options(options) if name == _CUDA else {}) for name in choice.providers],
+            providers=[(name, _CUDA_OPTIONS if name == _CUDA else {}) for name in choice.providers],
             enable_fallback=options.providers != "cuda",
         )
     except Exception as error:
@@ -335,20 +336,6 @@ def create_session(model: bytes | Path, options: RuntimeOptions, *, name: str = 
         )
     session.disable_fallback()
     return _prepared(session, options, label)
-
-
-def _cuda_options(options: RuntimeOptions) -> dict[str, str]:
-    """Return the options of the CUDA provider, under ONNX Runtime's names."""
-    limit = {}
-    if options.cuda_memory_mib is not None:
-        limit = {"gpu_mem_limit": str(options.cuda_memory_mib * _MIB)}
-    return {
-        "device_id": "0",
-        "arena_extend_strategy": "kSameAsRequested",
-        "cudnn_conv_algo_search": "HEURISTIC",
-        "use_tf32": "0",
-        **limit,
-    }
 
 
 def _prepared(session: OnnxSession, options: RuntimeOptions, label: str) -> OnnxSession:
@@ -401,9 +388,9 @@ def describe(options: RuntimeOptions, session: OnnxSession | None = None) -> str
     wanted = choice.providers[0]
     used = session.get_providers()[0] if session is not None else wanted
     reason = choice.reason if used == wanted else f"{wanted} could not be started"
-    threads = f"{options.intra_op_threads} thread{'s' if options.intra_op_threads > 1 else ''} a call"
     batch = _max_batch(options, gpu=used == _CUDA)
     joined = f", up to {batch} calls joined where a model allows it" if batch > 1 else ""
     return (
-        f"ONNX Runtime {onnxruntime.__version__} on {used} because {reason}; {threads}, spinning off{joined}"
+        f"ONNX Runtime {onnxruntime.__version__} on {used} because {reason}; 1 thread a call, "
+        f"spinning off{joined}"
     )

@@ -91,8 +91,8 @@ def _seen_head_on(seen: NDArray[np.float64], image_size: tuple[int, int]) -> NDA
 
 # Centimetres. Published with x to the image's left, y up and z out of the face; the minus turns all
 # three to the camera's axes (x right, y down, z away), so that a frontal face has no rotation.
-_IBUG68_INDICES = np.array([17, 21, 22, 26, 36, 39, 42, 45, 31, 35, 48, 54, 57, 8])
-_IBUG68_MODEL = -np.array(
+IBUG68_INDICES = np.array([17, 21, 22, 26, 36, 39, 42, 45, 31, 35, 48, 54, 57, 8])
+IBUG68_HEAD = -np.array(
     [
         [6.825897, 6.760612, 4.402142],
         [1.330353, 7.122144, 6.903745],
@@ -112,7 +112,7 @@ _IBUG68_MODEL = -np.array(
 )
 # Eye centres lie between the corners above. The published part has no nose tip: this one makes the
 # pitch of five points agree with that of fourteen on photos of frontal faces.
-_FIVE_MODEL = -np.array(
+FIVE_POINT_HEAD = -np.array(
     [
         [3.550681, 5.439477, 4.200534],
         [-3.550681, 5.439477, 4.200534],
@@ -152,29 +152,11 @@ _MEDIAPIPE478_POINTS = {
     for left, right, x, y, z in _MEDIAPIPE478_HALF
     for index, place in ((left, (x, -y, -z)), (right, (-x, -y, -z)))
 }
-_MEDIAPIPE478_INDICES = np.array(list(_MEDIAPIPE478_POINTS))
-_MEDIAPIPE478_MODEL = np.array(list(_MEDIAPIPE478_POINTS.values()))
+MEDIAPIPE478_INDICES = np.array(list(_MEDIAPIPE478_POINTS))
+MEDIAPIPE478_HEAD = np.array(list(_MEDIAPIPE478_POINTS.values()))
 _UPPER_FACE = 1.2
 """How far below the canonical face's origin points still belong to its upper half, centimetres: lips are
 lower."""
-
-
-def head_of_68() -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return the generic head: indices into the 68 points, and their positions on it.
-
-    Returns:
-        Shape (14,) and shape (14, 3): centimetres, x right, y down, z away from the camera.
-    """
-    return _IBUG68_INDICES.copy(), _IBUG68_MODEL.copy()
-
-
-def head_of_478() -> tuple[NDArray[np.intp], NDArray[np.float64]]:
-    """Return the canonical face: indices into the 478 points, and their positions on it.
-
-    Returns:
-        Shape (33,) and shape (33, 3), in the axes of ``head_of_68``.
-    """
-    return _MEDIAPIPE478_INDICES.copy(), _MEDIAPIPE478_MODEL.copy()
 
 
 def canonical_scale(landmarks: Landmarks) -> float | None:
@@ -191,12 +173,12 @@ def canonical_scale(landmarks: Landmarks) -> float | None:
     """
     if landmarks.scheme != "mediapipe478" or landmarks.depth is None:
         return None
-    upper = _MEDIAPIPE478_MODEL[:, 1] < _UPPER_FACE
-    indices = _MEDIAPIPE478_INDICES[upper]
+    upper = MEDIAPIPE478_HEAD[:, 1] < _UPPER_FACE
+    indices = MEDIAPIPE478_INDICES[upper]
     seen = np.column_stack([landmarks.points[indices], landmarks.depth[indices]]).astype(np.float64)
     if not np.isfinite(seen).all():
         return None
-    head = _MEDIAPIPE478_MODEL[upper]
+    head = MEDIAPIPE478_HEAD[upper]
     centred, target = seen - seen.mean(axis=0), head - head.mean(axis=0)
     spread = float((centred**2).sum())
     if spread <= 0:
@@ -206,26 +188,21 @@ def canonical_scale(landmarks: Landmarks) -> float | None:
     return float(sizes.sum()) / spread
 
 
-def five_point_head() -> NDArray[np.float64]:
-    """Return the five points on the generic head, shape (5, 3), in the axes of ``head_of_68``."""
-    return _FIVE_MODEL.copy()
-
-
 def _correspondences(landmarks: Landmarks | Points) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
     if isinstance(landmarks, Landmarks):
         points = landmarks.points.astype(np.float64)
         match landmarks.scheme:
             case "ibug68":
-                return _IBUG68_MODEL, points[_IBUG68_INDICES]
+                return IBUG68_HEAD, points[IBUG68_INDICES]
             case "insightface106":
                 eyes = [points[33:43].mean(axis=0), points[87:97].mean(axis=0)]
-                return _FIVE_MODEL, np.array([*eyes, points[86], points[52], points[61]])
+                return FIVE_POINT_HEAD, np.array([*eyes, points[86], points[52], points[61]])
             case "mediapipe478":
-                return _MEDIAPIPE478_MODEL, points[_MEDIAPIPE478_INDICES]
+                return MEDIAPIPE478_HEAD, points[MEDIAPIPE478_INDICES]
         raise ValueError(f"unknown landmark scheme {landmarks.scheme!r}")
     if landmarks.shape != (5, 2):
         raise ValueError(f"five points have shape (5, 2), not {landmarks.shape}")
-    return _FIVE_MODEL, landmarks.astype(np.float64)
+    return FIVE_POINT_HEAD, landmarks.astype(np.float64)
 
 
 def _angles(rotation: NDArray[np.float64]) -> HeadPose:

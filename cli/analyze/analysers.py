@@ -4,7 +4,6 @@ The report on a file is made of AnalysisService's response in both cases.
 """
 
 import asyncio
-import secrets
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from dataclasses import replace
@@ -185,7 +184,7 @@ class LocalAnalyser(Analyser):
     def _explained_video(self, blank: FileReport, analysis: VideoAnalysis) -> ExplainedFile:
         response = video_to_wire(
             analysis,
-            inference_id=video_inference_id(secrets.token_bytes),
+            inference_id=video_inference_id(),
             created=blank.started,
             completed=datetime.now(UTC),
             pack=result_pb2.PackReference(),

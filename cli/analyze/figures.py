@@ -527,13 +527,11 @@ def _ticks(seconds: float) -> Iterator[float]:
 def colour_map(
     values: NDArray[np.floating] | NDArray[np.integer],
     *,
-    side: int = _SIDE,
     limits: tuple[float, float] | None = None,
 ) -> BgrImage:
     """Return numbers as colours that suit colour-blind people: dark (smallest), green, yellow (largest).
 
     Args:
-        side: The shorter side of the result has at least as many pixels.
         limits: The darkest and the brightest value, to make maps comparable; the smallest and the largest
             value if None.
     """
@@ -541,7 +539,7 @@ def colour_map(
     low, high = (float(numbers.min()), float(numbers.max())) if limits is None else limits
     shares = (numbers - low) / (high - low) if high > low else np.zeros_like(numbers)
     levels = np.round(255 * np.clip(shares, 0.0, 1.0)).astype(np.uint8)
-    return _enlarged(np.asarray(cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS), np.uint8), side)
+    return _enlarged(np.asarray(cv2.applyColorMap(levels, cv2.COLORMAP_VIRIDIS), np.uint8), _SIDE)
 
 
 def _exact(image: BgrImage, alt: str, caption: str) -> Figure:
@@ -553,7 +551,7 @@ def _exact(image: BgrImage, alt: str, caption: str) -> Figure:
 
 
 def _jpeg(image: BgrImage) -> str:
-    return data_uri(encode_jpeg(np.ascontiguousarray(image), _QUALITY), media_type="image/jpeg")
+    return data_uri(encode_jpeg(np.ascontiguousarray(image), _QUALITY))
 
 
 def _reduced(image: BgrImage, longest: int) -> BgrImage:

@@ -4,7 +4,6 @@ As JSON it is the older selfie API's envelope, with its names, and the older vid
 """
 
 import json
-import secrets
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
@@ -170,7 +169,7 @@ def blank_finding(files: tuple[Path, ...]) -> FileReport:
     return FileReport(
         files=files,
         kind=None,
-        request_id=image_request_id(secrets.token_bytes),
+        request_id=image_request_id(),
         started=now,
         finished=now,
         face_detected=False,

@@ -26,6 +26,7 @@ _PLAY_MEMBERS: Final = frozenset(
     {"requestDetails", "deviceIntegrity", "appIntegrity", "tokenPayloadExternal"}
 )
 _JWE_PARTS: Final = 5
+_MOST_SHOWN: Final = 64
 
 
 class RecognisedKind(StrEnum):
@@ -199,10 +200,10 @@ def as_json(report: Report) -> dict[str, Any]:
     }
 
 
-def hexadecimal(data: bytes, *, most: int = 64) -> str:
+def hexadecimal(data: bytes) -> str:
     """Returns bytes in hexadecimal. Long ones are truncated, with their length."""
-    text = data[:most].hex()
-    return text if len(data) <= most else f"{text}... ({len(data)} bytes)"
+    text = data[:_MOST_SHOWN].hex()
+    return text if len(data) <= _MOST_SHOWN else f"{text}... ({len(data)} bytes)"
 
 
 def moment(at: datetime) -> str:

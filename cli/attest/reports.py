@@ -452,7 +452,7 @@ def _registration(parts: tuple[bytes, ...], given: GivenInputs) -> _Found:
         client_data_json=given.client_data if given.client_data is not None else _NO_CLIENT_DATA,
         attestation_object=data,
         challenge=given.challenge or b"",
-        relying_party=RelyingParty(rp_id=given.rp_id or "", origins=origins, require_user_verification=True),
+        relying_party=RelyingParty(rp_id=given.rp_id or "", origins=origins),
         header_origin=None,
     )
     sections = []

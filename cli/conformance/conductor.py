@@ -88,10 +88,9 @@ class Conductor:
     async def _first(self, running: "asyncio.Task[ClientReport] | None") -> Start:
         loop = asyncio.get_running_loop()
         until = loop.time() + self._wait_s
-        while (item := await next_stream(self._streams, running, within_s=until - loop.time())) is not None:
-            stream = item.stream if isinstance(item, Start) else item
+        while stream := await next_stream(self._streams, running, within_s=until - loop.time()):
             try:
-                start = item if isinstance(item, Start) else await read_start(item, self._ticket)
+                start = await read_start(stream, self._ticket)
                 if start.message.session_public_key not in self._used:
                     return start
                 if not start.message.resume:
@@ -113,9 +112,9 @@ class Conductor:
     ) -> Outcome:
         self._used.add(start.message.session_public_key)
         broken: Violation | None = None
-        scan = Scan(start, self._ticket, self._streams, running)
+        scan = Scan(self._ticket, self._streams, running)
         try:
-            await scan.admit(start)
+            await scan.admit(start.stream)
             async with asyncio.timeout(_SCRIPT_SECONDS):
                 await scenario.script(scan)
         except Violation as error:
@@ -142,8 +141,8 @@ class Conductor:
             return None
         loop = asyncio.get_running_loop()
         until = loop.time() + _LEAVE_SECONDS
-        while (item := await next_stream(self._streams, running, within_s=until - loop.time())) is not None:
-            (item.stream if isinstance(item, Start) else item).finish(_closed())
+        while stream := await next_stream(self._streams, running, within_s=until - loop.time()):
+            stream.finish(_closed())
         if not running.done():
             running.cancel()
             await asyncio.gather(running, return_exceptions=True)

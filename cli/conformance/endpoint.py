@@ -2,6 +2,7 @@
 
 import asyncio
 import contextlib
+import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import asynccontextmanager
@@ -13,13 +14,15 @@ from facegate.v1 import scan_pb2
 from google.protobuf.message import DecodeError
 from prometheus_client import CollectorRegistry
 
-from cli.conformance.rules import Rule, Violation
+from cli.conformance.rules import HalfClosed, Rule, Violation, refusals_broken
 from cli.errors import CommandError
 from server.base.errors import Refusal
+from server.edge.device_servicer import malformed
 from server.edge.listeners import SCAN_METHOD, Listener
-from server.edge.scan_codec import MAX_SCAN_MESSAGE_BYTES
+from server.edge.scan_codec import MAX_SCAN_MESSAGE_BYTES, to_inbound
 from server.edge.web_listener import WebListener, WebStream
-from server.scan.inbox import ConnectionLost
+from server.scan.inbox import Arrival, ConnectionLost, Inbox, StreamEnded
+from server.scan.messages import AttemptReadyMessage, Inbound
 from server.telemetry.metrics import Metrics
 
 _HOST: Final = "127.0.0.1"
@@ -27,137 +30,135 @@ _CHUNK: Final = 65_536
 _CONNECTIONS: Final = 64
 _GRACE_SECONDS: Final = 3600.0
 _SETTLE_SECONDS: Final = 0.05
+_MOST_IN_FLIGHT: Final = 1000
+"""The frames of the largest credit of a scenario."""
 
 Request: TypeAlias = scan_pb2.ScanFaceRequest
-
-
-class StreamLost(Exception):
-    """The client ended the stream without a half-close, or the connection was cut."""
 
 
 class _ProxyFailed(Exception):
     """The stream ends as a proxy ends it: without an ErrorInfo."""
 
 
-class _StreamCut(Exception):
-    """The connection below the stream was reset."""
-
-
 @dataclass(frozen=True, slots=True)
-class Arrival:
-    """A message of the client.
+class AttemptReady(AttemptReadyMessage):
+    """The message ``attempt_ready`` with the number of its attempt, which a server does not read."""
 
-    Attributes:
-        time: When it arrived, seconds of the loop's clock.
-        request: The message; ``None`` for the half-close.
-    """
+    after_attempt: int
 
-    time: float
-    request: Request | None
 
-    def __str__(self) -> str:
-        """Returns the name of the message, for people."""
-        return "the half-close" if self.request is None else f"`{self.request.WhichOneof('message')}`"
+def name_of(message: Inbound) -> str:
+    """Returns the name of a message, for people."""
+    words = re.findall("[A-Z][a-z]+", type(message).__name__.removesuffix("Message"))
+    return f"`{'_'.join(words).lower()}`"
 
 
 class ClientStream:
-    """One stream of a client: its messages with their times, and its end.
+    """One stream of a client: its messages in the session's own inbox, and its end.
 
     Attributes:
         opened: When it was opened, seconds of the loop's clock.
-        arrives: Called with each message when it arrives; a Violation that it raises takes its place.
+        arrives: Called with each message when it arrives; a Refusal that it raises takes its place.
+        first: The first message, once it was read.
+        ended: Done when a scenario has ended it, or the client has disconnected.
     """
 
-    def __init__(self, *, page: bool, cut: Callable[[], None]) -> None:
-        """Starts without messages; ``cut`` resets the connection below the stream."""
+    def __init__(
+        self,
+        requests: AsyncIterator[Request],
+        respond: Callable[[scan_pb2.ScanFaceResponse], Awaitable[None]],
+        *,
+        page: bool,
+        cut: Callable[[], None],
+    ) -> None:
+        """Starts to read; ``cut`` resets the connection below the stream."""
         loop = asyncio.get_running_loop()
         self.page = page
         self.transport = "WebSocket" if page else "gRPC"
         self.opened = loop.time()
-        self.arrives: Callable[[Request], None] = lambda _request: None
-        self._cut = cut
-        self._respond: Callable[[scan_pb2.ScanFaceResponse], Awaitable[None]] | None = None
-        self._arrived: asyncio.Queue[Arrival | Exception] = asyncio.Queue()
-        self._ended: asyncio.Future[None] = loop.create_future()
-        self._over = False
-
-    async def carry(
-        self,
-        requests: AsyncIterator[Request],
-        respond: Callable[[scan_pb2.ScanFaceResponse], Awaitable[None]],
-    ) -> None:
-        """Carries the stream until a scenario ends it or the client disconnects."""
+        self.arrives: Callable[[Inbound], None] = lambda _message: None
+        self.first: Inbound | None = None
+        self.ended: asyncio.Future[None] = loop.create_future()
         self._respond = respond
-        receiving = asyncio.create_task(self._receive(requests))
-        try:
-            await self._ended
-        finally:
-            receiving.cancel()
-            await asyncio.gather(receiving, return_exceptions=True)
-            self._arrived.put_nowait(StreamLost())
+        self._cut = cut
+        self._inbox = Inbox(
+            self._inbound(requests),
+            monotonic=loop.time,
+            arrives=lambda _message: None,
+            window_frames=_MOST_IN_FLIGHT,
+        )
 
-    async def _receive(self, requests: AsyncIterator[Request]) -> None:
-        loop = asyncio.get_running_loop()
+    async def _inbound(self, requests: AsyncIterator[Request]) -> AsyncIterator[Inbound]:
         try:
             async for request in requests:
-                self.arrives(request)
-                self._arrived.put_nowait(Arrival(loop.time(), request))
+                message = to_inbound(request)
+                self.arrives(message)
+                if request.WhichOneof("message") == "attempt_ready":
+                    message = AttemptReady(request.attempt_ready.after_attempt)
+                yield message
             # gRPC ends the iteration for a lost connection, too, and cancels the call a moment later.
             await asyncio.sleep(_SETTLE_SECONDS)
-            self._arrived.put_nowait(Arrival(loop.time(), None))
+        except DecodeError as error:
+            raise malformed() from error
         except ConnectionLost:
-            self._arrived.put_nowait(StreamLost())
             self._end(None)
-        except DecodeError:
-            self._arrived.put_nowait(Violation(Rule.MESSAGE, "a message is no ScanFaceRequest"))
-        except Refusal as error:
-            self._arrived.put_nowait(Violation(Rule.MESSAGE, str(error)))
-        except Violation as broken:
-            self._arrived.put_nowait(broken)
+            raise
+        if self.ended.cancelled():
+            raise ConnectionLost
 
-    async def receive(self, timeout_s: float) -> Arrival:
-        """Returns the next message."""
-        if self._over and self._arrived.empty():
-            raise StreamLost
-        async with asyncio.timeout(timeout_s):
-            item = await self._arrived.get()
-        if isinstance(item, Exception):
-            self._over = isinstance(item, StreamLost)
-            raise item
-        self._over = item.request is None
-        return item
+    async def receive(self, timeout_s: float) -> Arrival | None:
+        """Returns the next message; ``None`` if none comes in time.
+
+        Raises:
+            ConnectionLost: The client ended the stream without a half-close.
+        """
+        try:
+            with refusals_broken():
+                return await self._inbox.next(timeout=timeout_s)
+        except StreamEnded as error:
+            raise HalfClosed from error
+
+    async def expect(self, timeout_s: float, rule: Rule, late: str) -> Arrival:
+        """Returns the next message; if none comes in time, ``rule`` is broken as ``late`` says."""
+        try:
+            arrival = await self.receive(timeout_s)
+        except ConnectionLost as error:
+            raise Violation(rule, f"the client dropped the connection; {late}") from error
+        if arrival is None:
+            raise Violation(rule, late)
+        return arrival
 
     async def send(self, response: scan_pb2.ScanFaceResponse) -> None:
         """Sends a message; a client that is gone does not receive it."""
-        if self._respond is None or self._ended.done():
-            return
-        try:
-            await self._respond(response)
-        except (ConnectionLost, asyncio.InvalidStateError):
-            self._arrived.put_nowait(StreamLost())
+        if not self.ended.done():
+            with contextlib.suppress(ConnectionLost, asyncio.InvalidStateError):
+                await self._respond(response)
 
     def finish(self, refusal: Refusal | None = None) -> None:
         """Ends the stream: with status OK, or with a refusal."""
+        self._inbox.close()
         self._end(refusal)
 
     def fail(self) -> None:
-        """Ends the stream as a proxy does that lost its server."""
-        self._end(_ProxyFailed())
+        """Ends the stream as a proxy does that lost its server: a WebSocket without a close code."""
+        if self.page:
+            self._cut()
+        else:
+            self._end(_ProxyFailed())
 
     def cut(self) -> None:
-        """Cuts the connection."""
+        """Cuts the connection, which ends the stream as soon as that is noticed."""
         self._cut()
-        self._end(_StreamCut())
 
     def _end(self, error: Exception | None) -> None:
-        if self._ended.done():
+        if self.ended.done():
             return
         if error is None:
-            self._ended.set_result(None)
+            self.ended.set_result(None)
         else:
-            self._ended.set_exception(error)
+            self.ended.set_exception(error)
             # A client that was gone before has no handler that raises it.
-            self._ended.exception()
+            self.ended.exception()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -184,15 +185,12 @@ class _Servicer:
     async def ScanFace(  # noqa: N802 - the name is the contract's
         self, request_iterator: AsyncIterator[Request], context: "grpc.aio.ServicerContext[Any, Any]"
     ) -> None:
-        stream = ClientStream(page=False, cut=self._cut)
+        stream = ClientStream(request_iterator, context.write, page=False, cut=self._cut)
         self._take(stream)
         try:
-            await stream.carry(request_iterator, context.write)
+            await stream.ended
         except _ProxyFailed:
             await context.abort(grpc.StatusCode.UNAVAILABLE, "the proxy lost the server")
-        except _StreamCut:
-            # gRPC cancels the call when it notices; a status that nobody can receive would be an error.
-            await asyncio.Event().wait()
 
 
 class Relay:
@@ -204,6 +202,7 @@ class Relay:
         self._listening: asyncio.Server | None = None
         self._writers: set[asyncio.StreamWriter] = set()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._closed = False
 
     async def start(self, target: int) -> None:
         """Listens, and forwards to the port ``target``."""
@@ -224,27 +223,41 @@ class Relay:
     async def close(self) -> None:
         """Stops to listen and cuts all connections."""
         if self._listening is not None:
+            loop = asyncio.get_running_loop()
+            for listening in self._listening.sockets:
+                loop.remove_reader(listening.fileno())
+            # A connection that asyncio has just accepted would stay open with a closed server.
+            await asyncio.sleep(0)
             self._listening.close()
+        self._closed = True
         self.cut()
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     def _accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        if self._closed:
+            writer.transport.abort()
+            return
+        self._writers.add(writer)
         task = asyncio.ensure_future(self._join(reader, writer))
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
 
     async def _join(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        far_reader, far_writer = await asyncio.open_connection(_HOST, self._target)
-        both = {writer, far_writer}
-        self._writers |= both
+        both = {writer}
         try:
+            far_reader, far_writer = await asyncio.open_connection(_HOST, self._target)
+            both.add(far_writer)
+            self._writers.add(far_writer)
             await asyncio.gather(_carry(reader, far_writer), _carry(far_reader, writer))
             for one in both:
                 one.close()
                 with contextlib.suppress(OSError):
                     await one.wait_closed()
+        except OSError:
+            # The target is away: the connection ends below, as one that was lost.
+            pass
         finally:
             self._writers -= both
             for one in both:
@@ -291,12 +304,9 @@ async def listening(
     )
 
     async def serve(web_stream: WebStream, _origin: str) -> None:
-        stream = ClientStream(page=True, cut=web_relay.cut)
+        stream = ClientStream(web_stream.requests(), web_stream.respond, page=True, cut=web_relay.cut)
         take(stream)
-        try:
-            await stream.carry(web_stream.requests(), web_stream.respond)
-        except (_ProxyFailed, _StreamCut):
-            web_relay.cut()
+        await stream.ended
 
     web = WebListener(
         host=_HOST,

@@ -1,5 +1,7 @@
 """The rules against which a client is tested, and the exception for a broken one."""
 
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from enum import Enum
 from typing import Final
 
@@ -111,7 +113,24 @@ class Violation(Exception):
         self.detail = detail
 
 
-_RULES: Final = {
+class HalfClosed(Violation):
+    """The client half-closed, which is a violation unless the last result came before."""
+
+    def __init__(self) -> None:
+        super().__init__(Rule.HALF_CLOSE, "the client half-closed before the last ScanResult")
+
+
+_FIELDS: Final = {
+    "start.token": Rule.TOKEN,
+    "start.key_share": Rule.KEY_SHARE,
+    "start.session_public_key": Rule.SESSION_KEY,
+    "start.server_spki_sha256": Rule.SERVER_KEY,
+    "start": Rule.START_FIELDS,
+    "attestation": Rule.ATTESTATION,
+}
+"""By field, or by its first part."""
+_REASONS: Final = {
+    Reason.PROTOCOL_VERSION_NOT_SUPPORTED: Rule.START_FIELDS,
     Reason.RESUME_PROOF_INVALID: Rule.RESUME_PROOF,
     Reason.FRAME_OUT_OF_ORDER: Rule.FRAME_ORDER,
     Reason.FRAME_MAC_INVALID: Rule.FRAME_MAC,
@@ -123,6 +142,18 @@ _RULES: Final = {
 }
 
 
-def violation(refusal: Refusal) -> Violation:
-    """Returns the violation for which a part of the server's session refuses a message."""
-    return Violation(_RULES.get(refusal.reason, Rule.MESSAGE), str(refusal))
+@contextmanager
+def refusals_broken(mistake: Callable[[], str] = lambda: "") -> Iterator[None]:
+    """Makes a refusal of a part of the server's session the violation of the rule that was broken.
+
+    Args:
+        mistake: Says more about it.
+    """
+    try:
+        yield
+    except Refusal as refusal:
+        field = str(refusal.details.get("field", ""))
+        if "maxAttestations" in refusal.details:
+            field = "attestation"
+        rule = _FIELDS.get(field) or _FIELDS.get(field.partition(".")[0]) or _REASONS.get(refusal.reason)
+        raise Violation(rule or Rule.MESSAGE, f"{refusal}{mistake()}") from refusal

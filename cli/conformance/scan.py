@@ -4,31 +4,25 @@ What waits for the client raises ``Violation`` if it breaks a rule.
 """
 
 import asyncio
-import secrets
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
 from typing import Any, Final
 
+from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from facegate.v1 import scan_pb2
 
 from cli.conformance.clients import ClientReport
-from cli.conformance.endpoint import ClientStream, StreamLost
-from cli.conformance.opening import (
-    ClientScan,
-    Start,
-    Ticket,
-    admit_stream,
-    challenge_body,
-    open_transcript,
-    read_start,
-    sign_challenge,
-)
-from cli.conformance.rules import Rule, Violation
-from cli.conformance.strict_stream import Response, StrictStream
+from cli.conformance.endpoint import ClientStream, name_of
+from cli.conformance.opening import Start, Ticket, challenge_body, read_start
+from cli.conformance.rules import HalfClosed, Rule, Violation, refusals_broken
+from cli.conformance.strict_stream import ClientScan, Response, StrictStream
 from server.base.errors import Refusal
+from server.edge.fields import message_of
+from server.scan.handshake import open_transcript, sign_challenge
+from server.scan.inbox import ConnectionLost
+from server.scan.transcript import ClockLimits
 
-_NONCE_BYTES: Final = 32
 _RECONNECT_SECONDS: Final = 12.0
 _WATCH_SECONDS: Final = 1.5
 _TOLERANCE_SECONDS: Final = 0.03
@@ -36,13 +30,13 @@ _LATE_SECONDS: Final = 4.0
 _FIRST_WAIT_SECONDS: Final = 0.25
 _LONGEST_WAIT_SECONDS: Final = 8.0
 
-Streams = asyncio.Queue[ClientStream | Start]
-"""The streams that came; of one that was read already, its ScanStart."""
+Streams = asyncio.Queue[ClientStream]
+"""The streams that came."""
 
 
 async def next_stream(
     streams: Streams, client: "asyncio.Future[ClientReport] | None", *, within_s: float
-) -> ClientStream | Start | None:
+) -> ClientStream | None:
     """Returns the next stream; ``None`` if none comes in time, or the client has ended."""
     getting = asyncio.ensure_future(streams.get())
     waits: set[asyncio.Future[Any]] = {getting} if client is None else {getting, client}
@@ -54,22 +48,26 @@ async def next_stream(
 
 
 class Scan:
-    """The streams of one scan."""
+    """The streams of one scan.
+
+    Attributes:
+        start: The ScanStart of the newest one.
+    """
+
+    start: Start
 
     def __init__(
         self,
-        first: Start,
         ticket: Ticket,
         streams: Streams,
         client: "asyncio.Future[ClientReport] | None" = None,
     ) -> None:
-        """Begins with a stream whose ScanStart was received, and that is to be admitted.
+        """Begins without streams.
 
         Args:
             client: Done when the client has ended, and so opens no more streams; ``None`` if that is unknown.
         """
         self.ticket = ticket
-        self.start = first
         self.streams: list[ClientStream] = []
         self._coming = streams
         self._client = client
@@ -77,31 +75,62 @@ class Scan:
         self._lost_at = 0.0
         self._losses = 0
 
-    async def admit(self, item: ClientStream | Start) -> Start:
+    async def admit(self, stream: ClientStream) -> None:
         """Adds a stream to the scan, and tests its ScanStart."""
-        start = item if isinstance(item, Start) else await read_start(item, self.ticket)
-        self.start = start
-        self.streams.append(start.stream)
-        admit_stream(start, self._known)
-        return start
+        self.start = start = await read_start(stream, self.ticket)
+        self.streams.append(stream)
+        message, known = start.message, self._known
+        if known.session_key not in (b"", message.session_public_key):
+            raise Violation(
+                Rule.SESSION_KEY, "the reconnect has another session key than the first stream of the scan"
+            )
+        if message.key_share in known.shares:
+            raise Violation(Rule.KEY_SHARE, "the key share of an older stream was used again")
+        if message.resume != known.challenged:
+            raise Violation(
+                Rule.RESUME_FLAG,
+                f"`resume` is {message.resume}, and the scan "
+                f"{'had' if known.challenged else 'never had'} a Challenge",
+            )
+        known.session_key = message.session_public_key
+        known.shares.add(message.key_share)
 
     async def open(
         self, change: Callable[[scan_pb2.ChallengeBody], None] = lambda _body: None, *, proof: bool = False
     ) -> StrictStream:
         """Answers the newest ScanStart with a Challenge."""
-        private = X25519PrivateKey.generate()
-        body = challenge_body(private.public_key().public_bytes_raw(), secrets.token_bytes(_NONCE_BYTES))
-        body.resume_proof_required = proof
+        start, private_key = self.start, X25519PrivateKey.generate()
+        body = challenge_body(private_key, proof=proof)
         change(body)
-        stream = StrictStream(self.start, body, open_transcript(self.start, body, private), self._known)
+        with refusals_broken():
+            transcript = open_transcript(
+                start.message,
+                nonce=body.nonce,
+                private_key=private_key,
+                session_key=start.session_key,
+                clocks=ClockLimits(),
+            )
+        stream = StrictStream(start, body, transcript, self._known)
         self._known.challenged = True
-        challenge = sign_challenge(
-            body.SerializeToString(), start=self.start.raw, key=self.ticket.private_key
-        )
-        await self.start.stream.send(Response(challenge=challenge))
+        await start.stream.send(Response(challenge=self.challenge(body)))
         if proof:
-            await stream.take_proof()
+            await stream.receive_proof()
         return stream
+
+    def challenge(
+        self,
+        body: scan_pb2.ChallengeBody,
+        *,
+        start: bytes | None = None,
+        key: EllipticCurvePrivateKey | None = None,
+    ) -> scan_pb2.Challenge:
+        """Returns a Challenge for the newest ScanStart, or for another, and of the pinned key or another."""
+        signed = sign_challenge(
+            body.SerializeToString(),
+            start=start or self.start.message.raw,
+            key=key or self.ticket.private_key,
+        )
+        return message_of(scan_pb2.Challenge, signed)
 
     async def expect_refusal_of(self, response: Response) -> None:
         """Sends an answer to ScanStart that the client must refuse, and waits until it ends the stream."""
@@ -109,27 +138,22 @@ class Scan:
         await self.start.stream.send(response)
         try:
             arrival = await self.start.stream.receive(_LATE_SECONDS)
-        except TimeoutError as error:
-            raise Violation(
-                Rule.BAD_CHALLENGE, f"the client kept the stream open for {_LATE_SECONDS:g} seconds"
-            ) from error
-        except StreamLost:
+        except (ConnectionLost, HalfClosed):
+            self.start.stream.finish()
             return
-        if arrival.request is not None:
-            raise Violation(Rule.BAD_CHALLENGE, f"the client sent {arrival} after it")
-        self.start.stream.finish()
+        raise Violation(
+            Rule.BAD_CHALLENGE,
+            f"the client kept the stream open for {_LATE_SECONDS:g} seconds"
+            if arrival is None
+            else f"the client sent {name_of(arrival.message)} after it",
+        )
 
     async def stay_silent(self, seconds: float) -> None:
         """Sends no Challenge, and waits until the client gives up the stream."""
         opened = self.start.stream.opened
         try:
             arrival = await self.start.stream.receive(seconds + _LATE_SECONDS)
-        except TimeoutError as error:
-            raise Violation(
-                Rule.RECONNECT,
-                f"the client still waited for a Challenge after {seconds + _LATE_SECONDS:g} seconds",
-            ) from error
-        except StreamLost:
+        except ConnectionLost:
             # Since it was opened: on a busy machine, ScanStart is read long after the client sent it.
             if asyncio.get_running_loop().time() - opened < seconds - _TOLERANCE_SECONDS:
                 raise Violation(
@@ -139,8 +163,14 @@ class Scan:
             # The client chose the time, and a busy machine learns of it late.
             self._lost_at = opened + seconds
             return
+        if arrival is None:
+            raise Violation(
+                Rule.RECONNECT,
+                f"the client still waited for a Challenge after {seconds + _LATE_SECONDS:g} seconds",
+            )
         raise Violation(
-            Rule.MESSAGE_ORDER, f"{arrival} came before the Challenge; the client drops a silent connection"
+            Rule.MESSAGE_ORDER,
+            f"{name_of(arrival.message)} came before the Challenge; the client drops a silent connection",
         )
 
     def refuse(self, refusal: Refusal) -> None:
@@ -155,11 +185,11 @@ class Scan:
 
     async def wait_for_reconnect(self, *, asked_s: float = 0.0, within_s: float = _RECONNECT_SECONDS) -> None:
         """Waits for the next stream of the scan."""
-        item = await next_stream(self._coming, self._client, within_s=within_s)
-        if item is None:
+        stream = await next_stream(self._coming, self._client, within_s=within_s)
+        if stream is None:
             raise Violation(Rule.RECONNECT, f"the client did not reconnect within {within_s:g} seconds")
-        start = await self.admit(item)
-        waited = start.stream.opened - self._lost_at
+        await self.admit(stream)
+        waited = stream.opened - self._lost_at
         whole = min(_LONGEST_WAIT_SECONDS, _FIRST_WAIT_SECONDS * 2.0 ** (self._losses - 1))
         least, most = max(whole / 2, asked_s), max(whole, asked_s) + _LATE_SECONDS
         if not least - _TOLERANCE_SECONDS <= waited <= most:
@@ -171,15 +201,15 @@ class Scan:
 
     async def expect_no_reconnect(self, *, within_s: float = _WATCH_SECONDS) -> None:
         """Tests that the client does not reconnect."""
-        item = await next_stream(self._coming, self._client, within_s=within_s)
-        if item is None:
+        stream = await next_stream(self._coming, self._client, within_s=within_s)
+        if stream is None:
             return
-        start = item if isinstance(item, Start) else await read_start(item, self.ticket)
+        start = await read_start(stream, self.ticket)
         if start.message.session_public_key == self._known.session_key:
-            await self.admit(start)
+            await self.admit(stream)
             raise Violation(Rule.NO_RECONNECT, "the client reconnected")
         # The next scan of the client, which came before this one was over.
-        self._coming.put_nowait(start)
+        self._coming.put_nowait(stream)
 
 
 Script = Callable[[Scan], Awaitable[None]]

@@ -11,12 +11,13 @@ from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 from facegate.v1 import feedback_pb2, scan_pb2
 
-from cli.conformance.opening import challenge_body, sign_challenge
+from cli.conformance.opening import challenge_body
 from cli.conformance.rules import Rule, Violation
 from cli.conformance.scan import Scan, Scenario, Script
 from cli.conformance.strict_stream import GRACE_SECONDS, Response, StrictStream
 from facegate_protocol import challenge_message, public_key_der, sign
 from server.base.errors import Reason, Refusal
+from server.edge.fields import duration
 
 SCENARIOS: Final[list[Scenario]] = []
 
@@ -92,7 +93,6 @@ async def _finish(stream: StrictStream, status: scan_pb2.ScanStatus.ValueType = 
     """Completes the last attempt of a scan."""
     await stream.complete_capture()
     await stream.send_result(status)
-    await stream.wait_for_half_close()
 
 
 @_scenario("success", "a whole scan, with evidence")
@@ -105,7 +105,6 @@ async def _success(scan: Scan) -> None:
     await stream.complete_capture()
     await stream.wait_for_evidence()
     await stream.send_result()
-    await stream.wait_for_half_close()
 
 
 @_scenario("credit-frames", "frames of credit come slowly")
@@ -125,7 +124,6 @@ async def _credit_frames(scan: Scan) -> None:
             "no dropped image was counted, although the client waited for credit for more than a second",
         )
     await stream.send_result()
-    await stream.wait_for_half_close()
 
 
 @_scenario("credit-bytes", "bytes of credit come slowly")
@@ -200,7 +198,6 @@ async def _time_out(stream: StrictStream, *, within_s: float) -> None:
     await stream.begin_attempt(frames=1000, octets=20_000_000)
     await stream.wait_for_attempt_end(_TIMED_OUT, within_s=within_s)
     await stream.send_result(_RETRY)
-    await stream.wait_for_half_close()
 
 
 @_scenario("attempt-duration", "the client ends an attempt at its longest duration")
@@ -242,7 +239,6 @@ async def _three_attempts(scan: Scan) -> None:
 async def _early_result(scan: Scan) -> None:
     stream = await _capture(scan)
     await stream.send_result(scan_pb2.SCAN_STATUS_FAILURE)
-    await stream.wait_for_half_close()
 
 
 @_scenario("stale-complete", "CaptureComplete of another attempt is ignored")
@@ -282,7 +278,6 @@ async def _send_unknown(scan: Scan) -> None:
     await stream.complete_capture()
     await stream.send(Response.FromString(_UNKNOWN))
     await stream.send_result(change=mark)
-    await stream.wait_for_half_close()
 
 
 @_scenario("foreign-clock", "the server's clock shows the year 2020")
@@ -311,8 +306,8 @@ async def _reveal(
         color=scan_pb2.Rgb(red=red, green=green, blue=blue),
         transition=scan_pb2.TRANSITION_FLAT,
         last=last,
+        minimum_hold=duration(hold_ms / 1000),
     )
-    step.minimum_hold.FromMilliseconds(hold_ms)
     await stream.send(Response(flash_step=step))
 
 
@@ -409,8 +404,7 @@ async def _movement(scan: Scan) -> None:
     book = await stream.begin_attempt(plan=scan_pb2.PLAN_MOVEMENT)
     for change, width in enumerate((0.4, 0.7), start=1):
         oval = scan_pb2.Oval(center_x=0.5, center_y=0.5, width=width, height=width)
-        message = scan_pb2.OvalChange(oval=oval, change=change)
-        message.transition_duration.FromMilliseconds(300)
+        message = scan_pb2.OvalChange(oval=oval, change=change, transition_duration=duration(0.3))
         await stream.send(Response(oval_change=message))
         await stream.receive_frames(4)
     if book.least_side < _LEAST_SIDE:
@@ -428,12 +422,11 @@ def _signed(scan: Scan, body: _Body, **fields: bytes | int) -> scan_pb2.Challeng
     """Returns a genuine Challenge whose body has some wrong fields."""
     for name, value in fields.items():
         setattr(body, name, value)
-    return sign_challenge(body.SerializeToString(), start=scan.start.raw, key=scan.ticket.private_key)
+    return scan.challenge(body)
 
 
 def _other_key(scan: Scan, body: _Body) -> scan_pb2.Challenge:
-    other = ec.generate_private_key(ec.SECP256R1())
-    return sign_challenge(body.SerializeToString(), start=scan.start.raw, key=other)
+    return scan.challenge(body, key=ec.generate_private_key(ec.SECP256R1()))
 
 
 def _signature(scan: Scan, body: _Body) -> scan_pb2.Challenge:
@@ -443,29 +436,28 @@ def _signature(scan: Scan, body: _Body) -> scan_pb2.Challenge:
 
 
 def _changed_body(scan: Scan, body: _Body) -> scan_pb2.Challenge:
-    challenge = _signed(scan, body)
+    challenge = scan.challenge(body)
     body.attempts_remaining += 1
     challenge.body = body.SerializeToString()
     return challenge
 
 
 def _replayed(scan: Scan, body: _Body) -> scan_pb2.Challenge:
-    start = scan_pb2.ScanStart.FromString(scan.start.raw)
+    start = scan_pb2.ScanStart.FromString(scan.start.message.raw)
     start.key_share = secrets.token_bytes(32)
-    key = scan.ticket.private_key
-    return sign_challenge(body.SerializeToString(), start=start.SerializeToString(), key=key)
+    return scan.challenge(body, start=start.SerializeToString())
 
 
 def _raw_signature(scan: Scan, body: _Body) -> scan_pb2.Challenge:
-    challenge = _signed(scan, body)
+    challenge = scan.challenge(body)
     r, s = decode_dss_signature(challenge.signature)
     challenge.signature = r.to_bytes(32, "big") + s.to_bytes(32, "big")
     return challenge
 
 
 def _unframed(scan: Scan, body: _Body) -> scan_pb2.Challenge:
-    challenge = _signed(scan, body)
-    whole = challenge_message(start=scan.start.raw, body=challenge.body)
+    challenge = scan.challenge(body)
+    whole = challenge_message(start=scan.start.message.raw, body=challenge.body)
     other_domain = whole.replace(b"facegate/v1/challenge", b"facegate/v2/challenge")
     challenge.signature = sign(scan.ticket.private_key, other_domain)
     return challenge
@@ -486,8 +478,7 @@ _SPOILED: Final[tuple[tuple[str, str, _Spoil], ...]] = (
 
 
 async def _refuse_challenge(scan: Scan, *, spoil: _Spoil) -> None:
-    share = X25519PrivateKey.generate().public_key().public_bytes_raw()
-    body = challenge_body(share, secrets.token_bytes(32))
+    body = challenge_body(X25519PrivateKey.generate())
     await scan.expect_refusal_of(Response(challenge=spoil(scan, body)))
     await scan.expect_no_reconnect()
 

@@ -7,21 +7,24 @@ them raise ``Violation`` if the client breaks a rule.
 
 import asyncio
 import base64
-import json
 import secrets
 from collections.abc import Callable
+from contextlib import AbstractContextManager
 from dataclasses import dataclass, field
 from typing import Final
 
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import encode_dss_signature
-from facegate.v1 import device_pb2, scan_pb2
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
+from facegate.v1 import scan_pb2
 
 from attempt import FrameDecoder, FrameUnusable
-from cli.conformance.endpoint import Arrival, StreamLost
-from cli.conformance.opening import ClientScan, Start
-from cli.conformance.rules import Rule, Violation, violation
+from cli.conformance.endpoint import AttemptReady, name_of
+from cli.conformance.opening import Start
+from cli.conformance.rules import HalfClosed, Rule, Violation, refusals_broken
+from device_integrity import EvidenceMalformed
+from device_integrity.web import parse_client_data
 from facegate_protocol import (
     KeyMaterialError,
     attempt_end_message,
@@ -31,12 +34,25 @@ from facegate_protocol import (
     resume_message,
     verify,
 )
-from server.base.errors import Refusal
-from server.device.evidence import MAX_ATTESTATIONS
-from server.edge.scan_codec import to_inbound
+from liveness.dynamic.challenge import SHORTEST_HOLD_SECONDS
+from server.device.evidence import (
+    MAX_ATTESTATIONS,
+    AndroidKeyEvidence,
+    UnknownEvidence,
+    WebAuthnEvidence,
+    WebCryptoEvidence,
+)
+from server.edge.fields import duration, message_of, value_of
 from server.scan.attempt import require_within_budget
-from server.scan.inbox import CreditLedger
-from server.scan.messages import AttemptEndMessage, CaptureBudget, FrameMessage
+from server.scan.inbox import Arrival, ConnectionLost, CreditLedger
+from server.scan.messages import (
+    AttemptEndMessage,
+    AttestationMessage,
+    CaptureBudget,
+    FrameMessage,
+    ResumeProofMessage,
+    StartMessage,
+)
 from server.scan.transcript import StreamTranscript
 
 Response = scan_pb2.ScanFaceResponse
@@ -49,8 +65,6 @@ _MOST_AGE_SECONDS: Final = 1.0
 _EARLY_SHARE: Final = 0.25
 _ROUNDING_US: Final = 1_000.0
 _NONCE_BYTES: Final = 16
-_LEAST_RATE: Final = 8.0
-_SHORTEST_HOLD_SECONDS: Final = 0.35
 _TOLERANCE_SECONDS: Final = 0.05
 _RAW_SIGNATURE_BYTES: Final = 64
 
@@ -132,11 +146,13 @@ class FlashBook:
     """The colours of an attempt: the steps that were revealed, and those that frames named.
 
     Attributes:
+        flashing: Whether the plan of the attempt is a flash.
         revealed: The steps, by number, with the time when each was sent, seconds of the loop's clock.
         since_us: When each step appeared, as the frames state, microseconds of the capture clock.
         named: The step that the latest frame named; 0 for none.
     """
 
+    flashing: bool = False
     revealed: dict[int, tuple[scan_pb2.FlashStep, float]] = field(default_factory=dict)
     since_us: dict[int, int] = field(default_factory=dict)
     named: int = 0
@@ -147,23 +163,16 @@ class FlashBook:
         """Notes a step that is sent."""
         self.revealed[step.step] = (step, at)
 
-    def begin_attempt(self) -> None:
-        """Begins an attempt, with a normal screen."""
-        self.revealed.clear()
-        self.since_us.clear()
-        self._shown = 0
-
-    def accept(self, frame: FrameMessage, *, flashing: bool, captured: float) -> None:
+    def accept(self, frame: FrameMessage, *, captured: float) -> None:
         """Tests the statement of a frame about the screen.
 
         Args:
-            flashing: Whether the plan of its attempt is a flash.
             captured: When it was captured, or somewhat later, seconds of the loop's clock.
         """
         number, since = frame.flash_step, frame.flash_step_since_us
         self.named = number
         before_us, self._captured_us = self._captured_us, frame.capture_time_us
-        if number == 0 or not flashing:
+        if number == 0 or not self.flashing:
             if number or since:
                 raise Violation(
                     Rule.FLASH,
@@ -222,9 +231,26 @@ class FlashBook:
         steps = [self.revealed[number][0] for number in numbers]
         return sum(
             step.transition_duration.ToNanoseconds() / 1e9
-            + max(_SHORTEST_HOLD_SECONDS, step.minimum_hold.ToNanoseconds() / 1e9)
+            + max(SHORTEST_HOLD_SECONDS, step.minimum_hold.ToNanoseconds() / 1e9)
             for step in steps
         )
+
+
+@dataclass(slots=True)
+class ClientScan:
+    """The state of one scan of the client, over all its streams.
+
+    Attributes:
+        session_key: The session key of the first stream, SubjectPublicKeyInfo.
+        image_bytes: The bytes of all frames.
+    """
+
+    session_key: bytes = b""
+    shares: set[bytes] = field(default_factory=set)
+    challenged: bool = False
+    image_bytes: int = 0
+    attestations: int = 0
+    attempts: int = 0
 
 
 class StrictStream:
@@ -234,59 +260,50 @@ class StrictStream:
         book: The running or last attempt; of number 0 before the first.
     """
 
+    _credit: CreditLedger
+
     def __init__(
         self, start: Start, body: scan_pb2.ChallengeBody, transcript: StreamTranscript, scan: ClientScan
     ) -> None:
-        """Begins after the Challenge was sent, in a scan of the client that may have had other streams."""
-        limits = body.budget
+        """Begins before the Challenge is sent, in a scan of the client that may have had other streams."""
         self.start = start
         self.body = body
-        self.book = AttemptBook(0, limits.max_frames_per_second)
+        self.book = AttemptBook(0, body.budget.max_frames_per_second)
         self.flash = FlashBook()
-        self._budget = CaptureBudget(
-            max_frame_bytes=limits.max_frame_bytes,
-            max_frame_pixels=limits.max_frame_pixels,
-            max_frames_per_attempt=limits.max_frames_per_attempt,
-            max_scan_bytes=limits.max_scan_bytes,
-            min_frame_side=limits.min_frame_side,
-        )
+        self._budget = value_of(CaptureBudget, body.budget, max_attempt_seconds=0.0)
         self._decoder = FrameDecoder(self._budget.frame_limits)
         self._stream = start.stream
-        self._stream.arrives = self._count_arrival
         self._transcript = transcript
-        self._session_key = load_public_key(start.message.session_public_key)
         self._scan = scan
         self._loop = asyncio.get_running_loop()
-        self._credit = self._ledger(0, 0)
         self._clock_offset = float("inf")
         self._evidence_came = False
         self._capturing = False
+        self._over = False
         self._end: AttemptEndMessage | None = None
         self._ready_for = 0
-        self._half_close_due = False
-        self._plan = scan_pb2.PLAN_EXPRESS
 
     @property
     def dropped(self) -> int:
         """The number of dropped images that the frames of the attempt, or its end, state."""
         return self._transcript.dropped
 
-    async def take_proof(self) -> None:
+    async def receive_proof(self) -> None:
         """Waits for the resume proof."""
-        arrival = await self._arrival(
+        arrival = await self._stream.expect(
             _WAIT_SECONDS, Rule.RESUME_PROOF, "no resume proof came after the Challenge"
         )
-        request = arrival.request
-        if request is None or request.WhichOneof("message") != "resume_proof":
-            raise Violation(Rule.RESUME_PROOF, f"{arrival} came where `resume_proof` comes next")
-        signature, binding = request.resume_proof.signature, self._transcript.binding
-        try:
-            self._transcript.prove_resume(signature)
-        except Refusal as error:
-            mistake = _mistake(
-                self._session_key, resume_message(binding=binding), signature, unframed=binding
-            )
-            raise Violation(Rule.RESUME_PROOF, f"{error}{mistake}") from error
+        proof, binding = arrival.message, self._transcript.binding
+        if not isinstance(proof, ResumeProofMessage):
+            raise Violation(Rule.RESUME_PROOF, f"{name_of(proof)} came where `resume_proof` comes next")
+        with self._signed(resume_message(binding=binding), proof.signature, unframed=binding):
+            self._transcript.prove_resume(proof.signature)
+
+    def _signed(self, message: bytes, signature: bytes, *, unframed: bytes) -> AbstractContextManager[None]:
+        """Makes a refusal within it a violation, which names the mistake of a signature."""
+        return refusals_broken(
+            lambda: _mistake(self.start.session_key, message, signature, unframed=unframed)
+        )
 
     async def begin_attempt(
         self,
@@ -298,20 +315,22 @@ class StrictStream:
     ) -> AttemptBook:
         """Starts the next attempt of the scan."""
         self._scan.attempts += 1
-        self._credit = self._ledger(frames, octets)
-        credit = self._credit.open()
+        self._credit = CreditLedger(
+            window_frames=frames, window_bytes=octets, largest_frame=self._budget.max_frame_bytes
+        )
+        self._stream.arrives = self._credit.count_arrival
         attempt = scan_pb2.AttemptStart(
             attempt=self._scan.attempts,
             nonce=secrets.token_bytes(_NONCE_BYTES),
             plan=plan,
-            credit=scan_pb2.Credit(frames=credit.frames, bytes=credit.bytes),
+            expected_duration=duration(2),
+            credit=message_of(scan_pb2.Credit, self._credit.open()),
             oval=self.body.oval,
         )
-        attempt.expected_duration.FromSeconds(2)
         self._transcript.start_attempt(attempt=attempt.attempt, nonce=attempt.nonce, time=self._loop.time())
         self.book = AttemptBook(attempt.attempt, self.body.budget.max_frames_per_second)
-        self.flash.begin_attempt()
-        self._capturing, self._end, self._plan = True, None, plan
+        self.flash = FlashBook(flashing=plan == scan_pb2.PLAN_FLASH)
+        self._capturing, self._end = True, None
         response = Response(attempt_start=attempt)
         change(response)
         await self._stream.send(response)
@@ -352,8 +371,7 @@ class StrictStream:
         """Gives back the credit of all frames that came."""
         grant = self._credit.grant(everything=True)
         if grant is not None:
-            credit = scan_pb2.Credit(frames=grant.frames, bytes=grant.bytes)
-            await self._stream.send(Response(credit=credit))
+            await self._stream.send(Response(credit=message_of(scan_pb2.Credit, grant)))
 
     async def receive_for(self, seconds: float) -> None:
         """Receives and tests messages for some time."""
@@ -361,20 +379,20 @@ class StrictStream:
         while (left := until - self._loop.time()) > 0:
             try:
                 arrival = await self._stream.receive(left)
-            except TimeoutError:
-                return
-            except StreamLost as error:
+            except ConnectionLost as error:
                 raise Violation(Rule.MESSAGE_ORDER, "the client dropped the connection") from error
-            self._accept(arrival)
+            if arrival is not None:
+                self._accept(arrival)
 
     def verify_rate(self) -> None:
         """Tests that the frames of the attempt came often enough."""
         times = self.book.times
         rate = (len(times) - 1) / max(times[-1] - times[0], 1e-6)
-        if rate < _LEAST_RATE:
+        least = self._budget.min_frames_per_second
+        if rate < least:
             raise Violation(
                 Rule.FRAMES,
-                f"with credit for all of them, {rate:.1f} frames a second came; at least 8 are due",
+                f"with credit for all of them, {rate:.1f} frames a second came; at least {least:g} are due",
             )
 
     async def complete_capture(self) -> AttemptEndMessage:
@@ -404,30 +422,33 @@ class StrictStream:
         another: bool = False,
         change: Callable[[Response], None] = lambda _response: None,
     ) -> None:
-        """Sends the result of the attempt; with ``another``, waits until the person is ready."""
+        """Sends the result of an attempt, and waits for the half-close that ends the stream.
+
+        With ``another``, it waits until the person is ready instead.
+        """
         self._capturing = False
         number = self.book.number
         result = scan_pb2.ScanResult(
             attempt=number, status=status, another_attempt=another, attempts_remaining=2 if another else 0
         )
-        awaits_ready = another and scan_pb2.CAPABILITY_READY in self.start.capabilities
-        if awaits_ready:
-            result.ready_within.FromSeconds(60)
+        if another and scan_pb2.CAPABILITY_READY in self.start.capabilities:
+            result.ready_within.CopyFrom(duration(60))
             self._ready_for = number
         response = Response(scan_result=result)
         change(response)
-        self._half_close_due = not another
+        self._over = not another
         await self._stream.send(response)
-        while awaits_ready and self._ready_for:
+        while self._ready_for:
             await self._take(_WAIT_SECONDS, Rule.READY, "no `attempt_ready` came within 5 seconds")
-
-    async def wait_for_half_close(self) -> None:
-        """Waits for the half-close after the last result, and ends the stream."""
-        self._half_close_due = True
-        late = "no half-close came within 5 seconds of the last ScanResult"
-        while (arrival := await self._arrival(_WAIT_SECONDS, Rule.HALF_CLOSE, late)).request is not None:
-            self._accept(arrival)
-        self._stream.finish()
+        try:
+            while self._over:
+                await self._take(
+                    _WAIT_SECONDS,
+                    Rule.HALF_CLOSE,
+                    "no half-close came within 5 seconds of the last ScanResult",
+                )
+        except HalfClosed:
+            self._stream.finish()
 
     async def send_goodbye(self, reason: scan_pb2.Goodbye.Reason.ValueType, *, after_s: float | None) -> None:
         """Ends the stream with a Goodbye.
@@ -437,7 +458,7 @@ class StrictStream:
         """
         goodbye = scan_pb2.Goodbye(reason=reason)
         if after_s is not None:
-            goodbye.reconnect_after.FromMilliseconds(round(after_s * 1000))
+            goodbye.reconnect_after.CopyFrom(duration(after_s))
         await self._stream.send(Response(goodbye=goodbye))
         self._stream.finish()
 
@@ -452,80 +473,46 @@ class StrictStream:
                 f"no evidence came within {grace:g} seconds of `attempt_end`, and no AttestationUnavailable",
             )
 
-    def _ledger(self, frames: int, octets: int) -> CreditLedger:
-        return CreditLedger(
-            window_frames=frames, window_bytes=octets, largest_frame=self._budget.max_frame_bytes
-        )
-
     async def _take(self, timeout_s: float, rule: Rule, late: str) -> None:
-        self._accept(await self._arrival(timeout_s, rule, late))
-
-    async def _arrival(self, timeout_s: float, rule: Rule, late: str) -> Arrival:
-        try:
-            return await self._stream.receive(max(0.0, timeout_s))
-        except TimeoutError as error:
-            raise Violation(rule, late) from error
-        except StreamLost as error:
-            raise Violation(rule, f"the client dropped the connection; {late}") from error
-
-    def _count_arrival(self, request: scan_pb2.ScanFaceRequest) -> None:
-        """Counts the credit of a frame when it arrives: until it is read, more may have been granted."""
-        if request.WhichOneof("message") in ("frame", "attempt_end"):
-            try:
-                self._credit.count_arrival(to_inbound(request))
-            except Refusal as error:
-                raise violation(error) from error
+        self._accept(await self._stream.expect(timeout_s, rule, late))
 
     def _accept(self, arrival: Arrival) -> None:
         """Tests a message, and updates the state of the stream."""
-        request = arrival.request
-        if request is None:
-            if not self._half_close_due:
-                raise Violation(Rule.HALF_CLOSE, "the client half-closed before the last ScanResult")
-            return
-        kind = request.WhichOneof("message")
-        try:
-            message = to_inbound(request)
-        except Refusal as error:
-            rule = Rule.ATTESTATION if kind == "attestation" else Rule.MESSAGE
-            raise Violation(rule, str(error)) from error
-        match message:
-            case FrameMessage():
-                self._accept_frame(message, arrival.time)
-            case AttemptEndMessage():
-                self._accept_attempt_end(message)
-            case _ if kind == "attestation":
-                self._accept_attestation(request.attestation)
-            case _ if kind == "attempt_ready":
-                self._accept_ready(request.attempt_ready.after_attempt)
-            case _ if kind == "start":
+        match arrival.message:
+            case FrameMessage() as frame:
+                self._accept_frame(frame, arrival.time)
+            case AttemptEndMessage() as end:
+                self._accept_attempt_end(end)
+            case AttestationMessage() as attestation:
+                self._accept_attestation(attestation)
+            case AttemptReady(after_attempt=number):
+                self._accept_ready(number)
+            case StartMessage():
                 raise Violation(Rule.START_FIRST, "a second `start` came on the stream")
-            case _:
-                raise Violation(Rule.MESSAGE_ORDER, f"{arrival} was not expected")
+            case other:
+                raise Violation(Rule.MESSAGE_ORDER, f"{name_of(other)} was not expected")
 
     def _accept_frame(self, frame: FrameMessage, arrival: float) -> None:
         # A frame may be under way when a result ends the attempt.
-        attempting = self._end is None and (self._capturing or self._half_close_due)
-        if not attempting:
+        if self._end is not None or not (self._capturing or self._over):
             raise Violation(Rule.MESSAGE_ORDER, f"frame {frame.index} came outside of an attempt")
-        size = len(frame.image)
-        try:
+        size, scan = len(frame.image), self._scan
+        with refusals_broken():
             require_within_budget(
                 frame,
                 before=self._transcript.frames,
-                bytes_before=self._scan.image_bytes,
+                bytes_before=scan.image_bytes,
                 budget=self._budget,
             )
             self._transcript.accept_frame(frame, arrival=arrival)
+        try:
             self._decoder.validate_header(frame)
-        except Refusal as error:
-            raise violation(error) from error
         except FrameUnusable as error:
             raise Violation(Rule.FRAME_IMAGE, str(error)) from error
         captured = self._captured(frame, arrival)
         self.book.accept(frame, arrival=arrival, captured=captured)
-        self.flash.accept(frame, flashing=self._plan == scan_pb2.PLAN_FLASH, captured=captured)
-        self._scan.image_bytes += size
+        self.flash.accept(frame, captured=captured)
+        scan.image_bytes += size
         self._credit.note_processed(size)
 
     def _captured(self, frame: FrameMessage, arrival: float) -> float:
@@ -548,23 +535,20 @@ class StrictStream:
                 Rule.MESSAGE_ORDER, "`attempt_end` came after the ScanResult of its attempt; send none"
             )
         dropped = self.dropped
-        try:
+        message = attempt_end_message(binding=self._transcript.binding, body=end.body)
+        with self._signed(message, end.signature, unframed=end.body):
             self._transcript.end_attempt(end)
-        except Refusal as error:
-            message = attempt_end_message(binding=self._transcript.binding, body=end.body)
-            mistake = _mistake(self._session_key, message, end.signature, unframed=end.body)
-            raise Violation(Rule.ATTEMPT_END, f"{error}{mistake}") from error
         if end.dropped_count < dropped:
             raise Violation(
                 Rule.DROPPED, f"`dropped_count` is {end.dropped_count}; the frames stated {dropped} already"
             )
         self._end, self._capturing = end, False
 
-    def _accept_attestation(self, attestation: device_pb2.Attestation) -> None:
+    def _accept_attestation(self, attestation: AttestationMessage) -> None:
         self._scan.attestations += 1
         if self._scan.attestations > MAX_ATTESTATIONS:
             raise Violation(Rule.ATTESTATION, f"more than {MAX_ATTESTATIONS} attestations came in the scan")
-        if attestation.runtime_findings and not self.body.attestation.runtime_findings:
+        if attestation.findings and not self.body.attestation.runtime_findings:
             raise Violation(
                 Rule.ATTESTATION, "findings at run time came, and the Challenge did not allow them"
             )
@@ -602,40 +586,33 @@ def _mistake(key: ec.EllipticCurvePublicKey, message: bytes, signature: bytes, *
     return ""
 
 
-def _verify_evidence(attestation: device_pb2.Attestation, *, binding: bytes) -> None:
+def _verify_evidence(attestation: AttestationMessage, *, binding: bytes) -> None:
     """Tests the parts of the platform's evidence that the protocol defines, not those of the platform."""
-    challenge = evidence_challenge(binding=binding, findings=attestation.runtime_findings)
-    key: object
+    challenge = evidence_challenge(binding=binding, findings=attestation.findings)
     try:
-        match attestation.WhichOneof("evidence"):
-            case "web_crypto":
-                key = load_public_key(attestation.web_crypto.public_key)
-                _verify_signature(key, attestation.web_crypto.signature, challenge)
-            case "android_key":
-                chain = attestation.android_key.certificate_chain
-                key = x509.load_der_x509_certificate(chain[0]).public_key()
-                _verify_signature(key, attestation.android_key.signature, challenge)
-            case "web_authn":
-                stated = json.loads(attestation.web_authn.client_data_json)["challenge"]
+        match attestation.evidence:
+            case WebCryptoEvidence(public_key=public_key, signature=signature):
+                key = load_public_key(public_key)
+            case AndroidKeyEvidence(certificate_chain=chain, signature=signature):
+                leaf = x509.load_der_x509_certificate(chain[0]).public_key()
+                key = load_public_key(leaf.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo))
+            case WebAuthnEvidence(client_data_json=data):
+                stated = parse_client_data(data).challenge
                 if stated != base64.urlsafe_b64encode(challenge).rstrip(b"=").decode("ascii"):
                     raise Violation(
                         Rule.ATTESTATION,
                         "the challenge of the WebAuthn ceremony is not H in base64url without padding",
                     )
-            case None if not attestation.runtime_findings:
+                return
+            case UnknownEvidence():
                 raise Violation(Rule.ATTESTATION, "an attestation has neither evidence nor findings")
             case _:
-                pass
-    except (KeyMaterialError, IndexError, KeyError, TypeError, ValueError) as error:
+                return
+    except (EvidenceMalformed, KeyMaterialError, IndexError, ValueError) as error:
         raise Violation(
             Rule.ATTESTATION,
             "the evidence has no public key on P-256, no certificate in DER, or no JSON of a browser",
         ) from error
-
-
-def _verify_signature(key: object, signature: bytes, challenge: bytes) -> None:
-    if not isinstance(key, ec.EllipticCurvePublicKey) or not isinstance(key.curve, ec.SECP256R1):
-        raise Violation(Rule.ATTESTATION, "the attested key is not on the curve P-256")
     message = attestation_message(binding=challenge)
     if not verify(public_key=key, message=message, signature=signature):
         mistake = _mistake(key, message, signature, unframed=challenge)

@@ -107,7 +107,7 @@ async def _demo(console: Console, folder: Path, *, out: Path, pack: str | None) 
         seconds = time.monotonic() - began
         html = render_page(records, chosen, made=datetime.now(UTC), seconds=seconds)
         page = write_files(out, records=records, page=html, keys=runner.keys)
-        _conclude(console, records, page=page, seconds=seconds)
+        conclude(console, records, page=page, seconds=seconds)
     return records
 
 
@@ -137,7 +137,8 @@ async def _checks(
             await asyncio.gather(*running.values(), return_exceptions=True)
 
 
-def _conclude(console: Console, records: Sequence[DemoRecord], *, page: Path, seconds: float) -> None:
+def conclude(console: Console, records: Sequence[DemoRecord], *, page: Path, seconds: float) -> None:
+    """Print the table, what was not as expected and why, and where the page is."""
     console.print()
     console.print(summary_table(records))
     wrong = unexpected(records)
@@ -148,6 +149,13 @@ def _conclude(console: Console, records: Sequence[DemoRecord], *, page: Path, se
         say(
             f"{record.scenario.title}: expected {wanted}, got {came}{signed}",
             style="bold red",
+            console=console,
+        )
+    if any(record.frames_late for record in wrong):
+        say(
+            "Frames came late: this machine is too busy for scans in real time. Close other programs, and "
+            "run the demo again.",
+            style="bold yellow",
             console=console,
         )
     if not wrong:

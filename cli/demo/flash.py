@@ -5,8 +5,8 @@ over time, so ``liveness.dynamic`` samples the kept frames again. Nothing here d
 """
 
 import math
-from collections.abc import Callable, Iterator, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from dataclasses import asdict, dataclass, replace
 from itertools import pairwise
 from typing import Any, Final
 
@@ -16,8 +16,8 @@ from facegate.v1 import result_pb2, scan_pb2
 from google.protobuf.duration_pb2 import Duration
 from numpy.typing import NDArray
 
-from facegate_client import Exposure
-from liveness.dynamic import ExposureReading, FlashModel, FlashSample
+from formats.exposure import ExposureClaim
+from liveness.dynamic import FlashModel, FlashSample
 from liveness.dynamic.challenge import SHORTEST_HOLD_SECONDS, ColourStep, ScreenColour, Transition
 from liveness.dynamic.measurement import (
     Appearance,
@@ -33,7 +33,7 @@ from liveness.dynamic.measurement import (
     sample_frame,
     scene_lux,
 )
-from server.pages import TimeRow, time_chart
+from server.pages import Figure, TimeRow, time_chart
 from simulator.phone import TapedAttempt, TapedFrame
 from vision.face import BgrImage, DetectedFace, Points
 from vision.image import encode_jpeg
@@ -174,17 +174,15 @@ def _column(
         for frame, sample in zip(attempt.frames, samples, strict=True)
         if sample.face is not None and frame.step == step.number
     ]
-    known = said is not None and said.HasField("signal_to_noise")
-    return StripColumn(
+    (found,) = said_columns([said or result_pb2.ChallengeStep()])
+    return replace(
+        found,
         number=step.number,
         colour=(step.colour.red, step.colour.green, step.colour.blue),
         scrolls=step.transition_seconds > 0,
         since=one.at,
         until=until,
-        crop=_crop(*min(there, key=lambda found: found[0])[1:]) if there else None,
-        proves=said is not None and said.drawn_bits > 0,
-        agrees=said.agrees if said is not None and said.HasField("agrees") else None,
-        signal_to_noise=said.signal_to_noise if said is not None and known else None,
+        crop=_crop(*min(there, key=lambda frame: frame[0])[1:]) if there else None,
     )
 
 
@@ -238,17 +236,7 @@ def _sample(frame: TapedFrame, index: int, find_faces: FaceFinder) -> FlashSampl
         face=faces[0] if len(faces) == 1 else None,
         step=frame.step,
         step_since=frame.since,
-        exposure=None if frame.exposure is None else _reading(frame.exposure),
-    )
-
-
-def _reading(said: Exposure) -> ExposureReading:
-    return ExposureReading(
-        exposure_seconds=said.exposure_time_ns / _NANOSECONDS,
-        iso=float(said.iso),
-        exposure_locked=said.exposure_locked,
-        white_balance_locked=said.white_balance_locked,
-        readout_seconds=said.rolling_shutter_skew_ns / _NANOSECONDS or None,
+        exposure=None if frame.exposure is None else ExposureClaim(**asdict(frame.exposure)),
     )
 
 
@@ -269,6 +257,32 @@ def _seconds(duration: Duration) -> float:
     return duration.seconds + duration.nanos / _NANOSECONDS
 
 
+def said_columns(steps: Iterable[result_pb2.ChallengeStep]) -> tuple[StripColumn, ...]:
+    """Return the colours as the result states them: without frames and times."""
+    return tuple(
+        StripColumn(
+            number=step.step,
+            colour=(step.color.red, step.color.green, step.color.blue),
+            scrolls=False,
+            since=0.0,
+            until=0.0,
+            crop=None,
+            proves=step.drawn_bits > 0,
+            agrees=step.agrees if step.HasField("agrees") else None,
+            signal_to_noise=step.signal_to_noise if step.HasField("signal_to_noise") else None,
+        )
+        for step in steps
+    )
+
+
+def colours_figures(columns: Sequence[StripColumn]) -> list[Figure]:
+    """Return the colours without the light over time, for a narrow page; nothing without colours."""
+    if not columns:
+        return []
+    caption = f"{_words(columns)}. The others are public knowledge and prove nothing."
+    return [Figure(caption=caption, drawing=("colours", {"columns": [*map(_drawn, columns)]}))]
+
+
 def strip_picture(strip: FlashStrip) -> dict[str, Any]:
     """Return the strip as ``charts.svg`` and ``flash_file.svg`` draw it."""
     columns = strip.columns
@@ -282,18 +296,19 @@ def strip_picture(strip: FlashStrip) -> dict[str, Any]:
         "height": height,
         "gap": _GAP,
         "whole_height": height + (88 if chart is None else chart["foot"] + 112),
-        "columns": [
-            {
-                "crop": column.crop,
-                "hex": _hex(column),
-                "hint": _hint(column),
-                "proves": column.proves,
-                "agrees": column.agrees,
-                "signal_to_noise": column.signal_to_noise,
-            }
-            for column in columns
-        ],
+        "columns": [*map(_drawn, columns)],
         "chart": chart,
+    }
+
+
+def _drawn(column: StripColumn) -> dict[str, Any]:
+    return {
+        "crop": column.crop,
+        "hex": _hex(column),
+        "hint": _hint(column),
+        "proves": column.proves,
+        "agrees": column.agrees,
+        "signal_to_noise": column.signal_to_noise,
     }
 
 
@@ -344,17 +359,18 @@ def _words(columns: Sequence[StripColumn]) -> str:
     answered = sum(column.agrees is True for column in proving)
     other = sum(column.agrees is False for column in proving)
     return (
-        f"{len(columns)} colours of the screen and the face under each; of {len(proving)} that were "
-        f"drawn at random the face answered {answered}, {other} were contradicted"
+        f"{len(columns)} colours of the screen; of {len(proving)} that were drawn at random the face "
+        f"answered {answered}, {other} were contradicted"
     )
 
 
 def _hint(column: StripColumn) -> str:
     red, green, blue = column.colour
     entered = ", slid in from the top" if column.scrolls else ""
-    seconds = column.until - column.since
-    answer = _SPOKEN[column.agrees] if column.proves else "publicly known"
-    return f"Step {column.number}: {red}, {green}, {blue}{entered}; {seconds:.2f} s; {answer}"
+    seconds = f"; {column.until - column.since:.2f} s" if column.until > column.since else ""
+    noise = "" if column.signal_to_noise is None else f", signal to noise {column.signal_to_noise:.1f}"
+    answer = f"{_SPOKEN[column.agrees]}{noise}" if column.proves else "publicly known"
+    return f"Step {column.number}: {red}, {green}, {blue}{entered}{seconds}; {answer}"
 
 
 def _scale(curves: FlashCurves) -> float:

@@ -6,8 +6,6 @@ from datetime import datetime
 from pathlib import Path
 from typing import Final
 
-from facegate.v1 import result_pb2
-
 from cli.demo.flash import strip_picture
 from cli.demo.pack import ChosenPack
 from cli.demo.printing import passed_attacks, unexpected
@@ -22,15 +20,17 @@ from cli.demo.scenarios import (
 )
 from cli.demo.stage import SEED
 from cli.errors import CommandError
-from cli.verdict import enum_word, match_words, message_json
+from cli.explanation import because, device_tests, judgement, proof
+from cli.verdict import message_json
 from facegate_client import KeySet
+from formats.private_files import READABLE, write_atomically
 from server.base.version import server_version
-from server.pages import Explanation, Figure, Group, Judgement, Measure, data_uri, explanation_page, render
+from server.pages import Explanation, Figure, Group, data_uri, explanation_page, render
 from vision.packs import MatchCalibration
 
 _PAGE: Final = "index.html"
 _KEYS: Final = "jwks.json"
-_PARTS: Final = {
+PARTS: Final = {
     "EXPRESS": (
         "the person only looks at the camera",
         "The person only looks at the camera. The server measures depth, motion, and traces of print and "
@@ -67,11 +67,6 @@ _FLASH: Final = (
     "that these colours cause on a face: as strong as the answer that was found, and at least as strong as "
     "the dimmest usable screen causes."
 )
-_SIGNALS: Final = (
-    "Each score goes from 0 (as an attack) to 1 (as a live person). A score in the middle is neutral: the "
-    "signal counts neither for nor against life. The weight is the signal's share of the decision; signals "
-    "without a weight only inform."
-)
 _NUMBERS: Final = ("Liveness", "Similarity", "Seconds")
 _COLUMNS: Final = ("Shown to the camera", "Outcome", "Expected", *_NUMBERS)
 
@@ -98,7 +93,7 @@ def render_page(
     policies = {f"{r.result.policy.name}, version {r.result.policy.version}" for r in records if r.result}
     return explanation_page(
         "demo.html",
-        [_explanation(record, chosen.thresholds) for record in records],
+        [explain_record(record, chosen.thresholds) for record in records],
         title=title,
         heading="Is it the right person, a real person, right now?",
         lead=f"{len(records)} checks through gRPC against a real server: upload a portrait, scan, finish the "
@@ -148,11 +143,13 @@ def matcher_sentence(calibration: MatchCalibration, records: Sequence[DemoRecord
     return f"{said}; no bound below {lowest} is supported between photos, and {of_scans} for scans."
 
 
-def _explanation(record: DemoRecord, thresholds: tuple[float, float]) -> Explanation:
+def explain_record(record: DemoRecord, thresholds: tuple[float, float]) -> Explanation:
+    """Return what a page shows of a check; the thresholds are those of `cli.explanation.judgement`."""
     scenario, result, mode = record.scenario, record.result, mode_word(record.scenario)
     judged = result is not None and result.HasField("liveness")
     compared = result is not None and result.match.HasField("similarity")
-    because = [] if result is None else [*_device_faults(record, result), *result.liveness.explanations]
+    # Also tests of the evidence that the device had to send.
+    demanded = ("android_key.", "play_integrity.") if scenario.device is not None else ()
     return Explanation(
         key=scenario.key,
         title=scenario.title,
@@ -165,16 +162,17 @@ def _explanation(record: DemoRecord, thresholds: tuple[float, float]) -> Explana
             f"{result.match.similarity:.0f}" if result is not None and compared else "-",
             f"{record.timings.total:.1f}",
         ),
-        part=(mode, *_PARTS[mode]),
+        part=(mode, *PARTS[mode]),
         texts=[("shown", scenario.shown)],
         pictures=Group(figures=[*_pictures(record)], kind="flash" if scenario.flashes else "check"),
         reasons=[
             *(("reason", text) for text in reason_sentences(record)),
-            *(("because", text) for text in because),
+            *(("because", text) for text in ([] if result is None else because(result, demanded=demanded))),
         ],
-        judgements=() if result is None else [_judgement(result, thresholds)],
+        judgements=() if result is None else [judgement(result, thresholds)],
         groups=[
             *_flash(record),
+            *(() if result is None else [device_tests(result.device)]),
             Group(title="Times and identifiers", facts=[*_facts(record)], folded=True),
         ],
     )
@@ -195,14 +193,14 @@ def _remark(record: DemoRecord) -> tuple[str, str]:
 def _pictures(record: DemoRecord) -> Iterator[Figure]:
     yield Figure(
         caption="Trusted portrait, refused" if record.refusal else "Trusted portrait",
-        images=[(_jpeg(record.portrait), "The trusted portrait")],
+        images=[(data_uri(record.portrait), "The trusted portrait")],
         kind="portrait",
     )
     if record.strip and not record.scenario.flashes:
         yield Figure(
             caption="The scan, as the camera took it (simulated)",
             images=[
-                (_jpeg(frame), f"Frame {number} of the scan")
+                (data_uri(frame), f"Frame {number} of the scan")
                 for number, frame in enumerate(record.strip, start=1)
             ],
             kind="strip",
@@ -210,7 +208,7 @@ def _pictures(record: DemoRecord) -> Iterator[Figure]:
     if record.response is not None and record.response.HasField("evidence_frame"):
         yield Figure(
             caption="Evidence frame from FinishCheck",
-            images=[(_jpeg(record.response.evidence_frame.image), "The evidence frame")],
+            images=[(data_uri(record.response.evidence_frame.image), "The evidence frame")],
             kind="evidence",
         )
 
@@ -223,98 +221,17 @@ def _flash(record: DemoRecord) -> Iterator[Group]:
         yield Group(figures=[Figure(caption="", instead="No frame shows a colour of the screen.")])
 
 
-def _judgement(result: result_pb2.CheckResult, thresholds: tuple[float, float]) -> Judgement:
-    flashed = len(result.liveness.challenge_steps) > 0
-    signals = sorted(result.liveness.signals, key=lambda signal: -signal.weight)
-    # Those of the challenge, or without one those with a weight; the others are folded.
-    first = [one for one in signals if (one.name.startswith("flash_") if flashed else one.weight > 0)]
-    others = [one for one in signals if one not in first]
-    more = f"{len(others)} signals {'of EXPRESS' if flashed else 'that only inform'}"
-    return Judgement(
-        measures=[*_measures(result, thresholds)],
-        signals_title="" if not signals else "Signals of the flash" if flashed else "Signals",
-        signals_said=_SIGNALS if signals else "",
-        signals=first,
-        more=others,
-        more_title=more if signals else "",
-    )
-
-
-def _measures(result: result_pb2.CheckResult, thresholds: tuple[float, float]) -> Iterator[Measure]:
-    liveness, match, (spoof, live) = result.liveness, result.match, thresholds
-    if result.HasField("liveness"):
-        verdict = enum_word(liveness, "verdict")
-        attack = enum_word(liveness, "attack_type")
-        kind = "" if attack in {"REAL", "UNKNOWN", "UNSPECIFIED"} else f" Attack type: {attack}."
-        yield Measure(
-            name="Liveness confidence",
-            value=f"{liveness.confidence:.1f}, {verdict}",
-            detail=f"SPOOF up to {spoof:g}, LIVE from {live:g}, INCONCLUSIVE between.{kind}",
-            share=liveness.confidence,
-            tone={"LIVE": "good", "SPOOF": "bad"}.get(verdict, ""),
-            spoken=f"{liveness.confidence:.0f} of 100",
-            marks=((spoof, "SPOOF up to here"), (live, "LIVE from here")),
-        )
-    if match.HasField("similarity"):
-        needed = match.required_similarity
-        yield Measure(
-            name="Similarity to the portrait",
-            value=f"{match.similarity:.1f}",
-            detail=f"{match_words(result)}. {needed:g} is needed; {match.frames_used} frames were fused.",
-            share=match.similarity,
-            tone="good" if match.same_person else "bad",
-            spoken=f"{match.similarity:.0f} of 100, {needed:.0f} is needed",
-            marks=((needed, "needed"),),
-        )
-    verified, required = liveness.verified_bits, liveness.required_bits
-    if required > 0:
-        guesses = f"{2**required:,.0f}"
-        yield Measure(
-            name="Verified challenge bits",
-            value=f"{verified:.1f}",
-            detail=f"Required: {required:g}. A blind guess reaches it once in {guesses} attempts.",
-            # The gauge ends at 1.5 times the required bits.
-            share=min(100.0, 100 * verified / (1.5 * required)),
-            tone="good" if verified >= required else "bad",
-            spoken=f"{verified:.1f} bits, {required:g} are needed",
-            marks=((100 / 1.5, "needed"),),
-        )
-
-
-def _device_faults(record: DemoRecord, result: result_pb2.CheckResult) -> list[str]:
-    """Return the failed tests of the device: the decisive ones, and those of the evidence it had to send."""
-    evidence = ("android_key.", "play_integrity.") if record.scenario.device is not None else ()
-    return [
-        f"Device: {check.detail}."
-        for check in result.device.checks
-        if check.outcome == result_pb2.DeviceCheck.OUTCOME_FAIL
-        and (check.name.startswith(evidence) or (check.decisive and not check.tolerated))
-    ]
-
-
 def _facts(record: DemoRecord) -> Iterator[tuple[str, str]]:
     times, result = record.timings, record.result
     yield "UploadTrustedImage", f"{times.upload:.2f} s"
     if result is None:
         yield "Check", "none was created"
         return
-    assurance = enum_word(result.device, "assurance")
     yield "Capture", f"{times.capture:.2f} s, {result.transcript.frames} frames"
     yield "Last frame to ScanResult", f"{times.decision:.2f} s"
     yield "FinishCheck", f"{times.finish:.2f} s"
     yield "Hints to the person", ", ".join(map(hint_name, record.hints)) or "none"
-    yield "Attempts", str(len(result.attempts))
-    yield "Device assurance", assurance
-    yield "Transcript", "intact" if result.transcript.intact else "broken or not signed"
-    yield "Signature (JWS, ES256)", "verified" if record.signature_verified else "NOT VERIFIED"
-    yield "Check", result.check_id
-    yield "Policy", f"{result.policy.name}, version {result.policy.version}"
-    yield "SHA-256 of the policy", result.policy.sha256.hex()
-    yield "SHA-256 of the evidence frame", result.evidence_frame.sha256.hex() or "none"
-
-
-def _jpeg(content: bytes) -> str:
-    return data_uri(content, media_type="image/jpeg")
+    yield from proof(result, verified=record.signature_verified)
 
 
 def make_folder(folder: Path) -> None:
@@ -334,8 +251,11 @@ def write_files(folder: Path, *, records: Sequence[DemoRecord], page: str, keys:
         for record in records:
             _write_check(folder / record.scenario.key, record)
         public: Mapping[str, object] = keys.as_dict()
-        _write(folder / _KEYS, json.dumps(public, indent=2).encode() + b"\n")
-        _write(folder / _PAGE, page.encode("utf-8"))
+        write_atomically(
+            folder / _KEYS, json.dumps(public, indent=2).encode() + b"\n", mode=READABLE, over=True
+        )
+        # A browser never reads a partial page.
+        write_atomically(folder / _PAGE, page.encode(), mode=READABLE, over=True)
     except OSError as error:
         raise CommandError(f"{error.filename or folder} cannot be written: {error.strerror}") from error
     return folder / _PAGE
@@ -357,7 +277,7 @@ def _write_check(folder: Path, record: DemoRecord) -> None:
         if content is None:
             (folder / name).unlink(missing_ok=True)
         else:
-            _write(folder / name, content)
+            write_atomically(folder / name, content, mode=READABLE, over=True)
 
 
 def _strip_file(record: DemoRecord) -> bytes | None:
@@ -372,10 +292,3 @@ def _strip_file(record: DemoRecord) -> bytes | None:
         outcome=f"{outcome}: the attack passed" if record.attack_passed else outcome,
         tone="warn" if record.attack_passed else "good" if record.status is Status.SUCCESS else "bad",
     ).encode()
-
-
-def _write(path: Path, content: bytes) -> None:
-    # Atomic, so that a browser never reads a partial page.
-    fresh = path.with_name(path.name + ".new")
-    fresh.write_bytes(content)
-    fresh.replace(path)

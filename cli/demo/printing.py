@@ -100,14 +100,10 @@ class CheckView:
         self._say(self._place, style="bold")
         for code in self._hints:
             self._say(f"      {hint_name(code):<23} {feedback_text(code)}", style="dim")
-        mark, style = {True: ("✓", "green"), False: ("✗", "bold red"), None: ("·", "cyan")}[
-            record.as_expected
-        ]
-        if record.as_expected is None and record.attack_passed:
-            mark, style = "!", "yellow"
+        mark = _mark(record)
         outcome = outcome_text(record.status, record.reasons)
         said = f"{outcome}: the attack passed" if record.attack_passed else outcome
-        self._say(f"    {mark} {said} ({record.timings.total:.1f} s)", style=style)
+        self._say(f"    {mark.plain} {said} ({record.timings.total:.1f} s)", style=str(mark.style))
 
     def _say(self, text: str, *, style: str) -> None:
         say(text, style=style, console=self._console)
@@ -140,10 +136,10 @@ def summary_table(records: Sequence[DemoRecord]) -> Table:
             table.add_section()
             table.add_row("", Text(mode, "bold"))
         table.add_row(
-            Text("!", "yellow") if expected is None and record.attack_passed else _MARKS[record.as_expected],
+            _mark(record),
             Text(record.scenario.title),
             Text("-", "dim") if expected is None else _outcome(expected.status, expected_reasons(expected)),
-            _outcome(record.status, ("the attack passed",) if record.attack_passed else record.reasons[:1]),
+            _outcome(record.status, ("the attack passed",) if record.attack_passed else _reasons(record)),
             _liveness(record),
             _similarity(record),
             f"{record.timings.total:.1f}",
@@ -153,6 +149,16 @@ def summary_table(records: Sequence[DemoRecord]) -> Table:
     table.caption = f"{verified} of {len(signed)} results have a signature that verifies."
     table.caption_justify = "left"
     return table
+
+
+def _reasons(record: DemoRecord) -> tuple[str, ...]:
+    late = record.frames_late and record.as_expected is False
+    return (*record.reasons[:1], "late frames") if late else record.reasons[:1]
+
+
+def _mark(record: DemoRecord) -> Text:
+    informs = record.as_expected is None
+    return Text("!", "yellow") if informs and record.attack_passed else _MARKS[record.as_expected]
 
 
 def _outcome(status: Status, reasons: tuple[str, ...]) -> Text:

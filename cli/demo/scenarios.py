@@ -8,13 +8,11 @@ from typing import Final
 from facegate.v1 import feedback_pb2, result_pb2, verification_service_pb2
 
 from cli.demo.flash import FlashStrip
+from cli.explanation import SUCCESS, reason_sentence
 from cli.verdict import code_word, enum_words
 from facegate_client import ServerError
-from facegate_protocol.texts import FAILURES
 from simulator import FlashKind, ScanKind
 from simulator.devices import DeviceKind
-
-SUCCESS: Final = "The scan shows the right person, a living person, now."
 
 _ASTRONAUT: Final = "astronaut"
 _ANOTHER: Final = "grey-shirt"
@@ -33,6 +31,12 @@ class Status(StrEnum):
 
 UNDECIDED: Final = ("CONDITIONS", "LIVENESS_INCONCLUSIVE")
 """Reasons of checks without a decision, which are FAILURE too."""
+
+_LATE: Final = {
+    feedback_pb2.FEEDBACK_CODE_CAPTURE_TOO_SLOW,
+    feedback_pb2.FEEDBACK_CODE_NETWORK_TOO_SLOW,
+    feedback_pb2.FEEDBACK_CODE_SERVER_BUSY,
+}
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -410,6 +414,13 @@ class DemoRecord:
         return self.scenario.attack and self.status is Status.SUCCESS
 
     @property
+    def frames_late(self) -> bool:
+        """Whether frames came too late, as on a machine that is too busy for a scan in real time."""
+        attempts = () if self.result is None else self.result.attempts
+        codes = {*self.hints, *(code for attempt in attempts for code in attempt.feedback)}
+        return not codes.isdisjoint(_LATE)
+
+    @property
     def as_expected(self) -> bool | None:
         """Whether the outcome is the expected one; None if the scenario expects none.
 
@@ -460,11 +471,6 @@ def reason_sentences(record: DemoRecord) -> tuple[str, ...]:
     if record.status is Status.SUCCESS:
         return (SUCCESS,)
     return tuple(map(reason_sentence, record.reasons))
-
-
-def reason_sentence(reason: str) -> str:
-    """Return what a failure reason means; its name if this version does not know it."""
-    return FAILURES[reason].means if reason in FAILURES else reason
 
 
 def hint_name(code: int) -> str:

@@ -16,6 +16,7 @@ from server.audit import SERVER_TENANT, AuditAction, AuditEntry
 from server.backup import key_names_sha256
 from server.configuration.settings import Settings
 from server.running.admin import object_store_probe
+from server.running.audit_keeping import CHECKPOINT_INTERVAL
 from server.storage.audit import AuditLog
 from server.storage.audit_reader import AuditFilter, AuditReader
 from server.storage.database import Database, open_database
@@ -235,7 +236,6 @@ _LONG: Final = timedelta(days=1)
 
 async def examine_audit(deployment: Deployment) -> list[Finding]:
     """Finds the oldest entry that no checkpoint covers."""
-    interval = timedelta(minutes=deployment.settings.audit.checkpoint_minutes)
     try:
         async with existing_database(deployment.settings) as database:
             since = await AuditLog(database).uncovered_since()
@@ -245,14 +245,14 @@ async def examine_audit(deployment: Deployment) -> list[Finding]:
         return [fine("AUDIT_COVERED", "a checkpoint covers every entry")]
     age = deployment.now - since
     found = f"entries since {since:%Y-%m-%d %H:%M} UTC have no checkpoint"
-    if age <= 2 * interval:
+    if age <= 2 * CHECKPOINT_INTERVAL:
         return [fine("AUDIT_COVERED", f"{found}, {age / timedelta(minutes=1):.0f} minutes")]
-    make = failure if age > max(_LONG, 2 * interval) else warning
+    make = failure if age > max(_LONG, 2 * CHECKPOINT_INTERVAL) else warning
     return [
         make(
             "AUDIT_CHECKPOINT_OLD",
             found,
-            expected=f"a checkpoint at least every {interval / timedelta(minutes=1):.0f} minutes",
+            expected=f"a checkpoint at least every {CHECKPOINT_INTERVAL / timedelta(minutes=1):.0f} minutes",
             remedy="start a server, which signs checkpoints; read its log for audit errors",
         )
     ]

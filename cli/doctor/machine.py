@@ -58,14 +58,14 @@ async def examine_machine(deployment: Deployment) -> list[Finding]:
 def _processors(deployment: Deployment) -> Finding:
     runtime = deployment.settings.runtime
     usable = usable_processors()
-    threads = deployment.settings.workers * runtime.intra_op_threads
+    threads = deployment.settings.workers
     found = f"{counted(threads, 'thread')} for {counted(usable, 'processor')}"
     if threads > max(1.0, usable):
         return warning(
             "THREADS_TOO_MANY",
             found,
-            expected="runtime.workers x runtime.intra_op_threads at most the number of processors",
-            remedy=f"set runtime.workers = {max(1, int(usable) // runtime.intra_op_threads)}",
+            expected="runtime.workers at most the number of processors",
+            remedy=f"set runtime.workers = {max(1, int(usable))}",
         )
     most = int(SCANS_A_CORE * max(1.0, usable))
     if (scans := deployment.settings.max_scans) > most and runtime.providers != "cuda":

@@ -578,8 +578,7 @@ def _revocation(deployment: Deployment) -> Iterator[Finding]:
     age = deployment.now - listed.fetched_at
     found = f"{counted(len(listed.entries), 'entry')}, {age / timedelta(hours=1):.1f} hours old"
     if age > limit:
-        make = warning if android.stale_revocation_is_soft else failure
-        yield make(
+        yield failure(
             "REVOCATION_LIST_OLD",
             found,
             expected=f"at most {limit / timedelta(hours=1):.0f} hours",

@@ -12,14 +12,15 @@ from typing import Any, Final, Literal
 import cv2
 import numpy as np
 
-from cli.demo.flash import FlashStrip
+from cli.demo.flash import colours_figures
+from cli.demo.page import PARTS, explain_record
 from cli.demo.runner import CheckRunner
 from cli.demo.scenarios import ExpectedOutcome, Scenario, Status, demo_scenarios, mode_word
 from cli.demo.stage import Stage, open_stage
 from cli.errors import CommandError
-from cli.try_.verdict import verdict_document
+from cli.explanation import speaking, weighed_signals
 from facegate_client import ClientError
-from server.pages import data_uri
+from server.pages import data_uri, render
 from vision.face import BgrImage
 from vision.image import encode_jpeg
 
@@ -50,6 +51,8 @@ _FRAME_SHARE: Final = 0.6
 _MOST_FRAMES: Final = 24
 _HEIGHT: Final = 320
 _QUALITY: Final = 78
+_SPOKE: Final = 2
+"""Most signals that a card names as those that spoke against life."""
 
 
 @dataclass(slots=True, eq=False)
@@ -75,13 +78,18 @@ class _Card:
         self.state, self.progress = "deciding", 0.97
 
     @property
+    def genuine(self) -> bool:
+        return self.scenario.expected == ExpectedOutcome(status=Status.SUCCESS)
+
+    @property
     def summary(self) -> dict[str, Any]:
         return {
             "key": self.scenario.key,
             "title": self.scenario.title,
             "shown": self.scenario.shown,
             "mode": mode_word(self.scenario),
-            "genuine": self.scenario.expected == ExpectedOutcome(status=Status.SUCCESS),
+            "about": PARTS[mode_word(self.scenario)][1],
+            "genuine": self.genuine,
             "state": self.state,
             "progress": round(self.progress, 3),
             "error": self.error,
@@ -113,7 +121,7 @@ class AttackRoom:
         return [card.summary for card in self._cards.values()]
 
     def detail(self, key: str) -> dict[str, Any] | None:
-        """Return film and verdict of a check that is done; None if it is not, or does not exist."""
+        """Return film and explanation of a check that is done; None if it is not, or does not exist."""
         card = self._cards.get(key)
         return None if card is None or not card.detail else {**card.summary, **card.detail}
 
@@ -165,18 +173,16 @@ class AttackRoom:
         record, sent = await self._runner.check(stage, card.scenario, watcher=card)
         if record.response is None:
             raise CommandError(f"the server refused the portrait: {record.reasons[0]}")
-        document = verdict_document(
-            record.response,
-            thresholds=self._thresholds,
-            verified=record.signature_verified,
-            upload_seconds=record.timings.upload,
-            finish_seconds=record.timings.finish,
-        )
-        if card.scenario.flashes:
-            document["colours"] = [] if record.flash is None else colours_document(record.flash)
+        one = explain_record(record, self._thresholds)
         return {
-            "verdict": document,
-            "passed": record.attack_passed,
+            "tone": one.outcome[1],
+            "explained": render(
+                "attack.html",
+                one=one,
+                spoke=speaking(weighed_signals(record.response.result.liveness.signals))[:_SPOKE],
+                genuine=card.genuine,
+                colours=() if record.flash is None else colours_figures(record.flash.columns),
+            ),
             "film": await asyncio.to_thread(film_document, sent),
         }
 
@@ -193,26 +199,11 @@ def film_document(frames: Sequence[bytes]) -> dict[str, Any] | None:
     height, width = pictures[0].shape[:2]
     sheet = np.asarray(np.hstack(pictures), np.uint8)
     return {
-        "image": data_uri(encode_jpeg(sheet, quality=_QUALITY), media_type="image/jpeg"),
+        "image": data_uri(encode_jpeg(sheet, quality=_QUALITY)),
         "frames": len(pictures),
         "width": width,
         "height": height,
     }
-
-
-def colours_document(strip: FlashStrip) -> list[dict[str, Any]]:
-    """Return the colours of a scan as a JSON array, each with the face under it."""
-    return [
-        {
-            "step": column.number,
-            "colour": list(column.colour),
-            "drawn": column.proves,
-            "agrees": column.agrees,
-            "signal_to_noise": column.signal_to_noise,
-            "face": None if column.crop is None else data_uri(column.crop, media_type="image/jpeg"),
-        }
-        for column in strip.columns
-    ]
 
 
 def _small(jpeg: bytes) -> BgrImage:

@@ -7,18 +7,28 @@ import asyncio
 import base64
 import secrets
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, Final
 
-from facegate.v1 import scan_pb2, verification_service_pb2
+from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
 
+from cli.demo.flash import colours_figures, said_columns
 from cli.demo.local_server import FLASH_ALONE_POLICY, FLASH_POLICY, POLICY, TRIAL_POLICY, write_text
 from cli.demo.runner import is_verified
+from cli.explanation import (
+    SUCCESS,
+    because,
+    device_tests,
+    judgement,
+    proof,
+    reason_sentence,
+    seconds_between,
+)
 from cli.image.command import decode_picture, eye_finder
-from cli.try_.verdict import verdict_document
+from cli.verdict import DEGREES, enum_word, enum_words, message_json
 from cli.words import measured_words, refusal_advice
 from facegate_client import KeySet, Orchestrator, ServerError
 from matcher import ConversionImpossible, MatcherError, TargetFormat, Wishes, convert
@@ -26,6 +36,7 @@ from matcher.conformance import remedy_for
 from matcher.records import Representations, open_trusted_image
 from server.checks.offer import pack_shortfall
 from server.domain.terms import Mode
+from server.pages import Explanation, Figure, Group, data_uri, render
 from server.policies import load_policies
 from vision.errors import VisionError
 from vision.packs import Pack
@@ -195,6 +206,77 @@ class Unknown(Exception):
     """The page names a portrait, a mode or a check that does not exist."""
 
 
+def verdict_document(
+    response: verification_service_pb2.FinishCheckResponse,
+    *,
+    thresholds: tuple[float, float],
+    verified: bool,
+    upload_seconds: float,
+    finish_seconds: float,
+) -> dict[str, Any]:
+    """Return a result for the page: the outcome in words, the explanation as HTML, and the result itself.
+
+    Args:
+        thresholds: Those of `cli.explanation.judgement`.
+        verified: Whether the result's signature verifies with the server's published keys.
+    """
+    result = response.result
+    scan = (
+        f"{seconds_between(result.attempts[0].start_time, result.decide_time):.1f} s"
+        if result.attempts
+        else "no frame came"
+    )
+    facts = [
+        ("Upload of the portrait", f"{upload_seconds:.2f} s"),
+        ("From the first frame to the verdict", scan),
+        ("Result, with signature", f"{finish_seconds:.2f} s"),
+        *proof(result, verified=verified),
+    ]
+    explanation = Explanation(
+        key="verdict",
+        title="Verdict",
+        outcome=("", ""),
+        pictures=Group(figures=[*_pictures(response)], kind="faces"),
+        reasons=[("because", text) for text in because(result)],
+        judgements=[judgement(result, thresholds)],
+        groups=[
+            Group(
+                title="The colours on your face",
+                figures=colours_figures(said_columns(result.liveness.challenge_steps)),
+                kind="one",
+            ),
+            Group(title="The scan and its proof", facts=facts),
+            device_tests(result.device),
+        ],
+    )
+    success = result.status == result_pb2.CHECK_STATUS_SUCCESS
+    names = enum_words(result, "reasons")
+    return {
+        "status": enum_word(result, "status"),
+        "reasons": names,
+        "sentences": [SUCCESS] if success else [*map(reason_sentence, names)],
+        "sandbox": result.sandbox,
+        "explained": render("explained.html", one=explanation),
+        "result_json": message_json(result),
+        "result_jws": response.result_jws,
+    }
+
+
+def _pictures(response: verification_service_pb2.FinishCheckResponse) -> Iterator[Figure]:
+    if response.HasField("evidence_frame"):
+        yield _figure(response.evidence_frame, "Evidence frame")
+    else:
+        yield Figure(caption="", instead="No face was captured, so there is no evidence frame.")
+    for number, image in enumerate(response.audit_images, start=1):
+        yield _figure(image, f"Audit image {number}")
+
+
+def _figure(image: result_pb2.EvidenceImage, name: str) -> Figure:
+    turned = f"turn-{DEGREES.get(image.rotation, 0)}{' mirrored' * image.mirrored}"
+    uri = data_uri(image.image, media_type=image.media_type or "image/jpeg")
+    return Figure(caption=name, images=[(uri, name)], kind=turned)
+
+
 class PersonChecks:
     """The checks of the page. Portraits stay in this process, and checks at the server."""
 
@@ -216,8 +298,8 @@ class PersonChecks:
         self._thresholds = thresholds
         self._sandbox = sandbox
         self._portraits: dict[str, TrustedImage] = {}
-        # The mode of each check of this page, and how long its upload took, seconds.
-        self._checks: dict[str, tuple[TrialMode, float]] = {}
+        # How long the upload of each check of this page took, seconds.
+        self._checks: dict[str, float] = {}
         self._idle = asyncio.Event()
         self._idle.set()
         self._given_up: asyncio.TimerHandle | None = None
@@ -244,7 +326,7 @@ class PersonChecks:
             raise Unknown("there is no such portrait or mode")
         began = time.monotonic()
         created = await self._create(image, chosen)
-        self._checks[created.check_id] = chosen, time.monotonic() - began
+        self._checks[created.check_id] = time.monotonic() - began
         self._begin()
         return {
             "check": created.check_id,
@@ -256,23 +338,21 @@ class PersonChecks:
 
     async def finish(self, check_id: str) -> dict[str, Any]:
         """Close a check, and returns its result for the page."""
-        opened = self._checks.get(check_id)
-        if opened is None:
+        upload_seconds = self._checks.get(check_id)
+        if upload_seconds is None:
             raise Unknown("there is no such check")
-        mode, upload_seconds = opened
         began = time.monotonic()
         response = await self._orchestrator.finish_check(
             check_id, audit_image_limit=_AUDIT_IMAGES, wait_s=_WAIT_SECONDS
         )
         self._idle.set()
-        document = verdict_document(
+        return verdict_document(
             response,
             thresholds=self._thresholds,
             verified=is_verified(response, self._keys, check_id, sandbox=self._sandbox),
             upload_seconds=upload_seconds,
             finish_seconds=time.monotonic() - began,
         )
-        return {**document, "mode": mode.key}
 
     def _begin(self) -> None:
         """Count as scanning until a result is asked for, but not for long: the person may have left."""

@@ -18,6 +18,7 @@ from cli.errors import CommandError
 from cli.try_.attacks import AttackRoom
 from cli.try_.checks import MOST_BYTES, PersonChecks, Unknown, refused_document
 from facegate_client import CallRefusedError, ClientError
+from server.pages import render
 
 SECRET_HEADER: Final = "X-Facegate-Try"  # noqa: S105 - the name of the header
 _API: Final = "/api/"
@@ -139,6 +140,7 @@ class TrySite:
             for entry in files("cli.try_").joinpath("page").iterdir()
             if entry.name.endswith(tuple(_TYPES))
         }
+        self._files["shared.css"] = render("try.css").encode()
 
     async def start(self, bound: socket.socket) -> None:
         """Serve on a socket."""

@@ -188,6 +188,7 @@ class ScanOutcome:
         frames: The number of frames sent with an index.
         dropped: The number of images dropped before they got an index.
         source_error: Why the source of frames failed; ``None`` if it did not fail.
+        source_ended: Whether an attempt ended because the source, such as a short clip, had no more images.
     """
 
     status: scan_pb2.ScanStatus.ValueType
@@ -197,6 +198,7 @@ class ScanOutcome:
     frames: int
     dropped: int
     source_error: SourceError | None
+    source_ended: bool = False
 
 
 class FaceScanner:
@@ -466,6 +468,7 @@ class FaceScanner:
             frames=self._tally.frames,
             dropped=self._tally.dropped,
             source_error=self._source_error,
+            source_ended=self._feed.exhausted and self._source_error is None,
         )
 
 

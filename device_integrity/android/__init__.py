@@ -3,23 +3,19 @@
 from device_integrity.android.apps import AllowedApp
 from device_integrity.android.chain import (
     ATTESTATION_EXTENSION,
-    Certificate,
     ChainShape,
     RootKind,
     TrustRoot,
-    WalkedChain,
     google_roots,
 )
 from device_integrity.android.constraints import KeyAttestationPolicy
 from device_integrity.android.key_attestation import KeyAttestation, Possession, verify_key_attestation
 from device_integrity.android.key_description import (
-    ApplicationId,
     AuthorizationList,
     BootState,
     KeyDescription,
     KeyOrigin,
     KeyPurpose,
-    RootOfTrust,
     SecurityLevel,
     read_key_description,
 )
@@ -52,10 +48,8 @@ __all__ = [
     "MAX_TOKEN_BYTES",
     "PLAY_INTEGRITY",
     "AllowedApp",
-    "ApplicationId",
     "AuthorizationList",
     "BootState",
-    "Certificate",
     "ChainShape",
     "ClassicKeys",
     "KeyAttestation",
@@ -72,10 +66,8 @@ __all__ = [
     "Possession",
     "RevocationList",
     "RootKind",
-    "RootOfTrust",
     "SecurityLevel",
     "TrustRoot",
-    "WalkedChain",
     "google_roots",
     "load_classic_keys",
     "open_classic_token",

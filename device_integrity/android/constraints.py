@@ -40,19 +40,17 @@ class KeyAttestationPolicy:
         max_patch_age_months: Maximum age of a security patch level, months; ``None`` for no limit.
         max_certificates_issued: Maximum number of certificates provisioned to one device in 30 days. A larger
             number is typical of farms that sell keys. Devices of test laboratories have up to 64.
-        stale_revocation_is_soft: Whether the test is a soft UNAVAILABLE if the list is older.
         tee_under_strongbox: Whether a key in the TRUSTED_ENVIRONMENT may be attested under the chain of a
             StrongBox.
         remotely_provisioned_only: Whether to refuse attestation keys from the factory, which leak in batches.
     """
 
     apps: tuple[AllowedApp, ...] = ()
-    min_security_level: SecurityLevel = SecurityLevel.TRUSTED_ENVIRONMENT
     self_signed_boot_keys: frozenset[bytes] = frozenset()
-    max_patch_age_months: int | None = 24
+    min_security_level: SecurityLevel = SecurityLevel.TRUSTED_ENVIRONMENT
     max_certificates_issued: int = 512
+    max_patch_age_months: int | None = 24
     max_revocation_age: timedelta = timedelta(days=2)
-    stale_revocation_is_soft: bool = False
     tee_under_strongbox: bool = False
     remotely_provisioned_only: bool = False
 

@@ -101,7 +101,6 @@ def verify_key_attestation(
         certificates,
         revocation=revocation,
         max_age=policy.max_revocation_age,
-        stale_is_soft=policy.stale_revocation_is_soft,
         now=now,
     )
     # 4. The leaf's extension fulfils the policy and holds the challenge (Android Key Attestation, schema).

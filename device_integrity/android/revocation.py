@@ -109,13 +109,12 @@ def check_revocation(
     *,
     revocation: RevocationList | None,
     max_age: timedelta,
-    stale_is_soft: bool,
     now: datetime,
 ) -> DeviceCheck:
     """Tests whether a certificate of the chain is in the list.
 
-    A missing list is never soft. ``stale_is_soft`` makes the test a soft UNAVAILABLE if the list is older
-    than ``max_age`` and does not contain the chain's certificates.
+    It is UNAVAILABLE without a list, and if the list is older than ``max_age`` and names no certificate of
+    the chain.
     """
     if revocation is None:
         return ANDROID_KEY.unavailable(_CHECK, "NO_REVOCATION_LIST", "the server has no revocation list")
@@ -132,7 +131,7 @@ def check_revocation(
     age = now - revocation.fetched_at
     if not -_CLOCK_SKEW <= age <= max_age:
         detail = f"the revocation list is {_hours(age)} hours old; at most {_hours(max_age)} are allowed"
-        return ANDROID_KEY.unavailable(_CHECK, "REVOCATION_LIST_STALE", detail, soft=stale_is_soft)
+        return ANDROID_KEY.unavailable(_CHECK, "REVOCATION_LIST_STALE", detail)
     return ANDROID_KEY.passed(_CHECK, "NOT_REVOKED", "no certificate of the chain is in the revocation list")
 
 

@@ -11,7 +11,6 @@ from device_integrity.apple.attestation import (
     verify_attestation,
 )
 from device_integrity.apple.attestation_format import (
-    Attestation,
     AuthenticatorData,
     Environment,
     parse_attestation,
@@ -28,14 +27,12 @@ from device_integrity.apple.receipt_format import (
     MAX_RECEIPT_BYTES,
     Receipt,
     ReceiptKind,
-    SignedReceipt,
     parse_receipt,
 )
 
 __all__ = [
     "MAX_RECEIPT_BYTES",
     "AppleAnchors",
-    "Attestation",
     "AttestedKey",
     "AuthenticatorData",
     "Environment",
@@ -44,7 +41,6 @@ __all__ = [
     "ReceiptExchange",
     "ReceiptKind",
     "ReceiptResult",
-    "SignedReceipt",
     "check_key_use",
     "check_risk",
     "exchange_unavailable",

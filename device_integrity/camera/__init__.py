@@ -1,13 +1,6 @@
 """Tests a device's claims about its camera and frames. A PASS proves nothing: a client can claim anything."""
 
-from device_integrity.camera.claims import (
-    CameraClaim,
-    CameraFacing,
-    DeviceClaim,
-    ExposureClaim,
-    FrameClaim,
-    Platform,
-)
+from device_integrity.camera.claims import CameraClaim, CameraFacing, DeviceClaim, FrameClaim, Platform
 from device_integrity.camera.fingerprints import (
     CameraFingerprints,
     check_device,
@@ -21,7 +14,6 @@ __all__ = [
     "CameraFacing",
     "CameraFingerprints",
     "DeviceClaim",
-    "ExposureClaim",
     "FrameClaim",
     "Platform",
     "check_device",

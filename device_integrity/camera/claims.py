@@ -3,6 +3,8 @@
 from dataclasses import dataclass
 from enum import StrEnum
 
+from formats.exposure import ExposureClaim
+
 
 class Platform(StrEnum):
     """The kind of device; the names are those of ``facegate.v1.Platform``."""
@@ -67,26 +69,6 @@ class CameraClaim:
     transport: str = ""
     focal_lengths_mm: tuple[float, ...] = ()
     timestamp_source: str = ""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class ExposureClaim:
-    """See ``facegate.v1.ExposureMetadata``: nanoseconds and ISO 12232 sensitivity; 0 means unknown."""
-
-    exposure_time_ns: int = 0
-    iso: int = 0
-    white_balance_kelvin: int = 0
-    exposure_locked: bool = False
-    white_balance_locked: bool = False
-    rolling_shutter_skew_ns: int = 0
-
-    @property
-    def gain(self) -> float:
-        """Exposure time multiplied by sensitivity, in second ISO; 0 if either is unknown.
-
-        The brightness of an unchanged scene is proportional to it (ISO 12232).
-        """
-        return self.exposure_time_ns * 1e-9 * self.iso
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

@@ -29,7 +29,6 @@ _DOUBTS: Final = frozenset({"KEY_FARM", "RISK_HIGH"})
 device in few days. Other soft failures without a sign are reported without weight, because honest devices
 cause them: an old patch level, a description that is not DER, a person's second account."""
 
-_MAY_BE_SOFT: Final = frozenset({DeviceFinding.FAIL, DeviceFinding.UNAVAILABLE})
 
 _STATED: Final = {Evidence.CAMERA: frozenset({"camera.facing", "camera.hardware_level"})}
 """Tests of properties that every phone knows of its camera. If a phone does not state them, its camera counts
@@ -93,8 +92,7 @@ def assess(
     attestation and the bound transcript. LOW needs the bound transcript and either a verified key, or
     evaluated claims that raise no suspicion. A decided sign of manipulation gives NONE. The following allow
     at most MEDIUM: a suspected sign, an attestation that failed beside one that holds, an attestation by a
-    device that made many keys in few days, and an attestation with a soft UNAVAILABLE test, such as an old
-    revocation list that the operator's settings allow.
+    device that made many keys in few days.
 
     A decisive test counts even if its evidence is ignored. A tolerated one counts as NOT_EVALUATED.
 
@@ -159,27 +157,21 @@ def _vouched(
         most = CEILINGS.get(verifier, Assurance.NONE)
         own = [check for check in group if check.name.partition(".")[0] == verifier]
         if _verified(own, NEEDED_CHECKS.get(verifier, frozenset()), optional):
-            limits = (most, ceilings.get(verifier, most), Assurance.MEDIUM if _waived(own) else most)
-            level = min(limits, key=lambda one: one.level)
+            level = min(most, ceilings.get(verifier, most), key=lambda one: one.level)
             found = max(found, level, key=lambda one: one.level)
     return found
 
 
 def _verified(own: Sequence[DeviceCheck], needed: frozenset[str], optional: frozenset[str]) -> bool:
     passes = {check.name.partition(".")[2] for check in own if check.outcome is DeviceFinding.PASS}
-    if not passes or not needed <= passes | {name.partition(".")[2] for name in _waived(own)}:
+    if not passes or not needed <= passes:
         return False
     return all(
         check.outcome is DeviceFinding.PASS
-        or (check.outcome in _MAY_BE_SOFT and check.soft)
+        or (check.outcome is DeviceFinding.FAIL and check.soft)
         or (check.outcome is DeviceFinding.NOT_EVALUATED and check.name in optional)
         for check in own
     )
-
-
-def _waived(own: Sequence[DeviceCheck]) -> frozenset[str]:
-    """Returns the tests that are UNAVAILABLE with the operator's permission."""
-    return frozenset(check.name for check in own if check.outcome is DeviceFinding.UNAVAILABLE and check.soft)
 
 
 def _refuted(evidence: Evidence, group: Sequence[DeviceCheck]) -> bool:

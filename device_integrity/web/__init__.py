@@ -4,8 +4,6 @@ No browser attests more than that: nothing covers the device or its camera.
 """
 
 from device_integrity.web.ceremony import (
-    ClientData,
-    RegistrationData,
     RelyingParty,
     parse_client_data,
     parse_registration,
@@ -19,9 +17,7 @@ from device_integrity.web.webauthn import (
 from device_integrity.web.webcrypto import verify_web_crypto
 
 __all__ = [
-    "ClientData",
     "EnrolledCredential",
-    "RegistrationData",
     "RelyingParty",
     "WebAuthnResult",
     "parse_client_data",

@@ -26,13 +26,10 @@ class RelyingParty:
         rp_id: WebAuthn's relying party identifier: the site's domain, such as ``bank.example``.
         origins: The origins of its pages in the form of browsers: ``https://verify.bank.example``, with a
             port if it is not 443, without a final slash. They are compared as a whole.
-        require_user_verification: Whether a WebAuthn ceremony counts only if the authenticator verified
-            the person by its own PIN or biometrics.
     """
 
     rp_id: str
     origins: frozenset[str]
-    require_user_verification: bool
 
 
 def origin_check(checklist: Checklist, origin: str, relying_party: RelyingParty) -> DeviceCheck:

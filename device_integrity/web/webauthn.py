@@ -280,12 +280,11 @@ def _judge(
         else _LIST.not_evaluated("signature", "NOT_REACHED", "not evaluated: an earlier test failed")
     )
     page = page_check(_LIST, client_data.origin, header_origin)
-    # 8. The user was verified, if required, and the counter rose (7.1, 7.2: UV bit; 7.2: `signCount`).
-    rest = (_verification_check(head, relying_party), signature, counter)
+    # 8. The user was verified, and the counter rose (7.1, 7.2: UV bit; 7.2: `signCount`).
+    rest = (_verification_check(head), signature, counter)
     readable = _LIST.passed("format", "WELL_FORMED", "the evidence can be read")
     accepted = page.outcome is not DeviceFinding.FAIL and all(
-        check.outcome is DeviceFinding.PASS or check.reason == "USER_NOT_VERIFIED_NOT_ASKED"
-        for check in (*demanded, *rest)
+        check.outcome is DeviceFinding.PASS for check in (*demanded, *rest)
     )
     return WebAuthnResult(
         checks=(readable, *demanded[:3], page, *demanded[3:], *rest),
@@ -314,17 +313,12 @@ def _ceremony_check(client_data: ClientData, ceremony: str) -> DeviceCheck:
     )
 
 
-def _verification_check(head: AuthenticatorHead, relying_party: RelyingParty) -> DeviceCheck:
-    if head.verified:
-        return _LIST.passed("user_verification", "USER_VERIFIED", "the authenticator verified the person")
-    if relying_party.require_user_verification:
-        return _LIST.failed(
-            "user_verification", "USER_NOT_VERIFIED", "the authenticator did not verify the person"
-        )
-    return _LIST.not_evaluated(
+def _verification_check(head: AuthenticatorHead) -> DeviceCheck:
+    return _LIST.judged(
         "user_verification",
-        "USER_NOT_VERIFIED_NOT_ASKED",
-        "the authenticator did not verify the person, and the settings do not require it",
+        holds=head.verified,
+        good=("USER_VERIFIED", "the authenticator verified the person"),
+        bad=("USER_NOT_VERIFIED", "the authenticator did not verify the person"),
     )
 
 

@@ -366,10 +366,6 @@ class Comparisons:
         """Return the share of the main group's genuine comparisons below ``threshold``, 0..1."""
         return _share_below(self.genuine, threshold)
 
-    def fnmr_apart(self, threshold: float) -> float:
-        """Return the share of the other group's genuine comparisons below ``threshold``, 0..1."""
-        return _share_below(self.genuine_apart, threshold)
-
     def of_group(self, group: int) -> "Comparisons":
         """Return the comparisons of one group, with its persons renumbered."""
         return self._restricted(self.groups[self.person] == group)

@@ -244,7 +244,7 @@ def embed_photos(
     with ThreadPoolExecutor(max_workers=workers) as pool:
         for number, (photo, found) in enumerate(zip(photos, pool.map(embed, photos), strict=True)):
             for run, answer in zip(runs, found, strict=True):
-                run.take(number, photo, answer)
+                run.append(number, photo, answer)
             report()
     return tuple(run.finished() for run in runs)
 
@@ -268,7 +268,7 @@ class _Run:
         self._photos = 0
         self._portraits = {degradation: _Run() for degradation in portraits}
 
-    def take(self, number: int, photo: FacePhoto, answer: _Answer) -> None:
+    def append(self, number: int, photo: FacePhoto, answer: _Answer) -> None:
         self._photos += 1
         if isinstance(answer.found, AcquisitionFault):
             self._faults[number] = answer.found
@@ -277,7 +277,7 @@ class _Run:
         self._templates.append(LabelledTemplate(answer.found, photo.identity, photo.apart, number))
         if answer.portraits:
             for run, portrait in zip(self._portraits.values(), answer.portraits, strict=True):
-                run.take(number, photo, _Answer(portrait))
+                run.append(number, photo, _Answer(portrait))
 
     def finished(self) -> TemplateRun:
         return TemplateRun(

@@ -30,14 +30,13 @@ class Mistake:
     score: float
 
 
-def worst_mistakes(run: ScoreRun, *, each: int = _EACH) -> tuple[Mistake, ...]:
+def worst_mistakes(run: ScoreRun) -> tuple[Mistake, ...]:
     """Return bona fide presentations with the lowest scores, then attacks with the highest, each file once.
 
     Only a score beyond the median of the other side counts as a mistake.
 
     Args:
         run: One scorer's answers.
-        each: Largest number of each.
     """
     found: list[Mistake] = []
     live, answered = run.live, run.answered
@@ -48,8 +47,8 @@ def worst_mistakes(run: ScoreRun, *, each: int = _EACH) -> tuple[Mistake, ...]:
         middle = float(np.median(other))
         seen: dict[Path, Mistake] = {}
         for at in sorted(np.flatnonzero(mask), key=lambda at: sign * run.scores[at]):
-            wrong = sign * (run.scores[at] - middle) <= 0 or len(seen) < each // 2
-            if wrong and len(seen) < each:
+            wrong = sign * (run.scores[at] - middle) <= 0 or len(seen) < _EACH // 2
+            if wrong and len(seen) < _EACH:
                 seen.setdefault(run.samples[at].path, Mistake(run.samples[at], float(run.scores[at])))
         found += seen.values()
     return tuple(found)

@@ -11,11 +11,10 @@ from liveness.dynamic.judge import FlashResult
 from liveness.dynamic.meter import FlashMeter
 from liveness.dynamic.model import FlashModel, load_flash_model
 from liveness.dynamic.policy import DynamicPolicy
-from liveness.dynamic.sample import ExposureReading, FlashSample
+from liveness.dynamic.sample import FlashSample
 
 __all__ = [
     "DynamicPolicy",
-    "ExposureReading",
     "FlashMeter",
     "FlashModel",
     "FlashResult",

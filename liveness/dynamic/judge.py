@@ -117,7 +117,6 @@ class FlashResult:
 class _Measured:
     samples: tuple[FlashSample, ...]
     track: TrackView
-    sent: tuple[Sent, ...]
     shown: tuple[Appearance, ...]
     lag: LagFinding
     response: Response | None
@@ -209,7 +208,6 @@ def _measure(
     return _Measured(
         samples=tuple(taken),
         track=track,
-        sent=tuple(sent),
         shown=shown,
         lag=_lag_finding(track, shown, response, lag, explained),
         response=response if lag is not None else None,

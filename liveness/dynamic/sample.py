@@ -10,6 +10,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from formats.exposure import ExposureClaim
 from vision.face import DetectedFace
 
 _LINEAR_TO: Final = 0.0031308
@@ -58,27 +59,6 @@ class Region(IntEnum):
 SKIN_REGIONS: Final = (Region.FOREHEAD, Region.NOSE, Region.LEFT_CHEEK, Region.RIGHT_CHEEK, Region.CHIN)
 
 
-@dataclass(frozen=True, slots=True)
-class ExposureReading:
-    """The camera settings that the device claims; ``None`` for each that it does not state. All are optional.
-
-    Attributes:
-        exposure_seconds: Exposure time.
-        iso: Sensitivity, ISO 12232.
-        white_balance_kelvin: Correlated colour temperature of the white balance.
-        exposure_locked: Whether exposure is held.
-        white_balance_locked: Whether white balance is held.
-        readout_seconds: Time from the first row's exposure to the last row's (rolling shutter).
-    """
-
-    exposure_seconds: float | None = None
-    iso: float | None = None
-    white_balance_kelvin: float | None = None
-    exposure_locked: bool = False
-    white_balance_locked: bool = False
-    readout_seconds: float | None = None
-
-
 @dataclass(frozen=True, slots=True, eq=False)
 class FlashSample:
     """The light of one frame of a flash scan; about 3 KB.
@@ -110,7 +90,7 @@ class FlashSample:
     arrival_time: float
     step: int
     step_since: float | None
-    exposure: ExposureReading | None
+    exposure: ExposureClaim | None
     face: DetectedFace | None
     linear: NDArray[np.float32]
     usable: NDArray[np.float32]

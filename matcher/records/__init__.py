@@ -7,11 +7,8 @@ writing. docs/trusted_images.md lists which errors of real records are tolerated
 
 from matcher.records.building import build_record, fitted, serialise, wrap_in_dg2
 from matcher.records.codes import (
-    SAMPLING_RATE_BOUNDS,
     CaptureSource,
-    Expression2005,
     FaceImageType2011,
-    LandmarkType,
     PostAcquisition,
     describe_code,
 )
@@ -22,7 +19,7 @@ from matcher.records.contents import (
     TrustedImageContent,
     open_trusted_image,
 )
-from matcher.records.dg2 import CBEFF_TYPES, Dg2
+from matcher.records.dg2 import Dg2
 from matcher.records.discrepancies import Discrepancy
 from matcher.records.iso_19794 import (
     CODES_2005,
@@ -41,22 +38,18 @@ from matcher.records.values import (
 from matcher.records.views import FacialRecord, representations_of
 
 __all__ = [
-    "CBEFF_TYPES",
     "CODES_2005",
     "CODES_2011",
     "MAX_BYTES",
     "NO_POSE",
-    "SAMPLING_RATE_BOUNDS",
     "CaptureSource",
     "Container",
     "Dg2",
     "Discrepancy",
-    "Expression2005",
     "EyeCentres",
     "FaceImageType2011",
     "FacialRecord",
     "Landmark",
-    "LandmarkType",
     "PostAcquisition",
     "Record2005",
     "Record2011",

@@ -41,6 +41,7 @@ _BASE: Final = CONTEXT | 0
 _EXTENSION: Final = CONTEXT | CONSTRUCTED | 1
 
 _T = TypeVar("_T")
+_Type = TypeVar("_Type")
 
 
 class Reader:
@@ -307,16 +308,32 @@ class SequenceOf(Kind[tuple[_T, ...]]):
             yield from self.item.range_errors(item, field)
 
 
-class Sequence(Kind[_T]):
-    """SEQUENCE of the fields of a dataclass."""
+class _OfFields(Kind[_T], Generic[_T, _Type]):
+    """The fields of a dataclass, which its value has."""
 
     constructed = True
+
+    def __init__(self, type_: type[_Type]) -> None:
+        self.type = type_
+        self._known = _components(type_)
+
+    def range_errors(self, value: _T, field: str) -> Iterator[str]:
+        """See ``Kind.range_errors``."""
+        for one in self._known:
+            part = getattr(value, one.name, None)
+            if part is not None:
+                yield from one.kind.range_errors(part, one.words)
+
+
+class Sequence(_OfFields[_T, _T]):
+    """SEQUENCE of the fields of a dataclass."""
+
     universal = _UNIVERSAL_SEQUENCE
 
     def __init__(self, type_: type[_T], *, extensible: bool = True) -> None:
         """If ``extensible`` is false, the SEQUENCE contains only the fields of ``type_``."""
-        self.type, self.extensible = type_, extensible
-        self._known = _components(type_)
+        super().__init__(type_)
+        self.extensible = extensible
         self._places = {one.tag: place for place, one in enumerate(self._known)}
 
     def read(self, reader: Reader, element: Element, field: str) -> _T:
@@ -356,26 +373,12 @@ class Sequence(Kind[_T]):
             if (part := getattr(value, one.name)) is not None or one.mandatory
         )
 
-    def range_errors(self, value: _T, field: str) -> Iterator[str]:
-        """See ``Kind.range_errors``."""
-        for one in self._known:
-            part = getattr(value, one.name)
-            if part is not None:
-                yield from one.kind.range_errors(part, one.words)
 
-
-class Alternatives(Kind[_T | None]):
-    """CHOICE among the fields of a dataclass; exactly one of them is set.
+class Alternatives(_OfFields[_T | None, _T]):
+    """CHOICE among the fields of a dataclass, all with the default None; exactly one of them is set.
 
     The value is None if the alternative is itself read as None, such as an extension block; see ``Base``.
     """
-
-    constructed = True
-
-    def __init__(self, type_: type[_T]) -> None:
-        """``type_`` is the dataclass; all its fields have the default None."""
-        self.type = type_
-        self._known = _components(type_)
 
     def read(self, reader: Reader, element: Element, field: str) -> _T | None:
         """See ``Kind.read``."""
@@ -393,13 +396,6 @@ class Alternatives(Kind[_T | None]):
             raise RecordInvalid(f"{self.type.__name__} has {len(given)} values; it is a choice of one")
         ((one, part),) = given
         return encode(one.tag, one.kind.write(part))
-
-    def range_errors(self, value: _T | None, field: str) -> Iterator[str]:
-        """See ``Kind.range_errors``."""
-        for one in self._known:
-            part = getattr(value, one.name, None)
-            if part is not None:
-                yield from one.kind.range_errors(part, one.words)
 
 
 def range_errors(kind: Kind[_T], value: _T) -> tuple[str, ...]:

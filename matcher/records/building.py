@@ -1,9 +1,9 @@
 """Writes facial records: fits metadata to a version, and makes a conformant record of an image and them."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import replace
 from types import MappingProxyType
-from typing import Final
+from typing import Any, Final
 
 from formats.errors import ImageUnreadable
 from formats.image_format import ImageFormat, ImageHeader
@@ -19,6 +19,7 @@ from matcher.records.codes import (
     Expression2005,
     EyeColour,
     FaceImageType2011,
+    Feature,
     Gender,
     HairColour,
     ImageDataType2005,
@@ -31,10 +32,10 @@ from matcher.records.dg2 import ISO_19794_5, ISO_39794_5, wrapped
 from matcher.records.iso_19794 import (
     Record2005,
     Record2011,
+    Record19794,
     Representation2005,
     Representation2011,
-    serialise_2005,
-    serialise_2011,
+    edition_of,
 )
 from matcher.records.iso_39794.conversion import (
     FEATURES,
@@ -55,7 +56,7 @@ from matcher.records.iso_39794.record import (
     serialise_39794,
 )
 from matcher.records.metadata import RecordMetadata, RecordVersion
-from matcher.records.values import UNKNOWN_TIME, CaptureTime, Landmark, PoseCode
+from matcher.records.values import UNKNOWN_TIME, CaptureTime, PoseCode
 from matcher.records.views import FacialRecord
 
 _LARGEST_SIDE: Final = 0xFFFF
@@ -81,12 +82,11 @@ def build_record(
     """
     known, _ = fitted(metadata or RecordMetadata(), version)
     header = _readable(image, version)
-    if version is RecordVersion.ISO_19794_5_2005:
-        record: FacialRecord = Record2005(representations=(_build_2005(image, header, known),))
-    elif version is RecordVersion.ISO_39794_5:
+    record: FacialRecord
+    if version is RecordVersion.ISO_39794_5:
         record = build_39794(image, header, known)
     else:
-        record = Record2011(representations=(_build_2011(image, header, known),))
+        record = _build_19794(image, header, known, version)
     # A value that does not fit its field raises now, and not when the record is written.
     serialise(record)
     return record
@@ -100,7 +100,7 @@ def serialise(record: FacialRecord) -> bytes:
     """
     if isinstance(record, Record39794):
         return serialise_39794(record)
-    return serialise_2005(record) if isinstance(record, Record2005) else serialise_2011(record)
+    return edition_of(record).serialise(record)
 
 
 def wrap_in_dg2(records: Sequence[bytes]) -> bytes:
@@ -130,7 +130,7 @@ def _readable(image: bytes, version: RecordVersion) -> ImageHeader:
         header = parse_header(image)
     except ImageUnreadable as error:
         raise RecordInvalid(f"the image cannot go into a record: {error}") from error
-    types = _DATA_TYPES[version]
+    types = DATA_TYPES[version]
     if header.format not in types:
         accepted = ", ".join(format_.name for format_ in types)
         raise RecordInvalid(
@@ -150,58 +150,52 @@ def _readable(image: bytes, version: RecordVersion) -> ImageHeader:
     return header
 
 
-def _build_2005(image: bytes, header: ImageHeader, known: RecordMetadata) -> Representation2005:
-    return Representation2005(
-        image=image,
-        width=header.width,
-        height=header.height,
-        face_image_type=known.face_image_type,
-        image_data_type=_DATA_TYPES[RecordVersion.ISO_19794_5_2005][header.format],
-        colour_space=colour_space_of(header, ColourSpace2005),
-        source=known.source,
-        device_type=known.device_type,
-        gender=known.gender,
-        eye_colour=known.eye_colour,
-        hair_colour=known.hair_colour,
-        features=mask_of(known.features, codes.FEATURE_BITS_2005),
-        expression=next((Expression2005[one.name] for one in known.expressions or ()), 0),
-        pose=PoseCode.of_degrees(known.pose),
-        landmarks=known.points,
-    )
-
-
-def _build_2011(image: bytes, header: ImageHeader, known: RecordMetadata) -> Representation2011:
-    kind = _DATA_TYPES[RecordVersion.ISO_19794_5_2011][header.format]
+def _build_19794(
+    image: bytes, header: ImageHeader, known: RecordMetadata, version: RecordVersion
+) -> Record19794:
+    kind = DATA_TYPES[version][header.format]
+    shared: dict[str, Any] = {
+        "image": image,
+        "width": header.width,
+        "height": header.height,
+        "face_image_type": known.face_image_type,
+        "source": known.source,
+        "device_type": known.device_type,
+        "gender": known.gender,
+        "eye_colour": known.eye_colour,
+        "hair_colour": known.hair_colour,
+        "pose": PoseCode.of_degrees(known.pose),
+        "landmarks": known.points,
+    }
+    if version is RecordVersion.ISO_19794_5_2005:
+        face_2005 = Representation2005(
+            image_data_type=kind,
+            colour_space=colour_space_of(header, ColourSpace2005),
+            features=mask_of(known.features, codes.FEATURE_BITS_2005),
+            expression=next((Expression2005[one.name] for one in known.expressions or ()), 0),
+            **shared,
+        )
+        return Record2005(representations=(face_2005,))
     if kind == ImageDataType2011.JPEG_2000_LOSSY and not known.lossy_jpeg_2000 and is_reversible(image):
         kind = ImageDataType2011.JPEG_2000_LOSSLESS
-    return Representation2011(
-        image=image,
-        width=header.width,
-        height=header.height,
-        face_image_type=known.face_image_type,
+    moment = known.capture_time
+    face_2011 = Representation2011(
         image_data_type=kind,
         sampling_rate_level=codes.sampling_rate_level(known.head_width),
         post_acquisition=mask_of(known.post_acquisition, codes.POST_ACQUISITION_BITS, specified=False),
         colour_space=colour_space_of(header, ColourSpace2011),
-        capture_time=UNKNOWN_TIME
-        if known.capture_time is None
-        else CaptureTime.of_datetime(known.capture_time),
-        source=known.source,
+        capture_time=UNKNOWN_TIME if moment is None else CaptureTime.of_datetime(moment),
         device_vendor=known.device_vendor,
-        device_type=known.device_type,
         quality=known.quality,
-        gender=known.gender,
-        eye_colour=known.eye_colour,
-        hair_colour=known.hair_colour,
         subject_height=known.subject_height or 0,
         features=mask_of(known.features, codes.FEATURE_BITS_2011),
         expression=mask_of(known.expressions, codes.EXPRESSION_BITS_2011),
-        pose=PoseCode.of_degrees(known.pose),
-        landmarks=known.points,
+        **shared,
     )
+    return Record2011(representations=(face_2011,))
 
 
-_DATA_TYPES: Final[Mapping[RecordVersion, Mapping[ImageFormat, int]]] = MappingProxyType(
+DATA_TYPES: Final[Mapping[RecordVersion, Mapping[ImageFormat, int]]] = MappingProxyType(
     {
         RecordVersion.ISO_19794_5_2005: {
             ImageFormat.JPEG: ImageDataType2005.JPEG,
@@ -217,6 +211,7 @@ _DATA_TYPES: Final[Mapping[RecordVersion, Mapping[ImageFormat, int]]] = MappingP
         RecordVersion.ISO_39794_5: FORMATS_39794,
     }
 )
+"""The image data type of each format of an image that a version holds."""
 
 
 def fitted(metadata: RecordMetadata, version: RecordVersion) -> tuple[RecordMetadata, tuple[str, ...]]:
@@ -245,99 +240,79 @@ def _fitted_2011(metadata: RecordMetadata) -> tuple[RecordMetadata, tuple[str, .
 
 
 def _fitted_2005(metadata: RecordMetadata) -> tuple[RecordMetadata, tuple[str, ...]]:
-    left_out = [
-        what
-        for what, value in (
-            ("capture time", metadata.capture_time),
-            ("device vendor", metadata.device_vendor),
-            ("height of the person", metadata.subject_height),
-            ("quality scores", metadata.quality),
-            ("post-acquisition processing", metadata.post_acquisition),
-        )
-        if value
-    ]
-    known = frozenset(FEATURE_BITS_2005.values())
-    features = None if metadata.features is None else metadata.features & known
-    if features != metadata.features:
-        left_out.append("head covering")
     expressions = metadata.expressions
     if expressions is not None and (len(expressions) > 1 or Expression.SMILE in expressions):
-        left_out.append("expressions")
         expressions = None
-    landmarks = tuple(
-        Landmark(point.type, point.code, point.x, point.y)
-        for point in metadata.landmarks
-        if point.type == LandmarkType.MPEG_4
-    )
-    if len(landmarks) != len(metadata.landmarks):
-        left_out.append("anthropometric landmarks")
-    face_type = metadata.face_image_type
-    if face_type > FaceImageType2011.TOKEN_FRONTAL:
-        left_out.append("face image type")
-        face_type = FaceImageType2011.BASIC
-    fitting = replace(
+    points = tuple(point for point in metadata.landmarks if point.type == LandmarkType.MPEG_4)
+    return _without(
         metadata,
-        face_image_type=face_type,
-        landmarks=landmarks,
-        features=features,
-        expressions=expressions,
-        capture_time=None,
-        device_vendor=0,
-        subject_height=None,
-        quality=(),
+        ("capture time", "capture_time", None),
+        ("device vendor", "device_vendor", 0),
+        ("height of the person", "subject_height", None),
+        ("quality scores", "quality", ()),
+        ("post-acquisition processing", "post_acquisition", None),
+        ("head covering", "features", _among(metadata.features, FEATURE_BITS_2005.values())),
+        ("expressions", "expressions", expressions),
+        ("anthropometric landmarks", "landmarks", points),
+        ("face image type", "face_image_type", _type_up_to(FaceImageType2011.TOKEN_FRONTAL, metadata)),
         head_width=0.0,
-        post_acquisition=None,
+        landmarks=tuple(replace(point, z=0) for point in points),
     )
-    return fitting, tuple(left_out)
 
 
 def _fitted_39794(metadata: RecordMetadata) -> tuple[RecordMetadata, tuple[str, ...]]:
-    left_out = []
-    block = metadata.block_39794
+    block, hair = metadata.block_39794, metadata.hair_colour
     if block is not None and excluded_values(Record39794(representation=block)):
-        left_out.append("what only 39794-5 records hold, because some of it is excluded by the standard")
         block = None
     landmarks = tuple(point for point in metadata.landmarks if (point.type, point.code) in POINTS)
-    if len(landmarks) != len(metadata.landmarks):
-        left_out.append("landmarks that it does not name")
-    features = None if metadata.features is None else metadata.features & frozenset(FEATURES.values())
-    if features != metadata.features:
-        left_out.append("distorting condition")
-    hair = metadata.hair_colour
-    if hair not in {HairColour.UNSPECIFIED, *HAIR_COLOURS.values()}:
-        left_out.append("hair colour")
-        hair = HairColour.UNSPECIFIED
-    device = (metadata.device_vendor, metadata.device_type)
-    if any(device) and not all(device):
-        left_out.append("device without vendor and number")
-        device = (0, 0)
+    vendor, device = metadata.device_vendor, metadata.device_type
     quality = tuple(
         one
         for one in metadata.quality
         if one.algorithm_vendor and one.algorithm and (one.score <= _BEST_SCORE or one.score == _FAILED_SCORE)
     )
-    if len(quality) != len(metadata.quality):
-        left_out.append("quality scores without a registered algorithm")
-    face_type = metadata.face_image_type
-    if face_type > FaceImageType2011.FULL_FRONTAL:
-        left_out.append("face image type")
-        face_type = FaceImageType2011.BASIC
-    fitting = replace(
+    return _without(
         metadata,
-        face_image_type=face_type,
-        landmarks=landmarks,
-        features=features,
-        hair_colour=hair,
+        (
+            "what only 39794-5 records hold, because some of it is excluded by the standard",
+            "block_39794",
+            block,
+        ),
+        ("landmarks that it does not name", "landmarks", landmarks),
+        ("distorting condition", "features", _among(metadata.features, FEATURES.values())),
+        ("hair colour", "hair_colour", hair if hair in HAIR_COLOURS.values() else HairColour.UNSPECIFIED),
+        ("device without vendor and number", "device_vendor", vendor if device else 0),
+        ("device without vendor and number", "device_type", device if vendor else 0),
+        ("quality scores without a registered algorithm", "quality", quality),
+        ("face image type", "face_image_type", _type_up_to(FaceImageType2011.FULL_FRONTAL, metadata)),
         gender=metadata.gender if metadata.gender in GENDERS.values() else Gender.UNSPECIFIED,
         eye_colour=_eye_colour(metadata.eye_colour),
         expressions=_one_smile(metadata.expressions),
-        device_vendor=device[0],
-        device_type=device[1],
-        quality=quality,
         head_width=0.0,
-        block_39794=block,
     )
-    return fitting, tuple(left_out)
+
+
+def _without(
+    metadata: RecordMetadata, *lost: tuple[str, str, Any], **changed: Any
+) -> tuple[RecordMetadata, tuple[str, ...]]:
+    """Return the metadata with other values, and the names of what was given and went.
+
+    Args:
+        lost: Each value in words, its field, and what is left of it.
+        changed: Fields whose change loses nothing.
+    """
+    left_out = tuple(
+        words for words, name, value in lost if (given := getattr(metadata, name)) and given != value
+    )
+    return replace(metadata, **({name: value for _, name, value in lost} | changed)), left_out
+
+
+def _among(features: frozenset[Feature] | None, known: Iterable[Feature]) -> frozenset[Feature] | None:
+    return None if features is None else features.intersection(known)
+
+
+def _type_up_to(last: FaceImageType2011, metadata: RecordMetadata) -> FaceImageType2011:
+    return metadata.face_image_type if metadata.face_image_type <= last else FaceImageType2011.BASIC
 
 
 def _one_smile(expressions: frozenset[Expression] | None) -> frozenset[Expression] | None:

@@ -7,6 +7,7 @@ the codes that the standard names. Sources: ISO/IEC 19794-5:2005, 5.5 to 5.7, an
 
 from collections.abc import Mapping, Sequence
 from enum import IntEnum, StrEnum
+from functools import cache
 from types import MappingProxyType
 from typing import Final, TypeVar
 
@@ -219,19 +220,14 @@ FEATURE_BITS_2011: Final[Mapping[int, Feature]] = MappingProxyType(
 )
 """Bit of the 2011 mask, from the lowest; bit 0 states that properties are specified."""
 EXPRESSION_BITS_2011: Final[Mapping[int, Expression]] = MappingProxyType(
-    dict(
-        enumerate(
-            (
-                Expression.NEUTRAL,
-                Expression.SMILE,
-                Expression.RAISED_EYEBROWS,
-                Expression.EYES_LOOKING_AWAY,
-                Expression.SQUINTING,
-                Expression.FROWNING,
-            ),
-            start=1,
-        )
-    )
+    {
+        1: Expression.NEUTRAL,
+        2: Expression.SMILE,
+        3: Expression.RAISED_EYEBROWS,
+        4: Expression.EYES_LOOKING_AWAY,
+        5: Expression.SQUINTING,
+        6: Expression.FROWNING,
+    }
 )
 """Bit of the 2011 expression mask; bit 0 states that expressions are specified, 12 to 15 are a vendor's."""
 POST_ACQUISITION_BITS: Final[Mapping[int, PostAcquisition]] = MappingProxyType(
@@ -246,24 +242,28 @@ _SPECIFIED: Final = 1
 _VENDOR: Final = 0x80
 _VENDOR_WORD: Final = 0x8000
 _PLAIN: Final[Mapping[str, str]] = MappingProxyType(
-    {"UNKNOWN_3": "unknown (3)", "UNKNOWN_8": "unknown (8)", "RGB_24": "24-bit RGB", "RGB_48": "48-bit RGB"}
-    | {"GREY_8": "8-bit grey", "GREY_16": "16-bit grey", "YUV_422": "YUV 4:2:2"}
-    | {"JPEG": "JPEG", "JPEG_2000": "JPEG 2000", "JPEG_2000_LOSSY": "JPEG 2000 lossy"}
-    | {
+    {
+        "UNKNOWN_3": "unknown (3)",
+        "UNKNOWN_8": "unknown (8)",
+        "RGB_24": "24-bit RGB",
+        "RGB_48": "48-bit RGB",
+        "GREY_8": "8-bit grey",
+        "GREY_16": "16-bit grey",
+        "YUV_422": "YUV 4:2:2",
+        "JPEG": "JPEG",
+        "JPEG_2000": "JPEG 2000",
+        "JPEG_2000_LOSSY": "JPEG 2000 lossy",
         "JPEG_2000_LOSSLESS": "JPEG 2000 lossless",
         "PNG": "PNG",
         "MPEG_4": "MPEG-4",
         "ANTHROPOMETRIC_2D": "anthropometric 2-D",
         "ANTHROPOMETRIC_3D": "anthropometric 3-D",
-    }
-    | {
         "BASIC_3D": "basic 3-D",
         "FULL_FRONTAL_3D": "full frontal 3-D",
         "TOKEN_FRONTAL_3D": "token frontal 3-D",
     }
 )
 """Words for members, by name, because members of different enumerations can be equal."""
-_NOTHING: Final[Mapping[int, int]] = MappingProxyType({})
 _VENDORS: Final[Mapping[type[IntEnum], int]] = MappingProxyType(
     {
         CaptureSource: _VENDOR,
@@ -273,35 +273,19 @@ _VENDORS: Final[Mapping[type[IntEnum], int]] = MappingProxyType(
     }
 )
 
-_MEMBERS: Final[Mapping[type[IntEnum], Mapping[int, int]]] = MappingProxyType(
-    {
-        kind: {int(member): member for member in kind}
-        for kind in (
-            CaptureSource,
-            ColourSpace2005,
-            ColourSpace2011,
-            Expression2005,
-            EyeColour,
-            FaceImageType2005,
-            FaceImageType2011,
-            Gender,
-            HairColour,
-            ImageDataType2005,
-            ImageDataType2011,
-            LandmarkType,
-        )
-    }
-)
-"""Members by code. A look-up here is several times cheaper than in the enumeration, and each record needs
-eight."""
-
 _Code = TypeVar("_Code", bound=IntEnum)
 _Flag = TypeVar("_Flag", bound=StrEnum)
 
 
+@cache
+def _members(kind: type[IntEnum]) -> Mapping[int, int]:
+    """Return the members by code. A look-up here is several times cheaper than in the enumeration."""
+    return {int(member): member for member in kind}
+
+
 def named(kind: type[IntEnum], code: int) -> int:
     """Return the member of ``kind`` for ``code``; the code itself if the standard names none."""
-    return _MEMBERS.get(kind, _NOTHING).get(code, code)
+    return _members(kind).get(code, code)
 
 
 def describe_code(kind: type[IntEnum], code: int) -> str:

@@ -25,7 +25,7 @@ from matcher.records.dg2 import (
 )
 from matcher.records.discrepancies import Discrepancy, of_dg2, of_picture, of_record
 from matcher.records.fields import record_malformed
-from matcher.records.iso_19794 import Record2005, Record2011, count_2005, count_2011, parse_2005, parse_2011
+from matcher.records.iso_19794 import EDITION_2005, EDITION_2011
 from matcher.records.iso_39794 import (
     FORMAT_39794,
     Record39794,
@@ -35,7 +35,7 @@ from matcher.records.iso_39794 import (
 )
 from matcher.records.iso_39794.record import not_supported
 from matcher.records.metadata import Representation
-from matcher.records.views import AnyRepresentation, representation_of
+from matcher.records.views import AnyRepresentation, FacialRecord, representation_of
 
 MAX_BYTES: Final = 2_000_000
 """Default limit of an upload, bytes: the contract's limit."""
@@ -43,8 +43,6 @@ MOST_REPRESENTATIONS: Final = 16
 """A record with more faces than this is refused under every policy."""
 
 _FACIAL: Final = b"FAC\0"
-_VERSION_2005: Final = b"010\0"
-_VERSION_2011: Final = b"030\0"
 _FACIAL_NAME: Final = "ISO/IEC 19794-5"
 
 
@@ -86,7 +84,7 @@ class TrustedImageContent:
     media_type: str | None
     header: ImageHeader | None
     representation: Representation | None = None
-    record: Record2005 | Record2011 | Record39794 | None = None
+    record: FacialRecord | None = None
     dg2: Dg2 | None = None
     discrepancies: tuple[Discrepancy, ...] = ()
 
@@ -190,16 +188,12 @@ def _header_of(image: bytes) -> tuple[ImageHeader | None, str | None]:
 def _open_record(
     data: bytes, representations: Representations, dg2: Dg2 | None = None
 ) -> TrustedImageContent:
-    record: Record2005 | Record2011
-    version = data[4:8]
-    if version == _VERSION_2005:
-        _require_count(count_2005(data), representations)
-        record, container = parse_2005(data), Container.ISO_19794_5_2005
-    elif version == _VERSION_2011:
-        _require_count(count_2011(data), representations)
-        record, container = parse_2011(data), Container.ISO_19794_5_2011
-    else:
-        raise _unknown_version(version)
+    edition = next((one for one in (EDITION_2005, EDITION_2011) if data.startswith(one.magic)), None)
+    if edition is None:
+        raise _unknown_version(data[4:8])
+    _require_count(edition.count(data), representations)
+    record = edition.parse(data)
+    container = Container.ISO_19794_5_2005 if edition is EDITION_2005 else Container.ISO_19794_5_2011
     return _content(container, record, record.representations[0], record.representations[0].image, dg2)
 
 
@@ -213,7 +207,7 @@ def _open_39794(data: bytes, dg2: Dg2 | None = None) -> TrustedImageContent:
 
 def _content(
     container: Container,
-    record: Record2005 | Record2011 | Record39794,
+    record: FacialRecord,
     face: AnyRepresentation,
     image: bytes,
     dg2: Dg2 | None,
@@ -272,7 +266,7 @@ def _require_count(count: int, representations: Representations) -> None:
 
 
 def _unknown_version(version: bytes) -> TrustedImageRefused:
-    if len(version) < len(_VERSION_2005):
+    if len(version) < 4:
         return record_malformed(_FACIAL_NAME, "the header is cut off", field="version", offset=4)
     # Escaped, because text of a file must not control the terminal that shows it.
     shown = ascii(version.rstrip(b"\0").decode("latin-1"))[1:-1]

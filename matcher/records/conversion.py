@@ -28,6 +28,7 @@ from matcher.records import (
     serialise,
     wrap_in_dg2,
 )
+from matcher.records.building import DATA_TYPES
 from matcher.records.iso_39794 import RepresentationBlock
 from vision.face import BgrImage
 from vision.image import DecodedImage, encode_jpeg, rotate_upright
@@ -81,19 +82,9 @@ _NAMES: Final[Mapping[RecordVersion, str]] = MappingProxyType(
         RecordVersion.ISO_39794_5: "39794-5",
     }
 )
-_OF_PASSPORTS: Final = frozenset({ImageFormat.JPEG, ImageFormat.JP2, ImageFormat.J2K})
 _KEPT: Final[Mapping[TargetFormat, frozenset[ImageFormat]]] = MappingProxyType(
-    {
-        TargetFormat.ISO_2011: frozenset(
-            {ImageFormat.JPEG, ImageFormat.JP2, ImageFormat.J2K, ImageFormat.PNG}
-        ),
-        TargetFormat.ISO_2005: _OF_PASSPORTS,
-        TargetFormat.ISO_39794: _OF_PASSPORTS,
-        TargetFormat.DG2: _OF_PASSPORTS,
-        TargetFormat.DG2_39794: _OF_PASSPORTS,
-        TargetFormat.JPEG: frozenset({ImageFormat.JPEG}),
-        TargetFormat.PNG: frozenset({ImageFormat.PNG}),
-    }
+    {form: frozenset(DATA_TYPES[version]) for form, version in _VERSIONS.items()}
+    | {TargetFormat.JPEG: frozenset({ImageFormat.JPEG}), TargetFormat.PNG: frozenset({ImageFormat.PNG})}
 )
 _WITHOUT_LOSS: Final = frozenset({ImageFormat.PNG, ImageFormat.BMP})
 _HEAD_IN_EYE_DISTANCES: Final = 2.0

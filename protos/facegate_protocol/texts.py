@@ -38,6 +38,8 @@ class RefusalAdvice:
     Attributes:
         seen_by: The callers that get it.
         action: What the caller does.
+        command: What a person at ``facegate`` does instead, if a command has options or a way of its own.
+        lost: Why a connection of a scan was lost, in words for the person; only for reasons that lose one.
         scan: Set for reasons that end streams of ScanFace.
         device: What the device does, for the same reasons.
         metadata: Keys that its ``ErrorInfo.metadata`` may have; some are present only for one call or cause.
@@ -45,6 +47,8 @@ class RefusalAdvice:
 
     seen_by: str
     action: str
+    command: str
+    lost: str
     scan: ScanEffect | None
     device: str
     metadata: tuple[str, ...]
@@ -91,11 +95,20 @@ def _sentences(rows: Mapping[str, object]) -> Mapping[str, str]:
 
 
 def _refusal(
-    *, seen_by: str, action: str, scan: str | None = None, device: str = "", metadata: Sequence[str] = ()
+    *,
+    seen_by: str,
+    action: str,
+    command: str = "",
+    lost: str = "",
+    scan: str | None = None,
+    device: str = "",
+    metadata: Sequence[str] = (),
 ) -> RefusalAdvice:
     return RefusalAdvice(
         seen_by=_text(seen_by),
         action=_text(action),
+        command=command and _text(command),
+        lost=lost and _text(lost),
         scan=None if scan is None else ScanEffect(scan),
         device="" if scan is None else _text(device),
         metadata=tuple(map(_text, metadata)),

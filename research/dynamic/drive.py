@@ -21,9 +21,9 @@ from attempt import (
     PauseCapture,
     Reveal,
 )
-from liveness import Gesture, GestureRequest, GuidanceCode, GuidanceSettings, Oval, ScanObservations
+from liveness import Gesture, GestureRequest, GuidanceSettings, HintCode, Oval, ScanObservations
 from liveness.dynamic import DynamicPolicy, FlashModel, FlashSample
-from liveness.dynamic.challenge import ColourStep, FallBack, HintCode, RevealedStep
+from liveness.dynamic.challenge import ColourStep, FallBack, RevealedStep
 from liveness.express import PadScore
 from matcher import SCAN_SUBJECT
 from research.dynamic.virtual_time import frame_of, turns
@@ -40,7 +40,7 @@ from vision.packs import Pack
 
 CLOCKS_APART: Final = 5000.0
 """The server's clock at the device's 0, seconds, so that the two clocks differ."""
-_SCALES: Final = {GuidanceCode.MOVE_CLOSER: 1.12, GuidanceCode.MOVE_BACK: 1 / 1.12}
+_SCALES: Final = {HintCode.MOVE_CLOSER: 1.12, HintCode.MOVE_BACK: 1 / 1.12}
 """Factor on the width of the face in the frame after each guidance."""
 _MOVE_AGAIN: Final = 1.5
 """Time before a person moves again, seconds."""
@@ -84,7 +84,7 @@ class VirtualPhone:
         self.light.show(colour, at=self._heard(now), scroll_seconds=step.transition_seconds)
         self.numbers.append(step.number)
 
-    def guide(self, code: GuidanceCode | None, now: float) -> None:
+    def guide(self, code: HintCode | None, now: float) -> None:
         """Guide the person to come closer or to go back."""
         change = _SCALES.get(code) if code is not None else None
         if change is not None and now >= self.moved_at + _MOVE_AGAIN:
@@ -297,7 +297,7 @@ class _Record:
         if feedback is not None:
             self.feedback_counts[feedback.code] += 1
             if feedback.code in _MOVES:
-                self.phone.guide(GuidanceCode(feedback.code), arrival)
+                self.phone.guide(HintCode(feedback.code), arrival)
             elif feedback.code in _GESTURES:
                 self.hear(feedback, arrival)
         if self.over and self.ended_at is None:

@@ -5,8 +5,8 @@ from dataclasses import dataclass
 from typing import Final
 
 from attempt import Action, AttemptCapture, Feedback, Frame
-from device_integrity.camera import ExposureClaim
-from simulator import SimulatedExposure, SimulatedFrame
+from formats.exposure import ExposureClaim
+from simulator import SimulatedFrame
 from vision.image import encode_jpeg
 
 COUNTED_FRAMES: Final = 8
@@ -118,7 +118,7 @@ def sent_frame(
     width: int,
     height: int,
     rotation_degrees: int = 0,
-    exposure: SimulatedExposure | None = None,
+    exposure: ExposureClaim | None = None,
     step: int = 0,
     step_since: float | None = None,
 ) -> Frame:
@@ -143,14 +143,5 @@ def sent_frame(
         height=height,
         flash_step=step,
         flash_step_since_us=0 if step_since is None else _FIRST_US + round(1e6 * step_since),
-        exposure=None
-        if exposure is None
-        else ExposureClaim(
-            exposure_time_ns=round(1e9 * exposure.exposure_seconds),
-            iso=exposure.iso,
-            white_balance_kelvin=exposure.white_balance_kelvin,
-            exposure_locked=exposure.exposure_locked,
-            white_balance_locked=exposure.white_balance_locked,
-            rolling_shutter_skew_ns=round(1e9 * exposure.rolling_shutter_seconds),
-        ),
+        exposure=exposure,
     )

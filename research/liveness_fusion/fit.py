@@ -2,8 +2,8 @@
 
 Reads the rows of ``research.liveness_fusion.measure``. All parts are logistic regressions in the log odds of
 the signals' scores (``parts``), with equal total weight for live and attack. Weights are at least 0 and
-drawn to a prior, because there are few data. The validation, the reliability curves and the counts in the
-record leave out each source in turn. The part that distinguishes the species of attacks is kept from the
+drawn to a prior, because there are few data. The validation and the counts in the record leave out each
+source in turn. The part that distinguishes the species of attacks is kept from the
 shipped model, because there are too few attacks to fit it.
 
 Writes ``fusion_model.toml`` into the folder. To ship the model, copy it over ``liveness/fusion_model.toml``.
@@ -20,16 +20,14 @@ from types import MappingProxyType
 
 from liveness import FusionModel, Verdict, load_fusion_model
 from liveness.errors import FusionModelError
-from liveness.fusion_model import Motion, NetworkCalibrations, ReliabilityBin, SignalGroup, Traces
+from liveness.fusion_model import Motion, NetworkCalibrations, SignalGroup, Traces
 from research.liveness_fusion.left_out import (
     POLICIES,
-    STANDARD,
     RowDecisions,
     count_pushes,
     decide_left_out,
     decide_unseen,
     placed_without,
-    reliability_bins,
     sure_counts,
     with_sure,
 )
@@ -47,18 +45,7 @@ def model_text(model: FusionModel) -> str:
         *_networks("scan_networks", model.scan_networks),
         *_networks("still_networks", model.still_networks),
     ]
-    lines += ["", "[decision]", *_numbers(asdict(model.decision)), "", "[reliability]"]
-    for name, bins in model.reliability.items():
-        for one in bins:
-            lines += [
-                "",
-                f"[[reliability.{json.dumps(name)}]]",
-                f"predicted = {one.predicted:.3f}",
-                f"live = {one.live}",
-                f"count = {one.count}",
-                f"lower = {one.lower:.3f}",
-                f"upper = {one.upper:.3f}",
-            ]
+    lines += ["", "[decision]", *_numbers(asdict(model.decision))]
     lines += ["", "[record]", *(f"{name} = {json.dumps(text)}" for name, text in model.record.items())]
     return "\n".join(lines) + "\n"
 
@@ -128,7 +115,6 @@ def _numbers(values: Mapping[str, float]) -> list[str]:
 _VERSION = "9"
 _DEEPFAKE = "deepfake"
 _SCAN = (RowKind.CLIP,)
-_MOTION = (RowKind.CLIP, RowKind.PRESENTED)
 _STILL = (RowKind.PICTURE, RowKind.FRAME)
 
 
@@ -158,7 +144,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
 def fit_model(
     rows: Sequence[Row], base: FusionModel, limits: Limits, *, unseen: Sequence[Row] = ()
 ) -> FusionModel:
-    """Fit the model, its reliability curves and its record.
+    """Fit the model and its record.
 
     Args:
         base: The model that gives what is not fitted.
@@ -174,7 +160,6 @@ def fit_model(
     return replace(
         with_sure(fitted, tested),
         version=_VERSION,
-        reliability=MappingProxyType(_curves(decided, networks)),
         record=MappingProxyType(
             _record(rows, fitted, limits, decided) | _sure_record(tested, unseen, several)
         ),
@@ -194,30 +179,6 @@ def _shown(rows: Sequence[Row]) -> list[frozenset[str]]:
 
 def _named(networks: frozenset[str]) -> str:
     return " + ".join(sorted(networks)) or "without_network"
-
-
-def _curves(
-    decided: Sequence[RowDecisions], networks: Sequence[frozenset[str]]
-) -> dict[str, tuple[ReliabilityBin, ...]]:
-    curves = {"scan_without_network": _curve(decided, _MOTION, frozenset())}
-    for names in networks:
-        if names:
-            curves[f"scan_{_named(names)}"] = _curve(decided, _SCAN, names)
-            curves[f"still_{_named(names)}"] = _curve(decided, _STILL, names)
-    return curves
-
-
-def _curve(
-    decided: Sequence[RowDecisions], kinds: Sequence[RowKind], networks: frozenset[str]
-) -> tuple[ReliabilityBin, ...]:
-    chosen = [
-        one
-        for one in decided
-        if one.row.kind in kinds and one.networks == networks and one.row.species != _DEEPFAKE
-    ]
-    return reliability_bins(
-        [one.results[STANDARD].score / 100 for one in chosen], [one.row.live for one in chosen]
-    )
 
 
 def _record(

@@ -17,13 +17,11 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Final
 
-import numpy as np
-
 from evaluation import Proportion
 from evaluation.binomial import proportion
 from liveness import CaptureKind, FusionModel, LivenessPolicy, LivenessResult, Verdict
 from liveness.fusion import fuse
-from liveness.fusion_model import NetworkCalibrations, ReliabilityBin, Traces
+from liveness.fusion_model import NetworkCalibrations, Traces
 from liveness.verdict import assessed
 from research.liveness_fusion.parts import OWN, Limits, fit_parts, sets_of
 from research.liveness_fusion.rows import Row, RowKind
@@ -284,26 +282,3 @@ def _verdicts(row: Row, trace: str, model: FusionModel) -> list[tuple[Verdict, V
         )
         for networks in asked
     ]
-
-
-_EDGES = (0.0, 0.1, 0.3, 0.5, 0.7, 0.9, 1.0)
-
-
-def reliability_bins(predicted: Sequence[float], live: Sequence[bool]) -> tuple[ReliabilityBin, ...]:
-    """Return bins of predictions (0..1) with the share that is true; empty bins are omitted."""
-    places = np.clip(np.searchsorted(_EDGES, predicted, side="right") - 1, 0, len(_EDGES) - 2)
-    bins = []
-    for place in range(len(_EDGES) - 1):
-        inside: list[int] = np.flatnonzero(places == place).tolist()
-        found = proportion(sum(live[at] for at in inside), len(inside), confidence=0.95)
-        if found is not None:
-            bins.append(
-                ReliabilityBin(
-                    predicted=float(np.mean([predicted[at] for at in inside])),
-                    live=found.hits,
-                    count=found.trials,
-                    lower=found.lower,
-                    upper=found.upper,
-                )
-            )
-    return tuple(bins)

@@ -21,14 +21,12 @@ from rich.console import Console
 from rich.progress import track
 
 from attempt import CapturePlan
-from evaluation.scans import clip_windows, observe_scan
 from liveness import (
     CUE_FRAMES,
     FrameObservation,
     ScanObservations,
     face_extent,
     observe_frame,
-    select_frames,
     spread_of,
 )
 from liveness.express import ExpressSettings, FrameCues, PadScore, measure_frame_cues
@@ -38,6 +36,7 @@ from matcher import SCAN_SUBJECT
 from research.liveness_fusion.photo_attacks import AttackKind, Presentation, large_faces, present
 from research.liveness_fusion.rows import Row, RowKind, write_rows
 from research.pad_network.material import PadNetworkError, pad_pictures, read_plan
+from research.scans import clip_windows, observe_scan, select_frames
 from vision.errors import ModelFailed, VisionError
 from vision.face import BgrImage, DetectedFace
 from vision.packs import FaceDetector, Pack, PadNetwork, load_pack

@@ -8,15 +8,16 @@ both kinds.
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 
 import numpy as np
 import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+from onnx import TensorProto, numpy_helper
 from scipy.optimize import minimize
 
 from vision.packs.facegate_pad import TIGHT_SIDE, WIDE_SIDE
+from vision.packs.onnx_graph import OnnxGraph
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,7 +64,6 @@ State = Mapping[str, NDArray[np.float32]]
 
 _EPSILON: Final = 1e-5
 _MIDDLE: Final = 127.5
-_OPSET: Final = 17
 _TRUNKS: Final = (("tight", TIGHT_SIDE), ("wide", WIDE_SIDE))
 
 
@@ -86,24 +86,26 @@ def student_to_onnx(state: State, *, scale: float = 1.0, shift: float = 0.0) -> 
     both = graph.add("Concat", *(graph.trunk(name) for name, _ in _TRUNKS), axis=1)
     hidden = graph.add("Relu", graph.linear("join", both))
     graph.linear("last", hidden, scale=scale, shift=shift, output="logit")
-    return graph.model()
+    model = graph.model(
+        "facegate_pad",
+        inputs={name: ("n", 3, side, side) for name, side in _TRUNKS},
+        outputs={"logit": ("n", 1)},
+        producer_name="facegate",
+    )
+    onnx.checker.check_model(model, full_check=True)
+    content: bytes = model.SerializeToString(deterministic=True)
+    return content
 
 
-class _Graph:
+class _Graph(OnnxGraph):
     """A graph with the numbers of the trained state."""
 
     def __init__(self, state: State) -> None:
+        super().__init__()
         self._state = state
-        self._nodes: list[onnx.NodeProto] = []
-        self._constants: list[onnx.TensorProto] = []
-
-    def add(self, kind: str, *inputs: str, output: str = "", **attributes: object) -> str:
-        name = output or f"v{len(self._nodes)}"
-        self._nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
-        return name
 
     def trunk(self, name: str) -> str:
-        middle = self._constant(np.array(_MIDDLE, dtype=np.float32))
+        middle = self.constant(np.array(_MIDDLE, dtype=np.float32))
         value = self.add("Div", self.add("Sub", name, middle), middle)
         value = self.add("Relu", self._convolution(f"{name}.stem", value, stride=2))
         stage = 0
@@ -120,34 +122,13 @@ class _Graph:
     def linear(
         self, name: str, value: str, *, scale: float = 1.0, shift: float = 0.0, output: str = ""
     ) -> str:
-        weights = self._constant(self._state[f"{name}.weight"] * np.float32(scale))
-        bias = self._constant(self._state[f"{name}.bias"] * np.float32(scale) + np.float32(shift))
+        weights = self.constant(self._state[f"{name}.weight"] * np.float32(scale))
+        bias = self.constant(self._state[f"{name}.bias"] * np.float32(scale) + np.float32(shift))
         return self.add("Gemm", value, weights, bias, transB=1, output=output)
-
-    def model(self) -> bytes:
-        inputs = [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, ("n", 3, side, side))
-            for name, side in _TRUNKS
-        ]
-        outputs = [helper.make_tensor_value_info("logit", TensorProto.FLOAT, ("n", 1))]
-        graph = helper.make_graph(self._nodes, "facegate_pad", inputs, outputs, initializer=self._constants)
-        opset = helper.make_opsetid("", _OPSET)
-        model = helper.make_model(graph, opset_imports=[opset], ir_version=8, producer_name="facegate")
-        onnx.checker.check_model(model, full_check=True)
-        content: bytes = model.SerializeToString(deterministic=True)
-        return content
 
     def _convolution(self, name: str, value: str, *, stride: int = 1) -> str:
         weights, bias = self._folded(name)
-        return self.add(
-            "Conv",
-            value,
-            self._constant(weights),
-            self._constant(bias),
-            kernel_shape=[3, 3],
-            strides=[stride, stride],
-            pads=[1, 1, 1, 1],
-        )
+        return self.convolve(value, weights, bias, stride=stride, border=1)
 
     def _folded(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
         state = self._state
@@ -155,7 +136,8 @@ class _Graph:
         bias = state[f"{name}.1.bias"] - state[f"{name}.1.running_mean"] * factor
         return state[f"{name}.0.weight"] * factor.reshape(-1, 1, 1, 1), bias
 
-    def _constant(self, values: NDArray[np.float32]) -> str:
+    def constant(self, values: NDArray[Any]) -> str:
+        """Add numbers as float16, which the graph casts when it is loaded."""
         name = f"c{len(self._constants)}"
         # The order of bytes in memory does not follow PyTorch's layout once it is contiguous.
         half = np.ascontiguousarray(values, dtype=np.float16)

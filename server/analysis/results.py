@@ -5,7 +5,8 @@ The codes are those of the older selfie API (docs/analysis.md). An error of the 
 image without a face and a model that failed are responses of a successful call (``AnalysisProblem``).
 """
 
-from collections.abc import Callable, Mapping
+import secrets
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from enum import StrEnum
 
@@ -59,14 +60,14 @@ _IMAGE_BYTES = 8
 _VIDEO_BYTES = 9
 
 
-def image_request_id(random: Callable[[int], bytes]) -> str:
+def image_request_id() -> str:
     """Returns ``lv_`` and 16 hexadecimal digits as in the older selfie API."""
-    return f"lv_{random(_IMAGE_BYTES).hex()}"
+    return f"lv_{secrets.token_hex(_IMAGE_BYTES)}"
 
 
-def video_inference_id(random: Callable[[int], bytes]) -> str:
+def video_inference_id() -> str:
     """Returns ``inf_`` and 18 hexadecimal digits, as in the older video API."""
-    return f"inf_{random(_VIDEO_BYTES).hex()}"
+    return f"inf_{secrets.token_hex(_VIDEO_BYTES)}"
 
 
 ATTACK_CODES: Mapping[AttackType, int] = {

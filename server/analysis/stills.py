@@ -7,8 +7,8 @@ from formats.foreign_format import recognise_foreign
 from formats.image_format import ImageFormat
 from formats.image_header import detect_format
 from server.analysis.results import AnalysisRefused
-from server.base.errors import Reason, Refusal, camel
-from server.checks.refusals import REASONS
+from server.base.errors import camel
+from server.checks.refusals import REASONS, no_decoder_free
 from vision.errors import DecoderUnavailable, ImageError
 from vision.image import DecodedImage, DecodeLimits, StillDecoder, decode_image
 
@@ -51,11 +51,7 @@ def decode_still(
     except ImageError as error:
         raise _refused(error, content, frame_index) from error
     except DecoderUnavailable as error:
-        raise Refusal(
-            Reason.OVERLOADED,
-            "no decoder for this image format is free; try again later",
-            retry_after=error.retry_after,
-        ) from error
+        raise no_decoder_free(error, "decoder for this image format") from error
 
 
 def _refused(error: ImageError, content: bytes, frame_index: int | None) -> AnalysisRefused:

@@ -16,6 +16,7 @@ from server.analysis.assessment import assessment_of
 from server.analysis.results import AnalysisCode, AnalysisRefused, VideoAnalysis, VideoSource
 from server.analysis.stills import FRAME_LIMITS, decode_still
 from server.base.errors import Reason, Refusal, camel
+from server.checks.refusals import no_decoder_free
 from vision.errors import DecoderUnavailable, ModelFailed, VideoError, VideoFault
 from vision.face import BgrImage
 from vision.image import StillDecoder
@@ -172,9 +173,7 @@ class VideoAnalyst:
         except VideoError as error:
             raise AnalysisRefused(_REASONS[error.reason], str(error), details=camel(error.details)) from error
         except DecoderUnavailable as error:
-            raise Refusal(
-                Reason.OVERLOADED, "no video decoder is free; try again later", retry_after=error.retry_after
-            ) from error
+            raise no_decoder_free(error, "video decoder") from error
         except ModelFailed as error:
             raise _failed() from error
 

@@ -14,7 +14,7 @@ import re
 import sqlite3
 import subprocess
 from collections.abc import Callable, Mapping
-from contextlib import closing, suppress
+from contextlib import closing
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from hashlib import file_digest
@@ -23,9 +23,8 @@ from typing import Any, Final
 
 from sqlalchemy import Connection, func, make_url, select, text
 
-from formats.private_files import sync_folder
+from formats.private_files import appearing, sync_folder, write_atomically
 from server.backup.files import BackupDamaged, BackupError, TargetNotEmpty
-from server.base.private_files import make_private_file
 from server.storage.database import Database, open_database
 from server.storage.engine import is_sqlite
 from server.storage.schema import current_revision, needed_revision, upgrade
@@ -88,37 +87,26 @@ async def dump_database(url: str, out: Path, *, now: datetime, progress: Progres
 
 def _dump(connection: Connection, url: str, out: Path, *, now: datetime, progress: Progress) -> DumpSummary:
     kind = connection.dialect.name
-    part = out.with_name(f"{out.name}.part")
     try:
         if out.exists():
             raise BackupError(f"{out}: it exists already; name another file")
-        part.unlink(missing_ok=True)
-        make_private_file(part)
-        if kind == "sqlite":
-            _copy_sqlite(connection, part, progress)
-        else:
-            _dump_postgresql(connection, url, part)
-        with part.open("rb") as file:
-            os.fsync(file.fileno())
-            digest = file_digest(file, "sha256").hexdigest()
-        summary = DumpSummary(
-            database=kind, revision=needed_revision(), time=now, rows=_counts(connection), sha256=digest
-        )
-        manifest = manifest_of(out)
-        manifest.unlink(missing_ok=True)
-        make_private_file(manifest)
-        stated = {"format": _FORMAT, **asdict(summary), "time": now.isoformat()}
-        with manifest.open("wb") as file:
-            file.write(json.dumps(stated, indent=2).encode() + b"\n")
-            file.flush()
-            os.fsync(file.fileno())
-        part.rename(out)
+        with appearing(out) as file:
+            if kind == "sqlite":
+                _copy_sqlite(connection, Path(file.name), progress)
+            else:
+                _dump_postgresql(connection, url, Path(file.name))
+            summary = DumpSummary(
+                database=kind,
+                revision=needed_revision(),
+                time=now,
+                rows=_counts(connection),
+                sha256=file_digest(file, "sha256").hexdigest(),
+            )
+            stated = {"format": _FORMAT, **asdict(summary), "time": now.isoformat()}
+            write_atomically(manifest_of(out), json.dumps(stated, indent=2).encode() + b"\n", over=True)
         sync_folder(out.parent)
     except OSError as error:
         raise BackupError(f"{out}: cannot be written: {error.strerror or error}") from error
-    finally:
-        with suppress(OSError):
-            part.unlink(missing_ok=True)
     return summary
 
 

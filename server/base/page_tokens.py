@@ -4,6 +4,7 @@ import base64
 import binascii
 import hashlib
 import hmac
+import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass
@@ -38,16 +39,13 @@ class Page(Generic[_Entry]):
 class PageTokens:
     """Makes pages and their tokens, and opens these."""
 
-    def __init__(
-        self, *, tenant_keys: Callable[[str], tuple[bytes, ...]], random: Callable[[int], bytes]
-    ) -> None:
+    def __init__(self, *, tenant_keys: Callable[[str], tuple[bytes, ...]]) -> None:
         """Sets the keys.
 
         Args:
             tenant_keys: Returns the keys that a tenant has and had, newest first.
         """
         self._tenant_keys = tenant_keys
-        self._random = random
 
     def page(
         self,
@@ -75,7 +73,7 @@ class PageTokens:
         """
         if not place:
             return ""
-        nonce = self._random(_NONCE_BYTES)
+        nonce = secrets.token_bytes(_NONCE_BYTES)
         key = self._ciphers(tenant)[0]
         sealed = nonce + key.encrypt(nonce, place, _bound(tenant, conditions))
         return base64.urlsafe_b64encode(sealed).rstrip(b"=").decode()

@@ -6,8 +6,8 @@ also read files with secrets, as it can read the files that Kubernetes mounts fr
 read files with secrets, and only the owner may write them. The mode is that of the opened file, so links to
 it make no difference.
 
-Files that the server makes: folders have mode 0700 and files 0600, regardless of the umask. If an earlier
-version left wider permissions, they are restricted, provided that the server's user owns the file.
+Files that the server makes: folders have mode 0700 and files 0600, regardless of the umask. If somebody
+left wider permissions, they are restricted, provided that the server's user owns the file.
 
 ::
 

@@ -44,20 +44,6 @@ class AuditShortfall(StrEnum):
     PROBLEMS = "PROBLEMS"
 
 
-@dataclass(frozen=True, slots=True)
-class HandedOut:
-    """The evidence images of one response.
-
-    Attributes:
-        images: The images, the evidence frame first, and those that cannot be opened with an
-            ``EvidenceFault``.
-        shortfall: Why there are fewer audit images than requested; ``None`` if there are enough.
-    """
-
-    images: tuple[HeldImage, ...]
-    shortfall: AuditShortfall | None
-
-
 _MOST: Final = 1024
 
 
@@ -97,24 +83,16 @@ class Deliveries:
             The event to append if this call delivers the result for the first time, and the one to append if
             it does not; ``None`` if the repeat is only counted.
         """
-        hashed = subject_hash(self._tenant_key(record.tenant), subject)
         detail = {"status": status.value} | ({"sandbox": "true"} if record.sandbox else {})
         first = AuditEvent(
             tenant=record.tenant,
             action=AuditAction.RESULT_DELIVERED,
             actor=actor,
             check_id=record.check_id,
-            subject=hashed,
+            subject=subject_hash(self._tenant_key(record.tenant), subject),
             detail=detail,
         )
-        again = AuditEvent(
-            tenant=record.tenant,
-            action=AuditAction.RESULT_REPEATED,
-            actor=actor,
-            check_id=record.check_id,
-            subject=hashed,
-            detail={**detail, "count": "1"},
-        )
+        again = replace(first, action=AuditAction.RESULT_REPEATED, detail={**detail, "count": "1"})
         key = _Repeated(record.tenant, record.check_id, actor)
         counted = record.state is CheckState.FINISHED and not self._tally.record_or_count(key, now)
         return first, None if counted else again
@@ -147,13 +125,16 @@ class FinishedCheck:
 
     Attributes:
         result: The result bytes that the result key signs.
-        handed_out: The requested evidence images.
+        images: The requested evidence images, the evidence frame first, and those that cannot be opened with
+            an ``EvidenceFault``.
+        shortfall: Why there are fewer audit images than requested; ``None`` if there are enough.
         review: The review by people; ``None`` if there is none.
     """
 
     record: CheckRecord
     result: bytes
-    handed_out: HandedOut
+    images: tuple[HeldImage, ...]
+    shortfall: AuditShortfall | None
     review: ReviewStanding | None
 
 
@@ -239,12 +220,14 @@ class CheckCompletion:
                 # It was erased since it was read; nothing else ends this state.
                 raise result_erased() from error
         with stages.stage(Stage.LOAD_IMAGES):
-            handed_out = await self._hand_out(record, named, audit_images=audit_images)
+            images, shortfall = await self._hand_out(record, named, audit_images=audit_images)
         review = await review_standing(
             self._reviews, record, policy=frozen_policy(record.policy_source), now=now
         )
         check_finished()
-        return FinishedCheck(record=record, result=delivery.result, handed_out=handed_out, review=review)
+        return FinishedCheck(
+            record=record, result=delivery.result, images=images, shortfall=shortfall, review=review
+        )
 
     async def _kept(self, record: CheckRecord) -> tuple[Delivery, tuple[EvidenceEntry, ...]]:
         """Returns the result of a decided check, and the images that it names."""
@@ -275,7 +258,7 @@ class CheckCompletion:
 
     async def _hand_out(
         self, record: CheckRecord, named: Sequence[EvidenceEntry], *, audit_images: int
-    ) -> HandedOut:
+    ) -> tuple[tuple[HeldImage, ...], AuditShortfall | None]:
         """Opens the evidence frame and audit images. One that cannot be opened never blocks the result.
 
         Args:
@@ -292,7 +275,7 @@ class CheckCompletion:
             shortfall = AuditShortfall.POLICY if policy else AuditShortfall.FEWER_CAPTURED
         elif any(one.problem and one.facts.purpose is ImagePurpose.AUDIT_IMAGE for one in images):
             shortfall = AuditShortfall.PROBLEMS
-        return HandedOut(tuple(images), shortfall)
+        return tuple(images), shortfall
 
     async def _open(self, record: CheckRecord, entry: EvidenceEntry) -> HeldImage:
         try:

@@ -7,7 +7,7 @@ the person has repeated that number in the first browser: whoever photographs th
 """
 
 import re
-from base64 import urlsafe_b64encode
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
@@ -215,14 +215,12 @@ class HostedScans:
         repository: HostedRepository,
         checks: CheckRepository,
         keys: KeyRing,
-        random: Callable[[int], bytes],
         now: Callable[[], datetime],
     ) -> None:
         """Sets the stores and the clock."""
         self._repository = repository
         self._checks = checks
         self._keys = keys
-        self._random = random
         self._now = now
 
     async def open_link(self, link: str, secret: str | None) -> tuple[HostedView, str]:
@@ -271,7 +269,7 @@ class HostedScans:
         record, now = await self._record(found.check_id), self._now()
         secret = await self._known_or_new(secret)
         digest = secret_hash(secret)
-        number = 10 + int.from_bytes(self._random(8)) % 90
+        number = 10 + secrets.randbelow(90)
 
         def bind(scan: HostedScan) -> HostedScan:
             if digest in (scan.browser_sha256, scan.phone_sha256):
@@ -322,7 +320,7 @@ class HostedScans:
         await self._changed(check_id, give)
         return HostedTicket(
             token=self._keys.tokens.issue(check_id),
-            challenge_key_sha256=record.challenge_key_sha256 or self._keys.challenges.newest,
+            challenge_key_sha256=record.challenge_key_sha256,
         )
 
     async def show_code(self, check_id: UUID, secret: str | None) -> str:
@@ -334,7 +332,7 @@ class HostedScans:
         _, record, digest = await self._own(check_id, secret)
         now = self._now()
         _expect_waiting(record, now)
-        code = urlsafe_b64encode(self._random(_CODE_BYTES)).rstrip(b"=").decode()
+        code = secrets.token_urlsafe(_CODE_BYTES)
 
         def begin(scan: HostedScan) -> HostedScan:
             _expect_browser(scan, digest)
@@ -399,7 +397,7 @@ class HostedScans:
     async def _known_or_new(self, secret: str | None) -> str:
         if secret and await self._repository.knows_browser(secret_hash(secret)):
             return secret
-        return urlsafe_b64encode(self._random(SECRET_BYTES)).rstrip(b"=").decode()
+        return secrets.token_urlsafe(SECRET_BYTES)
 
 
 def _refuse(problem: HostedProblem) -> NoReturn:

@@ -1,5 +1,6 @@
 """UploadTrustedImage: creates a check from an uploaded image."""
 
+import secrets
 import uuid
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
@@ -19,7 +20,7 @@ from server.checks.hosted import HostedOffer, HostedRequest
 from server.checks.lifecycle import check_created
 from server.checks.offer import CheckOffer
 from server.checks.progress import frozen_policy
-from server.checks.refusals import refusal_of, too_many_failures
+from server.checks.refusals import no_decoder_free, refusal_of, too_many_failures
 from server.checks.templates import seal_template
 from server.domain.terms import (
     FAULTS,
@@ -268,11 +269,7 @@ class PortraitIntake:
                     still_decoder=self._still_decoder,
                 )
         except DecoderUnavailable as error:
-            raise Refusal(
-                Reason.OVERLOADED,
-                "no decoder for this image format is free; try again later",
-                retry_after=error.retry_after,
-            ) from error
+            raise no_decoder_free(error, "decoder for this image format") from error
         except TrustedImageRefused as error:
             refusal = refusal_of(error)
             self._metrics.checks.image_refused(refusal.reason.value, sandbox=sandbox)
@@ -354,7 +351,6 @@ class CheckIntake:
         evidence: EvidenceStore,
         pack: PackIdentity,
         keys: KeyRing,
-        random: Callable[[int], bytes],
         serialise_report: Callable[[PortraitReport], bytes],
         enrolled: EnrolledFrames,
         metrics: Metrics,
@@ -378,7 +374,6 @@ class CheckIntake:
         self._evidence = evidence
         self._pack = pack
         self._keys = keys
-        self._random = random
         self._serialise_report = serialise_report
         self._enrolled = enrolled
         self._metrics = metrics
@@ -451,7 +446,7 @@ class CheckIntake:
         portrait = await self._portraits.accept(
             image, policy, sandbox=upload.sandbox, frame=None if enrolled is None else enrolled.facts
         )
-        check_id = uuid.UUID(bytes=self._random(16), version=4)
+        check_id = uuid.UUID(bytes=secrets.token_bytes(16), version=4)
         kept = policy.retention.portrait
         check = CheckRecord(
             check_id=check_id,
@@ -472,7 +467,6 @@ class CheckIntake:
                 tenant=upload.tenant,
                 check_id=check_id,
                 wrapping_keys=self._keys.wrapping_keys,
-                random=self._random,
             ),
             portrait_report=self._serialise_report(portrait.report),
             pack_name=self._pack.name,

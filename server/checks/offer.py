@@ -22,7 +22,6 @@ class CheckOffer:
         policies: PolicyBook,
         availabilities: Mapping[str, Availability],
         default_policy: str,
-        available_modes: frozenset[Mode],
         pack: Pack,
         allow_evaluation_pack: bool,
     ) -> None:
@@ -32,13 +31,11 @@ class CheckOffer:
             availabilities: Whether any device can meet a policy with the evidence that the server is
                 configured to verify, by the name of the policy.
             default_policy: The policy of a check that names none.
-            available_modes: The modes that this version can run.
             allow_evaluation_pack: Whether a pack for evaluation may serve EXPRESS checks.
         """
         self._policies = policies
         self._availabilities = availabilities
         self._default_policy = default_policy
-        self._available_modes = available_modes
         self._pack = pack
         self._allow_evaluation_pack = allow_evaluation_pack
 
@@ -81,15 +78,6 @@ class CheckOffer:
                 f"the policy {file.policy.name} allows no {mode} scan: {reason}. Choose another policy or "
                 "mode.",
                 details={"mode": mode.value, "availableModes": own.value},
-            )
-        begins = max(mode, file.policy.first_mode, key=lambda one: one.strength)
-        if begins not in self._available_modes:
-            available = ", ".join(sorted(self._available_modes))
-            raise Refusal(
-                Reason.MODE_NOT_AVAILABLE,
-                f"this server version cannot run {begins} scans; available: {available}. Choose another "
-                "policy or mode.",
-                details={"mode": begins.value, "availableModes": available},
             )
         return mode
 

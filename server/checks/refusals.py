@@ -10,6 +10,7 @@ from formats.errors import ImageFault
 from matcher import RefusalReason, TrustedImageRefused
 from server.base.errors import Reason, Refusal, camel
 from server.storage.errors import TriesExceeded
+from vision.errors import DecoderUnavailable
 
 REASONS: Final[Mapping[RefusalReason | ImageFault, Reason]] = MappingProxyType(
     {
@@ -33,6 +34,11 @@ REASONS: Final[Mapping[RefusalReason | ImageFault, Reason]] = MappingProxyType(
     }
 )
 """The reason on the wire for every rule that an image breaks."""
+
+
+def no_decoder_free(error: DecoderUnavailable, decoder: str) -> Refusal:
+    """Returns the refusal of a call whose image or video no ``decoder`` can take now."""
+    return Refusal(Reason.OVERLOADED, f"no {decoder} is free; try again later", retry_after=error.retry_after)
 
 
 def refusal_of(error: TrustedImageRefused) -> Refusal:

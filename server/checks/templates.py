@@ -3,7 +3,6 @@
 The aligned face of the portrait is sealed with it, so that a scan of the image itself is found.
 """
 
-from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
@@ -43,7 +42,6 @@ def seal_template(
     tenant: str,
     check_id: UUID,
     wrapping_keys: WrappingKeys,
-    random: Callable[[int], bytes],
 ) -> Sealed:
     """Seals a template, with its template id and the aligned face, for its check."""
     form = template.form_id.encode()
@@ -58,7 +56,6 @@ def seal_template(
         + template.vector.astype(_LITTLE_ENDIAN_FLOAT32).tobytes(),
         wrapping_keys=wrapping_keys,
         aad=Context(tenant=tenant, check_id=check_id, kind=SealedKind.PORTRAIT_TEMPLATE),
-        random=random,
     )
 
 

@@ -185,8 +185,7 @@ class EvidenceReading:
         if stored is None:
             raise Refusal(
                 Reason.EVIDENCE_RECORD_MISSING,
-                "the check was decided by a version of the server that made no evidence records; FinishCheck "
-                "returned its result",
+                "the evidence record of the check is lost; restore the database from its backup",
             )
         try:
             record = self._vault.open(stored)

@@ -89,22 +89,20 @@ class AndroidSettings(Table):
     attestation is verified."""
     max_revocation_age_hours: int = Field(default=48, ge=1, le=24 * 90)
     """Maximum age of the list."""
-    stale_revocation_is_soft: bool = False
-    """Whether attestations are also verified with an older list."""
     remotely_provisioned_only: bool = False
     """Whether attestation keys from the factory are refused, which thousands of phones share and some of
     which leak. Phones that were sold before Android 12 have no others."""
     further_roots: tuple[FurtherRootTable, ...] = Field(default=(), max_length=16)
     """Roots that are trusted in addition to Google's, in every check. A holder of the key of such a root can
     make evidence of any device."""
-    min_security_level: Literal["trusted_environment", "strongbox"] = "trusted_environment"
-    """Lowest accepted security level of the environment of a key."""
     self_signed_boot_keys: tuple[Sha256Hex, ...] = ()
     """Trusted verified boot keys of systems other than those of the makers, such as GrapheneOS."""
-    max_patch_age_months: int | None = Field(default=24, ge=1, le=240)
-    """Age in months from which a security patch level counts as old."""
+    min_security_level: Literal["trusted_environment", "strongbox"] = "trusted_environment"
+    """Lowest accepted security level of the environment of a key."""
     play: PlaySettings = PlaySettings()
     """Google Play Integrity."""
+    max_patch_age_months: int | None = Field(default=24, ge=1, le=240)
+    """Age in months from which a security patch level counts as old."""
 
     @model_validator(mode="after")
     def _roots_differ(self) -> Self:
@@ -155,8 +153,6 @@ class WebSettings(Table):
     origins: tuple[WebOrigin, ...] = ()
     """Origins of the pages, such as ``https://verify.bank.example``: ``rp_id`` or a subdomain of it, over
     https; over http only ``localhost`` and ``127.0.0.1``. They are brought to the form that browsers send."""
-    require_user_verification: bool = True
-    """Whether a WebAuthn ceremony counts only if the authenticator verified the person."""
 
     @model_validator(mode="after")
     def _together(self) -> Self:

@@ -126,8 +126,6 @@ class ConsoleListener(Table):
     """Minutes without a call after which a session ends."""
     session_hours: int = Field(default=8, ge=1, le=168)
     """Hours after the log-in at which a session ends."""
-    step_up_minutes: int = Field(default=10, ge=1, le=1440)
-    """Minutes after a log-in in which a person may export and erase; later, they log in again first."""
     oidc: ConsoleOidcSettings | None = None
     """The OIDC issuer at which people log in, in place of API keys."""
 
@@ -272,20 +270,14 @@ class ListenerSettings(Table):
 class RuntimeSettings(Table):
     """How models run."""
 
-    intra_op_threads: int = Field(default=1, ge=1, le=256)
-    """Threads of one inference. The product of this and ``workers`` should not exceed the number of CPUs."""
     providers: Literal["auto", "cpu", "cuda"] = "auto"
     """``auto`` uses CUDA if it is available; with ``cuda``, the server does not start without it. Of several
     GPUs it is the first that ``CUDA_VISIBLE_DEVICES`` shows."""
-    cuda_memory_mib: int | None = Field(default=None, ge=64, le=1_048_576)
-    """Maximum GPU memory for the tensors of each model; by default without a limit. CUDA itself takes some
-    more."""
     max_batch: int | None = Field(default=None, ge=1, le=256)
     """Maximum number of inputs of one call of a model, from scans that run at the same time; by default 16 on
     a GPU and 1 on the CPU."""
     workers: int | None = Field(default=None, ge=1, le=256)
-    """Threads that judge frames; by default the number of CPUs that the process may use, divided by
-    ``intra_op_threads``."""
+    """Threads that judge frames; by default the number of CPUs that the process may use."""
 
 
 class StorageSettings(Table):
@@ -420,14 +412,14 @@ class Settings(BaseSettings):
     """The apps and pages that may scan, and the settings for the verification of their evidence."""
     drain_seconds: float = Field(default=30.0, ge=0, le=3600)
     """How long running scans may continue after SIGTERM."""
-    reflection: bool = False
-    """Whether the service listener serves gRPC reflection."""
     log: LogSettings = LogSettings()
     """The log."""
     telemetry: TelemetrySettings = TelemetrySettings()
     """Traces and metrics."""
     webhooks: WebhookSettings = WebhookSettings()
     """Webhooks."""
+    reflection: bool = False
+    """Whether the service listener serves gRPC reflection."""
 
     @model_validator(mode="after")
     def _pages_are_known(self) -> Self:
@@ -486,13 +478,12 @@ class Settings(BaseSettings):
     @property
     def workers(self) -> int:
         """The number of threads that judge frames, with the default resolved."""
-        runtime = self.runtime
-        return runtime.workers or max(1, int(usable_processors()) // runtime.intra_op_threads)
+        return self.runtime.workers or max(1, int(usable_processors()))
 
     @property
     def max_scans(self) -> int:
         """The maximum number of scans at once, with the default resolved."""
-        return self.limits.max_scans or SCANS_A_CORE * self.workers * self.runtime.intra_op_threads
+        return self.limits.max_scans or SCANS_A_CORE * self.workers
 
     @property
     def objects_url(self) -> str:

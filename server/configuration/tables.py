@@ -33,9 +33,6 @@ class AnalysisSettings(Table):
 class AuditSettings(Table):
     """The checkpoints of the audit log."""
 
-    checkpoint_minutes: int = Field(default=15, ge=1, le=1440)
-    """Minutes between two signed checkpoints of a growing log. Entries behind the newest can be changed
-    unseen by anyone with write access to the database."""
     witness_url: str | None = None
     """Folder or URL, as ``storage.objects_url``, of the witness, which keeps the newest checkpoints, so that
     a changed or older log is noticed. All servers of a database share it; whoever administers the database
@@ -162,18 +159,14 @@ class LimitSettings(Table):
     """The limits of one server; calls that exceed them are refused with RESOURCE_EXHAUSTED and RetryInfo."""
 
     max_scans: int | None = Field(default=None, ge=1, le=10_000)
-    """Maximum number of scans at once; by default 4 for each thread that judges frames (``runtime.workers``
-    times ``runtime.intra_op_threads``)."""
+    """Maximum number of scans at once; by default 4 for each thread that judges frames
+    (``runtime.workers``)."""
     max_unary: int = Field(default=64, ge=1, le=10_000)
     """Maximum number of unary calls at once that are neither uploads nor selfies."""
     max_uploads: int = Field(default=4, ge=1, le=1_000)
     """Maximum number of trusted images that are decoded and judged at once."""
     max_watches: int = Field(default=128, ge=1, le=10_000)
     """Maximum number of streams of WatchCheck at once; each queries the database twice a second."""
-    wait_seconds: float = Field(default=4.0, ge=0.0, le=20.0)
-    """How long a unary call, an upload, a selfie or a video waits for a place; keep it below the callers'
-    deadline of 5 seconds. It is refused at once if 8 calls of its kind and tenant, or 16 of its kind, wait
-    already. Scans and watches do not wait."""
     tenants: dict[Name, TenantLimits] = Field(default_factory=dict)
     """Quotas of single tenants, by name: the maximum number of calls of each kind at once, and of its sandbox
     callers as many again. In the environment, all tables are one variable, as JSON."""
@@ -288,8 +281,6 @@ class OtlpSettings(Table):
     sampling_ratio: float = Field(default=1.0, ge=0.0, le=1.0)
     """The share of traces that is sent. A backend's own decision, in its ``traceparent``, takes precedence; a
     device's does not."""
-    metrics_seconds: int = Field(default=60, ge=0, le=3600)
-    """Seconds between two transfers of the metrics; 0 sends traces only."""
 
     @field_validator("endpoint")
     @classmethod

@@ -6,6 +6,6 @@ Start with ``verification.py``, which verifies one piece of evidence, and ``asse
 whole device.
 """
 
-from server.device.google_play import GooglePlayDecoder, open_google_play_decoder
+from server.device.google_play import GooglePlayDecoder
 
-__all__ = ["GooglePlayDecoder", "open_google_play_decoder"]
+__all__ = ["GooglePlayDecoder"]

@@ -45,21 +45,30 @@ class AppleReceiptExchange:
     def __init__(
         self,
         *,
-        key: ECKey,
+        key_file: Path,
         key_id: str,
         team_id: str,
         now: Callable[[], datetime],
         server: str | None = None,
         timeout_seconds: float = 3.0,
     ) -> None:
-        """Initialises the exchange without connecting.
+        """Reads the key of a developer account; does not connect.
 
         Args:
-            key: The key for DeviceCheck, on P-256.
+            key_file: The key file for DeviceCheck from Apple: PKCS #8 in PEM, ``.p8``.
             server: A server in place of Apple's, as ``https://host:port``.
             timeout_seconds: How long one exchange may take. A scan waits for it.
+
+        Raises:
+            ConfigurationError: The file cannot be read, is accessible to others, or contains no key on P-256.
         """
-        self._key = key
+        try:
+            self._key = ECKey.import_key(read_private_file(key_file, max_bytes=_MAX_KEY_BYTES))
+            private = self._key.is_private and self._key.curve_name == "P-256"
+        except (JoseError, ValueError, TypeError) as error:
+            raise ConfigurationError(f"{key_file}: not a key for DeviceCheck in PEM") from error
+        if not private:
+            raise ConfigurationError(f"{key_file}: not a private key on the curve P-256")
         self._key_id = key_id
         self._team_id = team_id
         self._now = now
@@ -98,37 +107,6 @@ class AppleReceiptExchange:
         header = {"alg": "ES256", "kid": self._key_id}
         claims = {"iss": self._team_id, "iat": int(self._now().timestamp())}
         return jwt.encode(header, claims, self._key, algorithms=["ES256"])
-
-
-def open_apple_receipt_exchange(
-    *,
-    key_file: Path,
-    key_id: str,
-    team_id: str,
-    now: Callable[[], datetime],
-    server: str | None = None,
-    timeout_seconds: float = 3.0,
-) -> AppleReceiptExchange:
-    """Opens an exchange with the key of a developer account.
-
-    Args:
-        key_file: The key file from Apple: PKCS #8 in PEM, ``.p8``.
-        server: A server in place of Apple's, as ``https://host:port``.
-        timeout_seconds: How long one exchange may take.
-
-    Raises:
-        ConfigurationError: The file cannot be read, is accessible to others, or contains no key on P-256.
-    """
-    try:
-        key = ECKey.import_key(read_private_file(key_file, max_bytes=_MAX_KEY_BYTES))
-        private = key.is_private and key.curve_name == "P-256"
-    except (JoseError, ValueError, TypeError) as error:
-        raise ConfigurationError(f"{key_file}: not a key for DeviceCheck in PEM") from error
-    if not private:
-        raise ConfigurationError(f"{key_file}: not a private key on the curve P-256")
-    return AppleReceiptExchange(
-        key=key, key_id=key_id, team_id=team_id, now=now, server=server, timeout_seconds=timeout_seconds
-    )
 
 
 async def _read(response: aiohttp.ClientResponse) -> bytes:

@@ -10,8 +10,8 @@ import json
 import re
 import threading
 import time
-from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
 from urllib.parse import quote
@@ -42,20 +42,38 @@ class GooglePlayDecoder:
     """A ``PlayTokenDecoder`` that sends tokens to Google."""
 
     def __init__(
-        self,
-        *,
-        new_session: Callable[[], "AuthorizedSession"],
-        base_url: str = _GOOGLE,
-        timeout_seconds: float = 5.0,
+        self, *, service_account_file: Path, base_url: str = _GOOGLE, timeout_seconds: float = 5.0
     ) -> None:
-        """Initialises the decoder without connecting.
+        """Reads the credentials of a service account; does not connect.
 
         Args:
-            new_session: Returns a session with credentials; called once for each thread.
-            base_url: The URL of Google's service.
+            service_account_file: The JSON key file from Google Cloud.
             timeout_seconds: How long one answer may take, including a new access token.
+
+        Raises:
+            ConfigurationError: The extra ``play-integrity`` is not installed, or the file is not such a key
+                or is accessible to others.
         """
-        self._new_session = new_session
+        try:
+            from google.auth.exceptions import GoogleAuthError
+            from google.auth.transport.requests import AuthorizedSession
+            from google.oauth2.service_account import Credentials
+        except ImportError as error:
+            raise ConfigurationError(
+                missing_extra('device_integrity.android.play_decoder = "google"', "play-integrity")
+            ) from error
+        try:
+            information: Any = json.loads(
+                read_private_file(service_account_file, max_bytes=_MAX_ACCOUNT_BYTES)
+            )
+            credentials = Credentials.from_service_account_info(  # type: ignore[no-untyped-call]  # untyped
+                information, scopes=[_SCOPE]
+            )
+        except (ValueError, TypeError, AttributeError, RecursionError, GoogleAuthError) as error:
+            raise ConfigurationError(
+                f"{service_account_file} is not the key of a Google service account"
+            ) from error
+        self._new_session = partial(AuthorizedSession, credentials, refresh_timeout=timeout_seconds)
         self._base_url = base_url
         self._timeout = timeout_seconds
         self._threads = ThreadPoolExecutor(_THREADS, thread_name_prefix="google-play")
@@ -119,53 +137,13 @@ class GooglePlayDecoder:
             raise PlayDecoderUnavailable("Google's decoder cannot be reached") from error
 
     def _session(self) -> "AuthorizedSession":
-        session = getattr(self._local, "session", None)
+        session: AuthorizedSession | None = getattr(self._local, "session", None)
         if session is None:
             session = self._local.session = self._new_session()
+            # Without its own authentication, requests would prefer credentials from ~/.netrc.
+            session.auth = lambda request: request
             self._sessions.append(session)
         return session
-
-
-def open_google_play_decoder(
-    *, service_account_file: Path, base_url: str = _GOOGLE, timeout_seconds: float = 5.0
-) -> GooglePlayDecoder:
-    """Opens a decoder with the credentials of a service account.
-
-    Args:
-        service_account_file: The JSON key file from Google Cloud.
-        timeout_seconds: How long one answer may take.
-
-    Raises:
-        ConfigurationError: The extra ``play-integrity`` is not installed, or the file is not such a key or is
-            accessible to others.
-    """
-    try:
-        from google.auth.exceptions import GoogleAuthError
-        from google.auth.transport.requests import AuthorizedSession
-        from google.oauth2.service_account import Credentials
-    except ImportError as error:
-        raise ConfigurationError(
-            missing_extra('device_integrity.android.play_decoder = "google"', "play-integrity")
-        ) from error
-    try:
-        information: Any = json.loads(read_private_file(service_account_file, max_bytes=_MAX_ACCOUNT_BYTES))
-        credentials = Credentials.from_service_account_info(  # type: ignore[no-untyped-call]  # untyped
-            information, scopes=[_SCOPE]
-        )
-    except (ValueError, TypeError, AttributeError, RecursionError, GoogleAuthError) as error:
-        raise ConfigurationError(
-            f"{service_account_file} is not the key of a Google service account"
-        ) from error
-
-    def new_session() -> AuthorizedSession:
-        session = AuthorizedSession(  # type: ignore[no-untyped-call]  # untyped
-            credentials, refresh_timeout=timeout_seconds
-        )
-        # Without its own authentication, requests would prefer credentials from ~/.netrc.
-        session.auth = lambda request: request
-        return session
-
-    return GooglePlayDecoder(new_session=new_session, base_url=base_url, timeout_seconds=timeout_seconds)
 
 
 def _read(response: "Response", deadline: float) -> bytes:

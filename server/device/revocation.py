@@ -14,7 +14,7 @@ import structlog
 
 from device_integrity import ReferenceDataMalformed
 from device_integrity.android import MAX_LIST_BYTES, RevocationList, parse_revocation_list
-from formats.private_files import write_atomically
+from formats.private_files import READABLE, write_atomically
 from server.base.private_files import PrivateFileError, read_trusted_file
 
 _MAX_RECORD_BYTES: Final = 4096
@@ -40,8 +40,8 @@ def write_revocation_files(path: Path, data: bytes, *, fetched_at: datetime) -> 
     parse_revocation_list(data, fetched_at=fetched_at)
     record = {"sha256": sha256(data).hexdigest(), "fetched_at": fetched_at.isoformat()}
     # The server refuses a file that others may write.
-    write_atomically(path, data, mode=0o644, over=True)
-    write_atomically(record_path(path), json.dumps(record).encode() + b"\n", mode=0o644, over=True)
+    write_atomically(path, data, mode=READABLE, over=True)
+    write_atomically(record_path(path), json.dumps(record).encode() + b"\n", mode=READABLE, over=True)
 
 
 def read_revocation_files(path: Path) -> RevocationList:

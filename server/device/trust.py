@@ -34,8 +34,8 @@ from server.configuration.device import (
     PlaySettings,
 )
 from server.configuration.settings import PolicySettings
-from server.device.apple_receipts import AppleReceiptExchange, open_apple_receipt_exchange
-from server.device.google_play import GooglePlayDecoder, open_google_play_decoder
+from server.device.apple_receipts import AppleReceiptExchange
+from server.device.google_play import GooglePlayDecoder
 from server.policies import PolicyBook, load_policies
 
 _MAX_FILE_BYTES: Final = 64 * 1024
@@ -132,13 +132,7 @@ def open_device_trust(settings: DeviceIntegritySettings, *, now: Callable[[], da
         test_receipt_exchange=_receipt_exchange(
             settings.apple.receipts, server=settings.test_roots.apple_receipt_server, now=now
         ),
-        relying_party=RelyingParty(
-            rp_id=web.rp_id,
-            origins=frozenset(web.origins),
-            require_user_verification=web.require_user_verification,
-        )
-        if web.rp_id
-        else None,
+        relying_party=RelyingParty(rp_id=web.rp_id, origins=frozenset(web.origins)) if web.rp_id else None,
     )
 
 
@@ -202,7 +196,6 @@ def _key_policy(settings: AndroidSettings, apps: tuple[AllowedApp, ...]) -> KeyA
         self_signed_boot_keys=frozenset(bytes.fromhex(key) for key in settings.self_signed_boot_keys),
         max_patch_age_months=settings.max_patch_age_months,
         max_revocation_age=timedelta(hours=settings.max_revocation_age_hours),
-        stale_revocation_is_soft=settings.stale_revocation_is_soft,
         remotely_provisioned_only=settings.remotely_provisioned_only,
     )
 
@@ -224,7 +217,7 @@ def _classic_keys(settings: PlaySettings) -> ClassicKeys | None:
 def _google(settings: PlaySettings) -> GooglePlayDecoder | None:
     if settings.service_account_file is None:
         return None
-    return open_google_play_decoder(service_account_file=settings.service_account_file)
+    return GooglePlayDecoder(service_account_file=settings.service_account_file)
 
 
 def _receipt_exchange(
@@ -232,7 +225,7 @@ def _receipt_exchange(
 ) -> AppleReceiptExchange | None:
     if settings.key_file is None:
         return None
-    return open_apple_receipt_exchange(
+    return AppleReceiptExchange(
         key_file=settings.key_file,
         key_id=settings.key_id,
         team_id=settings.team_id,

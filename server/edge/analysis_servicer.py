@@ -66,7 +66,6 @@ class AnalysisEnvironment:
     video_pool: WorkerPool
     pack: PackIdentity
     now: Callable[[], datetime]
-    random: Callable[[int], bytes]
     metrics: Metrics
 
 
@@ -96,7 +95,7 @@ class AnalysisServicer(Opened[AnalysisEnvironment]):
     ) -> analysis_pb2.AnalyzeImageResponse:
         """Analyses one selfie; see the contract."""
         caller, env = self._callers.identify(context), self.env
-        request_id = image_request_id(env.random)
+        request_id = image_request_id()
         with _identified(env.metrics, "image", "requestId", request_id):
             mode = image_mode(request.mode)
             if not request.image:
@@ -122,7 +121,7 @@ class AnalysisServicer(Opened[AnalysisEnvironment]):
         """Analyses one video; see the contract."""
         caller, env = self._callers.identify(context), self.env
         created = env.now()
-        inference_id = video_inference_id(env.random)
+        inference_id = video_inference_id()
         with _identified(env.metrics, "video", "inferenceId", inference_id):
             async with self._videos.hold_place(caller.scope) as place:
                 upload = await self._uploaded(request_iterator)

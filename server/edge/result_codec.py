@@ -14,7 +14,7 @@ from facegate_protocol.texts import VERDICTS
 from liveness import LivenessResult, Signal, Verdict
 from matcher import MatchResult, PortraitReport, Requirement
 from server.base.sandbox import memory_scope
-from server.checks.completion import HandedOut
+from server.checks.completion import FinishedCheck
 from server.checks.progress import CheckProgress
 from server.domain.terms import ImagePurpose
 from server.edge.fields import message_of, name_of, number_of
@@ -117,9 +117,9 @@ def pack_to_wire(pack: PackIdentity) -> result_pb2.PackReference:
     )
 
 
-def add_images(response: service_pb2.FinishCheckResponse, handed_out: HandedOut) -> None:
+def add_images(response: service_pb2.FinishCheckResponse, finished: FinishedCheck) -> None:
     """Adds the evidence images, the problems and the shortfall to a response."""
-    for held in handed_out.images:
+    for held in finished.images:
         if held.content is None:
             picture = message_of(result_pb2.EvidenceReference, held.facts)
             # Either way, the image may be readable later.
@@ -132,8 +132,8 @@ def add_images(response: service_pb2.FinishCheckResponse, handed_out: HandedOut)
             response.evidence_frame.CopyFrom(_image(held.facts, held.content))
         else:
             response.audit_images.append(_image(held.facts, held.content))
-    if handed_out.shortfall is not None:
-        response.audit_image_shortfall = number_of(service_pb2.AuditImageShortfall, handed_out.shortfall)
+    if finished.shortfall is not None:
+        response.audit_image_shortfall = number_of(service_pb2.AuditImageShortfall, finished.shortfall)
 
 
 def _image(facts: ImageFacts, content: bytes) -> result_pb2.EvidenceImage:

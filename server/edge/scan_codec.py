@@ -13,8 +13,9 @@ from google.protobuf.message import DecodeError, Message
 from attempt import Feedback, MoveOval, PauseCapture, Reveal
 from device_integrity import MAX_NAME_CHARACTERS, RuntimeFinding, RuntimeKind, RuntimeReport
 from device_integrity.android import PlayTokenKind
-from device_integrity.camera import CameraClaim, CameraFacing, DeviceClaim, ExposureClaim, Platform
+from device_integrity.camera import CameraClaim, CameraFacing, DeviceClaim, Platform
 from facegate_protocol.texts import HINTS
+from formats.exposure import ExposureClaim
 from liveness import Oval
 from liveness.dynamic.challenge import ColourStep
 from server.base.errors import Reason, Refusal, invalid_field
@@ -213,7 +214,8 @@ MAX_SCAN_MESSAGE_BYTES = 768 * 1024
 _MAX_SMALL_BYTES = 1024
 _ROTATIONS: Final = (0, 90, 180, 270)
 """Degrees by the value on the wire."""
-_MOST_CAPABILITIES = 32
+MAX_CAPABILITIES = 32
+"""The capabilities of a start that are read; scan.proto states it too."""
 
 _Parsed = TypeVar("_Parsed", bound=Message)
 
@@ -246,7 +248,7 @@ def to_inbound(request: scan_pb2.ScanFaceRequest) -> Inbound:
 
 def _start(raw: bytes) -> StartMessage:
     start = _parse(scan_pb2.ScanStart, raw, "start", MAX_START_BYTES)
-    stated = start.capabilities[:_MOST_CAPABILITIES]
+    stated = start.capabilities[:MAX_CAPABILITIES]
     named = (member_of(Capability, scan_pb2.Capability, one) for one in stated)
     return value_of(
         StartMessage,

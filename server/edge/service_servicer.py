@@ -84,7 +84,7 @@ class ServiceServicer(Opened[ServiceEnvironment]):
         return service_pb2.UploadTrustedImageResponse(
             check_id=str(record.check_id),
             scan_token=accepted.scan_token,
-            challenge_key_sha256=record.challenge_key_sha256 or env.keys.challenges.newest,
+            challenge_key_sha256=record.challenge_key_sha256,
             scan_expire_time=timestamp(record.scan_deadline),
             result_expire_time=timestamp(record.result_deadline),
             portrait=parse_report(record.portrait_report),
@@ -131,7 +131,7 @@ class ServiceServicer(Opened[ServiceEnvironment]):
             ),
             result_jwt=env.keys.results.sign_claims(result_claims(result, tenant=caller.tenant)),
         )
-        add_images(response, finished.handed_out)
+        add_images(response, finished)
         if finished.review is not None:
             response.review.CopyFrom(standing_to_wire(finished.review, outcome=True))
         return response

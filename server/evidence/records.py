@@ -11,7 +11,6 @@ from server.domain.terms import ALL, HOLD, SealedKind, pair_terms, reference_ter
 from server.keyring.result_signer import RESULT_TYPE
 from server.keyring.sealing import (
     Context,
-    Random,
     SealError,
     WrappingKeys,
     WrappingKeyUnknown,
@@ -110,7 +109,6 @@ class RecordVault:
         wrapping_keys: WrappingKeys,
         tenant_key: Callable[[str], bytes],
         sign: SignResult,
-        random: Random,
     ) -> None:
         """Sets the keys.
 
@@ -119,7 +117,6 @@ class RecordVault:
         """
         self._keys = wrapping_keys
         self._tenant_key = tenant_key
-        self._random = random
         self.sign = sign
 
     def seal(self, record: EvidenceRecord) -> SealedRecord:
@@ -127,7 +124,7 @@ class RecordVault:
         aad = _context(record.tenant, record.outcome.check_id, record.version)
         return SealedRecord(
             version=record.version,
-            sealed=seal(record_to_bytes(record), wrapping_keys=self._keys, aad=aad, random=self._random),
+            sealed=seal(record_to_bytes(record), wrapping_keys=self._keys, aad=aad),
             terms=record_terms(record.outcome, tenant_key=self._tenant_key(record.tenant)),
         )
 

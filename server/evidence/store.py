@@ -1,6 +1,7 @@
 """The evidence store: sealed images, durable in the object store before a database row refers to them."""
 
 import asyncio
+import secrets
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
@@ -14,7 +15,6 @@ import structlog
 from server.domain.terms import ImagePurpose
 from server.keyring.sealing import (
     Context,
-    Random,
     Sealed,
     SealError,
     WrappingKeys,
@@ -77,13 +77,10 @@ class HeldImage:
 class EvidenceStore:
     """Seals, stores, loads and erases the images of checks."""
 
-    def __init__(
-        self, objects: ObjectStore, *, wrapping_keys: WrappingKeys, random: Random, metrics: Metrics
-    ) -> None:
+    def __init__(self, objects: ObjectStore, *, wrapping_keys: WrappingKeys, metrics: Metrics) -> None:
         """Initialises the store."""
         self._objects = objects
         self._keys = wrapping_keys
-        self._random = random
         self._metrics = metrics
 
     async def seal(
@@ -113,7 +110,6 @@ class EvidenceStore:
             image,
             wrapping_keys=self._keys,
             aad=Context(tenant=tenant, check_id=check_id, kind=kind.value),
-            random=self._random,
         )
         entry = EvidenceEntry(
             ImageFacts(
@@ -125,7 +121,7 @@ class EvidenceStore:
                 mirrored=mirrored,
                 media_type=media_type,
             ),
-            object_key=f"{_PREFIX}/{check_id.hex}/{self._random(_NAME_BYTES).hex()}",
+            object_key=f"{_PREFIX}/{check_id.hex}/{secrets.token_hex(_NAME_BYTES)}",
             wrapped_key=sealed.wrapped_key,
             key_id=sealed.key_id,
         )

@@ -1,14 +1,15 @@
 """Envelope encryption of one record: AES-256-GCM (NIST SP 800-38D) under a separate data key.
 
 The data key is wrapped, also with AES-256-GCM, under the newest wrapping key. If the wrapped key is erased,
-the record is erased, even if copies of the ciphertext exist. The caller provides the randomness. Exceptions
-of ``cryptography`` do not leave this module.
+the record is erased, even if copies of the ciphertext exist. Exceptions of ``cryptography`` do
+not leave this module.
 
 Ciphertexts and wrapped keys are ``format (1 byte) || nonce (12 bytes) || ciphertext || tag (16 bytes)``.
 The format is 2. The associated data name the tenant, the check, and the kind and version of the record.
 """
 
-from collections.abc import Callable, Collection, Mapping
+import secrets
+from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from types import MappingProxyType
 from uuid import UUID
@@ -21,9 +22,6 @@ _NONCE_BYTES = 12
 _KEY_BYTES = 32
 _DOMAIN = b"facegate/v2/seal"
 _WRAP_DOMAIN = b"facegate/v2/wrap"
-
-Random = Callable[[int], bytes]
-"""Returns the given number of unpredictable bytes, such as ``secrets.token_bytes``."""
 
 
 class SealError(Exception):
@@ -165,18 +163,17 @@ class Context:
         return _prefixed(self.tenant) + self.check_id.bytes + _prefixed(self.kind) + version
 
 
-def seal(plaintext: bytes, *, wrapping_keys: WrappingKeys, aad: Context, random: Random) -> Sealed:
+def seal(plaintext: bytes, *, wrapping_keys: WrappingKeys, aad: Context) -> Sealed:
     """Encrypts ``plaintext`` under a fresh data key and wraps that key.
 
     Args:
         wrapping_keys: The wrapping keys; the newest wraps.
-        random: Returns unpredictable bytes: 32 for the key and 12 for each of two nonces.
     """
-    data_key = random(_KEY_BYTES)
+    data_key = secrets.token_bytes(_KEY_BYTES)
     key_id = wrapping_keys.key_id_for(aad.tenant)
     return Sealed(
-        ciphertext=_encrypt(data_key, plaintext, aad.aad(_FORMAT), random),
-        wrapped_key=_encrypt(wrapping_keys.key(key_id), data_key, aad.wrap_aad(_FORMAT, key_id), random),
+        ciphertext=_encrypt(data_key, plaintext, aad.aad(_FORMAT)),
+        wrapped_key=_encrypt(wrapping_keys.key(key_id), data_key, aad.wrap_aad(_FORMAT, key_id)),
         key_id=key_id,
     )
 
@@ -193,13 +190,12 @@ def unseal(sealed: Sealed, *, wrapping_keys: WrappingKeys, aad: Context) -> byte
 
 
 def rewrap(
-    wrapped_key: bytes, *, key_id: str, wrapping_keys: WrappingKeys, aad: Context, random: Random
+    wrapped_key: bytes, *, key_id: str, wrapping_keys: WrappingKeys, aad: Context
 ) -> tuple[bytes, str]:
     """Wraps the data key of a record under the key that wraps for its tenant now; the record stays as it is.
 
     Args:
         key_id: The identifier of the key that wrapped it.
-        random: Returns unpredictable bytes, 12 for the nonce.
 
     Returns:
         The data key, rewrapped, and the identifier of the key that wrapped it.
@@ -211,7 +207,7 @@ def rewrap(
     old = Sealed(ciphertext=b"", wrapped_key=wrapped_key, key_id=key_id)
     data_key = _data_key(old, wrapping_keys=wrapping_keys, aad=aad)
     newest = wrapping_keys.key_id_for(aad.tenant)
-    return _encrypt(wrapping_keys.key(newest), data_key, aad.wrap_aad(_FORMAT, newest), random), newest
+    return _encrypt(wrapping_keys.key(newest), data_key, aad.wrap_aad(_FORMAT, newest)), newest
 
 
 def _data_key(sealed: Sealed, *, wrapping_keys: WrappingKeys, aad: Context) -> bytes:
@@ -233,8 +229,8 @@ def _known(form: bytes) -> bytes:
     return form
 
 
-def _encrypt(key: bytes, plaintext: bytes, aad: bytes, random: Random) -> bytes:
-    nonce = random(_NONCE_BYTES)
+def _encrypt(key: bytes, plaintext: bytes, aad: bytes) -> bytes:
+    nonce = secrets.token_bytes(_NONCE_BYTES)
     return _FORMAT + nonce + AESGCM(key).encrypt(nonce, plaintext, aad)
 
 

@@ -1,7 +1,8 @@
-"""The pages that commands write: Jinja2 templates. Each page is one HTML file that loads and runs nothing.
+"""Pages as Jinja2 templates: reports, each one HTML file that loads and runs nothing, and the log-in's.
 
 All templates and style sheets are in ``templates``: ``frame.html`` is the frame of a page, ``parts.html`` has
-its parts, ``explanation.html`` explains verdicts, ``charts.svg`` has the drawings.
+its parts, ``verdict.html`` explains a verdict, ``charts.svg`` has the drawings. The page of
+``facegate try``, which runs scripts, shows what ``explained.html`` and ``attack.html`` make.
 """
 
 from server.pages.explanation import Explanation, Figure, Group, Judgement, Measure, explanation_page

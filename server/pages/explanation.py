@@ -1,7 +1,7 @@
 """The page that explains verdicts: what was decided, why, and the pictures, curves and numbers behind it.
 
-``facegate demo``, ``facegate analyze`` and the archive of a check describe each verdict as an `Explanation`,
-in plain words and numbers; the template ``explanation.html`` draws them.
+``facegate demo``, ``facegate try``, ``facegate analyze`` and the archive of a check describe each verdict as
+an `Explanation`, in plain words and numbers. ``verdict.html`` draws it, and ``explanation.html`` the page.
 """
 
 from collections.abc import Mapping, Sequence

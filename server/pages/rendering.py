@@ -23,13 +23,9 @@ def render(template: str, /, **values: object) -> Html:
     return Html(TEMPLATES.get_template(template).render(values))
 
 
-def data_uri(content: bytes, *, media_type: str) -> str:
+def data_uri(content: bytes, *, media_type: str = "image/jpeg") -> str:
     """Return a file as a data URI, so that a page needs no other file."""
     return f"data:{media_type};base64," + base64.b64encode(content).decode("ascii")
-
-
-def _jpeg_uri(content: bytes) -> str:
-    return data_uri(content, media_type="image/jpeg")
 
 
 def _number(value: float) -> str:
@@ -44,4 +40,4 @@ TEMPLATES: Final = Environment(
     trim_blocks=True,
     lstrip_blocks=True,
 )
-TEMPLATES.filters.update({"jpeg_uri": _jpeg_uri, "number": _number})
+TEMPLATES.filters.update({"jpeg_uri": data_uri, "number": _number})

@@ -24,6 +24,7 @@ from pydantic import (
     model_validator,
 )
 
+from attempt import GESTURE_SECONDS
 from device_integrity import Assurance
 from device_integrity.camera import Platform
 from device_integrity.policy import DECISIVE_NAMES, RAISED_NAMES, Demand, DemandTable, Evidence
@@ -51,8 +52,6 @@ _MOVEMENT_ATTEMPT_SECONDS = 15
 """The movement with two approaches; most people need no third."""
 _EXPRESS_ATTEMPT_SECONDS = 10
 """The longest EXPRESS attempt up to the first request for a gesture: capture, wait for motion and delay."""
-_GESTURE_SECONDS = 5
-"""The longest wait for a gesture, at the end of an attempt."""
 _GESTURES_APART_SECONDS = 2
 """The longest time between two requests for a gesture, beyond the wait."""
 
@@ -456,7 +455,7 @@ class ChallengeDemands(PolicyTable):
         """The longest that the gestures of an attempt take, seconds; 0 if the person is asked for none."""
         if not self.gestures:
             return 0
-        return self.gestures * _GESTURE_SECONDS + (self.gestures - 1) * _GESTURES_APART_SECONDS
+        return self.gestures * GESTURE_SECONDS + (self.gestures - 1) * _GESTURES_APART_SECONDS
 
     def together_with(self, other: "ChallengeDemands") -> "ChallengeDemands":
         """Returns the demands of both: never less than either."""
@@ -854,14 +853,6 @@ class Policy(PolicyTable):
     enrolment: EnrolmentRules | None = None
     """Whether a SUCCESS with a subject reference may become the trusted image of later checks
     (``trusted_check_id``). Needs ``consent = "required"``. Without the table, none."""
-
-    @property
-    def first_mode(self) -> Mode:
-        """The mode with which a scan begins, unless the orchestrator raised it or the device cannot flash."""
-        doubt = self.doubt
-        if doubt is not None and doubt.at_start and doubt.order[0] is ChallengeKind.FLASH:
-            return Mode.DYNAMIC
-        return self.mode
 
     def challenge_for(self, requested: Mode, challenge: ChallengeKind | None = None) -> ChallengeDemands:
         """Returns the demands on an attempt of a check.

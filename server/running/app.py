@@ -236,7 +236,7 @@ class FacegateServer:
         allowed = settings.allow_evaluation_pack
         require_servable(policies, pack, default=settings.policies.default, allow_evaluation_pack=allowed)
         announce_pack(pack, allow_evaluation_pack=allowed)
-        self._metrics.models.set_device(on_gpu=pack.on_gpu)
+        self._metrics.work.set_device(on_gpu=pack.on_gpu)
         self._evaluates = pack.evaluation_only and allowed
         await self._workers.start()
         await asyncio.to_thread(revocation.refresh, self._clock.now())
@@ -315,7 +315,6 @@ class FacegateServer:
                 described=described,
                 metrics=self._metrics,
                 now=self._clock.now,
-                interval=timedelta(minutes=settings.audit.checkpoint_minutes),
                 seconds=self._tuning.sweep_seconds,
                 older=older,
             ),

@@ -40,7 +40,6 @@ from server.device.revocation import RevocationFile
 from server.device.server_keys import ServerKeyList
 from server.device.trust import DeviceTrust
 from server.device.verification import DeviceVerifier
-from server.domain.terms import Mode
 from server.edge.console.sessions import SessionStores
 from server.edge.evidence_calls import EvidenceEnvironment, describe_result
 from server.edge.result_codec import serialise_report, serialise_result
@@ -107,11 +106,8 @@ class Stores:
             database,
             tenant_key=keys.memory.tenant_key,
             wrapping_keys=keys.wrapping_keys,
-            random=secrets.token_bytes,
         )
-        self.evidence = EvidenceStore(
-            objects, wrapping_keys=keys.wrapping_keys, random=secrets.token_bytes, metrics=metrics
-        )
+        self.evidence = EvidenceStore(objects, wrapping_keys=keys.wrapping_keys, metrics=metrics)
         self.records = EvidenceRecordRepository(database)
         self.holds = HoldRepository(database)
         self.reviews = ReviewRepository(database, outbox)
@@ -124,7 +120,6 @@ class Stores:
             wrapping_keys=keys.wrapping_keys,
             tenant_key=keys.memory.tenant_key,
             sign=keys.results.sign,
-            random=secrets.token_bytes,
         )
 
 
@@ -176,7 +171,6 @@ class Tuning:
     event_seconds: float = 1.0
 
 
-AVAILABLE_MODES = frozenset(Mode)
 """The modes that this version can run."""
 
 _WINDOW_FRAMES = 8
@@ -242,7 +236,7 @@ def evidence_environment(
         completion=completion,
         rules=rules,
     )
-    tokens = PageTokens(tenant_keys=keys.memory.tenant_keys, random=secrets.token_bytes)
+    tokens = PageTokens(tenant_keys=keys.memory.tenant_keys)
     return EvidenceEnvironment(
         listing=CheckListing(
             records=stores.records, log=stores.audit, tenant_keys=keys.memory.tenant_keys, tokens=tokens
@@ -302,7 +296,7 @@ def open_servicers(
     now, memory = clock.now, keys.memory
     identity, fusion = pack_identity(pack), load_fusion_model()
     tries = settings.limits.failures.as_setting()
-    tokens = PageTokens(tenant_keys=memory.tenant_keys, random=secrets.token_bytes)
+    tokens = PageTokens(tenant_keys=memory.tenant_keys)
     # 1. What decides and closes checks.
     recorder = check_recorder(settings, stores=stores, pack=identity, keys=keys)
     completion = CheckCompletion(
@@ -377,7 +371,6 @@ def open_servicers(
         policies=policies,
         availabilities=availabilities,
         default_policy=settings.policies.default,
-        available_modes=AVAILABLE_MODES,
         pack=pack,
         allow_evaluation_pack=settings.allow_evaluation_pack,
     )
@@ -403,7 +396,6 @@ def open_servicers(
         evidence=stores.evidence,
         pack=identity,
         keys=keys,
-        random=secrets.token_bytes,
         serialise_report=serialise_report,
         enrolled=enrolled,
         metrics=metrics,
@@ -450,11 +442,7 @@ def open_servicers(
     )
     # 6. Pages, and analyses without a check.
     if listeners.hosted is not None:
-        listeners.hosted.open(
-            HostedScans(
-                repository=stores.hosted, checks=stores.checks, keys=keys, random=secrets.token_bytes, now=now
-            )
-        )
+        listeners.hosted.open(HostedScans(repository=stores.hosted, checks=stores.checks, keys=keys, now=now))
     if listeners.console is not None:
         listeners.console.interface.open(results=keys.results.jwks, audit=keys.audit.jwks)
         own_keys = partial(memory.tenant_keys, SERVER_TENANT)

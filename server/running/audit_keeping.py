@@ -29,7 +29,7 @@ from server.configuration.settings import Settings
 from server.policies import PolicyBook
 from server.running.background import Background
 from server.running.timestamps import TimestampAuthority, TimestampFailed
-from server.storage.audit import AuditLog
+from server.storage.audit import COMPARED, AuditLog
 from server.storage.audit_witness import AuditWitness
 from server.storage.database import uncancelled
 from server.storage.errors import StorageError
@@ -39,8 +39,9 @@ _log = structlog.get_logger(__name__)
 
 _Content = TypeVar("_Content")
 
-COMPARED: Final = "sha256"
-"""The detail by which events of the same action are compared."""
+CHECKPOINT_INTERVAL: Final = timedelta(minutes=15)
+"""Between two signed checkpoints of a growing log: whoever can write to the database can change entries
+behind the newest one unseen, and an authority stamps each of them."""
 
 _MOST_DETAILS: Final = 100
 _LONGEST_VALUE: Final = 1000
@@ -159,7 +160,7 @@ class AuditKeeper(Background):
         described: Sequence[DescribedPart[Any]],
         metrics: Metrics,
         now: Callable[[], datetime],
-        interval: timedelta,
+        interval: timedelta = CHECKPOINT_INTERVAL,
         seconds: float,
         older: bool,
     ) -> None:
@@ -318,5 +319,5 @@ class _Changes:
             logged = self._logged[position]
             # The names of the keys, for example, are another set each time.
             if content is not logged and content != logged:
-                await self._log.append_if_changed(part.event(content), now=now, by=COMPARED)
+                await self._log.append_if_changed(part.event(content), now=now)
                 self._logged[position] = content

@@ -7,7 +7,7 @@ objects and decoders.
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, Final
 
 from server.base.errors import ConfigurationError
 from server.base.sandbox import memory_scopes
@@ -21,6 +21,9 @@ _ANALYSIS_RETRY_SECONDS = 4.0
 """The first delay for refused callers, as in the older video API. It doubles with each refusal in a row."""
 _EVIDENCE_CALLS = 4
 """Calls of compliance, reviews and webhooks at once: those of people, of which an export holds megabytes."""
+WAIT_SECONDS: Final = 4.0
+"""How long a unary call, an upload, a selfie or a video waits for a place: less than the callers' deadline of
+5 seconds. Scans and watches do not wait."""
 _WAITING = 16
 _WAITING_OF_PARTY = 8
 """Waiting calls of one kind, in all and of one party. Waiting uploads and selfies keep their messages of up
@@ -57,7 +60,7 @@ class Capacity:
             scans: The number of scans at once (``Settings.max_scans``).
             several: Returns whether callers of more than one party are configured.
         """
-        line = Line(of_party=_WAITING_OF_PARTY, of_all=_WAITING, seconds=limits.wait_seconds)
+        line = Line(of_party=_WAITING_OF_PARTY, of_all=_WAITING, seconds=WAIT_SECONDS)
 
         def places(kind: str, most: int, quota: Callable[[TenantLimits], int | None], **rules: Any) -> Places:
             quotas = {

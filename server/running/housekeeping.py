@@ -26,6 +26,8 @@ _OLDEST = 1_000
 """Scans of one tenant that are forgotten at once; a minute later come the next."""
 _ORPHAN_AGE = timedelta(hours=1)
 _ERASE_EVERY = 12
+_AFTER_RESTORING = timedelta(days=1)
+"""Time for people to repeat the holds that a restored backup lacks."""
 _ORPHANS_EVERY = 720
 
 
@@ -69,6 +71,7 @@ class Housekeeper(Background):
         self._tries = tries
         self._most_scans = most_scans
         self._round_number = 0
+        self._waits = False
 
     def start(self) -> None:
         """Starts the task. The first round handles everything that a stopped server may have left."""
@@ -113,9 +116,14 @@ class Housekeeper(Background):
             _log.error("events_dead", events=given_up, why="no server has their endpoint any more")
 
     async def _erase(self) -> None:
-        expired = await self._expiry.erase(self._now(), limit=_BATCH)
-        self._metrics.checks.checks_erased(expired.erased)
-        await self._expiry.erase_images(self._now(), limit=_BATCH)
+        waited = self._waits
+        self._waits = await self._stores.retention.older_since(self._now() - _AFTER_RESTORING)
+        if self._waits and not waited:
+            _log.warning("retention_waits", why="a backup was restored within the last day: repeat its holds")
+        if not self._waits:
+            expired = await self._expiry.erase(self._now(), limit=_BATCH)
+            self._metrics.checks.checks_erased(expired.erased)
+            await self._expiry.erase_images(self._now(), limit=_BATCH)
         if not await self._stores.retention.forget_erased():
             _log.warning("erased_still_in_log", why="a reader, such as a backup, holds the database's log")
 

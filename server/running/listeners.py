@@ -1,6 +1,5 @@
 """The listeners for devices, orchestrators and pages, and the servicers behind them."""
 
-import secrets
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
@@ -34,7 +33,6 @@ from server.edge.console import (
     OidcLogIn,
 )
 from server.edge.console.guard import Guard
-from server.edge.console.sessions import SessionRules
 from server.edge.device_servicer import DeviceServicer
 from server.edge.event_calls import EVENT_CALLS
 from server.edge.evidence_calls import EVIDENCE_CALLS, EvidenceEnvironment
@@ -233,13 +231,9 @@ class Listeners:
         scopes = frozenset(SCOPES[call.method] for service in calls for call in service.served.values())
         admission = Admission(scopes=scopes, refused=self.refused, now=now)
         sessions = ConsoleSessions(
-            rules=SessionRules(
-                idle=timedelta(minutes=console.idle_minutes),
-                longest=timedelta(hours=console.session_hours),
-                step_up=timedelta(minutes=console.step_up_minutes),
-            ),
+            idle=timedelta(minutes=console.idle_minutes),
+            longest=timedelta(hours=console.session_hours),
             callers=self.callers,
-            random=secrets.token_bytes,
             now=now,
         )
         log_in: LogIn | OidcLogIn
@@ -249,7 +243,6 @@ class Listeners:
                 sessions=sessions,
                 flow=flow,
                 admission=admission,
-                random=secrets.token_bytes,
                 now=now,
             )
         else:
@@ -259,7 +252,6 @@ class Listeners:
                 callers=self.callers,
                 kind=kind,
                 admission=admission,
-                random=secrets.token_bytes,
                 now=now,
                 show_link=show_link,
             )

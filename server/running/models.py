@@ -25,13 +25,7 @@ def load_configured_pack(settings: Settings) -> Pack:
         vision.errors.PackError: The pack is missing, altered, or cannot be used, or the calibration cannot be
             used.
     """
-    wanted = settings.runtime
-    runtime = RuntimeOptions(
-        intra_op_threads=wanted.intra_op_threads,
-        providers=wanted.providers,
-        cuda_memory_mib=wanted.cuda_memory_mib,
-        max_batch=wanted.max_batch,
-    )
+    runtime = RuntimeOptions(providers=settings.runtime.providers, max_batch=settings.runtime.max_batch)
     # The calibration is read first, so that an invalid one is reported at once.
     calibration = None if settings.calibration is None else read_operator_calibration(settings.calibration)
     pack = load_pack(settings.pack, models_dir=settings.models_dir, runtime=runtime)

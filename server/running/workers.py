@@ -1,7 +1,6 @@
 """The threads and processes that work for a server: for frames, portraits, decoding and analyses."""
 
 import asyncio
-import secrets
 from collections.abc import Callable
 from datetime import datetime
 
@@ -107,7 +106,6 @@ class Analyses:
             video_pool=self._video_pool,
             pack=identity,
             now=now,
-            random=secrets.token_bytes,
             metrics=self._metrics,
         )
 
@@ -135,8 +133,8 @@ def _pool(metrics: Metrics, *, limits: DecoderLimits, stills: int = 0, videos: i
         still_workers=stills,
         video_workers=videos,
         limits=limits,
-        on_loss=lambda cause: metrics.decoders.decoder_replaced(cause.value),
-        on_job=metrics.decoders.isolated_decode,
+        on_loss=lambda cause: metrics.work.decoder_replaced(cause.value),
+        on_job=metrics.work.isolated_decode,
     )
 
 

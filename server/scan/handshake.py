@@ -63,7 +63,7 @@ from server.scan.messages import (
     StartMessage,
 )
 from server.scan.plans import ScanPlans, doubts_of
-from server.scan.transcript import StreamTranscript
+from server.scan.transcript import ClockLimits, StreamTranscript
 from server.storage.errors import StorageError, TriesExceeded
 from server.storage.records import AttemptRecord, CheckRecord
 from server.telemetry.stages import Stage
@@ -595,7 +595,7 @@ def _pinned_key(env: ScanEnvironment, record: CheckRecord) -> EllipticCurvePriva
     Raises:
         Refusal: This server does not have that key (NOT_SERVING).
     """
-    pinned = record.challenge_key_sha256 or env.keys.challenges.newest
+    pinned = record.challenge_key_sha256
     key = env.keys.challenges.find(pinned)
     if key is None:
         env.metrics.work.key_missing("challenge")
@@ -622,12 +622,11 @@ def _challenge(
     challenge_key = _pinned_key(env, record)
     nonce = env.random(_NONCE_BYTES)
     private = X25519PrivateKey.from_private_bytes(env.random(_KEY_BYTES))
-    share = private.public_key().public_bytes_raw()
     body = env.serialise_challenge(
         ChallengeFields(
             protocol_version=PROTOCOL_VERSION,
             nonce=nonce,
-            key_share=share,
+            key_share=private.public_key().public_bytes_raw(),
             oval=env.limits.oval,
             budget=budget,
             credit=CreditMessage(frames=env.limits.window_frames, bytes=env.limits.window_bytes),
@@ -641,25 +640,53 @@ def _challenge(
             runtime_findings=Capability.RUNTIME_FINDINGS in start.capabilities,
         )
     )
+    transcript = open_transcript(
+        start, nonce=nonce, private_key=private, session_key=session_key, clocks=env.limits.clocks
+    )
+    return transcript, sign_challenge(body, start=start.raw, key=challenge_key)
+
+
+def open_transcript(
+    start: StartMessage,
+    *,
+    nonce: bytes,
+    private_key: X25519PrivateKey,
+    session_key: EllipticCurvePublicKey,
+    clocks: ClockLimits,
+) -> StreamTranscript:
+    """Returns the server's side of a stream's transcript, before its first attempt.
+
+    Args:
+        nonce: The nonce of its Challenge, 32 bytes.
+        private_key: The key of the share in its Challenge.
+
+    Raises:
+        Refusal: The device's key share is no point to agree on a key with (INVALID_FIELD).
+    """
     binding = binding_hash(
         BindingInputs(
             token=start.token,
             nonce=nonce,
             device_share=start.key_share,
-            server_share=share,
+            server_share=private_key.public_key().public_bytes_raw(),
             session_public_key=start.session_public_key,
             server_spki_sha256=start.server_spki_sha256,
             start=start.raw,
         )
     )
     try:
-        key = derive_mac_key(private_key=private, peer_share=start.key_share, nonce=nonce, binding=binding)
+        key = derive_mac_key(
+            private_key=private_key, peer_share=start.key_share, nonce=nonce, binding=binding
+        )
     except KeyMaterialError as error:
         raise invalid_field("start.key_share", f"ScanStart.key_share: {error}") from error
-    challenge = ChallengeMessage(
+    return StreamTranscript(key=key, binding=binding, session_key=session_key, clocks=clocks)
+
+
+def sign_challenge(body: bytes, *, start: bytes, key: EllipticCurvePrivateKey) -> ChallengeMessage:
+    """Returns the Challenge with a serialised body, for the bytes of a ScanStart."""
+    return ChallengeMessage(
         body=body,
-        signature=sign(challenge_key, challenge_message(start=start.raw, body=body)),
-        signing_public_key=public_key_der(challenge_key.public_key()),
+        signature=sign(key, challenge_message(start=start, body=body)),
+        signing_public_key=public_key_der(key.public_key()),
     )
-    transcript = StreamTranscript(key=key, binding=binding, session_key=session_key, clocks=env.limits.clocks)
-    return transcript, challenge

@@ -43,6 +43,9 @@ from server.storage.errors import RowTaken, StorageError
 from server.storage.records import values_of
 from server.storage.tables import audit_checkpoints, audit_events, audit_heads, audit_subjects
 
+COMPARED: Final = "sha256"
+"""The detail by which events of the same action are compared."""
+
 _EPOCH: Final = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND: Final = timedelta(microseconds=1)
 _PSEUDONYM: Final = re.compile(r"[0-9a-f]{64}")
@@ -65,16 +68,10 @@ def append(connection: Connection, event: AuditEvent, *, now: datetime) -> Audit
     return _append(connection, event, head=head, now=now)
 
 
-def append_if_changed(
-    connection: Connection, event: AuditEvent, *, now: datetime, by: str
-) -> AuditEntry | None:
-    """Appends an entry unless the newest one of the same action has the same detail ``by``.
+def append_if_changed(connection: Connection, event: AuditEvent, *, now: datetime) -> AuditEntry | None:
+    """Appends an entry unless the newest one of the same action has the same detail ``COMPARED``.
 
     Replicas that notice the same change write one entry.
-
-    Args:
-        event: The event; ``by`` is among its details.
-        by: The name of the detail that is compared, such as ``"sha256"``.
     """
     head = _lock_head(connection, event.tenant)
     newest = connection.execute(
@@ -84,7 +81,7 @@ def append_if_changed(
         .limit(1)
     ).one_or_none()
     found = None if newest is None else entry_of(newest)
-    if found is not None and found.details.get(by) == event.detail[by]:
+    if found is not None and found.details.get(COMPARED) == event.detail[COMPARED]:
         return None
     return _append(connection, event, head=head, now=now)
 
@@ -146,10 +143,10 @@ class AuditLog(Repository):
             await self._database.write(work)
 
     @uncancelled
-    async def append_if_changed(self, event: AuditEvent, *, now: datetime, by: str) -> AuditEntry | None:
-        """Appends an entry unless the newest one of the same action has the same detail ``by``."""
+    async def append_if_changed(self, event: AuditEvent, *, now: datetime) -> AuditEntry | None:
+        """Appends an entry unless the newest one of the same action has the same detail ``COMPARED``."""
         with self._counted(event):
-            return await self._database.write(append_if_changed, event, now=now, by=by)
+            return await self._database.write(append_if_changed, event, now=now)
 
     @property
     def witness(self) -> tuple[str, ...]:

@@ -72,8 +72,7 @@ class CheckRecord:
         pack_sha256: Hash of the pack, 32 bytes.
         create_time: When the trusted image was accepted.
         scan_deadline: When the scan must be over.
-        challenge_key_sha256: The key that its app pins, 32 bytes; None for checks that are older than this
-            column.
+        challenge_key_sha256: The key that its app pins, 32 bytes.
         created_by: Name of the caller that created it; empty once the check is erased.
         portrait_sha256: SHA-256 of the trusted image, 32 bytes; None once the check is decided, and if the
             policy keeps nothing of it.
@@ -125,7 +124,7 @@ class CheckRecord:
     create_time: datetime
     scan_deadline: datetime
     result_deadline: datetime
-    challenge_key_sha256: bytes | None
+    challenge_key_sha256: bytes
     created_by: str = ""
     sandbox: bool = False
     portrait_sha256: bytes | None = field(default=None, repr=False)

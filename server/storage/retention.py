@@ -9,7 +9,7 @@ from uuid import UUID
 
 from sqlalchemy import Column, Connection, case, delete, exists, func, or_, select, update
 
-from server.audit import AuditEvent
+from server.audit import SERVER_TENANT, AuditAction, AuditEvent
 from server.domain.events import EventKind, event_time
 from server.domain.terms import CLOSED_WITH_RESULT, CheckState, ImagePurpose
 from server.storage.approvals import (
@@ -20,6 +20,7 @@ from server.storage.approvals import (
     withdraw,
 )
 from server.storage.audit import append, erase_subject_key, has_subject_key
+from server.storage.audit_reader import AuditFilter
 from server.storage.check_rows import (
     CHECKS,
     change_check,
@@ -37,7 +38,7 @@ from server.storage.holds import expect_no_hold
 from server.storage.hosted import remove_hosted_scan
 from server.storage.records import CheckRecord, EvidenceEntry
 from server.storage.reviews import remove_review
-from server.storage.tables import attempts, checks, holds, pending_approvals, policies, requests
+from server.storage.tables import attempts, audit_events, checks, holds, pending_approvals, policies, requests
 
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
@@ -102,6 +103,18 @@ class RetentionRepository(Repository):
     def expired_results(self, connection: Connection, now: datetime, limit: int) -> list[CheckRecord]:
         """Returns closed checks whose retention has ended, the longest overdue first."""
         return _expired(connection, checks.c.retain_until, now, limit)
+
+    @reads
+    def older_since(self, connection: Connection, since: datetime) -> bool:
+        """Returns whether a backup was restored, or an older log accepted, after a time.
+
+        Holds that were placed after that backup are lost then, until people repeat them.
+        """
+        chosen = AuditFilter(since=since, actions=(AuditAction.BACKUP_RESTORED, AuditAction.AUDIT_ACCEPTED))
+        query = select(audit_events.c.sequence).where(
+            audit_events.c.tenant == SERVER_TENANT, *chosen.conditions()
+        )
+        return connection.execute(query.limit(1)).first() is not None
 
     @reads
     def due(self, connection: Connection, now: datetime) -> tuple[DueChecks, ...]:

@@ -24,7 +24,7 @@ from device_integrity.stream import (
     motions_from_bytes,
 )
 from server.domain.terms import CheckState, SealedKind
-from server.keyring.sealing import Context, Random, Sealed, SealError, WrappingKeys, seal, unseal
+from server.keyring.sealing import Context, Sealed, SealError, WrappingKeys, seal, unseal
 from server.storage.database import Database, Repository, reads, writes
 from server.storage.engine import insert_unless_there
 from server.storage.records import values_of
@@ -49,7 +49,6 @@ class DatabaseScanMemory(Repository):
         *,
         tenant_key: Callable[[str], bytes],
         wrapping_keys: WrappingKeys,
-        random: Random,
     ) -> None:
         """Initialises the memory.
 
@@ -59,7 +58,6 @@ class DatabaseScanMemory(Repository):
         super().__init__(database)
         self._tenant_key = tenant_key
         self._wrapping_keys = wrapping_keys
-        self._random = random
 
     @reads
     def recall(self, connection: Connection, query: ScanQuery) -> tuple[RecalledScan, ...]:
@@ -168,7 +166,6 @@ class DatabaseScanMemory(Repository):
             b"".join(motion.to_bytes() for motion in (*earlier, *motions)[-_MOST_MOTIONS:]),
             wrapping_keys=self._wrapping_keys,
             aad=Context(tenant=tenant, check_id=identifier, kind=SealedKind.SCAN_MEMORY),
-            random=self._random,
         )
         memory = {
             "check_id": identifier,

@@ -228,7 +228,7 @@ class CallMetrics:
 
 
 class WorkMetrics:
-    """Measures workers, models, stores and keys."""
+    """Measures workers, models, decoder processes, stores and keys."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
         """Registers the metrics, which a registry accepts only once."""
@@ -260,6 +260,18 @@ class WorkMetrics:
             "or pad. Portraits, frames and analyses together.",
             ["role"],
             buckets=_MODEL_SECONDS,
+        )
+        self._on_gpu = gauge("facegate_models_on_gpu", "1 if the models run on a GPU, 0 if on the CPU.")
+        self._isolated = counter(
+            "facegate_isolated_decodes",
+            "Images that were sent to a decoder process, by outcome: decoded, refused, lost or no_worker.",
+            ["outcome"],
+        )
+        self._decoders_replaced = counter(
+            "facegate_decoders_replaced",
+            "Decoder processes that were replaced, by cause. The cause `worn` is a planned replacement, "
+            "not an error.",
+            ["cause"],
         )
         self._memory_short = gauge(
             "facegate_memory_short",
@@ -308,6 +320,18 @@ class WorkMetrics:
     def model_timer(self, role: str) -> Callable[[], AbstractContextManager[object]]:
         """Returns a function that makes a context, which records the seconds of one call of a model."""
         return self._models.labels(role).time
+
+    def set_device(self, *, on_gpu: bool) -> None:
+        """Sets where the models run."""
+        self._on_gpu.set(on_gpu)
+
+    def isolated_decode(self, outcome: str) -> None:
+        """Counts an image for a decoder process: ``decoded``, ``refused``, ``lost`` or ``no_worker``."""
+        self._isolated.labels(outcome).inc()
+
+    def decoder_replaced(self, cause: str) -> None:
+        """Counts a replaced decoder process."""
+        self._decoders_replaced.labels(cause).inc()
 
     def storage_failed(self, store: str, operation: str) -> None:
         """Counts a failed operation of the ``database`` or of the ``objects``."""
@@ -598,46 +622,6 @@ class EventMetrics:
         self._oldest.labels(endpoint).set(oldest_seconds)
 
 
-class DecoderMetrics:
-    """Counts decodes and replaced processes."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        """Registers the metrics, which a registry accepts only once."""
-        counter = partial(Counter, registry=registry)
-        self._isolated = counter(
-            "facegate_isolated_decodes",
-            "Images that were sent to a decoder process, by outcome: decoded, refused, lost or no_worker.",
-            ["outcome"],
-        )
-        self._decoders_replaced = counter(
-            "facegate_decoders_replaced",
-            "Decoder processes that were replaced, by cause. The cause `worn` is a planned replacement, "
-            "not an error.",
-            ["cause"],
-        )
-
-    def isolated_decode(self, outcome: str) -> None:
-        """Counts an image for a decoder process: ``decoded``, ``refused``, ``lost`` or ``no_worker``."""
-        self._isolated.labels(outcome).inc()
-
-    def decoder_replaced(self, cause: str) -> None:
-        """Counts a replaced decoder process."""
-        self._decoders_replaced.labels(cause).inc()
-
-
-class ModelMetrics:
-    """Shows where the models run."""
-
-    def __init__(self, registry: CollectorRegistry) -> None:
-        """Registers the metrics, which a registry accepts only once."""
-        gauge = partial(Gauge, registry=registry)
-        self._on_gpu = gauge("facegate_models_on_gpu", "1 if the models run on a GPU, 0 if on the CPU.")
-
-    def set_device(self, *, on_gpu: bool) -> None:
-        """Sets where the models run."""
-        self._on_gpu.set(on_gpu)
-
-
 class Metrics:
     """Every metric of a server, in groups.
 
@@ -645,8 +629,7 @@ class Metrics:
         checks: Checks, scans and attempts.
         calls: Refused, waiting and served calls.
         files: Keys, certificates and lists that are read again.
-        decoders: Processes in which images are decoded.
-        work: Waits, models, stores and keys.
+        work: Waits, models, decoders, stores and keys.
         reviews: Reviews by people.
         events: The delivery of events to webhooks.
         stages: The stages of calls, and the spans of their traces.
@@ -660,8 +643,6 @@ class Metrics:
         self.checks = CheckMetrics(registry)
         self.calls = CallMetrics(registry)
         self.files = FileMetrics(registry)
-        self.decoders = DecoderMetrics(registry)
-        self.models = ModelMetrics(registry)
         self.audit = AuditMetrics(registry)
         self.reviews = ReviewMetrics(registry)
         self.events = EventMetrics(registry)

@@ -32,6 +32,8 @@ if TYPE_CHECKING:
 
 _MAX_FILE_BYTES: Final = 1_048_576
 _CALL_SECONDS: Final = 5.0
+_METRICS_SECONDS: Final = 60.0
+"""Between two transfers of the metrics: what OpenTelemetry's own reader takes, and alerts look at minutes."""
 _STOP_SECONDS: Final = 2.0
 _NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_.")
 _OTHER_SETTINGS: Final = "OTEL_"
@@ -41,10 +43,8 @@ _log = structlog.get_logger(__name__)
 class OtlpExport:
     """A running export."""
 
-    def __init__(
-        self, provider: "TracerProvider", exporter: "SpanExporter", sender: "MetricSender | None"
-    ) -> None:
-        """Takes the objects that send spans and, unless metrics are off, metrics."""
+    def __init__(self, provider: "TracerProvider", exporter: "SpanExporter", sender: "MetricSender") -> None:
+        """Takes the objects that send spans and metrics."""
         self._provider = provider
         self._exporter = exporter
         self._sender = sender
@@ -58,8 +58,7 @@ class OtlpExport:
             # The transfers that still wait for the collector fail at once.
             self._exporter.shutdown()
             last.join(_STOP_SECONDS)
-        if self._sender is not None:
-            self._sender.stop(_STOP_SECONDS)
+        self._sender.stop(_STOP_SECONDS)
 
 
 def open_otlp(settings: OtlpSettings, metrics: Metrics) -> OtlpExport | None:
@@ -127,15 +126,13 @@ def _open(
     exporter = OTLPSpanExporter(**connection)
     provider.add_span_processor(CountingProcessor(exporter, dropped=metrics.stages.spans_dropped))
     metrics.stages.trace_with(OtelTracing(provider.get_tracer("facegate"), ratio=settings.sampling_ratio))
-    sender = None
-    if settings.metrics_seconds:
-        sender = MetricSender(
-            metrics.registry,
-            OTLPMetricExporter(**connection),
-            resource=resource,
-            seconds=settings.metrics_seconds,
-            failed=metrics.stages.transfer_failed,
-        )
+    sender = MetricSender(
+        metrics.registry,
+        OTLPMetricExporter(**connection),
+        resource=resource,
+        seconds=_METRICS_SECONDS,
+        failed=metrics.stages.transfer_failed,
+    )
     return OtlpExport(provider, exporter, sender)
 
 

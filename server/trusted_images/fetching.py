@@ -17,6 +17,7 @@ from server.trusted_images.settings import (
     tenant_segment,
 )
 from server.trusted_images.stores import (
+    TIMEOUT_SECONDS,
     ImageBucket,
     ImageFolder,
     ReferenceInvalid,
@@ -107,7 +108,12 @@ class TrustedImages:
     """The customer's store of trusted images."""
 
     def __init__(
-        self, store: _Store, *, below: tuple[str, ...], readers: int, timeout_seconds: float
+        self,
+        store: _Store,
+        *,
+        below: tuple[str, ...],
+        readers: int,
+        timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         """Reads from ``store``.
 
@@ -181,11 +187,10 @@ def open_trusted_images(settings: TrustedImageSettings, *, readers: int) -> Trus
             endpoint=settings.s3.endpoint,
             region=settings.s3.region,
             credentials={} if file is None else read_credentials(file),
-            timeout_seconds=settings.timeout_seconds,
         )
     else:
         store = _folder(source.folder)
-    return TrustedImages(store, below=source.below, readers=readers, timeout_seconds=settings.timeout_seconds)
+    return TrustedImages(store, below=source.below, readers=readers)
 
 
 def require_tenancy(settings: TrustedImageSettings, *, tenants: AbstractSet[str]) -> None:

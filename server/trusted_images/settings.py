@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Final, Self
 from urllib.parse import unquote, urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import field_validator, model_validator
 
 from server.base.table import Table, is_loopback
 
@@ -159,8 +159,6 @@ class TrustedImageSettings(Table):
     shared_by_tenants: bool = False
     """Must be true if several tenants call and ``source`` has no ``{tenant}``: each tenant may then use every
     image."""
-    timeout_seconds: float = Field(default=10.0, ge=0.5, le=25.0)
-    """Maximum time to read one image; after it, the call ends with UNAVAILABLE."""
     s3: S3Settings = S3Settings()
     """The location of the bucket, for ``s3://``."""
 

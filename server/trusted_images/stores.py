@@ -89,6 +89,8 @@ _FILE: Final = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_NOCTTY | os.O_
 _NOT_THERE: Final = frozenset({errno.ENOENT, errno.ENOTDIR, errno.ENAMETOOLONG, errno.EINVAL, errno.EILSEQ})
 _RETRIES: Final = 3
 _CONNECT_SECONDS: Final = 3.0
+TIMEOUT_SECONDS: Final = 10.0
+"""The longest reading of one image, all tries together; an orchestrator waits for it."""
 _NO_BUCKET: Final = "<Code>NoSuchBucket</Code>"
 _TRUE: Final = frozenset({"1", "true", "yes", "on"})
 _MAX_BYTES: Final = 16_384
@@ -221,7 +223,7 @@ class ImageBucket:
         endpoint: str | None,
         region: str | None,
         credentials: Mapping[str, str],
-        timeout_seconds: float,
+        timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
         """Configures the bucket; sends no request.
 

@@ -4,7 +4,7 @@ The KeyDescription is that of source.android.com, "Key and ID attestation", sche
 """
 
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 
 from cryptography import x509
@@ -180,7 +180,3 @@ class Keystore:
             serial=1,
         )
         return key, [leaf, *(authority.certificate for authority in reversed(self.authorities))]
-
-    def with_attestation(self, authority: Authority) -> "Keystore":
-        """Return the same keystore with another attestation key."""
-        return replace(self, authorities=(*self.authorities[:-1], authority))

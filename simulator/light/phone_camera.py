@@ -12,7 +12,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from simulator.camera import NOISE_MARGIN, SimulatedExposure, SimulatedFrame, noise_field
+from formats.exposure import ExposureClaim
+from simulator.camera import NOISE_MARGIN, SimulatedFrame, noise_field
 from simulator.knobs import knob, validate_knobs
 from simulator.light.scene import LitScene
 from vision.face import BgrImage
@@ -263,7 +264,7 @@ class PhoneCamera:
 
     def take(
         self, exposed: NDArray[np.float32], time: float, *, locked: bool
-    ) -> tuple[BgrImage, SimulatedExposure]:
+    ) -> tuple[BgrImage, ExposureClaim]:
         """Take a frame with the platform's report on it, and advance the loops.
 
         Args:
@@ -301,17 +302,17 @@ class PhoneCamera:
         """Return the number of electrons at full scale in this exposure."""
         return self._electrons * self.exposure_time / self._loops.gain
 
-    def _metadata(self, *, locked: bool) -> SimulatedExposure:
+    def _metadata(self, *, locked: bool) -> ExposureClaim:
         time = self.exposure_time
         wanted = _FULL_WELL * self._loops.gain / self._electrons
         iso = float(np.clip(_BASE_ISO * wanted / time, _BASE_ISO, _HIGHEST_ISO))
         # Warm light needs more blue than red; the ratio of the two gains is summarised as a temperature.
         ratio = float(self._loops.white[2] / self._loops.white[0])
-        return SimulatedExposure(
-            exposure_seconds=time,
+        return ExposureClaim(
+            exposure_time_ns=round(1e9 * time),
             iso=round(iso),
             white_balance_kelvin=round(float(np.clip(6500 * ratio**0.55, 2000, 12000))),
-            rolling_shutter_seconds=self._settings.rolling_shutter_seconds,
+            rolling_shutter_skew_ns=round(1e9 * self._settings.rolling_shutter_seconds),
             exposure_locked=locked and self._settings.exposure_locked,
             white_balance_locked=locked and self._settings.white_balance_locked,
         )

@@ -30,13 +30,13 @@ from attempt.frame import Frame, FrameLimits
 from attempt.judgement import evidence_of, judge_attempt
 from attempt.movement_run import MovementRun
 from attempt.placement import CapturePlan
+from formats.exposure import ExposureClaim
 from liveness.dynamic.challenge import MoveOval, Reveal
-from liveness.dynamic.challenge.actions import HintCode
 from liveness.dynamic.model import FlashModel, load_flash_model
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.extent import face_extent
 from liveness.fusion_model import load_fusion_model
-from liveness.guidance import GuidanceCode, GuidanceSettings, Oval
+from liveness.guidance import GuidanceSettings, HintCode, Oval
 from liveness.policy import LivenessPolicy
 from matcher.comparison import MatchPolicy
 from matcher.persons import SCAN_SUBJECT
@@ -56,7 +56,6 @@ from simulator import (
     ScanKind,
     SceneSettings,
     ScreenLight,
-    SimulatedExposure,
     SimulatedFrame,
     simulate_flash_scan,
     simulate_scan,
@@ -113,6 +112,15 @@ def _plain(value: Any) -> Any:
             return _plain(value.item())
         case bytes():
             return sha256(value).hexdigest()[:16]
+        case ExposureClaim():
+            return {
+                "exposure_seconds": _plain(value.exposure_seconds),
+                "iso": value.iso or None,
+                "white_balance_kelvin": value.white_balance_kelvin or None,
+                "exposure_locked": value.exposure_locked,
+                "white_balance_locked": value.white_balance_locked,
+                "readout_seconds": _plain(value.readout_seconds),
+            }
         case np.ndarray():
             rounded = np.round(value.astype(np.float64), _DECIMALS) + 0.0
             return f"{value.shape} {sha256(np.ascontiguousarray(rounded).tobytes()).hexdigest()[:16]}"
@@ -165,7 +173,7 @@ class Coded:
     width: int
     height: int
     rotation_degrees: int = 0
-    exposure: SimulatedExposure | None = None
+    exposure: ExposureClaim | None = None
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -457,7 +465,7 @@ def _tell(scan: Recorded, capture: AttemptCapture, turn: Turn) -> None:
             )
         return
     code = None if turn.feedback is None else turn.feedback.code
-    phone.guide(GuidanceCode(code) if code in ("MOVE_CLOSER", "MOVE_BACK") else None, turn.arrival)
+    phone.guide(HintCode(code) if code in ("MOVE_CLOSER", "MOVE_BACK") else None, turn.arrival)
 
 
 def _frame(coded: Coded, index: int, phone: VirtualPhone | None) -> Frame:

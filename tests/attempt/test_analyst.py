@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 from attempt.analyst import FrameAnalyst, PadFrames, SeenFrame
 from attempt.films import FileFrames, FilmCapture, StillFrames, capture_clip, examine, judge_clip
 from attempt.flash_run import flash_sample
-from attempt.frame import Frame, FrameDecoder, FrameLimits, FramePicture, FrameUnusable
+from attempt.frame import EncodedFrame, Frame, FrameDecoder, FrameLimits, FrameUnusable
 from attempt.judgement import judge_attempt
 from attempt.stills import (
     judge_still,
@@ -248,7 +248,7 @@ def test_scores_of_a_file_are_spread_evenly_over_all_of_it(seconds: float) -> No
 
 def test_luma_is_the_grey_of_the_colours() -> None:
     message = frame_of(0, image=pictures()[0].jpeg)
-    picture = FramePicture(FrameDecoder(FrameLimits()), message)
+    picture = EncodedFrame(FrameDecoder(FrameLimits()), message)
     grey = cv2.cvtColor(picture.colour(), cv2.COLOR_BGR2GRAY).astype(int)
     difference = np.abs(picture.grey() - grey)
     assert difference.mean() < 0.5
@@ -350,7 +350,7 @@ def test_a_frame_is_decoded_once(monkeypatch: pytest.MonkeyPatch, in_colour: boo
 
     monkeypatch.setattr(decoder, "coded_colour", colour)
     monkeypatch.setattr(decoder, "coded_luma", luma)
-    picture = FramePicture(decoder, frame_of(0, image=pictures()[0].jpeg), in_colour=in_colour)
+    picture = EncodedFrame(decoder, frame_of(0, image=pictures()[0].jpeg), in_colour=in_colour)
     for _ in range(2):
         picture.grey()
     assert decoded == (["colour"] if in_colour else ["luma"])
@@ -363,12 +363,12 @@ def test_a_frame_is_decoded_once(monkeypatch: pytest.MonkeyPatch, in_colour: boo
 def test_the_grey_of_colours_is_the_luma() -> None:
     message = frame_of(0, image=pictures()[0].jpeg)
     decoder = FrameDecoder(FrameLimits())
-    in_colour = FramePicture(decoder, message, in_colour=True)
+    in_colour = EncodedFrame(decoder, message, in_colour=True)
     difference = np.abs(in_colour.grey().astype(int) - decoder.luma(message))
     assert np.percentile(difference, 99) <= 2
     assert np.array_equal(in_colour.coded, in_colour.grey()), "not turned, and grey where that is at hand"
-    assert FramePicture(decoder, message).coded.ndim == 2
-    looked = FramePicture(decoder, message)
+    assert EncodedFrame(decoder, message).coded.ndim == 2
+    looked = EncodedFrame(decoder, message)
     looked.colour()
     assert looked.coded.ndim == 3
 
@@ -377,7 +377,7 @@ def test_the_grey_of_colours_is_the_luma() -> None:
     ("width", "height", "halved"), [(480, 640, True), (400, 401, True), (399, 640, False), (640, 399, False)]
 )
 def test_light_is_measured_at_half_the_size_of_large_frames(width: int, height: int, halved: bool) -> None:
-    picture = FramePicture(FrameDecoder(FrameLimits()), _small_message(width, height))
+    picture = EncodedFrame(FrameDecoder(FrameLimits()), _small_message(width, height))
     light, whole = picture.light(), picture.colour()
     assert light.shape == ((height // 2, width // 2, 3) if halved else (height, width, 3))
     assert light.reshape(-1, 3).mean(axis=0) == pytest.approx(whole.reshape(-1, 3).mean(axis=0), abs=0.6)
@@ -387,7 +387,7 @@ def test_light_is_measured_at_half_the_size_of_large_frames(width: int, height: 
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_light_is_turned_as_the_frame_is(degrees: int, mirrored: bool) -> None:
     message = _small_message(480, 640, rotation_degrees=degrees, mirrored=mirrored)
-    picture = FramePicture(FrameDecoder(FrameLimits()), message)
+    picture = EncodedFrame(FrameDecoder(FrameLimits()), message)
     light, whole = picture.light(), picture.colour()
     assert light.flags.c_contiguous
     shrunk = cv2.resize(whole, light.shape[1::-1], interpolation=cv2.INTER_AREA)
@@ -397,7 +397,7 @@ def test_light_is_turned_as_the_frame_is(degrees: int, mirrored: bool) -> None:
 def test_light_that_does_not_decode_is_refused() -> None:
     broken = frame_of(3, image=b"no picture")
     with pytest.raises(FrameUnusable):
-        FramePicture(FrameDecoder(FrameLimits()), broken, in_colour=True).grey()
+        EncodedFrame(FrameDecoder(FrameLimits()), broken, in_colour=True).grey()
 
 
 _FILMS_RATE = 10.0

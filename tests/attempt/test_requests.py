@@ -16,13 +16,12 @@ from attempt.last_requests import GestureWait, LastRequests, MotionWait, draw_ge
 from attempt.movement_run import MovementRun
 from liveness import Gesture, GestureRequest
 from liveness.dynamic.challenge import FlashChallenge, MoveOval, Reveal
-from liveness.dynamic.challenge.actions import HintCode
 from liveness.dynamic.challenge.ovals import OvalScript
 from liveness.dynamic.challenge.proof import Light, Meter
 from liveness.dynamic.challenge.script import SHORTEST_HOLD_SECONDS, ColourScript
 from liveness.dynamic.movement import MovementChallenge
 from liveness.dynamic.policy import DynamicPolicy
-from liveness.guidance import GuidanceCode, Oval
+from liveness.guidance import HintCode, Oval
 from liveness.observation import ScanObservations
 from matcher.persons import SCAN_SUBJECT
 from tests.attempt.capturing import frame_of
@@ -88,7 +87,7 @@ class _Phone:
                 capture_time=time,
                 origin_us=1_000_000,
                 arrival=self.now,
-                guidance=GuidanceCode.OK,
+                guidance=HintCode.GOOD,
                 blinked=False,
                 captured=self.captured,
                 round_trip=0.0,
@@ -196,7 +195,7 @@ def test_a_face_that_leaves_pauses_the_capture() -> None:
                     capture_time=time,
                     origin_us=1_000_000,
                     arrival=phone.now,
-                    guidance=GuidanceCode.CENTER_FACE,
+                    guidance=HintCode.CENTER_FACE,
                     blinked=False,
                     captured=True,
                     round_trip=0.0,
@@ -328,7 +327,6 @@ def _requests(delay: int = 0) -> LastRequests:
     return LastRequests(
         motion_seconds=0.0,
         gestures=(Gesture.TURN_RIGHT, Gesture.OPEN_MOUTH),
-        gesture_seconds=5.0,
         random=lambda number: bytes([delay] * number),
     )
 
@@ -348,7 +346,7 @@ def _play(requests: LastRequests, *, opens: bool = True, turns: bool = True) -> 
             )
         )
         requests.check_requests(followed(frames), index / RATE, arrival=index / RATE, settled=index >= 20)
-        hints.append(requests.instead_of(GuidanceCode.OK))
+        hints.append(requests.instead_of(HintCode.GOOD))
         if requests.over:
             break
     return hints
@@ -368,7 +366,7 @@ def test_gestures_are_requested_one_after_the_other_each_after_a_drawn_delay(del
 
 
 def _asks_gesture(requests: LastRequests) -> bool:
-    return requests.instead_of(GuidanceCode.MOVE_CLOSER) is not None
+    return requests.instead_of(HintCode.MOVE_CLOSER) is not None
 
 
 def _swing(index: int) -> float:
@@ -419,7 +417,7 @@ def test_a_request_replaces_all_other_guidance() -> None:
         shown = followed([observation(at, yaw=0.0) for at in range(index + 1)])
         requests.check_requests(shown, index / RATE, arrival=index / RATE, settled=True)
     assert _asks_gesture(requests)
-    assert {requests.instead_of(code) for code in GuidanceCode} == {"TURN_RIGHT"}
+    assert {requests.instead_of(code) for code in HintCode} == {"TURN_RIGHT"}
 
 
 @pytest.fixture
@@ -506,7 +504,7 @@ def _gesture_wait_play(
 
 
 def test_the_wait_ends_when_the_gesture_is_made() -> None:
-    wait = GestureWait(Gesture.OPEN_MOUTH, seconds=5.0)
+    wait = GestureWait(Gesture.OPEN_MOUTH)
     assert (wait.made, wait.asking) == (None, False)
     assert wait.request == GestureRequest(Gesture.OPEN_MOUTH, asked_at=None)
     assert _gesture_wait_play(wait, opened_from=35) == 36
@@ -515,19 +513,19 @@ def test_the_wait_ends_when_the_gesture_is_made() -> None:
 
 
 def test_the_wait_ends_after_its_time() -> None:
-    wait = GestureWait(Gesture.OPEN_MOUTH, seconds=2.0)
-    assert _gesture_wait_play(wait, opened_from=1000) == 19 + 2 * RATE
+    wait = GestureWait(Gesture.OPEN_MOUTH)
+    assert _gesture_wait_play(wait, opened_from=1000) == 19 + 5 * RATE
     assert (wait.made, wait.request) == (False, _ASKED)
 
 
 def test_the_wait_ends_by_the_servers_clock_if_the_device_stops_its_own() -> None:
-    wait = GestureWait(Gesture.OPEN_MOUTH, seconds=5.0)
+    wait = GestureWait(Gesture.OPEN_MOUTH)
     assert _gesture_wait_play(wait, opened_from=30, stalls=8.0) == 21
     assert (wait.made, wait.request) == (False, _ASKED)
 
 
 def test_the_wait_ends_when_the_head_turns_to_the_other_side() -> None:
-    wait = GestureWait(Gesture.TURN_LEFT, seconds=5.0)
+    wait = GestureWait(Gesture.TURN_LEFT)
     for index in range(20, 60):
         yaw = [0.0] * min(index + 1, 30) + [-20.0] * max(0, index - 29)
         shown = followed([observation(at, yaw=one) for at, one in enumerate(yaw)])

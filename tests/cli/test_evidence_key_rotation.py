@@ -6,7 +6,6 @@ import zipfile
 from collections.abc import Sequence
 from datetime import timedelta
 from pathlib import Path
-from secrets import token_bytes
 from typing import Any
 
 import pytest
@@ -92,7 +91,6 @@ def under_the_servers_key(connection: Connection, keys: WrappingKeys) -> None:
         key_id=row.key_id,
         wrapping_keys=older,
         aad=Context(tenant=row.tenant, check_id=row.check_id, kind=SealedKind.SCAN_MEMORY),
-        random=token_bytes,
     )
     assert key_id == newest
     of_row = scan_memories.c.check_id == row.check_id

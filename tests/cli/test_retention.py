@@ -24,6 +24,7 @@ from server.storage.database import Database, open_database
 from server.storage.holds import HoldRepository, StoredHold
 from server.storage.objects import open_object_store
 from server.storage.repository import CheckRepository
+from server.storage.retention import RetentionRepository
 from tests.server.databases import make_tables
 from tests.server.storage.samples import decision, entry, new_check, object_exists
 
@@ -197,6 +198,25 @@ def test_a_database_of_another_revision_is_left_alone(
     answer = _run()
     assert answer.exit_code == 2
     assert "facegate db upgrade" in answer.stderr
+
+
+def test_a_restored_database_says_that_its_retention_waits(
+    settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _decide(settings, _DAY)
+    assert _RUN.invoke(app, ["backup", "database", str(tmp_path / "copy")]).exit_code == 0
+    monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path / "new"))
+    (tmp_path / "new").mkdir()
+    done = _RUN.invoke(app, ["restore", "database", str(tmp_path / "copy")])
+    assert "Repeat the holds and the erasures that are later." in done.output
+    now = datetime.now(UTC)
+
+    async def waits(which: Settings) -> bool:
+        async with _opened(which) as database:
+            return await RetentionRepository(database).older_since(now - _DAY)
+
+    assert asyncio.run(waits(load_settings(None).settings))
+    assert not asyncio.run(waits(settings))
 
 
 def test_the_schedule_is_that_of_the_served_policies(

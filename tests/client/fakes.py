@@ -129,18 +129,21 @@ class CutProxy:
         self.connections += 1
         if task := asyncio.current_task():
             self._tasks.add(task)
-        await asyncio.sleep(self._silent_s)
-        remote_reader, remote_writer = await asyncio.open_connection(*self._target)
-        self._writers |= {writer, remote_writer}
+        both = {writer}
+        self._writers.add(writer)
         try:
+            await asyncio.sleep(self._silent_s)
+            remote_reader, remote_writer = await asyncio.open_connection(*self._target)
+            both.add(remote_writer)
+            self._writers.add(remote_writer)
             await asyncio.gather(
                 _carry(reader, remote_writer, delay_s=self._delay_s),
                 _carry(remote_reader, writer, delay_s=self._delay_s),
             )
         finally:
-            self._writers -= {writer, remote_writer}
-            writer.transport.abort()
-            remote_writer.transport.abort()
+            self._writers -= both
+            for one in both:
+                one.transport.abort()
 
 
 @contextlib.asynccontextmanager

@@ -247,6 +247,15 @@ async def test_result_before_the_end_is_taken(scanning: Scanning) -> None:
     assert fake.ends == []
 
 
+@pytest.mark.parametrize(("frames", "ended"), [(3, True), (50, False)])
+async def test_a_source_that_is_too_short_is_known(scanning: Scanning, frames: int, ended: bool) -> None:
+    async with scanning(fake := FakeServer(), frames=frames) as scanner:
+        outcome = await scanner.scan()
+    assert (fake.ends[0].cause == Cause.CAUSE_SOURCE_ENDED) is ended
+    assert outcome.source_ended is ended
+    assert outcome.source_error is None
+
+
 async def test_camera_that_fails_ends_the_attempt_and_is_reported() -> None:
     class Failing:
         def __init__(self) -> None:

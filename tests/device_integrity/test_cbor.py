@@ -31,7 +31,7 @@ _VALUES = st.recursive(
 def test_encoded_values_are_decoded(value: CborValue) -> None:
     data = cbor2.dumps(value)
     assert decode_cbor(data, max_bytes=10_000, max_depth=20) == value
-    assert item_end(b"xx" + data + b"more", start=2, max_depth=20) == len(data) + 2
+    assert item_end(data + b"more", max_depth=20) == len(data)
 
 
 @given(_VALUES, st.binary(min_size=1, max_size=5))

@@ -334,6 +334,7 @@ _RUN = {("config", "show"), ("policy", "show"), ("db", "upgrade"), ("db", "forge
 _RUN |= {("keys", "new-api-key"), ("keys", "rotate"), ("keys", "retire")}
 """Commands that need no server, no network and no models."""
 
+_GRADLE = REPOSITORY / "sdk" / "kotlin" / "sample" / "app"
 _TOML = [block for page in pages() for block in code_blocks(page) if block.language == "toml"]
 
 
@@ -345,6 +346,21 @@ def test_settings_and_policies_of_pages_are_valid(block: CodeBlock) -> None:
     else:
         least = {"name": "example", "version": 1, "description": "An example.", "mode": "EXPRESS"}
         Policy.model_validate(least | {"match": {"max_fmr": 1e-4}} | shown)
+
+
+@pytest.mark.parametrize(
+    "block",
+    [block for block in code_blocks(REPOSITORY / "sdk/kotlin/README.md") if block.language == "kotlin"],
+    ids=lambda block: f"line {block.line}",
+)
+def test_the_kotlin_of_the_readme_is_code_that_is_compiled(block: CodeBlock) -> None:
+    """``make sdk`` compiles and tests it, except what is for Gradle."""
+    sources = [*(REPOSITORY / "sdk/kotlin").glob("*/src/test/**/*.kt"), *_GRADLE.glob("*.kts")]
+    assert any(_flat(block.text) in _flat(path.read_text(encoding="utf-8")) for path in sources)
+
+
+def _flat(code: str) -> str:
+    return "".join(line.lstrip() for line in code.splitlines(keepends=True))
 
 
 def test_the_unit_runs_the_server_and_leaves_it_time_to_stop() -> None:

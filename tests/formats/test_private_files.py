@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 
-from formats.private_files import write_atomically
+from formats.private_files import appearing, write_atomically
 
 
 def test_a_new_file_is_for_its_owner_only(tmp_path: Path) -> None:
@@ -49,3 +49,24 @@ def test_what_cannot_be_written_leaves_the_old_file_and_no_copy(
         write_atomically(path, b"new", over=True)
     assert path.read_bytes() == b"old"
     assert [one.name for one in tmp_path.iterdir()] == ["key"]
+
+
+def test_a_file_appears_when_all_of_it_is_written(tmp_path: Path) -> None:
+    path = tmp_path / "copy"
+    with appearing(path) as file:
+        file.write(b"one ")
+        assert not path.exists()
+        assert Path(file.name).parent == tmp_path
+        file.write(b"two")
+    assert path.read_bytes() == b"one two"
+
+
+def test_a_file_that_was_given_up_leaves_nothing(tmp_path: Path) -> None:
+    def give_up() -> None:
+        with appearing(tmp_path / "copy") as file:
+            file.write(b"one")
+            raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        give_up()
+    assert list(tmp_path.iterdir()) == []

@@ -193,7 +193,7 @@ _H = sha256(b"a binding hash")
 _ATTEST_KEY = SoftwareKey(key=ec.derive_private_key(0xA99E, ec.SECP256R1()))
 _PHONE = Authenticator(key=Ed25519PrivateKey.from_private_bytes(bytes(range(32))))
 _BROWSER = client_data(_H, kind="webauthn.create")
-_SITE = RelyingParty(rp_id=RP_ID, origins=frozenset({ORIGIN}), require_user_verification=True)
+_SITE = RelyingParty(rp_id=RP_ID, origins=frozenset({ORIGIN}))
 _MAX_CBOR = 65_536
 
 

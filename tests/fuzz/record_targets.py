@@ -24,7 +24,7 @@ from matcher.records import (
 )
 from matcher.records.codes import Expression, Feature
 from matcher.records.dg2 import parse_dg2, serialise_dg2
-from matcher.records.iso_19794 import parse_2005, parse_2011, serialise_2005, serialise_2011
+from matcher.records.iso_19794 import EDITION_2005, EDITION_2011
 from matcher.records.iso_39794.record import excluded_values, parse_39794, serialise_39794
 from matcher.records.values import PoseDegrees, QualityBlock
 from tests.fuzz import image_targets
@@ -150,23 +150,23 @@ def every_seed() -> tuple[bytes, ...]:
 def read_2005(data: bytes) -> None:
     """Any bytes behind the version give a record that can be written and read again, or a refusal."""
     try:
-        record = parse_2005(data)
+        record = EDITION_2005.parse(data)
     except TrustedImageRefused as error:
         _sound(error)
         return
     if record.representations:
-        assert parse_2005(serialise_2005(record)) == record
+        assert EDITION_2005.parse(EDITION_2005.serialise(record)) == record
 
 
 def read_2011(data: bytes) -> None:
     """Any bytes behind the version give a record that can be written and read again, or a refusal."""
     try:
-        record = parse_2011(data)
+        record = EDITION_2011.parse(data)
     except TrustedImageRefused as error:
         _sound(error)
         return
     if record.representations:
-        assert parse_2011(serialise_2011(record)) == record
+        assert EDITION_2011.parse(EDITION_2011.serialise(record)) == record
 
 
 def read_39794(data: bytes) -> None:

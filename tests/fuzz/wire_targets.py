@@ -29,7 +29,6 @@ from server.checks.intake import CheckIntake, PortraitIntake, TryGate
 from server.checks.offer import CheckOffer
 from server.configuration.hosted import HostedSettings
 from server.configuration.tables import FailureSettings
-from server.domain.terms import Mode
 from server.edge.callers import CallerIdentifier
 from server.edge.places import PlaceRules, Places
 from server.edge.scan_codec import to_inbound
@@ -277,7 +276,6 @@ def _servicer() -> ServiceServicer:
             policies=policies,
             availabilities=availabilities(policies, missing={}),
             default_policy="low",
-            available_modes=frozenset({Mode.EXPRESS}),
             pack=cast("Any", pack),
             allow_evaluation_pack=True,
         ),
@@ -297,7 +295,6 @@ def _servicer() -> ServiceServicer:
         evidence=unused,
         pack=unused,
         keys=cast("Any", SimpleNamespace(tokens=tokens())),
-        random=unused,
         serialise_report=unused,
         enrolled=behind,
         metrics=unused,

@@ -69,7 +69,6 @@ MODEL = FusionModel(
         unknown=NetworkCalibration(bias=0.0, weight=0.5),
     ),
     decision=DecisionLines(telling=0.5, alone_share=0.5, injected_score=1.0, no_evidence_score=50.0),
-    reliability={},
     record={},
 )
 NAMES = (

@@ -2,7 +2,6 @@
 
 import itertools
 import math
-from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -516,12 +515,6 @@ telling = 0.4
 alone_share = 0.6
 injected_score = 2
 no_evidence_score = 48.0
-[[reliability.scan]]
-predicted = 0.25
-live = 2
-count = 5
-lower = 0.1
-upper = 0.8
 [record]
 command = "none"
 """
@@ -600,17 +593,6 @@ def test_the_numbers_of_the_shipped_model_are_within_their_ranges() -> None:
             assert one.cues is None or min(one.cues.most_for, one.cues.most_against) > 0
 
 
-def test_the_shipped_model_has_its_reliability_curves() -> None:
-    model = load_fusion_model()
-    shown = [*PUBLIC, OWN, " + ".join(sorted(PUBLIC))]
-    expected = {f"{kind}_{networks}" for kind in ("scan", "still") for networks in shown}
-    assert set(model.reliability) == expected | {"scan_without_network"}
-    for bins in model.reliability.values():
-        assert bins
-        for one in bins:
-            assert one.lower <= one.live / one.count <= one.upper
-
-
 def test_a_good_text_is_read() -> None:
     model = parse_fusion_model(_GOOD)
     assert model.version == "t"
@@ -630,7 +612,6 @@ def test_a_good_text_is_read() -> None:
     assert model.decision == DecisionLines(
         telling=0.4, alone_share=0.6, injected_score=2.0, no_evidence_score=48.0
     )
-    assert model.reliability["scan"][0].count == 5
 
 
 def test_the_calibration_of_networks_is_that_of_exactly_their_set() -> None:
@@ -646,12 +627,6 @@ def test_the_calibration_of_networks_is_that_of_exactly_their_set() -> None:
 def test_a_model_is_written_as_it_is_read() -> None:
     for model in (parse_fusion_model(_GOOD), load_fusion_model()):
         assert parse_fusion_model(model_text(model)) == model
-
-
-def test_a_reliability_curve_of_several_networks_is_written_as_it_is_read() -> None:
-    model = parse_fusion_model(_GOOD)
-    named = replace(model, reliability={"scan_a + b": model.reliability["scan"]})
-    assert parse_fusion_model(model_text(named)) == named
 
 
 @pytest.mark.parametrize(
@@ -678,8 +653,6 @@ def test_a_reliability_curve_of_several_networks_is_written_as_it_is_read() -> N
         ("[traces.signals.medium_border]", "[[traces.signals.medium_border]]"),
         ("telling = 0.4", ""),
         ("[decision]", "[decisions]"),
-        ("live = 2", "live = 2.0"),
-        ("[[reliability.scan]]", "[reliability.scan]"),
         ('command = "none"', "command = 1"),
         ("[record]", "[records]"),
         ("version", "="),

@@ -21,7 +21,7 @@ from liveness.shown_picture import (
     with_picture,
 )
 from liveness.verdict import LivenessResult, Verdict, VerdictReason, not_assessed
-from simulator.warped_photo import bulge, warp_photo
+from research.warped_photo import bulge, warp_photo
 from tests.liveness.builders import RATE, face_at, followed, observation, scan
 from tests.packs import real_photo
 from vision.face import BgrImage, Box, DetectedFace

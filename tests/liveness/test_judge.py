@@ -12,7 +12,6 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.scans import clip_windows, observe_scan
 from liveness.doubt import (
     RESOLVES,
     ChallengeKind,
@@ -41,10 +40,11 @@ from liveness.judge import CaptureConditions, ChallengeEvidence, FlashEvidence, 
 from liveness.observation import FrameObservation, ScanObservations
 from liveness.occlusion import Cover
 from liveness.policy import EVIDENCE_FLOOR, CaptureKind, CaptureLimits, LivenessPolicy
-from liveness.selection import CUE_FRAMES, FrameSelector, best_frame, frame_quality, select_frames, spread_of
+from liveness.selection import CUE_FRAMES, FrameSelector, best_frame, frame_quality, spread_of
 from liveness.shown_picture import TrustedFace
 from liveness.verdict import DOUBTS, TOO_LITTLE_SEEN, AttackType, LivenessResult, Verdict, VerdictReason
 from matcher.persons import SCAN_SUBJECT
+from research.scans import clip_windows, observe_scan, select_frames
 from tests.liveness.builders import as_head, as_plane, face_at, observation, observations, scan, segment
 from tests.liveness.fusing import assert_consistent, express_results
 from tests.packs import shared_pack

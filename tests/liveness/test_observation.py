@@ -26,9 +26,10 @@ from liveness.occlusion import (
     regions_of_part,
 )
 from liveness.policy import EVIDENCE_FLOOR, LivenessPolicy
-from liveness.selection import FrameSelector, frame_quality, select_frames, spread_of
+from liveness.selection import FrameSelector, frame_quality, spread_of
 from liveness.verdict import assessed, log_odds, network_log_odds, not_assessed, score_against_line
 from research.occlusion import Painted, painted
+from research.scans import select_frames
 from tests.liveness.builders import HEIGHT, WIDTH, face_at, observation, observations, texture
 from tests.packs import shared_pack
 from vision.face import BgrImage, Box, DetectedFace, HeadPose, Landmarks

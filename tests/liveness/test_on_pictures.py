@@ -12,7 +12,7 @@ from liveness.express.frame_cues import measure_frame_cues
 from liveness.express.judge import judge_express
 from liveness.express.pad_network import PadScore
 from liveness.fusion_model import load_fusion_model
-from liveness.guidance import GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
+from liveness.guidance import GuidanceSettings, GuidanceState, HintCode, Oval, guide
 from liveness.observation import ScanObservations
 from liveness.observe import observe_frame
 from liveness.policy import CaptureKind, LivenessPolicy
@@ -32,27 +32,27 @@ def _blurred(image: BgrImage) -> BgrImage:
     return np.asarray(cv2.GaussianBlur(image, (0, 0), 7), np.uint8)
 
 
-_CASES: dict[str, tuple[float, float, Callable[[BgrImage], BgrImage], set[GuidanceCode]]] = {
-    "as it should be": (230, 240, lambda image: image, {GuidanceCode.OK, GuidanceCode.LOOK_STRAIGHT}),
-    "far": (130, 240, lambda image: image, {GuidanceCode.MOVE_CLOSER}),
-    "near": (390, 240, lambda image: image, {GuidanceCode.MOVE_BACK}),
-    "aside": (230, 330, lambda image: image, {GuidanceCode.CENTER_FACE}),
-    "half outside": (230, 410, lambda image: image, {GuidanceCode.FACE_CUT_OFF}),
-    "dark": (230, 240, lambda image: (image * 0.12).astype(np.uint8), {GuidanceCode.TOO_DARK}),
+_CASES: dict[str, tuple[float, float, Callable[[BgrImage], BgrImage], set[HintCode]]] = {
+    "as it should be": (230, 240, lambda image: image, {HintCode.GOOD, HintCode.LOOK_STRAIGHT}),
+    "far": (130, 240, lambda image: image, {HintCode.MOVE_CLOSER}),
+    "near": (390, 240, lambda image: image, {HintCode.MOVE_BACK}),
+    "aside": (230, 330, lambda image: image, {HintCode.CENTER_FACE}),
+    "half outside": (230, 410, lambda image: image, {HintCode.FACE_CUT_OFF}),
+    "dark": (230, 240, lambda image: (image * 0.12).astype(np.uint8), {HintCode.TOO_DARK}),
     "bright": (
         230,
         240,
         lambda image: np.clip(image * 1.5 + 130.0, 0, 255).astype(np.uint8),
-        {GuidanceCode.TOO_BRIGHT},
+        {HintCode.TOO_BRIGHT},
     ),
-    "blurred": (230, 240, _blurred, {GuidanceCode.BLURRED}),
+    "blurred": (230, 240, _blurred, {HintCode.BLURRED}),
     "doubled": (
         220,
         125,
         lambda image: np.concatenate([image[:, :240], image[:, :240]], axis=1),
-        {GuidanceCode.MULTIPLE_FACES},
+        {HintCode.MULTIPLE_FACES},
     ),
-    "nobody": (230, 240, lambda image: np.full_like(image, 120), {GuidanceCode.NO_FACE}),
+    "nobody": (230, 240, lambda image: np.full_like(image, 120), {HintCode.NO_FACE}),
 }
 
 
@@ -75,7 +75,7 @@ def test_guidance_fires_as_it_should(
     case: str, pack: Pack, photos: list[tuple[BgrImage, float, float, float]]
 ) -> None:
     width, x, alter, expected = _CASES[case]
-    codes: Counter[GuidanceCode] = Counter()
+    codes: Counter[HintCode] = Counter()
     for photo, face_x, face_y, face_width in photos:
         scale = width / face_width
         to_frame = np.array([[scale, 0, x - scale * face_x], [0, scale, 295 - scale * face_y]])

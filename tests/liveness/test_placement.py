@@ -15,7 +15,7 @@ from hypothesis import strategies as st
 from liveness.continuity import Stretch, examined_share, stretches, unexamined_stretches
 from liveness.errors import LivenessPolicyError
 from liveness.extent import UprightFaces, face_extent
-from liveness.guidance import Guidance, GuidanceCode, GuidanceSettings, GuidanceState, Oval, guide
+from liveness.guidance import Guidance, GuidanceSettings, GuidanceState, HintCode, Oval, guide
 from liveness.observation import FrameObservation, ScanObservations
 from liveness.observe import observe_followed, observe_frame, view_frame
 from liveness.occlusion import Cover
@@ -223,7 +223,7 @@ def _finder(spec: str) -> Callable[[BgrImage], Sequence[DetectedFace]]:
 _OVAL = Oval()
 
 
-def _code(**changes: object) -> GuidanceCode:
+def _code(**changes: object) -> HintCode:
     frame = observation(0, **changes)
     return guide(frame, oval=_OVAL, settings=GuidanceSettings(), state=GuidanceState()).frame_code
 
@@ -239,32 +239,32 @@ def _run(frames: list[FrameObservation]) -> list[Guidance]:
 @pytest.mark.parametrize(
     ("changes", "code"),
     [
-        ({}, GuidanceCode.OK),
-        ({"face": None, "faces": 0}, GuidanceCode.NO_FACE),
-        ({"faces": 2}, GuidanceCode.MULTIPLE_FACES),
-        ({"luminance": 30.0}, GuidanceCode.TOO_DARK),
-        ({"dark_fraction": 0.7}, GuidanceCode.TOO_DARK),
-        ({"luminance": 235.0}, GuidanceCode.TOO_BRIGHT),
-        ({"saturated_fraction": 0.5}, GuidanceCode.TOO_BRIGHT),
-        ({"samples": np.full((64, 64), 80, np.uint8)}, GuidanceCode.TOO_BRIGHT),
-        ({"samples": np.full((64, 64), 70, np.uint8)}, GuidanceCode.OK),
-        ({"luminance": 60.0, "samples": np.tile(np.asarray([0, 255], np.uint8), (64, 32))}, GuidanceCode.OK),
+        ({}, HintCode.GOOD),
+        ({"face": None, "faces": 0}, HintCode.NO_FACE),
+        ({"faces": 2}, HintCode.MULTIPLE_FACES),
+        ({"luminance": 30.0}, HintCode.TOO_DARK),
+        ({"dark_fraction": 0.7}, HintCode.TOO_DARK),
+        ({"luminance": 235.0}, HintCode.TOO_BRIGHT),
+        ({"saturated_fraction": 0.5}, HintCode.TOO_BRIGHT),
+        ({"samples": np.full((64, 64), 80, np.uint8)}, HintCode.TOO_BRIGHT),
+        ({"samples": np.full((64, 64), 70, np.uint8)}, HintCode.GOOD),
+        ({"luminance": 60.0, "samples": np.tile(np.asarray([0, 255], np.uint8), (64, 32))}, HintCode.GOOD),
         (
             {"luminance": 50.0, "samples": np.tile(np.asarray([0, 255], np.uint8), (64, 32))},
-            GuidanceCode.TOO_BRIGHT,
+            HintCode.TOO_BRIGHT,
         ),
-        ({"face": face_at(width=400)}, GuidanceCode.MOVE_BACK),
-        ({"face": face_at(x=60)}, GuidanceCode.FACE_CUT_OFF),
-        ({"face": face_at(width=120)}, GuidanceCode.MOVE_CLOSER),
-        ({"face": face_at(x=240 + 80)}, GuidanceCode.CENTER_FACE),
-        ({"sharpness": 8.0}, GuidanceCode.BLURRED),
-        ({"pose": HeadPose(-32, 0, 0)}, GuidanceCode.LOOK_STRAIGHT),
-        ({"pose": HeadPose(0, 30, 0)}, GuidanceCode.LOOK_STRAIGHT),
-        ({"eyes": (0.07, 0.09)}, GuidanceCode.EYES_CLOSED),
-        ({"eyes": None}, GuidanceCode.OK),
+        ({"face": face_at(width=400)}, HintCode.MOVE_BACK),
+        ({"face": face_at(x=60)}, HintCode.FACE_CUT_OFF),
+        ({"face": face_at(width=120)}, HintCode.MOVE_CLOSER),
+        ({"face": face_at(x=240 + 80)}, HintCode.CENTER_FACE),
+        ({"sharpness": 8.0}, HintCode.BLURRED),
+        ({"pose": HeadPose(-32, 0, 0)}, HintCode.LOOK_STRAIGHT),
+        ({"pose": HeadPose(0, 30, 0)}, HintCode.LOOK_STRAIGHT),
+        ({"eyes": (0.07, 0.09)}, HintCode.EYES_CLOSED),
+        ({"eyes": None}, HintCode.GOOD),
     ],
 )
-def test_every_condition_has_its_code(changes: dict[str, object], code: GuidanceCode) -> None:
+def test_every_condition_has_its_code(changes: dict[str, object], code: HintCode) -> None:
     assert _code(**changes) is code
 
 
@@ -278,8 +278,8 @@ def test_a_face_fills_an_upright_oval_in_every_frame(width: int, height: int) ->
         for size in (0.61, 0.63, 1.0, 1.14, 1.16)
     ]
     far, *well_placed, near = codes
-    assert (far, near) == (GuidanceCode.MOVE_CLOSER, GuidanceCode.MOVE_BACK)
-    assert set(well_placed) == {GuidanceCode.OK}
+    assert (far, near) == (HintCode.MOVE_CLOSER, HintCode.MOVE_BACK)
+    assert set(well_placed) == {HintCode.GOOD}
 
 
 @pytest.mark.parametrize(("width", "height"), [(480, 640), (480, 854), (1080, 1920)])
@@ -289,9 +289,9 @@ def test_the_oval_takes_its_shares_of_a_whole_portrait_frame(width: int, height:
 
 
 def test_the_first_in_order_of_priority_is_reported() -> None:
-    assert _code(luminance=20.0, face=face_at(width=100), sharpness=3.0) is GuidanceCode.TOO_DARK
-    assert _code(face=face_at(width=100), sharpness=3.0) is GuidanceCode.MOVE_CLOSER
-    assert _code(sharpness=3.0, eyes=(0.05, 0.05)) is GuidanceCode.BLURRED
+    assert _code(luminance=20.0, face=face_at(width=100), sharpness=3.0) is HintCode.TOO_DARK
+    assert _code(face=face_at(width=100), sharpness=3.0) is HintCode.MOVE_CLOSER
+    assert _code(sharpness=3.0, eyes=(0.05, 0.05)) is HintCode.BLURRED
 
 
 def test_a_code_is_reported_only_when_it_lasts() -> None:
@@ -299,7 +299,7 @@ def test_a_code_is_reported_only_when_it_lasts() -> None:
         observation(index, eyes=(0.05, 0.05) if index in {10, 11} else (0.3, 0.3)) for index in range(20)
     ]
     given = [guidance.code for guidance in _run(frames)]
-    assert given == [None, None] + [GuidanceCode.OK] * 18
+    assert given == [None, None] + [HintCode.GOOD] * 18
 
 
 def test_a_face_on_the_line_does_not_flicker() -> None:
@@ -312,7 +312,7 @@ def test_a_face_on_the_line_does_not_flicker() -> None:
     ]
     changes = sum(earlier is not later for earlier, later in pairwise(given[3:]))
     assert changes == 1
-    assert given[-1] is GuidanceCode.OK
+    assert given[-1] is HintCode.GOOD
 
 
 def test_natural_sway_is_still_enough_and_waving_is_not() -> None:
@@ -322,9 +322,9 @@ def test_natural_sway_is_still_enough_and_waving_is_not() -> None:
         shift = size * 230 * np.sin(2 * np.pi * rate * np.arange(45) / RATE) + rng.normal(0, 1, 45)
         return [observation(index, face=face_at(x=240 + moved)) for index, moved in enumerate(shift)]
 
-    assert {guidance.frame_code for guidance in _run(swaying(0.03, 0.5))} == {GuidanceCode.OK}
+    assert {guidance.frame_code for guidance in _run(swaying(0.03, 0.5))} == {HintCode.GOOD}
     waved = [guidance.code for guidance in _run(swaying(0.2, 1.5))]
-    assert GuidanceCode.HOLD_STILL in waved
+    assert HintCode.HOLD_STILL in waved
 
 
 def test_a_stopped_clock_gives_no_speed() -> None:
@@ -332,7 +332,7 @@ def test_a_stopped_clock_gives_no_speed() -> None:
     again = guide(
         observation(0, face=face_at(x=270)), oval=_OVAL, settings=GuidanceSettings(), state=first.state
     )
-    assert again.frame_code is GuidanceCode.OK
+    assert again.frame_code is HintCode.GOOD
 
 
 @pytest.mark.parametrize("wrong", [{"width": 0.0}, {"centre_x": 0.1}, {"centre_y": 0.9}])
@@ -350,30 +350,30 @@ def test_settings_in_the_wrong_order_are_refused(wrong: dict[str, float]) -> Non
 def test_a_cover_is_a_hint_once_two_measured_frames_show_it() -> None:
     covers: list[Cover | None] = [Cover.MASK, None, None, Cover.MASK, None, None, None, Cover.NOTHING]
     codes = [one.frame_code for one in _run([observation(i, cover=each) for i, each in enumerate(covers)])]
-    assert codes == [GuidanceCode.OK] * 3 + [GuidanceCode.FACE_MASK] * 4 + [GuidanceCode.OK]
+    assert codes == [HintCode.GOOD] * 3 + [HintCode.FACE_MASK] * 4 + [HintCode.GOOD]
     given = _run([observation(i, cover=each) for i, each in enumerate(covers)])[6]
-    assert given.code is GuidanceCode.FACE_MASK
+    assert given.code is HintCode.FACE_MASK
 
 
 @pytest.mark.parametrize(
     ("cover", "code"),
     [
-        (Cover.SUNGLASSES, GuidanceCode.SUNGLASSES),
-        (Cover.EYES, GuidanceCode.EYES_NOT_VISIBLE),
-        (Cover.MASK, GuidanceCode.FACE_MASK),
-        (Cover.MOUTH, GuidanceCode.MOUTH_NOT_VISIBLE),
-        (Cover.FACE, GuidanceCode.FACE_OBSTRUCTED),
+        (Cover.SUNGLASSES, HintCode.SUNGLASSES),
+        (Cover.EYES, HintCode.EYES_NOT_VISIBLE),
+        (Cover.MASK, HintCode.FACE_MASK),
+        (Cover.MOUTH, HintCode.MOUTH_NOT_VISIBLE),
+        (Cover.FACE, HintCode.FACE_OBSTRUCTED),
     ],
 )
-def test_every_cover_has_its_code_before_shut_eyes(cover: Cover, code: GuidanceCode) -> None:
+def test_every_cover_has_its_code_before_shut_eyes(cover: Cover, code: HintCode) -> None:
     frames = [observation(i, cover=cover, eyes=(0.05, 0.05)) for i in range(2)]
-    assert [one.frame_code for one in _run(frames)] == [GuidanceCode.EYES_CLOSED, code]
+    assert [one.frame_code for one in _run(frames)] == [HintCode.EYES_CLOSED, code]
 
 
 def test_a_lost_face_ends_a_cover() -> None:
     frames = [observation(i, cover=Cover.MASK) for i in range(3)]
     frames += [observation(3, face=None, faces=0), observation(4)]
-    assert [one.frame_code for one in _run(frames)][3:] == [GuidanceCode.NO_FACE, GuidanceCode.OK]
+    assert [one.frame_code for one in _run(frames)][3:] == [HintCode.NO_FACE, HintCode.GOOD]
 
 
 def _points(count: int = 60, seed: int = 0) -> np.ndarray[tuple[int, int], np.dtype[np.float32]]:

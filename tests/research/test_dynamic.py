@@ -13,8 +13,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attempt import AttemptCapture, CapturePlan, Feedback, FlashRun, FrameAnalyst, FrameLimits
-from liveness import Gesture, GuidanceSettings, Oval
-from liveness.dynamic.challenge import HintCode
+from liveness import Gesture, GuidanceSettings, HintCode, Oval
 from liveness.dynamic.judge import FlashResult, judge_flash
 from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.policy import ChallengeFinding, DynamicPolicy

@@ -26,7 +26,6 @@ from research.liveness_fusion.left_out import (
     count_pushes,
     decide_unseen,
     placed_without,
-    reliability_bins,
     sure_counts,
     with_sure,
 )
@@ -93,12 +92,9 @@ def test_the_fit_finds_the_signals_that_distinguish_and_records_its_data() -> No
         assert "30" in model.record[f"left_out_{name}_scans"]
 
 
-def test_the_record_and_the_curves_are_of_each_network_and_of_the_public_ones_together() -> None:
+def test_the_record_is_of_each_network_and_of_the_public_ones_together() -> None:
     model = _fitted()
     shown = [*PUBLIC, OWN, _ALL]
-    curves = {f"{kind}_{networks}" for kind in ("scan", "still") for networks in shown}
-    assert set(model.reliability) == {"scan_without_network", *curves}
-    assert sum(one.count for one in model.reliability[f"still_{_ALL}"]) == 60
     for title in ("scans", "stills"):
         stated = model.record[f"left_out_standard_{title}"]
         assert all(f"{networks}: live " in stated for networks in ["without_network", *shown])
@@ -111,7 +107,6 @@ def test_the_fitted_model_is_written_as_a_text_that_is_read_as_the_same_model() 
     model = _fitted()
     read = parse_fusion_model(model_text(model))
     assert read.record == model.record
-    assert set(read.reliability) == set(model.reliability)
     assert set(read.scan_networks.known) == set(model.scan_networks.known)
     assert set(read.still_networks.known) == set(model.still_networks.known)
     for names, calibration in read.scan_networks.known.items():
@@ -135,15 +130,6 @@ def test_rows_are_read_as_they_were_written_and_others_refused(tmp_path: Path) -
         with pytest.raises(RowsUnusable):
             read_rows(path)
     assert main([str(path), "--out", str(tmp_path)]) == 2
-
-
-def test_bins_contain_the_observed_outcomes() -> None:
-    bins = reliability_bins([0.05, 0.02, 0.95, 0.97, 1.0, 0.96], [False, False, True, True, True, False])
-    assert [(one.live, one.count) for one in bins] == [(0, 2), (3, 4)]
-    # Clopper-Pearson for 3 of 4, from tables of the beta distribution.
-    assert bins[1].lower == pytest.approx(0.194, abs=1e-3)
-    assert bins[1].upper == pytest.approx(0.994, abs=1e-3)
-    assert bins[0].predicted == pytest.approx(0.035)
 
 
 def _sample(weights: list[float], bias: float, count: int) -> tuple[np.ndarray, np.ndarray]:

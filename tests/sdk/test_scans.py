@@ -256,6 +256,21 @@ async def test_fifty_scans_in_a_row_leave_nothing(server: LiveServer, client: Ko
     await until(settled)
 
 
+async def test_the_program_of_the_readme_scans_on_a_screen_of_its_own(client: KotlinClient) -> None:
+    async def scan(fake: FakeServer) -> dict[str, Any]:
+        async with serving_fake(fake) as address:
+            key = fake.challenge_key_sha256.hex()
+            return await client.scan(grpc=address, token=fake.token, key=key, ownScreen=True)
+
+    passed = await scan(fake := FakeServer())
+    assert fake.violations == []
+    assert passed["outcome"]["status"] == "SUCCESS", passed
+    assert "Halten Sie Ihr Gesicht im Oval." in passed["seen"]
+    refused = await scan(FakeServer(StreamPlan(other_key=True)))
+    assert refused.get("outcome") is None
+    assert refused["seen"][-1].startswith("Diesem Server kann nicht vertraut werden.")
+
+
 async def test_an_attested_phone_succeeds_where_the_policy_demands_it(
     client: KotlinClient, recording: Callable[[str], Recording], assets: Path, tmp_path: Path
 ) -> None:

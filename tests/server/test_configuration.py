@@ -449,7 +449,6 @@ def test_places_follow_the_data_folder_unless_they_are_set() -> None:
         {"listeners": {"device": {"port": 65_536}}},
         {"listeners": {"device": {"port": -1}}},
         {"runtime": {"workers": 0}},
-        {"runtime": {"cuda_memory_mib": 1}},
         {"runtime": {"max_batch": 0}},
         {"limits": {"max_scans": 0}},
         {"drain_seconds": float("inf")},
@@ -541,7 +540,6 @@ def test_a_collector_has_tls_or_is_on_this_machine(endpoint: str) -> None:
         {"ca": "ca.pem"},
         {"headers_file": "headers"},
         {"sampling_ratio": 1.1},
-        {"metrics_seconds": -1},
     ],
 )
 def test_unsafe_and_useless_settings_are_refused(fields: dict[str, object]) -> None:

@@ -1,7 +1,6 @@
 """The evidence of a check: its facial record, its sealed records, and its images."""
 
 import asyncio
-import secrets
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -86,9 +85,7 @@ def _sign(payload: bytes, *, tenant: str | None, sandbox: bool, kind: str = "fac
     return f"{payload!r} {tenant} {sandbox} {kind}"
 
 
-_VAULT = RecordVault(
-    wrapping_keys=_KEYS, tenant_key=lambda tenant: tenant.encode() * 4, sign=_sign, random=secrets.token_bytes
-)
+_VAULT = RecordVault(wrapping_keys=_KEYS, tenant_key=lambda tenant: tenant.encode() * 4, sign=_sign)
 
 
 def _stored() -> StoredRecord:
@@ -212,7 +209,7 @@ def objects(tmp_path: Path) -> ObjectStore:
 
 @pytest.fixture
 def store(objects: ObjectStore) -> EvidenceStore:
-    return EvidenceStore(objects, wrapping_keys=_STORE_KEYS, random=secrets.token_bytes, metrics=_METRICS)
+    return EvidenceStore(objects, wrapping_keys=_STORE_KEYS, metrics=_METRICS)
 
 
 async def saved(store: EvidenceStore, check_id: UUID) -> EvidenceEntry:
@@ -300,7 +297,6 @@ async def test_a_lost_wrapping_key_is_named(objects: ObjectStore, store: Evidenc
     other = EvidenceStore(
         objects,
         wrapping_keys=WrappingKeys(newest="x", keys={"x": bytes(32)}),
-        random=secrets.token_bytes,
         metrics=_METRICS,
     )
     with pytest.raises(WrappingKeyUnknown, match="k"):

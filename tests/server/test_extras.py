@@ -10,7 +10,7 @@ from pydantic import HttpUrl
 
 from server.base.errors import ConfigurationError
 from server.configuration.tables import OtlpSettings
-from server.device.google_play import open_google_play_decoder
+from server.device.google_play import GooglePlayDecoder
 from server.keyring.key_encryption import AwsKms, KeyEncryptionUnavailable, VaultTransit
 from server.running import timestamps
 from server.storage.engine import open_postgresql
@@ -39,7 +39,7 @@ def _collector() -> object:
         (
             "play-integrity",
             "google.oauth2.service_account",
-            lambda: open_google_play_decoder(service_account_file=_NOWHERE),
+            lambda: GooglePlayDecoder(service_account_file=_NOWHERE),
             ConfigurationError,
         ),
         (

@@ -39,7 +39,6 @@ from server.keyring.keys import KeyFolder, KeyRing, MemoryKey, ScanTokens
 from server.keyring.result_signer import ResultSigner
 from server.keyring.sealing import (
     Context,
-    Random,
     SealBroken,
     Sealed,
     WrappingKeys,
@@ -178,7 +177,7 @@ def test_rotation_keeps_data_of_old_keys_valid(folder: Path) -> None:
     before = opened(folder).keys
     token = before.tokens.issue(_CHECK)
     signed = before.results.sign(b"result", tenant=None, sandbox=False)
-    sealed = seal(b"x", wrapping_keys=before.wrapping_keys, aad=_AAD, random=os.urandom)
+    sealed = seal(b"x", wrapping_keys=before.wrapping_keys, aad=_AAD)
     for purpose in ("token", "result", "evidence", "challenge"):
         assert rotate_key(KeyFiles(folder), purpose).name.startswith(f"{purpose}-0002.")
 
@@ -213,7 +212,7 @@ def test_a_running_server_accepts_newer_keys_and_uses_its_own(folder: Path) -> N
     for purpose in ("token", "challenge", "result", "evidence"):
         rotate_key(KeyFiles(folder), purpose)
     later = opened(folder).keys
-    sealed = seal(b"x", wrapping_keys=later.wrapping_keys, aad=_AAD, random=os.urandom)
+    sealed = seal(b"x", wrapping_keys=later.wrapping_keys, aad=_AAD)
     assert running.keys.tokens.check_id_of(later.tokens.issue(_CHECK)) is None
     assert running.refresh()
     assert running.keys.tokens.check_id_of(later.tokens.issue(_CHECK)) == _CHECK
@@ -571,23 +570,19 @@ _BOTH = WrappingKeys(newest="new", keys={"old": bytes(range(32)), "new": bytes(r
 _SEALING_AAD = Context(tenant="default", check_id=_CHECK, kind="EVIDENCE_FRAME")
 
 
-def counting() -> Random:
-    """Replaces secrets.token_bytes: 1, 1, 1..., then 2, 2, 2..., and so on."""
-    numbers = itertools.count(1)
-    return lambda count: bytes([next(numbers)]) * count
-
-
 @given(st.binary(max_size=2000))
 def test_sealed_data_are_opened(plaintext: bytes) -> None:
-    sealed = seal(plaintext, wrapping_keys=_OLD, aad=_SEALING_AAD, random=secrets.token_bytes)
+    sealed = seal(plaintext, wrapping_keys=_OLD, aad=_SEALING_AAD)
     assert unseal(sealed, wrapping_keys=_OLD, aad=_SEALING_AAD) == plaintext
     assert len(sealed.ciphertext) == 1 + 12 + len(plaintext) + 16
     assert len(sealed.wrapped_key) == 61
 
 
-def test_the_form_is_fixed() -> None:
+def test_the_form_is_fixed(monkeypatch: pytest.MonkeyPatch) -> None:
     """A vector: later versions must open the data that this version seals."""
-    sealed = seal(b"a picture", wrapping_keys=_OLD, aad=_SEALING_AAD, random=counting())
+    numbers = itertools.count(1)
+    monkeypatch.setattr(secrets, "token_bytes", lambda count: bytes([next(numbers)]) * count)
+    sealed = seal(b"a picture", wrapping_keys=_OLD, aad=_SEALING_AAD)
     vector = Sealed(
         ciphertext=bytes.fromhex(
             "0202020202020202020202020266f6b9202923b48fb6be1bad50ecb5d49d8d55d73c301e6bbe"
@@ -603,7 +598,7 @@ def test_the_form_is_fixed() -> None:
 
 
 def test_an_unknown_format_is_refused() -> None:
-    sealed = seal(b"x", wrapping_keys=_OLD, aad=_SEALING_AAD, random=secrets.token_bytes)
+    sealed = seal(b"x", wrapping_keys=_OLD, aad=_SEALING_AAD)
     for form in (b"\x00", b"\x01", b"\x03"):
         for damaged in (
             replace(sealed, ciphertext=form + sealed.ciphertext[1:]),
@@ -614,16 +609,14 @@ def test_an_unknown_format_is_refused() -> None:
 
 
 def test_every_record_has_its_own_key_and_nonces() -> None:
-    first, second = (
-        seal(b"same", wrapping_keys=_OLD, aad=_SEALING_AAD, random=secrets.token_bytes) for _ in range(2)
-    )
+    first, second = (seal(b"same", wrapping_keys=_OLD, aad=_SEALING_AAD) for _ in range(2))
     assert first.ciphertext != second.ciphertext
     assert first.wrapped_key != second.wrapped_key
 
 
 def test_the_newest_key_wraps_and_old_ones_open() -> None:
-    old = seal(b"x", wrapping_keys=_OLD, aad=_SEALING_AAD, random=secrets.token_bytes)
-    new = seal(b"x", wrapping_keys=_BOTH, aad=_SEALING_AAD, random=secrets.token_bytes)
+    old = seal(b"x", wrapping_keys=_OLD, aad=_SEALING_AAD)
+    new = seal(b"x", wrapping_keys=_BOTH, aad=_SEALING_AAD)
     assert (old.key_id, new.key_id) == ("old", "new")
     assert unseal(old, wrapping_keys=_BOTH, aad=_SEALING_AAD) == b"x"
     with pytest.raises(WrappingKeyUnknown) as caught:
@@ -633,7 +626,7 @@ def test_the_newest_key_wraps_and_old_ones_open() -> None:
 
 @given(st.data())
 def test_any_flipped_bit_is_noticed(data: st.DataObject) -> None:
-    sealed = seal(b"evidence", wrapping_keys=_OLD, aad=_SEALING_AAD, random=secrets.token_bytes)
+    sealed = seal(b"evidence", wrapping_keys=_OLD, aad=_SEALING_AAD)
     part = data.draw(st.sampled_from(["ciphertext", "wrapped_key"]))
     content = bytearray(getattr(sealed, part))
     bit = data.draw(st.integers(0, len(content) * 8 - 1))
@@ -645,7 +638,7 @@ def test_any_flipped_bit_is_noticed(data: st.DataObject) -> None:
 
 @given(st.data())
 def test_any_shorter_data_are_noticed(data: st.DataObject) -> None:
-    sealed = seal(b"evidence", wrapping_keys=_OLD, aad=_SEALING_AAD, random=secrets.token_bytes)
+    sealed = seal(b"evidence", wrapping_keys=_OLD, aad=_SEALING_AAD)
     part = data.draw(st.sampled_from(["ciphertext", "wrapped_key"]))
     content = getattr(sealed, part)
     parts = {"ciphertext": sealed.ciphertext, "wrapped_key": sealed.wrapped_key}
@@ -665,14 +658,14 @@ def test_any_shorter_data_are_noticed(data: st.DataObject) -> None:
     ids=["tenant", "check", "kind", "version"],
 )
 def test_a_record_opens_in_its_own_context_only(aad: Context) -> None:
-    sealed = seal(b"x", wrapping_keys=_OLD, aad=_SEALING_AAD, random=secrets.token_bytes)
+    sealed = seal(b"x", wrapping_keys=_OLD, aad=_SEALING_AAD)
     with pytest.raises(SealBroken):
         unseal(sealed, wrapping_keys=_OLD, aad=aad)
 
 
 def test_a_key_wrapped_for_another_record_does_not_open_this_one() -> None:
-    one = seal(b"one", wrapping_keys=_OLD, aad=_SEALING_AAD, random=secrets.token_bytes)
-    two = seal(b"two", wrapping_keys=_OLD, aad=_SEALING_AAD, random=secrets.token_bytes)
+    one = seal(b"one", wrapping_keys=_OLD, aad=_SEALING_AAD)
+    two = seal(b"two", wrapping_keys=_OLD, aad=_SEALING_AAD)
     with pytest.raises(SealBroken):
         unseal(Sealed(one.ciphertext, two.wrapped_key, "old"), wrapping_keys=_OLD, aad=_SEALING_AAD)
 
@@ -697,6 +690,6 @@ def test_wrapping_keys_must_be_whole() -> None:
 
 
 def test_nothing_secret_is_in_a_repr() -> None:
-    sealed = seal(b"x", wrapping_keys=_OLD, aad=_SEALING_AAD, random=secrets.token_bytes)
+    sealed = seal(b"x", wrapping_keys=_OLD, aad=_SEALING_AAD)
     assert repr(sealed) == "Sealed(key_id='old')"
     assert repr(_OLD) == "WrappingKeys(wrapping={'': 'old'})"

@@ -65,8 +65,9 @@ def test_a_shipped_policy_demands_the_flash_and_a_blink_without_evidence_of_the_
 def test_a_shipped_policy_begins_with_the_flash_and_one_never_flashes() -> None:
     book = load_policies()
     adaptive, no_flash = book.get("adaptive").policy, book.get("no-flash").policy
-    assert (adaptive.mode, adaptive.first_mode) == (Mode.EXPRESS, Mode.DYNAMIC)
-    assert no_flash.first_mode is Mode.EXPRESS
+    assert adaptive.mode is Mode.EXPRESS
+    assert adaptive.doubt is not None
+    assert (adaptive.doubt.at_start, adaptive.doubt.order[0]) == (True, ChallengeKind.FLASH)
     assert not no_flash.challenge.flash_allowed
     assert no_flash.doubt is not None
     assert ChallengeKind.FLASH not in no_flash.doubt.order
@@ -109,7 +110,6 @@ def test_shipped_policies_serve_people_who_cannot_blink_turn_or_see_flashes() ->
         challenge = policy.challenge_for(policy.mode)
         assert not challenge.blink
         assert not challenge.depth
-    assert (standard.first_mode, no_flash.first_mode) == (Mode.EXPRESS, Mode.EXPRESS)
     for name in ("dynamic", "high"):
         assert book.get(name).policy.challenge.blink
 
@@ -495,11 +495,7 @@ def test_decisive_checks_are_tolerated_by_name() -> None:
     assert all(name in str(caught.value) for name in DECISIVE_NAMES)
 
 
-def test_a_policy_may_begin_with_more_than_it_demands() -> None:
-    begins = Policy.model_validate(changed(_DOUBT, "doubt.at_start", True))
-    assert (begins.mode, begins.first_mode) == ("EXPRESS", "DYNAMIC")
-    for base in (_EXPRESS, _DOUBT, changed(_DOUBT, "doubt", {"order": ["gestures"], "at_start": True})):
-        assert Policy.model_validate(base).first_mode == "EXPRESS"
+def test_a_policy_that_doubts_with_a_flash_allows_it() -> None:
     with pytest.raises(ValidationError, match="flash_allowed is false"):
         Policy.model_validate(changed(_DOUBT, "challenge.flash_allowed", False))
 

@@ -181,10 +181,13 @@ async def test_scans_beyond_the_limit_are_asked_to_come_later(tmp_path: Path) ->
         assert (await (await third.open()).run_attempt(pictures())).status == scan_pb2.SCAN_STATUS_SUCCESS
 
 
-async def test_unary_calls_beyond_the_limit_and_beyond_their_deadline(tmp_path: Path) -> None:
+async def test_unary_calls_beyond_the_limit_and_beyond_their_deadline(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.running.capacity.WAIT_SECONDS", 0.2)
     held = _Held(remembering_pack().detector, asyncio.get_running_loop())
     pack = replace(remembering_pack(), detector=held)
-    limits = {"max_uploads": 1, "max_unary": 1, "wait_seconds": 0.2}
+    limits = {"max_uploads": 1, "max_unary": 1}
     async with serving(settings_for(tmp_path, limits=limits), pack=pack) as live:
         request = service_pb2.UploadTrustedImageRequest(image=portrait(), request_id=str(uuid4()))
         first = asyncio.ensure_future(live.service.UploadTrustedImage(request))

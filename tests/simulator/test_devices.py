@@ -157,9 +157,7 @@ class Server:
                     origin=evidence.origin,
                     binding=BINDING,
                     session_public_key=SESSION_KEY,
-                    relying_party=RelyingParty(
-                        rp_id=app.rp_id, origins=frozenset({app.origin}), require_user_verification=True
-                    ),
+                    relying_party=RelyingParty(rp_id=app.rp_id, origins=frozenset({app.origin})),
                     header_origin=None,
                 ).checks
 

@@ -8,6 +8,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from formats.exposure import ExposureClaim
 from simulator import (
     AmbientPreset,
     AmbientSettings,
@@ -16,7 +17,6 @@ from simulator import (
     FlashCameraSettings,
     PhoneSettings,
     ScreenLight,
-    SimulatedExposure,
     ToneCurve,
 )
 from simulator.errors import SceneSettingsInvalid
@@ -236,7 +236,7 @@ def _scene(*lux: float) -> np.typing.NDArray[np.float32]:
 
 def _take(
     camera: PhoneCamera, scene: np.typing.NDArray[np.float32], time: float, *, locked: bool = True
-) -> tuple[np.typing.NDArray[np.uint8], SimulatedExposure]:
+) -> tuple[np.typing.NDArray[np.uint8], ExposureClaim]:
     exposed = scene * camera.gains.astype(np.float32) + np.float32(camera.pedestal)
     return camera.take(exposed, time, locked=locked)
 
@@ -302,14 +302,14 @@ def test_noise_leaves_the_mean_alone() -> None:
 
 
 def test_metadata_follow_the_light() -> None:
-    def said(lux: float) -> SimulatedExposure:
+    def said(lux: float) -> ExposureClaim:
         camera = _camera(FlashCameraSettings())
         camera.start(_scene(lux, lux, lux))
         return _take(camera, _scene(lux, lux, lux), 0.0)[1]
 
     dark, day = said(5), said(10_000)
     assert dark.iso > 5 * day.iso
-    assert dark.exposure_seconds > 5 * day.exposure_seconds
+    assert dark.exposure_time_ns > 5 * day.exposure_time_ns
 
 
 def test_white_stays_white_and_black_black() -> None:
@@ -339,8 +339,8 @@ def test_in_the_dark_the_exposure_is_the_longest_allowed(longest: float) -> None
     dark, bright = (_camera(replace(_QUIET, longest_exposure_seconds=longest)) for _ in range(2))
     dark.start(_scene(1, 1, 1))
     bright.start(_scene(5000, 5000, 5000))
-    assert _take(dark, _scene(1, 1, 1), 0.0)[1].exposure_seconds == longest
-    assert _take(bright, _scene(5000, 5000, 5000), 0.0)[1].exposure_seconds < 0.005
+    assert _take(dark, _scene(1, 1, 1), 0.0)[1].exposure_seconds == pytest.approx(longest)
+    assert _take(bright, _scene(5000, 5000, 5000), 0.0)[1].exposure_time_ns < 5_000_000
 
 
 _EXACT = PhoneSettings(

@@ -14,12 +14,12 @@ from PIL import Image
 
 import vision.packs
 from facegate_client import CapturedImage, SourceError
+from formats.exposure import ExposureClaim
 from matcher.records import RecordVersion, build_record, serialise
 from simulator import (
     AppGuide,
     PhoneSettings,
     ScreenLight,
-    SimulatedExposure,
     SimulatedFrame,
     builtin_photos,
 )
@@ -36,11 +36,11 @@ from tests.packs import real_pack, shared_pack
 from vision.face import Box, DetectedFace
 
 _RATE = 50.0
-_EXPOSURE = SimulatedExposure(
-    exposure_seconds=0.01,
+_EXPOSURE = ExposureClaim(
+    exposure_time_ns=10_000_000,
     iso=200,
     white_balance_kelvin=4000,
-    rolling_shutter_seconds=0.02,
+    rolling_shutter_skew_ns=20_000_000,
     exposure_locked=True,
     white_balance_locked=False,
 )

@@ -28,7 +28,7 @@ from vision.geometry import (
 from vision.image import GreyImage
 from vision.packs.insightface_library import import_insightface
 from vision.packs.pack import Pack
-from vision.pose import head_of_478
+from vision.pose import MEDIAPIPE478_HEAD, MEDIAPIPE478_INDICES
 
 
 def _moved(points: Points, *, degrees: float, scale: float, shift: tuple[float, float]) -> Points:
@@ -235,7 +235,7 @@ class TestLipGap:
     @staticmethod
     def _face(*, gap: float, yaw: float = 0.0, scale: float = 20.0) -> Landmarks:
         """The canonical face, seen from a yaw, with its inner lips ``gap`` centimetres apart."""
-        indices, head = head_of_478()
+        indices, head = MEDIAPIPE478_INDICES, MEDIAPIPE478_HEAD
         mesh = np.zeros((478, 3))
         mesh[indices] = head
         mesh[[82, 13, 312]] = [(-0.5, 4.0, -5.5), (0.0, 4.0, -5.7), (0.5, 4.0, -5.5)]

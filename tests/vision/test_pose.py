@@ -23,7 +23,15 @@ from vision.packs.dlib_models import DlibLandmarker
 from vision.packs.interfaces import Landmarker
 from vision.packs.mediapipe_landmarker import load_mediapipe_landmarker
 from vision.packs.pack import Pack
-from vision.pose import estimate_pose, five_point_head, head_of_68, head_of_478, turn_about_neck
+from vision.pose import (
+    FIVE_POINT_HEAD,
+    IBUG68_HEAD,
+    IBUG68_INDICES,
+    MEDIAPIPE478_HEAD,
+    MEDIAPIPE478_INDICES,
+    estimate_pose,
+    turn_about_neck,
+)
 
 SIZE = (480, 640)
 
@@ -63,14 +71,14 @@ def _towards_face(
 
 def _landmarks68(yaw: float, pitch: float, roll: float) -> Landmarks:
     points = np.zeros((68, 2), np.float32)
-    indices, head = head_of_68()
+    indices, head = IBUG68_INDICES, IBUG68_HEAD
     points[indices] = _seen(head, yaw, pitch, roll)
     return Landmarks(points=points, scheme="ibug68")
 
 
 def _landmarks106(yaw: float, pitch: float, roll: float) -> Landmarks:
     points = np.zeros((106, 2), np.float32)
-    left_eye, right_eye, nose, left_mouth, right_mouth = _seen(five_point_head(), yaw, pitch, roll)
+    left_eye, right_eye, nose, left_mouth, right_mouth = _seen(FIVE_POINT_HEAD, yaw, pitch, roll)
     points[33:43], points[87:97] = left_eye, right_eye
     points[86], points[52], points[61] = nose, left_mouth, right_mouth
     return Landmarks(points=points, scheme="insightface106")
@@ -78,13 +86,13 @@ def _landmarks106(yaw: float, pitch: float, roll: float) -> Landmarks:
 
 def _landmarks478(yaw: float, pitch: float, roll: float) -> Landmarks:
     points = np.zeros((478, 2), np.float32)
-    indices, head = head_of_478()
+    indices, head = MEDIAPIPE478_INDICES, MEDIAPIPE478_HEAD
     points[indices] = _seen(head, yaw, pitch, roll)
     return Landmarks(points=points, scheme="mediapipe478")
 
 
 @pytest.mark.parametrize(
-    ("render", "head"), [(_landmarks68, head_of_68()[1]), (_landmarks478, head_of_478()[1])]
+    ("render", "head"), [(_landmarks68, IBUG68_HEAD), (_landmarks478, MEDIAPIPE478_HEAD)]
 )
 @given(st.floats(-40, 40), st.floats(-25, 25), st.floats(-40, 40))
 def test_recovers_a_rendered_pose(
@@ -101,16 +109,16 @@ def test_recovers_a_rendered_pose(
 
 
 def test_the_canonical_face_is_symmetric() -> None:
-    _, head = head_of_478()
+    head = MEDIAPIPE478_HEAD
     mirrored = head * (-1, 1, 1)
     assert {tuple(point) for point in head} == {tuple(point) for point in mirrored}
-    assert len(head) == len(set(head_of_478()[0].tolist())) == 33
+    assert len(head) == len(set(MEDIAPIPE478_INDICES.tolist())) == 33
 
 
 @given(st.floats(-25, 25), st.floats(-15, 15), st.floats(-30, 30))
 def test_five_points_recover_it_too(yaw: float, pitch: float, roll: float) -> None:
-    five = estimate_pose(_seen(five_point_head(), yaw, pitch, roll), SIZE)
-    expected = _towards_face(five_point_head(), yaw, pitch, roll)
+    five = estimate_pose(_seen(FIVE_POINT_HEAD, yaw, pitch, roll), SIZE)
+    expected = _towards_face(FIVE_POINT_HEAD, yaw, pitch, roll)
     assert (five.yaw, five.pitch, five.roll) == pytest.approx(expected, abs=0.5)
     dense = estimate_pose(_landmarks106(yaw, pitch, roll), SIZE)
     assert (dense.yaw, dense.pitch, dense.roll) == pytest.approx((five.yaw, five.pitch, five.roll), abs=0.5)
@@ -125,7 +133,7 @@ def test_five_points_recover_it_too(yaw: float, pitch: float, roll: float) -> No
     ],
 )
 def test_signs(turn: tuple[float, float, float], name: str, sign: str) -> None:
-    frontal, turned = _seen(five_point_head(), 0, 0, 0), _seen(five_point_head(), *turn)
+    frontal, turned = _seen(FIVE_POINT_HEAD, 0, 0, 0), _seen(FIVE_POINT_HEAD, *turn)
     shift = (turned[2] - turned.mean(axis=0)) - (frontal[2] - frontal.mean(axis=0))
     seen = {"yaw": shift[0] > 0, "pitch": shift[1] < 0, "roll": turned[1][1] > turned[0][1]}
     assert seen[name], sign
@@ -135,7 +143,7 @@ def test_signs(turn: tuple[float, float, float], name: str, sign: str) -> None:
 @pytest.mark.parametrize("roll", [-35.0, 0.0, 35.0])
 @pytest.mark.parametrize(("nod", "turn"), [(20.0, 0.0), (0.0, 20.0), (0.0, -20.0), (-15.0, 15.0)])
 def test_a_nod_of_a_leaning_head_is_no_turn(roll: float, nod: float, turn: float) -> None:
-    indices, head = head_of_478()
+    indices, head = MEDIAPIPE478_INDICES, MEDIAPIPE478_HEAD
     leans, turns = _rotation(0.0, 0.0, roll), _rotation(turn, nod, 0.0)
     placed = head @ (leans @ turns).T + (0, 0, 60)
     points = np.zeros((478, 2), np.float32)
@@ -149,7 +157,7 @@ def test_a_nod_of_a_leaning_head_is_no_turn(roll: float, nod: float, turn: float
 def test_a_face_at_the_edge_that_looks_into_the_camera_is_frontal() -> None:
     x = 18.0
     facing_camera = math.degrees(math.atan2(-x, 60))
-    pose = estimate_pose(_seen(five_point_head(), facing_camera, 0, 0, at=(x, 0)), SIZE)
+    pose = estimate_pose(_seen(FIVE_POINT_HEAD, facing_camera, 0, 0, at=(x, 0)), SIZE)
     assert abs(pose.yaw) < 4
 
 
@@ -224,7 +232,7 @@ def _angles(pose: HeadPose) -> NDArray[np.float64]:
 def _truth(person: Person, turn: ReliefPose) -> NDArray[np.float64]:
     """Yaw, pitch and roll of a rotated head against the line of sight to the middle of its points."""
     relief = person.relief
-    points = person.landmarks[head_of_68()[0]].astype(np.float64)
+    points = person.landmarks[IBUG68_INDICES].astype(np.float64)
     cells = np.round(points / relief.grid_step()).astype(int)
     height = relief._depth[cells[:, 1], cells[:, 0]]
     pivot = np.array(relief._pivot)

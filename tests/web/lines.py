@@ -55,7 +55,11 @@ async def line(
     async def connected(page: asyncio.StreamReader, to_page: asyncio.StreamWriter) -> None:
         nonlocal connections
         connections += 1
-        server, to_server = await asyncio.open_connection(host, int(port))
+        try:
+            server, to_server = await asyncio.open_connection(host, int(port))
+        except BaseException:
+            to_page.transport.abort()
+            raise
         limit = breaks_after if connections <= breaks else None
         up = asyncio.create_task(carry(page, to_server, limit, bytes_per_second, cycle(late)))
         down = asyncio.create_task(carry(server, to_page, None, None, repeat(0.0)))

@@ -72,6 +72,20 @@ async def bank(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[str]:
             await process.wait()
 
 
+async def test_a_second_bank_names_the_port_of_the_first(bank: str) -> None:
+    port = bank[:-1].rpartition(":")[2]
+    process = await asyncio.create_subprocess_exec(
+        *("node", str(REPOSITORY / "examples" / "bank" / "start.mjs")),
+        env=os.environ | {"BANK_PORT": port},
+        stderr=asyncio.subprocess.PIPE,
+    )
+    _, said = await process.communicate()
+    assert process.returncode == 1
+    wanted = f"The bank cannot open at port {port}: something listens there, such as another bank: stop it"
+    assert said.decode().startswith(wanted)
+    assert said.count(b"\n") == 1
+
+
 async def test_an_address_that_is_none_is_refused(bank: str) -> None:
     for _ in range(2):
         reader, writer = await asyncio.open_connection("127.0.0.1", int(bank[:-1].rpartition(":")[2]))

@@ -42,7 +42,6 @@ async def _grant_credit(scan: Scan) -> None:
     await stream.receive_frames(_FRAMES)
     await stream.complete_capture()
     await stream.send_result()
-    await stream.wait_for_half_close()
 
 
 @dataclass

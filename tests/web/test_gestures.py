@@ -101,7 +101,6 @@ async def test_the_page_asks_and_goes_on(
             await stream.receive_frames(1)
         await stream.complete_capture()
         await stream.send_result()
-        await stream.wait_for_half_close()
 
     page = _Page(page_port, flash=plan == scan_pb2.PLAN_FLASH, asked=asked)
     ticket = Ticket(token="conformance-token", private_key=ec.generate_private_key(ec.SECP256R1()))

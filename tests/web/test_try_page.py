@@ -58,7 +58,9 @@ async def test_a_person_walks_from_the_portrait_to_success(
     assert answer["verdict"].startswith("It is you.")
     assert "sandbox" in answer["verdict"].lower()
     assert answer["focused"] == "It is you."
-    assert answer["parts"] == ["Why", "Signals", "The scan and its proof"]
+    assert answer["parts"] == ["Signals", "The scan and its proof"]
+    # Of the confidence and the similarity, as the shared style sheet draws them.
+    assert answer["gauges"] == ["10px", "10px"]
     # The portrait, the evidence frame and two audit images.
     assert answer["pictures"] == 4
     assert (answer["violations"], answer["problems"]) == ([], [])
@@ -120,6 +122,6 @@ async def test_the_page_about_attacks_shows_what_the_server_saw(running: Running
     answer = await walk(running.address, attacks=2, patience=100_000)
     assert answer["violations"] == []
     person, photo = sorted(answer["attacks"], key=lambda one: one["films"])[:2]
-    assert (person["title"], person["outcome"], person["films"]) == ("The same person", "Success", 1)
-    assert (photo["title"], photo["outcome"], photo["films"]) == ("A photo on a stand", "Failure", 2)
+    assert (person["title"], person["outcome"], person["films"]) == ("The same person", "SUCCESS", 1)
+    assert (photo["title"], photo["outcome"], photo["films"]) == ("A photo on a stand", "FAILURE", 2)
     assert photo["reason"] == "The scan is an attack, not a living person."

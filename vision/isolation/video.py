@@ -83,7 +83,6 @@ class VideoOutline:
         decoded: The number of decoded frames; those that were not passed on were sampled out.
         other_size: The number of frames of another size than the usual one, which the film has for most of
             its time; they were left out.
-        other_streams: The number of streams that were not read, such as sound.
         complete: False if the file breaks or ends before its declared end; the frames are those before the
             break.
     """
@@ -92,7 +91,6 @@ class VideoOutline:
     seconds: float
     decoded: int
     other_size: int
-    other_streams: int
     complete: bool
 
 
@@ -225,7 +223,6 @@ def ask_video(
         seconds=whole / _MICRO,
         decoded=decoded,
         other_size=other_size,
-        other_streams=others,
         complete=not broken,
     )
 

@@ -111,18 +111,15 @@ def chip_frame(
     return dlib.chip_details(*ends, dlib.chip_dims(rows=CHIP_SIDE, cols=CHIP_SIDE))
 
 
-def cut_chips(
-    picture: NDArray[np.uint8], points: NDArray[np.float64], *, moves: Sequence[Move] = MOVES
-) -> NDArray[np.float32]:
+def cut_chips(picture: NDArray[np.uint8], points: NDArray[np.float64]) -> NDArray[np.float32]:
     """Return the chips of one face for the embedder.
 
     Args:
         picture: RGB, shape (height, width, 3).
         points: Shape (68, 2), the iBUG points of the face in it.
-        moves: One or more.
 
     Returns:
-        Shape (2 n, 3, 150, 150), RGB, 0..255: all moves, then their mirror images.
+        Shape (2 n, 3, 150, 150), RGB, 0..255: all ``MOVES``, then their mirror images.
 
     Raises:
         RuntimeError: dlib cannot cut the chips.
@@ -131,7 +128,7 @@ def cut_chips(
 
     aligned = list(ALIGNED_POINTS)
     mean = MEAN_FACE[[index - 17 for index in aligned]]
-    frames = [chip_frame(points[aligned], mean, move=move) for move in moves]
+    frames = [chip_frame(points[aligned], mean, move=move) for move in MOVES]
     plain = np.stack(dlib.extract_image_chips(picture, frames)).transpose(0, 3, 1, 2)
     return np.concatenate([plain, plain[..., ::-1]]).astype(np.float32)
 

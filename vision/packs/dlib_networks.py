@@ -10,9 +10,9 @@ from collections.abc import Iterator
 from typing import Final
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
+
+from vision.packs.onnx_graph import OnnxGraph
 
 # Converts dlib's network files to ONNX graphs.
 #
@@ -26,16 +26,14 @@ from onnx import TensorProto, helper, numpy_helper
 
 _MEAN_RGB: Final = (122.782, 117.001, 104.298)
 _DIVISOR: Final = 256.0
-_OPSET: Final = 17
-_IR_VERSION: Final = 8
 _TENSOR_VERSION: Final = 2
 _CONVOLUTION, _AFFINE, _NORMALISATION, _PROJECTION = "con_4", "affine_", "bn_con2", "fc_2"
 _NORMALISATION_EPSILON: Final = 1e-4
 """``dlib::DEFAULT_BATCH_NORM_EPS``."""
 
 
-class DlibGraph:
-    """An ONNX graph that is built layer by layer, with the numbers of a dlib file in their order."""
+class DlibGraph(OnnxGraph):
+    """An ONNX graph with the numbers of a dlib file in their order."""
 
     def __init__(self, content: bytes) -> None:
         """Start a graph.
@@ -43,20 +41,13 @@ class DlibGraph:
         Args:
             content: A dlib network file; its hash was verified.
         """
+        super().__init__()
         self._layers = _layers(content)
-        self._nodes: list[onnx.NodeProto] = []
-        self._constants: list[onnx.TensorProto] = []
-
-    def add(self, kind: str, *inputs: str, output: str = "", **attributes: object) -> str:
-        """Add an ONNX node and return the name of its output."""
-        name = output or f"v{len(self._nodes)}"
-        self._nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
-        return name
 
     def normalise(self, value: str) -> str:
         """Add nodes that normalise RGB of 0..255 for dlib's networks; return the name of the output."""
-        centred = self.add("Sub", value, self._constant(np.array(_MEAN_RGB).reshape(1, 3, 1, 1)))
-        return self.add("Div", centred, self._constant(np.array(_DIVISOR)))
+        centred = self.add("Sub", value, self.constant(np.array(_MEAN_RGB).reshape(1, 3, 1, 1)))
+        return self.add("Div", centred, self.constant(np.array(_DIVISOR)))
 
     def convolution(
         self,
@@ -82,16 +73,7 @@ class DlibGraph:
             gamma, beta = np.split(self._next(_AFFINE, 2 * filters), 2)
             weights, bias = weights * gamma.reshape(-1, 1, 1, 1), bias * gamma + beta
         border = side // 2 if stride == 1 else 0
-        return self.add(
-            "Conv",
-            value,
-            self._constant(weights),
-            self._constant(bias),
-            output=output,
-            kernel_shape=[side, side],
-            strides=[stride, stride],
-            pads=[border] * 4,
-        )
+        return self.convolve(value, weights, bias, stride=stride, border=border, output=output)
 
     def projection(self, value: str, *, inputs: int, outputs: int, output: str) -> str:
         """Add the file's next fully connected layer, without bias.
@@ -100,35 +82,12 @@ class DlibGraph:
             ValueError: The file contains another layer there.
         """
         numbers = self._next(_PROJECTION, inputs * outputs)
-        return self.add("MatMul", value, self._constant(numbers.reshape(inputs, outputs)), output=output)
+        return self.add("MatMul", value, self.constant(numbers.reshape(inputs, outputs)), output=output)
 
     def pad(self, value: str, *, channels: int = 0, pixels: int = 0) -> str:
         """Add a node that pads ``value`` with zeros, and return the name of its output."""
         ends = np.array([0, 0, 0, 0, 0, channels, pixels, pixels], dtype=np.int64)
-        return self.add("Pad", value, self._constant(ends))
-
-    def model(
-        self,
-        *,
-        name: str,
-        inputs: tuple[str, tuple[int | str, ...]],
-        outputs: tuple[str, tuple[int | str, ...]],
-    ) -> bytes:
-        """Return the finished ONNX model."""
-        ends = [
-            helper.make_tensor_value_info(end, TensorProto.FLOAT, shape) for end, shape in (inputs, outputs)
-        ]
-        graph = helper.make_graph(self._nodes, name, ends[:1], ends[1:], initializer=self._constants)
-        opset = helper.make_opsetid("", _OPSET)
-        model = helper.make_model(graph, opset_imports=[opset], ir_version=_IR_VERSION)
-        content: bytes = model.SerializeToString()
-        return content
-
-    def _constant(self, values: NDArray[np.float64] | NDArray[np.float32] | NDArray[np.int64]) -> str:
-        name = f"c{len(self._constants)}"
-        kind = values.dtype if values.dtype == np.int64 else np.dtype(np.float32)
-        self._constants.append(numpy_helper.from_array(values.astype(kind), name))
-        return name
+        return self.add("Pad", value, self.constant(ends))
 
     def _next(self, kind: str, size: int) -> NDArray[np.float32]:
         found, numbers = next(self._layers, ("the end of the file", np.zeros(0, dtype=np.float32)))
@@ -245,11 +204,12 @@ def resnet_to_onnx(content: bytes) -> bytes:
             channels = filters
     value = graph.add("Flatten", graph.add("GlobalAveragePool", value))
     graph.projection(value, inputs=channels, outputs=_DIMENSIONS, output="templates")
-    return graph.model(
-        name="dlib_resnet",
-        inputs=("chips", ("n", 3, CHIP_SIDE, CHIP_SIDE)),
-        outputs=("templates", ("n", _DIMENSIONS)),
-    )
+    model: bytes = graph.model(
+        "dlib_resnet",
+        inputs={"chips": ("n", 3, CHIP_SIDE, CHIP_SIDE)},
+        outputs={"templates": ("n", _DIMENSIONS)},
+    ).SerializeToString()
+    return model
 
 
 def finder_to_onnx(content: bytes) -> bytes:
@@ -267,11 +227,12 @@ def finder_to_onnx(content: bytes) -> bytes:
         value = graph.convolution(value, channels=channels, filters=filters, side=5, stride=stride)
         value = graph.add("Relu", value)
     graph.convolution(value, channels=_FINDER_LAYERS[-1][1], filters=1, side=9, affine=False, output="scores")
-    return graph.model(
-        name="dlib_mmod",
-        inputs=("picture", (1, 3, "height", "width")),
-        outputs=("scores", (1, 1, "rows", "columns")),
-    )
+    model: bytes = graph.model(
+        "dlib_mmod",
+        inputs={"picture": (1, 3, "height", "width")},
+        outputs={"scores": (1, 1, "rows", "columns")},
+    ).SerializeToString()
+    return model
 
 
 def _two_convolutions(graph: DlibGraph, value: str, *, channels: int, filters: int, stride: int) -> str:

@@ -16,11 +16,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 import numpy as np
-import onnx
 from numpy.typing import NDArray
-from onnx import TensorProto, helper, numpy_helper
 
 from vision.errors import PackFileUnusable
+from vision.packs.onnx_graph import OnnxGraph
 
 _MAGIC: Final = 0x1950A86A20F9469CFC6C
 _EPSILON: Final = 1e-5
@@ -127,27 +126,24 @@ def minifasnet_to_onnx(state: State) -> bytes:
         graph.classify(value)
     except (KeyError, ValueError) as error:
         raise StateFileError(f"the tensors are not those of a MiniFASNet: {error!r}") from error
-    return graph.model()
+    model: bytes = graph.model(
+        "minifasnet", inputs={"input": ("n", 3, _SIDE, _SIDE)}, outputs={"logits": ("n", _CLASSES)}
+    ).SerializeToString()
+    return model
 
 
-class _Graph:
+class _Graph(OnnxGraph):
     """An ONNX graph whose numbers come from a state file."""
 
     def __init__(self, state: State) -> None:
+        super().__init__()
         self._state = state
-        self._nodes: list[onnx.NodeProto] = []
-        self._constants: list[onnx.TensorProto] = []
-
-    def add(self, kind: str, *inputs: str, output: str = "", **attributes: object) -> str:
-        name = output or f"v{len(self._nodes)}"
-        self._nodes.append(helper.make_node(kind, list(inputs), [name], **attributes))
-        return name
 
     def block(self, name: str, value: str, *, stride: int = 1, padded: bool = True) -> str:
         """Add convolution, batch normalisation and, if the state has one, PReLU."""
         value = self._convolution(f"{name}.conv", f"{name}.bn", value, stride=stride, padded=padded)
         slopes = self._state.get(f"{name}.prelu.weight")
-        return value if slopes is None else self.add("PRelu", value, self._constant(slopes.reshape(-1, 1, 1)))
+        return value if slopes is None else self.add("PRelu", value, self.constant(slopes.reshape(-1, 1, 1)))
 
     def separable(self, name: str, value: str, *, stride: int = 1) -> str:
         value = self.block(f"{name}.conv", value)
@@ -165,21 +161,11 @@ class _Graph:
     def classify(self, value: str) -> None:
         scale, shift = self._normalisation("bn")
         inner = self._state["linear.weight"] * scale[:, None]
-        value = self.add("Gemm", value, self._constant(inner), self._constant(shift), transB=1)
+        value = self.add("Gemm", value, self.constant(inner), self.constant(shift), transB=1)
         last = self._state["prob.weight"]
         if last.shape[0] != _CLASSES:
             raise ValueError(f"{last.shape[0]} classes, expected {_CLASSES}")
-        self.add("MatMul", value, self._constant(last.T), output="logits")
-
-    def model(self) -> bytes:
-        ends = [
-            helper.make_tensor_value_info(name, TensorProto.FLOAT, shape)
-            for name, shape in (("input", ("n", 3, _SIDE, _SIDE)), ("logits", ("n", _CLASSES)))
-        ]
-        graph = helper.make_graph(self._nodes, "minifasnet", ends[:1], ends[1:], initializer=self._constants)
-        model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)], ir_version=8)
-        content: bytes = model.SerializeToString()
-        return content
+        self.add("MatMul", value, self.constant(last.T), output="logits")
 
     def _convolution(
         self, name: str, normalisation: str, value: str, *, stride: int = 1, padded: bool = True
@@ -189,15 +175,8 @@ class _Graph:
         # A convolution of one input channel a filter is depthwise, but for the first on a squeezed value.
         groups = weights.shape[0] if weights.shape[1] == 1 and weights.shape[2] > 1 else 1
         border = weights.shape[2] // 2 if padded else 0
-        return self.add(
-            "Conv",
-            value,
-            self._constant(weights * scale.reshape(-1, 1, 1, 1)),
-            self._constant(shift),
-            kernel_shape=list(weights.shape[2:]),
-            strides=[stride, stride],
-            pads=[border] * 4,
-            group=groups,
+        return self.convolve(
+            value, weights * scale.reshape(-1, 1, 1, 1), shift, stride=stride, border=border, group=groups
         )
 
     def _normalisation(self, name: str) -> tuple[NDArray[np.float32], NDArray[np.float32]]:
@@ -206,8 +185,3 @@ class _Graph:
         )
         scale = gamma / np.sqrt(variance + _EPSILON)
         return scale, beta - mean * scale
-
-    def _constant(self, values: NDArray[np.float32]) -> str:
-        name = f"c{len(self._constants)}"
-        self._constants.append(numpy_helper.from_array(np.ascontiguousarray(values, dtype=np.float32), name))
-        return name

@@ -14,24 +14,7 @@ from typing import Final, TypeAlias
 from liveness.dynamic.challenge.script import ColourStep
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.errors import ObservationError
-from liveness.guidance import Oval
-
-
-class HintCode(StrEnum):
-    """A hint to the person; the names are those of the wire's feedback codes."""
-
-    NO_FACE = "NO_FACE"
-    MULTIPLE_FACES = "MULTIPLE_FACES"
-    MOVE_CLOSER = "MOVE_CLOSER"
-    MOVE_BACK = "MOVE_BACK"
-    CENTER_FACE = "CENTER_FACE"
-    FACE_CUT_OFF = "FACE_CUT_OFF"
-    HOLD_STILL = "HOLD_STILL"
-    TOO_BRIGHT = "TOO_BRIGHT"
-    TOO_DARK = "TOO_DARK"
-    RAISE_SCREEN_BRIGHTNESS = "RAISE_SCREEN_BRIGHTNESS"
-    BLINK = "BLINK"
-    TURN_HEAD_SLIGHTLY = "TURN_HEAD_SLIGHTLY"
+from liveness.guidance import HintCode, Oval
 
 
 class EndReason(StrEnum):

@@ -52,7 +52,6 @@ from liveness.dynamic.challenge.actions import (
     EndReason,
     FallBack,
     Hint,
-    HintCode,
     HintPacing,
     Pause,
     Resume,
@@ -64,7 +63,7 @@ from liveness.dynamic.challenge.script import ColourScript, ColourStep, Revealed
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.dynamic.sample import FlashSample
 from liveness.errors import LivenessPolicyError, ObservationError
-from liveness.guidance import GuidanceCode
+from liveness.guidance import HintCode
 
 _HELD_FRAMES: Final = 2
 """The number of frames after the hold from which on a step counts as held."""
@@ -199,17 +198,17 @@ class Display:
         self.passed = sum(one.step.bits > 0 for one in self._history)
 
 
-_AWAY: Final[Mapping[GuidanceCode, HintCode]] = MappingProxyType(
+_AWAY: Final = frozenset(
     {
-        GuidanceCode.NO_FACE: HintCode.NO_FACE,
-        GuidanceCode.MULTIPLE_FACES: HintCode.MULTIPLE_FACES,
-        GuidanceCode.MOVE_BACK: HintCode.MOVE_BACK,
-        GuidanceCode.FACE_CUT_OFF: HintCode.FACE_CUT_OFF,
-        GuidanceCode.MOVE_CLOSER: HintCode.MOVE_CLOSER,
-        GuidanceCode.CENTER_FACE: HintCode.CENTER_FACE,
+        HintCode.NO_FACE,
+        HintCode.MULTIPLE_FACES,
+        HintCode.MOVE_BACK,
+        HintCode.FACE_CUT_OFF,
+        HintCode.MOVE_CLOSER,
+        HintCode.CENTER_FACE,
     }
 )
-"""The codes of the guidance for a face that is not in place, with their hints."""
+"""The guidance for a face that is not in place."""
 
 _LIGHT_HINTS: Final[Mapping[Light, HintCode]] = MappingProxyType(
     {
@@ -239,7 +238,7 @@ class Presence:
         self.code = HintCode.NO_FACE
         """The hint that brings the face back."""
 
-    def record_placement(self, *, face: bool, guidance: GuidanceCode | None, at: float) -> None:
+    def record_placement(self, *, face: bool, guidance: HintCode | None, at: float) -> None:
         """Adds a frame.
 
         Args:
@@ -248,14 +247,13 @@ class Presence:
             at: The arrival time of the frame.
         """
         self.unseen_since = None
-        code = guidance if face else GuidanceCode.NO_FACE
-        away = None if code is None else _AWAY.get(code)
-        if away is None:
+        code = guidance if face else HintCode.NO_FACE
+        if code is None or code not in _AWAY:
             self.frames_in_place += 1
             self.away_since = None
             return
         self.frames_in_place = 0
-        self.code = away
+        self.code = code
         if self.away_since is None:
             self.away_since = at
 
@@ -450,7 +448,7 @@ class FlashChallenge:
     def add_flash_frame(
         self,
         sample: FlashSample,
-        guidance: GuidanceCode | None = None,
+        guidance: HintCode | None = None,
         *,
         blinked: bool = False,
         depth: float | None = None,

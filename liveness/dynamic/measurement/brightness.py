@@ -15,8 +15,9 @@ from typing import Final
 
 import numpy as np
 
+from formats.exposure import ExposureClaim
 from liveness.dynamic.challenge.script import LOW
-from liveness.dynamic.sample import SKIN_REGIONS, ExposureReading, FlashSample, Region
+from liveness.dynamic.sample import SKIN_REGIONS, FlashSample, Region
 
 _CONSTANT: Final = 12.5
 """The constant of reflected light meters (ISO 2720), cd s / m2."""
@@ -134,7 +135,7 @@ def lux_borne_out(samples: Sequence[FlashSample]) -> bool:
     return alike >= _ALIKE and _LEAST_SLOPE <= slope <= _MOST_SLOPE
 
 
-def _product(reading: ExposureReading | None) -> float | None:
+def _product(reading: ExposureClaim | None) -> float | None:
     """Returns exposure time times sensitivity; ``None`` if they are not stated, or impossible."""
     if reading is None or not reading.exposure_seconds or not reading.iso:
         return None

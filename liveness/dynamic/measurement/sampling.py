@@ -16,7 +16,8 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.dynamic.sample import LINEAR_LIGHT, PATCH_SIDE, ExposureReading, FlashSample, Region
+from formats.exposure import ExposureClaim
+from liveness.dynamic.sample import LINEAR_LIGHT, PATCH_SIDE, FlashSample, Region
 from liveness.extent import face_extent
 from vision.face import BgrImage, DetectedFace, Points
 from vision.geometry import similarity_transform
@@ -100,7 +101,7 @@ def sample_frame(
     followed: bool = False,
     step: int,
     step_since: float | None,
-    exposure: ExposureReading | None = None,
+    exposure: ExposureClaim | None = None,
 ) -> FlashSample:
     """Measures one upright frame. Pure, and safe to call from several threads.
 

@@ -22,8 +22,9 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
+from formats.exposure import ExposureClaim
 from liveness.dynamic.challenge.script import ColourStep
-from liveness.dynamic.sample import SKIN_REGIONS, ExposureReading, FlashSample, Region
+from liveness.dynamic.sample import SKIN_REGIONS, FlashSample, Region
 
 MOST_SAMPLES: Final = 600
 """The most frames of a track; later ones are ignored. A scan has at most 240."""
@@ -217,7 +218,7 @@ class FlashTrack:
         return float(before * kept + (now - self._level) * _GAIN_SECONDS * (1 - kept))
 
 
-def _exposed(claim: ExposureReading | None) -> tuple[float, float]:
+def _exposed(claim: ExposureClaim | None) -> tuple[float, float]:
     """Returns the claimed exposure time and read-out, seconds; NaN for each that is not stated."""
     times = (None, None) if claim is None else (claim.exposure_seconds, claim.readout_seconds)
     exposure, readout = (math.nan if time is None or not 0 < time < math.inf else time for time in times)

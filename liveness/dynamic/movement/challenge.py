@@ -24,7 +24,6 @@ from liveness.dynamic.challenge.actions import (
     Complete,
     EndReason,
     Hint,
-    HintCode,
     MoveOval,
     Wait,
 )
@@ -42,6 +41,7 @@ from liveness.dynamic.movement.perspective import (
     pool_findings,
 )
 from liveness.extent import FaceExtent, face_extent
+from liveness.guidance import HintCode
 from liveness.observation import FrameObservation
 
 _FILLED: Final = 1.0

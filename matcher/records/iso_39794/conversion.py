@@ -5,12 +5,13 @@ counterpart are in no table. A 39794-5 record states heights in millimetres.
 """
 
 import math
-from collections.abc import Mapping
-from dataclasses import asdict, replace
+from collections.abc import Callable, Mapping
+from dataclasses import asdict, dataclass, replace
 from datetime import datetime
-from enum import StrEnum
+from enum import IntEnum, StrEnum
+from functools import partial
 from types import MappingProxyType
-from typing import Final, TypeVar
+from typing import Any, Final, TypeVar
 
 from formats.image_format import ImageFormat, ImageHeader
 from matcher.errors import RecordInvalid
@@ -189,9 +190,159 @@ _JPEG_2000: Final = frozenset({ImageDataFormat39794.JPEG_2000_LOSSY, ImageDataFo
 _NEW: Final = RepresentationBlock(representation_id=0, image_representation=None)
 _SHOWN: Final = 5
 
-_Code = TypeVar("_Code", bound=int)
-_Flag = TypeVar("_Flag", bound=StrEnum)
-_Block = TypeVar("_Block", PropertiesBlock, ExpressionBlock)
+_Block = TypeVar(
+    "_Block", RepresentationBlock, ImageInformation2DBlock, CaptureDevice2DBlock, IdentityMetadataBlock
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _Counterpart:
+    """A field of a block, and the value of the common view and of the metadata that means the same.
+
+    Attributes:
+        name: The name of that value.
+        read: Gives the value for what the field states.
+        write: Gives what the field states for the value; its second argument is what it stated before.
+    """
+
+    field: str
+    name: str
+    read: Callable[[Any], Any]
+    write: Callable[[Any, Any], Any]
+
+
+def _coded(field: str, name: str, table: Mapping[int, IntEnum], absent: IntEnum) -> _Counterpart:
+    """Make the counterpart of a code; ``absent`` stands for one that ``table`` lacks, and for none."""
+    codes = {value: code for code, value in table.items()}
+    return _Counterpart(field, name, lambda code: table.get(code, absent), lambda value, _: codes.get(value))
+
+
+def _stated(flags: Mapping[str, StrEnum], block: object | None) -> frozenset[StrEnum] | None:
+    return None if block is None else frozenset(flag for name, flag in flags.items() if getattr(block, name))
+
+
+def _flagged(field: str, name: str, type_: type[object], flags: Mapping[str, StrEnum]) -> _Counterpart:
+    """Make the counterpart of flags: all are stated, as set or not set, or none is."""
+
+    def write(stated: frozenset[StrEnum] | None, _: object) -> object | None:
+        return None if stated is None else type_(**{name: flag in stated for name, flag in flags.items()})
+
+    return _Counterpart(field, name, partial(_stated, flags), write)
+
+
+def _processing(
+    done: frozenset[PostAcquisition] | None, old: PostAcquisitionProcessingBlock | None
+) -> PostAcquisitionProcessingBlock | None:
+    if done is None:
+        return None
+    flags = {name: True for name, flag in _PROCESSING.items() if flag in done}
+    return replace(old or PostAcquisitionProcessingBlock(), **flags)
+
+
+def _centimetres(millimetres: int | None) -> int | None:
+    if millimetres is None:
+        return None
+    height = round(millimetres / _MILLIMETRES)
+    return height if 1 <= height <= _TALLEST else None
+
+
+def _millimetres(centimetres: int | None, _: object) -> int | None:
+    return None if centimetres is None else centimetres * _MILLIMETRES
+
+
+def _pose_of(block: PoseAngleBlock | None) -> PoseDegrees:
+    if block is None:
+        return NO_POSE
+    yaw, pitch, roll = (_angle_of(one) for one in (block.yaw_angle, block.pitch_angle, block.roll_angle))
+    return PoseDegrees(yaw[0], pitch[0], roll[0], yaw[1], pitch[1], roll[1])
+
+
+def _angle_of(block: AngleDataBlock | None) -> tuple[float | None, float | None]:
+    if block is None or not -180 <= block.angle_value <= 180:
+        return None, None
+    uncertainty = block.angle_uncertainty
+    return float(block.angle_value), (
+        None if uncertainty is None or not 0 <= uncertainty <= 180 else float(uncertainty)
+    )
+
+
+def _pose(pose: PoseDegrees, _: object) -> PoseAngleBlock | None:
+    if not pose.given:
+        return None
+    return PoseAngleBlock(
+        yaw_angle=_angle(pose.yaw, pose.yaw_uncertainty),
+        pitch_angle=_angle(pose.pitch, pose.pitch_uncertainty),
+        roll_angle=_angle(pose.roll, pose.roll_uncertainty),
+    )
+
+
+def _angle(degrees: float | None, uncertainty: float | None) -> AngleDataBlock | None:
+    if degrees is None:
+        return None
+    return AngleDataBlock(
+        angle_value=round(degrees),
+        angle_uncertainty=None if uncertainty is None else math.ceil(uncertainty),
+    )
+
+
+def _registered(block: RegistryIdBlock) -> bool:
+    return all(1 <= number <= _LARGEST for number in (block.organization, block.id))
+
+
+def _quality_of(blocks: tuple[QualityBlock39794, ...] | None) -> tuple[QualityBlock, ...]:
+    found = []
+    for block in blocks or ():
+        score = block.score_or_error.score
+        if _registered(block.algorithm_id) and (score is None or 0 <= score <= _BEST_SCORE):
+            coded = _FAILED_SCORE if score is None else score
+            found.append(QualityBlock(coded, block.algorithm_id.organization, block.algorithm_id.id))
+    return tuple(found)
+
+
+def _quality(blocks: tuple[QualityBlock, ...], _: object) -> tuple[QualityBlock39794, ...] | None:
+    failed = ScoreOrError(error=ScoringError39794.FAILURE_TO_ASSESS)
+    return (
+        tuple(
+            QualityBlock39794(
+                algorithm_id=RegistryIdBlock(organization=one.algorithm_vendor, id=one.algorithm),
+                score_or_error=failed if one.score == _FAILED_SCORE else ScoreOrError(score=one.score),
+            )
+            for one in blocks
+        )
+        or None
+    )
+
+
+_COUNTERPARTS: Final[Mapping[type[Any], tuple[_Counterpart, ...]]] = MappingProxyType(
+    {
+        IdentityMetadataBlock: (
+            _coded("gender", "gender", GENDERS, Gender.UNSPECIFIED),
+            _coded("eye_colour", "eye_colour", EYE_COLOURS, EyeColour.UNSPECIFIED),
+            _coded("hair_colour", "hair_colour", HAIR_COLOURS, HairColour.UNSPECIFIED),
+            _Counterpart("subject_height", "subject_height", _centimetres, _millimetres),
+            _flagged("properties", "features", PropertiesBlock, FEATURES),
+            replace(
+                _flagged("expression", "expressions", ExpressionBlock, _EXPRESSIONS),
+                read=lambda block: _stated(_EXPRESSIONS, block) or None,
+            ),
+            _Counterpart("pose_angle", "pose", _pose_of, _pose),
+        ),
+        ImageInformation2DBlock: (
+            _coded(
+                "face_image_kind",
+                "face_image_type",
+                {FaceImageKind39794.MRTD: FaceImageType2011.FULL_FRONTAL},
+                FaceImageType2011.BASIC,
+            ),
+            _Counterpart(
+                "post_acquisition_processing", "post_acquisition", partial(_stated, _PROCESSING), _processing
+            ),
+        ),
+        RepresentationBlock: (_Counterpart("quality", "quality", _quality_of, _quality),),
+        CaptureDevice2DBlock: (_coded("technology_id", "source", SOURCES, CaptureSource.UNSPECIFIED),),
+    }
+)
+"""The fields of each block that the view and the metadata have too."""
 
 
 def view_of_39794(face: RepresentationBlock) -> Representation:
@@ -208,37 +359,23 @@ def view_of_39794(face: RepresentationBlock) -> Representation:
         position=1,
         width=None if size is None else size.width or None,
         height=None if size is None else size.height or None,
-        face_image_type=FaceImageType2011.FULL_FRONTAL
-        if information.face_image_kind == FaceImageKind39794.MRTD
-        else FaceImageType2011.BASIC,
         image_data_type=_NO_FORMAT
         if information.image_data_format is None
         else information.image_data_format,
         colour_space=ColourSpace39794.UNKNOWN
         if information.image_colour_space is None
         else information.image_colour_space,
-        source=CaptureSource.UNSPECIFIED
-        if device.technology_id is None
-        else SOURCES.get(device.technology_id, CaptureSource.UNSPECIFIED),
         device_vendor=model.organization if model is not None and _registered(model) else None,
         device_type=model.id if model is not None and _registered(model) else None,
-        gender=GENDERS.get(identity.gender or 0, Gender.UNSPECIFIED),
-        eye_colour=EyeColour.UNSPECIFIED
-        if identity.eye_colour is None
-        else EYE_COLOURS.get(identity.eye_colour, EyeColour.UNSPECIFIED),
-        hair_colour=HairColour.UNSPECIFIED
-        if identity.hair_colour is None
-        else HAIR_COLOURS.get(identity.hair_colour, HairColour.UNSPECIFIED),
-        features=_stated_flags(identity.properties, FEATURES),
-        expressions=_stated_flags(identity.expression, _EXPRESSIONS) or None,
-        pose=_pose_of(identity.pose_angle),
         landmarks=landmarks,
         eye_centres=eye_centres(landmarks),
         capture_time=None if moment is None else _capture_time(moment),
-        subject_height=_centimetres(identity.subject_height),
-        quality=_quality_of(face),
-        post_acquisition=_stated_flags(information.post_acquisition_processing, _PROCESSING),
         block_39794=face,
+        **{
+            one.name: one.read(getattr(block, one.field))
+            for block in (face, information, device, identity)
+            for one in _COUNTERPARTS[type(block)]
+        },
     )
 
 
@@ -286,32 +423,6 @@ def _parts(
     )
 
 
-def _registered(block: RegistryIdBlock) -> bool:
-    return all(1 <= number <= _LARGEST for number in (block.organization, block.id))
-
-
-def _stated_flags(block: object | None, fields: Mapping[str, _Flag]) -> frozenset[_Flag] | None:
-    if block is None:
-        return None
-    return frozenset(flag for name, flag in fields.items() if getattr(block, name))
-
-
-def _pose_of(block: PoseAngleBlock | None) -> PoseDegrees:
-    if block is None:
-        return NO_POSE
-    yaw, pitch, roll = (_angle_of(one) for one in (block.yaw_angle, block.pitch_angle, block.roll_angle))
-    return PoseDegrees(yaw[0], pitch[0], roll[0], yaw[1], pitch[1], roll[1])
-
-
-def _angle_of(block: AngleDataBlock | None) -> tuple[float | None, float | None]:
-    if block is None or not -180 <= block.angle_value <= 180:
-        return None, None
-    uncertainty = block.angle_uncertainty
-    return float(block.angle_value), (
-        None if uncertainty is None or not 0 <= uncertainty <= 180 else float(uncertainty)
-    )
-
-
 def _landmark_of(block: LandmarkBlock) -> Landmark | None:
     """Return a point of the image that a 19794-5 record could name; None for the others."""
     kind, coordinates = block.landmark_kind, block.landmark_coordinates
@@ -330,23 +441,6 @@ def _capture_time(block: DateTimeBlock) -> CaptureTime:
     return CaptureTime(**{name: part for name, part in asdict(block).items() if part is not None})
 
 
-def _centimetres(millimetres: int | None) -> int | None:
-    if millimetres is None:
-        return None
-    height = round(millimetres / _MILLIMETRES)
-    return height if 1 <= height <= _TALLEST else None
-
-
-def _quality_of(face: RepresentationBlock) -> tuple[QualityBlock, ...]:
-    found = []
-    for block in face.quality or ():
-        score = block.score_or_error.score
-        if _registered(block.algorithm_id) and (score is None or 0 <= score <= _BEST_SCORE):
-            coded = _FAILED_SCORE if score is None else score
-            found.append(QualityBlock(coded, block.algorithm_id.organization, block.algorithm_id.id))
-    return tuple(found)
-
-
 def build_39794(image: bytes, header: ImageHeader, known: RecordMetadata) -> Record39794:
     """Make a record.
 
@@ -361,12 +455,11 @@ def build_39794(image: bytes, header: ImageHeader, known: RecordMetadata) -> Rec
     before = RecordMetadata() if known.block_39794 is None else metadata_of(view_of_39794(block))
     record = Record39794(
         representation=replace(
-            block,
+            _changed(block, known, before),
             image_representation=_picture(image, header, known, before, block),
             capture_date_time=block.capture_date_time
             if known.capture_time == before.capture_time
             else _date_time(known.capture_time),
-            quality=block.quality if known.quality == before.quality else _quality(known),
             capture_device=_device(known, before, block.capture_device),
             identity_metadata=_identity(known, before, block.identity_metadata),
             landmarks=block.landmarks
@@ -398,22 +491,15 @@ def _picture(
     elif format_ in _JPEG_2000 and not known.lossy_jpeg_2000 and is_reversible(image):
         format_ = ImageDataFormat39794.JPEG_2000_LOSSLESS
     information = replace(
-        information,
+        _changed(information, known, before),
         image_data_format=format_,
-        face_image_kind=information.face_image_kind
-        if known.face_image_type == before.face_image_type
-        else _kind(known.face_image_type),
-        post_acquisition_processing=information.post_acquisition_processing
-        if known.post_acquisition == before.post_acquisition
-        else _processing(known, information.post_acquisition_processing),
         # Of another encoding of the image the number of lossy steps is not known.
         lossy_transformation_attempts=information.lossy_transformation_attempts if same else None,
         image_size=ImageSizeBlock(width=header.width, height=header.height),
         image_colour_space=colour_space_of(header, ColourSpace39794),
     )
     device = CaptureDevice2DBlock() if old is None or old.capture_device is None else old.capture_device
-    if known.source != before.source:
-        device = replace(device, technology_id=_technology(known.source))
+    device = _changed(device, known, before)
     return ImageRepresentation2DBlock(
         representation_data=image,
         image_information=information,
@@ -421,44 +507,10 @@ def _picture(
     )
 
 
-def _kind(kind: FaceImageType2011) -> int | None:
-    return FaceImageKind39794.MRTD if kind is FaceImageType2011.FULL_FRONTAL else None
-
-
-def _processing(
-    known: RecordMetadata, old: PostAcquisitionProcessingBlock | None
-) -> PostAcquisitionProcessingBlock | None:
-    if known.post_acquisition is None:
-        return None
-    flags = {name: True for name, flag in _PROCESSING.items() if flag in known.post_acquisition}
-    return replace(old or PostAcquisitionProcessingBlock(), **flags)
-
-
-def _technology(source: CaptureSource) -> int | None:
-    if source is CaptureSource.UNKNOWN:
-        return CaptureTechnology39794.UNKNOWN
-    return None if source is CaptureSource.UNSPECIFIED else _coded(SOURCES, source)
-
-
 def _date_time(moment: datetime | None) -> DateTimeBlock | None:
     if moment is None:
         return None
     return DateTimeBlock(**asdict(CaptureTime.of_datetime(moment)))
-
-
-def _quality(known: RecordMetadata) -> tuple[QualityBlock39794, ...] | None:
-    return (
-        tuple(
-            QualityBlock39794(
-                algorithm_id=RegistryIdBlock(organization=one.algorithm_vendor, id=one.algorithm),
-                score_or_error=ScoreOrError(error=ScoringError39794.FAILURE_TO_ASSESS)
-                if one.score == _FAILED_SCORE
-                else ScoreOrError(score=one.score),
-            )
-            for one in known.quality
-        )
-        or None
-    )
 
 
 def _device(
@@ -475,65 +527,18 @@ def _device(
 def _identity(
     known: RecordMetadata, before: RecordMetadata, old: IdentityMetadataBlock | None
 ) -> IdentityMetadataBlock | None:
-    block = old or IdentityMetadataBlock()
-    block = IdentityMetadataBlock(
-        gender=block.gender
-        if known.gender == before.gender
-        else None
-        if known.gender is Gender.UNSPECIFIED
-        else _coded(GENDERS, known.gender),
-        eye_colour=block.eye_colour
-        if known.eye_colour == before.eye_colour
-        else None
-        if known.eye_colour is EyeColour.UNSPECIFIED
-        else _coded(EYE_COLOURS, known.eye_colour),
-        hair_colour=block.hair_colour
-        if known.hair_colour == before.hair_colour
-        else None
-        if known.hair_colour is HairColour.UNSPECIFIED
-        else _coded(HAIR_COLOURS, known.hair_colour),
-        subject_height=block.subject_height
-        if known.subject_height == before.subject_height
-        else known.subject_height and known.subject_height * _MILLIMETRES,
-        properties=block.properties
-        if known.features == before.features
-        else _flags(PropertiesBlock, known.features, FEATURES),
-        expression=block.expression
-        if known.expressions == before.expressions
-        else _flags(ExpressionBlock, known.expressions, _EXPRESSIONS),
-        pose_angle=block.pose_angle if known.pose == before.pose else _pose(known.pose),
-    )
+    block = _changed(old or IdentityMetadataBlock(), known, before)
     return None if old is None and block == IdentityMetadataBlock() else block
 
 
-def _coded(table: Mapping[int, _Code], value: _Code) -> int:
-    return next(code for code, known in table.items() if known == value)
-
-
-def _flags(block: type[_Block], flags: frozenset[_Flag] | None, fields: Mapping[str, _Flag]) -> _Block | None:
-    """Return a block that states each flag as set or not set, and leaves fields without a counterpart out."""
-    if flags is None:
-        return None
-    return block(**{name: flag in flags for name, flag in fields.items()})
-
-
-def _pose(pose: PoseDegrees) -> PoseAngleBlock | None:
-    if not pose.given:
-        return None
-    return PoseAngleBlock(
-        yaw_angle=_angle(pose.yaw, pose.yaw_uncertainty),
-        pitch_angle=_angle(pose.pitch, pose.pitch_uncertainty),
-        roll_angle=_angle(pose.roll, pose.roll_uncertainty),
-    )
-
-
-def _angle(degrees: float | None, uncertainty: float | None) -> AngleDataBlock | None:
-    if degrees is None:
-        return None
-    return AngleDataBlock(
-        angle_value=round(degrees),
-        angle_uncertainty=None if uncertainty is None else math.ceil(uncertainty),
-    )
+def _changed(block: _Block, known: RecordMetadata, before: RecordMetadata) -> _Block:
+    """Return the block with the fields that the metadata state differently than the record did."""
+    fields = {
+        one.field: one.write(getattr(known, one.name), getattr(block, one.field))
+        for one in _COUNTERPARTS[type(block)]
+        if getattr(known, one.name) != getattr(before, one.name)
+    }
+    return replace(block, **fields)
 
 
 def _landmarks(known: RecordMetadata) -> tuple[LandmarkBlock, ...] | None:

@@ -208,7 +208,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_HOLD_NOT_FOUND: _ErrorReason.ValueType  # 115
     """The check has no hold with this reference. [NOT_FOUND]"""
     ERROR_REASON_EVIDENCE_RECORD_MISSING: _ErrorReason.ValueType  # 116
-    """The check was decided by a version of the server that made no evidence records. [NOT_FOUND]"""
+    """The evidence record of the check is lost. [NOT_FOUND]"""
     ERROR_REASON_STEP_UP_REQUIRED: _ErrorReason.ValueType  # 117
     """An export or an erasure at the console needs a more recent log-in. [PERMISSION_DENIED]"""
     ERROR_REASON_REVIEW_NOT_FOUND: _ErrorReason.ValueType  # 120
@@ -427,7 +427,7 @@ ERROR_REASON_EVIDENCE_UNREADABLE: ErrorReason.ValueType  # 114
 ERROR_REASON_HOLD_NOT_FOUND: ErrorReason.ValueType  # 115
 """The check has no hold with this reference. [NOT_FOUND]"""
 ERROR_REASON_EVIDENCE_RECORD_MISSING: ErrorReason.ValueType  # 116
-"""The check was decided by a version of the server that made no evidence records. [NOT_FOUND]"""
+"""The evidence record of the check is lost. [NOT_FOUND]"""
 ERROR_REASON_STEP_UP_REQUIRED: ErrorReason.ValueType  # 117
 """An export or an erasure at the console needs a more recent log-in. [PERMISSION_DENIED]"""
 ERROR_REASON_REVIEW_NOT_FOUND: ErrorReason.ValueType  # 120

@@ -126,7 +126,7 @@ class EvidenceServiceServicer:
 
     def GetEvidence(self, request, context):
         """Returns the evidence record of a check, without its images. Scope evidence.read. NOT_FOUND with reason
-        CHECK_NOT_FOUND, EVIDENCE_ERASED, or EVIDENCE_RECORD_MISSING for a check of a version without records;
+        CHECK_NOT_FOUND, EVIDENCE_ERASED, or EVIDENCE_RECORD_MISSING if it is lost;
         FAILED_PRECONDITION with reason CHECK_NOT_DECIDED. Recommended client deadline: 5 seconds.
         """
         context.set_code(grpc.StatusCode.UNIMPLEMENTED)

@@ -53,7 +53,7 @@ class EvidenceServiceStub:
     """
     GetEvidence: _grpc.UnaryUnaryMultiCallable[_evidence_service_pb2.GetEvidenceRequest, _evidence_service_pb2.GetEvidenceResponse]
     """Returns the evidence record of a check, without its images. Scope evidence.read. NOT_FOUND with reason
-    CHECK_NOT_FOUND, EVIDENCE_ERASED, or EVIDENCE_RECORD_MISSING for a check of a version without records;
+    CHECK_NOT_FOUND, EVIDENCE_ERASED, or EVIDENCE_RECORD_MISSING if it is lost;
     FAILED_PRECONDITION with reason CHECK_NOT_DECIDED. Recommended client deadline: 5 seconds.
     """
     GetEvidenceImage: _grpc.UnaryStreamMultiCallable[_evidence_service_pb2.GetEvidenceImageRequest, _evidence_service_pb2.GetEvidenceImageResponse]
@@ -122,7 +122,7 @@ class EvidenceServiceAsyncStub(EvidenceServiceStub):
     """
     GetEvidence: _aio.UnaryUnaryMultiCallable[_evidence_service_pb2.GetEvidenceRequest, _evidence_service_pb2.GetEvidenceResponse]  # type: ignore[assignment]
     """Returns the evidence record of a check, without its images. Scope evidence.read. NOT_FOUND with reason
-    CHECK_NOT_FOUND, EVIDENCE_ERASED, or EVIDENCE_RECORD_MISSING for a check of a version without records;
+    CHECK_NOT_FOUND, EVIDENCE_ERASED, or EVIDENCE_RECORD_MISSING if it is lost;
     FAILED_PRECONDITION with reason CHECK_NOT_DECIDED. Recommended client deadline: 5 seconds.
     """
     GetEvidenceImage: _aio.UnaryStreamMultiCallable[_evidence_service_pb2.GetEvidenceImageRequest, _evidence_service_pb2.GetEvidenceImageResponse]  # type: ignore[assignment]
@@ -206,7 +206,7 @@ class EvidenceServiceServicer(metaclass=_abc_1.ABCMeta):
         context: _ServicerContext,
     ) -> _typing.Union[_evidence_service_pb2.GetEvidenceResponse, _abc.Awaitable[_evidence_service_pb2.GetEvidenceResponse]]:
         """Returns the evidence record of a check, without its images. Scope evidence.read. NOT_FOUND with reason
-        CHECK_NOT_FOUND, EVIDENCE_ERASED, or EVIDENCE_RECORD_MISSING for a check of a version without records;
+        CHECK_NOT_FOUND, EVIDENCE_ERASED, or EVIDENCE_RECORD_MISSING if it is lost;
         FAILED_PRECONDITION with reason CHECK_NOT_DECIDED. Recommended client deadline: 5 seconds.
         """
 

@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 from google.protobuf.message import Message
 
-from server.access.sessions import Session, csrf_of
+from server.access.sessions import STEP_UP, Session, csrf_of
 from server.base.errors import Reason, Refusal
 from server.base.version import server_version
 from server.edge.callers import actor_of, printable_address
@@ -93,7 +93,7 @@ class ConsoleInterface:
         return self._session_answer(await self._sessions.find(secret), secret or "")
 
     def _session_answer(self, session: Session, secret: str) -> web.Response:
-        caller, rules = session.caller, self._sessions.rules
+        caller = session.caller
         return json_answer(
             {
                 "name": caller.name,
@@ -105,9 +105,9 @@ class ConsoleInterface:
                 "login": session.login.value,
                 "authenticated_at": _written(session.authenticate_time),
                 "expires_at": _written(session.expire_time),
-                "idle_seconds": int(rules.idle.total_seconds()),
+                "idle_seconds": int(self._sessions.idle.total_seconds()),
                 "csrf": csrf_of(secret),
-                "step_up_seconds": int(rules.step_up.total_seconds()),
+                "step_up_seconds": int(STEP_UP.total_seconds()),
                 "stepped_up": self._sessions.may_step_up(session),
                 "version": server_version(),
             }
@@ -162,7 +162,7 @@ class ConsoleInterface:
             raise Refusal(
                 Reason.STEP_UP_REQUIRED,
                 "exports and erasures need a log-in that is not older than "
-                f"{self._sessions.rules.step_up.total_seconds() / 60:g} minutes; log in again",
+                f"{STEP_UP.total_seconds() / 60:g} minutes; log in again",
             )
 
     async def _answer(self, request: web.Request, name: str, session: Session) -> web.StreamResponse:

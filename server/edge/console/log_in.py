@@ -1,7 +1,7 @@
 """Logs people in at the console: with an API key, or with the one-time link of a server on loopback."""
 
 import hmac
-import html
+import secrets
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import Callable
 from dataclasses import dataclass, field
@@ -23,6 +23,7 @@ from server.edge.console.interface import address_of
 from server.edge.console.sessions import ConsoleSessions
 from server.edge.gate import RefusedAccess
 from server.edge.status import as_refusal
+from server.pages import render
 
 LOG_IN_METHOD: Final = "/console/LogIn"
 """The name of a log-in in the log and the audit log."""
@@ -97,7 +98,6 @@ class LogIn:
         callers: CallerIdentifier,
         kind: Login,
         admission: Admission,
-        random: Callable[[int], bytes],
         now: Callable[[], datetime],
         show_link: Callable[[str], None],
     ) -> None:
@@ -112,18 +112,17 @@ class LogIn:
         self._callers = callers
         self._kind = kind
         self._admission = admission
-        self._random = random
         self._now = now
         self._show_link = show_link
         self._link = b""
-        self._credential = sha256(random(SECRET_BYTES)).digest()
+        self._credential = sha256(secrets.token_bytes(SECRET_BYTES)).digest()
         if kind is Login.LINK:
             sessions.accept(Login.LINK, self._credential)
 
     def start(self) -> None:
         """Shows the one-time link, if that is the log-in, once the port is known."""
         if self._kind is Login.LINK:
-            secret = urlsafe_b64encode(self._random(SECRET_BYTES)).rstrip(b"=").decode()
+            secret = secrets.token_urlsafe(SECRET_BYTES)
             self._link = secret_hash(secret)
             self._show_link(f"{self._guard.address}/#link={secret}")
 
@@ -153,8 +152,8 @@ class LogIn:
             credential=credential,
             authenticate_time=now,
             strong=True,
-            expire_time=now + self._sessions.rules.longest,
-            idle=self._sessions.rules.idle,
+            expire_time=now + self._sessions.longest,
+            idle=self._sessions.idle,
         )
         cookie = self._guard.session_cookie
         earlier = cookie.read(request)
@@ -194,15 +193,6 @@ class LogIn:
 
 _VALID: Final = timedelta(minutes=10)
 _HASH_BYTES: Final = 32
-_PAGE: Final = """<!doctype html>
-<html lang="en">
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width">
-{refresh}<title>Facegate</title>
-<p>{text}</p>
-<p><a href="/">{link}</a></p>
-</html>
-"""
 
 
 class OidcLogIn:
@@ -215,7 +205,6 @@ class OidcLogIn:
         sessions: ConsoleSessions,
         flow: CodeFlow,
         admission: Admission,
-        random: Callable[[int], bytes],
         now: Callable[[], datetime],
     ) -> None:
         """Sets the issuer.
@@ -227,7 +216,6 @@ class OidcLogIn:
         self._sessions = sessions
         self._flow = flow
         self._admission = admission
-        self._random = random
         self._now = now
         self._used: dict[bytes, datetime] = {}
         sessions.accept(Login.OIDC, flow.fingerprint)
@@ -254,7 +242,7 @@ class OidcLogIn:
 
     async def _begin(self, request: web.Request) -> web.Response:
         step_up = request.query_string == "step_up=1"
-        secret = urlsafe_b64encode(self._random(SECRET_BYTES)).rstrip(b"=").decode()
+        secret = secrets.token_urlsafe(SECRET_BYTES)
         try:
             place = await self._flow.begin(secret, redirect_uri=self._callback(request), step_up=step_up)
         except Refusal as refusal:
@@ -325,8 +313,8 @@ class OidcLogIn:
             credential=self._flow.fingerprint,
             authenticate_time=identity.authenticate_time or now,
             strong=identity.strong,
-            expire_time=now + self._sessions.rules.longest,
-            idle=self._sessions.rules.idle,
+            expire_time=now + self._sessions.longest,
+            idle=self._sessions.idle,
             issuer_subject=_known(self._flow.settings.issuer, identity.subject),
             issuer_session=_known(self._flow.settings.issuer, identity.session),
         )
@@ -404,6 +392,5 @@ def _refused_page(refusal: Refusal) -> web.Response:
 
 
 def _page(*, text: str, link: str, refresh: bool) -> web.Response:
-    meta = '<meta http-equiv="refresh" content="0;url=/">\n' if refresh else ""
-    body = _PAGE.format(text=html.escape(text), link=html.escape(link), refresh=meta)
+    body = render("log_in.html", text=text, link=link, refresh=refresh)
     return web.Response(text=body, content_type="text/html")

@@ -1,13 +1,13 @@
 """Begins, finds and ends the sessions of the console."""
 
 import hmac
-from base64 import urlsafe_b64encode
+import secrets
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from server.access.sessions import SECRET_BYTES, Login, Session, opened, sealed, secret_hash
+from server.access.sessions import SECRET_BYTES, STEP_UP, Login, Session, opened, sealed, secret_hash
 from server.audit import AuditAction, AuditEvent
 from server.base.errors import Reason, Refusal
 from server.edge.callers import CallerIdentifier, actor_of
@@ -18,21 +18,6 @@ from server.storage.sessions import SessionRepository, StoredSession
 _SEAL_DOMAIN: Final = b"facegate/v1/console-cookie"
 _STEP: Final = timedelta(seconds=20)
 """The time of the last call is stored as coarsely as this, so that few calls write."""
-
-
-@dataclass(frozen=True, slots=True, kw_only=True)
-class SessionRules:
-    """How long sessions last.
-
-    Attributes:
-        idle: The longest time between two calls.
-        longest: The time from the log-in to the absolute end.
-        step_up: How long after a log-in exports and erasures are possible.
-    """
-
-    idle: timedelta
-    longest: timedelta
-    step_up: timedelta
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -54,19 +39,21 @@ class ConsoleSessions(Opened[SessionStores]):
     def __init__(
         self,
         *,
-        rules: SessionRules,
+        idle: timedelta,
+        longest: timedelta,
         callers: CallerIdentifier,
-        random: Callable[[int], bytes],
         now: Callable[[], datetime],
     ) -> None:
-        """Sets the rules.
+        """Sets what ends sessions.
 
         Args:
+            idle: The longest time between two calls.
+            longest: The time from the log-in to the absolute end.
             callers: Knows the API keys that are in force.
         """
-        self.rules = rules
+        self.idle = idle
+        self.longest = longest
         self._callers = callers
-        self._random = random
         self._now = now
         self._credentials: dict[Login, bytes] = {}
 
@@ -82,7 +69,7 @@ class ConsoleSessions(Opened[SessionStores]):
             replaces: The hash of the secret of an earlier session of the browser, which ends.
         """
         stores = self.env
-        secret = urlsafe_b64encode(self._random(SECRET_BYTES)).rstrip(b"=").decode()
+        secret = secrets.token_urlsafe(SECRET_BYTES)
         digest, now = secret_hash(secret), self._now()
         content, mac = sealed(session, secret_sha256=digest, key=stores.keys()[0])
         await stores.log.append(
@@ -122,7 +109,7 @@ class ConsoleSessions(Opened[SessionStores]):
             # It may be of a replica with a newer key or version, so it stays.
             raise no_session()
         # The settings may have become shorter since the log-in.
-        idle_end = row.end_time - session.idle + min(session.idle, self.rules.idle)
+        idle_end = row.end_time - session.idle + min(session.idle, self.idle)
         if min(idle_end, session.expire_time) <= now or not self._still_admitted(session):
             await stores.repository.remove(digest)
             raise no_session()
@@ -161,7 +148,7 @@ class ConsoleSessions(Opened[SessionStores]):
         """Returns whether the log-in of a session is recent and strong enough for exports and erasures."""
         if session.login is Login.LINK:
             return True
-        return session.strong and self._now() - session.authenticate_time <= self.rules.step_up
+        return session.strong and self._now() - session.authenticate_time <= STEP_UP
 
     def _still_admitted(self, session: Session) -> bool:
         if session.login is not Login.API_KEY:

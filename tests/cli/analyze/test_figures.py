@@ -39,11 +39,10 @@ def test_a_small_face_has_no_map() -> None:
 
 def test_maps_on_one_scale_compare() -> None:
     weak, strong = np.array([[0.0, 1.0]]), np.array([[0.0, 2.0]])
-    maps = [colour_map(values, side=1, limits=(0.0, 2.0)) for values in (weak, strong)]
+    maps = [colour_map(values, limits=(0.0, 2.0)) for values in (weak, strong)]
     assert (maps[0][0, 0] == maps[1][0, 0]).all()
-    assert (maps[0][0, 1] != maps[1][0, 1]).any()
-    flat = colour_map(np.full((2, 2), 7.0), side=4)
-    assert flat.shape == (4, 4, 3)
+    assert (maps[0][0, -1] != maps[1][0, -1]).any()
+    flat = colour_map(np.full((2, 2), 7.0))
     assert (flat == flat[0, 0]).all()
 
 

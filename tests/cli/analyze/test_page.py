@@ -107,8 +107,8 @@ def test_every_section_is_there(page: Page) -> None:
 
 
 def test_the_gauge_shows_where_verdicts_change(page: Page) -> None:
-    assert 'class="band" style="left:54.0%;width:8.0%"' in page.source
-    assert 'class="mark" style="left:58.0%"' in page.source
+    assert 'class="band" x="54%" y="-30%" width="8%"' in page.source
+    assert 'class="mark" x1="58%" x2="58%"' in page.source
 
 
 def test_one_file_needs_no_overview() -> None:

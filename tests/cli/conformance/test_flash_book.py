@@ -20,11 +20,11 @@ def _frame(at_ms: int, step: int, since_ms: int) -> FrameMessage:
 
 
 def _shown(*frames: FrameMessage) -> FlashBook:
-    book = FlashBook()
+    book = FlashBook(flashing=True)
     for number in (1, 2, 3):
         book.reveal(scan_pb2.FlashStep(step=number, minimum_hold=Duration(nanos=400_000_000)), at=0.0)
     for frame in frames:
-        book.accept(frame, flashing=True, captured=frame.capture_time_us / 1e6)
+        book.accept(frame, captured=frame.capture_time_us / 1e6)
     return book
 
 

@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
-from facegate.v1 import scan_pb2
+from facegate.v1 import device_pb2, scan_pb2
 
 import facegate_client
 import facegate_client.scan_stream
@@ -17,7 +17,7 @@ from facegate_client import ReconnectPolicy, device
 from facegate_client.attempt import FrameRules, SendGate
 from facegate_client.flash_screen import FlashShow
 from facegate_client.scan_stream import ScanStream, ScanStreams, SessionKey
-from facegate_protocol import MacChain
+from facegate_protocol import MacChain, attestation_message
 from tests.cli.conformance.playing import played
 
 Patch = pytest.MonkeyPatch
@@ -95,6 +95,31 @@ def _never_half_closes(patch: Patch) -> None:
     patch.setattr(ScanStream, "close", close)
 
 
+def _half_closes_early(patch: Patch) -> None:
+    async def end(self: ScanStream, body: bytes) -> None:
+        await self._call.half_close()
+
+    patch.setattr(ScanStream, "send_attempt_end", end)
+
+
+def _drops_the_line(patch: Patch) -> None:
+    async def end(self: ScanStream, body: bytes) -> None:
+        self.cancel()
+
+    patch.setattr(ScanStream, "send_attempt_end", end)
+
+
+def _attests_another_stream(patch: Patch) -> None:
+    right = ScanStream.send_attestation
+
+    async def attest(self: ScanStream, attestation: device_pb2.Attestation, *, findings: bytes) -> None:
+        signature = self._session.sign(attestation_message(binding=bytes(32)))
+        evidence = device_pb2.WebCryptoEvidence(public_key=self._session.public_der, signature=signature)
+        await right(self, device_pb2.Attestation(web_crypto=evidence), findings=findings)
+
+    patch.setattr(ScanStream, "send_attestation", attest)
+
+
 def _knows_no_deadline(patch: Patch) -> None:
     patch.setattr(device, "_deadline", lambda challenge: None)
 
@@ -165,6 +190,9 @@ def _leaves_a_colour_out(patch: Patch) -> None:
         (_makes_a_key_for_each_stream, "lost-line", Rule.SESSION_KEY),
         (_reconnects_at_once, "not-serving", Rule.BACK_OFF),
         (_never_half_closes, "success", Rule.HALF_CLOSE),
+        (_half_closes_early, "success", Rule.HALF_CLOSE),
+        (_drops_the_line, "retry", Rule.ATTEMPT_END_IN_TIME),
+        (_attests_another_stream, "success", Rule.ATTESTATION),
         (_knows_no_deadline, "deadline", Rule.NO_RECONNECT),
         (_does_not_name_the_attempt, "retry", Rule.READY),
         (_knows_every_message, "later-version", Rule.LATER_VERSION),

@@ -10,7 +10,7 @@ import pytest
 from facegate.v1 import result_pb2, scan_pb2
 from google.protobuf.duration_pb2 import Duration
 
-from cli.demo.flash import FlashStrip, flash_strip, strip_picture
+from cli.demo.flash import FlashStrip, colours_figures, flash_strip, said_columns, strip_picture
 from liveness.dynamic.model import load_flash_model
 from server.pages import Html, render
 from server.pages.rendering import TEMPLATES
@@ -24,7 +24,7 @@ from simulator import (
     simulate_flash_scan,
 )
 from simulator.phone import TapedAttempt, TapedFrame, TapedPhone
-from tests.cli.demo.builders import strip
+from tests.cli.demo.builders import STEPS, strip
 from tests.packs import real_pack, real_photo
 from tests.server.pages.reading import Page
 from vision.image import encode_jpeg
@@ -228,6 +228,25 @@ def test_any_number_of_colours_fits(count: int) -> None:
     places = re.findall(r'<image x="([\d.]+)" y="0" width="([\d.]+)"', markup)
     assert len(places) == count
     assert max(float(x) + float(width) for x, width in places) <= 960
+
+
+def test_colours_without_the_light_show_the_face_and_the_finding() -> None:
+    (figure,) = colours_figures(strip().columns)
+    assert figure.drawing is not None
+    first, second, third = figure.drawing[1]["columns"]
+    assert (first["crop"] is None, third["crop"] is None) == (False, True)
+    assert (second["hex"], second["agrees"]) == ("#ff6c6c", True)
+    assert second["hint"].endswith("answered, signal to noise 9.4")
+    assert "of 2 that were drawn at random the face answered 1" in figure.caption
+    assert colours_figures(()) == []
+
+
+def test_the_colours_of_a_result_have_neither_frames_nor_times() -> None:
+    columns = said_columns(STEPS)
+    assert [one.agrees for one in columns] == [None, True, None]
+    (figure,) = colours_figures(columns)
+    assert figure.drawing is not None
+    assert figure.drawing[1]["columns"][0]["hint"] == "Step 3: 199, 199, 199; publicly known"
 
 
 def test_a_file_has_its_colours_and_refers_to_no_other_file() -> None:

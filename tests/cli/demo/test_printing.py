@@ -1,8 +1,10 @@
 import io
+from pathlib import Path
 
 from facegate.v1 import feedback_pb2, result_pb2
 from rich.console import Console
 
+from cli.demo.command import conclude
 from cli.demo.printing import DemoDisplay, passed_attacks, summary_table, unexpected
 from cli.demo.scenarios import hint_name
 from tests.cli.demo.builders import all_as_expected, judged, result, scenario
@@ -73,3 +75,16 @@ def test_attacks_that_passed_are_named() -> None:
 def test_unexpected_are_those_that_fail_an_expectation() -> None:
     wrong = judged("same-person", result(result_pb2.FAILURE_REASON_SPOOF))
     assert unexpected((*all_as_expected(), wrong)) == (wrong,)
+
+
+def test_a_machine_that_is_too_busy_is_said() -> None:
+    undecided = result(result_pb2.FAILURE_REASON_CONDITIONS)
+    undecided.attempts[0].feedback.append(feedback_pb2.FEEDBACK_CODE_CAPTURE_TOO_SLOW)
+    late = judged("same-person", undecided)
+    plain = judged("same-person", result(result_pb2.FAILURE_REASON_CONDITIONS))
+    for record, said in ((late, True), (plain, False)):
+        console = Console(file=(sink := io.StringIO()), width=80)
+        conclude(console, (*all_as_expected(), record), page=Path("index.html"), seconds=200)
+        text = sink.getvalue()
+        assert ("late frames" in text) is said
+        assert ("this machine is too busy for scans in real time" in text.replace("\n", " ")) is said

@@ -12,9 +12,9 @@ from cli.demo.scenarios import (
     demo_scenarios,
     expectation_text,
     outcome_text,
-    reason_sentence,
     reason_sentences,
 )
+from cli.explanation import reason_sentence
 from device_integrity.camera import CameraClaim, check_name, load_fingerprints
 from device_integrity.check import DeviceFinding
 from simulator import FlashKind, ScanKind

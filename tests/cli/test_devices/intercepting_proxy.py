@@ -44,10 +44,15 @@ async def intercepting(
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         if task := asyncio.current_task():
             tasks.add(task)
-        far_reader, far_writer = await asyncio.open_connection(
-            host, int(port), ssl=trusted, server_hostname="localhost"
-        )
-        writers.update((writer, far_writer))
+        writers.add(writer)
+        try:
+            far_reader, far_writer = await asyncio.open_connection(
+                host, int(port), ssl=trusted, server_hostname="localhost"
+            )
+        except OSError:
+            writer.transport.abort()
+            return
+        writers.add(far_writer)
         try:
             await asyncio.gather(
                 _forward(reader, far_writer, read.from_device), _forward(far_reader, writer, read.from_server)

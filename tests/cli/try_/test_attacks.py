@@ -4,8 +4,7 @@ import cv2
 import numpy as np
 
 from cli.demo.runner import recorded
-from cli.try_.attacks import colours_document, film_document
-from tests.cli.demo.builders import strip
+from cli.try_.attacks import film_document
 from vision.image import encode_jpeg
 
 
@@ -36,11 +35,3 @@ def test_the_recorder_keeps_what_was_taken() -> None:
     frames = recorded(iter([(b"one", 0.0), (b"two", 0.1), (b"three", 0.2)]), sent)
     assert [next(frames), next(frames)] == [(b"one", 0.0), (b"two", 0.1)]
     assert sent == [b"one", b"two"]
-
-
-def test_each_colour_has_the_face_under_it() -> None:
-    colours = colours_document(strip())
-    assert [one["step"] for one in colours] == [3, 4, 5]
-    assert [one["agrees"] for one in colours] == [None, True, None]
-    assert colours[0]["face"].startswith("data:image/jpeg;base64,")
-    assert colours[2]["face"] is None

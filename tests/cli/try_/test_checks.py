@@ -1,8 +1,11 @@
+import base64
+import json
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
-from facegate.v1 import scan_pb2, verification_service_pb2
+from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
 
 from cli.errors import CommandError
 from cli.try_.checks import (
@@ -11,14 +14,16 @@ from cli.try_.checks import (
     as_record,
     offered_modes,
     refused_document,
+    verdict_document,
     write_trial_policy,
 )
 from facegate_client import ServerError
 from matcher.records import Representations, open_trusted_image
 from server.policies import load_policies
 from simulator.photo import builtin_image
-from tests.cli.demo.builders import PACK
+from tests.cli.demo.builders import JPEG, PACK, result
 from tests.packs import real_pack
+from tests.server.pages.reading import Page
 from vision.image import encode_jpeg
 
 
@@ -122,3 +127,51 @@ def test_a_refusal_states_what_to_do() -> None:
     assert document["message"] == "The eyes are 60 pixels apart."
     assert document["remedy"].startswith("Ask for a larger picture")
     assert document["details"] == {"eyeDistancePx": "60"}
+
+
+def _document(checked: result_pb2.CheckResult, **more: Any) -> dict[str, Any]:
+    return verdict_document(
+        verification_service_pb2.FinishCheckResponse(result=checked, result_jws="a.b.c", **more),
+        thresholds=(30.0, 70.0),
+        verified=True,
+        upload_seconds=0.2,
+        finish_seconds=0.1,
+    )
+
+
+def test_a_verdict_is_explained_by_the_shared_templates() -> None:
+    evidence = result_pb2.EvidenceImage(
+        image=JPEG, media_type="image/jpeg", rotation=scan_pb2.ROTATION_270, mirrored=True
+    )
+    document = _document(result(flashed=True), evidence_frame=evidence)
+    json.dumps(document)
+    assert (document["status"], document["reasons"]) == ("SUCCESS", ())
+    assert document["sentences"] == ["The scan shows the right person, a living person, now."]
+    page = Page(document["explained"])
+    assert (page.open, page.pictures, page.without_words) == ([], 1, [])
+    # The Content-Security-Policy of the page allows neither.
+    assert not {"style", "onclick"} & page.attributes
+    assert not {"script", "style"} & set(page.tags)
+    assert f"data:image/jpeg;base64,{base64.b64encode(JPEG).decode()}" in page.source
+    assert 'class="turn-270 mirrored"' in page.source
+    for text in ("Similarity to the portrait", "SPOOF up to 30, LIVE from 70", "The scan shows signs"):
+        assert text in page.text
+    assert "of 2 that were drawn at random the face answered 1" in page.text
+    assert "0.20 s" in page.text
+
+
+def test_a_failure_states_its_reasons_in_words() -> None:
+    reasons = result_pb2.FAILURE_REASON_DEVICE_MANIPULATED, result_pb2.FAILURE_REASON_SPOOF
+    document = _document(result(*reasons, detail="<b>"))
+    assert document["reasons"] == ("DEVICE_MANIPULATED", "SPOOF")
+    assert document["sentences"][1] == "The scan is an attack, not a living person."
+    assert "<b>" in Page(document["explained"]).text
+
+
+def test_a_verdict_without_a_scan_says_so() -> None:
+    cancelled = result_pb2.CheckResult(
+        status=result_pb2.CHECK_STATUS_FAILURE, reasons=[result_pb2.FAILURE_REASON_CANCELLED]
+    )
+    page = Page(_document(cancelled)["explained"])
+    assert "No face was captured, so there is no evidence frame." in page.text
+    assert "no frame came" in page.text

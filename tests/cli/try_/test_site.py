@@ -91,6 +91,7 @@ async def test_every_answer_restricts_the_page(port: int) -> None:
     async with aiohttp.ClientSession() as session, session.get(f"http://localhost:{port}/no-such") as answer:
         headers = answer.headers
     assert "connect-src 'self' ws://127.0.0.1:8446; worker-src blob:" in headers["Content-Security-Policy"]
+    assert "script-src 'self'; style-src 'self';" in headers["Content-Security-Policy"]
     assert "frame-ancestors 'none'" in headers["Content-Security-Policy"]
     assert headers["Cache-Control"] == "no-store"
     assert headers["Permissions-Policy"] == "camera=(self), microphone=(), geolocation=()"

@@ -227,6 +227,15 @@ async def test_a_retry_comes_with_a_hint(portrait: str, scan: str) -> None:
     assert "Attempt 2" in run.messages
 
 
+async def test_a_clip_that_is_shorter_than_the_scan_is_said(portrait: str, scan: str) -> None:
+    ended = "The frames ended before the scan did: a longer clip may help."
+    failure = scan_pb2.ScanResult(status=scan_pb2.SCAN_STATUS_FAILURE)
+    for wanted, said in ((0, True), (4, False)):
+        fake = FakeServer(StreamPlan(results=[failure], frames_wanted=wanted))
+        run = await _run(fake, "--trusted", portrait, "--scan", scan)
+        assert (ended in run.messages) is said
+
+
 async def test_api_key_is_read_from_its_file(portrait: str, scan: str, tmp_path: Path) -> None:
     fake, key = FakeServer(), tmp_path / "key.txt"
     fake.api_key = "key-123"

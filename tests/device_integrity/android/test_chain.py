@@ -197,7 +197,7 @@ def test_an_authority_in_disguise_is_refused_without_the_extension() -> None:
             batch,
             issue(name_of(serial="0c33", title="TEE"), batch, middle, ca=ca, not_after=NOW + timedelta(1)),
         )
-        _, certificates = phone.with_attestation(plain).attest(Description())
+        _, certificates = Phone((*phone.authorities[:-1], plain)).attest(Description())
         # Phones of 2016 have batch certificates with CA:FALSE; none has one without basic constraints.
         assert _reasons(certificates, phone) == (set() if ca is False else {"FORGED_CHAIN"})
         below = new_key()
@@ -219,7 +219,7 @@ def test_a_provisioned_key_has_to_be_an_authority() -> None:
         ca=False,
         extensions={extension.oid.dotted_string: extension.value.value},
     )
-    _, certificates = phone.with_attestation(Authority(key, no_authority)).attest(Description())
+    _, certificates = Phone((*phone.authorities[:-1], Authority(key, no_authority))).attest(Description())
     assert _reasons(certificates, phone) == {"FORGED_CHAIN"}
 
 

@@ -229,12 +229,13 @@ def test_names_and_labels_of_the_constraints_are_those_of_the_checks() -> None:
     assert len({constraint.label for constraint in CONSTRAINTS}) == len(names)
 
 
-def test_a_policy_may_demand_a_strongbox() -> None:
+def test_the_environment_of_a_key_is_stated() -> None:
     strongbox = Description(attestation_level=2, keymint_level=2)
     phone = remote_phone(environment="StrongBox")
     demanding = replace(_POLICY, min_security_level=SecurityLevel.STRONGBOX)
     result = _verify(der_chain(phone.attest(strongbox)[1]), roots=trust(phone), policy=demanding)
     assert _reason(result, "security_level") == (DeviceFinding.PASS, "STRONGBOX")
+
     plain = remote_phone()
     result = _verify(der_chain(plain.attest(Description())[1]), roots=trust(plain), policy=demanding)
     assert _reason(result, "security_level") == (DeviceFinding.FAIL, "SECURITY_LEVEL_TOO_LOW")

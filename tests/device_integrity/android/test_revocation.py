@@ -23,6 +23,7 @@ from tests.device_integrity.android.phones import (
     NOW,
     Authority,
     Description,
+    Phone,
     der_chain,
     factory_phone,
     issue,
@@ -43,14 +44,14 @@ def _chain(serial: int = 0x0ABC, subject_serial: str = "0b22") -> tuple[Certific
     phone = factory_phone()
     key = new_key()
     batch = Authority(key, issue(name_of(serial=subject_serial), key, phone.authorities[1], serial=serial))
-    _, certificates = phone.with_attestation(batch).attest(Description())
+    _, certificates = Phone((*phone.authorities[:-1], batch)).attest(Description())
     return parse_certificates(der_chain(certificates))
 
 
 def _check(
     chain: tuple[Certificate, ...], revocation: RevocationList | None, **options: object
 ) -> DeviceCheck:
-    arguments: dict[str, object] = {"max_age": _DAY, "stale_is_soft": False, "now": NOW, **options}
+    arguments: dict[str, object] = {"max_age": _DAY, "now": NOW, **options}
     return check_revocation(chain, revocation=revocation, **arguments)  # type: ignore[arg-type]
 
 
@@ -91,20 +92,18 @@ def test_a_word_of_tomorrow_is_no_clearance() -> None:
     assert (check.outcome, check.reason) == (DeviceFinding.FAIL, "KEY_LISTED")
 
 
-@pytest.mark.parametrize("soft", [True, False])
-def test_an_old_list_is_no_pass_and_still_convicts(soft: bool) -> None:
+def test_an_old_list_is_no_pass_and_still_convicts() -> None:
     later = NOW + timedelta(days=1, seconds=1)
-    check = _check(_chain(), _list("fff"), now=later, stale_is_soft=soft)
+    check = _check(_chain(), _list("fff"), now=later)
     assert (check.outcome, check.reason) == (DeviceFinding.UNAVAILABLE, "REVOCATION_LIST_STALE")
-    assert check.soft is soft
-    assert _check(_chain(), _list("abc"), now=later, stale_is_soft=soft).reason == "KEY_REVOKED"
+    assert _check(_chain(), _list("abc"), now=later).reason == "KEY_REVOKED"
     assert _check(_chain(), _list("fff"), now=NOW + _DAY).outcome is DeviceFinding.PASS
     # A list from the future means that a clock is wrong.
     assert _check(_chain(), _list("fff"), now=NOW - _DAY).outcome is DeviceFinding.UNAVAILABLE
 
 
-def test_a_missing_list_is_never_soft() -> None:
-    check = _check(_chain(), None, stale_is_soft=True)
+def test_a_missing_list_is_no_pass() -> None:
+    check = _check(_chain(), None)
     assert (check.outcome, check.reason, check.soft) == (
         DeviceFinding.UNAVAILABLE,
         "NO_REVOCATION_LIST",

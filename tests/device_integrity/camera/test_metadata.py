@@ -10,13 +10,13 @@ from hypothesis import strategies as st
 from device_integrity.camera import (
     CameraClaim,
     CameraFacing,
-    ExposureClaim,
     FrameClaim,
     Platform,
     check_metadata,
     check_profile,
 )
 from device_integrity.check import DeviceCheck, DeviceFinding
+from formats.exposure import ExposureClaim
 
 _CAMERA = CameraClaim(width=1280, height=960)
 

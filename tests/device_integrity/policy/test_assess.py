@@ -152,16 +152,6 @@ def test_tests_that_a_platform_cannot_answer_may_stay_open() -> None:
     assert _assessed((*_HONEST, unavailable)).unmet
 
 
-def test_an_old_revocation_list_that_settings_allow_leaves_medium() -> None:
-    stale = open_check("android_key.revocation", DeviceFinding.UNAVAILABLE)
-    others = tuple(check for check in _HONEST if check.name != stale.name)
-    found = _assessed((*others, replace(stale, soft=True)))
-    assert (found.assurance, found.unmet) == (Assurance.MEDIUM, ())
-    assert _assessed((*others, stale)).unmet == (Unmet(Evidence.ANDROID_KEY, UnmetReason.NOT_VERIFIED),)
-    open_softly = replace(stale, outcome=DeviceFinding.NOT_EVALUATED, soft=True)
-    assert _assessed((*others, open_softly)).unmet
-
-
 @pytest.mark.parametrize("name", ["play_integrity.device_recall", "play_integrity.test_response"])
 def test_an_advisory_attestation_that_failed_without_a_sign_keeps_from_high(name: str) -> None:
     play = (*(check for check in _PLAY if check.name != name), failed(name))

@@ -3,10 +3,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from device_integrity.camera import CameraClaim, DeviceClaim, ExposureClaim, FrameClaim, Platform
+from device_integrity.camera import CameraClaim, DeviceClaim, FrameClaim, Platform
 from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.policy import AttestedFacts, check_contradictions
 from device_integrity.stream import FrameTrace, StreamTracer
+from formats.exposure import ExposureClaim
 from tests.device_integrity.stream.streams import encode, frames
 
 _ANDROID = DeviceClaim(

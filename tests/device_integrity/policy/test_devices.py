@@ -10,7 +10,6 @@ from device_integrity.camera import (
     CameraClaim,
     CameraFacing,
     DeviceClaim,
-    ExposureClaim,
     FrameClaim,
     Platform,
     check_device,
@@ -23,6 +22,7 @@ from device_integrity.check import Assurance, Manipulation
 from device_integrity.policy import DeviceAssessment, assess, check_contradictions
 from device_integrity.policy.signs import InjectionInstrument, InjectionMethod
 from device_integrity.stream import StreamTracer, check_stream
+from formats.exposure import ExposureClaim
 from tests.device_integrity.policy.checks import DEFAULT_DEMANDS, attested, made
 from tests.device_integrity.stream.streams import camera_stream, decode
 

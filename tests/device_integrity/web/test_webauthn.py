@@ -22,9 +22,7 @@ from facegate_protocol import sha256
 from tests.device_integrity.web.authenticator_in_software import ORIGIN, RP_ID, Authenticator, client_data
 
 _H = sha256(b"the binding hash of a scan")
-_SITE = RelyingParty(
-    rp_id=RP_ID, origins=frozenset({ORIGIN, "https://bank.example"}), require_user_verification=True
-)
+_SITE = RelyingParty(rp_id=RP_ID, origins=frozenset({ORIGIN, "https://bank.example"}))
 _CREATE, _GET = "webauthn.create", "webauthn.get"
 _PHONE = Authenticator()
 
@@ -120,13 +118,6 @@ def test_an_authentication_after_a_registration_passes(
 def test_a_credential_that_the_customer_enrolled_gives_more() -> None:
     assert _authenticate().ceiling is Assurance.MEDIUM
     assert _authenticate(enrolled=_enrolled(ceiling=Assurance.HIGH)).ceiling is Assurance.MEDIUM
-    unasked = RelyingParty(rp_id=RP_ID, origins=frozenset({ORIGIN}), require_user_verification=False)
-    unverified = _authenticate(data=_PHONE.data(flags=0x01), relying_party=unasked)
-    assert unverified.credential is not None
-    assert unverified.ceiling is Assurance.LOW
-    assert {one.reason for one in unverified.checks if one.outcome is DeviceFinding.NOT_EVALUATED} == {
-        "USER_NOT_VERIFIED_NOT_ASKED"
-    }
 
 
 def test_extensions_are_taken() -> None:

@@ -19,7 +19,7 @@ from facegate_protocol import (
 )
 
 _ORIGIN = "https://verify.bank.example"
-_SITE = RelyingParty(rp_id="bank.example", origins=frozenset({_ORIGIN}), require_user_verification=False)
+_SITE = RelyingParty(rp_id="bank.example", origins=frozenset({_ORIGIN}))
 _KEY, _SESSION = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
 _DER = public_key_der(_KEY.public_key())
 _H = sha256(b"the binding hash of a scan")

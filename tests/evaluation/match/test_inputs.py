@@ -72,7 +72,6 @@ def test_fnmr_is_the_share_below_the_threshold() -> None:
     assert comparisons.fnmr(0.4) == 0.0
     assert comparisons.fnmr(0.6) == 0.5
     assert comparisons.fnmr(0.9) == 1.0
-    assert comparisons.fnmr_apart(0.9) == 0.0
 
 
 @pytest.mark.parametrize("templates", [[], [at(0, "a")], [at(0, "a"), at(5, "g", apart=True)]])

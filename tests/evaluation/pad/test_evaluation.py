@@ -242,7 +242,7 @@ def test_the_worst_come_first_and_each_file_once(tmp_path: Path) -> None:
         for at, sample in enumerate(samples)
     ]
     run = scored(samples, apart=0.5)
-    found = worst_mistakes(run, each=4)
+    found = worst_mistakes(run)
     lives = [mistake for mistake in found if mistake.sample.live]
     attacks = [mistake for mistake in found if not mistake.sample.live]
     assert len({mistake.sample.path for mistake in found}) == len(found)

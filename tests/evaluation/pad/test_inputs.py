@@ -154,7 +154,7 @@ NETWORKS = ("minifas_v2se", "minifasnet_v1se", "minifasnet_v2")
 
 @pytest.fixture(scope="module")
 def pack(assets: Path) -> Pack:
-    return load_pack(f"open:{assets / 'models'}", runtime=RuntimeOptions(intra_op_threads=1))
+    return load_pack(f"open:{assets / 'models'}", runtime=RuntimeOptions())
 
 
 def chosen(assets: Path, folder: str, *, each: int, source: str) -> list[PadSample]:

@@ -12,7 +12,6 @@ from liveness.dynamic.challenge.actions import (
     Complete,
     FallBack,
     Hint,
-    HintCode,
     Pause,
     Resume,
     Reveal,
@@ -23,7 +22,7 @@ from liveness.dynamic.challenge.proof import Disturbance, Light, StepReading
 from liveness.dynamic.challenge.script import SHORTEST_HOLD_SECONDS, ColourScript, ColourStep, RandomBytes
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.dynamic.sample import PATCH_SIDE, FlashSample, Region
-from liveness.guidance import GuidanceCode
+from liveness.guidance import HintCode
 from tests.liveness.builders import face_at
 
 # Reproducible random bytes.
@@ -175,7 +174,7 @@ class FlashDevice:
     trip: float = 0.025
     display: float = 0.06
     queued: float = 0.0
-    guidance: Callable[[float], GuidanceCode] = lambda _: GuidanceCode.OK
+    guidance: Callable[[float], HintCode] = lambda _: HintCode.GOOD
     blinked: Callable[[float], bool] = lambda _: False
     depth: Callable[[float], float | None] = lambda _: None
     captured: Callable[[float], bool] = lambda _: True
@@ -212,7 +211,7 @@ class FlashDevice:
                     arrival_time=time,
                     step=step,
                     step_since=claimed,
-                    face=code is not GuidanceCode.NO_FACE,
+                    face=code is not HintCode.NO_FACE,
                 )
                 index += 1
                 self.samples.append(frame)

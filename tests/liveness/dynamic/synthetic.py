@@ -14,11 +14,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from formats.exposure import ExposureClaim
 from liveness.dynamic.challenge.script import ColourScript, ColourStep, RevealedStep
 from liveness.dynamic.judge import FlashResult, judge_flash
 from liveness.dynamic.measurement.sampling import sample_frame
 from liveness.dynamic.model import load_flash_model
-from liveness.dynamic.sample import ExposureReading, FlashSample
+from liveness.dynamic.sample import FlashSample
 from vision.face import Box, DetectedFace
 
 Floats = NDArray[np.float64]
@@ -42,6 +43,18 @@ class RenderedKind(Enum):
     PRINT = auto()
     GLASS = auto()
     """A display that shows the head, and mirrors the phone's screen in its glass."""
+
+
+def exposure_claim(
+    seconds: float = 0.0, iso: float = 0.0, *, readout: float = 0.0, locked: bool = False
+) -> ExposureClaim:
+    """The claim of an exposure, in seconds; 0 for what is not stated."""
+    return ExposureClaim(
+        exposure_time_ns=round(1e9 * seconds),
+        iso=round(iso),
+        rolling_shutter_skew_ns=round(1e9 * readout),
+        exposure_locked=locked,
+    )
 
 
 @dataclass(frozen=True)
@@ -242,7 +255,7 @@ class Film:
                 time += float(rng.uniform(0.4, 0.6))
                 self._other.show(step, time)
 
-    def frame(self, time: float) -> tuple[NDArray[np.uint8], DetectedFace, ExposureReading | None]:
+    def frame(self, time: float) -> tuple[NDArray[np.uint8], DetectedFace, ExposureClaim | None]:
         scene, world = self._scene, self._world
         if scene.kind is RenderedKind.RECORDED:
             bands = self._other.bands(time, scene.latency)
@@ -280,9 +293,7 @@ class Film:
         # gain = k * t * iso; a mid-grey of 0.18 at f/2 and lux E needs t * iso = 8.7 * 18 / E or so.
         product = gain * 160.0
         seconds = min(1 / 30, product / 50)
-        reading = ExposureReading(
-            exposure_seconds=seconds, iso=product / seconds, exposure_locked=scene.exposure_pull == 0
-        )
+        reading = exposure_claim(seconds, product / seconds, locked=scene.exposure_pull == 0)
         return pixels, face, reading if scene.metadata else None
 
     def _painted(self, pixels: NDArray[np.uint8], time: float) -> NDArray[np.uint8]:

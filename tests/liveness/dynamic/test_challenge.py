@@ -16,7 +16,6 @@ from liveness.dynamic.challenge.actions import (
     EndReason,
     FallBack,
     Hint,
-    HintCode,
     HintPacing,
     Missing,
 )
@@ -34,7 +33,7 @@ from liveness.dynamic.challenge.script import ColourScript, ColourStep, Revealed
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.errors import LivenessPolicyError, ObservationError
 from liveness.extent import FaceExtent
-from liveness.guidance import GuidanceCode, Oval
+from liveness.guidance import HintCode, Oval
 from tests.liveness.dynamic.flash_device import ScriptedMeter, chance_of, sample, seeded
 
 
@@ -413,25 +412,25 @@ def test_frames_in_place_are_counted_in_a_row() -> None:
     for at in range(3):
         presence.record_placement(face=True, guidance=None, at=float(at))
     assert (presence.frames_in_place, presence.away_since) == (3, None)
-    presence.record_placement(face=True, guidance=GuidanceCode.MOVE_BACK, at=3.0)
-    presence.record_placement(face=True, guidance=GuidanceCode.CENTER_FACE, at=4.0)
+    presence.record_placement(face=True, guidance=HintCode.MOVE_BACK, at=3.0)
+    presence.record_placement(face=True, guidance=HintCode.CENTER_FACE, at=4.0)
     assert (presence.frames_in_place, presence.away_since) == (0, 3.0)
     assert presence.code is HintCode.CENTER_FACE, "the newest hint helps most"
-    presence.record_placement(face=True, guidance=GuidanceCode.OK, at=5.0)
+    presence.record_placement(face=True, guidance=HintCode.GOOD, at=5.0)
     assert (presence.frames_in_place, presence.away_since) == (1, None)
 
 
 def test_a_missing_face_is_absent_whatever_the_guidance_shows() -> None:
     presence = Presence()
-    presence.record_placement(face=False, guidance=GuidanceCode.OK, at=1.0)
+    presence.record_placement(face=False, guidance=HintCode.GOOD, at=1.0)
     assert (presence.away_since, presence.code) == (1.0, HintCode.NO_FACE)
 
 
 @pytest.mark.parametrize(
     "code",
-    [GuidanceCode.TOO_DARK, GuidanceCode.TOO_BRIGHT, GuidanceCode.HOLD_STILL, GuidanceCode.EYES_CLOSED],
+    [HintCode.TOO_DARK, HintCode.TOO_BRIGHT, HintCode.HOLD_STILL, HintCode.EYES_CLOSED],
 )
-def test_only_guidance_about_position_interrupts(code: GuidanceCode) -> None:
+def test_only_guidance_about_position_interrupts(code: HintCode) -> None:
     presence = Presence()
     presence.record_placement(face=True, guidance=code, at=1.0)
     assert presence.frames_in_place == 1

@@ -15,7 +15,6 @@ from liveness.dynamic.challenge.actions import (
     EndReason,
     FallBack,
     Hint,
-    HintCode,
     Pause,
     Resume,
     Reveal,
@@ -25,7 +24,7 @@ from liveness.dynamic.challenge.proof import Disturbance, Light
 from liveness.dynamic.challenge.script import SHORTEST_HOLD_SECONDS, ColourStep, bits_beyond_chance
 from liveness.dynamic.policy import BitFloor, DynamicPolicy
 from liveness.errors import LivenessPolicyError, ObservationError
-from liveness.guidance import GuidanceCode
+from liveness.guidance import HintCode
 from tests.liveness.dynamic.flash_device import (
     DEPTH_LINE,
     FlashDevice,
@@ -71,14 +70,14 @@ def test_a_step_comes_only_after_frames_that_held_the_one_before() -> None:
 
 def test_nothing_is_shown_before_the_face_is_in_its_place() -> None:
     device = FlashDevice(
-        flash_challenge(), guidance=lambda time: GuidanceCode.OK if time > 2 else GuidanceCode.MOVE_CLOSER
+        flash_challenge(), guidance=lambda time: HintCode.GOOD if time > 2 else HintCode.MOVE_CLOSER
     )
     device.run()
     assert device.reveals[0][0] > 2.1
 
 
 def test_a_face_that_never_comes_ends_it_without_a_flash() -> None:
-    device = FlashDevice(flash_challenge(), guidance=lambda _: GuidanceCode.NO_FACE)
+    device = FlashDevice(flash_challenge(), guidance=lambda _: HintCode.NO_FACE)
     assert device.run() == Complete(EndReason.NOT_READY)
     assert not device.reveals
 
@@ -382,7 +381,7 @@ def test_a_face_that_leaves_while_a_blink_is_waited_for_ends_it() -> None:
     done = plain.reveals[-1][0]
     away = FlashDevice(
         flash_challenge(policy=DynamicPolicy(blink=True)),
-        guidance=lambda time: GuidanceCode.NO_FACE if done + 0.5 < time < done + 2 else GuidanceCode.OK,
+        guidance=lambda time: HintCode.NO_FACE if done + 0.5 < time < done + 2 else HintCode.GOOD,
         blinked=lambda time: time > done + 4,
     )
     assert away.run() == Complete(EndReason.FACE_AWAY)
@@ -451,7 +450,7 @@ def _device(
     *,
     taken: bool = True,
     shapes: bool = True,
-    guidance: Callable[[float], GuidanceCode] = lambda _: GuidanceCode.OK,
+    guidance: Callable[[float], HintCode] = lambda _: HintCode.GOOD,
     blink: bool = False,
 ) -> FlashDevice:
     policy = DynamicPolicy(depth=taken, blink=blink)
@@ -578,12 +577,12 @@ def test_frames_of_the_wait_do_not_count_for_the_light(flash_depth_proven_at: fl
     assert len(device.samples) > len(counted) + 4 * device.rate
 
 
-@pytest.mark.parametrize("code", [GuidanceCode.NO_FACE, GuidanceCode.MULTIPLE_FACES])
-def test_a_face_that_leaves_is_not_waited_for(flash_depth_proven_at: float, code: GuidanceCode) -> None:
+@pytest.mark.parametrize("code", [HintCode.NO_FACE, HintCode.MULTIPLE_FACES])
+def test_a_face_that_leaves_is_not_waited_for(flash_depth_proven_at: float, code: HintCode) -> None:
     """Depth must be shown by the same person that answered the colours."""
 
-    def guidance(time: float) -> GuidanceCode:
-        return code if flash_depth_proven_at + 0.5 < time < flash_depth_proven_at + 1.5 else GuidanceCode.OK
+    def guidance(time: float) -> HintCode:
+        return code if flash_depth_proven_at + 0.5 < time < flash_depth_proven_at + 1.5 else HintCode.GOOD
 
     device = _device(lambda _: _FLAT, guidance=guidance)
     assert device.run() == Complete(EndReason.FACE_AWAY)
@@ -591,8 +590,8 @@ def test_a_face_that_leaves_is_not_waited_for(flash_depth_proven_at: float, code
 
 
 def test_a_head_that_turns_may_leave_the_middle(flash_depth_proven_at: float) -> None:
-    def guidance(time: float) -> GuidanceCode:
-        return GuidanceCode.CENTER_FACE if time > flash_depth_proven_at + 0.5 else GuidanceCode.OK
+    def guidance(time: float) -> HintCode:
+        return HintCode.CENTER_FACE if time > flash_depth_proven_at + 0.5 else HintCode.GOOD
 
     device = _device(lambda time: _DEEP if time > flash_depth_proven_at + 3 else _FLAT, guidance=guidance)
     assert device.run() == Complete(EndReason.PROVEN)
@@ -645,7 +644,7 @@ def test_nothing_but_light_leads_to_the_fallback(trouble: dict[str, Callable[...
 def test_a_face_that_leaves_the_oval_pauses_the_capture_until_it_is_back() -> None:
     device = FlashDevice(
         flash_challenge(),
-        guidance=lambda time: GuidanceCode.CENTER_FACE if 2 < time < 4 else GuidanceCode.OK,
+        guidance=lambda time: HintCode.CENTER_FACE if 2 < time < 4 else HintCode.GOOD,
     )
     assert device.run() == Complete(EndReason.PROVEN)
     kinds = [type(action) for _, action in device.actions]
@@ -657,7 +656,7 @@ def test_a_face_that_leaves_the_oval_pauses_the_capture_until_it_is_back() -> No
 
 def test_a_face_that_stays_away_ends_it() -> None:
     device = FlashDevice(
-        flash_challenge(), guidance=lambda time: GuidanceCode.NO_FACE if time > 1 else GuidanceCode.OK
+        flash_challenge(), guidance=lambda time: HintCode.NO_FACE if time > 1 else HintCode.GOOD
     )
     assert device.run() == Complete(EndReason.FACE_AWAY)
     assert device.reveals[-1][1].last
@@ -669,7 +668,7 @@ def test_one_glance_away_is_one_pause_on_a_slow_line_too(trip: float) -> None:
     device = FlashDevice(
         flash_challenge(),
         trip=trip,
-        guidance=lambda time: GuidanceCode.NO_FACE if 3 < time < 3.9 else GuidanceCode.OK,
+        guidance=lambda time: HintCode.NO_FACE if 3 < time < 3.9 else HintCode.GOOD,
     )
     assert device.run() == Complete(EndReason.PROVEN)
     assert len([action for _, action in device.actions if isinstance(action, Pause)]) == 1
@@ -692,7 +691,7 @@ def test_silence_after_a_pause_leads_to_another_pause() -> None:
 
 def test_a_face_that_is_away_for_a_moment_pauses_nothing() -> None:
     device = FlashDevice(
-        flash_challenge(), guidance=lambda time: GuidanceCode.NO_FACE if 2 < time < 2.4 else GuidanceCode.OK
+        flash_challenge(), guidance=lambda time: HintCode.NO_FACE if 2 < time < 2.4 else HintCode.GOOD
     )
     assert device.run() == Complete(EndReason.PROVEN)
     assert not [action for _, action in device.actions if isinstance(action, Pause)]
@@ -742,7 +741,7 @@ _TIMES = st.one_of(st.floats(0.0, 0.2), st.floats(-5.0, 5.0), st.just(0.0), st.f
             _TIMES,
             _TIMES,
             st.integers(-2, 3),
-            st.sampled_from(list(GuidanceCode)),
+            st.sampled_from(list(HintCode)),
             st.sampled_from([None, True, False]),
             st.sampled_from(list(Light)),
         ),
@@ -756,10 +755,10 @@ _TIMES = st.one_of(st.floats(0.0, 0.2), st.floats(-5.0, 5.0), st.just(0.0), st.f
     # The end of a wait that rounds to its start.
     seed=382,
     events=[
-        (0.0, 0.0, 3, GuidanceCode.TOO_DARK, None, Light.WEAK),
-        (0.0, 0.0, -2, GuidanceCode.HOLD_STILL, True, Light.TOO_DARK_TO_SEE_FACE),
-        (0.1886184549751532, 0.06478488178358771, 1, GuidanceCode.TOO_DARK, True, Light.OK),
-        (0.0, 0.0, 2, GuidanceCode.NO_FACE, False, Light.TOO_BRIGHT),
+        (0.0, 0.0, 3, HintCode.TOO_DARK, None, Light.WEAK),
+        (0.0, 0.0, -2, HintCode.HOLD_STILL, True, Light.TOO_DARK_TO_SEE_FACE),
+        (0.1886184549751532, 0.06478488178358771, 1, HintCode.TOO_DARK, True, Light.OK),
+        (0.0, 0.0, 2, HintCode.NO_FACE, False, Light.TOO_BRIGHT),
     ],
     steady=False,
     blink=False,
@@ -767,7 +766,7 @@ _TIMES = st.one_of(st.floats(0.0, 0.2), st.floats(-5.0, 5.0), st.just(0.0), st.f
 )
 def test_whatever_happens_it_is_safe_never_early_and_ends(
     seed: int,
-    events: list[tuple[float, float, int, GuidanceCode, bool | None, Light]],
+    events: list[tuple[float, float, int, HintCode, bool | None, Light]],
     steady: bool,
     blink: bool,
     queued: float,

@@ -12,11 +12,11 @@ from liveness.dynamic.judge import FlashResult, combine_flash, combine_movement,
 from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.movement.judge import MovementResult
 from liveness.dynamic.policy import BitFloor, ChallengeFinding, DynamicPolicy
-from liveness.dynamic.sample import ExposureReading, FlashSample, Region
+from liveness.dynamic.sample import FlashSample, Region
 from liveness.policy import LivenessPolicy
 from liveness.verdict import LivenessResult, Signal, Verdict, VerdictReason, assessed, not_assessed
 from tests.liveness.dynamic.light_scan import LightScan, guessing, light_scan
-from tests.liveness.dynamic.synthetic import RenderedKind, Scene, judged, rendered, run_scan
+from tests.liveness.dynamic.synthetic import RenderedKind, Scene, exposure_claim, judged, rendered, run_scan
 from tests.sampling import some_fast
 
 MODEL = load_flash_model()
@@ -191,10 +191,8 @@ def test_wrong_metadata_in_the_sun_give_no_absent_finding(lux: float, spread: fl
     samples = [
         replace(
             sample,
-            exposure=ExposureReading(
-                exposure_seconds=1 / 30,
-                iso=800.0 * float(rng.uniform(1 - spread, 1 + spread)),
-                exposure_locked=locked,
+            exposure=exposure_claim(
+                1 / 30, 800.0 * float(rng.uniform(1 - spread, 1 + spread)), locked=locked
             ),
         )
         for sample in scan.samples
@@ -284,7 +282,7 @@ def test_skin_that_the_screen_saturates_in_a_dim_room_is_no_bright_light(
     iso: float, reason: VerdictReason
 ) -> None:
     scan = light_scan(1, strength=0.0)
-    exposure = ExposureReading(exposure_seconds=1 / 30, iso=iso, exposure_locked=True)
+    exposure = exposure_claim(1 / 30, iso, locked=True)
     half = np.full(len(Region), 0.5, np.float32)
     samples = tuple(replace(one, exposure=exposure, usable=half) for one in scan.samples)
     result = _judge(LightScan(samples, scan.revealed))

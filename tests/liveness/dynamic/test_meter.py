@@ -15,11 +15,11 @@ from liveness.dynamic.judge import judge_flash
 from liveness.dynamic.meter import FlashMeter
 from liveness.dynamic.model import FlashModel, load_flash_model, parse_flash_model
 from liveness.dynamic.policy import BitFloor, DynamicPolicy
-from liveness.dynamic.sample import LINEAR_LIGHT, ExposureReading, FlashSample, Region
+from liveness.dynamic.sample import LINEAR_LIGHT, FlashSample, Region
 from liveness.errors import FlashModelError, LivenessPolicyError
 from tests.liveness.builders import face_at
 from tests.liveness.dynamic.light_scan import LAG, LightScan, light_scan
-from tests.liveness.dynamic.synthetic import RenderedKind, judged, rendered
+from tests.liveness.dynamic.synthetic import RenderedKind, exposure_claim, judged, rendered
 
 
 def _fed(
@@ -214,14 +214,12 @@ def test_saturated_skin_is_too_bright() -> None:
 
 
 @pytest.mark.parametrize(
-    ("iso", "light"), [(1600.0, Light.OK), (20.0, Light.TOO_BRIGHT), (None, Light.TOO_BRIGHT)]
+    ("iso", "light"), [(1600.0, Light.OK), (20.0, Light.TOO_BRIGHT), (0, Light.TOO_BRIGHT)]
 )
-def test_skin_that_the_screen_saturates_in_a_dim_room_is_no_bright_light(
-    iso: float | None, light: Light
-) -> None:
+def test_skin_that_the_screen_saturates_in_a_dim_room_is_no_bright_light(iso: float, light: Light) -> None:
     """Until the camera's exposure has followed, or if it was locked too early."""
     scan = light_scan(1)
-    exposure = ExposureReading(exposure_seconds=1 / 30, iso=iso)
+    exposure = exposure_claim(1 / 30, iso)
     half = np.full(len(Region), 0.5, np.float32)
     samples = [replace(one, exposure=exposure, usable=half) for one in scan.samples]
     assert _fed(scan, samples).light() is light

@@ -12,7 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from liveness.dynamic.challenge.actions import Complete, EndReason, Hint, HintCode, MoveOval, Wait
+from liveness.dynamic.challenge.actions import Complete, EndReason, Hint, MoveOval, Wait
 from liveness.dynamic.challenge.ovals import OvalScript, OvalStep
 from liveness.dynamic.movement import challenge as challenge_module
 from liveness.dynamic.movement.challenge import HeldOval, MovementChallenge, MovementRecord, ShownOval
@@ -20,7 +20,7 @@ from liveness.dynamic.movement.judge import judge_movement, measure_zoom
 from liveness.dynamic.movement.perspective import ApproachTracker, PerspectiveFinding
 from liveness.dynamic.policy import ChallengeFinding
 from liveness.errors import ObservationError
-from liveness.guidance import Oval
+from liveness.guidance import HintCode, Oval
 from liveness.observation import FrameObservation
 from liveness.observe import observe_frame
 from simulator.photo import Photo, builtin_photos

@@ -6,7 +6,6 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from evaluation.scans import clip_windows, observe_scan
 from liveness.express.judge import ExpressSignal, judge_express
 from liveness.express.motion import PoseConsistency
 from liveness.express.pad_network import PadScore
@@ -20,6 +19,7 @@ from liveness.selection import spread_of
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 from matcher.persons import SCAN_SUBJECT
 from research.liveness_fusion.photo_attacks import AttackKind, Presentation, present
+from research.scans import clip_windows, observe_scan
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings
 from tests.liveness.builders import rendered_scan, scan

@@ -9,7 +9,7 @@ from formats.exif import ExifTags
 from liveness.selfie import SelfieSubject
 from tests.liveness.builders import HEIGHT, WIDTH, face_at
 from vision.face import BgrImage, DetectedFace, Landmarks
-from vision.pose import five_point_head, head_of_68
+from vision.pose import FIVE_POINT_HEAD, IBUG68_HEAD, IBUG68_INDICES
 
 
 def noisy(seed: int = 0, *, spread: float = 30.0) -> BgrImage:
@@ -71,13 +71,13 @@ def seen(
 
 def turned_face(*, yaw: float = 0, pitch: float = 0, roll: float = 0) -> DetectedFace:
     """Five points of a turned head."""
-    points = seen(five_point_head(), yaw=yaw, pitch=pitch, roll=roll)
+    points = seen(FIVE_POINT_HEAD, yaw=yaw, pitch=pitch, roll=roll)
     return DetectedFace(box=face_at().box, confidence=0.9, five_points=points)
 
 
 def turned_landmarks(*, yaw: float = 0, pitch: float = 0, roll: float = 0) -> Landmarks:
     """The 68 points, of which the generic head has fourteen; the others are in the middle of the frame."""
-    indices, head = head_of_68()
+    indices, head = IBUG68_INDICES, IBUG68_HEAD
     points = np.tile(np.array([WIDTH / 2, HEIGHT / 2], np.float32), (68, 1))
     points[indices] = seen(head, yaw=yaw, pitch=pitch, roll=roll)
     return Landmarks(points=points, scheme="ibug68")

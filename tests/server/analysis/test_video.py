@@ -61,7 +61,6 @@ class _Given:
             seconds=self._apart * (len(self._frames) - 1),
             decoded=len(self._frames),
             other_size=0,
-            other_streams=0,
             complete=self._complete,
         )
 

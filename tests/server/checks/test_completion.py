@@ -541,7 +541,6 @@ def _vault(live: LiveServer) -> RecordVault:
         wrapping_keys=keys.wrapping_keys,
         tenant_key=keys.memory.tenant_key,
         sign=keys.results.sign,
-        random=bytes,
     )
 
 
@@ -613,7 +612,6 @@ async def test_the_policy_states_what_is_kept_of_the_portrait(
     store = EvidenceStore(
         open_object_store(evidence_live.settings.objects_url),
         wrapping_keys=keys.wrapping_keys,
-        random=bytes,
         metrics=Metrics(CollectorRegistry()),
     )
     assert await store.load(UUID(upload.check_id), entry, tenant="default") == portrait()

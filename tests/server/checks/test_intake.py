@@ -614,9 +614,7 @@ class Scene:
 def _settings(folder: Path, tenants: tuple[str, ...], source: str) -> tuple[Any, dict[str, str]]:
     entries = {tenant: f'tenant = "{tenant}"\nroles = ["orchestrator"]' for tenant in tenants}
     listeners, keys = write_keys(folder, entries)
-    settings = settings_for(
-        folder, listeners=listeners, trusted_images={"source": source, "timeout_seconds": 5}
-    )
+    settings = settings_for(folder, listeners=listeners, trusted_images={"source": source})
     return settings, keys
 
 

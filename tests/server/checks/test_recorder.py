@@ -102,10 +102,6 @@ def test_without_a_judgement_the_last_face_is_shown() -> None:
 KEYS = WrappingKeys(newest="k", keys={"k": bytes(range(32))})
 
 
-def _random(count: int) -> bytes:
-    return bytes(range(7, 7 + count))
-
-
 def test_a_template_opens_for_its_own_check_only() -> None:
     template = Template(np.linspace(-1, 1, 128, dtype=np.float32), "model/abc/128/five points")
     record = check_record()
@@ -115,7 +111,6 @@ def test_a_template_opens_for_its_own_check_only() -> None:
         tenant=record.tenant,
         check_id=record.check_id,
         wrapping_keys=KEYS,
-        random=_random,
     )
 
     portrait = open_template(replace(record, portrait_template=sealed), wrapping_keys=KEYS)
@@ -142,7 +137,6 @@ def test_the_aligned_face_is_sealed_with_the_template(document: bool) -> None:
         tenant=record.tenant,
         check_id=record.check_id,
         wrapping_keys=KEYS,
-        random=_random,
     )
     opened = open_template(replace(record, portrait_template=sealed), wrapping_keys=KEYS)
     assert np.array_equal(opened.template.vector, template.vector)
@@ -164,7 +158,6 @@ def test_a_template_of_another_version_is_refused_by_name() -> None:
         b"FGT3" + bytes(512),
         wrapping_keys=KEYS,
         aad=Context(tenant=record.tenant, check_id=record.check_id, kind=SealedKind.PORTRAIT_TEMPLATE),
-        random=_random,
     )
     with pytest.raises(Refusal) as caught:
         open_template(replace(record, portrait_template=other), wrapping_keys=KEYS)

@@ -21,7 +21,6 @@ import asyncio
 import json
 import logging
 import os
-import secrets
 import statistics
 import tempfile
 import time
@@ -174,13 +173,11 @@ class _Copier:
             wrapping_keys=keys.wrapping_keys,
             tenant_key=keys.memory.tenant_key,
             sign=keys.results.sign,
-            random=secrets.token_bytes,
         )
         objects = open_object_store(settings.objects_url)
         self._store = EvidenceStore(
             objects,
             wrapping_keys=keys.wrapping_keys,
-            random=secrets.token_bytes,
             metrics=Metrics(CollectorRegistry()),
         )
 

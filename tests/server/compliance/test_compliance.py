@@ -5,7 +5,6 @@ import base64
 import hashlib
 import io
 import json
-import secrets
 import zipfile
 from collections.abc import AsyncIterator
 from datetime import UTC
@@ -562,7 +561,7 @@ def _keys(tenant: str) -> tuple[bytes, ...]:
     return (tenant.encode().ljust(32, b"n"), tenant.encode().ljust(32, b"o"))
 
 
-_TOKENS = PageTokens(tenant_keys=_keys, random=secrets.token_bytes)
+_TOKENS = PageTokens(tenant_keys=_keys)
 
 
 def test_a_token_leads_back_to_its_place() -> None:
@@ -633,7 +632,7 @@ def test_a_token_with_any_other_character_leads_to_its_own_place_or_is_refused(d
 
 
 def test_a_token_outlives_a_rotation_of_the_key() -> None:
-    before = PageTokens(tenant_keys=lambda tenant: _keys(tenant)[1:], random=secrets.token_bytes)
+    before = PageTokens(tenant_keys=lambda tenant: _keys(tenant)[1:])
     token = before.make(_PLACE, tenant="a", conditions=[])
     assert _TOKENS.open(token, bytes, tenant="a", conditions=[]) == _PLACE
 

@@ -255,9 +255,7 @@ def _new_check(check_id: UUID, keys: KeyRing) -> CheckRecord:
     return replace(
         new_check(check_id, tenant=tenant),
         subject_reference=person,
-        portrait_template=seal(
-            b"template", wrapping_keys=keys.wrapping_keys, aad=aad, random=secrets.token_bytes
-        ),
+        portrait_template=seal(b"template", wrapping_keys=keys.wrapping_keys, aad=aad),
     )
 
 

@@ -1,7 +1,6 @@
 """kill -9 of a server between any two steps of deciding and of delivering a verdict, and its restart."""
 
 import asyncio
-import secrets
 import signal
 import sys
 from contextlib import AbstractAsyncContextManager
@@ -157,7 +156,7 @@ async def _verified(home: DataFolder, check_id: str) -> None:
         checks = CheckRepository(database)
         wrapping = KeyFolder(KeyFiles(home.data / "keys")).keys.wrapping_keys
         await EvidenceStore(
-            objects, wrapping_keys=wrapping, random=secrets.token_bytes, metrics=Metrics(CollectorRegistry())
+            objects, wrapping_keys=wrapping, metrics=Metrics(CollectorRegistry())
         ).sweep_orphans(older_than=datetime.now(UTC) + timedelta(hours=1), referenced=checks.referenced)
         named = {entry.object_key for entry in await checks.evidence(UUID(check_id))}
         assert home.objects() == named

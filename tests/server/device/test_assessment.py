@@ -12,7 +12,6 @@ from device_integrity.camera import (
     CameraClaim,
     CameraFacing,
     DeviceClaim,
-    ExposureClaim,
     FrameClaim,
     Platform,
     load_fingerprints,
@@ -30,6 +29,7 @@ from device_integrity.stream import (
     check_frames_before,
     check_session_key,
 )
+from formats.exposure import ExposureClaim
 from server.device.assessment import (
     ClaimedDevice,
     ObservedFrames,

@@ -20,7 +20,7 @@ from device_integrity.errors import ReceiptExchangeUnavailable
 from server.base.errors import ConfigurationError
 from server.base.worker_pool import WorkerPool
 from server.configuration.device import DeviceIntegritySettings
-from server.device.apple_receipts import AppleReceiptExchange, open_apple_receipt_exchange
+from server.device.apple_receipts import AppleReceiptExchange
 from server.device.evidence import (
     AppAttestAssertionEvidence,
     AppAttestEvidence,
@@ -84,7 +84,7 @@ class _Bench:
 
     def ask(self, apple: ReceiptServer) -> None:
         """Exchanges receipts with Apple from now on."""
-        exchange = open_apple_receipt_exchange(
+        exchange = AppleReceiptExchange(
             key_file=write_key(apple, self._folder),
             key_id=KEY_ID,
             team_id=TEAM_ID,
@@ -292,7 +292,7 @@ async def exchange_apple() -> AsyncIterator[ReceiptServer]:
 
 
 def _opened(apple: ReceiptServer, folder: Path, timeout_seconds: float = 3.0) -> AppleReceiptExchange:
-    return open_apple_receipt_exchange(
+    return AppleReceiptExchange(
         key_file=write_key(apple, folder),
         key_id=KEY_ID,
         team_id=TEAM_ID,
@@ -374,7 +374,7 @@ def _pem(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> bytes:
 def test_a_file_that_is_no_key_for_devicecheck(tmp_path: Path, content: bytes) -> None:
     file = private(tmp_path / "AuthKey.p8", content)
     with pytest.raises(ConfigurationError, match=r"AuthKey\.p8: not a") as caught:
-        open_apple_receipt_exchange(key_file=file, key_id=KEY_ID, team_id=TEAM_ID, now=lambda: NOW)
+        AppleReceiptExchange(key_file=file, key_id=KEY_ID, team_id=TEAM_ID, now=lambda: NOW)
     assert "hunter2" not in str(caught.value)
 
 

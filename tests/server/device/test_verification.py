@@ -27,7 +27,7 @@ from facegate_protocol import attestation_message, public_key_der, sign
 from server.base.errors import ConfigurationError
 from server.base.worker_pool import WorkerPool
 from server.configuration.device import DeviceIntegritySettings
-from server.device import GooglePlayDecoder, open_google_play_decoder
+from server.device import GooglePlayDecoder
 from server.device.evidence import (
     AndroidKeyEvidence,
     AppAttestAssertionEvidence,
@@ -122,7 +122,7 @@ def apple(bench: _Bench) -> _Bench:
 
 @pytest.fixture
 def web(bench: _Bench) -> _Bench:
-    site = RelyingParty(rp_id=RP_ID, origins=frozenset([ORIGIN]), require_user_verification=True)
+    site = RelyingParty(rp_id=RP_ID, origins=frozenset([ORIGIN]))
     bench.trust = replace(bench.trust, relying_party=site)
     return bench
 
@@ -426,7 +426,7 @@ def account(google: _GooglePlayGoogle, secret: str, tmp_path: Path) -> Path:
 def _opened(
     google: _GooglePlayGoogle, account: Path, timeout_seconds: float = 5.0
 ) -> Iterator[GooglePlayDecoder]:
-    decoder = open_google_play_decoder(
+    decoder = GooglePlayDecoder(
         service_account_file=account, base_url=google.url, timeout_seconds=timeout_seconds
     )
     try:
@@ -494,7 +494,7 @@ async def test_a_google_that_hangs(google: _GooglePlayGoogle, account: Path) -> 
 
 
 async def test_a_google_that_is_not_there(google: _GooglePlayGoogle, account: Path) -> None:
-    decoder = open_google_play_decoder(service_account_file=account, base_url="http://127.0.0.1:1")
+    decoder = GooglePlayDecoder(service_account_file=account, base_url="http://127.0.0.1:1")
     with pytest.raises(PlayDecoderUnavailable):
         await decoder.decode(package=_PACKAGE, token="a.token")
     decoder.close()
@@ -537,6 +537,6 @@ async def test_malformed_tokens_are_not_sent_to_google(
 def test_a_file_that_is_no_account(tmp_path: Path, text: str) -> None:
     file = private(tmp_path / "account.json", text)
     with pytest.raises(ConfigurationError, match="service account"):
-        open_google_play_decoder(service_account_file=file)
+        GooglePlayDecoder(service_account_file=file)
     with pytest.raises(ConfigurationError):
-        open_google_play_decoder(service_account_file=tmp_path / "nothing")
+        GooglePlayDecoder(service_account_file=tmp_path / "nothing")

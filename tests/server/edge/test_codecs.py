@@ -22,15 +22,15 @@ from attempt.judgement import (
     SERVER_BUSY,
     ChallengeStepOutcome,
 )
-from attempt.placement import FEEDBACK_CODES
 from device_integrity.android import PlayTokenKind
-from device_integrity.camera import CameraClaim, CameraFacing, DeviceClaim, ExposureClaim, Platform
+from device_integrity.camera import CameraClaim, CameraFacing, DeviceClaim, Platform
 from device_integrity.check import Assurance
 from device_integrity.check import DeviceFinding as DeviceCheckOutcome
 from device_integrity.runtime import RuntimeFinding, RuntimeKind, RuntimeReport
 from facegate_protocol.texts import VERDICTS
+from formats.exposure import ExposureClaim
+from liveness import HintCode
 from liveness.dynamic.challenge import MoveOval, Reveal
-from liveness.dynamic.challenge.actions import HintCode
 from liveness.dynamic.challenge.script import ColourStep, ScreenColour, Transition
 from liveness.guidance import Oval
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
@@ -39,7 +39,7 @@ from matcher.conformance.requirement import IntakeCode, Severity
 from matcher.portrait import accept_portrait
 from matcher.portrait_report import PortraitPolicy, PortraitReport
 from server.base.errors import Reason, Refusal
-from server.checks.completion import HandedOut
+from server.checks.completion import FinishedCheck
 from server.device.evidence import (
     AndroidKeyEvidence,
     AppAttestAssertionEvidence,
@@ -622,7 +622,10 @@ def test_every_liveness_reason_has_plain_words() -> None:
 def test_an_image_states_its_orientation(rotation: int, wire: scan_pb2.Rotation.ValueType) -> None:
     kept = HeldImage(replace(entry("picture").facts, rotation=rotation), b"image")
     response = service_pb2.FinishCheckResponse()
-    add_images(response, HandedOut(images=(kept,), shortfall=None))
+    record: Any = None
+    add_images(
+        response, FinishedCheck(record=record, result=b"", images=(kept,), shortfall=None, review=None)
+    )
     message = response.evidence_frame
     assert message.rotation == wire
     assert message.mirrored
@@ -1019,7 +1022,6 @@ def test_every_goodbye_is_on_the_wire(reason: GoodbyeReason, seconds: float | No
     "code",
     sorted(
         {
-            *FEEDBACK_CODES.values(),
             *_ADVICE.values(),
             *HintCode,
             CAPTURE_TOO_SLOW,
@@ -1034,9 +1036,7 @@ def test_every_code_that_is_reported_is_on_the_wire(code: str) -> None:
     assert feedback_pb2.FeedbackCode.Name(number) == f"FEEDBACK_CODE_{code}"
 
 
-@pytest.mark.parametrize(
-    "code", sorted({*FEEDBACK_CODES.values(), *(code.value for code in HintCode), CAPTURE_TOO_SLOW})
-)
+@pytest.mark.parametrize("code", sorted({*(code.value for code in HintCode), CAPTURE_TOO_SLOW}))
 def test_every_live_hint_has_a_text(code: str) -> None:
     feedback = to_response(Feedback(code, 0.5, 9)).feedback
     assert feedback.message

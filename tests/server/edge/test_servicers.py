@@ -92,11 +92,12 @@ async def analysing(temporary: Path, tmp_path_factory: pytest.TempPathFactory) -
     """A server that decodes videos."""
     settings = settings_for(
         tmp_path_factory.mktemp("analyses"),
-        limits={"wait_seconds": 0.1},
         analysis={"video_workers": 1, "max_videos": 2, "max_images": 2},
     )
-    async with serving(settings) as server:
-        yield server
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("server.running.capacity.WAIT_SECONDS", 0.1)
+        async with serving(settings) as server:
+            yield server
 
 
 @dataclass(frozen=True, slots=True)

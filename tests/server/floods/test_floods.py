@@ -467,8 +467,11 @@ async def test_watches_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-async def test_a_quota_binds_its_tenant_and_its_sandbox_apart(tmp_path: Path) -> None:
-    limits = {"tenants": {QUIET: {"max_uploads": 1}}, "wait_seconds": 0.0}
+async def test_a_quota_binds_its_tenant_and_its_sandbox_apart(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.running.capacity.WAIT_SECONDS", 0.0)
+    limits = {"tenants": {QUIET: {"max_uploads": 1}}}
     go_on = threading.Event()
     async with tenants(tmp_path, go_on=go_on, limits=limits) as served:
         first = asyncio.ensure_future(served.upload(QUIET))

@@ -109,8 +109,10 @@ def test_the_colour_of_a_signal_is_that_of_its_side() -> None:
 
 def test_a_gauge_shows_lines_and_a_band() -> None:
     drawn = part("verdict.html", "gauge", 50, "good", "half", [(25, "<needed>")], (54, 62, "undecided"))
-    assert 'class="mark" style="left:25.0%" title="&lt;needed&gt;"' in drawn
-    assert 'class="band" style="left:54.0%;width:8.0%" title="undecided"' in drawn
+    assert 'x1="25%" x2="25%" y1="-50%" y2="150%"><title>&lt;needed&gt;</title>' in drawn
+    assert 'class="band" x="54%" y="-30%" width="8%" height="160%" rx="3"><title>undecided</title>' in drawn
+    # A page with a strict Content-Security-Policy shows it too.
+    assert "style=" not in drawn
 
 
 def test_bars_are_as_high_as_their_values() -> None:

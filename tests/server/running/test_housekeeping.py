@@ -23,7 +23,6 @@ from server.checks.expiry import ErasedChecks
 from server.configuration.settings import Settings
 from server.policies import load_policies
 from server.running.audit_keeping import (
-    COMPARED,
     AuditKeeper,
     DescribedPart,
     callers_event,
@@ -33,6 +32,7 @@ from server.running.audit_keeping import (
 )
 from server.running.housekeeping import FileWatch, Housekeeper
 from server.running.timestamps import TimestampAuthority, TimestampFailed, TimestampRoots
+from server.storage.audit import COMPARED
 from server.storage.errors import StorageUnavailable
 from server.storage.reviews import ReviewBacklog
 from server.telemetry.metrics import Metrics
@@ -48,9 +48,12 @@ NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 class _Work:
     """Represents all parts of a housekeeper."""
 
-    def __init__(self, fails: dict[str, Exception], *, empty: bool = False) -> None:
+    def __init__(
+        self, fails: dict[str, Exception], *, empty: bool = False, restored: datetime | None = None
+    ) -> None:
         self.fails = fails
         self.empty = empty
+        self.restored = restored
         self.done: list[str] = []
         self.older_than: datetime | None = None
 
@@ -68,6 +71,9 @@ class _Work:
 
     async def erase_images(self, _now: datetime, *, limit: int) -> ErasedChecks:
         return ErasedChecks(found=limit, erased=0)
+
+    async def older_since(self, since: datetime) -> bool:
+        return self.restored is not None and self.restored >= since
 
     async def forget_erased(self) -> bool:
         return self.done.count("erase") > 1
@@ -166,6 +172,16 @@ async def test_a_step_that_fails_keeps_no_other_from_its_turn(error: Exception) 
         "devices",
         "orphans",
     }
+
+
+@pytest.mark.parametrize(("hours", "erases"), [(23, False), (25, True)])
+async def test_holds_can_be_repeated_for_a_day_after_a_backup_was_restored(hours: int, erases: bool) -> None:
+    work = _Work({}, restored=NOW - timedelta(hours=hours))
+    with capture_logs() as logs:
+        await _rounds(work, 26)
+    assert ("erase" in work.done) is erases
+    assert [entry["event"] for entry in logs].count("retention_waits") == (0 if erases else 1)
+    assert "devices" in work.done
 
 
 async def test_an_empty_database_makes_no_orphans_of_anothers_objects() -> None:
@@ -296,8 +312,8 @@ async def test_an_unchanged_part_is_not_written_again() -> None:
     written: list[str] = []
 
     class Log:
-        async def append_if_changed(self, event: AuditEvent, *, now: datetime, by: str) -> None:
-            written.append(event.detail[by])
+        async def append_if_changed(self, event: AuditEvent, *, now: datetime) -> None:
+            written.append(event.detail[COMPARED])
 
     names = {"results-1.pem"}
     keeper: Any = AuditKeeper(

@@ -75,9 +75,10 @@ async def _most(places: Places, party: str, *, left: int = 200) -> int:
 
 @pytest.mark.parametrize("several", [True, False])
 async def test_several_parties_leave_a_share_of_long_held_places_free(
-    several: bool,
+    several: bool, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    capacity = _capacity(several=several, wait_seconds=0.0)
+    monkeypatch.setattr("server.running.capacity.WAIT_SECONDS", 0.0)
+    capacity = _capacity(several=several)
     assert await _most(capacity.scans, "a") == (24 if several else 32)
     assert await _most(capacity.watches, "a") == (96 if several else 128)
     assert await _most(capacity.videos, "a") == (1 if several else 2)
@@ -98,9 +99,10 @@ async def test_several_parties_leave_a_share_of_long_held_places_free(
     ],
 )
 async def test_a_tenants_quota_is_for_its_real_callers_and_as_much_for_its_sandbox(
-    setting: str, kind: str
+    setting: str, kind: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    capacity = _capacity(several=False, tenants={"bank": {setting: 1}}, wait_seconds=0.0)
+    monkeypatch.setattr("server.running.capacity.WAIT_SECONDS", 0.0)
+    capacity = _capacity(several=False, tenants={"bank": {setting: 1}})
     places: Places = getattr(capacity, kind)
     assert await _most(places, "bank") == 1
     assert await _most(places, "sandbox:bank") == 1
@@ -178,7 +180,6 @@ def test_processors_are_those_of_affinity_and_quota(
     [
         ({}, 3, 12),
         ({"runtime": {"workers": 2}}, 2, 8),
-        ({"runtime": {"intra_op_threads": 3}}, 1, 12),
         ({"limits": {"max_scans": 50}}, 3, 50),
     ],
 )
@@ -512,21 +513,11 @@ def test_models_run_as_the_settings_say(tmp_path: Path, monkeypatch: pytest.Monk
         return remembering_pack()
 
     monkeypatch.setattr(models, "load_pack", load)
-    wanted = RuntimeSettings(
-        intra_op_threads=2,
-        providers="cuda",
-        cuda_memory_mib=512,
-        max_batch=8,
-    )
+    wanted = RuntimeSettings(providers="cuda", max_batch=8)
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
     load_configured_pack(settings_for(tmp_path, runtime=wanted))
     load_configured_pack(settings_for(tmp_path))
-    assert asked[0] == RuntimeOptions(
-        intra_op_threads=2,
-        providers="cuda",
-        cuda_memory_mib=512,
-        max_batch=8,
-    )
+    assert asked[0] == RuntimeOptions(providers="cuda", max_batch=8)
     defaults = replace(asked[1], providers="auto")
     assert defaults == RuntimeOptions()
 

@@ -44,7 +44,6 @@ from liveness.express.judge import judge_express
 from liveness.fusion_model import FusionModel, load_fusion_model
 from liveness.guidance import GuidanceSettings, Oval
 from liveness.policy import LivenessPolicy
-from liveness.selection import select_frames
 from liveness.verdict import Verdict
 from matcher.comparison import MatchPolicy, compare
 from matcher.persons import SCAN_SUBJECT
@@ -54,6 +53,7 @@ from research.dynamic.drive import Link, ScanTrace, drive_scan
 from research.dynamic.people import photo_of, simulated_people
 from research.scan_match.clips import ClipError, Recording, SentFrame, read_recording
 from research.scan_match.constancy_study import portrait_template
+from research.scans import select_frames
 from server.scan.messages import CaptureBudget
 from simulator import AmbientPreset, FlashKind
 from simulator.photo import builtin_photo_names

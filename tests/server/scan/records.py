@@ -36,7 +36,7 @@ def check_record(**changes: Any) -> CheckRecord:
         "create_time": NOW,
         "scan_deadline": NOW + timedelta(seconds=180),
         "result_deadline": NOW + timedelta(days=1),
-        "challenge_key_sha256": None,
+        "challenge_key_sha256": bytes(32),
         "sandbox": False,
         "session_key": None,
         "session_key_sha256": None,

@@ -1,7 +1,6 @@
 """What decides about devices and pictures over the wire: signs, findings, and scans sent again."""
 
 import functools
-import secrets
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
@@ -30,6 +29,7 @@ from facegate_protocol import load_public_key, public_key_der
 from facegate_protocol.texts import VERDICTS
 from liveness import VerdictReason
 from matcher.records import RecordVersion, build_record, serialise, wrap_in_dg2
+from research.warped_photo import bulge, warp_photo
 from server.base.sandbox import TOLERATED
 from server.base.worker_pool import WorkerPool
 from server.device.evidence import EvidenceFinding
@@ -48,7 +48,6 @@ from simulator.phone import WorldTime
 from simulator.photo import builtin_image
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings
-from simulator.warped_photo import bulge, warp_photo
 from tests.packs import real_photo
 from tests.sampling import some_fast
 from tests.server.databases import make_tables
@@ -848,7 +847,6 @@ async def memory(tmp_path: Path) -> AsyncIterator[_Memory]:
         database,
         tenant_key=_MEMORY_KEY.tenant_key,
         wrapping_keys=WrappingKeys(newest="k", keys={"k": bytes(32)}),
-        random=secrets.token_bytes,
     )
     yield _Memory(database, pool, store)
     pool.close()

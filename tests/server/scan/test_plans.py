@@ -18,9 +18,8 @@ from attempt.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
 from attempt.capture import AttemptCapture
 from attempt.frame import FrameLimits
 from attempt.judgement import _ADVICE
-from attempt.placement import FEEDBACK_CODES, WRONG_ROTATION
-from liveness import ChallengeKind, DoubtTerms, Gesture, VerdictReason, unresolved
-from liveness.dynamic.challenge.actions import HintCode
+from attempt.placement import WRONG_ROTATION
+from liveness import ChallengeKind, DoubtTerms, Gesture, HintCode, VerdictReason, unresolved
 from liveness.guidance import GuidanceSettings, Oval
 from matcher.persons import SCAN_SUBJECT
 from server.base.errors import Reason, Refusal
@@ -589,7 +588,7 @@ def test_every_code_is_sent_or_listed_as_never_sent() -> None:
 
 
 def test_the_tables_name_no_code_listed_as_never_sent() -> None:
-    tables = {*FEEDBACK_CODES.values(), *_ADVICE.values(), *(str(code) for code in HintCode), WRONG_ROTATION}
+    tables = {*_ADVICE.values(), *(str(code) for code in HintCode), WRONG_ROTATION}
     assert tables <= _codes()
     assert not tables & _said_not_to_be_sent()
     for code in tables:

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import secrets
 from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Any
@@ -205,7 +204,6 @@ def store(database: Database) -> _Store:
         database,
         tenant_key=MemoryKey(bytes(32)).tenant_key,
         wrapping_keys=_WRAPPING,
-        random=secrets.token_bytes,
     )
     return _Store(database, memory, CheckRepository(database))
 
@@ -421,7 +419,6 @@ async def test_of_a_record_whose_wrapping_key_is_gone_only_pictures_that_return_
         store.database,
         tenant_key=MemoryKey(bytes(32)).tenant_key,
         wrapping_keys=WrappingKeys(newest="new", keys={"new": bytes(range(32))}),
-        random=secrets.token_bytes,
     )
     (recalled,) = await without.recall(_query(await store.check(), marks))
     assert (recalled.motions, recalled.repeated, recalled.shown) == ((), 3, 3)

@@ -2,7 +2,6 @@
 
 import asyncio
 import os
-import secrets
 import subprocess
 import sys
 import time
@@ -266,7 +265,6 @@ def rewrapped(found: WrappedKey) -> tuple[bytes, str] | None:
         key_id=found.key_id,
         wrapping_keys=_NEW,
         aad=found.context,
-        random=secrets.token_bytes,
     )
 
 
@@ -279,7 +277,7 @@ async def with_template(repository: CheckRepository, database: Database, tenant:
     """Creates a check whose template is sealed under the old key."""
     check_id = (await repository.create(samples.new_check(tenant=tenant), None)).check_id
     aad = Context(tenant=tenant, check_id=check_id, kind=SealedKind.PORTRAIT_TEMPLATE)
-    sealed = seal(b"template", wrapping_keys=_OLD, aad=aad, random=secrets.token_bytes)
+    sealed = seal(b"template", wrapping_keys=_OLD, aad=aad)
 
     def work(connection: Connection) -> None:
         values = {
@@ -350,7 +348,7 @@ async def test_each_image_opens_in_its_own_context(
     rows = []
     for position, kind in enumerate(("EVIDENCE_FRAME", "AUDIT_IMAGE")):
         aad = Context(tenant="default", check_id=check_id, kind=kind)
-        sealed[kind] = seal(kind.encode(), wrapping_keys=_OLD, aad=aad, random=secrets.token_bytes)
+        sealed[kind] = seal(kind.encode(), wrapping_keys=_OLD, aad=aad)
         rows.append(
             {
                 "check_id": check_id,

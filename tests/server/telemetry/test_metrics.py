@@ -36,9 +36,9 @@ def test_events_are_counted() -> None:
     metrics.calls.call_refused("TOKEN_INVALID")
     metrics.checks.checks_erased(3)
     metrics.checks.evidence_problem("LOST")
-    metrics.decoders.isolated_decode("decoded")
-    metrics.decoders.decoder_replaced("crashed")
-    metrics.models.set_device(on_gpu=True)
+    metrics.work.isolated_decode("decoded")
+    metrics.work.decoder_replaced("crashed")
+    metrics.work.set_device(on_gpu=True)
     metrics.calls.count_analysis("video", "TOO_FEW_FRAMES")
 
     def value(name: str, **labels: str) -> float | None:

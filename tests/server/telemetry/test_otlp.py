@@ -213,7 +213,7 @@ def test_only_a_trusted_caller_decides_what_is_sent(
     receiver: Receiver, trusted: bool, flag: str, sent: bool
 ) -> None:
     metrics = _metrics()
-    export = open_otlp(_settings(receiver, sampling_ratio=0.0, metrics_seconds=0), metrics)
+    export = open_otlp(_settings(receiver, sampling_ratio=0.0), metrics)
     assert export is not None
     trace_id = secrets.token_hex(16)
     _call(metrics, traceparent=f"00-{trace_id}-{secrets.token_hex(8)}-{flag}", trusted=trusted)
@@ -223,7 +223,7 @@ def test_only_a_trusted_caller_decides_what_is_sent(
 
 def test_a_malformed_traceparent_begins_a_new_trace(receiver: Receiver) -> None:
     metrics = _metrics()
-    export = open_otlp(_settings(receiver, metrics_seconds=0), metrics)
+    export = open_otlp(_settings(receiver), metrics)
     assert export is not None
     _call(metrics, traceparent="00-zz-1-01")
     export.stop()
@@ -233,7 +233,7 @@ def test_a_malformed_traceparent_begins_a_new_trace(receiver: Receiver) -> None:
 
 def test_the_message_of_an_error_is_not_sent(receiver: Receiver) -> None:
     metrics = _metrics()
-    export = open_otlp(_settings(receiver, metrics_seconds=0), metrics)
+    export = open_otlp(_settings(receiver), metrics)
     assert export is not None
 
     def fail() -> None:
@@ -262,7 +262,6 @@ def test_tls_and_headers_of_the_settings_are_used(tmp_path: Path) -> None:
                 "endpoint": f"https://localhost:{receiver.port}",
                 "ca": tmp_path / "ca.pem",
                 "headers_file": headers,
-                "metrics_seconds": 0,
             }
         )
         metrics = _metrics()
@@ -292,7 +291,7 @@ def test_the_environment_changes_nothing(receiver: Receiver, monkeypatch: pytest
     monkeypatch.setenv("OTEL_RESOURCE_ATTRIBUTES", "service.name=canary")
     monkeypatch.setenv("OTEL_EXPORTER_OTLP_COMPRESSION", "gzip")
     metrics = _metrics()
-    export = open_otlp(_settings(receiver, metrics_seconds=0), metrics)
+    export = open_otlp(_settings(receiver), metrics)
     assert export is not None
     _call(metrics)
     export.stop()
@@ -303,7 +302,7 @@ def test_the_environment_changes_nothing(receiver: Receiver, monkeypatch: pytest
 
 def test_what_a_dead_collector_does_not_get_is_counted(dead_collector: str) -> None:
     metrics = _metrics()
-    settings = OtlpSettings.model_validate({"endpoint": dead_collector, "metrics_seconds": 0})
+    settings = OtlpSettings.model_validate({"endpoint": dead_collector})
     export = open_otlp(settings, metrics)
     assert export is not None
     _call(metrics)

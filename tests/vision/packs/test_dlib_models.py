@@ -31,7 +31,9 @@ def _points(pack: Pack, image: BgrImage) -> np.ndarray:
     return landmarks.points.astype(np.float64)
 
 
-def test_an_unmoved_chip_is_dlib_s_own(embedded_pack: Pack, astronaut: BgrImage) -> None:
+def test_an_unmoved_chip_is_dlib_s_own(
+    embedded_pack: Pack, astronaut: BgrImage, monkeypatch: pytest.MonkeyPatch
+) -> None:
     import dlib
 
     points = _points(embedded_pack, astronaut)
@@ -40,7 +42,8 @@ def test_an_unmoved_chip_is_dlib_s_own(embedded_pack: Pack, astronaut: BgrImage)
         dlib.rectangle(0, 0, 1, 1), [dlib.point(int(x), int(y)) for x, y in points.tolist()]
     )
     expected = dlib.get_face_chip(rgb, shape, 150, 0.25).transpose(2, 0, 1)
-    plain, mirrored = cut_chips(rgb, points, moves=[Move()])
+    monkeypatch.setattr("vision.packs.dlib_models.MOVES", (Move(),))
+    plain, mirrored = cut_chips(rgb, points)
     np.testing.assert_array_equal(plain, expected)
     np.testing.assert_array_equal(mirrored, expected[..., ::-1])
 

@@ -5,7 +5,6 @@ No server imports this package: a server only reads the models folder.
 
 from vision.packs.pulling.bundle import write_bundle
 from vision.packs.pulling.installed import (
-    FileState,
     InstalledFile,
     InstalledPack,
     PackState,
@@ -18,7 +17,6 @@ from vision.packs.pulling.installed import (
 from vision.packs.pulling.pull import PullReport, pull_pack
 
 __all__ = [
-    "FileState",
     "InstalledFile",
     "InstalledPack",
     "PackState",

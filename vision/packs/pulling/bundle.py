@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Any, Final
 
+from formats.private_files import READABLE, appearing
 from vision.errors import FolderUnusable, NotInstalled
 from vision.packs.catalogue import CataloguePack
 from vision.packs.pulling.installed import (
@@ -69,19 +70,11 @@ def write_bundle(packs: Sequence[CataloguePack], *, models_dir: Path, out: Path)
         if file.state is FileState.INTACT
     }
     left_out = {file.entry.file_name for one in installed for file in one.files} - set(files)
-    draft = out.with_name(f".{out.name}.part")
-    with writing(out):
-        try:
-            with draft.open("wb") as stream:
-                _write(stream, packs, [files[name] for name in sorted(files)])
-                stream.flush()
-                os.fsync(stream.fileno())
-            with draft.open("rb") as stream:
-                sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
-            size = draft.stat().st_size
-            draft.replace(out)
-        finally:
-            draft.unlink(missing_ok=True)
+    with writing(out), appearing(out, mode=READABLE) as stream:
+        _write(stream, packs, [files[name] for name in sorted(files)])
+        size = stream.tell()
+        stream.seek(0)
+        sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
     return BundleReport(
         path=out, size=size, sha256=sha256, files=tuple(sorted(files)), left_out=tuple(sorted(left_out))
     )

@@ -11,7 +11,7 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
-from formats.private_files import write_atomically
+from formats.private_files import READABLE, write_atomically
 from vision.errors import FolderUnusable
 from vision.packs.catalogue import CatalogueEntry, CataloguePack
 
@@ -165,7 +165,6 @@ def size_text(size: int | None) -> str:
     return f"{size / 1_000_000:.1f} MB"
 
 
-_READABLE: Final = 0o644
 RECORD: Final = "accepted.json"
 """Name of the record in the pack's folder."""
 
@@ -242,7 +241,7 @@ def write_acceptance(folder: Path, pack: CataloguePack) -> Acceptance:
     path = folder / RECORD
     with writing(path):
         content = json.dumps({"schema": _SCHEMA, **asdict(accepted)}, indent=2) + "\n"
-        write_atomically(path, content.encode(), mode=_READABLE, over=True)
+        write_atomically(path, content.encode(), mode=READABLE, over=True)
     return accepted
 
 

@@ -20,6 +20,7 @@ from urllib.parse import SplitResult, quote, unquote, urljoin, urlsplit
 import pooch
 import requests
 
+from formats.private_files import READABLE, appearing
 from vision.errors import FileNotOffered, FileRefused, MirrorUnusable, TimeRanOut, TransferFailed
 from vision.packs.catalogue import CatalogueEntry, CataloguePack, StateFile
 from vision.packs.minifasnet_state import minifasnet_to_onnx, read_state
@@ -492,24 +493,16 @@ def _copy(
 ) -> None:
     """Copy a stream, or its next ``size`` bytes, to the incoming files if it is the catalogued file."""
     final = transfer.incoming / entry.file_name
-    draft = final.with_name(f"{final.name}.part")
     left = LARGEST_FILE + 1 if size is None else size
-    with writing(final):
-        writer = draft.open("wb")
-    try:
-        with writer:
-            bounded = _BoundedFile(writer, entry, transfer)
-            while chunk := _read(stream, min(_CHUNK, left), origin):
-                with writing(final):
-                    bounded.write(chunk)
-                left -= len(chunk)
-        found = sha256_of(draft)
+    with writing(final), appearing(final, mode=READABLE) as file:
+        bounded = _BoundedFile(file, entry, transfer)
+        while chunk := _read(stream, min(_CHUNK, left), origin):
+            bounded.write(chunk)
+            left -= len(chunk)
+        bounded.flush()
+        found = sha256_of(Path(file.name))
         if found not in entry.sha256s:
             raise _wrong_content(entry.file_name, origin, expected=entry.sha256, found=found)
-        with writing(final):
-            draft.replace(final)
-    finally:
-        draft.unlink(missing_ok=True)
 
 
 def _read(stream: IO[bytes], size: int, origin: str) -> bytes:

@@ -46,13 +46,15 @@ async function scan() {
     if (await ready.isVisible()) await ready.click();
     await page.waitForTimeout(100);
   }
+  await page.mouse.move(0, 0);
   await page.waitForTimeout(900);
   await look("verdict", whole);
   answer.verdict = await banner.innerText();
-  answer.parts = await page.locator(".part > h3").allInnerTexts();
+  answer.parts = await page.locator(".explained h3").allInnerTexts();
   answer.pictures = await page.locator(".faces img").count();
+  answer.gauges = await page.locator(".measure .gauge").evaluateAll((found) => found.map((one) => getComputedStyle(one).height));
   answer.colours = await page.locator(".colours li").count();
-  answer.answered = await page.locator(".colours .answered").count();
+  answer.answered = await page.locator(".colours .good").count();
   answer.focused = await page.evaluate(() => document.activeElement?.textContent);
 }
 
@@ -61,14 +63,14 @@ async function seeAttacks() {
   await page.getByRole("link", { name: "What an attack looks like" }).click();
   await page.locator("progress").first().waitFor();
   await look("waiting");
-  const done = page.locator(".attack:has(.outcome)");
+  const done = page.locator(".attack:has(.pill)");
   await done.nth(job.attacks - 1).waitFor({ timeout: job.patience ?? SCAN_MS });
   await page.waitForTimeout(500);
   await look("attacks", whole);
   answer.attacks = await done.evaluateAll((cards) =>
     cards.map((card) => ({
       title: card.querySelector("h3").textContent,
-      outcome: card.querySelector(".outcome").textContent,
+      outcome: card.querySelector(".pill").textContent,
       reason: card.querySelector(".reason").textContent,
       films: card.querySelectorAll(".film").length,
       colours: card.querySelectorAll(".colours img").length,

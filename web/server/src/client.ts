@@ -21,10 +21,11 @@ import {
   type CheckProgress,
   type FindChecksRequestSchema,
   type FinishCheckResponse,
-  type UploadTrustedImageRequestSchema,
+  UploadTrustedImageRequestSchema,
   type UploadTrustedImageResponse,
   VerificationService,
 } from "./generated/facegate/v1/verification_service_pb.js";
+import { expectFields, expectKnown, fieldsOf } from "./known.js";
 import { given, ResultVerifier, type ExpectedResults } from "./results.js";
 
 /** How to reach a server, and which of its results to believe. */
@@ -66,6 +67,11 @@ type Init<S extends DescMessage> = Exclude<MessageInitShape<S>, { $typeName: str
 /** An answer of FinishCheck, whose result and images were verified. */
 export type FinishedCheck = FinishCheckResponse & { result: CheckResult };
 
+const OPTIONS = ["address", "apiKey", "ca", "certificate", "key", "results"];
+const OPTIONS_OF_CALLS = ["timeoutMs", "signal"];
+const IMAGES = ["image", "imageReference", "trustedCheckId"];
+const NEW_CHECK = [...IMAGES, ...fieldsOf(UploadTrustedImageRequestSchema).filter((name) => name !== "trustedImage")];
+
 const UPLOAD_MS = 10_000;
 const CALL_MS = 5_000;
 /** The waits before a call is repeated, each lengthened by up to a half. */
@@ -87,6 +93,7 @@ export class Facegate {
   readonly #metadata = new Metadata();
 
   constructor(options: FacegateOptions) {
+    expectKnown("Facegate", options, OPTIONS);
     given("address", options.address);
     // Left out, it is not needed; undefined or empty, it is missing in the environment.
     if ("apiKey" in options) given("apiKey", options.apiKey);
@@ -118,7 +125,9 @@ export class Facegate {
    *   the same check. By default it is a new UUID.
    */
   async uploadTrustedImage(check: NewCheck, options: CallOptions = {}): Promise<UploadTrustedImageResponse> {
-    const request = { ...check, trustedImage: trustedImageOf(check), requestId: check.requestId || randomUUID() };
+    expectKnown("uploadTrustedImage", check, NEW_CHECK);
+    const { image: _image, imageReference: _reference, trustedCheckId: _checkId, ...fields } = check;
+    const request = { ...fields, trustedImage: trustedImageOf(check), requestId: check.requestId || randomUUID() };
     return this.call(VerificationService.method.uploadTrustedImage, request, { timeoutMs: UPLOAD_MS, ...options });
   }
 
@@ -130,8 +139,10 @@ export class Facegate {
   /** Yields the state of a check at once and after each change, until it is decided, closed or expired. */
   async *watchCheck(
     checkId: string,
-    { untilReviewed = false, signal }: { untilReviewed?: boolean; signal?: AbortSignal } = {},
+    options: { untilReviewed?: boolean; signal?: AbortSignal } = {},
   ): AsyncGenerator<CheckProgress, void, void> {
+    expectKnown("watchCheck", options, ["untilReviewed", "signal"]);
+    const { untilReviewed = false, signal } = options;
     let latest: CheckProgress | undefined;
     for (let lost = 0; ; lost += 1) {
       try {
@@ -162,9 +173,10 @@ export class Facegate {
     checkId: string,
     options: CallOptions & { auditImageLimit?: number; closeNow?: boolean } = {},
   ): Promise<FinishedCheck> {
-    const { auditImageLimit = 0, closeNow = false } = options;
+    expectKnown("finishCheck", options, [...OPTIONS_OF_CALLS, "auditImageLimit", "closeNow"]);
+    const { auditImageLimit = 0, closeNow = false, ...ofCall } = options;
     const request = { checkId, auditImageLimit, closeNow, issuerHeader: true };
-    const response = await this.call(VerificationService.method.finishCheck, request, options);
+    const response = await this.call(VerificationService.method.finishCheck, request, ofCall);
     const result = await this.results.verify(response.resultJws);
     if (result.checkId !== checkId) throw new ServerNotTrustedError("the signed result is of another check");
     const signed = [result.evidenceFrame, ...result.auditImages].map((one) => one && hex(one.sha256));
@@ -197,8 +209,10 @@ export class Facegate {
   async call<I extends DescMessage, O extends DescMessage>(
     method: DescMethodUnary<I, O>,
     request: MessageInitShape<I>,
-    { timeoutMs = CALL_MS, signal }: CallOptions = {},
+    options: CallOptions = {},
   ): Promise<MessageShape<O>> {
+    expectKnown(method.localName, options, OPTIONS_OF_CALLS);
+    const { timeoutMs = CALL_MS, signal } = options;
     for (let lost = 0; ; lost += 1) {
       try {
         return await this.#once(method, request, timeoutMs, signal);
@@ -270,6 +284,7 @@ function wire<I extends DescMessage, O extends DescMessage>(method: DescMethodUn
 
 /** Serialises here what gRPC would report as a failed connection, which is worth a repeat. */
 function serialised<I extends DescMessage>(kind: I, message: MessageInitShape<I>): Buffer {
+  expectFields(kind, message);
   try {
     return Buffer.from(toBinary(kind, create(kind, message)));
   } catch (error) {

@@ -2,6 +2,7 @@
 import { compactVerify, createLocalJWKSet, createRemoteJWKSet, errors, jwtVerify, type JSONWebKeySet, type JWTVerifyGetKey } from "jose";
 import { fromBinary } from "@bufbuild/protobuf";
 import { ConnectionFailedError, SandboxResultError, ServerNotTrustedError } from "./errors.js";
+import { expectKnown } from "./known.js";
 import { CheckResultSchema, type CheckResult } from "./generated/facegate/v1/result_pb.js";
 
 const KEYS_AGE_MS = 300_000;
@@ -53,6 +54,7 @@ export class ResultVerifier {
   readonly #keys: JWTVerifyGetKey;
 
   constructor(expected: ExpectedResults) {
+    expectKnown("results", expected, ["keys", "issuer", "tenant", "acceptSandbox"]);
     const { keys, issuer, tenant } = expected;
     // Options from `process.env` may be undefined, and jose compares no issuer then.
     for (const [name, value] of Object.entries({ issuer, tenant })) given(`results.${name}`, value);

@@ -43,73 +43,15 @@ export interface Created {
   ticket: { token: string; challengeKeySha256: string };
 }
 
-export interface Signal {
-  name: string;
-  label: string;
-  /** 0, as an attack, to 1, as a live person; null if it could not be assessed. */
-  score: number | null;
-  passed: boolean | null;
-  weight: number;
-  detail: string;
-}
-
-export interface Colour {
-  step: number;
-  colour: [number, number, number];
-  /** Whether it was drawn at random. */
-  drawn: boolean;
-  agrees: boolean | null;
-  signal_to_noise: number | null;
-  /** The face under it; only of simulated scans. */
-  face?: string | null;
-}
-
-export interface Picture {
-  image: string;
-  rotation: number;
-  mirrored: boolean;
-  frame: number;
-  sha256: string;
-}
-
 export interface Verdict {
   status: "SUCCESS" | "FAILURE" | "NOT_DECIDED";
-  check: string;
-  reasons: { name: string; text: string }[];
-  explanations: string[];
-  liveness: {
-    verdict: "LIVE" | "SPOOF" | "INCONCLUSIVE";
-    confidence: number;
-    spoof_threshold: number;
-    live_threshold: number;
-    attack_type: string | null;
-    mode: string;
-    verified_bits: number;
-    required_bits: number;
-  } | null;
-  match: {
-    same_person: boolean;
-    similarity: number;
-    required: number;
-    meaning: string;
-    frames: number;
-  } | null;
-  signals: Signal[];
-  colours: Colour[];
-  device: {
-    assurance: string;
-    required: string;
-    tests: { name: string; outcome: string; detail: string; decisive: boolean; tolerated: boolean }[];
-  };
-  transcript: { intact: boolean; frames: number; dropped: number; streams: number };
-  attempts: { number: number; outcome: string; frames: number; seconds: number | null }[];
-  seconds: { upload: number; scan: number | null; finish: number };
-  policy: { name: string; version: number };
-  pack: { name: string; version: string; evaluation: boolean; missing: string[] };
+  /** Names of the reasons, the most important first. */
+  reasons: string[];
+  /** What they mean. */
+  sentences: string[];
   sandbox: boolean;
-  signature_verified: boolean;
-  evidence: Picture | null;
-  audit_images: Picture[];
+  /** HTML that explains it. */
+  explained: string;
   result_json: string;
   result_jws: string;
 }
@@ -125,7 +67,9 @@ export interface Attack {
   key: string;
   title: string;
   shown: string;
-  mode: "EXPRESS" | "DYNAMIC" | "ATTESTED";
+  mode: string;
+  /** What its mode means. */
+  about: string;
   genuine: boolean;
   state: "waiting" | "rendering" | "scanning" | "deciding" | "done" | "failed";
   progress: number;
@@ -133,9 +77,9 @@ export interface Attack {
 }
 
 export interface AttackDetail extends Attack {
-  verdict: Verdict;
-  /** Whether the attack was accepted. */
-  passed: boolean;
+  tone: "good" | "bad" | "warn";
+  /** HTML that explains the verdict. */
+  explained: string;
   film: Film | null;
 }
 
@@ -169,7 +113,7 @@ export const api = {
   examine: (photo: Blob) => call<Portrait>("POST", "portraits", photo),
   create: (portrait: string, mode: string) =>
     call<Created>("POST", `checks?${new URLSearchParams({ portrait, mode }).toString()}`),
-  finish: (check: string) => call<Verdict & { mode: string }>("POST", `checks/${encodeURIComponent(check)}/finish`),
+  finish: (check: string) => call<Verdict>("POST", `checks/${encodeURIComponent(check)}/finish`),
   startAttacks: () => call<Attack[]>("POST", "attacks"),
   attacks: () => call<Attack[]>("GET", "attacks"),
   attack: (key: string) => call<AttackDetail>("GET", `attacks/${encodeURIComponent(key)}`),

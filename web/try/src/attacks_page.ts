@@ -1,20 +1,12 @@
 /** The page about attacks: a genuine person and attackers, as the server saw them. */
 import { api, type Attack, type AttackDetail, type Film } from "./api.js";
-import { colourStrip } from "./colours.js";
-import { button, byId, make } from "./dom.js";
+import { button, byId, filled, make } from "./dom.js";
 import { film } from "./film.js";
 import { openPage } from "./frame.js";
-import { measures, signalList, speaking } from "./gauges.js";
 import { icon } from "./icons.js";
-import { problem } from "./problem.js";
-import { tests } from "./verdict_view.js";
+import { problem, words } from "./problem.js";
 
 const POLL_MS = 700;
-const MODES: Record<Attack["mode"], [string, string]> = {
-  EXPRESS: ["Express", "The person only looks at the camera."],
-  DYNAMIC: ["Dynamic", "The screen shows colours that only the server knows, and the policy may demand a blink and a turn of the head."],
-  ATTESTED: ["With evidence of the device", "The strongest attacker relights a video in real time. Pixels alone often accept it; the device's evidence does not."],
-};
 const STATES: Record<Attack["state"], string> = {
   waiting: "waits",
   rendering: "is drawn",
@@ -27,7 +19,7 @@ const STATES: Record<Attack["state"], string> = {
 /** The cards, each with the state that it shows. */
 class Gallery {
   private readonly cards = new Map<string, { card: HTMLElement; state: string }>();
-  private readonly genuine = new Map<Attack["mode"], Film>();
+  private readonly genuine = new Map<string, Film>();
   private readonly bar = make("progress", { max: 1, value: 0, "aria-label": "Checks that are done" });
   private readonly count = make("p", { role: "status" });
   private paused = matchMedia("(prefers-reduced-motion: reduce)").matches;
@@ -50,14 +42,14 @@ class Gallery {
   }
 
   private lay(attacks: Attack[]): void {
-    const sections = (Object.keys(MODES) as Attack["mode"][]).map((mode) => {
-      const [title, text] = MODES[mode];
+    const modes = new Map(attacks.map(({ mode, about }) => [mode, about]));
+    const sections = [...modes].map(([mode, about]) => {
       const cards = attacks.filter((attack) => attack.mode === mode).map((attack) => {
         const card = make("article", { class: "attack", id: attack.key });
         this.cards.set(attack.key, { card, state: "" });
         return card;
       });
-      return make("section", { class: "gallery" }, make("h2", {}, title), make("p", { class: "soft" }, text), make("div", { class: "grid" }, ...cards));
+      return make("section", { class: "gallery" }, make("h2", {}, words(mode)), make("p", { class: "soft" }, about), make("div", { class: "grid" }, ...cards));
     });
     byId("attacks").replaceChildren(...sections);
   }
@@ -88,12 +80,9 @@ class Gallery {
   }
 
   private fill(card: HTMLElement, detail: AttackDetail): void {
-    const { verdict, genuine, passed, title } = detail;
-    const succeeded = verdict.status === "SUCCESS";
-    const tone = passed ? "warn" : succeeded ? "good" : "bad";
-    if (genuine && detail.film !== null && !this.genuine.has(detail.mode)) this.genuine.set(detail.mode, detail.film);
-    const compared = genuine ? undefined : (this.genuine.get(detail.mode) ?? this.genuine.get("DYNAMIC") ?? this.genuine.get("EXPRESS"));
-    const spoke = speaking(verdict.signals).slice(0, 2);
+    const { explained, genuine, tone, mode } = detail;
+    if (genuine && detail.film !== null && !this.genuine.has(mode)) this.genuine.set(mode, detail.film);
+    const compared = genuine ? undefined : (this.genuine.get(mode) ?? this.genuine.get("DYNAMIC") ?? this.genuine.get("EXPRESS"));
     card.className = `attack ${tone}${genuine ? " genuine" : ""}`;
     card.replaceChildren(
       make(
@@ -102,21 +91,7 @@ class Gallery {
         compared !== undefined && film(compared, "The person", "good"),
         detail.film !== null && film(detail.film, genuine ? "The person" : "This scan", tone),
       ),
-      make("h3", {}, title),
-      make("p", { class: "soft" }, detail.shown),
-      make(
-        "p",
-        { class: `outcome ${tone}` },
-        icon(succeeded ? (passed ? "question" : "check") : verdict.status === "FAILURE" ? "cross" : "question"),
-        make("strong", {}, passed ? "This attack passed" : succeeded ? "Success" : verdict.status === "FAILURE" ? "Failure" : "Not decided"),
-      ),
-      make("p", { class: "reason" }, passed ? "It was accepted as the living person." : (verdict.reasons[0]?.text ?? "")),
-      verdict.explanations.length > 0 ? make("p", { class: "soft" }, verdict.explanations[0] ?? "") : "",
-      !genuine && spoke.length > 0
-        ? make("p", { class: "spoke" }, make("b", {}, spoke.length > 1 ? "The signals that spoke: " : "The signal that spoke: "), spoke.map(({ label, score }) => `${label} (${score?.toFixed(2) ?? ""})`).join(", "))
-        : "",
-      colourStrip(verdict.colours, true) ?? "",
-      make("details", {}, make("summary", {}, "Every measurement"), measures(verdict), signalList(verdict.signals), tests(verdict)),
+      ...filled(explained),
     );
   }
 

@@ -1,4 +1,4 @@
-/** Makes nodes. Texts are never parsed as HTML. */
+/** Makes nodes. Texts are never parsed as HTML; only what the templates of `server/pages` filled is. */
 
 const SVG = "http://www.w3.org/2000/svg";
 
@@ -23,6 +23,11 @@ export function draw(name: string, attributes: Attributes = {}, ...children: Chi
   setAttributes(made, attributes);
   made.append(...present(children));
   return made;
+}
+
+/** The nodes of what a template filled. Scripts in it would not run. */
+export function filled(html: string): ChildNode[] {
+  return [...new DOMParser().parseFromString(html, "text/html").body.childNodes];
 }
 
 /** Makes a button. */

@@ -14,7 +14,7 @@ export function problem(error: unknown): HTMLElement {
       make(
         "dl",
         { class: "facts" },
-        ...rows.flatMap(([name, value]) => [make("dt", {}, words(name)), make("dd", {}, value)]),
+        ...rows.map(([name, value]) => make("div", {}, make("dt", {}, words(name)), make("dd", {}, value))),
       ),
     error.reason !== "" && make("p", { class: "code" }, error.reason),
   );

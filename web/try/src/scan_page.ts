@@ -5,7 +5,7 @@ import { openPage } from "./frame.js";
 import { showModeStep } from "./mode_step.js";
 import { type Chosen, showPortraitStep } from "./portrait_step.js";
 import { showScanStep } from "./scan_step.js";
-import { showVerdict } from "./verdict_view.js";
+import { showVerdictStep } from "./verdict_step.js";
 
 const STEPS = ["Portrait", "Mode", "Scan", "Verdict"] as const;
 
@@ -39,7 +39,7 @@ class Steps {
     } else if (verdict === undefined) {
       this.leave = showScanStep(sheet, about, portrait, mode, (found) => this.show(4, true, found));
     } else {
-      showVerdict(sheet, verdict, portrait.picture, [
+      showVerdictStep(sheet, verdict, portrait.picture, [
         button("Scan again", () => this.show(3), "primary"),
         button("Another mode", () => this.show(2)),
         button("Another portrait", () => {

@@ -209,7 +209,7 @@ async def test_a_shorter_idle_time_binds_sessions_that_run(
     with clock.later():
         clock.ahead = timedelta(minutes=6)
         assert (await anna.list_checks()).status == 200
-        monkeypatch.setattr(sessions, "rules", replace(sessions.rules, idle=timedelta(minutes=5)))
+        monkeypatch.setattr(sessions, "idle", timedelta(minutes=5))
         clock.ahead = timedelta(minutes=10)
         assert (await anna.list_checks()).status == 200
         clock.ahead = timedelta(minutes=15, seconds=1)

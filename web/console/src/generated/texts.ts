@@ -72,7 +72,7 @@ export const REFUSALS = {
   "EVIDENCE_IMAGE_NOT_FOUND": "Use a SHA-256 that GetEvidence lists.",
   "EVIDENCE_UNREADABLE": "Restore what `problem` names from the backup.",
   "HOLD_NOT_FOUND": "Use a reference that GetEvidence lists.",
-  "EVIDENCE_RECORD_MISSING": "Use the result that the orchestrator stored.",
+  "EVIDENCE_RECORD_MISSING": "Restore the database from its backup; the orchestrator stored the result.",
   "STEP_UP_REQUIRED": "Log in at the console again; calls of gRPC are never refused for this reason.",
   "REVIEW_NOT_FOUND": "Review a check that ListReviews lists.",
   "REVIEW_CLAIMED": "Take another review, or wait until the claim lapses.",

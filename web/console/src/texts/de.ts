@@ -609,7 +609,7 @@ export const de: Record<keyof typeof en, string> = {
   "error.EVIDENCE_IMAGE_NOT_FOUND": "Dieses Bild ist nicht aufbewahrt.",
   "error.EVIDENCE_UNREADABLE": "Das ist nicht lesbar: Es wurde verändert oder ging verloren ({problem}). Sagen Sie es der Person, die den Server betreibt; sie kann es aus der Sicherung wiederherstellen.",
   "error.HOLD_NOT_FOUND": "Diese Löschsperre gibt es nicht mehr. Laden Sie die Seite neu.",
-  "error.EVIDENCE_RECORD_MISSING": "Diese Prüfung hat eine Version des Servers entschieden, die keinen Datensatz aufbewahrt hat. Verwenden Sie das Ergebnis, das der Orchestrator gespeichert hat.",
+  "error.EVIDENCE_RECORD_MISSING": "Der Datensatz dieser Prüfung ging verloren. Sagen Sie es der Person, die den Server betreibt; sie kann ihn aus der Sicherung wiederherstellen.",
   "error.REVIEW_NOT_FOUND": "Zu dieser Prüfung gibt es keine Nachprüfung.",
   "error.REVIEW_CLAIMED": "Jemand anders arbeitet an dieser Nachprüfung. Nehmen Sie eine andere.",
   "error.REVIEW_NOT_CLAIMED": "Sie halten diese Nachprüfung nicht mehr: Die Übernahme ist verfallen. Übernehmen Sie sie neu.",

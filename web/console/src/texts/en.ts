@@ -606,7 +606,7 @@ export const en = {
   "error.EVIDENCE_IMAGE_NOT_FOUND": "This image is not kept.",
   "error.EVIDENCE_UNREADABLE": "This cannot be read: it was altered or lost ({problem}). Tell whoever runs the server, who can restore it from the backup.",
   "error.HOLD_NOT_FOUND": "There is no such hold any more. Load the page again.",
-  "error.EVIDENCE_RECORD_MISSING": "This check was decided by a version of the server that kept no record. Use the result that the orchestrator stored.",
+  "error.EVIDENCE_RECORD_MISSING": "The record of this check is lost. Tell whoever runs the server, who can restore it from the backup.",
   "error.REVIEW_NOT_FOUND": "There is no review of this check.",
   "error.REVIEW_CLAIMED": "Somebody else works on this review. Take another one.",
   "error.REVIEW_NOT_CLAIMED": "You do not hold this review any more: the claim lapsed. Claim it again.",

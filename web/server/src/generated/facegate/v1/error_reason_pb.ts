@@ -547,7 +547,7 @@ export enum ErrorReason {
   HOLD_NOT_FOUND = 115,
 
   /**
-   * The check was decided by a version of the server that made no evidence records. [NOT_FOUND]
+   * The evidence record of the check is lost. [NOT_FOUND]
    *
    * @generated from enum value: ERROR_REASON_EVIDENCE_RECORD_MISSING = 116;
    */

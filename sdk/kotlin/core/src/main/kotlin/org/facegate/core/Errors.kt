@@ -130,7 +130,7 @@ public class EvidenceUnavailableException(
 private fun adviceFor(refusal: Refusal): Advice = when {
     Texts.effectOf(refusal.reason) in listOf("decided", "over") -> Advice.NEW_CHECK
     refusal.retryAfterMs > 0 -> Advice.TRY_LATER
-    refusal.reason == "STREAM_IDLE" -> Advice.TRY_AGAIN
+    Texts.effectOf(refusal.reason) == "reconnect" -> Advice.TRY_AGAIN
     else -> Advice.REPORT
 }
 

@@ -6,6 +6,9 @@ import java.util.concurrent.CountDownLatch
 import kotlinx.coroutines.Dispatchers
 import kotlinx.coroutines.awaitCancellation
 import kotlinx.coroutines.runBlocking
+import org.facegate.android.Play
+import org.facegate.android.StandardIntegrityToken
+import org.facegate.android.Task
 import org.facegate.core.EvidenceUnavailableException
 import org.facegate.v1.AttestationUnavailable.Reason
 import org.facegate.v1.PlayIntegrityToken
@@ -80,6 +83,14 @@ class AttestorsTest {
         assertArrayEquals(challenge, Base64.getUrlDecoder().decode(asked))
         assertEquals(43, asked.length)
         assertEquals("token", evidence.token)
+        assertEquals(PlayIntegrityToken.Kind.KIND_STANDARD, evidence.kind)
+    }
+
+    @Test
+    fun `the README's adapter of Play makes a standard request for the challenge`() {
+        val play = Play { request -> Task(StandardIntegrityToken { "token of ${request.requestHash}" }) }
+        val evidence = runBlocking { PlayAttestor(play).attest(challenge, message) }.playIntegrity
+        assertEquals("token of " + Base64.getUrlEncoder().withoutPadding().encodeToString(challenge), evidence.token)
         assertEquals(PlayIntegrityToken.Kind.KIND_STANDARD, evidence.kind)
     }
 

@@ -52,7 +52,7 @@ fun main() = runBlocking(Dispatchers.Default) {
             asked.remove(job["piece"].asString)?.complete(bytesOf(job["evidence"]))
             continue
         }
-        launch { write(makeScan(job) + ("id" to job["id"].asInt)) }
+        launch { write((if (job.has("ownScreen")) makeOwnScan(job) else makeScan(job)) + ("id" to job["id"].asInt)) }
     }
 }
 
@@ -121,6 +121,13 @@ private suspend fun makeScan(job: JsonObject): Map<String, Any?> {
             "heldFrames" to camera.open,
         )
     }
+}
+
+private suspend fun makeOwnScan(job: JsonObject): Map<String, Any?> {
+    val shown = ArrayList<String>()
+    val options = options(job)
+    val outcome = scanOnOwnScreen(options.server, options.ticket) { shown += it }
+    return mapOf("outcome" to outcome, "seen" to shown)
 }
 
 private const val MOST_TEXTS = 500

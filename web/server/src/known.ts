@@ -1,0 +1,32 @@
+/** Refuses at run time the names that TypeScript refuses when it compiles: nothing would read them. */
+import type { DescMessage } from "@bufbuild/protobuf";
+
+/** The names of the fields of a message, as `create` takes them. */
+export function fieldsOf(kind: DescMessage): string[] {
+  return kind.members.map((member) => member.localName);
+}
+
+/** @throws TypeError An option has another name than those. */
+export function expectKnown(what: string, options: object, known: readonly string[]): void {
+  const strange = Object.keys(options).filter((name) => !known.includes(name) && !name.startsWith("$"));
+  if (strange.length > 0) throw new TypeError(`${what}: there is no ${strange.join(", ")}; there are ${known.join(", ")}`);
+}
+
+/** @throws TypeError A field of the message, or of one within it, has a name that is not of its kind. */
+export function expectFields(kind: DescMessage, message: object): void {
+  // Those have forms of their own, such as any object for a Struct.
+  if (kind.typeName.startsWith("google.protobuf.")) return;
+  expectKnown(kind.name, message, fieldsOf(kind));
+  for (const field of kind.fields) {
+    if (field.message === undefined) continue;
+    const content = (message as Record<string, unknown>)[field.oneof?.localName ?? field.localName];
+    const value = field.oneof ? chosen(content, field.localName) : content;
+    const within = typeof value !== "object" || value === null ? [] : field.fieldKind === "message" ? [value] : Object.values(value);
+    for (const one of within) if (typeof one === "object" && one !== null) expectFields(field.message, one);
+  }
+}
+
+function chosen(oneof: unknown, name: string): unknown {
+  const { case: which, value } = (oneof ?? {}) as { case?: string; value?: unknown };
+  return which === name ? value : undefined;
+}
