@@ -31,12 +31,12 @@ from server.keyring.key_rotation import (
     rotate_key,
 )
 from server.keyring.keys import KeyFolder
-from server.keyring.sealing import SealBroken, WrappingKeys, WrappingKeyUnknown, rewrap
+from server.keyring.sealing import WrappingKeys
 from server.running.webhooks import new_webhook_secret
 from server.storage.database import open_database
 from server.storage.holds import expect_no_hold_of
 from server.storage.schema import expect_usable
-from server.storage.wrapped_keys import PLACES, WrappedKey, WrappedKeyRepository, keys_in_use
+from server.storage.wrapped_keys import PLACES, WrappedKeyRepository, keys_in_use
 
 
 def new_api_key_command(
@@ -169,9 +169,6 @@ def new_webhook_secret_command(
     typer.echo(f"The secret is in {out}. Give the receiver the same.", err=True)
 
 
-_BATCH = 200
-
-
 def rewrap_command() -> None:
     """Wrap all data keys under the newest evidence key, of the server or of their tenant.
 
@@ -205,38 +202,19 @@ def rewrap_command() -> None:
 async def _rewrap(database_url: str, keys: WrappingKeys) -> tuple[int, Mapping[str, int]]:
     """Returns how many data keys were rewrapped, and how many could not be opened, by place."""
     database = open_database(database_url, patient=True, expect=expect_usable)
+    changed = 0
     lost: Counter[str] = Counter()
     try:
         repository = WrappedKeyRepository(database)
         totals = await repository.count()
-        changed = 0
         with counting() as progress:
             for place in PLACES:
-                total = sum(totals[place.name].values())
-                task = progress.add_task(place.name, total=total)
-
-                def wrap_anew(found: WrappedKey, name: str = place.name) -> tuple[bytes, str] | None:
-                    if found.key_id == keys.key_id_for(found.context.tenant):
-                        return None
-                    try:
-                        return rewrap(
-                            found.wrapped_key,
-                            key_id=found.key_id,
-                            wrapping_keys=keys,
-                            aad=found.context,
-                        )
-                    except (SealBroken, WrappingKeyUnknown):
-                        lost[name] += 1
-                        return None
-
-                after = None
-                while True:
-                    batch = await repository.rewrap(place, wrap_anew, after=after, limit=_BATCH)
+                task = progress.add_task(place.name, total=sum(totals[place.name].values()))
+                async for batch in repository.rewrap(place, keys):
                     changed += batch.changed
+                    lost[place.name] += batch.lost
                     progress.advance(task, batch.rows)
-                    if (after := batch.last) is None:
-                        break
-        return changed, lost
+        return changed, +lost
     finally:
         await database.close()
 

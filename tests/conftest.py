@@ -19,8 +19,7 @@ _RESEARCH = (
     "tests/evaluation",
     "tests/research",
     "tests/cli/bench",
-    "tests/cli/match",
-    "tests/cli/pad",
+    "tests/cli/evaluate",
     "tests/whole_checks",
 )
 """Folders whose tests are about measuring the product."""

@@ -17,14 +17,3 @@ def _rows(heading: str) -> list[list[str]]:
 def test_every_table_of_the_database_is_in_the_table_of_data() -> None:
     named = set(re.findall(r"`([a-z_]+)`", " ".join(cell for row in _rows("Personal data") for cell in row)))
     assert set(metadata.tables) - named == set()
-
-
-def test_every_datum_has_all_columns() -> None:
-    rows = _rows("Personal data")
-    assert len(rows) > 15
-    assert {len(row) for row in rows} == {4}
-    assert all(all(row) for row in rows)
-
-
-def test_every_article_has_what_is_done_for_it() -> None:
-    assert {len(row) for row in _rows("Articles of the GDPR")} == {3}

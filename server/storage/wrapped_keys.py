@@ -3,8 +3,8 @@
 Every place in which a row holds a wrapped key is in ``PLACES``; a test compares it with the tables.
 """
 
-from collections.abc import Callable, Collection, Mapping
-from dataclasses import dataclass, field
+from collections.abc import AsyncIterator, Collection, Mapping
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -12,11 +12,12 @@ from sqlalchemy import Column, ColumnElement, Connection, Select, and_, func, li
 from sqlalchemy import Table as SqlTable
 
 from server.domain.terms import SealedKind
-from server.keyring.sealing import Context
+from server.keyring.sealing import Context, SealBroken, WrappingKeys, WrappingKeyUnknown, rewrap
 from server.storage.database import Repository, reads, writes
 from server.storage.tables import checks, evidence, evidence_records, scan_memories
 
 _FIRST: Final[ColumnElement[Any]] = literal(1)
+_BATCH: Final = 200
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -72,30 +73,19 @@ PLACES: Final = (
 """Every place, in the order of progress."""
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class WrappedKey:
-    """A wrapped data key."""
-
-    wrapped_key: bytes = field(repr=False)
-    key_id: str
-    context: Context
-
-
-Rewrap = Callable[[WrappedKey], tuple[bytes, str] | None]
-"""Returns a data key rewrapped with the identifier of its wrapping key; None to leave it."""
-
-
 @dataclass(frozen=True, slots=True)
 class RewrappedBatch:
     """The result of one batch.
 
     Attributes:
         changed: Rows whose data key was rewrapped.
+        lost: Rows whose data key cannot be opened.
         last: The primary key of the last row, for the next batch; None after the last batch.
     """
 
     rows: int
     changed: int
+    lost: int
     last: tuple[Any, ...] | None
 
 
@@ -135,43 +125,57 @@ class WrappedKeyRepository(Repository):
         return _counts(connection)
 
     @writes
-    def rewrap(
+    def rewrap_batch(
         self,
         connection: Connection,
         place: SealedPlace,
-        rewrap: Rewrap,
+        wrapping_keys: WrappingKeys,
         *,
         after: tuple[Any, ...] | None,
         limit: int,
     ) -> RewrappedBatch:
-        """Rewraps the data keys of a batch of rows, in one transaction.
+        """Wraps the data keys of a batch of rows under the keys that wrap now, in one transaction.
 
         Args:
             after: The primary key of the last row of the batch before; None for the first batch.
         """
         keys = tuple(place.table.primary_key.columns)
         found = connection.execute(_batch(place, after=after, limit=limit)).mappings().all()
-        changed = 0
+        changed = lost = 0
         for row in found:
-            new = rewrap(
-                WrappedKey(
-                    wrapped_key=row["sealed_wrapped_key"],
-                    key_id=row["sealed_key_id"],
-                    context=Context(
-                        tenant=row["sealed_tenant"],
-                        check_id=row["sealed_check_id"],
-                        kind=row["sealed_kind"],
-                        version=row["sealed_version"],
-                    ),
-                )
+            context = Context(
+                tenant=row["sealed_tenant"],
+                check_id=row["sealed_check_id"],
+                kind=row["sealed_kind"],
+                version=row["sealed_version"],
             )
-            if new is not None:
-                of_row = and_(*(key == row[key.name] for key in keys))
-                values = dict(zip((place.wrapped_key.name, place.key_id.name), new, strict=True))
-                connection.execute(update(place.table).where(of_row).values(values))
-                changed += 1
+            key_id = row["sealed_key_id"]
+            if key_id == wrapping_keys.key_id_for(context.tenant):
+                continue
+            try:
+                new = rewrap(
+                    row["sealed_wrapped_key"], key_id=key_id, wrapping_keys=wrapping_keys, aad=context
+                )
+            except (SealBroken, WrappingKeyUnknown):
+                lost += 1
+                continue
+            of_row = and_(*(key == row[key.name] for key in keys))
+            values = dict(zip((place.wrapped_key.name, place.key_id.name), new, strict=True))
+            connection.execute(update(place.table).where(of_row).values(values))
+            changed += 1
         last = tuple(found[-1][key.name] for key in keys) if len(found) == limit else None
-        return RewrappedBatch(rows=len(found), changed=changed, last=last)
+        return RewrappedBatch(rows=len(found), changed=changed, lost=lost, last=last)
+
+    async def rewrap(
+        self, place: SealedPlace, wrapping_keys: WrappingKeys, *, limit: int = _BATCH
+    ) -> AsyncIterator[RewrappedBatch]:
+        """Rewraps all data keys of a place, batch by batch. It can be stopped and repeated."""
+        after = None
+        while True:
+            batch = await self.rewrap_batch(place, wrapping_keys, after=after, limit=limit)
+            yield batch
+            if (after := batch.last) is None:
+                return
 
 
 def _counts(connection: Connection) -> Mapping[str, Mapping[str, int]]:

@@ -2,9 +2,7 @@
 
 import asyncio
 import os
-import re
 import stat
-import tomllib
 from collections.abc import AsyncIterator, Callable, Mapping
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
@@ -22,9 +20,8 @@ from structlog.testing import capture_logs
 
 from device_integrity.android import RootKind, google_roots
 from device_integrity.camera import Platform
-from device_integrity.check import Assurance
 from device_integrity.errors import ReferenceDataMalformed
-from device_integrity.policy import Demand, Evidence
+from device_integrity.policy import Evidence
 from server.base.errors import ConfigurationError
 from server.configuration.device import DeviceIntegritySettings
 from server.configuration.settings import PolicySettings, Settings
@@ -292,26 +289,6 @@ def test_a_malformed_response_key_is_not_repeated_in_the_error(tmp_path: Path) -
     with pytest.raises(ConfigurationError) as caught:
         open_device_trust(_settings(android={"play": play}))
     assert "hunter2" not in str(caught.value)
-
-
-def test_the_guides_examples_are_settings_and_a_policy() -> None:
-    text = (Path(__file__).parents[3] / "docs" / "device_integrity.md").read_text(encoding="utf-8")
-    examples = re.findall(r"^```toml\n(.*?)^```", text, re.DOTALL | re.MULTILINE)
-    waiver, decisive, settings, keys, policy, floors, roots = examples
-    decided = DeviceRules.model_validate(tomllib.loads(decisive)["device"]).decide
-    assert decided == ("runtime.root", "runtime.automation")
-    assert DeviceRules.model_validate(tomllib.loads(waiver)["device"]).tolerate == ("memory.frames",)
-    assert _settings(**tomllib.loads(keys)["device_integrity"]).server_keys == "complete"
-    table = tomllib.loads(settings.replace("0123...", _SPKI))
-    assert _settings(**table["device_integrity"]).android.apps[0].package == "org.example.bank"
-    (root,) = _settings(
-        **tomllib.loads(roots.replace("0123...", _SPKI))["device_integrity"]
-    ).android.further_roots
-    assert root.name == "Example devices, 2027"
-    least = DeviceRules.model_validate(tomllib.loads(floors)["device"]).as_table().least
-    assert (least(Platform.WEB), least(Platform.IOS)) == (Assurance.LOW, Assurance.MEDIUM)
-    rules = DeviceRules.model_validate(tomllib.loads(policy)["device"])
-    assert rules.as_table().demand_for(Platform.ANDROID, Evidence.ANDROID_KEY) is Demand.REQUIRED
 
 
 # The settings that a policy lacks, at the start and when an orchestrator uses the policy.

@@ -593,14 +593,3 @@ def test_the_tables_name_no_code_listed_as_never_sent() -> None:
     assert not tables & _said_not_to_be_sent()
     for code in tables:
         assert feedback_pb2.FeedbackCode.Name(number_of(feedback_pb2.FeedbackCode, code)) == _PREFIX + code
-
-
-def test_the_device_protocol_lists_the_same() -> None:
-    page = (_REPOSITORY / "docs/device_protocol.md").read_text(encoding="utf-8")
-    (listed,) = re.findall(
-        r"^Not sent yet by servers of this version: (.*?)\. Include", page, re.DOTALL | re.MULTILINE
-    )
-    assert set(re.findall(r"`(\w+)`", listed)) == _said_not_to_be_sent() - {"UNSPECIFIED"}
-    reference = (_REPOSITORY / "docs/reference/device.md").read_text(encoding="utf-8")
-    table = reference[reference.index("## Feedback codes") : reference.index("## Errors")]
-    assert set(re.findall(r"^\| `(\w+)` \|", table, re.MULTILINE)) == _codes() - {"UNSPECIFIED"}

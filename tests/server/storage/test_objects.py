@@ -17,13 +17,13 @@ from obstore.exceptions import GenericError
 from sqlalchemy import Connection, LargeBinary, insert, select, update
 
 from server.domain.terms import SealedKind
-from server.keyring.sealing import Context, Sealed, WrappingKeys, rewrap, seal, unseal
+from server.keyring.sealing import Context, Sealed, WrappingKeys, seal, unseal
 from server.storage.database import Database
 from server.storage.errors import ObjectNotFound, StorageUnavailable
 from server.storage.objects import ObjectStore, open_object_store
 from server.storage.repository import CheckRepository
 from server.storage.tables import checks, evidence, metadata
-from server.storage.wrapped_keys import PLACES, WrappedKey, WrappedKeyRepository
+from server.storage.wrapped_keys import PLACES, WrappedKeyRepository
 from tests.server.object_stores import S3, running_s3, silent_store
 from tests.server.storage import samples
 from tests.server.storage.samples import object_exists
@@ -257,17 +257,6 @@ _NEW = WrappingKeys(
 )
 
 
-def rewrapped(found: WrappedKey) -> tuple[bytes, str] | None:
-    if found.key_id == _NEW.key_id_for(found.context.tenant):
-        return None
-    return rewrap(
-        found.wrapped_key,
-        key_id=found.key_id,
-        wrapping_keys=_NEW,
-        aad=found.context,
-    )
-
-
 @pytest.fixture
 def keys(database: Database) -> WrappedKeyRepository:
     return WrappedKeyRepository(database)
@@ -313,13 +302,7 @@ async def test_every_record_opens_with_the_new_key_alone(
 ) -> None:
     made = [await with_template(repository, database, tenant) for tenant in ("default",) * 5 + ("bank",) * 2]
     assert (await keys.count())["templates"] == {"old": 7}
-    place, after, batches = PLACES[0], None, 0
-    while True:
-        batch = await keys.rewrap(place, rewrapped, after=after, limit=3)
-        batches += 1
-        if (after := batch.last) is None:
-            break
-    assert batches == 3
+    assert [batch.changed async for batch in keys.rewrap(PLACES[0], _NEW, limit=3)] == [3, 3, 1]
     assert (await keys.count())["templates"] == {"new": 5, "bank": 2}
     for check_id, aad in made:
         only = WrappingKeys(
@@ -333,10 +316,20 @@ async def test_a_second_run_changes_nothing(
     repository: CheckRepository, database: Database, keys: WrappedKeyRepository
 ) -> None:
     check_id, _ = await with_template(repository, database, "default")
-    assert (await keys.rewrap(PLACES[0], rewrapped, after=None, limit=10)).changed == 1
+    assert [batch.changed async for batch in keys.rewrap(PLACES[0], _NEW)] == [1]
     before = await template_of(database, check_id)
-    again = await keys.rewrap(PLACES[0], rewrapped, after=None, limit=10)
-    assert (again.rows, again.changed, again.last) == (1, 0, None)
+    (again,) = [batch async for batch in keys.rewrap(PLACES[0], _NEW)]
+    assert (again.rows, again.changed, again.lost) == (1, 0, 0)
+    assert await template_of(database, check_id) == before
+
+
+async def test_a_key_that_cannot_be_opened_is_counted_and_stays(
+    repository: CheckRepository, database: Database, keys: WrappedKeyRepository
+) -> None:
+    check_id, _ = await with_template(repository, database, "default")
+    before = await template_of(database, check_id)
+    unknown = WrappingKeys(newest="new", keys={"new": bytes([1]) * 32})
+    assert [(batch.changed, batch.lost) async for batch in keys.rewrap(PLACES[0], unknown)] == [(0, 1)]
     assert await template_of(database, check_id) == before
 
 
@@ -366,8 +359,7 @@ async def test_each_image_opens_in_its_own_context(
             }
         )
     await database.write(lambda connection: connection.execute(insert(evidence).values(rows)))
-    batch = await keys.rewrap(PLACES[1], rewrapped, after=None, limit=10)
-    assert batch.changed == 2
+    assert [batch.changed async for batch in keys.rewrap(PLACES[1], _NEW)] == [2]
     found = await database.read(lambda connection: connection.execute(select(evidence)).mappings().all())
     for row in found:
         aad = Context(tenant="default", check_id=check_id, kind=row["kind"])

@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 
 from cli.evaluate import app
 from evaluation.pad.dataset import read_dataset
-from tests.cli.match.samples import plain
+from tests.evaluation.samples import plain
 
 
 def evaluate(*arguments: object) -> tuple[int, str, str]:

@@ -6,8 +6,8 @@ from typer.testing import CliRunner
 from cli import evaluate as evaluate_command
 from cli.evaluate import app
 from matcher.similarity import fmr_bound
-from tests.cli.match.samples import plain, small_set
 from tests.evaluation.match.reports import pack_of
+from tests.evaluation.samples import plain, small_set
 from vision.packs.calibration import parse_calibration
 from vision.packs.pack import read_operator_calibration
 

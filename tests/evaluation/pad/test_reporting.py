@@ -5,8 +5,8 @@ from rich.console import Console
 from cli.report import render_page, report_view
 from evaluation import Chart, Sheet
 from evaluation.pad.reporting import describe, draw_charts, sheets
-from tests.cli.match.samples import plain
 from tests.evaluation.pad.samples import made_report
+from tests.evaluation.samples import plain
 from tests.server.pages.reading import Page
 
 

@@ -10,8 +10,8 @@ from cli import evaluate as evaluate_command
 from cli.evaluate import app
 from evaluation.match.groups import GroupPromise
 from evaluation.match.operating_points import FmrAt, Promise
-from tests.cli.match.samples import plain, small_set
 from tests.evaluation.match.reports import made_report, pack_of
+from tests.evaluation.samples import plain, small_set
 
 
 def evaluate(*arguments: object) -> tuple[int, str, str]:
