@@ -48,9 +48,9 @@ def run_command(
 ) -> None:
     """Erase every check, and all images, whose retention has ended and that no legal hold keeps.
 
-    Running servers do this too, at most 100 checks a minute. Both may run at once: each check is erased once,
-    and the audit log records it. May be repeated after an interruption. The key folder is not needed. For
-    example:
+    Running servers do this too, at most 100 checks a minute, but not for a day after a backup was restored:
+    repeat later holds first. Both may run at once: each check is erased once, and the audit log records it.
+    May be repeated after an interruption. The key folder is not needed. For example:
 
         facegate retention run --dry-run
 

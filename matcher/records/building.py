@@ -30,6 +30,7 @@ from matcher.records.codes import (
 )
 from matcher.records.dg2 import ISO_19794_5, ISO_39794_5, wrapped
 from matcher.records.iso_19794 import (
+    EDITION_2005,
     Record2005,
     Record2011,
     Record19794,
@@ -56,14 +57,11 @@ from matcher.records.iso_39794.record import (
     serialise_39794,
 )
 from matcher.records.metadata import RecordMetadata, RecordVersion
-from matcher.records.values import UNKNOWN_TIME, CaptureTime, PoseCode
+from matcher.records.values import BEST_SCORE, FAILED_SCORE, UNKNOWN_TIME, CaptureTime, PoseCode
 from matcher.records.views import FacialRecord
 
 _LARGEST_SIDE: Final = 0xFFFF
-_FACIAL_2005: Final = b"FAC\x00010\x00"
 _SMILES: Final = frozenset({Expression.SMILE_CLOSED, Expression.SMILE_OPEN})
-_BEST_SCORE: Final = 100
-_FAILED_SCORE: Final = 0xFF
 
 
 def build_record(
@@ -110,7 +108,7 @@ def wrap_in_dg2(records: Sequence[bytes]) -> bytes:
         RecordInvalid: There is no record, there are 64 or more, one of them is of neither version, or they
             are of both.
     """
-    if all(record.startswith(_FACIAL_2005) for record in records):
+    if all(record.startswith(EDITION_2005.magic) for record in records):
         return wrapped(records, format_type=ISO_19794_5)
     if all(map(_is_39794, records)):
         return wrapped(records, format_type=ISO_39794_5)
@@ -269,7 +267,7 @@ def _fitted_39794(metadata: RecordMetadata) -> tuple[RecordMetadata, tuple[str, 
     quality = tuple(
         one
         for one in metadata.quality
-        if one.algorithm_vendor and one.algorithm and (one.score <= _BEST_SCORE or one.score == _FAILED_SCORE)
+        if one.algorithm_vendor and one.algorithm and (one.score <= BEST_SCORE or one.score == FAILED_SCORE)
     )
     return _without(
         metadata,

@@ -34,7 +34,7 @@ from matcher.records.iso_39794 import (
     recognise_39794,
 )
 from matcher.records.iso_39794.record import not_supported
-from matcher.records.metadata import Representation
+from matcher.records.metadata import STANDARD_19794, Representation
 from matcher.records.views import AnyRepresentation, FacialRecord, representation_of
 
 MAX_BYTES: Final = 2_000_000
@@ -43,7 +43,6 @@ MOST_REPRESENTATIONS: Final = 16
 """A record with more faces than this is refused under every policy."""
 
 _FACIAL: Final = b"FAC\0"
-_FACIAL_NAME: Final = "ISO/IEC 19794-5"
 
 
 class Representations(StrEnum):
@@ -267,12 +266,12 @@ def _require_count(count: int, representations: Representations) -> None:
 
 def _unknown_version(version: bytes) -> TrustedImageRefused:
     if len(version) < 4:
-        return record_malformed(_FACIAL_NAME, "the header is cut off", field="version", offset=4)
+        return record_malformed(STANDARD_19794, "the header is cut off", field="version", offset=4)
     # Escaped, because text of a file must not control the terminal that shows it.
     shown = ascii(version.rstrip(b"\0").decode("latin-1"))[1:-1]
     return TrustedImageRefused(
         ImageFault.UNSUPPORTED_FORMAT,
         f"The upload is an ISO/IEC 19794-5 facial record of version '{shown}'; versions '010' (2005) and "
         "'030' (2011) are read. Send one of these, or the picture itself.",
-        details={"format": _FACIAL_NAME, "version": shown},
+        details={"format": STANDARD_19794, "version": shown},
     )

@@ -30,6 +30,7 @@ from matcher.records import (
 )
 from matcher.records.building import DATA_TYPES
 from matcher.records.iso_39794 import RepresentationBlock
+from matcher.records.values import EYE_CODES
 from vision.face import BgrImage
 from vision.image import DecodedImage, encode_jpeg, rotate_upright
 
@@ -89,7 +90,6 @@ _KEPT: Final[Mapping[TargetFormat, frozenset[ImageFormat]]] = MappingProxyType(
 _WITHOUT_LOSS: Final = frozenset({ImageFormat.PNG, ImageFormat.BMP})
 _HEAD_IN_EYE_DISTANCES: Final = 2.0
 """A head of 180 pixels has its eyes about 90 pixels apart (ISO/IEC 19794-5:2005, 8.3.4 and 8.4.1)."""
-_EYE_CODES: Final = frozenset({0xC1, 0xC2})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -249,7 +249,7 @@ def _unplaced(block: RepresentationBlock | None) -> RepresentationBlock | None:
 
 
 def _with_eyes(known: RecordMetadata, eyes: EyeCentres) -> RecordMetadata:
-    others = tuple(point for point in known.landmarks if point.code not in _EYE_CODES)
+    others = tuple(point for point in known.landmarks if point.code not in EYE_CODES)
     distance = float(np.hypot(eyes.left[0] - eyes.right[0], eyes.left[1] - eyes.right[1]))
     return replace(
         known,

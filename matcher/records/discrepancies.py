@@ -17,6 +17,7 @@ from matcher.records.iso_19794 import Record2005, Record2011, Representation2005
 from matcher.records.iso_39794.blocks import RepresentationBlock
 from matcher.records.iso_39794.record import Record39794, excluded_values
 from matcher.records.metadata import Representation
+from matcher.records.values import BEST_SCORE, FAILED_SCORE
 from matcher.records.views import AnyRepresentation
 
 
@@ -85,8 +86,6 @@ _IS_GREY: Final[Mapping[str, bool]] = MappingProxyType(
 _GREY_CHANNELS: Final = frozenset({1, 2})
 _LAST_LEVEL: Final = 7
 _VENDORS_EXPRESSIONS: Final = 0xF000
-_BEST_SCORE: Final = 100
-_FAILED_SCORE: Final = 0xFF
 _MOST_NAMED: Final = 5
 """Excluded values that are named; a hostile record can hold a thousand."""
 _FORMATS: Final[Mapping[int, str]] = MappingProxyType({ISO_19794_5: "19794-5", ISO_39794_5: "39794-5"})
@@ -271,7 +270,7 @@ def _reserved_values(face: AnyRepresentation) -> list[str]:
     found += _reserved_bits("post-acquisition", processing)
     if face.sampling_rate_level > _LAST_LEVEL:
         found.append(f"spatial sampling rate level {face.sampling_rate_level}")
-    scores = [one.score for one in face.quality if _BEST_SCORE < one.score < _FAILED_SCORE]
+    scores = [one.score for one in face.quality if BEST_SCORE < one.score < FAILED_SCORE]
     if scores:
         found.append(f"quality score {max(scores)}")
     return found

@@ -21,6 +21,7 @@ MOST_LANDMARKS: Final = 1024
 """Limit of points in one face: the standards name about 150, dense meshes have 500."""
 _LEFT_EYE: Final = 0xC1
 _RIGHT_EYE: Final = 0xC2
+EYE_CODES: Final = frozenset({_LEFT_EYE, _RIGHT_EYE})
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +71,7 @@ def eye_centres(landmarks: Iterable[Landmark]) -> EyeCentres | None:
     found = {
         point.code: (point.x, point.y)
         for point in landmarks
-        if point.type == LandmarkType.MPEG_4 and point.code in {_LEFT_EYE, _RIGHT_EYE}
+        if point.type == LandmarkType.MPEG_4 and point.code in EYE_CODES
     }
     return EyeCentres(found[_LEFT_EYE], found[_RIGHT_EYE]) if len(found) == 2 else None
 
@@ -319,6 +320,11 @@ class CaptureTime:
 UNKNOWN_TIME: Final = CaptureTime()
 """No field is given."""
 _NOT_GIVEN: Final = frozenset({UNKNOWN_TIME, CaptureTime(0, 0, 0, 0, 0, 0, 0)})
+
+
+BEST_SCORE: Final = 100
+FAILED_SCORE: Final = 0xFF
+"""The score of an algorithm that failed."""
 
 
 @dataclass(frozen=True, slots=True)

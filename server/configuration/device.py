@@ -177,13 +177,11 @@ class TestRoots(Table):
     """PEM file: a root that replaces Apple's App Attest root."""
     apple_receipt_certificate: Path | None = None
     """PEM file: a root that replaces the one under which Apple signs the receipts of App Attest."""
-    apple_receipt_server: WebOrigin | None = None
-    """URL of a server that replaces Apple's for receipts."""
 
     @property
     def configured(self) -> bool:
         """Whether any test root is configured."""
-        return bool(self.android_spki_sha256 or self.apple_certificate or self.apple_receipt_server)
+        return bool(self.android_spki_sha256 or self.apple_certificate)
 
     @model_validator(mode="after")
     def _both_of_apple(self) -> Self:

@@ -49,14 +49,12 @@ class AppleReceiptExchange:
         key_id: str,
         team_id: str,
         now: Callable[[], datetime],
-        server: str | None = None,
         timeout_seconds: float = 3.0,
     ) -> None:
         """Reads the key of a developer account; does not connect.
 
         Args:
             key_file: The key file for DeviceCheck from Apple: PKCS #8 in PEM, ``.p8``.
-            server: A server in place of Apple's, as ``https://host:port``.
             timeout_seconds: How long one exchange may take. A scan waits for it.
 
         Raises:
@@ -72,7 +70,6 @@ class AppleReceiptExchange:
         self._key_id = key_id
         self._team_id = team_id
         self._now = now
-        self.server = server
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
 
     async def exchange(self, receipt: bytes, *, environment: Environment) -> bytes:
@@ -90,7 +87,7 @@ class AppleReceiptExchange:
             async with (
                 aiohttp.ClientSession(timeout=self._timeout, trust_env=True) as session,
                 session.post(
-                    (self.server or _SERVERS[environment]) + _PATH,
+                    _SERVERS[environment] + _PATH,
                     data=base64.b64encode(receipt),
                     headers={"Authorization": self._token(), "Content-Type": "text/plain"},
                     allow_redirects=False,

@@ -57,7 +57,6 @@ class DeviceTrust:
         play_decoder: Opens tokens elsewhere; ``None`` if there is no decoder.
         test_apple: The roots that replace them in sandbox checks.
         receipt_exchange: Exchanges receipts; ``None`` if they are not exchanged.
-        test_receipt_exchange: Exchanges receipts in sandbox checks.
         relying_party: The operator's site; ``None`` without a site.
     """
 
@@ -72,7 +71,6 @@ class DeviceTrust:
     apple_app_ids: frozenset[str]
     apple_environment: Environment
     receipt_exchange: ReceiptExchange | None
-    test_receipt_exchange: ReceiptExchange | None
     relying_party: RelyingParty | None
 
     def android_roots_of(self, *, sandbox: bool) -> tuple[TrustRoot, ...]:
@@ -82,10 +80,6 @@ class DeviceTrust:
     def apple_roots(self, *, sandbox: bool) -> AppleAnchors:
         """Returns Apple's roots for a real or a sandbox check."""
         return self.test_apple if sandbox else self.apple
-
-    def receipt_exchange_of(self, *, sandbox: bool) -> ReceiptExchange | None:
-        """Returns the exchange of receipts for a real or a sandbox check."""
-        return self.test_receipt_exchange if sandbox else self.receipt_exchange
 
     def close(self) -> None:
         """Stops the threads of Google's decoder."""
@@ -128,10 +122,7 @@ def open_device_trust(settings: DeviceIntegritySettings, *, now: Callable[[], da
         ),
         apple_app_ids=frozenset(settings.apple.app_ids),
         apple_environment=settings.apple.environment,
-        receipt_exchange=_receipt_exchange(settings.apple.receipts, server=None, now=now),
-        test_receipt_exchange=_receipt_exchange(
-            settings.apple.receipts, server=settings.test_roots.apple_receipt_server, now=now
-        ),
+        receipt_exchange=_receipt_exchange(settings.apple.receipts, now=now),
         relying_party=RelyingParty(rp_id=web.rp_id, origins=frozenset(web.origins)) if web.rp_id else None,
     )
 
@@ -221,16 +212,12 @@ def _google(settings: PlaySettings) -> GooglePlayDecoder | None:
 
 
 def _receipt_exchange(
-    settings: AppleReceiptSettings, *, server: str | None, now: Callable[[], datetime]
+    settings: AppleReceiptSettings, *, now: Callable[[], datetime]
 ) -> AppleReceiptExchange | None:
     if settings.key_file is None:
         return None
     return AppleReceiptExchange(
-        key_file=settings.key_file,
-        key_id=settings.key_id,
-        team_id=settings.team_id,
-        now=now,
-        server=server,
+        key_file=settings.key_file, key_id=settings.key_id, team_id=settings.team_id, now=now
     )
 
 

@@ -143,7 +143,7 @@ class ReceiptKeeper:
         """
         held = None if key.receipt is None else parse_receipt(key.receipt.data).receipt
         known = check_risk(held, most_keys=_MOST_KEYS_MADE, now=self._now())
-        exchange = self._trust.receipt_exchange_of(sandbox=context.sandbox)
+        exchange = self._trust.receipt_exchange
         if exchange is None or not context.asks_apple:
             return (known,)
         if key.receipt is None or held is None or not held.may_be_exchanged(self._now()):

@@ -64,6 +64,8 @@ from matcher.records.iso_39794.blocks import (
 from matcher.records.iso_39794.record import FORMAT_39794, Record39794, excluded_values
 from matcher.records.metadata import RecordMetadata, Representation, metadata_of
 from matcher.records.values import (
+    BEST_SCORE,
+    FAILED_SCORE,
     NO_POSE,
     CaptureTime,
     Landmark,
@@ -174,8 +176,6 @@ POINTS: Final[Mapping[tuple[int, int], Mpeg4Point | AnthropometricPoint]] = Mapp
 
 _LARGEST: Final = 0xFFFF
 _TALLEST: Final = 255
-_BEST_SCORE: Final = 100
-_FAILED_SCORE: Final = 0xFF
 _NO_FORMAT: Final = -1
 _NO_INFORMATION: Final = ImageInformation2DBlock(image_data_format=None)
 FORMATS_39794: Final[Mapping[ImageFormat, int]] = MappingProxyType(
@@ -293,8 +293,8 @@ def _quality_of(blocks: tuple[QualityBlock39794, ...] | None) -> tuple[QualityBl
     found = []
     for block in blocks or ():
         score = block.score_or_error.score
-        if _registered(block.algorithm_id) and (score is None or 0 <= score <= _BEST_SCORE):
-            coded = _FAILED_SCORE if score is None else score
+        if _registered(block.algorithm_id) and (score is None or 0 <= score <= BEST_SCORE):
+            coded = FAILED_SCORE if score is None else score
             found.append(QualityBlock(coded, block.algorithm_id.organization, block.algorithm_id.id))
     return tuple(found)
 
@@ -305,7 +305,7 @@ def _quality(blocks: tuple[QualityBlock, ...], _: object) -> tuple[QualityBlock3
         tuple(
             QualityBlock39794(
                 algorithm_id=RegistryIdBlock(organization=one.algorithm_vendor, id=one.algorithm),
-                score_or_error=failed if one.score == _FAILED_SCORE else ScoreOrError(score=one.score),
+                score_or_error=failed if one.score == FAILED_SCORE else ScoreOrError(score=one.score),
             )
             for one in blocks
         )

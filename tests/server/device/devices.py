@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Self, cast
 
 import grpc.aio
+import pytest
 from aiohttp import web
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import Encoding
@@ -18,7 +19,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from joserfc import jwt
 from joserfc.jwk import ECKey
 
-from device_integrity.apple import parse_receipt
+from device_integrity.apple import Environment, parse_receipt
 from facegate_client import Attestor, CameraDescription, FaceScanner, ScanOutcome, ScanTicket
 from facegate_client import ScanSettings as ClientSettings
 from facegate_client.frame_source import CapturedImage, Pace
@@ -93,8 +94,10 @@ class ReceiptServer:
 
 
 @asynccontextmanager
-async def playing_apple(apple: SoftwareApple, now: Callable[[], datetime]) -> AsyncIterator[ReceiptServer]:
-    """Plays Apple on its own port."""
+async def playing_apple(
+    apple: SoftwareApple, now: Callable[[], datetime], *, at: str | None = None
+) -> AsyncIterator[ReceiptServer]:
+    """Plays Apple on its own port; servers of this process ask it, or what is ``at`` another address."""
     server = ReceiptServer(apple, now)
     application = web.Application()
     application.router.add_post("/v1/attestationData", server.answer)
@@ -104,10 +107,13 @@ async def playing_apple(apple: SoftwareApple, now: Callable[[], datetime]) -> As
     await site.start()
     host, port = runner.addresses[0][:2]
     server.url = f"http://{host}:{port}"
-    try:
-        yield server
-    finally:
-        await runner.cleanup()
+    with pytest.MonkeyPatch.context() as patch:
+        asked = dict.fromkeys(Environment, at or server.url)
+        patch.setattr("server.device.apple_receipts._SERVERS", asked)
+        try:
+            yield server
+        finally:
+            await runner.cleanup()
 
 
 def write_key(server: ReceiptServer, folder: Path) -> Path:
@@ -197,7 +203,6 @@ def device_settings(folder: Path, receipts: ReceiptServer | None = None) -> Sett
                         ],
                         "apple_certificate": root,
                         "apple_receipt_certificate": receipt_root,
-                        "apple_receipt_server": None if receipts is None else receipts.url,
                     },
                 }
             ),

@@ -89,9 +89,8 @@ class _Bench:
             key_id=KEY_ID,
             team_id=TEAM_ID,
             now=lambda: self.now,
-            server=apple.url,
         )
-        self._trust = replace(self._trust, test_receipt_exchange=exchange)
+        self._trust = replace(self._trust, receipt_exchange=exchange)
 
     @property
     def _verifier(self) -> DeviceVerifier:
@@ -297,7 +296,6 @@ def _opened(apple: ReceiptServer, folder: Path, timeout_seconds: float = 3.0) ->
         key_id=KEY_ID,
         team_id=TEAM_ID,
         now=lambda: NOW,
-        server=apple.url,
         timeout_seconds=timeout_seconds,
     )
 
@@ -341,15 +339,13 @@ async def test_a_server_that_keeps_silent_is_not_waited_for(tmp_path: Path) -> N
     released = asyncio.Event()
     silent = await asyncio.start_server(keep_silent, "127.0.0.1", 0)
     host, port = silent.sockets[0].getsockname()
-    async with playing_apple(_EXCHANGE_APPLE, lambda: NOW) as apple:
-        apple.url = f"http://{host}:{port}"
+    async with playing_apple(_EXCHANGE_APPLE, lambda: NOW, at=f"http://{host}:{port}") as apple:
         with pytest.raises(ReceiptExchangeUnavailable, match="in time"):
             await _opened(apple, tmp_path, 0.2).exchange(_FIRST, environment=_ENVIRONMENT)
     released.set()
     silent.close()
     await silent.wait_closed()
-    async with playing_apple(_EXCHANGE_APPLE, lambda: NOW) as apple:
-        apple.url = f"http://{host}:{port}"
+    async with playing_apple(_EXCHANGE_APPLE, lambda: NOW, at=f"http://{host}:{port}") as apple:
         with pytest.raises(ReceiptExchangeUnavailable, match="cannot be reached"):
             await _opened(apple, tmp_path).exchange(_FIRST, environment=_ENVIRONMENT)
 

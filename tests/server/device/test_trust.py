@@ -11,8 +11,7 @@ from typing import Any
 
 import grpc
 import pytest
-from cryptography.hazmat.primitives.asymmetric import ec
-from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption, PrivateFormat
+from cryptography.hazmat.primitives.serialization import Encoding
 from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from pydantic import ValidationError
@@ -26,7 +25,6 @@ from device_integrity.policy import Evidence
 from server.base.errors import ConfigurationError
 from server.configuration.device import DeviceIntegritySettings
 from server.configuration.settings import PolicySettings, Settings
-from server.device.apple_receipts import AppleReceiptExchange
 from server.device.configured import missing_settings, require_available, unlisted_origins
 from server.device.revocation import RevocationFile, record_path, write_revocation_files
 from server.device.server_keys import ServerKeyList
@@ -134,21 +132,6 @@ def test_a_further_root_never_makes_a_known_one_better() -> None:
             continue
         with pytest.raises(ConfigurationError, match="attests no hardware"):
             open_device_trust(settings)
-
-
-def test_a_server_of_the_test_receipt_server_asks_it_in_sandbox_checks_only(tmp_path: Path) -> None:
-    key = ec.generate_private_key(ec.SECP256R1())
-    file = private(tmp_path / "key.p8", key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    trust = open_device_trust(
-        _settings(
-            apple={"receipts": {"key_file": file, "key_id": "A" * 10, "team_id": "B" * 10}},
-            test_roots={"apple_receipt_server": "http://127.0.0.1:1"},
-        )
-    )
-    real, test = (trust.receipt_exchange_of(sandbox=sandbox) for sandbox in (False, True))
-    assert isinstance(real, AppleReceiptExchange)
-    assert isinstance(test, AppleReceiptExchange)
-    assert (real.server, test.server) == (None, "http://127.0.0.1:1")
 
 
 def test_a_server_that_believes_test_apps_serves_test_policies_only(tmp_path: Path) -> None:
