@@ -34,16 +34,6 @@ def bomb(side: int = 20_000) -> bytes:
     return SIGNATURE + header + png_chunk(b"IDAT", rows) + png_chunk(b"IEND", b"")
 
 
-def chunks_of(data: bytes) -> list[tuple[bytes, bytes]]:
-    """Kind and content of every chunk of a valid file."""
-    found, position = [], len(SIGNATURE)
-    while position < len(data):
-        length = int.from_bytes(data[position : position + 4], "big")
-        found.append((data[position + 4 : position + 8], data[position + 8 : position + 8 + length]))
-        position += 12 + length
-    return found
-
-
 def insert_chunks(data: bytes, extra: bytes, *, before: bytes = b"IDAT") -> bytes:
     """``data`` with ``extra`` before its first chunk of a kind."""
     place = data.index(before) - 4

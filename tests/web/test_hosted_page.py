@@ -22,7 +22,7 @@ from tests.server.hosted_page import RETURN, hosted_settings
 from tests.server.live import PATIENT, LiveServer, serving, until
 from tests.web.conftest import Recording, run_script
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+pytestmark = pytest.mark.slow
 
 _PERSON = "live/KwaiVGI__assets__examples__driving__d13.mp4"
 _OTHER = "live/Fellway__media__me.mp4"
@@ -123,6 +123,7 @@ async def walk(
     return answer
 
 
+@pytest.mark.alone
 async def test_a_person_scans_and_returns(live: LiveServer, person: Recording, tmp_path: Path) -> None:
     check = await upload(live, person)
     answer = await walk(check, person, tmp_path, walk="here")
@@ -140,6 +141,7 @@ async def test_a_person_scans_and_returns(live: LiveServer, person: Recording, t
     assert {"web_crypto.signature", "web_crypto.origin", "web_crypto.page"} <= passed
 
 
+@pytest.mark.alone
 async def test_another_person_fails_and_returns_when_ready(
     live: LiveServer, recording: Callable[..., Recording], person: Recording, tmp_path: Path
 ) -> None:
@@ -153,6 +155,7 @@ async def test_another_person_fails_and_returns_when_ready(
     assert result.status == result_pb2.CHECK_STATUS_FAILURE
 
 
+@pytest.mark.alone
 async def test_a_phone_scans_and_the_desktop_returns(
     live: LiveServer, person: Recording, tmp_path: Path
 ) -> None:
@@ -165,6 +168,7 @@ async def test_a_phone_scans_and_the_desktop_returns(
     assert result.status == result_pb2.CHECK_STATUS_SUCCESS
 
 
+@pytest.mark.alone
 async def test_a_phone_scans_over_https(encrypted: LiveServer, person: Recording, tmp_path: Path) -> None:
     check = await upload(encrypted, person)
     assert check.scan_url.startswith("https://")
@@ -236,6 +240,7 @@ async def test_a_page_that_waits_returns_once_the_check_is_decided(
     assert answer["returned"] == f"{RETURN}/done?check_id={check.check_id}"
 
 
+@pytest.mark.alone
 async def test_a_page_asks_every_other_second_while_it_is_seen(
     live: LiveServer, person: Recording, tmp_path: Path
 ) -> None:

@@ -15,7 +15,7 @@ from tests.server.package_backend import PACKAGE_README, backend_of_the_package
 from tests.server.process.server_process import DataFolder
 from tests.web.conftest import SDK, SERVER_PACKAGE, Recording, run_script
 
-pytestmark = [pytest.mark.slow, pytest.mark.alone]
+pytestmark = pytest.mark.slow
 
 _PERSON = "live/KwaiVGI__assets__examples__driving__d13.mp4"
 
@@ -132,6 +132,7 @@ async def test_a_backend_in_node_makes_one_check_while_the_server_stops(
         assert database.execute("SELECT count(*) FROM checks").fetchone() == (1,)
 
 
+@pytest.mark.alone
 async def test_the_readme_leads_to_a_verdict(
     project: Path,
     server: LiveServer,

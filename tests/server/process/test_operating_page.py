@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from tests.docs.pages import REPOSITORY, code_blocks
-from tests.server.live import portrait, until
+from tests.server.live import pictures, portrait, until
 from tests.server.process.server_process import FACEGATE, DataFolder, ServerProcess
 
 pytestmark = pytest.mark.slow
@@ -82,7 +82,7 @@ class _Machine:
         """Makes a check with a scan, and returns its identifier."""
         assert self.server is not None
         line = (
-            "facegate verify --trusted portrait.jpg --simulate genuine --api-key-file anna.txt --json "
+            "facegate verify --trusted portrait.jpg --scan scan --api-key-file anna.txt --json "
             f"--service {self.server.service_target} --device {self.server.device_target} || test $? = 1"
         )
         (found,) = re.findall(r'"check_id": "([^"]+)"', await self.run(line))
@@ -97,8 +97,10 @@ class _Machine:
 
 @pytest.fixture
 def machine(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> _Machine:
-    for name in ("backup", "key-backup", "safe"):
+    for name in ("backup", "key-backup", "safe", "scan"):
         (tmp_path / name).mkdir()
+    for number, picture in enumerate(pictures(count=60)):
+        (tmp_path / "scan" / f"{number:02}.jpg").write_bytes(picture.jpeg)
     (tmp_path / "portrait.jpg").write_bytes(portrait())
     free = {"port": 0}
     home = DataFolder(

@@ -399,7 +399,7 @@ async def _in_the_sun(
 ) -> tuple[result_pb2.CheckResult, Wire]:
     upload = await real.upload(policy="approach", mode=mode)
     device, wire = phone(real.world, kind, ambient=AmbientPreset.SUN), Wire()
-    await scan(real.device_channel, upload, device, screen=wire.watched(device), wire=wire, max_attempts=4)
+    await scan(real.device_channel, upload, device, screen=wire.watched(device), wire=wire, max_attempts=3)
     return (await real.finish(upload.check_id)).result, wire
 
 
