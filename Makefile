@@ -111,8 +111,8 @@ SBOM ?= sbom
 sbom: dev ## Write the bill of materials (CycloneDX) and the licences of packages and models into sbom/ (SBOM=).
 	@$(BIN)/python -m deploy.sbom --lock requirements/$(RUNTIME).lock --out $(SBOM)
 
-version: dev ## Write the version VERSION into every file that states it (VERSION=1.0.0rc2).
-	@test -n "$(VERSION)" || { echo "say which version: make version VERSION=1.0.0rc2" >&2; exit 1; }
+version: dev ## Write the version VERSION into every file that states it (VERSION=1.1.0).
+	@test -n "$(VERSION)" || { echo "say which version: make version VERSION=1.1.0" >&2; exit 1; }
 	@$(BIN)/python -m deploy.version $(VERSION)
 
 # Everything that a release publishes; docs/release.md has the steps before and after.

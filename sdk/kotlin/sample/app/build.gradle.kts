@@ -34,5 +34,5 @@ kotlin { compilerOptions { jvmTarget = org.jetbrains.kotlin.gradle.dsl.JvmTarget
 
 dependencies {
     // Maven's pom names a jar, so that the aar is named here, and what it depends on asked for.
-    implementation("org.facegate:facegate-android:1.0.0-rc.2@aar") { isTransitive = true }
+    implementation("org.facegate:facegate-android:1.0.0@aar") { isTransitive = true }
 }
