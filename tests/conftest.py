@@ -2,11 +2,9 @@
 
 import functools
 import gc
-import importlib
 import logging
 import os
 from collections.abc import Iterator
-from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -64,24 +62,6 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 def pytest_configure() -> None:
     """Collecting tests imports everything, which stays: no garbage is searched for until it is done."""
     gc.disable()
-
-
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection(session: pytest.Session) -> None:
-    """Each of several processes imports its share of the tests first, and finds the others' compiled by them.
-
-    pytest rewrites and compiles a test file in 40 ms where no process has done so, as in a new clone.
-    """
-    worker = os.environ.get("PYTEST_XDIST_WORKER")
-    if worker is None or session.config.args != session.config.getini("testpaths"):
-        return
-    research = "not research" not in session.config.option.markexpr
-    files = [
-        path for path in sorted((_REPOSITORY / "tests").rglob("test_*.py")) if research or not _measures(path)
-    ]
-    for path in files[int(worker.removeprefix("gw")) :: int(os.environ["PYTEST_XDIST_WORKER_COUNT"])]:
-        with suppress(Exception):  # the collection reports it
-            importlib.import_module(".".join(path.relative_to(_REPOSITORY).with_suffix("").parts))
 
 
 def pytest_collection_finish() -> None:

@@ -21,17 +21,21 @@ class Mirror:
         script: For each path, the answers to the first, the second request and so on.
         asked: The path of each request.
         base: The mirror's address.
+        transports: The connection of each request.
     """
 
     files: dict[str, bytes]
     script: dict[str, list[Answer]] = field(default_factory=dict)
     asked: list[str] = field(default_factory=list)
     base: str = ""
+    transports: list[asyncio.Transport] = field(default_factory=list)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
         """Answers a request by the script, then honestly."""
         path = request.path.removeprefix("/")
         self.asked.append(path)
+        if request.transport is not None:
+            self.transports.append(request.transport)
         data = self.files.get(path, b"")
         planned = self.script.get(path, [])
         if planned:
@@ -59,6 +63,9 @@ async def mirror_server(
         yield mirror
     finally:
         await runner.cleanup()
+        # A client that left a body unread keeps its connection open.
+        for transport in mirror.transports:
+            transport.abort()
         # Python 3.11 does not wait for the connections of a closed server; the loop would end before they do.
         for _ in range(50):
             if site._server is None or not site._server._active_count:  # type: ignore[attr-defined]
