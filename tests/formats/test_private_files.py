@@ -110,7 +110,8 @@ def test_a_copy_that_another_writer_still_writes_stays(tmp_path: Path) -> None:
 def test_a_copy_that_was_taken_for_an_interrupted_one_is_made_again(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    lock, removed = fcntl.flock, []
+    lock = fcntl.flock
+    removed: list[str] = []
 
     def late(opened: IO[bytes], operation: int) -> None:
         if not removed:
