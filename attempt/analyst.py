@@ -76,7 +76,7 @@ class PacedWatch:
         return self._pace.next(capture_time, restless=attentive or self.watcher.restless)
 
     def watch_frame(
-        self, picture: LazyFrame, *, index: int, capture_time: float, in_any_case: bool = False
+        self, image: LazyFrame, *, index: int, capture_time: float, in_any_case: bool = False
     ) -> WatchedFrame | None:
         """Does the work of the next frame; returns its measurements, or ``None`` if it is not measured.
 
@@ -87,8 +87,8 @@ class PacedWatch:
         """
         work = self.next(capture_time)
         if in_any_case or work is FrameWork.MEASURE:
-            return self.watcher.measure(picture, index=index, capture_time=capture_time)
-        samples = sample_frame(picture.grey()) if work is FrameWork.SAMPLE else None
+            return self.watcher.measure(image, index=index, capture_time=capture_time)
+        samples = sample_frame(image.grey()) if work is FrameWork.SAMPLE else None
         self.watcher.pass_frame(index, capture_time, samples=samples)
         return None
 
@@ -255,9 +255,9 @@ class FrameAnalyst:
             ModelFailed: A model failed.
             ObservationError: The watcher has a frame of this index or time already, or of a later one.
         """
-        picture = EncodedFrame(self.decoder, frame, in_colour=with_light)
+        image = EncodedFrame(self.decoder, frame, in_colour=with_light)
         watched = watcher.measure(
-            picture,
+            image,
             index=frame.index,
             capture_time=capture_time,
             fingerprint=frame.fingerprint,
@@ -266,14 +266,14 @@ class FrameAnalyst:
             expects_gesture=expects_gesture,
         )
         if measure is not None:
-            measure(picture.coded)
+            measure(image.coded)
         return SeenFrame(
             frame=frame,
             pixels=watched.pixels,
             observation=watched.observation,
             landmarks=watched.landmarks,
             depth=watched.depth,
-            light=picture.light() if with_light else None,
+            light=image.light() if with_light else None,
         )
 
     def sample(
@@ -295,11 +295,11 @@ class FrameAnalyst:
         Raises:
             FrameUnusable: As for ``measure_frame``.
         """
-        picture = EncodedFrame(self.decoder, frame)
-        samples = sample_frame(picture.grey())
+        image = EncodedFrame(self.decoder, frame)
+        samples = sample_frame(image.grey())
         watcher.pass_frame(frame.index, capture_time, fingerprint=frame.fingerprint, samples=samples)
         if measure is not None:
-            measure(picture.coded)
+            measure(image.coded)
 
     def examine(self, seen: SeenFrame, *, with_cues: bool = False) -> ExaminedFrame:
         """Runs the embedder over a selected frame with a detected face.

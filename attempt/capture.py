@@ -16,7 +16,7 @@ from attempt.placement import (
     Placement,
     feedback_code,
 )
-from attempt.selection import Examination, FrameExaminer, FrameSample, Identification, KeptFrames
+from attempt.selection import Examination, FrameExaminer, FrameReservoir, Identification, KeptFrames
 from liveness import GestureRequest, GuidanceSettings, HintCode, Oval, ScanObservations
 from liveness.dynamic.challenge import MoveOval, Reveal
 from liveness.express import PadScore
@@ -162,7 +162,7 @@ class AttemptCapture:
             seconds=plan.seconds if plan.early_share is None else plan.early_seconds
         )
         self.examiner = FrameExaminer(analyst=analyst, kept=self._kept.frames)
-        self._sample = FrameSample(random=random)
+        self._sample = FrameReservoir(random=random)
         self._decoded: set[int] = set()
         self._origin: int | None = None
         self.progress = 0.0

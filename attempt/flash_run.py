@@ -32,7 +32,7 @@ from liveness.dynamic.challenge import (
     ScriptSettings,
     Wait,
 )
-from liveness.dynamic.measurement import sample_frame
+from liveness.dynamic.measurement import sample_light
 from vision.face import Box, DetectedFace
 
 
@@ -62,7 +62,7 @@ def flash_sample(
         raise ValueError("the frame has no light to sample; measure it with with_light=True")
     # Two faces have two reflections, and it is unknown which is that of the larger one.
     face = observation.face if observation.faces == 1 else None
-    sample = sample_frame(
+    sample = sample_light(
         pixels,
         index=frame.index,
         capture_time=capture_time,

@@ -24,7 +24,7 @@ SAMPLE_SIZE = 4
 _DRAW_BYTES = 8
 
 
-class FrameSample:
+class FrameReservoir:
     """Draws frames with equal chances, however many arrive, and keeps only those (reservoir sampling).
 
     Frames are drawn after they arrive, with randomness that the device cannot know.

@@ -186,7 +186,8 @@ def proof(result: result_pb2.CheckResult, *, verified: bool) -> Iterator[tuple[s
 def _attempt(attempt: result_pb2.AttemptSummary) -> str:
     ended = attempt.HasField("end_time")
     took = f" in {seconds_between(attempt.start_time, attempt.end_time):.1f} s" if ended else ""
-    return f"{counted(attempt.frames, 'frame')}{took}"
+    outcome = enum_word(attempt, "outcome").lower()
+    return f"{counted(attempt.frames, 'frame')}{took}, {outcome}"
 
 
 def seconds_between(start: Timestamp, end: Timestamp) -> float:

@@ -511,7 +511,7 @@ class FrameWatcher:
 
     def measure(
         self,
-        picture: LazyFrame,
+        image: LazyFrame,
         *,
         index: int,
         capture_time: float,
@@ -537,16 +537,16 @@ class FrameWatcher:
         """
         self._expects_blink, self._expects_gesture = expects_blink, expects_gesture
         # If the detector will run, it is cheaper to make the grey copy from the colours.
-        pixels = picture.colour() if self._collector.detection_is_due(capture_time) else None
-        grey = picture.grey() if pixels is None else pixels
+        pixels = image.colour() if self._collector.detection_is_due(capture_time) else None
+        grey = image.grey() if pixels is None else pixels
         seen = view_frame(grey, self._space, side=self._side)
         followed = None if pixels is not None else self._collector.follow(seen, capture_time)
         located = None
         if followed is not None:
-            eyes, landmarks = self._measure(picture.colour, seen, followed.face, capture_time, detected=False)
+            eyes, landmarks = self._measure(image.colour, seen, followed.face, capture_time, detected=False)
             cover = None
             if landmarks is not None and followed.detected.pose is not None:
-                cover = observe_cover(picture.colour(), followed.face, landmarks, followed.detected.pose)
+                cover = observe_cover(image.colour(), followed.face, landmarks, followed.detected.pose)
             observation = observe_followed(
                 seen,
                 index=index,
@@ -559,7 +559,7 @@ class FrameWatcher:
                 yaw=None if landmarks is None else _turn(landmarks, seen),
             )
         else:
-            pixels = picture.colour() if pixels is None else pixels
+            pixels = image.colour() if pixels is None else pixels
             observation, located = self._detect(pixels, seen, index, capture_time)
         chip = None
         if observation.face is not None and (not observation.followed or observation.yaw is not None):

@@ -38,7 +38,6 @@ from simulator.flash_settings import (
     RendererSettings,
     SkinSettings,
 )
-from simulator.knobs import knobs_of
 from simulator.light.phone_camera import FlashCameraSettings, ToneCurve
 from simulator.light.sources import AmbientPreset, AmbientSettings, Emission, PhoneSettings, ScreenLight
 from simulator.light.surface import Diffuse
@@ -72,7 +71,6 @@ __all__ = [
     "SkinSettings",
     "ToneCurve",
     "builtin_photos",
-    "knobs_of",
     "photo_from_image",
     "simulate_flash_scan",
     "simulate_scan",

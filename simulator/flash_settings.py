@@ -80,10 +80,10 @@ class SkinSettings:
         SceneSettingsInvalid: A value is outside its range.
     """
 
-    melanin: float = knob(
-        0.0, 0.0, 1.0, "melanin added to the photo's skin: 0 leaves it, 1 makes light skin very dark"
-    )
-    gloss: float = knob(1.0, 0.0, 5.0, "factor on the gloss of skin: 0 is powdered, 2 is oily")
+    melanin: float = knob(0.0, 0.0, 1.0)
+    """Melanin added to the photo's skin: 0 leaves it, 1 makes light skin very dark."""
+    gloss: float = knob(1.0, 0.0, 5.0)
+    """Factor on the gloss of skin: 0 is powdered, 2 is oily."""
 
     def __post_init__(self) -> None:
         validate_knobs(self)
@@ -97,16 +97,18 @@ class InstrumentSettings:
         SceneSettingsInvalid: A value is outside its range.
     """
 
-    print_width_mm: float = knob(
-        210.0, 30.0, 1000.0, "width of the printed picture, millimetres; smaller is held nearer"
-    )
-    print_gloss: float = knob(0.0, 0.0, 0.2, "gloss of the paper: 0 is matt, 0.04 is photo paper")
-    display_width_mm: float = knob(
-        160.0, 30.0, 1000.0, "width of a replaying screen, millimetres; smaller is held nearer"
-    )
-    display_luminance: float = knob(300.0, 10.0, 2000.0, "luminance of its white, cd/m2")
-    display_gloss: float = knob(0.04, 0.0, 0.2, "gloss of its glass: 0.01 is coated, 0.04 is bare")
-    mask_gloss: float = knob(0.04, 0.0, 0.2, "gloss of a rigid mask: 0.02 is powdered, 0.05 is lacquered")
+    print_width_mm: float = knob(210.0, 30.0, 1000.0)
+    """Width of the printed picture, millimetres; smaller is held nearer."""
+    print_gloss: float = knob(0.0, 0.0, 0.2)
+    """Gloss of the paper: 0 is matt, 0.04 is photo paper."""
+    display_width_mm: float = knob(160.0, 30.0, 1000.0)
+    """Width of a replaying screen, millimetres; smaller is held nearer."""
+    display_luminance: float = knob(300.0, 10.0, 2000.0)
+    """Luminance of its white, cd/m2."""
+    display_gloss: float = knob(0.04, 0.0, 0.2)
+    """Gloss of its glass: 0.01 is coated, 0.04 is bare."""
+    mask_gloss: float = knob(0.04, 0.0, 0.2)
+    """Gloss of a rigid mask: 0.02 is powdered, 0.05 is lacquered."""
 
     def __post_init__(self) -> None:
         validate_knobs(self)
@@ -127,17 +129,16 @@ class InjectionSettings:
         SceneSettingsInvalid: A value is outside its range.
     """
 
-    latency_seconds: float = knob(
-        0.06, 0.0, 2.0, "from the app's instruction to the first frame that shows the colour, seconds"
-    )
-    latency_jitter_seconds: float = knob(0.01, 0.0, 0.5, "standard deviation of that latency, seconds")
-    strength: float = knob(
-        1.0, 0.0, 5.0, "light added, as a factor on what the real screen would give in that room"
-    )
-    quality: float = knob(
-        1.0, 0.0, 1.0, "shape used for relighting: 0 is a generic ellipsoid, 1 the person's own"
-    )
-    blur: float = knob(0.0, 0.0, 1.0, "blur of the light put on, as a share of the face's width")
+    latency_seconds: float = knob(0.06, 0.0, 2.0)
+    """From the app's instruction to the first frame that shows the colour, seconds."""
+    latency_jitter_seconds: float = knob(0.01, 0.0, 0.5)
+    """Standard deviation of that latency, seconds."""
+    strength: float = knob(1.0, 0.0, 5.0)
+    """Light added, as a factor on what the real screen would give in that room."""
+    quality: float = knob(1.0, 0.0, 1.0)
+    """Shape used for relighting: 0 is a generic ellipsoid, 1 the person's own."""
+    blur: float = knob(0.0, 0.0, 1.0)
+    """Blur of the light put on, as a share of the face's width."""
     shadowing: bool = True
     linear: bool = True
 
@@ -183,7 +184,8 @@ class FlashScanSettings:
     width: int = 480
     height: int = 640
     face_width: float | None = None
-    nearest_wall: float = knob(1.2, 1.0, 6.0, "least distance of the wall, in distances of the face")
+    nearest_wall: float = knob(1.2, 1.0, 6.0)
+    """Least distance of the wall, in distances of the face."""
     ambient: AmbientSettings = field(default_factory=AmbientSettings)
     phone: PhoneSettings = field(default_factory=PhoneSettings)
     camera: FlashCameraSettings = field(default_factory=FlashCameraSettings)

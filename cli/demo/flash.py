@@ -30,7 +30,7 @@ from liveness.dynamic.measurement import (
     fit_response,
     light_at,
     measure_lag,
-    sample_frame,
+    sample_light,
     scene_lux,
 )
 from server.pages import Figure, TimeRow, time_chart
@@ -228,7 +228,7 @@ def _sample(frame: TapedFrame, index: int, find_faces: FaceFinder) -> FlashSampl
     pixels = cv2.imdecode(np.frombuffer(frame.jpeg, np.uint8), cv2.IMREAD_REDUCED_COLOR_2)
     small = np.asarray(pixels, np.uint8)
     faces = find_faces(small)
-    return sample_frame(
+    return sample_light(
         small,
         index=index,
         capture_time=frame.time,

@@ -1,6 +1,7 @@
 """``facegate try``: a server and a page on this machine, for a scan with its own camera."""
 
 import asyncio
+import os
 import secrets
 import socket
 import sys
@@ -29,6 +30,8 @@ from server.base.version import server_version
 _IMPOSSIBLE: Final = 2
 _PORT: Final = 8447
 _LOG: Final = "server.log"
+_TEXT_BROWSERS: Final = frozenset({"browsh", "elinks", "links", "links2", "lynx", "w3m", "www-browser"})
+"""They would take over the terminal, and have no camera."""
 _FURTHER: Final = """\
 listeners.web.port = 0
 # People who try attacks on themselves fail often.
@@ -178,12 +181,21 @@ def _announce(chosen: ChosenPack, address: str) -> None:
         say("No browser was opened: open the address yourself.")
 
 
+class _Unopened(webbrowser.BaseBrowser):
+    """Takes the place of a text browser, so that the next browser is tried."""
+
+    def open(self, url: str, new: int = 0, autoraise: bool = True) -> bool:
+        return False
+
+
 def _opened(address: str) -> bool:
-    try:
-        browser = webbrowser.get()
-    except webbrowser.Error:
-        return False
-    # Such as lynx: it would take over the terminal, and has no camera.
-    if type(browser) is webbrowser.GenericBrowser:
-        return False
-    return browser.open(address)
+    """Opens the page in the first browser that can, but in no text browser."""
+    chosen = os.environ.get("BROWSER", "").split(os.pathsep)
+    os.environ["BROWSER"] = os.pathsep.join(one for one in chosen if not _is_text_browser(one))
+    for name in _TEXT_BROWSERS:
+        webbrowser.register(name, None, _Unopened(name))
+    return webbrowser.open(address)
+
+
+def _is_text_browser(command: str) -> bool:
+    return Path(command.partition(" ")[0]).name in _TEXT_BROWSERS

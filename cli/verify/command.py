@@ -54,6 +54,16 @@ _ENDED: Final = {
     scan_pb2.SCAN_STATUS_COMPLETED: "The scan has ended; the policy does not let the device know more.",
 }
 _NOT_DECIDED: Final = "The scan has ended without a decision."
+_TOO_SHORT: Final = "The frames ended before the scan did: a longer clip may help."
+_MORE_FRAMES_MAY_HELP: Final = frozenset(
+    {
+        result_pb2.FAILURE_REASON_ABANDONED,
+        result_pb2.FAILURE_REASON_CHALLENGE_BITS_TOO_FEW,
+        result_pb2.FAILURE_REASON_CONDITIONS,
+        result_pb2.FAILURE_REASON_LIVENESS_INCONCLUSIVE,
+    }
+)
+"""The reasons of checks that nothing was found against."""
 
 
 def verify(
@@ -202,8 +212,12 @@ def verify(
                 consent_reference=consent,
             )
             say(portrait_words(created.portrait), console=messages)
-            await send(ticket_of(created))
-            return await orchestrator.finish_check(created.check_id, wait_s=_WAIT_SECONDS)
+            outcome = await send(ticket_of(created))
+            response = await orchestrator.finish_check(created.check_id, wait_s=_WAIT_SECONDS)
+            # The most important reason comes first.
+            if outcome.source_ended and not _MORE_FRAMES_MAY_HELP.isdisjoint(response.result.reasons[:1]):
+                say(_TOO_SHORT, console=messages)
+            return response
 
     try:
         with calls_reported():
@@ -246,5 +260,7 @@ def _report_scan(outcome: ScanOutcome, messages: Console, *, as_json: bool) -> N
         typer.echo(_ENDED.get(outcome.status, _NOT_DECIDED))
         for text in feedback_texts(outcome.feedback, frames=outcome.frames):
             say(f"  {text}", console=messages)
+        if outcome.source_ended and outcome.status not in _ENDED:
+            say(_TOO_SHORT, console=messages)
     passed = outcome.status in {scan_pb2.SCAN_STATUS_SUCCESS, scan_pb2.SCAN_STATUS_COMPLETED}
     raise typer.Exit(0 if passed else _FAILURE)

@@ -214,8 +214,6 @@ async def opened_scanner(
                     outcome = await scanner.scan()
             if outcome.source_error is not None:
                 say(f"The source of frames failed: {outcome.source_error}", console=messages)
-            elif outcome.source_ended and outcome.status != scan_pb2.SCAN_STATUS_SUCCESS:
-                say("The frames ended before the scan did: a longer clip may help.", console=messages)
             return outcome
 
         yield scan

@@ -166,32 +166,24 @@ class FlashCameraSettings:
     exposure_locked: bool = False
     white_balance_locked: bool = False
     locks_at: LockTime = LockTime.FIRST_COLOUR
-    lock_after_seconds: float = knob(
-        1.0, 0.0, 5.0, "from the first colour's appearance to the lock, if it is locked then, seconds"
-    )
-    exposure_seconds: float | None = knob(
-        None, 0.02, 10.0, "time constant of automatic exposure, seconds; drawn from 0.2 to 1 otherwise"
-    )
-    white_balance_seconds: float | None = knob(
-        None,
-        0.02,
-        30.0,
-        "time constant of automatic white balance, seconds; drawn from 0.5 to 2 otherwise",
-    )
-    noise: float = knob(1.0, 0.0, 10.0, "factor on the noise that the light level gives")
-    rolling_shutter_seconds: float = knob(
-        0.020, 0.0, 0.1, "time from the first row's exposure to the last row's, seconds"
-    )
-    longest_exposure_seconds: float = knob(
-        0.0333, 0.005, 0.2, "longest exposure of a row, seconds; at most the time between two frames"
-    )
-    stamp_lag_seconds: float = knob(
-        0.010, 0.0, 0.5, "how much later than the first row's exposure the frame's time stamp is, seconds"
-    )
-    jitter_seconds: float = knob(
-        0.0025, 0.0, 0.1, "standard deviation of a frame's time around the even rhythm, seconds"
-    )
-    field_of_view_degrees: float = knob(48.0, 20.0, 100.0, "horizontal, of the upright frame, degrees")
+    lock_after_seconds: float = knob(1.0, 0.0, 5.0)
+    """From the first colour's appearance to the lock, if it is locked then, seconds."""
+    exposure_seconds: float | None = knob(None, 0.02, 10.0)
+    """Time constant of automatic exposure, seconds; drawn from 0.2 to 1 otherwise."""
+    white_balance_seconds: float | None = knob(None, 0.02, 30.0)
+    """Time constant of automatic white balance, seconds; drawn from 0.5 to 2 otherwise."""
+    noise: float = knob(1.0, 0.0, 10.0)
+    """Factor on the noise that the light level gives."""
+    rolling_shutter_seconds: float = knob(0.020, 0.0, 0.1)
+    """Time from the first row's exposure to the last row's, seconds."""
+    longest_exposure_seconds: float = knob(0.0333, 0.005, 0.2)
+    """Longest exposure of a row, seconds; at most the time between two frames."""
+    stamp_lag_seconds: float = knob(0.010, 0.0, 0.5)
+    """How much later than the first row's exposure the frame's time stamp is, seconds."""
+    jitter_seconds: float = knob(0.0025, 0.0, 0.1)
+    """Standard deviation of a frame's time around the even rhythm, seconds."""
+    field_of_view_degrees: float = knob(48.0, 20.0, 100.0)
+    """Horizontal, of the upright frame, degrees."""
 
     def __post_init__(self) -> None:
         validate_knobs(self)

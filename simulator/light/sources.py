@@ -130,12 +130,10 @@ class AmbientSettings:
     """
 
     preset: AmbientPreset = AmbientPreset.INDOOR
-    lux: float | None = knob(
-        None, 0.1, 100_000.0, "illuminance on the front of the face in lux instead of the preset's"
-    )
-    kelvin: float | None = knob(
-        None, 1700.0, 20_000.0, "colour temperature in kelvin instead of the preset's"
-    )
+    lux: float | None = knob(None, 0.1, 100_000.0)
+    """Illuminance on the front of the face in lux instead of the preset's."""
+    kelvin: float | None = knob(None, 1700.0, 20_000.0)
+    """Colour temperature in kelvin instead of the preset's."""
 
     def __post_init__(self) -> None:
         validate_knobs(self)
@@ -200,23 +198,28 @@ class PhoneSettings:
         SceneSettingsInvalid: A value is outside its range.
     """
 
-    luminance: float = knob(400.0, 10.0, 2000.0, "luminance of a white screen, cd/m2")
-    width_mm: float = knob(65.0, 30.0, 400.0, "width of the lit screen, millimetres")
-    height_mm: float = knob(140.0, 30.0, 400.0, "height of the lit screen, millimetres")
-    below_camera_mm: float = knob(
-        8.0, 0.0, 100.0, "distance from the lens down to the screen's upper edge, millimetres"
-    )
-    coverage: float = knob(
-        0.8, 0.05, 1.0, "share of the screen that shows the colour; the rest is the camera preview"
-    )
-    latency_seconds: float = knob(
-        0.045, 0.0, 1.0, "from the instruction to the display time that the app reports"
-    )
-    latency_jitter_seconds: float = knob(0.006, 0.0, 0.5, "standard deviation of that latency")
-    hidden_seconds: float = knob(0.025, 0.0, 0.5, "from the reported display time to real light")
-    panel_seconds: float = knob(0.005, 0.0, 0.2, "time constant with which the panel changes its colour")
-    refresh_hertz: float = knob(60.0, 24.0, 240.0, "refresh rate; a colour appears with a refresh")
-    idle_grey: float = knob(64.0, 0.0, 255.0, "grey that is on display before the first colour, sRGB 0..255")
+    luminance: float = knob(400.0, 10.0, 2000.0)
+    """Luminance of a white screen, cd/m2."""
+    width_mm: float = knob(65.0, 30.0, 400.0)
+    """Width of the lit screen, millimetres."""
+    height_mm: float = knob(140.0, 30.0, 400.0)
+    """Height of the lit screen, millimetres."""
+    below_camera_mm: float = knob(8.0, 0.0, 100.0)
+    """Distance from the lens down to the screen's upper edge, millimetres."""
+    coverage: float = knob(0.8, 0.05, 1.0)
+    """Share of the screen that shows the colour; the rest is the camera preview."""
+    latency_seconds: float = knob(0.045, 0.0, 1.0)
+    """From the instruction to the display time that the app reports."""
+    latency_jitter_seconds: float = knob(0.006, 0.0, 0.5)
+    """Standard deviation of that latency."""
+    hidden_seconds: float = knob(0.025, 0.0, 0.5)
+    """From the reported display time to real light."""
+    panel_seconds: float = knob(0.005, 0.0, 0.2)
+    """Time constant with which the panel changes its colour."""
+    refresh_hertz: float = knob(60.0, 24.0, 240.0)
+    """Refresh rate; a colour appears with a refresh."""
+    idle_grey: float = knob(64.0, 0.0, 255.0)
+    """Grey that is on display before the first colour, sRGB 0..255."""
 
     def __post_init__(self) -> None:
         validate_knobs(self)

@@ -16,7 +16,7 @@ from attempt.capture import AttemptCapture, RoundTrip
 from attempt.frame import FrameLimits, FrameUnusable
 from attempt.judgement import _ADVICE
 from attempt.placement import CapturePlan, Placement
-from attempt.selection import FrameExaminer, FrameSample, KeptFrames
+from attempt.selection import FrameExaminer, FrameReservoir, KeptFrames
 from liveness.doubt import _COVERED_BY
 from liveness.dynamic.challenge import MoveOval, Reveal
 from liveness.dynamic.challenge.script import ColourScript
@@ -640,7 +640,7 @@ def test_every_frame_has_the_same_chance_to_be_drawn() -> None:
     draws = random.Random(7)
     drawn: Counter[int] = Counter()
     for _ in range(3000):
-        sample = FrameSample(random=draws.randbytes)
+        sample = FrameReservoir(random=draws.randbytes)
         for index in range(20):
             sample.draw_frame(frame_of(index))
         assert len({frame.index for frame in sample.drawn}) == 4
@@ -651,7 +651,7 @@ def test_every_frame_has_the_same_chance_to_be_drawn() -> None:
 
 
 def test_fewer_frames_than_wanted_are_all_drawn() -> None:
-    sample = FrameSample(random=bytes)
+    sample = FrameReservoir(random=bytes)
     for index in range(3):
         sample.draw_frame(frame_of(index))
     assert [frame.index for frame in sample.drawn] == [0, 1, 2]

@@ -104,8 +104,10 @@ def test_the_proof_states_attempts_signature_and_check() -> None:
     checked = result()
     checked.attempts[0].frames = 61
     checked.attempts[0].end_time.FromMilliseconds(4100)
+    checked.attempts[0].outcome = result_pb2.AttemptSummary.OUTCOME_RETRY
+    checked.attempts.add(frames=1, outcome=result_pb2.AttemptSummary.OUTCOME_DECIDED)
     facts = dict(proof(checked, verified=False))
-    assert facts["Attempts"] == "61 frames in 4.1 s"
+    assert facts["Attempts"] == "61 frames in 4.1 s, retry; 1 frame, decided"
     assert facts["Signature (JWS, ES256)"] == "NOT VERIFIED"
     assert (facts["Check"], facts["SHA-256 of the policy"]) == (CHECK_ID, bytes(32).hex())
     assert "Sandbox" not in facts

@@ -121,6 +121,7 @@ async def test_an_address_without_the_secret_shows_nothing(running: RunningTry) 
 async def test_the_page_about_attacks_shows_what_the_server_saw(running: RunningTry) -> None:
     answer = await walk(running.address, attacks=2, patience=100_000)
     assert answer["violations"] == []
+    assert not any(one["cut"] for one in answer["attacks"])
     person, photo = sorted(answer["attacks"], key=lambda one: one["films"])[:2]
     assert (person["title"], person["outcome"], person["films"]) == ("The same person", "SUCCESS", 1)
     assert (photo["title"], photo["outcome"], photo["films"]) == ("A photo on a stand", "FAILURE", 2)

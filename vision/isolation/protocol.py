@@ -34,7 +34,7 @@ class MessageKind(IntEnum):
     """From the worker: a video frame (width, height, degrees clockwise to upright, 1 if it is mirrored left
     to right after that, microseconds, ``LightCurve``); the payload is its rows, BGR."""
     END = 6
-    """From the worker: no more frames (frames decoded, frames of another size, other streams, 1 if the data
+    """From the worker: no more frames (frames decoded, frames of another size, 1 if the data
     are broken or cut off, microseconds of the whole, packets)."""
     UNABLE = 7
     """From the worker: no result (``Unable``, and for pixels the measured value)."""

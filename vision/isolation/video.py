@@ -215,9 +215,9 @@ def ask_video(
     worker.expect_silence()
     if kind is MessageKind.UNABLE:
         _refuse(numbers[0], numbers[1], container, limits)
-    decoded, other_size, others, broken, whole, packets = numbers
+    decoded, other_size, broken, whole, packets, *_ = numbers
     _check(kind is MessageKind.END and frames > 0 and 0 <= packets <= _most_packets(limits))
-    _check(decoded >= frames and other_size >= 0 and others >= 0 and last <= whole)
+    _check(decoded >= frames and other_size >= 0 and last <= whole)
     return VideoOutline(
         container=container,
         seconds=whole / _MICRO,

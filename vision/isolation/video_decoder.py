@@ -277,16 +277,13 @@ def _frames_of_size(
                 plain = reformatter.reformat(frame, width, height, format=layout, threads=1)
                 numbers = (width, height, degrees, mirrored, latest - timeline.times[0], curve)
                 yield Message(MessageKind.FRAME, numbers, _rows(plain, width * curve.pixel_bytes))
-        others = len(container.streams) - 1
     if last is None or size is None:
         raise _NoResult(Unable.DOES_NOT_DECODE)
     shown_for[last] = shown_for.get(last, 0) + last_shown_for
     most = max(shown_for, key=lambda seen: (shown_for[seen], seen == size))
     if usual is None and most != size:
         return most
-    return Message(
-        MessageKind.END, (decoded, other_size, others, int(not whole), length, len(timeline.times))
-    )
+    return Message(MessageKind.END, (decoded, other_size, int(not whole), length, len(timeline.times)))
 
 
 def _require_size(width: int, height: int, most_pixels: int) -> None:

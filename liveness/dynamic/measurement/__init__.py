@@ -1,6 +1,6 @@
 """Measurement of the screen's light on the face, by frame, step, place and time.
 
-Start with ``sampling.sample_frame``, which reduces a frame's light to a few hundred numbers. ``track``
+Start with ``sampling.sample_light``, which reduces a frame's light to a few hundred numbers. ``track``
 collects them and aligns them with the steps that were shown, ``response`` fits the face's response to the
 colours, and ``lag`` measures its delay. Each of the other modules derives one signal from that response;
 ``surface`` has the four that depend on each other. No module of this package makes a judgement.
@@ -9,7 +9,7 @@ colours, and ``lag`` measures its delay. Each of the other modules derives one s
 from liveness.dynamic.measurement.brightness import expected_response, scene_lux
 from liveness.dynamic.measurement.lag import measure_lag
 from liveness.dynamic.measurement.response import StepAnswer, fit_response
-from liveness.dynamic.measurement.sampling import sample_frame
+from liveness.dynamic.measurement.sampling import sample_light
 from liveness.dynamic.measurement.track import (
     Appearance,
     FlashTrack,
@@ -32,6 +32,6 @@ __all__ = [
     "fit_response",
     "light_at",
     "measure_lag",
-    "sample_frame",
+    "sample_light",
     "scene_lux",
 ]

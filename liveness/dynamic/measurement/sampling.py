@@ -91,7 +91,7 @@ _TARGET = (_ANCHORS - np.array([_LEFT, _TOP], np.float32)) * _SCALE - 0.5
 """The same in pixels of the aligned face."""
 
 
-def sample_frame(
+def sample_light(
     pixels: BgrImage,
     *,
     index: int,

@@ -60,24 +60,37 @@ def test_a_used_port_is_reported() -> None:
     assert f"the page cannot use 127.0.0.1:{port}" in result.output.replace("\n", " ")
 
 
-class _Desktop(webbrowser.BaseBrowser):
-    def open(self, url: str, new: int = 0, autoraise: bool = True) -> bool:
-        return True
-
-
 @pytest.mark.parametrize(
-    ("found", "opened"), [(_Desktop(), True), (webbrowser.GenericBrowser("lynx"), False), (None, False)]
+    ("chosen", "opened"),
+    [
+        ("wslview", ["wslview"]),
+        ("broken:wslview", ["wslview"]),
+        ("lynx:wslview %s", ["wslview"]),
+        ("bin/w3m %s:wslview", ["wslview"]),
+        ("lynx", []),
+        ("", []),
+    ],
 )
-def test_a_browser_of_the_terminal_is_not_started(
-    monkeypatch: pytest.MonkeyPatch, found: webbrowser.BaseBrowser | None, opened: bool
+def test_the_page_opens_in_any_browser_that_leaves_the_terminal_alone(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path, chosen: str, opened: list[str]
 ) -> None:
-    def get() -> webbrowser.BaseBrowser:
-        if found is None:
-            raise webbrowser.Error
-        return found
-
-    monkeypatch.setattr(webbrowser, "get", get)
-    assert _opened("http://127.0.0.1:1/") is opened
+    done = tmp_path / "done"
+    for name, ends in {"wslview": 0, "broken": 1, "lynx": 0, "w3m": 0}.items():
+        program = tmp_path / "bin" / name
+        program.parent.mkdir(exist_ok=True)
+        says = f"echo {name} >> {done}\n" if ends == 0 else ""
+        program.write_text(f"#!/bin/sh\n{says}exit {ends}\n")
+        program.chmod(0o700)
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    monkeypatch.setenv("TERM", "xterm")
+    for name in ("DISPLAY", "WAYLAND_DISPLAY"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv("BROWSER", chosen)
+    monkeypatch.setattr(webbrowser, "_tryorder", None)
+    monkeypatch.setattr(webbrowser, "_browsers", {})
+    assert _opened("http://127.0.0.1:1/") is bool(opened)
+    assert (done.read_text().split() if done.exists() else []) == opened
 
 
 @slow

@@ -3,6 +3,7 @@ import json
 import os
 import socket
 import stat
+from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
 
@@ -227,13 +228,27 @@ async def test_a_retry_comes_with_a_hint(portrait: str, scan: str) -> None:
     assert "Attempt 2" in run.messages
 
 
+class _Failing(FakeServer):
+    """A server whose checks fail."""
+
+    reasons: Sequence[result_pb2.FailureReason.ValueType] = ()
+
+    def result(self) -> result_pb2.CheckResult:
+        result = super().result()
+        result.status = result_pb2.CHECK_STATUS_FAILURE
+        result.reasons.extend(self.reasons)
+        return result
+
+
 async def test_a_clip_that_is_shorter_than_the_scan_is_said(portrait: str, scan: str) -> None:
     ended = "The frames ended before the scan did: a longer clip may help."
     failure = scan_pb2.ScanResult(status=scan_pb2.SCAN_STATUS_FAILURE)
-    for wanted, said in ((0, True), (4, False)):
-        fake = FakeServer(StreamPlan(results=[failure], frames_wanted=wanted))
+    open_, spoof = result_pb2.FAILURE_REASON_CONDITIONS, result_pb2.FAILURE_REASON_SPOOF
+    for wanted, reason, said in ((0, open_, True), (4, open_, False), (0, spoof, False)):
+        fake = _Failing(StreamPlan(results=[failure], frames_wanted=wanted))
+        fake.reasons = [reason, result_pb2.FAILURE_REASON_LIVENESS_INCONCLUSIVE]
         run = await _run(fake, "--trusted", portrait, "--scan", scan)
-        assert (ended in run.messages) is said
+        assert (run.code, ended in run.messages) == (1, said)
 
 
 async def test_api_key_is_read_from_its_file(portrait: str, scan: str, tmp_path: Path) -> None:

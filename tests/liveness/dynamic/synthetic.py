@@ -17,7 +17,7 @@ from numpy.typing import NDArray
 from formats.exposure import ExposureClaim
 from liveness.dynamic.challenge.script import ColourScript, ColourStep, RevealedStep
 from liveness.dynamic.judge import FlashResult, judge_flash
-from liveness.dynamic.measurement.sampling import sample_frame
+from liveness.dynamic.measurement.sampling import sample_light
 from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.sample import FlashSample
 from vision.face import Box, DetectedFace
@@ -330,7 +330,7 @@ def run_scan(
             break
         pixels, face, reading = film.frame(time)
         number, since = phone.claims(time)
-        sample = sample_frame(
+        sample = sample_light(
             pixels,
             index=index,
             capture_time=time,

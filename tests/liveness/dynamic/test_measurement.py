@@ -20,7 +20,7 @@ from liveness.dynamic.measurement.brightness import (
     scene_lux,
 )
 from liveness.dynamic.measurement.response import ResponseSettings, fit_response
-from liveness.dynamic.measurement.sampling import sample_frame
+from liveness.dynamic.measurement.sampling import sample_light
 from liveness.dynamic.measurement.surface import measure_unevenness
 from liveness.dynamic.measurement.track import (
     MOST_SAMPLES,
@@ -382,7 +382,7 @@ def test_too_few_frames_give_no_response() -> None:
 
 
 def _sample(pixels: BgrImage, face: DetectedFace | None) -> FlashSample:
-    return sample_frame(
+    return sample_light(
         pixels, index=0, capture_time=1.0, arrival_time=2.0, face=face, step=1, step_since=0.9
     )
 

@@ -137,7 +137,7 @@ def _frame(
 
 
 def _end(*, decoded: int = 9, other: int = 0, whole: int = 900_000, packets: int = 9) -> Message:
-    return Message(MessageKind.END, (decoded, other, 0, 0, whole, packets))
+    return Message(MessageKind.END, (decoded, other, 0, whole, packets))
 
 
 _VIDEOS: dict[bytes, tuple[Message, ...]] = {
@@ -169,9 +169,9 @@ _VIDEOS: dict[bytes, tuple[Message, ...]] = {
     b"a negative count": (_frame(), _end(other=-1)),
     b"a length before the last frame": (_frame(time=500_000), _end(whole=1)),
     b"more packets than allowed": (_frame(), _end(packets=1_000_000)),
-    b"an end with a payload": (_frame(), Message(MessageKind.END, (9, 0, 0, 0, 0, 9), b"more")),
+    b"an end with a payload": (_frame(), Message(MessageKind.END, (9, 0, 0, 0, 9), b"more")),
     b"words after the end": (_frame(), _end(), _frame()),
-    b"another kind": (_frame(), Message(MessageKind.PIXELS, (9, 0, 0, 0, 0, 9))),
+    b"another kind": (_frame(), Message(MessageKind.PIXELS, (9, 0, 0, 0, 9))),
     b"unknown refusal": (Message(MessageKind.UNABLE, (99,)),),
     b"a refusal for want of memory": (Message(MessageKind.UNABLE, (Unable.OUT_OF_MEMORY,)),),
 }

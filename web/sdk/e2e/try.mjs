@@ -65,6 +65,7 @@ async function seeAttacks() {
   await look("waiting");
   const done = page.locator(".attack:has(.pill)");
   await done.nth(job.attacks - 1).waitFor({ timeout: job.patience ?? SCAN_MS });
+  await done.locator("details").evaluateAll((all) => { for (const one of all) one.open = true; });
   await page.waitForTimeout(500);
   await look("attacks", whole);
   answer.attacks = await done.evaluateAll((cards) =>
@@ -74,6 +75,7 @@ async function seeAttacks() {
       reason: card.querySelector(".reason").textContent,
       films: card.querySelectorAll(".film").length,
       colours: card.querySelectorAll(".colours img").length,
+      cut: card.scrollWidth > card.clientWidth,
     })),
   );
 }

@@ -9,7 +9,7 @@ export function fieldsOf(kind: DescMessage): string[] {
 /** @throws TypeError An option has another name than those. */
 export function expectKnown(what: string, options: object, known: readonly string[]): void {
   const strange = Object.keys(options).filter((name) => !known.includes(name) && !name.startsWith("$"));
-  if (strange.length > 0) throw new TypeError(`${what}: there is no ${strange.join(", ")}; there are ${known.join(", ")}`);
+  if (strange.length > 0) throw new TypeError(`${what}: unknown option ${strange.map((name) => `"${name}"`).join(", ")}; known: ${known.join(", ")}`);
 }
 
 /** @throws TypeError A field of the message, or of one within it, has a name that is not of its kind. */

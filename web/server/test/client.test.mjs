@@ -180,23 +180,23 @@ test("an option that the environment lacks is named", () => {
   }
 });
 
-test("a name that nothing reads is refused, and those that there are are named", async () => {
+test("an unknown option is refused, and the known ones are named", async () => {
   const address = `http://127.0.0.1:${port}`;
   const image = Buffer.from("x");
   const refused = (message) => ({ name: "TypeError", message });
-  assert.throws(() => new Facegate({ address, api_key: "key", results }), refused(/^Facegate: there is no api_key; there are address, apiKey,/));
-  assert.throws(() => new Facegate({ address, results: { ...results, sandbox: true } }), refused(/^results: there is no sandbox; there are keys,/));
+  assert.throws(() => new Facegate({ address, api_key: "key", results }), refused(/^Facegate: unknown option "api_key"; known: address, apiKey,/));
+  assert.throws(() => new Facegate({ address, results: { ...results, sandbox: true } }), refused(/^results: unknown option "sandbox"; known: keys,/));
   for (const [strange, message] of [
-    [{ subject: "4711" }, /^uploadTrustedImage: there is no subject; there are image, .*subjectReference/],
-    [{ hosted: { return_url: "https://x.example" } }, /^\w+: there is no return_url; there are .*returnUrl/],
-    [{ sandboxOutcome: { status: 1, delay: 3 } }, /^\w+: there is no delay; there are status/],
+    [{ subject: "4711" }, /^uploadTrustedImage: unknown option "subject"; known: image, .*subjectReference/],
+    [{ hosted: { return_url: "https://x.example" } }, /^\w+: unknown option "return_url"; known: .*returnUrl/],
+    [{ sandboxOutcome: { status: 1, delay: 3 } }, /^\w+: unknown option "delay"; known: status/],
   ]) {
     await assert.rejects(facegate.uploadTrustedImage({ image, ...strange }), refused(message));
   }
-  await assert.rejects(facegate.getCheck("4711", { timeout: 3 }), refused(/^getCheck: there is no timeout; there are timeoutMs, signal$/));
-  await assert.rejects(facegate.finishCheck("4711", { timeout: 3 }), refused(/^finishCheck: there is no timeout; there are timeoutMs/));
-  await assert.rejects(facegate.watchCheck("4711", { reviewed: true }).next(), refused(/^watchCheck: there is no reviewed/));
-  await assert.rejects(facegate.findChecks({ subject: "4711" }).next(), refused(/^FindChecksRequest: there is no subject/));
+  await assert.rejects(facegate.getCheck("4711", { timeout: 3 }), refused(/^getCheck: unknown option "timeout"; known: timeoutMs, signal$/));
+  await assert.rejects(facegate.finishCheck("4711", { timeout: 3 }), refused(/^finishCheck: unknown option "timeout"; known: timeoutMs/));
+  await assert.rejects(facegate.watchCheck("4711", { reviewed: true }).next(), refused(/^watchCheck: unknown option "reviewed"/));
+  await assert.rejects(facegate.findChecks({ subject: "4711" }).next(), refused(/^FindChecksRequest: unknown option "subject"/));
   assert.deepEqual(calls, []);
 });
 
