@@ -120,10 +120,10 @@ def restore(
 
     The database is restored in one transaction. Its tables are made; it must have no rows, and the manifest
     must lie beside the file. A file that is cut off or altered is refused before anything is written; the
-    restored rows are counted, and the restored audit log records the restoration. For a day after it, servers
-    erase nothing because its retention has ended, so that later holds can be repeated. Objects are copied
-    back; key files are restored into a folder without other files, and must then be readable with the keys of
-    keys.encryption, which no backup contains. Both may be repeated after an interruption. For example:
+    restored rows are counted, and the restored audit log records the restoration. For a day after it,
+    retention is suspended, so that later holds can be repeated. Objects are copied back; key files are
+    restored into a folder without other files, and must then be readable with the keys of keys.encryption,
+    which no backup contains. Both may be repeated after an interruption. For example:
 
         facegate restore database /backup/facegate-2031-04-01.backup
 
@@ -147,8 +147,8 @@ def restore(
                     )
                 typer.echo(f"Restored {_dump_report(summary)}.")
                 typer.echo(
-                    "Repeat the holds and the erasures that are later. For a day, servers erase nothing "
-                    "because its retention has ended; `facegate retention run` does."
+                    "Repeat the holds and the erasures that are later. Retention is suspended for a day; "
+                    "`facegate checks erase` erases."
                 )
             case Part.OBJECTS:
                 folder = folder_of(source)

@@ -48,8 +48,9 @@ def run_command(
 ) -> None:
     """Erase every check, and all images, whose retention has ended and that no legal hold keeps.
 
-    Running servers do this too, at most 100 checks a minute, but not for a day after a backup was restored:
-    repeat later holds first. Both may run at once: each check is erased once, and the audit log records it.
+    Running servers do this too, at most 100 checks a minute. Both may run at once: each check is erased once,
+    and the audit log records it. For a day after a backup was restored, or an older audit log accepted,
+    neither erases anything: repeat later holds first. `facegate checks erase` erases one check at any time.
     May be repeated after an interruption. The key folder is not needed. For example:
 
         facegate retention run --dry-run
@@ -74,6 +75,12 @@ async def _run(settings: Settings, now: datetime) -> None:
     async with audited_database(settings.database_url) as database:
         objects = open_object_store(settings.objects_url)
         repository = RetentionRepository(database, Outbox(settings.webhooks.endpoints))
+        if (until := await repository.suspended_until(now)) is not None:
+            typer.echo(
+                "Nothing was erased: a backup was restored, or an older audit log accepted. Repeat the holds "
+                f"that are lost; retention goes on at {until:%Y-%m-%d %H:%M:%S} UTC."
+            )
+            return
         expiry = CheckExpiry(retention=repository, delete=partial(delete_objects, objects))
         before = await repository.due(now)
         due, due_images = sum(one.due for one in before), sum(one.images for one in before)
@@ -121,10 +128,10 @@ def _show(due: Sequence[DueChecks]) -> None:
 _ABOUT: Final = (
     "Times are those of the settings and policies that this server reads now. A check keeps the policy under "
     "which it was created. Retention means that every server erases the checks whose time has ended, at most "
-    "100 a minute, except for a day after a backup was restored, and facegate retention run erases all of "
-    "them; facegate checks erase, or a shorter retention_seconds of the upload, erases earlier. Sealed data "
-    "are encrypted under a key of their own, which is destroyed with them. The software is not certified, "
-    "and this is no legal advice: whether these times and purposes are lawful is yours to judge."
+    "100 a minute, and facegate retention run erases all of them, except for a day after a backup was "
+    "restored; facegate checks erase, or a shorter retention_seconds of the upload, erases earlier. Sealed "
+    "data are encrypted under a key of their own, which is destroyed with them. The software is not "
+    "certified, and this is no legal advice: whether these times and purposes are lawful is yours to judge."
 )
 
 

@@ -3,7 +3,7 @@
 ::
 
     FormatError
-    ├── ImageUnreadable    the header or the structure of an image file breaks the rules of its format
+    ├── ImageUnreadable    an image file breaks the rules of its format, or is not within the caller's limits
     └── DerMalformed       not ASN.1 in the accepted encoding, within the limits, or of the expected shape
 """
 
@@ -36,10 +36,10 @@ class ImageFault(StrEnum):
 
 
 class ImageUnreadable(FormatError):
-    """The header or the structure of an image file breaks the rules of its format.
+    """An image file breaks the rules of its format, or is not within the limits of its caller.
 
     Attributes:
-        reason: The rule that they break: EMPTY, UNSUPPORTED_FORMAT, MALFORMED or ANIMATED.
+        reason: The rule or limit that it breaks.
         details: The names and numbers of the message; never pixel data.
     """
 

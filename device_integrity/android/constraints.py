@@ -46,10 +46,10 @@ class KeyAttestationPolicy:
     """
 
     apps: tuple[AllowedApp, ...] = ()
-    self_signed_boot_keys: frozenset[bytes] = frozenset()
     min_security_level: SecurityLevel = SecurityLevel.TRUSTED_ENVIRONMENT
-    max_certificates_issued: int = 512
+    self_signed_boot_keys: frozenset[bytes] = frozenset()
     max_patch_age_months: int | None = 24
+    max_certificates_issued: int = 512
     max_revocation_age: timedelta = timedelta(days=2)
     tee_under_strongbox: bool = False
     remotely_provisioned_only: bool = False

@@ -29,7 +29,6 @@ _DOUBTS: Final = frozenset({"KEY_FARM", "RISK_HIGH"})
 device in few days. Other soft failures without a sign are reported without weight, because honest devices
 cause them: an old patch level, a description that is not DER, a person's second account."""
 
-
 _STATED: Final = {Evidence.CAMERA: frozenset({"camera.facing", "camera.hardware_level"})}
 """Tests of properties that every phone knows of its camera. If a phone does not state them, its camera counts
 as not evaluated. On platforms that do not state them, these tests are NOT_EVALUATED."""
@@ -91,8 +90,8 @@ def assess(
     that was passed, and that device, camera and frames were evaluated. MEDIUM needs a platform's
     attestation and the bound transcript. LOW needs the bound transcript and either a verified key, or
     evaluated claims that raise no suspicion. A decided sign of manipulation gives NONE. The following allow
-    at most MEDIUM: a suspected sign, an attestation that failed beside one that holds, an attestation by a
-    device that made many keys in few days.
+    at most MEDIUM: a suspected sign, an attestation that failed beside one that holds, and an attestation by
+    a device that made many keys in few days.
 
     A decisive test counts even if its evidence is ignored. A tolerated one counts as NOT_EVALUATED.
 

@@ -19,7 +19,7 @@ from server.access.callers import Caller, Role, Scope
 
 SECRET_BYTES: Final = 32
 STEP_UP: Final = timedelta(minutes=10)
-"""How long after a log-in exports and erasures are possible: about one of them, on a machine left alone."""
+"""How long after a log-in a person may export and erase. It is short, because a machine may be left alone."""
 _CSRF_DOMAIN: Final = b"facegate/v1/console-csrf"
 _SESSION_DOMAIN: Final = b"facegate/v1/console-session"
 

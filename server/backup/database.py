@@ -115,6 +115,8 @@ def _copy_sqlite(connection: Connection, part: Path, progress: Progress) -> None
     # The first statement of a transaction determines the moment that it sees.
     _counts(connection)
     with closing(sqlite3.connect(part)) as target:
+        # No journal beside it, which a killed process would leave.
+        target.execute("PRAGMA journal_mode=MEMORY")
         source.backup(target, pages=_PAGES, progress=lambda _, left, whole: progress("pages", whole - left))
         # One file, without a log beside it.
         target.execute("PRAGMA journal_mode=DELETE")

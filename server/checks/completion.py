@@ -240,7 +240,7 @@ class CheckCompletion:
             _log.error("evidence_problem", check_id=str(record.check_id), problem="LOST")
             raise Refusal(
                 Reason.EVIDENCE_UNREADABLE,
-                "the record of this check is lost; restore the database from its backup",
+                "the record of this check is lost; look it up in a restored copy of a backup",
                 details={"problem": "LOST"},
             )
         try:
@@ -250,7 +250,8 @@ class CheckCompletion:
                 self._metrics.work.key_missing("evidence")
             raise Refusal(
                 Reason.EVIDENCE_UNREADABLE,
-                "the record of this check cannot be opened; restore the database or keys from their backup",
+                "the record of this check cannot be opened; restore the keys from their backup, or look the "
+                "record up in a restored copy of the database",
                 details={"problem": error.problem},
             ) from error
         found = {entry.facts.mark: entry for entry in entries}

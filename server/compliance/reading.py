@@ -185,7 +185,7 @@ class EvidenceReading:
         if stored is None:
             raise Refusal(
                 Reason.EVIDENCE_RECORD_MISSING,
-                "the evidence record of the check is lost; restore the database from its backup",
+                "the evidence record of the check is lost; look it up in a restored copy of a backup",
             )
         try:
             record = self._vault.open(stored)

@@ -95,14 +95,14 @@ class AndroidSettings(Table):
     further_roots: tuple[FurtherRootTable, ...] = Field(default=(), max_length=16)
     """Roots that are trusted in addition to Google's, in every check. A holder of the key of such a root can
     make evidence of any device."""
-    self_signed_boot_keys: tuple[Sha256Hex, ...] = ()
-    """Trusted verified boot keys of systems other than those of the makers, such as GrapheneOS."""
     min_security_level: Literal["trusted_environment", "strongbox"] = "trusted_environment"
     """Lowest accepted security level of the environment of a key."""
-    play: PlaySettings = PlaySettings()
-    """Google Play Integrity."""
+    self_signed_boot_keys: tuple[Sha256Hex, ...] = ()
+    """Trusted verified boot keys of systems other than those of the makers, such as GrapheneOS."""
     max_patch_age_months: int | None = Field(default=24, ge=1, le=240)
     """Age in months from which a security patch level counts as old."""
+    play: PlaySettings = PlaySettings()
+    """Google Play Integrity."""
 
     @model_validator(mode="after")
     def _roots_differ(self) -> Self:

@@ -412,14 +412,14 @@ class Settings(BaseSettings):
     """The apps and pages that may scan, and the settings for the verification of their evidence."""
     drain_seconds: float = Field(default=30.0, ge=0, le=3600)
     """How long running scans may continue after SIGTERM."""
+    reflection: bool = False
+    """Whether the service listener serves gRPC reflection."""
     log: LogSettings = LogSettings()
     """The log."""
     telemetry: TelemetrySettings = TelemetrySettings()
     """Traces and metrics."""
     webhooks: WebhookSettings = WebhookSettings()
     """Webhooks."""
-    reflection: bool = False
-    """Whether the service listener serves gRPC reflection."""
 
     @model_validator(mode="after")
     def _pages_are_known(self) -> Self:

@@ -26,8 +26,6 @@ _OLDEST = 1_000
 """Scans of one tenant that are forgotten at once; a minute later come the next."""
 _ORPHAN_AGE = timedelta(hours=1)
 _ERASE_EVERY = 12
-_AFTER_RESTORING = timedelta(days=1)
-"""Time for people to repeat the holds that a restored backup lacks."""
 _ORPHANS_EVERY = 720
 
 
@@ -71,7 +69,7 @@ class Housekeeper(Background):
         self._tries = tries
         self._most_scans = most_scans
         self._round_number = 0
-        self._waits = False
+        self._waits_until: datetime | None = None
 
     def start(self) -> None:
         """Starts the task. The first round handles everything that a stopped server may have left."""
@@ -116,11 +114,17 @@ class Housekeeper(Background):
             _log.error("events_dead", events=given_up, why="no server has their endpoint any more")
 
     async def _erase(self) -> None:
-        waited = self._waits
-        self._waits = await self._stores.retention.older_since(self._now() - _AFTER_RESTORING)
-        if self._waits and not waited:
-            _log.warning("retention_waits", why="a backup was restored within the last day: repeat its holds")
-        if not self._waits:
+        waited, self._waits_until = (
+            self._waits_until,
+            await self._stores.retention.suspended_until(self._now()),
+        )
+        if self._waits_until is not None and waited is None:
+            _log.warning(
+                "retention_waits",
+                until=self._waits_until.isoformat(timespec="seconds"),
+                why="a backup was restored, or an older audit log accepted: repeat the holds that are lost",
+            )
+        if self._waits_until is None:
             expired = await self._expiry.erase(self._now(), limit=_BATCH)
             self._metrics.checks.checks_erased(expired.erased)
             await self._expiry.erase_images(self._now(), limit=_BATCH)

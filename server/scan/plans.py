@@ -16,7 +16,7 @@ from server.scan.messages import AdjustmentMessage, Capability, CaptureBudget
 from server.storage.records import AttemptRecord
 
 _CHALLENGE_SECONDS = {Plan.FLASH: 6.0, Plan.MOVEMENT: 9.0}
-_GESTURE_SECONDS = 2.0
+_GESTURE_MADE_AFTER_SECONDS = 2.0
 """From the request until a person who complies has made the gesture."""
 
 _PLANS: Mapping[ChallengeKind | None, Plan] = {
@@ -223,7 +223,7 @@ class ScanPlans:
         Args:
             capture: The time of a capture without a challenge, seconds.
         """
-        gestures = self._demands.gestures * _GESTURE_SECONDS
+        gestures = self._demands.gestures * _GESTURE_MADE_AFTER_SECONDS
         return _CHALLENGE_SECONDS.get(self.next, capture) + gestures
 
     def capture_plan(self, plan: CapturePlan, *, early: bool) -> CapturePlan:

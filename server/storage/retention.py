@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Coroutine
 from dataclasses import dataclass
-from datetime import datetime
+from datetime import UTC, datetime, timedelta
 from functools import partial, wraps
 from typing import Any, Concatenate, ParamSpec, TypeVar
 from uuid import UUID
@@ -43,6 +43,8 @@ from server.storage.tables import attempts, audit_events, checks, holds, pending
 Arguments = ParamSpec("Arguments")
 Result = TypeVar("Result")
 
+_AFTER_RESTORING = timedelta(days=1)
+"""Time for people to repeat the holds that a restored backup lacks."""
 _HELD = exists().where(holds.c.check_id == checks.c.check_id)
 
 
@@ -105,16 +107,20 @@ class RetentionRepository(Repository):
         return _expired(connection, checks.c.retain_until, now, limit)
 
     @reads
-    def older_since(self, connection: Connection, since: datetime) -> bool:
-        """Returns whether a backup was restored, or an older log accepted, after a time.
+    def suspended_until(self, connection: Connection, now: datetime) -> datetime | None:
+        """Returns until when nothing is erased because its retention has ended; ``None`` if it is.
 
-        Holds that were placed after that backup are lost then, until people repeat them.
+        Holds that were placed after a restored backup, or an older log that was accepted, are lost until
+        people repeat them, for which they have a day.
         """
-        chosen = AuditFilter(since=since, actions=(AuditAction.BACKUP_RESTORED, AuditAction.AUDIT_ACCEPTED))
-        query = select(audit_events.c.sequence).where(
+        chosen = AuditFilter(
+            since=now - _AFTER_RESTORING, actions=(AuditAction.BACKUP_RESTORED, AuditAction.AUDIT_ACCEPTED)
+        )
+        query = select(func.max(audit_events.c.time_us)).where(
             audit_events.c.tenant == SERVER_TENANT, *chosen.conditions()
         )
-        return connection.execute(query.limit(1)).first() is not None
+        last: int | None = connection.scalar(query)
+        return None if last is None else datetime.fromtimestamp(last / 1_000_000, UTC) + _AFTER_RESTORING
 
     @reads
     def due(self, connection: Connection, now: datetime) -> tuple[DueChecks, ...]:

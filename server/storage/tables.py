@@ -207,7 +207,7 @@ checks = Table(
     Column("requested_mode", Word(Mode, 16), nullable=False),
     Column("subject_reference", String(256), nullable=False),
     Column("consent_reference", String(256), nullable=False),
-    Column("challenge_key_sha256", LargeBinary(32)),
+    Column("challenge_key_sha256", LargeBinary(32), nullable=False),
     Column("sandbox", Boolean, nullable=False),
     # Empty once the check is erased.
     Column("created_by", String(64), nullable=False),

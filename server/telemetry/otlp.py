@@ -33,7 +33,7 @@ if TYPE_CHECKING:
 _MAX_FILE_BYTES: Final = 1_048_576
 _CALL_SECONDS: Final = 5.0
 _METRICS_SECONDS: Final = 60.0
-"""Between two transfers of the metrics: what OpenTelemetry's own reader takes, and alerts look at minutes."""
+"""Time between two transfers of the metrics: the default of OpenTelemetry, and as often as alerts need it."""
 _STOP_SECONDS: Final = 2.0
 _NAME_CHARACTERS: Final = frozenset("abcdefghijklmnopqrstuvwxyz0123456789-_.")
 _OTHER_SETTINGS: Final = "OTEL_"

@@ -200,7 +200,7 @@ def test_a_database_of_another_revision_is_left_alone(
     assert "facegate db upgrade" in answer.stderr
 
 
-def test_a_restored_database_says_that_its_retention_waits(
+def test_retention_of_a_restored_database_is_suspended_for_a_day(
     settings: Settings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     _decide(settings, _DAY)
@@ -211,12 +211,23 @@ def test_a_restored_database_says_that_its_retention_waits(
     assert "Repeat the holds and the erasures that are later." in done.output
     now = datetime.now(UTC)
 
-    async def waits(which: Settings) -> bool:
+    async def until(which: Settings, now: datetime) -> datetime | None:
         async with _opened(which) as database:
-            return await RetentionRepository(database).older_since(now - _DAY)
+            return await RetentionRepository(database).suspended_until(now)
 
-    assert asyncio.run(waits(load_settings(None).settings))
-    assert not asyncio.run(waits(settings))
+    restored = load_settings(None).settings
+    end = asyncio.run(until(restored, now))
+    assert end is not None
+    assert now + _DAY - timedelta(minutes=5) < end <= now + _DAY
+    assert asyncio.run(until(restored, end + timedelta(seconds=1))) is None
+    assert asyncio.run(until(settings, now)) is None
+
+    assert _run("--dry-run").stdout.splitlines()[1].split()[:2] == ["standard", "1"]
+    waiting = _run()
+    assert waiting.exit_code == 0
+    assert waiting.stdout.startswith("Nothing was erased: a backup was restored")
+    assert f"retention goes on at {end:%Y-%m-%d %H:%M:%S} UTC" in waiting.stdout
+    assert _expirations(restored) == []
 
 
 def test_the_schedule_is_that_of_the_served_policies(

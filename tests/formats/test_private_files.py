@@ -1,8 +1,12 @@
 """Files that are never seen in part."""
 
+import fcntl
 import os
 import stat
+import subprocess
+import sys
 from pathlib import Path
+from typing import IO
 
 import pytest
 
@@ -70,3 +74,52 @@ def test_a_file_that_was_given_up_leaves_nothing(tmp_path: Path) -> None:
     with pytest.raises(RuntimeError):
         give_up()
     assert list(tmp_path.iterdir()) == []
+
+
+_KILLED = """
+import os, sys
+from pathlib import Path
+from formats.private_files import appearing
+with appearing(Path(sys.argv[1])) as file:
+    file.write(b"whole database")
+    file.flush()
+    os._exit(9)
+"""
+
+
+def test_the_next_run_removes_what_a_killed_one_left(tmp_path: Path) -> None:
+    (tmp_path / "copy").mkdir()
+    path, other = tmp_path / "copy" / "base", tmp_path / "copy" / ".base.manifest.0123456789abcdef"
+    other.write_bytes(b"of another file")
+    assert subprocess.run([sys.executable, "-c", _KILLED, str(path)], check=False).returncode == 9
+    assert len(list(path.parent.glob(".base.*"))) == 2
+    write_atomically(path, b"new", over=True)
+    assert {one.name for one in path.parent.iterdir()} == {"base", other.name}
+
+
+def test_a_copy_that_another_writer_still_writes_stays(tmp_path: Path) -> None:
+    path = tmp_path / "base"
+    with appearing(path) as slow:
+        slow.write(b"slow")
+        write_atomically(path, b"fast", over=True)
+        assert path.read_bytes() == b"fast"
+    assert path.read_bytes() == b"slow"
+    assert [one.name for one in tmp_path.iterdir()] == ["base"]
+
+
+def test_a_copy_that_was_taken_for_an_interrupted_one_is_made_again(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    lock = fcntl.flock
+    removed: list[str] = []
+
+    def late(opened: IO[bytes], operation: int) -> None:
+        if not removed:
+            removed.append(opened.name)
+            Path(opened.name).unlink()
+        lock(opened, operation)
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    write_atomically(tmp_path / "base", b"new", over=False)
+    assert (tmp_path / "base").read_bytes() == b"new"
+    assert len(removed) == 1

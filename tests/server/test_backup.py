@@ -236,6 +236,22 @@ async def test_only_the_owner_can_read_a_dump(sqlite_url: str, tmp_path: Path) -
     assert stat.S_IMODE(manifest_of(out).stat().st_mode) == 0o600
 
 
+async def test_a_dump_after_a_killed_one_leaves_only_its_two_files(sqlite_url: str, tmp_path: Path) -> None:
+    await filled(sqlite_url)
+    folder = tmp_path / "backups"
+    folder.mkdir()
+    (folder / ".copy.0123456789abcdef").write_bytes(b"half a database")
+    left = [one.name for one in folder.iterdir()]
+
+    def look(name: str, _count: int) -> None:
+        if name == "pages":
+            left.extend(one.name for one in folder.iterdir())
+
+    await dump_database(sqlite_url, folder / "copy", now=_NOW, progress=look)
+    assert not any("-journal" in name for name in left)
+    assert {one.name for one in folder.iterdir()} == {"copy", "copy.manifest.json"}
+
+
 async def test_a_dump_shows_one_moment(sqlite_url: str, tmp_path: Path) -> None:
     await filled(sqlite_url)
     before = await all_rows(sqlite_url)

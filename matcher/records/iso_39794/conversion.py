@@ -213,8 +213,14 @@ class _Counterpart:
 
 def _coded(field: str, name: str, table: Mapping[int, IntEnum], absent: IntEnum) -> _Counterpart:
     """Make the counterpart of a code; ``absent`` stands for one that ``table`` lacks, and for none."""
-    codes = {value: code for code, value in table.items()}
-    return _Counterpart(field, name, lambda code: table.get(code, absent), lambda value, _: codes.get(value))
+    codes: dict[IntEnum, int | None] = {absent: None} | {value: code for code, value in table.items()}
+
+    def write(value: IntEnum, _: object) -> int | None:
+        if value not in codes:
+            raise RecordInvalid(f"a 39794-5 record has no code for this {name}: {value.name}")
+        return codes[value]
+
+    return _Counterpart(field, name, lambda code: table.get(code, absent), write)
 
 
 def _stated(flags: Mapping[str, StrEnum], block: object | None) -> frozenset[StrEnum] | None:

@@ -97,7 +97,7 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     ERROR_REASON_MODE_BELOW_POLICY: _ErrorReason.ValueType  # 41
     """The mode is below the policy's. [INVALID_ARGUMENT]"""
     ERROR_REASON_MODE_NOT_AVAILABLE: _ErrorReason.ValueType  # 42
-    """The mode is not available on this server. [FAILED_PRECONDITION]"""
+    """The mode needs a flash, which the policy rules out. [FAILED_PRECONDITION]"""
     ERROR_REASON_REQUEST_ID_REUSED: _ErrorReason.ValueType  # 43
     """An earlier call used the same request_id with another payload, or its check is erased. [ALREADY_EXISTS]"""
     ERROR_REASON_CHECK_NOT_FOUND: _ErrorReason.ValueType  # 44
@@ -316,7 +316,7 @@ ERROR_REASON_POLICY_NOT_FOUND: ErrorReason.ValueType  # 40
 ERROR_REASON_MODE_BELOW_POLICY: ErrorReason.ValueType  # 41
 """The mode is below the policy's. [INVALID_ARGUMENT]"""
 ERROR_REASON_MODE_NOT_AVAILABLE: ErrorReason.ValueType  # 42
-"""The mode is not available on this server. [FAILED_PRECONDITION]"""
+"""The mode needs a flash, which the policy rules out. [FAILED_PRECONDITION]"""
 ERROR_REASON_REQUEST_ID_REUSED: ErrorReason.ValueType  # 43
 """An earlier call used the same request_id with another payload, or its check is erased. [ALREADY_EXISTS]"""
 ERROR_REASON_CHECK_NOT_FOUND: ErrorReason.ValueType  # 44

@@ -72,8 +72,9 @@ class _Work:
     async def erase_images(self, _now: datetime, *, limit: int) -> ErasedChecks:
         return ErasedChecks(found=limit, erased=0)
 
-    async def older_since(self, since: datetime) -> bool:
-        return self.restored is not None and self.restored >= since
+    async def suspended_until(self, now: datetime) -> datetime | None:
+        until = None if self.restored is None else self.restored + timedelta(days=1)
+        return until if until is not None and until >= now else None
 
     async def forget_erased(self) -> bool:
         return self.done.count("erase") > 1

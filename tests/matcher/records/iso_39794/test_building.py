@@ -10,6 +10,7 @@ import pytest
 from hypothesis import given, settings
 from PIL import Image
 
+from formats.image_header import parse_header
 from matcher.errors import RecordInvalid
 from matcher.records import (
     EyeCentres,
@@ -58,6 +59,7 @@ from matcher.records.iso_39794.conversion import (
     HAIR_COLOURS,
     POINTS,
     SOURCES,
+    build_39794,
     is_reversible,
 )
 from matcher.records.values import PoseDegrees, QualityBlock
@@ -235,6 +237,12 @@ def test_what_it_cannot_hold_is_left_out_and_named() -> None:
     assert view.quality == (QualityBlock(50, 1, 1),)
     assert view.landmarks == (Landmark(1, 0xC1, 1, 2),)
     assert (view.gender, view.eye_colour, view.hair_colour) == (0, EyeColour.UNKNOWN, 0)
+
+
+def test_a_code_without_a_counterpart_is_refused() -> None:
+    known = RecordMetadata(hair_colour=HairColour.GREEN)
+    with pytest.raises(RecordInvalid, match="no code for this hair_colour: GREEN"):
+        build_39794(JPEG, parse_header(JPEG), known)
 
 
 def test_a_2005_record_goes_into_it() -> None:

@@ -220,7 +220,7 @@ export enum ErrorReason {
   MODE_BELOW_POLICY = 41,
 
   /**
-   * The mode is not available on this server. [FAILED_PRECONDITION]
+   * The mode needs a flash, which the policy rules out. [FAILED_PRECONDITION]
    *
    * @generated from enum value: ERROR_REASON_MODE_NOT_AVAILABLE = 42;
    */
