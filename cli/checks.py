@@ -157,9 +157,10 @@ def list_command(
     ] = None,
     subject: Annotated[str, typer.Option(show_default=False, help="Exact subject reference.")] = "",
     consent: Annotated[str, typer.Option(show_default=False, help="Exact consent reference.")] = "",
-    status: Annotated[CheckStatus | None, typer.Option(help="Status.")] = None,
+    status: Annotated[CheckStatus | None, typer.Option(case_sensitive=False, help="Status.")] = None,
     reason: Annotated[
-        FailureReason | None, typer.Option(metavar="REASON", help="One of the reasons, such as SPOOF.")
+        FailureReason | None,
+        typer.Option(case_sensitive=False, metavar="REASON", help="One of the reasons, such as SPOOF."),
     ] = None,
     policy: Annotated[str, typer.Option(show_default=False, help="Name of the policy.")] = "",
     on_hold: Annotated[bool, typer.Option("--on-hold", help="Only checks on hold.")] = False,

@@ -223,7 +223,7 @@ def call_server(
         async with connection.open() as (channel, api_key):
             return await work(client(channel=channel, api_key=api_key))
 
-    with calls_reported():
+    with calls_reported(on_loopback=is_loopback(connection.service)):
         return asyncio.run(run())
 
 
@@ -255,14 +255,14 @@ def remote_group(
 
 
 @contextmanager
-def calls_reported() -> Iterator[None]:
+def calls_reported(*, on_loopback: bool = False) -> Iterator[None]:
     """Reports an error of a call or of an input, and what to do, and ends the command."""
     try:
         yield
     except (ClientError, CommandError) as error:
         match error:
             case CallRefusedError():
-                text = describe_refusal(error.refusal)
+                text = describe_refusal(error.refusal, on_loopback=on_loopback)
             case ConnectionFailedError():
                 text = describe_lost_connection(error)
             case _:

@@ -24,7 +24,9 @@ def list_command(
     context: typer.Context,
     *,
     endpoint: Annotated[str, typer.Option(help="Name of the endpoint.", show_default=False)] = "",
-    state: Annotated[EventState | None, typer.Option(help="State of the events.")] = None,
+    state: Annotated[
+        EventState | None, typer.Option(case_sensitive=False, help="State of the events.")
+    ] = None,
     check: Annotated[str, typer.Option(help="Identifier of the check.", show_default=False)] = "",
     last: Annotated[int, typer.Option(min=1, max=100_000, help="Number of events.")] = 50,
     as_json: JsonOption = False,

@@ -96,6 +96,9 @@ def root_group(late: Mapping[str, LateCommand]) -> type[TyperGroup]:
             """Reports an error of a file that no command expected, such as a name that is too long."""
             try:
                 return super().invoke(ctx)
+            except typer.BadParameter as error:
+                error.message = error.message.removeprefix("Value error, ")  # Pydantic's words.
+                raise
             except OSError as error:
                 if error.filename is None:
                     raise

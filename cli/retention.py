@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from datetime import UTC, datetime
@@ -12,7 +13,7 @@ import typer
 from rich.console import Console
 
 from cli.audited import audited_database, server_settings, shell_actor
-from cli.errors import errors_reported
+from cli.errors import errors_reported, fail
 from cli.options import JsonOption
 from cli.shown import counting, list_table
 from server.base.version import server_version
@@ -147,6 +148,10 @@ def schedule_command(as_json: JsonOption = False) -> None:
 
         facegate retention schedule --json
     """
+    if not as_json and sys.stdout.isatty():
+        fail(
+            "The schedule is an HTML page. Write it to a file: `facegate retention schedule > schedule.html`"
+        )
     with errors_reported(PolicyError), server_settings() as settings:
         about = f"Facegate {server_version()}, {datetime.now(UTC):%Y-%m-%d %H:%M} UTC"
         book = load_policies(settings.policies.folder, served=settings.policies.served)

@@ -35,7 +35,9 @@ class _Listed(StrEnum):
 def list_command(
     context: typer.Context,
     *,
-    state: Annotated[_Listed, typer.Option(help="State. PENDING are those not over.")] = _Listed.PENDING,
+    state: Annotated[
+        _Listed, typer.Option(case_sensitive=False, help="State. PENDING are those not over.")
+    ] = _Listed.PENDING,
     sandbox: Annotated[bool, typer.Option("--sandbox", help="Those of sandbox checks instead.")] = False,
     last: Annotated[int, typer.Option(min=1, max=100_000, help="Number of reviews.")] = 50,
     as_json: JsonOption = False,
@@ -59,7 +61,8 @@ def list_command(
         return [review async for review in reviews.all_reviews(request, most=last)]
 
     found = call_server(context, Reviews, work)
-    print_messages(found, as_json=as_json, table=_reviews_table, nothing="No review matches.")
+    nothing = "No review matches." + ("" if sandbox else " --sandbox lists those of sandbox checks.")
+    print_messages(found, as_json=as_json, table=_reviews_table, nothing=nothing)
 
 
 def show_command(
@@ -120,9 +123,10 @@ def decide_command(
     context: typer.Context,
     check_id: CheckArgument,
     *,
-    outcome: Annotated[ReviewOutcome, typer.Option(help="What you decide.")],
+    outcome: Annotated[ReviewOutcome, typer.Option(case_sensitive=False, help="What you decide.")],
     reason: Annotated[
-        ReviewReason, typer.Option(help="Why; a reason that contradicts the outcome is refused.")
+        ReviewReason,
+        typer.Option(case_sensitive=False, help="Why; a reason that contradicts the outcome is refused."),
     ],
     comment: Annotated[
         str,

@@ -44,12 +44,24 @@ _STALLED: Final = (
 )
 
 
-def describe_refusal(refusal: ServerError) -> str:
-    """Returns the problem, the expectation and the remedy, in a few lines for a terminal."""
+_SCOPE_HERE: Final = (
+    "On this machine, use the console by the link for one log-in that `facegate serve` prints, or give "
+    "--api-key-file with a key of a role that has the scope."
+)
+
+
+def describe_refusal(refusal: ServerError, *, on_loopback: bool = False) -> str:
+    """Returns the problem, the expectation and the remedy, in a few lines for a terminal.
+
+    Args:
+        on_loopback: Whether the server is on this machine, so that its operator is probably the reader.
+    """
     lines = [f"{refusal.reason or refusal.code}: {' '.join(refusal.message.split())}"]
     lines.extend(f"  {name}: {value}" for name, value in sorted(refusal.metadata.items()))
     stalled = not refusal.reason and refusal.code == "DEADLINE_EXCEEDED"
     advice = _STALLED if stalled else refusal_advice(refusal.reason)
+    if on_loopback and refusal.reason == "PERMISSION_DENIED":
+        advice = _SCOPE_HERE
     if advice:
         lines.append(advice)
     if refusal.retry_after_s is not None:

@@ -144,6 +144,9 @@ def summary_table(records: Sequence[DemoRecord]) -> Table:
             _similarity(record),
             f"{record.timings.total:.1f}",
         )
+    for column in table.columns:
+        words = (word for cell in column.cells if isinstance(cell, Text) for word in cell.plain.split())
+        column.min_width = max(map(len, words), default=None)  # No word is broken.
     signed = [record for record in records if record.response is not None]
     verified = sum(record.signature_verified for record in signed)
     table.caption = f"{verified} of {len(signed)} results have a signature that verifies."

@@ -177,7 +177,7 @@ def verify(
     """
     if sum(one is not None for one in (trusted, trusted_reference, ticket)) != 1:
         raise typer.BadParameter(
-            "give either --trusted or --trusted-reference or --ticket", param_hint="--trusted"
+            "give one of --trusted, --trusted-reference, --ticket", param_hint="--trusted"
         )
     scanning = ScanOptions(
         device=device,

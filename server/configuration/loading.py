@@ -10,12 +10,13 @@ import os
 import re
 import tomllib
 import types
-from collections.abc import Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
+from itertools import takewhile
 from pathlib import Path
 from types import MappingProxyType
-from typing import Any, Union, get_args, get_origin
+from typing import Any, Final, Union, get_args, get_origin
 from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 
 from pydantic import BaseModel, ValidationError
@@ -228,14 +229,20 @@ def _refuse_passwords(file: Path, table: Mapping[str, Any]) -> None:
 
 
 def _unknown_variables() -> Iterator[str]:
-    known = {_PREFIX + key.upper().replace(".", "__") for key in _keys(Settings) if _ITEM not in key}
+    keys = {key for key in _keys(Settings) if _ITEM not in key}
+    known = {_variable(key) for key in keys}
     for name in sorted(os.environ):
         upper = name.upper()
         if not upper.startswith(_PREFIX) or upper in known or upper in _NOT_SETTINGS:
             continue
         if "__" not in upper and _KUBERNETES.fullmatch(upper):
             continue
-        yield f"environment: {name}: there is no such setting{_hint(upper, known)}"
+        key = upper.removeprefix(_PREFIX).replace("__", ".").lower()
+        yield f"environment: {name}: there is no such setting{_hint(key, keys, shown=_variable)}"
+
+
+def _variable(key: str) -> str:
+    return _PREFIX + key.upper().replace(".", "__")
 
 
 def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
@@ -276,7 +283,7 @@ def _problems(error: ValidationError, *, origins: Mapping[str, Origin], file: Pa
         key = ".".join(str(part) for part in item["loc"])
         match item["type"]:
             case "extra_forbidden":
-                text = f"there is no such setting{_hint(_INDEX.sub(_ITEM, key), keys)}"
+                text = f"there is no such setting{_hint(_INDEX.sub(_ITEM, key), keys, shown=_within_item)}"
             case "missing":
                 text = "is missing"
             case "value_error":
@@ -294,7 +301,30 @@ def _place(key: str, *, origins: Mapping[str, Origin], file: Path | None) -> str
     return str(file) if file is not None else "settings"
 
 
-def _hint(name: str, known: Iterable[str]) -> str:
-    close = difflib.get_close_matches(name, list(known), n=1, cutoff=0.6)
-    # An index has no counterpart in the names of fields: the field alone is named.
-    return f"; did you mean {close[0].rpartition(_ITEM)[2]}?" if close else ""
+def _hint(key: str, known: Iterable[str], *, shown: Callable[[str], str]) -> str:
+    """Returns the known setting with nearly the same name, or else those of the same table.
+
+    A shared table makes no names alike: what is compared begins where they differ.
+    """
+
+    def alike(other: str) -> bool:
+        ours, theirs = key.split("."), other.split(".")
+        shared = sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], zip(ours, theirs, strict=False)))
+        end, other_end = ".".join(ours[shared:]), ".".join(theirs[shared:])
+        return difflib.SequenceMatcher(None, end, other_end).ratio() >= _ALIKE
+
+    known = sorted(known)
+    close = difflib.get_close_matches(key, [*filter(alike, known)], n=1)
+    if close:
+        return f"; did you mean {shown(close[0])}?"
+    table, dot, _ = key.rpartition(".")
+    others = [shown(name) for name in known if dot and name.rpartition(".")[0] == table]
+    return f"; there are {', '.join(others)}" if others else ""
+
+
+_ALIKE: Final = 0.75
+
+
+def _within_item(key: str) -> str:
+    """Returns the key without the list of its table: an index has no counterpart in the names of fields."""
+    return key.rpartition(_ITEM)[2]

@@ -257,6 +257,12 @@ async def test_a_check_is_reviewed_and_the_review_verified_with_its_result(
     async def run(*arguments: str, by: str = "rita") -> Result:
         return await shell.run(*arguments, by=by, command="review")
 
+    nothing = await run("list", "--state", "expired")
+    assert "No review matches. --sandbox lists those of sandbox checks." in nothing.stderr
+    assert "--sandbox" not in (await run("list", "--sandbox")).stderr
+    unknown = await run("list", "--state", "BANANA")
+    assert (unknown.exit_code, "Value error" in unknown.stderr) == (2, False)
+    assert "'BANANA' is not one of" in unknown.stderr
     listed = await run("list", "--json")
     assert check_id in [json.loads(line)["check_id"] for line in listed.stdout.splitlines()]
     assert check_id in (await run("list")).stdout
@@ -310,4 +316,5 @@ async def test_an_event_that_nobody_takes_is_listed_and_replayed(shell: Shell) -
         assert (await run("replay", *wrong)).exit_code == 2
     refused = await run("replay", event["event_id"], by="operator")
     assert (refused.exit_code, "PERMISSION_DENIED" in refused.stderr) == (2, True)
+    assert "that `facegate serve` prints" in refused.stderr
     assert "No event matches" in (await run("list", "--state", "DEAD")).stderr

@@ -12,9 +12,11 @@ from pathlib import Path
 from uuid import UUID
 
 import pytest
+import typer
 from typer.testing import CliRunner, Result
 
 from cli.main import app
+from cli.retention import schedule_command
 from server.audit import Actor, AuditAction, AuditEntry, AuditEvent
 from server.configuration.loading import load_settings
 from server.configuration.settings import Settings
@@ -228,6 +230,19 @@ def test_retention_of_a_restored_database_is_suspended_for_a_day(
     assert waiting.stdout.startswith("Nothing was erased: a backup was restored")
     assert f"retention goes on at {end:%Y-%m-%d %H:%M:%S} UTC" in waiting.stdout
     assert _expirations(restored) == []
+
+
+def test_a_terminal_gets_no_page(
+    settings: Settings, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(sys.stdout, "isatty", lambda: True)
+    with pytest.raises(typer.Exit) as ended:
+        schedule_command()
+    assert ended.value.exit_code == 2
+    said = capsys.readouterr()
+    assert (said.out, "`facegate retention schedule > schedule.html`" in said.err) == ("", True)
+    schedule_command(as_json=True)
+    assert json.loads(capsys.readouterr().out)["policies"]
 
 
 def test_the_schedule_is_that_of_the_served_policies(

@@ -54,6 +54,14 @@ def test_a_refusal_states_problem_expectation_and_remedy() -> None:
         assert part in stalled
 
 
+def test_a_missing_scope_on_this_machine_is_not_the_end() -> None:
+    refusal = ServerError(code="PERMISSION_DENIED", reason="PERMISSION_DENIED", message="m")
+    assert "Use credentials that have the scope" in describe_refusal(refusal)
+    here = describe_refusal(refusal, on_loopback=True)
+    assert "the link for one log-in that `facegate serve` prints" in here
+    assert "Use credentials" not in here
+
+
 def test_a_certificate_of_other_names_is_told_from_a_missing_authority() -> None:
     text = "UNAVAILABLE: Custom verification check failed with error: Hostname Verification Check failed."
     told = describe_lost_connection(ConnectionFailedError(text))

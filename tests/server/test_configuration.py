@@ -162,6 +162,14 @@ def test_nested_tables_can_be_given_by_the_environment_alone(monkeypatch: pytest
         ("[listeners.device]\nprot = 1\n", ("listeners.device.prot", "did you mean listeners.device.port?")),
         ("pak = 1\n", ("pak", "did you mean pack?")),
         (
+            "[limits]\nwait_seconds = 4\n",
+            ("limits.wait_seconds", "setting; there are limits.failures, "),
+        ),
+        (
+            "[device_integrity.web]\nrequire_user_verification = true\n",
+            ("there are device_integrity.web.origins, device_integrity.web.rp_id",),
+        ),
+        (
             '[[listeners.service.clients]]\nidentity = "cn:a"\nname = "a"\ntenant = "t"\n'
             'roles = ["operator"]\nrole = "operator"\n',
             ("listeners.service.clients.0.role", "did you mean roles?"),
@@ -194,6 +202,14 @@ def test_an_unknown_variable_is_an_error_with_a_hint(monkeypatch: pytest.MonkeyP
     (problem,) = problems()
     assert "FACEGATE_RUNTIME__WORKER: there is no such setting" in problem
     assert "did you mean FACEGATE_RUNTIME__WORKERS?" in problem
+
+
+@pytest.mark.usefixtures("_no_settings_in_the_environment")
+def test_an_unknown_variable_like_no_other_gets_those_of_its_table(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("FACEGATE_TELEMETRY__OTLP__METRICS_SECONDS", "3")
+    (problem,) = problems()
+    assert "did you mean" not in problem
+    assert "there are FACEGATE_TELEMETRY__OTLP__CA, FACEGATE_TELEMETRY__OTLP__ENDPOINT, " in problem
 
 
 @pytest.mark.usefixtures("_no_settings_in_the_environment")

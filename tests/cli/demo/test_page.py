@@ -111,6 +111,12 @@ def test_every_check_is_on_it(page: Page) -> None:
     assert text.count("verified") >= 17
 
 
+def test_a_reason_is_wrapped_behind_an_underscore() -> None:
+    page = render(all_as_expected())
+    assert "FAILURE: NOT_<wbr>SAME_<wbr>PERSON</td>" in page
+    assert "EYE_<wbr>DISTANCE_<wbr>TOO_<wbr>SMALL</td>" in page
+
+
 def test_text_of_the_server_cannot_become_markup() -> None:
     hostile = '<script>alert("1")</script><img src=x onerror=alert(1)>'
     records = (

@@ -54,6 +54,18 @@ def test_the_table_fits_a_narrow_terminal_uncut() -> None:
     assert max(len(line) for line in text.splitlines()) <= 80
 
 
+def test_no_word_is_broken_in_a_narrow_terminal() -> None:
+    unsure = result(result_pb2.FAILURE_REASON_LIVENESS_INCONCLUSIVE)
+    unsure.liveness.verdict = result_pb2.LIVENESS_VERDICT_INCONCLUSIVE
+    undecided = judged("same-person", unsure)
+    sink = io.StringIO()
+    Console(file=sink, width=80).print(summary_table((*all_as_expected(), undecided)))
+    words = sink.getvalue().split()
+    for record in (*all_as_expected(), undecided):
+        assert set(record.scenario.title.split()) <= set(words)
+    assert "inconclusive" in words
+
+
 def test_the_summary_contains_every_outcome() -> None:
     text = " ".join(printed(160).split())
     assert text.count("✓") == 20

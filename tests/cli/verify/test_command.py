@@ -314,7 +314,9 @@ async def test_exactly_one_portrait_is_wanted(portrait: str, scan: str, argument
     filled = [argument.format(portrait=portrait) for argument in arguments]
     run = await _run(None, *filled, "--scan", scan)
     assert run.code == 2
-    assert "either --trusted or --trusted-reference" in " ".join(run.messages.replace("│", " ").split())
+    assert "give one of --trusted, --trusted-reference, --ticket" in " ".join(
+        run.messages.replace("│", " ").split()
+    )
 
 
 async def test_a_source_is_wanted(portrait: str) -> None:

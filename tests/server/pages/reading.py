@@ -2,7 +2,7 @@
 
 from html.parser import HTMLParser
 
-_VOID = {"meta", "img", "hr", "br", "link", "input"}
+_VOID = {"meta", "img", "hr", "br", "link", "input", "wbr"}
 
 
 class Page(HTMLParser):

@@ -78,12 +78,14 @@ class Transfer:
     Attributes:
         until: Time limit by the monotonic clock; None for none.
         stopped: Set when the pull has failed or was stopped.
+        failing: The hosts whose failure was said, once for all files.
     """
 
     incoming: Path
     progress: PullProgress
     until: float | None
     stopped: Event = field(default_factory=Event)
+    failing: dict[str, object] = field(default_factory=dict)
 
     def left(self, entry: CatalogueEntry) -> float:
         """Return the seconds that are left, at most ``STALL_SECONDS``.
@@ -239,7 +241,9 @@ def _fetch_patiently(url: str, entry: CatalogueEntry, transfer: Transfer) -> Non
                     f"{entry.file_name} could not be fetched from {_shown(url)}: {why}. Tried {number} "
                     "times. Pull again, or give another mirror with --mirror."
                 ) from error
-            transfer.progress.say(f"{entry.file_name}: {why}; trying again")
+            host, mine = urlsplit(url).hostname or "", object()
+            if transfer.failing.setdefault(host, mine) is mine:
+                transfer.progress.say(f"{host}: {why}; trying again")
             transfer.stopped.wait(min(pause, left))
             pause *= 2
         except OSError as error:
@@ -333,11 +337,18 @@ def _reason(error: requests.RequestException) -> str:
         return "no connection, or no byte, in time"
     if isinstance(error, ValueError):
         return "the address is malformed"
-    cause = error.args[0] if error.args else error
-    text = getattr(cause, "reason", cause)
+    cause = _first_cause(error)
     if isinstance(error, requests.exceptions.SSLError):
-        return f"no secure connection ({text}): check the clock and the certificates (SSL_CERT_FILE)"
-    return f"the connection failed ({text})"
+        return f"no secure connection ({cause}): check the clock and the certificates (SSL_CERT_FILE)"
+    if isinstance(cause, OSError) and cause is not error:
+        return f"the connection failed: {cause.strerror or cause}"
+    return "the connection failed"
+
+
+def _first_cause(error: BaseException) -> BaseException:
+    """Return the innermost error, which says it in words; those around it name classes of libraries."""
+    inner = next((part for part in error.args if isinstance(part, BaseException)), error.__cause__)
+    return error if inner is None else _first_cause(inner)
 
 
 def _shown(url: str) -> str:

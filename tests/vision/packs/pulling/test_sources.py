@@ -23,7 +23,7 @@ from tests.vision.packs.pulling.mirror_server import (
     stalled,
     whole,
 )
-from tests.vision.packs.pulling.pulling import pull
+from tests.vision.packs.pulling.pulling import Recorder, pull
 from vision.errors import FileNotOffered, FileRefused, MirrorUnusable, PullError, TimeRanOut, TransferFailed
 from vision.packs.catalogue import CataloguePack
 from vision.packs.pulling import sources
@@ -352,8 +352,11 @@ async def test_time_runs_out(mirror: Mirror, tmp_path: Path) -> None:
 async def test_a_refused_connection_is_reported_soon(tmp_path: Path, tls: ssl.SSLContext) -> None:
     async with mirror_server({}, tls=tls) as gone:
         base = gone.base
-    with pytest.raises(TransferFailed, match=r"connection failed.*Tried 3 times"):
-        await pull(base, tmp_path)
+    recorder = Recorder()
+    with pytest.raises(TransferFailed, match=r"the connection failed: Connection refused\. Tried 3 times"):
+        await pull(base, tmp_path, progress=recorder)
+    # Once for all files of a host.
+    assert recorder.said == ["localhost: the connection failed: Connection refused; trying again"]
 
 
 @pytest.mark.parametrize(
