@@ -264,7 +264,13 @@ def show_command(
         typer.echo(json.dumps(json.loads(evidence.record_json), indent=2))
     else:
         console = Console()
-        console.print(verdict_view(evidence.result, signature="not checked: --save it", verbose=verbose))
+        console.print(
+            verdict_view(
+                evidence.result,
+                signature="not checked: --save it",
+                more="" if verbose else "--verbose",
+            )
+        )
         for table in evidence_tables(evidence):
             console.print()
             console.print(table)

@@ -137,15 +137,16 @@ def policy_words(policy: result_pb2.PolicyReference) -> str:
     return f"{policy.name} version {policy.version}{policy.oid and f', OID {policy.oid}'}"
 
 
-def verdict_view(result: result_pb2.CheckResult, *, signature: str, verbose: bool = True) -> Group:
+def verdict_view(result: result_pb2.CheckResult, *, signature: str, more: str = "") -> Group:
     """Returns a result as tables.
 
     Args:
         signature: The state of its signature, such as "verified" or "not checked".
-        verbose: Whether every signal and device test is listed; otherwise the view fits one screen.
+        more: The option that lists every signal and device test, for a view that fits one screen; all of
+            them are listed without.
     """
-    if not verbose:
-        return _short_view(result, signature)
+    if more:
+        return _short_view(result, signature, more)
     parts: list[Table | Text] = [_summary(result, signature)]
     if result.liveness.signals:
         parts.append(_signals("Liveness signals", result.liveness.signals))
@@ -156,11 +157,11 @@ def verdict_view(result: result_pb2.CheckResult, *, signature: str, verbose: boo
     return Group(*parts)
 
 
-def _short_view(result: result_pb2.CheckResult, signature: str) -> Group:
+def _short_view(result: result_pb2.CheckResult, signature: str, more: str) -> Group:
     signals, tests = len(result.liveness.signals), len(result.device.checks)
     return Group(
         _summary(result, signature, short=True),
-        Text(f"--verbose lists {signals} liveness signals and {tests} device tests.", "dim"),
+        Text(f"{more} lists {signals} liveness signals and {tests} device tests.", "dim"),
     )
 
 

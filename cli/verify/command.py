@@ -229,7 +229,7 @@ def verify(
         typer.echo(message_json(response.result))
     else:
         signature = "verified" if jwks else "not checked: give --jwks"
-        Console().print(verdict_view(response.result, signature=signature, verbose=False))
+        Console().print(verdict_view(response.result, signature=signature, more="--json"))
     for line in evidence_words(response):
         messages.print(Text(line, "yellow"))
     for file in saved:

@@ -19,7 +19,9 @@ from tests.server.verdict.samples import LATER, OUTCOME, RECORD
 
 def _shown(result: result_pb2.CheckResult, *, width: int = 160, verbose: bool = True) -> str:
     stream = io.StringIO()
-    Console(file=stream, width=width).print(verdict_view(result, signature="verified", verbose=verbose))
+    Console(file=stream, width=width).print(
+        verdict_view(result, signature="verified", more="" if verbose else "--verbose")
+    )
     return stream.getvalue()
 
 

@@ -74,7 +74,7 @@ async def test_success_is_shown_and_saved(portrait: str, scan: str, tmp_path: Pa
     assert run.code == 0
     assert fake.violations == []
     assert (fake.uploads[0].image, fake.uploads[0].policy) == (b"the portrait", "low")
-    for shown in ("SUCCESS", "LIVE", "97.5", "92.0", "not checked", "--verbose", fake.check_id):
+    for shown in ("SUCCESS", "LIVE", "97.5", "92.0", "not checked", "--json lists", fake.check_id):
         assert shown in run.output
     assert "Blink" not in run.output
     assert (out / f"{fake.check_id}-evidence.jpg").read_bytes() == fake.evidence

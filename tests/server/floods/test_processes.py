@@ -21,9 +21,9 @@ pytestmark = pytest.mark.slow
 
 _MIB = 1024 * 1024
 _SECONDS = 5.0
-_MOST_GROWTH = 128 * _MIB
+_MOST_GROWTH = 256 * _MIB
 """Of the 750 MiB and more that a thousand unfinished messages hold back. Pages that the allocator keeps for
-reuse count, so one and the same build grew by 43 to 91 MB in six runs."""
+reuse count, so one and the same build grew by 43 to 139 MB, most on a busy machine."""
 _PHONE_SECONDS = 60.0
 _SERVICE = "facegate.v1.VerificationService"
 
