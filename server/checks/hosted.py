@@ -224,7 +224,7 @@ class HostedScans:
         self._now = now
 
     async def open_link(self, link: str, secret: str | None) -> tuple[HostedView, str]:
-        """Binds a link to a browser.
+        """Binds a link to a browser, also when the check is over: the browser still gets the way back.
 
         Args:
             secret: The secret in the browser's cookie, if it has one. It is used if it is that of another
@@ -234,7 +234,7 @@ class HostedScans:
             What the browser may know, and its secret.
 
         Raises:
-            HostedRefused: UNKNOWN, USED, EXPIRED or CLOSED.
+            HostedRefused: UNKNOWN, USED or EXPIRED.
         """
         check_id = self._keys.links.check_id_of(link)
         if check_id is None:
@@ -249,8 +249,7 @@ class HostedScans:
             if scan.browser_sha256 is not None:
                 _log.warning("hosted_link_reopened", check_id=str(check_id))
                 _refuse(HostedProblem.USED)
-            _expect_open(record, now)
-            if now >= scan.expire_time:
+            if now >= scan.expire_time and _stage(record, now) not in _OVER:
                 _refuse(HostedProblem.EXPIRED)
             return replace(scan, browser_sha256=digest)
 

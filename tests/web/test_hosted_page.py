@@ -131,6 +131,7 @@ async def test_a_person_scans_and_returns(live: LiveServer, person: Recording, t
     assert answer["address"].endswith("/scan#lang=en")
     assert answer["opened"].endswith(f"/scan#check={check.check_id}&lang=en")
     assert answer["surface"] == "rgb(255, 255, 255)"
+    assert answer["strip"] == 0
     assert answer["ended"] == "Done. It is you."
     assert answer["returned"] == f"{RETURN}/done?check_id={check.check_id}"
     result = (await live.finish(check.check_id)).result
@@ -191,7 +192,15 @@ async def test_a_link_of_a_check_that_is_over_says_so(
 ) -> None:
     check = await upload(live, person)
     await live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=check.check_id))
-    await walk(check, person, tmp_path, walk="over", name="closed", says="This check is closed.")
+    answer = await walk(
+        check,
+        person,
+        tmp_path,
+        walk="over",
+        name="closed",
+        says="This check is closed. There is nothing left to do here.",
+    )
+    assert answer["returned"] == f"{RETURN}/done?check_id={check.check_id}"
 
 
 async def test_a_link_of_a_check_that_was_decided_says_so(
@@ -206,7 +215,8 @@ async def test_a_link_of_a_check_that_was_decided_says_so(
 
     await until(decided)
     says = "This check is closed. There is nothing left to do here."
-    await walk(check, person, tmp_path, walk="over", name="decided", says=says)
+    answer = await walk(check, person, tmp_path, walk="over", name="decided", says=says)
+    assert answer["returned"] == f"{RETURN}/done?check_id={check.check_id}"
 
 
 async def test_a_page_that_waits_notices_that_the_check_was_cancelled(

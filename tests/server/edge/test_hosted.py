@@ -109,6 +109,19 @@ async def stored(live: LiveServer) -> AsyncIterator[HostedRepository]:
         yield HostedRepository(database)
 
 
+def over(check: Any, stage: str) -> dict[str, Any]:
+    """What the page hears of a check that was over before anybody opened its link."""
+    return {
+        "check": check.check_id,
+        "phone": False,
+        "stage": stage,
+        "returnUrl": f"{RETURN}/done?check_id={check.check_id}",
+        "handOver": "none",
+        "number": None,
+        "codeReopened": False,
+    }
+
+
 async def row_of(live: LiveServer, check_id: str) -> HostedScan | None:
     async with stored(live) as repository:
         return await repository.find(UUID(check_id))
@@ -239,13 +252,17 @@ async def test_links_expire(live: LiveServer) -> None:
     await opened.done("open", link=secret_of(early.scan_url))
     with live.clock.later():
         live.clock.ahead = timedelta(seconds=6)
-        assert await Visitor(live).refused("open", link=secret_of(late.scan_url)) == "expired"
+        unopened = Visitor(live)
+        assert await unopened.refused("open", link=secret_of(late.scan_url)) == "expired"
+        assert unopened.cookie is None
         # The browser that opened it in time goes on until the scan's own deadline.
         await opened.done("ticket", check=early.check_id)
         live.clock.ahead = timedelta(seconds=3_700)
         assert (await opened.done("state", check=early.check_id))["stage"] == "expired"
         assert await opened.refused("ticket", check=early.check_id) == "expired"
         assert await opened.refused("code", check=early.check_id, language="en") == "expired"
+        assert await unopened.done("open", link=secret_of(late.scan_url)) == over(late, "expired")
+        assert await unopened.refused("ticket", check=late.check_id) == "expired"
 
 
 async def test_a_cancelled_check_is_closed(live: LiveServer) -> None:
@@ -257,7 +274,13 @@ async def test_a_cancelled_check_is_closed(live: LiveServer) -> None:
     assert (await visitor.done("state", check=check.check_id))["stage"] == "cancelled"
     assert await visitor.refused("ticket", check=check.check_id) == "closed"
     assert await visitor.refused("code", check=check.check_id, language="en") == "closed"
-    assert await Visitor(live).refused("open", link=secret_of(unopened.scan_url)) == "closed"
+    # Whoever opens the link only now still gets the way back, and nobody after them.
+    late = Visitor(live)
+    assert await late.done("open", link=secret_of(unopened.scan_url)) == over(unopened, "cancelled")
+    assert await late.done("state", check=unopened.check_id) == over(unopened, "cancelled")
+    assert await late.refused("ticket", check=unopened.check_id) == "closed"
+    assert await late.refused("code", check=unopened.check_id, language="en") == "closed"
+    assert await Visitor(live).refused("open", link=secret_of(unopened.scan_url)) == "used"
     assert await Visitor(live).refused("open", link=secret_of(check.scan_url)) == "used"
 
 

@@ -107,6 +107,8 @@ function Steps({ arrival, look }: { arrival: Arrival; look: Look }) {
     if (arrival.check !== null) begin();
   }, []);
   if (problem) return <Stop look={look} problem={problem} {...(passes(problem) ? { retry: begin } : {})} />;
+  // Nobody scanned on this page: to say that the scan is complete would puzzle who has just arrived.
+  if (view?.stage === "done" && arrival.check === null) return <Stop look={look} problem="closed" returnUrl={view.returnUrl} />;
   if (view !== undefined) return <Opened first={view} look={look} />;
   if (arrival.check === null && arrival.secret === null) return <Stop look={look} problem="unknown" />;
   if (arrival.check !== null) return null;

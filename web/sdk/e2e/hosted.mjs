@@ -96,6 +96,8 @@ const walks = {
     await page.getByRole("button", { name: "Use a phone instead" }).waitFor();
     answer.opened = page.url();
     await look(page, "ready");
+    // The card of the capture screen fills its frame.
+    answer.strip = await page.locator("facegate-scan").evaluate((frame) => frame.clientWidth - frame.shadowRoot.querySelector(".card").offsetWidth);
     await press(page, "Use a phone instead");
     await shown(page, "Waiting for your phone");
     await look(page, "code-or-here");
@@ -259,12 +261,15 @@ const walks = {
     answer.over = await asks(5000);
   },
 
-  /** What a link that is over shows: `job.says`. */
+  /** What a link that is over shows: `job.says`, and the way back. */
   async over() {
     await page.goto(job.address);
     await press(page, "Agree and continue");
     await shown(page, job.says);
     await look(page, job.name);
+    await page.getByRole("link", { name: "Back to Example Bank" }).click();
+    await page.waitForURL("https://bank.example/**");
+    answer.returned = page.url();
   },
 
   /** Every language, on a phone. */

@@ -67,7 +67,8 @@ type Init<S extends DescMessage> = Exclude<MessageInitShape<S>, { $typeName: str
 /** An answer of FinishCheck, whose result and images were verified. */
 export type FinishedCheck = FinishCheckResponse & { result: CheckResult };
 
-const OPTIONS = ["address", "apiKey", "ca", "certificate", "key", "results"];
+const OPTIONS_OF_TLS = ["ca", "certificate", "key"] as const;
+const OPTIONS = ["address", "apiKey", ...OPTIONS_OF_TLS, "results"];
 const OPTIONS_OF_CALLS = ["timeoutMs", "signal"];
 const IMAGES = ["image", "imageReference", "trustedCheckId"];
 const NEW_CHECK = [...IMAGES, ...fieldsOf(UploadTrustedImageRequestSchema).filter((name) => name !== "trustedImage")];
@@ -101,8 +102,10 @@ export class Facegate {
     if (!(protocol === "https:" || (protocol === "http:" && LOOPBACK.test(hostname)))) {
       throw new TypeError(`${options.address}: expected https://, or http:// on this machine`);
     }
-    this.results = new ResultVerifier(options.results);
     const secured = protocol === "https:";
+    const unread = secured ? undefined : OPTIONS_OF_TLS.find((name) => options[name] !== undefined);
+    if (unread) throw new TypeError(`${unread} is for https://, and address is ${options.address}`);
+    this.results = new ResultVerifier(options.results);
     this.#client = new Client(
       port ? host : `${host}:${secured ? 443 : 80}`,
       secured

@@ -176,6 +176,14 @@ test("plaintext is for this machine only", () => {
   }
 });
 
+test("options of TLS are refused with a plaintext address", () => {
+  for (const option of ["ca", "certificate", "key"]) {
+    const made = () => new Facegate({ address: "http://localhost:8444", [option]: "PEM", results });
+    assert.throws(made, { name: "TypeError", message: `${option} is for https://, and address is http://localhost:8444` });
+  }
+  new Facegate({ address: "http://localhost:8444", ca: undefined, results }).close();
+});
+
 test("an option that the environment lacks is named", () => {
   const address = "http://127.0.0.1:1";
   for (const value of [undefined, "", "\n"]) {
@@ -201,6 +209,19 @@ test("an unknown option is refused, and the known ones are named", async () => {
   await assert.rejects(facegate.finishCheck("4711", { timeout: 3 }), refused(/^finishCheck: unknown option "timeout"; known: timeoutMs/));
   await assert.rejects(facegate.watchCheck("4711", { reviewed: true }).next(), refused(/^watchCheck: unknown option "reviewed"/));
   await assert.rejects(facegate.findChecks({ subject: "4711" }).next(), refused(/^FindChecksRequest: unknown option "subject"/));
+  assert.deepEqual(calls, []);
+});
+
+test("an enum field that is none is named, and so is the enum", async () => {
+  const image = Buffer.from("x");
+  for (const [outcome, message] of [
+    [{ status: "SUCCESS" }, /^SandboxOutcome\.status: "SUCCESS" is no CheckStatus; use one of .*CheckStatus\.SUCCESS,/],
+    [{ status: 2, reason: "FACES_DIFFER" }, /^SandboxOutcome\.reason: "FACES_DIFFER" is no FailureReason; use one of .*FailureReason\./],
+  ]) {
+    await assert.rejects(facegate.uploadTrustedImage({ image, sandboxOutcome: outcome }), { name: "TypeError", message });
+  }
+  const message = /^FindChecksRequest\.state: "DECIDED" is no CheckProgress_State; use one of .*CheckProgress_State\.DECIDED,/;
+  await assert.rejects(facegate.findChecks({ state: "DECIDED" }).next(), { name: "TypeError", message });
   assert.deepEqual(calls, []);
 });
 
