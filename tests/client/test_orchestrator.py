@@ -179,8 +179,10 @@ async def test_a_call_without_an_answer_is_named_with_the_time_it_waited(
     async def stall(reader: asyncio.StreamReader, _writer: asyncio.StreamWriter) -> None:
         # The settings of HTTP/2: the connection is made, and nothing is ever answered.
         _writer.write(bytes.fromhex("000000040000000000"))
-        await reader.read()
-        _writer.close()
+        try:
+            await reader.read()
+        finally:
+            _writer.close()
 
     server = await asyncio.start_server(stall, "127.0.0.1", 0)
     async with server, open_channel(f"127.0.0.1:{server.sockets[0].getsockname()[1]}") as channel:
@@ -534,11 +536,13 @@ async def _answering(
     """An address that answers each connection with these bytes, whatever the request."""
 
     async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readuntil(b"\r\n\r\n")
-        for part in parts:
-            writer.write(part)
-            await asyncio.sleep(pause_s)
-        writer.close()
+        try:
+            await reader.readuntil(b"\r\n\r\n")
+            for part in parts:
+                writer.write(part)
+                await asyncio.sleep(pause_s)
+        finally:
+            writer.close()
 
     server = await asyncio.start_server(answer, "127.0.0.1", 0, ssl=tls)
     async with server:

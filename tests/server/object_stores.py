@@ -113,8 +113,12 @@ async def silent_store() -> AsyncIterator[SilentStore]:
 
     async def accept(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
         connections.append(writer)
-        while data := await reader.read(65536):
-            asked.append(data.partition(b"\r\n")[0])
+        try:
+            while data := await reader.read(65536):
+                asked.append(data.partition(b"\r\n")[0])
+        finally:
+            # Also one that comes after the others were closed.
+            writer.close()
 
     server = await asyncio.start_server(accept, "127.0.0.1", 0)
     port = server.sockets[0].getsockname()[1]

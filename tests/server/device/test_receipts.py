@@ -333,8 +333,10 @@ async def test_an_answer_that_is_no_receipt(
 
 async def test_a_server_that_keeps_silent_is_not_waited_for(tmp_path: Path) -> None:
     async def keep_silent(_reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await released.wait()
-        writer.close()
+        try:
+            await released.wait()
+        finally:
+            writer.close()
 
     released = asyncio.Event()
     silent = await asyncio.start_server(keep_silent, "127.0.0.1", 0)

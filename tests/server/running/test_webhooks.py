@@ -194,9 +194,11 @@ async def test_a_slow_receiver_is_given_up(tmp_path: Path, monkeypatch: pytest.M
 )
 async def test_what_is_not_http_is_a_failure_in_words(tmp_path: Path, answer: bytes) -> None:
     async def serve(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        await reader.readline()
-        writer.write(answer)
-        writer.close()
+        try:
+            await reader.readline()
+            writer.write(answer)
+        finally:
+            writer.close()
 
     server = await asyncio.start_server(serve, "127.0.0.1", 0)
     async with server:
