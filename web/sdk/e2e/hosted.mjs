@@ -12,7 +12,7 @@ import { jobFromInput, launched } from "./drive.mjs";
 const DESKTOP = { width: 1280, height: 850 };
 const PHONE = { viewport: { width: 390, height: 844 }, isMobile: true, hasTouch: true };
 const NARROW = { width: 320, height: 640 };
-const READ = "import cv2, sys; print(cv2.QRCodeDetector().detectAndDecode(cv2.imread(sys.argv[1]))[0])";
+const READ = "import cv2, sys; print(cv2.QRCodeDetectorAruco().detectAndDecode(cv2.imread(sys.argv[1]))[0])";
 const job = await jobFromInput();
 const { page, context, problems, close } = await launched({ viewport: DESKTOP, ...job }, "about:blank");
 const violations = [];
