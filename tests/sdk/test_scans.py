@@ -26,7 +26,7 @@ from tests.client.fake_server import serving as serving_fake
 from tests.packs import shared_pack
 from tests.ports import held_port
 from tests.sdk.conftest import KotlinClient, kotlin
-from tests.server.live import PAGE_ORIGIN, PATIENT, LiveServer, serving, settings_for, until
+from tests.server.live import FAST, PAGE_ORIGIN, LiveServer, serving, settings_for, until
 from tests.server.policy_files import write_policy
 from tests.server.process.server_process import DataFolder
 from tests.web.conftest import Recording, read_recording
@@ -58,7 +58,7 @@ async def server(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Asyn
         "[match]\nmax_fmr = 1e-4\n[challenge]\nblink = false\ndepth = false\nrequired_bits = 10.0\n"
         '[device]\ntolerate = ["memory.frames"]\n'
     )
-    async with serving(settings, pack=shared_pack(f"open:{assets / 'models'}"), tuning=PATIENT) as live:
+    async with serving(settings, pack=shared_pack(f"open:{assets / 'models'}"), tuning=FAST) as live:
         yield live
 
 
@@ -277,7 +277,7 @@ async def test_an_attested_phone_succeeds_where_the_policy_demands_it(
     person = recording(_CALM)
     stored = write_platform(tmp_path / "platform", now=datetime.now(UTC))
     settings = settings_for(tmp_path, **platform_settings(stored))
-    async with serving(settings, pack=shared_pack(f"open:{assets / 'models'}"), tuning=PATIENT) as live:
+    async with serving(settings, pack=shared_pack(f"open:{assets / 'models'}"), tuning=FAST) as live:
 
         async def check(kind: DeviceKind | None) -> tuple[str, result_pb2.CheckResult]:
             upload = await _upload(live, person, ATTESTED)

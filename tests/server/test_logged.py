@@ -33,7 +33,7 @@ from server.telemetry.stages import check_bound
 from tests.canaries import Canaries
 from tests.server.api_keys import bearer, write_keys
 from tests.server.live import (
-    PATIENT,
+    FAST,
     LiveServer,
     fresh_pictures,
     pictures,
@@ -320,7 +320,7 @@ async def _whole_check(live: LiveServer) -> str:
 async def test_a_check_can_be_followed_from_its_creation_to_its_erasure(
     tmp_path: Path, log: io.StringIO
 ) -> None:
-    async with serving(settings_for(tmp_path), tuning=replace(PATIENT, sweep_seconds=0.02)) as live:
+    async with serving(settings_for(tmp_path), tuning=replace(FAST, sweep_seconds=0.02)) as live:
         check_id = await _whole_check(live)
         live.clock.ahead = timedelta(days=400)
         await until(lambda: "check_erased" in log.getvalue())
@@ -348,7 +348,7 @@ async def test_a_check_can_be_followed_from_its_creation_to_its_erasure(
 
 @pytest.mark.slow
 async def test_identifiers_of_two_checks_do_not_mix(tmp_path: Path, log: io.StringIO) -> None:
-    async with serving(settings_for(tmp_path), tuning=PATIENT) as live:
+    async with serving(settings_for(tmp_path), tuning=FAST) as live:
         uploads = [await live.upload() for _ in range(2)]
         streams = [await RawDevice(live.device, upload).open() for upload in uploads]
         for stream in streams:

@@ -42,7 +42,7 @@ from tests.docs.pages import REPOSITORY, CodeBlock, code_blocks
 from tests.server.analysis.uploads import genuine, video
 from tests.server.api_keys import write_keys
 from tests.server.databases import PostgresServer
-from tests.server.live import FAST, PATIENT, LiveServer, pictures, portrait, serving, settings_for, until
+from tests.server.live import FAST, LiveServer, pictures, portrait, serving, settings_for, until
 from tests.server.models_once import remembering_pack
 from tests.server.object_stores import running_s3
 from tests.server.package_backend import PACKAGE_README, backend_of_the_package
@@ -517,7 +517,7 @@ async def test_the_backend_of_the_package_tells_the_page_when_to_try_again(
     rules = replace(SANDBOX_RULES, maximum=1, lock=timedelta(minutes=10), block=timedelta(days=1))
     monkeypatch.setattr(tables, "SANDBOX_RULES", rules)
     (tmp_path / "portrait.jpg").write_bytes(portrait("red-shirt"))
-    async with serving(settings_for(tmp_path / "server"), tuning=PATIENT) as live:
+    async with serving(settings_for(tmp_path / "server"), tuning=FAST) as live:
         with backend_of_the_package(live.server.service_target) as post:
             _, ticket = await asyncio.to_thread(post, "/checks")
             await _scan(live, ticket, selfie)

@@ -23,7 +23,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from tests.packs import shared_pack
 from tests.ports import held_port
-from tests.server.live import PATIENT, LiveServer, serving, settings_for
+from tests.server.live import FAST, LiveServer, serving, settings_for
 from tests.server.policy_files import write_policy
 from vision.face import BgrImage
 
@@ -145,7 +145,7 @@ async def server(
     own, movement = adaptive.replace('"adaptive"', '"no-blink"').split("[doubt.movement]")
     own += "[doubt.movement]" + movement.replace("blink = true", "blink = false", 1)
     (folder / "policies" / "no-blink.toml").write_text(own, encoding="utf-8")
-    async with serving(settings, pack=shared_pack(f"open:{assets / 'models'}"), tuning=PATIENT) as live:
+    async with serving(settings, pack=shared_pack(f"open:{assets / 'models'}"), tuning=FAST) as live:
         yield live
 
 

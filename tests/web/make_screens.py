@@ -21,7 +21,7 @@ from simulator.photo import builtin_image
 from tests.cli.try_.running import running_try
 from tests.packs import shared_pack
 from tests.ports import held_port
-from tests.server.live import PATIENT, serving, settings_for
+from tests.server.live import FAST, serving, settings_for
 from tests.web.conftest import Browser, read_recording
 from tests.web.test_try_page import walk
 from vision.image import encode_jpeg
@@ -43,7 +43,7 @@ async def _browser(folder: Path, assets: Path) -> AsyncIterator[Browser]:
         settings = settings_for(
             folder, web=True, device_integrity={"web": {"rp_id": "localhost", "origins": origins}}
         )
-        async with serving(settings, pack=shared_pack(f"open:{assets / 'models'}"), tuning=PATIENT) as live:
+        async with serving(settings, pack=shared_pack(f"open:{assets / 'models'}"), tuning=FAST) as live:
             yield Browser(live, port)
 
 

@@ -19,7 +19,7 @@ from server.storage.hosted import HostedRepository
 from tests.packs import shared_pack
 from tests.ports import held_port
 from tests.server.hosted_page import RETURN, hosted_settings
-from tests.server.live import PATIENT, LiveServer, serving, until
+from tests.server.live import FAST, LiveServer, serving, until
 from tests.web.conftest import Recording, run_script
 
 pytestmark = pytest.mark.slow
@@ -51,7 +51,7 @@ async def live(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncI
             },
         )
         pack = shared_pack(f"open:{assets / 'models'}")
-        async with serving(settings, pack=pack, tuning=PATIENT) as live:
+        async with serving(settings, pack=pack, tuning=FAST) as live:
             yield live
 
 
@@ -66,7 +66,7 @@ async def encrypted(assets: Path, tmp_path: Path) -> AsyncIterator[LiveServer]:
     with held_port() as port:
         settings = hosted_settings(tmp_path / "server", port, tls=tls)
         pack = shared_pack(f"open:{assets / 'models'}")
-        async with serving(settings, pack=pack, tuning=PATIENT) as live:
+        async with serving(settings, pack=pack, tuning=FAST) as live:
             yield live
 
 

@@ -31,7 +31,7 @@ from simulator.devices.client import (
     runtime_findings_of,
 )
 from simulator.phone import SimulatedPhone
-from tests.server.live import PATIENT, LiveServer, fresh_pictures, serving, settings_for
+from tests.server.live import FAST, LiveServer, fresh_pictures, serving, settings_for
 
 
 def failed(result: result_pb2.CheckResult) -> set[str]:
@@ -103,7 +103,7 @@ def platform_settings(stored: StoredPlatform) -> dict[str, Any]:
 
 
 @asynccontextmanager
-async def believing(folder: Path, *, tuning: Tuning = PATIENT) -> AsyncIterator[Field]:
+async def believing(folder: Path, *, tuning: Tuning = FAST) -> AsyncIterator[Field]:
     """A server whose settings and policy are those that `facegate attest test-platform` wrote."""
     stored = write_platform(folder / "platform", now=datetime.now(UTC))
     async with serving(settings_for(folder, **platform_settings(stored)), tuning=tuning) as live:

@@ -33,7 +33,7 @@ from tests.device_integrity.android import phones
 from tests.device_integrity.apple import apple_in_software as apples
 from tests.device_integrity.apple.apple_in_software import APP, SoftwareApple
 from tests.device_integrity.web import authenticator_in_software as browsers
-from tests.server.live import PATIENT, LiveServer, Picture, fresh_pictures, pictures, serving, settings_for
+from tests.server.live import FAST, LiveServer, Picture, fresh_pictures, pictures, serving, settings_for
 from tests.server.private_files import private
 
 # Apple's receipt server for App Attest, played by a real HTTP server under a test root.
@@ -238,7 +238,7 @@ def write_device_policy(
 
 @asynccontextmanager
 async def believing_server(
-    folder: Path, *, tuning: Tuning = PATIENT, receipts: ReceiptServer | None = None
+    folder: Path, *, tuning: Tuning = FAST, receipts: ReceiptServer | None = None
 ) -> AsyncIterator[LiveServer]:
     """A server that trusts the test devices, at their time, with policies of different demands."""
     android = {"android": {"android_key": "required"}}

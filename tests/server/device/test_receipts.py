@@ -54,7 +54,7 @@ from tests.server.device.devices import (
     write_key,
 )
 from tests.server.flash_phone import phone
-from tests.server.live import PATIENT, LiveServer
+from tests.server.live import FAST, LiveServer
 from tests.server.private_files import private
 from tests.server.storage.samples import new_check
 
@@ -384,7 +384,7 @@ _MEDIUM = result_pb2.DEVICE_ASSURANCE_MEDIUM
 
 @asynccontextmanager
 async def _asking(
-    folder: Path, *, tuning: Tuning = PATIENT
+    folder: Path, *, tuning: Tuning = FAST
 ) -> AsyncIterator[tuple[LiveServer, ReceiptServer, AppleAttestor]]:
     """A server at the time of the test Apple, which it uses, and an iPhone."""
     attestor = AppleAttestor()

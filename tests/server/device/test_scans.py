@@ -46,7 +46,7 @@ from tests.server.device.devices import (
     write_device_policy,
 )
 from tests.server.flash_phone import phone
-from tests.server.live import PATIENT, LiveServer, Picture, fresh_pictures, pictures, portrait, serving, until
+from tests.server.live import FAST, LiveServer, Picture, fresh_pictures, pictures, portrait, serving, until
 from tests.server.raw_device import RawDevice, RawStream, Request
 from tests.server.storage.samples import rows_about_device
 
@@ -507,7 +507,7 @@ async def tries_live(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIt
     write_device_policy(tmp_path / "policies", "attested", demands, assurance="LOW", grace=15)
     write_device_policy(tmp_path / "policies", "advisory", {"web": {}})
     monkeypatch.setattr(tables, "SANDBOX_RULES", _RULES)
-    async with serving(device_settings(tmp_path), tuning=PATIENT) as server:
+    async with serving(device_settings(tmp_path), tuning=FAST) as server:
         at_time(server, phones.NOW)
         yield server
 

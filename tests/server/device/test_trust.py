@@ -47,7 +47,7 @@ from tests.server.device.devices import (
     scan,
     write_device_policy,
 )
-from tests.server.live import PATIENT, LiveServer, portrait, serving, settings_for
+from tests.server.live import FAST, LiveServer, portrait, serving, settings_for
 from tests.server.models_once import remembering_pack
 from tests.server.policy_files import write_policy
 from tests.server.private_files import private
@@ -477,7 +477,7 @@ async def _real_checks(folder: Path, **android: Any) -> AsyncIterator[LiveServer
             "device_integrity": type(settings.device_integrity).model_validate(trust),
         }
     )
-    async with serving(settings, tuning=PATIENT) as live:
+    async with serving(settings, tuning=FAST) as live:
         at_time(live, phones.NOW)
         yield live
 

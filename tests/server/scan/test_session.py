@@ -612,16 +612,17 @@ async def test_silence_ends_the_stream_and_not_the_scan(scene: LiveServer) -> No
     assert await again.outcome() is None
 
 
-async def test_a_device_that_does_not_end_a_complete_attempt_is_left(scene: LiveServer) -> None:
-    check_id, _, stream = await opened(scene)
-    await stream.begin()
-    await stream.send_frames(pictures())
-    await stream.wait_complete()
+async def test_a_device_that_does_not_end_a_complete_attempt_is_left(tmp_path: Path) -> None:
+    async with serving(settings_for(tmp_path), tuning=replace(FAST, end_seconds=0.5)) as live:
+        check_id, _, stream = await opened(live)
+        await stream.begin()
+        await stream.send_frames(pictures())
+        await stream.wait_complete()
 
-    refusal = await stream.refusal()
+        refusal = await stream.refusal()
 
-    assert (refusal.code, refusal.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE")
-    assert (await scene.record(check_id)).state is CheckState.WAITING
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE")
+        assert (await live.record(check_id)).state is CheckState.WAITING
 
 
 async def test_a_complete_attempt_is_judged_while_its_device_signs_the_end(
