@@ -90,7 +90,7 @@ class Watcher:
 
     async def over(self) -> None:
         """Waits until the server ends the stream; raises its error."""
-        async with asyncio.timeout(30):
+        async with asyncio.timeout(90):
             await self._reading
 
     async def leave(self) -> None:

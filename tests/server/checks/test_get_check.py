@@ -40,6 +40,13 @@ from tests.server.raw_device import Ended, RawDevice, opened
 from tests.server.refusals import refusal_of
 from tests.server.scan.records import NOW, attempt_record, check_record
 
+
+@pytest.fixture(autouse=True)
+def patience(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A call waits for a stream to close its check longer than a busy machine takes."""
+    monkeypatch.setattr("server.checks.completion._PATIENCE_SECONDS", 60.0)
+
+
 # GetCheck, and the permissions of calls about a check, with a real server.
 
 
@@ -71,7 +78,7 @@ async def test_the_state_is_reported_from_the_upload_to_the_verdict(scene: LiveS
     interrupted = await progress_of(scene, check_id)
     assert named(interrupted) == "INTERRUPTED"
     left = interrupted.resumable_until.ToDatetime(UTC) - datetime.now(UTC)
-    assert timedelta(seconds=10) < left <= timedelta(seconds=20)
+    assert timedelta(seconds=10) < left <= timedelta(seconds=90)
     assert interrupted.attempts[0].outcome == result_pb2.AttemptSummary.OUTCOME_INTERRUPTED
 
     again = await device.resume()
@@ -333,7 +340,7 @@ async def test_cancelling_an_expired_check_leaves_it_expired(scene: LiveServer) 
 
 
 async def test_another_replica_watches_and_cancels(tmp_path: Path) -> None:
-    settings = settings_for(tmp_path, limits={"lease_seconds": 2.0})
+    settings = settings_for(tmp_path, limits={"lease_seconds": 60.0})
     async with serving(settings) as first, serving(settings) as second:
         for shown, reason in ((pictures()[:9], "CANCELLED"), (SOMEBODY_ELSE, "NOT_SAME_PERSON")):
             upload = await first.upload()

@@ -44,7 +44,6 @@ from server.storage.devices import DeviceRepository, forget_subject_rows
 from server.storage.repository import CheckRepository
 from server.storage.scan_memory import DatabaseScanMemory
 from server.storage.tables import device_key_uses
-from simulator.phone import WorldTime
 from simulator.photo import builtin_image
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings
@@ -56,6 +55,7 @@ from tests.server.live import (
     PLAN,
     LiveServer,
     Picture,
+    ServerTime,
     ShiftedClock,
     fresh_pictures,
     pictures,
@@ -108,8 +108,10 @@ async def signs_live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
         device_integrity={"server_keys": "complete", "server_keys_file": folder / _KEYS_FILE},
     )
     (folder / _KEYS_FILE).write_text("# none but the listener's own\n")
-    clock = ShiftedClock()
-    server = FacegateServer(settings, pack=remembering_pack(), tuning=FAST, now=clock)
+    clock, world = ShiftedClock(), ServerTime()
+    server = FacegateServer(
+        settings, pack=remembering_pack(), tuning=FAST, now=clock, monotonic=world.monotonic
+    )
     await server.start()
     database = open_database(settings.database_url)
     trusting = grpc.ssl_channel_credentials(authority.cert_pem.bytes())
@@ -118,7 +120,7 @@ async def signs_live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
             grpc.aio.secure_channel(server.device_target, trusting) as device,
             grpc.aio.insecure_channel(server.service_target) as service,
         ):
-            yield LiveServer(server, settings, clock, WorldTime(), device, service, CheckRepository(database))
+            yield LiveServer(server, settings, clock, world, device, service, CheckRepository(database))
     finally:
         await database.close()
         await server.stop()
@@ -205,8 +207,8 @@ async def test_the_next_key_counts_once_it_is_listed(signs_live: LiveServer) -> 
     assert file is not None
     fresh = file.with_suffix(".new")
     fresh.write_text(f"{following.hex()}  next.pem\n")
-    fresh.replace(file)
     with capture_logs() as logs:
+        fresh.replace(file)
         await until(lambda: any(entry["event"] == "server_keys_read" for entry in logs))
     check_id, _, stream = await _open(signs_live, "evaluation", following)
     await stream.run_attempt(fresh_pictures())

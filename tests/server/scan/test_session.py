@@ -8,7 +8,7 @@ import time
 import weakref
 from collections.abc import Awaitable, Callable, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import datetime, timedelta
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -25,7 +25,9 @@ from facegate_client import ScanSettings as ClientSettings
 from server.domain.terms import AttemptOutcome, CheckState, ImagePurpose
 from server.scan.attempt import AttemptRun
 from server.scan.endings import LeaseLost
+from server.scan.lease import HeldLease
 from server.scan.messages import CaptureBudget
+from server.storage.records import CheckRecord
 from server.verdict import CheckStatus, FailureReason
 from simulator.scene import ScanKind
 from tests.client.fakes import FakeScreen
@@ -539,7 +541,7 @@ async def test_an_attempt_is_put_away_after_the_frame_that_is_worked_on_when_its
         await stream.taken(12)
         detector.hold.set()
         await stream.send_frames(pictures()[12:16])
-        assert await asyncio.to_thread(detector.held.wait, 20)
+        assert await asyncio.to_thread(detector.held.wait, 60)
 
         await stream.vanish()
         await asyncio.sleep(1.0)
@@ -599,8 +601,9 @@ async def test_a_cancelled_attempt_never_succeeds(
 
 
 async def test_silence_ends_the_stream_and_not_the_scan(scene: LiveServer) -> None:
-    check_id, device, stream = await opened(scene, policy="hasty")
+    check_id, device, stream = await opened(scene)
     await stream.begin()
+    scene.world.pass_by(60.0)
 
     refusal = await stream.refusal()
 
@@ -612,17 +615,17 @@ async def test_silence_ends_the_stream_and_not_the_scan(scene: LiveServer) -> No
     assert await again.outcome() is None
 
 
-async def test_a_device_that_does_not_end_a_complete_attempt_is_left(tmp_path: Path) -> None:
-    async with serving(settings_for(tmp_path), tuning=replace(FAST, end_seconds=0.5)) as live:
-        check_id, _, stream = await opened(live)
-        await stream.begin()
-        await stream.send_frames(pictures())
-        await stream.wait_complete()
+async def test_a_device_that_does_not_end_a_complete_attempt_is_left(scene: LiveServer) -> None:
+    check_id, _, stream = await opened(scene)
+    await stream.begin()
+    await stream.send_frames(pictures())
+    await stream.wait_complete()
+    scene.world.pass_by(FAST.end_seconds)
 
-        refusal = await stream.refusal()
+    refusal = await stream.refusal()
 
-        assert (refusal.code, refusal.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE")
-        assert (await live.record(check_id)).state is CheckState.WAITING
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE")
+    assert (await scene.record(check_id)).state is CheckState.WAITING
 
 
 async def test_a_complete_attempt_is_judged_while_its_device_signs_the_end(
@@ -735,12 +738,15 @@ async def test_a_stream_that_is_fenced_before_its_signed_end_leaves_no_pictures(
     if notices == "when it ends":
         await old.send(old.end())
     else:
+        renew = HeldLease.renew
 
-        async def lost(run: AttemptRun) -> None:
-            raise LeaseLost
+        async def lost(lease: HeldLease) -> None:
+            if lease._record.lease_epoch == 1:
+                raise LeaseLost
+            await renew(lease)
 
         with monkeypatch.context() as patch:
-            patch.setattr(AttemptRun, "renew_lease", lost)
+            patch.setattr(HeldLease, "renew", lost)
             await old.send(old.end())
             await old.outcome()
     refusal = await old.refusal()
@@ -784,20 +790,33 @@ async def _attempt_after(stream: RawStream, *, seconds: float) -> scan_pb2.Attem
 
 
 async def test_the_next_attempt_starts_when_the_person_is_ready(tmp_path: Path) -> None:
-    settings = settings_for(tmp_path, limits={"lease_seconds": 2.0})
-    # Silence of 3 seconds ends an attempt under this policy, but not the wait between attempts.
-    write_policy(tmp_path / "policies", "patient", idle_seconds=3, ready_seconds=30)
+    settings = settings_for(tmp_path)
+    # Silence of a minute ends an attempt under this policy, but not the wait between attempts.
+    write_policy(tmp_path / "policies", "patient", idle_seconds=60, ready_seconds=180, scan_seconds=3600)
     async with serving(settings) as live:
         upload, _, stream, result = await _interval(live, policy="patient")
-        assert result.ready_within.seconds == 30
-        assert (await _attempt_after(stream, seconds=3.5)).attempt == 2
-        record = await live.record(upload.check_id)
-        assert record.state is CheckState.SCANNING
-        # The lease of 2 seconds was renewed during the wait.
-        assert record.lease_until is not None
-        assert record.lease_until > datetime.now(UTC) + timedelta(seconds=0.5)
+        assert result.ready_within.seconds == 180
+        starting = asyncio.ensure_future(stream.begin())
+        for _ in range(2):
+            live.world.pass_by(61.0)
+            before = await live.record(upload.check_id)
+
+            async def renewed(before: CheckRecord = before) -> bool:
+                return _lease_until(await live.record(upload.check_id)) > _lease_until(before)
+
+            # The lease is renewed during the wait.
+            await until(renewed)
+        assert not starting.done()
+        await stream.ready()
+        assert (await starting).attempt == 2
+        assert (await live.record(upload.check_id)).state is CheckState.SCANNING
         assert (await stream.run_rest(_later())).status == scan_pb2.SCAN_STATUS_SUCCESS
         assert await stream.outcome() is None
+
+
+def _lease_until(record: CheckRecord) -> datetime:
+    assert record.lease_until is not None
+    return record.lease_until
 
 
 async def test_without_the_capability_the_next_attempt_starts_at_once(scene: LiveServer) -> None:
@@ -853,7 +872,7 @@ async def test_a_server_that_stops_does_not_wait_for_the_person(tmp_path: Path) 
         _, _, stream, _ = await _interval(live)
         began = time.monotonic()
         await live.server.drain()
-        assert time.monotonic() - began < 30
+        assert time.monotonic() - began < 50
         assert await stream.outcome() is None
         assert stream.goodbyes() == ["DRAINING"]
 
