@@ -216,7 +216,7 @@ def write_device_policy(
     rows: dict[str, dict[str, str]],
     *,
     assurance: str = "NONE",
-    grace: int = 1,
+    grace: int = 5,
     evidence_seconds: int = 86_400,
     mode: str = "EXPRESS",
 ) -> None:
@@ -231,7 +231,7 @@ def write_device_policy(
         f'name = "{name}"\nversion = 1\ndescription = "For tests."\nmode = "{mode}"\n'
         "[match]\nmax_fmr = 1e-2\n[liveness]\nlive_threshold = 60.0\nspoof_threshold = 30.0\n"
         f'[device]\nminimum_assurance = "{assurance}"\n{tables}'
-        f"[deadlines]\nattestation_grace_seconds = {grace}\nattempt_seconds = 20\n"
+        f"[deadlines]\nattestation_grace_seconds = {grace}\nattempt_seconds = 20\nidle_seconds = 60\n"
         f"[retention]\nevidence_seconds = {evidence_seconds}\naudit_images = 0\n"
     )
 
@@ -245,7 +245,8 @@ async def believing_server(
     all_of_them = android | {"ios": {"app_attest": "required"}, "web": {"web_key": "required"}}
     policies = folder / "policies"
     write_device_policy(policies, "attested", all_of_them, assurance="LOW")
-    write_device_policy(policies, "patient", all_of_them, assurance="LOW", grace=15)
+    write_device_policy(policies, "graceless", all_of_them, assurance="LOW", grace=1)
+    write_device_policy(policies, "patient", all_of_them, assurance="LOW", grace=90)
     write_device_policy(policies, "hardware", all_of_them, assurance="MEDIUM")
     write_device_policy(policies, "advisory", {"android": {}, "ios": {}, "web": {}, "desktop": {}})
     write_device_policy(policies, "without-play", {"android": {"play_integrity": "ignored"}})

@@ -39,6 +39,7 @@ from server.storage.repository import CheckRepository
 from simulator.phone import SimulatedPhone
 from tests.device_integrity.apple import apple_in_software as apples
 from tests.device_integrity.apple.apple_in_software import APP, NOW, SoftwareApple, SoftwareKey
+from tests.ports import held_port
 from tests.server.databases import make_tables
 from tests.server.device.devices import (
     APPLE,
@@ -290,7 +291,7 @@ async def exchange_apple() -> AsyncIterator[ReceiptServer]:
         yield server
 
 
-def _opened(apple: ReceiptServer, folder: Path, timeout_seconds: float = 3.0) -> AppleReceiptExchange:
+def _opened(apple: ReceiptServer, folder: Path, timeout_seconds: float = 60.0) -> AppleReceiptExchange:
     return AppleReceiptExchange(
         key_file=write_key(apple, folder),
         key_id=KEY_ID,
@@ -347,9 +348,13 @@ async def test_a_server_that_keeps_silent_is_not_waited_for(tmp_path: Path) -> N
     released.set()
     silent.close()
     await silent.wait_closed()
-    async with playing_apple(_EXCHANGE_APPLE, lambda: NOW, at=f"http://{host}:{port}") as apple:
-        with pytest.raises(ReceiptExchangeUnavailable, match="cannot be reached"):
-            await _opened(apple, tmp_path).exchange(_FIRST, environment=_ENVIRONMENT)
+
+
+async def test_a_server_that_is_not_there_is_reported(tmp_path: Path) -> None:
+    with held_port() as port:
+        async with playing_apple(_EXCHANGE_APPLE, lambda: NOW, at=f"http://127.0.0.1:{port}") as apple:
+            with pytest.raises(ReceiptExchangeUnavailable, match="cannot be reached"):
+                await _opened(apple, tmp_path).exchange(_FIRST, environment=_ENVIRONMENT)
 
 
 def _pem(key: ec.EllipticCurvePrivateKey | ed25519.Ed25519PrivateKey) -> bytes:

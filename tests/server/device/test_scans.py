@@ -22,6 +22,7 @@ from server.configuration import tables
 from server.domain.terms import CheckState
 from server.domain.tries import SANDBOX_RULES
 from server.running.assembly import Tuning
+from server.scan import ends
 from server.storage.database import Database
 from server.storage.devices import DeviceRepository
 from server.storage.records import KeyKind
@@ -277,12 +278,25 @@ async def _evidence(stream: RawStream, *, binding: bytes | None = None) -> scan_
     return scan_pb2.ScanFaceRequest(attestation=made[0])
 
 
-async def test_evidence_within_the_grace_counts(believing: LiveServer) -> None:
+@pytest.fixture
+def awaited(monkeypatch: pytest.MonkeyPatch) -> asyncio.Event:
+    """Set when the server waits for evidence at the end of an attempt."""
+    awaited, await_in_use = asyncio.Event(), ends.await_evidence
+
+    async def await_evidence(*of_attempt: Any) -> None:
+        awaited.set()
+        await await_in_use(*of_attempt)
+
+    monkeypatch.setattr("server.scan.ends.await_evidence", await_evidence)
+    return awaited
+
+
+async def test_evidence_within_the_grace_counts(believing: LiveServer, awaited: asyncio.Event) -> None:
     check_id, _, stream = await _open(believing, "patient")
     await stream.begin()
     await stream.send_frames(fresh_pictures())
     await stream.send(stream.end())
-    await asyncio.sleep(0.3)
+    await awaited.wait()
     await stream.send(await _evidence(stream))
     result = await stream.result()
     assert result.status == scan_pb2.SCAN_STATUS_SUCCESS
@@ -291,11 +305,11 @@ async def test_evidence_within_the_grace_counts(believing: LiveServer) -> None:
 
 
 async def test_the_grace_ends(believing: LiveServer) -> None:
-    check_id, _, stream = await _open(believing, "attested")
+    check_id, _, stream = await _open(believing, "graceless")
     await stream.begin()
     await stream.send_frames(fresh_pictures())
-    await stream.send(stream.end())
     ended = time.monotonic()
+    await stream.send(stream.end())
     result = await stream.result()
     assert result.status == scan_pb2.SCAN_STATUS_FAILURE
     assert time.monotonic() - ended >= 1.0
@@ -314,7 +328,7 @@ async def test_evidence_is_not_awaited_from_a_device_without_any(believing: Live
     await stream.send(stream.end())
     ended = time.monotonic()
     await stream.result()
-    assert time.monotonic() - ended < 10
+    assert time.monotonic() - ended < 60
     await stream.outcome()
     assert (await believing.finish(check_id)).result.reasons == _NOT_TRUSTED
 
@@ -328,13 +342,13 @@ _MALFORMED = scan_pb2.ScanFaceRequest(
     "leaving", some_fast(["another end", "malformed evidence", "half-close", "lost connection"], step=2)
 )
 async def test_the_attempt_counts_whatever_happens_during_the_grace_period(
-    believing: LiveServer, leaving: str
+    believing: LiveServer, awaited: asyncio.Event, leaving: str
 ) -> None:
     check_id, _, stream = await _open(believing, "patient")
     await stream.begin()
     await stream.send_frames(fresh_pictures())
     await stream.send(stream.end())
-    await asyncio.sleep(0.2)
+    await awaited.wait()
     match leaving:
         case "another end":
             await stream.send(stream.end())
@@ -346,7 +360,7 @@ async def test_the_attempt_counts_whatever_happens_during_the_grace_period(
             await stream.vanish()
     began = time.monotonic()
     await believing.reaches(check_id, CheckState.DECIDED)
-    assert time.monotonic() - began < 10
+    assert time.monotonic() - began < 60
     result = (await believing.finish(check_id)).result
     assert result.reasons == _NOT_TRUSTED
     assert result.match.same_person
@@ -360,13 +374,24 @@ async def test_evidence_of_another_size_than_the_contracts_ends_the_stream(belie
     assert (refusal.reason, refusal.metadata["field"]) == ("INVALID_FIELD", "attestation.app_attest.key_id")
 
 
-async def test_evidence_of_a_lost_stream_vouches_for_its_session_key(believing: LiveServer) -> None:
+async def _kept(devices: DeviceRepository, check_id: str, pieces: int) -> None:
+    """Waits until the server has kept what it found in so many pieces of evidence."""
+
+    async def kept() -> bool:
+        return len(await devices.findings(UUID(check_id))) == pieces
+
+    await until(kept)
+
+
+async def test_evidence_of_a_lost_stream_vouches_for_its_session_key(
+    believing: LiveServer, devices: DeviceRepository
+) -> None:
     check_id, device, stream = await _open(believing, "attested")
     await stream.send(await _evidence(stream))
     await stream.begin()
     await stream.send_frames(fresh_pictures()[:4])
     await stream.taken(4)
-    await asyncio.sleep(0.2)
+    await _kept(devices, check_id, 1)
     await stream.vanish()
     await believing.reaches(check_id, CheckState.WAITING)
     resumed = await device.open(resume=True, device=ANDROID, camera=camera_of(ANDROID))
@@ -397,11 +422,7 @@ async def test_a_fifth_piece_is_refused_over_all_streams(
     await stream.begin()
     for _ in range(2):
         await stream.send(await _evidence(stream))
-
-    async def kept() -> bool:
-        return len(await devices.findings(UUID(check_id))) == 2
-
-    await until(kept)
+    await _kept(devices, check_id, 2)
     await stream.vanish()
     await believing.reaches(check_id, CheckState.WAITING)
     resumed = await device.open(resume=True, device=ANDROID, camera=camera_of(ANDROID))

@@ -424,7 +424,7 @@ def account(google: _GooglePlayGoogle, secret: str, tmp_path: Path) -> Path:
 
 @contextmanager
 def _opened(
-    google: _GooglePlayGoogle, account: Path, timeout_seconds: float = 5.0
+    google: _GooglePlayGoogle, account: Path, timeout_seconds: float = 60.0
 ) -> Iterator[GooglePlayDecoder]:
     decoder = GooglePlayDecoder(
         service_account_file=account, base_url=google.url, timeout_seconds=timeout_seconds

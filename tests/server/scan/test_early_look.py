@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncIterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from functools import partial
 from pathlib import Path
@@ -28,7 +29,7 @@ from tests.server.live import (
     settings_for,
 )
 from tests.server.policy_files import write_policy
-from tests.server.raw_device import RawDevice, opened
+from tests.server.raw_device import Ended, RawDevice, opened
 
 _PLAN = CapturePlan(frames=30, seconds=3.0, early_seconds=2.0, motion_seconds=0.0)
 _SUCCESS = scan_pb2.SCAN_STATUS_SUCCESS
@@ -155,6 +156,7 @@ async def test_only_the_first_attempt_of_a_check_may_end_early(early: LiveServer
     await stream.send_frames(shown[:3])
     await stream.expect("feedback")
     await stream.vanish()
+    await early.unattended()
     again = await device.open(resume=True, capabilities=[scan_pb2.CAPABILITY_FLASH])
     await again.prove()
     later = [replace(each, time_us=each.time_us + 10_000_000) for each in _shown()]
@@ -213,7 +215,9 @@ async def test_a_device_that_leaves_during_the_look_gets_no_other(
     again = await device.open(resume=True, capabilities=[scan_pb2.CAPABILITY_FLASH])
     await again.prove()
     gone.set()
-    await sending
+    # The server may notice before it has all frames.
+    with suppress(Ended):
+        await sending
     await stream.send(stream.end())
     refused = await stream.outcome()
     assert refused is not None

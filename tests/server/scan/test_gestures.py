@@ -15,6 +15,7 @@ from facegate_protocol.texts import VERDICTS
 from liveness import VerdictReason
 from server.configuration.settings import Settings
 from server.running.assembly import Tuning
+from server.scan.attempt import AttemptClocks
 from simulator import AmbientPreset, FlashKind
 from tests.packs import real_pack, shared_pack
 from tests.server.flash_phone import WatchedScreen, Wire, phone, scan
@@ -35,6 +36,12 @@ _NETWORK = 1.0
 def rendered() -> None:
     """Renders the pictures before a stream is open: a busy machine takes longer than the server waits."""
     assert [len(pictures(count=count)) for count in (17, 36, 140)] == [17, 36, 140]
+
+
+@pytest.fixture
+def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The server ends no attempt by the clock: a busy machine takes longer for so many frames."""
+    monkeypatch.setattr(AttemptClocks, "overdue", lambda *_: False)
 
 
 def _pack(assets: Path) -> Pack:
@@ -107,6 +114,7 @@ async def test_a_policy_that_does_not_demand_it_asks_nobody(real: LiveServer) ->
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unhurried")
 async def test_who_does_not_open_the_mouth_is_asked_for_five_seconds_and_not_judged_live(
     real: LiveServer,
 ) -> None:
@@ -142,6 +150,7 @@ async def test_a_turn_needs_a_device_that_shows_the_sides(real: LiveServer) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unhurried")
 async def test_who_does_not_turn_the_head_is_asked_for_one_side_for_five_seconds(real: LiveServer) -> None:
     check_id, _, stream = await opened(real, {"capabilities": [_TURN]}, policy="turn")
     began = time.monotonic()
@@ -156,6 +165,7 @@ async def test_who_does_not_turn_the_head_is_asked_for_one_side_for_five_seconds
 
 
 @pytest.mark.slow
+@pytest.mark.usefixtures("unhurried")
 async def test_once_the_first_gesture_is_missing_the_second_is_not_requested(real: LiveServer) -> None:
     check_id, _, stream = await opened(real, {"capabilities": [_MOUTH, _TURN]}, policy="both")
     await stream.run_attempt(pictures(count=140))

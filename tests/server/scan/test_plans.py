@@ -338,7 +338,7 @@ class _Counting(FrameAnalyst):
         self.examined.append(seen.observation.index)
         if seen.observation.index == self.held:
             self.reached.set()
-            self.release.wait(20)
+            self.release.wait(100)
         return super().examine(seen, with_cues=with_cues)
 
 
@@ -397,11 +397,11 @@ async def test_a_frame_is_worked_in_to_its_end_when_the_device_vanishes(pool: Wo
 
     def hold() -> bool:
         begun.set()
-        return release.wait(20)
+        return release.wait(100)
 
     setting.analyst.before = hold
     taking = asyncio.ensure_future(setting.take(0))
-    assert await asyncio.to_thread(begun.wait, 20)
+    assert await asyncio.to_thread(begun.wait, 100)
     taking.cancel()
     await asyncio.sleep(0.02)
     assert not taking.done(), "the attempt must not be read while a thread writes it"
@@ -414,7 +414,7 @@ async def test_a_frame_is_worked_in_to_its_end_when_the_device_vanishes(pool: Wo
 async def test_one_frame_at_a_time_is_examined_ahead(pool: WorkerPool) -> None:
     setting, release = _Setting(pool), threading.Event()
     await setting.take(*range(PLAN.frames))
-    busy = asyncio.ensure_future(pool.run(release.wait, 20))
+    busy = asyncio.ensure_future(pool.run(release.wait, 100))
     await asyncio.sleep(0.01)
     for _ in range(3):
         await setting.work.examine_ahead()
@@ -432,7 +432,7 @@ async def test_the_rest_awaits_examinations_that_run(pool: WorkerPool) -> None:
     setting, release = _Setting(pool), threading.Event()
     await setting.take(*range(PLAN.frames))
     await setting.ahead()
-    busy = asyncio.ensure_future(pool.run(release.wait, 20))
+    busy = asyncio.ensure_future(pool.run(release.wait, 100))
     await asyncio.sleep(0.01)
     await setting.work.examine_ahead()
     other = asyncio.ensure_future(pool.run(setting.analyst.examined.append, -1))
@@ -470,7 +470,7 @@ async def test_when_one_examination_fails_the_others_have_ended(pool: WorkerPool
     object.__setattr__(broken.seen, "pixels", None)
     setting.analyst.held = held.index
     rest = asyncio.ensure_future(setting.work.examine_rest())
-    await asyncio.to_thread(setting.analyst.reached.wait, 20)
+    assert await asyncio.to_thread(setting.analyst.reached.wait, 100)
     await asyncio.sleep(0.05)
     assert not rest.done(), "a thread still works on the attempt"
     setting.analyst.release.set()
@@ -485,7 +485,7 @@ async def test_a_second_cancellation_waits_for_the_running_examination(pool: Wor
     held, *_ = setting.capture.examinations(begun=None)
     setting.analyst.held = held.index
     rest = asyncio.ensure_future(setting.work.examine_rest())
-    await asyncio.to_thread(setting.analyst.reached.wait, 20)
+    assert await asyncio.to_thread(setting.analyst.reached.wait, 100)
     for _ in range(2):
         rest.cancel()
         await asyncio.sleep(0.02)
@@ -513,7 +513,7 @@ async def _ahead_of_a_replaced_frame(setting: _Setting) -> None:
     assert examination is not None
     setting.analyst.held = examination.index
     await setting.work.examine_ahead()
-    await asyncio.to_thread(setting.analyst.reached.wait, 20)
+    assert await asyncio.to_thread(setting.analyst.reached.wait, 100)
     setting.capture._kept._selector._kept = [
         kept for kept in setting.capture._kept._selector._kept if kept.index != examination.index
     ]
@@ -525,7 +525,7 @@ async def test_an_attempt_is_put_away_after_an_examination_of_a_replaced_frame()
     setting = _Setting(pool)
     await _ahead_of_a_replaced_frame(setting)
     held = setting.analyst.held
-    await asyncio.wait_for(setting.work.examine_rest(), 20)
+    await asyncio.wait_for(setting.work.examine_rest(), 60)
     assert held not in setting.known, "the verdict does not wait for it"
     closing = asyncio.ensure_future(setting.work.close())
     await asyncio.sleep(0.02)
@@ -540,10 +540,10 @@ async def test_an_attempt_is_put_away_after_an_examination_of_a_replaced_frame()
 async def test_an_examination_that_has_not_begun_is_dropped_with_its_attempt(pool: WorkerPool) -> None:
     setting, release = _Setting(pool), threading.Event()
     await setting.take(*range(PLAN.frames))
-    busy = asyncio.ensure_future(pool.run(release.wait, 20))
+    busy = asyncio.ensure_future(pool.run(release.wait, 100))
     await asyncio.sleep(0.01)
     await setting.work.examine_ahead()
-    await asyncio.wait_for(setting.work.close(), 5)
+    await asyncio.wait_for(setting.work.close(), 60)
     release.set()
     await busy
     await until_idle(pool)
