@@ -369,6 +369,7 @@ def test_no_pixels_and_no_templates_are_shown_by_accident() -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(1200)
 def test_real_clips_are_judged_whole_and_by_their_frames(assets: Path) -> None:
     # Not the embedded pack, because its network scores the stills of one of these persons as an attack.
     pack = load_pack(f"open:{assets / 'models'}")

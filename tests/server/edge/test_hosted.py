@@ -247,11 +247,11 @@ async def test_a_repeated_request_has_the_same_link(live: LiveServer) -> None:
 
 
 async def test_links_expire(live: LiveServer) -> None:
-    late, early = await upload(live, expire_seconds=5), await upload(live, expire_seconds=5)
+    late, early = await upload(live, expire_seconds=60), await upload(live, expire_seconds=60)
     opened = Visitor(live)
     await opened.done("open", link=secret_of(early.scan_url))
     with live.clock.later():
-        live.clock.ahead = timedelta(seconds=6)
+        live.clock.ahead = timedelta(seconds=61)
         unopened = Visitor(live)
         assert await unopened.refused("open", link=secret_of(late.scan_url)) == "expired"
         assert unopened.cookie is None

@@ -63,7 +63,7 @@ async def bank(provider: Provider, tmp_path_factory: pytest.TempPathFactory) -> 
 
 
 async def _refusal(call: Any) -> Refused:
-    return await refusal_of(asyncio.wait_for(call, 30))
+    return await refusal_of(asyncio.wait_for(call, 60))
 
 
 async def _get_check(live: LiveServer, token: str) -> Refused:
@@ -185,6 +185,7 @@ async def test_keys_that_the_issuer_rotated_are_fetched_once(
     async with _serving(provider, tmp_path) as live:
         old = await provider.token(_CHECKS)
         assert (await _get_check(live, old)).reason == "CHECK_NOT_FOUND"
+        monkeypatch.setattr(signing_keys, "RETRY_SECONDS", 600.0)
         fetched = await provider.fetches()
         await provider.rotate()
         new = await provider.token(_CHECKS)

@@ -24,6 +24,7 @@ from server.audit import AuditEntry
 from server.edge import evidence_calls
 from server.edge.console import interface as console_interface
 from server.edge.console import listener as console_listener
+from server.edge.console.answers import STRANGER_SECONDS
 from server.storage.audit import AuditLog
 from server.storage.audit_reader import AuditReader
 from server.storage.errors import StorageUnavailable
@@ -486,9 +487,10 @@ async def test_a_file_that_cannot_be_finished_is_not_taken_for_whole(
 async def test_a_file_that_takes_too_long_or_is_not_wanted_any_more_leaves_nothing(
     office: Office, anna: Browser, monkeypatch: pytest.MonkeyPatch, log: io.StringIO
 ) -> None:
-    ended = asyncio.Event()
+    begun, ended = asyncio.Event(), asyncio.Event()
 
     async def endless(*_: object) -> AsyncIterator[evidence_pb2.ExportEvidenceResponse]:
+        begun.set()
         try:
             while True:
                 yield evidence_pb2.ExportEvidenceResponse(chunk=bytes(65_536))
@@ -498,16 +500,17 @@ async def test_a_file_that_takes_too_long_or_is_not_wanted_any_more_leaves_nothi
 
     monkeypatch.setitem(evidence_calls.EVIDENCE_CALLS, "ExportEvidence", endless)
     request = {"checkId": str(uuid4()), "purpose": _PURPOSE}
-    with pytest.raises(TimeoutError):
-        async with asyncio.timeout(0.5):
-            await anna.post("ExportEvidence", request)
-    async with asyncio.timeout(20):
-        await ended.wait()
+    unwanted = asyncio.create_task(anna.post("ExportEvidence", request))
+    await begun.wait()
+    unwanted.cancel()
+    await asyncio.wait([unwanted])
+    await ended.wait()
     ended.clear()
-    monkeypatch.setattr(console_interface, "MOST_SECONDS", 0.5)
-    with pytest.raises(aiohttp.ClientError):
-        await anna.post("ExportEvidence", request)
-    assert ended.is_set()
+    with monkeypatch.context() as patch:
+        patch.setattr(console_interface, "MOST_SECONDS", 2.0)
+        with pytest.raises(aiohttp.ClientError):
+            await anna.post("ExportEvidence", request)
+    await ended.wait()
     assert (await anna.list_checks()).status == 200
     errors = [line for line in log.getvalue().splitlines() if json.loads(line)["level"] == "error"]
     assert errors == []
@@ -563,7 +566,7 @@ async def test_connections_that_say_nothing_give_way(
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"POST /api/ListChecks HTTP/1.1\r\nHost: ")
     with pytest.raises((ConnectionError, asyncio.IncompleteReadError)):
-        async with asyncio.timeout(10):
+        async with asyncio.timeout(60):
             await reader.readexactly(1)
     writer.close()
     monkeypatch.undo()
@@ -666,7 +669,7 @@ async def _answered(port: int, request: str) -> bytes:
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(request.encode("utf-8", "surrogateescape"))
     try:
-        async with asyncio.timeout(5):
+        async with asyncio.timeout(60):
             return await reader.read()
     finally:
         writer.close()
@@ -676,7 +679,6 @@ async def test_bodies_that_do_not_come_lock_nobody_out(office: Office, anna: Bro
     host = urlsplit(anna.address).netloc
     head = (_HEAD.replace("HOST", host) + "Content-Length: 100\r\n\r\n{").encode()
     unfinished = []
-    begun = asyncio.get_running_loop().time()
     for _ in range(200):
         unfinished.append(await asyncio.open_connection("127.0.0.1", int(host.rpartition(":")[2])))
         unfinished[-1][1].write(head)
@@ -686,6 +688,6 @@ async def test_bodies_that_do_not_come_lock_nobody_out(office: Office, anna: Bro
             assert (await fresh.list_checks()).status == 200
     newest = await unfinished[-1][0].read()
     assert b"STREAM_IDLE" in newest
-    assert asyncio.get_running_loop().time() - begun < 8
+    assert f"within {STRANGER_SECONDS:g} seconds".encode() in newest
     for _, one in unfinished:
         one.close()
