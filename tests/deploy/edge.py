@@ -108,7 +108,7 @@ class EdgeFiles:
         self.data = DataFolder(
             folder / "server", listeners=listeners, device_integrity=integrity, log={"level": "info"}
         )
-        write_policy(folder / "server" / "policies", "patient", scan_seconds=900)
+        write_policy(folder / "server" / "policies", "patient", scan_seconds=900, attempt_seconds=120)
 
     def issue(self, name: str) -> None:
         """Issues the certificate of ``server`` or ``edge``, and puts it in the place of the one before."""

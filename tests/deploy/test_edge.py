@@ -34,7 +34,7 @@ from tests.server.live import Picture, fresh_pictures, portrait
 from tests.server.process.server_process import ServerProcess
 from tests.server.raw_device import RawDevice, RawStream
 
-pytestmark = pytest.mark.slow
+pytestmark = [pytest.mark.slow, pytest.mark.timeout(600)]
 
 _ALL = sorted(PROXIES)
 _PADDING = 60_000
@@ -152,7 +152,6 @@ _PINGING = (
 )
 
 
-@pytest.mark.timeout(300)
 @pytest.mark.parametrize("pings", [True, False])
 async def test_only_pings_keep_a_watch_beyond_the_time_of_idle_connections(
     tmp_path: Path, pings: bool
@@ -213,7 +212,10 @@ async def _refused(channel: grpc.aio.Channel) -> ClientError:
 _LIMITED = {
     "nginx": {"rate=5r/s;": "rate=5r/m;"},
     "envoy": {"max_tokens: 20, tokens_per_fill: 5, fill_interval: 1s": "max_tokens: 20, fill_interval: 600s"},
-    "haproxy": {"sc0_http_req_rate gt 50": "sc0_http_req_rate gt 20"},
+    "haproxy": {
+        "sc0_http_req_rate gt 50": "sc0_http_req_rate gt 20",
+        "http_req_rate(10s)": "http_req_rate(600s)",
+    },
 }
 
 

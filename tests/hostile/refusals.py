@@ -49,7 +49,7 @@ def assert_documented(refused: Refused) -> None:
 # Calls with raw bytes as messages, which need not be valid.
 
 _PATH = "/facegate.v1.VerificationService/"
-_WAIT_SECONDS = 20.0
+_WAIT_SECONDS = 60.0
 
 
 @dataclass(frozen=True, slots=True)

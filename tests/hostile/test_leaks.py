@@ -166,6 +166,7 @@ async def test_ten_thousand_bad_inputs_leave_nothing_behind(live: LiveServer, st
     inputs = _inputs(live)
     await _send(inputs, _WARM_UP)
     await live.unattended()
+    await live.decoders_ready()
     first = _state(live, storage)
     resident: list[int] = []
     for _ in range(_ROUNDS):
@@ -183,6 +184,7 @@ async def test_ten_thousand_bad_inputs_leave_nothing_behind(live: LiveServer, st
 
 
 async def test_a_hundred_bad_inputs_leave_nothing_behind(live: LiveServer, storage: Storage) -> None:
+    await live.decoders_ready()
     before = _state(live, storage)
     await _send(_inputs(live), 104)
     await live.unattended()

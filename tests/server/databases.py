@@ -124,7 +124,7 @@ class PostgresServer:
         """Ends the server at once, with all connections; its data is no longer needed."""
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
-            self._process.wait(timeout=30)
+            self._process.wait(timeout=90)
             self._process = None
 
     def url(self, database: str, *, password: str = _PASSWORD, **options: str) -> str:

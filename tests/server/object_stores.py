@@ -16,7 +16,7 @@ from obstore.store import S3Store
 
 # A real S3 server in a separate process: moto's, reached over HTTP like any S3.
 
-_START_SECONDS = 60.0
+_START_SECONDS = 90.0
 _ADDRESS = re.compile(r"Running on http://127\.0\.0\.1:(\d+)")
 
 
@@ -43,7 +43,7 @@ class S3:
 
     def make_bucket(self, name: str) -> S3Store:
         """Makes a bucket, and gives access to all of it."""
-        connection = http.client.HTTPConnection(self.endpoint.removeprefix("http://"), timeout=10)
+        connection = http.client.HTTPConnection(self.endpoint.removeprefix("http://"), timeout=60)
         try:
             connection.request("PUT", f"/{name}")
             assert connection.getresponse().status == 200

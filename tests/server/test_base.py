@@ -7,8 +7,9 @@ import re
 import stat
 import threading
 import time
-from collections.abc import Iterator
+from collections.abc import Awaitable, Callable, Iterator
 from pathlib import Path
+from typing import Self
 
 import cv2
 import pytest
@@ -24,6 +25,7 @@ from server.base.private_files import (
 )
 from server.base.version import server_version
 from server.base.worker_pool import WorkerPool, waiting_since
+from tests.server.live import until
 
 
 def test_details_are_named_as_the_wire_names_them() -> None:
@@ -185,7 +187,7 @@ async def test_cpu_time_is_counted_and_waiting_time_is_not() -> None:
 async def test_waiting_calls_are_reported() -> None:
     pool = WorkerPool(workers=1)
     release = threading.Event()
-    tasks = [asyncio.ensure_future(pool.run(release.wait, 20)) for _ in range(3)]
+    tasks = [asyncio.ensure_future(pool.run(release.wait, 60)) for _ in range(3)]
     await asyncio.sleep(0)
     assert pool.waiting == 3
     release.set()
@@ -194,49 +196,73 @@ async def test_waiting_calls_are_reported() -> None:
     pool.close()
 
 
+class _Occupied:
+    """A call that has begun, and holds its thread until it is let go."""
+
+    def __init__(self) -> None:
+        self._begun, self._let_go = threading.Event(), threading.Event()
+        self.call: asyncio.Future[bool] = asyncio.get_running_loop().create_future()
+
+    @classmethod
+    async def by(cls, run: Callable[[Callable[[], bool]], Awaitable[bool]]) -> Self:
+        """A call of a method of the pool; one after the other: any free thread takes a verdict's."""
+        made = cls()
+        made.call = asyncio.ensure_future(run(made._hold))
+        assert await asyncio.to_thread(made._begun.wait, 60)
+        return made
+
+    def _hold(self) -> bool:
+        self._begun.set()
+        return self._let_go.wait(60)
+
+    async def let_go(self) -> None:
+        self._let_go.set()
+        assert await self.call
+
+
 async def test_work_of_a_verdict_comes_before_earlier_work() -> None:
     pool = WorkerPool(workers=1)
-    release, done = threading.Event(), list[str]()
+    done = list[str]()
+    worker, verdicts = await _Occupied.by(pool.run), await _Occupied.by(pool.run_first)
     tasks = [
-        asyncio.ensure_future(pool.run(release.wait, 20)),
         asyncio.ensure_future(pool.run(done.append, "frame")),
         asyncio.ensure_future(pool.run_first(done.append, "verdict")),
         asyncio.ensure_future(pool.run(done.append, "later frame")),
         asyncio.ensure_future(pool.run_first(done.append, "later verdict")),
     ]
-    await asyncio.sleep(0.02)
-    release.set()
+    await asyncio.sleep(0)
+    # The worker alone: with the thread for verdicts beside it, the order would be that of two threads.
+    await worker.let_go()
     await asyncio.gather(*tasks)
     assert done == ["verdict", "later verdict", "frame", "later frame"]
+    await verdicts.let_go()
     pool.close()
 
 
 async def test_a_verdict_does_not_wait_until_a_worker_has_done_with_a_frame() -> None:
     pool = WorkerPool(workers=1)
-    release = threading.Event()
-    held = asyncio.ensure_future(pool.run(release.wait, 20))
-    await asyncio.sleep(0.02)
+    worker = await _Occupied.by(pool.run)
     assert await pool.run_first(divmod, 7, 2) == (3, 1)
     works = pool.run_later(divmod, 9, 2)
     assert await works.result() == (4, 1)
-    assert not held.done()
-    release.set()
-    await held
+    assert not worker.call.done()
+    await worker.let_go()
     pool.close()
 
 
 async def test_a_cancelled_call_does_not_delay_others() -> None:
     pool = WorkerPool(workers=1)
-    release, done = threading.Event(), list[str]()
-    held = asyncio.gather(*(run(release.wait, 20) for run in (pool.run, pool.run_first)))
-    await asyncio.sleep(0.02)
+    done = list[str]()
+    worker, verdicts = await _Occupied.by(pool.run), await _Occupied.by(pool.run_first)
     leaver = asyncio.ensure_future(pool.run_first(done.append, "leaver"))
     stayer = asyncio.ensure_future(pool.run(done.append, "stayer"))
-    await asyncio.sleep(0.02)
-    leaver.cancel()
     await asyncio.sleep(0)
-    release.set()
-    await asyncio.gather(held, stayer)
+    leaver.cancel()
+    with pytest.raises(asyncio.CancelledError):
+        await leaver
+    await worker.let_go()
+    await verdicts.let_go()
+    await stayer
     assert (done, pool.waiting) == (["stayer"], 0)
     pool.close()
 
@@ -247,12 +273,12 @@ async def test_cancellation_is_raised_once_the_running_call_has_ended() -> None:
 
     def changes_what_the_caller_holds() -> None:
         begun.set()
-        release.wait(20)
+        release.wait(60)
         done.append("changed")
         raise LookupError
 
     caller = asyncio.ensure_future(pool.run(changes_what_the_caller_holds))
-    assert await asyncio.to_thread(begun.wait, 20)
+    assert await asyncio.to_thread(begun.wait, 60)
     for _ in range(3):
         caller.cancel()
         await asyncio.sleep(0.02)
@@ -266,11 +292,16 @@ async def test_cancellation_is_raised_once_the_running_call_has_ended() -> None:
 
 async def test_a_detached_call_is_cancelled_at_once() -> None:
     pool = WorkerPool(workers=1)
-    release, done = threading.Event(), list[str]()
-    running = asyncio.ensure_future(pool.run_apart(release.wait, 20))
-    await asyncio.sleep(0.02)
+    begun, release, done = threading.Event(), threading.Event(), list[str]()
+
+    def hold() -> None:
+        begun.set()
+        release.wait(60)
+
+    running = asyncio.ensure_future(pool.run_apart(hold))
+    assert await asyncio.to_thread(begun.wait, 60)
     waiting = asyncio.ensure_future(pool.run_apart(done.append, "dropped"))
-    await asyncio.sleep(0.02)
+    await asyncio.sleep(0)
     for caller in (running, waiting):
         caller.cancel()
         with pytest.raises(asyncio.CancelledError):
@@ -283,7 +314,7 @@ async def test_a_detached_call_is_cancelled_at_once() -> None:
 
 async def test_the_verdict_of_the_scan_that_has_waited_longest_comes_first() -> None:
     pool = WorkerPool(workers=1)
-    release, done = threading.Event(), list[str]()
+    done = list[str]()
 
     async def verdict(name: str, since: float | None) -> None:
         if since is not None:
@@ -295,27 +326,27 @@ async def test_the_verdict_of_the_scan_that_has_waited_longest_comes_first() -> 
         await asyncio.create_task(step(1))
         await step(2)
 
-    held = asyncio.gather(*(run(release.wait, 20) for run in (pool.run, pool.run_first)))
-    await asyncio.sleep(0.02)
-    verdicts = [asyncio.create_task(verdict(*one)) for one in (("nobody", None), ("new", 2.0), ("old", 1.0))]
-    await asyncio.sleep(0.02)
-    release.set()
-    await asyncio.gather(held, *verdicts)
+    worker, verdicts = await _Occupied.by(pool.run), await _Occupied.by(pool.run_first)
+    asked = [asyncio.create_task(verdict(*one)) for one in (("nobody", None), ("new", 2.0), ("old", 1.0))]
+    await until(lambda: pool.waiting == 5)
+    # One thread alone: the order in which two end is any.
+    await verdicts.let_go()
+    await asyncio.gather(*asked)
     assert done[0] == "old1"
     assert sorted(done, key=lambda name: name[-1])[:3] == ["old1", "new1", "nobody1"]
+    await worker.let_go()
     pool.close()
 
 
 async def test_later_work_passes_others_once_it_has_waited_for_a_while() -> None:
     pool = WorkerPool(workers=1, patience_seconds=0.0)
-    release, done = threading.Event(), list[str]()
-    held = asyncio.ensure_future(pool.run(release.wait, 20))
-    await asyncio.sleep(0.02)
+    done = list[str]()
+    worker = await _Occupied.by(pool.run)
     patient = pool.run_later(done.append, "patient")
     frame = asyncio.ensure_future(pool.run(done.append, "frame"))
-    await asyncio.sleep(0.02)
-    release.set()
-    await asyncio.gather(held, frame)
+    await asyncio.sleep(0)
+    await worker.let_go()
+    await frame
     await patient.result()
     assert done == ["patient", "frame"]
     pool.close()
@@ -323,15 +354,14 @@ async def test_later_work_passes_others_once_it_has_waited_for_a_while() -> None
 
 async def test_later_work_comes_last_until_it_is_awaited() -> None:
     pool = WorkerPool(workers=1, patience_seconds=60.0)
-    release, done = threading.Event(), list[str]()
-    held = asyncio.ensure_future(pool.run(release.wait, 20))
-    await asyncio.sleep(0.02)
+    done = list[str]()
+    worker = await _Occupied.by(pool.run)
     patient, hurried = (pool.run_later(done.append, name) for name in ("patient", "hurried"))
     frame = asyncio.ensure_future(pool.run(done.append, "frame"))
-    asked = asyncio.ensure_future(hurried.result())
-    await asyncio.sleep(0.02)
-    release.set()
-    await asyncio.gather(held, frame, asked)
+    # The thread for verdicts takes what is awaited.
+    await hurried.result()
+    await worker.let_go()
+    await frame
     await patient.result()
     assert done == ["hurried", "frame", "patient"]
     assert hurried.done
@@ -350,22 +380,24 @@ async def test_later_work_can_be_awaited_repeatedly() -> None:
 
 async def test_closing_drops_calls_that_have_not_begun() -> None:
     pool = WorkerPool(workers=1)
-    begun, release, done = threading.Semaphore(0), threading.Event(), list[str]()
-
-    def hold() -> bool:
-        begun.release()
-        return release.wait(20)
-
-    held = asyncio.gather(*(run(hold) for run in (pool.run, pool.run_first)))
-    for _ in range(2):
-        assert await asyncio.to_thread(begun.acquire, timeout=20)
+    done = list[str]()
+    worker, verdicts = await _Occupied.by(pool.run), await _Occupied.by(pool.run_first)
     dropped = [asyncio.ensure_future(run(done.append, "late")) for run in (pool.run, pool.run_first)]
-    await asyncio.sleep(0.02)
+    await asyncio.sleep(0)
     later = pool.run_later(done.append, "later")
-    asyncio.get_running_loop().call_later(0.02, release.set)
-    await asyncio.to_thread(pool.close)
+
+    def closes() -> bool:
+        with pool._verdicts._shutdown_lock:
+            return pool._verdicts._shutdown
+
+    closing = asyncio.ensure_future(asyncio.to_thread(pool.close))
+    await until(closes)
+    assert not closing.done()
+    await worker.let_go()
+    await verdicts.let_go()
+    await closing
     await asyncio.wait(dropped)
-    assert (await held, [task.cancelled() for task in dropped], done) == ([True] * 2, [True] * 2, [])
+    assert ([task.cancelled() for task in dropped], done) == ([True] * 2, [])
     with pytest.raises(asyncio.CancelledError):
         await later.result()
 

@@ -126,7 +126,9 @@ async def _run(
                 admin=AdminListener(port=0),
             ),
         )
-        server = FacegateServer(settings, pack=pack, tuning=Tuning(ahead_seconds=_ANY_CLOCK))
+        server = FacegateServer(
+            settings, pack=pack, tuning=Tuning(ahead_seconds=_ANY_CLOCK, end_seconds=60.0)
+        )
         await server.start()
         try:
 
@@ -161,7 +163,7 @@ async def _check(
         )
         try:
             await scanner.scan()
-            finished = await orchestrator.finish_check(check.check_id, wait_s=10.0)
+            finished = await orchestrator.finish_check(check.check_id, wait_s=60.0)
         except ClientError as error:
             return CaseOutcome(case, type(error).__name__, None)
         return CaseOutcome(case, "", finished.result)

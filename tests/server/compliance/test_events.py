@@ -57,7 +57,7 @@ async def _listed(office: Office, by: str = "backend", **fields: object) -> list
 
 
 async def _until_delivered(office: Office, check_id: str, count: int) -> list[event_pb2.Event]:
-    for _ in range(500):
+    for _ in range(3000):
         found = await _listed(office, check_id=check_id, state=_DELIVERED)
         if len(found) == count:
             return found

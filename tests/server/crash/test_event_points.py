@@ -137,7 +137,7 @@ async def _all_delivered(url: str, server: ServerProcess) -> tuple[StoredEvent, 
     database = open_database(url)
     found: tuple[StoredEvent, ...] = ()
     try:
-        for _ in range(600):
+        for _ in range(1200):
             found = await EventRepository(database).list(
                 "default", sandbox_only=True, endpoint="hook", state=None, check_id=None, after=None, limit=99
             )

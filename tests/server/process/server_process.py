@@ -94,7 +94,7 @@ class ServerProcess:
 
     async def finished(self, check_id: str) -> service_pb2.FinishCheckResponse:
         """The result, after the lease of the stream of a dead server has ended."""
-        for _ in range(200):
+        for _ in range(600):
             try:
                 return await self.finish(check_id)
             except grpc.aio.AioRpcError as error:
@@ -136,7 +136,7 @@ class ServerProcess:
 
     async def ended(self) -> int:
         """Waits for the end; the exit code."""
-        async with asyncio.timeout(60):
+        async with asyncio.timeout(90):
             code = await self.process.wait()
         await self._hang_up()
         return code

@@ -64,7 +64,7 @@ class Receiver:
 
     async def until(self, count: int) -> None:
         """Waits until so many different events were taken."""
-        for _ in range(1500):
+        for _ in range(3000):
             if len({event.webhook_id for event in self.events}) >= count:
                 return
             await asyncio.sleep(0.02)

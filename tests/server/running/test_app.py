@@ -388,7 +388,7 @@ async def test_the_oldest_connection_gives_way(address: str) -> None:
     # They came one after the other, and only the newest ones are open.
     for reader, _ in held[:5]:
         with contextlib.suppress(ConnectionError):
-            assert await asyncio.wait_for(reader.read(), 10) == b""
+            assert await asyncio.wait_for(reader.read(), 60) == b""
     status, _, _ = await get(f"{address}/healthz")
     assert status == 200
     for _, writer in held:
@@ -431,7 +431,7 @@ async def call(address: str, credentials: grpc.ChannelCredentials) -> int:
             request_serializer=health_pb2.HealthCheckRequest.SerializeToString,
             response_deserializer=health_pb2.HealthCheckResponse.FromString,
         )
-        answer = await check(health_pb2.HealthCheckRequest(), timeout=30)
+        answer = await check(health_pb2.HealthCheckRequest(), timeout=60)
         return int(answer.status)
 
 
@@ -519,7 +519,7 @@ async def test_a_renewed_certificate_is_shown_without_a_restart(files: Files) ->
     async for address in tls_serving(held.credentials()):
         async with grpc.aio.secure_channel(address, trusting) as standing:
             health_of: Any = health_pb2_grpc.HealthStub(standing)
-            await health_of.Check(health_pb2.HealthCheckRequest(), timeout=30)
+            await health_of.Check(health_pb2.HealthCheckRequest(), timeout=60)
             assert await _shown(address) == first
             _renew(files)
             # Nothing changes before the files are read again.
@@ -529,7 +529,7 @@ async def test_a_renewed_certificate_is_shown_without_a_restart(files: Files) ->
             assert await _shown(address) == held.spki_sha256
             assert await _shown(address) == held.spki_sha256
             # The existing connection continues.
-            await health_of.Check(health_pb2.HealthCheckRequest(), timeout=30)
+            await health_of.Check(health_pb2.HealthCheckRequest(), timeout=60)
         assert await call(address, trusting) == health_pb2.HealthCheckResponse.SERVING
 
 

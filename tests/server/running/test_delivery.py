@@ -150,12 +150,17 @@ async def test_410_gives_up_all_that_waits(scene: _Scene) -> None:
 
 async def test_a_slow_receiver_gets_few_requests_at_once(scene: _Scene) -> None:
     running, most = 0, 0
+    eight = asyncio.Event()
 
     async def answer(_: web.Request) -> web.Response:
         nonlocal running, most
         running += 1
         most = max(most, running)
-        await asyncio.sleep(0.02)
+        if running == 8:
+            # Time for a ninth, which may not come.
+            await asyncio.sleep(0.02)
+            eight.set()
+        await eight.wait()
         running -= 1
         return web.Response(status=200)
 

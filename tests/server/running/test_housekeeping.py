@@ -140,10 +140,7 @@ async def _rounds(work: Any, count: int) -> None:
         most_scans=1_000,
     )
     housekeeper.start()
-    for _ in range(2000):
-        if work.done.count("sweep") >= count:
-            break
-        await asyncio.sleep(0.005)
+    await until(lambda: bool(work.done.count("sweep") >= count))
     await housekeeper.stop()
 
 

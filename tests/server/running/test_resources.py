@@ -140,8 +140,9 @@ def test_the_limit_is_raised_as_far_as_it_goes() -> None:
 
 def test_open_handles_are_a_metric(tmp_path: Path) -> None:
     before = file_handles().used
-    held = [os.open(tmp_path, os.O_RDONLY) for _ in range(10)]
-    assert file_handles().used >= before + 10
+    held = [os.open(tmp_path, os.O_RDONLY) for _ in range(100)]
+    # Threads of other tests may close some of theirs.
+    assert file_handles().used >= before + 50
     for handle in held:
         os.close(handle)
     body = Metrics(CollectorRegistry()).render()[0].decode()

@@ -26,6 +26,7 @@ from server.domain.events import BACK_OFF, EventKind, EventState, pause_after
 from server.running import webhooks
 from server.running.webhooks import Endpoint, new_webhook_secret, read_webhook_secret
 from server.storage.events import StoredEvent
+from tests.ports import held_port
 from tests.server.running.receiver import Receiver, receiving, secret_file, settings_of
 
 _EVENT = StoredEvent(
@@ -107,11 +108,15 @@ async def test_a_changed_secret_is_read_again_and_an_unusable_one_leaves_the_old
 
 
 async def test_a_receiver_is_reached_without_an_event(tmp_path: Path) -> None:
-    async with receiving() as receiver, _endpoint(settings_of(receiver, tmp_path)) as endpoint:
-        assert await endpoint.reach() is None
-    assert receiver.requests == 0
-    async with _endpoint(settings_of(receiver, tmp_path)) as endpoint:
-        assert await endpoint.reach() == "the connection failed: Connection refused"
+    with held_port() as port:
+        async with (
+            receiving(port=port) as receiver,
+            _endpoint(settings_of(receiver, tmp_path)) as endpoint,
+        ):
+            assert await endpoint.reach() is None
+        assert receiver.requests == 0
+        async with _endpoint(settings_of(receiver, tmp_path)) as endpoint:
+            assert await endpoint.reach() == "the connection failed: Connection refused"
 
 
 async def test_https_verifies_the_certificate(tmp_path: Path) -> None:
@@ -209,9 +214,9 @@ async def test_what_is_not_http_is_a_failure_in_words(tmp_path: Path, answer: by
 
 
 async def test_a_refused_connection_and_an_unknown_name_are_named(tmp_path: Path) -> None:
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        receiver = Receiver(port=taken.getsockname()[1])
-    assert (await _sent(receiver, tmp_path)).words == "the connection failed: Connection refused"
+    with held_port() as port:
+        receiver = Receiver(port=port)
+        assert (await _sent(receiver, tmp_path)).words == "the connection failed: Connection refused"
     answered = await _sent(receiver, tmp_path, url="https://nobody.invalid/hook")
     assert answered.words == "the name of its host cannot be resolved"
 

@@ -240,6 +240,7 @@ def _replica(url: str, name: str, count: int, secret: int) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 async def test_two_replicas_make_one_chain(audit: Audit, url: str) -> None:
     context = multiprocessing.get_context("spawn")
     secret = 4711
@@ -247,7 +248,7 @@ async def test_two_replicas_make_one_chain(audit: Audit, url: str) -> None:
     for replica in replicas:
         replica.start()
     for replica in replicas:
-        await asyncio.to_thread(replica.join, 60)
+        await asyncio.to_thread(replica.join, 300)
         assert replica.exitcode == 0
     entries = await audit.reader.entries(TENANT)
     assert [entry.sequence for entry in entries] == list(range(1, 2 * _WRITERS * 5 + 1))

@@ -110,10 +110,10 @@ async def test_sqlite_readers_wait_for_no_writer_and_read_committed_data(databas
     def slow(connection: Connection) -> None:
         _add(connection, "slow")
         began.set()
-        assert release.wait(20)
+        assert release.wait(60)
 
     writing = asyncio.ensure_future(database.write(slow))
-    await asyncio.to_thread(began.wait, 20)
+    await asyncio.to_thread(began.wait, 60)
     assert await database.read(_names) == []
     release.set()
     await writing
@@ -124,14 +124,22 @@ async def test_sqlite_readers_wait_for_no_writer_and_read_committed_data(databas
 async def test_a_write_that_waited_too_long_raises_and_writes_nothing(
     database: Database, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.storage.engine.PATIENCE_SECONDS", 0.05)
-    release = threading.Event()
-    held = asyncio.ensure_future(database.write(lambda _connection: release.wait(20)))
+    began, release = threading.Event(), threading.Event()
+
+    def hold(_connection: Connection) -> bool:
+        began.set()
+        return release.wait(60)
+
+    held = asyncio.ensure_future(database.write(hold))
+    assert await asyncio.to_thread(began.wait, 60)
     late = asyncio.ensure_future(database.write(_add, "late"))
-    await asyncio.sleep(0.1)
-    release.set()
-    with pytest.raises(StorageUnavailable, match="too long"):
-        await late
+    await asyncio.sleep(0)
+    with monkeypatch.context() as impatient:
+        impatient.setattr("server.storage.engine.PATIENCE_SECONDS", 0.05)
+        await asyncio.sleep(0.1)
+        release.set()
+        with pytest.raises(StorageUnavailable, match="too long"):
+            await late
     assert await held
     assert await database.read(_names) == []
     await database.write(_add, "next")
@@ -144,12 +152,12 @@ async def test_closing_waits_for_running_writes(url: str, database: Database) ->
 
     def slow(connection: Connection) -> None:
         began.set()
-        assert release.wait(20)
+        assert release.wait(60)
         _add(connection, "last")
 
     other = open_database(url)
     writing = asyncio.ensure_future(other.write(slow))
-    await asyncio.to_thread(began.wait, 20)
+    await asyncio.to_thread(began.wait, 60)
     closing = asyncio.ensure_future(other.close())
     await asyncio.sleep(0.05)
     assert not closing.done()

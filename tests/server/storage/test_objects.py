@@ -87,6 +87,7 @@ asyncio.run(main())
 
 
 @pytest.mark.slow
+@pytest.mark.timeout(600)
 def test_a_process_may_end_right_after_a_call(tmp_path: Path) -> None:
     command = [sys.executable, "-c", _ENDS, str(tmp_path / "objects")]
     assert [subprocess.run(command).returncode for _ in range(20)] == [0] * 20
@@ -244,7 +245,7 @@ async def test_a_store_that_never_answers_is_unavailable_within_seconds(
             listed(),
             return_exceptions=True,
         )
-        assert time.monotonic() - begun < 20
+        assert time.monotonic() - begun < 36
     assert {type(answer) for answer in answers} == {StorageUnavailable}
     assert any(line.startswith(b"PUT /facegate/objects/evidence/") for line in silent.asked)
 

@@ -2,7 +2,6 @@
 
 import asyncio
 import hashlib
-import time
 from collections.abc import AsyncIterator
 from dataclasses import replace
 from datetime import timedelta
@@ -164,16 +163,14 @@ async def test_the_repository_reports_if_any_check_exists(repository: CheckRepos
 
 
 async def test_a_cancelled_call_leaves_the_database_usable(repository: CheckRepository) -> None:
-    began = time.monotonic()
     for delay in range(25):
         task = asyncio.create_task(repository.create(new_check(), None))
         await asyncio.sleep(delay * 0.0005)
         task.cancel()
         await asyncio.gather(task, return_exceptions=True)
     await repository.ping()
+    # If a cancelled call had kept the write lock, these would wait for it in vain, and raise.
     assert (await scanning(repository)).state is CheckState.SCANNING
-    # Far below the busy timeout, so no cancelled call kept the write lock.
-    assert time.monotonic() - began < 5
 
 
 async def test_a_database_without_tables_is_unavailable_and_discloses_no_values(tmp_path: Path) -> None:
