@@ -102,7 +102,7 @@ class ScanDisplay(ScanEvents):
         if self._declined and result.another_attempt:
             self._say("  Continuing without the flash.")
         elif result.status == scan_pb2.SCAN_STATUS_RETRY:
-            self._say("  The conditions did not allow a decision.")
+            self._say("  There is no decision yet.")
             for text in feedback_texts(result.feedback, frames=self._frames):
                 self._say(f"  {text}")
 

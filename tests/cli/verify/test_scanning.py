@@ -34,8 +34,16 @@ def test_a_repeated_attempt_states_the_reason() -> None:
     )
     assert _shown(scan_pb2.PLAN_FLASH, 7, retry) == [
         "7 frames sent. One moment, please.",
-        "The conditions did not allow a decision.",
+        "There is no decision yet.",
         "It is too dark: find more light.",
+    ]
+
+
+def test_an_attempt_that_left_doubt_blames_no_conditions() -> None:
+    retry = scan_pb2.ScanResult(status=scan_pb2.SCAN_STATUS_RETRY, another_attempt=True)
+    assert _shown(scan_pb2.PLAN_EXPRESS, 60, retry) == [
+        "60 frames sent. One moment, please.",
+        "There is no decision yet.",
     ]
 
 
