@@ -329,9 +329,10 @@ async def test_a_body_that_never_ends_is_tried_again(
     mirror: Mirror, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, answer: object
 ) -> None:
     mirror.script[NAME] = [answer] * sources.TRIES  # type: ignore[list-item]
-    with monkeypatch.context() as patch, pytest.raises(TransferFailed, match="Tried 3 times"):
+    with monkeypatch.context() as patch:
         patch.setattr(sources, "STALL_SECONDS", 0.3)
-        await pull(mirror.base, tmp_path)
+        with pytest.raises(TransferFailed, match="Tried 3 times"):
+            await pull(mirror.base, tmp_path)
     mirror.script.clear()
     report = await pull(mirror.base, tmp_path)
     assert snapshot(report.folder) == CONTENTS
