@@ -209,7 +209,7 @@ class Installed:
                 time.sleep(0.1)
             yield found[1], found[2]
             process.terminate()
-            assert process.wait(30) == 0
+            assert process.wait(60) == 0
         finally:
             process.kill()
             process.wait()

@@ -22,8 +22,8 @@ from tests.client.fake_server import FakeServer, serving
 
 FAST = ScanSettings(
     max_field=64,
-    handshake_timeout_s=30.0,
-    result_timeout_s=30.0,
+    handshake_timeout_s=60.0,
+    result_timeout_s=60.0,
     reconnect=ReconnectPolicy(initial_s=0.01, cap_s=0.02),
 )
 

@@ -376,7 +376,7 @@ class FakeServer(verification_service_pb2_grpc.VerificationServiceServicer):
                 max_scan_bytes=20 * 1024 * 1024,
                 max_frames_per_second=30,
                 min_frames_per_second=8,
-                max_attempt_duration=Duration(seconds=20),
+                max_attempt_duration=Duration(seconds=100),
                 min_frame_side=16,
             ),
             mode=scan_pb2.MODE_EXPRESS,

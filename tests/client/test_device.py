@@ -38,6 +38,7 @@ from facegate_protocol import evidence_challenge
 from tests.client.conftest import FAST, Scanning, pictures
 from tests.client.fake_server import LOST, RETRY, SUCCESS, FakeServer, Refuse, Send, StreamPlan, serving
 from tests.client.fakes import CutProxy, Recorder, cutting
+from tests.server.live import until
 
 # Attempts and their frames.
 
@@ -109,8 +110,7 @@ async def test_realtime_source_drops_before_the_index_without_credit(scanning: S
 
 async def test_bytes_of_credit_bind_too(scanning: Scanning) -> None:
     fake = FakeServer(StreamPlan(frames_wanted=0, credit=100, credit_bytes=3_000, withhold_credit=True))
-    settings = ScanSettings(max_field=64, result_timeout_s=30.0)
-    async with scanning(fake, frames=30, pace="realtime", settings=settings) as scanner:
+    async with scanning(fake, frames=30, pace="realtime") as scanner:
         outcome = await scanner.scan()
     assert fake.violations == []
     assert sum(len(frame.image) for frame in fake.frames) <= 3_000
@@ -140,7 +140,7 @@ async def test_device_leaves_when_the_source_is_exhausted(scanning: Scanning) ->
 
 async def test_device_makes_no_more_attempts_than_it_is_asked_for(scanning: Scanning) -> None:
     fake = FakeServer(StreamPlan(results=[RETRY, RETRY, SUCCESS], frames_wanted=3))
-    settings = ScanSettings(max_field=64, max_attempts=2)
+    settings = replace(FAST, max_attempts=2)
     async with scanning(fake, frames=60, settings=settings) as scanner:
         outcome = await scanner.scan()
     assert (outcome.attempts, outcome.status) == (2, scan_pb2.SCAN_STATUS_RETRY)
@@ -179,6 +179,7 @@ async def test_pause_holds_frames_back(scanning: Scanning) -> None:
     async def pause(frame: int, send: Send) -> None:
         if frame == 3:
             await send(_pause(paused=True))
+            await until(lambda: events.pauses == [True])
             await asyncio.sleep(1.0)
             await send(_pause(paused=False))
 
@@ -477,7 +478,7 @@ class _Person:
 
 
 async def test_the_device_announces_ready_and_is_ready_at_once(scanning: Scanning) -> None:
-    fake = FakeServer(StreamPlan(results=[RETRY, RETRY, SUCCESS], ready_within_s=5))
+    fake = FakeServer(StreamPlan(results=[RETRY, RETRY, SUCCESS], ready_within_s=60))
     async with scanning(fake, frames=60) as scanner:
         outcome = await scanner.scan()
     assert fake.violations == []
@@ -494,7 +495,7 @@ async def test_a_server_that_does_not_wait_gets_no_report(scanning: Scanning) ->
 
 
 async def test_the_next_attempt_waits_for_the_person(scanning: Scanning) -> None:
-    fake, person = FakeServer(StreamPlan(results=[RETRY, SUCCESS], ready_within_s=5)), _Person()
+    fake, person = FakeServer(StreamPlan(results=[RETRY, SUCCESS], ready_within_s=60)), _Person()
     async with scanning(fake, frames=60, get_ready=person) as scanner:
         scan = asyncio.ensure_future(scanner.scan())
         await person.asked.wait()
@@ -511,7 +512,8 @@ async def test_a_connection_that_is_lost_meanwhile_is_resumed_when_the_person_is
     scanning: Scanning,
 ) -> None:
     fake = FakeServer(
-        StreamPlan(results=[RETRY, SUCCESS], ready_within_s=5, lost_between=True, breaking=LOST), StreamPlan()
+        StreamPlan(results=[RETRY, SUCCESS], ready_within_s=60, lost_between=True, breaking=LOST),
+        StreamPlan(),
     )
     person, events = _Person(), Recorder()
     async with scanning(fake, frames=60, get_ready=person, events=events) as scanner:
@@ -529,7 +531,7 @@ async def test_a_connection_that_is_lost_meanwhile_is_resumed_when_the_person_is
 
 
 async def test_cancelling_between_attempts_ends_the_next_attempt(scanning: Scanning) -> None:
-    fake, person = FakeServer(StreamPlan(results=[RETRY, RETRY, SUCCESS], ready_within_s=5)), _Person()
+    fake, person = FakeServer(StreamPlan(results=[RETRY, RETRY, SUCCESS], ready_within_s=60)), _Person()
     async with scanning(fake, frames=60, get_ready=person) as scanner:
         scan = asyncio.ensure_future(scanner.scan())
         await person.asked.wait()
@@ -544,7 +546,7 @@ async def test_an_error_of_the_person_callback_ends_the_scan(scanning: Scanning)
     async def broken(_: scan_pb2.ScanResult) -> None:
         raise RuntimeError("the app broke")
 
-    fake = FakeServer(StreamPlan(results=[RETRY, SUCCESS], ready_within_s=5))
+    fake = FakeServer(StreamPlan(results=[RETRY, SUCCESS], ready_within_s=60))
     async with scanning(fake, frames=60, get_ready=broken) as scanner:
         with pytest.raises(RuntimeError, match="the app broke"):
             await scanner.scan()
@@ -558,7 +560,7 @@ async def test_a_result_resets_the_back_off(scanning: Scanning) -> None:
     )
     events = Recorder()
     policy = ReconnectPolicy(initial_s=0.02, cap_s=5.0)
-    settings = ScanSettings(max_field=64, reconnect=policy)
+    settings = replace(FAST, reconnect=policy)
     async with scanning(fake, frames=80, events=events, settings=settings) as scanner:
         outcome = await scanner.scan()
     assert (outcome.status, outcome.streams) == (scan_pb2.SCAN_STATUS_SUCCESS, 5)
@@ -604,8 +606,6 @@ async def test_no_stream_is_lost_when_the_next_attempt_overtakes_the_report() ->
                     FAST,
                     max_attempts=_RETRIES + 1,
                     stream_timeout_s=600,
-                    handshake_timeout_s=60,
-                    result_timeout_s=60,
                 ),
             )
             outcome = await scanner.scan()
@@ -644,7 +644,7 @@ async def test_stream_that_closes_without_a_result_is_resumed(scanning: Scanning
 
 async def test_reconnects_are_bounded(scanning: Scanning) -> None:
     fake = FakeServer(StreamPlan(break_after=1, breaking=LOST))
-    settings = ScanSettings(max_field=64, reconnect=ReconnectPolicy(limit=3, initial_s=0.01, cap_s=0.01))
+    settings = replace(FAST, reconnect=ReconnectPolicy(limit=3, initial_s=0.01, cap_s=0.01))
     async with scanning(fake, frames=200, settings=settings) as scanner:
         with pytest.raises(ConnectionFailedError):
             await scanner.scan()
@@ -660,7 +660,7 @@ async def test_a_refused_connection_is_reported_soon() -> None:
             settings=FAST,
         )
         with pytest.raises(ConnectionFailedError):
-            await asyncio.wait_for(scanner.scan(), timeout=30)
+            await asyncio.wait_for(scanner.scan(), timeout=60)
 
 
 async def test_silent_server_is_given_up(scanning: Scanning) -> None:

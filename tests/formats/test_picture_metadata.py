@@ -124,7 +124,7 @@ def test_webp_with_jpegs_mark_is_read() -> None:
 def test_megabytes_of_traps_cost_little(data: bytes) -> None:
     began = time.process_time()
     assert read_exif_tags(data).software == ()
-    assert time.process_time() - began < 1.0
+    assert time.process_time() - began < 10.0
 
 
 @given(

@@ -25,7 +25,7 @@ from simulator.devices.client import (
 
 CORE: Final = Path(__file__).resolve().parents[2] / "sdk" / "kotlin" / "core" / "target"
 _SCAN_SECONDS: Final = 240
-_CLOSE_SECONDS: Final = 20
+_CLOSE_SECONDS: Final = 60
 _LONGEST_LINE: Final = 2**20
 _LOG_ALL: Final = """\
 handlers = java.util.logging.ConsoleHandler

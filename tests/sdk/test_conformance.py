@@ -72,7 +72,7 @@ async def test_it_scans_over_tls_and_states_the_key_of_the_servers_certificate_b
         private_key=ec.generate_private_key(ec.SECP256R1()),
         server_spki_sha256=certificate_spki_sha256(tls.certificate.pem),
     )
-    conductor = Conductor(ticket, wait_s=20.0)
+    conductor = Conductor(ticket, wait_s=60.0)
     serving = listening(conductor.add_stream, certificate=tls.certificate, origins=[_ORIGIN])
     async with kotlin() as process, serving as addresses:
         client = _Client(process, web=web, certificate=tls.authority)

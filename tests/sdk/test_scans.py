@@ -4,7 +4,7 @@ import asyncio
 import base64
 import io
 import json
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator, Callable, Iterator
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -170,17 +170,21 @@ async def test_a_line_that_is_late_and_breaks_three_times_is_resumed(
     assert (await _result(server, upload)).status == result_pb2.CHECK_STATUS_SUCCESS
 
 
+@pytest.fixture
+def port() -> Iterator[int]:
+    with held_port() as held:
+        yield held
+
+
 async def test_a_killed_server_is_resumed(
-    client: KotlinClient, recording: Callable[[str], Recording], assets: Path, tmp_path: Path
+    client: KotlinClient, recording: Callable[[str], Recording], assets: Path, tmp_path: Path, port: int
 ) -> None:
     person = recording(_CALM)
-    with held_port() as port:
-        device = {"port": port}
     folder = DataFolder(
         tmp_path / "server",
         pack=f"open:{assets / 'models'}",
         listeners={
-            "device": device,
+            "device": {"port": port},
             "service": {"port": 0, "local_sandbox": True},
             "admin": {"port": 0},
         },

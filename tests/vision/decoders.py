@@ -7,12 +7,15 @@ from dataclasses import dataclass, fields
 from vision.face import BgrImage
 from vision.isolation.pool import DecoderPool
 from vision.isolation.video import TakeFrame, VideoLimits, VideoOutline
+from vision.isolation.workers import DecoderLimits
 
 
 @functools.cache
 def decoders() -> DecoderPool:
     """Workers for images and for videos."""
-    pool = DecoderPool(still_workers=1, video_workers=1)
+    # A busy machine takes its time.
+    limits = DecoderLimits(wall_seconds=100.0, wait_seconds=100.0, start_seconds=100.0)
+    pool = DecoderPool(still_workers=1, video_workers=1, limits=limits)
     pool.start()
     atexit.register(pool.close)
     return pool

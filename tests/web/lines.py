@@ -33,6 +33,7 @@ async def line(
     """
     host, port = target.rsplit(":", 1)
     connections = 0
+    tasks: set[asyncio.Task[object]] = set()
 
     async def carry(
         reader: asyncio.StreamReader,
@@ -55,6 +56,8 @@ async def line(
     async def connected(page: asyncio.StreamReader, to_page: asyncio.StreamWriter) -> None:
         nonlocal connections
         connections += 1
+        if task := asyncio.current_task():
+            tasks.add(task)
         try:
             server, to_server = await asyncio.open_connection(host, int(port))
         except BaseException:
@@ -82,3 +85,6 @@ async def line(
         yield f"ws://127.0.0.1:{entry.getsockname()[1]}"
     finally:
         listening.close()
+        for task in tasks:
+            task.cancel()
+        await asyncio.gather(*tasks, return_exceptions=True)

@@ -71,7 +71,7 @@ async def _page(port: int) -> AsyncIterator[_PageClient]:
         yield client
     finally:
         process.stdin.close()
-        async with asyncio.timeout(20):
+        async with asyncio.timeout(60):
             await process.wait()
         await reading
 

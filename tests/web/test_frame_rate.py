@@ -72,7 +72,7 @@ async def test_a_page_alone_sends_enough_frames(
 ) -> None:
     page = _Page(page_port, recording(_CALM).camera)
     ticket = Ticket(token="conformance-token", private_key=ec.generate_private_key(ec.SECP256R1()))
-    conductor = Conductor(ticket, wait_s=30.0)
+    conductor = Conductor(ticket, wait_s=60.0)
     granting = Scenario(name="credit", purpose="a server that only grants credit", script=_grant_credit)
     async with listening(conductor.add_stream, origins=[f"http://localhost:{page_port}"]) as addresses:
         (outcome,) = [outcome async for outcome in conductor.run([granting], addresses, page)]

@@ -104,7 +104,7 @@ async def test_the_page_asks_and_goes_on(
 
     page = _Page(page_port, flash=plan == scan_pb2.PLAN_FLASH, asked=asked)
     ticket = Ticket(token="conformance-token", private_key=ec.generate_private_key(ec.SECP256R1()))
-    conductor = Conductor(ticket, wait_s=30.0)
+    conductor = Conductor(ticket, wait_s=60.0)
     asking = Scenario(name="gesture", purpose="an attempt that goes on for 5 seconds", script=ask)
     async with listening(conductor.add_stream, origins=[f"http://localhost:{page_port}"]) as addresses:
         (outcome,) = [outcome async for outcome in conductor.run([asking], addresses, page)]

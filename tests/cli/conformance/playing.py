@@ -21,7 +21,7 @@ async def played(
 ) -> dict[str, Outcome]:
     """The outcomes of scenarios, by name."""
     key = ec.generate_private_key(ec.SECP256R1())
-    conductor = Conductor(Ticket(token="conformance-token", private_key=key), wait_s=20.0)
+    conductor = Conductor(Ticket(token="conformance-token", private_key=key), wait_s=60.0)
     async with listening(conductor.add_stream, origins=[origin] if origin else []) as addresses:
         running = conductor.run(map(BY_NAME.__getitem__, names), addresses, client or ReferenceClient())
         return {outcome.scenario.name: outcome async for outcome in running}

@@ -14,7 +14,17 @@ from server.edge.listeners import SCAN_METHOD
 from tests.cli.conformance.playing import BY_NAME, SLOW, failures, played, played_at_once
 from tests.server.web_call import WebCall, WebStub
 
-_QUICK = [name for name in BY_NAME if name not in SLOW]
+_TIMED = ("success", "highest-rate", "pauses", "adjustment", "attempt-duration")
+"""The rules of these are about seconds, which a busy machine exceeds."""
+_QUICK = [name for name in BY_NAME if name not in {*SLOW, *_TIMED[1:]}]
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+async def test_the_reference_client_passes_the_timed_scenarios() -> None:
+    outcomes = await played(_TIMED)
+    assert failures(outcomes) == {}
+    assert outcomes.keys() == set(_TIMED)
 
 
 @pytest.mark.slow

@@ -154,6 +154,7 @@ def _restores_the_screen_for_a_hint(patch: Patch) -> None:
 
 
 def _stands_still_for_a_hint(patch: Patch) -> None:
+    patch.setattr("cli.conformance.strict_stream._WAIT_SECONDS", 5.0)
     patch.setattr("cli.conformance.clients._Screen.show_hint", lambda self, feedback: time.sleep(6))
 
 

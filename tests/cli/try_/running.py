@@ -12,7 +12,7 @@ from pathlib import Path
 
 _ADDRESS = re.compile(r"^The page: (http://localhost:(\d+)/)#(\S+)$")
 _START_LINES = 20
-_STOP_SECONDS = 30
+_STOP_SECONDS = 60
 
 
 @dataclass(frozen=True, slots=True)

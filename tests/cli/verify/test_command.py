@@ -60,11 +60,15 @@ def portrait(tmp_path: Path) -> str:
 
 @pytest.fixture
 def scan(tmp_path: Path) -> str:
-    folder = tmp_path / "scan"
+    """Longer than a busy machine needs for the few frames of a scan."""
+    return _pictures(tmp_path / "scan", 300)
+
+
+def _pictures(folder: Path, count: int) -> str:
     folder.mkdir()
     rng = np.random.default_rng(1)
-    for index in range(12):
-        cv2.imwrite(str(folder / f"{index:02}.jpg"), rng.integers(0, 255, (48, 32, 3), dtype=np.uint8))
+    for index in range(count):
+        cv2.imwrite(str(folder / f"{index:03}.jpg"), rng.integers(0, 255, (48, 32, 3), dtype=np.uint8))
     return str(folder)
 
 
@@ -240,14 +244,19 @@ class _Failing(FakeServer):
         return result
 
 
-async def test_a_clip_that_is_shorter_than_the_scan_is_said(portrait: str, scan: str) -> None:
+async def test_a_clip_that_is_shorter_than_the_scan_is_said(portrait: str, scan: str, tmp_path: Path) -> None:
+    short = _pictures(tmp_path / "short", 12)
     ended = "The frames ended before the scan did: a longer clip may help."
     failure = scan_pb2.ScanResult(status=scan_pb2.SCAN_STATUS_FAILURE)
     open_, spoof = result_pb2.FAILURE_REASON_CONDITIONS, result_pb2.FAILURE_REASON_SPOOF
-    for wanted, reason, said in ((0, open_, True), (4, open_, False), (0, spoof, False)):
+    for clip, wanted, reason, said in (
+        (short, 0, open_, True),
+        (scan, 4, open_, False),
+        (short, 0, spoof, False),
+    ):
         fake = _Failing(StreamPlan(results=[failure], frames_wanted=wanted))
         fake.reasons = [reason, result_pb2.FAILURE_REASON_LIVENESS_INCONCLUSIVE]
-        run = await _run(fake, "--trusted", portrait, "--scan", scan)
+        run = await _run(fake, "--trusted", portrait, "--scan", clip)
         assert (run.code, ended in run.messages) == (1, said)
 
 
@@ -334,12 +343,22 @@ def photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def _flashing() -> FakeServer:
-    async def act(frames: int, send: Send) -> None:
-        if frames in (2, 12):
-            step = scan_pb2.FlashStep(step=1 + frames // 12, color=scan_pb2.Rgb(red=255, green=255, blue=255))
-            await send(scan_pb2.ScanFaceResponse(flash_step=step))
+    """Reveals two steps, the second once a frame names the first, and waits for a frame that names it."""
+    revealed = 0
 
-    return FakeServer(StreamPlan(plan=scan_pb2.PLAN_FLASH, act=act, frames_wanted=20, credit=20))
+    async def act(frames: int, send: Send) -> None:
+        nonlocal revealed
+        if frames < 2 or fake.frames[-1].header.flash_step < revealed:
+            return
+        revealed += 1
+        if revealed <= 2:
+            step = scan_pb2.FlashStep(step=revealed, color=scan_pb2.Rgb(red=255, green=255, blue=255))
+            await send(scan_pb2.ScanFaceResponse(flash_step=step))
+        else:
+            await send(scan_pb2.ScanFaceResponse(capture_complete=scan_pb2.CaptureComplete(attempt=1)))
+
+    fake = FakeServer(StreamPlan(plan=scan_pb2.PLAN_FLASH, act=act, frames_wanted=0, credit=20))
+    return fake
 
 
 async def test_a_simulated_phone_flashes(portrait: str, photo: str, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -384,7 +384,7 @@ def test_a_mutated_chain_never_passes_and_raises_nothing(data: st.DataObject) ->
     chain[place] = sound[:start] + data.draw(st.binary(max_size=8)) + sound[stop:]
     started = time.process_time()
     result = _verify(chain, roots=trust(phone))
-    assert time.process_time() - started < 1.0
+    assert time.process_time() - started < 10.0
     if chain[place] != sound and place < len(chain) - 1:
         assert _failures(result)
         assert result.attested_key is None

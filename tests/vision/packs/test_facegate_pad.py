@@ -25,6 +25,7 @@ from vision.packs.facegate_pad import (
     read_facegate_pad,
     tight_and_wide,
 )
+from vision.packs.interfaces import PadNetwork
 from vision.packs.pack import Pack
 
 CPU = RuntimeOptions(providers="cpu")
@@ -75,11 +76,14 @@ def test_the_network_is_no_slower_than_the_public_one(
     spent = {}
     for one in (network, public):
         one.real_probability(astronaut, face)
-        started = time.process_time()
-        for _ in range(15):
-            one.real_probability(astronaut, face)
-        spent[one.name] = time.process_time() - started
+        spent[one.name] = min(_seconds(one, astronaut, face) for _ in range(15))
     assert spent["facegate_pad_v1"] <= spent["minifas_v2se"]
+
+
+def _seconds(network: PadNetwork, image: BgrImage, face: DetectedFace) -> float:
+    started = time.process_time()
+    network.real_probability(image, face)
+    return time.process_time() - started
 
 
 def test_sources_it_never_saw(network: TwoCropPadNetwork, insightface_pack: Pack, assets: Path) -> None:

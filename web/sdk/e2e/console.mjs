@@ -11,7 +11,7 @@ const PHONE = { width: 360, height: 740 };
 const DESKTOP = { width: 1280, height: 850 };
 const job = await jobFromInput();
 const { page, context, problems, close } = await launched({ viewport: DESKTOP, ...job }, job.address);
-page.setDefaultTimeout(45_000);
+page.setDefaultTimeout(60_000);
 const { look, violations } = lookedAt(page, job);
 const asked = [];
 page.on("request", (request) => asked.push(new URL(request.url()).pathname.replace("/api/", "")));

@@ -29,7 +29,7 @@ async function prepared(context, { camera = true } = {}) {
     window.setTimeout = (work, ms, ...rest) => (ms === 5000 ? void window.leaving.push(work) : later(work, ms, ...rest));
   });
   if (!camera) await context.addInitScript(() => (navigator.mediaDevices.enumerateDevices = async () => []));
-  context.setDefaultTimeout(30_000);
+  context.setDefaultTimeout(60_000);
   context.on("request", (request) => asked.push(request.url()));
 }
 

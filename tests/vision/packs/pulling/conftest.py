@@ -14,12 +14,15 @@ from vision.packs.pulling import sources
 
 @pytest.fixture(autouse=True)
 def hasty(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The servers of these tests are on loopback, whatever proxies the environment sets; soon given up."""
+    """The servers of these tests are on loopback, whatever proxies the environment sets; soon asked again.
+
+    A busy machine's server may be silent for long.
+    """
     for name in ("http_proxy", "https_proxy", "all_proxy"):
         monkeypatch.delenv(name, raising=False)
         monkeypatch.delenv(name.upper(), raising=False)
     monkeypatch.delenv("FACEGATE_MODELS_DIR", raising=False)
-    monkeypatch.setattr(sources, "STALL_SECONDS", 1.0)
+    monkeypatch.setattr(sources, "STALL_SECONDS", 60.0)
     monkeypatch.setattr(sources, "PAUSE_SECONDS", 0.01)
 
 

@@ -67,10 +67,10 @@ async def mirror_server(
         for transport in mirror.transports:
             transport.abort()
         # Python 3.11 does not wait for the connections of a closed server; the loop would end before they do.
-        for _ in range(50):
+        for _ in range(6000):
             if site._server is None or not site._server._active_count:  # type: ignore[attr-defined]
                 break
-            await asyncio.sleep(0.005)
+            await asyncio.sleep(0.01)
 
 
 def whole(data: bytes, *, headers: Mapping[str, str] | None = None) -> Answer:
@@ -110,12 +110,14 @@ def cut_after(size: int) -> Answer:
 
 
 def stalled(size: int, *, seconds: float = 60.0) -> Answer:
-    """Declares the full length, sends ``size`` bytes, then nothing."""
+    """Declares the full length, sends ``size`` bytes, then nothing, and drops the connection."""
 
     async def answer(request: web.Request, data: bytes) -> web.StreamResponse:
         response = await _begin(request, data)
         await response.write(data[:size])
         await asyncio.sleep(seconds)
+        assert request.transport is not None
+        request.transport.close()
         return response
 
     return answer

@@ -16,8 +16,8 @@ import org.junit.jupiter.api.Assertions.assertArrayEquals
 import org.junit.jupiter.api.Assertions.assertEquals
 import org.junit.jupiter.api.Assertions.assertNotEquals
 import org.junit.jupiter.api.Assertions.assertThrows
-import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
+import org.junit.jupiter.api.Timeout
 import org.junit.jupiter.api.io.TempDir
 
 class AttestorsTest {
@@ -66,12 +66,11 @@ class AttestorsTest {
     }
 
     @Test
+    @Timeout(60)
     fun `a chip that never answers does not hold up the scan`() {
         val never = CountDownLatch(1)
-        val started = System.nanoTime()
         val late = unavailable(Keys(before = never::await), limitMs = 100)
         assertEquals(Reason.REASON_TIMED_OUT, late.reason)
-        assertTrue(System.nanoTime() - started < 5_000_000_000)
         never.countDown()
     }
 

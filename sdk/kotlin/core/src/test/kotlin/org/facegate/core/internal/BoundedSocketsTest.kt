@@ -35,7 +35,7 @@ import kotlin.concurrent.thread
 private const val MANY = 256L * 1024 * 1024
 
 /** A server by WebSocket that sends too much. */
-@Timeout(60)
+@Timeout(90)
 class BoundedSocketsTest {
     private val written = AtomicLong()
 
@@ -106,7 +106,7 @@ class BoundedSocketsTest {
             )
             val wire = WebSocketWire(options.server as ServerAddress.WebSocket, options)
             val error = runBlocking {
-                withTimeout(30_000) {
+                withTimeout(60_000) {
                     wire.open()
                     assertTrue(checkNotNull(wire.receive()).hasFeedback())
                     runCatching { wire.receive() }.exceptionOrNull()

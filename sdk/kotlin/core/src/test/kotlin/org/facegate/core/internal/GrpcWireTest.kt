@@ -13,7 +13,7 @@ import org.junit.jupiter.api.Timeout
 import java.net.InetAddress
 import java.net.ServerSocket
 
-@Timeout(60)
+@Timeout(180)
 class GrpcWireTest {
     @Test
     fun `a connection whose TLS is never completed is closed with its stream`() {
@@ -21,7 +21,7 @@ class GrpcWireTest {
             val address = ServerAddress.Grpc("localhost", server.localPort)
             val wire = GrpcWire(address, ScanOptions(address, ScanTicket("token", ByteArray(32))))
             server.accept().use { connection ->
-                connection.soTimeout = 20_000
+                connection.soTimeout = 60_000
                 assertTrue(connection.inputStream.read() >= 0)
                 assertNull(runBlocking { withTimeoutOrNull(200) { wire.open() } })
                 wire.drop()
@@ -33,7 +33,7 @@ class GrpcWireTest {
 
     private fun awaitNoThread(name: String) {
         val busy = { Thread.getAllStackTraces().filter { (it, at) -> it.name.startsWith(name) && at.any { it.className.startsWith("io.grpc") } } }
-        for (wait in 1..100) if (busy().isNotEmpty()) Thread.sleep(100)
+        for (wait in 1..600) if (busy().isNotEmpty()) Thread.sleep(100)
         assertEquals(emptyMap<Thread, Any>(), busy())
     }
 }
