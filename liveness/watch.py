@@ -480,7 +480,6 @@ class FrameWatcher:
         """Starts empty.
 
         Args:
-            find_faces: The detector.
             locate_landmarks: The landmarker, if the pack has one. Without it, eyes are not measured.
             follow_seconds: The longest time for which a face is followed between detections, seconds.
         """

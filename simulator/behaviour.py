@@ -82,7 +82,6 @@ class Behaviour:
         """Draws the movements.
 
         Args:
-            settings: Amplitudes of the movements.
             eye_distance: Eye distance of this person in the frame, pixels.
         """
         motion, expression = settings.motion, settings.expression

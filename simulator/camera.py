@@ -79,7 +79,6 @@ class Camera:
         """Draws the noise field and the drifts.
 
         Args:
-            settings: Quality of the camera.
             rng: Source of the draws, including those of each frame, in the order of the frames.
             width: Frame width in pixels.
             height: Frame height in pixels.

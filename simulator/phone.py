@@ -317,7 +317,6 @@ class SimulatedPhone:
 
         Args:
             photo: The person, or the victim of the attack.
-            settings: Settings of the scan.
             find_faces: Lets the person see their face on the screen, to fill an oval.
             world: The time that the phone shares with a server in this process.
         """

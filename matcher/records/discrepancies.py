@@ -163,7 +163,6 @@ def of_picture(
     """Returns the discrepancies between the record of a face and the header of its image.
 
     Args:
-        face: The face as coded.
         view: The common view of the same face.
         found_format: Format by the first bytes of the image; None if unknown.
         header: The header of the image; None if it cannot be read.

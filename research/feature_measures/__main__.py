@@ -72,7 +72,6 @@ class Face:
     """One face.
 
     Attributes:
-        name: Name of the file.
         identity: The person; the file's name if unknown.
         landmarks: Landmarks by ``"mediapipe"`` and ``"dlib"``.
     """

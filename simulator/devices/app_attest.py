@@ -130,8 +130,6 @@ class ReceiptOffice:
         Args:
             fields: Its fields by number; empty ones are omitted.
             signer: The authority with the certificate that is named as the signer's.
-            certificates: The certificates that it contains.
-            signing_key: The key of the signature.
             indefinite: Whether lengths are indefinite, as in Apple's receipts.
         """
         content = tlv(

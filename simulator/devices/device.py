@@ -66,7 +66,6 @@ class WebCryptoProof:
     Attributes:
         public_key: SubjectPublicKeyInfo, DER.
         signature: Over the transcript's attestation message, ASN.1 DER.
-        origin: Origin of the page.
     """
 
     public_key: bytes
@@ -217,7 +216,6 @@ class TestDevice:
 
     Attributes:
         claim: Its claim about itself.
-        camera: Its claim about its camera.
         habit: Its changes to frames.
         use: State of its App Attest key.
         report: The run-time findings of its app, and the searches for them.

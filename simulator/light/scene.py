@@ -92,7 +92,6 @@ class LitPerson:
         """Makes a subject of a person with albedo colours.
 
         Args:
-            material: The skin.
             follow: How the person follows an oval.
             corneas: Whether the eyes are moist; those of a mask are not.
             closure: How far the lids are closed on request at a time, 0..1.
@@ -159,8 +158,6 @@ class LitScene:
 
         Args:
             subject: The subject in front of the camera.
-            screen: The screen of the phone.
-            ambient: The surrounding light.
             emission: How the screen's light is summed.
             viewport: Frame and lens.
             rng: Draws the share of the surrounding light that reaches the room behind.

@@ -170,7 +170,6 @@ class LitSurface:
             viewport: Frame and lens.
             millimetres_per_pixel: Millimetres per pixel at the plane of depth 0.
             light: The phone's screen.
-            ambient: The surrounding light.
         """
         self._viewport = viewport
         self._scale = np.float32(millimetres_per_pixel)

@@ -569,7 +569,6 @@ def overlay_signal(
     Args:
         finding: The result of ``measure_overlay``.
         strength: ``Response.strength``.
-        settings: Lines.
         behind: The response of the background's colours; ``None`` if it was not measured.
     """
     if finding is None:
@@ -798,7 +797,6 @@ def measure_surface(
         shown: The steps on the screen.
         response: The response of the whole face; ``None`` if there is no reliable one.
         lag: The face's delay after the screen, seconds; ``None`` if none stands out.
-        settings: Lines.
     """
     shape = overlay = glare = behind = None
     if response is not None and lag is not None:
