@@ -76,7 +76,7 @@ class Camera:
     def __init__(
         self, settings: CameraSettings, rng: np.random.Generator, *, width: int, height: int
     ) -> None:
-        """Draws the noise field and the drifts.
+        """Draw the noise field and the drifts.
 
         Args:
             rng: Source of the draws, including those of each frame, in the order of the frames.

@@ -95,7 +95,7 @@ class ReceiptOffice:
     """Signs receipts, with a root, an authority and a signer. Equal seeds and times give equal bytes."""
 
     def __init__(self, *, seed: str, valid: tuple[datetime, datetime]) -> None:
-        """Makes the authorities.
+        """Make the authorities.
 
         Args:
             seed: Seed of their keys.
@@ -219,7 +219,7 @@ class TestApple:
     __test__ = False  # not a test class, despite its name
 
     def __init__(self, *, seed: str, valid: tuple[datetime, datetime]) -> None:
-        """Makes the authorities.
+        """Make the authorities.
 
         Args:
             seed: Seed of their keys.

@@ -111,7 +111,7 @@ class TestPlatform:
     __test__ = False  # not a test class, despite its name
 
     def __init__(self, *, seed: str, made: datetime) -> None:
-        """Draws the keys.
+        """Draw the keys.
 
         Args:
             seed: The seed of the keys; it must be secret if a server trusts the platform.

@@ -89,7 +89,7 @@ class LitPerson:
         closure: Share = never,
         opening: Share = never,
     ) -> None:
-        """Makes a subject of a person with albedo colours.
+        """Make a subject of a person with albedo colours.
 
         Args:
             follow: How the person follows an oval.
@@ -154,7 +154,7 @@ class LitScene:
         viewport: Viewport,
         rng: np.random.Generator,
     ) -> None:
-        """Lights the subject.
+        """Light the subject.
 
         Args:
             subject: The subject in front of the camera.
