@@ -331,7 +331,6 @@ def judge_clip(
         capture: Its capture, after ``examine_rest``.
         pad_scores: The scores of the PAD networks that are judged.
         cues: The cues of recapture that are judged.
-        policy: The thresholds.
     """
     return judge_scan(
         scan=capture.observations,

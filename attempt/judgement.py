@@ -64,7 +64,6 @@ def identity_constancy(
         scan: The measurements of every frame.
         samples: The templates of the examined frames, by their index. Only those within the range of the
             calibration count (``TemplateSample.comparable``).
-        calibration: The calibration of the embedder.
         witnesses: The number of frames that were identified because the face had been lost.
         is_portrait: Whether a fused template matches the portrait; ``None`` for a file, which has none.
 
@@ -189,7 +188,6 @@ class ChallengeStepOutcome:
     """One step of a screen flash and its measurement.
 
     Attributes:
-        step: The step as drawn.
         signal_to_noise: Signal-to-noise ratio of the face's response; ``None`` if it could not be measured.
         agrees: Whether the response fits this step; ``None`` if it could not be measured.
     """
@@ -204,7 +202,6 @@ class AttemptJudgement:
     """The judgement of an attempt.
 
     Attributes:
-        liveness: The liveness verdict.
         match: The comparison with the portrait; ``None`` if too few usable frames were captured.
         match_frames: The number of frames whose embeddings were fused.
         identity_constant: Whether the attempt shows one person throughout; ``None`` if too few frames were
@@ -257,9 +254,7 @@ def evidence_of(
     """Returns the evidence of a challenge so far; ``None`` in EXPRESS.
 
     Args:
-        challenge: The attempt's challenge.
         limits: The check's requirements for the challenge.
-        model: The lines of the flash.
     """
     if challenge is None:
         return None
@@ -301,9 +296,6 @@ def judge_attempt(
         pad_scores: The scores of the PAD networks, of frames spread over the attempt; empty without networks.
         portrait: The portrait's template.
         calibration: The calibration of the embedder that made both.
-        liveness_policy: Thresholds of liveness.
-        match_policy: Threshold of the match.
-        fusion: The liveness model.
         hints: Feedback codes of the frames that were not well placed, most frequent first.
         too_slow: The hint if fewer frames a second arrived than the usable minimum; ``None`` otherwise. Such
             an attempt cannot be LIVE, but it can be SPOOF.

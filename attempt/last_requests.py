@@ -44,7 +44,6 @@ class MotionWait:
         Call it for each frame from the end of the capture on.
 
         Args:
-            scan: The measurements of the attempt so far.
             time: The frame's capture time, seconds.
         """
         if self.over:

@@ -170,7 +170,6 @@ class FeedbackPacing:
         """Returns the feedback if it is new, or if the last one was sent some time ago; ``None`` otherwise.
 
         Args:
-            feedback: The current feedback.
             time: Capture time of its frame, seconds.
         """
         if self._last_sent is not None:

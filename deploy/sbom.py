@@ -49,7 +49,6 @@ class ListedPackage:
 
     Attributes:
         name: Its name; that of an npm package begins with its scope.
-        version: Its version.
         sha256: SHA-256 of each of its files, as hexadecimal digits.
         licence: Its licence, as the package states it.
         registry: ``pypi`` or ``npm``.
@@ -106,7 +105,6 @@ def bill_of_materials(packages: tuple[ListedPackage, ...], models: tuple[Mapping
     """Returns the bill of materials as CycloneDX 1.6, JSON.
 
     Args:
-        packages: The packages.
         models: The models, as ``vision/packs/catalogue.toml`` describes them.
 
     Raises:

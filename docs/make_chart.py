@@ -71,7 +71,6 @@ class ChartValue:
 
     Attributes:
         path: Its path, such as ``("image", "tag")``.
-        default: Its default.
         description: Its comment, as one line.
     """
 

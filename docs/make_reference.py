@@ -78,7 +78,6 @@ class ReferenceField:
         kind: Its type, in words, with its range.
         default: Its default in TOML; ``None`` if it has none.
         required: Whether it must be given.
-        description: Its meaning.
     """
 
     table: str

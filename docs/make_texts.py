@@ -131,7 +131,6 @@ def documented_values(file: str, enum: str) -> list[DocumentedValue]:
     """The values of an enumeration of the contract but UNSPECIFIED, in its order.
 
     Args:
-        file: The file of the contract.
         enum: The enumeration, such as ``CheckStatus`` or ``AttemptSummary.Outcome``.
 
     Raises:

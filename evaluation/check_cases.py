@@ -50,7 +50,7 @@ class ClipCase:
 
 
 def clip_cases(folder: Path) -> list[ClipCase]:
-    """Returns each live clip with its own portrait and with another person's, and each attack clip.
+    """Return each live clip with its own portrait and with another person's, and each attack clip.
 
     Args:
         folder: Folder with ``manifest.csv``, ``live`` and ``spoof``.
@@ -72,7 +72,7 @@ def clip_cases(folder: Path) -> list[ClipCase]:
 
 
 def portrait_frames(clip: Path) -> Iterator[BgrImage]:
-    """Yields frames of the clip's beginning that can be a portrait, first choice first."""
+    """Yield frames of the clip's beginning that can be a portrait, first choice first."""
     for image, time in _frames(clip, 0.0):
         if time > _SCAN_FROM:
             return
@@ -81,7 +81,7 @@ def portrait_frames(clip: Path) -> Iterator[BgrImage]:
 
 
 def scan_frames(clip: Path) -> Iterator[tuple[BgrImage, float]]:
-    """Yields the scanned window of a clip as (image, seconds), scaled down as on a phone."""
+    """Yield the scanned window of a clip as (image, seconds), scaled down as on a phone."""
     for image, time in _frames(clip, _SCAN_FROM):
         if time > _SCAN_FROM + SCAN_SECONDS:
             return
@@ -93,7 +93,7 @@ def scan_frames(clip: Path) -> Iterator[tuple[BgrImage, float]]:
 
 
 def enlarged(image: BgrImage, factor: float) -> BgrImage:
-    """Returns an enlarged image, for portraits with too small an eye distance."""
+    """Return an enlarged image, for portraits with too small an eye distance."""
     return _resized(image, factor, cv2.INTER_CUBIC)
 
 

@@ -68,7 +68,6 @@ def finish_rates(
         labels: The rates, across and up.
         left: The lowest rate across.
         floor: The height at which a rate of 0 is drawn.
-        legend: The place of the legend.
         empty: The text in place of curves; empty if there are any.
     """
     axes.set(

@@ -31,7 +31,6 @@ class Chart:
 
     Attributes:
         name: Name of its file, without suffix.
-        png: The PNG file.
         caption: Its content and how to read it.
     """
 

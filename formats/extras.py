@@ -9,7 +9,7 @@ _OF_EXTRA: Final = re.compile(r"""(?P<package>[^;]+?)\s*;\s*extra\s*==\s*['"](?P
 
 
 def missing_extra(purpose: str, extra: str) -> str:
-    """Returns the text of an error: what needs the extra, and the commands that install it.
+    """Return the text of an error: what needs the extra, and the commands that install it.
 
     pip gets the packages of the extra and not ``facegate[extra]``, for which it would also install
     ``opencv-python`` beside the build that a lock file installed.

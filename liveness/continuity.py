@@ -70,7 +70,6 @@ def unexamined_stretches(scan: ScanObservations, *, examined: Collection[int]) -
     """Returns the stretches without an examined frame, the longest first.
 
     Args:
-        scan: The attempt.
         examined: The indices of the frames of which templates were made.
     """
     unexamined = [stretch for stretch in stretches(scan) if not _is_examined(stretch, examined)]
@@ -81,7 +80,6 @@ def examined_share(scan: ScanObservations, *, examined: Collection[int]) -> floa
     """Returns the share of frames with exactly one face that are in a stretch with an examined frame.
 
     Args:
-        scan: The attempt.
         examined: The indices of the frames of which templates were made.
 
     Returns:
@@ -100,7 +98,6 @@ def without_unexamined_motion(scan: ScanObservations, *, examined: Collection[in
     person's face more often than frames are examined, and so make a picture appear alive.
 
     Args:
-        scan: The attempt.
         examined: The indices of the frames of which templates were made.
     """
     unexamined = {
@@ -124,7 +121,6 @@ def followed_from(scan: ScanObservations, time: float) -> frozenset[int]:
     place.
 
     Args:
-        scan: The attempt.
         time: Capture time, seconds; the last frame up to it with exactly one face is the first.
 
     Returns:

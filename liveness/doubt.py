@@ -178,7 +178,6 @@ def undecided_if_unclear(scan: ScanObservations, found: LivenessResult) -> Liven
 
     Args:
         scan: The measurements of the frames that were judged.
-        found: The verdict of the passive signals.
     """
     if found.verdict is not Verdict.SPOOF or found.attack is AttackType.INJECTION:
         return found

@@ -107,7 +107,6 @@ def fuse(
         usable_frames: The number of frames with exactly one face.
         duration: The duration of the scan, seconds.
         policy: The check's policy.
-        model: The coefficients.
         too_slow: Whether fewer frames a second arrived than motion signals need; ignored for still images.
     """
     scores = {signal.name: signal.score for signal in signals if signal.score is not None}

@@ -242,9 +242,7 @@ def guide(
     """Returns the guidance after one frame.
 
     Args:
-        observation: The latest frame.
         oval: The required position of the face.
-        settings: Thresholds.
         state: ``Guidance.state`` of the previous frame; ``GuidanceState()`` for the first.
     """
     extent = None if observation.face is None else face_extent(observation.face)

@@ -100,7 +100,6 @@ class ScanLiveness:
     """The liveness of a scan.
 
     Attributes:
-        result: The verdict.
         flash: The finding of the screen flash; ``None`` without one.
     """
 
@@ -130,7 +129,6 @@ def judge_scan(
             not count.
         pad_scores: Scores of the PAD networks, of frames spread over the scan; empty without networks.
         cues: Measurements of the single-frame cues in selected frames.
-        policy: Thresholds of liveness.
         challenge: The evidence of the challenge; ``None`` in EXPRESS.
         gestures: The requests for gestures that the policy demands, in order.
         doubt: What doubt means for the scan; ``None`` if LIVE needs no more than the policy's threshold.

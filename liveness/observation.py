@@ -152,7 +152,6 @@ class MotionSegment:
         on_face: Shape (n,): whether a point lies on the face, away from its outline; the others lie
             on the background, away from the face.
         face_width: Width of the face in view pixels, for turning positions back into pixels.
-        tracking_error: Median forward-backward error of the tracked points, face widths.
         changes: Length t - 1: one for each frame after the first; ``None`` if the face's points gave no
             homography.
     """
@@ -163,7 +162,6 @@ class MotionSegment:
     left_over: NDArray[np.float32]
     on_face: NDArray[np.bool_]
     face_width: float
-    tracking_error: float
     changes: tuple[RegionChange | None, ...]
 
     def until(self, time: float) -> "MotionSegment":

@@ -28,7 +28,6 @@ class CaptureLimits:
     Attributes:
         min_face_width: The least width of the face from ear to ear (``liveness.extent``), pixels of the
             frame.
-        max_face_width: The greatest width.
         min_sharpness: The least ``FaceMeasures.sharpness`` of the face (variance of the Laplacian at 128 x
             128 pixels, squared grey levels).
         max_sharpness: The greatest sharpness; noise counts as sharpness.

@@ -300,7 +300,6 @@ def follow(
     """Finds the starting points in a later view (pyramidal Lucas-Kanade, Bouguet 2000).
 
     Args:
-        start: The view in which the points were chosen.
         view: The later view, of the same size.
         guess: Shape (n, 2): the last known positions, view pixels.
         far: Whether the points may have moved by more than 14 view pixels since.

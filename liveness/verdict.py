@@ -249,7 +249,6 @@ class LivenessResult:
         verdict: LIVE, SPOOF or INCONCLUSIVE.
         score: The weighed evidence for a living person, 0..100, before any rule is applied. Studies rank by
             it; results report ``confidence``.
-        policy: The policy with the thresholds.
         signals: Every signal, assessed or not, in a fixed order.
         reasons: The reasons of the verdict, most important first; never empty.
         attack: The type of attack that a finding proves; it counts if the verdict is SPOOF.

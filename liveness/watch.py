@@ -330,7 +330,6 @@ class _Step:
     time: float
     positions: FloatPoints
     left_over: FloatPoints
-    error: float
     change: RegionChange | None
 
 
@@ -345,7 +344,6 @@ class _RunningSegment:
                 observation.capture_time,
                 start.points,
                 np.zeros_like(start.points),
-                0.0,
                 None,
             )
         ]
@@ -398,16 +396,13 @@ class _RunningSegment:
         if sight.motion is not None:
             seen = sight.seen
             left_over[seen] = sight.found[seen] - apply_plane_motion(sight.motion, self.start.points[seen])
-        self._steps.append(
-            _Step(observation.index, observation.capture_time, sight.found, left_over, sight.error, change)
-        )
+        self._steps.append(_Step(observation.index, observation.capture_time, sight.found, left_over, change))
 
     def segment(self) -> MotionSegment:
         start = self.start
         positions: NDArray[np.float32] = (
             np.stack([step.positions for step in self._steps]) - start.centre
         ) / np.float32(start.face_width)
-        errors = [step.error for step in self._steps[1:] if np.isfinite(step.error)]
         return MotionSegment(
             frames=np.array([step.frame for step in self._steps], np.intp),
             times=np.array([step.time for step in self._steps], np.float64),
@@ -415,7 +410,6 @@ class _RunningSegment:
             left_over=np.stack([step.left_over for step in self._steps]) / np.float32(start.face_width),
             on_face=start.on_face,
             face_width=start.face_width,
-            tracking_error=float(np.median(errors)) / start.face_width if errors else 0.0,
             changes=tuple(step.change for step in self._steps[1:]),
         )
 
@@ -480,7 +474,6 @@ class FrameWatcher:
         """Starts empty.
 
         Args:
-            find_faces: The detector.
             locate_landmarks: The landmarker, if the pack has one. Without it, eyes are not measured.
             follow_seconds: The longest time for which a face is followed between detections, seconds.
         """

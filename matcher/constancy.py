@@ -70,7 +70,6 @@ def measure_constancy(
 
     Args:
         samples: The examined frames, of one embedder.
-        calibration: The calibration of that embedder.
         is_portrait: Whether a fused template matches the portrait; ``None`` without a portrait.
 
     Returns:

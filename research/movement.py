@@ -151,7 +151,6 @@ class PlayedAttempt:
     """The outcome of an attempt.
 
     Attributes:
-        result: Result of the judge.
         seen: Finding on the perspective; ``None`` if it could not be measured.
         seconds: Time from the first oval to the end.
         ovals_filled: Number of filled ovals, of two for each approach.

@@ -68,7 +68,7 @@ class Group:
 
 
 def score_pictures(pack: Pack, folder: Path) -> ScoredPictures:
-    """Scores every usable image of ``folder``.
+    """Score every usable image of ``folder``.
 
     Args:
         pack: Finds faces and landmarks.

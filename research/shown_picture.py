@@ -207,16 +207,16 @@ class Lines:
     certain: float
 
     def doubts(self, change: PictureChange) -> bool:
-        """Returns whether a scan may show one picture."""
+        """Return whether a scan may show one picture."""
         return change.new < self.possible
 
     def convicts(self, change: PictureChange) -> bool:
-        """Returns whether a scan shows one picture."""
+        """Return whether a scan shows one picture."""
         return change.new < self.certain and change.bend >= LEAST_BEND
 
 
 def set_lines(people: Sequence[PictureChange]) -> Lines:
-    """Sets the lines on people alone: one scan in fifteen is in doubt, and none is near certainty."""
+    """Set the lines on people alone: one scan in fifteen is in doubt, and none is near certainty."""
     bent = [change.new for change in people if change.bend >= LEAST_BEND]
     return Lines(
         possible=float(np.quantile([change.new for change in people], _DOUBTED)), certain=min(bent) / _MARGIN
@@ -224,7 +224,7 @@ def set_lines(people: Sequence[PictureChange]) -> Lines:
 
 
 def main(assets: Path, pack_name: str) -> None:
-    """Prints the tables."""
+    """Print the tables."""
     pack = load_pack(pack_name)
     people, attacks = list(_people(assets, pack)), list(_attacks(assets, pack))
     kinds: dict[str, list[PictureFinding]] = defaultdict(list)
@@ -251,7 +251,7 @@ def _by_source(rows: Sequence[Row]) -> Mapping[str, Sequence[PictureChange]]:
 def _print_halves(
     people: Mapping[str, Sequence[PictureChange]], attacks: Mapping[str, Sequence[PictureChange]]
 ) -> None:
-    """Prints means over random halves of the clips: the lines, and the shares of scans left out."""
+    """Print means over random halves of the clips: the lines, and the shares of scans left out."""
     warped = [change for changes in attacks.values() for change in changes]
     figures = []
     for seed in range(_HALVINGS):
@@ -318,7 +318,7 @@ def _attacks(assets: Path, pack: Pack) -> Iterator[Row]:
 def _warped(
     photo: FramedPhoto, warp: str, number: int, pack: Pack, points: Points | None
 ) -> ScanObservations:
-    """Returns the scan of a warped photo, with what is drawn into it if the face's 68 landmarks are given."""
+    """Return the scan of a warped photo, with what is drawn into it if the face's 68 landmarks are given."""
     rng = np.random.default_rng([number, *warp.encode()])
     strength = float(np.exp(rng.uniform(np.log(_WEAKEST), np.log(_STRONGEST))))
     alive = None if points is None else drawn_alive(photo.picture, points, seconds=_SECONDS, seed=number)
@@ -337,7 +337,7 @@ def _warped(
 
 
 def _framed(picture: BgrImage, pack: Pack) -> FramedPhoto | None:
-    """Returns a picture with what warps need of its face; ``None`` if that is not found."""
+    """Return a picture with what warps need of its face; ``None`` if that is not found."""
     faces = pack.detector.detect(picture)
     marks = pack.landmarker.locate(picture, faces[0]) if faces and pack.landmarker is not None else None
     if marks is None:
@@ -351,7 +351,7 @@ def _chip(photo: FramedPhoto) -> FaceChip:
 
 
 def _drawable(picture: BgrImage) -> Points | None:
-    """Returns the 68 landmarks of the face; ``None`` if lids and mouth cannot be drawn into it."""
+    """Return the 68 landmarks of the face; ``None`` if lids and mouth cannot be drawn into it."""
     embedded = load_embedded_pack()
     if embedded.landmarker is None:
         return None
@@ -363,7 +363,7 @@ def _drawable(picture: BgrImage) -> Points | None:
 
 
 def _frames(assets: Path) -> Iterator[tuple[str, BgrImage]]:
-    """Yields the middle frame of the first window of each live clip."""
+    """Yield the middle frame of the first window of each live clip."""
     for folder in _FOLDERS:
         for clip in sorted((assets / "data" / folder / "live").iterdir()):
             for window in clip_windows(clip, seconds=_SECONDS, most=1, rate=max(_SCANS)):
@@ -371,7 +371,7 @@ def _frames(assets: Path) -> Iterator[tuple[str, BgrImage]]:
 
 
 def _photos(assets: Path, pack: Pack) -> Sequence[tuple[str, BgrImage]]:
-    """Returns photos of distinct people, framed as a phone frames a selfie."""
+    """Return photos of distinct people, framed as a phone frames a selfie."""
     framed = []
     for name, picture, extent in large_faces(assets, pack.detector, count=_PHOTOS, least_width=150):
         scale = 230 / extent.width

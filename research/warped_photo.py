@@ -22,7 +22,7 @@ _LOWEST, _DRIFT, _QUICKEST = 0.12, 0.6, 1.1
 
 
 def bulge(picture: BgrImage, face: tuple[float, float, float], *, strength: float, seed: int) -> Warp:
-    """Returns a bulge that wanders over the face.
+    """Return a bulge that wanders over the face.
 
     Args:
         face: The face's middle and width, pixels.
@@ -51,7 +51,7 @@ def bulge(picture: BgrImage, face: tuple[float, float, float], *, strength: floa
 def drawn_alive(
     picture: BgrImage, landmarks: Points, *, seconds: float, seed: int
 ) -> Callable[[float], BgrImage]:
-    """Returns what software shows of a photo at a time: blinks, a gaze that wanders, a mouth that opens.
+    """Return what software shows of a photo at a time: blinks, a gaze that wanders, a mouth that opens.
 
     Args:
         landmarks: Shape (68, 2), iBUG 300-W order, pixels of ``picture``; the eyes are open.
@@ -84,7 +84,7 @@ def warp_photo(
     seed: int,
     alive: Callable[[float], BgrImage] | None = None,
 ) -> Iterator[SimulatedFrame]:
-    """Yields the frames: the photo, warped, with a slow drift and noise.
+    """Yield the frames: the photo, warped, with a slow drift and noise.
 
     Args:
         picture: The photo, shape (height, width, 3), BGR; the frames have its size.

@@ -116,7 +116,7 @@ class AppGuide:
     """
 
     def __init__(self, *, seed: int = 0) -> None:
-        """Makes a guide without prompts.
+        """Make a guide without prompts.
 
         Args:
             seed: Seed of the reaction times, the errors at the oval, and the requested movements.
@@ -141,7 +141,7 @@ class AppGuide:
         return self._oval is not None
 
     def prompt_distance(self, face_width: float, *, at: float, seconds: float = 0.0) -> None:
-        """Prompts the person to come closer or to go back, at any position of the face.
+        """Prompt the person to come closer or to go back, at any position of the face.
 
         Args:
             face_width: Target width of the face, as a share of the frame's.
@@ -153,7 +153,7 @@ class AppGuide:
         self._add(at, seconds, lambda face: ReliefPose(approach=_nearer(wide / face.width)))
 
     def fill(self, oval: Oval, *, at: float, seconds: float = 0.0) -> None:
-        """Shows an oval that the face must fill.
+        """Show an oval that the face must fill.
 
         Args:
             oval: The oval, in shares of the field.
@@ -165,7 +165,7 @@ class AppGuide:
         self._add(at, seconds, _Aim(oval, self._about(), across, down).target)
 
     def show_position(self, seen: FaceExtent, *, frame: tuple[int, int], at: float) -> None:
-        """Shows the person the position of the face; the person then moves a part of the way to the oval.
+        """Show the person the position of the face; the person then moves a part of the way to the oval.
 
         Args:
             seen: The face in the frame, pixels.
@@ -192,7 +192,7 @@ class AppGuide:
         self._settled = at + 2 * _LOOK_SECONDS
 
     def release(self, *, at: float) -> None:
-        """Withdraws the oval; the person moves back to rest.
+        """Withdraw the oval; the person moves back to rest.
 
         Args:
             at: As for ``prompt_distance``.
@@ -202,7 +202,7 @@ class AppGuide:
             self._add(at, 0.0, lambda face: ReliefPose())
 
     def blink(self, *, at: float) -> None:
-        """Prompts the person to blink.
+        """Prompt the person to blink.
 
         Args:
             at: As for ``prompt_distance``.
@@ -215,7 +215,7 @@ class AppGuide:
         return max((blink.closure(time) for blink in self._blinks), default=0.0)
 
     def turn(self, *, at: float) -> None:
-        """Prompts the person to turn the head a little from side to side.
+        """Prompt the person to turn the head a little from side to side.
 
         Args:
             at: As for ``prompt_distance``.
@@ -227,7 +227,7 @@ class AppGuide:
         self._turns.append(_Turn(start, float(self._neck.uniform(*_TURN_SECONDS)), degrees))
 
     def open_mouth(self, *, at: float) -> None:
-        """Prompts the person to open the mouth.
+        """Prompt the person to open the mouth.
 
         Args:
             at: As for ``prompt_distance``; until the person has answered the prompt before, the call has no
@@ -238,7 +238,7 @@ class AppGuide:
         self._openings.append(_drawn(self._jaw, _OPENING, at=at))
 
     def turn_aside(self, side: Side, *, at: float) -> None:
-        """Prompts the person to turn the head to a side and back.
+        """Prompt the person to turn the head to a side and back.
 
         Args:
             side: The person's own side.
@@ -269,7 +269,7 @@ class AppGuide:
 
 
 def _drawn(rng: np.random.Generator, ranges: tuple[tuple[float, float], ...], *, at: float) -> HeldMotion:
-    """Draws the answer to a request that is read from ``at`` on; ``ranges`` as of ``_OPENING``."""
+    """Draw the answer to a request that is read from ``at`` on; ``ranges`` as of ``_OPENING``."""
     start = at + float(rng.uniform(*_READING_SECONDS))
     return HeldMotion(start, *(float(rng.uniform(*limits)) for limits in ranges))
 

@@ -23,7 +23,7 @@ _BOOKS = ((52, 60, 120), (110, 70, 50), (60, 105, 70), (45, 45, 50), (140, 150, 
 
 
 def paint_room(rng: np.random.Generator, *, width: int, height: int) -> BgrImage:
-    """Paints a wall with a door or window, pictures and a shelf.
+    """Paint a wall with a door or window, pictures and a shelf.
 
     Args:
         rng: Draws colours and places.
@@ -135,7 +135,7 @@ class Backdrop:
     """A painted wall behind the face."""
 
     def __init__(self, rng: np.random.Generator, viewport: Viewport, *, nearest: float = 3.0) -> None:
-        """Paints the wall.
+        """Paint the wall.
 
         Args:
             rng: Draws the appearance and the distance of the wall.

@@ -23,7 +23,7 @@ class Wandering:
         lowest: float = 0.12,
         highest: float = 1.1,
     ) -> None:
-        """Draws the movement.
+        """Draw the movement.
 
         Args:
             rms: Root mean square of each direction.
@@ -79,10 +79,9 @@ class Behaviour:
     """A person's movements over one scan, as a function of the time."""
 
     def __init__(self, settings: SceneSettings, rng: np.random.Generator, *, eye_distance: float) -> None:
-        """Draws the movements.
+        """Draw the movements.
 
         Args:
-            settings: Amplitudes of the movements.
             eye_distance: Eye distance of this person in the frame, pixels.
         """
         motion, expression = settings.motion, settings.expression

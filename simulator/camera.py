@@ -76,10 +76,9 @@ class Camera:
     def __init__(
         self, settings: CameraSettings, rng: np.random.Generator, *, width: int, height: int
     ) -> None:
-        """Draws the noise field and the drifts.
+        """Draw the noise field and the drifts.
 
         Args:
-            settings: Quality of the camera.
             rng: Source of the draws, including those of each frame, in the order of the frames.
             width: Frame width in pixels.
             height: Frame height in pixels.

@@ -24,7 +24,7 @@ class Expression:
     """Converts movements of mouth, jaw and brows to a displacement field over an image."""
 
     def __init__(self, landmarks: Points, *, grid: tuple[FloatMap, FloatMap]) -> None:
-        """Prepares the fields.
+        """Prepare the fields.
 
         Args:
             landmarks: Shape (68, 2), iBUG 300-W order, pixels.
@@ -99,7 +99,7 @@ class Eyelids:
     """
 
     def __init__(self, picture: BgrImage, landmarks: Points) -> None:
-        """Finds the lids.
+        """Find the lids.
 
         Args:
             picture: The face with open eyes.
@@ -114,7 +114,7 @@ class Eyelids:
             self._patches.append((eye, picture[eye.rows, eye.columns, :3].copy()))
 
     def draw(self, picture: BgrImage, *, closure: float, gaze: tuple[float, float]) -> None:
-        """Paints both eyes into ``picture`` in place.
+        """Paint both eyes into ``picture`` in place.
 
         Args:
             picture: Same size as the first image; only the surroundings of the eyes are written.
@@ -260,7 +260,7 @@ class Mouth:
     """Lowers what is below the lower lip's edge, and gives the gap the colour of a mouth's inside."""
 
     def __init__(self, place: MouthPlace, *, chin_moves: bool = True) -> None:
-        """Finds the parts that move.
+        """Find the parts that move.
 
         Args:
             place: The mouth at rest.

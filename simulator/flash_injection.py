@@ -62,7 +62,7 @@ def tint(
     screen: ScreenLight,
     rng: np.random.Generator,
 ) -> Iterator[SimulatedFrame]:
-    """Blends the colour into each whole frame: 15 % of it at strength 1."""
+    """Blend the colour into each whole frame: 15 % of it at strength 1."""
     delay = _Delay(settings, rng)
     share = min(1.0, _TINT * settings.strength)
     for frame in frames:
@@ -87,7 +87,7 @@ def relight(
     face_pixels: float,
     exposure_locked: Callable[[float], bool],
 ) -> Iterator[SimulatedFrame]:
-    """Multiplies the face by the light that the colour on display would have added.
+    """Multiply the face by the light that the colour on display would have added.
 
     Args:
         frames: The clean video.

@@ -164,7 +164,6 @@ class FlashScanSettings:
             it sets the distance (0.52 at 48 degrees is 0.31 m); None draws one between 0.47 and 0.58.
         nearest_wall: Least distance of the wall behind a person or a worn instrument, in distances of the
             face; the distance is drawn from there to 6. At 1.2 a head lies on a pillow.
-        ambient: The surrounding light.
         phone: Screen and display delays; must be the one of the `ScreenLight`.
         instrument: The instrument of a presentation attack.
         injection: The capabilities of an injecting attacker.

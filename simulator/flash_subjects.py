@@ -31,7 +31,7 @@ class MaskPaint:
     """Colours of a printed resin mask: the person's albedo, a little paler."""
 
     def __init__(self) -> None:
-        """Prepares the person's own albedo."""
+        """Prepare the person's own albedo."""
         self._albedo = AlbedoPaint()
 
     def __call__(self, picture: BgrImage, layout: Layout) -> BgrImage:
@@ -45,7 +45,7 @@ class InkPaint:
     """Colours of a home printer: the photo with its shading, in ink on paper."""
 
     def __init__(self, rng: np.random.Generator) -> None:
-        """Makes a paint; ``rng`` draws the grain of the paper."""
+        """Make a paint; ``rng`` draws the grain of the paper."""
         self._rng = rng
 
     def __call__(self, picture: BgrImage, layout: Layout) -> BgrImage:

@@ -105,7 +105,7 @@ class Relief:
         pivot: tuple[float, float, float],
         stiffness: FloatMap | None = None,
     ) -> None:
-        """Prepares the grids.
+        """Prepare the grids.
 
         Args:
             viewport: The place of the frame on the canvas.
@@ -334,7 +334,7 @@ class HeadFit:
 
 
 def fit_head(landmarks: Points) -> HeadFit:
-    """Fits the generic head to ``landmarks`` by a scaled orthographic projection.
+    """Fit the generic head to ``landmarks`` by a scaled orthographic projection.
 
     The 2 x 3 projection is found by least squares and made orthonormal by a singular value decomposition
     (the first step of DeMenthon and Davis 1995, "Model-based object pose in 25 lines of code").

@@ -18,7 +18,7 @@ def knob(default: float | None, lowest: float, highest: float) -> Any:
 
 
 def validate_knobs(settings: Any) -> None:
-    """Checks every knob of ``settings`` against its range.
+    """Check every knob of ``settings`` against its range.
 
     Raises:
         SceneSettingsInvalid: A value is outside its range, or is None and the seed does not draw it.

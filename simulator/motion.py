@@ -18,7 +18,7 @@ class Sway:
     def __init__(
         self, rng: np.random.Generator, *, rms: float, lowest: float = 0.12, highest: float = 1.1
     ) -> None:
-        """Draws the tones.
+        """Draw the tones.
 
         Args:
             rms: Root mean square of the movement, in the movement's own unit.
@@ -44,7 +44,7 @@ class Tremor:
     """
 
     def __init__(self, rng: np.random.Generator, *, rms: float) -> None:
-        """Draws the tones.
+        """Draw the tones.
 
         Args:
             rms: Root mean square in each direction, pixels.
@@ -84,7 +84,7 @@ class BlinkMotion:
         depth: float,
         closed: tuple[float, float] = (0.02, 0.06),
     ) -> "BlinkMotion":
-        """Draws a blink: 70-100 ms closing, 110-180 ms opening.
+        """Draw a blink: 70-100 ms closing, 110-180 ms opening.
 
         Args:
             start: See the attribute.
@@ -140,7 +140,7 @@ class Blinks:
     """
 
     def __init__(self, rng: np.random.Generator, *, seconds: float, longest_gap: float, depth: float) -> None:
-        """Draws the blinks of a scan of ``seconds``; the first one starts early enough to end in it."""
+        """Draw the blinks of a scan of ``seconds``; the first one starts early enough to end in it."""
         blinks = []
         time = float(rng.uniform(0.3, max(0.35, min(longest_gap, seconds - 0.5))))
         while time < seconds:

@@ -242,7 +242,7 @@ class Person:
         recolour: Recolour | None = None,
         chin_moves: bool = True,
     ) -> None:
-        """Prepares the layers; takes about a second.
+        """Prepare the layers, which takes about a second.
 
         Args:
             settings: The frame, the lens and the movements.

@@ -85,7 +85,7 @@ class WorldTime:
         return max(self._frame_due, now - self._LONGEST_SECONDS)
 
     def expect_frame(self, due: float | None) -> None:
-        """Lets time pass until the next frame is due; ``None``: no frame is expected."""
+        """Let time pass until the next frame is due; ``None``: no frame is expected."""
         self._behind = time.monotonic() - self.monotonic()
         self._frame_due = due
 
@@ -94,7 +94,7 @@ class _PhoneTime:
     """Decides when each frame of a simulated phone is due, and gives it a time on the capture clock."""
 
     def __init__(self, *, frames_per_second: float, world: WorldTime | None) -> None:
-        """Starts before the first frame.
+        """Start before the first frame.
 
         Args:
             frames_per_second: Mean rate of the frames.
@@ -120,13 +120,13 @@ class _PhoneTime:
         return min(due, max(self._rendered_us, self._now_us() - self._offset_us)) / 1e6
 
     def stand_still(self) -> None:
-        """Stops simulated time until the next frame is requested."""
+        """Stop simulated time until the next frame is requested."""
         self._offset_us = None
         if self._world is not None:
             self._world.expect_frame(None)
 
     async def until_due(self) -> int:
-        """Waits until the next frame is due.
+        """Wait until the next frame is due.
 
         Returns:
             The offset of the capture clock from simulated time, microseconds, to pass to ``take``.
@@ -146,7 +146,7 @@ class _PhoneTime:
         return offset_us
 
     def take(self, rendered: float, *, offset_us: int) -> int:
-        """Returns the capture time of a frame, microseconds of the capture clock.
+        """Return the capture time of a frame, microseconds of the capture clock.
 
         Args:
             rendered: Time of its rendering, simulated seconds.
@@ -159,11 +159,11 @@ class _PhoneTime:
         return self._last_us
 
     def simulated(self, capture_time_us: int) -> float:
-        """Converts a time of the capture clock to simulated seconds."""
+        """Convert a time of the capture clock to simulated seconds."""
         return (capture_time_us - (self._offset_us or 0)) / 1e6
 
     def captured(self, simulated: float) -> int:
-        """Converts simulated seconds to microseconds of the capture clock."""
+        """Convert simulated seconds to microseconds of the capture clock."""
         return round(simulated * 1e6) + (self._offset_us or 0)
 
     def _now_us(self) -> int:
@@ -193,7 +193,7 @@ class _PhoneScreen:
         )
 
     def show(self, step: scan_pb2.FlashStep) -> None:
-        """Shows a colour from now on."""
+        """Show a colour from now on."""
         scroll_s = 0.0
         if step.transition == scan_pb2.TRANSITION_SCROLL_DOWN:
             duration = step.transition_duration
@@ -203,13 +203,13 @@ class _PhoneScreen:
         self._light.show(colour, at=self._time.now, scroll_seconds=scroll_s)
 
     def restore(self) -> None:
-        """Restores the content before the flash."""
+        """Restore the content before the flash."""
         if self._steps and self._steps[-1] != _NOTHING:
             self._steps.append(_NOTHING)
             self._light.restore(at=self._time.now)
 
     def displayed(self, capture_time_us: int) -> DisplayedStep:
-        """Returns the step on display at the capture of a frame, as the app knows it."""
+        """Return the step on display at the capture of a frame, as the app knows it."""
         number, since = self._light.appeared(self._time.simulated(capture_time_us))
         step = self._steps[number - 1] if number else _NOTHING
         if step == _NOTHING:
@@ -226,7 +226,7 @@ class _Onlooker:
         self._rendered = 0
 
     def look_at(self, frame: SimulatedFrame) -> None:
-        """Looks at a frame on the screen: every few frames, and only if the app has given an instruction."""
+        """Look at a frame on the screen: every few frames, and only if the app has given an instruction."""
         if not self._guide.asks or self._find_faces is None:
             return
         self._rendered += 1
@@ -235,7 +235,7 @@ class _Onlooker:
             self._guide.show_position(face_extent(faces[0]), frame=(wide, tall), at=frame.capture_time)
 
     def fill(self, change: scan_pb2.OvalChange, *, at: float) -> None:
-        """Fills an oval."""
+        """Fill an oval."""
         shown, duration = change.oval, change.transition_duration
         self._guide.fill(
             Oval(shown.center_x, shown.center_y, shown.width, shown.height),
@@ -260,7 +260,7 @@ class _Onlooker:
                 pass
 
     def release(self, *, at: float) -> None:
-        """Moves back to the position before the oval."""
+        """Move back to the position before the oval."""
         self._guide.release(at=at)
 
 
@@ -279,7 +279,7 @@ class SimulatedPhone:
         find_faces: FindFaces | None = None,
         world: WorldTime | None = None,
     ) -> None:
-        """Creates the phone.
+        """Create the phone.
 
         Args:
             frames: Renders one frame after the other, each in the light of ``light`` at that time.
@@ -317,7 +317,6 @@ class SimulatedPhone:
 
         Args:
             photo: The person, or the victim of the attack.
-            settings: Settings of the scan.
             find_faces: Lets the person see their face on the screen, to fill an oval.
             world: The time that the phone shares with a server in this process.
         """
@@ -341,7 +340,7 @@ class SimulatedPhone:
         return "realtime"
 
     def begin_attempt(self) -> None:
-        """Stops simulated time, and moves the person back to the position before an oval."""
+        """Stop simulated time, and move the person back to the position before an oval."""
         if self._onlooker is not None:
             self._onlooker.release(at=self._time.rendered)
         self._time.stand_still()
@@ -350,7 +349,7 @@ class SimulatedPhone:
         return self
 
     async def __anext__(self) -> CapturedImage:
-        """Returns the next frame, rendered when it is due, with each colour that had appeared before.
+        """Return the next frame, rendered when it is due, with each colour that had appeared before.
 
         Raises:
             StopAsyncIteration: The scan is complete.
@@ -375,7 +374,7 @@ class SimulatedPhone:
         return frame
 
     async def aclose(self) -> None:
-        """Closes the phone. May be called twice."""
+        """Close the phone. May be called twice."""
         self._closed = True
         self._time.stand_still()
 
@@ -396,25 +395,25 @@ class SimulatedPhone:
         return scroll, scan_pb2.CAPABILITY_OVAL_CHANGE, *gestures
 
     def show_step(self, step: scan_pb2.FlashStep) -> None:
-        """Shows a colour on the screen now."""
+        """Show a colour on the screen now."""
         self._screen.show(step)
 
     def show_oval(self, change: scan_pb2.OvalChange) -> None:
-        """Lets the person fill an oval."""
+        """Let the person fill an oval."""
         if self._onlooker is not None:
             self._onlooker.fill(change, at=self._time.now)
 
     def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
-        """Lets the person blink, turn the head or open the mouth, as the hint demands."""
+        """Let the person blink, turn the head or open the mouth, as the hint demands."""
         if self._onlooker is not None:
             self._onlooker.hear(feedback, at=self._time.now)
 
     def restore(self) -> None:
-        """Restores the content of the screen before the flash."""
+        """Restore the content of the screen before the flash."""
         self._screen.restore()
 
     def displayed(self, capture_time_us: int) -> DisplayedStep:
-        """Returns the step on display at the capture of a frame, as the app knows it."""
+        """Return the step on display at the capture of a frame, as the app knows it."""
         return self._screen.displayed(capture_time_us)
 
 
@@ -425,22 +424,22 @@ _FLASH_SECONDS = 60.0
 
 
 def needs_screen(kind: str) -> bool:
-    """Returns whether a kind concerns the screen's light, and so needs a phone with a screen."""
+    """Return whether a kind concerns the screen's light, and so needs a phone with a screen."""
     return kind not in set(ScanKind) and kind in set(FlashKind)
 
 
 def scan_settings(kind: ScanKind, *, seed: int) -> SceneSettings:
-    """Returns the default settings of a simulated scan without a flash."""
+    """Return the default settings of a simulated scan without a flash."""
     return SceneSettings(kind=kind, seed=seed, seconds=_SECONDS)
 
 
 def flash_settings(kind: FlashKind, *, seed: int) -> FlashScanSettings:
-    """Returns the default settings of a simulated scan with a flash."""
+    """Return the default settings of a simulated scan with a flash."""
     return FlashScanSettings(kind=kind, seed=seed, seconds=_FLASH_SECONDS)
 
 
 def open_simulated(kind: str, photo: Path, *, seed: int) -> FrameSource:
-    """Simulates a person or an attacker in front of a camera.
+    """Simulate a person or an attacker in front of a camera.
 
     Args:
         kind: A `simulator.ScanKind`, such as ``genuine`` or ``waved-photo``.
@@ -462,7 +461,7 @@ def open_simulated(kind: str, photo: Path, *, seed: int) -> FrameSource:
 
 
 def open_simulated_phone(kind: str, photo: Path, *, seed: int) -> SimulatedPhone:
-    """Simulates a person or an attacker in front of a phone with a screen that can flash.
+    """Simulate a person or an attacker in front of a phone with a screen that can flash.
 
     Args:
         kind: A `simulator.FlashKind`, such as ``genuine`` or ``injected-tint``.
@@ -478,7 +477,7 @@ def open_simulated_phone(kind: str, photo: Path, *, seed: int) -> SimulatedPhone
 
 
 def _find_faces(picture: BgrImage) -> tuple[DetectedFace, ...]:
-    """Detects the person's face on the screen."""
+    """Detect the person's face on the screen."""
     return tuple(_embedded().detector.detect(picture))
 
 

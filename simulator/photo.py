@@ -62,7 +62,7 @@ class Photo:
 
 
 def photo_from_image(image: BgrImage, *, detector: FaceDetector, landmarker: Landmarker) -> Photo:
-    """Finds the most prominent face of ``image`` and its landmarks.
+    """Find the most prominent face of ``image`` and its landmarks.
 
     Detectors sometimes find a false face as large as the person's, with a lower confidence. Therefore, of the
     faces that are not much smaller than the largest, the one with the highest confidence counts.

@@ -76,7 +76,7 @@ class Sheet:
         edge_colour: tuple[int, int, int],
         edge: int,
     ) -> None:
-        """Prepares the layers.
+        """Prepare the layers.
 
         Args:
             rng: Draws the room and the place.
@@ -113,7 +113,7 @@ class Sheet:
         """The sheet's shape."""
 
     def place_picture(self, picture: BgrImage) -> None:
-        """Puts ``picture``, stretched to the sheet's size, on the sheet."""
+        """Put ``picture``, stretched to the sheet's size, on the sheet."""
         shrinking = picture.shape[1] > self._size[0]
         fitted = cv2.resize(
             picture, self._size, interpolation=cv2.INTER_AREA if shrinking else cv2.INTER_CUBIC
@@ -223,7 +223,7 @@ class StaticPrint:
     """The print leans on a stand; nothing moves."""
 
     def __init__(self, photo: Photo, settings: SceneSettings, rng: np.random.Generator) -> None:
-        """Prints the selfie and places it on the stand, rotated by a few degrees."""
+        """Print the selfie and place it on the stand, rotated by a few degrees."""
         sheet, picture, _ = _print_selfie(photo, settings, rng)
         sheet.place_picture(picture)
         askew = ReliefPose(
@@ -240,7 +240,7 @@ class WavedPrint:
     """One hand moves and bends the print, the other holds the phone."""
 
     def __init__(self, photo: Photo, settings: SceneSettings, rng: np.random.Generator) -> None:
-        """Prints the selfie and draws the hand's movements."""
+        """Print the selfie and draw the hand's movements."""
         self.sheet, picture, self.outline = _print_selfie(photo, settings, rng)
         self.sheet.place_picture(picture)
         knobs = settings.sheet
@@ -296,7 +296,7 @@ class LitSheet:
     def __init__(
         self, held: HandHeld, *, material: Material, follow: Follow, millimetres_per_pixel: float
     ) -> None:
-        """Makes a subject of a sheet.
+        """Make a subject of a sheet.
 
         Args:
             material: Paper, or the glass of a screen that emits light.
@@ -329,7 +329,7 @@ class ScreenReplay:
     """Shows the recording at its own rate through screen pixels, glow and refresh bands."""
 
     def __init__(self, photo: Photo, settings: SceneSettings, rng: np.random.Generator) -> None:
-        """Prepares the recorded person, the screen and the hand."""
+        """Prepare the recorded person, the screen and the hand."""
         self._settings = settings
         self._victim = Person(photo, settings, rng)
         self._recorder = Camera(settings.camera, rng, width=settings.width, height=settings.height)

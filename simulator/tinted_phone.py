@@ -38,7 +38,7 @@ class TintedFrames:
     """The frames of one scan in the light of a screen, in each of its colours, as JPEG files in memory."""
 
     def __init__(self, frames: Sequence[BgrImage], *, colours: Collection[Rgb]) -> None:
-        """Encodes every frame in every colour and in the light of a dark screen, on all cores."""
+        """Encode every frame in every colour and in the light of a dark screen, on all cores."""
         wanted = tuple(product(range(len(frames)), (None, *colours)))
 
         def encoded(one: tuple[int, Rgb | None]) -> bytes:
@@ -50,16 +50,16 @@ class TintedFrames:
         self._count = len(frames)
 
     def __len__(self) -> int:
-        """Returns the number of frames."""
+        """Return the number of frames."""
         return self._count
 
     def jpeg(self, number: int, colour: Rgb | None) -> bytes:
-        """Returns a frame in the light of a colour, ``None`` for a dark screen."""
+        """Return a frame in the light of a colour, ``None`` for a dark screen."""
         return self._jpegs[number, colour]
 
 
 def tinted(pixels: BgrImage, colour: Rgb | None) -> BgrImage:
-    """Returns a frame in white light as if a screen lit all of it; ``None`` for a dark screen."""
+    """Return a frame in white light as if a screen lit all of it; ``None`` for a dark screen."""
     red, green, blue = colour or (0, 0, 0)
     gains = _AMBIENT + _SCREEN * np.array([blue, green, red]) / 255
     table = (np.arange(256)[:, None] * gains).astype(np.uint8)
@@ -70,7 +70,7 @@ class TintedPhone:
     """Implements ``facegate_client.FrameSource`` and ``facegate_client.FlashScreen`` for one scan."""
 
     def __init__(self, frames: TintedFrames, *, frames_per_second: float) -> None:
-        """Takes the frames of a scan."""
+        """Take the frames of a scan."""
         self._frames = frames
         self._interval_us = round(1e6 / frames_per_second)
         self._began_us: int | None = None
@@ -97,7 +97,7 @@ class TintedPhone:
         return self
 
     async def __anext__(self) -> CapturedImage:
-        """Returns the frame that is due, in the colour that had appeared shortly before."""
+        """Return the frame that is due, in the colour that had appeared shortly before."""
         if self._began_us is None:
             self._began_us = _now_us()
         # Frames that were due while the device was busy are not captured.
@@ -112,7 +112,7 @@ class TintedPhone:
         return CapturedImage(image=self._frames.jpeg(number, colour), capture_time_us=captured)
 
     async def aclose(self) -> None:
-        """Does nothing, because nothing is open."""
+        """Do nothing, because nothing is open."""
 
     @property
     def profile(self) -> device_pb2.ScreenProfile:
@@ -125,7 +125,7 @@ class TintedPhone:
         return ()
 
     def show_step(self, step: scan_pb2.FlashStep) -> None:
-        """Fills the screen immediately."""
+        """Fill the screen immediately."""
         colour = step.color.red, step.color.green, step.color.blue
         self._steps.append((DisplayedStep(step.step, _now_us()), colour))
 
@@ -133,14 +133,14 @@ class TintedPhone:
         """Not called, because ovals are not among the capabilities."""
 
     def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
-        """Ignores hints."""
+        """Ignore hints."""
 
     def restore(self) -> None:
-        """Clears the screen."""
+        """Clear the screen."""
         self._steps.append((DisplayedStep(0, _now_us()), None))
 
     def displayed(self, capture_time_us: int) -> DisplayedStep:
-        """Returns the step on display at the capture of a frame."""
+        """Return the step on display at the capture of a frame."""
         shown, _ = self._at(capture_time_us)
         return shown if shown.number else DisplayedStep()
 

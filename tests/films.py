@@ -126,16 +126,13 @@ def resized_film(parts: Sequence[tuple[BgrImage, int]], *, codec: str = "libvpx"
     return stream.getvalue()
 
 
-def hdr_film(
-    picture: BgrImage, transfer: Literal["hlg", "pq"], *, white: float = 203, frames: int = 10
-) -> bytes:
-    """An HEVC film with ten bits in BT.2020.
+def hdr_film(picture: BgrImage, transfer: Literal["hlg", "pq"], *, white: float = 203) -> bytes:
+    """An HEVC film of ten frames with ten bits in BT.2020.
 
     Args:
         picture: A picture in sRGB.
         transfer: The curve.
         white: The light of the picture's white, cd/m²; by default reference white (ITU-R BT.2408).
-        frames: How many.
     """
     light = _linear(picture[..., ::-1] / 255.0) @ _BT2020.T * white
     signal = _pq(light) if transfer == "pq" else _hlg(light)
@@ -149,7 +146,7 @@ def hdr_film(
         assert isinstance(track, VideoStream)
         track.height, track.width = picture.shape[:2]
         track.pix_fmt = "yuv420p10le"
-        for number in range(frames):
+        for number in range(10):
             frame = av.VideoFrame.from_ndarray(stored, format="rgb48le").reformat(
                 format="yuv420p10le",
                 dst_colorspace=Colorspace.BT2020,

@@ -359,7 +359,7 @@ _MARGIN: Final = 4
 
 
 def cut_chip(picture: GreyImage, face: DetectedFace) -> FaceChip:
-    """Returns the chip of a face; beyond the picture's border its outermost pixels are repeated.
+    """Return the chip of a face; beyond the picture's border its outermost pixels are repeated.
 
     The picture is upright, shape (height, width), 0..255.
     """

@@ -72,7 +72,7 @@ class StillDecoder(Protocol):
     """Decodes, isolated from this process, the formats that are not decoded in it."""
 
     def decode_still(self, data: bytes, *, header: ImageHeader) -> NDArray[np.uint8]:
-        """Decodes one image.
+        """Decode one image.
 
         The length of the file and the size that its header declares were tested.
 

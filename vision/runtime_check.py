@@ -56,7 +56,7 @@ class InstalledRuntime:
 
 
 def require_runtime() -> InstalledRuntime:
-    """Tests that exactly one ONNX Runtime and one OpenCV are installed.
+    """Test that exactly one ONNX Runtime and one OpenCV are installed.
 
     Raises:
         RuntimeConflict: No distribution of a family is installed, or several are. The message states the

@@ -50,12 +50,7 @@ class Ticket:
 
 @dataclass(frozen=True, slots=True)
 class Start:
-    """A ScanStart that keeps the rules of the protocol.
-
-    Attributes:
-        session_key: Its session key.
-        capabilities: The announced capabilities.
-    """
+    """A ScanStart that keeps the rules of the protocol."""
 
     stream: ClientStream
     message: StartMessage

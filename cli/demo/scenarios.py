@@ -368,7 +368,6 @@ class DemoRecord:
     """One check of the demo with its outcome.
 
     Attributes:
-        scenario: The scenario with the expected outcome.
         portrait: The trusted image, JPEG.
         strip: A few frames of the scan, JPEGs; empty without a scan, and if ``flash`` shows it.
         flash: The scan under the screen's colours; None without a flash, and if no frame shows a colour.

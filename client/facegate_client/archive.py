@@ -255,7 +255,6 @@ class VerifiedReview:
     """A review whose signature holds.
 
     Attributes:
-        check_id: The check.
         outcome: ``"ALLOW"``, ``"DENY"``, ``"ASK_AGAIN"`` or ``"ESCALATE"``.
         result_sha256: SHA-256 of the payload of the result that it is about, 32 bytes.
         content: The whole signed review.

@@ -98,7 +98,6 @@ def assess(
     Args:
         checks: The tests of all verifiers, named ``<verifier>.<check>``, marked by
             ``demands.mark_decisive``.
-        platform: The platform that the device claims.
         transcript_bound: Whether the transcript is intact and signed by the session key.
         active_challenge: Whether the person answered a challenge that only this server knew.
         ceilings: The highest assurance that a verifier's evidence can give, by verifier, if that is less than

@@ -203,7 +203,7 @@ class ModelClock:
     """Sums the cost of models. Safe to call from several threads at once."""
 
     def __init__(self, *, clock: Callable[[], float] = time.thread_time) -> None:
-        """Starts at 0.
+        """Start at 0.
 
         Args:
             clock: Returns CPU seconds; ``time.process_time`` if one model runs at a time, to count its other

@@ -65,7 +65,7 @@ class _Tail:
         return cls(count, base, (base - float(highest[_DECADE * count])) / math.log(_DECADE))
 
     def expected(self, cosine: float) -> float:
-        """Returns how many pairs are expected to reach a score."""
+        """Return how many pairs are expected to reach a score."""
         return (
             self.count * math.exp((self.base - cosine) / self.scale)
             if self.scale > 0.0

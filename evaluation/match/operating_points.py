@@ -41,8 +41,6 @@ class FmrAt:
 
     Attributes:
         threshold: A cosine; at or above it a comparison is a match.
-        upper_bound: One-sided upper bound on FMR.
-        lower_bound: One-sided lower bound on FMR.
         fnmr: FNMR; None if there is no genuine comparison.
     """
 

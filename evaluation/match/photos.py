@@ -274,7 +274,7 @@ def path_inside(folder: Path, name: str, *, where: str) -> Path:
 
 
 def _digest(path: Path) -> str:
-    """Returns the SHA-256 of a file; its path if it cannot be read, which is reported when it is embedded."""
+    """Return the SHA-256 of a file; its path if it cannot be read, which is reported when it is embedded."""
     try:
         with path.open("rb") as file:
             return hashlib.file_digest(file, "sha256").hexdigest()

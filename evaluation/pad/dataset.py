@@ -278,7 +278,7 @@ def _files(folder: Path) -> Iterator[Path]:
 
 
 def _with_sessions(samples: Sequence[PadSample], names: Sequence[str], *, guess_all: bool) -> list[PadSample]:
-    """Fills in missing sessions; each clip is a session of its own."""
+    """Fill in missing sessions; each clip is a session of its own."""
     missing: dict[str, list[int]] = defaultdict(list)
     found = list(samples)
     for at, sample in enumerate(samples):

@@ -70,7 +70,6 @@ class SourceResult:
 
     Attributes:
         live: Bona fide responses.
-        attacks: Attack responses.
         auc: Area under the curve; None without responses of both classes.
     """
 

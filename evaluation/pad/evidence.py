@@ -104,7 +104,7 @@ class PictureEvidence:
     """The evidence of one image. Only the face of its subject is judged (``matcher.persons``)."""
 
     def __init__(self, path: Path, image: BgrImage, pack: Pack, *, subject: SubjectRule) -> None:
-        """Makes the evidence; no model is run yet.
+        """Make the evidence; no model is run yet.
 
         Args:
             image: Its upright pixels.
@@ -183,7 +183,7 @@ class ClipEvidence:
     """The evidence of one scan of a clip, captured as an attempt without a person to guide."""
 
     def __init__(self, frames: Sequence[Frame], pack: Pack, *, subject: SubjectRule) -> None:
-        """Makes the evidence; no model is run yet."""
+        """Make the evidence; no model is run yet."""
         self.stages = Stages()
         self._frames = frames
         self._subject = subject

@@ -27,7 +27,7 @@ class SelfieScorer:
     """Judges images only, because the frames of a clip have no metadata."""
 
     def __init__(self) -> None:
-        """Makes a scorer with the shipped weights and settings."""
+        """Make a scorer with the shipped weights and settings."""
         self.name = ScorerName("eight signals", ScorerKind.SIGNALS)
         self._settings = SelfieSettings()
         self._model = load_selfie_model()

@@ -241,7 +241,6 @@ def judge_selfie(
             assessed, and head orientation and symmetry are measured from the five points.
         exif: The file's metadata, read by ``formats.picture_metadata.read_exif_tags`` from the received
             bytes.
-        settings: Thresholds.
 
     Returns:
         The result of the contract. A signal that cannot be assessed scores ``NEUTRAL``, keeps its weight and

@@ -109,7 +109,7 @@ def background_uniformity(portrait: PortraitView, aligned: AlignedFace) -> Asses
 
 
 def background_mask(portrait: BgrImage, aligned: AlignedFace, *, part: BgrImage) -> NDArray[np.uint8]:
-    """Finds the background beside and above the head.
+    """Find the background beside and above the head.
 
     The method is one round of GrabCut (C. Rother et al., "GrabCut", ACM TOG 23(3), 2004) in an image of 44 x
     36 pixels. It starts from five Gaussians of colour for the background, of the left, upper and right

@@ -78,7 +78,7 @@ class AlignedFace:
 
 
 def aligned_face(image: BgrImage, *, five_points: Points, landmarks: Landmarks | None) -> AlignedFace | None:
-    """Makes the aligned face.
+    """Make the aligned face.
 
     Source: ISO/IEC 29794-5, as in OFIQ: a similarity transform maps eye centres, nose tip and mouth corners
     to fixed positions in an image of 616 x 616 pixels; the face is the convex hull of the landmarks. The
@@ -210,7 +210,7 @@ class FaceCrop:
 
 
 def face_crop(portrait: BgrImage, aligned: AlignedFace) -> FaceCrop | None:
-    """Cuts the face, brows to chin, out of the portrait.
+    """Cut the face, brows to chin, out of the portrait.
 
     Returns:
         The crop; None if no pixel of the face lies inside the portrait.

@@ -195,7 +195,7 @@ def unassessable(scheme: str | None) -> Mapping[Component, str]:
 
 
 def validate_bounds(code: RequirementCode, rule: Rule) -> None:
-    """Checks that a rule's bounds lie in the range of the requirement.
+    """Check that a rule's bounds lie in the range of the requirement.
 
     The rule has passed ``Rule.check``.
 

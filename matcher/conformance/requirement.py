@@ -81,7 +81,7 @@ class Rule:
     minimum_score: int | None = None
 
     def check(self, code: RequirementCode) -> None:
-        """Validates the bounds for a requirement.
+        """Validate the bounds for a requirement.
 
         Raises:
             PortraitPolicyInvalid: A bound is not a number, the bounds exclude each other, or ``code`` is a

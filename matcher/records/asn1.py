@@ -48,7 +48,7 @@ class Reader:
     """The bytes that are read, and the number of extensions that were ignored in them."""
 
     def __init__(self, data: bytes, *, format_: str) -> None:
-        """Starts with no extension ignored.
+        """Start with no extension ignored.
 
         Args:
             format_: The format that they claim, for errors.
@@ -58,11 +58,11 @@ class Reader:
         self.ignored = 0
 
     def children(self, parent: Element, *, most: int, field: str) -> Iterator[Element]:
-        """Yields the elements in ``parent``; see ``der.der_elements``."""
+        """Yield the elements in ``parent``; see ``der.der_elements``."""
         return der_elements(self.data, parent.start, parent.end, format_=self.format, most=most, field=field)
 
     def only(self, parent: Element, *, field: str) -> Element:
-        """Returns the one element in ``parent``.
+        """Return the one element in ``parent``.
 
         Raises:
             TrustedImageRefused: RECORD_MALFORMED: there is none, or more than one.
@@ -75,7 +75,7 @@ class Reader:
         return inner
 
     def malformed(self, what: str, field: str, offset: int) -> TrustedImageRefused:
-        """Returns the refusal of a record whose structure is wrong."""
+        """Return the refusal of a record whose structure is wrong."""
         return record_malformed(self.format, what, field=field, offset=offset)
 
 
@@ -92,7 +92,7 @@ class Kind(ABC, Generic[_T]):
 
     @abstractmethod
     def read(self, reader: Reader, element: Element, field: str) -> _T:
-        """Returns the value of ``element``.
+        """Return the value of ``element``.
 
         Raises:
             TrustedImageRefused: RECORD_MALFORMED: the element does not have the type.
@@ -100,14 +100,14 @@ class Kind(ABC, Generic[_T]):
 
     @abstractmethod
     def write(self, value: _T) -> bytes:
-        """Returns the content of the element for ``value``.
+        """Return the content of the element for ``value``.
 
         Raises:
             RecordInvalid: The type does not hold the value.
         """
 
     def range_errors(self, value: _T, field: str) -> Iterator[str]:
-        """Yields the parts of ``value`` that are outside their range: the field in words, and the value."""
+        """Yield the parts of ``value`` that are outside their range: the field in words, and the value."""
         yield from ()
 
 
@@ -207,7 +207,7 @@ class Base(Kind[_T | None]):
     constructed = True
 
     def __init__(self, inner: Kind[_T], *, extensible: bool = True) -> None:
-        """Sets the type of alternative [0]. If ``extensible`` is false, alternative [1] is not accepted."""
+        """Set the type of alternative [0]. If ``extensible`` is false, alternative [1] is not accepted."""
         self.inner, self.extensible = inner, extensible
         self._tag = _BASE | (CONSTRUCTED if inner.constructed else 0)
 
@@ -279,7 +279,7 @@ class SequenceOf(Kind[tuple[_T, ...]]):
     constructed = True
 
     def __init__(self, item: Kind[_T], *, most: int = MOST_ITEMS) -> None:
-        """Takes the kind of the items, and ``most``, the maximum number of items."""
+        """Take the kind of the items, and ``most``, the maximum number of items."""
         self.item, self._most = item, most
 
     def read(self, reader: Reader, element: Element, field: str) -> tuple[_T, ...]:
@@ -399,7 +399,7 @@ class Alternatives(_OfFields[_T | None, _T]):
 
 
 def range_errors(kind: Kind[_T], value: _T) -> tuple[str, ...]:
-    """Returns a description of each part of ``value`` that is outside the range of its type in ``kind``."""
+    """Return a description of each part of ``value`` that is outside the range of its type in ``kind``."""
     return tuple(kind.range_errors(value, "value"))
 
 

@@ -158,7 +158,7 @@ def _require_size(data: bytes, max_bytes: int) -> None:
 
 
 def _is_39794(data: bytes) -> bool:
-    """Returns whether the bytes are a 39794-5 record; refuses records that are recognised but not read."""
+    """Return whether the bytes are a 39794-5 record; refuse records that are recognised but not read."""
     other = OTHER_RECORDS.get(data[:4])
     if other is not None:
         raise wrong_modality(*other)
@@ -252,7 +252,7 @@ def _open_dg2(data: bytes, representations: Representations) -> TrustedImageCont
 
 
 def _require_count(count: int, representations: Representations) -> None:
-    """Checks the number of faces before a face is read."""
+    """Check the number of faces before a face is read."""
     if count == 1 or (representations is Representations.FIRST and 1 <= count <= MOST_REPRESENTATIONS):
         return
     required = 1 if representations is Representations.EXACTLY_ONE else MOST_REPRESENTATIONS

@@ -126,12 +126,12 @@ class ConvertedImage:
 
 
 def suffix_of(form: TargetFormat) -> str:
-    """Returns the suffix of files of a format."""
+    """Return the suffix of files of a format."""
     return _SUFFIXES[form]
 
 
 def format_of(name: str) -> TargetFormat | None:
-    """Returns the format that the suffix of a file name states; None if it states none.
+    """Return the format that the suffix of a file name states; None if it states none.
 
     ``.fac`` alone states none: both editions of a 19794-5 record use it.
     """
@@ -172,7 +172,7 @@ def _others(content: TrustedImageContent) -> tuple[str, ...]:
 def _picture(
     content: TrustedImageContent, wishes: Wishes, decode: PictureDecoder
 ) -> tuple[bytes, tuple[str, ...], frozenset[PostAcquisition]]:
-    """Returns the picture in a format that the target can hold, the notes, and the changes to it."""
+    """Return the picture in a format that the target can hold, the notes, and the changes to it."""
     header = content.header
     wanted = bool(wishes.rotate) or wishes.mirrored
     # EXIF states the orientation of a picture file; a record has no field for it.
@@ -232,12 +232,12 @@ def _record(
 
 
 def _placed(known: RecordMetadata) -> bool:
-    """Returns whether a 39794-5 record states landmarks, including those that other records cannot name."""
+    """Return whether a 39794-5 record states landmarks, including those that other records cannot name."""
     return known.block_39794 is not None and bool(known.block_39794.landmarks)
 
 
 def _unplaced(block: RepresentationBlock | None) -> RepresentationBlock | None:
-    """Returns the block without landmarks and pose."""
+    """Return the block without landmarks and pose."""
     if block is None:
         return None
     person = block.identity_metadata

@@ -27,7 +27,7 @@ Element: TypeAlias = Head
 def read_element(
     data: bytes, position: int, end: int, *, format_: str, encoding: Encoding = Encoding.TLV
 ) -> Element:
-    """Reads the head of the data object at ``position``.
+    """Read the head of the data object at ``position``.
 
     Args:
         position: Offset of the object.
@@ -61,7 +61,7 @@ def elements(
     field: str = "data objects",
     encoding: Encoding = Encoding.TLV,
 ) -> Iterator[Element]:
-    """Yields the data objects from ``position`` to ``end``.
+    """Yield the data objects from ``position`` to ``end``.
 
     Args:
         most: Limit of their number.
@@ -86,7 +86,7 @@ der_elements = partial(elements, encoding=Encoding.DER)
 
 
 def read_integer(data: bytes, element: Element, *, format_: str, field: str) -> int:
-    """Reads the content of an INTEGER or ENUMERATED, which is in two's complement.
+    """Read the content of an INTEGER or ENUMERATED, which is in two's complement.
 
     Raises:
         TrustedImageRefused: RECORD_MALFORMED: it is empty, longer than ``LONGEST_INTEGER``, or not in the

@@ -182,7 +182,7 @@ def _face_header(format_type: int) -> tuple[tuple[int, bytes], ...]:
 
 
 def parse_dg2(data: bytes) -> Dg2:
-    """Reads the data group; the records in it are not parsed.
+    """Read the data group; the records in it are not parsed.
 
     Raises:
         TrustedImageRefused: RECORD_MALFORMED: the structure of the data objects is wrong, or there is no
@@ -209,7 +209,7 @@ def parse_dg2(data: bytes) -> Dg2:
 
 
 def serialise_dg2(dg2: Dg2) -> bytes:
-    """Writes the data group with the shortest lengths, as DER demands and passports use.
+    """Write the data group with the shortest lengths, as DER demands and passports use.
 
     Raises:
         RecordInvalid: There is no record, more than one in a bare template, or more than can be read back.
@@ -251,7 +251,7 @@ def _only(data: bytes, parent: Element, tag: int) -> Element:
 
 
 def _repeated(tag: int, offset: int) -> TrustedImageRefused:
-    """Returns the refusal of a repeated data object, of which two readers could read different faces."""
+    """Return the refusal of a repeated data object, of which two readers could read different faces."""
     what = f"data object {tag:X} occurs twice, and one is allowed"
     return record_malformed(FORMAT_DG2, what, field=f"{tag:X}", offset=offset)
 
@@ -281,7 +281,7 @@ def _write_template(block: BiometricBlock) -> bytes:
 
 
 def wrapped(records: Sequence[bytes], *, format_type: int) -> bytes:
-    """Makes a whole data group 2.
+    """Make a whole data group 2.
 
     ``format_type`` is ``ISO_19794_5``, or ``ISO_39794_5``, whose block is marked as constructed.
 

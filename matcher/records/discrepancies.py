@@ -96,7 +96,7 @@ class _Reserved(IntEnum):
 
 
 def of_record(record: Record2005 | Record2011 | Record39794) -> tuple[Discrepancy, ...]:
-    """Returns the discrepancies of the record as a whole."""
+    """Return the discrepancies of the record as a whole."""
     if isinstance(record, Record39794):
         excluded = excluded_values(record)
         named = list(excluded[:_MOST_NAMED])
@@ -121,7 +121,7 @@ def of_record(record: Record2005 | Record2011 | Record39794) -> tuple[Discrepanc
 
 
 def of_dg2(dg2: Dg2, *, format_type: int) -> tuple[Discrepancy, ...]:
-    """Returns the discrepancies of a DG2.
+    """Return the discrepancies of a DG2.
 
     Args:
         format_type: The format of its records: ``dg2.ISO_19794_5`` or ``dg2.ISO_39794_5``.
@@ -160,10 +160,9 @@ def of_picture(
     header: ImageHeader | None,
     fault: str | None,
 ) -> tuple[Discrepancy, ...]:
-    """Returns the discrepancies between the record of a face and the header of its image.
+    """Return the discrepancies between the record of a face and the header of its image.
 
     Args:
-        face: The face as coded.
         view: The common view of the same face.
         found_format: Format by the first bytes of the image; None if unknown.
         header: The header of the image; None if it cannot be read.
@@ -237,12 +236,12 @@ def _colours(view: Representation, header: ImageHeader) -> tuple[Discrepancy, ..
 
 
 def _name(value: int) -> str:
-    """Returns the name of a code; an empty one if the code is reserved."""
+    """Return the name of a code; an empty one if the code is reserved."""
     return value.name if isinstance(value, IntEnum) else ""
 
 
 def _kind(value: int) -> type[IntEnum]:
-    """Returns the enumeration of a value; for a reserved code, one without members."""
+    """Return the enumeration of a value; for a reserved code, one without members."""
     return type(value) if isinstance(value, IntEnum) else _Reserved
 
 

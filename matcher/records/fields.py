@@ -8,7 +8,7 @@ from matcher.errors import RecordInvalid, RefusalReason, TrustedImageRefused
 def record_malformed(
     format_: str, what: str, *, field: str | None = None, offset: int | None = None
 ) -> TrustedImageRefused:
-    """Returns the refusal of a record whose lengths or structure are wrong.
+    """Return the refusal of a record whose lengths or structure are wrong.
 
     ``what`` states the error in words, with its numbers; ``offset`` is in bytes from the start of the record.
     """
@@ -25,7 +25,7 @@ def record_malformed(
 
 
 def require_field(size: int, offset: int, count: int, *, format_: str, field: str) -> None:
-    """Tests that a field of ``count`` bytes at ``offset`` lies within a record of ``size`` bytes.
+    """Test that a field of ``count`` bytes at ``offset`` lies within a record of ``size`` bytes.
 
     Raises:
         TrustedImageRefused: RECORD_MALFORMED: It does not.
@@ -36,7 +36,7 @@ def require_field(size: int, offset: int, count: int, *, format_: str, field: st
 
 
 def pack(layout: struct.Struct, values: tuple[int | bytes, ...], *, what: str) -> bytes:
-    """Packs values into the fields of a layout.
+    """Pack values into the fields of a layout.
 
     Raises:
         RecordInvalid: A value does not fit its field.

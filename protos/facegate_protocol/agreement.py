@@ -22,7 +22,6 @@ def derive_mac_key(
     """Derives the key for the MACs of one stream's frames.
 
     Args:
-        private_key: This side's private key.
         peer_share: The other side's public key, 32 bytes.
         nonce: ``ChallengeBody.nonce``, the HKDF salt.
         binding: The binding hash H, which enters the HKDF info.

@@ -203,7 +203,6 @@ def drive_scan(
     """Run one scan to its end.
 
     Args:
-        settings: Settings of the rendering.
         pack: Its models measure the frames, as in a server.
         rng: Draws the colours and the network's jitter.
         claimed_late: How much later than true the device claims that colours appeared, seconds.

@@ -95,7 +95,7 @@ class Bench:
     """Simulates and judges one case after another."""
 
     def __init__(self, conditions: Conditions, people: Sequence[Person]) -> None:
-        """Loads the packs.
+        """Load the packs.
 
         Raises:
             VisionError: A pack cannot be loaded.

@@ -30,12 +30,10 @@ class Row:
     """One scan.
 
     Attributes:
-        name: Name of its case.
         group: See ``cases.Group``.
         kind: See ``cases.Case`` and ``drive.ScanTrace``, as for all fields that are missing here.
         code: Hash of the measuring and the rendering code: rows of different code are different measurements.
         conditions: The common conditions of a measurement, in words.
-        finding: Finding of the flash.
         reason: Reason of the finding; ``None`` for RIGHT.
         bits: Verified bits, net of chance.
         odds: Log odds of a face by the flash's signals.

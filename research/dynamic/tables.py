@@ -322,7 +322,6 @@ def write_report(rows: Sequence[Row], out: Path, *, resamples: int, seed: int) -
         rows: At least one row.
         out: The folder, which is created if it does not exist.
         resamples: Draws of persons behind each interval.
-        seed: Seed of the draws.
 
     Raises:
         OSError: The folder cannot be written to.

@@ -72,7 +72,6 @@ class Face:
     """One face.
 
     Attributes:
-        name: Name of the file.
         identity: The person; the file's name if unknown.
         landmarks: Landmarks by ``"mediapipe"`` and ``"dlib"``.
     """
@@ -193,7 +192,7 @@ def share(found: int, of: int) -> str:
 
 
 def painted(image: BgrImage, centre: tuple[int, int], what: str) -> None:
-    """Hides an eye of an aligned face, in place, by a dark lens with some sky in it or by a lock of hair."""
+    """Hide an eye of an aligned face, in place, by a dark lens with some sky in it or by a lock of hair."""
     mask = np.zeros(image.shape[:2], dtype=np.uint8)
     x, y = centre
     if what == "lens":

@@ -39,7 +39,6 @@ class Teacher:
     """A public network with its features as a second output.
 
     Attributes:
-        name: Name in results.
         session: Returns the logits, shape (n, classes), and the features, shape (n, 128).
     """
 

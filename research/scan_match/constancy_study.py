@@ -154,7 +154,6 @@ def splice(
 
     Args:
         other: A scan of the other person; it is repeated if it is too short.
-        change: The kind of change.
         place: Start of a temporary change, 0 (at the start) to 1 (so that it ends with the scan).
     """
     shift = 0

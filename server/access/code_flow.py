@@ -126,7 +126,6 @@ class CodeFlow:
         """Returns the address at the issuer where a person logs in.
 
         Args:
-            secret: The secret of this log-in.
             redirect_uri: Where the issuer sends the browser afterwards.
             step_up: Whether the person has to prove again who they are.
 

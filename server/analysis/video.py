@@ -97,7 +97,6 @@ class VideoAnalyst:
         """Sets the models, thresholds and limits of every analysis.
 
         Args:
-            fusion: The fusion model, which judges.
             policy: The thresholds of the fusion model; its kind of capture is replaced by that of the upload.
             subject: Defines which faces of a frame count as persons.
             video_decoder: Decodes videos in isolation; without it, videos are refused.

@@ -92,7 +92,6 @@ class TrustedImageUpload:
         document_portrait: Whether the image is the portrait of an identity document.
         requested_outcome: The outcome that a sandbox caller requests; ``None`` for none.
         payload_sha256: SHA-256 of all fields except ``request_id``, 32 bytes.
-        caller: Name of the caller.
         hosted: How the check is scanned on the server's own page; ``None`` if it is not.
     """
 

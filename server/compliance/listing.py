@@ -181,7 +181,6 @@ class AuditListing:
         """Returns a page, and logs that it was read.
 
         Args:
-            chosen: Which entries.
             subjects: The person whose entries are wanted, as ``server.audit.subject_hashes``; empty for all.
             size: The maximum number of entries, 1 or more.
             page_token: The token of the page; empty for the first.

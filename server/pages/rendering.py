@@ -15,7 +15,6 @@ def render(template: str, /, **values: object) -> Html:
 
     Args:
         template: A file in ``templates``.
-        values: The values that it names.
 
     Raises:
         jinja2.UndefinedError: The template names a value that is not given.

@@ -55,7 +55,6 @@ class Housekeeper(Background):
             enrolment: How long an unused key stays enrolled.
             tries: How long failed checks are stored for the limits on further ones.
             most_scans: The number of scans that are remembered of one tenant.
-            webhooks: The endpoints of this server.
         """
         super().__init__("housekeeping_failed")
         self._completion = completion

@@ -360,7 +360,6 @@ class EventRepository(Repository):
         """Deletes events that ended long ago, and gives up those that wait for endpoints that are gone.
 
         Args:
-            endpoints: The endpoints of this server.
             limit: The number of events that are deleted at once.
 
         Returns:

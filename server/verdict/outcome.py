@@ -187,7 +187,6 @@ class CheckOutcome:
         required_bits: Challenge bits that the policy demands; 0 if no challenge was requested.
         challenge_steps: Steps of the deciding attempt's flash; empty without a flash.
         transcript: The transcript; ``None`` if no attempt ended.
-        attempts: The attempts, in order.
         evidence_frame: The evidence frame; ``None`` if no face was captured.
         audit_images: At most 4 audit images.
         policy_sha256: SHA-256 of the policy file's bytes.

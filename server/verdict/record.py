@@ -137,7 +137,6 @@ class Delivery:
     """The parts of a record that FinishCheck returns.
 
     Attributes:
-        status: The status of the check.
         marks: The images that the result names, the evidence frame first.
         subject_reference: The orchestrator's reference to the person; may be empty.
     """

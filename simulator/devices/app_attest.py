@@ -95,7 +95,7 @@ class ReceiptOffice:
     """Signs receipts, with a root, an authority and a signer. Equal seeds and times give equal bytes."""
 
     def __init__(self, *, seed: str, valid: tuple[datetime, datetime]) -> None:
-        """Makes the authorities.
+        """Make the authorities.
 
         Args:
             seed: Seed of their keys.
@@ -130,8 +130,6 @@ class ReceiptOffice:
         Args:
             fields: Its fields by number; empty ones are omitted.
             signer: The authority with the certificate that is named as the signer's.
-            certificates: The certificates that it contains.
-            signing_key: The key of the signature.
             indefinite: Whether lengths are indefinite, as in Apple's receipts.
         """
         content = tlv(
@@ -221,7 +219,7 @@ class TestApple:
     __test__ = False  # not a test class, despite its name
 
     def __init__(self, *, seed: str, valid: tuple[datetime, datetime]) -> None:
-        """Makes the authorities.
+        """Make the authorities.
 
         Args:
             seed: Seed of their keys.

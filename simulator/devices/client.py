@@ -29,7 +29,7 @@ class PlayedSource:
     """Implements ``facegate_client.FrameSource``: changes the frames of another source as the device does."""
 
     def __init__(self, source: FrameSource, habit: StreamHabit) -> None:
-        """Takes ownership of the source.
+        """Take ownership of the source.
 
         Args:
             source: The camera of the device, or the one that it replaces.
@@ -55,14 +55,14 @@ class PlayedSource:
         return self._source.pace
 
     def begin_attempt(self) -> None:
-        """Starts an attempt of the source."""
+        """Start an attempt of the source."""
         self._source.begin_attempt()
 
     def __aiter__(self) -> Self:
         return self
 
     async def __anext__(self) -> CapturedImage:
-        """Returns the next frame, changed as the device does.
+        """Return the next frame, changed as the device does.
 
         Raises:
             StopAsyncIteration: The source has no more frames.
@@ -78,7 +78,7 @@ class PlayedSource:
         )
 
     async def aclose(self) -> None:
-        """Closes the source. May be called twice."""
+        """Close the source. May be called twice."""
         await self._source.aclose()
 
     def _looped(self, frame: CapturedImage) -> CapturedImage:
@@ -90,7 +90,7 @@ class PlayedSource:
         return self._kept[(self._shown - 1) % len(self._kept)]
 
     def _timed(self, time_us: int) -> int:
-        """Returns the nearest free time on the grid; strictly rising."""
+        """Return the nearest free time on the grid; strictly rising."""
         if not self._habit.even_timing:
             return time_us
         if self._first_us is None:
@@ -105,7 +105,7 @@ class DeviceAttestor:
     def __init__(
         self, device: TestDevice, *, now: Callable[[], datetime] = lambda: datetime.now(UTC)
     ) -> None:
-        """Takes the device.
+        """Take the device.
 
         Args:
             device: The device that makes the evidence.
@@ -115,13 +115,13 @@ class DeviceAttestor:
         self._now = now
 
     async def attest(self, *, binding: bytes) -> AsyncIterator[device_pb2.Attestation]:
-        """Yields the device's evidence for a stream's binding hash H, 32 bytes."""
+        """Yield the device's evidence for a stream's binding hash H, 32 bytes."""
         for piece in self._device.evidence(binding, now=self._now()):
             yield _attestation_of(piece)
 
 
 def _attestation_of(evidence: Evidence) -> device_pb2.Attestation:
-    """Returns the message of a piece of evidence."""
+    """Return the message of a piece of evidence."""
     match evidence:
         case KeyChain(certificates=certificates, signature=signature):
             return device_pb2.Attestation(
@@ -151,7 +151,7 @@ def _attestation_of(evidence: Evidence) -> device_pb2.Attestation:
 
 
 def device_profile_of(claim: DeviceClaim) -> device_pb2.DeviceProfile:
-    """Returns the message of a device's claim."""
+    """Return the message of a device's claim."""
     return device_pb2.DeviceProfile(
         platform=device_pb2.Platform.Value(f"PLATFORM_{claim.platform}"),
         manufacturer=claim.manufacturer,
@@ -164,7 +164,7 @@ def device_profile_of(claim: DeviceClaim) -> device_pb2.DeviceProfile:
 
 
 def camera_profile_of(claim: CameraClaim) -> device_pb2.CameraProfile:
-    """Returns the message of a device's claim on its camera."""
+    """Return the message of a device's claim on its camera."""
     return device_pb2.CameraProfile(
         id=claim.id,
         label=claim.label,
@@ -181,7 +181,7 @@ def camera_profile_of(claim: CameraClaim) -> device_pb2.CameraProfile:
 
 
 def runtime_findings_of(report: RuntimeReport) -> device_pb2.RuntimeFindings:
-    """Returns the message of an app's run-time findings."""
+    """Return the message of an app's run-time findings."""
     kind = device_pb2.RuntimeFindingKind
     return device_pb2.RuntimeFindings(
         looked_for=sorted(kind.Value(f"RUNTIME_FINDING_KIND_{looked}") for looked in report.looked_for),
@@ -193,7 +193,7 @@ def runtime_findings_of(report: RuntimeReport) -> device_pb2.RuntimeFindings:
 
 
 def scanner_parts(device: TestDevice) -> dict[str, Any]:
-    """Returns the arguments of a ``facegate_client.FaceScanner`` that make it the device."""
+    """Return the arguments of a ``facegate_client.FaceScanner`` that make it the device."""
     return {
         "profile": device_profile_of(device.claim),
         "camera": camera_profile_of(device.camera),

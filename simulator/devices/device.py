@@ -66,7 +66,6 @@ class WebCryptoProof:
     Attributes:
         public_key: SubjectPublicKeyInfo, DER.
         signature: Over the transcript's attestation message, ASN.1 DER.
-        origin: Origin of the page.
     """
 
     public_key: bytes
@@ -112,7 +111,7 @@ class TestPlatform:
     __test__ = False  # not a test class, despite its name
 
     def __init__(self, *, seed: str, made: datetime) -> None:
-        """Draws the keys.
+        """Draw the keys.
 
         Args:
             seed: The seed of the keys; it must be secret if a server trusts the platform.
@@ -217,7 +216,6 @@ class TestDevice:
 
     Attributes:
         claim: Its claim about itself.
-        camera: Its claim about its camera.
         habit: Its changes to frames.
         use: State of its App Attest key.
         report: The run-time findings of its app, and the searches for them.

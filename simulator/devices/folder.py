@@ -29,7 +29,7 @@ memory = "ignored"
 
 
 def settings_text(platform: TestPlatform, folder: Path, *, page: str | None = None) -> str:
-    """Returns settings, TOML: first keys and then tables, to append to the keys of other settings.
+    """Return settings, TOML: first keys and then tables, to append to the keys of other settings.
 
     Args:
         page: Origin of a page on this machine that may scan, in place of that of the platform's app.
@@ -74,7 +74,7 @@ apple_receipt_certificate = {at("apple_receipt_root.pem")}
 
 
 def policy_text(name: str = POLICY_NAME) -> str:
-    """Returns a policy, TOML, that demands evidence of each platform.
+    """Return a policy, TOML, that demands evidence of each platform.
 
     It does not demand the TLS key that the device saw, because a server on loopback may have none. It ignores
     the scan memory, because simulated scans with the same seed are equal.
@@ -132,7 +132,7 @@ class StoredPlatform:
     folder: Path
 
     def device(self, kind: DeviceKind) -> TestDevice:
-        """Returns a test device of this kind, with its stored state if it has one."""
+        """Return a test device of this kind, with its stored state if it has one."""
         document = _read_json(self.folder / _USE_FILE) if (self.folder / _USE_FILE).exists() else {}
         counter = document.get("counter")
         if counter is not None and not isinstance(counter, int):
@@ -140,13 +140,13 @@ class StoredPlatform:
         return make_device(kind, self.platform, use=AttestedUse(counter))
 
     def save(self, device: TestDevice) -> None:
-        """Stores how often the device's App Attest key has signed; other devices have no state."""
+        """Store how often the device's App Attest key has signed; other devices have no state."""
         if device.use.counter is not None:
             _write(self.folder / _USE_FILE, json.dumps({"counter": device.use.counter}).encode())
 
 
 def write_platform_files(folder: Path, *, now: datetime) -> StoredPlatform:
-    """Creates a test platform, or renews the validity of the one in the folder from now on.
+    """Create a test platform, or renew the validity of the one in the folder from now on.
 
     The list of revoked keys is written by the caller, with the record that a server wants.
     """
@@ -180,7 +180,7 @@ def write_platform_files(folder: Path, *, now: datetime) -> StoredPlatform:
 
 
 def read_platform(folder: Path) -> StoredPlatform:
-    """Reads the test platform in a folder."""
+    """Read the test platform in a folder."""
     document = _read_json(folder / _PLATFORM_FILE)
     try:
         made = datetime.fromisoformat(document["made"])
@@ -222,7 +222,7 @@ def _write(path: Path, content: bytes) -> None:
 
 
 def open_stored_device(device: Path) -> tuple[TestDevice, StoredPlatform]:
-    """Opens a device, named as FOLDER/KIND, of a stored platform, with the state of its earlier scans."""
+    """Open a device, named as FOLDER/KIND, of a stored platform, with the state of its earlier scans."""
     if device.name not in set(DeviceKind):
         raise SimulatorError(
             f"{device} names no test device: write FOLDER/KIND with one of {', '.join(DeviceKind)}"

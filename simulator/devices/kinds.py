@@ -418,7 +418,6 @@ def make_device(kind: DeviceKind, platform: TestPlatform, *, use: AttestedUse | 
     """Make a device.
 
     Args:
-        platform: The platform that attests it.
         use: State of its App Attest key; ``None`` for a new key.
     """
     return KINDS[kind].make(platform, AttestedUse() if use is None else use)

@@ -67,7 +67,6 @@ def integrity_payload(
         nonce: The nonce of the app's request.
         at: Time of the token, with a time zone.
         recognition: Whether Google recognises the app.
-        labels: The integrity labels that the device meets.
         sdk_version: Android's API level.
     """
     return {

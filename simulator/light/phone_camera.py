@@ -38,7 +38,7 @@ class CameraLoops:
     def __init__(
         self, *, exposure_seconds: float, white_seconds: float, highest_gain: float, width: int, height: int
     ) -> None:
-        """Makes the loops, not started.
+        """Make the loops, not started.
 
         Args:
             exposure_seconds: Time constant of exposure.
@@ -72,7 +72,7 @@ class CameraLoops:
         return np.asarray(np.maximum(mean, 1e-6))
 
     def start(self, mean: NDArray[np.float64]) -> None:
-        """Sets both loops to their steady state for a scene.
+        """Set both loops to their steady state for a scene.
 
         Args:
             mean: Mean of the scene in lux, from ``meter``.
@@ -85,7 +85,7 @@ class CameraLoops:
     def follow(
         self, mean: NDArray[np.float64], passed: float, *, exposure_locked: bool, white_locked: bool
     ) -> None:
-        """Advances both loops towards the state for a frame.
+        """Advance both loops towards the state for a frame.
 
         Args:
             mean: Mean of the frame in lux, from ``meter``.
@@ -199,7 +199,7 @@ class PhoneCamera:
     def __init__(
         self, settings: FlashCameraSettings, rng: np.random.Generator, *, width: int, height: int
     ) -> None:
-        """Draws the loops' speeds and the noise field.
+        """Draw the loops' speeds and the noise field.
 
         Args:
             rng: Source of the draws, including those of each frame, in the order of the frames.
@@ -247,7 +247,7 @@ class PhoneCamera:
         return _READ_ELECTRONS**2 / self._white_electrons()
 
     def start(self, radiance: NDArray[np.float32]) -> None:
-        """Sets exposure and white balance to their steady state for a scene.
+        """Set exposure and white balance to their steady state for a scene.
 
         Args:
             radiance: Reflected light in lux, shape (h, w, 3), before any gain.

@@ -89,10 +89,9 @@ class LitPerson:
         closure: Share = never,
         opening: Share = never,
     ) -> None:
-        """Makes a subject of a person with albedo colours.
+        """Make a subject of a person with albedo colours.
 
         Args:
-            material: The skin.
             follow: How the person follows an oval.
             corneas: Whether the eyes are moist; those of a mask are not.
             closure: How far the lids are closed on request at a time, 0..1.
@@ -155,12 +154,10 @@ class LitScene:
         viewport: Viewport,
         rng: np.random.Generator,
     ) -> None:
-        """Lights the subject.
+        """Light the subject.
 
         Args:
             subject: The subject in front of the camera.
-            screen: The screen of the phone.
-            ambient: The surrounding light.
             emission: How the screen's light is summed.
             viewport: Frame and lens.
             rng: Draws the share of the surrounding light that reaches the room behind.

@@ -147,7 +147,7 @@ class Ambient:
     """
 
     def __init__(self, settings: AmbientSettings, rng: np.random.Generator) -> None:
-        """Draws direction, and the preset's illuminance and colour within 15 %."""
+        """Draw direction, and the preset's illuminance and colour within 15 %."""
         preset = _PRESETS[settings.preset]
         drawn_lux = preset.lux * float(np.exp(0.15 * rng.uniform(-1, 1)))
         drawn_kelvin = preset.kelvin * float(np.exp(0.08 * rng.uniform(-1, 1)))
@@ -242,7 +242,7 @@ class ScreenLight:
     """
 
     def __init__(self, settings: PhoneSettings | None = None, *, seed: int = 0) -> None:
-        """Switches the screen on.
+        """Switch the screen on.
 
         Args:
             settings: The phone; None for the default.
@@ -256,7 +256,7 @@ class ScreenLight:
         self._shown: list[_Shown] = []
 
     def show(self, colour_srgb: tuple[int, int, int], *, at: float, scroll_seconds: float = 0.0) -> None:
-        """Instructs the app to show a colour.
+        """Instruct the app to show a colour.
 
         Args:
             colour_srgb: Red, green, blue, 0..255.
@@ -266,7 +266,7 @@ class ScreenLight:
         self._show(linear_of_srgb(colour_srgb), at=at, scroll_seconds=scroll_seconds)
 
     def restore(self, *, at: float) -> None:
-        """Instructs the app to show the colour from before the flash; counts as a ``show`` call.
+        """Instruct the app to show the colour from before the flash; it counts as a ``show`` call.
 
         Args:
             at: Simulated time of the call in seconds; in order with ``show``.

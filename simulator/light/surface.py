@@ -164,13 +164,12 @@ class LitSurface:
         ambient: Ambient,
         material: Material,
     ) -> None:
-        """Prepares the surface and the light.
+        """Prepare the surface and the light.
 
         Args:
             viewport: Frame and lens.
             millimetres_per_pixel: Millimetres per pixel at the plane of depth 0.
             light: The phone's screen.
-            ambient: The surrounding light.
         """
         self._viewport = viewport
         self._scale = np.float32(millimetres_per_pixel)
@@ -298,7 +297,7 @@ class AlbedoPaint:
     """
 
     def __init__(self, *, melanin: float = 0.0) -> None:
-        """Makes a paint that adds ``melanin``, 0..1."""
+        """Make a paint that adds ``melanin``, 0..1."""
         self._melanin = melanin
 
     def __call__(self, picture: BgrImage, layout: Layout) -> BgrImage:

@@ -115,7 +115,6 @@ class CountingNetwork:
     """Gives every face the same probability; implements ``vision.packs.interfaces.PadNetwork``.
 
     Attributes:
-        name: Its name.
         asked: The number of faces it has scored.
     """
 

@@ -182,11 +182,8 @@ class Recorded:
 
     Attributes:
         name: Distinct.
-        asked: The challenge of the scan.
         frames: As they are sent; those of a simulated phone are rendered on demand.
-        portrait: The portrait with which it is compared.
         phone: The simulated phone that receives actions; ``None`` for a recording.
-        seed: The seed of the challenge.
     """
 
     name: str

@@ -109,9 +109,9 @@ def _scored(seen: Iterable[SeenFrame], *, seconds: float = _SECONDS) -> list[int
     return [score.frame_index for score in frames.scores]
 
 
-def _scored_times(times: Sequence[float], *, seconds: float = _SECONDS) -> list[float]:
+def _scored_times(times: Sequence[float]) -> list[float]:
     """The times of the frames that a network scores if good frames come at these times."""
-    indices = _scored((_seen(index, time) for index, time in enumerate(times)), seconds=seconds)
+    indices = _scored(_seen(index, time) for index, time in enumerate(times))
     return [times[index] for index in indices]
 
 

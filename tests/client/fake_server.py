@@ -79,7 +79,6 @@ class StreamPlan:
         results: One for each attempt of the stream.
         frames_wanted: Frames after which CaptureComplete is sent; 0 for never.
         credit: Frames of credit; each accepted frame gives one back unless `withhold_credit`.
-        credit_bytes: Bytes of credit.
         withhold_credit: Give no credit back.
         extra_credit: Frames of credit that `act` gives.
         act: Called after each accepted frame with the frame's number in the attempt, from 1.

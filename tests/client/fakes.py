@@ -19,8 +19,6 @@ class FakeScreen:
 
     Attributes:
         received: Number of each step and the loop's time at which it came; 0 for "back to normal".
-        ovals: The oval changes.
-        hints: The feedback.
     """
 
     def __init__(self, *, oval: bool = True, read: bool = False) -> None:

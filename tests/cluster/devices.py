@@ -143,7 +143,6 @@ class Visit:
         lost: Connections that were lost otherwise.
         waits: From each AttemptEnd to its result, if the line held.
         watched: Whether a watching backend saw the end of the check.
-        response: The acknowledged verdict.
         faults: What may not happen.
     """
 

@@ -89,10 +89,8 @@ class Cluster:
     """What runs.
 
     Attributes:
-        edge: The proxy.
         replicas: The servers behind it.
         keys: With which results are verified.
-        database_url: Of the shared database.
         temporary: The servers' folder for temporary files.
     """
 
@@ -234,7 +232,6 @@ async def running_cluster(folder: Path, *, scans: int | None, pack: str) -> Asyn
     Args:
         folder: For everything that it writes.
         scans: Scans that each server holds; ``None`` for as many as it takes by itself.
-        pack: The pack of the servers.
     """
     files = EdgeFiles(folder, sandbox=True)
     async with AsyncExitStack() as stack:

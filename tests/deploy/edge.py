@@ -135,7 +135,6 @@ class EdgeFiles:
 
         Args:
             proxy: One of ``PROXIES``.
-            server: The server.
             changed: Texts of the shipped file to replace, for a test of what they are for.
             others: Further replicas, behind HAProxy only.
         """

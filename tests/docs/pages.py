@@ -32,7 +32,6 @@ class CodeBlock:
     """A fenced block.
 
     Attributes:
-        page: The page that it is on.
         line: The number of its first line.
         language: The text after the fence, such as ``console``.
         text: The lines between the fences.

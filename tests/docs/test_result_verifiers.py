@@ -105,9 +105,9 @@ def test_a_result_is_accepted_and_others_are_refused(
     assert refusal(_SANDBOX, sandbox=True) is None
 
 
-def _verified_claims(token: str, *, tenant: str = _TENANT, check_id: str = "4711") -> dict[str, Any]:
+def _verified_claims(token: str) -> dict[str, Any]:
     verify: Callable[..., dict[str, Any]] = runpy.run_path(str(_STUBS / "verify_jwt.py"))["verified_claims"]
-    return verify(token, _JWKS, issuer=_ISSUER, tenant=tenant, check_id=check_id)
+    return verify(token, _JWKS, issuer=_ISSUER, tenant=_TENANT, check_id="4711")
 
 
 _CLAIMS = {"aud": _TENANT, "check_id": "4711", "status": "SUCCESS"}

@@ -90,7 +90,6 @@ def case_bytes(target: str, seed: int, number: int, seeds: Sequence[bytes]) -> b
     """The input of one case.
 
     Args:
-        target: Name of the target.
         seed: Of the whole run.
         number: Of the case, from 0.
         seeds: Valid inputs, in a fixed order.

@@ -51,10 +51,7 @@ def run_cases(target: Target, *, seed: int, first: int, count: int, progress: in
     """Runs cases ``first`` to ``first + count - 1``.
 
     Args:
-        target: The target.
-        seed: Of the run.
         first: Number of the first case.
-        count: Number of cases.
         progress: A file descriptor into which the number of the running case is written.
 
     Raises:

@@ -44,7 +44,6 @@ class Case:
     """A file and its expected outcome.
 
     Attributes:
-        name: A description.
         make: Makes its bytes.
         faults: The errors with one of which it must be refused; empty if it must be decoded.
         shows: The image to which it must decode, if it must; ``None`` for ``PICTURE``.

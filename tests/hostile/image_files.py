@@ -89,10 +89,10 @@ def with_segments(data: bytes, segments: bytes) -> bytes:
     return data[:2] + segments + data[2:]
 
 
-def many_scans(picture: Image.Image, scans: int, *, scan: bytes = EMPTY_SCAN) -> bytes:
+def many_scans(picture: Image.Image, scans: int) -> bytes:
     """A progressive file with further scans before its end."""
     data = saved(picture, "JPEG", progressive=True)
-    return data[:-2] + scan * scans + data[-2:]
+    return data[:-2] + EMPTY_SCAN * scans + data[-2:]
 
 
 def declared(width: int, height: int, *, sof: int = 0xC0, bits: int = 8, channels: int = 3) -> bytes:

@@ -14,9 +14,7 @@ class Kept:
     """The state that a server keeps at a moment.
 
     Attributes:
-        rows: Rows by table.
         files: Files of the data folder, without the database's own and the witness of the audit log.
-        temporary: Temporary files.
     """
 
     rows: Mapping[str, int]

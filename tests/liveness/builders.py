@@ -105,7 +105,6 @@ def segment(
         left_over=np.stack(left_over),
         on_face=on_face,
         face_width=face_width,
-        tracking_error=0.0002,
         changes=(change or still,) * (steps - 1),
     )
 
@@ -121,7 +120,6 @@ def followed(frames: Sequence[FrameObservation]) -> ScanObservations:
         left_over=positions,
         on_face=np.ones(20, np.bool_),
         face_width=140.0,
-        tracking_error=0.0002,
         changes=(still,) * (len(frames) - 1),
     )
     return scan(frames, [segment])

@@ -186,7 +186,6 @@ def _of_colours(
     *,
     pad_scores: Sequence[PadScore] = _NETWORK,
     capture: CaptureKind = CaptureKind.SCAN,
-    challenge: ChallengeEvidence | None = None,
 ) -> LivenessResult:
     result = judge_scan(
         scan=seen,
@@ -195,7 +194,7 @@ def _of_colours(
         cues=cues,
         policy=LivenessPolicy(capture=capture),
         model=load_fusion_model(),
-        challenge=challenge,
+        challenge=None,
         conditions=_CLEAR,
     ).result
     assert_consistent(result)

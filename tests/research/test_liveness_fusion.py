@@ -259,11 +259,11 @@ def _row(
     )
 
 
-def _noisy_rows(names: tuple[str, ...], *, count: int = 400) -> list[Row]:
+def _noisy_rows(names: tuple[str, ...]) -> list[Row]:
     """Scans for which the networks err independently of one another."""
     rng = np.random.default_rng(5)
     rows = []
-    for number in range(count):
+    for number in range(400):
         live = number % 2 == 0
         odds = rng.normal(1.0 if live else -1.0, 2.0, len(names))
         real = 1 / (1 + np.exp(-odds))

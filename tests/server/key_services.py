@@ -34,7 +34,6 @@ class Bao:
     """A running server in development mode.
 
     Attributes:
-        address: Its URL.
         token: A token that may do everything.
     """
 

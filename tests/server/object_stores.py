@@ -22,11 +22,7 @@ _ADDRESS = re.compile(r"Running on http://127\.0\.0\.1:(\d+)")
 
 @dataclass(frozen=True, slots=True)
 class S3:
-    """A running S3.
-
-    Attributes:
-        endpoint: Its URL.
-    """
+    """A running S3."""
 
     endpoint: str
 

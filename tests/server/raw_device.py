@@ -363,9 +363,9 @@ async def opened(
     return answer.check_id, device, await device.open(**(start or {}))
 
 
-async def after_two_frames(live: LiveServer, policy: str = "") -> tuple[RawDevice, RawStream, str]:
+async def after_two_frames(live: LiveServer) -> tuple[RawDevice, RawStream, str]:
     """A device, its stream after the first two frames of an attempt, and the check."""
-    check_id, device, stream = await opened(live, policy=policy)
+    check_id, device, stream = await opened(live)
     await stream.begin()
     await stream.send_frames(pictures()[:2])
     await stream.taken(2)

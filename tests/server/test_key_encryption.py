@@ -259,13 +259,7 @@ _TOKEN: Final = "s.canary-4711-token"
 
 @dataclass
 class _Echo:
-    """A key service that answers every request with an error that has all of the request in its text.
-
-    Attributes:
-        status: The status of its answers.
-        address: Its URL.
-        heard: The bodies of the requests.
-    """
+    """A key service that answers every request with an error that has all of the request in its text."""
 
     status: int
     address: str = ""

@@ -47,7 +47,6 @@ class Watched:
 
     Attributes:
         frames: All frames.
-        light: The screen.
         settled: For each colour, the frames after it had been shown for a while.
     """
 

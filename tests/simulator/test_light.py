@@ -176,8 +176,8 @@ def _tilted(degrees: float) -> np.typing.NDArray[np.float32]:
     return np.array([np.sin(angle), 0.0, np.cos(angle)], np.float32).reshape(3, 1, 1)
 
 
-def _from_front(lux: float = 10.0) -> np.typing.NDArray[np.float32]:
-    return (lux * _UP).reshape(1, 3, 1, 1).astype(np.float32)
+def _from_front() -> np.typing.NDArray[np.float32]:
+    return (10 * _UP).reshape(1, 3, 1, 1).astype(np.float32)
 
 
 def test_lambert_is_the_cosine() -> None:

@@ -60,7 +60,6 @@ def prelu_model(
 
     Args:
         slopes: The slopes, of any shape that broadcasts to ``shape``.
-        shape: The shape of the input and the output.
         kind: The source of the slopes: an ``initializer``, a ``constant`` node, or ``computed`` ones.
         ir_version: Version of ONNX's intermediate representation; before 4 constants are inputs as well.
     """

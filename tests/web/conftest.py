@@ -84,9 +84,6 @@ def read_recording(
     """Reads a clip of ``data/video``; the camera's file is written into a folder.
 
     Args:
-        name: Of the clip.
-        assets: The test data.
-        folder: For the camera's file.
         size: Width and height of the camera's picture, with the whole clip in its middle; by default those of
             the clip.
     """

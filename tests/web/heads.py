@@ -30,7 +30,6 @@ def render_heads(photo: Photo, detector: FaceDetector, folder: Path) -> list[dic
     """Renders a person from far to near, each time a little nearer than before, and the room behind.
 
     Args:
-        photo: The person.
         detector: Finds the face in each picture.
         folder: Gets the pictures: WebP, in which all but the person is transparent, and ``room.webp``.
 

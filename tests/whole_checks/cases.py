@@ -10,11 +10,7 @@ from evaluation.check_cases import CaseKind, ClipCase
 
 @dataclass(frozen=True, slots=True)
 class PhotoCase:
-    """A check with a scan that the simulator makes from a photo.
-
-    Attributes:
-        scan: Photo for the simulated scan.
-    """
+    """A check with a scan that the simulator makes from a photo."""
 
     kind: CaseKind
     portrait: Path

@@ -53,7 +53,6 @@ class CaseOutcome:
     """The outcome of a case.
 
     Attributes:
-        case: The case.
         refused: Reason with which the portrait was refused; empty if it was accepted.
         result: The result; ``None`` if there is none.
     """
@@ -97,10 +96,7 @@ def run_cases(
     """Runs each case with one server, two at a time. Outcomes are in the order of ``cases``.
 
     Args:
-        cases: The checks.
-        pack: The server's pack.
         modeller: Finds the landmarks for simulated scans of photos.
-        policy: Policy of each check.
         report: Called with each outcome when it is known.
     """
     return asyncio.run(_run(cases, pack, modeller, policy, report))

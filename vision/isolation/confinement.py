@@ -172,7 +172,7 @@ class UnknownMachine(Exception):
 
 
 def build_filter(machine: str, *, pid: int) -> bytes:
-    """Returns the filter as a classic BPF program, 8 bytes per instruction, in the machine's byte order.
+    """Return the filter as a classic BPF program, 8 bytes per instruction, in the machine's byte order.
 
     Args:
         machine: As in ``os.uname().machine``.
@@ -218,7 +218,7 @@ def build_filter(machine: str, *, pid: int) -> bytes:
 
 
 def install_filter(program: bytes) -> None:
-    """Puts this process under the filter permanently. ``PR_SET_NO_NEW_PRIVS`` must be set.
+    """Put this process under the filter permanently. ``PR_SET_NO_NEW_PRIVS`` must be set.
 
     Raises:
         OSError: The kernel refuses the filter.
@@ -235,7 +235,7 @@ class _Program(ctypes.Structure):
 
 
 def _unless_bits(argument: int, mask: int, *, otherwise: int, then: int) -> list[_Instruction]:
-    """Returns instructions for ``otherwise`` if the argument has any bit of the mask, ``then`` if not."""
+    """Return instructions for ``otherwise`` if the argument has any bit of the mask, ``then`` if not."""
     return [
         (_LOAD, 0, 0, _ARGUMENTS + 8 * argument),
         (_ANY_BIT, 0, 1, mask),
@@ -245,7 +245,7 @@ def _unless_bits(argument: int, mask: int, *, otherwise: int, then: int) -> list
 
 
 def _only_if_equal(argument: int, values: tuple[int, ...]) -> list[_Instruction]:
-    """Returns instructions that allow the call if the argument is one of the values, and kill if not."""
+    """Return instructions that allow the call if the argument is one of the values, and kill if not."""
     body: list[_Instruction] = [(_LOAD, 0, 0, _ARGUMENTS + 8 * argument)]
     for value in values:
         body += [(_EQUAL, 0, 1, value), (_RETURN, 0, 0, _ALLOW)]
@@ -263,7 +263,7 @@ _NICENESS = 5
 
 
 def die_with(parent: int) -> None:
-    """Makes the kernel kill this process when the thread that started it ends.
+    """Make the kernel kill this process when the thread that started it ends.
 
     Raises:
         SystemExit: The parent has ended already.
@@ -275,7 +275,7 @@ def die_with(parent: int) -> None:
 
 
 def confine(*, memory_bytes: int) -> int:
-    """Gives up everything that a decoder does not need. Call it after all imports.
+    """Give up everything that a decoder does not need. Call it after all imports.
 
     Args:
         memory_bytes: Address space that may be mapped in addition to the present mappings.
@@ -307,7 +307,7 @@ def confine(*, memory_bytes: int) -> int:
 
 
 def allow_cpu_seconds(seconds: float) -> None:
-    """Sets the limit of CPU time to ``seconds`` from now. Beyond it, SIGXCPU ends the process."""
+    """Set the limit of CPU time to ``seconds`` from now. Beyond it, SIGXCPU ends the process."""
     usage = resource.getrusage(resource.RUSAGE_SELF)
     soft = math.ceil(usage.ru_utime + usage.ru_stime + seconds)
     _, hard = resource.getrlimit(resource.RLIMIT_CPU)
@@ -324,7 +324,7 @@ def _limit(kind: int, value: int) -> None:
 
 
 def _address_space() -> int:
-    """Returns the size of this process's mappings, bytes."""
+    """Return the size of this process's mappings, bytes."""
     with open("/proc/self/statm", encoding="ascii") as pages:  # noqa: PTH123 - pathlib is not loaded here
         return int(pages.read().split()[0]) * resource.getpagesize()
 

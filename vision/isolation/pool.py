@@ -58,7 +58,7 @@ _REFUSALS: Final[Mapping[int, tuple[ImageFault, str]]] = {
 
 
 def still_job(data: bytes, header: ImageHeader) -> Message:
-    """Returns the job of an image.
+    """Return the job of an image.
 
     Raises:
         ValueError: The format is not decoded in isolation, which is a mistake in the caller's code.
@@ -131,7 +131,7 @@ _LOST: Final = "its decoder crashed"
 
 
 def worker_command(kind: str, *, limits: DecoderLimits, most_bytes: int) -> tuple[str, ...]:
-    """Returns the command that starts a worker; the parent's process id is added last.
+    """Return the command that starts a worker; the parent's process id is added last.
 
     ``kind`` is ``stills`` or ``video``; ``most_bytes`` the largest size of a job.
     """
@@ -140,7 +140,7 @@ def worker_command(kind: str, *, limits: DecoderLimits, most_bytes: int) -> tupl
 
 
 def _ignore(_: str) -> None:
-    """Does nothing."""
+    """Do nothing."""
 
 
 class DecoderPool:
@@ -161,7 +161,7 @@ class DecoderPool:
         on_job: Callable[[str], None] = _ignore,
         command: Callable[..., tuple[str, ...]] = worker_command,
     ) -> None:
-        """Starts no worker yet.
+        """Start no worker yet.
 
         Args:
             still_workers: The number of workers for images; 0 for none.
@@ -187,7 +187,7 @@ class DecoderPool:
         }
 
     def start(self) -> None:
-        """Starts the workers, and waits until one of each kind is ready.
+        """Start the workers, and wait until one of each kind is ready.
 
         Raises:
             DecoderUnavailable: A worker does not start; the pool is closed again.
@@ -200,7 +200,7 @@ class DecoderPool:
             raise
 
     def close(self) -> None:
-        """Ends the workers at once; running jobs fail."""
+        """End the workers at once; running jobs fail."""
         for workers in self._workers.values():
             workers.close()
 
@@ -219,7 +219,7 @@ class DecoderPool:
         return {kind: workers.state for kind, workers in self._workers.items()}
 
     def decode_still(self, data: bytes, *, header: ImageHeader) -> NDArray[np.uint8]:
-        """Decodes one JPEG 2000 or WebP image.
+        """Decode one JPEG 2000 or WebP image.
 
         The length of the file and the size that its header declares were tested; the pixels must have that
         size.
@@ -245,7 +245,7 @@ class DecoderPool:
     def stream_video(
         self, data: bytes, *, limits: VideoLimits, begin: Callable[[], TakeFrame]
     ) -> VideoOutline:
-        """Decodes frames of a video's best stream, evenly spaced in time, passes each on and keeps none.
+        """Decode frames of a video's best stream, evenly spaced in time, pass each on, and keep none.
 
         Args:
             data: The file: MP4, MOV, AVI, WebM or MKV.

@@ -112,13 +112,13 @@ class Message:
     payload: bytes = b""
 
     def header(self) -> bytes:
-        """Returns the header as bytes on the wire."""
+        """Return the header as bytes on the wire."""
         padded = self.numbers + (0,) * (NUMBERS - len(self.numbers))
         return _HEADER.pack(_MAGIC, self.kind, *padded, len(self.payload))
 
     @staticmethod
     def parse(header: bytes) -> tuple[MessageKind, tuple[int, ...], int]:
-        """Returns kind, numbers and payload length of a header of ``HEADER_BYTES`` bytes.
+        """Return kind, numbers and payload length of a header of ``HEADER_BYTES`` bytes.
 
         Raises:
             ValueError: It is not a header of this protocol.
@@ -130,7 +130,7 @@ class Message:
 
 
 def read_exactly(handle: int, count: int) -> bytes:
-    """Reads ``count`` bytes from a blocking pipe; returns none at its end.
+    """Read ``count`` bytes from a blocking pipe; return none at its end.
 
     Raises:
         ValueError: The pipe ends within the bytes.

@@ -101,7 +101,7 @@ class _Source:
         self._read, self._skip, self._seek = _READ(self._copy), _SKIP(self._move), _SEEK(self._move_to)
 
     def open(self, data: bytes) -> int:
-        """Begins a file and returns its stream."""
+        """Begin a file and return its stream."""
         self._data, self._at = data, 0
         stream: int = _LIBRARY.opj_stream_create(min(_STREAM_BYTES, len(data)), 1)
         _LIBRARY.opj_stream_set_read_function(stream, self._read)
@@ -134,7 +134,7 @@ _source: Final = _Source()
 
 
 def decode_jpeg2000(data: bytes, width: int, height: int) -> Image.Image | None:
-    """Decodes a JP2 file or a bare code stream as ``opj_decompress`` does, to 8 bits.
+    """Decode a JP2 file or a bare code stream as ``opj_decompress`` does, to 8 bits.
 
     The code stream of ``data`` was found to be whole; width and height, pixels, are those that its header
     declares.
@@ -172,7 +172,7 @@ def decode_jpeg2000(data: bytes, width: int, height: int) -> Image.Image | None:
 
 
 def _coloured(image: _Image, width: int, height: int) -> Image.Image:
-    """Puts the channels together: the colours to grey or sRGB, the opacity behind them."""
+    """Put the channels together: the colours to grey or sRGB, the opacity behind them."""
     if not 1 <= image.numcomps <= 4:
         raise ColoursNotSupported
     channels = [image.comps[number] for number in range(image.numcomps)]
@@ -207,7 +207,7 @@ def _coloured(image: _Image, width: int, height: int) -> Image.Image:
 
 
 def _plane(image: _Image, channel: _Component, width: int, height: int) -> Image.Image:
-    """Returns one channel at the size of the image, mode ``L``."""
+    """Return one channel at the size of the image, mode ``L``."""
     if not (channel.data and channel.w and channel.h and 1 <= channel.prec <= 16):
         raise DoesNotDecode
     size = channel.w, channel.h
@@ -237,7 +237,7 @@ def _linear(scale: float, offset: float) -> Callable[[float], float]:
 
 
 def _in_srgb(shown: Image.Image, profile: bytes) -> Image.Image:
-    """Converts by a colour profile; a broken one, or one of other channels, is passed over, as by viewers."""
+    """Convert by a colour profile; a broken one, or one of other channels, is passed over, as by viewers."""
     try:
         opened = ImageCms.ImageCmsProfile(io.BytesIO(profile))
         return (
@@ -267,7 +267,7 @@ Image.MAX_IMAGE_PIXELS = None
 
 
 def decode_still(numbers: tuple[int, ...], data: bytes) -> Iterator[Message]:
-    """Decodes one image.
+    """Decode one image.
 
     ``numbers`` are ``StillCode``, and the width and height that the server read from the header.
 

@@ -102,7 +102,7 @@ _OLD_QUICKTIME: Final = frozenset({b"moov", b"mdat", b"wide", b"free", b"skip", 
 
 
 def detect_container(data: bytes) -> VideoContainer | None:
-    """Returns the container that the first bytes state; ``None`` if it is none of ``VideoContainer``.
+    """Return the container that the first bytes state; ``None`` if it is none of ``VideoContainer``.
 
     Sources: ISO/IEC 14496-12, clause 4.3; Apple's QuickTime File Format; Microsoft's AVI RIFF; RFC 8794
     (EBML) and RFC 9559 (Matroska).
@@ -149,7 +149,7 @@ _DEMUXERS: Final[Mapping[VideoContainer, int]] = {
 
 
 def video_job(data: bytes, container: VideoContainer, limits: VideoLimits) -> Message:
-    """Returns the job of a video."""
+    """Return the job of a video."""
     numbers = (
         _DEMUXERS[container],
         limits.max_frames,
@@ -237,7 +237,7 @@ def _most_packets(limits: VideoLimits) -> int:
 
 
 def _as_sdr(rows: NDArray[np.uint16], curve: LightCurve) -> BgrImage:
-    """Returns HDR pixels as a screen without HDR shows them: 8 bits, sRGB."""
+    """Return HDR pixels as a screen without HDR shows them: 8 bits, sRGB."""
     light = cv2.LUT(rows, _to_linear(curve))
     if curve is LightCurve.HLG:
         gain = cv2.LUT(cv2.transform(light, _LUMINANCE), _hlg_gain())
@@ -248,7 +248,7 @@ def _as_sdr(rows: NDArray[np.uint16], curve: LightCurve) -> BgrImage:
 
 @functools.cache
 def _to_linear(curve: LightCurve) -> NDArray[np.uint16]:
-    """Returns a table from values to light: for PQ of an SDR screen, for HLG of the scene."""
+    """Return a table from values to light: for PQ of an SDR screen, for HLG of the scene."""
     if curve is LightCurve.HLG:
         bright = (np.exp((_STEPS - 0.55991073) / 0.17883277) + 0.28466892) / 12
         return _sixteen_bits(np.where(_STEPS <= 0.5, _STEPS**2 / 3, bright))
@@ -268,7 +268,7 @@ def _hlg_on_screen() -> NDArray[np.uint16]:
 
 
 def _compressed(light: NDArray[np.float64]) -> NDArray[np.uint16]:
-    """Returns the light of an SDR screen, as 16 bits, for light in cd/m²."""
+    """Return the light of an SDR screen, as 16 bits, for light in cd/m²."""
     share, room = light / _REFERENCE_WHITE, 1 - _KNEE
     above = np.maximum(share - _KNEE, 0)
     return _sixteen_bits(np.minimum(share, _KNEE) + room * above / (above + room))

@@ -80,7 +80,7 @@ class _Timeline:
     whole: bool
 
     def of(self, frame: VideoFrame, index: int) -> int:
-        """Returns the time at which a frame is shown, microseconds within the timeline."""
+        """Return the time at which a frame is shown, microseconds within the timeline."""
         time = self.times[min(index, len(self.times) - 1)]
         if not self.counted and frame.pts is not None and frame.time_base is not None:
             time = int(frame.pts * frame.time_base * _MICRO)
@@ -88,7 +88,7 @@ class _Timeline:
 
 
 def decode_video(numbers: tuple[int, ...], data: bytes) -> Iterator[Message]:
-    """Decodes one video.
+    """Decode one video.
 
     Args:
         numbers: Demuxer, most frames, most pixels of a frame, most pixels together, most microseconds, most
@@ -172,7 +172,7 @@ def _rate(stream: VideoStream) -> Fraction:
 
 
 def _declared_length(container: InputContainer, stream: VideoStream) -> int:
-    """Returns the declared length, microseconds; 0 if the file states none."""
+    """Return the declared length, microseconds; 0 if the file states none."""
     if stream.duration and stream.time_base:
         return int(stream.duration * stream.time_base * _MICRO)
     return container.duration or 0
@@ -215,7 +215,7 @@ def _frames_of_size(
     most_pixels: int,
     most_together: int,
 ) -> Generator[Message, None, Message | tuple[int, int]]:
-    """Yields the frames of the usual size; if it is ``None``, of that of the first frame.
+    """Yield the frames of the usual size; if it is ``None``, of that of the first frame.
 
     Returns:
         The message of the end; or, only if ``usual`` is ``None``, the width and height that upright frames
@@ -292,7 +292,7 @@ def _require_size(width: int, height: int, most_pixels: int) -> None:
 
 
 def _evenly(times: list[int], count: int) -> list[int]:
-    """Returns at most ``count`` of the ascending times: those nearest to even spacing, with both ends."""
+    """Return at most ``count`` of the ascending times: those nearest to even spacing, with both ends."""
     if len(times) <= count:
         return sorted(set(times))
     if count == 1:
@@ -307,7 +307,7 @@ def _evenly(times: list[int], count: int) -> list[int]:
 
 
 def _orientation(frame: VideoFrame) -> tuple[int, int]:
-    """Returns degrees clockwise and 0 or 1 for mirrored, of the orientation nearest to the display matrix."""
+    """Return degrees clockwise and 0 or 1 for mirrored, of the orientation nearest to the display matrix."""
     try:
         matrix = cast("SideDataContainer", frame.side_data)[Type.DISPLAYMATRIX]
     except KeyError:
@@ -321,7 +321,7 @@ def _orientation(frame: VideoFrame) -> tuple[int, int]:
 
 
 def _square(frame: VideoFrame, pixel: Fraction | None, most_pixels: int) -> tuple[int, int]:
-    """Returns width and height of the stored frame with square pixels, within the limit."""
+    """Return width and height of the stored frame with square pixels, within the limit."""
     width, height = frame.width, frame.height
     if not pixel or pixel == 1 or not 1 <= _WIDEST * pixel <= _WIDEST**2:
         return width, height

@@ -21,7 +21,7 @@ _INPUT, _OUTPUT, _ERRORS = 0, 1, 2
 
 
 def serve(load: Callable[[], Mapping[MessageKind, Decoder]], arguments: list[str]) -> None:
-    """Answers jobs until the pipe ends.
+    """Answer jobs until the pipe ends.
 
     Args:
         load: Imports the decoders; called before any right is given up.

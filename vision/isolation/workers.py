@@ -95,7 +95,7 @@ class WorkerProcess:
     """One worker. Use it from one thread at a time; the thread that starts it must outlive it."""
 
     def __init__(self, command: tuple[str, ...], *, start_seconds: float) -> None:
-        """Starts the process and waits until it reports that it is confined.
+        """Start the process and wait until it reports that it is confined.
 
         This process's id is added to ``command``. The program has ``start_seconds`` to start.
 
@@ -133,7 +133,7 @@ class WorkerProcess:
         return self._process.pid
 
     def defect(self) -> LossCause | None:
-        """Returns why the worker must not get another job; ``None`` if it can.
+        """Return why the worker must not get another job; ``None`` if it can.
 
         It can if its process runs and has sent nothing after its last answer.
         """
@@ -146,7 +146,7 @@ class WorkerProcess:
         return None
 
     def send_job(self, job: Message, *, deadline: float) -> None:
-        """Sends a job.
+        """Send a job.
 
         Beyond ``deadline``, on the monotonic clock, the worker is lost.
 
@@ -165,7 +165,7 @@ class WorkerProcess:
                     raise WorkerLost(self._cause_of_death()) from None
 
     def receive_answer(self, *, deadline: float) -> tuple[MessageKind, tuple[int, ...], int]:
-        """Returns kind, numbers and payload length of the next answer. The payload is still unread.
+        """Return kind, numbers and payload length of the next answer. The payload is still unread.
 
         Raises:
             WorkerLost: No answer comes in time, or it is not a valid message.
@@ -178,7 +178,7 @@ class WorkerProcess:
             raise WorkerLost(LossCause.BROKEN_ANSWER) from None
 
     def read_into(self, target: NDArray[np.uint8], *, deadline: float) -> None:
-        """Fills ``target``, a contiguous array of any shape, with the next bytes.
+        """Fill ``target``, a contiguous array of any shape, with the next bytes.
 
         Raises:
             WorkerLost: The bytes do not come in time.
@@ -195,7 +195,7 @@ class WorkerProcess:
             view = view[count:]
 
     def expect_silence(self) -> None:
-        """Verifies that nothing follows the last answer.
+        """Verify that nothing follows the last answer.
 
         Raises:
             WorkerLost: More bytes follow, which the next job would read as its answer.
@@ -207,11 +207,11 @@ class WorkerProcess:
         raise WorkerLost(LossCause.BROKEN_ANSWER if rest else self._cause_of_death())
 
     def send_kill(self) -> None:
-        """Ends the process at once, without cleaning up; the thread that uses the worker cleans up."""
+        """End the process at once, without cleaning up; the thread that uses the worker cleans up."""
         self._process.kill()
 
     def kill(self) -> None:
-        """Ends the process at once and cleans up; has no effect on an ended process."""
+        """End the process at once and clean up; an ended process stays as it is."""
         self._process.kill()
         self._process.wait()
         self._jobs.close()
@@ -231,7 +231,7 @@ class WorkerProcess:
             raise WorkerLost(LossCause.TIME_LIMIT)
 
     def _cause_of_death(self) -> LossCause:
-        """Returns why a worker whose pipe is closed has ended."""
+        """Return why a worker whose pipe is closed has ended."""
         try:
             code = self._process.wait(_END_SECONDS)
         except subprocess.TimeoutExpired:
@@ -284,7 +284,7 @@ class DecoderWorkers:
         limits: DecoderLimits,
         on_loss: Callable[[LossCause], None],
     ) -> None:
-        """Starts no worker yet.
+        """Start no worker yet.
 
         ``limits`` has the times for a start and for waiting, and the number of jobs per worker; ``on_loss``
         is called whenever a worker is given up.
@@ -316,7 +316,7 @@ class DecoderWorkers:
             )
 
     def start(self) -> None:
-        """Starts the workers and waits for the first.
+        """Start the workers and wait for the first.
 
         Raises:
             DecoderUnavailable: The first does not start.
@@ -328,7 +328,7 @@ class DecoderWorkers:
                 raise self._unavailable()
 
     def close(self) -> None:
-        """Ends all workers at once; running jobs fail."""
+        """End all workers at once; running jobs fail."""
         with self._changed:
             self._closed = True
             idle, lent = tuple(self._idle), tuple(self._lent)
@@ -343,7 +343,7 @@ class DecoderWorkers:
             worker.send_kill()
 
     def run(self, job: Callable[[WorkerProcess], _Result]) -> _Result:
-        """Runs a job on a worker.
+        """Run a job on a worker.
 
         If a worker was killed from outside, the job runs once more on another worker, because the first may
         have been killed before the job came.
@@ -428,7 +428,7 @@ class DecoderWorkers:
         )
 
     def _keep(self) -> None:
-        """Starts workers whenever some are missing, with growing pauses while they fail to start."""
+        """Start workers whenever some are missing, with growing pauses while they fail to start."""
         pause = _FIRST_PAUSE
         while True:
             with self._changed:

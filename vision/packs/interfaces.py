@@ -102,7 +102,6 @@ class Embedder(Protocol):
 
         Args:
             image: The upright image.
-            face: The face in it.
             landmarks: What the pack's landmarker located there; ``None`` if it is not known. An embedder that
                 needs it locates it then.
             mirrored: Whether the mirror image is added if the embedder's preprocessing has it. Without it, a

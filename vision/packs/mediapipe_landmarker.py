@@ -169,7 +169,7 @@ class TfliteNetwork:
 
 @contextlib.contextmanager
 def _without_greeting() -> Iterator[None]:
-    """Keeps LiteRT's greeting out of the terminal and passes on everything else that is written meanwhile.
+    """Keep LiteRT's greeting out of the terminal and pass on everything else that is written meanwhile.
 
     LiteRT has no setting for it. The first interpreter of a process prints a line directly to file
     descriptor 2.

@@ -155,7 +155,6 @@ class HintPacing:
         """Returns the hint, or ``None`` if it comes too soon after the last one.
 
         Args:
-            code: The hint to give.
             now: The time on the server's monotonic clock, seconds.
         """
         if self._last is not None:

@@ -126,7 +126,6 @@ def distance_from(oval: Oval, extent: FaceExtent, *, width: int, height: int) ->
     """Returns how far a face is from filling an oval, in units of a cooperative person's typical miss.
 
     Args:
-        oval: The required oval.
         extent: The extent of the face, frame pixels.
         width: The width of the upright frame, pixels.
         height: The height of the upright frame, pixels.

@@ -218,11 +218,7 @@ class Proof:
     """
 
     def __init__(self, meter: Meter, *, minimum_bits: float) -> None:
-        """Starts without steps or frames.
-
-        Args:
-            minimum_bits: The required bits.
-        """
+        """Starts without steps or frames."""
         self._meter = meter
         self._minimum_bits = minimum_bits
         self._samples: list[FlashSample] = []

@@ -92,7 +92,6 @@ class ColourStep:
 
     Attributes:
         number: The step's number, from 1 over the whole scan.
-        colour: The colour to show.
         transition: How the colour replaces the one before.
         transition_seconds: The duration of a scrolling transition, 0..1 s; 0 for a flat one.
         hold_seconds: The least time that the colour fills the screen, 0.35 s or more.

@@ -82,7 +82,6 @@ def find_leaps(track: TrackView, shown: Sequence[Appearance], *, lag: float, set
         track: The scan's light.
         shown: The steps on the screen.
         lag: The face's delay after the screen, seconds, so that a late response does not count as foreign.
-        settings: Lines.
     """
     rows = np.flatnonzero(track.clean)
     if len(rows) < _FEWEST:
@@ -163,7 +162,6 @@ def answer_ages(
 
     Args:
         track: The scan's light, when its frames arrived, the measured round trip and the waits.
-        shown: The steps on the screen.
         lag: The face's delay after the screen, seconds. It selects the frame and is not subtracted.
         round_trip: The most that is subtracted for the round trip and the wait together, seconds. A device
             can lengthen both: it can delay all of its messages, and send frames until its credit is used up.

@@ -212,7 +212,6 @@ def step_lags(
 
     Args:
         track: The scan's light.
-        shown: The steps on the screen.
         matrix: ``Response.matrix``.
         lag: The lag of the scan, seconds.
     """
@@ -267,7 +266,6 @@ def lag_signal(finding: LagFinding, settings: LagSettings, *, earliest: float) -
     """Returns the signal of the lag; it is not assessed for lateness alone.
 
     Args:
-        settings: Lines.
         earliest: The lag below which the response came before the colour, seconds (``earliest_lag``).
     """
     if finding.lag is None or finding.explained < settings.least_explained:

@@ -190,7 +190,6 @@ def fit_response(
         track: The scan's light.
         shown: The steps on the screen.
         lag: The face's delay after ``shown``, seconds.
-        settings: Lines.
     """
     usable = track.clean & np.isfinite(track.face).all(axis=1)
     if len(shown) < 2:

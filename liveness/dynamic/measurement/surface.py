@@ -530,14 +530,11 @@ class OverlayFinding:
     error: float
 
 
-def measure_overlay(
-    samples: Sequence[FlashSample], track: TrackView, cells: FaceCells
-) -> OverlayFinding | None:
+def measure_overlay(samples: Sequence[FlashSample], cells: FaceCells) -> OverlayFinding | None:
     """Measures the unevenness; returns ``None`` if the face does not respond.
 
     Args:
-        samples: The frames of ``track``, one for each of its rows.
-        track: The scan's light.
+        samples: The frames of the scan's track, one for each of its rows.
     """
     answers, drive = cells.values()
     power = float((drive**2).sum())
@@ -569,7 +566,6 @@ def overlay_signal(
     Args:
         finding: The result of ``measure_overlay``.
         strength: ``Response.strength``.
-        settings: Lines.
         behind: The response of the background's colours; ``None`` if it was not measured.
     """
     if finding is None:
@@ -798,14 +794,13 @@ def measure_surface(
         shown: The steps on the screen.
         response: The response of the whole face; ``None`` if there is no reliable one.
         lag: The face's delay after the screen, seconds; ``None`` if none stands out.
-        settings: Lines.
     """
     shape = overlay = glare = behind = None
     if response is not None and lag is not None:
         cells = read_cells(samples, track, shown, lag=lag)
         if cells is not None:
             shape = measure_shape(cells, response)
-            overlay = measure_overlay(samples, track, cells)
+            overlay = measure_overlay(samples, cells)
             glare = None if shape is None else measure_glare(cells, shape)
         behind = measure_background(track, shown, response, lag=lag)
     strength = 0.0 if response is None else response.strength

@@ -210,7 +210,7 @@ AnthropometricPointId = IntEnum(
 
 
 def point_code(point: Mpeg4Point | AnthropometricPoint) -> int:
-    """Returns the code of the point in a 19794-5 record: the group and the number, four bits each."""
+    """Return the code of the point in a 19794-5 record: the group and the number, four bits each."""
     _, group, number = point.name.split("_")
     return int(group) << 4 | int(number)
 

@@ -200,7 +200,6 @@ class _Counterpart:
     """A field of a block, and the value of the common view and of the metadata that means the same.
 
     Attributes:
-        name: The name of that value.
         read: Gives the value for what the field states.
         write: Gives what the field states for the value; its second argument is what it stated before.
     """

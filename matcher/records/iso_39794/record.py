@@ -134,7 +134,7 @@ class Record39794:
 
 
 def count_39794(data: bytes) -> int:
-    """Returns the number of representation blocks.
+    """Return the number of representation blocks.
 
     Raises:
         TrustedImageRefused: RECORD_MALFORMED: the record is not DER, or there are more than 64.
@@ -148,7 +148,7 @@ def count_39794(data: bytes) -> int:
 
 
 def parse_39794(data: bytes) -> Record39794:
-    """Reads a record.
+    """Read a record.
 
     Bytes after it are kept in ``trailing``. Values outside their range are kept (``excluded_values``).
 
@@ -180,7 +180,7 @@ def parse_39794(data: bytes) -> Record39794:
 
 
 def serialise_39794(record: Record39794) -> bytes:
-    """Writes a record. A record of the profile without extensions that was read is written byte for byte.
+    """Write a record. A record of the profile without extensions that was read is written byte for byte.
 
     Raises:
         RecordInvalid: It has no image, or a block whose parts do not fit together.
@@ -193,13 +193,13 @@ def serialise_39794(record: Record39794) -> bytes:
 
 
 def excluded_values(record: Record39794) -> tuple[str, ...]:
-    """Returns the values that the schema excludes: each field in words, with its value."""
+    """Return the values that the schema excludes: each field in words, with its value."""
     content = FaceImageDataBlock(version=record.version, representations=record.representations)
     return range_errors(_SCHEMA, content)
 
 
 def _data_block(reader: Reader) -> tuple[Element, Element]:
-    """Returns the data block and the element that is outermost."""
+    """Return the data block and the element that is outermost."""
     data = reader.data
     outermost = read_der(data, 0, len(data), format_=FORMAT_39794)
     block = reader.only(outermost, field=_FIELD) if outermost.tag == WRAPPED else outermost

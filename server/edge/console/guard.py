@@ -38,7 +38,6 @@ class GuardedPage:
     Attributes:
         cookie: The name of the cookie of its sessions.
         policy: Its Content-Security-Policy.
-        permissions: Its Permissions-Policy.
     """
 
     cookie: str

@@ -55,7 +55,6 @@ class ConsoleInterface:
         """Sets what is served.
 
         Args:
-            calls: The services whose calls are served.
             refused: Collects refused calls for the audit log.
             end_session_address: Returns where the browser ends the session at the issuer; ``None`` for
                 nowhere.

@@ -104,7 +104,6 @@ class LogIn:
         """Sets how people log in.
 
         Args:
-            kind: The kind of log-in that is offered.
             show_link: Shows the address with the next one-time link to whoever started the server.
         """
         self._guard = guard

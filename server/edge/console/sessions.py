@@ -65,7 +65,6 @@ class ConsoleSessions(Opened[SessionStores]):
         """Stores a session, after an entry in the audit log, and returns the secret of its cookie.
 
         Args:
-            address: The address of the browser.
             replaces: The hash of the secret of an earlier session of the browser, which ends.
         """
         stores = self.env

@@ -20,9 +20,7 @@ class RunningTry:
     """A running command.
 
     Attributes:
-        process: The process.
         page: Address of the page without its secret, with a slash at the end.
-        secret: The secret of the page.
         temporary: The folder in which it makes its temporary one.
         printed: The lines that it printed before it was ready.
     """

@@ -32,9 +32,7 @@ def crowd(
     """Templates of persons, and all their comparisons.
 
     Args:
-        persons: Number of persons.
         photos: Number of photos of each.
-        seed: Of the draws.
         spread: Distance of a photo from its person; at 1 the distance of its person from others.
         apart: Number of persons that are measured separately.
         failing: Positions of photos without a template.

@@ -56,8 +56,6 @@ def follow_ovals(
     """Plays one challenge.
 
     Args:
-        photo: The person.
-        detector: The detector for the frames.
         bend: ``None`` for the person, or the bow of a print of them as a share of its width.
         seed: Draws everything.
         field_of_view: Of the lens, degrees.

@@ -156,7 +156,6 @@ class FlashDevice:
     """Plays a scan: frames at a rate, a network with a delay, a screen with a delay.
 
     Attributes:
-        challenge: The challenge that it answers.
         rate: Frames a second.
         trip: Seconds from device to server, and back.
         display: Seconds until a colour is on the screen.

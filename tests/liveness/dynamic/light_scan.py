@@ -63,11 +63,9 @@ def light_scan(
     """A scan in which the face follows the screen.
 
     Args:
-        seed: Of everything.
         answer: The light on the face during a step.
         strength: Of the answer, as a logarithm over linear light.
         noise: Of the face's light, as a logarithm.
-        steps: Coloured steps.
         fps: Frames a second.
         lag: From the claimed appearance to the light.
         lag_jitter: Standard deviation of the lag between steps.

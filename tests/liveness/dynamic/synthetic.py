@@ -5,7 +5,7 @@ directed and a diffuse ambient light, a camera with exposure and white-balance l
 Light is in lux; 0.25 m to the face and a 400 cd/m2 screen give about 45."""
 
 import math
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 from enum import Enum, auto
 from functools import cache
@@ -310,13 +310,8 @@ class Film:
         return np.round(255 * _encode(np.clip(light, 0, 1))[..., ::-1]).astype(np.uint8)
 
 
-def run_scan(
-    scene: Scene,
-    *,
-    steps: int = 8,
-    claim: Callable[[FlashSample], FlashSample] | None = None,
-) -> Scan:
-    """A scan with a server that reveals a step once the previous one was held, by the frames' claims."""
+def run_scan(scene: Scene) -> Scan:
+    """A scan of 8 steps with a server that reveals each once the previous one was held, as frames claim."""
     rng = np.random.default_rng(scene.seed)
     script = ColourScript(rng.bytes)
     phone = Phone(scene, rng)
@@ -340,13 +335,11 @@ def run_scan(
             step_since=since,
             exposure=reading,
         )
-        if claim is not None:
-            sample = claim(sample)
         samples.append(sample)
         arrived.append((sample.arrival_time, sample))
         if time > 0.3 and _held(sent, arrived) and not (sent and sent[-1].step.last):
             now = arrived[-1][0]
-            step = script.lead_in() if not sent else script.close() if len(sent) > steps else script.draw()
+            step = script.lead_in() if not sent else script.close() if len(sent) > 8 else script.draw()
             sent.append(RevealedStep(step, now))
             phone.show(step, now - CLOCK_OFFSET + scene.round_trip / 2)
             if step.last:

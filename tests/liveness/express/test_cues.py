@@ -357,7 +357,6 @@ def _without_points(motion: MotionSegment) -> MotionSegment:
         left_over=lost,
         on_face=motion.on_face,
         face_width=motion.face_width,
-        tracking_error=motion.tracking_error,
         changes=motion.changes,
     )
 
@@ -384,7 +383,6 @@ def test_a_frame_in_which_all_points_are_lost_is_left_out() -> None:
         left_over=left_over,
         on_face=whole.on_face,
         face_width=whole.face_width,
-        tracking_error=whole.tracking_error,
         changes=whole.changes,
     )
     found = measure_nose(scan(motion=[torn]))

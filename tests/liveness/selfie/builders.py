@@ -40,11 +40,9 @@ def subject(
     )
 
 
-def faceless(image: BgrImage | None = None) -> SelfieSubject:
+def faceless() -> SelfieSubject:
     """An image without a face."""
-    return SelfieSubject(
-        image=noisy() if image is None else image, face=None, landmarks=None, exif=ExifTags()
-    )
+    return SelfieSubject(image=noisy(), face=None, landmarks=None, exif=ExifTags())
 
 
 def seen(

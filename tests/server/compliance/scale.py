@@ -419,7 +419,6 @@ async def fill(database: Database, template: UUID, count: int, *, report: Callab
     Args:
         database: The database, which nobody else uses.
         template: A check with the policy ``test`` that succeeded, and whose result was delivered.
-        count: The number of copies.
         report: Called with a line about the progress after each 50,000 copies.
     """
     began = time.monotonic()

@@ -59,7 +59,6 @@ class Deployment:
     """The state of a server on disk.
 
     Attributes:
-        folder: Its folder.
         database_url: Its database, if it is not the file in the folder.
         data: The name of the folder of its data; ``"restored"`` for the target of a restoration.
     """

@@ -56,7 +56,6 @@ async def sound(deployment: Deployment, *, unreadable: Collection[UUID] = ()) ->
     The outbox tells each scan, decision and erasure once, and nothing that did not happen.
 
     Args:
-        deployment: The deployment.
         unreadable: Checks whose keys were destroyed.
     """
     async with deployment.opened() as opened:

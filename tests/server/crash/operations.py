@@ -117,7 +117,6 @@ def run(deployment: Deployment, operation: str, *, trip: Trip | None = None) -> 
 
     Args:
         deployment: The deployment, which no other process uses.
-        operation: The name of the operation.
         trip: The step at which it is killed; ``None`` to let it end.
 
     Returns:

@@ -20,9 +20,7 @@ class CrashPoint:
     """One crash point.
 
     Attributes:
-        operation: The name of the operation.
         name: Between which steps the process is killed.
-        trip: The step.
         ci: Whether CI runs it; ``make crash`` runs all.
         after: Operations that run to their end first.
         postgres: Whether it also runs on PostgreSQL.

@@ -44,7 +44,6 @@ class _Point:
 
     Attributes:
         name: Between which steps it is killed.
-        trip: The step.
         decided: Whether the verdict is durable then.
         delivered: Whether its delivery is durable then.
         ci: Whether CI runs it.

@@ -46,14 +46,8 @@ class ReceiptServer:
     """The answers of the server, and the requests that it received.
 
     Attributes:
-        apple: Signs the receipts.
-        now: The time of the receipts.
-        url: The server's URL.
         keys: The known App Attest keys, by SubjectPublicKeyInfo.
-        risk_metric: The risk metric of its answers.
-        status: The status of its answers.
         body: Replaces the receipt.
-        asked: The requests' bodies.
         credentials: Verifies the requests' tokens.
     """
 
@@ -269,7 +263,6 @@ class AndroidAttestor:
     """The keystore of an Android phone.
 
     Attributes:
-        phone: The phone whose certificates it has.
         description: The description that the keystore writes, before the challenge is inserted.
         challenge: Replaces the stream's binding hash.
         made: The number of attestations made.
@@ -417,8 +410,6 @@ async def scan(
     """Runs one scan with the reference client.
 
     Args:
-        live: The server.
-        upload: The check.
         profile: The device's claims about itself.
         attestor: Makes its evidence.
         shown: The images of its camera.

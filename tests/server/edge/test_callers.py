@@ -267,14 +267,14 @@ def _tokens(folder: Path, tenant: str = "one") -> AccessTokens:
     return AccessTokens(settings, Issuer(settings.issuer, file=keys, monotonic=lambda: 0.0))
 
 
-def _access_token(scope: str = "checks", expires: datetime = _NOW + _AN_HOUR) -> str:
+def _access_token(scope: str = "checks") -> str:
     claims = {
         "iss": "https://login.bank.example",
         "aud": "facegate",
         "sub": "anna",
         "scope": scope,
         "iat": int(_NOW.timestamp()),
-        "exp": int(expires.timestamp()),
+        "exp": int((_NOW + _AN_HOUR).timestamp()),
     }
     return jwt.encode({"alg": "ES256", "typ": "at+jwt", "kid": "a"}, claims, _TOKEN_KEY)
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import gc
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from types import SimpleNamespace
@@ -102,12 +102,12 @@ async def _channel(gate: Gate) -> AsyncIterator[Any]:
         await server.stop(0)
 
 
-def _gate(scopes: Mapping[str, Scope] = _SCOPES, *, seconds_left: float | None = None) -> Gate:
+def _gate(*, seconds_left: float | None = None) -> Gate:
     callers: Any = _Callers()
     callers.seconds = seconds_left
     return Gate(
         elsewhere={"/test.Test/Elsewhere": "device"},
-        scopes=scopes,
+        scopes=_SCOPES,
         callers=callers,
         metrics=Metrics(CollectorRegistry()),
     )

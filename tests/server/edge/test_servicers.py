@@ -82,7 +82,6 @@ from vision.isolation.video import VideoContainer
 _Config = analysis_pb2.AnalyzeVideoConfig
 _Request = analysis_pb2.AnalyzeVideoRequest
 _CHUNK = 65_536
-_URL = b"https://example.com/selfie.jpg"
 _SHORT_IDLE = 0.6
 _SHORT_UPLOAD = 4.0
 _MEDIA = {".mp4", ".mov", ".avi", ".webm", ".mkv", ".jpg", ".png", ".webp", ".bmp", ".tmp", ".bin"}

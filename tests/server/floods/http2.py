@@ -258,7 +258,6 @@ async def send_headers(
 
     Args:
         target: The listener, ``host:port``.
-        block: The header block.
         connections: The number of connections, all at once.
         tls: TLS of the connections; ``None`` for plaintext.
         name: The name of the server for TLS.

@@ -498,8 +498,8 @@ def test_an_invalid_file_is_named(files: Files, name: str, content: bytes | None
         TlsFiles(ServiceTls(certificate=files.certificate, key=files.key, client_ca=files.client_ca))
 
 
-def _renew(files: Files, ca: trustme.CA | None = None) -> None:
-    issued = (ca or files.ca).issue_cert("localhost", key_type=trustme.KeyType.ECDSA)
+def _renew(files: Files) -> None:
+    issued = files.ca.issue_cert("localhost", key_type=trustme.KeyType.ECDSA)
     files.certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
     files.key.write_bytes(issued.private_key_pem.bytes())
 

@@ -96,12 +96,9 @@ class Cut:
     Attributes:
         pack: The name of the model pack.
         kind: ``live``, or the attack.
-        clip: The clip's name.
         scan: The scan's number in the clip.
-        frames: Frames sent.
         faces: Measured frames with exactly one face, which is attributed to a person.
         seconds: The capture time that these frames span.
-        examined: Examined frames.
         whole: Whether the attempt was complete here, or the scan ended before.
         spoof: Whether liveness decides SPOOF with the default thresholds.
         confidence: The confidence of liveness, 0 to 100.

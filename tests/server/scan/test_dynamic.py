@@ -63,10 +63,10 @@ class _Sender:
             if self.steps and self.steps[-1].step != self.step and claim is None:
                 self.step, self.since_us = self.steps[-1].step, time_us + 1
 
-    async def until_step(self, number: int, *, most: int = 250) -> None:
+    async def until_step(self, number: int) -> None:
         """Sends frames until a step is revealed; the time depends on the server's own clock, too."""
         while not any(step.step == number for step in self.steps):
-            assert self.sent < most, f"step {number} did not come"
+            assert self.sent < 250, f"step {number} did not come"
             await self.send()
             await asyncio.sleep(0.01)
 

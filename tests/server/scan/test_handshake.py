@@ -563,8 +563,8 @@ class Callers(Keyed):
             metadata=self.metadata(caller),
         )
 
-    async def upload_refused(self, caller: str = "bank", **fields: str | bytes) -> Refused:
-        return await refusal_of(self.upload(caller, **fields))  # type: ignore[arg-type]
+    async def upload_refused(self, **fields: str | bytes) -> Refused:
+        return await refusal_of(self.upload(**fields))  # type: ignore[arg-type]
 
     async def spoof(self, upload: service_pb2.UploadTrustedImageResponse) -> None:
         stream = await RawDevice(self.live.device, upload).open()

@@ -287,8 +287,8 @@ async def test_the_decision_of_a_review_is_one_event(
     assert "mask" not in told[0].body
 
 
-async def _claimed(events: EventRepository, now: datetime, *, limit: int = 10, of: str = "all") -> Any:
-    return await events.claim("default", of, now, limit)
+async def _claimed(events: EventRepository, now: datetime, *, limit: int = 10) -> Any:
+    return await events.claim("default", "all", now, limit)
 
 
 async def _settled(

@@ -64,12 +64,11 @@ def _cdef(*channels: tuple[int, int, int]) -> bytes:
     return _box(b"cdef", struct.pack(">H", len(channels)) + body)
 
 
-def _palette(entries: NDArray[np.uint8], *, direct: int = 0) -> bytes:
-    """A palette of one or several columns for component 0, and further components taken as they are."""
+def _palette(entries: NDArray[np.uint8]) -> bytes:
+    """A palette of one or several columns for component 0."""
     count, columns = entries.shape
     pclr = struct.pack(">HB", count, columns) + b"\x07" * columns + entries.tobytes()
     cmap = b"".join(struct.pack(">HBB", 0, 1, column) for column in range(columns))
-    cmap += b"".join(struct.pack(">HBB", 1 + number, 0, 0) for number in range(direct))
     return _box(b"pclr", pclr) + _box(b"cmap", cmap)
 
 

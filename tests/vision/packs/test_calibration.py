@@ -215,11 +215,10 @@ def _unit(vectors: NDArray[np.float64]) -> NDArray[np.float64]:
     return found
 
 
-def _population(seed: int = 1, people: int = 400, *, hub: float = 0.0) -> NDArray[np.float64]:
+def _population(seed: int = 1) -> NDArray[np.float64]:
     """Templates that all lean towards one direction, as those of a real network do."""
-    drawn = np.random.default_rng(seed).normal(size=(people, 32))
+    drawn = np.random.default_rng(seed).normal(size=(400, 32))
     drawn[:, 0] += 3.0
-    drawn[:10, 1] += hub
     return _unit(drawn)
 
 

@@ -51,19 +51,19 @@ class PullProgress(Protocol):
     """Receives the progress of a pull, from several threads."""
 
     def planned(self, file: str, *, size: int | None) -> None:
-        """Announces that ``file`` will be fetched; ``size`` is in bytes, None if unknown."""
+        """Announce that ``file`` will be fetched; ``size`` is in bytes, None if unknown."""
         ...
 
     def moved(self, file: str, *, done: int) -> None:
-        """Reports ``done`` bytes of ``file``; fewer than before if it restarts."""
+        """Report ``done`` bytes of ``file``; fewer than before if it restarts."""
         ...
 
     def ended(self, file: str, *, how: str) -> None:
-        """Reports the end of ``file``; ``how`` is the outcome in words."""
+        """Report the end of ``file``; ``how`` is the outcome in words."""
         ...
 
     def say(self, text: str) -> None:
-        """Reports a message that concerns no single file."""
+        """Report a message that concerns no single file."""
         ...
 
 
@@ -190,7 +190,7 @@ class _HttpsSource:
     """Addresses, which ``pooch`` fetches. Implements ``Source``."""
 
     def __init__(self, mirror: SplitResult | None) -> None:
-        """Fetches from below ``mirror``, or from the catalogue's addresses."""
+        """Fetch from below ``mirror``, or from the catalogue's addresses."""
         self._mirror = mirror
         pooch.get_logger().setLevel("ERROR")  # The progress says what it would.
 
@@ -375,7 +375,7 @@ class _FolderSource:
     """A folder of model files. Implements ``Source``."""
 
     def __init__(self, folder: Path) -> None:
-        """Offers the files of ``folder``; its subfolders are not searched."""
+        """Offer the files of ``folder``; its subfolders are not searched."""
         self._folder = folder
 
     def fetch(self, entry: CatalogueEntry, transfer: Transfer) -> str:
@@ -427,7 +427,7 @@ class _TarSource:
     """A bundle, or any other plain tar file of model files. Implements ``Source``."""
 
     def __init__(self, path: Path, members: Mapping[str, tarfile.TarInfo]) -> None:
-        """Offers ``members`` of the archive at ``path``, by their names without folders."""
+        """Offer ``members`` of the archive at ``path``, by their names without folders."""
         self._path = path
         self._members = members
 
