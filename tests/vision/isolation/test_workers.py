@@ -158,7 +158,8 @@ def test_jobs_wait_for_a_worker_but_not_for_ever() -> None:
             pool.decode_still(b"fine", header=HEADER)
         assert busy.is_alive(), "it waited for the worker"
         assert caught.value.retry_after == 0.3
-        os.kill(*pool.states["stills"].processes, signal.SIGTERM)
+        (process,) = pool.states["stills"].processes
+        os.kill(process, signal.SIGTERM)
         busy.join()
         assert jobs == ["no_worker", "lost"]
         assert _losses(pool) == {LossCause.CRASHED: 1}
