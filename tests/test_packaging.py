@@ -119,6 +119,17 @@ def test_the_distributions_have_one_version_and_ask_for_it() -> None:
     }
 
 
+def test_every_distribution_says_that_the_promise_is_in_force() -> None:
+    for folder in _PROJECTS:
+        assert "Development Status :: 5 - Production/Stable" in _project(folder)["classifiers"]
+
+
+def test_npm_publishes_the_files_of_a_release() -> None:
+    """To npm, a path without ``./`` is a repository on GitHub, and a name with a scope is private."""
+    commands = re.findall(r"\$ npm publish (.+?)\.tgz", (_ROOT / "docs/release.md").read_text())
+    assert [command.partition("dist/")[0] for command in commands] == ["--access public ./"] * 2
+
+
 _STATE_A_VERSION = (
     *("pyproject.toml", "protos/pyproject.toml", "client/pyproject.toml", "helm/facegate/Chart.yaml"),
     *("web/sdk/package.json", "web/sdk/package-lock.json", "web/sdk/src/version.ts"),
