@@ -28,8 +28,13 @@ $(VENV)/bin/python:
 	@$(PYTHON) -m venv $(VENV) || \
 	  { echo "python3 has no venv module; on Debian: apt-get install python3-venv" >&2; rm -rf $(VENV); exit 1; }
 
+# Both builds of ONNX Runtime write the same files: the other one goes first, whole.
+OTHER_BUILD := $(if $(filter gpu,$(RUNTIME)),onnxruntime,onnxruntime-gpu)
 $(VENV)/.installed-$(RUNTIME): requirements/$(RUNTIME).lock $(PROJECTS) | $(VENV)/bin/python
 	@echo "Installing Facegate ($(RUNTIME)): about a minute the first time"
+	@if $(BIN)/python -m pip show --quiet $(OTHER_BUILD) 2> /dev/null; then \
+	  rm -f $(VENV)/.installed-cpu $(VENV)/.installed-gpu; \
+	  $(BIN)/python -m pip uninstall --quiet --quiet --yes onnxruntime onnxruntime-gpu; fi
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/build.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r requirements/$(RUNTIME).lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e protos -e client -e .

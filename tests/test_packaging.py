@@ -4,6 +4,7 @@ import importlib.metadata
 import json
 import re
 import shutil
+import subprocess
 import tomllib
 from pathlib import Path
 from typing import Any
@@ -117,6 +118,28 @@ def test_the_distributions_have_one_version_and_ask_for_it() -> None:
     assert {f"facegate-protocol=={version}", f"facegate-client[camera,video]=={version}"} <= {
         *application["dependencies"]
     }
+
+
+@pytest.mark.parametrize(("runtime", "other"), [("gpu", "onnxruntime"), ("cpu", "onnxruntime-gpu")])
+def test_make_replaces_the_other_build_of_the_runtime(tmp_path: Path, runtime: str, other: str) -> None:
+    command = ["make", "--dry-run", "install", f"RUNTIME={runtime}", f"VENV={tmp_path}"]
+    printed = subprocess.run(command, cwd=_ROOT, capture_output=True, text=True, check=True).stdout
+    shown, removed, installed = (
+        printed.index(text)
+        for text in (f"pip show --quiet {other} ", "pip uninstall", f"requirements/{runtime}.lock\n")
+    )
+    assert shown < removed < installed
+
+
+def test_every_distribution_says_that_the_promise_is_in_force() -> None:
+    for folder in _PROJECTS:
+        assert "Development Status :: 5 - Production/Stable" in _project(folder)["classifiers"]
+
+
+def test_npm_publishes_the_files_of_a_release() -> None:
+    """To npm, a path without ``./`` is a repository on GitHub, and a name with a scope is private."""
+    commands = re.findall(r"\$ npm publish (.+?)\.tgz", (_ROOT / "docs/release.md").read_text())
+    assert [command.partition("dist/")[0] for command in commands] == ["--access public ./"] * 2
 
 
 _STATE_A_VERSION = (

@@ -25,7 +25,7 @@ from alembic.config import Config
 from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from alembic.util.exc import CommandError
-from sqlalchemy import Connection, delete, func, insert, select
+from sqlalchemy import Connection, delete, func, insert, inspect, select
 
 from server.base.private_files import make_private_file
 from server.storage.database import Database, open_database
@@ -36,6 +36,10 @@ from server.storage.tables import metadata, schema_floor
 _NEWER = (
     "the database was upgraded by a newer version of the server, and this version may no longer use it; "
     "install that version or a newer one"
+)
+_CANDIDATE = (
+    "a candidate of version 1.0.0 made the database, which this version cannot upgrade: start with an empty "
+    "one, or install the version that made it"
 )
 # A number that no other lock in the same database uses: "facegate" in ASCII.
 _UPGRADE_LOCK = int.from_bytes(b"facegate")
@@ -65,7 +69,7 @@ async def upgrade(url: str) -> None:
         url: See ``server.storage.database.open_database``.
 
     Raises:
-        SchemaOutdated: A newer version of the server created the database.
+        SchemaOutdated: A newer version of the server created the database, or a candidate of version 1.0.0.
         StorageUnavailable: The database does not answer, or a migration failed; nothing was changed.
     """
     database = open_database(url, make=True, patient=True)
@@ -153,10 +157,20 @@ def _upgrade(connection: Connection) -> None:
         command.stamp(config, "head")
     else:
         command.upgrade(config, "head")
+        _expect_tables(connection)
     floor = _floor(ScriptDirectory.from_config(config))
     if connection.execute(select(schema_floor.c.revision)).scalar_one_or_none() != floor:
         connection.execute(delete(schema_floor))
         connection.execute(insert(schema_floor).values(revision=floor, probes=0))
+
+
+def _expect_tables(connection: Connection) -> None:
+    """Tests whether a database at the newest revision has its tables: candidates named theirs the same."""
+    found = inspect(connection).get_multi_columns()
+    kept = {(table, column["name"]) for (_, table), columns in found.items() for column in columns}
+    needed = {(table.name, column.name) for table in metadata.tables.values() for column in table.columns}
+    if not needed <= kept:
+        raise SchemaOutdated(_CANDIDATE)
 
 
 def _floor(scripts: ScriptDirectory) -> str:

@@ -1,4 +1,4 @@
-"""The short form of ``make cluster``: few devices, three faults; counts are compared, never times."""
+"""The short form of ``make cluster``: few devices, four faults; counts are compared, never times."""
 
 import asyncio
 from pathlib import Path

@@ -372,6 +372,16 @@ async def test_a_database_that_a_newer_version_only_expanded_is_used_as_it_is(ur
     await database.close()
 
 
+@pytest.mark.parametrize(
+    "lacking", ["drop table console_sessions", "alter table attempts rename column counted to sums"]
+)
+async def test_a_database_of_a_candidate_is_refused(url: str, lacking: str) -> None:
+    await upgrade(url)
+    await _execute(url, lacking)
+    with pytest.raises(SchemaOutdated, match=r"a candidate of version 1\.0\.0"):
+        await upgrade(url)
+
+
 async def test_a_failed_migration_changes_nothing(url: str) -> None:
     # The last table of the migration exists already.
     await _execute(url, "create table evidence (x integer)")
