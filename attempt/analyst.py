@@ -40,7 +40,7 @@ class PacedWatch:
         apart_seconds: float = APART_SECONDS,
         follow_seconds: float = FOLLOW_SECONDS,
     ) -> None:
-        """Starts empty.
+        """Start empty.
 
         Args:
             pack: The pack with the landmarker.
@@ -67,7 +67,7 @@ class PacedWatch:
         return self._upright is not None and self._upright.turned
 
     def next(self, capture_time: float, *, attentive: bool = False) -> FrameWork:
-        """Returns the work of the next frame. Call it once for each frame.
+        """Return the work of the next frame. Call it once for each frame.
 
         Args:
             capture_time: Its capture time, seconds, increasing.
@@ -78,7 +78,7 @@ class PacedWatch:
     def watch_frame(
         self, image: LazyFrame, *, index: int, capture_time: float, in_any_case: bool = False
     ) -> WatchedFrame | None:
-        """Does the work of the next frame; returns its measurements, or ``None`` if it is not measured.
+        """Do the work of the next frame; return its measurements, or ``None`` if it is not measured.
 
         Args:
             index: Its index in the attempt, from 0, increasing.
@@ -108,7 +108,7 @@ class PadFrames:
     """
 
     def __init__(self, *, pack: Pack, seconds: float) -> None:
-        """Starts empty.
+        """Start empty.
 
         Args:
             pack: The networks.
@@ -138,7 +138,7 @@ class PadFrames:
         return tuple(chosen)
 
     def score_when_due(self, observed: FrameObservation, pixels: BgrImage | None) -> None:
-        """Scores a frame if the detector found exactly one face in it and the last score is old enough.
+        """Score a frame if the detector found exactly one face in it and the last score is old enough.
 
         Args:
             pixels: The upright frame; ``None`` if the detector did not run on it.
@@ -195,7 +195,7 @@ class FrameAnalyst:
     """
 
     def __init__(self, *, pack: Pack, limits: FrameLimits) -> None:
-        """Sets the models, and the limits of a frame's image, which are tested before it is decoded."""
+        """Set the models, and the limits of a frame's image, which are tested before it is decoded."""
         self._pack = pack
         self.decoder = FrameDecoder(limits)
 
@@ -206,7 +206,7 @@ class FrameAnalyst:
         apart_seconds: float = APART_SECONDS,
         follow_seconds: float = FOLLOW_SECONDS,
     ) -> PacedWatch:
-        """Returns the state for the frames of one attempt. Only upright faces count as persons.
+        """Return the state for the frames of one attempt. Only upright faces count as persons.
 
         Args:
             subject: Defines which faces count as persons.
@@ -217,7 +217,7 @@ class FrameAnalyst:
         return PacedWatch(self._pack, faces=faces, apart_seconds=apart_seconds, follow_seconds=follow_seconds)
 
     def new_pad_frames(self, *, seconds: float) -> PadFrames:
-        """Returns the frames of one attempt that the PAD networks score.
+        """Return the frames of one attempt that the PAD networks score.
 
         Args:
             seconds: The planned duration of the attempt, seconds.
@@ -236,7 +236,7 @@ class FrameAnalyst:
         expects_gesture: bool = False,
         with_light: bool = False,
     ) -> SeenFrame:
-        """Decodes a frame as far as needed, detects or follows its face and measures it.
+        """Decode a frame as far as needed, detect or follow its face and measure it.
 
         Args:
             frame: The frame. The caller has verified its origin.
@@ -284,7 +284,7 @@ class FrameAnalyst:
         watcher: FrameWatcher,
         measure: Measure | None = None,
     ) -> None:
-        """Decodes a frame and records its noise samples, without detecting or following its face.
+        """Decode a frame and record its noise samples, without detecting or following its face.
 
         Args:
             frame: The frame. The caller has verified its origin.
@@ -302,7 +302,7 @@ class FrameAnalyst:
             measure(image.coded)
 
     def examine(self, seen: SeenFrame, *, with_cues: bool = False) -> ExaminedFrame:
-        """Runs the embedder over a selected frame with a detected face.
+        """Run the embedder over a selected frame with a detected face.
 
         Args:
             with_cues: Whether to measure the cues of recapture, too.
@@ -317,7 +317,7 @@ class FrameAnalyst:
         )
 
     def identify(self, frame: Frame, observation: FrameObservation) -> ExaminedFrame:
-        """Decodes a frame with a face again and runs only the embedder over it.
+        """Decode a frame with a face again and run only the embedder over it.
 
         Raises:
             FrameUnusable: As for ``measure_frame``.

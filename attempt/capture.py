@@ -58,7 +58,7 @@ class RoundTrip:
         return 0.0 if self._shortest is None else self._shortest
 
     def note_request(self, now: float, *, waiting_since: float | None = None) -> None:
-        """Notes a message without which the device cannot send another frame.
+        """Note a message without which the device cannot send another frame.
 
         Args:
             now: When the message is sent, seconds on the server's monotonic clock.
@@ -68,11 +68,11 @@ class RoundTrip:
             self._asked, self._waiting_since = now, waiting_since
 
     def note_step(self, step: int, now: float) -> None:
-        """Notes that a step of the flash, which no earlier frame can name, is sent at ``now``."""
+        """Note that a step of the flash, which no earlier frame can name, is sent at ``now``."""
         self._step, self._step_at = step, now
 
     def note_frame(self, at: float, *, step: int) -> None:
-        """Notes the next frame, in order of arrival.
+        """Note the next frame, in order of arrival.
 
         Args:
             at: When it arrived, seconds on the server's monotonic clock.
@@ -127,7 +127,7 @@ class AttemptCapture:
         subject: SubjectRule,
         challenge: AttemptChallenge | None = None,
     ) -> None:
-        """Starts empty.
+        """Start empty.
 
         Args:
             analyst: Runs the models.
@@ -175,7 +175,7 @@ class AttemptCapture:
         return self._early_share is not None and self._placement.share >= self._early_share
 
     def note_look(self, *, clear: bool) -> None:
-        """Notes the result of the early look. It ends a clear attempt; otherwise nothing of it remains."""
+        """Note the result of the early look. It ends a clear attempt; otherwise nothing of it remains."""
         self._early_share, self._clear = None, clear
         if clear:
             self.progress = 1.0
@@ -245,7 +245,7 @@ class AttemptCapture:
         return self._watch.observations
 
     def measured_per_second(self, *, paused_seconds: float) -> float | None:
-        """Returns the frames measured per second of the device's clock; ``None`` before the second frame.
+        """Return the frames measured per second of the device's clock; ``None`` before the second frame.
 
         Args:
             paused_seconds: The time in which the server had paused the capture, seconds; it is not counted.
@@ -283,13 +283,13 @@ class AttemptCapture:
         return self._kept.best
 
     def audit_frames(self, limit: int) -> tuple[SeenFrame, ...]:
-        """Returns up to ``limit`` further kept frames, spread over the attempt."""
+        """Return up to ``limit`` further kept frames, spread over the attempt."""
         return self._kept.audit_frames(limit)
 
     def capture_frame(
         self, frame: Frame, *, arrival: float, coded: CodedPicture | None = None
     ) -> Feedback | None:
-        """Takes the next frame and returns feedback for the person; ``None`` if there is nothing new.
+        """Take the next frame and return feedback for the person; ``None`` if there is nothing new.
 
         Args:
             arrival: Its arrival time, seconds on the clock that ``act`` uses.
@@ -368,7 +368,7 @@ class AttemptCapture:
         return self._feedback.due_feedback(Feedback(code, self.progress, frame.index), time)
 
     def skip_frame(self, frame: Frame, *, arrival: float) -> None:
-        """Gives a frame to the challenge without measuring it. Use it once the attempt is ``settled``.
+        """Give a frame to the challenge without measuring it. Use it once the attempt is ``settled``.
 
         Args:
             arrival: Its arrival time, as for ``capture_frame``.
@@ -382,7 +382,7 @@ class AttemptCapture:
             self.challenge.note_claim(frame, origin_us=self._origin, arrival=arrival)
 
     def act(self, now: float, *, frame_index: int) -> tuple[Action, ...]:
-        """Returns the due actions of the challenge, if there is one. A ``MoveOval`` also moves the oval here.
+        """Return the due actions of the challenge, if there is one. A ``MoveOval`` also moves the oval here.
 
         Args:
             now: The time, seconds on the clock of the arrivals.
@@ -400,7 +400,7 @@ class AttemptCapture:
         return actions
 
     def note_sent(self, action: Action, *, at: float) -> None:
-        """Notes the time at which an action of ``act`` is sent, from which the age of its answer counts.
+        """Note the time at which an action of ``act`` is sent, from which the age of its answer counts.
 
         Call it for every action, before the next frame. Take the time *before* the wait until the transport
         accepts the action. A device that reads slowly decides how long that wait lasts: it could receive all
@@ -415,14 +415,14 @@ class AttemptCapture:
             self.challenge.note_sent(at)
 
     def _note(self, frame: Frame, time: float) -> None:
-        """Takes a frame that is not decoded."""
+        """Take a frame that is not decoded."""
         self._analyst.decoder.validate_header(frame)
         self._sample.draw_frame(frame)
         self._watch.watcher.pass_frame(frame.index, time, fingerprint=frame.fingerprint)
         self._placement.count_skipped_frame()
 
     def next_examination(self) -> Examination | None:
-        """Returns an examination to run now, during the capture; ``None`` if all of them can wait.
+        """Return an examination to run now, during the capture; ``None`` if all of them can wait.
 
         Call it between frames, so that few examinations are left for the end. The number of frames to examine
         grows with the progress of the capture. First come the frames that better ones are least likely to
@@ -440,11 +440,11 @@ class AttemptCapture:
         return self._kept.selected
 
     def examinations(self, *, begun: int | None = None) -> tuple[Examination, ...]:
-        """Returns the missing examinations of selected frames, except that of frame ``begun``."""
+        """Return the missing examinations of selected frames, except that of frame ``begun``."""
         return self.examiner.pending(self._kept.selected, begun=begun)
 
     def identifications(self) -> tuple[Identification, ...]:
-        """Returns the identification of one frame from each stretch of the scan without an identified frame.
+        """Return the identification of one frame from each stretch of the scan without an identified frame.
 
         They show whether another person appeared between the selected frames. Call it after the selected
         frames were examined.
@@ -453,7 +453,7 @@ class AttemptCapture:
         return self.examiner.identifications(frames)
 
     def examine_rest(self) -> None:
-        """Does all missing examinations and identifications, one after another.
+        """Do all missing examinations and identifications, one after another.
 
         Raises:
             FrameUnusable: An image does not decode.
@@ -462,7 +462,7 @@ class AttemptCapture:
         self.examiner.witnesses = tuple(identify() for identify in self.identifications())
 
     def verify_sample(self) -> None:
-        """Decodes a random sample of the frames that were not measured. Call it at the end.
+        """Decode a random sample of the frames that were not measured. Call it at the end.
 
         Raises:
             FrameUnusable: An image cannot be decoded, or its size differs from the frame's header.

@@ -46,14 +46,14 @@ class ChallengeHints:
         return tuple(reversed(self._all))
 
     def note(self, code: str, now: float) -> None:
-        """Adds a hint that is sent at ``now``, monotonic seconds."""
+        """Add a hint that is sent at ``now``, monotonic seconds."""
         self._standing = (code, now)
         # The latest is last, even if it was sent before.
         self._all.pop(code, None)
         self._all[code] = None
 
     def standing(self, now: float) -> str | None:
-        """Returns the current hint at ``now``, monotonic seconds; ``None`` without one."""
+        """Return the current hint at ``now``, monotonic seconds; ``None`` without one."""
         if self._standing is None or now - self._standing[1] > _STANDS_SECONDS:
             return None
         return self._standing[0]
@@ -130,7 +130,7 @@ class AttemptChallenge(Protocol):
         ...
 
     def hint(self, now: float) -> str | None:
-        """Returns the feedback code of the current request, at ``now`` in monotonic seconds, or ``None``."""
+        """Return the feedback code of the current request, at ``now`` in monotonic seconds, or ``None``."""
         ...
 
     @property
@@ -164,7 +164,7 @@ class AttemptChallenge(Protocol):
         return False
 
     def measure_answer(self, frame: ChallengeFrame) -> None:
-        """Takes a measured frame.
+        """Take a measured frame.
 
         Raises:
             FrameUnusable: Its image does not decode.
@@ -172,7 +172,7 @@ class AttemptChallenge(Protocol):
         ...
 
     def note_claim(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
-        """Takes a frame that arrives after it is settled, and is not measured.
+        """Take a frame that arrives after it is settled, and is not measured.
 
         Args:
             origin_us: Capture time of the attempt's first frame, microseconds on the device's clock.
@@ -181,15 +181,15 @@ class AttemptChallenge(Protocol):
         return
 
     def note_sent(self, at: float) -> None:
-        """Notes when a step of the flash that ``act`` returned was sent; see ``AttemptCapture.note_sent``."""
+        """Note when a step of the flash that ``act`` returned was sent; see ``AttemptCapture.note_sent``."""
         return
 
     def due(self, now: float) -> float | None:
-        """Returns when ``act`` may have actions without a further frame, monotonic seconds; or ``None``."""
+        """Return when ``act`` may have actions without a further frame, monotonic seconds; or ``None``."""
         ...
 
     def act(self, now: float, *, frame_index: int) -> tuple[Action, ...]:
-        """Returns the actions that are due.
+        """Return the actions that are due.
 
         Args:
             now: The time, seconds on the clock of the arrivals.
@@ -206,11 +206,11 @@ class ControlledChallenge(AttemptChallenge):
         self._wait_until: float | None = None
 
     def hint(self, now: float) -> str | None:
-        """Returns the current hint; ``None`` once the challenge is over."""
+        """Return the current hint; ``None`` once the challenge is over."""
         return None if self.over else self._hints.standing(now)
 
     def due(self, now: float) -> float | None:
-        """Returns the time of the next call of ``act``, monotonic seconds, later than ``now``.
+        """Return the time of the next call of ``act``, monotonic seconds, later than ``now``.
 
         ``None`` before the challenge first waits, and once it is over.
         """

@@ -103,7 +103,7 @@ class FileFrames(ABC):
     """
 
     def __init__(self, pack: Pack, *, seconds: float) -> None:
-        """Starts empty.
+        """Start empty.
 
         Args:
             seconds: The duration of the shortest file, seconds; see ``PadFrames``.
@@ -128,7 +128,7 @@ class FileFrames(ABC):
         return self._pad_frames.spread
 
     def _offer(self, observation: FrameObservation, pixels: BgrImage | None) -> None:
-        """Selects and scores a measured frame if it is worth it."""
+        """Select and score a measured frame if it is worth it."""
         self._pad_frames.score_when_due(observation, pixels)
         offer = self._selector.select_frame(observation)
         if offer.keep and pixels is not None and observation.face is not None:
@@ -146,13 +146,13 @@ class FilmCapture(FileFrames):
     """Captures frames with times, in order."""
 
     def __init__(self, pack: Pack, *, subject: SubjectRule) -> None:
-        """Starts empty; ``subject`` defines which faces count as persons."""
+        """Start empty; ``subject`` defines which faces count as persons."""
         super().__init__(pack, seconds=_SHORTEST_SECONDS)
         self._watch = PacedWatch(pack, faces=lambda pixels: persons_in(pixels, pack, rule=subject))
         self._taken = self._watched = self._usable = 0
 
     def take_film_frame(self, pixels: BgrImage, capture_time: float) -> None:
-        """Takes the next frame.
+        """Take the next frame.
 
         Args:
             pixels: Upright, shape (height, width, 3), BGR; of the size of the first.
@@ -188,14 +188,14 @@ class StillFrames(FileFrames):
     """Captures frames without times, in order."""
 
     def __init__(self, pack: Pack, *, subject: SubjectRule) -> None:
-        """Starts empty; ``subject`` defines which faces count as persons."""
+        """Start empty; ``subject`` defines which faces count as persons."""
         super().__init__(pack, seconds=MINIMUM_FRAMES * UNTIMED_STEP)
         self._pack = pack
         self._subject = subject
         self._observed: list[FrameObservation] = []
 
     def take_still_frame(self, pixels: BgrImage) -> None:
-        """Takes the next frame.
+        """Take the next frame.
 
         Args:
             pixels: Upright, shape (height, width, 3), BGR; of the size of the first.
@@ -219,7 +219,7 @@ class StillFrames(FileFrames):
 
 
 def examine(frames: FileFrames, *, pack: Pack) -> VideoStudy:
-    """Runs the embedder over the selected frames of a file, and measures the cues of some of them.
+    """Run the embedder over the selected frames of a file, and measure the cues of some of them.
 
     The templates are compared with each other and not kept.
 
@@ -254,7 +254,7 @@ def examine(frames: FileFrames, *, pack: Pack) -> VideoStudy:
 def judge_study(
     study: VideoStudy, *, policy: LivenessPolicy, fusion: FusionModel, doubt: DoubtTerms | None = None
 ) -> LivenessResult:
-    """Judges the liveness of a file; there is no portrait to match.
+    """Judge the liveness of a file; there is no portrait to match.
 
     A file that shows different persons, one after another, is not LIVE.
 
@@ -279,7 +279,7 @@ def judge_study(
 
 
 def _shrunk(pixels: BgrImage) -> BgrImage:
-    """Reduces a frame to the largest size that a scan allows."""
+    """Reduce a frame to the largest size that a scan allows."""
     factor = _LARGEST_SIDE / max(pixels.shape)
     if factor >= 1:
         return pixels
@@ -294,7 +294,7 @@ def _shrunk(pixels: BgrImage) -> BgrImage:
 
 
 def capture_clip(frames: Iterable[Frame], *, pack: Pack, subject: SubjectRule) -> AttemptCapture:
-    """Returns the capture of a recorded scan. ``AttemptCapture.examine_rest`` has not run.
+    """Return the capture of a recorded scan. ``AttemptCapture.examine_rest`` has not run.
 
     Args:
         frames: The frames of the scan, in order, of any size.
@@ -325,7 +325,7 @@ def judge_clip(
     policy: LivenessPolicy,
     fusion: FusionModel,
 ) -> LivenessResult:
-    """Judges the liveness of a recorded scan; there is no portrait to match.
+    """Judge the liveness of a recorded scan; there is no portrait to match.
 
     Args:
         capture: Its capture, after ``examine_rest``.

@@ -46,7 +46,7 @@ def flash_sample(
     round_trip: float,
     waited: tuple[float, float] | None,
 ) -> FlashSample:
-    """Returns the measurements of the screen's light in a frame.
+    """Return the measurements of the screen's light in a frame.
 
     Args:
         seen: The frame, measured with ``with_light``.
@@ -77,7 +77,7 @@ def flash_sample(
 
 
 def _scaled(face: DetectedFace, scale: float) -> DetectedFace:
-    """Scales a face to an image of another size. Pixel centres lie at whole coordinates."""
+    """Scale a face to an image of another size. Pixel centres lie at whole coordinates."""
     box = face.box
     left, top, right, bottom = (
         (edge + 0.5) * scale - 0.5 for edge in (box.left, box.top, box.right, box.bottom)
@@ -94,7 +94,7 @@ class FlashRun(ControlledChallenge):
     """Colours of the screen, whose light on the face is measured."""
 
     def __init__(self, challenge: FlashChallenge, *, first_step: int = 1) -> None:
-        """Takes a controller that has shown nothing yet.
+        """Take a controller that has shown nothing yet.
 
         Args:
             first_step: The number of the attempt's first step.
@@ -115,7 +115,7 @@ class FlashRun(ControlledChallenge):
         script: ScriptSettings | None = None,
         first_step: int = 1,
     ) -> "FlashRun":
-        """Creates a flash whose colours are drawn when they are due.
+        """Create a flash whose colours are drawn when they are due.
 
         Args:
             random: Returns the given number of unpredictable bytes.
@@ -225,7 +225,7 @@ class FlashRun(ControlledChallenge):
         return self._latest_step + 1
 
     def measure_answer(self, frame: ChallengeFrame) -> None:
-        """Measures the light of a frame and passes it to the controller."""
+        """Measure the light of a frame and pass it to the controller."""
         if self.over:
             return
         step, since = self._claim(frame.seen.frame, frame.origin_us)
@@ -247,7 +247,7 @@ class FlashRun(ControlledChallenge):
         )
 
     def note_claim(self, frame: Frame, *, origin_us: int, arrival: float) -> None:
-        """Passes the step that a frame claims to the controller, until the closing step has been held."""
+        """Pass the step that a frame claims to the controller, until the closing step has been held."""
         step, since = self._claim(frame, origin_us)
         captured = (frame.capture_time_us - origin_us) / 1e6
         self._challenge.record_claim(DisplayClaim(step, since, capture_time=captured, arrival_time=arrival))
@@ -257,7 +257,7 @@ class FlashRun(ControlledChallenge):
         self._challenge.note_sent(at)
 
     def act(self, now: float, *, frame_index: int) -> tuple[Action, ...]:
-        """Returns the controller's actions. Until the flash is settled, each call measures the steps."""
+        """Return the controller's actions. Until the flash is settled, each call measures the steps."""
         due_actions: list[Action] = []
         for _ in range(MOST_ACTIONS):
             match self._challenge.next_action(now=now):
@@ -285,7 +285,7 @@ class FlashRun(ControlledChallenge):
         return tuple(due_actions)
 
     def _claim(self, frame: Frame, origin_us: int) -> tuple[int, float | None]:
-        """Returns the step that the frame claims, and since when, seconds since the attempt's first frame."""
+        """Return the step that the frame claims, and since when, seconds since the attempt's first frame."""
         if frame.flash_step < self._first_step or not frame.flash_step_since_us:
             return 0, None
         return frame.flash_step, (frame.flash_step_since_us - origin_us) / 1e6

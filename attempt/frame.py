@@ -103,7 +103,7 @@ class FrameDecoder:
     """Decodes frames. Safe to call from several threads at once."""
 
     def __init__(self, limits: FrameLimits) -> None:
-        """Takes the limits of a frame's image, which are tested before decoding."""
+        """Take the limits of a frame's image, which are tested before decoding."""
         self._limits = DecodeLimits(
             max_bytes=limits.max_bytes,
             max_pixels=limits.max_pixels,
@@ -112,7 +112,7 @@ class FrameDecoder:
         )
 
     def validate_header(self, frame: Frame) -> None:
-        """Tests the JPEG header of a frame without decoding the image. This takes about 0.02 ms.
+        """Test the JPEG header of a frame without decoding the image. This takes about 0.02 ms.
 
         Raises:
             FrameUnusable: The image is not a colour JPEG, its size differs from the frame's header, or it
@@ -123,7 +123,7 @@ class FrameDecoder:
         _validate_header(frame, header)
 
     def colour(self, frame: Frame) -> BgrImage:
-        """Decodes a frame and turns it upright.
+        """Decode a frame and turn it upright.
 
         Returns:
             Shape (height, width, 3), in the order blue, green, red.
@@ -135,7 +135,7 @@ class FrameDecoder:
         return upright(frame, self.coded_colour(frame).pixels)
 
     def coded_colour(self, frame: Frame) -> DecodedImage:
-        """Decodes the frame without turning it upright.
+        """Decode the frame without turning it upright.
 
         Raises:
             FrameUnusable: As for ``colour``.
@@ -152,7 +152,7 @@ class FrameDecoder:
         return _checked(frame, decode)
 
     def luma(self, frame: Frame) -> GreyImage:
-        """Decodes a frame's luma and turns it upright; costs two thirds of decoding its colours.
+        """Decode a frame's luma and turn it upright; this costs two thirds of decoding its colours.
 
         Returns:
             Shape (height, width).
@@ -163,7 +163,7 @@ class FrameDecoder:
         return upright(frame, self.coded_luma(frame).pixels)
 
     def coded_luma(self, frame: Frame) -> DecodedLuma:
-        """Decodes the frame's luma without turning it upright.
+        """Decode the frame's luma without turning it upright.
 
         Raises:
             FrameUnusable: As for ``colour``.
@@ -171,7 +171,7 @@ class FrameDecoder:
         return _checked(frame, lambda image: decode_jpeg_luma(image, limits=self._limits))
 
     def coded_blocks(self, frame: Frame) -> GreyImage:
-        """Decodes the mean luma of each block of 8 x 8 pixels; see ``vision.image.decode_jpeg_blocks``.
+        """Decode the mean luma of each block of 8 x 8 pixels; see ``vision.image.decode_jpeg_blocks``.
 
         Raises:
             FrameUnusable: The image is not a JPEG, it exceeds a limit, or it cannot be decoded.
@@ -184,7 +184,7 @@ class EncodedFrame:
     """A frame that is decoded once and only as far as needed; implements ``liveness.watch.LazyFrame``."""
 
     def __init__(self, decoder: FrameDecoder, frame: Frame, *, in_colour: bool = False) -> None:
-        """Decodes nothing yet.
+        """Decode nothing yet.
 
         Args:
             in_colour: Whether the colours are needed in any case. The luma is then computed from them, which
@@ -197,7 +197,7 @@ class EncodedFrame:
         self._luma: GreyImage | None = None
 
     def grey(self) -> GreyImage:
-        """Returns the upright frame's luma, shape (height, width).
+        """Return the upright frame's luma, shape (height, width).
 
         Raises:
             FrameUnusable: As for ``FrameDecoder.colour``.
@@ -205,11 +205,11 @@ class EncodedFrame:
         return upright(self._frame, self._coded_luma())
 
     def colour(self) -> BgrImage:
-        """Returns the upright frame; see ``FrameDecoder.colour``."""
+        """Return the upright frame; see ``FrameDecoder.colour``."""
         return upright(self._frame, self._coded_colours())
 
     def light(self) -> BgrImage:
-        """Returns the upright frame for measuring its light: at half its size if it is large enough.
+        """Return the upright frame for measuring its light: at half its size if it is large enough.
 
         Raises:
             FrameUnusable: As for ``FrameDecoder.colour``.
@@ -286,7 +286,7 @@ def _validate_header(frame: Frame, header: ImageHeader) -> None:
 
 
 def upright(frame: Frame, pixels: GreyImage | BgrImage) -> GreyImage | BgrImage:
-    """Rotates and mirrors a decoded frame as its header states, so that it is upright and not mirrored."""
+    """Rotate and mirror a decoded frame as its header states, so that it is upright and not mirrored."""
     turned = rotate_upright(pixels, degrees=frame.rotation_degrees, mirrored=frame.mirrored)
     return np.ascontiguousarray(turned)
 
@@ -295,13 +295,13 @@ class DecodedFrame:
     """A frame that is decoded already; implements ``liveness.watch.LazyFrame``."""
 
     def __init__(self, pixels: BgrImage) -> None:
-        """Takes the upright frame, shape (height, width, 3), BGR."""
+        """Take the upright frame, shape (height, width, 3), BGR."""
         self._pixels = pixels
 
     def grey(self) -> GreyImage:
-        """Returns its luma, shape (height, width)."""
+        """Return its luma, shape (height, width)."""
         return np.asarray(cv2.cvtColor(self._pixels, cv2.COLOR_BGR2GRAY), np.uint8)
 
     def colour(self) -> BgrImage:
-        """Returns its pixels."""
+        """Return its pixels."""
         return self._pixels

@@ -58,7 +58,7 @@ def identity_constancy(
     witnesses: int = 0,
     is_portrait: Callable[[Template], bool] | None = None,
 ) -> tuple[bool | None, Signal]:
-    """Returns whether the frames show one person throughout, and the signal of this, without weight.
+    """Return whether the frames show one person throughout, and the signal of this, without weight.
 
     Args:
         scan: The measurements of every frame.
@@ -176,7 +176,7 @@ class StandingLine:
     selected: int = 6
 
     def reached(self, *, faces: int, seconds: float, selected: int) -> bool:
-        """Returns whether an attempt reaches all three numbers."""
+        """Return whether an attempt reaches all three numbers."""
         return faces >= self.faces and seconds >= self.seconds and selected >= self.selected
 
 
@@ -251,7 +251,7 @@ class AttemptJudgement:
 def evidence_of(
     challenge: AttemptChallenge | None, *, limits: DynamicPolicy, model: FlashModel
 ) -> ChallengeEvidence | None:
-    """Returns the evidence of a challenge so far; ``None`` in EXPRESS.
+    """Return the evidence of a challenge so far; ``None`` in EXPRESS.
 
     Args:
         limits: The check's requirements for the challenge.
@@ -287,7 +287,7 @@ def judge_attempt(
     doubt: DoubtTerms | None = None,
     trusted: TrustedFace | None = None,
 ) -> AttemptJudgement:
-    """Judges one attempt.
+    """Judge one attempt.
 
     Args:
         scan: The measurements of its frames.
@@ -385,7 +385,7 @@ def judge_attempt(
 
 
 def _advice(reason: VerdictReason, flash: FlashResult | None, challenge: ChallengeEvidence | None) -> str:
-    """Returns the hint of a reason. If all colours are proven, less other light helps, and not stillness."""
+    """Return the hint of a reason. If all colours are proven, less other light helps, and not stillness."""
     proven = (
         flash is not None and challenge is not None and flash.verified_bits >= challenge.limits.minimum_bits
     )

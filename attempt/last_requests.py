@@ -22,7 +22,7 @@ class MotionWait:
     """
 
     def __init__(self, *, seconds: float) -> None:
-        """Initialises a wait that begins with the first call of ``check_motion``.
+        """Initialise a wait that begins with the first call of ``check_motion``.
 
         Args:
             seconds: The longest wait, seconds of capture time; 0 for no wait.
@@ -39,7 +39,7 @@ class MotionWait:
         return self._begun is not None and not self.over
 
     def check_motion(self, scan: ScanObservations, time: float) -> None:
-        """Tests the measurements so far, and begins or ends the wait.
+        """Test the measurements so far, and begin or end the wait.
 
         Call it for each frame from the end of the capture on.
 
@@ -69,7 +69,7 @@ class GestureWait:
     """
 
     def __init__(self, gesture: Gesture) -> None:
-        """Initialises a request that is made with the first call of ``check_gesture``."""
+        """Initialise a request that is made with the first call of ``check_gesture``."""
         self._latest_arrival = 0.0
         self.request = GestureRequest(gesture, asked_at=None)
         """The request, for the judge."""
@@ -82,7 +82,7 @@ class GestureWait:
         return self.request.asked_at is not None and self.made is None
 
     def check_gesture(self, scan: ScanObservations, time: float, *, arrival: float, since: float) -> None:
-        """Makes the request, or tests whether it is met or the wait is over.
+        """Make the request, or test whether it is met or the wait is over.
 
         Call it for each frame from the first one on before which nothing else was missing.
 
@@ -119,7 +119,7 @@ _MOST_UNREST_SECONDS: Final = 3.0
 def draw_gestures(
     *, open_mouth: bool, turn_head: bool, random: Callable[[int], bytes]
 ) -> tuple[Gesture, ...]:
-    """Draws the side of the turn, and the order of the gestures, each with probability one half.
+    """Draw the side of the turn, and the order of the gestures, each with probability one half.
 
     Args:
         open_mouth: Whether the mouth is to be opened.
@@ -151,7 +151,7 @@ class LastRequests:
         gestures: Collection[Gesture],
         random: Callable[[int], bytes],
     ) -> None:
-        """Starts without a request.
+        """Start without a request.
 
         Args:
             motion_seconds: See ``CapturePlan``.
@@ -185,7 +185,7 @@ class LastRequests:
         return tuple(wait.request for wait in self._gestures)
 
     def check_requests(self, scan: ScanObservations, time: float, *, arrival: float, settled: bool) -> None:
-        """Makes a request, or tests whether it is answered. Call it for each frame once enough are captured.
+        """Make a request, or test whether it is answered. Call it for each frame once enough are captured.
 
         Args:
             scan: The measurements of the attempt so far.
@@ -210,7 +210,7 @@ class LastRequests:
 
     @staticmethod
     def _may_ask(gesture: GestureWait, scan: ScanObservations, *, waited: float, since: float) -> bool:
-        """Returns whether the person may be asked now, ``waited`` seconds after the drawn delay."""
+        """Return whether the person may be asked now, ``waited`` seconds after the drawn delay."""
         if waited < 0:
             return False
         if gesture.request.gesture is Gesture.OPEN_MOUTH:
@@ -218,7 +218,7 @@ class LastRequests:
         return waited >= _MOST_UNREST_SECONDS or head_is_at_rest(scan, since=since)
 
     def instead_of(self, code: HintCode) -> str | None:
-        """Returns the feedback code of the current request, if it replaces this guidance; else ``None``.
+        """Return the feedback code of the current request, if it replaces this guidance; else ``None``.
 
         A request for a gesture replaces any, because the person would not know what the attempt waits for.
         """

@@ -25,7 +25,7 @@ class MovementRun(ControlledChallenge):
     """
 
     def __init__(self, challenge: MovementChallenge, *, analyst: FrameAnalyst) -> None:
-        """Takes a controller that has drawn nothing yet.
+        """Take a controller that has drawn nothing yet.
 
         Args:
             analyst: Makes the views in which the face is followed.
@@ -45,7 +45,7 @@ class MovementRun(ControlledChallenge):
         model: FlashModel,
         blink: bool = False,
     ) -> "MovementRun":
-        """Creates a challenge whose ovals are drawn when they are due.
+        """Create a challenge whose ovals are drawn when they are due.
 
         Args:
             random: Returns the given number of unpredictable bytes.
@@ -93,7 +93,7 @@ class MovementRun(ControlledChallenge):
         return self._challenge.record
 
     def measure_answer(self, frame: ChallengeFrame) -> None:
-        """Passes a frame to the controller, with a view fine enough to show the motion of its points.
+        """Pass a frame to the controller, with a view fine enough to show the motion of its points.
 
         Raises:
             FrameUnusable: The frame's image does not decode.
@@ -105,7 +105,7 @@ class MovementRun(ControlledChallenge):
         self._challenge.add_movement_frame(observation, blinked=frame.blinked)
 
     def act(self, now: float, *, frame_index: int) -> tuple[Action, ...]:
-        """Returns the controller's actions."""
+        """Return the controller's actions."""
         due_actions: list[Action] = []
         for wanted in self._wanted(now):
             match wanted:
@@ -123,7 +123,7 @@ class MovementRun(ControlledChallenge):
         return tuple(due_actions)
 
     def _wanted(self, now: float) -> tuple[ChallengeAction, ...]:
-        """Returns the controller's actions at ``now``. If an approach completes, this call measures it."""
+        """Return the controller's actions at ``now``. If an approach completes, this call measures it."""
         wanted: list[ChallengeAction] = []
         while len(wanted) < MOST_ACTIONS:
             wanted.append(self._challenge.next_action(now=now))

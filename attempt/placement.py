@@ -73,7 +73,7 @@ class CapturePlan:
         return self.early_seconds / self.seconds
 
     def with_challenge(self, challenge: AttemptChallenge) -> "CapturePlan":
-        """Returns the plan of an attempt with a challenge, which needs every frame and has no early look.
+        """Return the plan of an attempt with a challenge, which needs every frame and has no early look.
 
         A challenge itself asks for motion. The time of its closing step, in which no frame is measured,
         counts as captured.
@@ -94,7 +94,7 @@ class Placement:
     """
 
     def __init__(self, *, plan: CapturePlan, oval: Oval, settings: GuidanceSettings) -> None:
-        """Starts without a frame.
+        """Start without a frame.
 
         Args:
             plan: When the attempt has enough frames.
@@ -133,7 +133,7 @@ class Placement:
         return next((code for code, count in self._hints.items() if 2 * count > self._placed), None)
 
     def place_frame(self, observation: FrameObservation, *, turned: bool) -> Guidance:
-        """Takes a measured frame and returns its guidance.
+        """Take a measured frame and return its guidance.
 
         Args:
             turned: Whether faces are found only in rotated frames.
@@ -152,7 +152,7 @@ class Placement:
         return guidance
 
     def count_skipped_frame(self) -> None:
-        """Counts a skipped frame. It counts as well placed if the last measured frame was."""
+        """Count a skipped frame. It counts as well placed if the last measured frame was."""
         self._good += self._well_placed
 
     @property
@@ -167,7 +167,7 @@ class FeedbackPacing:
         self._last_sent: tuple[str, float, float] | None = None
 
     def due_feedback(self, feedback: Feedback, time: float) -> Feedback | None:
-        """Returns the feedback if it is new, or if the last one was sent some time ago; ``None`` otherwise.
+        """Return the feedback if it is new, or if the last one was sent some time ago; ``None`` otherwise.
 
         Args:
             time: Capture time of its frame, seconds.
@@ -182,7 +182,7 @@ class FeedbackPacing:
 
 
 def feedback_code(guidance: HintCode, *, turned: bool) -> str:
-    """Returns the feedback code for a guidance code.
+    """Return the feedback code for a guidance code.
 
     Args:
         turned: Whether faces are found only in rotated frames.

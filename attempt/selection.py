@@ -31,7 +31,7 @@ class FrameReservoir:
     """
 
     def __init__(self, *, random: Callable[[int], bytes]) -> None:
-        """Starts empty.
+        """Start empty.
 
         Args:
             random: Returns the given number of unpredictable bytes.
@@ -46,7 +46,7 @@ class FrameReservoir:
         return tuple(self._drawn)
 
     def draw_frame(self, frame: Frame) -> None:
-        """Takes a frame that is not measured."""
+        """Take a frame that is not measured."""
         self._offered += 1
         if len(self._drawn) < SAMPLE_SIZE:
             self._drawn.append(frame)
@@ -60,7 +60,7 @@ class KeptFrames:
     """Offers an attempt's frames to the selector and keeps those it selects."""
 
     def __init__(self, *, count: int) -> None:
-        """Starts empty; at most ``count`` frames are selected."""
+        """Start empty; at most ``count`` frames are selected."""
         self._selector = FrameSelector(count=count)
         self.frames: dict[int, SeenFrame] = {}
         # Encoded: a decoded frame takes twenty times the memory, and few of these are needed.
@@ -83,7 +83,7 @@ class KeptFrames:
         return None if index is None else self.frames.get(index)
 
     def audit_frames(self, limit: int) -> tuple[SeenFrame, ...]:
-        """Returns up to ``limit`` further kept frames, spread over the attempt."""
+        """Return up to ``limit`` further kept frames, spread over the attempt."""
         best = self._selector.best
         others = [self.frames[index] for index in sorted(self.frames) if index != best]
         if len(others) <= limit:
@@ -92,7 +92,7 @@ class KeptFrames:
         return tuple(others[int(place * step)] for place in range(limit))
 
     def keep_frame(self, seen: SeenFrame, *, selectable: bool = True) -> None:
-        """Takes a measured frame, and keeps it without its light if it is selected.
+        """Take a measured frame, and keep it without its light if it is selected.
 
         Args:
             selectable: Whether it may be selected. Otherwise it can only be identified later.
@@ -111,7 +111,7 @@ class KeptFrames:
     def unidentified(
         self, scan: ScanObservations, *, examined: Iterable[ExaminedFrame]
     ) -> Iterator[tuple[Frame, FrameObservation]]:
-        """Yields the best frame of each stretch without an identified frame, longest stretch first.
+        """Yield the best frame of each stretch without an identified frame, longest stretch first.
 
         A stretch without a frame within the range of the calibration has none.
         """
@@ -149,7 +149,7 @@ class Examination:
         return self.seen.observation.index
 
     def __call__(self) -> ExaminedFrame:
-        """Embeds the face, measures the cues if they are wanted, and returns both."""
+        """Embed the face, measure the cues if they are wanted, and return both."""
         return self.analyst.examine(self.seen, with_cues=self.with_cues)
 
 
@@ -170,7 +170,7 @@ class FrameExaminer:
     """
 
     def __init__(self, *, analyst: FrameAnalyst, kept: Mapping[int, SeenFrame]) -> None:
-        """Starts with nothing examined.
+        """Start with nothing examined.
 
         Args:
             analyst: Runs the models.
@@ -189,12 +189,12 @@ class FrameExaminer:
         return tuple(self._examined[index] for index in sorted(self._kept) if index in self._examined)
 
     def next(self, wanted: Sequence[int]) -> Examination | None:
-        """Returns an examination of the first wanted frame that was not examined; ``None`` if all were."""
+        """Return an examination of the first wanted frame that was not examined; ``None`` if all were."""
         missing = next((index for index in wanted if index not in self._examined), None)
         return None if missing is None else self._examination(missing)
 
     def pending(self, selected: Sequence[int], *, begun: int | None = None) -> tuple[Examination, ...]:
-        """Returns the examinations of those selected frames that were not examined yet.
+        """Return the examinations of those selected frames that were not examined yet.
 
         Args:
             selected: Indices of the selected frames.
@@ -205,11 +205,11 @@ class FrameExaminer:
         )
 
     def keep_examined(self, examined: Iterable[ExaminedFrame]) -> None:
-        """Keeps the results of examinations."""
+        """Keep the results of examinations."""
         self._examined.update((one.frame_index, one) for one in examined)
 
     def identifications(self, frames: Iterable[tuple[Frame, FrameObservation]]) -> tuple[Identification, ...]:
-        """Returns the identifications of the first few frames; their results belong in ``witnesses``."""
+        """Return the identifications of the first few frames; their results belong in ``witnesses``."""
         return tuple(partial(self._analyst.identify, *frame) for frame in islice(frames, _MOST_WITNESSES))
 
     def _examination(self, index: int) -> Examination:

@@ -33,7 +33,7 @@ _SMALLEST_SIDE: Final = 64
 
 
 def persons_of(pixels: BgrImage, pack: Pack, *, rule: SubjectRule) -> tuple[DetectedFace, ...]:
-    """Returns the persons of a frame, the subject first.
+    """Return the persons of a frame, the subject first.
 
     Args:
         pixels: The frame, of a size that suits a detector.
@@ -46,7 +46,7 @@ def persons_of(pixels: BgrImage, pack: Pack, *, rule: SubjectRule) -> tuple[Dete
 
 
 def persons_in(pixels: BgrImage, pack: Pack, *, rule: SubjectRule) -> tuple[DetectedFace, ...]:
-    """Returns the persons of an image of any size, the subject first.
+    """Return the persons of an image of any size, the subject first.
 
     A large image is halved until its size suits a detector. This saves time, because a detector reduces its
     input more slowly. An image with a side below 64 pixels gives no persons.
@@ -102,7 +102,7 @@ class StillMeasurements:
 def measure_still(
     pixels: BgrImage, face: DetectedFace, *, landmarks: Landmarks | None, pack: Pack
 ) -> StillMeasurements:
-    """Measures the only face of one image.
+    """Measure the only face of one image.
 
     Args:
         pixels: The upright image, shape (height, width, 3), BGR.
@@ -126,7 +126,7 @@ def judge_still(
     fusion: FusionModel,
     doubt: DoubtTerms | None = None,
 ) -> LivenessResult:
-    """Judges the liveness of one image.
+    """Judge the liveness of one image.
 
     Args:
         policy: The thresholds; its kind of capture is replaced by FRAME.
@@ -146,7 +146,7 @@ def judge_still(
 
 
 def landmarks_of(pixels: BgrImage, face: DetectedFace, pack: Pack) -> Landmarks | None:
-    """Returns a face's dense landmarks; ``None`` if the pack has no landmarker, or it finds no face.
+    """Return a face's dense landmarks; ``None`` if the pack has no landmarker, or it finds no face.
 
     Raises:
         ModelFailed: The landmarker failed.
@@ -162,7 +162,7 @@ def observe_still(
     index: int,
     capture_time: float,
 ) -> FrameObservation:
-    """Returns the measurements of one image that is not part of a scan, such as a photo or a film's frame.
+    """Return the measurements of one image that is not part of a scan, such as a photo or a film's frame.
 
     Args:
         pixels: The upright image, shape (height, width, 3), BGR.
@@ -182,7 +182,7 @@ def observe_still(
 
 
 def pad_scores(pixels: BgrImage, face: DetectedFace, pack: Pack, *, frame_index: int) -> tuple[PadScore, ...]:
-    """Returns the score of each of the pack's PAD networks for a face; empty without networks.
+    """Return the score of each of the pack's PAD networks for a face; empty without networks.
 
     Raises:
         ModelFailed: A network failed.
@@ -198,7 +198,7 @@ def pad_scores(pixels: BgrImage, face: DetectedFace, pack: Pack, *, frame_index:
 
 
 def may_compare(observation: FrameObservation) -> bool:
-    """Returns whether a template of the frame's face would be within the range of the calibration.
+    """Return whether a template of the frame's face would be within the range of the calibration.
 
     Args:
         observation: The measurements of a frame in which a face was detected.
@@ -217,7 +217,7 @@ def sample_of(
     pack: Pack,
     landmarks: Landmarks | None = None,
 ) -> TemplateSample:
-    """Embeds a face; the sample's weight in a fused template is the quality of the frame.
+    """Embed a face; the sample's weight in a fused template is the quality of the frame.
 
     The mirror image is left out: fused with other frames, it hardly changes the score (docs/accuracy.md).
 

@@ -82,7 +82,7 @@ SinceOption = Annotated[
 
 @contextmanager
 def log_errors() -> Iterator[None]:
-    """Reports the errors of settings, database and log; a missing database points to ``--service``."""
+    """Report the errors of settings, database and log; a missing database points to ``--service``."""
     with errors_reported(
         ConfigurationError, StorageError, AuditError, words=lambda text: f"{text}{_elsewhere(text)}"
     ):
@@ -90,7 +90,7 @@ def log_errors() -> Iterator[None]:
 
 
 def remote_connection(context: typer.Context, *, tenant: str | None) -> Connection | None:
-    """Returns the connection to a server; ``None`` if the local database is to be read."""
+    """Return the connection to a server; ``None`` if the local database is to be read."""
     connection: Connection | None = context.obj or None
     if connection is not None and tenant is not None:
         raise CommandError("a server shows the log of the tenant of your credential: leave out --tenant")
@@ -98,7 +98,7 @@ def remote_connection(context: typer.Context, *, tenant: str | None) -> Connecti
 
 
 def own_audit_keys(files: KeyFiles) -> tuple[PublishedKey, ...]:
-    """Returns the audit keys of a key folder."""
+    """Return the audit keys of a key folder."""
     keys = read_audit_keys(files)
     if not keys:
         raise CommandError(f"{files.folder}: there is no audit key; name the key folder of the server")
@@ -106,7 +106,7 @@ def own_audit_keys(files: KeyFiles) -> tuple[PublishedKey, ...]:
 
 
 def database_name(settings: Settings) -> str:
-    """Returns the database for people, without its password."""
+    """Return the database for people, without its password."""
     return mask_url(settings.database_url)
 
 
@@ -170,7 +170,7 @@ def export_command(
 async def write_remote(
     compliance: Compliance, *, file: IO[bytes], since: datetime | None = None, purpose: str = ""
 ) -> int:
-    """Writes the export of a server into a file; returns its size in bytes."""
+    """Write the export of a server into a file; return its size in bytes."""
     request = audit_pb2.ExportAuditLogRequest(purpose=purpose)
     if since is not None:
         request.start_time.FromDatetime(since)
@@ -182,7 +182,7 @@ async def write_remote(
 
 
 async def _export(settings: Settings, tenant: str | None, since: datetime | None, *, follow: bool) -> int:
-    """Returns how many tenants have a log."""
+    """Return how many tenants have a log."""
     async with audited_database(settings.database_url) as database:
         reader = AuditReader(database)
         exports: dict[str, AuditExport] = {}
@@ -290,7 +290,7 @@ def _with_a_log(tenants: Collection[str]) -> str:
 async def _read(
     settings: Settings, tenant: str, *, chosen: AuditFilter, subject: str | None, last: int
 ) -> tuple[tuple[AuditEntry, ...], tuple[str, ...]]:
-    """Returns the entries, and the tenants that have a log."""
+    """Return the entries, and the tenants that have a log."""
     async with audited_database(settings.database_url) as database:
         reader = AuditReader(database)
         tenants = await reader.tenants()
@@ -392,7 +392,7 @@ def accept_command(
 
 
 async def _accept(settings: Settings, reason: str, *, yes: bool) -> int:
-    """Returns the position of the checkpoint that states the acceptance; 0 if there was nothing to accept."""
+    """Return the position of the checkpoint that states the acceptance; 0 if there was nothing to accept."""
     files = open_key_files(settings.key_folder, settings.keys)
     own_audit_keys(files)
     signer = KeyFolder(files, issuer=settings.results.issuer).keys.audit
@@ -491,7 +491,7 @@ class _Verification:
                 self._add(report, await reader.checkpoints(name))
 
     async def _add_witness(self, settings: Settings) -> str:
-        """Adds the checkpoints of the server's witness to the copies; returns what was compared."""
+        """Add the checkpoints of the server's witness to the copies; return what was compared."""
         try:
             witnessed = await AuditWitness(settings.witness_url).read()
         except StorageError as error:
@@ -547,7 +547,7 @@ class _Verification:
             self._add(report, checkpoints)
 
     def _add(self, report: Report, checkpoints: Sequence[SignedCheckpoint]) -> None:
-        """Adds a chain, with the newest of its time stamps and those that are not valid."""
+        """Add a chain, with the newest of its time stamps and those that are not valid."""
         stamped: datetime | None = None
         bad: list[int] = []
         for checkpoint in checkpoints:
@@ -655,7 +655,7 @@ def _keys(jwks: Path | None, settings: Settings | None) -> CheckpointKeys:
 
 
 def _saved(path: Path) -> Iterator[str]:
-    """Yields the checkpoints (JWS) of a file: an export, lines of a server's log, or JWS."""
+    """Yield the checkpoints (JWS) of a file: an export, lines of a server's log, or JWS."""
     with errors_reported(OSError), path.open(encoding="utf-8", errors="surrogateescape") as file:
         for number, line in enumerate(file, start=1):
             text = line.strip()
@@ -717,7 +717,7 @@ def _print_verification(found: _Verification, *, as_json: bool) -> None:
 
 
 def _not_whole(problems: Sequence[Problem]) -> str:
-    """Returns the state of a log that is not whole: changed, or signed by keys that are not known here."""
+    """Return the state of a log that is not whole: changed, or signed by keys that are not known here."""
     if problems and all(problem.key_missing for problem in problems):
         return "cannot be verified without the keys of `facegate audit export --keys` (--jwks)"
     return "CHANGED"

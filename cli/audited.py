@@ -41,7 +41,7 @@ ReasonOption = Annotated[
 
 
 def shell_actor() -> Actor:
-    """Returns the user of the shell; with sudo, the user who called it."""
+    """Return the user of the shell; with sudo, the user who called it."""
     try:
         user = getpass.getuser()
     except (OSError, KeyError):
@@ -54,14 +54,14 @@ def shell_actor() -> Actor:
 
 @contextmanager
 def server_settings() -> Iterator[Settings]:
-    """Loads the settings, and reports their errors and those of keys, database and log in the block."""
+    """Load the settings, and report their errors and those of keys, database and log in the block."""
     with errors_reported(ConfigurationError, StorageError, AuditError):
         yield load_settings().settings
 
 
 @asynccontextmanager
 async def audited_database(url: str, *, make: bool = False) -> AsyncIterator[Database]:
-    """Opens the database of the audit log.
+    """Open the database of the audit log.
 
     Args:
         make: Whether a SQLite file that does not exist is made.
@@ -93,7 +93,7 @@ def record_change(
     announced: AuditAction | None = None,
     **detail: str,
 ) -> Result:
-    """Makes a change and records it.
+    """Make a change and record it.
 
     Args:
         database_url: The database with the audit log. A SQLite file that is missing is made for what may come
@@ -120,7 +120,7 @@ def record_change(
 
 
 def pending_approval(settings: Settings, *, reason: str, **detail: str) -> PendingApproval | None:
-    """Asks another user to approve the destruction of a key, or confirms that user's request and uses it up.
+    """Ask another user to approve the destruction of a key, or confirm that user's request and use it up.
 
     Returns:
         The request that waits; ``None`` if the key may be destroyed now, because the settings demand no

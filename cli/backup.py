@@ -163,7 +163,7 @@ def restore(
 
 
 def _expect_readable(settings: Settings) -> None:
-    """Raises CommandError if restored keys cannot be decrypted, which a server would find at its start."""
+    """Raise CommandError if restored keys cannot be decrypted, which a server would find at its start."""
     try:
         read_every_key(open_key_files(settings.key_folder, settings.keys))
     except (KeyEncryptionError, KeysUnusable) as error:
@@ -174,7 +174,7 @@ def _expect_readable(settings: Settings) -> None:
 
 
 def _fitting_key(part: Part, key_file: Path | None, *, prune: bool) -> Path:
-    """Returns the file with the key of a backup of keys; verifies that no option is for another part."""
+    """Return the file with the key of a backup of keys; verify that no option is for another part."""
     if (key_file is not None) != (part is Part.KEYS):
         raise typer.BadParameter("the backup of keys needs it, and no other", param_hint="--key-file")
     if prune and part is not Part.OBJECTS:
@@ -183,7 +183,7 @@ def _fitting_key(part: Part, key_file: Path | None, *, prune: bool) -> Path:
 
 
 def _copy(source: str, target: str, *, prune: bool = False) -> str:
-    """Copies objects; returns what was done, in a sentence."""
+    """Copy objects; return what was done, in a sentence."""
     with _rows_shown("Copying") as progress:
         copied = copy_objects(
             open_object_store(source),
@@ -196,7 +196,7 @@ def _copy(source: str, target: str, *, prune: bool = False) -> str:
 
 @contextmanager
 def _rows_shown(verb: str) -> Iterator[Callable[[str, int], None]]:
-    """Shows on standard error how many rows or objects were handled."""
+    """Show on standard error how many rows or objects were handled."""
     columns = (SpinnerColumn(), TextColumn(verb), TextColumn("{task.description}"))
     with Progress(*columns, console=Console(stderr=True), transient=True) as progress:
         task = progress.add_task("")

@@ -33,7 +33,7 @@ _STYLES = {
 
 
 def checks_table(checks: Sequence[evidence_service_pb2.CheckSummary]) -> Table:
-    """Returns a table of decided checks."""
+    """Return a table of decided checks."""
     table = list_table(
         "Check", "Decided (UTC)", "Status", "Reasons", "Attack", "Signs", "Policy", "Until", "Hold"
     )
@@ -55,7 +55,7 @@ def checks_table(checks: Sequence[evidence_service_pb2.CheckSummary]) -> Table:
 
 
 def evidence_tables(evidence: evidence_service_pb2.GetEvidenceResponse) -> Iterable[Table]:
-    """Returns the facts of a record, its images and its holds as tables."""
+    """Return the facts of a record, its images and its holds as tables."""
     times, requested = evidence.times, evidence.result.requested_outcome
     kept = enum_word(evidence.trusted_image, "kept")
     rows = [
@@ -352,7 +352,7 @@ def export_command(
 
 
 def _expect_data(archive: Path, subject: str) -> None:
-    """Ends the command unless the archive of a person names a check, or data about a device."""
+    """End the command unless the archive of a person names a check, or data about a device."""
     try:
         with zipfile.ZipFile(archive) as opened:
             about = json.loads(opened.read("subject.json"))
@@ -375,7 +375,7 @@ def _expect_data(archive: Path, subject: str) -> None:
 async def _written(
     parts: AsyncIterator[bytes], target: Path, *, expect: Callable[[Path], None] | None = None
 ) -> int:
-    """Writes a file from its parts, and returns its size; an export that fails leaves none.
+    """Write a file from its parts, and return its size; an export that fails leaves none.
 
     Args:
         expect: Raises if the whole file is not to be kept.
@@ -528,7 +528,7 @@ def erase_command(
 
 
 def _withdraw(context: typer.Context, **request: Any) -> None:
-    """Withdraws a request that waits for a second person, one's own or another's."""
+    """Withdraw a request that waits for a second person, one's own or another's."""
     response = call_server(context, Compliance, lambda compliance: compliance.withdraw_approval(**request))
     if not response.HasField("approval"):
         say("No such request waits: it was confirmed or withdrawn, it lapsed, or it was another one.")
@@ -581,7 +581,7 @@ def _erase_person(
 
 
 def _decided_checks(context: typer.Context, subject: str) -> str:
-    """Returns in words how many decided checks a person has, and how many of them a hold keeps.
+    """Return in words how many decided checks a person has, and how many of them a hold keeps.
 
     Who may erase need not be able to list them.
     """
@@ -607,7 +607,7 @@ def _stop_if_pending(
     | evidence_service_pb2.DeleteEvidenceResponse
     | evidence_service_pb2.EraseSubjectResponse,
 ) -> None:
-    """Ends the command if a second person has to make the same call."""
+    """End the command if a second person has to make the same call."""
     if response.HasField("approval"):
         approval = response.approval
         say(

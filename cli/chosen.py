@@ -23,12 +23,12 @@ def _settings() -> LoadedSettings:
 
 
 def chosen_pack(name: str | None) -> str:
-    """Returns ``name``, or the pack of the settings; without a settings file `embedded`."""
+    """Return ``name``, or the pack of the settings; without a settings file `embedded`."""
     return name or _settings().settings.pack
 
 
 def chosen_policy(name: str | None) -> Policy:
-    """Returns the policy of a name or TOML file; by default that of the settings file, or `standard`."""
+    """Return the policy of a name or TOML file; by default that of the settings file, or `standard`."""
     try:
         if name is not None and name.endswith(_POLICY_SUFFIX):
             return read_policy(Path(name)).policy
@@ -41,7 +41,7 @@ def chosen_policy(name: str | None) -> Policy:
 
 
 def models_folder() -> Path:
-    """Returns the folder of the command line or FACEGATE_MODELS_DIR, of the settings, or the default one.
+    """Return the folder of the command line or FACEGATE_MODELS_DIR, of the settings, or the default one.
 
     Without a settings file, other settings in the environment are not read, and so need not be valid.
     """
@@ -51,7 +51,7 @@ def models_folder() -> Path:
 
 
 def known_packs(names: Sequence[str] | None = None) -> tuple[CataloguePack, ...]:
-    """Returns the catalogue's packs with these names, each once; all packs if there are no names."""
+    """Return the catalogue's packs with these names, each once; all packs if there are no names."""
     catalogue = load_catalogue()
     packs = {pack.name: pack for pack in catalogue.packs}
     for name in names or ():

@@ -42,7 +42,7 @@ _HEX_DIGITS: Final = 2 * _KEY_BYTES
 
 
 def read_file(path: Path, what: str) -> bytes:
-    """Returns the content of a file."""
+    """Return the content of a file."""
     try:
         return path.read_bytes()
     except OSError as error:
@@ -50,7 +50,7 @@ def read_file(path: Path, what: str) -> bytes:
 
 
 async def read_key_set(jwks: str | None) -> KeySet | None:
-    """Returns the server's result keys from a file or an address."""
+    """Return the server's result keys from a file or an address."""
     if jwks is None:
         return None
     if jwks.startswith(("http://", "https://")):
@@ -59,14 +59,14 @@ async def read_key_set(jwks: str | None) -> KeySet | None:
 
 
 def read_api_key(path: Path | None) -> ApiKey | None:
-    """Returns the orchestrator's API key."""
+    """Return the orchestrator's API key."""
     if path is None:
         return None
     return ApiKey(read_file(path, "the API key").decode("ascii", "replace").strip())
 
 
 def read_ticket(file: Path) -> ScanTicket:
-    """Returns what the orchestrator hands to the device: two fields of UploadTrustedImage's response, JSON.
+    """Return what the orchestrator hands to the device: two fields of UploadTrustedImage's response, JSON.
 
     The fingerprint to pin has 32 bytes: as 64 hex digits, or in Base64 as in protobuf's JSON.
     """
@@ -100,7 +100,7 @@ def read_ticket(file: Path) -> ScanTicket:
 async def certificate_explained(
     target: str, *, ca: Path | None, certificate: Path | None, key: Path | None
 ) -> AsyncIterator[None]:
-    """Says of a connection that fails in the block whether the server refuses the client certificate.
+    """Say of a connection that fails in the block whether the server refuses the client certificate.
 
     A gRPC server sends no alert then: after the handshake of TLS 1.3, which the caller believes to be
     complete, it ends the connection. So this makes one more handshake, and waits for the server's first byte.
@@ -144,7 +144,7 @@ async def _ends_after_handshake(
 def read_tls(
     target: str, *, ca: Path | None, certificate: Path | None = None, key: Path | None = None
 ) -> TlsSettings | None:
-    """Returns TLS settings if options request TLS or the target is another computer; else None."""
+    """Return TLS settings if options request TLS or the target is another computer; else None."""
     if ca is None and certificate is None and key is None and is_loopback(target):
         return None
     return TlsSettings(
@@ -201,12 +201,12 @@ class Connection:
     key: Path | None
 
     def explained(self) -> AbstractAsyncContextManager[None]:
-        """Says of a connection that fails in the block whether its certificate is refused."""
+        """Say of a connection that fails in the block whether its certificate is refused."""
         return certificate_explained(self.service, ca=self.ca, certificate=self.cert, key=self.key)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[tuple[grpc.aio.Channel, ApiKey | None]]:
-        """Opens a channel. Raises ClientError if a file cannot be read, or for plaintext beyond loopback."""
+        """Open a channel. Raise ClientError if a file cannot be read, or for plaintext beyond loopback."""
         api_key = read_api_key(self.api_key_file)
         tls = read_tls(self.service, ca=self.ca, certificate=self.cert, key=self.key)
         async with self.explained(), open_channel(self.service, tls=tls) as channel:
@@ -216,7 +216,7 @@ class Connection:
 def call_server(
     context: typer.Context, client: Callable[..., _Client], work: Callable[[_Client], Awaitable[_Answer]]
 ) -> _Answer:
-    """Makes the calls of ``work`` with a client of a service, and returns its answer."""
+    """Make the calls of ``work`` with a client of a service, and return its answer."""
     connection: Connection = context.obj
 
     async def run() -> _Answer:
@@ -230,7 +230,7 @@ def call_server(
 def remote_group(
     text: str, *, service: str | None = SERVICE, about: str = "host:port of the service listener."
 ) -> typer.Typer:
-    """Returns a group of commands that call a server, with the options of the connection.
+    """Return a group of commands that call a server, with the options of the connection.
 
     Its commands find the connection in ``context.obj``; ``None`` without a ``--service``.
     """
@@ -256,7 +256,7 @@ def remote_group(
 
 @contextmanager
 def calls_reported(*, on_loopback: bool = False) -> Iterator[None]:
-    """Reports an error of a call or of an input, and what to do, and ends the command."""
+    """Report an error of a call or of an input, and what to do, and end the command."""
     try:
         yield
     except (ClientError, CommandError) as error:

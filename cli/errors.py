@@ -32,7 +32,7 @@ PENDING: Final = 3
 def errors_reported(
     *more: type[Exception], console: Console | None = None, words: Callable[[str], str] = str
 ) -> Iterator[None]:
-    """Reports errors in one line on standard error, and ends the command with ``FAILED``.
+    """Report errors in one line on standard error, and end the command with ``FAILED``.
 
     Args:
         more: Errors of other packages with a text for people, in addition to ``CommandError``; for an
@@ -48,7 +48,7 @@ def errors_reported(
 
 
 def fail(text: str, status: int = FAILED, *, console: Console | None = None) -> NoReturn:
-    """Prints an error on standard error, and ends the command."""
+    """Print an error on standard error, and end the command."""
     (console or Console(stderr=True)).print(escape(text), style="red", highlight=False, soft_wrap=True)
     raise typer.Exit(status)
 

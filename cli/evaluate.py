@@ -308,7 +308,7 @@ def _calibrate(
     *,
     corrections: Path | None,
 ) -> None:
-    """Writes the calibration file of packs with one embedder, and prints their rates at each bound."""
+    """Write the calibration file of packs with one embedder, and print their rates at each bound."""
     console, errors = Console(), Console(stderr=True)
     with errors_reported(MatchEvaluationError, EvaluationUnavailable, VisionError, OSError):
         require_evaluation()

@@ -29,7 +29,7 @@ class NotRegular(OSError):
 
 
 def read_regular(path: Path, *, most_bytes: int) -> bytes:
-    """Returns the content of a regular file, or of the target of a link.
+    """Return the content of a regular file, or of the target of a link.
 
     Returns:
         At most ``most_bytes + 1`` bytes. The extra byte lets the caller detect a file that is too long.
@@ -42,7 +42,7 @@ def read_regular(path: Path, *, most_bytes: int) -> bytes:
 
 
 def read_whole(path: Path, *, most_bytes: int) -> bytes:
-    """Returns the content of a regular file, or of the target of a link."""
+    """Return the content of a regular file, or of the target of a link."""
     try:
         data = read_regular(path, most_bytes=most_bytes)
     except NotRegular as error:
@@ -61,7 +61,7 @@ def write_file(
     mode: int = PRIVATE,
     force: bool = False,
 ) -> None:
-    """Writes a file atomically, in place of one that exists only with ``force``.
+    """Write a file atomically, in place of one that exists only with ``force``.
 
     Args:
         mode: Its permissions; by default only its owner can read it.
@@ -96,7 +96,7 @@ def _write(path: Path, content: bytes, *, mode: int, force: bool) -> None:
 
 
 def kind_there(path: Path) -> int | None:
-    """Returns the ``st_mode`` of a path (type and permissions); None if the path does not exist.
+    """Return the ``st_mode`` of a path (type and permissions); None if the path does not exist.
 
     A symbolic link is not followed.
     """
@@ -113,7 +113,7 @@ FOR_ALL: Final = 0o666
 
 
 def read_image(path: Path) -> bytes:
-    """Returns the content of a regular file."""
+    """Return the content of a regular file."""
     return read_whole(path, most_bytes=MOST_IMAGE_BYTES)
 
 
@@ -122,12 +122,12 @@ _MOST_EVIDENCE_BYTES: Final = 16 * 1024 * 1024
 
 
 def read_evidence(path: Path) -> bytes:
-    """Returns the content of a regular file."""
+    """Return the content of a regular file."""
     return read_whole(path, most_bytes=_MOST_EVIDENCE_BYTES)
 
 
 def read_public_key(path: Path) -> bytes:
-    """Reads a P-256 public key in PEM and returns it as SubjectPublicKeyInfo, DER."""
+    """Read a P-256 public key in PEM and return it as SubjectPublicKeyInfo, DER."""
     try:
         key = load_pem_public_key(read_evidence(path))
     except (ValueError, UnsupportedAlgorithm) as error:
@@ -138,7 +138,7 @@ def read_public_key(path: Path) -> bytes:
 
 
 def require_file_path(path: Path) -> None:
-    """Verifies before the work that a file can be written, and that there is none yet."""
+    """Verify before the work that a file can be written, and that there is none yet."""
     name = shown_name(path)
     try:
         if path.is_dir():

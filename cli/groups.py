@@ -42,7 +42,7 @@ class SharingGroup(TyperGroup):
     """A group whose options with a value hold for all of its commands, and may also stand behind them."""
 
     def parse_args(self, ctx: "Context", args: list[str]) -> list[str]:
-        """Takes the options of the group, wherever they stand before a ``--``."""
+        """Take the options of the group, wherever they stand before a ``--``."""
         names = {name for param in self.params if not getattr(param, "is_flag", True) for name in param.opts}
         own: list[str] = []
         others: list[str] = []
@@ -79,7 +79,7 @@ class _Commands(Mapping[str, "ClickCommand"]):
 
 
 def root_group(late: Mapping[str, LateCommand]) -> type[TyperGroup]:
-    """Returns the class of a group with commands that are imported when they run, in the given order.
+    """Return the class of a group with commands that are imported when they run, in the given order.
 
     Its ``--help`` lists only commands, to fit a terminal of 24 lines.
     """
@@ -93,7 +93,7 @@ def root_group(late: Mapping[str, LateCommand]) -> type[TyperGroup]:
             return list(late)
 
         def invoke(self, ctx: "Context") -> Any:
-            """Reports an error of a file that no command expected, such as a name that is too long."""
+            """Report an error of a file that no command expected, such as a name that is too long."""
             try:
                 return super().invoke(ctx)
             except typer.BadParameter as error:
@@ -105,7 +105,7 @@ def root_group(late: Mapping[str, LateCommand]) -> type[TyperGroup]:
                 fail(f"{printable(str(error.filename))}: {error.strerror or error}")
 
         def format_help(self, ctx: "Context", formatter: "HelpFormatter") -> None:
-            """Writes a line for each command, without options, such as those for shell completion."""
+            """Write a line for each command, without options, such as those for shell completion."""
             console = Console(highlight=False)
             console.print(
                 f"[yellow]Usage:[/] [bold]{ctx.command_path}[/] \\[--version] \\[--config FILE] "

@@ -200,7 +200,7 @@ def rewrap_command() -> None:
 
 
 async def _rewrap(database_url: str, keys: WrappingKeys) -> tuple[int, Mapping[str, int]]:
-    """Returns how many data keys were rewrapped, and how many could not be opened, by place."""
+    """Return how many data keys were rewrapped, and how many could not be opened, by place."""
     database = open_database(database_url, patient=True, expect=expect_usable)
     changed = 0
     lost: Counter[str] = Counter()

@@ -89,7 +89,7 @@ def prepare(
         ),
     ] = None,
 ) -> None:
-    """Keeps other users from reading the output of a command, such as images of faces.
+    """Keep other users from reading the output of a command, such as images of faces.
 
     Settings file and models folder are handed to the command in the variables that it reads without them.
     """
@@ -111,5 +111,5 @@ def _set_variables(values: Mapping[str, str | None]) -> None:
 
 
 def main() -> None:
-    """Runs the command."""
+    """Run the command."""
     app()

@@ -26,12 +26,12 @@ TIME_FORMATS: Final = ["%Y-%m-%d", "%Y-%m-%dT%H:%M:%S", "%Y-%m-%dT%H:%M:%S%z"]
 
 
 def in_utc(time: datetime) -> datetime:
-    """Returns the time of an option with its time zone, which is UTC if it has none."""
+    """Return the time of an option with its time zone, which is UTC if it has none."""
     return time.replace(tzinfo=UTC) if time.tzinfo is None else time
 
 
 def command_line(*words: str, **options: object) -> str:
-    """Returns a command with those of its options that have a value; of a file only the name, for reports."""
+    """Return a command with those of its options that have a value; of a file only the name, for reports."""
     parts = list(words)
     for name, value in options.items():
         values = value if isinstance(value, Iterable) and not isinstance(value, str) else [value]

@@ -129,7 +129,7 @@ def _list(offers: Sequence[_Offer], *, as_json: bool) -> None:
 
 
 def _offers(name: str | None = None) -> list[_Offer]:
-    """Returns the named policy, or all in the order of their names."""
+    """Return the named policy, or all in the order of their names."""
     with errors_reported(SettingsInvalid, PolicyError):
         settings = load_settings().settings
         book = load_policies(settings.policies.folder, served=settings.policies.served)
@@ -188,7 +188,7 @@ def _available(offer: _Offer) -> str:
 
 
 def _sure(offer: _Offer) -> float | None:
-    """Returns the confidence from which no challenge follows; ``None`` if one always does, or never."""
+    """Return the confidence from which no challenge follows; ``None`` if one always does, or never."""
     if offer.file.policy.doubt is None or offer.networks is None:
         return None
     return load_fusion_model().scan_networks.calibration_for(offer.networks).sure
@@ -209,7 +209,7 @@ def _print_shortfalls(offers: Sequence[_Offer]) -> None:
 
 
 def _without_effect(policy: Policy) -> tuple[str, ...]:
-    """Returns the tables of challenges that no check of the policy starts."""
+    """Return the tables of challenges that no check of the policy starts."""
     names = [] if policy.why_no_flash is None else ["challenge.raised."]
     if policy.doubt is not None:
         unused = set(ChallengeKind).difference(policy.doubt.order)

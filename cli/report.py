@@ -103,7 +103,7 @@ def write_report(
 
 
 def print_report(document: ReportDocument, *, json: str | None, page: Path | None) -> None:
-    """Prints a report, and the path of its page."""
+    """Print a report, and the path of its page."""
     if json is None:
         Console().print(report_view(document))
     else:
@@ -113,7 +113,7 @@ def print_report(document: ReportDocument, *, json: str | None, page: Path | Non
 
 
 def report_view(document: ReportDocument) -> Group:
-    """Returns every table of a report, then the method."""
+    """Return every table of a report, then the method."""
     machine = document.machine
     parts: list[RenderableType] = []
     for sheet in document.sheets:

@@ -63,7 +63,7 @@ def verify_saved(
     accept_sandbox: bool,
     reviewed: str | None = None,
 ) -> VerifiedFile:
-    """Verifies the content of a saved file.
+    """Verify the content of a saved file.
 
     Args:
         reviewed: The signed result that a review must be about; ``None`` for any.
@@ -236,7 +236,7 @@ def verify_command(
 
 
 def _show_person(checks: tuple[ExportedCheck, ...], *, as_json: bool) -> None:
-    """Shows what was verified of a person's export, and ends the command if an archive is refused."""
+    """Show what was verified of a person's export, and end the command if an archive is refused."""
     refused = sum(bool(check.problem) for check in checks)
     rows = [
         {
@@ -271,7 +271,7 @@ def _status(result: result_pb2.CheckResult) -> str:
 
 @contextmanager
 def _opened(source: str) -> Iterator[BinaryIO]:
-    """Yields a file that can be sought."""
+    """Yield a file that can be sought."""
     if source == _STDIN:
         yield io.BytesIO(sys.stdin.buffer.read(_MOST_BYTES_OF_ARCHIVE + 1))
         return
@@ -397,4 +397,4 @@ app.command("verify")(verify_command)
 
 @app.callback()
 def _group() -> None:
-    """Keeps ``verify`` a subcommand although it is the only one."""
+    """Keep ``verify`` a subcommand although it is the only one."""

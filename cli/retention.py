@@ -72,7 +72,7 @@ async def _due(database_url: str, now: datetime) -> tuple[DueChecks, ...]:
 
 
 async def _run(settings: Settings, now: datetime) -> None:
-    """Erases, and prints the report."""
+    """Erase, and print the report."""
     async with audited_database(settings.database_url) as database:
         objects = open_object_store(settings.objects_url)
         repository = RetentionRepository(database, Outbox(settings.webhooks.endpoints))

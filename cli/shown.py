@@ -14,7 +14,7 @@ from rich.text import Text
 
 
 def printable(text: str) -> str:
-    r"""Returns ``text`` with unprintable characters escaped: control characters and those that hide others.
+    r"""Return ``text`` with unprintable characters escaped: control characters and those that hide others.
 
     A file name can contain anything: escape sequences recolour a terminal or rewrite lines above, and marks
     of direction turn ``exe.jpg`` into ``gpj.exe``.
@@ -23,7 +23,7 @@ def printable(text: str) -> str:
 
 
 def shown_name(path: Path) -> str:
-    """Returns a path for a terminal or a page; see ``shown``."""
+    """Return a path for a terminal or a page; see ``shown``."""
     return printable(str(path))
 
 
@@ -32,7 +32,7 @@ def _written(character: str) -> str:
 
 
 def counted(number: float, noun: str) -> str:
-    """Returns a number of things in words, such as ``1 key``, ``2 keys`` and ``1,000 entries``."""
+    """Return a number of things in words, such as ``1 key``, ``2 keys`` and ``1,000 entries``."""
     if number == 1:
         return f"1 {noun}"
     many = f"{noun[:-1]}ies" if noun.endswith("ry") else f"{noun}s"
@@ -43,13 +43,13 @@ _FILE_WIDTH: Final = 220
 
 
 def wide_console() -> Console:
-    """Returns a console for lists, whose cells are not folded in a pipe or a file."""
+    """Return a console for lists, whose cells are not folded in a pipe or a file."""
     console = Console()
     return console if console.is_terminal else Console(width=_FILE_WIDTH)
 
 
 def say(text: str, *, style: str | None = None, err: bool = False, console: Console | None = None) -> None:
-    """Prints a text as it is, on a console or on standard output or error."""
+    """Print a text as it is, on a console or on standard output or error."""
     (console or Console(stderr=err)).print(escape(text), style=style, highlight=False, soft_wrap=True)
 
 
@@ -60,7 +60,7 @@ def list_table(
     whole: Collection[str] = (),
     **style: Any,
 ) -> Table:
-    """Returns an empty table with these columns, none of which is cut.
+    """Return an empty table with these columns, none of which is cut.
 
     Args:
         right: The columns that are aligned to the right.
@@ -79,13 +79,13 @@ _EIGHTHS: Final = " ▏▎▍▌▋▊▉█"
 
 
 def score_bar(share: float, cells: int) -> str:
-    """Returns a share, 0..1, as a bar of so many cells."""
+    """Return a share, 0..1, as a bar of so many cells."""
     eighths = round(share * cells * 8)
     return ("█" * (eighths // 8) + (_EIGHTHS[eighths % 8] if eighths % 8 else "")).ljust(cells)
 
 
 def score_style(share: float) -> str:
-    """Returns the colour of a score, 0..1."""
+    """Return the colour of a score, 0..1."""
     return "green" if share >= _GOOD else "yellow" if share >= _FAIR else "red"
 
 
@@ -93,7 +93,7 @@ _GOOD, _FAIR = 0.7, 0.5
 
 
 def counting(text: str = "{task.description}", *, hidden: bool = False) -> Progress:
-    """Returns a bar on standard error that counts what is done; nothing without a terminal."""
+    """Return a bar on standard error that counts what is done; nothing without a terminal."""
     console = Console(stderr=True)
     return Progress(
         TextColumn(text, markup=False),
@@ -110,7 +110,7 @@ def counting(text: str = "{task.description}", *, hidden: bool = False) -> Progr
 
 
 def facts_table(rows: Iterable[tuple[str, str | Text]], **style: Any) -> Table:
-    """Returns names and values as a table; ``style`` is that of ``rich.table.Table``."""
+    """Return names and values as a table; ``style`` is that of ``rich.table.Table``."""
     table = Table(show_header=False, title_justify="left", **style)
     table.add_column(style="bold", no_wrap=True)
     table.add_column(overflow="fold")
@@ -132,7 +132,7 @@ class Section:
 
 
 def section_table(section: Section) -> Table:
-    """Returns a section as a table. Control characters in its values are escaped."""
+    """Return a section as a table. Control characters in its values are escaped."""
     table = Table(
         title=Text(section.title),
         title_justify="left",

@@ -9,7 +9,7 @@ import structlog
 
 @contextmanager
 def silenced_log() -> Iterator[None]:
-    """Silences the log of the server's modules below CRITICAL, and restores its settings."""
+    """Silence the log of the server's modules below CRITICAL, and restore its settings."""
     before = structlog.get_config()
     structlog.configure(wrapper_class=structlog.make_filtering_bound_logger(logging.CRITICAL))
     try:

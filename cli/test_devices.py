@@ -28,7 +28,7 @@ def _reported() -> Iterator[None]:
 
 
 def write_platform(folder: Path, *, now: datetime) -> StoredPlatform:
-    """Creates a test platform, or renews the validity of the one in the folder from now on."""
+    """Create a test platform, or renew the validity of the one in the folder from now on."""
     with _reported():
         stored = write_platform_files(folder, now=now)
         write_revocation_files(folder / REVOCATION_FILE, stored.platform.revocation_list(), fetched_at=now)
@@ -37,7 +37,7 @@ def write_platform(folder: Path, *, now: datetime) -> StoredPlatform:
 
 @contextmanager
 def opened_device(path: Path) -> Iterator[TestDevice]:
-    """Opens a device, named as FOLDER/KIND, of a stored platform, and stores its state after the scan."""
+    """Open a device, named as FOLDER/KIND, of a stored platform, and store its state after the scan."""
     with _reported():
         device, stored = open_stored_device(path)
     try:

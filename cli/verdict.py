@@ -29,14 +29,14 @@ DEGREES = {scan_pb2.ROTATION_90: 90, scan_pb2.ROTATION_180: 180, scan_pb2.ROTATI
 
 
 def message_json(message: Message, *, indent: int | None = 2) -> str:
-    """Returns a message as JSON with the names of the proto file. Bytes are base64."""
+    """Return a message as JSON with the names of the proto file. Bytes are base64."""
     return json_format.MessageToJson(message, preserving_proto_field_name=True, indent=indent)
 
 
 def print_messages(
     found: Sequence[_Message], *, as_json: bool, table: Callable[[Sequence[_Message]], Table], nothing: str
 ) -> None:
-    """Prints messages as JSON Lines or as a table; without any, says so on standard error."""
+    """Print messages as JSON Lines or as a table; without any, say so on standard error."""
     if as_json:
         for message in found:
             typer.echo(message_json(message, indent=None))
@@ -47,12 +47,12 @@ def print_messages(
 
 
 def time_words(stamp: Timestamp) -> str:
-    """Returns a time in UTC for people."""
+    """Return a time in UTC for people."""
     return stamp.ToDatetime(UTC).strftime("%Y-%m-%d %H:%M:%S")
 
 
 def save_verdict(response: verification_service_pb2.FinishCheckResponse, folder: Path) -> tuple[str, ...]:
-    """Writes ``<check>-evidence``, ``-audit-N``, ``.json`` and ``.jws`` files.
+    """Write ``<check>-evidence``, ``-audit-N``, ``.json`` and ``.jws`` files.
 
     Returns:
         The images, the evidence frame first, each with how to turn it upright, and then the other files.
@@ -102,19 +102,19 @@ _VERDICT_STYLES = {
 
 
 def code_word(kind: EnumDescriptor, number: int) -> str:
-    """Returns the name of an enum's value without its prefix; the number if this version does not know it."""
+    """Return the name of an enum's value without its prefix; the number if this version does not know it."""
     value = kind.values_by_number.get(number)
     prefix = f"{_BEFORE_CAPITAL.sub('_', kind.name).upper()}_"
     return str(number) if value is None else value.name.removeprefix(prefix)
 
 
 def enum_words(message: Message, field: str) -> tuple[str, ...]:
-    """Returns the names of the values of a repeated enum field; see ``code_word``."""
+    """Return the names of the values of a repeated enum field; see ``code_word``."""
     return tuple(code_word(_kind_of(message, field), number) for number in getattr(message, field))
 
 
 def enum_word(message: Message, field: str) -> str:
-    """Returns the name of the value of an enum field; see ``code_word``."""
+    """Return the name of the value of an enum field; see ``code_word``."""
     return code_word(_kind_of(message, field), getattr(message, field))
 
 
@@ -123,7 +123,7 @@ def _kind_of(message: Message, field: str) -> EnumDescriptor:
 
 
 def warning_rows(result: result_pb2.CheckResult) -> Iterator[tuple[str, Text]]:
-    """Yields the decisive device tests that were tolerated, failed or not, and the end of its SDK."""
+    """Yield the decisive device tests that were tolerated, failed or not, and the end of its SDK."""
     device = result.device
     if names := ", ".join(device.tolerated_checks):
         by = " or the sandbox" if result.sandbox else ""
@@ -133,12 +133,12 @@ def warning_rows(result: result_pb2.CheckResult) -> Iterator[tuple[str, Text]]:
 
 
 def policy_words(policy: result_pb2.PolicyReference) -> str:
-    """Returns the name and the version of a policy, and its object identifier if it has one."""
+    """Return the name and the version of a policy, and its object identifier if it has one."""
     return f"{policy.name} version {policy.version}{policy.oid and f', OID {policy.oid}'}"
 
 
 def verdict_view(result: result_pb2.CheckResult, *, signature: str, more: str = "") -> Group:
-    """Returns a result as tables.
+    """Return a result as tables.
 
     Args:
         signature: The state of its signature, such as "verified" or "not checked".
@@ -166,13 +166,13 @@ def _short_view(result: result_pb2.CheckResult, signature: str, more: str) -> Gr
 
 
 def _failed_tests(device: result_pb2.DeviceResult) -> tuple[str, ...]:
-    """Returns each name once: the evidence of every stream was tested."""
+    """Return each name once: the evidence of every stream was tested."""
     failed = result_pb2.DeviceCheck.OUTCOME_FAIL
     return tuple(dict.fromkeys(check.name for check in device.checks if check.outcome == failed))
 
 
 def _deciding_detail(device: result_pb2.DeviceResult) -> str:
-    """Returns what the first test found whose failure fails the check by itself; empty if there is none."""
+    """Return what the first test found whose failure fails the check by itself; empty if there is none."""
     found = (
         check.detail
         for check in device.checks
@@ -259,7 +259,7 @@ def _match(result: result_pb2.CheckResult) -> Text:
 
 
 def match_words(result: result_pb2.CheckResult) -> str:
-    """Returns what the similarity of a result with one means, in words."""
+    """Return what the similarity of a result with one means, in words."""
     match = result.match
     return similarity_in_words(
         match.similarity,
@@ -278,7 +278,7 @@ def _device(device: result_pb2.DeviceResult) -> Text:
 
 
 def transcript_words(result: result_pb2.CheckResult) -> Text:
-    """Returns whether the transcript of a result is intact, and its numbers of frames."""
+    """Return whether the transcript of a result is intact, and its numbers of frames."""
     if not result.HasField("transcript"):
         return Text("none", "dim")
     transcript = result.transcript
@@ -297,7 +297,7 @@ def _attempts(result: result_pb2.CheckResult) -> Text:
 
 
 def pack_words(pack: result_pb2.PackReference) -> Text:
-    """Returns a pack, and what limits it."""
+    """Return a pack, and what limits it."""
     text = Text(f"{pack.name} {pack.version}")
     if pack.evaluation_only:
         text.append(" (for evaluation only: must not decide about people)", "yellow")

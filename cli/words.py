@@ -16,13 +16,13 @@ from matcher.conformance import remedy_for
 
 
 def feedback_text(code: int) -> str:
-    """Returns the text for a code; a general one for a code that this version does not know."""
+    """Return the text for a code; a general one for a code that this version does not know."""
     name = code_word(feedback_pb2.FeedbackCode.DESCRIPTOR, code)
     return HINTS.get(name, HINTS["UNSPECIFIED"])
 
 
 def feedback_texts(codes: Iterable[int], *, frames: int) -> list[str]:
-    """Returns the texts for the codes of a result.
+    """Return the texts for the codes of a result.
 
     Args:
         frames: How many frames were sent: without one, the camera's picture is not at fault.
@@ -34,7 +34,7 @@ def feedback_texts(codes: Iterable[int], *, frames: int) -> list[str]:
 
 
 def refusal_advice(reason: str) -> str:
-    """Returns what to do about a refusal; empty for a reason that this version does not know."""
+    """Return what to do about a refusal; empty for a reason that this version does not know."""
     return REFUSALS[reason].command or REFUSALS[reason].action if reason in REFUSALS else ""
 
 
@@ -51,7 +51,7 @@ _SCOPE_HERE: Final = (
 
 
 def describe_refusal(refusal: ServerError, *, on_loopback: bool = False) -> str:
-    """Returns the problem, the expectation and the remedy, in a few lines for a terminal.
+    """Return the problem, the expectation and the remedy, in a few lines for a terminal.
 
     Args:
         on_loopback: Whether the server is on this machine, so that its operator is probably the reader.
@@ -70,7 +70,7 @@ def describe_refusal(refusal: ServerError, *, on_loopback: bool = False) -> str:
 
 
 def describe_lost_connection(error: ConnectionFailedError) -> str:
-    """Returns the error of a connection that failed, and what to do about it."""
+    """Return the error of a connection that failed, and what to do about it."""
     text = " ".join(str(error).split())
     cause = error.__cause__
     refused = isinstance(cause, ConnectionRefusedError) or "Connection refused" in text
@@ -114,7 +114,7 @@ def _connection_advice(message: str, *, refused: bool, other_names: bool) -> str
 
 
 def lost_words(cause: str) -> str:
-    """Returns why a connection of a scan was lost, for the person before the camera.
+    """Return why a connection of a scan was lost, for the person before the camera.
 
     gRPC's own texts have addresses and internal names, and those of the server are for developers.
     """
@@ -176,7 +176,7 @@ def measured_words(requirement: service_pb2.PortraitRequirement) -> str:
 
 
 def evidence_words(response: service_pb2.FinishCheckResponse) -> tuple[str, ...]:
-    """Returns a line for each image that cannot be returned, and one if there are too few audit images."""
+    """Return a line for each image that cannot be returned, and one if there are too few audit images."""
     lines = [
         f"The {_picture_name(problem.picture, response.result)} "
         f"{_KINDS.get(problem.kind, 'cannot be returned')}."

@@ -62,7 +62,7 @@ class ListedPackage:
 
 
 def locked_packages(lock: str) -> tuple[ListedPackage, ...]:
-    """Returns the packages that a lock file pins for this system and this Python, in its order.
+    """Return the packages that a lock file pins for this system and this Python, in its order.
 
     Each has the version that the lock file pins, also where another one, or none, is installed.
     """
@@ -82,18 +82,18 @@ def locked_packages(lock: str) -> tuple[ListedPackage, ...]:
 
 
 def own_packages() -> tuple[ListedPackage, ...]:
-    """Returns the distributions of this repository that ``facegate`` needs."""
+    """Return the distributions of this repository that ``facegate`` needs."""
     return tuple(ListedPackage(name, own_version(), (), _licence(name)) for name in _OWN)
 
 
 def bundled_packages() -> tuple[ListedPackage, ...]:
-    """Returns the npm packages that built pages contain, as their lock file pins them."""
+    """Return the npm packages that built pages contain, as their lock file pins them."""
     locked = _npm_lock("sdk")
     return tuple(_npm_package(name, locked[f"node_modules/{name}"]) for name in _BUNDLED)
 
 
 def installed_packages() -> tuple[ListedPackage, ...]:
-    """Returns the npm packages that ``@facegate/server`` brings into a backend, as its lock pins them."""
+    """Return the npm packages that ``@facegate/server`` brings into a backend, as its lock pins them."""
     return tuple(
         _npm_package(path.rpartition("node_modules/")[2], one)
         for path, one in _npm_lock("server").items()
@@ -102,7 +102,7 @@ def installed_packages() -> tuple[ListedPackage, ...]:
 
 
 def bill_of_materials(packages: tuple[ListedPackage, ...], models: tuple[Mapping[str, Any], ...]) -> str:
-    """Returns the bill of materials as CycloneDX 1.6, JSON.
+    """Return the bill of materials as CycloneDX 1.6, JSON.
 
     Args:
         models: The models, as ``vision/packs/catalogue.toml`` describes them.
@@ -141,7 +141,7 @@ def bill_of_materials(packages: tuple[ListedPackage, ...], models: tuple[Mapping
 
 
 def licences_page(packages: tuple[ListedPackage, ...], models: tuple[Mapping[str, Any], ...]) -> str:
-    """Returns the licences of packages and models as two tables in Markdown."""
+    """Return the licences of packages and models as two tables in Markdown."""
     lines = ["# Licences\n\n## Packages\n\n| Package | Version | Licence |\n| --- | --- | --- |\n"]
     lines += [f"| {one.name} | {one.version} | {one.licence} |\n" for one in packages]
     lines.append(
@@ -157,7 +157,7 @@ def licences_page(packages: tuple[ListedPackage, ...], models: tuple[Mapping[str
 
 
 def main(arguments: list[str] | None = None) -> None:
-    """Writes both files into the folder ``--out``, and prints their paths.
+    """Write both files into the folder ``--out``, and print their paths.
 
     Args:
         arguments: The command's arguments; None for those of the process.

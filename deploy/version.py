@@ -62,13 +62,13 @@ _COPIES: Final = (
 
 
 def own_version(root: Path = _ROOT) -> str:
-    """Returns the version that all others copy: that of the distribution ``facegate``."""
+    """Return the version that all others copy: that of the distribution ``facegate``."""
     version: str = tomllib.loads((root / "pyproject.toml").read_text())["project"]["version"]
     return version
 
 
 def version_for_npm(version: str) -> str:
-    """Returns the SemVer of a version of PEP 440.
+    """Return the SemVer of a version of PEP 440.
 
     Raises:
         ValueError: It is not of the form ``1.2.3``, ``1.2.3a1``, ``1.2.3b1`` or ``1.2.3rc1``.
@@ -82,13 +82,13 @@ def version_for_npm(version: str) -> str:
 
 
 def stale_files(root: Path = _ROOT) -> list[str]:
-    """Returns the files that state another version than their owner."""
+    """Return the files that state another version than their owner."""
     texts = _copies(root, own_version(root))
     return [path for path, text in texts.items() if text != (root / path).read_text()]
 
 
 def write_version(version: str, root: Path = _ROOT) -> list[str]:
-    """Makes a version that of the owner and of all copies; returns the paths of the files that changed.
+    """Make a version that of the owner and of all copies; return the paths of the files that changed.
 
     Raises:
         ValueError: It is no version, or a file states none where it is looked for. Nothing is written.
@@ -126,7 +126,7 @@ def _replaced(path: Path, text: str, pattern: str, version: str) -> str:
 
 
 def main() -> None:
-    """Writes the version of the command line."""
+    """Write the version of the command line."""
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )

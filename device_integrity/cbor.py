@@ -33,7 +33,7 @@ class _Head(NamedTuple):
 
 
 def decode_cbor(data: bytes, *, max_bytes: int, max_depth: int = _MAX_DEPTH) -> CborValue:
-    """Decodes one CBOR item.
+    """Decode one CBOR item.
 
     Args:
         data: Exactly one item.
@@ -59,7 +59,7 @@ def decode_cbor(data: bytes, *, max_bytes: int, max_depth: int = _MAX_DEPTH) -> 
 
 
 def item_end(data: bytes, *, max_depth: int = _MAX_DEPTH) -> int:
-    """Returns the position after the first item, without building its value.
+    """Return the position after the first item, without building its value.
 
     Further bytes after the item are no error.
 
@@ -99,7 +99,7 @@ def item_end(data: bytes, *, max_depth: int = _MAX_DEPTH) -> int:
 
 
 def take_map(value: CborValue, what: str) -> CborMap:
-    """Returns ``value``, which has to be a map.
+    """Return ``value``, which has to be a map.
 
     Raises:
         CborMalformed: It is not a map; ``what`` names it in the message.
@@ -110,7 +110,7 @@ def take_map(value: CborValue, what: str) -> CborMap:
 
 
 def whole_map(value: CborValue, keys: frozenset[CborKey], what: str) -> CborMap:
-    """Returns ``value``, which has to be a map with exactly these keys.
+    """Return ``value``, which has to be a map with exactly these keys.
 
     Raises:
         CborMalformed: It is not a map, lacks a key or has another one; ``what`` names it in the message.
@@ -122,7 +122,7 @@ def whole_map(value: CborValue, keys: frozenset[CborKey], what: str) -> CborMap:
 
 
 def take_bytes(value: CborValue, what: str, *, size: int | None = None) -> bytes:
-    """Returns ``value``, which has to be a byte string, of ``size`` bytes if that is given.
+    """Return ``value``, which has to be a byte string, of ``size`` bytes if that is given.
 
     Raises:
         CborMalformed: It is not a byte string, or has another length; ``what`` names it in the message.
@@ -135,7 +135,7 @@ def take_bytes(value: CborValue, what: str, *, size: int | None = None) -> bytes
 
 
 def take_text(value: CborValue, what: str) -> str:
-    """Returns ``value``, which has to be a text string.
+    """Return ``value``, which has to be a text string.
 
     Raises:
         CborMalformed: It is not a text string; ``what`` names it in the message.
@@ -146,7 +146,7 @@ def take_text(value: CborValue, what: str) -> str:
 
 
 def take_int(value: CborValue, what: str) -> int:
-    """Returns ``value``, which has to be an integer (true and false are not).
+    """Return ``value``, which has to be an integer (true and false are not).
 
     Raises:
         CborMalformed: It is not an integer; ``what`` names it in the message.
@@ -157,7 +157,7 @@ def take_int(value: CborValue, what: str) -> int:
 
 
 def take_list(value: CborValue, what: str, *, size: int | None = None) -> list[CborValue]:
-    """Returns ``value``, which has to be an array, of ``size`` items if that is given.
+    """Return ``value``, which has to be an array, of ``size`` items if that is given.
 
     Raises:
         CborMalformed: It is not an array, or has another length; ``what`` names it in the message.
@@ -170,7 +170,7 @@ def take_list(value: CborValue, what: str, *, size: int | None = None) -> list[C
 
 
 def _head(data: bytes, position: int) -> _Head:
-    """Reads the initial byte of an item and its argument (RFC 8949 section 3)."""
+    """Read the initial byte of an item and its argument (RFC 8949 section 3)."""
     if position >= len(data):
         raise CborMalformed("CBOR data ends inside an item")
     major, info = data[position] >> 5, data[position] & 0x1F

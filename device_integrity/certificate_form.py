@@ -38,7 +38,7 @@ UNREADABLE: Final = (
 
 
 def read_certificate(data: bytes, what: str) -> x509.Certificate:
-    """Parses a certificate, including every part that this room uses, but for its key.
+    """Parse a certificate, including every part that this room uses, but for its key.
 
     The certificate is DER, at most 8 KiB; ``what`` names it in error messages.
 
@@ -71,7 +71,7 @@ def read_certificate(data: bytes, what: str) -> x509.Certificate:
 
 
 def refuse_odd_certificate(data: bytes) -> None:
-    """Refuses a certificate whose version, serial number, ECDSA algorithm or names break RFC 5280.
+    """Refuse a certificate whose version, serial number, ECDSA algorithm or names break RFC 5280.
 
     A version must be known, a serial number at least 1, an ECDSA algorithm without parameters, and a common
     name or country of the permitted length. Names and serial numbers in extensions are tested too.
@@ -144,7 +144,7 @@ def _refuse_odd_extension(extension: der.Element) -> None:
 
 
 def _refuse_odd_names_within(element: der.Element) -> None:
-    """Refuses names of wrong length anywhere in an extension. An attribute is a pair of type and value."""
+    """Refuse names of wrong length anywhere in an extension. An attribute is a pair of type and value."""
     if not element.constructed:
         return
     children = element.children()

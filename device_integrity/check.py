@@ -113,7 +113,7 @@ def suspect(
     soft: bool = True,
     sign: Manipulation | None = Manipulation.INJECTION,
 ) -> DeviceCheck:
-    """Returns a failed test of a device's claims or frames; soft unless honest ones never fail it."""
+    """Return a failed test of a device's claims or frames; soft unless honest ones never fail it."""
     return replace(_made(DeviceFinding.FAIL, name, reason, detail), sign_of=sign, soft=soft)
 
 
@@ -131,7 +131,7 @@ class Checklist:
     checks: tuple[str, ...]
 
     def passed(self, check: str, reason: str, detail: str) -> DeviceCheck:
-        """Returns the finding PASS of a test."""
+        """Return the finding PASS of a test."""
         return passed_test(f"{self.verifier}.{check}", reason, detail)
 
     def failed(
@@ -143,15 +143,15 @@ class Checklist:
         *,
         soft: bool = False,
     ) -> DeviceCheck:
-        """Returns a failed test."""
+        """Return a failed test."""
         return suspect(f"{self.verifier}.{check}", reason, detail, soft=soft, sign=sign_of)
 
     def not_evaluated(self, check: str, reason: str, detail: str) -> DeviceCheck:
-        """Returns a test that was not evaluated."""
+        """Return a test that was not evaluated."""
         return not_evaluated(f"{self.verifier}.{check}", reason, detail)
 
     def unavailable(self, check: str, reason: str, detail: str) -> DeviceCheck:
-        """Returns a test that could not be evaluated because something is missing."""
+        """Return a test that could not be evaluated because something is missing."""
         return unavailable(f"{self.verifier}.{check}", reason, detail)
 
     def judged(
@@ -163,11 +163,11 @@ class Checklist:
         bad: tuple[str, str],
         sign_of: Manipulation | None = None,
     ) -> DeviceCheck:
-        """Returns a test that passes if ``holds``, with the reason and detail of ``good`` or of ``bad``."""
+        """Return a test that passes if ``holds``, with the reason and detail of ``good`` or of ``bad``."""
         return self.passed(check, *good) if holds else self.failed(check, *bad, sign_of)
 
     def unreadable(self, detail: str) -> tuple[DeviceCheck, ...]:
-        """Returns all tests of unreadable evidence: the first fails, the others are not evaluated."""
+        """Return all tests of unreadable evidence: the first fails, the others are not evaluated."""
         rest = (
             self.not_evaluated(check, "EVIDENCE_UNREADABLE", "not evaluated: the evidence cannot be read")
             for check in self.checks[1:]

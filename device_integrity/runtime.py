@@ -52,7 +52,7 @@ class RuntimeReport:
     findings: frozenset[RuntimeFinding] = frozenset()
 
     def joined(self, other: "RuntimeReport") -> "RuntimeReport":
-        """Returns the union of both reports: no report withdraws a finding of another one."""
+        """Return the union of both reports: no report withdraws a finding of another one."""
         return RuntimeReport(self.looked_for | other.looked_for, self.findings | other.findings)
 
 
@@ -129,7 +129,7 @@ SOFT_RUNTIME_CHECKS: Final = frozenset(rule.check for rule in _RULES.values() if
 
 
 def check_runtime(report: RuntimeReport | None, *, decide: Collection[str] = ()) -> tuple[DeviceCheck, ...]:
-    """Turns reports into tests.
+    """Turn reports into tests.
 
     Args:
         report: All reports of the scan, joined; ``None`` if there is none.

@@ -80,7 +80,7 @@ class ChartValue:
 
 
 def chart_values() -> tuple[ChartValue, ...]:
-    """Returns every value that ``values.yaml`` describes by a comment ``# --``, in the order of the file."""
+    """Return every value that ``values.yaml`` describes by a comment ``# --``, in the order of the file."""
     text = (CHART / "values.yaml").read_text()
     defaults = yaml.safe_load(text)
     return tuple(_described(text.splitlines(), defaults))
@@ -118,7 +118,7 @@ def _described(lines: list[str], defaults: dict[str, Any]) -> Iterator[ChartValu
 
 
 def schema() -> str:
-    """Returns the schema of the values, as JSON."""
+    """Return the schema of the values, as JSON."""
     root: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Values of the Facegate chart",
@@ -142,7 +142,7 @@ def schema() -> str:
 
 
 def readme() -> str:
-    """Returns the README of the chart."""
+    """Return the README of the chart."""
     lines = [_README]
     for name, values in groupby(chart_values(), key=lambda value: value.path[0]):
         group = list(values)
@@ -176,7 +176,7 @@ def _shown(value: ChartValue) -> str:
 
 
 def main() -> None:
-    """Writes both files."""
+    """Write both files."""
     (CHART / "values.schema.json").write_text(schema())
     (CHART / "README.md").write_text(readme())
 

@@ -89,17 +89,17 @@ class ReferenceField:
 
 
 def settings_page() -> str:
-    """Returns every setting, table by table."""
+    """Return every setting, table by table."""
     return _page(_SETTINGS, Settings)
 
 
 def policies_page() -> str:
-    """Returns every field of a policy file, table by table."""
+    """Return every field of a policy file, table by table."""
     return _page(_POLICIES, Policy)
 
 
 def reference_fields(model: type[BaseModel]) -> list[ReferenceField]:
-    """Returns every field of a schema: those of a table before those of its subtables."""
+    """Return every field of a schema: those of a table before those of its subtables."""
     return list(_fields(model, ""))
 
 
@@ -188,7 +188,7 @@ def _fields(model: type[BaseModel], table: str) -> Iterator[ReferenceField]:
 
 
 def _shared_name(names: Sequence[str]) -> str:
-    """Returns the common name of sibling tables with one schema: ``a.<b, c>``."""
+    """Return the common name of sibling tables with one schema: ``a.<b, c>``."""
     parents = {name.rpartition(".")[0] for name in names}
     if len(parents) != 1:
         raise ValueError(f"tables of one schema lie in different ones: {names}")
@@ -196,7 +196,7 @@ def _shared_name(names: Sequence[str]) -> str:
 
 
 def _parts(annotation: Any) -> tuple[Any, ...]:
-    """Returns the alternatives of a union, or the one type, without annotations."""
+    """Return the alternatives of a union, or the one type, without annotations."""
     if get_origin(annotation) is Annotated:
         return _parts(get_args(annotation)[0])
     if get_origin(annotation) in {Union, UnionType}:
@@ -205,7 +205,7 @@ def _parts(annotation: Any) -> tuple[Any, ...]:
 
 
 def _item_tables(annotation: Any) -> list[type[BaseModel]]:
-    """Returns the tables that are the item types of a list or a mapping."""
+    """Return the tables that are the item types of a list or a mapping."""
     return [
         item
         for part in _parts(annotation)
@@ -216,7 +216,7 @@ def _item_tables(annotation: Any) -> list[type[BaseModel]]:
 
 
 def _kind_of(table: type[BaseModel]) -> str:
-    """Returns the value of ``kind`` that selects a table among several."""
+    """Return the value of ``kind`` that selects a table among several."""
     (kind,) = get_args(table.model_fields["kind"].annotation)
     return str(kind)
 

@@ -63,7 +63,7 @@ def _raw(signature: bytes) -> bytes:
 
 
 def tiny_jpeg(shade: int) -> bytes:
-    """Returns the smallest baseline JPEG: 8 x 8 pixels of one grey in three channels, without an encoder.
+    """Return the smallest baseline JPEG: 8 x 8 pixels of one grey in three channels, without an encoder.
 
     ``shade`` is 64..127; other shades need more bits than its one code has.
     """
@@ -279,7 +279,7 @@ class Recording:
             self._send(Request(attempt_ready=scan_pb2.AttemptReady(after_attempt=self._attempt)))
 
     def until(self, stream: int, message: int) -> "Recording":
-        """Leaves out what would follow the message that is refused."""
+        """Leave out what would follow the message that is refused."""
         del self.streams[stream + 1 :], self.streams[stream]["messages"][message + 1 :]
         return self
 
@@ -456,7 +456,7 @@ def rendered() -> str:
 
 
 def main() -> None:
-    """Writes the file."""
+    """Write the file."""
     TRANSCRIPTS_FILE.write_text(rendered(), encoding="utf-8")
 
 

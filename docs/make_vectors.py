@@ -176,7 +176,7 @@ def _sign(key: ec.EllipticCurvePrivateKey, message: bytes) -> str:
 
 
 def main() -> None:
-    """Writes the file."""
+    """Write the file."""
     VECTORS_FILE.write_text(json.dumps(make_vectors(), indent=2) + "\n", encoding="utf-8")
 
 

@@ -17,7 +17,7 @@ _FOLDERS: Final = _HERE if (_HERE / "cli").is_dir() else _HERE.parent
 
 
 def main() -> None:
-    """Runs the ``facegate`` command, with the application's folders first on the module path."""
+    """Run the ``facegate`` command, with the application's folders first on the module path."""
     sys.path.insert(0, str(_FOLDERS))
     from cli.main import main as run
 

@@ -47,7 +47,7 @@ class Stretch:
 
 
 def stretches(scan: ScanObservations) -> tuple[Stretch, ...]:
-    """Returns the stretches of a scan, in order. Frames without exactly one face belong to none."""
+    """Return the stretches of a scan, in order. Frames without exactly one face belong to none."""
     kept = _kept_steps(scan)
     found: list[list[FrameObservation]] = []
     for frame in scan.frames:
@@ -67,7 +67,7 @@ def stretches(scan: ScanObservations) -> tuple[Stretch, ...]:
 
 
 def unexamined_stretches(scan: ScanObservations, *, examined: Collection[int]) -> tuple[Stretch, ...]:
-    """Returns the stretches without an examined frame, the longest first.
+    """Return the stretches without an examined frame, the longest first.
 
     Args:
         examined: The indices of the frames of which templates were made.
@@ -77,7 +77,7 @@ def unexamined_stretches(scan: ScanObservations, *, examined: Collection[int]) -
 
 
 def examined_share(scan: ScanObservations, *, examined: Collection[int]) -> float:
-    """Returns the share of frames with exactly one face that are in a stretch with an examined frame.
+    """Return the share of frames with exactly one face that are in a stretch with an examined frame.
 
     Args:
         examined: The indices of the frames of which templates were made.
@@ -92,7 +92,7 @@ def examined_share(scan: ScanObservations, *, examined: Collection[int]) -> floa
 
 
 def without_unexamined_motion(scan: ScanObservations, *, examined: Collection[int]) -> ScanObservations:
-    """Returns the scan without motion, eyes, chips and gestures of stretches that have no examined frame.
+    """Return the scan without motion, eyes, chips and gestures of stretches that have no examined frame.
 
     The motion of such a stretch may be another person's. If it counted, an attacker could insert another
     person's face more often than frames are examined, and so make a picture appear alive.
@@ -115,7 +115,7 @@ def without_unexamined_motion(scan: ScanObservations, *, examined: Collection[in
 
 
 def followed_from(scan: ScanObservations, time: float) -> frozenset[int]:
-    """Returns the indices of the frames through which the face is followed from a time on.
+    """Return the indices of the frames through which the face is followed from a time on.
 
     Unlike in a stretch, a head that turns fast before a slow camera may lose all its points, but stays in its
     place.
@@ -140,7 +140,7 @@ def followed_from(scan: ScanObservations, time: float) -> frozenset[int]:
 
 
 def _turns_fast(before: FrameObservation, after: FrameObservation) -> bool:
-    """Returns whether a head in the same place turned so fast that its points may be lost."""
+    """Return whether a head in the same place turned so fast that its points may be lost."""
     if before.yaw is None or after.yaw is None or before.face is None or after.face is None:
         return False
     start, now = face_extent(before.face), face_extent(after.face)
@@ -153,7 +153,7 @@ def _is_examined(stretch: Stretch, examined: Collection[int]) -> bool:
 
 
 def _kept_steps(scan: ScanObservations) -> frozenset[tuple[int, int]]:
-    """Returns pairs of consecutive measured frames between which the face's points were kept."""
+    """Return pairs of consecutive measured frames between which the face's points were kept."""
     frames = {frame.index: frame for frame in scan.frames if frame.face is not None and frame.faces == 1}
     return frozenset(step for segment in scan.motion for step in _kept_in(segment, frames))
 
@@ -172,7 +172,7 @@ def _kept_in(segment: MotionSegment, frames: Mapping[int, FrameObservation]) -> 
 
 
 def _is_where_it_went(before: FrameObservation, after: FrameObservation, moved: NDArray[np.float64]) -> bool:
-    """Returns whether the frames have one size, and the face is near the position that its points predict.
+    """Return whether the frames have one size, and the face is near the position that its points predict.
 
     Args:
         moved: The mean motion of the face's points, view pixels.

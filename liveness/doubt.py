@@ -92,7 +92,7 @@ class DoubtTerms:
 def unresolved(
     doubts: Collection[VerdictReason], challenge: ChallengeKind | None
 ) -> tuple[VerdictReason, ...]:
-    """Returns the doubts that remain after an attempt with this challenge was LIVE; all without one."""
+    """Return the doubts that remain after an attempt with this challenge was LIVE; all without one."""
     resolved = frozenset[VerdictReason]() if challenge is None else RESOLVES[challenge]
     return tuple(doubt for doubt in doubts if doubt not in resolved)
 
@@ -100,7 +100,7 @@ def unresolved(
 def without_doubt(
     found: LivenessResult, terms: DoubtTerms, calibration: NetworkCalibration
 ) -> LivenessResult:
-    """Turns LIVE into INCONCLUSIVE if the networks are not sure, or a doubt remains.
+    """Turn LIVE into INCONCLUSIVE if the networks are not sure, or a doubt remains.
 
     Args:
         found: The verdict so far.
@@ -120,7 +120,7 @@ def without_doubt(
 
 
 def may_be_sure_early(scores: Sequence[PadScore], model: FusionModel) -> bool:
-    """Returns whether an early look can be LIVE at all, by the networks alone, which takes no time.
+    """Return whether an early look can be LIVE at all, by the networks alone, which takes no time.
 
     They have to be sure, and to have scored enough frames for a judgement of each half.
     """
@@ -157,13 +157,13 @@ _LIGHT = frozenset({VerdictReason.EVIDENCE_TOO_DARK, VerdictReason.EVIDENCE_TOO_
 
 
 def evidence_doubts(scan: ScanObservations, limits: CaptureLimits) -> tuple[VerdictReason, ...]:
-    """Returns why the evidence frame does not show the person well enough; empty if it does."""
+    """Return why the evidence frame does not show the person well enough; empty if it does."""
     best = best_frame(scan.frames)
     return _doubts([] if best is None else [best], limits)
 
 
 def reasons_outside_calibration(scan: ScanObservations) -> tuple[VerdictReason, ...]:
-    """Returns why the medians of a scan lie outside the range of the fit; empty if they lie within."""
+    """Return why the medians of a scan lie outside the range of the fit; empty if they lie within."""
     reasons = _doubts(scan.usable, _LINES.calibrated)
     if _median(scan, _black_level) > _LINES.max_black or _median(scan, backlight) > _LINES.max_backlight:
         reasons = (*reasons, VerdictReason.EVIDENCE_TOO_BRIGHT)
@@ -171,7 +171,7 @@ def reasons_outside_calibration(scan: ScanObservations) -> tuple[VerdictReason, 
 
 
 def undecided_if_unclear(scan: ScanObservations, found: LivenessResult) -> LivenessResult:
-    """Turns SPOOF by the passive signals into INCONCLUSIVE where genuine people look like attacks to them.
+    """Turn SPOOF by the passive signals into INCONCLUSIVE where genuine people look like attacks to them.
 
     That is in darkness, in glare, behind a veil, and if the face leaves no room for its surroundings.
     Repeated frames stay SPOOF.
@@ -192,7 +192,7 @@ def undecided_if_unclear(scan: ScanObservations, found: LivenessResult) -> Liven
 
 
 def downgrade_if_covered(scan: ScanObservations, found: LivenessResult) -> LivenessResult:
-    """Turns LIVE into INCONCLUSIVE if something covers the face in most frames in which that was measured.
+    """Turn LIVE into INCONCLUSIVE if something covers the face in most frames in which that was measured.
 
     INCONCLUSIVE gets this as a further reason, and SPOOF stays.
     """
@@ -201,14 +201,14 @@ def downgrade_if_covered(scan: ScanObservations, found: LivenessResult) -> Liven
 
 
 def downgrade_if_doubted(found: LivenessResult, doubts: Sequence[VerdictReason]) -> LivenessResult:
-    """Returns ``found``, or INCONCLUSIVE with the reasons ``doubts`` if it is LIVE and there are any."""
+    """Return ``found``, or INCONCLUSIVE with the reasons ``doubts`` if it is LIVE and there are any."""
     if found.verdict is not Verdict.LIVE or not doubts:
         return found
     return replace(found, verdict=Verdict.INCONCLUSIVE, reasons=tuple(dict.fromkeys(doubts)))
 
 
 def _median(scan: ScanObservations, measure: Callable[[FrameObservation], float]) -> float:
-    """Returns the median of a measurement over the usable frames; 0 without any."""
+    """Return the median of a measurement over the usable frames; 0 without any."""
     return median([measure(frame) for frame in scan.usable] or [0.0])
 
 
@@ -223,7 +223,7 @@ def _share_of_field(frame: FrameObservation) -> float:
 
 
 def _doubts(frames: Sequence[FrameObservation], limits: CaptureLimits) -> tuple[VerdictReason, ...]:
-    """Returns the limits that the medians of the frames break, in the order of the hints."""
+    """Return the limits that the medians of the frames break, in the order of the hints."""
     widths = [face_extent(frame.face).width for frame in frames if frame.face is not None]
     sharpness = [frame.sharpness for frame in frames if frame.sharpness is not None]
     luminance = [frame.luminance for frame in frames if frame.luminance is not None]

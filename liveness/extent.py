@@ -71,14 +71,14 @@ class FaceExtent:
         return self.y + self.height / 2
 
     def share_inside(self, width: int, height: int) -> float:
-        """Returns the share of the rectangle, 0..1, that lies inside a frame of this size."""
+        """Return the share of the rectangle, 0..1, that lies inside a frame of this size."""
         across = min(self.right, width) - max(self.left, 0.0)
         down = min(self.bottom, height) - max(self.top, 0.0)
         return max(0.0, across) * max(0.0, down) / (self.width * self.height)
 
 
 def face_extent(face: DetectedFace) -> FaceExtent:
-    """Returns the extent of ``face``; its width is at least one pixel."""
+    """Return the extent of ``face``; its width is at least one pixel."""
     # Plain floats: the function is called several times a frame, and arrays of two cost ten times as much.
     (left_x, left_y), (right_x, right_y), _, (corner_x, corner_y), (other_x, other_y) = (
         face.five_points.tolist()
@@ -135,7 +135,7 @@ class FacePlaces:
 
 
 def places_on_face(points: NDArray[np.float64], face: DetectedFace) -> FacePlaces:
-    """Converts points of the frame to the coordinates of an upright face.
+    """Convert points of the frame to the coordinates of an upright face.
 
     Args:
         points: Shape (n, 2), in pixels of the frame.
@@ -156,7 +156,7 @@ def places_on_face(points: NDArray[np.float64], face: DetectedFace) -> FacePlace
 
 
 def nose_ridge(where: FacePlaces) -> NDArray[np.float64]:
-    """Returns how far a nose stands out at each place, 0..1: a ridge from bridge to tip."""
+    """Return how far a nose stands out at each place, 0..1: a ridge from bridge to tip."""
     x, y = where.places.T
     rising = np.clip(1 - y / (_BRIDGE * where.eyes), 0, 1)
     falling = np.clip(1 - y / (_UNDER * where.mouth), 0, 1)
@@ -165,7 +165,7 @@ def nose_ridge(where: FacePlaces) -> NDArray[np.float64]:
 
 
 def head_curve(where: FacePlaces) -> NDArray[np.float64]:
-    """Returns a head's depth, without a nose, relative to its foremost point, face widths; 0 or less."""
+    """Return a head's depth, without a nose, relative to its foremost point, face widths; 0 or less."""
     x, y = where.places.T
     inside = 1 - (x / _HEAD_HALF_WIDTH) ** 2 - ((y - _CENTRE * where.eyes) / _HEAD_HALF_HEIGHT) ** 2
     curve: NDArray[np.float64] = _HEAD_DEPTH * (np.sqrt(np.clip(inside, _RIM, 1)) - 1)
@@ -194,7 +194,7 @@ class UprightFaces:
     """
 
     def __init__(self, find_faces: Callable[[BgrImage], Sequence[DetectedFace]]) -> None:
-        """Starts without a comparison.
+        """Start without a comparison.
 
         Args:
             find_faces: Detects the persons of a frame, the subject first.
@@ -211,7 +211,7 @@ class UprightFaces:
         return self._tilted or self._turned >= _ENOUGH
 
     def __call__(self, pixels: BgrImage) -> Sequence[DetectedFace]:
-        """Returns the persons of a frame, the subject first; none if they are not upright."""
+        """Return the persons of a frame, the subject first; none if they are not upright."""
         faces = self._find(pixels)
         face = faces[0] if faces else None
         self._tilted = face is not None and abs(_tilt(face)) > _TILTED_DEGREES
@@ -234,7 +234,7 @@ class UprightFaces:
         return face is not None and not self._turned
 
     def _is_upright(self, pixels: BgrImage, face: DetectedFace | None) -> bool | None:
-        """Compares the confidence in the original frame with that in its three rotations; None if unsure."""
+        """Compare the confidence in the original frame with that in its three rotations; None if unsure."""
         here = 0.0 if face is None else face.confidence
         elsewhere = max(
             (
@@ -250,7 +250,7 @@ class UprightFaces:
 
 
 def _tilt(face: DetectedFace) -> float:
-    """Returns the angle between upright and the line from the mouth to the eyes, degrees, -180..180."""
+    """Return the angle between upright and the line from the mouth to the eyes, degrees, -180..180."""
     left_eye, right_eye, _, left_mouth, right_mouth = face.five_points.astype(np.float64)
     across, down = (left_eye + right_eye - left_mouth - right_mouth).tolist()
     return math.degrees(math.atan2(across, -down))

@@ -83,7 +83,7 @@ class KnownEyes:
         return None if self._open is None else self._open.eyes
 
     def remember_eyes(self, patches: Eyes, eyes: EyeRatios, *, opened: bool) -> None:
-        """Adds measured eyes.
+        """Add measured eyes.
 
         Args:
             opened: Whether they are open.
@@ -94,12 +94,12 @@ class KnownEyes:
             self._open = known
 
     def discard(self, patches: Eyes) -> None:
-        """Removes measured eyes whose ratios turned out to be wrong."""
+        """Remove measured eyes whose ratios turned out to be wrong."""
         kept = [one for one in self._latest if one.patches is not patches]
         self._latest = deque(kept, maxlen=_MOST_LATEST)
 
     def find_alike(self, patches: Eyes) -> tuple[EyeRatios | None, float]:
-        """Finds earlier eyes that look the same as ``patches``.
+        """Find earlier eyes that look the same as ``patches``.
 
         Returns:
             The eye ratios that were measured then, and the correlation of the two images; ``None`` and 0 if
@@ -113,14 +113,14 @@ class KnownEyes:
         return None, 0.0
 
     def nearly_identical_open(self, patches: Eyes) -> EyeRatios | None:
-        """Returns the ratios of earlier open eyes that look nearly identical; ``None`` if there are none."""
+        """Return the ratios of earlier open eyes that look nearly identical; ``None`` if there are none."""
         for one in self._all():
             if one.opened and _best_correlation(one.patches, patches) >= _LOOKS_OPEN:
                 return one.eyes
         return None
 
     def _all(self) -> list[_KnownEye]:
-        """Returns the known eyes, the latest first. They include open eyes if there were any."""
+        """Return the known eyes, the latest first. They include open eyes if there were any."""
         known = list(reversed(self._latest))
         if self._open is not None and self._open not in known:
             known.append(self._open)
@@ -128,7 +128,7 @@ class KnownEyes:
 
 
 def cut_eyes(grey: GreyView, points: Points) -> Eyes:
-    """Returns the patches of both eyes of a frame.
+    """Return the patches of both eyes of a frame.
 
     Args:
         grey: The whole upright frame.
@@ -138,17 +138,17 @@ def cut_eyes(grey: GreyView, points: Points) -> Eyes:
 
 
 def look_identical(seen: Eyes, now: Eyes) -> bool:
-    """Returns whether both eyes look nearly identical in two frames, so that the lids did not move."""
+    """Return whether both eyes look nearly identical in two frames, so that the lids did not move."""
     return _worst_correlation(seen, now) >= _LOOKS_OPEN
 
 
 def show_nothing(patches: Eyes) -> bool:
-    """Returns whether the patch of at least one eye has too little contrast to compare."""
+    """Return whether the patch of at least one eye has too little contrast to compare."""
     return min(float(_inner(patch).std()) for patch in patches) < _PLAIN
 
 
 def _patch(grey: GreyView, points: Points, eye: int) -> GreyView:
-    """Returns the patch of one eye, upright and at a fixed size, with a margin."""
+    """Return the patch of one eye, upright and at a fixed size, with a margin."""
     across = (points[1] - points[0]).astype(np.float64)
     scale = _EYE_SHARE / _PATCH_WIDTH
     width, height = _PATCH_WIDTH + 2 * _PLAY, _PATCH_HEIGHT + 2 * _PLAY
@@ -168,22 +168,22 @@ def _patch(grey: GreyView, points: Points, eye: int) -> GreyView:
 
 
 def _inner(patch: GreyView) -> GreyView:
-    """Returns a patch without its margin, as the template to match."""
+    """Return a patch without its margin, as the template to match."""
     return patch[_PLAY:-_PLAY, _PLAY:-_PLAY]
 
 
 def _best_correlation(seen: Eyes, now: Eyes) -> float:
-    """Returns the correlation of the eye that changed less."""
+    """Return the correlation of the eye that changed less."""
     return max(_correlation(before, after) for before, after in zip(seen, now, strict=True))
 
 
 def _worst_correlation(seen: Eyes, now: Eyes) -> float:
-    """Returns the correlation of the eye that changed more."""
+    """Return the correlation of the eye that changed more."""
     return min(_correlation(before, after) for before, after in zip(seen, now, strict=True))
 
 
 def _correlation(seen: GreyView, now: GreyView) -> float:
-    """Returns the correlation of an eye with its earlier patch, at the best position in the later one."""
+    """Return the correlation of an eye with its earlier patch, at the best position in the later one."""
     return float(cv2.matchTemplate(now, _inner(seen), cv2.TM_CCOEFF_NORMED).max())
 
 
@@ -258,7 +258,7 @@ class _Blinks:
         return self.found
 
     def note(self, time: float, eyes: EyeRatios) -> None:
-        """Adds the next frame's eyes."""
+        """Add the next frame's eyes."""
         self._times.append(time)
         self._eyes.append(eyes)
         # Only measured eyes can be shut, and in most scans none were.
@@ -266,12 +266,12 @@ class _Blinks:
             self._count()
 
     def correct(self, time: float, eyes: EyeRatios) -> None:
-        """Replaces the eyes of an earlier frame."""
+        """Replace the eyes of an earlier frame."""
         if time in self._times:
             self._eyes[self._times.index(time)] = eyes
 
     def saw_shut(self) -> None:
-        """Records that shut eyes were measured, so that there may be a blink from the next frame on."""
+        """Record that shut eyes were measured, so that there may be a blink from the next frame on."""
         self._shut_seen = True
 
     def _count(self) -> None:
@@ -288,12 +288,12 @@ class _Budget:
         self._spent = 0
 
     def begin(self, time: float) -> None:
-        """Starts to count the spare measurements at the first frame."""
+        """Start to count the spare measurements at the first frame."""
         if self._began is None:
             self._began = time
 
     def due(self, time: float, *, alike: float) -> bool:
-        """Returns whether a regular measurement is due.
+        """Return whether a regular measurement is due.
 
         Args:
             alike: The correlation of the eyes with earlier ones, 0 to 1.
@@ -301,12 +301,12 @@ class _Budget:
         return time >= self._due + (_SAME_SECONDS - _MEASURE_SECONDS if alike >= _SAME else 0.0)
 
     def has_spare(self, time: float) -> bool:
-        """Returns whether a spare measurement is left."""
+        """Return whether a spare measurement is left."""
         began = time if self._began is None else self._began
         return self._spent < _SPARE + _SPARE_A_SECOND * (time - began)
 
     def measured(self, time: float) -> None:
-        """Records that a frame was measured."""
+        """Record that a frame was measured."""
         if time >= self._due:
             self._due = time + _MEASURE_SECONDS
         else:
@@ -317,7 +317,7 @@ class _Fall:
     """The frames whose eyes count as shut, since the last open ones."""
 
     def __init__(self, longest: float) -> None:
-        """Starts empty.
+        """Start empty.
 
         Args:
             longest: The longest blink, seconds.
@@ -326,19 +326,19 @@ class _Fall:
         self._shut: list[tuple[EyeSight, EyeRatios]] = []
 
     def add(self, sight: EyeSight, eyes: EyeRatios) -> None:
-        """Adds the eyes of a frame if they were measured, as shut, or reuse the ratios of such a frame."""
+        """Add the eyes of a frame if they were measured, as shut, or reuse the ratios of such a frame."""
         self._drop_before(sight.time)
         if sight.worth_measuring or any(eyes == known for _, known in self._shut):
             self._shut.append((sight, eyes))
 
     def end(self, opened: EyeSight) -> list[EyeSight]:
-        """Ends the fall at open eyes; returns the frames whose eyes look the same, and so were not shut."""
+        """End the fall at open eyes; return the frames whose eyes look the same, and so were not shut."""
         self._drop_before(opened.time)
         shut, self._shut = self._shut, []
         return [sight for sight, _ in shut if look_identical(sight.patches, opened.patches)]
 
     def _drop_before(self, time: float) -> None:
-        """Drops the frames that are too early for a blink, and those that reuse their ratios."""
+        """Drop the frames that are too early for a blink, and those that reuse their ratios."""
         held = {
             eyes for sight, eyes in self._shut if sight.worth_measuring and time - sight.time <= self._longest
         }
@@ -349,7 +349,7 @@ class EyeWatch:
     """Measures the eyes of one attempt. Takes the frames in order."""
 
     def __init__(self) -> None:
-        """Starts with nothing measured. After the first blink, only the regular measurements continue."""
+        """Start with nothing measured. After the first blink, only the regular measurements continue."""
         self._settings = ExpressSettings()
         self._known = KnownEyes()
         self._blinks = _Blinks(self._settings)
@@ -373,7 +373,7 @@ class EyeWatch:
         detected: bool,
         expected: bool = False,
     ) -> EyeSight:
-        """Compares the eyes of a frame with those that were measured.
+        """Compare the eyes of a frame with those that were measured.
 
         Args:
             grey: The whole upright frame, grey.
@@ -392,7 +392,7 @@ class EyeWatch:
         return EyeSight(time, patches, turned, eyes, worth_measuring=unlike and self._budget.has_spare(time))
 
     def add_measured(self, sight: EyeSight, eyes: EyeRatios | None) -> EyeRatios | None:
-        """Adds a frame whose eyes were measured.
+        """Add a frame whose eyes were measured.
 
         Args:
             sight: The eyes before the measurement.
@@ -425,7 +425,7 @@ class EyeWatch:
         return eyes
 
     def add_unmeasured(self, sight: EyeSight) -> EyeRatios | None:
-        """Adds a frame whose eyes were not measured.
+        """Add a frame whose eyes were not measured.
 
         Returns:
             The ratios that were measured in an earlier frame whose eyes look the same; ``None`` if no eyes
@@ -437,26 +437,26 @@ class EyeWatch:
         return sight.eyes
 
     def corrections(self) -> Mapping[float, EyeRatios]:
-        """Returns the eyes of earlier frames, by time, that were corrected since the last call."""
+        """Return the eyes of earlier frames, by time, that were corrected since the last call."""
         found, self._corrections = self._corrections, {}
         return found
 
     def _correct(self, sight: EyeSight, eyes: EyeRatios) -> None:
-        """Corrects the shut eyes of earlier frames that look the same as these open ones."""
+        """Correct the shut eyes of earlier frames that look the same as these open ones."""
         for mistaken in self._fall.end(sight):
             self._corrections[mistaken.time] = eyes
             self._blinks.correct(mistaken.time, eyes)
             self._known.discard(mistaken.patches)
 
     def _turns(self, points: Points) -> bool:
-        """Returns whether the five points show the head turned away from its median pose."""
+        """Return whether the five points show the head turned away from its median pose."""
         across = points[1] - points[0]
         nose = float((points[2] - points[0]) @ across) / max(float(across @ across), 1.0)
         self._noses.append(nose)
         return abs(nose - float(np.median(self._noses))) > _TURNED
 
     def _no_more_than_noise(self, sight: EyeSight, share: float) -> EyeRatios | None:
-        """Returns the ratios of open eyes if these measure as shut only by noise; ``None`` otherwise.
+        """Return the ratios of open eyes if these measure as shut only by noise; ``None`` otherwise.
 
         Args:
             share: The ratio of the eye that is more open, as a share of its open level.

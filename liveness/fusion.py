@@ -93,7 +93,7 @@ def fuse(
     model: FusionModel,
     too_slow: bool = False,
 ) -> LivenessResult:
-    """Returns the liveness result of the passive signals.
+    """Return the liveness result of the passive signals.
 
     Args:
         signals: All signals of the scan, assessed or not, with different names.
@@ -233,7 +233,7 @@ def _evidence(
 
 
 def highest_score(networks: Mapping[str, float], calibration: NetworkCalibration) -> float:
-    """Returns the highest confidence of a scan that the networks allow; 100 without networks.
+    """Return the highest confidence of a scan that the networks allow; 100 without networks.
 
     Everything else counts against life, but for a sign of life beside weak networks.
     """
@@ -242,12 +242,12 @@ def highest_score(networks: Mapping[str, float], calibration: NetworkCalibration
 
 
 def _attacked(networks: Mapping[str, float], calibration: NetworkCalibration, policy: LivenessPolicy) -> bool:
-    """Returns whether the networks by themselves judge a part of the scan as SPOOF."""
+    """Return whether the networks by themselves judge a part of the scan as SPOOF."""
     return highest_score(networks, calibration) <= policy.spoof_threshold
 
 
 def _network_odds(networks: Mapping[str, float], calibration: NetworkCalibration) -> float | None:
-    """Returns the calibrated log odds of a set of networks; ``None`` without networks."""
+    """Return the calibrated log odds of a set of networks; ``None`` without networks."""
     if not networks:
         return None
     mean = float(np.mean([network_log_odds(score) for score in networks.values()]))
@@ -255,7 +255,7 @@ def _network_odds(networks: Mapping[str, float], calibration: NetworkCalibration
 
 
 def _clearest_trace(scores: Mapping[str, float], traces: Traces) -> float:
-    """Returns how clear the clearest trace of a medium is, 0..1. It makes cues count less for life."""
+    """Return how clear the clearest trace of a medium is, 0..1. It makes cues count less for life."""
     return max(
         (
             trace.clearness(scores[name])
@@ -275,13 +275,13 @@ def _held(odds: Mapping[str, float], group: SignalGroup) -> float:
 
 
 def _against(odds: Mapping[str, float], *, telling: float) -> tuple[VerdictReason, ...]:
-    """Returns the reasons against life, the strongest evidence first."""
+    """Return the reasons against life, the strongest evidence first."""
     strong = sorted((value, name) for name, value in odds.items() if value <= -telling)
     return tuple(dict.fromkeys(_REASONS.get(name, VerdictReason.SHOWS_A_MEDIUM) for _, name in strong))
 
 
 def _doubts(scores: Mapping[str, float], policy: LivenessPolicy, *, asked: bool) -> tuple[VerdictReason, ...]:
-    """Returns the reasons that prevent LIVE at any confidence."""
+    """Return the reasons that prevent LIVE at any confidence."""
     doubts: list[VerdictReason] = []
     scan = policy.capture is CaptureKind.SCAN
     if scan:
@@ -298,7 +298,7 @@ def _doubts(scores: Mapping[str, float], policy: LivenessPolicy, *, asked: bool)
 
 
 def _weighted(signals: Sequence[Signal], strengths: Mapping[str, float]) -> tuple[Signal, ...]:
-    """Returns the signals with their shares of the decision."""
+    """Return the signals with their shares of the decision."""
     total = sum(strengths.values())
     if total <= 0:
         return tuple(signals)

@@ -47,7 +47,7 @@ class Trace:
     strength: float
 
     def clearness(self, score: float) -> float:
-        """Returns how clear the trace is, 0..1.
+        """Return how clear the trace is, 0..1.
 
         It is 0 at ``begins``, 1 at ``full``, and linear in the log odds of the score between them.
 
@@ -124,7 +124,7 @@ class NetworkCalibrations:
     unknown: NetworkCalibration
 
     def calibration_for(self, names: Iterable[str]) -> NetworkCalibration:
-        """Returns the calibration of a set of networks, or the one of unknown sets."""
+        """Return the calibration of a set of networks, or the one of unknown sets."""
         return self.known.get(frozenset(names), self.unknown)
 
 
@@ -181,7 +181,7 @@ _BETWEEN = " + "
 
 
 def load_fusion_model() -> FusionModel:
-    """Returns the packaged model.
+    """Return the packaged model.
 
     Raises:
         FusionModelError: The data file is missing or not usable.
@@ -191,7 +191,7 @@ def load_fusion_model() -> FusionModel:
 
 
 def parse_fusion_model(text: str) -> FusionModel:
-    """Parses a model from the text of its data file.
+    """Parse a model from the text of its data file.
 
     Raises:
         FusionModelError: The text is not TOML, or a part is missing, unknown or of the wrong type.

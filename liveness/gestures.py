@@ -141,7 +141,7 @@ _EXCURSIONS: Final = {
 
 
 def gesture_made(scan: ScanObservations, request: GestureRequest) -> bool | None:
-    """Returns whether the gesture was made after the request.
+    """Return whether the gesture was made after the request.
 
     Returns:
         ``None`` if it was not made yet; False if it cannot count, because the opposite was made first, or the
@@ -155,7 +155,7 @@ def gesture_made(scan: ScanObservations, request: GestureRequest) -> bool | None
 
 
 def gesture_signal(scan: ScanObservations, request: GestureRequest) -> Signal:
-    """Returns the signal of the gesture. It has no weight: the policy's demand alone counts."""
+    """Return the signal of the gesture. It has no weight: the policy's demand alone counts."""
     excursion = _EXCURSIONS[request.gesture]
     if request.asked_at is None:
         reason = "The attempt ended before the person was asked for it."
@@ -169,7 +169,7 @@ def gesture_signal(scan: ScanObservations, request: GestureRequest) -> Signal:
 
 
 def head_is_at_rest(scan: ScanObservations, *, since: float) -> bool:
-    """Returns whether the head is where it usually is and does not turn, so that a turn answers a request.
+    """Return whether the head is where it usually is and does not turn, so that a turn answers a request.
 
     Args:
         scan: The measurements of the attempt so far.
@@ -190,7 +190,7 @@ def head_is_at_rest(scan: ScanObservations, *, since: float) -> bool:
 
 
 def _farthest(scan: ScanObservations, request: GestureRequest, excursion: _Excursion) -> float | None:
-    """Returns the farthest excursion that counts, beyond rest; 0 if there is none.
+    """Return the farthest excursion that counts, beyond rest; 0 if there is none.
 
     ``None`` if none can count any more: the opposite came first, or the face was lost.
     """

@@ -16,7 +16,7 @@ _BROADEST_FIELD = 4 / 5
 
 
 def field_width(*, width: int, height: int) -> float:
-    """Returns the width of the field of an upright frame, frame pixels; see ``Oval``.
+    """Return the width of the field of an upright frame, frame pixels; see ``Oval``.
 
     Args:
         width: Width of the frame, pixels.
@@ -122,7 +122,7 @@ class Oval:
             raise LivenessPolicyError(f"the oval reaches beyond the field by {beyond:.3f} of it")
 
     def placed(self, *, width: int, height: int) -> PlacedOval:
-        """Returns the oval in an upright frame.
+        """Return the oval in an upright frame.
 
         Args:
             width: Width of the frame, pixels.
@@ -239,7 +239,7 @@ def guide(
     settings: GuidanceSettings,
     state: GuidanceState,
 ) -> Guidance:
-    """Returns the guidance after one frame.
+    """Return the guidance after one frame.
 
     Args:
         oval: The required position of the face.
@@ -314,21 +314,21 @@ def _frame_code(
 
 
 def _covers(observation: FrameObservation, state: GuidanceState) -> tuple[Cover, ...]:
-    """Returns the latest measured covers, including this frame's; empty without a face."""
+    """Return the latest measured covers, including this frame's; empty without a face."""
     if observation.face is None:
         return ()
     return state.covers if observation.cover is None else (*state.covers, observation.cover)[-_COVERS:]
 
 
 def _steady_cover(covers: tuple[Cover, ...]) -> Cover:
-    """Returns the latest cover if the face was covered in all of the latest measured frames."""
+    """Return the latest cover if the face was covered in all of the latest measured frames."""
     if len(covers) < _COVERS or Cover.NOTHING in covers:
         return Cover.NOTHING
     return covers[-1]
 
 
 def _speed(extent: FaceExtent, time: float, state: GuidanceState) -> float:
-    """Returns the speed of the face, face widths per second; 0 if the previous frame has no face."""
+    """Return the speed of the face, face widths per second; 0 if the previous frame has no face."""
     if state.place is None or time <= state.place[2]:
         return 0.0
     x, y, before = state.place

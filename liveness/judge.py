@@ -121,7 +121,7 @@ def judge_scan(
     doubt: DoubtTerms | None = None,
     trusted: TrustedFace | None = None,
 ) -> ScanLiveness:
-    """Decides the liveness of one scan, or of still images (``LivenessPolicy.capture``).
+    """Decide the liveness of one scan, or of still images (``LivenessPolicy.capture``).
 
     Args:
         scan: The measurements of its frames.
@@ -186,7 +186,7 @@ def judge_scan(
 def _with_challenge(
     express: LivenessResult, challenge: ChallengeEvidence, scan: ScanObservations
 ) -> ScanLiveness:
-    """Applies the challenge's finding to the decision by the passive signals."""
+    """Apply the challenge's finding to the decision by the passive signals."""
     if challenge.flash is not None:
         flash = judge_flash(
             samples=challenge.flash.samples, revealed=challenge.flash.steps, model=challenge.model
@@ -204,7 +204,7 @@ def _with_challenge(
 
 
 def _with_gesture(found: LivenessResult, request: GestureRequest, scan: ScanObservations) -> LivenessResult:
-    """Turns LIVE into INCONCLUSIVE if the person did not make the gesture on request."""
+    """Turn LIVE into INCONCLUSIVE if the person did not make the gesture on request."""
     found = replace(found, signals=(*found.signals, gesture_signal(scan, request)))
     if found.verdict is not Verdict.LIVE or gesture_made(scan, request):
         return found
@@ -219,13 +219,13 @@ def _with_gesture(found: LivenessResult, request: GestureRequest, scan: ScanObse
 def _with_pictures(
     found: LivenessResult, scan: ScanObservations, trusted: TrustedFace | None, *, flashed: bool
 ) -> LivenessResult:
-    """Applies the findings of shown pictures. A flash resolves those that are only possible."""
+    """Apply the findings of shown pictures. A flash resolves those that are only possible."""
     found = with_picture(found, find_trusted_image(scan, trusted), doubts=not flashed)
     return found if flashed else with_picture(found, find_moved_picture(scan), doubts=True)
 
 
 def _turned(conditions: CaptureConditions, found: LivenessResult) -> LivenessResult:
-    """Adds the rotation to the reasons of INCONCLUSIVE if most frames were rotated."""
+    """Add the rotation to the reasons of INCONCLUSIVE if most frames were rotated."""
     if conditions.turned and found.verdict is Verdict.INCONCLUSIVE:
         # Few usable faces are a consequence of the rotation.
         others = (reason for reason in found.reasons if reason is not VerdictReason.TOO_FEW_USABLE_FACES)
@@ -234,12 +234,12 @@ def _turned(conditions: CaptureConditions, found: LivenessResult) -> LivenessRes
 
 
 def _several_persons(conditions: CaptureConditions, found: LivenessResult) -> LivenessResult:
-    """Turns a verdict other than SPOOF into INCONCLUSIVE if the frames show several persons."""
+    """Turn a verdict other than SPOOF into INCONCLUSIVE if the frames show several persons."""
     return found.undecided(VerdictReason.SEVERAL_PERSONS) if conditions.several_persons else found
 
 
 def _without_colours(found: LivenessResult) -> LivenessResult:
-    """Turns a verdict other than SPOOF into INCONCLUSIVE, because no capture without colours can be LIVE."""
+    """Turn a verdict other than SPOOF into INCONCLUSIVE, because no capture without colours can be LIVE."""
     if found.verdict is Verdict.SPOOF:
         return found
     told = found.undecided(VerdictReason.NO_COLOURS)

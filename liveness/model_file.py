@@ -12,7 +12,7 @@ from liveness.errors import LivenessError
 
 
 def read_packaged(package: str, name: str, *, broken: type[LivenessError]) -> str:
-    """Returns the text of a data file of a package.
+    """Return the text of a data file of a package.
 
     Raises:
         LivenessError: The file cannot be read; of the type ``broken``.
@@ -24,7 +24,7 @@ def read_packaged(package: str, name: str, *, broken: type[LivenessError]) -> st
 
 
 def read_parts(text: str, parts: Mapping[str, Any], *, broken: type[LivenessError]) -> dict[str, Any]:
-    """Returns the parts of a model's text, by name.
+    """Return the parts of a model's text, by name.
 
     Args:
         text: TOML with exactly these parts.

@@ -165,7 +165,7 @@ class MotionSegment:
     changes: tuple[RegionChange | None, ...]
 
     def until(self, time: float) -> "MotionSegment":
-        """Returns the segment without the frames after ``time``, seconds; the first frame always stays."""
+        """Return the segment without the frames after ``time``, seconds; the first frame always stays."""
         count = max(1, int(np.searchsorted(self.times, time, side="right")))
         return replace(
             self,
@@ -199,7 +199,7 @@ class ScanObservations:
         return self.frames[-1].capture_time - self.frames[0].capture_time
 
     def until(self, time: float) -> "ScanObservations":
-        """Returns the scan without the frames after ``time``, seconds, and without their motion."""
+        """Return the scan without the frames after ``time``, seconds, and without their motion."""
         return ScanObservations(
             frames=tuple(frame for frame in self.frames if frame.capture_time <= time),
             motion=tuple(part.until(time) for part in self.motion if part.times[0] < time),
@@ -222,7 +222,7 @@ _DARKEST = 0.01
 
 
 def black_level(samples: Samples) -> float:
-    """Returns the luma of the darkest pixels of a frame, 0..255: the first percentile.
+    """Return the luma of the darkest pixels of a frame, 0..255: the first percentile.
 
     Light that falls into the lens, or onto a dirty one, adds grey everywhere, so that nothing is black.
     """
@@ -231,7 +231,7 @@ def black_level(samples: Samples) -> float:
 
 
 def backlight(frame: FrameObservation) -> float:
-    """Returns how much brighter the frame is around the face than on it, as a ratio of mean lumas.
+    """Return how much brighter the frame is around the face than on it, as a ratio of mean lumas.
 
     It is 0 without a face, or if the face fills the frame.
     """

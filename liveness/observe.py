@@ -50,11 +50,11 @@ class ViewSpace:
     """
 
     def __init__(self) -> None:
-        """Starts empty; the first view allocates the memory."""
+        """Start empty; the first view allocates the memory."""
         self._arrays: dict[str, NDArray[np.generic]] = {}
 
     def array(self, name: str, shape: tuple[int, ...], kind: type[_Kind]) -> NDArray[_Kind]:
-        """Returns an array of any content; the last one of this name if its shape and type are the same."""
+        """Return an array of any content; the last one of this name if its shape and type are the same."""
         found = self._arrays.get(name)
         if found is None or found.shape != shape or found.dtype != kind:
             found = self._arrays[name] = np.empty(shape, kind)
@@ -64,7 +64,7 @@ class ViewSpace:
 def view_frame(
     image: BgrImage | GreyView, space: ViewSpace | None = None, *, side: int = VIEW_SIDE
 ) -> FrameView:
-    """Returns the grey copies of one upright frame.
+    """Return the grey copies of one upright frame.
 
     Safe to call from several threads if each has its own ``space``.
 
@@ -90,7 +90,7 @@ def view_frame(
 
 
 def fine_view(image: BgrImage | GreyView) -> tuple[GreyView, float]:
-    """Returns a larger view, for ``liveness.dynamic.movement.challenge``, and its pixels per frame pixel.
+    """Return a larger view, for ``liveness.dynamic.movement.challenge``, and its pixels per frame pixel.
 
     Its scale depends on the field, which the ovals are relative to: a wide frame has more at the sides, but
     the face in an oval is as large as in an upright one.
@@ -109,7 +109,7 @@ def fine_view(image: BgrImage | GreyView) -> tuple[GreyView, float]:
 
 
 def sample_frame(image: BgrImage | GreyView) -> Samples:
-    """Returns single pixels of a frame, not means, because averaging would remove the noise.
+    """Return single pixels of a frame, not means, because averaging would remove the noise.
 
     The noise distinguishes a camera's frames from repeated ones.
 
@@ -137,7 +137,7 @@ def observe_frame(
     yaw: float | None = None,
     seen: FrameView | None = None,
 ) -> FrameObservation:
-    """Measures one upright frame after detection. Pure; safe to call from several threads.
+    """Measure one upright frame after detection. Pure; safe to call from several threads.
 
     Args:
         image: The upright frame.
@@ -197,7 +197,7 @@ def observe_followed(
     mouth: float | None = None,
     yaw: float | None = None,
 ) -> FrameObservation:
-    """Returns the measurements of a frame whose face was followed from an earlier one.
+    """Return the measurements of a frame whose face was followed from an earlier one.
 
     Args:
         seen: The frame's grey copies.
@@ -239,7 +239,7 @@ def _unlike_a_frame(image: BgrImage | GreyView, expected: str) -> ObservationErr
 
 
 def _view(grey: GreyView, scale: float, space: ViewSpace, *, side: int = VIEW_SIDE) -> GreyView:
-    """Returns the frame's fine structure around mid-grey, so that exposure and shading move no points."""
+    """Return the frame's fine structure around mid-grey, so that exposure and shading move no points."""
     height, width = grey.shape
     size = max(1, round(width * scale)), max(1, round(height * scale))
     # Halving by averages is cheap. For other ratios, bilinear resizing is as cheap, but only leaves no

@@ -59,7 +59,7 @@ class FrameSelector:
     """
 
     def __init__(self, *, count: int = DEFAULT_COUNT) -> None:
-        """Starts empty.
+        """Start empty.
 
         Args:
             count: The number of frames to keep, 1 or more.
@@ -73,7 +73,7 @@ class FrameSelector:
         self._kept: list[_Kept] = []
 
     def select_frame(self, observation: FrameObservation) -> Offer:
-        """Offers the next frame, in order. A frame without exactly one detected face is never kept.
+        """Offer the next frame, in order. A frame without exactly one detected face is never kept.
 
         Raises:
             ObservationError: The frame is not later than the last kept one.
@@ -116,7 +116,7 @@ class FrameSelector:
         return worths.index(min(worths))
 
     def _worths(self) -> list[float]:
-        """Returns how valuable each kept frame is; infinity for the best."""
+        """Return how valuable each kept frame is; infinity for the best."""
         times = [kept.time for kept in self._kept]
         worths = [kept.quality for kept in self._kept]
         if len(times) > 1:
@@ -131,13 +131,13 @@ class FrameSelector:
 
 
 def best_frame(frames: Iterable[FrameObservation]) -> FrameObservation | None:
-    """Returns the best of all frames, which is ``FrameSelector.best``; ``None`` without a usable frame."""
+    """Return the best of all frames, which is ``FrameSelector.best``; ``None`` without a usable frame."""
     best = max(frames, key=frame_quality, default=None)
     return best if best is not None and frame_quality(best) > 0 else None
 
 
 def spread_of(items: Sequence[Item], count: int) -> tuple[Item, ...]:
-    """Returns at most ``count`` of ``items``, evenly spread from the first to the last, in order."""
+    """Return at most ``count`` of ``items``, evenly spread from the first to the last, in order."""
     if len(items) <= count:
         return tuple(items)
     gap = (len(items) - 1) / max(1, count - 1)
@@ -145,7 +145,7 @@ def spread_of(items: Sequence[Item], count: int) -> tuple[Item, ...]:
 
 
 def frame_quality(observation: FrameObservation) -> float:
-    """Returns how well a frame shows its face, 0..1; 0 without exactly one detected face.
+    """Return how well a frame shows its face, 0..1; 0 without exactly one detected face.
 
     The quality is a product, because each factor can make a frame useless: position in the frame, sharpness,
     pose, eyes, light.

@@ -100,7 +100,7 @@ class ReferenceFace:
         self._finder.setFinestScale(_FINEST)
 
     def change(self, chip: FaceChip) -> PictureChange:
-        """Returns how far another chip differs; takes about 3 ms."""
+        """Return how far another chip differs; this takes about 3 ms."""
         other = _Structure(chip)
         flow = self._flow(other)
         moved = _moved(other.fine, flow, cv2.INTER_CUBIC)
@@ -115,7 +115,7 @@ class ReferenceFace:
         )
 
     def _flow(self, other: "_Structure") -> _Plane:
-        """Returns the smooth flow, pixels, shape (rows, columns, 2), from this face to the other one."""
+        """Return the smooth flow, pixels, shape (rows, columns, 2), from this face to the other one."""
         flow = _NO_FLOW
         for _ in range(_ROUNDS):
             near = _moved(other.even, flow, cv2.INTER_LINEAR)
@@ -143,12 +143,12 @@ def _box(values: _Plane, side: int) -> _Plane:
 
 
 def _parts(values: _Plane) -> _Plane:
-    """Returns the averages over all parts, which overlap by half."""
+    """Return the averages over all parts, which overlap by half."""
     return _box(values, _CELL)[_CELL // 2 :: _CELL // 2, _CELL // 2 :: _CELL // 2]
 
 
 def _of_parts(values: _Plane) -> _Plane:
-    """Returns the averages over the parts that lie on the face, beside eyes and mouth."""
+    """Return the averages over the parts that lie on the face, beside eyes and mouth."""
     return np.asarray(_parts(values)[_WHOLE_PARTS], np.float32)
 
 
@@ -157,14 +157,14 @@ def _averaged(values: _Plane) -> _Plane:
 
 
 def _moved(picture: _Picture, flow: _Plane, interpolation: int) -> _Picture:
-    """Returns a picture as seen from the places to which the flow leads."""
+    """Return a picture as seen from the places to which the flow leads."""
     places = _PLACES + flow
     found = cv2.remap(picture, places[..., 0], places[..., 1], interpolation, borderMode=cv2.BORDER_REPLICATE)
     return found.astype(picture.dtype, copy=False)
 
 
 def _ellipse(middle: Points, axes: tuple[float, float]) -> NDArray[np.bool_]:
-    """Returns the pixels of a chip in an ellipse: its middle, pixels, and its half axes, eye distances."""
+    """Return the pixels of a chip in an ellipse: its middle, pixels, and its half axes, eye distances."""
     drawn = np.zeros(CHIP_SHAPE, np.uint8)
     across, down = (round(axis * CHIP_EYE_DISTANCE) for axis in axes)
     cv2.ellipse(drawn, (round(float(middle[0])), round(float(middle[1]))), (across, down), 0, 0, 360, 1, -1)
@@ -172,12 +172,12 @@ def _ellipse(middle: Points, axes: tuple[float, float]) -> NDArray[np.bool_]:
 
 
 def _below(points: Points, by: float) -> Points:
-    """Returns the place that lies below the middle of points by so many eye distances."""
+    """Return the place that lies below the middle of points by so many eye distances."""
     return np.asarray(points.mean(axis=0) + np.array([0, by * CHIP_EYE_DISTANCE]), np.float32)
 
 
 def _plane_motions(face: NDArray[np.bool_]) -> NDArray[np.float64]:
-    """Returns an orthonormal basis of a plane's motions: affine ones, and perspective to the first order."""
+    """Return an orthonormal basis of a plane's motions: affine ones, and perspective to the first order."""
     points = np.argwhere(face)[::_SPARSE, ::-1] / CHIP_EYE_DISTANCE
     x, y = (points - points.mean(axis=0)).T
     one, none = np.ones_like(x), np.zeros_like(x)
@@ -256,7 +256,7 @@ class PictureFinding:
 
 
 def measure_moved_picture(scan: ScanObservations) -> PictureChange | None:
-    """Returns the medians over the scan: the change for each eye distance of bend, and the bend.
+    """Return the medians over the scan: the change for each eye distance of bend, and the bend.
 
     ``None`` if too few faces are known.
     """
@@ -273,7 +273,7 @@ def measure_moved_picture(scan: ScanObservations) -> PictureChange | None:
 
 
 def find_moved_picture(scan: ScanObservations) -> PictureFinding:
-    """Returns whether all faces of the scan are one picture, however it is warped."""
+    """Return whether all faces of the scan are one picture, however it is warped."""
     name, label = "one_picture", "More than one picture that is moved"
     change = measure_moved_picture(scan)
     if change is None:
@@ -297,7 +297,7 @@ def find_moved_picture(scan: ScanObservations) -> PictureFinding:
 
 
 def find_trusted_image(scan: ScanObservations, trusted: TrustedFace | None) -> PictureFinding:
-    """Returns whether the faces of the scan are the trusted image itself, as it is or mirrored.
+    """Return whether the faces of the scan are the trusted image itself, as it is or mirrored.
 
     Args:
         scan: The attempt.
@@ -332,7 +332,7 @@ def find_trusted_image(scan: ScanObservations, trusted: TrustedFace | None) -> P
 
 
 def with_picture(found: LivenessResult, finding: PictureFinding, *, doubts: bool) -> LivenessResult:
-    """Returns a result with a finding: SPOOF if it is certain; if it is possible, LIVE becomes INCONCLUSIVE.
+    """Return a result with a finding: SPOOF if it is certain; if it is possible, LIVE becomes INCONCLUSIVE.
 
     Args:
         found: The result so far.

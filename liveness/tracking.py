@@ -27,7 +27,7 @@ _LARGEST_GROWTH = 1.25
 
 
 def fit_plane_motion(first: FloatPoints, second: FloatPoints) -> NDArray[np.float64] | None:
-    """Returns the homography from ``first`` to ``second``, by trimmed least squares.
+    """Return the homography from ``first`` to ``second``, by trimmed least squares.
 
     It is fitted twice: to all points, then to the 80 % that the first fit explains best, so that a few lost
     points do not distort it (least trimmed squares, Rousseeuw 1984, one concentration step). The second fit
@@ -56,13 +56,13 @@ def fit_plane_motion(first: FloatPoints, second: FloatPoints) -> NDArray[np.floa
 
 
 def apply_plane_motion(homography: NDArray[np.float64], points: FloatPoints) -> FloatPoints:
-    """Returns ``points``, shape (n, 2), moved by ``homography``."""
+    """Return ``points``, shape (n, 2), moved by ``homography``."""
     moved, _ = _project(homography, points.astype(np.float64))
     return moved.astype(np.float32)
 
 
 def carry_face(face: DetectedFace, motion: NDArray[np.float64], scale: float) -> DetectedFace | None:
-    """Returns a face moved by the motion of its plane; ``None`` if the result is not plausible.
+    """Return a face moved by the motion of its plane; ``None`` if the result is not plausible.
 
     The five points move with the plane. The box keeps its shape: it is shifted and scaled by the mean motion
     of the points.
@@ -88,7 +88,7 @@ def carry_face(face: DetectedFace, motion: NDArray[np.float64], scale: float) ->
 def _project(
     homography: NDArray[np.float64], points: NDArray[np.float64]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Returns the moved points, shape (n, 2), and their depths, shape (n,)."""
+    """Return the moved points, shape (n, 2), and their depths, shape (n,)."""
     lifted = points @ homography[:, :2].T + homography[:, 2]
     depth = np.where(np.abs(lifted[:, 2]) < _LEAST_DEPTH, _LEAST_DEPTH, lifted[:, 2])
     return lifted[:, :2] / depth[:, None], depth
@@ -116,7 +116,7 @@ class _PlaneEquations:
     def solve(
         self, kept: NDArray[np.intp] | None = None, weights: NDArray[np.float64] | None = None
     ) -> NDArray[np.float64] | None:
-        """Returns the least-squares solution of all equations, or of those of ``kept`` with ``weights``."""
+        """Return the least-squares solution of all equations, or of those of ``kept`` with ``weights``."""
         rows, seen = (self._rows, self._seen) if kept is None else (self._rows[kept], self._seen[kept])
         if weights is not None:
             rows, seen = rows * weights[:, None, None], seen * weights[:, None]
@@ -136,7 +136,7 @@ class _PlaneEquations:
 
 
 def _normalised(points: NDArray[np.float64]) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Returns the matrix that normalises the points to mean 0 and mean squared length 2, and the result."""
+    """Return the matrix that normalises the points to mean 0 and mean squared length 2, and the result."""
     middle = points.mean(axis=0)
     moved = points - middle
     scale = math.sqrt(2 / max(float((moved**2).sum(axis=1).mean()), _LEAST_SPREAD))
@@ -248,7 +248,7 @@ class FacePart:
 
 
 def start_tracking(view: GreyView, face: DetectedFace, scale: float) -> TrackingStart | None:
-    """Chooses points to follow; returns ``None`` if the face has too little texture or is too small.
+    """Choose points to follow; return ``None`` if the face has too little texture or is too small.
 
     Points are corners (Shi and Tomasi 1994): up to 80 on the face, well inside its outline, which hair and
     background occlude; and up to 24 in the background.
@@ -297,7 +297,7 @@ def start_tracking(view: GreyView, face: DetectedFace, scale: float) -> Tracking
 def follow(
     start: TrackingStart, view: GreyView, guess: FloatPoints, *, far: bool = False
 ) -> tuple[FloatPoints, NDArray[np.float32]]:
-    """Finds the starting points in a later view (pyramidal Lucas-Kanade, Bouguet 2000).
+    """Find the starting points in a later view (pyramidal Lucas-Kanade, Bouguet 2000).
 
     Args:
         view: The later view, of the same size.
@@ -320,7 +320,7 @@ def follow(
 
 
 def plane_motion(start: TrackingStart, found: FloatPoints) -> NDArray[np.float64] | None:
-    """Returns the homography, view pixels, that best explains the face's points; ``None`` without one."""
+    """Return the homography, view pixels, that best explains the face's points; ``None`` without one."""
     usable = start.on_face & np.isfinite(found[:, 0])
     if usable.sum() < _FEWEST_POINTS:
         return None
@@ -328,7 +328,7 @@ def plane_motion(start: TrackingStart, found: FloatPoints) -> NDArray[np.float64
 
 
 def region_change(start: TrackingStart, view: GreyView, motion: NDArray[np.float64]) -> RegionChange:
-    """Compares the face's parts with the starting view, after alignment by ``motion``."""
+    """Compare the face's parts with the starting view, after alignment by ``motion``."""
     parts = start.parts
     height, width = parts.detail.shape
     shift = np.array([[1, 0, parts.left], [0, 1, parts.top], [0, 0, 1]], np.float64)
@@ -383,7 +383,7 @@ def _corners(
 
 
 def _corners_around(view: GreyView, mask: GreyView, spacing: float) -> FloatPoints:
-    """Returns corners beside the face, searched at half the size: they are few, and need not be exact."""
+    """Return corners beside the face, searched at half the size: they are few, and need not be exact."""
     height, width = view.shape
     size = width // 2, height // 2
     halved = np.asarray(cv2.resize(view, size, interpolation=cv2.INTER_AREA), np.uint8)
@@ -395,7 +395,7 @@ def _corners_around(view: GreyView, mask: GreyView, spacing: float) -> FloatPoin
 def _corners_near(
     view: GreyView, mask: GreyView, extent: FaceExtent, scale: float, spacing: float
 ) -> FloatPoints:
-    """Returns corners on the face, searched only in its extent."""
+    """Return corners on the face, searched only in its extent."""
     height, width = view.shape
     left, right = max(0, int(extent.left * scale)), min(width, int(extent.right * scale) + 1)
     top, bottom = max(0, int(extent.top * scale)), min(height, int(extent.bottom * scale) + 1)
@@ -464,6 +464,6 @@ def _face_parts(view: GreyView, face: DetectedFace, scale: float) -> FaceParts |
 
 
 def _rows_and_columns(mask: NDArray[np.bool_]) -> tuple[slice, slice]:
-    """Returns the smallest rectangle that contains a mask, which must not be empty."""
+    """Return the smallest rectangle that contains a mask, which must not be empty."""
     rows, columns = np.flatnonzero(mask.any(axis=1)), np.flatnonzero(mask.any(axis=0))
     return slice(int(rows[0]), int(rows[-1]) + 1), slice(int(columns[0]), int(columns[-1]) + 1)

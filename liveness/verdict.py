@@ -44,7 +44,7 @@ class Signal:
 
 
 def assessed(*, name: str, label: str, score: float, detail: str, line: float = 0.5) -> Signal:
-    """Returns a signal that was measured. The fusion sets its weight.
+    """Return a signal that was measured. The fusion sets its weight.
 
     Args:
         name: See ``Signal``.
@@ -58,7 +58,7 @@ def assessed(*, name: str, label: str, score: float, detail: str, line: float = 
 
 
 def not_assessed(*, name: str, label: str, reason: str) -> Signal:
-    """Returns a signal that could not be measured, with the reason. It counts for neither verdict."""
+    """Return a signal that could not be measured, with the reason. It counts for neither verdict."""
     return Signal(name=name, label=label, score=None, weight=0.0, passed=None, detail=reason)
 
 
@@ -71,11 +71,11 @@ class NamedSignal:
     """``Signal.label``."""
 
     def scored(self, score: float, detail: str) -> Signal:
-        """Returns the signal if it was measured; see ``assessed``."""
+        """Return the signal if it was measured; see ``assessed``."""
         return assessed(name=self.name, label=self.label, score=score, detail=detail)
 
     def unknown(self, reason: str) -> Signal:
-        """Returns the signal if it could not be measured; see ``not_assessed``."""
+        """Return the signal if it could not be measured; see ``not_assessed``."""
         return not_assessed(name=self.name, label=self.label, reason=reason)
 
 
@@ -89,7 +89,7 @@ with sources left out (``research/liveness_fusion/NOTES.md``)."""
 
 
 def score_against_line(value: float, line: float, steepness: float) -> float:
-    """Returns a score, 0..1: 0.5 if ``value`` equals ``line``, rising with the ratio of the two.
+    """Return a score, 0..1: 0.5 if ``value`` equals ``line``, rising with the ratio of the two.
 
     The score is a logistic of the ratio's logarithm, so twice the line and half the line are equally far from
     0.5.
@@ -105,12 +105,12 @@ def score_against_line(value: float, line: float, steepness: float) -> float:
 
 
 def log_odds(score: float) -> float:
-    """Returns the natural log odds of ``score``, clamped to 0.02..0.98 so that no signal is certain."""
+    """Return the natural log odds of ``score``, clamped to 0.02..0.98 so that no signal is certain."""
     return _log_odds(score, _LEAST)
 
 
 def far_log_odds(score: float) -> float:
-    """Returns the natural log odds of ``score``, clamped to 1e-6..1 - 1e-6.
+    """Return the natural log odds of ``score``, clamped to 1e-6..1 - 1e-6.
 
     Use this for evidence that is certain only far beyond its line, and that is limited in another way.
     """
@@ -118,7 +118,7 @@ def far_log_odds(score: float) -> float:
 
 
 def network_log_odds(score: float) -> float:
-    """Returns the natural log odds of a PAD network's probability, clamped to -8..8.
+    """Return the natural log odds of a PAD network's probability, clamped to -8..8.
 
     The limit keeps one network that is certain from outvoting two that are not.
     """
@@ -281,7 +281,7 @@ class LivenessResult:
             raise ContradictoryResult("REAL is no attack")
 
     def undecided(self, *reasons: VerdictReason) -> "LivenessResult":
-        """Returns INCONCLUSIVE for these reasons, before those that it already has; SPOOF stays."""
+        """Return INCONCLUSIVE for these reasons, before those that it already has; SPOOF stays."""
         if self.verdict is Verdict.SPOOF:
             return self
         others = self.reasons if self.verdict is Verdict.INCONCLUSIVE else ()

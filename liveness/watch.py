@@ -78,7 +78,7 @@ class FramePace:
     """Decides the work of each frame of one attempt."""
 
     def __init__(self, *, apart_seconds: float = APART_SECONDS) -> None:
-        """Starts with the first frame, which is measured.
+        """Start with the first frame, which is measured.
 
         Args:
             apart_seconds: The longest time between two measured frames if frames arrive faster, seconds; 0 to
@@ -92,7 +92,7 @@ class FramePace:
         self._gaps: deque[float] = deque(maxlen=_GAPS)
 
     def next(self, capture_time: float, *, restless: bool) -> FrameWork:
-        """Returns the work of the next frame.
+        """Return the work of the next frame.
 
         Args:
             capture_time: Its capture time, seconds on the device's clock, increasing.
@@ -159,7 +159,7 @@ class ScanCollector:
     """
 
     def __init__(self, *, follow_seconds: float = FOLLOW_SECONDS) -> None:
-        """Starts empty.
+        """Start empty.
 
         Args:
             follow_seconds: The longest time for which a face is followed before the next detection.
@@ -173,7 +173,7 @@ class ScanCollector:
         self._torn: float | None = None
 
     def detection_is_due(self, capture_time: float) -> bool:
-        """Returns whether a frame of this time needs detection, whatever it shows.
+        """Return whether a frame of this time needs detection, whatever it shows.
 
         Args:
             capture_time: The capture time of the frame, seconds on the device's clock.
@@ -193,7 +193,7 @@ class ScanCollector:
         return self._frames[-1].capture_time - self._torn < _RESTLESS_SECONDS
 
     def follow(self, seen: FrameView, capture_time: float) -> FollowedFace | None:
-        """Returns the face in the next frame; ``None`` if the frame needs detection.
+        """Return the face in the next frame; ``None`` if the frame needs detection.
 
         A frame needs detection if the last detection is ``follow_seconds`` old or did not find exactly one
         face, or if the tracking is unsure: points were lost or slide, or the face grew or shrank a lot. The
@@ -226,7 +226,7 @@ class ScanCollector:
         return None if face is None else FollowedFace(face=face, detected=detected.frame)
 
     def collect_frame(self, observation: FrameObservation) -> FrameObservation:
-        """Adds the next frame, follows the points to it, and returns its observation without the view.
+        """Add the next frame, follow the points to it, and return its observation without the view.
 
         Raises:
             ObservationError: The frame's index or capture time does not increase.
@@ -247,7 +247,7 @@ class ScanCollector:
         return kept
 
     def correct_eyes(self, eyes: Mapping[float, EyeRatios]) -> None:
-        """Replaces the eyes of earlier frames.
+        """Replace the eyes of earlier frames.
 
         Args:
             eyes: Their aspect ratios by capture time, seconds.
@@ -258,7 +258,7 @@ class ScanCollector:
             ]
 
     def observations(self) -> ScanObservations:
-        """Returns the scan so far. The call is cheap and allowed at any time."""
+        """Return the scan so far. The call is cheap and allowed at any time."""
         segments = list(self._segments)
         if self._running is not None and self._running.length > 1:
             segments.append(self._running.segment())
@@ -365,7 +365,7 @@ class _RunningSegment:
         return self._steps[-1].time - self.began
 
     def follow_ahead(self, view: GreyView) -> _Sight:
-        """Follows the points into the next view; further calls with the same view return the same result."""
+        """Follow the points into the next view; further calls with the same view return the same result."""
         if self._ahead is None or self._ahead.view is not view:
             self._ahead = self._sight(view, far=False)
             if self._ahead.face_share < self.kept_share - _MOST_LOST_AT_ONCE:
@@ -430,10 +430,10 @@ class LazyFrame(Protocol):
     """One upright frame that is decoded only as far as needed."""
 
     def grey(self) -> GreyView:
-        """Returns its luma, shape (height, width). Most frames need no more."""
+        """Return its luma, shape (height, width). Most frames need no more."""
 
     def colour(self) -> BgrImage:
-        """Returns its colours, shape (height, width, 3), BGR."""
+        """Return its colours, shape (height, width, 3), BGR."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -471,7 +471,7 @@ class FrameWatcher:
         locate_landmarks: LocateLandmarks | None = None,
         follow_seconds: float = FOLLOW_SECONDS,
     ) -> None:
-        """Starts empty.
+        """Start empty.
 
         Args:
             locate_landmarks: The landmarker, if the pack has one. Without it, eyes are not measured.
@@ -513,7 +513,7 @@ class FrameWatcher:
         expects_depth: bool = False,
         expects_gesture: bool = False,
     ) -> WatchedFrame:
-        """Measures the next frame.
+        """Measure the next frame.
 
         Args:
             index: Its index in the attempt, from 0, increasing.
@@ -571,7 +571,7 @@ class FrameWatcher:
         fingerprint: int | None = None,
         samples: Samples | None = None,
     ) -> None:
-        """Records a frame that is not measured, but sampled or compared by its bytes."""
+        """Record a frame that is not measured, but sampled or compared by its bytes."""
         self._collector.passed.append(SkippedFrame(index, capture_time, fingerprint, samples))
 
     def _detect(
@@ -628,7 +628,7 @@ class FrameWatcher:
         return eyes, landmarks
 
     def _pose(self, face: DetectedFace, landmarks: Landmarks | None, seen: FrameView) -> HeadPose:
-        """Estimates the pose from landmarks; else from the five points, corrected by their last error."""
+        """Estimate the pose from landmarks; else from the five points, corrected by their last error."""
         size = seen.width, seen.height
         sparse = estimate_pose(face.five_points, size)
         if landmarks is not None:

@@ -244,7 +244,7 @@ class _Onlooker:
         )
 
     def hear(self, feedback: feedback_pb2.Feedback, *, at: float) -> None:
-        """Blinks, turns the head or opens the mouth, as the hint demands."""
+        """Blink, turn the head or open the mouth, as the hint demands."""
         match feedback.code:
             case feedback_pb2.FEEDBACK_CODE_BLINK:
                 self._guide.blink(at=at)

@@ -13,7 +13,7 @@ class Canaries:
     """Secrets, images and references that were planted, by name."""
 
     def __init__(self) -> None:
-        """Starts with none."""
+        """Start with none."""
         self._planted: dict[str, bytes] = {}
 
     @property
@@ -22,14 +22,14 @@ class Canaries:
         return self._planted
 
     def plant(self, name: str, value: bytes | str) -> None:
-        """Adds a value of at least 8 bytes; of a long one, a part from its middle is searched for."""
+        """Add a value of at least 8 bytes; of a long one, a part from its middle is searched for."""
         content = value.encode() if isinstance(value, str) else value
         assert len(content) >= _LEAST_BYTES, name
         start = max(0, len(content) // 2 - _PART_BYTES // 2)
         self._planted[name] = content[start : start + _PART_BYTES]
 
     def leaks(self, text: str | bytes) -> list[str]:
-        """Returns the planted values that a text contains, with the form: none, as it should be."""
+        """Return the planted values that a text contains, with the form: none, as it should be."""
         data = text.encode("utf-8", "surrogateescape") if isinstance(text, str) else text
         return [
             f"{name} as {form}"

@@ -45,7 +45,7 @@ settings.load_profile("facegate")
 
 
 def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool | None:
-    """Does not import the research folders if the markers deselect all their tests."""
+    """Do not import the research folders if the markers deselect all their tests."""
     if "not research" in config.option.markexpr and collection_path.is_dir() and _measures(collection_path):
         return True
     return None
@@ -53,7 +53,7 @@ def pytest_ignore_collect(collection_path: Path, config: pytest.Config) -> bool 
 
 @pytest.hookimpl(tryfirst=True)  # before markers select
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Marks the tests of the research folders."""
+    """Mark the tests of the research folders."""
     for item in items:
         if _measures(item.path):
             item.add_marker(pytest.mark.research)
@@ -65,7 +65,7 @@ def pytest_configure() -> None:
 
 
 def pytest_collection_finish() -> None:
-    """Keeps the modules and tests, half a million objects that stay, out of every garbage collection."""
+    """Keep the modules and tests, half a million objects that stay, out of every garbage collection."""
     gc.collect()
     gc.freeze()
     gc.enable()

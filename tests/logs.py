@@ -6,7 +6,7 @@ import structlog
 
 
 def log_plainly() -> None:
-    """Sets structlog to its defaults, but on stderr, with plain tracebacks as in the server's own renderer.
+    """Set structlog to its defaults, but on stderr, with plain tracebacks as in the server's own renderer.
 
     By default it prints every local variable through rich: seconds of CPU time for each logged exception,
     while the server under test is blocked. On stdout, a line of the server could get between the output of a

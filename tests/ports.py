@@ -7,7 +7,7 @@ from contextlib import contextmanager
 
 @contextmanager
 def held_port() -> Iterator[int]:
-    """Yields a port that the kernel gives to nobody else until the block ends.
+    """Yield a port that the kernel gives to nobody else until the block ends.
 
     A program that sets ``SO_REUSEADDR``, as servers do, may listen on it. While none does, connections to it
     are refused.

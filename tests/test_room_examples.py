@@ -22,7 +22,7 @@ _BINDING = bytes(range(32))
 
 
 def _run(room: str, capsys: pytest.CaptureFixture[str], **names: Any) -> str:
-    """Runs the only literal block of the docstring that begins with an import; returns its output."""
+    """Run the only literal block of the docstring that begins with an import; return its output."""
     text = import_module(room).__doc__
     assert text is not None
     code = textwrap.dedent(text.partition("::\n")[2].replace("\n\n    ", "\n    "))

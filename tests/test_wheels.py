@@ -32,7 +32,7 @@ pytestmark = pytest.mark.slow
 
 
 def _build(project: Path, folder: Path, *kinds: str) -> None:
-    """Builds distributions with the pinned hatchling: ``wheel``, ``sdist``."""
+    """Build distributions with the pinned hatchling: ``wheel``, ``sdist``."""
     chosen = [word for kind in kinds for word in ("-t", kind)]
     subprocess.run(
         [sys.executable, "-m", "hatchling", "build", *chosen, "-d", str(folder)],
@@ -178,7 +178,7 @@ class Installed:
         self.work.mkdir()
 
     def run(self, *command: str, program: str = "python") -> "subprocess.CompletedProcess[str]":
-        """Runs a program of the environment to its end."""
+        """Run a program of the environment to its end."""
         return subprocess.run(
             [str(self.python.with_name(program)), *command],
             cwd=self.work,
@@ -190,7 +190,7 @@ class Installed:
 
     @contextmanager
     def serving(self, settings: str) -> Iterator[tuple[str, str]]:
-        """Runs ``facegate serve``; yields the targets of its device and service listeners."""
+        """Run ``facegate serve``; yield the targets of its device and service listeners."""
         (self.work / "facegate.toml").write_text(settings)
         log = self.work / "log"
         with log.open("wb") as output:
@@ -281,7 +281,7 @@ def _required(name: str, extra: str = "") -> Iterator[str]:
 
 
 def _link_into(packages: Path, names: set[str]) -> None:
-    """Puts installed distributions into another environment, as links to their files."""
+    """Put installed distributions into another environment, as links to their files."""
     for name in names:
         for file in importlib.metadata.files(name) or ():
             # Programs lie outside of the packages.

@@ -37,7 +37,7 @@ _STYLES: Final = {
 
 
 def report_view(report: Report, *, file: Path, at: datetime) -> RenderableType:
-    """Returns the whole report."""
+    """Return the whole report."""
     head = Text.assemble((str(file), "bold"), f"  {report.kind}, judged as of {moment(at)}")
     if not report.checks:
         return Group(
@@ -229,7 +229,7 @@ def _fetch(url: str) -> tuple[bytes, datetime]:
 
 
 def _made(date: str | None, age: str | None, now: datetime) -> datetime:
-    """Returns when the origin server sent the list: a cache may be between (headers Date and Age)."""
+    """Return when the origin server sent the list: a cache may be between (headers Date and Age)."""
     try:
         moment = now if date is None else parsedate_to_datetime(date).astimezone(UTC)
         return moment - timedelta(seconds=int(age or 0))

@@ -55,7 +55,7 @@ class RecognisedEvidence:
 
 
 def recognise(data: bytes) -> RecognisedEvidence:
-    """Recognises evidence, in binary, base64 or base64url."""
+    """Recognise evidence, in binary, base64 or base64url."""
     found = _recognise(data)
     text = data.strip()
     if found is None and _BASE64.fullmatch(text):
@@ -124,7 +124,7 @@ def _der_kind(data: bytes) -> RecognisedEvidence | None:
 
 
 def _elements(data: bytes) -> tuple[bytes, ...]:
-    """Splits concatenated certificates."""
+    """Split concatenated certificates."""
     found = []
     while data:
         element, behind = read_prefix(data, max_bytes=_MOST_DER_BYTES)
@@ -134,7 +134,7 @@ def _elements(data: bytes) -> tuple[bytes, ...]:
 
 
 def _decoded(text: bytes) -> bytes:
-    """Decodes base64 or base64url, padded or not; returns no bytes if the text is neither."""
+    """Decode base64 or base64url, padded or not; return no bytes if the text is neither."""
     packed = re.sub(rb"[\s=]", b"", text).translate(bytes.maketrans(b"-_", b"+/"))
     try:
         return base64.b64decode(packed + b"=" * (-len(packed) % 4), validate=True)
@@ -182,7 +182,7 @@ class Report:
 
 
 def as_json(report: Report) -> dict[str, Any]:
-    """Returns the report for programs."""
+    """Return the report for programs."""
     return {
         "kind": report.kind,
         "said": {section.title: dict(section.rows) for section in report.sections},
@@ -201,11 +201,11 @@ def as_json(report: Report) -> dict[str, Any]:
 
 
 def hexadecimal(data: bytes) -> str:
-    """Returns bytes in hexadecimal. Long ones are truncated, with their length."""
+    """Return bytes in hexadecimal. Long ones are truncated, with their length."""
     text = data[:_MOST_SHOWN].hex()
     return text if len(data) <= _MOST_SHOWN else f"{text}... ({len(data)} bytes)"
 
 
 def moment(at: datetime) -> str:
-    """Returns a time for people."""
+    """Return a time for people."""
     return at.isoformat(sep=" ", timespec="seconds")

@@ -126,7 +126,7 @@ _Found: TypeAlias = tuple[Iterable[Section], Iterable[DeviceCheck]]
 
 
 def make_report(data: bytes, given: GivenInputs) -> Report:
-    """Returns the report on a piece of evidence. Tests without an input from the user are "not evaluated"."""
+    """Return the report on a piece of evidence. Tests without an input from the user are "not evaluated"."""
     evidence = recognise(data)
     sections, checks = _MAKERS[evidence.kind](evidence.parts, given)
     return Report(
@@ -168,13 +168,13 @@ def _parsed(parse: Callable[[bytes], _Parsed], data: bytes | None) -> _Parsed | 
 
 
 def _section(title: str, item: Any, *, unsaid: str = "not said", **words: str) -> Section:
-    """Returns the fields of a dataclass, without nested ones; ``words`` replace some, or add to them."""
+    """Return the fields of a dataclass, without nested ones; ``words`` replace some, or add to them."""
     found = {one.name: _words(getattr(item, one.name), unsaid) for one in fields(item)} | words
     return Section(title, tuple((name.replace("_", " "), text) for name, text in found.items() if text))
 
 
 def _words(value: object, unsaid: str = "") -> str:
-    """Returns the value of a field in words; empty for what has rows of its own, such as a dataclass."""
+    """Return the value of a field in words; empty for what has rows of its own, such as a dataclass."""
     match value:
         case None | "":
             return unsaid
@@ -197,7 +197,7 @@ def _words(value: object, unsaid: str = "") -> str:
 
 
 def _chain(certificates: tuple[bytes, ...], given: GivenInputs) -> _Found:
-    """Reports on a certificate chain of Android, leaf first."""
+    """Report on a certificate chain of Android, leaf first."""
     listed = given.revocation
     result = verify_key_attestation(
         certificate_chain=certificates,
@@ -231,7 +231,7 @@ def _chain(certificates: tuple[bytes, ...], given: GivenInputs) -> _Found:
 
 
 def _description(parts: tuple[bytes, ...], given: GivenInputs) -> _Found:
-    """Reports on a KeyDescription of Android without its chain, with which nothing can be verified."""
+    """Report on a KeyDescription of Android without its chain, with which nothing can be verified."""
     del given
     return _description_sections(read_key_description(parts[0])), ()
 
@@ -271,7 +271,7 @@ def _named(kinds: type[IntEnum], number: int) -> str:
 
 
 def _attestation(parts: tuple[bytes, ...], given: GivenInputs) -> _Found:
-    """Reports on an attestation object of App Attest, and on the receipt in it."""
+    """Report on an attestation object of App Attest, and on the receipt in it."""
     (data,) = parts
     attestation = _parsed(parse_attestation, data)
     credential = attestation.credential if attestation else None
@@ -309,7 +309,7 @@ def _attestation(parts: tuple[bytes, ...], given: GivenInputs) -> _Found:
 
 
 def _assertion(parts: tuple[bytes, ...], given: GivenInputs) -> _Found:
-    """Reports on an assertion of App Attest."""
+    """Report on an assertion of App Attest."""
     (data,) = parts
     assertion = _parsed(parse_assertion, data)
     result = verify_assertion(
@@ -323,7 +323,7 @@ def _assertion(parts: tuple[bytes, ...], given: GivenInputs) -> _Found:
 
 
 def _receipt(parts: tuple[bytes, ...], given: GivenInputs) -> _Found:
-    """Reports on a receipt of App Attest."""
+    """Report on a receipt of App Attest."""
     (data,) = parts
     signed = _parsed(parse_receipt, data)
     sections: list[Section] = []
@@ -339,7 +339,7 @@ def _receipt(parts: tuple[bytes, ...], given: GivenInputs) -> _Found:
 
 
 def _receipt_checks(data: bytes, given: GivenInputs, *, public_key: bytes | None) -> Iterable[DeviceCheck]:
-    """Returns the tests of a receipt. With a public key, the receipt must be for that key."""
+    """Return the tests of a receipt. With a public key, the receipt must be for that key."""
     signed = _parsed(parse_receipt, data)
     found = None if signed is None else signed.receipt.environment
     return verify_receipt(
@@ -379,7 +379,7 @@ def _receipt_section(receipt: Receipt) -> Section:
 
 
 def _token(parts: tuple[bytes, ...], given: GivenInputs) -> _Found:
-    """Reports on an encrypted Play Integrity token, which is decrypted if its keys are given."""
+    """Report on an encrypted Play Integrity token, which is decrypted if its keys are given."""
     if given.play_keys is None:
         return (), [
             PLAY_INTEGRITY.not_evaluated(name, "TOKEN_NOT_OPENED", "give --play-keys to decrypt the token")
@@ -394,7 +394,7 @@ def _token(parts: tuple[bytes, ...], given: GivenInputs) -> _Found:
 
 
 def _payload(parts: tuple[bytes, ...], given: GivenInputs) -> _Found:
-    """Reports on a decoded payload. It is not signed, so its origin is unproven."""
+    """Report on a decoded payload. It is not signed, so its origin is unproven."""
     try:
         payload = parse_payload(parts[0])
     except PlayTokenMalformed as error:
@@ -442,7 +442,7 @@ def _play_keys(data: bytes) -> ClassicKeys:
 
 
 def _registration(parts: tuple[bytes, ...], given: GivenInputs) -> _Found:
-    """Reports on an attestation object of WebAuthn. With client data, the ceremony is tested too."""
+    """Report on an attestation object of WebAuthn. With client data, the ceremony is tested too."""
     (data,) = parts
     registration = _parsed(parse_registration, data)
     client_data = _parsed(parse_client_data, given.client_data)

@@ -126,7 +126,7 @@ async def _measure(
     scans_at_once: tuple[int, ...],
     clips: int,
 ) -> tuple[tuple[Measurement, ...], dict[str, str]]:
-    """Returns the figures, and the runtime of each pack's models."""
+    """Return the figures, and the runtime of each pack's models."""
     measurements: list[Measurement] = []
     runtimes: dict[str, str] = {}
     with tempfile.TemporaryDirectory(prefix="facegate-bench-") as folder:
@@ -171,7 +171,7 @@ def _default_packs() -> tuple[str, ...]:
 
 
 def report_view(report: BenchReport) -> Group:
-    """Returns the figures by pack and load, then the method and the machine."""
+    """Return the figures by pack and load, then the method and the machine."""
     groups = dict.fromkeys((measurement.pack, measurement.load) for measurement in report.measurements)
     machine = report.machine
     busy = "" if machine.load is None else f", load {machine.load:g} before"
@@ -217,6 +217,6 @@ def _cells(measurement: Measurement) -> tuple[str | Text, ...]:
 
 
 def _figure(value: float) -> str:
-    """Returns a number with about three digits."""
+    """Return a number with about three digits."""
     decimals = 2 if value < 10 else 1 if value < 100 else 0
     return f"{value:,.{decimals}f}"

@@ -72,13 +72,13 @@ class ScanTimes:
 
 @contextmanager
 def open_devices() -> Iterator[Pool]:
-    """Starts the process with the devices, and stops it at the end."""
+    """Start the process with the devices, and stop it at the end."""
     with multiprocessing.get_context("spawn").Pool(1) as devices:
         yield devices
 
 
 async def make_scans(devices: Pool, job: DeviceJob) -> tuple[ScanTimes, ...]:
-    """Makes the scans of a job in the process with the devices."""
+    """Make the scans of a job in the process with the devices."""
     try:
         return await asyncio.to_thread(devices.apply_async(run_job, (job,)).get, _JOB_SECONDS)
     except multiprocessing.TimeoutError as error:
@@ -86,7 +86,7 @@ async def make_scans(devices: Pool, job: DeviceJob) -> tuple[ScanTimes, ...]:
 
 
 def run_job(job: DeviceJob) -> tuple[ScanTimes, ...]:
-    """Makes all scans of a job in parallel, one attempt each."""
+    """Make all scans of a job in parallel, one attempt each."""
     return asyncio.run(_run(job))
 
 
@@ -150,6 +150,6 @@ async def _scan(channel: grpc.aio.Channel, job: DeviceJob, ticket: tuple[str, st
 
 @cache
 def _tinted_frames(folder: Path) -> TintedFrames:
-    """Encodes the frames of a folder in all colours. Every run of a benchmark sends the same scan."""
+    """Encode the frames of a folder in all colours. Every run of a benchmark sends the same scan."""
     colours = [(colour.red, colour.green, colour.blue) for colour in (LEAD_IN, *PALETTE)]
     return TintedFrames([decoded(file.read_bytes()) for file in sorted(folder.iterdir())], colours=colours)

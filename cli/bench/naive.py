@@ -65,7 +65,7 @@ class NaivePipeline:
     """Judges one scan. Create one for each scan. Not thread-safe."""
 
     def __init__(self, pack: Pack, *, portrait: bytes) -> None:
-        """Takes the models and makes the template of the portrait, a JPEG; its cost is not counted."""
+        """Take the models and make the template of the portrait, a JPEG; its cost is not counted."""
         self._pack = pack
         self._portrait: Embedding | None = None
         image = decoded(portrait)
@@ -77,7 +77,7 @@ class NaivePipeline:
         self._seconds = 0.0
 
     def run(self, jpeg: bytes) -> None:
-        """Runs every model on a frame."""
+        """Run every model on a frame."""
         began = time.thread_time()
         image = decoded(jpeg)
         for face in self._pack.detector.detect(image)[:1]:
@@ -89,7 +89,7 @@ class NaivePipeline:
         self._seconds += time.thread_time() - began
 
     def verdict(self) -> NaiveVerdict:
-        """Returns the verdict on the frames so far."""
+        """Return the verdict on the frames so far."""
         cosine = float(np.mean(self._cosines)) if len(self._cosines) >= _FEWEST_FACES else None
         real = float(np.mean(self._real)) if self._real else None
         same = cosine is not None and (
@@ -103,7 +103,7 @@ class NaivePipeline:
 
 
 def real_scans(videos: Path, folder: Path, *, pack: Pack, most: int) -> Iterator[RecordedScan]:
-    """Yields clips of the development data, live and attack, with a portrait from their beginning."""
+    """Yield clips of the development data, live and attack, with a portrait from their beginning."""
     cases = [case for case in clip_cases(videos) if case.kind is not CaseKind.IMPOSTOR_CLIP]
     count = min(most, len(cases))
     for number in range(count):
@@ -160,7 +160,7 @@ class Comparison:
 
 
 async def measure_naive(bench: Bench) -> tuple[Measurement, ...]:
-    """Measures the simulated scan, and real clips if the test data exist, in both ways.
+    """Measure the simulated scan, and real clips if the test data exist, in both ways.
 
     Both receive the frames at the camera's pace, one scan at a time.
     """
@@ -224,7 +224,7 @@ async def _compare(bench: Bench, scan: RecordedScan, pack: Pack, *, load: str) -
 
 
 def naive_measurements(pack: str, compared: Sequence[Comparison]) -> tuple[Measurement, ...]:
-    """Returns the measurements of the comparisons, by load."""
+    """Return the measurements of the comparisons, by load."""
     measurements: list[Measurement] = []
     for load in dict.fromkeys(comparison.load for comparison in compared):
         measurements += _of_load(pack, load, [one for one in compared if one.load == load])

@@ -37,11 +37,11 @@ class RecordedScan:
         return min(self.frames_per_second, _MOST_FRAMES_PER_SECOND)
 
     def offered(self, seconds: float) -> int:
-        """Returns the number of frames that a device could have sent in ``seconds``, both ends included."""
+        """Return the number of frames that a device could have sent in ``seconds``, both ends included."""
         return 1 + round(seconds * self.sent_per_second)
 
     def as_sent(self, count: int) -> list[Path]:
-        """Returns the first ``count`` frames that a device could send, at most 24 a second."""
+        """Return the first ``count`` frames that a device could send, at most 24 a second."""
         files = sorted(self.frames.iterdir())
         step = self.frames_per_second / self.sent_per_second
         chosen = [int(number * step) for number in range(count)]
@@ -49,7 +49,7 @@ class RecordedScan:
 
 
 def make_material(folder: Path, *, seconds: float, frames_per_second: float) -> RecordedScan:
-    """Renders and encodes a genuine scan of 480 x 640 pixels."""
+    """Render and encode a genuine scan of 480 x 640 pixels."""
     try:
         photo = builtin_photos(names=(PERSON,))[PERSON]
         settings = SceneSettings(
@@ -70,7 +70,7 @@ def make_material(folder: Path, *, seconds: float, frames_per_second: float) -> 
 
 
 def decoded(jpeg: bytes) -> BgrImage:
-    """Decodes a JPEG that the benchmark wrote."""
+    """Decode a JPEG that the benchmark wrote."""
     image = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
     if image is None:
         raise ValueError("the benchmark's own image cannot be decoded")

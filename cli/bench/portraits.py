@@ -25,7 +25,7 @@ _GRAIN: Final = 6.0
 
 
 async def measure_portraits(bench: Bench) -> tuple[Measurement, ...]:
-    """Measures the intake of a portrait."""
+    """Measure the intake of a portrait."""
     bench.say(f"{bench.pack}: portraits")
     try:
         return (await asyncio.to_thread(_measure, bench.pack, bench.runs),)
@@ -34,7 +34,7 @@ async def measure_portraits(bench: Bench) -> tuple[Measurement, ...]:
 
 
 def two_megabytes(photo: BgrImage) -> bytes:
-    """Returns a JPEG just below 2 MB: the enlarged photo with camera grain, in the best quality that fits."""
+    """Return a JPEG just below 2 MB: the enlarged photo with camera grain, in the best quality that fits."""
     large = cv2.resize(photo, (_SIDE, _SIDE), interpolation=cv2.INTER_CUBIC)
     grain = np.random.default_rng(1).normal(0.0, _GRAIN, large.shape)
     pixels = np.clip(large + grain, 0, 255).astype(np.uint8)

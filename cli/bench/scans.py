@@ -58,7 +58,7 @@ class Bench:
 
 @asynccontextmanager
 async def running_server(pack: Pack, clock: ModelClock, *, data: Path) -> AsyncIterator[FacegateServer]:
-    """Runs a server with timed models on free loopback ports."""
+    """Run a server with timed models on free loopback ports."""
     # Only the flash, and a match that every pack supports, because cost is measured.
     match = load_policies().get(EVALUATION_POLICY).policy.match.max_fmr
     folder = data / "policies"
@@ -100,12 +100,12 @@ class ScanRun:
 
 
 async def measure_scans(bench: Bench) -> tuple[Measurement, ...]:
-    """Measures EXPRESS scans under each load."""
+    """Measure EXPRESS scans under each load."""
     return await _measure(bench, flash=False)
 
 
 async def measure_flash_scans(bench: Bench) -> tuple[Measurement, ...]:
-    """Measures DYNAMIC scans under each load, with phones that tint their frames; raises likewise."""
+    """Measure DYNAMIC scans under each load, with phones that tint their frames; raise likewise."""
     return await _measure(bench, flash=True)
 
 
@@ -125,7 +125,7 @@ async def _measure(bench: Bench, *, flash: bool) -> tuple[Measurement, ...]:
 def scan_measurements(
     pack: str, *, at_once: int, runs: Sequence[ScanRun], flash: bool = False
 ) -> tuple[Measurement, ...]:
-    """Returns the measurements of the runs under one load."""
+    """Return the measurements of the runs under one load."""
     load = _load(at_once, flash=flash)
 
     def figure(name: str, unit: str, meaning: str, values: list[float]) -> Measurement:

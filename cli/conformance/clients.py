@@ -43,7 +43,7 @@ class Client(Protocol):
     """The client under test."""
 
     async def scan(self, ticket: Ticket, addresses: Addresses) -> ClientReport:
-        """Makes one scan and returns how it ended."""
+        """Make one scan and return how it ended."""
         ...
 
 
@@ -51,11 +51,11 @@ class CommandClient:
     """A program that makes one scan and ends with 0 if it has a result, else with another status."""
 
     def __init__(self, words: Sequence[str]) -> None:
-        """Takes the command."""
+        """Take the command."""
         self._words = tuple(words)
 
     async def scan(self, ticket: Ticket, addresses: Addresses) -> ClientReport:
-        """Runs the program. It gets addresses, token and fingerprint in its environment."""
+        """Run the program. It gets addresses, token and fingerprint in its environment."""
         process = await asyncio.create_subprocess_exec(
             *self._words,
             env={**os.environ, **environment(ticket, addresses)},
@@ -72,7 +72,7 @@ class CommandClient:
 
 
 def environment(ticket: Ticket, addresses: Addresses) -> dict[str, str]:
-    """Returns the variables that a command finds in its environment."""
+    """Return the variables that a command finds in its environment."""
     return {
         "CONFORMANCE_SERVER": addresses.device,
         "CONFORMANCE_WEB": addresses.web,
@@ -119,11 +119,11 @@ class ReferenceClient:
     """The Python reference client, with a camera that shows noise."""
 
     def __init__(self, root_certificates: bytes | None = None) -> None:
-        """Prepares the client."""
+        """Prepare the client."""
         self._tls = None if root_certificates is None else TlsSettings(root_certificates=root_certificates)
 
     async def scan(self, ticket: Ticket, addresses: Addresses) -> ClientReport:
-        """Makes a scan."""
+        """Make a scan."""
         async with open_channel(addresses.device, tls=self._tls) as channel:
             scanner = FaceScanner(
                 channel=channel,
@@ -141,7 +141,7 @@ class ReferenceClient:
 
 
 def noise() -> Iterator[tuple[Pixels | bytes, float]]:
-    """Yields frames of 480 x 640 pixels with their capture times, seconds, without an end."""
+    """Yield frames of 480 x 640 pixels with their capture times, seconds, without an end."""
     random = np.random.default_rng(1)
     pictures = [
         np.kron(random.integers(0, 255, (80, 60, 3), dtype=np.uint8), np.ones((8, 8, 1), dtype=np.uint8))

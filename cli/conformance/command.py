@@ -189,7 +189,7 @@ def _certificate(file: Path) -> Certificate:
 
 
 def _print_report(outcomes: Sequence[Outcome]) -> None:
-    """Prints a table of scenarios, and the numbers of outcomes."""
+    """Print a table of scenarios, and the numbers of outcomes."""
     names = ("scenario", "outcome", "tested, or broken rule")
     table = list_table(*names, whole=names[:2], box=box.SIMPLE_HEAD, pad_edge=True)
     for one in outcomes:
@@ -205,7 +205,7 @@ def _print_report(outcomes: Sequence[Outcome]) -> None:
 
 
 def _document(outcomes: Sequence[Outcome]) -> str:
-    """Returns the report as JSON."""
+    """Return the report as JSON."""
     rows = [
         {
             "scenario": one.scenario.name,

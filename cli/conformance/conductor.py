@@ -43,20 +43,20 @@ class Conductor:
     """Gives each new scan of the client the next scenario."""
 
     def __init__(self, ticket: Ticket, *, wait_s: float) -> None:
-        """Starts without streams."""
+        """Start without streams."""
         self._ticket = ticket
         self._wait_s = wait_s
         self._streams: Streams = asyncio.Queue()
         self._used: set[bytes] = set()
 
     def add_stream(self, stream: ClientStream) -> None:
-        """Takes a new stream."""
+        """Take a new stream."""
         self._streams.put_nowait(stream)
 
     async def run(
         self, scenarios: Iterable[Scenario], addresses: Addresses, client: Client | None
     ) -> AsyncIterator[Outcome]:
-        """Runs scenarios and yields the outcome of each.
+        """Run scenarios and yield the outcome of each.
 
         Args:
             client: Starts the client once for each scan; ``None`` if a person does.
@@ -136,7 +136,7 @@ class Conductor:
         )
 
     async def _leave(self, running: "asyncio.Task[ClientReport] | None") -> ClientReport | None:
-        """Waits until the client has ended. Streams that it still opens are refused."""
+        """Wait until the client has ended. Streams that it still opens are refused."""
         if running is None:
             return None
         loop = asyncio.get_running_loop()

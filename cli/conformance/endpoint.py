@@ -48,7 +48,7 @@ class AttemptReady(AttemptReadyMessage):
 
 
 def name_of(message: Inbound) -> str:
-    """Returns the name of a message, for people."""
+    """Return the name of a message, for people."""
     words = re.findall("[A-Z][a-z]+", type(message).__name__.removesuffix("Message"))
     return f"`{'_'.join(words).lower()}`"
 
@@ -71,7 +71,7 @@ class ClientStream:
         page: bool,
         cut: Callable[[], None],
     ) -> None:
-        """Starts to read; ``cut`` resets the connection below the stream."""
+        """Start to read; ``cut`` resets the connection below the stream."""
         loop = asyncio.get_running_loop()
         self.page = page
         self.transport = "WebSocket" if page else "gRPC"
@@ -107,7 +107,7 @@ class ClientStream:
             raise ConnectionLost
 
     async def receive(self, timeout_s: float) -> Arrival | None:
-        """Returns the next message; ``None`` if none comes in time.
+        """Return the next message; ``None`` if none comes in time.
 
         Raises:
             ConnectionLost: The client ended the stream without a half-close.
@@ -119,7 +119,7 @@ class ClientStream:
             raise HalfClosed from error
 
     async def expect(self, timeout_s: float, rule: Rule, late: str) -> Arrival:
-        """Returns the next message; if none comes in time, ``rule`` is broken as ``late`` says."""
+        """Return the next message; if none comes in time, ``rule`` is broken as ``late`` says."""
         try:
             arrival = await self.receive(timeout_s)
         except ConnectionLost as error:
@@ -129,25 +129,25 @@ class ClientStream:
         return arrival
 
     async def send(self, response: scan_pb2.ScanFaceResponse) -> None:
-        """Sends a message; a client that is gone does not receive it."""
+        """Send a message; a client that is gone does not receive it."""
         if not self.ended.done():
             with contextlib.suppress(ConnectionLost, asyncio.InvalidStateError):
                 await self._respond(response)
 
     def finish(self, refusal: Refusal | None = None) -> None:
-        """Ends the stream: with status OK, or with a refusal."""
+        """End the stream: with status OK, or with a refusal."""
         self._inbox.close()
         self._end(refusal)
 
     def fail(self) -> None:
-        """Ends the stream as a proxy does that lost its server: a WebSocket without a close code."""
+        """End the stream as a proxy does that lost its server: a WebSocket without a close code."""
         if self.page:
             self._cut()
         else:
             self._end(_ProxyFailed())
 
     def cut(self) -> None:
-        """Cuts the connection, which ends the stream as soon as that is noticed."""
+        """Cut the connection, which ends the stream as soon as that is noticed."""
         self._cut()
 
     def _end(self, error: Exception | None) -> None:
@@ -205,7 +205,7 @@ class Relay:
         self._closed = False
 
     async def start(self, target: int) -> None:
-        """Listens, and forwards to the port ``target``."""
+        """Listen, and forward to the port ``target``."""
         self._target = target
         try:
             self._listening = await asyncio.start_server(self._accept, _HOST, self.port)
@@ -216,12 +216,12 @@ class Relay:
         self.port = self._listening.sockets[0].getsockname()[1]
 
     def cut(self) -> None:
-        """Resets every open connection."""
+        """Reset every open connection."""
         for writer in self._writers:
             writer.transport.abort()
 
     async def close(self) -> None:
-        """Stops to listen and cuts all connections."""
+        """Stop listening and cut all connections."""
         if self._listening is not None:
             loop = asyncio.get_running_loop()
             for listening in self._listening.sockets:
@@ -282,7 +282,7 @@ async def listening(
     origins: Collection[str] = (),
     certificate: Certificate | None = None,
 ) -> AsyncIterator[Addresses]:
-    """Listens on loopback, on a port and for pages on the next one, for as long as the context is open."""
+    """Listen on loopback, on a port and for pages on the next one, for as long as the context is open."""
     metrics = Metrics(CollectorRegistry())
     device_relay = Relay(port)
     web_relay = Relay(port and port + 1)

@@ -59,7 +59,7 @@ class Start:
 
 
 async def read_start(stream: ClientStream, ticket: Ticket) -> Start:
-    """Tests the rules of the first message of a stream that do not depend on other streams.
+    """Test the rules of the first message of a stream that do not depend on other streams.
 
     It waits for the message; a stream may be read again.
     """
@@ -102,7 +102,7 @@ async def read_start(stream: ClientStream, ticket: Ticket) -> Start:
 
 
 def challenge_body(private_key: X25519PrivateKey, *, proof: bool = False) -> scan_pb2.ChallengeBody:
-    """Returns the body of a standard challenge.
+    """Return the body of a standard challenge.
 
     Args:
         private_key: The key of its share.

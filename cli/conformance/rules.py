@@ -144,7 +144,7 @@ _REASONS: Final = {
 
 @contextmanager
 def refusals_broken(mistake: Callable[[], str] = lambda: "") -> Iterator[None]:
-    """Makes a refusal of a part of the server's session the violation of the rule that was broken.
+    """Make a refusal of a part of the server's session the violation of the rule that was broken.
 
     Args:
         mistake: Says more about it.

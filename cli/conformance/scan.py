@@ -36,7 +36,7 @@ Streams = asyncio.Queue[ClientStream]
 async def next_stream(
     streams: Streams, client: "asyncio.Future[ClientReport] | None", *, within_s: float
 ) -> ClientStream | None:
-    """Returns the next stream; ``None`` if none comes in time, or the client has ended."""
+    """Return the next stream; ``None`` if none comes in time, or the client has ended."""
     getting = asyncio.ensure_future(streams.get())
     waits: set[asyncio.Future[Any]] = {getting} if client is None else {getting, client}
     await asyncio.wait(waits, timeout=within_s, return_when=asyncio.FIRST_COMPLETED)
@@ -61,7 +61,7 @@ class Scan:
         streams: Streams,
         client: "asyncio.Future[ClientReport] | None" = None,
     ) -> None:
-        """Begins without streams.
+        """Begin without streams.
 
         Args:
             client: Done when the client has ended, and so opens no more streams; ``None`` if that is unknown.
@@ -75,7 +75,7 @@ class Scan:
         self._losses = 0
 
     async def admit(self, stream: ClientStream) -> None:
-        """Adds a stream to the scan, and tests its ScanStart."""
+        """Add a stream to the scan, and test its ScanStart."""
         self.start = start = await read_start(stream, self.ticket)
         self.streams.append(stream)
         message, known = start.message, self._known
@@ -97,7 +97,7 @@ class Scan:
     async def open(
         self, change: Callable[[scan_pb2.ChallengeBody], None] = lambda _body: None, *, proof: bool = False
     ) -> StrictStream:
-        """Answers the newest ScanStart with a Challenge."""
+        """Answer the newest ScanStart with a Challenge."""
         start, private_key = self.start, X25519PrivateKey.generate()
         body = challenge_body(private_key, proof=proof)
         change(body)
@@ -122,7 +122,7 @@ class Scan:
         start: bytes | None = None,
         key: EllipticCurvePrivateKey | None = None,
     ) -> scan_pb2.Challenge:
-        """Returns a Challenge for the newest ScanStart, or for another, and of the pinned key or another."""
+        """Return a Challenge for the newest ScanStart, or for another, and of the pinned key or another."""
         signed = sign_challenge(
             body.SerializeToString(),
             start=start or self.start.message.raw,
@@ -131,7 +131,7 @@ class Scan:
         return message_of(scan_pb2.Challenge, signed)
 
     async def expect_refusal_of(self, response: Response) -> None:
-        """Sends an answer to ScanStart that the client must refuse, and waits until it ends the stream."""
+        """Send an answer to ScanStart that the client must refuse, and wait until it ends the stream."""
         self._known.challenged = True
         await self.start.stream.send(response)
         try:
@@ -147,7 +147,7 @@ class Scan:
         )
 
     async def stay_silent(self, seconds: float) -> None:
-        """Sends no Challenge, and waits until the client gives up the stream."""
+        """Send no Challenge, and wait until the client gives up the stream."""
         opened = self.start.stream.opened
         try:
             arrival = await self.start.stream.receive(seconds + _LATE_SECONDS)
@@ -172,17 +172,17 @@ class Scan:
         )
 
     def refuse(self, refusal: Refusal) -> None:
-        """Refuses the newest stream."""
+        """Refuse the newest stream."""
         self.start.stream.finish(refusal)
 
     def interrupt(self, lose: Callable[[], None] = lambda: None, *, result: bool = False) -> None:
-        """Notes that the client now has to reconnect."""
+        """Note that the client now has to reconnect."""
         self._losses = 1 if result else self._losses + 1
         self._lost_at = asyncio.get_running_loop().time()
         lose()
 
     async def wait_for_reconnect(self, *, asked_s: float = 0.0, within_s: float = _RECONNECT_SECONDS) -> None:
-        """Waits for the next stream of the scan."""
+        """Wait for the next stream of the scan."""
         stream = await next_stream(self._coming, self._client, within_s=within_s)
         if stream is None:
             raise Violation(Rule.RECONNECT, f"the client did not reconnect within {within_s:g} seconds")
@@ -198,7 +198,7 @@ class Scan:
             )
 
     async def expect_no_reconnect(self, *, within_s: float = _WATCH_SECONDS) -> None:
-        """Tests that the client does not reconnect."""
+        """Test that the client does not reconnect."""
         stream = await next_stream(self._coming, self._client, within_s=within_s)
         if stream is None:
             return

@@ -39,7 +39,7 @@ _MOST_REQUESTS: Final = 3
 def _scenario(
     name: str, purpose: str, *, needs: tuple[int, ...] = (), reports_result: bool = True
 ) -> Callable[[Script], Script]:
-    """Adds a script to the scenarios."""
+    """Add a script to the scenarios."""
 
     def add(script: Script) -> Script:
         SCENARIOS.append(
@@ -57,7 +57,7 @@ def _scenario(
 
 
 def _budget(**limits: float) -> Callable[[_Body], None]:
-    """Returns the change of a Challenge that has other limits."""
+    """Return the change of a Challenge that has other limits."""
 
     def change(body: _Body) -> None:
         for name, value in limits.items():
@@ -74,7 +74,7 @@ async def _capture(
     proof: bool = False,
     plan: scan_pb2.Plan.ValueType = scan_pb2.PLAN_EXPRESS,
 ) -> StrictStream:
-    """Opens a stream, and receives the first frames of an attempt."""
+    """Open a stream, and receive the first frames of an attempt."""
     stream = await scan.open(change, proof=proof)
     await stream.begin_attempt(plan=plan)
     await stream.receive_frames(frames)
@@ -84,13 +84,13 @@ async def _capture(
 async def _retry(
     stream: StrictStream, *, change: Callable[[Response], None] = lambda _response: None
 ) -> None:
-    """Completes an attempt that another one follows."""
+    """Complete an attempt that another one follows."""
     await stream.complete_capture()
     await stream.send_result(_RETRY, another=True, change=change)
 
 
 async def _finish(stream: StrictStream, status: scan_pb2.ScanStatus.ValueType = _SUCCESS) -> None:
-    """Completes the last attempt of a scan."""
+    """Complete the last attempt of a scan."""
     await stream.complete_capture()
     await stream.send_result(status)
 
@@ -194,7 +194,7 @@ async def _highest_rate(scan: Scan) -> None:
 
 
 async def _time_out(stream: StrictStream, *, within_s: float) -> None:
-    """Waits until the client ends an attempt with credit for everything."""
+    """Wait until the client ends an attempt with credit for everything."""
     await stream.begin_attempt(frames=1000, octets=20_000_000)
     await stream.wait_for_attempt_end(_TIMED_OUT, within_s=within_s)
     await stream.send_result(_RETRY)
@@ -290,7 +290,7 @@ async def _foreign_clock(scan: Scan) -> None:
 
 
 async def _show_colours(stream: StrictStream, *, then: int) -> None:
-    """Shows four colours, each until a frame has named it, and receives some frames more of each."""
+    """Show four colours, each until a frame has named it, and receive some frames more of each."""
     for number, colour in enumerate(_COLOURS, start=1):
         await _reveal(stream, number, colour, hold_ms=400, last=number == len(_COLOURS))
         await _named(stream, number)
@@ -419,7 +419,7 @@ _Spoil = Callable[[Scan, _Body], scan_pb2.Challenge]
 
 
 def _signed(scan: Scan, body: _Body, **fields: bytes | int) -> scan_pb2.Challenge:
-    """Returns a genuine Challenge whose body has some wrong fields."""
+    """Return a genuine Challenge whose body has some wrong fields."""
     for name, value in fields.items():
         setattr(body, name, value)
     return scan.challenge(body)
@@ -497,7 +497,7 @@ async def _challenge_missing(scan: Scan) -> None:
 
 
 async def _resume(scan: Scan, *, asked_s: float = 0.0, proof: bool = True) -> None:
-    """Waits for a reconnect, and plays the rest of the scan."""
+    """Wait for a reconnect, and play the rest of the scan."""
     await scan.wait_for_reconnect(asked_s=asked_s)
     await _finish(await _capture(scan, proof=proof))
 

@@ -93,7 +93,7 @@ class AttemptBook:
     _rate: float = 0.0
 
     def accept(self, frame: FrameMessage, *, arrival: float, captured: float) -> None:
-        """Tests a frame, and counts it.
+        """Test a frame, and count it.
 
         Args:
             arrival: When it arrived, seconds of the loop's clock.
@@ -160,11 +160,11 @@ class FlashBook:
     _captured_us: int = 0
 
     def reveal(self, step: scan_pb2.FlashStep, at: float) -> None:
-        """Notes a step that is sent."""
+        """Note a step that is sent."""
         self.revealed[step.step] = (step, at)
 
     def accept(self, frame: FrameMessage, *, captured: float) -> None:
-        """Tests the statement of a frame about the screen.
+        """Test the statement of a frame about the screen.
 
         Args:
             captured: When it was captured, or somewhat later, seconds of the loop's clock.
@@ -227,7 +227,7 @@ class FlashBook:
         self.since_us[number] = since
 
     def _needed(self, numbers: list[int]) -> float:
-        """Returns the shortest time in which steps can be shown, seconds."""
+        """Return the shortest time in which steps can be shown, seconds."""
         steps = [self.revealed[number][0] for number in numbers]
         return sum(
             step.transition_duration.ToNanoseconds() / 1e9
@@ -265,7 +265,7 @@ class StrictStream:
     def __init__(
         self, start: Start, body: scan_pb2.ChallengeBody, transcript: StreamTranscript, scan: ClientScan
     ) -> None:
-        """Begins before the Challenge is sent, in a scan of the client that may have had other streams."""
+        """Begin before the Challenge is sent, in a scan of the client that may have had other streams."""
         self.start = start
         self.body = body
         self.book = AttemptBook(0, body.budget.max_frames_per_second)
@@ -289,7 +289,7 @@ class StrictStream:
         return self._transcript.dropped
 
     async def receive_proof(self) -> None:
-        """Waits for the resume proof."""
+        """Wait for the resume proof."""
         arrival = await self._stream.expect(
             _WAIT_SECONDS, Rule.RESUME_PROOF, "no resume proof came after the Challenge"
         )
@@ -300,7 +300,7 @@ class StrictStream:
             self._transcript.prove_resume(proof.signature)
 
     def _signed(self, message: bytes, signature: bytes, *, unframed: bytes) -> AbstractContextManager[None]:
-        """Makes a refusal within it a violation, which names the mistake of a signature."""
+        """Make a refusal within it a violation, which names the mistake of a signature."""
         return refusals_broken(
             lambda: _mistake(self.start.session_key, message, signature, unframed=unframed)
         )
@@ -313,7 +313,7 @@ class StrictStream:
         plan: scan_pb2.Plan.ValueType = scan_pb2.PLAN_EXPRESS,
         change: Callable[[Response], None] = lambda _response: None,
     ) -> AttemptBook:
-        """Starts the next attempt of the scan."""
+        """Start the next attempt of the scan."""
         self._scan.attempts += 1
         self._credit = CreditLedger(
             window_frames=frames, window_bytes=octets, largest_frame=self._budget.max_frame_bytes
@@ -337,7 +337,7 @@ class StrictStream:
         return self.book
 
     async def send(self, response: Response) -> None:
-        """Sends a message, and records what it demands of the frames that follow."""
+        """Send a message, and record what it demands of the frames that follow."""
         now, book = self._loop.time(), self.book
         match response.WhichOneof("message"):
             case "capture_adjustment":
@@ -353,7 +353,7 @@ class StrictStream:
         await self._stream.send(response)
 
     async def receive_frames(self, count: int, *, grant: bool = True) -> None:
-        """Waits for further frames of the attempt."""
+        """Wait for further frames of the attempt."""
         frames = self.book.sizes
         target = len(frames) + count
         while (before := len(frames)) < target:
@@ -368,13 +368,13 @@ class StrictStream:
                 await self.grant_credit()
 
     async def grant_credit(self) -> None:
-        """Gives back the credit of all frames that came."""
+        """Give back the credit of all frames that came."""
         grant = self._credit.grant(everything=True)
         if grant is not None:
             await self._stream.send(Response(credit=message_of(scan_pb2.Credit, grant)))
 
     async def receive_for(self, seconds: float) -> None:
-        """Receives and tests messages for some time."""
+        """Receive and test messages for some time."""
         until = self._loop.time() + seconds
         while (left := until - self._loop.time()) > 0:
             try:
@@ -385,7 +385,7 @@ class StrictStream:
                 self._accept(arrival)
 
     def verify_rate(self) -> None:
-        """Tests that the frames of the attempt came often enough."""
+        """Test that the frames of the attempt came often enough."""
         times = self.book.times
         rate = (len(times) - 1) / max(times[-1] - times[0], 1e-6)
         least = self._budget.min_frames_per_second
@@ -396,13 +396,13 @@ class StrictStream:
             )
 
     async def complete_capture(self) -> AttemptEndMessage:
-        """Sends CaptureComplete and waits for the end of the attempt."""
+        """Send CaptureComplete and wait for the end of the attempt."""
         number = self.book.number
         await self.send(Response(capture_complete=scan_pb2.CaptureComplete(attempt=number)))
         return await self.wait_for_attempt_end(Cause.CAUSE_COMPLETE, within_s=_WAIT_SECONDS)
 
     async def wait_for_attempt_end(self, cause: Cause.ValueType, *, within_s: float) -> AttemptEndMessage:
-        """Waits for the end of the attempt."""
+        """Wait for the end of the attempt."""
         until = self._loop.time() + within_s
         while self._end is None:
             await self._take(
@@ -422,7 +422,7 @@ class StrictStream:
         another: bool = False,
         change: Callable[[Response], None] = lambda _response: None,
     ) -> None:
-        """Sends the result of an attempt, and waits for the half-close that ends the stream.
+        """Send the result of an attempt, and wait for the half-close that ends the stream.
 
         With ``another``, it waits until the person is ready instead.
         """
@@ -451,7 +451,7 @@ class StrictStream:
             self._stream.finish()
 
     async def send_goodbye(self, reason: scan_pb2.Goodbye.Reason.ValueType, *, after_s: float | None) -> None:
-        """Ends the stream with a Goodbye.
+        """End the stream with a Goodbye.
 
         Args:
             after_s: When the client is to reconnect, seconds; ``None`` if a reconnect is useless.
@@ -463,7 +463,7 @@ class StrictStream:
         self._stream.finish()
 
     async def wait_for_evidence(self) -> None:
-        """Waits for the first attestation, up to the grace of the Challenge."""
+        """Wait for the first attestation, up to the grace of the Challenge."""
         grace = float(self.body.attestation.grace.ToSeconds())
         until = self._loop.time() + grace
         while not self._evidence_came:
@@ -477,7 +477,7 @@ class StrictStream:
         self._accept(await self._stream.expect(timeout_s, rule, late))
 
     def _accept(self, arrival: Arrival) -> None:
-        """Tests a message, and updates the state of the stream."""
+        """Test a message, and update the state of the stream."""
         match arrival.message:
             case FrameMessage() as frame:
                 self._accept_frame(frame, arrival.time)
@@ -516,7 +516,7 @@ class StrictStream:
         self._credit.note_processed(size)
 
     def _captured(self, frame: FrameMessage, arrival: float) -> float:
-        """Returns when a frame was captured, or somewhat later, seconds of the loop's clock."""
+        """Return when a frame was captured, or somewhat later, seconds of the loop's clock."""
         self._clock_offset = min(self._clock_offset, arrival - frame.capture_time_us / 1e6)
         captured = frame.capture_time_us / 1e6 + self._clock_offset
         if arrival - captured > _MOST_AGE_SECONDS:
@@ -571,7 +571,7 @@ def _name(cause: int) -> str:
 
 
 def _mistake(key: ec.EllipticCurvePublicKey, message: bytes, signature: bytes, *, unframed: bytes) -> str:
-    """Returns the usual mistake that a wrong signature has, in words; empty if it is another.
+    """Return the usual mistake that a wrong signature has, in words; empty if it is another.
 
     Args:
         unframed: The last field of the message, which a client may have signed alone.
@@ -587,7 +587,7 @@ def _mistake(key: ec.EllipticCurvePublicKey, message: bytes, signature: bytes, *
 
 
 def _verify_evidence(attestation: AttestationMessage, *, binding: bytes) -> None:
-    """Tests the parts of the platform's evidence that the protocol defines, not those of the platform."""
+    """Test the parts of the platform's evidence that the protocol defines, not those of the platform."""
     challenge = evidence_challenge(binding=binding, findings=attestation.findings)
     try:
         match attestation.evidence:

@@ -208,7 +208,7 @@ order = ["flash"]
 
 
 def _caller(name: str, *, sandbox: bool) -> tuple[ApiKey, str]:
-    """Returns the key of a new caller, and its entry in the file of API keys."""
+    """Return the key of a new caller, and its entry in the file of API keys."""
     key, digest = new_api_key()
     entry = (
         f'[[key]]\nname = "{name}"\nsha256 = "{digest}"\nroles = ["orchestrator"]\n'

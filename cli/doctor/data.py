@@ -30,7 +30,7 @@ NOT_EXAMINED: Final = not_examined("DATABASE_NOT_EXAMINED", "the database cannot
 
 @asynccontextmanager
 async def existing_database(settings: Settings) -> AsyncIterator[Database]:
-    """Opens the database."""
+    """Open the database."""
     database = open_database(settings.database_url)
     try:
         yield database
@@ -39,7 +39,7 @@ async def existing_database(settings: Settings) -> AsyncIterator[Database]:
 
 
 async def examine_database(deployment: Deployment) -> list[Finding]:
-    """Connects, compares the revision, and reads the database's own settings."""
+    """Connect, compare the revision, and read the database's own settings."""
     settings = deployment.settings
     kind = "SQLite" if names_sqlite(settings) else "PostgreSQL"
     try:
@@ -71,7 +71,7 @@ async def examine_database(deployment: Deployment) -> list[Finding]:
 
 
 def names_sqlite(settings: Settings) -> bool:
-    """Returns whether the URL names SQLite; false for a malformed one."""
+    """Return whether the URL names SQLite; false for a malformed one."""
     try:
         return is_sqlite(settings.database_url)
     except StorageError:
@@ -114,13 +114,13 @@ _PREFIX = "probe"
 
 
 def existing_objects(url: str) -> ObjectStore | None:
-    """Returns the store; ``None`` if it is a folder that does not exist, which opening would make."""
+    """Return the store; ``None`` if it is a folder that does not exist, which opening would make."""
     folder: Path | None = folder_of(url)
     return open_object_store(url) if folder is None or folder.is_dir() else None
 
 
 async def examine_objects(deployment: Deployment) -> list[Finding]:
-    """Runs the probe of ``/readyz`` under a separate name, below ``probe/``."""
+    """Run the probe of ``/readyz`` under a separate name, below ``probe/``."""
     url = deployment.settings.objects_url
     try:
         objects = existing_objects(url)
@@ -148,9 +148,9 @@ async def examine_objects(deployment: Deployment) -> list[Finding]:
 
 
 async def store_time(objects: ObjectStore) -> datetime | None:
-    """Returns the time of the store's clock, or ``None`` if the store does not list the probe object.
+    """Return the time of the store's clock, or ``None`` if the store does not list the probe object.
 
-    Stores a probe object, reads the time that the store gave it, and deletes it.
+    Store a probe object, read the time that the store gave it, and delete it.
     """
     key = f"{_PREFIX}/doctor-{uuid.uuid4().hex}"
     await objects.put(key, b"facegate doctor")
@@ -167,7 +167,7 @@ _SLACK: Final = 0.05
 
 
 async def examine_clock(deployment: Deployment) -> list[Finding]:
-    """Compares clocks. SQLite and a folder are on this machine, so they have no other clock."""
+    """Compare clocks. SQLite and a folder are on this machine, so they have no other clock."""
     settings = deployment.settings
     found = [await _steady()]
     if not names_sqlite(settings):
@@ -196,7 +196,7 @@ async def examine_clock(deployment: Deployment) -> list[Finding]:
 
 
 def compared(name: str, at: datetime, *, before: datetime, after: datetime) -> Finding:
-    """Returns the finding on another clock.
+    """Return the finding on another clock.
 
     Args:
         name: The owner of that clock, such as ``"database"``.
@@ -235,7 +235,7 @@ _LONG: Final = timedelta(days=1)
 
 
 async def examine_audit(deployment: Deployment) -> list[Finding]:
-    """Finds the oldest entry that no checkpoint covers."""
+    """Find the oldest entry that no checkpoint covers."""
     try:
         async with existing_database(deployment.settings) as database:
             since = await AuditLog(database).uncovered_since()
@@ -259,7 +259,7 @@ async def examine_audit(deployment: Deployment) -> list[Finding]:
 
 
 async def examine_backup(deployment: Deployment) -> list[Finding]:
-    """Finds the newest backup of each part, which `facegate backup` records in the audit log."""
+    """Find the newest backup of each part, which `facegate backup` records in the audit log."""
     found = []
     newest: dict[str, AuditEntry] = {}
     try:

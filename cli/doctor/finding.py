@@ -54,20 +54,20 @@ class Deployment:
 
 
 def fine(code: str, found: str) -> Finding:
-    """Returns a finding that all is as expected."""
+    """Return a finding that all is as expected."""
     return Finding(code=code, level=Level.FINE, found=found)
 
 
 def warning(code: str, found: str, *, expected: str, remedy: str) -> Finding:
-    """Returns a finding that needs attention."""
+    """Return a finding that needs attention."""
     return Finding(code=code, level=Level.WARNING, found=found, expected=expected, remedy=remedy)
 
 
 def failure(code: str, found: str, *, expected: str, remedy: str) -> Finding:
-    """Returns a finding that keeps the server from working, or endangers data."""
+    """Return a finding that keeps the server from working, or endangers data."""
     return Finding(code=code, level=Level.FAILURE, found=found, expected=expected, remedy=remedy)
 
 
 def not_examined(code: str, why: str) -> Finding:
-    """Returns the finding that something could not be examined."""
+    """Return the finding that something could not be examined."""
     return Finding(code=code, level=Level.NOT_EXAMINED, found=why)

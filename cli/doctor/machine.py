@@ -51,7 +51,7 @@ _CGROUP: Final = Path("/sys/fs/cgroup")
 
 
 async def examine_machine(deployment: Deployment) -> list[Finding]:
-    """Compares the limits of this process with the settings: start it with those of the server."""
+    """Compare the limits of this process with the settings: start it with those of the server."""
     return [_processors(deployment), _handles(deployment), _memory(deployment)]
 
 
@@ -128,7 +128,7 @@ def _memory(deployment: Deployment) -> Finding:
 
 
 async def examine_disk(deployment: Deployment) -> list[Finding]:
-    """Reads how much of the disk under ``data_dir`` is free."""
+    """Read how much of the disk under ``data_dir`` is free."""
     folder = deployment.settings.data_dir.absolute()
     while not folder.exists():
         folder = folder.parent
@@ -145,7 +145,7 @@ async def examine_disk(deployment: Deployment) -> list[Finding]:
 
 
 async def examine_decoders(deployment: Deployment) -> list[Finding]:
-    """Starts the isolated decoders, and ends them again."""
+    """Start the isolated decoders, and end them again."""
     decoders = make_decoders(deployment.settings.isolation, Metrics(CollectorRegistry()))
     try:
         await asyncio.to_thread(decoders.start)
@@ -177,7 +177,7 @@ _TIMEOUT: Final = aiohttp.ClientTimeout(total=5)
 
 
 async def examine_ports(deployment: Deployment) -> list[Finding]:
-    """Binds each port for a moment; if one is in use, asks the admin listener whether a server is ready."""
+    """Bind each port for a moment; if one is in use, ask the admin listener whether a server is ready."""
     listeners = deployment.settings.listeners
     places = {
         name: (one.host, one.port)
@@ -276,7 +276,7 @@ async def _served(used: list[str], host: str, port: int) -> Finding:
 
 
 async def examine_models(deployment: Deployment) -> list[Finding]:
-    """Loads the pack, which hashes its files, and runs each model once."""
+    """Load the pack, which hashes its files, and run each model once."""
     try:
         runtime = require_runtime()
         pack = await asyncio.to_thread(load_configured_pack, deployment.settings)
@@ -312,7 +312,7 @@ async def examine_models(deployment: Deployment) -> list[Finding]:
 
 
 async def examine_policies(deployment: Deployment) -> list[Finding]:
-    """Loads the policies, and compares the default one with the pack and the settings, as a server does."""
+    """Load the policies, and compare the default one with the pack and the settings, as a server does."""
     settings = deployment.settings
     try:
         policies = load_served_policies(settings.policies, for_tests=settings.device_integrity.for_tests)
@@ -363,7 +363,7 @@ async def examine_policies(deployment: Deployment) -> list[Finding]:
 
 
 def _model_times(pack: Pack) -> dict[str, float]:
-    """Runs each model on a photo of one face, first to allocate memory.
+    """Run each model on a photo of one face, first to allocate memory.
 
     Returns:
         The CPU time of one call of each model in seconds, in the order in which a frame passes them.

@@ -54,7 +54,7 @@ _SECRET: Final = frozenset({".key", ".pem", ".retired"})
 
 
 async def examine_keys(deployment: Deployment) -> list[Finding]:
-    """Reads and decrypts all keys, and compares them with what the database needs; makes none."""
+    """Read and decrypt all keys, and compare them with what the database needs; make none."""
     found = await asyncio.to_thread(lambda: list(_keys(deployment)))
     if any(finding.code == "KEYS_READ" for finding in found):
         found += await _lacking(deployment.settings)
@@ -62,7 +62,7 @@ async def examine_keys(deployment: Deployment) -> list[Finding]:
 
 
 async def _lacking(settings: Settings) -> list[Finding]:
-    """Finds evidence keys that rows need and the folder lacks, as after an older key backup was restored."""
+    """Find evidence keys that rows need and the folder lacks, as after an older key backup was restored."""
     destroyed = AuditFilter(actions=(AuditAction.KEY_DESTROYED.value,))
     try:
         async with existing_database(settings) as database:
@@ -140,7 +140,7 @@ def _keys(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _permissions(folder: Path) -> Iterator[Finding]:
-    """Tests whether other users may enter the folder. Each file's permissions are tested when it is read.
+    """Test whether other users may enter the folder. Each file's permissions are tested when it is read.
 
     The group may enter, because Kubernetes gives the files of a volume to the group of the pod (``fsGroup``).
     If the folder belongs to another user, like the root of a volume or of a mounted Secret, other users may
@@ -253,7 +253,7 @@ _SOON: Final = timedelta(days=14)
 
 
 async def examine_tls(deployment: Deployment) -> list[Finding]:
-    """Reads the files as a server does, and examines the certificates in them."""
+    """Read the files as a server does, and examine the certificates in them."""
     return await asyncio.to_thread(lambda: list(_tls(deployment)))
 
 
@@ -358,7 +358,7 @@ def _shape(name: str, chain: list[x509.Certificate]) -> Iterator[Finding]:
 
 
 async def examine_callers(deployment: Deployment) -> list[Finding]:
-    """Reads the API keys, and the keys of the issuers of access tokens and of the console's log-in."""
+    """Read the API keys, and the keys of the issuers of access tokens and of the console's log-in."""
     listeners = deployment.settings.listeners
     people = None if listeners.console is None else listeners.console.oidc
     of_issuers = [
@@ -370,7 +370,7 @@ async def examine_callers(deployment: Deployment) -> list[Finding]:
 
 
 async def examine_webhooks(deployment: Deployment) -> list[Finding]:
-    """Reads the secrets of the endpoints, and connects to each; sends no event."""
+    """Read the secrets of the endpoints, and connect to each; send no event."""
     endpoints = deployment.settings.webhooks.endpoints
     if not endpoints:
         return [fine("WEBHOOKS_NOT_USED", "no endpoint gets events")]
@@ -407,7 +407,7 @@ async def _webhook(name: str, settings: WebhookEndpoint) -> list[Finding]:
 
 
 async def examine_hosted(deployment: Deployment) -> list[Finding]:
-    """Examines the settings of the server's own scan page."""
+    """Examine the settings of the server's own scan page."""
     return await asyncio.to_thread(lambda: list(_hosted(deployment)))
 
 
@@ -446,7 +446,7 @@ def _hosted(deployment: Deployment) -> Iterator[Finding]:
 
 
 def _is_named(host: str, tls: Tls) -> bool:
-    """Returns whether a certificate is for a host; true if it cannot be read, which ``tls`` reports."""
+    """Return whether a certificate is for a host; true if it cannot be read, which ``tls`` reports."""
     try:
         leaf = x509.load_pem_x509_certificates(tls.certificate.read_bytes())[0]
         names = leaf.extensions.get_extension_for_class(x509.SubjectAlternativeName).value
@@ -523,7 +523,7 @@ def _callers(deployment: Deployment) -> Iterator[Finding]:
 
 
 async def examine_attestation(deployment: Deployment) -> list[Finding]:
-    """Reads roots, keys and lists as a server does at its start."""
+    """Read roots, keys and lists as a server does at its start."""
     return await asyncio.to_thread(lambda: list(_attestation(deployment)))
 
 

@@ -57,7 +57,7 @@ _LIMITS: Final = DecodeLimits(max_bytes=MOST_IMAGE_BYTES, max_pixels=50_000_000,
 
 
 def decode_picture(image: bytes) -> DecodedImage:
-    """Decodes a picture, turned upright: JPEG 2000 in an isolated process."""
+    """Decode a picture, turned upright: JPEG 2000 in an isolated process."""
     with DecodersOnDemand() as decoders:
         return decode_image(
             image,
@@ -99,7 +99,7 @@ class DecodersOnDemand:
 
 
 def eye_finder(pack: Pack) -> EyeFinder:
-    """Returns a function that finds the eyes of the only face with a pack."""
+    """Return a function that finds the eyes of the only face with a pack."""
 
     def find(image: BgrImage) -> EyeCentres:
         faces = pack.detector.detect(image)
@@ -150,7 +150,7 @@ class ImageResult:
 def assess_image(
     file: Path, *, pack: Pack, policy: PortraitPolicy, still_decoder: StillDecoder
 ) -> ImageResult:
-    """Tests one file against a policy. Reports problems of the file in the return value."""
+    """Test one file against a policy. Report problems of the file in the return value."""
     try:
         data = read_image(file)
         report = examine_portrait(data, pack=pack, policy=policy, still_decoder=still_decoder)
@@ -171,7 +171,7 @@ def assess_image(
 
 
 def check_as_json(checked: ImageResult) -> Mapping[str, Any]:
-    """Returns the tests as values for programs."""
+    """Return the tests as values for programs."""
     values: dict[str, Any] = {"file": str(checked.file), "answer": checked.answer.value}
     report = checked.report
     if report is None:
@@ -220,7 +220,7 @@ _LEGEND: Final = f"{_MET} met, {_MISSED} not met, {_REFUSED} image refused, {_OP
 
 
 def checked_view(checked: ImageResult, *, demands: str) -> RenderableType:
-    """Returns all tests of one image."""
+    """Return all tests of one image."""
     title = Text.assemble(_ANSWERS[checked.answer], "  ", (str(checked.file), "bold"))
     report = checked.report
     if report is None:
@@ -238,7 +238,7 @@ def checked_view(checked: ImageResult, *, demands: str) -> RenderableType:
 
 
 def summary_view(results: Sequence[ImageResult]) -> RenderableType:
-    """Returns one line for each image, and the number of each outcome."""
+    """Return one line for each image, and the number of each outcome."""
     table = list_table("file", "answer", "why", title="Summary", whole=("answer",), box=box.SIMPLE)
     for checked in results:
         table.add_row(Text(str(checked.file)), _ANSWERS[checked.answer], Text(_why(checked)))

@@ -31,7 +31,7 @@ _MOST_ON_A_LINE: Final = 7
 
 
 def sections(content: TrustedImageContent, data: bytes) -> tuple[Section, ...]:
-    """Returns the content as names and values: the file, a DG2, a record, its faces, the image."""
+    """Return the content as names and values: the file, a DG2, a record, its faces, the image."""
     values = as_json(content, data)
     faces = values.pop("representations")
     titles = {"dg2": "ICAO DG2", "record": "Facial record", "picture": "Picture as found"}
@@ -49,7 +49,7 @@ def sections(content: TrustedImageContent, data: bytes) -> tuple[Section, ...]:
 
 
 def _rows(values: Mapping[str, Any], indent: str = "") -> Iterator[tuple[str, str]]:
-    """Yields values for programs as (name, value in words); names of nested fields are indented."""
+    """Yield values for programs as (name, value in words); names of nested fields are indented."""
     for name, value in values.items():
         title = indent + name.replace("_", " ")
         if (words := _words(value)) is not None:
@@ -66,7 +66,7 @@ def _rows(values: Mapping[str, Any], indent: str = "") -> Iterator[tuple[str, st
 
 
 def _words(value: Any) -> str | None:
-    """Returns a value in words on one line; None if it needs rows of its own."""
+    """Return a value in words on one line; None if it needs rows of its own."""
     match value:
         case None:
             return "not given"
@@ -97,7 +97,7 @@ def _words(value: Any) -> str | None:
 
 
 def as_json(content: TrustedImageContent, data: bytes) -> dict[str, Any]:
-    """Returns the content for programs, with every code as number and as word; no pixels."""
+    """Return the content for programs, with every code as number and as word; no pixels."""
     record, header = content.record, content.header
     return {
         "bytes": len(data),
@@ -134,7 +134,7 @@ def as_json(content: TrustedImageContent, data: bytes) -> dict[str, Any]:
 
 
 def nesting(content: TrustedImageContent) -> str:
-    """Returns the layers, outermost first, such as ``"ICAO DG2 > ISO/IEC 19794-5:2005 > image/jp2"``."""
+    """Return the layers, outermost first, such as ``"ICAO DG2 > ISO/IEC 19794-5:2005 > image/jp2"``."""
     parts = []
     if content.dg2 is not None:
         parts.append("ICAO DG2")
@@ -250,7 +250,7 @@ def _coded_expression(face: Representation, record: FacialRecord) -> int:
 
 
 def block_json(block: object) -> dict[str, Any]:
-    """Returns the fields of a block as values: codes with number and word, octets as hexadecimal digits.
+    """Return the fields of a block as values: codes with number and word, octets as hexadecimal digits.
 
     The image is not among them.
     """

@@ -248,13 +248,13 @@ def pull_command(
 
 
 def _show_terms(pack: CataloguePack, folder: Path) -> None:
-    """Shows the terms if anything has to be fetched or accepted."""
+    """Show the terms if anything has to be fetched or accepted."""
     if needs_acceptance(pack, folder) or not inspect_pack(pack, folder).complete:
         say(terms_text(pack))
 
 
 def _ask(packs: Sequence[str], *, again: str) -> None:
-    """Asks at the terminal for acceptance of the terms that were shown."""
+    """Ask at the terminal for acceptance of the terms that were shown."""
     names = ", ".join(packs)
     if not (sys.stdin.isatty() and sys.stdout.isatty()):
         raise TermsNotAccepted(

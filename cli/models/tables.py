@@ -83,7 +83,7 @@ def list_json(installed: InstalledPack) -> dict[str, Any]:
 
 
 def pack_text(about: Mapping[str, Any], *, terms: str) -> Text:
-    """Returns a full description of a pack, its terms and each of its files, as ``--json`` has them."""
+    """Return a full description of a pack, its terms and each of its files, as ``--json`` has them."""
     text = Text()
     text.append(about["title"], "bold").append(f" ({about['pack']}, family {about['family']})\n")
     text.append(f"{about['summary']}\ninstalled: ")
@@ -101,7 +101,7 @@ def pack_text(about: Mapping[str, Any], *, terms: str) -> Text:
 
 
 def terms_and_acceptance(installed: InstalledPack) -> str:
-    """Returns the terms of a pack, and whether they were accepted here."""
+    """Return the terms of a pack, and whether they were accepted here."""
     return f"{terms_text(installed.pack)}\n{_acceptance(installed)}"
 
 
@@ -203,7 +203,7 @@ class TerminalProgress:
     """
 
     def __init__(self, console: Console) -> None:
-        """Shows on ``console``."""
+        """Show on ``console``."""
         self._console = console
         self._bars = Progress(
             TextColumn("{task.description}"),
@@ -228,20 +228,20 @@ class TerminalProgress:
             self._bars.stop()
 
     def planned(self, file: str, *, size: int | None) -> None:
-        """Adds a bar."""
+        """Add a bar."""
         self._tasks[file] = self._bars.add_task(escape(file), total=size)
 
     def moved(self, file: str, *, done: int) -> None:
-        """Updates the file's bar."""
+        """Update the file's bar."""
         if file in self._tasks:
             self._bars.update(self._tasks[file], completed=done)
 
     def ended(self, file: str, *, how: str) -> None:
-        """Prints a permanent line in place of the bar."""
+        """Print a permanent line in place of the bar."""
         if file in self._tasks:
             self._bars.update(self._tasks[file], visible=False)
         self.say(f"{file}: {how}")
 
     def say(self, text: str) -> None:
-        """Prints a permanent line."""
+        """Print a permanent line."""
         shown.say(text, console=self._console)

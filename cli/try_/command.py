@@ -189,7 +189,7 @@ class _Unopened(webbrowser.BaseBrowser):
 
 
 def _opened(address: str) -> bool:
-    """Opens the page in the first browser that can, but in no text browser."""
+    """Open the page in the first browser that can, but in no text browser."""
     chosen = os.environ.get("BROWSER", "").split(os.pathsep)
     os.environ["BROWSER"] = os.pathsep.join(one for one in chosen if not _is_text_browser(one))
     for name in _TEXT_BROWSERS:

@@ -245,7 +245,7 @@ async def _scan(ticket: ScanTicket, options: ScanOptions, messages: Console) -> 
 
 
 def _report_scan(outcome: ScanOutcome, messages: Console, *, as_json: bool) -> NoReturn:
-    """Prints what the device learns, and ends the command."""
+    """Print what the device learns, and end the command."""
     if as_json:
         learned = {
             "status": code_word(scan_pb2.ScanStatus.DESCRIPTOR, outcome.status),

@@ -51,7 +51,7 @@ class ScanDisplay(ScanEvents):
     """Prints each hint once, and shows a progress bar if the console is a terminal."""
 
     def __init__(self, console: Console, *, shows_hints: bool) -> None:
-        """Shows on ``console``."""
+        """Show on ``console``."""
         self._console = console
         self.shows_hints = shows_hints
         self._bar = Progress(TextColumn("{task.description}"), BarColumn(), console=console, transient=True)
@@ -69,14 +69,14 @@ class ScanDisplay(ScanEvents):
         self._bar.stop()
 
     def attempt_started(self, start: scan_pb2.AttemptStart) -> None:
-        """Starts a new bar."""
+        """Start a new bar."""
         self._hint = None
         self._flash, self._declined = start.plan == scan_pb2.PLAN_FLASH, False
         self._bar.update(self._task, completed=0.0, description="scanning")
         self._say(f"Attempt {start.attempt}: {_ASKED.get(start.plan, _LOOK)}")
 
     def feedback(self, feedback: feedback_pb2.Feedback) -> None:
-        """Shows the progress, and the hint if it differs from the one before."""
+        """Show the progress, and the hint if it differs from the one before."""
         self._bar.update(self._task, completed=min(max(feedback.progress, 0.0), 1.0))
         if feedback.code != self._hint:
             self._hint = feedback.code
@@ -84,12 +84,12 @@ class ScanDisplay(ScanEvents):
             self._say(f"  {feedback_text(feedback.code)}")
 
     def paused(self, pause: scan_pb2.CapturePause) -> None:
-        """Shows the reason of an interruption of the capture."""
+        """Show the reason of an interruption of the capture."""
         if pause.paused:
             self._say(f"  Interrupted. {feedback_text(pause.reason)}")
 
     def capture_finished(self, attempt: int, frames: int, dropped: int) -> None:
-        """Shows the number of frames sent; nothing if the flash was declined before the first."""
+        """Show the number of frames sent; nothing if the flash was declined before the first."""
         self._frames = frames
         self._declined = self._flash and not frames
         if self._declined:
@@ -98,7 +98,7 @@ class ScanDisplay(ScanEvents):
         self._say(f"  {counted(frames, 'frame')} sent{lost}. One moment, please.")
 
     def attempt_finished(self, result: scan_pb2.ScanResult) -> None:
-        """Shows hints if the attempt has to be repeated."""
+        """Show hints if the attempt has to be repeated."""
         if self._declined and result.another_attempt:
             self._say("  Continuing without the flash.")
         elif result.status == scan_pb2.SCAN_STATUS_RETRY:
@@ -107,7 +107,7 @@ class ScanDisplay(ScanEvents):
                 self._say(f"  {text}")
 
     def connection_lost(self, reconnect: int, wait_s: float, cause: str) -> None:
-        """Shows that the client reconnects."""
+        """Show that the client reconnects."""
         self._say(f"  Connection lost: {lost_words(cause)}. Reconnect {reconnect} in {wait_s:.1f} s.")
 
     def _say(self, text: str) -> None:
@@ -121,7 +121,7 @@ _LIST: Final = "list"
 
 
 def open_scan(scan: str) -> FrameSource:
-    """Opens a source in real time; must be called in a running event loop.
+    """Open a source in real time; must be called in a running event loop.
 
     Args:
         scan: ``camera``, ``camera:<index>``, or the path of a video file or of a folder of images.
@@ -157,7 +157,7 @@ class ScanOptions:
     flashes: bool = False
 
     def validate(self) -> None:
-        """Lists the kinds of scans if they are asked for. Raises ``BadParameter`` for contradictions."""
+        """List the kinds of scans if they are asked for. Raise ``BadParameter`` for contradictions."""
         if self.simulate == _LIST:
             _print_kinds()
             raise typer.Exit
@@ -166,7 +166,7 @@ class ScanOptions:
 
 
 def _print_kinds() -> None:
-    """Prints the kinds of ``--simulate`` and ``--test-device``."""
+    """Print the kinds of ``--simulate`` and ``--test-device``."""
     # Imported late: the simulator takes half a second to load.
     from simulator import FlashKind, ScanKind
     from simulator.devices import KINDS
@@ -184,7 +184,7 @@ def _print_kinds() -> None:
 async def opened_scanner(
     options: ScanOptions, messages: Console
 ) -> AsyncIterator[Callable[[ScanTicket], Awaitable[ScanOutcome]]]:
-    """Opens source and connection before there is a ticket, so that a wrong file or address wastes none.
+    """Open source and connection before there is a ticket, so that a wrong file or address wastes none.
 
     Yields:
         A function that makes the scan of a ticket. Ctrl-C cancels the scan.
@@ -243,7 +243,7 @@ async def _opened(options: ScanOptions) -> AsyncIterator[_Subject]:
 
 
 async def _subject(options: ScanOptions) -> _Subject:
-    """Opens the source of the scan, and its screen."""
+    """Open the source of the scan, and its screen."""
     if options.simulate is None:
         if options.scan is None:
             raise SourceError("there is no source to scan: give --scan or --simulate")

@@ -42,7 +42,7 @@ class AnalysisClient:
         api_key: ApiKey | None = None,
         sleep: Callable[[float], Awaitable[None]] = asyncio.sleep,
     ) -> None:
-        """Uses a channel.
+        """Use a channel.
 
         Args:
             channel: To the service listener; the caller closes it.
@@ -60,7 +60,7 @@ class AnalysisClient:
         mode: analysis_service_pb2.AnalysisMode.ValueType = analysis_service_pb2.ANALYSIS_MODE_BASIC,
         timeout_s: float = _IMAGE_SECONDS,
     ) -> analysis_service_pb2.AnalyzeImageResponse:
-        """Analyses one selfie.
+        """Analyse one selfie.
 
         Args:
             image: JPEG, PNG, WebP or BMP, at most 10,000,000 bytes.
@@ -78,7 +78,7 @@ class AnalysisClient:
     async def analyze_video(
         self, video: bytes, *, timeout_s: float = _VIDEO_SECONDS
     ) -> analysis_service_pb2.AnalyzeVideoResponse:
-        """Analyses one video file.
+        """Analyse one video file.
 
         Args:
             video: MP4, MOV, AVI, WebM or MKV, at most 50,000,000 bytes.
@@ -96,7 +96,7 @@ class AnalysisClient:
     async def analyze_frames(
         self, frames: Sequence[bytes], *, timeout_s: float = _VIDEO_SECONDS
     ) -> analysis_service_pb2.AnalyzeVideoResponse:
-        """Analyses still frames of one scan, in the order of their capture.
+        """Analyse still frames of one scan, in the order of their capture.
 
         Args:
             frames: Images as for ``analyze_image``; 8 to 120 of them.

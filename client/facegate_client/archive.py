@@ -78,7 +78,7 @@ def verify_archive(
     tenant: str | None = None,
     accept_sandbox: bool = False,
 ) -> VerifiedArchive:
-    """Verifies the archive of ExportEvidence.
+    """Verify the archive of ExportEvidence.
 
     Args:
         keys: The server's published keys, from a source that you trust: not from the archive.
@@ -161,7 +161,7 @@ def verify_person_export(
     tenant: str | None = None,
     accept_sandbox: bool = False,
 ) -> Iterator[ExportedCheck]:
-    """Verifies the archives in the export of ExportSubject, one at a time; its list of them is not signed.
+    """Verify the archives in the export of ExportSubject, one at a time; its list of them is not signed.
 
     Args:
         file: A ZIP file for which ``is_person_export`` is true. See ``verify_archive`` for the others.
@@ -203,7 +203,7 @@ def verify_person_export(
 
 
 def is_person_export(file: BinaryIO) -> bool:
-    """Returns whether a file is a ZIP file with the list of ExportSubject."""
+    """Return whether a file is a ZIP file with the list of ExportSubject."""
     try:
         with zipfile.ZipFile(file) as opened:
             return _ABOUT in opened.namelist()
@@ -225,7 +225,7 @@ def verify_record_jws(
     tenant: str | None = None,
     accept_sandbox: bool = False,
 ) -> VerifiedRecord:
-    """Verifies the signed record of GetEvidence, and the signed result in it.
+    """Verify the signed record of GetEvidence, and the signed result in it.
 
     Args:
         record_jws: ``GetEvidenceResponse.record_jws``.
@@ -275,7 +275,7 @@ def verify_review_jws(
     tenant: str | None = None,
     accept_sandbox: bool = False,
 ) -> VerifiedReview:
-    """Verifies a signed review.
+    """Verify a signed review.
 
     Args:
         review_jws: ``review_jws`` of CheckReview, GetReviewResponse or DecideReviewResponse.
@@ -331,7 +331,7 @@ def _files(content: bytes) -> dict[str, bytes]:
 
 
 def _expect_nothing_between(content: bytes, archive: zipfile.ZipFile) -> None:
-    """Tests that the ZIP file contains only its entries, in the order of its directory.
+    """Test that the ZIP file contains only its entries, in the order of its directory.
 
     Otherwise, programs that read a ZIP file from its beginning would show other files than the verified ones.
 

@@ -38,13 +38,13 @@ class StopSignal:
         return self._event.is_set()
 
     def set(self, cause: scan_pb2.AttemptEndBody.Cause.ValueType) -> None:
-        """Ends the attempt, unless it was ended before."""
+        """End the attempt, unless it was ended before."""
         if not self._event.is_set():
             self.cause = cause
             self._event.set()
 
     async def wait(self) -> None:
-        """Waits for the end."""
+        """Wait for the end."""
         await self._event.wait()
 
 
@@ -55,7 +55,7 @@ class SendGate:
     """
 
     def __init__(self, credit: scan_pb2.Credit) -> None:
-        """Opens with the credit of an AttemptStart, which replaces any credit left."""
+        """Open with the credit of an AttemptStart, which replaces any credit left."""
         self._frames = credit.frames
         self._bytes = credit.bytes
         self.paused = False
@@ -63,22 +63,22 @@ class SendGate:
         self._changed = asyncio.Event()
 
     def add(self, credit: scan_pb2.Credit) -> None:
-        """Adds the credit of a Credit message."""
+        """Add the credit of a Credit message."""
         self._frames += credit.frames
         self._bytes += credit.bytes
         self._changed.set()
 
     def pause(self, paused: bool) -> None:
-        """Pauses or resumes sending."""
+        """Pause or resume sending."""
         self.paused = paused
         self._changed.set()
 
     def has_room(self, size: int = 1) -> bool:
-        """Returns whether a frame of ``size`` bytes may be sent now."""
+        """Return whether a frame of ``size`` bytes may be sent now."""
         return not self.paused and self._frames >= 1 and self._bytes >= size
 
     def take_credit(self, size: int) -> bool:
-        """Takes the credit for a frame of ``size`` bytes; returns False if there is too little."""
+        """Take the credit for a frame of ``size`` bytes; return False if there is too little."""
         if not self.has_room(size):
             return False
         self._frames -= 1
@@ -86,7 +86,7 @@ class SendGate:
         return True
 
     async def wait_for_room(self, size: int, stop: StopSignal) -> bool:
-        """Waits until a frame of ``size`` bytes may be sent; returns False if the attempt ended before."""
+        """Wait until a frame of ``size`` bytes may be sent; return False if the attempt ended before."""
         while not stop.is_set and not self.has_room(size):
             self._changed.clear()
             stopped = asyncio.ensure_future(stop.wait())
@@ -133,13 +133,13 @@ class AttemptTally:
     dropped_before: int = 0
 
     def count_dropped(self, count: int) -> None:
-        """Counts dropped images."""
+        """Count dropped images."""
         self.dropped += count
         self.dropped_before += count
         self.scan.dropped += count
 
     def send(self, size: int) -> None:
-        """Counts a sent frame of ``size`` bytes."""
+        """Count a sent frame of ``size`` bytes."""
         self.dropped_before = 0
         self.frames += 1
         self.scan.frames += 1
@@ -153,7 +153,7 @@ class FrameRules:
     """Reduces the rate of images, encodes them, and tests them against the budget."""
 
     def __init__(self, limits: CaptureLimits, *, quality: int, budget: scan_pb2.CaptureBudget) -> None:
-        """Begins a new attempt.
+        """Begin a new attempt.
 
         Args:
             limits: The limits of frames at its start.
@@ -165,7 +165,7 @@ class FrameRules:
         self._next_due_us = 0.0
 
     def adjust(self, adjustment: scan_pb2.CaptureAdjustment) -> None:
-        """Applies the server's request for smaller or fewer frames."""
+        """Apply the server's request for smaller or fewer frames."""
         self._limits = self._limits.lowered(
             max_side=adjustment.max_side,
             max_bytes=adjustment.max_frame_bytes,
@@ -173,7 +173,7 @@ class FrameRules:
         )
 
     def too_early(self, capture_time_us: int) -> bool:
-        """Returns whether an image comes too soon after the previous one for the limit on the rate.
+        """Return whether an image comes too soon after the previous one for the limit on the rate.
 
         Such an image is treated as if it had never been captured. Any other image counts towards the rate,
         so call this once for each image.
@@ -188,7 +188,7 @@ class FrameRules:
         return False
 
     async def encode(self, image: CapturedImage) -> EncodedImage | None:
-        """Encodes an image on another thread; returns ``None`` if it cannot be made small enough.
+        """Encode an image on another thread; return ``None`` if it cannot be made small enough.
 
         Once an image had to be scaled down for its bytes, so are those after it: a size that goes up and down
         looks like two cameras.
@@ -208,7 +208,7 @@ class FrameRules:
         return encoded
 
     def has_room(self, size: int, *, frames: int, scan_bytes: int) -> bool:
-        """Returns whether the budget has room for a frame; a budget of 0 is no limit.
+        """Return whether the budget has room for a frame; a budget of 0 is no limit.
 
         Args:
             size: Its encoded size, bytes.
@@ -239,13 +239,13 @@ class FrameFeed:
         return self._source.pace == "realtime"
 
     def begin_attempt(self) -> None:
-        """Starts an attempt. In real time, an image that was requested before it is stale and is dropped."""
+        """Start an attempt. In real time, an image that was requested before it is stale and is dropped."""
         self._source.begin_attempt()
         if self.realtime:
             self._stale = self._pending
 
     async def next(self, stop: StopSignal) -> CapturedImage | None:
-        """Returns the next image.
+        """Return the next image.
 
         Args:
             stop: Ends the wait; a later call then returns the image.
@@ -271,7 +271,7 @@ class FrameFeed:
         return None
 
     async def aclose(self) -> None:
-        """Closes the source. Safe to call twice."""
+        """Close the source. Safe to call twice."""
         if self._pending is not None:
             self._pending.cancel()
             await asyncio.gather(self._pending, return_exceptions=True)
@@ -322,7 +322,7 @@ class DeviceAttempt:
         events: ScanEvents,
         screen: FlashScreen | None,
     ) -> None:
-        """Adds the attempt marker to the stream's MAC chain.
+        """Add the attempt marker to the stream's MAC chain.
 
         Args:
             limits: The limits of frames at the start of the attempt.
@@ -358,11 +358,11 @@ class DeviceAttempt:
         return self._source_error or self._feed.failure
 
     def cancel(self) -> None:
-        """Ends the attempt with CAUSE_CANCELLED, because the person cancels."""
+        """End the attempt with CAUSE_CANCELLED, because the person cancels."""
         self._stop.set(_Cause.CAUSE_CANCELLED)
 
     async def run(self, *, result_timeout_s: float) -> scan_pb2.ScanResult:
-        """Sends frames until the attempt ends, and returns the server's result.
+        """Send frames until the attempt ends, and return the server's result.
 
         Args:
             result_timeout_s: The longest wait for the result after AttemptEnd, seconds.
@@ -542,7 +542,7 @@ def _exposure(exposure: Exposure) -> scan_pb2.ExposureMetadata:
 
 
 def goodbye_error(goodbye: scan_pb2.Goodbye) -> ClientError:
-    """Returns the error for a Goodbye: a lost stream if a reconnect is allowed, or the end of the scan."""
+    """Return the error for a Goodbye: a lost stream if a reconnect is allowed, or the end of the scan."""
     try:
         name = scan_pb2.Goodbye.Reason.Name(goodbye.reason).removeprefix("REASON_")
     except ValueError:

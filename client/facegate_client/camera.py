@@ -15,7 +15,7 @@ _JOIN_SECONDS = 2.0
 
 
 def open_camera(index: int = 0, *, width: int = 960, height: int = 720) -> "CameraSource":
-    """Opens a camera. Call it in a running event loop; it needs the extra ``camera``.
+    """Open a camera. Call it in a running event loop; it needs the extra ``camera``.
 
     A movement in frames that are wider than 4:5 needs 600 pixels of height.
 
@@ -51,7 +51,7 @@ class CameraSource:
     pace: Pace = "realtime"
 
     def __init__(self, capture: "cv2.VideoCapture", index: int) -> None:
-        """Starts to capture.
+        """Start to capture.
 
         Args:
             capture: An open capture, which the source releases.
@@ -77,7 +77,7 @@ class CameraSource:
         self._thread.start()
 
     def begin_attempt(self) -> None:
-        """Drops an image that was captured before the attempt."""
+        """Drop an image that was captured before the attempt."""
         self._newest = None
         self._lost = 0
         if not self._failed:
@@ -87,7 +87,7 @@ class CameraSource:
         return self
 
     async def __anext__(self) -> CapturedImage:
-        """Returns the newest image that was not returned yet.
+        """Return the newest image that was not returned yet.
 
         Raises:
             StopAsyncIteration: The source was closed.
@@ -106,7 +106,7 @@ class CameraSource:
         return CapturedImage(image=pixels, capture_time_us=capture_time_us, lost_before=lost)
 
     async def aclose(self) -> None:
-        """Releases the camera. Safe to call twice."""
+        """Release the camera. Safe to call twice."""
         self._stopping.set()
         self._arrived.set()
         await asyncio.to_thread(self._thread.join, _JOIN_SECONDS)

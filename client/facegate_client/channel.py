@@ -70,7 +70,7 @@ class ApiKey:
 
 
 def is_loopback(target: str) -> bool:
-    """Returns whether ``target``, a ``host:port``, is this computer."""
+    """Return whether ``target``, a ``host:port``, is this computer."""
     host, _ = _host_and_port(target)
     if host == "localhost":
         return True
@@ -81,7 +81,7 @@ def is_loopback(target: str) -> bool:
 
 
 def open_channel(target: str, *, tls: TlsSettings | None = None) -> grpc.aio.Channel:
-    """Opens a channel. Call it in a running event loop; the caller closes the channel.
+    """Open a channel. Call it in a running event loop; the caller closes the channel.
 
     gRPC compression is off, because images are compressed already. Keepalive pings are sent every 20 seconds
     while a call runs, so that a dead connection is noticed within 30 seconds. Connecting, with TLS, may take
@@ -122,7 +122,7 @@ def open_channel(target: str, *, tls: TlsSettings | None = None) -> grpc.aio.Cha
 
 
 def certificate_spki_sha256(certificate: bytes) -> bytes:
-    """Returns the SHA-256 of the SubjectPublicKeyInfo of a certificate, 32 bytes.
+    """Return the SHA-256 of the SubjectPublicKeyInfo of a certificate, 32 bytes.
 
     Args:
         certificate: One certificate, PEM or DER.
@@ -142,7 +142,7 @@ def certificate_spki_sha256(certificate: bytes) -> bytes:
 
 
 async def server_spki_sha256(target: str, tls: TlsSettings | None, *, timeout_s: float = 10.0) -> bytes:
-    """Returns the SHA-256 of the key in the server's TLS certificate, which the device reports in ScanStart.
+    """Return the SHA-256 of the key in the server's TLS certificate, which the device reports in ScanStart.
 
     An SDK reads the key from the connection of its stream. Python's gRPC does not give the peer's
     certificate to a client, so this function opens a second, verified TLS connection. If the

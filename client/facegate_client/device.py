@@ -32,7 +32,7 @@ _APP_ID = "org.facegate.reference-client"
 
 
 def desktop_profile() -> device_pb2.DeviceProfile:
-    """Returns a PLATFORM_DESKTOP profile with a new random installation identifier."""
+    """Return a PLATFORM_DESKTOP profile with a new random installation identifier."""
     return device_pb2.DeviceProfile(
         platform=device_pb2.PLATFORM_DESKTOP,
         manufacturer=_at_most(platform.system(), 128),
@@ -46,7 +46,7 @@ def desktop_profile() -> device_pb2.DeviceProfile:
 
 
 def camera_profile(camera: CameraDescription) -> device_pb2.CameraProfile:
-    """Returns the camera's profile for ScanStart."""
+    """Return the camera's profile for ScanStart."""
     return device_pb2.CameraProfile(
         id=_at_most(camera.label, 256),
         label=_at_most(camera.label, 256),
@@ -79,7 +79,7 @@ class Attestor(Protocol):
     """
 
     def attest(self, *, binding: bytes) -> AsyncIterator[device_pb2.Attestation]:
-        """Yields pieces of evidence, each as soon as the platform made it. Each is sent at once.
+        """Yield pieces of evidence, each as soon as the platform made it. Each is sent at once.
 
         At most 4 pieces are sent in a scan, over all its streams.
 
@@ -94,7 +94,7 @@ class NoAttestation:
     """An attestor for a platform without attestation. It states that, so that the server does not wait."""
 
     async def attest(self, *, binding: bytes) -> AsyncIterator[device_pb2.Attestation]:
-        """Yields one AttestationUnavailable with REASON_NOT_SUPPORTED.
+        """Yield one AttestationUnavailable with REASON_NOT_SUPPORTED.
 
         Args:
             binding: Not used.
@@ -108,7 +108,7 @@ class PlatformEvidence:
     """The evidence of one scan, with the app's run-time findings."""
 
     def __init__(self, attestor: Attestor, findings: device_pb2.RuntimeFindings | None) -> None:
-        """Starts with nothing sent.
+        """Start with nothing sent.
 
         Args:
             findings: The run-time findings, sent with each piece to servers that support them; ``None`` if
@@ -124,7 +124,7 @@ class PlatformEvidence:
         return bool(self._findings)
 
     async def send(self, stream: ScanStream) -> None:
-        """Makes evidence for a stream and sends it piece by piece.
+        """Make evidence for a stream and send it piece by piece.
 
         The binding hash H differs in every stream, so the evidence is made again after a reconnect, as often
         as the server allows.
@@ -220,7 +220,7 @@ class FaceScanner:
         events: ScanEvents | None = None,
         settings: ScanSettings | None = None,
     ) -> None:
-        """Prepares the scan. Makes the session key, before any challenge is known.
+        """Prepare the scan. Make the session key, before any challenge is known.
 
         Args:
             channel: To the device listener; the caller closes it.
@@ -274,14 +274,14 @@ class FaceScanner:
         self._answered = False
 
     def cancel(self) -> None:
-        """Ends the running attempt with CAUSE_CANCELLED and starts no other, because the person cancels."""
+        """End the running attempt with CAUSE_CANCELLED and start no other, because the person cancels."""
         self._cancelled = True
         self._cancel_preparation()
         if self._attempt is not None:
             self._attempt.cancel()
 
     async def scan(self) -> ScanOutcome:
-        """Scans until the server has decided, no attempt is left or the source has no more frames.
+        """Scan until the server has decided, no attempt is left or the source has no more frames.
 
         Returns:
             The outcome of the last attempt.
@@ -381,9 +381,9 @@ class FaceScanner:
                 self._preparing = asyncio.ensure_future(self._get_ready(result))
 
     async def _next_attempt(self, stream: ScanStream) -> scan_pb2.AttemptStart | scan_pb2.ScanResult:
-        """Waits for the next attempt, or for a result that was not received because a connection was lost.
+        """Wait for the next attempt, or for a result that was not received because a connection was lost.
 
-        Reports that the person is ready, if the server waits for that.
+        Report that the person is ready, if the server waits for that.
         """
         if self._preparing is None:
             return await self._attempt_start(stream, timeout_s=self._settings.result_timeout_s)
@@ -410,7 +410,7 @@ class FaceScanner:
             await stream.send_ready(after_attempt=self._results[-1].attempt)
 
     async def _prepared(self) -> None:
-        """Waits until the person is ready. Cancelling the wait does not cancel the preparation."""
+        """Wait until the person is ready. Cancelling the wait does not cancel the preparation."""
         if self._preparing is None:
             return
         await asyncio.wait({self._preparing})
@@ -425,7 +425,7 @@ class FaceScanner:
     async def _attempt_start(
         self, stream: ScanStream, *, timeout_s: float | None
     ) -> scan_pb2.AttemptStart | scan_pb2.ScanResult:
-        """Waits for the next attempt, or for a result that was not received because a connection was lost."""
+        """Wait for the next attempt, or for a result that was not received because a connection was lost."""
         try:
             async with asyncio.timeout(timeout_s):
                 while True:
@@ -473,11 +473,11 @@ class FaceScanner:
 
 
 async def _at_once(_: scan_pb2.ScanResult) -> None:
-    """Returns at once: the person is ready when the last attempt is over."""
+    """Return at once: the person is ready when the last attempt is over."""
 
 
 def _deadline(challenge: scan_pb2.ChallengeBody) -> float | None:
-    """Returns the scan's deadline by the loop's clock; ``None`` if the server states none."""
+    """Return the scan's deadline by the loop's clock; ``None`` if the server states none."""
     if not challenge.HasField("scan_deadline"):
         return None
     left = challenge.scan_deadline.ToNanoseconds() - challenge.server_time.ToNanoseconds()
@@ -485,7 +485,7 @@ def _deadline(challenge: scan_pb2.ChallengeBody) -> float | None:
 
 
 def _decided(refusal: ServerError) -> bool:
-    """Returns whether the server states that an attempt of this scan decided the check."""
+    """Return whether the server states that an attempt of this scan decided the check."""
     return refusal.reason == "CHECK_CLOSED" and "decidedByAttempt" in refusal.metadata
 
 

@@ -42,7 +42,7 @@ class JpegHeader:
 
 
 def read_jpeg_header(data: bytes) -> JpegHeader:
-    """Reads the header of a JPEG.
+    """Read the header of a JPEG.
 
     Raises:
         ValueError: The bytes are not a JPEG, or end before the compressed data.
@@ -77,7 +77,7 @@ def read_jpeg_header(data: bytes) -> JpegHeader:
 
 
 def _marker(data: bytes, at: int) -> tuple[int, int]:
-    """Returns the next marker and the offset after it; stray and fill bytes before it are passed over."""
+    """Return the next marker and the offset after it; stray and fill bytes before it are passed over."""
     found = _MARKER.search(data, at)
     if found is None:
         raise ValueError("the JPEG is cut off")
@@ -85,7 +85,7 @@ def _marker(data: bytes, at: int) -> tuple[int, int]:
 
 
 def _orientation(tiff: bytes) -> int | None:
-    """Returns the orientation in the first directory of a TIFF structure; ``None`` if none can be read."""
+    """Return the orientation in the first directory of a TIFF structure; ``None`` if none can be read."""
     order = _BYTE_ORDERS.get(tiff[:4])
     if order is None:
         return None
@@ -133,7 +133,7 @@ class CaptureLimits:
     shrunk: int = 0
 
     def lowered(self, *, max_side: int, max_bytes: int, max_frames_per_second: float) -> "CaptureLimits":
-        """Returns these limits, each lowered to that of a CaptureAdjustment if that is lower and not 0."""
+        """Return these limits, each lowered to that of a CaptureAdjustment if that is lower and not 0."""
         rates = [rate for rate in (self.max_frames_per_second, max_frames_per_second) if rate > 0]
         return replace(
             self,
@@ -156,7 +156,7 @@ class EncodedImage:
 def encode_image(
     image: Pixels | bytes, *, limits: CaptureLimits, quality: int = 85, rotation: QuarterTurn = 0
 ) -> EncodedImage | None:
-    """Encodes an image as a baseline JPEG of three 8-bit channels.
+    """Encode an image as a baseline JPEG of three 8-bit channels.
 
     A JPEG within the limits is returned unchanged, so that the evidence contains the camera's own bytes. An
     image that is too large is scaled down, then compressed more, then scaled down further. Pixels, and JPEGs
@@ -199,7 +199,7 @@ def encode_image(
 
 
 def _scale_within(limits: CaptureLimits, width: int, height: int, rotation: QuarterTurn) -> float:
-    """Returns the largest scale at which an image is within the limits on field, sides and pixels."""
+    """Return the largest scale at which an image is within the limits on field, sides and pixels."""
     wide, tall = (height, width) if rotation in (90, 270) else (width, height)
     return min(
         limits.max_field / min(wide, _BROADEST_FIELD * tall),

@@ -136,7 +136,7 @@ RETRY_REASONS = frozenset(
 
 
 def refusal_of(error: grpc.aio.AioRpcError) -> ServerError:
-    """Reads the ErrorInfo and RetryInfo of an error. Without them the reason is empty.
+    """Read the ErrorInfo and RetryInfo of an error. Without them the reason is empty.
 
     Code and message are those that the server sent: through a proxy that resets a stream after the server's
     status, as HAProxy before 3.2 does, grpc.aio itself reports CANCELLED.
@@ -168,7 +168,7 @@ def refusal_of(error: grpc.aio.AioRpcError) -> ServerError:
 
 
 def translate_error(error: grpc.aio.AioRpcError) -> ClientError:
-    """Returns this package's error for an error of a unary call."""
+    """Return this package's error for an error of a unary call."""
     refusal = refusal_of(error)
     if not refusal.reason and error.code() in _LOSS_CODES:
         return ConnectionFailedError(f"{refusal.code}: {refusal.message}")
@@ -176,7 +176,7 @@ def translate_error(error: grpc.aio.AioRpcError) -> ClientError:
 
 
 def translated_in_stream(error: grpc.aio.AioRpcError) -> ClientError:
-    """Returns this package's error for an error of a stream: `StreamLostError` if a reconnect may help."""
+    """Return this package's error for an error of a stream: `StreamLostError` if a reconnect may help."""
     final = translate_error(error)
     refusal = refusal_of(error)
     if isinstance(final, ConnectionFailedError) or refusal.reason in RETRY_REASONS:

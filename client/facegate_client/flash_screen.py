@@ -46,23 +46,23 @@ class FlashScreen(Protocol):
         ...
 
     def show_step(self, step: scan_pb2.FlashStep) -> None:
-        """Replaces the shown colour by that of a step, now."""
+        """Replace the shown colour by that of a step, now."""
         ...
 
     def show_oval(self, change: scan_pb2.OvalChange) -> None:
-        """Moves the oval, over the change's transition."""
+        """Move the oval, over the change's transition."""
         ...
 
     def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
-        """Shows the person the state of the capture and a hint, during colours beside them."""
+        """Show the person the state of the capture and a hint, during colours beside them."""
         ...
 
     def restore(self) -> None:
-        """Returns the screen to normal. Safe to call if it is normal already."""
+        """Return the screen to normal. Safe to call if it is normal already."""
         ...
 
     def displayed(self, capture_time_us: int) -> DisplayedStep:
-        """Returns the flash step that was on the screen when an image was captured.
+        """Return the flash step that was on the screen when an image was captured.
 
         Args:
             capture_time_us: The image's capture time, microseconds of the capture clock.
@@ -89,7 +89,7 @@ class FlashShow:
         self._timer: asyncio.TimerHandle | None = None
 
     def add(self, step: scan_pb2.FlashStep) -> None:
-        """Shows a step, now or as soon as the step before it was held for long enough.
+        """Show a step, now or as soon as the step before it was held for long enough.
 
         Raises:
             ProtocolViolatedError: The steps are out of order, or come faster than they can be shown.
@@ -104,13 +104,13 @@ class FlashShow:
             self._show_due()
 
     def displayed(self, capture_time_us: int) -> DisplayedStep:
-        """Returns this attempt's flash step that was on the screen when an image was captured."""
+        """Return this attempt's flash step that was on the screen when an image was captured."""
         shown = self.screen.displayed(capture_time_us)
         # After a reconnect, the first image may show the last colour of the attempt that was lost.
         return shown if shown.number <= self._shown else DisplayedStep()
 
     def close(self) -> None:
-        """Ends the attempt: the screen returns to normal."""
+        """End the attempt: the screen returns to normal."""
         self._waiting.clear()
         if self._timer is not None:
             self._timer.cancel()
@@ -134,5 +134,5 @@ class FlashShow:
 
 
 def seconds_of(duration: Duration) -> float:
-    """Returns a duration in seconds."""
+    """Return a duration in seconds."""
     return duration.seconds + duration.nanos / 1e9

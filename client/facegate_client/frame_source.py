@@ -109,25 +109,25 @@ class FrameSource(Protocol):
         ...
 
     def begin_attempt(self) -> None:
-        """Starts an attempt: a recording continues where it is, and a camera drops a stale image."""
+        """Start an attempt: a recording continues where it is, and a camera drops a stale image."""
         ...
 
     def __aiter__(self) -> Self:
-        """Returns the source itself."""
+        """Return the source itself."""
         ...
 
     async def __anext__(self) -> CapturedImage:
-        """Returns the next image; raises StopAsyncIteration if there are no more."""
+        """Return the next image; raise StopAsyncIteration if there are no more."""
         ...
 
     async def aclose(self) -> None:
-        """Releases the camera or file. Safe to call twice."""
+        """Release the camera or file. Safe to call twice."""
         ...
 
 
 @contextmanager
 def needed_by(extra: Literal["camera", "video"]) -> Iterator[None]:
-    """Wraps the import of an extra's library.
+    """Wrap the import of an extra's library.
 
     Raises:
         SourceError: The library is not installed; the message names the extra.

@@ -57,7 +57,7 @@ class Orchestrator:
         tenant: str | None = None,
         accept_sandbox: bool = False,
     ) -> None:
-        """Uses a channel.
+        """Use a channel.
 
         Args:
             channel: To the service listener; the caller closes it.
@@ -91,7 +91,7 @@ class Orchestrator:
         sandbox_outcome: verification_service_pb2.SandboxOutcome | None = None,
         timeout_s: float = _UPLOAD_SECONDS,
     ) -> verification_service_pb2.UploadTrustedImageResponse:
-        """Creates a check.
+        """Create a check.
 
         Args:
             image: The trusted image, at most 2,000,000 bytes: an image file, or a facial record.
@@ -142,7 +142,7 @@ class Orchestrator:
     async def get_check(
         self, check_id: str, *, timeout_s: float = _CALL_SECONDS
     ) -> verification_service_pb2.CheckProgress:
-        """Returns the state of a check, without changing it.
+        """Return the state of a check, without changing it.
 
         Args:
             timeout_s: Deadline of each try, seconds.
@@ -162,7 +162,7 @@ class Orchestrator:
         timeout_s: float | None = None,
         reconnects: ReconnectPolicy | None = None,
     ) -> AsyncIterator[verification_service_pb2.CheckProgress]:
-        """Yields the state of a check, and then each change, until it is decided, closed or expired.
+        """Yield the state of a check, and then each change, until it is decided, closed or expired.
 
         If the stream is lost, it is opened again, and repeated states are left out.
 
@@ -209,7 +209,7 @@ class Orchestrator:
         state: "verification_service_pb2.CheckProgress.State.ValueType" = _ANY_STATE,
         timeout_s: float = _CALL_SECONDS,
     ) -> AsyncIterator[verification_service_pb2.CheckListing]:
-        """Yields the caller's checks that meet every given condition, newest first, page by page.
+        """Yield the caller's checks that meet every given condition, newest first, page by page.
 
         Their statuses are not signed: accept a person by the result of ``finish_check`` only.
 
@@ -242,7 +242,7 @@ class Orchestrator:
     async def cancel_check(
         self, check_id: str, *, timeout_s: float = _CALL_SECONDS
     ) -> verification_service_pb2.CheckProgress:
-        """Cancels a check. A decided check does not change.
+        """Cancel a check. A decided check does not change.
 
         Args:
             timeout_s: Deadline of each try, seconds.
@@ -263,7 +263,7 @@ class Orchestrator:
         wait_s: float = 0.0,
         timeout_s: float = _CALL_SECONDS,
     ) -> verification_service_pb2.FinishCheckResponse:
-        """Closes a check and returns its result, verified if this orchestrator has the keys.
+        """Close a check and return its result, verified if this orchestrator has the keys.
 
         Args:
             audit_image_limit: Audit images to return, 0 to 4.
@@ -310,7 +310,7 @@ class Orchestrator:
     async def _call(
         self, method: Callable[..., Awaitable[_Answer]], request: Message, timeout_s: float
     ) -> _Answer:
-        """Makes a call, and repeats it as it is while its answer may be lost, or the server puts it off."""
+        """Make a call, and repeat it as it is while its answer may be lost, or the server puts it off."""
         loop = asyncio.get_running_loop()
         began = loop.time()
         for wait in (*_WAITS_S, None):
@@ -328,12 +328,12 @@ class Orchestrator:
 
 
 def ticket_of(response: verification_service_pb2.UploadTrustedImageResponse) -> ScanTicket:
-    """Returns the ticket that the orchestrator passes to the device."""
+    """Return the ticket that the orchestrator passes to the device."""
     return ScanTicket(token=response.scan_token, challenge_key_sha256=response.challenge_key_sha256)
 
 
 def _without_answer(error: grpc.aio.AioRpcError, request: Message, *, seconds: float) -> ClientError:
-    """Returns the error of a call whose deadlines passed: its name, and the time that it waited in all."""
+    """Return the error of a call whose deadlines passed: its name, and the time that it waited in all."""
     refusal = refusal_of(error)
     name = request.DESCRIPTOR.name.removesuffix("Request")
     message = f"{name} got no answer in {seconds:.0f} seconds, in {len(_WAITS_S) + 1} tries"
@@ -341,7 +341,7 @@ def _without_answer(error: grpc.aio.AioRpcError, request: Message, *, seconds: f
 
 
 def _least_wait(error: ClientError) -> float | None:
-    """Returns the least wait before the same call, seconds; ``None`` if repeating does not mend the error."""
+    """Return the least wait before the same call, seconds; ``None`` if repeating does not mend the error."""
     if isinstance(error, ConnectionFailedError):
         return 0.0
     if not isinstance(error, CallRefusedError):
@@ -354,7 +354,7 @@ def _least_wait(error: ClientError) -> float | None:
 
 
 def _asked_to_wait(error: ClientError) -> float | None:
-    """Returns the seconds after which to call again, if a scan is in progress; ``None`` for other errors."""
+    """Return the seconds after which to call again, if a scan is in progress; ``None`` for other errors."""
     if isinstance(error, CallRefusedError) and error.refusal.reason == _AGAIN:
         return error.refusal.retry_after_s or _POLL_SECONDS
     return None

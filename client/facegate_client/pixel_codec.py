@@ -16,7 +16,7 @@ _TO_BT709 = np.array([[1.1187, -0.1006, -0.0182], [-0.0083, 1.1329, -0.1246], [-
 
 
 def decode(picture: bytes) -> Pixels:
-    """Decodes an image upright, in colour.
+    """Decode an image upright, in colour.
 
     Args:
         picture: JPEG or PNG.
@@ -34,7 +34,7 @@ def decode(picture: bytes) -> Pixels:
 
 
 def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
-    """Scales pixels to a width and height.
+    """Scale pixels to a width and height.
 
     Raises:
         SourceError: The pixels cannot be scaled.
@@ -46,7 +46,7 @@ def resize(pixels: Pixels, size: tuple[int, int]) -> Pixels:
 
 
 def encode_jpeg(pixels: Pixels, quality: int) -> bytes:
-    """Encodes pixels as a JPEG, with a quality from 1 to 100.
+    """Encode pixels as a JPEG, with a quality from 1 to 100.
 
     Raises:
         SourceError: The pixels cannot be encoded.
@@ -61,7 +61,7 @@ def encode_jpeg(pixels: Pixels, quality: int) -> bytes:
 
 
 def hdr_to_srgb(pixels: "NDArray[np.uint16]", *, hlg: bool) -> Pixels:
-    """Returns HDR pixels as a screen without HDR shows them.
+    """Return HDR pixels as a screen without HDR shows them.
 
     Reference white, 203 cd/m² (ITU-R BT.2408), becomes almost white; light up to 0.8 of it stays as it is,
     and brighter light is compressed.

@@ -27,7 +27,7 @@ class Recording:
         skip_late: bool,
         close: Callable[[], None] = lambda: None,
     ) -> None:
-        """Wraps the iterator.
+        """Wrap the iterator.
 
         Args:
             images: Pairs of an image and its timestamp in microseconds, strictly rising. Its
@@ -51,7 +51,7 @@ class Recording:
         self._reading: asyncio.Task[tuple[Pixels | bytes, int] | None] | None = None
 
     def begin_attempt(self) -> None:
-        """Continues the recording from its present position."""
+        """Continue the recording from its present position."""
         if self.pace == "realtime":
             self._offset_us = None
 
@@ -59,7 +59,7 @@ class Recording:
         return self
 
     async def __anext__(self) -> CapturedImage:
-        """Returns the next image that is not too late.
+        """Return the next image that is not too late.
 
         Raises:
             StopAsyncIteration: The recording has no more images.
@@ -77,7 +77,7 @@ class Recording:
             lost += 1
 
     async def aclose(self) -> None:
-        """Releases the recording's resources. Safe to call twice."""
+        """Release the recording's resources. Safe to call twice."""
         if self._closed:
             return
         self._closed = True
@@ -87,7 +87,7 @@ class Recording:
         self._close()
 
     async def _wait_until_due(self, media_time_us: int) -> int | None:
-        """Waits until an image is due.
+        """Wait until an image is due.
 
         Args:
             media_time_us: Its timestamp in the recording, microseconds, strictly rising.
@@ -113,7 +113,7 @@ class Recording:
         return self._last_us
 
     async def _read(self) -> tuple[Pixels | bytes, int] | None:
-        """Returns the next image. If the wait is cancelled, the next call returns the same image."""
+        """Return the next image. If the wait is cancelled, the next call returns the same image."""
         if self._reading is None:
             self._reading = asyncio.create_task(asyncio.to_thread(self._next))
         reading = self._reading

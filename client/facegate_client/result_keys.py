@@ -18,7 +18,7 @@ _CHUNK_BYTES: Final = 16 * 1024
 
 
 async def fetch_key_set(url: str, *, timeout_s: float = 5.0) -> KeySet:
-    """Fetches a JWKS.
+    """Fetch a JWKS.
 
     An orchestrator calls this once over a trusted connection and stores the keys, because anyone who can
     change the response can then sign results. So no redirect is followed, and no proxy of the environment is
@@ -45,7 +45,7 @@ async def fetch_key_set(url: str, *, timeout_s: float = 5.0) -> KeySet:
 
 
 def _cause(error: Exception, *, timeout_s: float) -> str:
-    """Returns the cause of a failed fetch in words."""
+    """Return the cause of a failed fetch in words."""
     match error:
         case TimeoutError():
             return f"no complete answer arrived within {timeout_s:g} s"
@@ -75,7 +75,7 @@ def _address(url: str) -> SplitResult:
 
 
 async def _answer(address: SplitResult) -> bytes | None:
-    """Returns all bytes until the server closes the connection; ``None`` if there are too many."""
+    """Return all bytes until the server closes the connection; ``None`` if there are too many."""
     secure = address.scheme == "https"
     port = address.port or (443 if secure else 80)
     context = ssl.create_default_context() if secure else None
@@ -98,7 +98,7 @@ async def _answer(address: SplitResult) -> bytes | None:
 
 
 def _body(answer: bytes) -> bytes:
-    """Returns the content of a whole answer.
+    """Return the content of a whole answer.
 
     Raises:
         HTTPException: The answer is cut off, is not HTTP, or has a status other than 200.

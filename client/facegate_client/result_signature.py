@@ -42,7 +42,7 @@ class CompactJws:
 
     @classmethod
     def parse(cls, text: str) -> Self:
-        """Parses a text.
+        """Parse a text.
 
         Raises:
             ValueError: The text is not three parts of base64url, or the first is not a JSON object without
@@ -60,7 +60,7 @@ class CompactJws:
         )
 
     def is_signed_by(self, key: ec.EllipticCurvePublicKey) -> bool:
-        """Returns whether the header states ES256 and the signature was made with this P-256 key."""
+        """Return whether the header states ES256 and the signature was made with this P-256 key."""
         if self.header.get("alg") != ALGORITHM or len(self.signature) != 2 * _COORDINATE_BYTES:
             return False
         r, s = self.signature[:_COORDINATE_BYTES], self.signature[_COORDINATE_BYTES:]
@@ -73,12 +73,12 @@ class CompactJws:
 
 
 def base64url(data: bytes) -> str:
-    """Encodes bytes as base64url without padding, as in JOSE."""
+    """Encode bytes as base64url without padding, as in JOSE."""
     return urlsafe_b64encode(data).rstrip(b"=").decode("ascii")
 
 
 def from_base64url(text: str) -> bytes:
-    """Decodes base64url without padding.
+    """Decode base64url without padding.
 
     Raises:
         ValueError: The text has other characters or padding, or is not the output of ``base64url``.
@@ -136,16 +136,16 @@ class KeySet:
     keys: tuple[ResultKey, ...]
 
     def find(self, kid: object) -> ResultKey | None:
-        """Returns the key with an identifier; ``None`` if there is none."""
+        """Return the key with an identifier; ``None`` if there is none."""
         return next((key for key in self.keys if key.kid == kid), None)
 
     def as_dict(self) -> dict[str, Any]:
-        """Returns the JWKS, to be stored as JSON and read again by ``load_key_set``."""
+        """Return the JWKS, to be stored as JSON and read again by ``load_key_set``."""
         return {"keys": [_jwk(key) for key in self.keys]}
 
 
 def load_key_set(content: bytes | str | Mapping[str, Any]) -> KeySet:
-    """Reads a JWKS as the admin listener publishes it.
+    """Read a JWKS as the admin listener publishes it.
 
     Keys of other kinds or purposes, and keys without an identifier, are left out, because they cannot sign
     results.
@@ -218,7 +218,7 @@ def verify_result_jws(
     tenant: str | None = None,
     accept_sandbox: bool = False,
 ) -> result_pb2.CheckResult:
-    """Verifies the compact JWS (RFC 7515) of a result.
+    """Verify the compact JWS (RFC 7515) of a result.
 
     Args:
         result_jws: ``FinishCheckResponse.result_jws``.
@@ -254,7 +254,7 @@ def verify_result_jws(
 def verified_payload(
     text: str, keys: KeySet, *, kind: str, issuer: str | None = None, tenant: str | None = None
 ) -> bytes:
-    """Verifies another compact JWS of the server, and returns its payload.
+    """Verify another compact JWS of the server, and return its payload.
 
     Args:
         kind: The expected type, ``typ`` in the header.
@@ -304,7 +304,7 @@ def verify_response(
     tenant: str | None = None,
     accept_sandbox: bool = False,
 ) -> result_pb2.CheckResult:
-    """Verifies a response: its signature, its check, the agreement of both results, and the images.
+    """Verify a response: its signature, its check, the agreement of both results, and the images.
 
     Args:
         keys: The server's published keys.
@@ -348,7 +348,7 @@ def _parsed(result_jws: str) -> CompactJws:
 
 
 def _key(signed: CompactJws, keys: KeySet) -> ResultKey:
-    """Returns the key that the header names. The header is not yet trusted."""
+    """Return the key that the header names. The header is not yet trusted."""
     key_id = signed.header.get("kid")
     if key_id is None:
         raise ServerNotTrustedError("the header of the result names no key: expected 'kid'")

@@ -55,7 +55,7 @@ class ReconnectPolicy:
     longest_asked_s: float = 30.0
 
     def delay(self, reconnect: int, *, asked_s: float, jitter: float) -> float:
-        """Returns the wait before a reconnect, seconds.
+        """Return the wait before a reconnect, seconds.
 
         Args:
             reconnect: Number of the reconnect since the last result, from 1.
@@ -82,7 +82,7 @@ class SessionKey:
         return public_key_der(self._private.public_key())
 
     def sign(self, message: bytes) -> bytes:
-        """Signs ``message``; returns ASN.1 DER of at most 72 bytes."""
+        """Sign ``message``; return ASN.1 DER of at most 72 bytes."""
         return sign(self._private, message)
 
 
@@ -136,11 +136,11 @@ class ScanStream:
         return self._chain.value
 
     def mark_attempt(self, start: scan_pb2.AttemptStart) -> None:
-        """Adds the attempt marker to the chain."""
+        """Add the attempt marker to the chain."""
         self._chain.mark_attempt(attempt=start.attempt, nonce=start.nonce)
 
     async def send_frame(self, *, header: bytes, image: bytes) -> None:
-        """Sends a frame with its MAC.
+        """Send a frame with its MAC.
 
         Raises:
             StreamLostError: The stream is over.
@@ -151,7 +151,7 @@ class ScanStream:
         )
 
     async def send_attempt_end(self, body: bytes) -> None:
-        """Sends the end of an attempt with the session key's signature.
+        """Send the end of an attempt with the session key's signature.
 
         Raises:
             StreamLostError: The stream is over.
@@ -161,7 +161,7 @@ class ScanStream:
         await self._call.send(scan_pb2.ScanFaceRequest(attempt_end=end))
 
     async def send_ready(self, *, after_attempt: int) -> None:
-        """Reports that the person is ready for the next attempt.
+        """Report that the person is ready for the next attempt.
 
         Raises:
             StreamLostError: The stream is over.
@@ -171,7 +171,7 @@ class ScanStream:
         )
 
     async def send_resume_proof(self) -> None:
-        """Proves possession of the session key on a reconnect.
+        """Prove possession of the session key on a reconnect.
 
         Raises:
             StreamLostError: The stream is over.
@@ -180,7 +180,7 @@ class ScanStream:
         await self._call.send(scan_pb2.ScanFaceRequest(resume_proof=proof))
 
     async def send_attestation(self, attestation: device_pb2.Attestation, *, findings: bytes) -> None:
-        """Sends the platform's evidence, with the serialised RuntimeFindings that it covers, if any.
+        """Send the platform's evidence, with the serialised RuntimeFindings that it covers, if any.
 
         Raises:
             StreamLostError: The stream is over.
@@ -190,7 +190,7 @@ class ScanStream:
         await self._call.send(request)
 
     async def receive(self) -> scan_pb2.ScanFaceResponse | None:
-        """Returns the next message; ``None`` if the server closed the stream without an error.
+        """Return the next message; ``None`` if the server closed the stream without an error.
 
         Raises:
             ClientError: The stream is over, and why.
@@ -198,7 +198,7 @@ class ScanStream:
         return await _receive(self._call)
 
     async def close(self) -> None:
-        """Half-closes and lets the server finish. Never raises, because the scan is decided by then."""
+        """Half-close and let the server finish. Never raise, because the scan is decided by then."""
         try:
             async with asyncio.timeout(_CLOSE_SECONDS):
                 await self._call.half_close()
@@ -208,7 +208,7 @@ class ScanStream:
             self._call.cancel()
 
     def cancel(self) -> None:
-        """Ends the stream at once."""
+        """End the stream at once."""
         self._call.cancel()
 
 
@@ -267,7 +267,7 @@ class ScanStreams:
         stream_timeout_s: float,
         handshake_timeout_s: float,
     ) -> None:
-        """Makes the session key, before any challenge is known.
+        """Make the session key, before any challenge is known.
 
         Args:
             ticket: Token and pinned fingerprint.
@@ -284,7 +284,7 @@ class ScanStreams:
         self.opened = 0
 
     async def open(self) -> ScanStream:
-        """Opens the first stream of the scan, or resumes the scan in a further one; verifies the challenge.
+        """Open the first stream of the scan, or resume the scan in a further one; verify the challenge.
 
         Raises:
             ServerNotTrustedError: The challenge's key is not the pinned one, or its signature is wrong.

@@ -52,7 +52,7 @@ class _ServiceClient:
     async def _parts(
         self, method: Callable[..., AsyncIterable[_Answer]], request: object, *, timeout_s: float
     ) -> AsyncIterator[_Answer]:
-        """Yields the messages of an answer in parts."""
+        """Yield the messages of an answer in parts."""
         try:
             async for part in method(request, timeout=timeout_s, metadata=self._metadata):
                 yield part
@@ -62,7 +62,7 @@ class _ServiceClient:
     async def _listed(
         self, method: Callable[..., Awaitable[Any]], request: _Page, rows: str, *, most: int
     ) -> AsyncIterator[Any]:
-        """Yields the rows of a list, at most ``most``, over as many pages as they take."""
+        """Yield the rows of a list, at most ``most``, over as many pages as they take."""
         page = type(request)()
         page.CopyFrom(request)
         while most > 0:
@@ -96,7 +96,7 @@ class Compliance(_ServiceClient):
     """
 
     def __init__(self, *, channel: grpc.aio.Channel, api_key: ApiKey | None = None) -> None:
-        """Uses a channel.
+        """Use a channel.
 
         Args:
             channel: To the service listener; the caller closes it.
@@ -108,24 +108,24 @@ class Compliance(_ServiceClient):
     async def list_checks(
         self, request: evidence_service_pb2.ListChecksRequest
     ) -> evidence_service_pb2.ListChecksResponse:
-        """Returns a page of decided checks, newest first."""
+        """Return a page of decided checks, newest first."""
         return await self._call(self._stub.ListChecks, request)
 
     def all_checks(
         self, request: evidence_service_pb2.ListChecksRequest, *, most: int
     ) -> AsyncIterator[evidence_service_pb2.CheckSummary]:
-        """Yields decided checks, newest first, at most ``most``, over as many pages as they take."""
+        """Yield decided checks, newest first, at most ``most``, over as many pages as they take."""
         return self._listed(self._stub.ListChecks, request, "checks", most=most)
 
     async def get_evidence(
         self, check_id: str, *, purpose: str = ""
     ) -> evidence_service_pb2.GetEvidenceResponse:
-        """Returns the evidence record of a check."""
+        """Return the evidence record of a check."""
         request = evidence_service_pb2.GetEvidenceRequest(check_id=check_id, purpose=purpose)
         return await self._call(self._stub.GetEvidence, request)
 
     async def get_evidence_image(self, check_id: str, image_sha256: bytes, *, purpose: str) -> ExportedImage:
-        """Returns an image of a check.
+        """Return an image of a check.
 
         Args:
             image_sha256: SHA-256 of the image, from ``get_evidence``.
@@ -149,13 +149,13 @@ class Compliance(_ServiceClient):
         return ExportedImage(facts, bytes(content))
 
     async def export_evidence(self, check_id: str, *, purpose: str) -> AsyncIterator[bytes]:
-        """Yields the parts of the archive of a check; ``verify_archive`` verifies the whole."""
+        """Yield the parts of the archive of a check; ``verify_archive`` verifies the whole."""
         request = evidence_service_pb2.ExportEvidenceRequest(check_id=check_id, purpose=purpose)
         async for part in self._parts(self._stub.ExportEvidence, request, timeout_s=_EXPORT_SECONDS):
             yield part.chunk
 
     async def export_subject(self, subject_reference: str, *, purpose: str) -> AsyncIterator[bytes]:
-        """Yields the parts of the archive of a person."""
+        """Yield the parts of the archive of a person."""
         request = evidence_service_pb2.ExportSubjectRequest(
             subject_reference=subject_reference, purpose=purpose
         )
@@ -165,19 +165,19 @@ class Compliance(_ServiceClient):
     async def delete_evidence(
         self, check_id: str, *, purpose: str
     ) -> evidence_service_pb2.DeleteEvidenceResponse:
-        """Erases the evidence of a check, or requests it if two people are needed."""
+        """Erase the evidence of a check, or request it if two people are needed."""
         request = evidence_service_pb2.DeleteEvidenceRequest(check_id=check_id, purpose=purpose)
         return await self._call(self._stub.DeleteEvidence, request, timeout_s=_IMAGE_SECONDS)
 
     async def place_hold(self, check_id: str, *, reference: str, reason: str) -> evidence_service_pb2.Hold:
-        """Places a hold on a check."""
+        """Place a hold on a check."""
         request = evidence_service_pb2.PlaceHoldRequest(check_id=check_id, reference=reference, reason=reason)
         return (await self._call(self._stub.PlaceHold, request)).hold
 
     async def release_hold(
         self, check_id: str, *, reference: str, purpose: str
     ) -> evidence_service_pb2.ReleaseHoldResponse:
-        """Releases a hold, or requests it if two people are needed."""
+        """Release a hold, or request it if two people are needed."""
         request = evidence_service_pb2.ReleaseHoldRequest(
             check_id=check_id, reference=reference, purpose=purpose
         )
@@ -190,7 +190,7 @@ class Compliance(_ServiceClient):
         reason: evidence_service_pb2.ErasureReason.ValueType,
         purpose: str,
     ) -> evidence_service_pb2.EraseSubjectResponse:
-        """Erases a person, or requests it if two people are needed. May be repeated after a failure."""
+        """Erase a person, or request it if two people are needed. May be repeated after a failure."""
         request = evidence_service_pb2.EraseSubjectRequest(
             subject_reference=subject_reference, reason=reason, purpose=purpose
         )
@@ -207,7 +207,7 @@ class Compliance(_ServiceClient):
             evidence_service_pb2.ERASURE_REASON_UNSPECIFIED
         ),
     ) -> evidence_service_pb2.WithdrawApprovalResponse:
-        """Withdraws a request that waits for a second person; ``approval`` is absent if none did."""
+        """Withdraw a request that waits for a second person; ``approval`` is absent if none did."""
         request = evidence_service_pb2.WithdrawApprovalRequest(
             check_id=check_id,
             hold_reference=hold_reference,
@@ -220,11 +220,11 @@ class Compliance(_ServiceClient):
     async def list_audit_events(
         self, request: audit_pb2.ListAuditEventsRequest
     ) -> audit_pb2.ListAuditEventsResponse:
-        """Returns a page of entries of the audit log, newest first."""
+        """Return a page of entries of the audit log, newest first."""
         return await self._call(self._stub.ListAuditEvents, request)
 
     async def export_audit_log(self, request: audit_pb2.ExportAuditLogRequest) -> AsyncIterator[bytes]:
-        """Yields the parts of an export of the audit log, which is not verified yet."""
+        """Yield the parts of an export of the audit log, which is not verified yet."""
         async for part in self._parts(self._stub.ExportAuditLog, request, timeout_s=_SUBJECT_SECONDS):
             yield part.chunk
 
@@ -237,22 +237,22 @@ class Events(_ServiceClient):
     """
 
     def __init__(self, *, channel: grpc.aio.Channel, api_key: ApiKey | None = None) -> None:
-        """Uses a channel; see ``Compliance``."""
+        """Use a channel; see ``Compliance``."""
         super().__init__(api_key)
         self._stub = event_service_pb2_grpc.EventServiceStub(channel)
 
     def all_events(
         self, request: event_service_pb2.ListEventsRequest, *, most: int
     ) -> AsyncIterator[event_service_pb2.Event]:
-        """Yields events, newest first, at most ``most``, over as many pages as they take."""
+        """Yield events, newest first, at most ``most``, over as many pages as they take."""
         return self._listed(self._stub.ListEvents, request, "events", most=most)
 
     async def replay(self, request: event_service_pb2.ReplayEventsRequest) -> int:
-        """Makes events due at once; returns their number."""
+        """Make events due at once; return their number."""
         return (await self._call(self._stub.ReplayEvents, request)).events
 
     async def endpoints(self) -> Sequence[event_service_pb2.Endpoint]:
-        """Returns the endpoints of the tenant, by name."""
+        """Return the endpoints of the tenant, by name."""
         request = event_service_pb2.ListEndpointsRequest()
         return (await self._call(self._stub.ListEndpoints, request)).endpoints
 
@@ -265,33 +265,33 @@ class Reviews(_ServiceClient):
     """
 
     def __init__(self, *, channel: grpc.aio.Channel, api_key: ApiKey | None = None) -> None:
-        """Uses a channel; see ``Compliance``."""
+        """Use a channel; see ``Compliance``."""
         super().__init__(api_key)
         self._stub = review_service_pb2_grpc.ReviewServiceStub(channel)
 
     async def list_reviews(
         self, request: review_service_pb2.ListReviewsRequest
     ) -> review_service_pb2.ListReviewsResponse:
-        """Returns a page of reviews, oldest first."""
+        """Return a page of reviews, oldest first."""
         return await self._call(self._stub.ListReviews, request)
 
     def all_reviews(
         self, request: review_service_pb2.ListReviewsRequest, *, most: int
     ) -> AsyncIterator[review_service_pb2.Review]:
-        """Yields reviews, oldest first, at most ``most``, over as many pages as they take."""
+        """Yield reviews, oldest first, at most ``most``, over as many pages as they take."""
         return self._listed(self._stub.ListReviews, request, "reviews", most=most)
 
     async def get_review(self, check_id: str) -> review_service_pb2.GetReviewResponse:
-        """Returns the review of a check."""
+        """Return the review of a check."""
         return await self._call(self._stub.GetReview, review_service_pb2.GetReviewRequest(check_id=check_id))
 
     async def claim_review(self, check_id: str) -> review_service_pb2.Review:
-        """Claims a review, or claims it anew."""
+        """Claim a review, or claim it anew."""
         request = review_service_pb2.ClaimReviewRequest(check_id=check_id)
         return (await self._call(self._stub.ClaimReview, request)).review
 
     async def release_review(self, check_id: str) -> review_service_pb2.Review:
-        """Gives a claimed review back."""
+        """Give a claimed review back."""
         request = review_service_pb2.ReleaseReviewRequest(check_id=check_id)
         return (await self._call(self._stub.ReleaseReview, request)).review
 
@@ -303,7 +303,7 @@ class Reviews(_ServiceClient):
         reason: review_pb2.ReviewReason.ValueType,
         comment: str = "",
     ) -> review_service_pb2.DecideReviewResponse:
-        """Decides a claimed review; if the policy demands two people, the first decision waits."""
+        """Decide a claimed review; if the policy demands two people, the first decision waits."""
         request = review_service_pb2.DecideReviewRequest(
             check_id=check_id, outcome=outcome, reason=reason, comment=comment
         )

@@ -25,13 +25,13 @@ class _ServerStatus:
     """
 
     def __init__(self, call: Any) -> None:
-        """Begins to watch a call of grpc.aio, before anything is sent."""
+        """Begin to watch a call of grpc.aio, before anything is sent."""
         self._call = call
         self._first: grpc.aio.AioRpcError | None = None
         call.add_done_callback(self._note)
 
     async def error(self, raised: grpc.aio.AioRpcError) -> grpc.aio.AioRpcError:
-        """Returns the server's status instead of ``raised``, which a call raised; its code may be OK.
+        """Return the server's status instead of ``raised``, which a call raised; its code may be OK.
 
         All messages of the call must have been read, because the status comes after them. If the server's
         status does not come within 5 seconds, ``raised`` is returned.
@@ -60,7 +60,7 @@ class StreamCall(Generic[_Request, _Response]):
     """
 
     def __init__(self, call: "grpc.aio.StreamStreamCall[_Request, _Response]") -> None:
-        """Takes over a call on which nothing was sent or received."""
+        """Take over a call on which nothing was sent or received."""
         self._call = call
         self._status = _ServerStatus(call)
         # Unlike ``read``, the iterator also returns messages that came before the end of the call.
@@ -69,7 +69,7 @@ class StreamCall(Generic[_Request, _Response]):
         self._receiving: asyncio.Task[_Response | None] | None = None
 
     async def send(self, request: _Request) -> None:
-        """Sends a message after all that were sent before.
+        """Send a message after all that were sent before.
 
         Raises:
             StreamLostError: The call is over. ``receive`` raises why.
@@ -77,7 +77,7 @@ class StreamCall(Generic[_Request, _Response]):
         await _outcome(_start(self._in_turn(self._call.write(request))))
 
     async def half_close(self) -> None:
-        """Half-closes the call after all messages that were sent before.
+        """Half-close the call after all messages that were sent before.
 
         Raises:
             StreamLostError: The call is over. ``receive`` raises why.
@@ -85,7 +85,7 @@ class StreamCall(Generic[_Request, _Response]):
         await _outcome(_start(self._in_turn(self._call.done_writing())))
 
     async def receive(self) -> _Response | None:
-        """Returns the next message; ``None`` after the last one of a call with the status OK.
+        """Return the next message; ``None`` after the last one of a call with the status OK.
 
         Raises:
             grpc.aio.AioRpcError: The server's status, after the last message of a call with another status.
@@ -98,7 +98,7 @@ class StreamCall(Generic[_Request, _Response]):
         return message
 
     def cancel(self) -> None:
-        """Ends the call at once."""
+        """End the call at once."""
         self._call.cancel()
 
     async def _in_turn(self, sending: Coroutine[Any, Any, None]) -> None:
@@ -119,7 +119,7 @@ class StreamCall(Generic[_Request, _Response]):
 
 
 async def answer_of(call: "grpc.aio.StreamUnaryCall[Any, _Response]") -> _Response:
-    """Returns the answer of a call with a stream of requests, which must have been made just now.
+    """Return the answer of a call with a stream of requests, which must have been made just now.
 
     Raises:
         grpc.aio.AioRpcError: The server's status, also if it refused before it had read all requests.
@@ -151,7 +151,7 @@ async def _outcome(task: "asyncio.Task[_Result]") -> _Result:
 
 
 def _status_of(call: Any) -> grpc.aio.AioRpcError:
-    """Returns the status of a call that is done."""
+    """Return the status of a call that is done."""
     return grpc.aio.AioRpcError(
         _at_once(call.code()),
         _at_once(call.initial_metadata()),
@@ -161,7 +161,7 @@ def _status_of(call: Any) -> grpc.aio.AioRpcError:
 
 
 def _at_once(known: Coroutine[Any, Any, _Result]) -> _Result:
-    """Returns the result of a coroutine that waits for nothing, as those of a call that is done."""
+    """Return the result of a coroutine that waits for nothing, as those of a call that is done."""
     try:
         known.send(None)
     except StopIteration as returned:

@@ -27,7 +27,7 @@ def generated_source(
     frames_per_second: float = 0.0,
     pace: Pace = "realtime",
 ) -> Recording:
-    """Wraps frames from another source.
+    """Wrap frames from another source.
 
     A generator may be slower than real time. Its frames then get the time of their arrival as capture time,
     and none is lost.
@@ -57,7 +57,7 @@ _SUFFIXES = _JPEG_SUFFIXES | {".png"}
 
 
 def open_image_folder(folder: Path, *, frames_per_second: float = 15.0, pace: Pace = "realtime") -> Recording:
-    """Opens a folder of JPEG and PNG files, in the order of their names; PNG needs the extra ``video``.
+    """Open a folder of JPEG and PNG files, in the order of their names; PNG needs the extra ``video``.
 
     Args:
         folder: The folder; its subfolders are not read.
@@ -112,7 +112,7 @@ _RESIZING: Final = frozenset({"vp9", "libvpx-vp9", "av1", "libdav1d"})
 
 
 def open_video(path: Path, *, pace: Pace = "realtime") -> Recording:
-    """Opens a video file; needs the extra ``video``.
+    """Open a video file; it needs the extra ``video``.
 
     Frames are as a player shows them: turned and mirrored by the display matrix of the file, with square
     pixels, HDR (HLG, PQ) as SDR. Frames of another size than the usual one, which the film has for most of
@@ -169,7 +169,7 @@ def _video_stream(container: "InputContainer") -> "VideoStream":
 def _decoded(
     container: "InputContainer", stream: "VideoStream"
 ) -> Iterator[tuple[int | None, list["VideoFrame"]]]:
-    """Yields each packet's time in microseconds, if it has one, and the frames that it decodes to."""
+    """Yield each packet's time in microseconds, if it has one, and the frames that it decodes to."""
     import av
 
     packets = container.demux(stream)
@@ -192,7 +192,7 @@ def _microseconds(time: int | None, unit: Fraction | None) -> int | None:
 
 
 def _usual_size(path: Path, *, key_frames: bool) -> tuple[int, int] | None:
-    """Returns the size that upright frames have for most of the time, or ``None`` if there are none.
+    """Return the size that upright frames have for most of the time, or ``None`` if there are none.
 
     As for the server, the last frame is shown as long as the others are on average, and of sizes that are
     shown equally long the first counts.
@@ -248,7 +248,7 @@ def _matrix(frame: "VideoFrame", known: "_Matrices") -> tuple[int, int, int, int
 
 
 def _stated_matrix(frame: "VideoFrame") -> tuple[int, int, int, int]:
-    """Returns a, b, c and d of the display matrix: x' = a x + c y, y' = b x + d y (ISO/IEC 14496-12)."""
+    """Return a, b, c and d of the display matrix: x' = a x + c y, y' = b x + d y (ISO/IEC 14496-12)."""
     from av.sidedata.sidedata import Type
 
     try:
@@ -268,7 +268,7 @@ def _lies_down(frame: "VideoFrame", known: "_Matrices") -> bool:
 
 
 def _square_size(frame: "VideoFrame", stream: "VideoStream") -> tuple[int, int]:
-    """Returns the width and height that the frame, as it is stored, has with square pixels."""
+    """Return the width and height that the frame, as it is stored, has with square pixels."""
     pixel = stream.sample_aspect_ratio or Fraction(1)
     if pixel == 1 or not Fraction(1, _WIDEST) <= pixel <= _WIDEST:
         return frame.width, frame.height

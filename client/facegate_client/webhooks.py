@@ -63,7 +63,7 @@ class WebhookEvent:
 
 
 def verify_webhook(body: bytes | str, headers: Mapping[str, str], secret: str) -> WebhookEvent:
-    """Verifies a webhook's signature and time, and returns its event.
+    """Verify a webhook's signature and time, and return its event.
 
     Args:
         body: As it arrived, not parsed.

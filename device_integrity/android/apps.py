@@ -17,14 +17,14 @@ class AllowedApp:
 
 
 def package_is_allowed(apps: Iterable[AllowedApp], package: str) -> bool:
-    """Returns whether one of the apps has this package name."""
+    """Return whether one of the apps has this package name."""
     return any(app.package == package for app in apps)
 
 
 def app_is_allowed(
     apps: Iterable[AllowedApp], packages: Iterable[str], certificate_digests: frozenset[bytes]
 ) -> bool:
-    """Returns whether an app is one of the operator's.
+    """Return whether an app is one of the operator's.
 
     Args:
         packages: Package names of the app; several if packages share a user.

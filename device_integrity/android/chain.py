@@ -92,7 +92,7 @@ class TrustRoot:
 
 @cache
 def google_roots() -> tuple[TrustRoot, ...]:
-    """Returns the roots that this release knows."""
+    """Return the roots that this release knows."""
     text = files("device_integrity.android").joinpath(_DATA_FILE).read_text(encoding="utf-8")
     return tuple(
         TrustRoot(
@@ -206,11 +206,11 @@ class Certificate:
         return self._parsed.subject == self._parsed.issuer
 
     def was_issued_under_the_name_of(self, issuer: "Certificate") -> bool:
-        """Returns whether it names the subject of ``issuer`` as its issuer."""
+        """Return whether it names the subject of ``issuer`` as its issuer."""
         return self._parsed.issuer == issuer._parsed.subject
 
     def is_signed_by(self, issuer: "Certificate") -> bool:
-        """Returns whether ``issuer``'s key made its signature.
+        """Return whether ``issuer``'s key made its signature.
 
         RSA keys must have 2048 to 8192 bits, and EC keys must be on P-256, P-384 or P-521. A hash must be
         SHA-256, SHA-384 or SHA-512. Other signatures do not count.
@@ -233,7 +233,7 @@ class Certificate:
 
 
 def parse_certificates(chain: Sequence[bytes]) -> tuple[Certificate, ...]:
-    """Reads the chain that the device sent.
+    """Read the chain that the device sent.
 
     Args:
         chain: DER certificates, leaf first, root last; 3 to 10 of at most 8 KiB each.
@@ -361,7 +361,7 @@ class WalkedChain:
 def walk_chain(
     certificates: tuple[Certificate, ...], *, roots: Sequence[TrustRoot], now: datetime
 ) -> WalkedChain:
-    """Applies every rule to a chain, which is trusted if all tests pass.
+    """Apply every rule to a chain, which is trusted if all tests pass.
 
     The certificates are leaf first, root last, 3 to 10; ``now`` has a time zone.
     """
@@ -408,7 +408,7 @@ def _shape(certificates: tuple[Certificate, ...]) -> ChainShape:
 
 
 def _provisions(certificate: Certificate) -> bool:
-    """Returns whether a certificate names Google's servers for remote key provisioning."""
+    """Return whether a certificate names Google's servers for remote key provisioning."""
     return _PROVISIONER in certificate.subject_organizations and any(
         _PROVISIONING_CA.fullmatch(name) for name in certificate.subject_common_names
     )
@@ -453,7 +453,7 @@ def _test_signatures(certificates: tuple[Certificate, ...]) -> DeviceCheck:
 
 
 def _test_extension(certificates: tuple[Certificate, ...]) -> DeviceCheck:
-    """Tests that only the leaf is attested, because an app could attest anything with its attested key."""
+    """Test that only the leaf is attested, because an app could attest anything with its attested key."""
     for place, certificate in enumerate(certificates):
         if place > 0 and ATTESTATION_EXTENSION in certificate.extensions:
             detail = f"certificate {place} has the attestation extension, which only the leaf may have"
@@ -468,7 +468,7 @@ def _test_extension(certificates: tuple[Certificate, ...]) -> DeviceCheck:
 
 
 def _test_authority(certificates: tuple[Certificate, ...], shape: ChainShape) -> DeviceCheck:
-    """Tests basic constraints and key usage (RFC 5280, 4.2.1.9 and 4.2.1.3). Old phones have an exception."""
+    """Test basic constraints and key usage (RFC 5280, 4.2.1.9 and 4.2.1.3). Old phones have an exception."""
     for place in range(1, len(certificates)):
         certificate = certificates[place]
         # Batch certificates of 2016 have CA:FALSE, but sign leaves. They hold no attested key (see
@@ -509,7 +509,7 @@ def _test_shape(certificates: tuple[Certificate, ...], shape: ChainShape) -> Dev
 
 
 def _test_validity(certificates: tuple[Certificate, ...], shape: ChainShape, now: datetime) -> DeviceCheck:
-    """Tests the dates of all certificates except leaf and root.
+    """Test the dates of all certificates except leaf and root.
 
     The device sets the leaf's dates by its own clock, which may be wrong. The root's dates do not matter,
     because its key is pinned. Devices in use have expired batch certificates from the factory, so these pass.

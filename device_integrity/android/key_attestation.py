@@ -74,7 +74,7 @@ def verify_key_attestation(
     revocation: RevocationList | None,
     now: datetime,
 ) -> KeyAttestation:
-    """Verifies a chain and its attestation. Never raises because of the evidence that a device sends.
+    """Verify a chain and its attestation. Never raise because of the evidence that a device sends.
 
     Args:
         certificate_chain: DER certificates, leaf first, root last.
@@ -125,7 +125,7 @@ def verify_key_attestation(
 def _described(
     chain: WalkedChain, *, challenge: bytes, policy: KeyAttestationPolicy, now: datetime
 ) -> tuple[KeyDescription | None, ApplicationId | None, tuple[DeviceCheck, ...]]:
-    """Returns the leaf's description, the app in it, and the tests of both."""
+    """Return the leaf's description, the app in it, and the tests of both."""
     extension = chain.leaf.extensions.get(ATTESTATION_EXTENSION)
     if extension is None:
         return None, None, _undescribed("MISSING", "the leaf has no attestation extension")
@@ -162,7 +162,7 @@ def _undescribed(reason: str, detail: str) -> tuple[DeviceCheck, ...]:
 
 
 def _without_trust(check: DeviceCheck) -> DeviceCheck:
-    """Turns a PASS that relies on an untrusted chain into NOT_EVALUATED. Other findings stay."""
+    """Turn a PASS that relies on an untrusted chain into NOT_EVALUATED. Other findings stay."""
     if check.outcome is not DeviceFinding.PASS:
         return check
     return replace(

@@ -136,7 +136,7 @@ def _root_of_trust(element: der.Element, oddities: set[str]) -> RootOfTrust:
 
 
 def _tag(number: int, read: _Reader, default: Any = None, *, shown: bool = True) -> Any:
-    """Returns the field of a tag: its number, the reader of its value, and the value without it."""
+    """Return the field of a tag: its number, the reader of its value, and the value without it."""
     return field(default=default, repr=shown, metadata={"tag": number, "read": read})
 
 
@@ -209,7 +209,7 @@ _FIELDS: Final = {one.metadata["tag"]: one for one in fields(AuthorizationList) 
 
 
 def read_authorizations(element: der.Element) -> AuthorizationList:
-    """Reads one AuthorizationList.
+    """Read one AuthorizationList.
 
     Raises:
         KeyDescriptionMalformed: It is not a SEQUENCE, an element is not a context tag, a tag occurs twice,
@@ -312,7 +312,7 @@ class ApplicationId:
 
 
 def read_key_description(extension: bytes) -> KeyDescription:
-    """Reads the value of the extension 1.3.6.1.4.1.11129.2.1.17.
+    """Read the value of the extension 1.3.6.1.4.1.11129.2.1.17.
 
     Args:
         extension: DER, at most 8 KiB.
@@ -339,7 +339,7 @@ def read_key_description(extension: bytes) -> KeyDescription:
 
 
 def read_application_id(octets: bytes) -> ApplicationId:
-    """Reads an AttestationApplicationId, which is DER within the octets of tag 709.
+    """Read an AttestationApplicationId, which is DER within the octets of tag 709.
 
     Raises:
         KeyDescriptionMalformed: It is not an AttestationApplicationId, or a package's name is not UTF-8.
@@ -358,7 +358,7 @@ def read_application_id(octets: bytes) -> ApplicationId:
 
 
 def read_certificates_issued(extension: bytes) -> int | None:
-    """Reads the provisioning information of a remotely provisioned attestation certificate.
+    """Read the provisioning information of a remotely provisioned attestation certificate.
 
     Args:
         extension: Value of the extension 1.3.6.1.4.1.11129.2.1.30: a CBOR map, at most 1 KiB.

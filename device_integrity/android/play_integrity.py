@@ -104,12 +104,12 @@ class PlayIntegrity:
 
 
 def refused_token(detail: str) -> PlayIntegrity:
-    """Returns the result for a token that cannot be decrypted or read."""
+    """Return the result for a token that cannot be decrypted or read."""
     return PlayIntegrity(checks=PLAY_INTEGRITY.unreadable(detail), payload=None, one_time_key=None)
 
 
 def unavailable_token(detail: str) -> PlayIntegrity:
-    """Returns the result for a token whose decoder is unavailable."""
+    """Return the result for a token whose decoder is unavailable."""
     checks = tuple(
         PLAY_INTEGRITY.unavailable(name, "DECODER_UNAVAILABLE", detail) for name in PLAY_INTEGRITY.checks
     )
@@ -119,7 +119,7 @@ def unavailable_token(detail: str) -> PlayIntegrity:
 def verify_payload(
     payload: PlayPayload, *, kind: PlayTokenKind, challenge: bytes, policy: PlayPolicy, now: datetime
 ) -> PlayIntegrity:
-    """Verifies a decoded payload.
+    """Verify a decoded payload.
 
     Args:
         payload: From ``open_classic_token`` or a ``PlayTokenDecoder``, which authenticate it.
@@ -186,7 +186,7 @@ def _freshness(made: datetime, policy: PlayPolicy, now: datetime) -> DeviceCheck
 
 
 def _one_time_key(payload: PlayPayload, kind: PlayTokenKind, challenge: bytes) -> bytes:
-    """Returns the key under which the use of a token is stored, so that a second use is recognised.
+    """Return the key under which the use of a token is stored, so that a second use is recognised.
 
     It is a hash of the token's content, not of its text, because the same content has several encodings.
     """
@@ -390,7 +390,7 @@ def _no_apps(check: str) -> DeviceCheck:
 
 
 def _unevaluated(check: str, word: str) -> DeviceCheck:
-    """Returns the test of a label that is missing, unevaluated or unknown, which never passes."""
+    """Return the test of a label that is missing, unevaluated or unknown, which never passes."""
     if _is_unevaluated(word):
         return PLAY_INTEGRITY.not_evaluated(check, "UNEVALUATED", "Google did not evaluate this label")
     return PLAY_INTEGRITY.not_evaluated(
@@ -403,7 +403,7 @@ def _is_unevaluated(word: str) -> bool:
 
 
 def _unevaluated_words(check: str, words: frozenset[str]) -> DeviceCheck:
-    """Returns the test of a list of labels that is empty or contains unknown ones."""
+    """Return the test of a list of labels that is empty or contains unknown ones."""
     return _unevaluated(check, next((word for word in sorted(words) if not _is_unevaluated(word)), ""))
 
 
@@ -415,7 +415,7 @@ def _worded(
     bad: dict[str, str],
     sign_of: Manipulation | None = None,
 ) -> DeviceCheck:
-    """Returns the test of a label with one word; failures are soft."""
+    """Return the test of a label with one word; failures are soft."""
     if word in good:
         return PLAY_INTEGRITY.passed(check, word, good[word])
     if word in bad:

@@ -53,7 +53,7 @@ class PlayTokenDecoder(Protocol):
     """Decrypts tokens of both kinds, with Google's service or a replacement in tests."""
 
     async def decode(self, *, package: str, token: str) -> bytes:
-        """Returns the payload of a token, ``tokenPayloadExternal`` as JSON.
+        """Return the payload of a token, ``tokenPayloadExternal`` as JSON.
 
         Args:
             package: The package name of the app that requested the token.
@@ -80,7 +80,7 @@ class ClassicKeys:
 
 
 def load_classic_keys(*, decryption_key: str, verification_key: str) -> ClassicKeys:
-    """Reads the response keys in the form of the Play Console.
+    """Read the response keys in the form of the Play Console.
 
     Args:
         decryption_key: 32 bytes in base64.
@@ -107,7 +107,7 @@ def load_classic_keys(*, decryption_key: str, verification_key: str) -> ClassicK
 
 
 def open_classic_token(token: str, *, keys: ClassicKeys) -> bytes:
-    """Decrypts and verifies a classic token.
+    """Decrypt and verify a classic token.
 
     Args:
         token: Five parts in base64url without padding, at most 64 KiB.
@@ -164,7 +164,7 @@ def _parts(token: str, count: int, what: str) -> list[str]:
 
 @lru_cache(maxsize=16)
 def _validate_header(encoded: str, expected: tuple[tuple[str, str], ...]) -> None:
-    """Refuses any other algorithm, compression, critical extensions, and keys that the sender chooses.
+    """Refuse any other algorithm, compression, critical extensions, and keys that the sender chooses.
 
     Google's headers are always the same, so valid ones are cached; refused ones are not.
     """
@@ -291,7 +291,7 @@ class PlayPayload:
 
 
 def parse_payload(data: bytes) -> PlayPayload:
-    """Reads a payload.
+    """Read a payload.
 
     Args:
         data: JSON, at most 64 KiB: the payload itself, or the response of ``decodeIntegrityToken`` around it.
@@ -354,7 +354,7 @@ def _table(value: Any, name: str) -> dict[str, Any]:
 
 
 def _inner(table: dict[str, Any], name: str) -> dict[str, Any]:
-    """Returns a member that is an object; an empty object if it is missing."""
+    """Return a member that is an object; an empty object if it is missing."""
     value = table.get(name)
     return {} if value is None else _table(value, name)
 
@@ -386,7 +386,7 @@ def _flag(table: dict[str, Any], name: str) -> bool:
 
 
 def _whole(table: dict[str, Any], name: str) -> int | None:
-    """Returns a number; Google writes numbers of 64 bits as strings."""
+    """Return a number; Google writes numbers of 64 bits as strings."""
     value = table.get(name)
     if value is None:
         return None
@@ -405,7 +405,7 @@ def _time(request: dict[str, Any]) -> datetime:
 
 
 def _decoded(text: str) -> bytes | None:
-    """Decodes base64url, with or without padding; returns ``None`` for anything else."""
+    """Decode base64url, with or without padding; return ``None`` for anything else."""
     if not text or not _BASE64URL_TEXT.fullmatch(text):
         return None
     bare = text.rstrip("=")

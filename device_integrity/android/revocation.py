@@ -67,7 +67,7 @@ class RevocationList:
     fetched_at: datetime
 
     def find(self, certificate: Certificate) -> RevocationEntry | None:
-        """Returns the entry of a certificate, by its serial number or the serial numbers in its subject."""
+        """Return the entry of a certificate, by its serial number or the serial numbers in its subject."""
         serial = certificate.serial
         for key in (format(serial, "x"), str(serial), *map(_normal, certificate.subject_serials)):
             if (entry := self.entries.get(key)) is not None:
@@ -76,7 +76,7 @@ class RevocationList:
 
 
 def parse_revocation_list(data: bytes, *, fetched_at: datetime) -> RevocationList:
-    """Reads the list as Google publishes it.
+    """Read the list as Google publishes it.
 
     Args:
         data: JSON; at most 16 MiB and 200,000 entries.
@@ -111,7 +111,7 @@ def check_revocation(
     max_age: timedelta,
     now: datetime,
 ) -> DeviceCheck:
-    """Tests whether a certificate of the chain is in the list.
+    """Test whether a certificate of the chain is in the list.
 
     It is UNAVAILABLE without a list, and if the list is older than ``max_age`` and names no certificate of
     the chain.

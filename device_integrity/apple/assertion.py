@@ -49,7 +49,7 @@ class AssertionResult:
 
 
 def parse_assertion(data: bytes) -> AttestAssertion:
-    """Reads an assertion.
+    """Read an assertion.
 
     Args:
         data: CBOR, at most ``MAX_ASSERTION_BYTES``.
@@ -78,7 +78,7 @@ def parse_assertion(data: bytes) -> AttestAssertion:
 def verify_assertion(
     *, assertion: bytes, client_data: bytes, public_key: bytes, app_id: str, stored_counter: int
 ) -> AssertionResult:
-    """Verifies an assertion. Never raises because of the evidence that the device sent.
+    """Verify an assertion. Never raise because of the evidence that the device sent.
 
     Args:
         assertion: As sent.

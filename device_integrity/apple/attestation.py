@@ -35,7 +35,7 @@ class KeyOwner(StrEnum):
 
 
 def check_key_use(verifier: str, key_use: KeyOwner | None) -> DeviceCheck:
-    """Returns the test ``<verifier>.key_use``. It is soft, because families share phones.
+    """Return the test ``<verifier>.key_use``. It is soft, because families share phones.
 
     Args:
         verifier: The first part of the test's name, ``app_attest`` or ``app_attest_assertion``.
@@ -99,7 +99,7 @@ def verify_attestation(
     anchors: AppleAnchors,
     now: datetime,
 ) -> AttestationResult:
-    """Verifies an attestation. Never raises because of the evidence that the device sent.
+    """Verify an attestation. Never raise because of the evidence that the device sent.
 
     Args:
         key_id: The identifier that the device sent with it, 32 bytes.

@@ -57,7 +57,7 @@ class AuthenticatorData:
 
 
 def parse_authenticator_data(data: bytes, *, with_credential: bool) -> AuthenticatorData:
-    """Reads authenticator data.
+    """Read authenticator data.
 
     ``with_credential`` states whether a key follows the head, as in attestations; an assertion ends with the
     head.
@@ -164,7 +164,7 @@ class Attestation:
 
 
 def parse_attestation(data: bytes) -> Attestation:
-    """Reads an attestation object.
+    """Read an attestation object.
 
     Args:
         data: CBOR, at most ``MAX_ATTESTATION_BYTES``.
@@ -209,7 +209,7 @@ def _claims(leaf: x509.Certificate) -> LeafClaims:
 
 
 def _tagged(leaf: x509.Certificate, oid: str) -> dict[int, str]:
-    """Returns texts by context tag; empty if the extension has another form. Apple does not document it."""
+    """Return texts by context tag; empty if the extension has another form. Apple does not document it."""
     value = unrecognised_extension(leaf, oid)
     try:
         fields = read(value).sequence() if value is not None else ()

@@ -37,7 +37,7 @@ class ChainProblem:
 
 
 def p256_key(certificate: x509.Certificate, what: str) -> ec.EllipticCurvePublicKey:
-    """Returns the certificate's key, which has to be on P-256.
+    """Return the certificate's key, which has to be on P-256.
 
     Raises:
         CertificateMalformed: The key is of another kind, or cannot be read.
@@ -52,7 +52,7 @@ def p256_key(certificate: x509.Certificate, what: str) -> ec.EllipticCurvePublic
 
 
 def unrecognised_extension(certificate: x509.Certificate, oid: str) -> bytes | None:
-    """Returns the value of an extension that the library does not parse, DER; ``None`` if it is absent."""
+    """Return the value of an extension that the library does not parse, DER; ``None`` if it is absent."""
     try:
         value = certificate.extensions.get_extension_for_oid(x509.ObjectIdentifier(oid)).value
     except x509.ExtensionNotFound:
@@ -63,7 +63,7 @@ def unrecognised_extension(certificate: x509.Certificate, oid: str) -> bytes | N
 def chain_problem(
     *, chain: Sequence[x509.Certificate], anchor: x509.Certificate, now: datetime
 ) -> ChainProblem | None:
-    """Returns why ``chain`` does not lead to ``anchor`` at ``now``; ``None`` if it does.
+    """Return why ``chain`` does not lead to ``anchor`` at ``now``; ``None`` if it does.
 
     Args:
         chain: Results of ``read_certificate``: the end entity first, each followed by its issuer, without
@@ -91,7 +91,7 @@ def chain_problem(
 
 
 def _role_problem(certificate: x509.Certificate, name: str, *, below: int) -> ChainProblem | None:
-    """Returns why a certificate must not be at its place, above ``below`` others; ``None`` if it may."""
+    """Return why a certificate must not be at its place, above ``below`` others; ``None`` if it may."""
     critical = {one.oid for one in certificate.extensions if one.critical}
     if critical - _UNDERSTOOD:
         return ChainProblem("CERTIFICATE_NOT_UNDERSTOOD", f"{name} has an unknown critical extension")
@@ -123,7 +123,7 @@ def _extension(certificate: x509.Certificate, kind: type[_Extension]) -> _Extens
 
 
 def _issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
-    """Returns whether the issuer's name and signature are right."""
+    """Return whether the issuer's name and signature are right."""
     try:
         certificate.verify_directly_issued_by(issuer)
     except (InvalidSignature, *_NO_KEY_TYPES):
@@ -132,7 +132,7 @@ def _issued_by(certificate: x509.Certificate, issuer: x509.Certificate) -> bool:
 
 
 def _common_name(certificate: x509.Certificate) -> str:
-    """Returns a name for messages. An end entity's own name is not shown, because it may name a device."""
+    """Return a name for messages. An end entity's own name is not shown, because it may name a device."""
     constraints = _extension(certificate, x509.BasicConstraints)
     if constraints is None or not constraints.ca:
         return "the end entity's certificate"
@@ -157,7 +157,7 @@ class AppleAnchors:
 
 
 def load_apple_anchors() -> AppleAnchors:
-    """Loads the packaged anchors."""
+    """Load the packaged anchors."""
     tables = tomllib.loads(files("device_integrity.apple").joinpath(_DATA_FILE).read_text(encoding="utf-8"))
     return AppleAnchors(
         app_attest=x509.load_pem_x509_certificate(tables["app_attest"]["pem"].encode()),

@@ -53,7 +53,7 @@ def verify_receipt(
     anchors: AppleAnchors,
     now: datetime,
 ) -> ReceiptResult:
-    """Verifies a receipt. Never raises because of the receipt's content.
+    """Verify a receipt. Never raise because of the receipt's content.
 
     Args:
         receipt: The receipt as received.
@@ -179,7 +179,7 @@ class ReceiptExchange(Protocol):
     """Exchanges receipts for newer ones, with Apple's server or a replacement in tests."""
 
     async def exchange(self, receipt: bytes, *, environment: Environment) -> bytes:
-        """Returns the newer receipt, not yet verified.
+        """Return the newer receipt, not yet verified.
 
         Raises:
             ReceiptExchangeUnavailable: The server did not answer, or its answer is unusable.
@@ -188,7 +188,7 @@ class ReceiptExchange(Protocol):
 
 
 def check_risk(receipt: Receipt | None, *, most_keys: int, now: datetime) -> DeviceCheck:
-    """Returns ``app_attest_receipt.risk``: whether the device made few keys.
+    """Return ``app_attest_receipt.risk``: whether the device made few keys.
 
     ``receipt`` was verified when it was received. ``most_keys`` is the highest number of keys that passes.
     """
@@ -207,5 +207,5 @@ def check_risk(receipt: Receipt | None, *, most_keys: int, now: datetime) -> Dev
 
 
 def exchange_unavailable(detail: str) -> DeviceCheck:
-    """Returns ``app_attest_receipt.exchange`` for an exchange that failed."""
+    """Return ``app_attest_receipt.exchange`` for an exchange that failed."""
     return _RISK_LIST.unavailable("exchange", "EXCHANGE_UNAVAILABLE", detail)

@@ -84,7 +84,7 @@ class Receipt:
     expires: datetime
 
     def may_be_exchanged(self, now: datetime) -> bool:
-        """Returns whether Apple's server exchanges it for the next one at ``now``."""
+        """Return whether Apple's server exchanges it for the next one at ``now``."""
         return now < self.expires and (self.not_before is None or now >= self.not_before)
 
 
@@ -106,7 +106,7 @@ class SignedReceipt:
 
 
 def parse_receipt(data: bytes) -> SignedReceipt:
-    """Reads a receipt.
+    """Read a receipt.
 
     Args:
         data: CMS SignedData, BER, at most ``MAX_RECEIPT_BYTES``.
@@ -159,7 +159,7 @@ def _tagged(element: Element, number: int) -> Element:
 
 
 def _signer_info(signer_infos: Element) -> tuple[int, bytes]:
-    """Returns the serial number of the signer's certificate and the signature. The issuer is not compared."""
+    """Return the serial number of the signer's certificate and the signature. The issuer is not compared."""
     infos = signer_infos.set_of()
     _demand(len(infos) == 1, f"it has {len(infos)} signers, 1 expected")
     parts = infos[0].sequence()
@@ -183,7 +183,7 @@ def _algorithm(element: Element) -> str:
 def _upwards(
     signer: x509.Certificate, certificates: tuple[x509.Certificate, ...]
 ) -> tuple[x509.Certificate, ...]:
-    """Returns the signer's certificate and its issuers, without the root, which the verifier pins."""
+    """Return the signer's certificate and its issuers, without the root, which the verifier pins."""
     chain = [signer]
     for _ in certificates:
         above = next(

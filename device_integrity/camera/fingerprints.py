@@ -34,7 +34,7 @@ _SCRIPTS: Final = ("LATIN", "CYRILLIC", "GREEK")
 
 
 def tokens_of(text: str) -> tuple[str, ...]:
-    """Returns the words and numbers of a text: NFKC, case folded, without accents and invisible characters.
+    """Return the words and numbers of a text: NFKC, case folded, without accents and invisible characters.
 
     Full-width and other compatibility forms and accented letters become plain ones, so that they cannot hide
     a name (Unicode Standard Annex 15). Every character that is not a letter or digit separates tokens. Each
@@ -60,7 +60,7 @@ def _spaced(character: str) -> str:
 
 
 def contains_run(tokens: tuple[str, ...], run: tuple[str, ...]) -> bool:
-    """Returns whether the tokens contain the run, as consecutive tokens or as one word.
+    """Return whether the tokens contain the run, as consecutive tokens or as one word.
 
     A number at a token's end is ignored, so "OBS Camera2" contains the run "OBS Camera"; but not behind a
     single letter, as in "V5 Cam", which is a model. If the run ends with ``BEGINS``, its last token only has
@@ -85,7 +85,7 @@ def _matches(words: tuple[str, ...], wanted: tuple[str, ...], begins: bool) -> b
 
 
 def mixes_scripts(text: str) -> bool:
-    """Returns whether a word mixes Latin, Cyrillic and Greek letters (Unicode Technical Standard 39, 5.1)."""
+    """Return whether a word mixes Latin, Cyrillic and Greek letters (Unicode Technical Standard 39, 5.1)."""
     for token in tokens_of(text):
         names = (unicodedata.name(character, "") for character in token)
         scripts = {script for name in names for script in _SCRIPTS if name.startswith(script)}
@@ -124,7 +124,7 @@ class CameraFingerprints:
 
 
 def load_fingerprints() -> CameraFingerprints:
-    """Loads the packaged lists of virtual cameras, capture devices and emulators."""
+    """Load the packaged lists of virtual cameras, capture devices and emulators."""
     text = files("device_integrity.camera").joinpath(_DATA_FILE).read_text(encoding="utf-8")
     lists = tomllib.loads(text)
     return CameraFingerprints(
@@ -158,7 +158,7 @@ _VENDOR: Final = re.compile(r"vendorid[_ ](\d{1,5}) productid[_ ](\d{1,5})")
 
 
 def check_name(camera: CameraClaim, *, fingerprints: CameraFingerprints) -> DeviceCheck:
-    """Searches identifier, label and transport for known virtual cameras.
+    """Search identifier, label and transport for known virtual cameras.
 
     Returns:
         ``camera.name``: FAIL for a listed camera (soft if honest people use it too) and for the name of a
@@ -211,7 +211,7 @@ _failed = partial(suspect, _NAME, sign=Manipulation.VIRTUAL_CAMERA)
 
 
 def _usb_ids(text: str) -> list[str]:
-    """Returns USB identifiers, from Chrome's "(534d:2109)" or macOS's "VendorID_21325 ProductID_8457"."""
+    """Return USB identifiers, from Chrome's "(534d:2109)" or macOS's "VendorID_21325 ProductID_8457"."""
     lowered = text.casefold()
     found = [f"{vendor}:{product}" for vendor, product in _USB_ID.findall(lowered)]
     return found + [f"{int(vendor):04x}:{int(product):04x}" for vendor, product in _VENDOR.findall(lowered)]
@@ -228,7 +228,7 @@ _is_emulator = partial(suspect, _EMULATOR, sign=Manipulation.EMULATOR)
 def check_device(
     device: DeviceClaim, camera: CameraClaim, *, fingerprints: CameraFingerprints
 ) -> DeviceCheck:
-    """Searches the descriptions of a device and its camera for words that emulators use.
+    """Search the descriptions of a device and its camera for words that emulators use.
 
     Returns:
         ``device.emulator``: FAIL for a listed word; NOT_EVALUATED without one, because a device can lie;

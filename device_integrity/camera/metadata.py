@@ -62,7 +62,7 @@ _USB_TRANSPORT: Final = ("usb",)
 
 
 def check_profile(camera: CameraClaim, *, platform: Platform) -> tuple[DeviceCheck, ...]:
-    """Compares a camera's description with the properties of its platform.
+    """Compare a camera's description with the properties of its platform.
 
     Returns:
         ``camera.facing``, ``camera.orientation``, ``camera.hardware_level``, ``camera.focal_lengths``,
@@ -208,7 +208,7 @@ _SAME_ASPECT: Final = 0.02
 def check_metadata(
     frames: Sequence[FrameClaim], camera: CameraClaim, *, adjustments: int = 0
 ) -> tuple[DeviceCheck, ...]:
-    """Compares the headers of one stream's frames with each other and with the camera's description.
+    """Compare the headers of one stream's frames with each other and with the camera's description.
 
     Args:
         frames: In order of arrival.
@@ -274,7 +274,7 @@ def _timestamps(frames: Sequence[FrameClaim]) -> DeviceCheck:
 
 
 def _off_grid(steps: Sequence[int]) -> float:
-    """Returns the frames' largest deviation from an even grid through the first and last one, microseconds.
+    """Return the frames' largest deviation from an even grid through the first and last one, microseconds.
 
     A step across dropped frames is a multiple of the grid's period. The grid is stretched to fit both ends,
     so its period need not be a whole number of microseconds.

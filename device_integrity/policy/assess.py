@@ -84,7 +84,7 @@ def assess(
     active_challenge: bool,
     ceilings: Mapping[str, Assurance] | None = None,
 ) -> DeviceAssessment:
-    """Derives a device's assurance from its tests.
+    """Derive a device's assurance from its tests.
 
     HIGH needs hardware attestation, a transcript that is bound to the attested key, an active challenge
     that was passed, and that device, camera and frames were evaluated. MEDIUM needs a platform's
@@ -149,7 +149,7 @@ def _vouched(
     optional: frozenset[str],
     ceilings: Mapping[str, Assurance],
 ) -> Assurance:
-    """Returns the highest assurance that a verifier of the evidence gives, if all its tests hold; or NONE."""
+    """Return the highest assurance that a verifier of the evidence gives, if all its tests hold; or NONE."""
     found = Assurance.NONE
     for verifier in evidence.verifiers:
         most = CEILINGS.get(verifier, Assurance.NONE)
@@ -173,7 +173,7 @@ def _verified(own: Sequence[DeviceCheck], needed: frozenset[str], optional: froz
 
 
 def _refuted(evidence: Evidence, group: Sequence[DeviceCheck]) -> bool:
-    """Returns whether an attestation failed or is doubtful, even without a sign of manipulation."""
+    """Return whether an attestation failed or is doubtful, even without a sign of manipulation."""
     return evidence.raises_assurance and any(
         check.outcome is DeviceFinding.FAIL and (not check.soft or check.reason in _DOUBTS) for check in group
     )
@@ -206,7 +206,7 @@ def _unmet(
 
 
 def _evaluated(evidence: Evidence, group: Sequence[DeviceCheck]) -> bool:
-    """Returns whether the evidence was evaluated. If the device stated nothing, it was not."""
+    """Return whether the evidence was evaluated. If the device stated nothing, it was not."""
     stated = _STATED.get(evidence, frozenset())
     if any(check.outcome is DeviceFinding.UNAVAILABLE and check.name in stated for check in group):
         return False
@@ -242,7 +242,7 @@ def _all_evaluated(weighed: Mapping[Evidence, Sequence[DeviceCheck]]) -> bool:
 
 
 def _consistent(weighed: Mapping[Evidence, Sequence[DeviceCheck]]) -> bool:
-    """Returns whether device, camera and frames were evaluated, and no hard test failed."""
+    """Return whether device, camera and frames were evaluated, and no hard test failed."""
     if not _all_evaluated(weighed):
         return False
     every = [check for group in weighed.values() for check in group]
@@ -273,7 +273,7 @@ def find_shortfall(
     verifiable: Collection[Evidence],
     ceilings: Mapping[Evidence, Assurance] | None = None,
 ) -> Shortfall | None:
-    """Returns why no device of a platform can meet a policy; ``None`` if devices can.
+    """Return why no device of a platform can meet a policy; ``None`` if devices can.
 
     Only attestations and the server's key depend on the server's settings: observations are always made.
 
@@ -313,7 +313,7 @@ def find_shortfall(
 
 
 def _claims_suffice(platform: Platform, *, least: Assurance, demands: DemandTable) -> bool:
-    """Returns whether consistent claims reach the least assurance, without an attestation."""
+    """Return whether consistent claims reach the least assurance, without an attestation."""
     if least is Assurance.LOW:
         return not any(demands.demand_for(platform, evidence) is Demand.IGNORED for evidence in OBSERVED)
     return least is Assurance.NONE

@@ -78,7 +78,7 @@ def check_contradictions(
     frames: Sequence[FrameClaim] = (),
     traces: Sequence[FrameTrace] = (),
 ) -> tuple[DeviceCheck, ...]:
-    """Compares the claims, the attested facts and the frames with each other.
+    """Compare the claims, the attested facts and the frames with each other.
 
     Args:
         camera: The device's claims about its camera.
@@ -196,7 +196,7 @@ def _app(device: DeviceClaim, facts: AttestedFacts) -> DeviceCheck:
 
 
 def _exposure(frames: Sequence[FrameClaim], traces: Sequence[FrameTrace]) -> DeviceCheck:
-    """Compares brightness with exposure. Metadata of another scan contradicts the brightness.
+    """Compare brightness with exposure. Metadata of another scan contradicts the brightness.
 
     A frame gets brighter if its exposure is longer. Automatic exposure also compensates the light of the
     scene. Therefore only the steps from one frame to the next count, without those at which the flash's

@@ -168,15 +168,15 @@ class DemandTable:
     floors: Mapping[Platform, Assurance] = field(default_factory=dict)
 
     def allows(self, platform: Platform) -> bool:
-        """Returns whether devices of a platform may be trusted."""
+        """Return whether devices of a platform may be trusted."""
         return platform in self.rows
 
     def demand_for(self, platform: Platform, evidence: Evidence) -> Demand:
-        """Returns the demand for one kind of evidence on a platform; ADVISORY if none is stated."""
+        """Return the demand for one kind of evidence on a platform; ADVISORY if none is stated."""
         return self.rows.get(platform, {}).get(evidence, Demand.ADVISORY)
 
     def least(self, platform: Platform) -> Assurance:
-        """Returns the least assurance with which a device of a platform is trusted."""
+        """Return the least assurance with which a device of a platform is trusted."""
         return self.floors.get(platform, self.floor)
 
     @property
@@ -266,7 +266,7 @@ DECISIVE_NAMES: Final = frozenset(DECISIVE_CHECKS) - RAISED_NAMES
 def mark_decisive(
     checks: Iterable[DeviceCheck], *, tolerated: Collection[str] = ()
 ) -> tuple[DeviceCheck, ...]:
-    """Marks the failed tests that are decisive, and among them those that are tolerated.
+    """Mark the failed tests that are decisive, and among them those that are tolerated.
 
     ``tolerated`` names the tests that must not decide.
     """
@@ -279,7 +279,7 @@ def mark_decisive(
 
 
 def decided_by(checks: Iterable[DeviceCheck]) -> tuple[str, ...]:
-    """Returns the names of the failed tests that decide the check: decisive and not tolerated."""
+    """Return the names of the failed tests that decide the check: decisive and not tolerated."""
     return tuple(dict.fromkeys(check.name for check in checks if check.decisive and not check.tolerated))
 
 

@@ -120,7 +120,7 @@ class Sign:
 
 
 def find_signs(checks: Iterable[DeviceCheck]) -> tuple[Sign, ...]:
-    """Returns the signs in the failed tests, the strongest first.
+    """Return the signs in the failed tests, the strongest first.
 
     A hard test decides. A soft contradiction between two sources weighs twice as much as a soft test of one
     source. Several soft tests of one source count as a suspicion (0.5) and no more, because they share their
@@ -164,7 +164,7 @@ def _strength(behind: Sequence[DeviceCheck]) -> float:
 
 
 def _method_of(behind: Sequence[DeviceCheck]) -> InjectionMethod:
-    """Returns the method of an injection: that of the first failed test that shows one."""
+    """Return the method of an injection: that of the first failed test that shows one."""
     methods = (_METHODS[check.sign_of] for check in behind if check.sign_of is not None)
     return next(
         (method for method in methods if method is not InjectionMethod.UNKNOWN), InjectionMethod.UNKNOWN

@@ -27,7 +27,7 @@ _SMOOTH_US: Final = 150
 
 
 def check_arrival(frames: Sequence[FrameTrace]) -> DeviceCheck:
-    """Returns ``stream.arrival``, which compares capture times with times of arrival.
+    """Return ``stream.arrival``, which compares capture times with times of arrival.
 
     Its failures are soft, because a network that stalls delivers the delayed frames all together. The server
     itself refuses frames that arrive before they can have been captured (docs/device_protocol.md, Clocks).
@@ -64,7 +64,7 @@ def check_arrival(frames: Sequence[FrameTrace]) -> DeviceCheck:
 
 
 def _speed(captured: NDArray[np.float64], arrived: NDArray[np.float64]) -> float:
-    """Returns the median slope of arrival time over capture time, from pairs of frames half a scan apart.
+    """Return the median slope of arrival time over capture time, from pairs of frames half a scan apart.
 
     The median of slopes is robust even if almost half of the frames are late (H. Theil, 1950).
     """
@@ -80,7 +80,7 @@ _EDITORS: Final = ("gimp", "photoshop", "gd-jpeg", "imagemagick", "adobe")
 
 
 def check_encoder(frames: Sequence[FrameTrace]) -> DeviceCheck:
-    """Returns ``stream.encoder``: whether one encoder, and no video tool, wrote all JPEG headers."""
+    """Return ``stream.encoder``: whether one encoder, and no video tool, wrote all JPEG headers."""
     name = "stream.encoder"
     facts = [frame.facts for frame in frames if frame.facts is not None]
     if not facts or len(facts) < len(frames):
@@ -134,7 +134,7 @@ class NoiseCurve:
 
 
 def check_noise(tallies: Sequence[BlockTally]) -> DeviceCheck:
-    """Returns ``stream.noise``: whether successive frames differ by noise.
+    """Return ``stream.noise``: whether successive frames differ by noise.
 
     The detail states the trend of the noise over brightness, which has no effect on the finding: encoders
     reverse it in every second honest clip (docs/device_integrity.md).
@@ -160,7 +160,7 @@ def check_noise(tallies: Sequence[BlockTally]) -> DeviceCheck:
 
 
 def noise_curve(tallies: Sequence[BlockTally]) -> NoiseCurve | None:
-    """Returns the noise of a scan; ``None`` with too few blocks."""
+    """Return the noise of a scan; ``None`` with too few blocks."""
     if not tallies:
         return None
     counts = np.sum([tally.noise for tally in tallies], axis=0)
@@ -203,7 +203,7 @@ _FEWEST_MODES: Final = 2
 
 
 def check_recompression(tallies: Sequence[BlockTally]) -> DeviceCheck:
-    """Returns ``stream.recompression``: whether the histograms of quantised coefficients have gaps."""
+    """Return ``stream.recompression``: whether the histograms of quantised coefficients have gaps."""
     name = "stream.recompression"
     modes = gapped_modes(tallies)
     if modes is None:
@@ -222,7 +222,7 @@ def check_recompression(tallies: Sequence[BlockTally]) -> DeviceCheck:
 
 
 def gapped_modes(tallies: Sequence[BlockTally]) -> int | None:
-    """Returns the number of frequencies whose histogram has gaps; ``None`` without a histogram.
+    """Return the number of frequencies whose histogram has gaps; ``None`` without a histogram.
 
     A natural histogram falls from value to value. After a gap it rises; two steep rises count as gaps.
     """
@@ -264,7 +264,7 @@ _LOOP_LINE: Final = 0.5
 
 
 def check_duplicates(frames: Sequence[FrameTrace]) -> DeviceCheck:
-    """Returns ``stream.duplicates``: whether frames have the same bytes; hard if other frames lie between."""
+    """Return ``stream.duplicates``: whether frames have the same bytes; hard if other frames lie between."""
     name = "stream.duplicates"
     marks = [frame.sha256 for frame in frames if frame.textured]
     if len(marks) < _FEWEST_TEXTURED:
@@ -293,7 +293,7 @@ def check_duplicates(frames: Sequence[FrameTrace]) -> DeviceCheck:
 
 
 def check_loop(frames: Sequence[FrameTrace]) -> DeviceCheck:
-    """Returns ``stream.loop``: whether frames repeat after a fixed time, even if they are re-encoded."""
+    """Return ``stream.loop``: whether frames repeat after a fixed time, even if they are re-encoded."""
     name = "stream.loop"
     found = loop_ratio([frame.thumbnail for frame in frames if frame.textured])
     if found is None:
@@ -315,7 +315,7 @@ def check_loop(frames: Sequence[FrameTrace]) -> DeviceCheck:
 
 
 def loop_ratio(thumbnails: Sequence[NDArray[np.float32]]) -> tuple[int, float] | None:
-    """Finds after how many frames the content is most similar, compared with successive frames.
+    """Find after how many frames the content is most similar, compared with successive frames.
 
     The change is the median over pairs of frames, without each frame's mean brightness, so that a blink or a
     colour of the flash has little effect. Frames of a person that keeps still or nods differ more over any
@@ -342,13 +342,13 @@ def loop_ratio(thumbnails: Sequence[NDArray[np.float32]]) -> tuple[int, float] |
 
 
 def _median(values: NDArray[np.float32]) -> float:
-    """Returns ``np.median`` of a row without NaN, several times as fast; it is called once for each lag."""
+    """Return ``np.median`` of a row without NaN, several times as fast; it is called once for each lag."""
     inside, half = np.sort(values), len(values) // 2
     return float(inside[half]) if len(values) % 2 else float((inside[half - 1] + inside[half]) / 2)
 
 
 def _changes(values: NDArray[np.float32], lag: int) -> NDArray[np.float32]:
-    """Returns the root mean square difference of each frame from the one ``lag`` later, grey levels."""
+    """Return the root mean square difference of each frame from the one ``lag`` later, grey levels."""
     # Row by row: a matrix product would use threads, for which a busy server has no cores.
     apart = values[lag:] - values[:-lag]
     return np.asarray(np.sqrt(np.einsum("fp,fp->f", apart, apart) / values.shape[1]), np.float32)
@@ -374,7 +374,7 @@ _BRIGHT: Final = 235.0
 
 
 def check_structure(tallies: Sequence[BlockTally]) -> DeviceCheck:
-    """Returns ``stream.structure``: whether blocks never change while others do."""
+    """Return ``stream.structure``: whether blocks never change while others do."""
     name = "stream.structure"
     share = still_share(tallies)
     if share is None:
@@ -389,7 +389,7 @@ def check_structure(tallies: Sequence[BlockTally]) -> DeviceCheck:
 
 
 def still_share(tallies: Sequence[BlockTally]) -> float | None:
-    """Returns the share of still blocks among those that are neither black nor white.
+    """Return the share of still blocks among those that are neither black nor white.
 
     The blocks are those of the frame size with the most pairs. A frame with the same bytes as the previous
     one is no pair (``BlockTally.add``). ``None`` if there are too few pairs or all blocks are clipped.
@@ -406,7 +406,7 @@ def still_share(tallies: Sequence[BlockTally]) -> float | None:
 
 
 def check_stream(stream: StreamMeasurements) -> tuple[DeviceCheck, ...]:
-    """Tests the measurements of one stream.
+    """Test the measurements of one stream.
 
     Returns: ``stream.duplicates``, ``stream.loop``, ``stream.arrival``, ``stream.encoder``,
         ``stream.recompression``, ``stream.noise`` and ``stream.structure``. Only a repetition of the same

@@ -135,7 +135,7 @@ class ScanMemory(Protocol):
     """
 
     async def recall(self, query: ScanQuery) -> tuple[RecalledScan, ...]:
-        """Returns earlier scans with a frame that may be one of the query's frames, and those of the subject.
+        """Return earlier scans with a frame that may be one of the query's frames, and those of the subject.
 
         That is a frame whose exact mark or picture is in the query, or a frame that has at least
         ``query.least_bands`` of the query's bands.
@@ -143,7 +143,7 @@ class ScanMemory(Protocol):
         ...
 
     async def key_uses(self, *, tenant: str, key: bytes, since: datetime) -> tuple[KeyUse, ...]:
-        """Returns the uses of a key since a time, in any order."""
+        """Return the uses of a key since a time, in any order."""
         ...
 
     async def record(
@@ -156,14 +156,14 @@ class ScanMemory(Protocol):
         marks: Sequence[FrameMark],
         motions: Sequence[ScanMotion] = (),
     ) -> None:
-        """Stores the marks of an attempt's frames, and its movement, when the attempt has ended.
+        """Store the marks of an attempt's frames, and its movement, when the attempt has ended.
 
         Those of the check's other attempts stay.
         """
         ...
 
     async def record_key_use(self, *, tenant: str, use: KeyUse) -> None:
-        """Stores one use of a key by a scan."""
+        """Store one use of a key by a scan."""
         ...
 
 
@@ -174,7 +174,7 @@ def frame_marks(
     pictures: Mapping[bytes, bytes],
     tenant_key: bytes,
 ) -> tuple[FrameMark, ...]:
-    """Returns the marks to store of an attempt: an exact mark of every frame that has contrast.
+    """Return the marks to store of an attempt: an exact mark of every frame that has contrast.
 
     Up to 16 evenly spread, measured frames have a perceptual hash as well. A frame that was not measured is
     marked if the measured frames before and after it have contrast.
@@ -200,7 +200,7 @@ def frame_marks(
 
 
 def mirrored_bands(frames: Sequence[FrameTrace]) -> frozenset[bytes]:
-    """Returns the bands of up to 16 of the frames, mirrored: a mirrored copy of a scan has these."""
+    """Return the bands of up to 16 of the frames, mirrored: a mirrored copy of a scan has these."""
     return frozenset(
         band
         for frame in _spread([frame for frame in frames if frame.textured])
@@ -222,7 +222,7 @@ def _picture_mark(picture: bytes, tenant_key: bytes) -> bytes:
 
 
 def _textured(frames: Sequence[FrameTrace], images: Sequence[bytes]) -> Iterator[bytes]:
-    """Yields the images that are measured and have contrast, or lie between such images."""
+    """Yield the images that are measured and have contrast, or lie between such images."""
     measured = {frame.sha256: frame.textured for frame in frames}
     before, waiting = True, list[bytes]()
     for image in images:
@@ -240,12 +240,12 @@ def _textured(frames: Sequence[FrameTrace], images: Sequence[bytes]) -> Iterator
 
 
 def key_mark(public_key: bytes, *, tenant_key: bytes) -> bytes:
-    """Returns a key's mark: HMAC-SHA-256 of its SubjectPublicKeyInfo under the tenant's key, 32 bytes."""
+    """Return a key's mark: HMAC-SHA-256 of its SubjectPublicKeyInfo under the tenant's key, 32 bytes."""
     return hmac.digest(tenant_key, _KEY_DOMAIN + public_key, "sha256")
 
 
 def check_frames_before(marks: Sequence[FrameMark], recalled: Sequence[RecalledScan]) -> DeviceCheck:
-    """Returns ``memory.frames``: whether an earlier scan had these frames.
+    """Return ``memory.frames``: whether an earlier scan had these frames.
 
     One frame with the same bytes fails hard, because no camera makes a frame twice; so do three frames that
     decode to the same pictures, however their files differ.
@@ -273,7 +273,7 @@ def check_frames_before(marks: Sequence[FrameMark], recalled: Sequence[RecalledS
 
 
 def check_similarity(motion: ScanMotion | None, recalled: Sequence[RecalledScan]) -> DeviceCheck:
-    """Returns ``memory.similarity``: whether the scan moves as an earlier one, so that it may be a recording.
+    """Return ``memory.similarity``: whether the scan moves as an earlier one, so that it may be a recording.
 
     It fails softly, which is a doubt and no more: two scans of one person may look alike by chance.
 
@@ -299,7 +299,7 @@ def check_similarity(motion: ScanMotion | None, recalled: Sequence[RecalledScan]
 
 
 def check_device_subjects(uses: Sequence[KeyUse], *, subject: str) -> DeviceCheck:
-    """Returns ``memory.subjects``: whether many subjects use one device's key.
+    """Return ``memory.subjects``: whether many subjects use one device's key.
 
     It fails softly, because families share phones.
 
@@ -321,7 +321,7 @@ def check_device_subjects(uses: Sequence[KeyUse], *, subject: str) -> DeviceChec
 
 
 def check_session_key(uses: Sequence[KeyUse], *, check_id: str) -> DeviceCheck:
-    """Returns ``memory.session_key``: whether another check used the scan's session key, which must be new.
+    """Return ``memory.session_key``: whether another check used the scan's session key, which must be new.
 
     The attempts and reconnects of ``check_id``, this check, keep their key.
     """
@@ -329,7 +329,7 @@ def check_session_key(uses: Sequence[KeyUse], *, check_id: str) -> DeviceCheck:
 
 
 def check_attestation_key(uses: Sequence[KeyUse], *, check_id: str) -> DeviceCheck:
-    """Returns ``memory.attestation_key``: whether another check used an attested key, which must be new.
+    """Return ``memory.attestation_key``: whether another check used an attested key, which must be new.
 
     The protocol demands a new key for every scan. The attempts and reconnects of ``check_id``, this check,
     keep theirs.

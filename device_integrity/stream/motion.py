@@ -64,12 +64,12 @@ class ScanMotion:
     samples: NDArray[np.int8]
 
     def to_bytes(self) -> bytes:
-        """Returns the stored form, at most 5.4 kB."""
+        """Return the stored form, at most 5.4 kB."""
         return _MAGIC + len(self.samples).to_bytes(2, "big") + self.samples.tobytes()
 
 
 def motions_from_bytes(data: bytes) -> tuple[ScanMotion, ...]:
-    """Parses concatenated results of ``ScanMotion.to_bytes``; stops at bytes of another form."""
+    """Parse concatenated results of ``ScanMotion.to_bytes``; stop at bytes of another form."""
     found = []
     head = len(_MAGIC) + 2
     while data.startswith(_MAGIC) and len(data) >= head:
@@ -82,7 +82,7 @@ def motions_from_bytes(data: bytes) -> tuple[ScanMotion, ...]:
 
 
 def frame_layout(blocks: NDArray[np.uint8]) -> Samples:
-    """Returns the coarsest frequencies of a frame's brightness, shape (36,), without its mean.
+    """Return the coarsest frequencies of a frame's brightness, shape (36,), without its mean.
 
     Args:
         blocks: The mean luma of each block of the upright frame (``vision.image.decode_jpeg_blocks``).
@@ -92,7 +92,7 @@ def frame_layout(blocks: NDArray[np.uint8]) -> Samples:
 
 
 def scan_motion(layouts: Sequence[tuple[int, Samples]]) -> ScanMotion | None:
-    """Returns the movement of an attempt; ``None`` if it is too short, or if nothing moves.
+    """Return the movement of an attempt; ``None`` if it is too short, or if nothing moves.
 
     Args:
         layouts: The capture time, microseconds, and ``frame_layout`` of each frame, in order.
@@ -113,7 +113,7 @@ def scan_motion(layouts: Sequence[tuple[int, Samples]]) -> ScanMotion | None:
 
 
 def motion_similarity(one: ScanMotion, others: Sequence[ScanMotion]) -> float:
-    """Returns how similarly an attempt and the most similar of others move, up to 1; about 0 if unrelated.
+    """Return how similarly an attempt and the most similar of others move, up to 1; about 0 if unrelated.
 
     Similarity is the mean correlation of the changes and of their steps from sample to sample, at the best
     shift in time, as they are or mirrored; and, with less weight, at another speed or backwards. Of the most
@@ -137,7 +137,7 @@ def _parts(one: ScanMotion, cut: ScanMotion) -> float:
 
 
 def _retimed(one: ScanMotion, other: ScanMotion) -> float:
-    """Returns the similarity with the other one played at another speed, or backwards."""
+    """Return the similarity with the other one played at another speed, or backwards."""
     samples = one.samples.astype(np.float32)
     best = _best(samples, _viewed(other.samples[::-1], cut=False))
     number = np.arange(len(other.samples))
@@ -149,13 +149,13 @@ def _retimed(one: ScanMotion, other: ScanMotion) -> float:
 
 
 def _viewed(samples: NDArray[Any], *, cut: bool) -> Samples:
-    """Returns movements, shape (..., number, 36), as their views show them, shape (views, number, 36)."""
+    """Return movements, shape (..., number, 36), as their views show them, shape (views, number, 36)."""
     views = np.stack([samples.astype(np.float32) @ view for view in _views(cut=cut)])
     return views.reshape(-1, *samples.shape[-2:])
 
 
 def _best(one: Samples, others: Samples) -> float:
-    """Returns the best similarity of (n, 36) with each of (views, m, 36), over all shifts in time."""
+    """Return the best similarity of (n, 36) with each of (views, m, 36), over all shifts in time."""
     number, others_number = len(one), others.shape[1]
     least = max(_FEWEST, int(_LEAST_SHARED * min(number, others_number)))
     shifts = np.arange(least - number, others_number - least + 1)
@@ -167,7 +167,7 @@ def _best(one: Samples, others: Samples) -> float:
 
 
 def _correlations(one: Samples, others: Samples, shifts: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Returns the correlation at each shift of what two movements have in common, shape (views, shifts)."""
+    """Return the correlation at each shift of what two movements have in common, shape (views, shifts)."""
     number, views, others_number = len(one), len(others), others.shape[1]
     start, end = np.maximum(0, -shifts), np.minimum(number, others_number - shifts)
     ours, our_power = _summed(one, start, end)
@@ -184,7 +184,7 @@ def _correlations(one: Samples, others: Samples, shifts: NDArray[np.intp]) -> ND
 def _summed(
     samples: Samples, start: NDArray[np.intp], end: NDArray[np.intp]
 ) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Returns the sums of samples from ``start`` to ``end``, and their squared distances to the mean."""
+    """Return the sums of samples from ``start`` to ``end``, and their squared distances to the mean."""
     sums, squares = (
         np.concatenate([np.zeros_like(total[..., :1, :]), total], axis=-2)
         for total in (
@@ -199,7 +199,7 @@ def _summed(
 
 @cache
 def _views(*, cut: bool) -> tuple[Samples, ...]:
-    """Returns the maps from the frequencies of a picture to those of its mirrored and cut versions."""
+    """Return the maps from the frequencies of a picture to those of its mirrored and cut versions."""
     mirror = np.diag(np.tile((-1.0) ** np.arange(_ORDERS), _ORDERS)).astype(np.float32)
     straight = np.eye(_VALUES, dtype=np.float32)
     if not cut:
@@ -209,7 +209,7 @@ def _views(*, cut: bool) -> tuple[Samples, ...]:
 
 
 def _cut(scale: float, down: float, across: float) -> Samples:
-    """Returns the map to a part of the picture: its size, and its place from top left (0) to bottom right."""
+    """Return the map to a part of the picture: its size, and its place from top left (0) to bottom right."""
     left = _SIDE * (1 - scale)
     window = np.array([[scale, 0, left * across], [0, scale, left * down]], np.float32)
     rows = []
@@ -228,7 +228,7 @@ def _cut(scale: float, down: float, across: float) -> Samples:
 
 
 def _frequencies(picture: Samples) -> Samples:
-    """Returns the lowest frequencies of a picture of ``_SIDE``, without its mean (DCT-II)."""
+    """Return the lowest frequencies of a picture of ``_SIDE``, without its mean (DCT-II)."""
     values = np.array(cv2.dct(picture), np.float32)[:_ORDERS, :_ORDERS].ravel()
     values[0] = 0
     return values

@@ -31,7 +31,7 @@ Luma = NDArray[np.uint8]
 
 
 def thumbnail_of(luma: Luma) -> NDArray[np.float32]:
-    """Returns the mean brightness in a grid of ``THUMBNAIL``, shape (24 x 32,), grey levels."""
+    """Return the mean brightness in a grid of ``THUMBNAIL``, shape (24 x 32,), grey levels."""
     # 16 evenly spread pixels for each cell give the same result as all pixels, at a third of the cost.
     rows, columns = (
         _places(size, _A_PLACE * count) for size, count in zip(luma.shape, THUMBNAIL, strict=True)
@@ -43,12 +43,12 @@ def thumbnail_of(luma: Luma) -> NDArray[np.float32]:
 
 @cache
 def _places(size: int, count: int) -> NDArray[np.intp]:
-    """Returns the centres of ``count`` equal parts of ``size`` pixels."""
+    """Return the centres of ``count`` equal parts of ``size`` pixels."""
     return np.asarray((np.arange(count) * size + size // 2) // count, np.intp)
 
 
 def picture_hash(blocks: Luma) -> bytes:
-    """Returns a hash of what a frame shows, 32 bytes, whatever file it is in; empty without enough texture.
+    """Return a hash of what a frame shows, 32 bytes, whatever file it is in; empty without enough texture.
 
     The hash is exact: the noise of a camera changes it, and so does any new encoding. It is the same for a
     picture that is rotated or mirrored by whole blocks, which needs no new encoding.
@@ -72,7 +72,7 @@ def picture_hash(blocks: Luma) -> bytes:
 
 
 def difference_hash(thumbnail: NDArray[np.float32]) -> bytes:
-    """Returns whether each of 16 x 16 cells is brighter than its right neighbour (Krawetz's dHash), 256 bits.
+    """Return whether each of 16 x 16 cells is brighter than its right neighbour (Krawetz's dHash), 256 bits.
 
     Unlike a cryptographic hash it hardly changes if a frame is re-encoded, scaled or brightened.
     """
@@ -95,7 +95,7 @@ _COMMENT: Final = 0xFE
 
 
 def _zigzag() -> NDArray[np.intp]:
-    """Returns the natural position of each zigzag position (ITU-T T.81, figure 5)."""
+    """Return the natural position of each zigzag position (ITU-T T.81, figure 5)."""
     order = sorted(
         range(64), key=lambda at: (at // 8 + at % 8, at // 8 if (at // 8 + at % 8) % 2 else at % 8)
     )
@@ -124,7 +124,7 @@ class JpegFacts:
 
 
 def read_jpeg_facts(data: bytes) -> JpegFacts | None:
-    """Reads the header of a JPEG; ``None`` if it cannot be read or has no luma table."""
+    """Read the header of a JPEG; ``None`` if it cannot be read or has no luma table."""
     if not data.startswith(_SOI):
         return None
     end = len(_SOI)
@@ -166,7 +166,7 @@ def read_jpeg_facts(data: bytes) -> JpegFacts | None:
 
 
 def _read_tables(body: bytes, tables: dict[int, NDArray[np.float32]], *, most: int) -> int | None:
-    """Adds a segment's tables to ``tables``; returns their number, ``None`` if over ``most`` or damaged."""
+    """Add a segment's tables to ``tables``; return their number, ``None`` if over ``most`` or damaged."""
     at, count = 0, 0
     while at < len(body):
         wide, selector = body[at] >> 4, body[at] & 0x0F
@@ -207,7 +207,7 @@ _MODES: Final = ((0, 1), (1, 0), (1, 1), (0, 2), (2, 0))
 
 
 def _basis() -> NDArray[np.float32]:
-    """Returns the DCT's basis images of the modes, shape (64, modes) (ITU-T T.81, A.3.3)."""
+    """Return the DCT's basis images of the modes, shape (64, modes) (ITU-T T.81, A.3.3)."""
     place = np.arange(8)
     waves = [
         np.sqrt((1 if order == 0 else 2) / 8) * np.cos((2 * place + 1) * order * np.pi / 16)
@@ -247,7 +247,7 @@ class BlockTally:
     _last: NDArray[np.float32] | None = None
 
     def add(self, luma: Luma, *, luma_table: NDArray[np.float32] | None, new: bool) -> None:
-        """Counts one frame.
+        """Count one frame.
 
         Args:
             luma: The frame as decoded, of ``shape``.
@@ -278,7 +278,7 @@ class BlockTally:
 
 
 def tally_of(shape: tuple[int, int]) -> BlockTally | None:
-    """Returns an empty tally for frames of a size, or ``None`` for frames smaller than one block."""
+    """Return an empty tally for frames of a size, or ``None`` for frames smaller than one block."""
     down, across = shape[0] // 8, shape[1] // 8
     if not down or not across:
         return None
@@ -296,7 +296,7 @@ def tally_of(shape: tuple[int, int]) -> BlockTally | None:
 
 
 def _blocks(luma: Luma, stride: int) -> NDArray[np.float32]:
-    """Returns every ``stride``-th block down and across, shape (blocks, 64)."""
+    """Return every ``stride``-th block down and across, shape (blocks, 64)."""
     down, across = luma.shape[0] // 8, luma.shape[1] // 8
     grid = luma[: down * 8, : across * 8].reshape(down, 8, across, 8)[::stride, :, ::stride, :]
     return grid.transpose(0, 2, 1, 3).reshape(-1, 64).astype(np.float32)
@@ -329,7 +329,7 @@ class FrameTrace:
     textured: bool = field(init=False)
 
     def __post_init__(self) -> None:
-        """Measures the contrast once, on arrival, so that the later tests do not delay the result."""
+        """Measure the contrast once, on arrival, so that the later tests do not delay the result."""
         object.__setattr__(self, "textured", float(self.thumbnail.std()) >= _LEAST_CONTRAST)
 
 
@@ -350,7 +350,7 @@ class StreamTracer:
     """Measures the frames of one stream in order. Not safe for concurrent use."""
 
     def __init__(self) -> None:
-        """Starts empty."""
+        """Start empty."""
         self._frames: list[FrameTrace] = []
         self._tallies: dict[tuple[int, int], BlockTally] = {}
         self._facts: JpegFacts | None = None
@@ -364,7 +364,7 @@ class StreamTracer:
         arrival_time_us: int,
         flash_step: int = 0,
     ) -> FrameTrace:
-        """Measures one frame.
+        """Measure one frame.
 
         Args:
             jpeg: The encoded image as received.
@@ -391,7 +391,7 @@ class StreamTracer:
         return trace
 
     def _facts_of(self, jpeg: bytes) -> JpegFacts | None:
-        """Returns the facts in a JPEG's header; ``None`` if it cannot be read.
+        """Return the facts in a JPEG's header; ``None`` if it cannot be read.
 
         The header is parsed only if it differs from the header of the frame before, for example because the
         quality changed.

@@ -33,7 +33,7 @@ class RelyingParty:
 
 
 def origin_check(checklist: Checklist, origin: str, relying_party: RelyingParty) -> DeviceCheck:
-    """Returns the test ``origin``: whether the page that the browser states is one of the site's."""
+    """Return the test ``origin``: whether the page that the browser states is one of the site's."""
     return checklist.judged(
         "origin",
         holds=origin in relying_party.origins,
@@ -44,7 +44,7 @@ def origin_check(checklist: Checklist, origin: str, relying_party: RelyingParty)
 
 
 def page_check(checklist: Checklist, origin: str, header_origin: str | None) -> DeviceCheck:
-    """Returns the test ``page``: whether the request came from the page that the evidence states.
+    """Return the test ``page``: whether the request came from the page that the evidence states.
 
     Args:
         origin: The origin that the evidence states.
@@ -86,7 +86,7 @@ class ClientData:
 
 
 def parse_client_data(data: bytes) -> ClientData:
-    """Reads client data.
+    """Read client data.
 
     Args:
         data: JSON in UTF-8, at most ``MAX_CLIENT_DATA_BYTES``.
@@ -182,7 +182,7 @@ class RegistrationData:
 
 
 def parse_registration(data: bytes) -> RegistrationData:
-    """Reads an attestation object.
+    """Read an attestation object.
 
     Args:
         data: CBOR, at most ``MAX_ATTESTATION_BYTES``.
@@ -220,7 +220,7 @@ def parse_registration(data: bytes) -> RegistrationData:
 
 
 def parse_head(data: bytes) -> AuthenticatorHead:
-    """Reads the head of authenticator data.
+    """Read the head of authenticator data.
 
     Raises:
         EvidenceMalformed: It is too short, or longer than ``MAX_AUTHENTICATOR_DATA_BYTES``.
@@ -240,7 +240,7 @@ def parse_head(data: bytes) -> AuthenticatorHead:
 
 
 def validate_cose_key(data: bytes) -> None:
-    """Refuses all keys except those for ES256, EdDSA with Ed25519, and RS256 with 2048 to 4096 bits.
+    """Refuse all keys except those for ES256, EdDSA with Ed25519, and RS256 with 2048 to 4096 bits.
 
     Other keys may cost too much time.
 

@@ -108,7 +108,7 @@ def verify_registration(
     relying_party: RelyingParty,
     header_origin: str | None,
 ) -> WebAuthnResult:
-    """Verifies a registration. Never raises because of the evidence that the browser sent.
+    """Verify a registration. Never raise because of the evidence that the browser sent.
 
     ``attestation_object`` has the format ``none``, or ``packed`` signed by the key itself. ``challenge`` is
     the binding hash H, 32 bytes; ``header_origin`` the request's ``Origin`` header, ``None`` if the listener
@@ -167,7 +167,7 @@ def verify_authentication(
     header_origin: str | None,
     enrolled: EnrolledCredential,
 ) -> WebAuthnResult:
-    """Verifies an authentication. Never raises because of the evidence that the browser sent.
+    """Verify an authentication. Never raise because of the evidence that the browser sent.
 
     ``challenge`` is the binding hash H, 32 bytes; ``header_origin`` the request's ``Origin`` header, ``None``
     if the listener does not receive it; ``enrolled`` the credential as stored.

@@ -40,7 +40,7 @@ def verify_web_crypto(
     relying_party: RelyingParty,
     header_origin: str | None,
 ) -> WebCryptoResult:
-    """Verifies a proof of possession. Never raises because of the evidence that the browser sent.
+    """Verify a proof of possession. Never raise because of the evidence that the browser sent.
 
     Args:
         public_key: The browser's key, SubjectPublicKeyInfo of P-256, DER.

@@ -216,7 +216,7 @@ class ModelClock:
 
     @contextmanager
     def call(self, model: str) -> Iterator[None]:
-        """Times one call of ``model``; a call that raises is counted too."""
+        """Time one call of ``model``; a call that raises is counted too."""
         began = self._clock()
         try:
             yield

@@ -21,7 +21,7 @@ LOST = {
 def connect(
     target: str, ca: bytes, certificate: bytes | None = None, key: bytes | None = None
 ) -> grpc.Channel:
-    """Opens a channel with TLS, and with mutual TLS if a certificate and its key are given."""
+    """Open a channel with TLS, and with mutual TLS if a certificate and its key are given."""
     return grpc.secure_channel(target, grpc.ssl_channel_credentials(ca, key, certificate))
 
 
@@ -49,7 +49,7 @@ class Facegate:
     def upload(
         self, portrait: bytes, *, request_id: str, subject: str, policy: str = ""
     ) -> pb.UploadTrustedImageResponse:
-        """Creates a check; called again with the same request_id and fields, it returns the same check."""
+        """Create a check; called again with the same request_id and fields, it returns the same check."""
         request = pb.UploadTrustedImageRequest(
             image=portrait, policy=policy, subject_reference=subject, request_id=request_id
         )
@@ -67,13 +67,13 @@ class Facegate:
         return self._call(self._stub.FinishCheck, request, timeout=5)
 
     def cancel(self, check_id: str) -> pb.CheckProgress:
-        """Gives a check up."""
+        """Give a check up."""
         return self._call(
             self._stub.CancelCheck, pb.CancelCheckRequest(check_id=check_id), timeout=5
         ).progress
 
     def _call(self, method: Callable[..., Any], request: Any, *, timeout: float, tries: int = 5) -> Any:
-        """Repeats a call whose answer was lost, or as RetryInfo asks, with the same request."""
+        """Repeat a call whose answer was lost, or as RetryInfo asks, with the same request."""
         tried = 0
         while True:
             try:

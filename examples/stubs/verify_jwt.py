@@ -6,7 +6,7 @@ from joserfc import jwk, jwt
 
 
 def verified_claims(result_jwt: str, jwks: Any, *, issuer: str, tenant: str, check_id: str) -> dict[str, Any]:
-    """Returns the claims of the result of a check.
+    """Return the claims of the result of a check.
 
     Raises:
         JoseError: The signature or a claim is not the expected one.

@@ -143,7 +143,7 @@ class _Measured:
 def judge_flash(
     *, samples: Sequence[FlashSample], revealed: Sequence[RevealedStep], model: FlashModel
 ) -> FlashResult:
-    """Judges one flash attempt.
+    """Judge one flash attempt.
 
     Args:
         samples: Every frame of the attempt, in order of arrival.
@@ -261,7 +261,7 @@ def _colours_signal(measured: _Measured) -> Signal:
 
 
 def _odds(signals: Sequence[Signal], model: FlashModel) -> float:
-    """Returns the log odds of a face; signals for a face only partly cancel signals against it."""
+    """Return the log odds of a face; signals for a face only partly cancel signals against it."""
     parts = [
         model.judge.weights.get(signal.name, 0.0) * log_odds(signal.score)
         for signal in signals
@@ -287,7 +287,7 @@ def _bits(
 
 
 def _against(signals: Sequence[Signal], model: FlashModel) -> frozenset[str]:
-    """Returns the names of the weighted signals whose score is against a face."""
+    """Return the names of the weighted signals whose score is against a face."""
     return frozenset(
         one.name
         for one in signals
@@ -296,7 +296,7 @@ def _against(signals: Sequence[Signal], model: FlashModel) -> frozenset[str]:
 
 
 def _suffices_for_wrong(signals: Sequence[Signal], against: frozenset[str], model: FlashModel) -> bool:
-    """Returns whether the signals against a face suffice for WRONG.
+    """Return whether the signals against a face suffice for WRONG.
 
     * Without an assessed shape they never do: in such light the other signals are unreliable too.
     * The shape alone suffices if its score is below ``sure`` and the background was assessed, which shows
@@ -363,13 +363,13 @@ def _find(
 
 
 def _late(measured: _Measured, model: FlashModel) -> bool:
-    """Returns whether display and camera do not explain the lag, or most right answers are too old."""
+    """Return whether display and camera do not explain the lag, or most right answers are too old."""
     late = sum(answer.agrees is True and answer.number in measured.late for answer in measured.decided)
     return 2 * late > measured.right or (measured.lag.lag or 0.0) > model.lag.longest
 
 
 def _unanswered(measured: _Measured, model: FlashModel) -> tuple[ChallengeFinding, VerdictReason, str]:
-    """Returns the finding if there is no answer: ABSENT, or NOT_MEASURABLE with the reason."""
+    """Return the finding if there is no answer: ABSENT, or NOT_MEASURABLE with the reason."""
     exposed = read_exposure(measured.samples)
     dark = exposed.level is None or exposed.level < model.light.darkest_skin
     if exposed.level is not None and dark:
@@ -407,7 +407,7 @@ def _unanswered(measured: _Measured, model: FlashModel) -> tuple[ChallengeFindin
 
 
 def _none_there(measured: _Measured, lux: float, model: FlashModel) -> bool:
-    """Returns whether the response is far below that to the dimmest screen in use."""
+    """Return whether the response is far below that to the dimmest screen in use."""
     rows = np.flatnonzero(measured.track.clean)
     if len(rows) < model.light.absent_frames:
         return False
@@ -437,7 +437,7 @@ def combine_flash(
     dynamic: DynamicPolicy,
     settings: JudgeSettings,
 ) -> LivenessResult:
-    """Returns the liveness result of a scan with a flash.
+    """Return the liveness result of a scan with a flash.
 
     Args:
         express: The result of the passive signals of the same frames.
@@ -472,7 +472,7 @@ def combine_flash(
 def combine_movement(
     *, express: LivenessResult, movement: MovementResult, dynamic: DynamicPolicy
 ) -> LivenessResult:
-    """Returns the liveness result of a scan with the movement challenge, the fallback of the flash.
+    """Return the liveness result of a scan with the movement challenge, the fallback of the flash.
 
     A right answer does not change Express' result, because Express' motion signals measure the same depth. If
     a blink is required and none was measured, the result is INCONCLUSIVE: a rigid mask approaches as well.
@@ -496,7 +496,7 @@ def combine_movement(
 
 
 def _together(express: Sequence[Signal], flash: Sequence[Signal]) -> tuple[Signal, ...]:
-    """Returns all signals, with weights that sum to 1 over the assessed ones."""
+    """Return all signals, with weights that sum to 1 over the assessed ones."""
     shares = sum(signal.weight for signal in express), sum(signal.weight for signal in flash)
     part = _FLASH_SHARE if min(shares) > 0 else 1.0
     rest = 1 - part if min(shares) > 0 else 1.0
@@ -507,7 +507,7 @@ def _together(express: Sequence[Signal], flash: Sequence[Signal]) -> tuple[Signa
 
 
 def _shaped(signals: Sequence[Signal]) -> bool:
-    """Returns whether the light shows the shape of a head; one that counts for neither side does not."""
+    """Return whether the light shows the shape of a head; one that counts for neither side does not."""
     return any(one.name == SHAPE and one.score is not None and one.score > NEITHER for one in signals)
 
 
@@ -539,7 +539,7 @@ def _doubts(express: LivenessResult) -> tuple[VerdictReason, ...]:
 
 
 def _weighed(express: LivenessResult, signals: tuple[Signal, ...], odds: float) -> LivenessResult:
-    """Adds the flash's log odds to Express' score; log odds for life count only if Express' verdict is LIVE.
+    """Add the flash's log odds to Express' score; log odds for life count only if Express' verdict is LIVE.
 
     With a right answer, signals against a face can turn LIVE only into INCONCLUSIVE, never into SPOOF.
     """

@@ -67,7 +67,7 @@ class _RoomLight:
         self._since += 1
 
     def judge(self, coloured: Sequence[StepAnswer]) -> Light:
-        """Returns the state of the light, which is judged again every few frames.
+        """Return the state of the light, which is judged again every few frames.
 
         Args:
             coloured: The answers to coloured steps so far.
@@ -101,7 +101,7 @@ class FlashMeter:
     """Implements ``challenge.proof.Meter``. Not safe to call from several threads at once."""
 
     def __init__(self, model: FlashModel | None = None) -> None:
-        """Starts without frames.
+        """Start without frames.
 
         Args:
             model: The lines of the measurement; the packaged ones if ``None``.
@@ -118,7 +118,7 @@ class FlashMeter:
         self._readings: tuple[StepReading, ...] = ()
 
     def meter_frame(self, sample: FlashSample) -> None:
-        """Adds the next frame; ignores a frame that is out of order."""
+        """Add the next frame; ignore a frame that is out of order."""
         if not self._track.append_sample(sample):
             return
         if self._sent and sample.arrival_time <= self._sent[-1].at:
@@ -130,7 +130,7 @@ class FlashMeter:
         self._due = self._due or self._adds_evidence(sample)
 
     def note_drawn(self, step: ColourStep, at: float) -> None:
-        """Records that ``step`` was drawn at ``at``, seconds on the server's monotonic clock."""
+        """Record that ``step`` was drawn at ``at``, seconds on the server's monotonic clock."""
         self._sent.append(Sent(step=step, at=at, after_capture=self._track.latest_capture))
         unknown = StepReading(
             step=step.number, frames=0, snr=0.0, agrees=None, disturbed=frozenset(), settled=False
@@ -138,20 +138,20 @@ class FlashMeter:
         self._readings = (*self._readings, unknown)
 
     def note_sent(self, at: float) -> None:
-        """Records when the step drawn last was sent, on the same clock."""
+        """Record when the step drawn last was sent, on the same clock."""
         self._sent[-1] = replace(self._sent[-1], at=max(self._sent[-1].at, at))
 
     def refresh(self) -> None:
-        """Measures again, so that later calls include all frames that were added, as the judge does."""
+        """Measure again, so that later calls include all frames that were added, as the judge does."""
         self._due = self._since_analysis > 0 or self._due
 
     def readings(self) -> tuple[StepReading, ...]:
-        """Returns the measurement of each revealed step, in order."""
+        """Return the measurement of each revealed step, in order."""
         self._analyse()
         return self._readings
 
     def verified_bits(self) -> float:
-        """Returns the sum of the colour bits of all steps with a right answer that did not come too late.
+        """Return the sum of the colour bits of all steps with a right answer that did not come too late.
 
         Nothing is deducted for lucky guesses.
         """
@@ -161,12 +161,12 @@ class FlashMeter:
         )
 
     def light(self) -> Light:
-        """Returns whether the light lets the flash be measured."""
+        """Return whether the light lets the flash be measured."""
         self._analyse()
         return self._light.judge(self._coloured_answers())
 
     def shape_shows(self) -> bool:
-        """Returns whether the flash shows the shape of a head. Otherwise only motion can show it.
+        """Return whether the flash shows the shape of a head. Otherwise only motion can show it.
 
         This needs a response, and other light beside the screen's: in the screen's light alone every part of
         a face responds equally, whatever its shape.
@@ -175,11 +175,11 @@ class FlashMeter:
         return surface is not None and surface.shape.score is not None and surface.shape.score > NEITHER
 
     def right(self) -> bool:
-        """Returns whether the challenge is answered by the frames so far, as the judge finds."""
+        """Return whether the challenge is answered by the frames so far, as the judge finds."""
         return self._judged() is ChallengeFinding.RIGHT
 
     def doubtful(self) -> bool:
-        """Returns whether the challenge is not measurable yet, but may be after more steps.
+        """Return whether the challenge is not measurable yet, but may be after more steps.
 
         Call it at most once a step. It takes milliseconds, and as long as ``judge_flash`` if noise may be the
         cause of a doubt.
@@ -193,12 +193,12 @@ class FlashMeter:
         return may_be_noise(surface, lag) and self._judged() is ChallengeFinding.NOT_MEASURABLE
 
     def lag(self) -> float | None:
-        """Returns how long after a colour's claimed appearance the face shows it, seconds, or ``None``."""
+        """Return how long after a colour's claimed appearance the face shows it, seconds, or ``None``."""
         self._analyse()
         return self._analysis.lag
 
     def _surface(self) -> Surface | None:
-        """Returns the surface by the analysed frames; ``None`` without a response and a lag."""
+        """Return the surface by the analysed frames; ``None`` without a response and a lag."""
         self._analyse()
         found = self._analysis
         if found.response is None or found.lag is None:
@@ -261,7 +261,7 @@ class FlashMeter:
         )
 
     def _find_lag(self, track: TrackView, shown: Sequence[Appearance]) -> tuple[float | None, float]:
-        """Returns the lag, or ``None`` if none stands out, and the share that it explains.
+        """Return the lag, or ``None`` if none stands out, and the share that it explains.
 
         Every analysis measures the lag again, as the judge does, because a lag from few frames may be wrong.
         """
@@ -297,7 +297,7 @@ class FlashMeter:
         )
 
     def _rows_of(self, step: ColourStep, track: TrackView) -> NDArray[np.bool_]:
-        """Returns a mask of the frames that claim to show the step, after its lag and transition."""
+        """Return a mask of the frames that claim to show the step, after its lag and transition."""
         found = self._analysis
         shown = next((one for one in found.shown if one.step.number == step.number), None)
         if shown is None:
@@ -308,7 +308,7 @@ class FlashMeter:
 
 
 def _disturbances(track: TrackView, rows: NDArray[np.bool_]) -> frozenset[Disturbance]:
-    """Returns the disturbances of the frames ``rows``."""
+    """Return the disturbances of the frames ``rows``."""
     found = {
         Disturbance.FACE_LOST: rows & ~track.seen,
         Disturbance.MOVED: rows & track.moved,

@@ -109,7 +109,7 @@ class FlashModel:
 
 
 def load_flash_model() -> FlashModel:
-    """Returns the packaged model.
+    """Return the packaged model.
 
     Raises:
         FlashModelError: The data file is missing or not usable.
@@ -118,7 +118,7 @@ def load_flash_model() -> FlashModel:
 
 
 def parse_flash_model(text: str) -> FlashModel:
-    """Parses a model, which must have exactly the expected keys, and a record of how it was found.
+    """Parse a model, which must have exactly the expected keys, and a record of how it was found.
 
     Raises:
         FlashModelError: The text is not TOML, or a key is missing, unknown or of the wrong type.

@@ -23,7 +23,7 @@ _EXPONENT: Final = 2.4
 
 
 def encode(light: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the sRGB values, 0..1, of linear light, 0..1."""
+    """Return the sRGB values, 0..1, of linear light, 0..1."""
     curve = (1 + _OFFSET) * light ** (1 / _EXPONENT) - _OFFSET
     values: NDArray[np.float64] = np.where(light <= _LINEAR_TO, _SLOPE * light, curve)
     return values

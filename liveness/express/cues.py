@@ -53,7 +53,7 @@ class FaceCrop:
     frame_width: float
 
     def place(self, left: float, top: float, right: float, bottom: float) -> tuple[slice, slice]:
-        """Returns rows and columns of ``picture`` between edges in face extents from the face's middle."""
+        """Return rows and columns of ``picture`` between edges in face extents from the face's middle."""
         height, width = self.luma.shape
         x, y = self.extent.width, self.extent.height
         columns = [round(min(max(0.0, self.extent.x + at * x), width)) for at in (left, right)]
@@ -95,7 +95,7 @@ class CueCrops:
 
 
 def cut_crops(image: BgrImage, face: DetectedFace) -> CueCrops | None:
-    """Returns both crops; ``None`` if the face's middle lies outside the frame or the crop is too small.
+    """Return both crops; ``None`` if the face's middle lies outside the frame or the crop is too small.
 
     Args:
         image: The frame, shape (height, width, 3), BGR, 0..255.
@@ -171,7 +171,7 @@ class _Shared:
     halvings: int
 
     def cut(self, window: _Window, extent: FaceExtent, unit: int) -> tuple[NDArray[np.uint8], FaceExtent]:
-        """Returns ``window`` at ``unit`` pixels per face width, and the face's extent in it."""
+        """Return ``window`` at ``unit`` pixels per face width, and the face's extent in it."""
         factor = 2**self.halvings
         left = (window.left - self.window.left) // factor
         top = (window.top - self.window.top) // factor
@@ -188,7 +188,7 @@ class _Shared:
 
 
 def shrink(picture: NDArray[np.uint8], scale: float) -> NDArray[np.uint8]:
-    """Returns ``picture``, grey or colour, at ``scale`` of its size.
+    """Return ``picture``, grey or colour, at ``scale`` of its size.
 
     The image is halved by averages, which is cheap and leaves no aliases. Only the rest of the scale, more
     than a half, is interpolated.
@@ -269,13 +269,13 @@ class CueSummary:
 
 
 def summarise_cue(cues: Sequence[FrameCues], name: str) -> CueSummary | None:
-    """Returns the summary of the cue ``name``; ``None`` if no frame has it."""
+    """Return the summary of the cue ``name``; ``None`` if no frame has it."""
     values = [frame.values[name] for frame in cues if name in frame.values]
     return CueSummary(value=float(np.median(values)), frames=len(values)) if values else None
 
 
 def score_of_cue(value: float, lines: CueLine) -> float:
-    """Returns a logistic score, 0..1: 0.5 on the line, 0.8 at the value of a typical live frame.
+    """Return a logistic score, 0..1: 0.5 on the line, 0.8 at the value of a typical live frame.
 
     Args:
         value: The measured value, in the cue's unit.
@@ -296,7 +296,7 @@ class CueSignal(NamedSignal, ABC):
 
     @abstractmethod
     def detail(self, found: CueSummary, lines: CueLine) -> str:
-        """Returns the signal's detail: the measurement in plain words, with numbers."""
+        """Return the signal's detail: the measurement in plain words, with numbers."""
 
     def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
         """See ``ExpressSignal.assess``; reads only the cues, not ``scan``."""

@@ -60,7 +60,7 @@ class Blink(NamedSignal):
 def count_blinks(
     times: Sequence[float], eyes: Sequence[tuple[float, float]], settings: ExpressSettings
 ) -> int:
-    """Returns how often both eyes close, and open again within ``longest_blink``.
+    """Return how often both eyes close, and open again within ``longest_blink``.
 
     Args:
         times: Capture times of the frames, seconds, increasing.
@@ -93,7 +93,7 @@ def count_blinks(
 
 
 def _open_level(eyes: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
-    """Returns the aspect ratio of each open eye."""
+    """Return the aspect ratio of each open eye."""
     level: NDArray[np.float64] = np.percentile(np.array(eyes), _OPEN_PERCENT, axis=0)
     return level
 

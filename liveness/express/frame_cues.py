@@ -80,13 +80,13 @@ class _Lines:
         self._sums = sums
 
     def cover(self, start: float, stop: float) -> NDArray[np.float32]:
-        """Returns how much of each line is edge from ``start`` to ``stop``, 0..1; shape (tilts, places)."""
+        """Return how much of each line is edge from ``start`` to ``stop``, 0..1; shape (tilts, places)."""
         first, last = self._within(start, stop)
         edges = np.diff(self._sums[:, last] - self._sums[:, first], axis=1).astype(np.float32)
         return edges / np.float32(last - first)
 
     def cover_of(self, line: _Line, start: float, stop: float) -> float:
-        """Returns the same for one line."""
+        """Return the same for one line."""
         first, last = self._within(start, stop)
         at = self._sums[line.tilt].item
         upto = at(last, line.at + 1) - at(last, line.at)
@@ -94,7 +94,7 @@ class _Lines:
         return float(upto - before) / (last - first)
 
     def strongest(self, start: float, stop: float, *places: NDArray[np.bool_]) -> list[list[_Line]]:
-        """Returns, for each of ``places``, the lines with the most edge that cross the axis there."""
+        """Return, for each of ``places``, the lines with the most edge that cross the axis there."""
         length = self.cover(0, self._sums.shape[1] - 1)
         cover = self.cover(start, stop) + _LENGTH_WEIGHT * length
         return [_best(np.where(there[None], cover, np.float32(-1))) for there in places]
@@ -106,9 +106,9 @@ class _Lines:
 
 
 def _best(cover: NDArray[np.float32]) -> list[_Line]:
-    """Returns the lines with enough edge (``cover``, shape (tilts, places)) and without a better neighbour.
+    """Return the lines with enough edge (``cover``, shape (tilts, places)) and without a better neighbour.
 
-    Overwrites ``cover``.
+    Overwrite ``cover``.
     """
     found: list[_Line] = []
     for _ in range(_CANDIDATES):
@@ -121,7 +121,7 @@ def _best(cover: NDArray[np.float32]) -> list[_Line]:
 
 
 def measure_medium_border(crop: WideCrop) -> float | None:
-    """Returns how complete a border around the face is.
+    """Return how complete a border around the face is.
 
     The border consists of straight edges that are nearly upright or level, in one of two outlines: a side
     edge, and a lower edge from there to below the face; or two parallel side edges that continue below the
@@ -161,7 +161,7 @@ def _cornered(
     rights: Sequence[_Line],
     face: FaceExtent,
 ) -> float:
-    """Returns the completeness of the best pair of a side and the lower edge from it to below the face."""
+    """Return the completeness of the best pair of a side and the lower edge from it to below the face."""
     rows = len(level_edges)
     # The height that a tilted line, which crosses the axis below the chin, can reach above that point.
     above = math.ceil(max(_TILTS) * max(face.x, level_edges.shape[1] - face.x)) + 1
@@ -183,7 +183,7 @@ def _cornered(
 def _through(
     upright: _Lines, lefts: Sequence[_Line], rights: Sequence[_Line], face: FaceExtent, rows: int
 ) -> float:
-    """Returns the completeness of the best pair of parallel sides that continue to the crop's lower edge."""
+    """Return the completeness of the best pair of parallel sides that continue to the crop's lower edge."""
 
     def cover(line: _Line) -> float:
         if abs(line.at - face.x) > _ACROSS_BODY * WIDE_FACE:
@@ -202,7 +202,7 @@ def _through(
 
 
 def _edges(grey: NDArray[np.uint8]) -> tuple[NDArray[np.uint8], NDArray[np.uint8]]:
-    """Returns two masks: 1 within a pixel of an upright edge, and of a level edge."""
+    """Return two masks: 1 within a pixel of an upright edge, and of a level edge."""
     across = np.abs(cv2.Sobel(grey, cv2.CV_16S, 1, 0))
     down = np.abs(cv2.Sobel(grey, cv2.CV_16S, 0, 1))
     return (
@@ -262,7 +262,7 @@ _WINDOWS_ACROSS, _WINDOWS_DOWN = 0.2, 0.28
 
 
 def fine_structure(image: BgrImage, face: DetectedFace) -> NDArray[np.float32] | None:
-    """Returns how far each frequency on forehead, cheeks and chin stands out from its neighbours.
+    """Return how far each frequency on forehead, cheeks and chin stands out from its neighbours.
 
     Args:
         image: The upright frame, shape (height, width, 3), BGR, 0..255.
@@ -279,7 +279,7 @@ def fine_structure(image: BgrImage, face: DetectedFace) -> NDArray[np.float32] |
 
 
 def _face_windows(extent: FaceExtent, image: BgrImage) -> list[tuple[int, int]]:
-    """Returns the top left corners of up to six windows on the face."""
+    """Return the top left corners of up to six windows on the face."""
     if extent.width < _SMALLEST_FOR_WINDOWS:
         return []
     across, down = _WINDOWS_ACROSS * extent.width, _WINDOWS_DOWN * extent.width
@@ -297,14 +297,14 @@ def _inside(centres: Iterable[tuple[float, float]], image: BgrImage) -> list[tup
 
 
 def _cut(image: BgrImage, corners: list[tuple[int, int]]) -> BgrImage | None:
-    """Returns the windows stacked vertically, shape (windows x 64, 64, 3); ``None`` if there are too few."""
+    """Return the windows stacked vertically, shape (windows x 64, 64, 3); ``None`` if there are too few."""
     if len(corners) < _FEWEST_WINDOWS:
         return None
     return np.concatenate([image[y : y + WINDOW, x : x + WINDOW] for x, y in corners])
 
 
 def _standing_out(windows: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Returns the log of each frequency's power over its neighbours', in the direction with the least ratio.
+    """Return the log of each frequency's power over its neighbours', in the direction with the least ratio.
 
     The logs of the windows' spectra are averaged, so that structure in a single window counts little.
     """
@@ -321,7 +321,7 @@ def _standing_out(windows: NDArray[np.float32]) -> NDArray[np.float32]:
 
 @cache
 def _with_margin(side: int) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
-    """Returns the rows and columns of a half spectrum with a margin around it, because spectra are periodic.
+    """Return the rows and columns of a half spectrum with a margin around it, because spectra are periodic.
 
     Columns left of 0 and right of the half's end are those of the opposite frequencies.
     """
@@ -345,7 +345,7 @@ _CODING_BLOCK: Final = 8
 
 
 def measure_moire(structure: NDArray[np.float32] | None) -> float | None:
-    """Returns how strongly one frequency stands out in the spectrum of the face's finest detail.
+    """Return how strongly one frequency stands out in the spectrum of the face's finest detail.
 
     Only the face counts: rooms have blinds and clothes have a weave, but skin has no periodic structure.
 
@@ -364,7 +364,7 @@ def measure_moire(structure: NDArray[np.float32] | None) -> float | None:
 
 @cache
 def _band() -> NDArray[np.bool_]:
-    """Returns a mask of the frequencies that count, in the shape of ``fine_structure``."""
+    """Return a mask of the frequencies that count, in the shape of ``fine_structure``."""
     down, across = np.meshgrid(np.fft.fftfreq(WINDOW), np.fft.rfftfreq(WINDOW), indexing="ij")
     radius = np.hypot(down, across)
     half_bin = 0.5 / WINDOW
@@ -417,7 +417,7 @@ _SKIN_ACROSS, _SKIN_DOWN = 0.34, 0.42
 
 
 def measure_colour_gamut(crop: FaceCrop) -> float | None:
-    """Returns the tonal range of the face and its surroundings, reduced by a blue cast of the skin.
+    """Return the tonal range of the face and its surroundings, reduced by a blue cast of the skin.
 
     A print has no full black, and a screen's black glows; both compress the tones. Under any white balance,
     skin lies on the yellow-red side of grey (M. Soriano et al., "Skin detection in video under changing
@@ -453,7 +453,7 @@ def measure_colour_gamut(crop: FaceCrop) -> float | None:
 
 
 def _levels(grey: np.ndarray, shares: tuple[float, ...]) -> list[int]:
-    """Returns the luma at or below which each of ``shares``, 0..1, of the pixels lies."""
+    """Return the luma at or below which each of ``shares``, 0..1, of the pixels lies."""
     counts = np.cumsum(np.bincount(grey.ravel(), minlength=256))
     return [int(np.searchsorted(counts, share * grey.size)) for share in shares]
 
@@ -498,7 +498,7 @@ _DETAIL_WEIGHT, _COLOUR_WEIGHT = 1.7, 0.8
 
 
 def measure_blur_depth(crop: FaceCrop) -> float | None:
-    """Returns how much fine detail the face and its surroundings lack.
+    """Return how much fine detail the face and its surroundings lack.
 
     A medium in front of the camera is flat, so it is in focus everywhere or nowhere, and what it shows was
     already blurred by another lens. The sharper side of the surroundings counts as much as the face, because
@@ -539,7 +539,7 @@ class _Bands:
 
 
 def _columns(crop: FaceCrop, left: float, right: float) -> slice:
-    """Returns the columns of the bands between two edges, in face widths from the face's middle."""
+    """Return the columns of the bands between two edges, in face widths from the face's middle."""
     first = crop.place(-_REACH, -0.5, _REACH, 0.5)[1].start
     columns = crop.place(left, -0.5, right, 0.5)[1]
     return slice(columns.start - first, columns.stop - first)
@@ -570,7 +570,7 @@ def _blurred(picture: NDArray[np.float32], side: int, sigma: float) -> NDArray[n
 
 
 def _amplitude(picture: NDArray[np.float32], blurred: NDArray[np.float32], columns: slice) -> float:
-    """Returns the root mean square of the detail that ``blurred`` lost within ``columns``, 8-bit steps."""
+    """Return the root mean square of the detail that ``blurred`` lost within ``columns``, 8-bit steps."""
     lost = cv2.norm(picture[:, columns], blurred[:, columns], cv2.NORM_L2)
     return float(lost / np.sqrt(picture[:, columns].size)) + _FLOOR
 
@@ -619,7 +619,7 @@ face."""
 
 
 def measure_specular_highlights(crop: FaceCrop) -> float | None:
-    """Returns how much brighter the skin's highlights are than the skin around them.
+    """Return how much brighter the skin's highlights are than the skin around them.
 
     Skin reflects light in two ways (S. Shafer, "Using color to separate reflection components", 1985): its
     body in the colour of the skin, and its surface in the colour of the light. The surface gives small
@@ -644,7 +644,7 @@ def measure_specular_highlights(crop: FaceCrop) -> float | None:
 
 
 def _skin(crop: FaceCrop) -> NDArray[np.bool_]:
-    """Returns a mask of forehead, nose, cheeks and chin, in the shape of ``crop.face``."""
+    """Return a mask of forehead, nose, cheeks and chin, in the shape of ``crop.face``."""
     extent = crop.extent
     left, top = max(0.0, extent.left), max(0.0, extent.top)
     mask = np.zeros(crop.luma[crop.face].shape, np.uint8)
@@ -674,7 +674,7 @@ def _shine(crop: FaceCrop, skin: NDArray[np.bool_]) -> float:
 
 
 def _glare(crop: FaceCrop) -> float:
-    """Returns the share of the face under a white patch that covers as much outside of it; 0 without one."""
+    """Return the share of the face under a white patch that covers as much outside of it; 0 without one."""
     extent = crop.extent
     # Luma is a mean of the channels, so it is high if all of them are.
     if not (crop.luma[::_GLARE_STEP, ::_GLARE_STEP] >= _GLARE).any():
@@ -735,7 +735,7 @@ FRAME_CUES: Final = (_MOIRE, *_OF_THE_ROOM, *_OF_THE_FACE)
 
 
 def measure_frame_cues(image: BgrImage, face: DetectedFace, *, frame_index: int) -> FrameCues:
-    """Measures the cues of one upright frame.
+    """Measure the cues of one upright frame.
 
     Args:
         image: The frame, shape (height, width, 3), BGR, 0..255; not resized, because resizing removes the
@@ -755,7 +755,7 @@ def measure_frame_cues(image: BgrImage, face: DetectedFace, *, frame_index: int)
 
 
 def _colourless(image: BgrImage) -> bool:
-    """Returns whether all colours of a frame are one slight tint, which may change with the brightness.
+    """Return whether all colours of a frame are one slight tint, which may change with the brightness.
 
     Films tint grey pictures by their rounding, and cameras by their white balance.
     """

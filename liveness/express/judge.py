@@ -51,7 +51,7 @@ class ExpressSignal(Protocol):
         ...
 
     def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
-        """Measures ``scan``; the signal is not assessed if the scan has too little data."""
+        """Measure ``scan``; the signal is not assessed if the scan has too little data."""
         ...
 
 
@@ -64,7 +64,7 @@ def judge_express(
     cues: Sequence[FrameCues] = (),
     too_slow: bool = False,
 ) -> LivenessResult:
-    """Judges one attempt.
+    """Judge one attempt.
 
     Args:
         scan: The attempt's frames and motion (``liveness.watch.ScanCollector.observations``).
@@ -104,7 +104,7 @@ def express_signals(
     cues: Sequence[FrameCues] = (),
     capture: CaptureKind = CaptureKind.SCAN,
 ) -> tuple[Signal, ...]:
-    """Returns every express signal of ``scan``, in a fixed order, before the fusion weighs them.
+    """Return every express signal of ``scan``, in a fixed order, before the fusion weighs them.
 
     Still images have no times, so the signals over time are not assessed for them.
     """

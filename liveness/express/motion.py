@@ -60,17 +60,17 @@ class MotionStep:
 
 
 def motion_steps(scan: ScanObservations) -> tuple[MotionStep, ...]:
-    """Returns the steps of all tracked frames of ``scan`` with enough points, in order."""
+    """Return the steps of all tracked frames of ``scan`` with enough points, in order."""
     return tuple(step for segment in scan.motion for step in _segment_steps(segment))
 
 
 def movement(steps: Sequence[MotionStep]) -> float:
-    """Returns how far the face moves within a second, face widths: a high percentile of the steps."""
+    """Return how far the face moves within a second, face widths: a high percentile of the steps."""
     return float(np.percentile([step.moved for step in steps], _STRONG_STEPS))
 
 
 def left_over_ratio(steps: Sequence[MotionStep]) -> float:
-    """Returns left-over motion over motion: a high percentile of ``steps``, which must not be empty."""
+    """Return left-over motion over motion: a high percentile of ``steps``, which must not be empty."""
     ratios = []
     for step in steps:
         deformed = math.sqrt(max(0.0, step.moved**2 - step.shifted**2))
@@ -79,7 +79,7 @@ def left_over_ratio(steps: Sequence[MotionStep]) -> float:
 
 
 def typical_face_width(scan: ScanObservations) -> float:
-    """Returns the median face width of the tracked segments, view pixels; 0 without segments."""
+    """Return the median face width of the tracked segments, view pixels; 0 without segments."""
     return float(np.median([segment.face_width for segment in scan.motion])) if scan.motion else 0.0
 
 
@@ -114,7 +114,7 @@ def _segment_steps(segment: MotionSegment) -> list[MotionStep]:
 
 
 def _medians(beside: NDArray[np.float64]) -> list[float | None]:
-    """Returns the median of each row without its NaNs; ``None`` for a row with too few values."""
+    """Return the median of each row without its NaNs; ``None`` for a row with too few values."""
     # NaN sorts last. All rows are sorted at once: they are short, and one median each costs ten times as
     # much.
     inside, counts = np.sort(beside, axis=1), np.isfinite(beside).sum(axis=1).tolist()
@@ -125,7 +125,7 @@ def _medians(beside: NDArray[np.float64]) -> list[float | None]:
 
 
 def _tracking_noise(segment: MotionSegment) -> float:
-    """Returns the RMS length of the tracking error between frames, face widths.
+    """Return the RMS length of the tracking error between frames, face widths.
 
     It is estimated from second differences over time, in which steady motion cancels out and independent
     errors add up to six times their variance. 0 if the segment is too short.
@@ -140,7 +140,7 @@ def _tracking_noise(segment: MotionSegment) -> float:
 
 
 def _trimmed_rms(lengths: NDArray[np.float64], counts: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Returns the root mean square of each row's shortest nine tenths, shape (frames,).
+    """Return the root mean square of each row's shortest nine tenths, shape (frames,).
 
     Args:
         lengths: Shape (frames, points); NaN for points that were lost.
@@ -157,7 +157,7 @@ class _MotionSignal(NamedSignal):
     """An ``ExpressSignal`` that is measured in the steps of a scan."""
 
     def __init__(self, steps: Sequence[MotionStep] | None = None) -> None:
-        """Takes the scan's ``motion_steps``; ``assess`` computes them if None."""
+        """Take the scan's ``motion_steps``; ``assess`` computes them if None."""
         self._steps = steps
 
 
@@ -414,7 +414,7 @@ class PoseConsistency(NamedSignal):
 
 
 def measure_nose(scan: ScanObservations) -> NoseFinding | None:
-    """Returns the evidence for a nose in the motion that no plane explains; ``None`` without tracked motion.
+    """Return the evidence for a nose in the motion that no plane explains; ``None`` without tracked motion.
 
     Args:
         scan: The scan; its motion segments and its frames' faces and poses are read.
@@ -495,7 +495,7 @@ def _segment_parallax(segment: MotionSegment, began: FrameObservation) -> _Paral
 
 
 def _places_on_face(segment: MotionSegment, face: DetectedFace) -> FacePlaces:
-    """Returns the places of the segment's points on the face in its first frame."""
+    """Return the places of the segment's points on the face in its first frame."""
     extent = face_extent(face)
     centre = np.array([extent.x, extent.y])
     return places_on_face(
@@ -504,7 +504,7 @@ def _places_on_face(segment: MotionSegment, face: DetectedFace) -> FacePlaces:
 
 
 def _turned(scan: ScanObservations) -> float:
-    """Returns the turn over the frames with a detected face; poses of followed faces are copies."""
+    """Return the turn over the frames with a detected face; poses of followed faces are copies."""
     yaws = [frame.pose.yaw for frame in scan.usable if frame.pose is not None and not frame.followed]
     if len(yaws) < _FEWEST_LOOKS:
         return 0.0
@@ -519,7 +519,7 @@ _SUREST: Final = 0.99
 
 
 def depth_odds(signals: Iterable[Signal]) -> float:
-    """Returns the log odds that the motion shows the depth of a head; 0 if no signal of depth is assessed.
+    """Return the log odds that the motion shows the depth of a head; 0 if no signal of depth is assessed.
 
     Args:
         signals: Express' signals; those that do not measure depth are ignored.
@@ -530,7 +530,7 @@ def depth_odds(signals: Iterable[Signal]) -> float:
 
 
 def measure_depth(scan: ScanObservations) -> float:
-    """Returns ``depth_odds`` of a scan, which may still be running. Takes a few milliseconds of CPU.
+    """Return ``depth_odds`` of a scan, which may still be running. This takes a few milliseconds of CPU.
 
     Args:
         scan: The scan; its motion segments and its frames' faces and poses are read.
@@ -548,7 +548,7 @@ LIFE_SIGNS: Final = frozenset({PlanarMotion.name, MicroMotion.name})
 
 
 def life_signs(signals: Iterable[Signal]) -> tuple[Signal, ...]:
-    """Returns the signals that can be signs of life and were assessed.
+    """Return the signals that can be signs of life and were assessed.
 
     A blink is not one of them: a mask with eye holes has it too.
 
@@ -559,7 +559,7 @@ def life_signs(signals: Iterable[Signal]) -> tuple[Signal, ...]:
 
 
 def has_sign_of_life(scan: ScanObservations) -> bool:
-    """Returns whether a scan, which may still be running, shows a sign of life; some milliseconds of CPU.
+    """Return whether a scan, which may still be running, shows a sign of life; some milliseconds of CPU.
 
     Args:
         scan: The scan; its motion segments and its frames' faces are read.

@@ -39,7 +39,7 @@ class PadNetworks(NamedSignal):
     label = "Looks real to the network"
 
     def __init__(self, scores: Sequence[PadScore]) -> None:
-        """Takes the networks' scores; empty if the pack has no network."""
+        """Take the networks' scores; empty if the pack has no network."""
         self._scores = tuple(scores)
 
     def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
@@ -57,7 +57,7 @@ class PadNetworks(NamedSignal):
 
 
 def stretch_medians(scores: Sequence[PadScore]) -> tuple[dict[str, float], ...]:
-    """Returns ``network_medians`` of each half of the scored frames, in order; empty with too few frames."""
+    """Return ``network_medians`` of each half of the scored frames, in order; empty with too few frames."""
     indices = sorted({score.frame_index for score in scores})
     if len(indices) < 2 * _LEAST_IN_STRETCH:
         return ()
@@ -69,7 +69,7 @@ def stretch_medians(scores: Sequence[PadScore]) -> tuple[dict[str, float], ...]:
 
 
 def network_medians(scores: Sequence[PadScore]) -> dict[str, float]:
-    """Returns each network's median probability over the frames, 0..1, by its name, sorted by name."""
+    """Return each network's median probability over the frames, 0..1, by its name, sorted by name."""
     return {
         network: float(np.median([score.real_probability for score in scores if score.network == network]))
         for network in sorted({score.network for score in scores})

@@ -57,7 +57,7 @@ class Recurrence:
 
 
 def find_recurrence(indices: Sequence[int], samples: NDArray[np.uint8]) -> Recurrence | None:
-    """Searches for a period, and for a turning point from which a clip is played backwards.
+    """Search for a period, and for a turning point from which a clip is played backwards.
 
     Only the quietest pixels count, which show little but noise. A head that nods regularly or a lamp that
     flickers also returns to an earlier state, but with new noise. Because not all frames are sampled, a
@@ -99,7 +99,7 @@ def find_recurrence(indices: Sequence[int], samples: NDArray[np.uint8]) -> Recur
 
 
 def _pairs(values: NDArray[np.int16]) -> tuple[NDArray[np.intp], NDArray[np.intp], NDArray[np.float32]]:
-    """Returns all pairs of rows (earlier, later), and how much they differ apart from a common change."""
+    """Return all pairs of rows (earlier, later), and how much they differ apart from a common change."""
     centred = (values - values.mean(axis=1, keepdims=True)).astype(np.float32)
     count = len(values)
     earlier = [np.arange(count - apart) for apart in range(1, count)]
@@ -114,7 +114,7 @@ def _pairs(values: NDArray[np.int16]) -> tuple[NDArray[np.intp], NDArray[np.intp
 def _most_alike(
     group: NDArray[np.intp], difference: NDArray[np.float32], fresh: NDArray[np.float32]
 ) -> tuple[int, float]:
-    """Returns the group of pairs with the least difference relative to new noise, and that ratio.
+    """Return the group of pairs with the least difference relative to new noise, and that ratio.
 
     Groups with too few pairs are ignored; without any other, the ratio is ``inf``.
     """
@@ -128,7 +128,7 @@ def _most_alike(
 
 
 def _change(differences: NDArray[np.int16]) -> NDArray[np.float64]:
-    """Returns each pixel's mean absolute difference over pairs of frames, less each pair's common change."""
+    """Return each pixel's mean absolute difference over pairs of frames, less each pair's common change."""
     # All values are doubled: a median may lie between two grey levels, and integers are faster.
     common = (2 * np.median(differences[:, ::_SPARSE], axis=1, keepdims=True)).astype(np.int16)
     change: NDArray[np.float64] = np.abs(2 * differences - common).sum(axis=0, dtype=np.int32)
@@ -174,7 +174,7 @@ class RepetitionFinding:
 
 
 def find_repetition(scan: ScanObservations, settings: ExpressSettings) -> RepetitionFinding | None:
-    """Returns how the frames repeat; ``None`` if there are too few frames.
+    """Return how the frames repeat; ``None`` if there are too few frames.
 
     A camera that is slower than the device's reads delivers a frame two or three times in a row. That counts
     as ``NONE``. One frame for longer than ``stall_seconds`` is ``FROZEN``; frames that return after others
@@ -248,7 +248,7 @@ class _Sampled:
 
 
 def _sampled(scan: ScanObservations) -> list["_Sampled"]:
-    """Returns all frames whose pixels were sampled, in order."""
+    """Return all frames whose pixels were sampled, in order."""
     return sorted(
         [
             *(_Sampled(frame.index, frame.capture_time, frame.samples) for frame in scan.frames),
@@ -263,20 +263,20 @@ def _sampled(scan: ScanObservations) -> list["_Sampled"]:
 
 
 def _fingerprints(scan: ScanObservations) -> list[int]:
-    """Returns the fingerprints of all frames whose bytes are known, in order."""
+    """Return the fingerprints of all frames whose bytes are known, in order."""
     marks = [(frame.index, frame.fingerprint) for frame in scan.frames]
     marks += [(frame.index, frame.fingerprint) for frame in scan.passed]
     return [mark for _, mark in sorted(marks) if mark is not None]
 
 
 def _returned(labels: Sequence[int]) -> int:
-    """Returns how many frames are identical to an earlier one with others between."""
+    """Return how many frames are identical to an earlier one with others between."""
     distinct = [*labels[:1], *(now for last, now in pairwise(labels) if now != last)]
     return len(distinct) - len(set(distinct))
 
 
 def _same_frames(samples: NDArray[np.uint8]) -> list[int]:
-    """Returns for each frame the position of the first frame that is identical to it."""
+    """Return for each frame the position of the first frame that is identical to it."""
     labels = list(range(len(samples)))
     values = samples.astype(np.int16)
     few = values[:, ::_FEW]
@@ -291,7 +291,7 @@ def _same_frames(samples: NDArray[np.uint8]) -> list[int]:
 
 
 def _runs(labels: Sequence[int]) -> list[tuple[int, int]]:
-    """Returns the positions of the first and the last frame of each run of identical frames."""
+    """Return the positions of the first and the last frame of each run of identical frames."""
     begins = [at for at in range(len(labels)) if at == 0 or labels[at] != labels[at - 1]]
     return [(begin, after - 1) for begin, after in zip(begins, [*begins[1:], len(labels)], strict=True)]
 
@@ -299,7 +299,7 @@ def _runs(labels: Sequence[int]) -> list[tuple[int, int]]:
 def _runs_amid_change(
     runs: Sequence[tuple[int, int]], sampled: Sequence[_Sampled], samples: NDArray[np.uint8]
 ) -> list[tuple[int, int]]:
-    """Returns the runs between which the image changes too much to be a copy, or a run of all frames."""
+    """Return the runs between which the image changes too much to be a copy, or a run of all frames."""
     values, times = samples.astype(np.int16), np.array([frame.time for frame in sampled])
     changes = np.abs(values[1:] - values[:-1]).mean(axis=1)
 
@@ -318,7 +318,7 @@ def _runs_amid_change(
 def _returned_after_change(
     runs: Sequence[tuple[int, int]], labels: Sequence[int], samples: NDArray[np.uint8]
 ) -> int:
-    """Returns how many runs repeat an earlier frame after the image had changed clearly."""
+    """Return how many runs repeat an earlier frame after the image had changed clearly."""
     ended: dict[int, int] = {}
     count = 0
     for first, last in runs:

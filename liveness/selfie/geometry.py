@@ -148,7 +148,7 @@ class FaceAreaRatio(NamedSignal):
 
 
 def area_score(share: float, *, smallest: float) -> float:
-    """Returns the score of a face that fills ``share`` of the image.
+    """Return the score of a face that fills ``share`` of the image.
 
     Args:
         share: 0..1.
@@ -198,7 +198,7 @@ _FIVE: Final[_Pairs] = ((0, 1), (3, 4))
 
 
 def symmetric_pairs(landmarks: Landmarks | Points) -> NDArray[np.float64]:
-    """Returns the pairs of points that are compared.
+    """Return the pairs of points that are compared.
 
     Args:
         landmarks: Landmarks in one of the schemes of ``vision.face.Landmarks``, or five points of shape (5,
@@ -221,7 +221,7 @@ def symmetric_pairs(landmarks: Landmarks | Points) -> NDArray[np.float64]:
 
 
 def asymmetry(pairs: NDArray[np.float64]) -> float | None:
-    """Returns the mean distance of the left points' mirror images from the right points.
+    """Return the mean distance of the left points' mirror images from the right points.
 
     The midline is fitted to the pairs: it is perpendicular to their mean direction and passes through the
     mean of their midpoints. The value therefore does not depend on shift, rotation and scale of the image. It

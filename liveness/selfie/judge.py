@@ -52,7 +52,7 @@ class SelfieModel:
 
 
 def load_selfie_model() -> SelfieModel:
-    """Returns the packaged model.
+    """Return the packaged model.
 
     Raises:
         SelfieModelError: The data file is missing or not usable.
@@ -61,7 +61,7 @@ def load_selfie_model() -> SelfieModel:
 
 
 def parse_selfie_model(text: str) -> SelfieModel:
-    """Parses a model from the text of its data file.
+    """Parse a model from the text of its data file.
 
     Raises:
         SelfieModelError: The text is not TOML, a part is missing or of the wrong type, or a signal has no
@@ -114,7 +114,7 @@ class ExifMetadata(NamedSignal):
 
 
 def spoof_keyword(exif: ExifTags) -> str | None:
-    """Returns the first of ``SPOOF_KEYWORDS`` that the file's metadata contain, in any letter case, or None.
+    """Return the first of ``SPOOF_KEYWORDS`` that the file's metadata contain, in any letter case, or None.
 
     Spaces, hyphens, underscores or nothing may separate words. ``obs`` counts only as a separate word,
     because it is part of other words. Comments are free text, so only the keywords of screenshots count in
@@ -177,7 +177,7 @@ class SelfieSignal(Protocol):
         ...
 
     def assess(self, subject: SelfieSubject, settings: SelfieSettings) -> Signal:
-        """Measures ``subject``; the signal is not assessed if it cannot be measured."""
+        """Measure ``subject``; the signal is not assessed if it cannot be measured."""
         ...
 
 
@@ -231,7 +231,7 @@ def judge_selfie(
     settings: SelfieSettings,
     model: SelfieModel,
 ) -> SelfieResult:
-    """Judges a selfie by the weighted sum of the eight signals.
+    """Judge a selfie by the weighted sum of the eight signals.
 
     Args:
         image: The whole image, upright, at full resolution.
@@ -270,7 +270,7 @@ def judge_selfie(
 
 
 def selfie_verdict(confidence: float, *, threshold: float, face_detected: bool) -> Verdict:
-    """Returns the verdict by the table of ranges in the contract.
+    """Return the verdict by the table of ranges in the contract.
 
     The configuration table of the contract contradicts itself: a confidence at the threshold is LIVE, and one
     within 0.04 of it is INCONCLUSIVE. The table of ranges decides: with the default threshold, a confidence

@@ -102,7 +102,7 @@ class SelfieSettings:
 
 
 def score_between(value: float, anchors: Sequence[tuple[float, float]]) -> float:
-    """Returns a score, 0..1: linear between the anchors, constant beyond the first and the last.
+    """Return a score, 0..1: linear between the anchors, constant beyond the first and the last.
 
     Args:
         anchors: Pairs of a value and its score, in increasing order of the values.
@@ -140,7 +140,7 @@ class SelfieSubject:
 
 
 def face_crop(subject: SelfieSubject, side: int) -> GreyCrop | None:
-    """Returns the face from ear to ear and from hairline to chin, resized to ``side`` x ``side`` pixels.
+    """Return the face from ear to ear and from hairline to chin, resized to ``side`` x ``side`` pixels.
 
     Returns:
         The crop; None if there is no face, or if it has less than 24 pixels in width or height.
@@ -153,12 +153,12 @@ def face_crop(subject: SelfieSubject, side: int) -> GreyCrop | None:
 
 
 def texture_crop(subject: SelfieSubject) -> GreyCrop | None:
-    """Returns ``face_crop`` at 96 x 96 pixels, the input of ``lbp_texture``."""
+    """Return ``face_crop`` at 96 x 96 pixels, the input of ``lbp_texture``."""
     return face_crop(subject, TEXTURE_SIDE)
 
 
 def inner_square(subject: SelfieSubject) -> GreyCrop | None:
-    """Returns the middle of the face, 0.7 face widths wide, at its own resolution but at most 256 pixels.
+    """Return the middle of the face, 0.7 face widths wide, at its own resolution but at most 256 pixels.
 
     It is never enlarged, because enlarging leaves the same traces in a spectrum as generators do.
 

@@ -66,7 +66,7 @@ class SpectrumMeasures:
 
 
 def face_spectrum(square: GreyCrop) -> Spectrum:
-    """Returns the spectrum of a crop, without its mean and with faded borders (Hann's window).
+    """Return the spectrum of a crop, without its mean and with faded borders (Hann's window).
 
     Args:
         square: Shape (n, n), n even and 24 or more.
@@ -85,7 +85,7 @@ def face_spectrum(square: GreyCrop) -> Spectrum:
 
 
 def measure_spectrum(spectrum: Spectrum) -> SpectrumMeasures:
-    """Returns the three measures of ``FftDeepfake``."""
+    """Return the three measures of ``FftDeepfake``."""
     size = spectrum.magnitude.shape[0]
     grid = _grid(size)
     rings, values = grid.band_rings, spectrum.magnitude.ravel()[grid.band]
@@ -145,13 +145,13 @@ def _grid(size: int) -> _Grid:
 
 
 def _radii(size: int) -> NDArray[np.float64]:
-    """Returns the distance of each value from frequency 0."""
+    """Return the distance of each value from frequency 0."""
     squares = (np.arange(size, dtype=np.float64) - size // 2) ** 2
     return np.sqrt(squares[:, None] + squares[None, :])
 
 
 def _ring_means(rings: NDArray[np.intp], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the mean of ``values`` on each ring; 0 for a ring without values."""
+    """Return the mean of ``values`` on each ring; 0 for a ring without values."""
     counts = np.bincount(rings)
     sums = np.bincount(rings, values).astype(np.float64)
     return np.divide(sums, counts, out=np.zeros_like(sums), where=counts > 0)
@@ -193,7 +193,7 @@ class FftDeepfake(NamedSignal):
 
 
 def spectrum_score(measures: SpectrumMeasures, settings: SelfieSettings) -> float:
-    """Returns the score of three measures, 0..1."""
+    """Return the score of three measures, 0..1."""
     kurtosis = score_between(
         math.log(max(measures.ring_kurtosis, 1.0)),
         ((math.log(NATURAL_KURTOSIS), 1.0), (math.log(settings.fft_kurtosis_max), 0.0)),

@@ -77,7 +77,7 @@ but the third are the source's."""
 
 
 def _uniform_bins() -> NDArray[np.uint8]:
-    """Returns the bin of each of the 256 codes."""
+    """Return the bin of each of the 256 codes."""
     bins = np.full(256, LBP_BINS - 1, np.uint8)
     uniform = [code for code in range(256) if _changes(code) <= _MOST_CHANGES]
     bins[uniform] = np.arange(len(uniform))
@@ -85,7 +85,7 @@ def _uniform_bins() -> NDArray[np.uint8]:
 
 
 def _changes(code: int) -> int:
-    """Returns how often neighbouring bits differ, around the circle."""
+    """Return how often neighbouring bits differ, around the circle."""
     turned = (code >> 1) | ((code & 1) << (_NEIGHBOURS - 1))
     return (code ^ turned).bit_count()
 
@@ -95,7 +95,7 @@ _BINS.setflags(write=False)
 
 
 def lbp_codes(grey: GreyCrop) -> NDArray[np.uint8]:
-    """Returns the pattern around every pixel that has eight neighbours.
+    """Return the pattern around every pixel that has eight neighbours.
 
     Bit ``p`` is set if the neighbour at ``p`` times 45 degrees, counter-clockwise from the right, is at least
     as bright as the pixel.
@@ -124,7 +124,7 @@ def lbp_codes(grey: GreyCrop) -> NDArray[np.uint8]:
 
 
 def lbp_histogram(codes: NDArray[np.uint8]) -> NDArray[np.float64]:
-    """Returns the share of each pattern.
+    """Return the share of each pattern.
 
     Args:
         codes: The result of ``lbp_codes``, at least one code.
@@ -136,7 +136,7 @@ def lbp_histogram(codes: NDArray[np.uint8]) -> NDArray[np.float64]:
 
 
 def pattern_entropy(histogram: NDArray[np.float64]) -> float:
-    """Returns the Shannon entropy in bits, 0 to log2(59) = 5.88."""
+    """Return the Shannon entropy in bits, 0 to log2(59) = 5.88."""
     present = histogram[histogram > 0]
     return max(0.0, float(-(present * np.log2(present)).sum()))
 
@@ -182,7 +182,7 @@ class LbpTexture(NamedSignal):
 
 
 def texture_score(*, entropy: float, dominant: float, threshold: float) -> float:
-    """Returns the score of a histogram.
+    """Return the score of a histogram.
 
     Args:
         entropy: Entropy of the histogram, bits, 0..5.88.

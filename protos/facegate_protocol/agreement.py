@@ -19,7 +19,7 @@ MAC_KEY_BYTES = 32
 def derive_mac_key(
     *, private_key: X25519PrivateKey, peer_share: bytes, nonce: bytes, binding: bytes
 ) -> bytes:
-    """Derives the key for the MACs of one stream's frames.
+    """Derive the key for the MACs of one stream's frames.
 
     Args:
         peer_share: The other side's public key, 32 bytes.

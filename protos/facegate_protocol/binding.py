@@ -32,7 +32,7 @@ class BindingInputs:
 
 
 def binding_hash(inputs: BindingInputs) -> bytes:
-    """Returns the binding hash H, 32 bytes: the challenge of every platform's attestation of this scan."""
+    """Return the binding hash H, 32 bytes: the challenge of every platform's attestation of this scan."""
     return sha256(
         length_prefixed(
             _DOMAIN,
@@ -48,7 +48,7 @@ def binding_hash(inputs: BindingInputs) -> bytes:
 
 
 def evidence_challenge(*, binding: bytes, findings: bytes) -> bytes:
-    """Returns the evidence challenge E, 32 bytes, for evidence that is sent with run-time findings.
+    """Return the evidence challenge E, 32 bytes, for evidence that is sent with run-time findings.
 
     The evidence thereby covers the findings: if they are changed or removed, the challenge differs.
 

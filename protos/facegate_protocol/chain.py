@@ -20,7 +20,7 @@ class MacChain:
     """The MAC chain of one stream. Device and server advance it by the same steps."""
 
     def __init__(self, *, key: bytes, binding: bytes) -> None:
-        """Starts the chain.
+        """Start the chain.
 
         Args:
             key: The MAC key of the stream, 32 bytes.
@@ -35,7 +35,7 @@ class MacChain:
         return self._value
 
     def mark_attempt(self, *, attempt: int, nonce: bytes) -> bytes:
-        """Adds an attempt marker and returns its MAC, 32 bytes.
+        """Add an attempt marker and return its MAC, 32 bytes.
 
         Args:
             attempt: ``AttemptStart.attempt``, from 1.
@@ -45,7 +45,7 @@ class MacChain:
         return self._value
 
     def add_frame(self, *, header: bytes, image: bytes) -> bytes:
-        """Adds a frame, as the device does, and returns its MAC, 32 bytes.
+        """Add a frame, as the device does, and return its MAC, 32 bytes.
 
         Args:
             header: The serialised FrameHeader as sent.
@@ -55,7 +55,7 @@ class MacChain:
         return self._value
 
     def accept_frame(self, *, header: bytes, image: bytes, mac: bytes) -> bool:
-        """Adds a received frame and returns True if its MAC is right; else leaves the chain unchanged."""
+        """Add a received frame and return True if its MAC is right; else leave the chain unchanged."""
         # 1. Compute the MAC of the frame over the previous MAC.
         expected = self._frame_mac(header, image)
         # 2. Compare in constant time. If the MACs differ, the chain does not advance.

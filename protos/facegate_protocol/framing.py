@@ -6,7 +6,7 @@ _LENGTH_BYTES = 4
 
 
 def length_prefixed(*fields: bytes) -> bytes:
-    """Concatenates the fields, each after its length as a 4-byte big-endian integer.
+    """Concatenate the fields, each after its length as a 4-byte big-endian integer.
 
     The first field of everything that is hashed, MACed or signed in this protocol is a domain string,
     so that bytes made for one purpose never pass for another (NIST SP 800-185 uses the same idea in
@@ -16,5 +16,5 @@ def length_prefixed(*fields: bytes) -> bytes:
 
 
 def sha256(data: bytes) -> bytes:
-    """Returns the SHA-256 of ``data``, 32 bytes (FIPS 180-4)."""
+    """Return the SHA-256 of ``data``, 32 bytes (FIPS 180-4)."""
     return hashlib.sha256(data).digest()

@@ -20,7 +20,7 @@ _MAX_PUBLIC_KEY_BYTES = 128
 
 
 def challenge_message(*, start: bytes, body: bytes) -> bytes:
-    """Returns the message that the challenge key signs.
+    """Return the message that the challenge key signs.
 
     It is a label, the hash of the ScanStart and the ChallengeBody, each length-prefixed.
     """
@@ -28,7 +28,7 @@ def challenge_message(*, start: bytes, body: bytes) -> bytes:
 
 
 def resume_message(*, binding: bytes) -> bytes:
-    """Returns the message that the session key signs on a reconnect.
+    """Return the message that the session key signs on a reconnect.
 
     It is a label and the new stream's binding hash, each length-prefixed.
     """
@@ -36,7 +36,7 @@ def resume_message(*, binding: bytes) -> bytes:
 
 
 def attestation_message(*, binding: bytes) -> bytes:
-    """Returns the message that a key attested for this stream signs.
+    """Return the message that a key attested for this stream signs.
 
     It is a label and the stream's binding hash, each length-prefixed.
     """
@@ -44,7 +44,7 @@ def attestation_message(*, binding: bytes) -> bytes:
 
 
 def attempt_end_message(*, binding: bytes, body: bytes) -> bytes:
-    """Returns the message that the session key signs at the end of an attempt.
+    """Return the message that the session key signs at the end of an attempt.
 
     It is a label, the stream's binding hash and the bytes of the AttemptEndBody, each length-prefixed.
     """
@@ -52,12 +52,12 @@ def attempt_end_message(*, binding: bytes, body: bytes) -> bytes:
 
 
 def sign(private_key: ec.EllipticCurvePrivateKey, message: bytes) -> bytes:
-    """Signs ``message``; returns ASN.1 DER, at most 72 bytes."""
+    """Sign ``message``; return ASN.1 DER, at most 72 bytes."""
     return private_key.sign(message, ec.ECDSA(SHA256()))
 
 
 def verify(*, public_key: ec.EllipticCurvePublicKey, message: bytes, signature: bytes) -> bool:
-    """Returns whether ``signature`` is ``public_key``'s over ``message``."""
+    """Return whether ``signature`` is ``public_key``'s over ``message``."""
     try:
         public_key.verify(signature, message, ec.ECDSA(SHA256()))
     except InvalidSignature:
@@ -66,7 +66,7 @@ def verify(*, public_key: ec.EllipticCurvePublicKey, message: bytes, signature: 
 
 
 def load_public_key(der: bytes) -> ec.EllipticCurvePublicKey:
-    """Reads a P-256 public key.
+    """Read a P-256 public key.
 
     Args:
         der: SubjectPublicKeyInfo, at most 128 bytes.
@@ -88,10 +88,10 @@ def load_public_key(der: bytes) -> ec.EllipticCurvePublicKey:
 
 
 def public_key_der(key: ec.EllipticCurvePublicKey) -> bytes:
-    """Returns ``key`` as SubjectPublicKeyInfo, DER, uncompressed point; 91 bytes."""
+    """Return ``key`` as SubjectPublicKeyInfo, DER, uncompressed point; 91 bytes."""
     return key.public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
 
 
 def fingerprint(public_key: bytes) -> bytes:
-    """Returns the SHA-256 of a SubjectPublicKeyInfo, 32 bytes, which an app pins."""
+    """Return the SHA-256 of a SubjectPublicKeyInfo, 32 bytes, which an app pins."""
     return sha256(public_key)

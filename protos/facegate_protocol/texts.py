@@ -73,7 +73,7 @@ class Texts:
 
 
 def read_texts(source: str) -> Texts:
-    """Reads the data file.
+    """Read the data file.
 
     Raises:
         TextsUnusable: It is not JSON, or a row has another form.

@@ -115,7 +115,7 @@ _REGISTRY: Final = _registry()
 
 
 async def refresh_key(issuer: Issuer, token: str, *, longest: int = MAX_TOKEN_CHARACTERS) -> None:
-    """Asks the issuer for its keys if it is time, or the key (``kid``) that a token names is not known."""
+    """Ask the issuer for its keys if it is time, or the key (``kid``) that a token names is not known."""
     try:
         identifier = _identifier(_parse(token, longest=longest)[1])
     except Refusal:
@@ -127,7 +127,7 @@ async def refresh_key(issuer: Issuer, token: str, *, longest: int = MAX_TOKEN_CH
 def verify_access_token(
     token: str, *, policy: TokenPolicy, key: Callable[[str], SigningKey], now: datetime
 ) -> AccessToken:
-    """Verifies a token (RFC 9068, 4).
+    """Verify a token (RFC 9068, 4).
 
     Args:
         token: The token in the JWS compact serialization.
@@ -149,7 +149,7 @@ def signed_claims(
     key: Callable[[str], SigningKey],
     longest: int = MAX_TOKEN_CHARACTERS,
 ) -> Mapping[str, Any]:
-    """Returns the claims of a JWT whose signature is valid. The caller verifies the claims.
+    """Return the claims of a JWT whose signature is valid. The caller verifies the claims.
 
     Args:
         what: What the token is, for messages.
@@ -235,7 +235,7 @@ def _valid(claims: Mapping[str, Any], *, policy: TokenPolicy, now: datetime) -> 
 
 
 def seconds_of(claims: Mapping[str, Any], name: str) -> float | None:
-    """Returns a NumericDate as seconds since 1970; ``None`` if it is none, or after the year 9999."""
+    """Return a NumericDate as seconds since 1970; ``None`` if it is none, or after the year 9999."""
     value = claims.get(name)
     if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LAST_SECOND:
         return None
@@ -254,7 +254,7 @@ def _refused(message: str) -> Refusal:
 
 
 def caller_of(token: AccessToken, grants: Sequence[TokenGrant]) -> Caller:
-    """Returns the caller that a token stands for, with the rights of every entry that its claims match.
+    """Return the caller that a token stands for, with the rights of every entry that its claims match.
 
     The claims of an ID token of the same issuer have the same form.
 
@@ -291,7 +291,7 @@ def _values(claims: Mapping[str, Any], name: str) -> Collection[str]:
 
 
 def caller_name(issuer: str, subject: str) -> str:
-    """Returns the name of a subject in the audit log and in approvals: ``<subject>@<host of the issuer>``.
+    """Return the name of a subject in the audit log and in approvals: ``<subject>@<host of the issuer>``.
 
     A name has at most 64 characters. If it would be longer, 16 hexadecimal digits of the SHA-256 of the
     issuer stand for the host, and, if need be, 40 digits of that of the subject for the subject.
@@ -306,7 +306,7 @@ class AccessTokens:
     """The access tokens that may call. Use it on the event loop only."""
 
     def __init__(self, settings: OidcSettings, issuer: Issuer) -> None:
-        """Sets what tokens must be and what they grant.
+        """Set what tokens must be and what they grant.
 
         Args:
             issuer: The keys of the issuer that ``settings`` name.
@@ -333,11 +333,11 @@ class AccessTokens:
         return found
 
     async def refresh(self, token: str) -> None:
-        """Gets the keys of the issuer if the token names an unknown one, or they are old."""
+        """Get the keys of the issuer if the token names an unknown one, or they are old."""
         await refresh_key(self.issuer, token)
 
     def find(self, token: str, *, now: datetime) -> Caller:
-        """Returns the caller of a token.
+        """Return the caller of a token.
 
         Raises:
             Refusal: See ``verify_access_token``, ``Issuer.find`` and ``caller_of``.

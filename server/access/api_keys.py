@@ -75,11 +75,11 @@ class ApiKeys:
     keys: tuple[ApiKey, ...]
 
     def find(self, key: str) -> ApiKey | None:
-        """Returns the entry of a key, also of an expired one; ``None`` for an unknown key."""
+        """Return the entry of a key, also of an expired one; ``None`` for an unknown key."""
         return self.with_hash(sha256(key.encode("utf-8", "surrogatepass")).digest())
 
     def with_hash(self, digest: bytes) -> ApiKey | None:
-        """Returns the entry of the key with this SHA-256, as ``find``.
+        """Return the entry of the key with this SHA-256, as ``find``.
 
         Every hash is compared, in constant time.
         """
@@ -115,13 +115,13 @@ class _File(BaseModel):
 
 
 def new_api_key() -> tuple[str, str]:
-    """Returns a new key, and its SHA-256 for the file (lower-case hex)."""
+    """Return a new key, and its SHA-256 for the file (lower-case hex)."""
     key = _PREFIX + secrets.token_urlsafe(_KEY_BYTES)
     return key, sha256(key.encode()).hexdigest()
 
 
 def load_api_keys(path: Path) -> ApiKeys:
-    """Reads the file of API keys.
+    """Read the file of API keys.
 
     Raises:
         ApiKeysInvalid: The file cannot be read, is accessible to others, violates the schema, or gives one
@@ -131,7 +131,7 @@ def load_api_keys(path: Path) -> ApiKeys:
 
 
 def add_api_key(path: Path, entry: str) -> None:
-    """Appends an entry to the file of API keys; a new file is readable by its owner alone.
+    """Append an entry to the file of API keys; a new file is readable by its owner alone.
 
     Args:
         entry: The entry as TOML, with ``[[key]]``.

@@ -132,7 +132,7 @@ class Caller:
 
 
 def each_once(values: tuple[StrEnum, ...]) -> tuple[StrEnum, ...]:
-    """Validates a list of the settings in which nothing may be listed twice."""
+    """Validate a list of the settings in which nothing may be listed twice."""
     if len(set(values)) != len(values):
         raise ValueError("one value is listed twice; list each once")
     return values
@@ -172,7 +172,7 @@ class Rights(Table):
         return self
 
     def of_caller(self, name: str) -> Caller:
-        """Returns a caller with these rights."""
+        """Return a caller with these rights."""
         allowed = _scopes_of(self.roles)
         return Caller(
             name=name,

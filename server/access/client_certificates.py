@@ -64,7 +64,7 @@ class ClientCertificates:
     """The certificates that may call. Use it on the event loop only."""
 
     def __init__(self, entries: Sequence[ClientCertificateEntry]) -> None:
-        """Sets the allow-list.
+        """Set the allow-list.
 
         Raises:
             ConfigurationError: Two entries have the same identity.
@@ -90,7 +90,7 @@ class ClientCertificates:
         }
 
     def find(self, certificate: bytes, *, now: datetime) -> Caller:
-        """Returns the caller of a certificate.
+        """Return the caller of a certificate.
 
         A refused certificate is logged once with its identities. The error does not repeat them.
 
@@ -146,7 +146,7 @@ class ClientCertificates:
 
 
 def read_certificate(certificate: bytes) -> ShownCertificate:
-    """Reads the relevant content of a client certificate.
+    """Read the relevant content of a client certificate.
 
     Raises:
         ValueError: The certificate cannot be read.

@@ -105,7 +105,7 @@ class CodeFlow:
     """Sends people to the issuer, and learns from it who they are. Use it on the event loop only."""
 
     def __init__(self, settings: ConsoleOidcSettings, issuer: Issuer) -> None:
-        """Sets the client.
+        """Set the client.
 
         Args:
             issuer: The issuer that ``settings`` name.
@@ -123,7 +123,7 @@ class CodeFlow:
         return sha256(self.settings.model_dump_json(exclude={"client_secret_file"}).encode()).digest()
 
     async def begin(self, secret: str, *, redirect_uri: str, step_up: bool) -> str:
-        """Returns the address at the issuer where a person logs in.
+        """Return the address at the issuer where a person logs in.
 
         Args:
             redirect_uri: Where the issuer sends the browser afterwards.
@@ -152,7 +152,7 @@ class CodeFlow:
         return f"{endpoint}{'&' if '?' in endpoint else '?'}{urlencode(query)}"
 
     def end_session_address(self, redirect_uri: str) -> str | None:
-        """Returns the address at which a person logs out at the issuer; ``None`` if it has none."""
+        """Return the address at which a person logs out at the issuer; ``None`` if it has none."""
         document = self.issuer.document or {}
         if "end_session_endpoint" not in document:
             return None
@@ -166,7 +166,7 @@ class CodeFlow:
     async def finish(
         self, answer: Mapping[str, str], secret: str, *, redirect_uri: str, now: datetime
     ) -> Identity:
-        """Returns who logged in.
+        """Return who logged in.
 
         Args:
             answer: The parameters with which the issuer sent the browser back.
@@ -195,7 +195,7 @@ class CodeFlow:
         return self._identity(claims, nonce=_derived(secret, "nonce"), now=now)
 
     async def logged_out(self, token: str, *, now: datetime) -> LoggedOut:
-        """Returns whom a logout token names (OpenID Connect Back-Channel Logout 1.0, 2.6).
+        """Return whom a logout token names (OpenID Connect Back-Channel Logout 1.0, 2.6).
 
         Raises:
             Refusal: The token is not valid (UNAUTHENTICATED), or the issuer is away (NOT_SERVING).
@@ -243,7 +243,7 @@ class CodeFlow:
         )
 
     def _validate(self, claims: Mapping[str, Any], *, what: str, now: datetime) -> float:
-        """Validates what ID tokens and logout tokens share; returns the time of the issue."""
+        """Validate what ID tokens and logout tokens share; return the time of the issue."""
         client = self.settings.client_id
         if claims.get("iss") != self.issuer.url:
             raise _refused(f"the {what} is of another issuer")

@@ -59,18 +59,18 @@ class Session:
 
 
 def secret_hash(secret: str) -> bytes:
-    """Returns the hash under which the session of a cookie is stored, 32 bytes."""
+    """Return the hash under which the session of a cookie is stored, 32 bytes."""
     return sha256(secret.encode("utf-8", "surrogatepass")).digest()
 
 
 def csrf_of(secret: str) -> str:
-    """Returns the token that a page must send with each call of the session of a cookie."""
+    """Return the token that a page must send with each call of the session of a cookie."""
     digest = hmac.digest(secret.encode("utf-8", "surrogatepass"), _CSRF_DOMAIN, "sha256")
     return urlsafe_b64encode(digest).rstrip(b"=").decode()
 
 
 def sealed(session: Session, *, secret_sha256: bytes, key: bytes) -> tuple[bytes, bytes]:
-    """Returns a session as it is stored, and its MAC.
+    """Return a session as it is stored, and its MAC.
 
     Args:
         secret_sha256: See ``secret_hash``.
@@ -98,7 +98,7 @@ def sealed(session: Session, *, secret_sha256: bytes, key: bytes) -> tuple[bytes
 
 
 def opened(content: bytes, mac: bytes, *, secret_sha256: bytes, keys: Sequence[bytes]) -> Session | None:
-    """Returns a stored session; ``None`` if no key of ``keys`` made its MAC, or it is of another version.
+    """Return a stored session; ``None`` if no key of ``keys`` made its MAC, or it is of another version.
 
     Args:
         keys: The keys that the server has and had.
@@ -140,7 +140,7 @@ class Attempts:
     """Counts failed log-ins by address, so that nobody can try many credentials."""
 
     def __init__(self, *, most: int, window: timedelta, addresses: int) -> None:
-        """Sets the limit.
+        """Set the limit.
 
         Args:
             most: The number of failures within ``window`` after which the address must wait.
@@ -152,14 +152,14 @@ class Attempts:
         self._failures: dict[str, list[datetime]] = {}
 
     def seconds_to_wait(self, address: str, now: datetime) -> float:
-        """Returns how long an address must wait before its next attempt; 0 if it need not."""
+        """Return how long an address must wait before its next attempt; 0 if it need not."""
         recent = [time for time in self._failures.get(address, ()) if now - time < self._window]
         if len(recent) < self._most:
             return 0.0
         return (recent[-self._most] + self._window - now).total_seconds()
 
     def record_failure(self, address: str, now: datetime) -> None:
-        """Counts a failed attempt."""
+        """Count a failed attempt."""
         recent = [time for time in self._failures.pop(address, ()) if now - time < self._window]
         self._failures[address] = [*recent, now][-self._most :]
         while len(self._failures) > self._addresses:

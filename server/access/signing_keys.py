@@ -83,7 +83,7 @@ class IssuerAnswer:
 
 
 def parse_jwks(data: bytes) -> SigningKeys:
-    """Returns the keys of a JWKS (RFC 7517, 5) that signatures can be verified with.
+    """Return the keys of a JWKS (RFC 7517, 5) that signatures can be verified with.
 
     Ignored are keys for encryption, of other types, curves, sizes or algorithms, and keys without ``kid``.
 
@@ -158,7 +158,7 @@ def _object(data: bytes, what: str) -> dict[str, Any]:
 
 
 def read_jwks_file(path: Path) -> SigningKeys:
-    """Reads the keys of an issuer from a file.
+    """Read the keys of an issuer from a file.
 
     Raises:
         ConfigurationError: The file cannot be read, others may write it, or it is no JWKS with usable keys.
@@ -175,7 +175,7 @@ def read_jwks_file(path: Path) -> SigningKeys:
 
 
 def require_encrypted(url: str) -> str:
-    """Returns the URL of an issuer or of its JWKS.
+    """Return the URL of an issuer or of its JWKS.
 
     Raises:
         ValueError: It is not ``https://``, or ``http://`` on this machine; or has credentials, a query or a
@@ -196,7 +196,7 @@ def require_encrypted(url: str) -> str:
 
 
 async def fetch_issuer(issuer: str) -> IssuerAnswer:
-    """Fetches the discovery document and the keys of an issuer, within 5 seconds.
+    """Fetch the discovery document and the keys of an issuer, within 5 seconds.
 
     Proxies and certificate authorities come from the environment (``HTTPS_PROXY``, ``SSL_CERT_FILE``).
 
@@ -235,7 +235,7 @@ async def _get(url: str) -> bytes:
 
 
 async def ask(url: str, method: str, *, seconds: float, **sent: Any) -> tuple[int, bytes]:
-    """Returns status and body of an answer of the issuer; follows no redirect.
+    """Return status and body of an answer of the issuer; follow no redirect.
 
     Args:
         sent: What aiohttp sends.
@@ -276,7 +276,7 @@ class Issuer:
         monotonic: Callable[[], float],
         fetch: Callable[[str], Awaitable[IssuerAnswer]] = fetch_issuer,
     ) -> None:
-        """Sets the issuer; nothing is fetched before ``refresh``.
+        """Set the issuer; nothing is fetched before ``refresh``.
 
         Args:
             url: The issuer, in the exact form of its tokens.
@@ -308,7 +308,7 @@ class Issuer:
         return self._away
 
     async def refresh(self, identifier: str | None) -> None:
-        """Fetches the keys if that of ``identifier`` (``kid``) is unknown or old, unless that was just tried.
+        """Fetch the keys if that of ``identifier`` (``kid``) is unknown or old, unless that was just tried.
 
         Does not wait for an issuer that is away if the key is known.
 
@@ -329,7 +329,7 @@ class Issuer:
             await asyncio.wait({self._fetching})
 
     def find(self, identifier: str) -> SigningKey:
-        """Returns a key.
+        """Return a key.
 
         Args:
             identifier: Its ``kid``.
@@ -356,7 +356,7 @@ class Issuer:
         )
 
     def read_file(self) -> bool:
-        """Reads the file of keys again if it changed; returns whether it did. Blocks for a moment.
+        """Read the file of keys again if it changed; return whether it did. It blocks for a moment.
 
         Raises:
             ConfigurationError: The file cannot be used; the keys stay in force.
@@ -364,7 +364,7 @@ class Issuer:
         return self._file is not None and self._file.refresh()
 
     async def close(self) -> None:
-        """Ends a fetch that still runs."""
+        """End a fetch that still runs."""
         if self._fetching is not None:
             self._fetching.cancel()
             await asyncio.gather(self._fetching, return_exceptions=True)

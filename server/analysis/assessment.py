@@ -65,11 +65,11 @@ class Assessment:
         return bounds[2 if whole else 1]
 
     def bounded(self, result: LivenessResult) -> LivenessResult:
-        """Returns the result with the ceiling of this assessment."""
+        """Return the result with the ceiling of this assessment."""
         return replace(result, ceiling=self.ceiling)
 
     def bounded_sum(self, result: SelfieResult, *, live: float) -> SelfieResult:
-        """Returns the result of the eight signals; if it is LIVE, with the ceiling of this assessment.
+        """Return the result of the eight signals; if it is LIVE, with the ceiling of this assessment.
 
         Args:
             live: The least confidence of LIVE, 0..1.
@@ -79,7 +79,7 @@ class Assessment:
         return replace(result, confidence=min(result.confidence, max(live, self.ceiling / 100)))
 
     def words(self, verdict: Verdict, *, live: float) -> str:
-        """Returns sentences that state what was assessed and what was not, the most important first.
+        """Return sentences that state what was assessed and what was not, the most important first.
 
         Args:
             live: The least confidence of LIVE, 0..1.
@@ -112,7 +112,7 @@ class Assessment:
 
 
 def scope_of(verdict: Verdict) -> str:
-    """Returns the shortest statement of the meaning of a verdict on a file, to show beside it."""
+    """Return the shortest statement of the meaning of a verdict on a file, to show beside it."""
     return f"{_NO_SIGN}; {UNASSESSED}" if verdict is Verdict.LIVE else UNASSESSED
 
 
@@ -124,7 +124,7 @@ def assessment_of(
     one_person: bool | None,
     cues: bool = True,
 ) -> Assessment:
-    """Returns the scope of an analysis.
+    """Return the scope of an analysis.
 
     Args:
         one_person: See ``Assessment``.

@@ -39,7 +39,7 @@ class ImageAnalyst:
         still_decoder: StillDecoder | None = None,
         limits: DecodeLimits = SELFIE_LIMITS,
     ) -> None:
-        """Sets the models, thresholds and limits of every analysis.
+        """Set the models, thresholds and limits of every analysis.
 
         Args:
             selfie_settings: The parameters of the eight signals.

@@ -61,12 +61,12 @@ _VIDEO_BYTES = 9
 
 
 def image_request_id() -> str:
-    """Returns ``lv_`` and 16 hexadecimal digits as in the older selfie API."""
+    """Return ``lv_`` and 16 hexadecimal digits as in the older selfie API."""
     return f"lv_{secrets.token_hex(_IMAGE_BYTES)}"
 
 
 def video_inference_id() -> str:
-    """Returns ``inf_`` and 18 hexadecimal digits, as in the older video API."""
+    """Return ``inf_`` and 18 hexadecimal digits, as in the older video API."""
     return f"inf_{secrets.token_hex(_VIDEO_BYTES)}"
 
 

@@ -29,7 +29,7 @@ def decode_still(
     still_decoder: StillDecoder | None,
     frame_index: int | None = None,
 ) -> DecodedImage:
-    """Decodes an image upright.
+    """Decode an image upright.
 
     Args:
         content: The bytes of the file.

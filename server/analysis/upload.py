@@ -43,7 +43,7 @@ class UploadPlan:
     total_bytes: int = 0
 
     def validate(self) -> None:
-        """Tests the plan against the limits.
+        """Test the plan against the limits.
 
         Raises:
             AnalysisRefused: The plan exceeds a limit, or names a container for still frames.
@@ -62,14 +62,14 @@ class VideoUpload:
     """One upload, of one call."""
 
     def __init__(self, plan: UploadPlan) -> None:
-        """Sets the plan, which must have passed ``UploadPlan.check``."""
+        """Set the plan, which must have passed ``UploadPlan.check``."""
         self.plan = plan
         self._parts: list[bytes] = []
         self._bytes = 0
         self._short = False
 
     def add_chunk(self, chunk: bytes) -> None:
-        """Adds the next bytes of the file.
+        """Add the next bytes of the file.
 
         Raises:
             AnalysisRefused: A chunk is not expected, has the wrong size, or exceeds a limit of the upload.
@@ -98,7 +98,7 @@ class VideoUpload:
         self._parts.append(chunk)
 
     def add_frame(self, frame: bytes) -> None:
-        """Adds the next still frame.
+        """Add the next still frame.
 
         Raises:
             AnalysisRefused: A still frame is not expected, is empty, or exceeds a limit.
@@ -126,7 +126,7 @@ class VideoUpload:
         self._parts.append(frame)
 
     def video(self) -> bytes:
-        """Returns the whole file, and releases its parts.
+        """Return the whole file, and release its parts.
 
         Raises:
             AnalysisRefused: The upload is shorter than announced.
@@ -137,7 +137,7 @@ class VideoUpload:
         return content
 
     def frames(self) -> list[bytes]:
-        """Returns the still frames, and releases them.
+        """Return the still frames, and release them.
 
         Raises:
             AnalysisRefused: The upload is shorter than announced.

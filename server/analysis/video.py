@@ -59,7 +59,7 @@ _SEVERAL_SHARE: Final = 0.5
 
 
 def _wanted() -> None:
-    """Does nothing: the analysis is always wanted."""
+    """Do nothing: the analysis is always wanted."""
 
 
 class VideoDecoder(Protocol):
@@ -68,7 +68,7 @@ class VideoDecoder(Protocol):
     def stream_video(
         self, data: bytes, *, limits: VideoLimits, begin: Callable[[], TakeFrame]
     ) -> VideoOutline:
-        """Decodes frames of the best stream of a video, evenly spaced in time, and passes each to a callback.
+        """Decode frames of the best stream of a video, evenly spaced in time, and pass each to a callback.
 
         Args:
             data: The bytes of the file.
@@ -94,7 +94,7 @@ class VideoAnalyst:
         video_decoder: VideoDecoder | None,
         still_decoder: StillDecoder | None = None,
     ) -> None:
-        """Sets the models, thresholds and limits of every analysis.
+        """Set the models, thresholds and limits of every analysis.
 
         Args:
             policy: The thresholds of the fusion model; its kind of capture is replaced by that of the upload.

@@ -87,7 +87,7 @@ class AuditEntry:
 def make_entry(
     event: AuditEvent, *, sequence: int, previous: bytes, pseudonym: bytes | None, now: datetime
 ) -> AuditEntry:
-    """Returns the entry of an event.
+    """Return the entry of an event.
 
     Args:
         sequence: The position in the tenant's chain, from 1.
@@ -112,17 +112,17 @@ def make_entry(
 
 
 def detail_text(detail: Mapping[str, str]) -> str:
-    """Returns further facts as the text that is stored and hashed."""
+    """Return further facts as the text that is stored and hashed."""
     return json.dumps(dict(detail), sort_keys=True, ensure_ascii=False, separators=(",", ":"))
 
 
 def entry_hash(entry: AuditEntry, *, previous: bytes) -> bytes:
-    """Returns the hash of an entry after ``previous``, 32 bytes. ``entry.hash`` is not part of it."""
+    """Return the hash of an entry after ``previous``, 32 bytes. ``entry.hash`` is not part of it."""
     return sha256(encode_entry(entry, previous=previous)).digest()
 
 
 def encode_entry(entry: AuditEntry, *, previous: bytes) -> bytes:
-    """Returns the bytes of an entry that its hash covers; see the module."""
+    """Return the bytes of an entry that its hash covers; see the module."""
     texts = (
         entry.action,
         entry.actor,
@@ -246,7 +246,7 @@ class ChainVerifier:
         saved: Iterable[str] = (),
         start: Head | None = None,
     ) -> None:
-        """Verifies the checkpoints.
+        """Verify the checkpoints.
 
         Args:
             checkpoints: The stored checkpoints of the tenant, by their number.
@@ -268,7 +268,7 @@ class ChainVerifier:
             self._begin(start)
 
     def verify_entry(self, entry: AuditEntry) -> None:
-        """Verifies the next entry."""
+        """Verify the next entry."""
         self._entries += 1
         # 1. Does it follow the entry before it?
         expected = self._sequence + 1
@@ -296,7 +296,7 @@ class ChainVerifier:
         self._previous = _hash_bytes(entry.hash) or computed
 
     def report_unhashed(self, sequence: int, fields: Sequence[str]) -> None:
-        """Reports fields of an entry's line in an export that are not what its hash covers."""
+        """Report fields of an entry's line in an export that are not what its hash covers."""
         self._add(
             ProblemKind.ALTERED,
             sequence,
@@ -304,18 +304,18 @@ class ChainVerifier:
         )
 
     def before_the_first(self, sequence: int) -> None:
-        """Reports a row with a number below 1, the number of the first entry."""
+        """Report a row with a number below 1, the number of the first entry."""
         self._add(ProblemKind.INSERTED, sequence, "its number is below that of the first entry")
 
     def report_unreadable(self, sequence: int) -> None:
-        """Reports an entry whose row cannot be read as an entry."""
+        """Report an entry whose row cannot be read as an entry."""
         self._entries += 1
         self._add(ProblemKind.ALTERED, sequence, "its row holds values that no entry has")
         self._sequence = max(self._sequence, sequence)
         self._previous = b""
 
     def finish(self, head: Head | None) -> Report:
-        """Compares the end of the chain with its head and the checkpoints, and returns the report."""
+        """Compare the end of the chain with its head and the checkpoints, and return the report."""
         # 1. Does the head of the chain name its last entry?
         if head is None:
             if self._sequence or self._number:
@@ -477,7 +477,7 @@ class CheckpointChain:
 
     @classmethod
     def of_witness(cls, witnessed: Iterable[str], keys: CheckpointKeys) -> "CheckpointChain":
-        """Returns the chain up to the newest of the given checkpoints (JWS).
+        """Return the chain up to the newest of the given checkpoints (JWS).
 
         One that is malformed, or that no known key signed, becomes a problem.
         """
@@ -498,16 +498,16 @@ class CheckpointChain:
         return chain
 
     def copied(self) -> "CheckpointChain":
-        """Returns a copy, without its problems and losses."""
+        """Return a copy, without its problems and losses."""
         return CheckpointChain(position=self.position, digest=self.digest, newest=dict(self.newest))
 
     def witness(self) -> tuple[str, ...]:
-        """Returns the newest checkpoint of each tenant (JWS) in the order of their positions."""
+        """Return the newest checkpoint of each tenant (JWS) in the order of their positions."""
         ordered = sorted(self.newest.values(), key=lambda newest: newest.content.position)
         return tuple(newest.jws for newest in ordered)
 
     def extend(self, checkpoints: Iterable[SignedCheckpoint], keys: CheckpointKeys) -> None:
-        """Adds the next checkpoints, in the order of their positions, and notes what does not fit.
+        """Add the next checkpoints, in the order of their positions, and note what does not fit.
 
         A checkpoint by which an operator accepted the log forgets the newest checkpoints before it.
         """
@@ -529,7 +529,7 @@ class CheckpointChain:
                 del self.copies[position]
 
     def finish(self) -> None:
-        """Notes the copies that the whole chain did not pass, unless an operator accepted their loss."""
+        """Note the copies that the whole chain did not pass, unless an operator accepted their loss."""
         for position in sorted(self.copies):
             if not any(one.first <= position <= one.last for one in self.lost):
                 self.add(
@@ -539,7 +539,7 @@ class CheckpointChain:
                 )
 
     def add(self, kind: ProblemKind, position: int, explanation: str) -> None:
-        """Notes a problem."""
+        """Note a problem."""
         if len(self.problems) < _MOST_PROBLEMS:
             problem = Problem(tenant=ALL_LOGS, kind=kind, sequence=position, explanation=explanation)
             self.problems.append(problem)

@@ -81,14 +81,14 @@ class SignedCheckpoint:
     position: int = 0
 
     def agrees_with(self, signed: Checkpoint) -> bool:
-        """Returns whether the fields are those of the signed content."""
+        """Return whether the fields are those of the signed content."""
         return (self.tenant, self.number, self.sequence, self.position) == (
             signed.tenant, signed.number, signed.sequence, signed.position
         )  # fmt: skip
 
 
 def digest_of(signed: str) -> bytes:
-    """Returns the SHA-256 of a JWS, 32 bytes, to which the next checkpoint and a time stamp refer."""
+    """Return the SHA-256 of a JWS, 32 bytes, to which the next checkpoint and a time stamp refer."""
     return sha256(signed.encode()).digest()
 
 
@@ -99,7 +99,7 @@ class CheckpointKeys:
     """The public keys with which checkpoints are verified, also offline and years later."""
 
     def __init__(self, keys: Iterable[PublishedKey], *, place: str = "the known keys") -> None:
-        """Sets the keys; a key that is given twice keeps its first entry.
+        """Set the keys; a key that is given twice keeps its first entry.
 
         Args:
             place: Where they are from, for the error about one that is missing.
@@ -111,7 +111,7 @@ class CheckpointKeys:
             self._keys.setdefault(key.thumbprint(), (key, known))
 
     def verify(self, signed: str) -> Checkpoint:
-        """Returns the content of a checkpoint.
+        """Return the content of a checkpoint.
 
         Raises:
             CheckpointInvalid: It is malformed, no known key signed it, or its time is outside the key's
@@ -140,7 +140,7 @@ class CheckpointKeys:
         return f"the key {key_id} signed it, and {KEY_MISSING} {self._place}"
 
     def jwks(self) -> dict[str, Any]:
-        """Returns the keys as a JWK Set (RFC 7517).
+        """Return the keys as a JWK Set (RFC 7517).
 
         ``iat`` states when a key was made, and ``exp`` when it was retired, in seconds since 1970.
         """
@@ -148,7 +148,7 @@ class CheckpointKeys:
 
     @classmethod
     def from_jwks(cls, document: bytes, *, place: str = "the JWK Set") -> "CheckpointKeys":
-        """Returns the keys of a JWK Set.
+        """Return the keys of a JWK Set.
 
         Args:
             place: Where it is from, for the error about a key that is missing.
@@ -181,7 +181,7 @@ class CheckpointSigner:
         issuer: str = "facegate",
         place: str = "the known keys",
     ) -> None:
-        """Sets the keys.
+        """Set the keys.
 
         Args:
             key: The P-256 key that signs.
@@ -195,15 +195,15 @@ class CheckpointSigner:
         self.keys = CheckpointKeys((*published, self._own), place=place)
 
     def publish(self, keys: Iterable[PublishedKey]) -> None:
-        """Sets the keys that are published from now on."""
+        """Set the keys that are published from now on."""
         self.keys = CheckpointKeys((*keys, self._own), place=self._place)
 
     def jwks(self) -> dict[str, Any]:
-        """Returns the keys that are published now; see ``CheckpointKeys.jwks``."""
+        """Return the keys that are published now; see ``CheckpointKeys.jwks``."""
         return self.keys.jwks()
 
     def sign(self, checkpoint: Checkpoint) -> SignedCheckpoint:
-        """Signs a checkpoint."""
+        """Sign a checkpoint."""
         header = {"alg": "ES256", "kid": self._key.thumbprint(), "typ": _TYPE, "iss": self._issuer}
         payload = json.dumps(checkpoint.model_dump(mode="json"), sort_keys=True, separators=(",", ":"))
         signed = jws.serialize_compact(header, payload.encode(), self._key, registry=_REGISTRY)

@@ -182,7 +182,7 @@ class Actor:
     address: str = ""
 
     def __post_init__(self) -> None:
-        """Validates the fields.
+        """Validate the fields.
 
         Raises:
             AuditEventInvalid: A field is too long, or is no printable text.
@@ -215,7 +215,7 @@ class AuditEvent:
     detail: Mapping[str, str] = field(default_factory=lambda: MappingProxyType({}))
 
     def __post_init__(self) -> None:
-        """Validates the fields, and freezes the details.
+        """Validate the fields, and freeze the details.
 
         Raises:
             AuditEventInvalid: A field is too long, or is no printable text.
@@ -245,7 +245,7 @@ def _validate(name: str, text: str, *, characters: int) -> None:
 
 
 def subject_hash(tenant_key: bytes, subject: str) -> bytes | None:
-    """Returns the hash under which the audit log knows a person, 32 bytes; ``None`` without a reference.
+    """Return the hash under which the audit log knows a person, 32 bytes; ``None`` without a reference.
 
     Args:
         subject: The subject reference; empty for none.
@@ -254,7 +254,7 @@ def subject_hash(tenant_key: bytes, subject: str) -> bytes | None:
 
 
 def subject_hashes(tenant_keys: Iterable[bytes], subject: str) -> tuple[bytes, ...]:
-    """Returns the hashes of a person under every key that the tenant has and had; none without a reference.
+    """Return the hashes of a person under every key that the tenant has and had; none without a reference.
 
     Args:
         tenant_keys: The keys of the tenant, newest first (``KeyRing.memory.tenant_keys``).
@@ -265,7 +265,7 @@ def subject_hashes(tenant_keys: Iterable[bytes], subject: str) -> tuple[bytes, .
 
 
 def pseudonym(key: bytes, subject: bytes) -> bytes:
-    """Returns the pseudonym of a person, 32 bytes.
+    """Return the pseudonym of a person, 32 bytes.
 
     Args:
         key: The key of the subject, 32 random bytes.
@@ -300,7 +300,7 @@ class Tally(Generic[_Key]):
     """Selects the first event of each kind for recording, and counts further ones for a minute."""
 
     def __init__(self, *, most: int, shared: Callable[[_Key], _Key | None] = lambda _: None) -> None:
-        """Sets how many kinds are counted separately.
+        """Set how many kinds are counted separately.
 
         Args:
             most: The maximum number of kinds.
@@ -313,7 +313,7 @@ class Tally(Generic[_Key]):
         self._beyond: dict[_Key | None, _Interval] = {}
 
     def record_or_count(self, key: _Key, now: datetime) -> bool:
-        """Returns whether the event is to be recorded now; otherwise counts it for ``due``."""
+        """Return whether the event is to be recorded now; otherwise count it for ``due``."""
         interval = self._intervals.get(key)
         if interval is None and len(self._intervals) < self._most:
             self._intervals[key] = _Interval(now)
@@ -324,7 +324,7 @@ class Tally(Generic[_Key]):
         return False
 
     def due(self, now: datetime, *, everything: bool = False) -> tuple[Repeats[_Key], ...]:
-        """Returns the counts of the minutes that have ended, and begins new ones.
+        """Return the counts of the minutes that have ended, and begin new ones.
 
         Args:
             everything: Whether the running minutes are ended, too.

@@ -41,7 +41,7 @@ class ExportedEntry:
 
 
 def entry_line(entry: AuditEntry) -> str:
-    """Returns the line of an entry, without a line break."""
+    """Return the line of an entry, without a line break."""
     return _line(
         "entry",
         entry.tenant,
@@ -60,7 +60,7 @@ def entry_line(entry: AuditEntry) -> str:
 
 
 def checkpoint_line(checkpoint: SignedCheckpoint) -> str:
-    """Returns the line of a checkpoint, without a line break."""
+    """Return the line of a checkpoint, without a line break."""
     timestamp = checkpoint.timestamp
     return _line(
         "checkpoint",
@@ -74,12 +74,12 @@ def checkpoint_line(checkpoint: SignedCheckpoint) -> str:
 
 
 def mark_line(kind: str, tenant: str, head: Head) -> str:
-    """Returns the line of a ``"start"`` or a ``"head"``, without a line break."""
+    """Return the line of a ``"start"`` or a ``"head"``, without a line break."""
     return _line(kind, tenant, sequence=head.sequence, hash=head.hash)
 
 
 def parse_line(line: str) -> ExportedEntry | SignedCheckpoint | Mark:
-    """Parses a line of an export.
+    """Parse a line of an export.
 
     Raises:
         AuditExportInvalid: It is no such line.
@@ -117,7 +117,7 @@ def _object(pairs: list[tuple[str, Any]]) -> dict[str, Any]:
 
 
 def _differing(found: Mapping[str, Any], expected: Mapping[str, Any]) -> tuple[str, ...]:
-    """Returns the names of fields that one of the two lacks, or whose values differ, also in their type."""
+    """Return the names of fields that one of the two lacks, or whose values differ, also in their type."""
     names = found.keys() | expected.keys()
     return tuple(sorted(name for name in names if _value(found, name) != _value(expected, name)))
 

@@ -44,7 +44,7 @@ def verify_export(
     keys: CheckpointKeys,
     copies: Mapping[str, Sequence[str]],
 ) -> VerifiedExport:
-    """Verifies an export.
+    """Verify an export.
 
     Args:
         lines: Returns the lines. They are read twice, not kept, because checkpoints stand behind the entries
@@ -109,7 +109,7 @@ def verify_export(
 def copies_by_tenant(
     saved: Iterable[str], keys: CheckpointKeys
 ) -> tuple[dict[str, list[str]], list[Problem]]:
-    """Returns saved checkpoints by their tenant, and a problem for each that is not valid."""
+    """Return saved checkpoints by their tenant, and a problem for each that is not valid."""
     copies: dict[str, list[str]] = {}
     problems = []
     for signed in saved:
@@ -128,13 +128,13 @@ def copies_by_tenant(
 
 
 def copies_by_position(copies: Mapping[str, Sequence[str]], keys: CheckpointKeys) -> dict[int, str]:
-    """Returns the digests of the copies that have a position, by it."""
+    """Return the digests of the copies that have a position, by it."""
     signed = ((keys.verify(one).position, one) for some in copies.values() for one in some)
     return {position: digest_of(one).hex() for position, one in signed if position}
 
 
 def without_lost(copies: Iterable[str], keys: CheckpointKeys, chain: CheckpointChain) -> list[str]:
-    """Returns the copies without those that an operator accepted as lost."""
+    """Return the copies without those that an operator accepted as lost."""
     return [
         signed
         for signed in copies

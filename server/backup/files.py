@@ -74,7 +74,7 @@ async def copy_objects(
     prune: bool = False,
     progress: Callable[[int], None],
 ) -> CopySummary:
-    """Copies the objects that the target lacks. May be repeated after an interruption.
+    """Copy the objects that the target lacks. May be repeated after an interruption.
 
     Args:
         prune: Whether objects that the source has no more are deleted from the target, so that a backup keeps
@@ -103,7 +103,7 @@ async def copy_objects(
 
 
 async def _copy(source: ObjectStore, target: ObjectStore, key: str) -> bool:
-    """Copies an object; returns False if it was erased meanwhile."""
+    """Copy an object; return False if it was erased meanwhile."""
     try:
         data = await source.get(key)
     except ObjectNotFound:
@@ -120,7 +120,7 @@ _MAX_PACKED: Final = 16 * 1024 * 1024
 
 
 def pack_keys(folder: Path, out: Path, *, key_file: Path) -> int:
-    """Writes all files of a key folder, encrypted, into one file, which must not exist.
+    """Write all files of a key folder, encrypted, into one file, which must not exist.
 
     Args:
         folder: The key folder, with the folders of tenants.
@@ -153,7 +153,7 @@ def pack_keys(folder: Path, out: Path, *, key_file: Path) -> int:
 
 
 def key_names_sha256(folder: Path) -> str:
-    """Returns a hash of the names of the files that ``pack_keys`` packs, in hexadecimal.
+    """Return a hash of the names of the files that ``pack_keys`` packs, in hexadecimal.
 
     The audit log keeps it with each backup, to tell whether keys were made, retired or destroyed since.
     """
@@ -162,7 +162,7 @@ def key_names_sha256(folder: Path) -> str:
 
 
 def unpack_keys(source: Path, folder: Path, *, key_file: Path) -> int:
-    """Restores the files of a backup into a folder without other key files.
+    """Restore the files of a backup into a folder without other key files.
 
     May be repeated after an interruption: files that were restored already stay.
 
@@ -194,7 +194,7 @@ def unpack_keys(source: Path, folder: Path, *, key_file: Path) -> int:
 
 
 def _visible(folder: Path) -> list[Path]:
-    """Returns the files of a folder, without the copies that interrupted writes left."""
+    """Return the files of a folder, without the copies that interrupted writes left."""
     return sorted(
         path
         for path in folder.rglob("*")

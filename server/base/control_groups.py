@@ -6,7 +6,7 @@ from pathlib import Path
 
 
 def group_folders(controller: str, *, root: Path = Path("/")) -> Iterator[tuple[Path, int]]:
-    """Yields the folders of a controller for this process's groups, innermost first, and their version."""
+    """Yield the folders of a controller for this process's groups, innermost first, and their version."""
     try:
         lines = (root / "proc/self/cgroup").read_text().splitlines()
     except OSError:
@@ -29,7 +29,7 @@ def group_folders(controller: str, *, root: Path = Path("/")) -> Iterator[tuple[
 
 
 def usable_processors(*, root: Path = Path("/")) -> float:
-    """Returns how many processors this process may use: by its affinity, and by the quotas of its groups."""
+    """Return how many processors this process may use: by its affinity, and by the quotas of its groups."""
     quotas = (_quota(folder, version) for folder, version in group_folders("cpu", root=root))
     known = [quota for quota in quotas if quota is not None]
     return min([float(len(os.sched_getaffinity(0))), *known])

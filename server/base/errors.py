@@ -149,12 +149,12 @@ class Refusal(ServerError):
 
 
 def invalid_field(field: str, message: str, **details: str | int | float) -> Refusal:
-    """Returns the refusal of a field of a call (INVALID_FIELD)."""
+    """Return the refusal of a field of a call (INVALID_FIELD)."""
     return Refusal(Reason.INVALID_FIELD, message, details={"field": field, **details})
 
 
 def camel(details: Mapping[str, str | int | float]) -> dict[str, str | int | float]:
-    """Returns details with their names in lowerCamelCase (AIP-193)."""
+    """Return details with their names in lowerCamelCase (AIP-193)."""
     named = {}
     for name, value in details.items():
         head, *tail = name.split("_")

@@ -16,7 +16,7 @@ class FileHandles:
 
 
 def file_handles() -> FileHandles:
-    """Returns the current number of handles of the process, and its limit."""
+    """Return the current number of handles of the process, and its limit."""
     return FileHandles(
         used=sum(1 for _ in _OPEN.iterdir()) if _OPEN.is_dir() else 0,
         limit=resource.getrlimit(resource.RLIMIT_NOFILE)[0],
@@ -24,7 +24,7 @@ def file_handles() -> FileHandles:
 
 
 def raise_limit() -> int:
-    """Raises the soft limit to the hard limit if that is allowed; returns the new limit."""
+    """Raise the soft limit to the hard limit if that is allowed; return the new limit."""
     soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
     if soft != hard:
         try:

@@ -37,7 +37,7 @@ class Validity:
     not_after: datetime | None = None
 
     def claims(self) -> dict[str, int]:
-        """Returns the times as a JWK states them, in seconds since 1970: ``iat`` and ``exp``."""
+        """Return the times as a JWK states them, in seconds since 1970: ``iat`` and ``exp``."""
         times = {"iat": self.not_before, "exp": self.not_after}
         return {name: int(time.timestamp()) for name, time in times.items() if time is not None}
 
@@ -51,29 +51,29 @@ class PublishedKey:
 
 
 def private_pem(key: ec.EllipticCurvePrivateKey) -> bytes:
-    """Returns a private key as PKCS #8 in PEM, unencrypted."""
+    """Return a private key as PKCS #8 in PEM, unencrypted."""
     return key.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption())
 
 
 def public_pem(key: ec.EllipticCurvePublicKey) -> bytes:
-    """Returns a public key in PEM."""
+    """Return a public key in PEM."""
     return key.public_bytes(Encoding.PEM, PublicFormat.SubjectPublicKeyInfo)
 
 
 def public_jwk(key: ECKey) -> dict[str, Any]:
-    """Returns the public half of a key that signs, as an entry of a JWK Set."""
+    """Return the public half of a key that signs, as an entry of a JWK Set."""
     return {**key.as_dict(private=False), "kid": key.thumbprint(), "use": "sig", "alg": "ES256"}
 
 
 def stamped(pem: bytes, validity: Validity) -> bytes:
-    """Returns a PEM block with the times before it."""
+    """Return a PEM block with the times before it."""
     times = ((_BEFORE, validity.not_before), (_AFTER, validity.not_after))
     lines = [f"{name}: {time.astimezone(UTC):{_FORM}}\n" for name, time in times if time is not None]
     return "".join(lines).encode() + pem
 
 
 def validity_of(content: bytes) -> Validity:
-    """Returns the times in a key file's content.
+    """Return the times in a key file's content.
 
     Raises:
         ValueError: A time is malformed.

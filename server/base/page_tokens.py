@@ -40,7 +40,7 @@ class PageTokens:
     """Makes pages and their tokens, and opens these."""
 
     def __init__(self, *, tenant_keys: Callable[[str], tuple[bytes, ...]]) -> None:
-        """Sets the keys.
+        """Set the keys.
 
         Args:
             tenant_keys: Returns the keys that a tenant has and had, newest first.
@@ -56,7 +56,7 @@ class PageTokens:
         tenant: str,
         conditions: Sequence[str],
     ) -> Page[_Entry]:
-        """Returns a page of at most ``size`` entries.
+        """Return a page of at most ``size`` entries.
 
         Args:
             found: One entry more than the page may have, if there are more.
@@ -66,7 +66,7 @@ class PageTokens:
         return Page(tuple(found[:size]), self.make(last, tenant=tenant, conditions=conditions))
 
     def make(self, place: bytes, *, tenant: str, conditions: Sequence[str]) -> str:
-        """Returns the token of the page that follows an entry of a list; empty if none follows.
+        """Return the token of the page that follows an entry of a list; empty if none follows.
 
         Args:
             place: The position of the entry, as the list encodes it; empty for the last page.
@@ -81,7 +81,7 @@ class PageTokens:
     def open(
         self, token: str, parse: Callable[[bytes], _Place], *, tenant: str, conditions: Sequence[str]
     ) -> _Place | None:
-        """Returns the position after which the page of a token begins; ``None`` for the first page.
+        """Return the position after which the page of a token begins; ``None`` for the first page.
 
         Args:
             token: The token; empty for the first page.

@@ -37,7 +37,7 @@ class PrivateFileError(ConfigurationError):
 
 
 def read_private_file(path: Path, *, max_bytes: int) -> bytes:
-    """Returns the bytes of a file with secrets.
+    """Return the bytes of a file with secrets.
 
     Args:
         max_bytes: The maximum size of the file.
@@ -68,7 +68,7 @@ def read_private_file(path: Path, *, max_bytes: int) -> bytes:
 
 
 def read_trusted_file(path: Path, *, max_bytes: int) -> bytes:
-    """Returns up to ``max_bytes`` + 1 bytes of a file without secrets that decides who or what is trusted.
+    """Return up to ``max_bytes`` + 1 bytes of a file without secrets that decides who or what is trusted.
 
     Args:
         max_bytes: The maximum size of the file; the caller handles a larger one.
@@ -88,7 +88,7 @@ def read_trusted_file(path: Path, *, max_bytes: int) -> bytes:
 
 
 def make_private_folder(folder: Path) -> None:
-    """Makes a folder and its missing parents, for the owner only. An existing folder does not change.
+    """Make a folder and its missing parents, for the owner only. An existing folder does not change.
 
     Raises:
         OSError: The folder cannot be made.
@@ -103,7 +103,7 @@ def make_private_folder(folder: Path) -> None:
 
 
 def make_private_file(path: Path) -> None:
-    """Makes an empty file for the owner only, or restricts the permissions of an existing one.
+    """Make an empty file for the owner only, or restrict the permissions of an existing one.
 
     An existing file is not opened, because closing it would release the locks that SQLite holds on it in this
     process (https://www.sqlite.org/howtocorrupt.html, 2.2).
@@ -118,7 +118,7 @@ def make_private_file(path: Path) -> None:
 
 
 def write_private_file(path: Path, content: bytes, *, over: bool) -> None:
-    """Writes a file for the owner only. It appears under its name when it is complete and durable.
+    """Write a file for the owner only. It appears under its name when it is complete and durable.
 
     A process that is killed may leave a copy beside it, which ``remove_interrupted`` removes.
 
@@ -135,7 +135,7 @@ def write_private_file(path: Path, content: bytes, *, over: bool) -> None:
 
 
 def remove_private_file(path: Path) -> None:
-    """Deletes a file durably, with every copy that an interrupted ``write_private_file`` left beside it.
+    """Delete a file durably, with every copy that an interrupted ``write_private_file`` left beside it.
 
     Raises:
         OSError: The file does not exist, or cannot be deleted.
@@ -146,7 +146,7 @@ def remove_private_file(path: Path) -> None:
 
 
 def remove_interrupted(path: Path) -> None:
-    """Deletes the copies that interrupted writes of a file left, under any suffix that it had since.
+    """Delete the copies that interrupted writes of a file left, under any suffix that it had since.
 
     No other process may write the file meanwhile.
 
@@ -158,7 +158,7 @@ def remove_interrupted(path: Path) -> None:
 
 
 def tighten(path: Path) -> bool:
-    """Removes the permissions of group and others on a file or folder.
+    """Remove the permissions of group and others on a file or folder.
 
     Returns:
         Whether they have no permission now. They keep theirs if another user owns the file, or if the file
@@ -183,7 +183,7 @@ class WatchedFile(Generic[_Content]):
     """The content of a file when it was last read. Reading blocks for a moment."""
 
     def __init__(self, path: Path, reader: Callable[[Path], _Content]) -> None:
-        """Reads the file.
+        """Read the file.
 
         Args:
             reader: Reads the file, or raises a ``ConfigurationError``.
@@ -197,7 +197,7 @@ class WatchedFile(Generic[_Content]):
         self.content = reader(path)
 
     def refresh(self) -> bool:
-        """Reads the file again if it changed; returns whether it did.
+        """Read the file again if it changed; return whether it did.
 
         Raises:
             ConfigurationError: The file cannot be read; ``content`` does not change.
@@ -218,7 +218,7 @@ class WatchedFile(Generic[_Content]):
 
 
 def file_state(path: Path) -> tuple[int, int, int, int]:
-    """Returns values that change when a file is written or replaced: its times, size and inode.
+    """Return values that change when a file is written or replaced: its times, size and inode.
 
     Raises:
         OSError: The file does not exist.

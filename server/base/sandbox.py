@@ -30,15 +30,15 @@ earlier check in whatever files, debuggers, and programs that control the app.""
 
 
 def tolerated_checks(waived: Iterable[str], *, sandbox: bool) -> frozenset[str]:
-    """Returns the device tests that must not decide: the waived ones, and ``TOLERATED`` in a sandbox."""
+    """Return the device tests that must not decide: the waived ones, and ``TOLERATED`` in a sandbox."""
     return frozenset(waived) | (TOLERATED if sandbox else frozenset())
 
 
 def memory_scope(tenant: str, *, sandbox: bool) -> str:
-    """Returns the scope of counted calls, and of stored request identifiers, frames and device keys."""
+    """Return the scope of counted calls, and of stored request identifiers, frames and device keys."""
     return SCOPE_PREFIX + tenant if sandbox else tenant
 
 
 def memory_scopes(tenant: str) -> tuple[str, str]:
-    """Returns both scopes of a tenant."""
+    """Return both scopes of a tenant."""
     return memory_scope(tenant, sandbox=False), memory_scope(tenant, sandbox=True)

@@ -38,7 +38,7 @@ WebHost = Annotated[
 
 
 def is_loopback(host: str) -> bool:
-    """Returns whether ``host`` is a loopback address or ``localhost``, which only this machine can reach."""
+    """Return whether ``host`` is a loopback address or ``localhost``, which only this machine can reach."""
     if host == "localhost":
         return True
     try:
@@ -59,7 +59,7 @@ global; and the address at which Azure answers its own machines."""
 
 
 def is_public(address: IPv4Address | IPv6Address) -> bool:
-    """Returns whether an address is one of a host in public, and of no translation to another address."""
+    """Return whether an address is one of a host in public, and of no translation to another address."""
     if isinstance(address, IPv4Address):
         inside = any(address in network for network in _INSIDE_V4)
         return address.is_global and not address.is_multicast and not inside

@@ -4,5 +4,5 @@ import importlib.metadata
 
 
 def server_version() -> str:
-    """Returns the installed version of the distribution."""
+    """Return the installed version of the distribution."""
     return importlib.metadata.version("facegate")

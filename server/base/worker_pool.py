@@ -45,7 +45,7 @@ _since: contextvars.ContextVar[float] = contextvars.ContextVar("since", default=
 
 
 def waiting_since(at: float) -> None:
-    """Notes that this task, and the tasks that it starts from now on, work for somebody who waits.
+    """Note that this task, and the tasks that it starts from now on, work for somebody who waits.
 
     Args:
         at: Since when, on any clock, the same for all.
@@ -83,7 +83,7 @@ class WorkerPool:
         waited: Callable[[float], None] = lambda _seconds: None,
         patience_seconds: float = _PATIENCE_SECONDS,
     ) -> None:
-        """Creates the pool. ``workers`` threads and one more start with the work; OpenCV uses one a call.
+        """Create the pool. ``workers`` threads and one more start with the work; OpenCV uses one a call.
 
         Args:
             waited: Called on the worker with the seconds for which work waited for it, except work of
@@ -117,7 +117,7 @@ class WorkerPool:
     async def run(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> Result:
-        """Runs ``function`` on a worker, and returns its result or raises its exception."""
+        """Run ``function`` on a worker, and return its result or raise its exception."""
         return await self.outcome(self._begin(self._usual, partial(function, *args, **kwargs)))
 
     async def run_apart(
@@ -139,12 +139,12 @@ class WorkerPool:
     def run_later(
         self, function: Callable[Arguments, Result], *args: Arguments.args, **kwargs: Arguments.kwargs
     ) -> "LaterWork[Result]":
-        """Runs ``function`` once no other work waits, it has waited a while, or its result is awaited."""
+        """Run ``function`` once no other work waits, it has waited a while, or its result is awaited."""
         call = self._begin(self._later, partial(function, *args, **kwargs))
         return LaterWork(call, self)
 
     def close(self) -> None:
-        """Drops work that has not begun, waits for running work, and ends the threads."""
+        """Drop work that has not begun, wait for running work, and end the threads."""
         executors = self._executor, self._verdicts
         for executor in executors:
             executor.shutdown(wait=False, cancel_futures=True)
@@ -163,7 +163,7 @@ class WorkerPool:
         return call
 
     async def outcome(self, call: "_Call[Result]") -> Result:
-        """Returns the result of a call of this pool, for ``LaterWork``."""
+        """Return the result of a call of this pool, for ``LaterWork``."""
         return await self._counted(_ended(call.future))
 
     async def _counted(self, ending: Awaitable[tuple[Result, float]]) -> Result:
@@ -176,7 +176,7 @@ class WorkerPool:
         return result
 
     def hurry(self, call: "_Call[Any]") -> None:
-        """Lets a call of ``run_later`` run before frames, for ``LaterWork``."""
+        """Let a call of ``run_later`` run before frames, for ``LaterWork``."""
         # A worker may take the call at any moment; it is then in no line any more.
         with suppress(ValueError):
             self._later.remove(call)
@@ -194,7 +194,7 @@ class WorkerPool:
         self._call_one_of(self._first, *lines)
 
     def _call_one_of(self, *lines: "deque[_Call[Any]] | _FirstLine") -> None:
-        """Runs the next call, on a worker. Only ``popleft`` tests a line, because other threads change it."""
+        """Run the next call, on a worker. Only ``popleft`` tests a line, because other threads change it."""
         for line in lines:
             with suppress(IndexError):
                 call = line.popleft()
@@ -205,7 +205,7 @@ class WorkerPool:
 
 
 async def _ended(future: "Future[Result]") -> Result:
-    """Returns the result of a call. If this task is cancelled, it ends after no worker runs the call."""
+    """Return the result of a call. If this task is cancelled, it ends after no worker runs the call."""
     waiting = asyncio.wrap_future(future)
     try:
         return await asyncio.shield(waiting)
@@ -224,7 +224,7 @@ class LaterWork(Generic[Result]):
     """Work that runs when no other work waits. Its result need not be awaited."""
 
     def __init__(self, call: "_Call[Result]", pool: WorkerPool) -> None:
-        """Sets the call of a pool."""
+        """Set the call of a pool."""
         self._call = call
         self._pool = pool
 
@@ -234,12 +234,12 @@ class LaterWork(Generic[Result]):
         return self._call.future.done()
 
     async def result(self) -> Result:
-        """Returns the result of the work or raises its exception; the work now runs before frames."""
+        """Return the result of the work or raise its exception; the work now runs before frames."""
         self._pool.hurry(self._call)
         return await self._pool.outcome(self._call)
 
     async def discard(self) -> None:
-        """Drops the work if it has not begun; otherwise waits for its end. Its result and errors are lost."""
+        """Drop the work if it has not begun; otherwise wait for its end. Its result and errors are lost."""
         if not self._call.future.cancel():
             with suppress(Exception):
                 await self._pool.outcome(self._call)

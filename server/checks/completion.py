@@ -63,7 +63,7 @@ class Deliveries:
     """
 
     def __init__(self, tenant_key: Callable[[str], bytes]) -> None:
-        """Sets the function that returns the key of a tenant (``KeyRing.memory.tenant_key``)."""
+        """Set the function that returns the key of a tenant (``KeyRing.memory.tenant_key``)."""
         self._tenant_key = tenant_key
         self._tally: Tally[_Repeated] = Tally(
             most=_MOST, shared=lambda repeated: replace(repeated, check_id=None)
@@ -72,7 +72,7 @@ class Deliveries:
     def events_of(
         self, record: CheckRecord, *, status: CheckStatus, subject: str, actor: Actor, now: datetime
     ) -> tuple[AuditEvent, AuditEvent | None]:
-        """Returns the possible events of one call of FinishCheck. The transaction appends one at most.
+        """Return the possible events of one call of FinishCheck. The transaction appends one at most.
 
         Args:
             record: The check, as it was read before the transaction.
@@ -98,7 +98,7 @@ class Deliveries:
         return first, None if counted else again
 
     def due(self, now: datetime, *, everything: bool = False) -> tuple[AuditEvent, ...]:
-        """Returns the events of counted repeats; see ``server.audit.Tally.due``."""
+        """Return the events of counted repeats; see ``server.audit.Tally.due``."""
         return tuple(
             AuditEvent(
                 tenant=repeats.key.tenant,
@@ -154,7 +154,7 @@ class CheckCompletion:
         deliveries: Deliveries,
         metrics: Metrics,
     ) -> None:
-        """Sets the stores, the recorder, the registry of this replica's streams, and the audit's events."""
+        """Set the stores, the recorder, the registry of this replica's streams, and the audit's events."""
         self._repository = repository
         self._recorder = recorder
         self._running = running
@@ -176,7 +176,7 @@ class CheckCompletion:
         now: datetime,
         close_now: bool = False,
     ) -> FinishedCheck:
-        """Closes a check to further attempts and returns its result; idempotent.
+        """Close a check to further attempts and return its result; idempotent.
 
         Args:
             actor: The caller, for the audit log.
@@ -230,7 +230,7 @@ class CheckCompletion:
         )
 
     async def _kept(self, record: CheckRecord) -> tuple[Delivery, tuple[EvidenceEntry, ...]]:
-        """Returns the result of a decided check, and the images that it names."""
+        """Return the result of a decided check, and the images that it names."""
         entries = await self._repository.evidence(record.check_id)
         stored = await self._records.find(record.check_id)
         if stored is None:
@@ -260,7 +260,7 @@ class CheckCompletion:
     async def _hand_out(
         self, record: CheckRecord, named: Sequence[EvidenceEntry], *, audit_images: int
     ) -> tuple[tuple[HeldImage, ...], AuditShortfall | None]:
-        """Opens the evidence frame and audit images. One that cannot be opened never blocks the result.
+        """Open the evidence frame and audit images. One that cannot be opened never blocks the result.
 
         Args:
             named: The images that the result of the check names.
@@ -285,7 +285,7 @@ class CheckCompletion:
             return self._evidence.unread(record, entry, error)
 
     async def cancel(self, check_id: UUID, *, tenant: str, sandbox: bool, now: datetime) -> None:
-        """Cancels a check; idempotent. A decided check does not change.
+        """Cancel a check; idempotent. A decided check does not change.
 
         Raises:
             Refusal: CHECK_NOT_FOUND.
@@ -297,7 +297,7 @@ class CheckCompletion:
             await self._end(record, reason, now)
 
     async def sweep(self, now: datetime, *, limit: int) -> int:
-        """Decides the checks whose scan deadline has passed, or whose requested outcome is due.
+        """Decide the checks whose scan deadline has passed, or whose requested outcome is due.
 
         Logs and skips a check that cannot be decided.
 
@@ -326,7 +326,7 @@ class CheckCompletion:
             last = page[-1]
 
     async def _swept(self, record: CheckRecord, now: datetime) -> bool:
-        """Closes a check whose deadline has passed; returns whether it was closed."""
+        """Close a check whose deadline has passed; return whether it was closed."""
         try:
             await self._close(record, _reason_at_deadline(record), now)
         except Conflict:
@@ -373,13 +373,13 @@ class CheckCompletion:
         return await self._load(record.check_id)
 
     async def _fault(self, record: CheckRecord) -> FailureReason | None:
-        """Returns the fault of the server for which the device left; ``None`` if there is none."""
+        """Return the fault of the server for which the device left; ``None`` if there is none."""
         return server_fault(await self._repository.attempts(record.check_id))
 
     async def _end(
         self, record: CheckRecord, reason: FailureReason, now: datetime, *, excused: bool = False
     ) -> CheckRecord:
-        """Closes an open check, even during a scan. If another decision is stored first, it stands.
+        """Close an open check, even during a scan. If another decision is stored first, it stands.
 
         Args:
             excused: Whether a fault of the server, if one ended the scan before it was to be closed, replaces

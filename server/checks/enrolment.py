@@ -59,7 +59,7 @@ class EnrolledFrames:
         vault: RecordVault,
         evidence: EvidenceStore,
     ) -> None:
-        """Sets the stores."""
+        """Set the stores."""
         self._repository = repository
         self._records = records
         self._reviews = reviews
@@ -77,7 +77,7 @@ class EnrolledFrames:
         mode: Mode,
         now: datetime,
     ) -> EnrolledFrame:
-        """Returns the frame of a check, if a new check may be made from it.
+        """Return the frame of a check, if a new check may be made from it.
 
         Every fact is read from the sealed record, because columns of the database can be altered.
 
@@ -157,7 +157,7 @@ class EnrolledFrames:
 
 
 def trusted_check_erased() -> Refusal:
-    """Returns the refusal of a trusted check whose frame is erased."""
+    """Return the refusal of a trusted check whose frame is erased."""
     return _refused(
         Reason.TRUSTED_CHECK_ERASED, "the check trusted_check_id, or its frame, is erased; send an image"
     )
@@ -173,7 +173,7 @@ def _expect_subject(own: str, given: str) -> None:
 
 
 def _expect_strength(outcome: CheckOutcome, *, policy: Policy, mode: Mode) -> None:
-    """Tests that an enrolled check proved at least what a new one demands.
+    """Test that an enrolled check proved at least what a new one demands.
 
     Otherwise a weak proof would count as a strong one: whoever passes the weaker policy once would be
     compared with himself ever after.

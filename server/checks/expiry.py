@@ -37,7 +37,7 @@ class CheckExpiry:
         delete: Callable[[Iterable[EvidenceEntry]], Awaitable[None]],
         erased: Callable[[CheckRecord, str], None] = lambda _record, _part: None,
     ) -> None:
-        """Sets the stores.
+        """Set the stores.
 
         Args:
             retention: Finds and erases checks.
@@ -49,7 +49,7 @@ class CheckExpiry:
         self._delete = delete
 
     async def erase(self, now: datetime, *, limit: int, actor: Actor = HOUSEKEEPER) -> ErasedChecks:
-        """Erases checks whose retention has ended and that no hold keeps, the longest overdue first.
+        """Erase checks whose retention has ended and that no hold keeps, the longest overdue first.
 
         The rows and their keys of a check go first, with the entry in the audit log; then its objects.
 
@@ -63,7 +63,7 @@ class CheckExpiry:
         return await self._each(due, partial(self._retention.expire, now=now), actor, "check")
 
     async def erase_images(self, now: datetime, *, limit: int, actor: Actor = HOUSEKEEPER) -> ErasedChecks:
-        """Erases the images of checks whose record is kept longer, as ``erase`` does."""
+        """Erase the images of checks whose record is kept longer, as ``erase`` does."""
         due = await self._retention.expired_images(now, limit)
         return await self._each(due, partial(self._retention.expire_images, now=now), actor, "images")
 

@@ -80,7 +80,7 @@ class CheckFinder:
         tenant_keys: Callable[[str], tuple[bytes, ...]],
         tokens: PageTokens,
     ) -> None:
-        """Sets the stores.
+        """Set the stores.
 
         Args:
             tenant_keys: Returns the keys that a tenant has and had, under which references are hashed.
@@ -104,7 +104,7 @@ class CheckFinder:
         page_token: str,
         now: datetime,
     ) -> Page[FoundCheck]:
-        """Returns a page, and logs that it was read.
+        """Return a page, and log that it was read.
 
         Args:
             sandbox: Whether the caller is a sandbox caller, who finds sandbox checks only; others find none.
@@ -213,7 +213,7 @@ def _found(
 
 
 def _words(chosen: CheckConditions, *, sandbox: bool) -> dict[str, str]:
-    """Returns the conditions for the audit log, without the reference."""
+    """Return the conditions for the audit log, without the reference."""
     named = {
         "created_since": chosen.since and chosen.since.isoformat(),
         "created_before": chosen.before and chosen.before.isoformat(),

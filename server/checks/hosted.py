@@ -49,12 +49,12 @@ class HostedOffer:
     """Makes the links of new checks, if the settings have a page."""
 
     def __init__(self, settings: HostedSettings | None, keys: KeyRing) -> None:
-        """Sets the page."""
+        """Set the page."""
         self._settings = settings
         self._keys = keys
 
     def expect_allowed(self, request: HostedRequest) -> None:
-        """Tests whether the page may serve a request.
+        """Test whether the page may serve a request.
 
         Raises:
             Refusal: There is no page, or it may not return there (INVALID_FIELD).
@@ -79,7 +79,7 @@ class HostedOffer:
     def scan(
         self, request: HostedRequest, check_id: UUID, *, now: datetime, deadline: datetime
     ) -> HostedScan:
-        """Returns what is stored of a new check.
+        """Return what is stored of a new check.
 
         Args:
             deadline: When its scan must be over.
@@ -88,7 +88,7 @@ class HostedOffer:
         return HostedScan(check_id=check_id, return_url=request.return_url, expire_time=min(asked, deadline))
 
     def link(self, request: HostedRequest, check_id: UUID) -> str:
-        """Returns the address that the person opens. Browsers keep its fragment to themselves."""
+        """Return the address that the person opens. Browsers keep its fragment to themselves."""
         origin = "" if self._settings is None else self._settings.origin
         language = f"&lang={request.locale}" if request.locale else ""
         return f"{origin}/scan#link={self._keys.links.issue(check_id)}{language}"
@@ -129,7 +129,7 @@ class HostedRefused(Exception):
     """
 
     def __init__(self, problem: HostedProblem) -> None:
-        """Sets the cause."""
+        """Set the cause."""
         super().__init__(problem.value)
         self.problem = problem
 
@@ -217,14 +217,14 @@ class HostedScans:
         keys: KeyRing,
         now: Callable[[], datetime],
     ) -> None:
-        """Sets the stores and the clock."""
+        """Set the stores and the clock."""
         self._repository = repository
         self._checks = checks
         self._keys = keys
         self._now = now
 
     async def open_link(self, link: str, secret: str | None) -> tuple[HostedView, str]:
-        """Binds a link to a browser, also when the check is over: the browser still gets the way back.
+        """Bind a link to a browser, also when the check is over: the browser still gets the way back.
 
         Args:
             secret: The secret in the browser's cookie, if it has one. It is used if it is that of another
@@ -256,7 +256,7 @@ class HostedScans:
         return _view(await self._changed(check_id, bind), record, digest, now), secret
 
     async def open_code(self, code: str, secret: str | None) -> tuple[HostedView, str]:
-        """Binds the code of a hand-over to a phone; see ``open_link``.
+        """Bind the code of a hand-over to a phone; see ``open_link``.
 
         Raises:
             HostedRefused: UNKNOWN, EXPIRED, CLOSED, CODE_UNKNOWN, CODE_USED or CODE_EXPIRED.
@@ -290,7 +290,7 @@ class HostedScans:
         return _view(scan, record, digest, now), secret
 
     async def view(self, check_id: UUID, secret: str | None) -> HostedView:
-        """Returns what a browser may know.
+        """Return what a browser may know.
 
         Raises:
             HostedRefused: The check is not this browser's, or is erased (UNKNOWN).
@@ -299,7 +299,7 @@ class HostedScans:
         return _view(scan, record, digest, self._now())
 
     async def ticket(self, check_id: UUID, secret: str | None) -> HostedTicket:
-        """Returns what a browser needs to scan.
+        """Return what a browser needs to scan.
 
         Raises:
             HostedRefused: UNKNOWN, EXPIRED, CLOSED, or NOT_CONFIRMED for a phone.
@@ -323,7 +323,7 @@ class HostedScans:
         )
 
     async def show_code(self, check_id: UUID, secret: str | None) -> str:
-        """Returns a new code for a phone; an earlier one, and its phone, count no more.
+        """Return a new code for a phone; an earlier one, and its phone, count no more.
 
         Raises:
             HostedRefused: UNKNOWN, EXPIRED, CLOSED, HANDED_OVER or TOO_MANY.
@@ -350,7 +350,7 @@ class HostedScans:
         return code
 
     async def answer(self, check_id: UUID, secret: str | None, number: int | None) -> HostedView:
-        """Confirms the phone whose number the person repeats; any other answer sends it away.
+        """Confirm the phone whose number the person repeats; any other answer sends it away.
 
         Args:
             number: The number; ``None`` if the person has no such phone.
@@ -416,7 +416,7 @@ def _expect_open(record: CheckRecord, now: datetime) -> None:
 
 
 def _expect_waiting(record: CheckRecord, now: datetime) -> None:
-    """Refuses a hand-over once a device has begun: only that one may go on."""
+    """Refuse a hand-over once a device has begun: only that one may go on."""
     _expect_open(record, now)
     if _stage(record, now) is not HostedStage.WAITING:
         _refuse(HostedProblem.CLOSED)

@@ -112,7 +112,7 @@ class TrustedImageUpload:
 
 
 def validate_fields(upload: TrustedImageUpload) -> None:
-    """Verifies that the references of an upload can be stored, and that ``request_id`` is a UUID.
+    """Verify that the references of an upload can be stored, and that ``request_id`` is a UUID.
 
     Raises:
         Refusal: A field is too long, not printable, or is not a UUID (INVALID_FIELD).
@@ -135,7 +135,7 @@ def validate_fields(upload: TrustedImageUpload) -> None:
 
 
 def request_key(scope: str, request_id: str, *, payload_sha256: bytes = b"") -> RequestKey:
-    """Returns the key of an upload.
+    """Return the key of an upload.
 
     Args:
         scope: The tenant, or its sandbox; see ``server.base.sandbox``.
@@ -172,7 +172,7 @@ class PortraitIntake:
         still_decoder: StillDecoder | None = None,
         trusted_images: TrustedImages | None = None,
     ) -> None:
-        """Sets the models, the threads and the stores.
+        """Set the models, the threads and the stores.
 
         Args:
             pool: The pool in which portraits are made; scans use another one.
@@ -187,7 +187,7 @@ class PortraitIntake:
         self._trusted_images = trusted_images
 
     async def image(self, image: bytes | ImageReference, upload: TrustedImageUpload, policy: Policy) -> bytes:
-        """Returns the bytes of the image of an upload, without decoding them.
+        """Return the bytes of the image of an upload, without decoding them.
 
         No message repeats a reference, because it may be personal data.
 
@@ -248,7 +248,7 @@ class PortraitIntake:
     async def accept(
         self, image: bytes, policy: Policy, *, sandbox: bool, frame: ImageFacts | None = None
     ) -> Portrait:
-        """Makes the portrait.
+        """Make the portrait.
 
         Args:
             frame: How to turn a frame of a scan upright; ``None`` for a trusted image.
@@ -286,7 +286,7 @@ class TryGate:
         tenant_key: Callable[[str], bytes],
         metrics: Metrics,
     ) -> None:
-        """Sets the limits and the stores."""
+        """Set the limits and the stores."""
         self._repository = repository
         self._setting = setting
         self._tenant_key = tenant_key
@@ -295,7 +295,7 @@ class TryGate:
     async def pass_through(
         self, upload: TrustedImageUpload, image: bytes, *, now: datetime
     ) -> tuple[TryMark, ...]:
-        """Returns the marks of the subject and the portrait of a check, if their limits allow the check.
+        """Return the marks of the subject and the portrait of a check, if their limits allow the check.
 
         The limits are enforced before the image is decoded, and again when a scan begins.
 
@@ -355,7 +355,7 @@ class CheckIntake:
         metrics: Metrics,
         hosted: HostedOffer,
     ) -> None:
-        """Sets the dependencies of every upload.
+        """Set the dependencies of every upload.
 
         Args:
             enrolled: The evidence frames of enrolled checks.
@@ -379,7 +379,7 @@ class CheckIntake:
         self._hosted = hosted
 
     async def accept(self, upload: TrustedImageUpload, *, now: datetime) -> AcceptedUpload:
-        """Accepts a trusted image and creates its check, or refuses it and creates nothing.
+        """Accept a trusted image and create its check, or refuse it and create nothing.
 
         Raises:
             Refusal: The upload cannot be accepted; the reason and the details state why.
@@ -507,7 +507,7 @@ class CheckIntake:
         hosted: HostedScan | None,
         source: uuid.UUID | None,
     ) -> CheckRecord:
-        """Writes the check; returns the earlier one of a repeated request."""
+        """Write the check; return the earlier one of a repeated request."""
         try:
             record = await self._repository.create(
                 check, request, tries=tries, images=images, hosted=hosted, source=source
@@ -546,7 +546,7 @@ def _expect_consent(upload: TrustedImageUpload, policy: Policy) -> None:
 
 
 def _expect_possible(upload: TrustedImageUpload, policy: Policy) -> None:
-    """Tests that the requested outcome is one of a sandbox check, and a possible one."""
+    """Test that the requested outcome is one of a sandbox check, and a possible one."""
     asked = upload.requested_outcome
     if asked is None:
         return
@@ -580,7 +580,7 @@ def _expect_possible(upload: TrustedImageUpload, policy: Policy) -> None:
 
 
 def _upright(image: bytes, frame: ImageFacts) -> bytes:
-    """Returns a frame upright and not mirrored, as a JPEG; its own EXIF is ignored, as in its scan."""
+    """Return a frame upright and not mirrored, as a JPEG; its own EXIF is ignored, as in its scan."""
     limits = DecodeLimits(max_bytes=len(image), max_pixels=_FRAME_PIXELS, max_side=_FRAME_SIDE)
     decoded = decode_image(
         image, limits=limits, formats=frozenset({ImageFormat.JPEG}), honour_exif_orientation=False
@@ -589,7 +589,7 @@ def _upright(image: bytes, frame: ImageFacts) -> bytes:
 
 
 def _trusted(portrait: Portrait, upload: TrustedImageUpload) -> TrustedFace | None:
-    """Returns the face that no scan must show; ``None`` in a sandbox, where people are simulated."""
+    """Return the face that no scan must show; ``None`` in a sandbox, where people are simulated."""
     if upload.sandbox:
         return None
     return TrustedFace(
@@ -598,7 +598,7 @@ def _trusted(portrait: Portrait, upload: TrustedImageUpload) -> TrustedFace | No
 
 
 def _shortened(policy_seconds: int, seconds: int | None) -> int | None:
-    """Returns the retention that the orchestrator asked for, if it is shorter than that of the policy."""
+    """Return the retention that the orchestrator asked for, if it is shorter than that of the policy."""
     return seconds if seconds is not None and seconds < policy_seconds else None
 
 

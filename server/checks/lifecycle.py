@@ -23,7 +23,7 @@ _log = structlog.get_logger(__name__)
 
 
 def check_created(record: CheckRecord, *, metrics: Metrics) -> None:
-    """Notes that a check was created."""
+    """Note that a check was created."""
     metrics.checks.check_created(sandbox=record.sandbox)
     _log.info(
         "check_created",
@@ -34,17 +34,17 @@ def check_created(record: CheckRecord, *, metrics: Metrics) -> None:
 
 
 def scan_begun(record: CheckRecord) -> None:
-    """Notes that a stream of a check got its lease."""
+    """Note that a stream of a check got its lease."""
     _log.info("scan_begun", stream=record.streams)
 
 
 def attempt_judged(*, outcome: AttemptOutcome, ended_by: EndedBy, frames: int) -> None:
-    """Notes that the outcome of an attempt is durable."""
+    """Note that the outcome of an attempt is durable."""
     _log.info("attempt_judged", outcome=outcome.value, ended_by=ended_by.value, frames=frames)
 
 
 def check_decided(record: CheckRecord, verdict: CheckVerdict, *, metrics: Metrics) -> None:
-    """Notes that the decision of a check is durable."""
+    """Note that the decision of a check is durable."""
     metrics.checks.check_decided(
         status=verdict.status.value,
         reasons=[reason.value for reason in verdict.reasons],
@@ -55,12 +55,12 @@ def check_decided(record: CheckRecord, verdict: CheckVerdict, *, metrics: Metric
 
 
 def check_finished() -> None:
-    """Notes that the result of a check was returned to its orchestrator."""
+    """Note that the result of a check was returned to its orchestrator."""
     _log.info("check_finished")
 
 
 def check_erased(check_id: UUID, *, part: str) -> None:
-    """Notes that a check, or only its images, were erased.
+    """Note that a check, or only its images, were erased.
 
     Args:
         part: ``check`` or ``images``.

@@ -25,7 +25,7 @@ class CheckOffer:
         pack: Pack,
         allow_evaluation_pack: bool,
     ) -> None:
-        """Sets the policies and their limits.
+        """Set the policies and their limits.
 
         Args:
             availabilities: Whether any device can meet a policy with the evidence that the server is
@@ -40,7 +40,7 @@ class CheckOffer:
         self._allow_evaluation_pack = allow_evaluation_pack
 
     def choose(self, *, policy: str, mode: Mode | None) -> tuple[PolicyFile, Mode]:
-        """Returns the policy and the mode of a new check.
+        """Return the policy and the mode of a new check.
 
         Args:
             policy: Name of the policy; empty for the default.
@@ -107,7 +107,7 @@ class CheckOffer:
 def pack_shortfall(
     policy: Policy, pack: Pack, *, allow_evaluation_pack: bool, requested: Mode | None = None
 ) -> str | None:
-    """Describes a demand of ``policy`` that ``pack`` cannot meet; ``None`` if the pack meets all of them.
+    """Describe a demand of ``policy`` that ``pack`` cannot meet; ``None`` if the pack meets all of them.
 
     A pack that is for evaluation only does not meet an EXPRESS policy: EXPRESS decides by the models alone.
 
@@ -133,7 +133,7 @@ def pack_shortfall(
 
 
 def unmeasured_challenges(policy: Policy, requested: Mode, pack: Pack) -> frozenset[ChallengeKind]:
-    """Returns the challenges that cannot follow doubt because the pack cannot measure what they demand."""
+    """Return the challenges that cannot follow doubt because the pack cannot measure what they demand."""
     if policy.doubt is None:
         return frozenset()
     return frozenset(
@@ -142,7 +142,7 @@ def unmeasured_challenges(policy: Policy, requested: Mode, pack: Pack) -> frozen
 
 
 def _unmeasured(demands: ChallengeDemands, pack: Pack) -> str | None:
-    """Describes a demand on a challenge that the pack cannot measure; ``None`` if it measures all."""
+    """Describe a demand on a challenge that the pack cannot measure; ``None`` if it measures all."""
     if demands.blink and pack.landmarker is None:
         return "it demands a blink, and the pack has no dense landmarks to measure one"
     if demands.open_mouth and (pack.landmarker is None or pack.landmarker.scheme != "mediapipe478"):

@@ -81,7 +81,7 @@ class CheckProgress:
 async def check_of_caller(
     repository: CheckRepository, check_id: UUID, *, tenant: str, sandbox: bool
 ) -> CheckRecord:
-    """Returns a check of a caller; a sandbox caller finds sandbox checks only.
+    """Return a check of a caller; a sandbox caller finds sandbox checks only.
 
     Raises:
         Refusal: CHECK_NOT_FOUND.
@@ -95,7 +95,7 @@ async def check_of_caller(
 def progress_of(
     record: CheckRecord, attempts: Sequence[AttemptRecord], *, policy: Policy, now: datetime
 ) -> CheckProgress:
-    """Returns the progress of a check.
+    """Return the progress of a check.
 
     Args:
         record: The check, which is not erased.
@@ -124,7 +124,7 @@ def progress_of(
 
 
 def attempts_remaining(attempts: Sequence[AttemptRecord], policy: Policy) -> int:
-    """Returns the number of attempts that are left.
+    """Return the number of attempts that are left.
 
     None is left after ``most_attempts`` counted, or after too many were too short to count. An attempt counts
     if enough of its frames were received. A shorter attempt is held against the device only if the device
@@ -138,7 +138,7 @@ def attempts_remaining(attempts: Sequence[AttemptRecord], policy: Policy) -> int
 
 
 def most_attempts(attempts: Sequence[AttemptRecord], policy: Policy) -> int:
-    """Returns the number of attempts that may count.
+    """Return the number of attempts that may count.
 
     Doubt allows one more than the policy's maximum, unless the scan began with a challenge anyway.
     """
@@ -148,7 +148,7 @@ def most_attempts(attempts: Sequence[AttemptRecord], policy: Policy) -> int:
 
 
 def progress_state(record: CheckRecord, now: datetime) -> ProgressState:
-    """Returns the state of a check that is not erased."""
+    """Return the state of a check that is not erased."""
     if record.state not in OPEN_STATES:
         if record.state is not CheckState.DECIDED:
             return ProgressState.CLOSED
@@ -209,7 +209,7 @@ class CheckInquiry:
         now: Callable[[], datetime],
         draining: asyncio.Event,
     ) -> None:
-        """Sets the stores, the clock and the event that is set when the server shuts down."""
+        """Set the stores, the clock and the event that is set when the server shuts down."""
         self._repository = repository
         self._records = records
         self._reviews = reviews
@@ -218,7 +218,7 @@ class CheckInquiry:
         self._draining = draining
 
     async def progress(self, check_id: UUID, *, tenant: str, sandbox: bool) -> CheckProgress:
-        """Returns the progress of a check.
+        """Return the progress of a check.
 
         Raises:
             Refusal: CHECK_NOT_FOUND or RESULT_EXPIRED.
@@ -233,7 +233,7 @@ class CheckInquiry:
         return replace(progress, review=await review_standing(self._reviews, record, policy=policy, now=now))
 
     async def _with_sealed_reasons(self, record: CheckRecord) -> CheckRecord:
-        """Returns a check with the reasons of its evidence record, because those outside were altered."""
+        """Return a check with the reasons of its evidence record, because those outside were altered."""
         _log.error("evidence_index_altered", check_id=str(record.check_id), facts=("reasons",))
         stored = await self._records.find(record.check_id)
         if stored is None:
@@ -253,7 +253,7 @@ class CheckInquiry:
         admit: Callable[[], None],
         until_reviewed: bool = False,
     ) -> AsyncGenerator[CheckProgress, None]:
-        """Yields the progress of a check now and after each change, until no scan can change it any more.
+        """Yield the progress of a check now and after each change, until no scan can change it any more.
 
         Args:
             until_reviewed: Whether to go on until people have reviewed the check, if they do.
@@ -291,5 +291,5 @@ class CheckInquiry:
 
 @lru_cache(maxsize=64)
 def frozen_policy(source: bytes) -> Policy:
-    """Parses a frozen policy; cached, because checks share a few policies."""
+    """Parse a frozen policy; cached, because checks share a few policies."""
     return parse_policy(source, origin="the policy of a check").policy

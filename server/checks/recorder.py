@@ -70,7 +70,7 @@ def _earlier_doubts(attempt: JudgedAttempt, attempts: Sequence[AttemptRecord]) -
 
 
 def outline(attempt: AttemptRecord, *, closed: bool, now: datetime) -> AttemptOutline:
-    """Returns the outline of an attempt for a result.
+    """Return the outline of an attempt for a result.
 
     Args:
         closed: Whether the decision ends a running attempt; otherwise the server that ran it has stopped.
@@ -102,7 +102,7 @@ _FAULTS = {
 
 
 def server_fault(attempts: Sequence[AttemptRecord]) -> FailureReason | None:
-    """Returns the server's fault that ended an attempt after the last judged one; ``None`` if there is none.
+    """Return the server's fault that ended an attempt after the last judged one; ``None`` if there is none.
 
     A judged attempt with too few frames to count is ignored, because it does not judge the person.
 
@@ -124,7 +124,7 @@ def server_fault(attempts: Sequence[AttemptRecord]) -> FailureReason | None:
 def result_images(
     entries: Sequence[EvidenceEntry], attempts: Sequence[AttemptRecord]
 ) -> tuple[EvidenceEntry, ...]:
-    """Returns the images of the attempt that the result is about: the evidence frame, then the audit images.
+    """Return the images of the attempt that the result is about: the evidence frame, then the audit images.
 
     This is the last attempt that was judged or, if none was judged, the last one with an evidence frame. The
     signature of the result covers the hashes of these images, so no other image may be returned with it.
@@ -181,7 +181,7 @@ class CheckRecorder:
         unattempted: Callable[[CheckRecord, Policy, datetime], Awaitable[DeviceOutcome]],
         reviews: ReviewSelection,
     ) -> None:
-        """Sets the stores, and the facts that results state about this server.
+        """Set the stores, and the facts that results state about this server.
 
         Args:
             encode: Serialises the result that is signed and returned; the edge provides it.
@@ -204,7 +204,7 @@ class CheckRecorder:
     async def keep_images(
         self, record: CheckRecord, *, attempt: int, best: SeenFrame | None, audit: Sequence[SeenFrame]
     ) -> KeptImages:
-        """Seals and stores the evidence frame and the audit images of an attempt, in that order."""
+        """Seal and store the evidence frame and the audit images of an attempt, in that order."""
         wanted = [(ImagePurpose.EVIDENCE_FRAME, best)] if best is not None else []
         wanted += [(ImagePurpose.AUDIT_IMAGE, frame) for frame in audit]
         kept = await asyncio.gather(
@@ -238,7 +238,7 @@ class CheckRecorder:
         return entry, None
 
     async def drop_images(self, images: KeptImages) -> None:
-        """Erases images whose rows were never written; the sweep of orphans erases what this cannot."""
+        """Erase images whose rows were never written; the sweep of orphans erases what this cannot."""
         with suppress(StorageUnavailable):
             await self._evidence.erase(images.entries)
 
@@ -251,7 +251,7 @@ class CheckRecorder:
         attempts: Sequence[AttemptRecord],
         now: datetime,
     ) -> bytes:
-        """Returns the stored form of an undecided attempt: the outcome of the check if no attempt follows."""
+        """Return the stored form of an undecided attempt: the outcome of the check if no attempt follows."""
         outcome = self._outcome(
             record,
             policy=policy,
@@ -276,7 +276,7 @@ class CheckRecorder:
         now: datetime,
         ending: AttemptEnding | None = None,
     ) -> CheckVerdict:
-        """Decides a check from a judged attempt.
+        """Decide a check from a judged attempt.
 
         Args:
             attempts: Every attempt, the deciding one included.
@@ -321,7 +321,7 @@ class CheckRecorder:
         epoch: int | None,
         now: datetime,
     ) -> CheckVerdict:
-        """Decides a check by the last judged attempt, or without an attempt if none was judged.
+        """Decide a check by the last judged attempt, or without an attempt if none was judged.
 
         If the claims or the evidence of the device show a manipulation, they decide before anything else.
         If a fault of the server ended the scan, and no attempt was judged since, the check is NOT_DECIDED.
@@ -373,7 +373,7 @@ class CheckRecorder:
         reason: FailureReason | None,
         now: datetime,
     ) -> CheckOutcome:
-        """Decides the check by an attempt, or by the facts that are known without one.
+        """Decide the check by an attempt, or by the facts that are known without one.
 
         Args:
             attempt: The attempt that the outcome is about; ``None`` if none was judged.
@@ -524,7 +524,7 @@ class CheckRecorder:
 
 
 def _enrols(outcome: CheckOutcome, policy: Policy) -> bool:
-    """Returns whether the evidence frame may become the trusted image of later checks.
+    """Return whether the evidence frame may become the trusted image of later checks.
 
     The frame of a check that was made from another one never does: over many links, small differences would
     add up to another person.
@@ -562,7 +562,7 @@ def _portrait(record: CheckRecord, policy: Policy) -> PortraitFacts:
 
 
 def _last_judged(attempts: Sequence[AttemptRecord]) -> CheckOutcome | None:
-    """Returns the stored outcome of the last judged attempt; ``None`` if none or unreadable."""
+    """Return the stored outcome of the last judged attempt; ``None`` if none or unreadable."""
     for attempt in reversed(attempts):
         if attempt.judgement is not None:
             try:

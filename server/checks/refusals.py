@@ -37,12 +37,12 @@ REASONS: Final[Mapping[RefusalReason | ImageFault, Reason]] = MappingProxyType(
 
 
 def no_decoder_free(error: DecoderUnavailable, decoder: str) -> Refusal:
-    """Returns the refusal of a call whose image or video no ``decoder`` can take now."""
+    """Return the refusal of a call whose image or video no ``decoder`` can take now."""
     return Refusal(Reason.OVERLOADED, f"no {decoder} is free; try again later", retry_after=error.retry_after)
 
 
 def refusal_of(error: TrustedImageRefused) -> Refusal:
-    """Returns the refusal of an upload; its details have the matcher's names in lowerCamelCase (AIP-193)."""
+    """Return the refusal of an upload; its details have the matcher's names in lowerCamelCase (AIP-193)."""
     # RECORD_NOT_ONE_FACE also covers a record that states that it contains no face.
     no_face = error.reason is RefusalReason.RECORD_NOT_ONE_FACE and error.details.get("representations") == 0
     return Refusal(
@@ -53,17 +53,17 @@ def refusal_of(error: TrustedImageRefused) -> Refusal:
 
 
 def check_not_found() -> Refusal:
-    """Returns the refusal of an identifier that no check of the tenant has."""
+    """Return the refusal of an identifier that no check of the tenant has."""
     return Refusal(Reason.CHECK_NOT_FOUND, "no check has this identifier")
 
 
 def result_erased() -> Refusal:
-    """Returns the refusal of a check that was erased."""
+    """Return the refusal of a check that was erased."""
     return Refusal(Reason.RESULT_EXPIRED, "the result of this check was erased")
 
 
 def other_session_key() -> Refusal:
-    """Returns the refusal of a scan that was continued with another session key."""
+    """Return the refusal of a scan that was continued with another session key."""
     return Refusal(
         Reason.SESSION_KEY_MISMATCH,
         "the token is bound to the session key that the scan began with; reconnect with that key",
@@ -71,7 +71,7 @@ def other_session_key() -> Refusal:
 
 
 def too_many_failures(error: TriesExceeded, *, now: datetime, to_device: bool = False) -> Refusal:
-    """Returns the refusal of a further check or scan.
+    """Return the refusal of a further check or scan.
 
     Args:
         error: The limit that was reached.

@@ -30,7 +30,7 @@ class ReviewSelection:
     def __init__(
         self, *, records: EvidenceRecordRepository, tenant_keys: Callable[[str], tuple[bytes, ...]]
     ) -> None:
-        """Sets the stores.
+        """Set the stores.
 
         Args:
             records: Finds the earlier failures of a person.
@@ -50,7 +50,7 @@ class ReviewSelection:
         until: datetime,
         result: bytes,
     ) -> Review | None:
-        """Returns the review that begins with a decision; ``None`` if the policy sends the check to none.
+        """Return the review that begins with a decision; ``None`` if the policy sends the check to none.
 
         Args:
             doubted: Whether an attempt raised a doubt about the person.
@@ -117,7 +117,7 @@ class ReviewSelection:
 async def review_standing(
     reviews: ReviewRepository, record: CheckRecord, *, policy: Policy, now: datetime
 ) -> ReviewStanding | None:
-    """Returns what the orchestrator learns of the review of a check; ``None`` if it has none."""
+    """Return what the orchestrator learns of the review of a check; ``None`` if it has none."""
     reviewed = policy.review is not None or record.requested_outcome is not None
     if not reviewed or record.state in OPEN_STATES:
         return None

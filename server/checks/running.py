@@ -25,7 +25,7 @@ class StreamInbox(Protocol):
     """Receives the error that ends a stream; see ``server.scan.inbox.Inbox``."""
 
     def fail(self, error: Exception) -> None:
-        """Makes the stream end with ``error``."""
+        """Make the stream end with ``error``."""
         ...
 
 
@@ -37,26 +37,26 @@ class RunningScans:
     """
 
     def __init__(self) -> None:
-        """Creates a registry without streams."""
+        """Create a registry without streams."""
         self.draining = asyncio.Event()
         self._streams: dict[StreamInbox, tuple[UUID, asyncio.Event]] = {}
         self._later: set[asyncio.Task[None]] = set()
 
     def finish_later(self, work: Coroutine[Any, Any, None]) -> None:
-        """Runs what is left of a stream that has ended, until it is done or ``stop`` cancels it."""
+        """Run what is left of a stream that has ended, until it is done or ``stop`` cancels it."""
         task = asyncio.create_task(work)
         self._later.add(task)
         task.add_done_callback(self._later.discard)
 
     async def stop(self) -> None:
-        """Cancels what is left of streams."""
+        """Cancel what is left of streams."""
         for task in self._later:
             task.cancel()
         await asyncio.gather(*self._later, return_exceptions=True)
 
     @contextmanager
     def running(self, check_id: UUID, inbox: StreamInbox) -> Iterator[None]:
-        """Registers a stream of a check while this context is open."""
+        """Register a stream of a check while this context is open."""
         left = asyncio.Event()
         self._streams[inbox] = check_id, left
         try:
@@ -66,7 +66,7 @@ class RunningScans:
             left.set()
 
     async def close(self, check_id: UUID, reason: FailureReason) -> None:
-        """Makes the streams of this replica close their check with their findings, and waits for their end.
+        """Make the streams of this replica close their check with their findings, and wait for their end.
 
         Args:
             reason: Why the check ends, if no judged attempt decides it.

@@ -43,7 +43,7 @@ def seal_template(
     check_id: UUID,
     wrapping_keys: WrappingKeys,
 ) -> Sealed:
-    """Seals a template, with its template id and the aligned face, for its check."""
+    """Seal a template, with its template id and the aligned face, for its check."""
     form = template.form_id.encode()
     face = _NO_FACE
     if trusted is not None:
@@ -60,7 +60,7 @@ def seal_template(
 
 
 def open_template(record: CheckRecord, *, wrapping_keys: WrappingKeys) -> OpenedPortrait:
-    """Returns what is known of the portrait of a check that is not decided.
+    """Return what is known of the portrait of a check that is not decided.
 
     Raises:
         Refusal: The check is decided, and its template is erased (CHECK_CLOSED); or another version of the

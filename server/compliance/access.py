@@ -20,7 +20,7 @@ _log = structlog.get_logger(__name__)
 
 
 def reference_field(name: str, value: str, *, longest: int, required: bool = True) -> str:
-    """Returns a reference to search for: any that an upload may have stored.
+    """Return a reference to search for: any that an upload may have stored.
 
     Raises:
         Refusal: It is missing, too long, or has a NUL character (INVALID_FIELD).
@@ -36,7 +36,7 @@ def reference_field(name: str, value: str, *, longest: int, required: bool = Tru
 
 
 def text_field(name: str, value: str, *, longest: int, required: bool = True) -> str:
-    """Returns a text of a caller that may be stored and logged.
+    """Return a text of a caller that may be stored and logged.
 
     Raises:
         Refusal: It is missing, too long, or not printable (INVALID_FIELD).
@@ -80,7 +80,7 @@ class Access:
     sandbox: bool = False
 
     def __post_init__(self) -> None:
-        """Validates the purpose.
+        """Validate the purpose.
 
         Raises:
             Refusal: It is too long, or not printable (INVALID_FIELD).
@@ -88,7 +88,7 @@ class Access:
         text_field("purpose", self.purpose, longest=LONGEST_PURPOSE_BYTES, required=False)
 
     def require_purpose(self) -> None:
-        """Tests that a purpose is stated.
+        """Test that a purpose is stated.
 
         Raises:
             Refusal: It is not (INVALID_FIELD).
@@ -103,7 +103,7 @@ class Access:
         subject: bytes | None = None,
         detail: Mapping[str, str] | None = None,
     ) -> AuditEvent:
-        """Returns the audit event of this call."""
+        """Return the audit event of this call."""
         return AuditEvent(
             tenant=self.tenant,
             action=action,
@@ -131,7 +131,7 @@ class ApprovalRules:
     device_hashes: Callable[[str, str], tuple[str, ...]] = field(repr=False)
 
     def request(self, action: TwoPeople, event: AuditEvent, *arguments: str) -> ApprovalRequest | None:
-        """Returns the request for a second person; ``None`` if one person suffices.
+        """Return the request for a second person; ``None`` if one person suffices.
 
         Args:
             event: Its event, made by this call.
@@ -148,11 +148,11 @@ class ApprovalRules:
         )
 
     def subject_hash(self, tenant: str, reference: str) -> bytes | None:
-        """Returns the hash under which the audit log knows a person; ``None`` without a reference."""
+        """Return the hash under which the audit log knows a person; ``None`` without a reference."""
         return subject_hash(self.tenant_keys(tenant)[0], reference)
 
     def subject_of(self, record: StoredRecord | None, *, vault: RecordVault) -> bytes | None:
-        """Returns the hash under which the audit log knows the person of a decided check.
+        """Return the hash under which the audit log knows the person of a decided check.
 
         ``None`` if the check has no subject reference, or its record is missing or cannot be opened: it must
         still be possible to hold or delete a check with a damaged record.
@@ -166,5 +166,5 @@ class ApprovalRules:
         return self.subject_hash(record.tenant, reference)
 
     def subject_hashes(self, tenant: str, reference: str) -> tuple[bytes, ...]:
-        """Returns the hashes of a person under every key that the tenant has and had."""
+        """Return the hashes of a person under every key that the tenant has and had."""
         return subject_hashes(self.tenant_keys(tenant), reference)

@@ -94,7 +94,7 @@ class Erasure:
         completion: CheckCompletion,
         rules: ApprovalRules,
     ) -> None:
-        """Sets the stores.
+        """Set the stores.
 
         Args:
             rules: The actions that need two people.
@@ -109,7 +109,7 @@ class Erasure:
         self._rules = rules
 
     async def delete(self, access: Access, check_id: UUID) -> ErasedCheck | PendingApproval:
-        """Erases the evidence of a check.
+        """Erase the evidence of a check.
 
         Raises:
             Refusal: CHECK_NOT_FOUND, CHECK_NOT_DECIDED or EVIDENCE_ON_HOLD; INVALID_FIELD without a purpose.
@@ -133,7 +133,7 @@ class Erasure:
     async def erase_subject(
         self, access: Access, subject: str, reason: ErasureReason
     ) -> ErasedSubject | PendingApproval:
-        """Erases a person.
+        """Erase a person.
 
         Checks on hold stay, and so does the key of the person's pseudonym while there are any.
 
@@ -210,7 +210,7 @@ class Erasure:
         erased: Sequence[UUID],
         held: bool,
     ) -> tuple[ApprovalRequest, ...]:
-        """Returns the requests that end with the erasure of a person, also those that nobody confirmed."""
+        """Return the requests that end with the erasure of a person, also those that nobody confirmed."""
         requests = [
             *(self._rules.request(TwoPeople.DELETE, event, str(check_id)) for check_id in erased),
             *(
@@ -222,14 +222,14 @@ class Erasure:
         return tuple(request for request in requests if request is not None)
 
     async def checks_of(self, tenant: str, subject: str) -> tuple[UUID, ...]:
-        """Returns every check of a person that is not erased, oldest first."""
+        """Return every check of a person that is not erased, oldest first."""
         terms = [
             reference_term("subject", subject, tenant_key=key) for key in self._rules.tenant_keys(tenant)
         ]
         return await self._records.of_subject(tenant, terms, subject)
 
     async def place_hold(self, access: Access, check_id: UUID, *, reference: str, reason: str) -> StoredHold:
-        """Places a hold; returns the existing hold of the same reference, if there is one.
+        """Place a hold; return the existing hold of the same reference, if there is one.
 
         Raises:
             Refusal: See ``found_check``; INVALID_FIELD.
@@ -249,7 +249,7 @@ class Erasure:
         return await self._holds.place(check_id, hold, event=event)
 
     async def release_hold(self, access: Access, check_id: UUID, *, reference: str) -> int | PendingApproval:
-        """Releases a hold; returns the number of holds that still keep the check.
+        """Release a hold; return the number of holds that still keep the check.
 
         Raises:
             Refusal: See ``found_check``; HOLD_NOT_FOUND; INVALID_FIELD without a purpose.
@@ -271,7 +271,7 @@ class Erasure:
     async def withdraw_erasure(
         self, access: Access, subject: str, reason: ErasureReason
     ) -> PendingApproval | None:
-        """Withdraws the request of ``erase_subject``; see ``withdraw_of_check``."""
+        """Withdraw the request of ``erase_subject``; see ``withdraw_of_check``."""
         access.require_purpose()
         reference_field("subject_reference", subject, longest=_LONGEST_REFERENCE)
         return await self._withdraw(access, self._erasure(access, subject, reason)[1])
@@ -279,7 +279,7 @@ class Erasure:
     async def withdraw_of_check(
         self, access: Access, check_id: UUID, *, hold_reference: str
     ) -> PendingApproval | None:
-        """Withdraws a request that waits for a second person; returns it, ``None`` if there is none.
+        """Withdraw a request that waits for a second person; return it, ``None`` if there is none.
 
         Args:
             hold_reference: That of the hold whose release was requested; empty for the request of ``delete``.
@@ -299,7 +299,7 @@ class Erasure:
         return None if approval is None else await self._retention.withdraw(approval, access.now)
 
     async def _deletion(self, access: Access, check_id: UUID) -> tuple[AuditEvent, ApprovalRequest | None]:
-        """Returns the event of a deletion, and its request if it needs two people; the others do likewise."""
+        """Return the event of a deletion, and its request if it needs two people; the others do likewise."""
         subject = await self._subject(access, check_id)
         event = access.event(AuditAction.EVIDENCE_DELETED, check_id=check_id, subject=subject)
         return event, self._rules.request(TwoPeople.DELETE, event, str(check_id))

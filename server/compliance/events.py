@@ -29,7 +29,7 @@ class EventCare:
     def __init__(
         self, *, events: EventRepository, endpoints: Mapping[str, WebhookEndpoint], tokens: PageTokens
     ) -> None:
-        """Sets the outbox, and the endpoints by name."""
+        """Set the outbox, and the endpoints by name."""
         self._events = events
         self._endpoints = endpoints
         self._tokens = tokens
@@ -44,7 +44,7 @@ class EventCare:
         size: int,
         page_token: str,
     ) -> Page[StoredEvent]:
-        """Returns a page.
+        """Return a page.
 
         Args:
             endpoint: Name of the endpoint; empty for all.
@@ -74,7 +74,7 @@ class EventCare:
         )
 
     async def replay(self, access: Access, *, event_id: UUID | None, endpoint: str) -> int:
-        """Makes one event, or all undelivered ones of an endpoint, due at once; returns their number.
+        """Make one event, or all undelivered ones of an endpoint, due at once; return their number.
 
         Args:
             event_id: The event; ``None`` for those of ``endpoint``.
@@ -101,7 +101,7 @@ class EventCare:
         return replayed
 
     async def endpoints(self, access: Access) -> tuple[KnownEndpoint, ...]:
-        """Returns the endpoints of the caller's tenant, by name."""
+        """Return the endpoints of the caller's tenant, by name."""
         return tuple(
             [
                 KnownEndpoint(name, settings, await self._events.standing(access.tenant, name))

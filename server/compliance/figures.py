@@ -33,12 +33,12 @@ class CheckFigures:
     """Counts checks by day and policy."""
 
     def __init__(self, *, repository: FiguresRepository, log: AuditLog) -> None:
-        """Sets the stores."""
+        """Set the stores."""
         self._repository = repository
         self._log = log
 
     async def days(self, access: Access, chosen: FiguresFilter) -> tuple[DayFigures, ...]:
-        """Returns the figures, and logs that they were read.
+        """Return the figures, and log that they were read.
 
         Raises:
             Refusal: The name of the policy is too long, the time is longer than 400 days, or it has more than
@@ -76,7 +76,7 @@ class CheckFigures:
 
 
 def percentile(counts: Counter[int], share: float) -> int:
-    """Returns the smallest value that at least ``share`` of all reach or stay below; 0 without any."""
+    """Return the smallest value that at least ``share`` of all reach or stay below; 0 without any."""
     wanted, passed = share * counts.total(), 0
     for value in sorted(counts):
         passed += counts[value]

@@ -46,7 +46,7 @@ class CheckFilter:
     on_hold: bool = False
 
     def terms(self, tenant_keys: Sequence[bytes]) -> tuple[tuple[str, ...], ...]:
-        """Returns the conditions as terms: those of references, of a hold, and of words, two by two.
+        """Return the conditions as terms: those of references, of a hold, and of words, two by two.
 
         Args:
             tenant_keys: The keys that the tenant has and had, with which references may be hashed.
@@ -105,7 +105,7 @@ class CheckListing:
         tenant_keys: Callable[[str], tuple[bytes, ...]],
         tokens: PageTokens,
     ) -> None:
-        """Sets the stores.
+        """Set the stores.
 
         Args:
             tenant_keys: Returns the keys that a tenant has and had, newest first.
@@ -118,7 +118,7 @@ class CheckListing:
     async def page(
         self, access: Access, chosen: CheckFilter, *, size: int, page_token: str
     ) -> Page[ListedCheck]:
-        """Returns a page, and logs that it was read.
+        """Return a page, and log that it was read.
 
         Args:
             size: The maximum number of checks, 1 or more.
@@ -164,7 +164,7 @@ class AuditListing:
     """Lists entries of the audit log; each page is an entry itself."""
 
     def __init__(self, *, reader: AuditReader, log: AuditLog, tokens: PageTokens) -> None:
-        """Sets the reader and the writer of the log, and the maker of page tokens."""
+        """Set the reader and the writer of the log, and the maker of page tokens."""
         self._reader = reader
         self._log = log
         self._tokens = tokens
@@ -178,7 +178,7 @@ class AuditListing:
         size: int,
         page_token: str,
     ) -> Page[AuditEntry]:
-        """Returns a page, and logs that it was read.
+        """Return a page, and log that it was read.
 
         Args:
             subjects: The person whose entries are wanted, as ``server.audit.subject_hashes``; empty for all.
@@ -200,7 +200,7 @@ class AuditListing:
         return Page(found, self._tokens.make(place, tenant=access.tenant, conditions=bound))
 
     async def export(self, access: Access, since: datetime | None) -> AsyncIterator[str]:
-        """Yields the lines of an export of the log, after an entry that it was read.
+        """Yield the lines of an export of the log, after an entry that it was read.
 
         Args:
             since: Entries of this time or later; ``None`` for all.

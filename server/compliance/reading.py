@@ -48,7 +48,7 @@ class OpenedEvidence:
 
 
 async def found_check(repository: CheckRepository, check_id: UUID, *, tenant: str) -> CheckRecord:
-    """Returns a check of a tenant that is decided and not erased.
+    """Return a check of a tenant that is decided and not erased.
 
     Raises:
         Refusal: CHECK_NOT_FOUND, CHECK_NOT_DECIDED or EVIDENCE_ERASED.
@@ -84,7 +84,7 @@ class EvidenceReading:
         describe: Callable[[bytes], Mapping[str, Any]],
         jwks: Callable[[], Mapping[str, Any]],
     ) -> None:
-        """Sets the stores.
+        """Set the stores.
 
         Args:
             rules: Makes the hashes of persons for the audit log.
@@ -103,7 +103,7 @@ class EvidenceReading:
         self._jwks = jwks
 
     async def record(self, access: Access, check_id: UUID) -> tuple[OpenedEvidence, str]:
-        """Returns the evidence record of a check, and the same record, signed now.
+        """Return the evidence record of a check, and the same record, signed now.
 
         Raises:
             Refusal: See ``found_check``; EVIDENCE_RECORD_MISSING or EVIDENCE_UNREADABLE.
@@ -116,7 +116,7 @@ class EvidenceReading:
         return opened, signed
 
     async def image(self, access: Access, check_id: UUID, sha256: bytes) -> tuple[ImageFacts, bytes]:
-        """Returns an image of a check.
+        """Return an image of a check.
 
         Args:
             access: The call, which states a purpose.
@@ -147,7 +147,7 @@ class EvidenceReading:
         return facts, held.content
 
     async def archive(self, access: Access, check_id: UUID) -> bytes:
-        """Returns the signed archive of a check.
+        """Return the signed archive of a check.
 
         Raises:
             Refusal: As ``record``; INVALID_FIELD without a purpose.

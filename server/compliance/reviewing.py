@@ -40,7 +40,7 @@ _log = structlog.get_logger(__name__)
 
 
 def review_payload(stored: StoredReview) -> bytes:
-    """Returns what is signed of a decided review: JSON in UTF-8, with sorted names; docs/review.md has it."""
+    """Return what is signed of a decided review: JSON in UTF-8, with sorted names; docs/review.md has it."""
     review = stored.review
     content = {
         "version": REVIEW_VERSION,
@@ -80,7 +80,7 @@ class Reviewing:
         rules: ApprovalRules,
         tokens: PageTokens,
     ) -> None:
-        """Sets the stores.
+        """Set the stores.
 
         Args:
             vault: Opens the record whose result a review is about, and signs.
@@ -103,7 +103,7 @@ class Reviewing:
         size: int,
         page_token: str,
     ) -> Page[StoredReview]:
-        """Returns a page, and logs that it was read.
+        """Return a page, and log that it was read.
 
         Args:
             state: The state; ``None`` for those that are not over.
@@ -135,7 +135,7 @@ class Reviewing:
         return page
 
     async def read(self, access: Access, check_id: UUID) -> StoredReview:
-        """Returns the review of a check, and logs that it was read.
+        """Return the review of a check, and log that it was read.
 
         Raises:
             Refusal: REVIEW_NOT_FOUND.
@@ -148,7 +148,7 @@ class Reviewing:
         return stored
 
     async def claim(self, access: Access, check_id: UUID) -> StoredReview:
-        """Claims a review.
+        """Claim a review.
 
         Raises:
             Refusal: REVIEW_NOT_FOUND, REVIEW_OVER, REVIEW_CLAIMED or REVIEW_CONFLICT.
@@ -161,7 +161,7 @@ class Reviewing:
         )
 
     async def release(self, access: Access, check_id: UUID) -> StoredReview:
-        """Gives a claimed review back.
+        """Give a claimed review back.
 
         Raises:
             Refusal: REVIEW_NOT_FOUND, REVIEW_OVER or REVIEW_NOT_CLAIMED.
@@ -176,7 +176,7 @@ class Reviewing:
     async def decide(
         self, access: Access, check_id: UUID, *, outcome: ReviewOutcome, reason: ReviewReason, comment: str
     ) -> StoredReview:
-        """Decides a claimed review, and signs it if that ends it.
+        """Decide a claimed review, and sign it if that ends it.
 
         Raises:
             Refusal: REVIEW_NOT_FOUND, REVIEW_OVER or REVIEW_NOT_CLAIMED; INVALID_FIELD for the comment, or
@@ -213,7 +213,7 @@ class Reviewing:
         step: Callable[[Review], Review],
         detail: dict[str, str] | None = None,
     ) -> StoredReview:
-        """Takes a step; if somebody else was faster, on the review as they left it."""
+        """Take a step; if somebody else was faster, on the review as they left it."""
         tried = None
         while True:
             before = await self._found(access, check_id)

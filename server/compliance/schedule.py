@@ -103,14 +103,14 @@ class RetentionSchedule:
 
 
 def retention_schedule(settings: Settings, policies: tuple[Policy, ...]) -> RetentionSchedule:
-    """Returns the schedule of a server with these settings that serves these policies."""
+    """Return the schedule of a server with these settings that serves these policies."""
     return RetentionSchedule(
         policies=tuple(_of_policy(policy, settings) for policy in policies), others=tuple(_others(settings))
     )
 
 
 def span(seconds: int) -> str:
-    """Returns a time in the largest units in which it is a whole number: ``30 days``, ``90 seconds``."""
+    """Return a time in the largest units in which it is a whole number: ``30 days``, ``90 seconds``."""
     unit, name = next((unit, name) for unit, name in _UNITS if seconds % unit == 0)
     count = seconds // unit
     return f"{count:,} {name}{'' if count == 1 else 's'}"
@@ -131,7 +131,7 @@ def _of_policy(policy: Policy, settings: Settings) -> PolicySchedule:
 
 
 def _of_check(policy: Policy, settings: Settings) -> Iterator[ScheduledDatum]:
-    """Yields the data of the checks of a policy, in the order in which they arise."""
+    """Yield the data of the checks of a policy, in the order in which they arise."""
     retention, deadlines = policy.retention, policy.deadlines
     with_record = _kept(retention.evidence_seconds, policy)
     with_images = with_record
@@ -317,7 +317,7 @@ def _of_check(policy: Policy, settings: Settings) -> Iterator[ScheduledDatum]:
 
 
 def _kept(seconds: int, policy: Policy) -> tuple[str, int]:
-    """Returns how long something is kept, in words, and the longest time from the decision, in seconds.
+    """Return how long something is kept, in words, and the longest time from the decision, in seconds.
 
     Until the result's deadline, FinishCheck returns everything; the decision is never before the upload.
     """

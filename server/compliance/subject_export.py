@@ -41,7 +41,7 @@ class _Sink(io.RawIOBase):
         return len(content)
 
     def taken(self) -> bytes:
-        """Returns the bytes that were written since the last call."""
+        """Return the bytes that were written since the last call."""
         content = bytes(self._written)
         self._written.clear()
         return content
@@ -59,7 +59,7 @@ class SubjectExport:
         log: AuditLog,
         rules: ApprovalRules,
     ) -> None:
-        """Sets the parts.
+        """Set the parts.
 
         Args:
             reading: Makes the archive of each check.
@@ -74,7 +74,7 @@ class SubjectExport:
         self._rules = rules
 
     async def archive(self, access: Access, subject: str) -> AsyncIterator[bytes]:
-        """Yields the parts of the archive. One check at a time is in memory.
+        """Yield the parts of the archive. One check at a time is in memory.
 
         Raises:
             Refusal: INVALID_FIELD without a subject reference or a purpose.

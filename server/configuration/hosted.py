@@ -19,7 +19,7 @@ Language = Literal["en", "de", "fr", "es", "pt", "hi", "ar"]
 
 
 def expect_return_url(url: str) -> str:
-    """Returns an address that pages may return to, which has only an origin and a path.
+    """Return an address that pages may return to, which has only an origin and a path.
 
     Raises:
         ValueError: It has more, is not written as browsers write it, or would cross a network in clear text.
@@ -42,7 +42,7 @@ def expect_return_url(url: str) -> str:
 
 
 def _expect_readable(color: str) -> str:
-    """Refuses a colour on which white text cannot be read."""
+    """Refuse a colour on which white text cannot be read."""
 
     def linear(channel: int) -> float:
         value = channel / 255
@@ -124,7 +124,7 @@ class HostedSettings(Table):
         return self
 
     def may_return_to(self, url: str) -> bool:
-        """Returns whether an address is one of ``return_urls``, or below one.
+        """Return whether an address is one of ``return_urls``, or below one.
 
         It must be one that ``expect_return_url`` returns.
         """

@@ -41,7 +41,7 @@ _SECRET_WORD = re.compile(r"pass|pwd|secret|token|key|sas|sig|cred", re.IGNORECA
 
 
 def shown_settings(settings: Settings) -> dict[str, Any]:
-    """Returns every setting by its dotted key, in the order of the schema; ``None`` if it is not set.
+    """Return every setting by its dotted key, in the order of the schema; ``None`` if it is not set.
 
     An optional table that is not set, such as ``listeners.device.tls``, is one entry.
     """
@@ -57,7 +57,7 @@ def _is_url(key: str) -> bool:
 
 
 def mask_url(url: str) -> str:
-    """Returns ``url`` without the password of its user part and the values of secret parameters.
+    """Return ``url`` without the password of its user part and the values of secret parameters.
 
     A text that cannot be parsed is masked entirely.
     """
@@ -84,12 +84,12 @@ def mask_url(url: str) -> str:
 
 
 def holds_secret(url: str) -> bool:
-    """Returns whether ``mask_url`` masks a part of ``url``."""
+    """Return whether ``mask_url`` masks a part of ``url``."""
     return mask_url(url).count(_MASK) > url.count(_MASK)
 
 
 def _leaves(values: Mapping[str, Any], prefix: str = "") -> Iterator[tuple[str, Any]]:
-    """Yields the dotted keys of a nested table, and their values."""
+    """Yield the dotted keys of a nested table, and their values."""
     for name, value in values.items():
         if isinstance(value, Mapping):
             yield from _leaves(value, f"{prefix}{name}.")
@@ -149,12 +149,12 @@ class LoadedSettings:
     file: Path | None
 
     def origin(self, key: str) -> Origin:
-        """Returns the origin of the value of a dotted key."""
+        """Return the origin of the value of a dotted key."""
         return self.origins.get(key, Origin.DEFAULT)
 
 
 def load_settings(file: Path | None = None) -> LoadedSettings:
-    """Reads the effective settings.
+    """Read the effective settings.
 
     Without a file, a server that listens on loopback only has a console, and may use a pack for evaluation,
     unless the environment sets ``allow_evaluation_pack``. If its pack is ``embedded``, its default policy is
@@ -246,7 +246,7 @@ def _variable(key: str) -> str:
 
 
 def _keys(model: type[BaseModel], prefix: str = "") -> Iterator[str]:
-    """Yields every dotted key of a model: also those of tables, and those of tables in lists, with ``*``."""
+    """Yield every dotted key of a model: also those of tables, and those of tables in lists, with ``*``."""
     for name, field in model.model_fields.items():
         yield prefix + name
         table = _table_of(field.annotation)
@@ -302,7 +302,7 @@ def _place(key: str, *, origins: Mapping[str, Origin], file: Path | None) -> str
 
 
 def _hint(key: str, known: Iterable[str], *, shown: Callable[[str], str]) -> str:
-    """Returns the known setting with nearly the same name, or else those of the same table.
+    """Return the known setting with nearly the same name, or else those of the same table.
 
     A shared table makes no names alike: what is compared begins where they differ.
     """
@@ -326,5 +326,5 @@ _ALIKE: Final = 0.75
 
 
 def _within_item(key: str) -> str:
-    """Returns the key without the list of its table: an index has no counterpart in the names of fields."""
+    """Return the key without the list of its table: an index has no counterpart in the names of fields."""
     return key.rpartition(_ITEM)[2]

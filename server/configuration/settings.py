@@ -509,7 +509,7 @@ class Settings(BaseSettings):
         dotenv_settings: PydanticBaseSettingsSource,
         file_secret_settings: PydanticBaseSettingsSource,
     ) -> tuple[PydanticBaseSettingsSource, ...]:
-        """Uses only the given values.
+        """Use only the given values.
 
         ``server.configuration.loading`` reads the sources separately, to record the origin of each value.
         """

@@ -51,7 +51,7 @@ class AppleReceiptExchange:
         now: Callable[[], datetime],
         timeout_seconds: float = 3.0,
     ) -> None:
-        """Reads the key of a developer account; does not connect.
+        """Read the key of a developer account; do not connect.
 
         Args:
             key_file: The key file for DeviceCheck from Apple: PKCS #8 in PEM, ``.p8``.
@@ -73,7 +73,7 @@ class AppleReceiptExchange:
         self._timeout = aiohttp.ClientTimeout(total=timeout_seconds)
 
     async def exchange(self, receipt: bytes, *, environment: Environment) -> bytes:
-        """Exchanges a receipt for a newer one, which is not verified yet.
+        """Exchange a receipt for a newer one, which is not verified yet.
 
         Args:
             receipt: The receipt of an attestation or of a previous exchange.

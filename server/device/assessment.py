@@ -119,7 +119,7 @@ def assess_device(
     transcript_bound: bool,
     active_challenge: bool,
 ) -> DeviceOutcome:
-    """Assesses a device from everything that is known of it.
+    """Assess a device from everything that is known of it.
 
     Args:
         claimed: The claims in the stream's start.
@@ -195,7 +195,7 @@ def assess_device(
 def decisive_claims(
     claimed: ClaimedDevice, *, server_keys: ServerKeys, fingerprints: CameraFingerprints
 ) -> tuple[DeviceCheck, ...]:
-    """Returns the decisive tests that the claims in a stream's start fail, tolerated or not."""
+    """Return the decisive tests that the claims in a stream's start fail, tolerated or not."""
     checks = mark_decisive(_claims(claimed, server_keys, fingerprints))
     return tuple(check for check in checks if check.decisive)
 
@@ -203,7 +203,7 @@ def decisive_claims(
 def assess_without_attempt(
     findings: Sequence[EvidenceFinding], *, rules: DeviceRules, tolerated: frozenset[str]
 ) -> DeviceOutcome:
-    """Assesses the device of a check without a deciding attempt, from its starts and its evidence.
+    """Assess the device of a check without a deciding attempt, from its starts and its evidence.
 
     Args:
         findings: The findings of every stream, in order of arrival; empty if no device began to scan.
@@ -233,7 +233,7 @@ def assess_without_attempt(
 
 
 def attestation_demand(platform: Platform, table: DemandTable) -> Demand:
-    """Returns the strongest demand on evidence that a device of this platform can have, for the Challenge."""
+    """Return the strongest demand on evidence that a device of this platform can have, for the Challenge."""
     demands = {table.demand_for(platform, evidence) for evidence in ATTESTATIONS.get(platform, ())}
     if not table.allows(platform):
         return Demand.IGNORED
@@ -241,7 +241,7 @@ def attestation_demand(platform: Platform, table: DemandTable) -> Demand:
 
 
 def awaited_evidence(findings: Sequence[EvidenceFinding], *, platform: Platform, table: DemandTable) -> bool:
-    """Returns whether the policy demands evidence of the platform that has not arrived yet.
+    """Return whether the policy demands evidence of the platform that has not arrived yet.
 
     The server does not wait for a device that reported that it has no evidence.
     """
@@ -258,7 +258,7 @@ def awaited_evidence(findings: Sequence[EvidenceFinding], *, platform: Platform,
 def _claims(
     claimed: ClaimedDevice, server_keys: ServerKeys, fingerprints: CameraFingerprints
 ) -> tuple[DeviceCheck, ...]:
-    """Returns the tests of the claims in a stream's start, which need no other input."""
+    """Return the tests of the claims in a stream's start, which need no other input."""
     return (
         _server_key(claimed.server_spki_sha256, server_keys),
         check_device(claimed.device, claimed.camera, fingerprints=fingerprints),
@@ -267,13 +267,13 @@ def _claims(
 
 
 def _with_earlier(checks: Sequence[DeviceCheck], earlier: Sequence[DeviceCheck]) -> tuple[DeviceCheck, ...]:
-    """Returns ``checks`` with the failed tests of earlier streams in place of those of the same name."""
+    """Return ``checks`` with the failed tests of earlier streams in place of those of the same name."""
     failed = {check.name: check for check in earlier}
     return tuple(failed.get(check.name, check) for check in checks)
 
 
 def _facts(findings: Sequence[EvidenceFinding]) -> AttestedFacts:
-    """Merges the facts of all evidence; if they state a fact several times, the first value counts."""
+    """Merge the facts of all evidence; if they state a fact several times, the first value counts."""
     known = [finding.facts for finding in findings]
     return AttestedFacts(
         android_version=next((f.android_version for f in known if f.android_version is not None), None),
@@ -284,7 +284,7 @@ def _facts(findings: Sequence[EvidenceFinding]) -> AttestedFacts:
 
 
 def _demands(assessment: DeviceAssessment) -> tuple[DeviceCheck, ...]:
-    """Returns a failed test for each demand that is not met, for the readers of the result."""
+    """Return a failed test for each demand that is not met, for the readers of the result."""
     return tuple(
         DeviceCheck(
             name=f"demand.{'platform' if unmet.evidence is None else unmet.evidence.value}",
@@ -308,7 +308,7 @@ _UNMET: Final = {
 def _injecting(
     assessment: DeviceAssessment, platform: Platform, table: DemandTable
 ) -> tuple[DeviceCheck, ...]:
-    """Returns the failed tests of demanded observations that prove that no camera took the frames."""
+    """Return the failed tests of demanded observations that prove that no camera took the frames."""
     demanded = {
         verifier
         for evidence in _OBSERVATIONS
@@ -358,7 +358,7 @@ def _server_key(seen: bytes, own: ServerKeys) -> DeviceCheck:
 async def unattempted_device(
     devices: DeviceRepository, remembered: timedelta, record: CheckRecord, policy: Policy, now: datetime
 ) -> DeviceOutcome:
-    """Returns the assessment of the device from the findings of the check's streams.
+    """Return the assessment of the device from the findings of the check's streams.
 
     Args:
         remembered: How long earlier attacks are kept.

@@ -17,7 +17,7 @@ _log = structlog.get_logger(__name__)
 
 
 def missing_settings(settings: Settings) -> Mapping[Evidence, tuple[str, ...]]:
-    """Returns the names of the missing settings for each kind of evidence that cannot be verified.
+    """Return the names of the missing settings for each kind of evidence that cannot be verified.
 
     The contents of files that settings name are not examined. An old revocation list has warnings of its own.
     """
@@ -52,7 +52,7 @@ def missing_settings(settings: Settings) -> Mapping[Evidence, tuple[str, ...]]:
 
 
 def unlisted_origins(policies: PolicyBook, settings: Settings) -> Mapping[str, tuple[str, ...]]:
-    """Returns the origins that policies list and the settings do not, by the name of the policy.
+    """Return the origins that policies list and the settings do not, by the name of the policy.
 
     The listener refuses their pages before it knows the policy, so they can never scan.
     """
@@ -65,7 +65,7 @@ def unlisted_origins(policies: PolicyBook, settings: Settings) -> Mapping[str, t
 
 
 def require_available(policies: PolicyBook, settings: Settings) -> Mapping[str, Availability]:
-    """Returns which policies devices can meet; logs warnings about the settings that policies lack.
+    """Return which policies devices can meet; log warnings about the settings that policies lack.
 
     Raises:
         ConfigurationError: No device can meet the default policy.

@@ -164,7 +164,7 @@ class EvidenceFinding:
 
 
 def counting_findings(findings: tuple[EvidenceFinding, ...]) -> tuple[EvidenceFinding, ...]:
-    """Returns the findings that count: later evidence replaces earlier evidence of the same verifier.
+    """Return the findings that count: later evidence replaces earlier evidence of the same verifier.
 
     A device may therefore repeat evidence that could not be verified, or that it made for a lost stream.
     Failed evidence always counts; later good evidence does not undo it.
@@ -176,13 +176,13 @@ def counting_findings(findings: tuple[EvidenceFinding, ...]) -> tuple[EvidenceFi
 
 
 def joined_report(findings: Iterable[EvidenceFinding]) -> RuntimeReport | None:
-    """Joins all reports of a scan, even those of evidence that no longer counts; ``None`` without any."""
+    """Join all reports of a scan, even those of evidence that no longer counts; ``None`` without any."""
     reports = [finding.report for finding in findings if finding.report is not None]
     return reduce(RuntimeReport.joined, reports) if reports else None
 
 
 def finding_to_bytes(finding: EvidenceFinding) -> bytes:
-    """Returns the finding as JSON in UTF-8."""
+    """Return the finding as JSON in UTF-8."""
     return json.dumps(
         {
             "verifier": finding.verifier,
@@ -197,7 +197,7 @@ def finding_to_bytes(finding: EvidenceFinding) -> bytes:
 
 
 def finding_from_bytes(data: bytes) -> EvidenceFinding:
-    """Parses the bytes that ``finding_to_bytes`` returns."""
+    """Parse the bytes that ``finding_to_bytes`` returns."""
     document: dict[str, Any] = json.loads(data)
     ceiling = document["ceiling"]
     lasting, scan = document["lasting_key"], document["scan_key"]

@@ -44,7 +44,7 @@ class GooglePlayDecoder:
     def __init__(
         self, *, service_account_file: Path, base_url: str = _GOOGLE, timeout_seconds: float = 5.0
     ) -> None:
-        """Reads the credentials of a service account; does not connect.
+        """Read the credentials of a service account; do not connect.
 
         Args:
             service_account_file: The JSON key file from Google Cloud.
@@ -82,7 +82,7 @@ class GooglePlayDecoder:
         self._waiting = 0
 
     async def decode(self, *, package: str, token: str) -> bytes:
-        """Returns the answer of Google's service to one token, JSON of at most 64 KiB.
+        """Return the answer of Google's service to one token, JSON of at most 64 KiB.
 
         Args:
             package: The app that the token belongs to.
@@ -110,7 +110,7 @@ class GooglePlayDecoder:
             self._waiting -= 1
 
     def close(self) -> None:
-        """Cancels waiting requests; running requests end by their own timeout."""
+        """Cancel waiting requests; running requests end by their own timeout."""
         self._threads.shutdown(wait=False, cancel_futures=True)
         for session in self._sessions:
             session.close()  # type: ignore[no-untyped-call]  # google-auth is untyped here

@@ -22,12 +22,12 @@ _log = structlog.get_logger(__name__)
 
 
 def record_path(list_path: Path) -> Path:
-    """Returns the path of a list's record: the list's path with ``.fetched`` appended."""
+    """Return the path of a list's record: the list's path with ``.fetched`` appended."""
     return list_path.with_name(list_path.name + ".fetched")
 
 
 def write_revocation_files(path: Path, data: bytes, *, fetched_at: datetime) -> None:
-    """Writes a list and the record of its download, each atomically.
+    """Write a list and the record of its download, each atomically.
 
     Args:
         data: The bytes of the list, as fetched.
@@ -45,7 +45,7 @@ def write_revocation_files(path: Path, data: bytes, *, fetched_at: datetime) -> 
 
 
 def read_revocation_files(path: Path) -> RevocationList:
-    """Reads a list, dated by the record beside it.
+    """Read a list, dated by the record beside it.
 
     Raises:
         ReferenceDataMalformed: The bytes are not a list, there is no record, or it belongs to another list.
@@ -68,7 +68,7 @@ class RevocationFile:
     """Holds the list as last read. Only ``refresh`` reads the files again."""
 
     def __init__(self, path: Path | None, *, max_age: timedelta = timedelta(days=2)) -> None:
-        """Initialises the list without reading it; without a path there is never a list.
+        """Initialise the list without reading it; without a path there is never a list.
 
         Args:
             max_age: The age from which the list is too old to pass its test.
@@ -82,11 +82,11 @@ class RevocationFile:
         self._warned: datetime | None = None
 
     def age(self, now: datetime) -> timedelta | None:
-        """Returns the age of the list; ``None`` without a list."""
+        """Return the age of the list; ``None`` without a list."""
         return None if self.current is None else now - self.current.fetched_at
 
     def refresh(self, now: datetime) -> bool:
-        """Reads the files if they changed, and warns if the list is getting old.
+        """Read the files if they changed, and warn if the list is getting old.
 
         If the files cannot be used, that is logged and the older list stays.
 
@@ -113,7 +113,7 @@ class RevocationFile:
         return usable
 
     def _warn(self, now: datetime) -> None:
-        """Warns from half of the maximum age on, once for each further tenth of it."""
+        """Warn from half of the maximum age on, once for each further tenth of it."""
         age = self.age(now)
         if age is None or age < self.max_age / 2:
             return
@@ -128,7 +128,7 @@ class RevocationFile:
 
 
 def _read_record(path: Path) -> tuple[str, datetime]:
-    """Returns SHA-256 of the list, lower-case hexadecimal, and when it was fetched."""
+    """Return SHA-256 of the list, lower-case hexadecimal, and when it was fetched."""
     try:
         document = json.loads(read_trusted_file(path, max_bytes=_MAX_RECORD_BYTES))
         digest, fetched_at = str(document["sha256"]), datetime.fromisoformat(document["fetched_at"])

@@ -49,7 +49,7 @@ class ServerKeyList:
         complete: bool,
         monotonic: Callable[[], float],
     ) -> None:
-        """Reads the file, which may block briefly.
+        """Read the file, which may block briefly.
 
         Args:
             listed: The keys of the settings.
@@ -75,7 +75,7 @@ class ServerKeyList:
             )
 
     def refresh(self) -> None:
-        """Reads the file again if it changed. If it cannot be read, that is logged and the keys stay."""
+        """Read the file again if it changed. If it cannot be read, that is logged and the keys stay."""
         if self._file is not None:
             try:
                 if self._file.refresh():
@@ -95,7 +95,7 @@ class ServerKeyList:
 
 
 def _read_list(path: Path) -> frozenset[bytes]:
-    """Reads one SHA-256 in hex digits from each line; other words and text after ``#`` are comments."""
+    """Read one SHA-256 in hex digits from each line; other words and text after ``#`` are comments."""
     try:
         text = read_trusted_file(path, max_bytes=_MAX_FILE_BYTES).decode("utf-8")
     except (OSError, UnicodeDecodeError) as error:

@@ -74,21 +74,21 @@ class DeviceTrust:
     relying_party: RelyingParty | None
 
     def android_roots_of(self, *, sandbox: bool) -> tuple[TrustRoot, ...]:
-        """Returns the Android roots for a real or a sandbox check."""
+        """Return the Android roots for a real or a sandbox check."""
         return self.android_roots + (self.test_android_roots if sandbox else ())
 
     def apple_roots(self, *, sandbox: bool) -> AppleAnchors:
-        """Returns Apple's roots for a real or a sandbox check."""
+        """Return Apple's roots for a real or a sandbox check."""
         return self.test_apple if sandbox else self.apple
 
     def close(self) -> None:
-        """Stops the threads of Google's decoder."""
+        """Stop the threads of Google's decoder."""
         if isinstance(self.play_decoder, GooglePlayDecoder):
             self.play_decoder.close()
 
 
 def open_device_trust(settings: DeviceIntegritySettings, *, now: Callable[[], datetime]) -> DeviceTrust:
-    """Reads the files that the settings name, which may block briefly.
+    """Read the files that the settings name, which may block briefly.
 
     Raises:
         ConfigurationError: A file cannot be read, has the wrong content, or contains a secret and is
@@ -128,7 +128,7 @@ def open_device_trust(settings: DeviceIntegritySettings, *, now: Callable[[], da
 
 
 def load_served_policies(settings: PolicySettings, *, for_tests: bool) -> PolicyBook:
-    """Loads the policies that a server serves.
+    """Load the policies that a server serves.
 
     A server that trusts apps that were built for tests serves only policies that are marked for tests, and
     none of the shipped policies. It never serves production policies at the same time.
@@ -164,7 +164,7 @@ def _apps(settings: AndroidSettings) -> tuple[AllowedApp, ...]:
 
 
 def _further_roots(settings: AndroidSettings, *, known: tuple[TrustRoot, ...]) -> tuple[TrustRoot, ...]:
-    """Returns the roots that the settings add, without those that the release already contains."""
+    """Return the roots that the settings add, without those that the release already contains."""
     kinds = {root.spki_sha256: root for root in known}
     found = []
     for table in settings.further_roots:

@@ -106,7 +106,7 @@ class ReceiptKeeper:
         workers: WorkerPool,
         now: Callable[[], datetime],
     ) -> None:
-        """Initialises the keeper.
+        """Initialise the keeper.
 
         Args:
             trust: The trusted roots, keys and apps.
@@ -119,7 +119,7 @@ class ReceiptKeeper:
     async def first(
         self, key: AttestedKey, context: EvidenceContext
     ) -> tuple[tuple[DeviceCheck, ...], HeldReceipt | None]:
-        """Verifies the receipt of an attestation; returns its tests and the receipt to store with the key."""
+        """Verify the receipt of an attestation; return its tests and the receipt to store with the key."""
         result = await self._verified(
             key.receipt,
             public_key=key.public_key,
@@ -134,7 +134,7 @@ class ReceiptKeeper:
         return result.checks, HeldReceipt(data=key.receipt, time=now, due=now)
 
     async def risk(self, key: EnrolledKey, context: EvidenceContext) -> tuple[DeviceCheck, ...]:
-        """Returns the test ``app_attest_receipt.risk`` of the newest receipt.
+        """Return the test ``app_attest_receipt.risk`` of the newest receipt.
 
         The receipt is exchanged first if that is due.
 
@@ -226,7 +226,7 @@ class DeviceVerifier:
         hash_subject: Callable[[str, str], str],
         now: Callable[[], datetime],
     ) -> None:
-        """Initialises the verifier.
+        """Initialise the verifier.
 
         Args:
             trust: The trusted roots, keys and apps.
@@ -243,7 +243,7 @@ class DeviceVerifier:
         self._receipts = ReceiptKeeper(trust=trust, devices=devices, workers=workers, now=now)
 
     async def verify(self, evidence: DeviceEvidence, context: EvidenceContext) -> EvidenceFinding:
-        """Verifies one piece of evidence. No evidence from a device causes an exception.
+        """Verify one piece of evidence. No evidence from a device causes an exception.
 
         Raises:
             StorageUnavailable: The database failed.
@@ -309,7 +309,7 @@ class DeviceVerifier:
         )
 
     def _provisioned_key(self, result: KeyAttestation, context: EvidenceContext) -> bytes | None:
-        """Returns the mark of the attesting key if it belongs to this device alone.
+        """Return the mark of the attesting key if it belongs to this device alone.
 
         A remotely provisioned key belongs to one device and one app for weeks. A factory key is shared by
         thousands of devices and does not distinguish them.
@@ -359,14 +359,14 @@ class DeviceVerifier:
         )
 
     def _package(self, context: EvidenceContext) -> str | None:
-        """Returns the package whose token Google is asked to open; it is always one of the operator's own."""
+        """Return the package whose token Google is asked to open; it is always one of the operator's own."""
         packages = [app.package for app in self._trust.play.apps]
         if context.app_id in packages:
             return context.app_id
         return packages[0] if len(packages) == 1 and not context.app_id else None
 
     async def _app_attest(self, evidence: AppAttestEvidence, context: EvidenceContext) -> EvidenceFinding:
-        """Verifies an attestation and enrols its key if it holds."""
+        """Verify an attestation and enrol its key if it holds."""
         known = await self._devices.find_key(context.scope, KeyKind.APP_ATTEST, evidence.key_id)
         result = await self._workers.run(
             verify_attestation,
@@ -414,7 +414,7 @@ class DeviceVerifier:
     async def _assertion(
         self, evidence: AppAttestAssertionEvidence, context: EvidenceContext
     ) -> EvidenceFinding:
-        """Verifies an assertion of an enrolled key. A counter that does not rise indicates a replay."""
+        """Verify an assertion of an enrolled key. A counter that does not rise indicates a replay."""
         verifier = "app_attest_assertion"
         key = await self._devices.find_key(context.scope, KeyKind.APP_ATTEST, evidence.key_id)
         enrolment = self._enrolment(key, context)
@@ -460,7 +460,7 @@ class DeviceVerifier:
         return passed_test(name, "KEY_ENROLLED", "The key was attested in an earlier scan.")
 
     async def _web_authn(self, evidence: WebAuthnEvidence, context: EvidenceContext) -> EvidenceFinding:
-        """Verifies a registration, which enrols a credential, or the use of an enrolled credential."""
+        """Verify a registration, which enrols a credential, or the use of an enrolled credential."""
         verifier = "web_authn"
         site = self._trust.relying_party
         if site is None:
@@ -592,7 +592,7 @@ def _used_once(*, fresh: bool) -> DeviceCheck:
 
 
 def _no_site(verifier: str) -> EvidenceFinding:
-    """Returns the finding on a page's evidence if the settings name no site."""
+    """Return the finding on a page's evidence if the settings name no site."""
     return _unverified(
         verifier, "origin", "NO_SITE", "The server's settings name no site whose pages may scan."
     )
@@ -606,7 +606,7 @@ def _unverified(verifier: str, test: str, reason: str, detail: str) -> EvidenceF
 
 
 def _replayed(checks: tuple[DeviceCheck, ...], name: str) -> tuple[DeviceCheck, ...]:
-    """Returns the tests with the named one failed, because the evidence or identifier was used before."""
+    """Return the tests with the named one failed, because the evidence or identifier was used before."""
     return tuple(
         replace(
             check,
@@ -630,5 +630,5 @@ def _key_use(known: EnrolledKey | None, subject: str) -> KeyOwner | None:
 
 
 def _bundle(app_id: str) -> str:
-    """Returns the bundle identifier without the team, as devices state their app."""
+    """Return the bundle identifier without the team, as devices state their app."""
     return app_id.partition(".")[2]

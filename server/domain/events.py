@@ -50,16 +50,16 @@ They are those that the specification of Standard Webhooks suggests.
 
 
 def pause_after(attempts: int) -> timedelta | None:
-    """Returns the pause after that many failed attempts; ``None`` if no further one follows."""
+    """Return the pause after that many failed attempts; ``None`` if no further one follows."""
     return BACK_OFF[attempts - 1] if attempts <= len(BACK_OFF) else None
 
 
 def event_time(time: datetime) -> str:
-    """Returns a time as bodies state it."""
+    """Return a time as bodies state it."""
     return time.astimezone(UTC).isoformat(timespec="microseconds").replace("+00:00", "Z")
 
 
 def event_body(kind: EventKind, time: datetime, data: Mapping[str, object]) -> str:
-    """Returns the body of a webhook: JSON, the same for every attempt."""
+    """Return the body of a webhook: JSON, the same for every attempt."""
     content = {"type": kind.value, "timestamp": event_time(time), "data": data}
     return json.dumps(content, separators=(",", ":"))

@@ -82,7 +82,7 @@ class ReviewError(Exception):
 
 
 def review_over(state: ReviewState) -> ReviewError:
-    """Returns the error of a review that is decided or has expired."""
+    """Return the error of a review that is decided or has expired."""
     return ReviewError("REVIEW_OVER", f"the review is over: it is {state.value.lower()}", state=state.value)
 
 
@@ -157,7 +157,7 @@ class Review:
     revision: int = 0
 
     def state(self, now: datetime) -> ReviewState:
-        """Returns its state."""
+        """Return its state."""
         if self.outcome is not None:
             return ReviewState.DECIDED
         if now >= self.expire_time:
@@ -167,17 +167,17 @@ class Review:
         return ReviewState.AWAITING_SECOND if self.decisions else ReviewState.OPEN
 
     def holder(self, now: datetime) -> str | None:
-        """Returns the name of the caller whose claim has not lapsed; ``None`` if there is none."""
+        """Return the name of the caller whose claim has not lapsed; ``None`` if there is none."""
         if self.outcome is not None or self.claim_expire_time is None:
             return None
         return self.claimed_by if now < min(self.claim_expire_time, self.expire_time) else None
 
     def standing(self, now: datetime) -> ReviewStanding:
-        """Returns what the orchestrator learns of it."""
+        """Return what the orchestrator learns of it."""
         return ReviewStanding(self.state(now), self.outcome, self.expire_time, self.jws)
 
     def claimed(self, reviewer: str, now: datetime) -> "Review":
-        """Claims it; by its holder, claims it anew.
+        """Claim it; by its holder, claim it anew.
 
         Raises:
             ReviewError: It is over, the reviewer created the check or has decided it already, or somebody
@@ -199,7 +199,7 @@ class Review:
         return self._next(claimed_by=reviewer, claim_expire_time=until)
 
     def released(self, reviewer: str, now: datetime) -> "Review":
-        """Gives it back undecided.
+        """Give it back undecided.
 
         Raises:
             ReviewError: It is over, or the reviewer does not hold it: it was never claimed, or the claim
@@ -209,7 +209,7 @@ class Review:
         return self._next(claimed_by=None, claim_expire_time=None)
 
     def decided(self, decision: ReviewDecision) -> "Review":
-        """Adds the decision of its holder, which ends it unless a second person must decide.
+        """Add the decision of its holder, which ends it unless a second person must decide.
 
         Raises:
             ReviewError: It is over, or the reviewer does not hold it: it was never claimed, or the claim
@@ -244,7 +244,7 @@ class Review:
 
 
 def in_sample(check_id: UUID, percent: float, *, tenant_key: bytes) -> bool:
-    """Returns whether a check is in the sample that is reviewed.
+    """Return whether a check is in the sample that is reviewed.
 
     A keyed hash of its identifier decides, so that only who has the key can tell beforehand, and can repeat
     it.

@@ -207,12 +207,12 @@ HOLD: Final = "hold"
 
 
 def term(name: str, word: str) -> str:
-    """Returns a term such as ``"status:FAILURE"``."""
+    """Return a term such as ``"status:FAILURE"``."""
     return f"{name}:{word}"
 
 
 def pair_terms(words: Iterable[tuple[str, str]]) -> tuple[str, ...]:
-    """Returns the terms of every two words together, such as ``"status_policy:FAILURE:high"``.
+    """Return the terms of every two words together, such as ``"status_policy:FAILURE:high"``.
 
     Each of two words may be frequent, though few records have both. A query with two separate terms would
     read all entries of one of them.
@@ -229,7 +229,7 @@ def pair_terms(words: Iterable[tuple[str, str]]) -> tuple[str, ...]:
 
 
 def reference_term(name: str, reference: str, *, tenant_key: bytes) -> str:
-    """Returns the term of a reference, which reveals nothing without the tenant's key.
+    """Return the term of a reference, which reveals nothing without the tenant's key.
 
     Args:
         name: ``"subject"`` or ``"consent"``.

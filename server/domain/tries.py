@@ -121,7 +121,7 @@ class TrySetting:
     remembered: timedelta
 
     def limits_for(self, *, sandbox: bool) -> TryRules:
-        """Returns the limits of a check."""
+        """Return the limits of a check."""
         return self.sandbox if sandbox else self.real
 
 
@@ -151,7 +151,7 @@ class Standing(StrEnum):
 def judge_tries(
     history: Iterable[tuple[TryOutcome, datetime]], *, rules: TryRules, now: datetime
 ) -> tuple[Standing, datetime]:
-    """Decides whether a further check may be scanned, and if not, from when.
+    """Decide whether a further check may be scanned, and if not, from when.
 
     Failures during a lock belong to scans that ran when it began; they neither prolong nor repeat the lock.
 
@@ -200,7 +200,7 @@ def _sum(tries: Iterable[tuple[datetime, int]]) -> int:
 def try_outcome(
     status: CheckStatus, reasons: Sequence[FailureReason], *, frames_counted: bool
 ) -> TryOutcome | None:
-    """Returns how a decided check counts towards the limits; ``None`` if it does not count.
+    """Return how a decided check counts towards the limits; ``None`` if it does not count.
 
     A fault of the server never counts. A check that failed by conditions alone, such as bright light, is
     UNCLEAR because bad light must not lock a person out. A scan that was left before enough frames arrived to
@@ -222,13 +222,13 @@ def try_outcome(
 
 
 def subject_mark(reference: str, *, tenant_key: bytes) -> TryMark:
-    """Returns the mark of a subject reference, normalised to NFC and stripped of surrounding space."""
+    """Return the mark of a subject reference, normalised to NFC and stripped of surrounding space."""
     plain = unicodedata.normalize("NFC", reference).strip()
     return TryMark(TryKind.SUBJECT, _mark(TryKind.SUBJECT, plain.encode(), tenant_key))
 
 
 def portrait_mark(image: bytes, *, tenant_key: bytes) -> TryMark:
-    """Returns the mark of a trusted image's bytes. Images that differ in one byte have different marks."""
+    """Return the mark of a trusted image's bytes. Images that differ in one byte have different marks."""
     return TryMark(TryKind.PORTRAIT, _mark(TryKind.PORTRAIT, image, tenant_key))
 
 

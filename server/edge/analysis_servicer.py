@@ -79,7 +79,7 @@ class AnalysisServicer(Opened[AnalysisEnvironment]):
         selfies: Places,
         videos: Places,
     ) -> None:
-        """Creates a servicer that refuses every call until ``open`` is called.
+        """Create a servicer that refuses every call until ``open`` is called.
 
         Args:
             videos: Places of AnalyzeVideo; a call also holds one during its upload.
@@ -93,7 +93,7 @@ class AnalysisServicer(Opened[AnalysisEnvironment]):
         request: analysis_pb2.AnalyzeImageRequest,
         context: ServicerContext[Any, analysis_pb2.AnalyzeImageResponse],
     ) -> analysis_pb2.AnalyzeImageResponse:
-        """Analyses one selfie; see the contract."""
+        """Analyse one selfie; see the contract."""
         caller, env = self._callers.identify(context), self.env
         request_id = image_request_id()
         with _identified(env.metrics, "image", "requestId", request_id):
@@ -118,7 +118,7 @@ class AnalysisServicer(Opened[AnalysisEnvironment]):
         request_iterator: AsyncIterator[analysis_pb2.AnalyzeVideoRequest],
         context: ServicerContext[analysis_pb2.AnalyzeVideoRequest, analysis_pb2.AnalyzeVideoResponse],
     ) -> analysis_pb2.AnalyzeVideoResponse:
-        """Analyses one video; see the contract."""
+        """Analyse one video; see the contract."""
         caller, env = self._callers.identify(context), self.env
         created = env.now()
         inference_id = video_inference_id()
@@ -203,7 +203,7 @@ def _analyse(videos: VideoAnalyst, upload: VideoUpload, require_wanted: Callable
 
 @contextmanager
 def _identified(metrics: Metrics, kind: str, field: str, name: str) -> Iterator[None]:
-    """Counts what is raised, and adds the identifier of the analysis to what the caller receives."""
+    """Count what is raised, and add the identifier of the analysis to what the caller receives."""
     try:
         yield
     except Exception as error:
@@ -228,7 +228,7 @@ def _unexpected(what: str) -> AnalysisRefused:
 
 
 def image_mode(mode: int) -> AnalysisMode:
-    """Returns the mode that a request names.
+    """Return the mode that a request names.
 
     Raises:
         AnalysisRefused: The value is not in the enumeration (INVALID_FIELD).
@@ -239,7 +239,7 @@ def image_mode(mode: int) -> AnalysisMode:
 
 
 def upload_plan(config: analysis_pb2.AnalyzeVideoConfig) -> UploadPlan:
-    """Returns the upload that a config announces, after its sizes are tested against the limits.
+    """Return the upload that a config announces, after its sizes are tested against the limits.
 
     Raises:
         AnalysisRefused: A field is missing or wrong, or the announced upload exceeds a limit.
@@ -257,7 +257,7 @@ def upload_plan(config: analysis_pb2.AnalyzeVideoConfig) -> UploadPlan:
 def image_to_wire(
     analysis: ImageAnalysis, *, request_id: str, now: datetime, pack: result_pb2.PackReference
 ) -> analysis_pb2.AnalyzeImageResponse:
-    """Returns the response of AnalyzeImage."""
+    """Return the response of AnalyzeImage."""
     selfie, problem, full = analysis.selfie, analysis.problem, analysis.full
     return analysis_pb2.AnalyzeImageResponse(
         status="error" if selfie is None else "success",
@@ -279,7 +279,7 @@ def video_to_wire(
     completed: datetime,
     pack: result_pb2.PackReference,
 ) -> analysis_pb2.AnalyzeVideoResponse:
-    """Returns the response of AnalyzeVideo.
+    """Return the response of AnalyzeVideo.
 
     Args:
         created: When the call began, UTC.

@@ -40,7 +40,7 @@ class CallerIdentifier:
         tokens: AccessTokens | None = None,
         local_sandbox: bool = False,
     ) -> None:
-        """Sets the credentials that the listener accepts.
+        """Set the credentials that the listener accepts.
 
         If certificates are configured beside API keys or access tokens, the key or token identifies the
         caller, and the certificate must be of the same tenant.
@@ -99,9 +99,9 @@ class CallerIdentifier:
         return None if expiry is None else (expiry - self._now()).total_seconds()
 
     def refresh(self) -> bool:
-        """Reads the files of keys again if they changed; returns whether that of API keys is in force.
+        """Read the files of keys again if they changed; return whether that of API keys is in force.
 
-        If a file cannot be used, the error is logged and the keys stay in force. Blocks for a moment.
+        If a file cannot be used, the error is logged and the keys stay in force. It blocks for a moment.
         """
         if self._tokens is not None:
             try:
@@ -122,12 +122,12 @@ class CallerIdentifier:
         return True
 
     async def prepare(self, context: ServicerContext[Any, Any]) -> None:
-        """Gets the keys of the issuer if the access token of a call needs them; decides nothing."""
+        """Get the keys of the issuer if the access token of a call needs them; decide nothing."""
         if self._tokens is not None and (sent := _bearer(context.invocation_metadata())) is not None:
             await self._tokens.refresh(sent)
 
     def identify(self, context: ServicerContext[Any, Any]) -> Caller:
-        """Returns the caller.
+        """Return the caller.
 
         Raises:
             Refusal: UNAUTHENTICATED. For an access token also PERMISSION_DENIED, if it grants nothing, or
@@ -151,7 +151,7 @@ class CallerIdentifier:
         return None if caller.expires is None else (caller.expires - self._now()).total_seconds()
 
     def identify_again(self, context: ServicerContext[Any, Any], *, caller: Caller) -> None:
-        """Refuses a running call if its credentials no longer identify the caller that was admitted.
+        """Refuse a running call if its credentials no longer identify the caller that was admitted.
 
         Raises:
             Refusal: UNAUTHENTICATED.
@@ -170,7 +170,7 @@ class CallerIdentifier:
         return (*(key.caller for key in keys), *(() if self._tokens is None else self._tokens.callers))
 
     def holder_of_key(self, key: str) -> Caller | None:
-        """Returns the caller of an API key; ``None`` for an unknown one.
+        """Return the caller of an API key; ``None`` for an unknown one.
 
         Raises:
             Refusal: The key has expired (UNAUTHENTICATED).
@@ -178,7 +178,7 @@ class CallerIdentifier:
         return None if self._api_keys is None else self._valid(self._api_keys.content.find(key))
 
     def holder_of_hash(self, digest: bytes) -> Caller | None:
-        """Returns the caller of the API key with this SHA-256; see ``holder_of_key``."""
+        """Return the caller of the API key with this SHA-256; see ``holder_of_key``."""
         return None if self._api_keys is None else self._valid(self._api_keys.content.with_hash(digest))
 
     def _valid(self, key: ApiKey | None) -> Caller | None:
@@ -189,7 +189,7 @@ class CallerIdentifier:
         return replace(key.caller, expires=key.expires)
 
     def _holder(self, context: ServicerContext[Any, Any]) -> Caller | None:
-        """Returns the caller of an API key or access token; ``None`` if neither is configured."""
+        """Return the caller of an API key or access token; ``None`` if neither is configured."""
         if self._api_keys is None and self._tokens is None:
             return None
         wanted = " or ".join(
@@ -214,12 +214,12 @@ class CallerIdentifier:
 
 
 def actor_of(caller: Caller, address: str) -> Actor:
-    """Returns the caller of a call for the audit log."""
+    """Return the caller of a call for the audit log."""
     return Actor(name=caller.name, role=",".join(sorted(caller.roles)), address=address)
 
 
 def address_of(context: ServicerContext[Any, Any]) -> str:
-    """Returns the address of the other side of a call's connection, without the port."""
+    """Return the address of the other side of a call's connection, without the port."""
     # grpc writes ipv4:192.0.2.7:4711, ipv6:%5B2001:db8::7%5D:4711 and unix:path.
     kind, _, place = unquote(context.peer()).partition(":")
     address = place.rpartition(":")[0].strip("[]") if kind in {"ipv4", "ipv6"} else kind
@@ -227,7 +227,7 @@ def address_of(context: ServicerContext[Any, Any]) -> str:
 
 
 def printable_address(address: str) -> str:
-    """Returns an address as the audit log accepts it."""
+    """Return an address as the audit log accepts it."""
     return "".join(character for character in address if character.isprintable())[:_LONGEST_ADDRESS]
 
 

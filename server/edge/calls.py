@@ -55,7 +55,7 @@ class Calls(Opened[_Environment]):
         places: Places,
         now: Callable[[], datetime],
     ) -> None:
-        """Sets what the calls do.
+        """Set what the calls do.
 
         Args:
             functions: By the name of the method, a coroutine function that returns the response, or an
@@ -78,7 +78,7 @@ class Calls(Opened[_Environment]):
     async def answers(
         self, name: str, request: Any, *, caller: Caller, actor: Actor
     ) -> AsyncGenerator[Message, None]:
-        """Yields the messages of a call's answer, one if it does not stream, while the call has a place.
+        """Yield the messages of a call's answer, one if it does not stream, while the call has a place.
 
         Raises:
             Refusal: See the contract of the call; OVERLOADED or NOT_SERVING.
@@ -102,7 +102,7 @@ class CallsServicer:
     """Serves calls over gRPC: it has a coroutine for each of them, with the name of its method."""
 
     def __init__(self, *, callers: CallerIdentifier, calls: Calls[Any]) -> None:
-        """Sets the calls."""
+        """Set the calls."""
         self._callers = callers
         self._calls = calls
         for name, call in calls.served.items():
@@ -130,7 +130,7 @@ class CallsServicer:
 
 
 def require_scope(caller: Caller, needed: Scope | None) -> None:
-    """Tests whether a caller may make a call that needs a scope.
+    """Test whether a caller may make a call that needs a scope.
 
     Raises:
         Refusal: PERMISSION_DENIED.

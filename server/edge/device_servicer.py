@@ -37,7 +37,7 @@ class DeviceServicer:
     """Serves scans, up to the number of places."""
 
     def __init__(self, *, scans: Places, metrics: Metrics) -> None:
-        """Creates a servicer that refuses every scan until ``open`` is called.
+        """Create a servicer that refuses every scan until ``open`` is called.
 
         A stream takes a place of a scan only after its token was verified. Until then it waits in a room for
         few.
@@ -53,15 +53,15 @@ class DeviceServicer:
         return self._scans.used
 
     def open(self, env: ScanEnvironment) -> None:
-        """Starts to serve scans."""
+        """Start to serve scans."""
         self._env = env
 
     def refuse_scans(self, *, short_of_memory: bool) -> None:
-        """Refuses every new stream while the server is short of memory; those that are served go on."""
+        """Refuse every new stream while the server is short of memory; those that are served go on."""
         self._short_of_memory = short_of_memory
 
     async def idle(self) -> None:
-        """Waits until no stream is being served."""
+        """Wait until no stream is being served."""
         await self._scans.wait_until_idle()
 
     async def ScanFace(  # noqa: N802 - the name is the contract's
@@ -69,7 +69,7 @@ class DeviceServicer:
         request_iterator: AsyncIterator[scan_pb2.ScanFaceRequest],
         context: ServicerContext[scan_pb2.ScanFaceRequest, scan_pb2.ScanFaceResponse],
     ) -> None:
-        """Serves one stream; see the contract."""
+        """Serve one stream; see the contract."""
         await self.serve(
             _inbound(request_iterator), partial(_send, context), header_origin=_header_origin(context)
         )
@@ -81,7 +81,7 @@ class DeviceServicer:
         *,
         header_origin: str | None,
     ) -> None:
-        """Serves one stream of any transport.
+        """Serve one stream of any transport.
 
         Args:
             inbound: The device's messages. The iteration ends with a half-close, and raises
@@ -127,7 +127,7 @@ class DeviceServicer:
 
 
 def _header_origin(context: ServicerContext[Any, Any]) -> str | None:
-    """Returns the ``Origin`` header of the call, which a proxy may forward; ``None`` if there is none.
+    """Return the ``Origin`` header of the call, which a proxy may forward; ``None`` if there is none.
 
     Several different headers give a text that is not an origin.
     """
@@ -147,7 +147,7 @@ async def _send(context: ServicerContext[Any, scan_pb2.ScanFaceResponse], messag
 
 
 def nothing_read() -> Refusal:
-    """Returns the refusal of a device that did not read for ``WRITE_SECONDS``."""
+    """Return the refusal of a device that did not read for ``WRITE_SECONDS``."""
     return Refusal(
         Reason.STREAM_IDLE,
         f"the device read nothing for {WRITE_SECONDS:g} seconds; reconnect with `resume`",
@@ -160,7 +160,7 @@ async def _next(inbound: AsyncIterator[Inbound]) -> Inbound | None:
 
 
 def malformed() -> Refusal:
-    """Returns the refusal of a message that cannot be parsed."""
+    """Return the refusal of a message that cannot be parsed."""
     return Refusal(Reason.INVALID_FIELD, "a message is not a ScanFaceRequest", details={"field": "message"})
 
 

@@ -52,7 +52,7 @@ _MOST_ACTIONS: Final = 16
 
 
 def filter_of(request: evidence_pb2.ListChecksRequest) -> CheckFilter:
-    """Returns the conditions that a request of ListChecks sets.
+    """Return the conditions that a request of ListChecks sets.
 
     Raises:
         Refusal: An enum value is unknown, or a time is out of range (INVALID_FIELD).
@@ -98,7 +98,7 @@ def _day(figures: DayFigures) -> evidence_pb2.FiguresOfDay:
 
 
 def evidence_to_wire(opened: OpenedEvidence, signed: str) -> evidence_pb2.GetEvidenceResponse:
-    """Returns the message for an evidence record, and for the same record as a JWS."""
+    """Return the message for an evidence record, and for the same record as a JWS."""
     record, check = opened.record, opened.check
     portrait, times = record.portrait, record.times
     return message_of(
@@ -126,7 +126,7 @@ def evidence_to_wire(opened: OpenedEvidence, signed: str) -> evidence_pb2.GetEvi
 
 
 def facts_to_wire(facts: ImageFacts, *, erased: bool = False) -> evidence_pb2.EvidenceImageFacts:
-    """Returns the facts of an image.
+    """Return the facts of an image.
 
     Args:
         erased: Whether retention erased it earlier than the record.
@@ -137,7 +137,7 @@ def facts_to_wire(facts: ImageFacts, *, erased: bool = False) -> evidence_pb2.Ev
 
 
 def residues_to_wire(residues: tuple[Residue, ...]) -> list[evidence_pb2.Residue]:
-    """Returns what may still contain erased data."""
+    """Return what may still contain erased data."""
     return [
         evidence_pb2.Residue(
             kind=number_of(evidence_pb2.Residue.Kind, residue), description=_RESIDUES[residue]
@@ -149,7 +149,7 @@ def residues_to_wire(residues: tuple[Residue, ...]) -> list[evidence_pb2.Residue
 def erasure_reason(
     request: evidence_pb2.EraseSubjectRequest | evidence_pb2.WithdrawApprovalRequest,
 ) -> ErasureReason:
-    """Returns why a person is erased.
+    """Return why a person is erased.
 
     Raises:
         Refusal: It is not stated, or unknown (INVALID_FIELD).
@@ -158,7 +158,7 @@ def erasure_reason(
 
 
 def describe_result(result: bytes) -> dict[str, Any]:
-    """Returns a serialised result as JSON, for people."""
+    """Return a serialised result as JSON, for people."""
     return json_format.MessageToDict(parse_result(result), preserving_proto_field_name=True)
 
 
@@ -174,7 +174,7 @@ def _summary(line: ListedCheck) -> evidence_pb2.CheckSummary:
 
 
 def audit_filter_of(request: audit_pb2.ListAuditEventsRequest) -> AuditFilter:
-    """Returns the conditions that a request of ListAuditEvents sets, but for the person.
+    """Return the conditions that a request of ListAuditEvents sets, but for the person.
 
     Raises:
         Refusal: A text is too long, or a time or an identifier is malformed (INVALID_FIELD).
@@ -198,7 +198,7 @@ def audit_filter_of(request: audit_pb2.ListAuditEventsRequest) -> AuditFilter:
 
 
 def audit_event_to_wire(entry: AuditEntry) -> audit_pb2.AuditEvent:
-    """Returns an entry as the message. Values of an altered row that the message cannot hold become empty."""
+    """Return an entry as the message. Values of an altered row that the message cannot hold become empty."""
     return message_of(
         audit_pb2.AuditEvent,
         entry,

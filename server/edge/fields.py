@@ -21,7 +21,7 @@ _Member = TypeVar("_Member", bound=Enum)
 def message_of(
     kind: type[_Message], source: object, /, *, only: Collection[str] | None = None, **own: Any
 ) -> _Message:
-    """Makes a message whose fields are the attributes of the same names of ``source``.
+    """Make a message whose fields are the attributes of the same names of ``source``.
 
     Times, days, identifiers and members of enumerations become what the wire has for them; ``None`` leaves a
     field out.
@@ -40,7 +40,7 @@ def message_of(
 
 
 def value_of(kind: type[_Value], message: Message, /, **own: Any) -> _Value:
-    """Makes a data class whose fields are those of the same names of ``message``.
+    """Make a data class whose fields are those of the same names of ``message``.
 
     Args:
         message: What has the fields.
@@ -66,7 +66,7 @@ def _wired(field: Any, value: Any) -> Any:
 
 
 def number_of(wire: Any, name: str) -> Any:
-    """Returns a value of an enumeration by its name without the prefix.
+    """Return a value of an enumeration by its name without the prefix.
 
     Args:
         wire: The enumeration, or its descriptor.
@@ -77,7 +77,7 @@ def number_of(wire: Any, name: str) -> Any:
 
 
 def name_of(wire: Any, value: int) -> str:
-    """Returns the name of a value of an enumeration without the prefix; that of 0 if the value is unknown."""
+    """Return the name of a value of an enumeration without the prefix; that of 0 if the value is unknown."""
     values = wire.DESCRIPTOR.values_by_number
     prefix: str = values[0].name.removesuffix("UNSPECIFIED")
     name: str = values[value if value in values else 0].name
@@ -85,12 +85,12 @@ def name_of(wire: Any, value: int) -> str:
 
 
 def member_of(kind: type[_Member], wire: Any, value: int) -> _Member | None:
-    """Returns the member of ``kind`` with the name of the wire's value; ``None`` if there is none."""
+    """Return the member of ``kind`` with the name of the wire's value; ``None`` if there is none."""
     return kind.__members__.get(name_of(wire, value))
 
 
 def stated_member(kind: type[_Member], wire: Any, value: int, field: str) -> _Member | None:
-    """Returns the member of ``kind`` that a request states; ``None`` if it states none.
+    """Return the member of ``kind`` that a request states; ``None`` if it states none.
 
     Raises:
         Refusal: The value is unknown to this server (INVALID_FIELD).
@@ -102,7 +102,7 @@ def stated_member(kind: type[_Member], wire: Any, value: int, field: str) -> _Me
 
 
 def demanded_member(kind: type[_Member], wire: Any, value: int, field: str) -> _Member:
-    """Returns the member of ``kind`` that a request must state.
+    """Return the member of ``kind`` that a request must state.
 
     Raises:
         Refusal: It states none, or one that is unknown to this server (INVALID_FIELD).
@@ -114,7 +114,7 @@ def demanded_member(kind: type[_Member], wire: Any, value: int, field: str) -> _
 
 
 def stated_time(request: Any, field: str) -> datetime | None:
-    """Returns the time of a field in UTC; ``None`` if the request states none.
+    """Return the time of a field in UTC; ``None`` if the request states none.
 
     Raises:
         Refusal: It is not a time between the years 1 and 9999, with a day to spare (INVALID_FIELD).
@@ -131,7 +131,7 @@ def stated_time(request: Any, field: str) -> datetime | None:
 
 
 def page_size(request: Any, *, usual: int = 50, most: int = 200) -> int:
-    """Returns the requested number of entries on a page, or the usual one if the request states none.
+    """Return the requested number of entries on a page, or the usual one if the request states none.
 
     Raises:
         Refusal: It is too large (INVALID_FIELD).
@@ -145,7 +145,7 @@ def page_size(request: Any, *, usual: int = 50, most: int = 200) -> int:
 
 
 def check_id_of(text: str, *, field: str = "check_id") -> uuid.UUID:
-    """Parses the identifier of a check.
+    """Parse the identifier of a check.
 
     Raises:
         Refusal: It is not a UUID (INVALID_FIELD).
@@ -157,14 +157,14 @@ def check_id_of(text: str, *, field: str = "check_id") -> uuid.UUID:
 
 
 def duration(seconds: float) -> Duration:
-    """Converts seconds to a protobuf duration, rounded to milliseconds."""
+    """Convert seconds to a protobuf duration, rounded to milliseconds."""
     value = Duration()
     value.FromMilliseconds(round(seconds * 1000))
     return value
 
 
 def timestamp(moment: datetime) -> Timestamp:
-    """Converts a time to a protobuf timestamp."""
+    """Convert a time to a protobuf timestamp."""
     value = Timestamp()
     value.FromDatetime(moment)
     return value

@@ -43,7 +43,7 @@ _Message = TypeVar("_Message")
 
 
 def _retrieve(reading: "asyncio.Future[Any]") -> None:
-    """Looks at how a task ended, so that asyncio does not log its error as one that nobody noticed."""
+    """Look at how a task ended, so that asyncio does not log its error as one that nobody noticed."""
     if not reading.cancelled():
         reading.exception()
 
@@ -54,7 +54,7 @@ class WaitingRoom:
     def __init__(
         self, what: str, *, places: int, seconds: float, metrics: Metrics, moment: float = _MOMENT_SECONDS
     ) -> None:
-        """Creates an empty room.
+        """Create an empty room.
 
         Args:
             what: The awaited message, as a label of the metrics: ``scan_start``, ``message`` of unknown
@@ -72,7 +72,7 @@ class WaitingRoom:
         self._places: dict[asyncio.Future[None], None] = {}
 
     async def wait_for_message(self, coming: Callable[[], Coroutine[Any, Any, _Message]]) -> _Message:
-        """Waits for a message.
+        """Wait for a message.
 
         Args:
             coming: Returns a coroutine that reads the message.
@@ -168,7 +168,7 @@ class RefusedAccess:
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
-        """Sets the wall clock, UTC."""
+        """Set the wall clock, UTC."""
         self._now = now
         self._unknown: Tally[_Kind] = Tally(most=_OF_UNKNOWN)
         # The configuration of callers bounds the number of tenants.
@@ -176,7 +176,7 @@ class RefusedAccess:
         self._new: deque[AuditEvent] = deque()
 
     def record_refusal(self, method: str, reason: Reason, *, caller: Caller | None, address: str) -> None:
-        """Records a refused call, if it was refused for its credentials, or a compliance role made it.
+        """Record a refused call, if it was refused for its credentials, or a compliance role made it.
 
         Args:
             method: ``/package.Service/Method``, one that the listener serves.
@@ -196,7 +196,7 @@ class RefusedAccess:
             self._new.append(kind.event(1))
 
     def due(self, now: datetime, *, everything: bool = False) -> tuple[AuditEvent, ...]:
-        """Returns the events to write now; see ``server.audit.Tally.due``."""
+        """Return the events to write now; see ``server.audit.Tally.due``."""
         found = list(self._new)
         self._new.clear()
         for tenant, tally in ((SERVER_TENANT, self._unknown), *self._of_tenants.items()):
@@ -222,7 +222,7 @@ class Gate(ServerInterceptor):
         callers: CallerIdentifier | None = None,
         refused: RefusedAccess | None = None,
     ) -> None:
-        """Sets the methods, scopes and limits of the listener.
+        """Set the methods, scopes and limits of the listener.
 
         Args:
             elsewhere: The name of the other listener, by method (``/package.Service/Method``) that it serves.
@@ -246,7 +246,7 @@ class Gate(ServerInterceptor):
         self._closing = False
 
     async def close(self, seconds: float, *, quiet: float) -> None:
-        """Refuses further calls, and those that still run at the end, with NOT_SERVING.
+        """Refuse further calls, and those that still run at the end, with NOT_SERVING.
 
         Args:
             seconds: The longest time until the end.
@@ -268,7 +268,7 @@ class Gate(ServerInterceptor):
         ],
         handler_call_details: grpc.HandlerCallDetails,
     ) -> "grpc.RpcMethodHandler[Any, Any] | None":
-        """Returns a streaming handler, which admits a call before it reads a unary call's message.
+        """Return a streaming handler, which admits a call before it reads a unary call's message.
 
         A call that streams in the contract ends when the credentials of its caller expire. An unknown method
         stays unknown.
@@ -324,7 +324,7 @@ class Gate(ServerInterceptor):
 
     @asynccontextmanager
     async def _answered(self, context: _Context, method: str) -> AsyncIterator[None]:
-        """Times a call, and ends it with a status if it fails or the listener closes."""
+        """Time a call, and end it with a status if it fails or the listener closes."""
         metadata = tuple(context.invocation_metadata() or ())
         with self._metrics.stages.call(method, metadata, trusted=self._callers is not None) as span:
             try:
@@ -364,7 +364,7 @@ class Gate(ServerInterceptor):
             raise
 
     async def _admit(self, method: str, context: _Context) -> tuple[WaitingRoom, float | None]:
-        """Admits a call.
+        """Admit a call.
 
         Returns:
             Where it waits for its message, and the seconds until its credentials expire, if they do.

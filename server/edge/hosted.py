@@ -66,7 +66,7 @@ class HostedPage(Opened[HostedScans]):
     """Serves the page. Its calls are refused until ``open`` is called."""
 
     def __init__(self, settings: HostedSettings, *, tls: bool) -> None:
-        """Reads the files of the page.
+        """Read the files of the page.
 
         Args:
             tls: Whether the listener has TLS.
@@ -91,7 +91,7 @@ class HostedPage(Opened[HostedScans]):
         self._calls = 0
 
     def routes(self) -> list[tuple[str, str, PageHandler]]:
-        """Returns the routes of the page: method, path and handler."""
+        """Return the routes of the page: method, path and handler."""
         calls: dict[str, _Call] = {
             "open": self._open,
             "state": self._state,
@@ -106,7 +106,7 @@ class HostedPage(Opened[HostedScans]):
         ]
 
     async def restrict(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Adds the headers that restrict the page to its responses."""
+        """Add the headers that restrict the page to its responses."""
         if request.path == PAGE or request.path.startswith(f"{PAGE}/"):
             await self._guard.restrict(request, response)
 
@@ -196,7 +196,7 @@ class HostedPage(Opened[HostedScans]):
 
 
 def _logo(settings: HostedSettings) -> tuple[str, bytes] | None:
-    """Returns the logo, with its path.
+    """Return the logo, with its path.
 
     Raises:
         ConfigurationError: It is no PNG or SVG, is too large, or cannot be read.

@@ -33,7 +33,7 @@ class HttpConnection(RequestHandler):
     def __init__(
         self, server: web.Server, *, listener: str, keepalive_seconds: float, max_header_bytes: int
     ) -> None:
-        """Prepares a connection.
+        """Prepare a connection.
 
         Args:
             server: Serves its requests.
@@ -53,7 +53,7 @@ class HttpConnection(RequestHandler):
         self._listener = listener
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
-        """Logs what failed, unless it is the rest of a body that was malformed: its request was answered."""
+        """Log what failed, unless it is the rest of a body that was malformed: its request was answered."""
         if not isinstance(kw.get("exc_info"), HttpProcessingError | web.RequestPayloadError):
             super().log_exception(*args, **kw)
 
@@ -64,7 +64,7 @@ class HttpConnection(RequestHandler):
         exc: BaseException | None = None,
         message: str | None = None,
     ) -> web.StreamResponse:
-        """Returns the answer to a request that cannot be parsed, or whose handler failed."""
+        """Return the answer to a request that cannot be parsed, or whose handler failed."""
         if not isinstance(exc, HttpProcessingError):
             return super().handle_error(request, status, exc, message)
         _log.warning("http_request_malformed", listener=self._listener, address=request.remote)
@@ -87,7 +87,7 @@ class HttpListener:
         max_header_bytes: int,
         tls: ssl.SSLContext | None = None,
     ) -> None:
-        """Prepares the listener; nothing is bound before ``start``.
+        """Prepare the listener; nothing is bound before ``start``.
 
         Args:
             name: Its name in the log and in errors.
@@ -112,7 +112,7 @@ class HttpListener:
         return host_port(self._host, self.port)
 
     async def start(self) -> None:
-        """Binds the port and starts to accept connections.
+        """Bind the port and start to accept connections.
 
         Raises:
             ListenerUnusable: The address is in use, or is not an address of this machine.
@@ -135,7 +135,7 @@ class HttpListener:
         self.port = self._listening.sockets[0].getsockname()[1]
 
     async def _close(self, idle: Awaitable[object], *, grace: float) -> None:
-        """Stops the listener when it is idle, or after ``grace`` seconds, and ends its connections."""
+        """Stop the listener when it is idle, or after ``grace`` seconds, and end its connections."""
         if self._listening is not None:
             self._listening.close()
         try:
@@ -161,11 +161,11 @@ class HttpListener:
         )
 
     def _has_place(self, server: web.Server) -> bool:
-        """Returns whether there is a place for one more connection; may end others."""
+        """Return whether there is a place for one more connection; may end others."""
         raise NotImplementedError
 
     def _begin(self, connection: HttpConnection) -> asyncio.BaseProtocol:
-        """Returns what serves a connection: itself, or a protocol around it."""
+        """Return what serves a connection: itself, or a protocol around it."""
         return connection
 
 
@@ -173,16 +173,16 @@ class _Refused(asyncio.Protocol):
     """A connection that is closed as it comes, because there are too many."""
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        """Closes it."""
+        """Close it."""
         cast("asyncio.Transport", transport).abort()
 
 
 def abort(handler: RequestHandler) -> None:
-    """Ends a connection at once."""
+    """End a connection at once."""
     if handler.transport is not None:
         handler.transport.abort()
 
 
 def host_port(host: str, port: int) -> str:
-    """Returns an address as ``host:port``, with brackets around an IPv6 address."""
+    """Return an address as ``host:port``, with brackets around an IPv6 address."""
     return f"[{host}]:{port}" if ":" in host else f"{host}:{port}"

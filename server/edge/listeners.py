@@ -118,7 +118,7 @@ class Listener:
         callers: CallerIdentifier | None = None,
         refused: RefusedAccess | None = None,
     ) -> None:
-        """Prepares the listener; nothing is bound before ``start``.
+        """Prepare the listener; nothing is bound before ``start``.
 
         Args:
             port: TCP port; 0 for any free one.
@@ -194,7 +194,7 @@ class Listener:
         return host_port(self._host, self.port)
 
     async def start(self) -> None:
-        """Binds the port and starts to answer calls, with health NOT_SERVING.
+        """Bind the port and start to answer calls, with health NOT_SERVING.
 
         Raises:
             ListenerUnusable: The address is in use, or is not an address of this machine.
@@ -212,22 +212,22 @@ class Listener:
         await self._server.start()
 
     def serve(self) -> None:
-        """Sets the health to SERVING."""
+        """Set the health to SERVING."""
         self._health.set_serving(serving=True)
 
     def drain(self) -> None:
-        """Sets the health to NOT_SERVING; calls are served until ``stop``."""
+        """Set the health to NOT_SERVING; calls are served until ``stop``."""
         self._drained = True
         self._health.set_serving(serving=False)
 
     async def stop(self, grace: float) -> None:
-        """Refuses further calls, waits ``grace`` seconds for those that run, and refuses the rest."""
+        """Refuse further calls, wait ``grace`` seconds for those that run, and refuse the rest."""
         await self._gate.close(grace, quiet=_QUIET_SECONDS if self._drained else 0.0)
         await self._server.stop(_LAST_WORDS_SECONDS)
 
 
 def _handlers(service: ServiceDescriptor, servicer: object) -> "dict[str, grpc.RpcMethodHandler[Any, Any]]":
-    """Returns handlers for the methods of ``service`` that the servicer has."""
+    """Return handlers for the methods of ``service`` that the servicer has."""
     makers = {
         (False, False): grpc.unary_unary_rpc_method_handler,
         (False, True): grpc.unary_stream_rpc_method_handler,
@@ -253,7 +253,7 @@ class Health:
     """
 
     def __init__(self, services: Iterable[str], *, most_watches: int = _MOST_WATCHES) -> None:
-        """Reports ``services`` as not serving; the name ``""`` is the whole listener."""
+        """Report ``services`` as not serving; the name ``""`` is the whole listener."""
         self._services = frozenset(services) | {""}
         self._serving = False
         self._changed = asyncio.Event()
@@ -262,7 +262,7 @@ class Health:
         self._watches: dict[asyncio.Future[None], None] = {}
 
     def set_serving(self, *, serving: bool) -> None:
-        """Sets whether the listener serves, and wakes the watches."""
+        """Set whether the listener serves, and wake the watches."""
         self._serving = serving
         changed, self._changed = self._changed, asyncio.Event()
         changed.set()
@@ -270,7 +270,7 @@ class Health:
     async def Check(  # noqa: N802 - the name is the contract's
         self, request: health_pb2.HealthCheckRequest, context: ServicerContext[Any, Any]
     ) -> health_pb2.HealthCheckResponse:
-        """Returns the current state; NOT_FOUND for an unknown service."""
+        """Return the current state; NOT_FOUND for an unknown service."""
         if request.service not in self._services:
             await context.abort(grpc.StatusCode.NOT_FOUND)
         return self._state(request.service)
@@ -278,7 +278,7 @@ class Health:
     async def Watch(  # noqa: N802 - the name is the contract's
         self, request: health_pb2.HealthCheckRequest, context: ServicerContext[Any, Any]
     ) -> None:
-        """Sends the current state and each change. If too many clients watch, the oldest watch ends."""
+        """Send the current state and each change. If too many clients watch, the oldest watch ends."""
         if len(self._watches) >= self._most_watches:
             oldest = next(iter(self._watches))
             del self._watches[oldest]

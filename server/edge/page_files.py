@@ -22,7 +22,7 @@ _TAKES_GZIP: Final = re.compile(r"\bgzip\b(?!\s*;\s*q=0(\.0*)?\s*(,|$))", re.IGN
 
 
 def page_files(name: str) -> Mapping[str, bytes]:
-    """Returns the files of a built page, by their path.
+    """Return the files of a built page, by their path.
 
     Args:
         name: Its folder in ``server.edge``.
@@ -36,7 +36,7 @@ def page_files(name: str) -> Mapping[str, bytes]:
 
 
 def file_answer(found: Mapping[str, bytes], path: str, request: web.Request) -> web.Response:
-    """Returns a file, compressed if the browser takes that: a phone loads a third.
+    """Return a file, compressed if the browser takes that: a phone loads a third.
 
     Raises:
         HTTPNotFound: There is none at this path.

@@ -93,23 +93,23 @@ class FreePlaces:
     """
 
     def __init__(self, *, typical_seconds: float, least_seconds: float) -> None:
-        """Starts without calls."""
+        """Start without calls."""
         self._held_seconds = typical_seconds
         self._least = least_seconds
         self._taken: list[float] = []
         self._told: deque[float] = deque(maxlen=_MOST_TOLD)
 
     def take(self, now: float) -> None:
-        """Notes that a place is taken."""
+        """Note that a place is taken."""
         self._taken.append(now)
 
     def free(self, taken: float, now: float) -> None:
-        """Notes that the place that was taken at ``taken`` is free."""
+        """Note that the place that was taken at ``taken`` is free."""
         self._taken.remove(taken)
         self._held_seconds += _NEWEST_WEIGHT * (now - taken - self._held_seconds)
 
     def wait_seconds(self, now: float) -> float:
-        """Returns the seconds until the first place that was not named to another refused caller is free."""
+        """Return the seconds until the first place that was not named to another refused caller is free."""
         self._told = deque((at for at in self._told if at > now), maxlen=_MOST_TOLD)
         if not self._taken:
             return self._least
@@ -123,12 +123,12 @@ class Place:
     """The place of one call. The work of the call may test from its thread whether the call has ended."""
 
     def __init__(self) -> None:
-        """Creates a place without work."""
+        """Create a place without work."""
         self._work: asyncio.Future[Any] | None = None
         self._left = threading.Event()
 
     def require_wanted(self) -> None:
-        """Stops the work of a call that has ended, by an exception. Thread-safe.
+        """Stop the work of a call that has ended, by an exception. Thread-safe.
 
         Raises:
             Abandoned: The call has ended.
@@ -143,7 +143,7 @@ class Place:
         *args: _Arguments.args,
         **kwargs: _Arguments.kwargs,
     ) -> _Result:
-        """Runs ``function`` in the pool, one function of a call at a time.
+        """Run ``function`` in the pool, one function of a call at a time.
 
         If the call ends before the pool starts the function, the function does not run.
         """
@@ -161,7 +161,7 @@ class Place:
             del running
 
     def leave(self, free: Callable[[], None]) -> None:
-        """Marks the call as ended, and calls ``free`` as soon as its thread has ended too."""
+        """Mark the call as ended, and call ``free`` as soon as its thread has ended too."""
         self._left.set()
         work, self._work = self._work, None
         if work is None or work.done():
@@ -181,7 +181,7 @@ class Places:
         metrics: Metrics,
         several: Callable[[], bool] = lambda: True,
     ) -> None:
-        """Creates the places, all of them free.
+        """Create the places, all of them free.
 
         Args:
             kind: The name of this kind of call in refusals and metrics, such as ``uploads``.
@@ -219,12 +219,12 @@ class Places:
         return sum(len(line) for line in self._lines.values())
 
     async def wait_until_idle(self) -> None:
-        """Waits until no place is taken."""
+        """Wait until no place is taken."""
         await self._idle.wait()
 
     @asynccontextmanager
     async def hold_place(self, party: str) -> AsyncIterator[Place]:
-        """Takes a place for a call, and waits in line for it if necessary.
+        """Take a place for a call, and wait in line for it if necessary.
 
         Args:
             party: The party of the caller; see ``server.base.sandbox.memory_scope``.
@@ -250,7 +250,7 @@ class Places:
         self._free(party)
 
     async def _wait(self, party: str) -> None:
-        """Waits until the call gets a place."""
+        """Wait until the call gets a place."""
         rules = self._rules.line
         if len(self._lines.get(party, ())) >= rules.of_party:
             raise self._refusal(party, "line_full" if rules.of_party else "none_free")
@@ -277,7 +277,7 @@ class Places:
             raise self._refusal(party, "gave_way")
 
     def _make_room(self, party: str) -> bool:
-        """Removes the last call of the longest line, unless ``party`` would then have the longest line."""
+        """Remove the last call of the longest line, unless ``party`` would then have the longest line."""
         longest = max(self._lines, key=lambda other: len(self._lines[other]), default=party)
         if len(self._lines.get(longest, ())) <= len(self._lines.get(party, ())) + 1:
             return False

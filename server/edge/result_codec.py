@@ -47,19 +47,19 @@ _NOT_ABOUT_PERSON: Final = frozenset(
 
 
 def serialise_result(outcome: CheckOutcome) -> bytes:
-    """Serialises the outcome as a CheckResult; the same outcome gives the same bytes."""
+    """Serialise the outcome as a CheckResult; the same outcome gives the same bytes."""
     return _result(outcome).SerializeToString(deterministic=True)
 
 
 def parse_result(result: bytes) -> result_pb2.CheckResult:
-    """Parses stored result bytes as the message."""
+    """Parse stored result bytes as the message."""
     message = result_pb2.CheckResult()
     message.ParseFromString(result)
     return message
 
 
 def result_claims(result: result_pb2.CheckResult, *, tenant: str) -> dict[str, Any]:
-    """Returns the claims of a result's JWT, without the issuer; the same result has the same claims.
+    """Return the claims of a result's JWT, without the issuer; the same result has the same claims.
 
     The audience of a sandbox result is another one, so that a library that compares the audience refuses it.
     """
@@ -96,14 +96,14 @@ def result_claims(result: result_pb2.CheckResult, *, tenant: str) -> dict[str, A
 
 
 def liveness_to_wire(liveness: LivenessResult, **of_check: Any) -> result_pb2.LivenessResult:
-    """Returns the liveness result as a message; ``of_check`` are the fields that only a check has."""
+    """Return the liveness result as a message; ``of_check`` are the fields that only a check has."""
     own = dict.fromkeys(_OF_A_CHECK) | {"explanations": [VERDICTS[reason] for reason in liveness.reasons]}
     signals = [_signal(signal) for signal in liveness.signals]
     return message_of(result_pb2.LivenessResult, liveness, signals=signals, **(own | of_check))
 
 
 def pack_to_wire(pack: PackIdentity) -> result_pb2.PackReference:
-    """Returns the reference to a model pack."""
+    """Return the reference to a model pack."""
     calibration = pack.calibration
     return message_of(
         result_pb2.PackReference,
@@ -118,7 +118,7 @@ def pack_to_wire(pack: PackIdentity) -> result_pb2.PackReference:
 
 
 def add_images(response: service_pb2.FinishCheckResponse, finished: FinishedCheck) -> None:
-    """Adds the evidence images, the problems and the shortfall to a response."""
+    """Add the evidence images, the problems and the shortfall to a response."""
     for held in finished.images:
         if held.content is None:
             picture = message_of(result_pb2.EvidenceReference, held.facts)
@@ -137,7 +137,7 @@ def add_images(response: service_pb2.FinishCheckResponse, finished: FinishedChec
 
 
 def _image(facts: ImageFacts, content: bytes) -> result_pb2.EvidenceImage:
-    """Returns an evidence image with its bytes."""
+    """Return an evidence image with its bytes."""
     return message_of(
         result_pb2.EvidenceImage, facts, image=content, rotation=rotation_to_wire(facts.rotation)
     )
@@ -253,7 +253,7 @@ def _attempt(attempt: AttemptOutline, *, about_person: bool = False) -> result_p
 
 
 def progress_to_wire(progress: CheckProgress) -> service_pb2.CheckProgress:
-    """Returns the progress of a check as the message."""
+    """Return the progress of a check as the message."""
     return message_of(
         service_pb2.CheckProgress,
         progress,
@@ -265,14 +265,14 @@ def progress_to_wire(progress: CheckProgress) -> service_pb2.CheckProgress:
 
 
 def serialise_report(report: PortraitReport) -> bytes:
-    """Serialises the report to the bytes that are stored with the check."""
+    """Serialise the report to the bytes that are stored with the check."""
     requirements = [_requirement(requirement) for requirement in report.requirements]
     message = message_of(service_pb2.PortraitReport, report, requirements=requirements)
     return message.SerializeToString(deterministic=True)
 
 
 def parse_report(data: bytes) -> service_pb2.PortraitReport:
-    """Parses stored bytes as the message."""
+    """Parse stored bytes as the message."""
     report = service_pb2.PortraitReport()
     report.ParseFromString(data)
     return report

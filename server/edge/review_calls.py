@@ -21,7 +21,7 @@ from server.storage.reviews import StoredReview
 
 
 def standing_to_wire(standing: ReviewStanding, *, outcome: bool) -> review_pb2.CheckReview:
-    """Returns what an orchestrator learns of a review.
+    """Return what an orchestrator learns of a review.
 
     Args:
         outcome: Whether the caller may learn what was decided.
@@ -86,7 +86,7 @@ async def _decide_review(
 
 
 def _wire(stored: StoredReview, access: Access) -> service_pb2.Review:
-    """Returns a review; the caller does not see what others decided before it is over."""
+    """Return a review; the caller does not see what others decided before it is over."""
     review = stored.review
     standing = review.standing(access.now)
     holder = review.holder(access.now)

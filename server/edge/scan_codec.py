@@ -67,7 +67,7 @@ _MOST_ENTRIES: Final = 16
 
 
 def device_claim(profile: device_pb2.DeviceProfile) -> DeviceClaim:
-    """Returns the claims that a device states about itself.
+    """Return the claims that a device states about itself.
 
     Raises:
         Refusal: A text is longer than the contract allows (INVALID_FIELD).
@@ -81,7 +81,7 @@ def device_claim(profile: device_pb2.DeviceProfile) -> DeviceClaim:
 
 
 def camera_claim(profile: device_pb2.CameraProfile) -> CameraClaim:
-    """Returns the claims about a camera; a number that is not finite is read as 0, which means not given.
+    """Return the claims about a camera; a number that is not finite is read as 0, which means not given.
 
     Raises:
         Refusal: A text or a list is longer than the contract allows (INVALID_FIELD).
@@ -101,7 +101,7 @@ def camera_claim(profile: device_pb2.CameraProfile) -> CameraClaim:
 
 
 def to_evidence(attestation: device_pb2.Attestation) -> DeviceEvidence:
-    """Returns one piece of evidence.
+    """Return one piece of evidence.
 
     Raises:
         Refusal: The evidence is larger than the limit of a scan (SCAN_BUDGET_EXCEEDED), or a part of it has
@@ -182,7 +182,7 @@ def _finite(value: float) -> float:
 
 
 def to_runtime_report(findings: device_pb2.RuntimeFindings) -> RuntimeReport:
-    """Returns the report. A finding of an unknown kind is OTHER; unknown kinds in ``looked_for`` are ignored.
+    """Return the report. A finding of an unknown kind is OTHER; unknown kinds in ``looked_for`` are ignored.
 
     Raises:
         Refusal: There are too many entries, or a name is too long or not printable ASCII (INVALID_FIELD).
@@ -221,7 +221,7 @@ _Parsed = TypeVar("_Parsed", bound=Message)
 
 
 def to_inbound(request: scan_pb2.ScanFaceRequest) -> Inbound:
-    """Converts a message of the device. Opaque parts are parsed, and their bytes are kept beside the result.
+    """Convert a message of the device. Opaque parts are parsed, and their bytes are kept beside the result.
 
     Raises:
         Refusal: The kind of message is unknown, or an opaque part cannot be parsed.
@@ -309,7 +309,7 @@ def _parse(kind: Callable[[], _Parsed], raw: bytes, field: str, limit: int) -> _
 
 
 def to_response(message: Outbound) -> scan_pb2.ScanFaceResponse:
-    """Converts a message to the device."""
+    """Convert a message to the device."""
     response = scan_pb2.ScanFaceResponse
     match message:
         case ChallengeMessage():
@@ -364,7 +364,7 @@ def _flash_step(step: ColourStep) -> scan_pb2.FlashStep:
 
 
 def serialise_challenge(fields: ChallengeFields) -> bytes:
-    """Serialises the ChallengeBody that is signed."""
+    """Serialise the ChallengeBody that is signed."""
     budget = fields.budget
     return message_of(
         scan_pb2.ChallengeBody,
@@ -387,5 +387,5 @@ def _oval(oval: Oval) -> scan_pb2.Oval:
 
 
 def rotation_to_wire(degrees: int) -> int:
-    """Returns a clockwise rotation of 0, 90, 180 or 270 degrees."""
+    """Return a clockwise rotation of 0, 90, 180 or 270 degrees."""
     return _ROTATIONS.index(degrees)

@@ -62,7 +62,7 @@ class ServiceServicer(Opened[ServiceEnvironment]):
     """Serves the calls of VerificationService from orchestrators."""
 
     def __init__(self, *, callers: CallerIdentifier, calls: Places, uploads: Places, watches: Places) -> None:
-        """Creates a servicer that refuses every call until ``open`` is called.
+        """Create a servicer that refuses every call until ``open`` is called.
 
         Args:
             calls: Places of unary calls except uploads.
@@ -77,7 +77,7 @@ class ServiceServicer(Opened[ServiceEnvironment]):
         request: service_pb2.UploadTrustedImageRequest,
         context: ServicerContext[Any, service_pb2.UploadTrustedImageResponse],
     ) -> service_pb2.UploadTrustedImageResponse:
-        """Creates a check; see the contract."""
+        """Create a check; see the contract."""
         async with self._called(context, self._uploads) as (caller, env):
             accepted = await env.intake.accept(_upload(request, caller), now=env.now())
         record = accepted.record
@@ -103,7 +103,7 @@ class ServiceServicer(Opened[ServiceEnvironment]):
         request: service_pb2.FinishCheckRequest,
         context: ServicerContext[Any, service_pb2.FinishCheckResponse],
     ) -> service_pb2.FinishCheckResponse:
-        """Returns the result of a check; see the contract."""
+        """Return the result of a check; see the contract."""
         if request.audit_image_limit > MAX_AUDIT_IMAGES:
             raise invalid_field(
                 "audit_image_limit",
@@ -141,7 +141,7 @@ class ServiceServicer(Opened[ServiceEnvironment]):
         request: service_pb2.GetCheckRequest,
         context: ServicerContext[Any, service_pb2.GetCheckResponse],
     ) -> service_pb2.GetCheckResponse:
-        """Returns the progress of a check; see the contract."""
+        """Return the progress of a check; see the contract."""
         async with self._called(context, self._calls) as (caller, env):
             progress = await env.inquiry.progress(
                 check_id_of(request.check_id), tenant=caller.tenant, sandbox=caller.sandbox
@@ -153,7 +153,7 @@ class ServiceServicer(Opened[ServiceEnvironment]):
         request: service_pb2.WatchCheckRequest,
         context: ServicerContext[Any, service_pb2.WatchCheckResponse],
     ) -> None:
-        """Streams the progress of a check; see the contract."""
+        """Stream the progress of a check; see the contract."""
         caller, env = self._callers.identify(context), self.env
         check_id = check_id_of(request.check_id)
         async with self._watches.hold_place(caller.scope):
@@ -173,7 +173,7 @@ class ServiceServicer(Opened[ServiceEnvironment]):
         request: service_pb2.FindChecksRequest,
         context: ServicerContext[Any, service_pb2.FindChecksResponse],
     ) -> service_pb2.FindChecksResponse:
-        """Finds checks again; see the contract."""
+        """Find checks again; see the contract."""
         size = page_size(request, most=100)
         chosen = CheckConditions(
             subject_reference=request.subject_reference,
@@ -203,7 +203,7 @@ class ServiceServicer(Opened[ServiceEnvironment]):
         request: service_pb2.CancelCheckRequest,
         context: ServicerContext[Any, service_pb2.CancelCheckResponse],
     ) -> service_pb2.CancelCheckResponse:
-        """Cancels a check; see the contract."""
+        """Cancel a check; see the contract."""
         check_id = check_id_of(request.check_id)
         async with self._called(context, self._calls) as (caller, env):
             await env.completion.cancel(check_id, tenant=caller.tenant, sandbox=caller.sandbox, now=env.now())
@@ -214,7 +214,7 @@ class ServiceServicer(Opened[ServiceEnvironment]):
     async def _called(
         self, context: ServicerContext[Any, Any], places: Places
     ) -> AsyncIterator[tuple[Caller, ServiceEnvironment]]:
-        """Holds a place for a call, within its deadline; yields who calls."""
+        """Hold a place for a call, within its deadline; yield who calls."""
         caller, env = self._callers.identify(context), self.env
         repeating = "it is safe to repeat a call with a request_id"
         async with (
@@ -225,7 +225,7 @@ class ServiceServicer(Opened[ServiceEnvironment]):
 
 
 def _progress(progress: CheckProgress, caller: Caller) -> service_pb2.CheckProgress:
-    """Returns the message; what was decided about the person is for callers that may fetch the result."""
+    """Return the message; what was decided about the person is for callers that may fetch the result."""
     message = progress_to_wire(progress)
     if progress.review is not None:
         may = Scope.FINISH_CHECKS in caller.scopes
@@ -271,7 +271,7 @@ def _upload(request: service_pb2.UploadTrustedImageRequest, caller: Caller) -> T
 
 
 def _requested(request: service_pb2.UploadTrustedImageRequest) -> RequestedOutcome | None:
-    """Returns the outcome that a request asks for; the intake tests whether the caller may."""
+    """Return the outcome that a request asks for; the intake tests whether the caller may."""
     if not request.HasField("sandbox_outcome"):
         return None
     asked = request.sandbox_outcome

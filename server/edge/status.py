@@ -156,12 +156,12 @@ _Environment = TypeVar("_Environment")
 
 
 def to_status(refusal: Refusal) -> grpc.Status:
-    """Converts a refusal to a gRPC status with its details in the trailers."""
+    """Convert a refusal to a gRPC status with its details in the trailers."""
     return rpc_status.to_status(to_status_message(refusal))
 
 
 def to_status_message(refusal: Refusal) -> status_pb2.Status:
-    """Converts a refusal to a ``google.rpc.Status`` with its details."""
+    """Convert a refusal to a ``google.rpc.Status`` with its details."""
     details = [
         _packed(
             error_details_pb2.ErrorInfo(
@@ -185,7 +185,7 @@ def _packed(message: error_details_pb2.ErrorInfo | error_details_pb2.RetryInfo) 
 
 
 def as_refusal(error: Exception, *, method: str) -> Refusal:
-    """Logs the failure of a call, and returns what the client receives: a refusal without internal text.
+    """Log the failure of a call, and return what the client receives: a refusal without internal text.
 
     The error's tracebacks are cleared, because their frames refer to the uploaded data: grpc keeps the error
     of an aborted call in a reference cycle, which would hold megabytes until the garbage collector runs.
@@ -205,7 +205,7 @@ def as_refusal(error: Exception, *, method: str) -> Refusal:
 
 
 def counted_refusal(error: Exception, *, method: str, span: CallSpan, metrics: Metrics) -> Refusal:
-    """Returns ``as_refusal`` of a call that its span and the metrics count as refused."""
+    """Return ``as_refusal`` of a call that its span and the metrics count as refused."""
     refusal = as_refusal(error, method=method)
     span.mark_refused(refusal.reason.value)
     metrics.calls.call_refused(refusal.reason.value)
@@ -241,7 +241,7 @@ def _refusal(error: Exception, method: str) -> Refusal:
 
 
 def _of_storage(error: StorageError) -> Refusal | None:
-    """Returns the refusal for an error of the storage that no room expected, mostly of a lost race.
+    """Return the refusal for an error of the storage that no room expected, mostly of a lost race.
 
     The rooms refuse what they expect, with more of its facts. ``None``: the database contradicts itself.
     """
@@ -291,7 +291,7 @@ class Opened(Generic[_Environment]):
     _env: _Environment | None = None
 
     def open(self, env: _Environment) -> None:
-        """Begins to serve with this environment; before, every call is refused with NOT_SERVING."""
+        """Begin to serve with this environment; before, every call is refused with NOT_SERVING."""
         self._env = env
 
     @property
@@ -312,7 +312,7 @@ class Opened(Generic[_Environment]):
 async def within_deadline(
     context: ServicerContext[Any, Any], most_seconds: float, *, repeating: str = "it is safe to repeat it"
 ) -> AsyncIterator[None]:
-    """Ends a call at its deadline, or after ``most_seconds``, with a refusal (DEADLINE_EXCEEDED).
+    """End a call at its deadline, or after ``most_seconds``, with a refusal (DEADLINE_EXCEEDED).
 
     Args:
         most_seconds: The longest duration, also without a deadline.

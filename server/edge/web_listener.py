@@ -67,7 +67,7 @@ class WebStream:
     """
 
     def __init__(self, *, max_message_bytes: int, begun: Callable[[], None] = lambda: None) -> None:
-        """Creates a stream that is not open.
+        """Create a stream that is not open.
 
         Args:
             begun: Called when the first message is complete.
@@ -90,16 +90,16 @@ class WebStream:
         return self._socket
 
     async def open(self, request: web.Request) -> None:
-        """Answers the opening handshake of a WebSocket."""
+        """Answer the opening handshake of a WebSocket."""
         await self._socket.prepare(request)
 
     async def messages(self) -> AsyncIterator[Inbound]:
-        """Yields the device's messages until its half-close; raises as ``requests``, and for a bad part."""
+        """Yield the device's messages until its half-close; raise as ``requests``, and for a bad part."""
         async for request in self.requests():
             yield to_inbound(request)
 
     async def requests(self) -> AsyncIterator[scan_pb2.ScanFaceRequest]:
-        """Yields the device's messages, as they are on the wire, until its half-close.
+        """Yield the device's messages, as they are on the wire, until its half-close.
 
         Raises:
             Refusal: A message is no ScanFaceRequest, or there are too many pings.
@@ -132,11 +132,11 @@ class WebStream:
                     raise ConnectionLost
 
     async def send(self, message: Outbound) -> None:
-        """Sends a message to the device; raises as ``respond``."""
+        """Send a message to the device; raise as ``respond``."""
         await self.respond(to_response(message))
 
     async def respond(self, response: scan_pb2.ScanFaceResponse) -> None:
-        """Sends a message of the wire to the device.
+        """Send a message of the wire to the device.
 
         Raises:
             Refusal: The device does not read (STREAM_IDLE).
@@ -149,7 +149,7 @@ class WebStream:
             raise nothing_read() from error
 
     async def end(self, refusal: Refusal | None = None) -> None:
-        """Closes the stream with 1000, or sends a refusal with its details and closes with that code.
+        """Close the stream with 1000, or send a refusal with its details and close with that code.
 
         Waits at most ``_CLOSE_SECONDS`` for the device, which may be gone.
         """
@@ -188,12 +188,12 @@ class RefusedOrigins:
     """
 
     def __init__(self, now: Callable[[], datetime]) -> None:
-        """Sets the wall clock, UTC."""
+        """Set the wall clock, UTC."""
         self._now = now
         self._tally: Tally[str] = Tally(most=_ORIGINS)
 
     def log_refusal(self, origin: str) -> None:
-        """Logs or counts a refused handshake.
+        """Log or count a refused handshake.
 
         Args:
             origin: The header, of any length; empty if there was none.
@@ -232,7 +232,7 @@ class WebListener(HttpListener):
         metrics: Metrics,
         page: HostedPage | None = None,
     ) -> None:
-        """Prepares the listener; nothing is bound before ``start``.
+        """Prepare the listener; nothing is bound before ``start``.
 
         Args:
             port: TCP port; 0 for any free one.
@@ -269,7 +269,7 @@ class WebListener(HttpListener):
         )
 
     async def stop(self, grace: float) -> None:
-        """Stops the listener. Streams that still run after ``grace`` seconds are ended."""
+        """Stop the listener. Streams that still run after ``grace`` seconds are ended."""
         await self._close(self._idle(), grace=grace)
 
     def _has_place(self, server: web.Server) -> bool:
@@ -282,18 +282,18 @@ class WebListener(HttpListener):
         return stranger
 
     def _forget(self, handler: RequestHandler) -> None:
-        """Forgets a connection that was lost."""
+        """Forget a connection that was lost."""
         _, timer = self._opening.pop(handler, (None, None))
         if timer is not None:
             timer.cancel()
 
     def _end_unopened(self, handler: RequestHandler) -> None:
-        """Ends a connection that has not opened a stream in time."""
+        """End a connection that has not opened a stream in time."""
         self._opening.pop(handler, None)
         abort(handler)
 
     def _timed(self, handler: PageHandler) -> Handler:
-        """Gives a request of the page the time that a slow line needs, and then ends its connection."""
+        """Give a request of the page the time that a slow line needs, and then end its connection."""
 
         async def serve(request: web.Request) -> web.Response:
             opening = self._opening.pop(request.protocol, None)
@@ -324,7 +324,7 @@ class WebListener(HttpListener):
         return stream.response
 
     def _check(self, request: web.Request) -> None:
-        """Refuses a handshake with an HTTP status.
+        """Refuse a handshake with an HTTP status.
 
         A page cannot read it: the browser reports a failed connection. It is for the author of the page.
         """
@@ -368,7 +368,7 @@ class _Stranger(asyncio.Protocol):
         self._posts: bool | None = None
 
     def has_begun(self) -> None:
-        """Lifts the limit: the first message is complete."""
+        """Lift the limit: the first message is complete."""
         self._left = math.inf
 
     def connection_made(self, transport: asyncio.BaseTransport) -> None:

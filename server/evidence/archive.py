@@ -83,7 +83,7 @@ def evidence_archive(
     export: Export,
     sign: Callable[[bytes], str],
 ) -> bytes:
-    """Returns the archive of a check.
+    """Return the archive of a check.
 
     Args:
         jwks: The public keys that verify the signatures, with the times of their use.
@@ -137,7 +137,7 @@ def evidence_archive(
 def signed_zip(
     files: Sequence[ArchiveFile], *, facts: Mapping[str, Any], sign: Callable[[bytes], str]
 ) -> bytes:
-    """Returns a ZIP file with a signed manifest.
+    """Return a ZIP file with a signed manifest.
 
     Args:
         facts: The facts that the manifest states besides the files.
@@ -194,7 +194,7 @@ _LIMITS = DecodeLimits(max_bytes=2_000_000, max_pixels=25_000_000, max_side=10_0
 
 
 def facial_record(image: bytes, facts: ImageFacts) -> bytes | None:
-    """Returns a frame as a facial record; ``None`` if no record can contain it.
+    """Return a frame as a facial record; ``None`` if no record can contain it.
 
     A record has no field for rotation or mirroring. An upright frame is stored byte for byte. Any other frame
     is made upright and compressed again, which the record states.

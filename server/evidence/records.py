@@ -34,7 +34,7 @@ _Parts = TypeVar("_Parts")
 
 
 def record_terms(outcome: CheckOutcome, *, tenant_key: bytes) -> tuple[str, ...]:
-    """Returns the terms of a record, each once."""
+    """Return the terms of a record, each once."""
     words = [
         ("status", outcome.verdict.status.value),
         *(("reason", reason.value) for reason in outcome.verdict.reasons),
@@ -52,7 +52,7 @@ def record_terms(outcome: CheckOutcome, *, tenant_key: bytes) -> tuple[str, ...]
 
 
 def _attacks(outcome: CheckOutcome) -> Sequence[str]:
-    """Returns the type of attack, if liveness decided SPOOF and the result states it."""
+    """Return the type of attack, if liveness decided SPOOF and the result states it."""
     liveness = outcome.liveness
     if liveness is None or liveness.verdict is not Verdict.SPOOF or not outcome.verdict.about_person:
         return ()
@@ -62,7 +62,7 @@ def _attacks(outcome: CheckOutcome) -> Sequence[str]:
 def contradictions(
     listed: ListedCheck, record: EvidenceRecord, *, tenant_keys: Iterable[bytes]
 ) -> tuple[str, ...]:
-    """Returns the facts that differ between the sealed record and the columns of lists.
+    """Return the facts that differ between the sealed record and the columns of lists.
 
     The server writes both in one transaction and never changes these columns. If they differ, somebody with
     access to the database changed a column; the record is right, because its seal is intact.
@@ -96,7 +96,7 @@ class SignResult(Protocol):
     """Signs; see ``server.keyring.result_signer.ResultSigner.sign``."""
 
     def __call__(self, payload: bytes, *, tenant: str | None, sandbox: bool, kind: str = RESULT_TYPE) -> str:
-        """Returns a compact JWS of exactly ``payload``."""
+        """Return a compact JWS of exactly ``payload``."""
         ...
 
 
@@ -110,7 +110,7 @@ class RecordVault:
         tenant_key: Callable[[str], bytes],
         sign: SignResult,
     ) -> None:
-        """Sets the keys.
+        """Set the keys.
 
         Args:
             wrapping_keys: Wrap the data key of each record.
@@ -120,7 +120,7 @@ class RecordVault:
         self.sign = sign
 
     def seal(self, record: EvidenceRecord) -> SealedRecord:
-        """Seals a record, and returns it with the terms by which it is found."""
+        """Seal a record, and return it with the terms by which it is found."""
         aad = _context(record.tenant, record.outcome.check_id, record.version)
         return SealedRecord(
             version=record.version,
@@ -129,7 +129,7 @@ class RecordVault:
         )
 
     def open(self, stored: StoredRecord) -> EvidenceRecord:
-        """Returns a stored record.
+        """Return a stored record.
 
         Raises:
             RecordUnreadable: It was altered, its wrapping key is missing, or another version of the server
@@ -138,7 +138,7 @@ class RecordVault:
         return self._opened(stored, record_from_bytes)
 
     def delivery(self, stored: StoredRecord) -> Delivery:
-        """Returns the parts of a stored record that FinishCheck returns; raises as ``open`` does."""
+        """Return the parts of a stored record that FinishCheck returns; raise as ``open`` does."""
         return self._opened(stored, delivery_from_bytes)
 
     def _opened(self, stored: StoredRecord, parse: Callable[[bytes], _Parts]) -> _Parts:

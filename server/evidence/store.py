@@ -78,7 +78,7 @@ class EvidenceStore:
     """Seals, stores, loads and erases the images of checks."""
 
     def __init__(self, objects: ObjectStore, *, wrapping_keys: WrappingKeys, metrics: Metrics) -> None:
-        """Initialises the store."""
+        """Initialise the store."""
         self._objects = objects
         self._keys = wrapping_keys
         self._metrics = metrics
@@ -96,7 +96,7 @@ class EvidenceStore:
         rotation: int = 0,
         mirrored: bool = False,
     ) -> tuple[EvidenceEntry, bytes]:
-        """Seals an image; returns its entry and its ciphertext, which ``put`` then stores.
+        """Seal an image; return its entry and its ciphertext, which ``put`` then stores.
 
         Args:
             check_id: The check; the image can be unsealed for no other check.
@@ -128,7 +128,7 @@ class EvidenceStore:
         return entry, sealed.ciphertext
 
     async def put(self, entry: EvidenceEntry, ciphertext: bytes) -> None:
-        """Stores a sealed image, which is durable when this returns.
+        """Store a sealed image, which is durable when this returns.
 
         The caller writes the image's entry with the decision. If it never does, ``sweep_orphans`` removes the
         object.
@@ -139,7 +139,7 @@ class EvidenceStore:
         await self._objects.put(entry.object_key, ciphertext)
 
     async def load(self, check_id: UUID, entry: EvidenceEntry, *, tenant: str) -> bytes:
-        """Returns an image as it was received.
+        """Return an image as it was received.
 
         Raises:
             ObjectNotFound: The object does not exist any more.
@@ -160,7 +160,7 @@ class EvidenceStore:
         return image
 
     async def open(self, check: CheckRecord, entry: EvidenceEntry) -> HeldImage:
-        """Returns an image as far as it can be read.
+        """Return an image as far as it can be read.
 
         Raises:
             StorageUnavailable: The object store did not answer.
@@ -171,7 +171,7 @@ class EvidenceStore:
             return self.unread(check, entry, error)
 
     def unread(self, check: CheckRecord, entry: EvidenceEntry, error: Exception) -> HeldImage:
-        """Logs and counts an image that cannot be read."""
+        """Log and count an image that cannot be read."""
         problem = _FAULTS.get(type(error), EvidenceFault.ALTERED)
         if problem is EvidenceFault.KEY_MISSING:
             self._metrics.work.key_missing("evidence")
@@ -186,7 +186,7 @@ class EvidenceStore:
         return HeldImage(entry.facts, None, problem)
 
     async def erase(self, entries: Iterable[EvidenceEntry]) -> None:
-        """Deletes the objects of entries whose rows and keys are already erased.
+        """Delete the objects of entries whose rows and keys are already erased.
 
         Raises:
             StorageUnavailable: An object could not be deleted; ``sweep_orphans`` will delete it.
@@ -199,7 +199,7 @@ class EvidenceStore:
         older_than: datetime,
         referenced: Callable[[Collection[str]], Awaitable[frozenset[str]]],
     ) -> int:
-        """Deletes objects that no row refers to, and parts of objects.
+        """Delete objects that no row refers to, and parts of objects.
 
         A crash leaves them: an object if its row was not yet written, a part if the object was incomplete.
 
@@ -225,7 +225,7 @@ class EvidenceStore:
 
 
 async def delete_objects(objects: ObjectStore, entries: Iterable[EvidenceEntry]) -> None:
-    """Deletes the objects of entries whose rows and keys are already erased; needs no key.
+    """Delete, without a key, the objects of entries whose rows and keys are already erased.
 
     Raises:
         StorageUnavailable: An object could not be deleted; ``EvidenceStore.sweep_orphans`` will delete it.

@@ -67,7 +67,7 @@ class KeyEncryption(Protocol):
         ...
 
     def encrypt(self, plaintext: bytes, *, context: bytes) -> bytes:
-        """Encrypts up to 4,000 bytes.
+        """Encrypt up to 4,000 bytes.
 
         Args:
             plaintext: The content of a key file.
@@ -79,7 +79,7 @@ class KeyEncryption(Protocol):
         ...
 
     def decrypt(self, ciphertext: bytes, *, context: bytes) -> bytes:
-        """Decrypts a result of ``encrypt``.
+        """Decrypt a result of ``encrypt``.
 
         Raises:
             KeyEncryptionUnavailable: The key cannot be reached or may not be used.
@@ -92,7 +92,7 @@ class LocalKey:
     """A key-encryption key that this process holds, from a file or from the environment (AES-256-GCM)."""
 
     def __init__(self, name: str, key: bytes) -> None:
-        """Sets the name for files and the key, 32 bytes."""
+        """Set the name for files and the key, 32 bytes."""
         self.name = name
         self._cipher = AESGCM(key)
 
@@ -112,7 +112,7 @@ class LocalKey:
 
 
 def key_from_file(path: Path) -> LocalKey:
-    """Returns the key in a file that only its owner, and perhaps its group, can read.
+    """Return the key in a file that only its owner, and perhaps its group, can read.
 
     Raises:
         KeyEncryptionUnavailable: The file cannot be read, or does not hold 32 bytes as base64.
@@ -125,7 +125,7 @@ def key_from_file(path: Path) -> LocalKey:
 
 
 def key_from_environment(variable: str, environment: Mapping[str, str]) -> LocalKey:
-    """Returns the key in an environment variable.
+    """Return the key in an environment variable.
 
     Raises:
         KeyEncryptionUnavailable: The variable is not set, or does not hold 32 bytes as base64.
@@ -160,7 +160,7 @@ class AwsKms:
     """
 
     def __init__(self, *, key: str, region: str | None, endpoint: str | None) -> None:
-        """Makes the client; nothing is sent yet.
+        """Make the client; nothing is sent yet.
 
         Args:
             key: ARN, identifier or alias.
@@ -246,7 +246,7 @@ class VaultTransit:
         namespace: str | None = None,
         ca: Path | None = None,
     ) -> None:
-        """Makes the client; nothing is sent yet.
+        """Make the client; nothing is sent yet.
 
         Args:
             mount: The path where the engine is mounted.
@@ -340,13 +340,13 @@ class FileContext:
     tenant: str = ""
 
     def as_bytes(self) -> bytes:
-        """Returns the domain and both fields, each with its length before it."""
+        """Return the domain and both fields, each with its length before it."""
         fields = (self.purpose.encode(), self.tenant.encode())
         return _DOMAIN + b"".join(len(field).to_bytes(2, "big") + field for field in fields)
 
 
 def is_encrypted(content: bytes) -> bool:
-    """Returns whether a key file's content is encrypted. A bare key is 32 bytes or PEM, never this."""
+    """Return whether a key file's content is encrypted. A bare key is 32 bytes or PEM, never this."""
     return content.startswith(_START)
 
 
@@ -354,11 +354,11 @@ class KeyFileCipher:
     """Encrypts the content of key files with the first of several keys, and decrypts with any of them."""
 
     def __init__(self, encryptions: Sequence[KeyEncryption]) -> None:
-        """Sets the keys; without any, content stays as it is."""
+        """Set the keys; without any, content stays as it is."""
         self._encryptions = tuple(encryptions)
 
     def encrypt(self, content: bytes, context: FileContext) -> bytes:
-        """Returns the content for a file.
+        """Return the content for a file.
 
         Raises:
             KeyEncryptionUnavailable: The key cannot be reached or may not be used.
@@ -375,7 +375,7 @@ class KeyFileCipher:
         return json.dumps(fields).encode() + b"\n"
 
     def decrypt(self, content: bytes, context: FileContext) -> bytes:
-        """Returns the key in a file's content, encrypted or not.
+        """Return the key in a file's content, encrypted or not.
 
         Raises:
             KeyEncryptionUnavailable: No entry of the settings has the key, it cannot be reached, or it may
@@ -393,7 +393,7 @@ class KeyFileCipher:
         )
 
     def current(self, content: bytes) -> bool:
-        """Returns whether the content is as ``encrypt`` would make it now."""
+        """Return whether the content is as ``encrypt`` would make it now."""
         if not self._encryptions:
             return not is_encrypted(content)
         return is_encrypted(content) and _parsed(content)[0] == self._encryptions[0].name
@@ -411,7 +411,7 @@ def _parsed(content: bytes) -> tuple[str, bytes]:
 
 
 def open_key_encryption(entries: Iterable[KeyEncryptionEntry]) -> KeyFileCipher:
-    """Returns what encrypts key files by the entries of ``keys.encryption``.
+    """Return what encrypts key files by the entries of ``keys.encryption``.
 
     Raises:
         KeyEncryptionUnavailable: A key cannot be read, or an extra is not installed.

@@ -55,7 +55,7 @@ class KeyFiles:
         cipher: KeyFileCipher | None = None,
         tenants: Mapping[str, KeyFileCipher] = _NO_TENANTS,
     ) -> None:
-        """Sets the folder; nothing is read yet.
+        """Set the folder; nothing is read yet.
 
         Args:
             cipher: Encrypts and decrypts the files of the server; ``None`` for files in clear text.
@@ -71,7 +71,7 @@ class KeyFiles:
         return tuple(sorted(name for name in self._ciphers if name))
 
     def read(self, purpose: str, suffix: str, *, tenant: str = "") -> tuple[KeyFile, ...]:
-        """Returns the key files of a purpose, newest first.
+        """Return the key files of a purpose, newest first.
 
         Args:
             tenant: The tenant whose keys they are; empty for those of the server.
@@ -86,7 +86,7 @@ class KeyFiles:
         )
 
     def path(self, purpose: str, suffix: str, number: int, *, tenant: str = "") -> Path:
-        """Returns the path of a key file, which may not exist."""
+        """Return the path of a key file, which may not exist."""
         return self._folder(tenant) / f"{purpose}-{number:04d}.{suffix}"
 
     def make(
@@ -99,7 +99,7 @@ class KeyFiles:
         tenant: str = "",
         secret: bool = True,
     ) -> Path:
-        """Makes a key file durably. If it exists, for example from another process, it does not change.
+        """Make a key file durably. If it exists, for example from another process, it does not change.
 
         Args:
             tenant: The tenant whose key it is; empty for a key of the server.
@@ -120,7 +120,7 @@ class KeyFiles:
         return final
 
     def encrypt_again(self, purpose: str, suffix: str, *, tenant: str = "") -> tuple[Path, ...]:
-        """Encrypts the files of a purpose as ``make`` would now; returns those that changed.
+        """Encrypt the files of a purpose as ``make`` would now; return those that changed.
 
         Each file is replaced atomically, so an interrupted call may be repeated.
 
@@ -142,11 +142,11 @@ class KeyFiles:
         return tuple(changed)
 
     def discard_cached(self) -> None:
-        """Forgets decrypted keys, so that the next call decrypts the files again."""
+        """Forget decrypted keys, so that the next call decrypts the files again."""
         self._decrypted.clear()
 
     def state(self) -> frozenset[tuple[str, int, int]]:
-        """Returns the name, size and time of change of every file, to recognise changes.
+        """Return the name, size and time of change of every file, to recognise changes.
 
         Raises:
             KeysUnusable: The folder cannot be read.
@@ -196,7 +196,7 @@ class KeyFiles:
 
 
 def open_key_files(folder: Path, settings: KeySettings) -> KeyFiles:
-    """Returns the key files of a folder, with the key-encryption keys that the settings name.
+    """Return the key files of a folder, with the key-encryption keys that the settings name.
 
     Raises:
         KeyEncryptionUnavailable: A key-encryption key cannot be read, or an extra is not installed.

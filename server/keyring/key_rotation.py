@@ -22,7 +22,7 @@ class KeyInUse(KeysUnusable):
 
 
 def rotate_key(files: KeyFiles, purpose: str, *, tenant: str = "") -> Path:
-    """Makes the next key of a purpose. Servers use it after their next start, or when the older is retired.
+    """Make the next key of a purpose. Servers use it after their next start, or when the older is retired.
 
     Args:
         purpose: ``"token"``, ``"challenge"``, ``"result"``, ``"evidence"``, ``"memory"`` or ``"audit"``.
@@ -42,7 +42,7 @@ def rotate_key(files: KeyFiles, purpose: str, *, tenant: str = "") -> Path:
 
 
 def retire_signing_key(files: KeyFiles, purpose: str, number: int, *, now: datetime) -> Path:
-    """Reduces a key to its public half, with the times of its use, which a JWKS still publishes.
+    """Reduce a key to its public half, with the times of its use, which a JWKS still publishes.
 
     Args:
         purpose: ``"result"`` or ``"audit"``.
@@ -66,7 +66,7 @@ def retire_signing_key(files: KeyFiles, purpose: str, number: int, *, now: datet
 
 
 def retire_evidence_key(files: KeyFiles, number: int, *, tenant: str = "") -> Path:
-    """Retires an evidence key: it still opens records, but running servers, too, wrap with the newest key.
+    """Retire an evidence key: it still opens records, but running servers, too, wrap with the newest key.
 
     Args:
         tenant: The tenant whose key it is; empty for a key of the server.
@@ -91,7 +91,7 @@ def retire_evidence_key(files: KeyFiles, number: int, *, tenant: str = "") -> Pa
 def destroy_evidence_key(
     files: KeyFiles, number: int, *, in_use: Collection[str], tenant: str = "", now: datetime
 ) -> Path:
-    """Deletes a retired evidence key under which no data key is wrapped any more.
+    """Delete a retired evidence key under which no data key is wrapped any more.
 
     Args:
         in_use: The identifiers of the keys that records refer to.
@@ -127,7 +127,7 @@ def destroy_evidence_key(
 
 
 def destroy_tenant_keys(files: KeyFiles, tenant: str) -> tuple[Path, ...]:
-    """Deletes every key of a tenant's own, which erases everything that is sealed under them.
+    """Delete every key of a tenant's own, which erases everything that is sealed under them.
 
     Raises:
         KeysUnusable: The tenant has no keys of its own, or one cannot be deleted.
@@ -140,7 +140,7 @@ def destroy_tenant_keys(files: KeyFiles, tenant: str) -> tuple[Path, ...]:
 
 
 def encrypt_key_files(files: KeyFiles) -> tuple[Path, ...]:
-    """Encrypts every secret key file under the first entry of ``keys.encryption``, or decrypts all of them.
+    """Encrypt every secret key file under the first entry of ``keys.encryption``, or decrypt all of them.
 
     May be repeated after an interruption.
 
@@ -192,7 +192,7 @@ def _expect_tenant(files: KeyFiles, purpose: str, tenant: str) -> None:
 
 
 def _changed(path: Path) -> datetime:
-    """Returns when a file was renamed last."""
+    """Return when a file was renamed last."""
     try:
         return datetime.fromtimestamp(path.stat().st_ctime, UTC)
     except OSError as error:

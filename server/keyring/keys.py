@@ -66,7 +66,7 @@ class ScanTokens:
     """
 
     def __init__(self, keys: tuple[bytes, ...], *, domain: bytes = _TOKEN_DOMAIN) -> None:
-        """Sets PRF keys of 32 bytes, newest first: the first issues tokens, all of them verify.
+        """Set PRF keys of 32 bytes, newest first: the first issues tokens, all of them verify.
 
         Args:
             domain: Tells tokens of one kind from those of others.
@@ -76,16 +76,16 @@ class ScanTokens:
         self._newest = _token_key_id(keys[0])
 
     def add(self, keys: tuple[bytes, ...]) -> None:
-        """Adds PRF keys that verify; the same key as before issues tokens."""
+        """Add PRF keys that verify; the same key as before issues tokens."""
         self._keys = {_token_key_id(key): key for key in keys} | self._keys
 
     def issue(self, check_id: UUID) -> str:
-        """Returns the token of a check, 71 characters; it depends on the check and the key only."""
+        """Return the token of a check, 71 characters; it depends on the check and the key only."""
         head = _TOKEN_VERSION + self._newest + check_id.bytes
         return urlsafe_b64encode(head + self._mac(self._keys[self._newest], head)).rstrip(b"=").decode()
 
     def check_id_of(self, token: str) -> UUID | None:
-        """Returns the check of a token; ``None`` for a text that was not issued with one of the keys."""
+        """Return the check of a token; ``None`` for a text that was not issued with one of the keys."""
         if len(token) != _TOKEN_CHARACTERS or not token.isascii():
             return None
         try:
@@ -122,7 +122,7 @@ class ChallengeKeys:
     """Signs challenges. A check keeps the key that its app pinned, also after a rotation."""
 
     def __init__(self, keys: tuple[ec.EllipticCurvePrivateKey, ...]) -> None:
-        """Sets P-256 keys, newest first; the first key signs for new checks."""
+        """Set P-256 keys, newest first; the first key signs for new checks."""
         self._newest = _spki_sha256(keys[0])
         self._keys: dict[bytes, ec.EllipticCurvePrivateKey] = {}
         self.add(keys)
@@ -133,11 +133,11 @@ class ChallengeKeys:
         return self._newest
 
     def find(self, spki_sha256: bytes) -> ec.EllipticCurvePrivateKey | None:
-        """Returns the key that an app pinned; ``None`` if this server has not read it."""
+        """Return the key that an app pinned; ``None`` if this server has not read it."""
         return self._keys.get(spki_sha256)
 
     def add(self, keys: tuple[ec.EllipticCurvePrivateKey, ...]) -> None:
-        """Adds P-256 keys. New checks get the same key as before."""
+        """Add P-256 keys. New checks get the same key as before."""
         self._keys = {_spki_sha256(key): key for key in keys} | self._keys
 
 
@@ -155,15 +155,15 @@ class MemoryKey:
     earlier: tuple[bytes, ...] = field(default=(), repr=False)
 
     def tenant_key(self, tenant: str) -> bytes:
-        """Returns the key of a tenant, 32 bytes."""
+        """Return the key of a tenant, 32 bytes."""
         return _memory_key(self.secret, tenant)
 
     def tenant_keys(self, tenant: str) -> tuple[bytes, ...]:
-        """Returns the keys that a tenant has and had, newest first, 32 bytes each."""
+        """Return the keys that a tenant has and had, newest first, 32 bytes each."""
         return tuple(_memory_key(secret, tenant) for secret in (self.secret, *self.earlier))
 
     def subject_hash(self, scope: str, reference: str) -> str:
-        """Returns the hash by which the tables of devices know a person, 64 hexadecimal digits.
+        """Return the hash by which the tables of devices know a person, 64 hexadecimal digits.
 
         It is the same before and after a rotation, because a person must not become another one: its key is
         derived from the oldest memory key.
@@ -179,7 +179,7 @@ class MemoryKey:
         return hmac.digest(key, reference.encode(), "sha256").hex()
 
     def subject_hashes(self, tenant: str, reference: str) -> tuple[str, ...]:
-        """Returns the hashes of a person in the scope of a tenant and in that of its sandbox.
+        """Return the hashes of a person in the scope of a tenant and in that of its sandbox.
 
         There is none without a reference.
         """
@@ -217,7 +217,7 @@ class KeyFolder:
     """
 
     def __init__(self, files: KeyFiles, *, issuer: str = "facegate") -> None:
-        """Reads the keys, and first makes those that are missing.
+        """Read the keys, and first make those that are missing.
 
         Args:
             issuer: The issuer that results name.
@@ -260,9 +260,9 @@ class KeyFolder:
         }
 
     def refresh(self) -> bool:
-        """Reads the folder again if files changed; returns whether its keys can be used.
+        """Read the folder again if files changed; return whether its keys can be used.
 
-        If the folder cannot be used, the error is logged and the keys stay in force. Blocks for a moment.
+        If the folder cannot be used, the error is logged and the keys stay in force. It blocks for a moment.
         """
         try:
             state = self._files.state()
@@ -357,7 +357,7 @@ def _wrapping_keys(files: KeyFiles) -> WrappingKeys:
 
 
 def read_every_key(files: KeyFiles) -> None:
-    """Reads every key that a server needs, and makes none.
+    """Read every key that a server needs, and make none.
 
     Raises:
         KeysUnusable: A key is missing, damaged, accessible to others, or cannot be decrypted.
@@ -366,7 +366,7 @@ def read_every_key(files: KeyFiles) -> None:
 
 
 def evidence_key_ids(files: KeyFiles) -> frozenset[str]:
-    """Returns the identifiers of all evidence keys, also those of tenants and retired ones.
+    """Return the identifiers of all evidence keys, also those of tenants and retired ones.
 
     Raises:
         KeysUnusable: A key is damaged, accessible to others, or cannot be decrypted.
@@ -380,7 +380,7 @@ def evidence_key_ids(files: KeyFiles) -> frozenset[str]:
 
 
 def read_audit_keys(files: KeyFiles) -> tuple[PublishedKey, ...]:
-    """Returns the public halves of all audit keys, newest first, with the times of their use.
+    """Return the public halves of all audit keys, newest first, with the times of their use.
 
     Raises:
         KeysUnusable: A key file is damaged or accessible to others.
@@ -392,7 +392,7 @@ def read_audit_keys(files: KeyFiles) -> tuple[PublishedKey, ...]:
 
 
 def read_memory_key(files: KeyFiles) -> MemoryKey:
-    """Returns the memory keys of a folder, and makes none.
+    """Return the memory keys of a folder, and make none.
 
     Raises:
         KeysUnusable: There is none, or it is damaged or accessible to others.
@@ -424,7 +424,7 @@ def _validity(file: KeyFile) -> Validity:
 
 
 def public_half(file: KeyFile) -> bytes:
-    """Returns the public half of a P-256 key file as PEM.
+    """Return the public half of a P-256 key file as PEM.
 
     Raises:
         KeysUnusable: The content is not a private key on P-256.
@@ -478,6 +478,6 @@ def _spki_sha256(key: ec.EllipticCurvePrivateKey) -> bytes:
 
 
 def wrapping_key_id(file: KeyFile) -> str:
-    """Returns the identifier under which records refer to a wrapping key."""
+    """Return the identifier under which records refer to a wrapping key."""
     # Derived from the content, so that a key that was copied to another number still unwraps its data keys.
     return sha256(b"facegate/v1/wrapping-key-id" + file.content).hexdigest()[:16]

@@ -41,7 +41,7 @@ class ResultSigner:
         published: Iterable[PublishedKey] = (),
         issuer: str = "facegate",
     ) -> None:
-        """Sets the keys.
+        """Set the keys.
 
         Args:
             key: The P-256 key that signs.
@@ -53,7 +53,7 @@ class ResultSigner:
         self.publish(published)
 
     def publish(self, keys: Iterable[PublishedKey]) -> None:
-        """Sets the public keys that are published from now on, in this order, after the signing key."""
+        """Set the public keys that are published from now on, in this order, after the signing key."""
         entries = {self.key_id: public_jwk(self._key)}
         for published in keys:
             key = ECKey.import_key(public_pem(published.key))
@@ -66,7 +66,7 @@ class ResultSigner:
         return self._key.thumbprint()
 
     def sign(self, payload: bytes, *, tenant: str | None, sandbox: bool, kind: str = RESULT_TYPE) -> str:
-        """Returns a compact JWS of exactly ``payload``, with ``alg``, ``kid`` and ``typ`` in its header.
+        """Return a compact JWS of exactly ``payload``, with ``alg``, ``kid`` and ``typ`` in its header.
 
         Args:
             tenant: The tenant of the check for the header, which then also has ``iss``; ``None`` for callers
@@ -85,12 +85,12 @@ class ResultSigner:
         return jws.serialize_compact(header, payload, self._key, registry=_REGISTRY)
 
     def sign_claims(self, claims: Mapping[str, Any]) -> str:
-        """Returns the claims of a result, and the issuer, as a JWT."""
+        """Return the claims of a result, and the issuer, as a JWT."""
         payload = json.dumps({"iss": self._issuer, **claims}, ensure_ascii=False).encode()
         return self.sign(payload, tenant=None, sandbox=False, kind=CLAIMS_TYPE)
 
     def jwks(self) -> dict[str, Any]:
-        """Returns the public keys as a JWK Set (RFC 7517), the signing key first.
+        """Return the public keys as a JWK Set (RFC 7517), the signing key first.
 
         As in the historical keys of OpenID Federation 1.0 (section 8.7), ``iat`` states when a key was made,
         and ``exp`` when it was retired, in seconds since 1970; a key without them was made by an older

@@ -65,7 +65,7 @@ class WrappingKeys:
         tenants: Mapping[str, str] = MappingProxyType({}),
         retired: Collection[str] = (),
     ) -> None:
-        """Sets the keys.
+        """Set the keys.
 
         Args:
             newest: Identifier of the key that wraps for tenants without a key of their own.
@@ -91,11 +91,11 @@ class WrappingKeys:
         return f"WrappingKeys(wrapping={self._wrapping!r})"
 
     def key_id_for(self, tenant: str) -> str:
-        """Returns the identifier of the key that wraps for a tenant; ``""`` for the server's own."""
+        """Return the identifier of the key that wraps for a tenant; ``""`` for the server's own."""
         return self._wrapping.get(tenant, self._wrapping[""])
 
     def key(self, key_id: str) -> bytes:
-        """Returns a key.
+        """Return a key.
 
         Raises:
             WrappingKeyUnknown: There is no such key.
@@ -106,7 +106,7 @@ class WrappingKeys:
         return key
 
     def refresh(self, found: "WrappingKeys") -> None:
-        """Takes over keys that were added, and drops keys that were removed.
+        """Take over keys that were added, and drop keys that were removed.
 
         The keys that wrap stay the same until they are retired or removed, because other replicas may not
         have read a newer one yet.
@@ -136,7 +136,7 @@ class Context:
     version: int = 1
 
     def aad(self, form: bytes) -> bytes:
-        """Returns the associated data of a ciphertext.
+        """Return the associated data of a ciphertext.
 
         Args:
             form: The format byte of the ciphertext.
@@ -147,7 +147,7 @@ class Context:
         return _known(form) + _DOMAIN + self._parts
 
     def wrap_aad(self, form: bytes, key_id: str) -> bytes:
-        """Returns the associated data of a wrapped data key.
+        """Return the associated data of a wrapped data key.
 
         Args:
             form: The format byte of the wrapped key.
@@ -164,7 +164,7 @@ class Context:
 
 
 def seal(plaintext: bytes, *, wrapping_keys: WrappingKeys, aad: Context) -> Sealed:
-    """Encrypts ``plaintext`` under a fresh data key and wraps that key.
+    """Encrypt ``plaintext`` under a fresh data key and wrap that key.
 
     Args:
         wrapping_keys: The wrapping keys; the newest wraps.
@@ -179,7 +179,7 @@ def seal(plaintext: bytes, *, wrapping_keys: WrappingKeys, aad: Context) -> Seal
 
 
 def unseal(sealed: Sealed, *, wrapping_keys: WrappingKeys, aad: Context) -> bytes:
-    """Decrypts a record that ``seal`` made.
+    """Decrypt a record that ``seal`` made.
 
     Raises:
         WrappingKeyUnknown: The wrapping key is not among ``wrapping_keys``.
@@ -192,7 +192,7 @@ def unseal(sealed: Sealed, *, wrapping_keys: WrappingKeys, aad: Context) -> byte
 def rewrap(
     wrapped_key: bytes, *, key_id: str, wrapping_keys: WrappingKeys, aad: Context
 ) -> tuple[bytes, str]:
-    """Wraps the data key of a record under the key that wraps for its tenant now; the record stays as it is.
+    """Wrap the data key of a record under the key that wraps for its tenant now; the record stays as it is.
 
     Args:
         key_id: The identifier of the key that wrapped it.

@@ -57,7 +57,7 @@ class Availability:
 
 
 def availability(rules: DeviceRules, *, missing: Mapping[Evidence, tuple[str, ...]]) -> Availability:
-    """Returns whether devices can meet the demands of a policy.
+    """Return whether devices can meet the demands of a policy.
 
     Args:
         missing: The missing settings, by kind of evidence that the server cannot verify.
@@ -77,7 +77,7 @@ def availability(rules: DeviceRules, *, missing: Mapping[Evidence, tuple[str, ..
 def availabilities(
     policies: PolicyBook, *, missing: Mapping[Evidence, tuple[str, ...]]
 ) -> Mapping[str, Availability]:
-    """Returns the availability of every policy, by name."""
+    """Return the availability of every policy, by name."""
     return {name: availability(policies.get(name).policy.device, missing=missing) for name in policies.names}
 
 

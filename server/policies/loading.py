@@ -86,7 +86,7 @@ class PolicyBook:
         return {name: checks for name, checks in waived.items() if checks}
 
     def get(self, name: str) -> PolicyFile:
-        """Returns the policy with the given name.
+        """Return the policy with the given name.
 
         Raises:
             PolicyNotFound: No policy has this name.
@@ -98,7 +98,7 @@ class PolicyBook:
 
 
 def parse_policy(source: bytes, *, origin: str) -> PolicyFile:
-    """Reads the bytes of a policy file.
+    """Read the bytes of a policy file.
 
     Args:
         source: UTF-8 TOML, at most 64 KiB.
@@ -127,7 +127,7 @@ def _table(source: bytes, *, origin: str) -> dict[str, Any]:
 
 
 def read_policy(path: Path) -> PolicyFile:
-    """Reads one policy file.
+    """Read one policy file.
 
     Raises:
         PolicyInvalid: The file cannot be read, or violates the schema.
@@ -144,7 +144,7 @@ def read_policy(path: Path) -> PolicyFile:
 def load_policies(
     folder: Path | None = None, *, shipped: bool = True, served: Sequence[str] = ()
 ) -> PolicyBook:
-    """Loads the shipped policies, and those of the operator, which add to them or replace them.
+    """Load the shipped policies, and those of the operator, which add to them or replace them.
 
     Args:
         folder: A folder whose ``*.toml`` files are policies; a file with the name of a shipped policy

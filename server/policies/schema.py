@@ -151,7 +151,7 @@ class PlatformDemands(PolicyTable):
     """Contradictions between sources."""
 
     def as_row(self) -> Mapping[Evidence, Demand]:
-        """Returns the demands in the terms of ``device_integrity``."""
+        """Return the demands in the terms of ``device_integrity``."""
         return {Evidence(name): getattr(self, name) for name in type(self).model_fields}
 
 
@@ -193,7 +193,7 @@ class AssuranceFloors(PolicyTable):
     """For devices that do not state their platform."""
 
     def named(self) -> Mapping[Platform, Assurance]:
-        """Returns the assurance of each platform that has its own."""
+        """Return the assurance of each platform that has its own."""
         floors = {platform: getattr(self, platform.name.lower()) for platform in Platform}
         return {platform: floor for platform, floor in floors.items() if floor is not None}
 
@@ -209,7 +209,7 @@ _NO_VERSION: Final = (0, 0, 0, 0)
 
 
 def _numbers(version: str) -> tuple[int, ...]:
-    """Returns the numbers with which a version begins, four of them; zeros if it begins with none."""
+    """Return the numbers with which a version begins, four of them; zeros if it begins with none."""
     found = _VERSION.match(version)
     numbers = () if found is None else tuple(int(number) for number in found[0].split("."))
     return (*numbers, *_NO_VERSION[len(numbers) :])
@@ -255,7 +255,7 @@ class SdkRules(PolicyTable):
         return self
 
     def least(self, day: date) -> str:
-        """Returns the lowest version for checks that are created on ``day``, in UTC."""
+        """Return the lowest version for checks that are created on ``day``, in UTC."""
         if self.next_minimum is not None and self.supported_until is not None and day > self.supported_until:
             return self.next_minimum
         return self.minimum
@@ -289,7 +289,7 @@ class DeviceRules(PolicyTable):
     apps and stops no attacker."""
 
     def missed_sdk_version(self, sdk_version: str, *, day: date) -> str | None:
-        """Returns the version that a device's SDK would need; ``None`` if it is supported.
+        """Return the version that a device's SDK would need; ``None`` if it is supported.
 
         Args:
             day: The day on which its check was created, in UTC.
@@ -300,21 +300,21 @@ class DeviceRules(PolicyTable):
         return least
 
     def sdk_supported_until(self, sdk_version: str) -> date | None:
-        """Returns the last day of support for a device's SDK, in UTC; ``None`` without one."""
+        """Return the last day of support for a device's SDK, in UTC; ``None`` without one."""
         rules, version = self._sdk(sdk_version)
         if rules is None or rules.next_minimum is None or _numbers(version) >= _numbers(rules.next_minimum):
             return None
         return rules.supported_until
 
     def _sdk(self, sdk_version: str) -> tuple[SdkRules | None, str]:
-        """Returns the rules for a device's SDK, and its version."""
+        """Return the rules for a device's SDK, and its version."""
         name, _, version = sdk_version.rpartition(" ")
         if sdk_version in self.sdks:  # It states no version.
             return self.sdks[sdk_version], ""
         return self.sdks.get(name), version
 
     def as_table(self) -> DemandTable:
-        """Returns the demands in the terms of ``device_integrity``."""
+        """Return the demands in the terms of ``device_integrity``."""
         least = self.minimum_assurance
         floor, floors = (least.default, least.named()) if isinstance(least, AssuranceFloors) else (least, {})
         named = {platform: getattr(self.demands, platform.name.lower()) for platform in Platform}
@@ -325,7 +325,7 @@ class DeviceRules(PolicyTable):
 
 
 def _undemanding_row(least: Assurance) -> Mapping[Evidence, Demand]:
-    """Returns the demands of a platform under a policy that names no platform."""
+    """Return the demands of a platform under a policy that names no platform."""
     asked = Demand.IGNORED if least is Assurance.NONE else Demand.ADVISORY
     return {evidence: asked if evidence.raises_assurance else Demand.ADVISORY for evidence in Evidence}
 
@@ -363,7 +363,7 @@ class EvidenceRules(PolicyTable):
     """Largest mean luma of the face, 0..255."""
 
     def as_limits(self) -> CaptureLimits:
-        """Returns the demands in the terms of liveness."""
+        """Return the demands in the terms of liveness."""
         return CaptureLimits(**self.model_dump())
 
 
@@ -407,7 +407,7 @@ class SubjectRules(PolicyTable):
     """Distance from the centre of the frame, over half its diagonal, from which a face lies off-centre."""
 
     def as_rule(self) -> SubjectRule:
-        """Returns the demands in the terms of the matcher."""
+        """Return the demands in the terms of the matcher."""
         return replace(SCAN_SUBJECT, background_width=self.background_width, centre=self.centre)
 
 
@@ -458,7 +458,7 @@ class ChallengeDemands(PolicyTable):
         return self.gestures * GESTURE_SECONDS + (self.gestures - 1) * _GESTURES_APART_SECONDS
 
     def together_with(self, other: "ChallengeDemands") -> "ChallengeDemands":
-        """Returns the demands of both: never less than either."""
+        """Return the demands of both: never less than either."""
         names = ChallengeDemands.model_fields
         return ChallengeDemands(**{name: max(getattr(self, name), getattr(other, name)) for name in names})
 
@@ -555,7 +555,7 @@ class DoubtRules(PolicyTable):
         return self
 
     def live_threshold(self, challenge: ChallengeKind) -> float:
-        """Returns the confidence from which an attempt with the challenge is LIVE."""
+        """Return the confidence from which an attempt with the challenge is LIVE."""
         match challenge:
             case ChallengeKind.FLASH:
                 return self.flash.live_threshold
@@ -565,7 +565,7 @@ class DoubtRules(PolicyTable):
                 return self.gestures.live_threshold
 
     def demands(self, challenge: ChallengeKind) -> ChallengeDemands:
-        """Returns the demands on an attempt with the challenge."""
+        """Return the demands on an attempt with the challenge."""
         match challenge:
             case ChallengeKind.FLASH:
                 return self.flash
@@ -665,7 +665,7 @@ class PortraitRules(PolicyTable):
         return self
 
     def as_policy(self) -> PortraitPolicy:
-        """Returns the demands in the terms of the matcher.
+        """Return the demands in the terms of the matcher.
 
         Raises:
             matcher.errors.PortraitPolicyInvalid: The rules contradict each other; never for validated rules.
@@ -855,7 +855,7 @@ class Policy(PolicyTable):
     (``trusted_check_id``). Needs ``consent = "required"``. Without the table, none."""
 
     def challenge_for(self, requested: Mode, challenge: ChallengeKind | None = None) -> ChallengeDemands:
-        """Returns the demands on an attempt of a check.
+        """Return the demands on an attempt of a check.
 
         Args:
             requested: The mode of the check: that of the policy, or the one to which the orchestrator raised
@@ -869,7 +869,7 @@ class Policy(PolicyTable):
         return self.challenge.together_with(self.doubt.demands(challenge))
 
     def answers_doubt(self, requested: Mode) -> DoubtRules | None:
-        """Returns the table of doubt; ``None`` without one, and in a check that demands the flash anyway."""
+        """Return the table of doubt; ``None`` without one, and in a check that demands the flash anyway."""
         return self.doubt if requested is Mode.EXPRESS else None
 
     @property
@@ -962,7 +962,7 @@ class Policy(PolicyTable):
 
 
 def liveness_policy(policy: Policy, challenge: ChallengeKind | None = None) -> LivenessPolicy:
-    """Returns the part of the policy of a check that liveness applies.
+    """Return the part of the policy of a check that liveness applies.
 
     Args:
         challenge: The challenge with which an attempt answers doubt; ``None`` without one.
@@ -981,7 +981,7 @@ def liveness_policy(policy: Policy, challenge: ChallengeKind | None = None) -> L
 
 
 def render_schema() -> str:
-    """Returns the schema of policy files as JSON Schema 2020-12, indented, with a newline at its end.
+    """Return the schema of policy files as JSON Schema 2020-12, indented, with a newline at its end.
 
     ``python -m docs.make_reference`` writes it to ``policy.schema.json`` beside this file, for editors; a
     test compares the two.

@@ -61,7 +61,7 @@ class AdminServer(HttpListener):
         audit_jwks: Callable[[], Mapping[str, Any]],
         readiness: Readiness,
     ) -> None:
-        """Prepares the listener; ``start`` opens it.
+        """Prepare the listener; ``start`` opens it.
 
         Args:
             port: TCP port; 0 for any free one.
@@ -93,7 +93,7 @@ class AdminServer(HttpListener):
         )
 
     async def stop(self) -> None:
-        """Closes the listener."""
+        """Close the listener."""
         await self._close(asyncio.sleep(0), grace=1.0)
 
     def _has_place(self, server: web.Server) -> bool:
@@ -138,7 +138,7 @@ def _key_set(keys: Mapping[str, Any]) -> web.Response:
 
 
 async def _ready(name: str, part: Callable[[], Awaitable[bool]]) -> bool | str:
-    """Returns whether a part is ready; a text if it is known why it is not."""
+    """Return whether a part is ready; a text if it is known why it is not."""
     try:
         return await asyncio.wait_for(part(), timeout=_READY_SECONDS)
     except SchemaOutdated as error:
@@ -171,7 +171,7 @@ class CachedProbe:
         seconds: float = _CACHE_SECONDS,
         monotonic: Callable[[], float] = time.monotonic,
     ) -> None:
-        """Sets the probe; does not run it.
+        """Set the probe; do not run it.
 
         Args:
             seconds: How long a result is valid.
@@ -183,7 +183,7 @@ class CachedProbe:
         self._asked = 0.0
 
     async def __call__(self) -> bool:
-        """Returns ``True`` if the part works.
+        """Return ``True`` if the part works.
 
         Raises:
             Exception: The exception of the probe.
@@ -200,7 +200,7 @@ class CachedProbe:
 
 
 def storage_readiness(objects: ObjectStore, *, database_url: str) -> Readiness:
-    """Returns the parts ``objects`` and, if the database is a SQLite file, ``disk``.
+    """Return the parts ``objects`` and, if the database is a SQLite file, ``disk``.
 
     Args:
         database_url: The URL of the database; the probe writes to the folder of its file.
@@ -214,7 +214,7 @@ def storage_readiness(objects: ObjectStore, *, database_url: str) -> Readiness:
 
 
 def object_store_probe(objects: ObjectStore, *, name: str) -> Probe:
-    """Returns a probe that stores, reads and deletes a small object."""
+    """Return a probe that stores, reads and deletes a small object."""
     key = f"{_PROBE_PREFIX}/{name}"
 
     async def probe() -> None:
@@ -227,7 +227,7 @@ def object_store_probe(objects: ObjectStore, *, name: str) -> Probe:
 
 
 def disk_probe(folder: Path) -> Probe:
-    """Returns a probe that writes a small file to ``folder``, syncs it to the disk, and deletes it."""
+    """Return a probe that writes a small file to ``folder``, syncs it to the disk, and deletes it."""
 
     def write() -> None:
         with tempfile.TemporaryFile(dir=folder) as file:

@@ -67,7 +67,7 @@ class FacegateServer:
         monotonic: Callable[[], float] = time.monotonic,
         show_link: Callable[[str], None] = lambda _: None,
     ) -> None:
-        """Sets the settings; nothing is opened before ``start``.
+        """Set the settings; nothing is opened before ``start``.
 
         Args:
             pack: A loaded pack; ``None`` loads the configured one.
@@ -146,7 +146,7 @@ class FacegateServer:
         return self._workers.decoder_processes
 
     async def start(self) -> None:
-        """Opens the listeners, loads the models, and serves.
+        """Open the listeners, load the models, and serve.
 
         Raises:
             ConfigurationError: The server must not start with this configuration.
@@ -349,7 +349,7 @@ class FacegateServer:
         )
 
     async def drain(self) -> None:
-        """Accepts no new work and waits until the running scans have ended, at most ``drain_seconds``."""
+        """Accept no new work and wait until the running scans have ended, at most ``drain_seconds``."""
         listeners = self._started
         _log.info("draining", scans=self.scans)
         self._running.draining.set()
@@ -362,7 +362,7 @@ class FacegateServer:
             _log.warning("drain_timed_out", scans=self.scans)
 
     async def stop(self) -> None:
-        """Closes everything; ends calls that still run."""
+        """Close everything; end calls that still run."""
         background, self._background = self._background, ()
         if self._listeners is not None:
             device, service, *others = self._listeners.all

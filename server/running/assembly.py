@@ -96,7 +96,7 @@ class Stores:
         metrics: Metrics,
         webhooks: Mapping[str, WebhookEndpoint],
     ) -> None:
-        """Sets what ``open_stores`` opened."""
+        """Set what ``open_stores`` opened."""
         outbox = Outbox(webhooks)
         self.database = database
         self.checks = CheckRepository(database, outbox)
@@ -131,7 +131,7 @@ async def open_stores(
     metrics: Metrics,
     webhooks: Mapping[str, WebhookEndpoint],
 ) -> Stores:
-    """Creates or verifies the schema of the database, and opens the stores.
+    """Create or verify the schema of the database, and open the stores.
 
     Args:
         keys: The keys that seal images and protect the scan memory.
@@ -172,7 +172,7 @@ class Tuning:
 
 
 def check_recorder(settings: Settings, *, stores: Stores, pack: PackIdentity, keys: KeyRing) -> CheckRecorder:
-    """Returns the object that stores decisions.
+    """Return the object that stores decisions.
 
     Args:
         settings: The settings, for the time for which attacks are kept.
@@ -200,7 +200,7 @@ def evidence_environment(
     completion: CheckCompletion,
     keys: KeyRing,
 ) -> EvidenceEnvironment:
-    """Returns the dependencies of EvidenceService.
+    """Return the dependencies of EvidenceService.
 
     Args:
         settings: The actions that need two people.
@@ -274,7 +274,7 @@ def open_servicers(
     server_keys: ServerKeyList,
     trusted_images: TrustedImages | None,
 ) -> CheckCompletion:
-    """Opens the servicers; returns the object that closes checks.
+    """Open the servicers; return the object that closes checks.
 
     Args:
         tuning: Values for tests and benchmarks.

@@ -61,12 +61,12 @@ class DescribedPart(Generic[_Content]):
 
 
 def server_actor() -> Actor:
-    """Returns this server as an actor: the name of its machine."""
+    """Return this server as an actor: the name of its machine."""
     return Actor(name=_printable(platform.node())[:64] or "server", role="server")
 
 
 def settings_event(settings: Settings) -> AuditEvent:
-    """Returns the event of the settings: hashes of all and of each table, without secrets.
+    """Return the event of the settings: hashes of all and of each table, without secrets.
 
     Secrets in URLs are masked before they are hashed; other secrets lie in files that settings only name.
     """
@@ -82,7 +82,7 @@ def settings_event(settings: Settings) -> AuditEvent:
 
 
 def policies_event(policies: PolicyBook) -> AuditEvent:
-    """Returns the event of the policies: the version and SHA-256 of each."""
+    """Return the event of the policies: the version and SHA-256 of each."""
     described = {
         name: f"version {file.policy.version}; sha256 {file.sha256.hex()}"
         for name, file in policies.policies.items()
@@ -91,7 +91,7 @@ def policies_event(policies: PolicyBook) -> AuditEvent:
 
 
 def callers_event(entries: Mapping[str, str]) -> AuditEvent:
-    """Returns the event of the callers that may call.
+    """Return the event of the callers that may call.
 
     Args:
         entries: What ``CallerIdentifier.entries`` returns.
@@ -100,7 +100,7 @@ def callers_event(entries: Mapping[str, str]) -> AuditEvent:
 
 
 def keys_event(names: Collection[str]) -> AuditEvent:
-    """Returns the event of the files in the key folder, of which only the names are described."""
+    """Return the event of the files in the key folder, of which only the names are described."""
     purposes: dict[str, list[str]] = {}
     for name in sorted(names):
         purposes.setdefault(name.partition("-")[0], []).append(name)
@@ -134,7 +134,7 @@ _STAMPS: Final = 64
 
 
 async def log_changes(log: AuditLog, described: Sequence[DescribedPart[Any]], *, now: datetime) -> None:
-    """Writes entries of the parts of the configuration that differ from the newest logged ones.
+    """Write entries of the parts of the configuration that differ from the newest logged ones.
 
     Raises:
         StorageError: An entry cannot be written.
@@ -164,7 +164,7 @@ class AuditKeeper(Background):
         seconds: float,
         older: bool,
     ) -> None:
-        """Sets the sources of entries; ``start`` starts the tasks.
+        """Set the sources of entries; ``start`` starts the tasks.
 
         Args:
             witness: Keeps the newest checkpoints outside the database.
@@ -189,12 +189,12 @@ class AuditKeeper(Background):
         self._changes = _Changes(log, described)
 
     def start(self) -> None:
-        """Starts the tasks."""
+        """Start the tasks."""
         self.repeat(self.write, min(_WRITE_SECONDS, self._seconds))
         self.repeat(self.protect, self._seconds)
 
     async def stop(self) -> None:
-        """Stops the tasks, writes the remaining entries, and signs a last checkpoint."""
+        """Stop the tasks, write the remaining entries, and sign a last checkpoint."""
         tasks = self._tasks
         await super().stop()
         if tasks:
@@ -202,7 +202,7 @@ class AuditKeeper(Background):
             await self.step(lambda: self.checkpoint(timedelta()))
 
     async def write(self, *, everything: bool = False) -> None:
-        """Writes the events that were collected, and those of changed files.
+        """Write the events that were collected, and those of changed files.
 
         Args:
             everything: Whether the events of running minutes are written, too.
@@ -225,7 +225,7 @@ class AuditKeeper(Background):
         await self._changes.write(now)
 
     async def protect(self) -> None:
-        """Signs the checkpoints that are due, requests missing time stamps, and reports the state."""
+        """Sign the checkpoints that are due, request missing time stamps, and report the state."""
         await self.checkpoint(self._interval)
         now = self._now()
         since = await self._audit.uncovered_since()
@@ -238,7 +238,7 @@ class AuditKeeper(Background):
 
     @uncancelled
     async def checkpoint(self, at_least: timedelta) -> None:
-        """Signs a checkpoint of every chain that has new entries, unless one is younger than ``at_least``.
+        """Sign a checkpoint of every chain that has new entries, unless one is younger than ``at_least``.
 
         Nothing is signed if the log does not extend the witness, or while the witness cannot be read.
         """
@@ -272,7 +272,7 @@ class AuditKeeper(Background):
         await self._keep_witness(witnessed)
 
     async def _keep_witness(self, witnessed: Sequence[str]) -> None:
-        """Writes the newest checkpoints, also those whose writing failed before, to the witness."""
+        """Write the newest checkpoints, also those whose writing failed before, to the witness."""
         known, position = self._audit.witness, self._audit.position
         if not known or known == tuple(witnessed):
             return

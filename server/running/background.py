@@ -14,17 +14,17 @@ class Background:
     """Repeats work in tasks; what fails is logged, and the next round tries again."""
 
     def __init__(self, failed: str) -> None:
-        """Sets the log event of failures."""
+        """Set the log event of failures."""
         self._failed = failed
         self._shut_out = False
         self._tasks: list[asyncio.Task[None]] = []
 
     def start(self) -> None:
-        """Starts the tasks; each subclass calls ``repeat`` for its work."""
+        """Start the tasks; each subclass calls ``repeat`` for its work."""
         raise NotImplementedError
 
     def repeat(self, work: Callable[[], Awaitable[object]], seconds: float, **words: str) -> None:
-        """Repeats ``work`` with pauses of so many seconds, until ``stop``; the log adds ``words``."""
+        """Repeat ``work`` with pauses of so many seconds, until ``stop``; the log adds ``words``."""
 
         async def run() -> None:
             while True:
@@ -34,7 +34,7 @@ class Background:
         self._tasks.append(asyncio.create_task(run()))
 
     async def step(self, work: Callable[[], Awaitable[object]], **words: str) -> None:
-        """Runs ``work`` once; a database that is too new for this server is logged only once."""
+        """Run ``work`` once; a database that is too new for this server is logged only once."""
         try:
             await work()
         except SchemaOutdated as error:
@@ -45,7 +45,7 @@ class Background:
             _log.exception(self._failed, **words)
 
     async def stop(self) -> None:
-        """Ends the tasks."""
+        """End the tasks."""
         tasks, self._tasks = self._tasks, []
         for task in tasks:
             task.cancel()

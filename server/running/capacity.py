@@ -50,7 +50,7 @@ class Capacity:
         several: Callable[[], bool],
         metrics: Metrics,
     ) -> None:
-        """Creates the places, all of them free.
+        """Create the places, all of them free.
 
         Short calls wait in line. A scan, a watch or a video may hold its place for minutes, so a share of
         their places is kept free if several tenants call. A video also waits in line.
@@ -115,7 +115,7 @@ class ConnectionLimits:
 def share(
     limits: LimitSettings, *, scans: int, handles: int, web: bool = False, console: bool = False
 ) -> ConnectionLimits:
-    """Divides the handles between the listeners.
+    """Divide the handles between the listeners.
 
     Args:
         limits: The limits of the server; each scan, call, upload and watch may need a separate connection.

@@ -46,7 +46,7 @@ class Housekeeper(Background):
         tries: timedelta,
         most_scans: int,
     ) -> None:
-        """Sets the stores and intervals; ``start`` starts the task.
+        """Set the stores and intervals; ``start`` starts the task.
 
         Args:
             expiry: Erases checks whose retention has ended.
@@ -71,7 +71,7 @@ class Housekeeper(Background):
         self._waits_until: datetime | None = None
 
     def start(self) -> None:
-        """Starts the task. The first round handles everything that a stopped server may have left."""
+        """Start the task. The first round handles everything that a stopped server may have left."""
         self.repeat(self._round, self._sweep_seconds)
 
     async def _round(self) -> None:
@@ -170,7 +170,7 @@ class FileWatch(Background):
         now: Callable[[], datetime],
         seconds: float,
     ) -> None:
-        """Sets the objects with files; ``start`` starts the task.
+        """Set the objects with files; ``start`` starts the task.
 
         Args:
             callers: The callers, with the file of API keys.
@@ -193,7 +193,7 @@ class FileWatch(Background):
         super().__init__("file_watch_failed")
 
     def start(self) -> None:
-        """Starts the task."""
+        """Start the task."""
         self.repeat(self._look, self._seconds)
 
     async def _look(self) -> None:
@@ -206,7 +206,7 @@ class FileWatch(Background):
         self._metrics.files.issuers_asked(away=any(issuer.away for issuer in self._issuers))
 
     def refresh(self) -> None:
-        """Reads every file that changed. Blocks for a moment."""
+        """Read every file that changed. It blocks for a moment."""
         # The server keys include those of the certificates, so the certificates are read first.
         for read in (
             self._read_api_keys,

@@ -93,7 +93,7 @@ class Listeners:
         monotonic: Callable[[], float],
         show_link: Callable[[str], None],
     ) -> None:
-        """Makes the listeners and their servicers. They do not listen yet.
+        """Make the listeners and their servicers. They do not listen yet.
 
         Args:
             show_link: Shows the address with the one-time link of a console on loopback.
@@ -276,7 +276,7 @@ class Listeners:
 
 
 def _flow(oidc: ConsoleOidcSettings, issuers: list[Issuer], *, monotonic: Callable[[], float]) -> CodeFlow:
-    """Returns the log-in at an issuer, which is the one of access tokens or a further one of ``issuers``."""
+    """Return the log-in at an issuer, which is the one of access tokens or a further one of ``issuers``."""
     found = next((issuer for issuer in issuers if issuer.url == oidc.issuer and issuer.is_asked), None)
     if found is None:
         found = Issuer(oidc.issuer, file=None, monotonic=monotonic)

@@ -50,7 +50,7 @@ class MemoryUse:
 
 
 def is_short(use: MemoryUse, *, was_short: bool, calm_seconds: float = 0.0) -> bool:
-    """Returns whether new scans are refused; between the two marks it stays as it was for half a minute.
+    """Return whether new scans are refused; between the two marks it stays as it was for half a minute.
 
     Args:
         was_short: Whether they were refused until now.
@@ -62,7 +62,7 @@ def is_short(use: MemoryUse, *, was_short: bool, calm_seconds: float = 0.0) -> b
 
 
 def read_memory(limit: int | None, *, root: Path = Path("/")) -> MemoryUse | None:
-    """Returns the memory of this process against ``limit``, or that of its control group against the group's.
+    """Return the memory of this process against ``limit``, or that of its control group against the group's.
 
     Of several groups with a limit, one inside the other, the one nearest to its limit counts.
 
@@ -80,7 +80,7 @@ def read_memory(limit: int | None, *, root: Path = Path("/")) -> MemoryUse | Non
 
 
 def limit_arenas() -> None:
-    """Makes glibc's malloc use few arenas, so that ``malloc_trim`` finds more to give back.
+    """Make glibc's malloc use few arenas, so that ``malloc_trim`` finds more to give back.
 
     Has no effect on the arenas that exist already, with another C library, or if ``MALLOC_ARENA_MAX`` is set.
     """
@@ -98,7 +98,7 @@ class MemoryWatch(Background):
         *,
         trim: Callable[[], None] | None = None,
     ) -> None:
-        """Prepares the watch; ``start`` starts the task.
+        """Prepare the watch; ``start`` starts the task.
 
         Args:
             read: Returns the memory in use; blocks for a moment.
@@ -115,7 +115,7 @@ class MemoryWatch(Background):
         self.short = False
 
     def start(self) -> None:
-        """Starts the task."""
+        """Start the task."""
         self.repeat(self.look, _EVERY_SECONDS)
 
     async def is_enough(self) -> bool:
@@ -123,7 +123,7 @@ class MemoryWatch(Background):
         return not self.short
 
     async def look(self) -> None:
-        """Reads the memory once, gives freed memory back, and reports a change."""
+        """Read the memory once, give freed memory back, and report a change."""
         await self._give_back()
         use = self._read()
         if use is None:

@@ -16,7 +16,7 @@ _log = structlog.get_logger(__name__)
 
 
 def load_configured_pack(settings: Settings) -> Pack:
-    """Loads the pack that the settings name. Takes seconds: do not call it on the event loop.
+    """Load the pack that the settings name. This takes seconds: do not call it on the event loop.
 
     If the settings name a calibration, it replaces the one of the distribution. If the installed ONNX Runtime
     is for GPUs and the settings allow the CPU instead, its use is logged as a warning.
@@ -35,7 +35,7 @@ def load_configured_pack(settings: Settings) -> Pack:
 
 
 def pack_identity(pack: Pack) -> PackIdentity:
-    """Returns the identity of ``pack`` for results."""
+    """Return the identity of ``pack`` for results."""
     return PackIdentity(
         name=pack.name,
         version=pack.version,
@@ -47,7 +47,7 @@ def pack_identity(pack: Pack) -> PackIdentity:
 
 
 def calibration_identity(pack: Pack) -> CalibrationIdentity:
-    """Returns the identity of the calibration of a pack for results."""
+    """Return the identity of the calibration of a pack for results."""
     calibration = pack.match_calibration
     return CalibrationIdentity(
         provenance=calibration.provenance,
@@ -57,7 +57,7 @@ def calibration_identity(pack: Pack) -> CalibrationIdentity:
 
 
 def require_servable(policies: PolicyBook, pack: Pack, *, default: str, allow_evaluation_pack: bool) -> None:
-    """Verifies that a pack can meet the default policy, and logs a warning for others that it cannot meet.
+    """Verify that a pack can meet the default policy, and log a warning for others that it cannot meet.
 
     Args:
         allow_evaluation_pack: Whether a pack for evaluation may serve EXPRESS policies.
@@ -83,7 +83,7 @@ def require_servable(policies: PolicyBook, pack: Pack, *, default: str, allow_ev
 
 
 def announce_pack(pack: Pack, *, allow_evaluation_pack: bool) -> None:
-    """Logs a pack's terms and calibration, with a warning if it is for evaluation only or lacks networks.
+    """Log a pack's terms and calibration, with a warning if it is for evaluation only or lacks networks.
 
     Args:
         allow_evaluation_pack: Whether a pack for evaluation may serve EXPRESS policies.

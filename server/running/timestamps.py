@@ -41,7 +41,7 @@ class TimestampRoots:
     """The root certificates of a time-stamping authority."""
 
     def __init__(self, path: Path) -> None:
-        """Reads the certificates.
+        """Read the certificates.
 
         Args:
             path: PEM file with one or several certificates.
@@ -60,7 +60,7 @@ class TimestampRoots:
             ) from error
 
     def verify(self, timestamp: bytes, message: bytes, *, nonce: int | None = None) -> datetime:
-        """Returns the time that a time stamp proves, UTC.
+        """Return the time that a time stamp proves, UTC.
 
         Args:
             timestamp: A time-stamp response (DER).
@@ -83,7 +83,7 @@ class TimestampAuthority:
     """Requests time stamps."""
 
     def __init__(self, url: str, roots: TimestampRoots) -> None:
-        """Sets the authority.
+        """Set the authority.
 
         Args:
             url: Its URL, for POST over HTTP (RFC 3161, 3.4).
@@ -93,7 +93,7 @@ class TimestampAuthority:
         self._roots = roots
 
     async def stamp(self, message: bytes) -> bytes:
-        """Returns the time-stamp response over ``message`` (DER), verified.
+        """Return the time-stamp response over ``message`` (DER), verified.
 
         Raises:
             TimestampFailed: The authority does not answer within 10 seconds, or not with a valid time stamp.
@@ -123,7 +123,7 @@ class TimestampAuthority:
 
 
 def open_authority(settings: AuditSettings) -> TimestampAuthority | None:
-    """Returns the authority of the settings; ``None`` if none is set.
+    """Return the authority of the settings; ``None`` if none is set.
 
     Raises:
         ConfigurationError: See ``TimestampRoots``.

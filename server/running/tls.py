@@ -39,7 +39,7 @@ class TlsFiles:
     """
 
     def __init__(self, tls: Tls) -> None:
-        """Reads the files.
+        """Read the files.
 
         Raises:
             CertificateUnusable: A file cannot be read or is not PEM, the key does not belong to the
@@ -64,7 +64,7 @@ class TlsFiles:
         return self._shown.certificate.not_valid_after_utc
 
     def credentials(self) -> grpc.ServerCredentials:
-        """Returns the credentials of a listener; ``client_ca`` demands a certificate of every caller."""
+        """Return the credentials of a listener; ``client_ca`` demands a certificate of every caller."""
         return grpc.dynamic_ssl_server_credentials(
             self._shown.configuration,
             # None means "unchanged", contrary to the type stubs.
@@ -73,7 +73,7 @@ class TlsFiles:
         )
 
     def context(self) -> ssl.SSLContext:
-        """Returns the context of a listener that is not gRPC's. New connections use the current files.
+        """Return the context of a listener that is not gRPC's. New connections use the current files.
 
         Raises:
             CertificateUnusable: The files changed since they were read, and can no longer be used.
@@ -90,10 +90,10 @@ class TlsFiles:
         return context
 
     def refresh(self) -> bool:
-        """Reads the files again if one changed; returns whether their content is in force.
+        """Read the files again if one changed; return whether their content is in force.
 
         If the files cannot be used or do not match each other yet, the error is logged and the previous files
-        stay in force. Blocks for a moment.
+        stay in force. It blocks for a moment.
         """
         try:
             state = _state(self._tls)
@@ -114,7 +114,7 @@ class TlsFiles:
         return True
 
     def _take_next(self) -> grpc.ServerCertificateConfiguration | None:
-        """Returns the configuration if it changed since the last connection; grpc calls it in its threads."""
+        """Return the configuration if it changed since the last connection; grpc calls it in its threads."""
         with self._lock:
             changed, self._next = self._next, None
         return changed

@@ -58,12 +58,12 @@ _GONE: Final = 410
 
 
 def new_webhook_secret() -> str:
-    """Returns a new secret of an endpoint."""
+    """Return a new secret of an endpoint."""
     return _PREFIX + base64.b64encode(secrets.token_bytes(_SECRET_BYTES)).decode()
 
 
 def read_webhook_secret(path: Path) -> Webhook:
-    """Reads the secret of an endpoint.
+    """Read the secret of an endpoint.
 
     Raises:
         ConfigurationError: The file cannot be read, others may read it, or it holds no secret.
@@ -104,7 +104,7 @@ class Endpoint:
     """An endpoint of the settings, with its secrets and its connections."""
 
     def __init__(self, name: str, settings: WebhookEndpoint) -> None:
-        """Reads the secrets.
+        """Read the secrets.
 
         Raises:
             ConfigurationError: One of them cannot be used, or the authority.
@@ -122,7 +122,7 @@ class Endpoint:
         self._usable = True
 
     def refresh(self) -> None:
-        """Reads the secrets again if their files changed; those that cannot be read stay in force."""
+        """Read the secrets again if their files changed; those that cannot be read stay in force."""
         try:
             for file in self._secrets:
                 if file.refresh():
@@ -135,12 +135,12 @@ class Endpoint:
             self._usable = True
 
     async def send(self, event: StoredEvent, now: datetime) -> Answer:
-        """Makes one attempt to deliver an event; takes 10 seconds at most."""
+        """Make one attempt to deliver an event; take 10 seconds at most."""
         status = await self._ask("POST", data=event.body.encode(), headers=self._headers(event, now))
         return Answer(status) if isinstance(status, str) else _answer(status)
 
     async def reach(self) -> str | None:
-        """Connects as for an event, and sends none; returns why there is no answer, else ``None``.
+        """Connect as for an event, and send none; return why there is no answer, else ``None``.
 
         The endpoint may refuse the request (HEAD), as it refuses whatever is no event.
         """
@@ -148,7 +148,7 @@ class Endpoint:
         return status if isinstance(status, str) else None
 
     async def _ask(self, method: str, **content: Any) -> int | str:
-        """Returns the status of the answer, or why there is none."""
+        """Return the status of the answer, or why there is none."""
         try:
             async with (
                 asyncio.timeout(_SECONDS),
@@ -162,7 +162,7 @@ class Endpoint:
             return _words(error)
 
     async def close(self) -> None:
-        """Closes the connections."""
+        """Close the connections."""
         if self._session is not None:
             await self._session.close()
             self._session = None
@@ -196,7 +196,7 @@ class Endpoint:
         return self._session
 
     def _socket(self, found: tuple[Any, ...]) -> socket.socket:
-        """Returns the socket for an address that was found; the one place where addresses are tested."""
+        """Return the socket for an address that was found; the one place where addresses are tested."""
         family, kind, protocol, _, place = found
         address = ip_address(str(place[0]).partition("%")[0])
         if self._url.scheme == "http" and not address.is_loopback:
@@ -219,7 +219,7 @@ class Endpoint:
 
 
 def open_endpoints(settings: Mapping[str, WebhookEndpoint]) -> tuple[Endpoint, ...]:
-    """Returns the endpoints of the settings.
+    """Return the endpoints of the settings.
 
     Raises:
         ConfigurationError: A secret or an authority cannot be used.
@@ -283,7 +283,7 @@ class EventDelivery(Background):
         now: Callable[[], datetime],
         seconds: float,
     ) -> None:
-        """Sets the outbox and the endpoints; ``start`` starts the tasks.
+        """Set the outbox and the endpoints; ``start`` starts the tasks.
 
         Args:
             seconds: Time between two looks for events that are due.
@@ -296,12 +296,12 @@ class EventDelivery(Background):
         super().__init__("events_not_delivered")
 
     def start(self) -> None:
-        """Starts the tasks."""
+        """Start the tasks."""
         for endpoint in self._endpoints:
             self.repeat(partial(self._deliver_all, endpoint), self._seconds, endpoint=endpoint.name)
 
     async def stop(self) -> None:
-        """Ends the tasks, and the connections to the endpoints."""
+        """End the tasks, and the connections to the endpoints."""
         await super().stop()
         for endpoint in self._endpoints:
             await endpoint.close()
@@ -314,7 +314,7 @@ class EventDelivery(Background):
             _log.warning("events_not_delivered", endpoint=endpoint.name, why=str(error))
 
     async def deliver(self, endpoint: Endpoint) -> int:
-        """Sends some events that are due; returns their number, 0 if none is."""
+        """Send some events that are due; return their number, 0 if none is."""
         if not await self._repository.is_due(endpoint.tenant, endpoint.name, self._now()):
             return 0
         claimed = await self._repository.claim(endpoint.tenant, endpoint.name, self._now(), _AT_ONCE)

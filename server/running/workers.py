@@ -32,7 +32,7 @@ class Analyses:
     def __init__(
         self, settings: AnalysisSettings, isolation: IsolationSettings, *, metrics: Metrics, workers: int
     ) -> None:
-        """Prepares the threads and processes; starts none.
+        """Prepare the threads and processes; start none.
 
         Args:
             isolation: The limits of a process that decodes images.
@@ -49,7 +49,7 @@ class Analyses:
         )
 
     def start(self) -> None:
-        """Starts the processes in which videos and WebP images are decoded.
+        """Start the processes in which videos and WebP images are decoded.
 
         Raises:
             ConfigurationError: A process does not start.
@@ -58,7 +58,7 @@ class Analyses:
             start_decoders(decoders)
 
     def close(self) -> None:
-        """Ends the processes and threads; a running analysis of a video fails."""
+        """End the processes and threads; a running analysis of a video fails."""
         for decoders in self._own_decoders:
             decoders.close()
         self._video_pool.close()
@@ -77,7 +77,7 @@ class Analyses:
         still_decoder: DecoderPool,
         now: Callable[[], datetime],
     ) -> AnalysisEnvironment:
-        """Returns the dependencies of the calls.
+        """Return the dependencies of the calls.
 
         Args:
             still_decoder: Decodes WebP if analyses have no separate processes for it.
@@ -139,7 +139,7 @@ def _pool(metrics: Metrics, *, limits: DecoderLimits, stills: int = 0, videos: i
 
 
 def start_decoders(decoders: DecoderPool) -> None:
-    """Starts the workers, and logs whether the machine filters their system calls.
+    """Start the workers, and log whether the machine filters their system calls.
 
     Raises:
         ConfigurationError: A worker does not start.
@@ -172,7 +172,7 @@ class Workers:
     """
 
     def __init__(self, settings: Settings, *, metrics: Metrics, decoders: DecoderPool | None = None) -> None:
-        """Prepares the threads and processes; starts none.
+        """Prepare the threads and processes; start none.
 
         Args:
             decoders: A running pool, which its owner closes; ``None`` makes one.
@@ -192,7 +192,7 @@ class Workers:
         return tuple(pid for state in self.decoders.states.values() for pid in state.processes)
 
     async def start(self) -> None:
-        """Starts the processes; threads start with the work.
+        """Start the processes; threads start with the work.
 
         Raises:
             ConfigurationError: A process does not start.
@@ -202,7 +202,7 @@ class Workers:
         await asyncio.to_thread(self.analyses.start)
 
     async def close(self) -> None:
-        """Ends the processes at once, and each thread after the work that it is running."""
+        """End the processes at once, and each thread after the work that it is running."""
         if self._owns_decoders:
             await asyncio.to_thread(self.decoders.close)
         await asyncio.to_thread(self.analyses.close)

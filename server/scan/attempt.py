@@ -51,7 +51,7 @@ class AttemptClocks:
     """
 
     def __init__(self, env: ScanEnvironment, stream: OpenStream) -> None:
-        """Starts the clocks of an attempt."""
+        """Start the clocks of an attempt."""
         self._clock = env.clock
         self._end_seconds = env.limits.end_seconds
         self._seconds = stream.budget.max_attempt_seconds
@@ -61,19 +61,19 @@ class AttemptClocks:
         self.begin()
 
     def begin(self) -> None:
-        """Starts the attempt's time, when the device has been notified that the attempt begins."""
+        """Start the attempt's time, when the device has been notified that the attempt begins."""
         self._began = self.last_activity = self._clock.monotonic()
 
     def note_activity(self) -> None:
-        """Restarts the measurement of silence, when a message of the device has been processed."""
+        """Restart the measurement of silence, when a message of the device has been processed."""
         self.last_activity = self._clock.monotonic()
 
     def overdue(self, now: float) -> bool:
-        """Returns whether an attempt that is not complete has exceeded its time."""
+        """Return whether an attempt that is not complete has exceeded its time."""
         return self.completed is None and now - self._began >= self._seconds
 
     def wait(self, due: Iterable[float]) -> float:
-        """Returns the seconds until the next time limit or task, if no message arrives before.
+        """Return the seconds until the next time limit or task, if no message arrives before.
 
         Args:
             due: The times at which other tasks are due.
@@ -84,7 +84,7 @@ class AttemptClocks:
         return max(0.0, min(soonest - self._clock.monotonic(), remaining))
 
     def require_before_deadline(self) -> None:
-        """Tests the scan's deadline.
+        """Test the scan's deadline.
 
         Raises:
             ScanDeadlinePassed: The deadline has passed.
@@ -93,7 +93,7 @@ class AttemptClocks:
             raise ScanDeadlinePassed
 
     def require_activity(self, now: float) -> None:
-        """Tests how long the server has waited for the device.
+        """Test how long the server has waited for the device.
 
         Raises:
             Refusal: The server waited too long (STREAM_IDLE).
@@ -115,7 +115,7 @@ def _idle(what: str, seconds: float) -> Refusal:
 def require_within_budget(
     frame: FrameMessage, *, before: int, bytes_before: int, budget: CaptureBudget
 ) -> None:
-    """Refuses a frame that is too large or exceeds the number of frames or bytes.
+    """Refuse a frame that is too large or exceeds the number of frames or bytes.
 
     Args:
         before: The number of frames that the attempt already has.
@@ -148,7 +148,7 @@ def require_within_budget(
 
 
 def validate_claim(frame: FrameMessage, *, revealed: int) -> None:
-    """Refuses a frame that claims a flash step which was not revealed; applies to skipped frames, too.
+    """Refuse a frame, also a skipped one, that claims a flash step which was not revealed.
 
     Args:
         revealed: The last step that was revealed in this stream; 0 for none.
@@ -192,7 +192,7 @@ class CaptureRate:
     """
 
     def __init__(self) -> None:
-        """Starts without frames."""
+        """Start without frames."""
         self.frames = 0
         self._first = 0.0
         self._last = 0.0
@@ -227,7 +227,7 @@ class CaptureRate:
         return 1 / interval if interval > 0 else math.inf
 
     def count_frame(self, captured: float, *, dropped: int = 0) -> None:
-        """Counts a frame.
+        """Count a frame.
 
         Args:
             captured: When the device captured it, seconds of its clock.
@@ -243,11 +243,11 @@ class CaptureRate:
         self.frames += 1
 
     def pause(self, now: float) -> None:
-        """Notes that a pause was requested at ``now``, seconds of the server's monotonic clock."""
+        """Note that a pause was requested at ``now``, seconds of the server's monotonic clock."""
         self._pauses.append(_Pause(began=now))
 
     def resume(self, now: float) -> None:
-        """Notes that the pause was ended at ``now``, seconds of the server's monotonic clock."""
+        """Note that the pause was ended at ``now``, seconds of the server's monotonic clock."""
         if self._pauses and self._pauses[-1].seconds is None:
             self._pauses[-1].seconds = now - self._pauses[-1].began
 
@@ -292,7 +292,7 @@ class AttemptRun:
         look_early: Callable[["AttemptRun"], Awaitable[bool]],
         on_settled: Callable[["AttemptRun"], None],
     ) -> None:
-        """Prepares an attempt.
+        """Prepare an attempt.
 
         Args:
             number: The attempt's number in the check, from 1.
@@ -408,7 +408,7 @@ class AttemptRun:
         return CAPTURE_TOO_SLOW if slow else None
 
     async def run(self, inbox: Inbox, send: Send, *, attempts_left: int) -> AttemptEndMessage:
-        """Runs the capture until the device ends the attempt, and returns the device's signed end.
+        """Run the capture until the device ends the attempt, and return the device's signed end.
 
         Args:
             attempts_left: The number of attempts that share the scan's bytes, this one included.
@@ -477,7 +477,7 @@ class AttemptRun:
             await self._apply_clocks(send)
 
     async def record(self) -> None:
-        """Writes the attempt to the database unless it is written already.
+        """Write the attempt to the database unless it is written already.
 
         Raises:
             Conflict: Another stream holds the lease.
@@ -501,7 +501,7 @@ class AttemptRun:
             raise
 
     async def _count(self) -> None:
-        """Counts the attempt when its number of frames reaches ``counted_frames``.
+        """Count the attempt when its number of frames reaches ``counted_frames``.
 
         Raises:
             Conflict: Another stream holds the lease.
@@ -514,7 +514,7 @@ class AttemptRun:
             )
 
     async def renew_lease(self) -> None:
-        """Renews the stream's lease if that is due.
+        """Renew the stream's lease if that is due.
 
         Raises:
             LeaseLost: A newer stream took over.
@@ -555,7 +555,7 @@ class AttemptRun:
     async def _measure(
         self, frame: FrameMessage, arrival: Arrival
     ) -> tuple[Feedback | None, tuple[Action, ...]]:
-        """Returns the feedback for the person and the challenge's actions."""
+        """Return the feedback for the person and the challenge's actions."""
         may_act = self._challenge_may_act(frames=self.frames + 1)
         if not self._settled:
             return await self.work.measure_frame(frame, arrival=arrival.time, then_act=may_act)
@@ -563,12 +563,12 @@ class AttemptRun:
         return None, await self.work.act() if may_act else ()
 
     async def _act_on_challenge(self, send: Send) -> None:
-        """Performs the challenge's actions that are due now, without a further frame."""
+        """Perform the challenge's actions that are due now, without a further frame."""
         if self._challenge_may_act(frames=self.frames):
             await self._do(await self.work.act(), send)
 
     def _challenge_may_act(self, *, frames: int) -> bool:
-        """Returns whether the challenge may act: from the first counted frame until the capture is complete.
+        """Return whether the challenge may act: from the first counted frame until the capture is complete.
 
         A colour is shown only in attempts that count. Otherwise a device could see many draws and choose one.
         """
@@ -630,7 +630,7 @@ class AttemptRun:
             self._settle()
 
     async def _adjust_capture(self, send: Send) -> None:
-        """Requests smaller or fewer frames if the network is too slow, or the bytes would not last."""
+        """Request smaller or fewer frames if the network is too slow, or the bytes would not last."""
         rate, budget = self._rate.per_second, self._stream.budget
         slow = rate is not None and rate < budget.min_frames_per_second
         if (

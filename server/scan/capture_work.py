@@ -36,7 +36,7 @@ class AttemptTrace:
     """
 
     def __init__(self, *, blocks: Callable[[Frame], GreyImage]) -> None:
-        """Starts an empty trace.
+        """Start an empty trace.
 
         Args:
             blocks: Decodes the mean luma of each block of a frame (``FrameDecoder.coded_blocks``).
@@ -54,12 +54,12 @@ class AttemptTrace:
         self.adjustments = 0
 
     def record_frame(self, frame: Frame) -> None:
-        """Records the header and the image hash of a received frame, before it is measured."""
+        """Record the header and the image hash of a received frame, before it is measured."""
         self._claims.append(frame.claim)
         self._images.append(sha256(frame.image).digest())
 
     def record_picture(self, frame: Frame) -> None:
-        """Records what the frame that was recorded last shows; runs on the worker pool.
+        """Record, on the worker pool, what the frame that was recorded last shows.
 
         Every frame is decoded in the same way, measured or not. Otherwise a recording that begins elsewhere
         would have other frames measured, and none of them recognised.
@@ -73,11 +73,11 @@ class AttemptTrace:
         self.layouts.append((frame.capture_time_us, frame_layout(upright)))
 
     def arrived_late(self, frame: Frame) -> None:
-        """Records the image hash of a frame that is received after the attempt is settled."""
+        """Record the image hash of a frame that is received after the attempt is settled."""
         self._late.append(sha256(frame.image).digest())
 
     def record_pixels(self, frame: Frame, pixels: GreyImage | BgrImage, *, arrival: float) -> None:
-        """Traces how a frame was coded; runs on the worker pool. ``arrival`` is in monotonic seconds."""
+        """Trace, on the worker pool, how a frame was coded. ``arrival`` is in monotonic seconds."""
         luma = cv2.cvtColor(pixels, cv2.COLOR_BGR2GRAY) if pixels.ndim == _COLOUR else pixels
         self._tracer.add(
             frame.image,
@@ -124,7 +124,7 @@ class CaptureWork:
         trace: AttemptTrace,
         monotonic: Callable[[], float],
     ) -> None:
-        """Initialises the work of an attempt without frames.
+        """Initialise the work of an attempt without frames.
 
         Args:
             trace: Measures how the frames were encoded.
@@ -139,7 +139,7 @@ class CaptureWork:
     async def measure_frame(
         self, frame: Frame, *, arrival: float, then_act: bool
     ) -> tuple[Feedback | None, tuple[Action, ...]]:
-        """Processes a frame; returns the feedback for the person and the actions of the challenge.
+        """Process a frame; return the feedback for the person and the actions of the challenge.
 
         If the device disconnects meanwhile, the pool still finishes the frame, so that nothing reads the
         capture while it changes.
@@ -158,7 +158,7 @@ class CaptureWork:
         return done
 
     async def act(self) -> tuple[Action, ...]:
-        """Returns the actions that are due now, without a further frame.
+        """Return the actions that are due now, without a further frame.
 
         Once the challenge is settled, this uses no worker, so that its closing step does not wait for the
         frames of other scans.
@@ -169,7 +169,7 @@ class CaptureWork:
         return await self._pool.run(self._act, self._latest)
 
     def pass_over(self, frame: Frame, *, arrival: float) -> None:
-        """Skips a frame that arrives after the attempt is settled; see ``AttemptCapture.skip_frame``.
+        """Skip a frame that arrives after the attempt is settled; see ``AttemptCapture.skip_frame``.
 
         Raises:
             Refusal: The frame's image cannot be used (FRAME_IMAGE_INVALID).
@@ -179,7 +179,7 @@ class CaptureWork:
         self.trace.arrived_late(frame)
 
     async def examine_ahead(self) -> None:
-        """Starts the next examination at low priority, and collects the previous one when it is done."""
+        """Start the next examination at low priority, and collect the previous one when it is done."""
         if self._ahead is not None:
             _, work = self._ahead
             if not work.done:
@@ -190,7 +190,7 @@ class CaptureWork:
             self._ahead = examination.index, self._pool.run_later(examination)
 
     async def examine_rest(self) -> None:
-        """Examines and identifies all remaining selected frames in parallel, ahead of other scans' frames.
+        """Examine and identify all remaining selected frames in parallel, ahead of other scans' frames.
 
         If an examination fails or the caller is cancelled, this returns only after no worker runs any of
         them. An examination of a frame that is not selected any more is left to ``close``.
@@ -209,13 +209,13 @@ class CaptureWork:
             )
 
     async def close(self) -> None:
-        """Ends the examination that was started ahead; no worker uses the attempt when this returns."""
+        """End the examination that was started ahead; no worker uses the attempt when this returns."""
         began, self._ahead = self._ahead, None
         if began is not None:
             await began[1].discard()
 
     async def verify_sample(self) -> None:
-        """Decodes a sample of the frames that were not measured; called at the end of the attempt.
+        """Decode a sample of the frames that were not measured; called at the end of the attempt.
 
         Raises:
             Refusal: An image does not decode, or its size differs from the declared size
@@ -237,7 +237,7 @@ class CaptureWork:
 
 
 async def _all_of(working: Iterable[Coroutine[Any, Any, ExaminedFrame]]) -> tuple[ExaminedFrame, ...]:
-    """Returns all results, or raises the first error after all other tasks have ended or were cancelled."""
+    """Return all results, or raise the first error after all other tasks have ended or were cancelled."""
     try:
         async with asyncio.TaskGroup() as group:
             tasks = [group.create_task(work) for work in working]

@@ -74,7 +74,7 @@ class ScanComparison:
 
 
 def merge_marks(comparisons: Sequence[ScanComparison]) -> ScanComparison:
-    """Merges the marks of the frames and keys of several attempts of one scan.
+    """Merge the marks of the frames and keys of several attempts of one scan.
 
     The tests are omitted, because each belongs to one attempt.
     """
@@ -96,7 +96,7 @@ class DeviceMemory:
         hash_subject: Callable[[str, str], str],
         pool: WorkerPool,
     ) -> None:
-        """Sets the store and the functions for its records.
+        """Set the store and the functions for its records.
 
         Args:
             hash_subject: Hashes the subject reference of a scope (``MemoryKey.subject_hash``).
@@ -116,7 +116,7 @@ class DeviceMemory:
         layouts: Sequence[tuple[int, NDArray[np.float32]]] = (),
         challenged: bool = False,
     ) -> FrameComparison:
-        """Compares an attempt's frames with earlier scans.
+        """Compare an attempt's frames with earlier scans.
 
         Args:
             images: SHA-256 of every received frame's image, in order.
@@ -151,7 +151,7 @@ class DeviceMemory:
         session_key: bytes,
         now: datetime,
     ) -> ScanComparison:
-        """Compares a scan and its device with earlier scans.
+        """Compare a scan and its device with earlier scans.
 
         Args:
             session_key: SubjectPublicKeyInfo, DER.
@@ -186,7 +186,7 @@ class DeviceMemory:
         )
 
     async def keep(self, record: CheckRecord, comparison: ScanComparison, *, now: datetime) -> None:
-        """Stores the marks of a scan's frames and the uses of its keys in the scan memory.
+        """Store the marks of a scan's frames and the uses of its keys in the scan memory.
 
         Raises:
             StorageUnavailable: The database failed.

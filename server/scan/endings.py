@@ -199,7 +199,7 @@ class Settlement:
 
 
 def ending_of(error: BaseException | None, *, failed: bool, draining: bool, cancelled: bool) -> Ending:
-    """Returns the ending of a stream.
+    """Return the ending of a stream.
 
     Args:
         error: The exception that the stream's work raised; ``None`` if the work finished, as it does when the
@@ -229,7 +229,7 @@ def ending_of(error: BaseException | None, *, failed: bool, draining: bool, canc
 
 
 def follow(state: State, ended_by: EndedBy) -> State:
-    """Returns the state of an attempt after ``ended_by``.
+    """Return the state of an attempt after ``ended_by``.
 
     Raises:
         ValueError: The attempt was left already, or is signed and cannot be signed again.
@@ -242,7 +242,7 @@ def follow(state: State, ended_by: EndedBy) -> State:
 
 
 def settle_signed(facts: AttemptFacts, *, another: bool, cancelled: bool) -> Settlement:
-    """Settles a SIGNED attempt.
+    """Settle a SIGNED attempt.
 
     An attempt that the person cancelled never leads to SUCCESS. An adverse judgement of its frames stands.
     Doubt that is left at the end is no bad light: the check counts as failed, and not as a quarter.
@@ -265,7 +265,7 @@ def settle_signed(facts: AttemptFacts, *, another: bool, cancelled: bool) -> Set
 
 
 def settle_left(facts: AttemptFacts, ending: Ending) -> Settlement:
-    """Settles a LEFT attempt, whose frames count even though the device left.
+    """Settle a LEFT attempt, whose frames count even though the device left.
 
     An adverse judgement that stands decides the check, and so does a device that is certainly manipulated.
     Neither leaving nor a newer stream undoes this. Any other attempt decides nothing, and is used up once its

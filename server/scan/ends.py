@@ -80,7 +80,7 @@ class ScanEnds:
     def __init__(
         self, env: ScanEnvironment, stream: OpenStream, *, judge: AttemptJudge, scan_bytes: ScanBytes
     ) -> None:
-        """Initialises the ends of a stream before its first attempt.
+        """Initialise the ends of a stream before its first attempt.
 
         Args:
             scan_bytes: The bytes that the scan has used so far.
@@ -103,13 +103,13 @@ class ScanEnds:
         return self._left is not None
 
     def begin(self, run: AttemptRun) -> None:
-        """Notes that an attempt starts."""
+        """Note that an attempt starts."""
         self._run, self._state = run, State.RUNNING
 
     async def conclude(
         self, run: AttemptRun, end: AttemptEndMessage, inbox: Inbox
     ) -> tuple[ScanResultMessage, tuple[AttemptRecord, ...]]:
-        """Judges a signed attempt and makes its outcome durable.
+        """Judge a signed attempt and make its outcome durable.
 
         A failure of the server is noted, because the device may disconnect before the stream ends.
 
@@ -197,7 +197,7 @@ class ScanEnds:
     def _result(
         self, run: AttemptRun, judgement: AttemptJudgement, verdict: CheckVerdict | None, *, remaining: int
     ) -> ScanResultMessage:
-        """Returns the result for the device; ``verdict`` is ``None`` if another attempt follows."""
+        """Return the result for the device; ``verdict`` is ``None`` if another attempt follows."""
         disclosure = self._stream.policy.disclosure.app
         again = verdict is None
         status = ScanStatus.RETRY if verdict is None else final_status(verdict, disclosure)
@@ -214,7 +214,7 @@ class ScanEnds:
 
     @asynccontextmanager
     async def leave_at_exit(self) -> AsyncIterator[None]:
-        """Ends the scan when the block exits, according to the exception that the block raised; re-raises it.
+        """End the scan when the block exits, according to the exception that the block raised; re-raise it.
 
         If the check should have been closed and could not be, the error that prevented it ends the scan
         instead and is raised. If the storage is away, ``write_later`` has to store the end.
@@ -227,7 +227,7 @@ class ScanEnds:
         await self._leave_by(self._ending_of(None))
 
     async def write_later(self) -> None:
-        """Stores the end once the storage answers again.
+        """Store the end once the storage answers again.
 
         Tries until the lease has expired: from then on everybody concludes that the server failed.
         """
@@ -261,7 +261,7 @@ class ScanEnds:
         )
 
     async def _leave(self, ending: Ending) -> None:
-        """Ends the running attempt and the scan; does nothing if both are already over.
+        """End the running attempt and the scan; do nothing if both are already over.
 
         May be repeated, also with another ending, if it failed.
 
@@ -287,7 +287,7 @@ class ScanEnds:
         self._over = True
 
     async def _leave_attempt(self, ending: Ending) -> bool:
-        """Ends the running attempt, if there is one; returns whether its frames decide the check."""
+        """End the running attempt, if there is one; return whether its frames decide the check."""
         run = self._run
         if run is None:
             return False
@@ -310,7 +310,7 @@ class ScanEnds:
         return verdict is not None
 
     async def _settle(self, run: AttemptRun, ending: Ending) -> CheckVerdict | None:
-        """Judges an attempt that was left; returns the check's decision if the attempt decides it."""
+        """Judge an attempt that was left; return the check's decision if the attempt decides it."""
         judge, check_id = self._judge, self._stream.record.check_id
         if ending.by is EndedBy.SUPERSEDED:
             # If the check is decided already, the attempt has no influence any more.
@@ -345,7 +345,7 @@ class ScanEnds:
         attempts: tuple[AttemptRecord, ...] | None = None,
         left: Ending | None = None,
     ) -> tuple[CheckVerdict | None, tuple[AttemptRecord, ...]]:
-        """Makes the outcome of an attempt durable, in one transaction with the decision that it leads to.
+        """Make the outcome of an attempt durable, in one transaction with the decision that it leads to.
 
         Otherwise a newer stream, which waits for the attempt's end, could decide the check between the two
         writes.
@@ -428,7 +428,7 @@ class ScanEnds:
     async def _decide_fenced(
         self, judged: JudgedAttempt, ending: AttemptEnding, *, reason: FailureReason | None
     ) -> CheckVerdict:
-        """Decides the check by an attempt that was left, although another stream now holds the lease.
+        """Decide the check by an attempt that was left, although another stream now holds the lease.
 
         A newer stream must not hide the result of an older one.
 
@@ -441,7 +441,7 @@ class ScanEnds:
         return await self._decide(judged, ending, _with_end(attempts, ending), reason=reason, epoch=None)
 
     async def _close(self, reason: FailureReason) -> None:
-        """Decides the check by the attempts that exist."""
+        """Decide the check by the attempts that exist."""
         env, record = self._env, self._stream.record
         # An older stream may still be judging its frames; closing the check early must not discard that.
         attempts = await env.repository.attempts(record.check_id)
@@ -458,7 +458,7 @@ class ScanEnds:
         self._decided(verdict)
 
     async def _suspend(self) -> None:
-        """Suspends the check so that its device may reconnect."""
+        """Suspend the check so that its device may reconnect."""
         record = self._stream.record
         await self._env.repository.suspend(
             record.check_id,
@@ -473,12 +473,12 @@ class ScanEnds:
 
 
 def _with_end(attempts: tuple[AttemptRecord, ...], ending: AttemptEnding) -> tuple[AttemptRecord, ...]:
-    """Returns the check's attempts, with the one that ended in its state after its end."""
+    """Return the check's attempts, with the one that ended in its state after its end."""
     return tuple(ending.applied_to(each) if each.number == ending.number else each for each in attempts)
 
 
 async def run_to_end(work: Coroutine[Any, Any, Outcome]) -> Outcome:
-    """Runs ``work`` to its end even if this task is cancelled meanwhile, and then raises the cancellation."""
+    """Run ``work`` to its end even if this task is cancelled meanwhile, and then raise the cancellation."""
     task = asyncio.ensure_future(work)
     cancelled = False
     while not task.done():
@@ -501,7 +501,7 @@ async def await_older_streams(
     *,
     run: AttemptRun | None = None,
 ) -> tuple[AttemptRecord, ...]:
-    """Waits until every older stream has stored the outcome of its attempts, or its lease would have expired.
+    """Wait until every older stream has stored the outcome of its attempts, or its lease would have expired.
 
     Args:
         attempts: The check's attempts as last read.
@@ -532,7 +532,7 @@ async def await_older_streams(
 
 
 async def await_evidence(env: ScanEnvironment, stream: OpenStream, run: AttemptRun, inbox: Inbox) -> None:
-    """Receives evidence until the policy demands no more, or until its grace period or the scan ends.
+    """Receive evidence until the policy demands no more, or until its grace period or the scan ends.
 
     Any other message or error ends the wait without deciding anything; the attempt is then judged from the
     frames received so far.
@@ -560,7 +560,7 @@ async def await_evidence(env: ScanEnvironment, stream: OpenStream, run: AttemptR
 
 
 def ready_within(env: ScanEnvironment, stream: OpenStream) -> float | None:
-    """Returns the seconds for which the next attempt waits for the device; ``None`` if it begins at once."""
+    """Return the seconds for which the next attempt waits for the device; ``None`` if it begins at once."""
     if Capability.READY not in stream.start.capabilities:
         return None
     until_deadline = (stream.record.scan_deadline - env.clock.now()).total_seconds()
@@ -570,7 +570,7 @@ def ready_within(env: ScanEnvironment, stream: OpenStream) -> float | None:
 async def await_ready(
     env: ScanEnvironment, stream: OpenStream, run: AttemptRun, inbox: Inbox, *, result_sent: float
 ) -> None:
-    """Waits until the device reports that the person is ready, or the server is about to stop.
+    """Wait until the device reports that the person is ready, or the server is about to stop.
 
     The stream keeps its lease meanwhile, and evidence is still accepted.
 

@@ -105,7 +105,7 @@ class StreamEvidence:
         table: DemandTable,
         earlier: Sequence[EvidenceFinding],
     ) -> None:
-        """Initialises the evidence with the findings of earlier streams of the check."""
+        """Initialise the evidence with the findings of earlier streams of the check."""
         self.claimed_before = tuple(
             check for finding in earlier if finding.verifier == CLAIMS for check in finding.checks
         )
@@ -130,7 +130,7 @@ class StreamEvidence:
         binding: bytes,
         header_origin: str | None,
     ) -> "StreamEvidence":
-        """Opens the evidence of a stream with the findings of earlier streams.
+        """Open the evidence of a stream with the findings of earlier streams.
 
         The check counts as a try of each device whose lasting key is found.
 
@@ -159,7 +159,7 @@ class StreamEvidence:
         return evidence
 
     async def keep_claims(self, checks: Sequence[DeviceCheck], *, epoch: int) -> None:
-        """Stores decisive tests that the claims in ScanStart failed, so that no later stream undoes them.
+        """Store decisive tests that the claims in ScanStart failed, so that no later stream undoes them.
 
         Raises:
             StorageUnavailable: The database failed.
@@ -170,7 +170,7 @@ class StreamEvidence:
             await self._store(_CLAIMS_FROM + epoch, finding)
 
     def begin_verification(self, attestation: AttestationMessage) -> None:
-        """Starts to verify a piece of evidence, and keeps the report that came with it.
+        """Start to verify a piece of evidence, and keep the report that came with it.
 
         Raises:
             Refusal: The scan already has the maximum number of pieces (SCAN_BUDGET_EXCEEDED), or the device
@@ -197,7 +197,7 @@ class StreamEvidence:
         return len(self._earlier) + len(self._tasks)
 
     async def findings_so_far(self) -> tuple[EvidenceFinding, ...]:
-        """Waits for the running verifications; returns the findings on all evidence of the check so far.
+        """Wait for the running verifications; return the findings on all evidence of the check so far.
 
         Raises:
             StorageUnavailable: The database failed.
@@ -205,14 +205,14 @@ class StreamEvidence:
         return (*self._earlier, *await asyncio.gather(*self._tasks))
 
     async def is_awaited(self) -> bool:
-        """Returns whether the policy demands evidence that is missing and that the device may still send."""
+        """Return whether the policy demands evidence that is missing and that the device may still send."""
         findings = await self.findings_so_far()
         if len(findings) >= MAX_ATTESTATIONS:
             return False
         return awaited_evidence(findings, platform=self._platform, table=self._table)
 
     async def close(self) -> None:
-        """Cancels the verifications that are no longer needed."""
+        """Cancel the verifications that are no longer needed."""
         for task in self._tasks:
             task.cancel()
         await asyncio.gather(*self._tasks, return_exceptions=True)
@@ -270,7 +270,7 @@ _SPKI_HASH_BYTES = 32
 
 
 def validate_start(start: StartMessage) -> EllipticCurvePublicKey:
-    """Tests the fields of a start that need no database, and returns its session key.
+    """Test the fields of a start that need no database, and return its session key.
 
     Raises:
         Refusal: The server does not support the protocol version, or a field is malformed.
@@ -306,7 +306,7 @@ def admit(
     header_origin: str | None,
     now: datetime,
 ) -> int:
-    """Decides whether a stream of this check may begin; returns the attempts that may still be made.
+    """Decide whether a stream of this check may begin; return the attempts that may still be made.
 
     Raises:
         Refusal: TOKEN_EXPIRED, CHECK_CLOSED, PACK_CHANGED, ORIGIN_NOT_ALLOWED,
@@ -387,7 +387,7 @@ def admit(
 
 
 def require_challenge(plans: ScanPlans) -> None:
-    """Refuses a device that cannot resolve the doubts which earlier attempts of its check raised.
+    """Refuse a device that cannot resolve the doubts which earlier attempts of its check raised.
 
     Raises:
         Refusal: CAPABILITY_MISSING.
@@ -404,7 +404,7 @@ def require_challenge(plans: ScanPlans) -> None:
 
 
 def _demanded(policy: Policy, requested: Mode) -> Iterator[tuple[Capability, str]]:
-    """Yields the capabilities without which a check cannot succeed, each with the demand, in words."""
+    """Yield the capabilities without which a check cannot succeed, each with the demand, in words."""
     if requested is Mode.DYNAMIC:
         yield Capability.FLASH, requested.value
     challenge = policy.challenge_for(requested)
@@ -449,7 +449,7 @@ class OpenStream:
 
 
 async def find_check(env: ScanEnvironment, message: Inbound) -> tuple[StartMessage, CheckRecord]:
-    """Finds the check of a stream; queries the database only for a token that this server issued.
+    """Find the check of a stream; query the database only for a token that this server issued.
 
     Returns:
         The start, and the check that its token belongs to.
@@ -478,7 +478,7 @@ async def open_stream(
     *,
     header_origin: str | None,
 ) -> OpenStream:
-    """Opens a stream.
+    """Open a stream.
 
     Only a device that holds the session key of the scan gets the lease: the first key is bound to the scan,
     and later streams must prove that they hold it. A party that only knows the token cannot fence a genuine
@@ -590,7 +590,7 @@ async def _take_proof(inbox: Inbox, transcript: StreamTranscript, *, seconds: fl
 
 
 def _pinned_key(env: ScanEnvironment, record: CheckRecord) -> EllipticCurvePrivateKey:
-    """Returns the challenge key that the check's app pinned; it may have been used first by another replica.
+    """Return the challenge key that the check's app pinned; it may have been used first by another replica.
 
     Raises:
         Refusal: This server does not have that key (NOT_SERVING).
@@ -658,7 +658,7 @@ def open_transcript(
     session_key: EllipticCurvePublicKey,
     ahead_seconds: float = AHEAD_SECONDS,
 ) -> StreamTranscript:
-    """Returns the server's side of a stream's transcript, before its first attempt.
+    """Return the server's side of a stream's transcript, before its first attempt.
 
     Args:
         nonce: The nonce of its Challenge, 32 bytes.
@@ -689,7 +689,7 @@ def open_transcript(
 
 
 def sign_challenge(body: bytes, *, start: bytes, key: EllipticCurvePrivateKey) -> ChallengeMessage:
-    """Returns the Challenge with a serialised body, for the bytes of a ScanStart."""
+    """Return the Challenge with a serialised body, for the bytes of a ScanStart."""
     return ChallengeMessage(
         body=body,
         signature=sign(key, challenge_message(start=start, body=body)),

@@ -45,7 +45,7 @@ class CreditLedger:
         monotonic: Callable[[], float] = time.monotonic,
         waited: Callable[[float], None] = lambda _seconds: None,
     ) -> None:
-        """Initialises the ledger between attempts.
+        """Initialise the ledger between attempts.
 
         Args:
             window_frames: Frames that may be in flight.
@@ -70,7 +70,7 @@ class CreditLedger:
         self._due_bytes = 0
 
     def open(self) -> CreditMessage:
-        """Begins an attempt with a full window and returns the credit for AttemptStart.
+        """Begin an attempt with a full window and return the credit for AttemptStart.
 
         Remaining credit of an earlier attempt is dropped. Call this before AttemptStart is sent, because the
         first frame may arrive before the send returns.
@@ -84,7 +84,7 @@ class CreditLedger:
         return CreditMessage(frames=self._window_frames, bytes=self._window_bytes)
 
     def count_arrival(self, message: Inbound) -> None:
-        """Counts a message that has just arrived; only frames of an attempt need credit.
+        """Count a message that has just arrived; only frames of an attempt need credit.
 
         Frames outside of an attempt are ignored here and refused elsewhere for a more specific reason.
 
@@ -116,7 +116,7 @@ class CreditLedger:
             self._exhausted = self._monotonic()
 
     def note_processed(self, size: int, *, waited: float = 0.0) -> None:
-        """Notes that a frame of ``size`` bytes was processed, so that its credit can be granted again.
+        """Note that a frame of ``size`` bytes was processed, so that its credit can be granted again.
 
         Args:
             waited: The seconds from its arrival until it was processed.
@@ -151,7 +151,7 @@ class CreditLedger:
         return min(self._due_frames, self._window - self._frames - self._queued)
 
     def grant(self, *, everything: bool = False) -> CreditMessage | None:
-        """Grants the freed credit; returns ``None`` if there is none or the grant can wait.
+        """Grant the freed credit; return ``None`` if there is none or the grant can wait.
 
         A grant waits while the device has credit for more than half of the window and for its largest image,
         because a message for every frame would cost both sides more than the frame itself. If the window has
@@ -210,7 +210,7 @@ class Inbox:
         arrives: Callable[[Inbound], None],
         window_frames: int,
     ) -> None:
-        """Starts to read.
+        """Start to read.
 
         Args:
             inbound: The device's messages.
@@ -231,7 +231,7 @@ class Inbox:
         return self._reader.done() and self._queue.empty()
 
     async def next(self, *, timeout: float) -> Arrival | None:  # noqa: ASYNC109 - a tick, not a failure
-        """Returns the next message, or ``None`` if none arrives within ``timeout`` seconds.
+        """Return the next message, or ``None`` if none arrives within ``timeout`` seconds.
 
         Raises:
             StreamEnded: The device half-closed.
@@ -253,7 +253,7 @@ class Inbox:
         raise self._end
 
     def fail(self, error: Exception) -> None:
-        """Stops reading and drops waiting messages; the next call of ``next`` raises ``error``."""
+        """Stop reading and drop waiting messages; the next call of ``next`` raises ``error``."""
         self._reader.cancel()
         while not self._queue.empty():
             self._queue.get_nowait()
@@ -261,7 +261,7 @@ class Inbox:
         self._queue.put_nowait(error)
 
     def close(self) -> None:
-        """Stops reading. Nothing may be fetched any more."""
+        """Stop reading. Nothing may be fetched any more."""
         self._reader.cancel()
         # The error that was raised has a traceback, which refers to this inbox and to all frames of the scan.
         self._end = StreamEnded()

@@ -71,7 +71,7 @@ class AttemptJudge:
     """Judges the attempts of one stream, assesses its device, and stores the images durably."""
 
     def __init__(self, env: ScanEnvironment, stream: OpenStream) -> None:
-        """Initialises the judge with the shared environment and the stream."""
+        """Initialise the judge with the shared environment and the stream."""
         self._env = env
         self._stream = stream
         self._counted: dict[int, ScanComparison] = {}
@@ -81,13 +81,13 @@ class AttemptJudge:
         self._work: CaptureWork | None = None
 
     async def begin(self, run: AttemptRun) -> None:
-        """Notes that an attempt starts; the work of the last one has ended when this returns."""
+        """Note that an attempt starts; the work of the last one has ended when this returns."""
         await self._end_work()
         self._work = run.work
         self._clear = None
 
     async def look_early(self, run: AttemptRun) -> bool:
-        """Judges what an attempt shows so far, once; returns whether it is clear, which ends the attempt.
+        """Judge what an attempt shows so far, once; return whether it is clear, which ends the attempt.
 
         It is clear if all that is judged at the end would lead to SUCCESS by a line of its own. That is then
         the judgement of the attempt; otherwise nothing of it remains.
@@ -108,7 +108,7 @@ class AttemptJudge:
         return True
 
     def judge_ahead(self, run: AttemptRun) -> None:
-        """Starts to judge an attempt that has all its frames, before its end arrives.
+        """Start to judge an attempt that has all its frames, before its end arrives.
 
         Meanwhile, the device shows its last colour and signs the end.
         """
@@ -125,7 +125,7 @@ class AttemptJudge:
         )
 
     async def judge(self, run: AttemptRun, *, anew: bool = False) -> AttemptJudgement:
-        """Returns the judgement of the attempt from the frames received so far.
+        """Return the judgement of the attempt from the frames received so far.
 
         A scan that moves as an earlier one is a doubt, and never LIVE without a challenge.
 
@@ -143,20 +143,20 @@ class AttemptJudge:
         return judgement
 
     def _doubts_similar(self, run: AttemptRun) -> bool:
-        """Returns whether the policy doubts an attempt that may be a recording of an earlier scan."""
+        """Return whether the policy doubts an attempt that may be a recording of an earlier scan."""
         stream = self._stream
         waived = tolerated_checks(stream.policy.device.tolerate, sandbox=stream.record.sandbox)
         return stream.plans.answer_doubt and run.kind is None and "memory.frames" not in waived
 
     async def _is_similar(self, run: AttemptRun) -> bool:
-        """Returns whether the attempt may be a recording of an earlier scan, and the policy asks then."""
+        """Return whether the attempt may be a recording of an earlier scan, and the policy asks then."""
         if not self._doubts_similar(run):
             return False
         ahead = self._ahead_of(run)
         return (await (self._compare_frames(run) if ahead is None else ahead.comparison)).similar
 
     async def attempts(self, run: AttemptRun) -> tuple[AttemptRecord, ...]:
-        """Returns the stored attempts of the check, of which this one has not ended.
+        """Return the stored attempts of the check, of which this one has not ended.
 
         If the row of this attempt is missing or out of date, it is written first.
         """
@@ -171,7 +171,7 @@ class AttemptJudge:
         return await self._env.repository.attempts(self._stream.record.check_id)
 
     async def close(self) -> None:
-        """Cancels the work that is no longer needed, and deletes images that have no row.
+        """Cancel the work that is no longer needed, and delete images that have no row.
 
         No worker uses an attempt of the stream when this returns.
         """
@@ -242,7 +242,7 @@ class AttemptJudge:
 
     @asynccontextmanager
     async def kept_images(self, run: AttemptRun, images: Images) -> AsyncIterator[tuple[EvidenceEntry, ...]]:
-        """Stores an attempt's images, and deletes them again if their rows are not written.
+        """Store an attempt's images, and delete them again if their rows are not written.
 
         If the database fails, it is unknown whether the rows were written, so the images stay.
 
@@ -289,7 +289,7 @@ class AttemptJudge:
     async def assess_device(
         self, run: AttemptRun, judgement: AttemptJudgement, *, ended: bool
     ) -> DeviceOutcome:
-        """Returns the assessment of the device, and notes what ``keep_memory`` will store of it.
+        """Return the assessment of the device, and note what ``keep_memory`` will store of it.
 
         Args:
             ended: Whether the device signed the end, which binds the frames to the session key.
@@ -308,7 +308,7 @@ class AttemptJudge:
         return assessed.outcome
 
     async def _compare_frames(self, run: AttemptRun) -> FrameComparison:
-        """Compares an attempt's frames with those of earlier scans.
+        """Compare an attempt's frames with those of earlier scans.
 
         Raises:
             StorageUnavailable: The database failed.
@@ -325,7 +325,7 @@ class AttemptJudge:
     async def _assess(
         self, run: AttemptRun, *, frames: FrameComparison, verified_bits: float, ended: bool
     ) -> _AssessedDevice:
-        """Assesses the device with the evidence that has arrived so far.
+        """Assess the device with the evidence that has arrived so far.
 
         Args:
             run: The attempt, which measures no further frames.
@@ -371,7 +371,7 @@ class AttemptJudge:
             )
 
     async def keep_memory(self) -> None:
-        """Stores the marks of the stream's attempts in the scan memory, once, however the attempts ended.
+        """Store the marks of the stream's attempts in the scan memory, once, however the attempts ended.
 
         A failure of the database is logged and does not affect the decision.
         """
@@ -387,11 +387,11 @@ class AttemptJudge:
             _log.exception("scan_not_remembered", check_id=str(stream.record.check_id))
 
     def doubts(self, judgement: AttemptJudgement) -> tuple[VerdictReason, ...]:
-        """Returns the doubts of a judgement; none if the policy has no challenges for them."""
+        """Return the doubts of a judgement; none if the policy has no challenges for them."""
         return judgement.liveness.doubts if self._stream.plans.answer_doubt else ()
 
     def facts(self, run: AttemptRun, judgement: AttemptJudgement, device: DeviceOutcome) -> AttemptFacts:
-        """Returns the facts of the attempt that its outcome depends on."""
+        """Return the facts of the attempt that its outcome depends on."""
         return AttemptFacts(
             counts=run.frames >= self._env.limits.counted_frames,
             adverse=judgement.adverse,
@@ -404,7 +404,7 @@ class AttemptJudge:
     def judged(
         self, run: AttemptRun, judgement: AttemptJudgement, device: DeviceOutcome, *, ended: bool
     ) -> JudgedAttempt:
-        """Returns the judged attempt in the form that results report, without its images.
+        """Return the judged attempt in the form that results report, without its images.
 
         Args:
             ended: Whether the device signed the end.
@@ -437,7 +437,7 @@ class AttemptJudge:
         doubts: tuple[VerdictReason, ...],
         ended_by: EndedBy = EndedBy.SIGNED,
     ) -> AttemptEnding:
-        """Returns the end of the attempt as it is stored.
+        """Return the end of the attempt as it is stored.
 
         Args:
             doubts: Its doubts, which are stored in any case; see ``doubts``.

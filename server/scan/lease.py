@@ -24,7 +24,7 @@ _log = structlog.get_logger(__name__)
 
 
 def check_closed(attempts: tuple[AttemptRecord, ...]) -> Refusal:
-    """Returns the refusal of a stream whose check is decided or closes.
+    """Return the refusal of a stream whose check is decided or closes.
 
     It states which attempt decided the check, if one did. A device that lost the result of its attempt may
     then report that the scan is complete. Without it, the check was closed in another way.
@@ -38,19 +38,19 @@ def check_closed(attempts: tuple[AttemptRecord, ...]) -> Refusal:
 
 
 def deciding_attempt(attempts: tuple[AttemptRecord, ...]) -> int | None:
-    """Returns the number of the attempt that was judged for good; ``None`` if none was."""
+    """Return the number of the attempt that was judged for good; ``None`` if none was."""
     return next((each.number for each in attempts if each.outcome is AttemptOutcome.DECIDED), None)
 
 
 def resume_until(env: ScanEnvironment, policy: Policy) -> datetime:
-    """Returns the time until which FinishCheck waits for a device that leaves now."""
+    """Return the time until which FinishCheck waits for a device that leaves now."""
     return env.clock.now() + timedelta(seconds=policy.deadlines.resume_seconds)
 
 
 async def take_lease(
     env: ScanEnvironment, record: CheckRecord, start: StartMessage, *, policy: Policy, proven: bool
 ) -> CheckRecord:
-    """Acquires the lease for a stream and binds the scan to its session key.
+    """Acquire the lease for a stream and bind the scan to its session key.
 
     If the device disconnects meanwhile, the lease is released.
 
@@ -95,7 +95,7 @@ async def take_lease(
 
 
 async def release_lease(env: ScanEnvironment, record: CheckRecord, policy: Policy) -> None:
-    """Releases the lease of a stream that did not start an attempt; its device may reconnect."""
+    """Release the lease of a stream that did not start an attempt; its device may reconnect."""
     try:
         await env.repository.suspend(
             record.check_id,
@@ -111,7 +111,7 @@ class HeldLease:
     """The lease of a running stream, which the stream must renew."""
 
     def __init__(self, env: ScanEnvironment, record: CheckRecord, *, scan_bytes: ScanBytes) -> None:
-        """Initialises a lease that was acquired or renewed just now.
+        """Initialise a lease that was acquired or renewed just now.
 
         Args:
             scan_bytes: The bytes that the scan has used so far, stored with each renewal.
@@ -130,7 +130,7 @@ class HeldLease:
         return self._renewed + min(_RENEW_SECONDS, self._env.settings.lease_seconds / 3)
 
     async def renew(self) -> None:
-        """Renews the lease if that is due.
+        """Renew the lease if that is due.
 
         Raises:
             LeaseLost: A newer stream took over.

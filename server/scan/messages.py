@@ -164,7 +164,7 @@ class CaptureBudget:
     min_frame_side: int = 200
 
     def extended(self, seconds: float) -> "CaptureBudget":
-        """Returns the limits of a scan whose longest attempt takes longer, with as many frames a second.
+        """Return the limits of a scan whose longest attempt takes longer, with as many frames a second.
 
         The bytes of the scan stay the same: frames become fewer or smaller (``plans.AttemptShare``).
         """
@@ -317,7 +317,7 @@ _SLOW = (CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW, SERVER_BUSY)
 
 
 def final_status(verdict: CheckVerdict, disclosure: AppDisclosure) -> ScanStatus:
-    """Returns the status that the app gets for a decided check."""
+    """Return the status that the app gets for a decided check."""
     if disclosure is AppDisclosure.NOTHING:
         return ScanStatus.COMPLETED
     return ScanStatus.SUCCESS if verdict.status is CheckStatus.SUCCESS else ScanStatus.FAILURE
@@ -326,7 +326,7 @@ def final_status(verdict: CheckVerdict, disclosure: AppDisclosure) -> ScanStatus
 def feedback_for_app(
     *, advice: Sequence[str], shown: Sequence[str], status: ScanStatus, disclosure: AppDisclosure
 ) -> tuple[str, ...]:
-    """Returns the feedback codes that the app gets with a result.
+    """Return the feedback codes that the app gets with a result.
 
     A person who may try again is always advised on what to change. A final failure adds to the codes that the
     device has already shown only that its camera was too slow, or, if that comes first, the network or the

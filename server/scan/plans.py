@@ -48,7 +48,7 @@ LEANEST: Final = 1 / 3
 
 
 def fewer_bytes(plan: Plan, *, max_frame_bytes: int) -> AdjustmentMessage:
-    """Returns the request for a slow connection: smaller frames, with an eighth of the bytes.
+    """Return the request for a slow connection: smaller frames, with an eighth of the bytes.
 
     The size stays the same for movement, which is measured in frames of one size.
     """
@@ -60,7 +60,7 @@ def fewer_bytes(plan: Plan, *, max_frame_bytes: int) -> AdjustmentMessage:
 
 
 def leaner_frames(plan: Plan, *, mean: float) -> AdjustmentMessage:
-    """Returns the request for answers that come too late: fewer frames, of a third of their size.
+    """Return the request for answers that come too late: fewer frames, of a third of their size.
 
     Args:
         mean: The mean size of its frames so far, bytes.
@@ -73,12 +73,12 @@ def leaner_frames(plan: Plan, *, mean: float) -> AdjustmentMessage:
 
 
 def smallest_frame(plan: Plan) -> int:
-    """Returns the least frame size, bytes, that may be requested to make the scan's bytes last."""
+    """Return the least frame size, bytes, that may be requested to make the scan's bytes last."""
     return _SMALLEST_FRAMES.get(plan, _SMALLEST_FRAME)
 
 
 def fewer_frames(plan: Plan, *, scarce: bool) -> AdjustmentMessage | None:
-    """Returns the request to reduce the frame rate at the start of an attempt; ``None`` if it is not needed.
+    """Return the request to reduce the frame rate at the start of an attempt; ``None`` if it is not needed.
 
     Args:
         scarce: Whether the scan's bytes would not last for the attempts that are still allowed.
@@ -89,7 +89,7 @@ def fewer_frames(plan: Plan, *, scarce: bool) -> AdjustmentMessage | None:
 
 
 def doubts_of(attempts: Iterable[AttemptRecord]) -> tuple[VerdictReason, ...]:
-    """Returns the doubts that attempts raised, the earliest first."""
+    """Return the doubts that attempts raised, the earliest first."""
     return tuple(dict.fromkeys(doubt for attempt in attempts for doubt in attempt.doubts))
 
 
@@ -116,7 +116,7 @@ class ScanPlans:
         attempts: Iterable[AttemptRecord] = (),
         unmeasured: Set[ChallengeKind] = frozenset(),
     ) -> None:
-        """Initialises the plans.
+        """Initialise the plans.
 
         Args:
             requested: The weakest mode that may lead to SUCCESS.
@@ -147,7 +147,7 @@ class ScanPlans:
         return needed <= self._capabilities
 
     def note(self, doubts: Iterable[VerdictReason]) -> None:
-        """Notes doubts of the check's attempts, which last."""
+        """Note doubts of the check's attempts, which last."""
         if self._answers is not None:
             self.doubts = tuple(dict.fromkeys((*self.doubts, *doubts)))
 
@@ -195,7 +195,7 @@ class ScanPlans:
         return int(answers is not None and not (answers.at_start or self.doubts) and bool(self._possible))
 
     def terms(self, challenge: ChallengeKind | None, *, early: bool = False) -> DoubtTerms | None:
-        """Returns what doubt means for an attempt; ``None`` if the policy has no challenges for it.
+        """Return what doubt means for an attempt; ``None`` if the policy has no challenges for it.
 
         Args:
             early: See ``DoubtTerms``.
@@ -203,7 +203,7 @@ class ScanPlans:
         return None if self._answers is None else DoubtTerms(challenge, self.doubts, early)
 
     def limits(self, challenge: ChallengeKind = ChallengeKind.FLASH) -> DynamicPolicy:
-        """Returns the policy of an attempt with the challenge."""
+        """Return the policy of an attempt with the challenge."""
         demands = self._policy.challenge_for(self._requested, challenge)
         others = any(each is not ChallengeKind.FLASH for each in self._possible)
         return DynamicPolicy(
@@ -218,7 +218,7 @@ class ScanPlans:
         return self._policy.challenge_for(self._requested, self.challenge)
 
     def expected_seconds(self, *, capture: float) -> float:
-        """Returns the seconds that the next attempt takes if it is good.
+        """Return the seconds that the next attempt takes if it is good.
 
         Args:
             capture: The time of a capture without a challenge, seconds.
@@ -227,7 +227,7 @@ class ScanPlans:
         return _CHALLENGE_SECONDS.get(self.next, capture) + gestures
 
     def capture_plan(self, plan: CapturePlan, *, early: bool) -> CapturePlan:
-        """Returns the server's plan of a capture, adapted to the policy.
+        """Return the server's plan of a capture, adapted to the policy.
 
         Args:
             early: Whether the attempt may end early. One with a challenge, or after doubt, never does. Nor
@@ -244,7 +244,7 @@ class ScanPlans:
         )
 
     def budget(self, budget: CaptureBudget) -> CaptureBudget:
-        """Returns the server's limits of a scan, adapted to the policy.
+        """Return the server's limits of a scan, adapted to the policy.
 
         The policy may allow less time for an attempt, and more if the person may be asked for gestures.
         """
@@ -262,17 +262,17 @@ class ScanPlans:
         return ScriptSettings(scroll_one_in=None)
 
     def leave_out(self, challenge: ChallengeKind) -> None:
-        """Continues without a challenge, because the person declined it."""
+        """Continue without a challenge, because the person declined it."""
         self._left.remove(challenge)
 
     def fall_back(self) -> None:
-        """Continues without the flash if there is another challenge: the light does not allow the flash."""
+        """Continue without the flash if there is another challenge: the light does not allow the flash."""
         if self.limits().falls_back:
             self._left.remove(ChallengeKind.FLASH)
 
 
 def start_challenge(env: ScanEnvironment, plans: ScanPlans) -> FlashRun | MovementRun | None:
-    """Starts the challenge of the next attempt; returns ``None`` in EXPRESS.
+    """Start the challenge of the next attempt; return ``None`` in EXPRESS.
 
     Args:
         env: The environment that all streams share. Each draw uses its random source at the time it is
@@ -300,18 +300,18 @@ def start_challenge(env: ScanEnvironment, plans: ScanPlans) -> FlashRun | Moveme
 def challenge_evidence(
     env: ScanEnvironment, plans: ScanPlans, challenge: AttemptChallenge | None
 ) -> ChallengeEvidence | None:
-    """Returns the evidence of an attempt's challenge, for the judge; ``None`` in EXPRESS."""
+    """Return the evidence of an attempt's challenge, for the judge; ``None`` in EXPRESS."""
     kind = ChallengeKind.MOVEMENT if isinstance(challenge, MovementRun) else ChallengeKind.FLASH
     return evidence_of(challenge, limits=plans.limits(kind), model=env.models.flash)
 
 
 def may_be_declined(challenge: AttemptChallenge | None) -> bool:
-    """Returns whether cancelling the challenge declines it: that of a flash only before its first colour."""
+    """Return whether cancelling the challenge declines it: that of a flash only before its first colour."""
     return not isinstance(challenge, FlashRun) or not challenge.coloured
 
 
 def conclude_challenge(plans: ScanPlans, challenge: AttemptChallenge | None) -> None:
-    """Updates the plans after the end of an attempt's challenge."""
+    """Update the plans after the end of an attempt's challenge."""
     if isinstance(challenge, FlashRun):
         plans.first_step = challenge.next_step
         if challenge.fell_back:
@@ -343,13 +343,13 @@ class ScanBytes:
     own: int = 0
 
     def add(self, size: int) -> None:
-        """Counts a frame."""
+        """Count a frame."""
         self.used += size
         self.own += size
         self.frames += 1
 
     def scarce(self, *, seconds: float, attempts: int, budget: CaptureBudget) -> bool:
-        """Returns whether frames at the usual rate would use up the bytes before the last attempt.
+        """Return whether frames at the usual rate would use up the bytes before the last attempt.
 
         Args:
             seconds: How long a good attempt takes.
@@ -363,7 +363,7 @@ class ScanBytes:
         return wanted > budget.max_scan_bytes - self.used
 
     def suffice(self, *, seconds: float, budget: CaptureBudget) -> bool:
-        """Returns whether the remaining bytes suffice for another good attempt at the reduced frame rate.
+        """Return whether the remaining bytes suffice for another good attempt at the reduced frame rate.
 
         Args:
             seconds: How long a good attempt takes.
@@ -378,7 +378,7 @@ class ScanBytes:
         return self.own / self.frames if self.frames else 0.0
 
     def share(self, *, attempts: int, budget: CaptureBudget) -> float:
-        """Returns the bytes that an attempt may use without taking those of later attempts.
+        """Return the bytes that an attempt may use without taking those of later attempts.
 
         Args:
             attempts: The number of attempts that are still allowed, the one that begins included.
@@ -396,7 +396,7 @@ class AttemptShare:
     """
 
     def __init__(self, share: float, *, longest: float, smallest: int, fewer: bool) -> None:
-        """Starts an attempt.
+        """Start an attempt.
 
         Args:
             share: The bytes that the attempt may use.
@@ -413,13 +413,13 @@ class AttemptShare:
         self._since = 0.0
 
     def add(self, size: int) -> None:
-        """Counts a frame."""
+        """Count a frame."""
         self._left -= size
         self._bytes += size
         self._frames += 1
 
     def request(self, elapsed: float) -> AdjustmentMessage | None:
-        """Returns the request that is due ``elapsed`` seconds after the first frame; ``None`` without one."""
+        """Return the request that is due ``elapsed`` seconds after the first frame; ``None`` without one."""
         measured, rest = elapsed - self._since, self._longest - elapsed
         if measured < _MEASURED_SECONDS or rest <= 0 or not self._frames:
             return None

@@ -33,7 +33,7 @@ class ScanSession:
     """Serves one stream. Each stream has its own instance."""
 
     def __init__(self, env: ScanEnvironment, *, header_origin: str | None = None) -> None:
-        """Initialises the session with the shared environment and the call's ``Origin`` header, if any."""
+        """Initialise the session with the shared environment and the call's ``Origin`` header, if any."""
         self._env = env
         self._header_origin = header_origin
         self._bytes = ScanBytes()
@@ -48,7 +48,7 @@ class ScanSession:
     async def serve(
         self, start: StartMessage, record: CheckRecord, inbound: AsyncIterator[Inbound], send: Send
     ) -> None:
-        """Serves the stream to its end.
+        """Serve the stream to its end.
 
         Args:
             start: The device's first message, from ``find_check``.
@@ -82,7 +82,7 @@ class ScanSession:
             inbox.close()
 
     async def _serve(self, stream: OpenStream, inbox: Inbox, send: Send) -> None:
-        """Runs the attempts, ends the scan, and notifies the device of the end."""
+        """Run the attempts, end the scan, and notify the device of the end."""
         judge = AttemptJudge(self._env, stream)
         ends = ScanEnds(self._env, stream, judge=judge, scan_bytes=self._bytes)
         try:
@@ -113,7 +113,7 @@ class ScanSession:
                 await run_to_end(_clean_up(stream, judge))
 
     async def _fenced(self, stream: OpenStream | None, send: Send) -> Refusal:
-        """Sends Goodbye to a device whose stream was fenced; returns the refusal that ends the stream."""
+        """Send Goodbye to a device whose stream was fenced; return the refusal that ends the stream."""
         record = None if stream is None else await self._env.repository.get(stream.record.check_id)
         if record is not None and record.state not in OPEN_STATES:
             await send(GoodbyeMessage(GoodbyeReason.CHECK_CLOSED, None))
@@ -124,7 +124,7 @@ class ScanSession:
     async def _attempts(
         self, stream: OpenStream, judge: AttemptJudge, ends: ScanEnds, inbox: Inbox, send: Send
     ) -> None:
-        """Runs attempt after attempt, until none follows or the server is about to stop."""
+        """Run attempt after attempt, until none follows or the server is about to stop."""
         env, stages, attempts = self._env, self._env.metrics.stages, stream.attempts
         while not env.running.draining.is_set():
             number = max((attempt.number for attempt in attempts), default=0) + 1
@@ -173,7 +173,7 @@ async def _end_later(stream: OpenStream, judge: AttemptJudge, ends: ScanEnds) ->
 
 
 async def _clean_up(stream: OpenStream, judge: AttemptJudge) -> None:
-    """Cancels the remaining work of the stream and stores its marks in the scan memory."""
+    """Cancel the remaining work of the stream and store its marks in the scan memory."""
     await judge.close()
     await stream.evidence.close()
     # This comes after the result, which need not wait for it, and even if the result could not be sent.

@@ -33,7 +33,7 @@ class StreamTranscript:
         session_key: EllipticCurvePublicKey,
         ahead_seconds: float = AHEAD_SECONDS,
     ) -> None:
-        """Starts with the stream's MAC key, binding hash and session key."""
+        """Start with the stream's MAC key, binding hash and session key."""
         self._chain = MacChain(key=key, binding=binding)
         self.binding = binding
         """The stream's binding hash H, 32 bytes."""
@@ -58,7 +58,7 @@ class StreamTranscript:
         return sha256(self._chain.value)
 
     def prove_resume(self, signature: bytes) -> None:
-        """Verifies the proof of the session key on a reconnect.
+        """Verify the proof of the session key on a reconnect.
 
         Raises:
             Refusal: The signature over this stream was not made with the session key (RESUME_PROOF_INVALID).
@@ -73,7 +73,7 @@ class StreamTranscript:
             )
 
     def start_attempt(self, *, attempt: int, nonce: bytes, time: float) -> None:
-        """Adds the marker of an attempt to the MAC chain.
+        """Add the marker of an attempt to the MAC chain.
 
         Args:
             time: When AttemptStart is sent, seconds of the server's monotonic clock.
@@ -86,7 +86,7 @@ class StreamTranscript:
         self.dropped = 0
 
     def accept_frame(self, frame: FrameMessage, *, arrival: float) -> None:
-        """Receives a frame: verifies its order, clock and MAC, and advances the chain.
+        """Receive a frame: verify its order, clock and MAC, and advance the chain.
 
         Args:
             arrival: When it arrived, seconds of the server's monotonic clock.
@@ -122,7 +122,7 @@ class StreamTranscript:
         self.dropped = min(self.dropped + frame.dropped_before, _MOST_DROPPED)
 
     def end_attempt(self, end: AttemptEndMessage) -> None:
-        """Verifies that the device's signed end matches the frames that arrived.
+        """Verify that the device's signed end matches the frames that arrived.
 
         Raises:
             Refusal: It does not match, or the signature is invalid (ATTEMPT_END_INVALID).

@@ -47,7 +47,7 @@ class PendingApproval:
 def second_person(
     connection: Connection, request: ApprovalRequest, *, now: datetime, consume: bool = True
 ) -> PendingApproval | None:
-    """Confirms a request of another person, or records a request.
+    """Confirm a request of another person, or record a request.
 
     Args:
         consume: Whether a confirmed request is used up. An action of several transactions calls ``use_up`` in
@@ -82,7 +82,7 @@ def second_person(
 
 
 def use_up(connection: Connection, request: ApprovalRequest, *, now: datetime) -> None:
-    """Deletes a request that was confirmed at ``now``, unless another call that confirmed it has deleted it.
+    """Delete a request that was confirmed at ``now``, unless another call that confirmed it has deleted it.
 
     A request that was recorded later is another one, and stays.
     """
@@ -90,7 +90,7 @@ def use_up(connection: Connection, request: ApprovalRequest, *, now: datetime) -
 
 
 def withdraw(connection: Connection, request: ApprovalRequest, *, now: datetime) -> PendingApproval | None:
-    """Deletes a request that waits, whoever made it, and logs that; returns it, ``None`` if there is none."""
+    """Delete a request that waits, whoever made it, and log that; return it, ``None`` if there is none."""
     own = _is(request)
     waiting = _locked(connection, own)
     if waiting is None or waiting.expire_time <= now:

@@ -59,7 +59,7 @@ _Due = tuple[str, Head, NewestCheckpoint | None]
 
 
 def append(connection: Connection, event: AuditEvent, *, now: datetime) -> AuditEntry:
-    """Appends an entry in the transaction that it records.
+    """Append an entry in the transaction that it records.
 
     Raises:
         SQLAlchemyError: The entry cannot be written; the transaction must fail.
@@ -69,7 +69,7 @@ def append(connection: Connection, event: AuditEvent, *, now: datetime) -> Audit
 
 
 def append_if_changed(connection: Connection, event: AuditEvent, *, now: datetime) -> AuditEntry | None:
-    """Appends an entry unless the newest one of the same action has the same detail ``COMPARED``.
+    """Append an entry unless the newest one of the same action has the same detail ``COMPARED``.
 
     Replicas that notice the same change write one entry.
     """
@@ -87,7 +87,7 @@ def append_if_changed(connection: Connection, event: AuditEvent, *, now: datetim
 
 
 def erase_subject_key(connection: Connection, tenant: str, subject: bytes) -> bool:
-    """Destroys the key of a person's pseudonym; returns whether there was one.
+    """Destroy the key of a person's pseudonym; return whether there was one.
 
     Existing entries keep the pseudonym, which nobody can compute from the reference any more. Append the
     entry of the erasure before.
@@ -102,7 +102,7 @@ def erase_subject_key(connection: Connection, tenant: str, subject: bytes) -> bo
 
 
 def has_subject_key(connection: Connection, tenant: str, subjects: Collection[bytes]) -> bool:
-    """Returns whether a person has a pseudonym; see ``erase_subject_key``."""
+    """Return whether a person has a pseudonym; see ``erase_subject_key``."""
     own = exists().where(audit_subjects.c.tenant == tenant, audit_subjects.c.subject_hash.in_(subjects))
     return bool(connection.scalar(select(own)))
 
@@ -114,7 +114,7 @@ class AuditLog(Repository):
     """
 
     def __init__(self, database: Database, *, failed: Callable[[str], None] = lambda _: None) -> None:
-        """Initialises the log over ``database``.
+        """Initialise the log over ``database``.
 
         Args:
             failed: Called with the action of each entry that cannot be appended.
@@ -127,13 +127,13 @@ class AuditLog(Repository):
 
     @uncancelled
     async def append(self, event: AuditEvent, *, now: datetime) -> AuditEntry:
-        """Appends an entry, which is durable when this returns."""
+        """Append an entry, which is durable when this returns."""
         with self._counted(event):
             return await self._database.write(append, event, now=now)
 
     @uncancelled
     async def append_all(self, events: Sequence[AuditEvent], *, now: datetime) -> None:
-        """Appends entries in one transaction."""
+        """Append entries in one transaction."""
 
         def work(connection: Connection) -> None:
             for event in sorted(events, key=lambda found: found.tenant):
@@ -144,7 +144,7 @@ class AuditLog(Repository):
 
     @uncancelled
     async def append_if_changed(self, event: AuditEvent, *, now: datetime) -> AuditEntry | None:
-        """Appends an entry unless the newest one of the same action has the same detail ``COMPARED``."""
+        """Append an entry unless the newest one of the same action has the same detail ``COMPARED``."""
         with self._counted(event):
             return await self._database.write(append_if_changed, event, now=now)
 
@@ -166,7 +166,7 @@ class AuditLog(Repository):
         at_least: timedelta = timedelta(),
         witnessed: Sequence[str] = (),
     ) -> tuple[SignedCheckpoint, ...]:
-        """Signs a checkpoint of every chain that has entries after its newest checkpoint.
+        """Sign a checkpoint of every chain that has entries after its newest checkpoint.
 
         The log must extend what this object knows from earlier calls, and the witness; and the entries since
         the newest checkpoint of each chain must follow from it.
@@ -216,7 +216,7 @@ class AuditLog(Repository):
             return tuple(made)
 
     async def changes(self, keys: CheckpointKeys, *, witnessed: Sequence[str]) -> tuple[Problem, ...]:
-        """Returns why ``checkpoint`` would sign nothing; empty if the log extends the witness."""
+        """Return why ``checkpoint`` would sign nothing; empty if the log extends the witness."""
         return (await self._examined(keys, witnessed=witnessed))[2]
 
     @uncancelled
@@ -229,7 +229,7 @@ class AuditLog(Repository):
         witnessed: Sequence[str],
         position: int = 0,
     ) -> tuple[SignedCheckpoint, ...]:
-        """Accepts the log as it is, such as a restored backup, and signs a checkpoint of every chain.
+        """Accept the log as it is, such as a restored backup, and sign a checkpoint of every chain.
 
         The first of them states the newest checkpoint that was known, and its position follows on that one's.
         What is lost or altered in the log stays visible to every verification.
@@ -260,7 +260,7 @@ class AuditLog(Repository):
     async def _examined(
         self, keys: CheckpointKeys, *, witnessed: Sequence[str], made_before: datetime | None = None
     ) -> tuple[CheckpointChain, list[_Due], tuple[Problem, ...]]:
-        """Returns the chain of all checkpoints, the logs that are due for another, and what does not fit."""
+        """Return the chain of all checkpoints, the logs that are due for another, and what does not fit."""
         chain = await self._extended(keys, witnessed)
         if chain.open_problems:
             return chain, [], tuple(chain.open_problems)
@@ -306,7 +306,7 @@ class AuditLog(Repository):
         return chain, due, tuple(problems)
 
     async def _extended(self, keys: CheckpointKeys, witnessed: Sequence[str]) -> CheckpointChain:
-        """Returns the chain up to its newest checkpoint, from where this object or the witness knows it."""
+        """Return the chain up to its newest checkpoint, from where this object or the witness knows it."""
         witness = CheckpointChain.of_witness(witnessed, keys)
         # The witness was read before the database, to which checkpoints are written first.
         chain = (self._chain or witness).copied()
@@ -334,7 +334,7 @@ class AuditLog(Repository):
     async def _since(
         self, tenant: str, covered: Head, head: Head, keys: CheckpointKeys
     ) -> tuple[Problem, ...]:
-        """Returns what does not fit in the entries from the last signed one to the head."""
+        """Return what does not fit in the entries from the last signed one to the head."""
         after = covered.sequence
         verifier = ChainVerifier(tenant, checkpoints=(), keys=keys, start=covered if after else None)
         if after:
@@ -357,13 +357,13 @@ class AuditLog(Repository):
 
     @reads
     def count(self, connection: Connection) -> int:
-        """Returns the number of entries of all tenants, as the heads state it."""
+        """Return the number of entries of all tenants, as the heads state it."""
         query = select(func.coalesce(func.sum(audit_heads.c.sequence), 0))
         return int(connection.execute(query).scalar_one())
 
     @reads
     def uncovered_since(self, connection: Connection) -> datetime | None:
-        """Returns the time of the oldest entry that no checkpoint covers; ``None`` if all are covered."""
+        """Return the time of the oldest entry that no checkpoint covers; ``None`` if all are covered."""
         covered = (
             select(func.coalesce(func.max(audit_checkpoints.c.sequence), 0))
             .where(audit_checkpoints.c.tenant == audit_heads.c.tenant)
@@ -385,7 +385,7 @@ class AuditLog(Repository):
 
     @reads
     def without_timestamp(self, connection: Connection, limit: int) -> tuple[SignedCheckpoint, ...]:
-        """Returns the newest checkpoint of each tenant if it has no time stamp, at most ``limit``."""
+        """Return the newest checkpoint of each tenant if it has no time stamp, at most ``limit``."""
         newest = (
             select(audit_checkpoints.c.tenant, func.max(audit_checkpoints.c.number).label("number"))
             .group_by(audit_checkpoints.c.tenant)
@@ -406,7 +406,7 @@ class AuditLog(Repository):
 
     @writes
     def add_timestamp(self, connection: Connection, checkpoint: SignedCheckpoint, timestamp: bytes) -> None:
-        """Adds the time stamp of a checkpoint, unless another replica has added one."""
+        """Add the time stamp of a checkpoint, unless another replica has added one."""
         statement = (
             update(audit_checkpoints)
             .where(
@@ -473,7 +473,7 @@ def _pseudonym(connection: Connection, tenant: str, subject: bytes) -> bytes:
 
 
 def _pseudonym_of_check(connection: Connection, event: AuditEvent) -> bytes | None:
-    """Returns the pseudonym of the newest earlier entry about the same check.
+    """Return the pseudonym of the newest earlier entry about the same check.
 
     Retention and counts of repeats know the check but not its subject, which is sealed.
     """
@@ -495,13 +495,13 @@ def _pseudonym_of_check(connection: Connection, event: AuditEvent) -> bytes | No
 
 
 def _lock_positions(connection: Connection) -> None:
-    """Keeps other replicas from signing until the end of the transaction; on SQLite, any writer does."""
+    """Keep other replicas from signing until the end of the transaction; on SQLite, any writer does."""
     if connection.dialect.name == "postgresql":
         connection.execute(select(func.pg_advisory_xact_lock(_SIGNING_LOCK)))
 
 
 def _insert_next(connection: Connection, signed: SignedCheckpoint, *, before: str, now: datetime) -> bool:
-    """Inserts a checkpoint if it follows the newest, whose digest is ``before``; returns whether it does."""
+    """Insert a checkpoint if it follows the newest, whose digest is ``before``; return whether it does."""
     _lock_positions(connection)
     newest = newest_checkpoint(connection, None)
     if (0 if newest is None else newest.position) != signed.position - 1 or (
@@ -526,7 +526,7 @@ def _insert_checkpoint(connection: Connection, signed: SignedCheckpoint, now: da
 
 
 def _why_unplaced(row: SignedCheckpoint, keys: CheckpointKeys) -> str:
-    """Returns why the chain lacks the newest checkpoint of a tenant."""
+    """Return why the chain lacks the newest checkpoint of a tenant."""
     try:
         signed = keys.verify(row.jws)
     except CheckpointInvalid as error:
@@ -580,7 +580,7 @@ def _verify_all(verifier: ChainVerifier, entries: Sequence[AuditEntry]) -> None:
 
 
 def _described(chain: CheckpointChain) -> str:
-    """Returns the newest checkpoint of a chain for people."""
+    """Return the newest checkpoint of a chain for people."""
     for newest in chain.newest.values():
         found = newest.content
         if found.position == chain.position:

@@ -53,7 +53,7 @@ class AuditFilter:
     pseudonyms: tuple[str, ...] = ()
 
     def conditions(self) -> Iterable[ColumnElement[bool]]:
-        """Returns the conditions on rows of ``audit_events``."""
+        """Return the conditions on rows of ``audit_events``."""
         columns = audit_events.c
         if self.since is not None:
             yield columns.time_us >= (self.since - _EPOCH) // _MICROSECOND
@@ -76,7 +76,7 @@ class AuditReader(Repository):
 
     @reads
     def tenants(self, connection: Connection) -> tuple[str, ...]:
-        """Returns the tenants that have entries, heads or checkpoints, sorted."""
+        """Return the tenants that have entries, heads or checkpoints, sorted."""
         found = {
             tenant
             for table in (audit_heads, audit_checkpoints, audit_events)
@@ -95,7 +95,7 @@ class AuditReader(Repository):
         chosen: AuditFilter | None = None,
         newest_first: bool = False,
     ) -> tuple[AuditEntry, ...]:
-        """Returns entries of a tenant in the order of their sequence. Omits rows that are not valid entries.
+        """Return entries of a tenant in the order of their sequence; omit rows that are not valid entries.
 
         Args:
             after: Only entries with a sequence above this one or, with ``newest_first``, below it; 0 for all.
@@ -108,7 +108,7 @@ class AuditReader(Repository):
     async def page(
         self, tenant: str, *, chosen: AuditFilter, subjects: Sequence[bytes], before: int, limit: int
     ) -> tuple[tuple[AuditEntry, ...], int]:
-        """Returns entries, the newest first, and the sequence before which the next page begins.
+        """Return entries, the newest first, and the sequence before which the next page begins.
 
         Args:
             subjects: The hashes of the person whose entries are wanted (``server.audit.subject_hashes``);
@@ -128,7 +128,7 @@ class AuditReader(Repository):
 
     @reads
     def head(self, connection: Connection, tenant: str) -> Head | None:
-        """Returns the head of a chain; ``None`` if there is none."""
+        """Return the head of a chain; ``None`` if there is none."""
         query = select(audit_heads.c.sequence, audit_heads.c.hash).where(audit_heads.c.tenant == tenant)
         row = connection.execute(query).one_or_none()
         return None if row is None else head_of(row)
@@ -137,7 +137,7 @@ class AuditReader(Repository):
     def checkpoints(
         self, connection: Connection, tenant: str, *, after: int = 0
     ) -> tuple[SignedCheckpoint, ...]:
-        """Returns the checkpoints of a tenant with a number above ``after``, by their number."""
+        """Return the checkpoints of a tenant with a number above ``after``, by their number."""
         query = (
             select(audit_checkpoints)
             .where(audit_checkpoints.c.tenant == tenant, audit_checkpoints.c.number > after)
@@ -147,29 +147,29 @@ class AuditReader(Repository):
 
     @reads
     def heads(self, connection: Connection) -> dict[str, Head]:
-        """Returns the head of every chain by its tenant."""
+        """Return the head of every chain by its tenant."""
         return heads_of(connection)
 
     @reads
     def placed_checkpoints(self, connection: Connection, first: int) -> tuple[SignedCheckpoint, ...]:
-        """Returns the next checkpoints of all tenants from a position on, at most 500, by their position."""
+        """Return the next checkpoints of all tenants from a position on, at most 500, by their position."""
         return _placed(connection, first)
 
     @reads
     def checkpoint_at(self, connection: Connection, position: int) -> SignedCheckpoint | None:
-        """Returns the checkpoint at a position among those of all tenants; ``None`` if there is none."""
+        """Return the checkpoint at a position among those of all tenants; ``None`` if there is none."""
         found = _placed(connection, position, limit=1)
         return found[0] if found and found[0].position == position else None
 
     @reads
     def newest_checkpoint(self, connection: Connection, tenant: str | None) -> SignedCheckpoint | None:
-        """Returns the newest checkpoint of a tenant; for ``None``, that of all tenants by its position."""
+        """Return the newest checkpoint of a tenant; for ``None``, that of all tenants by its position."""
         return newest_checkpoint(connection, tenant)
 
     async def verify_checkpoints(
         self, keys: CheckpointKeys, *, copies: Mapping[int, str] | None = None
     ) -> CheckpointChain:
-        """Verifies the chain of the checkpoints of all tenants, also while some are signed.
+        """Verify the chain of the checkpoints of all tenants, also while some are signed.
 
         Args:
             copies: The SHA-256 (64 hexadecimal digits) of checkpoints that it must have, by their position.
@@ -184,7 +184,7 @@ class AuditReader(Repository):
     def pseudonyms_of(
         self, connection: Connection, tenant: str, subjects: Sequence[bytes]
     ) -> tuple[str, ...]:
-        """Returns the pseudonyms of a person in the log; empty if there are none, or they were erased.
+        """Return the pseudonyms of a person in the log; empty if there are none, or they were erased.
 
         A person gets a new pseudonym when the tenant's memory key is rotated.
 
@@ -198,7 +198,7 @@ class AuditReader(Repository):
         return tuple(sorted(pseudonym(row.key, row.subject_hash).hex() for row in found))
 
     async def verify(self, tenant: str, *, keys: CheckpointKeys, saved: Iterable[str] = ()) -> Report:
-        """Verifies the chain of a tenant, also while entries are written.
+        """Verify the chain of a tenant, also while entries are written.
 
         Args:
             saved: Copies (JWS) of checkpoints that were kept elsewhere.
@@ -256,20 +256,20 @@ def _rows(
 
 
 def _before_the_first(connection: Connection, tenant: str) -> list[int]:
-    """Returns sequences below 1, the number of the first entry."""
+    """Return sequences below 1, the number of the first entry."""
     columns = audit_events.c
     query = select(columns.sequence).where(columns.tenant == tenant, columns.sequence < 1).limit(_PAGE)
     return list(connection.execute(query.order_by(columns.sequence)).scalars())
 
 
 def heads_of(connection: Connection) -> dict[str, Head]:
-    """Returns the head of every chain by its tenant."""
+    """Return the head of every chain by its tenant."""
     rows = connection.execute(select(audit_heads)).all()
     return {row.tenant: head_of(row) for row in rows}
 
 
 def newest_checkpoint(connection: Connection, tenant: str | None) -> SignedCheckpoint | None:
-    """Returns the newest checkpoint of a tenant; for ``None``, that of all tenants by its position."""
+    """Return the newest checkpoint of a tenant; for ``None``, that of all tenants by its position."""
     columns = audit_checkpoints.c
     query = (
         select(audit_checkpoints).where(columns.position.is_not(None)).order_by(columns.position.desc())
@@ -288,7 +288,7 @@ def _placed(connection: Connection, first: int, *, limit: int = _CHECKPOINTS) ->
 
 
 def entry_of(row: Row[Any]) -> AuditEntry | None:
-    """Returns the entry of a row; ``None`` if the row holds values of other types, which SQLite allows."""
+    """Return the entry of a row; ``None`` if the row holds values of other types, which SQLite allows."""
     values = dict(row._mapping)
     readable = (
         all(isinstance(values[name], str) for name in _TEXTS)
@@ -299,7 +299,7 @@ def entry_of(row: Row[Any]) -> AuditEntry | None:
 
 
 def checkpoint_of(row: Row[Any]) -> SignedCheckpoint:
-    """Returns the checkpoint of a row; a value of another type, which SQLite allows, counts as 0 or empty."""
+    """Return the checkpoint of a row; a value of another type, which SQLite allows, counts as 0 or empty."""
     return SignedCheckpoint(
         tenant=row.tenant,
         number=_number(row.number),
@@ -311,7 +311,7 @@ def checkpoint_of(row: Row[Any]) -> SignedCheckpoint:
 
 
 def head_of(row: Row[*tuple[Any, ...]]) -> Head:
-    """Returns the head of a row, with values of other types as in ``checkpoint_of``."""
+    """Return the head of a row, with values of other types as in ``checkpoint_of``."""
     return Head(sequence=_number(row.sequence), hash=row.hash if isinstance(row.hash, str) else "")
 
 
@@ -323,7 +323,7 @@ class AuditExport:
     """The export of one tenant. Every method may raise ``StorageUnavailable``."""
 
     def __init__(self, reader: AuditReader, tenant: str) -> None:
-        """Begins with the first entry."""
+        """Begin with the first entry."""
         self._reader = reader
         self._tenant = tenant
         self._sequence = 0
@@ -331,7 +331,7 @@ class AuditExport:
         self._head: Head | None = None
 
     async def lines(self, since: datetime | None, *, position: int | None = None) -> AsyncIterator[str]:
-        """Yields the lines of a whole export.
+        """Yield the lines of a whole export.
 
         Args:
             since: Entries of this time or later; ``None`` for all.
@@ -345,7 +345,7 @@ class AuditExport:
             yield mark_line("head", self._tenant, self._head)
 
     async def begin(self, since: datetime | None) -> AsyncIterator[str]:
-        """Finds the first entry, and yields the previous one as the start, if there is one."""
+        """Find the first entry, and yield the previous one as the start, if there is one."""
         if since is None:
             return
         found = await self._reader.entries(self._tenant, chosen=AuditFilter(since=since), limit=1)
@@ -358,7 +358,7 @@ class AuditExport:
             yield mark_line("start", self._tenant, Head(self._sequence, stated))
 
     async def new(self, *, position: int | None = None) -> AsyncIterator[str]:
-        """Yields the further entries up to the head, and the checkpoints that cover these entries only.
+        """Yield the further entries up to the head, and the checkpoints that cover these entries only.
 
         Args:
             position: Checkpoints up to this position; ``None`` for all.

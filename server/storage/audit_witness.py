@@ -25,7 +25,7 @@ class AuditWitness:
     """Reads and writes the witness. Every method may raise ``StorageUnavailable``."""
 
     def __init__(self, url: str) -> None:
-        """Names the store, which is opened at its first use: if it is down, a server can still start.
+        """Name the store, which is opened at its first use: if it is down, a server can still start.
 
         Args:
             url: See ``server.storage.objects.open_object_store``. The witness uses a prefix of its own.
@@ -41,7 +41,7 @@ class AuditWitness:
         return int(named[1]) if named else 0
 
     async def read(self) -> tuple[str, ...]:
-        """Returns the newest checkpoint (JWS) of each tenant; empty if nothing was ever written.
+        """Return the newest checkpoint (JWS) of each tenant; empty if nothing was ever written.
 
         Makes no folder.
         """
@@ -59,7 +59,7 @@ class AuditWitness:
         raise StorageUnavailable("the witness of the audit log changes faster than it can be read")
 
     async def write(self, checkpoints: Sequence[str], *, position: int) -> None:
-        """Stores the newest checkpoints, and removes what ``read`` found before, if that is older.
+        """Store the newest checkpoints, and remove what ``read`` found before, if that is older.
 
         Args:
             checkpoints: The newest checkpoint (JWS) of each tenant.

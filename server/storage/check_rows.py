@@ -30,7 +30,7 @@ _ENTRIES = select(*(each for each in evidence.c if each.name not in {"check_id",
 
 
 def template_row(template: Sealed | None) -> dict[str, Any]:
-    """Returns the columns of a check's sealed template."""
+    """Return the columns of a check's sealed template."""
     return {
         "template_ciphertext": None if template is None else template.ciphertext,
         "template_wrapped_key": None if template is None else template.wrapped_key,
@@ -39,25 +39,25 @@ def template_row(template: Sealed | None) -> dict[str, Any]:
 
 
 def check_row(check: CheckRecord) -> dict[str, Any]:
-    """Returns the row of the table ``checks``."""
+    """Return the row of the table ``checks``."""
     values = values_of(check) | template_row(check.portrait_template)
     return {column.name: values[column.name] for column in checks.columns}
 
 
 def _check_record(**row: Any) -> CheckRecord:
-    """Converts a row of ``CHECKS``."""
+    """Convert a row of ``CHECKS``."""
     ciphertext, wrapped_key, key_id = (row.pop(name) for name in template_row(None))
     sealed = None if wrapped_key is None else Sealed(ciphertext, wrapped_key, key_id)
     return CheckRecord(**row, portrait_template=sealed)
 
 
 def conflict(message: str, record: CheckRecord) -> Conflict:
-    """Returns a ``Conflict`` that states the state of ``record``."""
+    """Return a ``Conflict`` that states the state of ``record``."""
     return Conflict(message, state=record.state, lease_epoch=record.lease_epoch)
 
 
 def find_check(connection: Connection, check_id: UUID, *, lock: bool = False) -> CheckRecord | None:
-    """Returns the check, or None; ``lock`` keeps other writers out until the transaction ends."""
+    """Return the check, or None; ``lock`` keeps other writers out until the transaction ends."""
     query = CHECKS.where(checks.c.check_id == check_id)
     if lock:
         query = query.with_for_update(of=checks)
@@ -65,7 +65,7 @@ def find_check(connection: Connection, check_id: UUID, *, lock: bool = False) ->
 
 
 def load_check(connection: Connection, check_id: UUID, *, lock: bool = False) -> CheckRecord:
-    """Returns the check.
+    """Return the check.
 
     Raises:
         CheckNotFound: There is none.
@@ -79,7 +79,7 @@ def load_check(connection: Connection, check_id: UUID, *, lock: bool = False) ->
 def load_in_state(
     connection: Connection, check_id: UUID, *, states: Collection[CheckState], epoch: int | None = None
 ) -> CheckRecord:
-    """Returns the locked check if it is in one of ``states`` and has this lease epoch (None for any).
+    """Return the locked check if it is in one of ``states`` and has this lease epoch (None for any).
 
     Raises:
         CheckNotFound: There is none.
@@ -94,24 +94,24 @@ def load_in_state(
 
 
 def list_checks(connection: Connection, query: Select[Any]) -> list[CheckRecord]:
-    """Returns the checks of a query that narrows ``CHECKS``."""
+    """Return the checks of a query that narrows ``CHECKS``."""
     return list(find_all(connection, query, _check_record))
 
 
 def change_check(connection: Connection, check_id: UUID, **values: Any) -> None:
-    """Updates columns of a check."""
+    """Update columns of a check."""
     connection.execute(update(checks).where(checks.c.check_id == check_id).values(values))
 
 
 def erase_judgements(connection: Connection, check_id: UUID) -> None:
-    """Erases the judgements of a check's attempts, and the hashes of their frames."""
+    """Erase the judgements of a check's attempts, and the hashes of their frames."""
     connection.execute(
         update(attempts).where(attempts.c.check_id == check_id).values(judgement=None, frame_hashes=None)
     )
 
 
 def list_evidence(connection: Connection, check_id: UUID) -> tuple[EvidenceEntry, ...]:
-    """Returns the kept images of a check, in their order."""
+    """Return the kept images of a check, in their order."""
     query = _ENTRIES.where(evidence.c.check_id == check_id).order_by(evidence.c.position)
     return find_all(connection, query, _entry)
 
@@ -123,7 +123,7 @@ def _entry(
 
 
 def entry_row(entry: EvidenceEntry) -> dict[str, Any]:
-    """Returns the columns of a kept image that ``list_evidence`` reads."""
+    """Return the columns of a kept image that ``list_evidence`` reads."""
     row = values_of(entry.facts) | values_of(entry)
     del row["facts"]
     return {"kind": row.pop("purpose"), **row}
@@ -132,7 +132,7 @@ def entry_row(entry: EvidenceEntry) -> dict[str, Any]:
 def remove_evidence(
     connection: Connection, check_id: UUID, *, keep: EvidenceEntry | None = None
 ) -> tuple[EvidenceEntry, ...]:
-    """Deletes the rows of kept images, but one, together with their keys; returns the deleted entries."""
+    """Delete the rows of kept images, but one, together with their keys; return the deleted entries."""
     entries = tuple(entry for entry in list_evidence(connection, check_id) if entry != keep)
     gone = delete(evidence).where(evidence.c.check_id == check_id)
     if keep is not None:
@@ -144,14 +144,14 @@ def remove_evidence(
 def newest_first(
     query: Select[Any], time: Column[Any], identifier: Column[Any], *, after: Place | None, limit: int
 ) -> Select[Any]:
-    """Returns the query of a page of a list, newest first: of the entries that follow a place."""
+    """Return the query of a page of a list, newest first: of the entries that follow a place."""
     if after is not None:
         query = query.where(tuple_(time, identifier) < _values(after, time, identifier))
     return query.order_by(time.desc(), identifier.desc()).limit(limit)
 
 
 def newer(place: Place, time: Column[Any], identifier: Column[Any]) -> ColumnElement[bool]:
-    """Returns the condition of the entries that follow a place in a list, oldest first."""
+    """Return the condition of the entries that follow a place in a list, oldest first."""
     return tuple_(time, identifier) > _values(place, time, identifier)
 
 

@@ -42,7 +42,7 @@ class Database(ABC):
     """
 
     def __init__(self, *, failed: Callable[[str], None], expect: Callable[[Connection], None]) -> None:
-        """Sets the function that counts failed transactions, and the test at the beginning of each one.
+        """Set the function that counts failed transactions, and the test at the beginning of each one.
 
         Args:
             failed: Is given ``read`` or ``write``.
@@ -57,7 +57,7 @@ class Database(ABC):
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Result:
-        """Runs ``work`` in a transaction and returns its result once all changes are durable.
+        """Run ``work`` in a transaction and return its result once all changes are durable.
 
         Args:
             work: Gets the connection and the other arguments. It may run on another thread.
@@ -73,7 +73,7 @@ class Database(ABC):
         *args: Arguments.args,
         **kwargs: Arguments.kwargs,
     ) -> Result:
-        """Returns the result of ``work``, which only reads. Readers do not wait for writers.
+        """Return the result of ``work``, which only reads. Readers do not wait for writers.
 
         Args:
             work: Gets the connection and the other arguments. It may run on another thread.
@@ -84,7 +84,7 @@ class Database(ABC):
             return await self._read(self._expecting(work, *args, **kwargs))
 
     async def forget_overwritten(self) -> bool:
-        """Removes overwritten data, such as an erased wrapped key, from SQLite's write-ahead log.
+        """Remove overwritten data, such as an erased wrapped key, from SQLite's write-ahead log.
 
         Returns:
             Whether the log holds no such data any more. A reader with an older view of the file, such as a
@@ -94,7 +94,7 @@ class Database(ABC):
 
     @abstractmethod
     async def close(self) -> None:
-        """Waits for running transactions and closes the connections."""
+        """Wait for running transactions and close the connections."""
 
     def _expecting(
         self,
@@ -133,7 +133,7 @@ def open_database(
     failed: Callable[[str], None] = lambda _operation: None,
     expect: Callable[[Connection], None] = lambda _connection: None,
 ) -> Database:
-    """Opens a database without connecting.
+    """Open a database without connecting.
 
     Args:
         url: ``sqlite:///data/a.db`` or ``postgresql+asyncpg://user:password@host/db``.
@@ -156,7 +156,7 @@ def open_database(
 def uncancelled(
     work: Callable[Arguments, Coroutine[Any, Any, Result]],
 ) -> Callable[Arguments, Coroutine[Any, Any, Result]]:
-    """Decorates a coroutine function so that it runs to its end even if its caller is cancelled.
+    """Decorate a coroutine function so that it runs to its end even if its caller is cancelled.
 
     A caller is cancelled, for example, when a device disconnects during a stream. A driver that is
     interrupted in a transaction may keep the database's write lock until its connection is collected, and all
@@ -192,14 +192,14 @@ class Repository:
     """
 
     def __init__(self, database: Database) -> None:
-        """Initialises the repository over ``database``."""
+        """Initialise the repository over ``database``."""
         self._database = database
 
 
 def reads(
     work: Callable[Concatenate[Owner, Connection, Arguments], Result],
 ) -> Callable[Concatenate[Owner, Arguments], Coroutine[Any, Any, Result]]:
-    """Decorates a method of a repository that only reads, as one transaction; see ``Database.read``.
+    """Decorate a method of a repository that only reads, as one transaction; see ``Database.read``.
 
     The method gets the connection, its caller awaits it without. It finishes even if its caller is cancelled.
     """
@@ -215,7 +215,7 @@ def reads(
 def writes(
     work: Callable[Concatenate[Owner, Connection, Arguments], Result],
 ) -> Callable[Concatenate[Owner, Arguments], Coroutine[Any, Any, Result]]:
-    """Decorates a method of a repository that writes, as one transaction; see ``Database.write``.
+    """Decorate a method of a repository that writes, as one transaction; see ``Database.write``.
 
     The method gets the connection, its caller awaits it without. It finishes even if its caller is cancelled.
     """
@@ -229,18 +229,18 @@ def writes(
 
 
 def find_all(connection: Connection, query: Executable, kind: Callable[..., Result]) -> tuple[Result, ...]:
-    """Returns the rows of a query as objects of a class, whose fields have the names of the columns."""
+    """Return the rows of a query as objects of a class, whose fields have the names of the columns."""
     return tuple(kind(**row) for row in connection.execute(query).mappings())
 
 
 def find_one(connection: Connection, query: Executable, kind: Callable[..., Result]) -> Result | None:
-    """Returns the only row of a query; see ``find_all``. None if there is none."""
+    """Return the only row of a query; see ``find_all``. None if there is none."""
     row = connection.execute(query).mappings().one_or_none()
     return None if row is None else kind(**row)
 
 
 def count_changed(connection: Connection, *statements: Executable) -> int:
-    """Executes statements, and returns the number of rows that they changed."""
+    """Execute statements, and return the number of rows that they changed."""
     return sum(connection.execute(statement).rowcount for statement in statements)
 
 

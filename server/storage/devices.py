@@ -95,7 +95,7 @@ class DeviceRepository(Repository):
     def find_key(
         self, connection: Connection, tenant: str, kind: KeyKind, key_id: bytes
     ) -> EnrolledKey | None:
-        """Returns the key with this identifier; ``None`` if it is unknown."""
+        """Return the key with this identifier; ``None`` if it is unknown."""
         query = select(enrolled_keys).where(_is_key(tenant, kind, key_id))
         row = connection.execute(query).mappings().one_or_none()
         if row is None:
@@ -108,7 +108,7 @@ class DeviceRepository(Repository):
 
     @writes
     def enrol(self, connection: Connection, key: EnrolledKey) -> bool:
-        """Stores a new key; returns False, and stores nothing, if its identifier exists already."""
+        """Store a new key; return False, and store nothing, if its identifier exists already."""
         row = values_of(key) | _receipt_row(key.receipt) | {"key_sha256": sha256(key.key_id).digest()}
         del row["key_id"]
         return insert_unless_there(connection, enrolled_keys, row)
@@ -125,7 +125,7 @@ class DeviceRepository(Repository):
         counter: int,
         now: datetime,
     ) -> bool:
-        """Sets a key's counter; returns False if another use was first, which indicates a replay."""
+        """Set a key's counter; return False if another use was first, which indicates a replay."""
         statement = (
             update(enrolled_keys)
             .where(_is_key(tenant, kind, key_id), enrolled_keys.c.counter == expected)
@@ -137,7 +137,7 @@ class DeviceRepository(Repository):
     def claim_exchange(
         self, connection: Connection, key: EnrolledKey, *, now: datetime, until: datetime
     ) -> bool:
-        """Claims the right to exchange a key's receipt for a newer one.
+        """Claim the right to exchange a key's receipt for a newer one.
 
         Returns False if the exchange is not due yet, or another caller claimed it.
 
@@ -154,7 +154,7 @@ class DeviceRepository(Repository):
 
     @writes
     def keep_receipt(self, connection: Connection, key: EnrolledKey, receipt: HeldReceipt) -> None:
-        """Stores a newer receipt of a key in place of the previous one."""
+        """Store a newer receipt of a key in place of the previous one."""
         own = _is_key(key.tenant, key.kind, key.key_id)
         connection.execute(update(enrolled_keys).where(own).values(_receipt_row(receipt)))
 
@@ -162,7 +162,7 @@ class DeviceRepository(Repository):
     def consume_token(
         self, connection: Connection, token: bytes, *, check_id: UUID, expires: datetime
     ) -> bool:
-        """Uses up a one-time token of 32 bytes; returns False if it was used before."""
+        """Use up a one-time token of 32 bytes; return False if it was used before."""
         row = {"token": token, "check_id": check_id, "expire_time": expires}
         return insert_unless_there(connection, one_time_tokens, row)
 
@@ -170,7 +170,7 @@ class DeviceRepository(Repository):
     def begin_try(
         self, connection: Connection, check_id: UUID, key: bytes, *, rules: TryRules, now: datetime
     ) -> None:
-        """Counts a running check as a try of its device until the check is decided.
+        """Count a running check as a try of its device until the check is decided.
 
         Args:
             key: Mark of a verified key that outlives the scan, 32 bytes.
@@ -182,7 +182,7 @@ class DeviceRepository(Repository):
 
     @reads
     def count_attacks(self, connection: Connection, check_id: UUID, *, since: datetime) -> EarlierAttacks:
-        """Counts earlier checks that failed by an attack: of the same subject, and of the same device."""
+        """Count earlier checks that failed by an attack: of the same subject, and of the same device."""
         return EarlierAttacks(
             subject=count_attacks(connection, check_id, TryKind.SUBJECT, since=since),
             device=count_attacks(connection, check_id, TryKind.DEVICE, since=since),
@@ -190,7 +190,7 @@ class DeviceRepository(Repository):
 
     @writes
     def add_finding(self, connection: Connection, check_id: UUID, *, position: int, finding: bytes) -> None:
-        """Stores the finding on a piece of evidence, for later streams of the check.
+        """Store the finding on a piece of evidence, for later streams of the check.
 
         Args:
             finding: Opaque bytes. An existing finding at this position is kept.
@@ -200,7 +200,7 @@ class DeviceRepository(Repository):
 
     @reads
     def findings(self, connection: Connection, check_id: UUID) -> Sequence[bytes]:
-        """Returns the findings on a check's evidence so far, in order."""
+        """Return the findings on a check's evidence so far, in order."""
         query = (
             select(device_evidence.c.finding)
             .where(device_evidence.c.check_id == check_id)
@@ -210,14 +210,14 @@ class DeviceRepository(Repository):
 
     @writes
     def expire(self, connection: Connection, now: datetime, *, unused_since: datetime) -> int:
-        """Deletes expired one-time tokens and unused keys; returns the number of deleted rows."""
+        """Delete expired one-time tokens and unused keys; return the number of deleted rows."""
         tokens = delete(one_time_tokens).where(one_time_tokens.c.expire_time <= now)
         keys = delete(enrolled_keys).where(enrolled_keys.c.use_time <= unused_since)
         return count_changed(connection, tokens, keys)
 
     @writes
     def forget_oldest_scans(self, connection: Connection, *, most: int, limit: int) -> int:
-        """Deletes the oldest remembered scans of tenants that have more than ``most``; returns their number.
+        """Delete the oldest remembered scans of tenants that have more than ``most``; return their number.
 
         A tenant's sandbox counts as a tenant of its own.
 
@@ -248,7 +248,7 @@ class DeviceRepository(Repository):
     def about_subject(
         self, connection: Connection, tenant: str, hashes: Collection[str]
     ) -> dict[str, list[dict[str, str]]]:
-        """Returns what is stored about a person's devices, without keys and hashes, as JSON.
+        """Return what is stored about a person's devices, without keys and hashes, as JSON.
 
         Args:
             tenant: The tenant; its sandbox is included.
@@ -276,7 +276,7 @@ def forget_subject_rows(
     hashes: Collection[str],
     check_ids: Collection[UUID] = (),
 ) -> int:
-    """Deletes all keys, key uses, scan marks and failed checks of a person, inside an open transaction.
+    """Delete all keys, key uses, scan marks and failed checks of a person, inside an open transaction.
 
     A hold keeps the key uses and the scan of its check.
 
@@ -310,7 +310,7 @@ def forget_subject_rows(
 
 
 def has_subject_rows(connection: Connection, tenant: str, hashes: Collection[str]) -> bool:
-    """Returns whether there are rows that ``forget_subject_rows`` would find by the hashes of a person."""
+    """Return whether there are rows that ``forget_subject_rows`` would find by the hashes of a person."""
     return any(
         connection.scalar(select(exists().where(_of_subject(table, tenant, hashes))))
         for table in (scan_memories, device_key_uses, enrolled_keys)
@@ -321,7 +321,7 @@ _OF_CHECK = (scan_marks, scan_memories, device_key_uses, device_evidence, one_ti
 
 
 def erase_device_rows(connection: Connection, check_id: UUID) -> None:
-    """Deletes the rows about a check's device. A key that it enrolled stays, without its subject."""
+    """Delete the rows about a check's device. A key that it enrolled stays, without its subject."""
     for table in _OF_CHECK:
         connection.execute(delete(table).where(table.c.check_id == check_id))
     connection.execute(

@@ -52,7 +52,7 @@ _PRAGMAS = (
 
 
 def open_sqlite(url: str, *, make: bool = False) -> Engine:
-    """Returns an engine for a SQLite file without connecting.
+    """Return an engine for a SQLite file without connecting.
 
     Args:
         url: ``sqlite:///data/a.db``.
@@ -91,7 +91,7 @@ def open_sqlite(url: str, *, make: bool = False) -> Engine:
 
 
 def open_postgresql(url: str, *, patient: bool = False) -> AsyncEngine:
-    """Returns an engine for PostgreSQL without connecting.
+    """Return an engine for PostgreSQL without connecting.
 
     Args:
         url: ``postgresql+asyncpg://user:password@host/db``.
@@ -121,17 +121,17 @@ def open_postgresql(url: str, *, patient: bool = False) -> AsyncEngine:
 
 
 def reading(engine: Engine) -> Engine:
-    """Returns the same SQLite engine for transactions that only read; they do not wait for writers."""
+    """Return the same SQLite engine for transactions that only read; they do not wait for writers."""
     return engine.execution_options(**{_READING: True})
 
 
 def is_sqlite(url: str) -> bool:
-    """Returns whether ``url`` names a SQLite database."""
+    """Return whether ``url`` names a SQLite database."""
     return _parse(url).get_backend_name() == "sqlite"
 
 
 def database_file(url: str) -> Path | None:
-    """Returns the file of a SQLite database; None for an in-memory database and for other databases."""
+    """Return the file of a SQLite database; None for an in-memory database and for other databases."""
     parsed = _parse(url)
     name = parsed.database
     if parsed.get_backend_name() != "sqlite" or not name or name == ":memory:" or name.startswith("file:"):
@@ -211,7 +211,7 @@ def _begin_sqlite(connection: Connection) -> None:
 
 
 def insert_unless_there(connection: Connection, table: Table, values: dict[str, object]) -> bool:
-    """Inserts a row, unless its key exists already; returns whether it inserted one."""
+    """Insert a row, unless its key exists already; return whether it inserted one."""
     if connection.dialect.name == "sqlite":
         return connection.execute(sqlite.insert(table).values(values).on_conflict_do_nothing()).rowcount == 1
     return connection.execute(postgresql.insert(table).values(values).on_conflict_do_nothing()).rowcount == 1

@@ -145,7 +145,7 @@ class ObjectNotFound(StorageError):
 
 
 def unavailable(what: str, error: Exception) -> StorageUnavailable:
-    """Returns the error to raise instead of ``error``; its cause should be ``loggable_error(error)``.
+    """Return the error to raise instead of ``error``; its cause should be ``loggable_error(error)``.
 
     Args:
         what: The operation that failed, such as ``"the database failed"``.
@@ -159,7 +159,7 @@ def unavailable(what: str, error: Exception) -> StorageUnavailable:
 
 
 def loggable_error(error: Exception) -> Exception | None:
-    """Returns ``error`` if its traceback may be logged, otherwise None.
+    """Return ``error`` if its traceback may be logged, otherwise None.
 
     PostgreSQL and its driver include values of the statement and of the row in their messages. The operator
     finds these in the log of the database.

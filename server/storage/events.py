@@ -47,7 +47,7 @@ class Outbox:
     """Writes the events of transitions, for the endpoints of the settings that want them."""
 
     def __init__(self, endpoints: Mapping[str, WebhookEndpoint]) -> None:
-        """Sets the endpoints, by name."""
+        """Set the endpoints, by name."""
         self._endpoints = endpoints
 
     def of_check(
@@ -58,7 +58,7 @@ class Outbox:
         now: datetime,
         **facts: str | bool | Sequence[str] | None,
     ) -> None:
-        """Writes an event of a check, whose row this transaction has locked.
+        """Write an event of a check, whose row this transaction has locked.
 
         Args:
             facts: Further facts, without any reference to a person or a consent.
@@ -83,7 +83,7 @@ class Outbox:
     def of_tenant(
         self, connection: Connection, tenant: str, kind: EventKind, now: datetime, **facts: str | int
     ) -> None:
-        """Writes an event of a tenant that is about no single check, also for endpoints of sandbox checks."""
+        """Write an event of a tenant that is about no single check, also for endpoints of sandbox checks."""
         names = self._names(tenant, kind, sandbox=None)
         data = {"tenant": tenant, **facts}
         about = {"check_id": None, "sequence": 0, "sandbox": False}
@@ -198,7 +198,7 @@ class EventRepository(Repository):
 
     @reads
     def is_due(self, connection: Connection, tenant: str, endpoint: str, now: datetime) -> bool:
-        """Returns whether there is an event to claim, so that nothing is written if there is none."""
+        """Return whether there is an event to claim, so that nothing is written if there is none."""
         query = select(events.c.event_id).where(_due(tenant, endpoint, now)).limit(1)
         return connection.execute(query).first() is not None
 
@@ -206,7 +206,7 @@ class EventRepository(Repository):
     def claim(
         self, connection: Connection, tenant: str, endpoint: str, now: datetime, limit: int
     ) -> tuple[StoredEvent, ...]:
-        """Claims events that are due, the longest due first, at most one of each check.
+        """Claim events that are due, the longest due first, at most one of each check.
 
         Each must be settled with ``settle``; after a while, another server may claim it otherwise.
         """
@@ -236,7 +236,7 @@ class EventRepository(Repository):
         delivered: bool,
         pause: timedelta | None = None,
     ) -> None:
-        """Stores the outcome of an attempt; without effect if another server claimed the event meanwhile.
+        """Store the outcome of an attempt; without effect if another server claimed the event meanwhile.
 
         Args:
             answer: The outcome in words; it is cut to 256 characters.
@@ -256,7 +256,7 @@ class EventRepository(Repository):
 
     @writes
     def abandon(self, connection: Connection, tenant: str, endpoint: str, answer: str, now: datetime) -> int:
-        """Gives up all events that wait for an endpoint; returns their number."""
+        """Give up all events that wait for an endpoint; return their number."""
         waiting = and_(_of_endpoint(tenant, endpoint), events.c.end_time.is_(None))
         return _given_up(connection, waiting, answer, now)
 
@@ -273,7 +273,7 @@ class EventRepository(Repository):
         after: Place | None,
         limit: int,
     ) -> tuple[StoredEvent, ...]:
-        """Returns a page of events, newest first.
+        """Return a page of events, newest first.
 
         Args:
             sandbox_only: Whether only events of sandbox checks are listed.
@@ -306,7 +306,7 @@ class EventRepository(Repository):
         event: AuditEvent,
         now: datetime,
     ) -> int:
-        """Makes one event, or every undelivered event of an endpoint, due at once; logs it if there is any.
+        """Make one event, or every undelivered event of an endpoint, due at once; log it if there is any.
 
         Args:
             event_id: The event, in whatever state; ``None`` for those of ``endpoint``.
@@ -330,7 +330,7 @@ class EventRepository(Repository):
 
     @reads
     def standing(self, connection: Connection, tenant: str, endpoint: str) -> EndpointStanding:
-        """Returns what waits for an endpoint, and what it answered last."""
+        """Return what waits for an endpoint, and what it answered last."""
         dead = select(func.count()).where(_of_endpoint(tenant, endpoint), events.c.state == EventState.DEAD)
         last = (
             select(events.c.answer, events.c.answer_time, events.c.state)
@@ -351,13 +351,13 @@ class EventRepository(Repository):
 
     @reads
     def backlog(self, connection: Connection, tenant: str, endpoint: str) -> tuple[int, datetime | None]:
-        """Returns the number of events that wait for an endpoint, and when the oldest was written."""
+        """Return the number of events that wait for an endpoint, and when the oldest was written."""
         waiting, oldest = connection.execute(_backlog(tenant, endpoint)).one()
         return waiting, oldest
 
     @writes
     def forget(self, connection: Connection, now: datetime, *, endpoints: Sequence[str], limit: int) -> int:
-        """Deletes events that ended long ago, and gives up those that wait for endpoints that are gone.
+        """Delete events that ended long ago, and give up those that wait for endpoints that are gone.
 
         Args:
             limit: The number of events that are deleted at once.
@@ -391,7 +391,7 @@ def _backlog(tenant: str, endpoint: str) -> "Select[int, datetime | None]":
 
 
 def _due(tenant: str, endpoint: str, now: datetime) -> ColumnElement[bool]:
-    """Returns the condition of events that may be sent now: no earlier one of their check waits."""
+    """Return the condition of events that may be sent now: no earlier one of their check waits."""
     earlier = events.alias()
     before = exists().where(
         earlier.c.tenant == events.c.tenant,

@@ -70,13 +70,13 @@ class ListedCheck:
         return Place(self.decide_time, self.check_id)
 
     def words(self, name: str) -> tuple[str, ...]:
-        """Returns the words of the terms with this name, sorted."""
+        """Return the words of the terms with this name, sorted."""
         prefix = f"{name}:"
         return tuple(sorted(term.removeprefix(prefix) for term in self.terms if term.startswith(prefix)))
 
 
 def add_record(connection: Connection, check: CheckRecord, decision: Decision) -> None:
-    """Inserts the evidence record of a decision, and its terms."""
+    """Insert the evidence record of a decision, and its terms."""
     record = decision.record
     connection.execute(
         insert(evidence_records).values(
@@ -92,7 +92,7 @@ def add_record(connection: Connection, check: CheckRecord, decision: Decision) -
 
 
 def remove_record(connection: Connection, check_id: UUID) -> None:
-    """Deletes the record of a check together with its key, and its terms."""
+    """Delete the record of a check together with its key, and its terms."""
     for table in (evidence_records, record_terms):
         connection.execute(delete(table).where(table.c.check_id == check_id))
 
@@ -100,7 +100,7 @@ def remove_record(connection: Connection, check_id: UUID) -> None:
 def count_query(
     tenant: str, terms: Sequence[Sequence[str]], *, since: datetime | None, before: datetime | None
 ) -> Select[Any]:
-    """Returns a query of one row with the number of entries of each condition, at most ``_COUNTED``.
+    """Return a query of one row with the number of entries of each condition, at most ``_COUNTED``.
 
     A check that meets a condition by two of its terms has two entries. For the arguments see ``list_query``.
     """
@@ -116,7 +116,7 @@ def rarest_first(
     since: datetime | None,
     before: datetime | None,
 ) -> Sequence[Sequence[str]]:
-    """Sorts the conditions of a list by their entries; those with ``_COUNTED`` or more keep their order."""
+    """Sort the conditions of a list by their entries; those with ``_COUNTED`` or more keep their order."""
     if len(terms) == 1:
         return terms
     counts = connection.execute(count_query(tenant, terms, since=since, before=before)).one()
@@ -132,7 +132,7 @@ def list_query(
     after: Place | None,
     limit: int,
 ) -> Select[Any]:
-    """Returns the query of a page of checks, newest first.
+    """Return the query of a page of checks, newest first.
 
     Args:
         terms: Conditions that all hold; each is met by any of its terms. The first condition drives the
@@ -183,13 +183,13 @@ class EvidenceRecordRepository(Repository):
 
     @reads
     def find(self, connection: Connection, check_id: UUID, tenant: str | None = None) -> StoredRecord | None:
-        """Returns the record of a check; None if there is none, or it is of another than a given tenant."""
+        """Return the record of a check; None if there is none, or it is of another than a given tenant."""
         found = _stored(connection, [check_id])
         return next((each for each in found if tenant in {None, each.tenant}), None)
 
     @reads
     def find_all(self, connection: Connection, check_ids: Collection[UUID]) -> tuple[StoredRecord, ...]:
-        """Returns the records of checks, as far as there are any."""
+        """Return the records of checks, as far as there are any."""
         return _stored(connection, check_ids)
 
     @reads
@@ -204,21 +204,21 @@ class EvidenceRecordRepository(Repository):
         after: Place | None = None,
         limit: int,
     ) -> tuple[ListedCheck, ...]:
-        """Returns a page of checks that have records, newest first; see ``list_query``."""
+        """Return a page of checks that have records, newest first; see ``list_query``."""
         conditions = rarest_first(connection, tenant, terms, since=since, before=before)
         query = list_query(tenant, conditions, since=since, before=before, after=after, limit=limit)
         return _listed(connection, [row.check_id for row in connection.execute(query)])
 
     @reads
     def listed(self, connection: Connection, check_id: UUID) -> ListedCheck | None:
-        """Returns the line of one check, found by its identifier; None if there is no such check."""
+        """Return the line of one check, found by its identifier; None if there is no such check."""
         return next(iter(_listed(connection, [check_id])), None)
 
     @reads
     def of_subject(
         self, connection: Connection, tenant: str, terms: Sequence[str], reference: str
     ) -> tuple[UUID, ...]:
-        """Returns every check of a person that is not erased, oldest first.
+        """Return every check of a person that is not erased, oldest first.
 
         Args:
             terms: The terms of the person's reference, under each key that is kept.

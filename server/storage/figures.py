@@ -60,7 +60,7 @@ class FiguresRepository(Repository):
     def has_more(
         self, connection: Connection, tenant: str, most: int, *, since: datetime, before: datetime
     ) -> bool:
-        """Returns whether more than ``most`` checks of a tenant were decided in a time; the index knows."""
+        """Return whether more than ``most`` checks of a tenant were decided in a time; the index knows."""
         decided = checks.c.decide_time
         found = select(decided).where(checks.c.tenant == tenant, decided >= since, decided < before)
         return len(connection.execute(found.offset(most).limit(1)).all()) > 0
@@ -77,7 +77,7 @@ class FiguresRepository(Repository):
         policy: str = "",
         sandbox: bool | None = None,
     ) -> tuple[DayFigures, ...]:
-        """Returns the figures of each day and policy with a check, in this order.
+        """Return the figures of each day and policy with a check, in this order.
 
         Args:
             since: Decided at this time or later.
@@ -100,7 +100,7 @@ class FiguresRepository(Repository):
 def figures_query(
     connection: Connection, tenant: str, *, since: datetime, before: datetime, now: datetime
 ) -> Select[Any]:
-    """Returns the query of the checks that were decided in a time, grouped by everything that is counted."""
+    """Return the query of the checks that were decided in a time, grouped by everything that is counted."""
     day, seconds = _expressions(connection)
     keys = (day.label("day"), policies.c.name.label("policy"))
     outcome = type_coerce(reviews.c.outcome, Word(ReviewOutcome, 16, alterable=True))
@@ -123,7 +123,7 @@ def figures_query(
 
 
 def _expressions(connection: Connection) -> tuple[ColumnElement[str], ColumnElement[int]]:
-    """Returns the day of the decision as text, and the whole seconds from creation to decision."""
+    """Return the day of the decision as text, and the whole seconds from creation to decision."""
     created, decided = checks.c.create_time, checks.c.decide_time
     if connection.dialect.name == "postgresql":
         # Not as parameters, with which the database takes the columns for others than it groups by.

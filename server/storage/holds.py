@@ -33,7 +33,7 @@ class StoredHold:
 
 
 def expect_no_hold(connection: Connection, check_id: UUID) -> None:
-    """Tests that no hold keeps a check, whose row the transaction has locked.
+    """Test that no hold keeps a check, whose row the transaction has locked.
 
     Raises:
         OnHold: A hold keeps it.
@@ -42,7 +42,7 @@ def expect_no_hold(connection: Connection, check_id: UUID) -> None:
 
 
 def expect_no_hold_of(connection: Connection, tenant: str) -> None:
-    """Expects that no check of a tenant is on hold.
+    """Expect that no check of a tenant is on hold.
 
     Raises:
         OnHold: At least one is.
@@ -61,14 +61,14 @@ class HoldRepository(Repository):
 
     @reads
     def of_check(self, connection: Connection, check_id: UUID) -> tuple[StoredHold, ...]:
-        """Returns the holds on a check, oldest first."""
+        """Return the holds on a check, oldest first."""
         return _of_check(connection, check_id)
 
     @writes
     def place(
         self, connection: Connection, check_id: UUID, hold: StoredHold, *, event: AuditEvent
     ) -> StoredHold:
-        """Places a hold, and logs it; returns the existing hold of the same reference, if there is one.
+        """Place a hold, and log it; return the existing hold of the same reference, if there is one.
 
         Raises:
             Conflict: The check is open, or erased.
@@ -98,7 +98,7 @@ class HoldRepository(Repository):
         now: datetime,
         approval: ApprovalRequest | None = None,
     ) -> int | PendingApproval:
-        """Releases a hold, and logs it.
+        """Release a hold, and log it.
 
         Args:
             approval: The request, if it needs two people.
@@ -138,7 +138,7 @@ def _of_check(connection: Connection, check_id: UUID) -> tuple[StoredHold, ...]:
 
 
 def _add_term(connection: Connection, check_id: UUID) -> None:
-    """Makes the record of a check findable as one on hold; a check without a record is not listed anyway."""
+    """Make the record of a check findable as one on hold; a check without a record is not listed anyway."""
     record = connection.execute(
         select(evidence_records.c.tenant, evidence_records.c.decide_time).where(
             evidence_records.c.check_id == check_id

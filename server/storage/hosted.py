@@ -49,17 +49,17 @@ class HostedRepository(Repository):
 
     @reads
     def find(self, connection: Connection, check_id: UUID) -> HostedScan | None:
-        """Returns the row of a check; None if it has none, or is erased."""
+        """Return the row of a check; None if it has none, or is erased."""
         return _find(connection, hosted_scans.c.check_id == check_id)
 
     @reads
     def find_by_code(self, connection: Connection, code_sha256: bytes) -> HostedScan | None:
-        """Returns the row whose newest code this is."""
+        """Return the row whose newest code this is."""
         return _find(connection, hosted_scans.c.code_sha256 == code_sha256)
 
     @reads
     def knows_browser(self, connection: Connection, sha256: bytes) -> bool:
-        """Returns whether a check belongs to this browser or phone."""
+        """Return whether a check belongs to this browser or phone."""
         columns = hosted_scans.c
         query = select(columns.check_id).where(
             or_(columns.browser_sha256 == sha256, columns.phone_sha256 == sha256)
@@ -70,7 +70,7 @@ class HostedRepository(Repository):
     def change(
         self, connection: Connection, check_id: UUID, change: Callable[[HostedScan], HostedScan]
     ) -> HostedScan | None:
-        """Changes a row that nobody else changes meanwhile; returns it, or None if there is none.
+        """Change a row that nobody else changes meanwhile; return it, or None if there is none.
 
         Args:
             change: Returns what the row becomes; if it raises, nothing changes.
@@ -87,12 +87,12 @@ class HostedRepository(Repository):
 
 
 def add_hosted_scan(connection: Connection, scan: HostedScan) -> None:
-    """Adds a row in the transaction that creates its check."""
+    """Add a row in the transaction that creates its check."""
     connection.execute(insert(hosted_scans).values(values_of(scan)))
 
 
 def remove_hosted_scan(connection: Connection, check_id: UUID) -> None:
-    """Removes the row of a check that is erased."""
+    """Remove the row of a check that is erased."""
     connection.execute(delete(hosted_scans).where(hosted_scans.c.check_id == check_id))
 
 

@@ -91,7 +91,7 @@ class ObjectInfo:
 
 
 def open_object_store(url: str, *, failed: Callable[[str], None] = lambda _operation: None) -> "ObjectStore":
-    """Opens a store; creates the folder if it is missing.
+    """Open a store; create the folder if it is missing.
 
     Args:
         url: A folder's path, ``file:///folder``, ``memory://``, or a URL of obstore such as
@@ -121,7 +121,7 @@ def open_object_store(url: str, *, failed: Callable[[str], None] = lambda _opera
 
 
 def _client_options(url: str, environment: Mapping[str, str]) -> "ClientConfig":
-    """Returns time limits and the environment's options, which obstore ignores once options are given."""
+    """Return time limits and the environment's options, which obstore ignores once options are given."""
     parts = urlsplit(url)
     prefix = _PREFIXES.get(parts.scheme)
     if prefix is None:
@@ -136,7 +136,7 @@ def _client_options(url: str, environment: Mapping[str, str]) -> "ClientConfig":
 
 
 def folder_of(url: str) -> Path | None:
-    """Returns the folder that a URL of a store names; ``None`` for other stores."""
+    """Return the folder that a URL of a store names; ``None`` for other stores."""
     if "://" not in url and not url.startswith("memory:"):
         return Path(url)
     parts = urlsplit(url)
@@ -163,7 +163,7 @@ class ObjectStore:
         failed: Callable[[str], None],
         call_seconds: float | None = None,
     ) -> None:
-        """Wraps a store of obstore.
+        """Wrap a store of obstore.
 
         Args:
             failed: Called with the name of an operation, such as ``put``, if it fails.
@@ -176,12 +176,12 @@ class ObjectStore:
         self._threads = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="objects")
 
     async def put(self, key: str, data: bytes) -> None:
-        """Stores ``data`` durably and atomically, in place of an existing object."""
+        """Store ``data`` durably and atomically, in place of an existing object."""
         with self._failing("put"):
             await self._run(obstore.put, self._store, key, data)
 
     async def get(self, key: str) -> bytes:
-        """Returns the bytes under ``key``.
+        """Return the bytes under ``key``.
 
         Raises:
             ObjectNotFound: There is no such object.
@@ -193,12 +193,12 @@ class ObjectStore:
                 raise ObjectNotFound(key) from error
 
     async def delete(self, key: str) -> None:
-        """Deletes an object; does nothing if there is none."""
+        """Delete an object; do nothing if there is none."""
         with self._failing("delete"), suppress(NotFoundError, FileNotFoundError):
             await self._run(obstore.delete, self._store, key)
 
     async def list(self, prefix: str) -> AsyncIterator[ObjectInfo]:
-        """Lists every object whose key begins with the segments of ``prefix``, in no order."""
+        """List every object whose key begins with the segments of ``prefix``, in no order."""
         with self._failing("list"):
             batches = iter(obstore.list(self._store, prefix=prefix))
             while batch := await self._run(next, batches, None):
@@ -206,7 +206,7 @@ class ObjectStore:
                     yield ObjectInfo(key=entry["path"], modified=entry["last_modified"])
 
     async def remove_interrupted(self, prefix: str, *, older_than: datetime) -> int:
-        """Deletes the unfinished objects of processes that were killed during ``put``; returns their number.
+        """Delete the unfinished objects of processes that were killed during ``put``; return their number.
 
         ``list`` does not show such objects. In a folder, old folders without files are removed, too.
 
@@ -275,7 +275,7 @@ def _write(store: obstore.store.ObjectStore, key: str, data: bytes) -> None:
 
 
 def _remove_staged(folder: Path, older_than: float) -> int:
-    """Removes old parts of files, and old folders without files; returns the number of parts."""
+    """Remove old parts of files, and old folders without files; return the number of parts."""
     removed = 0
     # What vanishes meanwhile was completed or removed by another process.
     for place, _, names in os.walk(folder, topdown=False):

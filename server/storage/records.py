@@ -33,7 +33,7 @@ _MICROSECOND: Final = timedelta(microseconds=1)
 
 
 def values_of(record: "DataclassInstance") -> dict[str, Any]:
-    """Returns the fields of a record by their names, which are those of columns."""
+    """Return the fields of a record by their names, which are those of columns."""
     return {each.name: getattr(record, each.name) for each in fields(record)}
 
 
@@ -154,7 +154,7 @@ class CheckRecord:
     enrolled_until: datetime | None = None
 
     def __post_init__(self) -> None:
-        """Refuses a requested outcome outside the sandbox, which is a mistake in the caller's code."""
+        """Refuse a requested outcome outside the sandbox, which is a mistake in the caller's code."""
         if self.requested_outcome is not None and not self.sandbox:
             raise ValueError("an outcome is requested for a check that is not a sandbox check")
 
@@ -164,7 +164,7 @@ class CheckRecord:
         return memory_scope(self.tenant, sandbox=self.sandbox)
 
     def held(self, now: datetime) -> bool:
-        """Returns whether a stream holds the check's lease."""
+        """Return whether a stream holds the check's lease."""
         return self.state is CheckState.SCANNING and self.lease_until is not None and now < self.lease_until
 
 
@@ -176,12 +176,12 @@ class Place:
     identifier: UUID
 
     def to_bytes(self) -> bytes:
-        """Returns its form in page tokens, 24 bytes."""
+        """Return its form in page tokens, 24 bytes."""
         return ((self.time - _EPOCH) // _MICROSECOND).to_bytes(8, "big") + self.identifier.bytes
 
     @classmethod
     def from_bytes(cls, data: bytes) -> "Place":
-        """Returns the place of ``to_bytes``."""
+        """Return the place of ``to_bytes``."""
         moment = _EPOCH + int.from_bytes(data[:8], "big") * _MICROSECOND
         return cls(moment, UUID(bytes=data[8:]))
 
@@ -263,13 +263,13 @@ class AttemptEnding:
         return self.ended_by is not EndedBy.SERVER_FAULT
 
     def changes(self) -> dict[str, Any]:
-        """Returns the fields of the attempt that this ending changes, by their names."""
+        """Return the fields of the attempt that this ending changes, by their names."""
         changed = values_of(self)
         del changed["number"]
         return changed if self.counts else {**changed, "counted": False}
 
     def applied_to(self, attempt: AttemptRecord) -> AttemptRecord:
-        """Returns the running ``attempt`` in its state after this ending is written."""
+        """Return the running ``attempt`` in its state after this ending is written."""
         return replace(attempt, **self.changes())
 
 

@@ -110,13 +110,13 @@ class CheckRepository(Repository):
     """
 
     def __init__(self, database: Database, outbox: Outbox = NO_WEBHOOKS) -> None:
-        """Initialises the repository over ``database``; its transitions write their events to ``outbox``."""
+        """Initialise the repository over ``database``; its transitions write their events to ``outbox``."""
         super().__init__(database)
         self._outbox = outbox
 
     @writes
     def ping(self, connection: Connection) -> None:
-        """Tests whether this server may use the database, and whether it takes data.
+        """Test whether this server may use the database, and whether it takes data.
 
         Raises:
             StorageUnavailable: It does not.
@@ -125,7 +125,7 @@ class CheckRepository(Repository):
         connection.execute(update(schema_floor).values(probes=schema_floor.c.probes + 1))
 
     async def forget_overwritten(self) -> bool:
-        """Removes overwritten data from the database's log; see ``Database.forget_overwritten``."""
+        """Remove overwritten data from the database's log; see ``Database.forget_overwritten``."""
         return await self._database.forget_overwritten()
 
     @_again_if_taken
@@ -141,7 +141,7 @@ class CheckRepository(Repository):
         hosted: HostedScan | None = None,
         source: UUID | None = None,
     ) -> CheckRecord:
-        """Creates a check, or returns the check that the same request created before.
+        """Create a check, or return the check that the same request created before.
 
         Args:
             check: The check, without anything that a scan or a decision adds.
@@ -178,7 +178,7 @@ class CheckRepository(Repository):
 
     @reads
     def find_by_request(self, connection: Connection, request: RequestKey) -> CheckRecord | None:
-        """Returns the check that this request created; None if the request was never made.
+        """Return the check that this request created; None if the request was never made.
 
         Raises:
             RequestIdReused: The request was made before with another payload.
@@ -187,14 +187,14 @@ class CheckRepository(Repository):
 
     @reads
     def requested(self, connection: Connection, request: RequestKey) -> UUID | None:
-        """Returns the check that a request created, whatever its payload was; None if there is none."""
+        """Return the check that a request created, whatever its payload was; None if there is none."""
         return connection.scalars(_requested(request).with_only_columns(requests.c.check_id)).one_or_none()
 
     @reads
     def expect_allowed(
         self, connection: Connection, marks: Collection[TryMark], *, rules: TryRules, now: datetime
     ) -> None:
-        """Tests whether a further check of a subject and a portrait may be created.
+        """Test whether a further check of a subject and a portrait may be created.
 
         Raises:
             TriesExceeded: Too many of their checks failed, or are running.
@@ -203,18 +203,18 @@ class CheckRepository(Repository):
 
     @writes
     def expire_tries(self, connection: Connection, before: datetime) -> int:
-        """Deletes the tries of checks that were decided before ``before``; returns the number of rows."""
+        """Delete the tries of checks that were decided before ``before``; return the number of rows."""
         return count_changed(connection, delete(check_tries).where(check_tries.c.time < before))
 
     @reads
     def get(self, connection: Connection, check_id: UUID, tenant: str | None = None) -> CheckRecord | None:
-        """Returns the check; None if it is unknown, or belongs to another tenant than a given ``tenant``."""
+        """Return the check; None if it is unknown, or belongs to another tenant than a given ``tenant``."""
         record = find_check(connection, check_id)
         return record if record is not None and tenant in {None, record.tenant} else None
 
     @reads
     def evidence(self, connection: Connection, check_id: UUID) -> tuple[EvidenceEntry, ...]:
-        """Returns the kept images of a check in the order of the decision; none for an unknown check."""
+        """Return the kept images of a check in the order of the decision; none for an unknown check."""
         return list_evidence(connection, check_id)
 
     @writes
@@ -230,7 +230,7 @@ class CheckRepository(Repository):
         lease_seconds: float,
         try_rules: TryRules | None = None,
     ) -> CheckRecord:
-        """Gives the lease of a check to a stream, which fences an older stream of the same device.
+        """Give the lease of a check to a stream, which fences an older stream of the same device.
 
         The first stream binds its session key to the check; later streams must have the same key. Running
         attempts of older streams end as INTERRUPTED. An older stream whose lease had not expired may still be
@@ -289,7 +289,7 @@ class CheckRepository(Repository):
         lease_seconds: float,
         bytes_received: int | None = None,
     ) -> bool:
-        """Renews a lease; returns False if the caller has lost it, or the check is closing or unknown.
+        """Renew a lease; return False if the caller has lost it, or the check is closing or unknown.
 
         Args:
             lease_seconds: How long the lease lasts from now.
@@ -316,7 +316,7 @@ class CheckRepository(Repository):
         bytes_received: int,
         resume_until: datetime,
     ) -> None:
-        """Moves a check from SCANNING to WAITING and ends its lease, so that the device may reconnect.
+        """Move a check from SCANNING to WAITING and end its lease, so that the device may reconnect.
 
         Args:
             bytes_received: Bytes of frames received so far, over all streams.
@@ -331,7 +331,7 @@ class CheckRepository(Repository):
 
     @writes
     def request_close(self, connection: Connection, check_id: UUID, reason: FailureReason) -> CheckRecord:
-        """Refuses further streams of a check, and makes the running stream close it.
+        """Refuse further streams of a check, and make the running stream close it.
 
         A check that is not open, or that is closing already, stays unchanged.
 
@@ -356,7 +356,7 @@ class CheckRepository(Repository):
         mode: Mode = Mode.EXPRESS,
         plan: Plan = Plan.EXPRESS,
     ) -> None:
-        """Starts an attempt.
+        """Start an attempt.
 
         Args:
             number: Its number in the check, from 1.
@@ -382,7 +382,7 @@ class CheckRepository(Repository):
     def count_attempt(
         self, connection: Connection, check_id: UUID, *, epoch: int, attempt: int, frames: int
     ) -> None:
-        """Counts an attempt against the policy's maximum, because enough of its frames were received.
+        """Count an attempt against the policy's maximum, because enough of its frames were received.
 
         Args:
             frames: Frames received so far, stored in case the server stops.
@@ -403,7 +403,7 @@ class CheckRepository(Repository):
         ending: AttemptEnding,
         evidence: tuple[EvidenceEntry, ...] = (),
     ) -> None:
-        """Ends an attempt.
+        """End an attempt.
 
         Args:
             evidence: Images to keep, already durable in the object store.
@@ -419,7 +419,7 @@ class CheckRepository(Repository):
     def end_superseded(
         self, connection: Connection, check_id: UUID, *, epoch: int, ending: AttemptEnding
     ) -> None:
-        """Stores the outcome of a fenced stream's attempt, which ended with the stream's lease.
+        """Store the outcome of a fenced stream's attempt, which ended with the stream's lease.
 
         Args:
             ending: The attempt and its outcome; its time of end is already stored and stays.
@@ -432,7 +432,7 @@ class CheckRepository(Repository):
 
     @reads
     def attempts(self, connection: Connection, check_id: UUID) -> tuple[AttemptRecord, ...]:
-        """Returns the attempts of a check, by number; none for an unknown check."""
+        """Return the attempts of a check, by number; none for an unknown check."""
         query = select(attempts).where(attempts.c.check_id == check_id).order_by(attempts.c.number)
         return find_all(connection, query, AttemptRecord)
 
@@ -447,7 +447,7 @@ class CheckRepository(Repository):
         ending: AttemptEnding | None = None,
         fenced: int | None = None,
     ) -> None:
-        """Stores the decision and its evidence in one transaction.
+        """Store the decision and its evidence in one transaction.
 
         The lease ends, and the session key and the portrait's template and report are destroyed, because
         nothing may be compared with them any more. Running attempts end as INTERRUPTED: by the decision or,
@@ -531,7 +531,7 @@ class CheckRepository(Repository):
         first: AuditEvent | None = None,
         again: AuditEvent | None = None,
     ) -> CheckRecord:
-        """Notes that the orchestrator received the result; later calls do not change the check.
+        """Note that the orchestrator received the result; later calls do not change the check.
 
         Args:
             first: The event that the audit log records if this is the first delivery.
@@ -560,7 +560,7 @@ class CheckRepository(Repository):
         after: CheckRecord | None = None,
         outcomes: bool = False,
     ) -> list[CheckRecord]:
-        """Returns open checks without a lease whose scan deadline has passed, earliest deadline first.
+        """Return open checks without a lease whose scan deadline has passed, earliest deadline first.
 
         A stream that holds its check tests the deadline itself and ends with the frames that it has.
 
@@ -595,7 +595,7 @@ class CheckRepository(Repository):
         after: Place | None = None,
         limit: int,
     ) -> list[CheckRecord]:
-        """Returns checks that are not erased, newest first.
+        """Return checks that are not erased, newest first.
 
         Args:
             check_id: Only this check.
@@ -630,13 +630,13 @@ class CheckRepository(Repository):
 
     @reads
     def referenced(self, connection: Connection, object_keys: Collection[str]) -> frozenset[str]:
-        """Returns those of ``object_keys`` that a check's evidence refers to."""
+        """Return those of ``object_keys`` that a check's evidence refers to."""
         query = select(evidence.c.object_key).where(evidence.c.object_key.in_(object_keys))
         return frozenset(connection.execute(query).scalars())
 
     @reads
     def any_check(self, connection: Connection) -> bool:
-        """Returns whether a check was ever created in this database; erased checks count."""
+        """Return whether a check was ever created in this database; erased checks count."""
         return connection.execute(select(checks.c.check_id).limit(1)).first() is not None
 
 
@@ -659,7 +659,7 @@ def _created_by(connection: Connection, request: RequestKey) -> CheckRecord | No
 
 
 def _add_evidence(connection: Connection, check_id: UUID, entries: tuple[EvidenceEntry, ...]) -> None:
-    """Inserts kept images in their order, after the existing ones."""
+    """Insert kept images in their order, after the existing ones."""
     if not entries:
         return
     # Rows are inserted one after another, so each counts the rows before it.
@@ -669,7 +669,7 @@ def _add_evidence(connection: Connection, check_id: UUID, entries: tuple[Evidenc
 
 
 def _change_running(connection: Connection, check: CheckRecord, number: int, values: dict[str, Any]) -> None:
-    """Changes an attempt that runs under the check's current lease.
+    """Change an attempt that runs under the check's current lease.
 
     Raises:
         Conflict: There is no such attempt.
@@ -682,7 +682,7 @@ def _change_running(connection: Connection, check: CheckRecord, number: int, val
 def _complete_fenced(
     connection: Connection, check: CheckRecord, ending: AttemptEnding, *, epoch: int
 ) -> None:
-    """Stores the late facts of an attempt that a newer stream already ended as INTERRUPTED.
+    """Store the late facts of an attempt that a newer stream already ended as INTERRUPTED.
 
     The attempt's own stream lost its lease to the newer one, and calls this once. The time of end stays.
 
@@ -702,7 +702,7 @@ def _attempt(check: CheckRecord, number: int, epoch: int) -> Update:
 
 
 def _interrupt(connection: Connection, check_id: UUID, now: datetime, *, ended_by: EndedBy | None) -> None:
-    """Ends every running attempt as INTERRUPTED.
+    """End every running attempt as INTERRUPTED.
 
     Args:
         ended_by: The event that ended them; None if their own stream will still store it.

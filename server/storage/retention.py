@@ -69,7 +69,7 @@ class DueChecks:
 def _erases(
     work: "Callable[Concatenate[RetentionRepository, Connection, Arguments], Result]",
 ) -> "Callable[Concatenate[RetentionRepository, Arguments], Coroutine[Any, Any, Result]]":
-    """Decorates a method as ``writes`` does; if it erases anything, the database's log is cleaned afterwards.
+    """Decorate a method as ``writes`` does; if it erases anything, the database's log is cleaned afterwards.
 
     A method that returns None or a request for approval has erased nothing.
     """
@@ -95,7 +95,7 @@ class RetentionRepository(Repository):
     """
 
     def __init__(self, database: Database, outbox: Outbox = NO_WEBHOOKS) -> None:
-        """Initialises the repository over ``database``; what it erases goes to ``outbox``."""
+        """Initialise the repository over ``database``; what it erases goes to ``outbox``."""
         super().__init__(database)
         self._outbox = outbox
         # An earlier process may have been killed between an erasure and the cleaning of the log.
@@ -103,12 +103,12 @@ class RetentionRepository(Repository):
 
     @reads
     def expired_results(self, connection: Connection, now: datetime, limit: int) -> list[CheckRecord]:
-        """Returns closed checks whose retention has ended, the longest overdue first."""
+        """Return closed checks whose retention has ended, the longest overdue first."""
         return _expired(connection, checks.c.retain_until, now, limit)
 
     @reads
     def suspended_until(self, connection: Connection, now: datetime) -> datetime | None:
-        """Returns until when nothing is erased because its retention has ended; ``None`` if it is.
+        """Return until when nothing is erased because its retention has ended; ``None`` if it is.
 
         Holds that were placed after a restored backup, or an older log that was accepted, are lost until
         people repeat them, for which they have a day.
@@ -124,7 +124,7 @@ class RetentionRepository(Repository):
 
     @reads
     def due(self, connection: Connection, now: datetime) -> tuple[DueChecks, ...]:
-        """Returns the checks whose retention has ended, for each policy, sorted by name."""
+        """Return the checks whose retention has ended, for each policy, sorted by name."""
         whole = checks.c.retain_until <= now
         query = (
             select(
@@ -150,7 +150,7 @@ class RetentionRepository(Repository):
     def expire(
         self, connection: Connection, check_id: UUID, now: datetime, *, event: AuditEvent
     ) -> tuple[EvidenceEntry, ...] | None:
-        """Erases a check whose retention has ended, as ``erase`` does.
+        """Erase a check whose retention has ended, as ``erase`` does.
 
         Returns:
             The removed entries, whose objects the caller deletes; ``None`` if another process erased the
@@ -170,14 +170,14 @@ class RetentionRepository(Repository):
 
     @reads
     def expired_images(self, connection: Connection, now: datetime, limit: int) -> list[CheckRecord]:
-        """Returns closed checks whose images are to be erased, the longest overdue first."""
+        """Return closed checks whose images are to be erased, the longest overdue first."""
         return _expired(connection, checks.c.images_until, now, limit)
 
     @_erases
     def expire_images(
         self, connection: Connection, check_id: UUID, now: datetime, *, event: AuditEvent
     ) -> tuple[EvidenceEntry, ...] | None:
-        """Erases the rows and the keys of the images of a check, whose record is kept.
+        """Erase the rows and the keys of the images of a check, whose record is kept.
 
         An evidence frame that is the trusted image of later checks stays as long as it may be that.
 
@@ -226,7 +226,7 @@ class RetentionRepository(Repository):
         event: AuditEvent | None = None,
         approval: ApprovalRequest | None = None,
     ) -> tuple[EvidenceEntry, ...] | PendingApproval:
-        """Erases the record, the references, the evidence keys and all rows about the device.
+        """Erase the record, the references, the evidence keys and all rows about the device.
 
         A tombstone with the status stays.
 
@@ -257,21 +257,21 @@ class RetentionRepository(Repository):
     def confirmed(
         self, connection: Connection, approval: ApprovalRequest, now: datetime
     ) -> PendingApproval | None:
-        """Returns the request that waits for a second person; ``None`` if this call may confirm it."""
+        """Return the request that waits for a second person; ``None`` if this call may confirm it."""
         return second_person(connection, approval, now=now, consume=False)
 
     @writes
     def withdraw(
         self, connection: Connection, approval: ApprovalRequest, now: datetime
     ) -> PendingApproval | None:
-        """Withdraws a request that waits for a second person; returns it, ``None`` if there is none."""
+        """Withdraw a request that waits for a second person; return it, ``None`` if there is none."""
         return withdraw(connection, approval, now=now)
 
     @reads
     def knows_subject(
         self, connection: Connection, tenant: str, hashes: Collection[str], pseudonyms: Collection[bytes]
     ) -> bool:
-        """Returns whether there is anything of a person apart from their checks.
+        """Return whether there is anything of a person apart from their checks.
 
         Args:
             hashes: The hashes of the person in the tables of devices.
@@ -291,7 +291,7 @@ class RetentionRepository(Repository):
         check_ids: Collection[UUID],
         event: AuditEvent,
     ) -> int:
-        """Erases what is stored about a person's devices and tries; see ``forget_subject_rows``.
+        """Erase what is stored about a person's devices and tries; see ``forget_subject_rows``.
 
         It is the first step of erasing the person, because the rows of an erased check no longer name them.
 
@@ -318,7 +318,7 @@ class RetentionRepository(Repository):
         approvals: Collection[ApprovalRequest],
         forget_pseudonym: Collection[bytes],
     ) -> int:
-        """Erases what is stored about a person's devices and tries, as the last step of erasing the person.
+        """Erase what is stored about a person's devices and tries, as the last step of erasing the person.
 
         Args:
             subject: The subject reference; not empty.
@@ -341,13 +341,13 @@ class RetentionRepository(Repository):
 
     @writes
     def expire_approvals(self, connection: Connection, now: datetime) -> int:
-        """Deletes requests whose time for confirmation has passed; returns their number."""
+        """Delete requests whose time for confirmation has passed; return their number."""
         ended = pending_approvals.c.expire_time <= now
         return count_changed(connection, delete(pending_approvals).where(ended))
 
     @uncancelled
     async def forget_erased(self) -> bool:
-        """Removes erased data from the database's write-ahead log, if it may contain any.
+        """Remove erased data from the database's write-ahead log, if it may contain any.
 
         Returns:
             Whether the log is free of erased data. A reader, such as a backup, can prevent the removal; then
@@ -360,7 +360,7 @@ class RetentionRepository(Repository):
     def _erase_rows(
         self, connection: Connection, check: CheckRecord, now: datetime, event: AuditEvent | None
     ) -> tuple[EvidenceEntry, ...]:
-        """Erases the rows of a check, and logs the event; returns the removed entries.
+        """Erase the rows of a check, and log the event; return the removed entries.
 
         The tombstone that stays has the check's identifier, tenant, times, policy and status.
         """

@@ -69,7 +69,7 @@ class ReviewBacklog:
 
 
 def add_review(connection: Connection, review: Review) -> None:
-    """Inserts the review of a check that is decided in this transaction, and logs it."""
+    """Insert the review of a check that is decided in this transaction, and log it."""
     connection.execute(insert(reviews).values(values_of(review)))
     event = AuditEvent(
         tenant=review.tenant,
@@ -82,7 +82,7 @@ def add_review(connection: Connection, review: Review) -> None:
 
 
 def remove_review(connection: Connection, check_id: UUID) -> None:
-    """Deletes the review of a check, if it has one."""
+    """Delete the review of a check, if it has one."""
     connection.execute(delete(reviews).where(reviews.c.check_id == check_id))
 
 
@@ -90,13 +90,13 @@ class ReviewRepository(Repository):
     """Reads and changes reviews. The decision of a check makes them, and its erasure removes them."""
 
     def __init__(self, database: Database, outbox: Outbox = NO_WEBHOOKS) -> None:
-        """Initialises the repository over ``database``; what is decided goes to ``outbox``."""
+        """Initialise the repository over ``database``; what is decided goes to ``outbox``."""
         super().__init__(database)
         self._outbox = outbox
 
     @reads
     def find(self, connection: Connection, check_id: UUID, tenant: str) -> StoredReview | None:
-        """Returns the review of a tenant's check; None if there is none."""
+        """Return the review of a tenant's check; None if there is none."""
         query = _query().where(reviews.c.check_id == check_id, reviews.c.tenant == tenant)
         return find_one(connection, query, _stored)
 
@@ -113,7 +113,7 @@ class ReviewRepository(Repository):
         after: Place | None,
         limit: int,
     ) -> tuple[StoredReview, ...]:
-        """Returns a page of reviews, oldest first.
+        """Return a page of reviews, oldest first.
 
         Args:
             sandbox: Whether those of sandbox checks are listed, in place of real ones.
@@ -133,7 +133,7 @@ class ReviewRepository(Repository):
 
     @writes
     def change(self, connection: Connection, review: Review, *, event: AuditEvent, now: datetime) -> bool:
-        """Stores the next step of a review, and logs it.
+        """Store the next step of a review, and log it.
 
         Returns:
             Whether it was stored: False if another step was, its expiry was logged, or the check was erased,
@@ -159,7 +159,7 @@ class ReviewRepository(Repository):
 
     @reads
     def backlog(self, connection: Connection, now: datetime) -> ReviewBacklog:
-        """Returns what waits for a decision, over all tenants, without sandbox checks."""
+        """Return what waits for a decision, over all tenants, without sandbox checks."""
         pending = reviews.c.expire_time > now
         real = and_(pending, ~reviews.c.sandbox)
         query = select(
@@ -171,7 +171,7 @@ class ReviewRepository(Repository):
 
     @writes
     def close_overdue(self, connection: Connection, now: datetime, limit: int, *, actor: Actor) -> int:
-        """Logs reviews whose deadline passed, each once, the longest overdue first; returns their number."""
+        """Log reviews whose deadline passed, each once, the longest overdue first; return their number."""
         due = (
             select(reviews.c.check_id, reviews.c.tenant)
             .where(reviews.c.close_time.is_(None), reviews.c.expire_time <= now)
@@ -209,7 +209,7 @@ def _stored(*, policy: str, status: CheckStatus | None, **row: Any) -> StoredRev
 
 
 def _in_state(state: ReviewState | None, now: datetime) -> ColumnElement[bool]:
-    """Returns the condition of a state, as ``Review.state`` has it."""
+    """Return the condition of a state, as ``Review.state`` has it."""
     table = reviews.c
     pending = and_(table.outcome.is_(None), table.expire_time > now)
     held = and_(table.claimed_by.is_not(None), table.claim_expire_time > now)

@@ -50,7 +50,7 @@ class DatabaseScanMemory(Repository):
         tenant_key: Callable[[str], bytes],
         wrapping_keys: WrappingKeys,
     ) -> None:
-        """Initialises the memory.
+        """Initialise the memory.
 
         Args:
             wrapping_keys: Wrap the data keys of sealed records.
@@ -220,7 +220,7 @@ class DatabaseScanMemory(Repository):
 
 
 def _kept(check_id: UUID) -> Select[tuple[UUID]]:
-    """Selects a check that is not erased, and locks it so that it is not erased during the transaction."""
+    """Select a check that is not erased, and lock it so that it is not erased during the transaction."""
     return (
         select(checks.c.check_id)
         .where(checks.c.check_id == check_id, checks.c.state != CheckState.ERASED)

@@ -47,12 +47,12 @@ _MIGRATIONS = Path(__file__).resolve().parent / "migrations"
 
 
 def needed_revision() -> str:
-    """Returns the revision that this version of the server needs."""
+    """Return the revision that this version of the server needs."""
     return str(ScriptDirectory.from_config(_config()).get_current_head())
 
 
 async def current_revision(database: Database) -> str | None:
-    """Returns the revision of the database; None for an empty database.
+    """Return the revision of the database; None for an empty database.
 
     Raises:
         StorageUnavailable: The database does not answer.
@@ -63,7 +63,7 @@ async def current_revision(database: Database) -> str | None:
 
 
 async def upgrade(url: str) -> None:
-    """Makes the tables, or applies the missing migrations, in one transaction.
+    """Make the tables, or apply the missing migrations, in one transaction.
 
     Args:
         url: See ``server.storage.database.open_database``.
@@ -83,7 +83,7 @@ async def upgrade(url: str) -> None:
 
 
 def expect_usable(connection: Connection) -> None:
-    """Tests whether this version may use a database that was at its revision, or a newer one, at some time.
+    """Test whether this version may use a database that was at its revision, or a newer one, at some time.
 
     Raises:
         SchemaOutdated: A newer version upgraded the database and shut this one out.
@@ -94,7 +94,7 @@ def expect_usable(connection: Connection) -> None:
 
 
 async def expect_revision(database: Database) -> None:
-    """Tests whether this version may use a database.
+    """Test whether this version may use a database.
 
     Raises:
         SchemaOutdated: The database is older than this version needs, or a newer version shut this one out.
@@ -111,7 +111,7 @@ async def expect_revision(database: Database) -> None:
 
 
 async def prepare_database(url: str) -> None:
-    """Prepares the database at the start of a server: upgrades SQLite, and tests other databases.
+    """Prepare the database at the start of a server: upgrade SQLite, and test other databases.
 
     During a roll-out, replicas of different versions share other databases, so the operator decides when to
     upgrade them: ``facegate db upgrade``.
@@ -136,7 +136,7 @@ async def prepare_database(url: str) -> None:
 
 @functools.cache
 def _revisions() -> frozenset[str]:
-    """Returns the revisions that this version knows: its own and all before it."""
+    """Return the revisions that this version knows: its own and all before it."""
     return frozenset(script.revision for script in ScriptDirectory.from_config(_config()).walk_revisions())
 
 
@@ -165,7 +165,7 @@ def _upgrade(connection: Connection) -> None:
 
 
 def _expect_tables(connection: Connection) -> None:
-    """Tests whether a database at the newest revision has its tables: candidates named theirs the same."""
+    """Test whether a database at the newest revision has its tables: candidates named theirs the same."""
     found = inspect(connection).get_multi_columns()
     kept = {(table, column["name"]) for (_, table), columns in found.items() for column in columns}
     needed = {(table.name, column.name) for table in metadata.tables.values() for column in table.columns}
@@ -174,14 +174,14 @@ def _expect_tables(connection: Connection) -> None:
 
 
 def _floor(scripts: ScriptDirectory) -> str:
-    """Returns the newest revision whose migration does not only expand."""
+    """Return the newest revision whose migration does not only expand."""
     revisions = scripts.walk_revisions()
     return next(script.revision for script in revisions if not getattr(script.module, "expands", False))
 
 
 @asynccontextmanager
 async def _exclusive_upgrade(url: str) -> AsyncIterator[None]:
-    """Keeps other processes from upgrading the same SQLite file; a crash releases the lock."""
+    """Keep other processes from upgrading the same SQLite file; a crash releases the lock."""
     file = database_file(url)
     if file is None:
         yield

@@ -31,7 +31,7 @@ class SessionRepository(Repository):
 
     @writes
     def add(self, connection: Connection, session: StoredSession, *, replaces: bytes | None) -> None:
-        """Adds a session.
+        """Add a session.
 
         Args:
             replaces: The ``secret_sha256`` of the session that ends with it; ``None`` if there is none.
@@ -42,13 +42,13 @@ class SessionRepository(Repository):
 
     @reads
     def find(self, connection: Connection, secret_sha256: bytes) -> StoredSession | None:
-        """Returns a session, also one that has ended and was not removed yet."""
+        """Return a session, also one that has ended and was not removed yet."""
         query = select(console_sessions).where(console_sessions.c.secret_sha256 == secret_sha256)
         return find_one(connection, query, StoredSession)
 
     @writes
     def extend(self, connection: Connection, secret_sha256: bytes, end_time: datetime) -> None:
-        """Sets the time at which a session ends unless it is used."""
+        """Set the time at which a session ends unless it is used."""
         connection.execute(
             update(console_sessions)
             .where(console_sessions.c.secret_sha256 == secret_sha256)
@@ -57,14 +57,14 @@ class SessionRepository(Repository):
 
     @writes
     def remove(self, connection: Connection, secret_sha256: bytes) -> None:
-        """Removes a session."""
+        """Remove a session."""
         connection.execute(_delete(secret_sha256))
 
     @writes
     def remove_of_issuer(
         self, connection: Connection, *, subject: bytes, session: bytes
     ) -> tuple[StoredSession, ...]:
-        """Removes and returns the sessions that began under a session of the issuer, or by a subject of it.
+        """Remove and return the sessions that began under a session of the issuer, or by a subject of it.
 
         Args:
             subject: ``issuer_subject``; empty if it is not known.
@@ -81,7 +81,7 @@ class SessionRepository(Repository):
 
     @writes
     def expire_sessions(self, connection: Connection, now: datetime) -> int:
-        """Removes the sessions that have ended; returns their number."""
+        """Remove the sessions that have ended; return their number."""
         return connection.execute(delete(console_sessions).where(console_sessions.c.end_time <= now)).rowcount
 
 

@@ -65,7 +65,7 @@ class UtcTime(TypeDecorator[datetime]):
     cache_ok = True
 
     def process_bind_param(self, value: datetime | None, dialect: Dialect) -> datetime | None:
-        """Converts a time to UTC; refuses a time without a zone, which would be ambiguous."""
+        """Convert a time to UTC; refuse a time without a zone, which would be ambiguous."""
         if value is None:
             return None
         if value.tzinfo is None:
@@ -74,7 +74,7 @@ class UtcTime(TypeDecorator[datetime]):
         return value.replace(tzinfo=None) if dialect.name == "sqlite" else value
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> datetime | None:
-        """Returns the stored time in UTC."""
+        """Return the stored time in UTC."""
         if value is None:
             return None
         moment: datetime = value
@@ -88,7 +88,7 @@ class Word(TypeDecorator[Member], Generic[Member]):
     cache_ok = True
 
     def __init__(self, members: type[Member], length: int, *, alterable: bool = False) -> None:
-        """Sets the enumeration.
+        """Set the enumeration.
 
         Args:
             members: The enumeration; its values are strings.
@@ -101,11 +101,11 @@ class Word(TypeDecorator[Member], Generic[Member]):
         self.alterable = alterable
 
     def process_bind_param(self, value: Member | None, dialect: Dialect) -> str | None:
-        """Returns the value of a member."""
+        """Return the value of a member."""
         return None if value is None else str(self.members(value).value)
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> Member | None:
-        """Returns the member of a stored value."""
+        """Return the member of a stored value."""
         if value is None:
             return None
         try:
@@ -123,17 +123,17 @@ class Words(TypeDecorator[tuple[Item, ...]], Generic[Item]):
     cache_ok = True
 
     def __init__(self, kind: type[Item], *, alterable: bool = False) -> None:
-        """Sets the type of the words: ``str``, or an enumeration; for ``alterable`` see ``Word``."""
+        """Set the type of the words: ``str``, or an enumeration; for ``alterable`` see ``Word``."""
         super().__init__()
         self.kind = kind
         self.alterable = alterable
 
     def process_bind_param(self, value: Sequence[Item] | None, dialect: Dialect) -> str | None:
-        """Returns the words as JSON."""
+        """Return the words as JSON."""
         return None if value is None else json.dumps(list(value))
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> tuple[Item, ...] | None:
-        """Returns the words of a stored list."""
+        """Return the words of a stored list."""
         try:
             words = json.loads(value)  # type: ignore[arg-type]  # anything else raises TypeError
             if not isinstance(words, list):
@@ -152,22 +152,22 @@ class Json(TypeDecorator[Content], Generic[Content]):
     cache_ok = True
 
     def __init__(self, kind: type[Content]) -> None:
-        """Sets the type of the values."""
+        """Set the type of the values."""
         super().__init__()
         self.kind = kind
         self._adapter = TypeAdapter(kind)
 
     def process_bind_param(self, value: Content | None, dialect: Dialect) -> str | None:
-        """Returns a value as JSON."""
+        """Return a value as JSON."""
         return None if value is None else self._adapter.dump_json(value).decode()
 
     def process_result_value(self, value: Any | None, dialect: Dialect) -> Content | None:
-        """Returns the value of stored JSON."""
+        """Return the value of stored JSON."""
         return None if value is None else self._adapter.validate_json(value)
 
 
 def partial_index(*columns: str, where: str) -> Index:
-    """Returns an index of the rows that meet a condition."""
+    """Return an index of the rows that meet a condition."""
     return Index(None, *columns, sqlite_where=text(where), postgresql_where=text(where))
 
 
@@ -620,7 +620,7 @@ _CHANGES: Final = {
 
 
 def _protect(table: Table, allowed: str) -> None:
-    """Adds triggers to an append-only table."""
+    """Add triggers to an append-only table."""
     name = table.name
     sqlite = [
         f"CREATE TRIGGER {name}_{what.lower()} BEFORE {what} ON {name} {condition} "

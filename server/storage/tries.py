@@ -19,7 +19,7 @@ from server.storage.tables import attempts, check_tries
 
 
 def add_tries(connection: Connection, check_id: UUID, marks: Sequence[TryMark], now: datetime) -> None:
-    """Inserts the marks of a new check."""
+    """Insert the marks of a new check."""
     if marks:
         connection.execute(
             insert(check_tries), [_row(check_id, mark, TryOutcome.CREATED, now) for mark in marks]
@@ -34,7 +34,7 @@ def expect_allowed(
     now: datetime,
     excluding: UUID | None = None,
 ) -> None:
-    """Tests whether a further check is allowed for all marks.
+    """Test whether a further check is allowed for all marks.
 
     Args:
         marks: The marks of the subject, portrait or device.
@@ -57,7 +57,7 @@ def expect_allowed(
 
 
 def begin_tries(connection: Connection, check_id: UUID, *, rules: TryRules, now: datetime) -> None:
-    """Counts a check from its first scan until it is decided.
+    """Count a check from its first scan until it is decided.
 
     Raises:
         TriesExceeded: No further check is allowed.
@@ -74,7 +74,7 @@ def begin_tries(connection: Connection, check_id: UUID, *, rules: TryRules, now:
 def begin_device(
     connection: Connection, check_id: UUID, mark: TryMark, *, rules: TryRules, now: datetime
 ) -> None:
-    """Counts a running check for its device, unless the check was decided meanwhile.
+    """Count a running check for its device, unless the check was decided meanwhile.
 
     Raises:
         TriesExceeded: No further check of the device is allowed.
@@ -89,7 +89,7 @@ def begin_device(
 
 
 def settle_tries(connection: Connection, check_id: UUID, decision: Decision) -> None:
-    """Settles the rows of a decided check: they get its outcome, or are deleted if it does not count."""
+    """Settle the rows of a decided check: they get its outcome, or are deleted if it does not count."""
     counted = select(func.count()).where(attempts.c.check_id == check_id, attempts.c.counted)
     outcome = try_outcome(
         decision.status, decision.reasons, frames_counted=connection.execute(counted).scalar_one() > 0
@@ -104,7 +104,7 @@ def settle_tries(connection: Connection, check_id: UUID, decision: Decision) -> 
 
 
 def count_attacks(connection: Connection, check_id: UUID, kind: TryKind, *, since: datetime) -> int | None:
-    """Returns the number of other checks of the same subject or device that failed by an attack, or None."""
+    """Return the number of other checks of the same subject or device that failed by an attack, or None."""
     own = select(check_tries.c.mark).where(check_tries.c.check_id == check_id, check_tries.c.kind == kind)
     marks = connection.execute(own).scalars().all()
     if not marks:
@@ -123,7 +123,7 @@ def _is(mark: TryMark) -> ColumnElement[bool]:
 
 
 def _serialise(connection: Connection, marks: Iterable[TryMark]) -> None:
-    """Serialises transactions on the same mark; SQLite has only one writer anyway."""
+    """Serialise transactions on the same mark; SQLite has only one writer anyway."""
     if connection.dialect.name == "postgresql":
         for key in sorted(int.from_bytes(mark.mark[:8], "big", signed=True) for mark in marks):
             connection.execute(select(func.pg_advisory_xact_lock(key)))

@@ -90,12 +90,12 @@ class RewrappedBatch:
 
 
 def keys_in_use(connection: Connection) -> frozenset[str]:
-    """Returns the identifiers of the keys that wrap at least one data key."""
+    """Return the identifiers of the keys that wrap at least one data key."""
     return frozenset(key_id for place in _counts(connection).values() for key_id in place)
 
 
 def keys_needed(connection: Connection, *, but_of: Collection[str]) -> frozenset[str]:
-    """Returns the identifiers of the keys that wrap a data key of a check.
+    """Return the identifiers of the keys that wrap a data key of a check.
 
     Args:
         but_of: The tenants whose checks are left out.
@@ -121,7 +121,7 @@ class WrappedKeyRepository(Repository):
 
     @reads
     def count(self, connection: Connection) -> Mapping[str, Mapping[str, int]]:
-        """Returns the number of data keys by place and by the identifier of the wrapping key."""
+        """Return the number of data keys by place and by the identifier of the wrapping key."""
         return _counts(connection)
 
     @writes
@@ -134,7 +134,7 @@ class WrappedKeyRepository(Repository):
         after: tuple[Any, ...] | None,
         limit: int,
     ) -> RewrappedBatch:
-        """Wraps the data keys of a batch of rows under the keys that wrap now, in one transaction.
+        """Wrap the data keys of a batch of rows under the keys that wrap now, in one transaction.
 
         Args:
             after: The primary key of the last row of the batch before; None for the first batch.
@@ -169,7 +169,7 @@ class WrappedKeyRepository(Repository):
     async def rewrap(
         self, place: SealedPlace, wrapping_keys: WrappingKeys, *, limit: int = _BATCH
     ) -> AsyncIterator[RewrappedBatch]:
-        """Rewraps all data keys of a place, batch by batch. It can be stopped and repeated."""
+        """Rewrap all data keys of a place, batch by batch. It can be stopped and repeated."""
         after = None
         while True:
             batch = await self.rewrap_batch(place, wrapping_keys, after=after, limit=limit)

@@ -86,7 +86,7 @@ def redact(_logger: Any, _method: str, event: MutableMapping[str, Any]) -> Mutab
 
 
 def configure_logging(settings: LogSettings, *, stream: TextIO | None = None) -> None:
-    """Sets up logging for the whole process.
+    """Set up logging for the whole process.
 
     Args:
         settings: Level and format.
@@ -154,7 +154,7 @@ def _clean(name: str, value: Any) -> Any:
 
 
 def suppressed_lines() -> int:
-    """Returns the number of lines of this process that were suppressed."""
+    """Return the number of lines of this process that were suppressed."""
     return _suppressed
 
 
@@ -175,14 +175,14 @@ class FloodFilter(logging.Filter):
     """
 
     def __init__(self, *, monotonic: Callable[[], float] = time.monotonic) -> None:
-        """Creates a filter that has not counted any line."""
+        """Create a filter that has not counted any line."""
         super().__init__()
         self._monotonic = monotonic
         self._buckets: dict[str, _Bucket] = {}
         self._summarised = monotonic()
 
     def filter(self, record: logging.LogRecord) -> bool:
-        """Returns whether the line is logged."""
+        """Return whether the line is logged."""
         now = self._monotonic()
         if now - self._summarised >= _SUMMARY_SECONDS:
             self._summarised = now
@@ -209,7 +209,7 @@ class FloodFilter(logging.Filter):
 
 
 def _kind(record: logging.LogRecord) -> str | None:
-    """Returns the kind of a line; ``None`` for a line that no caller can cause at will."""
+    """Return the kind of a line; ``None`` for a line that no caller can cause at will."""
     if not isinstance(record.msg, dict):
         return f"{record.name} {record.levelname}"
     event = str(record.msg.get("event"))
@@ -217,7 +217,7 @@ def _kind(record: logging.LogRecord) -> str | None:
 
 
 def log_native_output() -> None:
-    """Logs what native code writes to file descriptor 2, until the process ends.
+    """Log what native code writes to file descriptor 2, until the process ends.
 
     gRPC's transport logs there, past ``logging``: a line of text between the JSON of the log, for each
     handshake that fails. It is also the only place that says why a caller's TLS handshake was refused: gRPC
@@ -266,7 +266,7 @@ def _log_lines(read: int) -> None:
 
 
 def log_native_line(line: str) -> None:
-    """Logs one line as what it says, if it is known, and as text otherwise."""
+    """Log one line as what it says, if it is known, and as text otherwise."""
     line = line.rstrip()[:_MOST_CHARACTERS]
     if not line:
         return

@@ -38,7 +38,7 @@ class CheckMetrics:
     """Counts checks, scans and attempts."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Registers the metrics, which a registry accepts only once."""
+        """Register the metrics, which a registry accepts only once."""
         counter = partial(Counter, registry=registry)
         gauge = partial(Gauge, registry=registry)
         histogram = partial(Histogram, registry=registry)
@@ -98,43 +98,43 @@ class CheckMetrics:
             self._evidence_problems.labels(problem)
 
     def check_created(self, *, sandbox: bool) -> None:
-        """Counts an accepted trusted image."""
+        """Count an accepted trusted image."""
         self._created.labels(_word(sandbox)).inc()
 
     def image_refused(self, reason: str, *, sandbox: bool) -> None:
-        """Counts a refused trusted image."""
+        """Count a refused trusted image."""
         self._refused_images.labels(reason, _word(sandbox)).inc()
 
     def check_decided(self, *, status: str, reasons: Iterable[str], sandbox: bool) -> None:
-        """Counts a decided check and its reasons."""
+        """Count a decided check and its reasons."""
         self._decided.labels(status, _word(sandbox)).inc()
         for reason in reasons:
             self._reasons.labels(reason, _word(sandbox)).inc()
 
     def scan(self) -> AbstractContextManager[None]:
-        """Counts a scan as in progress while this context is open."""
+        """Count a scan as in progress while this context is open."""
         return self._scans.track_inprogress()
 
     def attempt_judged(self, *, verdict: str, seconds: float, sandbox: bool) -> None:
-        """Counts a judged attempt; ``seconds`` is the time from its end to its stored outcome."""
+        """Count a judged attempt; ``seconds`` is the time from its end to its stored outcome."""
         self._judged.labels(verdict, _word(sandbox)).inc()
         self._verdict_seconds.labels(_word(sandbox)).observe(seconds)
 
     def attempt_received(self, *, frames: int, dropped: int) -> None:
-        """Counts the frames of an attempt that ended, and the images that its device dropped."""
+        """Count the frames of an attempt that ended, and the images that its device dropped."""
         self._frames.inc(frames)
         self._dropped.inc(dropped)
 
     def feedback_sent(self, code: str) -> None:
-        """Counts feedback that was sent to a device."""
+        """Count feedback that was sent to a device."""
         self._feedback.labels(code).inc()
 
     def try_refused(self, limited: str, *, sandbox: bool) -> None:
-        """Counts an upload or scan refused after too many failed checks of a subject, portrait or device."""
+        """Count an upload or scan refused after too many failed checks of a subject, portrait or device."""
         self._refused_tries.labels(limited, _word(sandbox)).inc()
 
     def evidence_problem(self, problem: str) -> None:
-        """Counts an evidence image that could not be returned.
+        """Count an evidence image that could not be returned.
 
         Args:
             problem: ``LOST``, ``ALTERED`` or ``UNAVAILABLE``; ``KEY_MISSING`` counts as the last.
@@ -142,7 +142,7 @@ class CheckMetrics:
         self._evidence_problems.labels("UNAVAILABLE" if problem == "KEY_MISSING" else problem).inc()
 
     def checks_erased(self, count: int) -> None:
-        """Counts erased checks."""
+        """Count erased checks."""
         self._erased.inc(count)
 
 
@@ -150,7 +150,7 @@ class CallMetrics:
     """Counts calls of every kind."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Registers the metrics, which a registry accepts only once."""
+        """Register the metrics, which a registry accepts only once."""
         counter = partial(Counter, registry=registry)
         gauge = partial(Gauge, registry=registry)
         self._refusals = counter(
@@ -194,36 +194,36 @@ class CallMetrics:
         )
 
     def call_refused(self, reason: str) -> None:
-        """Counts a call that ended with an error."""
+        """Count a call that ended with an error."""
         self._refusals.labels(reason).inc()
 
     def waiting(self, awaited: str) -> AbstractContextManager[None]:
-        """Counts a call as waiting for its first message while this context is open."""
+        """Count a call as waiting for its first message while this context is open."""
         return self._waiting.labels(awaited).track_inprogress()
 
     def sent_away(self, awaited: str, cause: str) -> None:
-        """Counts a call that ended without its first message: ``too_late``, or ``gave_way`` to another."""
+        """Count a call that ended without its first message: ``too_late``, or ``gave_way`` to another."""
         self._sent_away.labels(awaited, cause).inc()
 
     def places(self, kind: str, *, taken: int, waiting: int) -> None:
-        """Sets the number of calls of a kind that hold a place, and the number that wait for one."""
+        """Set the number of calls of a kind that hold a place, and the number that wait for one."""
         self._places.labels(kind).set(taken)
         self._in_line.labels(kind).set(waiting)
 
     def place_limit(self, kind: str, most: int) -> None:
-        """Sets the number of places of a kind."""
+        """Set the number of places of a kind."""
         self._limits.labels(kind).set(most)
 
     def place_refused(self, kind: str, cause: str) -> None:
-        """Counts a call that was refused because it got no place."""
+        """Count a call that was refused because it got no place."""
         self._places_refused.labels(kind, cause).inc()
 
     def connection_lost(self) -> None:
-        """Counts a scan stream whose connection was lost."""
+        """Count a scan stream whose connection was lost."""
         self._connections_lost.inc()
 
     def count_analysis(self, kind: str, outcome: str) -> None:
-        """Counts an analysis of an ``image`` or a ``video``; ``outcome`` never contains its verdict."""
+        """Count an analysis of an ``image`` or a ``video``; ``outcome`` never contains its verdict."""
         self._analyses.labels(kind, outcome).inc()
 
 
@@ -231,7 +231,7 @@ class WorkMetrics:
     """Measures workers, models, decoder processes, stores and keys."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Registers the metrics, which a registry accepts only once."""
+        """Register the metrics, which a registry accepts only once."""
         counter = partial(Counter, registry=registry)
         gauge = partial(Gauge, registry=registry)
         histogram = partial(Histogram, registry=registry)
@@ -306,52 +306,52 @@ class WorkMetrics:
             self._key_errors.labels(purpose)
 
     def worker_waits(self, pool: str) -> Callable[[float], None]:
-        """Returns a function that records how long work waited for a thread of a pool, in seconds."""
+        """Return a function that records how long work waited for a thread of a pool, in seconds."""
         return self._worker_waits.labels(pool).observe
 
     def waited_for_place(self, kind: str, seconds: float) -> None:
-        """Records that a call waited in line for a place."""
+        """Record that a call waited in line for a place."""
         self._place_waits.labels(kind).observe(seconds)
 
     def waited_for_credit(self, seconds: float) -> None:
-        """Records that a device waited for credit."""
+        """Record that a device waited for credit."""
         self._credit_waits.observe(seconds)
 
     def model_timer(self, role: str) -> Callable[[], AbstractContextManager[object]]:
-        """Returns a function that makes a context, which records the seconds of one call of a model."""
+        """Return a function that makes a context, which records the seconds of one call of a model."""
         return self._models.labels(role).time
 
     def set_device(self, *, on_gpu: bool) -> None:
-        """Sets where the models run."""
+        """Set where the models run."""
         self._on_gpu.set(on_gpu)
 
     def isolated_decode(self, outcome: str) -> None:
-        """Counts an image for a decoder process: ``decoded``, ``refused``, ``lost`` or ``no_worker``."""
+        """Count an image for a decoder process: ``decoded``, ``refused``, ``lost`` or ``no_worker``."""
         self._isolated.labels(outcome).inc()
 
     def decoder_replaced(self, cause: str) -> None:
-        """Counts a replaced decoder process."""
+        """Count a replaced decoder process."""
         self._decoders_replaced.labels(cause).inc()
 
     def storage_failed(self, store: str, operation: str) -> None:
-        """Counts a failed operation of the ``database`` or of the ``objects``."""
+        """Count a failed operation of the ``database`` or of the ``objects``."""
         self._storage_errors.labels(store, operation).inc()
 
     def key_missing(self, purpose: str) -> None:
-        """Counts a use of a ``challenge`` or ``evidence`` key that this server does not have."""
+        """Count a use of a ``challenge`` or ``evidence`` key that this server does not have."""
         self._key_errors.labels(purpose).inc()
 
     def quota_used(self, kind: str, share: float) -> None:
-        """Sets the largest share of its maximum number of places that a tenant holds."""
+        """Set the largest share of its maximum number of places that a tenant holds."""
         self._quota_use.labels(kind).set(share)
 
     def tenants_hold(self, kind: str, held: Mapping[str, int]) -> None:
-        """Sets the places of tenants; 0 for those that hold none any more."""
+        """Set the places of tenants; 0 for those that hold none any more."""
         for tenant, places in held.items():
             self._tenant_places.labels(kind, tenant).set(places)
 
     def memory_changed(self, *, short: bool) -> None:
-        """Sets whether new scans are refused for want of memory."""
+        """Set whether new scans are refused for want of memory."""
         self._memory_short.set(short)
 
 
@@ -359,7 +359,7 @@ class FileMetrics:
     """Reports the state of keys, certificates and lists: of files, and of the issuer of access tokens."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Registers the metrics, which a registry accepts only once."""
+        """Register the metrics, which a registry accepts only once."""
         gauge = partial(Gauge, registry=registry)
         self._api_keys_unusable = gauge(
             "facegate_api_keys_file_unusable",
@@ -412,7 +412,7 @@ class FileMetrics:
         self.revocation_list_read(usable=True, age=None, max_age=timedelta())
 
     def keys_read(self, *, usable: bool) -> None:
-        """Records that the server's own keys were read.
+        """Record that the server's own keys were read.
 
         Args:
             usable: Whether the keys of the folder can be used.
@@ -420,7 +420,7 @@ class FileMetrics:
         self._keys_unusable.set(0 if usable else 1)
 
     def signing_key_read(self, purpose: str, *, age: float | None) -> None:
-        """Records the age of a signing key.
+        """Record the age of a signing key.
 
         Args:
             purpose: ``results`` or ``audit``.
@@ -429,7 +429,7 @@ class FileMetrics:
         self._key_age.labels(purpose).set(float("nan") if age is None else age)
 
     def tls_files_read(self, listener: str, *, usable: bool, seconds_to_expiry: float) -> None:
-        """Records that the TLS files of a listener were read.
+        """Record that the TLS files of a listener were read.
 
         Args:
             listener: ``"device"`` or ``"service"``.
@@ -440,7 +440,7 @@ class FileMetrics:
         self._tls_expiry.labels(listener).set(seconds_to_expiry)
 
     def revocation_list_read(self, *, usable: bool, age: timedelta | None, max_age: timedelta) -> None:
-        """Records that the list of revoked attestation certificates was read.
+        """Record that the list of revoked attestation certificates was read.
 
         Args:
             usable: Whether the content of the files is in force.
@@ -453,7 +453,7 @@ class FileMetrics:
         self._revocation_left.set(missing if age is None else (max_age - age).total_seconds())
 
     def api_keys_read(self, *, usable: bool, seconds_to_expiry: float | None) -> None:
-        """Records that the file of API keys was read.
+        """Record that the file of API keys was read.
 
         Args:
             usable: Whether the content of the file is in force.
@@ -463,7 +463,7 @@ class FileMetrics:
         self._api_key_expiry.set(float("nan") if seconds_to_expiry is None else seconds_to_expiry)
 
     def issuers_asked(self, *, away: bool) -> None:
-        """Sets whether an OIDC issuer did not answer when it was last asked."""
+        """Set whether an OIDC issuer did not answer when it was last asked."""
         self._issuer_away.set(1 if away else 0)
 
 
@@ -471,7 +471,7 @@ class AuditMetrics:
     """Reports the state of the audit log."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Registers the metrics, which a registry accepts only once."""
+        """Register the metrics, which a registry accepts only once."""
         counter = partial(Counter, registry=registry)
         gauge = partial(Gauge, registry=registry)
         self._entries = gauge("facegate_audit_entries", "Entries of the audit log, of all tenants.")
@@ -506,7 +506,7 @@ class AuditMetrics:
         )
 
     def log_read(self, *, entries: int, uncovered_seconds: float) -> None:
-        """Records the state of the log.
+        """Record the state of the log.
 
         Args:
             uncovered_seconds: The age of the oldest entry that no checkpoint covers; 0 if there is none.
@@ -515,11 +515,11 @@ class AuditMetrics:
         self._uncovered.set(uncovered_seconds)
 
     def checkpoints_made(self, count: int) -> None:
-        """Counts signed checkpoints."""
+        """Count signed checkpoints."""
         self._checkpoints.inc(count)
 
     def append_failed(self, action: str) -> None:
-        """Counts an entry that could not be appended.
+        """Count an entry that could not be appended.
 
         Args:
             action: A value of ``server.audit.AuditAction``.
@@ -527,15 +527,15 @@ class AuditMetrics:
         self._failed.labels(action).inc()
 
     def timestamp_failed(self) -> None:
-        """Counts a failed request for a time stamp."""
+        """Count a failed request for a time stamp."""
         self._unstamped.inc()
 
     def signing_stopped(self, *, stopped: bool) -> None:
-        """Records whether the log does not extend what was signed before."""
+        """Record whether the log does not extend what was signed before."""
         self._stopped.set(stopped)
 
     def witness_failed(self) -> None:
-        """Counts a failure of the witness."""
+        """Count a failure of the witness."""
         self._witness_failed.inc()
 
 
@@ -543,7 +543,7 @@ class ReviewMetrics:
     """Reviews by people."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Registers the metrics."""
+        """Register the metrics."""
         counter = partial(Counter, registry=registry)
         gauge = partial(Gauge, registry=registry)
         self._open = gauge(
@@ -558,12 +558,12 @@ class ReviewMetrics:
         )
 
     def reviews_read(self, *, waiting: int, oldest_seconds: float) -> None:
-        """Sets the number of reviews that wait, and the age of the oldest."""
+        """Set the number of reviews that wait, and the age of the oldest."""
         self._open.set(waiting)
         self._oldest.set(oldest_seconds)
 
     def reviews_expired(self, count: int) -> None:
-        """Counts reviews that this server found to have expired."""
+        """Count reviews that this server found to have expired."""
         self._expired.inc(count)
 
 
@@ -571,7 +571,7 @@ class EventMetrics:
     """The delivery of events to webhooks, by endpoint."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Registers the metrics."""
+        """Register the metrics."""
         counter = partial(Counter, registry=registry)
         gauge = partial(Gauge, registry=registry)
         self._delivered = counter(
@@ -599,25 +599,25 @@ class EventMetrics:
         )
 
     def endpoint_known(self, endpoint: str) -> None:
-        """Shows an endpoint of the settings, with 0."""
+        """Show an endpoint of the settings, with 0."""
         # An alert on an increase sees the first event only if its counter was there before, with 0.
         for counter in (self._delivered, self._failed, self._dead):
             counter.labels(endpoint)
 
     def delivered(self, endpoint: str) -> None:
-        """Counts a delivered event."""
+        """Count a delivered event."""
         self._delivered.labels(endpoint).inc()
 
     def failed(self, endpoint: str) -> None:
-        """Counts a failed attempt."""
+        """Count a failed attempt."""
         self._failed.labels(endpoint).inc()
 
     def died(self, endpoint: str, count: int) -> None:
-        """Counts events that were given up."""
+        """Count events that were given up."""
         self._dead.labels(endpoint).inc(count)
 
     def outbox_read(self, endpoint: str, *, waiting: int, oldest_seconds: float) -> None:
-        """Sets the number of events that wait for an endpoint, and the age of the oldest."""
+        """Set the number of events that wait for an endpoint, and the age of the oldest."""
         self._waiting.labels(endpoint).set(waiting)
         self._oldest.labels(endpoint).set(oldest_seconds)
 
@@ -637,7 +637,7 @@ class Metrics:
     """
 
     def __init__(self, registry: CollectorRegistry, *, tenant_names: bool = False) -> None:
-        """Registers the metrics, which a registry accepts only once."""
+        """Register the metrics, which a registry accepts only once."""
         self.registry = registry
         self.tenant_names = tenant_names
         self.checks = CheckMetrics(registry)
@@ -651,7 +651,7 @@ class Metrics:
         registry.register(_ProcessFigures())
 
     def render(self) -> tuple[bytes, str]:
-        """Returns the metrics in Prometheus' text format, and its media type."""
+        """Return the metrics in Prometheus' text format, and its media type."""
         return generate_latest(self.registry), CONTENT_TYPE_LATEST
 
 
@@ -659,7 +659,7 @@ class _ProcessFigures(Collector):
     """Figures of the process, which are read when the metrics are collected."""
 
     def collect(self) -> Iterator[Metric]:
-        """Reads the figures."""
+        """Read the figures."""
         yield CounterMetricFamily(
             "facegate_log_lines_suppressed",
             "Log lines that were not written because callers caused too many of their kind.",
@@ -677,7 +677,7 @@ def _word(sandbox: bool) -> str:
 
 
 def timed_pack(pack: Pack, metrics: WorkMetrics) -> Pack:
-    """Returns the pack with models that record their times."""
+    """Return the pack with models that record their times."""
 
     def timed(model: Any, method: str, role: str) -> Any:
         return _Observed(model, method, metrics.model_timer(role))
@@ -692,7 +692,7 @@ def timed_pack(pack: Pack, metrics: WorkMetrics) -> Pack:
 
 
 def staged_embedder(pack: Pack, stages: Stages) -> Pack:
-    """Returns the pack with an embedder whose calls are a stage; for portraits, not for frames."""
+    """Return the pack with an embedder whose calls are a stage; for portraits, not for frames."""
     embedder: Any = _Observed(pack.embedder, "embed", lambda: stages.stage(Stage.EMBEDDING))
     return replace(pack, embedder=embedder)
 

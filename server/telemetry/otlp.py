@@ -44,13 +44,13 @@ class OtlpExport:
     """A running export."""
 
     def __init__(self, provider: "TracerProvider", exporter: "SpanExporter", sender: "MetricSender") -> None:
-        """Takes the objects that send spans and metrics."""
+        """Take the objects that send spans and metrics."""
         self._provider = provider
         self._exporter = exporter
         self._sender = sender
 
     def stop(self) -> None:
-        """Sends the remaining spans and metrics for a bounded time, and ends the threads. Blocks."""
+        """Send the remaining spans and metrics for a bounded time, and end the threads. Blocks."""
         last = threading.Thread(target=self._provider.shutdown, name="facegate-otlp-stop", daemon=True)
         last.start()
         last.join(_STOP_SECONDS)
@@ -62,7 +62,7 @@ class OtlpExport:
 
 
 def open_otlp(settings: OtlpSettings, metrics: Metrics) -> OtlpExport | None:
-    """Starts to send traces and metrics; returns ``None`` if settings name no collector.
+    """Start to send traces and metrics; return ``None`` if settings name no collector.
 
     Does not wait for a connection: the server starts even if the collector does not answer.
 
@@ -170,7 +170,7 @@ def _credentials(settings: OtlpSettings) -> grpc.ChannelCredentials | None:
 
 @contextmanager
 def _without_other_settings() -> Iterator[None]:
-    """Hides the variables ``OTEL_...``, which OpenTelemetry would use for parameters that settings lack."""
+    """Hide the variables ``OTEL_...``, which OpenTelemetry would use for parameters that settings lack."""
     hidden = {name: os.environ.pop(name) for name in list(os.environ) if name.startswith(_OTHER_SETTINGS)}
     try:
         yield

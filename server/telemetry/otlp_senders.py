@@ -63,13 +63,13 @@ class OtelTracing:
     """Makes spans with a tracer. Only identifiers of checks, numbers and reasons become attributes."""
 
     def __init__(self, tracer: Tracer, *, ratio: float) -> None:
-        """Sets the tracer, and the share of traces of untrusted callers that is sent."""
+        """Set the tracer, and the share of traces of untrusted callers that is sent."""
         self._tracer = tracer
         self._ratio = TraceIdRatioBased(ratio)
 
     @contextmanager
     def call(self, method: str, metadata: Metadata, *, trusted: bool) -> Iterator[CallSpan]:
-        """Opens the span of a call; see ``server.telemetry.stages.Tracing``."""
+        """Open the span of a call; see ``server.telemetry.stages.Tracing``."""
         service, _, name = method.strip("/").rpartition("/")
         attributes = {"rpc.system": "grpc", "rpc.service": service, "rpc.method": name}
         with (
@@ -91,7 +91,7 @@ class OtelTracing:
 
     @contextmanager
     def stage(self, name: str) -> Iterator[None]:
-        """Opens the span of a stage. Spans that are opened inside become its children."""
+        """Open the span of a stage. Spans that are opened inside become its children."""
         with (
             self._tracer.start_as_current_span(
                 name,
@@ -105,7 +105,7 @@ class OtelTracing:
 
     @contextmanager
     def beside(self, name: str) -> Iterator[None]:
-        """Opens the span of a stage that gets no children."""
+        """Open the span of a stage that gets no children."""
         span = self._tracer.start_span(name, attributes=_identifiers())
         try:
             with _failure_marked(span):
@@ -140,7 +140,7 @@ class _Call:
 
 
 def _identifiers() -> dict[str, str | int]:
-    """Returns the bound identifiers as attributes, and sets that of the check on the span of the call."""
+    """Return the bound identifiers as attributes, and set that of the check on the span of the call."""
     bound = bound_identifiers()
     if "check_id" in bound:
         _CALL.get().set_attribute("facegate.check_id", bound["check_id"])
@@ -149,7 +149,7 @@ def _identifiers() -> dict[str, str | int]:
 
 @contextmanager
 def _failure_marked(span: Span) -> Iterator[None]:
-    """Marks the span as failed if an error passes, with its type alone: a message may contain caller data."""
+    """Mark the span as failed if an error passes, with its type alone: a message may contain caller data."""
     try:
         yield
     except BaseException as error:
@@ -164,7 +164,7 @@ class CountingProcessor(BatchSpanProcessor):
     """
 
     def __init__(self, exporter: SpanExporter, *, dropped: Callable[[int], None]) -> None:
-        """Starts the thread.
+        """Start the thread.
 
         Args:
             dropped: Counts spans that were not sent. Called from any thread.
@@ -178,7 +178,7 @@ class CountingProcessor(BatchSpanProcessor):
         )
 
     def on_end(self, span: ReadableSpan) -> None:
-        """Queues a span."""
+        """Queue a span."""
         if span.context is not None and span.context.trace_flags.sampled:
             self._counted.queued(at_most=_WAITING)
         super().on_end(span)
@@ -230,7 +230,7 @@ class MetricSender:
         seconds: float,
         failed: Callable[[], None],
     ) -> None:
-        """Starts the thread.
+        """Start the thread.
 
         Args:
             seconds: Time between two transfers.
@@ -247,7 +247,7 @@ class MetricSender:
         self._thread.start()
 
     def stop(self, seconds: float) -> None:
-        """Sends the metrics a last time, and waits at most ``seconds`` for that."""
+        """Send the metrics a last time, and wait at most ``seconds`` for that."""
         self._stopping.set()
         self._thread.join(seconds)
         self._exporter.shutdown()
@@ -271,7 +271,7 @@ class MetricSender:
 
 
 def otlp_metrics(families: Iterable[Family], *, resource: Resource, began: int, now: int) -> MetricsData:
-    """Returns Prometheus' metrics in OpenTelemetry's form, with the same names, labels and values.
+    """Return Prometheus' metrics in OpenTelemetry's form, with the same names, labels and values.
 
     Args:
         began: When the counters were 0, nanoseconds since 1970.

@@ -67,7 +67,7 @@ class CallSpan(Protocol):
     """The span of a call."""
 
     def mark_refused(self, reason: str) -> None:
-        """Marks the call as ended with an ErrorInfo reason."""
+        """Mark the call as ended with an ErrorInfo reason."""
         ...
 
 
@@ -75,15 +75,15 @@ class Tracing(Protocol):
     """Makes spans. ``server.telemetry.otlp_senders`` implements it."""
 
     def call(self, method: str, metadata: Metadata, *, trusted: bool) -> AbstractContextManager[CallSpan]:
-        """Returns the span of a call, which continues the trace that a ``traceparent`` names."""
+        """Return the span of a call, which continues the trace that a ``traceparent`` names."""
         ...
 
     def stage(self, name: str) -> AbstractContextManager[None]:
-        """Returns the span of a stage, which becomes the parent of the spans that are made inside."""
+        """Return the span of a stage, which becomes the parent of the spans that are made inside."""
         ...
 
     def beside(self, name: str) -> AbstractContextManager[None]:
-        """Returns the span of a stage without children: spans made inside belong to the outer stage."""
+        """Return the span of a stage without children: spans made inside belong to the outer stage."""
         ...
 
 
@@ -99,7 +99,7 @@ class Stages:
     """Times stages, and makes their spans if traces are sent."""
 
     def __init__(self, registry: CollectorRegistry) -> None:
-        """Registers the metrics, which a registry accepts only once."""
+        """Register the metrics, which a registry accepts only once."""
         self._stages = Histogram(
             "facegate_stage_seconds",
             "Seconds that a stage of a call took, by stage: of uploads fetch_image, portrait, embedding and "
@@ -132,12 +132,12 @@ class Stages:
         self._tracing: Tracing | None = None
 
     def trace_with(self, tracing: Tracing | None) -> None:
-        """Sets what makes spans; ``None`` for no spans."""
+        """Set what makes spans; ``None`` for no spans."""
         self._tracing = tracing
 
     @contextmanager
     def call(self, method: str, metadata: Metadata, *, trusted: bool) -> Iterator[CallSpan]:
-        """Times a call while this context is open.
+        """Time a call while this context is open.
 
         Args:
             method: ``/package.Service/Method``, of a method that is served.
@@ -154,7 +154,7 @@ class Stages:
 
     @contextmanager
     def stage(self, stage: Stage, *, beside: bool = False) -> Iterator[None]:
-        """Times a stage while this context is open.
+        """Time a stage while this context is open.
 
         Args:
             beside: Whether tasks that start inside belong to the stage around this one.
@@ -166,30 +166,30 @@ class Stages:
             yield
 
     def spans_dropped(self, count: int) -> None:
-        """Counts spans that the collector did not get."""
+        """Count spans that the collector did not get."""
         self._spans_dropped.inc(count)
 
     def transfer_failed(self) -> None:
-        """Counts a transfer of metrics that the collector did not get."""
+        """Count a transfer of metrics that the collector did not get."""
         self._transfers_failed.inc()
 
 
 def check_bound(check_id: UUID) -> AbstractContextManager[None]:
-    """Binds a check's identifier while this context is open."""
+    """Bind a check's identifier while this context is open."""
     return bound_contextvars(check_id=str(check_id))
 
 
 def attempt_bound(number: int) -> AbstractContextManager[None]:
-    """Binds the number of an attempt while this context is open."""
+    """Bind the number of an attempt while this context is open."""
     return bound_contextvars(attempt=number)
 
 
 def trace_bound(trace_id: str) -> AbstractContextManager[None]:
-    """Binds the identifier of a trace, 32 hex digits, while this context is open."""
+    """Bind the identifier of a trace, 32 hex digits, while this context is open."""
     return bound_contextvars(trace_id=trace_id)
 
 
 def bound_identifiers() -> Mapping[str, str | int]:
-    """Returns the bound check and attempt, as far as they are known."""
+    """Return the bound check and attempt, as far as they are known."""
     bound = get_contextvars()
     return {name: bound[name] for name in _NAMES if name in bound}

@@ -39,7 +39,7 @@ _CATEGORIES: Final = ("L", "M", "N")
 
 
 def parse_reference(text: str) -> tuple[str, ...]:
-    """Splits a reference, a relative path such as ``2031/05/4711.jpg``, into its segments.
+    """Split a reference, a relative path such as ``2031/05/4711.jpg``, into its segments.
 
     It has the same form for a folder and for a bucket, and is never decoded, cleaned or truncated. Characters
     that a file system, gateway or decoder could interpret in another way are refused before the store is
@@ -115,7 +115,7 @@ class TrustedImages:
         readers: int,
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
-        """Reads from ``store``.
+        """Read from ``store``.
 
         Args:
             store: A folder or a bucket.
@@ -130,7 +130,7 @@ class TrustedImages:
         self._threads = ThreadPoolExecutor(max_workers=readers, thread_name_prefix="trusted-images")
 
     async def read(self, reference: str, *, tenant: str, max_bytes: int) -> bytes:
-        """Returns the bytes of an image.
+        """Return the bytes of an image.
 
         Args:
             reference: The reference that the caller sent.
@@ -152,7 +152,7 @@ class TrustedImages:
             raise StoreUnavailable("timeout") from error
 
     def close(self) -> None:
-        """Stops reading; does not wait for images that are being read."""
+        """Stop reading; do not wait for images that are being read."""
         self._threads.shutdown(wait=False, cancel_futures=True)
 
     def _place(self, tenant: str) -> tuple[str, ...]:
@@ -165,7 +165,7 @@ class TrustedImages:
 
 
 def open_trusted_images(settings: TrustedImageSettings, *, readers: int) -> TrustedImages | None:
-    """Opens the store that the settings name; returns ``None`` if they name none.
+    """Open the store that the settings name; return ``None`` if they name none.
 
     No request is sent to a bucket, so that a server can start while the bucket is unreachable.
 
@@ -194,7 +194,7 @@ def open_trusted_images(settings: TrustedImageSettings, *, readers: int) -> Trus
 
 
 def require_tenancy(settings: TrustedImageSettings, *, tenants: AbstractSet[str]) -> None:
-    """Verifies that no tenant can read the trusted images of another, unless the settings allow it.
+    """Verify that no tenant can read the trusted images of another, unless the settings allow it.
 
     Args:
         tenants: The tenants that have an orchestrator.

@@ -47,7 +47,7 @@ class BucketSource:
 
 
 def parse_source(text: str) -> FolderSource | BucketSource:
-    """Parses a source.
+    """Parse a source.
 
     Args:
         text: The path of a folder, ``file:///folder``, or ``s3://bucket/prefix``.
@@ -77,7 +77,7 @@ def parse_source(text: str) -> FolderSource | BucketSource:
 
 
 def tenant_segment(tenant: str) -> str | None:
-    """Returns the name of the tenant if it can be one segment of a path; otherwise ``None``."""
+    """Return the name of the tenant if it can be one segment of a path; otherwise ``None``."""
     return tenant if _TENANT_NAME.fullmatch(tenant) else None
 
 

@@ -106,11 +106,11 @@ class ImageFolder:
     """
 
     def __init__(self, folder: Path) -> None:
-        """Sets the folder. Links in its own path belong to the operator and are followed."""
+        """Set the folder. Links in its own path belong to the operator and are followed."""
         self._folder = folder
 
     def require_readable(self) -> None:
-        """Verifies that the folder exists and can be opened.
+        """Verify that the folder exists and can be opened.
 
         Raises:
             OSError: The folder cannot be opened.
@@ -118,7 +118,7 @@ class ImageFolder:
         os.close(os.open(self._folder, _FOLDER))
 
     def read(self, segments: tuple[str, ...], max_bytes: int) -> bytes:
-        """Returns the bytes of a file.
+        """Return the bytes of a file.
 
         Blocks; at most ``max_bytes + 1`` bytes are read.
 
@@ -151,7 +151,7 @@ class ImageFolder:
 
 
 def _entered(folder: int, name: bytes) -> int:
-    """Opens the folder ``name`` in ``folder``, closes ``folder``, and returns the new handle."""
+    """Open the folder ``name`` in ``folder``, close ``folder``, and return the new handle."""
     if stat.S_ISLNK(os.stat(name, dir_fd=folder, follow_symlinks=False).st_mode):
         raise _over_a_link()
     inner = os.open(name, _INNER, dir_fd=folder)
@@ -225,7 +225,7 @@ class ImageBucket:
         credentials: Mapping[str, str],
         timeout_seconds: float = TIMEOUT_SECONDS,
     ) -> None:
-        """Configures the bucket; sends no request.
+        """Configure the bucket; send no request.
 
         Args:
             endpoint: URL of an S3 service other than Amazon's; ``None`` for ``AWS_ENDPOINT_URL`` of the
@@ -259,7 +259,7 @@ class ImageBucket:
         )
 
     def read(self, segments: tuple[str, ...], max_bytes: int) -> bytes:
-        """Returns the bytes of an object.
+        """Return the bytes of an object.
 
         Blocks; the body of an object of more than ``max_bytes`` is not read.
 
@@ -304,7 +304,7 @@ class CredentialsUnusable(ConfigurationError):
 
 
 def read_credentials(path: Path) -> dict[str, str]:
-    """Returns the credentials of the bucket by their names.
+    """Return the credentials of the bucket by their names.
 
     The file is TOML::
 

@@ -79,7 +79,7 @@ class CheckVerdict:
 
 
 def judge_check(*, inputs: VerdictInputs, demands: VerdictDemands) -> CheckVerdict:
-    """Decides a check.
+    """Decide a check.
 
     Every condition that is not met becomes a reason. The reasons are collected most important first.
     """
@@ -124,7 +124,7 @@ def judge_check(*, inputs: VerdictInputs, demands: VerdictDemands) -> CheckVerdi
 
 
 def judge_ending(undecided: CheckVerdict, *, reason: FailureReason, manipulated: bool) -> CheckVerdict:
-    """Decides a check that ended after an attempt that did not decide it.
+    """Decide a check that ended after an attempt that did not decide it.
 
     Args:
         undecided: The decision that the attempt alone would lead to.
@@ -136,7 +136,7 @@ def judge_ending(undecided: CheckVerdict, *, reason: FailureReason, manipulated:
 
 
 def ending_reasons(reason: FailureReason, *, manipulated: bool) -> tuple[FailureReason, ...]:
-    """Returns the reasons of a check that ended without a deciding attempt, most important first.
+    """Return the reasons of a check that ended without a deciding attempt, most important first.
 
     Args:
         manipulated: Whether the device is certainly manipulated.
@@ -149,7 +149,7 @@ def ending_reasons(reason: FailureReason, *, manipulated: bool) -> tuple[Failure
 
 
 def judge_reasons(reasons: Iterable[FailureReason]) -> CheckVerdict:
-    """Decides a check that does not succeed.
+    """Decide a check that does not succeed.
 
     A fault of the server leaves the check undecided, whatever else is missing. If a reason is adverse to the
     person or the device, the check fails, and the fault is not among its reasons.

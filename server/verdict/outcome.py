@@ -252,7 +252,7 @@ class CheckOutcome:
         )
 
     def as_requested(self, requested: RequestedOutcome) -> "CheckOutcome":
-        """Returns this outcome of a sandbox check with the requested verdict, and without what was judged.
+        """Return this outcome of a sandbox check with the requested verdict, and without what was judged.
 
         A check that was cancelled stays so.
         """
@@ -283,7 +283,7 @@ class CheckOutcome:
         streams: int,
         decide_time: datetime,
     ) -> "CheckOutcome":
-        """Returns this outcome, adapted to a check that ended after this undecided attempt.
+        """Return this outcome, adapted to a check that ended after this undecided attempt.
 
         Args:
             device: The facts of the device over all streams; they decide the check if they are final.
@@ -320,12 +320,12 @@ class _Stored(BaseModel):
 
 
 def outcome_to_bytes(outcome: CheckOutcome) -> bytes:
-    """Returns the outcome as JSON in UTF-8."""
+    """Return the outcome as JSON in UTF-8."""
     return _Stored(outcome=outcome).model_dump_json().encode()
 
 
 def outcome_from_bytes(data: bytes) -> CheckOutcome:
-    """Parses the bytes that ``outcome_to_bytes`` returns.
+    """Parse the bytes that ``outcome_to_bytes`` returns.
 
     Raises:
         OutcomeUnreadable: Another version of the server wrote the bytes, or they were altered.
@@ -343,12 +343,12 @@ class _StoredTrustedCheck(BaseModel):
 
 
 def trusted_check_to_bytes(trusted_check: TrustedCheck) -> bytes:
-    """Returns the trusted check as JSON in UTF-8."""
+    """Return the trusted check as JSON in UTF-8."""
     return _StoredTrustedCheck(trusted_check=trusted_check).model_dump_json().encode()
 
 
 def trusted_check_from_bytes(data: bytes) -> TrustedCheck:
-    """Parses the bytes that ``trusted_check_to_bytes`` returns.
+    """Parse the bytes that ``trusted_check_to_bytes`` returns.
 
     Raises:
         OutcomeUnreadable: They were altered.

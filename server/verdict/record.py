@@ -186,12 +186,12 @@ _Parts = TypeVar("_Parts", _Stored, _Delivered)
 
 
 def record_to_bytes(record: EvidenceRecord) -> bytes:
-    """Returns the record as JSON in UTF-8, with infinite numbers as texts, because JSON has none."""
+    """Return the record as JSON in UTF-8, with infinite numbers as texts, because JSON has none."""
     return _Stored(record=record).model_dump_json().encode()
 
 
 def record_from_bytes(data: bytes) -> EvidenceRecord:
-    """Parses the bytes that ``record_to_bytes`` returns.
+    """Parse the bytes that ``record_to_bytes`` returns.
 
     Raises:
         RecordUnreadable: The version is unknown, or the bytes were altered.
@@ -200,7 +200,7 @@ def record_from_bytes(data: bytes) -> EvidenceRecord:
 
 
 def delivery_from_bytes(data: bytes) -> Delivery:
-    """Parses only the parts of a record that FinishCheck returns.
+    """Parse only the parts of a record that FinishCheck returns.
 
     Raises:
         RecordUnreadable: The version is unknown, or the bytes were altered.

@@ -119,7 +119,7 @@ class CountingNetwork:
     """
 
     def __init__(self, name: str = "counting", *, real: float = 0.5) -> None:
-        """Starts at 0; ``real`` is the probability of a real face."""
+        """Start at 0; ``real`` is the probability of a real face."""
         self.name = name
         self.asked = 0
         self._real = real

@@ -330,7 +330,7 @@ class Driver:
     """Drives scans sequentially."""
 
     def __init__(self, pack: Pack) -> None:
-        """Takes the models for the frames."""
+        """Take the models for the frames."""
         self._pack = pack
         self._analyst = FrameAnalyst(pack=pack, limits=FrameLimits())
         self._fusion = load_fusion_model()
@@ -432,7 +432,7 @@ def _arriving(scan: Recorded) -> Iterator[tuple[Frame, float]]:
 
 
 def _show(scan: Recorded, action: Action, now: float) -> None:
-    """Makes the phone show the attempt's actions."""
+    """Make the phone show the attempt's actions."""
     phone = scan.phone
     if phone is None:
         return
@@ -450,7 +450,7 @@ def _show(scan: Recorded, action: Action, now: float) -> None:
 
 
 def _tell(scan: Recorded, capture: AttemptCapture, turn: Turn) -> None:
-    """Shows the person in front of the phone the preview and the hints."""
+    """Show the person in front of the phone the preview and the hints."""
     phone = scan.phone
     if phone is None:
         return

@@ -106,7 +106,7 @@ _EARLY = CapturePlan(frames=18, seconds=2.4, early_seconds=1.2, selected=8, moti
 
 
 def _until_look(capture: AttemptCapture) -> int:
-    """Gives frames until the early look is due; returns the number of them."""
+    """Give frames until the early look is due; return the number of them."""
     taken = 0
     while not capture.look_due:
         capture.capture_frame(frame_at(taken), arrival=0.0)
@@ -615,7 +615,7 @@ _TEMPLATE = Template(np.array([1.0, 0.0], np.float32), "form")
 
 
 def _identified(poses: Sequence[HeadPose], *, examined: Sequence[ExaminedFrame] = ()) -> list[int]:
-    """Returns which frames would be identified of a face that is lost after every frame."""
+    """Return which frames would be identified of a face that is lost after every frame."""
     kept = KeptFrames(count=1)
     frames = tuple(observation(index, pose=pose) for index, pose in enumerate(poses))
     for frame in frames:
@@ -671,7 +671,7 @@ class _Setting:
         self.examiner = FrameExaminer(analyst=analyst, kept=self.kept)
 
     def ahead(self, wanted: list[int]) -> int | None:
-        """Does the next examination; returns the number of its frame."""
+        """Do the next examination; return the number of its frame."""
         examination = self.examiner.next(wanted)
         if examination is None:
             return None

@@ -491,7 +491,7 @@ def _seen(upto: int, opened_from: int) -> list[float]:
 def _gesture_wait_play(
     wait: GestureWait, *, opened_from: int, first: int = 20, frames: int = 400, stalls: float = 0.0
 ) -> int:
-    """Gives frames to the wait until it is over; returns how many."""
+    """Give frames to the wait until it is over; return how many."""
     gaps = _seen(frames, opened_from)
     for index in range(first, frames):
         shown = followed([observation(at, mouth=gap) for at, gap in enumerate(gaps[: index + 1])])

@@ -82,7 +82,7 @@ async def scanned(
 
 
 def under_the_servers_key(connection: Connection, keys: WrappingKeys) -> None:
-    """Wraps the memory of the sandbox of ``bank`` under the server's own key, before the tenant had one."""
+    """Wrap the memory of the sandbox of ``bank`` under the server's own key, before the tenant had one."""
     row = connection.execute(select(scan_memories).where(scan_memories.c.tenant == "sandbox:bank")).one()
     newest = keys.key_id_for("")
     older = WrappingKeys(newest=newest, keys={key_id: keys.key(key_id) for key_id in (newest, row.key_id)})
@@ -201,7 +201,7 @@ async def test_everything_opens_after_a_whole_rotation_without_the_old_keys(
 
 
 async def rotated(folder: Path, database: Database, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Rotates, retires, rewraps and destroys the evidence keys of the server and of ``bank``."""
+    """Rotate, retire, rewrap and destroy the evidence keys of the server and of ``bank``."""
     config = folder / "facegate.toml"
     config.touch(0o600)
     config.write_text(f'data_dir = "{folder / "data"}"\n[keys.tenants.bank]\n')

@@ -23,7 +23,7 @@ def _load_once(settings: Settings) -> Pack:
 
 @pytest.fixture(autouse=True)
 def _loaded_once(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Loads a pack for the first command that needs it, not for each: that takes a second."""
+    """Load a pack for the first command that needs it, not for each: that takes a second."""
     monkeypatch.setattr("cli.policy.load_configured_pack", _load_once)
 
 

@@ -51,7 +51,7 @@ async def _opened(settings: Settings) -> AsyncIterator[Database]:
 
 
 def _decide(settings: Settings, *overdue: timedelta, images: timedelta | None = None) -> list[UUID]:
-    """Makes checks with an image each, whose retention, and that of the images, ended so long ago."""
+    """Make checks with an image each, whose retention, and that of the images, ended so long ago."""
 
     async def work() -> list[UUID]:
         async with _opened(settings) as database:

@@ -39,7 +39,7 @@ Scanning = Callable[..., AbstractAsyncContextManager[FaceScanner]]
 
 @pytest.fixture
 def scanning() -> Scanning:
-    """Serves a `FakeServer` and yields a scanner that is connected to it."""
+    """Serve a `FakeServer` and yield a scanner that is connected to it."""
 
     @asynccontextmanager
     async def _scanning(

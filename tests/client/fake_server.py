@@ -156,13 +156,13 @@ class Inbox:
 
 
 def require(holds: bool, what: str) -> None:
-    """Raises ``ViolationError`` if the condition does not hold."""
+    """Raise ``ViolationError`` if the condition does not hold."""
     if not holds:
         raise ViolationError(f"not so: {what}")
 
 
 async def refuse(context: Context, refusal: Refuse) -> None:
-    """Ends the call with ``refusal``."""
+    """End the call with ``refusal``."""
     if not refusal.reason:
         await context.abort(refusal.code, "the transport broke")
     status = status_pb2.Status(code=code_pb2.Code.Value(refusal.code.name), message="refused by the test")
@@ -575,7 +575,7 @@ class FakeServer(verification_service_pb2_grpc.VerificationServiceServicer):
 
 @asynccontextmanager
 async def serving(fake: FakeServer, credentials: grpc.ServerCredentials | None = None) -> AsyncIterator[str]:
-    """Serves ``fake`` on a free port of loopback and yields its ``host:port``."""
+    """Serve ``fake`` on a free port of loopback and yield its ``host:port``."""
     server = grpc.aio.server()
     verification_service_pb2_grpc.add_VerificationServiceServicer_to_server(fake, server)
     if credentials is None:

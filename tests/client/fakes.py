@@ -113,17 +113,17 @@ class CutProxy:
         self.connections = 0
 
     def cut(self) -> None:
-        """Resets every open connection."""
+        """Reset every open connection."""
         for writer in self._writers:
             writer.transport.abort()
 
     async def close(self) -> None:
-        """Cuts all connections and waits until they are closed."""
+        """Cut all connections and wait until they are closed."""
         self.cut()
         await asyncio.gather(*self._tasks, return_exceptions=True)
 
     async def accept(self, reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        """Serves one connection."""
+        """Serve one connection."""
         self.connections += 1
         if task := asyncio.current_task():
             self._tasks.add(task)
@@ -160,7 +160,7 @@ async def cutting(
 
 
 async def _carry(reader: asyncio.StreamReader, writer: asyncio.StreamWriter, *, delay_s: float) -> None:
-    """Forwards data ``delay_s`` later, at the same rate. Ends the writer's side at the end of the data."""
+    """Forward data ``delay_s`` later, at the same rate. End the writer's side at the end of the data."""
     loop = asyncio.get_running_loop()
     under_way: asyncio.Queue[tuple[float, bytes]] = asyncio.Queue()
     arrivals = asyncio.create_task(_arrive(under_way, writer))

@@ -52,7 +52,7 @@ class FakeAnalysis(analysis_service_pb2_grpc.AnalysisServiceServicer):
 
 @asynccontextmanager
 async def serving_analysis(fake: FakeAnalysis) -> AsyncIterator[str]:
-    """Serves ``fake`` on a free port of loopback and yields its ``host:port``."""
+    """Serve ``fake`` on a free port of loopback and yield its ``host:port``."""
     server = grpc.aio.server(options=[("grpc.max_receive_message_length", 16 << 20)])
     analysis_service_pb2_grpc.add_AnalysisServiceServicer_to_server(fake, server)
     port = server.add_insecure_port("127.0.0.1:0")

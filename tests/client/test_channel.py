@@ -210,13 +210,13 @@ _CALLS = 20
 
 
 def _stand_still(seconds: float) -> None:
-    """Keeps the event loop from working, as a busy machine does."""
+    """Keep the event loop from working, as a busy machine does."""
     time.sleep(seconds)
 
 
 @asynccontextmanager
 async def _calling(handler: _Handler) -> AsyncIterator[Callable[[], StreamCall[bytes, bytes]]]:
-    """Yields a function that opens a call to ``handler``."""
+    """Yield a function that opens a call to ``handler``."""
     server = grpc.server(ThreadPoolExecutor(_CALLS), options=_OPTIONS)
     handlers: dict[str, Any] = {"Talk": grpc.stream_stream_rpc_method_handler(handler)}
     server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("Test", handlers)])
@@ -348,7 +348,7 @@ async def _refusing() -> AsyncIterator[grpc.aio.Channel]:
 
 
 async def _be_late() -> None:
-    """Makes the event loop late for every event."""
+    """Make the event loop late for every event."""
     while True:
         _stand_still(0.02)
         await asyncio.sleep(0)

@@ -737,7 +737,7 @@ async def _scan(
 
 
 def _revealing(after: Sequence[int]) -> StreamPlan:
-    """Reveals step n after a set number of frames, and grants credit until a frame names the last step."""
+    """Reveal step n after a set number of frames, and grant credit until a frame names the last step."""
 
     async def act(frames: int, send: Send) -> None:
         if frames in after:

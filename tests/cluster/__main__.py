@@ -73,7 +73,7 @@ def default_pack() -> str:
 
 
 def show(report: Report, console: Console) -> None:
-    """Prints the table, what else was counted, and the problems."""
+    """Print the table, what else was counted, and the problems."""
     columns = (
         "of",
         "checks",

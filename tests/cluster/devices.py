@@ -109,7 +109,7 @@ class Film:
         return self._folder / f"{device.person}-{device.scene}"
 
     def make(self, devices: Iterable[Device]) -> None:
-        """Renders what the devices show."""
+        """Render what the devices show."""
         for device in devices:
             if not device.dynamic and not self.of(device).exists():
                 self._make(self.of(device), device)
@@ -238,7 +238,7 @@ class Backend:
     @classmethod
     @asynccontextmanager
     async def open(cls, cluster: Cluster) -> AsyncIterator["Backend"]:
-        """Opens connections enough to reach both servers."""
+        """Open connections enough to reach both servers."""
         target = f"127.0.0.1:{cluster.edge.backends_port}"
         channels = [open_channel(target, tls=cluster.backend_tls) for _ in range(4)]
         try:
@@ -254,7 +254,7 @@ class Backend:
                 await channel.close()
 
     async def upload(self, visit: Visit) -> service_pb2.UploadTrustedImageResponse:
-        """Makes the check; repeated with the same identifier until it is acknowledged."""
+        """Make the check; repeated with the same identifier until it is acknowledged."""
         mode = scan_pb2.MODE_DYNAMIC if visit.device.dynamic else scan_pb2.MODE_UNSPECIFIED
         while True:
             try:
@@ -268,7 +268,7 @@ class Backend:
                 return made
 
     async def watch(self, visit: Visit) -> None:
-        """Follows the check to its end."""
+        """Follow the check to its end."""
         over = service_pb2.CheckProgress
         while not visit.watched:
             try:
@@ -299,7 +299,7 @@ class Backend:
 
 
 async def _wait_or_raise(error: ClientError) -> None:
-    """Waits as long as the server asked, if it asked; without an answer, a moment."""
+    """Wait as long as the server asked, if it asked; without an answer, a moment."""
     match error:
         case ConnectionFailedError():
             wait_s = _WAITED_S

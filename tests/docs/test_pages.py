@@ -57,7 +57,7 @@ def _facegate() -> TyperGroup:
 
 
 def _parse(arguments: list[str]) -> None:
-    """Parses as ``facegate`` does, without running a command.
+    """Parse as ``facegate`` does, without running a command.
 
     Raises:
         UsageError: The command or option does not exist, or a value is invalid.
@@ -251,7 +251,7 @@ _SETTINGS = (REPOSITORY / "docs" / "reference" / "settings.md").read_text(encodi
 
 
 def _exists(name: str) -> bool:
-    """Returns whether a dotted name is that of a module, or of something in its module."""
+    """Return whether a dotted name is that of a module, or of something in its module."""
     room, *parts = name.split(".")
     place = _ROOTS[room]
     while parts and ((place / parts[0]).is_dir() or (place / f"{parts[0]}.py").is_file()):

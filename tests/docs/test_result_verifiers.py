@@ -31,7 +31,7 @@ class Verifier(Protocol):
     """Verifies a result as a function of the page does."""
 
     def __call__(self, result_jws: str, *, sandbox: bool = False) -> str | None:
-        """Returns the error, empty if it is not known; ``None`` if the payload is the one that was signed."""
+        """Return the error, empty if it is not known; ``None`` if the payload is the one that was signed."""
 
 
 def _python(_folder: Path) -> Verifier:

@@ -166,7 +166,7 @@ def test_a_hostile_nest_takes_bounded_time(encoding: Encoding) -> None:
 
 
 def _walk(element: Element) -> int:
-    """Reads all of it in every way; returns the number of elements."""
+    """Read all of it in every way; return the number of elements."""
     readers = (element.boolean, element.integer, element.enumerated, element.octets, element.bits)
     for reader in (*readers, element.text, element.null, element.object_identifier, element.explicit):
         try:

@@ -105,7 +105,7 @@ def _authorities() -> frozenset[tuple[bytes, ...]]:
 
 
 def verify_chain(data: bytes) -> None:
-    """Verifies a chain; no exception may be raised, and only a complete one may pass."""
+    """Verify a chain; no exception may be raised, and only a complete one may pass."""
     chain: list[bytes] = []
     position = 0
     while position + _LENGTH.size <= len(data):
@@ -137,7 +137,7 @@ def description_seeds() -> tuple[bytes, ...]:
 
 
 def read_description(data: bytes) -> None:
-    """Reads it in every way."""
+    """Read it in every way."""
     for reader in (read_key_description, read_application_id, read_certificates_issued):
         try:
             reader(data)
@@ -159,7 +159,7 @@ def play_seeds() -> tuple[bytes, ...]:
 
 
 def read_play(data: bytes) -> None:
-    """Opens a token, and reads and judges a payload."""
+    """Open a token, and read and judge a payload."""
     for document in (None, data):
         try:
             opened = open_classic_token(data.decode("latin-1"), keys=KEYS) if document is None else document
@@ -180,7 +180,7 @@ def revocation_seeds() -> tuple[bytes, ...]:
 
 
 def read_revocation(data: bytes) -> None:
-    """Reads a list."""
+    """Read a list."""
     try:
         parse_revocation_list(data, fetched_at=NOW)
     except ReferenceDataMalformed:

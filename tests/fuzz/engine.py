@@ -140,7 +140,7 @@ def _set_number(rng: random.Random, data: bytearray, _: Sequence[bytes]) -> None
 
 
 def _stretch_length(rng: random.Random, data: bytearray, _: Sequence[bytes]) -> None:
-    """Treats some bytes as a length field and makes it a little, or much, longer or shorter."""
+    """Treat some bytes as a length field and make it a little, or much, longer or shorter."""
     size = rng.choice((1, 2, 4))
     start = _place(rng, data)
     value = int.from_bytes(data[start : start + size], "big")

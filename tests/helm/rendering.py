@@ -37,14 +37,14 @@ def _documents(text: str) -> tuple[dict[str, Any], ...]:
 
 
 def run(*args: str) -> "subprocess.CompletedProcess[str]":
-    """Runs helm."""
+    """Run helm."""
     assert _HELM is not None
     return subprocess.run([_HELM, *args], capture_output=True, text=True, check=False, timeout=60)
 
 
 @functools.cache
 def rendered(values: str, *changes: str) -> tuple[dict[str, Any], ...]:
-    """Returns the objects for a set of values, with changes such as ``replicaCount=2``."""
+    """Return the objects for a set of values, with changes such as ``replicaCount=2``."""
     changed = [part for change in changes for part in ("--set", change)]
     done = run(
         "template", "scan", str(CHART), "--namespace", "bank", "--values", str(VALUES / values), *changed
@@ -54,12 +54,12 @@ def rendered(values: str, *changes: str) -> tuple[dict[str, Any], ...]:
 
 
 def of_kind(values: str, *kinds: str) -> Iterator[dict[str, Any]]:
-    """Yields the objects of these kinds."""
+    """Yield the objects of these kinds."""
     return (document for document in rendered(values) if document["kind"] in kinds)
 
 
 def pod_of(document: Mapping[str, Any]) -> dict[str, Any]:
-    """Returns the Pod template of a workload."""
+    """Return the Pod template of a workload."""
     spec: dict[str, Any] = document["spec"]
     if document["kind"] == "CronJob":
         spec = spec["jobTemplate"]["spec"]
@@ -68,11 +68,11 @@ def pod_of(document: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def containers(pod: Mapping[str, Any]) -> list[dict[str, Any]]:
-    """Returns all containers of a Pod, those that run first first."""
+    """Return all containers of a Pod, those that run first first."""
     return [*pod["spec"].get("initContainers", []), *pod["spec"]["containers"]]
 
 
 def server(values: str, *changes: str) -> dict[str, Any]:
-    """Returns the Deployment."""
+    """Return the Deployment."""
     (deployment,) = (one for one in rendered(values, *changes) if one["kind"] == "Deployment")
     return deployment

@@ -37,7 +37,7 @@ def video_decoders() -> DecoderPool:
 def decode(
     data: bytes, *, upright: bool = True, formats: frozenset[ImageFormat] | None = None
 ) -> DecodedImage:
-    """Decodes as an upload is decoded."""
+    """Decode as an upload is decoded."""
     return decode_image(
         data,
         limits=LIMITS,
@@ -62,7 +62,7 @@ class Cost:
 
 @contextmanager
 def measured() -> Iterator[Cost]:
-    """Measures a block in this thread."""
+    """Measure a block in this thread."""
     cost = Cost()
     # 5 resets the peak of the resident set: proc(5), /proc/pid/clear_refs.
     Path("/proc/self/clear_refs").write_text("5")

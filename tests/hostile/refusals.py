@@ -38,7 +38,7 @@ def documented() -> dict[str, str]:
 
 
 def assert_documented(refused: Refused) -> None:
-    """Tests a refusal against the contract; INTERNAL always fails."""
+    """Test a refusal against the contract; INTERNAL always fails."""
     assert refused.reason != "INTERNAL", refused
     assert documented()[refused.reason] == refused.code.name, refused
     text = " ".join([refused.message, *refused.metadata.values()])
@@ -61,7 +61,7 @@ class End:
 
 
 async def raw_stream(channel: grpc.aio.Channel, message: bytes) -> End:
-    """Sends bytes as the only message of a scan; returns the refusal."""
+    """Send bytes as the only message of a scan; return the refusal."""
     call: Any = channel.stream_stream(f"{_PATH}ScanFace")
     stream: StreamCall[bytes, bytes] = StreamCall(call(timeout=_WAIT_SECONDS))
     with suppress(StreamLostError):
@@ -73,7 +73,7 @@ async def raw_stream(channel: grpc.aio.Channel, message: bytes) -> End:
 
 
 async def raw_unary(channel: grpc.aio.Channel, method: str, message: bytes) -> End:
-    """Sends bytes as a request; returns the refusal."""
+    """Send bytes as a request; return the refusal."""
     call: Any = channel.unary_unary(_PATH + method)
     with pytest.raises(grpc.RpcError) as caught:
         await call(message, timeout=_WAIT_SECONDS)

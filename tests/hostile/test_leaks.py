@@ -60,7 +60,7 @@ def _children() -> int:
 
 
 async def _fewer_children(than: _State) -> None:
-    """Waits until the numbers fall; a decoder that is being replaced exists twice for a moment."""
+    """Wait until the numbers fall; a decoder that is being replaced exists twice for a moment."""
 
     async def few() -> bool:
         return _children() <= than.children and _threads() <= than.threads + _MORE_THREADS

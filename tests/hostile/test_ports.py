@@ -44,7 +44,7 @@ _OPENINGS = {
 
 
 async def _send(target: str, data: bytes) -> None:
-    """Sends bytes, and reads the answer until the other side ends or is quiet."""
+    """Send bytes, and read the answer until the other side ends or is quiet."""
     host, _, port = target.rpartition(":")
     reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
     try:

@@ -172,7 +172,7 @@ def _shifted(pixels: float) -> BgrImage:
 def _take(
     collector: ScanCollector, image: BgrImage, index: int, *, time: float, faces: tuple[DetectedFace, ...]
 ) -> bool:
-    """Takes a frame as a server does; returns whether the detector had to run."""
+    """Take a frame as a server does; return whether the detector had to run."""
     seen = view_frame(image)
     followed = collector.follow(seen, time)
     if followed is None:

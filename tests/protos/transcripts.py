@@ -158,7 +158,7 @@ class _Stream:
 
 
 def verify_transcript(transcript: Transcript) -> None:
-    """Verifies a scan in both directions.
+    """Verify a scan in both directions.
 
     Raises:
         Refused: It breaks a rule.

@@ -388,7 +388,7 @@ def test_the_place_of_the_other_person_is_recorded(change: Change, place: float,
 
 
 def _pointing(frames: dict[int, float]) -> FindPoints:
-    """Finds a face whose nose lies aside in some frames, by the brightness of the frame."""
+    """Find a face whose nose lies aside in some frames, by the brightness of the frame."""
 
     def found(frame: SentFrame) -> Points:
         aside = np.zeros_like(_FACE)

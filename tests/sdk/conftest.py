@@ -55,7 +55,7 @@ class KotlinClient:
         self.pid = process.pid
 
     async def scan(self, device: TestDevice | None = None, /, **job: Any) -> dict[str, Any]:
-        """Makes a scan, with the claims and the evidence of a device if there is one.
+        """Make a scan, with the claims and the evidence of a device if there is one.
 
         Returns:
             How it ended and what was seen of it.
@@ -80,7 +80,7 @@ class KotlinClient:
         await self._input.drain()
 
     async def read_answers(self) -> None:
-        """Hands each answer to its scan, until the process ends."""
+        """Hand each answer to its scan, until the process ends."""
         async for said in self._output:
             answer = json.loads(said)
             if "piece" in answer:
@@ -102,7 +102,7 @@ class KotlinClient:
 
 @asynccontextmanager
 async def kotlin(*, log: Path | None = None) -> AsyncIterator[KotlinClient]:
-    """Starts the process.
+    """Start the process.
 
     Args:
         log: A new file for everything that any of its packages logs, and for its standard error.

@@ -28,7 +28,7 @@ class Keyed:
 
 
 def write_keys(folder: Path, callers: Mapping[str, str]) -> tuple[dict[str, Any], dict[str, str]]:
-    """Writes a file of API keys.
+    """Write a file of API keys.
 
     Args:
         folder: For the file.

@@ -126,14 +126,14 @@ class LocalAuthority:
         (folder / "tsa.cnf").write_text(_CONFIG.format(folder=folder))
 
     def stamp(self, query: bytes) -> bytes:
-        """Returns the response to a query."""
+        """Return the response to a query."""
         (self._folder / "query.tsq").write_bytes(query)
         words = "openssl ts -reply -config tsa.cnf -section tsa_config -queryfile query.tsq -out response.tsr"
         subprocess.run(words.split(), cwd=self._folder, check=True, capture_output=True)
         return (self._folder / "response.tsr").read_bytes()
 
     async def handle(self, request: web.Request) -> web.Response:
-        """Answers over HTTP."""
+        """Answer over HTTP."""
         self.requests += 1
         assert request.content_type == "application/timestamp-query"
         if self.answer is not None:
@@ -145,7 +145,7 @@ class LocalAuthority:
 
 @asynccontextmanager
 async def local_authority(folder: Path) -> AsyncIterator[LocalAuthority]:
-    """Serves an authority on loopback until the block ends."""
+    """Serve an authority on loopback until the block ends."""
     authority = LocalAuthority(folder)
     application = web.Application()
     application.router.add_post("/tsa", authority.handle)

@@ -62,7 +62,7 @@ class PostgresServer:
         self._numbers = count(1)
 
     def initialise(self) -> None:
-        """Makes the cluster."""
+        """Make the cluster."""
         password = self._folder / "password"
         password.write_text(_PASSWORD)
         if os.getuid() == 0:
@@ -84,7 +84,7 @@ class PostgresServer:
                 return
 
     def start(self) -> None:
-        """Starts the server and waits until it answers."""
+        """Start the server and wait until it answers."""
         until = time.monotonic() + _START_SECONDS
         # The processes of a killed server hold its shared memory for a moment, in which a new one ends.
         while time.monotonic() < until:
@@ -108,7 +108,7 @@ class PostgresServer:
         raise AssertionError("the PostgreSQL server does not start")
 
     def kill(self) -> None:
-        """Kills every process of the server, as a crash does."""
+        """Kill every process of the server, as a crash does."""
         process = self._process
         assert process is not None
         # Stopped first, so that it does not end its other processes in good order.
@@ -121,7 +121,7 @@ class PostgresServer:
         self._process = None
 
     def stop(self) -> None:
-        """Ends the server at once, with all connections; its data is no longer needed."""
+        """End the server at once, with all connections; its data is no longer needed."""
         if self._process is not None:
             self._process.send_signal(signal.SIGQUIT)
             self._process.wait(timeout=90)
@@ -134,18 +134,18 @@ class PostgresServer:
         return url.render_as_string(hide_password=False)
 
     async def new_database(self) -> str:
-        """Makes an empty database; returns its URL."""
+        """Make an empty database; return its URL."""
         name = f"test_{next(self._numbers)}"
         await self.execute(f'CREATE DATABASE "{name}"')
         return self.url(name)
 
     async def drop_database(self, url: str) -> None:
-        """Removes a database, and closes all connections to it."""
+        """Remove a database, and close all connections to it."""
         name = url.partition("@")[2].partition("/")[2].partition("?")[0]
         await self.execute(f'DROP DATABASE IF EXISTS "{name}" WITH (FORCE)')
 
     async def execute(self, statement: str, url: str | None = None) -> None:
-        """Runs a statement outside of any transaction."""
+        """Run a statement outside of any transaction."""
         engine = open_postgresql(url or self.url("postgres"))
         try:
             async with engine.connect() as connection:
@@ -232,7 +232,7 @@ def _account() -> str | None:
 
 
 async def make_tables(url: str) -> None:
-    """Creates the tables, as ``upgrade`` does; a SQLite file that does not exist becomes a copy.
+    """Create the tables, as ``upgrade`` does; a SQLite file that does not exist becomes a copy.
 
     Args:
         url: See ``server.storage.database.open_database``.

@@ -149,7 +149,7 @@ async def scan(
     wire: Wire | None = None,
     max_attempts: int = 1,
 ) -> ScanOutcome:
-    """Scans with the reference client."""
+    """Scan with the reference client."""
     return await FaceScanner(
         channel=channel,
         ticket=ScanTicket(token=upload.scan_token, challenge_key_sha256=upload.challenge_key_sha256),

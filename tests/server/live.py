@@ -337,15 +337,15 @@ class LiveServer:
         return (keys - listed) | (keys - await self.repository.referenced(keys))
 
     async def unattended(self) -> None:
-        """Waits until the server serves no stream."""
+        """Wait until the server serves no stream."""
         await until(lambda: self.server.scans == 0)
 
     async def decoders_ready(self) -> None:
-        """Waits until the configured number of decoder processes is ready."""
+        """Wait until the configured number of decoder processes is ready."""
         await until(lambda: len(self.server.decoder_processes) == self.settings.isolation.workers)
 
     async def reaches(self, check_id: str, state: CheckState) -> None:
-        """Waits until a check is in a state."""
+        """Wait until a check is in a state."""
 
         async def reached() -> bool:
             return (await self.record(check_id)).state is state
@@ -368,9 +368,9 @@ class LiveServer:
         return Traces(tuple(sorted(files)), len(asyncio.all_tasks()))
 
     async def settled(self, before: Traces) -> None:
-        """Waits until no more is open than before.
+        """Wait until no more is open than before.
 
-        Fails if it takes longer than a busy machine explains.
+        Fail if it takes longer than a busy machine explains.
         """
         for _ in range(2000):
             now = self.traces()
@@ -461,7 +461,7 @@ def settings_for(folder: Path, *, sandbox: bool = True, web: bool = False, **tab
 async def serving(
     settings: Settings, *, pack: Pack | None = None, tuning: Tuning = FAST
 ) -> AsyncIterator[LiveServer]:
-    """Serves until the block ends."""
+    """Serve until the block ends."""
     clock, world = ShiftedClock(), ServerTime()
     # The server owns decoders that a test configures.
     decoders = None if "isolation" in settings.model_fields_set else shared_decoders()
@@ -497,7 +497,7 @@ async def over_web(live: LiveServer, *, origin: str = PAGE_ORIGIN) -> AsyncItera
 
 
 async def until(condition: Callable[[], bool | Awaitable[bool]]) -> None:
-    """Waits until a condition holds."""
+    """Wait until a condition holds."""
     for _ in range(3000):
         holds = condition()
         if holds if isinstance(holds, bool) else await holds:

@@ -38,7 +38,7 @@ class S3:
         }
 
     def make_bucket(self, name: str) -> S3Store:
-        """Makes a bucket, and gives access to all of it."""
+        """Make a bucket, and give access to all of it."""
         connection = http.client.HTTPConnection(self.endpoint.removeprefix("http://"), timeout=60)
         try:
             connection.request("PUT", f"/{name}")
@@ -59,7 +59,7 @@ class S3:
 
 @contextmanager
 def running_s3(folder: Path) -> Iterator[S3]:
-    """Runs an S3 until the block ends; its log lies in ``folder``."""
+    """Run an S3 until the block ends; its log lies in ``folder``."""
     log = folder / "s3.log"
     command = [sys.executable, "-m", "moto.server", "-H", "127.0.0.1", "-p", "0"]
     with (
@@ -103,7 +103,7 @@ class SilentStore:
 
 @asynccontextmanager
 async def silent_store() -> AsyncIterator[SilentStore]:
-    """Listens until the block ends."""
+    """Listen until the block ends."""
     connections: list[asyncio.StreamWriter] = []
     asked: list[bytes] = []
 

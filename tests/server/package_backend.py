@@ -18,12 +18,12 @@ class Post(Protocol):
     """A page's POST of a path."""
 
     def __call__(self, path: str, body: str = "") -> tuple[int, Any]:
-        """Returns the HTTP status and the answer."""
+        """Return the HTTP status and the answer."""
 
 
 @contextmanager
 def backend_of_the_package(target: str, *, port: int = 0) -> Iterator[Post]:
-    """Runs it in the current folder; yields a page's POST.
+    """Run it in the current folder; yield a page's POST.
 
     Args:
         target: The server's service listener.

@@ -77,7 +77,7 @@ def write_policy(
     top: str = "",
     tables: str = "",
 ) -> None:
-    """Writes a policy file; ``challenges`` follow doubt, ``top`` and ``tables`` are TOML."""
+    """Write a policy file; ``challenges`` follow doubt, ``top`` and ``tables`` are TOML."""
     folder.mkdir(parents=True, exist_ok=True)
     (folder / f"{name}.toml").write_text(
         POLICY.format(

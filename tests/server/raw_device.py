@@ -79,7 +79,7 @@ class RawDevice:
         raise AssertionError("it was not refused")
 
     def rebind(self, stub: "VerificationServiceAsyncStub | WebStub") -> None:
-        """Uses another server from now on."""
+        """Use another server from now on."""
         self._stub = stub
 
     def connect(self) -> "RawStream":
@@ -123,7 +123,7 @@ class RawStream:
     # -- the opening
 
     async def start(self, *, resume: bool = False, **overrides: object) -> None:
-        """Sends ScanStart and receives the Challenge, which it verifies as an app would."""
+        """Send ScanStart and receive the Challenge, which it verifies as an app would."""
         private = X25519PrivateKey.generate()
         start = scan_pb2.ScanStart(
             protocol_version=1,
@@ -171,11 +171,11 @@ class RawStream:
         return sign(self.device.session_key, resume_message(binding=self.binding))
 
     async def prove(self) -> None:
-        """Proves the session key."""
+        """Prove the session key."""
         await self.send(Request(resume_proof=scan_pb2.ResumeProof(signature=self.proof())))
 
     async def begin(self) -> scan_pb2.AttemptStart:
-        """Waits for the next attempt and enters its marker."""
+        """Wait for the next attempt and enter its marker."""
         self.attempt = (await self.expect("attempt_start")).attempt_start
         self._chain.mark_attempt(attempt=self.attempt.attempt, nonce=self.attempt.nonce)
         self.frames, self.credit, self.complete = 0, self.attempt.credit.frames, False
@@ -200,7 +200,7 @@ class RawStream:
         return Request(frame=scan_pb2.Frame(header=raw, image=picture.jpeg, mac=mac))
 
     async def send_frames(self, pictures: Sequence[Picture]) -> int:
-        """Sends frames against credit until all are sent or the server has enough; returns their number."""
+        """Send frames against credit until all are sent or the server has enough; return their number."""
         for number, picture in enumerate(pictures):
             while not self.credit and not self.complete:
                 await self.read()
@@ -211,7 +211,7 @@ class RawStream:
         return len(pictures)
 
     async def send_live(self, pictures: Sequence[Picture]) -> None:
-        """Sends frames no sooner than a camera takes them, for servers that compare them with the clock."""
+        """Send frames no sooner than a camera takes them, for servers that compare them with the clock."""
         loop, first = asyncio.get_running_loop(), pictures[0].time_us
         begun = loop.time() - first / 1e6
         for picture in pictures:
@@ -220,7 +220,7 @@ class RawStream:
                 return
 
     async def taken(self, count: int) -> None:
-        """Waits until the server has processed this number of frames of the attempt."""
+        """Wait until the server has processed this number of frames of the attempt."""
         while not self.complete and self._granted() < count:
             await self.read()
 
@@ -229,7 +229,7 @@ class RawStream:
         return sum(m.credit.frames for m in self.seen[start:] if m.WhichOneof("message") == "credit")
 
     async def wait_complete(self) -> None:
-        """Waits for CaptureComplete."""
+        """Wait for CaptureComplete."""
         while not self.complete:
             await self.read()
 
@@ -262,15 +262,15 @@ class RawStream:
         return await self.run_rest(pictures)
 
     async def result(self) -> scan_pb2.ScanResult:
-        """Waits for ScanResult."""
+        """Wait for ScanResult."""
         return (await self.expect("scan_result")).scan_result
 
     async def half_close(self) -> None:
-        """Half-closes the stream."""
+        """Half-close the stream."""
         await self.line.half_close()
 
     async def vanish(self) -> None:
-        """Cancels the call, as a lost connection does."""
+        """Cancel the call, as a lost connection does."""
         self.call.cancel()
         await asyncio.wait({asyncio.ensure_future(self._drain())})
 
@@ -282,7 +282,7 @@ class RawStream:
             return
 
     async def outcome(self) -> Refused | None:
-        """Reads to the end; returns the server's refusal of the stream, ``None`` for OK."""
+        """Read to the end; return the server's refusal of the stream, ``None`` for OK."""
         try:
             while self._ended is None:
                 await self.read()
@@ -291,19 +291,19 @@ class RawStream:
         return self._ended.refusal
 
     async def refusal(self) -> Refused:
-        """Reads to the end, at which the server must have refused the stream."""
+        """Read to the end, at which the server must have refused the stream."""
         refusal = await self.outcome()
         assert refusal is not None, "it was not refused"
         return refusal
 
     async def ready(self) -> None:
-        """Sends that the person is ready for the next attempt."""
+        """Send that the person is ready for the next attempt."""
         await self.send(Request(attempt_ready=scan_pb2.AttemptReady()))
 
     # -- single messages
 
     async def send(self, request: Request) -> None:
-        """Sends one message; if the stream has already ended, the reader gets the error."""
+        """Send one message; if the stream has already ended, the reader gets the error."""
         try:
             async with asyncio.timeout(_WAIT_SECONDS):
                 await self.line.send(request)
@@ -336,7 +336,7 @@ class RawStream:
         return message
 
     async def expect(self, kind: str) -> Response:
-        """Reads until a message of that kind."""
+        """Read until a message of that kind."""
         while True:
             message = await self.read()
             if message.WhichOneof("message") == kind:

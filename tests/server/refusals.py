@@ -20,7 +20,7 @@ class Refused:
 
 
 def refused(error: grpc.RpcError) -> Refused:
-    """Reads a call's rich error; there must be exactly one ErrorInfo, of Facegate's domain."""
+    """Read a call's rich error; there must be exactly one ErrorInfo, of Facegate's domain."""
     assert isinstance(error, grpc.aio.AioRpcError | grpc.Call)
     trailers = [value for key, value in error.trailing_metadata() or () if key == "grpc-status-details-bin"]
     assert len(trailers) == 1, f"{error.code()} without details: {error.details()}"

@@ -539,7 +539,7 @@ _Answer = Callable[[web.Request], Awaitable[web.StreamResponse]]
 
 @asynccontextmanager
 async def _site(**answers: _Answer) -> AsyncIterator[str]:
-    """Serves ``/realm/.well-known/openid-configuration`` and ``/jwks``; yields the issuer."""
+    """Serve ``/realm/.well-known/openid-configuration`` and ``/jwks``; yield the issuer."""
     app = web.Application()
     issuer = ""
 

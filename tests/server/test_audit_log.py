@@ -242,7 +242,7 @@ async def test_an_erased_check_leaves_its_entries(tmp_path: Path, subject: str) 
 
 
 async def tamper(settings: Settings, *statements: str) -> None:
-    """Runs statements as the owner of the tables, who drops the triggers first."""
+    """Run statements as the owner of the tables, who drops the triggers first."""
 
     def work(connection: Connection) -> None:
         for table in ("audit_events", "audit_heads", "audit_checkpoints"):

@@ -85,7 +85,7 @@ _START = datetime(2026, 5, 4, 12, 30, 15, 123456, tzinfo=UTC)
 
 
 def as_stored(table: Table) -> Table:
-    """Returns the table without the types that convert words: what is stored, be it altered or not."""
+    """Return the table without the types that convert words: what is stored, be it altered or not."""
     columns = (
         Column(
             column.name,
@@ -103,7 +103,7 @@ DUMPED = [as_stored(table) for table in metadata.sorted_tables if table is not s
 
 
 async def filled(url: str, rows: int = 3) -> None:
-    """Makes the tables of a database, and some rows in each; every second value that may be null is."""
+    """Make the tables of a database, and some rows in each; every second value that may be null is."""
     await make_tables(url)
     database = open_database(url)
     try:
@@ -113,7 +113,7 @@ async def filled(url: str, rows: int = 3) -> None:
 
 
 async def all_rows(url: str) -> dict[str, list[tuple[Any, ...]]]:
-    """Returns the rows of every table in the order of its primary key."""
+    """Return the rows of every table in the order of its primary key."""
     database = open_database(url)
     try:
         return await database.read(_rows)
@@ -139,7 +139,7 @@ def _rows(connection: Connection) -> dict[str, list[tuple[Any, ...]]]:
 
 
 def _value(column: Column[Any], number: int) -> Any:
-    """Returns the value of a row. Rows of the same number refer to each other, because names do not count."""
+    """Return the value of a row. Rows of the same number refer to each other, because names do not count."""
     if column.nullable and number % 2:
         return None
     match column.type:
@@ -162,7 +162,7 @@ _NOW = datetime(2031, 4, 1, 8, 0, tzinfo=UTC)
 
 
 def silent(_table: str, _count: int) -> None:
-    """Shows no progress."""
+    """Show no progress."""
 
 
 async def dumped(url: str, out: Path) -> Path:
@@ -420,7 +420,7 @@ def test_a_folder_without_keys_is_refused(key_file: Path, tmp_path: Path) -> Non
 
 
 def objects_silent(_count: int) -> None:
-    """Shows no progress."""
+    """Show no progress."""
 
 
 @pytest.fixture
@@ -504,7 +504,7 @@ def whole_key_file(tmp_path: Path) -> Path:
 
 
 def whole_silent(*_: object) -> None:
-    """Shows no progress."""
+    """Show no progress."""
 
 
 async def result_of(office: Office, check_id: str) -> service_pb2.FinishCheckResponse:

@@ -66,7 +66,7 @@ class _Scene:
     reasons: list[str] = field(default_factory=list)
 
     async def provoke(self, role: str, call: Callable[..., Any], request: object) -> None:
-        """Calls, and keeps the error with all its trailers."""
+        """Call, and keep the error with all its trailers."""
         metadata = bearer(self.keys.get(role, role))
         try:
             answer = call(request, metadata=metadata)
@@ -77,7 +77,7 @@ class _Scene:
             self.reasons.append("OK")
 
     def keep(self, error: grpc.aio.AioRpcError) -> None:
-        """Keeps all parts of an error."""
+        """Keep all parts of an error."""
         self.seen.append((error.details() or "").encode())
         for name, value in (*(error.initial_metadata() or ()), *(error.trailing_metadata() or ())):
             self.seen.append(name.encode())
@@ -85,7 +85,7 @@ class _Scene:
         self.reasons.append(error.code().name)
 
     async def execute(self, statement: str, **values: object) -> None:
-        """Changes the database, as a damage would."""
+        """Change the database, as a damage would."""
         async with self.live.database() as database:
             await database.write(lambda connection: connection.execute(text(statement), values).rowcount)
 

@@ -799,7 +799,7 @@ def _answering(*answers: _Answer) -> Iterator[tuple[str, list[str]]]:
             answers[min(len(asked), len(answers)) - 1](self)
 
         def log_message(self, *_: object) -> None:
-            """Logs nothing."""
+            """Log nothing."""
 
     with ThreadingHTTPServer(("127.0.0.1", 0), Handler) as server:
         server.daemon_threads = True

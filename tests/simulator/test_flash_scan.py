@@ -70,7 +70,7 @@ def watch(
     *,
     scroll_seconds: float = 0.0,
 ) -> Watched:
-    """Runs a scan that shows ``colours``."""
+    """Run a scan that shows ``colours``."""
     light = ScreenLight(settings.phone)
     frames: list[SimulatedFrame] = []
     for index, frame in enumerate(simulate_flash_scan(photo, settings, light)):

@@ -30,7 +30,7 @@ class VideoFrames(VideoOutline):
 
 
 def decode_video(pool: DecoderPool, data: bytes, *, limits: VideoLimits) -> VideoFrames:
-    """Decodes a video, and keeps its frames."""
+    """Decode a video, and keep its frames."""
     given: list[tuple[BgrImage, float]] = []
 
     def begin() -> TakeFrame:

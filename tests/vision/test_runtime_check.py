@@ -10,7 +10,7 @@ from vision.runtime_check import require_runtime
 
 
 def _install(monkeypatch: pytest.MonkeyPatch, folder: Path, *names: str) -> None:
-    """Makes these distributions the only ones on the path."""
+    """Make these distributions the only ones on the path."""
     for name in names:
         info = folder / f"{name.replace('-', '_')}-1.2.3.dist-info"
         info.mkdir()

@@ -81,7 +81,7 @@ class Recording:
 def read_recording(
     name: str, assets: Path, folder: Path, *, size: tuple[int, int] | None = None
 ) -> Recording:
-    """Reads a clip of ``data/video``; the camera's file is written into a folder.
+    """Read a clip of ``data/video``; the camera's file is written into a folder.
 
     Args:
         size: Width and height of the camera's picture, with the whole clip in its middle; by default those of
@@ -107,7 +107,7 @@ def read_recording(
 
 
 def _in_the_middle(image: BgrImage, width: int, height: int) -> BgrImage:
-    """Scales an image to the height of a wider one, whose sides continue its edges."""
+    """Scale an image to the height of a wider one, whose sides continue its edges."""
     scaled = cv2.resize(image, (round(image.shape[1] * height / image.shape[0]), height))
     left = (width - scaled.shape[1]) // 2
     right = width - scaled.shape[1] - left
@@ -116,7 +116,7 @@ def _in_the_middle(image: BgrImage, width: int, height: int) -> BgrImage:
 
 @pytest.fixture(scope="session")
 def recording(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Recording]:
-    """Reads a clip of ``data/video``, for a camera of a certain ``size`` if one is given."""
+    """Read a clip of ``data/video``, for a camera of a certain ``size`` if one is given."""
     folder = tmp_path_factory.mktemp("camera")
     return cache(lambda name, **camera: read_recording(name, assets, folder, **camera))
 
@@ -147,7 +147,7 @@ async def server(
 
 
 async def run_script(name: str, job: Mapping[str, Any], *, options: Sequence[str] = ()) -> dict[str, Any]:
-    """Runs a script of ``web/sdk/e2e`` with a job and options of Node.js; returns what it prints."""
+    """Run a script of ``web/sdk/e2e`` with a job and options of Node.js; return what it prints."""
     process = await asyncio.create_subprocess_exec(
         "node",
         *options,
@@ -162,7 +162,7 @@ async def run_script(name: str, job: Mapping[str, Any], *, options: Sequence[str
 
 
 def to_ticket(token: str, fingerprint: bytes) -> dict[str, str]:
-    """Returns a ticket as a page gets it from its backend."""
+    """Return a ticket as a page gets it from its backend."""
     return {"token": token, "challengeKeySha256": base64.b64encode(fingerprint).decode()}
 
 
@@ -191,7 +191,7 @@ class Browser:
         pinned: bytes | None = None,
         **job: Any,
     ) -> dict[str, Any]:
-        """Makes a scan; returns what the script prints."""
+        """Make a scan; return what the script prints."""
         pinned = upload.challenge_key_sha256 if pinned is None else pinned
         whole = {
             "port": self.port,

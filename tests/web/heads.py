@@ -27,7 +27,7 @@ _QUALITY: Final = 95
 
 
 def render_heads(photo: Photo, detector: FaceDetector, folder: Path) -> list[dict[str, Any]]:
-    """Renders a person from far to near, each time a little nearer than before, and the room behind.
+    """Render a person from far to near, each time a little nearer than before, and the room behind.
 
     Args:
         detector: Finds the face in each picture.
@@ -80,5 +80,5 @@ def _write(file: Path, picture: NDArray[np.uint8]) -> None:
 
 
 def _smooth(at: NDArray[np.float64], values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the values of the parabola that is closest to some."""
+    """Return the values of the parabola that is closest to some."""
     return np.asarray(np.polyval(np.polyfit(at, values, 2), at), np.float64)

@@ -22,7 +22,7 @@ async def line(
     bytes_per_second: float | None = None,
     late: Sequence[float] = (0.0,),
 ) -> AsyncIterator[str]:
-    """Yields the address of a line to the server.
+    """Yield the address of a line to the server.
 
     Args:
         target: Host and port of the server.

@@ -48,7 +48,7 @@ async def _browser(folder: Path, assets: Path) -> AsyncIterator[Browser]:
 
 
 async def make_screens(folder: Path, assets: Path, *, size: str, scheme: str) -> None:
-    """Takes the screenshots of one size and colour scheme."""
+    """Take the screenshots of one size and colour scheme."""
     with tempfile.TemporaryDirectory() as temporary:
         person = read_recording(_CALM, assets, Path(temporary))
         async with _browser(Path(temporary), assets) as browser:
@@ -76,7 +76,7 @@ async def make_screens(folder: Path, assets: Path, *, size: str, scheme: str) ->
 
 
 async def make_verdict(folder: Path, assets: Path) -> None:
-    """Writes the picture of a verdict; the colours are laid over the rendered head's face as it is filmed."""
+    """Write the picture of a verdict; the colours are laid over the rendered head's face as it is filmed."""
     photo = builtin_photos()["astronaut"]
     settings = SceneSettings(kind=ScanKind.GENUINE, seed=5, seconds=20)
     camera, portrait = folder / "camera.mjpeg", folder / "portrait.jpg"
@@ -101,7 +101,7 @@ async def make_verdict(folder: Path, assets: Path) -> None:
 
 
 def main() -> None:
-    """Runs the command."""
+    """Run the command."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("folder", type=Path)
     parser.add_argument("--size", choices=tuple(_SIZES), action="append", help="default: all")

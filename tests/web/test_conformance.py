@@ -48,7 +48,7 @@ class _PageClient:
         return await answer
 
     async def read_answers(self) -> None:
-        """Hands each answer to its scan, until the browser ends."""
+        """Hand each answer to its scan, until the browser ends."""
         async for said in self._output:
             answer = json.loads(said)
             report = ClientReport(has_result="outcome" in answer, said=said.decode())

@@ -54,7 +54,7 @@ async def scanned(office: Office) -> str:
 
 @pytest.fixture(scope="module")
 def walk(office: Office, firefox: bool) -> Walk:
-    """Walks through the console as anna, from an address; returns what the script prints."""
+    """Walk through the console as anna, from an address; return what the script prints."""
     return partial(walked, office, firefox)
 
 
@@ -70,7 +70,7 @@ async def walked(office: Office, firefox: bool, name: str, at: str = "", **job: 
 
 
 def keys_file(path: Path, key_folder: Path) -> Path:
-    """Writes the public keys of results, as a reader saved them."""
+    """Write the public keys of results, as a reader saved them."""
     path.write_text(json.dumps(KeyFolder(KeyFiles(key_folder)).keys.results.jwks()))
     return path
 
@@ -93,7 +93,7 @@ def session_cookie(browser: Browser) -> dict[str, object]:
 
 
 def verify_saved(path: str, office: Office) -> None:
-    """Verifies what was exported without the browser."""
+    """Verify what was exported without the browser."""
     verify_archive(Path(path).read_bytes(), office.jwks)
 
 
@@ -221,7 +221,7 @@ async def test_foreign_scripts_and_pages_get_nothing(walk: Walk, office: Office)
 
 
 async def send_to_review(office: Office, checks: Sequence[str]) -> None:
-    """Sends decided checks to review, as a policy does with doubtful ones when it decides them."""
+    """Send decided checks to review, as a policy does with doubtful ones when it decides them."""
     database = open_database(office.live.settings.database_url)
     for check in checks:
         evidence = await office.of("reader").get_evidence(check)

@@ -22,7 +22,7 @@ _PHONE = {"width": 390, "height": 844}
 async def _assert_success(
     browser: Browser, upload: service_pb2.UploadTrustedImageResponse, answer: dict[str, Any]
 ) -> None:
-    """Tests that a scan succeeded in the page and on the server, with clean screens."""
+    """Test that a scan succeeded in the page and on the server, with clean screens."""
     assert answer.get("outcome", answer).get("status") == "success", answer
     result = (await browser.live.finish(upload.check_id)).result
     assert result.status == result_pb2.CHECK_STATUS_SUCCESS, result.reasons

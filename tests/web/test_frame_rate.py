@@ -36,7 +36,7 @@ async def test_a_page_sends_enough_large_frames_beside_the_server(
 
 
 async def _grant_credit(scan: Scan) -> None:
-    """Returns the credit of every frame at once, and does nothing else with it."""
+    """Return the credit of every frame at once, and do nothing else with it."""
     stream = await scan.open()
     await stream.begin_attempt(frames=16, octets=4_194_304)
     await stream.receive_frames(_FRAMES)

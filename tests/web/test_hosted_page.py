@@ -89,7 +89,7 @@ async def upload(
 
 
 async def until_opened(live: LiveServer, check: service_pb2.UploadTrustedImageResponse) -> None:
-    """Waits until a browser has opened the link."""
+    """Wait until a browser has opened the link."""
     scans = HostedRepository(open_database(live.settings.database_url))
 
     async def opened() -> bool:
@@ -102,7 +102,7 @@ async def until_opened(live: LiveServer, check: service_pb2.UploadTrustedImageRe
 async def walk(
     check: service_pb2.UploadTrustedImageResponse, person: Recording, folder: Path, **job: Any
 ) -> dict[str, Any]:
-    """Walks through the page; returns what the script prints."""
+    """Walk through the page; return what the script prints."""
     answer = await run_script(
         "hosted",
         {

@@ -79,7 +79,7 @@ def test_the_readme_links_nothing_that_the_package_lacks(project: Path) -> None:
 
 
 def write_backend(project: Path, *, service: str, admin_port: int) -> None:
-    """Writes the backend in Node.js of the README, for a server."""
+    """Write the backend in Node.js of the README, for a server."""
     (code,) = (block.text for block in code_blocks(PACKAGE_README) if block.language == "js")
     assert "//127.0.0.1:8444" in code
     assert "//127.0.0.1:8445/" in code

@@ -16,7 +16,7 @@ _CALM = "live/KwaiVGI__assets__examples__driving__d13.mp4"
 async def _scan_twice(
     browser: Browser, person: Recording, **job: Any
 ) -> tuple[dict[str, Any], Sequence[Mapping[str, int]]]:
-    """Scans twice in one page; returns what the script prints, and the passkey's tests by name."""
+    """Scan twice in one page; return what the script prints, and the passkey's tests by name."""
     uploads = [await browser.upload(person.portrait) for _ in range(2)]
     server = f"ws://{browser.live.server.web_target}"
     scans = [

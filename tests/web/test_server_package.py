@@ -39,7 +39,7 @@ def _block(page: Path, language: str, having: str) -> CodeBlock:
 
 
 def _project(folder: Path) -> None:
-    """Makes a folder a project that installed the package and Express."""
+    """Make a folder a project that installed the package and Express."""
     (folder / "node_modules" / "@facegate").mkdir(parents=True)
     (folder / "node_modules" / "@facegate" / "server").symlink_to(SERVER_PACKAGE)
     (folder / "node_modules" / "express").symlink_to(SERVER_PACKAGE / "node_modules" / "express")
@@ -62,7 +62,7 @@ async def _answer(folder: Path, program: str, **variables: str) -> Any:
 
 @asynccontextmanager
 async def _running(folder: Path, *words: str, **variables: str) -> AsyncIterator[None]:
-    """Runs a backend, which prints a line once it serves."""
+    """Run a backend, which prints a line once it serves."""
     process = await asyncio.create_subprocess_exec(
         *words, cwd=folder, env=os.environ | variables, stdout=asyncio.subprocess.PIPE
     )
@@ -76,7 +76,7 @@ async def _running(folder: Path, *words: str, **variables: str) -> AsyncIterator
 
 
 def _express(folder: Path, service: str, port: int) -> Path:
-    """Writes the program of the README that uses Express."""
+    """Write the program of the README that uses Express."""
     program = _block(_README, "js", "express()").text
     for page, here in (("https://localhost:8444", service), ("localhost:3000", f"localhost:{port}")):
         assert page in program
@@ -138,7 +138,7 @@ class _Guided:
 
 @asynccontextmanager
 async def _guided(folder: Path, **endpoint: Any) -> AsyncIterator[_Guided]:
-    """Follows the guide until the server runs; the endpoint has further settings."""
+    """Follow the guide until the server runs; the endpoint has further settings."""
     _project(folder)
     (folder / "portrait.jpg").write_bytes(portrait())
     certificate, new_key, _, fetch = (

@@ -31,7 +31,7 @@ def running(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
 
 
 async def walk(address: str, **job: Any) -> dict[str, Any]:
-    """Walks through the page, and returns what the script prints."""
+    """Walk through the page, and return what the script prints."""
     process = await asyncio.create_subprocess_exec(
         "node", str(_WALK), stdin=asyncio.subprocess.PIPE, stdout=asyncio.subprocess.PIPE
     )

@@ -63,7 +63,7 @@ def checks(
 
 
 def counts_table(outcomes: Sequence[CaseOutcome], *, title: str) -> Table:
-    """Returns the outcomes by kind of case."""
+    """Return the outcomes by kind of case."""
     columns = "case", "checks", "SUCCESS", "NOT_DECIDED", "LIVE", "SPOOF", "INCONCLUSIVE", "reasons"
     table = Table(*columns, title=title)
     for kind in kinds([outcome.case for outcome in outcomes]):
@@ -84,7 +84,7 @@ def counts_table(outcomes: Sequence[CaseOutcome], *, title: str) -> Table:
 
 
 def as_json(outcome: CaseOutcome) -> dict[str, object]:
-    """Returns one outcome, without images."""
+    """Return one outcome, without images."""
     result = outcome.result
     return {
         "kind": outcome.case.kind.value,

@@ -21,7 +21,7 @@ Case = ClipCase | PhotoCase
 
 
 def photo_cases(folder: Path, *, least_face_width: int, people: int) -> list[PhotoCase]:
-    """Returns genuine and impostor pairs of photos with faces large enough for a portrait.
+    """Return genuine and impostor pairs of photos with faces large enough for a portrait.
 
     Args:
         folder: Folder with ``manifest.csv``.
@@ -47,6 +47,6 @@ def photo_cases(folder: Path, *, least_face_width: int, people: int) -> list[Pho
 
 
 def kinds(cases: Sequence[Case]) -> list[CaseKind]:
-    """Returns the kinds of the cases, in the enum's order."""
+    """Return the kinds of the cases, in the enum's order."""
     present = {case.kind for case in cases}
     return [kind for kind in CaseKind if kind in present]

@@ -93,7 +93,7 @@ def run_cases(
     policy: str,
     report: Callable[[CaseOutcome], None] = lambda _: None,
 ) -> list[CaseOutcome]:
-    """Runs each case with one server, two at a time. Outcomes are in the order of ``cases``.
+    """Run each case with one server, two at a time. Outcomes are in the order of ``cases``.
 
     Args:
         modeller: Finds the landmarks for simulated scans of photos.

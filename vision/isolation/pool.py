@@ -69,7 +69,7 @@ def still_job(data: bytes, header: ImageHeader) -> Message:
 
 
 def ask_still(worker: WorkerProcess, job: Message, header: ImageHeader, deadline: float) -> NDArray[np.uint8]:
-    """Has a worker decode an image.
+    """Have a worker decode an image.
 
     Memory is allocated for the size in ``header``, as this process read it, and no other. ``deadline`` is on
     the monotonic clock.

@@ -170,7 +170,7 @@ def ask_video(
     deadline: float,
     begin: Callable[[], TakeFrame],
 ) -> VideoOutline:
-    """Has a worker decode a video.
+    """Have a worker decode a video.
 
     Args:
         limits: The limits of the answer; every frame is tested against them before memory is allocated.

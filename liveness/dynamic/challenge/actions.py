@@ -119,7 +119,7 @@ class ChallengeClock:
         return self.now if self._began is None else self._began
 
     def advance(self, now: float) -> None:
-        """Sets the clock to ``now``; the first call begins the challenge.
+        """Set the clock to ``now``; the first call begins the challenge.
 
         Raises:
             ObservationError: ``now`` is not a finite number.
@@ -131,11 +131,11 @@ class ChallengeClock:
             self._began = self.now
 
     def begin_anew(self) -> None:
-        """Restarts the challenge's time, so that earlier waiting does not count."""
+        """Restart the challenge's time, so that earlier waiting does not count."""
         self._began = self.now
 
     def not_before(self, time: float) -> float:
-        """Returns the later of ``time`` and the present."""
+        """Return the later of ``time`` and the present."""
         return max(self.now, time)
 
 
@@ -152,7 +152,7 @@ class HintPacing:
         self._last: tuple[HintCode, float] | None = None
 
     def paced(self, code: HintCode, *, now: float) -> Hint | None:
-        """Returns the hint, or ``None`` if it comes too soon after the last one.
+        """Return the hint, or ``None`` if it comes too soon after the last one.
 
         Args:
             now: The time on the server's monotonic clock, seconds.
@@ -190,7 +190,7 @@ class AskedSign:
     """One sign of a living head, such as a blink. The person is asked only if it was not shown already."""
 
     def __init__(self, code: HintCode, *, patience_seconds: float) -> None:
-        """Starts without a measurement and without a request.
+        """Start without a measurement and without a request.
 
         Args:
             code: The hint that asks for the sign.
@@ -214,16 +214,16 @@ class AskedSign:
         return None if self._shown is None else self._code
 
     def expect(self) -> None:
-        """Expects the sign from now on, without waiting yet; does nothing if the patience is 0."""
+        """Expect the sign from now on, without waiting yet; do nothing if the patience is 0."""
         self.matters = self._patience > 0
 
     def record_sign(self, shown: bool | None) -> None:
-        """Records whether the frames so far show the sign; ``None`` if this was not measured."""
+        """Record whether the frames so far show the sign; ``None`` if this was not measured."""
         if shown is not None:
             self._shown = shown
 
     def wait_until(self, now: float) -> float | None:
-        """Returns the end of the wait; ``None`` if the sign was shown or the wait is over.
+        """Return the end of the wait; ``None`` if the sign was shown or the wait is over.
 
         Args:
             now: The time on the server's monotonic clock, seconds; the first call begins the wait.
@@ -240,7 +240,7 @@ class AskedSigns:
     """Depth and a blink, as the policy requires them. At the end the challenge waits first for depth."""
 
     def __init__(self, policy: DynamicPolicy, *, depth_line: float) -> None:
-        """Starts without a measurement.
+        """Start without a measurement.
 
         Args:
             policy: The policy, which decides which signs are required, and the patience for each.
@@ -272,7 +272,7 @@ class AskedSigns:
         return self._depth.pending or self._blink.pending
 
     def depth_due(self, now: float, *, decides: bool) -> bool:
-        """Returns whether to measure depth with the next frame.
+        """Return whether to measure depth with the next frame.
 
         Args:
             now: The time on the server's monotonic clock, seconds.
@@ -283,7 +283,7 @@ class AskedSigns:
         return self.awaits_depth and (decides or now >= self._depth_at + _DEPTH_SECONDS)
 
     def prepare(self, *, share: float, last: bool, shape_shows: bool) -> None:
-        """Expects the required signs if it is time for them. Call it before each colour.
+        """Expect the required signs if it is time for them. Call it before each colour.
 
         Args:
             share: The proven bits so far, divided by the required bits.
@@ -296,7 +296,7 @@ class AskedSigns:
             self._depth.expect()
 
     def ahead(self, seconds: float) -> HintCode | None:
-        """Returns the hint to give during the current colour, or ``None``.
+        """Return the hint to give during the current colour, or ``None``.
 
         Args:
             seconds: The remaining time of the colour on display.
@@ -307,7 +307,7 @@ class AskedSigns:
         return self._blink.asks if self._blink.pending else None
 
     def record_signs(self, *, blinked: bool, depth: float | None, at: float) -> None:
-        """Adds the measurements of a frame.
+        """Add the measurements of a frame.
 
         Args:
             blinked: Whether the frames so far show a blink.
@@ -320,7 +320,7 @@ class AskedSigns:
             self._depth.record_sign(depth >= self._depth_line)
 
     def missing(self, now: float, *, shape_shows: bool) -> Missing | None:
-        """Returns the sign for which the challenge waits; ``None`` if it waits for none.
+        """Return the sign for which the challenge waits; ``None`` if it waits for none.
 
         Args:
             now: The time on the server's monotonic clock, seconds. The first call that finds a sign missing

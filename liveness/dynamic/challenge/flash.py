@@ -132,7 +132,7 @@ class StepOnDisplay:
         return least if self.held else least + _CLOSING_PATIENCE_SECONDS
 
     def count_claim(self, claim: DisplayClaim, *, at: float) -> None:
-        """Adds the next frame's claim, which arrived at ``at`` on the server's clock."""
+        """Add the next frame's claim, which arrived at ``at`` on the server's clock."""
         if claim.arrival_time <= self.at:
             # It had arrived when the step was sent, and waited to be processed.
             self.earliest = max(self.earliest, claim.capture_time)
@@ -143,7 +143,7 @@ class StepOnDisplay:
             self.held_at = at
 
     def holds(self, claim: DisplayClaim) -> bool:
-        """Returns whether a frame claims to show the step a whole hold after it appeared."""
+        """Return whether a frame claims to show the step a whole hold after it appeared."""
         if claim.step != self.step.number or claim.since is None:
             return False
         # The step cannot have appeared before the frames that arrived before it was sent.
@@ -172,12 +172,12 @@ class Display:
         return self.current is not None and self.current.step.last
 
     def show(self, step: ColourStep, *, now: float) -> None:
-        """Records a step that was drawn at ``now``, seconds on the server's monotonic clock."""
+        """Record a step that was drawn at ``now``, seconds on the server's monotonic clock."""
         self.current = StepOnDisplay(step, at=now, earliest=self._latest_capture)
         self._history.append(RevealedStep(step, now))
 
     def note_sent(self, at: float) -> None:
-        """Records when the step drawn last was sent, which is not before it was drawn.
+        """Record when the step drawn last was sent, which is not before it was drawn.
 
         Raises:
             ObservationError: No step was drawn.
@@ -188,13 +188,13 @@ class Display:
         self._history[-1] = RevealedStep(self.current.step, self.current.at)
 
     def display_claim(self, claim: DisplayClaim, *, at: float) -> None:
-        """Adds the next frame's claim, which arrived at ``at`` on the server's clock."""
+        """Add the next frame's claim, which arrived at ``at`` on the server's clock."""
         if self.current is not None:
             self.current.count_claim(claim, at=at)
         self._latest_capture = max(self._latest_capture, claim.capture_time)
 
     def let_pass(self) -> None:
-        """Records that the step on display was shown for its whole duration."""
+        """Record that the step on display was shown for its whole duration."""
         self.passed = sum(one.step.bits > 0 for one in self._history)
 
 
@@ -239,7 +239,7 @@ class Presence:
         """The hint that brings the face back."""
 
     def record_placement(self, *, face: bool, guidance: HintCode | None, at: float) -> None:
-        """Adds a frame.
+        """Add a frame.
 
         Args:
             face: Whether the frame shows a face.
@@ -258,7 +258,7 @@ class Presence:
             self.away_since = at
 
     def reset(self, at: float) -> None:
-        """Resets the state: the face is neither in place nor away until the next frame arrives."""
+        """Reset the state: the face is neither in place nor away until the next frame arrives."""
         self.frames_in_place = 0
         self.away_since = None
         self.unseen_since = at
@@ -273,7 +273,7 @@ class Pauses:
         """The end of the latest pause, seconds on the server's monotonic clock."""
 
     def begin(self, now: float) -> bool:
-        """Begins a pause; returns False if the capture has used up its pauses."""
+        """Begin a pause; return False if the capture has used up its pauses."""
         if self._count >= _MOST_PAUSES:
             return False
         self._count += 1
@@ -292,7 +292,7 @@ class LightWatch:
     def follow_light(
         self, light: Light, *, coloured: int, verified: int, now: float
     ) -> HintCode | FallBack | Complete | None:
-        """Returns what follows from the light: a hint, the fallback, the end of the challenge, or ``None``.
+        """Return what follows from the light: a hint, the fallback, the end of the challenge, or ``None``.
 
         Args:
             light: The light, as the meter reports it.
@@ -356,7 +356,7 @@ class FlashChallenge:
         policy: DynamicPolicy,
         depth_line: float,
     ) -> None:
-        """Starts with nothing on display.
+        """Start with nothing on display.
 
         Args:
             script: Draws the steps; none was shown yet.
@@ -454,7 +454,7 @@ class FlashChallenge:
         depth: float | None = None,
         captured: bool = True,
     ) -> None:
-        """Adds the next frame, in order of arrival.
+        """Add the next frame, in order of arrival.
 
         Args:
             sample: The measurement of the frame's light.
@@ -473,11 +473,11 @@ class FlashChallenge:
         )
 
     def record_claim(self, claim: DisplayClaim) -> None:
-        """Adds only a frame's claim about the display. This suffices once ``settled`` is true."""
+        """Add only a frame's claim about the display. This suffices once ``settled`` is true."""
         self._display.display_claim(claim, at=self._clock.not_before(claim.arrival_time))
 
     def note_sent(self, at: float) -> None:
-        """Records when the step drawn last was sent: when the server handed it to the transport.
+        """Record when the step drawn last was sent: when the server handed it to the transport.
 
         Its hold and the age of its answer count from then, not from when it was drawn, because the server
         may be busy in between. Until this call, they count from the drawing.
@@ -492,7 +492,7 @@ class FlashChallenge:
         self._meter.note_sent(at)
 
     def next_action(self, *, now: float) -> Action:
-        """Returns the action to perform at ``now``, seconds on the server's monotonic clock.
+        """Return the action to perform at ``now``, seconds on the server's monotonic clock.
 
         A time before the latest one counts as the latest one.
 
@@ -575,7 +575,7 @@ class FlashChallenge:
         return self._end
 
     def _go_on(self) -> Action:
-        """Completes the step on display; returns the next one, or an end."""
+        """Complete the step on display; return the next one, or an end."""
         self._meter.refresh()
         self._display.let_pass()
         self.late = self._proof.late()
@@ -626,7 +626,7 @@ class FlashChallenge:
         return Pause(self._presence.code)
 
     def _light_action(self) -> Action | None:
-        """Returns the action that the light requires; ``None`` if it requires none."""
+        """Return the action that the light requires; ``None`` if it requires none."""
         asks = self._light.follow_light(
             self._meter.light(),
             coloured=self._script.coloured,

@@ -75,7 +75,7 @@ class OvalScript:
     """The ovals of one challenge. Not safe to call from several threads at once."""
 
     def __init__(self, random: RandomBytes, *, rest: Oval) -> None:
-        """Starts with nothing drawn.
+        """Start with nothing drawn.
 
         Args:
             random: Cryptographic random bytes.
@@ -101,7 +101,7 @@ class OvalScript:
         return APPROACHES * CHANGES - self._drawn
 
     def draw(self) -> OvalStep:
-        """Draws the next oval.
+        """Draw the next oval.
 
         Raises:
             LivenessPolicyError: All ovals were drawn.
@@ -123,7 +123,7 @@ class OvalScript:
 
 
 def distance_from(oval: Oval, extent: FaceExtent, *, width: int, height: int) -> float:
-    """Returns how far a face is from filling an oval, in units of a cooperative person's typical miss.
+    """Return how far a face is from filling an oval, in units of a cooperative person's typical miss.
 
     Args:
         extent: The extent of the face, frame pixels.
@@ -148,7 +148,7 @@ def _choices(rest: Oval, sizes: tuple[float, ...], *, down: bool) -> tuple[Oval,
 
 
 def _places(rest: float, length: float, aside: float) -> tuple[float, ...]:
-    """Returns the possible centres of an oval along one side of the field: the middle, and beside it."""
+    """Return the possible centres of an oval along one side of the field: the middle, and beside it."""
     lowest, highest = length / 2 + _ROOM, 1 - length / 2 - _ROOM
     if lowest > highest:
         return ()

@@ -72,46 +72,46 @@ class Meter(Protocol):
     """The part of ``liveness.dynamic.meter.FlashMeter`` that the challenge uses."""
 
     def meter_frame(self, sample: FlashSample) -> None:
-        """Adds the measurement of the next frame."""
+        """Add the measurement of the next frame."""
 
     def note_drawn(self, step: ColourStep, at: float) -> None:
-        """Records that ``step`` was drawn at ``at``, seconds on the server's monotonic clock."""
+        """Record that ``step`` was drawn at ``at``, seconds on the server's monotonic clock."""
 
     def note_sent(self, at: float) -> None:
-        """Records when the step drawn last was sent, on the same clock."""
+        """Record when the step drawn last was sent, on the same clock."""
 
     def refresh(self) -> None:
-        """Measures again, so that later calls include all frames that were added."""
+        """Measure again, so that later calls include all frames that were added."""
 
     def readings(self) -> tuple[StepReading, ...]:
-        """Returns the measurement of each step."""
+        """Return the measurement of each step."""
         ...
 
     def verified_bits(self) -> float:
-        """Returns the sum of the colour bits of all steps with a right answer that did not come too late.
+        """Return the sum of the colour bits of all steps with a right answer that did not come too late.
 
         Nothing is deducted for lucky guesses.
         """
         ...
 
     def light(self) -> Light:
-        """Returns whether the light lets the flash be measured."""
+        """Return whether the light lets the flash be measured."""
         ...
 
     def shape_shows(self) -> bool:
-        """Returns whether the flash shows the shape of a head. Otherwise only motion can show it."""
+        """Return whether the flash shows the shape of a head. Otherwise only motion can show it."""
         ...
 
     def right(self) -> bool:
-        """Returns whether the challenge is answered by the frames so far, as the judge finds."""
+        """Return whether the challenge is answered by the frames so far, as the judge finds."""
         ...
 
     def doubtful(self) -> bool:
-        """Returns whether the challenge is not measurable yet, but may be after more steps."""
+        """Return whether the challenge is not measurable yet, but may be after more steps."""
         ...
 
     def lag(self) -> float | None:
-        """Returns how long after the claimed appearance of a colour the face shows it, seconds.
+        """Return how long after the claimed appearance of a colour the face shows it, seconds.
 
         ``None`` while unknown.
         """
@@ -158,11 +158,11 @@ class Answers:
         return bits_beyond_chance(self.verified, shown=self.shown)
 
     def proven_with(self, bits: float) -> float:
-        """Returns ``proven_bits`` as they would be after one more step with a right answer of ``bits``."""
+        """Return ``proven_bits`` as they would be after one more step with a right answer of ``bits``."""
         return bits_beyond_chance((*self.verified, bits), shown=self.shown + 1)
 
     def reach(self, more: int) -> float:
-        """Returns the most bits that the answers can still prove, net of chance.
+        """Return the most bits that the answers can still prove, net of chance.
 
         Steps without an answer count as right, because further frames may answer them. Wrong answers stay
         wrong.
@@ -176,12 +176,12 @@ class Answers:
         return bits_beyond_chance((*self.verified, *self.open, *later), shown=self.shown + more)
 
     def hopeless(self, more: int, *, bits: float) -> bool:
-        """Returns whether ``bits`` are out of reach with ``more`` steps, or too many answers are wrong."""
+        """Return whether ``bits`` are out of reach with ``more`` steps, or too many answers are wrong."""
         return self.wrong > _MOST_WRONG or self.reach(more) < bits
 
 
 def count_answers(shown: Iterable[ColourStep], readings: Iterable[StepReading]) -> Answers:
-    """Counts the answers to the coloured steps of ``shown``.
+    """Count the answers to the coloured steps of ``shown``.
 
     A step whose reading is missing, disturbed or unsettled has no answer.
     """
@@ -218,7 +218,7 @@ class Proof:
     """
 
     def __init__(self, meter: Meter, *, minimum_bits: float) -> None:
-        """Starts without steps or frames."""
+        """Start without steps or frames."""
         self._meter = meter
         self._minimum_bits = minimum_bits
         self._samples: list[FlashSample] = []
@@ -238,7 +238,7 @@ class Proof:
         return self._since is not None
 
     def prove_frame(self, sample: FlashSample, *, captured: bool) -> None:
-        """Adds the next frame.
+        """Add the next frame.
 
         Args:
             sample: The measurement of the frame's light.
@@ -250,11 +250,11 @@ class Proof:
             self._meter.meter_frame(sample)
 
     def answers(self, revealed: Iterable[RevealedStep]) -> Answers:
-        """Returns the answers to the revealed steps."""
+        """Return the answers to the revealed steps."""
         return count_answers((one.step for one in revealed), self._meter.readings())
 
     def conclude(self, answers: Answers, *, last: bool, now: float) -> bool:
-        """Returns whether ``answers`` suffice and no doubt is left that further answers may settle.
+        """Return whether ``answers`` suffice and no doubt is left that further answers may settle.
 
         Args:
             answers: All answers so far.
@@ -272,26 +272,26 @@ class Proof:
         return False
 
     def waits_until(self, now: float) -> float | None:
-        """Returns when the wait for the frames that every scan requires ends; ``None`` without a wait."""
+        """Return when the wait for the frames that every scan requires ends; ``None`` without a wait."""
         if self._since is None or self._captured:
             return None
         late = self._since + _MOST_CAPTURE_SECONDS
         return late if now < late else None
 
     def measured(self, step: ColourStep) -> bool:
-        """Returns whether more frames of ``step`` would add nothing."""
+        """Return whether more frames of ``step`` would add nothing."""
         reading = self._reading(step)
         if reading is None or not reading.settled or reading.disturbed:
             return False
         return reading.clear or step.bits == 0
 
     def late(self) -> bool:
-        """Returns whether the latest right answer came too late to be verified."""
+        """Return whether the latest right answer came too late to be verified."""
         right = [reading for reading in self._meter.readings() if reading.agrees]
         return bool(right) and right[-1].late
 
     def moved(self, step: ColourStep) -> bool:
-        """Returns whether too few frames of ``step`` count because the face moved."""
+        """Return whether too few frames of ``step`` count because the face moved."""
         reading = self._reading(step)
         return reading is not None and Disturbance.MOVED in reading.disturbed
 

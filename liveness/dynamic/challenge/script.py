@@ -148,7 +148,7 @@ LOW: Final = 0.15
 
 
 def _encoded(light: float) -> int:
-    """Returns the 8-bit sRGB value (IEC 61966-2-1) of a linear light of 0..1."""
+    """Return the 8-bit sRGB value (IEC 61966-2-1) of a linear light of 0..1."""
     return round(255 * float(encode(np.asarray(light))))
 
 
@@ -180,7 +180,7 @@ _PRIOR_WEIGHT: Final = 4
 
 
 def draw_below(random: RandomBytes, count: int) -> int:
-    """Draws an integer from 0 to ``count`` - 1, uniformly.
+    """Draw an integer from 0 to ``count`` - 1, uniformly.
 
     A byte that would favour some numbers is rejected (Knuth, TAOCP 2, 3.4.1; NIST
     SP 800-90A Rev. 1, B.5.1.1, "simple discard").
@@ -206,12 +206,12 @@ def draw_below(random: RandomBytes, count: int) -> int:
 
 
 def bits_of_choice(count: int) -> float:
-    """Returns the entropy, in bits, of a uniform choice among ``count`` things."""
+    """Return the entropy, in bits, of a uniform choice among ``count`` things."""
     return math.log2(count)
 
 
 def bits_beyond_chance(verified: Sequence[float], *, shown: int) -> float:
-    """Returns the bits that right answers prove, even if an attacker can omit steps at will; 0 or more.
+    """Return the bits that right answers prove, even if an attacker can omit steps at will; 0 or more.
 
     An attacker who guesses blindly can make a wrongly guessed step unmeasurable (by a movement, or a hand in
     front of the camera), and so gets several tries. The sum of the bits of right answers is therefore too
@@ -304,7 +304,7 @@ class ColourScript:
     def __init__(
         self, random: RandomBytes, settings: ScriptSettings | None = None, *, first_number: int = 1
     ) -> None:
-        """Starts before the lead-in; draws nothing.
+        """Start before the lead-in; draw nothing.
 
         Args:
             random: Cryptographic random bytes.
@@ -321,7 +321,7 @@ class ColourScript:
         """The number of steps with bits drawn so far: all except the lead-in and the closing step."""
 
     def lead_in(self) -> ColourStep:
-        """Returns the first step: the grey relative to which the first colour is measured.
+        """Return the first step: the grey relative to which the first colour is measured.
 
         Raises:
             LivenessPolicyError: A step was made already.
@@ -331,7 +331,7 @@ class ColourScript:
         return self._make(LEAD_IN, hold=self.settings.lead_in_seconds)
 
     def draw(self) -> ColourStep:
-        """Draws the next coloured step.
+        """Draw the next coloured step.
 
         Raises:
             LivenessPolicyError: There was no lead-in yet, or the script is closed.
@@ -361,7 +361,7 @@ class ColourScript:
         )
 
     def close(self) -> ColourStep:
-        """Returns the closing step, after which the screen returns to normal and no step can be drawn.
+        """Return the closing step, after which the screen returns to normal and no step can be drawn.
 
         Raises:
             LivenessPolicyError: The script is closed already, or nothing was shown.

@@ -58,7 +58,7 @@ class Exposed:
 
 
 def read_exposure(samples: Sequence[FlashSample]) -> Exposed:
-    """Returns the exposure of the face over ``samples``; frames without a face do not count."""
+    """Return the exposure of the face over ``samples``; frames without a face do not count."""
     faces = [sample for sample in samples if sample.face is not None]
     if not faces:
         return Exposed(level=None, lost=0.0)
@@ -72,7 +72,7 @@ def read_exposure(samples: Sequence[FlashSample]) -> Exposed:
 
 
 def scene_lux(samples: Sequence[FlashSample]) -> float | None:
-    """Returns the median illuminance of the face, lux, by the exposure metadata; ``None`` without metadata.
+    """Return the median illuminance of the face, lux, by the exposure metadata; ``None`` without metadata.
 
     It is correct within a factor of 3 if the metadata are true; see ``lux_borne_out``.
     """
@@ -88,7 +88,7 @@ def scene_lux(samples: Sequence[FlashSample]) -> float | None:
 
 
 def is_dim(samples: Sequence[FlashSample], line: float) -> bool:
-    """Returns whether the exposure metadata claim less than ``line`` lux; False without metadata.
+    """Return whether the exposure metadata claim less than ``line`` lux; False without metadata.
 
     Skin that is saturated everywhere counts as the brightest that the camera can show.
     """
@@ -100,13 +100,13 @@ def is_dim(samples: Sequence[FlashSample], line: float) -> bool:
 
 
 def _lux(product: float, level: float) -> float:
-    """Returns the illuminance of skin that the camera's settings render as ``level``, linear light, 0..1."""
+    """Return the illuminance of skin that the camera's settings render as ``level``, linear light, 0..1."""
     luminance = _CONSTANT * _APERTURE**2 / product * level / _MID_GREY
     return luminance * math.pi / _SKIN_ALBEDO
 
 
 def lux_borne_out(samples: Sequence[FlashSample]) -> bool:
-    """Returns whether the frames fit the exposure metadata; False without metadata or background.
+    """Return whether the frames fit the exposure metadata; False without metadata or background.
 
     The frames cannot confirm the scale: values that follow the camera and are all wrong by the same factor
     are consistent. If enough frames are claimed to be locked, only those count, because cameras are locked in
@@ -136,7 +136,7 @@ def lux_borne_out(samples: Sequence[FlashSample]) -> bool:
 
 
 def _product(reading: ExposureClaim | None) -> float | None:
-    """Returns exposure time times sensitivity; ``None`` if they are not stated, or impossible."""
+    """Return exposure time times sensitivity; ``None`` if they are not stated, or impossible."""
     if reading is None or not reading.exposure_seconds or not reading.iso:
         return None
     product = reading.exposure_seconds * reading.iso
@@ -144,7 +144,7 @@ def _product(reading: ExposureClaim | None) -> float | None:
 
 
 def expected_response(lux: float, screen_lux: float) -> float:
-    """Returns the ``Response.strength`` of skin that reflects the screen's and all other light equally.
+    """Return the ``Response.strength`` of skin that reflects the screen's and all other light equally.
 
     Args:
         lux: Illuminance of the face by other light than the screen's, lux; 0 or more.

@@ -76,7 +76,7 @@ class Leaps:
 
 
 def find_leaps(track: TrackView, shown: Sequence[Appearance], *, lag: float, settings: LeapSettings) -> Leaps:
-    """Returns the leaps of the whole face that exceed noise and are not shared by the room.
+    """Return the leaps of the whole face that exceed noise and are not shared by the room.
 
     Args:
         track: The scan's light.
@@ -113,7 +113,7 @@ def find_leaps(track: TrackView, shown: Sequence[Appearance], *, lag: float, set
 def _commanded(
     time: float, leap: NDArray[np.float64], shown: Sequence[Appearance], settings: LeapSettings
 ) -> bool:
-    """Returns whether the screen changed at about this time, and its colour in about this direction."""
+    """Return whether the screen changed at about this time, and its colour in about this direction."""
     for before, one in pairwise(shown):
         late = time - one.at
         if not settings.earliest <= late <= settings.latest + one.step.transition_seconds:
@@ -128,12 +128,12 @@ def _commanded(
 
 
 def _colour(light: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns red and blue over green, as logarithms; shape (..., 2)."""
+    """Return red and blue over green, as logarithms; shape (..., 2)."""
     return np.stack([light[..., 0] - light[..., 1], light[..., 2] - light[..., 1]], axis=-1)
 
 
 def _steps(values: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the mean of the frames after each time between two frames, less the mean of those before it."""
+    """Return the mean of the frames after each time between two frames, less the mean of those before it."""
     sums = np.concatenate([np.zeros_like(values[:1]), values.cumsum(axis=0)])
     means = (sums[_SPAN:] - sums[:-_SPAN]) / _SPAN
     stepped: NDArray[np.float64] = means[_SPAN:] - means[:-_SPAN]
@@ -155,7 +155,7 @@ def _steps(values: NDArray[np.float64]) -> NDArray[np.float64]:
 def answer_ages(
     track: TrackView, sent: Sequence[Sent], shown: Sequence[Appearance], *, lag: float, round_trip: float
 ) -> dict[int, float]:
-    """Returns the age of the answer to each coloured step.
+    """Return the age of the answer to each coloured step.
 
     It is the time from sending the step to the arrival of the first frame in which the face shows it, minus
     the measured round trip and wait for credit.
@@ -236,7 +236,7 @@ class Freshness:
         return float(np.median(list(self.ages.values()))) if self.ages else None
 
     def late(self, oldest: float) -> frozenset[int]:
-        """Returns the numbers of the steps whose answers are older than ``oldest`` seconds."""
+        """Return the numbers of the steps whose answers are older than ``oldest`` seconds."""
         return frozenset(number for number, age in self.ages.items() if age > oldest)
 
 
@@ -248,7 +248,7 @@ def measure_freshness(
     lag: float,
     settings: FreshnessSettings,
 ) -> Freshness:
-    """Measures the ages, and compares the clocks; a track without frames counts as fresh."""
+    """Measure the ages, and compare the clocks; a track without frames counts as fresh."""
     if not len(track.times):
         return Freshness({}, 0.0, 0.0)
     journeys = track.arrivals - track.times
@@ -261,7 +261,7 @@ def measure_freshness(
 
 
 def freshness_signal(freshness: Freshness, settings: FreshnessSettings) -> Signal:
-    """Returns the signal of freshness; it is not assessed for lateness alone."""
+    """Return the signal of freshness; it is not assessed for lateness alone."""
     age = freshness.age
     if age is None:
         return not_assessed(name=_NAME, label=_LABEL, reason="no step was measured")

@@ -31,7 +31,7 @@ time can be measured. If it coincides with a detection, little except noise rema
 
 
 def centring_within_detections(detections: NDArray[np.intp]) -> NDArray[np.float64]:
-    """Returns the matrix that subtracts from each value the mean of its group; symmetric, shape (n, n).
+    """Return the matrix that subtracts from each value the mean of its group; symmetric, shape (n, n).
 
     Args:
         detections: Shape (n,): the detection of each frame; see ``TrackView.detections``.
@@ -54,7 +54,7 @@ def centring_within_detections(detections: NDArray[np.intp]) -> NDArray[np.float
 
 
 def earliest_lag(track: TrackView, *, margin: float) -> float:
-    """Returns the lag below which the response came before the colour, seconds; negative.
+    """Return the lag below which the response came before the colour, seconds; negative.
 
     Args:
         track: The scan's light.
@@ -67,7 +67,7 @@ def earliest_lag(track: TrackView, *, margin: float) -> float:
 
 
 def _longest(stated: NDArray[np.float64], frame: float) -> float:
-    """Returns the median of the stated times, or the time of a frame if it is shorter or none is stated."""
+    """Return the median of the stated times, or the time of a frame if it is shorter or none is stated."""
     known = stated[np.isfinite(stated)]
     return min(frame, float(np.median(known))) if len(known) else frame
 
@@ -161,7 +161,7 @@ class LagFinding:
 
 
 def measure_lag(track: TrackView, shown: Sequence[Appearance]) -> tuple[float | None, float]:
-    """Returns the lag at which the screen's light best explains the face's.
+    """Return the lag at which the screen's light best explains the face's.
 
     Returns:
         The lag in seconds, ``None`` if too little was measured; and the share that it explains.
@@ -186,7 +186,7 @@ def find_lag(
     lag: float,
     explained: float,
 ) -> LagFinding:
-    """Measures the variation of the lag.
+    """Measure the variation of the lag.
 
     Args:
         track: The scan's light.
@@ -208,7 +208,7 @@ def find_lag(
 def step_lags(
     track: TrackView, shown: Sequence[Appearance], matrix: NDArray[np.float64], *, lag: float
 ) -> tuple[tuple[int, float], ...]:
-    """Returns each flat step's own lag as (number of the step, seconds).
+    """Return each flat step's own lag as (number of the step, seconds).
 
     Args:
         track: The scan's light.
@@ -242,7 +242,7 @@ def step_lags(
 
 
 def region_lags(track: TrackView, shown: Sequence[Appearance], *, lag: float) -> tuple[float, ...]:
-    """Returns the lag of each skin region with a clear response, seconds; within 0.04 s of the scan's."""
+    """Return the lag of each skin region with a clear response, seconds; within 0.04 s of the scan's."""
     if len(shown) < 2:
         return ()
     usable = [_usable(track, shown, track.skin[:, region]) for region in range(len(SKIN_REGIONS))]
@@ -263,7 +263,7 @@ def region_lags(track: TrackView, shown: Sequence[Appearance], *, lag: float) ->
 
 
 def lag_signal(finding: LagFinding, settings: LagSettings, *, earliest: float) -> Signal:
-    """Returns the signal of the lag; it is not assessed for lateness alone.
+    """Return the signal of the lag; it is not assessed for lateness alone.
 
     Args:
         earliest: The lag below which the response came before the colour, seconds (``earliest_lag``).
@@ -301,19 +301,19 @@ class _Search:
 
     @classmethod
     def over(cls, track: TrackView, shown: Sequence[Appearance], rows: NDArray[np.intp]) -> "_Search | None":
-        """Creates a search over these rows of the track; ``None`` if they are too few."""
+        """Create a search over these rows of the track; ``None`` if they are too few."""
         drift = fit_drift(track, rows)
         return None if drift is None else cls(drift, shown, track.times[rows], track.frame_seconds)
 
     def screens(self, lags: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Returns the screen's light at each lag, cleared, shape (lags, n, 3)."""
+        """Return the screen's light at each lag, cleared, shape (lags, n, 3)."""
         return self.drift.clear(light_at(self.shown, self.times - lags[:, None], blur=self.frame))
 
 
 def _best(
     lags: NDArray[np.float64], screens: NDArray[np.float64], face: NDArray[np.float64]
 ) -> tuple[float | None, float]:
-    """Returns the lag that explains most and its share; ``None`` if there is no light to explain.
+    """Return the lag that explains most and its share; ``None`` if there is no light to explain.
 
     Args:
         lags: Shape (lags,), a tick apart.
@@ -329,7 +329,7 @@ def _best(
 
 
 def _gains(screens: NDArray[np.float64], face: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the part of the face's light that the screen explains, by colour, if positively.
+    """Return the part of the face's light that the screen explains, by colour, if positively.
 
     Args:
         screens: Shape (lags, n, 3), cleared.
@@ -345,17 +345,17 @@ def _gains(screens: NDArray[np.float64], face: NDArray[np.float64]) -> NDArray[n
 
 
 def _usable(track: TrackView, shown: Sequence[Appearance], light: NDArray[np.float64]) -> NDArray[np.bool_]:
-    """Returns a mask of the frames that show ``light`` undisturbed, from the first colour on."""
+    """Return a mask of the frames that show ``light`` undisturbed, from the first colour on."""
     return np.asarray(track.clean & np.isfinite(light).all(axis=1) & (track.times >= shown[0].at))
 
 
 def _held(value: float, line: float) -> float:
-    """Returns a score: 1 for a deviation of 0, 0.5 at the line, and less beyond."""
+    """Return a score: 1 for a deviation of 0, 0.5 at the line, and less beyond."""
     return 1 / (1 + (value / line) ** 2)
 
 
 def _summit(gains: NDArray[np.float64], best: int) -> float:
-    """Returns the peak of the parabola through the best lag and its neighbours, in ticks from the best."""
+    """Return the peak of the parabola through the best lag and its neighbours, in ticks from the best."""
     if not 0 < best < len(gains) - 1:
         return 0.0
     before, at, after = gains[best - 1 : best + 2].tolist()
@@ -364,7 +364,7 @@ def _summit(gains: NDArray[np.float64], best: int) -> float:
 
 
 def _flicker(track: TrackView) -> float:
-    """Returns the noise of the face's light from frame to frame, from the median of second differences."""
+    """Return the noise of the face's light from frame to frame, from the median of second differences."""
     face = track.face[track.clean]
     if len(face) < _FLICKER_FRAMES:
         return math.inf
@@ -379,7 +379,7 @@ def _half_way(
     *,
     frame: float,
 ) -> float | None:
-    """Returns when ``progress`` rises, seconds, from the best fit of a step that is blurred over a frame.
+    """Return when ``progress`` rises, seconds, from the best fit of a step that is blurred over a frame.
 
     Values and steps are compared without the means of their detections (``within``). ``None`` if
     none fits well.

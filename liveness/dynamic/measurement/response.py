@@ -127,11 +127,11 @@ class _Fit:
     cross: NDArray[np.float64]
 
     def matrix(self) -> NDArray[np.float64]:
-        """Returns M by ridge regression towards the best multiple of the identity, shape (3, 3)."""
+        """Return M by ridge regression towards the best multiple of the identity, shape (3, 3)."""
         return np.asarray(self._solved(self.gram[None], self.cross[None])[0], np.float64)
 
     def matrices(self, left_out: Sequence[NDArray[np.bool_]]) -> NDArray[np.float64]:
-        """Returns M without the frames of each of ``left_out``; shape (n, 3, 3)."""
+        """Return M without the frames of each of ``left_out``; shape (n, 3, 3)."""
         parts = [(self.screen[rows], self.face[rows]) for rows in left_out]
         grams = self.gram - np.stack([screen.T @ screen for screen, _ in parts])
         crosses = self.cross - np.stack([screen.T @ face for screen, face in parts])
@@ -166,7 +166,7 @@ class _Noise:
     inflation: float
 
     def of_means(self, frames: NDArray[np.intp]) -> NDArray[np.float64]:
-        """Returns the covariances of means of ``frames`` neighbours, shape (n,); shape (n, 3, 3).
+        """Return the covariances of means of ``frames`` neighbours, shape (n,); shape (n, 3, 3).
 
         Shadows and gains, common to all colours, change more slowly than a step, so a part of them remains.
         """
@@ -184,7 +184,7 @@ def fit_response(
     lag: float,
     settings: ResponseSettings,
 ) -> Response | None:
-    """Fits M and classifies every step; returns ``None`` if too little was measured.
+    """Fit M and classify every step; return ``None`` if too little was measured.
 
     Args:
         track: The scan's light.
@@ -230,7 +230,7 @@ def fit_response(
 
 
 def _held(rest: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Limits the size of residuals, so that a wrong step does not raise its own noise."""
+    """Limit the size of residuals, so that a wrong step does not raise its own noise."""
     size = np.sqrt((rest**2).sum(axis=1))
     line = _FAR * max(float(np.median(size)), 1e-6)
     held: NDArray[np.float64] = rest * np.minimum(1.0, line / np.maximum(size, 1e-9))[:, None]
@@ -242,7 +242,7 @@ def _covariance(rest: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def inflation(rest: NDArray[np.float64]) -> float:
-    """Returns how many frames count as one independent frame: (1 + r) / (1 - r) for noise with correlation r.
+    """Return how many frames count as one independent frame: (1 + r) / (1 - r) for noise with correlation r.
 
     Args:
         rest: Shape (t, n): the residuals of n values over time.
@@ -294,7 +294,7 @@ def _answers(
     noise: _Noise,
     settings: ResponseSettings,
 ) -> tuple[StepAnswer, ...]:
-    """Classifies all steps at once, because numpy's overhead for a single step exceeds the computation."""
+    """Classify all steps at once, because numpy's overhead for a single step exceeds the computation."""
     diagonals = np.diagonal(matrices, axis1=1, axis2=2)
     # The share of a step's own light that remains without drift, because a part of it looks like drift.
     shares = np.array([fit.drift.share_left(rows) for rows in inside])[:, None]

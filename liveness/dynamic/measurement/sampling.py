@@ -37,7 +37,7 @@ _SCALE: Final = _SIDE / _SPAN
 
 
 def _cells(left: float, top: float, right: float, bottom: float) -> tuple[slice, slice]:
-    """Returns the rows and columns of the aligned face between these places, eye distances."""
+    """Return the rows and columns of the aligned face between these places, eye distances."""
     rows = slice(round((top - _TOP) * _SCALE), round((bottom - _TOP) * _SCALE))
     return rows, slice(round((left - _LEFT) * _SCALE), round((right - _LEFT) * _SCALE))
 
@@ -103,7 +103,7 @@ def sample_light(
     step_since: float | None,
     exposure: ExposureClaim | None = None,
 ) -> FlashSample:
-    """Measures one upright frame. Pure, and safe to call from several threads.
+    """Measure one upright frame. Pure, and safe to call from several threads.
 
     Args:
         pixels: The frame; may be decoded at a half or a quarter of its size.
@@ -167,7 +167,7 @@ class _Light:
         aligned: NDArray[np.float64],
         beside: Sequence[tuple[float, float]],
     ) -> "_Light":
-        """Measures a frame.
+        """Measure a frame.
 
         Args:
             aligned: Shape (2, 3): the transform from the frame to the aligned face.
@@ -221,7 +221,7 @@ class _Rows:
     width: int
 
     def mean(self, top: float, bottom: float) -> tuple[NDArray[np.float32], float]:
-        """Returns the mean of the pixels that follow the light, NaN if they are too few; and their share."""
+        """Return the mean of the pixels that follow the light, NaN if they are too few; and their share."""
         rows = self.sums.shape[1] - 1
         first, last = (min(max(round(place), 0), rows) for place in (top, bottom))
         total = self.sums[:, last] - self.sums[:, first]
@@ -232,7 +232,7 @@ class _Rows:
 
 
 def _measurable(pixels: BgrImage, face: DetectedFace) -> bool:
-    """Returns whether the frame is large enough and the face's points are plausible."""
+    """Return whether the frame is large enough and the face's points are plausible."""
     points = face.five_points
     reach = 4 * max(pixels.shape[:2])
     if min(pixels.shape[:2]) < _SMALLEST_FRAME:
@@ -242,14 +242,14 @@ def _measurable(pixels: BgrImage, face: DetectedFace) -> bool:
 
 
 def _deepest_row(face: DetectedFace) -> int:
-    """Returns the row below which nothing is measured, whatever the pose; a multiple of ``_SHRINKS``."""
+    """Return the row below which nothing is measured, whatever the pose; a multiple of ``_SHRINKS``."""
     (_, left_y), (_, right_y) = face.five_points[:2].tolist()
     deepest = max((left_y + right_y) / 2 + _DEEPEST * face.eye_distance, face_extent(face).bottom)
     return int(max(_SHRINKS, _SHRINKS * math.ceil((deepest + 1) / _SHRINKS)))
 
 
 def _shrunk(pixels: BgrImage, face: DetectedFace) -> tuple[BgrImage, Points]:
-    """Returns the measured part of the frame, shrunk, and the face's points in it."""
+    """Return the measured part of the frame, shrunk, and the face's points in it."""
     small, points = pixels[: _deepest_row(face)], face.five_points
     for _ in range(max(0, math.ceil(math.log2(max(pixels.shape[:2]) / _LONGEST_SIDE)))):
         even = small[: small.shape[0] // 2 * 2, : small.shape[1] // 2 * 2]
@@ -280,7 +280,7 @@ def _measure_skin(
 
 
 def _beside_the_head(face: DetectedFace, *, width: int) -> tuple[tuple[float, float], ...]:
-    """Returns two spans of columns at the frame's sides, which stay the same while the head moves."""
+    """Return two spans of columns at the frame's sides, which stay the same while the head moves."""
     (left_x, _), (right_x, _) = face.five_points[:2].tolist()
     middle, clear = (left_x + right_x) / 2, _HEAD_HALF_WIDTH * face.eye_distance
     widest = _WIDEST_BACKGROUND * width

@@ -56,11 +56,11 @@ class FaceCells:
     places: NDArray[np.intp]
 
     def clear(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Returns ``values``, shape (n, k, 3), without their mean and their drift."""
+        """Return ``values``, shape (n, k, 3), without their mean and their drift."""
         return _cleared(self.drift, values)
 
     def values(self) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-        """Returns how the cells' 8-bit values change, and the part of their mean that the screen explains.
+        """Return how the cells' 8-bit values change, and the part of their mean that the screen explains.
 
         Both are cleared of drift; shapes (n, k, 3) and (n, 3).
         """
@@ -71,7 +71,7 @@ class FaceCells:
     def errors(
         self, drive: NDArray[np.float64], answers: NDArray[np.float64] | None = None
     ) -> NDArray[np.float64]:
-        """Returns the standard error of each cell's response to ``drive``; shape (k,).
+        """Return the standard error of each cell's response to ``drive``; shape (k,).
 
         Args:
             drive: Shape (n, 3); not 0 everywhere.
@@ -100,14 +100,14 @@ class Unevenness:
 
 
 def encoded_values(light: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the 8-bit sRGB values (IEC 61966-2-1), 0..255, of linear light, 0..1."""
+    """Return the 8-bit sRGB values (IEC 61966-2-1), 0..255, of linear light, 0..1."""
     return 255 * encode(np.clip(light, 0.0, 1.0))
 
 
 def read_cells(
     samples: Sequence[FlashSample], track: TrackView, shown: Sequence[Appearance], *, lag: float
 ) -> FaceCells | None:
-    """Returns the cells; ``None`` if too little of the face or too few frames were measured.
+    """Return the cells; ``None`` if too little of the face or too few frames were measured.
 
     Args:
         samples: The frames of ``track``, one for each of its rows.
@@ -151,7 +151,7 @@ def measure_unevenness(
     curve: NDArray[np.float64],
     weights: NDArray[np.float64],
 ) -> Unevenness | None:
-    """Returns how unevenly cells respond to ``drive``; ``None`` if too few steps were shown.
+    """Return how unevenly cells respond to ``drive``; ``None`` if too few steps were shown.
 
     Args:
         drive: Shape (n, 3): the face's mean response that the screen predicts, cleared of drift.
@@ -193,7 +193,7 @@ def _between(
     kept: NDArray[np.bool_],
     weights: NDArray[np.float64],
 ) -> float | None:
-    """Returns the variance from products of different steps; ``None`` if only one step has light."""
+    """Return the variance from products of different steps; ``None`` if only one step has light."""
     own = products[np.ix_(kept, kept)]
     both = float(power[kept].sum() ** 2 - (power[kept] ** 2).sum())
     if both <= 0:
@@ -251,7 +251,7 @@ class BackgroundFinding:
 def measure_background(
     track: TrackView, shown: Sequence[Appearance], response: Response, *, lag: float
 ) -> BackgroundFinding | None:
-    """Returns the background's response over the face's; ``None`` if one of them was not measured."""
+    """Return the background's response over the face's; ``None`` if one of them was not measured."""
     seen = track.clean & np.isfinite(track.background).all(axis=1) & (track.times >= shown[0].at + lag)
     rows = np.flatnonzero(seen)
     drift = fit_drift(track, rows)
@@ -272,7 +272,7 @@ def measure_background(
 def background_signal(
     finding: BackgroundFinding | None, strength: float, settings: BackgroundSettings
 ) -> Signal:
-    """Returns the signal of the background. A small response is normal and proves little."""
+    """Return the signal of the background. A small response is normal and proves little."""
     if finding is None:
         return not_assessed(
             name=BACKGROUND, label=_BACKGROUND_LABEL, reason="no background is visible beside the face"
@@ -291,7 +291,7 @@ def background_signal(
 
 
 def _colour(light: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns logarithms less their mean over the colours. A camera's exposure does not change the result."""
+    """Return logarithms less their mean over the colours. A camera's exposure does not change the result."""
     colour: NDArray[np.float64] = light - light.mean(axis=1, keepdims=True)
     return colour
 
@@ -382,7 +382,7 @@ class ShapeFinding:
 
 
 def measure_shape(cells: FaceCells, response: Response) -> ShapeFinding | None:
-    """Measures the shape; returns ``None`` if there is no response."""
+    """Measure the shape; return ``None`` if there is no response."""
     drive = cells.screen @ response.matrix.T
     if not drive.any() or response.strength <= 0:
         return None
@@ -408,7 +408,7 @@ def measure_shape(cells: FaceCells, response: Response) -> ShapeFinding | None:
 
 
 def shape_signal(finding: ShapeFinding | None, strength: float, settings: ShapeSettings) -> Signal:
-    """Returns the signal of the shape."""
+    """Return the signal of the shape."""
     if finding is None:
         return not_assessed(name=SHAPE, label=_SHAPE_LABEL, reason=NO_ANSWER)
     if strength > settings.strongest:
@@ -436,7 +436,7 @@ def shape_signal(finding: ShapeFinding | None, strength: float, settings: ShapeS
 
 
 def _distance(value: float, error: float, line: float, clear: float) -> float:
-    """Returns the logarithm of ``value`` over ``clear`` if it is above, over ``line`` if it is below that.
+    """Return the logarithm of ``value`` over ``clear`` if it is above, over ``line`` if it is below that.
 
     Between the two it is 0. Below the line, ``value`` is raised by its error.
     """
@@ -450,7 +450,7 @@ def _deviation(found: Unevenness) -> float:
 
 
 def _stretch(strength: float) -> float:
-    """Returns the factor from differences of the response to those of the light's ratio.
+    """Return the factor from differences of the response to those of the light's ratio.
 
     It is 1 in bright light and larger in the dark. A response of r to a channel that rises means a ratio x of
     the screen's light to other light with exp(r) = (1 + x) / (1 + 0.15 x).
@@ -531,7 +531,7 @@ class OverlayFinding:
 
 
 def measure_overlay(samples: Sequence[FlashSample], cells: FaceCells) -> OverlayFinding | None:
-    """Measures the unevenness; returns ``None`` if the face does not respond.
+    """Measure the unevenness; return ``None`` if the face does not respond.
 
     Args:
         samples: The frames of the scan's track, one for each of its rows.
@@ -561,7 +561,7 @@ def overlay_signal(
     *,
     behind: BackgroundFinding | None = None,
 ) -> Signal:
-    """Returns the signal of the overlay.
+    """Return the signal of the overlay.
 
     Args:
         finding: The result of ``measure_overlay``.
@@ -609,7 +609,7 @@ def _score(uneven: float, line: float, settings: OverlaySettings) -> float:
 def _behind(
     samples: Sequence[FlashSample], cells: FaceCells, drive: NDArray[np.float64], power: float
 ) -> tuple[float | None, float]:
-    """Returns the background's response over the face's, with its standard error."""
+    """Return the background's response over the face's, with its standard error."""
     light = np.stack([samples[row].linear[Region.BACKGROUND] for row in cells.drift.rows.tolist()])
     seen = np.isfinite(light).all(axis=1)
     if seen.mean() < _MOSTLY_SEEN:
@@ -685,7 +685,7 @@ class GlareFinding:
 
 
 def measure_glare(cells: FaceCells, shape: ShapeFinding) -> GlareFinding:
-    """Measures the glare.
+    """Measure the glare.
 
     Args:
         shape: The result of ``measure_shape`` for them.
@@ -694,7 +694,7 @@ def measure_glare(cells: FaceCells, shape: ShapeFinding) -> GlareFinding:
 
 
 def glare_signal(finding: GlareFinding | None, settings: GlareSettings) -> Signal:
-    """Returns the signal of glare, which counts against a face only if both properties do."""
+    """Return the signal of glare, which counts against a face only if both properties do."""
     if finding is None:
         return not_assessed(name=GLARE, label=_GLARE_LABEL, reason=NO_ANSWER)
     farther = math.log(settings.uneven / max(finding.uneven, _EVEN))
@@ -730,7 +730,7 @@ def _measure_spot(cells: FaceCells) -> float | None:
 
 
 def _spots(places: NDArray[np.intp], weights: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the share of each cell in the mean of each possible spot, shape (spots, k).
+    """Return the share of each cell in the mean of each possible spot, shape (spots, k).
 
     Args:
         places: ``FaceCells.places``.
@@ -786,7 +786,7 @@ def measure_surface(
     lag: float | None,
     settings: SurfaceSettings,
 ) -> Surface:
-    """Measures the four signals; none is assessed without a response and a lag.
+    """Measure the four signals; none is assessed without a response and a lag.
 
     Args:
         samples: The frames of ``track``, one for each of its rows.
@@ -816,7 +816,7 @@ def measure_surface(
 
 
 def _unless_a_wall(background: Signal, shaped: Signal, laid_over: Signal) -> Signal:
-    """Returns the background's signal. Behind a face's shape, a strong response is that of a near wall."""
+    """Return the background's signal. Behind a face's shape, a strong response is that of a near wall."""
     if shaped.passed and laid_over.passed is not False and background.passed is False:
         reason = f"{background.detail}: there is a wall right behind the head, because the shape is a face's"
         return not_assessed(name=background.name, label=background.label, reason=reason)
@@ -824,7 +824,7 @@ def _unless_a_wall(background: Signal, shaped: Signal, laid_over: Signal) -> Sig
 
 
 def may_be_noise(surface: Surface, lag: LagFinding) -> bool:
-    """Returns whether a doubt about an answer may be due to noise, because there were only a few steps.
+    """Return whether a doubt about an answer may be due to noise, because there were only a few steps.
 
     Over a few steps, wet or oily skin, an uneven wall or a head that moves with the colours can look like an
     overlay or like light from a few spots; over more steps it does not. It may also be too early to compare

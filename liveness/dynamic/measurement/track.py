@@ -132,7 +132,7 @@ class FlashTrack:
         return -math.inf if self._latest is None else self._latest.capture_time
 
     def append_sample(self, sample: FlashSample) -> bool:
-        """Adds the next sample; returns False if it is out of order, not finite, or one too many."""
+        """Add the next sample; return False if it is out of order, not finite, or one too many."""
         if self._count >= MOST_SAMPLES or not sample.capture_time > self.latest_capture:
             return False
         if not (math.isfinite(sample.capture_time) and math.isfinite(sample.arrival_time)):
@@ -166,7 +166,7 @@ class FlashTrack:
         return True
 
     def view(self) -> TrackView:
-        """Returns the track so far."""
+        """Return the track so far."""
         if self._view is None:
             count = self._count
             scalars, skin = self._scalars[:count], self._skin[:count]
@@ -197,7 +197,7 @@ class FlashTrack:
         return self._view
 
     def _speed(self, row: int, pose: tuple[float, ...], sample: FlashSample) -> float:
-        """Returns the speed since the last sample, face widths per second; NaN if one of both has no face."""
+        """Return the speed since the last sample, face widths per second; NaN if one of both has no face."""
         if self._latest is None:
             return math.nan
         passed = max(sample.capture_time - self._latest.capture_time, _SHORTEST)
@@ -205,7 +205,7 @@ class FlashTrack:
         return math.hypot(pose[0] - float(x), pose[1] - float(y)) / passed
 
     def _integral(self, row: int, sample: FlashSample) -> float:
-        """Returns the leaky integral of the lightness relative to the first measured one."""
+        """Return the leaky integral of the lightness relative to the first measured one."""
         finite = [value for value in self._skin[row].ravel().tolist() if math.isfinite(value)]
         before = float(self._scalars[row - 1, 4]) if row else 0.0
         if not finite or self._latest is None:
@@ -219,14 +219,14 @@ class FlashTrack:
 
 
 def _exposed(claim: ExposureClaim | None) -> tuple[float, float]:
-    """Returns the claimed exposure time and read-out, seconds; NaN for each that is not stated."""
+    """Return the claimed exposure time and read-out, seconds; NaN for each that is not stated."""
     times = (None, None) if claim is None else (claim.exposure_seconds, claim.readout_seconds)
     exposure, readout = (math.nan if time is None or not 0 < time < math.inf else time for time in times)
     return exposure, readout
 
 
 def _logarithm(colour: list[float]) -> list[float]:
-    """Returns the channels' natural logarithms, at least ``_DARKEST``'s; NaN for a colour near black."""
+    """Return the channels' natural logarithms, at least ``_DARKEST``'s; NaN for a colour near black."""
     # Plain floats: an array of three costs ten times as much.
     if not all(map(math.isfinite, colour)) or max(colour) < _DARKEST:
         return [math.nan] * len(colour)
@@ -234,7 +234,7 @@ def _logarithm(colour: list[float]) -> list[float]:
 
 
 def _pose(sample: FlashSample) -> tuple[float, ...]:
-    """Returns a row of ``TrackView.pose``."""
+    """Return a row of ``TrackView.pose``."""
     if sample.face is None or not np.isfinite(sample.face.five_points).all():
         return (math.nan,) * _POSE
     (left_x, left_y), (right_x, right_y), (nose_x, nose_y), *mouth = sample.face.five_points.tolist()
@@ -312,7 +312,7 @@ class Appearance:
 
 
 def appearances(track: TrackView, sent: Sequence[Sent]) -> tuple[Appearance, ...]:
-    """Returns when each step appeared, as the device claims and the order of events allows.
+    """Return when each step appeared, as the device claims and the order of events allows.
 
     A step cannot appear before the last frame that had arrived when it was sent, nor before its predecessor,
     nor after the first frame that claims it. Steps that no frame claims are left out.
@@ -338,7 +338,7 @@ def appearances(track: TrackView, sent: Sequence[Sent]) -> tuple[Appearance, ...
 def light_at(
     shown: Sequence[Appearance], times: NDArray[np.float64], *, blur: float = 0.0
 ) -> NDArray[np.float64]:
-    """Returns the screen's light at ``times``.
+    """Return the screen's light at ``times``.
 
     Args:
         shown: The steps in order of appearance; at least one.
@@ -357,7 +357,7 @@ def light_at(
 
 
 def number_at(shown: Sequence[Appearance], times: NDArray[np.float64], *, margin: float) -> NDArray[np.intp]:
-    """Returns the index in ``shown`` of the step that fills the screen at each of ``times``.
+    """Return the index in ``shown`` of the step that fills the screen at each of ``times``.
 
     Args:
         shown: The steps in order of appearance; at least one.
@@ -408,18 +408,18 @@ class Drift:
     gain: NDArray[np.float64]
 
     def clear(self, values: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Returns ``values``, shape (..., n, m), without drift."""
+        """Return ``values``, shape (..., n, m), without drift."""
         cleared: NDArray[np.float64] = values - self.basis @ (self.basis.T @ values)
         return cleared
 
     def share_left(self, inside: NDArray[np.bool_]) -> float:
-        """Returns how much clearing leaves of a light that is on only in the frames ``inside``, 0..1."""
+        """Return how much clearing leaves of a light that is on only in the frames ``inside``, 0..1."""
         held = self.basis[inside].sum(axis=0)
         count = int(np.count_nonzero(inside))
         return (count - float(held @ held)) / count
 
     def clear_of_gain(self, values: NDArray[np.float64], screen: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Returns ``values``, shape (n, 3), without drift and without the gains that the background shows.
+        """Return ``values``, shape (n, 3), without drift and without the gains that the background shows.
 
         Args:
             values: Logarithms of light.
@@ -440,7 +440,7 @@ class Drift:
 
 
 def fit_drift(track: TrackView, rows: NDArray[np.intp]) -> Drift | None:
-    """Returns the drift over ``rows`` of the track, which must be clean; ``None`` if they are too few."""
+    """Return the drift over ``rows`` of the track, which must be clean; ``None`` if they are too few."""
     if len(rows) < _FEWEST_ROWS:
         return None
     times = track.times[rows]
@@ -464,7 +464,7 @@ def fit_drift(track: TrackView, rows: NDArray[np.intp]) -> Drift | None:
 
 
 def _filled(times: NDArray[np.float64], background: NDArray[np.float64]) -> NDArray[np.float64] | None:
-    """Returns the background, interpolated over frames that hide it; ``None`` if too many frames hide it."""
+    """Return the background, interpolated over frames that hide it; ``None`` if too many frames hide it."""
     seen = np.isfinite(background).all(axis=1)
     if seen.all():
         return background
@@ -475,7 +475,7 @@ def _filled(times: NDArray[np.float64], background: NDArray[np.float64]) -> NDAr
 
 
 def _smooth(pose: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns means over neighbouring frames, because a detector's points jitter and the light does not."""
+    """Return means over neighbouring frames, because a detector's points jitter and the light does not."""
     seen = np.isfinite(pose)
     mean = np.where(seen, pose, 0.0).sum(axis=0) / np.maximum(seen.sum(axis=0), 1)
     filled = np.where(seen, pose - mean, 0.0)
@@ -487,12 +487,12 @@ def _smooth(pose: NDArray[np.float64]) -> NDArray[np.float64]:
 
 
 def _colour_power(values: NDArray[np.float64]) -> float:
-    """Returns the sum of squares of the part that is not common to all colours."""
+    """Return the sum of squares of the part that is not common to all colours."""
     return float(((values - values.mean(axis=1, keepdims=True)) ** 2).sum())
 
 
 def _without(values: NDArray[np.float64], screen: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns ``values`` without the part that ``screen`` explains, column by column."""
+    """Return ``values`` without the part that ``screen`` explains, column by column."""
     gram = screen.T @ screen + 1e-9 * _EYE
     rest: NDArray[np.float64] = values - screen @ np.linalg.solve(gram, screen.T @ values)
     return rest

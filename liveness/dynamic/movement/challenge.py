@@ -56,7 +56,7 @@ class ShownOval:
     """One oval, from the time at which it is sent until the next one is sent."""
 
     def __init__(self, step: OvalStep, *, moved_at: float) -> None:
-        """Starts without frames.
+        """Start without frames.
 
         Args:
             moved_at: The time at which it was sent, seconds on the server's monotonic clock.
@@ -82,11 +82,11 @@ class ShownOval:
         return tuple(self._run)
 
     def discard(self) -> None:
-        """Discards the run so far, because the face filled the oval by chance."""
+        """Discard the run so far, because the face filled the oval by chance."""
         self._run.clear()
 
     def follow_oval(self, observation: FrameObservation) -> None:
-        """Adds the next frame."""
+        """Add the next frame."""
         extent = None if observation.face is None else face_extent(observation.face)
         if extent is None or observation.faces != 1:
             self.hint = HintCode.NO_FACE if extent is None else HintCode.MULTIPLE_FACES
@@ -104,14 +104,14 @@ class ShownOval:
 
 
 def _fills(step: OvalStep, extent: FaceExtent, observation: FrameObservation) -> bool:
-    """Returns whether the face fills the oval better than every other one that could have been drawn."""
+    """Return whether the face fills the oval better than every other one that could have been drawn."""
     size = {"width": observation.width, "height": observation.height}
     missed = distance_from(step.oval, extent, **size)
     return missed <= min([_FILLED, *(distance_from(other, extent, **size) for other in step.others)])
 
 
 def _hint(step: OvalStep, extent: FaceExtent, observation: FrameObservation) -> HintCode:
-    """Returns the hint that helps the face to fill the oval."""
+    """Return the hint that helps the face to fill the oval."""
     share = extent.width / step.oval.placed(width=observation.width, height=observation.height).width
     if share < _WRONG_SIZE:
         return HintCode.MOVE_CLOSER
@@ -147,15 +147,15 @@ class Approaches:
         return self._tracker.parallax()
 
     def follow_approach(self, observation: FrameObservation) -> None:
-        """Adds the next frame, which must have its view."""
+        """Add the next frame, which must have its view."""
         self._tracker.track_frame(observation)
 
     def begin(self, observation: FrameObservation) -> None:
-        """Begins an approach at this frame, whose face fills a far oval."""
+        """Begin an approach at this frame, whose face fills a far oval."""
         self._tracker.begin(observation)
 
     def complete(self) -> None:
-        """Measures the approach once the near oval is filled, which takes about 35 ms."""
+        """Measure the approach once the near oval is filled, which takes about 35 ms."""
         lines = self._settings
         parallax, self._tracker = self._tracker.parallax(), ApproachTracker()
         self._measured.append(None if parallax is None else measure_perspective(parallax, lines.perspective))
@@ -217,7 +217,7 @@ class MovementRecord:
         return sum(oval.step.bits for oval in self.held)
 
     def seen(self, settings: PerspectiveSettings) -> PerspectiveFinding | None:
-        """Returns the finding of all approaches together. Takes about 35 ms to measure an unfinished one."""
+        """Return the finding of all approaches together. An unfinished one takes about 35 ms to measure."""
         rest = None if self.unfinished is None else measure_perspective(self.unfinished, settings)
         return pool_findings([one for one in (*self.measured, rest) if one is not None])
 
@@ -230,7 +230,7 @@ class MovementChallenge:
     """
 
     def __init__(self, script: OvalScript, settings: MovementSettings, *, blink: bool = False) -> None:
-        """Starts before the first oval.
+        """Start before the first oval.
 
         Args:
             script: Draws the ovals; none was drawn yet.
@@ -275,7 +275,7 @@ class MovementChallenge:
         return len(self._held) % CHANGES != 0
 
     def add_movement_frame(self, observation: FrameObservation, *, blinked: bool = False) -> None:
-        """Adds the next frame.
+        """Add the next frame.
 
         Args:
             observation: The measurements of the frame, with ``liveness.observe.fine_view`` as its view.
@@ -290,7 +290,7 @@ class MovementChallenge:
             self._shown.follow_oval(observation)
 
     def next_action(self, *, now: float) -> Action:
-        """Returns the action to perform at ``now``, seconds on the server's monotonic clock.
+        """Return the action to perform at ``now``, seconds on the server's monotonic clock.
 
         The action is ``MoveOval``, ``Hint``, ``Wait``, and at the end ``Complete``: PROVEN if all ovals were
         filled and no further approach is needed or left, with or without a blink; NOT_FOLLOWED if an oval was
@@ -334,7 +334,7 @@ class MovementChallenge:
         return Hint(code)
 
     def _hold(self, shown: ShownOval) -> bool:
-        """Records a filled oval, which begins or ends an approach; returns whether it was the last one."""
+        """Record a filled oval, which begins or ends an approach; return whether it was the last one."""
         run = shown.run
         self._held.append(HeldOval(shown.step, tuple(observation.index for observation in run)))
         if self._approaching:

@@ -50,9 +50,9 @@ class ZoomFinding:
 
 
 def measure_zoom(scan: ScanObservations) -> ZoomFinding | None:
-    """Returns the growth of the surroundings.
+    """Return the growth of the surroundings.
 
-    Returns ``None`` if too little of them is visible while the face grows, or the face grows too little.
+    Return ``None`` if too little of them is visible while the face grows, or the face grows too little.
     """
     face = around = 0.0
     for segment in scan.motion:
@@ -66,7 +66,7 @@ def measure_zoom(scan: ScanObservations) -> ZoomFinding | None:
 
 
 def _growths(segment: MotionSegment) -> tuple[float, float] | None:
-    """Returns the log growth of face and surroundings, up to the last frame that shows enough of both."""
+    """Return the log growth of face and surroundings, up to the last frame that shows enough of both."""
     for at in range(len(segment.frames) - 1, 0, -1):
         found = np.isfinite(segment.positions[at, :, 0])
         parts = [found & segment.on_face, found & ~segment.on_face]
@@ -79,7 +79,7 @@ def _growths(segment: MotionSegment) -> tuple[float, float] | None:
 
 
 def _stretch(first: NDArray[np.float32], second: NDArray[np.float32]) -> float:
-    """Returns the median factor by which distances between points grew, which outliers do not distort."""
+    """Return the median factor by which distances between points grew, which outliers do not distort."""
     pairs = np.triu_indices(len(first), 1)
     before = np.linalg.norm(first[pairs[0]] - first[pairs[1]], axis=1)
     after = np.linalg.norm(second[pairs[0]] - second[pairs[1]], axis=1)
@@ -116,7 +116,7 @@ class MovementResult:
 def judge_movement(
     record: MovementRecord, scan: ScanObservations, settings: MovementSettings
 ) -> MovementResult:
-    """Judges one attempt.
+    """Judge one attempt.
 
     Args:
         record: The measurements of the challenge.

@@ -105,7 +105,7 @@ class ApproachTracker:
         self._lost = False
 
     def begin(self, observation: FrameObservation) -> bool:
-        """Starts again with ``observation`` as the far view, and discards earlier frames.
+        """Start again with ``observation`` as the far view, and discard earlier frames.
 
         Returns:
             Whether the face has enough texture to be followed.
@@ -119,7 +119,7 @@ class ApproachTracker:
         return start is not None
 
     def track_frame(self, observation: FrameObservation) -> None:
-        """Follows the face to the next frame, which must have its view. Does nothing once it is lost."""
+        """Follow the face to the next frame, which must have its view. Does nothing once it is lost."""
         if self._began is None or self._lost or observation.view is None:
             return
         start, far, _ = self._began
@@ -150,7 +150,7 @@ class ApproachTracker:
         )
 
     def parallax(self) -> Parallax | None:
-        """Returns the measurements of the approach so far; ``None`` without a far view."""
+        """Return the measurements of the approach so far; ``None`` without a far view."""
         if self._began is None:
             return None
         start, far, face = self._began
@@ -164,7 +164,7 @@ class ApproachTracker:
         )
 
     def _found(self, start: TrackingStart, view: GreyView) -> FloatPoints:
-        """Returns the positions of the far view's points in ``view``, aligned by the motion so far."""
+        """Return the positions of the far view's points in ``view``, aligned by the motion so far."""
         growth = _growth_at(self._motion, start.centre)
         if growth > 1:
             blur = _SOFTENING * (growth - 1) + _LEAST_BLUR
@@ -182,7 +182,7 @@ class ApproachTracker:
 
 
 def _growth_at(motion: NDArray[np.float64], centre: FloatPoints) -> float:
-    """Returns the factor by which ``motion`` stretches lengths around ``centre``."""
+    """Return the factor by which ``motion`` stretches lengths around ``centre``."""
     around = _AROUND * np.array([[-1, 0], [1, 0], [0, -1], [0, 1]], np.float32) + centre
     moved = apply_plane_motion(motion, around)
     across, along = np.linalg.norm(moved[1] - moved[0]), np.linalg.norm(moved[3] - moved[2])
@@ -272,7 +272,7 @@ class ReliefFit:
 
 
 def fit_relief(seen: PlaneLeftovers) -> ReliefFit | None:
-    """Returns the relief that explains most; ``None`` if the points determine none.
+    """Return the relief that explains most; ``None`` if the points determine none.
 
     Args:
         seen: At least a dozen frames and about two dozen points.
@@ -345,16 +345,16 @@ class _Motion:
         return np.asarray(self._moved - self._planes)
 
     def rest(self, relief: NDArray[np.float64]) -> NDArray[np.float64]:
-        """Returns the motion that ``relief`` does not explain, shape (t, n, 2)."""
+        """Return the motion that ``relief`` does not explain, shape (t, n, 2)."""
         return np.asarray(self.without_plane - relief[None, :, None] * self.ways)
 
     def outlying(self, relief: NDArray[np.float64], found: NDArray[np.bool_]) -> NDArray[np.float64]:
-        """Returns the unexplained motion of each point over ``_OUTLIER`` times the median, shape (t, n)."""
+        """Return the unexplained motion of each point over ``_OUTLIER`` times the median, shape (t, n)."""
         lengths = np.linalg.norm(self.rest(relief), axis=2)
         return np.asarray(lengths / (_OUTLIER * max(float(np.median(lengths[found])), _TINY)))
 
     def fit(self, relief: NDArray[np.float64], weights: NDArray[np.float64]) -> None:
-        """Fits the motion to a relief."""
+        """Fit the motion to a relief."""
         none = np.zeros_like(relief)
         sideways = np.stack([np.stack([relief, none], 1), np.stack([none, relief], 1)], axis=2)
         design = np.concatenate([self._plane, sideways], axis=2)
@@ -379,7 +379,7 @@ class _Motion:
         self._shifts = found[:, -2:]
 
     def error(self, rest: NDArray[np.float64], weights: NDArray[np.float64]) -> float:
-        """Returns the standard error of the perspective. Points are independent, a point's frames are not."""
+        """Return the standard error of the perspective. Points are independent, a point's frames are not."""
         return float(
             np.sqrt((np.einsum("tnc,tnc->n", self._clear, rest * (weights[:, :, None] > 0)) ** 2).sum())
         )
@@ -391,7 +391,7 @@ def _heights(
     moved: NDArray[np.float64],
     weights: NDArray[np.float64],
 ) -> NDArray[np.float64]:
-    """Returns the smooth relief that best explains the motion ``moved`` along ``ways``."""
+    """Return the smooth relief that best explains the motion ``moved`` along ``ways``."""
     power = np.einsum("tn,tnc,tnc->n", weights, ways, ways)
     information = surfaces.T @ (power[:, None] * surfaces)
     information += np.eye(len(information)) * max(
@@ -402,7 +402,7 @@ def _heights(
 
 
 def _surfaces(where: FacePlaces) -> NDArray[np.float64]:
-    """Returns an orthonormal basis of smooth reliefs without planes, shape (n, k)."""
+    """Return an orthonormal basis of smooth reliefs without planes, shape (n, k)."""
     x, y = where.places[:, 0] / _HALF_WIDTH, where.places[:, 1] / _HALF_HEIGHT
     shapes = [
         x**across * y ** (degree - across) for degree in range(2, _DEGREE + 1) for across in range(degree + 1)
@@ -412,13 +412,13 @@ def _surfaces(where: FacePlaces) -> NDArray[np.float64]:
 
 
 def _without_plane(heights: NDArray[np.float64], places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns ``heights`` over the plane that fits them best."""
+    """Return ``heights`` over the plane that fits them best."""
     plane = np.column_stack([np.ones(len(places)), places])
     return np.asarray(heights - plane @ np.linalg.lstsq(plane, heights, rcond=None)[0])
 
 
 def _plane_motions(places: NDArray[np.float64]) -> NDArray[np.float64]:
-    """Returns the small movements that a plane's motion can explain, shape (n, 2, 8)."""
+    """Return the small movements that a plane's motion can explain, shape (n, 2, 8)."""
     x, y = places.T
     none, one = np.zeros_like(x), np.ones_like(x)
     columns = [
@@ -486,12 +486,12 @@ class PerspectiveFinding:
 
 
 def large_enough(parallax: Parallax, settings: PerspectiveSettings) -> bool:
-    """Returns whether the far face is large enough in its view to be measured."""
+    """Return whether the far face is large enough in its view to be measured."""
     return parallax.face_pixels >= settings.smallest_face
 
 
 def measure_perspective(parallax: Parallax, settings: PerspectiveSettings) -> PerspectiveFinding | None:
-    """Returns the finding of an approach; ``None`` if the face was too small, grew too little or was lost."""
+    """Return the finding of an approach; ``None`` if the face was too small, grew too little or was lost."""
     close, growth = parallax.closeups, max((one.growth for one in parallax.closeups), default=1.0)
     if len(close) < settings.fewest_frames or growth < settings.least_growth:
         return None
@@ -518,7 +518,7 @@ def measure_perspective(parallax: Parallax, settings: PerspectiveSettings) -> Pe
 
 
 def pool_findings(findings: Sequence[PerspectiveFinding]) -> PerspectiveFinding | None:
-    """Returns the common finding of several approaches of one face; ``None`` without approaches.
+    """Return the common finding of several approaches of one face; ``None`` without approaches.
 
     Perspectives are weighted by their certainty. If they differ by more than their errors allow, the error is
     increased accordingly (R. T. Birge, Phys. Rev. 40, 1932), so that one approach of a head does not make up
@@ -570,7 +570,7 @@ def _finding(
 def _beyond_bending(
     relief: NDArray[np.float64], places: NDArray[np.float64], settings: PerspectiveSettings
 ) -> float:
-    """Returns the rest of a relief after the best fitting surface that is bent round one axis."""
+    """Return the rest of a relief after the best fitting surface that is bent round one axis."""
     angles = np.arange(settings.axes) * np.pi / settings.axes
     return min(_beyond_axis(relief, places, float(angle), settings.bend_degree) for angle in angles)
 
@@ -650,7 +650,7 @@ class CameCloser:
 
 
 def classify_approach(seen: PerspectiveFinding | None, lines: CameCloserSettings) -> CameCloser:
-    """Classifies the object that came closer as a head or a flat picture, or as unsure.
+    """Classify the object that came closer as a head or a flat picture, or as unsure.
 
     Args:
         seen: The finding of one approach, or of several together; ``None`` if none could be measured.
@@ -676,7 +676,7 @@ def _is_head(seen: PerspectiveFinding, lines: CameCloserSettings) -> bool:
 
 
 def _as_picture(seen: PerspectiveFinding, lines: CameCloserSettings) -> str | None:
-    """Returns why it is a picture; ``None`` if that is not certain."""
+    """Return why it is a picture; ``None`` if that is not certain."""
     if seen.clarity <= lines.no_relief:
         flat = seen.expected >= lines.expected
         return "The face grew as a flat picture does." if flat else None

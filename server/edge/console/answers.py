@@ -44,19 +44,19 @@ _Request = TypeVar("_Request", bound=Message)
 
 
 def json_answer(document: Mapping[str, Any], *, status: int = 200) -> web.Response:
-    """Returns a document as JSON."""
+    """Return a document as JSON."""
     return web.Response(body=json.dumps(document).encode(), content_type="application/json", status=status)
 
 
 def message_answer(message: Message) -> web.Response:
-    """Returns a message of the contract as proto3 JSON."""
+    """Return a message of the contract as proto3 JSON."""
     return web.Response(
         body=json_format.MessageToJson(message, indent=None).encode(), content_type="application/json"
     )
 
 
 def refused_answer(refusal: Refusal) -> web.Response:
-    """Returns a refusal: the HTTP status of its code, and its ``google.rpc.Status`` as proto3 JSON."""
+    """Return a refusal: the HTTP status of its code, and its ``google.rpc.Status`` as proto3 JSON."""
     answer = message_answer(to_status_message(refusal))
     answer.set_status(http_status(refusal))
     if refusal.retry_after is not None:
@@ -65,14 +65,14 @@ def refused_answer(refusal: Refusal) -> web.Response:
 
 
 def http_status(refusal: Refusal) -> int:
-    """Returns the HTTP status of a refusal."""
+    """Return the HTTP status of a refusal."""
     if isinstance(refusal.__cause__, web.HTTPRequestEntityTooLarge):
         return HTTPStatus.REQUEST_ENTITY_TOO_LARGE
     return _STATUS[CODE_OF[refusal.reason]]
 
 
 async def read_json(request: web.Request) -> dict[str, Any]:
-    """Returns the JSON object of a request without a session; raises as ``read_message``."""
+    """Return the JSON object of a request without a session; raise as ``read_message``."""
     try:
         document = json.loads(await read_body(request, seconds=STRANGER_SECONDS))
     except (ValueError, RecursionError) as error:
@@ -83,7 +83,7 @@ async def read_json(request: web.Request) -> dict[str, Any]:
 
 
 async def read_message(request: web.Request, kind: type[_Request]) -> _Request:
-    """Returns the message of a request.
+    """Return the message of a request.
 
     Raises:
         Refusal: It is too large, did not arrive in time, or is not proto3 JSON of the type.
@@ -99,7 +99,7 @@ async def read_message(request: web.Request, kind: type[_Request]) -> _Request:
 
 
 async def read_body(request: web.Request, *, seconds: float) -> bytes:
-    """Returns the body of a request.
+    """Return the body of a request.
 
     Raises:
         Refusal: It is too large, malformed, or did not arrive within ``seconds``.

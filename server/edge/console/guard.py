@@ -67,7 +67,7 @@ class Cookie:
         return f"__Host-{self.name}" if self.secure else self.name
 
     def read(self, request: web.Request) -> str | None:
-        """Returns its value in a request; ``None`` if it has none, or several."""
+        """Return its value in a request; ``None`` if it has none, or several."""
         found = [
             value
             for header in request.headers.getall("Cookie", [])
@@ -78,7 +78,7 @@ class Cookie:
         return found[0] if len(found) == 1 else None
 
     def set(self, response: web.StreamResponse, value: str, *, seconds: int | None = None) -> None:
-        """Sets it in a response."""
+        """Set it in a response."""
         response.set_cookie(
             self.full_name,
             value,
@@ -90,7 +90,7 @@ class Cookie:
         )
 
     def clear(self, response: web.StreamResponse) -> None:
-        """Removes it from the browser."""
+        """Remove it from the browser."""
         self.set(response, "", seconds=0)
 
 
@@ -98,7 +98,7 @@ class Guard:
     """Knows the addresses of a page, and refuses everything that is not of it."""
 
     def __init__(self, *, origin: str | None, tls: bool, page: GuardedPage = CONSOLE) -> None:
-        """Sets the address of the page.
+        """Set the address of the page.
 
         Args:
             origin: The origin in browsers; ``None`` for that of the bound port on loopback.
@@ -116,7 +116,7 @@ class Guard:
         self._origins: dict[str, str] = {} if origin is None else {urlsplit(origin).netloc: origin}
 
     def listens(self, host: str, port: int) -> None:
-        """Sets the bound address, which names a page without an origin.
+        """Set the bound address, which names a page without an origin.
 
         The first one is shown: another user of the machine may listen at the other address of ``localhost``.
         """
@@ -135,7 +135,7 @@ class Guard:
         return next(iter(self._origins.values()))
 
     def origin_of(self, request: web.Request) -> str:
-        """Returns the origin of the page that a request is for.
+        """Return the origin of the page that a request is for.
 
         Raises:
             WrongHost: It names another host: a name of another site may lead to this machine (DNS rebinding).
@@ -146,7 +146,7 @@ class Guard:
         return self._origins[named[0].lower()]
 
     def require_own_page(self, request: web.Request) -> None:
-        """Tests that a POST comes from the server's own page, as JSON.
+        """Test that a POST comes from the server's own page, as JSON.
 
         Raises:
             Refusal: ORIGIN_NOT_ALLOWED, or INVALID_FIELD for another type of content.
@@ -162,7 +162,7 @@ class Guard:
             )
 
     def require_csrf(self, request: web.Request, secret: str) -> None:
-        """Tests that a call carries the token of its session.
+        """Test that a call carries the token of its session.
 
         Raises:
             Refusal: It does not (PERMISSION_DENIED).
@@ -175,7 +175,7 @@ class Guard:
             )
 
     async def restrict(self, request: web.Request, response: web.StreamResponse) -> None:
-        """Adds the headers that restrict the page, to every response."""
+        """Add the headers that restrict the page, to every response."""
         response.headers.update(self._headers)
         response.headers.setdefault("Cache-Control", "no-store")
         response.headers.popall("Server", None)

@@ -52,7 +52,7 @@ class ConsoleInterface:
         metrics: Metrics,
         end_session_address: Callable[[web.Request], str | None],
     ) -> None:
-        """Sets what is served.
+        """Set what is served.
 
         Args:
             refused: Collects refused calls for the audit log.
@@ -68,11 +68,11 @@ class ConsoleInterface:
         self._keys: dict[str, Keys] = {}
 
     def open(self, *, results: Keys, audit: Keys) -> None:
-        """Sets the public keys that verify results and the audit log."""
+        """Set the public keys that verify results and the audit log."""
         self._keys = {"keys": results, "audit-keys": audit}
 
     def routes(self) -> list[web.RouteDef]:
-        """Returns the routes of the interface."""
+        """Return the routes of the interface."""
         return [
             web.get(f"{API}session", self._get_session),
             web.post(f"{API}session", self._use_session),
@@ -86,7 +86,7 @@ class ConsoleInterface:
         return self._session_answer(await self._sessions.find(secret, used=False), secret or "")
 
     async def _use_session(self, request: web.Request) -> web.Response:
-        """Answers as ``_get_session`` does, for a person who says that the session is not idle."""
+        """Answer as ``_get_session`` does, for a person who says that the session is not idle."""
         secret = self._guard.session_cookie.read(request)
         self._guard.require_csrf(request, secret or "")
         return self._session_answer(await self._sessions.find(secret), secret or "")
@@ -150,7 +150,7 @@ class ConsoleInterface:
             return refused_answer(refusal)
 
     def _admit(self, request: web.Request, name: str, session: Session) -> None:
-        """Tests whether the caller of a session may make a call.
+        """Test whether the caller of a session may make a call.
 
         Raises:
             Refusal: PERMISSION_DENIED or STEP_UP_REQUIRED.
@@ -205,7 +205,7 @@ class ConsoleInterface:
 
 
 def address_of(request: web.Request) -> str:
-    """Returns the address of the browser, as the audit log accepts it."""
+    """Return the address of the browser, as the audit log accepts it."""
     return printable_address(request.remote or "")
 
 

@@ -42,7 +42,7 @@ class ConsoleListener(HttpListener):
         max_connections: int,
         started: Callable[[], None],
     ) -> None:
-        """Prepares the listener; nothing is bound before ``start``.
+        """Prepare the listener; nothing is bound before ``start``.
 
         Args:
             port: TCP port; 0 for any free one.
@@ -78,7 +78,7 @@ class ConsoleListener(HttpListener):
         return self._guard.address
 
     async def start(self) -> None:
-        """Binds the port.
+        """Bind the port.
 
         Raises:
             ListenerUnusable: The address is in use, or is not an address of this machine.
@@ -87,11 +87,11 @@ class ConsoleListener(HttpListener):
         self._guard.listens(self._host, self.port)
 
     def serve(self) -> None:
-        """Shows the one-time link, if there is one."""
+        """Show the one-time link, if there is one."""
         self._started()
 
     async def stop(self, grace: float) -> None:
-        """Stops the listener. Requests that still run after ``grace`` seconds are ended."""
+        """Stop the listener. Requests that still run after ``grace`` seconds are ended."""
         await self._close(self._idle.wait(), grace=grace)
 
     def _begin(self, connection: HttpConnection) -> HttpConnection:
@@ -100,7 +100,7 @@ class ConsoleListener(HttpListener):
         return connection
 
     def _has_place(self, server: web.Server) -> bool:
-        """Returns whether there is a place for one more connection; makes one if need be.
+        """Return whether there is a place for one more connection; make one if need be.
 
         The oldest connection without a whole request gives way, of the address that has most of them.
         """
@@ -120,7 +120,7 @@ class ConsoleListener(HttpListener):
         return request is None or not request.content.is_eof()
 
     def _end_unused(self, handler: RequestHandler) -> None:
-        """Ends a connection that has not sent the head of a request in time."""
+        """End a connection that has not sent the head of a request in time."""
         self._opening.pop(handler, None)
         abort(handler)
 
@@ -159,7 +159,7 @@ class ConsoleListener(HttpListener):
 
 
 def _name_of(request: web.Request) -> str:
-    """Returns the route of a request for the log, which repeats nothing that a stranger sent."""
+    """Return the route of a request for the log, which repeats nothing that a stranger sent."""
     resource = request.match_info.route.resource
     return f"console {'' if resource is None else resource.canonical}"
 

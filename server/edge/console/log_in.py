@@ -41,7 +41,7 @@ class Admission:
     def __init__(
         self, *, scopes: frozenset[Scope], refused: RefusedAccess, now: Callable[[], datetime]
     ) -> None:
-        """Sets the rules.
+        """Set the rules.
 
         Args:
             scopes: The scopes of the calls of the console; a caller without any of them is refused.
@@ -53,7 +53,7 @@ class Admission:
         self._attempts = Attempts(most=_MOST_FAILURES, window=_WINDOW, addresses=_ADDRESSES)
 
     def require_attempt(self, address: str) -> None:
-        """Tests whether an address may try to log in.
+        """Test whether an address may try to log in.
 
         Raises:
             Refusal: Too many attempts failed (OVERLOADED).
@@ -68,7 +68,7 @@ class Admission:
             )
 
     def require_scopes(self, caller: Caller) -> None:
-        """Tests whether a caller may do anything in the console.
+        """Test whether a caller may do anything in the console.
 
         Raises:
             Refusal: It may not (PERMISSION_DENIED).
@@ -81,7 +81,7 @@ class Admission:
             )
 
     def record_failure(self, address: str, refusal: Refusal) -> None:
-        """Counts a failed attempt; one with known credentials, or none, is no attempt to guess them."""
+        """Count a failed attempt; one with known credentials, or none, is no attempt to guess them."""
         if refusal.reason is Reason.UNAUTHENTICATED:
             self._attempts.record_failure(address, self._now())
         self._refused.record_refusal(LOG_IN_METHOD, refusal.reason, caller=None, address=address)
@@ -101,7 +101,7 @@ class LogIn:
         now: Callable[[], datetime],
         show_link: Callable[[str], None],
     ) -> None:
-        """Sets how people log in.
+        """Set how people log in.
 
         Args:
             show_link: Shows the address with the next one-time link to whoever started the server.
@@ -119,18 +119,18 @@ class LogIn:
             sessions.accept(Login.LINK, self._credential)
 
     def start(self) -> None:
-        """Shows the one-time link, if that is the log-in, once the port is known."""
+        """Show the one-time link, if that is the log-in, once the port is known."""
         if self._kind is Login.LINK:
             secret = secrets.token_urlsafe(SECRET_BYTES)
             self._link = secret_hash(secret)
             self._show_link(f"{self._guard.address}/#link={secret}")
 
     def end_session_address(self, _: web.Request) -> str | None:
-        """Returns where the log-out goes on: nowhere."""
+        """Return where the log-out goes on: nowhere."""
         return None
 
     def routes(self) -> list[web.RouteDef]:
-        """Returns the routes of the log-in."""
+        """Return the routes of the log-in."""
         return [web.get(f"{API}login", self._get), web.post(f"{API}login", self._post)]
 
     async def _get(self, _: web.Request) -> web.Response:
@@ -164,7 +164,7 @@ class LogIn:
         return answer
 
     def _proven(self, sent: dict[str, Any]) -> tuple[Caller, bytes]:
-        """Returns the caller of the credentials of a request, and what admits it.
+        """Return the caller of the credentials of a request, and what admits it.
 
         Raises:
             Refusal: UNAUTHENTICATED; INVALID_FIELD if the request has none.
@@ -206,7 +206,7 @@ class OidcLogIn:
         admission: Admission,
         now: Callable[[], datetime],
     ) -> None:
-        """Sets the issuer.
+        """Set the issuer.
 
         Args:
             admission: Decides which callers may use the console, and counts failed log-ins.
@@ -220,14 +220,14 @@ class OidcLogIn:
         sessions.accept(Login.OIDC, flow.fingerprint)
 
     def start(self) -> None:
-        """Does nothing: there is no link to show."""
+        """Do nothing: there is no link to show."""
 
     def end_session_address(self, request: web.Request) -> str | None:
-        """Returns the address at which the browser ends the session at the issuer."""
+        """Return the address at which the browser ends the session at the issuer."""
         return self._flow.end_session_address(f"{self._guard.origin_of(request)}/")
 
     def routes(self) -> list[web.RouteDef]:
-        """Returns the routes of the log-in."""
+        """Return the routes of the log-in."""
         return [
             web.get(f"{API}login", self._get),
             web.get("/login/oidc", self._begin, allow_head=False),
@@ -278,7 +278,7 @@ class OidcLogIn:
         return answer
 
     async def _session(self, request: web.Request) -> tuple[Session, bytes]:
-        """Returns the session of who logged in, and the hash of the session that it replaces."""
+        """Return the session of who logged in, and the hash of the session that it replaces."""
         now = self._now()
         begun = _Begun.read(self._guard.log_in_cookie.read(request), self._sessions.is_sealed)
         if begun is None or begun.ends <= now:
@@ -380,7 +380,7 @@ def _logout_token(body: bytes) -> str:
 
 
 def _known(issuer: str, name: str) -> bytes:
-    """Returns the hash under which a subject or session of the issuer is stored; empty without one."""
+    """Return the hash under which a subject or session of the issuer is stored; empty without one."""
     return sha256(f"{issuer}\0{name}".encode()).digest() if name else b""
 
 

@@ -44,7 +44,7 @@ class ConsoleSessions(Opened[SessionStores]):
         callers: CallerIdentifier,
         now: Callable[[], datetime],
     ) -> None:
-        """Sets what ends sessions.
+        """Set what ends sessions.
 
         Args:
             idle: The longest time between two calls.
@@ -58,11 +58,11 @@ class ConsoleSessions(Opened[SessionStores]):
         self._credentials: dict[Login, bytes] = {}
 
     def accept(self, login: Login, credential: bytes) -> None:
-        """Sets what admits the callers of a kind of log-in other than by API key; earlier ones end."""
+        """Set what admits the callers of a kind of log-in other than by API key; earlier ones end."""
         self._credentials[login] = credential
 
     async def begin(self, session: Session, *, address: str, replaces: bytes | None) -> str:
-        """Stores a session, after an entry in the audit log, and returns the secret of its cookie.
+        """Store a session, after an entry in the audit log, and return the secret of its cookie.
 
         Args:
             replaces: The hash of the secret of an earlier session of the browser, which ends.
@@ -88,7 +88,7 @@ class ConsoleSessions(Opened[SessionStores]):
         return secret
 
     async def find(self, secret: str | None, *, used: bool = True) -> Session:
-        """Returns the session of a cookie.
+        """Return the session of a cookie.
 
         Args:
             used: Whether this counts as a use of the session, so that it is not idle.
@@ -118,7 +118,7 @@ class ConsoleSessions(Opened[SessionStores]):
         return session
 
     async def end(self, secret: str, *, address: str) -> Session:
-        """Ends a session; raises as ``find``."""
+        """End a session; raise as ``find``."""
         session = await self.find(secret, used=False)
         stores = self.env
         await stores.repository.remove(secret_hash(secret))
@@ -126,7 +126,7 @@ class ConsoleSessions(Opened[SessionStores]):
         return session
 
     async def end_of_issuer(self, *, subject: bytes, session: bytes, address: str) -> None:
-        """Ends the sessions of a session or a subject of the issuer; see ``remove_of_issuer``."""
+        """End the sessions of a session or a subject of the issuer; see ``remove_of_issuer``."""
         stores = self.env
         for row in await stores.repository.remove_of_issuer(subject=subject, session=session):
             ended = opened(row.content, row.mac, secret_sha256=row.secret_sha256, keys=stores.keys())
@@ -135,16 +135,16 @@ class ConsoleSessions(Opened[SessionStores]):
                 await stores.log.append(event, now=self._now())
 
     def seal(self, content: bytes) -> bytes:
-        """Returns a MAC over what the server keeps in a browser; ``is_sealed`` knows it, on every replica."""
+        """Return a MAC over what the server keeps in a browser; ``is_sealed`` knows it, on every replica."""
         return hmac.digest(self.env.keys()[0], _SEAL_DOMAIN + content, "sha256")
 
     def is_sealed(self, content: bytes, mac: bytes) -> bool:
-        """Returns whether ``seal`` made a MAC."""
+        """Return whether ``seal`` made a MAC."""
         keys, text = self.env.keys(), _SEAL_DOMAIN + content
         return any(hmac.compare_digest(hmac.digest(key, text, "sha256"), mac) for key in keys)
 
     def may_step_up(self, session: Session) -> bool:
-        """Returns whether the log-in of a session is recent and strong enough for exports and erasures."""
+        """Return whether the log-in of a session is recent and strong enough for exports and erasures."""
         if session.login is Login.LINK:
             return True
         return session.strong and self._now() - session.authenticate_time <= STEP_UP
@@ -159,7 +159,7 @@ class ConsoleSessions(Opened[SessionStores]):
 
 
 def no_session() -> Refusal:
-    """Returns the refusal of a request without a session."""
+    """Return the refusal of a request without a session."""
     return Refusal(Reason.UNAUTHENTICATED, "there is no session, or it has ended; log in")
 
 

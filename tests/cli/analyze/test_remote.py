@@ -35,7 +35,7 @@ class Run:
 
 
 async def _run(fake: FakeAnalysis, *arguments: str | Path) -> Run:
-    """Runs the command in a thread while ``fake`` serves in this one."""
+    """Run the command in a thread while ``fake`` serves in this one."""
     async with serving_analysis(fake) as target:
         result = await asyncio.to_thread(
             CliRunner(env={"COLUMNS": "200"}).invoke,

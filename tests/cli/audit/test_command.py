@@ -70,7 +70,7 @@ class _Scene:
         asyncio.run(work())
 
     def checkpoint(self, *, witness: bool = False) -> None:
-        """Signs as a server does, with a witness or, as if somebody removed it afterwards, without."""
+        """Sign as a server does, with a witness or, as if somebody removed it afterwards, without."""
 
         async def work() -> None:
             database = open_database(self.url)
@@ -83,7 +83,7 @@ class _Scene:
         asyncio.run(work())
 
     def stamp(self) -> Path:
-        """Stamps the newest checkpoints; returns the roots of the authority."""
+        """Stamp the newest checkpoints; return the roots of the authority."""
 
         async def work() -> Path:
             database = open_database(self.url)
@@ -206,7 +206,7 @@ def test_a_changed_export_is_reported(scene: _Scene, change: str) -> None:
 
 
 def _changed(value: Any) -> Iterator[tuple[str, Any]]:
-    """Yields values that differ in one place, also in the type alone, with the place."""
+    """Yield values that differ in one place, also in the type alone, with the place."""
     match value:
         case dict():
             for name, inner in value.items():

@@ -356,7 +356,7 @@ def test_evidence_under_a_destroyed_key_of_a_tenant_is_no_failure(deployment: _D
 
 
 def _seal(one: _Deployment, key_id: str, *, tenant: str = "default") -> None:
-    """Adds a check whose template is sealed under a key."""
+    """Add a check whose template is sealed under a key."""
     template = Sealed(b"ciphertext", b"wrapped key", key_id)
 
     async def work() -> None:

@@ -28,7 +28,7 @@ class Intercepted:
 async def intercepting(
     server: str, *, shown: ssl.SSLContext, trusted: ssl.SSLContext
 ) -> AsyncIterator[Intercepted]:
-    """Runs the proxy on a free port of loopback.
+    """Run the proxy on a free port of loopback.
 
     Args:
         server: ``host:port`` of the server.

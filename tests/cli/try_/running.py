@@ -37,14 +37,14 @@ class RunningTry:
         return f"{self.page}#{self.secret}"
 
     def stop(self, number: signal.Signals) -> int:
-        """Sends a signal, and returns the exit status."""
+        """Send a signal, and return the exit status."""
         self.process.send_signal(number)
         return self.process.wait(_STOP_SECONDS)
 
 
 @contextmanager
 def running_try(temporary: Path, *options: str) -> Iterator[RunningTry]:
-    """Runs ``facegate try`` on a free port, without a browser, until the end of the block."""
+    """Run ``facegate try`` on a free port, without a browser, until the end of the block."""
     environment = {name: value for name, value in os.environ.items() if not name.startswith("FACEGATE_")}
     # A process that a shell runs in the background ignores SIGINT, and its children inherit that.
     before = signal.signal(signal.SIGINT, signal.default_int_handler)

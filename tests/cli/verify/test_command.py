@@ -37,7 +37,7 @@ class Run:
 
 
 async def _run(fake: FakeServer | None, *arguments: str) -> Run:
-    """Runs the command in a thread while ``fake`` serves in this one."""
+    """Run the command in a thread while ``fake`` serves in this one."""
 
     async def invoke(*more: str) -> Run:
         result = await asyncio.to_thread(
@@ -343,7 +343,7 @@ def photo(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> str:
 
 
 def _flashing() -> FakeServer:
-    """Reveals two steps, the second once a frame names the first, and waits for a frame that names it."""
+    """Reveal two steps, the second once a frame names the first, and wait for a frame that names it."""
     revealed = 0
 
     async def act(frames: int, send: Send) -> None:

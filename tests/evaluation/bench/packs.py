@@ -13,7 +13,7 @@ IMAGE: BgrImage = np.zeros((64, 64, 3), np.uint8)
 
 
 def burn(seconds: float) -> None:
-    """Uses ``seconds`` of this thread's CPU time."""
+    """Use ``seconds`` of this thread's CPU time."""
     end = time.thread_time() + seconds
     while time.thread_time() < end:
         pass

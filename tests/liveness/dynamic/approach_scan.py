@@ -53,7 +53,7 @@ def follow_ovals(
     follows: bool = True,
     frame: tuple[int, int] = (480, 640),
 ) -> Approach:
-    """Plays one challenge.
+    """Play one challenge.
 
     Args:
         bend: ``None`` for the person, or the bow of a print of them as a share of its width.

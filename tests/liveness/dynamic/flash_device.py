@@ -188,7 +188,7 @@ class FlashDevice:
         return [(at, action.step) for at, action in self.actions if isinstance(action, Reveal)]
 
     def run(self, *, longest: float = 120.0) -> Complete | FallBack:
-        """Plays until the challenge ends, and returns its end."""
+        """Play until the challenge ends, and return its end."""
         shown, since, paused = 0, 0.0, False
         # The server's messages: (arrives at, step or None, pause or None), in order.
         sent: list[tuple[float, Action]] = []
@@ -270,7 +270,7 @@ def hints_given(device: FlashDevice) -> list[HintCode]:
 
 
 def assert_never_early(device: FlashDevice) -> None:
-    """Asserts by the frames that each reveal follows frames captured a whole hold after the appearance."""
+    """Assert by the frames that each reveal follows frames captured a whole hold after the appearance."""
     for (at, step), (next_at, following) in pairwise(device.reveals):
         assert next_at - at >= step.transition_seconds + step.hold_seconds - 1e-9
         if following.last:

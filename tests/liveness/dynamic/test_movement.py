@@ -114,7 +114,7 @@ def _start(*, blink: bool = False) -> tuple[MovementChallenge, MoveOval]:
 def _hold(
     challenge: MovementChallenge, oval: Oval, start: float, *, index: int = 0, blinked: bool = False
 ) -> tuple[object, float]:
-    """Fills ``oval`` from ``start`` on until the challenge continues; returns its action and time."""
+    """Fill ``oval`` from ``start`` on until the challenge continues; return its action and time."""
     time = start
     for step in range(60):
         challenge.add_movement_frame(_in_oval(index + step, oval), blinked=blinked)
@@ -128,7 +128,7 @@ def _hold(
 def _showing(
     monkeypatch: pytest.MonkeyPatch, *seen: PerspectiveFinding | None, face_pixels: float = 200.0
 ) -> None:
-    """Makes successive approaches give these measurements, and then none, whatever the frames."""
+    """Make successive approaches give these measurements, and then none, whatever the frames."""
     parallax = replace(NOTHING_FOLLOWED, face_pixels=face_pixels)
     findings = iter(seen)
     monkeypatch.setattr(ApproachTracker, "parallax", lambda _: parallax)
@@ -138,7 +138,7 @@ def _showing(
 def _play(
     challenge: MovementChallenge, first: MoveOval, *, late: float = 0.0, blinked: bool = False
 ) -> tuple[int, Complete]:
-    """Fills every oval; returns their number and the end of the challenge.
+    """Fill every oval; return their number and the end of the challenge.
 
     Args:
         late: Seconds that the person takes for each oval before they fill it.
@@ -331,7 +331,7 @@ def test_a_head_after_a_picture_does_not_make_up_for_it(monkeypatch: pytest.Monk
 
 
 def _ask_to_blink(monkeypatch: pytest.MonkeyPatch) -> tuple[MovementChallenge, MoveOval, float]:
-    """Returns a challenge whose ovals a head has filled without a blink, the last oval, and the time."""
+    """Return a challenge whose ovals a head has filled without a blink, the last oval, and the time."""
     _showing(monkeypatch, HEAD)
     challenge, far = _start(blink=True)
     near, time = _hold(challenge, far.oval, 0.2)

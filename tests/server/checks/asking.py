@@ -85,11 +85,11 @@ class Watcher:
         return [name for number, name in enumerate(names) if number == 0 or names[number - 1] != name]
 
     async def sees(self, state: str) -> None:
-        """Waits until the last received state is ``state``."""
+        """Wait until the last received state is ``state``."""
         await until(lambda: bool(self.seen) and self.states[-1] == state)
 
     async def over(self) -> None:
-        """Waits until the server ends the stream; raises its error."""
+        """Wait until the server ends the stream; raise its error."""
         async with asyncio.timeout(90):
             await self._reading
 

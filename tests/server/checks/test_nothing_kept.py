@@ -43,7 +43,7 @@ def _database_file(settings: Settings) -> Path:
 
 
 def _cells(settings: Settings) -> Iterator[tuple[str, bytes]]:
-    """Yields every value of every column of every table, those of no migration too."""
+    """Yield every value of every column of every table, those of no migration too."""
     with closing(sqlite3.connect(f"file:{_database_file(settings)}?mode=ro", uri=True)) as connection:
         named = connection.execute("SELECT name FROM sqlite_master WHERE type = 'table'").fetchall()
         for (table,) in named:
@@ -56,7 +56,7 @@ def _cells(settings: Settings) -> Iterator[tuple[str, bytes]]:
 
 
 async def _opened(settings: Settings, keys: WrappingKeys) -> list[tuple[str, bytes]]:
-    """Returns the content of every seal, in rows and in objects."""
+    """Return the content of every seal, in rows and in objects."""
     database = open_database(settings.database_url)
     objects = open_object_store(settings.objects_url)
     found = []
@@ -96,7 +96,7 @@ def _leaves(value: Any) -> Iterator[Any]:
 
 
 def _views(content: bytes) -> Iterator[bytes | list[float]]:
-    """Yields a content, and what it has in base64, in JSON and as numbers in JSON."""
+    """Yield a content, and what it has in base64, in JSON and as numbers in JSON."""
     yield content
     try:
         document = json.loads(content)
@@ -134,7 +134,7 @@ async def _search(
     clear: Mapping[str, bytes],
     keys: WrappingKeys,
 ) -> dict[str, set[str]]:
-    """Returns the places of each trace of a face, by the kind of trace; only kinds that were found.
+    """Return the places of each trace of a face, by the kind of trace; only kinds that were found.
 
     Args:
         clear: What the row of an open check has in clear, by the kind of trace.

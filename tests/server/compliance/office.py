@@ -93,7 +93,7 @@ class Office:
         return upload.check_id
 
     async def erase_images(self, check_id: str) -> tuple[EvidenceEntry, ...]:
-        """Erases the images of a check, as at the end of their retention; returns what was erased."""
+        """Erase the images of a check, as at the end of their retention; return what was erased."""
         async with self.live.database() as database:
             check = await self.live.record(check_id)
             assert check.images_until is not None
@@ -119,7 +119,7 @@ class Office:
 async def open_office(
     folder: Path, *, console: Mapping[str, object] | None = None, **tables: Any
 ) -> AsyncIterator[Office]:
-    """Serves until the block ends.
+    """Serve until the block ends.
 
     Args:
         console: The settings of a console; without them there is none.

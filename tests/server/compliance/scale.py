@@ -216,7 +216,7 @@ class _Copier:
 
 
 async def _scanned(office: Office) -> UUID:
-    """Scans a check. On a busy machine the server may end a scan before its frames come."""
+    """Scan a check. On a busy machine the server may end a scan before its frames come."""
     for left in reversed(range(_SCANS)):
         with suppress(*(() if left == 0 else (Ended,))):
             return UUID(await office.check("scale-1", scanned=True))
@@ -224,7 +224,7 @@ async def _scanned(office: Office) -> UUID:
 
 
 async def _fill(office: Office, template: UUID, count: int) -> None:
-    """Fills the database, which no server uses."""
+    """Fill the database, which no server uses."""
     database = open_database(office.live.settings.database_url, patient=True)
     await fill(database, template, count, report=partial(print, flush=True))
     if not is_sqlite(office.live.settings.database_url):
@@ -234,7 +234,7 @@ async def _fill(office: Office, template: UUID, count: int) -> None:
 
 
 async def _add_copies(office: Office, template: UUID) -> list[UUID]:
-    """Adds copies that a server can open, and that nobody has received yet."""
+    """Add copies that a server can open, and that nobody has received yet."""
     database = open_database(office.live.settings.database_url, patient=True)
     copier = _Copier(office)
     stored = await EvidenceRecordRepository(database).find(template)
@@ -414,7 +414,7 @@ _DIALECTS: Final[Mapping[str, Mapping[str, str]]] = {
 
 
 async def fill(database: Database, template: UUID, count: int, *, report: Callable[[str], None]) -> None:
-    """Adds copies of a check, with decision times spread evenly over the 30 days before it.
+    """Add copies of a check, with decision times spread evenly over the 30 days before it.
 
     Args:
         database: The database, which nobody else uses.
@@ -430,7 +430,7 @@ async def fill(database: Database, template: UUID, count: int, *, report: Callab
 
 
 def _prepare(connection: Connection, template: UUID) -> int:
-    """Adds the policies of copies; returns the number of entries in the tenant's audit log."""
+    """Add the policies of copies; return the number of entries in the tenant's audit log."""
     check = connection.execute(select(checks).where(checks.c.check_id == template)).one()
     source = connection.execute(select(policies).where(policies.c.sha256 == check.policy_sha256)).one()
     for number, name in enumerate(_POLICIES):
@@ -484,7 +484,7 @@ def _add(connection: Connection, template: UUID, *, first: int, last: int, count
 def _copy(
     connection: Connection, target: Table, of: ColumnElement[bool], own: Mapping[str, ColumnElement[Any]]
 ) -> None:
-    """Copies a row of a table once for each copy, with other values in some columns."""
+    """Copy a row of a table once for each copy, with other values in some columns."""
     query = select(*(own.get(one.name, one) for one in target.c)).select_from(target.join(_copies, true()))
     connection.execute(insert(target).from_select([one.name for one in target.c], query.where(of)))
 

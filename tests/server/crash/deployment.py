@@ -118,7 +118,7 @@ class Deployment:
 
     @asynccontextmanager
     async def opened(self) -> AsyncIterator["Opened"]:
-        """Opens the stores, as a server does."""
+        """Open the stores, as a server does."""
         settings, keys, metrics = self.settings, self.keys(), Metrics(CollectorRegistry())
         stores = await open_stores(
             settings.database_url,
@@ -157,7 +157,7 @@ class Opened:
 
 
 async def seed(deployment: Deployment) -> None:
-    """Makes keys and five decided checks with images, device rows and entries of the audit log; backs up."""
+    """Make keys and five decided checks with images, device rows and entries of the audit log; back up."""
     backup_key = deployment.folder / "backup.key"
     for path in (deployment.folder / "kek", backup_key):
         make_kek(path)
@@ -182,7 +182,7 @@ async def seed(deployment: Deployment) -> None:
 
 
 def make_kek(path: Path) -> None:
-    """Makes a file with a key of 32 bytes."""
+    """Make a file with a key of 32 bytes."""
     private(path, base64.b64encode(secrets.token_bytes(32)))
 
 
@@ -259,17 +259,17 @@ def _new_check(check_id: UUID, keys: KeyRing) -> CheckRecord:
 
 
 def tenant_of(check_id: UUID) -> str:
-    """Returns the tenant of a check."""
+    """Return the tenant of a check."""
     return OWNER if check_id == BANK else TENANT
 
 
 def image_of(check_id: UUID, number: int) -> bytes:
-    """Returns an image of a check. It does not contain the check's identifier, which log lines have."""
+    """Return an image of a check. It does not contain the check's identifier, which log lines have."""
     return sha256(f"image {number} of {check_id}".encode()).hexdigest().encode()
 
 
 def result_of(check_id: UUID) -> bytes:
-    """Returns the result of a check, which was acknowledged."""
+    """Return the result of a check, which was acknowledged."""
     return f"the result of {check_id}".encode()
 
 

@@ -121,13 +121,13 @@ def _files_below(folder: Path) -> set[str]:
 
 
 async def erased(deployment: Deployment) -> frozenset[UUID]:
-    """Returns the erased checks."""
+    """Return the erased checks."""
     async with deployment.opened() as opened:
         return frozenset([one for one in _CHECKS if await _state(opened, one) is CheckState.ERASED])
 
 
 async def traces_of(deployment: Deployment, checks: Collection[UUID]) -> dict[str, int]:
-    """Returns the number of rows about the devices and tries of some checks, and of all pseudonyms."""
+    """Return the number of rows about the devices and tries of some checks, and of all pseudonyms."""
     async with deployment.opened() as opened:
 
         def count(connection: Connection) -> dict[str, int]:
@@ -144,7 +144,7 @@ async def traces_of(deployment: Deployment, checks: Collection[UUID]) -> dict[st
 
 
 def canaries_of(deployment: Deployment) -> Canaries:
-    """Returns what no output of its processes may contain: keys, images, results and references."""
+    """Return what no output of its processes may contain: keys, images, results and references."""
     found = Canaries()
     files = open_key_files(deployment.settings.key_folder, deployment.settings.keys)
     for purpose, (suffix, _) in PURPOSES.items():
@@ -163,7 +163,7 @@ def canaries_of(deployment: Deployment) -> Canaries:
 
 
 async def entries(deployment: Deployment, action: str) -> int:
-    """Returns how many entries of the server's own log, or of the tenant's, have an action."""
+    """Return how many entries of the server's own log, or of the tenant's, have an action."""
     async with deployment.opened() as opened:
         reader = AuditReader(opened.stores.database)
         found = [entry for tenant in await reader.tenants() for entry in await reader.entries(tenant)]
@@ -171,7 +171,7 @@ async def entries(deployment: Deployment, action: str) -> int:
 
 
 def no_copy_of(deployment: Deployment, content: bytes) -> bool:
-    """Returns whether no file of the key folder has a content."""
+    """Return whether no file of the key folder has a content."""
     folder = deployment.settings.key_folder
     return all(path.read_bytes() != content for path in folder.rglob("*") if path.is_file())
 

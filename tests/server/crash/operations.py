@@ -113,7 +113,7 @@ _SECONDS: Final = 90.0
 
 
 def run(deployment: Deployment, operation: str, *, trip: Trip | None = None) -> int:
-    """Runs an operation to its end, or to a step at which its process is killed.
+    """Run an operation to its end, or to a step at which its process is killed.
 
     Args:
         deployment: The deployment, which no other process uses.

@@ -34,7 +34,7 @@ class CrashPoint:
     postgres: bool = False
 
     def __str__(self) -> str:
-        """Returns the name by which tests and reports know it."""
+        """Return the name by which tests and reports know it."""
         return f"{self.operation}: {self.name}"
 
 

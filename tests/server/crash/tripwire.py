@@ -43,7 +43,7 @@ COMMIT: Final = "sqlalchemy.engine.default:DefaultDialect.do_commit"
 
 
 def arm(trip: Trip) -> None:
-    """Replaces the function by one that kills this process at the step; calls count from now on."""
+    """Replace the function by one that kills this process at the step; calls count from now on."""
     module, _, path = trip.target.partition(":")
     owner: Any = importlib.import_module(module)
     *parents, name = path.split(".")

@@ -62,11 +62,11 @@ class ReceiptServer:
     credentials: ECKey = field(default_factory=lambda: ECKey.generate_key("P-256"))
 
     def know(self, key: AppAttestKey) -> None:
-        """Makes the server exchange receipts of a key."""
+        """Make the server exchange receipts of a key."""
         self.keys[key.public_key] = key
 
     async def answer(self, request: web.Request) -> web.Response:
-        """Answers one exchange."""
+        """Answer one exchange."""
         body = await request.read()
         self.asked.append(body)
         token = jwt.decode(request.headers["Authorization"], self.credentials, algorithms=["ES256"])
@@ -91,7 +91,7 @@ class ReceiptServer:
 async def playing_apple(
     apple: SoftwareApple, now: Callable[[], datetime], *, at: str | None = None
 ) -> AsyncIterator[ReceiptServer]:
-    """Plays Apple on its own port; servers of this process ask it, or what is ``at`` another address."""
+    """Play Apple on its own port; servers of this process ask it, or what is ``at`` another address."""
     server = ReceiptServer(apple, now)
     application = web.Application()
     application.router.add_post("/v1/attestationData", server.answer)
@@ -111,7 +111,7 @@ async def playing_apple(
 
 
 def write_key(server: ReceiptServer, folder: Path) -> Path:
-    """Writes the key file of the developer account."""
+    """Write the key file of the developer account."""
     return private(folder / "AuthKey.p8", server.credentials.as_pem(private=True))
 
 
@@ -152,7 +152,7 @@ _OBSERVED = {"device": "required", "camera": "required", "stream": "required", "
 
 
 def device_settings(folder: Path, receipts: ReceiptServer | None = None) -> Settings:
-    """Returns the settings of a server whose sandbox checks trust the test devices.
+    """Return the settings of a server whose sandbox checks trust the test devices.
 
     Args:
         folder: The folder for its data.
@@ -214,7 +214,7 @@ def write_device_policy(
     evidence_seconds: int = 86_400,
     mode: str = "EXPRESS",
 ) -> None:
-    """Writes a policy that demands observations on every platform that it names."""
+    """Write a policy that demands observations on every platform that it names."""
     tables = "".join(
         f"[device.demands.{platform}]\n"
         + "".join(f'{evidence} = "{word}"\n' for evidence, word in (_OBSERVED | row).items())
@@ -254,7 +254,7 @@ async def believing_server(
 
 
 def at_time(live: LiveServer, moment: datetime) -> None:
-    """Sets the server's wall clock."""
+    """Set the server's wall clock."""
     live.clock.ahead = moment - datetime.now(UTC)
 
 
@@ -389,7 +389,7 @@ def _channel(live: LiveServer, header_origin: str | None) -> grpc.aio.Channel:
 
 
 def camera_of(profile: device_pb2.DeviceProfile) -> device_pb2.CameraProfile:
-    """Returns the claims of an honest device of a platform about its front camera."""
+    """Return the claims of an honest device of a platform about its front camera."""
     camera = device_pb2.CameraProfile()
     camera.CopyFrom(_CAMERA)
     camera.hardware_level = _LEVELS.get(profile.platform, "")
@@ -407,7 +407,7 @@ async def scan(
     header_origin: str | None = None,
     findings: device_pb2.RuntimeFindings | None = None,
 ) -> ScanOutcome:
-    """Runs one scan with the reference client.
+    """Run one scan with the reference client.
 
     Args:
         profile: The device's claims about itself.

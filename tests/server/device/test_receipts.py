@@ -84,7 +84,7 @@ class _Bench:
         )
 
     def ask(self, apple: ReceiptServer) -> None:
-        """Exchanges receipts with Apple from now on."""
+        """Exchange receipts with Apple from now on."""
         exchange = AppleReceiptExchange(
             key_file=write_key(apple, self._folder),
             key_id=KEY_ID,
@@ -150,7 +150,7 @@ async def apple(bench: _Bench) -> AsyncIterator[ReceiptServer]:
 
 
 def _reasons(finding: EvidenceFinding) -> dict[str, str]:
-    """Returns the reasons of the receipt tests; asserts that each test occurs once."""
+    """Return the reasons of the receipt tests; assert that each test occurs once."""
     found = [check for check in finding.checks if check.name.startswith("app_attest_receipt.")]
     assert len({check.name for check in found}) == len(found)
     return {check.name: check.reason for check in found}

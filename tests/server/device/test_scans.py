@@ -375,7 +375,7 @@ async def test_evidence_of_another_size_than_the_contracts_ends_the_stream(belie
 
 
 async def _kept(devices: DeviceRepository, check_id: str, pieces: int) -> None:
-    """Waits until the server has kept what it found in so many pieces of evidence."""
+    """Wait until the server has kept what it found in so many pieces of evidence."""
 
     async def kept() -> bool:
         return len(await devices.findings(UUID(check_id))) == pieces
@@ -639,7 +639,7 @@ async def _tampered(
     made_for: bytes,
     sent: bytes,
 ) -> result_pb2.CheckResult:
-    """Runs a scan whose evidence was made for one report and arrives with another."""
+    """Run a scan whose evidence was made for one report and arrives with another."""
     upload = await live.upload(policy="attested")
     stream = await RawDevice(live.device, upload).open(
         device=profile,

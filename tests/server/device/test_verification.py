@@ -386,7 +386,7 @@ def google() -> Iterator[_GooglePlayGoogle]:
 
     class Server(ThreadingHTTPServer):
         def handle_error(self, request: object, client_address: object) -> None:
-            """Ignores errors, because clients that give up are part of the tests."""
+            """Ignore errors, because clients that give up are part of the tests."""
 
     server = Server(("127.0.0.1", 0), Handler)
     server.daemon_threads = True

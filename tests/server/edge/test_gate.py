@@ -285,7 +285,7 @@ def _room(metrics: Metrics, *, places: int = 2, seconds: float = 60.0, moment: f
 
 
 async def _settled() -> None:
-    """Lets the calls come to their waits: turns of the loop, because a busy machine may take long for one."""
+    """Let the calls come to their waits: turns of the loop, because a busy machine may take long for one."""
     for _ in range(100):
         await asyncio.sleep(0)
 

@@ -54,7 +54,7 @@ def origin_of(live: LiveServer) -> str:
 
 
 async def upload(live: LiveServer, *, policy: str = "", request_id: str = "", **hosted: Any) -> Any:
-    """Creates a check for the page."""
+    """Create a check for the page."""
     request = service_pb2.UploadTrustedImageRequest(
         image=portrait(),
         policy=policy,
@@ -73,7 +73,7 @@ class Visitor:
     headers: dict[str, str] = field(default_factory=dict)
 
     async def call(self, name: str, **body: Any) -> tuple[int, dict[str, Any]]:
-        """Returns the status and the document of a call."""
+        """Return the status and the document of a call."""
         origin = origin_of(self.live)
         headers = {"Origin": origin, "Host": urlsplit(origin).netloc} | self.headers
         if self.cookie is not None:

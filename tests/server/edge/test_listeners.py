@@ -159,7 +159,7 @@ def web_call(live: LiveServer) -> WebCall:
 
 
 async def read_all(call: WebCall) -> None:
-    """Reads until the end of a stream."""
+    """Read until the end of a stream."""
     while await call.read() is not grpc.aio.EOF:
         pass
 
@@ -193,7 +193,7 @@ async def handshake(live: LiveServer, *, query: str = "", **headers: str) -> int
 
 
 async def _succeeds(live: LiveServer, stream: RawStream, check_id: str) -> None:
-    """Scans the person of the check."""
+    """Scan the person of the check."""
     await stream.run_attempt(fresh_pictures())
     assert await stream.outcome() is None
     assert (await live.finish(check_id)).result.status == result_pb2.CHECK_STATUS_SUCCESS

@@ -114,7 +114,7 @@ class _Left:
 
 @pytest.fixture
 def left(analysing: LiveServer, temporary: Path) -> Callable[[], _Left]:
-    """Returns the files on the disk now."""
+    """Return the files on the disk now."""
 
     def look() -> _Left:
         data = analysing.settings.data_dir

@@ -41,14 +41,14 @@ class Connection:
 
     @classmethod
     async def dial(cls, target: str) -> Self:
-        """Connects and exchanges settings."""
+        """Connect and exchange settings."""
         host, _, port = target.rpartition(":")
         reader, writer = await asyncio.open_connection(host.strip("[]"), int(port))
         writer.write(_PREFACE + _frame(_SETTINGS, 0, 0, b""))
         return cls(reader, writer)
 
     async def call(self, method: str, metadata: Iterable[tuple[str, str]] = ()) -> int:
-        """Opens a stream for ``/package.Service/Method``; its identifier."""
+        """Open a stream for ``/package.Service/Method``; its identifier."""
         number = next(self._streams)
         block = b"".join(_field(name, value) for name, value in (*_request(method), *metadata))
         self._stream_windows[number] = self._initial
@@ -58,7 +58,7 @@ class Connection:
         return number
 
     async def ping(self) -> None:
-        """Sends a ping, and waits until the server answers it or ends the connection."""
+        """Send a ping, and wait until the server answers it or ends the connection."""
         wanted = self.pongs + 1
         self._writer.write(_frame(_PING, 0, 0, bytes(8)))
         await self._drain()
@@ -66,11 +66,11 @@ class Connection:
             await self._news.wait_for(lambda: self.pongs >= wanted or self.ended)
 
     async def begin_message(self, stream: int, length: int) -> None:
-        """Sends a message's prefix, which declares ``length`` bytes."""
+        """Send a message's prefix, which declares ``length`` bytes."""
         await self.body(stream, b"\0" + length.to_bytes(4, "big"))
 
     async def body(self, stream: int, data: bytes) -> None:
-        """Sends part of a body, as the windows allow."""
+        """Send part of a body, as the windows allow."""
         rest = memoryview(data)
         while rest:
             async with self._news:
@@ -86,12 +86,12 @@ class Connection:
             await self._drain()
 
     async def wait_over(self, stream: int) -> None:
-        """Waits until the server ended the stream or the connection."""
+        """Wait until the server ended the stream or the connection."""
         async with self._news:
             await self._news.wait_for(lambda: self._over(stream))
 
     async def wait_ready(self) -> None:
-        """Waits for the server's settings.
+        """Wait for the server's settings.
 
         Raises:
             ConnectionError: It closed the connection instead.
@@ -102,12 +102,12 @@ class Connection:
             raise ConnectionError
 
     async def wait_ended(self) -> None:
-        """Waits until the server ended the connection."""
+        """Wait until the server ended the connection."""
         async with self._news:
             await self._news.wait_for(lambda: self.ended)
 
     async def close(self) -> None:
-        """Closes the connection."""
+        """Close the connection."""
         self._task.cancel()
         self._writer.transport.abort()
         await asyncio.wait([self._task])
@@ -187,7 +187,7 @@ async def endless_bodies(
     streams: int = 100,
     metadata: Iterable[tuple[str, str]] = (),
 ) -> AsyncIterator[list[Connection]]:
-    """Sends messages that never end for as long as the block lasts, anew whenever the server ends one.
+    """Send messages that never end for as long as the block lasts, anew whenever the server ends one.
 
     Args:
         target: The listener, ``host:port``.
@@ -254,7 +254,7 @@ async def send_headers(
     name: str | None = None,
     source: str = "127.0.0.1",
 ) -> int:
-    """Sends one header block without an end on each of many connections, in CONTINUATION frames.
+    """Send one header block without an end on each of many connections, in CONTINUATION frames.
 
     Args:
         target: The listener, ``host:port``.

@@ -19,7 +19,7 @@ from tests.server.raw_device import Ended, RawDevice, RawStream
 
 
 async def scan_through(device_target: str, service_target: str, *, seconds: float) -> None:
-    """Makes a check and scans it in a separate process.
+    """Make a check and scan it in a separate process.
 
     Raises:
         AssertionError: It was not complete in time.

@@ -68,7 +68,7 @@ class _Slow:
 async def tenants(
     folder: Path, *, detection_seconds: float = 0.0, go_on: threading.Event | None = None, **tables: Any
 ) -> AsyncIterator[Tenants]:
-    """Serves until the block ends; ``tables`` are settings."""
+    """Serve until the block ends; ``tables`` are settings."""
     listeners, keys = write_keys(
         folder,
         {
@@ -84,7 +84,7 @@ async def tenants(
 
 
 async def cancelled(tasks: Collection[asyncio.Task[None]]) -> None:
-    """Cancels until all have ended: a call that ends at the same moment may swallow one cancellation."""
+    """Cancel until all have ended: a call that ends at the same moment may swallow one cancellation."""
     while not all(task.done() for task in tasks):
         for task in tasks:
             task.cancel()
@@ -93,7 +93,7 @@ async def cancelled(tasks: Collection[asyncio.Task[None]]) -> None:
 
 @asynccontextmanager
 async def calling_on_and_on(call: Callable[[], Awaitable[object]]) -> AsyncIterator[None]:
-    """Keeps twelve calls running, each made anew as soon as it is answered or refused."""
+    """Keep twelve calls running, each made anew as soon as it is answered or refused."""
 
     served = 0
 
@@ -228,7 +228,7 @@ _Over: TypeAlias = Callable[[], Awaitable[None]]
 
 @asynccontextmanager
 async def _silent_calls(live: LiveServer) -> AsyncIterator[_Over]:
-    """Opens streams of gRPC and sends nothing; yields what waits for their end."""
+    """Open streams of gRPC and send nothing; yield what waits for their end."""
     attacker = await Connection.dial(live.server.device_target)
     numbers = [await attacker.call(SCAN) for _ in range(_SILENT)]
 
@@ -242,7 +242,7 @@ async def _silent_calls(live: LiveServer) -> AsyncIterator[_Over]:
 
 @asynccontextmanager
 async def _silent_sockets(live: LiveServer) -> AsyncIterator[_Over]:
-    """Opens WebSockets and sends nothing; yields what waits for their end."""
+    """Open WebSockets and send nothing; yield what waits for their end."""
     async with over_web(live) as paged:
         assert paged.web is not None
         calls = [paged.web.ScanFace() for _ in range(_SILENT)]

@@ -40,7 +40,7 @@ def _limits(server: ServerProcess) -> str:
 
 @asynccontextmanager
 async def _watched(server: ServerProcess) -> AsyncIterator[list[int]]:
-    """Samples the process's memory; the list has its growth."""
+    """Sample the process's memory; the list has its growth."""
     before = _resident(server)
     grown = [0]
 
@@ -104,7 +104,7 @@ _UNFINISHED = bytes([0x02, 0xFF]) + (786_000).to_bytes(8, "big") + bytes(4) + by
 
 
 async def _send_unfinished(target: str, sent: list[int]) -> None:
-    """Opens a WebSocket, sends most of a message, and does so again once it is closed."""
+    """Open a WebSocket, send most of a message, and do so again once it is closed."""
     host, _, port = target.rpartition(":")
     while True:
         reader, writer = await asyncio.open_connection(host, int(port))

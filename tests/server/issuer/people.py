@@ -16,7 +16,7 @@ class Person:
     """Somebody with cookies at the issuer."""
 
     def __init__(self, name: str, session: aiohttp.ClientSession) -> None:
-        """Sets the name of the account.
+        """Set the name of the account.
 
         Args:
             session: A session with a cookie jar that accepts addresses (``unsafe``).
@@ -26,7 +26,7 @@ class Person:
         self.forms = 0
 
     async def follow(self, place: str, *, until: str) -> str:
-        """Follows redirects and answers forms of the issuer; returns the first address below ``until``."""
+        """Follow redirects and answer forms of the issuer; return the first address below ``until``."""
         form: dict[str, str] | None = None
         for _ in range(_MOST_STEPS):
             method = "GET" if form is None else "POST"
@@ -42,7 +42,7 @@ class Person:
         raise AssertionError("the issuer does not send the browser back")
 
     async def log_in(self, browser: Browser, *, step_up: bool = False) -> Answer:
-        """Logs in at the console, and returns the answer of its callback."""
+        """Log in at the console, and return the answer of its callback."""
         begun = await browser.get(f"/login/oidc{'?step_up=1' if step_up else ''}")
         assert begun.status == 303, begun.body
         back = await self.follow(begun.headers["Location"], until=f"{browser.address}/login/callback")

@@ -25,7 +25,7 @@ class Provider:
     process: "subprocess.Popen[str]"
 
     async def token(self, scope: str, *, resource: str = AUDIENCE) -> str:
-        """Returns an access token by the grant of client credentials."""
+        """Return an access token by the grant of client credentials."""
         form = _CLIENT | {"grant_type": "client_credentials", "resource": resource, "scope": scope}
         async with (
             aiohttp.ClientSession() as session,
@@ -36,19 +36,19 @@ class Provider:
             return str(found["access_token"])
 
     async def jwks(self) -> bytes:
-        """Returns the keys that it publishes."""
+        """Return the keys that it publishes."""
         return await self._get(f"{self.issuer}/jwks")
 
     async def rotate(self) -> None:
-        """Replaces every key."""
+        """Replace every key."""
         await self._get(f"{self._origin}/control/rotate")
 
     async def fetches(self) -> int:
-        """Returns how often its keys were fetched."""
+        """Return how often its keys were fetched."""
         return int(await self._get(f"{self._origin}/control/fetches"))
 
     def stop(self) -> None:
-        """Ends the process."""
+        """End the process."""
         self.process.kill()
         self.process.wait()
 
@@ -64,7 +64,7 @@ class Provider:
 
 @contextmanager
 def running_provider(console: str | None = None) -> Iterator[Provider]:
-    """Installs the packages of the lock file if they are not yet, and serves until the block ends.
+    """Install the packages of the lock file if they are not yet, and serve until the block ends.
 
     Args:
         console: The origin of a console whose people log in, in the client ``console``.

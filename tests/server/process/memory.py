@@ -33,7 +33,7 @@ class Memory:
 
 
 def memory_of(pid: int) -> Memory:
-    """Returns the memory of a process now."""
+    """Return the memory of a process now."""
     lines = Path(f"/proc/{pid}/smaps_rollup").read_text().splitlines()[1:]
     kib = {name: int(value.split()[0]) for name, _, value in (line.partition(":") for line in lines)}
     return Memory(own=kib["Anonymous"] >> 10, resident=kib["Rss"] >> 10)
@@ -41,13 +41,13 @@ def memory_of(pid: int) -> Memory:
 
 @contextmanager
 def scan_material() -> Iterator[RecordedScan]:
-    """Yields a genuine scan that is rendered once."""
+    """Yield a genuine scan that is rendered once."""
     with tempfile.TemporaryDirectory() as folder:
         yield make_material(Path(folder), seconds=6.0, frames_per_second=15.0)
 
 
 async def memory_after(server: ServerProcess, material: RecordedScan, *, scans: int, at_once: int) -> Memory:
-    """Makes scans in batches; returns the memory of the server once it has settled."""
+    """Make scans in batches; return the memory of the server once it has settled."""
     with open_devices() as devices:
         for _ in range(0, scans, at_once):
             async with open_channel(server.service_target) as channel:

@@ -42,7 +42,7 @@ class ServerProcess:
         self._service: grpc.aio.Channel | None = None
 
     async def ready(self) -> None:
-        """Waits until it serves."""
+        """Wait until it serves."""
         for _ in range(_START_SECONDS * 20):
             found = _SERVES.search(await self.written())
             if found:
@@ -135,14 +135,14 @@ class ServerProcess:
         self.process.send_signal(signal.SIGTERM)
 
     async def ended(self) -> int:
-        """Waits for the end; the exit code."""
+        """Wait for the end; the exit code."""
         async with asyncio.timeout(90):
             code = await self.process.wait()
         await self._hang_up()
         return code
 
     async def close(self) -> None:
-        """Makes sure that it has ended."""
+        """Make sure that it has ended."""
         if self.process.returncode is None:
             self.process.kill()
             await self.process.wait()
@@ -185,7 +185,7 @@ class DataFolder:
         umask: int = -1,
         program: Sequence[str] = (str(Path(sys.executable).with_name("facegate")),),
     ) -> AsyncIterator[ServerProcess]:
-        """Starts a server over the folder; at the end of the block it has ended.
+        """Start a server over the folder; at the end of the block it has ended.
 
         Args:
             open_files: Its soft and hard limit on open file handles; those of this process by default.
@@ -264,7 +264,7 @@ FACEGATE = str(Path(sys.executable).with_name("facegate"))
 
 
 async def run_facegate(*arguments: str) -> tuple[int, str, str]:
-    """Runs the command; its exit status, output and messages."""
+    """Run the command; its exit status, output and messages."""
     process = await asyncio.create_subprocess_exec(
         FACEGATE, *arguments, stdout=asyncio.subprocess.PIPE, stderr=asyncio.subprocess.PIPE
     )

@@ -44,7 +44,7 @@ def home(tmp_path: Path) -> Iterator[DataFolder]:
 
 
 def _fill(folder: Path) -> Path:
-    """Takes all the room; returns the file to delete."""
+    """Take all the room; return the file to delete."""
     ballast = folder / "ballast"
     with ballast.open("wb", buffering=0) as file:
         for size in _BLOCKS:
@@ -61,7 +61,7 @@ async def _readiness(server: ServerProcess) -> tuple[int, dict[str, Any]]:
 
 
 async def _ready_with(server: ServerProcess, status: int) -> dict[str, Any]:
-    """Waits for a status of ``/readyz``, which remembers its answer for a few seconds."""
+    """Wait for a status of ``/readyz``, which remembers its answer for a few seconds."""
     async with asyncio.timeout(_SECONDS):
         while True:
             found, body = await _readiness(server)

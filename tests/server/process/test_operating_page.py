@@ -56,7 +56,7 @@ class _Machine:
         await self.stack.aclose()
 
     async def run(self, line: str) -> str:
-        """Runs a line of the page; systemctl is the test's own."""
+        """Run a line of the page; systemctl is the test's own."""
         if line == "systemctl stop facegate":
             await self.stop()
             return ""
@@ -79,7 +79,7 @@ class _Machine:
         return output
 
     async def check(self) -> str:
-        """Makes a check with a scan, and returns its identifier."""
+        """Make a check with a scan, and return its identifier."""
         assert self.server is not None
         line = (
             "facegate verify --trusted portrait.jpg --scan scan --api-key-file anna.txt --json "
@@ -89,7 +89,7 @@ class _Machine:
         return str(found)
 
     async def export(self, check_id: str, line: str) -> set[str]:
-        """Exports a check as the page does, and returns the names in the archive."""
+        """Export a check as the page does, and return the names in the archive."""
         await self.run(line.replace("CHECK", check_id, 1))
         with zipfile.ZipFile(self.folder / "restored.zip") as archive:
             return set(archive.namelist())

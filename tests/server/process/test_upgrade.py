@@ -95,13 +95,13 @@ def next_version(folder: Path, *, expands: bool) -> Path:
 
 
 async def upgraded(migrations: Path, url: str) -> None:
-    """Runs the upgrade of the next version in a process of its own."""
+    """Run the upgrade of the next version in a process of its own."""
     process = await asyncio.create_subprocess_exec(sys.executable, "-c", _UPGRADE, str(migrations), url)
     assert await process.wait() == 0
 
 
 async def half_a_scan(process: ServerProcess) -> tuple[str, RawStream]:
-    """Uploads, and sends the first frames of a scan; returns the check and the open stream."""
+    """Upload, and send the first frames of a scan; return the check and the open stream."""
     upload = await process.upload(str(uuid4()))
     stream = await RawDevice(process.device, upload).open()
     await stream.begin()
@@ -231,7 +231,7 @@ async def _becomes(process: ServerProcess, status: int) -> None:
 
 
 async def _read(server: ServerProcess, files: int) -> None:
-    """Waits until a server read that many key files again."""
+    """Wait until a server read that many key files again."""
 
     async def read() -> bool:
         entries = [json.loads(line) for line in server.log.read_text().splitlines() if line.startswith("{")]

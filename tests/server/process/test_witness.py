@@ -44,7 +44,7 @@ class _Machine:
     program: tuple[str, ...]
 
     async def run(self, *arguments: str, answer: str = "") -> tuple[int, str]:
-        """Runs ``facegate`` as the server's user; its exit status and what it printed."""
+        """Run ``facegate`` as the server's user; its exit status and what it printed."""
         process = await asyncio.create_subprocess_exec(
             *self.program,
             *arguments,

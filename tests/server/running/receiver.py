@@ -63,7 +63,7 @@ class Receiver:
         return [event.type for event in {one.webhook_id: one for one in self.events}.values()]
 
     async def until(self, count: int) -> None:
-        """Waits until so many different events were taken."""
+        """Wait until so many different events were taken."""
         for _ in range(3000):
             if len({event.webhook_id for event in self.events}) >= count:
                 return
@@ -87,7 +87,7 @@ class Receiver:
 async def receiving(
     *, tls: ssl.SSLContext | None = None, port: int = 0, host: str = "127.0.0.1"
 ) -> AsyncIterator[Receiver]:
-    """Listens until the block ends."""
+    """Listen until the block ends."""
     receiver = Receiver(scheme="http" if tls is None else "https")
     application = web.Application()
     application.router.add_post("/hook", receiver.take)
@@ -103,7 +103,7 @@ async def receiving(
 
 
 def secret_file(folder: Path, secret: str, name: str = "hook.whsec") -> Path:
-    """Writes a secret as its owner keeps it."""
+    """Write a secret as its owner keeps it."""
     return private(folder / name, secret + "\n")
 
 

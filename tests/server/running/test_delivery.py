@@ -57,7 +57,7 @@ class _Scene:
         return str(check.check_id)
 
     async def delivered(self) -> None:
-        """Delivers until nothing is due."""
+        """Deliver until nothing is due."""
         # The library refuses times that differ by more than five minutes from its clock.
         self.receiver.verifies = False
         while await self.delivery.deliver(self.endpoint):
@@ -89,7 +89,7 @@ async def scene(tmp_path: Path) -> AsyncIterator[_Scene]:
 
 
 def _answering(receiver: Receiver, *statuses: int) -> None:
-    """Answers with these statuses, and then with the last one."""
+    """Answer with these statuses, and then with the last one."""
     left = list(statuses)
 
     async def answer(_: web.Request) -> web.Response:

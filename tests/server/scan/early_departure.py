@@ -123,12 +123,12 @@ class Cut:
     constant: bool | None
 
     def as_row(self) -> dict[str, Any]:
-        """Returns the row in the form of JSON."""
+        """Return the row in the form of JSON."""
         return asdict(self)
 
     @classmethod
     def of_row(cls, row: dict[str, Any]) -> "Cut":
-        """Parses the value that ``as_row`` returns."""
+        """Parse the value that ``as_row`` returns."""
         return cls(**(row | {"others": tuple(row["others"])}))
 
 
@@ -136,7 +136,7 @@ class ScanCutter:
     """Runs scans through the server's capture and judges them every few frames."""
 
     def __init__(self, *, pack: Pack, name: str, fusion: FusionModel, every: int) -> None:
-        """Initialises the study with the models and the number of frames between two cuts."""
+        """Initialise the study with the models and the number of frames between two cuts."""
         self._pack = pack
         self._name = name
         self._fusion = fusion
@@ -144,7 +144,7 @@ class ScanCutter:
         self._analyst = FrameAnalyst(pack=pack, limits=FrameLimits())
 
     def cut(self, scan: CutScan) -> list[Cut]:
-        """Judges the scan at every length, up to the length at which the attempt is complete."""
+        """Judge the scan at every length, up to the length at which the attempt is complete."""
         capture = AttemptCapture(
             analyst=self._analyst,
             plan=CapturePlan(),
@@ -236,7 +236,7 @@ _POLICY: Final = DynamicPolicy(minimum_bits=12.0, blink=True, depth=True)
 def flash_cuts(
     assets: Path, pack: Pack, portraits: Pack, *, every: int, done: set[str]
 ) -> Iterator[list[Cut]]:
-    """Yields the cuts of one scan after another, except those of ``done``.
+    """Yield the cuts of one scan after another, except those of ``done``.
 
     Args:
         assets: Folder of the test data.
@@ -323,7 +323,7 @@ _FOLDERS = ("video", "video_more")
 
 
 def clip_scans(assets: Path, pack: Pack, *, most: int) -> Iterator[CutScan]:
-    """Yields scans of the recorded clips; each live scan also has three other persons' portraits.
+    """Yield scans of the recorded clips; each live scan also has three other persons' portraits.
 
     Args:
         assets: Contains the folders of clips.
@@ -339,7 +339,7 @@ def clip_scans(assets: Path, pack: Pack, *, most: int) -> Iterator[CutScan]:
 
 
 def simulated_scans(pack: Pack) -> Iterator[CutScan]:
-    """Yields simulated prints and screens that show the portrait."""
+    """Yield simulated prints and screens that show the portrait."""
     for name in builtin_photo_names():
         photo = real_photo(name)
         faces = pack.detector.detect(photo.pixels)
@@ -363,7 +363,7 @@ def simulated_scans(pack: Pack) -> Iterator[CutScan]:
 def _with_portraits(
     assets: Path, label: str, pack: Pack, *, most: int
 ) -> Iterator[tuple[str, Recording, Template]]:
-    """Yields clips, with their kind, that are long enough and whose first second shows one face."""
+    """Yield clips, with their kind, that are long enough and whose first second shows one face."""
     for folder in _FOLDERS:
         with (assets / "data" / folder / "manifest.csv").open(newline="", encoding="utf-8") as file:
             clips = [row for row in csv.DictReader(file) if row["label"] == label and _large_enough(row)]
@@ -394,7 +394,7 @@ def _scans(
 
 
 def _large_enough(row: dict[str, str]) -> bool:
-    """Returns whether a server accepts the frames of a clip."""
+    """Return whether a server accepts the frames of a clip."""
     return min(int(row["width"]), int(row["height"])) >= CaptureBudget().min_frame_side
 
 
@@ -419,7 +419,7 @@ Adverse = Callable[[Cut], bool]
 
 
 def report_tables(cuts: Sequence[Cut]) -> Iterator[Table]:
-    """Returns two tables for each pack."""
+    """Return two tables for each pack."""
     for pack, rows in groupby(sorted(cuts, key=lambda cut: cut.pack), key=lambda cut: cut.pack):
         scans = _tables_scans(rows)
         yield _genuine_table(pack, [scan for scan in scans if scan[0].kind == "live"])
@@ -506,12 +506,12 @@ def _another(max_fmr: float) -> Adverse:
 
 
 def _any_other(cut: Cut) -> bool:
-    """Returns whether the scan is distinguished from one of the other persons' portraits."""
+    """Return whether the scan is distinguished from one of the other persons' portraits."""
     return any(bound > _MAX_FMRS[0] for bound in cut.others)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
-    """Runs the command. Returns 0, or 2 with one line on stderr if it could not measure."""
+    """Run the command. Return 0, or 2 with one line on stderr if it could not measure."""
     options = _parser().parse_args(arguments)
     try:
         # One core, as in a server, because several OpenCV threads slow each other down on small images.

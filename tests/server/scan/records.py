@@ -15,7 +15,7 @@ NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 
 
 def check_record(**changes: Any) -> CheckRecord:
-    """Returns a check that waits for its scan, with ``changes``."""
+    """Return a check that waits for its scan, with ``changes``."""
     fields: dict[str, Any] = {
         "check_id": UUID(int=7, version=4),
         "tenant": "default",
@@ -61,7 +61,7 @@ def check_record(**changes: Any) -> CheckRecord:
 
 
 def attempt_record(number: int, **changes: Any) -> AttemptRecord:
-    """Returns a running attempt, with ``changes``."""
+    """Return a running attempt, with ``changes``."""
     fields: dict[str, Any] = {
         "check_id": UUID(int=7, version=4),
         "number": number,
@@ -84,7 +84,7 @@ def attempt_record(number: int, **changes: Any) -> AttemptRecord:
 
 
 def start_message(**changes: Any) -> StartMessage:
-    """Returns a start, with ``changes``."""
+    """Return a start, with ``changes``."""
     fields: dict[str, Any] = {
         "raw": b"start",
         "protocol_version": 1,
@@ -100,7 +100,7 @@ def start_message(**changes: Any) -> StartMessage:
 
 
 def frame_message(index: int = 0, **changes: Any) -> FrameMessage:
-    """Returns a frame, with ``changes``."""
+    """Return a frame, with ``changes``."""
     fields: dict[str, Any] = {
         "header": b"header %d" % index,
         "image": b"image %d" % index,
@@ -121,7 +121,7 @@ def frame_message(index: int = 0, **changes: Any) -> FrameMessage:
 
 
 async def until_idle(pool: WorkerPool) -> None:
-    """Returns once a pool of one worker has finished all work, including work that no caller awaits."""
+    """Return once a pool of one worker has finished all work, including work that no caller awaits."""
     loop, idle = asyncio.get_running_loop(), asyncio.Event()
     pool.run_later(loop.call_soon_threadsafe, idle.set)
     await idle.wait()

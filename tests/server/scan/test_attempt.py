@@ -625,7 +625,7 @@ _SENT = 62
 
 
 def _unmeasured(sent: Sequence[Picture]) -> set[int]:
-    """Returns the frames that are not measured, which anyone can compute from the pace."""
+    """Return the frames that are not measured, which anyone can compute from the pace."""
     pace = FramePace(apart_seconds=PLAN.apart_seconds)
     works = [pace.next(picture.time_us / 1e6, restless=False) for picture in sent]
     return {index for index, work in enumerate(works) if work is FrameWork.NOTE}
@@ -642,7 +642,7 @@ def _spoilt(spoil: Callable[[bytes], bytes]) -> list[Picture]:
 
 
 async def _refused(live: LiveServer, sent: Sequence[Picture]) -> tuple[Refused, str]:
-    """Returns the refusal of a scan of these frames, and its check."""
+    """Return the refusal of a scan of these frames, and its check."""
     for _ in range(5):
         check_id, _, stream = await opened(live)
         await stream.begin()
@@ -688,7 +688,7 @@ _ROTATIONS = (scan_pb2.ROTATION_90, scan_pb2.ROTATION_180, scan_pb2.ROTATION_270
 
 @functools.cache
 def _turned(turns: int) -> tuple[Picture, ...]:
-    """Returns the frames of a genuine scan, each turned counter-clockwise by this number of quarters."""
+    """Return the frames of a genuine scan, each turned counter-clockwise by this number of quarters."""
     return tuple(_turn(picture, turns) for picture in pictures())
 
 
@@ -801,7 +801,7 @@ class _Camera:
         self.requests: list[scan_pb2.CaptureAdjustment] = []
 
     async def attempt(self, *, seconds: float) -> int:
-        """Runs one attempt of the longest duration; returns the bytes of its frames."""
+        """Run one attempt of the longest duration; return the bytes of its frames."""
         await self._stream.begin()
         before, start, time, seen = (
             self.bytes,
@@ -903,7 +903,7 @@ def unhurried(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def _endless() -> Iterator[Picture]:
-    """Repeats the same images on one clock."""
+    """Repeat the same images on one clock."""
     once = pictures()
     step = once[1].time_us - once[0].time_us
     for number in itertools.count():

@@ -907,7 +907,7 @@ _BLUR = 2.5
 
 @functools.cache
 def _blurred(picture: Picture) -> Picture:
-    """Blurs an image, so that its frame is not selected while there are better ones."""
+    """Blur an image, so that its frame is not selected while there are better ones."""
     pixels = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
     assert pixels is not None
     soft = cv2.GaussianBlur(pixels, (0, 0), _BLUR)
@@ -916,14 +916,14 @@ def _blurred(picture: Picture) -> Picture:
 
 
 def _covered(picture: Picture) -> Picture:
-    """Returns the frame of a camera that a hand covers."""
+    """Return the frame of a camera that a hand covers."""
     dark = np.zeros((picture.height, picture.width, 3), np.uint8)
     return replace(picture, jpeg=bytes(cv2.imencode(".jpg", dark)[1]))
 
 
 @functools.cache
 def _resized(picture: Picture) -> Picture:
-    """Returns an image of another size."""
+    """Return an image of another size."""
     pixels = cv2.imdecode(np.frombuffer(picture.jpeg, np.uint8), cv2.IMREAD_COLOR)
     assert pixels is not None
     small = cv2.resize(pixels, None, fx=0.8, fy=0.8, interpolation=cv2.INTER_AREA)
@@ -940,7 +940,7 @@ _MADE: dict[str, Callable[[Picture], Picture]] = {
 
 
 def _scan(letters: str) -> tuple[Picture, ...]:
-    """Returns a frame for each letter.
+    """Return a frame for each letter.
 
     A is the portrait's person, B another, b another and blurred, k a covered camera, and S another in frames
     of another size.

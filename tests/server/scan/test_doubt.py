@@ -42,7 +42,7 @@ _CANCELLED = scan_pb2.AttemptEndBody.CAUSE_CANCELLED
 
 
 def _told(stream: RawStream) -> bool:
-    """Returns whether the device got the hint that only a scan beyond doubt can succeed."""
+    """Return whether the device got the hint that only a scan beyond doubt can succeed."""
     return any(m.WhichOneof("message") == "feedback" and m.feedback.code == _ONLY_SURE for m in stream.seen)
 
 

@@ -64,7 +64,7 @@ class _Sender:
                 self.step, self.since_us = self.steps[-1].step, time_us + 1
 
     async def until_step(self, number: int) -> None:
-        """Sends frames until a step is revealed; the time depends on the server's own clock, too."""
+        """Send frames until a step is revealed; the time depends on the server's own clock, too."""
         while not any(step.step == number for step in self.steps):
             assert self.sent < 250, f"step {number} did not come"
             await self.send()

@@ -201,7 +201,7 @@ _ATTACK = AttemptFacts(
 
 
 def _run(work: Coroutine[Any, Any, _T]) -> _T:
-    """Runs work in a separate event loop."""
+    """Run work in a separate event loop."""
     loop = asyncio.new_event_loop()
     try:
         return loop.run_until_complete(work)
@@ -384,7 +384,7 @@ class _World:
         )
 
     def end(self, *errors: BaseException | None) -> ScanEnds:
-        """Ends a stream with a running attempt by each error in turn; returns its ends."""
+        """End a stream with a running attempt by each error in turn; return its ends."""
 
         async def end() -> ScanEnds:
             ends = self.ends()

@@ -113,7 +113,7 @@ async def _show(
 async def _assert_stands(
     scene: LiveServer, shown: _Shown, reason: FailureReason, ended_by: EndedBy, *also: FailureReason
 ) -> None:
-    """Asserts that the left attempt decided the check, which is closed to its device."""
+    """Assert that the left attempt decided the check, which is closed to its device."""
     record = await scene.record(shown.check_id)
     assert record.state is CheckState.DECIDED
     assert record.reasons
@@ -409,7 +409,7 @@ _BEFORE = 10
 
 @contextmanager
 def _store_away(live: LiveServer) -> Iterator[None]:
-    """Makes the store fail every read and write inside the block."""
+    """Make the store fail every read and write inside the block."""
     folder = Path(live.settings.objects_url)
     away = folder.with_name("away")
     folder.rename(away)
@@ -422,7 +422,7 @@ def _store_away(live: LiveServer) -> Iterator[None]:
 
 
 async def _ended(stream: RawStream) -> Refused:
-    """Returns how the server ended a stream that waits for its result."""
+    """Return how the server ended a stream that waits for its result."""
     with pytest.raises(Ended) as caught:
         await stream.result()
     assert caught.value.refusal is not None
@@ -430,7 +430,7 @@ async def _ended(stream: RawStream) -> Refused:
 
 
 async def _undecided(live: LiveServer, check_id: str, reason: str) -> service_pb2.FinishCheckResponse:
-    """Returns the result of FinishCheck, which must be signed and not concern the person."""
+    """Return the result of FinishCheck, which must be signed and not concern the person."""
     answer = await live.finish(check_id, close_now=True, audit_images=2)
     result = answer.result
     assert result.status == result_pb2.CHECK_STATUS_NOT_DECIDED

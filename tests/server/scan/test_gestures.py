@@ -34,7 +34,7 @@ _NETWORK = 1.0
 
 @pytest.fixture(scope="module", autouse=True)
 def rendered() -> None:
-    """Renders the pictures before a stream is open: a busy machine takes longer than the server waits."""
+    """Render the pictures before a stream is open: a busy machine takes longer than the server waits."""
     assert [len(pictures(count=count)) for count in (17, 36, 140)] == [17, 36, 140]
 
 
@@ -80,7 +80,7 @@ def _asked(stream: RawStream, codes: Collection[int] = (_HINT,)) -> list[int]:
 
 
 def _assert_waited(stream: RawStream, asked: list[int], *, since: float) -> None:
-    """Asserts that the request was repeated, and ended after its time by the camera's clock or the server's.
+    """Assert that the request was repeated, and ended after its time by the camera's clock or the server's.
 
     The server's comes first where a busy machine takes longer for the frames than the camera took.
     """

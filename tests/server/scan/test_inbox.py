@@ -60,7 +60,7 @@ def _inbox(
 
 
 async def _some_turns() -> None:
-    """Lets the inbox read what it can: turns of the loop, because a busy machine may take long for one."""
+    """Let the inbox read what it can: turns of the loop, because a busy machine may take long for one."""
     for _ in range(80):
         await asyncio.sleep(0)
 
@@ -149,7 +149,7 @@ FRAMES, BYTES, LARGEST = 4, 1000, 700
 def _ledger(
     *, window_frames: int = FRAMES, window_bytes: int = BYTES, largest_frame: int = LARGEST
 ) -> CreditLedger:
-    """Returns a ledger within an attempt."""
+    """Return a ledger within an attempt."""
     ledger = CreditLedger(window_frames=window_frames, window_bytes=window_bytes, largest_frame=largest_frame)
     opening = ledger.open()
     assert (opening.frames, opening.bytes) == (window_frames, window_bytes)

@@ -507,7 +507,7 @@ async def test_a_drawn_frame_that_does_not_decode_is_refused_at_the_end(pool: Wo
 
 
 async def _ahead_of_a_replaced_frame(setting: _Setting) -> None:
-    """Holds an examination that was started ahead, of a frame that is then no longer selected."""
+    """Hold an examination that was started ahead, of a frame that is then no longer selected."""
     await setting.take(*range(PLAN.frames))
     examination = setting.capture.next_examination()
     assert examination is not None
@@ -562,7 +562,7 @@ def _codes() -> set[str]:
 
 
 def _said_not_to_be_sent() -> set[str]:
-    """Returns the codes whose comment in the contract states that they are not sent."""
+    """Return the codes whose comment in the contract states that they are not sent."""
     source = (_REPOSITORY / "protos/facegate/v1/feedback.proto").read_text(encoding="utf-8")
     comments = {
         name: " ".join(re.sub(r"^ +//", "", text, flags=re.MULTILINE).split())
@@ -573,7 +573,7 @@ def _said_not_to_be_sent() -> set[str]:
 
 
 def _named_in_code() -> set[str]:
-    """Returns the codes that the modules of attempts and scans name, in a table or alone."""
+    """Return the codes that the modules of attempts and scans name, in a table or alone."""
     found = set()
     folders = (Path(folder) for package in (attempt, server.scan) for folder in package.__path__)
     for module in (module for folder in folders for module in folder.glob("*.py")):

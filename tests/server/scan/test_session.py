@@ -762,14 +762,14 @@ _FEW = 9
 
 
 def _later(count: int | None = None) -> list[Picture]:
-    """Returns images for a second attempt; the capture clock rises over the whole stream."""
+    """Return images for a second attempt; the capture clock rises over the whole stream."""
     return [Picture(p.jpeg, p.time_us + 10_000_000, p.width, p.height) for p in fresh_pictures()[:count]]
 
 
 async def _interval(
     live: LiveServer, *, policy: str = "", **start: Any
 ) -> tuple[service_pb2.UploadTrustedImageResponse, RawDevice, RawStream, scan_pb2.ScanResult]:
-    """Returns a stream between its first attempt, which had too few frames, and its second."""
+    """Return a stream between its first attempt, which had too few frames, and its second."""
     # They are rendered before the stream is open: a busy machine takes longer than the server waits.
     shown = fresh_pictures()[:_FEW]
     upload = await live.upload(policy=policy)
@@ -781,7 +781,7 @@ async def _interval(
 
 
 async def _attempt_after(stream: RawStream, *, seconds: float) -> scan_pb2.AttemptStart:
-    """Returns the next attempt, which does not start until the device is ready, after ``seconds``."""
+    """Return the next attempt, which does not start until the device is ready, after ``seconds``."""
     starting = asyncio.ensure_future(stream.begin())
     await asyncio.wait({starting}, timeout=seconds)
     assert not starting.done()

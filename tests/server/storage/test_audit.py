@@ -103,7 +103,7 @@ class Audit:
     signer: CheckpointSigner
 
     async def fill(self, count: int = 5, *, start: int = 0) -> None:
-        """Appends entries, a second apart."""
+        """Append entries, a second apart."""
         for index in range(start, start + count):
             await self.log.append(event(index=str(index)), now=NOW + timedelta(seconds=index))
 
@@ -111,7 +111,7 @@ class Audit:
         return await self.reader.verify(TENANT, keys=self.signer.keys, saved=saved)
 
     async def tamper(self, *statements: str) -> None:
-        """Runs statements as somebody who owns the tables and so may drop their triggers."""
+        """Run statements as somebody who owns the tables and so may drop their triggers."""
 
         def work(connection: Connection) -> None:
             if connection.dialect.name == "postgresql":
@@ -126,7 +126,7 @@ class Audit:
         await self.database.write(work)
 
     async def recompute(self, *, start: int) -> None:
-        """Computes the hashes of all entries from ``start`` on and of the head anew, as an attacker would."""
+        """Compute the hashes of all entries from ``start`` on and of the head anew, as an attacker would."""
         entries = await self.reader.entries(TENANT)
         previous = bytes.fromhex(entries[start - 2].hash) if start > 1 else bytes(32)
         statements = []
@@ -592,7 +592,7 @@ _OTHER = "branch"
 
 
 async def _signed(audit: Audit) -> tuple[str, ...]:
-    """Makes a log of two tenants with two checkpoints each, and an entry without; returns the witness."""
+    """Make a log of two tenants with two checkpoints each, and an entry without; return the witness."""
     for round_ in range(2):
         await audit.fill(3, start=3 * round_)
         await audit.log.append(event(tenant=_OTHER), now=NOW)

@@ -296,7 +296,7 @@ def test_other_databases_have_no_file() -> None:
 
 
 async def _make_first_schema(url: str) -> None:
-    """Makes a database of version 1.0.0, by statements that never change, one a line."""
+    """Make a database of version 1.0.0, by statements that never change, one a line."""
     kind = "sqlite" if is_sqlite(url) else "postgresql"
     for statement in Path(__file__).with_name(f"schema_0001.{kind}.sql").read_text().splitlines():
         await _execute(url, statement)
@@ -551,7 +551,7 @@ async def _assert_kept(url: str, acknowledged: "_Acknowledged") -> None:
 def _run_and_kill(
     url: str, acknowledgements: int, *, before: Callable[[], None] | None = None
 ) -> "_Acknowledged":
-    """Calls ``before``, if given, and kills the writer, after this number of acknowledgements."""
+    """Call ``before``, if given, and kill the writer, after this number of acknowledgements."""
     writer = subprocess.Popen(
         [sys.executable, "-c", _WRITER, url],
         stdout=subprocess.PIPE,
@@ -594,7 +594,7 @@ class _Acknowledged(dict[UUID, list[str]]):
 
 
 async def _failure(url: str) -> str:
-    """Returns the error message for a check that cannot be created."""
+    """Return the error message for a check that cannot be created."""
     database = open_database(url)
     with pytest.raises(StorageUnavailable) as caught:
         await CheckRepository(database).create(new_check(), None)

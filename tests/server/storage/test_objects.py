@@ -264,7 +264,7 @@ def keys(database: Database) -> WrappedKeyRepository:
 
 
 async def with_template(repository: CheckRepository, database: Database, tenant: str) -> tuple[UUID, Context]:
-    """Creates a check whose template is sealed under the old key."""
+    """Create a check whose template is sealed under the old key."""
     check_id = (await repository.create(samples.new_check(tenant=tenant), None)).check_id
     aad = Context(tenant=tenant, check_id=check_id, kind=SealedKind.PORTRAIT_TEMPLATE)
     sealed = seal(b"template", wrapping_keys=_OLD, aad=aad)

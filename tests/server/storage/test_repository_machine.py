@@ -266,7 +266,7 @@ class RepositoryMachine(RuleBasedStateMachine):
 
     @rule()
     def crash(self) -> None:
-        """Starts a new process, which knows only the contents of the file."""
+        """Start a new process, which knows only the contents of the file."""
         self.runner.run(self.database.close())
         self.database = open_database(self.url)
         self.repository = CheckRepository(self.database)

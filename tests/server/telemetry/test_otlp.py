@@ -119,7 +119,7 @@ def _span(span: trace_pb2.Span) -> ReceivedSpan:
 
 @contextmanager
 def receiving(credentials: grpc.ServerCredentials | None = None) -> Iterator[Receiver]:
-    """Receives on a free port of loopback until the block ends."""
+    """Receive on a free port of loopback until the block ends."""
     receiver = Receiver()
     with pytest.MonkeyPatch.context() as patient:
         # A busy machine takes longer to send the last spans and metrics.

@@ -32,7 +32,7 @@ def hostile_command(kind: str, *, limits: DecoderLimits, most_bytes: int) -> tup
 
 
 def wait_for_more(pool: DecoderPool, kind: str) -> None:
-    """Waits until the worker has sent more than it was asked for, unless it was given up for that already."""
+    """Wait until the worker has sent more than it was asked for, unless it was given up for that already."""
     workers = pool._workers[kind]
     with workers._changed:
         for worker in workers._idle:

@@ -7,4 +7,4 @@ depends_on: str | None = None
 
 
 def upgrade() -> None:
-    """Does nothing: no database is older."""
+    """Do nothing: no database is older."""

@@ -88,7 +88,7 @@ class Browser:
         return await self.send("POST", f"/api/{path}", headers=sent, body=body)
 
     async def log_in(self, **credential: str) -> Answer:
-        """Logs in, and reads the session."""
+        """Log in, and read the session."""
         answer = await self.post("login", credential)
         if answer.status == 204:
             await self.read_session()
@@ -101,7 +101,7 @@ class Browser:
         return document
 
     async def call(self, method: str, request: Any) -> Answer:
-        """Calls a method with a message of the contract."""
+        """Call a method with a message of the contract."""
         return await self.post(method, json_format.MessageToJson(request))
 
     async def list_checks(self, **fields: Any) -> Answer:

@@ -31,7 +31,7 @@ class Mirror:
     transports: list[asyncio.Transport] = field(default_factory=list)
 
     async def handle(self, request: web.Request) -> web.StreamResponse:
-        """Answers a request by the script, then honestly."""
+        """Answer a request by the script, then honestly."""
         path = request.path.removeprefix("/")
         self.asked.append(path)
         if request.transport is not None:
@@ -49,7 +49,7 @@ class Mirror:
 async def mirror_server(
     files: Mapping[str, bytes], *, tls: ssl.SSLContext | None = None
 ) -> AsyncIterator[Mirror]:
-    """Runs a mirror on loopback."""
+    """Run a mirror on loopback."""
     mirror = Mirror(files=dict(files))
     application = web.Application()
     application.router.add_get("/{path:.*}", mirror.handle)
