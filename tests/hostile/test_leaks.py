@@ -39,8 +39,9 @@ _GROWN_BYTES = 9_000_000
 """Maximum growth of the process from the first half to the second; a leak of 2 kB an input is more."""
 _LARGEST = 200_000
 _SEED = 77
-_MORE_THREADS = 6
-"""Pools and the transport start threads when several calls wait; a leak in a thousand inputs is more."""
+_MORE_THREADS = 24
+"""Pools and the transport start threads when calls wait, more of them on a busy machine. One for every fourth
+of a hundred inputs is more."""
 _TASKS = Path("/proc/self/task")
 
 

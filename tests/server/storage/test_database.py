@@ -276,17 +276,19 @@ async def test_postgresql_commits_before_it_answers_whatever_its_default_is(
 async def test_a_statement_that_never_ends_is_given_up(
     postgres_url: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("server.storage.engine.PATIENCE_SECONDS", 0.3)
     await upgrade(postgres_url)
     database, other = open_database(postgres_url), open_postgresql(postgres_url)
-    repository = CheckRepository(database)
-    check = await repository.create(new_check(), None)
+    check = await CheckRepository(database).create(new_check(), None)
+    with monkeypatch.context() as patch:
+        patch.setattr("server.storage.engine.PATIENCE_SECONDS", 0.3)
+        hasty = open_database(postgres_url)
     async with other.begin() as holder:
         await holder.execute(text("LOCK TABLE checks"))
         with pytest.raises(StorageUnavailable, match="too long"):
-            await repository.finish(check.check_id, after(1))
-    assert await repository.get(check.check_id) == check
+            await CheckRepository(hasty).finish(check.check_id, after(1))
+    assert await CheckRepository(database).get(check.check_id) == check
     await other.dispose()
+    await hasty.close()
     await database.close()
 
 
