@@ -458,6 +458,7 @@ async def _a_person_passes(real: LiveServer, *, policy: str) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 async def test_where_a_blink_is_taken_a_person_blinks_and_a_stiff_mask_is_asked_in_vain(
     asked_real: LiveServer,
 ) -> None:
@@ -499,6 +500,7 @@ async def test_a_stiff_mask_does_not_pass_where_the_orchestrator_raises_the_mode
 
 
 @pytest.mark.slow
+@pytest.mark.alone
 async def test_a_person_passes_where_the_orchestrator_raises_the_mode_of_standard(
     asked_real: LiveServer,
 ) -> None:
