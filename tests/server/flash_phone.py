@@ -1,17 +1,23 @@
 """Whole scans in DYNAMIC, in real time: a person or attacker with a phone, and a server for them."""
 
+import asyncio
 import functools
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
+import random
+from collections.abc import AsyncIterator, Callable, Iterator
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass, field, replace
 from importlib.resources import files
 from pathlib import Path
+from typing import Any
 
 import grpc
+import pytest
 from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
+from attempt import FlashRun, MovementRun
 from facegate_client import (
+    CapturedImage,
     DisplayedStep,
     FaceScanner,
     FlashScreen,
@@ -20,7 +26,9 @@ from facegate_client import (
     ScanSettings,
     ScanTicket,
 )
+from facegate_client.attempt import AttemptTally
 from server.running.assembly import Tuning
+from server.scan.inbox import CreditLedger
 from simulator import AmbientPreset, AmbientSettings, FlashKind, FlashScanSettings, Photo
 from simulator.phone import SimulatedPhone, WorldTime
 from tests.packs import real_pack, real_photo
@@ -64,7 +72,76 @@ def phone(
         height=size[1],
         ambient=AmbientSettings(preset=ambient),
     )
-    return SimulatedPhone.in_hand(_photo(person), chosen, find_faces=real_pack().detector.detect, world=world)
+    made = SimulatedPhone if world is None else _PhoneInStep
+    return made.in_hand(_photo(person), chosen, find_faces=real_pack().detector.detect, world=world)
+
+
+class _Flight:
+    """The frames of the current attempt that a server in this process has yet to process."""
+
+    def __init__(self) -> None:
+        self._frames = 0
+        self.landed = asyncio.Event()
+
+    def send(self) -> None:
+        self._frames += 1
+        self.landed.clear()
+
+    def land(self) -> None:
+        self._frames -= 1
+        if self._frames < 1:
+            self.landed.set()
+
+
+class _PhoneInStep(SimulatedPhone):
+    """A phone whose next frame is due once the server has processed the one before."""
+
+    flight: _Flight | None = None
+
+    def begin_attempt(self) -> None:
+        flight = _PhoneInStep.flight = _Flight()
+        flight.landed.set()
+        super().begin_attempt()
+
+    async def __anext__(self) -> CapturedImage:
+        if self.flight is not None:
+            await self.flight.landed.wait()
+        return await super().__anext__()
+
+
+def _drawn(draw: Callable[..., Any], draws: Callable[[int], bytes], _random: object, **others: Any) -> Any:
+    return draw(draws, **others)
+
+
+@contextmanager
+def in_step() -> Iterator[None]:
+    """One scan with a phone that shares the server's time is as on a machine with nothing else to do.
+
+    The client ends no attempt by the computer's clock, which runs on while the server's stands still. And the
+    server draws the same challenges each time, because one draw in ten is not conclusive.
+    """
+    send, note_processed = AttemptTally.send, CreditLedger.note_processed
+
+    def sent(tally: AttemptTally, size: int) -> None:
+        if _PhoneInStep.flight is not None:
+            _PhoneInStep.flight.send()
+        send(tally, size)
+
+    def processed(ledger: CreditLedger, size: int, *, waited: float) -> None:
+        note_processed(ledger, size, waited=waited)
+        if _PhoneInStep.flight is not None:
+            _PhoneInStep.flight.land()
+
+    draws = random.Random(5)
+    drawn = [(run, run.drawn) for run in (FlashRun, MovementRun)]
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(_PhoneInStep, "flight", None)
+        for run, draw in drawn:
+            patch.setattr(run, "drawn", functools.partial(_drawn, draw, draws.randbytes))
+        patch.setattr(AttemptTally, "send", sent)
+        patch.setattr(CreditLedger, "note_processed", processed)
+        patch.setattr("facegate_client.attempt._DURATION_SHARE", 60.0)
+        yield
 
 
 @dataclass
@@ -150,14 +227,15 @@ async def scan(
     max_attempts: int = 1,
 ) -> ScanOutcome:
     """Scan with the reference client."""
-    return await FaceScanner(
-        channel=channel,
-        ticket=ScanTicket(token=upload.scan_token, challenge_key_sha256=upload.challenge_key_sha256),
-        source=device,
-        screen=screen,
-        events=wire,
-        settings=ScanSettings(max_attempts=max_attempts),
-    ).scan()
+    with in_step():
+        return await FaceScanner(
+            channel=channel,
+            ticket=ScanTicket(token=upload.scan_token, challenge_key_sha256=upload.challenge_key_sha256),
+            source=device,
+            screen=screen,
+            events=wire,
+            settings=ScanSettings(max_attempts=max_attempts),
+        ).scan()
 
 
 # Whole checks in DYNAMIC, in real time: a server with policies for them, and the person with the phone.

@@ -2,7 +2,7 @@
 
 import tomllib
 from collections.abc import AsyncIterator, Iterable
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
@@ -31,6 +31,7 @@ from simulator.devices.client import (
     runtime_findings_of,
 )
 from simulator.phone import SimulatedPhone
+from tests.server.flash_phone import in_step
 from tests.server.live import FAST, LiveServer, fresh_pictures, serving, settings_for
 
 
@@ -85,7 +86,8 @@ class Field:
             attestor=DeviceAttestor(device),
             runtime_findings=runtime_findings_of(device.report),
         )
-        await scanner.scan()
+        with nullcontext() if screen is None else in_step():
+            await scanner.scan()
         return (await self.live.finish(upload.check_id)).result
 
 

@@ -30,10 +30,10 @@ from simulator.devices.client import (
 from simulator.phone import WorldTime
 from tests.cli.test_devices.played import failed, platform_settings, reasons
 from tests.packs import shared_pack
-from tests.server.flash_phone import phone
+from tests.server.flash_phone import in_step, phone
 from tests.server.live import portrait, settings_for
 
-pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow, pytest.mark.alone]
+pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
 
 async def test_high_completes_a_check_with_an_attested_phone(tmp_path: Path, assets: Path) -> None:
@@ -66,7 +66,7 @@ async def test_high_completes_a_check_with_an_attested_phone(tmp_path: Path, ass
         ):
             orchestrator = Orchestrator(channel=service, accept_sandbox=True)
             upload = await orchestrator.upload_trusted_image(portrait(), policy="high")
-            await FaceScanner(
+            scanner = FaceScanner(
                 channel=line,
                 ticket=ticket_of(upload),
                 source=PlayedSource(screen, device.habit),
@@ -76,7 +76,9 @@ async def test_high_completes_a_check_with_an_attested_phone(tmp_path: Path, ass
                 camera=camera_profile_of(device.camera),
                 attestor=DeviceAttestor(device),
                 runtime_findings=runtime_findings_of(device.report),
-            ).scan()
+            )
+            with in_step():
+                await scanner.scan()
             result = (await orchestrator.finish_check(upload.check_id)).result
     finally:
         await server.stop()

@@ -3,7 +3,7 @@
 import base64
 import functools
 from collections.abc import AsyncIterator, Callable, Sequence
-from contextlib import asynccontextmanager
+from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass, field, replace
 from datetime import UTC, datetime
 from pathlib import Path
@@ -33,6 +33,7 @@ from tests.device_integrity.android import phones
 from tests.device_integrity.apple import apple_in_software as apples
 from tests.device_integrity.apple.apple_in_software import APP, SoftwareApple
 from tests.device_integrity.web import authenticator_in_software as browsers
+from tests.server.flash_phone import in_step
 from tests.server.live import FAST, LiveServer, Picture, fresh_pictures, pictures, serving, settings_for
 from tests.server.private_files import private
 
@@ -417,7 +418,7 @@ async def scan(
         header_origin: The page's ``Origin`` as a proxy passes it on.
         findings: The run-time findings that its app reports.
     """
-    return await FaceScanner(
+    scanner = FaceScanner(
         channel=_channel(live, header_origin),
         ticket=ScanTicket(token=upload.scan_token, challenge_key_sha256=upload.challenge_key_sha256),
         source=flash or _Pictures(pictures() if shown is None else shown),
@@ -427,4 +428,6 @@ async def scan(
         attestor=attestor,
         runtime_findings=findings,
         settings=ClientSettings(max_attempts=1),
-    ).scan()
+    )
+    with nullcontext() if flash is None else in_step():
+        return await scanner.scan()

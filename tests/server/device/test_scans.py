@@ -96,7 +96,6 @@ async def test_an_attested_android_phone_succeeds(believing: LiveServer) -> None
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 async def test_an_attested_phone_that_answers_the_flash_reaches_high(tmp_path: Path) -> None:
     async with believing_server(tmp_path, tuning=Tuning()) as live:
         upload = await live.upload(policy="highest")

@@ -458,7 +458,6 @@ async def _a_person_passes(real: LiveServer, *, policy: str) -> bool:
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 async def test_where_a_blink_is_taken_a_person_blinks_and_a_stiff_mask_is_asked_in_vain(
     asked_real: LiveServer,
 ) -> None:
@@ -471,7 +470,6 @@ async def test_where_a_blink_is_taken_a_person_blinks_and_a_stiff_mask_is_asked_
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 async def test_where_depth_is_taken_a_head_shows_it_and_a_worn_print_is_asked_in_vain(
     asked_real: LiveServer,
 ) -> None:
@@ -500,7 +498,6 @@ async def test_a_stiff_mask_does_not_pass_where_the_orchestrator_raises_the_mode
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 async def test_a_person_passes_where_the_orchestrator_raises_the_mode_of_standard(
     asked_real: LiveServer,
 ) -> None:

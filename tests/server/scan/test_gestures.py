@@ -232,7 +232,6 @@ async def _check(
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 async def test_the_last_colour_stays_while_the_mouth_is_to_be_opened(lived: LiveServer) -> None:
     for seed in (5, 6, 7):
         result, wire = await _check(lived, scan_pb2.MODE_DYNAMIC, seed=seed, reads=False)
@@ -256,7 +255,6 @@ async def test_the_last_colour_stays_while_the_mouth_is_to_be_opened(lived: Live
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 async def test_a_person_who_opens_the_mouth_after_the_colours_passes(lived: LiveServer) -> None:
     for seed in (5, 6, 7):
         result, wire = await _check(lived, scan_pb2.MODE_DYNAMIC, seed=seed, reads=True)
@@ -294,7 +292,6 @@ async def _turn(
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 async def test_a_person_who_makes_both_gestures_passes(lived: LiveServer) -> None:
     for seed in (5, 6, 7):
         result, wire = await _turn(lived, "both", seed=seed)
@@ -309,7 +306,6 @@ async def test_a_person_who_makes_both_gestures_passes(lived: LiveServer) -> Non
 
 
 @pytest.mark.slow
-@pytest.mark.alone
 async def test_a_head_that_turns_to_the_other_side_ends_the_attempt(lived: LiveServer) -> None:
     for seed in (5, 6, 7):
         result, wire = await _turn(lived, "turn", seed=seed, confused=True)
