@@ -101,7 +101,7 @@ def _check() -> list[_Row]:
             "the images are erased, the record stays; not before the result deadline",
         ),
         (
-            "[review](../review.md) by people",
+            "[review](../console.md#review) by people",
             _policy("review.deadline_hours", 3600),
             "decision",
             "it is `EXPIRED`, and the result stands; earlier if the images are erased",
