@@ -282,7 +282,7 @@ def _calls() -> list[_Row]:
             "`STEP_UP_REQUIRED`: log in again",
         ),
         (
-            "keys of an [OIDC issuer](../oidc.md)",
+            "keys of an [OIDC issuer](../console.md#keys-of-the-issuer)",
             _constant("server.access.signing_keys", "FRESH_SECONDS"),
             "their fetch",
             "fetched again by the next call; for an unknown `kid` at most once in "
