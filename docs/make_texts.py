@@ -81,6 +81,17 @@ _OTHERS: Final = (
 )
 """The further enumerations of the page of results: heading, text above the table, name in the contract."""
 
+_DEVICE_ERRORS: Final = """
+## Errors
+
+The column *Scan* says what becomes of the scan: **reconnect**, with `resume` automatically; **open**, the
+device ends, though the check is open; **decided**, the check is decided against; **over**, the check takes no
+more streams of this device.
+
+| Reason | Status | Scan | What the device does |
+| --- | --- | --- | --- |
+"""
+
 _ERRORS_INTRODUCTION: Final = """\
 # Errors
 
@@ -216,9 +227,7 @@ def _reasons_page() -> str:
 def _device_page() -> str:
     lines = [_DEVICE_INTRODUCTION, "\n## Feedback codes\n\n| Code | Text to show |\n| --- | --- |\n"]
     lines += [f"| `{code}` | {text} |\n" for code, text in HINTS.items() if code != "UNSPECIFIED"]
-    lines.append(
-        "\n## Errors\n\n| Reason | Status | Scan | What the device does |\n| --- | --- | --- | --- |\n"
-    )
+    lines.append(_DEVICE_ERRORS)
     for entry in documented_reasons():
         advice = REFUSALS[entry.reason]
         if advice.scan is not None:

@@ -101,7 +101,7 @@ def _check() -> list[_Row]:
             "the images are erased, the record stays; not before the result deadline",
         ),
         (
-            "[review](../review.md) by people",
+            "[review](../console.md#review) by people",
             _policy("review.deadline_hours", 3600),
             "decision",
             "it is `EXPIRED`, and the result stands; earlier if the images are erased",
@@ -282,7 +282,7 @@ def _calls() -> list[_Row]:
             "`STEP_UP_REQUIRED`: log in again",
         ),
         (
-            "keys of an [OIDC issuer](../oidc.md)",
+            "keys of an [OIDC issuer](../console.md#keys-of-the-issuer)",
             _constant("server.access.signing_keys", "FRESH_SECONDS"),
             "their fetch",
             "fetched again by the next call; for an unknown `kid` at most once in "

@@ -468,7 +468,7 @@ async def _issuer(oidc: OidcSettings | ConsoleOidcSettings, listener: str) -> Fi
             "ISSUER_UNUSABLE",
             str(error),
             expected=f"the public keys of the issuer {oidc.issuer}",
-            remedy=f"correct listeners.{listener}.oidc, or the network between; see docs/oidc.md",
+            remedy=f"correct listeners.{listener}.oidc, or the network between; see docs/console.md",
         )
     return fine(
         "ISSUER_READ", f"{oidc.issuer}: {counted(len(keys), 'key')}, {counted(len(oidc.grants), 'grant')}"

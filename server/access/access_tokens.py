@@ -48,7 +48,7 @@ class TokenGrant(Rights):
 
 
 class OidcSettings(Table):
-    """The OIDC issuer whose access tokens identify callers; see ``docs/oidc.md``."""
+    """The OIDC issuer whose access tokens identify callers; see ``docs/console.md``."""
 
     issuer: Annotated[str, Field(max_length=512), AfterValidator(require_encrypted)]
     """The issuer, in the exact form of ``iss`` in its tokens, such as

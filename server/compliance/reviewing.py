@@ -40,7 +40,7 @@ _log = structlog.get_logger(__name__)
 
 
 def review_payload(stored: StoredReview) -> bytes:
-    """Return what is signed of a decided review: JSON in UTF-8, with sorted names; docs/review.md has it."""
+    """Return what is signed of a decided review: JSON in UTF-8, with sorted names; docs/console.md has it."""
     review = stored.review
     content = {
         "version": REVIEW_VERSION,

@@ -159,7 +159,7 @@ class ServiceListener(Table):
     again when it changes. This, ``oidc`` or ``tls.client_ca`` is mandatory unless ``host`` is loopback."""
     oidc: OidcSettings | None = None
     """The OIDC issuer whose access tokens may call, beside API keys or instead of them; see
-    ``docs/oidc.md``."""
+    ``docs/console.md``."""
     clients: tuple[ClientCertificateEntry, ...] = ()
     """The client certificates that may call. If ``api_keys_file`` or ``oidc`` is also set, a call needs a
     certificate and a key or token of the same tenant, which determines the scopes."""

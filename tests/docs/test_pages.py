@@ -294,6 +294,29 @@ def test_links_resolve(name: str) -> None:
     assert _broken(REPOSITORY / name) == []
 
 
+_PAGE_NAME = re.compile(r"(?<![\w/])docs/(?:\w+/)*\w+\.md(?:#[\w-]+)?")
+
+
+def test_the_pages_that_code_sends_readers_to_exist() -> None:
+    files = [file for root in _ROOTS.values() for file in root.rglob("*.py")]
+    for pattern in (
+        "protos/**/*.proto",
+        "vision/**/*.toml",
+        "deploy/**/*.toml",
+        "helm/**/*.yaml",
+        "web/*/README.md",
+    ):
+        files += REPOSITORY.glob(pattern)
+    named = {name for file in files for name in _PAGE_NAME.findall(file.read_text(encoding="utf-8"))}
+    assert len(named) > 20
+    assert [name for name in sorted(named) if not _is_there(name)] == []
+
+
+def _is_there(name: str) -> bool:
+    page, _, anchor = name.partition("#")
+    return (REPOSITORY / page).is_file() and (not anchor or anchor in anchors(REPOSITORY / page))
+
+
 def test_links_are_found() -> None:
     assert sum(len(links(page)) for page in pages()) > 150
 

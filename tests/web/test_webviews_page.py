@@ -1,4 +1,4 @@
-"""The page and the component of examples/webviews, to which docs/webviews.md leads."""
+"""The page and the component of examples/webviews, to which docs/browser.md leads."""
 
 import re
 import subprocess

@@ -189,7 +189,7 @@ class CheckReview(_message.Message):
     """What was decided; only with REVIEW_STATE_DECIDED. Only for callers that may call FinishCheck."""
     review_jws: _builtins.str
     """The decided review, signed: a compact JWS (ES256) of JSON whose header has `typ` "facegate-review". It names the
-    result by the SHA-256 of the payload of `result_jws`; docs/review.md describes it. Only for callers that may call
+    result by the SHA-256 of the payload of `result_jws`; docs/console.md describes it. Only for callers that may call
     FinishCheck.
     """
     @_builtins.property

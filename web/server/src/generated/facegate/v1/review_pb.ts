@@ -47,7 +47,7 @@ export type CheckReview = Message<"facegate.v1.CheckReview"> & {
 
   /**
    * The decided review, signed: a compact JWS (ES256) of JSON whose header has `typ` "facegate-review". It names the
-   * result by the SHA-256 of the payload of `result_jws`; docs/review.md describes it. Only for callers that may call
+   * result by the SHA-256 of the payload of `result_jws`; docs/console.md describes it. Only for callers that may call
    * FinishCheck.
    *
    * @generated from field: string review_jws = 4;
