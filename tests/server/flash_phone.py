@@ -257,7 +257,7 @@ async def flash_server(folder: Path) -> AsyncIterator[LiveServer]:
     lenient = adaptive.replace('"adaptive"', '"approach"').replace("max_fmr = 1e-4", "max_fmr = 0.1")
     (settings.policies.folder / "approach.toml").write_text(lenient)
     for name, blink, depth in (("single", False, False), ("blinking", True, False), ("turning", False, True)):
-        write_policy(settings.policies.folder, name, maximum=1)
+        write_policy(settings.policies.folder, name, maximum=1, scan_seconds=3600)
         path = settings.policies.folder / f"{name}.toml"
         raised = f"[challenge.raised]\nblink = {str(blink).lower()}\ndepth = {str(depth).lower()}\n"
         path.write_text(f"{path.read_text()}\n{raised}")
