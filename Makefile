@@ -45,9 +45,11 @@ $(VENV)/.installed-extra-%: requirements/extras/%.lock | $(VENV)/.installed-$(RU
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r $<
 	@touch $@
 
+# The tools' lock has the CPU build, too.
 $(VENV)/.installed-dev: requirements/dev.lock $(VENV)/.installed-$(RUNTIME)
 	@echo "Installing the developers' tools"
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r requirements/dev.lock
+	@awk '/^[a-z]/ { other = /^$(OTHER_BUILD)==/ } !other' requirements/dev.lock > $(VENV)/dev.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r $(VENV)/dev.lock
 	@touch $@
 
 install: $(VENV)/.installed-$(RUNTIME) $(EXTRAS:%=$(VENV)/.installed-extra-%) ## Install Facegate into .venv (RUNTIME=cpu|gpu, EXTRAS="postgres otlp").

@@ -356,7 +356,10 @@ def judge_attempt(
         unsteady = ("LOOK_STRAIGHT",)
     elif constant is None and match is not None:
         unsteady = ("HOLD_STILL",)
-    advice = [_advice(reason, flash, challenge) for reason in liveness.reasons if reason in _ADVICE]
+    # Where a challenge follows doubt, it says itself what to do.
+    answered = () if doubt is None else liveness.doubts
+    advised = [reason for reason in liveness.reasons if reason in _ADVICE and reason not in answered]
+    advice = [_advice(reason, flash, challenge) for reason in advised]
     if too_slow is not None:
         # Too few frames are a consequence, and nothing that the person or the lens can change.
         advice = [code for code in advice if code != _ADVICE[VerdictReason.TOO_FEW_FRAMES]]

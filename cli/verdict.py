@@ -159,9 +159,10 @@ def verdict_view(result: result_pb2.CheckResult, *, signature: str, more: str = 
 
 def _short_view(result: result_pb2.CheckResult, signature: str, more: str) -> Group:
     signals, tests = len(result.liveness.signals), len(result.device.checks)
+    counts = f"{signals} liveness signal{'s' * (signals != 1)} and {tests} device test{'s' * (tests != 1)}"
     return Group(
         _summary(result, signature, short=True),
-        Text(f"{more} lists {signals} liveness signals and {tests} device tests.", "dim"),
+        Text(f"{more} lists {counts}.", "dim"),
     )
 
 

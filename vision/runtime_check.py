@@ -39,7 +39,10 @@ _OPENCVS = frozenset(
         "opencv-python-rolling",
     }
 )
-_PREFERRED = {"ONNX Runtime": "onnxruntime", "OpenCV": "opencv-python-headless"}
+_USUAL = {"ONNX Runtime": "onnxruntime", "OpenCV": "opencv-python-headless"}
+"""The distribution to install where there is none."""
+_KEPT = {"ONNX Runtime": "onnxruntime-gpu", "OpenCV": "opencv-python-headless"}
+"""The one to keep of several: no package depends on the GPU build, so somebody chose it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,15 +76,14 @@ def _only(family: str, known: frozenset[str]) -> str:
     found = tuple(sorted(installed))
     if len(found) == 1:
         return f"{found[0]} {installed[found[0]]}"
-    preferred = _PREFERRED[family]
     if not found:
         raise RuntimeConflict(
-            f"no {family} is installed, expected exactly one: run `pip install {preferred}`, or install "
+            f"no {family} is installed, expected exactly one: run `pip install {_USUAL[family]}`, or install "
             "Facegate from one of the files in requirements/",
             installed=found,
         )
     # Their files overlap, so removing one damages the other: remove all, and install one again.
-    keep = preferred if preferred in found else found[0]
+    keep = next((name for name in (_KEPT[family], _USUAL[family]) if name in found), found[0])
     raise RuntimeConflict(
         f"{len(found)} distributions of {family} are installed ({', '.join(found)}), expected exactly one: "
         f"run `pip uninstall --yes {' '.join(found)}` and then `pip install {keep}=={installed[keep]}`",

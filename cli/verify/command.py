@@ -2,6 +2,7 @@
 
 import asyncio
 import json
+from collections.abc import Collection
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
@@ -55,6 +56,7 @@ _ENDED: Final = {
 }
 _NOT_DECIDED: Final = "The scan has ended without a decision."
 _TOO_SHORT: Final = "The frames ended before the scan did: a longer clip may help."
+_TOO_SLOW: Final = "The clip has too few frames a second: one with 8 or more may help."
 _MORE_FRAMES_MAY_HELP: Final = frozenset(
     {
         result_pb2.FAILURE_REASON_ABANDONED,
@@ -216,7 +218,11 @@ def verify(
             response = await orchestrator.finish_check(created.check_id, wait_s=_WAIT_SECONDS)
             # The most important reason comes first.
             if outcome.source_ended and not _MORE_FRAMES_MAY_HELP.isdisjoint(response.result.reasons[:1]):
-                say(_TOO_SHORT, console=messages)
+                told = (
+                    *outcome.feedback,
+                    *(code for one in response.result.attempts for code in one.feedback),
+                )
+                say(_better_clip(told), console=messages)
             return response
 
     try:
@@ -237,6 +243,11 @@ def verify(
     if response.result.status == result_pb2.CHECK_STATUS_NOT_DECIDED:
         messages.print("The server had a fault, and nothing was verified. Try again with a new check.")
     raise typer.Exit(_EXITS.get(response.result.status, _FAILURE))
+
+
+def _better_clip(feedback: Collection[int]) -> str:
+    """Return which clip may help where frames ended before the scan did."""
+    return _TOO_SLOW if feedback_pb2.FEEDBACK_CODE_CAPTURE_TOO_SLOW in feedback else _TOO_SHORT
 
 
 async def _scan(ticket: ScanTicket, options: ScanOptions, messages: Console) -> ScanOutcome:
@@ -261,6 +272,6 @@ def _report_scan(outcome: ScanOutcome, messages: Console, *, as_json: bool) -> N
         for text in feedback_texts(outcome.feedback, frames=outcome.frames):
             say(f"  {text}", console=messages)
         if outcome.source_ended and outcome.status not in _ENDED:
-            say(_TOO_SHORT, console=messages)
+            say(_better_clip(outcome.feedback), console=messages)
     passed = outcome.status in {scan_pb2.SCAN_STATUS_SUCCESS, scan_pb2.SCAN_STATUS_COMPLETED}
     raise typer.Exit(0 if passed else _FAILURE)

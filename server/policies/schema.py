@@ -544,7 +544,7 @@ class DoubtRules(PolicyTable):
     """Demands on an attempt with the flash. Those of ``[challenge]`` also apply; together they must not be
     less than those of a raised mode."""
     movement: MovementAnswer = MovementAnswer()
-    """Demands on an attempt with the movement challenge."""
+    """Demands on an attempt with the movement challenge; blink and gestures likewise not less."""
     gestures: GesturesAnswer = GesturesAnswer()
     """Demands on an attempt with gestures."""
 
@@ -577,6 +577,14 @@ class DoubtRules(PolicyTable):
                 )
             case ChallengeKind.GESTURES:
                 return ChallengeDemands(open_mouth=True, turn_head=True)
+
+
+_MADE: Final[Mapping[ChallengeKind, tuple[str, ...]]] = {
+    ChallengeKind.FLASH: tuple(ChallengeDemands.model_fields),
+    ChallengeKind.MOVEMENT: ("blink", "open_mouth", "turn_head"),
+    ChallengeKind.GESTURES: ("open_mouth", "turn_head"),
+}
+"""The demands that an attempt with each challenge can make."""
 
 
 class AttemptRules(PolicyTable):
@@ -937,13 +945,12 @@ class Policy(PolicyTable):
             raise ValueError(f'mode is "{self.mode}", which has its challenge anyway: remove the table doubt')
         if ChallengeKind.FLASH in doubt.order and (reason := self.why_no_flash) is not None:
             raise ValueError(f'doubt.order contains "flash", but {reason}')
-        asked = self.challenge_for(self.mode, ChallengeKind.FLASH)
-        if ChallengeKind.FLASH in doubt.order and asked.together_with(self.challenge.raised) != asked:
-            raise ValueError(
-                "doubt.flash demands less than challenge.raised (required_bits, blink, depth, open_mouth, "
-                "turn_head): doubt cannot demand less than a raised mode"
-            )
         for challenge in doubt.order:
+            if less := self._less_than_raised(challenge):
+                raise ValueError(
+                    f"doubt.{challenge} demands less than challenge.raised ({', '.join(less)}): doubt cannot "
+                    "demand less than a raised mode"
+                )
             if doubt.live_threshold(challenge) < self.liveness.live_threshold:
                 raise ValueError(
                     f"doubt.{challenge}.live_threshold is {doubt.live_threshold(challenge):g}, below "
@@ -959,6 +966,19 @@ class Policy(PolicyTable):
                     f"challenge {challenge} takes {least} or more"
                 )
         return self
+
+    def _less_than_raised(self, challenge: ChallengeKind) -> tuple[str, ...]:
+        """Return the demands of a raised mode that an attempt answering doubt makes less of.
+
+        Only those that its challenge can make: bits and depth belong to the flash, and gestures replace the
+        blink. None if no mode can be raised.
+        """
+        if self.why_no_flash is not None:
+            return ()
+        asked = self.challenge_for(self.mode, challenge)
+        return tuple(
+            name for name in _MADE[challenge] if getattr(asked, name) < getattr(self.challenge.raised, name)
+        )
 
 
 def liveness_policy(policy: Policy, challenge: ChallengeKind | None = None) -> LivenessPolicy:

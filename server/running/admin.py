@@ -29,7 +29,7 @@ from aiohttp import web
 from server.edge.http_connection import HttpListener, abort
 from server.running.capacity import ADMIN_CONNECTIONS
 from server.storage.engine import database_file, is_sqlite
-from server.storage.errors import SchemaOutdated, StorageError, StorageUnavailable
+from server.storage.errors import StorageError, StorageUnavailable
 from server.storage.objects import ObjectStore
 from server.telemetry.metrics import Metrics
 
@@ -73,6 +73,7 @@ class AdminServer(HttpListener):
         self._jwks = jwks
         self._audit_jwks = audit_jwks
         self._readiness = readiness
+        self._unready: dict[str, str] = {}
         application = web.Application()
         application.add_routes(
             [
@@ -110,13 +111,29 @@ class AdminServer(HttpListener):
         return web.Response(text="ok\n")
 
     async def _get_ready(self, _request: web.Request) -> web.Response:
-        answers = await asyncio.gather(*(_ready(name, part) for name, part in self._readiness.items()))
+        answers = await asyncio.gather(*(self._ready(name, part) for name, part in self._readiness.items()))
         named = dict(zip(self._readiness, answers, strict=True))
         parts = {name: answer is True for name, answer in named.items()}
         reasons = {name: answer for name, answer in named.items() if isinstance(answer, str)}
         ready = all(parts.values())
         body = {"ready": ready, "parts": parts} | ({"reasons": reasons} if reasons else {})
         return web.json_response(body, status=200 if ready else 503)
+
+    async def _ready(self, name: str, part: Callable[[], Awaitable[bool]]) -> bool | str:
+        """Return whether a part is ready; a text if it is known why it is not."""
+        try:
+            ready = await asyncio.wait_for(part(), timeout=_READY_SECONDS)
+        except Exception as error:  # noqa: BLE001 - a part that raises any exception is not ready
+            # The texts of other exceptions may have values that nobody should see, such as passwords.
+            shown = str(error) if isinstance(error, StorageError) else ""
+            why = shown or type(error).__name__
+            # Probes come every few seconds: a state is logged once.
+            if self._unready.get(name) != why:
+                _log.warning("not_ready", part=name, why=why)
+            self._unready[name] = why
+            return shown or False
+        self._unready.pop(name, None)
+        return ready
 
     async def _get_jwks(self, _request: web.Request) -> web.Response:
         return _key_set(self._jwks())
@@ -135,20 +152,6 @@ def _key_set(keys: Mapping[str, Any]) -> web.Response:
             "Access-Control-Allow-Origin": "*",
         },
     )
-
-
-async def _ready(name: str, part: Callable[[], Awaitable[bool]]) -> bool | str:
-    """Return whether a part is ready; a text if it is known why it is not."""
-    try:
-        return await asyncio.wait_for(part(), timeout=_READY_SECONDS)
-    except SchemaOutdated as error:
-        # An expected state, which no traceback explains better.
-        _log.warning("not_ready", part=name, why=str(error))
-        return str(error)
-    except Exception as error:  # noqa: BLE001 - a part that raises any exception is not ready
-        _log.warning("not_ready", part=name, exc_info=True)
-        # The texts of other exceptions may have values that nobody should see, such as passwords.
-        return str(error) if isinstance(error, StorageError) else False
 
 
 Probe: TypeAlias = Callable[[], Coroutine[Any, Any, None]]

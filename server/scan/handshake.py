@@ -394,12 +394,14 @@ def require_challenge(plans: ScanPlans) -> None:
     """
     if plans.open:
         return
+    missing, advice = plans.missing, "create a new check"
+    if missing is not None:
+        advice = f"scan with a device that announces CAPABILITY_{missing}, or {advice}"
     raise Refusal(
         Reason.CAPABILITY_MISSING,
         "an earlier attempt left doubt, and the device announces no challenge of the policy that resolves "
-        "it; scan with a device that announces CAPABILITY_FLASH, which resolves every doubt, if the policy "
-        "has it, or create a new check",
-        details={"capability": Capability.FLASH.value},
+        f"it; {advice}",
+        details={} if missing is None else {"capability": missing.value},
     )
 
 

@@ -134,17 +134,18 @@ class ScanPlans:
         order: tuple[ChallengeKind, ...] = (ChallengeKind.FLASH,) if self._demanded else ()
         if self._answers is not None:
             order = self._answers.order
-        self._left = [each for each in order if each not in unmeasured and self._shows(each)]
+        self._measured = [each for each in order if each not in unmeasured]
+        self._left = [each for each in self._measured if not self._lacking(each)]
         self.note(doubts_of(attempts))
 
-    def _shows(self, challenge: ChallengeKind) -> bool:
+    def _lacking(self, challenge: ChallengeKind) -> list[Capability]:
         demands = self._policy.challenge_for(self._requested, challenge)
-        needed = {_CAPABILITIES[challenge]} if challenge in _CAPABILITIES else set()
+        needed = [_CAPABILITIES[challenge]] if challenge in _CAPABILITIES else []
         if demands.open_mouth:
-            needed.add(Capability.OPEN_MOUTH)
+            needed.append(Capability.OPEN_MOUTH)
         if demands.turn_head:
-            needed.add(Capability.TURN_HEAD)
-        return needed <= self._capabilities
+            needed.append(Capability.TURN_HEAD)
+        return [each for each in needed if each not in self._capabilities]
 
     def note(self, doubts: Iterable[VerdictReason]) -> None:
         """Note doubts of the check's attempts, which last."""
@@ -172,6 +173,12 @@ class ScanPlans:
     def open(self) -> bool:
         """Whether another attempt can lead to SUCCESS: with a challenge, or without one and without doubt."""
         return self.challenge is not None or not (self._demanded or self.doubts)
+
+    @property
+    def missing(self) -> Capability | None:
+        """The first capability that the device lacks for a challenge that resolves the doubts."""
+        useful = (each for each in self._measured if not unresolved(self.doubts, each))
+        return next((lacks for each in useful for lacks in self._lacking(each)), None)
 
     @property
     def only_sure(self) -> bool:

@@ -97,7 +97,8 @@ async def expect_revision(database: Database) -> None:
     """Test whether this version may use a database.
 
     Raises:
-        SchemaOutdated: The database is older than this version needs, or a newer version shut this one out.
+        SchemaOutdated: The database is older than this version needs or of a candidate of 1.0.0, or a newer
+            version shut this one out.
         StorageUnavailable: The database does not answer.
     """
     current, needed = await current_revision(database), needed_revision()
@@ -108,6 +109,8 @@ async def expect_revision(database: Database) -> None:
             f"the database is at revision {current or 'none'}, this version needs {needed}: "
             "run facegate db upgrade"
         )
+    else:
+        await database.read(_expect_tables)
 
 
 async def prepare_database(url: str) -> None:

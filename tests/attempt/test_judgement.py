@@ -13,6 +13,7 @@ from attempt.capture import AttemptCapture
 from attempt.frame import FrameLimits
 from attempt.judgement import MINIMUM_MATCH_FRAMES, AttemptJudgement, StandingLine, judge_attempt
 from liveness.continuity import unexamined_stretches
+from liveness.doubt import DoubtTerms
 from liveness.dynamic.judge import FlashResult
 from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.policy import ChallengeFinding, DynamicPolicy
@@ -94,6 +95,7 @@ def _judge(
     obstacle: str | None = None,
     complete: bool = False,
     challenge: ChallengeEvidence | None = None,
+    doubt: DoubtTerms | None = None,
 ) -> AttemptJudgement:
     liveness = _result(verdict, reasons)
 
@@ -118,6 +120,7 @@ def _judge(
         obstacle=obstacle,
         complete=complete,
         challenge=challenge,
+        doubt=doubt,
     )
 
 
@@ -255,6 +258,13 @@ def test_what_the_person_can_change_is_said_though_no_hint_was_given(
     judgement = _judge(monkeypatch, verdict=Verdict.INCONCLUSIVE, reasons=(reason,))
     assert judgement.retryable
     assert judgement.feedback == (hint,)
+
+
+def test_doubt_that_a_challenge_follows_gives_no_hint(monkeypatch: pytest.MonkeyPatch) -> None:
+    reasons = (VerdictReason.ONE_PICTURE_MOVED, VerdictReason.EYES_CLOSED)
+    judgement = _judge(monkeypatch, verdict=Verdict.INCONCLUSIVE, reasons=reasons, doubt=DoubtTerms())
+    assert judgement.retryable
+    assert judgement.feedback == ("EYES_CLOSED",)
 
 
 def test_a_sign_that_was_shown_is_not_asked_for_again(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -204,6 +204,12 @@ def test_the_short_view_fits_a_screen_and_names_the_failed_tests() -> None:
     assert "signal_1" not in shown
 
 
+def test_the_short_view_counts_in_words_that_fit() -> None:
+    result = _long_result()
+    del result.device.checks[1:]
+    assert "18 liveness signals and 1 device test." in _shown(result, verbose=False)
+
+
 def test_a_test_that_failed_in_two_streams_is_named_once() -> None:
     result = _long_result()
     result.device.checks.append(result.device.checks[0])

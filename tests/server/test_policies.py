@@ -3,6 +3,7 @@
 import copy
 import hashlib
 import json
+import re
 from datetime import date
 from importlib.resources import files
 from pathlib import Path
@@ -85,6 +86,39 @@ def test_doubt_demands_no_less_than_a_raised_mode(name: str) -> None:
     assert policy.doubt.order == tuple(ChallengeKind)
     for challenge in ChallengeKind:
         assert policy.doubt.live_threshold(challenge) >= policy.liveness.live_threshold
+
+
+@pytest.mark.parametrize(
+    ("order", "raised", "less"),
+    [
+        (
+            ["flash", "movement"],
+            {"open_mouth": True},
+            "doubt.flash demands less than challenge.raised (open_mouth)",
+        ),
+        (["movement"], {"open_mouth": True, "turn_head": True}, "challenge.raised (open_mouth, turn_head)"),
+        (
+            ["movement", "gestures"],
+            {"blink": True},
+            "doubt.movement demands less than challenge.raised (blink)",
+        ),
+        (["gestures"], {"blink": True, "depth": True, "open_mouth": True, "turn_head": True}, None),
+    ],
+)
+def test_no_challenge_that_follows_doubt_demands_less_than_a_raised_mode_as_far_as_it_can(
+    order: list[str], raised: dict[str, bool], less: str | None
+) -> None:
+    named = {"challenge": {"raised": {"blink": False, "depth": False, **raised}}}
+    table = {**_EXPRESS, **named, "doubt": {"order": order, "movement": {"blink": False}}}
+    if less is None:
+        Policy.model_validate(table)
+        return
+    with pytest.raises(ValidationError, match=re.escape(less)):
+        Policy.model_validate(table)
+    # Where no mode can be raised, a challenge has no raised mode to equal.
+    Policy.model_validate(
+        changed(changed(table, "challenge.flash_allowed", False), "doubt.order", ["movement"])
+    )
 
 
 @pytest.mark.parametrize("name", ["standard", "low", "adaptive", "no-flash"])

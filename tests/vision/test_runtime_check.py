@@ -37,7 +37,12 @@ def test_the_error_names_the_installed_packages(monkeypatch: pytest.MonkeyPatch,
         (
             ("onnxruntime", "onnxruntime-gpu", "opencv-python"),
             ("onnxruntime", "onnxruntime-gpu"),
-            "pip uninstall --yes onnxruntime onnxruntime-gpu",
+            "pip uninstall --yes onnxruntime onnxruntime-gpu` and then `pip install onnxruntime-gpu==1.2.3",
+        ),
+        (
+            ("onnxruntime", "onnxruntime-training", "opencv-python"),
+            ("onnxruntime", "onnxruntime-training"),
+            "pip install onnxruntime==1.2.3",
         ),
         (
             ("onnxruntime", "opencv-python", "opencv_python_headless"),

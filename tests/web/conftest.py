@@ -139,9 +139,8 @@ async def server(
     twice = adaptive.replace('"adaptive"', '"adaptive-twice"').replace("maximum = 4", "maximum = 2")
     (folder / "policies" / "adaptive-twice.toml").write_text(twice, encoding="utf-8")
     # A head that is rendered from one picture does not blink.
-    own, movement = adaptive.replace('"adaptive"', '"no-blink"').split("[doubt.movement]")
-    own += "[doubt.movement]" + movement.replace("blink = true", "blink = false", 1)
-    (folder / "policies" / "no-blink.toml").write_text(own, encoding="utf-8")
+    no_blink = adaptive.replace('"adaptive"', '"no-blink"').replace("blink = true", "blink = false")
+    (folder / "policies" / "no-blink.toml").write_text(no_blink, encoding="utf-8")
     async with serving(settings, pack=shared_pack(f"open:{assets / 'models'}"), tuning=FAST) as live:
         yield live
 

@@ -207,7 +207,7 @@ class _ScanStatusEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ScanStatus
     SCAN_STATUS_COMPLETED: _ScanStatus.ValueType  # 3
     """The scan has ended, and the policy does not let the app know more."""
     SCAN_STATUS_RETRY: _ScanStatus.ValueType  # 4
-    """The conditions did not allow a decision. Follow the feedback and make another attempt."""
+    """The conditions did not allow a decision, or doubt remains. Follow the feedback, if any, and make another attempt."""
 
 class ScanStatus(_ScanStatus, metaclass=_ScanStatusEnumTypeWrapper):
     """The status of an attempt that an app may know. Only the orchestrator receives scores and reasons."""
@@ -221,7 +221,7 @@ SCAN_STATUS_FAILURE: ScanStatus.ValueType  # 2
 SCAN_STATUS_COMPLETED: ScanStatus.ValueType  # 3
 """The scan has ended, and the policy does not let the app know more."""
 SCAN_STATUS_RETRY: ScanStatus.ValueType  # 4
-"""The conditions did not allow a decision. Follow the feedback and make another attempt."""
+"""The conditions did not allow a decision, or doubt remains. Follow the feedback, if any, and make another attempt."""
 Global___ScanStatus: _TypeAlias = ScanStatus  # noqa: Y015
 
 @_typing.final

@@ -322,9 +322,19 @@ async def test_readiness_is_that_of_every_part(address: str, parts: Parts) -> No
 
 async def test_a_part_that_fails_is_not_ready_and_its_text_is_not_shown(address: str, parts: Parts) -> None:
     parts.database = RuntimeError("postgresql://user:hunter2@host")
-    status, _, body = await get(f"{address}/readyz")
+    with capture_logs() as logs:
+        status, _, body = await get(f"{address}/readyz")
     assert status == 503
     assert "hunter2" not in body
+    assert logs == [{"event": "not_ready", "log_level": "warning", "part": "database", "why": "RuntimeError"}]
+
+
+async def test_why_a_part_is_not_ready_is_logged_when_it_changes(address: str, parts: Parts) -> None:
+    locked, full = (StorageUnavailable(why) for why in ("it is locked", "the disk is full"))
+    with capture_logs() as logs:
+        for parts.database in (locked, locked, full, True, full):
+            await get(f"{address}/readyz")
+    assert [entry["why"] for entry in logs] == ["it is locked", "the disk is full", "the disk is full"]
 
 
 async def test_a_part_that_hangs_is_not_ready(monkeypatch: pytest.MonkeyPatch) -> None:

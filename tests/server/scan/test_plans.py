@@ -29,6 +29,7 @@ from server.edge.fields import number_of
 from server.policies import Policy, load_policies
 from server.policies.schema import ChallengeRules, DeadlineRules, DoubtRules, FlashAnswer
 from server.scan.capture_work import AttemptTrace, CaptureWork
+from server.scan.handshake import require_challenge
 from server.scan.messages import Capability, CaptureBudget, FrameMessage
 from server.scan.plans import (
     ScanPlans,
@@ -100,6 +101,27 @@ def test_doubt_leads_to_the_first_challenge_that_the_device_shows(
     assert plans.challenge is challenge
     assert plans.open is (challenge is not None), "doubt never leads back to EXPRESS"
     assert plans.terms(challenge) == DoubtTerms(challenge, _DOUBT)
+
+
+@pytest.mark.parametrize(
+    ("policy", "capabilities", "doubt", "missing"),
+    [
+        ("standard", _NONE, VerdictReason.NOT_SURE, Capability.FLASH),
+        ("standard", _GESTURES, VerdictReason.ONE_PICTURE_MOVED, Capability.FLASH),
+        ("no-flash", {Capability.FLASH}, VerdictReason.NOT_SURE, Capability.OVAL_CHANGE),
+        ("no-flash", _ALL, VerdictReason.ONE_PICTURE_MOVED, None),
+    ],
+)
+def test_a_device_that_cannot_resolve_doubt_learns_what_it_lacks(
+    policy: str, capabilities: Set[Capability], doubt: VerdictReason, missing: Capability | None
+) -> None:
+    plans = _plans(policy, Mode.EXPRESS, capabilities)
+    require_challenge(plans)
+    plans.note([doubt])
+    with pytest.raises(Refusal) as caught:
+        require_challenge(plans)
+    assert caught.value.reason is Reason.CAPABILITY_MISSING
+    assert caught.value.details == ({} if missing is None else {"capability": missing.value})
 
 
 def test_a_later_stream_knows_the_doubt_of_earlier_attempts() -> None:

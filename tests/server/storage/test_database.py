@@ -380,8 +380,9 @@ async def test_a_database_that_a_newer_version_only_expanded_is_used_as_it_is(ur
 async def test_a_database_of_a_candidate_is_refused(url: str, lacking: str) -> None:
     await upgrade(url)
     await _execute(url, lacking)
-    with pytest.raises(SchemaOutdated, match=r"a candidate of version 1\.0\.0"):
-        await upgrade(url)
+    for use in (upgrade, prepare_database):
+        with pytest.raises(SchemaOutdated, match=r"a candidate of version 1\.0\.0"):
+            await use(url)
 
 
 async def test_a_failed_migration_changes_nothing(url: str) -> None:

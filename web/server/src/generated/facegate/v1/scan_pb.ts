@@ -1711,7 +1711,7 @@ export enum ScanStatus {
   COMPLETED = 3,
 
   /**
-   * The conditions did not allow a decision. Follow the feedback and make another attempt.
+   * The conditions did not allow a decision, or doubt remains. Follow the feedback, if any, and make another attempt.
    *
    * @generated from enum value: SCAN_STATUS_RETRY = 4;
    */
