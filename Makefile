@@ -70,14 +70,15 @@ test: dev ## Run the fast tests, on two cores.
 	@$(BIN)/python -m pytest --numprocesses 4 --dist worksteal --ignore tests/helm # make check runs those
 
 # What measures time or scans in real time runs after the others, with nothing beside it.
-test-slow: dev ## Run the slow tests and those of bench, evaluation and research: whole checks on real data (FACEGATE_TEST_ASSETS), long runs.
-	@$(BIN)/python -m pytest -m "(slow or research) and not alone and not accuracy" --timeout 1800 $(TWO_CORES) --ignore tests/web --ignore tests/sdk # make web and make sdk run those
+test-slow: dev ## Run the slow tests and those of bench and evaluation: whole checks on real data (FACEGATE_TEST_ASSETS), long runs.
+	@$(BIN)/python -m pytest -m "(slow or research) and not alone and not accuracy" --timeout 1800 $(TWO_CORES) --ignore tests/web --ignore tests/sdk --ignore tests/research # make web, sdk and accuracy run those
 	@$(BIN)/python -m pytest -m alone --timeout 1800 --ignore tests/web --ignore tests/sdk
 
 crash: dev ## Kill processes at every crash point and restart them: what was acknowledged must be there. CI runs a dozen of them.
 	@$(BIN)/python -m pytest -m crash $(TWO_CORES)
 
-accuracy: dev ## Run the studies over whole data sets (FACEGATE_TEST_ASSETS): half an hour of two cores; docs/accuracy.md has the results.
+accuracy: dev ## Run the studies over whole data sets (FACEGATE_TEST_ASSETS) and the tests of all studies: 40 minutes of two cores; docs/accuracy.md has the results.
+	@$(BIN)/python -m pytest -m "research and not accuracy" --timeout 1800 $(TWO_CORES) tests/research
 	@$(BIN)/python -m pytest -m accuracy --timeout 3600 $(TWO_CORES)
 
 $(BIN)/helm: tests/helm/install_helm.py | dev
