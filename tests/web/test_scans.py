@@ -318,6 +318,7 @@ async def test_a_person_may_decline_the_colours_and_needs_only_the_keyboard(
         script="walk",
         options={"flash": True},
         presses=1,
+        clicks=2,
         keyboard=True,
         viewport=_PHONE,
     )

@@ -23,7 +23,7 @@ button {
 }
 button.primary { background: var(--facegate-accent); color: #ffffff; }
 button:focus-visible { outline: 3px solid var(--facegate-text); outline-offset: 3px; }
-h2:focus { outline: none; } /* Only scripts focus a title, so that screen readers speak it. */
+h2:focus, dialog:focus { outline: none; } /* Only scripts focus them: screen readers speak a title. */
 dialog {
   position: fixed; inset: 0; width: 100vw; height: 100vh; height: 100dvh; max-width: none; max-height: none;
   margin: 0; padding: 0; border: 0; overflow: hidden; background: var(--facegate-surface); color: var(--facegate-text);
