@@ -58,6 +58,7 @@ def evidence_tables(evidence: evidence_service_pb2.GetEvidenceResponse) -> Itera
     """Return the facts of a record, its images and its holds as tables."""
     times, requested = evidence.times, evidence.result.requested_outcome
     kept = enum_word(evidence.trusted_image, "kept")
+    plans = {each.attempt: f" ({enum_word(each, 'plan')})" for each in evidence.result.attempts if each.plan}
     rows = [
         ("subject", evidence.result.subject_reference or "-"),
         ("consent", evidence.result.consent_reference or "-"),
@@ -73,7 +74,8 @@ def evidence_tables(evidence: evidence_service_pb2.GetEvidenceResponse) -> Itera
         (
             "frames",
             ", ".join(
-                f"attempt {one.attempt}: {len(one.sha256)}{'' if one.complete else ' (incomplete)'}"
+                f"attempt {one.attempt}{plans.get(one.attempt, '')}: {len(one.sha256)}"
+                f"{'' if one.complete else ' (incomplete)'}"
                 for one in evidence.frames
             )
             or "none",

@@ -187,7 +187,8 @@ def _attempt(attempt: result_pb2.AttemptSummary) -> str:
     ended = attempt.HasField("end_time")
     took = f" in {seconds_between(attempt.start_time, attempt.end_time):.1f} s" if ended else ""
     outcome = enum_word(attempt, "outcome").lower()
-    return f"{counted(attempt.frames, 'frame')}{took}, {outcome}"
+    plan = f"{enum_word(attempt, 'plan')}, " if attempt.plan else ""
+    return f"{plan}{counted(attempt.frames, 'frame')}{took}, {outcome}"
 
 
 def seconds_between(start: Timestamp, end: Timestamp) -> float:

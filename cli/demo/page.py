@@ -67,6 +67,7 @@ _FLASH: Final = (
     "that these colours cause on a face: as strong as the answer that was found, and at least as strong as "
     "the dimmest usable screen causes."
 )
+_NO_DOUBT: Final = "The first attempt, without colours, left no doubt: no flash followed."
 _NUMBERS: Final = ("Liveness", "Similarity", "Seconds")
 _COLUMNS: Final = ("Shown to the camera", "Outcome", "Expected", *_NUMBERS)
 
@@ -218,7 +219,9 @@ def _flash(record: DemoRecord) -> Iterator[Group]:
         drawing = ("flash", {"strip": strip_picture(record.flash)})
         yield Group(figures=[Figure(caption=_FLASH, drawing=drawing)], kind="one")
     elif record.scenario.flashes:
-        yield Group(figures=[Figure(caption="", instead="No frame shows a colour of the screen.")])
+        sure = record.scenario.doubt and record.status is Status.SUCCESS
+        instead = _NO_DOUBT if sure else "No frame shows a colour of the screen."
+        yield Group(figures=[Figure(caption="", instead=instead)])
 
 
 def _facts(record: DemoRecord) -> Iterator[tuple[str, str]]:

@@ -72,6 +72,7 @@ async def test_a_check_is_found_shown_exported_and_verified(shell: Shell, tmp_pa
     )
     assert shown.exit_code == 0
     assert "shell-1" in shown.stdout
+    assert "attempt 1 (EXPRESS): " in shown.stdout
     images = await asyncio.to_thread(lambda: sorted(path.name for path in (tmp_path / "out").iterdir()))
     assert len(images) == 4
     export = ("export", check_id, "--purpose", "case", "--out", str(archive))

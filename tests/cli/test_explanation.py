@@ -1,5 +1,5 @@
 import pytest
-from facegate.v1 import result_pb2
+from facegate.v1 import result_pb2, scan_pb2
 
 from cli.explanation import because, device_tests, judgement, proof, speaking, weighed_signals
 from tests.cli.demo.builders import CHECK_ID, result
@@ -105,9 +105,10 @@ def test_the_proof_states_attempts_signature_and_check() -> None:
     checked.attempts[0].frames = 61
     checked.attempts[0].end_time.FromMilliseconds(4100)
     checked.attempts[0].outcome = result_pb2.AttemptSummary.OUTCOME_RETRY
-    checked.attempts.add(frames=1, outcome=result_pb2.AttemptSummary.OUTCOME_DECIDED)
+    decided = result_pb2.AttemptSummary.OUTCOME_DECIDED
+    checked.attempts.add(frames=1, outcome=decided, plan=scan_pb2.PLAN_FLASH)
     facts = dict(proof(checked, verified=False))
-    assert facts["Attempts"] == "61 frames in 4.1 s, retry; 1 frame, decided"
+    assert facts["Attempts"] == "61 frames in 4.1 s, retry; FLASH, 1 frame, decided"
     assert facts["Signature (JWS, ES256)"] == "NOT VERIFIED"
     assert (facts["Check"], facts["SHA-256 of the policy"]) == (CHECK_ID, bytes(32).hex())
     assert "Sandbox" not in facts

@@ -14,7 +14,7 @@ from server.domain.terms import Plan
 from simulator import photo_from_image
 from tests.packs import real_pack
 from tests.server.live import LiveServer
-from tests.web.conftest import Browser, Recording
+from tests.web.conftest import Browser, Recording, run_script
 from tests.web.heads import SIZE, render_heads
 from tests.web.lines import line
 
@@ -318,6 +318,7 @@ async def test_a_person_may_decline_the_colours_and_needs_only_the_keyboard(
         script="walk",
         options={"flash": True},
         presses=1,
+        clicks=2,
         keyboard=True,
         viewport=_PHONE,
     )
@@ -341,6 +342,19 @@ async def test_a_system_with_reduced_motion_gets_no_colours(
     assert answer["outcome"]["status"] == "success"
     plans = [attempt.plan for attempt in await browser.live.attempts(upload.check_id)]
     assert set(plans) == {Plan.EXPRESS}
+
+
+@pytest.mark.parametrize("size", [(320, 568), (640, 360)], ids=["upright", "lying"])
+async def test_all_hints_of_an_attempt_fit_a_small_phone(page_port: int, size: tuple[int, int]) -> None:
+    codes = ["CAPTURE_TOO_SLOW", "FACE_CUT_OFF", "TOO_BRIGHT", "MOVE_BACK", "CENTER_FACE", "HOLD_STILL"]
+    viewport = dict(zip(("width", "height"), size, strict=True))
+    job = {"port": page_port, "page": "element.html", "viewport": viewport, "call": "askMuch"}
+    seen = await run_script("drive", {**job, "options": {"lang": "de", "codes": codes}})
+    question, ready, cancel = seen["question"], seen["ready"], seen["cancel"]
+    assert question["top"] >= 0
+    assert question["top"] <= ready["top"]
+    assert ready["bottom"] <= question["bottom"] <= cancel["top"]
+    assert cancel["bottom"] <= seen["height"]
 
 
 @pytest.mark.parametrize("server", [False], indirect=True, ids=["real"])

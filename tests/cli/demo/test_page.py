@@ -27,6 +27,8 @@ from tests.server.pages.reading import Page
 from vision.face import BgrImage, DetectedFace
 from vision.packs import Pack
 
+_INCONCLUSIVE = result_pb2.FAILURE_REASON_LIVENESS_INCONCLUSIVE
+
 
 def render(records: tuple[DemoRecord, ...], pack: Pack = PACK) -> str:
     return render_page(
@@ -173,6 +175,16 @@ def test_a_flash_leaves_its_strip(tmp_path: Path) -> None:
     strip = (tmp_path / "flash-rigid-mask" / "strip.svg").read_text()
     assert strip.startswith('<svg xmlns="http://www.w3.org/2000/svg"')
     assert "A rigid mask" in strip
+
+
+def test_a_check_without_doubt_says_why_no_colours_followed() -> None:
+    sure = replace(judged("doubt"), flash=None)
+    unlit = replace(judged("flash-same-person"), flash=None)
+    assert "left no doubt: no flash followed" in render((sure,))
+    for record in (unlit, replace(sure, response=judged("static-photo", result(_INCONCLUSIVE)).response)):
+        shown = render((record,))
+        assert "No frame shows a colour of the screen." in shown
+        assert "left no doubt" not in shown
 
 
 def test_only_public_keys_are_written(tmp_path: Path) -> None:

@@ -20,7 +20,7 @@ function seen(page) {
       hint: text(".hint"),
       card: text(".card h2"),
       cancel: text("[part~=cancel]"),
-      focused: shadowRoot.activeElement?.textContent,
+      focused: shadowRoot.activeElement?.localName,
       label: shadowRoot.querySelector("dialog").ariaLabel,
       modal: shadowRoot.querySelector("dialog").matches(":modal"),
       playing: !shadowRoot.querySelector("video").paused,

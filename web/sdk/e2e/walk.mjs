@@ -2,7 +2,7 @@
  * Walks through the element as a person does, and prints what it saw as JSON, with the milliseconds until
  * the first answer. The job is that of drive.mjs, with
  * `pictures`: a folder for screenshots; `presses`: the number of the button to press on the notice, if `flash`;
- * `clicks`: how often each button of the card is clicked, once by default; `keyboard`: press them by Tab and Enter instead;
+ * `clicks`: how often each button of the card is pressed, once by default; `keyboard`: press them by Tab and Enter;
  * `acts`: the names of what happens while the scan runs, from acts.mjs; `lookFor`: the hint at which to look, with
  * the colour and the oval on display.
  */
@@ -24,7 +24,7 @@ async function press(number) {
     return;
   }
   for (let tab = 0; tab <= number; tab += 1) await page.keyboard.press("Tab");
-  await page.keyboard.press("Enter");
+  for (let times = job.clicks ?? 1; times > 0; times -= 1) await page.keyboard.press("Enter");
 }
 await look("start");
 await press(0);

@@ -258,6 +258,11 @@ describe("the text of an error", () => {
     expect(errorText(english, error)).toBe(english.expired);
   });
 
+  it("says that the colours are needed to who declined them, and nothing of them otherwise", () => {
+    expect(errorText(english, refused("CAPABILITY_MISSING", { capability: "FLASH" }))).toBe(english.flashNeeded);
+    expect(errorText(english, refused("CAPABILITY_MISSING", { capability: "OPEN_MOUTH" }))).toBe(english.problem);
+  });
+
   it("asks to wait if getTicket threw an error with a time to wait", () => {
     expect(errorText(english, Object.assign(new Error("TOO_MANY_FAILURES"), { retryAfterMs: 1_800_000 }))).toBe(english.later);
     for (const retryAfterMs of [0, undefined, "soon"]) {
@@ -267,8 +272,8 @@ describe("the text of an error", () => {
   });
 
   it.each(Object.keys(LANGUAGES))("states in %s the problem first, then what to do", (name) => {
-    const { denied, missing, busy, network, untrusted, closed, cancelled } = LANGUAGES[name] as Strings;
-    for (const text of [denied, missing, busy, network, untrusted, closed]) {
+    const { denied, missing, busy, network, untrusted, closed, cancelled, flashNeeded } = LANGUAGES[name] as Strings;
+    for (const text of [denied, missing, busy, network, untrusted, closed, flashNeeded]) {
       const [problem, advice] = firstSentence(text);
       expect(`${problem} ${advice}`).toBe(text);
       expect(advice.length).toBeGreaterThan(8);

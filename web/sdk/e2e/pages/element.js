@@ -21,3 +21,18 @@ window.prepare = ({ server, ticket, flash = false, lang = "en", relight = false,
   });
   old.replaceWith(element);
 };
+
+/** Asks as much as an attempt may leave to ask; returns the edges of the screen, the question and the buttons. */
+window.askMuch = ({ lang, codes }) => {
+  const element = document.querySelector("facegate-scan");
+  element.lang = lang;
+  const { view, strings, shadowRoot } = element;
+  view.openScreen();
+  const texts = codes.map((code) => strings.hints[code]);
+  view.ask(strings.tryAgain, texts, [{ label: strings.ready, primary: true, act: () => undefined }]);
+  const edges = (selector) => {
+    const { top, bottom } = shadowRoot.querySelector(selector).getBoundingClientRect();
+    return { top, bottom };
+  };
+  return { question: edges(".panel"), ready: edges(".panel button"), cancel: edges("[part~=cancel]"), height: innerHeight };
+};

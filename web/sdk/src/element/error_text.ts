@@ -35,6 +35,7 @@ export function errorText(strings: Strings, error: unknown): string {
   if (error instanceof UnsupportedBrowserError) return strings.unsupported;
   if (error instanceof ServerNotTrustedError) return strings.untrusted;
   if (error instanceof ConnectionFailedError) return strings.network;
+  if (error instanceof ServerRefusedError && error.refusal.metadata.capability === "FLASH") return strings.flashNeeded;
   const reason = reasonOf(error);
   // The server waited for messages that the connection did not carry in time.
   if (reason === "STREAM_IDLE") return textFor(strings, "NETWORK_TOO_SLOW");

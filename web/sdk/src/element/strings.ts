@@ -15,6 +15,7 @@ export interface Strings {
   flashNotice: string;
   flashAccept: string;
   flashDecline: string;
+  flashNeeded: string;
   brightness: string;
   ready: string;
   tryAgain: string;

@@ -23,7 +23,7 @@ button {
 }
 button.primary { background: var(--facegate-accent); color: #ffffff; }
 button:focus-visible { outline: 3px solid var(--facegate-text); outline-offset: 3px; }
-h2:focus { outline: none; } /* Only scripts focus a title, so that screen readers speak it. */
+h2:focus, dialog:focus { outline: none; } /* Only scripts focus them: screen readers speak a title. */
 dialog {
   position: fixed; inset: 0; width: 100vw; height: 100vh; height: 100dvh; max-width: none; max-height: none;
   margin: 0; padding: 0; border: 0; overflow: hidden; background: var(--facegate-surface); color: var(--facegate-text);
@@ -55,10 +55,17 @@ ellipse { fill: none; stroke-width: 4; vector-effect: non-scaling-stroke; }
   position: absolute; inset: auto 0 0 0; z-index: 3; padding: 0 1rem max(1rem, env(safe-area-inset-bottom));
   display: flex; flex-wrap: wrap; justify-content: center; gap: 0.75rem;
 }
+/* It leaves room for the buttons of the screen; what does not fit is scrolled, and its own button stays in view. */
 .panel {
-  position: absolute; inset: 0; z-index: 4; margin: auto; height: fit-content; width: min(34rem, 100vw - 2rem);
-  box-sizing: border-box; padding: 1.5rem; border-radius: 1rem; background: var(--facegate-surface);
+  --below: calc(3.5rem + max(1rem, env(safe-area-inset-bottom)));
+  position: absolute; inset: 0.5rem 0 var(--below); z-index: 4; margin: auto; height: fit-content;
+  max-height: calc(100% - 0.5rem - var(--below)); width: min(34rem, 100vw - 2rem); box-sizing: border-box;
+  padding: 1.5rem; overflow-y: auto; border-radius: 1rem; background: var(--facegate-surface);
   box-shadow: 0 0.5rem 2.5rem rgb(20 32 43 / 0.35);
+}
+.panel .buttons {
+  position: sticky; bottom: -1.5rem; width: 100%; margin-bottom: -1.5rem; padding-block: 0.5rem 1.5rem;
+  background: inherit;
 }
 .spoken { position: absolute; width: 1px; height: 1px; overflow: hidden; clip-path: inset(50%); white-space: nowrap; }
 /* On a low screen the text stands above the oval in one small line, or, if there is room, beside it. */

@@ -17,7 +17,7 @@ export interface Action {
 export class View {
   readonly video = node("video", { part: "video", "aria-hidden": "true" });
   readonly colours = [node("div", { class: "colour" }), node("div", { class: "colour" })] as const;
-  readonly dialog = node("dialog", { part: "screen" });
+  readonly dialog = node("dialog", { part: "screen", tabindex: "-1" });
   private readonly card = node("section", { class: "card", part: "card" });
   private readonly panel = node("section", { class: "panel", part: "panel" });
   private readonly stage = node("div", { class: "stage" });
@@ -72,16 +72,22 @@ export class View {
     this.offerCamera(false);
     this.rest();
     this.progress(0);
-    this.dialog.showModal();
+    this.showScreen();
   }
 
   /** Opens the screen again after the element was moved in the document, which hides it and stops the picture. */
   reopenScreen(): void {
     if (!this.dialog.open) return;
     this.dialog.close();
-    this.dialog.showModal();
+    this.showScreen();
     // Rejects if the camera closes meanwhile.
     this.video.play().catch(() => undefined);
+  }
+
+  /** The screen has the focus, and no button: a second Enter, or one that is held, would cancel the scan. */
+  private showScreen(): void {
+    this.dialog.showModal();
+    this.dialog.focus();
   }
 
   /** Sets whether there is a button for another camera. */
@@ -116,6 +122,7 @@ export class View {
 
   /** Removes the question. */
   asked(): void {
+    if (!this.panel.hidden) this.dialog.focus();
     this.panel.hidden = true;
     this.stage.hidden = false;
     this.hintText.hidden = false;
