@@ -54,7 +54,7 @@ public data class Refusal(
 public class ServerRefusedException internal constructor(public val refusal: Refusal) : FacegateException(
     "${refusal.reason}: ${refusal.message}",
     adviceFor(refusal),
-    textFor(refusal.reason, refusal.retryAfterMs),
+    if (refusal.metadata["capability"] == "FLASH") "flashNeeded" else textFor(refusal.reason, refusal.retryAfterMs),
 ) {
     override val retryAfterMs: Long get() = refusal.retryAfterMs
 }

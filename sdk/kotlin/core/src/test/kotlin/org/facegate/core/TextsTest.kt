@@ -60,6 +60,8 @@ class TextsTest {
         assertEquals(Advice.TRY_LATER, advice["OVERLOADED"])
         assertEquals(Advice.REPORT, advice["FRAME_TOO_LARGE"])
         assertEquals(Advice.NEW_CHECK, advice["FRAME_MAC_INVALID"])
+        val colours = Refusal(9, "CAPABILITY_MISSING", "", mapOf("capability" to "FLASH"), 0)
+        assertEquals("flashNeeded", ServerRefusedException(colours).text)
     }
 
     private fun errors(): List<FacegateException> {
