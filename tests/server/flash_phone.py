@@ -1,4 +1,4 @@
-"""Whole scans in DYNAMIC, in real time: a person or attacker with a phone, and a server for them."""
+"""Whole scans in DYNAMIC: a person or attacker with a phone in step with the server that judges it."""
 
 import asyncio
 import functools
@@ -115,7 +115,7 @@ def _drawn(draw: Callable[..., Any], draws: Callable[[int], bytes], _random: obj
 
 @contextmanager
 def in_step() -> Iterator[None]:
-    """One scan with a phone that shares the server's time is as on a machine with nothing else to do.
+    """Let a scan by a phone that shares the server's time be as on a machine with nothing else to do.
 
     The client ends no attempt by the computer's clock, which runs on while the server's stands still. And the
     server draws the same challenges each time, because one draw in ten is not conclusive.
@@ -238,7 +238,7 @@ async def scan(
         ).scan()
 
 
-# Whole checks in DYNAMIC, in real time: a server with policies for them, and the person with the phone.
+# Whole checks in DYNAMIC: a server with policies for them, and the person with the phone.
 
 
 @asynccontextmanager

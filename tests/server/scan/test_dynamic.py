@@ -214,7 +214,7 @@ async def test_a_device_that_lost_its_screen_is_refused_on_the_reconnect(scene: 
         await device.open(resume=True)
 
 
-# -- whole scans, in real time
+# -- whole scans of a phone
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
@@ -226,13 +226,7 @@ async def real(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveSe
 
 @pytest.mark.slow
 async def test_a_genuine_person_succeeds_and_every_step_waited_for_the_one_before(real: LiveServer) -> None:
-    # Colours are drawn anew each time. In about one draw of ten the shape in the dark is not conclusive; the
-    # person may then try again, and is never judged an attack.
     result, wire = await check(real, FlashKind.GENUINE)
-    for _ in range(2):
-        assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_SPOOF, result.liveness
-        if result.status != result_pb2.CHECK_STATUS_SUCCESS:
-            result, wire = await check(real, FlashKind.GENUINE)
     assert result.status == result_pb2.CHECK_STATUS_SUCCESS, result.reasons
     liveness = result.liveness
     assert (liveness.requested_mode, liveness.used_mode) == (_DYNAMIC, _DYNAMIC)
@@ -355,7 +349,6 @@ async def test_another_person_is_not_the_portraits_however_alive(real: LiveServe
 
 @pytest.mark.slow
 async def test_a_preferred_flash_is_used_and_reported(real: LiveServer) -> None:
-    # On a busy machine the frames may come too slowly for an attempt, which is then repeated.
     result, wire = await check(real, FlashKind.GENUINE, policy="adaptive", flash=False, max_attempts=3)
     assert wire.plans[0] == scan_pb2.PLAN_FLASH
     assert result.status == result_pb2.CHECK_STATUS_SUCCESS, result.reasons

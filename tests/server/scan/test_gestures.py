@@ -205,7 +205,7 @@ class _Reversed(WatchedScreen):
         super().show_hint(feedback)
 
 
-# -- whole scans, in real time
+# -- whole scans of a phone
 
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
