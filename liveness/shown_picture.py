@@ -36,7 +36,10 @@ from vision.geometry import CHIP_EYE_DISTANCE, CHIP_POINTS, CHIP_SHAPE, FaceChip
 _Plane = NDArray[np.float32]
 _Picture = TypeVar("_Picture", NDArray[np.float32], NDArray[np.uint8])
 
-_SHADING: Final = 11
+_GRAIN, _GRAIN_SIDE = 1.5, 11
+"""The standard deviation and the side, pixels, of the average that a chip is smoothed by: finer structure is
+mostly noise, which in a soft photo is as strong as all else."""
+_SHADING: Final = 13
 """The side of the average, pixels, that is taken off a chip: what is left is its fine structure."""
 _CONTRAST: Final = 19
 """The side of the window, pixels, in which the contrast is made equal before the alignment."""
@@ -130,7 +133,8 @@ class _Structure:
 
     def __init__(self, chip: FaceChip) -> None:
         grey = chip.astype(np.float32)
-        self.fine = np.asarray(cv2.GaussianBlur(grey, (5, 5), 0.8), np.float32) - _box(grey, _SHADING)
+        smooth = cv2.GaussianBlur(grey, (_GRAIN_SIDE, _GRAIN_SIDE), _GRAIN)
+        self.fine = np.asarray(smooth, np.float32) - _box(grey, _SHADING)
         contrast = np.sqrt(np.maximum(_box(np.square(self.fine), _CONTRAST), 0)) + np.float32(_LEAST_CONTRAST)
         self.even = np.clip(127.5 + _GAIN * self.fine / contrast, 0, 255).astype(np.uint8)
         across = np.asarray(cv2.Sobel(self.fine, cv2.CV_32F, 1, 0, scale=1 / 8), np.float32)
@@ -210,9 +214,9 @@ _TELLING: Final = 3
 _FEWEST: Final = 4
 """The least number of aligned faces to compare."""
 
-_SAME_IMAGE, _SURELY_SAME = 0.15, 0.10
+_SAME_IMAGE, _SURELY_SAME = 0.1, 0.07
 """The change up to which a face may be, and is, the trusted image (median; docs/accuracy.md)."""
-_ONE_PICTURE, _SURELY_ONE = 5.0, 1.3
+_ONE_PICTURE, _SURELY_ONE = 2.6, 0.65
 """The change for each eye distance of bend up to which a scan may show, and shows, one picture (median;
 docs/accuracy.md)."""
 LEAST_BEND: Final = 0.012

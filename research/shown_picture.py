@@ -179,8 +179,8 @@ _FOLDERS: Final = ("video", "video_more", "video_phone")
 _HALVINGS: Final = 100
 _DOUBTED: Final = 1 / 15
 """The share of people's scans that may be in doubt."""
-_MARGIN: Final = 3.0
-"""How far below all bent faces of people the line of certainty lies: dark or blurred, theirs come to half."""
+_MARGIN: Final = 2.4
+"""How far below all bent faces of people the line of certainty lies: dark or blurred, theirs come near it."""
 
 
 @dataclass(frozen=True, slots=True)

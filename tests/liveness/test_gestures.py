@@ -255,15 +255,17 @@ def _chip(picture: BgrImage) -> FaceChip:
 
 
 @functools.cache
-def _warped() -> tuple[FaceChip, ...]:
+def _warped(*, softness: float = 0, strength: float = 0.03, noise: float = 2.0) -> tuple[FaceChip, ...]:
     picture, face = _photo()
+    if softness:
+        picture = np.asarray(cv2.GaussianBlur(picture, (0, 0), softness), np.uint8)
     x, y = face.box.centre
     place = (x, y, face.box.width)
     frames = warp_photo(
         picture,
         place,
-        bulge(picture, place, strength=0.03, seed=1),
-        noise=2.0,
+        bulge(picture, place, strength=strength, seed=1),
+        noise=noise,
         rate=2.0,
         seconds=5.0,
         seed=1,
@@ -309,6 +311,11 @@ def test_one_picture_that_a_script_warps_is_found() -> None:
     found = find_moved_picture(_scan(_warped()))
     assert found.possible
     assert found.signal.passed is False
+
+
+def test_one_soft_picture_in_noise_is_found_though_it_moves_little() -> None:
+    found = find_moved_picture(_scan(_warped(softness=5, strength=0.012, noise=6.0)))
+    assert found.possible
 
 
 def test_one_picture_is_found_though_eyes_and_mouth_are_drawn_into_it() -> None:
