@@ -36,11 +36,24 @@ from vision.geometry import CHIP_EYE_DISTANCE, CHIP_POINTS, CHIP_SHAPE, FaceChip
 _Plane = NDArray[np.float32]
 _Picture = TypeVar("_Picture", NDArray[np.float32], NDArray[np.uint8])
 
-_GRAIN, _GRAIN_SIDE = 1.5, 11
-"""The standard deviation and the side, pixels, of the average that a chip is smoothed by: finer structure is
-mostly noise, which in a soft photo is as strong as all else."""
-_SHADING: Final = 13
-"""The side of the average, pixels, that is taken off a chip: what is left is its fine structure."""
+
+@dataclass(frozen=True, slots=True)
+class _Band:
+    """The structure of a chip that is compared.
+
+    Attributes:
+        grain, grain_side: The standard deviation and the side, pixels, of the average that smooths the chip.
+        shading: The side of the average, pixels, that is taken off it.
+    """
+
+    grain: float
+    grain_side: int
+    shading: int
+
+
+_FINE: Final = _Band(0.8, 5, 11)
+_COARSE: Final = _Band(1.5, 11, 13)
+"""For two faces of one scan: what is finer is mostly noise, which in a soft photo is as strong as the rest."""
 _CONTRAST: Final = 19
 """The side of the window, pixels, in which the contrast is made equal before the alignment."""
 _LEAST_CONTRAST: Final = 4.0
@@ -94,8 +107,9 @@ class PictureChange:
 class ReferenceFace:
     """A face with which others are compared. It keeps biometric data."""
 
-    def __init__(self, chip: FaceChip) -> None:
-        self._face = _Structure(chip)
+    def __init__(self, chip: FaceChip, band: _Band = _FINE) -> None:
+        self._band = band
+        self._face = _Structure(chip, band)
         self._structure = _of_parts(np.square(self._face.fine)) + _LEAST_STRUCTURE
         self._weight = _averaged(self._face.slope) + _LEAST_WEIGHT
         self._weights = _averaged(_averaged(self._weight))
@@ -104,7 +118,7 @@ class ReferenceFace:
 
     def change(self, chip: FaceChip) -> PictureChange:
         """Return how far another chip differs; this takes about 3 ms."""
-        other = _Structure(chip)
+        other = _Structure(chip, self._band)
         flow = self._flow(other)
         moved = _moved(other.fine, flow, cv2.INTER_CUBIC)
         ours, theirs = self._face.fine[_FACE], moved[_FACE]
@@ -131,10 +145,10 @@ class ReferenceFace:
 class _Structure:
     """The fine structure of a chip, the same with even contrast in 8 bits, and its squared slope."""
 
-    def __init__(self, chip: FaceChip) -> None:
+    def __init__(self, chip: FaceChip, band: _Band) -> None:
         grey = chip.astype(np.float32)
-        smooth = cv2.GaussianBlur(grey, (_GRAIN_SIDE, _GRAIN_SIDE), _GRAIN)
-        self.fine = np.asarray(smooth, np.float32) - _box(grey, _SHADING)
+        smooth = cv2.GaussianBlur(grey, (band.grain_side, band.grain_side), band.grain)
+        self.fine = np.asarray(smooth, np.float32) - _box(grey, band.shading)
         contrast = np.sqrt(np.maximum(_box(np.square(self.fine), _CONTRAST), 0)) + np.float32(_LEAST_CONTRAST)
         self.even = np.clip(127.5 + _GAIN * self.fine / contrast, 0, 255).astype(np.uint8)
         across = np.asarray(cv2.Sobel(self.fine, cv2.CV_32F, 1, 0, scale=1 / 8), np.float32)
@@ -214,7 +228,7 @@ _TELLING: Final = 3
 _FEWEST: Final = 4
 """The least number of aligned faces to compare."""
 
-_SAME_IMAGE, _SURELY_SAME = 0.1, 0.07
+_SAME_IMAGE, _SURELY_SAME = 0.15, 0.10
 """The change up to which a face may be, and is, the trusted image (median; docs/accuracy.md)."""
 _ONE_PICTURE, _SURELY_ONE = 2.6, 0.65
 """The change for each eye distance of bend up to which a scan may show, and shows, one picture (median;
@@ -268,7 +282,7 @@ def measure_moved_picture(scan: ScanObservations) -> PictureChange | None:
     if len(faces) < _FEWEST:
         return None
     middle = len(faces) // 2
-    reference = ReferenceFace(faces[middle])
+    reference = ReferenceFace(faces[middle], _COARSE)
     changes = [reference.change(face) for at, face in enumerate(faces) if at != middle]
     return PictureChange(
         new=float(np.median([change.new / (change.bend + _NO_BEND) for change in changes])),
