@@ -53,7 +53,7 @@ class _Band:
 
 _FINE: Final = _Band(0.8, 5, 11)
 _COARSE: Final = _Band(1.5, 11, 13)
-"""For two faces of one scan: what is finer is mostly noise, which in a soft photo is as strong as the rest."""
+"""For two faces of one scan: what is finer is mostly noise, which in a soft photo is as strong as all."""
 _CONTRAST: Final = 19
 """The side of the window, pixels, in which the contrast is made equal before the alignment."""
 _LEAST_CONTRAST: Final = 4.0
