@@ -160,8 +160,8 @@ class _ErrorReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_ErrorReas
     so a scan cannot be compared with it. [FAILED_PRECONDITION]
     """
     ERROR_REASON_CAPABILITY_MISSING: _ErrorReason.ValueType  # 79
-    """The check demands the screen flash, an open mouth or a turned head, and the device did not announce the
-    capability, which the metadata `capability` names. [FAILED_PRECONDITION]
+    """The check demands a challenge or gesture, or after doubt one that resolves it, and the device did not announce
+    it; the metadata `capability` says what is missing. [FAILED_PRECONDITION]
     """
     ERROR_REASON_TOO_MANY_FAILURES: _ErrorReason.ValueType  # 80
     """Too many checks of the same subject, portrait or device failed recently, or are being scanned now.
@@ -379,8 +379,8 @@ ERROR_REASON_PACK_CHANGED: ErrorReason.ValueType  # 78
 so a scan cannot be compared with it. [FAILED_PRECONDITION]
 """
 ERROR_REASON_CAPABILITY_MISSING: ErrorReason.ValueType  # 79
-"""The check demands the screen flash, an open mouth or a turned head, and the device did not announce the
-capability, which the metadata `capability` names. [FAILED_PRECONDITION]
+"""The check demands a challenge or gesture, or after doubt one that resolves it, and the device did not announce
+it; the metadata `capability` says what is missing. [FAILED_PRECONDITION]
 """
 ERROR_REASON_TOO_MANY_FAILURES: ErrorReason.ValueType  # 80
 """Too many checks of the same subject, portrait or device failed recently, or are being scanned now.
