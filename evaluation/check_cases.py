@@ -31,6 +31,7 @@ class CaseKind(StrEnum):
     ATTACK_CLIP = "attack clip"
     GENUINE_PHOTO = "genuine photo, simulated scan"
     IMPOSTOR_PHOTO = "impostor photo, simulated scan"
+    RIGID_MASK = "rigid mask of the person, simulated scan"
 
 
 @dataclass(frozen=True, slots=True)

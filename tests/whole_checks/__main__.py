@@ -18,7 +18,7 @@ from rich.progress import Progress
 from rich.table import Table
 
 from evaluation.check_cases import clip_cases
-from tests.whole_checks.cases import Case, kinds, photo_cases
+from tests.whole_checks.cases import Case, kinds, mask_cases, photo_cases
 from tests.whole_checks.runner import CaseOutcome, PhotoModeller, run_cases
 from vision.packs import default_models_dir, load_pack
 
@@ -38,9 +38,11 @@ def checks(
 ) -> None:
     """Run whole checks through gRPC over the development data, and count the outcomes."""
     folders = [assets / "data" / "video", assets / "data" / "video_more"]
+    photos = photo_cases(assets / "data" / "faces", least_face_width=_LEAST_FACE_WIDTH, people=people)
     cases: list[Case] = [
         *(case for folder in folders if folder.is_dir() for case in clip_cases(folder)),
-        *photo_cases(assets / "data" / "faces", least_face_width=_LEAST_FACE_WIDTH, people=people),
+        *photos,
+        *mask_cases(photos),
     ]
     embedded = load_pack("embedded")
     if embedded.landmarker is None:

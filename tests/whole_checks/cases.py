@@ -2,7 +2,7 @@
 
 import csv
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from evaluation.check_cases import CaseKind, ClipCase
@@ -44,6 +44,11 @@ def photo_cases(folder: Path, *, least_face_width: int, people: int) -> list[Pho
         for pair, other in zip(pairs, [*pairs[1:], *pairs[:1]], strict=True)
     ]
     return cases
+
+
+def mask_cases(photos: Sequence[PhotoCase]) -> list[PhotoCase]:
+    """Return a case for each genuine pair of photos, in which a mask of the person is worn."""
+    return [replace(case, kind=CaseKind.RIGID_MASK) for case in photos if case.kind is CaseKind.GENUINE_PHOTO]
 
 
 def kinds(cases: Sequence[Case]) -> list[CaseKind]:

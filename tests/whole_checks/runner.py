@@ -2,6 +2,7 @@
 
 import asyncio
 import tempfile
+import zlib
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -10,7 +11,7 @@ import cv2
 import numpy as np
 from facegate.v1 import result_pb2
 
-from evaluation.check_cases import ClipCase, enlarged, portrait_frames, scan_frames
+from evaluation.check_cases import CaseKind, ClipCase, enlarged, portrait_frames, scan_frames
 from facegate_client.channel import open_channel
 from facegate_client.device import FaceScanner
 from facegate_client.errors import CallRefusedError, ClientError
@@ -26,9 +27,20 @@ from server.configuration.settings import (
 )
 from server.running.app import FacegateServer
 from server.running.assembly import Tuning
-from simulator.photo import photo_from_image
-from simulator.scan import simulate_scan
-from simulator.scene import ScanKind, SceneSettings
+from simulator import (
+    AmbientPreset,
+    AmbientSettings,
+    FlashKind,
+    FlashScanSettings,
+    InstrumentSettings,
+    Photo,
+    ScanKind,
+    SceneSettings,
+    ScreenLight,
+    photo_from_image,
+    simulate_flash_scan,
+    simulate_scan,
+)
 from tests.whole_checks.cases import Case
 from vision.face import BgrImage
 from vision.image import encode_jpeg
@@ -148,15 +160,14 @@ async def _check(
         portrait = await asyncio.to_thread(_portrait, case, pack)
         if portrait is None:
             return CaseOutcome(case, "NO_PORTRAIT", None)
+        # Before the check exists: its deadlines pass while a mask is rendered.
+        scan = await asyncio.to_thread(_scan, case, modeller)
         try:
             check = await orchestrator.upload_trusted_image(portrait, policy=policy)
         except CallRefusedError as error:
             return CaseOutcome(case, error.refusal.reason, None)
-        scanner = FaceScanner(
-            channel=device,
-            ticket=ticket_of(check),
-            source=generated_source(_scan(case, modeller), label="recorded", pace="fast"),
-        )
+        source = generated_source(scan, label="recorded", pace="fast")
+        scanner = FaceScanner(channel=device, ticket=ticket_of(check), source=source)
         try:
             await scanner.scan()
             finished = await orchestrator.finish_check(check.check_id, wait_s=60.0)
@@ -182,8 +193,26 @@ def _scan(case: Case, modeller: PhotoModeller) -> Iterator[tuple[BgrImage, float
     if isinstance(case, ClipCase):
         return scan_frames(case.scan)
     photo = photo_from_image(_read(case.scan), detector=modeller.detector, landmarker=modeller.landmarker)
+    if case.kind is CaseKind.RIGID_MASK:
+        return iter(_masked(photo, seed=zlib.crc32(case.scan.name.encode())))
     settings = SceneSettings(kind=ScanKind.GENUINE, seed=len(case.scan.name), seconds=6.0)
     return ((frame.pixels, frame.capture_time) for frame in simulate_scan(photo, settings))
+
+
+def _masked(photo: Photo, *, seed: int) -> list[tuple[BgrImage, float]]:
+    """Render a rigid mask of the photo, filmed by a phone whose screen is dark."""
+    rng = np.random.default_rng(seed)
+    settings = FlashScanSettings(
+        kind=FlashKind.RIGID_MASK,
+        seed=seed,
+        seconds=4.6,
+        frames_per_second=16.0,
+        face_width=float(rng.choice([0.46, 0.52, 0.6])),
+        ambient=AmbientSettings(preset=AmbientPreset(str(rng.choice(["indoor", "office"])))),
+        instrument=InstrumentSettings(mask_gloss=float(rng.choice([0.02, 0.04]))),
+    )
+    frames = simulate_flash_scan(photo, settings, ScreenLight(settings.phone, seed=seed))
+    return [(frame.pixels, frame.capture_time) for frame in frames]
 
 
 def _read(file: Path) -> BgrImage:
