@@ -122,12 +122,13 @@ async def test_only_a_start_begins_a_stream(scene: LiveServer, request_: Request
 
 
 async def test_bytes_that_are_no_message_are_refused(scene: LiveServer) -> None:
+    device = RawDevice(scene.device, await scene.upload())
     call = scene.device_channel.stream_stream(
         "/facegate.v1.VerificationService/ScanFace",
         request_serializer=bytes,
         response_deserializer=scan_pb2.ScanFaceResponse.FromString,
     )()
-    stream = RawStream(RawDevice(scene.device, await scene.upload()), call)
+    stream = RawStream(device, call)
     await stream.line.send(b"\xff\xff\xff\xff")
     refusal = await stream.refusal()
     assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, "INVALID_FIELD")
