@@ -29,6 +29,7 @@ from server.running.assembly import Tuning
 from simulator.photo import photo_from_image
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings
+from tests.server.live import patience_for_starts
 from tests.whole_checks.cases import Case
 from vision.face import BgrImage
 from vision.image import encode_jpeg
@@ -125,7 +126,8 @@ async def _run(
         server = FacegateServer(
             settings, pack=pack, tuning=Tuning(ahead_seconds=_ANY_CLOCK, end_seconds=60.0)
         )
-        await server.start()
+        with patience_for_starts():
+            await server.start()
         try:
 
             async def one(case: Case) -> CaseOutcome:

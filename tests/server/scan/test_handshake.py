@@ -581,9 +581,7 @@ class Callers(Keyed):
 
 
 @pytest_asyncio.fixture(loop_scope="session")
-async def callers(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> AsyncIterator[Callers]:
-    # A busy machine takes longer for many streams that begin at once.
-    monkeypatch.setattr("server.edge.device_servicer._START_SECONDS", 60.0)
+async def callers(tmp_path: Path) -> AsyncIterator[Callers]:
     listeners, keys = write_keys(
         tmp_path,
         {
