@@ -86,9 +86,9 @@ async def test_a_camera_that_is_covered_during_the_scan_may_be_opened_again(
     browser: Browser, recording: Callable[[str], Recording]
 ) -> None:
     person = recording(_CALM)
-    upload = await browser.upload(person.portrait)
+    upload = await browser.upload(person.portrait, "patient")
     answer = await browser.scan(
-        upload, person.camera, script="walk", acts=["cover"], scripts=["cover"], viewport=_PHONE
+        upload, person.camera, script="walk", scripts=["cover"], cover="scanning", viewport=_PHONE
     )
     assert _NO_PICTURE in answer["asked"][0]
     await _assert_success(browser, upload, answer)
