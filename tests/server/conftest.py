@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from server.edge import service_servicer
+from server.edge.status import within_deadline
 from tests.server.databases import PostgresServer, postgres_server
 from tests.server.live_fixtures import live, log, scene, temporary
 
@@ -14,13 +14,12 @@ __all__ = ["live", "log", "postgres", "scene", "temporary"]
 @pytest.fixture(scope="session", autouse=True)
 def _long_calls() -> Iterator[None]:
     """A call may last 20 times as long: a busy machine may take half a minute for a portrait."""
-    within = service_servicer.within_deadline
 
     def within_longer(context: Any, most_seconds: float, **others: Any) -> Any:
-        return within(context, 20 * most_seconds, **others)
+        return within_deadline(context, 20 * most_seconds, **others)
 
     with pytest.MonkeyPatch.context() as patch:
-        patch.setattr(service_servicer, "within_deadline", within_longer)
+        patch.setattr("server.edge.service_servicer.within_deadline", within_longer)
         yield
 
 
