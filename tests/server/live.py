@@ -8,7 +8,7 @@ import time
 import weakref
 from collections import Counter
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
-from contextlib import asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager, nullcontext
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
@@ -457,11 +457,19 @@ def settings_for(folder: Path, *, sandbox: bool = True, web: bool = False, **tab
     return Settings.model_validate(values | tables | {"limits": wide | limits})
 
 
+@contextmanager
+def patience_for_starts() -> Iterator[None]:
+    """A server that starts in the block waits longer for the first message of a stream than devices take."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("server.edge.device_servicer._START_SECONDS", 60.0)
+        yield
+
+
 @asynccontextmanager
 async def serving(
-    settings: Settings, *, pack: Pack | None = None, tuning: Tuning = FAST
+    settings: Settings, *, pack: Pack | None = None, tuning: Tuning = FAST, patient: bool = True
 ) -> AsyncIterator[LiveServer]:
-    """Serve until the block ends."""
+    """Serve until the block ends; ``patient`` as in ``patience_for_starts``."""
     clock, world = ShiftedClock(), ServerTime()
     # The server owns decoders that a test configures.
     decoders = None if "isolation" in settings.model_fields_set else shared_decoders()
@@ -475,7 +483,8 @@ async def serving(
     )
     if settings.storage.database_url is None:
         await make_tables(settings.database_url)
-    await server.start()
+    with patience_for_starts() if patient else nullcontext():
+        await server.start()
     database = open_database(settings.database_url)
     try:
         async with (

@@ -41,6 +41,7 @@ from simulator import (
     simulate_flash_scan,
     simulate_scan,
 )
+from tests.server.live import patience_for_starts
 from tests.whole_checks.cases import Case
 from vision.face import BgrImage
 from vision.image import encode_jpeg
@@ -137,7 +138,8 @@ async def _run(
         server = FacegateServer(
             settings, pack=pack, tuning=Tuning(ahead_seconds=_ANY_CLOCK, end_seconds=60.0)
         )
-        await server.start()
+        with patience_for_starts():
+            await server.start()
         try:
 
             async def one(case: Case) -> CaseOutcome:

@@ -1,18 +1,20 @@
 """Whole checks of test devices: the reference client with a real server that trusts a test platform."""
 
+import asyncio
+import random
 import tomllib
 from collections.abc import AsyncIterator, Iterable
 from contextlib import asynccontextmanager, nullcontext
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
+from typing import Any, Self
 
 from facegate.v1 import result_pb2, scan_pb2
 
 from cli.test_devices import write_platform
 from facegate_client import FaceScanner, Pace, generated_source, ticket_of
-from facegate_client.frame_source import FrameSource
+from facegate_client.frame_source import CameraDescription, CapturedImage, FrameSource
 from server.running.assembly import Tuning
 from simulator.devices import (
     POLICY_NAME,
@@ -30,7 +32,7 @@ from simulator.devices.client import (
     device_profile_of,
     runtime_findings_of,
 )
-from simulator.phone import SimulatedPhone
+from simulator.phone import SimulatedPhone, WorldTime
 from tests.server.flash_phone import in_step
 from tests.server.live import FAST, LiveServer, fresh_pictures, serving, settings_for
 
@@ -75,7 +77,8 @@ class Field:
         """A whole check of the portrait's living person with the device; DYNAMIC if it has a screen."""
         mode = scan_pb2.MODE_UNSPECIFIED if screen is None else scan_pb2.MODE_DYNAMIC
         upload = await self.live.upload(policy=POLICY_NAME, mode=mode)
-        camera = screen or front_camera(pace)
+        live = pace == "realtime"
+        camera = screen or (_CameraInStep(self.live.world) if live else front_camera(pace))
         scanner = FaceScanner(
             channel=self.live.device_channel,
             ticket=ticket_of(upload),
@@ -86,7 +89,7 @@ class Field:
             attestor=DeviceAttestor(device),
             runtime_findings=runtime_findings_of(device.report),
         )
-        with nullcontext() if screen is None else in_step():
+        with in_step() if live or screen is not None else nullcontext():
             await scanner.scan()
         return (await self.live.finish(upload.check_id)).result
 
@@ -95,6 +98,47 @@ def front_camera(pace: Pace) -> FrameSource:
     """The portrait's living person."""
     frames: Iterable[tuple[bytes, float]] = ((one.jpeg, one.time_us / 1e6) for one in fresh_pictures())
     return generated_source(frames, label="front", frames_per_second=10.0, pace=pace)
+
+
+_JITTER_SECONDS = 0.02
+"""Of an encoder and a network."""
+
+
+class _CameraInStep:
+    """The portrait's living person in the server's time, which stands still while a frame is late."""
+
+    pace: Pace = "fast"
+
+    def __init__(self, world: WorldTime) -> None:
+        self._source = front_camera(self.pace)
+        self._world = world
+        self._random = random.Random(5)
+        self._began: float | None = None
+
+    @property
+    def camera(self) -> CameraDescription:
+        return self._source.camera
+
+    def begin_attempt(self) -> None:
+        self._source.begin_attempt()
+        self._began = None
+
+    def __aiter__(self) -> Self:
+        return self
+
+    async def __anext__(self) -> CapturedImage:
+        frame = await anext(self._source)
+        captured = frame.capture_time_us / 1e6
+        if self._began is None:
+            self._began = self._world.monotonic() - captured
+        due = self._began + captured + self._random.uniform(0.0, _JITTER_SECONDS)
+        self._world.expect_frame(due)
+        await asyncio.sleep(max(0.0, due - self._world.monotonic()))
+        return frame
+
+    async def aclose(self) -> None:
+        self._world.expect_frame(None)
+        await self._source.aclose()
 
 
 def platform_settings(stored: StoredPlatform) -> dict[str, Any]:

@@ -25,7 +25,7 @@ from simulator.devices import DeviceKind, StoredPlatform, make_device, policy_te
 from simulator.devices.client import DeviceAttestor, camera_profile_of, device_profile_of
 from tests.cli.test_devices.intercepting_proxy import Intercepted, intercepting
 from tests.cli.test_devices.played import front_camera, platform_settings, reasons, signs
-from tests.server.live import FAST, portrait, settings_for
+from tests.server.live import FAST, patience_for_starts, portrait, settings_for
 from tests.server.models_once import remembering_pack
 
 pytestmark = pytest.mark.asyncio(loop_scope="session")
@@ -96,7 +96,8 @@ async def tapped(folder: Path) -> AsyncIterator[TappedLine]:
     }
     settings = settings_for(folder, **platform_settings(stored), listeners=listeners)
     server = FacegateServer(settings, pack=remembering_pack(), tuning=FAST)
-    await server.start()
+    with patience_for_starts():
+        await server.start()
     shown = ssl.create_default_context(ssl.Purpose.CLIENT_AUTH)
     authority.issue_cert("localhost").configure_cert(shown)
     trusted = ssl.create_default_context(cadata=authority.cert_pem.bytes().decode())

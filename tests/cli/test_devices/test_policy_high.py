@@ -31,7 +31,7 @@ from simulator.phone import WorldTime
 from tests.cli.test_devices.played import failed, platform_settings, reasons
 from tests.packs import shared_pack
 from tests.server.flash_phone import in_step, phone
-from tests.server.live import portrait, settings_for
+from tests.server.live import patience_for_starts, portrait, settings_for
 
 pytestmark = [pytest.mark.asyncio(loop_scope="session"), pytest.mark.slow]
 
@@ -57,7 +57,8 @@ async def test_high_completes_a_check_with_an_attested_phone(tmp_path: Path, ass
     world = WorldTime()
     screen = phone(world, FlashKind.GENUINE, seed=5)
     server = FacegateServer(settings, pack=pack, tuning=Tuning(), monotonic=world.monotonic)
-    await server.start()
+    with patience_for_starts():
+        await server.start()
     target = f"localhost:{server.device_target.rpartition(':')[2]}"
     try:
         async with (

@@ -263,7 +263,7 @@ async def test_streams_without_a_token_keep_no_phone_out(
     tmp_path: Path, silent: Callable[[LiveServer], AbstractAsyncContextManager[_Over]]
 ) -> None:
     settings = settings_for(tmp_path, web=True, limits={"max_scans": 1})
-    async with serving(settings) as live, silent(live) as over, over_web(live) as paged:
+    async with serving(settings) as live, silent(live), over_web(live) as paged:
         forger = RawDevice(paged.device, await live.upload())
         forger.token = "A" * len(forger.token)
         forged = await forger.refusal()
@@ -274,7 +274,13 @@ async def test_streams_without_a_token_keep_no_phone_out(
             assert result.attempt == 1, number
             assert await stream.outcome() is None
             await live.unattended()
-        # And those that sent nothing within a second are closed.
+
+
+@pytest.mark.parametrize("silent", [_silent_calls, _silent_sockets], ids=["grpc", "web"])
+async def test_streams_that_send_nothing_within_a_second_are_closed(
+    tmp_path: Path, silent: Callable[[LiveServer], AbstractAsyncContextManager[_Over]]
+) -> None:
+    async with serving(settings_for(tmp_path, web=True), patient=False) as live, silent(live) as over:
         async with asyncio.timeout(60):
             await over()
         text = await _metrics(live.server.admin_port)

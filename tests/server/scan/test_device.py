@@ -58,6 +58,7 @@ from tests.server.live import (
     ServerTime,
     ShiftedClock,
     fresh_pictures,
+    patience_for_starts,
     pictures,
     serving,
     settings_for,
@@ -112,7 +113,8 @@ async def signs_live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[
     server = FacegateServer(
         settings, pack=remembering_pack(), tuning=FAST, now=clock, monotonic=world.monotonic
     )
-    await server.start()
+    with patience_for_starts():
+        await server.start()
     database = open_database(settings.database_url)
     trusting = grpc.ssl_channel_credentials(authority.cert_pem.bytes())
     try:

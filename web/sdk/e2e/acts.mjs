@@ -71,13 +71,6 @@ export const ACTS = {
     return shown;
   },
 
-  /** The person covers the camera, and opens it once the attempt is over. */
-  async cover(page) {
-    await page.evaluate(() => window.coverCamera("covered"));
-    await page.locator(`${HOST} .panel`).waitFor();
-    await page.evaluate(() => window.coverCamera("open"));
-  },
-
   /** The page moves the element to another place of the document. */
   async move(page) {
     await page.evaluate((host) => {
