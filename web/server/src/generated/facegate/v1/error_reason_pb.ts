@@ -409,8 +409,8 @@ export enum ErrorReason {
   PACK_CHANGED = 78,
 
   /**
-   * The check demands the screen flash, an open mouth or a turned head, and the device did not announce the
-   * capability, which the metadata `capability` names. [FAILED_PRECONDITION]
+   * The check demands a challenge or gesture, or after doubt one that resolves it, and the device did not announce
+   * it; the metadata `capability` says what is missing. [FAILED_PRECONDITION]
    *
    * @generated from enum value: ERROR_REASON_CAPABILITY_MISSING = 79;
    */
