@@ -29,12 +29,12 @@ async def _assert_success(
     assert (answer["violations"], answer["problems"]) == ([], [])
 
 
-async def _assert_goes_on(
+async def _assert_continues(
     browser: Browser, upload: service_pb2.UploadTrustedImageResponse, answer: dict[str, Any], told: str
 ) -> None:
-    """Test that the person was told once what was wrong, and that the scan went on then, with clean screens.
+    """Assert that the page reported the problem once, that the scan continued, and that all screens are clean.
 
-    What becomes of later attempts depends on which part of the recording plays, and on the machine.
+    The result of later attempts depends on the part of the recording that plays, and on the machine.
     """
     assert [told in asked for asked in answer["asked"]].count(True) == 1
     assert told in answer["asked"][0]
@@ -66,7 +66,7 @@ async def test_a_person_who_turns_the_phone_may_turn_it_back(
     )
     # The picture keeps its form on the turned screen.
     assert answer["acted"]["turn"] == pytest.approx(656 / 368, rel=0.02)
-    await _assert_goes_on(browser, upload, answer, "Hold the phone upright; the picture is turned.")
+    await _assert_continues(browser, upload, answer, "Hold the phone upright; the picture is turned.")
 
 
 _NO_PICTURE = (
@@ -103,7 +103,7 @@ async def test_a_camera_that_is_covered_during_the_scan_may_be_opened_again(
         upload, person.camera, script="walk", scripts=["cover"], cover="scanning", viewport=_PHONE
     )
     # What becomes of the later attempts depends on how fast the machine sends their frames.
-    await _assert_goes_on(browser, upload, answer, _NO_PICTURE)
+    await _assert_continues(browser, upload, answer, _NO_PICTURE)
 
 
 @pytest.mark.parametrize("act", ["move", "moveBefore"])
