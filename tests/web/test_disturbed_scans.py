@@ -32,7 +32,7 @@ async def _assert_success(
 async def _assert_continues(
     browser: Browser, upload: service_pb2.UploadTrustedImageResponse, answer: dict[str, Any], told: str
 ) -> None:
-    """Assert that the page reported the problem once, that the scan continued, and that all screens are clean.
+    """Assert that the page reported the problem once, that the scan continued, and that screens are clean.
 
     The result of later attempts depends on the part of the recording that plays, and on the machine.
     """
