@@ -441,4 +441,6 @@ def _selfie(picture: BgrImage, extent: FaceExtent, size: tuple[int, int]) -> Bgr
 
 
 if __name__ == "__main__":
+    if len(sys.argv) != 3 or not Path(sys.argv[1], "data/faces").is_dir():
+        sys.exit("usage: python -m research.shown_picture ASSETS PACK, with the folder ASSETS/data")
     main(Path(sys.argv[1]), sys.argv[2])

@@ -30,7 +30,12 @@ def checks(
         str, typer.Option(help="Pack. For example `open`, `embedded` or `insightface:<folder>`.")
     ],
     assets: Annotated[
-        Path, typer.Option(help="Folder with `data/video`, `data/faces` and, if there, `data/video_more`.")
+        Path,
+        typer.Option(
+            help="Folder with `data/video`, `data/faces` and, if there, `data/video_more`.",
+            exists=True,
+            file_okay=False,
+        ),
     ],
     policy: Annotated[str, typer.Option(help="Policy of each check.")] = "standard",
     people: Annotated[int, typer.Option(help="Number of identities whose photos are used.")] = 12,
