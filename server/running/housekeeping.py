@@ -134,9 +134,9 @@ class Housekeeper(Background):
         now = self._now()
         await self._stores.devices.expire(now, unused_since=now - self._enrolment)
         await self._stores.devices.forget_oldest_scans(most=self._most_scans, limit=_OLDEST)
-        await self._stores.checks.expire_tries(now - self._tries)
-        await self._stores.retention.expire_approvals(now)
-        await self._stores.sessions.expire_sessions(now)
+        await self._stores.checks.expire_tries(self._now() - self._tries)
+        await self._stores.retention.expire_approvals(self._now())
+        await self._stores.sessions.expire_sessions(self._now())
 
     async def _sweep_orphans(self) -> None:
         if not await self._stores.checks.any_check():
