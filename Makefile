@@ -69,10 +69,13 @@ TWO_CORES := --numprocesses 3 --dist worksteal
 test: dev ## Run the fast tests, on two cores.
 	@$(BIN)/python -m pytest --numprocesses 4 --dist worksteal --ignore tests/helm # make check runs those
 
-# What measures time or scans in real time runs after the others, with nothing beside it.
-test-slow: dev ## Run the slow tests and those of bench and evaluation: whole checks on real data (FACEGATE_TEST_ASSETS), long runs.
-	@$(BIN)/python -m pytest -m "(slow or research) and not alone and not accuracy" --timeout 1800 $(TWO_CORES) --ignore tests/web --ignore tests/sdk --ignore tests/research # make web, sdk and accuracy run those
-	@$(BIN)/python -m pytest -m alone --timeout 1800 --ignore tests/web --ignore tests/sdk
+# WITHOUT=long leaves out what takes a minute and more, as CI does.
+BUT := $(WITHOUT:%= and not %)
+# What measures time or scans in real time runs after the others, with nothing beside it. To collect all tests takes a minute.
+ALONE = $(shell grep -rl 'mark\.alone' tests --include '*.py' --exclude-dir web --exclude-dir sdk)
+test-slow: dev ## Run the slow tests and those of bench and evaluation: whole checks on real data (FACEGATE_TEST_ASSETS), long runs (WITHOUT=long).
+	@$(BIN)/python -m pytest -m "(slow or research) and not alone and not accuracy$(BUT)" --timeout 1800 $(TWO_CORES) --ignore tests/web --ignore tests/sdk --ignore tests/research # make web, sdk and accuracy run those
+	@$(BIN)/python -m pytest -m "alone$(BUT)" --timeout 1800 $(ALONE)
 
 crash: dev ## Kill processes at every crash point and restart them: what was acknowledged must be there. CI runs a dozen of them.
 	@$(BIN)/python -m pytest -m crash $(TWO_CORES)
@@ -105,7 +108,7 @@ web: dev $(NPM_PACKAGES) ## Build and test the browser SDK, the client for Node.
 	@npm --prefix web/sdk run compare:hosted
 	@npm --prefix web/server test
 	@$(BIN)/python -m pytest -q -m "slow and not alone" --timeout 600 --numprocesses 2 --dist loadfile tests/web
-	@$(BIN)/python -m pytest -q -m alone --timeout 600 tests/web
+	@$(BIN)/python -m pytest -q -m "alone$(BUT)" --timeout 600 tests/web
 
 # Maven needs a registry the first time only: MVN="mvn -o" builds without.
 MVN ?= mvn
@@ -113,7 +116,7 @@ sdk: dev ## Build and test the Kotlin SDK, also against a server (FACEGATE_TEST_
 	@command -v javac > /dev/null && command -v $(firstword $(MVN)) > /dev/null || \
 	  { echo "make sdk needs Maven and a JDK of Java 17 or newer; on Debian: apt-get install maven default-jdk-headless" >&2; exit 1; }
 	@$(MVN) -B -ntp -f sdk/kotlin/pom.xml verify
-	@$(BIN)/python -m pytest -q -m slow --timeout 600 tests/sdk
+	@$(BIN)/python -m pytest -q -m "slow$(BUT)" --timeout 600 tests/sdk
 
 SBOM ?= sbom
 sbom: dev ## Write the bill of materials (CycloneDX) and the licences of packages and models into sbom/ (SBOM=).

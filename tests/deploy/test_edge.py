@@ -382,6 +382,7 @@ async def _recovered(edge: Edge) -> None:
             await asyncio.sleep(1.0)
 
 
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("proxy", _ALL)
 async def test_floods_of_headers_end_at_the_edge(tmp_path: Path, proxy: str) -> None:

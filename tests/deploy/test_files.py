@@ -148,6 +148,7 @@ def _offline(*command: str | Path) -> "subprocess.CompletedProcess[str]":
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_bundle_installs_without_a_network(bundle: Path, tmp_path: Path) -> None:
     carried = tmp_path / "carried"
     shutil.copytree(bundle, carried)

@@ -199,6 +199,7 @@ def _paths(values: Mapping[str, Any], path: tuple[str, ...] = ()) -> Iterator[tu
 
 @needs_helm
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("values", ["single.yaml", "production.yaml"])
 def test_no_value_that_is_null_breaks_a_template(values: str) -> None:
     broken = []

@@ -169,6 +169,7 @@ def _growth(resident: list[int]) -> int:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 async def test_ten_thousand_bad_inputs_leave_nothing_behind(live: LiveServer, storage: Storage) -> None:
     inputs = _inputs(live)

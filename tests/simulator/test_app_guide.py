@@ -155,6 +155,7 @@ def test_a_requested_movement_changes_nothing_of_how_ovals_are_followed() -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "blinks"),
     [
@@ -182,6 +183,7 @@ def test_living_eyes_blink_on_request(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("kind", "least", "most"),
     [

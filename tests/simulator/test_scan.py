@@ -180,6 +180,7 @@ def _people(assets: Path, pack: Pack) -> Iterator[tuple[str, Photo]]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_faces_of_every_photo_are_found_and_blink(assets: Path, embedded: Pack) -> None:
     people = list(_people(assets, embedded))
     assert len(people) == _PEOPLE

@@ -341,6 +341,7 @@ class TestDamage:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_damage_to_real_jpeg2000_files_never_passes_the_door(assets: Path) -> None:
     files = [path.read_bytes() for path in sorted((assets / "data" / "iso").glob("*.j*"))]
     files = [data for data in files if len(data) < 60_000]

@@ -293,6 +293,7 @@ def _pose(image: BgrImage, pack: Pack, landmarker: Landmarker) -> NDArray[np.flo
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_follows_turns_of_a_simulated_head(assets: Path, embedded_pack: Pack, insightface_pack: Pack) -> None:
     dlib, settings = embedded_pack.landmarker, SceneSettings(kind=ScanKind.GENUINE)
     assert isinstance(dlib, DlibLandmarker)

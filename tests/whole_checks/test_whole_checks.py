@@ -62,6 +62,7 @@ def _statuses(outcomes: list[CaseOutcome], kind: CaseKind) -> Counter[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_a_few_with_the_insightface_pack(assets: Path, embedded: Pack) -> None:
     outcomes = _run(_a_few(assets), load_pack(f"insightface:{assets / 'models'}"), embedded)
     passed = {kind: _statuses(outcomes, kind)["SUCCESS"] for kind in CaseKind}

@@ -152,6 +152,7 @@ async def test_an_iphone_enrols_and_a_repeated_counter_is_refused(field: Field) 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 async def test_with_the_flash_an_honest_phone_gets_high_and_constant_exposure_is_reported(
     tmp_path: Path,
 ) -> None:

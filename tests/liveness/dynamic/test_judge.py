@@ -695,6 +695,7 @@ def test_crosstalk_does_not_fit_guesses_of_few_steps(seed: int, strength: float)
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("strength", [0.03, 0.3])
 def test_a_guesser_who_ends_the_scan_at_will_seldom_gains(strength: float) -> None:
     """The matrix is fitted to few steps, so 2^-b does not hold here: ten bits may come once in 100 scans."""
@@ -703,6 +704,7 @@ def test_a_guesser_who_ends_the_scan_at_will_seldom_gains(strength: float) -> No
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("strength", [0.0, 0.02, 0.3, 1.2])
 def test_the_bound_holds_over_many_scans(strength: float) -> None:
     bits = np.array(_bits(range(1000, 1150), strength))

@@ -594,6 +594,7 @@ def photos() -> dict[str, Photo]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_people_are_distinguished_from_prints_that_follow_as_well(
     photos: dict[str, Photo], detector: FaceDetector
@@ -619,6 +620,7 @@ def test_people_are_distinguished_from_prints_that_follow_as_well(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 def test_a_person_before_the_camera_of_a_laptop_is_measured(
     photos: dict[str, Photo], detector: FaceDetector

@@ -125,6 +125,7 @@ def test_every_simulated_person_and_every_attack_with_their_photo(name: str) -> 
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize("kind", list(AttackKind))
 def test_photos_of_the_builtin_persons_presented_otherwise_are_never_live(kind: AttackKind) -> None:
@@ -167,6 +168,7 @@ def _verdicts(folder: Path, pack: Pack) -> dict[str, list[LivenessResult]]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 @pytest.mark.parametrize(("spec", "share"), [("embedded", 0.75), ("insightface", 0.9)])
 def test_live_clips_raise_few_false_alarms(spec: str, share: float, assets: Path) -> None:

@@ -318,6 +318,7 @@ def _strong_compression_encoded(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize(("fps", "crf"), [(10, 40), (10, 51), (25, 51)])
 def test_no_live_clip_is_frozen_or_looped_however_it_is_encoded(assets: Path, fps: int, crf: int) -> None:
     found = {}

@@ -356,6 +356,7 @@ async def test_selfies_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("patient")
 async def test_videos_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
     config = analysis_pb2.AnalyzeVideoConfig(kind=analysis_pb2.AnalyzeVideoConfig.KIND_FRAMES)

@@ -67,6 +67,7 @@ async def _quiet(server: ServerProcess, *, since: float, size: int) -> None:
     assert server.log.stat().st_size - size <= minutes * _MIB
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("listener", "method", "length"),
     [
@@ -121,6 +122,7 @@ async def _send_unfinished(target: str, sent: list[int]) -> None:
             writer.close()
 
 
+@pytest.mark.long
 async def test_messages_of_pages_that_never_end_cost_little(tmp_path: Path) -> None:
     async with _paged(tmp_path).serving() as server:
         await _scan(server)
@@ -186,6 +188,7 @@ async def test_silent_connections_do_not_block_others(tmp_path: Path) -> None:
             await _quiet(server, since=begun, size=size)
 
 
+@pytest.mark.long
 async def test_streams_without_a_token_do_not_block_others(tmp_path: Path) -> None:
     async with DataFolder(tmp_path, log={"level": "info"}).serving(open_files=(1024, 2048)) as server:
         # The server raised its soft limit.

@@ -57,6 +57,7 @@ def _reasons(answer: service_pb2.FinishCheckResponse) -> list[str]:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 async def test_every_state_survives_a_kill(tmp_path: Path) -> None:
     home = DataFolder(tmp_path)
     states = ("uploaded", "challenged", "few", "counted", "returning", "ended", "answered", "finished")
@@ -189,6 +190,7 @@ def _says_nothing_secret(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.timeout(1800)
 async def test_a_kill_at_any_moment_of_a_scan_loses_nothing_acknowledged(tmp_path: Path) -> None:
     home = DataFolder(tmp_path)
@@ -229,6 +231,7 @@ async def _scan(device: RawDevice, acknowledged: list[scan_pb2.ScanResult]) -> N
 
 
 @pytest.mark.slow
+@pytest.mark.long
 async def test_repeated_kills_use_up_reconnects_and_never_attempts_that_did_not_count(tmp_path: Path) -> None:
     home = DataFolder(tmp_path)
     request_id = str(uuid4())

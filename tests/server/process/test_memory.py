@@ -14,6 +14,7 @@ _GROWN_MIB = 40
 
 
 @pytest.mark.slow
+@pytest.mark.long
 async def test_memory_does_not_grow_from_scan_to_scan(tmp_path: Path) -> None:
     policies = {"folder": str(tmp_path / "policies"), "default": EVALUATION_POLICY}
     own: list[int] = []

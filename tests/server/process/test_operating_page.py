@@ -137,6 +137,7 @@ async def _has_read(server: ServerProcess, file: str) -> bool:
     return any('"keys_read"' in line and file in line for line in lines)
 
 
+@pytest.mark.long
 async def test_a_backup_is_restored(machine: _Machine) -> None:
     *restoring, export = _lines("facegate restore database")
     await machine.run(_KEY)
@@ -167,6 +168,7 @@ _SOON = (
 """The program, for which the minute after which a retired key may be destroyed is a second."""
 
 
+@pytest.mark.long
 async def test_an_evidence_key_is_replaced(machine: _Machine) -> None:
     *_, export = _lines("facegate restore database")
     await machine.run(_KEY)

@@ -840,6 +840,7 @@ class _Camera:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.usefixtures("unhurried")
 async def test_three_long_attempts_of_large_frames_fit(tmp_path: Path) -> None:
     budget, pack = CaptureBudget(), remembering_pack()

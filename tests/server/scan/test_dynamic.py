@@ -245,6 +245,7 @@ async def test_a_genuine_person_succeeds_and_every_step_waited_for_the_one_befor
 
 
 @pytest.mark.slow
+@pytest.mark.long
 async def test_the_attempt_is_judged_during_the_closing_step(
     real: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -283,6 +284,7 @@ async def test_the_smallest_frames_show_the_colours_too(real: LiveServer) -> Non
 
 
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.parametrize("kind", [FlashKind.INJECTED_VIDEO, FlashKind.INJECTED_TINT, FlashKind.RECORDED_SCAN])
 async def test_a_recording_without_this_flash_fails(real: LiveServer, kind: FlashKind) -> None:
     result, _ = await check(real, kind)
@@ -315,6 +317,7 @@ class _DarkScreen:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 async def test_claims_about_the_display_prove_nothing(real: LiveServer) -> None:
     upload = await real.upload(policy="single", mode=_DYNAMIC)
     device, wire = phone(real.world, FlashKind.GENUINE), Wire()
@@ -357,6 +360,7 @@ async def test_a_preferred_flash_is_used_and_reported(real: LiveServer) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.alone  # the line's delay is real, and the phone's clock is not
 async def test_a_slow_network_is_no_attack(real: LiveServer) -> None:
     # Credit lets 3.5 frames a second through, in bursts.
     upload = await real.upload(policy="single", mode=_DYNAMIC)
@@ -396,6 +400,7 @@ async def _in_the_sun(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 async def test_bright_light_leads_to_the_movement_where_the_policy_names_it(real: LiveServer) -> None:
     # Whether the head passes depends on its course in real time, and on the blink of a rendered face; the
     # tests of liveness.dynamic.movement decide that in virtual time.
@@ -412,6 +417,7 @@ async def test_bright_light_leads_to_the_movement_where_the_policy_names_it(real
 
 
 @pytest.mark.slow
+@pytest.mark.long
 async def test_a_sheet_that_is_moved_closer_fails(real: LiveServer) -> None:
     result, wire = await _in_the_sun(real, FlashKind.PRINT)
     assert wire.plans[0] == scan_pb2.PLAN_FLASH
@@ -420,6 +426,7 @@ async def test_a_sheet_that_is_moved_closer_fails(real: LiveServer) -> None:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 async def test_a_demanded_mode_has_no_fallback(real: LiveServer) -> None:
     result, wire = await _in_the_sun(real, FlashKind.GENUINE, mode=_DYNAMIC)
     assert set(wire.plans) == {scan_pb2.PLAN_FLASH}
@@ -451,6 +458,7 @@ async def _a_person_passes(real: LiveServer, *, policy: str) -> bool:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 async def test_where_a_blink_is_taken_a_person_blinks_and_a_stiff_mask_is_asked_in_vain(
     asked_real: LiveServer,
 ) -> None:
@@ -463,6 +471,7 @@ async def test_where_a_blink_is_taken_a_person_blinks_and_a_stiff_mask_is_asked_
 
 
 @pytest.mark.slow
+@pytest.mark.long
 async def test_where_depth_is_taken_a_head_shows_it_and_a_worn_print_is_asked_in_vain(
     asked_real: LiveServer,
 ) -> None:
@@ -477,6 +486,7 @@ async def test_where_depth_is_taken_a_head_shows_it_and_a_worn_print_is_asked_in
 
 
 @pytest.mark.slow
+@pytest.mark.long
 async def test_a_stiff_mask_does_not_pass_where_the_orchestrator_raises_the_mode_of_standard(
     asked_real: LiveServer,
 ) -> None:

@@ -232,6 +232,7 @@ async def _check(
 
 
 @pytest.mark.slow
+@pytest.mark.long
 async def test_the_last_colour_stays_while_the_mouth_is_to_be_opened(lived: LiveServer) -> None:
     for seed in (5, 6, 7):
         result, wire = await _check(lived, scan_pb2.MODE_DYNAMIC, seed=seed, reads=False)
@@ -268,6 +269,7 @@ async def test_a_person_who_opens_the_mouth_after_the_colours_passes(lived: Live
 
 
 @pytest.mark.slow
+@pytest.mark.long
 async def test_a_mask_with_living_eyes_does_not_pass(lived: LiveServer) -> None:
     """The flash accepts the mask, so that only its mouth stops it."""
     for seed in (5, 6, 7):

@@ -278,6 +278,7 @@ class TestBrokenVideo:
 
 
 @pytest.mark.slow
+@pytest.mark.long
 def test_every_clip_of_the_test_data(assets: Path) -> None:
     clips = sorted((assets / "data" / "video").glob("*/*"))
     assert clips
