@@ -283,6 +283,8 @@ async def test_an_idle_person_is_warned_and_logged_out(walk: Walk, office: Offic
 
 
 async def test_a_person_logs_in_at_the_issuer_and_comes_back(firefox: bool, tmp_path: Path) -> None:
+    # Not the server's folder: a new file there is not the download.
+    (downloads := tmp_path / "downloads").mkdir()
     with held_port() as port, running_provider(f"http://localhost:{port}") as provider:
         secret = tmp_path / "client-secret"
         secret.write_text("secret of the console: 100% +\n")
@@ -300,7 +302,7 @@ async def test_a_person_logs_in_at_the_issuer_and_comes_back(firefox: bool, tmp_
         async with serving(settings_for(tmp_path, listeners=listeners)):
             # The address that the issuer knows.
             address = f"http://localhost:{port}/"
-            job = {"address": address, "walk": "issuer", "downloads": str(tmp_path), "firefox": firefox}
+            job = {"address": address, "walk": "issuer", "downloads": str(downloads), "firefox": firefox}
             answer = await run_script("console", job)
     assert answer.get("error") is None
     assert answer["violations"] == []
