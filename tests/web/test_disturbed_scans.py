@@ -165,6 +165,7 @@ async def test_a_person_with_a_slow_network_is_told_so(
     assert answer["outcome"]["dropped"] > answer["outcome"]["frames"]
 
 
+@pytest.mark.long
 async def test_a_busy_page_does_not_blame_the_network(
     browser: Browser, recording: Callable[[str], Recording]
 ) -> None:

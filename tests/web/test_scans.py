@@ -198,6 +198,7 @@ def heads(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
     return folder, render_heads(photo, pack.detector, folder)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("deep", [True, False], ids=["head", "flat"])
 async def test_a_movement_before_a_laptop_tells_a_head_from_a_picture_of_it(
     browser: Browser,

@@ -93,6 +93,7 @@ def check_written_files(out: Path, *, pack: str) -> None:
 # Scans run in real time: beside other tests, too few of a genuine person's frames are measured.
 # `make demo`, which CI runs, is the demo without models.
 @pytest.mark.slow
+@pytest.mark.long
 @pytest.mark.alone
 @pytest.mark.timeout(1200)
 def test_the_whole_demo_with_models_that_were_pulled(tmp_path: Path, assets: Path) -> None:

@@ -654,9 +654,10 @@ async def test_a_complete_attempt_is_judged_while_its_device_signs_the_end(
     assert times == 1
 
 
-async def test_no_start_is_an_idle_stream(scene: LiveServer) -> None:
-    stream = RawDevice(scene.device, await scene.upload()).connect()
-    refusal = await stream.refusal()
+async def test_no_start_is_an_idle_stream(tmp_path: Path) -> None:
+    async with serving(settings_for(tmp_path), patient=False) as live:
+        stream = RawDevice(live.device, await live.upload()).connect()
+        refusal = await stream.refusal()
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE")
 
 
