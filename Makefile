@@ -69,7 +69,7 @@ TWO_CORES := --numprocesses 3 --dist worksteal
 test: dev ## Run the fast tests, on two cores.
 	@$(BIN)/python -m pytest --numprocesses 4 --dist worksteal --ignore tests/helm # make check runs those
 
-# WITHOUT=long leaves out what takes a minute and more, as CI does.
+# WITHOUT=long leaves out what is marked so, as CI does.
 BUT := $(WITHOUT:%= and not %)
 # What measures time or scans in real time runs after the others, with nothing beside it. To collect all tests takes a minute.
 ALONE = $(shell grep -rl 'mark\.alone' tests --include '*.py' --exclude-dir web --exclude-dir sdk)

@@ -103,6 +103,7 @@ class _PhoneTime:
         self._world = world
         self._interval_us = round(1e6 / frames_per_second)
         self._offset_us: int | None = None
+        self._offsets: list[tuple[int, int]] = []
         self._last_us = 0
         self._rendered_us = -self._interval_us
 
@@ -154,17 +155,15 @@ class _PhoneTime:
         """
         self._rendered_us = round(rendered * 1e6)
         self._last_us = max(self._last_us + 1, self._rendered_us + offset_us)
+        if not self._offsets or self._offsets[-1][1] != offset_us:
+            self._offsets.append((self._last_us, offset_us))
         if self._world is not None and self._offset_us is not None:
             self._world.expect_frame((self._last_us + self._interval_us) / 1e6)
         return self._last_us
 
-    def simulated(self, capture_time_us: int) -> float:
-        """Convert a time of the capture clock to simulated seconds."""
-        return (capture_time_us - (self._offset_us or 0)) / 1e6
-
-    def captured(self, simulated: float) -> int:
-        """Convert simulated seconds to microseconds of the capture clock."""
-        return round(simulated * 1e6) + (self._offset_us or 0)
+    def offset_at(self, capture_time_us: int) -> int:
+        """Return the offset with which a frame was taken: that of now may be of a later frame."""
+        return next((offset for since, offset in reversed(self._offsets) if since <= capture_time_us), 0)
 
     def _now_us(self) -> int:
         return round((time.monotonic() if self._world is None else self._world.monotonic()) * 1e6)
@@ -210,11 +209,12 @@ class _PhoneScreen:
 
     def displayed(self, capture_time_us: int) -> DisplayedStep:
         """Return the step on display at the capture of a frame, as the app knows it."""
-        number, since = self._light.appeared(self._time.simulated(capture_time_us))
+        offset_us = self._time.offset_at(capture_time_us)
+        number, since = self._light.appeared((capture_time_us - offset_us) / 1e6)
         step = self._steps[number - 1] if number else _NOTHING
         if step == _NOTHING:
             return DisplayedStep()
-        return DisplayedStep(step, self._since_us.setdefault(number, self._time.captured(since)))
+        return DisplayedStep(step, self._since_us.setdefault(number, round(since * 1e6) + offset_us))
 
 
 class _Onlooker:

@@ -112,6 +112,23 @@ async def test_a_colour_lies_on_the_frames_that_claim_it() -> None:
     await phone.aclose()
 
 
+async def test_a_frame_keeps_its_claim_when_the_next_one_is_late() -> None:
+    phone = _phone()
+    phone.begin_attempt()
+    await anext(phone)
+    phone.show_step(_step(1, 255))
+    image = await anext(phone)
+    while (claim := phone.displayed(image.capture_time_us)).number == 0:
+        image = await anext(phone)
+    await asyncio.sleep(0.5)
+    # A client claims a frame's step once the frame is encoded, and awaits the next frame meanwhile.
+    following = asyncio.create_task(anext(phone))
+    await asyncio.sleep(0)
+    assert phone.displayed(image.capture_time_us) == claim
+    assert phone.displayed((await following).capture_time_us) == claim
+    await phone.aclose()
+
+
 async def test_the_screen_returns_to_normal_and_counts_no_step_for_it() -> None:
     phone = _phone()
     phone.begin_attempt()
