@@ -103,7 +103,7 @@ class _PhoneTime:
         self._world = world
         self._interval_us = round(1e6 / frames_per_second)
         self._offset_us: int | None = None
-        self._offsets: list[tuple[int, int]] = []
+        self._offsets: list[tuple[int, int]] = []  # with the capture time of the first frame of each
         self._last_us = 0
         self._rendered_us = -self._interval_us
 

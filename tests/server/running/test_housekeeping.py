@@ -41,7 +41,7 @@ from tests.server.live import until
 
 # Housekeeping continues if one of its steps fails.
 
-_FIRST = ["sweep", "reviews", "erase", "devices", "orphans"]
+_FIRST = ["sweep", "reviews", "erase", "devices", "sessions", "orphans"]
 NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 
 
@@ -54,6 +54,8 @@ class _Work:
         self.fails = fails
         self.empty = empty
         self.restored = restored
+        self.now = NOW
+        self.waits = timedelta()
         self.done: list[str] = []
         self.older_than: datetime | None = None
 
@@ -90,30 +92,33 @@ class _Work:
 
     async def forget_oldest_scans(self, *, most: int, limit: int) -> int:
         assert (most, limit) == (1_000, 1_000)
+        self.now += self.waits
         return 0
 
     async def expire_tries(self, before: datetime) -> int:
-        assert before == NOW - timedelta(days=30)
+        assert before == self.now - timedelta(days=30)
+        self.now += self.waits
         return 0
 
     async def expire_sessions(self, now: datetime) -> int:
-        assert now == NOW
-        return 0
+        assert now == self.now
+        return self.step("sessions")
 
     async def expire_approvals(self, now: datetime) -> int:
-        assert now == NOW
+        assert now == self.now
+        self.now += self.waits
         return 0
 
     async def backlog(self, now: datetime) -> ReviewBacklog:
-        assert now == NOW
+        assert now == self.now
         return ReviewBacklog(3, NOW - timedelta(hours=2), 1)
 
     async def close_overdue(self, now: datetime, limit: int, *, actor: Actor) -> int:
-        assert (now, actor.name) == (NOW, "housekeeping")
+        assert (now, actor.name) == (self.now, "housekeeping")
         return self.step("reviews")
 
     async def forget(self, now: datetime, *, endpoints: list[str], limit: int) -> int:
-        assert (now, endpoints) == (NOW, [])
+        assert (now, endpoints) == (self.now, [])
         return 0
 
     async def any_check(self) -> bool:
@@ -133,7 +138,7 @@ async def _rounds(work: Any, count: int) -> None:
         stores=stores,
         webhooks=(),
         metrics=metrics,
-        now=lambda: NOW,
+        now=lambda: work.now,
         sweep_seconds=0.001,
         enrolment=timedelta(days=400),
         tries=timedelta(days=30),
@@ -150,7 +155,7 @@ async def test_housekeeping_starts_with_every_task_and_then_runs_deadlines_most(
         await _rounds(work, 13)
     # The second erasure removes the remains of the first in the database's log.
     assert [entry["event"] for entry in logs] == ["erased_still_in_log"]
-    assert work.done[:5] == _FIRST
+    assert work.done[:6] == _FIRST
     assert work.done.count("erase") == 1 + (work.done.count("sweep") - 1) // 12
     assert work.done.count("orphans") == 1
     assert work.older_than == NOW - timedelta(hours=1)
@@ -162,7 +167,7 @@ async def test_a_step_that_fails_keeps_no_other_from_its_turn(error: Exception) 
     work = _Work(dict.fromkeys(steps, error))
     with capture_logs() as logs:
         await _rounds(work, 3)
-    assert work.done[:5] == _FIRST
+    assert work.done[:5] == [step for step in _FIRST if step != "sessions"]
     assert {entry["step"] for entry in logs if entry["event"] == "housekeeping_failed"} == {
         "deadlines",
         "reviews",
@@ -170,6 +175,13 @@ async def test_a_step_that_fails_keeps_no_other_from_its_turn(error: Exception) 
         "devices",
         "orphans",
     }
+
+
+async def test_after_a_wait_for_the_database_things_expire_by_the_time_of_their_turn() -> None:
+    work = _Work({})
+    work.waits = timedelta(hours=1)
+    await _rounds(work, 2)
+    assert work.done[:6] == _FIRST
 
 
 @pytest.mark.parametrize(("hours", "erases"), [(23, False), (25, True)])
