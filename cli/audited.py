@@ -15,7 +15,7 @@ import platform
 from collections.abc import AsyncIterator, Callable, Iterator, Mapping
 from contextlib import asynccontextmanager, contextmanager
 from dataclasses import replace
-from datetime import UTC, datetime, timedelta
+from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Annotated, TypeVar
 
@@ -133,7 +133,6 @@ def pending_approval(settings: Settings, *, reason: str, **detail: str) -> Pendi
         action=TwoPeople.DESTROY_KEY.value,
         arguments_sha256=sha256(arguments).digest(),
         event=_event(AuditAction.KEY_DESTROYED, reason, detail),
-        valid=timedelta(hours=settings.compliance.approval_hours),
     )
 
     async def run() -> PendingApproval | None:

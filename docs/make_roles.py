@@ -35,8 +35,8 @@ do not edit it by hand.
 
 _OTHERS = """
 On the device listener, `ScanFace` needs the scan token of its check and no role. Health needs no credentials
-on either listener, and reflection, if `reflection` is true, any known ones. The commands of `facegate` need
-access to the machine, keys and database instead of a role; the audit log names their user.
+on either listener, and reflection, which only a server on loopback has, any known ones. The commands of
+`facegate` need access to the machine, keys and database instead of a role; the audit log names their user.
 """
 
 

@@ -10,7 +10,7 @@ from importlib import import_module
 from typing import Any, Final, TypeAlias
 
 from docs.make_reference import REFERENCE, reference_fields
-from server.access.sessions import STEP_UP
+from server.access.sessions import IDLE, LONGEST, STEP_UP
 from server.configuration.settings import Settings
 from server.policies.schema import Policy
 
@@ -270,8 +270,7 @@ def _calls() -> list[_Row]:
         ),
         (
             "session of the [console](../console.md)",
-            f"{_setting('listeners.console.idle_minutes', 60)}; "
-            f"{_setting('listeners.console.session_hours', 3_600)}",
+            f"{_seconds(IDLE.total_seconds())}; {_seconds(LONGEST.total_seconds())}",
             "its last call; the log-in",
             "`UNAUTHENTICATED`: log in again",
         ),

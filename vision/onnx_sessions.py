@@ -226,8 +226,7 @@ _GPU_BATCH: Final = 16
 _FREE_SIDE: Final = 160
 """A side that detectors accept."""
 _CUDA_ADVICE: Final = (
-    ", and that the GPU exists and has enough free memory: CUDA_VISIBLE_DEVICES, and runtime.max_batch in "
-    "the settings"
+    ", and that the GPU exists and has enough free memory: CUDA_VISIBLE_DEVICES chooses one of several"
 )
 
 

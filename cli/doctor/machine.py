@@ -27,10 +27,11 @@ from server.checks.offer import pack_shortfall
 from server.configuration.settings import SCANS_A_CORE
 from server.device.configured import require_available, unlisted_origins
 from server.device.trust import load_served_policies
+from server.policies import PolicyBook, load_policies
 from server.policies.loading import PolicyError
 from server.running.capacity import share
 from server.running.models import load_configured_pack, require_servable
-from server.running.workers import make_decoders
+from server.running.workers import DECODERS, decoder_bytes, make_decoders
 from server.telemetry.metrics import Metrics
 from simulator.errors import SimulatorError
 from simulator.photo import builtin_image
@@ -104,11 +105,10 @@ def _handles(deployment: Deployment) -> Finding:
 
 
 def _memory(deployment: Deployment) -> Finding:
-    settings = deployment.settings
     total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
     limit = _cgroup("memory.max")
     total = min(total, int(limit)) if limit.isdigit() else total
-    decoders = settings.isolation.workers * settings.isolation.memory_mib * _MIB
+    decoders = DECODERS * _decoder_bytes(deployment)
     found = f"{total / _GIB:.1f} GiB of memory"
     if total < _LEAST_MEMORY:
         return failure(
@@ -122,9 +122,22 @@ def _memory(deployment: Deployment) -> Finding:
             "MEMORY_TIGHT",
             found,
             expected=f"{(_LEAST_MEMORY + decoders) / _GIB:.1f} GiB, for every decoder at its limit",
-            remedy="give the server more memory, or lower isolation.workers",
+            remedy="give the server more memory, or lower portrait.max_pixels of its policies",
         )
     return fine("MEMORY_ENOUGH", found)
+
+
+def _decoder_bytes(deployment: Deployment) -> int:
+    """Return the memory of one decoder; the least, if policies cannot be read, which another area reports."""
+    try:
+        return decoder_bytes(_policies(deployment))
+    except (ConfigurationError, PolicyError):
+        return decoder_bytes(load_policies(None))
+
+
+def _policies(deployment: Deployment) -> PolicyBook:
+    settings = deployment.settings
+    return load_served_policies(settings.policies, for_tests=settings.device_integrity.for_tests)
 
 
 async def examine_disk(deployment: Deployment) -> list[Finding]:
@@ -146,7 +159,7 @@ async def examine_disk(deployment: Deployment) -> list[Finding]:
 
 async def examine_decoders(deployment: Deployment) -> list[Finding]:
     """Start the isolated decoders, and end them again."""
-    decoders = make_decoders(deployment.settings.isolation, Metrics(CollectorRegistry()))
+    decoders = make_decoders(Metrics(CollectorRegistry()), memory_bytes=_decoder_bytes(deployment))
     try:
         await asyncio.to_thread(decoders.start)
         states = decoders.states
@@ -156,7 +169,7 @@ async def examine_decoders(deployment: Deployment) -> list[Finding]:
                 "DECODERS_UNAVAILABLE",
                 str(error),
                 expected="decoder processes that start",
-                remedy="allow processes and memory, or lower isolation.*",
+                remedy="allow processes and memory",
             )
         ]
     finally:
@@ -315,7 +328,7 @@ async def examine_policies(deployment: Deployment) -> list[Finding]:
     """Load the policies, and compare the default one with the pack and the settings, as a server does."""
     settings = deployment.settings
     try:
-        policies = load_served_policies(settings.policies, for_tests=settings.device_integrity.for_tests)
+        policies = _policies(deployment)
         availabilities = require_available(policies, settings)
         pack: Pack = await asyncio.to_thread(load_configured_pack, settings)
         require_servable(

@@ -20,6 +20,10 @@ from server.access.callers import Caller, Role, Scope
 SECRET_BYTES: Final = 32
 STEP_UP: Final = timedelta(minutes=10)
 """How long after a log-in a person may export and erase. It is short, because a machine may be left alone."""
+IDLE: Final = timedelta(minutes=15)
+"""The longest time between two calls of a session: people who work in the console call more often."""
+LONGEST: Final = timedelta(hours=8)
+"""The time from the log-in to the end of a session: a working day."""
 _CSRF_DOMAIN: Final = b"facegate/v1/console-csrf"
 _SESSION_DOMAIN: Final = b"facegate/v1/console-session"
 
@@ -42,7 +46,6 @@ class Session:
         authenticate_time: When the person last proved who they are.
         strong: Whether the log-in meets what exports and erasures demand, apart from its age.
         expire_time: The absolute end.
-        idle: The longest time between two calls, as the settings stated it at the log-in.
         issuer_subject: SHA-256 of the subject at the issuer; empty without an issuer.
         issuer_session: SHA-256 of the session (``sid``) at the issuer; empty if it stated none.
     """
@@ -53,7 +56,6 @@ class Session:
     authenticate_time: datetime
     strong: bool
     expire_time: datetime
-    idle: timedelta
     issuer_subject: bytes = b""
     issuer_session: bytes = b""
 
@@ -89,7 +91,6 @@ def sealed(session: Session, *, secret_sha256: bytes, key: bytes) -> tuple[bytes
             "authenticate_time": session.authenticate_time.timestamp(),
             "strong": session.strong,
             "expire_time": session.expire_time.timestamp(),
-            "idle": session.idle.total_seconds(),
             "issuer_subject": session.issuer_subject.hex(),
             "issuer_session": session.issuer_session.hex(),
         }
@@ -126,7 +127,6 @@ def _parsed(found: Mapping[str, Any]) -> Session:
         authenticate_time=datetime.fromtimestamp(found["authenticate_time"], UTC),
         strong=found["strong"],
         expire_time=datetime.fromtimestamp(found["expire_time"], UTC),
-        idle=timedelta(seconds=found["idle"]),
         issuer_subject=bytes.fromhex(found["issuer_subject"]),
         issuer_session=bytes.fromhex(found["issuer_session"]),
     )

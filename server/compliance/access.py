@@ -3,7 +3,7 @@
 import hashlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from datetime import datetime, timedelta
+from datetime import datetime
 from uuid import UUID
 
 import structlog
@@ -120,13 +120,11 @@ class ApprovalRules:
     """The actions that need two people, and how people are known in the audit log and the tables of devices.
 
     Attributes:
-        valid: How long a second person may confirm.
         tenant_keys: Returns the keys that a tenant has and had, newest first.
         device_hashes: Returns the hashes of a tenant's person in the tables of devices.
     """
 
     two_people: frozenset[TwoPeople] = frozenset()
-    valid: timedelta = timedelta(hours=24)
     tenant_keys: Callable[[str], tuple[bytes, ...]] = field(repr=False)
     device_hashes: Callable[[str, str], tuple[str, ...]] = field(repr=False)
 
@@ -143,9 +141,7 @@ class ApprovalRules:
         for argument in (action.value, *arguments):
             data = argument.encode()
             digest.update(len(data).to_bytes(4, "big") + data)
-        return ApprovalRequest(
-            action=action.value, arguments_sha256=digest.digest(), event=event, valid=self.valid
-        )
+        return ApprovalRequest(action=action.value, arguments_sha256=digest.digest(), event=event)
 
     def subject_hash(self, tenant: str, reference: str) -> bytes | None:
         """Return the hash under which the audit log knows a person; ``None`` without a reference."""

@@ -6,13 +6,17 @@ of the database.
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from datetime import timedelta
 from functools import partial
 from typing import Final
 
+from server.access.sessions import LONGEST
 from server.configuration.settings import Settings
 from server.domain.terms import PortraitKept
 from server.policies import Policy
 from server.policies.schema import ConsentReference
+from server.storage.approvals import APPROVAL_VALID
+from server.storage.devices import ENROLMENT, REMEMBERED_SCANS
 
 _UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 _YEAR: Final = 365 * 86_400
@@ -105,7 +109,7 @@ class RetentionSchedule:
 def retention_schedule(settings: Settings, policies: tuple[Policy, ...]) -> RetentionSchedule:
     """Return the schedule of a server with these settings that serves these policies."""
     return RetentionSchedule(
-        policies=tuple(_of_policy(policy, settings) for policy in policies), others=tuple(_others(settings))
+        policies=tuple(_of_policy(policy) for policy in policies), others=tuple(_others(settings))
     )
 
 
@@ -116,8 +120,12 @@ def span(seconds: int) -> str:
     return f"{count:,} {name}{'' if count == 1 else 's'}"
 
 
-def _of_policy(policy: Policy, settings: Settings) -> PolicySchedule:
-    data = tuple(_of_check(policy, settings))
+def _span(time: timedelta) -> str:
+    return span(int(time.total_seconds()))
+
+
+def _of_policy(policy: Policy) -> PolicySchedule:
+    data = tuple(_of_check(policy))
     last = max((datum for datum in data if datum.biometric), key=lambda datum: datum.seconds or 0)
     return PolicySchedule(
         policy=policy.name,
@@ -130,7 +138,7 @@ def _of_policy(policy: Policy, settings: Settings) -> PolicySchedule:
     )
 
 
-def _of_check(policy: Policy, settings: Settings) -> Iterator[ScheduledDatum]:
+def _of_check(policy: Policy) -> Iterator[ScheduledDatum]:
     """Yield the data of the checks of a policy, in the order in which they arise."""
     retention, deadlines = policy.retention, policy.deadlines
     with_record = _kept(retention.evidence_seconds, policy)
@@ -248,7 +256,7 @@ def _of_check(policy: Policy, settings: Settings) -> Iterator[ScheduledDatum]:
         kept=retention.biometrics and retention.evidence_seconds > 0,
         biometric=True,
         destroyed_by=f"{_WITH_CHECK} The oldest go earlier where a tenant has more than "
-        f"{settings.device_integrity.remembered_scans:,} scans.",
+        f"{REMEMBERED_SCANS:,} scans.",
         hold="Keeps it with its check, but not against that number.",
     )
     yield retained(
@@ -341,7 +349,7 @@ def _others(settings: Settings) -> Iterator[ScheduledDatum]:
         name="Public keys of devices (App Attest, WebAuthn), with Apple's receipt",
         places=("enrolled_keys",),
         purpose="To recognise the same device in a later scan.",
-        kept=f"{span(settings.device_integrity.enrolment_days * 86_400)} without use",
+        kept=f"{_span(ENROLMENT)} without use",
         destroyed_by=f"{_EACH_MINUTE} {_FORGOTTEN}",
     )
     yield ScheduledDatum(
@@ -362,7 +370,7 @@ def _others(settings: Settings) -> Iterator[ScheduledDatum]:
         name="Requests that wait for a second person",
         places=("pending_approvals",),
         purpose="Actions that two people confirm.",
-        kept=span(settings.compliance.approval_hours * 3_600),
+        kept=_span(APPROVAL_VALID),
         destroyed_by="The action, or every server, each minute.",
     )
     yield ScheduledDatum(
@@ -372,12 +380,11 @@ def _others(settings: Settings) -> Iterator[ScheduledDatum]:
         kept="until delivered, at most 4 days; then 7 days, or 30 if no endpoint took it",
         destroyed_by=_EACH_MINUTE,
     )
-    console = settings.listeners.console
     yield ScheduledDatum(
         name="Sessions of the console: names and rights of callers, hashes of cookies",
         places=("console_sessions",),
         purpose="Log-ins that every replica knows.",
-        kept="there is no console" if console is None else f"at most {span(console.session_hours * 3_600)}",
+        kept="there is no console" if settings.listeners.console is None else f"at most {_span(LONGEST)}",
         destroyed_by="Logging out, or every server, each minute.",
     )
     yield ScheduledDatum(

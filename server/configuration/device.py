@@ -99,8 +99,6 @@ class AndroidSettings(Table):
     """Lowest accepted security level of the environment of a key."""
     self_signed_boot_keys: tuple[Sha256Hex, ...] = ()
     """Trusted verified boot keys of systems other than those of the makers, such as GrapheneOS."""
-    max_patch_age_months: int | None = Field(default=24, ge=1, le=240)
-    """Age in months from which a security patch level counts as old."""
     play: PlaySettings = PlaySettings()
     """Google Play Integrity."""
 
@@ -211,12 +209,6 @@ class DeviceIntegritySettings(Table):
     server_keys: Literal["open", "complete"] = "open"
     """``complete``: these keys and the device listener's are all. A device that states another one then fails
     its check (``DEVICE_MANIPULATED``), under every policy."""
-    enrolment_days: int = Field(default=400, ge=1, le=3650)
-    """Days without use after which an enrolled key (App Attest, WebAuthn) is erased."""
-    remembered_scans: int = Field(default=100_000, ge=1, le=100_000_000)
-    """Maximum number of scans that are remembered of each tenant, and as many of its sandbox, to recognise
-    recordings of them; the oldest are then forgotten before their retention ends. A scan takes about 40 kB in
-    the database."""
     test_roots: TestRoots = TestRoots()
     """Roots of test devices, for sandbox checks."""
 

@@ -122,10 +122,6 @@ class ConsoleListener(Table):
     origin: WebOrigin | None = None
     """The console's address in browsers, such as ``https://facegate.bank.example``; requests that name
     another host are refused. Mandatory unless ``host`` is loopback."""
-    idle_minutes: int = Field(default=15, ge=1, le=1440)
-    """Minutes without a call after which a session ends."""
-    session_hours: int = Field(default=8, ge=1, le=168)
-    """Hours after the log-in at which a session ends."""
     oidc: ConsoleOidcSettings | None = None
     """The OIDC issuer at which people log in, in place of API keys."""
 
@@ -273,9 +269,6 @@ class RuntimeSettings(Table):
     providers: Literal["auto", "cpu", "cuda"] = "auto"
     """``auto`` uses CUDA if it is available; with ``cuda``, the server does not start without it. Of several
     GPUs it is the first that ``CUDA_VISIBLE_DEVICES`` shows."""
-    max_batch: int | None = Field(default=None, ge=1, le=256)
-    """Maximum number of inputs of one call of a model, from scans that run at the same time; by default 16 on
-    a GPU and 1 on the CPU."""
     workers: int | None = Field(default=None, ge=1, le=256)
     """Threads that judge frames; by default the number of CPUs that the process may use."""
 
@@ -310,16 +303,6 @@ class ResultSettings(Table):
     issuer: str = Field(default="facegate", min_length=1, max_length=256)
     """``iss`` in the header of each JWS of results. Set a different one for every installation, such as
     ``https://facegate.bank.example``, so that results of one cannot be used as those of another."""
-
-
-class IsolationSettings(Table):
-    """The processes in which JPEG 2000 and WebP images are decoded, and the limits of each."""
-
-    workers: int = Field(default=2, ge=1, le=64)
-    """Number of processes."""
-    memory_mib: int = Field(default=1024, ge=64, le=65_536)
-    """Memory that a process may map in addition to that at its start. A policy with a ``portrait.max_pixels``
-    of more than 30 million needs more: JPEG 2000 takes up to 30 bytes a pixel."""
 
 
 class LogLevel(StrEnum):
@@ -404,16 +387,12 @@ class Settings(BaseSettings):
     """The limits of one server."""
     compliance: ComplianceSettings = ComplianceSettings()
     """Compliance."""
-    isolation: IsolationSettings = IsolationSettings()
-    """The processes in which images of risky formats are decoded."""
     analysis: AnalysisSettings = AnalysisSettings()
     """AnalysisService."""
     device_integrity: DeviceIntegritySettings = DeviceIntegritySettings()
     """The apps and pages that may scan, and the settings for the verification of their evidence."""
     drain_seconds: float = Field(default=30.0, ge=0, le=3600)
     """How long running scans may continue after SIGTERM."""
-    reflection: bool = False
-    """Whether the service listener serves gRPC reflection."""
     log: LogSettings = LogSettings()
     """The log."""
     telemetry: TelemetrySettings = TelemetrySettings()

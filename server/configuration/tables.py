@@ -22,9 +22,6 @@ class AnalysisSettings(Table):
     max_videos: int = Field(default=2, ge=1, le=100)
     """Maximum number of videos that are uploaded or analysed at once. Each takes up to 250 MB during its
     call, in addition to the memory of its decoder process."""
-    still_workers: int = Field(default=1, ge=0, le=64)
-    """Number of processes in which WebP selfies and frames are decoded, with the limits of ``isolation``.
-    With 0, they share the processes of trusted images."""
     video_workers: int = Field(default=1, ge=0, le=64)
     """Number of processes in which videos are decoded, and of threads that analyse them. With 0, videos are
     refused, but still frames are analysed."""
@@ -71,8 +68,6 @@ class ComplianceSettings(Table):
     two_people: Annotated[tuple[TwoPeople, ...], AfterValidator(each_once)] = Field(default=(), strict=False)
     """The actions that a second person has to confirm; ``delete`` is of the evidence of a check, ``erase`` of
     a person. Each caller's name must belong to one person, and each person must have one."""
-    approval_hours: int = Field(default=24, ge=1, le=720)
-    """How long a second person may confirm a request."""
 
 
 _DAY = 86_400
@@ -135,24 +130,16 @@ class FailureSettings(Table):
 
 
 class TenantLimits(Table):
-    """The maximum number of places that one tenant may hold at once.
+    """The quota of one tenant."""
 
-    Its sandbox callers may hold the same number in addition, because they count as a separate tenant. A quota
-    that is not set is the limit of the server.
-    """
+    share: float = Field(gt=0.0, le=1.0)
+    """The share of the places of each kind that the tenant may hold at once, rounded down, but at least one
+    place; its sandbox callers may hold as many again."""
 
-    max_scans: int | None = Field(default=None, ge=1, le=10_000)
-    """Scans."""
-    max_unary: int | None = Field(default=None, ge=1, le=10_000)
-    """Unary calls that are neither uploads nor selfies."""
-    max_uploads: int | None = Field(default=None, ge=1, le=1_000)
-    """Uploads of trusted images."""
-    max_watches: int | None = Field(default=None, ge=1, le=10_000)
-    """Streams of WatchCheck."""
-    max_images: int | None = Field(default=None, ge=1, le=1_000)
-    """Selfies (AnalyzeImage)."""
-    max_videos: int | None = Field(default=None, ge=1, le=100)
-    """Videos (AnalyzeVideo)."""
+    def places_of(self, most: int) -> int:
+        """Return the number of places that the tenant may hold of so many."""
+        # Rounded first: 0.29 of 100 is 28.999... in floating point.
+        return max(1, int(round(most * self.share, 6)))
 
 
 class LimitSettings(Table):
@@ -161,21 +148,14 @@ class LimitSettings(Table):
     max_scans: int | None = Field(default=None, ge=1, le=10_000)
     """Maximum number of scans at once; by default 4 for each thread that judges frames
     (``runtime.workers``)."""
-    max_unary: int = Field(default=64, ge=1, le=10_000)
-    """Maximum number of unary calls at once that are neither uploads nor selfies."""
     max_uploads: int = Field(default=4, ge=1, le=1_000)
     """Maximum number of trusted images that are decoded and judged at once."""
-    max_watches: int = Field(default=128, ge=1, le=10_000)
-    """Maximum number of streams of WatchCheck at once; each queries the database twice a second."""
     tenants: dict[Name, TenantLimits] = Field(default_factory=dict)
-    """Quotas of single tenants, by name: the maximum number of calls of each kind at once, and of its sandbox
-    callers as many again. In the environment, all tables are one variable, as JSON."""
+    """Quotas of single tenants, by name. In the environment, all tables are one variable, as JSON."""
     memory_mib: int | None = Field(default=None, ge=256, le=16_777_216)
     """Memory that this process may use. Above 85 % of it new scans are refused, and ``/readyz`` answers 503,
     until it uses less than 70 %, or less than 85 % for half a minute. By default the control group's limit
     and use count; without any limit no scan is refused."""
-    lease_seconds: float = Field(default=15.0, ge=2.0, le=120.0)
-    """How long a scan stays assigned to a replica that has stopped responding."""
     failures: FailureSettings = FailureSettings()
     """Failed checks of one subject, portrait or device."""
 
@@ -190,12 +170,13 @@ class FileEncryption(Table):
 
 
 class EnvironmentEncryption(Table):
-    """A key-encryption key in an environment variable."""
+    """The key-encryption key in the environment variable ``FACEGATE_KEY_ENCRYPTION_KEY``, 32 bytes as base64.
+
+    Only one entry of the settings may name it: while you change it, the older key is in a file.
+    """
 
     kind: Literal["environment"]
     """``"environment"``."""
-    variable: str = Field(default="FACEGATE_KEY_ENCRYPTION_KEY", pattern=r"^[A-Z_][A-Z0-9_]{0,127}$")
-    """The name of the variable; its value is 32 bytes as base64."""
 
 
 class AwsKmsEncryption(Table):
@@ -262,6 +243,16 @@ class KeySettings(Table):
     tenants: dict[Name, TenantKeySettings] = Field(default_factory=dict)
     """Tenants whose evidence is sealed under keys of their own, by name. Without their key, their evidence
     cannot be opened any more (``facegate keys destroy``)."""
+
+    @model_validator(mode="after")
+    def _one_in_the_environment(self) -> Self:
+        entries = (*self.encryption, *(each for own in self.tenants.values() for each in own.encryption))
+        if sum(isinstance(entry, EnvironmentEncryption) for entry in entries) > 1:
+            raise ValueError(
+                'two entries have kind "environment", which is one key: write the other one into a file, '
+                'kind = "file"'
+            )
+        return self
 
 
 class OtlpSettings(Table):

@@ -185,7 +185,6 @@ def _key_policy(settings: AndroidSettings, apps: tuple[AllowedApp, ...]) -> KeyA
         apps=apps,
         min_security_level=_LEVELS[settings.min_security_level],
         self_signed_boot_keys=frozenset(bytes.fromhex(key) for key in settings.self_signed_boot_keys),
-        max_patch_age_months=settings.max_patch_age_months,
         max_revocation_age=timedelta(hours=settings.max_revocation_age_hours),
         remotely_provisioned_only=settings.remotely_provisioned_only,
     )

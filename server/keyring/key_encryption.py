@@ -37,6 +37,8 @@ from server.configuration.tables import (
     VaultTransitEncryption,
 )
 
+KEY_VARIABLE: Final = "FACEGATE_KEY_ENCRYPTION_KEY"
+"""The variable of entries with kind "environment". One name suffices: only one entry may be of this kind."""
 _KEY_BYTES = 32
 _NONCE_BYTES = 12
 _MAX_FILE_BYTES = 4_096
@@ -424,7 +426,7 @@ def _opened(entry: KeyEncryptionEntry) -> KeyEncryption:
         case FileEncryption():
             return key_from_file(entry.path)
         case EnvironmentEncryption():
-            return key_from_environment(entry.variable, os.environ)
+            return key_from_environment(KEY_VARIABLE, os.environ)
         case AwsKmsEncryption():
             endpoint = None if entry.endpoint is None else str(entry.endpoint)
             return AwsKms(key=entry.key, region=entry.region, endpoint=endpoint)

@@ -41,6 +41,7 @@ from server.running.webhooks import EventDelivery, open_endpoints
 from server.running.workers import Workers
 from server.scan.environment import Clock
 from server.storage.audit_witness import AuditWitness
+from server.storage.devices import ENROLMENT, REMEMBERED_SCANS
 from server.storage.objects import open_object_store
 from server.telemetry.metrics import Metrics, timed_pack
 from server.telemetry.otlp import open_otlp
@@ -196,6 +197,8 @@ class FacegateServer:
             now=self._clock.now,
             monotonic=self._clock.monotonic,
             show_link=self._show_link,
+            max_unary=self._tuning.max_unary,
+            max_watches=self._tuning.max_watches,
         )
         for issuer in listeners.issuers:
             self._opened.push_async_callback(issuer.close)
@@ -238,7 +241,7 @@ class FacegateServer:
         announce_pack(pack, allow_evaluation_pack=allowed)
         self._metrics.work.set_device(on_gpu=pack.on_gpu)
         self._evaluates = pack.evaluation_only and allowed
-        await self._workers.start()
+        await self._workers.start(policies)
         await asyncio.to_thread(revocation.refresh, self._clock.now())
         callers = listeners.callers
         described = (
@@ -283,9 +286,9 @@ class FacegateServer:
                 metrics=self._metrics,
                 now=self._clock.now,
                 sweep_seconds=self._tuning.sweep_seconds,
-                enrolment=timedelta(days=settings.device_integrity.enrolment_days),
+                enrolment=ENROLMENT,
                 tries=settings.limits.failures.as_setting().remembered,
-                most_scans=settings.device_integrity.remembered_scans,
+                most_scans=REMEMBERED_SCANS,
             ),
             EventDelivery(
                 repository=stores.events,

@@ -5,7 +5,6 @@ import secrets
 import uuid
 from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import timedelta
 from functools import partial
 
 from attempt import CapturePlan, FrameAnalyst
@@ -50,6 +49,7 @@ from server.evidence.store import EvidenceStore
 from server.keyring.keys import KeyRing
 from server.policies import PolicyBook
 from server.policies.availability import Availability
+from server.running.capacity import MAX_UNARY, MAX_WATCHES
 from server.running.listeners import Listeners
 from server.running.models import pack_identity
 from server.running.workers import Workers
@@ -161,6 +161,10 @@ class Tuning:
         end_seconds: How long the device may take for the messages that it still has to send.
         sweep_seconds: Time between two rounds of background work.
         event_seconds: Time between two looks for events of webhooks that are due.
+        lease_seconds: How long a scan stays assigned to a replica that has stopped responding: ten
+            renewals, so that a short fault of the database loses no scan.
+        max_unary: Unary calls at once that are neither uploads nor selfies.
+        max_watches: Streams of WatchCheck at once.
     """
 
     plan: CapturePlan = field(default_factory=CapturePlan)
@@ -169,6 +173,9 @@ class Tuning:
     end_seconds: float = 5.0
     sweep_seconds: float = 5.0
     event_seconds: float = 1.0
+    lease_seconds: float = 15.0
+    max_unary: int = MAX_UNARY
+    max_watches: int = MAX_WATCHES
 
 
 def check_recorder(settings: Settings, *, stores: Stores, pack: PackIdentity, keys: KeyRing) -> CheckRecorder:
@@ -248,7 +255,6 @@ def evidence_environment(
 def _approval_rules(settings: Settings, keys: KeyRing) -> ApprovalRules:
     return ApprovalRules(
         two_people=frozenset(settings.compliance.two_people),
-        valid=timedelta(hours=settings.compliance.approval_hours),
         tenant_keys=keys.memory.tenant_keys,
         device_hashes=keys.memory.subject_hashes,
     )
@@ -309,6 +315,7 @@ def open_servicers(
         plan=tuning.plan,
         ahead_seconds=tuning.ahead_seconds,
         end_seconds=tuning.end_seconds,
+        lease_seconds=tuning.lease_seconds,
         owner=f"{platform.node()}/{uuid.uuid4()}"[:128],
         tries=tries,
     )
@@ -340,7 +347,6 @@ def open_servicers(
     listeners.device_servicer.open(
         ScanEnvironment(
             limits=limits,
-            settings=settings.limits,
             repository=stores.checks,
             recorder=recorder,
             keys=keys,
@@ -438,8 +444,6 @@ def open_servicers(
             SessionStores(repository=stores.sessions, log=stores.audit, keys=own_keys)
         )
     listeners.analysis_servicer.open(
-        workers.analyses.environment(
-            pack=pack, identity=identity, fusion=fusion, still_decoder=workers.decoders, now=now
-        )
+        workers.analyses.environment(pack=pack, identity=identity, fusion=fusion, now=now)
     )
     return completion

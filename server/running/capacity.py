@@ -11,10 +11,14 @@ from typing import Any, Final
 
 from server.base.errors import ConfigurationError
 from server.base.sandbox import memory_scopes
-from server.configuration.tables import AnalysisSettings, LimitSettings, TenantLimits
+from server.configuration.tables import AnalysisSettings, LimitSettings
 from server.edge.places import Line, PlaceRules, Places
 from server.telemetry.metrics import Metrics
 
+MAX_UNARY: Final = 64
+"""Unary calls at once that are neither uploads nor selfies: each reads or writes a row or two."""
+MAX_WATCHES: Final = 128
+"""Streams of WatchCheck at once: each queries the database twice a second."""
 _SCAN_SECONDS = 8.0
 """How long a scan holds its place, before any was seen."""
 _ANALYSIS_RETRY_SECONDS = 4.0
@@ -47,6 +51,8 @@ class Capacity:
         analysis: AnalysisSettings,
         *,
         scans: int,
+        max_unary: int = MAX_UNARY,
+        max_watches: int = MAX_WATCHES,
         several: Callable[[], bool],
         metrics: Metrics,
     ) -> None:
@@ -62,11 +68,10 @@ class Capacity:
         """
         line = Line(of_party=_WAITING_OF_PARTY, of_all=_WAITING, seconds=WAIT_SECONDS)
 
-        def places(kind: str, most: int, quota: Callable[[TenantLimits], int | None], **rules: Any) -> Places:
+        def places(kind: str, most: int, **rules: Any) -> Places:
             quotas = {
-                scope: own
-                for tenant, table in limits.tenants.items()
-                if (own := quota(table)) is not None
+                scope: quota.places_of(most)
+                for tenant, quota in limits.tenants.items()
                 for scope in memory_scopes(tenant)
             }
             return Places(
@@ -75,18 +80,14 @@ class Capacity:
 
         shared: dict[str, Any] = {"share": _PARTY_SHARE}
         slow: dict[str, Any] = {"line": line, "retry_seconds": _ANALYSIS_RETRY_SECONDS}
-        self.scans = places(
-            "scans", scans, lambda tenant: tenant.max_scans, typical_seconds=_SCAN_SECONDS, **shared
-        )
-        self.calls = places("calls", limits.max_unary, lambda tenant: tenant.max_unary, line=line)
-        self.uploads = places("uploads", limits.max_uploads, lambda tenant: tenant.max_uploads, line=line)
-        self.watches = places("watches", limits.max_watches, lambda tenant: tenant.max_watches, **shared)
+        self.scans = places("scans", scans, typical_seconds=_SCAN_SECONDS, **shared)
+        self.calls = places("calls", max_unary, line=line)
+        self.uploads = places("uploads", limits.max_uploads, line=line)
+        self.watches = places("watches", max_watches, **shared)
         # Apart from the calls of checks, which wait for no export.
-        self.evidence = places("evidence", _EVIDENCE_CALLS, lambda _: None, line=line, **shared)
-        self.selfies = places("selfies", analysis.max_images, lambda tenant: tenant.max_images, **slow)
-        self.videos = places(
-            "videos", analysis.max_videos, lambda tenant: tenant.max_videos, **slow, **shared
-        )
+        self.evidence = places("evidence", _EVIDENCE_CALLS, line=line, **shared)
+        self.selfies = places("selfies", analysis.max_images, **slow)
+        self.videos = places("videos", analysis.max_videos, **slow, **shared)
 
 
 ADMIN_CONNECTIONS = 64
@@ -127,7 +128,7 @@ def share(
     Raises:
         ConfigurationError: There are too few handles.
     """
-    calls = limits.max_unary + limits.max_uploads + limits.max_watches
+    calls = MAX_UNARY + limits.max_uploads + MAX_WATCHES
     reserve = ADMIN_CONNECTIONS + _RESERVE + (CONSOLE_CONNECTIONS if console else 0)
     needed = (4 if web else 2) * scans + calls + reserve
     if handles < 0:
@@ -136,7 +137,7 @@ def share(
         raise ConfigurationError(
             f"the process may have {handles} files open, but the limits of the settings need {needed}: raise "
             "the hard limit (`ulimit -Hn`, LimitNOFILE= of systemd, --ulimit nofile= of Docker), or lower "
-            "limits.max_scans, limits.max_unary, limits.max_uploads or limits.max_watches"
+            "limits.max_scans or limits.max_uploads"
         )
     free = handles - reserve
     service = min(_MOST_CONNECTIONS, max(calls, free // 4))

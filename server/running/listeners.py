@@ -2,7 +2,7 @@
 
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import dataclass
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -92,11 +92,15 @@ class Listeners:
         now: Callable[[], datetime],
         monotonic: Callable[[], float],
         show_link: Callable[[str], None],
+        max_unary: int,
+        max_watches: int,
     ) -> None:
         """Make the listeners and their servicers. They do not listen yet.
 
         Args:
             show_link: Shows the address with the one-time link of a console on loopback.
+            max_unary: Unary calls at once that are neither uploads nor selfies.
+            max_watches: Streams of WatchCheck at once.
 
         Raises:
             ConfigurationError: Keys, certificates or tenants contradict each other, or the process may open
@@ -129,6 +133,8 @@ class Listeners:
             limits,
             settings.analysis,
             scans=settings.max_scans,
+            max_unary=max_unary,
+            max_watches=max_watches,
             several=lambda: self.callers.has_several_scopes,
             metrics=metrics,
         )
@@ -174,7 +180,7 @@ class Listeners:
                 CallsServicer(callers=self.callers, calls=self.event_calls),
             ],
             other="device",
-            reflection_enabled=settings.reflection,
+            reflection_enabled=settings.on_loopback,
             streaming=False,
             metrics=metrics,
             callers=self.callers,
@@ -230,12 +236,7 @@ class Listeners:
         guard = Guard(origin=console.origin, tls=tls is not None)
         scopes = frozenset(SCOPES[call.method] for service in calls for call in service.served.values())
         admission = Admission(scopes=scopes, refused=self.refused, now=now)
-        sessions = ConsoleSessions(
-            idle=timedelta(minutes=console.idle_minutes),
-            longest=timedelta(hours=console.session_hours),
-            callers=self.callers,
-            now=now,
-        )
+        sessions = ConsoleSessions(callers=self.callers, now=now)
         log_in: LogIn | OidcLogIn
         if flow is not None:
             log_in = OidcLogIn(

@@ -25,7 +25,7 @@ def load_configured_pack(settings: Settings) -> Pack:
         vision.errors.PackError: The pack is missing, altered, or cannot be used, or the calibration cannot be
             used.
     """
-    runtime = RuntimeOptions(providers=settings.runtime.providers, max_batch=settings.runtime.max_batch)
+    runtime = RuntimeOptions(providers=settings.runtime.providers)
     # The calibration is read first, so that an invalid one is reported at once.
     calibration = None if settings.calibration is None else read_operator_calibration(settings.calibration)
     pack = load_pack(settings.pack, models_dir=settings.models_dir, runtime=runtime)

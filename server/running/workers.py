@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import Callable
 from datetime import datetime
+from typing import Final
 
 import structlog
 
@@ -13,9 +14,10 @@ from server.analysis.image import ImageAnalyst
 from server.analysis.video import VideoAnalyst
 from server.base.errors import ConfigurationError
 from server.base.worker_pool import WorkerPool
-from server.configuration.settings import IsolationSettings, Settings
+from server.configuration.settings import Settings
 from server.configuration.tables import AnalysisSettings
 from server.edge.analysis_servicer import AnalysisEnvironment
+from server.policies import PolicyBook
 from server.telemetry.metrics import Metrics
 from server.verdict.outcome import PackIdentity
 from vision.errors import DecoderUnavailable
@@ -30,23 +32,21 @@ class Analyses:
     """Starts and stops the threads and processes of analyses."""
 
     def __init__(
-        self, settings: AnalysisSettings, isolation: IsolationSettings, *, metrics: Metrics, workers: int
+        self, settings: AnalysisSettings, *, metrics: Metrics, workers: int, decoders: DecoderPool | None
     ) -> None:
         """Prepare the threads and processes; start none.
 
         Args:
-            isolation: The limits of a process that decodes images.
+            decoders: A running pool for images, which its owner closes; ``None`` makes one.
             workers: The number of threads for frames of scans; selfies get half as many threads of their own.
         """
         self._metrics = metrics
         self._image_pool = WorkerPool(workers=max(1, workers // 2))
         self._video_pool = WorkerPool(workers=max(1, settings.video_workers))
         self._video_decoders = make_video_decoders(settings, metrics)
-        self._still_decoders = (
-            make_decoders(isolation.model_copy(update={"workers": settings.still_workers}), metrics)
-            if settings.still_workers
-            else None
-        )
+        self._owns_decoders = decoders is None
+        # One process of their own, so that no upload waits for the selfies of another caller.
+        self._still_decoders = decoders or make_decoders(metrics, workers=1)
 
     def start(self) -> None:
         """Start the processes in which videos and WebP images are decoded.
@@ -66,7 +66,8 @@ class Analyses:
 
     @property
     def _own_decoders(self) -> tuple[DecoderPool, ...]:
-        return tuple(pool for pool in (self._video_decoders, self._still_decoders) if pool is not None)
+        stills = self._still_decoders if self._owns_decoders else None
+        return tuple(pool for pool in (self._video_decoders, stills) if pool is not None)
 
     def environment(
         self,
@@ -74,16 +75,10 @@ class Analyses:
         pack: Pack,
         identity: PackIdentity,
         fusion: FusionModel,
-        still_decoder: DecoderPool,
         now: Callable[[], datetime],
     ) -> AnalysisEnvironment:
-        """Return the dependencies of the calls.
-
-        Args:
-            still_decoder: Decodes WebP if analyses have no separate processes for it.
-        """
-        policy = LivenessPolicy()
-        still_decoder = self._still_decoders or still_decoder
+        """Return the dependencies of the calls."""
+        policy, still_decoder = LivenessPolicy(), self._still_decoders
         return AnalysisEnvironment(
             images=ImageAnalyst(
                 pack=pack,
@@ -115,10 +110,28 @@ _VIDEO_LIMITS = DecoderLimits(cpu_seconds=60, wall_seconds=90.0, jobs_per_worker
 minute of film on one slow processor. As for images, no file affects the next one."""
 
 
-def make_decoders(settings: IsolationSettings, metrics: Metrics) -> DecoderPool:
-    """Return a pool for images, whose decodes and losses are counted; start no process."""
-    limits = DecoderLimits(memory_bytes=settings.memory_mib * 1024 * 1024, jobs_per_worker=1)
-    return _pool(metrics, stills=settings.workers, limits=limits)
+DECODERS: Final = 2
+"""Processes for trusted images, so that one of them goes on while a slow image holds the other."""
+_DECODER_BYTES: Final = 1024 * 1024 * 1024
+_PIXEL_BYTES: Final = 30
+"""JPEG 2000 takes up to so much memory a pixel."""
+
+
+def decoder_bytes(policies: PolicyBook) -> int:
+    """Return the memory that a process may map for the largest portrait that one of the policies admits."""
+    largest = max(policies.get(name).policy.portrait.max_pixels for name in policies.names)
+    return max(_DECODER_BYTES, _PIXEL_BYTES * largest)
+
+
+def make_decoders(
+    metrics: Metrics, *, workers: int = DECODERS, memory_bytes: int = _DECODER_BYTES
+) -> DecoderPool:
+    """Return a pool for images, whose decodes and losses are counted; start no process.
+
+    Args:
+        memory_bytes: What a process may map in addition to its memory at the start.
+    """
+    return _pool(metrics, stills=workers, limits=DecoderLimits(memory_bytes=memory_bytes, jobs_per_worker=1))
 
 
 def make_video_decoders(settings: AnalysisSettings, metrics: Metrics) -> DecoderPool | None:
@@ -168,43 +181,54 @@ class Workers:
     Attributes:
         scans: Threads for frames and verdicts.
         portraits: Threads for portraits. One portrait can take a second, and no frame waits for it.
-        decoders: Processes for images of risky formats.
     """
 
     def __init__(self, settings: Settings, *, metrics: Metrics, decoders: DecoderPool | None = None) -> None:
         """Prepare the threads and processes; start none.
 
         Args:
-            decoders: A running pool, which its owner closes; ``None`` makes one.
+            decoders: A running pool for images, which its owner closes; ``None`` lets ``start`` make them.
         """
         workers = settings.workers
+        self._metrics = metrics
         self.scans = WorkerPool(workers=workers, waited=metrics.work.worker_waits("scans"))
         self.portraits = WorkerPool(
             workers=max(1, workers // 2), waited=metrics.work.worker_waits("portraits")
         )
-        self.decoders = decoders or make_decoders(settings.isolation, metrics)
+        self._decoders = decoders
         self._owns_decoders = decoders is None
-        self.analyses = Analyses(settings.analysis, settings.isolation, metrics=metrics, workers=workers)
+        self.analyses = Analyses(settings.analysis, metrics=metrics, workers=workers, decoders=decoders)
+
+    @property
+    def decoders(self) -> DecoderPool:
+        """Processes for trusted images of risky formats."""
+        if self._decoders is None:
+            raise RuntimeError("the workers were not started")
+        return self._decoders
 
     @property
     def decoder_processes(self) -> tuple[int, ...]:
         """The processes of ``decoders``."""
         return tuple(pid for state in self.decoders.states.values() for pid in state.processes)
 
-    async def start(self) -> None:
+    async def start(self, policies: PolicyBook) -> None:
         """Start the processes; threads start with the work.
+
+        Args:
+            policies: Those that are served, whose portraits the processes have to hold.
 
         Raises:
             ConfigurationError: A process does not start.
         """
         if self._owns_decoders:
-            await asyncio.to_thread(start_decoders, self.decoders)
+            self._decoders = make_decoders(self._metrics, memory_bytes=decoder_bytes(policies))
+            await asyncio.to_thread(start_decoders, self._decoders)
         await asyncio.to_thread(self.analyses.start)
 
     async def close(self) -> None:
         """End the processes at once, and each thread after the work that it is running."""
-        if self._owns_decoders:
-            await asyncio.to_thread(self.decoders.close)
+        if self._owns_decoders and self._decoders is not None:
+            await asyncio.to_thread(self._decoders.close)
         await asyncio.to_thread(self.analyses.close)
         for pool in (self.portraits, self.scans):
             await asyncio.to_thread(pool.close)

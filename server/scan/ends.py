@@ -231,7 +231,7 @@ class ScanEnds:
 
         Tries until the lease has expired: from then on everybody concludes that the server failed.
         """
-        ending, until = self._left, self._env.clock.monotonic() + self._env.settings.lease_seconds
+        ending, until = self._left, self._env.clock.monotonic() + self._env.limits.lease_seconds
         while ending is not None and self._env.clock.monotonic() < until:
             await asyncio.sleep(_AGAIN_SECONDS)
             try:
@@ -515,7 +515,7 @@ async def await_older_streams(
     Raises:
         LeaseLost: A still newer stream took over, or an older one decided the check.
     """
-    lease = timedelta(seconds=env.settings.lease_seconds)
+    lease = timedelta(seconds=env.limits.lease_seconds)
     while any(
         attempt.outcome is AttemptOutcome.INTERRUPTED
         and attempt.ended_by is None

@@ -11,7 +11,6 @@ from liveness.dynamic import FlashModel
 from server.base.worker_pool import WorkerPool
 from server.checks.recorder import CheckRecorder
 from server.checks.running import RunningScans
-from server.configuration.tables import LimitSettings
 from server.device.server_keys import ServerKeyList
 from server.device.verification import DeviceVerifier
 from server.domain.tries import TrySetting
@@ -46,6 +45,7 @@ class ScanLimits:
         window_bytes: Bytes of their images: 192 KiB each.
         counted_frames: The number of received frames from which an attempt counts.
         end_seconds: How long the device may take from CaptureComplete to AttemptEnd.
+        lease_seconds: How long a scan stays assigned to a replica that has stopped responding.
         owner: Name of this replica in leases.
     """
 
@@ -58,6 +58,7 @@ class ScanLimits:
     window_bytes: int = 8 * 192 * 1024
     counted_frames: int = 8
     end_seconds: float
+    lease_seconds: float
     owner: str
     tries: TrySetting
 
@@ -104,7 +105,6 @@ class ScanEnvironment:
     """The dependencies of a scan stream, assembled once by the composition root."""
 
     limits: ScanLimits
-    settings: LimitSettings
     repository: CheckRepository
     recorder: CheckRecorder
     keys: KeyRing

@@ -68,7 +68,7 @@ async def take_lease(
             proven=proven,
             owner=env.limits.owner,
             now=env.clock.now(),
-            lease_seconds=env.settings.lease_seconds,
+            lease_seconds=env.limits.lease_seconds,
             try_rules=env.limits.tries.limits_for(sandbox=record.sandbox),
         )
     )
@@ -127,7 +127,7 @@ class HeldLease:
 
         A silent stream notices at that time that it has lost the lease.
         """
-        return self._renewed + min(_RENEW_SECONDS, self._env.settings.lease_seconds / 3)
+        return self._renewed + min(_RENEW_SECONDS, self._env.limits.lease_seconds / 3)
 
     async def renew(self) -> None:
         """Renew the lease if that is due.
@@ -144,7 +144,7 @@ class HeldLease:
             record.check_id,
             epoch=record.lease_epoch,
             now=env.clock.now(),
-            lease_seconds=env.settings.lease_seconds,
+            lease_seconds=env.limits.lease_seconds,
             bytes_received=self._bytes.used,
         )
         if not held:

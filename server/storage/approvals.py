@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass, fields, replace
 from datetime import datetime, timedelta
+from typing import Final
 
 from sqlalchemy import ColumnElement, Connection, and_, delete, select
 
@@ -12,6 +13,9 @@ from server.storage.engine import insert_unless_there
 from server.storage.records import values_of
 from server.storage.tables import pending_approvals
 
+APPROVAL_VALID: Final = timedelta(hours=24)
+"""How long a second person may confirm: until the next working day, with the same case in mind."""
+
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ApprovalRequest:
@@ -21,13 +25,11 @@ class ApprovalRequest:
         action: The action, such as ``"erase"``.
         arguments_sha256: SHA-256 of the tenant's arguments, 32 bytes; the second call must have the same.
         event: The audit event of the action, whose actor makes this call.
-        valid: How long the second person may confirm.
     """
 
     action: str
     arguments_sha256: bytes
     event: AuditEvent
-    valid: timedelta
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,7 +61,7 @@ def second_person(
     """
     own = _is(request)
     connection.execute(delete(pending_approvals).where(own, pending_approvals.c.expire_time <= now))
-    pending = PendingApproval(request.event.actor.name, now, now + request.valid)
+    pending = PendingApproval(request.event.actor.name, now, now + APPROVAL_VALID)
     # Another call may record the same request at this moment, or use it up.
     while (earlier := _locked(connection, own)) is None:
         values = values_of(pending) | {

@@ -6,8 +6,9 @@ about a check are erased with it; see ``erase_device_rows``.
 
 from collections.abc import Collection, Sequence
 from dataclasses import dataclass, field
-from datetime import datetime
+from datetime import datetime, timedelta
 from hashlib import sha256
+from typing import Final
 from uuid import UUID
 
 from sqlalchemy import (
@@ -40,6 +41,11 @@ from server.storage.tables import (
     scan_memories,
 )
 from server.storage.tries import begin_device, count_attacks
+
+ENROLMENT: Final = timedelta(days=400)
+"""How long an unused key stays enrolled: a person who scans once a year keeps it."""
+REMEMBERED_SCANS: Final = 100_000
+"""The scans that are remembered of one tenant, and as many of its sandbox: 4 GB in the database."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

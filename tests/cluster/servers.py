@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import ssl
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import AsyncExitStack, asynccontextmanager
 from pathlib import Path
@@ -26,10 +27,12 @@ from tests.server.databases import PostgresServer, postgres_server
 from tests.server.live import write_policies
 from tests.server.object_stores import running_s3
 from tests.server.policy_files import write_policy
-from tests.server.process.server_process import FACEGATE, DataFolder, ServerProcess
+from tests.server.process.server_process import DataFolder, ServerProcess
 
 POLICY = "cluster"
 """Of all checks: the lines of the shipped policies, and a match that every pack supports."""
+_PROGRAM = (sys.executable, "-m", "tests.server.process.tuned", "5")
+"""``facegate`` with a lease that is shorter than the patience of a device."""
 _BUCKET = "evidence"
 _TEMPORARY = "temporary"
 _SERVED_WITHIN = 120.0
@@ -43,9 +46,9 @@ class Replica:
     def __init__(self, name: str, home: DataFolder, cores: frozenset[int]) -> None:
         self.name = name
         self.home = home
-        self._program: tuple[str, ...] = (FACEGATE,)
+        self._program: tuple[str, ...] = _PROGRAM
         if shutil.which("taskset"):
-            self._program = ("taskset", "-c", ",".join(map(str, sorted(cores))), FACEGATE)
+            self._program = ("taskset", "-c", ",".join(map(str, sorted(cores))), *_PROGRAM)
         self._stack = AsyncExitStack()
         self.server: ServerProcess | None = None
 
@@ -261,7 +264,7 @@ async def running_cluster(folder: Path, *, scans: int | None, pack: str) -> Asyn
                         for kind, listener in files.listeners.items()
                     },
                     device_integrity=files.integrity,
-                    limits={"lease_seconds": 5.0} | ({} if scans is None else {"max_scans": scans}),
+                    limits={} if scans is None else {"max_scans": scans},
                     runtime={"workers": share},
                     log={"level": "info"},
                 ),

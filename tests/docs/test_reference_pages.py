@@ -40,7 +40,9 @@ def test_a_field_shows_its_default_or_that_it_is_required() -> None:
     lines = settings_page().splitlines()
     assert "- `port = 8443` (0 to 65,535): TCP port; 0 for any free one." in lines
     assert "- `certificate` (path; required): PEM file: the certificate, then its chain." in lines
-    assert "- `reflection = false`: Whether the service listener serves gRPC reflection." in lines
+    assert (
+        "- `drain_seconds = 30.0` (0 to 3,600): How long running scans may continue after SIGTERM." in lines
+    )
 
 
 @pytest.mark.parametrize("model", [Settings, Policy])
@@ -56,13 +58,13 @@ def test_the_values_of_a_list_are_named_once() -> None:
 
 def test_ranges_defaults_and_tables_are_named() -> None:
     settings = _by_name(reference_fields(Settings))
-    assert settings["limits", "max_unary"] == ReferenceField(
+    assert settings["limits", "max_uploads"] == ReferenceField(
         table="limits",
-        name="max_unary",
-        kind="integer, 1 to 10,000",
-        default="64",
+        name="max_uploads",
+        kind="integer, 1 to 1,000",
+        default="4",
         required=False,
-        description="Maximum number of unary calls at once that are neither uploads nor selfies.",
+        description="Maximum number of trusted images that are decoded and judged at once.",
     )
     assert settings["listeners.device.tls", "certificate"].required
     assert ("[device_integrity.android.apps]", "package") in settings

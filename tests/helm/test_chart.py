@@ -216,7 +216,7 @@ def test_a_changed_setting_replaces_the_pods() -> None:
     args += ["--show-only", "templates/deployment.yaml"]
     plain, changed = (
         yaml.safe_load(run(*args, *more).stdout)["spec"]["template"]["metadata"]["annotations"]
-        for more in ([], ["--set", "settings.reflection=true"])
+        for more in ([], ["--set", "settings.log.level=debug"])
     )
     assert plain["checksum/config"] != changed["checksum/config"]
 

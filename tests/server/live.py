@@ -28,11 +28,11 @@ from prometheus_client import CollectorRegistry
 
 from attempt.placement import CapturePlan
 from formats.image_format import ImageFormat
-from server.configuration.settings import IsolationSettings, Settings
+from server.configuration.settings import Settings
 from server.domain.terms import CheckState
 from server.running.app import FacegateServer
 from server.running.assembly import Tuning
-from server.running.workers import make_decoders
+from server.running.workers import DECODERS, make_decoders
 from server.storage.database import Database, open_database
 from server.storage.objects import open_object_store
 from server.storage.records import AttemptRecord, CheckRecord, EvidenceEntry
@@ -111,7 +111,7 @@ def shared_decoders() -> DecoderPool:
     patient = functools.partial(DecoderLimits, wall_seconds=60.0, wait_seconds=60.0, start_seconds=90.0)
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("server.running.workers.DecoderLimits", patient)
-        pool = make_decoders(IsolationSettings(), Metrics(CollectorRegistry()))
+        pool = make_decoders(Metrics(CollectorRegistry()))
     pool.start()
     atexit.register(pool.close)
     return pool
@@ -342,7 +342,7 @@ class LiveServer:
 
     async def decoders_ready(self) -> None:
         """Wait until the configured number of decoder processes is ready."""
-        await until(lambda: len(self.server.decoder_processes) == self.settings.isolation.workers)
+        await until(lambda: len(self.server.decoder_processes) == DECODERS)
 
     async def reaches(self, check_id: str, state: CheckState) -> None:
         """Wait until a check is in a state."""
@@ -445,7 +445,7 @@ def settings_for(folder: Path, *, sandbox: bool = True, web: bool = False, **tab
         "policies": {"folder": folder / "policies", "default": "test"},
         "runtime": {"workers": 2},
         # Starting a process that decodes videos takes time; tests of videos request one.
-        "analysis": {"video_workers": 0, "still_workers": 0},
+        "analysis": {"video_workers": 0},
     }
     if web:
         origins = [PAGE_ORIGIN, OTHER_ORIGIN]
@@ -467,12 +467,20 @@ def patience_for_starts() -> Iterator[None]:
 
 @asynccontextmanager
 async def serving(
-    settings: Settings, *, pack: Pack | None = None, tuning: Tuning = FAST, patient: bool = True
+    settings: Settings,
+    *,
+    pack: Pack | None = None,
+    tuning: Tuning = FAST,
+    patient: bool = True,
+    own_decoders: bool = False,
 ) -> AsyncIterator[LiveServer]:
-    """Serve until the block ends; ``patient`` as in ``patience_for_starts``."""
+    """Serve until the block ends; ``patient`` as in ``patience_for_starts``.
+
+    Args:
+        own_decoders: Whether the server starts decoders of its own, as in production.
+    """
     clock, world = ShiftedClock(), ServerTime()
-    # The server owns decoders that a test configures.
-    decoders = None if "isolation" in settings.model_fields_set else shared_decoders()
+    decoders = None if own_decoders else shared_decoders()
     server = FacegateServer(
         settings,
         pack=pack or remembering_pack(),

@@ -465,7 +465,7 @@ def test_places_follow_the_data_folder_unless_they_are_set() -> None:
         {"listeners": {"device": {"port": 65_536}}},
         {"listeners": {"device": {"port": -1}}},
         {"runtime": {"workers": 0}},
-        {"runtime": {"max_batch": 0}},
+        {"limits": {"max_uploads": 0}},
         {"limits": {"max_scans": 0}},
         {"drain_seconds": float("inf")},
         {"drain_seconds": -1},
@@ -676,3 +676,45 @@ def test_a_logo_is_a_small_png_or_svg(tmp_path: Path, content: bytes | None, sai
         logo.write_bytes(content)
     with pytest.raises(ConfigurationError, match=said):
         HostedPage(page(logo_file=logo), tls=True)
+
+
+_INSIDE, _FILE = {"kind": "environment"}, {"kind": "file", "path": Path("older.key")}
+
+
+@pytest.mark.parametrize(
+    ("own", "of_tenant", "fine"),
+    [
+        ([_INSIDE, _FILE], [], True),
+        ([_FILE], [_INSIDE], True),
+        ([_INSIDE, _INSIDE], [], False),
+        ([_INSIDE], [_INSIDE], False),
+    ],
+)
+def test_the_environment_holds_one_key(own: list[Any], of_tenant: list[Any], fine: bool) -> None:
+    keys = {"encryption": own, "tenants": {"bank": {"encryption": of_tenant}}}
+    if fine:
+        Settings.model_validate({"keys": keys})
+        return
+    with pytest.raises(ValidationError, match='write the other one into a file, kind = "file"'):
+        Settings.model_validate({"keys": keys})
+
+
+@pytest.mark.usefixtures("_no_settings_in_the_environment")
+@pytest.mark.parametrize(
+    ("gone", "named"),
+    [
+        ("reflection = true", "reflection"),
+        ("[isolation]\nworkers = 2", "isolation"),
+        ("[limits]\nlease_seconds = 15", "limits.lease_seconds"),
+        ("[limits.tenants.bank]\nshare = 0.5\nmax_scans = 2", "limits.tenants.bank.max_scans"),
+        ("[runtime]\nmax_batch = 16", "runtime.max_batch"),
+        (
+            '[[keys.encryption]]\nkind = "environment"\nvariable = "K"',
+            "keys.encryption.0.environment.variable",
+        ),
+    ],
+)
+def test_a_setting_that_became_a_constant_is_refused_by_its_name(gone: str, named: str, file: Path) -> None:
+    file.write_text(gone)
+    (problem,) = problems(file)
+    assert problem.startswith(f"{file}: {named}: there is no such setting"), problem

@@ -188,8 +188,8 @@ async def test_unary_calls_beyond_the_limit_and_beyond_their_deadline(
     monkeypatch.setattr("server.running.capacity.WAIT_SECONDS", 0.2)
     held = _Held(remembering_pack().detector, asyncio.get_running_loop())
     pack = replace(remembering_pack(), detector=held)
-    limits = {"max_uploads": 1, "max_unary": 1}
-    async with serving(settings_for(tmp_path, limits=limits), pack=pack) as live:
+    tuning, settings = replace(FAST, max_unary=1), settings_for(tmp_path, limits={"max_uploads": 1})
+    async with serving(settings, pack=pack, tuning=tuning) as live:
         request = service_pb2.UploadTrustedImageRequest(image=portrait(), request_id=str(uuid4()))
         first = asyncio.ensure_future(live.service.UploadTrustedImage(request))
         await until(lambda: held.held > 0)

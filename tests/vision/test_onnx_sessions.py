@@ -183,7 +183,7 @@ def test_a_batch_that_does_not_fit_in_memory_is_refused_at_the_start(
     gpu: type[FakeGpu], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(gpu, "most", 8)
-    with pytest.raises(PackFileUnusable, match=r"model\.onnx.*16 images.*runtime\.max_batch"):
+    with pytest.raises(PackFileUnusable, match=r"model\.onnx.*16 images.*CUDA_VISIBLE_DEVICES"):
         create_session(b"", RuntimeOptions(), name="model.onnx")
     create_session(b"", RuntimeOptions(max_batch=8), name="model.onnx")
 

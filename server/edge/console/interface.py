@@ -10,7 +10,7 @@ import structlog
 from aiohttp import web
 from google.protobuf.message import Message
 
-from server.access.sessions import STEP_UP, Session, csrf_of
+from server.access.sessions import IDLE, STEP_UP, Session, csrf_of
 from server.base.errors import Reason, Refusal
 from server.base.version import server_version
 from server.edge.callers import actor_of, printable_address
@@ -104,7 +104,7 @@ class ConsoleInterface:
                 "login": session.login.value,
                 "authenticated_at": _written(session.authenticate_time),
                 "expires_at": _written(session.expire_time),
-                "idle_seconds": int(self._sessions.idle.total_seconds()),
+                "idle_seconds": int(IDLE.total_seconds()),
                 "csrf": csrf_of(secret),
                 "step_up_seconds": int(STEP_UP.total_seconds()),
                 "stepped_up": self._sessions.may_step_up(session),

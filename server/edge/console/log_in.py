@@ -14,7 +14,7 @@ from aiohttp import web
 
 from server.access.callers import Caller, Rights, Role, Scope
 from server.access.code_flow import CodeFlow, Identity
-from server.access.sessions import SECRET_BYTES, Attempts, Login, Session, secret_hash
+from server.access.sessions import LONGEST, SECRET_BYTES, Attempts, Login, Session, secret_hash
 from server.base.errors import Reason, Refusal
 from server.edge.callers import LOCAL_TENANT, CallerIdentifier
 from server.edge.console.answers import STRANGER_SECONDS, http_status, json_answer, read_body, read_json
@@ -151,8 +151,7 @@ class LogIn:
             credential=credential,
             authenticate_time=now,
             strong=True,
-            expire_time=now + self._sessions.longest,
-            idle=self._sessions.idle,
+            expire_time=now + LONGEST,
         )
         cookie = self._guard.session_cookie
         earlier = cookie.read(request)
@@ -312,8 +311,7 @@ class OidcLogIn:
             credential=self._flow.fingerprint,
             authenticate_time=identity.authenticate_time or now,
             strong=identity.strong,
-            expire_time=now + self._sessions.longest,
-            idle=self._sessions.idle,
+            expire_time=now + LONGEST,
             issuer_subject=_known(self._flow.settings.issuer, identity.subject),
             issuer_session=_known(self._flow.settings.issuer, identity.session),
         )

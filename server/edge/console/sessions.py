@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from datetime import datetime, timedelta
 from typing import Final
 
-from server.access.sessions import SECRET_BYTES, STEP_UP, Login, Session, opened, sealed, secret_hash
+from server.access.sessions import IDLE, SECRET_BYTES, STEP_UP, Login, Session, opened, sealed, secret_hash
 from server.audit import AuditAction, AuditEvent
 from server.base.errors import Reason, Refusal
 from server.edge.callers import CallerIdentifier, actor_of
@@ -39,20 +39,14 @@ class ConsoleSessions(Opened[SessionStores]):
     def __init__(
         self,
         *,
-        idle: timedelta,
-        longest: timedelta,
         callers: CallerIdentifier,
         now: Callable[[], datetime],
     ) -> None:
         """Set what ends sessions.
 
         Args:
-            idle: The longest time between two calls.
-            longest: The time from the log-in to the absolute end.
             callers: Knows the API keys that are in force.
         """
-        self.idle = idle
-        self.longest = longest
         self._callers = callers
         self._now = now
         self._credentials: dict[Login, bytes] = {}
@@ -81,7 +75,7 @@ class ConsoleSessions(Opened[SessionStores]):
                 mac=mac,
                 issuer_subject=session.issuer_subject,
                 issuer_session=session.issuer_session,
-                end_time=now + session.idle,
+                end_time=now + IDLE,
             ),
             replaces=replaces,
         )
@@ -107,12 +101,10 @@ class ConsoleSessions(Opened[SessionStores]):
         if session is None:
             # It may be of a replica with a newer key or version, so it stays.
             raise no_session()
-        # The settings may have become shorter since the log-in.
-        idle_end = row.end_time - session.idle + min(session.idle, self.idle)
-        if min(idle_end, session.expire_time) <= now or not self._still_admitted(session):
+        if min(row.end_time, session.expire_time) <= now or not self._still_admitted(session):
             await stores.repository.remove(digest)
             raise no_session()
-        end = now + session.idle
+        end = now + IDLE
         if used and end - row.end_time >= _STEP:
             await stores.repository.extend(digest, end)
         return session

@@ -1,6 +1,7 @@
 """The calls about a check: GetCheck, WatchCheck and CancelCheck, and the progress that they report."""
 
 import asyncio
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
 from pathlib import Path
@@ -34,7 +35,7 @@ from tests.server.checks.asking import (
     three_calls,
     watching,
 )
-from tests.server.live import SWEEPING, LiveServer, pictures, portrait, serving, settings_for, until
+from tests.server.live import FAST, SWEEPING, LiveServer, pictures, portrait, serving, settings_for, until
 from tests.server.policy_files import write_policy
 from tests.server.raw_device import Ended, RawDevice, opened
 from tests.server.refusals import refusal_of
@@ -229,7 +230,7 @@ async def test_a_watcher_sees_that_time_alone_changes_a_state(scene: LiveServer)
 
 
 async def test_watchers_have_a_limit_of_their_own(tmp_path: Path) -> None:
-    async with serving(settings_for(tmp_path, limits={"max_watches": 2, "max_unary": 1})) as live:
+    async with serving(settings_for(tmp_path), tuning=replace(FAST, max_watches=2, max_unary=1)) as live:
         upload = await live.upload()
         async with watching(live, upload.check_id) as first, watching(live, upload.check_id) as second:
             await first.sees("WAITING")
@@ -340,8 +341,8 @@ async def test_cancelling_an_expired_check_leaves_it_expired(scene: LiveServer) 
 
 
 async def test_another_replica_watches_and_cancels(tmp_path: Path) -> None:
-    settings = settings_for(tmp_path, limits={"lease_seconds": 60.0})
-    async with serving(settings) as first, serving(settings) as second:
+    settings, tuning = settings_for(tmp_path), replace(FAST, lease_seconds=60.0)
+    async with serving(settings, tuning=tuning) as first, serving(settings, tuning=tuning) as second:
         for shown, reason in ((pictures()[:9], "CANCELLED"), (SOMEBODY_ELSE, "NOT_SAME_PERSON")):
             upload = await first.upload()
             async with watching(second, upload.check_id) as watcher:

@@ -377,7 +377,7 @@ async def test_no_free_decoder_means_later_and_not_never(
 
 
 async def test_a_stopped_server_leaves_no_decoder(tmp_path: Path) -> None:
-    async with serving(settings_for(tmp_path, isolation={"workers": 2})) as live:
+    async with serving(settings_for(tmp_path), own_decoders=True) as live:
         await _uploaded(live, _jpeg_2000())
         processes = live.server.decoder_processes
         assert processes

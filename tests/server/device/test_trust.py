@@ -78,9 +78,9 @@ def test_without_settings_only_the_makers_roots_are_trusted() -> None:
 
 def test_an_operators_limits_reach_the_verifiers() -> None:
     trust = open_device_trust(
-        _settings(android={"max_patch_age_months": 8, "play": {"refused_recall_bits": [1, 3]}})
+        _settings(android={"max_revocation_age_hours": 8, "play": {"refused_recall_bits": [1, 3]}})
     )
-    assert trust.android.max_patch_age_months == 8
+    assert trust.android.max_revocation_age == timedelta(hours=8)
     assert trust.play.refused_recall_bits == {1, 3}
     assert open_device_trust(_settings()).play.refused_recall_bits == set()
 

@@ -22,12 +22,13 @@ from facegate_client.stream_call import answer_of
 from matcher.portrait import accept_portrait
 from matcher.portrait_report import Portrait
 from server.edge.listeners import Listener
+from server.running.assembly import Tuning
 from server.telemetry.metrics import Metrics
 from tests.hostile.refusals import assert_documented
 from tests.server.analysis.uploads import genuine, numbered
 from tests.server.api_keys import Keyed, write_keys
 from tests.server.floods.http2 import Connection, Gone
-from tests.server.live import LiveServer, over_web, pictures, portrait, serving, settings_for, until
+from tests.server.live import FAST, LiveServer, over_web, pictures, portrait, serving, settings_for, until
 from tests.server.models_once import remembering_pack
 from tests.server.raw_device import Ended, RawDevice, RawStream
 from tests.server.refusals import refusal_of
@@ -66,7 +67,12 @@ class _Slow:
 
 @asynccontextmanager
 async def tenants(
-    folder: Path, *, detection_seconds: float = 0.0, go_on: threading.Event | None = None, **tables: Any
+    folder: Path,
+    *,
+    detection_seconds: float = 0.0,
+    go_on: threading.Event | None = None,
+    tuning: Tuning = FAST,
+    **tables: Any,
 ) -> AsyncIterator[Tenants]:
     """Serve until the block ends; ``tables`` are settings."""
     listeners, keys = write_keys(
@@ -79,7 +85,8 @@ async def tenants(
     )
     pack = remembering_pack()
     pack = replace(pack, detector=_Slow(pack.detector, detection_seconds, go_on))
-    async with serving(settings_for(folder, listeners=listeners, **tables), pack=pack) as live:
+    settings = settings_for(folder, listeners=listeners, **tables)
+    async with serving(settings, pack=pack, tuning=tuning) as live:
         yield Tenants(live, keys)
 
 
@@ -331,7 +338,7 @@ async def test_uploads_of_one_caller_keep_no_other_out(tmp_path: Path, flooder: 
 
 @pytest.mark.usefixtures("patient")
 async def test_unary_calls_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
-    async with tenants(tmp_path, limits={"max_unary": 2}) as served:
+    async with tenants(tmp_path, tuning=replace(FAST, max_unary=2)) as served:
         checks = {caller: (await served.upload(caller)).check_id for caller in (LOUD, QUIET)}
 
         async def ask(caller: str) -> object:
@@ -467,7 +474,7 @@ async def test_a_scan_that_its_tenants_share_refuses_uses_nothing_up(tmp_path: P
 
 
 async def test_watches_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
-    async with tenants(tmp_path, limits={"max_watches": 4}) as served:
+    async with tenants(tmp_path, tuning=replace(FAST, max_watches=4)) as served:
         checks = {caller: (await served.upload(caller)).check_id for caller in (LOUD, QUIET)}
         calls = []
 
@@ -492,7 +499,7 @@ async def test_a_quota_binds_its_tenant_and_its_sandbox_apart(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("server.running.capacity.WAIT_SECONDS", 0.0)
-    limits = {"tenants": {QUIET: {"max_uploads": 1}}}
+    limits = {"tenants": {QUIET: {"share": 0.25}}}
     go_on = threading.Event()
     async with tenants(tmp_path, go_on=go_on, limits=limits) as served:
         first = asyncio.ensure_future(served.upload(QUIET))

@@ -226,7 +226,7 @@ async def test_a_low_file_limit_is_reported(tmp_path: Path) -> None:
 
 @pytest.mark.timeout(1800)
 async def test_a_flood_of_headers_stops_scans_until_its_memory_is_back(tmp_path: Path) -> None:
-    async with DataFolder(tmp_path, limits={"memory_mib": 800, "lease_seconds": 2.0}).serving() as server:
+    async with DataFolder(tmp_path, limits={"memory_mib": 800}).serving() as server:
         await _scan(server)
         before = _resident(server)
         block = tiny_fields(f"/{_SERVICE}/ScanFace", 2 * _MIB)

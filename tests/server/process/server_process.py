@@ -158,7 +158,8 @@ class ServerProcess:
 class DataFolder:
     """The state that outlives a server: its settings, data and policies."""
 
-    def __init__(self, folder: Path, **tables: object) -> None:
+    def __init__(self, folder: Path, *, lease_seconds: float = 2.0, **tables: object) -> None:
+        self._lease_seconds = lease_seconds
         folder.mkdir(parents=True, exist_ok=True)
         write_policies(folder / "policies")
         self.folder = folder
@@ -170,7 +171,6 @@ class DataFolder:
             "allow_evaluation_pack": True,
             "drain_seconds": 20.0,
             "runtime": {"workers": 2},
-            "limits": {"lease_seconds": 2.0},
             "policies": {"folder": str(folder / "policies"), "default": "once"},
             "listeners": {"device": free, "service": free | {"local_sandbox": True}, "admin": free},
             "log": {"level": "debug", "format": "json"},
@@ -183,18 +183,19 @@ class DataFolder:
         *,
         open_files: tuple[int, int] | None = None,
         umask: int = -1,
-        program: Sequence[str] = (str(Path(sys.executable).with_name("facegate")),),
+        program: Sequence[str] | None = None,
     ) -> AsyncIterator[ServerProcess]:
         """Start a server over the folder; at the end of the block it has ended.
 
         Args:
             open_files: Its soft and hard limit on open file handles; those of this process by default.
             umask: The one that it starts with; that of this process by default.
-            program: The program and its first arguments.
+            program: The program and its first arguments; by default ``facegate`` with the folder's lease.
         """
         self._runs += 1
         log = self.folder / f"run-{self._runs}.log"
-        command = [*program, "serve", "--config", str(self.config)]
+        tuned = (sys.executable, "-m", "tests.server.process.tuned", str(self._lease_seconds))
+        command = [*(program or tuned), "serve", "--config", str(self.config)]
         if open_files is not None:
             limits = f"ulimit -S -n {open_files[0]} && ulimit -H -n {open_files[1]}"
             command = ["sh", "-c", f'{limits} && exec "$@"', "sh", *command]

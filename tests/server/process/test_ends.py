@@ -451,7 +451,7 @@ _Summary = result_pb2.AttemptSummary
 
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def server(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[ServerProcess]:
-    home = DataFolder(tmp_path_factory.mktemp("left"), limits={"lease_seconds": 15.0})
+    home = DataFolder(tmp_path_factory.mktemp("left"), lease_seconds=15.0)
     _give_time(home)
     for shown in (_PRINT, _SOMEBODY_ELSE, _GENUINE):
         # Rendered now, because the server's attempts have their time.
@@ -554,7 +554,7 @@ async def test_a_scan_resumes_after_a_lost_connection_and_passes(server: ServerP
 
 @pytest.mark.slow
 async def test_an_attempt_of_a_killed_server_is_marked(tmp_path: Path) -> None:
-    home = DataFolder(tmp_path, limits={"lease_seconds": 15.0})
+    home = DataFolder(tmp_path, lease_seconds=15.0)
     _give_time(home)
     async with home.serving() as server:
         upload = await server.upload(str(uuid4()), policy="test")

@@ -235,19 +235,19 @@ async def _services(channel: Any) -> set[str]:
     return {service.name for service in answer.list_services_response.service}
 
 
-async def test_reflection_is_off_unless_asked_for_and_never_on_the_device_listener(
+async def test_reflection_is_for_a_server_on_loopback_and_never_on_the_device_listener(
     app_live: LiveServer, tmp_path: Path
 ) -> None:
-    for channel in (app_live.device_channel, app_live.service_channel):
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await _services(channel)
-        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
-    async with serving(settings_for(tmp_path / "reflecting", reflection=True)) as open_server:
-        listed = await _services(open_server.service_channel)
-        assert {"facegate.v1.VerificationService", "facegate.v1.AnalysisService"} <= set(listed)
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await _services(open_server.device_channel)
-        assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
+    listed = await _services(app_live.service_channel)
+    assert {"facegate.v1.VerificationService", "facegate.v1.AnalysisService"} <= set(listed)
+    settings = settings_for(tmp_path / "reachable", sandbox=True)
+    listeners = settings.listeners.model_dump()
+    listeners["admin"] |= {"host": "0.0.0.0", "trusted_network": True}  # noqa: S104
+    async with serving(settings_for(tmp_path / "reachable", listeners=listeners)) as reachable:
+        for channel in (app_live.device_channel, reachable.device_channel, reachable.service_channel):
+            with pytest.raises(grpc.aio.AioRpcError) as caught:
+                await _services(channel)
+            assert caught.value.code() is grpc.StatusCode.UNIMPLEMENTED
 
 
 _JWKS = {"keys": [{"kty": "EC", "kid": "1"}]}

@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
 from prometheus_client import CollectorRegistry, generate_latest
+from pydantic import ValidationError
 from structlog.testing import capture_logs
 
 from formats.image_format import ImageFormat
@@ -25,8 +26,8 @@ from server.base.control_groups import usable_processors
 from server.base.errors import ConfigurationError, Refusal
 from server.base.file_handles import file_handles, raise_limit
 from server.checks.offer import pack_shortfall
-from server.configuration.settings import IsolationSettings, RuntimeSettings, Settings
-from server.configuration.tables import AnalysisSettings, LimitSettings
+from server.configuration.settings import RuntimeSettings, Settings
+from server.configuration.tables import AnalysisSettings, LimitSettings, TenantLimits
 from server.domain.terms import Mode
 from server.edge.places import Places
 from server.policies import load_policies
@@ -35,10 +36,11 @@ from server.running import models
 from server.running.capacity import ADMIN_CONNECTIONS, Capacity, share
 from server.running.memory import MemoryUse, MemoryWatch, is_short, read_memory
 from server.running.models import announce_pack, calibration_identity, load_configured_pack, require_servable
-from server.running.workers import make_decoders, make_video_decoders, start_decoders
+from server.running.workers import decoder_bytes, make_decoders, make_video_decoders, start_decoders
 from server.telemetry.metrics import Metrics
 from tests.server.live import serving, settings_for
 from tests.server.models_once import remembering_pack
+from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice, opened
 from vision.errors import PackNotFound
 from vision.face import BgrImage, DetectedFace, Landmarks
@@ -88,25 +90,30 @@ async def test_several_parties_leave_a_share_of_long_held_places_free(
 
 
 @pytest.mark.parametrize(
-    ("setting", "kind"),
-    [
-        ("max_scans", "scans"),
-        ("max_watches", "watches"),
-        ("max_videos", "videos"),
-        ("max_uploads", "uploads"),
-        ("max_unary", "calls"),
-        ("max_images", "selfies"),
-    ],
+    ("kind", "most"),
+    [("scans", 9), ("watches", 37), ("videos", 1), ("uploads", 1), ("calls", 18), ("selfies", 1)],
 )
-async def test_a_tenants_quota_is_for_its_real_callers_and_as_much_for_its_sandbox(
-    setting: str, kind: str, monkeypatch: pytest.MonkeyPatch
+async def test_a_tenants_share_is_for_its_real_callers_and_as_much_for_its_sandbox(
+    kind: str, most: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr("server.running.capacity.WAIT_SECONDS", 0.0)
-    capacity = _capacity(several=False, tenants={"bank": {setting: 1}})
+    capacity = _capacity(several=False, tenants={"bank": {"share": 0.29}})
     places: Places = getattr(capacity, kind)
-    assert await _most(places, "bank") == 1
-    assert await _most(places, "sandbox:bank") == 1
-    assert await _most(places, "other") > 1
+    assert await _most(places, "bank") == most
+    assert await _most(places, "sandbox:bank") == most
+    assert await _most(places, "other") > most
+
+
+def test_a_share_of_places_is_exact() -> None:
+    assert TenantLimits(share=0.29).places_of(100) == 29
+    assert TenantLimits(share=1.0).places_of(4) == 4
+    assert TenantLimits(share=0.001).places_of(4) == 1
+
+
+@pytest.mark.parametrize("share", [0.0, 1.01, -0.5])
+def test_a_share_is_a_part_of_the_server(share: float) -> None:
+    with pytest.raises(ValidationError, match="share"):
+        TenantLimits(share=share)
 
 
 # The division of file handles.
@@ -332,7 +339,7 @@ def jp2() -> bytes:
 def test_workers_start_are_reported_and_counted() -> None:
     counted, registry = metrics()
     with (
-        closing(make_decoders(IsolationSettings(workers=1), counted)) as decoders,
+        closing(make_decoders(counted, workers=1)) as decoders,
         capture_logs() as logs,
     ):
         start_decoders(decoders)
@@ -354,10 +361,18 @@ def test_workers_that_cannot_start_keep_the_server_from_starting(monkeypatch: py
     monkeypatch.setattr("server.running.workers.DecoderPool", broken)
     counted, _ = metrics()
     with (
-        closing(make_decoders(IsolationSettings(workers=1), counted)) as decoders,
+        closing(make_decoders(counted, workers=1)) as decoders,
         pytest.raises(ConfigurationError, match="isolated image decoder does not start"),
     ):
         start_decoders(decoders)
+
+
+@pytest.mark.parametrize(("pixels", "expected"), [(25_000_000, 1 << 30), (80_000_000, 2_400_000_000)])
+def test_a_decoder_may_hold_the_largest_portrait_of_the_policies(
+    pixels: int, expected: int, tmp_path: Path
+) -> None:
+    write_policy(tmp_path, "large", tables=f"[portrait]\nmax_pixels = {pixels}\n")
+    assert decoder_bytes(load_policies(tmp_path)) == expected
 
 
 def test_a_server_may_go_without_decoding_videos() -> None:
@@ -514,11 +529,11 @@ def test_models_run_as_the_settings_say(tmp_path: Path, monkeypatch: pytest.Monk
         return remembering_pack()
 
     monkeypatch.setattr(models, "load_pack", load)
-    wanted = RuntimeSettings(providers="cuda", max_batch=8)
+    wanted = RuntimeSettings(providers="cuda")
     monkeypatch.setattr(onnxruntime, "get_available_providers", lambda: ["CUDAExecutionProvider"])
     load_configured_pack(settings_for(tmp_path, runtime=wanted))
     load_configured_pack(settings_for(tmp_path))
-    assert asked[0] == RuntimeOptions(providers="cuda", max_batch=8)
+    assert asked[0] == RuntimeOptions(providers="cuda")
     defaults = replace(asked[1], providers="auto")
     assert defaults == RuntimeOptions()
 

@@ -366,7 +366,7 @@ class _World:
             clock=clock,
             metrics=Metrics(CollectorRegistry()),
             running=SimpleNamespace(draining=asyncio.Event()),
-            settings=SimpleNamespace(lease_seconds=15.0),
+            limits=SimpleNamespace(lease_seconds=15.0),
         )
         policy = SimpleNamespace(deadlines=SimpleNamespace(resume_seconds=30))
         judge = SimpleNamespace(

@@ -4,7 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,7 @@ def patience(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest_asyncio.fixture(loop_scope="session")
 async def leased(tmp_path: Path) -> AsyncIterator[LiveServer]:
     """A server on which the lease of an older stream lasts longer than a busy machine takes for a scan."""
-    async with serving(settings_for(tmp_path, limits={"lease_seconds": 120.0})) as live:
+    async with serving(settings_for(tmp_path), tuning=replace(FAST, lease_seconds=120.0)) as live:
         yield live
 
 
@@ -658,7 +658,8 @@ async def outage(
         url = await postgres.new_database()
         await upgrade(url)
         async with serving(
-            settings_for(folder, storage={"database_url": url}, limits={"lease_seconds": 60})
+            settings_for(folder, storage={"database_url": url}),
+            tuning=replace(FAST, lease_seconds=60.0),
         ) as live:
             yield live, postgres
 

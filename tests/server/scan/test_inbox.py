@@ -824,7 +824,7 @@ class _Setting:
     def __post_init__(self) -> None:
         env = SimpleNamespace(
             clock=SimpleNamespace(monotonic=lambda: self.time, now=lambda: NOW),
-            settings=SimpleNamespace(lease_seconds=self.lease_seconds),
+            limits=SimpleNamespace(lease_seconds=self.lease_seconds),
             repository=self,
         )
         self.bytes = ScanBytes()

@@ -5,7 +5,7 @@ import random
 import sqlite3
 from collections.abc import AsyncIterator, Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
-from datetime import datetime, timedelta
+from datetime import datetime
 from pathlib import Path
 from uuid import UUID, uuid4
 
@@ -407,7 +407,6 @@ def _request(check_id: UUID, *, by: str, arguments: bytes = b"a" * 32) -> Approv
         action="delete",
         arguments_sha256=arguments,
         event=_event(AuditAction.EVIDENCE_DELETED, check_id, by=by),
-        valid=timedelta(hours=1),
     )
 
 
@@ -415,7 +414,7 @@ async def test_a_second_person_confirms_what_the_first_one_requested(stored: Sto
     check_id = await decided(stored.repository)
     anna, bert = _request(check_id, by="anna"), _request(check_id, by="bert")
     first = await stored.retention.erase(check_id, after(30), event=anna.event, approval=anna)
-    assert first == PendingApproval("anna", after(30), after(3630))
+    assert first == PendingApproval("anna", after(30), after(86_430))
     # The same person again, and another person with other arguments, confirm nothing.
     assert await stored.retention.erase(check_id, after(31), event=anna.event, approval=anna) == first
     other = _request(check_id, by="bert", arguments=b"b" * 32)
@@ -436,10 +435,10 @@ async def test_a_request_expires(stored: Stored) -> None:
     check_id = await decided(stored.repository)
     anna, bert = _request(check_id, by="anna"), _request(check_id, by="bert")
     await stored.retention.erase(check_id, after(30), event=anna.event, approval=anna)
-    late = await stored.retention.erase(check_id, after(3630), event=bert.event, approval=bert)
-    assert late == PendingApproval("bert", after(3630), after(7230))
+    late = await stored.retention.erase(check_id, after(86_430), event=bert.event, approval=bert)
+    assert late == PendingApproval("bert", after(86_430), after(172_830))
     assert await stored.retention.expire_approvals(after(7000)) == 0
-    assert await stored.retention.expire_approvals(after(7230)) == 1
+    assert await stored.retention.expire_approvals(after(172_830)) == 1
 
 
 async def test_a_confirmation_is_used_up_by_the_last_step_only(stored: Stored) -> None:
@@ -460,7 +459,7 @@ async def test_a_confirmation_is_used_up_by_the_last_step_only(stored: Stored) -
         forget_pseudonym=[],
     )
     assert await stored.retention.confirmed(bert, after(33)) == PendingApproval(
-        "bert", after(33), after(3633)
+        "bert", after(33), after(86_433)
     )
     # The same person confirmed twice, and both are logged before anything is erased.
     assert (await _actions(stored.database))[:3] == ["approval.requested", "approval.given", "approval.given"]

@@ -201,22 +201,6 @@ async def test_a_session_ends_when_nobody_uses_it(office: Office, anna: Browser)
         assert (await anna.list_checks()).status == 401
 
 
-async def test_a_shorter_idle_time_binds_sessions_that_run(
-    office: Office, anna: Browser, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    clock = office.live.clock
-    listeners: Any = office.live.server._listeners
-    sessions: Any = listeners.console.sessions
-    with clock.later():
-        clock.ahead = timedelta(minutes=6)
-        assert (await anna.list_checks()).status == 200
-        monkeypatch.setattr(sessions, "idle", timedelta(minutes=5))
-        clock.ahead = timedelta(minutes=10)
-        assert (await anna.list_checks()).status == 200
-        clock.ahead = timedelta(minutes=15, seconds=1)
-        assert (await anna.list_checks()).status == 401
-
-
 async def test_a_session_that_is_used_ends_all_the_same(office: Office, anna: Browser) -> None:
     clock = office.live.clock
     with clock.later():
@@ -236,7 +220,6 @@ def _session(name: str = "mallory") -> Session:
         authenticate_time=datetime.now(UTC),
         strong=True,
         expire_time=datetime.now(UTC) + timedelta(hours=1),
-        idle=timedelta(minutes=15),
     )
 
 
