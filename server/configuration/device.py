@@ -1,6 +1,5 @@
 """The settings of device integrity: the apps and pages that may scan, and the verification of evidence."""
 
-from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
@@ -21,17 +20,6 @@ _HOSTS_WITHOUT_TLS: Final = frozenset({"localhost", "127.0.0.1"})
 """The only hosts whose pages get the camera and keys from browsers without TLS."""
 
 
-class PlayDecoderChoice(StrEnum):
-    """The decoder of Play Integrity tokens."""
-
-    OFF = "off"
-    """None: tokens are reported as unavailable."""
-    LOCAL = "local"
-    """This server, with the response keys of the Play Console; classic tokens only."""
-    GOOGLE = "google"
-    """Google's service; requires the extra ``play-integrity``."""
-
-
 class AndroidAppTable(Table):
     """One of the operator's Android apps."""
 
@@ -42,16 +30,16 @@ class AndroidAppTable(Table):
 
 
 class PlaySettings(Table):
-    """Google Play Integrity."""
+    """Google Play Integrity. Files say who opens tokens; without any, they are reported as unavailable."""
 
-    decoder: PlayDecoderChoice = PlayDecoderChoice.OFF
-    """Decoder of tokens: ``off``, this server (``local``) or Google's service (``google``)."""
     decryption_key_file: Path | None = None
-    """For ``local``: file with the response decryption key from the Play Console, base64."""
+    """With ``verification_key_file``, this server opens classic tokens: file with the response decryption key
+    from the Play Console, base64."""
     verification_key_file: Path | None = None
-    """For ``local``: file with the response verification key from the Play Console, base64."""
+    """File with the response verification key from the Play Console, base64."""
     service_account_file: Path | None = None
-    """For ``google``: key file of a service account, JSON."""
+    """In place of both, Google's service opens tokens: key file of a service account, JSON. Needs the extra
+    ``play-integrity``."""
     min_level: Literal["basic", "device", "strong"] = "device"
     """Lowest accepted integrity of the device."""
     refused_recall_bits: tuple[Literal[1, 2, 3], ...] = ()
@@ -59,14 +47,19 @@ class PlaySettings(Table):
 
     @model_validator(mode="after")
     def _complete(self) -> Self:
-        needed = {
-            PlayDecoderChoice.OFF: (),
-            PlayDecoderChoice.LOCAL: ("decryption_key_file", "verification_key_file"),
-            PlayDecoderChoice.GOOGLE: ("service_account_file",),
-        }[self.decoder]
-        if missing := [name for name in needed if getattr(self, name) is None]:
-            raise ValueError(f'decoder "{self.decoder}" needs {" and ".join(missing)}')
+        if (self.decryption_key_file is None) != (self.verification_key_file is None):
+            raise ValueError("set decryption_key_file and verification_key_file together, or neither")
+        if self.decryption_key_file is not None and self.service_account_file is not None:
+            raise ValueError(
+                "tokens are opened by this server or by Google: set decryption_key_file and "
+                "verification_key_file, or service_account_file alone"
+            )
         return self
+
+    @property
+    def opens(self) -> bool:
+        """Whether tokens are opened."""
+        return self.decryption_key_file is not None or self.service_account_file is not None
 
 
 class FurtherRootTable(Table):

@@ -15,16 +15,12 @@ from server.domain.tries import SANDBOX_RULES, TryRules, TrySetting
 
 
 class AnalysisSettings(Table):
-    """AnalysisService: the number of analyses at once, and the limits of one video."""
+    """AnalysisService; ``limits.max_uploads`` is also the number of selfies that are analysed at once."""
 
-    max_images: int = Field(default=4, ge=1, le=1_000)
-    """Maximum number of selfies that are analysed at once. One of 50 million pixels takes about 300 MB."""
-    max_videos: int = Field(default=2, ge=1, le=100)
-    """Maximum number of videos that are uploaded or analysed at once. Each takes up to 250 MB during its
-    call, in addition to the memory of its decoder process."""
     video_workers: int = Field(default=1, ge=0, le=64)
-    """Number of processes in which videos are decoded, and of threads that analyse them. With 0, videos are
-    refused, but still frames are analysed."""
+    """Number of processes in which videos are decoded, and of threads that analyse them; for each, one video
+    is analysed and another uploaded, with up to 250 MB each in addition to the memory of the process. With 0,
+    videos are refused, but still frames are analysed."""
 
 
 class AuditSettings(Table):
@@ -149,7 +145,8 @@ class LimitSettings(Table):
     """Maximum number of scans at once; by default 4 for each thread that judges frames
     (``runtime.workers``)."""
     max_uploads: int = Field(default=4, ge=1, le=1_000)
-    """Maximum number of trusted images that are decoded and judged at once."""
+    """Maximum number of trusted images that are decoded and judged at once, and of selfies beside them. One
+    of 50 million pixels takes about 300 MB."""
     tenants: dict[Name, TenantLimits] = Field(default_factory=dict)
     """Quotas of single tenants, by name. In the environment, all tables are one variable, as JSON."""
     memory_mib: int | None = Field(default=None, ge=256, le=16_777_216)

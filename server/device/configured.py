@@ -7,7 +7,6 @@ import structlog
 
 from device_integrity.policy import Evidence
 from server.base.errors import ConfigurationError
-from server.configuration.device import PlayDecoderChoice
 from server.configuration.settings import Settings
 from server.policies import PolicyBook
 from server.policies.availability import Availability, availabilities
@@ -31,7 +30,7 @@ def missing_settings(settings: Settings) -> Mapping[Evidence, tuple[str, ...]]:
         ),
         Evidence.PLAY_INTEGRITY: (
             has_apps,
-            (f"{_ANDROID}.play.decoder", android.play.decoder is not PlayDecoderChoice.OFF),
+            (f"{_ANDROID}.play.service_account_file", android.play.opens),
         ),
         Evidence.APP_ATTEST: (("device_integrity.apple.app_ids", bool(trust.apple.app_ids)),),
         Evidence.WEB_KEY: (

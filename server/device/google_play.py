@@ -60,7 +60,7 @@ class GooglePlayDecoder:
             from google.oauth2.service_account import Credentials
         except ImportError as error:
             raise ConfigurationError(
-                missing_extra('device_integrity.android.play_decoder = "google"', "play-integrity")
+                missing_extra("device_integrity.android.play.service_account_file", "play-integrity")
             ) from error
         try:
             information: Any = json.loads(

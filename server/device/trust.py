@@ -30,7 +30,6 @@ from server.configuration.device import (
     AndroidSettings,
     AppleReceiptSettings,
     DeviceIntegritySettings,
-    PlayDecoderChoice,
     PlaySettings,
 )
 from server.configuration.settings import PolicySettings
@@ -113,8 +112,8 @@ def open_device_trust(settings: DeviceIntegritySettings, *, now: Callable[[], da
             min_level=PlayLevel[play.min_level.upper()],
             refused_recall_bits=frozenset(play.refused_recall_bits),
         ),
-        classic_keys=_classic_keys(play) if play.decoder is PlayDecoderChoice.LOCAL else None,
-        play_decoder=_google(play) if play.decoder is PlayDecoderChoice.GOOGLE else None,
+        classic_keys=_classic_keys(play),
+        play_decoder=_google(play),
         apple=anchors,
         test_apple=AppleAnchors(
             app_attest=_test_certificate(settings.test_roots.apple_certificate) or anchors.app_attest,

@@ -19,6 +19,8 @@ MAX_UNARY: Final = 64
 """Unary calls at once that are neither uploads nor selfies: each reads or writes a row or two."""
 MAX_WATCHES: Final = 128
 """Streams of WatchCheck at once: each queries the database twice a second."""
+_VIDEOS = 2
+"""Videos for each process: one is decoded and analysed while another arrives."""
 _SCAN_SECONDS = 8.0
 """How long a scan holds its place, before any was seen."""
 _ANALYSIS_RETRY_SECONDS = 4.0
@@ -86,8 +88,8 @@ class Capacity:
         self.watches = places("watches", max_watches, **shared)
         # Apart from the calls of checks, which wait for no export.
         self.evidence = places("evidence", _EVIDENCE_CALLS, line=line, **shared)
-        self.selfies = places("selfies", analysis.max_images, **slow)
-        self.videos = places("videos", analysis.max_videos, **slow, **shared)
+        self.selfies = places("selfies", limits.max_uploads, **slow)
+        self.videos = places("videos", _VIDEOS * max(1, analysis.video_workers), **slow, **shared)
 
 
 ADMIN_CONNECTIONS = 64

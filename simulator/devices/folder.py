@@ -55,7 +55,6 @@ revocation_file = {at(REVOCATION_FILE)}
 max_revocation_age_hours = 2160
 
 [device_integrity.android.play]
-decoder = "local"
 decryption_key_file = {at("play_decryption_key.txt")}
 verification_key_file = {at("play_verification_key.txt")}
 

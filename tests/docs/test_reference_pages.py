@@ -64,7 +64,8 @@ def test_ranges_defaults_and_tables_are_named() -> None:
         kind="integer, 1 to 1,000",
         default="4",
         required=False,
-        description="Maximum number of trusted images that are decoded and judged at once.",
+        description="Maximum number of trusted images that are decoded and judged at once, and of selfies "
+        "beside them. One of 50 million pixels takes about 300 MB.",
     )
     assert settings["listeners.device.tls", "certificate"].required
     assert ("[device_integrity.android.apps]", "package") in settings

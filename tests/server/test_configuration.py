@@ -20,7 +20,6 @@ from server.configuration.settings import (
     Settings,
 )
 from server.configuration.tables import (
-    AnalysisSettings,
     FailureSettings,
     OtlpSettings,
     TelemetrySettings,
@@ -466,6 +465,7 @@ def test_places_follow_the_data_folder_unless_they_are_set() -> None:
         {"listeners": {"device": {"port": -1}}},
         {"runtime": {"workers": 0}},
         {"limits": {"max_uploads": 0}},
+        {"analysis": {"video_workers": -1}},
         {"limits": {"max_scans": 0}},
         {"drain_seconds": float("inf")},
         {"drain_seconds": -1},
@@ -503,18 +503,6 @@ def test_an_account_without_a_home_needs_no_setting(monkeypatch: pytest.MonkeyPa
 
 
 # Rules of single tables of the settings.
-
-
-@pytest.mark.parametrize(
-    ("values", "said"),
-    [
-        ({"max_videos": 0}, "max_videos"),
-        ({"video_workers": -1}, "video_workers"),
-    ],
-)
-def test_contradictory_settings_are_refused(values: dict[str, object], said: str) -> None:
-    with pytest.raises(ValidationError, match=said):
-        AnalysisSettings.model_validate(values)
 
 
 def test_a_block_is_not_shorter_than_a_lock() -> None:

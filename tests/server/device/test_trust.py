@@ -162,6 +162,9 @@ async def test_such_a_server_does_not_start_with_a_production_policy(tmp_path: P
     assert "a test server" in await _refused_start(settings)
 
 
+_PLAY_FILES = ("decryption_key_file", "verification_key_file", "service_account_file")
+
+
 async def test_test_roots_need_a_sandbox_caller(tmp_path: Path) -> None:
     roots = {"test_roots": {"android_spki_sha256": [_SPKI]}}
     settings = settings_for(tmp_path, sandbox=False, device_integrity=roots)
@@ -174,8 +177,8 @@ async def test_test_roots_need_a_sandbox_caller(tmp_path: Path) -> None:
         {"android": {"apps": [{"package": "nodots", "certificate_sha256": [_SPKI]}]}},
         {"android": {"apps": [{"package": "a.b", "certificate_sha256": []}]}},
         {"android": {"apps": [{"package": "a.b", "certificate_sha256": [_SPKI.upper()]}]}},
-        {"android": {"play": {"decoder": "local"}}},
-        {"android": {"play": {"decoder": "google"}}},
+        {"android": {"play": {"decryption_key_file": "key"}}},
+        {"android": {"play": dict.fromkeys(_PLAY_FILES, "file")}},
         {"android": {"max_revocation_age_hours": 0}},
         {"android": _further(_SPKI.upper())},
         {"android": _further(_SPKI, name="")},
@@ -265,7 +268,6 @@ def test_what_is_no_origin_is_refused(origin: str) -> None:
             {
                 "android": {
                     "play": {
-                        "decoder": "local",
                         "decryption_key_file": "missing",
                         "verification_key_file": "missing",
                     }
@@ -285,7 +287,7 @@ def test_files_that_are_not_there_keep_the_server_from_starting(
 
 def test_a_malformed_response_key_is_not_repeated_in_the_error(tmp_path: Path) -> None:
     file = private(tmp_path / "key", "hunter2")
-    play = {"decoder": "local", "decryption_key_file": file, "verification_key_file": file}
+    play = {"decryption_key_file": file, "verification_key_file": file}
     with pytest.raises(ConfigurationError) as caught:
         open_device_trust(_settings(android={"play": play}))
     assert "hunter2" not in str(caught.value)
@@ -294,7 +296,7 @@ def test_a_malformed_response_key_is_not_repeated_in_the_error(tmp_path: Path) -
 # The settings that a policy lacks, at the start and when an orchestrator uses the policy.
 
 _APPS, _LIST = "device_integrity.android.apps", "device_integrity.android.revocation_file"
-_APPLE, _PLAY = "device_integrity.apple.app_ids", "device_integrity.android.play.decoder"
+_APPLE, _PLAY = "device_integrity.apple.app_ids", "device_integrity.android.play.service_account_file"
 _TLS = "listeners.device.tls"
 _APP = {"package": "org.example.bank", "certificate_sha256": ["ab" * 32]}
 _ANDROID = {"apps": [_APP], "revocation_file": "status.json"}
@@ -316,7 +318,7 @@ def test_the_missing_settings_of_each_kind_of_evidence_are_named() -> None:
     assert _missing(android={"apps": [_APP]})[Evidence.ANDROID_KEY] == (_LIST,)
     assert (
         _missing(
-            android=_ANDROID | {"play": {"decoder": "google", "service_account_file": "account.json"}},
+            android=_ANDROID | {"play": {"service_account_file": "account.json"}},
             apple={"app_ids": ["TEAM123456.org.example.bank"]},
             web={"rp_id": "bank.example", "origins": ["https://bank.example"]},
             proxy_spki_sha256=_PROXY,

@@ -92,7 +92,8 @@ async def analysing(temporary: Path, tmp_path_factory: pytest.TempPathFactory) -
     """A server that decodes videos."""
     settings = settings_for(
         tmp_path_factory.mktemp("analyses"),
-        analysis={"video_workers": 1, "max_videos": 2, "max_images": 2},
+        analysis={"video_workers": 1},
+        limits={"max_uploads": 2},
     )
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("server.running.capacity.WAIT_SECONDS", 0.1)
