@@ -97,15 +97,11 @@ def encryption(request: pytest.FixtureRequest) -> KeyEncryption:
 
 
 def test_a_key_decrypts_what_it_encrypted(encryption: KeyEncryption) -> None:
-    plaintext = os.urandom(32)
+    # As long as a private key in PEM.
+    plaintext = os.urandom(1_000)
     ciphertext = encryption.encrypt(plaintext, context=b"evidence")
     assert plaintext not in ciphertext
     assert encryption.decrypt(ciphertext, context=b"evidence") == plaintext
-
-
-def test_a_private_key_in_pem_fits(encryption: KeyEncryption) -> None:
-    plaintext = os.urandom(1_000)
-    assert encryption.decrypt(encryption.encrypt(plaintext, context=b""), context=b"") == plaintext
 
 
 def test_another_context_does_not_decrypt(encryption: KeyEncryption) -> None:
@@ -148,19 +144,14 @@ def test_a_service_that_does_not_answer_is_unavailable(kms_key: str, token_file:
             encryption.encrypt(b"key", context=b"")
 
 
-def test_a_token_that_is_not_valid_is_unavailable_and_not_repeated(bao: Bao, token_file: Path) -> None:
+def test_a_token_that_is_not_valid_is_not_repeated_and_a_renewed_one_is_used(
+    bao: Bao, token_file: Path
+) -> None:
     token_file.write_text("not-a-token")
     encryption = VaultTransit(address=bao.address, mount="transit", key="facegate", token_file=token_file)
     with pytest.raises(KeyEncryptionUnavailable, match="Forbidden") as caught:
         encryption.encrypt(b"key", context=b"")
     assert "not-a-token" not in str(caught.value)
-
-
-def test_a_renewed_token_is_used(bao: Bao, token_file: Path) -> None:
-    token_file.write_text("not-a-token")
-    encryption = VaultTransit(address=bao.address, mount="transit", key="facegate", token_file=token_file)
-    with pytest.raises(KeyEncryptionUnavailable):
-        encryption.encrypt(b"key", context=b"")
     token_file.write_text(bao.token)
     assert encryption.decrypt(encryption.encrypt(b"key", context=b""), context=b"") == b"key"
 
@@ -208,11 +199,8 @@ def test_content_comes_back(content: bytes) -> None:
     assert cipher.decrypt(encrypted, _CONTEXT) == content
 
 
-def test_without_a_key_content_stays_as_it_is() -> None:
+def test_content_is_clear_until_there_is_a_key() -> None:
     assert KeyFileCipher([]).encrypt(b"key", _CONTEXT) == b"key"
-
-
-def test_clear_content_is_read_until_it_is_encrypted() -> None:
     assert KeyFileCipher([_NEW]).decrypt(b"\x00" * 32, _CONTEXT) == b"\x00" * 32
 
 
@@ -222,11 +210,6 @@ def test_every_listed_key_decrypts_and_the_first_encrypts() -> None:
     assert both.decrypt(before, _CONTEXT) == b"key"
     assert not both.current(before)
     assert both.current(both.encrypt(b"key", _CONTEXT))
-
-
-def test_a_key_that_is_not_listed_is_named() -> None:
-    with pytest.raises(KeyEncryptionUnavailable, match="file:old"):
-        KeyFileCipher([_NEW]).decrypt(KeyFileCipher([_OLD]).encrypt(b"key", _CONTEXT), _CONTEXT)
 
 
 @pytest.mark.parametrize(
