@@ -10,14 +10,17 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from annotated_types import Le
 from hypothesis import given
 from hypothesis import strategies as st
-from pydantic import ValidationError
+from pydantic import BaseModel, ValidationError
 
 from device_integrity.camera import Platform
 from device_integrity.check import Assurance
 from device_integrity.policy import Demand, Evidence
 from liveness import ChallengeKind
+from liveness.dynamic import DynamicPolicy
+from liveness.errors import LivenessPolicyError
 from liveness.policy import EVIDENCE_FLOOR, CaptureKind, CaptureLimits, LivenessPolicy
 from matcher.comparison import MatchPolicy
 from matcher.conformance.interface import Component
@@ -26,7 +29,14 @@ from matcher.records import Representations
 from server.domain.terms import Mode
 from server.policies import load_policies, parse_policy, read_policy
 from server.policies.loading import PolicyInvalid, PolicyNotFound
-from server.policies.schema import ConsentReference, Policy, liveness_policy, render_schema
+from server.policies.schema import (
+    AttemptRules,
+    ConsentReference,
+    DeadlineRules,
+    Policy,
+    liveness_policy,
+    render_schema,
+)
 from tests.device_integrity.policy.checks import DEFAULT_DEMANDS
 from vision.packs.calibration import parse_calibration
 
@@ -645,3 +655,44 @@ def test_liveness_applies_the_demands_on_the_evidence_frame() -> None:
     assert applied == CaptureLimits(
         min_face_width=120.0, min_sharpness=10.0, min_luminance=40.0, max_luminance=200.0
     )
+
+
+# The most that the Kotlin SDK takes from a server is what policies allow.
+
+_ROOT = Path(__file__).resolve().parents[2]
+_CORE = _ROOT / "sdk/kotlin/core/src/main/kotlin/org/facegate/core/internal"
+
+
+def _most(table: type[BaseModel], field: str) -> int:
+    (bound,) = (each.le for each in table.model_fields[field].metadata if isinstance(each, Le))
+    assert isinstance(bound, int)
+    return bound
+
+
+def _kotlin(file: str, name: str) -> int:
+    text = (_CORE / file).read_text(encoding="utf-8")
+    match = re.search(rf"const val {name} = ([\d_]+)", text)
+    assert match is not None
+    return int(match[1])
+
+
+def test_attempts() -> None:
+    # Doubt allows one more.
+    most = _most(AttemptRules, "maximum") + 1 + _most(AttemptRules, "uncounted")
+    most += _kotlin("Rules.kt", "MOST_RECONNECTS")
+    assert _kotlin("Scan.kt", "MOST_ATTEMPTS") == most
+
+
+def test_colours() -> None:
+    # The first and the last are grey.
+    most = DynamicPolicy().maximum_steps + 2
+    with pytest.raises(LivenessPolicyError):
+        DynamicPolicy(maximum_steps=most - 1)
+    assert _kotlin("FlashShow.kt", "MOST_STEPS") == most
+
+
+def test_times() -> None:
+    assert _kotlin("Attempt.kt", "LONGEST_ATTEMPT_MS") == 1000 * _most(DeadlineRules, "attempt_seconds")
+    assert _kotlin("Scan.kt", "LONGEST_SCAN_MS") == 1000 * _most(DeadlineRules, "scan_seconds")
+    evidence = 1000 * _most(DeadlineRules, "attestation_grace_seconds")
+    assert _kotlin("Scan.kt", "LONGEST_EVIDENCE_MS") == evidence

@@ -56,7 +56,6 @@ async def believing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[L
         yield server
 
 
-_MANIPULATED = result_pb2.FAILURE_REASON_DEVICE_MANIPULATED
 _NOT_TRUSTED = [result_pb2.FAILURE_REASON_DEVICE_NOT_TRUSTED]
 
 
@@ -297,20 +296,6 @@ async def _memory_checks(live: LiveServer, policy: str, shown: Sequence[Picture]
     return {check.name: check.reason for check in result.device.checks if check.name.startswith("memory.")}
 
 
-async def test_frames_of_an_attempt_that_was_to_be_repeated_are_recognised(believing: LiveServer) -> None:
-    shown = fresh_pictures()
-    few = fresh_pictures(shown[:10])
-    _, _, stream = await _open(believing, "advisory")
-    first = await stream.run_attempt(few)
-    assert (first.status, first.another_attempt) == (scan_pb2.SCAN_STATUS_RETRY, True)
-    # The capture clock rises over the whole stream.
-    await stream.run_attempt([replace(one, time_us=one.time_us + 10_000_000) for one in shown])
-    assert await stream.outcome() is None
-    others = fresh_pictures(shown[10:])
-    found = await _memory_checks(believing, "advisory", [*few, *others])
-    assert found["memory.frames"] == "FRAMES_SEEN_BEFORE"
-
-
 async def test_a_policy_without_scan_memory_compares_with_that_of_others(believing: LiveServer) -> None:
     shown = fresh_pictures()
     for _ in range(2):
@@ -439,9 +424,6 @@ _NOTHING = device_pb2.RuntimeFindings(
 _ROOTED = device_pb2.RuntimeFindings(
     findings=[device_pb2.RuntimeFinding(kind=device_pb2.RUNTIME_FINDING_KIND_ROOT, name="su")]
 )
-_HOOKED = device_pb2.RuntimeFindings(
-    findings=[device_pb2.RuntimeFinding(kind=device_pb2.RUNTIME_FINDING_KIND_HOOKING_FRAMEWORK, name="frida")]
-)
 _ANDROID = (ANDROID, AndroidAttestor, "android_key.challenge", phones.NOW)
 _APPLE = (IPHONE, AppleAttestor, "app_attest.challenge", apples.NOW)
 _BROWSER = (PAGE, WebCryptoAttestor, "web_crypto.signature", phones.NOW)
@@ -513,11 +495,3 @@ async def test_another_report_than_the_evidence_was_made_for_fails_it(
     assert _outcomes(result)[bound].startswith("FAIL")
     assert result.reasons == _NOT_TRUSTED
     assert "man_in_the_middle" in {signal.name for signal in result.device.signals}
-
-
-async def test_a_report_counts_though_the_policy_ignores_the_evidence(believing: LiveServer) -> None:
-    at_time(believing, phones.NOW)
-    upload = await believing.upload(policy="without-play")
-    await scan(believing, upload, ANDROID, PlayAttestor(), findings=_HOOKED)
-    result = (await believing.finish(upload.check_id)).result
-    assert list(result.reasons) == [_MANIPULATED]
