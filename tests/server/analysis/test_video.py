@@ -132,14 +132,6 @@ def test_a_video_whose_person_changes_is_not_live() -> None:
     assert stills.study.constant is False
 
 
-def test_a_bystander_in_the_corner_is_no_second_person() -> None:
-    analysis = _analysed(with_bystander())
-    assert analysis.source.frames == 20
-    # In one of them the detector finds the person a step of its sizes smaller, and the bystander counts.
-    assert analysis.source.usable >= 19
-    assert analysis.study.constant
-
-
 def test_the_rule_decides_whether_a_bystander_counts() -> None:
     strict = replace(SCAN_SUBJECT, background_width=0.0)
     with _refused(Reason.MULTIPLE_FACES):
