@@ -62,54 +62,31 @@ def test_without_anything_the_defaults_hold() -> None:
     assert loaded.origin("listeners.device.host") is Origin.DEFAULT
 
 
-def test_without_a_file_a_server_on_loopback_may_use_a_pack_for_evaluation(
+def test_without_a_file_a_server_on_loopback_is_for_evaluation(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert load_settings().settings.allow_evaluation_pack
-    monkeypatch.setenv("FACEGATE_ALLOW_EVALUATION_PACK", "false")
-    assert not load_settings().settings.allow_evaluation_pack
-    monkeypatch.delenv("FACEGATE_ALLOW_EVALUATION_PACK")
-    # Not if another machine can reach a listener.
-    monkeypatch.setenv("FACEGATE_LISTENERS__ADMIN__HOST", "0.0.0.0")  # noqa: S104
-    monkeypatch.setenv("FACEGATE_LISTENERS__ADMIN__TRUSTED_NETWORK", "true")
-    assert not load_settings().settings.allow_evaluation_pack
-    monkeypatch.delenv("FACEGATE_LISTENERS__ADMIN__HOST")
+    def loaded(from_file: Path | None = None, **environment: str) -> tuple[bool, int | None, str]:
+        """Whether a pack for evaluation may be used, the port of the console, and the default policy."""
+        with monkeypatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(f"FACEGATE_{name}", value)
+            settings = load_settings(from_file).settings
+        console = settings.listeners.console
+        port = None if console is None else console.port
+        return settings.allow_evaluation_pack, port, settings.policies.default
+
+    assert loaded() == (True, 8447, "evaluation")
+    assert loaded(ALLOW_EVALUATION_PACK="false")[0] is False
+    assert loaded(LISTENERS__CONSOLE__PORT="9447")[1] == 9447
+    assert loaded(POLICIES__DEFAULT="low")[2] == "low"
+    assert loaded(PACK="open")[2] == "standard"
+    # Not if another machine can reach a listener, or if there is a file that does not say so.
+    reached = loaded(LISTENERS__ADMIN__HOST=_EVERYWHERE, LISTENERS__ADMIN__TRUSTED_NETWORK="true")
+    assert reached[:2] == (False, None)
     file.write_text("drain_seconds = 7.5\n")
-    assert not load_settings(file).settings.allow_evaluation_pack
+    assert loaded(file) == (False, None, "standard")
     file.write_text("allow_evaluation_pack = true\n")
-    assert load_settings(file).settings.allow_evaluation_pack
-
-
-def test_without_a_file_a_server_on_loopback_has_a_console(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    console = load_settings().settings.listeners.console
-    assert console is not None
-    assert console.port == 8447
-    monkeypatch.setenv("FACEGATE_LISTENERS__CONSOLE__PORT", "9447")
-    changed = load_settings().settings.listeners.console
-    assert changed is not None
-    assert changed.port == 9447
-    monkeypatch.delenv("FACEGATE_LISTENERS__CONSOLE__PORT")
-    monkeypatch.setenv("FACEGATE_LISTENERS__ADMIN__HOST", "0.0.0.0")  # noqa: S104
-    monkeypatch.setenv("FACEGATE_LISTENERS__ADMIN__TRUSTED_NETWORK", "true")
-    assert load_settings().settings.listeners.console is None
-    monkeypatch.delenv("FACEGATE_LISTENERS__ADMIN__HOST")
-    file.write_text("drain_seconds = 7.5\n")
-    assert load_settings(file).settings.listeners.console is None
-
-
-def test_without_a_file_the_default_policy_is_one_that_the_pack_for_evaluation_can_meet(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert load_settings().settings.policies.default == "evaluation"
-    file.write_text("drain_seconds = 7.5\n")
-    assert load_settings(file).settings.policies.default == "standard"
-    monkeypatch.setenv("FACEGATE_POLICIES__DEFAULT", "low")
-    assert load_settings().settings.policies.default == "low"
-    monkeypatch.delenv("FACEGATE_POLICIES__DEFAULT")
-    monkeypatch.setenv("FACEGATE_PACK", "open")
-    assert load_settings().settings.policies.default == "standard"
+    assert loaded(file)[0]
 
 
 def test_the_environment_beats_the_file_key_by_key(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:

