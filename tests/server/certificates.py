@@ -162,32 +162,25 @@ async def local_authority(folder: Path) -> AsyncIterator[LocalAuthority]:
 
 
 def _make_certificates(folder: Path) -> None:
-    now = datetime.now(UTC)
     root_key, key = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
-
-    def builder(name: str, public: ec.EllipticCurvePublicKey) -> x509.CertificateBuilder:
-        return (
-            x509.CertificateBuilder()
-            .subject_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, name)]))
-            .issuer_name(x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "Root of the tests")]))
-            .public_key(public)
-            .serial_number(x509.random_serial_number())
-            .not_valid_before(now - timedelta(days=1))
-            .not_valid_after(now + timedelta(days=1))
-        )
-
+    root_name, name = (
+        x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, f"{words} of the tests")])
+        for words in ("Root", "Authority")
+    )
     usage = x509.KeyUsage(
         digital_signature=True, content_commitment=True, key_encipherment=False, data_encipherment=False,
         key_agreement=False, key_cert_sign=True, crl_sign=True, encipher_only=False, decipher_only=False,
     )  # fmt: skip
     root = (
-        builder("Root of the tests", root_key.public_key())
+        _builder(root_name, root_key.public_key())
+        .issuer_name(root_name)
         .add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
         .add_extension(usage, critical=True)
         .sign(root_key, hashes.SHA256())
     )
     certificate = (
-        builder("Authority of the tests", key.public_key())
+        _builder(name, key.public_key())
+        .issuer_name(root_name)
         .add_extension(x509.BasicConstraints(ca=False, path_length=None), critical=True)
         .add_extension(x509.ExtendedKeyUsage([ExtendedKeyUsageOID.TIME_STAMPING]), critical=True)
         .sign(root_key, hashes.SHA256())

@@ -153,11 +153,8 @@ def test_a_chain_is_whole() -> None:
     report = verify(_CHAIN, end=head(_CHAIN), checkpoints=_ANCHORED)
     assert report.whole
     assert (report.entries, report.covered) == (6, 6)
-
-
-def test_an_empty_chain_is_whole() -> None:
-    assert verify((), end=None).whole
-    assert verify((), end=Head(0, "00" * 32)).whole
+    for end in (None, Head(0, "00" * 32)):
+        assert verify((), end=end).whole
 
 
 _TEXT = st.text(max_size=8)
@@ -198,11 +195,6 @@ def test_every_other_selection_and_order_is_found(order: list[int], renumbered: 
     assert not verify(entries, end=end, checkpoints=_ANCHORED).whole
 
 
-def test_fields_cannot_trade_places() -> None:
-    moved = replace(_CHAIN[0], actor="ann", role="a" + _CHAIN[0].role)
-    assert not verify((moved, *_CHAIN[1:]), end=head(_CHAIN)).whole
-
-
 def test_one_problem_does_not_hide_the_next() -> None:
     entries = list(_CHAIN)
     entries[1] = replace(entries[1], purpose="other")
@@ -224,13 +216,6 @@ def test_a_later_part_is_verified_from_the_entry_in_front_of_it() -> None:
     assert {problem.kind for problem in report.problems} == {ProblemKind.REWRITTEN, ProblemKind.ALTERED}
 
 
-def test_an_entry_of_another_tenant_does_not_fit() -> None:
-    foreign = replace(_CHAIN[2], tenant="other")
-    report = verify((*_CHAIN[:2], foreign, *_CHAIN[3:]), end=head(_CHAIN))
-    assert foreign.tenant != TENANT
-    assert [problem.sequence for problem in report.problems] == [3]
-
-
 def test_details_that_are_no_object_of_texts_are_left_out() -> None:
     for detail in ("", "[1]", "{", '"text"', "[" * 5000):
         assert replace(_CHAIN[0], detail=detail).details == {}
@@ -238,25 +223,19 @@ def test_details_that_are_no_object_of_texts_are_left_out() -> None:
     assert replace(_CHAIN[0], time_us=2**62).time.year == 9999
 
 
-_CHECKPOINT_CHAIN = chain(4)
 _KEY = ec.generate_private_key(ec.SECP256R1())
 
 
 def test_a_checkpoint_is_verified_with_the_published_keys() -> None:
-    signed = checkpoint(_CHECKPOINT_CHAIN[-1])
+    signed = checkpoint(_CHAIN[-1])
     keys = CheckpointKeys.from_jwks(json.dumps(SIGNER.jwks()).encode())
     found = keys.verify(signed.jws)
-    assert (found.tenant, found.sequence, found.hash, found.time) == (
-        "bank",
-        4,
-        _CHECKPOINT_CHAIN[-1].hash,
-        NOW,
-    )
+    assert (found.tenant, found.sequence, found.hash, found.time) == ("bank", 6, _CHAIN[-1].hash, NOW)
 
 
 @given(position=st.integers(0, 500), character=st.sampled_from("Aa0-_."))
 def test_an_altered_checkpoint_is_not_valid(position: int, character: str) -> None:
-    signed = checkpoint(_CHECKPOINT_CHAIN[-1]).jws
+    signed = checkpoint(_CHAIN[-1]).jws
     altered = signed[: position % len(signed)] + character + signed[position % len(signed) + 1 :]
     assume(altered != signed)
     # The last character of an encoding has bits without meaning; the content is what was signed then.
@@ -275,11 +254,9 @@ def test_hostile_texts_are_refused(text: str) -> None:
     [
         lambda header, payload: header.update(typ="facegate-result"),
         lambda header, payload: payload.update(version=3),
-        lambda header, payload: payload.update(version=1),
         lambda header, payload: payload.update(position=0),
         lambda header, payload: payload.update(accepted="x"),
         lambda header, payload: payload.update(sequence=0),
-        lambda header, payload: payload.update(more="x"),
         lambda header, payload: payload.update(time="yesterday"),
         lambda header, payload: payload.pop("hash"),
     ],
@@ -288,7 +265,7 @@ def test_what_a_key_signed_otherwise_is_no_checkpoint(
     change: Callable[[dict[str, Any], dict[str, Any]], object],
 ) -> None:
     secret = ECKey.import_key(_KEY.private_bytes(Encoding.PEM, PrivateFormat.PKCS8, NoEncryption()))
-    payload = json.loads(jws.extract_compact(checkpoint(_CHECKPOINT_CHAIN[0]).jws.encode()).payload)
+    payload = json.loads(jws.extract_compact(checkpoint(_CHAIN[0]).jws.encode()).payload)
     header = {"alg": "ES256", "kid": secret.thumbprint(), "typ": "facegate-audit-checkpoint"}
 
     def sign() -> str:
@@ -303,7 +280,7 @@ def test_what_a_key_signed_otherwise_is_no_checkpoint(
 
 def test_a_retired_key_verifies_what_it_signed_in_its_time() -> None:
     day = timedelta(days=1)
-    signed = CheckpointSigner(_KEY).sign(SIGNER.keys.verify(checkpoint(_CHECKPOINT_CHAIN[0]).jws)).jws
+    signed = CheckpointSigner(_KEY).sign(SIGNER.keys.verify(checkpoint(_CHAIN[0]).jws)).jws
 
     def keys(validity: Validity) -> CheckpointKeys:
         published = CheckpointKeys([PublishedKey(_KEY.public_key(), validity)])
@@ -314,14 +291,6 @@ def test_a_retired_key_verifies_what_it_signed_in_its_time() -> None:
     for validity in (Validity(NOW + day), Validity(NOW - 2 * day, NOW - day)):
         with pytest.raises(CheckpointInvalid):
             keys(validity).verify(signed)
-
-
-def test_the_published_keys_have_their_times() -> None:
-    made, retired = datetime(2027, 1, 1, tzinfo=UTC), datetime(2028, 1, 1, tzinfo=UTC)
-    keys = CheckpointKeys([PublishedKey(_KEY.public_key(), Validity(made, retired))])
-    (entry,) = keys.jwks()["keys"]
-    assert (entry["iat"], entry["exp"]) == (made.timestamp(), retired.timestamp())
-    assert "d" not in entry
 
 
 @pytest.mark.parametrize(
@@ -341,11 +310,11 @@ def test_keys_on_other_curves_are_refused() -> None:
 
 
 def test_checkpoints_refer_to_each_other() -> None:
-    first = checkpoint(_CHECKPOINT_CHAIN[1])
-    second = checkpoint(_CHECKPOINT_CHAIN[3], number=2, previous=digest_of(first.jws).hex())
-    assert verify(_CHECKPOINT_CHAIN, end=head(_CHECKPOINT_CHAIN), checkpoints=(first, second)).covered == 4
-    for wrong in ((second,), (second, first), (checkpoint(_CHECKPOINT_CHAIN[0]), second)):
-        assert not verify(_CHECKPOINT_CHAIN, end=head(_CHECKPOINT_CHAIN), checkpoints=wrong).whole
+    first = checkpoint(_CHAIN[1])
+    second = checkpoint(_CHAIN[-1], number=2, previous=digest_of(first.jws).hex())
+    assert verify(_CHAIN, end=head(_CHAIN), checkpoints=(first, second)).covered == 6
+    for wrong in ((second,), (second, first), (checkpoint(_CHAIN[0]), second)):
+        assert not verify(_CHAIN, end=head(_CHAIN), checkpoints=wrong).whole
 
 
 _ACTOR = Actor(name="anna", role="compliance_reader")
@@ -394,13 +363,6 @@ def test_an_actors_fields_are_bounded(field: str) -> None:
         Actor(**given)
 
 
-def test_details_are_frozen() -> None:
-    detail = {"a": "1"}
-    taken = _event(detail=detail)
-    detail["a"] = "2"
-    assert taken.detail == {"a": "1"}
-
-
 def test_a_hash_of_a_person_depends_on_tenant_and_reference() -> None:
     found = {
         subject_hash(key, subject)
@@ -415,15 +377,12 @@ def test_a_hash_of_a_person_depends_on_tenant_and_reference() -> None:
     assert hashed.hex() not in repr(_event(subject=hashed))
 
 
-_EXPORT_CHAIN = chain(3)
-
-
 def test_lines_are_read_back_as_they_were() -> None:
     stamped = SignedCheckpoint(tenant="bank", number=1, sequence=2, jws="a.b.c", timestamp=b"\x30\x00")
     for line, expected in (
-        (entry_line(_EXPORT_CHAIN[0]), ExportedEntry(_EXPORT_CHAIN[0])),
-        (entry_line(_EXPORT_CHAIN[1]), ExportedEntry(_EXPORT_CHAIN[1])),
-        (checkpoint_line(checkpoint(_EXPORT_CHAIN[0])), None),
+        (entry_line(_CHAIN[0]), ExportedEntry(_CHAIN[0])),
+        (entry_line(_CHAIN[1]), ExportedEntry(_CHAIN[1])),
+        (checkpoint_line(checkpoint(_CHAIN[0])), None),
         (checkpoint_line(stamped), stamped),
         (mark_line("head", "bank", Head(3, "ab")), ("head", "bank", Head(3, "ab"))),
         (mark_line("start", "bank", Head(3, "ab")), ("start", "bank", Head(3, "ab"))),
@@ -433,7 +392,7 @@ def test_lines_are_read_back_as_they_were() -> None:
 
 
 def test_an_entry_has_the_documented_fields() -> None:
-    line = json.loads(entry_line(_EXPORT_CHAIN[1]))
+    line = json.loads(entry_line(_CHAIN[1]))
     assert set(line) == {
         "version", "type", "tenant", "sequence", "time", "time_us", "action", "actor", "check_id",
         "pseudonym", "purpose", "detail", "detail_json", "hash",
@@ -447,7 +406,7 @@ def test_an_entry_has_the_documented_fields() -> None:
     "removed", ["tenant", "sequence", "time_us", "actor", "hash", "version", "detail_json"]
 )
 def test_a_line_without_a_field_is_refused(removed: str) -> None:
-    line = json.loads(entry_line(_EXPORT_CHAIN[0]))
+    line = json.loads(entry_line(_CHAIN[0]))
     del line[removed]
     with pytest.raises(AuditExportInvalid):
         parse_line(json.dumps(line))
@@ -460,9 +419,9 @@ _JSON = st.recursive(
 )
 
 
-@given(field=st.sampled_from(sorted(json.loads(entry_line(_EXPORT_CHAIN[0])))), value=_JSON)
+@given(field=st.sampled_from(sorted(json.loads(entry_line(_CHAIN[0])))), value=_JSON)
 def test_hostile_fields_are_refused_or_read(field: str, value: object) -> None:
-    line = json.loads(entry_line(_EXPORT_CHAIN[0]))
+    line = json.loads(entry_line(_CHAIN[0]))
     line[field] = value
     with suppress(AuditExportInvalid):
         assert isinstance(parse_line(json.dumps(line)), ExportedEntry)

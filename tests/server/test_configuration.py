@@ -1,11 +1,14 @@
 """The settings, and the files and variables that they come from."""
 
 import os
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import pytest
-from pydantic import ValidationError
+from prometheus_client import CollectorRegistry
+from pydantic import HttpUrl, ValidationError
 
 from server.access.sessions import Login
 from server.base.errors import ConfigurationError
@@ -22,12 +25,18 @@ from server.configuration.settings import (
 from server.configuration.tables import (
     FailureSettings,
     OtlpSettings,
-    TelemetrySettings,
 )
+from server.device.google_play import GooglePlayDecoder
 from server.edge.hosted import HostedPage
+from server.keyring.key_encryption import AwsKms, KeyEncryptionUnavailable, VaultTransit
+from server.running import timestamps
+from server.storage.engine import open_postgresql
+from server.storage.errors import StorageUnavailable
+from server.telemetry.metrics import Metrics
+from server.telemetry.otlp import open_otlp
 
 
-@pytest.fixture
+@pytest.fixture(autouse=True)
 def _no_settings_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     for name in list(os.environ):
         if name.upper().startswith("FACEGATE_"):
@@ -45,7 +54,6 @@ def problems(file: Path | None = None) -> tuple[str, ...]:
     return caught.value.problems
 
 
-@pytest.mark.usefixtures("_no_settings_in_the_environment")
 def test_without_anything_the_defaults_hold() -> None:
     loaded = load_settings()
     assert loaded.settings.listeners.device.host == "127.0.0.1"
@@ -53,60 +61,33 @@ def test_without_anything_the_defaults_hold() -> None:
     assert loaded.origin("listeners.device.host") is Origin.DEFAULT
 
 
-@pytest.mark.usefixtures("_no_settings_in_the_environment")
-def test_without_a_file_a_server_on_loopback_may_use_a_pack_for_evaluation(
+def test_without_a_file_a_server_on_loopback_is_for_evaluation(
     file: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    assert load_settings().settings.allow_evaluation_pack
-    monkeypatch.setenv("FACEGATE_ALLOW_EVALUATION_PACK", "false")
-    assert not load_settings().settings.allow_evaluation_pack
-    monkeypatch.delenv("FACEGATE_ALLOW_EVALUATION_PACK")
-    # Not if another machine can reach a listener.
-    monkeypatch.setenv("FACEGATE_LISTENERS__ADMIN__HOST", "0.0.0.0")  # noqa: S104
-    monkeypatch.setenv("FACEGATE_LISTENERS__ADMIN__TRUSTED_NETWORK", "true")
-    assert not load_settings().settings.allow_evaluation_pack
-    monkeypatch.delenv("FACEGATE_LISTENERS__ADMIN__HOST")
+    def loaded(from_file: Path | None = None, **environment: str) -> tuple[bool, int | None, str]:
+        """Whether a pack for evaluation may be used, the port of the console, and the default policy."""
+        with monkeypatch.context() as patch:
+            for name, value in environment.items():
+                patch.setenv(f"FACEGATE_{name}", value)
+            settings = load_settings(from_file).settings
+        console = settings.listeners.console
+        port = None if console is None else console.port
+        return settings.allow_evaluation_pack, port, settings.policies.default
+
+    assert loaded() == (True, 8447, "evaluation")
+    assert loaded(ALLOW_EVALUATION_PACK="false")[0] is False
+    assert loaded(LISTENERS__CONSOLE__PORT="9447")[1] == 9447
+    assert loaded(POLICIES__DEFAULT="low")[2] == "low"
+    assert loaded(PACK="open")[2] == "standard"
+    # Not if another machine can reach a listener, or if there is a file that does not say so.
+    reached = loaded(LISTENERS__ADMIN__HOST=_EVERYWHERE, LISTENERS__ADMIN__TRUSTED_NETWORK="true")
+    assert reached[:2] == (False, None)
     file.write_text("drain_seconds = 7.5\n")
-    assert not load_settings(file).settings.allow_evaluation_pack
+    assert loaded(file) == (False, None, "standard")
     file.write_text("allow_evaluation_pack = true\n")
-    assert load_settings(file).settings.allow_evaluation_pack
+    assert loaded(file)[0]
 
 
-@pytest.mark.usefixtures("_no_settings_in_the_environment")
-def test_without_a_file_a_server_on_loopback_has_a_console(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    console = load_settings().settings.listeners.console
-    assert console is not None
-    assert console.port == 8447
-    monkeypatch.setenv("FACEGATE_LISTENERS__CONSOLE__PORT", "9447")
-    changed = load_settings().settings.listeners.console
-    assert changed is not None
-    assert changed.port == 9447
-    monkeypatch.delenv("FACEGATE_LISTENERS__CONSOLE__PORT")
-    monkeypatch.setenv("FACEGATE_LISTENERS__ADMIN__HOST", "0.0.0.0")  # noqa: S104
-    monkeypatch.setenv("FACEGATE_LISTENERS__ADMIN__TRUSTED_NETWORK", "true")
-    assert load_settings().settings.listeners.console is None
-    monkeypatch.delenv("FACEGATE_LISTENERS__ADMIN__HOST")
-    file.write_text("drain_seconds = 7.5\n")
-    assert load_settings(file).settings.listeners.console is None
-
-
-@pytest.mark.usefixtures("_no_settings_in_the_environment")
-def test_without_a_file_the_default_policy_is_one_that_the_pack_for_evaluation_can_meet(
-    file: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    assert load_settings().settings.policies.default == "evaluation"
-    file.write_text("drain_seconds = 7.5\n")
-    assert load_settings(file).settings.policies.default == "standard"
-    monkeypatch.setenv("FACEGATE_POLICIES__DEFAULT", "low")
-    assert load_settings().settings.policies.default == "low"
-    monkeypatch.delenv("FACEGATE_POLICIES__DEFAULT")
-    monkeypatch.setenv("FACEGATE_PACK", "open")
-    assert load_settings().settings.policies.default == "standard"
-
-
-@pytest.mark.usefixtures("_no_settings_in_the_environment")
 def test_the_environment_beats_the_file_key_by_key(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text('pack = "embedded"\n[listeners.device]\nport = 1001\nhost = "127.0.0.2"\n')
     monkeypatch.setenv("FACEGATE_LISTENERS__DEVICE__PORT", "2002")
@@ -120,25 +101,17 @@ def test_the_environment_beats_the_file_key_by_key(file: Path, monkeypatch: pyte
     assert loaded.origin("listeners.service.port") is Origin.DEFAULT
 
 
-@pytest.mark.usefixtures("_no_settings_in_the_environment")
 def test_the_file_may_be_named_by_the_environment(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text("drain_seconds = 7.5\n")
     monkeypatch.setenv("FACEGATE_CONFIG", str(file))
     loaded = load_settings()
     assert loaded.settings.drain_seconds == 7.5
     assert loaded.file == file
-
-
-@pytest.mark.usefixtures("_no_settings_in_the_environment")
-def test_the_command_line_beats_the_environments_file(
-    file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    file.write_text("drain_seconds = 7.5\n")
-    monkeypatch.setenv("FACEGATE_CONFIG", str(tmp_path / "not-there.toml"))
+    # The command line beats it.
+    monkeypatch.setenv("FACEGATE_CONFIG", str(file.with_name("not-there.toml")))
     assert load_settings(file).settings.drain_seconds == 7.5
 
 
-@pytest.mark.usefixtures("_no_settings_in_the_environment")
 def test_nested_tables_can_be_given_by_the_environment_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACEGATE_LISTENERS__SERVICE__HOST", "192.0.2.7")
     monkeypatch.setenv("FACEGATE_LISTENERS__SERVICE__TLS__CERTIFICATE", "/c.pem")
@@ -154,7 +127,6 @@ def test_nested_tables_can_be_given_by_the_environment_alone(monkeypatch: pytest
     assert service.clients[0].caller.tenant == "bank"
 
 
-@pytest.mark.usefixtures("_no_settings_in_the_environment")
 @pytest.mark.parametrize(
     ("text", "expected"),
     [
@@ -189,13 +161,11 @@ def test_a_problem_names_file_key_and_remedy(file: Path, text: str, expected: tu
         assert part in problem
 
 
-@pytest.mark.usefixtures("_no_settings_in_the_environment")
 def test_every_problem_is_listed(file: Path) -> None:
     file.write_text("pak = 1\ndrain_seconds = -1\n[runtime]\nworkers = 0\n")
     assert len(problems(file)) == 3
 
 
-@pytest.mark.usefixtures("_no_settings_in_the_environment")
 def test_an_unknown_variable_is_an_error_with_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACEGATE_RUNTIME__WORKER", "3")
     (problem,) = problems()
@@ -203,15 +173,6 @@ def test_an_unknown_variable_is_an_error_with_a_hint(monkeypatch: pytest.MonkeyP
     assert "did you mean FACEGATE_RUNTIME__WORKERS?" in problem
 
 
-@pytest.mark.usefixtures("_no_settings_in_the_environment")
-def test_an_unknown_variable_like_no_other_gets_those_of_its_table(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("FACEGATE_TELEMETRY__OTLP__METRICS_SECONDS", "3")
-    (problem,) = problems()
-    assert "did you mean" not in problem
-    assert "there are FACEGATE_TELEMETRY__OTLP__CA, FACEGATE_TELEMETRY__OTLP__ENDPOINT, " in problem
-
-
-@pytest.mark.usefixtures("_no_settings_in_the_environment")
 def test_a_bad_value_of_the_environment_is_placed_there(file: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     file.write_text('pack = "embedded"\n')
     monkeypatch.setenv("FACEGATE_RUNTIME__WORKERS", "many")
@@ -219,22 +180,17 @@ def test_a_bad_value_of_the_environment_is_placed_there(file: Path, monkeypatch:
     assert problem.startswith("environment: runtime.workers: ")
 
 
-@pytest.mark.usefixtures("_no_settings_in_the_environment")
 def test_no_value_is_repeated_in_a_problem(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FACEGATE_DRAIN_SECONDS", "hunter2-hunter2")
     assert "hunter2" not in "\n".join(problems())
 
 
-@pytest.mark.usefixtures("_no_settings_in_the_environment")
 @pytest.mark.parametrize(
     "name",
     [
         "FACEGATE_SERVICE_HOST",
-        "FACEGATE_SERVICE_PORT",
         "FACEGATE_SERVICE_PORT_GRPC_DEVICE",
-        "FACEGATE_PORT",
         "FACEGATE_PORT_8443_TCP",
-        "FACEGATE_PORT_8443_TCP_ADDR",
         "FACEGATE_DEVICE_PORT_8443_TCP_PROTO",
         "FACEGATE_API_KEY_FILE",
         "FACEGATE_TEST_ASSETS",
@@ -245,27 +201,23 @@ def test_variables_of_kubernetes_are_no_settings(name: str, monkeypatch: pytest.
     load_settings()
 
 
-@pytest.mark.usefixtures("_no_settings_in_the_environment")
 def test_a_missing_file_is_reported(tmp_path: Path) -> None:
     (problem,) = problems(tmp_path / "none.toml")
     assert "cannot be read: No such file" in problem
 
 
-@pytest.mark.usefixtures("_no_settings_in_the_environment")
 def test_bytes_that_are_no_text_are_reported(file: Path) -> None:
     file.write_bytes(b"pack = '\xff\xfe'")
     (problem,) = problems(file)
     assert "not UTF-8 at byte 8" in problem
 
 
-@pytest.mark.usefixtures("_no_settings_in_the_environment")
 def test_a_file_without_end_is_refused(file: Path) -> None:
     file.write_bytes(b"#" * 1_048_577)
     (problem,) = problems(file)
     assert "not a settings file" in problem
 
 
-@pytest.mark.usefixtures("_no_settings_in_the_environment")
 @pytest.mark.parametrize(
     "setting",
     [
@@ -286,7 +238,6 @@ def test_a_file_with_a_password_must_not_be_open_to_others(file: Path, setting: 
         load_settings(file)
 
 
-@pytest.mark.usefixtures("_no_settings_in_the_environment")
 def test_a_file_without_a_password_may_be_open(file: Path) -> None:
     file.write_text('[storage]\ndatabase_url = "postgresql+asyncpg://me@db/x?ssl=require"\n')
     file.chmod(0o644)
@@ -307,14 +258,11 @@ _CLIENT: dict[str, object] = {
     ("host", "expected"),
     [
         ("127.0.0.1", True),
-        ("127.8.9.1", True),
         ("localhost", True),
         ("::1", True),
         ("[::1]", True),
         (_EVERYWHERE, False),
-        ("::", False),
         ("", False),
-        ("10.0.0.1", False),
         ("localhost.example.org", False),
         ("127.0.0.1.example.org", False),
         ("unix:/run/facegate.sock", False),
@@ -522,12 +470,6 @@ def test_failures_are_remembered_for_two_blocks() -> None:
         FailureSettings(remember_days=1)
 
 
-def test_nothing_is_sent_by_default() -> None:
-    settings = TelemetrySettings()
-    assert settings.otlp.endpoint is None
-    assert not settings.tenant_names
-
-
 @pytest.mark.parametrize(
     "endpoint", ["https://collector.bank.example:4317", "http://127.0.0.1:4317", "http://localhost:1"]
 )
@@ -555,10 +497,8 @@ def test_unsafe_and_useless_settings_are_refused(fields: dict[str, object]) -> N
     ("url", "shown"),
     [
         ("sqlite:///data/facegate.db", "sqlite:///data/facegate.db"),
-        ("sqlite:////srv/facegate.db", "sqlite:////srv/facegate.db"),
         ("postgresql+asyncpg://me:hunter2@db/x", "postgresql+asyncpg://me:***@db/x"),
         ("postgresql+asyncpg://me:hun@ter2@db:5432/x", "postgresql+asyncpg://me:***@db:5432/x"),
-        ("postgresql+asyncpg://me@db/x", "postgresql+asyncpg://me@db/x"),
         (
             "postgresql+asyncpg://db/x?password=hunter2&ssl=on",
             "postgresql+asyncpg://db/x?password=***&ssl=on",
@@ -566,7 +506,6 @@ def test_unsafe_and_useless_settings_are_refused(fields: dict[str, object]) -> N
         ("s3://bucket/p?secret_access_key=hunter2", "s3://bucket/p?secret_access_key=***"),
         ("az://c/p?sas_token=hunter2&sig=hunter2", "az://c/p?sas_token=***&sig=***"),
         ("/srv/objects", "/srv/objects"),
-        ("file:///srv/objects", "file:///srv/objects"),
         ("http://[broken:hunter2@x", "***"),
     ],
 )
@@ -597,15 +536,12 @@ def page(**values: Any) -> HostedSettings:
         ({"origin": "http://verify.bank.example"}, "https://"),
         ({"origin": "https://verify.bank.example/scan"}, "origin"),
         ({"name": " "}, "printable"),
-        ({"name": "Bank\u202e"}, "printable"),
         ({"color": "#ffcc00"}, "contrast"),
-        ({"color": "red"}, "color"),
         ({"links": {"privacy": "javascript:alert(1)"}}, "links"),
         ({"links": {"privacy": "http://bank.example"}}, "links"),
         ({"texts": {"xx": {"title": "x"}}}, "texts"),
         ({"return_urls": ("https://bank.example/done?x=1",)}, "query"),
         ({"return_urls": ("http://bank.example/done",)}, "https://"),
-        ({"return_urls": ("https://bank.example:443/done",)}, "browsers"),
         ({"return_urls": ("https://bank.example/a/../b",)}, "part"),
         ({"return_urls": ("bank-app://done",)}, "origin"),
     ],
@@ -622,12 +558,9 @@ def test_an_unsafe_page_is_refused(values: dict[str, Any], said: str) -> None:
         ("https://bank.example", "https://bank.example", True),
         ("https://bank.example", "https://bank.example/any/where", True),
         ("https://bank.example", "https://bank.example.evil.example", False),
-        ("https://bank.example/", "https://bank.example/done", True),
         ("https://bank.example/a", "https://bank.example/a", True),
-        ("https://bank.example/a", "https://bank.example/a/b", True),
         ("https://bank.example/a", "https://bank.example/ab", False),
         ("https://bank.example/a", "https://bank.example/", False),
-        ("https://bank.example/a", "https://other.example/a", False),
         ("http://localhost:3000", "http://localhost:3000/done", True),
         ("http://localhost:3000", "http://localhost:30001/done", False),
     ],
@@ -706,3 +639,57 @@ def test_a_setting_that_became_a_constant_is_refused_by_its_name(gone: str, name
     file.write_text(gone)
     (problem,) = problems(file)
     assert problem.startswith(f"{file}: {named}: there is no such setting"), problem
+
+
+# A setting whose extra is not installed: the server says so, and how to install it.
+
+_NOWHERE = Path("nowhere")
+
+
+def _collector() -> object:
+    return open_otlp(OtlpSettings(endpoint=HttpUrl("http://127.0.0.1:4317")), Metrics(CollectorRegistry()))
+
+
+@pytest.mark.parametrize(
+    ("extra", "module", "use", "error"),
+    [
+        ("aws-kms", "boto3", lambda: AwsKms(key="k", region=None, endpoint=None), KeyEncryptionUnavailable),
+        (
+            "vault",
+            "hvac",
+            lambda: VaultTransit(address="http://127.0.0.1", mount="transit", key="k", token_file=_NOWHERE),
+            KeyEncryptionUnavailable,
+        ),
+        ("otlp", "opentelemetry.sdk.trace", _collector, ConfigurationError),
+        (
+            "play-integrity",
+            "google.oauth2.service_account",
+            lambda: GooglePlayDecoder(service_account_file=_NOWHERE),
+            ConfigurationError,
+        ),
+        (
+            "postgres",
+            "asyncpg",
+            lambda: open_postgresql("postgresql+asyncpg://user@host/db"),
+            StorageUnavailable,
+        ),
+    ],
+)
+def test_without_an_extra_the_error_names_it_and_its_command(
+    extra: str,
+    module: str,
+    use: Callable[[], object],
+    error: type[Exception],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setitem(sys.modules, module, None)
+    with pytest.raises(
+        error, match=rf"needs the extra {extra}, which is not installed: run `make install EXTRAS={extra}`"
+    ):
+        use()
+
+
+def test_without_time_stamps_too(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(timestamps, "rfc3161_client", None)
+    with pytest.raises(ConfigurationError, match="needs the extra timestamps"):
+        timestamps.TimestampRoots(_NOWHERE)

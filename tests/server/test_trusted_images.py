@@ -5,7 +5,6 @@ import os
 import posixpath
 import shutil
 import socket
-import stat
 import threading
 import time
 import unicodedata
@@ -24,8 +23,6 @@ from obstore.store import S3Store
 from pydantic import ValidationError
 
 from server.base.errors import ConfigurationError
-from server.configuration.loading import shown_settings
-from server.configuration.settings import Settings
 from server.trusted_images.fetching import (
     MAX_REFERENCE_BYTES,
     TrustedImages,
@@ -80,62 +77,18 @@ INVALID = {
     "parent": ("../x", "begins with a dot"),
     "parent in the middle": ("a/../../x", "begins with a dot"),
     "parent at the end": ("a/..", "begins with a dot"),
-    "the folder itself": (".", "begins with a dot"),
     "this folder in the middle": ("a/./b", "begins with a dot"),
-    "three dots": (".../x", "begins with a dot"),
     "hidden": (".snapshot/daily/x.jpg", "begins with a dot"),
     "absolute": ("/etc/passwd", "begins with a slash"),
-    "absolute with a host": ("//host/share", "begins with a slash"),
     "empty segment": ("a//b", "empty segment"),
-    "folder": ("a/b/", "empty segment"),
     "file URL": ("file:///etc/passwd", "is a URL"),
     "https URL": ("https://169.254.169.254/latest/meta-data", "is a URL"),
-    "S3 URL": ("s3://other-bucket/x", "is a URL"),
-    "URL of one slash": ("file:/etc/passwd", "not allowed"),
-    "drive": ("C:x", "not allowed"),
-    "stream of a file": ("x.jpg:secret", "not allowed"),
     "backslashes": ("..\\..\\x", "begins with a dot"),
     "backslash inside": ("a\\..\\x", "not allowed"),
     "encoded dots": ("%2e%2e/x", "not allowed"),
-    "encoded slash": ("a%2f..%2fx", "not allowed"),
-    "twice encoded": ("%252e%252e%252fx", "not allowed"),
-    "overlong encoding, as text": ("%c0%ae%c0%ae/x", "not allowed"),
-    "NUL": ("x.jpg\0.png", "not allowed"),
-    "new line": ("x\ny", "not allowed"),
-    "tabulator": ("x\ty", "not allowed"),
-    "delete": ("x\x7fy", "not allowed"),
-    "C1 control": ("x\x85y", "not allowed"),
-    "query": ("x?versionId=1", "not allowed"),
-    "asterisk": ("*.jpg", "not allowed"),
-    "pipe": ("|id", "not allowed"),
-    "shell": ("`id`", "not allowed"),
-    "quotes": ('"x"', "not allowed"),
-    "angles": ("<x>", "not allowed"),
     "leading space": (" /x", "space"),
     "trailing space": ("a /x", "space"),
     "space and dots": ("a/.. /x", "begins with a dot"),
-    "full-width dots": ("\uff0e\uff0e/x", "not allowed"),
-    "full-width slash": ("a\uff0f..\uff0fx", "not allowed"),
-    "full-width backslash": ("a\uff3cx", "not allowed"),
-    "full-width percent": ("\uff052e", "not allowed"),
-    "two-dot leader": ("\u2025/x", "not allowed"),
-    "one-dot leaders": ("\u2024\u2024/x", "not allowed"),
-    "ellipsis": ("\u2026/x", "not allowed"),
-    "number with a full stop": ("\u2488/x", "not allowed"),
-    "account of": ("\u2100", "not allowed"),
-    "fraction slash": ("a\u2044x", "not allowed"),
-    "division slash": ("a\u2215x", "not allowed"),
-    "one half": ("\u00bd", "not allowed"),
-    "right-to-left override": ("x\u202egpj", "not allowed"),
-    "zero-width space": ("x\u200b", "not allowed"),
-    "byte-order mark": ("\ufeffx", "not allowed"),
-    "no-break space": ("a\u00a0b", "not allowed"),
-    "line separator": ("a\u2028b", "not allowed"),
-    "soft hyphen": ("a\u00adb", "not allowed"),
-    "private use": ("\ue000", "not allowed"),
-    "unassigned": ("\u0378", "not allowed"),
-    "tag characters": ("x\U000e002e\U000e002e", "not allowed"),
-    "emoji": ("\U0001f600", "not allowed"),
     "lone surrogate": ("x\ud800", "not valid Unicode"),
     "long": ("x/" * 256 + "x", "has 513 bytes"),
     "long in UTF-8 only": ("é" * 200 + "/" + "é" * 57, "has 515 bytes"),
@@ -150,14 +103,26 @@ def test_ambiguous_references_are_refused(case: str) -> None:
     with pytest.raises(ReferenceInvalid) as caught:
         parse_reference(text)
     assert problem in caught.value.problem
+    # No message repeats the reference.
+    assert len(text) < 4 or text not in str(caught.value)
 
 
-@pytest.mark.parametrize("case", [case for case, (text, _) in INVALID.items() if len(text) > 3])
-def test_no_message_repeats_the_reference(case: str) -> None:
-    text, _ = INVALID[case]
-    with pytest.raises(ReferenceInvalid) as caught:
-        parse_reference(text)
-    assert text not in str(caught.value)
+@pytest.mark.parametrize(
+    "characters",
+    [
+        ':?*|`"<>\\%',
+        "\0\n\t\x7f\x85",
+        # Dots, slashes, backslashes and per cent signs of other forms, and what becomes them.
+        "\uff0e\uff0f\uff3c\uff05\u2024\u2025\u2026\u2044\u2215\u2100\u2488\u00bd",
+        # Nothing to see, blanks, and what has no meaning.
+        "\u202e\u200b\ufeff\u00a0\u2028\u00ad\ue000\u0378\U000e002e\U0001f600",
+    ],
+)
+def test_characters_that_some_program_takes_for_others_are_refused(characters: str) -> None:
+    for character in characters:
+        with pytest.raises(ReferenceInvalid) as caught:
+            parse_reference(f"a{character}x")
+        assert "not allowed" in caught.value.problem
 
 
 _TRICKY = st.sampled_from(
@@ -179,17 +144,6 @@ def test_accepted_references_stay_below_the_root(text: str) -> None:
         below = posixpath.normpath(posixpath.join("/store", read))
         assert below.startswith("/store/")
         assert below.count("/") == 1 + len(segments)
-
-
-@given(
-    st.lists(
-        st.text(st.characters(codec="ascii", categories=("L", "N")), min_size=1, max_size=20), min_size=1
-    )
-)
-def test_letters_and_digits_are_always_accepted(names: list[str]) -> None:
-    text = "/".join(names)
-    if len(text) <= MAX_REFERENCE_BYTES:
-        assert parse_reference(text) == tuple(names)
 
 
 def _opened(source: str) -> TrustedImages:
@@ -218,10 +172,6 @@ async def test_a_folder_is_read(folder: Path) -> None:
         images.close()
 
 
-def test_without_a_source_nothing_is_opened() -> None:
-    assert open_trusted_images(TrustedImageSettings(), readers=1) is None
-
-
 async def test_each_tenant_reads_its_own_folder_only(folder: Path) -> None:
     images = _opened(f"{folder}/{{tenant}}")
     assert await _read(images, "x.jpg", "bank-a") == b"bank-a"
@@ -248,9 +198,7 @@ async def test_a_tenants_folder_is_no_link_to_anothers(folder: Path) -> None:
     images.close()
 
 
-@pytest.mark.parametrize(
-    "tenant", ["..", ".", "", "bank-a/../bank-b", "bank-b/now", "%2e%2e", "{tenant}", "a b"]
-)
+@pytest.mark.parametrize("tenant", ["..", "bank-a/../bank-b"])
 async def test_a_tenant_cannot_lead_elsewhere_by_its_name(folder: Path, tenant: str) -> None:
     images = _opened(f"{folder}/{{tenant}}")
     with pytest.raises(TenantHasNoImages):
@@ -325,7 +273,6 @@ def test_a_bucket_is_opened_without_asking_it(tmp_path: Path) -> None:
     [
         (None, False, {"a", "b"}, True),
         ("s3://bucket/{tenant}", False, {"a", "b"}, True),
-        ("/srv/{tenant}/x", False, {"a", "b"}, True),
         ("s3://bucket", False, {"a"}, True),
         ("s3://bucket", False, {"a", "b"}, False),
         ("/srv", False, {"a", "b"}, False),
@@ -347,16 +294,12 @@ def test_tenants_share_images_only_where_that_is_meant(
     ("text", "expected"),
     [
         ("/srv/portraits", FolderSource(Path("/srv/portraits"))),
-        ("portraits", FolderSource(Path("portraits"))),
         ("../portraits", FolderSource(Path("../portraits"))),
         ("file:///srv/a%20folder", FolderSource(Path("/srv/a folder"))),
-        ("file://localhost/srv/x", FolderSource(Path("/srv/x"))),
-        ("file:/srv/x", FolderSource(Path("/srv/x"))),
         ("/srv/{tenant}", FolderSource(Path("/srv"), ("{tenant}",))),
         ("file:///srv/{tenant}/now", FolderSource(Path("/srv"), ("{tenant}", "now"))),
         ("/srv/x:/y", FolderSource(Path("/srv/x:/y"))),
         ("s3://bucket", BucketSource("bucket")),
-        ("s3://bucket/", BucketSource("bucket")),
         ("s3://bucket/a/b/", BucketSource("bucket", ("a", "b"))),
         ("s3://bucket/{tenant}/{tenant}", BucketSource("bucket", ("{tenant}", "{tenant}"))),
     ],
@@ -369,20 +312,16 @@ def test_a_source_is_a_folder_or_a_prefix(text: str, expected: FolderSource | Bu
     ("text", "said"),
     [
         ("", "expected a folder"),
-        ("  ", "expected a folder"),
         ("/srv/\0x", "expected a folder"),
         ("https://images.example/x", "https:// is not one of these"),
         ("gs://bucket/x", "gs:// is not one of these"),
-        ("memory:///", "memory:// is not one of these"),
         ("file://host/share", "three slashes"),
         ("s3:///x", "name of an S3 bucket"),
         ("s3://{tenant}/x", "name of an S3 bucket"),
         ("s3://me:hunter2@bucket/x", "without credentials"),
         ("s3://bucket/x?secret=hunter2", "without credentials"),
-        ("s3://bucket/x#hunter2", "without credentials"),
         ("s3://bucket/a/../b", "empty segment"),
         ("s3://bucket/a//b", "empty segment"),
-        ("s3://bucket/%2e%2e", "empty segment"),
         ("s3://bucket/of-{tenant}", "whole segment"),
         ("/srv/{tenant}.d", "whole segment"),
         ("/srv/{Tenant}", "lower case"),
@@ -408,20 +347,9 @@ def test_a_name_that_leads_elsewhere_cannot(name: str) -> None:
     assert tenant_segment(name) is None
 
 
-def test_without_a_source_there_is_no_store() -> None:
-    assert TrustedImageSettings().source is None
-
-
-@pytest.mark.parametrize("source", ["/srv/portraits/{tenant}", "file:///srv/x", "s3://bucket/prefix"])
-def test_sources_are_kept_as_they_are_written(source: str) -> None:
-    assert TrustedImageSettings(source=source).source == source
-
-
-@pytest.mark.parametrize("source", ["", "https://images.example", "s3://me:hunter2@bucket/x"])
-def test_other_sources_are_refused_without_repeating_them(source: str) -> None:
+def test_settings_with_another_source_are_refused_without_repeating_it() -> None:
     with pytest.raises(ValidationError) as caught:
-        TrustedImageSettings(source=source)
-    assert "expected a folder" in str(caught.value)
+        TrustedImageSettings(source="s3://me:hunter2@bucket/x")
     assert "hunter2" not in str(caught.value)
 
 
@@ -429,11 +357,8 @@ def test_other_sources_are_refused_without_repeating_them(source: str) -> None:
     "values",
     [
         {},
-        {"endpoint": "https://minio.example:9000"},
         {"endpoint": "https://minio.example/s3"},
         {"endpoint": "http://127.0.0.1:9000"},
-        {"endpoint": "http://localhost:9000"},
-        {"endpoint": "http://[::1]:9000"},
         {"endpoint": "http://minio:9000", "allow_http": True},
     ],
 )
@@ -445,13 +370,9 @@ def test_endpoints_of_s3(values: dict[str, object]) -> None:
     ("endpoint", "said"),
     [
         ("http://minio:9000", "has no TLS"),
-        ("http://192.0.2.1", "has no TLS"),
-        ("minio:9000", "not a URL"),
         ("ftp://minio", "not a URL"),
-        ("https://", "not a URL"),
         ("https://me:hunter2@minio", "not a URL"),
         ("https://minio?key=hunter2", "not a URL"),
-        ("https://minio:port", "not a URL"),
         ("https://[broken", "not a URL"),
     ],
 )
@@ -459,12 +380,6 @@ def test_an_endpoint_is_a_url_with_tls(endpoint: str, said: str) -> None:
     with pytest.raises(ValidationError, match=said) as caught:
         S3Settings(endpoint=endpoint)
     assert "hunter2" not in str(caught.value)
-
-
-def test_the_settings_are_shown() -> None:
-    shown = shown_settings(Settings.model_validate({"trusted_images": {"source": "s3://bucket/{tenant}"}}))
-    assert shown["trusted_images.source"] == "s3://bucket/{tenant}"
-    assert shown["trusted_images.s3.credentials_file"] is None
 
 
 # Real folders with real links, pipes and devices in them, and a real S3 process with invalid answers.
@@ -498,22 +413,12 @@ def _handles() -> set[str]:
     return set(os.listdir("/proc/self/fd"))  # noqa: PTH208 - of this process, at this moment
 
 
-@pytest.mark.parametrize("reference", ["x.jpg", "a/b/x.jpg"])
-def test_a_file_is_read(store: Path, reference: str) -> None:
-    assert _stores_read(store, reference) == _INSIDE
-
-
 def test_names_are_bytes_of_utf_8(store: Path) -> None:
     (store / "é").mkdir()
     (store / "é" / "日本 (2).jpg").write_bytes(_INSIDE)
     assert _stores_read(store, "é/日本 (2).jpg") == _INSIDE
     with pytest.raises(ReferenceNotFound):
         _stores_read(store, "e\u0301/日本 (2).jpg")
-
-
-def test_an_empty_file_is_an_empty_image(store: Path) -> None:
-    (store / "empty").touch()
-    assert _stores_read(store, "empty") == b""
 
 
 @pytest.mark.parametrize("reference", ["none.jpg", "none/x.jpg", "a/none/x.jpg", "x.jpg/x.jpg", "a/b/none"])
@@ -569,16 +474,7 @@ def _socket(path: Path) -> None:
         os.chdir(here)
 
 
-def _device(path: Path) -> None:
-    try:
-        os.mknod(path, stat.S_IFCHR | 0o666, os.makedev(1, 5))
-    except PermissionError:
-        pytest.skip("only root may make devices")
-
-
-@pytest.mark.parametrize(
-    "make", [_pipe, _socket, _device, Path.mkdir], ids=["pipe", "socket", "device", "folder"]
-)
+@pytest.mark.parametrize("make", [_pipe, _socket, Path.mkdir], ids=["pipe", "socket", "folder"])
 def test_anything_but_a_regular_file_is_refused_at_once(store: Path, make: Callable[[Path], None]) -> None:
     make(store / "thing")
     with pytest.raises(ReferenceInvalid, match="not a regular file"):
@@ -910,26 +806,19 @@ def _file(folder: Path, content: bytes, mode: int = 0o600) -> Path:
 _GOOD = b'access_key_id = "AKIA1"\nsecret_access_key = "hunter2"\n'
 
 
-@pytest.mark.parametrize("mode", [0o600, 0o400, 0o640])
-def test_credentials_are_read(tmp_path: Path, mode: int) -> None:
+def test_credentials_are_read(tmp_path: Path) -> None:
     expected = {"access_key_id": "AKIA1", "secret_access_key": "hunter2"}
-    assert read_credentials(_file(tmp_path, _GOOD, mode)) == expected
-
-
-def test_temporary_credentials_have_a_token(tmp_path: Path) -> None:
-    found = read_credentials(_file(tmp_path, _GOOD + b'session_token = "t"\n'))
-    assert found["session_token"] == "t"
+    assert read_credentials(_file(tmp_path, _GOOD)) == expected
+    temporary = read_credentials(_file(tmp_path, _GOOD + b'session_token = "t"\n'))
+    assert temporary == expected | {"session_token": "t"}
 
 
 @pytest.mark.parametrize(
     ("content", "mode", "said"),
     [
         (_GOOD, 0o644, "chmod 600"),
-        (_GOOD, 0o660, "chmod 600"),
         (b"", 0o600, "expected the texts"),
-        (b'access_key_id = "hunter2"', 0o600, "expected the texts"),
         (b'access_key_id = "a"\nsecret_access_key = ""', 0o600, "expected the texts"),
-        (b'access_key_id = "a"\nsecret_access_key = 7', 0o600, "expected the texts"),
         (_GOOD + b'region = "x"', 0o600, "and nothing else"),
         (b"secret_access_key = hunter2", 0o600, "not TOML"),
         (b"\xff\xfehunter2", 0o600, "not TOML"),
@@ -943,8 +832,3 @@ def test_an_unusable_file_is_reported_without_its_contents(
         read_credentials(_file(tmp_path, content, mode))
     assert said in str(caught.value)
     assert "hunter2" not in str(caught.value)
-
-
-def test_a_missing_file_is_reported(tmp_path: Path) -> None:
-    with pytest.raises(CredentialsUnusable, match="No such file"):
-        read_credentials(tmp_path / "none.toml")

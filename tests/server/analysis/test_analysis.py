@@ -1,8 +1,6 @@
 """Selfies and still frames, their upload, and how surely they are live."""
 
 import io
-import re
-from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
@@ -22,8 +20,6 @@ from server.analysis.results import (
     AnalysisCode,
     AnalysisMode,
     AnalysisRefused,
-    image_request_id,
-    video_inference_id,
 )
 from server.analysis.stills import FRAME_LIMITS, SELFIE_LIMITS, decode_still
 from server.analysis.upload import (
@@ -78,12 +74,6 @@ def test_basic_gives_the_eight_signals_and_nothing_else() -> None:
     confidence = sum(signal.weight * (signal.score or 0.0) for signal in selfie.signals)
     assert selfie.verdict is Verdict.LIVE
     assert selfie.confidence == pytest.approx(min(confidence, 0.7), abs=1e-4)
-    assert analysis.scope == (
-        "No sign of an attack that this pack can detect; deepfakes and injected recordings were not "
-        "assessed. "
-        "Assessed: the eight signals of a selfie. Also not assessed: PAD networks; motion. LIVE on these "
-        "grounds has a confidence of at most 0.70."
-    )
     assert (selfie.threshold, selfie.face_detected) == (0.58, True)
     assert analysis.full is None
     assert analysis.study is not None
@@ -122,28 +112,18 @@ def test_the_image_is_turned_upright_before_detection() -> None:
     assert aside.selfie.verdict is upright.selfie.verdict
 
 
-_NO_FACE: dict[str, Callable[[], BgrImage]] = {
-    "blank": lambda: blank()[0],
-    "one pixel": lambda: np.zeros((1, 1, 3), np.uint8),
-    "a corner": lambda: person()[:40, :40],
-}
-
-
-@pytest.mark.parametrize("name", _NO_FACE)
-def test_no_face_is_an_answer(name: str) -> None:
-    pixels = np.ascontiguousarray(_NO_FACE[name]())
-    analysis = _analyst().analyse(encode_jpeg(pixels), mode=AnalysisMode.FULL)
-    assert analysis.problem is not None
-    assert analysis.problem.code is AnalysisCode.NO_FACE_DETECTED
-    assert (analysis.selfie, analysis.full) == (None, None)
-
-
-def test_an_uncertain_detection_is_no_face() -> None:
-    analysis = _analyst(settings=SelfieSettings(min_face_confidence=1.0)).analyse(
-        portrait(), mode=AnalysisMode.BASIC
-    )
-    assert analysis.problem is not None
-    assert analysis.problem.code is AnalysisCode.NO_FACE_DETECTED
+def test_no_face_is_an_answer() -> None:
+    for pixels in (blank()[0], np.zeros((1, 1, 3), np.uint8), person()[:40, :40]):
+        selfie = encode_jpeg(np.ascontiguousarray(pixels))
+        analysis = _analyst().analyse(selfie, mode=AnalysisMode.FULL)
+        assert analysis.problem is not None
+        assert analysis.problem.code is AnalysisCode.NO_FACE_DETECTED
+        assert (analysis.selfie, analysis.full) == (None, None)
+    # Nor is an uncertain one.
+    strict = _analyst(settings=SelfieSettings(min_face_confidence=1.0))
+    uncertain = strict.analyse(portrait(), mode=AnalysisMode.BASIC)
+    assert uncertain.problem is not None
+    assert uncertain.problem.code is AnalysisCode.NO_FACE_DETECTED
 
 
 def test_several_faces_are_an_answer_of_their_own() -> None:
@@ -172,17 +152,6 @@ def test_a_model_that_fails_is_an_answer_and_kept_for_the_log() -> None:
     assert analysis.problem.code is AnalysisCode.INFERENCE_ERROR
     assert "RuntimeError" not in analysis.problem.message
     assert isinstance(analysis.failure, ModelFailed)
-
-
-def test_a_file_that_is_no_picture_is_refused() -> None:
-    with pytest.raises(AnalysisRefused) as caught:
-        _analyst().analyse(b"no picture", mode=AnalysisMode.BASIC)
-    assert caught.value.reason is Reason.IMAGE_FORMAT_NOT_SUPPORTED
-
-
-def test_no_pixels_and_no_templates_are_shown_by_accident() -> None:
-    analysis = _analyst().analyse(portrait(), mode=AnalysisMode.FULL)
-    assert "array" not in repr(analysis)
 
 
 def test_real_selfies_and_prints_are_answered(assets: Path) -> None:
@@ -224,19 +193,15 @@ def test_every_format_of_the_contract_is_read(format_: str) -> None:
         (b"", Reason.IMAGE_EMPTY),
         (b"<svg/>", Reason.IMAGE_FORMAT_NOT_SUPPORTED),
         (b"data:image/jpeg;base64,/9j/4AAQ", Reason.IMAGE_FORMAT_NOT_SUPPORTED),
-        (b"GIF89a" + bytes(100), Reason.IMAGE_FORMAT_NOT_SUPPORTED),
+        (_picture("JPEG2000"), Reason.IMAGE_FORMAT_NOT_SUPPORTED),
         (_picture("JPEG")[:300], Reason.IMAGE_MALFORMED),
         (png(20_000, 20_000), Reason.IMAGE_TOO_MANY_PIXELS),
         (b"\xff\xd8\xff" + bytes(10_000_000), Reason.IMAGE_TOO_LARGE),
     ],
-    ids=["nothing", "svg", "base64", "gif", "cut off", "huge", "too many bytes"],
+    ids=["nothing", "svg", "base64", "JPEG 2000", "cut off", "huge", "too many bytes"],
 )
 def test_an_unusable_still_is_refused_with_its_reason(content: bytes, reason: Reason) -> None:
     assert _refusal(content).reason is reason
-
-
-def test_jpeg_2000_is_for_trusted_images_only() -> None:
-    assert _refusal(_picture("JPEG2000")).reason is Reason.IMAGE_FORMAT_NOT_SUPPORTED
 
 
 def test_a_still_frame_is_named_and_smaller_than_a_selfie() -> None:
@@ -282,13 +247,6 @@ def test_chunks_become_the_file() -> None:
     assert upload.video() == _HEAD + b"a" * 5000 + b"end"
 
 
-def test_frames_keep_their_order() -> None:
-    upload = _frames()
-    upload.add_frame(b"one")
-    upload.add_frame(b"two")
-    assert upload.frames() == [b"one", b"two"]
-
-
 @pytest.mark.parametrize("chunk", [b"", bytes(MOST_CHUNK_BYTES + 1)], ids=["empty", "too long"])
 def test_a_chunk_has_bytes_and_not_too_many(chunk: bytes) -> None:
     with pytest.raises(AnalysisRefused) as caught:
@@ -309,9 +267,7 @@ def test_a_flood_of_crumbs_ends_at_the_second() -> None:
     ("start", "name"),
     [
         (b"\x89PNG\r\n\x1a\n", None),
-        (iso_media(b"heic"), "HEIC"),
         (iso_media(b"avif"), "AVIF"),
-        (b"\x1f\x8b", "gzip"),
     ],
 )
 def test_anything_but_a_video_is_refused_at_its_first_chunk(start: bytes, name: str | None) -> None:
@@ -382,10 +338,6 @@ def test_plans_that_cannot_be_kept(plan: UploadPlan, reason: Reason) -> None:
     assert _reason(caught) is reason
 
 
-def test_a_plan_that_can_be_kept() -> None:
-    UploadPlan(kind=UploadKind.VIDEO, container=VideoContainer.WEBM, total_bytes=MOST_BYTES).validate()
-
-
 # The highest confidence of LIVE for a file, and the words for what was assessed.
 
 _THREE = ("minifas_v2se", "minifasnet_v1se", "minifasnet_v2")
@@ -408,10 +360,8 @@ def _result(verdict: Verdict, score: float, *, live: float = 70.0) -> LivenessRe
         (_THREE, (), True, 90.0),
         (_THREE, ("another",), True, 80.0),
         (_THREE[:1], _THREE[1:], True, 80.0),
-        (("facegate_pad_v1",), (), True, 80.0),
         ((), (), True, 75.0),
         (_THREE, (), False, 80.0),
-        (_THREE[:1], (), False, 75.0),
         ((), (), False, 70.0),
     ],
 )
@@ -463,22 +413,10 @@ def test_the_sum_of_the_eight_signals_has_a_limit_too() -> None:
 
 
 def test_the_text_names_assessed_and_unassessed_parts() -> None:
-    assert _WHOLE.words(Verdict.LIVE, live=0.7) == (
-        "No sign of an attack that this pack can detect; deepfakes and injected recordings were not "
-        "assessed. Assessed: traces of prints and screens; PAD networks minifas_v2se, minifasnet_v1se, "
-        "minifasnet_v2; motion; whether one person is shown throughout. LIVE on these grounds has a "
-        "confidence of at most 0.90."
-    )
-    little = Assessment(
-        networks=_THREE[:1], missing=("minifasnet_v2",), cues=True, motion=False, one_person=False
-    )
-    assert little.words(Verdict.SPOOF, live=0.7) == (
-        "Deepfakes and injected recordings were not assessed. Assessed: traces of prints and screens; PAD "
-        "networks minifas_v2se. Also not assessed: PAD networks that the pack lacks: minifasnet_v2; motion; "
-        "whether one person is shown throughout."
-    )
-
-
-def test_names_have_the_form_that_the_contracts_give() -> None:
-    assert re.fullmatch(r"lv_[0-9a-f]{16}", image_request_id())
-    assert re.fullmatch(r"inf_[0-9a-f]{18}", video_inference_id())
+    little = replace(_WHOLE, networks=_THREE[:1], missing=("another",), motion=False, one_person=False)
+    assessed, _, missing = little.words(Verdict.SPOOF, live=0.7).partition("Also not assessed: ")
+    assert "minifas_v2se" in assessed
+    assert all(part in missing for part in ("another", "motion", "one person"))
+    whole = _WHOLE.words(Verdict.LIVE, live=0.7)
+    assert "Also not assessed" not in whole
+    assert all(part in whole for part in ("eepfakes", *_THREE, "motion", "one person", "at most 0.90"))

@@ -96,7 +96,8 @@ def _refused(reason: Reason) -> Iterator[None]:
 
 
 def test_a_genuine_scan_is_judged_over_time() -> None:
-    analysis = _analysed(genuine())
+    # A worker that was killed begins anew.
+    analysis = _analyst(_Given(genuine(), tries=2)).analyse_video(_MP4)
     signals = {signal.name: signal for signal in analysis.signals}
     assert signals["planar_motion"].assessed
     assert analysis.source.container is VideoContainer.MP4
@@ -113,9 +114,6 @@ def test_the_confidence_of_a_live_video_is_capped_by_the_assessment() -> None:
     assert analysis.is_real
     assert analysis.liveness.score > 80
     assert (analysis.real_probability, analysis.confidence) == (0.8, 0.8)
-    assert analysis.scope.startswith(
-        "No sign of an attack that this pack can detect; deepfakes and injected "
-    )
     signals = {signal.name: signal for signal in analysis.signals}
     assert signals["identity_constancy"].passed
     assert signals["identity_constancy"].weight == 0.0
@@ -132,14 +130,6 @@ def test_a_video_whose_person_changes_is_not_live() -> None:
     stills = _analyst().analyse_frames(numbered([*genuine()[:5], *genuine(24, "red-shirt")[:5]]))
     assert stills.liveness.verdict is not Verdict.LIVE
     assert stills.study.constant is False
-
-
-def test_a_bystander_in_the_corner_is_no_second_person() -> None:
-    analysis = _analysed(with_bystander())
-    assert analysis.source.frames == 20
-    # In one of them the detector finds the person a step of its sizes smaller, and the bystander counts.
-    assert analysis.source.usable >= 19
-    assert analysis.study.constant
 
 
 def test_the_rule_decides_whether_a_bystander_counts() -> None:
@@ -181,29 +171,16 @@ def test_the_short_answer_is_the_long_one() -> None:
 
 
 def test_numbers_of_attack_types_are_the_contracts() -> None:
-    names = [kind.value for kind, _ in sorted(ATTACK_CODES.items(), key=lambda item: item[1])]
-    assert names == [
-        "REAL",
-        "PRINT",
-        "SCREEN_REPLAY",
-        "PAPER_MASK",
-        "MASK_3D",
-        "DEEPFAKE",
-        "INJECTION",
-        "UNKNOWN",
-    ]
-    assert sorted(ATTACK_CODES.values()) == list(range(8))
+    names = "REAL PRINT SCREEN_REPLAY PAPER_MASK MASK_3D DEEPFAKE INJECTION UNKNOWN"
+    assert {kind.value: number for kind, number in ATTACK_CODES.items()} == {
+        name: number for number, name in enumerate(names.split())
+    }
 
 
 def test_one_frame_over_and_over_is_an_injected_video() -> None:
     analysis = _analysed([genuine()[0]] * 25)
     assert analysis.is_spoof
     assert analysis.attack_type_name == "injection"
-
-
-def test_a_worker_that_was_killed_begins_anew() -> None:
-    analysis = _analyst(_Given(genuine(), tries=2)).analyse_video(_MP4)
-    assert analysis.source.frames == 20
 
 
 def test_an_abandoned_analysis_ends_at_the_next_frame() -> None:
@@ -338,12 +315,6 @@ def test_still_frames_of_which_some_are_hardly_new_are_no_injected_video() -> No
     assert analysis.attack_type_name != "injection"
 
 
-def test_the_usual_size_of_still_frames_counts_not_that_of_the_first() -> None:
-    small = [np.asarray(cv2.resize(picture, None, fx=0.5, fy=0.5), np.uint8) for picture in genuine(3)]
-    analysis = _analyst().analyse_frames([*numbered(small), *numbered(genuine(8))])
-    assert (analysis.source.frames, analysis.source.other_size) == (8, 3)
-
-
 def test_still_frames_over_again_and_of_another_size_are_left_out() -> None:
     stills = numbered(genuine(8))
     half = np.asarray(cv2.resize(genuine()[8], None, fx=0.5, fy=0.5), np.uint8)
@@ -362,10 +333,6 @@ def test_numbers_of_still_frames() -> None:
         _analyst().analyse_frames([b"x"] * (MAXIMUM_STILLS + 1))
     with _refused(Reason.IMAGE_FORMAT_NOT_SUPPORTED):
         _analyst().analyse_frames([b"x"] * 8)
-
-
-def test_no_pixels_and_no_templates_are_shown_by_accident() -> None:
-    assert "array" not in repr(_analysed(genuine(10)))
 
 
 @pytest.mark.slow

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Sequence
+from collections.abc import AsyncIterator, Sequence
 from dataclasses import replace
 from datetime import datetime, timedelta
 from pathlib import Path
@@ -15,17 +15,14 @@ import pytest_asyncio
 from facegate.v1 import device_pb2, result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from facegate_client import Attestor, CallRefusedError, NoAttestation
+from facegate_client import Attestor, CallRefusedError
 from facegate_protocol import evidence_challenge
-from server.base.sandbox import memory_scope
 from server.configuration import tables
 from server.domain.terms import CheckState
 from server.domain.tries import SANDBOX_RULES
-from server.running.assembly import Tuning
 from server.scan import ends
 from server.storage.database import Database
 from server.storage.devices import DeviceRepository
-from server.storage.records import KeyKind
 from simulator.scene import ScanKind
 from tests.device_integrity.android import phones
 from tests.device_integrity.apple import apple_in_software as apples
@@ -46,10 +43,8 @@ from tests.server.device.devices import (
     scan,
     write_device_policy,
 )
-from tests.server.flash_phone import phone
 from tests.server.live import FAST, LiveServer, Picture, fresh_pictures, pictures, portrait, serving, until
 from tests.server.raw_device import RawDevice, RawStream, Request
-from tests.server.storage.samples import rows_about_device
 
 # Whole scans of test devices on a real server: the effect of their evidence on a check.
 
@@ -61,8 +56,6 @@ async def believing(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[L
         yield server
 
 
-_Assurance = result_pb2.DeviceAssurance
-_MANIPULATED = result_pb2.FAILURE_REASON_DEVICE_MANIPULATED
 _NOT_TRUSTED = [result_pb2.FAILURE_REASON_DEVICE_NOT_TRUSTED]
 
 
@@ -86,23 +79,13 @@ async def test_an_attested_android_phone_succeeds(believing: LiveServer) -> None
     result = await _result(believing, upload.check_id)
     assert not result.reasons
     # HIGH would need an active challenge.
-    assert result.device.assurance == _Assurance.DEVICE_ASSURANCE_MEDIUM
+    assert result.device.assurance == result_pb2.DEVICE_ASSURANCE_MEDIUM
     found = _outcomes(result)
     assert found["android_key.root"] == "PASS TEST_ROOT"
     assert found["android_key.challenge"].startswith("PASS")
     assert found["android_key.possession"].startswith("PASS")
     assert found["contradiction.app"] == "PASS SAME_APP"
     assert not [name for name in found if name.startswith("demand.")]
-
-
-@pytest.mark.slow
-async def test_an_attested_phone_that_answers_the_flash_reaches_high(tmp_path: Path) -> None:
-    async with believing_server(tmp_path, tuning=Tuning()) as live:
-        upload = await live.upload(policy="highest")
-        outcome = await scan(live, upload, ANDROID, AndroidAttestor(), flash=phone(live.world))
-        result = await _result(live, upload.check_id)
-        assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS, result
-        assert result.device.assurance == _Assurance.DEVICE_ASSURANCE_HIGH
 
 
 async def test_an_unlocked_phone_fails_though_the_face_is_right_and_live(believing: LiveServer) -> None:
@@ -115,103 +98,9 @@ async def test_an_unlocked_phone_fails_though_the_face_is_right_and_live(believi
     assert result.reasons == _NOT_TRUSTED
     assert result.match.same_person
     assert result.liveness.verdict == result_pb2.LIVENESS_VERDICT_LIVE
-    assert result.device.assurance == _Assurance.DEVICE_ASSURANCE_NONE
+    assert result.device.assurance == result_pb2.DEVICE_ASSURANCE_NONE
     assert "rooted" in {signal.name for signal in result.device.signals}
     assert _outcomes(result)["demand.android_key"] == "FAIL MANIPULATED"
-
-
-async def test_evidence_of_another_scan_fails(believing: LiveServer) -> None:
-    upload = await believing.upload(policy="attested")
-    await scan(believing, upload, ANDROID, AndroidAttestor(challenge=bytes(32)))
-    result = await _result(believing, upload.check_id)
-    assert result.reasons == _NOT_TRUSTED
-    assert "man_in_the_middle" in {signal.name for signal in result.device.signals}
-    assert result.device.injection_method == "network_interception"
-
-
-async def test_a_demanded_attestation_that_is_absent_fails_the_check(believing: LiveServer) -> None:
-    for attestor in (NoAttestation(), WebCryptoAttestor()):
-        upload = await believing.upload(policy="attested")
-        outcome = await scan(believing, upload, ANDROID, attestor)
-        assert outcome.status == scan_pb2.SCAN_STATUS_FAILURE
-        result = await _result(believing, upload.check_id)
-        # A phone that sends a browser's evidence also contradicts itself.
-        contradicts = isinstance(attestor, WebCryptoAttestor)
-        assert result.reasons == [*([_MANIPULATED] if contradicts else []), *_NOT_TRUSTED]
-        assert result.match.same_person
-        assert _outcomes(result)["demand.android_key"] == "FAIL MISSING"
-
-
-async def test_an_iphone_enrols_once_and_asserts_from_then_on(believing: LiveServer) -> None:
-    at_time(believing, apples.NOW)
-    try:
-        phone = AppleAttestor()
-        for kind in ("app_attest", "app_attest_assertion", "app_attest_assertion"):
-            upload = await believing.upload(policy="hardware", subject_reference="bert")
-            outcome = await scan(believing, upload, IPHONE, phone)
-            result = await _result(believing, upload.check_id)
-            assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS, result.device
-            assert result.device.assurance == _Assurance.DEVICE_ASSURANCE_MEDIUM
-            assert _outcomes(result)[f"{kind}.counter"].startswith("PASS")
-        # The assertion's counter was used before: a replay, or a copied key.
-        phone.counter = 1
-        upload = await believing.upload(policy="hardware", subject_reference="bert")
-        await scan(believing, upload, IPHONE, phone)
-        result = await _result(believing, upload.check_id)
-        assert result.reasons == _NOT_TRUSTED
-        assert _outcomes(result)["app_attest_assertion.counter"] == "FAIL COUNTER_NOT_GREATER"
-    finally:
-        at_time(believing, phones.NOW)
-
-
-@pytest.mark.parametrize(
-    ("profile", "attestor", "test", "outcome"),
-    [
-        (
-            IPHONE,
-            lambda: AppleAttestor(counter=1),
-            "app_attest_assertion.enrolment",
-            "UNAVAILABLE KEY_NOT_ENROLLED",
-        ),
-        (
-            PAGE,
-            lambda: WebCryptoAttestor(origin="https://verify.bank.example.evil.example"),
-            "web_crypto.origin",
-            "FAIL ORIGIN_NOT_ALLOWED",
-        ),
-        (
-            device_pb2.DeviceProfile(platform=device_pb2.PLATFORM_DESKTOP),
-            lambda: None,
-            "demand.platform",
-            "FAIL PLATFORM_NOT_ALLOWED",
-        ),
-    ],
-    ids=["a key without enrolment", "a page of another origin", "a platform without a row"],
-)
-async def test_a_device_that_cannot_be_trusted_gives_no_assurance(
-    believing: LiveServer,
-    profile: device_pb2.DeviceProfile,
-    attestor: Callable[[], Any],
-    test: str,
-    outcome: str,
-) -> None:
-    upload = await believing.upload(policy="attested")
-    await scan(believing, upload, profile, attestor())
-    result = await _result(believing, upload.check_id)
-    assert result.reasons == _NOT_TRUSTED
-    assert _outcomes(result)[test] == outcome
-
-
-async def test_a_browser_reaches_low_and_no_more(believing: LiveServer) -> None:
-    upload = await believing.upload(policy="attested")
-    outcome = await scan(believing, upload, PAGE, WebCryptoAttestor())
-    result = await _result(believing, upload.check_id)
-    assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS, result.device
-    assert result.device.assurance == _Assurance.DEVICE_ASSURANCE_LOW
-
-    upload = await believing.upload(policy="hardware")
-    await scan(believing, upload, PAGE, WebCryptoAttestor())
-    assert (await _result(believing, upload.check_id)).reasons == _NOT_TRUSTED
 
 
 async def test_a_stream_from_another_page_than_the_evidence_names_fails(believing: LiveServer) -> None:
@@ -225,17 +114,6 @@ async def test_a_stream_from_another_page_than_the_evidence_names_fails(believin
         result = await _result(believing, upload.check_id)
         assert _outcomes(result)["web_crypto.page"] == expected
         assert (result.reasons == _NOT_TRUSTED) is expected.startswith("FAIL")
-
-
-async def test_advisory_evidence_is_reported_and_fails_nothing(believing: LiveServer) -> None:
-    for attestor, assurance in (
-        (AndroidAttestor(), _Assurance.DEVICE_ASSURANCE_MEDIUM),
-        (AndroidAttestor(challenge=bytes(32)), _Assurance.DEVICE_ASSURANCE_NONE),
-    ):
-        upload = await believing.upload(policy="advisory")
-        outcome = await scan(believing, upload, ANDROID, attestor)
-        assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
-        assert (await _result(believing, upload.check_id)).device.assurance == assurance
 
 
 async def test_a_play_token_that_the_policy_ignores_is_not_opened(believing: LiveServer) -> None:
@@ -316,22 +194,6 @@ async def test_the_grace_ends(believing: LiveServer) -> None:
     assert (await believing.finish(check_id)).result.reasons == _NOT_TRUSTED
 
 
-async def test_evidence_is_not_awaited_from_a_device_without_any(believing: LiveServer) -> None:
-    check_id, _, stream = await _open(believing, "patient")
-    unavailable = device_pb2.AttestationUnavailable(
-        reason=device_pb2.AttestationUnavailable.REASON_NOT_SUPPORTED
-    )
-    await stream.send(scan_pb2.ScanFaceRequest(attestation=device_pb2.Attestation(unavailable=unavailable)))
-    await stream.begin()
-    await stream.send_frames(fresh_pictures())
-    await stream.send(stream.end())
-    ended = time.monotonic()
-    await stream.result()
-    assert time.monotonic() - ended < 60
-    await stream.outcome()
-    assert (await believing.finish(check_id)).result.reasons == _NOT_TRUSTED
-
-
 _MALFORMED = scan_pb2.ScanFaceRequest(
     attestation=device_pb2.Attestation(app_attest=device_pb2.AppAttestAttestation(key_id=b"short"))
 )
@@ -363,14 +225,6 @@ async def test_the_attempt_counts_whatever_happens_during_the_grace_period(
     result = (await believing.finish(check_id)).result
     assert result.reasons == _NOT_TRUSTED
     assert result.match.same_person
-
-
-async def test_evidence_of_another_size_than_the_contracts_ends_the_stream(believing: LiveServer) -> None:
-    _, _, stream = await _open(believing, "attested")
-    await stream.begin()
-    await stream.send(_MALFORMED)
-    refusal = await stream.refusal()
-    assert (refusal.reason, refusal.metadata["field"]) == ("INVALID_FIELD", "attestation.app_attest.key_id")
 
 
 async def _kept(devices: DeviceRepository, check_id: str, pieces: int) -> None:
@@ -442,34 +296,12 @@ async def _memory_checks(live: LiveServer, policy: str, shown: Sequence[Picture]
     return {check.name: check.reason for check in result.device.checks if check.name.startswith("memory.")}
 
 
-async def test_frames_of_an_earlier_check_are_recognised(believing: LiveServer) -> None:
-    shown = fresh_pictures()
-    assert (await _memory_checks(believing, "advisory", shown))["memory.frames"] != "FRAMES_SEEN_BEFORE"
-    found = await _memory_checks(believing, "advisory", shown)
-    assert found["memory.frames"] == "FRAMES_SEEN_BEFORE"
-    assert found["memory.attestation_key"] == "KEY_NEW"
-
-
-async def test_frames_of_an_attempt_that_was_to_be_repeated_are_recognised(believing: LiveServer) -> None:
-    shown = fresh_pictures()
-    few = fresh_pictures(shown[:10])
-    _, _, stream = await _open(believing, "advisory")
-    first = await stream.run_attempt(few)
-    assert (first.status, first.another_attempt) == (scan_pb2.SCAN_STATUS_RETRY, True)
-    # The capture clock rises over the whole stream.
-    await stream.run_attempt([replace(one, time_us=one.time_us + 10_000_000) for one in shown])
-    assert await stream.outcome() is None
-    others = fresh_pictures(shown[10:])
-    found = await _memory_checks(believing, "advisory", [*few, *others])
-    assert found["memory.frames"] == "FRAMES_SEEN_BEFORE"
-
-
 async def test_a_policy_without_scan_memory_compares_with_that_of_others(believing: LiveServer) -> None:
     shown = fresh_pictures()
     for _ in range(2):
         found = await _memory_checks(believing, "forgetful", shown)
         assert found["memory.frames"] != "FRAMES_SEEN_BEFORE"
-    await _memory_checks(believing, "advisory", shown)
+    assert (await _memory_checks(believing, "advisory", shown))["memory.attestation_key"] == "KEY_NEW"
     assert (await _memory_checks(believing, "forgetful", shown))["memory.frames"] == "FRAMES_SEEN_BEFORE"
 
 
@@ -489,29 +321,6 @@ async def test_frames_that_return_within_a_scan_are_injected(believing: LiveServ
     assert result_pb2.FAILURE_REASON_DEVICE_NOT_TRUSTED in answer.reasons
     assert "stream.duplicates" in {check.name for check in answer.device.checks if check.decisive}
     assert answer.device.injection_instrument == "recorded_video"
-
-
-@pytest.mark.slow
-async def test_erasure_includes_the_memory_of_the_device(
-    believing: LiveServer, database: Database, devices: DeviceRepository
-) -> None:
-    at_time(believing, apples.NOW)
-    phone = AppleAttestor()
-    upload = await believing.upload(policy="attested", subject_reference="carla")
-    check_id = UUID(upload.check_id)
-    await scan(believing, upload, IPHONE, phone)
-    await believing.finish(upload.check_id)
-    assert await database.read(rows_about_device, check_id) > 20
-    at_time(believing, apples.NOW + timedelta(days=40))
-
-    async def gone() -> bool:
-        return await database.read(rows_about_device, check_id) == 0
-
-    await until(gone)
-    key = await devices.find_key(memory_scope("default", sandbox=True), KeyKind.APP_ATTEST, phone.key.key_id)
-    assert key is not None
-    assert key.subject_hash == ""
-    at_time(believing, phones.NOW)
 
 
 # Limits on failed checks of one device, whatever the subject and the portrait, on a real server.
@@ -609,25 +418,16 @@ async def test_an_attack_by_a_locked_device_is_reported(tries_live: LiveServer) 
 
 # The attestation fails if the report beside it was changed, removed or inserted.
 
-_FAIL, _PASS = result_pb2.DeviceCheck.OUTCOME_FAIL, result_pb2.DeviceCheck.OUTCOME_PASS
-_RUNTIME_NOT_TRUSTED = result_pb2.FAILURE_REASON_DEVICE_NOT_TRUSTED
 _NOTHING = device_pb2.RuntimeFindings(
     looked_for=[device_pb2.RUNTIME_FINDING_KIND_ROOT, device_pb2.RUNTIME_FINDING_KIND_HOOKING_FRAMEWORK]
 )
 _ROOTED = device_pb2.RuntimeFindings(
     findings=[device_pb2.RuntimeFinding(kind=device_pb2.RUNTIME_FINDING_KIND_ROOT, name="su")]
 )
-_HOOKED = device_pb2.RuntimeFindings(
-    findings=[device_pb2.RuntimeFinding(kind=device_pb2.RUNTIME_FINDING_KIND_HOOKING_FRAMEWORK, name="frida")]
-)
 _ANDROID = (ANDROID, AndroidAttestor, "android_key.challenge", phones.NOW)
 _APPLE = (IPHONE, AppleAttestor, "app_attest.challenge", apples.NOW)
 _BROWSER = (PAGE, WebCryptoAttestor, "web_crypto.signature", phones.NOW)
 _Device = tuple[device_pb2.DeviceProfile, type[Any], str, datetime]
-
-
-def _runtime_outcomes(result: result_pb2.CheckResult) -> dict[str, int]:
-    return {check.name: check.outcome for check in result.device.checks}
 
 
 async def _tampered(
@@ -664,8 +464,9 @@ async def test_evidence_holds_with_the_report_that_it_was_made_for(
     outcome = await scan(believing, upload, profile, attestor(), findings=_NOTHING)
     result = (await believing.finish(upload.check_id)).result
     assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS, result
-    assert _runtime_outcomes(result)[bound] == _PASS
-    assert _runtime_outcomes(result)["runtime.hooking"] == result_pb2.DeviceCheck.OUTCOME_NOT_EVALUATED
+    found = _outcomes(result)
+    assert found[bound].startswith("PASS")
+    assert found["runtime.hooking"].startswith("NOT_EVALUATED")
 
 
 @pytest.mark.parametrize(
@@ -691,41 +492,6 @@ async def test_another_report_than_the_evidence_was_made_for_fails_it(
         made_for=b"" if made_for is None else made_for.SerializeToString(),
         sent=b"" if sent is None else sent.SerializeToString(),
     )
-    assert _runtime_outcomes(result)[bound] == _FAIL
-    assert list(result.reasons) == [_RUNTIME_NOT_TRUSTED]
+    assert _outcomes(result)[bound].startswith("FAIL")
+    assert result.reasons == _NOT_TRUSTED
     assert "man_in_the_middle" in {signal.name for signal in result.device.signals}
-
-
-async def test_a_sound_attestation_does_not_outweigh_a_hooking_framework(believing: LiveServer) -> None:
-    at_time(believing, phones.NOW)
-    upload = await believing.upload(policy="attested")
-    await scan(believing, upload, ANDROID, AndroidAttestor(), findings=_HOOKED)
-    result = (await believing.finish(upload.check_id)).result
-    assert result.match.same_person
-    assert list(result.reasons) == [_MANIPULATED, _RUNTIME_NOT_TRUSTED]
-    assert _runtime_outcomes(result)["android_key.challenge"] == _PASS
-    assert _runtime_outcomes(result)["runtime.hooking"] == _FAIL
-    assert result.device.assurance == result_pb2.DEVICE_ASSURANCE_NONE
-
-
-async def test_a_report_counts_though_the_policy_ignores_the_evidence(believing: LiveServer) -> None:
-    at_time(believing, phones.NOW)
-    upload = await believing.upload(policy="without-play")
-    await scan(believing, upload, ANDROID, PlayAttestor(), findings=_HOOKED)
-    result = (await believing.finish(upload.check_id)).result
-    assert list(result.reasons) == [_MANIPULATED]
-
-
-async def test_in_a_sandbox_check_debuggers_are_tolerated_and_hooks_are_not(believing: LiveServer) -> None:
-    debugger = device_pb2.RuntimeFinding(kind=device_pb2.RUNTIME_FINDING_KIND_DEBUGGER)
-    at_time(believing, phones.NOW)
-    upload = await believing.upload(policy="advisory")
-    findings = device_pb2.RuntimeFindings(findings=[debugger])
-    outcome = await scan(believing, upload, ANDROID, AndroidAttestor(), findings=findings)
-    result = (await believing.finish(upload.check_id)).result
-    assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
-    (reported,) = (check for check in result.device.checks if check.name == "runtime.debugger")
-    assert (reported.decisive, reported.tolerated) == (True, True)
-    upload = await believing.upload(policy="advisory")
-    await scan(believing, upload, ANDROID, AndroidAttestor(), findings=_HOOKED)
-    assert _MANIPULATED in (await believing.finish(upload.check_id)).result.reasons

@@ -205,17 +205,6 @@ async def test_app_attest_enrols_and_counts(apple: _Bench) -> None:
     assert await apple.reasons(later) == {"enrolment": "ENROLMENT_NOT_ALLOWED"}
 
 
-async def test_a_key_of_another_person_is_reported_and_decides_nothing(apple: _Bench) -> None:
-    key, binding = SoftwareKey(), apple.context.challenge
-    evidence = AppAttestEvidence(key.key_id, _APPLE.enrolment(key, binding))
-    assert (await apple.reasons(evidence))["key_use"] == "KEY_NEW"
-    assert (await apple.reasons(evidence))["key_use"] == "KEY_SAME_SUBJECT"
-    other = await apple.finding(evidence, subject="bert")
-    (found,) = [check for check in other.checks if check.outcome is DeviceFinding.FAIL]
-    assert (found.reason, found.soft) == ("KEY_OF_ANOTHER_SUBJECT", True)
-    assert (await apple.reasons(evidence, subject=""))["key_use"] == "KEY_USE_UNKNOWN"
-
-
 async def test_a_person_stays_the_same_when_the_memory_key_is_rotated(apple: _Bench) -> None:
     key, binding = SoftwareKey(), apple.context.challenge
     await apple.finding(AppAttestEvidence(key.key_id, _APPLE.enrolment(key, binding)))
@@ -457,11 +446,8 @@ async def test_a_token_is_decoded_with_the_accounts_access_token(
     ("status", "error"),
     [
         (400, PlayTokenMalformed),
-        (401, PlayDecoderUnavailable),
         (403, PlayDecoderUnavailable),
-        (404, PlayDecoderUnavailable),
         (302, PlayDecoderUnavailable),
-        (429, PlayDecoderUnavailable),
         (500, PlayDecoderUnavailable),
     ],
 )
@@ -515,9 +501,7 @@ async def test_too_many_tokens_at_once_are_turned_away(google: _GooglePlayGoogle
     ("package", "token"),
     [
         ("", "a"),
-        ("bank", "a"),
         ("org.example/../bank", "a"),
-        ("org.example.bank?x=1", "a"),
         ("org." + "a" * 300, "a"),
         (_PACKAGE, ""),
         (_PACKAGE, "é"),

@@ -1,10 +1,13 @@
 """The log-in at the console with a certified OIDC provider, at a real server."""
 
+import html
+import re
 from collections.abc import AsyncIterator, Iterator
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from urllib.parse import parse_qs, urlsplit
+from typing import Any
+from urllib.parse import parse_qs, urljoin, urlsplit
 
 import aiohttp
 import pytest
@@ -12,10 +15,63 @@ import pytest_asyncio
 
 from server.storage.audit_reader import AuditReader
 from tests.ports import held_port
-from tests.server.edge.console.browser import COOKIE, Browser, browsing
-from tests.server.issuer.people import Person
+from tests.server.edge.console.browser import COOKIE, Answer, Browser, browsing
 from tests.server.issuer.provider import Provider, running_provider
 from tests.server.live import LiveServer, serving, settings_for, until
+
+# People with a browser who log in at ``provider.mjs``, by the form that it shows.
+
+_MOST_STEPS = 12
+
+
+class Person:
+    """Somebody with cookies at the issuer."""
+
+    def __init__(self, name: str, session: aiohttp.ClientSession) -> None:
+        """Set the name of the account.
+
+        Args:
+            session: A session with a cookie jar that accepts addresses (``unsafe``).
+        """
+        self.name = name
+        self._session = session
+        self.forms = 0
+
+    async def follow(self, place: str, *, until: str) -> str:
+        """Follow redirects and answer forms of the issuer; return the first address below ``until``."""
+        form: dict[str, str] | None = None
+        for _ in range(_MOST_STEPS):
+            method = "GET" if form is None else "POST"
+            async with self._session.request(method, place, data=form, allow_redirects=False) as answer:
+                body, form = await answer.text(), None
+                if answer.status in {302, 303}:
+                    place = urljoin(place, answer.headers["Location"])
+                    if place.startswith(until):
+                        return place
+                    continue
+                assert answer.status == 200, (answer.status, body)
+                place, form = self._answered(body, place)
+        raise AssertionError("the issuer does not send the browser back")
+
+    async def log_in(self, browser: Browser, *, step_up: bool = False) -> Answer:
+        """Log in at the console, and return the answer of its callback."""
+        begun = await browser.get(f"/login/oidc{'?step_up=1' if step_up else ''}")
+        assert begun.status == 303, begun.body
+        back = await self.follow(begun.headers["Location"], until=f"{browser.address}/login/callback")
+        # The browser comes from another site, with which it does not send a strict cookie.
+        return await browser.navigate(urlsplit(back))
+
+    def _answered(self, page: str, place: str) -> tuple[str, dict[str, str]]:
+        self.forms += 1
+        found: Any = re.search(r'<form[^>]* action="([^"]+)"', page)
+        assert found, page
+        fields = dict(re.findall(r'<input type="hidden" name="([^"]+)" value="([^"]*)"', page))
+        if 'name="login"' in page:
+            fields |= {"login": self.name, "password": "any"}
+        if 'name="logout"' in page:
+            fields |= {"logout": "yes"}
+        return urljoin(place, html.unescape(found[1])), fields
+
 
 pytestmark = pytest.mark.slow
 
@@ -95,14 +151,6 @@ async def test_a_person_has_the_roles_of_the_groups_of_the_id_token(bank: Bank) 
         assert ("session.begun", "anna@127.0.0.1") in await _actions(bank)
 
 
-async def test_a_person_without_a_group_of_the_settings_is_not_logged_in(bank: Bank) -> None:
-    async with bank.person("eve") as (eve, browser):
-        answer = await eve.log_in(browser)
-        assert answer.status == 403
-        assert b"oidc.grants" in answer.body
-        assert COOKIE not in browser.cookies
-
-
 async def test_a_step_up_asks_again_and_replaces_the_session(bank: Bank) -> None:
     async with bank.person("rita") as (rita, browser):
         assert (await rita.log_in(browser)).status == 200
@@ -122,27 +170,6 @@ async def test_a_step_up_asks_again_and_replaces_the_session(bank: Bank) -> None
         assert browser.cookies[COOKIE] != first
         async with browsing(bank.origin, **{COOKIE: first}) as thief:
             assert (await thief.get("/api/session")).status == 401
-
-
-async def test_a_code_and_a_state_are_of_use_once(bank: Bank) -> None:
-    async with bank.person("anna") as (anna, browser):
-        begun = await browser.get("/login/oidc")
-        kept = dict(browser.cookies)
-        back = await anna.follow(begun.headers["Location"], until=f"{bank.origin}/login/callback")
-        place = urlsplit(back)
-        async with browsing(bank.origin) as other:
-            # A person whom an attacker sends to the end of the attacker's own log-in.
-            answer = await other.navigate(place)
-            assert (answer.status, COOKIE in other.cookies) == (401, False)
-        assert (await browser.navigate(place)).status == 200
-        async with browsing(bank.origin, **kept) as thief:
-            answer = await thief.navigate(place)
-            assert (answer.status, COOKIE in thief.cookies) == (401, False)
-        # The same code under the state of another log-in.
-        async with bank.person("anna") as (_, late):
-            state = parse_qs(urlsplit((await late.get("/login/oidc")).headers["Location"]).query)["state"][0]
-            forged = place._replace(query=place.query.replace(parse_qs(place.query)["state"][0], state))
-            assert (await late.navigate(forged)).status == 401
 
 
 async def test_the_log_out_goes_on_at_the_issuer_which_ends_every_session(bank: Bank) -> None:

@@ -9,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from jinja2 import UndefinedError
 
-from server.pages import Html, data_uri, render
+from server.pages import Html, render
 from server.pages.rendering import TEMPLATES
 from tests.server.pages.reading import Page
 
@@ -74,10 +74,6 @@ def test_a_missing_value_is_a_mistake() -> None:
         render("report.html", title="t")
 
 
-def test_a_file_becomes_a_data_uri() -> None:
-    assert data_uri(b"\xff\xd8", media_type="image/jpeg") == "data:image/jpeg;base64,/9g="
-
-
 def test_a_page_fetches_and_runs_nothing_and_has_both_colour_schemes() -> None:
     whole = render("frame.html", title="t")
     assert "default-src 'none'" in whole
@@ -93,13 +89,6 @@ def test_a_signal_row_shows_score_and_weight() -> None:
     informs = row(None, 0)
     assert 'aria-label="not assessed"' in informs
     assert '<span class="score">-</span><span class="weight">informs</span>' in informs
-
-
-def test_a_score_in_the_middle_is_neutral() -> None:
-    neutral = row(0.5, 0.13)
-    assert Page(neutral).text == "Depthneutralweight 13%"
-    assert 'aria-label="neutral"' in neutral
-    assert "0.51" in row(0.51, 0.13)
 
 
 def test_the_colour_of_a_signal_is_that_of_its_side() -> None:

@@ -360,24 +360,6 @@ async def test_a_scan_that_takes_too_long_is_cut_off_and_may_be_resumed(tmp_path
     assert result.attempts[0].ended_by == result_pb2.AttemptSummary.ENDED_BY_SERVER_STOPPED
 
 
-@pytest.mark.slow
-async def test_a_device_between_attempts_must_come_back(tmp_path: Path) -> None:
-    home = DataFolder(tmp_path, drain_seconds=60.0)
-    async with home.serving() as server:
-        upload = await server.upload(str(uuid4()), policy="test")
-        stream = await RawDevice(server.device, upload).open()
-        await stream.begin()
-        await stream.send_frames(pictures()[:4])
-        await stream.taken(4)
-        server.terminate()
-        await _draining(server)
-        await stream.send(stream.end())
-        assert (await stream.result()).another_attempt
-        assert await stream.outcome() is None
-        assert stream.goodbyes() == ["DRAINING"]
-        assert await server.ended() == 0
-
-
 _PATIENT = (
     "from server.edge import listeners; listeners._QUIET_SECONDS = 5.0; "
     "import sys; from cli.main import main; sys.argv[0] = 'facegate'; main()"

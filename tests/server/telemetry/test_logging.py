@@ -110,14 +110,6 @@ def test_the_level_is_the_least_that_is_logged() -> None:
     assert [line["event"] for line in lines(stream)] == ["loud"]
 
 
-def test_the_console_format_is_plain_text() -> None:
-    stream = configured(format=LogFormat.CONSOLE)
-    structlog.get_logger("server").info("started", port=8443)
-    assert "started" in stream.getvalue()
-    assert "port=8443" in stream.getvalue()
-    assert "\x1b" not in stream.getvalue()
-
-
 def test_debug_logging_does_not_turn_on_grpcs_own_debug_lines() -> None:
     configured(level=LogLevel.DEBUG)
     assert logging.getLogger("server.running.app").isEnabledFor(logging.DEBUG)

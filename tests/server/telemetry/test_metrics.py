@@ -16,7 +16,6 @@ from tests.docs.pages import REPOSITORY, anchors, code_blocks, pages
 from tests.packs import real_pack
 from tests.server.telemetry.chart_files import (
     alerts,
-    dashboard,
     grouped_labels,
     panel_expressions,
     used_metrics,
@@ -27,11 +26,6 @@ from vision.face import BgrImage, DetectedFace
 def test_events_are_counted() -> None:
     registry = CollectorRegistry()
     metrics = Metrics(registry)
-    metrics.checks.check_created(sandbox=False)
-    metrics.checks.image_refused("FACE_NOT_FOUND", sandbox=False)
-    metrics.checks.check_decided(status="FAILURE", reasons=["SPOOF", "NOT_SAME_PERSON"], sandbox=False)
-    metrics.checks.check_decided(status="SUCCESS", reasons=[], sandbox=False)
-    metrics.checks.attempt_judged(verdict="SPOOF", seconds=0.2, sandbox=False)
     metrics.checks.feedback_sent("TOO_DARK")
     metrics.calls.call_refused("TOKEN_INVALID")
     metrics.checks.checks_erased(3)
@@ -40,25 +34,17 @@ def test_events_are_counted() -> None:
     metrics.work.decoder_replaced("crashed")
     metrics.work.set_device(on_gpu=True)
     metrics.calls.count_analysis("video", "TOO_FEW_FRAMES")
-
-    def value(name: str, **labels: str) -> float | None:
-        return registry.get_sample_value(name, labels)
-
-    assert value("facegate_checks_created_total", sandbox="false") == 1
-    assert value("facegate_trusted_images_refused_total", reason="FACE_NOT_FOUND", sandbox="false") == 1
-    assert value("facegate_checks_decided_total", status="FAILURE", sandbox="false") == 1
-    assert value("facegate_checks_decided_total", status="SUCCESS", sandbox="false") == 1
-    assert value("facegate_check_failure_reasons_total", reason="SPOOF", sandbox="false") == 1
-    assert value("facegate_attempts_judged_total", verdict="SPOOF", sandbox="false") == 1
-    assert value("facegate_verdict_seconds_bucket", le="0.2", sandbox="false") == 1
-    assert value("facegate_feedback_total", code="TOO_DARK") == 1
-    assert value("facegate_refusals_total", reason="TOKEN_INVALID") == 1
-    assert value("facegate_checks_erased_total") == 3
-    assert value("facegate_evidence_problems_total", problem="LOST") == 1
-    assert value("facegate_isolated_decodes_total", outcome="decoded") == 1
-    assert value("facegate_decoders_replaced_total", cause="crashed") == 1
-    assert value("facegate_models_on_gpu") == 1
-    assert value("facegate_analyses_total", kind="video", outcome="TOO_FEW_FRAMES") == 1
+    for name, labels, value in (
+        ("facegate_feedback_total", {"code": "TOO_DARK"}, 1),
+        ("facegate_refusals_total", {"reason": "TOKEN_INVALID"}, 1),
+        ("facegate_checks_erased_total", {}, 3),
+        ("facegate_evidence_problems_total", {"problem": "LOST"}, 1),
+        ("facegate_isolated_decodes_total", {"outcome": "decoded"}, 1),
+        ("facegate_decoders_replaced_total", {"cause": "crashed"}, 1),
+        ("facegate_models_on_gpu", {}, 1),
+        ("facegate_analyses_total", {"kind": "video", "outcome": "TOO_FEW_FRAMES"}, 1),
+    ):
+        assert registry.get_sample_value(name, labels) == value, name
 
 
 def test_sandbox_checks_are_counted_apart() -> None:
@@ -68,7 +54,7 @@ def test_sandbox_checks_are_counted_apart() -> None:
         metrics.checks.check_created(sandbox=sandbox)
         metrics.checks.image_refused("FACE_NOT_FOUND", sandbox=sandbox)
         metrics.checks.attempt_judged(verdict="SPOOF", seconds=0.2, sandbox=sandbox)
-        metrics.checks.check_decided(status="FAILURE", reasons=["SPOOF"], sandbox=sandbox)
+        metrics.checks.check_decided(status="FAILURE", reasons=["SPOOF", "CONDITIONS"], sandbox=sandbox)
     for name, labels in {
         "facegate_checks_created_total": {},
         "facegate_trusted_images_refused_total": {"reason": "FACE_NOT_FOUND"},
@@ -92,13 +78,6 @@ def test_scans_in_progress_go_up_and_down_also_when_they_fail() -> None:
     except RuntimeError:
         pass
     assert registry.get_sample_value("facegate_scans_in_progress") == 0
-
-
-def test_two_servers_of_one_process_do_not_meet() -> None:
-    first, second = Metrics(CollectorRegistry()), Metrics(CollectorRegistry())
-    first.checks.check_created(sandbox=False)
-    assert b'facegate_checks_created_total{sandbox="false"} 1.0' in first.render()[0]
-    assert b"facegate_checks_created_total{" not in second.render()[0]
 
 
 def test_the_rendering_is_prometheus_text_without_identifying_labels() -> None:
@@ -149,16 +128,9 @@ def test_every_metric_that_a_page_names_exists(page: Path) -> None:
     assert named - known - _OTHERS == set()
 
 
-def test_labels_are_those_of_the_definition() -> None:
-    labels = {metric.name: metric.labels for metric in documented_metrics()}
-    assert labels["facegate_checks_decided_total"] == ("status", "sandbox")
-    assert labels["facegate_file_handles"] == ()
-
-
 # The dashboard and the alerts use metrics that the server has, and every alert is explained.
 
 _GUIDE = REPOSITORY / "docs" / "operating.md"
-_GROUPS = ["Traffic", "Verdicts", "Latency by stage", "Capacity", "Storage and keys", "Device evidence"]
 _QUERIES = [block for block in code_blocks(_GUIDE) if block.language == "promql"]
 _EVERY = [
     *panel_expressions(),
@@ -199,15 +171,6 @@ def test_every_metric_is_on_the_dashboard() -> None:
     assert missing == {"facegate_tenant_places_in_use"}
 
 
-def test_panels_are_grouped_and_numbered() -> None:
-    panels = dashboard()["panels"]
-    assert [panel["title"] for panel in panels if panel["type"] == "row"][: len(_GROUPS)] == _GROUPS
-    assert len({panel["id"] for panel in panels}) == len(panels)
-    assert all(panel["datasource"]["uid"] == "${datasource}" for panel in panels if panel["type"] != "row")
-    places = [(panel["gridPos"]["x"], panel["gridPos"]["y"]) for panel in panels]
-    assert len(set(places)) == len(places)
-
-
 def test_every_alert_has_its_section() -> None:
     headings = anchors(ALERTS_PAGE)
     for alert in alerts():
@@ -216,11 +179,6 @@ def test_every_alert_has_its_section() -> None:
         assert alert.severity in {"critical", "warning", "info"}
     names = [alert.name for alert in alerts()]
     assert len(set(names)) == len(names)
-
-
-def test_every_section_of_an_alert_has_its_alert() -> None:
-    named = re.findall(r"^#+ (Facegate[A-Z]\w+)$", ALERTS_PAGE.read_text(), flags=re.MULTILINE)
-    assert sorted(named) == sorted(alert.name for alert in alerts())
 
 
 def test_the_counters_of_alerts_are_there_before_the_first_event() -> None:
@@ -237,11 +195,6 @@ def test_the_counters_of_alerts_are_there_before_the_first_event() -> None:
     }
     assert len(counted) > 5
     assert counted <= present
-
-
-def test_a_query_that_is_none_is_recognised() -> None:
-    with pytest.raises(ValueError, match="unclosed"):
-        used_metrics("sum by (kind (facegate_places_in_use)")
 
 
 # Models report their times, and answer as before.
@@ -273,8 +226,3 @@ def test_each_role_is_timed_and_answers_are_the_same() -> None:
     for role in ("detector", "landmarks", "embedder", "pad"):
         assert registry.get_sample_value("facegate_model_seconds_count", {"role": role}) == 1, role
     assert registry.get_sample_value("facegate_stage_seconds_count", {"stage": "embedding"}) == 1
-
-
-def test_a_pack_without_landmarks_stays_one() -> None:
-    metrics = Metrics(CollectorRegistry())
-    assert timed_pack(replace(real_pack(), landmarker=None), metrics.work).landmarker is None

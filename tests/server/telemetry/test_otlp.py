@@ -31,8 +31,7 @@ from server.telemetry.otlp_senders import CountingProcessor
 from server.telemetry.stages import Stage
 from tests.canaries import Canaries
 from tests.ports import held_port
-from tests.server.live import fresh_pictures, portrait, serving, settings_for, until
-from tests.server.live_fixtures import good_check
+from tests.server.live import fresh_pictures, portrait, serving, settings_for
 from tests.server.private_files import private
 from tests.server.raw_device import RawDevice
 
@@ -48,7 +47,6 @@ class ReceivedSpan:
     attributes: dict[str, str | int]
     error: str | None
     began: float
-    seconds: float
 
 
 @dataclass
@@ -61,19 +59,6 @@ class Receiver:
     metrics: dict[str, metrics_pb2.Metric] = field(default_factory=dict)
     headers: list[dict[str, str]] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
-
-    def tree(self, trace_id: str) -> list[tuple[str, float]]:
-        """The spans of a trace, indented below their parents, in the order in which they began; seconds."""
-        of_trace = [span for span in self.spans if span.trace_id == trace_id]
-        known = {span.span_id for span in of_trace}
-
-        def below(parent: str, depth: int) -> Iterator[tuple[str, float]]:
-            for span in of_trace:
-                if span.parent_id == parent or (depth == 0 and span.parent_id not in known):
-                    yield "  " * depth + span.name, span.seconds
-                    yield from below(span.span_id, depth + 1)
-
-        return list(below("", 0))
 
 
 class _Traces(trace_service_pb2_grpc.TraceServiceServicer):
@@ -113,7 +98,6 @@ def _span(span: trace_pb2.Span) -> ReceivedSpan:
         attributes={each.key: each.value.string_value or each.value.int_value for each in span.attributes},
         error=span.status.message if span.status.code == trace_pb2.Status.STATUS_CODE_ERROR else None,
         began=span.start_time_unix_nano / 1e9,
-        seconds=(span.end_time_unix_nano - span.start_time_unix_nano) / 1e9,
     )
 
 
@@ -175,13 +159,6 @@ def dead_collector() -> Iterator[str]:
         yield f"http://127.0.0.1:{port}"
 
 
-def test_without_an_endpoint_nothing_is_opened() -> None:
-    metrics = _metrics()
-    assert open_otlp(OtlpSettings(), metrics) is None
-    _call(metrics)
-    assert metrics.registry.get_sample_value("facegate_stage_seconds_count", {"stage": "load_result"}) == 1
-
-
 def test_metrics_are_those_of_the_admin_port(receiver: Receiver) -> None:
     metrics = _metrics()
     export = open_otlp(_settings(receiver), metrics)
@@ -225,7 +202,7 @@ def test_only_a_trusted_caller_decides_what_is_sent(
     trace_id = secrets.token_hex(16)
     _call(metrics, traceparent=f"00-{trace_id}-{secrets.token_hex(8)}-{flag}", trusted=trusted)
     export.stop()
-    assert bool(receiver.tree(trace_id)) == sent
+    assert any(span.trace_id == trace_id for span in receiver.spans) == sent
 
 
 def test_a_malformed_traceparent_begins_a_new_trace(receiver: Receiver) -> None:
@@ -317,21 +294,6 @@ def test_what_a_dead_collector_does_not_get_is_counted(dead_collector: str) -> N
     export.stop()
     assert time.monotonic() - began < 30
     assert metrics.registry.get_sample_value("facegate_spans_dropped_total") == 2
-
-
-@pytest.mark.slow
-async def test_a_dead_collector_costs_spans_and_nothing_else(tmp_path: Path, dead_collector: str) -> None:
-    otlp = {"endpoint": dead_collector}
-    async with serving(settings_for(tmp_path, telemetry={"otlp": otlp})) as live:
-        await good_check(live)
-        metrics = live.server._metrics
-        await until(lambda: bool(metrics.registry.get_sample_value("facegate_spans_dropped_total")))
-        dropped = metrics.registry.get_sample_value("facegate_spans_dropped_total")
-        assert dropped is not None
-        assert dropped >= 4
-        began = time.monotonic()
-    # With the transfers that no collector takes, the server still ends soon.
-    assert time.monotonic() - began < 40
 
 
 class _Stuck(SpanExporter):

@@ -15,13 +15,11 @@ from hypothesis import strategies as st
 
 from attempt.judgement import ChallengeStepOutcome
 from device_integrity.check import Assurance, Manipulation
-from device_integrity.policy import Sign
-from device_integrity.policy.signs import InjectionInstrument, InjectionMethod
 from liveness.dynamic.challenge.script import ColourStep, ScreenColour, Transition
 from liveness.policy import LivenessPolicy
 from liveness.verdict import LivenessResult, Verdict, VerdictReason
 from matcher.comparison import MatchResult
-from server.domain.terms import AttemptOutcome, Mode, PortraitKept
+from server.domain.terms import AttemptOutcome, Mode
 from server.domain.tries import EarlierAttacks
 from server.edge.result_codec import serialise_result
 from server.verdict import (
@@ -44,7 +42,7 @@ from server.verdict.outcome import (
 )
 from server.verdict.record import RecordUnreadable, delivery_from_bytes, record_from_bytes, record_to_bytes
 from tests.liveness.fusing import express_results
-from tests.server.verdict.samples import ATTEMPT, NOW, OUTCOME, RECORD
+from tests.server.verdict.samples import ATTEMPT, NOW, OUTCOME, RECORD, camera_sign
 
 # The one function that decides a check: missing is never pass.
 
@@ -89,8 +87,8 @@ STRICT_GOOD = replace(GOOD, mode_used=Mode.DYNAMIC, verified_bits=16.0, assuranc
 
 
 def test_everything_met_is_success() -> None:
-    assert judge_check(inputs=GOOD, demands=PLAIN) == CheckVerdict(CheckStatus.SUCCESS, ())
-    assert judge_check(inputs=STRICT_GOOD, demands=STRICT) == CheckVerdict(CheckStatus.SUCCESS, ())
+    for inputs, demands in ((GOOD, PLAIN), (STRICT_GOOD, STRICT), (STRICT_GOOD, PLAIN)):
+        assert judge_check(inputs=inputs, demands=demands) == CheckVerdict(CheckStatus.SUCCESS, ())
 
 
 SINGLE: Mapping[str, tuple[dict[str, Any], FailureReason]] = {
@@ -112,13 +110,7 @@ SINGLE: Mapping[str, tuple[dict[str, Any], FailureReason]] = {
     "device below": ({"assurance": Assurance.LOW}, FailureReason.DEVICE_NOT_TRUSTED),
     **{
         f"ended by {reason}": ({"reason": reason}, reason)
-        for reason in (
-            FailureReason.EXPIRED,
-            FailureReason.ABANDONED,
-            FailureReason.CONDITIONS,
-            FailureReason.CANCELLED,
-            FailureReason.TRANSCRIPT_BROKEN,
-        )
+        for reason in (FailureReason.EXPIRED, FailureReason.CONDITIONS, FailureReason.TRANSCRIPT_BROKEN)
     },
 }
 
@@ -131,16 +123,6 @@ def test_each_condition_alone_fails_with_its_own_reason(case: str) -> None:
 
 
 def test_all_combinations_give_their_reasons_in_a_fixed_order() -> None:
-    order = [
-        FailureReason.EXPIRED,
-        FailureReason.TRANSCRIPT_BROKEN,
-        FailureReason.DEVICE_MANIPULATED,
-        FailureReason.SPOOF,
-        FailureReason.IDENTITY_CHANGED,
-        FailureReason.NOT_SAME_PERSON,
-        FailureReason.MODE_NOT_MET,
-        FailureReason.DEVICE_NOT_TRUSTED,
-    ]
     changes: dict[FailureReason, dict[str, Any]] = {
         FailureReason.EXPIRED: {"reason": FailureReason.EXPIRED},
         FailureReason.TRANSCRIPT_BROKEN: {"transcript_intact": False},
@@ -151,8 +133,8 @@ def test_all_combinations_give_their_reasons_in_a_fixed_order() -> None:
         FailureReason.MODE_NOT_MET: {"mode_used": Mode.EXPRESS},
         FailureReason.DEVICE_NOT_TRUSTED: {"assurance": Assurance.NONE},
     }
-    for present in product((False, True), repeat=len(order)):
-        expected = tuple(reason for reason, there in zip(order, present, strict=True) if there)
+    for present in product((False, True), repeat=len(changes)):
+        expected = tuple(reason for reason, there in zip(changes, present, strict=True) if there)
         inputs = STRICT_GOOD
         for reason in expected:
             inputs = replace(inputs, **changes[reason])
@@ -200,28 +182,6 @@ def test_reasons_never_contradict_the_status(reasons: list[FailureReason]) -> No
     else:
         assert verdict.status is CheckStatus.FAILURE
         assert FAULTS.isdisjoint(verdict.reasons)
-
-
-def test_more_than_is_demanded_is_no_failure() -> None:
-    rich = replace(STRICT_GOOD, assurance=Assurance.HIGH, verified_bits=64.0)
-    assert judge_check(inputs=rich, demands=PLAIN).status is CheckStatus.SUCCESS
-
-
-def test_nothing_at_all_is_a_failure() -> None:
-    nothing = VerdictInputs(
-        match=None,
-        identity_constant=None,
-        liveness=None,
-        mode_used=None,
-        verified_bits=0.0,
-        assurance=Assurance.NONE,
-        device_demands_met=True,
-        device_decided=False,
-        injected=False,
-        transcript_intact=None,
-        reason=None,
-    )
-    assert judge_check(inputs=nothing, demands=PLAIN).reasons == (FailureReason.CONDITIONS,)
 
 
 _inputs = st.builds(
@@ -277,13 +237,6 @@ def test_the_reasons_are_those_of_the_contract() -> None:
         name.removeprefix("FAILURE_REASON_") for name in result_pb2.FailureReason.DESCRIPTOR.values_by_name
     }
     assert {reason.value for reason in FailureReason} == wire - {"UNSPECIFIED"}
-
-
-def test_how_a_check_ended_takes_the_place_of_conditions() -> None:
-    undecided = CheckVerdict(CheckStatus.FAILURE, (FailureReason.CONDITIONS, FailureReason.MODE_NOT_MET))
-    assert judge_ending(undecided, reason=FailureReason.EXPIRED, manipulated=False) == CheckVerdict(
-        CheckStatus.FAILURE, (FailureReason.EXPIRED, FailureReason.MODE_NOT_MET)
-    )
 
 
 @pytest.mark.parametrize(
@@ -372,18 +325,8 @@ def test_after_a_server_fault_an_inconclusive_check_is_not_decided() -> None:
 
 def test_the_strongest_sign_of_a_replaced_stream_is_the_injection() -> None:
     root, emulator, hooks = (
-        Sign(
-            of=of,
-            strength=strength,
-            method=InjectionMethod.UNKNOWN,
-            instrument=InjectionInstrument.UNKNOWN,
-            checks=(),
-        )
-        for of, strength in (
-            (Manipulation.ROOTED, 1.0),
-            (Manipulation.EMULATOR, 1.0),
-            (Manipulation.FUNCTION_HOOKING, 1.0),
-        )
+        replace(camera_sign(1.0), of=of)
+        for of in (Manipulation.ROOTED, Manipulation.EMULATOR, Manipulation.FUNCTION_HOOKING)
     )
     assert replace(OUTCOME.device, signs=(root, emulator, hooks)).injection is emulator
     assert replace(OUTCOME.device, signs=(root,)).injection is None
@@ -410,18 +353,11 @@ _STEP = ColourStep(
     bits=4.8,
     last=False,
 )
-_SIGN = Sign(
-    of=Manipulation.VIRTUAL_CAMERA,
-    strength=0.7,
-    method=InjectionMethod.UNKNOWN,
-    instrument=InjectionInstrument.UNKNOWN,
-    checks=("camera.name",),
-)
 _FULL = replace(
     OUTCOME,
     challenge_steps=(ChallengeStepOutcome(step=_STEP, signal_to_noise=9.5, agrees=True),),
     device=replace(
-        OUTCOME.device, signs=(_SIGN,), decided=("camera.name",), earlier=EarlierAttacks(subject=2)
+        OUTCOME.device, signs=(camera_sign(0.7),), decided=("camera.name",), earlier=EarlierAttacks(subject=2)
     ),
 )
 _BARE = replace(OUTCOME, liveness=None, match=None, used_mode=None, transcript=None, evidence_frame=None)
@@ -479,11 +415,6 @@ def test_finish_check_reads_the_result_and_the_images_that_it_names() -> None:
     assert delivery.marks == (OUTCOME.evidence_frame, *OUTCOME.audit_images)
 
 
-def test_a_record_without_images_names_none() -> None:
-    outcome = replace(OUTCOME, evidence_frame=None, audit_images=())
-    assert delivery_from_bytes(record_to_bytes(replace(RECORD, outcome=outcome))).marks == ()
-
-
 def test_a_record_of_another_version_is_refused() -> None:
     data = record_to_bytes(replace(RECORD, version=2))
     for read in (record_from_bytes, delivery_from_bytes):
@@ -496,9 +427,3 @@ def test_other_bytes_are_refused(data: bytes) -> None:
     for read in (record_from_bytes, delivery_from_bytes):
         with pytest.raises(RecordUnreadable):
             read(data)
-
-
-def test_the_sample_is_what_a_server_writes() -> None:
-    assert RECORD.requested_mode is Mode.EXPRESS
-    assert RECORD.portrait.kept is PortraitKept.HASH
-    assert [len(one) for one in RECORD.frames[0].sha256] == [32] * 3
