@@ -620,7 +620,6 @@ def test_the_environment_holds_one_key(own: list[Any], of_tenant: list[Any], fin
         Settings.model_validate({"keys": keys})
 
 
-@pytest.mark.usefixtures("_no_settings_in_the_environment")
 @pytest.mark.parametrize(
     ("gone", "named"),
     [
