@@ -1,11 +1,16 @@
+"""``facegate verify``."""
+
 import asyncio
+import base64
+import io
 import json
 import os
 import socket
 import stat
-from collections.abc import Sequence
+from collections.abc import Callable
 from datetime import UTC, datetime
 from pathlib import Path
+from uuid import uuid4
 
 import cv2
 import grpc
@@ -13,17 +18,23 @@ import numpy as np
 import pytest
 import trustme
 import typer
-from facegate.v1 import device_pb2, feedback_pb2, result_pb2, scan_pb2, verification_service_pb2
-from typer.testing import CliRunner
+from facegate.v1 import device_pb2, feedback_pb2, result_pb2, scan_pb2
+from facegate.v1.verification_service_pb2 import EvidenceProblem, FinishCheckResponse
+from rich.console import Console
+from typer.testing import CliRunner, Result
 
 import vision.packs
 from cli.main import app
 from cli.test_devices import write_platform
 from cli.verify.command import verify
+from cli.verify.scanning import ScanDisplay, open_scan
+from facegate_client import SourceError
 from simulator import AmbientPreset, AmbientSettings, FlashScanSettings
 from simulator.photo import builtin_image
 from tests.client.fake_server import FakeServer, Refuse, Send, StreamPlan, serving
 from tests.packs import shared_pack
+from tests.server.analysis.uploads import genuine, video
+from tests.server.process.server_process import DataFolder
 
 _app = typer.Typer()
 _app.command()(verify)
@@ -144,20 +155,26 @@ async def test_only_the_owner_can_read_saved_files(portrait: str, scan: str, tmp
     assert after == 0
 
 
-async def test_failure_has_its_own_exit_status_and_reasons(portrait: str, scan: str) -> None:
-    def fail(response: verification_service_pb2.FinishCheckResponse) -> None:
-        response.result.status = result_pb2.CHECK_STATUS_FAILURE
-        response.result.reasons.append(result_pb2.FAILURE_REASON_SPOOF)
+def _failing(*reasons: result_pb2.FailureReason.ValueType) -> Callable[[FinishCheckResponse], None]:
+    """Make a check fail for these reasons."""
 
+    def fail(response: FinishCheckResponse) -> None:
+        response.result.status = result_pb2.CHECK_STATUS_FAILURE
+        response.result.reasons.extend(reasons)
+
+    return fail
+
+
+async def test_failure_has_its_own_exit_status_and_reasons(portrait: str, scan: str) -> None:
     fake = FakeServer()
-    fake.alter_response = fail
+    fake.alter_response = _failing(result_pb2.FAILURE_REASON_SPOOF)
     run = await _run(fake, "--trusted", portrait, "--scan", scan, "--json")
     assert run.code == 1
     assert json.loads(run.output)["reasons"] == ["FAILURE_REASON_SPOOF"]
 
 
 async def test_not_decided_is_neither_success_nor_failure(portrait: str, scan: str) -> None:
-    def fault(response: verification_service_pb2.FinishCheckResponse) -> None:
+    def fault(response: FinishCheckResponse) -> None:
         response.result.status = result_pb2.CHECK_STATUS_NOT_DECIDED
         response.result.reasons.append(result_pb2.FAILURE_REASON_SERVER_FAULT)
         response.result.ClearField("liveness")
@@ -165,7 +182,7 @@ async def test_not_decided_is_neither_success_nor_failure(portrait: str, scan: s
         response.ClearField("evidence_frame")
         response.evidence_problems.add(
             picture=response.result.evidence_frame,
-            kind=verification_service_pb2.EvidenceProblem.KIND_LOST,
+            kind=EvidenceProblem.KIND_LOST,
         )
 
     fake = FakeServer()
@@ -220,30 +237,6 @@ async def test_a_refused_portrait_comes_with_a_remedy(portrait: str, scan: str) 
     assert run.output == ""
 
 
-async def test_a_retry_comes_with_a_hint(portrait: str, scan: str) -> None:
-    retry = scan_pb2.ScanResult(
-        status=scan_pb2.SCAN_STATUS_RETRY, feedback=[feedback_pb2.FEEDBACK_CODE_TOO_DARK]
-    )
-    done = scan_pb2.ScanResult(status=scan_pb2.SCAN_STATUS_SUCCESS)
-    fake = FakeServer(StreamPlan(results=[retry, done], frames_wanted=4))
-    run = await _run(fake, "--trusted", portrait, "--scan", scan)
-    assert run.code == 0
-    assert "It is too dark: find more light." in run.messages
-    assert "Attempt 2" in run.messages
-
-
-class _Failing(FakeServer):
-    """A server whose checks fail."""
-
-    reasons: Sequence[result_pb2.FailureReason.ValueType] = ()
-
-    def result(self) -> result_pb2.CheckResult:
-        result = super().result()
-        result.status = result_pb2.CHECK_STATUS_FAILURE
-        result.reasons.extend(self.reasons)
-        return result
-
-
 async def test_a_clip_that_is_shorter_than_the_scan_is_said(portrait: str, scan: str, tmp_path: Path) -> None:
     short = _pictures(tmp_path / "short", 12)
     longer = "The frames ended before the scan did: a longer clip may help."
@@ -257,8 +250,8 @@ async def test_a_clip_that_is_shorter_than_the_scan_is_said(portrait: str, scan:
         (short, 0, spoof, [], None),
     ):
         failure = scan_pb2.ScanResult(status=scan_pb2.SCAN_STATUS_FAILURE, feedback=codes)
-        fake = _Failing(StreamPlan(results=[failure], frames_wanted=wanted))
-        fake.reasons = [reason, result_pb2.FAILURE_REASON_LIVENESS_INCONCLUSIVE]
+        fake = FakeServer(StreamPlan(results=[failure], frames_wanted=wanted))
+        fake.alter_response = _failing(reason, result_pb2.FAILURE_REASON_LIVENESS_INCONCLUSIVE)
         run = await _run(fake, "--trusted", portrait, "--scan", clip)
         assert run.code == 1
         assert [text for text in (longer, faster) if text in run.messages] == [said] * (said is not None)
@@ -270,40 +263,34 @@ async def test_api_key_is_read_from_its_file(portrait: str, scan: str, tmp_path:
     key.write_text("key-123\n")
     arguments = ("--trusted", portrait, "--scan", scan)
     assert (await _run(fake, *arguments, "--api-key-file", str(key))).code == 0
-    refused = await _run(FakeServerWithKey(), *arguments)
+    other = FakeServer()
+    other.api_key = "another"
+    refused = await _run(other, *arguments)
     assert refused.code == 2
     assert "UNAUTHENTICATED" in refused.messages
     assert "--api-key-file" in refused.messages
 
 
-class FakeServerWithKey(FakeServer):
-    """Requires a key that no caller sends."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        self.api_key = "another"
-
-
-@pytest.mark.usefixtures("short_waits")
 @pytest.mark.parametrize(
     ("arguments", "shown"),
     [
-        (("--trusted", "missing.jpg", "--scan", "{scan}"), "missing.jpg"),
-        (("--trusted", "{portrait}", "--scan", "missing.mp4"), "missing.mp4"),
         (("--trusted", "{portrait}", "--scan", "camera:x"), "does not name a camera"),
-        (("--trusted", "{portrait}", "--scan", "{scan}", "--jwks", "none.json"), "none.json"),
         (("--trusted", "{portrait}", "--scan", "{scan}", "--device", "nowhere"), "host:port"),
+        (("--trusted", "{portrait}", "--scan", "{scan}", "--test-device", "nokia"), "names no test device"),
         (("--trusted", "{portrait}", "--simulate", "ghost"), "genuine"),
-        (("--trusted", "{portrait}", "--scan", "{scan}", "--service", "127.0.0.1:1"), "UNAVAILABLE"),
+        (("--trusted", "{portrait}"), "--scan or --simulate"),
+        (("--trusted-reference", "4711.jpg", "--simulate", "genuine"), "give it as --scan"),
+        (("--scan", "{scan}"), "give one of --trusted, --trusted-reference, --ticket"),
+        (("--trusted", "{portrait}", "--trusted-reference", "4711.jpg", "--scan", "{scan}"), "give one of"),
     ],
 )
-async def test_an_undecided_check_has_a_reason(
+async def test_arguments_that_cannot_be_used_are_refused(
     portrait: str, scan: str, arguments: tuple[str, ...], shown: str
 ) -> None:
     filled = [argument.format(portrait=portrait, scan=scan) for argument in arguments]
     run = await _run(None, *filled)
     assert run.code == 2
-    assert shown in run.messages
+    assert shown in " ".join(run.messages.replace("│", " ").split())
     assert run.output == ""
 
 
@@ -314,28 +301,6 @@ async def test_the_portrait_may_be_a_reference(scan: str) -> None:
     (request,) = fake.uploads
     assert request.WhichOneof("trusted_image") == "image_reference"
     assert request.image_reference == "2031/4711.jpg"
-
-
-async def test_a_trusted_reference_cannot_be_simulated() -> None:
-    run = await _run(FakeServer(), "--trusted-reference", "4711.jpg", "--simulate", "genuine")
-    assert run.code == 2
-    assert "give it as --scan" in run.messages
-
-
-@pytest.mark.parametrize("arguments", [(), ("--trusted", "{portrait}", "--trusted-reference", "4711.jpg")])
-async def test_exactly_one_portrait_is_wanted(portrait: str, scan: str, arguments: tuple[str, ...]) -> None:
-    filled = [argument.format(portrait=portrait) for argument in arguments]
-    run = await _run(None, *filled, "--scan", scan)
-    assert run.code == 2
-    assert "give one of --trusted, --trusted-reference, --ticket" in " ".join(
-        run.messages.replace("│", " ").split()
-    )
-
-
-async def test_a_source_is_wanted(portrait: str) -> None:
-    run = await _run(None, "--trusted", portrait)
-    assert run.code == 2
-    assert "--scan or --simulate" in run.messages
 
 
 @pytest.fixture
@@ -382,22 +347,16 @@ async def test_a_simulated_phone_flashes(portrait: str, photo: str, monkeypatch:
     assert "flash in colours" in run.messages
 
 
-async def test_a_simulated_scan_has_other_frames_each_time(portrait: str, photo: str) -> None:
+async def test_a_simulated_scan_has_no_flash_and_other_frames_each_time(portrait: str, photo: str) -> None:
     first: list[bytes] = []
     for _ in range(2):
         fake = FakeServer(StreamPlan(frames_wanted=2))
         run = await _run(fake, "--trusted", portrait, "--simulate", "genuine", "--scan", photo)
         assert run.code == 0, run.messages
         first.append(fake.frames[0].image)
+        assert scan_pb2.CAPABILITY_FLASH not in fake.starts[0].capabilities
+        assert scan_pb2.CAPABILITY_OPEN_MOUTH not in fake.starts[0].capabilities, "nobody reads its hints"
     assert first[0] != first[1]
-
-
-async def test_a_phone_without_a_flash_announces_none(portrait: str, photo: str) -> None:
-    fake = FakeServer()
-    run = await _run(fake, "--trusted", portrait, "--simulate", "genuine", "--scan", photo)
-    assert run.code == 0, run.messages
-    assert scan_pb2.CAPABILITY_FLASH not in fake.starts[0].capabilities
-    assert scan_pb2.CAPABILITY_OPEN_MOUTH not in fake.starts[0].capabilities, "nobody reads its hints"
 
 
 async def test_a_test_device_sends_claims_evidence_and_a_counter(
@@ -417,10 +376,182 @@ async def test_a_test_device_sends_claims_evidence_and_a_counter(
     assert shown == ["app_attest", "app_attest_assertion"]
 
 
-async def test_an_unknown_test_device_is_refused(portrait: str, scan: str, tmp_path: Path) -> None:
-    for kind, said in (("nokia", "names no test device"), ("iphone", "platform.json cannot be read")):
-        arguments = ("--test-device", str(tmp_path / kind))
-        run = await _run(FakeServer(), "--trusted", portrait, "--scan", scan, *arguments)
-        assert run.code == 2
-        # A long path may be broken at any place.
-        assert said.replace(" ", "") in "".join(run.messages.split())
+def _shown(plan: scan_pb2.Plan.ValueType, frames: int, result: scan_pb2.ScanResult) -> list[str]:
+    """The lines of one attempt that follow its announcement."""
+    stream = io.StringIO()
+    display = ScanDisplay(Console(file=stream, width=200), shows_hints=True)
+    display.attempt_started(scan_pb2.AttemptStart(attempt=1, plan=plan))
+    display.capture_finished(1, frames, 0)
+    display.attempt_finished(result)
+    announced, *lines = stream.getvalue().splitlines()
+    assert announced.startswith("Attempt 1: ")
+    return [line.strip() for line in lines]
+
+
+def test_a_declined_flash_is_no_fault_of_the_conditions() -> None:
+    retry = scan_pb2.ScanResult(status=scan_pb2.SCAN_STATUS_RETRY, another_attempt=True)
+    assert _shown(scan_pb2.PLAN_FLASH, 0, retry) == ["Continuing without the flash."]
+
+
+def test_a_repeated_attempt_states_the_reason() -> None:
+    retry = scan_pb2.ScanResult(
+        status=scan_pb2.SCAN_STATUS_RETRY,
+        another_attempt=True,
+        feedback=[feedback_pb2.FEEDBACK_CODE_TOO_DARK],
+    )
+    assert _shown(scan_pb2.PLAN_FLASH, 7, retry) == [
+        "7 frames sent. One moment, please.",
+        "There is no decision yet.",
+        "It is too dark: find more light.",
+    ]
+
+
+def test_an_attempt_that_left_doubt_blames_no_conditions() -> None:
+    retry = scan_pb2.ScanResult(status=scan_pb2.SCAN_STATUS_RETRY, another_attempt=True)
+    assert _shown(scan_pb2.PLAN_EXPRESS, 60, retry) == [
+        "60 frames sent. One moment, please.",
+        "There is no decision yet.",
+    ]
+
+
+async def test_folder_and_video_are_distinguished(tmp_path: Path) -> None:
+    cv2.imwrite(str(tmp_path / "a.png"), np.zeros((8, 8, 3), np.uint8))
+    source = open_scan(str(tmp_path))
+    assert source.camera.label == "image folder"
+    await source.aclose()
+    with pytest.raises(SourceError, match="still image"):
+        open_scan(str(tmp_path / "a.png"))
+
+
+@pytest.mark.parametrize("scan", ["camera:99", "camera:x", "camera:-1"])
+async def test_camera_that_is_not_there_is_reported(scan: str) -> None:
+    with pytest.raises(SourceError, match="camera"):
+        open_scan(scan)
+
+
+def test_without_a_frame_the_camera_is_not_at_fault() -> None:
+    retry = scan_pb2.ScanResult(
+        status=scan_pb2.SCAN_STATUS_RETRY,
+        another_attempt=True,
+        feedback=[feedback_pb2.FEEDBACK_CODE_LOW_VIDEO_QUALITY, feedback_pb2.FEEDBACK_CODE_TIMED_OUT],
+    )
+    assert _shown(scan_pb2.PLAN_EXPRESS, 0, retry)[2:] == [
+        "No frame reached the server.",
+        "That took too long. Please try again.",
+    ]
+
+
+@pytest.fixture
+def selfie(tmp_path: Path) -> Path:
+    path = tmp_path / "selfie.avi"
+    path.write_bytes(video(genuine(26)))
+    return path
+
+
+def _ticket(folder: Path, token: str, key: str) -> Path:
+    path = folder / "ticket.json"
+    path.write_text(json.dumps({"scan_token": token, "challenge_key_sha256": key}))
+    return path
+
+
+async def _ran(*arguments: str) -> tuple[int, str, str]:
+    result = await asyncio.to_thread(CliRunner().invoke, app, ["verify", *arguments], catch_exceptions=False)
+    return result.exit_code, result.stdout, " ".join(result.stderr.split())
+
+
+@pytest.mark.slow
+async def test_it_scans_for_a_backend_of_another_make(tmp_path: Path, selfie: Path) -> None:
+    """Only the generated stubs call the service; a server process serves both."""
+    async with DataFolder(tmp_path / "home").serving() as server:
+        pinned_wrong, check = [await server.upload(str(uuid4())) for _ in range(2)]
+        arguments = (
+            *("--ticket", str(_ticket(tmp_path, pinned_wrong.scan_token, "0" * 64))),
+            *("--device", server.device_target, "--scan", str(selfie), "--json"),
+        )
+        code, _, messages = await _ran(*arguments)
+        assert code == 2
+        assert "other than the pinned one" in messages
+        _ticket(tmp_path, check.scan_token, check.challenge_key_sha256.hex())
+        code, output, messages = await _ran(*arguments)
+        # A busy machine sends too few frames for a success.
+        assert code in {0, 1}, messages
+        assert json.loads(output)["status"]
+        assert check.scan_token not in output + messages
+        response = await server.finished(check.check_id)
+        assert response.result.transcript.frames
+        # One token opens one scan.
+        code, _, messages = await _ran(*arguments)
+        assert code == 2
+        assert "CHECK_CLOSED" in messages
+
+
+async def _invoked(fake: FakeServer, folder: Path, *arguments: str) -> Result:
+    async with serving(fake) as target:
+        key = base64.b64encode(fake.challenge_key_sha256).decode()
+        return await asyncio.to_thread(
+            CliRunner().invoke,
+            app,
+            [
+                *("verify", "--ticket", str(_ticket(folder, fake.token, key))),
+                *("--device", target, *arguments),
+            ],
+            catch_exceptions=False,
+        )
+
+
+async def test_the_device_makes_no_call_but_the_scan(tmp_path: Path, selfie: Path) -> None:
+    fake = FakeServer()
+    result = await _invoked(fake, tmp_path, "--scan", str(selfie))
+    assert result.exit_code == 0, result.stderr
+    assert "The scan has ended" in result.stdout
+    assert fake.violations == []
+    assert fake.uploads == []
+    assert len(fake.starts) == 1
+    assert fake.token not in result.stdout + result.stderr
+    assert scan_pb2.CAPABILITY_OPEN_MOUTH in fake.starts[0].capabilities
+
+
+async def test_a_refusal_is_an_error(tmp_path: Path, selfie: Path) -> None:
+    fake = FakeServer(StreamPlan(refuse=Refuse(code=grpc.StatusCode.UNAUTHENTICATED, reason="TOKEN_EXPIRED")))
+    result = await _invoked(fake, tmp_path, "--scan", str(selfie))
+    assert result.exit_code == 2
+    assert "TOKEN_EXPIRED" in result.stderr
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        (None, "cannot be read"),
+        (b"", "scan_token"),
+        (b"\xff\xfe", "scan_token"),
+        (b"[" * 100_000, "scan_token"),
+        (b'["token"]', "scan_token"),
+        (b'{"scan_token": "one\\ntwo"}', "scan_token"),
+        (b'{"scan_token": "%s"}' % (b"x" * 2_000), "scan_token"),
+        (b'{"scan_token": "token"}', "challenge_key_sha256"),
+        *(
+            (b'{"scanToken": "token", "challengeKeySha256": "%s"}' % key, "challenge_key_sha256")
+            for key in (b"0" * 62, b"g" * 64, b"AAAA")
+        ),
+    ],
+)
+def test_a_wrong_ticket_is_refused_before_a_connection(
+    tmp_path: Path, content: bytes | None, named: str
+) -> None:
+    file = tmp_path / "ticket.json"
+    if content is not None:
+        file.write_bytes(content)
+    # Nothing listens there.
+    result = CliRunner().invoke(
+        app,
+        ["verify", "--ticket", str(file), "--device", "127.0.0.1:9", "--scan", "x"],
+        catch_exceptions=False,
+    )
+    assert result.exit_code == 2
+    assert named in " ".join(result.stderr.split())
+
+
+def test_the_token_is_no_argument(tmp_path: Path) -> None:
+    result = CliRunner().invoke(app, ["verify", "--token", "secret"])
+    assert result.exit_code == 2
+    assert "No such option" in result.stderr
