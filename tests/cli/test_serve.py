@@ -44,14 +44,6 @@ def _serve(tmp_path: Path, pack: str, **more: str) -> tuple[int, str]:
 
 
 @pytest.mark.slow
-def test_a_default_policy_that_demands_evidence_without_settings_for_it(tmp_path: Path) -> None:
-    status, line = _serve(tmp_path, "embedded", FACEGATE_POLICIES__DEFAULT="high")
-    assert status == 2
-    assert line.startswith("The server cannot start: no device can meet the default policy high: android: ")
-    assert "device_integrity.android.apps, device_integrity.android.revocation_file" in line
-
-
-@pytest.mark.slow
 def test_a_pack_for_evaluation_that_no_setting_allows(tmp_path: Path) -> None:
     """The default policy is EXPRESS. A settings file makes a server an operator's."""
     config = tmp_path / "facegate.toml"
@@ -97,14 +89,6 @@ def test_the_default_server_states_that_its_pack_is_for_evaluation(tmp_path: Pat
 
 
 @pytest.mark.slow
-def test_a_pack_that_was_not_pulled(tmp_path: Path) -> None:
-    status, line = _serve(tmp_path, "open")
-    assert status == 2
-    assert line.startswith("The server cannot start: the pack open is not in")
-    assert "`facegate models pull open`" in line
-
-
-@pytest.mark.slow
 def test_a_damaged_installation(tmp_path: Path) -> None:
     """The package is a copy without one of its data files, and comes first on the path."""
     damaged = tmp_path / "installation"
@@ -118,38 +102,6 @@ def test_a_damaged_installation(tmp_path: Path) -> None:
     assert line == (
         "The server cannot start: the packaged flash_model.toml cannot be read; reinstall the package"
     )
-
-
-@pytest.mark.slow
-def test_an_invalid_database_url_is_refused(tmp_path: Path) -> None:
-    (tmp_path / "notes.txt").write_text("not what SQLite wrote, and long enough to be looked at\n" * 40)
-    status, line = _serve(
-        tmp_path, "embedded", FACEGATE_STORAGE__DATABASE_URL=f"sqlite:///{tmp_path / 'notes.txt'}"
-    )
-    assert status == 2
-    assert line.startswith("The server cannot start: the database ")
-
-
-@pytest.mark.slow
-def test_a_policy_that_breaks_the_schema(tmp_path: Path) -> None:
-    folder = tmp_path / "policies"
-    folder.mkdir()
-    (folder / "bank.toml").write_text("schema = 1\n")
-    status, line = _serve(tmp_path, "embedded", FACEGATE_POLICIES__FOLDER=str(folder))
-    assert status == 2
-    assert f"{folder / 'bank.toml'}" in line
-
-
-@pytest.mark.slow
-def test_a_malformed_key_is_refused(tmp_path: Path) -> None:
-    folder = tmp_path / "data" / "keys"
-    folder.mkdir(parents=True, mode=0o700)
-    (tmp_path / "data").chmod(0o700)
-    (folder / "result-0001.pem").write_text("no key")
-    (folder / "result-0001.pem").chmod(0o600)
-    status, line = _serve(tmp_path, "embedded")
-    assert status == 2
-    assert line.startswith(f"The server cannot start: {folder / 'result-0001.pem'}")
 
 
 @pytest.mark.parametrize("room", ["device_integrity", "liveness", "matcher", "server", "vision"])
@@ -167,19 +119,6 @@ def test_every_error_of_a_room_is_reported_in_a_line(room: str) -> None:
     ]
     assert found
     assert [error for error in found if not issubclass(error, _CANNOT_START)] == []
-
-
-@pytest.mark.slow
-def test_a_pack_with_an_altered_file(tmp_path: Path) -> None:
-    folder = tmp_path / "buffalo_s"
-    folder.mkdir()
-    for name in ("det_500m.onnx", "w600k_mbf.onnx"):
-        (folder / name).write_bytes(b"not what was pulled")
-    status, line = _serve(tmp_path, "buffalo_s")
-    assert status == 2
-    assert line.startswith("The server cannot start: det_500m.onnx is not the catalogued file")
-    assert "5e4447f50245bbd7966bd6c0fa52938c61474a04ec7def48753668a9d8b4ea3a" in line
-    assert "`facegate models pull buffalo_s`" in line
 
 
 _PUBLISHED = """schema = 1
