@@ -43,6 +43,24 @@ def _serve(tmp_path: Path, pack: str, **more: str) -> tuple[int, str]:
     return outcome.returncode, outcome.stderr.strip().splitlines()[-1]
 
 
+def _lines_until(words: str, folder: Path, environment: dict[str, str]) -> list[str]:
+    """What a server logs that is stopped once it has said these words."""
+    log = folder / "log"
+    with (
+        log.open("w") as stream,
+        subprocess.Popen(
+            [sys.executable, "-c", _PROGRAM], cwd=folder, env=environment, stderr=stream, stdout=stream
+        ) as process,
+    ):
+        deadline = time.monotonic() + 90
+        while words not in log.read_text() and process.poll() is None:
+            assert time.monotonic() < deadline, log.read_text()
+            time.sleep(0.1)
+        process.terminate()
+        assert process.wait(timeout=60) == 0, log.read_text()
+    return log.read_text().splitlines()
+
+
 @pytest.mark.slow
 def test_a_pack_for_evaluation_that_no_setting_allows(tmp_path: Path) -> None:
     """The default policy is EXPRESS. A settings file makes a server an operator's."""
@@ -60,24 +78,9 @@ def test_a_pack_for_evaluation_that_no_setting_allows(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_the_default_server_states_that_its_pack_is_for_evaluation(tmp_path: Path) -> None:
-    log = tmp_path / "log"
-    with (
-        log.open("w") as stream,
-        subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM],
-            cwd=tmp_path,
-            env=_environment(tmp_path, "embedded"),
-            stderr=stream,
-            stdout=stream,
-        ) as process,
-    ):
-        deadline = time.monotonic() + 90
-        while "The pack embedded is for evaluation only" not in log.read_text() and process.poll() is None:
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
-        process.terminate()
-        assert process.wait(timeout=60) == 0, log.read_text()
-    lines = log.read_text().splitlines()
+    lines = _lines_until(
+        "The pack embedded is for evaluation only", tmp_path, _environment(tmp_path, "embedded")
+    )
     (warned,) = [json.loads(line) for line in lines if '"pack_for_evaluation_only"' in line]
     assert (warned["level"], warned["express"]) == ("warning", "allowed by allow_evaluation_pack")
     assert any(
@@ -151,19 +154,7 @@ def test_the_strictest_policy_needs_figures_that_reach_as_far(assets: Path, tmp_
     assert "demands a false match rate of at most 1e-05" in line
     assert "name a file with published figures in the setting `calibration`" in line
     file.write_text(_PUBLISHED.replace("1e-4", "1e-5"))
-    log = tmp_path / "log"
     environment = _environment(tmp_path, pack) | high | {"FACEGATE_CALIBRATION": str(file)}
-    with (
-        log.open("w") as stream,
-        subprocess.Popen(
-            [sys.executable, "-c", _PROGRAM], env=environment, stderr=stream, stdout=stream
-        ) as process,
-    ):
-        deadline = time.monotonic() + 90
-        while "Facegate serves:" not in log.read_text() and process.poll() is None:
-            assert time.monotonic() < deadline, log.read_text()
-            time.sleep(0.1)
-        process.terminate()
-        assert process.wait(timeout=60) == 0, log.read_text()
-    (entry,) = [json.loads(line) for line in log.read_text().splitlines() if '"match_calibration"' in line]
+    lines = _lines_until("Facegate serves:", tmp_path, environment)
+    (entry,) = [json.loads(line) for line in lines if '"match_calibration"' in line]
     assert (entry["provenance"], entry["lowest_fmr_bound"]) == ("published", 1e-5)

@@ -17,7 +17,6 @@ import grpc
 import numpy as np
 import pytest
 import trustme
-import typer
 from facegate.v1 import device_pb2, feedback_pb2, result_pb2, scan_pb2
 from facegate.v1.verification_service_pb2 import EvidenceProblem, FinishCheckResponse
 from rich.console import Console
@@ -26,7 +25,6 @@ from typer.testing import CliRunner, Result
 import vision.packs
 from cli.main import app
 from cli.test_devices import write_platform
-from cli.verify.command import verify
 from cli.verify.scanning import ScanDisplay, open_scan
 from facegate_client import SourceError
 from simulator import AmbientPreset, AmbientSettings, FlashScanSettings
@@ -36,25 +34,13 @@ from tests.packs import shared_pack
 from tests.server.analysis.uploads import genuine, video
 from tests.server.process.server_process import DataFolder
 
-_app = typer.Typer()
-_app.command()(verify)
 
-
-class Run:
-    """The output and exit code of a command."""
-
-    def __init__(self, code: int, output: str, messages: str) -> None:
-        self.code, self.output, self.messages = code, output, messages
-
-
-async def _run(fake: FakeServer | None, *arguments: str) -> Run:
+async def _run(fake: FakeServer | None, *arguments: str) -> Result:
     """Run the command in a thread while ``fake`` serves in this one."""
 
-    async def invoke(*more: str) -> Run:
-        result = await asyncio.to_thread(
-            CliRunner().invoke, _app, [*arguments, *more], catch_exceptions=False
-        )
-        return Run(result.exit_code, result.stdout, result.stderr)
+    async def invoke(*more: str) -> Result:
+        words = ["verify", *arguments, *more]
+        return await asyncio.to_thread(CliRunner().invoke, app, words, catch_exceptions=False)
 
     if fake is None:
         return await invoke()
@@ -86,19 +72,19 @@ def _pictures(folder: Path, count: int) -> str:
 async def test_success_is_shown_and_saved(portrait: str, scan: str, tmp_path: Path) -> None:
     fake, out = FakeServer(), tmp_path / "out"
     run = await _run(fake, "--trusted", portrait, "--scan", scan, "--out", str(out), "--policy", "low")
-    assert run.code == 0
+    assert run.exit_code == 0
     assert fake.violations == []
     assert (fake.uploads[0].image, fake.uploads[0].policy) == (b"the portrait", "low")
     for shown in ("SUCCESS", "LIVE", "97.5", "92.0", "not checked", "--json lists", fake.check_id):
-        assert shown in run.output
-    assert "Blink" not in run.output
+        assert shown in run.stdout
+    assert "Blink" not in run.stdout
     assert (out / f"{fake.check_id}-evidence.jpg").read_bytes() == fake.evidence
     assert json.loads((out / f"{fake.check_id}.json").read_text())["status"] == "CHECK_STATUS_SUCCESS"
     assert (out / f"{fake.check_id}.jws").read_text().count(".") == 2
-    assert all(f"saved {file}" in run.messages.replace("\n", "") for file in out.iterdir())
-    assert "Good, keep still." in run.messages
+    assert all(f"saved {file}" in run.stderr.replace("\n", "") for file in out.iterdir())
+    assert "Good, keep still." in run.stderr
     assert scan_pb2.CAPABILITY_OPEN_MOUTH in fake.starts[0].capabilities
-    assert fake.token not in run.output + run.messages
+    assert fake.token not in run.stdout + run.stderr
 
 
 @pytest.mark.usefixtures("short_waits")
@@ -107,8 +93,8 @@ async def test_a_refused_connection_hints_at_serve(portrait: str, scan: str) -> 
         closed.bind(("127.0.0.1", 0))
         target = f"127.0.0.1:{closed.getsockname()[1]}"
         run = await _run(None, "--trusted", portrait, "--scan", scan, "--service", target)
-    assert run.code == 2
-    assert "`facegate serve`" in run.messages
+    assert run.exit_code == 2
+    assert "`facegate serve`" in run.stderr
 
 
 @pytest.mark.usefixtures("short_waits")
@@ -133,9 +119,9 @@ async def test_a_server_whose_certificate_is_not_trusted_needs_ca(
         plaintext = await _run(None, *arguments)
     finally:
         await listener.stop(None)
-    assert (untrusted.code, plaintext.code) == (2, 2)
-    assert "--ca" in untrusted.messages
-    assert "--ca" in plaintext.messages
+    assert (untrusted.exit_code, plaintext.exit_code) == (2, 2)
+    assert "--ca" in untrusted.stderr
+    assert "--ca" in plaintext.stderr
 
 
 async def test_only_the_owner_can_read_saved_files(portrait: str, scan: str, tmp_path: Path) -> None:
@@ -143,11 +129,7 @@ async def test_only_the_owner_can_read_saved_files(portrait: str, scan: str, tmp
     arguments = ("--trusted", portrait, "--scan", scan, "--out", str(out))
     before = os.umask(0)
     try:
-        async with serving(fake) as target:
-            result = await asyncio.to_thread(
-                CliRunner().invoke, app, ["verify", *arguments, "--service", target, "--device", target]
-            )
-        assert result.exit_code == 0
+        assert (await _run(fake, *arguments)).exit_code == 0
         assert {stat.S_IMODE(path.stat().st_mode) for path in out.iterdir()} == {0o600}
         assert {stat.S_IMODE(path.stat().st_mode) for path in (out, out.parent)} == {0o700}
     finally:
@@ -169,8 +151,8 @@ async def test_failure_has_its_own_exit_status_and_reasons(portrait: str, scan: 
     fake = FakeServer()
     fake.alter_response = _failing(result_pb2.FAILURE_REASON_SPOOF)
     run = await _run(fake, "--trusted", portrait, "--scan", scan, "--json")
-    assert run.code == 1
-    assert json.loads(run.output)["reasons"] == ["FAILURE_REASON_SPOOF"]
+    assert run.exit_code == 1
+    assert json.loads(run.stdout)["reasons"] == ["FAILURE_REASON_SPOOF"]
 
 
 async def test_not_decided_is_neither_success_nor_failure(portrait: str, scan: str) -> None:
@@ -188,13 +170,13 @@ async def test_not_decided_is_neither_success_nor_failure(portrait: str, scan: s
     fake = FakeServer()
     fake.alter_response = fault
     run = await _run(fake, "--trusted", portrait, "--scan", scan)
-    assert run.code == 2
-    assert "NOT_DECIDED" in run.output
-    assert "SERVER_FAULT" in run.output
-    assert "not judged" in run.output
-    assert "Try again" in run.messages
-    assert "evidence frame" in run.messages
-    assert "lost" in run.messages
+    assert run.exit_code == 2
+    assert "NOT_DECIDED" in run.stdout
+    assert "SERVER_FAULT" in run.stdout
+    assert "not judged" in run.stdout
+    assert "Try again" in run.stderr
+    assert "evidence frame" in run.stderr
+    assert "lost" in run.stderr
 
 
 async def test_signature_is_verified_where_keys_are_given(portrait: str, scan: str, tmp_path: Path) -> None:
@@ -202,12 +184,12 @@ async def test_signature_is_verified_where_keys_are_given(portrait: str, scan: s
     jwks.write_text(json.dumps(fake.jwks))
     arguments = ("--trusted", portrait, "--scan", scan, "--jwks", str(jwks))
     run = await _run(fake, *arguments)
-    assert run.code == 0
-    assert "verified" in run.output
+    assert run.exit_code == 0
+    assert "verified" in run.stdout
     other = FakeServer()
     run = await _run(other, *arguments)
-    assert run.code == 2
-    assert "signature" in run.messages
+    assert run.exit_code == 2
+    assert "signature" in run.stderr
 
 
 async def test_a_sandbox_result_is_refused_unless_it_is_accepted(portrait: str, scan: str) -> None:
@@ -215,12 +197,12 @@ async def test_a_sandbox_result_is_refused_unless_it_is_accepted(portrait: str, 
     one, another = FakeServer(), FakeServer()
     one.sandbox = another.sandbox = True
     run = await _run(one, *arguments)
-    assert run.code == 2
-    assert "sandbox" in run.messages
-    assert run.output == ""
+    assert run.exit_code == 2
+    assert "sandbox" in run.stderr
+    assert run.stdout == ""
     run = await _run(another, *arguments, "--accept-sandbox")
-    assert run.code == 0
-    assert "made for tests" in run.output
+    assert run.exit_code == 0
+    assert "made for tests" in run.stdout
 
 
 async def test_a_refused_portrait_comes_with_a_remedy(portrait: str, scan: str) -> None:
@@ -231,10 +213,10 @@ async def test_a_refused_portrait_comes_with_a_remedy(portrait: str, scan: str) 
         metadata={"eyeDistancePx": "41"},
     )
     run = await _run(fake, "--trusted", portrait, "--scan", scan)
-    assert run.code == 2
+    assert run.exit_code == 2
     for shown in ("EYE_DISTANCE_TOO_SMALL", "eyeDistancePx: 41", "larger picture"):
-        assert shown in run.messages
-    assert run.output == ""
+        assert shown in run.stderr
+    assert run.stdout == ""
 
 
 async def test_a_clip_that_is_shorter_than_the_scan_is_said(portrait: str, scan: str, tmp_path: Path) -> None:
@@ -253,8 +235,8 @@ async def test_a_clip_that_is_shorter_than_the_scan_is_said(portrait: str, scan:
         fake = FakeServer(StreamPlan(results=[failure], frames_wanted=wanted))
         fake.alter_response = _failing(reason, result_pb2.FAILURE_REASON_LIVENESS_INCONCLUSIVE)
         run = await _run(fake, "--trusted", portrait, "--scan", clip)
-        assert run.code == 1
-        assert [text for text in (longer, faster) if text in run.messages] == [said] * (said is not None)
+        assert run.exit_code == 1
+        assert [text for text in (longer, faster) if text in run.stderr] == [said] * (said is not None)
 
 
 async def test_api_key_is_read_from_its_file(portrait: str, scan: str, tmp_path: Path) -> None:
@@ -266,9 +248,9 @@ async def test_api_key_is_read_from_its_file(portrait: str, scan: str, tmp_path:
     other = FakeServer()
     other.api_key = "another"
     refused = await _run(other, *arguments)
-    assert refused.code == 2
-    assert "UNAUTHENTICATED" in refused.messages
-    assert "--api-key-file" in refused.messages
+    assert refused.exit_code == 2
+    assert "UNAUTHENTICATED" in refused.stderr
+    assert "--api-key-file" in refused.stderr
 
 
 @pytest.mark.parametrize(
@@ -289,15 +271,15 @@ async def test_arguments_that_cannot_be_used_are_refused(
 ) -> None:
     filled = [argument.format(portrait=portrait, scan=scan) for argument in arguments]
     run = await _run(None, *filled)
-    assert run.code == 2
-    assert shown in " ".join(run.messages.replace("│", " ").split())
-    assert run.output == ""
+    assert run.exit_code == 2
+    assert shown in " ".join(run.stderr.replace("│", " ").split())
+    assert run.stdout == ""
 
 
 async def test_the_portrait_may_be_a_reference(scan: str) -> None:
     fake = FakeServer()
     run = await _run(fake, "--trusted-reference", "2031/4711.jpg", "--scan", scan)
-    assert run.code == 0
+    assert run.exit_code == 0
     (request,) = fake.uploads
     assert request.WhichOneof("trusted_image") == "image_reference"
     assert request.image_reference == "2031/4711.jpg"
@@ -338,13 +320,13 @@ async def test_a_simulated_phone_flashes(portrait: str, photo: str, monkeypatch:
     )
     fake = _flashing()
     run = await _run(fake, "--trusted", portrait, "--simulate", "injected-tint", "--scan", photo)
-    assert run.code == 0, run.messages
+    assert run.exit_code == 0, run.stderr
     assert fake.violations == []
     assert scan_pb2.CAPABILITY_FLASH in fake.starts[0].capabilities
     assert (fake.frames[0].header.width, fake.frames[0].header.height) == (160, 240)
     assert {frame.header.flash_step for frame in fake.frames} == {0, 1, 2}
     assert fake.frames[0].header.exposure.exposure_time_ns > 0
-    assert "flash in colours" in run.messages
+    assert "flash in colours" in run.stderr
 
 
 async def test_a_simulated_scan_has_no_flash_and_other_frames_each_time(portrait: str, photo: str) -> None:
@@ -352,7 +334,7 @@ async def test_a_simulated_scan_has_no_flash_and_other_frames_each_time(portrait
     for _ in range(2):
         fake = FakeServer(StreamPlan(frames_wanted=2))
         run = await _run(fake, "--trusted", portrait, "--simulate", "genuine", "--scan", photo)
-        assert run.code == 0, run.messages
+        assert run.exit_code == 0, run.stderr
         first.append(fake.frames[0].image)
         assert scan_pb2.CAPABILITY_FLASH not in fake.starts[0].capabilities
         assert scan_pb2.CAPABILITY_OPEN_MOUTH not in fake.starts[0].capabilities, "nobody reads its hints"
@@ -368,7 +350,7 @@ async def test_a_test_device_sends_claims_evidence_and_a_counter(
     for _ in range(2):
         fake = FakeServer()
         run = await _run(fake, "--trusted", portrait, "--scan", scan, *as_iphone)
-        assert run.code == 0
+        assert run.exit_code == 0
         (start,) = fake.starts
         assert start.device.platform == device_pb2.PLATFORM_IOS
         assert start.camera.facing == device_pb2.CAMERA_FACING_FRONT
@@ -454,11 +436,6 @@ def _ticket(folder: Path, token: str, key: str) -> Path:
     return path
 
 
-async def _ran(*arguments: str) -> tuple[int, str, str]:
-    result = await asyncio.to_thread(CliRunner().invoke, app, ["verify", *arguments], catch_exceptions=False)
-    return result.exit_code, result.stdout, " ".join(result.stderr.split())
-
-
 @pytest.mark.slow
 async def test_it_scans_for_a_backend_of_another_make(tmp_path: Path, selfie: Path) -> None:
     """Only the generated stubs call the service; a server process serves both."""
@@ -468,35 +445,28 @@ async def test_it_scans_for_a_backend_of_another_make(tmp_path: Path, selfie: Pa
             *("--ticket", str(_ticket(tmp_path, pinned_wrong.scan_token, "0" * 64))),
             *("--device", server.device_target, "--scan", str(selfie), "--json"),
         )
-        code, _, messages = await _ran(*arguments)
-        assert code == 2
-        assert "other than the pinned one" in messages
+        run = await _run(None, *arguments)
+        assert run.exit_code == 2
+        assert "other than the pinned one" in " ".join(run.stderr.split())
         _ticket(tmp_path, check.scan_token, check.challenge_key_sha256.hex())
-        code, output, messages = await _ran(*arguments)
+        run = await _run(None, *arguments)
         # A busy machine sends too few frames for a success.
-        assert code in {0, 1}, messages
-        assert json.loads(output)["status"]
-        assert check.scan_token not in output + messages
+        assert run.exit_code in {0, 1}, run.stderr
+        assert json.loads(run.stdout)["status"]
+        assert check.scan_token not in run.stdout + run.stderr
         response = await server.finished(check.check_id)
         assert response.result.transcript.frames
         # One token opens one scan.
-        code, _, messages = await _ran(*arguments)
-        assert code == 2
-        assert "CHECK_CLOSED" in messages
+        run = await _run(None, *arguments)
+        assert run.exit_code == 2
+        assert "CHECK_CLOSED" in run.stderr
 
 
 async def _invoked(fake: FakeServer, folder: Path, *arguments: str) -> Result:
     async with serving(fake) as target:
         key = base64.b64encode(fake.challenge_key_sha256).decode()
-        return await asyncio.to_thread(
-            CliRunner().invoke,
-            app,
-            [
-                *("verify", "--ticket", str(_ticket(folder, fake.token, key))),
-                *("--device", target, *arguments),
-            ],
-            catch_exceptions=False,
-        )
+        ticket = ("--ticket", str(_ticket(folder, fake.token, key)), "--device", target)
+        return await _run(None, *ticket, *arguments)
 
 
 async def test_the_device_makes_no_call_but_the_scan(tmp_path: Path, selfie: Path) -> None:
@@ -521,7 +491,6 @@ async def test_a_refusal_is_an_error(tmp_path: Path, selfie: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "named"),
     [
-        (None, "cannot be read"),
         (b"", "scan_token"),
         (b"\xff\xfe", "scan_token"),
         (b"[" * 100_000, "scan_token"),
@@ -535,20 +504,15 @@ async def test_a_refusal_is_an_error(tmp_path: Path, selfie: Path) -> None:
         ),
     ],
 )
-def test_a_wrong_ticket_is_refused_before_a_connection(
-    tmp_path: Path, content: bytes | None, named: str
+async def test_a_wrong_ticket_is_refused_before_a_connection(
+    tmp_path: Path, content: bytes, named: str
 ) -> None:
     file = tmp_path / "ticket.json"
-    if content is not None:
-        file.write_bytes(content)
+    await asyncio.to_thread(file.write_bytes, content)
     # Nothing listens there.
-    result = CliRunner().invoke(
-        app,
-        ["verify", "--ticket", str(file), "--device", "127.0.0.1:9", "--scan", "x"],
-        catch_exceptions=False,
-    )
-    assert result.exit_code == 2
-    assert named in " ".join(result.stderr.split())
+    run = await _run(None, "--ticket", str(file), "--device", "127.0.0.1:9", "--scan", "x")
+    assert run.exit_code == 2
+    assert named in run.stderr
 
 
 def test_the_token_is_no_argument(tmp_path: Path) -> None:

@@ -267,12 +267,6 @@ def test_every_section_is_there(page: Page) -> None:
     assert "1 signal could not be assessed" in page.text
 
 
-def test_one_file_needs_no_overview() -> None:
-    page = rendered(ExplainedFile(finding=picture_finding(), image=image_study(), exif=ExifTags()))
-    assert "At a glance" not in page.text
-    assert "selfie.jpg: LIVE" in page.text
-
-
 def test_text_of_a_file_cannot_become_markup() -> None:
     hostile = '<script>alert("1")</script><img src=x onerror=alert(1)>'
     finding = replace(
@@ -374,14 +368,6 @@ def test_movement_is_measured_between_two_frames_with_a_face(frames: tuple[Frame
     assert face_speed(frames[1], frames[2]) == 0.0
     assert face_speed(frames[2], frames[3]) is None
     assert face_speed(frames[3], frames[4]) is None
-
-
-def test_values_are_drawn_between_zero_and_the_largest(chart: dict[str, Any]) -> None:
-    _, _, eyes, moved, _ = chart["rows"]
-    assert [text for _, text in eyes["scale"]] == ["0.31", "0"]
-    assert [text for _, text in moved["scale"]] == ["0.5", "0"]
-    ((_, points),) = eyes["curves"]
-    assert [point.split(",")[0] for point in points.split()] == ["118.00", "244.00", "370.00"]
 
 
 def test_network_scores_are_drawn_at_their_frame(chart: dict[str, Any]) -> None:

@@ -1,8 +1,6 @@
-import io
 import json
 from collections.abc import Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any, cast
 
@@ -14,7 +12,7 @@ from typer.testing import CliRunner
 
 from cli.bench import command as module
 from cli.bench import devices as devices_module
-from cli.bench.command import bench, report_view
+from cli.bench.command import bench
 from cli.bench.devices import DeviceJob, ScanTimes, make_scans, open_devices, run_job
 from cli.bench.naive import (
     Comparison,
@@ -27,7 +25,7 @@ from cli.bench.phone import RecordedScan
 from cli.bench.portraits import two_megabytes
 from cli.bench.scans import ScanRun, scan_measurements
 from cli.errors import CommandError
-from evaluation.bench import BenchReport, Measurement, ModelUse, NothingMeasured, describe_machine
+from evaluation.bench import Measurement, ModelUse, NothingMeasured
 from formats.image_header import parse_header
 from simulator import builtin_photos
 from tests.liveness.builders import face_at
@@ -61,16 +59,6 @@ def test_a_pulled_pack_is_sought_in_the_folder_of_the_settings(
     assert str(tmp_path / "models") in result.output
 
 
-def test_packs_by_default(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
-    monkeypatch.delenv("FACEGATE_TEST_ASSETS", raising=False)
-    assert module._default_packs() == ("embedded",)
-    monkeypatch.setenv("FACEGATE_TEST_ASSETS", str(tmp_path))
-    assert module._default_packs() == ("embedded",)
-    (tmp_path / "models").mkdir()
-    models = tmp_path / "models"
-    assert module._default_packs() == ("embedded", f"open:{models}", f"insightface:{models}")
-
-
 def test_the_figures_are_shown_and_written(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     loads: list[dict[str, Any]] = []
 
@@ -94,45 +82,6 @@ def test_the_figures_are_shown_and_written(monkeypatch: pytest.MonkeyPatch, tmp_
     assert len(latency["values"]) == 2
     assert latency["min"] > 0
     assert "--at-once 2" in document["command"]
-
-
-def test_the_table_fits_a_narrow_terminal_uncut() -> None:
-    measurements = [
-        measurement
-        for pack in ("embedded", "another")
-        for at_once in (1, 4)
-        for measurement in scan_measurements(
-            pack, at_once=at_once, runs=(run(*[0.1] * 50), run(*[12.3] * 50))
-        )
-    ]
-    measurements.append(
-        Measurement(
-            pack="embedded",
-            name="a name that is much too long for one line of eighty columns with its figures",
-            load="1 scan",
-            unit="model frames",
-            meaning="",
-            values=(1.25,) * 100,
-        )
-    )
-    report = BenchReport(
-        command="facegate bench --runs 2",
-        made=datetime(2026, 1, 2, tzinfo=UTC),
-        version="0.1.0",
-        machine=describe_machine(),
-        runtimes={"embedded": "dlib", "another": "nothing"},
-        measurements=tuple(measurements),
-    )
-    sink = io.StringIO()
-    Console(file=sink, width=80).print(report_view(report))
-    text = sink.getvalue()
-    assert "…" not in text
-    assert text.count("CPU a frame / its model time") == 4
-    assert text.count("1.25") == 3
-    assert "another, 4 scans at once" in text
-    assert "12,300" in text
-    assert f"{describe_machine().cores} cores" in text
-    assert "facegate bench --runs 2" in text
 
 
 @pytest.mark.slow
@@ -327,12 +276,6 @@ def test_figures_of_two_runs() -> None:
     assert figures["images without credit", "%"].values == pytest.approx((20.0, 20.0))
     assert {m.load for m in figures.values()} == {"2 scans at once"}
     assert {m.pack for m in figures.values()} == {"p"}
-
-
-def test_one_scan_is_called_one_scan() -> None:
-    assert scan_measurements("p", at_once=1, runs=(run(0.1),))[0].load == "1 scan"
-    flashed = scan_measurements("p", at_once=1, runs=(run(0.1),), flash=True)
-    assert flashed[0].load == "1 DYNAMIC scan"
 
 
 def test_without_models_there_is_no_ratio() -> None:

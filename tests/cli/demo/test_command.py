@@ -212,7 +212,6 @@ def test_it_trusts_its_platform_its_page_and_a_sandbox_caller_beside_the_shipped
     root = settings["device_integrity"]["test_roots"]["android_spki_sha256"]
     assert root == [tested.platform.android_root_sha256.hex()]
     assert settings["device_integrity"]["web"] == {"rp_id": "localhost", "origins": ["http://localhost:8447"]}
-
     keys = load_api_keys(Path(settings["listeners"]["service"]["api_keys_file"]))
     found = [keys.find(key.value) for key in (tested.sandbox, tested.real)]
     assert [entry is not None and entry.caller.sandbox for entry in found] == [True, False]

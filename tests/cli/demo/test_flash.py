@@ -205,15 +205,6 @@ def test_a_curve_is_broken_where_frames_are_missing() -> None:
     assert drawn_runs == [("blue", 15), ("blue", 15), ("expected", 15), ("expected", 15)]
 
 
-@pytest.mark.parametrize("count", [1, 3, 16])
-def test_any_number_of_colours_fits(count: int) -> None:
-    column = strip().columns[1]
-    markup = drawn(FlashStrip(columns=(column,) * count, curves=strip().curves))
-    places = re.findall(r'<image x="([\d.]+)" y="0" width="([\d.]+)"', markup)
-    assert len(places) == count
-    assert max(float(x) + float(width) for x, width in places) <= 960
-
-
 def test_colours_without_the_light_show_the_face_and_the_finding() -> None:
     (figure,) = colours_figures(strip().columns)
     assert figure.drawing is not None

@@ -29,7 +29,6 @@ from tests.cli.demo.builders import (
     scenario,
 )
 from tests.server.pages.reading import Page
-from vision.face import BgrImage, DetectedFace
 from vision.packs import Pack
 
 _INCONCLUSIVE = result_pb2.FAILURE_REASON_LIVENESS_INCONCLUSIVE
@@ -58,22 +57,6 @@ def test_the_page_is_well_formed_and_needs_nothing_else(page: Page) -> None:
     assert not re.search(r"https?:|url\(|@import|\{[a-z_]+\}", page.source)
     assert "script" not in page.tags
     assert not [name for name in page.attributes if name.startswith("on")]
-
-
-class _Network:
-    name = "minifas_v2se"
-
-    def real_probability(self, image: BgrImage, face: DetectedFace) -> float:
-        return 0.5
-
-
-def test_a_pack_with_pad_networks_is_distinguished() -> None:
-    pack = replace(PACK, name="open", evaluation_only=False, pad_networks=(_Network(),))
-    text = " ".join(Page(render(all_as_expected(), pack)).text.split())
-    assert "What the open pack detects" in text
-    assert "minifas_v2se" in text
-    assert "outside their training data may pass" in text
-    assert "for evaluation only" not in text
 
 
 def test_device_failures_are_shown_if_evidence_was_requested() -> None:
@@ -204,18 +187,6 @@ def printed(width: int) -> str:
     sink = io.StringIO()
     Console(file=sink, width=width).print(summary_table(all_as_expected()))
     return sink.getvalue()
-
-
-def test_no_word_is_broken_in_a_narrow_terminal() -> None:
-    unsure = result(result_pb2.FAILURE_REASON_LIVENESS_INCONCLUSIVE)
-    unsure.liveness.verdict = result_pb2.LIVENESS_VERDICT_INCONCLUSIVE
-    undecided = judged("same-person", unsure)
-    sink = io.StringIO()
-    Console(file=sink, width=80).print(summary_table((*all_as_expected(), undecided)))
-    words = sink.getvalue().split()
-    for record in (*all_as_expected(), undecided):
-        assert set(record.scenario.title.split()) <= set(words)
-    assert "inconclusive" in words
 
 
 def test_the_summary_contains_every_outcome() -> None:

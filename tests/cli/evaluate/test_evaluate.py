@@ -13,10 +13,8 @@ from cli.evaluate import app
 from evaluation.match.groups import GroupPromise
 from evaluation.match.operating_points import FmrAt, Promise
 from evaluation.pad.dataset import read_dataset
-from matcher.similarity import fmr_bound
 from tests.evaluation.match.reports import made_report, pack_of
 from tests.evaluation.samples import plain, small_set
-from vision.packs.calibration import parse_calibration
 from vision.packs.pack import read_operator_calibration
 
 
@@ -147,6 +145,17 @@ def test_photos_that_are_none(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -
     assert "5 files cannot be read as images: 0.jpg, 1.jpg, 2.jpg and 2 more" in errors
 
 
+def test_packs_of_different_embedders_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(
+        evaluate_command, "load_packs", lambda specs: (pack_of("ab" * 32), pack_of("cd" * 32))
+    )
+    folder, out = people(tmp_path / "good", "a.jpg,ann,f", "b.jpg,bob,m"), tmp_path / "out.toml"
+    status, _, errors = evaluate("--identities", folder, "--calibration", out)
+    assert status == 2
+    assert "different embedders" in errors
+    assert not out.exists()
+
+
 def test_a_promise_that_is_broken_in_a_group_is_an_exit_status(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -211,51 +220,6 @@ def test_a_small_set_is_measured_and_supports_little(assets: Path, pack_folder: 
     assert (status, "remove it first" in said) == (2, True)
     assert out.read_bytes() == before
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["calibration.toml", "faces", "pack"]
-
-
-@pytest.mark.slow
-def test_of_two_packs_the_worst_counts(assets: Path, pack_folder: Path, tmp_path: Path) -> None:
-    (pack_folder / "face_detection_yunet_2023mar.onnx").symlink_to(
-        (assets / "models" / "face_detection_yunet_2023mar.onnx").resolve()
-    )
-    faces = small_set(
-        assets / "data" / "faces", tmp_path / "faces", prefixes=("nyoki-mtl", "cmusatyalab", "ageitgey")
-    )
-    found = {}
-    for specs in (["insightface"], ["open"], ["insightface", "open"]):
-        out = tmp_path / "calibration.toml"
-        packs = [argument for spec in specs for argument in ("--pack", f"{spec}:{pack_folder}")]
-        status, said = calibrate(*packs, "--identities", faces, "--calibration", out)
-        assert status == 0, said
-        found["+".join(specs)] = parse_calibration(out.read_text(encoding="utf-8"), source=out.name)
-        out.unlink()
-    both = found["insightface+open"]
-    assert "--pack insightface:DIR --pack open:DIR" in both.record.command
-    assert "Pack open:DIR: " in both.record.note
-    for alone in ("insightface", "open"):
-        for point in found[alone].points[1:]:
-            # A point is a bound, rounded up to a fiftieth of a decade, of all thresholds below it.
-            assert fmr_bound(point.cosine, calibration=both) >= point.fmr_upper_bound * 10**-0.02001
-
-
-@pytest.mark.slow
-def test_packs_of_different_embedders_are_refused(assets: Path, pack_folder: Path, tmp_path: Path) -> None:
-    pytest.importorskip("dlib")
-    faces = small_set(assets / "data" / "faces", tmp_path / "faces", prefixes=("nyoki-mtl",))
-    out = tmp_path / "out.toml"
-    status, said = calibrate(
-        "--pack",
-        f"insightface:{pack_folder}",
-        "--pack",
-        "embedded",
-        "--identities",
-        faces,
-        "--calibration",
-        out,
-    )
-    assert status == 2
-    assert "different embedders" in said
-    assert not out.exists()
 
 
 def evaluate_pad(*arguments: object) -> tuple[int, str, str]:

@@ -129,12 +129,6 @@ def test_one_line_a_file_where_there_is_no_terminal() -> None:
     assert stream.getvalue().split("\n") == ["a[b].onnx: 1.0 MB", "c.onnx: left out", ""]
 
 
-def test_bars_on_a_terminal() -> None:
-    stream = io.StringIO()
-    drive(TerminalProgress(Console(file=stream, force_terminal=True, width=120)))
-    assert "a[b].onnx: 1.0 MB\n" in stream.getvalue()
-
-
 def _import(embedder: Path, to: Path, assets: Path, *further: str) -> tuple[int, str]:
     answer = runner.invoke(
         app,
