@@ -28,7 +28,7 @@ from cli.main import app
 from device_integrity.apple import parse_attestation, parse_receipt
 from facegate_protocol import sha256
 from server.device.revocation import read_revocation_files
-from tests.device_integrity.apple.apple_in_software import APP, NOW, SoftwareApple, SoftwareKey
+from tests.device_integrity.apple.apple_in_software import NOW, SoftwareApple, SoftwareKey
 from tests.device_integrity.apple.vectors import AttestationVector, apple_sample, veehaitch
 from tests.device_integrity.web.authenticator_in_software import ORIGIN, RP_ID, Authenticator, client_data
 
@@ -152,22 +152,6 @@ def test_real_assertions_and_receipts(assets: Path, tmp_path: Path) -> None:
     assert said(file, *given)["Receipt"]["risk metric"] == "about 3 keys in 30 days"
     late = checks(file, "--at", "2022-01-01T00:00:00Z")
     assert late["app_attest_receipt.freshness"] == "FAIL"
-
-
-def test_an_apple_in_software_is_not_apple(tmp_path: Path) -> None:
-    apple = SoftwareApple()
-    attestation = put(tmp_path, "attestation", apple.enrolment(_KEY, _H))
-    arguments = (attestation, "--at", _AT, "--challenge", _H.hex(), "--app", APP)
-    assert run(*arguments)[0] == 1
-    found = checks(*arguments)
-    assert [name for name, outcome in found.items() if outcome == "FAIL"] == [
-        "app_attest.chain",
-        "app_attest_receipt.chain",
-    ]
-    assert said(*arguments)["Receipt"]["kind"] == "ATTEST"
-    receipt = put(tmp_path, "receipt", apple.changed_receipt(_KEY))
-    found = checks(receipt, "--at", _AT, "--public-key", pem(tmp_path, _KEY.public_key))
-    assert [name for name, outcome in found.items() if outcome == "FAIL"] == ["app_attest_receipt.chain"]
 
 
 def test_malformed_evidence_is_judged_and_not_an_error(tmp_path: Path) -> None:

@@ -86,14 +86,13 @@ def test_a_sandbox_result_is_refused_unless_it_is_accepted(tmp_path: Path) -> No
 
 def test_the_result_of_another_check_issuer_or_tenant_is_refused(tmp_path: Path) -> None:
     saved = _save(tmp_path)
-    arguments = (str(saved.jws), "--jwks", str(saved.jwks), "--expect-check-id")
-    assert _run(*arguments, saved.fake.check_id)[0] == 0
+    arguments = (str(saved.jws), "--jwks", str(saved.jwks))
+    assert _run(*arguments, "--expect-check-id", saved.fake.check_id)[0] == 0
     other = FakeServer().check_id
-    code, output, messages = _run(*arguments, other)
+    code, output, messages = _run(*arguments, "--expect-check-id", other)
     assert (code, output) == (1, "")
     assert saved.fake.check_id in messages
     assert other in messages
-    arguments = arguments[:-1]
     assert _run(*arguments, "--expect-issuer", "bank", "--expect-tenant", "retail")[0] == 0
     assert _run(*arguments, "--expect-issuer", "other")[0] == 1
     assert _run(*arguments, "--expect-tenant", "other")[0] == 1

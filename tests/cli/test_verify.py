@@ -244,7 +244,7 @@ async def test_api_key_is_read_from_its_file(portrait: str, scan: str, tmp_path:
     fake.api_key = "key-123"
     key.write_text("key-123\n")
     arguments = ("--trusted", portrait, "--scan", scan)
-    assert (await _run(fake, *arguments, "--api-key-file", str(key))).code == 0
+    assert (await _run(fake, *arguments, "--api-key-file", str(key))).exit_code == 0
     other = FakeServer()
     other.api_key = "another"
     refused = await _run(other, *arguments)
@@ -358,42 +358,45 @@ async def test_a_test_device_sends_claims_evidence_and_a_counter(
     assert shown == ["app_attest", "app_attest_assertion"]
 
 
-def _shown(plan: scan_pb2.Plan.ValueType, frames: int, result: scan_pb2.ScanResult) -> list[str]:
-    """The lines of one attempt that follow its announcement."""
+_WAIT, _OPEN = "frames sent. One moment, please.", "There is no decision yet."
+
+
+@pytest.mark.parametrize(
+    ("plan", "frames", "feedback", "said"),
+    [
+        # A declined flash is no fault of the conditions.
+        (scan_pb2.PLAN_FLASH, 0, [], ["Continuing without the flash."]),
+        (
+            scan_pb2.PLAN_FLASH,
+            7,
+            [feedback_pb2.FEEDBACK_CODE_TOO_DARK],
+            [f"7 {_WAIT}", _OPEN, "It is too dark: find more light."],
+        ),
+        (scan_pb2.PLAN_EXPRESS, 60, [], [f"60 {_WAIT}", _OPEN]),
+        # Without a frame the camera is not at fault.
+        (
+            scan_pb2.PLAN_EXPRESS,
+            0,
+            [feedback_pb2.FEEDBACK_CODE_LOW_VIDEO_QUALITY, feedback_pb2.FEEDBACK_CODE_TIMED_OUT],
+            [f"0 {_WAIT}", _OPEN, "No frame reached the server.", "That took too long. Please try again."],
+        ),
+    ],
+)
+def test_a_repeated_attempt_states_the_reason(
+    plan: scan_pb2.Plan.ValueType,
+    frames: int,
+    feedback: list[feedback_pb2.FeedbackCode.ValueType],
+    said: list[str],
+) -> None:
     stream = io.StringIO()
     display = ScanDisplay(Console(file=stream, width=200), shows_hints=True)
     display.attempt_started(scan_pb2.AttemptStart(attempt=1, plan=plan))
     display.capture_finished(1, frames, 0)
-    display.attempt_finished(result)
+    retry = scan_pb2.SCAN_STATUS_RETRY
+    display.attempt_finished(scan_pb2.ScanResult(status=retry, another_attempt=True, feedback=feedback))
     announced, *lines = stream.getvalue().splitlines()
     assert announced.startswith("Attempt 1: ")
-    return [line.strip() for line in lines]
-
-
-def test_a_declined_flash_is_no_fault_of_the_conditions() -> None:
-    retry = scan_pb2.ScanResult(status=scan_pb2.SCAN_STATUS_RETRY, another_attempt=True)
-    assert _shown(scan_pb2.PLAN_FLASH, 0, retry) == ["Continuing without the flash."]
-
-
-def test_a_repeated_attempt_states_the_reason() -> None:
-    retry = scan_pb2.ScanResult(
-        status=scan_pb2.SCAN_STATUS_RETRY,
-        another_attempt=True,
-        feedback=[feedback_pb2.FEEDBACK_CODE_TOO_DARK],
-    )
-    assert _shown(scan_pb2.PLAN_FLASH, 7, retry) == [
-        "7 frames sent. One moment, please.",
-        "There is no decision yet.",
-        "It is too dark: find more light.",
-    ]
-
-
-def test_an_attempt_that_left_doubt_blames_no_conditions() -> None:
-    retry = scan_pb2.ScanResult(status=scan_pb2.SCAN_STATUS_RETRY, another_attempt=True)
-    assert _shown(scan_pb2.PLAN_EXPRESS, 60, retry) == [
-        "60 frames sent. One moment, please.",
-        "There is no decision yet.",
-    ]
+    assert [line.strip() for line in lines] == said
 
 
 async def test_folder_and_video_are_distinguished(tmp_path: Path) -> None:
@@ -409,18 +412,6 @@ async def test_folder_and_video_are_distinguished(tmp_path: Path) -> None:
 async def test_camera_that_is_not_there_is_reported(scan: str) -> None:
     with pytest.raises(SourceError, match="camera"):
         open_scan(scan)
-
-
-def test_without_a_frame_the_camera_is_not_at_fault() -> None:
-    retry = scan_pb2.ScanResult(
-        status=scan_pb2.SCAN_STATUS_RETRY,
-        another_attempt=True,
-        feedback=[feedback_pb2.FEEDBACK_CODE_LOW_VIDEO_QUALITY, feedback_pb2.FEEDBACK_CODE_TIMED_OUT],
-    )
-    assert _shown(scan_pb2.PLAN_EXPRESS, 0, retry)[2:] == [
-        "No frame reached the server.",
-        "That took too long. Please try again.",
-    ]
 
 
 @pytest.fixture

@@ -29,15 +29,14 @@ from tests.cli.demo.builders import (
     scenario,
 )
 from tests.server.pages.reading import Page
-from vision.packs import Pack
 
 _INCONCLUSIVE = result_pb2.FAILURE_REASON_LIVENESS_INCONCLUSIVE
 
 
-def render(records: tuple[DemoRecord, ...], pack: Pack = PACK) -> str:
+def render(records: tuple[DemoRecord, ...]) -> str:
     return render_page(
         records,
-        ChosenPack(spec=pack.name, pack=pack, policy="evaluation", why="it is the <best>"),
+        ChosenPack(spec=PACK.name, pack=PACK, policy="evaluation", why="it is the <best>"),
         made=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
         seconds=61.0,
     )

@@ -283,15 +283,13 @@ def test_pairs_that_cannot_be_are_refused_with_their_line(
 
 
 def test_pairs_that_contradict_the_manifest_are_refused(tmp_path: Path) -> None:
-    file = pairs_file(tmp_path, "a,b,0", manifest=("a,x", "b,x"))
-    with pytest.raises(PhotoListError, match="gives one identity"):
-        read(file)
-    file = pairs_file(tmp_path, "a,b,1", manifest=("a,x", "b,y"))
-    with pytest.raises(PhotoListError, match="gives two identities"):
-        read(file)
-    file = pairs_file(tmp_path, "a,c,1", manifest=("a,x", "b,y"))
-    with pytest.raises(PhotoListError, match="gives 'c' no identity"):
-        read(file)
+    for row, manifest, said in (
+        ("a,b,0", ("a,x", "b,x"), "gives one identity"),
+        ("a,b,1", ("a,x", "b,y"), "gives two identities"),
+        ("a,c,1", ("a,x", "b,y"), "gives 'c' no identity"),
+    ):
+        with pytest.raises(PhotoListError, match=said):
+            read(pairs_file(tmp_path, row, manifest=manifest))
 
 
 def test_corrections_exclude_pairs_with_a_reason(tmp_path: Path) -> None:
