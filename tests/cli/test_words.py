@@ -62,15 +62,29 @@ def test_a_missing_scope_on_this_machine_is_not_the_end() -> None:
     assert "Use credentials" not in here
 
 
-def _told(text: str) -> str:
-    return describe_lost_connection(ConnectionFailedError(text))
+_REFUSED = "Failed to connect to remote host: Connection refused"
 
 
-def test_a_certificate_of_other_names_is_told_from_a_missing_authority() -> None:
-    text = "UNAVAILABLE: Custom verification check failed with error: Hostname Verification Check failed."
-    told = _told(text)
-    assert "for other names" in told
-    assert "--ca" not in told
+@pytest.mark.parametrize(
+    ("text", "said", "unsaid"),
+    [
+        # A certificate of other names is no missing authority.
+        ("UNAVAILABLE: Hostname Verification Check failed.", "for other names", "--ca"),
+        # If nobody is at the first address of localhost, there may be TLS at the second.
+        (f"UNAVAILABLE: ipv6:%5B::1%5D:8444: {_REFUSED}", "--ca", "/readyz"),
+        (f"UNAVAILABLE: ipv4:127.0.0.1:8444: {_REFUSED}", "facegate serve", "--ca"),
+        (
+            "UNAVAILABLE: ipv4:127.0.0.1:8444: connection attempt timed out before receiving SETTINGS frame",
+            "/readyz",
+            "Correct the address",
+        ),
+    ],
+)
+def test_a_remedy_fits_the_cause_of_a_lost_connection(text: str, said: str, unsaid: str) -> None:
+    told = describe_lost_connection(ConnectionFailedError(text))
+    assert told.startswith(f"{text}\n")
+    assert said in told
+    assert unsaid not in told
 
 
 @pytest.mark.parametrize("code", [62, 64])
@@ -84,20 +98,6 @@ def test_a_certificate_of_other_names_is_told_of_a_device_listener(code: int) ->
     assert "Give --ca" in describe_lost_connection(error)
 
 
-def test_nobody_at_the_first_address_of_localhost_may_be_tls_at_the_second() -> None:
-    refused = "Failed to connect to remote host: Connection refused"
-    assert "--ca" in _told(f"UNAVAILABLE: ipv6:%5B::1%5D:8444: {refused}")
-    assert "--ca" not in _told(f"UNAVAILABLE: ipv4:127.0.0.1:8444: {refused}")
-
-
-def test_a_server_that_lets_connect_and_never_answers_is_stalled() -> None:
-    text = "UNAVAILABLE: ipv4:127.0.0.1:8444: connection attempt timed out before receiving SETTINGS frame"
-    told = _told(text)
-    assert told.startswith(f"{text}\n")
-    assert "/readyz" in told
-    assert "Correct the address" not in told
-
-
 _CONNECT = "UNAVAILABLE: failed to connect to all addresses; last error: UNKNOWN: ipv4:192.0.2.7:8443:"
 
 
@@ -105,6 +105,7 @@ _CONNECT = "UNAVAILABLE: failed to connect to all addresses; last error: UNKNOWN
     ("cause", "words"),
     [
         ("no Challenge within 10 seconds", "accepts connections but does not answer"),
+        (f"{_CONNECT} timed out before receiving SETTINGS frame", "accepts connections but does not answer"),
         (f"{_CONNECT} Failed to connect to remote host: Connection refused", "no server listens there"),
         (f"{_CONNECT} Failed to connect to remote host: No route to host", "the server cannot be reached"),
         ("CANCELLED: Stream removed (RST_STREAM (with error code 8))", "connection broke"),

@@ -1,6 +1,7 @@
 import json
 import sys
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import cv2
@@ -18,11 +19,14 @@ from tests.evaluation.samples import plain, small_set
 from vision.packs.pack import read_operator_calibration
 
 
-def evaluate(*arguments: object) -> tuple[int, str, str]:
+def _run(kind: str, *arguments: object) -> tuple[int, str, str]:
     """Exit status, standard output and standard error."""
-    result = CliRunner().invoke(app, ["match", *map(str, arguments)])
+    result = CliRunner().invoke(app, [kind, *map(str, arguments)])
     assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
     return result.exit_code, result.stdout, plain(result.stderr)
+
+
+evaluate, evaluate_pad = partial(_run, "match"), partial(_run, "pad")
 
 
 def people(folder: Path, *rows: str) -> Path:
@@ -178,32 +182,17 @@ def test_a_promise_that_is_broken_in_a_group_is_an_exit_status(
     assert evaluate("--identities", folder)[0] == 0
 
 
-def calibrate(*arguments: object) -> tuple[int, str]:
-    """Exit status and all output."""
-    result = CliRunner().invoke(app, ["match", *map(str, arguments)])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result.exit_code, plain(result.output)
-
-
-@pytest.fixture
-def pack_folder(assets: Path, tmp_path: Path) -> Path:
-    folder = tmp_path / "pack"
-    folder.mkdir()
-    for name in ("det_500m.onnx", "mobilefacenet_foamliu.onnx"):
-        (folder / name).symlink_to((assets / "models" / name).resolve())
-    return folder
-
-
-def test_a_small_set_is_measured_and_supports_little(assets: Path, pack_folder: Path, tmp_path: Path) -> None:
+def test_a_small_set_is_measured_and_supports_little(assets: Path, tmp_path: Path) -> None:
     faces = small_set(
         assets / "data" / "faces", tmp_path / "faces", prefixes=("nyoki-mtl", "cmusatyalab", "ageitgey")
     )
     out = tmp_path / "calibration.toml"
-    arguments = ("--pack", f"insightface:{pack_folder}", "--identities", faces, "--calibration", out)
-    status, said = calibrate(*arguments)
-    assert status == 0, said
-    assert "not supported by these data (needs about" in said
-    assert str(out) in said
+    pack = f"insightface:{assets / 'models'}"
+    arguments = ("--pack", pack, "--identities", faces, "--calibration", out)
+    status, said, errors = evaluate(*arguments)
+    assert status == 0, errors
+    assert "not supported by these data (needs about" in plain(said)
+    assert str(out) in plain(said) + errors
     # The server reads this.
     calibration = read_operator_calibration(out)
     assert calibration.provenance == "measured_by_operator"
@@ -216,17 +205,10 @@ def test_a_small_set_is_measured_and_supports_little(assets: Path, pack_folder: 
     assert record.command.startswith("facegate evaluate match --identities DIR --pack insightface:DIR ")
     # A file is never replaced.
     before = out.read_bytes()
-    status, said = calibrate(*arguments)
-    assert (status, "remove it first" in said) == (2, True)
+    status, _, errors = evaluate(*arguments)
+    assert (status, "remove it first" in errors) == (2, True)
     assert out.read_bytes() == before
-    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["calibration.toml", "faces", "pack"]
-
-
-def evaluate_pad(*arguments: object) -> tuple[int, str, str]:
-    """Exit status, standard output and standard error."""
-    result = CliRunner().invoke(app, ["pad", *map(str, arguments)])
-    assert result.exception is None or isinstance(result.exception, SystemExit), result.exception
-    return result.exit_code, result.stdout, plain(result.stderr)
+    assert sorted(entry.name for entry in tmp_path.iterdir()) == ["calibration.toml", "faces"]
 
 
 def some(assets: Path, folder: Path, *, each: int) -> Path:
