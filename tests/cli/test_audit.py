@@ -186,7 +186,10 @@ def test_an_export_is_verified_without_the_server(
     export, words = scene.export()
     kinds = [line["type"] for line in _lines(export) if line["tenant"] == "bank"]
     assert kinds == ["entry"] * 6 + ["checkpoint", "head"]
+    # By default with the keys of the key folder.
+    assert "bank: whole; 6 entries" in scene.run("verify", "--export", str(export))
     monkeypatch.setenv("FACEGATE_DATA_DIR", str(tmp_path / "elsewhere"))
+    monkeypatch.setenv("FACEGATE_CONFIG", str(tmp_path / "none.toml"))
     assert "bank: whole; 6 entries" in scene.run(*words)
     assert not (tmp_path / "elsewhere").exists()
 
