@@ -191,12 +191,11 @@ async def test_every_archive_in_the_export_of_a_person_is_verified(shell: Shell)
         assert found == {key: value for key, value in genuine.items() if key != second}
 
 
-@pytest.mark.parametrize("sent", [b"", b"PK\x03\x04 and no more", b"no archive"])
 async def test_a_broken_archive_of_a_person_is_a_sentence(
-    shell: Shell, sent: bytes, monkeypatch: pytest.MonkeyPatch
+    shell: Shell, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     async def export(*_args: object, **_options: object) -> AsyncIterator[bytes]:
-        yield sent
+        yield b"PK\x03\x04 and no more"
 
     monkeypatch.setattr(Compliance, "export_subject", export)
     out = shell.folder / "person.zip"

@@ -1,6 +1,9 @@
 """The commands: imported when they run, listed in one screen, with options that their groups share."""
 
+import io
+import json
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -12,10 +15,17 @@ from typing import Annotated, Any
 
 import pytest
 import typer
+from hypothesis import given
+from hypothesis import strategies as st
+from rich.console import Console
 from typer.testing import CliRunner
 
+from cli.errors import FAILED, FileUnusable, errors_reported
 from cli.groups import SharingGroup
 from cli.main import COMMANDS, app
+from cli.shown import counted, printable, shown_name
+from server.configuration.loading import load_settings, shown_settings
+from vision.errors import PackNotFound
 
 _SCREEN = 24
 """Lines of a terminal of the standard size, 80 columns by 24 lines."""
@@ -61,11 +71,6 @@ def test_version_is_that_of_the_distribution() -> None:
     assert _printed("--version") == f"facegate {version('facegate')}\n"
 
 
-def test_examples_are_in_the_help() -> None:
-    assert "facegate verify --trusted portrait.jpg --scan selfie.mp4" in _printed("verify", "--help")
-    assert "facegate models pull open" in _printed("models", "pull", "--help")
-
-
 @pytest.mark.parametrize("name", COMMANDS)
 def test_a_line_is_the_first_sentence_of_the_command(name: str) -> None:
     command = _ROOT.commands[name]  # type: ignore[attr-defined]
@@ -101,7 +106,6 @@ def test_the_settings_file_may_be_named_anywhere(
 @pytest.mark.parametrize(
     ("words", "found"),
     [
-        (["--place", "x", "do", "a"], ("x", "a", False)),
         (["do", "--flag", "--place=x", "a"], ("x", "a", True)),
         (["do", "a", "--place", "x"], ("x", "a", False)),
         (["do", "--", "--place"], ("here", "--place", False)),
@@ -129,3 +133,114 @@ def test_options_of_a_group_stand_anywhere_before_two_dashes(
 
 def test_a_shared_option_without_its_value_is_an_error() -> None:
     assert "requires an argument" in CliRunner().invoke(app, ["config", "show", "--config"]).stderr
+
+
+@pytest.fixture
+def file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("COLUMNS", "200")
+    monkeypatch.setenv("FACEGATE_LISTENERS__DEVICE__PORT", "1234")
+    file = tmp_path / "facegate.toml"
+    file.touch(0o600)
+    file.write_text('[storage]\ndatabase_url = "postgresql+asyncpg://me:hunter2@db/x"\n')
+    return file
+
+
+def test_show_names_the_source_of_each_value(file: Path) -> None:
+    shown = json.loads(CliRunner().invoke(app, ["config", "show", "--config", str(file), "--json"]).stdout)
+    assert shown["listeners.device.port"] == {"value": 1234, "origin": "environment"}
+    assert shown["storage.database_url"] == {"value": "postgresql+asyncpg://me:***@db/x", "origin": "file"}
+    assert shown["listeners.service.port"]["origin"] == "default"
+
+
+@pytest.mark.parametrize("form", [[], ["--json"]])
+def test_no_form_shows_a_password(file: Path, form: list[str]) -> None:
+    answer = CliRunner().invoke(app, ["config", "show", "--config", str(file), *form])
+    assert answer.exit_code == 0
+    assert "listeners.device.port" in answer.stdout
+    assert "hunter2" not in answer.output
+
+
+@pytest.mark.parametrize("columns", ["20", "80"])
+def test_the_table_cuts_nothing(file: Path, columns: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("COLUMNS", columns)
+    settings = load_settings(file)
+    in_a_pipe = CliRunner().invoke(app, ["config", "show", "--config", str(file)]).stdout
+    monkeypatch.setenv("FORCE_COLOR", "1")
+    monkeypatch.setenv("NO_COLOR", "1")
+    on_a_terminal = CliRunner().invoke(app, ["config", "show", "--config", str(file)]).stdout
+    assert "…" not in in_a_pipe + on_a_terminal
+    rows = [re.split("[│┃]", re.sub(r"\x1b\[[0-9;]*m", "", line)) for line in on_a_terminal.splitlines()]
+    names = "".join(row[1].strip() for row in rows if len(row) > 1)
+    for key, value in shown_settings(settings.settings).items():
+        assert key in in_a_pipe
+        assert value is None or str(value) in in_a_pipe
+        assert key in names
+
+
+def test_problems_go_to_standard_error(tmp_path: Path) -> None:
+    file = tmp_path / "bad.toml"
+    file.write_text("pak = 1\n")
+    answer = CliRunner().invoke(app, ["config", "show", "--config", str(file)])
+    assert answer.exit_code == 2
+    assert "did you mean pack?" in answer.stderr
+
+
+def reported(error: Exception, *more: type[Exception]) -> str:
+    console = Console(file=io.StringIO(), width=20)
+    with pytest.raises(typer.Exit) as exit_, errors_reported(*more, console=console, words=str.upper):
+        raise error
+    assert exit_.value.exit_code == FAILED
+    assert isinstance(console.file, io.StringIO)
+    return console.file.getvalue()
+
+
+def test_an_error_of_a_command_is_one_line_however_narrow_the_terminal() -> None:
+    assert reported(FileUnusable("[red]no.jpg[/red] cannot be read")) == "[RED]NO.JPG[/RED] CANNOT BE READ\n"
+
+
+def test_errors_of_other_rooms_are_reported_where_they_are_named() -> None:
+    assert reported(PackNotFound("no pack"), PackNotFound) == "NO PACK\n"
+    with pytest.raises(PackNotFound), errors_reported():
+        raise PackNotFound("no pack")
+
+
+def test_of_an_error_of_the_file_system_the_file_and_the_reason_are_reported() -> None:
+    assert reported(FileNotFoundError(2, "No such file", "a.csv"), OSError) == "A.CSV: NO SUCH FILE\n"
+    assert reported(OSError("disk"), OSError) == "A FILE: DISK\n"
+
+
+@pytest.mark.parametrize(
+    ("name", "expected"),
+    [
+        ("selfie ä 照.jpg", "selfie ä 照.jpg"),
+        ("a\x1b[2Jb", r"a\x1b[2Jb"),
+        ("a\nb\rc\x07", r"a\nb\rc\x07"),
+        ("a\x9b31m", r"a\x9b31m"),
+        ("gpj.\u202eexe", r"gpj.\u202eexe"),
+        ("bad\udcff", r"bad\udcff"),
+    ],
+)
+def test_control_characters_are_escaped(name: str, expected: str) -> None:
+    assert printable(name) == expected
+    assert shown_name(Path(name)) == expected
+
+
+@given(st.text())
+def test_any_text_becomes_printable(text: str) -> None:
+    assert printable(text).isprintable()
+    printable(text).encode("utf-8")
+
+
+@pytest.mark.parametrize(
+    ("number", "noun", "expected"),
+    [
+        (0, "check", "0 checks"),
+        (1, "entry", "1 entry"),
+        (1_204, "entry", "1,204 entries"),
+        (2, "API key", "2 API keys"),
+        (2.0, "processor", "2 processors"),
+        (1.5, "processor", "1.5 processors"),
+    ],
+)
+def test_things_are_counted_in_words(number: float, noun: str, expected: str) -> None:
+    assert counted(number, noun) == expected

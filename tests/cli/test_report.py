@@ -3,9 +3,10 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
+from rich.console import Console
 
 from cli.errors import CommandError
-from cli.report import render_page, require_writable, write_report
+from cli.report import render_page, report_view, require_writable, write_report
 from evaluation import Chart, ReportDocument, Sheet, render_markdown
 from evaluation.bench import Machine
 from evaluation.pad.reporting import describe, sheets
@@ -47,19 +48,18 @@ def test_everything_of_the_document_is_on_the_page_and_text_stays_text() -> None
     ):
         assert text in page.text, text
     assert page.links == ["data:image/png;base64,iVBORw=="]
-    assert "u" not in page.tags
+    assert not {"u", "script", "link", "iframe", "object", "form"} & set(page.tags)
+    assert "default-src 'none'" in page.source
+    assert "://" not in page.source
 
 
 def test_without_charts_there_is_no_place_for_them() -> None:
     assert "Charts" not in Page(render_page(DOCUMENT, [])).text
 
 
-def test_a_folder_that_is_not_there_yet_can_be_written_to(tmp_path: Path) -> None:
+def test_a_new_folder_can_be_written_to_and_a_file_is_none(tmp_path: Path) -> None:
     require_writable(tmp_path / "a" / "b")
     assert not (tmp_path / "a").exists()
-
-
-def test_a_file_is_no_folder(tmp_path: Path) -> None:
     (tmp_path / "file").write_bytes(b"")
     with pytest.raises(CommandError, match="is a file"):
         require_writable(tmp_path / "file" / "report")
@@ -94,6 +94,10 @@ def test_every_form_of_the_report_is_written(tmp_path: Path) -> None:
 
 
 def test_every_table_is_there_and_names_are_no_markup() -> None:
+    console = Console(width=100, record=True)
+    with console.capture() as capture:
+        console.print(report_view(describe(made_report())))
+    assert "AUC 0.9988" in capture.get()
     text = render_markdown(describe(made_report()))
     for sheet in sheets(made_report()):
         assert f"## {sheet.title.partition(':')[0]}".replace("_", "\\_") in text

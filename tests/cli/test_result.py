@@ -57,15 +57,7 @@ def test_a_result_saved_by_facegate_verify_is_verified(tmp_path: Path) -> None:
     code, output, _ = _run(str(saved.jws), "--jwks", str(saved.jwks))
     assert code == 0
     waived = "Waived by the policy: memory.frames"
-    for expected in (
-        waived,
-        "FAILURE",
-        "SPOOF",
-        saved.fake.check_id,
-        "2026-11-24T",
-        "standard version 3",
-        "result-1",
-    ):
+    for expected in (waived, "SPOOF", saved.fake.check_id, "2026-11-24T", "standard version 3", "result-1"):
         assert expected in output
 
 
@@ -92,20 +84,15 @@ def test_a_sandbox_result_is_refused_unless_it_is_accepted(tmp_path: Path) -> No
     assert "made for tests" in _run(*arguments, "--accept-sandbox")[1]
 
 
-def test_the_result_of_another_check_is_refused(tmp_path: Path) -> None:
+def test_the_result_of_another_check_issuer_or_tenant_is_refused(tmp_path: Path) -> None:
     saved = _save(tmp_path)
-    arguments = (str(saved.jws), "--jwks", str(saved.jwks), "--expect-check-id")
-    assert _run(*arguments, saved.fake.check_id)[0] == 0
+    arguments = (str(saved.jws), "--jwks", str(saved.jwks))
+    assert _run(*arguments, "--expect-check-id", saved.fake.check_id)[0] == 0
     other = FakeServer().check_id
-    code, output, messages = _run(*arguments, other)
+    code, output, messages = _run(*arguments, "--expect-check-id", other)
     assert (code, output) == (1, "")
     assert saved.fake.check_id in messages
     assert other in messages
-
-
-def test_the_result_of_another_issuer_or_tenant_is_refused(tmp_path: Path) -> None:
-    saved = _save(tmp_path)
-    arguments = (str(saved.jws), "--jwks", str(saved.jwks))
     assert _run(*arguments, "--expect-issuer", "bank", "--expect-tenant", "retail")[0] == 0
     assert _run(*arguments, "--expect-issuer", "other")[0] == 1
     assert _run(*arguments, "--expect-tenant", "other")[0] == 1
@@ -124,7 +111,7 @@ def test_an_altered_result_and_one_of_another_server_are_refused(tmp_path: Path)
         assert "signature" in messages
 
 
-@pytest.mark.parametrize("given", ["", "\n", "not a JWS, but é", '{"result": {}}'])
+@pytest.mark.parametrize("given", ["", "not a JWS, but é"])
 def test_anything_but_a_jws_is_refused(tmp_path: Path, given: str) -> None:
     code, output, messages = _run("-", "--jwks", str(_save(tmp_path).jwks), given=given)
     assert code in (1, 2)
@@ -145,10 +132,3 @@ def test_files_that_cannot_be_read_are_named(tmp_path: Path) -> None:
         code, output, messages = _run(*words)
         assert (code, output) == (2, "")
         assert named in messages
-
-
-def test_help_shows_how() -> None:
-    code, output, _ = _run("--help")
-    assert code == 0
-    for shown in ("--jwks", "--expect-check-id", "--accept-sandbox", "--json", "facegate result verify"):
-        assert shown in output

@@ -62,11 +62,29 @@ def test_a_missing_scope_on_this_machine_is_not_the_end() -> None:
     assert "Use credentials" not in here
 
 
-def test_a_certificate_of_other_names_is_told_from_a_missing_authority() -> None:
-    text = "UNAVAILABLE: Custom verification check failed with error: Hostname Verification Check failed."
+_REFUSED = "Failed to connect to remote host: Connection refused"
+
+
+@pytest.mark.parametrize(
+    ("text", "said", "unsaid"),
+    [
+        # A certificate of other names is no missing authority.
+        ("UNAVAILABLE: Hostname Verification Check failed.", "for other names", "--ca"),
+        # If nobody is at the first address of localhost, there may be TLS at the second.
+        (f"UNAVAILABLE: ipv6:%5B::1%5D:8444: {_REFUSED}", "--ca", "/readyz"),
+        (f"UNAVAILABLE: ipv4:127.0.0.1:8444: {_REFUSED}", "facegate serve", "--ca"),
+        (
+            "UNAVAILABLE: ipv4:127.0.0.1:8444: connection attempt timed out before receiving SETTINGS frame",
+            "/readyz",
+            "Correct the address",
+        ),
+    ],
+)
+def test_a_remedy_fits_the_cause_of_a_lost_connection(text: str, said: str, unsaid: str) -> None:
     told = describe_lost_connection(ConnectionFailedError(text))
-    assert "for other names" in told
-    assert "--ca" not in told
+    assert told.startswith(f"{text}\n")
+    assert said in told
+    assert unsaid not in told
 
 
 @pytest.mark.parametrize("code", [62, 64])
@@ -80,50 +98,21 @@ def test_a_certificate_of_other_names_is_told_of_a_device_listener(code: int) ->
     assert "Give --ca" in describe_lost_connection(error)
 
 
-def test_nobody_at_the_first_address_of_localhost_may_be_tls_at_the_second() -> None:
-    refused = "Failed to connect to remote host: Connection refused"
-    told = describe_lost_connection(ConnectionFailedError(f"UNAVAILABLE: ipv6:%5B::1%5D:8444: {refused}"))
-    assert "--ca" in told
-    told = describe_lost_connection(ConnectionFailedError(f"UNAVAILABLE: ipv4:127.0.0.1:8444: {refused}"))
-    assert "--ca" not in told
-
-
-def test_a_hold_is_released_by_a_command() -> None:
-    error = ServerError(code="FAILED_PRECONDITION", reason="EVIDENCE_ON_HOLD", message="m")
-    assert "facegate checks hold CHECK --release" in describe_refusal(error)
-
-
-def test_a_server_that_lets_connect_and_never_answers_is_stalled() -> None:
-    text = "UNAVAILABLE: ipv4:127.0.0.1:8444: connection attempt timed out before receiving SETTINGS frame"
-    told = describe_lost_connection(ConnectionFailedError(text))
-    assert told.startswith(f"{text}\n")
-    assert "/readyz" in told
-    assert "Correct the address" not in told
-
-
 _CONNECT = "UNAVAILABLE: failed to connect to all addresses; last error: UNKNOWN: ipv4:192.0.2.7:8443:"
 
 
 @pytest.mark.parametrize(
     ("cause", "words"),
     [
-        (
-            f"{_CONNECT} connection attempt timed out before receiving SETTINGS frame",
-            "accepts connections but does not answer",
-        ),
         ("no Challenge within 10 seconds", "accepts connections but does not answer"),
+        (f"{_CONNECT} timed out before receiving SETTINGS frame", "accepts connections but does not answer"),
         (f"{_CONNECT} Failed to connect to remote host: Connection refused", "no server listens there"),
         (f"{_CONNECT} Failed to connect to remote host: No route to host", "the server cannot be reached"),
-        ("UNAVAILABLE: Socket closed", "the connection broke"),
-        (
-            "CANCELLED: Stream removed (RST_STREAM (Received RST_STREAM with error code 8))",
-            "connection broke",
-        ),
+        ("CANCELLED: Stream removed (RST_STREAM (with error code 8))", "connection broke"),
         (
             "STREAM_IDLE: nothing arrived for 10 seconds; reconnect with `resume`",
             "heard nothing for too long",
         ),
-        ("OVERLOADED: the server scans 4 already", "the server is busy"),
         ("NOT_SERVING: draining", "takes no scans now"),
         ("the server closed the stream without a result", "closed the stream without a result"),
     ],
@@ -180,12 +169,6 @@ def test_document_shows_every_goodbye_and_every_result(document: str) -> None:
     )
 
 
-def test_document_names_every_message(document: str) -> None:
-    for message in (scan_pb2.ScanFaceRequest, scan_pb2.ScanFaceResponse):
-        for field in message.DESCRIPTOR.fields:
-            assert f"`{field.name}`" in document, field.name
-
-
 _FRAME = result_pb2.EvidenceReference(sha256=b"e" * 32, attempt=1, frame_index=17)
 _AUDIT = result_pb2.EvidenceReference(sha256=b"a" * 32, attempt=1, frame_index=3)
 
@@ -196,14 +179,9 @@ def requirement(code: str, passed: bool | None) -> service_pb2.PortraitRequireme
     )
 
 
-def test_a_good_portrait_has_no_advice() -> None:
-    report = service_pb2.PortraitReport(
-        eye_distance_px=95.4, requirements=[requirement("head_pose_yaw", True)]
-    )
-    assert portrait_words(report) == "Portrait accepted: eyes 95 pixels apart."
-
-
 def test_only_missed_requirements_give_advice() -> None:
+    good = service_pb2.PortraitReport(eye_distance_px=95.4, requirements=[requirement("head_pose_yaw", True)])
+    assert portrait_words(good) == "Portrait accepted: eyes 95 pixels apart."
     report = service_pb2.PortraitReport(
         eye_distance_px=95.4,
         container="ISO/IEC 19794-5:2011",
@@ -224,18 +202,8 @@ def test_only_missed_requirements_give_advice() -> None:
     ]
 
 
-def test_a_requirement_with_a_score_states_it_beside_the_measurement() -> None:
-    missed = requirement("natural_colour", False)
-    missed.score = 0
-    report = service_pb2.PortraitReport(eye_distance_px=95.4, requirements=[missed])
-    assert "1.0 deg, score 0 of 100, required:" in portrait_words(report)
-
-
-def test_a_complete_portrait_gives_no_advice() -> None:
-    assert evidence_words(service_pb2.FinishCheckResponse()) == ()
-
-
 def test_each_problem_and_the_shortfall_have_a_line() -> None:
+    assert evidence_words(service_pb2.FinishCheckResponse()) == ()
     response = service_pb2.FinishCheckResponse(
         result=result_pb2.CheckResult(evidence_frame=_FRAME, audit_images=[_AUDIT]),
         evidence_problems=[

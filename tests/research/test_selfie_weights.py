@@ -22,7 +22,7 @@ from research.selfie_weights import (
     mean_error,
     score_pictures,
 )
-from tests.evaluation.bench.packs import burning_pack
+from tests.evaluation.samples import burning_pack
 from tests.liveness.builders import face_at
 from vision.face import BgrImage, DetectedFace
 from vision.packs import Pack

@@ -7,43 +7,28 @@ from typing import Any
 
 import grpc
 import pytest
-import typer
 from facegate.v1 import analysis_service_pb2 as analysis_pb2
 from facegate.v1 import result_pb2
 from google.protobuf.timestamp_pb2 import Timestamp
-from typer.testing import CliRunner
+from typer.testing import CliRunner, Result
 
-from cli.analyze.command import analyze
+from cli.main import app
 from tests.cli.analyze.samples import BEGUN, clip, picture
 from tests.client.fake_server import Refuse
 from tests.client.test_analysis import FakeAnalysis, serving_analysis
 from vision.image import encode_jpeg
 
-_app = typer.Typer()
-_app.command()(analyze)
 
-
-class Run:
-    """The output and exit code of a command."""
-
-    def __init__(self, code: int, output: str, messages: str) -> None:
-        self.code, self.output, self.messages = code, output, messages
-
-    @property
-    def answers(self) -> list[dict[str, Any]]:
-        return [json.loads(line) for line in self.output.splitlines()]
-
-
-async def _run(fake: FakeAnalysis, *arguments: str | Path) -> Run:
+async def _run(fake: FakeAnalysis, *arguments: str | Path) -> Result:
     """Run the command in a thread while ``fake`` serves in this one."""
     async with serving_analysis(fake) as target:
-        result = await asyncio.to_thread(
-            CliRunner(env={"COLUMNS": "200"}).invoke,
-            _app,
-            [*map(str, arguments), "--service", target],
-            catch_exceptions=False,
-        )
-    return Run(result.exit_code, result.stdout, result.stderr)
+        words = ["analyze", *map(str, arguments), "--service", target]
+        runner = CliRunner(env={"COLUMNS": "200"})
+        return await asyncio.to_thread(runner.invoke, app, words, catch_exceptions=False)
+
+
+def _answers(run: Result) -> list[dict[str, Any]]:
+    return [json.loads(line) for line in run.stdout.splitlines()]
 
 
 @pytest.fixture
@@ -111,44 +96,32 @@ def liveness(verdict: result_pb2.LivenessVerdict.ValueType) -> result_pb2.Livene
 async def test_a_picture_is_sent_and_answered(selfie: Path) -> None:
     fake = FakeAnalysis(image=image_answer())
     run = await _run(fake, selfie, "--mode", "basic", "--json")
-    assert run.code == 0
+    assert run.exit_code == 0
     assert fake.images[0].image == content(selfie)
     assert fake.images[0].mode == analysis_pb2.ANALYSIS_MODE_BASIC
-    (answer,) = run.answers
-    assert answer == {
-        "status": "success",
-        "request_id": "lv_0011223344556677",
-        "timestamp": "2026-02-07T10:04:55.120Z",
-        "result": {
-            "verdict": "LIVE",
-            "confidence": 0.75,
-            "threshold": 0.58,
-            "face_detected": True,
-            "signals": [
-                {
-                    "name": "lbp_texture",
-                    "label": "LBP",
-                    "score": 0.75,
-                    "weight": 1.0,
-                    "passed": True,
-                    "detail": "Skin.",
-                }
-            ],
-        },
-        "error": None,
-        "assessment": "Deepfakes were not assessed.",
+    (answer,) = _answers(run)
+    assert (answer["status"], answer["error"]) == ("success", None)
+    assert (answer["request_id"], answer["timestamp"]) == ("lv_0011223344556677", "2026-02-07T10:04:55.120Z")
+    assert answer["assessment"] == "Deepfakes were not assessed."
+    (signal,) = answer["result"].pop("signals")
+    assert answer["result"] == {
+        "verdict": "LIVE",
+        "confidence": 0.75,
+        "threshold": 0.58,
+        "face_detected": True,
     }
+    assert list(signal.values()) == ["lbp_texture", "LBP", 0.75, 1.0, True, "Skin."]
 
 
 async def test_in_full_mode_the_fusion_of_the_server_decides(selfie: Path) -> None:
     fake = FakeAnalysis(image=image_answer(full=True))
     run = await _run(fake, selfie)
-    assert run.code == 1
+    assert run.exit_code == 1
     assert fake.images[0].mode == analysis_pb2.ANALYSIS_MODE_FULL
-    assert run.output.startswith("SPOOF")
-    assert "looks like screen replay" in run.output
-    assert "The PAD network sees an attack." in run.output
-    assert "pack of the server open abc" in run.output
+    assert run.stdout.startswith("SPOOF")
+    assert "looks like screen replay" in run.stdout
+    assert "The PAD network sees an attack." in run.stdout
+    assert "pack of the server open abc" in run.stdout
 
 
 async def test_a_video_and_stills_are_sent_and_answered(video: Path, selfie: Path) -> None:
@@ -161,16 +134,16 @@ async def test_a_video_and_stills_are_sent_and_answered(video: Path, selfie: Pat
     )
     fake = FakeAnalysis(video=answer)
     run = await _run(fake, video, "--json")
-    assert run.code == 0
+    assert run.exit_code == 0
     assert b"".join(each.chunk for each in fake.uploads[0]) == content(video)
-    (analysis,) = run.answers
+    (analysis,) = _answers(run)
     assert (analysis["request_id"], analysis["result"]["inference_id"]) == ("inf_1", "inf_1")
     assert analysis["result"]["result"]["is_real"] is True
     assert analysis["result"]["video"]["usable_frames"] == 29
     assert [each["score"] for each in analysis["result"]["signals"]] == [0.1, None]
     run = await _run(fake, *[selfie] * 8, "--as-frames", "--json")
     assert [each.frame for each in fake.uploads[1]][1:] == [content(selfie)] * 8
-    assert len(run.answers) == 1
+    assert len(_answers(run)) == 1
 
 
 async def test_a_bad_file_gets_an_error_and_the_next_file_is_analysed(selfie: Path, tmp_path: Path) -> None:
@@ -187,8 +160,8 @@ async def test_a_bad_file_gets_an_error_and_the_next_file_is_analysed(selfie: Pa
     letter = tmp_path / "letter.jpg"
     letter.write_text("Dear reader")
     run = await _run(fake, letter, tmp_path / "missing.jpg", selfie, selfie, "--json")
-    assert run.code == 2
-    assert [answer["error"]["code"] for answer in run.answers] == [
+    assert run.exit_code == 2
+    assert [answer["error"]["code"] for answer in _answers(run)] == [
         "INVALID_REQUEST",
         "INVALID_REQUEST",
         "INVALID_REQUEST",
@@ -201,23 +174,20 @@ async def test_a_server_that_refuses_whatever_the_file_is_ends_the_command(selfi
     refusal = Refuse(code=grpc.StatusCode.UNAUTHENTICATED, reason="UNAUTHENTICATED")
     fake = FakeAnalysis(refusals=(refusal,) * 2)
     run = await _run(fake, selfie, selfie)
-    assert (run.code, run.output) == (2, "")
-    assert "UNAUTHENTICATED" in run.messages
-    assert "--api-key-file" in run.messages
+    assert (run.exit_code, run.stdout) == (2, "")
+    assert "UNAUTHENTICATED" in run.stderr
+    assert "--api-key-file" in run.stderr
     assert len(fake.images) == 1
 
 
-@pytest.mark.parametrize("content", ["a key with blanks", "schlüssel"])
-async def test_a_key_that_cannot_be_one_is_refused_and_not_shown(
-    selfie: Path, tmp_path: Path, content: str
-) -> None:
-    key = tmp_path / "key.txt"
-    key.write_text(content)
-    fake = FakeAnalysis()
-    run = await _run(fake, selfie, "--api-key-file", key)
-    assert run.code == 2
-    assert "printable ASCII" in run.messages
-    assert content not in run.messages + run.output
+async def test_a_key_that_cannot_be_one_is_refused_and_not_shown(selfie: Path, tmp_path: Path) -> None:
+    key, fake = tmp_path / "key.txt", FakeAnalysis()
+    for content in ("a key with blanks", "schlüssel"):
+        key.write_text(content)
+        run = await _run(fake, selfie, "--api-key-file", key)
+        assert run.exit_code == 2
+        assert "printable ASCII" in run.stderr
+        assert content not in run.stderr + run.stdout
     assert fake.images == []
 
 
@@ -225,5 +195,5 @@ async def test_an_answer_of_another_contract_is_not_guessed_at(selfie: Path) -> 
     answer = image_answer()
     answer.result.verdict = "MAYBE"
     run = await _run(FakeAnalysis(image=answer), selfie)
-    assert run.code == 2
-    assert "verdict that this version does not know" in run.messages
+    assert run.exit_code == 2
+    assert "verdict that this version does not know" in run.stderr

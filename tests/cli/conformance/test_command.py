@@ -1,16 +1,27 @@
 """`facegate conformance`, as an author of an SDK calls it."""
 
+import asyncio
+import contextlib
+import dataclasses
 import json
 import shlex
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 import trustme
+from facegate.v1 import scan_pb2
+from google.protobuf.duration_pb2 import Duration
 from typer.testing import CliRunner, Result
 
+from cli.conformance.endpoint import Relay
+from cli.conformance.rules import Rule, Violation
+from cli.conformance.strict_stream import FlashBook
 from cli.main import app
+from server.scan.messages import FrameMessage
 from tests.cli.conformance.playing import BY_NAME
+from tests.ports import held_port
 
 _ROOT = Path(__file__).resolve().parents[3]
 _PAGE = _ROOT / "docs" / "device_protocol.md"
@@ -31,7 +42,6 @@ def test_it_lists_the_scenarios() -> None:
     [
         ("--only", "nothing"),
         ("--run", "true", "--reference"),
-        ("--run", ""),
         ("--reference", "--certificate", "none.pem"),
         ("--reference", "--only", "refused", "--out", "/nowhere/report.json"),
     ],
@@ -51,17 +61,8 @@ def test_a_client_that_does_not_connect_fails_at_once(tmp_path: Path) -> None:
 
 def test_the_report_of_the_reference_client_is_written(tmp_path: Path) -> None:
     out, ticket = tmp_path / "report.json", tmp_path / "ticket.json"
-    result = _conformance(
-        "--reference",
-        "--only",
-        "lost-line",
-        "--only",
-        "challenge-body",
-        "--out",
-        str(out),
-        "--ticket",
-        str(ticket),
-    )
+    only = ("--only", "lost-line", "--only", "challenge-body")
+    result = _conformance("--reference", *only, "--out", str(out), "--ticket", str(ticket))
     assert result.exit_code == 0, result.output
     report = json.loads(out.read_text())
     assert report["conforms"] is True
@@ -99,3 +100,68 @@ def test_a_program_is_started_for_each_scenario(tmp_path: Path, monkeypatch: pyt
         "lost-after-end": "passed",
     }, report
     assert result.exit_code == 0
+
+
+_FIELDS: dict[str, Any] = {field.name: 0 for field in dataclasses.fields(FrameMessage)}
+
+
+def _frame(at_ms: int, step: int, since_ms: int) -> FrameMessage:
+    values = {"capture_time_us": at_ms * 1000, "flash_step": step, "flash_step_since_us": since_ms * 1000}
+    return FrameMessage(**{**_FIELDS, **values})
+
+
+def _shown(*frames: FrameMessage) -> FlashBook:
+    book = FlashBook(flashing=True)
+    for number in (1, 2, 3):
+        book.reveal(scan_pb2.FlashStep(step=number, minimum_hold=Duration(nanos=400_000_000)), at=0.0)
+    for frame in frames:
+        book.accept(frame, captured=frame.capture_time_us / 1e6)
+    return book
+
+
+def test_a_step_during_which_nothing_was_captured_needs_no_frame() -> None:
+    book = _shown(_frame(200, 1, 100), _frame(950, 3, 910))
+    assert set(book.since_us) == {1, 3}
+
+
+@pytest.mark.parametrize(
+    "frames",
+    [
+        pytest.param([_frame(600, 1, 100), _frame(960, 3, 940)], id="no time for the second"),
+        pytest.param([_frame(105, 1, 100), _frame(810, 3, 800)], id="no time for both"),
+        pytest.param([_frame(900, 2, 860), _frame(1400, 1, 1350)], id="backwards"),
+    ],
+)
+def test_a_step_that_could_not_have_been_shown_is_missing(frames: list[FrameMessage]) -> None:
+    with pytest.raises(Violation) as caught:
+        _shown(*frames)
+    assert caught.value.rule is Rule.FLASH_HOLD
+
+
+async def test_a_connection_ends_when_the_target_is_away() -> None:
+    with held_port() as nobody:
+        relay = Relay()
+        await relay.start(nobody)
+        reader, writer = await asyncio.open_connection("127.0.0.1", relay.port)
+        with contextlib.suppress(ConnectionResetError):
+            assert await reader.read() == b""
+        writer.close()
+        await relay.close()
+
+
+async def test_closing_ends_connections_that_have_just_come() -> None:
+    # What stays open is a ResourceWarning, and fails the test.
+    far = await asyncio.start_server(lambda _reader, writer: writer.close(), "127.0.0.1", 0)
+    for _ in range(20):
+        relay = Relay()
+        await relay.start(far.sockets[0].getsockname()[1])
+        coming = [asyncio.create_task(asyncio.open_connection("127.0.0.1", relay.port)) for _ in range(8)]
+        await asyncio.sleep(0)
+        await asyncio.sleep(0)
+        await relay.close()
+        for met in await asyncio.gather(*coming, return_exceptions=True):
+            if isinstance(met, tuple):
+                met[1].close()
+        await asyncio.sleep(0)
+    far.close()
+    await far.wait_closed()

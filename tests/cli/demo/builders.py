@@ -1,14 +1,16 @@
 """Records of checks as a server would answer them, without a server."""
 
+from dataclasses import replace
+
 import numpy as np
 from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
 
 from cli.demo.flash import FlashCurves, FlashStrip, StripColumn
 from cli.demo.scenarios import SCENARIOS, DemoRecord, Scenario, Timings
 from facegate_client import ServerError
-from vision.face import BgrImage, DetectedFace, Embedding, Landmarks
+from tests.evaluation.samples import burning_pack
 from vision.image import encode_jpeg
-from vision.packs import MatchCalibration, Pack, TemplateForm
+from vision.packs import MatchCalibration
 from vision.packs.calibration import CalibrationRecord, ScorePoint
 from vision.packs.pack import LicenceTerms
 
@@ -16,23 +18,6 @@ CHECK_ID = "7d3c2a8e-5f5b-4a52-9d0c-2f2b8a6e1c11"
 JPEG = b"\xff\xd8\xff\xe0 not really a picture \xff\xd9"
 
 _TIMES = Timings(upload=0.2, capture=4.1, decision=0.3, finish=0.1)
-
-
-class _Nothing:
-    dimensions = 128
-
-    def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
-        return ()
-
-    def embed(
-        self,
-        image: BgrImage,
-        face: DetectedFace,
-        landmarks: Landmarks | None = None,
-        *,
-        mirrored: bool = True,
-    ) -> Embedding:
-        return np.zeros(self.dimensions, np.float32)
 
 
 CALIBRATION = MatchCalibration(
@@ -52,19 +37,13 @@ CALIBRATION = MatchCalibration(
     ),
     embedder_sha256="0" * 64,
 )
-PACK = Pack(
+PACK = replace(
+    burning_pack(landmarks=False),
     name="embedded",
     version="0123456789ab",
-    evaluation_only=True,
     terms=(LicenceTerms(part="weights <of> dlib", weights="CC0.", training_data="Unknown."),),
-    files=(),
-    detector=_Nothing(),
-    landmarker=None,
-    embedder=_Nothing(),
-    template_form=TemplateForm(model="nothing", sha256="0" * 64, dimensions=128, preprocessing="none"),
     pad_networks=(),
     match_calibration=CALIBRATION,
-    runtime="nothing runs",
 )
 
 

@@ -2,6 +2,10 @@ import json
 import os
 import subprocess
 import sys
+import tomllib
+from collections.abc import Callable, Coroutine
+from dataclasses import replace
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -11,14 +15,31 @@ from facegate.v1 import scan_pb2
 from typer.testing import CliRunner
 
 from cli.demo import command as module
+from cli.demo import local_server as local_module
+from cli.demo import pack as pack_module
 from cli.demo.command import demo
+from cli.demo.local_server import (
+    FLASH_ALONE_POLICY,
+    FLASH_POLICY,
+    POLICY,
+    LocalServer,
+    local_server,
+    open_tested,
+)
+from cli.demo.pack import ChosenPack, choose_pack
 from cli.demo.scenarios import SCENARIOS, DemoRecord
 from cli.errors import CommandError
 from facegate_client import load_key_set, verify_result_jws
 from facegate_protocol import sha256
-from tests.cli.demo.builders import all_as_expected, judged
+from server.access.api_keys import load_api_keys
+from server.configuration.loading import load_settings
+from server.policies import load_policies
+from simulator.devices import POLICY_NAME
+from tests.cli.demo.builders import PACK, all_as_expected, judged
 from tests.vision.packs.pulled_files import write_pulled_files
-from vision.packs.catalogue import load_catalogue
+from vision.errors import PackFileAltered, PullError, VisionError
+from vision.packs import Pack
+from vision.packs.catalogue import CataloguePack, load_catalogue
 
 app = typer.Typer()
 app.command()(demo)
@@ -44,15 +65,11 @@ def test_the_exit_status_is_the_verdict_on_the_demo(monkeypatch: pytest.MonkeyPa
 
 
 def test_a_demo_that_cannot_run_states_the_reason(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("")
+    assert CliRunner().invoke(app, ["--out", str(tmp_path / "file")]).exit_code == 2
     status, output = outcome(monkeypatch, tmp_path, CommandError("no [such] pack"))
     assert status == 2
     assert "no [such] pack" in output
-
-
-def test_an_output_folder_that_is_a_file_is_reported(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    result = CliRunner().invoke(app, ["--out", str(tmp_path / "file")])
-    assert result.exit_code == 2
 
 
 def facegate(*words: str) -> "subprocess.CompletedProcess[str]":
@@ -108,3 +125,181 @@ def test_the_whole_demo_with_models_that_were_pulled(tmp_path: Path, assets: Pat
     assert "The pack is open, because it is the best pack in the models folder." in ran.stdout
     assert "Every outcome was as expected." in ran.stdout
     check_written_files(out, pack="open")
+
+
+SERVES = """
+import os, pathlib, sys, time
+pathlib.Path(sys.argv[1]).with_name("pid").write_text(
+    f"{os.getpid()} {sorted(name for name in os.environ if name.startswith('FACEGATE_'))}"
+)
+print("something else", file=sys.stderr)
+ports = "device 127.0.0.1:1, service 127.0.0.1:2, admin port 3, web 127.0.0.1:4"
+print("Facegate serves:", ports, file=sys.stderr, flush=True)
+time.sleep(60)
+"""
+FAILS = "import sys; print('no such pack', file=sys.stderr); sys.exit(2)"
+SILENT = "import time; time.sleep(60)"
+
+open_server = partial(local_server, pack="open", models_dir=Path("/srv/models"))
+
+
+def instead(monkeypatch: pytest.MonkeyPatch, script: str) -> None:
+    monkeypatch.setattr(local_module, "_COMMAND", (sys.executable, "-c", script))
+
+
+async def test_the_server_reports_its_addresses_and_ends(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instead(monkeypatch, SERVES)
+    monkeypatch.setenv("FACEGATE_PACK", "another")
+    async with open_server(tmp_path, log=tmp_path / "log") as server:
+        assert server == LocalServer(
+            device="127.0.0.1:1", service="127.0.0.1:2", admin_port=3, web="127.0.0.1:4"
+        )
+        assert server.jwks_url == "http://127.0.0.1:3/.well-known/jwks.json"
+        pid, _, inherited = (tmp_path / "pid").read_text().partition(" ")
+    assert inherited == "[]"
+    with pytest.raises(ProcessLookupError):
+        os.kill(int(pid), 0)
+    assert "something else" in (tmp_path / "log").read_text()
+
+
+async def test_last_words_are_reported_and_the_settings_can_be_read(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instead(monkeypatch, FAILS)
+    for name in [name for name in os.environ if name.startswith("FACEGATE_")]:
+        monkeypatch.delenv(name)
+    with pytest.raises(CommandError, match="no such pack"):
+        async with open_server(tmp_path, log=tmp_path / "log"):
+            pass
+    settings = load_settings(tmp_path / "facegate.toml").settings
+    assert settings.pack == "open"
+    assert settings.models_dir == Path("/srv/models")
+    assert settings.data_dir == tmp_path / "data"
+    listeners = settings.listeners
+    assert (listeners.device.port, listeners.service.port, listeners.admin.port) == (0, 0, 0)
+
+
+async def test_a_silent_server_and_a_log_that_cannot_be_written_are_reported(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    instead(monkeypatch, SILENT)
+    monkeypatch.setattr(local_module, "_START_SECONDS", 0.2)
+    for log, problem in (
+        (tmp_path / "log", r"within 0\.2 seconds"),
+        (tmp_path / "missing" / "log", "cannot be"),
+    ):
+        with pytest.raises(CommandError, match=problem):
+            async with open_server(tmp_path, log=log):
+                pass
+
+
+async def test_a_timeout_of_the_caller_stays_one(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    instead(monkeypatch, SERVES)
+    with pytest.raises(TimeoutError, match="of the caller"):
+        async with open_server(tmp_path, log=tmp_path / "log"):
+            raise TimeoutError("of the caller")
+
+
+def test_it_trusts_its_platform_its_page_and_a_sandbox_caller_beside_the_shipped_policies(
+    tmp_path: Path,
+) -> None:
+    tested = open_tested(tmp_path / "platform", page="http://localhost:8447")
+    settings = tomllib.loads(tested.settings)
+    served = load_policies(Path(settings["policies"]["folder"])).names
+    assert {POLICY, FLASH_POLICY, FLASH_ALONE_POLICY, POLICY_NAME} <= set(served)
+    root = settings["device_integrity"]["test_roots"]["android_spki_sha256"]
+    assert root == [tested.platform.android_root_sha256.hex()]
+    assert settings["device_integrity"]["web"] == {"rp_id": "localhost", "origins": ["http://localhost:8447"]}
+    keys = load_api_keys(Path(settings["listeners"]["service"]["api_keys_file"]))
+    found = [keys.find(key.value) for key in (tested.sandbox, tested.real)]
+    assert [entry is not None and entry.caller.sandbox for entry in found] == [True, False]
+    assert None not in found
+    (tmp_path / "file").touch()
+    with pytest.raises(CommandError):
+        open_tested(tmp_path / "file" / "platform")
+
+
+Pull = Callable[[CataloguePack], Coroutine[Any, Any, None]]
+
+
+@pytest.fixture(autouse=True)
+def loading(monkeypatch: pytest.MonkeyPatch) -> dict[str, VisionError]:
+    """Packs load if their folder exists; the returned table makes some of them fail."""
+    broken: dict[str, VisionError] = {}
+
+    def load_pack(spec: str, *, models_dir: Path) -> Pack:
+        if spec in broken:
+            raise broken[spec]
+        assert spec == "embedded" or ":" in spec or (models_dir / spec).is_dir()
+        return replace(PACK, name=spec)
+
+    monkeypatch.setattr(pack_module, "load_pack", load_pack)
+    return broken
+
+
+async def choose(models_dir: Path, *, wanted: str | None = None, pull: Pull | None = None) -> ChosenPack:
+    return await choose_pack(wanted, models_dir, pull=pull or failing)
+
+
+def pulling(models_dir: Path, asked: list[str]) -> Pull:
+    async def pull(pack: CataloguePack) -> None:
+        asked.append(pack.name)
+        (models_dir / pack.name).mkdir()
+
+    return pull
+
+
+async def failing(pack: CataloguePack) -> None:
+    raise PullError(f"{pack.name}: no network")
+
+
+async def test_an_installed_pack_comes_first_and_nothing_is_pulled(tmp_path: Path) -> None:
+    (tmp_path / "buffalo_s").mkdir()
+    (tmp_path / "open").mkdir()
+    asked: list[str] = []
+    chosen = await choose(tmp_path, pull=pulling(tmp_path, asked))
+    assert (chosen.spec, chosen.pack.name, asked) == ("open", "open", [])
+    assert "models folder" in chosen.why
+
+
+async def test_an_altered_pack_is_skipped_and_reported(
+    tmp_path: Path, loading: dict[str, VisionError]
+) -> None:
+    (tmp_path / "buffalo_s").mkdir()
+    (tmp_path / "open").mkdir()
+    loading["open"] = PackFileAltered(name="x.onnx", expected="0" * 64, found="1" * 64)
+    chosen = await choose(tmp_path)
+    assert chosen.spec == "buffalo_s"
+    assert "0" * 64 in chosen.obstacles[0]
+
+
+async def test_an_empty_folder_makes_it_pull(tmp_path: Path) -> None:
+    asked: list[str] = []
+    chosen = await choose(tmp_path, pull=pulling(tmp_path, asked))
+    assert (chosen.spec, asked) == ("open", ["open"])
+    assert "pulled" in chosen.why
+
+
+async def test_the_last_resort_needs_no_files(tmp_path: Path) -> None:
+    chosen = await choose(tmp_path, pull=failing)
+    assert chosen.spec == "embedded"
+    assert "could not be pulled" in chosen.why
+    assert chosen.obstacles == ("open: no network",)
+
+
+async def test_a_named_pack_is_used_or_refused(tmp_path: Path, loading: dict[str, VisionError]) -> None:
+    (tmp_path / "open").mkdir()
+    assert (await choose(tmp_path, wanted="insightface:/srv/models")).spec == "insightface:/srv/models"
+    loading["open"] = VisionError("broken")
+    with pytest.raises(CommandError, match="broken"):
+        await choose(tmp_path, wanted="open")
+
+
+async def test_a_pack_that_cannot_meet_the_policy_is_no_choice(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(pack_module, "TRIAL_POLICY", "high")
+    with pytest.raises(CommandError, match="cannot meet"):
+        await choose(tmp_path, wanted="embedded")

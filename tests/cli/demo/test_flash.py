@@ -10,7 +10,7 @@ import pytest
 from facegate.v1 import result_pb2, scan_pb2
 from google.protobuf.duration_pb2 import Duration
 
-from cli.demo.flash import FlashStrip, colours_figures, flash_strip, said_columns, strip_picture
+from cli.demo.flash import FlashStrip, colours_figures, flash_strip, strip_picture
 from liveness.dynamic.model import load_flash_model
 from server.pages import Html, render
 from server.pages.rendering import TEMPLATES
@@ -24,7 +24,7 @@ from simulator import (
     simulate_flash_scan,
 )
 from simulator.phone import TapedAttempt, TapedFrame, TapedPhone
-from tests.cli.demo.builders import STEPS, strip
+from tests.cli.demo.builders import strip
 from tests.packs import real_pack, real_photo
 from tests.server.pages.reading import Page
 from vision.image import encode_jpeg
@@ -180,16 +180,6 @@ class _Texts(HTMLParser):
         self.found.append(data.strip())
 
 
-def test_markup_is_well_formed_and_takes_its_colours_from_the_page() -> None:
-    markup = drawn(strip())
-    page = Page(markup)
-    assert page.open == []
-    assert page.without_words == []
-    assert set(re.findall(r"#[0-9a-f]{6}", markup)) == {"#c7c7c7", "#ff6c6c", "#6c6cff"}, (
-        "only the message itself is a fixed colour"
-    )
-
-
 def test_a_strip_shows_the_finding_of_the_server() -> None:
     markup = drawn(strip())
     assert "of 2 that were drawn at random the face answered 1, 0 were contradicted" in markup
@@ -215,21 +205,6 @@ def test_a_curve_is_broken_where_frames_are_missing() -> None:
     assert drawn_runs == [("blue", 15), ("blue", 15), ("expected", 15), ("expected", 15)]
 
 
-def test_missing_curves_are_stated() -> None:
-    text = "Too few frames could be measured for the light on the face over time."
-    assert text in _Texts(drawn(strip(curves=False))).found
-    assert text not in drawn(strip())
-
-
-@pytest.mark.parametrize("count", [1, 3, 16])
-def test_any_number_of_colours_fits(count: int) -> None:
-    column = strip().columns[1]
-    markup = drawn(FlashStrip(columns=(column,) * count, curves=strip().curves))
-    places = re.findall(r'<image x="([\d.]+)" y="0" width="([\d.]+)"', markup)
-    assert len(places) == count
-    assert max(float(x) + float(width) for x, width in places) <= 960
-
-
 def test_colours_without_the_light_show_the_face_and_the_finding() -> None:
     (figure,) = colours_figures(strip().columns)
     assert figure.drawing is not None
@@ -239,14 +214,6 @@ def test_colours_without_the_light_show_the_face_and_the_finding() -> None:
     assert second["hint"].endswith("answered, signal to noise 9.4")
     assert "of 2 that were drawn at random the face answered 1" in figure.caption
     assert colours_figures(()) == []
-
-
-def test_the_colours_of_a_result_have_neither_frames_nor_times() -> None:
-    columns = said_columns(STEPS)
-    assert [one.agrees for one in columns] == [None, True, None]
-    (figure,) = colours_figures(columns)
-    assert figure.drawing is not None
-    assert figure.drawing[1]["columns"][0]["hint"] == "Step 3: 199, 199, 199; publicly known"
 
 
 def test_a_file_has_its_colours_and_refers_to_no_other_file() -> None:

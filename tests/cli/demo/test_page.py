@@ -1,3 +1,4 @@
+import io
 import json
 import re
 from dataclasses import replace
@@ -5,11 +6,14 @@ from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
-from facegate.v1 import result_pb2
+from facegate.v1 import feedback_pb2, result_pb2
 from joserfc.jwk import ECKey
+from rich.console import Console
 
+from cli.demo.command import conclude
 from cli.demo.pack import ChosenPack
-from cli.demo.page import make_folder, matcher_sentence, render_page, write_files
+from cli.demo.page import matcher_sentence, render_page, write_files
+from cli.demo.printing import DemoDisplay, summary_table
 from cli.demo.scenarios import SCENARIOS, DemoRecord
 from cli.errors import CommandError
 from facegate_client import load_key_set
@@ -22,18 +26,17 @@ from tests.cli.demo.builders import (
     judged,
     refused,
     result,
+    scenario,
 )
 from tests.server.pages.reading import Page
-from vision.face import BgrImage, DetectedFace
-from vision.packs import Pack
 
 _INCONCLUSIVE = result_pb2.FAILURE_REASON_LIVENESS_INCONCLUSIVE
 
 
-def render(records: tuple[DemoRecord, ...], pack: Pack = PACK) -> str:
+def render(records: tuple[DemoRecord, ...]) -> str:
     return render_page(
         records,
-        ChosenPack(spec=pack.name, pack=pack, policy="evaluation", why="it is the <best>"),
+        ChosenPack(spec=PACK.name, pack=PACK, policy="evaluation", why="it is the <best>"),
         made=datetime(2026, 1, 2, 3, 4, tzinfo=UTC),
         seconds=61.0,
     )
@@ -44,49 +47,15 @@ def page() -> Page:
     return Page(render(all_as_expected()))
 
 
-def test_the_page_is_well_formed(page: Page) -> None:
+def test_the_page_is_well_formed_and_needs_nothing_else(page: Page) -> None:
     assert page.open == []
     assert len(set(page.ids)) == len(page.ids)
     assert page.without_words == []
-
-
-def test_the_page_needs_nothing_else(page: Page) -> None:
     assert {link.partition(":")[0] for link in page.links if not link.startswith("#")} == {"data"}
     assert {link[1:] for link in page.links if link.startswith("#")} <= set(page.ids)
-    html = render(all_as_expected())
-    assert not re.search(r"https?:|url\(|@import", html)
+    assert not re.search(r"https?:|url\(|@import|\{[a-z_]+\}", page.source)
     assert "script" not in page.tags
     assert not [name for name in page.attributes if name.startswith("on")]
-
-
-def test_every_template_was_filled(page: Page) -> None:
-    assert not re.search(r"\{[a-z_]+\}", render(all_as_expected()))
-
-
-def test_the_page_states_that_it_is_a_demo(page: Page) -> None:
-    text = " ".join(page.text.split())
-    assert "These scans are simulated" in text
-    assert "for evaluation only" in text
-    assert "screen replays, masks and deepfakes are not recognised" in text
-    assert "This pack judged because it is the <best>." in text
-    assert "Measured & noted." in text
-    assert "weights <of> dlib" in text
-
-
-class _Network:
-    name = "minifas_v2se"
-
-    def real_probability(self, image: BgrImage, face: DetectedFace) -> float:
-        return 0.5
-
-
-def test_a_pack_with_pad_networks_is_distinguished() -> None:
-    pack = replace(PACK, name="open", evaluation_only=False, pad_networks=(_Network(),))
-    text = " ".join(Page(render(all_as_expected(), pack)).text.split())
-    assert "What the open pack detects" in text
-    assert "minifas_v2se" in text
-    assert "outside their training data may pass" in text
-    assert "for evaluation only" not in text
 
 
 def test_device_failures_are_shown_if_evidence_was_requested() -> None:
@@ -98,25 +67,22 @@ def test_device_failures_are_shown_if_evidence_was_requested() -> None:
 
 def test_every_check_is_on_it(page: Page) -> None:
     text = " ".join(page.text.split())
-    for scenario in SCENARIOS:
-        assert scenario.title in text
-        assert scenario.shown in text
-        assert scenario.key in page.ids
+    for one in SCENARIOS:
+        assert one.title in text
+        assert one.shown in text
+        assert one.key in page.ids
     assert "20 of 20 outcomes as expected" in text
     assert "1 attack passed" in text
     assert "Verified challenge bits" in text
     assert text.count("2 signals without a weight") == 10
     assert "This attack passed" in text
     assert "1 blink in 4.0 s." in text
+    assert "The eyes are 60 pixels apart." in text
+    assert "This pack judged because it is the <best>." in text
+    assert "for evaluation only" in text
     assert "not assessed" in render(all_as_expected())
     assert bytes(32).hex() in text
     assert text.count("verified") >= 17
-
-
-def test_a_reason_is_wrapped_behind_an_underscore() -> None:
-    page = render(all_as_expected())
-    assert "FAILURE: NOT_<wbr>SAME_<wbr>PERSON</td>" in page
-    assert "EYE_<wbr>DISTANCE_<wbr>TOO_<wbr>SMALL</td>" in page
 
 
 def test_text_of_the_server_cannot_become_markup() -> None:
@@ -131,24 +97,18 @@ def test_text_of_the_server_cannot_become_markup() -> None:
     assert hostile in page.text
 
 
-def test_an_unexpected_outcome_is_in_the_headline() -> None:
+def test_an_unexpected_outcome_and_an_unverified_signature_are_reported() -> None:
     wrong = judged("same-person", result(result_pb2.FAILURE_REASON_SPOOF))
     text = Page(render((wrong, judged("screen-replay")))).text
     assert "0 of 1 outcomes as expected" in text
     assert "not as expected" in text
-
-
-def test_an_unverified_signature_is_reported() -> None:
     assert "NOT VERIFIED" in Page(render((judged("same-person", signature_verified=False),))).text
 
 
-def test_the_matcher_is_described_by_its_record() -> None:
+def test_the_matcher_is_described_by_its_record_where_it_judged() -> None:
     said = matcher_sentence(CALIBRATION, (judged("same-person"),))
     for number in ("89 persons", "1,974 genuine", "82,555 impostor", "1 %", "12.3 %", "0.2 %"):
         assert number in said
-
-
-def test_without_a_judged_check_no_error_rate_is_claimed() -> None:
     assert "FNMR" not in matcher_sentence(CALIBRATION, (refused("FACE_NOT_FOUND"),))
 
 
@@ -171,6 +131,8 @@ def test_everything_lies_beside_the_page(tmp_path: Path) -> None:
 
 
 def test_a_flash_leaves_its_strip(tmp_path: Path) -> None:
+    with pytest.raises(CommandError):
+        write_files(tmp_path / "missing", records=(), page="", keys=KEYS)
     write_files(tmp_path, records=(judged("flash-rigid-mask"),), page="", keys=KEYS)
     strip = (tmp_path / "flash-rigid-mask" / "strip.svg").read_text()
     assert strip.startswith('<svg xmlns="http://www.w3.org/2000/svg"')
@@ -202,11 +164,51 @@ def test_files_of_an_earlier_run_are_removed(tmp_path: Path) -> None:
     assert [path.name for path in stale.iterdir()] == ["portrait.jpg"]
 
 
-def test_a_folder_that_cannot_be_used_is_reported(tmp_path: Path) -> None:
-    (tmp_path / "file").write_text("")
-    with pytest.raises(CommandError):
-        make_folder(tmp_path / "file")
-    with pytest.raises(CommandError):
-        make_folder(tmp_path / "file" / "below")
-    with pytest.raises(CommandError):
-        write_files(tmp_path / "missing", records=(), page="", keys=KEYS)
+def test_lines_of_two_checks_stay_together_and_each_hint_is_printed_once() -> None:
+    sink = io.StringIO()
+    with DemoDisplay(Console(file=sink, width=120), checks=2) as display:
+        view, other = display.begin(scenario("same-person")), display.begin(scenario("screen-replay"))
+        view.rendered(1.0)
+        for code in (1, 1, 5, 5, 1):
+            view.hint(code, 0.5)
+            other.hint(1, 0.5)
+        view.deciding(60)
+        view.end(judged("same-person"))
+        other.end(judged("screen-replay"))
+    lines = [line.split()[0] for line in sink.getvalue().splitlines() if line.startswith("      ")]
+    assert lines == ["GOOD", "MOVE_BACK", "GOOD", "GOOD"]
+    assert "1/2 EXPRESS: The same person" in sink.getvalue()
+    assert "✓ SUCCESS" in sink.getvalue()
+    assert "the attack passed" in sink.getvalue()
+
+
+def printed(width: int) -> str:
+    sink = io.StringIO()
+    Console(file=sink, width=width).print(summary_table(all_as_expected()))
+    return sink.getvalue()
+
+
+def test_the_summary_contains_every_outcome() -> None:
+    text = " ".join(printed(160).split())
+    assert text.count("✓") == 20
+    assert "eye distance too small" in text
+    assert "not same person" in text
+    assert "the attack passed" in text
+    assert "97 LIVE" in text
+    assert text.index("EXPRESS") < text.index("DOUBT") < text.index("DYNAMIC") < text.index("ATTESTED")
+    assert text.count("spoof or undecided") == 7
+    assert text.count("! ") == 1
+    assert "20 of 20 results have a signature that verifies." in text
+
+
+def test_a_machine_that_is_too_busy_is_said() -> None:
+    undecided = result(result_pb2.FAILURE_REASON_CONDITIONS)
+    undecided.attempts[0].feedback.append(feedback_pb2.FEEDBACK_CODE_CAPTURE_TOO_SLOW)
+    late = judged("same-person", undecided)
+    plain = judged("same-person", result(result_pb2.FAILURE_REASON_CONDITIONS))
+    for record, said in ((late, True), (plain, False)):
+        console = Console(file=(sink := io.StringIO()), width=80)
+        conclude(console, (*all_as_expected(), record), page=Path("index.html"), seconds=200)
+        text = sink.getvalue()
+        assert ("late frames" in text) is said
+        assert ("this machine is too busy for scans in real time" in text.replace("\n", " ")) is said

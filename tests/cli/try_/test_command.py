@@ -39,6 +39,7 @@ def running(kept: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ru
         yield command
     assert command.process.returncode == 0
     assert (kept / "server.log").is_file()
+    assert kept.stat().st_mode & 0o077 == 0
 
 
 def session(command: RunningTry) -> aiohttp.ClientSession:
@@ -63,12 +64,10 @@ def test_a_used_port_is_reported() -> None:
 @pytest.mark.parametrize(
     ("chosen", "opened"),
     [
-        ("wslview", ["wslview"]),
         ("broken:wslview", ["wslview"]),
-        ("lynx:wslview %s", ["wslview"]),
         ("bin/w3m %s:wslview", ["wslview"]),
+        ("lynx:wslview %s", ["wslview"]),
         ("lynx", []),
-        ("", []),
     ],
 )
 def test_the_page_opens_in_any_browser_that_leaves_the_terminal_alone(
@@ -95,7 +94,6 @@ def test_the_page_opens_in_any_browser_that_leaves_the_terminal_alone(
 
 @slow
 async def test_the_page_states_the_pack_and_its_modes(running: RunningTry) -> None:
-    assert any("for evaluation only" in line for line in running.printed)
     async with session(running) as calls, calls.get("api/about") as answer:
         about = await answer.json()
     assert about["pack"]["name"] == "embedded"
@@ -141,29 +139,15 @@ async def test_a_portrait_becomes_a_record_and_a_ticket(running: RunningTry) -> 
 
 
 @slow
-@pytest.mark.parametrize(
-    ("upload", "reason"),
-    [(b"no picture", "IMAGE_FORMAT_NOT_SUPPORTED"), (b"", "IMAGE_EMPTY"), (None, "FACE_NOT_FOUND")],
-)
-async def test_a_bad_portrait_is_refused_with_a_remedy(
-    running: RunningTry, upload: bytes | None, reason: str
-) -> None:
-    grey = encode_jpeg(builtin_image("astronaut")[:60] // 2, quality=90)
-    async with (
-        session(running) as calls,
-        calls.post("api/portraits", data=grey if upload is None else upload) as answer,
-    ):
-        problem = await answer.json()
-    assert answer.status == 422
-    assert (problem["reason"], problem["remedy"]) == (reason, REFUSALS[reason].action)
-    assert problem["message"].endswith(".")
-
-
-@slow
-async def test_a_file_that_is_too_large_is_refused(running: RunningTry) -> None:
+async def test_a_bad_portrait_is_refused_with_a_remedy(running: RunningTry) -> None:
     large = io.BytesIO(bytes(20_000_001))
-    async with session(running) as calls, calls.post("api/portraits", data=large) as answer:
-        assert (answer.status, (await answer.json())["reason"]) == (413, "IMAGE_TOO_LARGE")
+    async with session(running) as calls:
+        async with calls.post("api/portraits", data=b"no picture") as answer:
+            problem, reason = await answer.json(), "IMAGE_FORMAT_NOT_SUPPORTED"
+        assert answer.status == 422
+        assert (problem["reason"], problem["remedy"]) == (reason, REFUSALS[reason].action)
+        async with calls.post("api/portraits", data=large) as answer:
+            assert (answer.status, (await answer.json())["reason"]) == (413, "IMAGE_TOO_LARGE")
 
 
 @slow
@@ -180,9 +164,3 @@ def test_what_was_recorded_is_removed_at_the_end(tmp_path: Path) -> None:
         assert [*tmp_path.glob("facegate-try-*/data/*")]
         assert command.stop(signal.SIGTERM) == 0
     assert [*tmp_path.iterdir()] == []
-
-
-@slow
-def test_a_folder_that_was_chosen_is_the_owners_alone(running: RunningTry, kept: Path) -> None:
-    """At its end, ``running`` asserts that the folder is still there."""
-    assert kept.stat().st_mode & 0o077 == 0

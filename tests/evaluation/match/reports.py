@@ -13,7 +13,7 @@ from evaluation.match.groups import evaluate_groups
 from evaluation.match.report import Comparison, MatchReport, PackReport, Photos
 from evaluation.match.templates import AcquisitionFault, LabelledTemplate, TemplateRun
 from matcher.persons import PHOTO_SUBJECT
-from tests.evaluation.bench.packs import burning_pack
+from tests.evaluation.samples import burning_pack
 from vision.packs import Pack
 from vision.packs.pack import PackFile
 

@@ -29,8 +29,7 @@ from evaluation.match.error_bounds import (
     persons_needed,
 )
 from evaluation.match.evaluation import Bootstrap
-from evaluation.match.impostor_scores import THRESHOLDS as CALIBRATION_THRESHOLDS
-from evaluation.match.impostor_scores import THRESHOLDS as IMPOSTORS_THRESHOLDS
+from evaluation.match.impostor_scores import THRESHOLDS as EVERY_THRESHOLD
 from evaluation.match.impostor_scores import ImpostorScores, PersonPairs
 from evaluation.match.operating_points import NotSupported, OperatingPoint, operating_point, samples_at
 from evaluation.match.photos import EmbeddersDiffer
@@ -108,12 +107,6 @@ def test_more_photos_of_the_same_persons_support_no_lower_bound() -> None:
     assert few == many
 
 
-def test_where_everything_matches_the_bound_is_1() -> None:
-    curve = curve_of(impostors(8, 1, seed=4))
-    assert curve.rates[0] == 1.0
-    assert curve.upper_bounds[0] == 1.0
-
-
 @settings(max_examples=15, deadline=None)
 @given(st.integers(0, 1000), st.integers(4, 12), st.integers(1, 2))
 def test_bounds_never_rise_and_never_undercut_the_rate(seed: int, persons: int, groups: int) -> None:
@@ -133,7 +126,7 @@ def test_look_alikes_make_the_bound_wider_than_independent_comparisons_would() -
     assert curve.upper_bounds[index] > independent + 0.02
 
 
-@pytest.mark.parametrize(("persons", "spread"), [(20, 0.08), (20, 0.15), (40, 0.08)])
+@pytest.mark.parametrize(("persons", "spread"), [(20, 0.15), (40, 0.08)])
 def test_the_bound_has_its_nominal_coverage_on_new_persons(persons: int, spread: float) -> None:
     """One-sided 95 %: the true rate may exceed the bound in 5 % of 60 data sets, and by chance in 8."""
     crowds = [impostors(100, 1, seed=900 + turn, person_spread=spread) for turn in range(3)]
@@ -176,13 +169,9 @@ def test_the_same_seed_gives_the_same_bounds() -> None:
 def test_comparisons_that_make_no_sense_are_refused(
     scores: list[float], first: list[int], second: list[int], groups: list[int]
 ) -> None:
+    one, other, group = (np.array(each, np.int64) for each in (first, second, groups))
     with pytest.raises(ValueError, match=r"."):
-        ImpostorScores(
-            np.array(scores, dtype=np.float64),
-            np.array(first, dtype=np.int64),
-            np.array(second, dtype=np.int64),
-            np.array(groups, dtype=np.int64),
-        )
+        ImpostorScores(np.array(scores, np.float64), one, other, group)
 
 
 FNMR_THRESHOLDS = np.round(np.arange(-1.0, 1.105, 0.05), 2)
@@ -200,15 +189,14 @@ def genuine(
     return GenuineScores(scores, who, persons)
 
 
-def draws(persons: int, *, seed: int = 1, samples: int = 300) -> NDArray[np.uint8]:
+def draws(persons: int, *, seed: int) -> NDArray[np.uint8]:
     rng = np.random.default_rng(seed)
-    return rng.multinomial(persons, np.full(persons, 1.0 / persons), size=samples).astype(np.uint8)
+    return rng.multinomial(persons, np.full(persons, 1.0 / persons), size=300).astype(np.uint8)
 
 
 def fnmr_curve_of(scores: GenuineScores, *, seed: int = 1) -> FnmrCurve:
-    return fnmr_curve(
-        scores, thresholds=FNMR_THRESHOLDS, draws=draws(scores.persons, seed=seed), confidence=0.95
-    )
+    drawn = draws(scores.persons, seed=seed)
+    return fnmr_curve(scores, thresholds=FNMR_THRESHOLDS, draws=drawn, confidence=0.95)
 
 
 def test_the_rate_is_the_share_below_the_threshold() -> None:
@@ -308,7 +296,7 @@ def test_comparisons_that_make_no_sense_are_refused_for_fnmr(
 def impostors_curve_of(comparisons: Comparisons) -> FmrCurve:
     return fmr_curve(
         comparisons.impostors,
-        thresholds=IMPOSTORS_THRESHOLDS,
+        thresholds=EVERY_THRESHOLD,
         resamples=400,
         confidence=0.95,
         rng=np.random.default_rng(1),
@@ -393,16 +381,14 @@ def test_weights_of_a_list_are_shared_by_the_comparisons_of_a_pair() -> None:
 BOOTSTRAP = Bootstrap(resamples=300, confidence=0.95, seed=1)
 
 
-@pytest.mark.parametrize(
-    ("max_fmr", "persons"), [(0.1, 9), (1e-2, 26), (1e-3, 79), (1e-4, 247), (1e-5, 776), (1e-6, 2450)]
-)
+@pytest.mark.parametrize(("max_fmr", "persons"), [(0.1, 9), (1e-2, 26), (1e-6, 2450)])
 def test_persons_that_a_rate_needs(max_fmr: float, persons: int) -> None:
     assert persons_needed(max_fmr, confidence=0.95) == persons
     pairs = persons * (persons - 1) / 2
     assert 3 / pairs == pytest.approx(max_fmr, rel=0.2)
 
 
-@pytest.mark.parametrize("persons", [25, 26, 27])
+@pytest.mark.parametrize("persons", [25, 26])
 def test_a_rate_is_distinguished_from_the_number_of_persons_on_that_it_needs(persons: int) -> None:
     # Maximally different persons: at the highest threshold none match.
     _, comparisons = crowd(persons=persons, photos=1, seed=2)
@@ -447,16 +433,6 @@ def test_that_the_threshold_was_set_on_the_data_widens_the_interval() -> None:
     assert samples.shape == (fmr.draws.shape[0],)
     # Each sample keeps the rate with its own threshold.
     assert np.unique(samples).size > 10
-
-
-def test_without_pairs_of_one_person_only_fmr_is_reported() -> None:
-    _, comparisons = crowd(persons=12, photos=1, seed=4)
-    fmr, fnmr = BOOTSTRAP.curves(comparisons)
-    assert fnmr is None
-    point = operating_point(0.1, fmr=fmr, fnmr=fnmr)
-    assert isinstance(point, OperatingPoint)
-    assert point.measured.fnmr is None
-    assert point.bounded.fnmr is None
 
 
 CURVE_THRESHOLDS = np.round(np.arange(-1.0, 1.001, 0.02), 2)
@@ -506,7 +482,7 @@ def test_the_lowest_bound_is_kept_to_three_digits(
     assert bounds[-1] * (1 - 1e-12) <= points[-1][1] <= bounds[-1] * 1.011
 
 
-@pytest.mark.parametrize("fmr", [1e-1, 1e-2, 1e-3, 1e-4, 1e-5, 1e-6])
+@pytest.mark.parametrize("fmr", [1e-1, 1e-6])
 def test_the_rate_of_a_policy_is_reached_where_the_bound_first_reaches_it(fmr: float) -> None:
     thresholds = np.array([0.0, 0.1, 0.2, 0.3, 0.4, 0.5])
     bounds = np.array([1.0, fmr * 1.2, fmr, fmr / 2, fmr / 3, fmr / 3])
@@ -562,9 +538,9 @@ def calibrated(*, persons: int, seeds: tuple[int, ...] = (1,)) -> MatchCalibrati
 
 
 def test_thresholds_end_above_every_cosine() -> None:
-    assert CALIBRATION_THRESHOLDS[0] == -1.0
-    assert np.all(CALIBRATION_THRESHOLDS[-2:] > 1.0)
-    assert np.all(np.diff(CALIBRATION_THRESHOLDS) > 0)
+    assert EVERY_THRESHOLD[0] == -1.0
+    assert np.all(EVERY_THRESHOLD[-2:] > 1.0)
+    assert np.all(np.diff(EVERY_THRESHOLD) > 0)
 
 
 def test_the_record_states_the_compared_data() -> None:

@@ -1,7 +1,10 @@
 """A whole evaluation, and its report and charts."""
 
+import io
 import json
+import re
 import sys
+import tomllib
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +13,14 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image
+from rich.console import Console
 
+from cli.report import render_page
+from evaluation import Sheet
 from evaluation.figures import EvaluationUnavailable, require_evaluation
-from evaluation.match.comparisons import Comparisons
+from evaluation.match.comparisons import MOST_TEMPLATES, Comparisons
+from evaluation.match.duplicates import SuspectedPair
 from evaluation.match.evaluation import (
     MAIN_SET,
     SEPARATE_SET,
@@ -22,16 +30,31 @@ from evaluation.match.evaluation import (
     evaluate_sets,
 )
 from evaluation.match.groups import GroupResult, evaluate_groups, group_photos
+from evaluation.match.measuring import acquired as with_a_template
+from evaluation.match.measuring import embed_with_progress
 from evaluation.match.operating_points import FmrAt, NotSupported, Promise, promise_of
-from evaluation.match.photos import FacePhoto, NothingToMeasure, PhotoListError, read_picture
+from evaluation.match.photos import (
+    FacePhoto,
+    NothingToMeasure,
+    PhotoListError,
+    read_corrections,
+    read_picture,
+)
 from evaluation.match.portrait_rates import PortraitResult, evaluate_portraits
-from evaluation.match.report import det_chart, histogram_chart, histogram_counts
+from evaluation.match.report import det_chart, histogram_counts
+from evaluation.match.reporting import (
+    SUSPECTED,
+    describe,
+    draw_charts,
+    sheets,
+    suspected_files,
+)
 from evaluation.match.templates import AcquisitionFault, Degradation, TemplateRun
 from formats.errors import ImageFault
+from matcher.persons import PHOTO_SUBJECT
 from tests.evaluation.match.reports import crowd, made_report
-from tests.evaluation.match.scale import main
+from tests.evaluation.samples import burning_pack
 from vision.errors import ImageError
-from vision.image import encode_jpeg
 
 BOOTSTRAP = Bootstrap(resamples=300, confidence=0.95, seed=1)
 
@@ -174,7 +197,7 @@ def grouped(*, cosine: float, target: float) -> tuple[GroupResult, ...]:
         comparisons,
         groups={("kind", "even"): ~odd, ("kind", "odd"): odd},
         failed=(),
-        main=evaluate_sets(comparisons, BOOTSTRAP)[0],
+        main=main_of(comparisons),
         calibrated=[(target, cosine)],
         bootstrap=BOOTSTRAP,
     )
@@ -213,9 +236,6 @@ def test_a_person_in_two_groups_is_not_compared_across_them() -> None:
     assert within.impostors.comparisons == 2 * 10 * 9 // 2
 
 
-PORTRAITS_BOOTSTRAP = Bootstrap(resamples=200, confidence=0.95, seed=1)
-
-
 def result(*, noise: float) -> PortraitResult:
     run, comparisons = crowd(persons=40, photos=2, seed=3, spread=0.8)
     rng = np.random.default_rng(5)
@@ -227,7 +247,7 @@ def result(*, noise: float) -> PortraitResult:
     return evaluate_portraits(
         Degradation.GREY,
         portraits,
-        main=evaluate_sets(comparisons, PORTRAITS_BOOTSTRAP)[0],
+        main=main_of(comparisons),
         calibrated=[(0.05, 0.3)],
         confidence=0.95,
     )
@@ -268,7 +288,6 @@ def test_the_json_has_every_figure_and_no_person() -> None:
     assert [found["name"] for found in first["sets"]] == ["main", "apart"]
     main = first["sets"][0]
     assert (main["persons"], main["person_pairs"]) == (20, 190)
-    assert (main["genuine_comparisons"], main["impostor_comparisons"]) == (20, 190 * 4)
     assert [point["supported"] for point in main["points"]] == [True, False]
     assert main["points"][0]["measured"]["fnmr"]["upper"] > 0
     assert main["points"][1]["persons_needed"] == 26
@@ -331,19 +350,6 @@ def test_a_det_chart_shows_each_pack_and_is_the_same_again() -> None:
     assert both != one
 
 
-def test_without_genuine_comparisons_there_is_no_curve() -> None:
-    pytest.importorskip("matplotlib")
-    chart = det_chart(made_report(photos=1).of_set("main"), title="t")
-    assert coloured(picture(chart)) == 0
-
-
-def test_histograms_have_a_panel_for_each_pack() -> None:
-    pytest.importorskip("matplotlib")
-    series = made_report().of_set("main")
-    both, one = (picture(histogram_chart(each, title="t")) for each in (series, series[:1]))
-    assert both.shape[0] > one.shape[0] * 1.4
-
-
 def test_each_comparison_is_in_one_bin() -> None:
     (_, result), _ = made_report().of_set("main")
     edges, genuine, impostors = histogram_counts(result)
@@ -363,12 +369,6 @@ def test_without_a_library_the_extra_is_named(monkeypatch: pytest.MonkeyPatch, l
 
 
 RAMP = (np.arange(30 * 20 * 3) % 251).astype(np.uint8).reshape(30, 20, 3)
-
-
-def test_the_format_of_a_photo_does_not_depend_on_its_name(tmp_path: Path) -> None:
-    file = tmp_path / "photo.png"
-    file.write_bytes(encode_jpeg(RAMP))
-    assert read_picture(file, still_decoder=None).shape == (30, 20, 3)
 
 
 @pytest.mark.parametrize(("suffix", "stored"), [(".pgm", RAMP[:, :, 0]), (".ppm", RAMP)])
@@ -421,12 +421,102 @@ def test_any_header_gives_a_picture_or_a_typed_error(
     assert picture.ndim == 3
 
 
-# The measurement of many templates, with few.
+def test_formats_that_need_it_go_through_the_isolated_decoder(tmp_path: Path) -> None:
+    photos = []
+    for name, kind in (("one.jpg", "WEBP"), ("two.png", "PNG")):
+        Image.new("RGB", (64, 64), (90, 120, 150)).save(tmp_path / name, kind)
+        photos.append(FacePhoto(tmp_path / name, name, apart=False))
+    (tmp_path / "three.jpg").write_bytes(b"none")
+    photos.append(FacePhoto(tmp_path / "three.jpg", "three", apart=False))
+    photos.append(FacePhoto(tmp_path / "gone.jpg", "gone", apart=False))
+    stream = io.StringIO()
+    console = Console(file=stream, width=200)
+    (run,) = embed_with_progress(
+        photos, packs=[burning_pack()], subject=PHOTO_SUBJECT, workers=2, console=console
+    )
+    assert [template.identity for template in run.templates] == ["one.jpg", "two.png"]
+    np.testing.assert_array_equal(with_a_template(run), [True, True, False, False])
+    assert "2 files cannot be read as images: three.jpg, gone.jpg" in stream.getvalue()
 
 
-def test_more_memory_than_is_allowed_is_a_failure(capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(200) == 0
-    assert main(200, most=1) == 1
-    output = capsys.readouterr().out
-    assert output.count("200 templates, 19,800 impostor comparisons") == 2
-    assert output.count("GiB that are allowed") == 1
+def test_more_photos_than_can_be_compared_are_refused_before_any_is_read(tmp_path: Path) -> None:
+    photos = [FacePhoto(tmp_path / "none.jpg", "one", apart=False)] * (MOST_TEMPLATES + 1)
+    with pytest.raises(NothingToMeasure, match="too many to measure at once"):
+        embed_with_progress(
+            photos, packs=[], subject=PHOTO_SUBJECT, workers=1, console=Console(file=io.StringIO())
+        )
+
+
+def titled(**options: int) -> dict[str, Sheet]:
+    return {sheet.title: sheet for sheet in sheets(made_report(**options))}
+
+
+def test_each_sheet_is_there_with_as_many_cells_as_columns() -> None:
+    titles = titled(apart=10)
+    assert list(titles) == [
+        "Photos to templates",
+        "FNMR at a measured FMR",
+        "FNMR at a bound on FMR",
+        "FNMR at a measured FMR, photos measured separately",
+        "FNMR at a bound on FMR, photos measured separately",
+        "The pack's own calibration on these photos",
+        "Differences to open:DIR on the same comparisons",
+        "Groups by sex, open:DIR",
+        "Groups by sex, embedded",
+        "The pack's own calibration in groups by sex, open:DIR",
+        "The pack's own calibration in groups by sex, embedded",
+    ]
+    for sheet in titles.values():
+        assert sheet.rows
+        assert {len(row) for row in sheet.rows} == {len(sheet.columns)}
+
+
+def test_failures_and_time_are_reported() -> None:
+    first, second = titled()["Photos to templates"].rows
+    assert first == ("open:DIR", "1 of 61 (1.6 %)", "1 no face", "5.0", "1.00")
+    assert second[0] == "embedded"
+
+
+def test_the_rows_of_rates_are_those_that_the_data_support() -> None:
+    sheet = titled()["FNMR at a bound on FMR"]
+    assert [(row[0], row[1]) for row in sheet.rows] == [
+        (pack, target) for pack in ("open:DIR", "embedded") for target in ("0.1", "0.01")
+    ]
+    assert all("0.001: not supported by these data" in note for note in sheet.notes)
+
+
+def test_every_figure_is_described_and_text_is_escaped() -> None:
+    page = render_page(describe(made_report()), [])
+    assert (
+        "not supported by these data (needs about 79 persons, all compared with all: 3,081 pairs of persons)"
+        in page
+    )
+    assert "&lt;f&gt;" in page
+    assert "<f>" not in page
+    assert "(empty)" in page
+    assert "for evaluation only" in page
+    assert "3 without an identity" in page
+    assert not re.search(r"\{[a-z]+\}", page)
+    assert "p001" not in page
+
+
+def test_a_chart_names_its_photos() -> None:
+    charts = {chart.name: chart for chart in draw_charts(made_report(apart=10))}
+    assert list(charts) == ["det", "scores", "det_apart", "scores_apart"]
+    assert "Photos measured apart." in charts["scores_apart"].caption
+    assert "Photos measured" not in charts["det"].caption
+    assert charts["det"].png.startswith(b"\x89PNG")
+
+
+def test_the_names_are_a_corrections_file(tmp_path: Path) -> None:
+    report = made_report()
+    pair = SuspectedPair(('a"x', "b"), (0, 1), (0, 1), cosine=0.91, expected=0.01)
+    packs = (replace(report.packs[0], suspected=(pair,)), *report.packs[1:])
+    photos = [FacePhoto(tmp_path / f"{name}.jpg", name, apart=False) for name in ('a"x', "b")]
+    assert suspected_files(report, photos) == {}
+    files = suspected_files(replace(report, packs=packs), photos)
+    (tmp_path / SUSPECTED).write_bytes(files[SUSPECTED])
+    assert read_corrections(tmp_path / SUSPECTED).unsure == {frozenset({'a"x', "b"})}
+    (entry,) = tomllib.loads(files[SUSPECTED].decode())["unsure"]
+    assert entry["reason"] == 'a"x.jpg and b.jpg: cosine 0.910 with open:DIR'
+    assert str(tmp_path) not in files[SUSPECTED].decode()

@@ -36,8 +36,8 @@ from evaluation.match.templates import (
     portrait_of,
 )
 from matcher.persons import PHOTO_SUBJECT
-from tests.evaluation.bench.packs import FACE, IMAGE, burning_pack
 from tests.evaluation.match.reports import crowd
+from tests.evaluation.samples import FACE, IMAGE, burning_pack
 from vision.errors import ModelFailed
 from vision.face import BgrImage, Box, DetectedFace, Embedding, Landmarks
 from vision.image import encode_jpeg
@@ -65,13 +65,6 @@ def test_every_pair_of_a_group_is_compared_once() -> None:
 def test_pairs_that_may_be_one_person_are_left_out() -> None:
     comparisons = compare_all(TEMPLATES, unsure=[frozenset({"a", "b"}), frozenset({"a", "unknown"})])
     assert comparisons.impostors.scores == pytest.approx([math.cos(math.radians(10))], abs=1e-6)
-
-
-def test_fnmr_is_the_share_below_the_threshold() -> None:
-    comparisons = compare_all([at(0, "a"), at(60, "a"), at(0, "b"), at(30, "b")])
-    assert comparisons.fnmr(0.4) == 0.0
-    assert comparisons.fnmr(0.6) == 0.5
-    assert comparisons.fnmr(0.9) == 1.0
 
 
 @pytest.mark.parametrize("templates", [[], [at(0, "a")], [at(0, "a"), at(5, "g", apart=True)]])
@@ -142,7 +135,7 @@ def test_all_kinds_are_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     "pairs",
-    [["ab", "bc"], ["bc", "ab"], ["ab", "ac"], ["ac", "bc", "ab"], ["ab", "ba", "cb"]],
+    [["ab", "bc"], ["ab", "ac"], ["ab", "ba", "cb"]],
     ids=" ".join,
 )
 def test_three_labels_of_one_person_become_one(tmp_path: Path, pairs: list[str]) -> None:
@@ -165,12 +158,10 @@ def test_a_missing_file_is_named(tmp_path: Path) -> None:
     "text",
     [
         "not toml",
-        '[[same_person]]\nreason = "r"\n',
         '[[same_person]]\nidentities = ["x"]\n',
         '[[unsure]]\nidentities = ["x", "x"]\n',
         "[[unsure]]\nidentities = [1, 2]\n",
         '[[wrong_label]]\nreason = "r"\n',
-        "unsure = 3\n",
         '[[same_person]]\nidentities = ["x", "y"]\n[[unsure]]\nidentities = ["y", "x"]\n',
     ],
 )
@@ -191,20 +182,18 @@ def test_the_project_s_own_corrections_can_be_read_and_name_files_of_the_data_se
         assert name in manifest
 
 
-def templates(*, twice: bool) -> list[LabelledTemplate]:
-    """Sixty persons with one photo each; with ``twice``, the last is the first under another name."""
+@pytest.fixture(scope="module")
+def twice() -> Comparisons:
+    """Sixty persons with one photo each, of whom the first is there again under another name."""
     run, _ = crowd(persons=60, photos=1, seed=11)
-    found = list(run.templates)
-    if twice:
-        rng = np.random.default_rng(1)
-        again = found[0].embedding + 0.05 * rng.normal(size=found[0].embedding.size)
-        embedding = (again / np.linalg.norm(again)).astype(np.float32)
-        found.append(LabelledTemplate(embedding, "again", apart=False, photo=60))
-    return found
+    first = run.templates[0].embedding
+    again = first + 0.05 * np.random.default_rng(1).normal(size=first.size)
+    embedding = (again / np.linalg.norm(again)).astype(np.float32)
+    return compare_all([*run.templates, LabelledTemplate(embedding, "again", apart=False, photo=60)])
 
 
-def test_one_person_under_two_names_is_suspected() -> None:
-    (pair,) = suspected_duplicates(compare_all(templates(twice=True)))
+def test_one_person_under_two_names_is_suspected(twice: Comparisons) -> None:
+    (pair,) = suspected_duplicates(twice)
     assert pair.identities == ("again", "p000")
     assert set(pair.photos) == {0, 60}
     assert pair.cosine > 0.9
@@ -212,16 +201,11 @@ def test_one_person_under_two_names_is_suspected() -> None:
     assert pair.expected < 0.5
 
 
-def test_persons_who_differ_are_not_suspected() -> None:
-    assert suspected_duplicates(compare_all(templates(twice=False))) == ()
-
-
-def test_without_the_pair_the_highest_score_is_gone() -> None:
-    comparisons = compare_all(templates(twice=True))
-    (pair,) = suspected_duplicates(comparisons)
-    others = comparisons.without([pair.persons])
+def test_without_the_pair_the_highest_score_is_gone(twice: Comparisons) -> None:
+    (pair,) = suspected_duplicates(twice)
+    others = twice.without([pair.persons])
     assert others.impostors.scores.max() < pair.cosine
-    assert others.impostors.scores.size == comparisons.impostors.scores.size - 1
+    assert others.impostors.scores.size == twice.impostors.scores.size - 1
     assert suspected_duplicates(others) == ()
 
 
@@ -232,13 +216,9 @@ def test_a_score_like_that_of_one_person_is_suspected() -> None:
     assert pair.identities == ("other", "p000")
 
 
-def test_few_persons_have_no_tail_to_judge_by() -> None:
+def test_among_few_persons_only_copies_of_a_photo_are_suspected() -> None:
     run, _ = crowd(persons=8, photos=1, seed=11)
     assert suspected_duplicates(compare_all(run.templates)) == ()
-
-
-def test_copies_of_a_photo_are_suspected_among_few_persons() -> None:
-    run, _ = crowd(persons=8, photos=1, seed=11)
     copy = replace(run.templates[0], identity="again", photo=8)
     (pair,) = suspected_duplicates(compare_all([*run.templates, copy]))
     assert pair.identities == ("again", "p000")
@@ -293,7 +273,6 @@ def test_a_pair_counts_once_whichever_way_round(tmp_path: Path) -> None:
         (("a,b,1", "b,a,0"), "line 3: the same two photos have another label in line 2"),
         (("a,b,1", "b,c,1", "a,c,0"), "line 4: same is 0, but other pairs make the two photos one person"),
         (("a,../b,1",), "does not lie in the folder"),
-        (("/a,b,1",), "does not lie in the folder"),
     ],
 )
 def test_pairs_that_cannot_be_are_refused_with_their_line(
@@ -304,27 +283,18 @@ def test_pairs_that_cannot_be_are_refused_with_their_line(
 
 
 def test_pairs_that_contradict_the_manifest_are_refused(tmp_path: Path) -> None:
-    file = pairs_file(tmp_path, "a,b,0", manifest=("a,x", "b,x"))
-    with pytest.raises(PhotoListError, match="gives one identity"):
-        read(file)
-    file = pairs_file(tmp_path, "a,b,1", manifest=("a,x", "b,y"))
-    with pytest.raises(PhotoListError, match="gives two identities"):
-        read(file)
-    file = pairs_file(tmp_path, "a,c,1", manifest=("a,x", "b,y"))
-    with pytest.raises(PhotoListError, match="gives 'c' no identity"):
-        read(file)
+    for row, manifest, said in (
+        ("a,b,0", ("a,x", "b,x"), "gives one identity"),
+        ("a,b,1", ("a,x", "b,y"), "gives two identities"),
+        ("a,c,1", ("a,x", "b,y"), "gives 'c' no identity"),
+    ):
+        with pytest.raises(PhotoListError, match=said):
+            read(pairs_file(tmp_path, row, manifest=manifest))
 
 
 def test_corrections_exclude_pairs_with_a_reason(tmp_path: Path) -> None:
-    file = pairs_file(
-        tmp_path,
-        "a,b,0",
-        "a,c,0",
-        "a,d,0",
-        "a,e,0",
-        "a,f,0",
-        manifest=("a,s:1", "b,s:2", "c,s:3", "d,s:4", "e,s:5", "f,other:6"),
-    )
+    manifest = ("a,s:1", "b,s:2", "c,s:3", "d,s:4", "e,s:5", "f,other:6")
+    file = pairs_file(tmp_path, *(f"a,{other},0" for other in "bcdef"), manifest=manifest)
     corrections = Corrections(
         same_person={"s:2": "s:1"},
         unsure=frozenset({frozenset({"s:1", "s:3"})}),
@@ -369,24 +339,7 @@ def listed(folder: Path, corrections: Corrections | None = None) -> PhotoList:
     return read_photo_list(folder, corrections=corrections or Corrections(), apart=())
 
 
-def test_only_usable_certain_bona_fide_photos_are_taken(tmp_path: Path) -> None:
-    folder = folder_with(
-        tmp_path,
-        "a.jpg,x:1,bona_fide,1",
-        "b.jpg,x:2,bona_fide,0",
-        "c.jpg,x:3,not_photo,1",
-        "d.jpg,,bona_fide,1",
-        "e.jpg,x:4?,bona_fide,1",
-        "f.pgm,grey:1,bona_fide,1",
-    )
-    photos = read_photo_list(folder, corrections=Corrections(), apart={"grey"}).photos
-    assert [(photo.path.name, photo.identity, photo.apart) for photo in photos] == [
-        ("a.jpg", "x:1", False),
-        ("f.pgm", "grey:1", True),
-    ]
-
-
-def test_excluded_photos_are_counted_by_reason(tmp_path: Path) -> None:
+def test_only_usable_certain_bona_fide_photos_are_taken_and_others_counted_by_reason(tmp_path: Path) -> None:
     folder = folder_with(
         tmp_path,
         "a.jpg,x:1,bona_fide,1",
@@ -395,9 +348,14 @@ def test_excluded_photos_are_counted_by_reason(tmp_path: Path) -> None:
         "d.jpg,,bona_fide,1",
         "e.jpg,x:4?,bona_fide,1",
         "f.jpg,x:5,bona_fide,1",
+        "g.pgm,grey:1,bona_fide,1",
     )
-    found = listed(folder, Corrections(wrong_label=frozenset({"f.jpg"})))
-    assert len(found.photos) == 1
+    corrections = Corrections(wrong_label=frozenset({"f.jpg"}))
+    found = read_photo_list(folder, corrections=corrections, apart={"grey"})
+    assert [(photo.path.name, photo.identity, photo.apart) for photo in found.photos] == [
+        ("a.jpg", "x:1", False),
+        ("g.pgm", "grey:1", True),
+    ]
     assert found.left_out == {
         "marked as not usable": 1,
         "not labelled bona_fide": 1,
@@ -440,9 +398,7 @@ def test_without_a_manifest_each_subfolder_is_a_person(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
-        ("/etc/passwd", "does not lie in the folder"),
         ("../outside.jpg", "without .."),
-        ("a/../../b.jpg", "without .."),
         ("a\\..\\..\\b.jpg", "without .."),
         ("C:/x.jpg", "does not lie in the folder"),
         ("", "does not lie in the folder"),
@@ -478,7 +434,6 @@ def test_a_missing_folder_and_one_without_photos_are_reported(tmp_path: Path) ->
     [
         (b"file,label\na.jpg,bona_fide\n", "no column identity"),
         (b"", "no column file and no column identity; found none"),
-        (b"file,identity\na.jpg\n", "line 2: expected 2 values"),
         (b"file,identity\na.jpg,x,y\n", "line 2: expected 2 values"),
         (b"file,identity\n\xff.jpg,x\n", "no CSV file in UTF-8"),
         (b'file,identity\n"a.jpg,x\n', "no CSV file"),
@@ -526,11 +481,6 @@ def test_a_copy_of_a_photo_counts_once_for_its_person(tmp_path: Path) -> None:
     # Under another name it may be an error of the labels, and is compared.
     assert [photo.path.name for photo in found.photos] == ["a.jpg", "c.jpg"]
     assert found.left_out == {"copies of another photo of the person": 1}
-
-
-def test_photos_that_cannot_be_read_are_no_copies(tmp_path: Path) -> None:
-    folder = folder_with(tmp_path, "a.jpg,x:1,bona_fide,1", "b.jpg,x:1,bona_fide,1")
-    assert [photo.path.name for photo in listed(folder).photos] == ["a.jpg", "b.jpg"]
 
 
 def scene(width: int = 640, height: int = 480) -> BgrImage:

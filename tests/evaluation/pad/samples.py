@@ -114,9 +114,7 @@ SAMPLES = crowd(sources=6, persons=4, each=3, species=("print:a4", "screen")) + 
 @cache
 def made_report() -> PadReport:
     """Images of six sources with two species and a few deepfakes, a network, and a fusion."""
-    bootstrap = Bootstrap(resamples=100, confidence=0.95, seed=5)
-    samples = crowd(sources=6, persons=4, each=3, species=("print:a4", "screen"))
-    samples += [attack(number, species="deepfake", source="o1/r") for number in range(4)]
+    samples, bootstrap = SAMPLES, BOOTSTRAP
     draws = draw(samples, bootstrap)
     runs = (
         scored(samples, apart=0.6, seed=1, name="net<work>", silent=(0,)),

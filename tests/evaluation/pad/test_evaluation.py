@@ -1,6 +1,7 @@
 """The rates of an evaluation, and its report."""
 
 import json
+import re
 from dataclasses import replace
 from pathlib import Path
 
@@ -11,13 +12,15 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from evaluation.match.evaluation import Bootstrap
+from cli.report import render_page
+from evaluation import Chart, Sheet
 from evaluation.pad.conclusion import Ruling, conclude, difference
 from evaluation.pad.dataset import PadSample
 from evaluation.pad.evaluation import EVERY_SPECIES, POOLED, VerdictCounts, evaluate_run
 from evaluation.pad.mistakes import mistakes_sheet, worst_mistakes
 from evaluation.pad.points import (
     FixedApcer,
+    HeldOut,
     NotSupported,
     area_under_curve,
     bpcer_at,
@@ -29,9 +32,11 @@ from evaluation.pad.points import (
     threshold_for_all,
 )
 from evaluation.pad.report import describe_material, det_chart, histogram_chart
+from evaluation.pad.reporting import describe, draw_charts, sheets
 from evaluation.pad.resampling import draw, interval_of, resampled_auc, resampled_bpcer
-from evaluation.pad.runs import NonResponse, ScorerKind
+from evaluation.pad.runs import NonResponse, ScorerKind, ScoreRun
 from tests.evaluation.pad.samples import BOOTSTRAP, SAMPLES, attack, crowd, live, made_report, scored
+from tests.server.pages.reading import Page
 
 
 @pytest.mark.parametrize(
@@ -163,10 +168,7 @@ def test_without_verdicts_there_is_no_conclusion() -> None:
 SCORES = arrays(np.float64, st.integers(1, 40), elements=st.integers(0, 8).map(lambda at: at / 8))
 
 
-def test_area_under_curve_matches_known_values() -> None:
-    assert area_under_curve(np.array([0.9, 0.8]), np.array([0.1, 0.2])) == 1.0
-    assert area_under_curve(np.array([0.5]), np.array([0.5])) == 0.5
-    assert area_under_curve(np.array([0.3, 0.9]), np.array([0.6])) == 0.5
+def test_an_area_needs_both_classes() -> None:
     with pytest.raises(ValueError, match="bona fide and attack"):
         area_under_curve(np.array([0.3]), np.array([]))
 
@@ -212,9 +214,6 @@ def test_equal_error_rate_matches_known_values() -> None:
     assert equal_error_rate(np.array([0.1, 0.9, 0.8, 0.7]), np.array([0.95, 0.2, 0.15, 0.3])) == 0.25
 
 
-PICTURES_BOOTSTRAP = Bootstrap(resamples=100, confidence=0.95, seed=5)
-
-
 def pixels(content: bytes) -> np.ndarray:
     return np.asarray(cv2.imdecode(np.frombuffer(content, np.uint8), cv2.IMREAD_COLOR))
 
@@ -224,10 +223,8 @@ def test_charts_are_pictures_and_come_out_the_same() -> None:
     samples = crowd(sources=1, persons=4, each=5, species=("print", "deepfake"))
     run = scored(samples, apart=1.0)
     silent = scored(samples, apart=1.0, silent=range(len(samples)), name="silent")
-    results = [
-        evaluate_run(each, draws=draw(samples, PICTURES_BOOTSTRAP), bootstrap=PICTURES_BOOTSTRAP)
-        for each in (run, silent)
-    ]
+    draws = draw(samples, BOOTSTRAP)
+    results = [evaluate_run(each, draws=draws, bootstrap=BOOTSTRAP) for each in (run, silent)]
     det, scores = det_chart(results, title="t"), histogram_chart([run, silent], title="t")
     assert pixels(det).shape[1] == pixels(scores).shape[1]
     assert pixels(det).std() > 5
@@ -268,22 +265,19 @@ def test_the_sheet_shows_the_readable_images(tmp_path: Path) -> None:
     assert mistakes_sheet([]) is None
 
 
-POINTS_BOOTSTRAP = Bootstrap(resamples=200, confidence=0.95, seed=5)
-
-
 def points(samples: list[PadSample], *, apart: float = 1.0) -> tuple[FixedApcer | NotSupported, ...]:
     run = scored(samples, apart=apart)
     return in_sample(
         run,
         basis="all",
         species=run.species_masks(injected=False),
-        draws=draw(samples, POINTS_BOOTSTRAP),
-        bootstrap=POINTS_BOOTSTRAP,
+        draws=draw(samples, BOOTSTRAP),
+        bootstrap=BOOTSTRAP,
     )
 
 
 def test_no_more_is_claimed_than_the_counts_allow() -> None:
-    for attacks, supported in ((29, 0), (30, 1), (59, 1), (60, 2), (299, 2), (300, 3)):
+    for attacks, supported in ((29, 0), (30, 1), (300, 3)):
         found = points(crowd(sources=1, persons=1, each=attacks))
         assert sum(isinstance(point, FixedApcer) for point in found) == supported
         for point in found[: 3 - supported]:
@@ -314,8 +308,8 @@ def test_the_hardest_species_sets_the_threshold() -> None:
         run,
         basis="print",
         species={"print": run.species_masks(injected=False)["print"]},
-        draws=draw(samples, POINTS_BOOTSTRAP),
-        bootstrap=POINTS_BOOTSTRAP,
+        draws=draw(samples, BOOTSTRAP),
+        bootstrap=BOOTSTRAP,
     )[-1]
     assert isinstance(alone, FixedApcer)
     assert alone.threshold <= point.threshold
@@ -324,14 +318,14 @@ def test_the_hardest_species_sets_the_threshold() -> None:
     assert point.across is None
 
 
+def held(run: ScoreRun) -> tuple[HeldOut, ...]:
+    return held_out(run, species=run.species_masks(injected=False), bootstrap=BOOTSTRAP)
+
+
 def test_thresholds_come_from_other_sources() -> None:
     samples = crowd(sources=6, persons=4, each=3)
     run = scored(samples, apart=1.0)
-    (found,) = [
-        each
-        for each in held_out(run, species=run.species_masks(injected=False), bootstrap=POINTS_BOOTSTRAP)
-        if each.target == 0.1
-    ]
+    (found,) = (each for each in held(run) if each.target == 0.1)
     assert found.parts == 6
     assert found.bpcer.trials == int(run.live.sum())
     sources = np.array([sample.source for sample in samples])
@@ -345,23 +339,14 @@ def test_thresholds_come_from_other_sources() -> None:
 
 
 def test_a_source_with_most_files_is_cut_by_persons() -> None:
-    samples = crowd(sources=1, persons=12, each=10) + crowd(sources=3, persons=1, each=5)[10:]
-    run = scored(samples, apart=1.0)
-    found = held_out(run, species=run.species_masks(injected=False), bootstrap=POINTS_BOOTSTRAP)
-    assert {each.parts for each in found} == {5}
-    alone = scored(crowd(sources=1, persons=12, each=10), apart=1.0)
-    parts = {
-        each.parts
-        for each in held_out(alone, species=alone.species_masks(injected=False), bootstrap=POINTS_BOOTSTRAP)
-    }
-    assert parts == {5}
+    alone = crowd(sources=1, persons=12, each=10)
+    for samples in (alone, alone + crowd(sources=3, persons=1, each=5)[10:]):
+        assert {each.parts for each in held(scored(samples, apart=1.0))} == {5}
 
 
 def test_one_person_cannot_be_held_out() -> None:
-    run = scored(
-        crowd(sources=1, persons=1, each=200)[:1] + crowd(sources=1, persons=1, each=200)[1::2], apart=1.0
-    )
-    assert held_out(run, species=run.species_masks(injected=False), bootstrap=POINTS_BOOTSTRAP) == ()
+    samples = crowd(sources=1, persons=1, each=200)
+    assert held(scored(samples[:1] + samples[1::2], apart=1.0)) == ()
 
 
 def test_the_document_has_every_figure_and_shows_no_person() -> None:
@@ -393,9 +378,6 @@ def test_a_set_is_described_by_its_counts() -> None:
     assert (found.sources, found.groups, found.live_groups) == (2, 8, 4)
 
 
-RESAMPLING_BOOTSTRAP = Bootstrap(resamples=300, confidence=0.95, seed=5)
-
-
 def test_drawing_everything_once_gives_the_figure_itself() -> None:
     run = scored(crowd(sources=2, persons=3, each=4), apart=0.5)
     scores, is_live = run.scores, run.live
@@ -422,11 +404,8 @@ def test_counting_twice_is_having_it_twice() -> None:
 def test_a_sample_without_one_class_is_ignored() -> None:
     counts = np.array([[0, 1], [1, 0], [1, 1]], np.uint16)
     scores, is_live, groups = np.array([0.2, 0.8]), np.array([False, True]), np.arange(2)
-    assert np.isnan(resampled_auc(scores, is_live, groups=groups, counts=counts)).tolist() == [
-        True,
-        True,
-        False,
-    ]
+    areas = resampled_auc(scores, is_live, groups=groups, counts=counts)
+    assert np.isnan(areas).tolist() == [True, True, False]
     rates = resampled_bpcer(
         0.1, scores, is_live, species={"print": ~is_live}, least=1, groups=groups, counts=counts
     )
@@ -435,7 +414,7 @@ def test_a_sample_without_one_class_is_ignored() -> None:
 
 def test_groups_are_drawn_whole_and_within_their_source_and_kind() -> None:
     samples = crowd(sources=3, persons=4, each=2, species=("print", "screen"))
-    draws = draw(samples, RESAMPLING_BOOTSTRAP)
+    draws = draw(samples, BOOTSTRAP)
     of: dict[int, set[tuple[str, bool, str]]] = {}
     for at, sample in enumerate(samples):
         of.setdefault(int(draws.groups[at]), set()).add((sample.source, sample.live, sample.group))
@@ -455,7 +434,7 @@ def test_groups_are_drawn_whole_and_within_their_source_and_kind() -> None:
 
 def test_the_same_seed_draws_the_same() -> None:
     samples = crowd(sources=2, persons=3, each=2)
-    assert (draw(samples, RESAMPLING_BOOTSTRAP).within == draw(samples, RESAMPLING_BOOTSTRAP).within).all()
+    assert (draw(samples, BOOTSTRAP).within == draw(samples, BOOTSTRAP).within).all()
 
 
 def test_few_persons_or_sources_give_nothing_to_draw_from() -> None:
@@ -463,7 +442,7 @@ def test_few_persons_or_sources_give_nothing_to_draw_from() -> None:
     many = crowd(sources=6, persons=3, each=2)
     for samples, expected in ((few, (False, False)), (many, (True, True))):
         is_live = np.array([sample.live for sample in samples])
-        within, across = draw(samples, RESAMPLING_BOOTSTRAP).counts((is_live, ~is_live))
+        within, across = draw(samples, BOOTSTRAP).counts((is_live, ~is_live))
         assert (within is not None, across is not None) == expected
 
 
@@ -485,7 +464,7 @@ def test_persons_that_are_alike_make_the_interval_wider() -> None:
     scores = np.concatenate([np.repeat(own[:, 0] + 1, 5), np.repeat(own[:, 1], 5)])
     is_live = np.array([sample.live for sample in samples])
     widths = []
-    for groups in (draw(samples, RESAMPLING_BOOTSTRAP).groups, np.arange(120)):
+    for groups in (draw(samples, BOOTSTRAP).groups, np.arange(120)):
         counts = np.random.default_rng(3).multinomial(
             groups.max() + 1, np.full(groups.max() + 1, 1 / (groups.max() + 1)), size=300
         )
@@ -495,3 +474,71 @@ def test_persons_that_are_alike_make_the_interval_wider() -> None:
         assert found is not None
         widths.append(found.upper - found.lower)
     assert widths[0] > 1.5 * widths[1]
+
+
+def titled() -> dict[str, Sheet]:
+    return {sheet.title.partition(":")[0]: sheet for sheet in sheets(made_report())}
+
+
+def test_every_question_has_a_table() -> None:
+    tables = titled()
+    assert list(tables) == [
+        "Measured on",
+        "Scorers",
+        "BPCER at a fixed APCER, threshold set on the same files",
+        "The same, each threshold set on other files",
+        "Species",
+        "Decided at the shipped thresholds",
+        "AUC by source",
+        "BPCER / APCER by source, %, at thresholds from other files",
+        "Signals alone",
+        "fusion less each other scorer",
+    ]
+    for sheet in tables.values():
+        assert sheet.rows
+        assert all(len(row) == len(sheet.columns) for row in sheet.rows)
+
+
+def test_the_measured_data_are_described() -> None:
+    sheet = titled()["Measured on"]
+    rows = {row[0]: row[1:] for row in sheet.rows}
+    assert rows["bona fide"] == ("72", "-", "24", "6")
+    assert rows["deepfake (injected)"][0] == "4"
+    assert rows["3-D mask"][0] == "0, not evaluated"
+    assert "Omitted as not usable: 2." in sheet.notes
+
+
+def test_unsupported_figures_are_named_and_not_shown() -> None:
+    sheet = titled()["BPCER at a fixed APCER, threshold set on the same files"]
+    assert {row[2] for row in sheet.rows if row[1] == "screen"} == {"5%", "10%"}
+    assert "screen at 1%: 72 attacks allow no APCER below 4.2%, 300 are needed" in sheet.notes[1]
+    assert "deepfake at 10%: 4 attacks allow no APCER below 75.0%, 30 are needed" in sheet.notes[1]
+
+
+def test_non_responses_and_decisions() -> None:
+    tables = titled()
+    assert "net<work>: 1 no face" in tables["Scorers"].notes[1]
+    species = {(row[0], row[1]): row for row in tables["Species"].rows}
+    assert species["net<work>", "bona fide"][4].startswith("1.4 [0.0, ")
+    assert species["fusion", "bona fide"][4].startswith("0.0 [")
+    decided = [row for row in tables["Decided at the shipped thresholds"].rows if row[1] == "bona fide"]
+    (row,) = decided
+    assert sum(map(int, row[2:])) == 72
+    assert "Therefore: the fusion is better" in tables["fusion less each other scorer"].notes[1]
+
+
+def test_the_page_is_one_file_and_shows_no_person() -> None:
+    page = Page(render_page(describe(made_report()), [Chart(name="det", png=b"PNG", caption="a <b>")]))
+    assert page.open == []
+    assert "net&lt;work&gt;" in page.source
+    assert "<work>" not in page.source
+    assert "for evaluation only" in page.text
+    assert ".jpg" not in page.source
+    assert not re.search(r"\{[a-z]+\}", page.source)
+
+
+def test_a_chart_names_its_pack_and_files() -> None:
+    charts = {chart.name: chart for chart in draw_charts(made_report())}
+    assert list(charts) == ["det_open_pictures", "scores_open_pictures"]
+    assert all("(open, pictures)" in chart.caption for chart in charts.values())
+    assert all(chart.png.startswith(b"\x89PNG") for chart in charts.values())

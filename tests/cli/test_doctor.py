@@ -57,10 +57,15 @@ class _Deployment:
 
     def config(self) -> Path:
         path = self.folder / "facegate.toml"
+        tables = "\n".join(self.tables)
+        listeners = "".join(
+            f"listeners.{name}.port = 0\n"
+            for name in ("device", "service", "admin")
+            if f"listeners.{name}.port" not in tables and f"[listeners.{name}]" not in tables
+        )
         path.write_text(
             f'data_dir = "{self.folder}"\nallow_evaluation_pack = true\npolicies.default = "evaluation"\n'
-            "runtime.workers = 1\nlisteners.device.port = 0\nlisteners.service.port = 0\n"
-            "listeners.admin.port = 0\n" + "\n".join(self.tables)
+            f"runtime.workers = 1\n{listeners}{tables}"
         )
         path.chmod(0o600)
         return path
@@ -88,14 +93,6 @@ def deployment(tmp_path: Path) -> _Deployment:
     return made
 
 
-def _open_key_folder(one: _Deployment) -> None:
-    one.keys.chmod(0o755)
-
-
-def _lose_a_key(one: _Deployment) -> None:
-    (one.keys / "result-0001.pem").unlink()
-
-
 def _age_a_key(one: _Deployment) -> None:
     path = one.keys / "result-0001.pem"
     begun = f"Not-Before: {datetime.now(UTC) - timedelta(days=500):%Y-%m-%dT%H:%M:%SZ}\n"
@@ -106,19 +103,15 @@ def _lose_key_encryption(one: _Deployment) -> None:
     one.add(f'[[keys.encryption]]\nkind = "file"\npath = "{one.folder / "missing.key"}"')
 
 
+def _new_key(path: Path) -> Path:
+    path.write_bytes(base64.b64encode(os.urandom(32)))
+    path.chmod(0o600)
+    return path
+
+
 def _leave_keys_in_clear(one: _Deployment) -> None:
-    key = one.folder / "kek"
-    key.write_bytes(base64.b64encode(os.urandom(32)))
-    key.chmod(0o600)
+    key = _new_key(one.folder / "kek")
     one.add(f'[[keys.encryption]]\nkind = "file"\npath = "{key}"')
-
-
-def _lose_the_database(one: _Deployment) -> None:
-    (one.folder / "facegate.db").unlink()
-
-
-def _lose_the_objects(one: _Deployment) -> None:
-    (one.folder / "objects").rmdir()
 
 
 def _age_the_list(one: _Deployment) -> None:
@@ -138,21 +131,13 @@ def _tls(one: _Deployment, *, expires: timedelta, other_key: bool = False, liste
     one.add(f'[listeners.{listener}.tls]\ncertificate = "{pem}"\nkey = "{key}"')
 
 
-def _expired_certificate(one: _Deployment) -> None:
-    _tls(one, expires=timedelta(days=-1))
+def _serve_pages(one: _Deployment) -> None:
+    one.add('[device_integrity.web]\nrp_id = "bank.example"\norigins = ["https://bank.example"]')
 
 
 def _expired_certificate_of_pages(one: _Deployment) -> None:
-    one.add('[device_integrity.web]\nrp_id = "bank.example"\norigins = ["https://bank.example"]')
+    _serve_pages(one)
     _tls(one, expires=timedelta(days=-1), listener="web")
-
-
-def _expiring_certificate(one: _Deployment) -> None:
-    _tls(one, expires=timedelta(days=5))
-
-
-def _foreign_key(one: _Deployment) -> None:
-    _tls(one, expires=timedelta(days=90), other_key=True)
 
 
 def _list_an_api_key(one: _Deployment, *, left: timedelta) -> None:
@@ -193,7 +178,7 @@ def _list_another_origin(one: _Deployment) -> None:
     folder = one.folder / "policies"
     write_policy(folder, "pages", web_origins=["https://bank.example", "https://shop.example"])
     one.tables.insert(0, f'policies.folder = "{folder}"')
-    one.add('[device_integrity.web]\nrp_id = "bank.example"\norigins = ["https://bank.example"]')
+    _serve_pages(one)
 
 
 def _lose_a_webhook_secret(one: _Deployment) -> None:
@@ -201,10 +186,6 @@ def _lose_a_webhook_secret(one: _Deployment) -> None:
         '[webhooks.endpoints.hook]\ntenant = "default"\nurl = "https://bank.example/hook"\n'
         f'secret_files = ["{one.folder / "missing.whsec"}"]'
     )
-
-
-def _allow_too_many_scans(one: _Deployment) -> None:
-    one.add("[limits]\nmax_scans = 999")
 
 
 def _lose_a_receiver(one: _Deployment) -> None:
@@ -222,41 +203,38 @@ def _page(one: _Deployment, origin: str, **more: object) -> None:
     one.tables[-1] += "".join(f'\n{name} = "{value}"' for name, value in more.items())
 
 
-def _lose_the_logo(one: _Deployment) -> None:
-    _page(one, "https://verify.bank.example", logo_file=one.folder / "logo.svg")
-
-
-def _link_to_another_port(one: _Deployment) -> None:
-    _page(one, "http://localhost:8499")
-
-
 def _link_to_another_host(one: _Deployment) -> None:
     _page(one, "https://verify.bank.example")
     _tls(one, expires=timedelta(days=90), listener="web")
 
 
 _FAULTS: list[tuple[Callable[[_Deployment], None], str, str, Level]] = [
-    (_open_key_folder, "keys", "KEY_FOLDER_OPEN", Level.FAILURE),
-    (_allow_too_many_scans, "machine", "SCANS_TOO_MANY", Level.WARNING),
-    (_lose_a_key, "keys", "KEYS_UNUSABLE", Level.FAILURE),
+    (lambda one: one.keys.chmod(0o755), "keys", "KEY_FOLDER_OPEN", Level.FAILURE),
+    (lambda one: one.add("[limits]\nmax_scans = 999"), "machine", "SCANS_TOO_MANY", Level.WARNING),
+    (lambda one: (one.keys / "result-0001.pem").unlink(), "keys", "KEYS_UNUSABLE", Level.FAILURE),
     (_age_a_key, "keys", "KEY_OLD", Level.WARNING),
     (_lose_key_encryption, "keys", "KEY_ENCRYPTION_UNUSABLE", Level.FAILURE),
     (_leave_keys_in_clear, "keys", "KEYS_IN_CLEAR", Level.WARNING),
-    (_lose_the_database, "database", "DATABASE_UNREACHABLE", Level.FAILURE),
-    (_lose_the_objects, "objects", "OBJECTS_MISSING", Level.FAILURE),
+    (lambda one: (one.folder / "facegate.db").unlink(), "database", "DATABASE_UNREACHABLE", Level.FAILURE),
+    (lambda one: (one.folder / "objects").rmdir(), "objects", "OBJECTS_MISSING", Level.FAILURE),
     (_age_the_list, "attestation", "REVOCATION_LIST_OLD", Level.FAILURE),
-    (_expired_certificate, "tls", "TLS_EXPIRED", Level.FAILURE),
+    (lambda one: _tls(one, expires=timedelta(days=-1)), "tls", "TLS_EXPIRED", Level.FAILURE),
     (_expired_certificate_of_pages, "tls", "TLS_EXPIRED", Level.FAILURE),
-    (_expiring_certificate, "tls", "TLS_EXPIRES", Level.WARNING),
-    (_foreign_key, "tls", "TLS_UNUSABLE", Level.FAILURE),
+    (lambda one: _tls(one, expires=timedelta(days=5)), "tls", "TLS_EXPIRES", Level.WARNING),
+    (lambda one: _tls(one, expires=timedelta(days=90), other_key=True), "tls", "TLS_UNUSABLE", Level.FAILURE),
     (_lose_the_issuer, "callers", "ISSUER_UNUSABLE", Level.FAILURE),
     (_lose_the_issuer_of_people, "callers", "ISSUER_UNUSABLE", Level.FAILURE),
     (_lose_the_issuers_keys, "callers", "ISSUER_UNUSABLE", Level.FAILURE),
     (_list_another_origin, "policies", "POLICY_ORIGINS_NOT_LISTED", Level.WARNING),
     (_lose_a_webhook_secret, "webhooks", "WEBHOOK_SECRET_UNUSABLE", Level.FAILURE),
     (_lose_a_receiver, "webhooks", "WEBHOOK_NOT_REACHED", Level.WARNING),
-    (_lose_the_logo, "hosted", "HOSTED_LOGO_UNUSABLE", Level.FAILURE),
-    (_link_to_another_port, "hosted", "HOSTED_ORIGIN_ELSEWHERE", Level.WARNING),
+    (
+        lambda one: _page(one, "https://verify.bank.example", logo_file="none.svg"),
+        "hosted",
+        "HOSTED_LOGO_UNUSABLE",
+        Level.FAILURE,
+    ),
+    (lambda one: _page(one, "http://localhost:8499"), "hosted", "HOSTED_ORIGIN_ELSEWHERE", Level.WARNING),
     (_link_to_another_host, "hosted", "HOSTED_ORIGIN_NOT_CERTIFIED", Level.WARNING),
     (_missing_pack, "models", "MODELS_UNUSABLE", Level.FAILURE),
 ]
@@ -277,24 +255,21 @@ def test_a_planted_fault_is_found(
 
 
 def test_a_page_at_its_listener_or_behind_a_proxy_is_fine(deployment: _Deployment) -> None:
-    _page(deployment, "http://localhost:8446")
-    assert deployment.examine("--only", "hosted").code == 0
-    deployment.tables.clear()
-    _page(deployment, "https://verify.bank.example")
-    assert deployment.examine("--only", "hosted").code == 0
-    deployment.tables.clear()
-    _page(deployment, "https://localhost:8446")
-    _tls(deployment, expires=timedelta(days=90), listener="web")
-    assert deployment.examine("--only", "hosted").code == 0
+    for origin in ("http://localhost:8446", "https://verify.bank.example", "https://localhost:8446"):
+        deployment.tables.clear()
+        _page(deployment, origin)
+        if origin == "https://localhost:8446":
+            _tls(deployment, expires=timedelta(days=90), listener="web")
+        assert deployment.examine("--only", "hosted").code == 0
 
 
 def test_only_expired_api_keys_are_a_failure(deployment: _Deployment) -> None:
     _list_an_api_key(deployment, left=timedelta(days=-1))
-    config = deployment.config()
-    config.write_text(config.read_text().replace("listeners.service.port = 0\n", ""))
-    done = _RUN.invoke(app, ["doctor", "--json", "--only", "callers", "--config", str(config)])
-    assert "API_KEYS_ALL_EXPIRED" in done.stdout
-    assert done.exit_code == 1
+    report = deployment.examine("--only", "callers")
+    assert (report.code, report.levels["API_KEYS_ALL_EXPIRED"]) == (1, Level.FAILURE)
+    deployment.tables.clear()
+    _list_an_api_key(deployment, left=timedelta(days=100))
+    assert deployment.examine("--only", "callers").code == 0
 
 
 def test_the_policies_that_cannot_be_met_are_named(deployment: _Deployment) -> None:
@@ -304,14 +279,6 @@ def test_the_policies_that_cannot_be_met_are_named(deployment: _Deployment) -> N
     # What the embedded pack cannot reach, and what no device can meet with these settings.
     assert "1 of 7 policies can be met; not adaptive, dynamic, high, low, no-flash, standard" in shown
     assert "0 failures, 0 warnings" in shown
-
-
-def test_one_thing_is_not_many(deployment: _Deployment) -> None:
-    _list_an_api_key(deployment, left=timedelta(days=100))
-    config = deployment.config()
-    config.write_text(config.read_text().replace("listeners.service.port = 0\n", ""))
-    done = _RUN.invoke(app, ["doctor", "--only", "callers", "--config", str(config)])
-    assert "1 API key " in done.stdout, done.output
 
 
 def test_a_missing_backup_is_a_warning_and_a_recorded_one_is_not(deployment: _Deployment) -> None:
@@ -393,38 +360,23 @@ def test_keys_under_another_key_encryption_key_are_not_restored_in_silence(deplo
 @pytest.mark.parametrize("listener", ["device", "web"])
 def test_a_port_of_another_process_is_a_failure(deployment: _Deployment, listener: str) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
-        deployment.add('[device_integrity.web]\nrp_id = "bank.example"\norigins = ["https://bank.example"]')
-        config = deployment.config()
-        port = other.getsockname()[1]
-        text = config.read_text().replace(f"listeners.{listener}.port = 0\n", "")
-        config.write_text(f"listeners.{listener}.port = {port}\n{text}")
-        done = _RUN.invoke(app, ["doctor", "--json", "--only", "ports", "--config", str(config)])
-    assert "PORT_TAKEN" in done.stdout
-    assert done.exit_code == 1
+        deployment.add(f"listeners.{listener}.port = {other.getsockname()[1]}")
+        _serve_pages(deployment)
+        report = deployment.examine("--only", "ports")
+    assert (report.code, report.levels["PORT_TAKEN"]) == (1, Level.FAILURE)
 
 
-@pytest.mark.parametrize(
-    "tables",
-    [
-        ["listeners.device.port = 18443", "listeners.service.port = 18443"],
-        [
-            "listeners.device.port = 18443",
-            'listeners.web = { host = "localhost", port = 18443 }',
-            'device_integrity.web = { rp_id = "localhost", origins = ["http://localhost"] }',
-        ],
-    ],
-)
-def test_two_listeners_with_one_port_are_a_failure(deployment: _Deployment, tables: list[str]) -> None:
-    config = deployment.config()
-    named = {table.split(" = ")[0] for table in tables}
-    kept = [line for line in config.read_text().splitlines() if line.split(" = ")[0] not in named]
-    config.write_text("\n".join([*kept, *tables]))
-    done = _RUN.invoke(app, ["doctor", "--json", "--only", "ports", "--config", str(config)])
-    assert "PORT_TWICE" in done.stdout, done.output
-    assert done.exit_code == 1
+def test_two_listeners_with_one_port_are_a_failure(deployment: _Deployment) -> None:
+    for other in ("listeners.service.port = 18443", 'listeners.web = { host = "localhost", port = 18443 }'):
+        deployment.tables.clear()
+        deployment.add("listeners.device.port = 18443")
+        deployment.add(other)
+        _serve_pages(deployment)
+        report = deployment.examine("--only", "ports")
+        assert (report.code, report.levels["PORT_TWICE"]) == (1, Level.FAILURE)
 
 
-def test_a_folder_of_a_kubernetes_volume_is_fine(
+def test_a_folder_of_a_kubernetes_volume_is_fine_and_one_for_everybody_is_not(
     deployment: _Deployment, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The folder belongs to root, its files to the group of the pod, and links lead to them."""
@@ -439,13 +391,10 @@ def test_a_folder_of_a_kubernetes_volume_is_fine(
     monkeypatch.setattr(os, "geteuid", lambda: deployment.keys.stat().st_uid + 1)
     report = deployment.examine("--only", "keys")
     assert set(report.levels.values()) == {Level.FINE}
-    deployment.keys.chmod(0o2777)
-    assert deployment.examine("--only", "keys").levels["KEY_FOLDER_OPEN"] is Level.FAILURE
-
-
-def test_a_folder_that_only_its_group_may_enter_is_fine(deployment: _Deployment) -> None:
     deployment.keys.chmod(0o2770)
     assert deployment.examine("--only", "keys").code == 0
+    deployment.keys.chmod(0o2777)
+    assert deployment.examine("--only", "keys").levels["KEY_FOLDER_OPEN"] is Level.FAILURE
 
 
 def test_keys_in_clear_beside_a_tenants_own_key_are_found(deployment: _Deployment) -> None:
@@ -539,9 +488,7 @@ def _files(one: _Deployment) -> set[Path]:
 
 
 def _tenant_key(one: _Deployment) -> Path:
-    key = one.folder.parent / "tenant.key"
-    key.write_bytes(base64.b64encode(os.urandom(32)))
-    key.chmod(0o600)
+    key = _new_key(one.folder.parent / "tenant.key")
     one.add(f'[[keys.tenants.bank.encryption]]\nkind = "file"\npath = "{key}"')
     return key
 
@@ -549,9 +496,7 @@ def _tenant_key(one: _Deployment) -> Path:
 def _back_up(one: _Deployment) -> None:
     target = one.folder.parent / "backup"
     target.mkdir()
-    key = target / "key"
-    key.write_bytes(base64.b64encode(os.urandom(32)))
-    key.chmod(0o600)
+    key = _new_key(target / "key")
     one.command("backup", "database", str(target / "database.gz"))
     one.command("backup", "objects", str(target / "objects"))
     one.command("backup", "keys", str(target / "keys.json"), "--key-file", str(key))

@@ -1,54 +1,39 @@
-"""A client that breaks a rule fails the scenario that tests it, for that rule."""
+"""The reference client passes every scenario, also over WebSocket; a client that breaks a rule fails it."""
 
 import asyncio
 import time
 from collections.abc import Callable
+from dataclasses import dataclass, field
 from typing import Any
 
+import aiohttp
 import pytest
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from facegate.v1 import device_pb2, scan_pb2
+from facegate.v1 import verification_service_pb2_grpc as service_pb2_grpc
 
 import facegate_client
 import facegate_client.scan_stream
+from cli.conformance.clients import ClientReport, ReferenceClient, _Screen
 from cli.conformance.conductor import Verdict
+from cli.conformance.endpoint import Addresses
+from cli.conformance.opening import Ticket
 from cli.conformance.rules import Rule
-from facegate_client import ReconnectPolicy, device
+from facegate_client import DisplayedStep, ReconnectPolicy, device, flash_screen
 from facegate_client.attempt import FrameRules, SendGate
 from facegate_client.flash_screen import FlashShow
 from facegate_client.scan_stream import ScanStream, ScanStreams, SessionKey
 from facegate_protocol import MacChain, attestation_message
-from tests.cli.conformance.playing import played
+from server.edge.listeners import SCAN_METHOD
+from tests.cli.conformance.playing import BY_NAME, SLOW, failures, played, played_at_once
+from tests.server.web_call import WebCall, WebStub
 
 Patch = pytest.MonkeyPatch
 
 
-def _ignores_credit(patch: Patch) -> None:
-    patch.setattr(SendGate, "has_room", lambda self, size=1: not self.paused)
-
-
-def _ignores_bytes_of_credit(patch: Patch) -> None:
-    patch.setattr(SendGate, "has_room", lambda self, size=1: not self.paused and self._frames >= 1)
-
-
-def _ignores_pauses(patch: Patch) -> None:
-    patch.setattr(SendGate, "pause", lambda self, paused: None)
-
-
-def _ignores_adjustments(patch: Patch) -> None:
-    patch.setattr(FrameRules, "adjust", lambda self, adjustment: None)
-
-
-def _ignores_the_budget(patch: Patch) -> None:
-    patch.setattr(FrameRules, "has_room", lambda self, size, **counts: True)
-
-
-def _does_not_thin_out(patch: Patch) -> None:
-    patch.setattr(FrameRules, "too_early", lambda self, time: False)
-
-
-def _leaves_the_attempt_marker_out(patch: Patch) -> None:
-    patch.setattr(ScanStream, "mark_attempt", lambda self, start: None)
+def _with(place: object, name: str, value: object) -> Callable[[Patch], None]:
+    """A client that has another method or value in this place."""
+    return lambda patch: patch.setattr(place, name, value)
 
 
 def _signs_r_and_s(patch: Patch) -> None:
@@ -84,10 +69,6 @@ def _makes_a_key_for_each_stream(patch: Patch) -> None:
     patch.setattr(ScanStreams, "open", open_stream)
 
 
-def _reconnects_at_once(patch: Patch) -> None:
-    patch.setattr(ReconnectPolicy, "delay", lambda self, reconnect, *, asked_s, jitter: 0.0)
-
-
 def _never_half_closes(patch: Patch) -> None:
     async def close(self: ScanStream) -> None:
         await asyncio.sleep(0)
@@ -120,10 +101,6 @@ def _attests_another_stream(patch: Patch) -> None:
     patch.setattr(ScanStream, "send_attestation", attest)
 
 
-def _knows_no_deadline(patch: Patch) -> None:
-    patch.setattr(device, "_deadline", lambda challenge: None)
-
-
 def _does_not_name_the_attempt(patch: Patch) -> None:
     right = ScanStream.send_ready
 
@@ -145,21 +122,9 @@ def _knows_every_message(patch: Patch) -> None:
     patch.setattr(ScanStream, "receive", receive)
 
 
-def _claims_a_step(patch: Patch) -> None:
-    patch.setattr(FlashShow, "displayed", lambda self, time: facegate_client.DisplayedStep(1, time))
-
-
-def _restores_the_screen_for_a_hint(patch: Patch) -> None:
-    patch.setattr("cli.conformance.clients._Screen.show_hint", lambda self, feedback: self.restore())
-
-
 def _stands_still_for_a_hint(patch: Patch) -> None:
     patch.setattr("cli.conformance.strict_stream._WAIT_SECONDS", 5.0)
-    patch.setattr("cli.conformance.clients._Screen.show_hint", lambda self, feedback: time.sleep(6))
-
-
-def _shows_colours_at_once(patch: Patch) -> None:
-    patch.setattr("facegate_client.flash_screen.SHORTEST_HOLD_S", 0.0)
+    patch.setattr(_Screen, "show_hint", lambda self, feedback: time.sleep(6))
 
 
 def _leaves_a_colour_out(patch: Patch) -> None:
@@ -175,13 +140,17 @@ def _leaves_a_colour_out(patch: Patch) -> None:
 @pytest.mark.parametrize(
     ("mistake", "scenario", "rule"),
     [
-        (_ignores_credit, "credit-frames", Rule.CREDIT),
-        (_ignores_bytes_of_credit, "credit-bytes", Rule.CREDIT),
-        (_ignores_pauses, "pauses", Rule.PAUSE),
-        (_ignores_adjustments, "adjustment", Rule.ADJUSTMENT),
-        (_ignores_the_budget, "attempt-frames", Rule.BUDGET),
-        (_does_not_thin_out, "highest-rate", Rule.RATE),
-        (_leaves_the_attempt_marker_out, "success", Rule.FRAME_MAC),
+        (_with(SendGate, "has_room", lambda self, size=1: not self.paused), "credit-frames", Rule.CREDIT),
+        (
+            _with(SendGate, "has_room", lambda self, size=1: not self.paused and self._frames >= 1),
+            "credit-bytes",
+            Rule.CREDIT,
+        ),
+        (_with(SendGate, "pause", lambda self, paused: None), "pauses", Rule.PAUSE),
+        (_with(FrameRules, "adjust", lambda self, adjustment: None), "adjustment", Rule.ADJUSTMENT),
+        (_with(FrameRules, "has_room", lambda self, size, **counts: True), "attempt-frames", Rule.BUDGET),
+        (_with(FrameRules, "too_early", lambda self, time: False), "highest-rate", Rule.RATE),
+        (_with(ScanStream, "mark_attempt", lambda self, start: None), "success", Rule.FRAME_MAC),
         (_signs_r_and_s, "success", Rule.ATTEMPT_END),
         (_signs_r_and_s, "lost-line", Rule.RESUME_PROOF),
         (_accepts_every_challenge, "challenge-other-key", Rule.BAD_CHALLENGE),
@@ -189,18 +158,18 @@ def _leaves_a_colour_out(patch: Patch) -> None:
         (_accepts_every_challenge, "challenge-short-nonce", Rule.BAD_CHALLENGE),
         (_does_not_reconnect, "lost-line", Rule.RECONNECT),
         (_makes_a_key_for_each_stream, "lost-line", Rule.SESSION_KEY),
-        (_reconnects_at_once, "not-serving", Rule.BACK_OFF),
+        (_with(ReconnectPolicy, "delay", lambda self, reconnect, **more: 0.0), "not-serving", Rule.BACK_OFF),
         (_never_half_closes, "success", Rule.HALF_CLOSE),
         (_half_closes_early, "success", Rule.HALF_CLOSE),
         (_drops_the_line, "retry", Rule.ATTEMPT_END_IN_TIME),
         (_attests_another_stream, "success", Rule.ATTESTATION),
-        (_knows_no_deadline, "deadline", Rule.NO_RECONNECT),
+        (_with(device, "_deadline", lambda challenge: None), "deadline", Rule.NO_RECONNECT),
         (_does_not_name_the_attempt, "retry", Rule.READY),
         (_knows_every_message, "later-version", Rule.LATER_VERSION),
-        (_claims_a_step, "flash", Rule.FLASH),
-        (_shows_colours_at_once, "flash-fast", Rule.FLASH_HOLD),
+        (_with(FlashShow, "displayed", lambda self, time: DisplayedStep(1, time)), "flash", Rule.FLASH),
+        (_with(flash_screen, "SHORTEST_HOLD_S", 0.0), "flash-fast", Rule.FLASH_HOLD),
         (_leaves_a_colour_out, "flash-fast", Rule.FLASH_HOLD),
-        (_restores_the_screen_for_a_hint, "flash-open-mouth", Rule.FLASH),
+        (_with(_Screen, "show_hint", lambda self, feedback: self.restore()), "flash-open-mouth", Rule.FLASH),
         (_stands_still_for_a_hint, "gestures-after-doubt", Rule.FRAMES),
     ],
 )
@@ -238,3 +207,77 @@ async def test_a_client_that_reports_success_without_a_result_fails(monkeypatch:
     monkeypatch.setattr(facegate_client.FaceScanner, "scan", scan)
     outcome = (await played(["challenge-signature"]))["challenge-signature"]
     assert outcome.rule is Rule.OUTCOME
+
+
+_TIMED = ("success", "highest-rate", "pauses", "adjustment", "attempt-duration")
+"""The rules of these are about seconds, which a busy machine exceeds."""
+_QUICK = [name for name in BY_NAME if name not in {*SLOW, *_TIMED[1:]}]
+
+
+@pytest.mark.slow
+@pytest.mark.alone
+async def test_the_reference_client_passes_the_timed_scenarios() -> None:
+    outcomes = await played(_TIMED)
+    assert failures(outcomes) == {}
+    assert outcomes.keys() == set(_TIMED)
+
+
+@pytest.mark.slow
+async def test_the_reference_client_passes_the_quick_scenarios() -> None:
+    outcomes = await played_at_once(_QUICK, servers=4)
+    assert failures(outcomes) == {}
+    assert outcomes.keys() == set(_QUICK)
+
+
+@pytest.mark.slow
+async def test_the_reference_client_passes_the_slow_scenarios() -> None:
+    outcomes = await played_at_once(SLOW, servers=len(SLOW))
+    assert failures(outcomes) == {}
+    assert outcomes.keys() == set(SLOW)
+
+
+_ORIGIN = "https://shop.example"
+_QUICK_OF_A_PAGE = ("success", "lost-line", "refused")
+_OTHERS_OF_A_PAGE = (
+    "credit-frames",
+    "challenge-signature",
+    "later-version",
+    "lost-before-challenge",
+    "proxy-failed",
+    "end-without-result",
+    "not-serving",
+    "superseded",
+)
+
+
+@dataclass(frozen=True, slots=True)
+class _PageStub(WebStub):
+    calls: list[WebCall] = field(default_factory=list)
+
+    def ScanFace(self, *, timeout: float = 0.0, **_: Any) -> WebCall:
+        self.calls.append(WebCall(self))
+        return self.calls[-1]
+
+    def close(self) -> None:
+        for call in self.calls:
+            if call._socket is not None:
+                call._socket._response.close()
+
+
+class _PageClient(ReferenceClient):
+    async def scan(self, ticket: Ticket, addresses: Addresses) -> ClientReport:
+        async with aiohttp.ClientSession() as session:
+            stub = _PageStub(session, addresses.web.removesuffix(SCAN_METHOD), _ORIGIN)
+            with pytest.MonkeyPatch.context() as patch:
+                patch.setattr(service_pb2_grpc, "VerificationServiceStub", lambda _channel: stub)
+                try:
+                    return await super().scan(ticket, addresses)
+                finally:
+                    stub.close()
+
+
+@pytest.mark.parametrize("names", [_QUICK_OF_A_PAGE, pytest.param(_OTHERS_OF_A_PAGE, marks=pytest.mark.slow)])
+async def test_a_page_passes_over_websocket(names: tuple[str, ...]) -> None:
+    outcomes = await played(names, _PageClient(), origin=_ORIGIN)
+    assert failures(outcomes) == {}
+    assert {one.transport for one in outcomes.values()} == {"WebSocket"}

@@ -1,9 +1,13 @@
-"""``facegate attest inspect`` as a user runs it."""
+"""``facegate attest``: evidence is recognised and inspected, and the list of revoked keys is fetched."""
 
 import base64
 import json
-from datetime import timedelta
+from collections.abc import Iterator
+from datetime import UTC, datetime, timedelta
+from email.utils import format_datetime
+from http.server import BaseHTTPRequestHandler, HTTPServer
 from pathlib import Path
+from threading import Thread
 from typing import Any
 
 import cbor2
@@ -14,12 +18,17 @@ from cryptography.hazmat.primitives.serialization import (
     PublicFormat,
     load_der_public_key,
 )
+from hypothesis import given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
+from cli.attest.evidence import RecognisedKind, recognise
+from cli.errors import CommandError
 from cli.main import app
 from device_integrity.apple import parse_attestation, parse_receipt
 from facegate_protocol import sha256
-from tests.device_integrity.apple.apple_in_software import APP, NOW, SoftwareApple, SoftwareKey
+from server.device.revocation import read_revocation_files
+from tests.device_integrity.apple.apple_in_software import NOW, SoftwareApple, SoftwareKey
 from tests.device_integrity.apple.vectors import AttestationVector, apple_sample, veehaitch
 from tests.device_integrity.web.authenticator_in_software import ORIGIN, RP_ID, Authenticator, client_data
 
@@ -145,22 +154,6 @@ def test_real_assertions_and_receipts(assets: Path, tmp_path: Path) -> None:
     assert late["app_attest_receipt.freshness"] == "FAIL"
 
 
-def test_an_apple_in_software_is_not_apple(tmp_path: Path) -> None:
-    apple = SoftwareApple()
-    attestation = put(tmp_path, "attestation", apple.enrolment(_KEY, _H))
-    arguments = (attestation, "--at", _AT, "--challenge", _H.hex(), "--app", APP)
-    assert run(*arguments)[0] == 1
-    found = checks(*arguments)
-    assert [name for name, outcome in found.items() if outcome == "FAIL"] == [
-        "app_attest.chain",
-        "app_attest_receipt.chain",
-    ]
-    assert said(*arguments)["Receipt"]["kind"] == "ATTEST"
-    receipt = put(tmp_path, "receipt", apple.changed_receipt(_KEY))
-    found = checks(receipt, "--at", _AT, "--public-key", pem(tmp_path, _KEY.public_key))
-    assert [name for name, outcome in found.items() if outcome == "FAIL"] == ["app_attest_receipt.chain"]
-
-
 def test_malformed_evidence_is_judged_and_not_an_error(tmp_path: Path) -> None:
     broken = cbor2.dumps({"fmt": "apple-appattest", "attStmt": {}, "authData": b""})
     status, output, _ = run(put(tmp_path, "broken", broken))
@@ -260,7 +253,6 @@ def test_play_tokens_and_payloads(assets: Path, tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("arguments", "says"),
     [
-        (("--challenge", "xyz"), "--challenge xyz: write it in hexadecimal"),
         (("--challenge", "abc"), "two digits per byte"),
         (("--at", "yesterday"), "write a time such as"),
         (("--at", "2026-03-01T12:00:00"), "add the time zone"),
@@ -281,16 +273,11 @@ def test_apps_of_android_need_a_digest(assets: Path) -> None:
         assert "the package, @, and the SHA-256" in error
 
 
-@pytest.mark.parametrize("data", [b"", b"hello", b"{}", b"[1]", b"\x00" * 100, b"\xa0", b"\x30\x00", b"e30"])
-def test_unknown_evidence_is_refused(tmp_path: Path, data: bytes) -> None:
-    status, _, error = run(put(tmp_path, "file", data))
-    assert status == 2
-    assert "not a known kind of evidence" in error
-
-
-def test_a_folder_and_a_malformed_key_are_refused(tmp_path: Path) -> None:
-    status, _, error = run(tmp_path)
-    assert (status, "folder" in error or "regular" in error or "cannot be read" in error) == (2, True)
+def test_a_folder_unknown_evidence_and_a_malformed_key_are_refused(tmp_path: Path) -> None:
+    for file, words in ((tmp_path, "cannot be read"), (put(tmp_path, "text", b"hello"), "not a known kind")):
+        status, _, error = run(file)
+        assert status == 2
+        assert words in error
     assertion = put(tmp_path, "assertion", _KEY.assertion(_H))
     assert "no public key in PEM" in run(assertion, "--public-key", put(tmp_path, "none.pem", b"x"))[2]
     other = ec.derive_private_key(7, ec.SECP384R1()).public_key()
@@ -314,3 +301,150 @@ def test_the_time_is_now_where_none_is_given(tmp_path: Path) -> None:
     _, output, _ = run(file, "--at", late)
     assert "CERTIFICATE_NOT_VALID_NOW" in output
     assert run(file)[0] == 1
+
+
+_APPLE = SoftwareApple()
+_OTHER_KEY = SoftwareKey(key=ec.derive_private_key(3, ec.SECP256R1()))
+_PHONE = Authenticator(key=ec.derive_private_key(3, ec.SECP256R1()))
+_CERTIFICATES = (_APPLE.intermediate, _APPLE.root)
+_TOKEN = b"eyJhbGciOiJBMjU2S1cifQ.AAAA.AAAA.AAAA.AAAA"
+_PAYLOAD = b'{"requestDetails": {}}'
+_SAMPLES = [
+    (RecognisedKind.APP_ATTEST, _APPLE.attestation(_OTHER_KEY, b"")),
+    (RecognisedKind.APP_ATTEST_ASSERTION, _OTHER_KEY.assertion(b"")),
+    (RecognisedKind.APP_ATTEST_RECEIPT, _APPLE.changed_receipt(_OTHER_KEY)),
+    (RecognisedKind.APP_ATTEST_RECEIPT, _APPLE.changed_receipt(_OTHER_KEY, indefinite=False)),
+    (RecognisedKind.WEB_AUTHN, _PHONE.attestation(b"", _PHONE.data(attested=True))),
+    (RecognisedKind.ANDROID_CHAIN, b"".join(one.der for one in _CERTIFICATES)),
+]
+
+
+@pytest.mark.parametrize(("kind", "data"), _SAMPLES)
+def test_binary_and_both_kinds_of_base64(kind: RecognisedKind, data: bytes) -> None:
+    for written in (
+        data,
+        base64.b64encode(data),
+        base64.urlsafe_b64encode(data).rstrip(b"="),
+        base64.encodebytes(data),
+    ):
+        found = recognise(written)
+        assert found.kind is kind
+        assert b"".join(found.parts) == data
+
+
+def test_certificates_in_pem_and_in_a_row() -> None:
+    pem = b"leaf first\n" + b"\n".join(one.certificate.public_bytes(Encoding.PEM) for one in _CERTIFICATES)
+    parts = tuple(one.der for one in _CERTIFICATES)
+    assert recognise(pem).parts == parts
+    assert recognise(pem.replace(b"\n", b"\r\n")).parts == parts
+    assert recognise(b"".join(parts)).parts == parts
+
+
+def test_a_play_token_is_recognised() -> None:
+    assert recognise(_TOKEN + b"\n").kind is RecognisedKind.PLAY_TOKEN
+    assert recognise(_PAYLOAD).kind is RecognisedKind.PLAY_PAYLOAD
+    assert recognise(b'{"tokenPayloadExternal": {}}').kind is RecognisedKind.PLAY_PAYLOAD
+
+
+@pytest.mark.parametrize("data", [b"", b"{}", b'{"a": 1}', b"[", b"{" * 5000, b"A", b"AAAA", b"\xa1\x00\x00"])
+@pytest.mark.usefixtures("without_collection")
+def test_nothing_that_is_known(data: bytes) -> None:
+    with pytest.raises(CommandError, match="not a known kind of evidence"):
+        recognise(data)
+
+
+def test_a_file_of_certificates_that_never_end_takes_no_time() -> None:
+    """With a search to the file's end from every start this takes minutes."""
+    with pytest.raises(CommandError):
+        recognise(b"-----BEGIN CERTIFICATE-----\n" * 20_000)
+
+
+@given(st.binary(max_size=200) | st.text(max_size=200).map(str.encode))
+def test_any_bytes_give_a_kind_or_the_error(data: bytes) -> None:
+    try:
+        assert recognise(data).parts
+    except CommandError:
+        return
+
+
+_LIST = b'{"entries": {"ab": {"status": "REVOKED"}}}'
+
+
+class _Google(HTTPServer):
+    """Answers with one list and set headers."""
+
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), _Handler)
+        self.body = _LIST
+        self.sent: dict[str, str] = {}
+        self.status = 200
+
+    @property
+    def url(self) -> str:
+        """Its address."""
+        return f"http://127.0.0.1:{self.server_port}/attestation/status"
+
+
+class _Handler(BaseHTTPRequestHandler):
+    server: _Google
+
+    def do_GET(self) -> None:
+        self.send_response_only(self.server.status)
+        for name, value in self.server.sent.items():
+            self.send_header(name, value)
+        self.end_headers()
+        self.wfile.write(self.server.body)
+
+    def log_message(self, *_: Any) -> None:
+        """Log nothing."""
+
+
+@pytest.fixture
+def google() -> Iterator[_Google]:
+    """A server in a thread."""
+    with _Google() as server:
+        thread = Thread(target=server.serve_forever)
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
+
+
+def _run(*words: str) -> Any:
+    return _RUNNER.invoke(app, ["attest", "revocation", *words])
+
+
+def test_a_list_is_fetched_and_dated(google: _Google, tmp_path: Path) -> None:
+    file = tmp_path / "status.json"
+    result = _run(str(file), "--url", google.url)
+    assert result.exit_code == 0
+    assert file.read_bytes() == _LIST
+    assert datetime.now(UTC) - read_revocation_files(file).fetched_at < timedelta(minutes=5)
+
+
+def test_the_age_of_a_cached_list_includes_its_time_in_the_cache(google: _Google, tmp_path: Path) -> None:
+    made = datetime.now(UTC).replace(microsecond=0) - timedelta(hours=30)
+    google.sent = {"Date": format_datetime(made, usegmt=True), "Age": "3600"}
+    assert _run(str(tmp_path / "s"), "--url", google.url).exit_code == 0
+    assert read_revocation_files(tmp_path / "s").fetched_at == made - timedelta(hours=1)
+    # A clock that runs ahead makes no list younger than now.
+    google.sent = {"Date": format_datetime(made + timedelta(days=9), usegmt=True)}
+    assert _run(str(tmp_path / "s"), "--url", google.url).exit_code == 0
+    assert read_revocation_files(tmp_path / "s").fetched_at <= datetime.now(UTC)
+
+
+@pytest.mark.parametrize(("status", "body"), [(500, _LIST), (200, b""), (200, b'{"entries": {}}')])
+def test_a_bad_answer_leaves_the_old_list_in_place(
+    google: _Google, tmp_path: Path, status: int, body: bytes
+) -> None:
+    file = tmp_path / "status.json"
+    assert _run(str(file), "--url", google.url).exit_code == 0
+    before = read_revocation_files(file)
+    google.status, google.body = status, body
+    assert _run(str(file), "--url", google.url).exit_code == 2
+    assert read_revocation_files(file) == before
+
+
+def test_an_invalid_address_is_refused(tmp_path: Path) -> None:
+    assert _run(str(tmp_path / "s"), "--url", "file:///etc/passwd").exit_code == 2
+    assert list(tmp_path.iterdir()) == []
