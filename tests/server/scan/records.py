@@ -5,11 +5,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from facegate.v1 import feedback_pb2, result_pb2
+
 from device_integrity.camera import CameraClaim, DeviceClaim, Platform
 from server.base.worker_pool import WorkerPool
 from server.domain.terms import CheckState, Mode, Plan
 from server.scan.messages import FrameMessage, StartMessage
 from server.storage.records import AttemptRecord, CheckRecord
+from tests.server.live import LiveServer
+from tests.server.raw_device import RawStream
 
 NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 
@@ -125,3 +129,25 @@ async def until_idle(pool: WorkerPool) -> None:
     loop, idle = asyncio.get_running_loop(), asyncio.Event()
     pool.run_later(loop.call_soon_threadsafe, idle.set)
     await idle.wait()
+
+
+# What a stream brought.
+
+
+def seen(stream: RawStream, kind: str) -> list[Any]:
+    """The messages of a kind that a device has read so far."""
+    return [getattr(message, kind) for message in stream.seen if message.WhichOneof("message") == kind]
+
+
+def hints(stream: RawStream) -> list[str]:
+    """The hints that a device has read so far."""
+    return [
+        feedback_pb2.FeedbackCode.Name(feedback.code).removeprefix("FEEDBACK_CODE_")
+        for feedback in seen(stream, "feedback")
+    ]
+
+
+async def reasons(live: LiveServer, check_id: str) -> list[str]:
+    """The reasons in the result of a check."""
+    result = (await live.finish(check_id)).result
+    return [result_pb2.FailureReason.Name(each).removeprefix("FAILURE_REASON_") for each in result.reasons]
