@@ -23,11 +23,11 @@ from server.scan.messages import Outbound
 from server.verdict.outcome import DeviceOutcome
 from simulator import AmbientPreset, FlashKind
 from simulator.phone import WorldTime
-from simulator.photo import builtin_photo_names
 from tests.client.fakes import cutting
 from tests.server.flash_phone import HEIGHT, WIDTH, Wire, check, flash_server, phone, scan, scanned
 from tests.server.live import LiveServer, fresh_pictures, over_web, pictures, serving, settings_for
-from tests.server.raw_device import Ended, RawDevice, RawStream, opened
+from tests.server.raw_device import RawDevice, RawStream, opened
+from tests.server.scan.records import seen
 
 _FLASH: dict[str, Any] = {"capabilities": [scan_pb2.CAPABILITY_FLASH]}
 _DYNAMIC = scan_pb2.MODE_DYNAMIC
@@ -44,7 +44,7 @@ class _Sender:
 
     @property
     def steps(self) -> list[scan_pb2.FlashStep]:
-        return [m.flash_step for m in self.stream.seen if m.WhichOneof("message") == "flash_step"]
+        return seen(self.stream, "flash_step")
 
     async def send(self, *, claim: int | None = None) -> None:
         number = self.step if claim is None else claim
@@ -84,30 +84,6 @@ async def test_a_device_that_cannot_flash_is_reported_and_the_check_waits(scene:
     await stream.vanish()
 
 
-@pytest.mark.parametrize(
-    ("start", "mode", "plan"),
-    [
-        ({}, scan_pb2.MODE_EXPRESS, scan_pb2.PLAN_EXPRESS),
-        (_FLASH, scan_pb2.MODE_DYNAMIC, scan_pb2.PLAN_FLASH),
-    ],
-    ids=["without", "with"],
-)
-async def test_a_preferred_mode_depends_on_the_device(
-    scene: LiveServer, start: dict[str, Any], mode: int, plan: int
-) -> None:
-    _, _, stream = await opened(scene, start, policy="adaptive")
-    assert stream.challenge.mode == mode
-    assert (await stream.begin()).plan == plan
-    await stream.vanish()
-
-
-async def test_no_flash_is_shown_if_the_check_forbids_it(scene: LiveServer) -> None:
-    _, _, stream = await opened(scene, _FLASH, policy="no-flash")
-    assert (await stream.begin()).plan == scan_pb2.PLAN_EXPRESS
-    await stream.run_rest(pictures())
-    assert not any(message.WhichOneof("message") == "flash_step" for message in stream.seen)
-
-
 async def test_a_declined_flash_leads_to_a_scan_without_it(scene: LiveServer) -> None:
     check_id, _, stream = await opened(scene, _FLASH, policy="adaptive")
     assert (await stream.begin()).plan == scan_pb2.PLAN_FLASH
@@ -125,7 +101,7 @@ async def test_a_declined_flash_leads_to_a_scan_without_it(scene: LiveServer) ->
     assert finished.reasons[-1] == result_pb2.FAILURE_REASON_LIVENESS_INCONCLUSIVE
     liveness = finished.liveness
     assert (liveness.requested_mode, liveness.used_mode) == (scan_pb2.MODE_EXPRESS, scan_pb2.MODE_EXPRESS)
-    assert not any(message.WhichOneof("message") == "flash_step" for message in stream.seen)
+    assert seen(stream, "flash_step") == []
 
 
 async def test_declining_a_demanded_flash_ends_the_check(scene: LiveServer) -> None:
@@ -176,14 +152,6 @@ async def test_a_frame_cannot_claim_an_unrevealed_colour(scene: LiveServer) -> N
     assert (await scene.record(check_id)).state is not CheckState.DECIDED
 
 
-async def test_no_plan_accepts_a_claim_of_an_unrevealed_colour(scene: LiveServer) -> None:
-    stream = await RawDevice(scene.device, await scene.upload(policy="no-flash")).open(**_FLASH)
-    assert (await stream.begin()).plan == scan_pb2.PLAN_EXPRESS
-    await _Sender(stream).send(claim=1)
-    refusal = await stream.refusal()
-    assert (refusal.reason, refusal.metadata["field"]) == ("INVALID_FIELD", "frame.header.flash_step")
-
-
 async def test_after_a_reconnect_everything_is_drawn_anew(scene: LiveServer) -> None:
     device = RawDevice(scene.device, await scene.upload(mode=_DYNAMIC))
     stream = await device.open(**_FLASH)
@@ -202,16 +170,6 @@ async def test_after_a_reconnect_everything_is_drawn_anew(scene: LiveServer) -> 
     assert second.steps[0].color == lead_in
     assert second.steps[1].color != lead_in
     await again.vanish()
-
-
-async def test_a_device_that_lost_its_screen_is_refused_on_the_reconnect(scene: LiveServer) -> None:
-    device = RawDevice(scene.device, await scene.upload(mode=_DYNAMIC))
-    stream = await device.open(**_FLASH)
-    await stream.begin()
-    await stream.vanish()
-    await scene.unattended()
-    with pytest.raises(Ended, match="CAPABILITY_MISSING"):
-        await device.open(resume=True)
 
 
 # -- whole scans of a phone
@@ -342,15 +300,6 @@ async def test_sunlight_is_reported_and_is_no_spoof(real: LiveServer) -> None:
 
 
 @pytest.mark.slow
-async def test_another_person_is_not_the_portraits_however_alive(real: LiveServer) -> None:
-    if "black-top" not in builtin_photo_names():
-        pytest.skip("the photo of another person comes with insightface")
-    result, _ = await check(real, FlashKind.GENUINE, person="black-top")
-    assert result.status == result_pb2.CHECK_STATUS_FAILURE
-    assert result_pb2.FAILURE_REASON_NOT_SAME_PERSON in result.reasons
-
-
-@pytest.mark.slow
 async def test_a_preferred_flash_is_used_and_reported(real: LiveServer) -> None:
     result, wire = await check(real, FlashKind.GENUINE, policy="adaptive", flash=False, max_attempts=3)
     assert wire.plans[0] == scan_pb2.PLAN_FLASH
@@ -440,13 +389,6 @@ async def test_a_demanded_mode_has_no_fallback(real: LiveServer) -> None:
 # The demands of a policy besides colours, over the wire: a blink, and the depth of a head.
 
 
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def asked_real(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
-    """A server with an operator's settings."""
-    async with flash_server(tmp_path_factory.mktemp("asked")) as server:
-        yield server
-
-
 async def _a_person_passes(real: LiveServer, *, policy: str) -> bool:
     """Whether one of three scans of a person succeeds; none may be a spoof."""
     for seed in (5, 6, 7):
@@ -460,38 +402,38 @@ async def _a_person_passes(real: LiveServer, *, policy: str) -> bool:
 @pytest.mark.slow
 @pytest.mark.long
 async def test_where_a_blink_is_taken_a_person_blinks_and_a_stiff_mask_is_asked_in_vain(
-    asked_real: LiveServer,
+    real: LiveServer,
 ) -> None:
-    masked, wire = await check(asked_real, FlashKind.RIGID_MASK, AmbientPreset.INDOOR, policy="blinking")
+    masked, wire = await check(real, FlashKind.RIGID_MASK, AmbientPreset.INDOOR, policy="blinking")
     assert masked.status == result_pb2.CHECK_STATUS_FAILURE
     assert masked.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
     if masked.liveness.verified_bits >= masked.liveness.required_bits:
         assert "BLINK" in wire.hints
-    assert await _a_person_passes(asked_real, policy="blinking")
+    assert await _a_person_passes(real, policy="blinking")
 
 
 @pytest.mark.slow
 @pytest.mark.long
 async def test_where_depth_is_taken_a_head_shows_it_and_a_worn_print_is_asked_in_vain(
-    asked_real: LiveServer,
+    real: LiveServer,
 ) -> None:
     asked = 0
     for seed, ambient in ((5, AmbientPreset.DARK), (5, AmbientPreset.INDOOR), (6, AmbientPreset.INDOOR)):
-        worn, wire = await check(asked_real, FlashKind.CUT_OUT_PRINT, ambient, policy="turning", seed=seed)
+        worn, wire = await check(real, FlashKind.CUT_OUT_PRINT, ambient, policy="turning", seed=seed)
         assert worn.status == result_pb2.CHECK_STATUS_FAILURE
         assert worn.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
         asked += "TURN_HEAD_SLIGHTLY" in wire.hints
     assert asked
-    assert await _a_person_passes(asked_real, policy="turning")
+    assert await _a_person_passes(real, policy="turning")
 
 
 @pytest.mark.slow
 @pytest.mark.long
 async def test_a_stiff_mask_does_not_pass_where_the_orchestrator_raises_the_mode_of_standard(
-    asked_real: LiveServer,
+    real: LiveServer,
 ) -> None:
     for ambient in (AmbientPreset.DARK, AmbientPreset.INDOOR):
-        masked, wire = await check(asked_real, FlashKind.RIGID_MASK, ambient, policy="standard")
+        masked, wire = await check(real, FlashKind.RIGID_MASK, ambient, policy="standard")
         assert wire.plans == [scan_pb2.PLAN_FLASH]
         # The colours fit; the missing blink is the only sign against the face.
         assert masked.liveness.confidence < 70
@@ -502,9 +444,9 @@ async def test_a_stiff_mask_does_not_pass_where_the_orchestrator_raises_the_mode
 
 @pytest.mark.slow
 async def test_a_person_passes_where_the_orchestrator_raises_the_mode_of_standard(
-    asked_real: LiveServer,
+    real: LiveServer,
 ) -> None:
-    assert await _a_person_passes(asked_real, policy="standard")
+    assert await _a_person_passes(real, policy="standard")
 
 
 # When a step of the flash counts as sent: when the transport gets it, whatever happens before and after.
@@ -523,7 +465,7 @@ async def _until_lead_in(stream: RawStream) -> None:
     for picture in pictures(count=60):
         while not stream.credit:
             await stream.read()
-        if any(one.WhichOneof("message") == "flash_step" for one in stream.seen):
+        if seen(stream, "flash_step"):
             return
         await stream.send(stream.frame(picture))
         stream.credit -= 1
@@ -560,10 +502,10 @@ async def test_neither_the_servers_queue_nor_the_wait_for_the_device_changes_it(
         done.set()
 
     monkeypatch.setattr(AttemptRun, "_do", busy)
-    upload = await paged.upload(mode=scan_pb2.MODE_DYNAMIC)
+    upload = await paged.upload(mode=_DYNAMIC)
     async with over_web(paged) as web:
         stub = paged.device if over == "grpc" else web.device
-        stream = await RawDevice(stub, upload).open(capabilities=[scan_pb2.CAPABILITY_FLASH])
+        stream = await RawDevice(stub, upload).open(**_FLASH)
         await _until_lead_in(stream)
         await asyncio.wait_for(done.wait(), 60)
         await stream.vanish()
@@ -608,9 +550,7 @@ async def test_late_answers_lead_once_to_a_request_for_leaner_frames(
     scene: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(FlashRun, "late", property(lambda _run: True))
-    _, _, stream = await opened(
-        scene, {"capabilities": [scan_pb2.CAPABILITY_FLASH]}, mode=scan_pb2.MODE_DYNAMIC
-    )
+    _, _, stream = await opened(scene, _FLASH, mode=_DYNAMIC)
     assert (await stream.begin()).plan == scan_pb2.PLAN_FLASH
     shots = pictures()[:6]
     for picture in shots:
@@ -618,12 +558,9 @@ async def test_late_answers_lead_once_to_a_request_for_leaner_frames(
             await stream.read()
         await stream.send(stream.frame(picture))
         stream.credit -= 1
-    while not any(one.WhichOneof("message") == "capture_adjustment" for one in stream.seen):
-        await stream.read()
+    await stream.expect("capture_adjustment")
     await stream.send(stream.end(cause=scan_pb2.AttemptEndBody.CAUSE_CANCELLED))
     await stream.result()
-    [asked] = [
-        one.capture_adjustment for one in stream.seen if one.WhichOneof("message") == "capture_adjustment"
-    ]
+    [asked] = seen(stream, "capture_adjustment")
     assert asked.max_frames_per_second == 12
     assert 8 * 1024 <= asked.max_frame_bytes <= max(8 * 1024, max(len(one.jpeg) for one in shots) // 3)
