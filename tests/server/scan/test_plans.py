@@ -17,15 +17,12 @@ from attempt import CapturePlan
 from attempt.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
 from attempt.capture import AttemptCapture
 from attempt.frame import FrameLimits
-from attempt.judgement import _ADVICE
-from attempt.placement import WRONG_ROTATION
 from liveness import ChallengeKind, DoubtTerms, Gesture, HintCode, VerdictReason, unresolved
 from liveness.guidance import GuidanceSettings, Oval
 from matcher.persons import SCAN_SUBJECT
 from server.base.errors import Reason, Refusal
 from server.base.worker_pool import WorkerPool
 from server.domain.terms import Mode, Plan
-from server.edge.fields import number_of
 from server.policies import Policy, load_policies
 from server.policies.schema import ChallengeRules, DeadlineRules, DoubtRules, FlashAnswer
 from server.scan.capture_work import AttemptTrace, CaptureWork
@@ -607,11 +604,3 @@ def _named_in_code() -> set[str]:
 
 def test_every_code_is_sent_or_listed_as_never_sent() -> None:
     assert _named_in_code() == _codes() - _said_not_to_be_sent()
-
-
-def test_the_tables_name_no_code_listed_as_never_sent() -> None:
-    tables = {*_ADVICE.values(), *(str(code) for code in HintCode), WRONG_ROTATION}
-    assert tables <= _codes()
-    assert not tables & _said_not_to_be_sent()
-    for code in tables:
-        assert feedback_pb2.FeedbackCode.Name(number_of(feedback_pb2.FeedbackCode, code)) == _PREFIX + code

@@ -1,7 +1,8 @@
-"""DYNAMIC over the wire: admission, the times of reveals, and the results of whole scans."""
+"""Challenges over the wire: admission, the times of reveals, and the results of whole scans."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -14,9 +15,13 @@ from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 
 from attempt import Action, FlashRun, Reveal
 from facegate_client import DisplayedStep, FlashScreen
+from facegate_protocol.texts import VERDICTS
+from liveness import VerdictReason
+from server.configuration.settings import Settings
 from server.device.assessment import assess_device
 from server.domain.terms import CheckState
-from server.scan.attempt import AttemptRun
+from server.running.assembly import Tuning
+from server.scan.attempt import AttemptClocks, AttemptRun
 from server.scan.handshake import Send
 from server.scan.judging import AttemptJudge
 from server.scan.messages import Outbound
@@ -24,10 +29,23 @@ from server.verdict.outcome import DeviceOutcome
 from simulator import AmbientPreset, FlashKind
 from simulator.phone import WorldTime
 from tests.client.fakes import cutting
-from tests.server.flash_phone import HEIGHT, WIDTH, Wire, check, flash_server, phone, scan, scanned
+from tests.packs import real_pack, shared_pack
+from tests.server.flash_phone import (
+    HEIGHT,
+    WIDTH,
+    WatchedScreen,
+    Wire,
+    check,
+    flash_server,
+    phone,
+    scan,
+    scanned,
+)
 from tests.server.live import LiveServer, fresh_pictures, over_web, pictures, serving, settings_for
+from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice, RawStream, opened
 from tests.server.scan.records import seen
+from vision.packs import Pack
 
 _FLASH: dict[str, Any] = {"capabilities": [scan_pb2.CAPABILITY_FLASH]}
 _DYNAMIC = scan_pb2.MODE_DYNAMIC
@@ -564,3 +582,213 @@ async def test_late_answers_lead_once_to_a_request_for_leaner_frames(
     [asked] = seen(stream, "capture_adjustment")
     assert asked.max_frames_per_second == 12
     assert 8 * 1024 <= asked.max_frame_bytes <= max(8 * 1024, max(len(one.jpeg) for one in shots) // 3)
+
+
+# The requests for gestures: which devices show them, when they come, and their effect.
+
+_MOUTH, _TURN = scan_pb2.CAPABILITY_OPEN_MOUTH, scan_pb2.CAPABILITY_TURN_HEAD
+_HINT = feedback_pb2.FEEDBACK_CODE_OPEN_MOUTH
+_SIDES = (feedback_pb2.FEEDBACK_CODE_TURN_LEFT, feedback_pb2.FEEDBACK_CODE_TURN_RIGHT)
+_RATE, _WAIT = 10.0, 5.0
+_NETWORK = 1.0
+"""How much longer the server waits by its own clock."""
+
+
+def _pack(assets: Path) -> Pack:
+    """The embedded pack, whose match fits the tests' persons, with landmarks that measure the mouth."""
+    return replace(real_pack(), landmarker=shared_pack(f"open:{assets / 'models'}").landmarker)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def gesturing(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+    """A server that takes frames as fast as they come."""
+    # Rendered before a stream is open: a busy machine takes longer than the server waits.
+    assert [len(pictures(count=count)) for count in (17, 36, 140)] == [17, 36, 140]
+    async with serving(_settings(tmp_path_factory.mktemp("mouth")), pack=_pack(assets)) as server:
+        yield server
+
+
+def _settings(folder: Path) -> Settings:
+    settings = settings_for(folder)
+    assert settings.policies.folder is not None
+    for name, demands in (
+        ("mouth", "open_mouth = true"),
+        ("turn", "turn_head = true"),
+        ("both", "open_mouth = true\nturn_head = true"),
+    ):
+        asked = f"[challenge]\n{demands}\n[challenge.raised]\nblink = false\ndepth = false\n"
+        write_policy(settings.policies.folder, name, maximum=1, attempt_seconds=40, tables=asked)
+    return settings
+
+
+def _asked(stream: RawStream, codes: Collection[int] = (_HINT,)) -> list[int]:
+    """The frames that the requests refer to."""
+    return [hint.frame_index for hint in seen(stream, "feedback") if hint.code in codes]
+
+
+@pytest.mark.parametrize(("frames", "asks"), [(17, False), (36, True)])
+async def test_a_device_that_leaves_at_the_request_or_before_does_not_succeed(
+    gesturing: LiveServer, frames: int, asks: bool
+) -> None:
+    check_id, _, stream = await opened(gesturing, {"capabilities": [_MOUTH]}, policy="mouth")
+    result = await stream.run_attempt(pictures(count=frames))
+    assert result.status == scan_pb2.SCAN_STATUS_FAILURE
+    assert bool(_asked(stream)) is asks
+    answer = (await gesturing.finish(check_id)).result
+    assert answer.status == result_pb2.CHECK_STATUS_FAILURE
+    assert answer.liveness.verdict == result_pb2.LIVENESS_VERDICT_INCONCLUSIVE
+    assert list(answer.liveness.explanations) == [VERDICTS[VerdictReason.MOUTH_NOT_OPENED]]
+
+
+async def test_a_turn_needs_a_device_that_shows_the_sides(gesturing: LiveServer) -> None:
+    device = RawDevice(gesturing.device, await gesturing.upload(policy="both"))
+    refusal = await device.refusal(capabilities=[_MOUTH])
+    assert refusal.metadata == {"capability": "TURN_HEAD", "mode": "EXPRESS"}
+    stream = await device.open(capabilities=[_MOUTH, _TURN])
+    assert stream.challenge.budget.max_attempt_duration.seconds == 32
+    await stream.vanish()
+
+
+@pytest.mark.slow
+async def test_who_does_not_turn_the_head_is_asked_for_one_side_for_five_seconds(
+    gesturing: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A busy machine takes longer for so many frames than an attempt may.
+    monkeypatch.setattr(AttemptClocks, "overdue", lambda *_: False)
+    check_id, _, stream = await opened(gesturing, {"capabilities": [_TURN]}, policy="turn")
+    began = time.monotonic()
+    result = await stream.run_attempt(pictures(count=140))
+    left, right = (_asked(stream, [side]) for side in _SIDES)
+    assert bool(left) is not bool(right), "the side is drawn once for an attempt"
+    waited = (stream.frames - (left or right)[0]) / _RATE
+    assert waited < _WAIT + 1.5
+    # The server's clock ends it where a busy machine takes longer for the frames than the camera took.
+    if time.monotonic() - began < _WAIT + _NETWORK:
+        assert waited >= _WAIT
+        assert len(left or right) >= 3
+    assert (_SIDES[0] if left else _SIDES[1]) in result.feedback
+    answer = (await gesturing.finish(check_id)).result
+    assert answer.liveness.verdict == result_pb2.LIVENESS_VERDICT_INCONCLUSIVE
+    assert list(answer.liveness.explanations) == [VERDICTS[VerdictReason.HEAD_NOT_TURNED]]
+
+
+class _Unread(WatchedScreen):
+    """The screen of a person who does everything that it says, but does not open the mouth."""
+
+    def __init__(self, screen: FlashScreen, claims: list[int]) -> None:
+        super().__init__(screen, claims)
+        self.capabilities = tuple({*screen.capabilities, _MOUTH})
+
+    def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
+        if feedback.code != _HINT:
+            super().show_hint(feedback)
+
+
+class _Reversed(WatchedScreen):
+    """The screen of a person who confuses left and right, or of a film of the other turn."""
+
+    def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
+        if feedback.code in _SIDES:
+            other = next(side for side in _SIDES if side != feedback.code)
+            feedback = feedback_pb2.Feedback(code=other)
+        super().show_hint(feedback)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def lived(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+    """A server as an operator runs it."""
+    settings = _settings(tmp_path_factory.mktemp("lived"))
+    async with serving(settings, pack=_pack(assets), tuning=Tuning()) as server:
+        yield server
+
+
+async def _check(
+    lived: LiveServer,
+    policy: str,
+    *,
+    seed: int,
+    mode: scan_pb2.Mode.ValueType = scan_pb2.MODE_UNSPECIFIED,
+    kind: FlashKind = FlashKind.GENUINE,
+    screen: Callable[[FlashScreen, list[int]], WatchedScreen] = WatchedScreen,
+) -> tuple[result_pb2.CheckResult, Wire]:
+    upload = await lived.upload(policy=policy, mode=mode)
+    device, wire = phone(lived.world, kind, ambient=AmbientPreset.INDOOR, seed=seed), Wire()
+    await scan(lived.device_channel, upload, device, screen=screen(device, wire.claims), wire=wire)
+    return (await lived.finish(upload.check_id)).result, wire
+
+
+@pytest.mark.slow
+@pytest.mark.long
+async def test_the_last_colour_stays_while_the_mouth_is_to_be_opened(lived: LiveServer) -> None:
+    for seed in (5, 6, 7):
+        result, wire = await _check(lived, "mouth", mode=scan_pb2.MODE_DYNAMIC, seed=seed, screen=_Unread)
+        assert wire.plans == [scan_pb2.PLAN_FLASH]
+        assert result.status == result_pb2.CHECK_STATUS_FAILURE
+        assert result.liveness.verdict == result_pb2.LIVENESS_VERDICT_INCONCLUSIVE
+        # About one draw of colours in ten is not conclusive by itself.
+        if result.liveness.explanations[0] == VERDICTS[VerdictReason.MOUTH_NOT_OPENED]:
+            break
+    else:
+        raise AssertionError("no flash was conclusive")
+    last, before = wire.steps[-1]
+    assert last.last
+    named = wire.claims[len(before) :]
+    first = named.index(last.step)
+    assert set(named[first:]) == {last.step}
+    assert len(named[first:]) >= _WAIT * 8, "eight frames a second are the least"
+    assert _HINT in wire.results[0].feedback
+    assert wire.hints.count("OPEN_MOUTH") >= 3
+    assert result.liveness.verified_bits >= result.liveness.required_bits
+
+
+@pytest.mark.slow
+async def test_a_person_who_opens_the_mouth_after_the_colours_passes(lived: LiveServer) -> None:
+    for seed in (5, 6, 7):
+        result, wire = await _check(lived, "mouth", mode=scan_pb2.MODE_DYNAMIC, seed=seed)
+        assert wire.plans == [scan_pb2.PLAN_FLASH]
+        assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_SPOOF
+        if result.status == result_pb2.CHECK_STATUS_SUCCESS:
+            assert "OPEN_MOUTH" in wire.hints
+            assert "mouth_opened" in {signal.name for signal in result.liveness.signals}
+            return
+    raise AssertionError("no scan of the person passed")
+
+
+@pytest.mark.slow
+@pytest.mark.long
+async def test_a_mask_with_living_eyes_does_not_pass(lived: LiveServer) -> None:
+    """The flash accepts the mask, so that only its mouth stops it."""
+    for seed in (5, 6, 7):
+        result, wire = await _check(
+            lived, "mouth", mode=scan_pb2.MODE_DYNAMIC, seed=seed, kind=FlashKind.MASK_WITH_EYES
+        )
+        assert result.status == result_pb2.CHECK_STATUS_FAILURE
+        if list(result.liveness.explanations) == [VERDICTS[VerdictReason.MOUTH_NOT_OPENED]]:
+            assert "OPEN_MOUTH" in wire.hints
+            return
+    raise AssertionError("nothing but the mouth should have stopped one of the masks")
+
+
+@pytest.mark.slow
+async def test_a_person_who_makes_both_gestures_passes(lived: LiveServer) -> None:
+    for seed in (5, 6, 7):
+        result, wire = await _check(lived, "both", seed=seed)
+        assert wire.plans == [scan_pb2.PLAN_EXPRESS]
+        assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_SPOOF
+        if result.status == result_pb2.CHECK_STATUS_SUCCESS:
+            assert "OPEN_MOUTH" in wire.hints
+            assert {"TURN_LEFT", "TURN_RIGHT"} & set(wire.hints)
+            assert {"mouth_opened", "head_turned"} <= {signal.name for signal in result.liveness.signals}
+            return
+    raise AssertionError("no scan of the person passed")
+
+
+@pytest.mark.slow
+async def test_a_head_that_turns_to_the_other_side_ends_the_attempt(lived: LiveServer) -> None:
+    for seed in (5, 6, 7):
+        result, wire = await _check(lived, "turn", seed=seed, screen=_Reversed)
+        assert result.status == result_pb2.CHECK_STATUS_FAILURE
+        if list(result.liveness.explanations) == [VERDICTS[VerdictReason.HEAD_NOT_TURNED]]:
+            assert wire.hints.count("TURN_LEFT") + wire.hints.count("TURN_RIGHT") < 5, "it does not wait"
+            return
+    raise AssertionError("nothing but the turn should have stopped one of the scans")
