@@ -357,21 +357,15 @@ async def test_a_slow_network_is_no_attack(real: LiveServer) -> None:
     assert slow & set(wire.results[0].feedback)
 
 
-async def _in_the_sun(
-    real: LiveServer, kind: FlashKind, *, mode: scan_pb2.Mode.ValueType = scan_pb2.MODE_UNSPECIFIED
-) -> tuple[result_pb2.CheckResult, Wire]:
-    upload = await real.upload(policy="approach", mode=mode)
-    device, wire = phone(real.world, kind, ambient=AmbientPreset.SUN), Wire()
-    await scan(real.device_channel, upload, device, screen=wire.watched(device), wire=wire, max_attempts=3)
-    return (await real.finish(upload.check_id)).result, wire
-
-
 @pytest.mark.slow
 @pytest.mark.long
 async def test_bright_light_leads_to_the_movement_where_the_policy_names_it(real: LiveServer) -> None:
     # Whether the head passes depends on its course in real time, and on the blink of a rendered face; the
     # tests of liveness.dynamic.movement decide that in virtual time.
-    result, wire = await _in_the_sun(real, FlashKind.GENUINE)
+    upload = await real.upload(policy="approach")
+    device, wire = phone(real.world, FlashKind.GENUINE, ambient=AmbientPreset.SUN), Wire()
+    await scan(real.device_channel, upload, device, screen=wire.watched(device), wire=wire, max_attempts=3)
+    result = (await real.finish(upload.check_id)).result
     assert wire.plans[:2] == [scan_pb2.PLAN_FLASH, scan_pb2.PLAN_MOVEMENT]
     assert set(wire.plans[1:]) == {scan_pb2.PLAN_MOVEMENT}
     assert feedback_pb2.FEEDBACK_CODE_TOO_BRIGHT in wire.results[0].feedback
@@ -381,30 +375,6 @@ async def test_bright_light_leads_to_the_movement_where_the_policy_names_it(real
     assert result.liveness.used_mode == scan_pb2.MODE_EXPRESS
     # Movement is not a flash and verifies no bits.
     assert result.liveness.verified_bits == 0
-
-
-@pytest.mark.slow
-@pytest.mark.long
-async def test_a_sheet_that_is_moved_closer_fails(real: LiveServer) -> None:
-    result, wire = await _in_the_sun(real, FlashKind.PRINT)
-    assert wire.plans[0] == scan_pb2.PLAN_FLASH
-    assert result.status == result_pb2.CHECK_STATUS_FAILURE
-    assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
-
-
-@pytest.mark.slow
-@pytest.mark.long
-async def test_a_demanded_mode_has_no_fallback(real: LiveServer) -> None:
-    result, wire = await _in_the_sun(real, FlashKind.GENUINE, mode=_DYNAMIC)
-    assert set(wire.plans) == {scan_pb2.PLAN_FLASH}
-    assert wire.ovals == []
-    assert result.status == result_pb2.CHECK_STATUS_FAILURE
-    numbers = [step.step for step, _ in wire.steps]
-    # The step numbers continue over the attempts of a stream.
-    assert numbers == list(range(1, len(numbers) + 1))
-
-
-# The demands of a policy besides colours, over the wire: a blink, and the depth of a head.
 
 
 async def _a_person_passes(real: LiveServer, *, policy: str) -> bool:
@@ -428,36 +398,6 @@ async def test_where_a_blink_is_taken_a_person_blinks_and_a_stiff_mask_is_asked_
     if masked.liveness.verified_bits >= masked.liveness.required_bits:
         assert "BLINK" in wire.hints
     assert await _a_person_passes(real, policy="blinking")
-
-
-@pytest.mark.slow
-@pytest.mark.long
-async def test_where_depth_is_taken_a_head_shows_it_and_a_worn_print_is_asked_in_vain(
-    real: LiveServer,
-) -> None:
-    asked = 0
-    for seed, ambient in ((5, AmbientPreset.DARK), (5, AmbientPreset.INDOOR), (6, AmbientPreset.INDOOR)):
-        worn, wire = await check(real, FlashKind.CUT_OUT_PRINT, ambient, policy="turning", seed=seed)
-        assert worn.status == result_pb2.CHECK_STATUS_FAILURE
-        assert worn.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
-        asked += "TURN_HEAD_SLIGHTLY" in wire.hints
-    assert asked
-    assert await _a_person_passes(real, policy="turning")
-
-
-@pytest.mark.slow
-@pytest.mark.long
-async def test_a_stiff_mask_does_not_pass_where_the_orchestrator_raises_the_mode_of_standard(
-    real: LiveServer,
-) -> None:
-    for ambient in (AmbientPreset.DARK, AmbientPreset.INDOOR):
-        masked, wire = await check(real, FlashKind.RIGID_MASK, ambient, policy="standard")
-        assert wire.plans == [scan_pb2.PLAN_FLASH]
-        # The colours fit; the missing blink is the only sign against the face.
-        assert masked.liveness.confidence < 70
-        assert masked.liveness.requested_mode == scan_pb2.MODE_DYNAMIC
-        assert masked.status == result_pb2.CHECK_STATUS_FAILURE
-        assert masked.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
 
 
 @pytest.mark.slow

@@ -7,13 +7,14 @@ import threading
 from collections.abc import AsyncIterator, Callable, Set
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from facegate.v1 import feedback_pb2
 
 import attempt
 import server.scan
-from attempt import CapturePlan
+from attempt import CapturePlan, FlashRun
 from attempt.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
 from attempt.capture import AttemptCapture
 from attempt.frame import FrameLimits
@@ -30,6 +31,7 @@ from server.scan.handshake import require_challenge
 from server.scan.messages import Capability, CaptureBudget, FrameMessage
 from server.scan.plans import (
     ScanPlans,
+    conclude_challenge,
     fewer_bytes,
     fewer_frames,
     leaner_frames,
@@ -188,6 +190,12 @@ def test_bright_light_leads_to_the_next_challenge() -> None:
     assert plans.limits().falls_back
     plans.fall_back()
     assert (plans.next, plans.mode) == (Plan.MOVEMENT, Mode.EXPRESS)
+
+
+def test_the_steps_of_a_stream_are_numbered_over_its_attempts() -> None:
+    plans = _plans("adaptive", Mode.EXPRESS)
+    conclude_challenge(plans, Mock(spec=FlashRun, next_step=7, fell_back=True))
+    assert (plans.first_step, plans.next) == (7, Plan.MOVEMENT)
 
 
 @pytest.mark.parametrize(
