@@ -465,19 +465,19 @@ def test_a_round_trip_keeps_everything() -> None:
     assert message.decide_time.ToDatetime(UTC) == LATER
 
 
+_DRAWN = ColourStep(
+    number=2,
+    colour=ScreenColour(255, 108, 0),
+    transition=Transition.SCROLL_DOWN,
+    transition_seconds=0.3,
+    hold_seconds=0.45,
+    bits=4.8,
+    last=False,
+)
+
+
 def test_the_steps_of_a_flash_are_kept() -> None:
-    grey = ColourStep(
-        number=1,
-        colour=ScreenColour(158, 158, 158),
-        transition=Transition.FLAT,
-        transition_seconds=0.0,
-        hold_seconds=0.4,
-        bits=0.0,
-        last=False,
-    )
-    drawn = replace(
-        grey, number=2, colour=ScreenColour(255, 108, 108), transition=Transition.SCROLL_DOWN, bits=4.8
-    )
+    grey = replace(_DRAWN, number=1, colour=ScreenColour(158, 158, 158), transition=Transition.FLAT, bits=0.0)
     outcome = replace(
         OUTCOME,
         requested_mode=Mode.EXPRESS,
@@ -486,7 +486,7 @@ def test_the_steps_of_a_flash_are_kept() -> None:
         required_bits=12.0,
         challenge_steps=(
             ChallengeStepOutcome(step=grey, signal_to_noise=None, agrees=None),
-            ChallengeStepOutcome(step=drawn, signal_to_noise=9.5, agrees=True),
+            ChallengeStepOutcome(step=_DRAWN, signal_to_noise=9.5, agrees=True),
         ),
     )
     liveness = parse_result(serialise_result(outcome)).liveness
@@ -878,29 +878,14 @@ def test_outbound_messages_are_encoded() -> None:
 
 
 def test_a_step_is_sent_as_it_was_drawn() -> None:
-    step = ColourStep(
-        number=7,
-        colour=ScreenColour(255, 108, 0),
-        transition=Transition.SCROLL_DOWN,
-        transition_seconds=0.3,
-        hold_seconds=0.45,
-        bits=5.0,
-        last=False,
-    )
-    sent = to_response(Reveal(step)).flash_step
-    assert (sent.step, sent.last) == (7, False)
+    sent = to_response(Reveal(_DRAWN)).flash_step
+    assert (sent.step, sent.last) == (2, False)
     assert (sent.color.red, sent.color.green, sent.color.blue) == (255, 108, 0)
     assert sent.transition == scan_pb2.TRANSITION_SCROLL_DOWN
     assert sent.transition_duration == duration(0.3)
     assert sent.minimum_hold == duration(0.45)
     # The device does not learn how much it proves.
-    assert {field.name for field, _ in sent.ListFields()} == {
-        "step",
-        "color",
-        "transition",
-        "transition_duration",
-        "minimum_hold",
-    }
+    assert _names(sent) == {"step", "color", "transition", "transition_duration", "minimum_hold"}
 
 
 def test_ovals_and_pauses_are_sent() -> None:

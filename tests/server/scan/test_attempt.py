@@ -12,6 +12,7 @@ from datetime import timedelta
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any, cast
+from unittest.mock import AsyncMock
 
 import cv2
 import grpc
@@ -24,14 +25,15 @@ from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from hypothesis import given
 from hypothesis import strategies as st
 
+from attempt import Reveal
 from attempt.placement import CapturePlan
 from liveness.watch import FramePace, FrameWork
 from server.base.errors import Reason, Refusal
 from server.domain.terms import CheckState, EndedBy
-from server.scan.attempt import AttemptClocks, CaptureRate, require_within_budget
+from server.scan.attempt import AttemptClocks, AttemptRun, CaptureRate, require_within_budget
 from server.scan.endings import ScanDeadlinePassed
 from server.scan.inbox import CreditLedger
-from server.scan.messages import CaptureBudget, Inbound
+from server.scan.messages import CaptureBudget, Inbound, Outbound
 from server.scan.transcript import AHEAD_SECONDS
 from server.verdict import FailureReason
 from tests.attempt.capturing import undecodable
@@ -318,25 +320,6 @@ def test_a_pause_as_the_device_had_it_does_not_count() -> None:
     assert rate.per_second == pytest.approx(10.0)
 
 
-def test_a_slow_device_is_slow_beside_a_pause_too() -> None:
-    rate = CaptureRate()
-    end = _sent(rate, begin=0.0, count=10, interval=0.5)
-    rate.pause(50.0)
-    rate.resume(51.0)
-    _sent(rate, begin=end + 4.0, count=10, interval=0.5)
-    assert rate.paused_seconds == pytest.approx(1.0)
-    assert rate.per_second is not None
-    assert rate.per_second < 2.0
-
-
-def test_a_pause_without_an_end_excuses_nothing() -> None:
-    rate = CaptureRate()
-    end = _sent(rate, begin=0.0, count=10, interval=0.1)
-    rate.pause(50.0)
-    _sent(rate, begin=end + 9.0, count=10, interval=0.1)
-    assert rate.paused_seconds == 0.0
-
-
 @given(
     st.lists(
         st.one_of(
@@ -364,6 +347,66 @@ def test_pauses_never_make_up_for_more_than_the_server_asked(events: list[tuple[
                 asked, since = asked + now - since, None
         assert 0.0 <= rate.paused_seconds <= asked + 1e-9
         assert rate.seconds >= 0.0
+
+
+def _paced(*, interval: float, dropped: int = 0, measured: float | None = None, waited: float = 0.0) -> Any:
+    """An attempt of 30 frames, reduced to what it says about its pace."""
+    run: Any = object.__new__(AttemptRun)
+    run._rate = CaptureRate()
+    for number in range(30):
+        run._rate.count_frame(interval * number, dropped=dropped)
+    run._credit = SimpleNamespace(waited_seconds=waited)
+    run._stream = SimpleNamespace(budget=CaptureBudget(min_frames_per_second=8.0))
+    run.capture = SimpleNamespace(measured_per_second=lambda **_: measured)
+    return run
+
+
+@pytest.mark.parametrize(
+    ("pace", "slow"),
+    [
+        ({"interval": 0.1}, None),
+        ({"interval": 0.2}, "CAPTURE_TOO_SLOW"),
+        # The device captured more and could not send them, or many frames are of few moments.
+        ({"interval": 0.2, "dropped": 2}, "NETWORK_TOO_SLOW"),
+        ({"interval": 0.1, "measured": 3.9}, "NETWORK_TOO_SLOW"),
+        ({"interval": 0.1, "measured": 4.0}, None),
+    ],
+)
+def test_too_few_frames_are_the_cameras_fault_or_the_networks(pace: dict[str, Any], slow: str | None) -> None:
+    assert _paced(**pace).too_slow == slow
+
+
+@pytest.mark.parametrize(
+    ("pace", "busy", "told"),
+    [
+        ({"interval": 0.2, "waited": 2.8}, False, "CAPTURE_TOO_SLOW"),
+        ({"interval": 0.2, "waited": 3.0}, True, "SERVER_BUSY"),
+        ({"interval": 0.2, "dropped": 2, "waited": 3.0}, True, "SERVER_BUSY"),
+        ({"interval": 0.1, "waited": 2.9}, True, None),
+        ({"interval": 0.2, "dropped": 2}, False, None),
+    ],
+)
+def test_a_server_that_is_late_with_its_credit_blames_neither_line_nor_camera(
+    pace: dict[str, Any], *, busy: bool, told: str | None
+) -> None:
+    run = _paced(**pace)
+    assert (run.busy, run._slow_by_now) == (busy, told)
+
+
+async def test_a_step_counts_as_sent_before_the_wait_for_the_device() -> None:
+    order: list[str] = []
+
+    async def send(_message: Outbound) -> None:
+        order.append("sent")
+
+    run: Any = SimpleNamespace(
+        capture=SimpleNamespace(note_sent=lambda action, at: order.append(f"noted at {at:g}")),
+        _env=SimpleNamespace(clock=SimpleNamespace(monotonic=lambda: 5.0)),
+        _send_complete_if_due=AsyncMock(),
+    )
+    step: Any = SimpleNamespace(number=3)
+    await AttemptRun._do(run, (Reveal(step),), send)
+    assert (order, run._step) == (["noted at 5", "sent"], 3)
 
 
 # Frames that are not measured: the tests of all of them, and of the few that are drawn.

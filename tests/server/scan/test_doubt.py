@@ -149,6 +149,15 @@ async def test_who_declines_every_challenge_is_not_scanned_without_one(scene: Li
     assert (await reasons(scene, check_id))[0] == "CANCELLED"
 
 
+async def test_an_attempt_too_short_to_count_does_not_lead_back(scene: LiveServer) -> None:
+    _, _, stream = await opened(scene, _FLASHES, policy="standard")
+    await stream.run_attempt(fresh_pictures())
+    for nth in (1, 2):
+        assert (await stream.begin()).plan == scan_pb2.PLAN_FLASH
+        assert (await stream.run_rest(_later(10 * nth)[:3])).another_attempt
+    await stream.vanish()
+
+
 def _sure_model(early: float | None = None) -> FusionModel:
     """The model with which the packaged network is sure, and from this confidence in an early look."""
     model = load_fusion_model()
@@ -208,17 +217,6 @@ async def test_a_faster_newer_stream_does_not_hide_the_doubt_of_an_older_one(
     await stream.vanish()
 
 
-@pytest_asyncio.fixture(loop_scope="session")
-async def remembering(tmp_path: Path) -> AsyncIterator[LiveServer]:
-    """A server without earlier scans, whose networks may be sure and whose callers are real ones."""
-    settings = settings_for(tmp_path, sandbox=False)
-    write_policy(tmp_path / "policies", "asking", challenges=["flash", "movement"], tolerate=())
-    write_policy(tmp_path / "policies", "waived", challenges=["flash", "movement"])
-    # Long enough to compare movements.
-    async with _sure_server(settings, plan=replace(PLAN, frames=26, seconds=2.5)) as server:
-        yield server
-
-
 async def _succeeds(live: LiveServer, shown: Sequence[Picture], policy: str) -> None:
     _, _, stream = await opened(live, {"capabilities": [_FLASH, _OVAL]}, policy=policy)
     assert (await stream.run_attempt(shown)).status == scan_pb2.SCAN_STATUS_SUCCESS
@@ -227,23 +225,23 @@ async def _succeeds(live: LiveServer, shown: Sequence[Picture], policy: str) -> 
 
 
 async def test_a_recording_on_a_device_without_light_fails_and_is_not_called_manipulated(
-    remembering: LiveServer,
+    strict: LiveServer,
 ) -> None:
     shown = _shown()
-    await _succeeds(remembering, shown, "asking")
-    check_id, _, stream = await opened(remembering, {"capabilities": [_OVAL]}, policy="asking")
+    await _succeeds(strict, shown, "asking")
+    check_id, _, stream = await opened(strict, {"capabilities": [_OVAL]}, policy="asking")
     result = await stream.run_attempt(encoded_anew(shown))
     assert (result.status, result.another_attempt) == (scan_pb2.SCAN_STATUS_FAILURE, False)
     assert await stream.outcome() is None
-    assert await reasons(remembering, check_id) == ["LIVENESS_INCONCLUSIVE"]
+    assert await reasons(strict, check_id) == ["LIVENESS_INCONCLUSIVE"]
 
 
 async def test_similarity_is_no_doubt_where_the_policy_tolerates_frames_of_earlier_checks(
-    remembering: LiveServer,
+    strict: LiveServer,
 ) -> None:
     shown = _shown()
-    await _succeeds(remembering, shown, "waived")
-    await _succeeds(remembering, encoded_anew(shown), "waived")
+    await _succeeds(strict, shown, "waived")
+    await _succeeds(strict, encoded_anew(shown), "waived")
 
 
 # The early look: it ends a clear scan, and leaves every other as it was.
@@ -274,6 +272,7 @@ def judged(monkeypatch: pytest.MonkeyPatch) -> _Judged:
 async def _early(folder: Path, line: float) -> AsyncIterator[LiveServer]:
     settings = settings_for(folder, sandbox=False)
     write_policy(folder / "policies", "asking", challenges=["flash", "movement"], tolerate=())
+    write_policy(folder / "policies", "waived", challenges=["flash", "movement"])
     async with _sure_server(settings, early=line, plan=_PLAN) as server:
         yield server
 

@@ -279,10 +279,10 @@ class _World:
         _run: Any,
         *,
         outcome: AttemptOutcome,
-        attempts: Any,
         judged: _Judged | None,
         doubts: tuple[VerdictReason, ...],
         ended_by: EndedBy,
+        **_: Any,
     ) -> AttemptEnding:
         return AttemptEnding(
             number=1,
@@ -314,15 +314,9 @@ class _World:
 
     def _write(self, ending: AttemptEnding, evidence: Any, *, late: bool = False) -> None:
         assert ending.ended_by is not None
+        judged, images = ending.judgement is not None, bool(evidence)
         self.written.append(
-            _Written(
-                ending.outcome,
-                ending.ended_by,
-                judged=ending.judgement is not None,
-                images=bool(evidence),
-                late=late,
-                doubts=ending.doubts,
-            )
+            _Written(ending.outcome, ending.ended_by, judged, images, late=late, doubts=ending.doubts)
         )
 
     async def suspend(self, _id: Any, **_: Any) -> None:

@@ -528,6 +528,27 @@ async def test_checks_that_are_made_before_any_failed_give_no_more_tries(callers
 
 
 @pytest.mark.slow
+async def test_scans_that_are_given_up_at_once_count_a_quarter(callers: Callers) -> None:
+    for number in range(20):
+        if number == 19:
+            await callers.live.unattended()
+        stream = await RawDevice(callers.live.device, await callers.upload(subject="anna")).open()
+        await stream.half_close()
+        await stream.outcome()
+    await callers.live.unattended()
+    _assert_limited(await callers.upload_refused(subject="anna"), "subject", least=1_700, most=1_800)
+
+
+@pytest.mark.slow
+async def test_tries_that_wait_for_each_window_to_pass_are_blocked(callers: Callers) -> None:
+    for _ in range(5):
+        await callers.upload(subject="anna")
+        await callers.fail(4, subject="anna")
+        callers.live.clock.ahead += timedelta(seconds=181)
+    _assert_limited(await callers.upload_refused(subject="anna"), "subject", least=86_000, most=86_400)
+
+
+@pytest.mark.slow
 async def test_sandbox_checks_may_fail_by_the_dozen(callers: Callers) -> None:
     await callers.fail(8, "tests", subject="anna", mark=b"one")
     await callers.upload("tests", subject="anna", mark=b"one")
