@@ -229,7 +229,7 @@ def test_a_key_and_a_certificate_must_be_of_one_tenant_and_the_key_has_the_right
         identifier = _identifier(file, _certificates(("cn:backend", tenant)))
         if works:
             caller = identifier.identify(_context(_KEY, certificate))
-            assert (caller.tenant, caller.scopes) == ("one", {Scope.READ_CHECKS})
+            assert (caller.tenant, caller.scopes) == ("one", frozenset({Scope.READ_CHECKS}))
         else:
             _refused(identifier, _context(_KEY, certificate))
         _refused(identifier, _context(_KEY))

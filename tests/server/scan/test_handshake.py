@@ -514,8 +514,9 @@ async def test_checks_that_are_made_before_any_failed_give_no_more_tries(callers
     for refusal in refusals:
         # The device gets only the time of the next try.
         assert (refusal.code, refusal.reason) == (_C.RESOURCE_EXHAUSTED, "TOO_MANY_FAILURES")
-        assert refusal.metadata == {"retrySeconds": "10"}
-        assert refusal.retry_seconds == 10
+        assert refusal.retry_seconds is not None
+        assert 5 <= refusal.retry_seconds <= 10, "ten seconds, of which a busy machine takes some"
+        assert refusal.metadata == {"retrySeconds": f"{refusal.retry_seconds:.0f}"}
     # The check whose scan was refused stays open, and is scanned once the others are over.
     late = next(number for number, one in enumerate(outcomes) if one is not None)
     for number, outcome in enumerate(outcomes):

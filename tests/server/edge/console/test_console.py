@@ -577,7 +577,8 @@ async def test_callers_without_a_role_of_the_console_cannot_log_in(office: Offic
         for name in ("backend", "operator"):
             assert _refused(await browser.log_in(api_key=office.keys[name])) == (403, "PERMISSION_DENIED")
         assert COOKIE not in browser.cookies
-        for body in ({}, [], "", {"api_key": 7}, {"link": "x"}, {"api_key": "x" * 999}):
+        bodies: tuple[object, ...] = ({}, [], "", {"api_key": 7}, {"link": "x"}, {"api_key": "x" * 999})
+        for body in bodies:
             assert (await browser.post("login", body)).status == 400
 
 
