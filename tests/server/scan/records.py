@@ -9,7 +9,7 @@ from facegate.v1 import feedback_pb2, result_pb2
 
 from device_integrity.camera import CameraClaim, DeviceClaim, Platform
 from server.base.worker_pool import WorkerPool
-from server.domain.terms import CheckState, Mode, Plan
+from server.domain.terms import Mode, Plan
 from server.scan.messages import FrameMessage, StartMessage
 from server.storage.records import AttemptRecord, CheckRecord
 from tests.server.live import LiveServer
@@ -23,7 +23,6 @@ def check_record(**changes: Any) -> CheckRecord:
     fields: dict[str, Any] = {
         "check_id": UUID(int=7, version=4),
         "tenant": "default",
-        "state": CheckState.CREATED,
         "policy_name": "standard",
         "policy_version": 1,
         "policy_sha256": bytes(32),
@@ -33,7 +32,6 @@ def check_record(**changes: Any) -> CheckRecord:
         "consent_reference": "",
         "portrait_template": None,
         "portrait_report": b"",
-        "portrait_sha256": None,
         "pack_name": "embedded",
         "pack_version": "1",
         "pack_sha256": bytes(32),
@@ -41,25 +39,6 @@ def check_record(**changes: Any) -> CheckRecord:
         "scan_deadline": NOW + timedelta(seconds=180),
         "result_deadline": NOW + timedelta(days=1),
         "challenge_key_sha256": bytes(32),
-        "sandbox": False,
-        "session_key": None,
-        "session_key_sha256": None,
-        "lease_owner": None,
-        "lease_epoch": 0,
-        "lease_until": None,
-        "resume_until": None,
-        "closing": None,
-        "streams": 0,
-        "bytes_received": 0,
-        "status": None,
-        "reasons": (),
-        "decide_time": None,
-        "retain_until": None,
-        "images_until": None,
-        "images_erase_time": None,
-        "retention_seconds": None,
-        "finish_time": None,
-        "erase_time": None,
     }
     return CheckRecord(**(fields | changes))
 
@@ -112,8 +91,6 @@ def frame_message(index: int = 0, **changes: Any) -> FrameMessage:
         "attempt": 1,
         "index": index,
         "capture_time_us": 1000 + index * 40_000,
-        "rotation_degrees": 0,
-        "mirrored": False,
         "dropped_before": 0,
         "width": 360,
         "height": 480,

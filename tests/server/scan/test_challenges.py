@@ -14,18 +14,15 @@ from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 
 from attempt import FlashRun
-from facegate_client import DisplayedStep, FlashScreen
+from facegate_client import FlashScreen
 from facegate_protocol.texts import VERDICTS
 from liveness import VerdictReason
 from server.configuration.settings import Settings
-from server.device.assessment import assess_device
 from server.domain.terms import CheckState
 from server.running.assembly import Tuning
 from server.scan.attempt import AttemptClocks, AttemptRun
 from server.scan.judging import AttemptJudge
-from server.verdict.outcome import DeviceOutcome
 from simulator import AmbientPreset, FlashKind
-from simulator.phone import WorldTime
 from tests.client.fakes import cutting
 from tests.packs import real_pack, shared_pack
 from tests.server.flash_phone import (
@@ -219,35 +216,6 @@ async def test_a_genuine_person_succeeds_and_every_step_waited_for_the_one_befor
 
 
 @pytest.mark.slow
-@pytest.mark.long
-async def test_the_attempt_is_judged_during_the_closing_step(
-    real: LiveServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settled: list[tuple[int, bool]] = []
-    judge_ahead = AttemptJudge.judge_ahead
-
-    def watched(judge: AttemptJudge, run: AttemptRun) -> None:
-        assert run.challenge is not None
-        settled.append((run.frames, run.challenge.over))
-        judge_ahead(judge, run)
-
-    looks: list[bool] = []
-
-    def counted(**evidence: Any) -> DeviceOutcome:
-        looks.append(evidence["transcript_bound"])
-        return assess_device(**evidence)
-
-    monkeypatch.setattr(AttemptJudge, "judge_ahead", watched)
-    monkeypatch.setattr("server.scan.judging.assess_device", counted)
-    result, _ = await check(real, FlashKind.GENUINE, AmbientPreset.INDOOR)
-    [(frames, over)] = settled
-    assert not over
-    assert looks == [True], "its device is assessed once, as if the end was signed"
-    # Frames still arrive and are verified but not measured: the closing step lasts a third of a second.
-    assert result.transcript.frames >= frames + 4
-
-
-@pytest.mark.slow
 async def test_the_smallest_frames_show_the_colours_too(real: LiveServer) -> None:
     result, wire = await check(real, FlashKind.GENUINE, size=(200, 268))
     assert wire.plans == [scan_pb2.PLAN_FLASH]
@@ -263,43 +231,6 @@ async def test_the_smallest_frames_show_the_colours_too(real: LiveServer) -> Non
 async def test_a_recording_without_this_flash_fails(real: LiveServer, kind: FlashKind) -> None:
     result, _ = await check(real, kind)
     assert result.status == result_pb2.CHECK_STATUS_FAILURE
-    assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
-
-
-class _DarkScreen:
-    """Displays nothing and reports it as displayed at once; implements `facegate_client.FlashScreen`."""
-
-    def __init__(self, screen: FlashScreen, world: WorldTime) -> None:
-        self.profile, self.capabilities = screen.profile, screen.capabilities
-        self._world = world
-        self._displayed = [DisplayedStep()]
-
-    def show_step(self, step: scan_pb2.FlashStep) -> None:
-        self._displayed.append(DisplayedStep(step.step, round(self._world.monotonic() * 1e6)))
-
-    def show_oval(self, change: scan_pb2.OvalChange) -> None:
-        raise AssertionError("no oval was announced")
-
-    def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
-        pass
-
-    def restore(self) -> None:
-        self._displayed.append(DisplayedStep())
-
-    def displayed(self, capture_time_us: int) -> DisplayedStep:
-        return [shown for shown in self._displayed if shown.since_us <= capture_time_us][-1]
-
-
-@pytest.mark.slow
-@pytest.mark.long
-async def test_claims_about_the_display_prove_nothing(real: LiveServer) -> None:
-    upload = await real.upload(policy="single", mode=_DYNAMIC)
-    device, wire = phone(real.world, FlashKind.GENUINE), Wire()
-    await scan(real.device_channel, upload, device, screen=_DarkScreen(device, real.world), wire=wire)
-    assert len(wire.steps) > 4
-    result = (await real.finish(upload.check_id)).result
-    assert result.status == result_pb2.CHECK_STATUS_FAILURE
-    assert result.liveness.verified_bits == 0
     assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
 
 

@@ -19,6 +19,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from attempt import AttemptCapture
 from attempt.judgement import AttemptJudgement, judge_attempt
+from server.device.assessment import assess_device
 from server.domain.terms import AttemptOutcome, CheckState, ImagePurpose
 from server.scan.attempt import AttemptRun
 from server.scan.endings import LeaseLost
@@ -26,6 +27,7 @@ from server.scan.lease import HeldLease
 from server.scan.messages import CaptureBudget
 from server.storage.records import CheckRecord
 from server.verdict import CheckStatus, FailureReason
+from server.verdict.outcome import DeviceOutcome
 from simulator.scene import ScanKind
 from tests.sampling import some_fast
 from tests.server.live import (
@@ -399,7 +401,14 @@ async def test_a_complete_attempt_is_judged_while_its_device_signs_the_end(
         loop.call_soon_threadsafe(judged.release)
         return judge_attempt(**evidence)
 
+    bound: list[bool] = []
+
+    def assess(**evidence: Any) -> DeviceOutcome:
+        bound.append(evidence["transcript_bound"])
+        return assess_device(**evidence)
+
     monkeypatch.setattr("server.scan.judging.judge_attempt", judge)
+    monkeypatch.setattr("server.scan.judging.assess_device", assess)
     check_id, _, stream = await opened(scene)
     await stream.begin()
     await stream.send_frames(pictures())
@@ -410,7 +419,8 @@ async def test_a_complete_attempt_is_judged_while_its_device_signs_the_end(
     await stream.send(stream.end())
     assert (await stream.result()).status == scan_pb2.SCAN_STATUS_SUCCESS
     assert await stream.outcome() is None
-    assert times == 1
+    # Its device is assessed once, too, as if the end was signed.
+    assert (times, bound) == (1, [True])
 
 
 async def test_the_scan_deadline_ends_a_running_scan(tmp_path: Path) -> None:
