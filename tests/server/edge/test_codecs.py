@@ -1,6 +1,7 @@
 """Messages between the wire and the server: any input is a message or a refusal."""
 
 import math
+from collections.abc import Iterable
 from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -52,9 +53,9 @@ from server.device.evidence import (
     WebCryptoEvidence,
 )
 from server.domain.reviews import ReviewOutcome, ReviewStanding, ReviewState
-from server.domain.terms import AttemptOutcome, Mode, Plan
+from server.domain.terms import AttemptOutcome, EndedBy, Mode, Plan
 from server.edge.evidence_calls import audit_event_to_wire, audit_filter_of
-from server.edge.fields import duration, message_of, number_of, page_size, timestamp
+from server.edge.fields import duration, message_of, page_size, timestamp
 from server.edge.result_codec import (
     UNATTESTED,
     add_images,
@@ -372,12 +373,9 @@ def test_a_request_becomes_a_filter() -> None:
         "anna",
     )
     assert chosen.check_id == "12345678-1234-5678-1234-56781234567a"
-
-
-def test_an_empty_request_asks_for_all() -> None:
-    request = audit_pb2.ListAuditEventsRequest()
-    assert page_size(request, usual=100, most=1000) == 100
-    assert list(audit_filter_of(request).conditions()) == []
+    nothing = audit_pb2.ListAuditEventsRequest()
+    assert page_size(nothing, usual=100, most=1000) == 100
+    assert list(audit_filter_of(nothing).conditions()) == []
 
 
 @pytest.mark.parametrize(
@@ -467,19 +465,19 @@ def test_a_round_trip_keeps_everything() -> None:
     assert message.decide_time.ToDatetime(UTC) == LATER
 
 
+_DRAWN = ColourStep(
+    number=2,
+    colour=ScreenColour(255, 108, 0),
+    transition=Transition.SCROLL_DOWN,
+    transition_seconds=0.3,
+    hold_seconds=0.45,
+    bits=4.8,
+    last=False,
+)
+
+
 def test_the_steps_of_a_flash_are_kept() -> None:
-    grey = ColourStep(
-        number=1,
-        colour=ScreenColour(158, 158, 158),
-        transition=Transition.FLAT,
-        transition_seconds=0.0,
-        hold_seconds=0.4,
-        bits=0.0,
-        last=False,
-    )
-    drawn = replace(
-        grey, number=2, colour=ScreenColour(255, 108, 108), transition=Transition.SCROLL_DOWN, bits=4.8
-    )
+    grey = replace(_DRAWN, number=1, colour=ScreenColour(158, 158, 158), transition=Transition.FLAT, bits=0.0)
     outcome = replace(
         OUTCOME,
         requested_mode=Mode.EXPRESS,
@@ -488,7 +486,7 @@ def test_the_steps_of_a_flash_are_kept() -> None:
         required_bits=12.0,
         challenge_steps=(
             ChallengeStepOutcome(step=grey, signal_to_noise=None, agrees=None),
-            ChallengeStepOutcome(step=drawn, signal_to_noise=9.5, agrees=True),
+            ChallengeStepOutcome(step=_DRAWN, signal_to_noise=9.5, agrees=True),
         ),
     )
     liveness = parse_result(serialise_result(outcome)).liveness
@@ -534,6 +532,8 @@ def test_an_undecided_result_has_no_finding_on_the_person() -> None:
     assert list(message.reasons) == [result_pb2.FAILURE_REASON_SERVER_FAULT]
     assert not message.HasField("liveness")
     assert not message.HasField("match")
+    (whole,) = parse_result(serialise_result(OUTCOME)).attempts
+    assert _names(whole) - _names(message.attempts[0]) == {"verdict"}
 
 
 def _names(message: Message) -> set[str]:
@@ -547,15 +547,6 @@ def test_a_receiver_sees_the_named_fields_and_no_later_one() -> None:
     assert _names(standing_to_wire(standing, outcome=False)) == {"state", "expire_time"}
     nothing = message_of(review_pb2.CheckReview, standing, only=(), review_jws="jws")
     assert not _names(nothing)
-
-
-def test_the_finding_on_a_person_is_in_no_attempt_without_it() -> None:
-    verdict = CheckVerdict(CheckStatus.NOT_DECIDED, (FailureReason.SERVER_FAULT,))
-    whole, other = [
-        parse_result(serialise_result(replace(OUTCOME, verdict=each))).attempts[0]
-        for each in (OUTCOME.verdict, verdict)
-    ]
-    assert _names(whole) - _names(other) == {"verdict"}
 
 
 @pytest.mark.parametrize("assurance", Assurance)
@@ -572,12 +563,6 @@ def test_a_live_result_says_that_nobody_attested_the_device(verdict: Verdict, as
     assert (UNATTESTED in liveness.explanations) is rests_on_claims
 
 
-@pytest.mark.parametrize("status", CheckStatus)
-def test_every_status_is_on_the_wire(status: CheckStatus) -> None:
-    message = parse_result(serialise_result(replace(OUTCOME, verdict=CheckVerdict(status, ()))))
-    assert result_pb2.CheckStatus.Name(message.status) == f"CHECK_STATUS_{status}"
-
-
 @given(liveness=express_results())
 def test_signed_bytes_have_one_meaning(liveness: LivenessResult) -> None:
     result = serialise_result(replace(OUTCOME, liveness=liveness))
@@ -590,19 +575,29 @@ def test_signed_bytes_have_one_meaning(liveness: LivenessResult) -> None:
     assert spoof or parsed.attack_type != result_pb2.ATTACK_TYPE_INJECTION
 
 
-def test_every_word_of_the_inside_is_on_the_wire() -> None:
-    assert OUTCOME.liveness is not None
-    for verdict in Verdict:
-        assert result_pb2.LivenessVerdict.Value(f"LIVENESS_VERDICT_{verdict}")
-    for attack in AttackType:
-        assert result_pb2.AttackType.Value(f"ATTACK_TYPE_{attack}")
-    for assurance in Assurance:
-        device = replace(OUTCOME.device, assurance=assurance)
-        assert serialise_result(replace(OUTCOME, device=device))
-    for outcome in AttemptOutcome:
-        assert serialise_result(replace(OUTCOME, attempts=(replace(ATTEMPT, outcome=outcome),)))
-    for check in DeviceCheckOutcome:
-        assert result_pb2.DeviceCheck.Outcome.Value(f"OUTCOME_{check}")
+@pytest.mark.parametrize(
+    ("wire", "prefix", "words"),
+    [
+        (result_pb2.CheckStatus, "CHECK_STATUS", CheckStatus),
+        (result_pb2.LivenessVerdict, "LIVENESS_VERDICT", Verdict),
+        (result_pb2.AttackType, "ATTACK_TYPE", AttackType),
+        (result_pb2.DeviceAssurance, "DEVICE_ASSURANCE", Assurance),
+        (result_pb2.AttemptSummary.Outcome, "OUTCOME", AttemptOutcome),
+        (result_pb2.AttemptSummary.EndedBy, "ENDED_BY", EndedBy),
+        (result_pb2.FailureReason, "FAILURE_REASON", FailureReason),
+        (result_pb2.DeviceCheck.Outcome, "OUTCOME", DeviceCheckOutcome),
+        (scan_pb2.Plan, "PLAN", Plan),
+        (scan_pb2.ScanStatus, "SCAN_STATUS", ScanStatus),
+        (scan_pb2.Goodbye.Reason, "REASON", GoodbyeReason),
+        (
+            feedback_pb2.FeedbackCode,
+            "FEEDBACK_CODE",
+            {*_ADVICE.values(), *HintCode, CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW, SERVER_BUSY, "FAILED"},
+        ),
+    ],
+)
+def test_every_word_of_the_inside_is_on_the_wire(wire: Any, prefix: str, words: Iterable[str]) -> None:
+    assert {f"{prefix}_{word}" for word in words} <= set(wire.keys())
 
 
 def test_every_liveness_reason_has_plain_words() -> None:
@@ -610,16 +605,8 @@ def test_every_liveness_reason_has_plain_words() -> None:
     assert len(set(VERDICTS.values())) == len(VERDICTS)
 
 
-@pytest.mark.parametrize(
-    ("rotation", "wire"),
-    [
-        (0, scan_pb2.ROTATION_UNSPECIFIED),
-        (90, scan_pb2.ROTATION_90),
-        (180, scan_pb2.ROTATION_180),
-        (270, scan_pb2.ROTATION_270),
-    ],
-)
-def test_an_image_states_its_orientation(rotation: int, wire: scan_pb2.Rotation.ValueType) -> None:
+@pytest.mark.parametrize("rotation", [0, 90])
+def test_an_image_states_its_orientation(rotation: int) -> None:
     kept = HeldImage(replace(entry("picture").facts, rotation=rotation), b"image")
     response = service_pb2.FinishCheckResponse()
     record: Any = None
@@ -627,7 +614,7 @@ def test_an_image_states_its_orientation(rotation: int, wire: scan_pb2.Rotation.
         response, FinishedCheck(record=record, result=b"", images=(kept,), shortfall=None, review=None)
     )
     message = response.evidence_frame
-    assert message.rotation == wire
+    assert message.rotation == (scan_pb2.ROTATION_90 if rotation else scan_pb2.ROTATION_UNSPECIFIED)
     assert message.mirrored
     assert (message.image, message.media_type, message.frame_index) == (b"image", "image/jpeg", 7)
 
@@ -692,6 +679,9 @@ def test_a_missed_requirement_and_a_record_are_encoded(report: PortraitReport) -
 # Messages of a scan between the wire and the server: any input is a message or a refusal.
 
 _Request = scan_pb2.ScanFaceRequest
+
+
+_HEADER_TURNED = scan_pb2.FrameHeader(rotation=7).SerializeToString()  # type: ignore[arg-type]  # no rotation
 
 
 def test_a_start_keeps_its_bytes() -> None:
@@ -760,14 +750,16 @@ def test_a_frame_keeps_its_bytes(rotation: scan_pb2.Rotation.ValueType, degrees:
     )
 
 
-@pytest.mark.parametrize("cause", EndCause)
-def test_an_end_keeps_its_bytes(cause: EndCause) -> None:
+@pytest.mark.parametrize(
+    ("sent", "cause"), [*((cause.value, cause) for cause in EndCause), ("UNSPECIFIED", EndCause.COMPLETE)]
+)
+def test_an_end_keeps_its_bytes(sent: str, cause: EndCause) -> None:
     body = scan_pb2.AttemptEndBody(
         attempt=1,
         frame_count=2,
         last_mac=b"mac",
         dropped_count=3,
-        cause=scan_pb2.AttemptEndBody.Cause.Value(f"CAUSE_{cause}"),
+        cause=scan_pb2.AttemptEndBody.Cause.Value(f"CAUSE_{sent}"),
     ).SerializeToString()
     end = scan_pb2.AttemptEnd(body=body, signature=b"signature")
     assert to_inbound(_Request(attempt_end=end)) == AttemptEndMessage(
@@ -781,17 +773,11 @@ def test_an_end_keeps_its_bytes(cause: EndCause) -> None:
     )
 
 
-def test_an_end_without_a_cause_is_complete() -> None:
-    message = to_inbound(_Request(attempt_end=scan_pb2.AttemptEnd()))
-    assert isinstance(message, AttemptEndMessage)
-    assert message.cause is EndCause.COMPLETE
-
-
-def test_proof_and_attestation_are_decoded() -> None:
-    proof = scan_pb2.ResumeProof(signature=b"s")
+def test_messages_without_a_part_that_is_signed_are_decoded() -> None:
+    proof, empty = scan_pb2.ResumeProof(signature=b"s"), device_pb2.Attestation()
     assert to_inbound(_Request(resume_proof=proof)) == ResumeProofMessage(b"s")
-    empty = device_pb2.Attestation()
     assert to_inbound(_Request(attestation=empty)) == AttestationMessage(UnknownEvidence())
+    assert to_inbound(_Request(attempt_ready=scan_pb2.AttemptReady())) == AttemptReadyMessage()
 
 
 @pytest.mark.parametrize(
@@ -801,6 +787,7 @@ def test_proof_and_attestation_are_decoded() -> None:
         (_Request(start=b"\xff"), "start"),
         (_Request(frame=scan_pb2.Frame(header=bytes(1025))), "frame.header"),
         (_Request(frame=scan_pb2.Frame(header=b"\xff")), "frame.header"),
+        (_Request(frame=scan_pb2.Frame(header=_HEADER_TURNED)), "frame.header.rotation"),
         (_Request(attempt_end=scan_pb2.AttemptEnd(body=bytes(1025))), "attempt_end.body"),
         (_Request(attempt_end=scan_pb2.AttemptEnd(body=b"\xff")), "attempt_end.body"),
     ],
@@ -869,6 +856,10 @@ def test_outbound_messages_are_encoded() -> None:
     adjustment = to_response(AdjustmentMessage(0.0, 480, 65_536)).capture_adjustment
     assert (adjustment.max_side, adjustment.max_frame_bytes) == (480, 65_536)
     assert to_response(CompleteMessage(3)).capture_complete.attempt == 3
+    for seconds in (None, 1.5):
+        goodbye = to_response(GoodbyeMessage(GoodbyeReason.DRAINING, seconds)).goodbye
+        assert goodbye.reason == scan_pb2.Goodbye.REASON_DRAINING
+        assert goodbye.HasField("reconnect_after") is (seconds is not None)
     result = to_response(
         ScanResultMessage(
             attempt=1,
@@ -887,29 +878,14 @@ def test_outbound_messages_are_encoded() -> None:
 
 
 def test_a_step_is_sent_as_it_was_drawn() -> None:
-    step = ColourStep(
-        number=7,
-        colour=ScreenColour(255, 108, 0),
-        transition=Transition.SCROLL_DOWN,
-        transition_seconds=0.3,
-        hold_seconds=0.45,
-        bits=5.0,
-        last=False,
-    )
-    sent = to_response(Reveal(step)).flash_step
-    assert (sent.step, sent.last) == (7, False)
+    sent = to_response(Reveal(_DRAWN)).flash_step
+    assert (sent.step, sent.last) == (2, False)
     assert (sent.color.red, sent.color.green, sent.color.blue) == (255, 108, 0)
     assert sent.transition == scan_pb2.TRANSITION_SCROLL_DOWN
     assert sent.transition_duration == duration(0.3)
     assert sent.minimum_hold == duration(0.45)
     # The device does not learn how much it proves.
-    assert {field.name for field, _ in sent.ListFields()} == {
-        "step",
-        "color",
-        "transition",
-        "transition_duration",
-        "minimum_hold",
-    }
+    assert _names(sent) == {"step", "color", "transition", "transition_duration", "minimum_hold"}
 
 
 def test_ovals_and_pauses_are_sent() -> None:
@@ -922,14 +898,6 @@ def test_ovals_and_pauses_are_sent() -> None:
     assert (pause.paused, pause.reason) == (True, feedback_pb2.FEEDBACK_CODE_NO_FACE)
 
 
-@pytest.mark.parametrize("plan", Plan)
-def test_every_plan_is_on_the_wire(plan: Plan) -> None:
-    message = AttemptStartMessage(
-        attempt=1, nonce=b"n", plan=plan, expected_seconds=1.0, credit=CreditMessage(1, 1), oval=Oval()
-    )
-    assert scan_pb2.Plan.Name(to_response(message).attempt_start.plan) == f"PLAN_{plan}"
-
-
 def test_capabilities_that_are_not_known_are_ignored() -> None:
     start = scan_pb2.ScanStart(
         capabilities=[
@@ -937,13 +905,15 @@ def test_capabilities_that_are_not_known_are_ignored() -> None:
             scan_pb2.CAPABILITY_FLASH,
             scan_pb2.CAPABILITY_OVAL_CHANGE,
             scan_pb2.CAPABILITY_OPEN_MOUTH,
+            scan_pb2.CAPABILITY_READY,
         ]
     )
     # An enum value of a later version, as its bytes: field 2, packed.
     raw = start.SerializeToString() + b"\x12\x01\x63"
     message = to_inbound(_Request(start=raw))
     assert isinstance(message, StartMessage)
-    assert message.capabilities == {Capability.FLASH, Capability.OVAL_CHANGE, Capability.OPEN_MOUTH}
+    known = {Capability.FLASH, Capability.OVAL_CHANGE, Capability.OPEN_MOUTH, Capability.READY}
+    assert message.capabilities == known
 
 
 def test_flash_metadata_of_a_frame_are_decoded() -> None:
@@ -977,16 +947,7 @@ def test_flash_metadata_of_a_frame_are_decoded() -> None:
     assert message.exposure is None
 
 
-def test_the_ready_message_is_decoded() -> None:
-    request = _Request(attempt_ready=scan_pb2.AttemptReady())
-    assert to_inbound(request) == AttemptReadyMessage()
-    start = scan_pb2.ScanStart(capabilities=[scan_pb2.CAPABILITY_READY])
-    message = to_inbound(_Request(start=start.SerializeToString()))
-    assert isinstance(message, StartMessage)
-    assert message.capabilities == {Capability.READY}
-
-
-@pytest.mark.parametrize("seconds", [None, 0.0, 42.5])
+@pytest.mark.parametrize("seconds", [None, 42.5])
 def test_how_long_readiness_is_waited_for(seconds: float | None) -> None:
     message = ScanResultMessage(
         attempt=1,
@@ -999,41 +960,6 @@ def test_how_long_readiness_is_waited_for(seconds: float | None) -> None:
     result = to_response(message).scan_result
     assert result.HasField("ready_within") is (seconds is not None)
     assert result.ready_within.seconds + result.ready_within.nanos / 1e9 == (seconds or 0.0)
-
-
-@pytest.mark.parametrize("status", ScanStatus)
-def test_every_status_is_on_the_wire_for_scan(status: ScanStatus) -> None:
-    message = ScanResultMessage(
-        attempt=1, status=status, feedback=(), another_attempt=False, attempts_remaining=0
-    )
-    sent = to_response(message).scan_result.status
-    assert scan_pb2.ScanStatus.Name(sent) == f"SCAN_STATUS_{status}"
-
-
-@pytest.mark.parametrize("reason", GoodbyeReason)
-@pytest.mark.parametrize("seconds", [None, 1.5])
-def test_every_goodbye_is_on_the_wire(reason: GoodbyeReason, seconds: float | None) -> None:
-    goodbye = to_response(GoodbyeMessage(reason, seconds)).goodbye
-    assert scan_pb2.Goodbye.Reason.Name(goodbye.reason) == f"REASON_{reason}"
-    assert goodbye.HasField("reconnect_after") is (seconds is not None)
-
-
-@pytest.mark.parametrize(
-    "code",
-    sorted(
-        {
-            *_ADVICE.values(),
-            *HintCode,
-            CAPTURE_TOO_SLOW,
-            NETWORK_TOO_SLOW,
-            SERVER_BUSY,
-            "FAILED",
-        }
-    ),
-)
-def test_every_code_that_is_reported_is_on_the_wire(code: str) -> None:
-    number = number_of(feedback_pb2.FeedbackCode, code)
-    assert feedback_pb2.FeedbackCode.Name(number) == f"FEEDBACK_CODE_{code}"
 
 
 @pytest.mark.parametrize("code", sorted({*(code.value for code in HintCode), CAPTURE_TOO_SLOW}))

@@ -237,35 +237,18 @@ async def test_a_lost_connection_is_resumed_over_either_transport(paged: LiveSer
         await _succeeds(paged, stream, upload.check_id)
 
 
-async def test_a_newer_stream_ends_the_older_one_of_the_other_transport(paged: LiveServer) -> None:
-    upload = await paged.upload(policy="resumable")
-    async with over_web(paged) as web:
-        device = RawDevice(web.device, upload)
-        older = await device.open()
-        await older.begin()
-        device.rebind(paged.device)
-        newer = await device.resume()
-        refusal = await older.refusal()
-        assert refusal.reason == "SUPERSEDED"
-        assert refusal.code is grpc.StatusCode.ABORTED
-        newer.call.cancel()
-    await paged.unattended()
-
-
 async def test_a_policy_may_allow_fewer_pages_than_the_server(paged: LiveServer) -> None:
     upload = await paged.upload(policy="one-page")
     async with over_web(paged, origin=OTHER_ORIGIN) as other:
         refusal = await RawDevice(other.device, upload).refusal()
-        assert (refusal.code, refusal.reason) == (grpc.StatusCode.PERMISSION_DENIED, "ORIGIN_NOT_ALLOWED")
-        assert refusal.metadata == {"origin": OTHER_ORIGIN}
-        # Other checks of the same server are open to this page.
-        stream = await RawDevice(other.device, await paged.upload()).open()
-        await stream.begin()
-        stream.call.cancel()
+    assert (refusal.code, refusal.reason) == (grpc.StatusCode.PERMISSION_DENIED, "ORIGIN_NOT_ALLOWED")
+    assert refusal.metadata == {"origin": OTHER_ORIGIN}
     # Nothing is used up, nor bound to the refused page's key.
     async with over_web(paged) as web:
         stream = await RawDevice(web.device, upload).open()
-        await _succeeds(paged, stream, upload.check_id)
+        await stream.begin()
+        stream.call.cancel()
+    await paged.unattended()
 
 
 @pytest.mark.parametrize(
@@ -273,7 +256,6 @@ async def test_a_policy_may_allow_fewer_pages_than_the_server(paged: LiveServer)
     [
         ({}, 101),
         ({"Origin": ""}, 403),
-        ({"Origin": "null"}, 403),
         ({"Origin": "https://localhost:5173"}, 403),
         ({"Origin": PAGE_ORIGIN.upper()}, 403),
         ({"Origin": f"{PAGE_ORIGIN}, {PAGE_ORIGIN}"}, 403),
@@ -306,13 +288,12 @@ async def test_a_refused_origin_is_logged_once_and_counted() -> None:
         await listener.stop(0)
 
 
-@pytest.mark.parametrize("path", ["/", "/metrics", f"{SCAN_METHOD}/", "/.well-known/jwks.json"])
-async def test_the_port_serves_nothing_else(paged: LiveServer, path: str) -> None:
-    async with (
-        aiohttp.ClientSession() as session,
-        session.get(f"http://{paged.server.web_target}{path}", headers={"Origin": PAGE_ORIGIN}) as answer,
-    ):
-        assert answer.status == 404
+async def test_the_port_serves_nothing_else(paged: LiveServer) -> None:
+    address, headers = f"http://{paged.server.web_target}", {"Origin": PAGE_ORIGIN}
+    async with aiohttp.ClientSession() as session:
+        for path in ("/", "/metrics", f"{SCAN_METHOD}/", "/.well-known/jwks.json"):
+            async with session.get(address + path, headers=headers) as answer:
+                assert answer.status == 404, path
 
 
 @pytest.mark.parametrize(
@@ -342,14 +323,17 @@ async def test_a_stream_that_does_not_begin_with_a_message_is_closed(
             assert call.close_reason == reason
 
 
-async def test_a_stream_that_does_not_begin_is_closed(tmp_path: Path) -> None:
+async def test_a_stream_that_does_not_begin_is_closed_over_either_transport(tmp_path: Path) -> None:
     settings = settings_for(tmp_path, web=True)
     async with serving(settings, patient=False) as live, over_web(live) as web:
+        silent = RawDevice(live.device, await live.upload()).connect()
         call = web_call(web)
         await call.socket()
         with pytest.raises(grpc.RpcError):
             await call.read()
         assert (call.close_code, call.close_reason) == (4000 + 4, "STREAM_IDLE")
+        refusal = await silent.refusal()
+        assert (refusal.code, refusal.reason) == (grpc.StatusCode.DEADLINE_EXCEEDED, "STREAM_IDLE")
 
 
 async def test_a_message_that_is_too_large_is_not_read(paged: LiveServer) -> None:

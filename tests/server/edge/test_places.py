@@ -52,12 +52,12 @@ class _Call:
 
 @contextmanager
 def _refused() -> Iterator[dict[str, object]]:
-    refusal_details: dict[str, object] = {}
+    details: dict[str, object] = {}
     with pytest.raises(Refusal) as caught:
-        yield refusal_details
+        yield details
     assert caught.value.reason is Reason.OVERLOADED
     assert caught.value.retry_after
-    refusal_details |= dict(caught.value.details)
+    details |= dict(caught.value.details)
 
 
 async def _take(places: Places, party: str) -> None:
@@ -65,8 +65,8 @@ async def _take(places: Places, party: str) -> None:
         pass
 
 
-async def _settled() -> None:
-    for _ in range(5):
+async def _settled(rounds: int = 8) -> None:
+    for _ in range(rounds):
         await asyncio.sleep(0)
 
 
@@ -148,14 +148,14 @@ async def test_work_answers_or_fails_and_leaves(pool: WorkerPool) -> None:
 
 async def test_callers_that_leave_release_their_work(pool: WorkerPool) -> None:
     places, begun, go_on = _places(2), threading.Event(), threading.Event()
-    refusal_details: list[str] = []
+    steps: list[str] = []
 
     def work(place: Place) -> None:
         begun.set()
         go_on.wait(60)
-        refusal_details.append("begun")
+        steps.append("begun")
         place.require_wanted()
-        refusal_details.append("ended")
+        steps.append("ended")
 
     async def call() -> None:
         async with places.hold_place("a") as place:
@@ -173,7 +173,7 @@ async def test_callers_that_leave_release_their_work(pool: WorkerPool) -> None:
     go_on.set()
     async with asyncio.timeout(60):
         await places.wait_until_idle()
-    assert refusal_details == ["begun"]
+    assert steps == ["begun"]
 
 
 async def test_abandoned_work_is_notified() -> None:
@@ -190,9 +190,9 @@ async def test_a_lone_party_may_have_every_place_and_no_more() -> None:
     places = _places(2, retry_seconds=3.0)
     calls = await _calls(places, "a", "a")
     assert _served(calls) == [True, True]
-    with _refused() as refusal_details:
+    with _refused() as details:
         await _take(places, "a")
-    assert refusal_details == {"limit": 2, "retrySeconds": 3.0}
+    assert details == {"limit": 2, "retrySeconds": 3.0}
     await _all_end(*calls)
     assert places.used == 0
     await places.wait_until_idle()
@@ -201,15 +201,15 @@ async def test_a_lone_party_may_have_every_place_and_no_more() -> None:
 async def test_a_quota_binds_its_party_alone() -> None:
     places = _places(4, quotas={"a": 2})
     calls = await _calls(places, "a", "a", "b")
-    with _refused() as refusal_details:
+    with _refused() as details:
         await _take(places, "a")
-    assert refusal_details == {"limit": 4, "tenantLimit": 2, "retrySeconds": 1.0}
+    assert details == {"limit": 4, "tenantLimit": 2, "retrySeconds": 1.0}
     calls += await _calls(places, "b")
     assert all(_served(calls))
     # Also if no place is free: waiting for others does not help the caller.
-    with _refused() as refusal_details:
+    with _refused() as details:
         await _take(places, "a")
-    assert refusal_details["tenantLimit"] == 2
+    assert details["tenantLimit"] == 2
     await _all_end(*calls)
 
 
@@ -226,14 +226,11 @@ async def _most_of_one(places: Places, party: str) -> list[_Call]:
 @pytest.mark.parametrize(
     ("most", "share", "several", "expected"),
     [
-        (32, 0.75, True, 24),
-        (128, 0.75, True, 96),
         (4, 0.75, True, 3),
-        (2, 0.75, True, 1),
         (1, 0.75, True, 1),
         (10, 0.9, True, 9),
-        (32, 1.0, True, 32),
-        (32, 0.75, False, 32),
+        (8, 1.0, True, 8),
+        (8, 0.75, False, 8),
     ],
 )
 async def test_a_share_is_left_free_where_there_are_several_parties(
@@ -244,7 +241,7 @@ async def test_a_share_is_left_free_where_there_are_several_parties(
     await _all_end(*calls)
 
 
-@pytest.mark.parametrize("greedy", range(1, 5))
+@pytest.mark.parametrize("greedy", [1, 4])
 async def test_several_that_take_all_they_can_keep_no_newcomer_out(greedy: int) -> None:
     places = _places(32, share=0.75)
     parties = [f"p{number}" for number in range(greedy)]
@@ -264,87 +261,14 @@ async def test_several_that_take_all_they_can_keep_no_newcomer_out(greedy: int) 
 # -- the line
 
 
-async def test_a_freed_place_goes_to_the_party_that_holds_the_fewest() -> None:
-    places = _places(3, line=_LINE)
-    running = await _calls(places, "a", "a", "b")
-    waiting = await _calls(places, "a", "b", "c")
-    await running[0].ended()
-    await _settled()
-    # c holds none, although it came last.
-    assert _served(waiting) == [False, False, True]
-    await running[2].ended()
-    await _settled()
-    # a holds one, c one and b none.
-    assert _served(waiting) == [False, True, True]
-    await waiting[2].ended()
-    await _settled()
-    assert all(_served(waiting))
-    await _all_end(*running, *waiting)
-    assert (places.used, places.waiting) == (0, 0)
-
-
-async def test_of_parties_that_hold_the_same_the_one_whose_turn_is_longest_ago_is_next() -> None:
-    places = _places(1, line=_LINE)
-    (first,) = await _calls(places, "a")
-    waiting = await _calls(places, "a", "a", "a", "b", "c", "b")
-    order = []
-    await first.ended()
-    for _ in waiting:
-        await _settled()
-        (now,) = [call for call in waiting if call.served and call not in order]
-        order.append(now)
-        await now.ended()
-    assert [waiting.index(call) for call in order] == [3, 4, 0, 5, 1, 2]
-
-
-async def test_a_caller_that_leaves_frees_its_place_in_the_queue() -> None:
-    places = _places(1, line=_LINE)
-    (running,) = await _calls(places, "a")
-    waiting = await _calls(places, "b", "a")
-    waiting[0].task.cancel()
-    await _settled()
-    assert places.waiting == 1
-    await running.ended()
-    await _settled()
-    assert _served(waiting) == [False, True]
-    await _all_end(*waiting)
-
-
-async def test_a_caller_that_leaves_at_its_turn_passes_the_place_on() -> None:
-    places = _places(1, line=_LINE)
-    (running,) = await _calls(places, "a")
-    waiting = await _calls(places, "b", "a")
-    running.end.set()
-    # Ends in the next round of the loop, in which the place goes to b's call that is cancelled now.
-    await asyncio.sleep(0)
-    await asyncio.sleep(0)
-    assert (places.waiting, waiting[0].served) == (1, False)
-    waiting[0].task.cancel()
-    await _settled()
-    assert _served(waiting) == [False, True]
-    await _all_end(*waiting)
-    assert places.used == 0
-
-
 async def test_a_wait_ends() -> None:
     places = _places(1, line=Line(of_party=1, of_all=1, seconds=0.05))
     (running,) = await _calls(places, "a")
-    with _refused() as refusal_details:
+    with _refused() as details:
         await _take(places, "b")
-    assert "tenantLimit" not in refusal_details
+    assert "tenantLimit" not in details
     assert places.waiting == 0
     await _all_end(running)
-
-
-async def test_a_party_waits_for_a_place_of_its_own_quota() -> None:
-    places = _places(4, quotas={"a": 1}, line=_LINE)
-    running = await _calls(places, "a")
-    waiting = await _calls(places, "a", "b")
-    assert _served(waiting) == [False, True]
-    await running[0].ended()
-    await _settled()
-    assert all(_served(waiting))
-    await _all_end(*waiting)
 
 
 async def test_lines_are_bounded_and_the_longest_gives_way() -> None:
@@ -458,7 +382,7 @@ class PlacesMachine(RuleBasedStateMachine):
     # -- what happens
 
     def let_run(self) -> None:
-        self.loop.run_until_complete(_rounds())
+        self.loop.run_until_complete(_settled())
 
     @rule(party=st.sampled_from(_PARTIES))
     def comes(self, party: str) -> None:
@@ -510,7 +434,7 @@ class PlacesMachine(RuleBasedStateMachine):
         leaving = data.draw(st.sampled_from([call for line in self.lines.values() for call in line]))
         assert leaving.task is not None
         ending.end.set()
-        self.loop.run_until_complete(_rounds(rounds))
+        self.loop.run_until_complete(_settled(rounds))
         leaving.task.cancel()
         leaving.state = "gone"
         self.let_run()
@@ -565,11 +489,6 @@ class PlacesMachine(RuleBasedStateMachine):
         assert not any(self.lines.values())
         assert (self.places.used, self.places.waiting) == (0, 0)
         assert all(call.task is not None and call.task.done() for call in self.calls)
-
-
-async def _rounds(number: int = 8) -> None:
-    for _ in range(number):
-        await asyncio.sleep(0)
 
 
 TestPlaces = PlacesMachine.TestCase

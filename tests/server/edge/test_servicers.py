@@ -1,19 +1,16 @@
 """AnalysisService through a real server, and the device's servicer."""
 
 import asyncio
-import base64
 import json
 import time
 from collections.abc import AsyncIterator, Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from functools import partial
-from hashlib import sha256
 from pathlib import Path
 from typing import Any
 
 import grpc
-import numpy as np
 import pytest
 import pytest_asyncio
 from facegate.v1 import analysis_service_pb2 as analysis_pb2
@@ -51,7 +48,6 @@ from server.analysis.results import (
 )
 from server.analysis.upload import UploadKind, UploadPlan
 from server.base.errors import Reason, Refusal
-from server.base.errors import Reason as RefusalReason
 from server.edge import analysis_servicer
 from server.edge.analysis_servicer import image_mode, image_to_wire, upload_plan, video_to_wire
 from server.edge.device_servicer import DeviceServicer, _send
@@ -62,19 +58,14 @@ from server.scan.messages import CompleteMessage
 from server.telemetry.metrics import Metrics
 from tests.hostile.refusals import assert_documented
 from tests.server.analysis.uploads import (
-    blank,
     genuine,
     numbered,
     sound_only,
     two_persons,
     video,
-    with_bystander,
 )
-from tests.server.api_keys import reading_keys
 from tests.server.live import LiveServer, portrait, serving, settings_for, until
-from tests.server.private_files import private
 from tests.server.refusals import Refused, refusal_of, refused
-from vision.image import encode_jpeg
 from vision.isolation.video import VideoContainer
 
 # AnalysisService through a real server.
@@ -186,39 +177,14 @@ async def test_a_selfie_is_answered_in_both_modes_and_leaves_nothing(
     assert left() == before
 
 
-async def test_a_selfie_without_a_face_and_one_with_two_are_answers(analysing: LiveServer) -> None:
-    for pixels, code in (
-        (blank()[0], "NO_FACE_DETECTED"),
-        (two_persons()[0], "MULTIPLE_FACES_DETECTED"),
-    ):
-        answer = await analysing.analysis.AnalyzeImage(
-            analysis_pb2.AnalyzeImageRequest(image=encode_jpeg(pixels))
-        )
-        assert (answer.status, answer.error.code) == ("error", code)
-        assert not answer.HasField("result")
-
-
 @pytest.mark.parametrize(
     ("request_", "reason"),
     [
         (analysis_pb2.AnalyzeImageRequest(), Reason.IMAGE_EMPTY),
-        (
-            analysis_pb2.AnalyzeImageRequest(image=b"https://example.com/selfie.jpg"),
-            Reason.IMAGE_FORMAT_NOT_SUPPORTED,
-        ),
-        (analysis_pb2.AnalyzeImageRequest(image=b"\xff\xd8\xff" * 3_400_000), Reason.IMAGE_TOO_LARGE),
         (analysis_pb2.AnalyzeImageRequest(image=portrait()[:5000]), Reason.IMAGE_MALFORMED),
-        (
-            analysis_pb2.AnalyzeImageRequest(image=portrait()[:5000] + b"\xff\xd9"),
-            Reason.IMAGE_MALFORMED,
-        ),
-        (
-            analysis_pb2.AnalyzeImageRequest(image=base64.b64encode(portrait())),
-            Reason.IMAGE_FORMAT_NOT_SUPPORTED,
-        ),
         (analysis_pb2.AnalyzeImageRequest(image=portrait(), mode=7), Reason.INVALID_FIELD),  # type: ignore[arg-type]  # no value of the enumeration, on purpose
     ],
-    ids=["empty", "a URL", "10.2 MB", "cut off", "cut off and closed", "base64", "mode 7"],
+    ids=["empty", "cut off", "mode 7"],
 )
 async def test_selfies_that_cannot_be_read(
     analysing: LiveServer, request_: analysis_pb2.AnalyzeImageRequest, reason: Reason
@@ -246,11 +212,8 @@ async def test_a_server_error_discloses_no_detail(
     assert failed["name"] == answer.metadata["requestId"] == answer.metadata["incidentId"]
 
 
-@pytest.mark.parametrize(
-    "container",
-    ["mp4", "webm", *(pytest.param(other, marks=pytest.mark.slow) for other in ("mov", "avi", "matroska"))],
-)
-async def test_a_video_of_every_container_is_answered_and_leaves_nothing(
+@pytest.mark.parametrize("container", ["mp4", "webm"])
+async def test_a_video_is_answered_and_leaves_nothing(
     analysing: LiveServer, left: Callable[[], _Left], container: str
 ) -> None:
     before = left()
@@ -274,47 +237,22 @@ async def test_still_frames_are_answered_without_claims_over_time(analysing: Liv
     assert not motion.HasField("score")
 
 
-async def test_a_bystander_does_not_count(analysing: LiveServer) -> None:
-    stills = _stills(numbered(with_bystander(count=8)))
-    assert (await _sent(analysing, stills)).video.usable_frames == 8
-
-
-def _half(content: bytes) -> bytes:
-    return content[: len(content) // 2]
-
-
-_UNUSABLE: dict[str, tuple[Callable[[], bytes], set[Reason]]] = {
-    "an empty AVI": (
-        lambda: b"RIFF\0\0\0\0AVI " + bytes(50_000),
-        {Reason.VIDEO_MALFORMED, Reason.VIDEO_WITHOUT_PICTURES},
-    ),
-    "a PNG": (lambda: b"\x89PNG\r\n\x1a\n" + bytes(50_000), {Reason.VIDEO_FORMAT_NOT_SUPPORTED}),
-    "a play list": (lambda: b"#EXTM3U\nhttp://127.0.0.1/video.ts\n", {Reason.VIDEO_FORMAT_NOT_SUPPORTED}),
-    "sound only": (sound_only, {Reason.VIDEO_WITHOUT_PICTURES}),
-    "an MP4 cut in half": (lambda: _half(video(genuine(9), "mp4")), {Reason.VIDEO_MALFORMED}),
-    "an AVI cut in half": (lambda: _half(video(genuine(9), "avi")), {Reason.TOO_FEW_FRAMES}),
-    "nobody": (lambda: video(blank(10), "avi"), {Reason.FACE_NOT_FOUND}),
-    "two persons": (lambda: video(two_persons(9), "avi"), {Reason.MULTIPLE_FACES}),
-    "a face that leaves": (
-        lambda: video([*genuine(6), *[np.full((480, 360, 3), 90, np.uint8)] * 6], "avi"),
-        {Reason.TOO_FEW_FRAMES},
-    ),
-    "fifteen minutes in a few kilobytes": (
-        lambda: video(blank(3) * 300, "avi", rate=1),
-        {Reason.VIDEO_TOO_LONG},
-    ),
-}
-
-
-@pytest.mark.parametrize("name", _UNUSABLE)
+@pytest.mark.parametrize(
+    ("make", "reason"),
+    [
+        (lambda: b"#EXTM3U\nhttp://127.0.0.1/video.ts\n", Reason.VIDEO_FORMAT_NOT_SUPPORTED),
+        (sound_only, Reason.VIDEO_WITHOUT_PICTURES),
+        (lambda: video(two_persons(9), "avi"), Reason.MULTIPLE_FACES),
+    ],
+    ids=["a play list", "sound only", "two persons"],
+)
 async def test_videos_that_cannot_be_judged(
-    analysing: LiveServer, left: Callable[[], _Left], name: str
+    analysing: LiveServer, left: Callable[[], _Left], make: Callable[[], bytes], reason: Reason
 ) -> None:
-    make, reasons = _UNUSABLE[name]
     content = make()
     before = left()
     answer = await _refusal(analysing, _upload(content))
-    assert answer.reason in reasons, answer
+    assert answer.reason == reason, answer
     assert answer.metadata["code"]
     assert answer.metadata["inferenceId"].startswith("inf_")
     assert left() == before
@@ -323,34 +261,22 @@ async def test_videos_that_cannot_be_judged(
 async def test_uploads_that_break_the_order(analysing: LiveServer) -> None:
     config = _Request(config=_Config(kind=_Config.KIND_VIDEO))
     head = _Request(chunk=b"RIFF\0\0\0\0AVI " + bytes(5000))
-    still = _Request(frame=b"x")
     table: list[tuple[list[Any], Reason]] = [
         ([], Reason.VIDEO_EMPTY),
         ([config], Reason.VIDEO_EMPTY),
         ([head], Reason.UNEXPECTED_MESSAGE),
-        ([_Request()], Reason.UNEXPECTED_MESSAGE),
         ([config, config], Reason.UNEXPECTED_MESSAGE),
         ([config, head, config], Reason.UNEXPECTED_MESSAGE),
         ([config, head, _Request()], Reason.UNEXPECTED_MESSAGE),
-        ([config, head, still], Reason.UNEXPECTED_MESSAGE),
+        ([config, head, _Request(frame=b"x")], Reason.UNEXPECTED_MESSAGE),
         ([config, _Request(chunk=b"")], Reason.INVALID_FIELD),
-        ([config, head, _Request(chunk=b"a"), _Request(chunk=b"b")], Reason.UNEXPECTED_MESSAGE),
         ([_Request(config=_Config())], Reason.INVALID_FIELD),
         ([*_stills([]), head], Reason.UNEXPECTED_MESSAGE),
-        ([*_stills([b"x"])], Reason.IMAGE_FORMAT_NOT_SUPPORTED),
-        ([*_stills([b""])], Reason.IMAGE_EMPTY),
-        ([*_stills([])], Reason.VIDEO_EMPTY),
-        ([*_stills(numbered(genuine(2)))], Reason.TOO_FEW_FRAMES),
+        (_stills([b""]), Reason.IMAGE_EMPTY),
+        (_stills([]), Reason.VIDEO_EMPTY),
         (
             [_Request(config=_Config(kind=_Config.KIND_VIDEO, total_bytes=9000)), head],
             Reason.VIDEO_MALFORMED,
-        ),
-        (
-            [
-                _Request(config=_Config(kind=_Config.KIND_VIDEO, container=_Config.CONTAINER_MP4)),
-                head,
-            ],
-            Reason.VIDEO_FORMAT_NOT_SUPPORTED,
         ),
     ]
     for requests, reason in table:
@@ -452,42 +378,6 @@ async def test_health_is_reported_where_it_is_served(analysing: LiveServer) -> N
     assert caught.value.code() is grpc.StatusCode.NOT_FOUND
 
 
-async def test_the_device_listener_serves_none_of_it(analysing: LiveServer) -> None:
-    stub: Any = AnalysisServiceStub(analysing.device_channel)
-    assert (
-        await refusal_of(stub.AnalyzeImage(analysis_pb2.AnalyzeImageRequest(image=b"x")))
-    ).reason == Reason.WRONG_LISTENER
-    assert (
-        await refusal_of(answer_of(stub.AnalyzeVideo(iter([_Request(chunk=b"x")]))))
-    ).reason == Reason.WRONG_LISTENER
-
-
-async def test_callers_need_the_orchestrators_credentials(tmp_path: Path) -> None:
-    keys = tmp_path / "keys.toml"
-    digest = sha256(b"fg1_known").hexdigest()
-    private(
-        keys, f'[[key]]\nname = "backend"\ntenant = "one"\nroles = ["orchestrator"]\nsha256 = "{digest}"\n'
-    )
-    async with serving(settings_for(tmp_path, listeners=reading_keys(keys))) as live:
-        unknown = await _image_refusal(live, analysis_pb2.AnalyzeImageRequest(image=b"x"))
-        assert unknown.reason == Reason.UNAUTHENTICATED
-        assert (
-            await refusal_of(answer_of(live.analysis.AnalyzeVideo(iter(_upload(b"")))))
-        ).reason == Reason.UNAUTHENTICATED
-        authorised = (("authorization", "Bearer fg1_known"),)
-        assert (
-            await refusal_of(
-                live.analysis.AnalyzeImage(analysis_pb2.AnalyzeImageRequest(image=b"x"), metadata=authorised)
-            )
-        ).reason == Reason.IMAGE_FORMAT_NOT_SUPPORTED
-        # This server decodes no videos, and reports it only to authorised callers.
-        assert (
-            await refusal_of(
-                answer_of(live.analysis.AnalyzeVideo(iter(_upload(video(genuine(9)))), metadata=authorised))
-            )
-        ).reason == Reason.VIDEO_NOT_AVAILABLE
-
-
 _NOW = datetime(2026, 2, 7, 10, 4, 55, tzinfo=UTC)
 _PACK = result_pb2.PackReference(name="embedded")
 _HEADER = ImageHeader(ImageFormat.JPEG, 3000, 4000, 3, 8)
@@ -545,19 +435,12 @@ def test_success_is_the_older_contracts_answer_field_by_field() -> None:
     assert sum(signal["weight"] for signal in result["signals"]) == pytest.approx(1.0)
 
 
-@pytest.mark.parametrize(
-    "code",
-    [
-        AnalysisCode.NO_FACE_DETECTED,
-        AnalysisCode.MULTIPLE_FACES_DETECTED,
-        AnalysisCode.INFERENCE_ERROR,
-    ],
-)
-def test_a_problem_is_an_error_without_a_result(code: AnalysisCode) -> None:
-    analysis = ImageAnalysis(header=_HEADER, selfie=None, problem=AnalysisProblem(code, "Take another."))
+def test_a_problem_is_an_error_without_a_result() -> None:
+    problem = AnalysisProblem(AnalysisCode.NO_FACE_DETECTED, "Take another.")
+    analysis = ImageAnalysis(header=_HEADER, selfie=None, problem=problem)
     answer = _as_json(image_to_wire(analysis, request_id="lv_0", now=_NOW, pack=_PACK))
     assert answer["status"] == "error"
-    assert answer["error"] == {"code": code.value, "message": "Take another."}
+    assert answer["error"] == {"code": "NO_FACE_DETECTED", "message": "Take another."}
     assert "result" not in answer
     assert "full" not in answer
 
@@ -658,7 +541,7 @@ def test_modes() -> None:
     assert image_mode(analysis_pb2.ANALYSIS_MODE_FULL) is AnalysisMode.FULL
     with pytest.raises(AnalysisRefused) as caught:
         image_mode(9)
-    assert caught.value.reason is RefusalReason.INVALID_FIELD
+    assert caught.value.reason is Reason.INVALID_FIELD
 
 
 @pytest.mark.parametrize(
@@ -688,14 +571,14 @@ def test_every_container_can_be_announced(container: Any, expected: VideoContain
 def test_announcements_that_make_no_sense(config: analysis_pb2.AnalyzeVideoConfig, field: str) -> None:
     with pytest.raises(AnalysisRefused) as caught:
         upload_plan(config)
-    assert caught.value.reason is RefusalReason.INVALID_FIELD
+    assert caught.value.reason is Reason.INVALID_FIELD
     assert caught.value.details["field"] == field
 
 
 def test_an_announcement_of_too_much_is_refused_before_any_byte_comes() -> None:
     with pytest.raises(AnalysisRefused) as caught:
         upload_plan(_Config(kind=_Config.KIND_VIDEO, total_bytes=50_000_001))
-    assert caught.value.reason is RefusalReason.VIDEO_TOO_LARGE
+    assert caught.value.reason is Reason.VIDEO_TOO_LARGE
 
 
 # Behaviour of the device's servicer outside the scan tests.

@@ -5,11 +5,15 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
 
+from facegate.v1 import feedback_pb2, result_pb2
+
 from device_integrity.camera import CameraClaim, DeviceClaim, Platform
 from server.base.worker_pool import WorkerPool
-from server.domain.terms import CheckState, Mode, Plan
+from server.domain.terms import Mode, Plan
 from server.scan.messages import FrameMessage, StartMessage
 from server.storage.records import AttemptRecord, CheckRecord
+from tests.server.live import LiveServer
+from tests.server.raw_device import RawStream
 
 NOW = datetime(2026, 5, 4, 12, 30, tzinfo=UTC)
 
@@ -19,7 +23,6 @@ def check_record(**changes: Any) -> CheckRecord:
     fields: dict[str, Any] = {
         "check_id": UUID(int=7, version=4),
         "tenant": "default",
-        "state": CheckState.CREATED,
         "policy_name": "standard",
         "policy_version": 1,
         "policy_sha256": bytes(32),
@@ -29,7 +32,6 @@ def check_record(**changes: Any) -> CheckRecord:
         "consent_reference": "",
         "portrait_template": None,
         "portrait_report": b"",
-        "portrait_sha256": None,
         "pack_name": "embedded",
         "pack_version": "1",
         "pack_sha256": bytes(32),
@@ -37,25 +39,6 @@ def check_record(**changes: Any) -> CheckRecord:
         "scan_deadline": NOW + timedelta(seconds=180),
         "result_deadline": NOW + timedelta(days=1),
         "challenge_key_sha256": bytes(32),
-        "sandbox": False,
-        "session_key": None,
-        "session_key_sha256": None,
-        "lease_owner": None,
-        "lease_epoch": 0,
-        "lease_until": None,
-        "resume_until": None,
-        "closing": None,
-        "streams": 0,
-        "bytes_received": 0,
-        "status": None,
-        "reasons": (),
-        "decide_time": None,
-        "retain_until": None,
-        "images_until": None,
-        "images_erase_time": None,
-        "retention_seconds": None,
-        "finish_time": None,
-        "erase_time": None,
     }
     return CheckRecord(**(fields | changes))
 
@@ -108,8 +91,6 @@ def frame_message(index: int = 0, **changes: Any) -> FrameMessage:
         "attempt": 1,
         "index": index,
         "capture_time_us": 1000 + index * 40_000,
-        "rotation_degrees": 0,
-        "mirrored": False,
         "dropped_before": 0,
         "width": 360,
         "height": 480,
@@ -125,3 +106,25 @@ async def until_idle(pool: WorkerPool) -> None:
     loop, idle = asyncio.get_running_loop(), asyncio.Event()
     pool.run_later(loop.call_soon_threadsafe, idle.set)
     await idle.wait()
+
+
+# What a stream brought.
+
+
+def seen(stream: RawStream, kind: str) -> list[Any]:
+    """The messages of a kind that a device has read so far."""
+    return [getattr(message, kind) for message in stream.seen if message.WhichOneof("message") == kind]
+
+
+def hints(stream: RawStream) -> list[str]:
+    """The hints that a device has read so far."""
+    return [
+        feedback_pb2.FeedbackCode.Name(feedback.code).removeprefix("FEEDBACK_CODE_")
+        for feedback in seen(stream, "feedback")
+    ]
+
+
+async def reasons(live: LiveServer, check_id: str) -> list[str]:
+    """The reasons in the result of a check."""
+    result = (await live.finish(check_id)).result
+    return [result_pb2.FailureReason.Name(each).removeprefix("FAILURE_REASON_") for each in result.reasons]

@@ -1,10 +1,13 @@
-"""Doubt over the wire: it leads to a challenge, in this stream and in every later one.
+"""Doubt over the wire, which leads to a challenge in this and every later stream, and the early look.
 
 The pack is for evaluation, so that its networks are never sure.
 """
 
+import asyncio
 from collections.abc import AsyncIterator, Iterable, Sequence
-from dataclasses import replace
+from contextlib import asynccontextmanager, suppress
+from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -12,14 +15,18 @@ from uuid import UUID
 
 import pytest
 import pytest_asyncio
-from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
+from facegate.v1 import feedback_pb2, scan_pb2
 
+from attempt import AttemptJudgement, judge_attempt
+from attempt.placement import CapturePlan
 from facegate_protocol.texts import VERDICTS
-from liveness import FusionModel, VerdictReason, load_fusion_model
+from liveness import DoubtTerms, FusionModel, Verdict, VerdictReason, load_fusion_model
+from server.configuration.settings import Settings
 from server.domain.terms import AttemptOutcome, CheckState, EndedBy, Plan
 from server.scan.attempt import AttemptClocks, AttemptRun
 from server.scan.ends import await_older_streams
 from server.scan.environment import ScanEnvironment
+from server.scan.judging import AttemptJudge
 from server.storage.records import AttemptRecord
 from tests.server.live import (
     FAST,
@@ -33,9 +40,11 @@ from tests.server.live import (
     settings_for,
 )
 from tests.server.policy_files import write_policy
-from tests.server.raw_device import RawDevice, RawStream, opened
+from tests.server.raw_device import Ended, RawDevice, RawStream, opened
+from tests.server.scan.records import hints, reasons
 
 _FLASH, _OVAL = scan_pb2.CAPABILITY_FLASH, scan_pb2.CAPABILITY_OVAL_CHANGE
+_FLASHES = {"capabilities": [_FLASH]}
 _NOT_SURE = (VerdictReason.NOT_SURE,)
 _ONLY_SURE = feedback_pb2.FEEDBACK_CODE_ENVIRONMENT_NOT_SUPPORTED
 _CANCELLED = scan_pb2.AttemptEndBody.CAUSE_CANCELLED
@@ -43,7 +52,12 @@ _CANCELLED = scan_pb2.AttemptEndBody.CAUSE_CANCELLED
 
 def _told(stream: RawStream) -> bool:
     """Return whether the device got the hint that only a scan beyond doubt can succeed."""
-    return any(m.WhichOneof("message") == "feedback" and m.feedback.code == _ONLY_SURE for m in stream.seen)
+    return "ENVIRONMENT_NOT_SUPPORTED" in hints(stream)
+
+
+def _shown() -> tuple[Picture, ...]:
+    """A genuine scan, long enough for an early look and to compare movements."""
+    return fresh_pictures(pictures(count=36))
 
 
 def _later(seconds: int) -> list[Picture]:
@@ -57,13 +71,8 @@ async def _resume(device: RawDevice, capabilities: Iterable[Any]) -> RawStream:
     return stream
 
 
-async def _reasons(scene: LiveServer, check_id: str) -> list[str]:
-    reasons = (await scene.finish(check_id)).result.reasons
-    return [result_pb2.FailureReason.Name(each).removeprefix("FAILURE_REASON_") for each in reasons]
-
-
 async def test_doubt_leads_to_the_flash_in_the_same_stream(scene: LiveServer) -> None:
-    check_id, _, stream = await opened(scene, {"capabilities": [_FLASH]}, policy="standard")
+    check_id, _, stream = await opened(scene, _FLASHES, policy="standard")
     assert stream.challenge.mode == scan_pb2.MODE_EXPRESS
     assert (stream.challenge.attempts_remaining, (await stream.begin()).plan) == (3, scan_pb2.PLAN_EXPRESS)
     result = await stream.run_rest(fresh_pictures())
@@ -88,7 +97,7 @@ async def test_an_attempt_is_reserved_for_the_challenge(scene: LiveServer) -> No
     assert await stream.outcome() is None
     first, second = await scene.attempts(check_id)
     assert (first.plan, second.plan) == (Plan.EXPRESS, Plan.MOVEMENT)
-    assert await _reasons(scene, check_id) == ["CONDITIONS", "LIVENESS_INCONCLUSIVE"]
+    assert await reasons(scene, check_id) == ["CONDITIONS", "LIVENESS_INCONCLUSIVE"]
     # Who reads the result learns why there was a challenge.
     *found, doubt = (await scene.finish(check_id)).result.liveness.explanations
     assert found
@@ -106,19 +115,12 @@ async def test_a_device_without_challenges_is_told_so_and_fails_without_being_ca
     assert _ONLY_SURE in result.feedback
     assert await stream.outcome() is None
     # Doubt is left, and not bad light, so the check counts as failed.
-    assert await _reasons(scene, check_id) == ["LIVENESS_INCONCLUSIVE"]
-
-
-async def test_a_policy_without_challenges_for_doubt_behaves_as_written(scene: LiveServer) -> None:
-    _, _, stream = await opened(scene, policy="evaluation")
-    result = await stream.run_attempt(fresh_pictures())
-    assert not _told(stream)
-    assert result.status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert await reasons(scene, check_id) == ["LIVENESS_INCONCLUSIVE"]
 
 
 async def test_doubt_outlasts_a_lost_connection(scene: LiveServer) -> None:
     shown = fresh_pictures()
-    check_id, device, stream = await opened(scene, {"capabilities": [_FLASH]}, policy="standard")
+    check_id, device, stream = await opened(scene, _FLASHES, policy="standard")
     await stream.begin()
     await stream.send_frames(shown)
     await stream.taken(len(shown))
@@ -144,11 +146,11 @@ async def test_who_declines_every_challenge_is_not_scanned_without_one(scene: Li
         result = await stream.result()
         assert result.another_attempt is another
     assert await stream.outcome() is None
-    assert (await _reasons(scene, check_id))[0] == "CANCELLED"
+    assert (await reasons(scene, check_id))[0] == "CANCELLED"
 
 
 async def test_an_attempt_too_short_to_count_does_not_lead_back(scene: LiveServer) -> None:
-    _, _, stream = await opened(scene, {"capabilities": [_FLASH]}, policy="standard")
+    _, _, stream = await opened(scene, _FLASHES, policy="standard")
     await stream.run_attempt(fresh_pictures())
     for nth in (1, 2):
         assert (await stream.begin()).plan == scan_pb2.PLAN_FLASH
@@ -156,12 +158,23 @@ async def test_an_attempt_too_short_to_count_does_not_lead_back(scene: LiveServe
     await stream.vanish()
 
 
-def _sure_model() -> FusionModel:
+def _sure_model(early: float | None = None) -> FusionModel:
+    """The model with which the packaged network is sure, and from this confidence in an early look."""
     model = load_fusion_model()
     known = dict(model.scan_networks.known)
     names = frozenset({"facegate_pad_v1"})
-    known[names] = replace(known[names], sure=60.0)
+    known[names] = replace(known[names], sure=60.0, sure_early=early)
     return replace(model, scan_networks=replace(model.scan_networks, known=MappingProxyType(known)))
+
+
+@asynccontextmanager
+async def _sure_server(
+    settings: Settings, *, early: float | None = None, plan: CapturePlan = PLAN
+) -> AsyncIterator[LiveServer]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr("server.running.assembly.load_fusion_model", partial(_sure_model, early))
+        async with serving(settings, tuning=replace(FAST, plan=plan)) as server:
+            yield server
 
 
 @pytest.fixture(autouse=True)
@@ -174,10 +187,8 @@ def _patience(monkeypatch: pytest.MonkeyPatch) -> None:
 @pytest_asyncio.fixture(scope="module", loop_scope="session")
 async def sure(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
     """A server whose networks may be sure."""
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("server.running.assembly.load_fusion_model", _sure_model)
-        async with serving(settings_for(tmp_path_factory.mktemp("sure"))) as server:
-            yield server
+    async with _sure_server(settings_for(tmp_path_factory.mktemp("sure"))) as server:
+        yield server
 
 
 async def test_a_scan_beyond_doubt_needs_no_challenge(sure: LiveServer) -> None:
@@ -199,27 +210,11 @@ async def test_a_faster_newer_stream_does_not_hide_the_doubt_of_an_older_one(
         return (older, *attempts)
 
     monkeypatch.setattr("server.scan.ends.await_older_streams", found)
-    _, _, stream = await opened(sure, {"capabilities": [_FLASH]}, policy="standard")
+    _, _, stream = await opened(sure, _FLASHES, policy="standard")
     result = await stream.run_attempt(fresh_pictures())
     assert (result.status, result.another_attempt) == (scan_pb2.SCAN_STATUS_RETRY, True)
     assert (await stream.begin()).plan == scan_pb2.PLAN_FLASH
     await stream.vanish()
-
-
-_LONGER = replace(FAST, plan=replace(PLAN, frames=26, seconds=2.5))
-"""Long enough to compare movements."""
-
-
-@pytest_asyncio.fixture(loop_scope="session")
-async def remembering(tmp_path: Path) -> AsyncIterator[LiveServer]:
-    """A server without earlier scans, whose networks may be sure and whose callers are real ones."""
-    settings = settings_for(tmp_path, sandbox=False)
-    write_policy(tmp_path / "policies", "asking", challenges=["flash", "movement"], tolerate=())
-    write_policy(tmp_path / "policies", "waived", challenges=["flash", "movement"])
-    with pytest.MonkeyPatch.context() as patch:
-        patch.setattr("server.running.assembly.load_fusion_model", _sure_model)
-        async with serving(settings, tuning=_LONGER) as server:
-            yield server
 
 
 async def _succeeds(live: LiveServer, shown: Sequence[Picture], policy: str) -> None:
@@ -229,34 +224,218 @@ async def _succeeds(live: LiveServer, shown: Sequence[Picture], policy: str) -> 
     await live.unattended()
 
 
-async def test_a_recording_of_an_earlier_scan_is_asked_for_light(remembering: LiveServer) -> None:
-    shown = fresh_pictures(pictures(count=36))
-    await _succeeds(remembering, shown, "asking")
-    check_id, _, stream = await opened(remembering, {"capabilities": [_FLASH, _OVAL]}, policy="asking")
-    result = await stream.run_attempt(encoded_anew(shown))
-    assert (result.status, result.another_attempt) == (scan_pb2.SCAN_STATUS_RETRY, True)
-    # A recording can be moved and scaled to fill the ovals.
-    assert (await stream.begin()).plan == scan_pb2.PLAN_FLASH
-    (attempt,) = await remembering.attempts(check_id)
-    assert attempt.doubts == (VerdictReason.SIMILAR_TO_EARLIER_SCAN,)
-    await stream.vanish()
-
-
 async def test_a_recording_on_a_device_without_light_fails_and_is_not_called_manipulated(
-    remembering: LiveServer,
+    strict: LiveServer,
 ) -> None:
-    shown = fresh_pictures(pictures(count=36))
-    await _succeeds(remembering, shown, "asking")
-    check_id, _, stream = await opened(remembering, {"capabilities": [_OVAL]}, policy="asking")
+    shown = _shown()
+    await _succeeds(strict, shown, "asking")
+    check_id, _, stream = await opened(strict, {"capabilities": [_OVAL]}, policy="asking")
     result = await stream.run_attempt(encoded_anew(shown))
     assert (result.status, result.another_attempt) == (scan_pb2.SCAN_STATUS_FAILURE, False)
     assert await stream.outcome() is None
-    assert await _reasons(remembering, check_id) == ["LIVENESS_INCONCLUSIVE"]
+    assert await reasons(strict, check_id) == ["LIVENESS_INCONCLUSIVE"]
 
 
 async def test_similarity_is_no_doubt_where_the_policy_tolerates_frames_of_earlier_checks(
-    remembering: LiveServer,
+    strict: LiveServer,
 ) -> None:
-    shown = fresh_pictures(pictures(count=36))
-    await _succeeds(remembering, shown, "waived")
-    await _succeeds(remembering, encoded_anew(shown), "waived")
+    shown = _shown()
+    await _succeeds(strict, shown, "waived")
+    await _succeeds(strict, encoded_anew(shown), "waived")
+
+
+# The early look: it ends a clear scan, and leaves every other as it was.
+
+_PLAN = CapturePlan(frames=30, seconds=3.0, early_seconds=2.0, motion_seconds=0.0)
+
+
+@dataclass
+class _Judged:
+    """What was judged: the terms, and the seconds that the judge saw."""
+
+    terms: list[DoubtTerms | None] = field(default_factory=list)
+    seconds: list[float] = field(default_factory=list)
+
+    def judge(self, **given: Any) -> AttemptJudgement:
+        self.terms.append(given["doubt"])
+        self.seconds.append(given["scan"].duration)
+        return judge_attempt(**given)
+
+
+@pytest.fixture
+def judged(monkeypatch: pytest.MonkeyPatch) -> _Judged:
+    judged = _Judged()
+    monkeypatch.setattr("server.scan.judging.judge_attempt", judged.judge)
+    return judged
+
+
+async def _early(folder: Path, line: float) -> AsyncIterator[LiveServer]:
+    settings = settings_for(folder, sandbox=False)
+    write_policy(folder / "policies", "asking", challenges=["flash", "movement"], tolerate=())
+    write_policy(folder / "policies", "waived", challenges=["flash", "movement"])
+    async with _sure_server(settings, early=line, plan=_PLAN) as server:
+        yield server
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def early(tmp_path: Path) -> AsyncIterator[LiveServer]:
+    """A server whose network is sure early."""
+    async for server in _early(tmp_path, 60.0):
+        yield server
+
+
+@pytest_asyncio.fixture(loop_scope="session")
+async def strict(tmp_path: Path) -> AsyncIterator[LiveServer]:
+    """A server whose network could be sure early, but is not of these scans."""
+    async for server in _early(tmp_path, 100.0):
+        yield server
+
+
+async def _scan(live: LiveServer) -> tuple[scan_pb2.ScanResult, str]:
+    check_id, _, stream = await opened(live, _FLASHES, policy="asking")
+    result = await stream.run_attempt(_shown())
+    assert await stream.outcome() is None or result.another_attempt
+    return result, check_id
+
+
+async def test_a_clear_scan_ends_early_and_is_judged_once(early: LiveServer, judged: _Judged) -> None:
+    result, check_id = await _scan(early)
+    assert result.status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert judged.terms == [DoubtTerms(early=True)]
+    assert _PLAN.early_seconds <= judged.seconds[0] < 0.9 * _PLAN.seconds
+    assert (await early.finish(check_id)).result.transcript.frames < _PLAN.frames
+
+
+async def test_what_the_networks_rule_out_is_not_even_looked_at(strict: LiveServer, judged: _Judged) -> None:
+    result, _ = await _scan(strict)
+    assert result.status == scan_pb2.SCAN_STATUS_SUCCESS, "the line of the whole scan is the same"
+    assert judged.terms == [DoubtTerms()]
+    assert judged.seconds[0] >= _PLAN.seconds
+
+
+async def test_nothing_remains_of_a_look_that_was_not_clear(
+    early: LiveServer, judged: _Judged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(AttemptJudgement, "clear", property(lambda _: False))
+    result, check_id = await _scan(early)
+    assert result.status == scan_pb2.SCAN_STATUS_SUCCESS
+    assert judged.terms == [DoubtTerms(early=True), DoubtTerms()]
+    assert judged.seconds[1] >= _PLAN.seconds
+    (attempt,) = await early.attempts(check_id)
+    assert attempt.doubts == ()
+
+
+async def test_a_recording_of_an_earlier_scan_is_not_clear_and_is_asked_for_light(
+    early: LiveServer, judged: _Judged
+) -> None:
+    shown = _shown()
+    await _succeeds(early, shown, "asking")
+    check_id, _, stream = await opened(early, {"capabilities": [_FLASH, _OVAL]}, policy="asking")
+    assert (await stream.run_attempt(encoded_anew(shown))).another_attempt
+    # A recording can be moved and scaled to fill the ovals.
+    assert (await stream.begin()).plan == scan_pb2.PLAN_FLASH
+    await stream.vanish()
+    (attempt,) = await early.attempts(check_id)
+    assert attempt.doubts == (VerdictReason.SIMILAR_TO_EARLIER_SCAN,)
+    # Two early looks, and then the whole recording, without and with its doubt.
+    assert [terms.early for terms in judged.terms if terms] == [True, True, False, False]
+
+
+async def test_only_the_first_attempt_of_a_check_may_end_early(early: LiveServer, judged: _Judged) -> None:
+    shown = _shown()
+    _, device, stream = await opened(early, _FLASHES, policy="asking")
+    await stream.begin()
+    await stream.send_frames(shown[:3])
+    await stream.expect("feedback")
+    await stream.vanish()
+    await early.unattended()
+    again = await device.open(resume=True, capabilities=[_FLASH])
+    await again.prove()
+    later = [replace(each, time_us=each.time_us + 10_000_000) for each in _shown()]
+    assert (await again.run_attempt(later)).status == scan_pb2.SCAN_STATUS_SUCCESS
+    # What was left is held to the line of an early look, and nothing else is.
+    assert [terms.early for terms in judged.terms if terms] == [True, False]
+    assert judged.seconds[-1] >= _PLAN.seconds
+
+
+async def test_a_device_does_not_choose_how_much_of_a_scan_is_judged(
+    strict: LiveServer, judged: _Judged
+) -> None:
+    check_id, _, stream = await opened(strict, _FLASHES, policy="asking")
+    await stream.begin()
+    # Sure by the line of a whole scan, and ended where the early look would have been.
+    await stream.send_frames(_shown()[:22])
+    assert not stream.complete
+    await stream.send(stream.end())
+    result = await stream.result()
+    assert (result.status, result.another_attempt) == (scan_pb2.SCAN_STATUS_RETRY, True)
+    await stream.vanish()
+    (attempt,) = await strict.attempts(check_id)
+    assert attempt.verdict is Verdict.INCONCLUSIVE
+    assert attempt.doubts == (), "it is no doubt about the person"
+
+
+async def test_a_cancelled_scan_is_no_success_however_clear_it_looks(
+    early: LiveServer, judged: _Judged
+) -> None:
+    _, _, stream = await opened(early, _FLASHES, policy="asking")
+    await stream.begin()
+    await stream.send_frames(_shown())
+    await stream.send(stream.end(cause=scan_pb2.AttemptEndBody.CAUSE_CANCELLED))
+    assert (await stream.result()).status == scan_pb2.SCAN_STATUS_RETRY
+    assert judged.terms == [DoubtTerms(early=True)]
+    await stream.vanish()
+
+
+async def test_a_device_that_leaves_during_the_look_gets_no_other(
+    early: LiveServer, judged: _Judged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looking, gone = asyncio.Event(), asyncio.Event()
+    look_early = AttemptJudge.look_early
+
+    async def look(judge: AttemptJudge, run: AttemptRun) -> bool:
+        looking.set()
+        await gone.wait()
+        return await look_early(judge, run)
+
+    monkeypatch.setattr(AttemptJudge, "look_early", look)
+    _, device, stream = await opened(early, _FLASHES, policy="asking")
+    await stream.begin()
+    shown = _shown()
+    sending = asyncio.create_task(stream.send_frames(shown))
+    await looking.wait()
+    again = await device.open(resume=True, capabilities=[_FLASH])
+    await again.prove()
+    gone.set()
+    # The server may notice before it has all frames.
+    with suppress(Ended):
+        await sending
+    await stream.send(stream.end())
+    refused = await stream.outcome()
+    assert refused is not None
+    assert refused.reason == "SUPERSEDED"
+    assert judged.terms[0] == DoubtTerms(early=True)
+    judged.terms.clear()
+    later = [replace(each, time_us=each.time_us + 10_000_000) for each in fresh_pictures(shown)]
+    await again.run_attempt(later)
+    assert judged.terms
+    assert not [terms for terms in judged.terms if terms and terms.early]
+    await again.vanish()
+
+
+async def test_a_time_limit_does_not_make_a_part_of_a_scan_enough(
+    strict: LiveServer, judged: _Judged, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    late: list[bool] = []
+    monkeypatch.setattr(AttemptClocks, "overdue", lambda *_: bool(late))
+    _, _, stream = await opened(strict, _FLASHES, policy="asking")
+    await stream.begin()
+    shown = _shown()
+    await stream.send_frames(shown[:21])
+    # Its clock stands still until the time is up.
+    late.append(True)
+    await stream.send_frames(shown[21:22])
+    await stream.wait_complete()
+    await stream.send(stream.end())
+    assert (await stream.result()).status == scan_pb2.SCAN_STATUS_RETRY
+    await stream.vanish()

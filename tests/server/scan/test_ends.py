@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Callable, Coroutine, Sequence
+from collections.abc import AsyncIterator, Coroutine, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field, replace
 from types import SimpleNamespace
@@ -10,7 +10,7 @@ from typing import Any, TypeVar, cast
 
 import pytest
 import pytest_asyncio
-from facegate.v1 import device_pb2, feedback_pb2, result_pb2, scan_pb2
+from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
@@ -48,7 +48,7 @@ from tests.server.device.devices import ANDROID, camera_of
 from tests.server.live import LiveServer, Picture, pictures, serving, settings_for
 from tests.server.policy_files import write_policy
 from tests.server.raw_device import RawDevice
-from tests.server.scan.records import NOW, check_record
+from tests.server.scan.records import NOW, check_record, reasons, seen
 
 # The state machine of endings: every rule, and the invariants over all endings and all facts.
 
@@ -192,12 +192,8 @@ _DOUBTS = (VerdictReason.NOT_SURE,)
 _NOTHING = AttemptFacts(
     counts=False, adverse=False, stands=False, retryable=True, doubted=False, manipulated=False
 )
-_GOOD = AttemptFacts(
-    counts=True, adverse=False, stands=False, retryable=False, doubted=False, manipulated=False
-)
-_ATTACK = AttemptFacts(
-    counts=True, adverse=True, stands=True, retryable=False, doubted=False, manipulated=False
-)
+_GOOD = replace(_NOTHING, counts=True, retryable=False)
+_ATTACK = replace(_GOOD, adverse=True, stands=True)
 
 
 def _run(work: Coroutine[Any, Any, _T]) -> _T:
@@ -283,10 +279,10 @@ class _World:
         _run: Any,
         *,
         outcome: AttemptOutcome,
-        attempts: Any,
         judged: _Judged | None,
         doubts: tuple[VerdictReason, ...],
         ended_by: EndedBy,
+        **_: Any,
     ) -> AttemptEnding:
         return AttemptEnding(
             number=1,
@@ -318,15 +314,9 @@ class _World:
 
     def _write(self, ending: AttemptEnding, evidence: Any, *, late: bool = False) -> None:
         assert ending.ended_by is not None
+        judged, images = ending.judgement is not None, bool(evidence)
         self.written.append(
-            _Written(
-                ending.outcome,
-                ending.ended_by,
-                judged=ending.judgement is not None,
-                images=bool(evidence),
-                late=late,
-                doubts=ending.doubts,
-            )
+            _Written(ending.outcome, ending.ended_by, judged, images, late=late, doubts=ending.doubts)
         )
 
     async def suspend(self, _id: Any, **_: Any) -> None:
@@ -683,12 +673,10 @@ async def discreet(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Li
     )
     folder = settings.policies.folder
     assert folder is not None
-    write_policy(folder, "discreet")
+    write_policy(folder, "discreet", tables=_DEMANDS)
     path = folder / "discreet.toml"
-    text = path.read_text().replace(
-        "[deadlines]\n", f"[deadlines]\nattestation_grace_seconds = {_GRACE_SECONDS}\n"
-    )
-    path.write_text(text + _DEMANDS)
+    grace = f"[deadlines]\nattestation_grace_seconds = {_GRACE_SECONDS}\n"
+    path.write_text(path.read_text().replace("[deadlines]\n", grace))
     async with serving(settings) as server:
         yield server
 
@@ -700,55 +688,31 @@ def _virtual() -> device_pb2.CameraProfile:
     return camera
 
 
-def _frozen() -> tuple[Picture, ...]:
-    first, *_ = pictures()
-    return tuple(replace(first, time_us=picture.time_us) for picture in pictures())
-
-
-@dataclass(frozen=True, slots=True)
-class _Cause:
-    """A person and a device, and the reason that the orchestrator gets for the failure."""
-
-    shown: Sequence[Picture]
-    camera: device_pb2.CameraProfile
-    reason: "result_pb2.FailureReason.ValueType"
-
-
-_R = result_pb2
-
-
-def _honest() -> device_pb2.CameraProfile:
-    return camera_of(ANDROID)
-
-
-_CAUSES: dict[str, Callable[[], _Cause]] = {
-    "another person": lambda: _Cause(pictures("red-shirt"), _honest(), _R.FAILURE_REASON_NOT_SAME_PERSON),
-    "a spoof": lambda: _Cause(_frozen(), _honest(), _R.FAILURE_REASON_SPOOF),
-    "a virtual camera": lambda: _Cause(pictures(), _virtual(), _R.FAILURE_REASON_DEVICE_MANIPULATED),
-    "a virtual camera that shows too little": lambda: _Cause(
-        pictures()[:10], _virtual(), _R.FAILURE_REASON_DEVICE_MANIPULATED
-    ),
-    "no evidence": lambda: _Cause(pictures(), _honest(), _R.FAILURE_REASON_DEVICE_NOT_TRUSTED),
+_CAUSES: dict[str, tuple[Sequence[Picture], device_pb2.CameraProfile, str]] = {
+    # The person and the device, and the reason that the orchestrator gets for the failure.
+    "another person": (pictures("red-shirt"), camera_of(ANDROID), "NOT_SAME_PERSON"),
+    "a virtual camera that shows too little": (pictures()[:10], _virtual(), "DEVICE_MANIPULATED"),
+    "no evidence": (pictures(), camera_of(ANDROID), "DEVICE_NOT_TRUSTED"),
 }
 
 
 @pytest.mark.parametrize("name", some_fast(_CAUSES, step=len(_CAUSES)))
 async def test_the_app_cannot_distinguish_causes_of_a_failure(discreet: LiveServer, name: str) -> None:
-    cause = _CAUSES[name]()
+    shown, camera, reason = _CAUSES[name]
     upload = await discreet.upload(policy="discreet")
-    stream = await RawDevice(discreet.device, upload).open(device=ANDROID, camera=cause.camera)
+    stream = await RawDevice(discreet.device, upload).open(device=ANDROID, camera=camera)
     await stream.begin()
-    await stream.send_frames(cause.shown)
+    await stream.send_frames(shown)
     began = time.monotonic()
     await stream.send(stream.end())
     result = await stream.result()
     waited = time.monotonic() - began
     assert await stream.outcome() is None
 
-    assert cause.reason in (await discreet.finish(upload.check_id)).result.reasons
+    assert reason in await reasons(discreet, upload.check_id)
     assert (result.status, result.another_attempt) == (scan_pb2.SCAN_STATUS_FAILURE, False)
-    shown = {message.feedback.code for message in stream.seen if message.WhichOneof("message") == "feedback"}
-    assert set(result.feedback) - {feedback_pb2.FEEDBACK_CODE_FAILED} == shown - _SHOWN_BY_ALL
+    hinted = {feedback.code for feedback in seen(stream, "feedback")}
+    assert set(result.feedback) - {feedback_pb2.FEEDBACK_CODE_FAILED} == hinted - _SHOWN_BY_ALL
     assert result.feedback[0] == feedback_pb2.FEEDBACK_CODE_FAILED
     # All causes wait for the whole grace period, whatever was known before its end.
     assert waited >= _GRACE_SECONDS

@@ -46,123 +46,22 @@ async def _opening_refused(device: RawDevice, /, *, resume: bool = False, **star
     return await stream.refusal()
 
 
-STARTS: dict[str, tuple[dict[str, Any], grpc.StatusCode, str]] = {
-    "an older version": ({"protocol_version": 0}, _C.FAILED_PRECONDITION, "PROTOCOL_VERSION_NOT_SUPPORTED"),
-    "a newer version": ({"protocol_version": 2}, _C.FAILED_PRECONDITION, "PROTOCOL_VERSION_NOT_SUPPORTED"),
-    "no share": ({"key_share": b""}, _C.INVALID_ARGUMENT, "INVALID_FIELD"),
-    "a long share": ({"key_share": bytes(33)}, _C.INVALID_ARGUMENT, "INVALID_FIELD"),
-    "a share of small order": ({"key_share": bytes(32)}, _C.INVALID_ARGUMENT, "INVALID_FIELD"),
-    "no session key": ({"session_public_key": b""}, _C.INVALID_ARGUMENT, "INVALID_FIELD"),
-    "a session key that is none": (
-        {"session_public_key": b"\x30" * 91},
-        _C.INVALID_ARGUMENT,
-        "INVALID_FIELD",
-    ),
-    "a long session key": ({"session_public_key": bytes(129)}, _C.INVALID_ARGUMENT, "INVALID_FIELD"),
-    "a session key on another curve": (
-        {"session_public_key": public_key_der(ec.generate_private_key(ec.SECP384R1()).public_key())},
-        _C.INVALID_ARGUMENT,
-        "INVALID_FIELD",
-    ),
-    "half a fingerprint": ({"server_spki_sha256": bytes(16)}, _C.INVALID_ARGUMENT, "INVALID_FIELD"),
-    "no token": ({"token": ""}, _C.UNAUTHENTICATED, "TOKEN_INVALID"),
-    "a token that is none": ({"token": "A" * 71}, _C.UNAUTHENTICATED, "TOKEN_INVALID"),
-    "a token of odd characters": ({"token": "é" * 71}, _C.UNAUTHENTICATED, "TOKEN_INVALID"),
-    "a token that is too long": ({"token": "A" * 257}, _C.INVALID_ARGUMENT, "INVALID_FIELD"),
-    "a giant start": ({"language": "x" * 17_000}, _C.INVALID_ARGUMENT, "INVALID_FIELD"),
-}
-
-
-@pytest.mark.parametrize("case", STARTS)
-async def test_a_start_that_cannot_be_served_leaves_the_check_as_it_was(scene: LiveServer, case: str) -> None:
-    fields, code, reason = STARTS[case]
-    upload = await scene.upload()
-
-    refusal = await _opening_refused(RawDevice(scene.device, upload), **fields)
-
-    assert (refusal.code, refusal.reason) == (code, reason)
-    record = await scene.record(upload.check_id)
-    assert record.state is CheckState.CREATED
-    assert record.session_key is None
-    assert record.lease_until is None
-
-
-async def test_every_damaged_token_is_refused(scene: LiveServer) -> None:
+async def test_a_token_that_is_not_ours_leaves_the_check_as_it_was(scene: LiveServer) -> None:
     upload = await scene.upload()
     device = RawDevice(scene.device, upload)
-    good = device.token
-    swapped = ["B" if letter != "B" else "C" for letter in good]
-    foreign = ScanTokens((bytes(32),)).issue(UUID(upload.check_id))
-    damaged = [foreign, good[:-1], good + "A", good[:8], good.swapcase()]
-    damaged += [good[:place] + swapped[place] + good[place + 1 :] for place in range(0, len(good), 9)]
-    for token in damaged:
+    for token in (ScanTokens((bytes(32),)).issue(UUID(upload.check_id)), device.token[:-1], "\u0661" * 71):
         device.token = token
         refusal = await _opening_refused(device)
         assert (refusal.code, refusal.reason) == (_C.UNAUTHENTICATED, "TOKEN_INVALID")
         assert token[:8] not in refusal.message
-    assert (await scene.record(upload.check_id)).state is CheckState.CREATED
+    record = await scene.record(upload.check_id)
+    assert (record.state, record.session_key, record.lease_until) == (CheckState.CREATED, None, None)
 
 
-@pytest.mark.parametrize(
-    ("request_", "reason"),
-    [
-        (Request(), "UNEXPECTED_MESSAGE"),
-        (Request(start=b"\xff\xff\xff"), "INVALID_FIELD"),
-        (Request(frame=scan_pb2.Frame()), "UNEXPECTED_MESSAGE"),
-        (Request(attempt_end=scan_pb2.AttemptEnd()), "UNEXPECTED_MESSAGE"),
-        (Request(resume_proof=scan_pb2.ResumeProof()), "UNEXPECTED_MESSAGE"),
-    ],
-    ids=["unknown", "garbage", "frame", "attempt end", "proof"],
-)
-async def test_only_a_start_begins_a_stream(scene: LiveServer, request_: Request, reason: str) -> None:
+@pytest.mark.parametrize("request_", [Request(), Request(frame=scan_pb2.Frame())])
+async def test_only_a_start_begins_a_stream(scene: LiveServer, request_: Request) -> None:
     stream = RawDevice(scene.device, await scene.upload()).connect()
     await stream.send(request_)
-    refusal = await stream.refusal()
-    assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, reason)
-
-
-async def test_bytes_that_are_no_message_are_refused(scene: LiveServer) -> None:
-    device = RawDevice(scene.device, await scene.upload())
-    call = scene.device_channel.stream_stream(
-        "/facegate.v1.VerificationService/ScanFace",
-        request_serializer=bytes,
-        response_deserializer=scan_pb2.ScanFaceResponse.FromString,
-    )()
-    stream = RawStream(device, call)
-    await stream.line.send(b"\xff\xff\xff\xff")
-    refusal = await stream.refusal()
-    assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, "INVALID_FIELD")
-
-
-async def _read_all(stream: RawStream) -> None:
-    while await stream.line.receive() is not None:
-        pass
-
-
-async def test_a_message_beyond_the_listeners_limit_is_not_read(scene: LiveServer) -> None:
-    check_id, _, stream = await opened(scene)
-    await stream.begin()
-    await stream.send(Request(frame=scan_pb2.Frame(image=bytes(900_000))))
-    # The transport refuses it, so there are no details.
-    with pytest.raises(grpc.aio.AioRpcError) as caught:
-        await _read_all(stream)
-    assert caught.value.code() is _C.RESOURCE_EXHAUSTED
-    await scene.unattended()
-    assert (await scene.record(check_id)).state is CheckState.WAITING
-
-
-async def test_a_second_start_is_refused(scene: LiveServer) -> None:
-    check_id, _, stream = await opened(scene)
-    await stream.send(Request(start=b""))
-    refusal = await stream.refusal()
-    assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, "UNEXPECTED_MESSAGE")
-    assert (await scene.record(check_id)).state is CheckState.WAITING
-
-
-async def test_an_unknown_message_during_an_attempt_is_refused(scene: LiveServer) -> None:
-    stream = await RawDevice(scene.device, await scene.upload()).open()
-    await stream.begin()
-    await stream.send(Request())
     refusal = await stream.refusal()
     assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, "UNEXPECTED_MESSAGE")
 
@@ -225,24 +124,15 @@ async def test_a_bound_token_needs_the_proof_even_where_the_device_asks_for_no_r
     assert (refusal.code, refusal.reason) == (_C.PERMISSION_DENIED, "RESUME_PROOF_INVALID")
 
 
-@pytest.mark.parametrize(
-    "proof", ["wrong", "of an earlier nonce", "too long", "of another key", "frame first"]
-)
+@pytest.mark.parametrize("proof", ["of an earlier nonce", "frame first"])
 async def test_a_reconnect_without_the_right_proof_changes_nothing(scene: LiveServer, proof: str) -> None:
     device, lost, check_id = await _lost(scene)
     before = await scene.record(check_id)
     stream = await device.open(resume=True)
-    signature = {
-        "wrong": b"\x30\x06\x02\x01\x01\x02\x01\x01",
-        "of an earlier nonce": lost.proof(),
-        "too long": bytes(81),
-        "of another key": _signed_by_another(stream),
-        "frame first": b"",
-    }[proof]
     if proof == "frame first":
         await stream.send(Request(frame=scan_pb2.Frame()))
     else:
-        await stream.send(Request(resume_proof=scan_pb2.ResumeProof(signature=signature)))
+        await stream.send(Request(resume_proof=scan_pb2.ResumeProof(signature=lost.proof())))
     refusal = await stream.refusal()
     assert (refusal.code, refusal.reason) == (_C.PERMISSION_DENIED, "RESUME_PROOF_INVALID")
     assert await scene.record(check_id) == before
@@ -294,35 +184,12 @@ async def test_reconnects_are_limited(scene: LiveServer) -> None:
     assert refusal.metadata == {"reconnects": "0", "maxReconnects": "0"}
 
 
-async def test_a_finished_check_takes_no_scan(scene: LiveServer) -> None:
-    device, _, check_id = await _lost(scene)
-    await scene.finish(check_id)
-    refusal = await _opening_refused(device, resume=True)
-    assert (refusal.code, refusal.reason) == (_C.FAILED_PRECONDITION, "CHECK_CLOSED")
-    assert refusal.metadata == {}
-
-
 async def test_a_decided_check_names_the_attempt_that_decided_it(scene: LiveServer) -> None:
     device = RawDevice(scene.device, await scene.upload())
     result = await (await device.open()).run_attempt(pictures())
     assert not result.another_attempt
     refusal = await _opening_refused(device, resume=True)
     assert (refusal.reason, refusal.metadata) == ("CHECK_CLOSED", {"decidedByAttempt": "1"})
-
-
-async def test_an_expired_token_is_refused(scene: LiveServer) -> None:
-    upload = await scene.upload()
-    with scene.clock.later(seconds=181):
-        refusal = await _opening_refused(RawDevice(scene.device, upload))
-    assert (refusal.code, refusal.reason) == (_C.FAILED_PRECONDITION, "TOKEN_EXPIRED")
-
-
-def _signed_by_another(stream: RawStream) -> bytes:
-    own = stream.device.session_key
-    stream.device.session_key = ec.generate_private_key(ec.SECP256R1())
-    signature = stream.proof()
-    stream.device.session_key = own
-    return signature
 
 
 async def test_an_old_sdk_is_refused_and_one_whose_support_ends_is_named(scene: LiveServer) -> None:
@@ -525,21 +392,33 @@ def test_a_closed_check_names_the_attempt_that_decided_it_if_one_did() -> None:
     assert check_closed((left,)).details == {}
 
 
-def test_a_start_is_checked_without_the_database() -> None:
-    good = public_key_der(KEY)
-    read = validate_start(start_message(session_public_key=good, server_spki_sha256=bytes(32)))
-    assert read.public_numbers() == KEY.public_numbers()
-    for change, reason in (
+def test_a_start_that_can_be_served_names_the_session_key() -> None:
+    start = start_message(session_public_key=public_key_der(KEY), server_spki_sha256=bytes(32))
+    assert validate_start(start).public_numbers() == KEY.public_numbers()
+
+
+@pytest.mark.parametrize(
+    ("change", "reason"),
+    [
+        ({"protocol_version": 0}, Reason.PROTOCOL_VERSION_NOT_SUPPORTED),
         ({"protocol_version": 2}, Reason.PROTOCOL_VERSION_NOT_SUPPORTED),
         ({"token": "x" * 257}, Reason.INVALID_FIELD),
         ({"key_share": bytes(31)}, Reason.INVALID_FIELD),
         ({"server_spki_sha256": bytes(1)}, Reason.INVALID_FIELD),
         ({"session_public_key": b"none"}, Reason.INVALID_FIELD),
-    ):
-        with pytest.raises(Refusal) as caught:
-            validate_start(start_message(**({"session_public_key": good} | change)))
-        assert caught.value.reason is reason
-        assert "x" * 20 not in str(caught.value)
+        ({"session_public_key": bytes(129)}, Reason.INVALID_FIELD),
+        (
+            {"session_public_key": public_key_der(ec.generate_private_key(ec.SECP384R1()).public_key())},
+            Reason.INVALID_FIELD,
+        ),
+    ],
+)
+def test_a_start_is_checked_without_the_database(change: dict[str, Any], reason: Reason) -> None:
+    start = start_message(**({"session_public_key": public_key_der(KEY)} | change))
+    with pytest.raises(Refusal) as caught:
+        validate_start(start)
+    assert caught.value.reason is reason
+    assert "x" * 20 not in str(caught.value)
 
 
 # Limits on failed checks, on a real server.
@@ -602,32 +481,20 @@ def _assert_limited(refusal: Refused, kind: str, *, least: int, most: int) -> No
 
 
 @pytest.mark.slow
-async def test_after_five_spoofs_a_portrait_is_locked_whatever_the_subject(callers: Callers) -> None:
-    await callers.fail(5, mark=b"one")
-    _assert_limited(
-        await callers.upload_refused(subject="new", mark=b"one"), "portrait", least=1_700, most=1_800
-    )
-    await callers.upload(mark=b"another")
-
-
-@pytest.mark.slow
-async def test_after_five_spoofs_a_subject_is_locked_and_locks_that_repeat_bring_a_block(
+async def test_after_five_spoofs_a_subject_and_a_portrait_are_locked_for_half_an_hour(
     callers: Callers,
 ) -> None:
-    refusals: list[Refused] = []
-    for _ in range(4):
-        await callers.fail(5, subject="anna")
-        refusals.append(await callers.upload_refused(subject="anna"))
-        # Another subject, and the same reference of another tenant and of the sandbox.
-        await callers.upload(subject="bert")
-        await callers.upload("branch", subject="anna")
-        await callers.upload("tests", subject="anna")
-        callers.live.clock.ahead += timedelta(seconds=1_801)
-    _assert_limited(refusals[0], "subject", least=1_700, most=1_800)
-    _assert_limited(refusals[-1], "subject", least=86_000, most=86_400)
-    await callers.upload_refused(subject="anna")
-    callers.live.clock.ahead += timedelta(days=1)
-    await callers.upload(subject="anna")
+    await callers.fail(5, subject="anna", mark=b"one")
+    subject = await callers.upload_refused(subject="anna", mark=b"another")
+    _assert_limited(subject, "subject", least=1_700, most=1_800)
+    portrait = await callers.upload_refused(subject="new", mark=b"one")
+    _assert_limited(portrait, "portrait", least=1_700, most=1_800)
+    # Others, and the same of another tenant and of the sandbox, are not.
+    await callers.upload(subject="bert", mark=b"another")
+    await callers.upload("branch", subject="anna", mark=b"one")
+    await callers.upload("tests", subject="anna", mark=b"one")
+    callers.live.clock.ahead += timedelta(seconds=1_801)
+    await callers.upload(subject="anna", mark=b"one")
 
 
 async def test_checks_that_are_made_before_any_failed_give_no_more_tries(callers: Callers) -> None:
@@ -647,8 +514,9 @@ async def test_checks_that_are_made_before_any_failed_give_no_more_tries(callers
     for refusal in refusals:
         # The device gets only the time of the next try.
         assert (refusal.code, refusal.reason) == (_C.RESOURCE_EXHAUSTED, "TOO_MANY_FAILURES")
-        assert refusal.metadata == {"retrySeconds": "10"}
-        assert refusal.retry_seconds == 10
+        assert refusal.retry_seconds is not None
+        assert 5 <= refusal.retry_seconds <= 10, "ten seconds, of which a busy machine takes some"
+        assert refusal.metadata == {"retrySeconds": f"{refusal.retry_seconds:.0f}"}
     # The check whose scan was refused stays open, and is scanned once the others are over.
     late = next(number for number, one in enumerate(outcomes) if one is not None)
     for number, outcome in enumerate(outcomes):
@@ -660,20 +528,15 @@ async def test_checks_that_are_made_before_any_failed_give_no_more_tries(callers
     await again.run_attempt(_GENUINE)
 
 
-async def _leave(callers: Callers, times: int, **fields: str | bytes) -> None:
-    for _ in range(times):
-        upload = await callers.upload(**fields)  # type: ignore[arg-type]
-        stream = await RawDevice(callers.live.device, upload).open()
+@pytest.mark.slow
+async def test_scans_that_are_given_up_at_once_count_a_quarter(callers: Callers) -> None:
+    for number in range(20):
+        if number == 19:
+            await callers.live.unattended()
+        stream = await RawDevice(callers.live.device, await callers.upload(subject="anna")).open()
         await stream.half_close()
         await stream.outcome()
     await callers.live.unattended()
-
-
-@pytest.mark.slow
-async def test_scans_that_are_given_up_at_once_count_a_quarter(callers: Callers) -> None:
-    await _leave(callers, 19, subject="anna")
-    await callers.upload(subject="anna")
-    await _leave(callers, 1, subject="anna")
     _assert_limited(await callers.upload_refused(subject="anna"), "subject", least=1_700, most=1_800)
 
 

@@ -7,25 +7,23 @@ import threading
 from collections.abc import AsyncIterator, Callable, Set
 from dataclasses import replace
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 from facegate.v1 import feedback_pb2
 
 import attempt
 import server.scan
-from attempt import CapturePlan
+from attempt import CapturePlan, FlashRun
 from attempt.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
 from attempt.capture import AttemptCapture
 from attempt.frame import FrameLimits
-from attempt.judgement import _ADVICE
-from attempt.placement import WRONG_ROTATION
 from liveness import ChallengeKind, DoubtTerms, Gesture, HintCode, VerdictReason, unresolved
 from liveness.guidance import GuidanceSettings, Oval
 from matcher.persons import SCAN_SUBJECT
 from server.base.errors import Reason, Refusal
 from server.base.worker_pool import WorkerPool
 from server.domain.terms import Mode, Plan
-from server.edge.fields import number_of
 from server.policies import Policy, load_policies
 from server.policies.schema import ChallengeRules, DeadlineRules, DoubtRules, FlashAnswer
 from server.scan.capture_work import AttemptTrace, CaptureWork
@@ -33,6 +31,7 @@ from server.scan.handshake import require_challenge
 from server.scan.messages import Capability, CaptureBudget, FrameMessage
 from server.scan.plans import (
     ScanPlans,
+    conclude_challenge,
     fewer_bytes,
     fewer_frames,
     leaner_frames,
@@ -191,6 +190,12 @@ def test_bright_light_leads_to_the_next_challenge() -> None:
     assert plans.limits().falls_back
     plans.fall_back()
     assert (plans.next, plans.mode) == (Plan.MOVEMENT, Mode.EXPRESS)
+
+
+def test_the_steps_of_a_stream_are_numbered_over_its_attempts() -> None:
+    plans = _plans("adaptive", Mode.EXPRESS)
+    conclude_challenge(plans, Mock(spec=FlashRun, next_step=7, fell_back=True))
+    assert (plans.first_step, plans.next) == (7, Plan.MOVEMENT)
 
 
 @pytest.mark.parametrize(
@@ -607,11 +612,3 @@ def _named_in_code() -> set[str]:
 
 def test_every_code_is_sent_or_listed_as_never_sent() -> None:
     assert _named_in_code() == _codes() - _said_not_to_be_sent()
-
-
-def test_the_tables_name_no_code_listed_as_never_sent() -> None:
-    tables = {*_ADVICE.values(), *(str(code) for code in HintCode), WRONG_ROTATION}
-    assert tables <= _codes()
-    assert not tables & _said_not_to_be_sent()
-    for code in tables:
-        assert feedback_pb2.FeedbackCode.Name(number_of(feedback_pb2.FeedbackCode, code)) == _PREFIX + code

@@ -1,7 +1,8 @@
-"""DYNAMIC over the wire: admission, the times of reveals, and the results of whole scans."""
+"""Challenges over the wire: admission, the times of reveals, and the results of whole scans."""
 
 import asyncio
-from collections.abc import AsyncIterator
+import time
+from collections.abc import AsyncIterator, Callable, Collection
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -12,22 +13,34 @@ import pytest_asyncio
 from facegate.v1 import feedback_pb2, result_pb2, scan_pb2
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 
-from attempt import Action, FlashRun, Reveal
-from facegate_client import DisplayedStep, FlashScreen
-from server.device.assessment import assess_device
+from attempt import FlashRun
+from facegate_client import FlashScreen
+from facegate_protocol.texts import VERDICTS
+from liveness import VerdictReason
+from server.configuration.settings import Settings
 from server.domain.terms import CheckState
-from server.scan.attempt import AttemptRun
-from server.scan.handshake import Send
+from server.running.assembly import Tuning
+from server.scan.attempt import AttemptClocks, AttemptRun
 from server.scan.judging import AttemptJudge
-from server.scan.messages import Outbound
-from server.verdict.outcome import DeviceOutcome
 from simulator import AmbientPreset, FlashKind
-from simulator.phone import WorldTime
-from simulator.photo import builtin_photo_names
 from tests.client.fakes import cutting
-from tests.server.flash_phone import HEIGHT, WIDTH, Wire, check, flash_server, phone, scan, scanned
-from tests.server.live import LiveServer, fresh_pictures, over_web, pictures, serving, settings_for
-from tests.server.raw_device import Ended, RawDevice, RawStream, opened
+from tests.packs import real_pack, shared_pack
+from tests.server.flash_phone import (
+    HEIGHT,
+    WIDTH,
+    WatchedScreen,
+    Wire,
+    check,
+    flash_server,
+    phone,
+    scan,
+    scanned,
+)
+from tests.server.live import LiveServer, fresh_pictures, pictures, serving, settings_for
+from tests.server.policy_files import write_policy
+from tests.server.raw_device import RawDevice, RawStream, opened
+from tests.server.scan.records import seen
+from vision.packs import Pack
 
 _FLASH: dict[str, Any] = {"capabilities": [scan_pb2.CAPABILITY_FLASH]}
 _DYNAMIC = scan_pb2.MODE_DYNAMIC
@@ -44,7 +57,7 @@ class _Sender:
 
     @property
     def steps(self) -> list[scan_pb2.FlashStep]:
-        return [m.flash_step for m in self.stream.seen if m.WhichOneof("message") == "flash_step"]
+        return seen(self.stream, "flash_step")
 
     async def send(self, *, claim: int | None = None) -> None:
         number = self.step if claim is None else claim
@@ -84,30 +97,6 @@ async def test_a_device_that_cannot_flash_is_reported_and_the_check_waits(scene:
     await stream.vanish()
 
 
-@pytest.mark.parametrize(
-    ("start", "mode", "plan"),
-    [
-        ({}, scan_pb2.MODE_EXPRESS, scan_pb2.PLAN_EXPRESS),
-        (_FLASH, scan_pb2.MODE_DYNAMIC, scan_pb2.PLAN_FLASH),
-    ],
-    ids=["without", "with"],
-)
-async def test_a_preferred_mode_depends_on_the_device(
-    scene: LiveServer, start: dict[str, Any], mode: int, plan: int
-) -> None:
-    _, _, stream = await opened(scene, start, policy="adaptive")
-    assert stream.challenge.mode == mode
-    assert (await stream.begin()).plan == plan
-    await stream.vanish()
-
-
-async def test_no_flash_is_shown_if_the_check_forbids_it(scene: LiveServer) -> None:
-    _, _, stream = await opened(scene, _FLASH, policy="no-flash")
-    assert (await stream.begin()).plan == scan_pb2.PLAN_EXPRESS
-    await stream.run_rest(pictures())
-    assert not any(message.WhichOneof("message") == "flash_step" for message in stream.seen)
-
-
 async def test_a_declined_flash_leads_to_a_scan_without_it(scene: LiveServer) -> None:
     check_id, _, stream = await opened(scene, _FLASH, policy="adaptive")
     assert (await stream.begin()).plan == scan_pb2.PLAN_FLASH
@@ -125,7 +114,7 @@ async def test_a_declined_flash_leads_to_a_scan_without_it(scene: LiveServer) ->
     assert finished.reasons[-1] == result_pb2.FAILURE_REASON_LIVENESS_INCONCLUSIVE
     liveness = finished.liveness
     assert (liveness.requested_mode, liveness.used_mode) == (scan_pb2.MODE_EXPRESS, scan_pb2.MODE_EXPRESS)
-    assert not any(message.WhichOneof("message") == "flash_step" for message in stream.seen)
+    assert seen(stream, "flash_step") == []
 
 
 async def test_declining_a_demanded_flash_ends_the_check(scene: LiveServer) -> None:
@@ -176,14 +165,6 @@ async def test_a_frame_cannot_claim_an_unrevealed_colour(scene: LiveServer) -> N
     assert (await scene.record(check_id)).state is not CheckState.DECIDED
 
 
-async def test_no_plan_accepts_a_claim_of_an_unrevealed_colour(scene: LiveServer) -> None:
-    stream = await RawDevice(scene.device, await scene.upload(policy="no-flash")).open(**_FLASH)
-    assert (await stream.begin()).plan == scan_pb2.PLAN_EXPRESS
-    await _Sender(stream).send(claim=1)
-    refusal = await stream.refusal()
-    assert (refusal.reason, refusal.metadata["field"]) == ("INVALID_FIELD", "frame.header.flash_step")
-
-
 async def test_after_a_reconnect_everything_is_drawn_anew(scene: LiveServer) -> None:
     device = RawDevice(scene.device, await scene.upload(mode=_DYNAMIC))
     stream = await device.open(**_FLASH)
@@ -202,16 +183,6 @@ async def test_after_a_reconnect_everything_is_drawn_anew(scene: LiveServer) -> 
     assert second.steps[0].color == lead_in
     assert second.steps[1].color != lead_in
     await again.vanish()
-
-
-async def test_a_device_that_lost_its_screen_is_refused_on_the_reconnect(scene: LiveServer) -> None:
-    device = RawDevice(scene.device, await scene.upload(mode=_DYNAMIC))
-    stream = await device.open(**_FLASH)
-    await stream.begin()
-    await stream.vanish()
-    await scene.unattended()
-    with pytest.raises(Ended, match="CAPABILITY_MISSING"):
-        await device.open(resume=True)
 
 
 # -- whole scans of a phone
@@ -245,35 +216,6 @@ async def test_a_genuine_person_succeeds_and_every_step_waited_for_the_one_befor
 
 
 @pytest.mark.slow
-@pytest.mark.long
-async def test_the_attempt_is_judged_during_the_closing_step(
-    real: LiveServer, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    settled: list[tuple[int, bool]] = []
-    judge_ahead = AttemptJudge.judge_ahead
-
-    def watched(judge: AttemptJudge, run: AttemptRun) -> None:
-        assert run.challenge is not None
-        settled.append((run.frames, run.challenge.over))
-        judge_ahead(judge, run)
-
-    looks: list[bool] = []
-
-    def counted(**evidence: Any) -> DeviceOutcome:
-        looks.append(evidence["transcript_bound"])
-        return assess_device(**evidence)
-
-    monkeypatch.setattr(AttemptJudge, "judge_ahead", watched)
-    monkeypatch.setattr("server.scan.judging.assess_device", counted)
-    result, _ = await check(real, FlashKind.GENUINE, AmbientPreset.INDOOR)
-    [(frames, over)] = settled
-    assert not over
-    assert looks == [True], "its device is assessed once, as if the end was signed"
-    # Frames still arrive and are verified but not measured: the closing step lasts a third of a second.
-    assert result.transcript.frames >= frames + 4
-
-
-@pytest.mark.slow
 async def test_the_smallest_frames_show_the_colours_too(real: LiveServer) -> None:
     result, wire = await check(real, FlashKind.GENUINE, size=(200, 268))
     assert wire.plans == [scan_pb2.PLAN_FLASH]
@@ -292,43 +234,6 @@ async def test_a_recording_without_this_flash_fails(real: LiveServer, kind: Flas
     assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
 
 
-class _DarkScreen:
-    """Displays nothing and reports it as displayed at once; implements `facegate_client.FlashScreen`."""
-
-    def __init__(self, screen: FlashScreen, world: WorldTime) -> None:
-        self.profile, self.capabilities = screen.profile, screen.capabilities
-        self._world = world
-        self._displayed = [DisplayedStep()]
-
-    def show_step(self, step: scan_pb2.FlashStep) -> None:
-        self._displayed.append(DisplayedStep(step.step, round(self._world.monotonic() * 1e6)))
-
-    def show_oval(self, change: scan_pb2.OvalChange) -> None:
-        raise AssertionError("no oval was announced")
-
-    def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
-        pass
-
-    def restore(self) -> None:
-        self._displayed.append(DisplayedStep())
-
-    def displayed(self, capture_time_us: int) -> DisplayedStep:
-        return [shown for shown in self._displayed if shown.since_us <= capture_time_us][-1]
-
-
-@pytest.mark.slow
-@pytest.mark.long
-async def test_claims_about_the_display_prove_nothing(real: LiveServer) -> None:
-    upload = await real.upload(policy="single", mode=_DYNAMIC)
-    device, wire = phone(real.world, FlashKind.GENUINE), Wire()
-    await scan(real.device_channel, upload, device, screen=_DarkScreen(device, real.world), wire=wire)
-    assert len(wire.steps) > 4
-    result = (await real.finish(upload.check_id)).result
-    assert result.status == result_pb2.CHECK_STATUS_FAILURE
-    assert result.liveness.verified_bits == 0
-    assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
-
-
 @pytest.mark.slow
 async def test_sunlight_is_reported_and_is_no_spoof(real: LiveServer) -> None:
     result, wire = await check(real, FlashKind.GENUINE, AmbientPreset.SUN)
@@ -339,15 +244,6 @@ async def test_sunlight_is_reported_and_is_no_spoof(real: LiveServer) -> None:
     assert "TOO_BRIGHT" in wire.hints
     # It used up the only attempt, so blocking the light gains nothing.
     assert not wire.results[0].another_attempt
-
-
-@pytest.mark.slow
-async def test_another_person_is_not_the_portraits_however_alive(real: LiveServer) -> None:
-    if "black-top" not in builtin_photo_names():
-        pytest.skip("the photo of another person comes with insightface")
-    result, _ = await check(real, FlashKind.GENUINE, person="black-top")
-    assert result.status == result_pb2.CHECK_STATUS_FAILURE
-    assert result_pb2.FAILURE_REASON_NOT_SAME_PERSON in result.reasons
 
 
 @pytest.mark.slow
@@ -390,21 +286,15 @@ async def test_a_slow_network_is_no_attack(real: LiveServer) -> None:
     assert slow & set(wire.results[0].feedback)
 
 
-async def _in_the_sun(
-    real: LiveServer, kind: FlashKind, *, mode: scan_pb2.Mode.ValueType = scan_pb2.MODE_UNSPECIFIED
-) -> tuple[result_pb2.CheckResult, Wire]:
-    upload = await real.upload(policy="approach", mode=mode)
-    device, wire = phone(real.world, kind, ambient=AmbientPreset.SUN), Wire()
-    await scan(real.device_channel, upload, device, screen=wire.watched(device), wire=wire, max_attempts=3)
-    return (await real.finish(upload.check_id)).result, wire
-
-
 @pytest.mark.slow
 @pytest.mark.long
 async def test_bright_light_leads_to_the_movement_where_the_policy_names_it(real: LiveServer) -> None:
     # Whether the head passes depends on its course in real time, and on the blink of a rendered face; the
     # tests of liveness.dynamic.movement decide that in virtual time.
-    result, wire = await _in_the_sun(real, FlashKind.GENUINE)
+    upload = await real.upload(policy="approach")
+    device, wire = phone(real.world, FlashKind.GENUINE, ambient=AmbientPreset.SUN), Wire()
+    await scan(real.device_channel, upload, device, screen=wire.watched(device), wire=wire, max_attempts=3)
+    result = (await real.finish(upload.check_id)).result
     assert wire.plans[:2] == [scan_pb2.PLAN_FLASH, scan_pb2.PLAN_MOVEMENT]
     assert set(wire.plans[1:]) == {scan_pb2.PLAN_MOVEMENT}
     assert feedback_pb2.FEEDBACK_CODE_TOO_BRIGHT in wire.results[0].feedback
@@ -414,37 +304,6 @@ async def test_bright_light_leads_to_the_movement_where_the_policy_names_it(real
     assert result.liveness.used_mode == scan_pb2.MODE_EXPRESS
     # Movement is not a flash and verifies no bits.
     assert result.liveness.verified_bits == 0
-
-
-@pytest.mark.slow
-@pytest.mark.long
-async def test_a_sheet_that_is_moved_closer_fails(real: LiveServer) -> None:
-    result, wire = await _in_the_sun(real, FlashKind.PRINT)
-    assert wire.plans[0] == scan_pb2.PLAN_FLASH
-    assert result.status == result_pb2.CHECK_STATUS_FAILURE
-    assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
-
-
-@pytest.mark.slow
-@pytest.mark.long
-async def test_a_demanded_mode_has_no_fallback(real: LiveServer) -> None:
-    result, wire = await _in_the_sun(real, FlashKind.GENUINE, mode=_DYNAMIC)
-    assert set(wire.plans) == {scan_pb2.PLAN_FLASH}
-    assert wire.ovals == []
-    assert result.status == result_pb2.CHECK_STATUS_FAILURE
-    numbers = [step.step for step, _ in wire.steps]
-    # The step numbers continue over the attempts of a stream.
-    assert numbers == list(range(1, len(numbers) + 1))
-
-
-# The demands of a policy besides colours, over the wire: a blink, and the depth of a head.
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def asked_real(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
-    """A server with an operator's settings."""
-    async with flash_server(tmp_path_factory.mktemp("asked")) as server:
-        yield server
 
 
 async def _a_person_passes(real: LiveServer, *, policy: str) -> bool:
@@ -460,38 +319,23 @@ async def _a_person_passes(real: LiveServer, *, policy: str) -> bool:
 @pytest.mark.slow
 @pytest.mark.long
 async def test_where_a_blink_is_taken_a_person_blinks_and_a_stiff_mask_is_asked_in_vain(
-    asked_real: LiveServer,
+    real: LiveServer,
 ) -> None:
-    masked, wire = await check(asked_real, FlashKind.RIGID_MASK, AmbientPreset.INDOOR, policy="blinking")
+    masked, wire = await check(real, FlashKind.RIGID_MASK, AmbientPreset.INDOOR, policy="blinking")
     assert masked.status == result_pb2.CHECK_STATUS_FAILURE
     assert masked.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
     if masked.liveness.verified_bits >= masked.liveness.required_bits:
         assert "BLINK" in wire.hints
-    assert await _a_person_passes(asked_real, policy="blinking")
-
-
-@pytest.mark.slow
-@pytest.mark.long
-async def test_where_depth_is_taken_a_head_shows_it_and_a_worn_print_is_asked_in_vain(
-    asked_real: LiveServer,
-) -> None:
-    asked = 0
-    for seed, ambient in ((5, AmbientPreset.DARK), (5, AmbientPreset.INDOOR), (6, AmbientPreset.INDOOR)):
-        worn, wire = await check(asked_real, FlashKind.CUT_OUT_PRINT, ambient, policy="turning", seed=seed)
-        assert worn.status == result_pb2.CHECK_STATUS_FAILURE
-        assert worn.liveness.verdict != result_pb2.LIVENESS_VERDICT_LIVE
-        asked += "TURN_HEAD_SLIGHTLY" in wire.hints
-    assert asked
-    assert await _a_person_passes(asked_real, policy="turning")
+    assert await _a_person_passes(real, policy="blinking")
 
 
 @pytest.mark.slow
 @pytest.mark.long
 async def test_a_stiff_mask_does_not_pass_where_the_orchestrator_raises_the_mode_of_standard(
-    asked_real: LiveServer,
+    real: LiveServer,
 ) -> None:
     for ambient in (AmbientPreset.DARK, AmbientPreset.INDOOR):
-        masked, wire = await check(asked_real, FlashKind.RIGID_MASK, ambient, policy="standard")
+        masked, wire = await check(real, FlashKind.RIGID_MASK, ambient, policy="standard")
         assert wire.plans == [scan_pb2.PLAN_FLASH]
         # The colours fit; the missing blink is the only sign against the face.
         assert masked.liveness.confidence < 70
@@ -502,74 +346,9 @@ async def test_a_stiff_mask_does_not_pass_where_the_orchestrator_raises_the_mode
 
 @pytest.mark.slow
 async def test_a_person_passes_where_the_orchestrator_raises_the_mode_of_standard(
-    asked_real: LiveServer,
+    real: LiveServer,
 ) -> None:
-    assert await _a_person_passes(asked_real, policy="standard")
-
-
-# When a step of the flash counts as sent: when the transport gets it, whatever happens before and after.
-
-WAIT_SECONDS = 1.0
-
-
-@pytest_asyncio.fixture(scope="module", loop_scope="session")
-async def paged(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
-    async with serving(settings_for(tmp_path_factory.mktemp("server"), web=True)) as live:
-        yield live
-
-
-async def _until_lead_in(stream: RawStream) -> None:
-    assert (await stream.begin()).plan == scan_pb2.PLAN_FLASH
-    for picture in pictures(count=60):
-        while not stream.credit:
-            await stream.read()
-        if any(one.WhichOneof("message") == "flash_step" for one in stream.seen):
-            return
-        await stream.send(stream.frame(picture))
-        stream.credit -= 1
-    raise AssertionError("no step was revealed")
-
-
-@pytest.mark.parametrize("over", ["grpc", "web"])
-async def test_neither_the_servers_queue_nor_the_wait_for_the_device_changes_it(
-    paged: LiveServer, monkeypatch: pytest.MonkeyPatch, over: str
-) -> None:
-    """The server is busy after the draw, and the write waits for the device, which does not read."""
-    drawn: list[float] = []
-    handed: list[float] = []
-    written: list[float] = []
-    sent: list[float] = []
-    done = asyncio.Event()
-    do, now = AttemptRun._do, paged.world.monotonic
-
-    async def busy(run: AttemptRun, actions: tuple[Action, ...], send: Send) -> None:
-        async def slow(message: Outbound) -> None:
-            handed.append(now())
-            await send(message)
-            await asyncio.sleep(WAIT_SECONDS)
-            written.append(now())
-
-        if not (actions and isinstance(actions[0], Reveal)):
-            await do(run, actions, send)
-            return
-        drawn.append(now())
-        await asyncio.sleep(WAIT_SECONDS)
-        await do(run, actions, slow)
-        assert isinstance(run.challenge, FlashRun)
-        sent.append(run.challenge.evidence.steps[-1].at)
-        done.set()
-
-    monkeypatch.setattr(AttemptRun, "_do", busy)
-    upload = await paged.upload(mode=scan_pb2.MODE_DYNAMIC)
-    async with over_web(paged) as web:
-        stub = paged.device if over == "grpc" else web.device
-        stream = await RawDevice(stub, upload).open(capabilities=[scan_pb2.CAPABILITY_FLASH])
-        await _until_lead_in(stream)
-        await asyncio.wait_for(done.wait(), 60)
-        await stream.vanish()
-    assert drawn[0] + WAIT_SECONDS <= sent[0] <= handed[0]
-    assert handed[0] - sent[0] < WAIT_SECONDS / 2
-    assert written[0] >= handed[0] + WAIT_SECONDS
+    assert await _a_person_passes(real, policy="standard")
 
 
 # The round trip over the wire, and the request for leaner frames when answers to the flash come too late.
@@ -608,9 +387,7 @@ async def test_late_answers_lead_once_to_a_request_for_leaner_frames(
     scene: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(FlashRun, "late", property(lambda _run: True))
-    _, _, stream = await opened(
-        scene, {"capabilities": [scan_pb2.CAPABILITY_FLASH]}, mode=scan_pb2.MODE_DYNAMIC
-    )
+    _, _, stream = await opened(scene, _FLASH, mode=_DYNAMIC)
     assert (await stream.begin()).plan == scan_pb2.PLAN_FLASH
     shots = pictures()[:6]
     for picture in shots:
@@ -618,12 +395,219 @@ async def test_late_answers_lead_once_to_a_request_for_leaner_frames(
             await stream.read()
         await stream.send(stream.frame(picture))
         stream.credit -= 1
-    while not any(one.WhichOneof("message") == "capture_adjustment" for one in stream.seen):
-        await stream.read()
+    await stream.expect("capture_adjustment")
     await stream.send(stream.end(cause=scan_pb2.AttemptEndBody.CAUSE_CANCELLED))
     await stream.result()
-    [asked] = [
-        one.capture_adjustment for one in stream.seen if one.WhichOneof("message") == "capture_adjustment"
-    ]
+    [asked] = seen(stream, "capture_adjustment")
     assert asked.max_frames_per_second == 12
     assert 8 * 1024 <= asked.max_frame_bytes <= max(8 * 1024, max(len(one.jpeg) for one in shots) // 3)
+
+
+# The requests for gestures: which devices show them, when they come, and their effect.
+
+_MOUTH, _TURN = scan_pb2.CAPABILITY_OPEN_MOUTH, scan_pb2.CAPABILITY_TURN_HEAD
+_HINT = feedback_pb2.FEEDBACK_CODE_OPEN_MOUTH
+_SIDES = (feedback_pb2.FEEDBACK_CODE_TURN_LEFT, feedback_pb2.FEEDBACK_CODE_TURN_RIGHT)
+_RATE, _WAIT = 10.0, 5.0
+_NETWORK = 1.0
+"""How much longer the server waits by its own clock."""
+
+
+def _pack(assets: Path) -> Pack:
+    """The embedded pack, whose match fits the tests' persons, with landmarks that measure the mouth."""
+    return replace(real_pack(), landmarker=shared_pack(f"open:{assets / 'models'}").landmarker)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def gesturing(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+    """A server that takes frames as fast as they come."""
+    # Rendered before a stream is open: a busy machine takes longer than the server waits.
+    assert [len(pictures(count=count)) for count in (17, 36, 140)] == [17, 36, 140]
+    async with serving(_settings(tmp_path_factory.mktemp("mouth")), pack=_pack(assets)) as server:
+        yield server
+
+
+def _settings(folder: Path) -> Settings:
+    settings = settings_for(folder)
+    assert settings.policies.folder is not None
+    for name, demands in (
+        ("mouth", "open_mouth = true"),
+        ("turn", "turn_head = true"),
+        ("both", "open_mouth = true\nturn_head = true"),
+    ):
+        asked = f"[challenge]\n{demands}\n[challenge.raised]\nblink = false\ndepth = false\n"
+        write_policy(settings.policies.folder, name, maximum=1, attempt_seconds=40, tables=asked)
+    return settings
+
+
+def _asked(stream: RawStream, codes: Collection[int] = (_HINT,)) -> list[int]:
+    """The frames that the requests refer to."""
+    return [hint.frame_index for hint in seen(stream, "feedback") if hint.code in codes]
+
+
+@pytest.mark.parametrize(("frames", "asks"), [(17, False), (36, True)])
+async def test_a_device_that_leaves_at_the_request_or_before_does_not_succeed(
+    gesturing: LiveServer, frames: int, asks: bool
+) -> None:
+    check_id, _, stream = await opened(gesturing, {"capabilities": [_MOUTH]}, policy="mouth")
+    result = await stream.run_attempt(pictures(count=frames))
+    assert result.status == scan_pb2.SCAN_STATUS_FAILURE
+    assert bool(_asked(stream)) is asks
+    answer = (await gesturing.finish(check_id)).result
+    assert answer.status == result_pb2.CHECK_STATUS_FAILURE
+    assert answer.liveness.verdict == result_pb2.LIVENESS_VERDICT_INCONCLUSIVE
+    assert list(answer.liveness.explanations) == [VERDICTS[VerdictReason.MOUTH_NOT_OPENED]]
+
+
+async def test_a_turn_needs_a_device_that_shows_the_sides(gesturing: LiveServer) -> None:
+    device = RawDevice(gesturing.device, await gesturing.upload(policy="both"))
+    refusal = await device.refusal(capabilities=[_MOUTH])
+    assert refusal.metadata == {"capability": "TURN_HEAD", "mode": "EXPRESS"}
+    stream = await device.open(capabilities=[_MOUTH, _TURN])
+    assert stream.challenge.budget.max_attempt_duration.seconds == 32
+    await stream.vanish()
+
+
+@pytest.mark.slow
+async def test_who_does_not_turn_the_head_is_asked_for_one_side_for_five_seconds(
+    gesturing: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    # A busy machine takes longer for so many frames than an attempt may.
+    monkeypatch.setattr(AttemptClocks, "overdue", lambda *_: False)
+    check_id, _, stream = await opened(gesturing, {"capabilities": [_TURN]}, policy="turn")
+    began = time.monotonic()
+    result = await stream.run_attempt(pictures(count=140))
+    left, right = (_asked(stream, [side]) for side in _SIDES)
+    assert bool(left) is not bool(right), "the side is drawn once for an attempt"
+    waited = (stream.frames - (left or right)[0]) / _RATE
+    assert waited < _WAIT + 1.5
+    # The server's clock ends it where a busy machine takes longer for the frames than the camera took.
+    if time.monotonic() - began < _WAIT + _NETWORK:
+        assert waited >= _WAIT
+        assert len(left or right) >= 3
+    assert (_SIDES[0] if left else _SIDES[1]) in result.feedback
+    answer = (await gesturing.finish(check_id)).result
+    assert answer.liveness.verdict == result_pb2.LIVENESS_VERDICT_INCONCLUSIVE
+    assert list(answer.liveness.explanations) == [VERDICTS[VerdictReason.HEAD_NOT_TURNED]]
+
+
+class _Unread(WatchedScreen):
+    """The screen of a person who does everything that it says, but does not open the mouth."""
+
+    def __init__(self, screen: FlashScreen, claims: list[int]) -> None:
+        super().__init__(screen, claims)
+        self.capabilities = tuple({*screen.capabilities, _MOUTH})
+
+    def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
+        if feedback.code != _HINT:
+            super().show_hint(feedback)
+
+
+class _Reversed(WatchedScreen):
+    """The screen of a person who confuses left and right, or of a film of the other turn."""
+
+    def show_hint(self, feedback: feedback_pb2.Feedback) -> None:
+        if feedback.code in _SIDES:
+            other = next(side for side in _SIDES if side != feedback.code)
+            feedback = feedback_pb2.Feedback(code=other)
+        super().show_hint(feedback)
+
+
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def lived(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+    """A server as an operator runs it."""
+    settings = _settings(tmp_path_factory.mktemp("lived"))
+    async with serving(settings, pack=_pack(assets), tuning=Tuning()) as server:
+        yield server
+
+
+async def _check(
+    lived: LiveServer,
+    policy: str,
+    *,
+    seed: int,
+    mode: scan_pb2.Mode.ValueType = scan_pb2.MODE_UNSPECIFIED,
+    kind: FlashKind = FlashKind.GENUINE,
+    screen: Callable[[FlashScreen, list[int]], WatchedScreen] = WatchedScreen,
+) -> tuple[result_pb2.CheckResult, Wire]:
+    upload = await lived.upload(policy=policy, mode=mode)
+    device, wire = phone(lived.world, kind, ambient=AmbientPreset.INDOOR, seed=seed), Wire()
+    await scan(lived.device_channel, upload, device, screen=screen(device, wire.claims), wire=wire)
+    return (await lived.finish(upload.check_id)).result, wire
+
+
+@pytest.mark.slow
+@pytest.mark.long
+async def test_the_last_colour_stays_while_the_mouth_is_to_be_opened(lived: LiveServer) -> None:
+    for seed in (5, 6, 7):
+        result, wire = await _check(lived, "mouth", mode=scan_pb2.MODE_DYNAMIC, seed=seed, screen=_Unread)
+        assert wire.plans == [scan_pb2.PLAN_FLASH]
+        assert result.status == result_pb2.CHECK_STATUS_FAILURE
+        assert result.liveness.verdict == result_pb2.LIVENESS_VERDICT_INCONCLUSIVE
+        # About one draw of colours in ten is not conclusive by itself.
+        if result.liveness.explanations[0] == VERDICTS[VerdictReason.MOUTH_NOT_OPENED]:
+            break
+    else:
+        raise AssertionError("no flash was conclusive")
+    last, before = wire.steps[-1]
+    assert last.last
+    named = wire.claims[len(before) :]
+    first = named.index(last.step)
+    assert set(named[first:]) == {last.step}
+    assert len(named[first:]) >= _WAIT * 8, "eight frames a second are the least"
+    assert _HINT in wire.results[0].feedback
+    assert wire.hints.count("OPEN_MOUTH") >= 3
+    assert result.liveness.verified_bits >= result.liveness.required_bits
+
+
+@pytest.mark.slow
+async def test_a_person_who_opens_the_mouth_after_the_colours_passes(lived: LiveServer) -> None:
+    for seed in (5, 6, 7):
+        result, wire = await _check(lived, "mouth", mode=scan_pb2.MODE_DYNAMIC, seed=seed)
+        assert wire.plans == [scan_pb2.PLAN_FLASH]
+        assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_SPOOF
+        if result.status == result_pb2.CHECK_STATUS_SUCCESS:
+            assert "OPEN_MOUTH" in wire.hints
+            assert "mouth_opened" in {signal.name for signal in result.liveness.signals}
+            return
+    raise AssertionError("no scan of the person passed")
+
+
+@pytest.mark.slow
+@pytest.mark.long
+async def test_a_mask_with_living_eyes_does_not_pass(lived: LiveServer) -> None:
+    """The flash accepts the mask, so that only its mouth stops it."""
+    for seed in (5, 6, 7):
+        result, wire = await _check(
+            lived, "mouth", mode=scan_pb2.MODE_DYNAMIC, seed=seed, kind=FlashKind.MASK_WITH_EYES
+        )
+        assert result.status == result_pb2.CHECK_STATUS_FAILURE
+        if list(result.liveness.explanations) == [VERDICTS[VerdictReason.MOUTH_NOT_OPENED]]:
+            assert "OPEN_MOUTH" in wire.hints
+            return
+    raise AssertionError("nothing but the mouth should have stopped one of the masks")
+
+
+@pytest.mark.slow
+async def test_a_person_who_makes_both_gestures_passes(lived: LiveServer) -> None:
+    for seed in (5, 6, 7):
+        result, wire = await _check(lived, "both", seed=seed)
+        assert wire.plans == [scan_pb2.PLAN_EXPRESS]
+        assert result.liveness.verdict != result_pb2.LIVENESS_VERDICT_SPOOF
+        if result.status == result_pb2.CHECK_STATUS_SUCCESS:
+            assert "OPEN_MOUTH" in wire.hints
+            assert {"TURN_LEFT", "TURN_RIGHT"} & set(wire.hints)
+            assert {"mouth_opened", "head_turned"} <= {signal.name for signal in result.liveness.signals}
+            return
+    raise AssertionError("no scan of the person passed")
+
+
+@pytest.mark.slow
+async def test_a_head_that_turns_to_the_other_side_ends_the_attempt(lived: LiveServer) -> None:
+    for seed in (5, 6, 7):
+        result, wire = await _check(lived, "turn", seed=seed, screen=_Reversed)
+        assert result.status == result_pb2.CHECK_STATUS_FAILURE
+        if list(result.liveness.explanations) == [VERDICTS[VerdictReason.HEAD_NOT_TURNED]]:
+            assert wire.hints.count("TURN_LEFT") + wire.hints.count("TURN_RIGHT") < 5, "it does not wait"
+            return
+    raise AssertionError("nothing but the turn should have stopped one of the scans")
