@@ -24,6 +24,7 @@ from tests.server.api_keys import bearer, write_keys
 from tests.server.checks.asking import (
     SOMEBODY_ELSE,
     Watcher,
+    calls_about,
     cancel,
     dropped,
     named,
@@ -31,11 +32,9 @@ from tests.server.checks.asking import (
     reasons_of,
     scanning,
     state_of,
-    three_calls,
     watching,
 )
-from tests.server.live import SWEEPING, LiveServer, pictures, portrait, serving, settings_for, until
-from tests.server.policy_files import write_policy
+from tests.server.live import LiveServer, pictures, portrait, serving, settings_for
 from tests.server.raw_device import Ended, RawDevice, opened
 from tests.server.refusals import refusal_of
 from tests.server.scan.records import NOW, attempt_record, check_record
@@ -145,8 +144,8 @@ async def _execute(scene: LiveServer, statement: str, check_id: str) -> None:
 async def test_an_unknown_identifier_is_refused(
     scene: LiveServer, check_id: str, code: grpc.StatusCode, reason: str
 ) -> None:
-    for name, call in three_calls(scene, check_id).items():
-        refusal = await refusal_of(call)
+    for name, call in calls_about(scene, check_id).items():
+        refusal = await refusal_of(call())
         assert (refusal.code, refusal.reason) == (code, reason), name
 
 
@@ -164,28 +163,13 @@ async def test_only_the_orchestrator_that_made_a_check_may_ask(tmp_path: Path) -
             (bearer(keys["two"]), "CHECK_NOT_FOUND"),
             (bearer(keys["office"]), "PERMISSION_DENIED"),
         ):
-            for name, call in three_calls(live, upload.check_id, metadata).items():
-                assert (await refusal_of(call)).reason == reason, name
+            for name, call in calls_about(live, upload.check_id, metadata).items():
+                assert (await refusal_of(call())).reason == reason, name
         assert (await live.record(upload.check_id)).state is CheckState.CREATED
-        answers = {
-            name: named((await call).progress)
-            for name, call in three_calls(live, upload.check_id, bearer(keys["one"])).items()
-        }
+        allowed = calls_about(live, upload.check_id, bearer(keys["one"]))
+        assert (await refusal_of(allowed.pop("FinishCheck")())).reason == "NOT_SCANNED_YET"
+        answers = {name: named((await call()).progress) for name, call in allowed.items()}
         assert answers == {"GetCheck": "WAITING", "WatchCheck": "WAITING", "CancelCheck": "DECIDED"}
-
-
-async def test_nothing_is_reported_of_an_erased_check(tmp_path: Path) -> None:
-    settings = settings_for(tmp_path)
-    write_policy(tmp_path / "policies", "fleeting", result_seconds=180, evidence_seconds=0)
-    async with serving(settings, tuning=SWEEPING) as live:
-        upload = await live.upload(policy="fleeting")
-        await cancel(live, upload.check_id)
-        live.clock.ahead = timedelta(seconds=181)
-        await live.reaches(upload.check_id, CheckState.ERASED)
-        for name, call in three_calls(live, upload.check_id).items():
-            refusal = await refusal_of(call)
-            assert (refusal.code, refusal.reason) == (grpc.StatusCode.NOT_FOUND, "RESULT_EXPIRED"), name
-            assert refusal.message == "the result of this check was erased", name
 
 
 # WatchCheck with a real server.
@@ -226,29 +210,6 @@ async def test_a_watcher_sees_that_time_alone_changes_a_state(scene: LiveServer)
             scene.clock.ahead = timedelta(seconds=181)
             await watcher.over()
             assert watcher.states == ["WAITING", "EXPIRED"]
-
-
-async def test_watchers_have_a_limit_of_their_own(tmp_path: Path) -> None:
-    async with serving(settings_for(tmp_path, limits={"max_watches": 2, "max_unary": 1})) as live:
-        upload = await live.upload()
-        async with watching(live, upload.check_id) as first, watching(live, upload.check_id) as second:
-            await first.sees("WAITING")
-            await second.sees("WAITING")
-            third = Watcher(live, upload.check_id)
-            refusal = await refusal_of(third.over())
-            assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
-            assert refusal.metadata == {"limit": "2", "retrySeconds": "1.0"}
-            assert refusal.retry_seconds
-            # Unary calls are served nevertheless.
-            assert await state_of(live, upload.check_id) == "WAITING"
-
-        async def free() -> bool:
-            async with watching(live, upload.check_id) as watcher:
-                await asyncio.sleep(0.1)
-                return watcher.states == ["WAITING"]
-
-        # A watcher that leaves frees its place.
-        await until(free)
 
 
 async def test_a_server_that_drains_sends_watchers_away(tmp_path: Path) -> None:

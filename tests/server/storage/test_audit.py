@@ -40,23 +40,7 @@ from server.storage.audit_reader import AuditFilter, AuditReader
 from server.storage.audit_witness import AuditWitness
 from server.storage.database import Database, open_database
 from server.storage.errors import StorageUnavailable
-from tests.server.databases import PostgresServer, make_tables
-
-
-@pytest_asyncio.fixture(scope="package", loop_scope="session")
-async def shared_postgres_url(postgres: PostgresServer) -> AsyncIterator[str]:
-    url = await postgres.new_database()
-    await make_tables(url)
-    yield url
-    await postgres.drop_database(url)
-
-
-@pytest_asyncio.fixture
-async def postgres_url(postgres: PostgresServer, shared_postgres_url: str) -> AsyncIterator[str]:
-    """One database for all tests of this folder, emptied after each test, because creating one is slow."""
-    yield shared_postgres_url
-    emptied = f"SET LOCAL session_replication_role = replica; TRUNCATE {', '.join(TABLES)};"
-    await postgres.execute(f"DO $$ BEGIN {emptied} END $$", shared_postgres_url)
+from tests.server.databases import make_tables
 
 
 @pytest.fixture(scope="module")

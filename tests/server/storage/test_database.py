@@ -11,12 +11,13 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+import pytest_asyncio
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, TypeDecorator, inspect, make_url, text
@@ -32,8 +33,17 @@ from server.storage.repository import CheckRepository
 from server.storage.schema import current_revision, expect_usable, needed_revision, prepare_database, upgrade
 from server.storage.tables import Word, Words, metadata
 from tests.sampling import some_fast
-from tests.server.databases import PostgresServer
+from tests.server.databases import PostgresServer, make_tables
 from tests.server.storage.samples import after, decision, entry, new_check
+
+
+@pytest_asyncio.fixture
+async def postgres_url(postgres: PostgresServer) -> AsyncIterator[str]:
+    """The URL of a database without tables."""
+    url = await postgres.new_database()
+    yield url
+    await postgres.drop_database(url)
+
 
 # Transactions of both databases: atomic, on separate threads, and with one writer at a time.
 
@@ -62,31 +72,18 @@ async def test_an_exception_rolls_the_transaction_back(database: Database) -> No
     assert await database.read(_names) == ["kept"]
 
 
-async def test_database_errors_are_raised_as_storage_errors(database: Database) -> None:
+async def test_failures_are_reported_by_operation_and_a_taken_row_is_none(url: str) -> None:
+    await make_tables(url)
+    failed: list[str] = []
+    database = open_database(url, failed=failed.append)
     await database.write(_add, "taken")
     with pytest.raises(RowTaken):
         await database.write(_add, "taken")
-    with pytest.raises(StorageUnavailable, match="the database failed"):
-        await database.read(lambda connection: connection.execute(text("no statement")))
-
-
-async def test_failures_are_reported_by_operation_and_a_taken_row_is_none(tmp_path: Path) -> None:
-    failed: list[str] = []
-    database = open_database(f"sqlite:///{tmp_path / 'a.db'}", make=True, failed=failed.append)
-    try:
-        await database.write(
-            lambda connection: connection.execute(text("CREATE TABLE t (a UNIQUE)")).rowcount
-        )
-        add = text("INSERT INTO t VALUES (1)")
-        await database.write(lambda connection: connection.execute(add).rowcount)
-        with pytest.raises(RowTaken):
-            await database.write(lambda connection: connection.execute(add).rowcount)
-        assert failed == []
-        for run in (database.read, database.write):
-            with pytest.raises(StorageUnavailable):
-                await run(lambda connection: connection.execute(text("no statement")).rowcount)
-    finally:
-        await database.close()
+    assert failed == []
+    for run in (database.read, database.write):
+        with pytest.raises(StorageUnavailable, match="the database failed"):
+            await run(lambda connection: connection.execute(text("no statement")).rowcount)
+    await database.close()
     assert failed == ["read", "write"]
 
 
@@ -292,11 +289,6 @@ async def test_a_statement_that_never_ends_is_given_up(
     await database.close()
 
 
-def test_other_databases_have_no_file() -> None:
-    assert database_file("postgresql+asyncpg://host/db") is None
-    assert not is_sqlite("postgresql+asyncpg://host/db")
-
-
 async def _make_first_schema(url: str) -> None:
     """Make a database of version 1.0.0, by statements that never change, one a line."""
     kind = "sqlite" if is_sqlite(url) else "postgresql"
@@ -335,17 +327,10 @@ async def test_a_migrated_database_has_the_indexes_and_triggers_of_a_new_one(
     assert found[0] == found[1]
 
 
-async def test_the_database_reports_its_revision(url: str) -> None:
+async def test_upgrades_at_once_are_one(url: str) -> None:
     database = open_database(url, make=True)
     assert await current_revision(database) is None
-    await upgrade(url)
-    assert await current_revision(database) == needed_revision()
-    await database.close()
-
-
-async def test_upgrades_at_once_are_one(url: str) -> None:
     await asyncio.gather(*(upgrade(url) for _ in range(6)))
-    database = open_database(url)
     assert await current_revision(database) == needed_revision()
     await database.close()
 
@@ -417,15 +402,6 @@ async def _tables(url: str) -> set[str]:
     names = await database.read(lambda connection: inspect(connection).get_table_names())
     await database.close()
     return set(names)
-
-
-async def test_a_file_that_is_no_database_is_unavailable(sqlite_url: str) -> None:
-    file = database_file(sqlite_url)
-    assert file is not None
-    file.parent.mkdir()
-    file.write_bytes(b"this is not a database, but long enough to be looked at" * 100)
-    with pytest.raises(StorageUnavailable):
-        await prepare_database(sqlite_url)
 
 
 # The types of columns that convert, also what they read after somebody altered a value in the database.
@@ -755,14 +731,6 @@ class Work:
         if fail:
             raise ValueError("failed")
         return "done"
-
-
-async def test_the_answer_is_the_works() -> None:
-    work = Work()
-    work.let_go.set()
-    assert await work.run() == "done"
-    with pytest.raises(ValueError, match="failed"):
-        await work.run(fail=True)
 
 
 @pytest.mark.parametrize("fail", [False, True])

@@ -26,25 +26,12 @@ from server.domain.terms import OPEN_STATES, AttemptOutcome, CheckState, Failure
 from server.storage.database import open_database
 from server.storage.errors import Conflict, SessionKeyMismatch, SessionKeyUnproven, StorageError
 from server.storage.evidence_records import EvidenceRecordRepository
-from server.storage.records import AttemptEnding
 from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from tests.server.databases import PostgresServer, make_tables
-from tests.server.storage.samples import after, decision, entry, new_check
+from tests.server.storage.samples import after, decision, ending, entry, new_check
 
 _CLOSED = {CheckState.DECIDED, CheckState.FINISHED}
-
-
-def _ending(number: int, outcome: AttemptOutcome) -> AttemptEnding:
-    return AttemptEnding(
-        number=number,
-        outcome=outcome,
-        frames=1,
-        dropped=0,
-        feedback=(),
-        end_time=after(2),
-        final_mac_sha256=None,
-    )
 
 
 @dataclass
@@ -209,7 +196,7 @@ class RepositoryMachine(RuleBasedStateMachine):
             lambda: self.repository.end_attempt(
                 check_id,
                 epoch=epoch,
-                ending=_ending(number, AttemptOutcome.RETRY),
+                ending=ending(number),
                 evidence=self.pictures(pictures),
             )
         )
@@ -233,7 +220,7 @@ class RepositoryMachine(RuleBasedStateMachine):
                 check_id,
                 epoch=epoch,
                 decision=decision(*self.pictures(pictures), retain_seconds=100),
-                ending=None if number is None else _ending(number, AttemptOutcome.DECIDED),
+                ending=None if number is None else ending(number, outcome=AttemptOutcome.DECIDED),
             )
         )
         allowed = model.state in OPEN_STATES and epoch in {None, model.epoch}
