@@ -1,4 +1,4 @@
-"""kill -9 of a server between any two steps of deciding and of delivering verdicts and events; its restart."""
+"""kill -9 of a server between any two steps of deciding and of telling about it, and its restart."""
 
 import asyncio
 import signal
@@ -153,7 +153,7 @@ async def _scan(
 def _armed(home: DataFolder, trip: Trip) -> AbstractAsyncContextManager[ServerProcess]:
     """A server that is killed at a step."""
     words = (trip.target, str(trip.call), trip.moment.value)
-    return home.serving(program=(sys.executable, "-m", "tests.server.crash.armed", *words))
+    return home.serving(program=(sys.executable, "-m", "tests.server.crash.tripwire", *words))
 
 
 async def _verified(home: DataFolder, check_id: str) -> None:

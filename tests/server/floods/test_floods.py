@@ -483,33 +483,6 @@ async def test_watches_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
             call.cancel()
 
 
-@pytest.mark.slow
-async def test_a_quota_binds_its_tenant_and_its_sandbox_apart(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("server.running.capacity.WAIT_SECONDS", 0.0)
-    limits = {"tenants": {QUIET: {"max_uploads": 1}}}
-    go_on = threading.Event()
-    async with tenants(tmp_path, go_on=go_on, limits=limits) as served:
-        first = asyncio.ensure_future(served.upload(QUIET))
-
-        async def runs() -> bool:
-            return 'facegate_places_in_use{kind="uploads"} 1.0' in await served.live.metrics()
-
-        await until(runs)
-        refusal = await refusal_of(served.upload(QUIET))
-        assert_documented(refusal)
-        assert refusal.metadata == {"limit": "4", "tenantLimit": "1", "retrySeconds": "1.0"}
-        others = asyncio.gather(served.upload(SANDBOX), served.upload(LOUD), served.upload(LOUD))
-
-        async def all_run() -> bool:
-            return 'facegate_places_in_use{kind="uploads"} 4.0' in await served.live.metrics()
-
-        await until(all_run)
-        go_on.set()
-        await asyncio.gather(first, others)
-
-
 async def test_a_tenant_alone_may_scan_as_much_as_the_server_takes_on(tmp_path: Path) -> None:
     async with serving(settings_for(tmp_path, limits={"max_scans": 4})) as live:
         streams = [await RawDevice(live.device, await live.upload()).open() for _ in range(4)]
