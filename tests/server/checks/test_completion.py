@@ -47,7 +47,6 @@ from tests.server.checks.asking import (
     cancel,
     dropped,
     finish,
-    progress_of,
     reasons_of,
     scanning,
     state_of,
@@ -184,14 +183,6 @@ async def test_an_attempt_that_another_version_of_the_server_judged_counts_as_no
     assert reasons_of(answer) == ["ABANDONED"]
     assert not answer.result.HasField("liveness")
     assert answer.evidence_frame.image in {picture.jpeg for picture in pictures()}
-
-
-async def test_a_check_without_a_scan_ends_at_its_deadline(scene: LiveServer) -> None:
-    upload = await scene.upload()
-    with scene.clock.later(seconds=181):
-        answer = await scene.finish(upload.check_id)
-        assert reasons_of(answer)[0] == "EXPIRED"
-        assert not answer.HasField("evidence_frame")
 
 
 async def test_checks_that_cannot_be_closed_keep_no_later_one_open(
@@ -346,19 +337,6 @@ async def test_closing_now_ends_a_running_scan(scene: LiveServer) -> None:
     assert await state_of(scene, check_id) == "CLOSED"
     await stream.outcome()
     assert stream.goodbyes() == ["CHECK_CLOSED"]
-
-
-async def test_a_device_that_may_not_return_is_not_awaited(tmp_path: Path) -> None:
-    settings = settings_for(tmp_path)
-    write_policy(tmp_path / "policies", "one-stream", reconnects=0, resume_seconds=20)
-    write_policy(tmp_path / "policies", "one-attempt", maximum=1, resume_seconds=20)
-    async with serving(settings) as live:
-        for policy in ("one-stream", "one-attempt"):
-            check_id, _, stream = await scanning(live, 9, policy=policy)
-            await stream.vanish()
-            await live.reaches(check_id, CheckState.WAITING)
-            assert not (await progress_of(live, check_id)).HasField("resumable_until")
-            assert reasons_of(await live.finish(check_id))[0] == "ABANDONED", policy
 
 
 async def test_a_half_close_ends_the_scan_at_once(scene: LiveServer) -> None:

@@ -31,7 +31,6 @@ from tests.server.api_keys import bearer, write_keys
 from tests.server.checks.asking import (
     SOMEBODY_ELSE,
     Callers,
-    Watcher,
     calls_about,
     cancel,
     dropped,
@@ -218,18 +217,6 @@ async def test_a_watcher_sees_that_time_alone_changes_a_state(scene: LiveServer)
             scene.clock.ahead = timedelta(seconds=181)
             await watcher.over()
             assert watcher.states == ["WAITING", "EXPIRED"]
-
-
-async def test_a_server_that_drains_sends_watchers_away(tmp_path: Path) -> None:
-    async with serving(settings_for(tmp_path)) as live:
-        upload = await live.upload()
-        async with watching(live, upload.check_id) as watcher:
-            await watcher.sees("WAITING")
-            await live.server.drain()
-            refusal = await refusal_of(watcher.over())
-            assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNAVAILABLE, "NOT_SERVING")
-            assert refusal.retry_seconds
-        assert (await refusal_of(Watcher(live, upload.check_id).over())).reason == "NOT_SERVING"
 
 
 # CancelCheck against a real server.

@@ -11,7 +11,6 @@ from datetime import UTC
 from pathlib import Path
 from uuid import UUID, uuid4
 
-import obstore
 import pytest
 import pytest_asyncio
 from facegate.v1 import audit_pb2, result_pb2, review_pb2
@@ -35,12 +34,9 @@ from server.base.page_tokens import PageTokens
 from server.checks import intake
 from server.compliance.listing import CheckFilter
 from server.domain.terms import CheckStatus, FailureReason, reference_term
-from server.storage.schema import upgrade
 from server.storage.tables import pending_approvals
 from tests.server.compliance.office import Office, archive_of, audit_entries, open_office, refused_call
-from tests.server.databases import PostgresServer
 from tests.server.live import portrait
-from tests.server.object_stores import running_s3
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
@@ -648,42 +644,3 @@ async def test_a_list_with_an_unreadable_column_goes_on_and_logs_the_check(
     assert [(one.check_id, one.status, list(one.reasons)) for one in listed] == [(check_id, status, reasons)]
     found = [line for line in logged if line["event"] == "evidence_index_altered"]
     assert [(line["check_id"], line["facts"]) for line in found] == [(check_id, (column,))]
-
-
-# EvidenceService on PostgreSQL and a real S3, with two replicas.
-
-
-@pytest.mark.slow
-async def test_a_compliance_readers_day(
-    postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = await postgres.new_database()
-    await upgrade(url)
-    with running_s3(tmp_path) as s3:
-        for name, value in s3.environment.items():
-            monkeypatch.setenv(name, value)
-        bucket = s3.make_bucket("evidence")
-        storage = {"database_url": url, "objects_url": "s3://evidence/facegate"}
-        async with open_office(tmp_path / "office", storage=storage) as office:
-            reader, anna = office.of("reader"), office.of("anna")
-            check_id = await office.check("person-1", scanned=True)
-            other = await office.check("person-1")
-            listed = await reader.list_checks(
-                evidence_pb2.ListChecksRequest(subject_reference="person-1", page_size=1)
-            )
-            assert [one.check_id for one in listed.checks] == [other]
-            archive = [part async for part in reader.export_evidence(check_id, purpose="case 17")]
-            verified = verify_archive(b"".join(archive), office.jwks)
-            assert verified.manifest["missing_images"] == []
-            await anna.place_hold(check_id, reference="case-17", reason="court order")
-            with pytest.raises(CallRefusedError) as caught:
-                await anna.delete_evidence(check_id, purpose="mistake")
-            assert caught.value.refusal.reason == "EVIDENCE_ON_HOLD"
-            await anna.release_hold(check_id, reference="case-17", purpose="closed")
-            erased = await anna.erase_subject(
-                "person-1", reason=evidence_pb2.ERASURE_REASON_REQUEST, purpose="letter"
-            )
-            assert (erased.erased_checks, list(erased.held_check_ids)) == (2, [])
-            assert not [
-                entry for batch in obstore.list(bucket, prefix="facegate/evidence") for entry in batch
-            ]

@@ -4,12 +4,12 @@ import asyncio
 import io
 import json
 import zipfile
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from facegate.v1 import audit_pb2, result_pb2, review_pb2
+from facegate.v1 import result_pb2, review_pb2
 from facegate.v1 import review_service_pb2 as service_pb2
 from facegate.v1 import verification_service_pb2 as verification_pb2
 from sqlalchemy import text
@@ -186,18 +186,6 @@ async def test_who_may_not_review(office: Office) -> None:
     ):
         assert (await refused_call(call)).refusal.reason == "REVIEW_NOT_FOUND"
     assert check_id not in await _pending(office, "stranger")
-    # Compliance reads; orchestrators and operators do neither.
-    assert check_id in await _pending(office, "anna")
-    denied: list[Awaitable[object]] = [
-        office.reviews_of("anna").claim_review(check_id),
-        office.reviews_of("reader").get_review(check_id),
-        office.reviews_of("backend").get_review(check_id),
-        office.reviews_of("operator").claim_review(check_id),
-        office.of("rita").delete_evidence(check_id, purpose="tidy"),
-        office.of("rita").list_audit_events(audit_pb2.ListAuditEventsRequest()),
-    ]
-    for refused in denied:
-        assert (await refused_call(refused)).refusal.reason == "PERMISSION_DENIED"
     # Nobody reviews what they made, also with both roles; what others made they do.
     own = await office.check("r-own", scanned=True, policy="sampled", by="maker")
     maker = office.reviews_of("maker")
@@ -209,11 +197,9 @@ async def test_who_may_not_review(office: Office) -> None:
     ("outcome", "reason", "comment", "field"),
     [
         (0, _SAME, "", "outcome"),
-        (99, _SAME, "", "outcome"),
         (_ALLOW, 0, "", "reason"),
         (_ALLOW, _OTHER, " ", "comment"),
         (_ALLOW, _ATTACK, "", "reason"),
-        (_DENY, _SAME, "", "reason"),
         (_ALLOW, _SAME, "x" * 1025, "comment"),
         (_ALLOW, _SAME, "a\nb", "comment"),
     ],

@@ -164,14 +164,15 @@ async def test_settings_that_cannot_be_met_keep_it_from_starting(tmp_path: Path)
     strict = settings_for(tmp_path / "b", policies={"default": "high"}, device_integrity=phones)
     unserved = settings_for(tmp_path / "d", policies={"default": "standard", "served": ["evaluation"]})
     missing = settings_for(tmp_path / "c", policies={"folder": tmp_path / "none"})
-    for settings, error in (
-        (unknown, ConfigurationError),
-        (strict, ConfigurationError),
-        (unserved, ConfigurationError),
-        (missing, PolicyInvalid),
+    default = r"policies\.default|default policy"
+    for settings, error, said in (
+        (unknown, ConfigurationError, default),
+        (strict, ConfigurationError, default),
+        (unserved, ConfigurationError, default),
+        (missing, PolicyInvalid, ""),
     ):
         server = FacegateServer(settings, pack=remembering_pack())
-        with pytest.raises(error):
+        with pytest.raises(error, match=said):
             await server.start()
         await server.stop()
 

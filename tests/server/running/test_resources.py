@@ -13,7 +13,6 @@ from pathlib import Path
 import aiohttp
 import onnxruntime
 import pytest
-from facegate.v1 import result_pb2
 from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image
@@ -39,14 +38,13 @@ from server.running.workers import make_decoders, make_video_decoders, start_dec
 from server.telemetry.metrics import Metrics
 from tests.server.live import serving, settings_for
 from tests.server.models_once import remembering_pack
-from tests.server.raw_device import RawDevice, opened
+from tests.server.raw_device import RawDevice
 from vision.errors import PackNotFound
 from vision.face import BgrImage, DetectedFace, Landmarks
 from vision.image import DecodeLimits, decode_image
 from vision.isolation.pool import DecoderPool
 from vision.onnx_sessions import RuntimeOptions
 from vision.packs import Pack, ScorePoint
-from vision.packs.pack import read_operator_calibration, with_calibration
 
 # Servers have the places of their settings.
 
@@ -593,19 +591,3 @@ def test_figures_that_reach_far_enough_lift_a_policy_s_demand(
         return
     with pytest.raises(ConfigurationError, match=r"at most 1e-05, but the calibration .* below 2e-05"):
         require_servable(POLICIES, pack, default="high", allow_evaluation_pack=True)
-
-
-@pytest.mark.slow
-async def test_the_result_names_the_origin_of_its_calibration(tmp_path: Path) -> None:
-    calibration = read_operator_calibration(published(tmp_path, bound=1e-3))
-    async with serving(
-        settings_for(tmp_path), pack=with_calibration(remembering_pack(), calibration)
-    ) as live:
-        check_id, _, stream = await opened(live)
-        await stream.begin()
-        await stream.send(stream.end(frame_count=1))
-        assert await stream.outcome() is not None
-        found = (await live.finish(check_id)).result.pack.calibration
-    assert found.provenance == result_pb2.CalibrationReference.PROVENANCE_PUBLISHED
-    assert found.sha256 == bytes.fromhex(calibration.sha256)
-    assert found.lowest_fmr_bound == 1e-3

@@ -581,37 +581,28 @@ async def _failure(url: str) -> str:
     return str(caught.value)
 
 
-async def test_a_postgresql_without_tables_is_to_be_upgraded(postgres_url: str) -> None:
-    assert "run facegate db upgrade" in await _failure(postgres_url)
-
-
-async def test_a_postgresql_that_only_reads_is_no_primary(
-    postgres: PostgresServer, postgres_url: str
+@pytest.mark.parametrize(
+    ("prepared", "user", "remedy"),
+    [
+        ("", "", "run facegate db upgrade"),
+        ('ALTER DATABASE "{}" SET default_transaction_read_only = on', "", "database URL to the primary"),
+        ("CREATE ROLE nobodys LOGIN PASSWORD 'hunter2'", "nobodys", "lacks a privilege there; grant it"),
+        ("CREATE ROLE alone LOGIN PASSWORD 'hunter2' CONNECTION LIMIT 0", "alone", "no more connections"),
+    ],
+    ids=["no tables", "no primary", "no rights", "no connection"],
+)
+async def test_a_failure_of_postgresql_comes_with_a_remedy(
+    postgres: PostgresServer, postgres_url: str, prepared: str, user: str, remedy: str
 ) -> None:
-    await upgrade(postgres_url)
-    name = make_url(postgres_url).database
-    await postgres.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
-    assert "point the database URL to the primary" in await _failure(postgres_url)
-
-
-async def test_a_user_without_rights_is_to_be_granted_them(
-    postgres: PostgresServer, postgres_url: str
-) -> None:
-    await upgrade(postgres_url)
-    await postgres.execute("CREATE ROLE nobodys LOGIN PASSWORD 'hunter2'")
-    theirs = make_url(postgres_url).set(username="nobodys", password="hunter2")
-    message = await _failure(theirs.render_as_string(hide_password=False))
-    assert "lacks a privilege there; grant it" in message
+    url = make_url(postgres_url)
+    if prepared:
+        await upgrade(postgres_url)
+        await postgres.execute(prepared.format(url.database))
+    if user:
+        url = url.set(username=user, password="hunter2")
+    message = await _failure(url.render_as_string(hide_password=False))
+    assert remedy in message
     assert "hunter2" not in message
-
-
-async def test_a_postgresql_that_takes_no_more_connections_is_reported(
-    postgres: PostgresServer, postgres_url: str
-) -> None:
-    await upgrade(postgres_url)
-    await postgres.execute("CREATE ROLE alone LOGIN PASSWORD 'x' CONNECTION LIMIT 0")
-    theirs = make_url(postgres_url).set(username="alone", password="x")
-    assert "no more connections" in await _failure(theirs.render_as_string(hide_password=False))
 
 
 async def test_a_server_that_died_is_named_and_found_again_once_it_is_back(

@@ -143,19 +143,6 @@ async def test_a_decision_leaves_no_reference_and_no_result_in_clear(stored: Sto
     assert await stored.database.read(rows) == (["", "", None], [None, None])
 
 
-async def test_an_erased_check_has_neither_record_nor_terms(stored: Stored) -> None:
-    check_id = await _decided(stored.repository, 1, "status:FAILURE")
-    await stored.retention.erase(check_id, after(2000))
-
-    def left(connection: Connection) -> list[int]:
-        return [
-            connection.execute(select(func.count()).select_from(table)).scalar_one()
-            for table in (evidence_records, record_terms)
-        ]
-
-    assert await stored.database.read(left) == [0, 0]
-
-
 async def test_the_checks_of_a_person_are_found_by_record_and_by_clear_reference(stored: Stored) -> None:
     open_one = (await created(stored.repository)).check_id
     decided = await _decided(stored.repository, 1, "subject:hash")
@@ -554,6 +541,14 @@ async def test_erasure_leaves_a_tombstone(stored: Stored) -> None:
     assert await stored.repository.attempts(check_id) == ()
     assert await stored.repository.evidence(check_id) == ()
     assert await stored.retention.expired_results(after(5000), 10) == []
+
+    def left(connection: Connection) -> list[int]:
+        return [
+            connection.execute(select(func.count()).select_from(table)).scalar_one()
+            for table in (evidence_records, record_terms)
+        ]
+
+    assert await stored.database.read(left) == [0, 0]
 
 
 @pytest.mark.parametrize("url", ["sqlite"], indirect=True)
