@@ -192,14 +192,16 @@ async def test_checks_that_cannot_be_closed_keep_no_later_one_open(
     async with serving(settings_for(tmp_path)) as live:
         past = datetime.now(UTC) - timedelta(hours=1)
         # A full page and more, some of one deadline, some of another: the list continues from either.
-        for seconds in (0, 0, 0, 1, 1):
-            deadline = past + timedelta(seconds=seconds)
-            broken = replace(new_check(policy=b"no policy at all"), scan_deadline=deadline)
-            await live.repository.create(broken, None)
+        broken = [
+            replace(new_check(policy=b"no policy at all"), scan_deadline=past + timedelta(seconds=seconds))
+            for seconds in (0, 0, 0, 1, 1)
+        ]
+        for check in broken:
+            await live.repository.create(check, None)
         upload = await live.upload()
         live.clock.ahead = timedelta(seconds=181)
         await live.reaches(upload.check_id, CheckState.DECIDED)
-        assert (await live.record(str(broken.check_id))).state is CheckState.CREATED
+        assert (await live.record(str(broken[-1].check_id))).state is CheckState.CREATED
 
 
 async def test_an_expired_result_is_not_handed_out_and_then_erased(tmp_path: Path) -> None:

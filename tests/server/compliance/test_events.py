@@ -3,6 +3,7 @@
 import asyncio
 from collections.abc import AsyncIterator, Awaitable
 from pathlib import Path
+from typing import Any
 
 import pytest
 import pytest_asyncio
@@ -153,7 +154,7 @@ async def test_a_replay_names_what_there_is(office: Office, fields: dict[str, st
 @pytest.mark.parametrize(
     "fields", [{"page_size": 201}, {"check_id": "x"}, {"page_token": "x"}, {"state": 99}]
 )
-async def test_lists_that_make_no_sense_are_refused(office: Office, field: tuple[str, object]) -> None:
+async def test_lists_that_make_no_sense_are_refused(office: Office, field: tuple[str, Any]) -> None:
     await _refused(_listed(office, **dict([field])), "INVALID_FIELD")
 
 
