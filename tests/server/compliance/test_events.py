@@ -154,8 +154,8 @@ async def test_a_replay_names_what_there_is(office: Office, fields: dict[str, st
 @pytest.mark.parametrize(
     "fields", [{"page_size": 201}, {"check_id": "x"}, {"page_token": "x"}, {"state": 99}]
 )
-async def test_lists_that_make_no_sense_are_refused(office: Office, field: tuple[str, Any]) -> None:
-    await _refused(_listed(office, **dict([field])), "INVALID_FIELD")
+async def test_lists_that_make_no_sense_are_refused(office: Office, fields: dict[str, Any]) -> None:
+    await _refused(_listed(office, **fields), "INVALID_FIELD")
 
 
 async def test_pages_are_whole_and_of_one_list(office: Office) -> None:
