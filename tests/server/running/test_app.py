@@ -169,7 +169,7 @@ async def test_settings_that_cannot_be_met_keep_it_from_starting(tmp_path: Path)
         (unknown, ConfigurationError, default),
         (strict, ConfigurationError, default),
         (unserved, ConfigurationError, default),
-        (missing, PolicyInvalid, ""),
+        (missing, PolicyInvalid, None),
     ):
         server = FacegateServer(settings, pack=remembering_pack())
         with pytest.raises(error, match=said):
