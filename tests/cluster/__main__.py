@@ -7,7 +7,6 @@ docs/operating.md, "Several servers", says what it proves. Exit status 0: it pas
 """
 
 import asyncio
-import json
 import os
 import sys
 import tempfile
@@ -33,12 +32,6 @@ def cluster(
     fault: Annotated[
         list[str] | None, typer.Option(help=f"Only these, in this order: {', '.join(FAULTS)}.")
     ] = None,
-    away: Annotated[float, typer.Option(help="How long a part is away, seconds.")] = 20.0,
-    pack: Annotated[
-        str, typer.Option(help="By default `open` of FACEGATE_TEST_ASSETS, otherwise `embedded`.")
-    ] = "",
-    json_file: Annotated[Path | None, typer.Option("--json", help="JSON file for all of it.")] = None,
-    folder: Annotated[Path | None, typer.Option(help="For the logs; by default a new one.")] = None,
     busy: Annotated[
         bool, typer.Option(help="Accept that a busy machine saw too little of a genuine person.")
     ] = False,
@@ -52,27 +45,24 @@ def cluster(
     plan = Plan(
         minutes=soak or minutes,
         faults=() if soak else tuple(fault or FAULTS),
-        away_s=away,
         scans=scans or None,
-        pack=pack or default_pack(),
+        pack=_pack(),
         soak=bool(soak),
         busy=busy,
     )
-    logs = folder or Path(tempfile.mkdtemp(prefix="facegate-cluster-"))
+    logs = Path(tempfile.mkdtemp(prefix="facegate-cluster-"))
     report = asyncio.run(run(plan, logs, lambda line: console.print(line, highlight=False, markup=False)))
-    show(report, console)
-    if json_file is not None:
-        json_file.write_text(json.dumps(report.document(), indent=2))
+    _show(report, console)
     sys.exit(1 if report.problems else 0)
 
 
-def default_pack() -> str:
+def _pack() -> str:
     """``open`` where its weights are, otherwise ``embedded``."""
     models = Path(os.environ.get("FACEGATE_TEST_ASSETS", "../shared")) / "models"
     return f"open:{models.resolve()}" if models.is_dir() else "embedded"
 
 
-def show(report: Report, console: Console) -> None:
+def _show(report: Report, console: Console) -> None:
     """Print the table, what else was counted, and the problems."""
     columns = (
         "of",
@@ -91,12 +81,8 @@ def show(report: Report, console: Console) -> None:
     for row in report.table():
         table.add_row(*(str(row.get(column, "")) for column in columns))
     console.print(table)
-    document = report.document()
-    for name in (
-        "seconds", "capacity", "checks", "verdicts", "reasons", "left", "refusals", "refusal_seconds",
-        "retry_seconds", "lost_connections", "resumed", "orphans", "images_not_kept",
-    ):  # fmt: skip
-        console.print(f"{name}: {document[name]}", highlight=False, markup=False)
+    for name, value in report.document().items():
+        console.print(f"{name}: {value}", highlight=False, markup=False)
     for problem in report.problems:
         console.print(f"PROBLEM: {problem}", style="red", highlight=False, markup=False)
     console.print("FAILED" if report.problems else "PASSED", f"- logs: {report.folder}", markup=False)

@@ -102,12 +102,10 @@ class Report:
         return rows
 
     def document(self) -> dict[str, object]:
-        """All of it, for JSON."""
+        """What was counted."""
         refusals = [refusal for visit in self.visits for refusal in visit.refusals]
         asked = [asked for asked, _ in refusals]
         return {
-            "passed": not self.problems,
-            "problems": self.problems,
             "seconds": round(self.seconds),
             "capacity": self.capacity,
             "checks": len(self.visits),
@@ -121,9 +119,6 @@ class Report:
             "resumed": sum(visit.streams > 1 for visit in self.visits),
             "orphans": self.orphans,
             "images_not_kept": self.unkept,
-            "table": self.table(),
-            "samples": [vars(sample) for sample in self.samples],
-            "folder": str(self.folder),
         }
 
 

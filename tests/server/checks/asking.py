@@ -1,19 +1,18 @@
 """Calls about a check before and during a scan, for the tests of these calls."""
 
 import asyncio
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from server.domain.terms import CheckState
-from tests.server.live import (
-    LiveServer,
-    pictures,
-    until,
-)
+from tests.server.api_keys import Keyed
+from tests.server.live import LiveServer, pictures, portrait, until
 from tests.server.raw_device import RawDevice, RawStream, opened
 
 State = service_pb2.CheckProgress.State
@@ -98,6 +97,27 @@ class Watcher:
         await asyncio.wait({self._reading})
 
 
+@dataclass(frozen=True, slots=True)
+class Callers(Keyed):
+    """A server with several callers."""
+
+    async def upload(self, caller: str, **fields: Any) -> service_pb2.UploadTrustedImageResponse:
+        """Make a check of the portrait, unless the fields name another trusted image."""
+        image = {} if "trusted_check_id" in fields else {"image": portrait()}
+        return await self.live.service.UploadTrustedImage(
+            service_pb2.UploadTrustedImageRequest(**image | fields), metadata=self.metadata(caller)
+        )
+
+    async def finish(self, caller: str, check_id: str) -> service_pb2.FinishCheckResponse:
+        return await self.live.service.FinishCheck(
+            service_pb2.FinishCheckRequest(check_id=check_id), metadata=self.metadata(caller)
+        )
+
+    async def cancel(self, caller: str, check_id: str) -> None:
+        request = service_pb2.CancelCheckRequest(check_id=check_id)
+        await self.live.service.CancelCheck(request, metadata=self.metadata(caller))
+
+
 @asynccontextmanager
 async def watching(live: LiveServer, check_id: str) -> AsyncIterator[Watcher]:
     watcher = Watcher(live, check_id)
@@ -107,20 +127,24 @@ async def watching(live: LiveServer, check_id: str) -> AsyncIterator[Watcher]:
         await watcher.leave()
 
 
-def three_calls(live: LiveServer, check_id: str, metadata: Any = ()) -> dict[str, Any]:
-    """The three calls about a check."""
-    watch = live.service.WatchCheck(service_pb2.WatchCheckRequest(check_id=check_id), metadata=metadata)
+def calls_about(
+    live: LiveServer, check_id: str, metadata: Any = ()
+) -> dict[str, Callable[[], Awaitable[Any]]]:
+    """The calls about a check, of which the last changes it."""
 
-    async def first() -> Any:
+    async def watched() -> Any:
+        watch = live.service.WatchCheck(service_pb2.WatchCheckRequest(check_id=check_id), metadata=metadata)
         async for response in watch:
             watch.cancel()
             return response
         return None
 
-    return {
-        "GetCheck": live.service.GetCheck(service_pb2.GetCheckRequest(check_id=check_id), metadata=metadata),
-        "WatchCheck": first(),
-        "CancelCheck": live.service.CancelCheck(
-            service_pb2.CancelCheckRequest(check_id=check_id), metadata=metadata
-        ),
+    requests: dict[str, Any] = {
+        "GetCheck": service_pb2.GetCheckRequest(check_id=check_id),
+        "FinishCheck": service_pb2.FinishCheckRequest(check_id=check_id),
+        "CancelCheck": service_pb2.CancelCheckRequest(check_id=check_id),
+    }
+    return {"WatchCheck": watched} | {
+        name: partial(getattr(live.service, name), request, metadata=metadata)
+        for name, request in requests.items()
     }

@@ -1,6 +1,7 @@
 """FinishCheck with a real server, and the evidence that a check leaves."""
 
 import asyncio
+import base64
 import hashlib
 import json
 import sqlite3
@@ -10,18 +11,25 @@ from contextlib import closing
 from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
+from typing import Any
 from uuid import UUID, uuid4
 
+import aiohttp
 import grpc
 import pytest
 import pytest_asyncio
+from cryptography.hazmat.primitives.asymmetric import ec, utils
+from cryptography.hazmat.primitives.hashes import SHA256
 from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from prometheus_client import CollectorRegistry
 
+from facegate_client import ServerNotTrustedError, verify_review_jws
 from facegate_client.result_keys import fetch_key_set
 from facegate_client.result_signature import load_key_set, verify_response, verify_result_jws
+from server.access.access_tokens import TokenPolicy, verify_access_token
 from server.audit import Actor, AuditAction
+from server.base.errors import Reason, Refusal
 from server.checks.completion import Deliveries
 from server.domain.terms import CheckState, CheckStatus, ImagePurpose, PortraitKept
 from server.evidence.records import RecordVault
@@ -34,8 +42,15 @@ from server.storage.repository import CheckRepository
 from server.telemetry.metrics import Metrics
 from server.verdict import FailureReason
 from server.verdict.record import EvidenceRecord
-from tests.server.api_keys import bearer, write_keys
-from tests.server.checks.asking import dropped, finish, progress_of, reasons_of, scanning, state_of
+from tests.server.checks.asking import (
+    calls_about,
+    cancel,
+    dropped,
+    finish,
+    reasons_of,
+    scanning,
+    state_of,
+)
 from tests.server.live import (
     SWEEPING,
     LiveServer,
@@ -47,42 +62,20 @@ from tests.server.live import (
     until,
 )
 from tests.server.policy_files import write_policy
-from tests.server.raw_device import Ended, RawStream, opened
-from tests.server.refusals import Refused, refusal_of, refused
+from tests.server.raw_device import Ended, RawDevice, opened
+from tests.server.refusals import refusal_of, refused
 from tests.server.scan.records import check_record
 from tests.server.storage.samples import new_check
 
 # FinishCheck with a real server: early, twice, late, and by which caller.
 
 _C = grpc.StatusCode
-_LISTED_AT_ONCE = 100
-"""By housekeeping."""
 
 
 @pytest.fixture(autouse=True)
 def patience(monkeypatch: pytest.MonkeyPatch) -> None:
     """A call waits for a stream to close its check longer than a busy machine takes."""
     monkeypatch.setattr("server.checks.completion._PATIENCE_SECONDS", 60.0)
-
-
-async def _finish_refused(live: LiveServer, check_id: str, audit_image_limit: int = 0) -> Refused:
-    request = service_pb2.FinishCheckRequest(check_id=check_id, audit_image_limit=audit_image_limit)
-    return await refusal_of(live.service.FinishCheck(request))
-
-
-def _reasons(answer: service_pb2.FinishCheckResponse) -> list[str]:
-    return [
-        result_pb2.FailureReason.Name(reason).removeprefix("FAILURE_REASON_")
-        for reason in answer.result.reasons
-    ]
-
-
-async def _scanning(live: LiveServer, frames: int) -> tuple[str, RawStream]:
-    check_id, _, stream = await opened(live)
-    await stream.begin()
-    await stream.send_frames(pictures()[:frames])
-    await stream.taken(frames)
-    return check_id, stream
 
 
 @pytest.mark.parametrize("close_now", [False, True])
@@ -95,8 +88,8 @@ async def test_a_check_that_was_not_scanned_is_not_finished(scene: LiveServer, c
 
 
 async def test_finishing_during_a_scan_is_refused(scene: LiveServer) -> None:
-    check_id, stream = await _scanning(scene, 4)
-    refusal = await _finish_refused(scene, check_id)
+    check_id, _, stream = await scanning(scene, 4)
+    refusal = await refusal_of(finish(scene, check_id))
     assert (refusal.code, refusal.reason) == (_C.FAILED_PRECONDITION, "SCAN_IN_PROGRESS")
     assert refusal.retry_seconds
     # The scan is not affected.
@@ -104,33 +97,18 @@ async def test_finishing_during_a_scan_is_refused(scene: LiveServer) -> None:
     await stream.send(stream.end())
     await stream.result()
     assert await stream.outcome() is None
-    assert not _reasons(await scene.finish(check_id))
-
-
-@pytest.mark.parametrize(
-    ("check_id", "code", "reason"),
-    [
-        ("", _C.INVALID_ARGUMENT, "INVALID_FIELD"),
-        ("no identifier", _C.INVALID_ARGUMENT, "INVALID_FIELD"),
-        ("'; drop table checks; --", _C.INVALID_ARGUMENT, "INVALID_FIELD"),
-        ("8366b788-9c1b-42af-b63f-d9078de4adac", _C.NOT_FOUND, "CHECK_NOT_FOUND"),
-    ],
-)
-async def test_an_unknown_identifier_is_refused(
-    scene: LiveServer, check_id: str, code: grpc.StatusCode, reason: str
-) -> None:
-    refusal = await _finish_refused(scene, check_id)
-    assert (refusal.code, refusal.reason) == (code, reason)
+    assert not reasons_of(await scene.finish(check_id))
 
 
 async def test_too_many_audit_images(scene: LiveServer) -> None:
-    refusal = await _finish_refused(scene, str(uuid4()), audit_image_limit=5)
+    request = service_pb2.FinishCheckRequest(check_id=str(uuid4()), audit_image_limit=5)
+    refusal = await refusal_of(scene.service.FinishCheck(request))
     assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, "INVALID_FIELD")
     assert refusal.metadata == {"field": "audit_image_limit", "value": "5", "maxValue": "4"}
 
 
 async def test_twice_gives_the_same_bytes_and_they_verify_offline(scene: LiveServer) -> None:
-    check_id, stream = await _scanning(scene, 12)
+    check_id, _, stream = await scanning(scene, 12)
     await stream.send_frames(pictures()[12:])
     await stream.send(stream.end())
     await stream.result()
@@ -160,24 +138,24 @@ async def test_twice_gives_the_same_bytes_and_they_verify_offline(scene: LiveSer
 
 
 async def test_many_at_once_give_one_answer(scene: LiveServer) -> None:
-    check_id, stream = await _scanning(scene, 3)
+    check_id, _, stream = await scanning(scene, 3, policy="test")
     await stream.vanish()
     await scene.reaches(check_id, CheckState.WAITING)
     answers = await asyncio.gather(*(scene.finish(check_id) for _ in range(8)))
     assert len({answer.result.SerializeToString(deterministic=True) for answer in answers}) == 1
-    assert _reasons(answers[0])[0] == "ABANDONED"
+    assert reasons_of(answers[0])[0] == "ABANDONED"
 
 
 @pytest.mark.parametrize("frames", [3, 14])
 async def test_an_abandoned_check_states_the_party_that_left(scene: LiveServer, frames: int) -> None:
-    check_id, stream = await _scanning(scene, frames)
+    check_id, _, stream = await scanning(scene, frames, policy="test")
     await stream.vanish()
     await scene.reaches(check_id, CheckState.WAITING)
     keys = await fetch_key_set(f"http://127.0.0.1:{scene.server.admin_port}/.well-known/jwks.json")
 
     answer = await scene.finish(check_id, audit_images=4)
 
-    assert _reasons(answer)[0] == "ABANDONED"
+    assert reasons_of(answer)[0] == "ABANDONED"
     assert answer.evidence_frame.image in {picture.jpeg for picture in pictures()}
     assert answer.result.attempts[0].outcome == result_pb2.AttemptSummary.OUTCOME_INTERRUPTED
     assert verify_response(answer, keys, check_id=check_id, accept_sandbox=True).check_id == check_id
@@ -188,7 +166,7 @@ async def test_an_abandoned_check_states_the_party_that_left(scene: LiveServer, 
 async def test_an_attempt_that_another_version_of_the_server_judged_counts_as_not_judged(
     scene: LiveServer,
 ) -> None:
-    check_id, stream = await _scanning(scene, 14)
+    check_id, _, stream = await scanning(scene, 14, policy="test")
     await stream.vanish()
     await scene.reaches(check_id, CheckState.WAITING)
     (attempt,) = await scene.attempts(check_id)
@@ -202,52 +180,28 @@ async def test_an_attempt_that_another_version_of_the_server_judged_counts_as_no
 
     answer = await scene.finish(check_id)
 
-    assert _reasons(answer) == ["ABANDONED"]
+    assert reasons_of(answer) == ["ABANDONED"]
     assert not answer.result.HasField("liveness")
     assert answer.evidence_frame.image in {picture.jpeg for picture in pictures()}
 
 
-async def test_a_check_without_a_scan_ends_at_its_deadline(scene: LiveServer) -> None:
-    upload = await scene.upload()
-    with scene.clock.later(seconds=181):
-        answer = await scene.finish(upload.check_id)
-        assert _reasons(answer)[0] == "EXPIRED"
-        assert not answer.HasField("evidence_frame")
-
-
-async def test_the_sweep_decides_an_expired_check_by_itself(scene: LiveServer) -> None:
-    upload = await scene.upload()
-    with scene.clock.later(seconds=181):
-        await scene.reaches(upload.check_id, CheckState.DECIDED)
-    reasons = (await scene.record(upload.check_id)).reasons
-    assert reasons
-    assert reasons[0] is FailureReason.EXPIRED
-    assert _reasons(await scene.finish(upload.check_id))[0] == "EXPIRED"
-
-
-async def test_a_check_that_cannot_be_closed_keeps_no_later_one_open(tmp_path: Path) -> None:
+async def test_checks_that_cannot_be_closed_keep_no_later_one_open(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.running.housekeeping._BATCH", 2)
     async with serving(settings_for(tmp_path)) as live:
         past = datetime.now(UTC) - timedelta(hours=1)
-        broken = replace(new_check(policy=b"no policy at all"), scan_deadline=past)
-        await live.repository.create(broken, None)
+        # A full page and more, some of one deadline, some of another: the list continues from either.
+        broken = [
+            replace(new_check(policy=b"no policy at all"), scan_deadline=past + timedelta(seconds=seconds))
+            for seconds in (0, 0, 0, 1, 1)
+        ]
+        for check in broken:
+            await live.repository.create(check, None)
         upload = await live.upload()
         live.clock.ahead = timedelta(seconds=181)
         await live.reaches(upload.check_id, CheckState.DECIDED)
-        assert (await live.record(str(broken.check_id))).state is CheckState.CREATED
-
-
-@pytest.mark.slow
-async def test_a_full_page_of_unclosable_checks_hides_no_other_check(tmp_path: Path) -> None:
-    async with serving(settings_for(tmp_path)) as live:
-        past = datetime.now(UTC) - timedelta(hours=1)
-        for number in range(_LISTED_AT_ONCE + 1):
-            # Some of one deadline, some of another: the list continues from either.
-            deadline = past + timedelta(seconds=number // 40)
-            broken = replace(new_check(policy=b"no policy at all"), scan_deadline=deadline)
-            await live.repository.create(broken, None)
-        upload = await live.upload()
-        live.clock.ahead = timedelta(seconds=181)
-        await live.reaches(upload.check_id, CheckState.DECIDED)
+        assert (await live.record(str(broken[-1].check_id))).state is CheckState.CREATED
 
 
 async def test_an_expired_result_is_not_handed_out_and_then_erased(tmp_path: Path) -> None:
@@ -262,7 +216,7 @@ async def test_an_expired_result_is_not_handed_out_and_then_erased(tmp_path: Pat
         assert all([await asyncio.to_thread(path.exists) for path in kept])
 
         live.clock.ahead = timedelta(seconds=181)
-        refusal = await _finish_refused(live, check_id)
+        refusal = await refusal_of(finish(live, check_id))
         assert (refusal.code, refusal.reason) == (_C.NOT_FOUND, "RESULT_EXPIRED")
         await live.reaches(check_id, CheckState.ERASED)
 
@@ -271,28 +225,10 @@ async def test_an_expired_result_is_not_handed_out_and_then_erased(tmp_path: Pat
             return not any([await asyncio.to_thread(path.exists) for path in kept])
 
         await until(gone)
-        refusal = await _finish_refused(live, check_id)
-        assert (refusal.code, refusal.reason) == (_C.NOT_FOUND, "RESULT_EXPIRED")
-        assert refusal.message == "the result of this check was erased"
-
-
-async def test_another_tenants_check_does_not_exist(tmp_path: Path) -> None:
-    tenants = {tenant: f'tenant = "{tenant}"\nroles = ["orchestrator"]' for tenant in ("one", "two")}
-    listeners, keys = write_keys(tmp_path, tenants)
-    async with serving(settings_for(tmp_path, listeners=listeners)) as live:
-        upload = await live.service.UploadTrustedImage(
-            service_pb2.UploadTrustedImageRequest(image=portrait(), request_id=str(uuid4())),
-            metadata=bearer(keys["one"]),
-        )
-        reasons = {}
-        for tenant, key in keys.items():
-            with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await live.service.FinishCheck(
-                    service_pb2.FinishCheckRequest(check_id=upload.check_id),
-                    metadata=bearer(key),
-                )
-            reasons[tenant] = refused(caught.value).reason
-        assert reasons == {"one": "NOT_SCANNED_YET", "two": "CHECK_NOT_FOUND"}
+        for name, call in calls_about(live, check_id).items():
+            refusal = await refusal_of(call())
+            assert (refusal.code, refusal.reason) == (_C.NOT_FOUND, "RESULT_EXPIRED"), name
+            assert refusal.message == "the result of this check was erased", name
 
 
 _NOW = datetime(2026, 11, 26, tzinfo=UTC)
@@ -405,19 +341,6 @@ async def test_closing_now_ends_a_running_scan(scene: LiveServer) -> None:
     assert stream.goodbyes() == ["CHECK_CLOSED"]
 
 
-async def test_a_device_that_may_not_return_is_not_awaited(tmp_path: Path) -> None:
-    settings = settings_for(tmp_path)
-    write_policy(tmp_path / "policies", "one-stream", reconnects=0, resume_seconds=20)
-    write_policy(tmp_path / "policies", "one-attempt", maximum=1, resume_seconds=20)
-    async with serving(settings) as live:
-        for policy in ("one-stream", "one-attempt"):
-            check_id, _, stream = await scanning(live, 9, policy=policy)
-            await stream.vanish()
-            await live.reaches(check_id, CheckState.WAITING)
-            assert not (await progress_of(live, check_id)).HasField("resumable_until")
-            assert reasons_of(await live.finish(check_id))[0] == "ABANDONED", policy
-
-
 async def test_a_half_close_ends_the_scan_at_once(scene: LiveServer) -> None:
     check_id, _, stream = await scanning(scene, 5)
     await stream.half_close()
@@ -481,16 +404,11 @@ async def test_lost_and_altered_pictures_are_reported_and_counted(scene: LiveSer
     assert after == (before[0] + 1, before[1] + 1)
 
 
-@pytest.mark.parametrize(
-    ("asked", "given", "shortfall"), [(0, 0, _NONE), (1, 1, _NONE), (2, 2, _NONE), (3, 2, _POLICY)]
-)
-async def test_a_policy_that_keeps_fewer_is_named(
-    scene: LiveServer, asked: int, given: int, shortfall: int
-) -> None:
+async def test_a_policy_that_keeps_fewer_is_named(scene: LiveServer) -> None:
     check_id, _ = await _decided(scene)
-    answer = await scene.finish(check_id, audit_images=asked)
-    assert (len(answer.audit_images), answer.audit_image_shortfall) == (given, shortfall)
-    assert not answer.evidence_problems
+    for asked, given, shortfall in ((0, 0, _NONE), (2, 2, _NONE), (3, 2, _POLICY)):
+        answer = await scene.finish(check_id, audit_images=asked)
+        assert (len(answer.audit_images), answer.audit_image_shortfall) == (given, shortfall)
 
 
 async def test_a_scan_with_fewer_frames_is_named(scene: LiveServer) -> None:
@@ -531,12 +449,13 @@ def _put_back(folder: Path) -> None:
 # The evidence record that a whole check leaves, and what FinishCheck makes of it.
 
 
-@pytest_asyncio.fixture
-async def evidence_live(tmp_path: Path) -> AsyncIterator[LiveServer]:
-    settings = settings_for(tmp_path)
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def evidence_live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[LiveServer]:
+    folder = tmp_path_factory.mktemp("evidence")
+    settings = settings_for(folder)
     for kept in PortraitKept:
-        write_policy(tmp_path / "policies", f"portrait-{kept}", portrait=kept.value)
-    write_policy(tmp_path / "policies", "three-days", evidence_seconds=3 * 86_400)
+        write_policy(folder / "policies", f"portrait-{kept}", portrait=kept.value)
+    write_policy(folder / "policies", "three-days", evidence_seconds=3 * 86_400)
     async with serving(settings) as live:
         yield live
 
@@ -654,3 +573,111 @@ async def test_the_frames_of_every_attempt_are_in_the_record(evidence_live: Live
     record = await _record(evidence_live, check_id)
     assert [(one.attempt, one.complete) for one in record.frames] == [(1, True), (2, True)]
     assert 1 <= len(record.frames[0].sha256) <= 10
+
+
+# The result as a JWT: what a real server states, read by code that shares nothing with the signer.
+
+
+def _bytes(text: str) -> bytes:
+    return base64.urlsafe_b64decode(text + "=" * (-len(text) % 4))
+
+
+async def _jwks(live: LiveServer) -> dict[str, Any]:
+    url = f"http://127.0.0.1:{live.server.admin_port}/.well-known/jwks.json"
+    async with aiohttp.ClientSession() as session, session.get(url) as response:
+        found: dict[str, Any] = await response.json(content_type=None)
+    return found
+
+
+def _read(token: str, jwks: dict[str, Any]) -> tuple[dict[str, Any], dict[str, Any]]:
+    """Header and claims of a token whose signature is verified."""
+    head, body, tail = token.split(".")
+    header: dict[str, Any] = json.loads(_bytes(head))
+    (key,) = [key for key in jwks["keys"] if key["kid"] == header["kid"]]
+    x, y = (int.from_bytes(_bytes(key[name])) for name in ("x", "y"))
+    r, s = (int.from_bytes(_bytes(tail)[at : at + 32]) for at in (0, 32))
+    public = ec.EllipticCurvePublicNumbers(x, y, ec.SECP256R1()).public_key()
+    public.verify(utils.encode_dss_signature(r, s), f"{head}.{body}".encode(), ec.ECDSA(SHA256()))
+    claims: dict[str, Any] = json.loads(_bytes(body))
+    return header, claims
+
+
+async def test_the_claims_state_the_result(scene: LiveServer) -> None:
+    upload = await scene.upload(
+        policy="consenting", subject_reference="customer-4711", consent_reference="consent-1"
+    )
+    stream = await RawDevice(scene.device, upload).open()
+    await stream.run_attempt(pictures())
+    await stream.outcome()
+    answer = await scene.finish(upload.check_id)
+    result = answer.result
+    header, claims = _read(answer.result_jwt, await _jwks(scene))
+    assert (header["alg"], header["typ"], set(header)) == (
+        "ES256",
+        "facegate-result+jwt",
+        {"alg", "typ", "kid"},
+    )
+    assert claims == {
+        "iss": "facegate",
+        # The callers of this server are sandbox callers.
+        "aud": "sandbox:default",
+        "sub": "customer-4711",
+        "iat": result.decide_time.seconds,
+        "jti": upload.check_id,
+        "check_id": upload.check_id,
+        "status": "SUCCESS",
+        "reasons": [],
+        "policy": {
+            "name": "consenting",
+            "version": 1,
+            "sha256": result.policy.sha256.hex(),
+            "oid": result.policy.oid,
+        },
+        "assurance": {
+            "device": result_pb2.DeviceAssurance.Name(result.device.assurance).removeprefix(
+                "DEVICE_ASSURANCE_"
+            ),
+            "mode": "EXPRESS",
+            "required_fmr": result.match.required_fmr,
+        },
+        "evidence_frame_sha256": result.evidence_frame.sha256.hex(),
+        "sandbox": True,
+    }
+    # Every later call states the same.
+    again = await scene.finish(upload.check_id)
+    assert _read(again.result_jwt, await _jwks(scene))[1] == claims
+
+
+async def test_a_check_without_a_scan_has_what_is_known(scene: LiveServer) -> None:
+    upload = await scene.upload()
+    await cancel(scene, upload.check_id)
+    _, claims = _read((await scene.finish(upload.check_id)).result_jwt, await _jwks(scene))
+    assert (claims["status"], claims["reasons"]) == ("FAILURE", ["CANCELLED"])
+    assert not {"sub", "evidence_frame_sha256"} & claims.keys()
+    assert "mode" not in claims["assurance"]
+
+
+async def test_no_token_stands_for_another(scene: LiveServer) -> None:
+    check_id, _, stream = await opened(scene)
+    await stream.run_attempt(pictures())
+    await stream.outcome()
+    answer = await scene.finish(check_id)
+    jwks = await _jwks(scene)
+    keys = load_key_set(jwks)
+    # The JWT is neither a result in protobuf nor a review,
+    for verify in (verify_result_jws, verify_review_jws):
+        with pytest.raises(ServerNotTrustedError, match="has the type 'facegate-result\\+jwt'"):
+            verify(answer.result_jwt, keys)
+    # the payload of the JWS is no JSON,
+    with pytest.raises(ValueError, match=r"codec|JSON|Expecting|Extra"):
+        json.loads(_bytes(answer.result_jws.split(".")[1]))
+    # and neither is an access token, even for a server that would trust the key and the issuer.
+    for kind in ("at+jwt", "JWT"):
+        with pytest.raises(Refusal) as caught:
+            verify_access_token(
+                answer.result_jwt,
+                policy=TokenPolicy(issuer="facegate", audience="sandbox:default", token_type=kind),
+                key=lambda _kid: pytest.fail("the key was asked for"),
+                now=scene.clock(),
+            )
+        assert caught.value.reason is Reason.UNAUTHENTICATED

@@ -1,21 +1,18 @@
 """UploadTrustedImage with a real server: portraits, facial records, references and refusals."""
 
 import asyncio
-import base64
-import gzip
 import io
 import logging
 import os
 import signal
 from collections.abc import AsyncIterator, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import cv2
 import grpc
 import numpy as np
 import pytest
@@ -33,8 +30,7 @@ from server.policies import load_policies
 from server.running.app import FacegateServer
 from server.storage.tables import checks
 from server.telemetry.logging import configure_logging
-from tests.hostile.image_files import iso_media
-from tests.hostile.record_files import record_of, with_faces, with_faces_39794
+from tests.hostile.record_files import record_of, with_faces
 from tests.logs import log_plainly
 from tests.server.api_keys import bearer, write_keys
 from tests.server.live import (
@@ -60,9 +56,16 @@ from vision.isolation.pool import DecoderPool
 _C = grpc.StatusCode
 
 
-async def _upload_refused(live: LiveServer, **fields: Any) -> Refused:
-    request = service_pb2.UploadTrustedImageRequest(**fields)
-    return await refusal_of(live.service.UploadTrustedImage(request))
+async def _upload(
+    live: LiveServer, image: bytes, policy: str = "", **fields: Any
+) -> service_pb2.UploadTrustedImageResponse:
+    return await live.service.UploadTrustedImage(
+        service_pb2.UploadTrustedImageRequest(image=image, policy=policy, **fields)
+    )
+
+
+async def _refusal(live: LiveServer, image: bytes, policy: str = "", **fields: Any) -> Refused:
+    return await refusal_of(_upload(live, image, policy, **fields))
 
 
 async def _count(live: LiveServer) -> int:
@@ -77,17 +80,13 @@ async def test_a_pack_for_evaluation_that_no_setting_allows_serves_dynamic_check
     policies = {"folder": tmp_path / "policies", "default": "dynamic"}
     settings = settings_for(tmp_path, policies=policies, allow_evaluation_pack=False)
     async with serving(settings) as live:
-        answer = await _upload_refused(live, image=portrait(), policy="standard", request_id=str(uuid4()))
+        answer = await _refusal(live, portrait(), policy="standard")
         assert (answer.code, answer.reason) == (_C.FAILED_PRECONDITION, "POLICY_NOT_AVAILABLE")
         assert "for evaluation only" in answer.message
         assert answer.metadata["pack"] == "embedded"
         assert await _count(live) == 0
         for policy, mode in (("", scan_pb2.MODE_UNSPECIFIED), ("standard", scan_pb2.MODE_DYNAMIC)):
-            created = await live.service.UploadTrustedImage(
-                service_pb2.UploadTrustedImageRequest(
-                    image=portrait(), policy=policy, mode=mode, request_id=str(uuid4())
-                )
-            )
+            created = await _upload(live, portrait(), policy, mode=mode)
             assert created.mode == scan_pb2.MODE_DYNAMIC
 
 
@@ -109,21 +108,8 @@ async def test_a_check_has_the_requested_fields(scene: LiveServer) -> None:
     assert record.policy_source == policy.source
 
 
-def _picture(width: int, height: int) -> bytes:
-    return encode_jpeg(np.full((height, width, 3), 120, np.uint8), quality=60)
-
-
-def _small_face() -> bytes:
-    pixels = cv2.imdecode(np.frombuffer(portrait(), np.uint8), cv2.IMREAD_COLOR)
-    assert pixels is not None
-    small = cv2.resize(pixels, None, fx=0.45, fy=0.45, interpolation=cv2.INTER_AREA)
-    return encode_jpeg(small.astype(np.uint8), quality=90)
-
-
-def _two_faces() -> bytes:
-    pixels = cv2.imdecode(np.frombuffer(portrait(), np.uint8), cv2.IMREAD_COLOR)
-    assert pixels is not None
-    return encode_jpeg(np.hstack([pixels, pixels]), quality=80)
+def _without_a_face() -> bytes:
+    return encode_jpeg(np.full((400, 400, 3), 120, np.uint8), quality=60)
 
 
 def _jpeg_2000(**options: object) -> bytes:
@@ -132,65 +118,7 @@ def _jpeg_2000(**options: object) -> bytes:
     return made.getvalue()
 
 
-def _some_tiles(count: int) -> bytes:
-    data = _jpeg_2000(tile_size=(100, 100))
-    at = data.index(b"\xff\x90\x00\x0a")
-    for _ in range(count):
-        at += int.from_bytes(data[at + 6 : at + 10], "big")
-    assert data[at : at + 2] == b"\xff\x90"
-    return data[:at] + b"\xff\xd9"
-
-
-def _zeros_in_jpeg_2000() -> bytes:
-    data = _jpeg_2000()
-    half = len(data) // 2
-    return data[:half] + bytes(len(data) - half - 2) + data[-2:]
-
-
-FOREIGN = {
-    "HEIC": iso_media(b"heic"),
-    "gzip": gzip.compress(b"a portrait"),
-    "base64": b"\xff\xd8\xff\xe0 in base64",
-    "CBEFF XML": b'<?xml version="1.0"?><BIR xmlns="http://standards.iso.org/iso-iec/19785/-3/ed-2/"></BIR>',
-    "PIV": b"\x53\x82\x01\x00\xbc\x81\xf0\x03\x0d" + bytes(260),
-}
-
-
-async def test_a_file_that_is_no_picture_is_named(scene: LiveServer) -> None:
-    for name, data in FOREIGN.items():
-        image = base64.b64encode(data) if name == "base64" else data
-        refusal = await _upload_refused(scene, image=image)
-        assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, "IMAGE_FORMAT_NOT_SUPPORTED")
-        assert refusal.metadata["format"] == name
-
-
-def _bad_images() -> dict[str, tuple[bytes, str]]:
-    return {
-        "empty": (b"", "IMAGE_EMPTY"),
-        "too large": (portrait() + bytes(2_000_001), "IMAGE_TOO_LARGE"),
-        "text": (b"a portrait, honestly" * 100, "IMAGE_FORMAT_NOT_SUPPORTED"),
-        "broken": (portrait()[:300], "IMAGE_MALFORMED"),
-        "cut and closed": (portrait()[: len(portrait()) * 2 // 5] + b"\xff\xd9", "IMAGE_MALFORMED"),
-        "JPEG 2000 of 6 tiles": (_some_tiles(6), "IMAGE_MALFORMED"),
-        "JPEG 2000 with zeros": (_zeros_in_jpeg_2000(), "IMAGE_MALFORMED"),
-        "no face": (_picture(400, 400), "FACE_NOT_FOUND"),
-        "two faces": (_two_faces(), "MULTIPLE_FACES"),
-        "eyes too close": (_small_face(), "EYE_DISTANCE_TOO_SMALL"),
-    }
-
-
-async def test_a_refused_image_creates_nothing(scene: LiveServer) -> None:
-    before = await _count(scene)
-    for name, (image, reason) in _bad_images().items():
-        refusal = await _upload_refused(scene, image=image)
-        assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, reason), name
-    assert await _count(scene) == before
-
-
 FIELDS: dict[str, tuple[dict[str, Any], grpc.StatusCode, str]] = {
-    "no image at all": ({}, _C.INVALID_ARGUMENT, "IMAGE_EMPTY"),
-    "a reference": ({"image_reference": "a/b"}, _C.FAILED_PRECONDITION, "IMAGE_REFERENCE_NOT_CONFIGURED"),
-    "an unknown policy": ({"policy": "none"}, _C.NOT_FOUND, "POLICY_NOT_FOUND"),
     "a policy beyond settings and pack": ({"policy": "high"}, _C.FAILED_PRECONDITION, "POLICY_NOT_AVAILABLE"),
     "a flash for who must not see one": (
         {"policy": "no-flash", "mode": 2},
@@ -198,20 +126,16 @@ FIELDS: dict[str, tuple[dict[str, Any], grpc.StatusCode, str]] = {
         "MODE_NOT_AVAILABLE",
     ),
     "a flash in no time": ({"policy": "hasty", "mode": 2}, _C.FAILED_PRECONDITION, "MODE_NOT_AVAILABLE"),
-    "a mode that is none": ({"mode": 9}, _C.INVALID_ARGUMENT, "INVALID_FIELD"),
     "a long subject": ({"subject_reference": "é" * 129}, _C.INVALID_ARGUMENT, "INVALID_FIELD"),
     "a long consent": ({"consent_reference": "x" * 257}, _C.INVALID_ARGUMENT, "INVALID_FIELD"),
-    "a request_id that is none": ({"request_id": "mine"}, _C.INVALID_ARGUMENT, "INVALID_FIELD"),
-    "a long request_id": ({"request_id": "0" * 65}, _C.INVALID_ARGUMENT, "INVALID_FIELD"),
 }
 
 
 @pytest.mark.parametrize("case", FIELDS)
 async def test_fields_that_cannot_be_served(scene: LiveServer, case: str) -> None:
     fields, code, reason = FIELDS[case]
-    image = {} if case in {"no image at all", "a reference"} else {"image": portrait()}
     before = await _count(scene)
-    refusal = await _upload_refused(scene, **(image | fields))
+    refusal = await _refusal(scene, portrait(), **fields)
     assert (refusal.code, refusal.reason) == (code, reason)
     assert await _count(scene) == before
 
@@ -219,7 +143,7 @@ async def test_fields_that_cannot_be_served(scene: LiveServer, case: str) -> Non
 @pytest.mark.parametrize("reference", ["", "  "])
 async def test_a_policy_may_require_a_consent_reference(scene: LiveServer, reference: str) -> None:
     before = await _count(scene)
-    refusal = await _upload_refused(scene, image=portrait(), policy="consenting", consent_reference=reference)
+    refusal = await _refusal(scene, portrait(), policy="consenting", consent_reference=reference)
     assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, "INVALID_FIELD")
     assert (refusal.metadata["field"], refusal.metadata["policy"]) == ("consent_reference", "consenting")
     assert await _count(scene) == before
@@ -228,11 +152,11 @@ async def test_a_policy_may_require_a_consent_reference(scene: LiveServer, refer
 
 
 @pytest.mark.parametrize("field", ["subject_reference", "consent_reference"])
-@pytest.mark.parametrize("reference", ["evil\u202egnp.exe\u2066x", "tab\t", "line\n", "\0", "\u200d", "\x9b"])
+@pytest.mark.parametrize("reference", ["evil\u202egnp.exe", "tab\t", "\u200d", "\x9b"])
 async def test_a_reference_has_no_characters_that_cannot_be_seen(
     scene: LiveServer, field: str, reference: str
 ) -> None:
-    refusal = await _upload_refused(scene, image=portrait(), **{field: reference})
+    refusal = await _refusal(scene, portrait(), **{field: reference})
     assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, "INVALID_FIELD")
     assert refusal.metadata["field"] == field
 
@@ -249,16 +173,6 @@ async def test_the_orchestrator_may_raise_the_mode(scene: LiveServer) -> None:
     assert (await scene.record(upload.check_id)).requested_mode is Mode.DYNAMIC
     # A preference of a policy is not a demand.
     assert (await scene.upload(policy="adaptive")).mode == scan_pb2.MODE_EXPRESS
-
-
-async def test_a_pack_that_sees_no_blink_cannot_raise_the_mode(tmp_path: Path) -> None:
-    blind = replace(remembering_pack(), landmarker=None)
-    async with serving(settings_for(tmp_path), pack=blind) as live:
-        refusal = await _upload_refused(live, image=portrait(), mode=scan_pb2.MODE_DYNAMIC)
-        assert (refusal.code, refusal.reason) == (_C.FAILED_PRECONDITION, "POLICY_NOT_AVAILABLE")
-        assert refusal.metadata["mode"] == "DYNAMIC"
-        assert await _count(live) == 0
-        assert (await live.upload()).mode == scan_pb2.MODE_EXPRESS
 
 
 async def test_a_repeated_request_gives_the_same_check(scene: LiveServer) -> None:
@@ -280,13 +194,12 @@ async def test_another_payload_under_the_same_identifier_is_refused(
 ) -> None:
     request_id = str(uuid4())
     first = await scene.upload(request_id=request_id)
-    refusal = await _upload_refused(scene, **({"image": portrait(), "request_id": request_id} | change))
+    refusal = await _refusal(scene, **({"image": portrait(), "request_id": request_id} | change))
     assert (refusal.code, refusal.reason) == (_C.ALREADY_EXISTS, "REQUEST_ID_REUSED")
     assert await scene.upload(request_id=request_id) == first
 
 
-@pytest.mark.parametrize("change", [{}, {"subject_reference": "other"}], ids=["same", "subject"])
-async def test_the_request_of_an_erased_check_gives_no_token(tmp_path: Path, change: dict[str, Any]) -> None:
+async def test_the_request_of_an_erased_check_gives_no_token(tmp_path: Path) -> None:
     write_policy(tmp_path / "policies", "fleeting", result_seconds=180, evidence_seconds=0)
     async with serving(settings_for(tmp_path), tuning=SWEEPING) as live:
         request_id = str(uuid4())
@@ -294,10 +207,13 @@ async def test_the_request_of_an_erased_check_gives_no_token(tmp_path: Path, cha
         await live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=check_id))
         live.clock.ahead = timedelta(seconds=181)
         await live.reaches(check_id, CheckState.ERASED)
-        repeated = {"image": portrait(), "policy": "fleeting", "request_id": request_id}
-        refusal = await _upload_refused(live, **(repeated | change))
-        assert (refusal.code, refusal.reason) == (_C.ALREADY_EXISTS, "REQUEST_ID_REUSED")
-        assert "was erased" in refusal.message
+        # Nothing tells any more whether it is the same request.
+        for subject in ("", "other"):
+            refusal = await _refusal(
+                live, portrait(), "fleeting", request_id=request_id, subject_reference=subject
+            )
+            assert (refusal.code, refusal.reason) == (_C.ALREADY_EXISTS, "REQUEST_ID_REUSED")
+            assert "was erased" in refusal.message
         assert await _count(live) == 1
 
 
@@ -318,50 +234,28 @@ async def test_requests_at_the_same_time_create_one_check(scene: LiveServer) -> 
 
 async def test_a_refused_request_may_be_made_again(scene: LiveServer) -> None:
     request_id = str(uuid4())
-    refusal = await _upload_refused(scene, image=_picture(400, 400), request_id=request_id)
+    refusal = await _refusal(scene, _without_a_face(), request_id=request_id)
     assert refusal.reason == "FACE_NOT_FOUND"
     assert (await scene.upload(request_id=request_id)).check_id
-
-
-async def test_without_an_identifier_every_request_is_new(scene: LiveServer) -> None:
-    assert (await scene.upload()).check_id != (await scene.upload()).check_id
 
 
 # JPEG 2000 portraits, which only a separate process decodes, through a whole server.
 
 
-async def _uploaded(live: LiveServer, image: bytes) -> service_pb2.UploadTrustedImageResponse:
-    return await live.service.UploadTrustedImage(service_pb2.UploadTrustedImageRequest(image=image))
-
-
 @pytest.mark.parametrize(("bare", "media_type"), [(False, "image/jp2"), (True, "image/j2c")])
 async def test_a_jpeg2000_portrait_is_accepted(scene: LiveServer, bare: bool, media_type: str) -> None:
     before = set(scene.server.decoder_processes)
-    upload = await _uploaded(scene, _jpeg_2000(no_jp2=bare, quality_layers=[20], quality_mode="rates"))
+    upload = await _upload(scene, _jpeg_2000(no_jp2=bare, quality_layers=[20], quality_mode="rates"))
     assert upload.portrait.media_type == media_type
     # The process that decoded it decodes nothing else.
     assert before - set(scene.server.decoder_processes)
 
 
-async def test_a_broken_one_is_refused(scene: LiveServer) -> None:
-    data = _jpeg_2000()
-    refusal = await _upload_refused(scene, image=data[: len(data) // 2])
-    assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "IMAGE_MALFORMED")
-
-
-async def test_webp_and_bmp_are_no_trusted_images(scene: LiveServer) -> None:
-    for format_ in ("WEBP", "BMP"):
-        stored = io.BytesIO()
-        Image.new("RGB", (400, 400)).save(stored, format=format_)
-        refusal = await _upload_refused(scene, image=stored.getvalue())
-        assert refusal.reason == "IMAGE_FORMAT_NOT_SUPPORTED", format_
-
-
 async def test_kill_9_of_the_decoder_between_two_uploads_does_no_harm(scene: LiveServer) -> None:
-    await _uploaded(scene, _jpeg_2000())
+    await _upload(scene, _jpeg_2000())
     for process in scene.server.decoder_processes:
         os.kill(process, signal.SIGKILL)
-    assert (await _uploaded(scene, _jpeg_2000())).check_id
+    assert (await _upload(scene, _jpeg_2000())).check_id
 
 
 async def test_no_free_decoder_means_later_and_not_never(
@@ -371,21 +265,9 @@ async def test_no_free_decoder_means_later_and_not_never(
         raise DecoderUnavailable("all are busy", retry_after=2.5)
 
     monkeypatch.setattr(DecoderPool, "decode_still", busy)
-    refusal = await _upload_refused(scene, image=_jpeg_2000())
+    refusal = await _refusal(scene, _jpeg_2000())
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED")
     assert refusal.retry_seconds == 2.5
-
-
-async def test_a_stopped_server_leaves_no_decoder(tmp_path: Path) -> None:
-    async with serving(settings_for(tmp_path), own_decoders=True) as live:
-        await _uploaded(live, _jpeg_2000())
-        processes = live.server.decoder_processes
-        assert processes
-    assert not any(_exists(process) for process in processes)
-
-
-def _exists(process: int) -> bool:
-    return Path(f"/proc/{process}").exists()
 
 
 # Facial records through UploadTrustedImage: real ones, and the policies' rules for records.
@@ -411,72 +293,7 @@ async def records_live(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterato
         yield server
 
 
-async def _upload(live: LiveServer, image: bytes, policy: str = "") -> service_pb2.UploadTrustedImageResponse:
-    return await live.service.UploadTrustedImage(
-        service_pb2.UploadTrustedImageRequest(image=image, policy=policy)
-    )
-
-
-async def _refusal(live: LiveServer, image: bytes, policy: str = "") -> Refused:
-    return await refusal_of(_upload(live, image, policy))
-
-
-@dataclass(frozen=True, slots=True)
-class Accepted:
-    """The findings on a real record."""
-
-    container: str
-    size: tuple[int, int]
-    eye_distance: float
-
-
-_ACCEPTED = {
-    "E3V3A__abandoned__passporthostapi-test__samples__loes2006__ef0102.bin": Accepted(
-        "ISO/IEC 19794-5:2005 in ICAO DG2", (449, 598), 130.4
-    ),
-    "gmrtd__document__iso39794__test_data__ICAO_39794_5_AP_Face.jpg": Accepted("", (413, 531), 121.0),
-    "gmrtd__document__iso39794__test_data__ICAO_39794_5_AP_AllFields.dat": Accepted(
-        "ISO/IEC 39794-5", (413, 531), 121.0
-    ),
-    "gmrtd__document__iso39794__test_data__ICAO_39794_5_AP_MandFields.dat": Accepted(
-        "ISO/IEC 39794-5", (413, 531), 121.0
-    ),
-    "gmrtd__document__test_data__ICAO_39794_5_AP_DG2_AllFields.dat": Accepted(
-        "ISO/IEC 39794-5 in ICAO DG2", (413, 531), 121.0
-    ),
-    "gmrtd__document__test_data__ICAO_39794_5_AP_DG2_MandFields.dat": Accepted(
-        "ISO/IEC 39794-5 in ICAO DG2", (413, 531), 121.0
-    ),
-}
-
-_TOO_SMALL = ("EYE_DISTANCE_TOO_SMALL", {"minEyeDistancePx": "85.0"})
-_REFUSED: dict[str, tuple[str, dict[str, str]]] = {
-    "gmrtd__document__iso19794__test_data__ISO19794_Test1_Data.bin": ("FACE_NOT_FOUND", {"faces": "0"}),
-    "gmrtd__document__iso19794__test_data__ISO19794_Test2_Data_InvalidImage.bin": (
-        "IMAGE_FORMAT_NOT_SUPPORTED",
-        {},
-    ),
-    "gmrtd__document__iso39794__test_data__ICAO_39794_5_AP_MandFields_InvalidImage.dat": (
-        "IMAGE_FORMAT_NOT_SUPPORTED",
-        {},
-    ),
-    "mosip__test__BiometricInfo__Face__info_face_auth.iso": _TOO_SMALL,
-    "mosip__test__BiometricInfo__Face__info_face_auth.jp2": _TOO_SMALL,
-    "usnistgov__Sampledata__fingerminutia__ISO-19794-2_2005__Appendix-C2_Example.raw": (
-        "IMAGE_FORMAT_NOT_SUPPORTED",
-        {"modality": "finger minutiae", "format": "ISO/IEC 19794-2"},
-    ),
-    "usnistgov__irisimage2011__src__test__iris01.iso2011": (
-        "IMAGE_FORMAT_NOT_SUPPORTED",
-        {"modality": "iris image", "format": "ISO/IEC 19794-6"},
-    ),
-    "usnistgov__src__test__test_data__img.jp2": ("FACE_NOT_FOUND", {"faces": "0"}),
-}
-
-
-@pytest.mark.parametrize(
-    ("version", "wrapped"), [(_2005, False), (_2011, False), (_39794, False), (_2005, True), (_39794, True)]
-)
+@pytest.mark.parametrize(("version", "wrapped"), [(_2005, False), (_39794, True)])
 async def test_a_record_with_an_incomplete_picture_is_refused(
     records_live: LiveServer, version: RecordVersion, wrapped: bool
 ) -> None:
@@ -484,77 +301,6 @@ async def test_a_record_with_an_incomplete_picture_is_refused(
     record = serialise(build_record(whole[: len(whole) * 2 // 5] + b"\xff\xd9", version=version))
     refusal = await _refusal(records_live, wrap_in_dg2([record]) if wrapped else record)
     assert (refusal.code, refusal.reason) == (grpc.StatusCode.INVALID_ARGUMENT, "IMAGE_MALFORMED")
-
-
-@pytest.mark.parametrize("name", _ACCEPTED)
-async def test_real_records_with_a_face_large_enough_are_accepted(
-    records_live: LiveServer, assets: Path, name: str
-) -> None:
-    expected = _ACCEPTED[name]
-    portrait = (await _upload(records_live, (assets / "data" / "iso" / name).read_bytes())).portrait
-    assert portrait.container == expected.container
-    assert portrait.media_type == "image/jp2"
-    assert (portrait.width, portrait.height) == expected.size
-    assert portrait.eye_distance_px == pytest.approx(expected.eye_distance, rel=0.05)
-
-
-@pytest.mark.parametrize("name", _REFUSED)
-async def test_other_real_records_are_refused_with_their_reason(
-    records_live: LiveServer, assets: Path, name: str
-) -> None:
-    reason, metadata = _REFUSED[name]
-    answer = await _refusal(records_live, (assets / "data" / "iso" / name).read_bytes())
-    assert (answer.code, answer.reason) == (grpc.StatusCode.INVALID_ARGUMENT, reason)
-    assert metadata.items() <= answer.metadata.items()
-
-
-async def test_a_39794_record_in_xml_has_a_reason_of_its_own(records_live: LiveServer) -> None:
-    answer = await _refusal(records_live, b'<a xmlns="http://standards.iso.org/iso-iec/39794/-5"/>')
-    assert (answer.reason, answer.metadata) == ("ISO_39794_NOT_SUPPORTED", {"format": "ISO/IEC 39794-5"})
-
-
-async def test_a_39794_record_with_two_faces_is_refused_by_every_policy(records_live: LiveServer) -> None:
-    record = with_faces_39794(2)
-    for policy in ("", "first-face"):
-        answer = await _refusal(records_live, record, policy)
-        assert answer.reason == "MULTIPLE_FACES"
-        assert answer.metadata == {"representations": "2", "requiredRepresentations": "1"}
-
-
-async def test_the_eyes_of_the_real_2011_record_are_measured_in_its_own_picture(
-    records_live: LiveServer, assets: Path
-) -> None:
-    folder = assets / "data" / "iso"
-    record, picture = [
-        await _refusal(
-            records_live, (folder / f"mosip__test__BiometricInfo__Face__info_face_auth.{kind}").read_bytes()
-        )
-        for kind in ("iso", "jp2")
-    ]
-    assert record.metadata == picture.metadata
-    assert float(record.metadata["eyeDistancePx"]) == pytest.approx(59, abs=3)
-
-
-async def test_the_report_is_that_of_the_picture_in_the_record(records_live: LiveServer) -> None:
-    reports = [
-        (await _upload(records_live, data)).portrait
-        for data in (
-            record_of(_2005),
-            record_of(_2011),
-            record_of(_39794),
-            wrap_in_dg2([record_of(_2005)]),
-            wrap_in_dg2([record_of(_39794)]),
-        )
-    ]
-    assert [report.container for report in reports] == [
-        "ISO/IEC 19794-5:2005",
-        "ISO/IEC 19794-5:2011",
-        "ISO/IEC 39794-5",
-        "ISO/IEC 19794-5:2005 in ICAO DG2",
-        "ISO/IEC 39794-5 in ICAO DG2",
-    ]
-    assert len({(report.width, report.height, report.eye_distance_px) for report in reports}) == 1
-    assert {report.media_type for report in reports} == {"image/jpeg"}
 
 
 @pytest.mark.parametrize("version", [_2005, _39794])
@@ -569,11 +315,8 @@ async def test_a_person_is_verified_against_a_record(
     assert answer.result.status == result_pb2.CHECK_STATUS_SUCCESS
 
 
-@pytest.mark.parametrize("version", [_2005, _2011])
-async def test_a_policy_may_take_the_first_of_several_faces(
-    records_live: LiveServer, version: RecordVersion
-) -> None:
-    record = with_faces(version, 2)
+async def test_a_policy_may_take_the_first_of_several_faces(records_live: LiveServer) -> None:
+    record = with_faces(_2005, 2)
     answer = await _refusal(records_live, record)
     assert answer.reason == "MULTIPLE_FACES"
     assert answer.metadata == {"representations": "2", "requiredRepresentations": "1"}
@@ -630,9 +373,6 @@ async def references_scene(tmp_path_factory: pytest.TempPathFactory) -> AsyncIte
     (images / "one" / "empty.jpg").touch()
     (images / "one" / "large.jpg").write_bytes(portrait().ljust(2_000_001, b"\0"))
     (images / "one" / "link.jpg").symlink_to(images / "two" / "bert.jpg")
-    (images / "one" / "friend").symlink_to(images / "two")
-    (folder / "elsewhere.jpg").write_bytes(portrait())
-    (images / "one" / "hard.jpg").hardlink_to(folder / "elsewhere.jpg")
     settings, keys = _settings(folder, ("one", "two"), f"{images}/{{tenant}}")
     async with serving(settings) as live:
         yield Scene(live, images, keys)
@@ -654,15 +394,7 @@ REFUSALS: dict[str, tuple[str, grpc.StatusCode, str]] = {
     "nothing at all": ("", _C.INVALID_ARGUMENT, "IMAGE_REFERENCE_INVALID"),
     "too long": ("x" * 513, _C.INVALID_ARGUMENT, "IMAGE_REFERENCE_INVALID"),
     "another tenant's": ("../two/bert.jpg", _C.INVALID_ARGUMENT, "IMAGE_REFERENCE_INVALID"),
-    "the way round": ("2031/../../two/bert.jpg", _C.INVALID_ARGUMENT, "IMAGE_REFERENCE_INVALID"),
-    "encoded": ("%2e%2e/two/bert.jpg", _C.INVALID_ARGUMENT, "IMAGE_REFERENCE_INVALID"),
-    "full width": ("\uff0e\uff0e/two/bert.jpg", _C.INVALID_ARGUMENT, "IMAGE_REFERENCE_INVALID"),
-    "absolute": ("/etc/passwd", _C.INVALID_ARGUMENT, "IMAGE_REFERENCE_INVALID"),
-    "a URL": ("https://127.0.0.1/x.jpg", _C.INVALID_ARGUMENT, "IMAGE_REFERENCE_INVALID"),
-    "NUL": ("2031/anna.jpg\0", _C.INVALID_ARGUMENT, "IMAGE_REFERENCE_INVALID"),
     "a link": ("link.jpg", _C.INVALID_ARGUMENT, "IMAGE_REFERENCE_INVALID"),
-    "a hard link": ("hard.jpg", _C.INVALID_ARGUMENT, "IMAGE_REFERENCE_INVALID"),
-    "over a link": ("friend/bert.jpg", _C.INVALID_ARGUMENT, "IMAGE_REFERENCE_INVALID"),
     "text": ("notes.txt", _C.INVALID_ARGUMENT, "IMAGE_FORMAT_NOT_SUPPORTED"),
     "empty": ("empty.jpg", _C.INVALID_ARGUMENT, "IMAGE_EMPTY"),
     "large": ("large.jpg", _C.INVALID_ARGUMENT, "IMAGE_TOO_LARGE"),
@@ -693,7 +425,7 @@ async def test_an_unusable_reference_is_refused_and_never_repeated(
         [answer.message, *answer.metadata.values(), log.getvalue(), await references_scene.live.metrics()]
     )
     assert f'facegate_trusted_images_refused_total{{reason="{reason}",sandbox="false"}}' in output
-    for word in ("anna", "bert", "carla", "notes.txt", "xxxx", "passwd", "127.0.0.1/x"):
+    for word in ("bert", "carla", "notes.txt", "xxxx"):
         assert word not in output
 
 
@@ -703,11 +435,6 @@ async def test_refused_references_leave_nothing_open(references_scene: Scene) ->
     for reference, _, _ in REFUSALS.values():
         await asyncio.gather(*(references_scene.refusal(reference) for _ in range(3)))
     await references_scene.live.settled(before)
-
-
-async def test_a_large_image_is_refused_with_its_numbers(references_scene: Scene) -> None:
-    answer = await references_scene.refusal("large.jpg")
-    assert answer.metadata == {"bytes": "2000001", "maxBytes": "2000000"}
 
 
 async def test_each_tenant_has_its_own_images(references_scene: Scene) -> None:
@@ -739,23 +466,6 @@ async def test_a_repeated_request_is_the_same_check_whatever_became_of_the_image
             )
         )
     ).reason == "REQUEST_ID_REUSED"
-
-
-async def test_a_refused_reference_may_be_tried_again(references_scene: Scene) -> None:
-    image, request_id = references_scene.images / "one" / "late.jpg", str(uuid4())
-    assert (
-        await references_scene.refusal("late.jpg", request_id=request_id)
-    ).reason == "IMAGE_REFERENCE_NOT_FOUND"
-    image.write_bytes(portrait())
-    assert (await references_scene.upload("late.jpg", request_id=request_id)).check_id
-
-
-async def test_the_same_request_at_the_same_time_creates_one_check(references_scene: Scene) -> None:
-    request_id = str(uuid4())
-    answers = await asyncio.gather(
-        *(references_scene.upload("2031/anna.jpg", request_id=request_id) for _ in range(4))
-    )
-    assert len({answer.check_id for answer in answers}) == 1
 
 
 async def test_a_store_that_is_away_is_unavailable_and_comes_back(references_scene: Scene) -> None:

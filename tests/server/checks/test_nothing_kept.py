@@ -16,7 +16,6 @@ from typing import Any
 from uuid import UUID
 
 import numpy as np
-import pytest
 from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from sqlalchemy import select
@@ -189,7 +188,8 @@ class _Checked:
         self.keys = KeyFolder(KeyFiles(live.settings.key_folder)).keys.wrapping_keys
         self.clear: dict[str, bytes] = {}
 
-    async def run(self, policy: str) -> None:
+    async def open(self, policy: str) -> service_pb2.UploadTrustedImageResponse:
+        """Upload the portrait, and look at the open check."""
         live = self.live
         upload = await live.upload(policy=policy)
         record = await live.record(upload.check_id)
@@ -199,6 +199,10 @@ class _Checked:
         self.opened = open_template(record, wrapping_keys=self.keys)
         self.sent = fresh_pictures()
         self.before = await self.search()
+        return upload
+
+    async def run(self, policy: str) -> None:
+        live, upload = self.live, await self.open(policy)
         stream = await RawDevice(live.device, upload).open()
         session_key = (await live.record(upload.check_id)).session_key
         assert session_key is not None
@@ -273,27 +277,10 @@ async def test_a_policy_without_biometrics_keeps_the_result_alone(tmp_path: Path
 async def test_a_check_that_is_cancelled_after_an_attempt_keeps_no_biometrics(tmp_path: Path) -> None:
     async with serving(_settings(tmp_path)) as live:
         checked = _Checked(live)
-        upload = await live.upload(policy="unkept")
-        record = await live.record(upload.check_id)
-        assert record.portrait_template is not None
-        checked.template_row = record.portrait_template
-        checked.clear["measurements"] = record.portrait_report
-        checked.opened = open_template(record, wrapping_keys=checked.keys)
-        checked.sent = fresh_pictures()
+        upload = await checked.open("unkept")
         stream = await RawDevice(live.device, upload).open()
         # Too few frames to count.
         await stream.run_attempt(checked.sent[:4])
         await live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=upload.check_id))
         assert await checked.search() == {}
         assert checked.files_with_template == set()
-
-
-@pytest.mark.parametrize("policy", ["kept", "unkept"])
-async def test_the_record_of_a_check_is_there_under_both_policies(tmp_path: Path, policy: str) -> None:
-    async with serving(_settings(tmp_path)) as live:
-        upload = await live.upload(policy=policy)
-        await live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=upload.check_id))
-        keys = KeyFolder(KeyFiles(live.settings.key_folder)).keys.wrapping_keys
-        opened = [name for name, _ in await _opened(live.settings, keys)]
-        assert opened.count("sealed records") == 1
-        assert ("sealed images" in opened) == (policy == "kept")

@@ -1,7 +1,12 @@
 """The records of attempts, the templates at rest, and the refusals."""
 
+from collections.abc import Sequence
 from dataclasses import replace
-from uuid import uuid4
+from datetime import datetime, timedelta
+from hashlib import sha256
+from types import SimpleNamespace
+from typing import Any
+from uuid import UUID, uuid4
 
 import numpy as np
 import pytest
@@ -12,14 +17,27 @@ from matcher.errors import RefusalReason, TrustedImageRefused
 from server.base.errors import Reason, Refusal
 from server.checks.recorder import result_images, server_fault
 from server.checks.refusals import refusal_of
+from server.checks.reviews import ReviewSelection
 from server.checks.templates import open_template, seal_template
-from server.domain.terms import AttemptOutcome, EndedBy, ImagePurpose, SealedKind
+from server.domain.reviews import ReviewCause
+from server.domain.terms import (
+    AttemptOutcome,
+    CheckStatus,
+    EndedBy,
+    ImagePurpose,
+    SealedKind,
+    reference_term,
+)
 from server.edge.status import CODE_OF
 from server.keyring.sealing import Context, SealError, WrappingKeys, seal
+from server.policies import Policy, parse_policy
 from server.storage.records import AttemptRecord
 from server.verdict import FailureReason
+from server.verdict.outcome import CheckOutcome
+from tests.server.policy_files import write_policy
 from tests.server.scan.records import attempt_record, check_record
-from tests.server.storage.samples import entry
+from tests.server.storage.samples import entry, new_check
+from tests.server.verdict.samples import OUTCOME, camera_sign
 from vision.geometry import CHIP_SHAPE
 from vision.packs import Template
 
@@ -194,3 +212,130 @@ def test_a_record_of_no_face_is_one_without_a_face() -> None:
     refusal = refusal_of(TrustedImageRefused(RefusalReason.RECORD_NOT_ONE_FACE, "m", details=details))
     assert refusal.reason is Reason.FACE_NOT_FOUND
     assert refusal.details == {"representations": 0, "requiredRepresentations": 1}
+
+
+# Which decisions begin a review.
+
+
+_KEYS = (b"new key", b"old key")
+
+
+class _Records:
+    """Stands in for the records of a person's earlier checks."""
+
+    def __init__(self, *reasons: tuple[FailureReason, ...]) -> None:
+        self.reasons = reasons
+        self.asked: dict[str, Any] = {}
+
+    async def list(
+        self, tenant: str, terms: Sequence[Sequence[str]], *, since: datetime, limit: int
+    ) -> list[SimpleNamespace]:
+        self.asked = {"tenant": tenant, "terms": terms, "since": since}
+        return [SimpleNamespace(status=CheckStatus.FAILURE, reasons=one) for one in self.reasons[:limit]]
+
+
+@pytest.fixture
+def policy(tmp_path: Any) -> Any:
+    def made(review: str) -> Policy:
+        write_policy(tmp_path, "reviewed", tables=f"[review]\n{review}\n")
+        return parse_policy((tmp_path / "reviewed.toml").read_bytes(), origin="a test").policy
+
+    return made
+
+
+def _failed(*reasons: FailureReason) -> CheckOutcome:
+    return replace(OUTCOME, verdict=replace(OUTCOME.verdict, status=CheckStatus.FAILURE, reasons=reasons))
+
+
+_SUCCESS = replace(OUTCOME, verdict=replace(OUTCOME.verdict, status=CheckStatus.SUCCESS, reasons=()))
+_SIGNED = replace(_SUCCESS, device=replace(_SUCCESS.device, signs=(camera_sign(0.6),)))
+_CALM = replace(_SUCCESS, device=replace(_SUCCESS.device, signs=(camera_sign(0.4),)))
+
+
+async def _causes(
+    policy: Policy, outcome: CheckOutcome, *, doubted: bool = False, records: _Records | None = None
+) -> tuple[ReviewCause, ...]:
+    selection = ReviewSelection(records=records or _Records(), tenant_keys=lambda _: _KEYS)  # type: ignore[arg-type]
+    review = await selection.begin(
+        replace(new_check(UUID(int=1)), created_by="backend"),
+        outcome,
+        policy=policy,
+        doubted=doubted,
+        until=outcome.decide_time + timedelta(days=30),
+        result=b"result",
+    )
+    if review is None:
+        return ()
+    assert review.created_by == "backend"
+    assert review.result_sha256 == sha256(b"result").digest()
+    assert review.create_time == outcome.decide_time
+    return review.causes
+
+
+@pytest.mark.parametrize(
+    ("table", "outcome", "doubted", "expected"),
+    [
+        ("doubt = true", _SUCCESS, True, (ReviewCause.DOUBT,)),
+        ("doubt = true", _SUCCESS, False, ()),
+        # The challenge did not resolve it, and the machine has refused the person.
+        ("doubt = true", _failed(FailureReason.SPOOF), True, ()),
+        (
+            "inconclusive = true",
+            _failed(FailureReason.CONDITIONS, FailureReason.LIVENESS_INCONCLUSIVE),
+            False,
+            (ReviewCause.INCONCLUSIVE,),
+        ),
+        ("inconclusive = true", _failed(FailureReason.SPOOF), False, ()),
+        ("device_signs = true", _SIGNED, False, (ReviewCause.DEVICE_SIGN,)),
+        ("device_signs = true", _CALM, False, ()),
+        ("sample_percent = 100", _SUCCESS, False, (ReviewCause.SAMPLE,)),
+        ("sample_percent = 100", _failed(FailureReason.SPOOF), False, ()),
+        ("sample_percent = 1e-9", _SUCCESS, False, ()),
+        (
+            "doubt = true\nsample_percent = 100.0",
+            _SUCCESS,
+            True,
+            (ReviewCause.DOUBT, ReviewCause.SAMPLE),
+        ),
+    ],
+)
+async def test_the_policy_sends_a_check_to_review(
+    policy: Any, table: str, outcome: CheckOutcome, doubted: bool, expected: tuple[ReviewCause, ...]
+) -> None:
+    assert await _causes(policy(table), outcome, doubted=doubted) == expected
+
+
+async def test_the_last_of_a_persons_failures_is_reviewed(policy: Any) -> None:
+    spoof, left = (FailureReason.SPOOF,), (FailureReason.ABANDONED,)
+    three = policy("failures = 3\nfailures_days = 7")
+    records = _Records(spoof, left, spoof)
+    assert await _causes(three, _failed(*spoof), records=records) == (ReviewCause.REPEATED_FAILURES,)
+    assert records.asked["since"] == OUTCOME.decide_time - timedelta(days=7)
+    person, failed = records.asked["terms"]
+    assert person == tuple(reference_term("subject", "subject-1", tenant_key=key) for key in _KEYS)
+    assert failed == ("status_sandbox:FAILURE:no",)
+    assert await _causes(three, _failed(*spoof), records=_Records(spoof, left, left)) == ()
+    assert await _causes(three, _failed(*left), records=_Records(spoof, spoof, spoof)) == ()
+    assert await _causes(three, _SUCCESS, records=_Records(spoof, spoof, spoof)) == ()
+
+
+async def test_a_review_ends_before_the_images_are_erased(policy: Any) -> None:
+    selection = ReviewSelection(records=_Records(), tenant_keys=lambda _: _KEYS)  # type: ignore[arg-type]
+    for until, ends in ((timedelta(hours=5), timedelta(hours=5)), (timedelta(days=9), timedelta(hours=6))):
+        review = await selection.begin(
+            new_check(),
+            _SUCCESS,
+            policy=policy("sample_percent = 100\ndeadline_hours = 6\nclaim_minutes = 3\nfour_eyes = true"),
+            doubted=False,
+            until=OUTCOME.decide_time + until,
+            result=b"result",
+        )
+        assert review is not None
+        assert review.expire_time == OUTCOME.decide_time + ends
+        assert (review.claim_seconds, review.four_eyes) == (180, True)
+
+
+async def test_a_policy_without_the_table_reviews_nothing(tmp_path: Any) -> None:
+    write_policy(tmp_path, "plain")
+    plain = parse_policy((tmp_path / "plain.toml").read_bytes(), origin="a test").policy
+    assert await _causes(plain, _SIGNED, doubted=True) == ()

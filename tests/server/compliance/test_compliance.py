@@ -9,10 +9,8 @@ import zipfile
 from collections.abc import AsyncIterator
 from datetime import UTC
 from pathlib import Path
-from typing import Any
 from uuid import UUID, uuid4
 
-import obstore
 import pytest
 import pytest_asyncio
 from facegate.v1 import audit_pb2, result_pb2, review_pb2
@@ -36,12 +34,9 @@ from server.base.page_tokens import PageTokens
 from server.checks import intake
 from server.compliance.listing import CheckFilter
 from server.domain.terms import CheckStatus, FailureReason, reference_term
-from server.storage.schema import upgrade
 from server.storage.tables import pending_approvals
 from tests.server.compliance.office import Office, archive_of, audit_entries, open_office, refused_call
-from tests.server.databases import PostgresServer
 from tests.server.live import portrait
-from tests.server.object_stores import running_s3
 
 
 @pytest_asyncio.fixture(scope="package", loop_scope="session")
@@ -90,8 +85,15 @@ async def test_pages_cover_a_list_once(office: Office) -> None:
     foreign = await refused_call(office.of("other").list_checks(request))
     request.policy = "test"
     changed = await refused_call(office.of("reader").list_checks(request))
-    for refusal in (foreign.refusal, changed.refusal):
-        assert (refusal.reason, refusal.metadata["field"]) == ("INVALID_FIELD", "page_token")
+    # A token of the audit log, and one of this list there.
+    events = audit_pb2.ListAuditEventsRequest(page_size=1)
+    request.page_token = (await office.of("reader").list_audit_events(events)).next_page_token
+    of_log = await refused_call(office.of("reader").list_checks(request))
+    events.page_token = first.next_page_token
+    of_list = await refused_call(office.of("reader").list_audit_events(events))
+    for refused in (foreign, changed, of_log, of_list):
+        assert refused.refusal.reason == "INVALID_FIELD"
+        assert refused.refusal.metadata["field"] == "page_token"
 
 
 async def test_a_record_states_what_the_check_was_decided_by(office: Office, scanned: str) -> None:
@@ -122,26 +124,6 @@ async def test_an_image_is_read_with_a_purpose_only(office: Office, scanned: str
     assert logged.count(("evidence.image_read", "reader", "case 17")) == len(evidence.images)
 
 
-async def test_an_altered_page_token_is_refused(office: Office) -> None:
-    reader = office.of("reader")
-    for _ in range(2):
-        await office.check("tokens-1")
-    listed = evidence_pb2.ListChecksRequest(subject_reference="tokens-1", page_size=1)
-    events = audit_pb2.ListAuditEventsRequest(page_size=1)
-    tokens = (
-        (await reader.list_checks(listed)).next_page_token,
-        (await reader.list_audit_events(events)).next_page_token,
-    )
-    for token, foreign in (tokens, reversed(tokens)):
-        for at in range(0, len(token) - 1, 5):
-            changed = token[:at] + ("A" if token[at] != "A" else "B") + token[at + 1 :]
-            for wrong in (changed, token[:at] + "\0" + token[at:], foreign):
-                listed.page_token = events.page_token = wrong
-                call = reader.list_checks(listed) if token == tokens[0] else reader.list_audit_events(events)
-                refusal = (await refused_call(call)).refusal
-                assert (refusal.reason, refusal.metadata["field"]) == ("INVALID_FIELD", "page_token")
-
-
 async def test_what_cannot_be_read_is_said(office: Office) -> None:
     reader = office.of("reader")
     unknown = await refused_call(reader.get_evidence(str(uuid4())))
@@ -160,19 +142,6 @@ async def test_what_cannot_be_read_is_said(office: Office) -> None:
     verified = verify_archive(await archive_of(office, lost), office.jwks)
     assert [one["sha256"] for one in verified.manifest["missing_images"]] == [entry.facts.sha256.hex()]
     assert UUID(lost) == UUID(verified.result.check_id)
-
-
-async def test_a_policy_and_a_status_are_one_condition(office: Office) -> None:
-    check_id = await office.check("both-1")
-    reader = office.of("reader")
-    failed = evidence_pb2.ListChecksRequest(
-        subject_reference="both-1", policy="test", status=result_pb2.CHECK_STATUS_FAILURE
-    )
-    passed = evidence_pb2.ListChecksRequest(
-        subject_reference="both-1", policy="test", status=result_pb2.CHECK_STATUS_SUCCESS
-    )
-    assert [one.check_id for one in (await reader.list_checks(failed)).checks] == [check_id]
-    assert list((await reader.list_checks(passed)).checks) == []
 
 
 # Archives of a check's evidence and of all that is stored on a person, and what finds a change of them.
@@ -384,7 +353,7 @@ async def test_erasing_a_person_leaves_only_what_is_on_hold(office: Office) -> N
     assert not await office.live.orphans()
 
 
-@pytest.mark.parametrize("reference", ["with\ttab", "line\nfeed", "\u00a0", "  ", "\u200dzwj", "\ue000"])
+@pytest.mark.parametrize("reference", ["line\nfeed", "  ", "\u200dzwj"])
 async def test_every_stored_reference_can_be_found_and_erased(
     office: Office, reference: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -399,67 +368,84 @@ async def test_every_stored_reference_can_be_found_and_erased(
     assert erased.erased_checks == 1
 
 
-async def test_two_people_erase_if_the_settings_demand_it(tmp_path: Path) -> None:
+@pytest_asyncio.fixture(scope="module", loop_scope="session")
+async def strict_office(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[Office]:
+    """A server that demands two people for what cannot be undone."""
     two: dict[str, object] = {"two_people": ["delete", "erase", "release_hold"]}
-    async with open_office(tmp_path, compliance=two) as office:
-        anna, bert = office.of("anna"), office.of("bert")
-        check_id = await office.check("two-1")
-        await anna.place_hold(check_id, reference="case", reason="court order")
-        for _ in range(2):
-            asked = await anna.release_hold(check_id, reference="case", purpose="closed")
-            assert asked.approval.requested_by == "anna"
-        # Each person states a purpose of their own.
-        done = await bert.release_hold(check_id, reference="case", purpose="Closed")
-        assert not done.HasField("approval")
-        entries = await audit_entries(office, check_id)
-        assert ("approval.requested", "anna", "closed") in entries
-        assert ("approval.given", "bert", "Closed") in entries
-        assert (await bert.delete_evidence(check_id, purpose="p")).approval.requested_by == "bert"
-        erase = {"reason": evidence_pb2.ERASURE_REASON_REQUEST, "purpose": "letter"}
-        first = await bert.erase_subject("two-1", **erase)  # type: ignore[arg-type]  # its fields
-        assert (first.approval.requested_by, first.erased_checks) == ("bert", 0)
-        second = await anna.erase_subject("two-1", **erase)  # type: ignore[arg-type]  # its fields
-        assert (second.erased_checks, second.HasField("approval")) == (1, False)
-        # There is nothing left that two people would have to agree on.
-        third = await anna.erase_subject("two-1", **erase)  # type: ignore[arg-type]  # its fields
-        assert (third.erased_checks, third.HasField("approval")) == (0, False)
+    async with open_office(tmp_path_factory.mktemp("strict"), compliance=two) as office:
+        yield office
 
 
-async def test_a_request_that_was_withdrawn_waits_for_nobody(tmp_path: Path) -> None:
-    two: dict[str, object] = {"two_people": ["delete", "erase", "release_hold"]}
-    async with open_office(tmp_path, compliance=two) as office:
-        anna, bert = office.of("anna"), office.of("bert")
-        check_id, reason = await office.check("back-1"), evidence_pb2.ERASURE_REASON_OTHER
-        await anna.delete_evidence(check_id, purpose="p")
-        await anna.erase_subject("back-1", reason=reason, purpose="p")
-        await anna.place_hold(check_id, reference="case", reason="court order")
-        await anna.release_hold(check_id, reference="case", purpose="p")
-        # Neither for another hold, nor another reason.
-        other = evidence_pb2.ERASURE_REASON_REQUEST
-        assert not (
-            await bert.withdraw_approval(check_id=check_id, hold_reference="x", purpose="no")
-        ).HasField("approval")
-        assert not (
-            await bert.withdraw_approval(subject_reference="back-1", reason=other, purpose="no")
-        ).HasField("approval")
-        # By a second person, and by the one who asked.
-        for person, request in (
-            (bert, {"check_id": check_id}),
-            (anna, {"check_id": check_id, "hold_reference": "case"}),
-            (bert, {"subject_reference": "back-1", "reason": reason}),
-        ):
-            withdrawn = await person.withdraw_approval(purpose="a mistake", **request)
-            assert withdrawn.approval.requested_by == "anna"
-            again = await person.withdraw_approval(purpose="a mistake", **request)
-            assert not again.HasField("approval")
-        assert ("approval.withdrawn", "bert", "a mistake") in await audit_entries(office, check_id)
-        assert (await bert.release_hold(check_id, reference="case", purpose="q")).HasField("approval")
-        assert (await bert.erase_subject("back-1", reason=reason, purpose="q")).HasField("approval")
-        refused = await refused_call(office.of("reader").withdraw_approval(check_id=check_id, purpose="p"))
-        assert refused.refusal.reason == "PERMISSION_DENIED"
+async def _waiting(office: Office) -> set[bytes]:
+    """What waits for a second person."""
+    query = select(pending_approvals.c.arguments_sha256)
+    async with office.live.database() as database:
+        return await database.read(lambda connection: set(connection.scalars(query)))
 
 
-@pytest.mark.parametrize("mark", ["\u202e", "\u2066", "\u200f", "\u200b", "\x1b"])
+async def test_two_people_erase_if_the_settings_demand_it(strict_office: Office) -> None:
+    office, before = strict_office, await _waiting(strict_office)
+    anna, bert = office.of("anna"), office.of("bert")
+    check_id = await office.check("two-1")
+    await anna.place_hold(check_id, reference="case", reason="court order")
+    for _ in range(2):
+        asked = await anna.release_hold(check_id, reference="case", purpose="closed")
+        assert asked.approval.requested_by == "anna"
+    # Each person states a purpose of their own.
+    done = await bert.release_hold(check_id, reference="case", purpose="Closed")
+    assert not done.HasField("approval")
+    entries = await audit_entries(office, check_id)
+    assert ("approval.requested", "anna", "closed") in entries
+    assert ("approval.given", "bert", "Closed") in entries
+    assert (await bert.delete_evidence(check_id, purpose="p")).approval.requested_by == "bert"
+    other = evidence_pb2.ERASURE_REASON_OTHER
+    assert (await bert.erase_subject("two-1", reason=other, purpose="p")).HasField("approval")
+    erase = {"reason": evidence_pb2.ERASURE_REASON_REQUEST, "purpose": "letter"}
+    first = await bert.erase_subject("two-1", **erase)  # type: ignore[arg-type]  # its fields
+    assert (first.approval.requested_by, first.erased_checks) == ("bert", 0)
+    second = await anna.erase_subject("two-1", **erase)  # type: ignore[arg-type]  # its fields
+    assert (second.erased_checks, second.HasField("approval")) == (1, False)
+    # The erasure ended what else waited for a second person on this one and the check.
+    assert await _waiting(office) == before
+    # There is nothing left that two people would have to agree on.
+    third = await anna.erase_subject("two-1", **erase)  # type: ignore[arg-type]  # its fields
+    assert (third.erased_checks, third.HasField("approval")) == (0, False)
+
+
+async def test_a_request_that_was_withdrawn_waits_for_nobody(strict_office: Office) -> None:
+    office = strict_office
+    anna, bert = office.of("anna"), office.of("bert")
+    check_id, reason = await office.check("back-1"), evidence_pb2.ERASURE_REASON_OTHER
+    await anna.delete_evidence(check_id, purpose="p")
+    await anna.erase_subject("back-1", reason=reason, purpose="p")
+    await anna.place_hold(check_id, reference="case", reason="court order")
+    await anna.release_hold(check_id, reference="case", purpose="p")
+    # Neither for another hold, nor another reason.
+    other = evidence_pb2.ERASURE_REASON_REQUEST
+    assert not (await bert.withdraw_approval(check_id=check_id, hold_reference="x", purpose="no")).HasField(
+        "approval"
+    )
+    assert not (
+        await bert.withdraw_approval(subject_reference="back-1", reason=other, purpose="no")
+    ).HasField("approval")
+    # By a second person, and by the one who asked.
+    for person, request in (
+        (bert, {"check_id": check_id}),
+        (anna, {"check_id": check_id, "hold_reference": "case"}),
+        (bert, {"subject_reference": "back-1", "reason": reason}),
+    ):
+        withdrawn = await person.withdraw_approval(purpose="a mistake", **request)
+        assert withdrawn.approval.requested_by == "anna"
+        again = await person.withdraw_approval(purpose="a mistake", **request)
+        assert not again.HasField("approval")
+    assert ("approval.withdrawn", "bert", "a mistake") in await audit_entries(office, check_id)
+    assert (await bert.release_hold(check_id, reference="case", purpose="q")).HasField("approval")
+    assert (await bert.erase_subject("back-1", reason=reason, purpose="q")).HasField("approval")
+    refused = await refused_call(office.of("reader").withdraw_approval(check_id=check_id, purpose="p"))
+    assert refused.refusal.reason == "PERMISSION_DENIED"
+
+
+@pytest.mark.parametrize("mark", ["\u202e", "\x1b"])
 async def test_no_text_of_a_caller_turns_the_writing_around(office: Office, mark: str) -> None:
     anna, text, check_id = office.of("anna"), f"evil{mark}gnp.exe", await office.check("turned-1")
     for call in (
@@ -482,45 +468,6 @@ async def test_no_text_of_a_caller_turns_the_writing_around(office: Office, mark
         assert (await refused_call(call)).refusal.reason == "INVALID_FIELD"
 
 
-async def test_erasing_a_person_ends_what_waits_for_a_second_one(tmp_path: Path) -> None:
-    async with open_office(tmp_path, compliance={"two_people": ["delete", "erase"]}) as office:
-        anna, bert = office.of("anna"), office.of("bert")
-        check_id = await office.check("ended-1")
-        assert (await anna.delete_evidence(check_id, purpose="p")).HasField("approval")
-        request, other = evidence_pb2.ERASURE_REASON_REQUEST, evidence_pb2.ERASURE_REASON_OTHER
-        assert (await anna.erase_subject("ended-1", reason=other, purpose="p")).HasField("approval")
-        assert (await anna.erase_subject("ended-1", reason=request, purpose="p")).HasField("approval")
-        assert (await bert.erase_subject("ended-1", reason=request, purpose="q")).erased_checks == 1
-        async with office.live.database() as database:
-            waiting = select(pending_approvals.c.action)
-            assert await database.read(lambda connection: connection.scalars(waiting).all()) == []
-
-
-async def test_an_unknown_person_needs_no_second_one(tmp_path: Path) -> None:
-    async with open_office(tmp_path, compliance={"two_people": ["erase"]}) as office:
-        answer = await office.of("anna").erase_subject(
-            "nobody-1", reason=evidence_pb2.ERASURE_REASON_REQUEST, purpose="p"
-        )
-        assert (answer.erased_checks, answer.HasField("approval")) == (0, False)
-
-
-async def test_two_people_who_confirm_an_erasure_at_once_leave_no_request(tmp_path: Path) -> None:
-    async with open_office(tmp_path, compliance={"two_people": ["erase"]}) as office:
-        erase: dict[str, Any] = {"reason": evidence_pb2.ERASURE_REASON_REQUEST, "purpose": "letter"}
-        for number in range(5):
-            subject = f"at-once-{number}"
-            await office.check(subject)
-            assert (await office.of("anna").erase_subject(subject, **erase)).HasField("approval")
-            answers = await asyncio.gather(
-                *(office.of(name).erase_subject(subject, **erase) for name in ("bert", "clara"))
-            )
-            assert sum(answer.erased_checks for answer in answers) >= 1
-            # A request that one of them had left would be confirmed by this call.
-            await office.check(subject)
-            again = await office.of("anna").erase_subject(subject, **erase)
-            assert again.approval.requested_by == "anna"
-
-
 # Page tokens, and the terms of a list: in pairs where each alone may be frequent, and both together rare.
 
 _KEYS = (bytes(32), bytes([1]) * 32)
@@ -531,11 +478,7 @@ _KEYS = (bytes(32), bytes([1]) * 32)
     [
         (CheckFilter(), ["all"]),
         (CheckFilter(policy="high"), ["policy:high"]),
-        (CheckFilter(status=CheckStatus.FAILURE), ["status:FAILURE"]),
-        (CheckFilter(on_hold=True), ["hold"]),
         (CheckFilter(policy="high", status=CheckStatus.FAILURE), ["status_policy:FAILURE:high"]),
-        (CheckFilter(policy="high", reason=FailureReason.SPOOF), ["reason_policy:SPOOF:high"]),
-        (CheckFilter(policy="high", attack=AttackType.PRINT), ["attack_policy:PRINT:high"]),
         (CheckFilter(policy="high", sign="emulator", on_hold=True), ["hold", "sign_policy:emulator:high"]),
         (CheckFilter(status=CheckStatus.FAILURE, sandbox=True), ["status_sandbox:FAILURE:yes"]),
         (
@@ -644,12 +587,9 @@ def test_a_token_outlives_a_rotation_of_the_key() -> None:
     ("statement", "facts"),
     [
         ("update checks set status = 'SUCCESS' where check_id = :check", ["status"]),
-        ("update checks set status = 'NO_STATUS' where check_id = :check", ["status"]),
         ("update checks set status = null where check_id = :check", ["status"]),
         ("update checks set reasons = '[\"SPOOF\"]' where check_id = :check", ["reasons"]),
         ("update checks set reasons = 'no JSON' where check_id = :check", ["reasons"]),
-        ("update checks set reasons = '7' where check_id = :check", ["reasons"]),
-        ("update checks set reasons = '[\"NO_REASON\"]' where check_id = :check", ["reasons"]),
         ("update checks set sandbox = true where check_id = :check", ["sandbox"]),
         ("update checks set create_time = decide_time where check_id = :check", ["create_time"]),
         ("update checks set retain_until = create_time where check_id = :check", ["retain_until"]),
@@ -704,42 +644,3 @@ async def test_a_list_with_an_unreadable_column_goes_on_and_logs_the_check(
     assert [(one.check_id, one.status, list(one.reasons)) for one in listed] == [(check_id, status, reasons)]
     found = [line for line in logged if line["event"] == "evidence_index_altered"]
     assert [(line["check_id"], line["facts"]) for line in found] == [(check_id, (column,))]
-
-
-# EvidenceService on PostgreSQL and a real S3, with two replicas.
-
-
-@pytest.mark.slow
-async def test_a_compliance_readers_day(
-    postgres: PostgresServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    url = await postgres.new_database()
-    await upgrade(url)
-    with running_s3(tmp_path) as s3:
-        for name, value in s3.environment.items():
-            monkeypatch.setenv(name, value)
-        bucket = s3.make_bucket("evidence")
-        storage = {"database_url": url, "objects_url": "s3://evidence/facegate"}
-        async with open_office(tmp_path / "office", storage=storage) as office:
-            reader, anna = office.of("reader"), office.of("anna")
-            check_id = await office.check("person-1", scanned=True)
-            other = await office.check("person-1")
-            listed = await reader.list_checks(
-                evidence_pb2.ListChecksRequest(subject_reference="person-1", page_size=1)
-            )
-            assert [one.check_id for one in listed.checks] == [other]
-            archive = [part async for part in reader.export_evidence(check_id, purpose="case 17")]
-            verified = verify_archive(b"".join(archive), office.jwks)
-            assert verified.manifest["missing_images"] == []
-            await anna.place_hold(check_id, reference="case-17", reason="court order")
-            with pytest.raises(CallRefusedError) as caught:
-                await anna.delete_evidence(check_id, purpose="mistake")
-            assert caught.value.refusal.reason == "EVIDENCE_ON_HOLD"
-            await anna.release_hold(check_id, reference="case-17", purpose="closed")
-            erased = await anna.erase_subject(
-                "person-1", reason=evidence_pb2.ERASURE_REASON_REQUEST, purpose="letter"
-            )
-            assert (erased.erased_checks, list(erased.held_check_ids)) == (2, [])
-            assert not [
-                entry for batch in obstore.list(bucket, prefix="facegate/evidence") for entry in batch
-            ]

@@ -4,19 +4,18 @@ import asyncio
 import io
 import json
 import zipfile
-from collections.abc import AsyncIterator, Awaitable
+from collections.abc import AsyncIterator
 from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from facegate.v1 import audit_pb2, result_pb2, review_pb2
+from facegate.v1 import result_pb2, review_pb2
 from facegate.v1 import review_service_pb2 as service_pb2
 from facegate.v1 import verification_service_pb2 as verification_pb2
 from sqlalchemy import text
 
 from facegate_client import (
     ApiKey,
-    CallRefusedError,
     Orchestrator,
     SandboxResultError,
     ServerNotTrustedError,
@@ -130,24 +129,6 @@ async def test_two_people_decide_and_the_second_does_not_see_the_first(office: O
     assert verify_review_jws(second.review_jws, office.jwks).outcome == "ESCALATE"
 
 
-async def test_of_many_claims_at_once_one_holds(office: Office) -> None:
-    check_id = await office.check("r-race", scanned=True, policy="sampled")
-    calls = [office.reviews_of(name).claim_review(check_id) for name in ("rita", "rolf", "rosa") * 3]
-    answers = await asyncio.gather(*calls, return_exceptions=True)
-    holders = {answer.claimed_by for answer in answers if isinstance(answer, service_pb2.Review)}
-    refusals = {answer.refusal.reason for answer in answers if isinstance(answer, CallRefusedError)}
-    assert len(holders) == 1
-    assert refusals == {"REVIEW_CLAIMED"}
-    decisions = [
-        office.reviews_of(name).decide_review(check_id, outcome=_ALLOW, reason=_SAME)
-        for name in ("rita", "rolf", "rosa") * 3
-    ]
-    decided = await asyncio.gather(*decisions, return_exceptions=True)
-    assert sum(isinstance(one, service_pb2.DecideReviewResponse) for one in decided) == 1
-    (review,) = [one.review for one in decided if isinstance(one, service_pb2.DecideReviewResponse)]
-    assert [one.reviewer for one in review.decisions] == [*holders]
-
-
 async def test_nobody_decides_without_a_claim_after_its_lapse_or_twice(office: Office) -> None:
     check_id = await office.check("r-lapse", scanned=True, policy="sampled")
     rita, rolf = office.reviews_of("rita"), office.reviews_of("rolf")
@@ -205,18 +186,6 @@ async def test_who_may_not_review(office: Office) -> None:
     ):
         assert (await refused_call(call)).refusal.reason == "REVIEW_NOT_FOUND"
     assert check_id not in await _pending(office, "stranger")
-    # Compliance reads; orchestrators and operators do neither.
-    assert check_id in await _pending(office, "anna")
-    denied: list[Awaitable[object]] = [
-        office.reviews_of("anna").claim_review(check_id),
-        office.reviews_of("reader").get_review(check_id),
-        office.reviews_of("backend").get_review(check_id),
-        office.reviews_of("operator").claim_review(check_id),
-        office.of("rita").delete_evidence(check_id, purpose="tidy"),
-        office.of("rita").list_audit_events(audit_pb2.ListAuditEventsRequest()),
-    ]
-    for refused in denied:
-        assert (await refused_call(refused)).refusal.reason == "PERMISSION_DENIED"
     # Nobody reviews what they made, also with both roles; what others made they do.
     own = await office.check("r-own", scanned=True, policy="sampled", by="maker")
     maker = office.reviews_of("maker")
@@ -228,11 +197,9 @@ async def test_who_may_not_review(office: Office) -> None:
     ("outcome", "reason", "comment", "field"),
     [
         (0, _SAME, "", "outcome"),
-        (99, _SAME, "", "outcome"),
         (_ALLOW, 0, "", "reason"),
         (_ALLOW, _OTHER, " ", "comment"),
         (_ALLOW, _ATTACK, "", "reason"),
-        (_DENY, _SAME, "", "reason"),
         (_ALLOW, _SAME, "x" * 1025, "comment"),
         (_ALLOW, _SAME, "a\nb", "comment"),
     ],
@@ -248,22 +215,6 @@ async def test_a_decision_states_what_and_why(
     )
     refusal = (await refused_call(call)).refusal
     assert (refusal.reason, refusal.metadata["field"]) == ("INVALID_FIELD", field)
-
-
-async def test_an_erased_check_has_no_review_and_a_held_one_keeps_it(office: Office) -> None:
-    check_id = await office.check("r-erased", scanned=True, policy="sampled")
-    rita, anna = office.reviews_of("rita"), office.of("anna")
-    await rita.claim_review(check_id)
-    await anna.place_hold(check_id, reference="h", reason="order")
-    assert (
-        await refused_call(anna.delete_evidence(check_id, purpose="p"))
-    ).refusal.reason == "EVIDENCE_ON_HOLD"
-    assert (await rita.get_review(check_id)).review.claimed_by == "rita"
-    await anna.release_hold(check_id, reference="h", purpose="closed")
-    await anna.delete_evidence(check_id, purpose="p")
-    late = rita.decide_review(check_id, outcome=_ALLOW, reason=_SAME)
-    assert (await refused_call(late)).refusal.reason == "REVIEW_NOT_FOUND"
-    assert check_id not in await _pending(office)
 
 
 async def test_the_third_failure_of_a_person_is_reviewed_and_others_are_not_counted(office: Office) -> None:

@@ -14,7 +14,6 @@ from uuid import UUID
 
 from prometheus_client import CollectorRegistry
 
-from device_integrity.check import Assurance
 from device_integrity.stream import FrameMark
 from server.audit import Actor, AuditAction, AuditEvent, subject_hash
 from server.backup import copy_objects, dump_database, pack_keys
@@ -29,15 +28,13 @@ from server.keyring.key_files import open_key_files
 from server.keyring.keys import KeyFolder, KeyRing
 from server.keyring.sealing import Context, seal
 from server.running.assembly import Stores, check_recorder, evidence_environment, open_stores
-from server.storage.devices import EnrolledKey
 from server.storage.holds import StoredHold
 from server.storage.objects import open_object_store
-from server.storage.records import CheckRecord, Decision, KeyKind
+from server.storage.records import CheckRecord
 from server.telemetry.metrics import Metrics
-from server.verdict import CheckStatus, FailureReason
 from tests.server.databases import make_tables
 from tests.server.private_files import private
-from tests.server.storage.samples import NOW, SESSION_KEY, after, new_check
+from tests.server.storage.samples import NOW, SESSION_KEY, after, decision, enrolled_key, new_check
 from tests.server.verdict.samples import OUTCOME, RECORD
 
 TENANT: Final = "default"
@@ -212,37 +209,16 @@ async def _decided(opened: Opened, check_id: UUID) -> None:
     hashed = keys.memory.subject_hash(tenant, person)
     await stores.memory.record(tenant=tenant, subject=hashed, check_id=str(check_id), time=NOW, marks=[mark])
     await stores.devices.enrol(
-        EnrolledKey(
-            tenant=tenant,
-            kind=KeyKind.WEB_AUTHN,
-            key_id=check_id.bytes,
-            public_key=b"key",
-            counter=1,
-            app="",
-            environment="",
-            ceiling=Assurance.LOW,
-            for_tests=False,
-            subject_hash=hashed,
-            check_id=check_id,
-            use_time=datetime.now(UTC),
+        enrolled_key(
+            check_id, tenant=tenant, key_id=check_id.bytes, subject_hash=hashed, use_time=datetime.now(UTC)
         )
     )
     outcome = replace(OUTCOME, check_id=check_id, subject_reference=person)
     record = replace(
         RECORD, tenant=tenant, subject_reference=person, outcome=outcome, result=result_of(check_id)
     )
-    await stores.checks.decide(
-        check_id,
-        epoch=1,
-        decision=Decision(
-            status=CheckStatus.FAILURE,
-            reasons=(FailureReason.SPOOF,),
-            record=stores.vault.seal(record),
-            evidence=tuple(pictures),
-            decide_time=after(20),
-            retain_until=after(_RETAIN.get(check_id, 1e8)),
-        ),
-    )
+    made = decision(*pictures, retain_seconds=_RETAIN.get(check_id, 1e8))
+    await stores.checks.decide(check_id, epoch=1, decision=replace(made, record=stores.vault.seal(record)))
     known = subject_hash(keys.memory.tenant_key(tenant), person)
     delivered = replace(_event(AuditAction.RESULT_DELIVERED, check_id), tenant=tenant, subject=known)
     await stores.checks.finish(check_id, after(30), first=delivered)

@@ -1,4 +1,7 @@
-"""Kills this process at one of its steps, or lets the step fail."""
+"""Kills this process at one of its steps, or lets the step fail.
+
+A server, killed at a step: ``python -m tests.server.crash.tripwire TARGET CALL MOMENT serve ...``.
+"""
 
 import functools
 import importlib
@@ -6,8 +9,10 @@ import inspect
 import itertools
 import os
 import signal
+import sys
 from collections.abc import Awaitable, Callable
 from dataclasses import dataclass
+from datetime import timedelta
 from enum import StrEnum
 from typing import Any, Final
 
@@ -80,3 +85,17 @@ async def _die_after(work: Awaitable[Any]) -> None:
 def _die() -> None:
     # No clean-up runs: no finally block, no exit handler, no flush of a buffer.
     os.kill(os.getpid(), signal.SIGKILL)
+
+
+if __name__ == "__main__":
+    from cli.main import main
+    from server.storage import events
+    from tests.server.process.tuned import tune
+
+    target, call, moment, *words = sys.argv[1:]
+    arm(Trip(target, int(call), Moment(moment)))
+    # Another server takes over an event after a minute; tests have not so much time.
+    events._CLAIM = timedelta(seconds=1)  # type: ignore[misc]
+    tune(lease_seconds=2.0)
+    sys.argv[1:] = words
+    main()

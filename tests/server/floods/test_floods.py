@@ -325,15 +325,42 @@ async def _got_through(call: Callable[[], Awaitable[object]]) -> int:
     return served
 
 
+async def _upload(served: Tenants, caller: str) -> object:
+    return await served.upload(caller)
+
+
+async def _analyse_image(served: Tenants, caller: str) -> object:
+    request = analysis_pb2.AnalyzeImageRequest(image=portrait())
+    return await served.live.analysis.AnalyzeImage(request, metadata=served.metadata(caller))
+
+
+async def _analyse_video(served: Tenants, caller: str) -> object:
+    config = analysis_pb2.AnalyzeVideoConfig(kind=analysis_pb2.AnalyzeVideoConfig.KIND_FRAMES)
+    messages: list[Any] = [analysis_pb2.AnalyzeVideoRequest(config=config)]
+    messages += [analysis_pb2.AnalyzeVideoRequest(frame=frame) for frame in numbered(genuine(8))]
+    call = served.live.analysis.AnalyzeVideo(iter(messages), metadata=served.metadata(caller))
+    return await answer_of(call)
+
+
 @pytest.mark.slow
 @pytest.mark.usefixtures("patient")
-@pytest.mark.parametrize("flooder", [LOUD, SANDBOX])
-async def test_uploads_of_one_caller_keep_no_other_out(tmp_path: Path, flooder: str) -> None:
+@pytest.mark.parametrize(
+    ("call", "flooder", "seconds"),
+    [
+        (_upload, LOUD, _DETECTION_SECONDS),
+        (_upload, SANDBOX, _DETECTION_SECONDS),
+        (_analyse_image, LOUD, _DETECTION_SECONDS),
+        pytest.param(_analyse_video, LOUD, 0.0, marks=pytest.mark.long),
+    ],
+)
+async def test_work_of_one_caller_keeps_no_other_out(
+    tmp_path: Path, call: Callable[[Tenants, str], Awaitable[object]], flooder: str, seconds: float
+) -> None:
     async with (
-        tenants(tmp_path, detection_seconds=_DETECTION_SECONDS) as served,
-        calling_on_and_on(lambda: served.upload(flooder)),
+        tenants(tmp_path, detection_seconds=seconds) as served,
+        calling_on_and_on(lambda: call(served, flooder)),
     ):
-        assert await _got_through(lambda: served.upload(QUIET)) == _CALLS
+        assert await _got_through(lambda: call(served, QUIET)) == _CALLS
 
 
 @pytest.mark.usefixtures("patient")
@@ -347,37 +374,6 @@ async def test_unary_calls_of_one_tenant_keep_no_other_out(tmp_path: Path) -> No
 
         async with calling_on_and_on(lambda: ask(LOUD)):
             assert await _got_through(lambda: ask(QUIET)) == _CALLS
-
-
-@pytest.mark.slow
-@pytest.mark.usefixtures("patient")
-async def test_selfies_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
-    async with tenants(tmp_path, detection_seconds=_DETECTION_SECONDS) as served:
-
-        async def analyse(caller: str) -> object:
-            request = analysis_pb2.AnalyzeImageRequest(image=portrait())
-            return await served.live.analysis.AnalyzeImage(request, metadata=served.metadata(caller))
-
-        async with calling_on_and_on(lambda: analyse(LOUD)):
-            assert await _got_through(lambda: analyse(QUIET)) == _CALLS
-
-
-@pytest.mark.slow
-@pytest.mark.long
-@pytest.mark.usefixtures("patient")
-async def test_videos_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
-    config = analysis_pb2.AnalyzeVideoConfig(kind=analysis_pb2.AnalyzeVideoConfig.KIND_FRAMES)
-    messages: list[Any] = [analysis_pb2.AnalyzeVideoRequest(config=config)]
-    messages += [analysis_pb2.AnalyzeVideoRequest(frame=frame) for frame in numbered(genuine(8))]
-    async with tenants(tmp_path) as served:
-
-        async def analyse(caller: str) -> object:
-            return await answer_of(
-                served.live.analysis.AnalyzeVideo(iter(messages), metadata=served.metadata(caller))
-            )
-
-        async with calling_on_and_on(lambda: analyse(LOUD)):
-            assert await _got_through(lambda: analyse(QUIET)) == _CALLS
 
 
 async def _begun(served: Tenants, upload: service_pb2.UploadTrustedImageResponse) -> RawStream:

@@ -4,9 +4,10 @@ import asyncio
 import resource
 import socket
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Callable, Coroutine, Iterator
 from contextlib import asynccontextmanager, contextmanager
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import pytest
@@ -56,14 +57,27 @@ async def _watched(server: ServerProcess) -> AsyncIterator[list[int]]:
         task.cancel()
 
 
+@asynccontextmanager
+async def _attacked(attack: Callable[[], Coroutine[Any, Any, None]], count: int) -> AsyncIterator[None]:
+    """So many attackers go on until the block ends."""
+    attackers = [asyncio.create_task(attack()) for _ in range(count)]
+    yield
+    for task in attackers:
+        task.cancel()
+    await asyncio.gather(*attackers, return_exceptions=True)
+
+
 async def _scan(server: ServerProcess) -> None:
     """A phone that retries, as phones do, until its scan is complete."""
     await scan_through(server.device_target, server.service_target, seconds=_PHONE_SECONDS)
 
 
-async def _quiet(server: ServerProcess, *, since: float, size: int) -> None:
-    """The log grew by at most a megabyte a minute; less than a minute counts as one."""
-    minutes = max(1.0, (time.monotonic() - since) / 60)
+@asynccontextmanager
+async def _quiet(server: ServerProcess) -> AsyncIterator[None]:
+    """The log grows by at most a megabyte a minute; less than a minute counts as one."""
+    begun, size = time.monotonic(), server.log.stat().st_size
+    yield
+    minutes = max(1.0, (time.monotonic() - begun) / 60)
     assert server.log.stat().st_size - size <= minutes * _MIB
 
 
@@ -82,15 +96,16 @@ async def test_messages_that_never_end_cost_little(
         # Models and the frames of a scan are in memory from now on.
         await _scan(server)
         target = server.device_target if listener == "device" else server.service_target
-        begun, size = time.monotonic(), server.log.stat().st_size
-        async with endless_bodies(target, f"/{method}", length=length) as connections:
+        async with (
+            _quiet(server),
+            endless_bodies(target, f"/{method}", length=length) as connections,
+        ):
             await asyncio.sleep(1.0)
             async with _watched(server) as grown:
                 await asyncio.sleep(_SECONDS)
                 await until(lambda: sum(connection.sent for connection in connections) > 64 * _MIB)
             await _scan(server)
         assert max(grown) <= _MOST_GROWTH
-        await _quiet(server, since=begun, size=size)
 
 
 _HANDSHAKE = (
@@ -126,20 +141,16 @@ async def _send_unfinished(target: str, sent: list[int]) -> None:
 async def test_messages_of_pages_that_never_end_cost_little(tmp_path: Path) -> None:
     async with _paged(tmp_path).serving() as server:
         await _scan(server)
-        begun, size = time.monotonic(), server.log.stat().st_size
         sent: list[int] = []
-        async with _watched(server) as grown:
-            attackers = [
-                asyncio.create_task(_send_unfinished(server.web_target, sent)) for _ in range(_SOCKETS)
-            ]
+        async with (
+            _quiet(server),
+            _attacked(lambda: _send_unfinished(server.web_target, sent), _SOCKETS),
+            _watched(server) as grown,
+        ):
             await asyncio.sleep(_SECONDS)
             await until(lambda: sum(sent) > 64 * _MIB)
             await _scan(server)
-        for task in attackers:
-            task.cancel()
-        await asyncio.gather(*attackers, return_exceptions=True)
         assert max(grown) <= _MOST_GROWTH
-        await _quiet(server, since=begun, size=size)
 
 
 def _paged(folder: Path) -> DataFolder:
@@ -176,16 +187,15 @@ async def test_silent_connections_do_not_block_others(tmp_path: Path) -> None:
         ports = [server.admin_port, *(int(target.rpartition(":")[2]) for target in targets)]
         url = f"http://127.0.0.1:{server.admin_port}/healthz"
         for port in ports:
-            begun, size = time.monotonic(), server.log.stat().st_size
-            with _idle(port, 1100):
-                async with (
-                    asyncio.timeout(60),
-                    aiohttp.ClientSession() as session,
-                    session.get(url) as answer,
-                ):
-                    assert answer.status == 200
-                await _scan(server)
-            await _quiet(server, since=begun, size=size)
+            async with _quiet(server):
+                with _idle(port, 1100):
+                    async with (
+                        asyncio.timeout(60),
+                        aiohttp.ClientSession() as session,
+                        session.get(url) as answer,
+                    ):
+                        assert answer.status == 200
+                    await _scan(server)
 
 
 @pytest.mark.long
@@ -206,15 +216,10 @@ async def test_streams_without_a_token_do_not_block_others(tmp_path: Path) -> No
             finally:
                 await connection.close()
 
-        begun, size = time.monotonic(), server.log.stat().st_size
-        attackers = [asyncio.create_task(attack()) for _ in range(128)]
-        await asyncio.sleep(2.0)
-        for _ in range(3):
-            await _scan(server)
-        for task in attackers:
-            task.cancel()
-        await asyncio.gather(*attackers, return_exceptions=True)
-        await _quiet(server, since=begun, size=size)
+        async with _quiet(server), _attacked(attack, 128):
+            await asyncio.sleep(2.0)
+            for _ in range(3):
+                await _scan(server)
 
 
 async def test_a_low_file_limit_is_reported(tmp_path: Path) -> None:

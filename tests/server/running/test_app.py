@@ -6,7 +6,7 @@ import hashlib
 import json
 import shutil
 import ssl
-from collections.abc import AsyncIterator
+from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
@@ -39,11 +39,10 @@ from server.running.tls import CertificateUnusable, TlsFiles
 from server.storage.errors import StorageUnavailable
 from server.storage.objects import open_object_store
 from server.telemetry.metrics import Metrics
-from tests.server.live import FAST, LiveServer, portrait, serving, settings_for
+from tests.server.live import FAST, LiveServer, serving, settings_for
 from tests.server.models_once import remembering_pack
 from tests.server.policy_files import write_policy
 from tests.server.refusals import refusal_of
-from vision.errors import PackNotFound
 from vision.packs import Pack
 
 # The whole server: how it starts and stops, its listeners, health and reflection.
@@ -164,19 +163,18 @@ async def test_settings_that_cannot_be_met_keep_it_from_starting(tmp_path: Path)
     phones = {"apple": {"app_ids": ["TEAM123456.org.example.bank"]}, "proxy_spki_sha256": ["ab" * 32]}
     strict = settings_for(tmp_path / "b", policies={"default": "high"}, device_integrity=phones)
     unserved = settings_for(tmp_path / "d", policies={"default": "standard", "served": ["evaluation"]})
-    for settings in (unknown, strict, unserved):
+    missing = settings_for(tmp_path / "c", policies={"folder": tmp_path / "none"})
+    default = r"policies\.default|default policy"
+    for settings, error, said in (
+        (unknown, ConfigurationError, default),
+        (strict, ConfigurationError, default),
+        (unserved, ConfigurationError, default),
+        (missing, PolicyInvalid, None),
+    ):
         server = FacegateServer(settings, pack=remembering_pack())
-        with pytest.raises(ConfigurationError, match=r"policies\.default|default policy"):
+        with pytest.raises(error, match=said):
             await server.start()
         await server.stop()
-    missing = FacegateServer(settings_for(tmp_path / "c", policies={"folder": tmp_path / "none"}))
-    with pytest.raises(PolicyInvalid):
-        await missing.start()
-    await missing.stop()
-    mistyped = FacegateServer(settings_for(tmp_path / "e", policies={"served": ["standard", "evaluatoin"]}))
-    with pytest.raises(PolicyInvalid, match=r"policies\.served: no policy is named 'evaluatoin'"):
-        await mistyped.start()
-    await mistyped.stop()
 
 
 async def test_a_policy_that_is_not_served_is_refused_and_its_open_checks_go_on(tmp_path: Path) -> None:
@@ -192,36 +190,10 @@ async def test_a_policy_that_is_not_served_is_refused_and_its_open_checks_go_on(
         assert (await live.finish(begun.check_id)).result.policy.name == "short"
 
 
-async def test_the_configured_pack_is_loaded_from_the_models_folder(tmp_path: Path) -> None:
-    settings = settings_for(tmp_path, pack="open", models_dir=tmp_path / "models")
-    server = FacegateServer(settings, tuning=FAST)
-    with pytest.raises(PackNotFound, match=r"not in .*models: fetch it with `facegate models pull open`"):
-        await server.start()
-    await server.stop()
-
-
 @pytest_asyncio.fixture
 async def app_live(tmp_path: Path) -> AsyncIterator[LiveServer]:
     async with serving(settings_for(tmp_path)) as server:
         yield server
-
-
-async def test_a_call_on_the_wrong_listener_is_unimplemented(app_live: LiveServer) -> None:
-    wrong_device = VerificationServiceStub(app_live.service_channel)
-    wrong_service = VerificationServiceStub(app_live.device_channel)
-    refusals = {
-        "ScanFace": await refusal_of(_first(wrong_device.ScanFace())),
-        "UploadTrustedImage": await refusal_of(
-            wrong_service.UploadTrustedImage(service_pb2.UploadTrustedImageRequest(image=portrait()))
-        ),
-        "FinishCheck": await refusal_of(wrong_service.FinishCheck(service_pb2.FinishCheckRequest())),
-        "GetCheck": await refusal_of(wrong_service.GetCheck(service_pb2.GetCheckRequest())),
-        "WatchCheck": await refusal_of(_first(wrong_service.WatchCheck(service_pb2.WatchCheckRequest()))),
-        "CancelCheck": await refusal_of(wrong_service.CancelCheck(service_pb2.CancelCheckRequest())),
-    }
-    for call, refusal in refusals.items():
-        assert (refusal.code, refusal.reason) == (grpc.StatusCode.UNIMPLEMENTED, "WRONG_LISTENER")
-        assert refusal.metadata == {"call": call, "listener": "device" if call == "ScanFace" else "service"}
 
 
 async def _services(channel: Any) -> set[str]:
@@ -278,19 +250,22 @@ def parts() -> Parts:
     return Parts()
 
 
-@pytest_asyncio.fixture
-async def address(parts: Parts) -> AsyncIterator[str]:
-    server = AdminServer(
+def _admin_server(readiness: dict[str, Callable[[], Awaitable[bool]]], *, port: int = 0) -> AdminServer:
+    return AdminServer(
         host="127.0.0.1",
-        port=0,
+        port=port,
         metrics=Metrics(CollectorRegistry()),
         jwks=lambda: _JWKS,
         audit_jwks=lambda: _AUDIT_JWKS,
-        readiness={"models": parts.of_models, "database": parts.of_database},
+        readiness=readiness,
     )
+
+
+@pytest_asyncio.fixture
+async def address(parts: Parts) -> AsyncIterator[str]:
+    server = _admin_server({"models": parts.of_models, "database": parts.of_database})
     await server.start()
-    port = server.port
-    yield f"http://127.0.0.1:{port}"
+    yield f"http://127.0.0.1:{server.port}"
     await server.stop()
 
 
@@ -299,16 +274,12 @@ async def get(url: str) -> tuple[int, str, str]:
         return answer.status, answer.headers["Content-Type"], await answer.text()
 
 
-async def test_metrics_are_served(address: str) -> None:
+async def test_metrics_are_served_and_nothing_else(address: str) -> None:
     status, media_type, body = await get(f"{address}/metrics")
     assert status == 200
     assert media_type.startswith("text/plain")
     assert "facegate_scans_in_progress 0.0" in body
-
-
-async def test_health_is_that_the_process_answers(address: str, parts: Parts) -> None:
-    parts.models = parts.database = False
-    assert (await get(f"{address}/healthz"))[0] == 200
+    assert (await get(f"{address}/checks"))[0] == 404
 
 
 async def test_readiness_is_that_of_every_part(address: str, parts: Parts) -> None:
@@ -318,6 +289,8 @@ async def test_readiness_is_that_of_every_part(address: str, parts: Parts) -> No
     assert status == 503
     assert '"database": false' in body
     assert '"models": true' in body
+    # Health is that the process answers.
+    assert (await get(f"{address}/healthz"))[0] == 200
 
 
 async def test_a_part_that_fails_is_not_ready_and_its_text_is_not_shown(address: str, parts: Parts) -> None:
@@ -344,26 +317,12 @@ async def test_a_part_that_hangs_is_not_ready(monkeypatch: pytest.MonkeyPatch) -
         await asyncio.sleep(60)
         return True
 
-    server = AdminServer(
-        host="127.0.0.1",
-        port=0,
-        metrics=Metrics(CollectorRegistry()),
-        jwks=lambda: _JWKS,
-        audit_jwks=lambda: _AUDIT_JWKS,
-        readiness={"database": hang},
-    )
+    server = _admin_server({"database": hang})
     await server.start()
-    port = server.port
     try:
-        assert (await get(f"http://127.0.0.1:{port}/readyz"))[0] == 503
+        assert (await get(f"http://127.0.0.1:{server.port}/readyz"))[0] == 503
     finally:
         await server.stop()
-
-
-async def test_the_result_keys_are_published(address: str) -> None:
-    status, media_type, body = await get(f"{address}/.well-known/jwks.json")
-    assert (status, media_type) == (200, "application/jwk-set+json")
-    assert '"kid": "1"' in body
 
 
 async def test_any_page_may_read_the_result_keys(address: str) -> None:
@@ -371,25 +330,15 @@ async def test_any_page_may_read_the_result_keys(address: str) -> None:
         aiohttp.ClientSession() as session,
         session.get(f"{address}/.well-known/jwks.json", headers={"Origin": "https://a.example"}) as answer,
     ):
+        assert (answer.status, answer.content_type) == (200, "application/jwk-set+json")
         assert answer.headers["Access-Control-Allow-Origin"] == "*"
-
-
-async def test_anything_else_is_not_there(address: str) -> None:
-    assert (await get(f"{address}/checks"))[0] == 404
+        assert '"kid": "1"' in await answer.text()
 
 
 async def test_a_taken_port_is_reported(address: str) -> None:
     port = int(address.rsplit(":", 1)[1])
-    server = AdminServer(
-        host="127.0.0.1",
-        port=port,
-        metrics=Metrics(CollectorRegistry()),
-        jwks=lambda: _JWKS,
-        audit_jwks=lambda: _AUDIT_JWKS,
-        readiness={},
-    )
     with pytest.raises(ListenerUnusable, match=str(port)):
-        await server.start()
+        await _admin_server({}, port=port).start()
 
 
 async def test_the_oldest_connection_gives_way(address: str) -> None:
@@ -411,6 +360,12 @@ class Files:
     certificate: Path
     key: Path
     client_ca: Path
+
+    def shown_by(self, ca: trustme.CA) -> grpc.ChannelCredentials:
+        """A client with a certificate of an authority."""
+        client = ca.issue_cert("a@example.org", key_type=trustme.KeyType.ECDSA)
+        chain = b"".join(blob.bytes() for blob in client.cert_chain_pems)
+        return grpc.ssl_channel_credentials(self.ca.cert_pem.bytes(), client.private_key_pem.bytes(), chain)
 
 
 @pytest.fixture
@@ -445,6 +400,12 @@ async def call(address: str, credentials: grpc.ChannelCredentials) -> int:
         return int(answer.status)
 
 
+async def refused_call(address: str, credentials: grpc.ChannelCredentials) -> None:
+    with pytest.raises(grpc.aio.AioRpcError) as caught:
+        await call(address, credentials)
+    assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+
+
 async def test_a_device_that_trusts_the_authority_connects(files: Files) -> None:
     async for address in tls_serving(
         TlsFiles(Tls(certificate=files.certificate, key=files.key)).credentials()
@@ -452,26 +413,16 @@ async def test_a_device_that_trusts_the_authority_connects(files: Files) -> None
         trusting = grpc.ssl_channel_credentials(files.ca.cert_pem.bytes())
         assert await call(address, trusting) == health_pb2.HealthCheckResponse.SERVING
         stranger = grpc.ssl_channel_credentials(trustme.CA().cert_pem.bytes())
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await call(address, stranger)
-        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        await refused_call(address, stranger)
 
 
 async def test_with_a_client_ca_only_its_certificates_connect(files: Files) -> None:
     tls = ServiceTls(certificate=files.certificate, key=files.key, client_ca=files.client_ca)
     async for address in tls_serving(TlsFiles(tls).credentials()):
-        root = files.ca.cert_pem.bytes()
-
-        def with_client(ca: trustme.CA, root: bytes = root) -> grpc.ChannelCredentials:
-            client = ca.issue_cert("orchestrator@example.org", common_name="bank-a")
-            chain = b"".join(blob.bytes() for blob in client.cert_chain_pems)
-            return grpc.ssl_channel_credentials(root, client.private_key_pem.bytes(), chain)
-
-        assert await call(address, with_client(files.ca)) == health_pb2.HealthCheckResponse.SERVING
-        for refused in (grpc.ssl_channel_credentials(root), with_client(trustme.CA())):
-            with pytest.raises(grpc.aio.AioRpcError) as caught:
-                await call(address, refused)
-            assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert await call(address, files.shown_by(files.ca)) == health_pb2.HealthCheckResponse.SERVING
+        none = grpc.ssl_channel_credentials(files.ca.cert_pem.bytes())
+        for refused in (none, files.shown_by(trustme.CA())):
+            await refused_call(address, refused)
 
 
 def test_the_fingerprint_is_that_of_the_public_key(files: Files) -> None:
@@ -565,21 +516,12 @@ async def test_files_that_do_not_fit_each_other_change_nothing(files: Files) -> 
 async def test_another_client_authority_counts_for_new_connections(files: Files) -> None:
     held = TlsFiles(ServiceTls(certificate=files.certificate, key=files.key, client_ca=files.client_ca))
     other = trustme.CA(key_type=trustme.KeyType.ECDSA)
-    root = files.ca.cert_pem.bytes()
-
-    def shows(ca: trustme.CA) -> grpc.ChannelCredentials:
-        client = ca.issue_cert("a@example.org", key_type=trustme.KeyType.ECDSA)
-        chain = b"".join(blob.bytes() for blob in client.cert_chain_pems)
-        return grpc.ssl_channel_credentials(root, client.private_key_pem.bytes(), chain)
-
     async for address in tls_serving(held.credentials()):
-        assert await call(address, shows(files.ca)) == health_pb2.HealthCheckResponse.SERVING
+        assert await call(address, files.shown_by(files.ca)) == health_pb2.HealthCheckResponse.SERVING
         files.client_ca.write_bytes(other.cert_pem.bytes())
         assert held.refresh()
-        assert await call(address, shows(other)) == health_pb2.HealthCheckResponse.SERVING
-        with pytest.raises(grpc.aio.AioRpcError) as caught:
-            await call(address, shows(files.ca))
-        assert caught.value.code() is grpc.StatusCode.UNAVAILABLE
+        assert await call(address, files.shown_by(other)) == health_pb2.HealthCheckResponse.SERVING
+        await refused_call(address, files.shown_by(files.ca))
 
 
 class Probe:

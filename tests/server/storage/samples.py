@@ -158,6 +158,20 @@ def decision(*evidence: EvidenceEntry, result: bytes = b"result", retain_seconds
     )
 
 
+def ending(number: int = 1, **changes: Any) -> AttemptEnding:
+    """How an attempt ended that is to be made again."""
+    made = AttemptEnding(
+        number=number,
+        outcome=AttemptOutcome.RETRY,
+        frames=11,
+        dropped=2,
+        feedback=("TOO_DARK", "HOLD_STILL"),
+        end_time=after(9),
+        final_mac_sha256=b"m" * 32,
+    )
+    return replace(made, **changes)
+
+
 # The plan that a database makes for a query, as text.
 
 
@@ -227,16 +241,7 @@ async def end(
     await repository.end_attempt(
         check_id,
         epoch=epoch,
-        ending=AttemptEnding(
-            number=1,
-            outcome=AttemptOutcome.RETRY,
-            frames=11,
-            dropped=2,
-            feedback=("TOO_DARK", "HOLD_STILL"),
-            end_time=after(9),
-            final_mac_sha256=b"m" * 32,
-            judgement=judgement,
-        ),
+        ending=ending(judgement=judgement),
         evidence=evidence,
     )
 

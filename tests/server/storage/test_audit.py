@@ -4,7 +4,6 @@
 
 import asyncio
 import multiprocessing
-import secrets
 from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -40,23 +39,7 @@ from server.storage.audit_reader import AuditFilter, AuditReader
 from server.storage.audit_witness import AuditWitness
 from server.storage.database import Database, open_database
 from server.storage.errors import StorageUnavailable
-from tests.server.databases import PostgresServer, make_tables
-
-
-@pytest_asyncio.fixture(scope="package", loop_scope="session")
-async def shared_postgres_url(postgres: PostgresServer) -> AsyncIterator[str]:
-    url = await postgres.new_database()
-    await make_tables(url)
-    yield url
-    await postgres.drop_database(url)
-
-
-@pytest_asyncio.fixture
-async def postgres_url(postgres: PostgresServer, shared_postgres_url: str) -> AsyncIterator[str]:
-    """One database for all tests of this folder, emptied after each test, because creating one is slow."""
-    yield shared_postgres_url
-    emptied = f"SET LOCAL session_replication_role = replica; TRUNCATE {', '.join(TABLES)};"
-    await postgres.execute(f"DO $$ BEGIN {emptied} END $$", shared_postgres_url)
+from tests.server.databases import make_tables
 
 
 @pytest.fixture(scope="module")
@@ -165,13 +148,15 @@ _WRITERS = 3
 
 async def test_an_entry_has_what_the_event_states(audit: Audit) -> None:
     check_id = uuid4()
-    await audit.log.append(event(check_id=check_id, subject="customer-quetzal", images="2"), now=NOW)
+    made = event(check_id=check_id, subject="customer-quetzal", purpose="Prüfung 12 — 审计", images="2")
+    await audit.log.append(made, now=NOW)
     (entry,) = await audit.reader.entries(TENANT)
     assert (entry.sequence, entry.time, entry.action) == (1, NOW, "evidence.read")
     assert (entry.actor, entry.role, entry.address) == ("anna", "compliance_reader", "192.0.2.7")
-    assert (entry.check_id, entry.purpose, entry.details) == (str(check_id), "complaint 12", {"images": "2"})
+    assert (entry.check_id, entry.purpose, entry.details) == (str(check_id), made.purpose, {"images": "2"})
     assert entry.pseudonym is not None
     assert "quetzal" not in repr(entry)
+    assert (await audit.verify()).whole
 
 
 async def test_a_chain_is_whole_and_says_what_a_signature_covers(audit: Audit) -> None:
@@ -185,9 +170,13 @@ async def test_a_chain_is_whole_and_says_what_a_signature_covers(audit: Audit) -
 
 
 async def test_tenants_have_chains_of_their_own(audit: Audit) -> None:
-    await audit.log.append_all([event(tenant="b"), event(tenant="a"), event(tenant=SERVER_TENANT)], now=NOW)
-    assert await audit.reader.tenants() == tuple(sorted(("a", "b", SERVER_TENANT)))
-    assert [entry.sequence for tenant in "ab" for entry in await audit.reader.entries(tenant)] == [1, 1]
+    tenants = ("b", "a", SERVER_TENANT)
+    await audit.log.append_all([event(tenant=tenant, subject="anna") for tenant in tenants], now=NOW)
+    assert await audit.reader.tenants() == tuple(sorted(tenants))
+    entries = [entry for tenant in "ab" for entry in await audit.reader.entries(tenant)]
+    assert [entry.sequence for entry in entries] == [1, 1]
+    # So are the pseudonyms.
+    assert entries[0].pseudonym != entries[1].pseudonym
 
 
 async def test_an_entry_fails_with_its_transaction(audit: Audit) -> None:
@@ -210,13 +199,6 @@ async def test_the_same_change_is_logged_once(audit: Audit) -> None:
         await audit.log.append_if_changed(event(action, sha256=digest), now=NOW)
     found = await audit.reader.entries(TENANT, chosen=AuditFilter(actions=(action,)))
     assert [entry.details["sha256"] for entry in found] == ["a", "b", "a"]
-
-
-async def test_concurrent_writers_make_one_chain(audit: Audit) -> None:
-    await asyncio.gather(*(audit.fill(5, start=10 * writer) for writer in range(8)))
-    report = await audit.verify()
-    assert report.whole
-    assert report.entries == 40
 
 
 def _replica(url: str, name: str, count: int, secret: int) -> None:
@@ -285,22 +267,13 @@ async def test_entries_are_found_by_time_action_actor_and_check(audit: Audit) ->
     assert [entry.sequence for entry in page] == [3, 2]
 
 
-async def test_random_details_survive_storage(audit: Audit) -> None:
-    await audit.log.append(event(purpose="Prüfung 12 — 审计", token=secrets.token_hex(8)), now=NOW)
-    assert (await audit.verify()).whole
-
-
 # Checkpoints of the audit log: when they are made, and what they and their copies find.
 
 
 async def test_a_truncated_chain_with_its_head_is_found_by_a_checkpoint(audit: Audit) -> None:
     await audit.fill()
     await audit.log.checkpoint(audit.signer, now=NOW)
-    third = (await audit.reader.entries(TENANT))[2]
-    await audit.tamper(
-        "DELETE FROM audit_events WHERE sequence > 3",
-        f"UPDATE audit_heads SET sequence = 3, hash = '{third.hash}'",
-    )
+    await _cut_the_entries(audit)
     assert kinds(await audit.verify()) == {ProblemKind.TRUNCATED}
 
 
@@ -353,12 +326,8 @@ async def test_a_log_that_was_cut_with_its_checkpoints_is_found_by_a_copy(audit:
     (first,) = await audit.log.checkpoint(audit.signer, now=NOW)
     await audit.fill(3, start=3)
     (second,) = await audit.log.checkpoint(audit.signer, now=NOW)
-    third = (await audit.reader.entries(TENANT))[2]
-    await audit.tamper(
-        "DELETE FROM audit_checkpoints WHERE number = 2",
-        "DELETE FROM audit_events WHERE sequence > 3",
-        f"UPDATE audit_heads SET sequence = 3, hash = '{third.hash}'",
-    )
+    await _cut_the_entries(audit)
+    await audit.tamper("DELETE FROM audit_checkpoints WHERE number = 2")
     assert (await audit.verify(saved=[first.jws])).whole
     assert kinds(await audit.verify(saved=[first.jws, second.jws])) == {
         ProblemKind.CHECKPOINT_REMOVED,
@@ -433,12 +402,6 @@ async def test_a_person_is_found_under_the_pseudonyms_of_every_memory_key(audit:
     assert len({entry.pseudonym for entry in found}) == 2
 
 
-async def test_the_same_subject_has_other_pseudonyms_at_other_tenants(audit: Audit) -> None:
-    await audit.log.append(event(subject="customer-1", tenant="a"), now=NOW)
-    await audit.log.append(event(subject="customer-1", tenant="b"), now=NOW)
-    assert (await audit.reader.entries("a"))[0].pseudonym != (await audit.reader.entries("b"))[0].pseudonym
-
-
 # One test for each kind of tampering with the audit log, on SQLite and PostgreSQL.
 
 
@@ -487,14 +450,9 @@ async def test_postgresql_refuses_truncate(postgres_url: str) -> None:
     "change",
     [
         "purpose = 'other'",
-        "actor = 'bernd'",
         "time_us = time_us + 1",
-        "action = 'evidence.exported'",
-        "address = '192.0.2.8'",
-        "role = 'operator'",
         "check_id = '00000000-0000-0000-0000-000000000000'",
         "pseudonym = NULL",
-        "detail = '{}'",
         "hash = '00'",
     ],
 )
@@ -535,29 +493,8 @@ async def test_a_row_with_values_of_other_types_is_found(sqlite_audit: Audit) ->
             ProblemKind.ALTERED,
             [3, 4],
         ),
-        (
-            [
-                "UPDATE audit_events SET sequence = 99 WHERE sequence = 2",
-                "UPDATE audit_events SET sequence = 2 WHERE sequence = 3",
-                "UPDATE audit_events SET sequence = 3 WHERE sequence = 99",
-            ],
-            ProblemKind.ALTERED,
-            [2, 3, 4],
-        ),
-        (
-            [
-                *(
-                    f"UPDATE audit_events SET sequence = {old + 1} WHERE sequence = {old}"
-                    for old in (5, 4, 3)
-                ),
-                _INSERTED.format(sequence=3),
-                "UPDATE audit_heads SET sequence = 6",
-            ],
-            ProblemKind.ALTERED,
-            [3, 4, 5, 6],
-        ),
     ],
-    ids=["removed", "first removed", "truncated", "no head", "gap closed", "reordered", "inserted"],
+    ids=["removed", "first removed", "truncated", "no head", "gap closed"],
 )
 async def test_a_changed_chain_is_found(
     audit: Audit, statements: list[str], kind: ProblemKind, found: list[int]
@@ -611,13 +548,22 @@ async def _rewrite_without_checkpoints(audit: Audit) -> None:
     await audit.recompute(start=2)
 
 
-async def _delete_the_newest(audit: Audit) -> None:
-    (third,) = await audit.reader.entries(TENANT, after=2, limit=1)
+async def _cut(audit: Audit, tenant: str, last: int) -> None:
+    """Remove the entries behind one, and say that it is the head."""
+    (entry,) = await audit.reader.entries(tenant, after=last - 1, limit=1)
     await audit.tamper(
-        "DELETE FROM audit_checkpoints WHERE position > 2",
-        f"DELETE FROM audit_events WHERE tenant = '{TENANT}' AND sequence > 3",
-        f"UPDATE audit_heads SET sequence = 3, hash = '{third.hash}' WHERE tenant = '{TENANT}'",
+        f"DELETE FROM audit_events WHERE tenant = '{tenant}' AND sequence > {last}",
+        f"UPDATE audit_heads SET sequence = {last}, hash = '{entry.hash}' WHERE tenant = '{tenant}'",
     )
+
+
+async def _cut_the_entries(audit: Audit) -> None:
+    await _cut(audit, TENANT, 3)
+
+
+async def _delete_the_newest(audit: Audit) -> None:
+    await _cut_the_entries(audit)
+    await audit.tamper("DELETE FROM audit_checkpoints WHERE position > 2")
 
 
 async def _remove_a_tenant(audit: Audit) -> None:
@@ -627,11 +573,7 @@ async def _remove_a_tenant(audit: Audit) -> None:
 
 async def _roll_back(audit: Audit) -> None:
     await _delete_the_newest(audit)
-    (first,) = await audit.reader.entries(_OTHER, limit=1)
-    await audit.tamper(
-        f"DELETE FROM audit_events WHERE tenant = '{_OTHER}' AND sequence > 1",
-        f"UPDATE audit_heads SET sequence = 1, hash = '{first.hash}' WHERE tenant = '{_OTHER}'",
-    )
+    await _cut(audit, _OTHER, 1)
 
 
 async def _remove_all(audit: Audit) -> None:
@@ -643,14 +585,6 @@ async def _rewrite_behind_the_checkpoints(audit: Audit) -> None:
         f"UPDATE audit_events SET purpose = 'other' WHERE tenant = '{TENANT}' AND sequence = 2"
     )
     await audit.recompute(start=2)
-
-
-async def _cut_the_entries(audit: Audit) -> None:
-    (third,) = await audit.reader.entries(TENANT, after=2, limit=1)
-    await audit.tamper(
-        f"DELETE FROM audit_events WHERE tenant = '{TENANT}' AND sequence > 3",
-        f"UPDATE audit_heads SET sequence = 3, hash = '{third.hash}' WHERE tenant = '{TENANT}'",
-    )
 
 
 async def _alter_the_entry_that_is_not_signed(audit: Audit) -> None:
@@ -887,10 +821,3 @@ async def test_a_witness_never_moves_backwards(tmp_path: Path) -> None:
     assert second.position == 100
     kept = await asyncio.to_thread(lambda: [file.name for file in tmp_path.rglob("*.jws")])
     assert kept == ["0000000000000100.jws"]
-
-
-async def test_the_kind_of_a_removed_checkpoint_is_named(audit: Audit) -> None:
-    await _signed(audit)
-    await _remove_a_tenant(audit)
-    chain = await audit.reader.verify_checkpoints(audit.signer.keys)
-    assert {problem.kind for problem in chain.problems} == {ProblemKind.CHECKPOINT_REMOVED}

@@ -11,12 +11,13 @@ import subprocess
 import sys
 import threading
 import traceback
-from collections.abc import Callable
+from collections.abc import AsyncIterator, Callable
 from pathlib import Path
 from typing import Any
 from uuid import UUID
 
 import pytest
+import pytest_asyncio
 from alembic.autogenerate import compare_metadata
 from alembic.runtime.migration import MigrationContext
 from sqlalchemy import Connection, TypeDecorator, inspect, make_url, text
@@ -32,8 +33,17 @@ from server.storage.repository import CheckRepository
 from server.storage.schema import current_revision, expect_usable, needed_revision, prepare_database, upgrade
 from server.storage.tables import Word, Words, metadata
 from tests.sampling import some_fast
-from tests.server.databases import PostgresServer
+from tests.server.databases import PostgresServer, make_tables
 from tests.server.storage.samples import after, decision, entry, new_check
+
+
+@pytest_asyncio.fixture
+async def postgres_url(postgres: PostgresServer) -> AsyncIterator[str]:
+    """The URL of a database without tables."""
+    url = await postgres.new_database()
+    yield url
+    await postgres.drop_database(url)
+
 
 # Transactions of both databases: atomic, on separate threads, and with one writer at a time.
 
@@ -62,31 +72,18 @@ async def test_an_exception_rolls_the_transaction_back(database: Database) -> No
     assert await database.read(_names) == ["kept"]
 
 
-async def test_database_errors_are_raised_as_storage_errors(database: Database) -> None:
+async def test_failures_are_reported_by_operation_and_a_taken_row_is_none(url: str) -> None:
+    await make_tables(url)
+    failed: list[str] = []
+    database = open_database(url, failed=failed.append)
     await database.write(_add, "taken")
     with pytest.raises(RowTaken):
         await database.write(_add, "taken")
-    with pytest.raises(StorageUnavailable, match="the database failed"):
-        await database.read(lambda connection: connection.execute(text("no statement")))
-
-
-async def test_failures_are_reported_by_operation_and_a_taken_row_is_none(tmp_path: Path) -> None:
-    failed: list[str] = []
-    database = open_database(f"sqlite:///{tmp_path / 'a.db'}", make=True, failed=failed.append)
-    try:
-        await database.write(
-            lambda connection: connection.execute(text("CREATE TABLE t (a UNIQUE)")).rowcount
-        )
-        add = text("INSERT INTO t VALUES (1)")
-        await database.write(lambda connection: connection.execute(add).rowcount)
-        with pytest.raises(RowTaken):
-            await database.write(lambda connection: connection.execute(add).rowcount)
-        assert failed == []
-        for run in (database.read, database.write):
-            with pytest.raises(StorageUnavailable):
-                await run(lambda connection: connection.execute(text("no statement")).rowcount)
-    finally:
-        await database.close()
+    assert failed == []
+    for run in (database.read, database.write):
+        with pytest.raises(StorageUnavailable, match="the database failed"):
+            await run(lambda connection: connection.execute(text("no statement")).rowcount)
+    await database.close()
     assert failed == ["read", "write"]
 
 
@@ -292,11 +289,6 @@ async def test_a_statement_that_never_ends_is_given_up(
     await database.close()
 
 
-def test_other_databases_have_no_file() -> None:
-    assert database_file("postgresql+asyncpg://host/db") is None
-    assert not is_sqlite("postgresql+asyncpg://host/db")
-
-
 async def _make_first_schema(url: str) -> None:
     """Make a database of version 1.0.0, by statements that never change, one a line."""
     kind = "sqlite" if is_sqlite(url) else "postgresql"
@@ -335,17 +327,10 @@ async def test_a_migrated_database_has_the_indexes_and_triggers_of_a_new_one(
     assert found[0] == found[1]
 
 
-async def test_the_database_reports_its_revision(url: str) -> None:
+async def test_upgrades_at_once_are_one(url: str) -> None:
     database = open_database(url, make=True)
     assert await current_revision(database) is None
-    await upgrade(url)
-    assert await current_revision(database) == needed_revision()
-    await database.close()
-
-
-async def test_upgrades_at_once_are_one(url: str) -> None:
     await asyncio.gather(*(upgrade(url) for _ in range(6)))
-    database = open_database(url)
     assert await current_revision(database) == needed_revision()
     await database.close()
 
@@ -417,15 +402,6 @@ async def _tables(url: str) -> set[str]:
     names = await database.read(lambda connection: inspect(connection).get_table_names())
     await database.close()
     return set(names)
-
-
-async def test_a_file_that_is_no_database_is_unavailable(sqlite_url: str) -> None:
-    file = database_file(sqlite_url)
-    assert file is not None
-    file.parent.mkdir()
-    file.write_bytes(b"this is not a database, but long enough to be looked at" * 100)
-    with pytest.raises(StorageUnavailable):
-        await prepare_database(sqlite_url)
 
 
 # The types of columns that convert, also what they read after somebody altered a value in the database.
@@ -605,37 +581,28 @@ async def _failure(url: str) -> str:
     return str(caught.value)
 
 
-async def test_a_postgresql_without_tables_is_to_be_upgraded(postgres_url: str) -> None:
-    assert "run facegate db upgrade" in await _failure(postgres_url)
-
-
-async def test_a_postgresql_that_only_reads_is_no_primary(
-    postgres: PostgresServer, postgres_url: str
+@pytest.mark.parametrize(
+    ("prepared", "user", "remedy"),
+    [
+        ("", "", "run facegate db upgrade"),
+        ('ALTER DATABASE "{}" SET default_transaction_read_only = on', "", "database URL to the primary"),
+        ("CREATE ROLE nobodys LOGIN PASSWORD 'hunter2'", "nobodys", "lacks a privilege there; grant it"),
+        ("CREATE ROLE alone LOGIN PASSWORD 'hunter2' CONNECTION LIMIT 0", "alone", "no more connections"),
+    ],
+    ids=["no tables", "no primary", "no rights", "no connection"],
+)
+async def test_a_failure_of_postgresql_comes_with_a_remedy(
+    postgres: PostgresServer, postgres_url: str, prepared: str, user: str, remedy: str
 ) -> None:
-    await upgrade(postgres_url)
-    name = make_url(postgres_url).database
-    await postgres.execute(f'ALTER DATABASE "{name}" SET default_transaction_read_only = on')
-    assert "point the database URL to the primary" in await _failure(postgres_url)
-
-
-async def test_a_user_without_rights_is_to_be_granted_them(
-    postgres: PostgresServer, postgres_url: str
-) -> None:
-    await upgrade(postgres_url)
-    await postgres.execute("CREATE ROLE nobodys LOGIN PASSWORD 'hunter2'")
-    theirs = make_url(postgres_url).set(username="nobodys", password="hunter2")
-    message = await _failure(theirs.render_as_string(hide_password=False))
-    assert "lacks a privilege there; grant it" in message
+    url = make_url(postgres_url)
+    if prepared:
+        await upgrade(postgres_url)
+        await postgres.execute(prepared.format(url.database))
+    if user:
+        url = url.set(username=user, password="hunter2")
+    message = await _failure(url.render_as_string(hide_password=False))
+    assert remedy in message
     assert "hunter2" not in message
-
-
-async def test_a_postgresql_that_takes_no_more_connections_is_reported(
-    postgres: PostgresServer, postgres_url: str
-) -> None:
-    await upgrade(postgres_url)
-    await postgres.execute("CREATE ROLE alone LOGIN PASSWORD 'x' CONNECTION LIMIT 0")
-    theirs = make_url(postgres_url).set(username="alone", password="x")
-    assert "no more connections" in await _failure(theirs.render_as_string(hide_password=False))
 
 
 async def test_a_server_that_died_is_named_and_found_again_once_it_is_back(
@@ -755,14 +722,6 @@ class Work:
         if fail:
             raise ValueError("failed")
         return "done"
-
-
-async def test_the_answer_is_the_works() -> None:
-    work = Work()
-    work.let_go.set()
-    assert await work.run() == "done"
-    with pytest.raises(ValueError, match="failed"):
-        await work.run(fail=True)
 
 
 @pytest.mark.parametrize("fail", [False, True])

@@ -6,6 +6,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from dataclasses import replace
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
@@ -14,15 +15,15 @@ from uuid import UUID
 import obstore
 import pytest
 from obstore.exceptions import GenericError
-from sqlalchemy import Connection, LargeBinary, insert, select, update
+from sqlalchemy import LargeBinary
 
-from server.domain.terms import SealedKind
+from server.domain.terms import ImagePurpose, SealedKind
 from server.keyring.sealing import Context, Sealed, WrappingKeys, seal, unseal
 from server.storage.database import Database
 from server.storage.errors import ObjectNotFound, StorageUnavailable
 from server.storage.objects import ObjectStore, open_object_store
 from server.storage.repository import CheckRepository
-from server.storage.tables import checks, evidence, metadata
+from server.storage.tables import metadata
 from server.storage.wrapped_keys import PLACES, WrappedKeyRepository
 from tests.server.object_stores import S3, running_s3, silent_store
 from tests.server.storage import samples
@@ -94,16 +95,13 @@ def test_a_process_may_end_right_after_a_call(tmp_path: Path) -> None:
 
 
 async def test_a_missing_object_is_reported_as_missing(store: ObjectStore) -> None:
-    with pytest.raises(ObjectNotFound) as caught:
-        await store.get("evidence/none")
-    assert caught.value.key == "evidence/none"
-    await store.delete("evidence/none")
-
-
-async def test_a_deleted_object_is_gone(store: ObjectStore) -> None:
-    await store.put("evidence/x", b"x")
-    await store.delete("evidence/x")
-    assert not await object_exists(store, "evidence/x")
+    await store.put("evidence/gone", b"x")
+    # To delete it again is no error.
+    for _ in range(2):
+        await store.delete("evidence/gone")
+        with pytest.raises(ObjectNotFound) as caught:
+            await store.get("evidence/gone")
+        assert caught.value.key == "evidence/gone"
 
 
 async def test_a_listing_has_every_object_of_the_prefix(store: ObjectStore) -> None:
@@ -263,29 +261,20 @@ def keys(database: Database) -> WrappedKeyRepository:
     return WrappedKeyRepository(database)
 
 
-async def with_template(repository: CheckRepository, database: Database, tenant: str) -> tuple[UUID, Context]:
+async def with_template(repository: CheckRepository, tenant: str = "default") -> tuple[UUID, Context]:
     """Create a check whose template is sealed under the old key."""
-    check_id = (await repository.create(samples.new_check(tenant=tenant), None)).check_id
-    aad = Context(tenant=tenant, check_id=check_id, kind=SealedKind.PORTRAIT_TEMPLATE)
+    check = samples.new_check(tenant=tenant)
+    aad = Context(tenant=tenant, check_id=check.check_id, kind=SealedKind.PORTRAIT_TEMPLATE)
     sealed = seal(b"template", wrapping_keys=_OLD, aad=aad)
-
-    def work(connection: Connection) -> None:
-        values = {
-            "template_ciphertext": sealed.ciphertext,
-            "template_wrapped_key": sealed.wrapped_key,
-            "template_key_id": sealed.key_id,
-        }
-        connection.execute(update(checks).where(checks.c.check_id == check_id).values(values))
-
-    await database.write(work)
-    return check_id, aad
+    await repository.create(replace(check, portrait_template=sealed), None)
+    return check.check_id, aad
 
 
-async def template_of(database: Database, check_id: UUID) -> Sealed:
-    row: Any = await database.read(
-        lambda connection: connection.execute(select(checks).where(checks.c.check_id == check_id)).one()
-    )
-    return Sealed(row.template_ciphertext, row.template_wrapped_key, row.template_key_id)
+async def template_of(repository: CheckRepository, check_id: UUID) -> Sealed:
+    check = await repository.get(check_id)
+    assert check is not None
+    assert check.portrait_template is not None
+    return check.portrait_template
 
 
 def test_every_wrapped_key_has_its_place() -> None:
@@ -299,9 +288,9 @@ def test_every_wrapped_key_has_its_place() -> None:
 
 
 async def test_every_record_opens_with_the_new_key_alone(
-    repository: CheckRepository, database: Database, keys: WrappedKeyRepository
+    repository: CheckRepository, keys: WrappedKeyRepository
 ) -> None:
-    made = [await with_template(repository, database, tenant) for tenant in ("default",) * 5 + ("bank",) * 2]
+    made = [await with_template(repository, tenant) for tenant in ("default",) * 5 + ("bank",) * 2]
     assert (await keys.count())["templates"] == {"old": 7}
     assert [batch.changed async for batch in keys.rewrap(PLACES[0], _NEW, limit=3)] == [3, 3, 1]
     assert (await keys.count())["templates"] == {"new": 5, "bank": 2}
@@ -310,60 +299,43 @@ async def test_every_record_opens_with_the_new_key_alone(
             newest=_NEW.key_id_for(aad.tenant),
             keys={_NEW.key_id_for(aad.tenant): _NEW.key(_NEW.key_id_for(aad.tenant))},
         )
-        assert unseal(await template_of(database, check_id), wrapping_keys=only, aad=aad) == b"template"
+        assert unseal(await template_of(repository, check_id), wrapping_keys=only, aad=aad) == b"template"
 
 
-async def test_a_second_run_changes_nothing(
-    repository: CheckRepository, database: Database, keys: WrappedKeyRepository
-) -> None:
-    check_id, _ = await with_template(repository, database, "default")
+async def test_a_second_run_changes_nothing(repository: CheckRepository, keys: WrappedKeyRepository) -> None:
+    check_id, _ = await with_template(repository)
     assert [batch.changed async for batch in keys.rewrap(PLACES[0], _NEW)] == [1]
-    before = await template_of(database, check_id)
+    before = await template_of(repository, check_id)
     (again,) = [batch async for batch in keys.rewrap(PLACES[0], _NEW)]
     assert (again.rows, again.changed, again.lost) == (1, 0, 0)
-    assert await template_of(database, check_id) == before
+    assert await template_of(repository, check_id) == before
 
 
 async def test_a_key_that_cannot_be_opened_is_counted_and_stays(
-    repository: CheckRepository, database: Database, keys: WrappedKeyRepository
+    repository: CheckRepository, keys: WrappedKeyRepository
 ) -> None:
-    check_id, _ = await with_template(repository, database, "default")
-    before = await template_of(database, check_id)
+    check_id, _ = await with_template(repository)
+    before = await template_of(repository, check_id)
     unknown = WrappingKeys(newest="new", keys={"new": bytes([1]) * 32})
     assert [(batch.changed, batch.lost) async for batch in keys.rewrap(PLACES[0], unknown)] == [(0, 1)]
-    assert await template_of(database, check_id) == before
+    assert await template_of(repository, check_id) == before
 
 
 async def test_each_image_opens_in_its_own_context(
-    repository: CheckRepository, database: Database, keys: WrappedKeyRepository
+    repository: CheckRepository, keys: WrappedKeyRepository
 ) -> None:
     check_id = (await repository.create(samples.new_check(), None)).check_id
-    sealed: dict[str, Sealed] = {}
-    rows = []
-    for position, kind in enumerate(("EVIDENCE_FRAME", "AUDIT_IMAGE")):
-        aad = Context(tenant="default", check_id=check_id, kind=kind)
-        sealed[kind] = seal(kind.encode(), wrapping_keys=_OLD, aad=aad)
-        rows.append(
-            {
-                "check_id": check_id,
-                "position": position,
-                "kind": kind,
-                "object_key": f"evidence/{kind}",
-                "sha256": bytes(32),
-                "frame_index": 1,
-                "attempt": 1,
-                "rotation": 0,
-                "mirrored": False,
-                "media_type": "image/jpeg",
-                "wrapped_key": sealed[kind].wrapped_key,
-                "key_id": "old",
-            }
-        )
-    await database.write(lambda connection: connection.execute(insert(evidence).values(rows)))
+    kinds = (ImagePurpose.EVIDENCE_FRAME, ImagePurpose.AUDIT_IMAGE)
+    contexts = [Context(tenant="default", check_id=check_id, kind=kind) for kind in kinds]
+    sealed = [seal(aad.kind.encode(), wrapping_keys=_OLD, aad=aad) for aad in contexts]
+    entries = [
+        replace(samples.entry(kind, kind=kind, wrapped_key=one.wrapped_key), key_id="old")
+        for kind, one in zip(kinds, sealed, strict=True)
+    ]
+    await repository.decide(check_id, epoch=None, decision=samples.decision(*entries))
     assert [batch.changed async for batch in keys.rewrap(PLACES[1], _NEW)] == [2]
-    found = await database.read(lambda connection: connection.execute(select(evidence)).mappings().all())
-    for row in found:
-        aad = Context(tenant="default", check_id=check_id, kind=row["kind"])
-        now = Sealed(sealed[row["kind"]].ciphertext, row["wrapped_key"], row["key_id"])
-        assert row["key_id"] == "new"
-        assert unseal(now, wrapping_keys=_NEW, aad=aad) == row["kind"].encode()
+    kept = await repository.evidence(check_id)
+    for entry, one, aad in zip(kept, sealed, contexts, strict=True):
+        assert entry.key_id == "new"
+        now = Sealed(one.ciphertext, entry.wrapped_key, entry.key_id)
+        assert unseal(now, wrapping_keys=_NEW, aad=aad) == aad.kind.encode()

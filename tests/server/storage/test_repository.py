@@ -2,19 +2,33 @@
 
 import asyncio
 import hashlib
-from collections.abc import AsyncIterator
-from dataclasses import replace
+import shutil
+import tempfile
+from collections.abc import Awaitable, Callable
+from dataclasses import dataclass, field, replace
 from datetime import timedelta
 from pathlib import Path
-from uuid import uuid4
+from typing import Any
+from uuid import UUID, uuid4
 
 import pytest
-import pytest_asyncio
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import (
+    Bundle,
+    RuleBasedStateMachine,
+    initialize,
+    invariant,
+    multiple,
+    rule,
+    run_state_machine_as_test,
+)
 from sqlalchemy import Connection, text, update
 from sqlalchemy.exc import IntegrityError
 
 from liveness.verdict import Verdict
 from server.domain.terms import (
+    OPEN_STATES,
     AttemptOutcome,
     CheckState,
     CheckStatus,
@@ -30,14 +44,15 @@ from server.storage.errors import (
     RequestIdReused,
     SessionKeyMismatch,
     SessionKeyUnproven,
+    StorageError,
     StorageUnavailable,
 )
 from server.storage.evidence_records import EvidenceRecordRepository
-from server.storage.records import AttemptEnding, Place
+from server.storage.records import Place
 from server.storage.repository import CheckRepository
-from server.storage.schema import upgrade
-from server.storage.tables import checks, metadata
-from tests.server.databases import PostgresServer
+from server.storage.retention import RetentionRepository
+from server.storage.tables import checks
+from tests.server.databases import PostgresServer, make_tables
 from tests.server.storage.samples import (
     NOW,
     SESSION_KEY,
@@ -46,6 +61,7 @@ from tests.server.storage.samples import (
     decided,
     decision,
     end,
+    ending,
     entry,
     lease,
     new_check,
@@ -53,24 +69,6 @@ from tests.server.storage.samples import (
     scanning,
     sealed_record,
 )
-
-
-@pytest_asyncio.fixture(scope="package", loop_scope="session")
-async def shared_postgres_url(postgres: PostgresServer) -> AsyncIterator[str]:
-    url = await postgres.new_database()
-    await upgrade(url)
-    yield url
-    await postgres.drop_database(url)
-
-
-@pytest_asyncio.fixture
-async def postgres_url(postgres: PostgresServer, shared_postgres_url: str) -> AsyncIterator[str]:
-    """One database for all tests of this folder, emptied after each test, because creating one is slow."""
-    yield shared_postgres_url
-    # The audit log refuses that, and these tests write none.
-    tables = (name for name in metadata.tables if not name.startswith("audit_"))
-    await postgres.execute(f"TRUNCATE {', '.join(tables)}", shared_postgres_url)
-
 
 # Checks that are created, by a request once, and read back.
 
@@ -86,12 +84,6 @@ async def test_a_created_check_is_read_back_as_it_was_given(repository: CheckRep
     )  # fmt: skip
     assert (record.status, record.session_key, record.decide_time) == (None,) * 3
     assert record.reasons == ()
-
-
-async def test_times_come_back_in_utc_whatever_zone_they_were_given_in(repository: CheckRepository) -> None:
-    record = await created(repository)
-    assert record.create_time == NOW
-    assert record.create_time.utcoffset() == NOW.utcoffset()
 
 
 async def test_another_tenant_does_not_see_the_check(repository: CheckRepository) -> None:
@@ -128,11 +120,6 @@ async def test_request_ids_of_tenants_do_not_meet(repository: CheckRepository) -
     assert first.check_id != second.check_id
 
 
-async def test_the_same_request_made_at_once_creates_one_check(repository: CheckRepository) -> None:
-    records = await asyncio.gather(*(repository.create(new_check(), request()) for _ in range(12)))
-    assert len({record.check_id for record in records}) == 1
-
-
 async def test_the_first_checks_of_a_policy_may_come_at_once(repository: CheckRepository) -> None:
     # In each round all calls find the policy missing, and one call of each pair finds its request created.
     for n in range(4):
@@ -145,15 +132,13 @@ async def test_the_first_checks_of_a_policy_may_come_at_once(repository: CheckRe
         assert len({record.check_id for record in made}) == 6
 
 
-async def test_two_checks_share_one_stored_policy(repository: CheckRepository, url: str) -> None:
+async def test_two_checks_share_one_stored_policy(repository: CheckRepository, database: Database) -> None:
     await repository.create(new_check(policy=b"one"), None)
     await repository.create(new_check(policy=b"one"), None)
     record = await repository.create(new_check(policy=b"two"), None)
     assert record.policy_source == b"two"
-    database = open_database(url)
     query = text("select count(*) from policies")
     assert await database.read(lambda connection: connection.execute(query).scalar_one()) == 2
-    await database.close()
 
 
 async def test_the_repository_reports_if_any_check_exists(repository: CheckRepository) -> None:
@@ -173,17 +158,6 @@ async def test_a_cancelled_call_leaves_the_database_usable(repository: CheckRepo
     assert (await scanning(repository)).state is CheckState.SCANNING
 
 
-async def test_a_database_without_tables_is_unavailable_and_discloses_no_values(tmp_path: Path) -> None:
-    database = open_database(f"sqlite:///{tmp_path / 'empty.db'}", make=True)
-    repository = CheckRepository(database)
-    with pytest.raises(StorageUnavailable) as caught:
-        await repository.ping()
-    with pytest.raises(StorageUnavailable):
-        await repository.create(new_check(), None)
-    assert "select" not in str(caught.value).lower()
-    await database.close()
-
-
 # The lease of a check: one stream holds it, and a newer one fences the older.
 
 
@@ -196,22 +170,17 @@ async def test_the_first_stream_binds_its_session_key(repository: CheckRepositor
     assert record.session_key_sha256 == hashlib.sha256(SESSION_KEY).digest()
 
 
-async def test_another_session_key_is_refused_and_does_not_fence(repository: CheckRepository) -> None:
-    record = await scanning(repository)
-    with pytest.raises(SessionKeyMismatch):
-        await repository.acquire_lease(
-            record.check_id, session_key=b"another", proven=True, owner="x", now=after(2), lease_seconds=15
-        )
-    assert await repository.get(record.check_id) == record
-
-
-async def test_a_bound_session_key_needs_its_proof_and_does_not_fence_without(
-    repository: CheckRepository,
+@pytest.mark.parametrize(
+    ("key", "proven", "error"),
+    [(b"another", True, SessionKeyMismatch), (SESSION_KEY, False, SessionKeyUnproven)],
+)
+async def test_another_or_an_unproven_session_key_is_refused_and_does_not_fence(
+    repository: CheckRepository, *, key: bytes, proven: bool, error: type[Exception]
 ) -> None:
     record = await scanning(repository)
-    with pytest.raises(SessionKeyUnproven):
+    with pytest.raises(error):
         await repository.acquire_lease(
-            record.check_id, session_key=SESSION_KEY, proven=False, owner="x", now=after(2), lease_seconds=15
+            record.check_id, session_key=key, proven=proven, owner="x", now=after(2), lease_seconds=15
         )
     assert await repository.get(record.check_id) == record
 
@@ -312,52 +281,31 @@ async def test_an_attempt_from_start_to_end(repository: CheckRepository) -> None
         await repository.start_attempt(check_id, epoch=1, number=1, start_time=after(9))
 
 
-async def test_evidence_of_an_attempt_that_cannot_end_is_not_kept(repository: CheckRepository) -> None:
-    check_id = (await scanning(repository)).check_id
-    with pytest.raises(Conflict):
-        await end(repository, check_id, epoch=1, evidence=(entry("never"),))
-    assert await repository.referenced(["evidence/never"]) == frozenset()
-
-
-async def test_a_reconnect_interrupts_the_attempt_that_ran(repository: CheckRepository) -> None:
-    record = await scanning(repository)
-    await repository.start_attempt(record.check_id, epoch=1, number=1, start_time=after(2))
-    await lease(repository, record)
-    (attempt,) = await repository.attempts(record.check_id)
-    assert (attempt.outcome, attempt.end_time) == (AttemptOutcome.INTERRUPTED, after(1))
-
-
 async def test_a_fenced_stream_stores_the_ending_of_its_own_attempt(
     repository: CheckRepository,
 ) -> None:
     record = await scanning(repository)
     check_id = record.check_id
     await repository.start_attempt(check_id, epoch=1, number=1, start_time=after(2))
-    ending = AttemptEnding(
-        number=1,
+    interrupted = ending(
         outcome=AttemptOutcome.INTERRUPTED,
         ended_by=EndedBy.SUPERSEDED,
         verdict=Verdict.LIVE,
-        frames=11,
-        dropped=2,
-        feedback=("TOO_DARK",),
-        end_time=after(9),
-        final_mac_sha256=b"m" * 32,
         judgement=b"judged",
     )
     with pytest.raises(Conflict):
         # It is still running.
-        await repository.end_superseded(check_id, epoch=1, ending=ending)
+        await repository.end_superseded(check_id, epoch=1, ending=interrupted)
     await lease(repository, record)
     assert (await repository.attempts(check_id))[0].ended_by is None
     with pytest.raises(Conflict):
-        await repository.end_superseded(check_id, epoch=2, ending=ending)
-    await repository.end_superseded(check_id, epoch=1, ending=ending)
+        await repository.end_superseded(check_id, epoch=2, ending=interrupted)
+    await repository.end_superseded(check_id, epoch=1, ending=interrupted)
     (ended,) = await repository.attempts(check_id)
     assert (ended.ended_by, ended.verdict, ended.frames) == (EndedBy.SUPERSEDED, Verdict.LIVE, 11)
     assert (ended.end_time, ended.judgement) == (after(1), b"judged")
     with pytest.raises(Conflict):
-        await repository.end_superseded(check_id, epoch=1, ending=ending)
+        await repository.end_superseded(check_id, epoch=1, ending=interrupted)
     await repository.decide(check_id, epoch=2, decision=decision())
     # The evidence record takes over the judgement.
     assert await repository.attempts(check_id) == (replace(ended, judgement=None),)
@@ -368,24 +316,18 @@ async def test_a_fenced_attempt_ends_with_the_decision_that_it_brings(repository
     check_id = record.check_id
     await repository.start_attempt(check_id, epoch=1, number=1, start_time=after(2))
     await lease(repository, record)
-    ending = AttemptEnding(
-        number=1,
+    spoof = ending(
         outcome=AttemptOutcome.DECIDED,
         ended_by=EndedBy.SUPERSEDED,
         verdict=Verdict.SPOOF,
-        frames=30,
-        dropped=0,
-        feedback=(),
-        end_time=after(9),
-        final_mac_sha256=None,
         judgement=b"judged",
     )
     for fenced in (None, 2):
         # It does not run under the current lease, and did not run under that one.
         with pytest.raises(Conflict):
-            await repository.decide(check_id, epoch=None, decision=decision(), ending=ending, fenced=fenced)
+            await repository.decide(check_id, epoch=None, decision=decision(), ending=spoof, fenced=fenced)
     assert (await repository.attempts(check_id))[0].ended_by is None
-    await repository.decide(check_id, epoch=None, decision=decision(), ending=ending, fenced=1)
+    await repository.decide(check_id, epoch=None, decision=decision(), ending=spoof, fenced=1)
     (attempt,) = await repository.attempts(check_id)
     assert (attempt.outcome, attempt.ended_by) == (AttemptOutcome.DECIDED, EndedBy.SUPERSEDED)
     decided = await repository.get(check_id)
@@ -549,3 +491,300 @@ async def test_a_requested_outcome_is_due_in_its_time_and_only_in_the_sandbox(
     assert await repository.due(NOW + timedelta(seconds=5), 10, outcomes=True, after=due) == []
     with pytest.raises((IntegrityError, StorageUnavailable)):
         await database.write(Connection.execute, update(checks).values(sandbox=False))
+
+
+# The repository against a model: random calls in random order must return what the model predicts.
+
+
+_CLOSED = {CheckState.DECIDED, CheckState.FINISHED}
+
+
+@dataclass
+class Model:
+    """The predicted state of a check."""
+
+    state: CheckState = CheckState.CREATED
+    key: bytes | None = None
+    epoch: int = 0
+    attempts: dict[int, tuple[int, AttemptOutcome | None, bool]] = field(default_factory=dict)
+    evidence: int = 0
+    deadline: int = 0
+    lease_until: int | None = None
+    resume_until: int | None = None
+    closing: FailureReason | None = None
+
+    def interrupt(self) -> None:
+        for number, (epoch, outcome, counted) in self.attempts.items():
+            self.attempts[number] = (epoch, outcome or AttemptOutcome.INTERRUPTED, counted)
+
+    def holds(self, epoch: int) -> bool:
+        return self.state is CheckState.SCANNING and epoch == self.epoch
+
+    def runs(self, number: int, epoch: int) -> bool:
+        attempt = self.attempts.get(number)
+        return attempt is not None and attempt[0] == epoch and attempt[1] is None
+
+
+class RepositoryMachine(RuleBasedStateMachine):
+    checks = Bundle("checks")
+
+    def __init__(self, server: PostgresServer | None = None) -> None:
+        super().__init__()
+        self.server = server
+        self.folder = Path(tempfile.mkdtemp(prefix="facegate-test-"))
+        self.runner = asyncio.Runner()
+        self.models: dict[UUID, Model] = {}
+        self.objects = 0
+
+    @initialize()
+    def open(self) -> None:
+        if self.server is None:
+            self.url = f"sqlite:///{self.folder / 'checks.db'}"
+        else:
+            self.url = self.runner.run(self.server.new_database())
+        self.runner.run(make_tables(self.url))
+        self.database = open_database(self.url)
+        self.repository = CheckRepository(self.database)
+        self.records = EvidenceRecordRepository(self.database)
+        self.retention = RetentionRepository(self.database)
+
+    def teardown(self) -> None:
+        self.runner.run(self.database.close())
+        if self.server is not None:
+            self.runner.run(self.server.drop_database(self.url))
+        self.runner.close()
+        shutil.rmtree(self.folder)
+
+    def attempt(self, call: Callable[[], Awaitable[Any]]) -> Any:
+        async def run() -> Any:
+            try:
+                return await call()
+            except StorageError as error:
+                return error
+
+        return self.runner.run(run())
+
+    @rule(target=checks, deadline=st.integers(5, 60))
+    def create(self, deadline: int) -> Any:
+        check = new_check(scan_seconds=deadline)
+        self.attempt(lambda: self.repository.create(check, None))
+        self.models[check.check_id] = Model(deadline=deadline)
+        return multiple(check.check_id)
+
+    @rule(
+        check_id=checks,
+        key=st.sampled_from([b"one", b"one", b"two"]),
+        proven=st.sampled_from([True, True, False]),
+        now=st.integers(0, 60),
+    )
+    def acquire(self, check_id: UUID, key: bytes, proven: bool, now: int) -> None:
+        model = self.models[check_id]
+        answer = self.attempt(
+            lambda: self.repository.acquire_lease(
+                check_id, session_key=key, proven=proven, owner="o", now=after(now), lease_seconds=15
+            )
+        )
+        if model.state not in OPEN_STATES or model.closing is not None:
+            assert isinstance(answer, Conflict)
+        elif model.key not in {None, key}:
+            assert isinstance(answer, SessionKeyMismatch)
+        elif model.key is not None and not proven:
+            assert isinstance(answer, SessionKeyUnproven)
+        else:
+            model.interrupt()
+            model.state, model.key = CheckState.SCANNING, key
+            model.epoch += 1
+            model.lease_until, model.resume_until = now + 15, None
+            assert answer.lease_epoch == model.epoch
+
+    @rule(check_id=checks, back=st.integers(0, 1), now=st.integers(0, 60))
+    def renew(self, check_id: UUID, back: int, now: int) -> None:
+        model = self.models[check_id]
+        epoch = model.epoch - back
+        answer = self.attempt(
+            lambda: self.repository.renew_lease(check_id, epoch=epoch, now=after(now), lease_seconds=15)
+        )
+        assert answer is (model.holds(epoch) and model.closing is None)
+        if answer:
+            model.lease_until = now + 15
+
+    @rule(check_id=checks, back=st.integers(0, 1), until=st.integers(0, 80))
+    def suspend(self, check_id: UUID, back: int, until: int) -> None:
+        model = self.models[check_id]
+        epoch = model.epoch - back
+        answer = self.attempt(
+            lambda: self.repository.suspend(
+                check_id, epoch=epoch, bytes_received=1, resume_until=after(until)
+            )
+        )
+        assert isinstance(answer, Conflict) is not model.holds(epoch)
+        if model.holds(epoch):
+            model.state, model.lease_until, model.resume_until = CheckState.WAITING, None, until
+
+    @rule(check_id=checks, reason=st.sampled_from([FailureReason.CANCELLED, FailureReason.ABANDONED]))
+    def request_close(self, check_id: UUID, reason: FailureReason) -> None:
+        model = self.models[check_id]
+        answer = self.attempt(lambda: self.repository.request_close(check_id, reason))
+        if model.state in OPEN_STATES and model.closing is None:
+            model.closing = reason
+        assert (answer.state, answer.closing) == (model.state, model.closing)
+
+    @rule(check_id=checks, number=st.integers(1, 3), back=st.integers(0, 1))
+    def start(self, check_id: UUID, number: int, back: int) -> None:
+        model = self.models[check_id]
+        epoch = model.epoch - back
+        answer = self.attempt(
+            lambda: self.repository.start_attempt(check_id, epoch=epoch, number=number, start_time=after(1))
+        )
+        allowed = model.holds(epoch) and number not in model.attempts
+        assert isinstance(answer, Conflict) is not allowed
+        if allowed:
+            model.attempts[number] = (epoch, None, False)
+
+    @rule(check_id=checks, number=st.integers(1, 3), back=st.integers(0, 1))
+    def count(self, check_id: UUID, number: int, back: int) -> None:
+        model = self.models[check_id]
+        epoch = model.epoch - back
+        answer = self.attempt(
+            lambda: self.repository.count_attempt(check_id, epoch=epoch, attempt=number, frames=8)
+        )
+        allowed = model.holds(epoch) and model.runs(number, epoch)
+        assert isinstance(answer, Conflict) is not allowed
+        if allowed:
+            model.attempts[number] = (epoch, None, True)
+
+    @rule(check_id=checks, number=st.integers(1, 3), back=st.integers(0, 1), pictures=st.integers(0, 2))
+    def end(self, check_id: UUID, number: int, back: int, pictures: int) -> None:
+        model = self.models[check_id]
+        epoch = model.epoch - back
+        answer = self.attempt(
+            lambda: self.repository.end_attempt(
+                check_id,
+                epoch=epoch,
+                ending=ending(number),
+                evidence=self.pictures(pictures),
+            )
+        )
+        allowed = model.holds(epoch) and model.runs(number, epoch)
+        assert isinstance(answer, Conflict) is not allowed
+        if allowed:
+            model.attempts[number] = (epoch, AttemptOutcome.RETRY, model.attempts[number][2])
+            model.evidence += pictures
+
+    @rule(
+        check_id=checks,
+        back=st.sampled_from([0, 1, None]),
+        pictures=st.integers(0, 2),
+        number=st.sampled_from([None, 1, 2, 3]),
+    )
+    def decide(self, check_id: UUID, back: int | None, pictures: int, number: int | None) -> None:
+        model = self.models[check_id]
+        epoch = None if back is None else model.epoch - back
+        answer = self.attempt(
+            lambda: self.repository.decide(
+                check_id,
+                epoch=epoch,
+                decision=decision(*self.pictures(pictures), retain_seconds=100),
+                ending=None if number is None else ending(number, outcome=AttemptOutcome.DECIDED),
+            )
+        )
+        allowed = model.state in OPEN_STATES and epoch in {None, model.epoch}
+        allowed = allowed and (number is None or model.runs(number, model.epoch))
+        assert isinstance(answer, Conflict) is not allowed
+        if allowed:
+            if number is not None:
+                model.attempts[number] = (model.epoch, AttemptOutcome.DECIDED, model.attempts[number][2])
+            model.interrupt()
+            model.state, model.lease_until, model.resume_until = CheckState.DECIDED, None, None
+            model.evidence += pictures
+
+    @rule(check_id=checks)
+    def finish(self, check_id: UUID) -> None:
+        model = self.models[check_id]
+        answer = self.attempt(lambda: self.repository.finish(check_id, after(40)))
+        assert isinstance(answer, Conflict) is (model.state not in _CLOSED)
+        if model.state in _CLOSED:
+            model.state = CheckState.FINISHED
+
+    @rule(check_id=checks)
+    def erase(self, check_id: UUID) -> None:
+        model = self.models[check_id]
+        answer = self.attempt(lambda: self.retention.erase(check_id, after(200)))
+        if model.state in OPEN_STATES:
+            assert isinstance(answer, Conflict)
+        else:
+            assert len(answer) == model.evidence
+            model.state, model.evidence = CheckState.ERASED, 0
+
+    @rule()
+    def crash(self) -> None:
+        """Start a new process, which knows only the contents of the file."""
+        self.runner.run(self.database.close())
+        self.database = open_database(self.url)
+        self.repository = CheckRepository(self.database)
+        self.records = EvidenceRecordRepository(self.database)
+        self.retention = RetentionRepository(self.database)
+
+    @rule(now=st.integers(0, 80))
+    def due(self, now: int) -> None:
+        found = {record.check_id for record in self.runner.run(self.repository.due(after(now), 1000))}
+        assert found == {
+            check_id
+            for check_id, model in self.models.items()
+            if model.state in OPEN_STATES
+            and model.deadline <= now
+            and (model.lease_until is None or model.lease_until <= now)
+        }
+
+    @invariant()
+    def database_is_as_the_model(self) -> None:
+        if self.models:
+            self.runner.run(self.compare())
+
+    async def compare(self) -> None:
+        for check_id, model in self.models.items():
+            record = await self.repository.get(check_id)
+            assert record is not None
+            assert (record.state, record.lease_epoch, record.streams) == (
+                model.state,
+                model.epoch,
+                model.epoch,
+            )
+            if model.state is not CheckState.ERASED:
+                assert record.session_key == model.key
+            assert (record.lease_until is None) is (model.lease_until is None)
+            resumable = None if model.resume_until is None else after(model.resume_until)
+            assert record.resume_until == resumable
+            assert (record.portrait_template is None) is (model.state not in OPEN_STATES)
+            stored = await self.records.find(check_id)
+            assert (stored is None) is (model.state not in _CLOSED)
+            assert (record.subject_reference == "") is (model.state not in OPEN_STATES)
+            assert len(await self.repository.evidence(check_id)) == model.evidence
+            assert {
+                a.number: (a.epoch, a.outcome, a.counted) for a in await self.repository.attempts(check_id)
+            } == model.attempts
+        expired = {record.check_id for record in await self.retention.expired_results(after(100), 1000)}
+        assert expired == {i for i, model in self.models.items() if model.state in _CLOSED}
+
+    def pictures(self, count: int) -> Any:
+        self.objects += count
+        return tuple(entry(f"object-{self.objects - n}") for n in range(count))
+
+
+_SETTINGS = settings(
+    max_examples=10,
+    stateful_step_count=25,
+    deadline=None,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+TestRepositoryMachine = RepositoryMachine.TestCase
+TestRepositoryMachine.settings = _SETTINGS
+
+
+@pytest.mark.slow
+def test_postgresql_follows_the_same_state_machine(postgres: PostgresServer) -> None:
+    class OnPostgresql(RepositoryMachine):
+        def __init__(self) -> None:
+            super().__init__(postgres)
+
+    run_state_machine_as_test(OnPostgresql, settings=settings(_SETTINGS, max_examples=20))
