@@ -28,6 +28,7 @@ from grpc_status import rpc_status
 from joserfc import jws
 from joserfc.jwk import ECKey, KeySet
 
+from facegate_client import ScanTicket
 from facegate_protocol import (
     BindingInputs,
     MacChain,
@@ -232,6 +233,10 @@ class FakeServer(verification_service_pb2_grpc.VerificationServiceServicer):
         )
         self._session_key: bytes | None = None
         self._attempt = 0
+
+    @property
+    def ticket(self) -> ScanTicket:
+        return ScanTicket(token=self.token, challenge_key_sha256=self.challenge_key_sha256)
 
     @property
     def challenge_key_sha256(self) -> bytes:

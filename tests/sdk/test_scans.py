@@ -20,7 +20,7 @@ from cli.test_devices import write_platform
 from simulator.devices import POLICY_NAME as ATTESTED
 from simulator.devices import DeviceKind, TestPlatform, make_device
 from tests.cli.test_devices.played import failed, platform_settings
-from tests.client.conftest import pictures
+from tests.client.fakes import pictures
 from tests.client.fake_server import LOST, FakeServer, StreamPlan
 from tests.client.fake_server import serving as serving_fake
 from tests.packs import shared_pack
