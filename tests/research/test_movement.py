@@ -24,17 +24,6 @@ def test_every_approacher_is_rendered_in_shade_and_in_sun() -> None:
         assert presets == [AmbientPreset.SHADE, AmbientPreset.SUN]
 
 
-def test_attempts_and_heads_are_drawn_apart() -> None:
-    cases = [
-        _case(approacher, attempt=attempt, geometry=geometry)
-        for approacher in Approacher
-        for attempt in range(3)
-        for geometry in Geometry
-    ]
-    assert len({case.seed for case in cases}) == len(cases)
-    assert {settings_of(case).renderer.geometry for case in cases} == set(Geometry)
-
-
 def test_attackers_match_their_names() -> None:
     bent, flat = settings_of(_case(Approacher.BENT_PRINT)), settings_of(_case(Approacher.PRINT))
     assert bent.kind is flat.kind is FlashKind.PRINT
@@ -58,11 +47,6 @@ def test_a_print_comes_closer_to_both_heads(
     assert [row["geometry"] for row in played] == ["relief", "ellipsoid"]
     assert all(row["finding"] != "RIGHT" for row in played)
     assert "| print | relief | 1:" in capsys.readouterr().out
-
-
-def test_missing_assets_are_reported_in_one_line(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["--assets", str(tmp_path), "--rows", str(tmp_path / "rows")]) == 2
-    assert capsys.readouterr().err.startswith("could not measure: ")
 
 
 _PERSON = "0a1b2c3d4e5f"
@@ -131,7 +115,3 @@ def test_people_are_counted_once_and_attempts_all() -> None:
     assert lines[2].startswith("| genuine person | relief | 4: 2 / 0 / 1 / 1 | 2 of 3 [9, 99 %] |")
     assert lines[3].startswith("| print | relief | 1: 0 / 1 / 0 / 0 | 0 of 1 [0, 98 %] |")
     assert len(lines) == 4
-
-
-def test_a_row_is_a_line_of_json() -> None:
-    assert json.loads(json.dumps(_row("RIGHT").as_record()))["finding"] == "RIGHT"

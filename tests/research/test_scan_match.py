@@ -206,13 +206,6 @@ def test_a_change_of_person_is_looked_for(made: Path, capsys: pytest.CaptureFixt
     assert "One person: 2 scans of 2 persons" in capsys.readouterr().out
 
 
-def test_a_folder_without_clips_is_reported_in_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["constancy", "--pack", "embedded", "--clips", str(tmp_path)]) == 2
-    assert capsys.readouterr().err.startswith("could not measure: ")
-
-
 # Scans against portraits: the pairs and the resulting bounds.
 
 _THRESHOLDS = np.round(np.arange(-1.0, 1.02, 0.01), 2)
@@ -305,13 +298,6 @@ def test_a_scan_is_identified_as_a_server_does() -> None:
     portrait = portrait_template(recording, real_pack())
     assert portrait is not None
     assert min(float(portrait @ sample.template.vector) for sample in found.selected) > 0.95
-
-
-@pytest.mark.slow
-def test_portrait_frames_without_a_face_give_no_portrait() -> None:
-    grey = SentFrame(0.5, encode_jpeg(np.full((200, 200, 3), 90, np.uint8), quality=88))
-    nobody = Recording("nobody", (grey,), _recording("astronaut").scans)
-    assert portrait_template(nobody, real_pack()) is None
 
 
 @pytest.mark.slow
@@ -444,13 +430,6 @@ def test_the_other_face_lies_where_the_first_one_is() -> None:
     for x, y in _FACE.astype(int):
         assert shown[y, x].mean() > 200
     assert shown[10, 10].mean() == pytest.approx(90, abs=3)
-
-
-def test_a_scan_without_a_face_is_laid_over_whole() -> None:
-    spliced = splice(
-        _scan(40), _scan(200, size=(50, 80)), change=Change.LAST_HALF, place=0.0, points=lambda _: None
-    )
-    assert spliced.frames[-1].pixels().shape == (100, 100, 3)
 
 
 def test_a_short_scan_of_the_other_is_repeated() -> None:
