@@ -631,22 +631,23 @@ async def test_an_overloaded_server_is_asked_again_after_its_delay() -> None:
     assert [start.resume for start in fake.starts] == [False, False]
 
 
-async def test_lasting_overload_raises_the_error_of_the_server() -> None:
-    busy = Refuse(code=grpc.StatusCode.RESOURCE_EXHAUSTED, reason="OVERLOADED", metadata={"limit": "4"})
-    fake = FakeServer(StreamPlan(refuse=busy))
+@pytest.mark.parametrize(
+    ("code", "reason", "after"),
+    [
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", None),
+        (grpc.StatusCode.INVALID_ARGUMENT, "FRAME_IMAGE_INVALID", 2),
+    ],
+    ids=["lasting overload", "in the middle"],
+)
+async def test_a_refusal_is_reported_with_what_the_server_said(
+    code: grpc.StatusCode, reason: str, after: int | None
+) -> None:
+    refusal = Refuse(code=code, reason=reason, metadata={"limit": "4"})
+    plan = StreamPlan(refuse=refusal) if after is None else StreamPlan(break_after=after, breaking=refusal)
     with pytest.raises(CallRefusedError) as caught:
-        await scanned(fake)
-    assert caught.value.refusal.reason == "OVERLOADED"
-    assert caught.value.refusal.metadata == {"limit": "4"}
-
-
-async def test_refusal_in_the_middle_is_reported_with_its_reason() -> None:
-    refuse = Refuse(code=grpc.StatusCode.INVALID_ARGUMENT, reason="FRAME_IMAGE_INVALID")
-    fake = FakeServer(StreamPlan(break_after=2, breaking=refuse))
-    with pytest.raises(CallRefusedError) as caught:
-        await scanned(fake)
-    assert caught.value.refusal.code == "INVALID_ARGUMENT"
-    assert caught.value.refusal.reason == "FRAME_IMAGE_INVALID"
+        await scanned(FakeServer(plan))
+    refused = caught.value.refusal
+    assert (refused.code, refused.reason, refused.metadata) == (code.name, reason, {"limit": "4"})
 
 
 def test_the_status_of_the_server_counts_and_not_that_of_a_proxy_that_resets_the_stream() -> None:

@@ -1,7 +1,7 @@
 """The study of the dynamic mode."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -19,7 +19,6 @@ from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.policy import ChallengeFinding, DynamicPolicy
 from liveness.verdict import VerdictReason
 from matcher import SCAN_SUBJECT
-from research.dynamic import measure
 from research.dynamic.__main__ import main
 from research.dynamic.cases import (
     CALIBRATION_RENDERERS,
@@ -49,7 +48,6 @@ from research.dynamic.people import (
 from research.dynamic.rows import (
     Draws,
     DynamicEvaluationError,
-    Rate,
     Row,
     append_rows,
     mend_rows,
@@ -57,7 +55,7 @@ from research.dynamic.rows import (
     read_rows,
     text_of,
 )
-from research.dynamic.tables import all_tables, check_table, spoofed, write_report
+from research.dynamic.tables import all_tables, spoofed, write_report
 from simulator import (
     AmbientPreset,
     AmbientSettings,
@@ -76,7 +74,7 @@ from simulator.photo import builtin_photos
 from tests.packs import real_pack, shared_pack
 from vision.face import BgrImage, DetectedFace, Landmarks
 from vision.packs import Pack
-from vision.packs.interfaces import FaceDetector, Landmarker
+from vision.packs.interfaces import Landmarker
 
 # Simulated rows of scans.
 
@@ -369,24 +367,6 @@ def test_of_two_labels_that_may_be_one_person_one_counts(tmp_path: Path) -> None
     assert len(held_out_people(folder, split=_NOBODY, corrections=corrections)) == 1
 
 
-def _wall(path: Path) -> Path:
-    path.write_bytes(cv2.imencode(".png", np.full((200, 200, 3), 128, np.uint8))[1].tobytes())
-    return path
-
-
-class _Elsewhere:
-    """A detector that finds the face beside its true place."""
-
-    def __init__(self, detector: FaceDetector) -> None:
-        self._detector = detector
-
-    def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
-        return tuple(
-            replace(face, five_points=np.asarray(face.five_points + 0.5 * face.eye_distance, np.float32))
-            for face in self._detector.detect(image)
-        )
-
-
 class _Beside:
     """A landmarker that finds the eyes slightly beside their true places."""
 
@@ -420,21 +400,12 @@ def test_a_photo_is_usable_where_two_packs_see_the_same_eyes(tmp_path: Path) -> 
     assert with_usable_photo([person], pack=pack, witness=pack) == (person,)
     for witness, agrees in (
         (replace(pack, landmarker=None), True),
-        (replace(pack, detector=_Elsewhere(pack.detector), landmarker=None), False),
         (replace(pack, landmarker=_Beside(pack.landmarker, 0.05)), True),
         (replace(pack, landmarker=_Beside(pack.landmarker, 0.15)), False),
     ):
         assert bool(with_usable_photo([person], pack=pack, witness=witness)) is agrees
     with pytest.raises(DynamicEvaluationError, match="same eyes"):
         photo_of(person, pack=pack, witness=replace(pack, landmarker=_Beside(pack.landmarker, 0.15)))
-
-
-@pytest.mark.slow
-def test_the_first_usable_photo_of_a_person_is_used(tmp_path: Path) -> None:
-    pack = real_pack()
-    wall, face = _wall(tmp_path / "wall.png"), _face(tmp_path / "face.png")
-    person = Person("both", wall, (face, wall))
-    assert with_usable_photo([person], pack=pack, witness=pack) == (replace(person, photo=face),)
 
 
 def test_the_real_collection_contains_no_tuned_person(assets: Path) -> None:
@@ -457,31 +428,6 @@ def _phone() -> VirtualPhone:
         face_width=0.5,
         claimed_late=0.0,
     )
-
-
-def _first(movement: Callable[[float], float]) -> float | None:
-    """The first time at which a person moves, seconds of the device's clock."""
-    times = (step / 100 for step in range(600))
-    return next((time for time in times if movement(time) > 0), None)
-
-
-def test_the_person_opens_the_mouth_after_the_request_arrives() -> None:
-    phone = _phone()
-    assert _first(phone.person.opening) is None
-    phone.hint("OPEN_MOUTH", _NOW)
-    begun = _first(phone.person.opening)
-    assert begun is not None
-    assert 1.1 + 0.4 <= begun <= 1.1 + 1.25
-    assert _first(phone.person.closure) is None
-
-
-@pytest.mark.parametrize(("code", "sign"), [("TURN_LEFT", 1), ("TURN_RIGHT", -1)])
-def test_the_person_turns_to_the_side_after_the_request_arrives(code: str, sign: int) -> None:
-    phone, face = _phone(), RestingFace(width=0.5, outline_width=0.5, x=0.5, y=0.5, frame=(480, 640))
-    phone.hint(code, _NOW)
-    begun = _first(lambda time: sign * phone.person.placement(time, face=face).yaw)
-    assert begun is not None
-    assert 1.1 + 0.4 <= begun <= 1.1 + 1.25
 
 
 def test_frames_are_not_sent_during_a_pause() -> None:
@@ -598,22 +544,6 @@ def test_the_report_states_simulation_first_and_has_the_counts(tmp_path: Path) -
     assert "0 of 12, 0.0 % [0.0, 25.0]" in line
 
 
-def test_checks_of_several_attempts_have_a_table_and_count_once_elsewhere() -> None:
-    people = [f"person {number}" for number in range(12)]
-    failed = {"flash": "INCONCLUSIVE", "combined": "INCONCLUSIVE"}
-    rows = [row(person=person, name=person) for person in people[:9]]
-    for person in people[9:]:
-        rows.append(row(person=person, name=person, **failed))
-        rows.append(row(person=person, name=f"{person}/attempt 2", attempt=2))
-    table = check_table(rows, _REPORT_DRAWS)
-    assert table is not None
-    (line,) = table.rows
-    rates = [cell for cell in line if isinstance(cell, Rate)]
-    assert [(rate.hits, rate.scans) for rate in rates] == [(9, 12), (12, 12), (0, 12)]
-    assert line[-1] == 1.25
-    assert check_table(rows[:9], _REPORT_DRAWS) is None
-
-
 @pytest.mark.parametrize(("code", "wrong"), [("f" * 12, "other code"), (code_hash(), "other conditions")])
 def test_rows_of_another_measurement_are_not_added_to(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], code: str, wrong: str
@@ -622,13 +552,6 @@ def test_rows_of_another_measurement_are_not_added_to(
     append_rows(rows, [row(code=code)])
     assert main(["scan", "--assets", str(tmp_path), "--rows", str(rows), "--slice", "small"]) == 2
     assert wrong in capsys.readouterr().err
-
-
-@pytest.mark.parametrize("package", ["research.dynamic", "formats", "liveness", "simulator", "vision"])
-def test_the_code_of_rows_is_all_that_decides_them(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = code_hash()
-    monkeypatch.setattr(measure, "_MEASURED", tuple(name for name in measure._MEASURED if name != package))
-    assert code_hash() != whole
 
 
 def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:

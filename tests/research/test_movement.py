@@ -7,7 +7,7 @@ import pytest
 
 from liveness.dynamic.policy import ChallengeFinding
 from research.movement import Approacher, Case, Row, main, play, report, settings_of
-from simulator import AmbientPreset, FlashKind, Geometry, Photo
+from simulator import FlashKind, Geometry, Photo
 from simulator.photo import builtin_photos
 from tests.packs import real_pack, shared_pack
 from tests.research.parts import small_assets, some_photos
@@ -16,12 +16,6 @@ from vision.packs import Pack
 
 def _case(approacher: Approacher, *, attempt: int = 0, geometry: Geometry = Geometry.RELIEF) -> Case:
     return Case(approacher=approacher, person="0a1b2c3d4e5f", geometry=geometry, attempt=attempt)
-
-
-def test_every_approacher_is_rendered_in_shade_and_in_sun() -> None:
-    for approacher in Approacher:
-        presets = [settings_of(_case(approacher, attempt=attempt)).ambient.preset for attempt in (0, 1)]
-        assert presets == [AmbientPreset.SHADE, AmbientPreset.SUN]
 
 
 def test_attackers_match_their_names() -> None:

@@ -1,13 +1,11 @@
 """The measures of portraits."""
 
-import io
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from rich.console import Console
 from skimage.metrics import structural_similarity as reference
 
 from evaluation.match.photos import PhotoListError
@@ -26,7 +24,6 @@ from research.portrait_measures.measures import (
     mean_mask,
     moved,
     ordered_pairs,
-    print_mouths,
     structural_similarity,
 )
 from tests.matcher.conformance.pictures import drawn_face, portrait_of
@@ -162,19 +159,6 @@ def test_a_fold_is_judged_by_the_others() -> None:
 )
 def test_bounds_are_those_of_the_tables(count: int, trials: int, low: float, high: float) -> None:
     assert exact_bounds(count, trials) == pytest.approx((low, high), abs=1e-4)
-
-
-def test_the_table_counts_by_source() -> None:
-    mask, bare = MouthColours(lips=0, cheek=15, skin=70), MouthColours(lips=15, cheek=3, skin=70)
-    found = [Mouth(source="masks", fold=str(at % 3), covered=True, colours=mask) for at in range(6)] + [
-        Mouth(source="faces", fold=str(at % 3), covered=False, colours=bare) for at in range(9)
-    ]
-    found.append(Mouth(source="faces", fold="0", covered=False, colours=mask))
-    text = io.StringIO()
-    print_mouths(found, Console(file=text, width=150), name="pack", fitted_on=found)
-    rows = [line.replace("│", " ").split() for line in text.getvalue().splitlines()]
-    assert ["masks", "covered", "6", "of", "6", "6", "of", "6"] in rows
-    assert ["faces", "bare", "1", "of", "10", "1", "of", "10"] in rows
 
 
 def square(left: int, right: int) -> np.ndarray:

@@ -98,15 +98,6 @@ def test_every_usable_picture_with_a_face_is_scored(assets_folder: Path, known_p
     assert sharpness[~found.live & ~found.screen].max() < 0.3
 
 
-def test_the_largest_source_falls_into_halves_of_both_kinds(assets_folder: Path, known_pack: Pack) -> None:
-    found = score_pictures(known_pack, assets_folder / "data" / "pad")
-    assert set(found.folds) == {"large/one, half 1", "large/one, half 2", "small/two"}
-    for half in (1, 2):
-        kinds = found.live[found.folds == f"large/one, half {half}"]
-        assert kinds.any()
-        assert not kinds.all()
-
-
 def test_groups_hold_live_pictures_against_one_kind_of_attack(assets_folder: Path, known_pack: Pack) -> None:
     found = score_pictures(known_pack, assets_folder / "data" / "pad")
     prints, screens, others = groups_of(found)

@@ -89,6 +89,14 @@ def _job(
     }
 
 
+async def _scan(
+    live: LiveServer, client: KotlinClient, person: Recording, policy: str = "standard", **job: Any
+) -> tuple[service_pb2.UploadTrustedImageResponse, dict[str, Any]]:
+    """A scan of a person for a check with the portrait of the same person."""
+    upload = await _upload(live, person, policy)
+    return upload, await client.scan(**_job(live, upload, person, **job))
+
+
 def passed(result: result_pb2.CheckResult) -> set[str]:
     """Names of the passed tests of a device."""
     return {
@@ -131,9 +139,7 @@ async def test_a_recording_on_a_display_fails(
 async def test_colours_prove_a_person(
     server: LiveServer, client: KotlinClient, recording: Recordings
 ) -> None:
-    person = recording(_CALM)
-    upload = await _upload(server, person, "colours")
-    answer = await client.scan(**_job(server, upload, person, flash=True, lit=True))
+    upload, answer = await _scan(server, client, recording(_CALM), "colours", flash=True, lit=True)
     assert answer["outcome"]["status"] == "SUCCESS", answer
     # The first and the last colour of an attempt are grey.
     assert len({tuple(colour) for colour in answer["colours"]}) >= 4
@@ -378,9 +384,7 @@ async def test_a_person_with_a_slow_network_is_told_so(
 async def test_a_person_who_leaves_cancels_the_check(
     server: LiveServer, client: KotlinClient, recording: Recordings
 ) -> None:
-    person = recording(_SLOW)
-    upload = await _upload(server, person)
-    answer = await client.scan(**_job(server, upload, person, acts=["leave"]))
+    upload, answer = await _scan(server, client, recording(_SLOW), acts=["leave"])
     assert answer["error"] == "ScanCancelledException"
     result = await _result(server, upload)
     assert result_pb2.FAILURE_REASON_CANCELLED in result.reasons
@@ -400,8 +404,6 @@ async def test_a_wrong_token_is_refused(
 async def test_a_server_with_another_key_is_not_trusted(
     server: LiveServer, client: KotlinClient, recording: Recordings
 ) -> None:
-    person = recording(_CALM)
-    upload = await _upload(server, person)
-    answer = await client.scan(**_job(server, upload, person, key=bytes(32).hex()))
+    upload, answer = await _scan(server, client, recording(_CALM), key=bytes(32).hex())
     assert answer["error"] == "ServerNotTrustedException"
     assert await server.attempts(upload.check_id) == ()
