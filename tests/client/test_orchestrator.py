@@ -20,7 +20,8 @@ import trustme
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.asymmetric.utils import decode_dss_signature
 from cryptography.hazmat.primitives.hashes import SHA256
-from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
+from facegate.v1 import result_pb2, scan_pb2
+from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.verification_service_pb2 import CheckProgress
 from hypothesis import given
 from hypothesis import strategies as st
@@ -77,7 +78,7 @@ async def test_upload_carries_everything_and_gives_the_ticket() -> None:
             subject_reference="s",
             consent_reference="c",
             request_id="r",
-            hosted=verification_service_pb2.HostedScan(return_url="https://bank.example/done"),
+            hosted=service_pb2.HostedScan(return_url="https://bank.example/done"),
         )
     (request,) = fake.uploads
     assert request.hosted.return_url == "https://bank.example/done"
@@ -222,7 +223,7 @@ async def test_a_check_is_closed_now_where_that_is_asked_for() -> None:
     assert [request.close_now for request in fake.finishes] == [False, True]
 
 
-def _progress(state: verification_service_pb2.CheckProgress.State.ValueType) -> CheckProgress:
+def _progress(state: service_pb2.CheckProgress.State.ValueType) -> CheckProgress:
     return CheckProgress(check_id="c", state=state)
 
 
@@ -333,7 +334,7 @@ def test_a_key_that_is_not_in_the_jwks_is_named() -> None:
         verify_result_jws(signed, load_key_set(fake.jwks))
 
 
-_Response = verification_service_pb2.FinishCheckResponse
+_Response = service_pb2.FinishCheckResponse
 
 
 @pytest.mark.parametrize(

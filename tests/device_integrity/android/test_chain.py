@@ -5,6 +5,7 @@ from datetime import UTC, datetime, timedelta
 from hashlib import sha256
 from itertools import pairwise
 from pathlib import Path
+from typing import Any
 
 import pytest
 from cryptography import x509
@@ -127,6 +128,12 @@ def test_chains_of_our_own_are_sound_in_both_shapes() -> None:
         assert chain.shape is shape
 
 
+def _issued(subject: x509.Name, above: Authority | None, **options: Any) -> Authority:
+    """An authority with a key of its own."""
+    key = new_key()
+    return Authority(key, issue(subject, key, above, **options))
+
+
 def _reasons(certificates: list[x509.Certificate], phone: Phone, now: datetime = NOW) -> set[str]:
     return _failures(_walk(certificates, trust(phone), now))
 
@@ -160,44 +167,36 @@ def test_an_authority_in_disguise_is_refused_without_the_extension() -> None:
     phone = factory_phone()
     for ca in (False, None):
         root, middle, _ = phone.authorities
-        batch = new_key()
-        plain = Authority(
-            batch,
-            issue(name_of(serial="0c33", title="TEE"), batch, middle, ca=ca, not_after=NOW + timedelta(1)),
-        )
+        plain = _issued(name_of(serial="0c33", title="TEE"), middle, ca=ca, not_after=NOW + timedelta(1))
         _, certificates = Phone((*phone.authorities[:-1], plain)).attest(Description())
         # Phones of 2016 have batch certificates with CA:FALSE; none has one without basic constraints.
         assert _reasons(certificates, phone) == (set() if ca is False else {"FORGED_CHAIN"})
-        below = new_key()
-        deeper = Authority(below, issue(name_of(serial="0d44", title="TEE"), below, plain))
+        deeper = _issued(name_of(serial="0d44", title="TEE"), plain)
         _, certificates = Phone((root, plain, deeper)).attest(Description())
         assert "FORGED_CHAIN" in _reasons(certificates, phone)
 
 
 def test_a_provisioned_key_has_to_be_an_authority() -> None:
     phone = remote_phone()
-    key = new_key()
     last = phone.authorities[-1].certificate
     extension = last.extensions.get_extension_for_oid(x509.ObjectIdentifier("1.3.6.1.4.1.11129.2.1.30"))
     assert isinstance(extension.value, x509.UnrecognizedExtension)
-    no_authority = issue(
+    no_authority = _issued(
         last.subject,
-        key,
         phone.authorities[-2],
         ca=False,
         extensions={extension.oid.dotted_string: extension.value.value},
     )
-    _, certificates = Phone((*phone.authorities[:-1], Authority(key, no_authority))).attest(Description())
+    _, certificates = Phone((*phone.authorities[:-1], no_authority)).attest(Description())
     assert _reasons(certificates, phone) == {"FORGED_CHAIN"}
 
 
 def test_a_look_alike_root_is_refused() -> None:
     phone = factory_phone()
-    key = new_key()
-    fake = Authority(key, issue(phone.authorities[0].certificate.subject, key, None))
-    middle_key, batch_key = new_key(), new_key()
-    middle = Authority(middle_key, issue(phone.authorities[1].certificate.subject, middle_key, fake))
-    batch = Authority(batch_key, issue(phone.authorities[2].certificate.subject, batch_key, middle))
+    root, between, last = (authority.certificate.subject for authority in phone.authorities)
+    fake = _issued(root, None)
+    middle = _issued(between, fake)
+    batch = _issued(last, middle)
     _, certificates = Phone((fake, middle, batch)).attest(Description())
     chain = _walk(certificates, trust(phone))
     assert _failures(chain) == {"LOOK_ALIKE_ROOT"}
@@ -249,17 +248,14 @@ def test_expired_and_future_certificates_are_distinguished() -> None:
 def test_path_lengths() -> None:
     phone = remote_phone()
     root, first, second, attestation = phone.authorities
-    key = new_key()
-    shorter = Authority(key, issue(first.certificate.subject, key, root, path_length=1))
-    below_key, last_key = new_key(), new_key()
-    below = Authority(below_key, issue(second.certificate.subject, below_key, shorter))
+    shorter = _issued(first.certificate.subject, root, path_length=1)
+    below = _issued(second.certificate.subject, shorter)
     extension = {
         item.oid.dotted_string: item.value.value
         for item in attestation.certificate.extensions
         if isinstance(item.value, x509.UnrecognizedExtension)
     }
-    subject = attestation.certificate.subject
-    last = Authority(last_key, issue(subject, last_key, below, extensions=extension))
+    last = _issued(attestation.certificate.subject, below, extensions=extension)
     _, certificates = Phone((root, shorter, below, last)).attest(Description())
     assert _reasons(certificates, phone) == {"PATH_TOO_LONG"}
 
@@ -289,8 +285,7 @@ def _provisioned(
         (name_of(cn=servers[1], o=organization), None),
         (name_of(cn="44c1", o=environment), extension),
     ):
-        key = new_key()
-        above = (*above, Authority(key, issue(name, key, above[-1], extensions=further)))
+        above = (*above, _issued(name, above[-1], extensions=further))
     return Phone(above)
 
 
@@ -315,8 +310,7 @@ def _batch(middle: x509.Name, attestation: x509.Name) -> Phone:
     """A phone with a batch key, under any names."""
     above = factory_phone().authorities[:1]
     for name in (middle, attestation):
-        key = new_key()
-        above = (*above, Authority(key, issue(name, key, above[-1])))
+        above = (*above, _issued(name, above[-1]))
     return Phone(above)
 
 
@@ -352,9 +346,7 @@ def test_a_key_usage_of_an_intermediate_has_to_permit_signing(
         (1, name_of(serial="0a11", title="TEE")),
         (2, name_of(serial="0b22", title="TEE")),
     ):
-        key = new_key()
-        may_sign = usage if depth == place else True
-        above = (*above, Authority(key, issue(name, key, above[-1], may_sign=may_sign)))
+        above = (*above, _issued(name, above[-1], may_sign=usage if depth == place else True))
     _, certificates = Phone(above).attest(Description())
     chain = _walk(certificates, trust(phone))
     assert _failures(chain) == failures
@@ -364,9 +356,8 @@ def test_a_key_usage_of_an_intermediate_has_to_permit_signing(
 def test_without_a_key_usage_the_basic_constraints_decide() -> None:
     phone = factory_phone()
     root, middle, _ = phone.authorities
-    key = new_key()
-    last = issue(name_of(serial="0c33", title="TEE"), key, middle, ca=None, may_sign=None)
-    _, certificates = Phone((root, middle, Authority(key, last))).attest(Description())
+    last = _issued(name_of(serial="0c33", title="TEE"), middle, ca=None, may_sign=None)
+    _, certificates = Phone((root, middle, last)).attest(Description())
     assert _failures(_walk(certificates, trust(phone))) == {"FORGED_CHAIN"}
 
 
