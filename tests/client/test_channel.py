@@ -40,11 +40,10 @@ from facegate_client import (
     open_channel,
     server_spki_sha256,
 )
-from facegate_client.attempt import AttemptTally, ScanTally, SendGate, StopSignal
+from facegate_client.attempt import SendGate, StopSignal
 from facegate_client.stream_call import StreamCall
-from tests.client.conftest import FAST, pictures
 from tests.client.fake_server import FakeServer, serving
-from tests.client.fakes import cutting
+from tests.client.fakes import FAST, cutting, pictures, scanned
 
 
 @pytest.fixture(scope="module")
@@ -96,18 +95,10 @@ async def test_plaintext_is_for_loopback_only() -> None:
 
 
 async def test_a_scan_over_tls_states_the_server_key(authority: trustme.CA, leaf: trustme.LeafCert) -> None:
-    fake = FakeServer()
-    tls = TlsSettings(root_certificates=authority.cert_pem.bytes())
+    fake, tls = FakeServer(), TlsSettings(root_certificates=authority.cert_pem.bytes())
     async with serving(fake, _server(leaf)) as target:
         spki = await server_spki_sha256(target, tls)
-        async with open_channel(target, tls=tls) as channel:
-            ticket = ScanTicket(token=fake.token, challenge_key_sha256=fake.challenge_key_sha256)
-            source = generated_source(pictures(12), pace="fast")
-            scanner = FaceScanner(
-                channel=channel, ticket=ticket, source=source, server_spki_sha256=spki, settings=FAST
-            )
-            outcome = await scanner.scan()
-    assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
+        await scanned(fake, target=target, tls=tls, server_spki_sha256=spki)
     certificate = x509.load_pem_x509_certificate(leaf.cert_chain_pems[0].bytes())
     der = certificate.public_key().public_bytes(Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     assert fake.starts[0].server_spki_sha256 == spki == hashlib.sha256(der).digest()
@@ -215,19 +206,27 @@ def _stand_still(seconds: float) -> None:
 
 
 @asynccontextmanager
-async def _calling(handler: _Handler) -> AsyncIterator[Callable[[], StreamCall[bytes, bytes]]]:
-    """Yield a function that opens a call to ``handler``."""
+async def _serving_by_threads(add: Callable[[grpc.Server], None]) -> AsyncIterator[grpc.aio.Channel]:
+    """A channel to a server with the services that ``add`` gives it."""
     server = grpc.server(ThreadPoolExecutor(_CALLS), options=_OPTIONS)
-    handlers: dict[str, Any] = {"Talk": grpc.stream_stream_rpc_method_handler(handler)}
-    server.add_generic_rpc_handlers([grpc.method_handlers_generic_handler("Test", handlers)])
+    add(server)
     port = server.add_insecure_port("127.0.0.1:0")
     server.start()
     try:
         async with open_channel(f"127.0.0.1:{port}") as channel:
-            talk: Any = channel.stream_stream("/Test/Talk")
-            yield lambda: StreamCall(talk())
+            yield channel
     finally:
         await asyncio.to_thread(server.stop(0).wait)
+
+
+@asynccontextmanager
+async def _calling(handler: _Handler) -> AsyncIterator[Callable[[], StreamCall[bytes, bytes]]]:
+    """Yield a function that opens a call to ``handler``."""
+    handlers: dict[str, Any] = {"Talk": grpc.stream_stream_rpc_method_handler(handler)}
+    generic = grpc.method_handlers_generic_handler("Test", handlers)
+    async with _serving_by_threads(lambda server: server.add_generic_rpc_handlers([generic])) as channel:
+        talk: Any = channel.stream_stream("/Test/Talk")
+        yield lambda: StreamCall(talk())
 
 
 async def test_a_call_outlives_a_task_that_is_cancelled_while_it_sends() -> None:
@@ -331,20 +330,10 @@ def _refuse(_: Any, context: grpc.ServicerContext) -> None:
     context.abort_with_status(rpc_status.to_status(status))
 
 
-@asynccontextmanager
-async def _refusing() -> AsyncIterator[grpc.aio.Channel]:
-    """A channel to a server that refuses everything."""
-    server = grpc.server(ThreadPoolExecutor(4))
+def _add_refusing(server: grpc.Server) -> None:
     refusing: Any = _Refusing()
     verification_service_pb2_grpc.add_VerificationServiceServicer_to_server(refusing, server)
     analysis_service_pb2_grpc.add_AnalysisServiceServicer_to_server(refusing, server)
-    port = server.add_insecure_port("127.0.0.1:0")
-    server.start()
-    try:
-        async with open_channel(f"127.0.0.1:{port}") as channel:
-            yield channel
-    finally:
-        await asyncio.to_thread(server.stop(0).wait)
 
 
 async def _be_late() -> None:
@@ -355,7 +344,7 @@ async def _be_late() -> None:
 
 
 async def test_a_refused_scan_is_never_reported_as_an_internal_error() -> None:
-    async with _refusing() as channel:
+    async with _serving_by_threads(_add_refusing) as channel:
         late = asyncio.create_task(_be_late())
         try:
             for _ in range(5):
@@ -374,7 +363,7 @@ async def test_a_refused_scan_is_never_reported_as_an_internal_error() -> None:
 
 async def test_a_refused_upload_is_never_reported_as_an_internal_error() -> None:
     """Of 1,000 uploads, grpc.aio reports about five as INTERNAL."""
-    async with _refusing() as channel:
+    async with _serving_by_threads(_add_refusing) as channel:
         client = AnalysisClient(channel=channel)
         for _ in range(200):
             uploads = (client.analyze_frames([bytes(20_000)] * 5) for _ in range(5))
@@ -424,14 +413,6 @@ async def test_waiting_ends_with_credit() -> None:
     assert gate.take_credit(100)
 
 
-async def test_waiting_ends_with_the_attempt() -> None:
-    gate, stop = SendGate(scan_pb2.Credit()), StopSignal()
-    waiting = asyncio.create_task(gate.wait_for_room(1, stop))
-    await asyncio.sleep(0)
-    stop.set(Cause.CAUSE_COMPLETE)
-    assert not await waiting
-
-
 async def test_waiting_lasts_over_a_pause() -> None:
     gate, stop = SendGate(scan_pb2.Credit(frames=1, bytes=10)), StopSignal()
     gate.pause(True)
@@ -448,17 +429,3 @@ def test_first_cause_stays() -> None:
     stop.set(Cause.CAUSE_CANCELLED)
     stop.set(Cause.CAUSE_COMPLETE)
     assert stop.cause == Cause.CAUSE_CANCELLED
-
-
-def test_frames_count_for_the_attempt_and_the_scan() -> None:
-    scan = ScanTally()
-    for attempt in (1, 2):
-        tally = AttemptTally(scan)
-        tally.count_dropped(2)
-        assert tally.dropped_before == 2
-        tally.send(100)
-        tally.count_dropped(1)
-        tally.send(50)
-        assert (tally.frames, tally.dropped, tally.dropped_before) == (2, 3, 0)
-        assert (scan.frames, scan.dropped) == (2 * attempt, 3 * attempt)
-        assert scan.bytes == 150 * attempt

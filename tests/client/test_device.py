@@ -5,7 +5,7 @@ import itertools
 import subprocess
 import sys
 import time
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from dataclasses import replace
 
 import grpc
@@ -21,7 +21,6 @@ from facegate_client import (
     CallRefusedError,
     CapturedImage,
     ConnectionFailedError,
-    FaceScanner,
     ProtocolViolatedError,
     ReconnectPolicy,
     ScanEndedError,
@@ -31,13 +30,11 @@ from facegate_client import (
     ServerNotTrustedError,
     SourceError,
     generated_source,
-    open_channel,
 )
 from facegate_client.errors import ERROR_DOMAIN, translated_in_stream
 from facegate_protocol import evidence_challenge
-from tests.client.conftest import FAST, Scanning, pictures
 from tests.client.fake_server import LOST, RETRY, SUCCESS, FakeServer, Refuse, Send, StreamPlan, serving
-from tests.client.fakes import CutProxy, Recorder, cutting
+from tests.client.fakes import FAST, CutProxy, Recorder, cutting, pictures, scanned, scanning
 from tests.server.live import until
 
 # Attempts and their frames.
@@ -45,11 +42,9 @@ from tests.server.live import until
 Cause = scan_pb2.AttemptEndBody
 
 
-async def test_one_attempt_is_sent_in_order_and_signed(scanning: Scanning) -> None:
+async def test_one_attempt_is_sent_in_order_and_signed() -> None:
     fake, events = FakeServer(), Recorder()
-    async with scanning(fake, events=events) as scanner:
-        outcome = await scanner.scan()
-    assert fake.violations == []
+    outcome = await scanned(fake, events=events)
     assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
     assert outcome.attempts == outcome.streams == 1
     assert 6 <= outcome.frames == len(fake.frames) == events.sent <= 9
@@ -57,12 +52,13 @@ async def test_one_attempt_is_sent_in_order_and_signed(scanning: Scanning) -> No
     assert fake.half_closed == 1
     assert feedback_pb2.FEEDBACK_CODE_GOOD in events.hints
     assert events.finished == [1]
+    assert not outcome.source_ended
+    assert outcome.source_error is None
 
 
-async def test_start_states_the_client_and_its_version(scanning: Scanning) -> None:
+async def test_start_states_the_client_and_its_version() -> None:
     fake = FakeServer()
-    async with scanning(fake) as scanner:
-        await scanner.scan()
+    await scanned(fake)
     (start,) = fake.starts
     assert start.device.platform == device_pb2.PLATFORM_DESKTOP
     assert start.camera.label == "generated"
@@ -73,24 +69,22 @@ async def test_start_states_the_client_and_its_version(scanning: Scanning) -> No
     assert attestation.unavailable.reason == device_pb2.AttestationUnavailable.REASON_NOT_SUPPORTED
 
 
-async def test_source_that_ends_first_ends_the_attempt(scanning: Scanning) -> None:
+async def test_source_that_ends_first_ends_the_attempt() -> None:
     fake = FakeServer(StreamPlan(frames_wanted=0))
-    async with scanning(fake, frames=5) as scanner:
-        outcome = await scanner.scan()
-    assert fake.violations == []
+    outcome = await scanned(fake, frames=5)
     assert outcome.frames == 5
     assert fake.ends[0].cause == Cause.CAUSE_SOURCE_ENDED
+    assert outcome.source_ended
+    assert outcome.source_error is None
 
 
-async def test_fast_source_waits_for_credit_and_drops_nothing(scanning: Scanning) -> None:
+async def test_fast_source_waits_for_credit_and_drops_nothing() -> None:
     fake = FakeServer(StreamPlan(frames_wanted=0, credit=1))
-    async with scanning(fake, frames=20) as scanner:
-        outcome = await scanner.scan()
-    assert fake.violations == []
+    outcome = await scanned(fake, frames=20)
     assert (outcome.frames, outcome.dropped) == (20, 0)
 
 
-async def test_realtime_source_drops_before_the_index_without_credit(scanning: Scanning) -> None:
+async def test_realtime_source_drops_before_the_index_without_credit() -> None:
     async def credit_late(frame: int, send: Send) -> None:
         if frame == 2:
             await asyncio.sleep(1.0)
@@ -98,9 +92,7 @@ async def test_realtime_source_drops_before_the_index_without_credit(scanning: S
 
     plan = StreamPlan(frames_wanted=0, credit=2, withhold_credit=True, extra_credit=50, act=credit_late)
     fake = FakeServer(plan)
-    async with scanning(fake, frames=45, pace="realtime") as scanner:
-        outcome = await scanner.scan()
-    assert fake.violations == []
+    outcome = await scanned(fake, frames=45, pace="realtime")
     assert outcome.dropped >= 4
     assert outcome.frames + outcome.dropped == 45
     assert [frame.header.index for frame in fake.frames] == list(range(outcome.frames))
@@ -108,74 +100,64 @@ async def test_realtime_source_drops_before_the_index_without_credit(scanning: S
     assert fake.ends[0].dropped_count == outcome.dropped
 
 
-async def test_bytes_of_credit_bind_too(scanning: Scanning) -> None:
+async def test_bytes_of_credit_bind_too() -> None:
     fake = FakeServer(StreamPlan(frames_wanted=0, credit=100, credit_bytes=3_000, withhold_credit=True))
-    async with scanning(fake, frames=30, pace="realtime") as scanner:
-        outcome = await scanner.scan()
-    assert fake.violations == []
+    outcome = await scanned(fake, frames=30, pace="realtime")
     assert sum(len(frame.image) for frame in fake.frames) <= 3_000
     assert 0 < outcome.frames < 30
     assert outcome.dropped == 30 - outcome.frames
 
 
-async def test_attempts_follow_in_one_stream_while_conditions_are_retried(scanning: Scanning) -> None:
+async def test_attempts_follow_in_one_stream_while_conditions_are_retried() -> None:
     fake, events = FakeServer(StreamPlan(results=[RETRY, RETRY, SUCCESS], frames_wanted=4)), Recorder()
-    async with scanning(fake, frames=60, events=events) as scanner:
-        outcome = await scanner.scan()
-    assert fake.violations == []
+    outcome = await scanned(fake, frames=60, events=events)
     assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
     assert (outcome.attempts, outcome.streams) == (3, 1)
     assert events.finished == [1, 2, 3]
     assert {frame.header.attempt for frame in fake.frames} == {1, 2, 3}
 
 
-async def test_device_leaves_when_the_source_is_exhausted(scanning: Scanning) -> None:
+async def test_device_leaves_when_the_source_is_exhausted() -> None:
     fake = FakeServer(StreamPlan(results=[RETRY, SUCCESS], frames_wanted=0))
-    async with scanning(fake, frames=4) as scanner:
-        outcome = await scanner.scan()
+    outcome = await scanned(fake, frames=4)
     assert outcome.status == scan_pb2.SCAN_STATUS_RETRY
     assert outcome.feedback == (feedback_pb2.FEEDBACK_CODE_TOO_DARK,)
     assert fake.half_closed == 1
 
 
-async def test_device_makes_no_more_attempts_than_it_is_asked_for(scanning: Scanning) -> None:
+async def test_device_makes_no_more_attempts_than_it_is_asked_for() -> None:
     fake = FakeServer(StreamPlan(results=[RETRY, RETRY, SUCCESS], frames_wanted=3))
     settings = replace(FAST, max_attempts=2)
-    async with scanning(fake, frames=60, settings=settings) as scanner:
-        outcome = await scanner.scan()
+    outcome = await scanned(fake, frames=60, settings=settings)
     assert (outcome.attempts, outcome.status) == (2, scan_pb2.SCAN_STATUS_RETRY)
 
 
-async def test_adjustment_makes_frames_smaller(scanning: Scanning) -> None:
+async def test_adjustment_makes_frames_smaller() -> None:
     async def adjust(frame: int, send: Send) -> None:
         if frame == 2:
             message = scan_pb2.CaptureAdjustment(max_side=24)
             await send(scan_pb2.ScanFaceResponse(capture_adjustment=message))
 
     fake = FakeServer(StreamPlan(act=adjust, credit=1, frames_wanted=8))
-    async with scanning(fake, frames=20) as scanner:
-        await scanner.scan()
-    assert fake.violations == []
+    await scanned(fake, frames=20)
     assert (fake.frames[0].header.width, fake.frames[0].header.height) == (32, 48)
     assert (fake.frames[-1].header.width, fake.frames[-1].header.height) == (16, 24)
 
 
-async def test_adjustment_lowers_the_rate(scanning: Scanning) -> None:
+async def test_adjustment_lowers_the_rate() -> None:
     async def adjust(frame: int, send: Send) -> None:
         if frame == 1:
             message = scan_pb2.CaptureAdjustment(max_frames_per_second=5)
             await send(scan_pb2.ScanFaceResponse(capture_adjustment=message))
 
     fake = FakeServer(StreamPlan(act=adjust, credit=1, frames_wanted=0))
-    async with scanning(fake, frames=50) as scanner:
-        outcome = await scanner.scan()
-    assert fake.violations == []
+    outcome = await scanned(fake, frames=50)
     times = [frame.header.capture_time_us for frame in fake.frames[3:]]
     assert (times[-1] - times[0]) / (len(times) - 1) >= 180_000
     assert outcome.dropped == 0
 
 
-async def test_pause_holds_frames_back(scanning: Scanning) -> None:
+async def test_pause_holds_frames_back() -> None:
     async def pause(frame: int, send: Send) -> None:
         if frame == 3:
             await send(_pause(paused=True))
@@ -184,15 +166,13 @@ async def test_pause_holds_frames_back(scanning: Scanning) -> None:
             await send(_pause(paused=False))
 
     fake, events = FakeServer(StreamPlan(act=pause, credit=5, frames_wanted=8)), Recorder()
-    async with scanning(fake, frames=60, pace="realtime", events=events) as scanner:
-        await scanner.scan()
-    assert fake.violations == []
+    await scanned(fake, frames=60, pace="realtime", events=events)
     assert events.pauses == [True, False]
     times = [frame.header.capture_time_us for frame in fake.frames]
     assert max(b - a for a, b in itertools.pairwise(times)) >= 150_000
 
 
-async def test_cancelling_ends_the_attempt_with_its_cause(scanning: Scanning) -> None:
+async def test_cancelling_ends_the_attempt_with_its_cause() -> None:
     class CancelAfter(ScanEvents):
         def frame_sent(self, attempt: int, index: int, size: int) -> None:
             if index == 2:
@@ -206,33 +186,29 @@ async def test_cancelling_ends_the_attempt_with_its_cause(scanning: Scanning) ->
     assert (outcome.attempts, outcome.frames) == (1, 3)
 
 
-async def test_attempt_ends_before_the_servers_longest_duration(scanning: Scanning) -> None:
+async def test_attempt_ends_before_the_servers_longest_duration() -> None:
     def short(body: scan_pb2.ChallengeBody) -> None:
         body.budget.max_attempt_duration.FromMilliseconds(400)
 
     fake = FakeServer(StreamPlan(frames_wanted=0, body_changes=short))
-    async with scanning(fake, frames=200, pace="realtime") as scanner:
-        await scanner.scan()
-    assert fake.violations == []
+    await scanned(fake, frames=200, pace="realtime")
     assert fake.ends[0].cause == Cause.CAUSE_TIMED_OUT
 
 
 @pytest.mark.parametrize(
     ("field", "limit", "frames"), [("max_frames_per_attempt", 5, 5), ("max_scan_bytes", 6_000, 3)]
 )
-async def test_budget_is_kept(scanning: Scanning, field: str, limit: int, frames: int) -> None:
+async def test_budget_is_kept(field: str, limit: int, frames: int) -> None:
     def tight(body: scan_pb2.ChallengeBody) -> None:
         setattr(body.budget, field, limit)
 
     fake = FakeServer(StreamPlan(frames_wanted=0, body_changes=tight))
-    async with scanning(fake, frames=50) as scanner:
-        outcome = await scanner.scan()
-    assert fake.violations == []
+    outcome = await scanned(fake, frames=50)
     assert fake.ends[0].cause == Cause.CAUSE_TIMED_OUT
     assert outcome.frames == frames
 
 
-async def test_result_before_the_end_is_taken(scanning: Scanning) -> None:
+async def test_result_before_the_end_is_taken() -> None:
     async def decide(frame: int, send: Send) -> None:
         if frame == 3:
             await send(
@@ -242,19 +218,9 @@ async def test_result_before_the_end_is_taken(scanning: Scanning) -> None:
             )
 
     fake = FakeServer(StreamPlan(frames_wanted=0, act=decide, withhold_credit=True, credit=3))
-    async with scanning(fake, frames=10) as scanner:
-        outcome = await scanner.scan()
+    outcome = await scanned(fake, frames=10)
     assert outcome.status == scan_pb2.SCAN_STATUS_FAILURE
     assert fake.ends == []
-
-
-@pytest.mark.parametrize(("frames", "ended"), [(3, True), (50, False)])
-async def test_a_source_that_is_too_short_is_known(scanning: Scanning, frames: int, ended: bool) -> None:
-    async with scanning(fake := FakeServer(), frames=frames) as scanner:
-        outcome = await scanner.scan()
-    assert (fake.ends[0].cause == Cause.CAUSE_SOURCE_ENDED) is ended
-    assert outcome.source_ended is ended
-    assert outcome.source_error is None
 
 
 async def test_camera_that_fails_ends_the_attempt_and_is_reported() -> None:
@@ -279,23 +245,19 @@ async def test_camera_that_fails_ends_the_attempt_and_is_reported() -> None:
             self.closed += 1
 
     fake, source = FakeServer(StreamPlan(frames_wanted=0)), Failing()
-    async with serving(fake) as target, open_channel(target) as channel:
-        ticket = ScanTicket(token=fake.token, challenge_key_sha256=fake.challenge_key_sha256)
-        outcome = await FaceScanner(channel=channel, ticket=ticket, source=source, settings=FAST).scan()
-    assert fake.violations == []
+    outcome = await scanned(fake, source=source)
     assert fake.ends[0].cause == Cause.CAUSE_CAMERA_FAILED
     assert str(outcome.source_error) == "unplugged"
     assert source.closed == 1
 
 
-async def test_exception_of_the_interface_ends_the_scan(scanning: Scanning) -> None:
+async def test_exception_of_the_interface_ends_the_scan() -> None:
     class Broken(ScanEvents):
         def frame_sent(self, attempt: int, index: int, size: int) -> None:
             raise RuntimeError("the interface broke")
 
-    async with scanning(FakeServer(), events=Broken()) as scanner:
-        with pytest.raises(RuntimeError, match="the interface broke"):
-            await scanner.scan()
+    with pytest.raises(RuntimeError, match="the interface broke"):
+        await scanned(FakeServer(), events=Broken())
 
 
 def test_ticket_does_not_show_its_token() -> None:
@@ -314,55 +276,38 @@ def _pause(*, paused: bool) -> scan_pb2.ScanFaceResponse:
 @pytest.mark.parametrize(
     "plan", [StreamPlan(other_key=True), StreamPlan(bad_signature=True)], ids=["key", "signature"]
 )
-async def test_untrusted_challenge_gets_no_frame(scanning: Scanning, plan: StreamPlan) -> None:
+async def test_untrusted_challenge_gets_no_frame(plan: StreamPlan) -> None:
     fake = FakeServer(plan)
-    async with scanning(fake) as scanner:
-        with pytest.raises(ServerNotTrustedError):
-            await scanner.scan()
+    with pytest.raises(ServerNotTrustedError):
+        await scanned(fake)
     assert fake.frames == []
     assert fake.attestations == []
 
 
-async def test_wrong_pin_refuses_the_genuine_server(scanning: Scanning) -> None:
-    fake = FakeServer()
-    ticket = ScanTicket(token=fake.token, challenge_key_sha256=bytes(32))
-    async with scanning(fake, ticket=ticket) as scanner:
-        with pytest.raises(ServerNotTrustedError, match="pinned"):
-            await scanner.scan()
+def _challenging(**fields: object) -> StreamPlan:
+    """A plan whose ChallengeBody has other fields."""
+
+    def change(body: scan_pb2.ChallengeBody) -> None:
+        for name, value in fields.items():
+            setattr(body, name, value)
+
+    return StreamPlan(body_changes=change)
 
 
-def _other_version(body: scan_pb2.ChallengeBody) -> None:
-    body.protocol_version = 2
-
-
-def _short_nonce(body: scan_pb2.ChallengeBody) -> None:
-    body.nonce = bytes(31)
-
-
-def _small_order_share(body: scan_pb2.ChallengeBody) -> None:
-    body.key_share = bytes(32)
-
-
-@pytest.mark.parametrize("change", [_other_version, _short_nonce, _small_order_share])
-async def test_unusable_challenge_is_a_violation(
-    scanning: Scanning, change: Callable[[scan_pb2.ChallengeBody], None]
-) -> None:
-    async with scanning(FakeServer(StreamPlan(body_changes=change))) as scanner:
-        with pytest.raises(ProtocolViolatedError):
-            await scanner.scan()
-
-
-async def test_first_message_must_be_the_challenge(scanning: Scanning) -> None:
-    first = scan_pb2.ScanFaceResponse(credit=scan_pb2.Credit(frames=1))
-    async with scanning(FakeServer(StreamPlan(first=first))) as scanner:
-        with pytest.raises(ProtocolViolatedError, match="not a Challenge"):
-            await scanner.scan()
-
-
-async def test_flash_that_was_not_announced_is_a_violation(scanning: Scanning) -> None:
-    async with scanning(FakeServer(StreamPlan(plan=scan_pb2.PLAN_FLASH))) as scanner:
-        with pytest.raises(ProtocolViolatedError, match="PLAN_FLASH"):
-            await scanner.scan()
+@pytest.mark.parametrize(
+    "plan",
+    [
+        _challenging(protocol_version=2),
+        _challenging(nonce=bytes(31)),
+        _challenging(key_share=bytes(32)),
+        StreamPlan(first=scan_pb2.ScanFaceResponse(credit=scan_pb2.Credit(frames=1))),
+        StreamPlan(plan=scan_pb2.PLAN_FLASH),
+    ],
+    ids=["version", "short nonce", "share of small order", "no challenge", "flash was not announced"],
+)
+async def test_what_the_protocol_does_not_allow_is_a_violation(plan: StreamPlan) -> None:
+    with pytest.raises(ProtocolViolatedError):
+        await scanned(FakeServer(plan))
 
 
 # Evidence of the platform: its messages and their times.
@@ -385,15 +330,7 @@ class Pieces:
 @pytest.mark.parametrize(("made", "sent"), [(0, 0), (1, 1), (2, 2), (4, 4), (6, 4)])
 async def test_pieces_are_sent_in_order_up_to_the_protocols_limit(made: int, sent: int) -> None:
     fake, platform = FakeServer(), Pieces(made)
-    async with serving(fake) as target, open_channel(target) as channel:
-        outcome = await FaceScanner(
-            channel=channel,
-            ticket=ScanTicket(token=fake.token, challenge_key_sha256=fake.challenge_key_sha256),
-            source=generated_source(pictures(12), pace="fast"),
-            attestor=platform,
-            settings=FAST,
-        ).scan()
-    assert fake.violations == []
+    outcome = await scanned(fake, attestor=platform)
     assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
     assert [one.app_attest_assertion.key_id[0] for one in fake.attestations] == list(range(sent))
     (binding,) = platform.bindings
@@ -404,15 +341,7 @@ async def test_the_platforms_words_on_device_and_camera_are_sent() -> None:
     fake = FakeServer()
     device = device_pb2.DeviceProfile(platform=device_pb2.PLATFORM_IOS, model="iPhone16,1")
     camera = device_pb2.CameraProfile(label="Front", facing=device_pb2.CAMERA_FACING_FRONT)
-    async with serving(fake) as target, open_channel(target) as channel:
-        await FaceScanner(
-            channel=channel,
-            ticket=ScanTicket(token=fake.token, challenge_key_sha256=fake.challenge_key_sha256),
-            source=generated_source(pictures(12), pace="fast"),
-            profile=device,
-            camera=camera,
-            settings=FAST,
-        ).scan()
+    await scanned(fake, profile=device, camera=camera)
     (start,) = fake.starts
     assert (start.device, start.camera) == (device, camera)
 
@@ -424,16 +353,7 @@ async def test_findings_go_with_the_evidence_to_servers_that_take_them(takes: bo
 
     fake, platform = FakeServer(StreamPlan(body_changes=announce)), Pieces(2)
     findings = device_pb2.RuntimeFindings(looked_for=[device_pb2.RUNTIME_FINDING_KIND_ROOT])
-    async with serving(fake) as target, open_channel(target) as channel:
-        await FaceScanner(
-            channel=channel,
-            ticket=ScanTicket(token=fake.token, challenge_key_sha256=fake.challenge_key_sha256),
-            source=generated_source(pictures(12), pace="fast"),
-            attestor=platform,
-            runtime_findings=findings,
-            settings=FAST,
-        ).scan()
-    assert fake.violations == []
+    await scanned(fake, attestor=platform, runtime_findings=findings)
     (start,) = fake.starts
     assert scan_pb2.CAPABILITY_RUNTIME_FINDINGS in start.capabilities
     sent = findings.SerializeToString() if takes else b""
@@ -443,13 +363,7 @@ async def test_findings_go_with_the_evidence_to_servers_that_take_them(takes: bo
 
 async def test_a_client_without_findings_announces_none() -> None:
     fake = FakeServer()
-    async with serving(fake) as target, open_channel(target) as channel:
-        await FaceScanner(
-            channel=channel,
-            ticket=ScanTicket(token=fake.token, challenge_key_sha256=fake.challenge_key_sha256),
-            source=generated_source(pictures(12), pace="fast"),
-            settings=FAST,
-        ).scan()
+    await scanned(fake)
     (start,) = fake.starts
     assert scan_pb2.CAPABILITY_RUNTIME_FINDINGS not in start.capabilities
     assert [one.runtime_findings for one in fake.attestations] == [b""]
@@ -477,60 +391,50 @@ class _Person:
             raise
 
 
-async def test_the_device_announces_ready_and_is_ready_at_once(scanning: Scanning) -> None:
+async def test_the_device_announces_ready_and_is_ready_at_once() -> None:
     fake = FakeServer(StreamPlan(results=[RETRY, RETRY, SUCCESS], ready_within_s=60))
-    async with scanning(fake, frames=60) as scanner:
-        outcome = await scanner.scan()
-    assert fake.violations == []
+    outcome = await scanned(fake, frames=60)
     assert scan_pb2.CAPABILITY_READY in fake.starts[0].capabilities
     assert (outcome.status, outcome.attempts, fake.readies) == (scan_pb2.SCAN_STATUS_SUCCESS, 3, 2)
 
 
-async def test_a_server_that_does_not_wait_gets_no_report(scanning: Scanning) -> None:
+async def test_a_server_that_does_not_wait_gets_no_report() -> None:
     fake, person = FakeServer(StreamPlan(results=[RETRY, SUCCESS])), _Person()
-    async with scanning(fake, frames=60, get_ready=person) as scanner:
-        outcome = await scanner.scan()
-    assert fake.violations == []
+    outcome = await scanned(fake, frames=60, get_ready=person)
     assert (outcome.status, fake.readies, person.scan_results) == (scan_pb2.SCAN_STATUS_SUCCESS, 0, [])
 
 
-async def test_the_next_attempt_waits_for_the_person(scanning: Scanning) -> None:
+async def test_the_next_attempt_waits_for_the_person() -> None:
     fake, person = FakeServer(StreamPlan(results=[RETRY, SUCCESS], ready_within_s=60)), _Person()
-    async with scanning(fake, frames=60, get_ready=person) as scanner:
-        scan = asyncio.ensure_future(scanner.scan())
-        await person.asked.wait()
-        await asyncio.sleep(0.2)
-        assert (fake.readies, len(fake.ends)) == (0, 1)
-        person.ready.set()
-        outcome = await scan
-    assert fake.violations == []
+    scan = asyncio.ensure_future(scanned(fake, frames=60, get_ready=person))
+    await person.asked.wait()
+    await asyncio.sleep(0.2)
+    assert (fake.readies, len(fake.ends)) == (0, 1)
+    person.ready.set()
+    outcome = await scan
     assert list(person.scan_results[0].feedback) == [feedback_pb2.FEEDBACK_CODE_TOO_DARK]
     assert (outcome.status, outcome.attempts, fake.readies) == (scan_pb2.SCAN_STATUS_SUCCESS, 2, 1)
 
 
-async def test_a_connection_that_is_lost_meanwhile_is_resumed_when_the_person_is_ready(
-    scanning: Scanning,
-) -> None:
+async def test_a_connection_that_is_lost_meanwhile_is_resumed_when_the_person_is_ready() -> None:
     fake = FakeServer(
         StreamPlan(results=[RETRY, SUCCESS], ready_within_s=60, lost_between=True, breaking=LOST),
         StreamPlan(),
     )
     person, events = _Person(), Recorder()
-    async with scanning(fake, frames=60, get_ready=person, events=events) as scanner:
-        scan = asyncio.ensure_future(scanner.scan())
-        await person.asked.wait()
-        await events.lost.wait()
-        await asyncio.sleep(0.2)
-        assert len(fake.starts) == 1
-        person.ready.set()
-        outcome = await scan
-    assert fake.violations == []
+    scan = asyncio.ensure_future(scanned(fake, frames=60, get_ready=person, events=events))
+    await person.asked.wait()
+    await events.lost.wait()
+    await asyncio.sleep(0.2)
+    assert len(fake.starts) == 1
+    person.ready.set()
+    outcome = await scan
     assert (outcome.status, outcome.streams) == (scan_pb2.SCAN_STATUS_SUCCESS, 2)
     assert len(person.scan_results) == 1
     assert not person.left_alone
 
 
-async def test_cancelling_between_attempts_ends_the_next_attempt(scanning: Scanning) -> None:
+async def test_cancelling_between_attempts_ends_the_next_attempt() -> None:
     fake, person = FakeServer(StreamPlan(results=[RETRY, RETRY, SUCCESS], ready_within_s=60)), _Person()
     async with scanning(fake, frames=60, get_ready=person) as scanner:
         scan = asyncio.ensure_future(scanner.scan())
@@ -542,18 +446,17 @@ async def test_cancelling_between_attempts_ends_the_next_attempt(scanning: Scann
     assert (outcome.attempts, person.left_alone) == (2, True)
 
 
-async def test_an_error_of_the_person_callback_ends_the_scan(scanning: Scanning) -> None:
+async def test_an_error_of_the_person_callback_ends_the_scan() -> None:
     async def broken(_: scan_pb2.ScanResult) -> None:
         raise RuntimeError("the app broke")
 
     fake = FakeServer(StreamPlan(results=[RETRY, SUCCESS], ready_within_s=60))
-    async with scanning(fake, frames=60, get_ready=broken) as scanner:
-        with pytest.raises(RuntimeError, match="the app broke"):
-            await scanner.scan()
+    with pytest.raises(RuntimeError, match="the app broke"):
+        await scanned(fake, frames=60, get_ready=broken)
     assert len(fake.starts) == 1
 
 
-async def test_a_result_resets_the_back_off(scanning: Scanning) -> None:
+async def test_a_result_resets_the_back_off() -> None:
     lost = StreamPlan(break_after=1, breaking=LOST)
     fake = FakeServer(
         lost, lost, lost, StreamPlan(results=[RETRY, SUCCESS], lost_between=True, breaking=LOST), StreamPlan()
@@ -561,8 +464,7 @@ async def test_a_result_resets_the_back_off(scanning: Scanning) -> None:
     events = Recorder()
     policy = ReconnectPolicy(initial_s=0.02, cap_s=5.0)
     settings = replace(FAST, reconnect=policy)
-    async with scanning(fake, frames=80, events=events, settings=settings) as scanner:
-        outcome = await scanner.scan()
+    outcome = await scanned(fake, frames=80, events=events, settings=settings)
     assert (outcome.status, outcome.streams) == (scan_pb2.SCAN_STATUS_SUCCESS, 5)
     assert [number for number, _ in events.waits] == [1, 2, 3, 4]
     waits = [seconds for _, seconds in events.waits]
@@ -596,19 +498,14 @@ async def test_no_stream_is_lost_when_the_next_attempt_overtakes_the_report() ->
     try:
         assert server.stdout is not None
         target, token, fingerprint = (await server.stdout.readline()).decode().split()
-        async with open_channel(target) as channel:
-            scanner = FaceScanner(
-                channel=channel,
-                ticket=ScanTicket(token=token, challenge_key_sha256=bytes.fromhex(fingerprint)),
-                # The client may send more than the one frame that is wanted before it hears that.
-                source=generated_source(pictures(10 * _RETRIES), pace="fast"),
-                settings=replace(
-                    FAST,
-                    max_attempts=_RETRIES + 1,
-                    stream_timeout_s=600,
-                ),
-            )
-            outcome = await scanner.scan()
+        outcome = await scanned(
+            FakeServer(),
+            target=target,
+            ticket=ScanTicket(token=token, challenge_key_sha256=bytes.fromhex(fingerprint)),
+            # The client may send more than the one frame that is wanted before it hears that.
+            frames=10 * _RETRIES,
+            settings=replace(FAST, max_attempts=_RETRIES + 1, stream_timeout_s=600),
+        )
     finally:
         server.kill()
         await server.wait()
@@ -618,14 +515,12 @@ async def test_no_stream_is_lost_when_the_next_attempt_overtakes_the_report() ->
 # Streams that break, are left, or are refused, and the device's reaction.
 
 
-async def test_lost_connection_is_resumed_with_the_same_session_key(scanning: Scanning) -> None:
+async def test_lost_connection_is_resumed_with_the_same_session_key() -> None:
     fake = FakeServer(
         StreamPlan(break_after=3, breaking=LOST), StreamPlan(break_after=2, breaking=LOST), StreamPlan()
     )
     events = Recorder()
-    async with scanning(fake, frames=60, events=events) as scanner:
-        outcome = await scanner.scan()
-    assert fake.violations == []
+    outcome = await scanned(fake, frames=60, events=events)
     assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
     assert (outcome.streams, fake.resume_proofs, len(events.losses)) == (3, 2, 2)
     assert [start.resume for start in fake.starts] == [False, True, True]
@@ -635,147 +530,124 @@ async def test_lost_connection_is_resumed_with_the_same_session_key(scanning: Sc
     assert times == sorted(set(times))
 
 
-async def test_stream_that_closes_without_a_result_is_resumed(scanning: Scanning) -> None:
+async def test_stream_that_closes_without_a_result_is_resumed() -> None:
     fake = FakeServer(StreamPlan(break_after=2, breaking=None), StreamPlan())
-    async with scanning(fake, frames=40) as scanner:
-        outcome = await scanner.scan()
+    outcome = await scanned(fake, frames=40)
     assert (outcome.status, outcome.streams) == (scan_pb2.SCAN_STATUS_SUCCESS, 2)
 
 
-async def test_reconnects_are_bounded(scanning: Scanning) -> None:
+async def test_reconnects_are_bounded() -> None:
     fake = FakeServer(StreamPlan(break_after=1, breaking=LOST))
     settings = replace(FAST, reconnect=ReconnectPolicy(limit=3, initial_s=0.01, cap_s=0.01))
-    async with scanning(fake, frames=200, settings=settings) as scanner:
-        with pytest.raises(ConnectionFailedError):
-            await scanner.scan()
+    with pytest.raises(ConnectionFailedError):
+        await scanned(fake, frames=200, settings=settings)
     assert len(fake.starts) == 4
 
 
 async def test_a_refused_connection_is_reported_soon() -> None:
-    async with open_channel("127.0.0.1:1") as channel:
-        scanner = FaceScanner(
-            channel=channel,
-            ticket=ScanTicket(token="t", challenge_key_sha256=bytes(32)),
-            source=generated_source(pictures(3), pace="fast"),
-            settings=FAST,
-        )
-        with pytest.raises(ConnectionFailedError):
-            await asyncio.wait_for(scanner.scan(), timeout=60)
+    with pytest.raises(ConnectionFailedError):
+        await scanned(FakeServer(), target="127.0.0.1:1")
 
 
-async def test_silent_server_is_given_up(scanning: Scanning) -> None:
+async def test_silent_server_is_given_up() -> None:
     fake = FakeServer(StreamPlan(silent=True))
     settings = ScanSettings(
         handshake_timeout_s=0.1, reconnect=ReconnectPolicy(first_limit=1, initial_s=0.01, cap_s=0.01)
     )
-    async with scanning(fake, settings=settings) as scanner:
-        with pytest.raises(ConnectionFailedError, match="no Challenge"):
-            await scanner.scan()
+    with pytest.raises(ConnectionFailedError, match="no Challenge"):
+        await scanned(fake, settings=settings)
 
 
-async def test_a_server_that_refuses_is_asked_again_more_often_than_one_that_is_silent(
-    scanning: Scanning,
-) -> None:
+async def test_a_server_that_refuses_is_asked_again_more_often_than_one_that_is_silent() -> None:
     busy = StreamPlan(refuse=Refuse(code=grpc.StatusCode.RESOURCE_EXHAUSTED, reason="OVERLOADED"))
     fake = FakeServer(busy, StreamPlan(refuse=LOST), StreamPlan(refuse=LOST), busy, StreamPlan())
     settings = replace(FAST, reconnect=ReconnectPolicy(initial_s=0.01, cap_s=0.01))
-    async with scanning(fake, settings=settings) as scanner:
-        outcome = await scanner.scan()
+    outcome = await scanned(fake, settings=settings)
     assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
     assert len(fake.starts) == 5
 
 
-async def test_draining_server_is_left_and_met_again(scanning: Scanning) -> None:
+async def test_draining_server_is_left_and_met_again() -> None:
     goodbye = scan_pb2.Goodbye(
         reason=scan_pb2.Goodbye.REASON_DRAINING, reconnect_after=Duration(nanos=50_000_000)
     )
     fake, events = FakeServer(StreamPlan(break_after=2, breaking=goodbye), StreamPlan()), Recorder()
     began = time.monotonic()
-    async with scanning(fake, frames=40, events=events) as scanner:
-        outcome = await scanner.scan()
+    outcome = await scanned(fake, frames=40, events=events)
     assert (outcome.status, outcome.streams) == (scan_pb2.SCAN_STATUS_SUCCESS, 2)
     assert time.monotonic() - began >= 0.05
     assert "DRAINING" in events.losses[0]
 
 
 @pytest.mark.parametrize("reason", ["SUPERSEDED", "DEADLINE", "CHECK_CLOSED"])
-async def test_goodbye_for_good_ends_the_scan(scanning: Scanning, reason: str) -> None:
+async def test_goodbye_for_good_ends_the_scan(reason: str) -> None:
     goodbye = scan_pb2.Goodbye(reason=scan_pb2.Goodbye.Reason.Value(f"REASON_{reason}"))
     fake = FakeServer(StreamPlan(break_after=2, breaking=goodbye))
-    async with scanning(fake) as scanner:
-        with pytest.raises(ScanEndedError) as caught:
-            await scanner.scan()
+    with pytest.raises(ScanEndedError) as caught:
+        await scanned(fake)
     assert caught.value.reason == reason
     assert len(fake.starts) == 1
 
 
-async def test_result_that_a_lost_connection_withheld_is_fetched(scanning: Scanning) -> None:
-    fake = FakeServer(StreamPlan(break_after_end=True, breaking=LOST), StreamPlan(result_first=SUCCESS))
-    async with scanning(fake) as scanner:
-        outcome = await scanner.scan()
-    assert fake.violations == []
+_LOST_AT_END = StreamPlan(break_after_end=True, breaking=LOST)
+
+
+async def test_result_that_a_lost_connection_withheld_is_fetched() -> None:
+    fake = FakeServer(_LOST_AT_END, StreamPlan(result_first=SUCCESS))
+    outcome = await scanned(fake)
     assert (outcome.status, outcome.streams) == (scan_pb2.SCAN_STATUS_SUCCESS, 2)
 
 
-async def test_check_that_was_decided_while_the_connection_was_lost_is_completed(scanning: Scanning) -> None:
+async def test_check_that_was_decided_while_the_connection_was_lost_is_completed() -> None:
     closed = Refuse(
         code=grpc.StatusCode.FAILED_PRECONDITION, reason="CHECK_CLOSED", metadata={"decidedByAttempt": "1"}
     )
-    fake = FakeServer(StreamPlan(break_after_end=True, breaking=LOST), StreamPlan(refuse=closed))
-    async with scanning(fake) as scanner:
-        outcome = await scanner.scan()
+    fake = FakeServer(_LOST_AT_END, StreamPlan(refuse=closed))
+    outcome = await scanned(fake)
     assert outcome.status == scan_pb2.SCAN_STATUS_COMPLETED
 
 
-@pytest.mark.parametrize("metadata", [{}, {"maxAttempts": "1"}])
+@pytest.mark.parametrize(
+    ("before", "metadata"),
+    [([], {}), ([_LOST_AT_END], {}), ([_LOST_AT_END], {"maxAttempts": "1"})],
+    ids=["nothing was sent", "not said", "no attempts are left"],
+)
 async def test_a_check_that_no_attempt_decided_is_not_completed(
-    scanning: Scanning, metadata: dict[str, str]
+    before: list[StreamPlan], metadata: dict[str, str]
 ) -> None:
     closed = Refuse(code=grpc.StatusCode.FAILED_PRECONDITION, reason="CHECK_CLOSED", metadata=metadata)
-    fake = FakeServer(StreamPlan(break_after_end=True, breaking=LOST), StreamPlan(refuse=closed))
-    async with scanning(fake) as scanner:
-        with pytest.raises(CallRefusedError) as caught:
-            await scanner.scan()
+    fake = FakeServer(*before, StreamPlan(refuse=closed))
+    with pytest.raises(CallRefusedError) as caught:
+        await scanned(fake)
     assert caught.value.refusal.reason == "CHECK_CLOSED"
+    assert len(fake.starts) == len(before) + 1
 
 
-async def test_closed_check_is_refused_where_nothing_was_sent(scanning: Scanning) -> None:
-    closed = Refuse(code=grpc.StatusCode.FAILED_PRECONDITION, reason="CHECK_CLOSED")
-    fake = FakeServer(StreamPlan(refuse=closed))
-    async with scanning(fake) as scanner:
-        with pytest.raises(CallRefusedError) as caught:
-            await scanner.scan()
-    assert caught.value.refusal.reason == "CHECK_CLOSED"
-    assert len(fake.starts) == 1
-
-
-async def test_an_overloaded_server_is_asked_again_after_its_delay(scanning: Scanning) -> None:
+async def test_an_overloaded_server_is_asked_again_after_its_delay() -> None:
     busy = Refuse(code=grpc.StatusCode.RESOURCE_EXHAUSTED, reason="OVERLOADED", retry_after_s=0.05)
     fake = FakeServer(StreamPlan(refuse=busy), StreamPlan())
-    async with scanning(fake) as scanner:
-        outcome = await scanner.scan()
+    outcome = await scanned(fake)
     assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
     assert [start.resume for start in fake.starts] == [False, False]
 
 
-async def test_lasting_overload_raises_the_error_of_the_server(scanning: Scanning) -> None:
-    busy = Refuse(code=grpc.StatusCode.RESOURCE_EXHAUSTED, reason="OVERLOADED", metadata={"limit": "4"})
-    fake = FakeServer(StreamPlan(refuse=busy))
-    async with scanning(fake) as scanner:
-        with pytest.raises(CallRefusedError) as caught:
-            await scanner.scan()
-    assert caught.value.refusal.reason == "OVERLOADED"
-    assert caught.value.refusal.metadata == {"limit": "4"}
-
-
-async def test_refusal_in_the_middle_is_reported_with_its_reason(scanning: Scanning) -> None:
-    refuse = Refuse(code=grpc.StatusCode.INVALID_ARGUMENT, reason="FRAME_IMAGE_INVALID")
-    fake = FakeServer(StreamPlan(break_after=2, breaking=refuse))
-    async with scanning(fake) as scanner:
-        with pytest.raises(CallRefusedError) as caught:
-            await scanner.scan()
-    assert caught.value.refusal.code == "INVALID_ARGUMENT"
-    assert caught.value.refusal.reason == "FRAME_IMAGE_INVALID"
+@pytest.mark.parametrize(
+    ("code", "reason", "after"),
+    [
+        (grpc.StatusCode.RESOURCE_EXHAUSTED, "OVERLOADED", None),
+        (grpc.StatusCode.INVALID_ARGUMENT, "FRAME_IMAGE_INVALID", 2),
+    ],
+    ids=["lasting overload", "in the middle"],
+)
+async def test_a_refusal_is_reported_with_what_the_server_said(
+    code: grpc.StatusCode, reason: str, after: int | None
+) -> None:
+    refusal = Refuse(code=code, reason=reason, metadata={"limit": "4"})
+    plan = StreamPlan(refuse=refusal) if after is None else StreamPlan(break_after=after, breaking=refusal)
+    with pytest.raises(CallRefusedError) as caught:
+        await scanned(FakeServer(plan))
+    refused = caught.value.refusal
+    assert (refused.code, refused.reason, refused.metadata) == (code.name, reason, {"limit": "4"})
 
 
 def test_the_status_of_the_server_counts_and_not_that_of_a_proxy_that_resets_the_stream() -> None:
@@ -829,21 +701,9 @@ class _CutAfterEnd(ScanEvents):
 @pytest.mark.parametrize("cuts", [(3,), (1, 4, 8)])
 async def test_scan_survives_a_cut_connection(cuts: tuple[int, ...]) -> None:
     fake = FakeServer(StreamPlan(frames_wanted=10))
-    async with (
-        serving(fake) as target,
-        cutting(target) as (proxy, through),
-        open_channel(through) as channel,
-    ):
+    async with serving(fake) as target, cutting(target) as (proxy, through):
         events = _CutAt(proxy, *cuts)
-        scanner = FaceScanner(
-            channel=channel,
-            ticket=ScanTicket(token=fake.token, challenge_key_sha256=fake.challenge_key_sha256),
-            source=generated_source(pictures(80), pace="fast"),
-            events=events,
-            settings=FAST,
-        )
-        outcome = await scanner.scan()
-    assert fake.violations == []
+        outcome = await scanned(fake, target=through, frames=80, events=events)
     assert outcome.status == scan_pb2.SCAN_STATUS_SUCCESS
     assert outcome.streams == len(cuts) + 1 == fake.resume_proofs + 1
     assert events.losses >= len(cuts)
@@ -853,20 +713,8 @@ async def test_scan_survives_a_cut_connection(cuts: tuple[int, ...]) -> None:
 async def test_scan_survives_a_cut_while_the_server_decides() -> None:
     slow = StreamPlan(frames_wanted=4, decide_s=0.3)
     fake = FakeServer(slow, StreamPlan(frames_wanted=4))
-    async with (
-        serving(fake) as target,
-        cutting(target) as (proxy, through),
-        open_channel(through) as channel,
-    ):
-        scanner = FaceScanner(
-            channel=channel,
-            ticket=ScanTicket(token=fake.token, challenge_key_sha256=fake.challenge_key_sha256),
-            source=generated_source(pictures(80), pace="fast"),
-            events=_CutAfterEnd(proxy),
-            settings=FAST,
-        )
-        outcome = await scanner.scan()
-    assert fake.violations == []
+    async with serving(fake) as target, cutting(target) as (proxy, through):
+        outcome = await scanned(fake, target=through, frames=80, events=_CutAfterEnd(proxy))
     assert (outcome.status, outcome.streams) == (scan_pb2.SCAN_STATUS_SUCCESS, 2)
 
 

@@ -1,6 +1,7 @@
 """Frames from a source to the wire, also those that show a step of the flash."""
 
 import asyncio
+import functools
 import io
 import itertools
 import threading
@@ -24,17 +25,14 @@ from PIL import Image
 from facegate_client import (
     CameraDescription,
     CapturedImage,
-    FaceScanner,
     Pace,
     Pixels,
     ProtocolViolatedError,
     Recording,
     ScanEvents,
-    ScanTicket,
     SourceError,
     generated_source,
     open_camera,
-    open_channel,
     open_image_folder,
     open_video,
 )
@@ -44,9 +42,8 @@ from facegate_client.encoding import CaptureLimits, EncodedImage, JpegHeader, en
 from facegate_client.flash_screen import SHORTEST_HOLD_S, DisplayedStep, FlashShow
 from facegate_client.frame_source import FrameSource, QuarterTurn
 from tests import films
-from tests.client.conftest import FAST, pictures
-from tests.client.fake_server import FakeServer, Send, StreamPlan, serving
-from tests.client.fakes import FakeScreen
+from tests.client.fake_server import FakeServer, Send, StreamPlan
+from tests.client.fakes import FAST, FakeScreen, pictures, scanned
 from tests.vision.decoders import decode_video, decoders
 from vision.face import BgrImage
 from vision.isolation.video import VideoLimits
@@ -123,15 +120,6 @@ async def test_recording_pauses_between_attempts(video: Path) -> None:
     assert second.lost_before == 0
     assert second.capture_time_us - first.capture_time_us >= 400_000
     await source.aclose()
-
-
-async def test_closed_recording_has_no_more_frames(video: Path) -> None:
-    source = open_video(video, pace="fast")
-    await anext(source)
-    await source.aclose()
-    await source.aclose()
-    with pytest.raises(StopAsyncIteration):
-        await anext(source)
 
 
 async def test_image_of_a_cancelled_wait_comes_next_and_closing_waits_for_the_reader() -> None:
@@ -266,19 +254,15 @@ async def test_folder_gives_images_by_name_and_jpegs_as_they_are(tmp_path: Path)
     assert _intervals(images) == [100_000]
 
 
-async def test_broken_image_in_a_folder_is_a_source_error(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(b"no image")
+@pytest.mark.parametrize(("content", "says"), [(b"no image", r"a\.png"), (None, "cannot be read")])
+async def test_an_unreadable_image_in_a_folder_is_a_source_error(
+    tmp_path: Path, content: bytes | None, says: str
+) -> None:
+    (tmp_path / "a.png").write_bytes(content or b"")
     source = open_image_folder(tmp_path, pace="fast")
-    with pytest.raises(SourceError, match=r"a\.png"):
-        await anext(source)
-    await source.aclose()
-
-
-async def test_image_that_vanishes_is_a_source_error(tmp_path: Path) -> None:
-    (tmp_path / "a.png").write_bytes(b"")
-    source = open_image_folder(tmp_path, pace="fast")
-    (tmp_path / "a.png").unlink()
-    with pytest.raises(SourceError, match="cannot be read"):
+    if content is None:
+        (tmp_path / "a.png").unlink()
+    with pytest.raises(SourceError, match=says):
         await anext(source)
     await source.aclose()
 
@@ -292,15 +276,11 @@ def test_unusable_folders_are_source_errors(tmp_path: Path) -> None:
         open_image_folder(tmp_path, frames_per_second=0)
 
 
-async def test_generated_frames_keep_their_times() -> None:
-    images = await _all(generated_source(pictures(5, fps=25), pace="fast"))
-    assert _intervals(images) == [40_000] * 4
-
-
-async def test_times_that_do_not_rise_are_made_to() -> None:
+async def test_generated_frames_keep_their_times_and_those_that_do_not_rise_are_made_to() -> None:
     picture = pictures(1)[0][0]
-    images = await _all(generated_source([(picture, 0.1), (picture, 0.1), (picture, 0.05)], pace="fast"))
-    assert _intervals(images) == [1, 1]
+    times = [0.0, 0.04, 0.1, 0.1, 0.05]
+    images = await _all(generated_source([(picture, at) for at in times], pace="fast"))
+    assert _intervals(images) == [40_000, 60_000, 1, 1]
 
 
 async def test_slow_generator_loses_nothing() -> None:
@@ -395,12 +375,6 @@ def _size(encoded: EncodedImage) -> tuple[int, int]:
         return image.size
 
 
-def test_small_pixels_keep_their_size() -> None:
-    encoded = encode_image(NOISE, limits=CaptureLimits())
-    assert encoded is not None
-    assert (encoded.width, encoded.height) == _size(encoded) == (90, 120)
-
-
 def test_colours_survive() -> None:
     blue = np.zeros((64, 64, 3), np.uint8)
     blue[:, :, 0] = 200
@@ -417,10 +391,13 @@ def test_colours_survive() -> None:
     max_pixels=st.integers(300, 40_000),
     max_bytes=st.integers(1_500, 40_000),
     min_side=st.integers(1, 60),
+    image=st.sampled_from([NOISE, _jpeg()]),
 )
-def test_every_limit_is_kept(max_side: int, max_pixels: int, max_bytes: int, min_side: int) -> None:
+def test_every_limit_is_kept(
+    max_side: int, max_pixels: int, max_bytes: int, min_side: int, image: Pixels | bytes
+) -> None:
     limits = CaptureLimits(max_side=max_side, max_pixels=max_pixels, max_bytes=max_bytes, min_side=min_side)
-    encoded = encode_image(NOISE, limits=limits)
+    encoded = encode_image(image, limits=limits)
     if encoded is None:
         return
     assert max(encoded.width, encoded.height) <= max_side
@@ -464,12 +441,6 @@ def test_other_jpegs_are_made_upright_and_colour(jpeg: bytes, size: tuple[int, i
     assert encoded is not None
     assert encoded.jpeg != jpeg
     assert _size(encoded) == size
-
-
-def test_large_jpeg_is_scaled_down() -> None:
-    encoded = encode_image(_jpeg(), limits=CaptureLimits(max_side=60))
-    assert encoded is not None
-    assert _size(encoded) == (45, 60)
 
 
 @pytest.mark.parametrize(
@@ -569,14 +540,6 @@ async def test_image_from_before_the_attempt_is_stale_in_real_time() -> None:
     await feed.aclose()
 
 
-async def test_closing_gives_up_the_waiting() -> None:
-    source = Slow("realtime")
-    feed = FrameFeed(source)
-    await _stopped_while_waiting(feed)
-    await feed.aclose()
-    assert source.closed == 1
-
-
 def _rules(*, rate: float = 0.0, frames: int = 0, scan_bytes: int = 0) -> FrameRules:
     budget = scan_pb2.CaptureBudget(max_frames_per_attempt=frames, max_scan_bytes=scan_bytes)
     return FrameRules(CaptureLimits(max_frames_per_second=rate), quality=85, budget=budget)
@@ -589,11 +552,6 @@ def test_images_are_thinned_out_to_the_highest_rate_with_some_play() -> None:
     assert [rules.too_early(time) for time in times] == early
 
 
-def test_without_a_rate_no_image_is_too_early() -> None:
-    rules = _rules()
-    assert not any(rules.too_early(time) for time in (0, 1, 2))
-
-
 @pytest.mark.parametrize(
     ("frames", "scan_bytes", "room"), [(9, 0, True), (10, 0, False), (0, 900, True), (0, 901, False)]
 )
@@ -602,17 +560,9 @@ def test_a_budget_ends_by_frames_and_by_bytes(frames: int, scan_bytes: int, room
     assert rules.has_room(100, frames=frames, scan_bytes=scan_bytes) is room
 
 
-def test_a_budget_of_zero_allows_no_frame() -> None:
+def test_a_limit_of_zero_is_none() -> None:
+    assert not any(_rules().too_early(time) for time in (0, 1, 2))
     assert _rules().has_room(10**9, frames=10**6, scan_bytes=10**9)
-
-
-async def test_an_adjustment_holds_for_the_next_image() -> None:
-    rules = _rules()
-    image = CapturedImage(image=np.zeros((480, 640, 3), np.uint8), capture_time_us=0)
-    rules.adjust(scan_pb2.CaptureAdjustment(max_side=320))
-    encoded = await rules.encode(image)
-    assert encoded is not None
-    assert (encoded.width, encoded.height) == (320, 240)
 
 
 async def test_frames_that_had_to_be_scaled_down_stay_so() -> None:
@@ -722,18 +672,8 @@ def _step(number: int, *, hold_ms: int = 350, last: bool = False) -> scan_pb2.Fl
     )
 
 
-async def _scan(
-    fake: FakeServer, screen: FakeScreen | None, *, frames: int = 1200, events: ScanEvents | None = None
-) -> None:
-    async with serving(fake) as target, open_channel(target) as channel:
-        await FaceScanner(
-            channel=channel,
-            ticket=ScanTicket(token=fake.token, challenge_key_sha256=fake.challenge_key_sha256),
-            source=generated_source(pictures(frames, fps=20.0), pace="realtime"),
-            screen=screen,
-            events=events,
-            settings=FAST,
-        ).scan()
+_filmed = functools.partial(scanned, fps=20.0, pace="realtime", frames=1200)
+"""A scan at the pace of a camera, that lasts for as long as the server likes."""
 
 
 def _revealing(after: Sequence[int]) -> StreamPlan:
@@ -749,24 +689,15 @@ def _revealing(after: Sequence[int]) -> StreamPlan:
 
 
 async def test_a_declined_flash_is_not_shown_and_gets_no_frames() -> None:
-    fake, screen = FakeServer(_revealing([2, 11])), FakeScreen()
-    async with serving(fake) as target, open_channel(target) as channel:
-        await FaceScanner(
-            channel=channel,
-            ticket=ScanTicket(token=fake.token, challenge_key_sha256=fake.challenge_key_sha256),
-            source=generated_source(pictures(20, fps=20.0), pace="realtime"),
-            screen=screen,
-            settings=replace(FAST, decline_flash=True, max_attempts=1),
-        ).scan()
-    assert fake.violations == []
+    fake, declining = FakeServer(_revealing([2, 11])), replace(FAST, decline_flash=True, max_attempts=1)
+    await _filmed(fake, screen=FakeScreen(), frames=20, settings=declining)
     assert fake.frames == []
     assert fake.ends[0].cause == scan_pb2.AttemptEndBody.CAUSE_CANCELLED
 
 
 async def test_frames_state_the_displayed_step_and_its_time() -> None:
     fake, screen = FakeServer(_revealing([2, 11])), FakeScreen()
-    await _scan(fake, screen)
-    assert fake.violations == []
+    await _filmed(fake, screen=screen)
     headers = [frame.header for frame in fake.frames]
     numbers = [header.flash_step for header in headers]
     assert numbers[:2] == [0, 0]
@@ -782,29 +713,29 @@ async def test_frames_state_the_displayed_step_and_its_time() -> None:
     assert all(header.flash_step_since_us == 0 for header in headers if header.flash_step == 0)
 
 
-async def test_every_colour_is_held_and_the_screen_returns_to_normal() -> None:
-    # The server requests a short hold; the device keeps its minimum.
-    fake, screen = FakeServer(_revealing([2, 3, 4])), FakeScreen()
-    await _scan(fake, screen)
-    assert fake.violations == []
-    assert screen.received[0][0] == 1
-    assert screen.received[-1][0] == 0
-    shown = [(number, at) for number, at in screen.received if number]
-    assert all(later - at >= SHORTEST_HOLD_S - 0.001 for (_, at), (_, later) in pairwise(shown))
+_GESTURES = {scan_pb2.CAPABILITY_OPEN_MOUTH, scan_pb2.CAPABILITY_TURN_HEAD}
 
 
-async def test_a_device_states_the_abilities_of_its_screen() -> None:
-    for screen, expected in (
-        (None, set()),
-        (FakeScreen(oval=False), {_FLASH}),
-        (FakeScreen(), {_FLASH, scan_pb2.CAPABILITY_OVAL_CHANGE}),
-    ):
-        fake = FakeServer(StreamPlan(frames_wanted=2))
-        await _scan(fake, screen, frames=40)
-        start = fake.starts[0]
-        always = {scan_pb2.CAPABILITY_CAPTURE_ADJUSTMENT, scan_pb2.CAPABILITY_READY}
-        assert set(start.capabilities) - always == expected
-        assert start.HasField("screen") is (screen is not None)
+@pytest.mark.parametrize(
+    ("screen", "watched", "expected"),
+    [
+        (None, False, set()),
+        (None, True, _GESTURES),
+        (FakeScreen(oval=False), False, {_FLASH}),
+        (FakeScreen(), False, {_FLASH, scan_pb2.CAPABILITY_OVAL_CHANGE}),
+        (FakeScreen(oval=False, read=True), True, {_FLASH} | _GESTURES),
+    ],
+)
+async def test_a_device_announces_once_what_its_screen_and_its_person_can(
+    screen: FakeScreen | None, watched: bool, expected: set[int]
+) -> None:
+    fake, events = FakeServer(StreamPlan(frames_wanted=2)), ScanEvents()
+    events.shows_hints = watched
+    await _filmed(fake, screen=screen, frames=40, events=events)
+    (start,) = fake.starts
+    always = {scan_pb2.CAPABILITY_CAPTURE_ADJUSTMENT, scan_pb2.CAPABILITY_READY}
+    assert sorted(start.capabilities) == sorted(always | expected)
+    assert start.HasField("screen") is (screen is not None)
 
 
 async def test_the_oval_moves_where_it_was_announced() -> None:
@@ -815,25 +746,10 @@ async def test_the_oval_moves_where_it_was_announced() -> None:
 
     plan = StreamPlan(plan=scan_pb2.PLAN_MOVEMENT, act=act, frames_wanted=6)
     screen = FakeScreen()
-    await _scan(FakeServer(plan), screen, frames=200)
+    await _filmed(FakeServer(plan), screen=screen, frames=200)
     assert [change.change for change in screen.ovals] == [1]
     with pytest.raises(ProtocolViolatedError, match="PLAN_MOVEMENT"):
-        await _scan(FakeServer(plan), FakeScreen(oval=False), frames=200)
-
-
-async def test_a_device_announces_once_that_a_person_reads_its_hints() -> None:
-    for screen, watched in (
-        (None, False),
-        (None, True),
-        (FakeScreen(read=True), False),
-        (FakeScreen(read=True), True),
-    ):
-        fake, events = FakeServer(StreamPlan(frames_wanted=2)), ScanEvents()
-        events.shows_hints = watched
-        await _scan(fake, screen, frames=40, events=events)
-        announced = list(fake.starts[0].capabilities)
-        for gesture in (scan_pb2.CAPABILITY_OPEN_MOUTH, scan_pb2.CAPABILITY_TURN_HEAD):
-            assert announced.count(gesture) == (screen is not None or watched)
+        await _filmed(FakeServer(plan), screen=FakeScreen(oval=False), frames=200)
 
 
 @pytest.mark.parametrize("plan", [scan_pb2.PLAN_EXPRESS, scan_pb2.PLAN_FLASH, scan_pb2.PLAN_MOVEMENT])
@@ -844,7 +760,7 @@ async def test_hints_are_shown_in_attempts_of_every_plan(plan: scan_pb2.Plan.Val
             await send(scan_pb2.ScanFaceResponse(feedback=hint))
 
     screen = FakeScreen()
-    await _scan(FakeServer(StreamPlan(plan=plan, act=act, frames_wanted=6)), screen, frames=200)
+    await _filmed(FakeServer(StreamPlan(plan=plan, act=act, frames_wanted=6)), screen=screen, frames=200)
     assert feedback_pb2.FEEDBACK_CODE_BLINK in [hint.code for hint in screen.hints]
 
 

@@ -62,32 +62,21 @@ def test_any_bytes_give_a_value_or_the_typed_error(data: bytes) -> None:
         ("", "ends inside"),
         ("c11a514b67b0", "tag"),  # a date
         ("c249010000000000000000", "tag"),  # a big number
-        ("d81c80", "tag"),  # shareable
-        ("d81d00", "tag"),  # a reference to a shared value
         ("d9d9f700", "tag"),  # self-described CBOR
         ("f93c00", "float"),
-        ("fb3ff199999999999a", "float"),
         ("f7", "simple value"),  # undefined
-        ("f800", "simple value"),
         ("ff", "simple value"),
         ("9f01ff", "indefinite"),
-        ("bf0102ff", "indefinite"),
         ("5f4101ff", "indefinite"),
-        ("7f6161ff", "indefinite"),
         ("1c", "reserved form"),
         ("5affffffff", "longer than the data"),
         ("5bffffffffffffffff00", "longer than the data"),
         ("9bffffffffffffffff00", "longer than the data"),
-        ("bb7fffffffffffffff00", "longer than the data"),
-        ("9a00010000", "longer than the data"),
         ("a1f500", "key"),  # true as a key
-        ("a1f600", "key"),
         ("a18000", "key"),  # an array as a key
-        ("a1a000", "key"),
         ("a201000100", "twice"),
         ("a20100180100", "twice"),  # 1, and 1 in a longer form
         ("62c328", "UTF-8"),
-        ("19", "ends inside"),
         ("8201", "longer than the data"),
     ],
 )
@@ -112,15 +101,6 @@ def test_size_is_bounded() -> None:
     assert decode_cbor(b"\x43abc", max_bytes=4) == b"abc"
     with pytest.raises(CborMalformed, match="at most 3"):
         decode_cbor(b"\x43abc", max_bytes=3)
-
-
-def test_helpers_take_their_kind_only() -> None:
-    assert take_map({}, "it") == {}
-    assert whole_map({1: 2, "a": 3}, frozenset({1, "a"}), "it") == {1: 2, "a": 3}
-    assert take_bytes(b"ab", "it", size=2) == b"ab"
-    assert take_text("ab", "it") == "ab"
-    assert take_int(-7, "it") == -7
-    assert take_list([1, 2], "it", size=2) == [1, 2]
 
 
 @pytest.mark.parametrize(

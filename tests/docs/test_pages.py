@@ -3,12 +3,13 @@
 import ast
 import re
 import tomllib
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from configparser import RawConfigParser
 from functools import cache
 from importlib.util import find_spec
 from inspect import cleandoc
 from pathlib import Path
+from pkgutil import resolve_name
 from urllib.parse import unquote
 
 import pytest
@@ -22,7 +23,12 @@ from typer.core import TyperGroup
 from typer.testing import CliRunner
 
 from cli.main import app
+from docs.make_audit import PAGE as AUDIT
+from docs.make_audit import audit_page
+from docs.make_reference import REFERENCE, policies_page, reference_fields, settings_page
 from docs.make_texts import documented_values, made_files
+from docs.make_timers import PAGE as TIMERS
+from docs.make_timers import timers_page
 from facegate_protocol.texts import REFUSALS, ScanEffect
 from server.access.api_keys import load_api_keys
 from server.configuration.settings import Settings
@@ -30,6 +36,7 @@ from server.keyring.key_files import KeyFiles
 from server.keyring.keys import KeyFolder
 from server.policies import Policy
 from server.scan.endings import TAMPERING
+from server.storage.tables import metadata
 from tests.docs.pages import (
     REPOSITORY,
     CodeBlock,
@@ -208,20 +215,6 @@ def test_commands_are_found() -> None:
 def test_invalid_commands_are_found(arguments: list[str], problem: str | None) -> None:
     found = _problem(arguments, whole=True)
     assert found is None if problem is None else found is not None and problem in found
-
-
-def test_commands_are_taken_out_of_a_block() -> None:
-    text = (
-        "$ A=1 .venv/bin/facegate models \\\n    pull open  # a comment\noutput\n"
-        "$ facegate keys new-api-key a --expires-days 180 2>key >>entries | tee entry && make demo\n"
-    )
-    block = CodeBlock(page=REPOSITORY / "README.md", line=1, language="console", text=text)
-    assert [program_of(words) for words in commands(block)] == [
-        ("facegate", ["models", "pull", "open"]),
-        ("facegate", ["keys", "new-api-key", "a", "--expires-days", "180"]),
-        ("tee", ["entry"]),
-        ("make", ["demo"]),
-    ]
 
 
 # Every dotted name of the project's own code that a docstring or a comment mentions exists.
@@ -419,7 +412,6 @@ def test_its_commands_run(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
 
 # What ``docs.make_texts`` writes matches the texts, the contract and the server.
 
-_REPOSITORY = Path(__file__).resolve().parents[2]
 _ROOMS = ("attempt", "formats", "server", "matcher", "vision")
 _OF_ANALYSES = {"code"}
 """In the metadata of every error of AnalysisService."""
@@ -427,7 +419,7 @@ _OF_ANALYSES = {"code"}
 
 def _sources() -> Iterator[str]:
     for room in _ROOMS:
-        for path in (_REPOSITORY / room).rglob("*.py"):
+        for path in (REPOSITORY / room).rglob("*.py"):
             yield path.read_text()
 
 
@@ -470,11 +462,6 @@ def test_no_value_is_left_out(file: str, prefix: str, enum: EnumDescriptor) -> N
     assert listed == [value.name for value in enum.values if value.number]
 
 
-def test_an_enumeration_that_is_not_there_is_refused() -> None:
-    with pytest.raises(ValueError, match=r"result\.proto has no enum Absent"):
-        documented_values("result.proto", "Absent")
-
-
 def test_every_key_of_a_refusal_is_documented() -> None:
     found = list(_refusals())
     assert len(found) > 80
@@ -493,3 +480,61 @@ def test_every_documented_key_is_in_the_code() -> None:
 def test_the_server_decides_against_a_check_for_the_same_reasons() -> None:
     decided = {reason for reason, advice in REFUSALS.items() if advice.scan is ScanEffect.DECIDED}
     assert decided == {reason.value for reason in TAMPERING}
+
+
+# The reference pages match the schemas and the code.
+
+
+@pytest.mark.parametrize(
+    ("page", "made"),
+    [
+        (REFERENCE / "settings.md", settings_page),
+        (REFERENCE / "policies.md", policies_page),
+        (AUDIT, audit_page),
+        (TIMERS, timers_page),
+    ],
+    ids=["settings", "policies", "audit", "timers"],
+)
+def test_a_reference_page_is_up_to_date(page: Path, made: Callable[[], str]) -> None:
+    assert page.read_text() == made(), "run: make reference"
+
+
+@pytest.mark.parametrize("model", [Settings, Policy])
+def test_every_field_has_a_description(model: type[Settings] | type[Policy]) -> None:
+    assert [field for field in reference_fields(model) if not field.description] == []
+
+
+# docs/architecture.md names existing functions.
+
+
+_ARCHITECTURE = REPOSITORY / "docs" / "architecture.md"
+_ROOMS_OF_FRAMES = ("attempt", "device_integrity", "formats", "liveness", "matcher", "server", "vision")
+_NAME_ON_PAGE = re.compile(rf"(?<![\w.])(?:{'|'.join(_ROOMS_OF_FRAMES)})(?:\.\w+)+")
+_ARCHITECTURE_TEXT = _ARCHITECTURE.read_text(encoding="utf-8")
+_NAMED = sorted(set(_NAME_ON_PAGE.findall(_ARCHITECTURE_TEXT)))
+
+
+@pytest.mark.parametrize("name", _NAMED)
+def test_every_name_on_the_page_exists(name: str) -> None:
+    assert resolve_name(name)
+
+
+def test_the_page_names_the_functions_on_the_path_of_a_frame() -> None:
+    assert len(_NAMED) > 30
+
+
+# docs/evidence.md has every datum.
+
+
+_EVIDENCE = REPOSITORY / "docs" / "evidence.md"
+
+
+def _rows(heading: str) -> list[list[str]]:
+    section = _EVIDENCE.read_text().partition(f"## {heading}\n")[2].partition("\n## ")[0]
+    lines = [line for line in section.splitlines() if line.startswith("| ")]
+    return [[cell.strip() for cell in line.strip("|").split("|")] for line in lines[2:]]
+
+
+def test_every_table_of_the_database_is_in_the_table_of_data() -> None:
+    named = set(re.findall(r"`([a-z_]+)`", " ".join(cell for row in _rows("Personal data") for cell in row)))
+    assert set(metadata.tables) - named == set()

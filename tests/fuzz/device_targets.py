@@ -5,6 +5,7 @@ import functools
 import io
 import json
 import struct
+from contextlib import suppress
 from datetime import timedelta
 from pathlib import Path
 
@@ -181,10 +182,8 @@ def revocation_seeds() -> tuple[bytes, ...]:
 
 def read_revocation(data: bytes) -> None:
     """Read a list."""
-    try:
+    with suppress(ReferenceDataMalformed):
         parse_revocation_list(data, fetched_at=NOW)
-    except ReferenceDataMalformed:
-        return
 
 
 # Evidence of Apple's devices and of browsers: any bytes give findings, and no changed evidence passes.

@@ -5,7 +5,10 @@ import functools
 import io
 import struct
 import zlib
+from fractions import Fraction
+from typing import Any
 
+import av
 import numpy as np
 from PIL import Image
 
@@ -17,11 +20,13 @@ from formats.picture_metadata import read_exif_tags
 from tests.formats.samples import exif, j2k_head, jp2, jpeg_head, png_chunk
 from tests.formats.tiff_samples import phone
 from tests.hostile import image_files
-from tests.hostile.decoding import decoders
+from tests.hostile.decoding import decoders, video_decoders
 from tests.hostile.image_files import SIGNATURE, apng, insert_chunks
-from vision.errors import ImageError
+from tests.vision.decoders import decode_video as decode_isolated
+from vision.errors import ImageError, VideoError
 from vision.image import DecodeLimits, decode_image
 from vision.isolation.code_stream import CodeStreamBroken, TooManyPackets, require_whole
+from vision.isolation.video import VideoLimits
 
 _LIMITS = DecodeLimits(max_bytes=100_000, max_pixels=4_000_000, max_side=4_000)
 _SIDE = 24
@@ -215,3 +220,54 @@ def _with_checksums(data: bytes) -> bytes:
         struct.pack_into(">I", repaired, end, zlib.crc32(repaired[position + 4 : end]))
         position = end + 4
     return bytes(repaired)
+
+
+# Videos, through the isolated decoder: any effect of a file on its worker gives a typed answer.
+
+
+_VIDEO_LIMITS = VideoLimits(
+    max_bytes=100_000, max_frames=4, max_pixels=500_000, max_total_pixels=2_000_000, max_seconds=5.0
+)
+_VIDEO_SIDE = 64
+_FRAMES = 8
+
+
+def _video(container: str, codec: str, pixels: str) -> bytes:
+    stored = io.BytesIO()
+    with av.open(stored, mode="w", format=container) as output:
+        stream: Any = output.add_stream(codec, rate=10)
+        stream.width, stream.height, stream.pix_fmt = _VIDEO_SIDE, _VIDEO_SIDE, pixels
+        for number in range(_FRAMES):
+            picture = np.full((_VIDEO_SIDE, _VIDEO_SIDE, 3), number * 30, np.uint8)
+            picture[:, : number * 8] = (200, 90, 10)
+            frame = av.VideoFrame.from_ndarray(picture, format="bgr24")
+            frame.pts, frame.time_base = number, Fraction(1, 10)
+            output.mux(stream.encode(frame))
+        output.mux(stream.encode())
+    return stored.getvalue()
+
+
+@functools.cache
+def video_seeds() -> tuple[bytes, ...]:
+    """A short video in every container."""
+    return (
+        _video("mp4", "mpeg4", "yuv420p"),
+        _video("mp4", "libx264", "yuv420p"),
+        _video("mov", "mjpeg", "yuvj420p"),
+        _video("avi", "mpeg4", "yuv420p"),
+        _video("matroska", "mpeg4", "yuv420p"),
+        _video("webm", "libvpx", "yuv420p"),
+    )
+
+
+def decode_video(data: bytes) -> None:
+    """Any bytes give frames within the limits or a VideoError."""
+    try:
+        video = decode_isolated(video_decoders(), data, limits=_VIDEO_LIMITS)
+    except VideoError:
+        return
+    assert 1 <= len(video.frames) <= _VIDEO_LIMITS.max_frames
+    assert len(video.timestamps) == len(video.frames)
+    assert list(video.timestamps) == sorted(video.timestamps)
+    assert all(frame.dtype == np.uint8 and frame.ndim == 3 for frame in video.frames)
+    assert all(frame.shape[0] * frame.shape[1] <= _VIDEO_LIMITS.max_pixels for frame in video.frames)

@@ -3,6 +3,7 @@
 import functools
 import json
 from collections.abc import Sequence
+from contextlib import suppress
 from uuid import UUID
 
 from cryptography.hazmat.primitives.asymmetric import ec
@@ -130,7 +131,5 @@ def jwks_seeds() -> tuple[bytes, ...]:
 
 def read_jwks(data: bytes) -> None:
     """Any bytes give keys or ServerNotTrustedError."""
-    try:
+    with suppress(ServerNotTrustedError):
         load_key_set(data)
-    except ServerNotTrustedError:
-        return

@@ -1,8 +1,10 @@
-"""Files of the operator's: policies, settings, API keys, and the packaged data files."""
+"""Files of the operator: policies, settings, API keys, the packaged data files, and references to images."""
 
 import functools
+import os
 import tempfile
 from collections.abc import Callable
+from contextlib import suppress
 from importlib.resources import files
 from pathlib import Path
 
@@ -13,6 +15,8 @@ from server.access.api_keys import ApiKeysInvalid, load_api_keys
 from server.configuration.loading import SettingsInvalid, load_settings
 from server.policies import parse_policy
 from server.policies.loading import PolicyInvalid
+from server.trusted_images.fetching import parse_reference
+from server.trusted_images.stores import ImageFolder, ReferenceInvalid, TrustedImagesError
 from vision.errors import PackDataInvalid
 from vision.packs.calibration import parse_calibration
 from vision.packs.catalogue import parse_catalogue
@@ -94,58 +98,44 @@ def flash_seeds() -> tuple[bytes, ...]:
 
 def read_policy(data: bytes) -> None:
     """Any bytes give a policy or PolicyInvalid."""
-    try:
+    with suppress(PolicyInvalid):
         parse_policy(data, origin="fuzz")
-    except PolicyInvalid:
-        return
 
 
 def read_catalogue(data: bytes) -> None:
     """Any text gives a catalogue or PackDataInvalid."""
-    try:
+    with suppress(PackDataInvalid):
         parse_catalogue(data.decode(errors="replace"))
-    except PackDataInvalid:
-        return
 
 
 def read_calibration(data: bytes) -> None:
     """Any text gives a calibration or PackDataInvalid."""
-    try:
+    with suppress(PackDataInvalid):
         parse_calibration(data.decode(errors="replace"), source="fuzz")
-    except PackDataInvalid:
-        return
 
 
 def read_fusion_model(data: bytes) -> None:
     """Any text gives a model or FusionModelError."""
-    try:
+    with suppress(FusionModelError):
         parse_fusion_model(data.decode(errors="replace"))
-    except FusionModelError:
-        return
 
 
 def read_flash_model(data: bytes) -> None:
     """Any text gives a model or FlashModelError."""
-    try:
+    with suppress(FlashModelError):
         parse_flash_model(data.decode(errors="replace"))
-    except FlashModelError:
-        return
 
 
 def read_settings(data: bytes) -> None:
     """Any file gives settings or SettingsInvalid."""
-    try:
+    with suppress(SettingsInvalid):
         _from_file(load_settings, data)
-    except SettingsInvalid:
-        return
 
 
 def read_api_keys(data: bytes) -> None:
     """Any file gives keys or ApiKeysInvalid."""
-    try:
+    with suppress(ApiKeysInvalid):
         _from_file(load_api_keys, data)
-    except ApiKeysInvalid:
-        return
 
 
 def _from_file(load: Callable[[Path], object], data: bytes) -> None:
@@ -153,3 +143,57 @@ def _from_file(load: Callable[[Path], object], data: bytes) -> None:
         file.write(data)
         file.flush()
         load(Path(file.name))
+
+
+# References to trusted images, in a real folder with all kinds of paths that could lead out of it.
+
+
+_INSIDE = b"an image of the store"
+_REFERENCES = (
+    "2031/05/4711.jpg",
+    "../secret.jpg",
+    "2031/../../secret.jpg",
+    "up/secret.jpg",
+    "link.jpg",
+    "here/2031/05/4711.jpg",
+    "%2e%2e/secret.jpg",
+    "\uff0e\uff0e\uff0fsecret.jpg",
+    "/etc/passwd",
+    "file:///etc/passwd",
+    "2031\\05\\4711.jpg",
+    "pipe",
+)
+
+
+@functools.cache
+def _store() -> tuple[tempfile.TemporaryDirectory[str], ImageFolder]:
+    kept = tempfile.TemporaryDirectory()
+    top = Path(kept.name)
+    (top / "secret.jpg").write_bytes(b"a file outside of the store")
+    store = top / "store"
+    (store / "2031" / "05").mkdir(parents=True)
+    (store / "2031" / "05" / "4711.jpg").write_bytes(_INSIDE)
+    (store / "up").symlink_to("..")
+    (store / "here").symlink_to(".")
+    (store / "link.jpg").symlink_to("../secret.jpg")
+    os.mkfifo(store / "pipe")
+    return kept, ImageFolder(store)
+
+
+def reference_seeds() -> tuple[bytes, ...]:
+    """A good reference, and some that lead elsewhere."""
+    return tuple(reference.encode() for reference in _REFERENCES)
+
+
+def follow_reference(data: bytes) -> None:
+    """Any text gives the image of the store, or one of the documented errors."""
+    try:
+        segments = parse_reference(data.decode(errors="replace"))
+    except ReferenceInvalid:
+        return
+    _, folder = _store()
+    try:
+        content = folder.read(segments, 1000)
+    except TrustedImagesError:
+        return
+    assert content == _INSIDE

@@ -2,6 +2,7 @@
 
 import asyncio
 import functools
+import struct
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 from types import SimpleNamespace
@@ -23,12 +24,14 @@ from google.protobuf.message_factory import GetMessageClass
 from prometheus_client import CollectorRegistry
 
 from facegate_protocol import MacChain, sign
+from server.analysis.upload import MOST_BYTES, UploadKind, VideoUpload
 from server.base.errors import Refusal
 from server.checks.hosted import HostedOffer
 from server.checks.intake import CheckIntake, PortraitIntake, TryGate
 from server.checks.offer import CheckOffer
 from server.configuration.hosted import HostedSettings
 from server.configuration.tables import FailureSettings
+from server.edge.analysis_servicer import upload_plan
 from server.edge.callers import CallerIdentifier
 from server.edge.places import PlaceRules, Places
 from server.edge.scan_codec import to_inbound
@@ -407,3 +410,70 @@ def follow_transcript(data: bytes) -> None:
             transcript.accept_frame(sent, arrival=0.0)
         else:
             assert same, "a frame was accepted that nobody sent"
+
+
+# Uploads of videos, message by message, up to their decoding.
+
+
+_LENGTH = struct.Struct(">H")
+_Config = analysis_pb2.AnalyzeVideoConfig
+_Request = analysis_pb2.AnalyzeVideoRequest
+
+
+def _framed(*messages: _Request) -> bytes:
+    parts = [message.SerializeToString(deterministic=True) for message in messages]
+    return b"".join(_LENGTH.pack(len(part)) + part for part in parts)
+
+
+@functools.cache
+def upload_seeds() -> tuple[bytes, ...]:
+    """Valid uploads of both kinds, each message after its length."""
+    file = b"RIFF\x10\0\0\0AVI LIST" + bytes(4080)
+    return (
+        _framed(_Request(config=_Config(kind=_Config.KIND_VIDEO)), _Request(chunk=file)),
+        _framed(
+            _Request(
+                config=_Config(
+                    kind=_Config.KIND_VIDEO, container=_Config.CONTAINER_AVI, total_bytes=len(file) + 7
+                )
+            ),
+            _Request(chunk=file),
+            _Request(chunk=b"the end"),
+        ),
+        _framed(
+            _Request(config=_Config(kind=_Config.KIND_FRAMES)),
+            *(_Request(frame=b"\xff\xd8\xff" + bytes([number])) for number in range(9)),
+        ),
+    )
+
+
+def read_upload(data: bytes) -> None:
+    """Any messages give a file or still frames within the limits, or a refusal."""
+    upload: VideoUpload | None = None
+    try:
+        for part in _parts(data):
+            message = _Request.FromString(part)
+            kind = message.WhichOneof("part")
+            if upload is None:
+                upload = VideoUpload(upload_plan(message.config))
+            elif kind == "frame":
+                upload.add_frame(message.frame)
+            else:
+                upload.add_chunk(message.chunk)
+        if upload is None:
+            return
+        contents = upload.frames() if upload.plan.kind is UploadKind.FRAMES else [upload.video()]
+        assert sum(len(content) for content in contents) <= MOST_BYTES
+    except DecodeError:
+        return
+    except Refusal as refusal:
+        assert_sound(refusal)
+
+
+def _parts(data: bytes) -> Iterator[bytes]:
+    at = 0
+    while at + _LENGTH.size <= len(data):
+        (length,) = _LENGTH.unpack_from(data, at)
+        at += _LENGTH.size
+        yield data[at : at + length]
+        at += length

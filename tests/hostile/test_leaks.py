@@ -1,6 +1,7 @@
 """Ten thousand bad inputs leave no rows, files, handles, threads, processes or memory."""
 
 import asyncio
+import base64
 import ctypes
 import functools
 import gc
@@ -19,6 +20,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from attempt.analyst import FrameAnalyst
 from attempt.frame import FrameLimits, FrameUnusable
 from matcher.persons import SCAN_SUBJECT
+from tests.canaries import Canaries
 from tests.fuzz.engine import case_bytes
 from tests.fuzz.targets import TARGETS
 from tests.hostile.files import CASES
@@ -200,3 +202,27 @@ async def test_a_hundred_bad_inputs_leave_nothing_behind(live: LiveServer, stora
     after = _state(live, storage)
     assert after.kept == before.kept
     await _fewer_children(before)
+
+
+# The search for planted values finds them in every form.
+
+
+_SECRET = os.urandom(600)
+
+
+@pytest.mark.parametrize("around", [b"", b"'", b'"', b"'\""])
+def test_quotes_hide_no_value(around: bytes) -> None:
+    canaries = Canaries()
+    canaries.plant("secret", b"it's a \\' secret")
+    assert canaries.leaks(repr(around + b"it's a \\' secret" + around))
+
+
+@pytest.mark.parametrize("before", range(4))
+@pytest.mark.parametrize("encode", [base64.b64encode, base64.urlsafe_b64encode, bytes.hex, repr, bytes])
+def test_a_value_is_found_in_every_form(before: int, encode: object) -> None:
+    canaries = Canaries()
+    canaries.plant("secret", _SECRET)
+    encoded = encode(os.urandom(before) + _SECRET)  # type: ignore[operator]
+    text = encoded if isinstance(encoded, str | bytes) else str(encoded)
+    assert canaries.leaks(text)
+    assert not canaries.leaks(os.urandom(4096))

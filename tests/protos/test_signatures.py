@@ -70,12 +70,6 @@ def test_key_is_hkdf_over_the_shared_secret_of_rfc_7748() -> None:
     assert len(key) == MAC_KEY_BYTES
 
 
-def test_both_sides_get_the_same_key() -> None:
-    alice = derive_mac_key(private_key=ALICE, peer_share=BOB_SHARE, nonce=NONCE, binding=BINDING)
-    bob = derive_mac_key(private_key=BOB, peer_share=ALICE_SHARE, nonce=NONCE, binding=BINDING)
-    assert alice == bob
-
-
 @given(nonce=st.binary(min_size=32, max_size=32), binding=st.binary(min_size=32, max_size=32))
 def test_nonce_and_binding_enter_the_key(nonce: bytes, binding: bytes) -> None:
     usual = derive_mac_key(private_key=ALICE, peer_share=BOB_SHARE, nonce=NONCE, binding=BINDING)
@@ -106,36 +100,12 @@ USUAL = BindingInputs(
 )
 
 
-def test_binding_is_a_hash_over_length_prefixed_fields() -> None:
-    fields = [
-        b"facegate/v1/binding",
-        hashlib.sha256(b"token").digest(),
-        USUAL.nonce,
-        USUAL.device_share,
-        USUAL.server_share,
-        USUAL.session_public_key,
-        USUAL.server_spki_sha256,
-        hashlib.sha256(b"start").digest(),
-    ]
-    framed = b"".join(len(field).to_bytes(4, "big") + field for field in fields)
-    assert binding_hash(USUAL) == hashlib.sha256(framed).digest()
-
-
 @pytest.mark.parametrize("name", [field.name for field in dataclasses.fields(BindingInputs)])
 @given(value=st.binary(max_size=100))
 def test_every_input_enters_the_binding(name: str, value: bytes) -> None:
     change: dict[str, Any] = {name: value.hex() if name == "token" else value}
     changed = dataclasses.replace(USUAL, **change)
     assert (binding_hash(changed) == binding_hash(USUAL)) == (changed == USUAL)
-
-
-def test_shares_are_not_interchangeable() -> None:
-    swapped = dataclasses.replace(USUAL, device_share=USUAL.server_share, server_share=USUAL.device_share)
-    assert binding_hash(swapped) != binding_hash(USUAL)
-
-
-def test_plaintext_stream_has_its_own_binding() -> None:
-    assert binding_hash(dataclasses.replace(USUAL, server_spki_sha256=b"")) != binding_hash(USUAL)
 
 
 def test_evidence_is_made_for_the_findings_beside_it() -> None:
@@ -198,44 +168,20 @@ def test_any_changed_bit_is_detected_at_its_frame(content: list[Frame], data: st
     assert _accepted(sent) == place
 
 
-@given(frames, st.data())
-def test_dropped_frame_is_detected_at_the_next(content: list[Frame], data: st.DataObject) -> None:
-    sent = _sent(content)
-    place = data.draw(st.integers(0, len(sent) - 2))
-    del sent[place]
-    assert _accepted(sent) == place
-
-
-@given(frames, st.data())
-def test_swapped_frames_are_detected(content: list[Frame], data: st.DataObject) -> None:
+@pytest.mark.parametrize("change", ["dropped", "swapped", "repeated"])
+@given(content=frames, data=st.data())
+def test_frames_out_of_order_are_detected(change: str, content: list[Frame], data: st.DataObject) -> None:
     sent = _sent(content)
     first = data.draw(st.integers(0, len(sent) - 2))
     second = data.draw(st.integers(first + 1, len(sent) - 1))
-    sent[first], sent[second] = sent[second], sent[first]
-    assert _accepted(sent) == first
-
-
-@given(frames, st.data())
-def test_repeated_frame_is_detected(content: list[Frame], data: st.DataObject) -> None:
-    sent = _sent(content)
-    source = data.draw(st.integers(0, len(sent) - 1))
-    place = data.draw(st.integers(source + 1, len(sent)))
-    sent.insert(place, sent[source])
-    assert _accepted(sent) == place
-
-
-@given(frames, st.data())
-def test_splice_from_another_stream_is_detected(content: list[Frame], data: st.DataObject) -> None:
-    sent, other = _sent(content), _sent(content, binding=b"o" * 32)
-    place = data.draw(st.integers(0, len(sent) - 1))
-    assert _accepted(sent[:place] + other[place:]) == place
-
-
-@given(frames)
-def test_border_between_header_and_image_cannot_move(content: list[Frame]) -> None:
-    header, image, mac = _sent(content)[0]
-    if image:
-        assert _accepted([(header + image[:1], image[1:], mac)]) == 0
+    match change:
+        case "dropped":
+            del sent[first]
+        case "swapped":
+            sent[first], sent[second] = sent[second], sent[first]
+        case _:
+            sent.insert(second, sent[first])
+    assert _accepted(sent) == (second if change == "repeated" else first)
 
 
 def test_frames_of_another_key_binding_attempt_or_nonce_are_refused() -> None:
@@ -303,19 +249,6 @@ def test_each_field_follows_its_big_endian_length(fields: tuple[bytes, ...], exp
 @given(st.lists(st.binary(max_size=40), max_size=6), st.lists(st.binary(max_size=40), max_size=6))
 def test_different_fields_never_give_the_same_bytes(one: list[bytes], other: list[bytes]) -> None:
     assert (length_prefixed(*one) == length_prefixed(*other)) == (one == other)
-
-
-@given(st.lists(st.binary(max_size=20), min_size=1, max_size=4), st.data())
-def test_moving_a_border_between_fields_shows(fields: list[bytes], data: st.DataObject) -> None:
-    joined = b"".join(fields)
-    cut = data.draw(st.integers(0, len(joined)))
-    moved = [joined[:cut], joined[cut:]]
-    assert (length_prefixed(*fields) == length_prefixed(*moved)) == (fields == moved)
-
-
-def test_sha256_is_fips_180_4s() -> None:
-    assert sha256(b"abc").hex() == "ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"
-    assert sha256(b"") == hashlib.sha256().digest()
 
 
 PRIVATE = ec.generate_private_key(ec.SECP256R1())

@@ -1,7 +1,7 @@
 """The study of the dynamic mode."""
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, Final
@@ -13,13 +13,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attempt import AttemptCapture, CapturePlan, Feedback, FlashRun, FrameAnalyst, FrameLimits
-from liveness import Gesture, GuidanceSettings, HintCode, Oval
+from liveness import Gesture, GuidanceSettings, Oval
 from liveness.dynamic.judge import FlashResult, judge_flash
 from liveness.dynamic.model import load_flash_model
 from liveness.dynamic.policy import ChallengeFinding, DynamicPolicy
 from liveness.verdict import VerdictReason
 from matcher import SCAN_SUBJECT
-from research.dynamic import measure
 from research.dynamic.__main__ import main
 from research.dynamic.cases import (
     CALIBRATION_RENDERERS,
@@ -34,7 +33,6 @@ from research.dynamic.cases import (
     all_cases,
     claimed_late,
     settings_of,
-    small_slice,
 )
 from research.dynamic.drive import CLOCKS_APART, Link, VirtualPhone, _Record, drive_scan
 from research.dynamic.measure import code_hash
@@ -45,13 +43,11 @@ from research.dynamic.people import (
     key_of,
     photo_of,
     read_split,
-    simulated_people,
     with_usable_photo,
 )
 from research.dynamic.rows import (
     Draws,
     DynamicEvaluationError,
-    Rate,
     Row,
     append_rows,
     mend_rows,
@@ -59,7 +55,7 @@ from research.dynamic.rows import (
     read_rows,
     text_of,
 )
-from research.dynamic.tables import all_tables, check_table, spoofed, write_report
+from research.dynamic.tables import all_tables, spoofed, write_report
 from simulator import (
     AmbientPreset,
     AmbientSettings,
@@ -78,7 +74,7 @@ from simulator.photo import builtin_photos
 from tests.packs import real_pack, shared_pack
 from vision.face import BgrImage, DetectedFace, Landmarks
 from vision.packs import Pack
-from vision.packs.interfaces import FaceDetector, Landmarker
+from vision.packs.interfaces import Landmarker
 
 # Simulated rows of scans.
 
@@ -161,32 +157,6 @@ def test_more_turns_only_add() -> None:
     assert more[: len(fewer)] == fewer
 
 
-def test_the_beginning_of_the_plan_is_a_fair_sample() -> None:
-    part = all_cases(_PEOPLE, turns=1)[:120]
-    assert len({case.person for case in part}) == len(_PEOPLE)
-    assert {case.group for case in part} == set(Group)
-
-
-def test_uncrossed_factors_vary_in_every_cell() -> None:
-    dark = [
-        case
-        for case in all_cases(_PEOPLE, turns=8)
-        if case.group is Group.GENUINE and case.ambient is AmbientPreset.DARK
-    ]
-    for drawn, names in (("skin", SKINS), ("camera", CAMERAS), ("distance", DISTANCES)):
-        counts = Counter(getattr(case, drawn) for case in dark)
-        assert set(counts) == set(names)
-        assert min(counts.values()) > len(dark) / len(names) / 3
-    assert len({case.renderer for case in dark}) == 8
-
-
-def test_a_case_is_rendered_deterministically_and_differs_from_others() -> None:
-    first, second = all_cases(_PEOPLE, turns=1)[:2]
-    settings = settings_of(first, width=240, height=320, rate=20.0)
-    assert settings == settings_of(first, width=240, height=320, rate=20.0)
-    assert settings.seed != settings_of(second, width=240, height=320, rate=20.0).seed
-
-
 def test_a_later_attempt_differs_in_movements_and_noise_alone() -> None:
     first = all_cases(_PEOPLE, turns=1)[0]
     second, third = (replace(first, attempt=number) for number in (2, 3))
@@ -207,19 +177,6 @@ def test_settings_are_those_of_the_case() -> None:
         if case.group is Group.RELIGHTING:
             assert settings.injection.latency_seconds == case.latency
             assert settings.injection.shadowing is (case.quality != "crude")
-
-
-def test_some_cameras_were_tuned_with_and_some_were_not() -> None:
-    tuned = read_split().cameras
-    assert tuned < set(CAMERAS)
-    assert np.all([name in CAMERAS for name in tuned])
-
-
-def test_the_small_slice_asks_for_the_direction_of_things() -> None:
-    found = Counter((case.kind, case.ambient) for case in small_slice(_PEOPLE))
-    assert found[FlashKind.GENUINE, AmbientPreset.INDOOR]
-    assert found[FlashKind.GENUINE, AmbientPreset.SUN]
-    assert found[FlashKind.INJECTED_VIDEO, AmbientPreset.INDOOR]
 
 
 def test_other_renderers_are_other_cases_rendered_by_them() -> None:
@@ -410,63 +367,6 @@ def test_of_two_labels_that_may_be_one_person_one_counts(tmp_path: Path) -> None
     assert len(held_out_people(folder, split=_NOBODY, corrections=corrections)) == 1
 
 
-def test_a_collection_without_new_people_is_refused(tmp_path: Path) -> None:
-    folder = _collection(tmp_path, ["a.jpg,x:tuned,1,90"])
-    split = Split(calibration=frozenset({key_of("x:tuned")}), cameras=frozenset())
-    with pytest.raises(DynamicEvaluationError, match="no person"):
-        held_out_people(folder, split=split, corrections=None)
-
-
-def test_a_missing_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DynamicEvaluationError):
-        held_out_people(tmp_path / "none", split=_NOBODY, corrections=None)
-
-
-@pytest.mark.parametrize("text", ["calibration_people = [", "calibration_people = []", ""])
-def test_a_broken_split_is_refused(text: str) -> None:
-    with pytest.raises(DynamicEvaluationError):
-        read_split(text)
-
-
-def test_the_split_names_people_by_hashes_alone() -> None:
-    assert all(len(key) == 12 and int(key, 16) >= 0 for key in read_split().calibration)
-
-
-def _wall(path: Path) -> Path:
-    path.write_bytes(cv2.imencode(".png", np.full((200, 200, 3), 128, np.uint8))[1].tobytes())
-    return path
-
-
-def test_a_photo_without_a_face_is_not_usable(tmp_path: Path) -> None:
-    person = Person("wall", _wall(tmp_path / "wall.png"))
-    pack = real_pack()
-    with pytest.raises(DynamicEvaluationError, match=r"wall\.png"):
-        photo_of(person, pack=pack, witness=pack)
-    assert with_usable_photo([person], pack=pack, witness=pack) == ()
-
-
-def test_a_collection_without_a_usable_photo_is_an_error(tmp_path: Path) -> None:
-    faces = tmp_path / "data" / "faces"
-    faces.mkdir(parents=True)
-    _wall(_collection(faces, ["wall.png,x:one,1,80"]) / "wall.png")
-    pack = real_pack()
-    with pytest.raises(DynamicEvaluationError, match="no usable photo"):
-        simulated_people(tmp_path, pack=pack, witness=pack, corrections=None)
-
-
-class _Elsewhere:
-    """A detector that finds the face beside its true place."""
-
-    def __init__(self, detector: FaceDetector) -> None:
-        self._detector = detector
-
-    def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
-        return tuple(
-            replace(face, five_points=np.asarray(face.five_points + 0.5 * face.eye_distance, np.float32))
-            for face in self._detector.detect(image)
-        )
-
-
 class _Beside:
     """A landmarker that finds the eyes slightly beside their true places."""
 
@@ -500,21 +400,12 @@ def test_a_photo_is_usable_where_two_packs_see_the_same_eyes(tmp_path: Path) -> 
     assert with_usable_photo([person], pack=pack, witness=pack) == (person,)
     for witness, agrees in (
         (replace(pack, landmarker=None), True),
-        (replace(pack, detector=_Elsewhere(pack.detector), landmarker=None), False),
         (replace(pack, landmarker=_Beside(pack.landmarker, 0.05)), True),
         (replace(pack, landmarker=_Beside(pack.landmarker, 0.15)), False),
     ):
         assert bool(with_usable_photo([person], pack=pack, witness=witness)) is agrees
     with pytest.raises(DynamicEvaluationError, match="same eyes"):
         photo_of(person, pack=pack, witness=replace(pack, landmarker=_Beside(pack.landmarker, 0.15)))
-
-
-@pytest.mark.slow
-def test_the_first_usable_photo_of_a_person_is_used(tmp_path: Path) -> None:
-    pack = real_pack()
-    wall, face = _wall(tmp_path / "wall.png"), _face(tmp_path / "face.png")
-    person = Person("both", wall, (face, wall))
-    assert with_usable_photo([person], pack=pack, witness=pack) == (replace(person, photo=face),)
 
 
 def test_the_real_collection_contains_no_tuned_person(assets: Path) -> None:
@@ -537,39 +428,6 @@ def _phone() -> VirtualPhone:
         face_width=0.5,
         claimed_late=0.0,
     )
-
-
-def _first(movement: Callable[[float], float]) -> float | None:
-    """The first time at which a person moves, seconds of the device's clock."""
-    times = (step / 100 for step in range(600))
-    return next((time for time in times if movement(time) > 0), None)
-
-
-def test_the_person_opens_the_mouth_after_the_request_arrives() -> None:
-    phone = _phone()
-    assert _first(phone.person.opening) is None
-    phone.hint("OPEN_MOUTH", _NOW)
-    begun = _first(phone.person.opening)
-    assert begun is not None
-    assert 1.1 + 0.4 <= begun <= 1.1 + 1.25
-    assert _first(phone.person.closure) is None
-
-
-@pytest.mark.parametrize(("code", "sign"), [("TURN_LEFT", 1), ("TURN_RIGHT", -1)])
-def test_the_person_turns_to_the_side_after_the_request_arrives(code: str, sign: int) -> None:
-    phone, face = _phone(), RestingFace(width=0.5, outline_width=0.5, x=0.5, y=0.5, frame=(480, 640))
-    phone.hint(code, _NOW)
-    begun = _first(lambda time: sign * phone.person.placement(time, face=face).yaw)
-    assert begun is not None
-    assert 1.1 + 0.4 <= begun <= 1.1 + 1.25
-
-
-@pytest.mark.parametrize("code", list(HintCode))
-def test_no_hint_of_a_challenge_opens_the_mouth(code: HintCode) -> None:
-    phone = _phone()
-    phone.hint(code, _NOW)
-    assert _first(phone.person.opening) is None
-    assert (_first(phone.person.closure) is not None) == (code is HintCode.BLINK)
 
 
 def test_frames_are_not_sent_during_a_pause() -> None:
@@ -612,12 +470,6 @@ def test_few_people_give_no_interval() -> None:
     assert text_of(rate) == "20 of 50, 40.0 %"
 
 
-def test_no_scans_are_no_rate() -> None:
-    rate = rate_of([], spoofed, _DRAWS)
-    assert text_of(rate) == "none"
-    assert rate.upper is None
-
-
 @given(st.lists(st.tuples(st.integers(0, 15), st.booleans()), min_size=1, max_size=60))
 def test_the_share_lies_in_its_interval(scans: list[tuple[int, bool]]) -> None:
     rows = [row(person=str(person), flash="SPOOF" if hit else "SUCCESS") for person, hit in scans]
@@ -633,15 +485,6 @@ def test_the_share_lies_in_its_interval(scans: list[tuple[int, bool]]) -> None:
 def test_held_out_renderers_share_no_model_with_tuned_ones() -> None:
     for which in ("emissions", "diffuses", "geometries"):
         assert not set(getattr(CALIBRATION_RENDERERS, which)) & set(getattr(HELD_OUT_RENDERERS, which))
-
-
-def test_every_combination_is_drawn_about_as_often() -> None:
-    rng = np.random.default_rng(1)
-    drawn = Counter(CALIBRATION_RENDERERS.draw(rng) for _ in range(800))
-    assert set(drawn) == CALIBRATION_RENDERERS.names
-    assert len(drawn) == 8
-    assert min(drawn.values()) > 60
-    assert HELD_OUT_RENDERERS.draw(rng) == "directed/coated/sculpted"
 
 
 _REPORT_DRAWS = Draws(resamples=100, seed=1)
@@ -701,27 +544,6 @@ def test_the_report_states_simulation_first_and_has_the_counts(tmp_path: Path) -
     assert "0 of 12, 0.0 % [0.0, 25.0]" in line
 
 
-def test_checks_of_several_attempts_have_a_table_and_count_once_elsewhere() -> None:
-    people = [f"person {number}" for number in range(12)]
-    failed = {"flash": "INCONCLUSIVE", "combined": "INCONCLUSIVE"}
-    rows = [row(person=person, name=person) for person in people[:9]]
-    for person in people[9:]:
-        rows.append(row(person=person, name=person, **failed))
-        rows.append(row(person=person, name=f"{person}/attempt 2", attempt=2))
-    table = check_table(rows, _REPORT_DRAWS)
-    assert table is not None
-    (line,) = table.rows
-    rates = [cell for cell in line if isinstance(cell, Rate)]
-    assert [(rate.hits, rate.scans) for rate in rates] == [(9, 12), (12, 12), (0, 12)]
-    assert line[-1] == 1.25
-    assert check_table(rows[:9], _REPORT_DRAWS) is None
-
-
-def test_a_file_without_rows_makes_no_report(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    assert main(["report", "--rows", str(tmp_path / "none.jsonl"), "--out", str(tmp_path)]) == 2
-    assert "holds no rows" in capsys.readouterr().err
-
-
 @pytest.mark.parametrize(("code", "wrong"), [("f" * 12, "other code"), (code_hash(), "other conditions")])
 def test_rows_of_another_measurement_are_not_added_to(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], code: str, wrong: str
@@ -732,23 +554,12 @@ def test_rows_of_another_measurement_are_not_added_to(
     assert wrong in capsys.readouterr().err
 
 
-@pytest.mark.parametrize("package", ["research.dynamic", "formats", "liveness", "simulator", "vision"])
-def test_the_code_of_rows_is_all_that_decides_them(package: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    whole = code_hash()
-    monkeypatch.setattr(measure, "_MEASURED", tuple(name for name in measure._MEASURED if name != package))
-    assert code_hash() != whole
-
-
 def test_rows_come_back_as_they_were_written(tmp_path: Path) -> None:
     path = tmp_path / "rows.jsonl"
     written = [row(), row(name="other", lag=None, hints=["TOO_BRIGHT"])]
     for one in written:
         append_rows(path, [one])
     assert read_rows(path) == written
-
-
-def test_no_file_holds_no_rows(tmp_path: Path) -> None:
-    assert read_rows(tmp_path / "none.jsonl") == []
 
 
 def test_a_line_that_a_killed_run_did_not_finish_is_left_out(tmp_path: Path) -> None:
@@ -760,15 +571,6 @@ def test_a_line_that_a_killed_run_did_not_finish_is_left_out(tmp_path: Path) -> 
     mend_rows(path)
     append_rows(path, [row(name="next")])
     assert read_rows(path) == [row(), row(name="next")]
-
-
-def test_intact_rows_are_not_repaired(tmp_path: Path) -> None:
-    path = tmp_path / "rows.jsonl"
-    mend_rows(path)
-    assert not path.exists()
-    append_rows(path, [row()])
-    mend_rows(path)
-    assert read_rows(path) == [row()]
 
 
 @pytest.mark.parametrize("line", ["{broken\n", "[]\n", '{"name": "x"}\n'])
@@ -836,13 +638,3 @@ def test_a_second_run_adds_nothing(rows: tuple[Path, list[Row]], assets: Path) -
     path, before = rows
     _scan(assets, path)
     assert read_rows(path) == before
-
-
-@pytest.mark.slow
-def test_a_plan_without_scans_is_refused(
-    assets: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    path = tmp_path / "rows.jsonl"
-    assert main([*_options(assets, path), "--turns", "1", "--first-turn", "1", "--people", "1"]) == 2
-    assert "--first-turn" in capsys.readouterr().err
-    assert not path.exists()

@@ -107,7 +107,9 @@ def test_photos_become_templates_with_their_labels(
     assert all(made.groups[4:])
 
 
-def test_a_calibration_has_the_form_of_its_pack(assets: Path, drawn: Path) -> None:
+def test_a_calibration_has_the_form_of_its_pack_and_is_reported(
+    assets: Path, drawn: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     out, pack = drawn.parent / "made.toml", f"open:{assets / 'models'}"
     options = ["--cohort", "--form", pack, "--resamples", "100", "--out", str(out)]
     assert main(["calibrate", str(drawn), *options]) == 0
@@ -118,13 +120,6 @@ def test_a_calibration_has_the_form_of_its_pack(assets: Path, drawn: Path) -> No
     assert made.record.failures_to_acquire == 2
     # 120 people have 7140 pairs, which support no bound below 3/7140.
     assert 2.99 / 7140 < made.lowest_bound < 1e-3
-
-
-def test_the_report_has_a_row_for_each_group_and_policy(
-    assets: Path, drawn: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    out, pack = drawn.parent / "made.toml", f"open:{assets / 'models'}"
-    main(["calibrate", str(drawn), "--form", pack, "--resamples", "100", "--out", str(out)])
     assert main(["report", str(drawn), "--calibration", str(out), "--resamples", "100"]) == 0
     output = capsys.readouterr().out
     assert all(group in output for group in (*GROUPS, "the groups pooled", "female"))
@@ -319,10 +314,6 @@ def test_suspected_duplicates_count_only_on_demand(templates: TemplateSet) -> No
     named = replace(templates, identities=identities.astype(str))
     without = score_pairs(named, cohort=False)[1].scores.size
     assert score_pairs(named, cohort=False, duplicates=True)[1].scores.size == without + 4
-
-
-def test_thirteen_pairs_are_suspected() -> None:
-    assert len(suspected_duplicates()) == 13
 
 
 # The packaged calibration of MobileFaceNet, among the people of each group.

@@ -1,38 +1,29 @@
 """The measures of portraits."""
 
-import io
 from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 import pytest
-from rich.console import Console
 from skimage.metrics import structural_similarity as reference
 
 from evaluation.match.photos import PhotoListError
-from formats.image_format import ImageFormat
-from formats.image_header import detect_format
-from matcher.conformance.detail import UNBLOCKED, mean_luma_step
+from matcher.conformance.detail import UNBLOCKED
 from research.portrait_measures import faces
 from research.portrait_measures.__main__ import main
 from research.portrait_measures.faces import portrait_at, studied_faces
 from research.portrait_measures.measures import (
     Mouth,
-    as_jpeg,
-    as_jpeg2000,
-    blurred,
     exact_bounds,
     farthest,
     fit_logistic,
-    in_first_half,
     ladder_of,
     left_out_evidence,
     mean_errors,
     mean_mask,
     moved,
     ordered_pairs,
-    print_mouths,
     structural_similarity,
 )
 from tests.matcher.conformance.pictures import drawn_face, portrait_of
@@ -54,22 +45,6 @@ def test_the_similarity_is_that_of_scikit_image(quality: int) -> None:
     )
     assert structural_similarity(one, np.asarray(other, dtype=np.uint8)) == pytest.approx(expected, abs=1e-6)
     assert structural_similarity(one, one) == pytest.approx(1)
-
-
-def test_a_jpeg_2000_has_the_bits_that_were_asked_for() -> None:
-    file = as_jpeg2000(drawn_face(), 0.5)
-    assert detect_format(file) in {ImageFormat.JP2, ImageFormat.J2K}
-    assert 8 * len(file) / (616 * 616) == pytest.approx(0.5, rel=0.05)
-
-
-def test_a_jpeg_has_the_tables_of_its_quality() -> None:
-    assert mean_luma_step(as_jpeg(drawn_face(), 50)) == pytest.approx(45.3, abs=0.1)
-
-
-def test_the_halves_are_fixed_and_both_there() -> None:
-    halves = [in_first_half(f"person {at}") for at in range(100)]
-    assert halves == [in_first_half(f"person {at}") for at in range(100)]
-    assert 30 < sum(halves) < 70
 
 
 def test_a_ladder_and_its_own_tables() -> None:
@@ -109,12 +84,6 @@ def test_a_reduced_portrait_keeps_its_points_on_the_same_pixels() -> None:
     for large, reduced in zip(view.face.five_points, small.face.five_points, strict=True):
         (x, y), (u, v) = large.round().astype(int), reduced.round().astype(int)
         assert np.abs(view.image[y, x].astype(int) - small.image[v, u]).max() < 60
-
-
-def test_folders_without_a_manifest_are_refused(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    (tmp_path / "models").mkdir()
-    assert main(["--assets", str(tmp_path), "--part", "mouth"]) == 2
-    assert "could not measure" in capsys.readouterr().err
 
 
 def test_labels_that_contradict_each_other_are_refused(
@@ -192,25 +161,6 @@ def test_bounds_are_those_of_the_tables(count: int, trials: int, low: float, hig
     assert exact_bounds(count, trials) == pytest.approx((low, high), abs=1e-4)
 
 
-def test_the_table_counts_by_source() -> None:
-    mask, bare = MouthColours(lips=0, cheek=15, skin=70), MouthColours(lips=15, cheek=3, skin=70)
-    found = [Mouth(source="masks", fold=str(at % 3), covered=True, colours=mask) for at in range(6)] + [
-        Mouth(source="faces", fold=str(at % 3), covered=False, colours=bare) for at in range(9)
-    ]
-    found.append(Mouth(source="faces", fold="0", covered=False, colours=mask))
-    text = io.StringIO()
-    print_mouths(found, Console(file=text, width=150), name="pack", fitted_on=found)
-    rows = [line.replace("│", " ").split() for line in text.getvalue().splitlines()]
-    assert ["masks", "covered", "6", "of", "6", "6", "of", "6"] in rows
-    assert ["faces", "bare", "1", "of", "10", "1", "of", "10"] in rows
-
-
-def test_bare_mouths_alone_are_no_measurement() -> None:
-    bare = Mouth("s", "f", covered=False, colours=MouthColours(lips=15, cheek=3, skin=70))
-    with pytest.raises(ValueError, match="found 0 of 1"):
-        print_mouths([bare], Console(file=io.StringIO()), name="pack", fitted_on=[bare])
-
-
 def square(left: int, right: int) -> np.ndarray:
     mask = np.zeros((100, 100), np.uint8)
     mask[30:70, left:right] = 1
@@ -242,11 +192,6 @@ def test_a_movement_draws_a_line_and_keeps_the_light() -> None:
     assert line.sum() == pytest.approx(255, abs=11)
     upright = moved(dot(), 11, degrees=90)[..., 0]
     assert np.count_nonzero(upright.any(axis=0)) == 1
-
-
-def test_no_blur_is_no_change() -> None:
-    np.testing.assert_array_equal(blurred(dot(), 0.0), dot())
-    assert blurred(dot(), 2.0).max() < 20
 
 
 def test_pairs_in_order_are_counted_and_ties_are_half() -> None:

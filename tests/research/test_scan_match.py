@@ -101,22 +101,6 @@ def test_no_bound_lies_below_that_of_photos_or_of_scans(drawn_to: float) -> None
         assert scans >= measured.curve.upper_bounds[at] - 1e-12
 
 
-def test_scans_that_resemble_each_other_more_raise_the_bound() -> None:
-    calm, drawn = (
-        calibrate_with_scans(
-            [_measurement(drawn_to=drawn_to)], embedder_sha256="a" * 64, dataset="made", command="none"
-        )
-        for drawn_to in (0.0, 3.0)
-    )
-    bounds = [
-        (fmr_bound(0.3, calibration=each.of_scans), fmr_bound(0.4, calibration=each.of_scans))
-        for each in (calm, drawn)
-    ]
-    assert calm.points == drawn.points
-    assert bounds[1][0] > bounds[0][0]
-    assert bounds[1][1] > bounds[0][1]
-
-
 def test_the_record_counts_photos_and_scans_and_can_be_read_again() -> None:
     measured = _measurement(drawn_to=1.0)
     made = calibrate_with_scans([measured], embedder_sha256="b" * 64, dataset="made", command="none")
@@ -204,13 +188,6 @@ def test_a_change_of_person_is_looked_for(made: Path, capsys: pytest.CaptureFixt
     options = ["--pack", f"open:{made / 'models'}", *_clips(made), "--each", "1"]
     assert main(["constancy", *options]) == 0
     assert "One person: 2 scans of 2 persons" in capsys.readouterr().out
-
-
-def test_a_folder_without_clips_is_reported_in_one_line(
-    tmp_path: Path, capsys: pytest.CaptureFixture[str]
-) -> None:
-    assert main(["constancy", "--pack", "embedded", "--clips", str(tmp_path)]) == 2
-    assert capsys.readouterr().err.startswith("could not measure: ")
 
 
 # Scans against portraits: the pairs and the resulting bounds.
@@ -305,13 +282,6 @@ def test_a_scan_is_identified_as_a_server_does() -> None:
     portrait = portrait_template(recording, real_pack())
     assert portrait is not None
     assert min(float(portrait @ sample.template.vector) for sample in found.selected) > 0.95
-
-
-@pytest.mark.slow
-def test_portrait_frames_without_a_face_give_no_portrait() -> None:
-    grey = SentFrame(0.5, encode_jpeg(np.full((200, 200, 3), 90, np.uint8), quality=88))
-    nobody = Recording("nobody", (grey,), _recording("astronaut").scans)
-    assert portrait_template(nobody, real_pack()) is None
 
 
 @pytest.mark.slow
@@ -415,15 +385,6 @@ def test_the_other_person_begins_at_the_most_turned_frame_and_turns_to_the_same_
     assert _brightness(spliced.frames[20]) == pytest.approx(169, abs=2)
 
 
-def test_a_morph_goes_from_the_one_to_the_other_and_stays() -> None:
-    spliced = splice(_scan(40), _scan(200), change=Change.MORPH, place=0.0, points=lambda _: _FACE)
-    levels = [_brightness(spliced.frames[index]) for index in sorted(spliced.of_other)]
-    assert levels == sorted(levels)
-    assert levels[0] == pytest.approx(40, abs=2)
-    assert levels[5] == pytest.approx(120, abs=4)
-    assert levels[10:] == pytest.approx([200] * len(levels[10:]), abs=2)
-
-
 def test_the_other_face_lies_where_the_first_one_is() -> None:
     ours = _scan(40)
     picture = np.full((200, 300, 3), 90, np.uint8)
@@ -444,17 +405,3 @@ def test_the_other_face_lies_where_the_first_one_is() -> None:
     for x, y in _FACE.astype(int):
         assert shown[y, x].mean() > 200
     assert shown[10, 10].mean() == pytest.approx(90, abs=3)
-
-
-def test_a_scan_without_a_face_is_laid_over_whole() -> None:
-    spliced = splice(
-        _scan(40), _scan(200, size=(50, 80)), change=Change.LAST_HALF, place=0.0, points=lambda _: None
-    )
-    assert spliced.frames[-1].pixels().shape == (100, 100, 3)
-
-
-def test_a_short_scan_of_the_other_is_repeated() -> None:
-    spliced = splice(
-        _scan(40), _scan(200, count=3), change=Change.LAST_HALF, place=0.0, points=lambda _: _FACE
-    )
-    assert len(spliced.frames) == _COUNT

@@ -4,7 +4,7 @@ import asyncio
 import base64
 import io
 import json
-from collections.abc import AsyncIterator, Callable, Iterator
+from collections.abc import AsyncIterator, Iterator
 from datetime import UTC, datetime
 from functools import cache
 from pathlib import Path
@@ -20,16 +20,16 @@ from cli.test_devices import write_platform
 from simulator.devices import POLICY_NAME as ATTESTED
 from simulator.devices import DeviceKind, TestPlatform, make_device
 from tests.cli.test_devices.played import failed, platform_settings
-from tests.client.conftest import pictures
 from tests.client.fake_server import LOST, FakeServer, StreamPlan
 from tests.client.fake_server import serving as serving_fake
+from tests.client.fakes import pictures
 from tests.packs import shared_pack
 from tests.ports import held_port
 from tests.sdk.conftest import KotlinClient, kotlin
 from tests.server.live import FAST, PAGE_ORIGIN, LiveServer, serving, settings_for, until
 from tests.server.policy_files import write_policy
 from tests.server.process.server_process import DataFolder
-from tests.web.conftest import Recording, read_recording
+from tests.web.conftest import Recording, Recordings, read_recording
 from tests.web.lines import line
 
 pytestmark = pytest.mark.slow
@@ -40,7 +40,7 @@ _REPLAY = "spoof/tranvanluyt220__videos__fake.mp4"
 
 
 @pytest.fixture(scope="module")
-def recording(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], Recording]:
+def recording(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Recordings:
     folder = tmp_path_factory.mktemp("camera")
     return cache(lambda name: read_recording(name, assets, folder))
 
@@ -89,6 +89,14 @@ def _job(
     }
 
 
+async def _scan(
+    live: LiveServer, client: KotlinClient, person: Recording, policy: str = "standard", **job: Any
+) -> tuple[service_pb2.UploadTrustedImageResponse, dict[str, Any]]:
+    """A scan of a person for a check with the portrait of the same person."""
+    upload = await _upload(live, person, policy)
+    return upload, await client.scan(**_job(live, upload, person, **job))
+
+
 def passed(result: result_pb2.CheckResult) -> set[str]:
     """Names of the passed tests of a device."""
     return {
@@ -102,7 +110,7 @@ async def _result(live: LiveServer, upload: service_pb2.UploadTrustedImageRespon
 
 @pytest.mark.parametrize("web", [False, True], ids=["gRPC", "WebSocket"])
 async def test_a_genuine_person_succeeds(
-    server: LiveServer, client: KotlinClient, recording: Callable[[str], Recording], web: bool
+    server: LiveServer, client: KotlinClient, recording: Recordings, web: bool
 ) -> None:
     person = recording(_CALM)
     upload = await _upload(server, person)
@@ -119,7 +127,7 @@ async def test_a_genuine_person_succeeds(
 
 
 async def test_a_recording_on_a_display_fails(
-    server: LiveServer, client: KotlinClient, recording: Callable[[str], Recording]
+    server: LiveServer, client: KotlinClient, recording: Recordings
 ) -> None:
     upload = await _upload(server, recording(_CALM))
     answer = await client.scan(**_job(server, upload, recording(_REPLAY)))
@@ -129,11 +137,9 @@ async def test_a_recording_on_a_display_fails(
 
 
 async def test_colours_prove_a_person(
-    server: LiveServer, client: KotlinClient, recording: Callable[[str], Recording]
+    server: LiveServer, client: KotlinClient, recording: Recordings
 ) -> None:
-    person = recording(_CALM)
-    upload = await _upload(server, person, "colours")
-    answer = await client.scan(**_job(server, upload, person, flash=True, lit=True))
+    upload, answer = await _scan(server, client, recording(_CALM), "colours", flash=True, lit=True)
     assert answer["outcome"]["status"] == "SUCCESS", answer
     # The first and the last colour of an attempt are grey.
     assert len({tuple(colour) for colour in answer["colours"]}) >= 4
@@ -143,7 +149,7 @@ async def test_colours_prove_a_person(
 
 
 async def test_a_lost_connection_is_resumed(
-    server: LiveServer, client: KotlinClient, recording: Callable[[str], Recording]
+    server: LiveServer, client: KotlinClient, recording: Recordings
 ) -> None:
     person = recording(_CALM)
     upload = await _upload(server, person)
@@ -156,7 +162,7 @@ async def test_a_lost_connection_is_resumed(
 
 
 async def test_a_line_that_is_late_and_breaks_three_times_is_resumed(
-    server: LiveServer, client: KotlinClient, recording: Callable[[str], Recording]
+    server: LiveServer, client: KotlinClient, recording: Recordings
 ) -> None:
     person = recording(_CALM)
     upload = await _upload(server, person, "lossy")
@@ -177,7 +183,7 @@ def port() -> Iterator[int]:
 
 
 async def test_a_killed_server_is_resumed(
-    client: KotlinClient, recording: Callable[[str], Recording], assets: Path, tmp_path: Path, port: int
+    client: KotlinClient, recording: Recordings, assets: Path, tmp_path: Path, port: int
 ) -> None:
     person = recording(_CALM)
     folder = DataFolder(
@@ -276,7 +282,7 @@ async def test_the_program_of_the_readme_scans_on_a_screen_of_its_own(client: Ko
 
 
 async def test_an_attested_phone_succeeds_where_the_policy_demands_it(
-    client: KotlinClient, recording: Callable[[str], Recording], assets: Path, tmp_path: Path
+    client: KotlinClient, recording: Recordings, assets: Path, tmp_path: Path
 ) -> None:
     person = recording(_CALM)
     stored = write_platform(tmp_path / "platform", now=datetime.now(UTC))
@@ -363,7 +369,7 @@ def _traces(pid: int) -> tuple[int, int]:
 
 
 async def test_a_person_with_a_slow_network_is_told_so(
-    server: LiveServer, client: KotlinClient, recording: Callable[[str], Recording]
+    server: LiveServer, client: KotlinClient, recording: Recordings
 ) -> None:
     person = recording(_CALM)
     upload = await _upload(server, person, "twice")
@@ -376,18 +382,16 @@ async def test_a_person_with_a_slow_network_is_told_so(
 
 
 async def test_a_person_who_leaves_cancels_the_check(
-    server: LiveServer, client: KotlinClient, recording: Callable[[str], Recording]
+    server: LiveServer, client: KotlinClient, recording: Recordings
 ) -> None:
-    person = recording(_SLOW)
-    upload = await _upload(server, person)
-    answer = await client.scan(**_job(server, upload, person, acts=["leave"]))
+    upload, answer = await _scan(server, client, recording(_SLOW), acts=["leave"])
     assert answer["error"] == "ScanCancelledException"
     result = await _result(server, upload)
     assert result_pb2.FAILURE_REASON_CANCELLED in result.reasons
 
 
 async def test_a_wrong_token_is_refused(
-    server: LiveServer, client: KotlinClient, recording: Callable[[str], Recording]
+    server: LiveServer, client: KotlinClient, recording: Recordings
 ) -> None:
     person = recording(_CALM)
     upload = await _upload(server, person)
@@ -398,10 +402,8 @@ async def test_a_wrong_token_is_refused(
 
 
 async def test_a_server_with_another_key_is_not_trusted(
-    server: LiveServer, client: KotlinClient, recording: Callable[[str], Recording]
+    server: LiveServer, client: KotlinClient, recording: Recordings
 ) -> None:
-    person = recording(_CALM)
-    upload = await _upload(server, person)
-    answer = await client.scan(**_job(server, upload, person, key=bytes(32).hex()))
+    upload, answer = await _scan(server, client, recording(_CALM), key=bytes(32).hex())
     assert answer["error"] == "ServerNotTrustedException"
     assert await server.attempts(upload.check_id) == ()

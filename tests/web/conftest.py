@@ -78,6 +78,10 @@ class Recording:
     portrait: bytes
 
 
+Recordings = Callable[..., Recording]
+"""Read a clip of ``data/video``, for a camera of a certain ``size`` if one is given."""
+
+
 def read_recording(
     name: str, assets: Path, folder: Path, *, size: tuple[int, int] | None = None
 ) -> Recording:
@@ -115,7 +119,7 @@ def _in_the_middle(image: BgrImage, width: int, height: int) -> BgrImage:
 
 
 @pytest.fixture(scope="session")
-def recording(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Callable[..., Recording]:
+def recording(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> Recordings:
     """Read a clip of ``data/video``, for a camera of a certain ``size`` if one is given."""
     folder = tmp_path_factory.mktemp("camera")
     return cache(lambda name, **camera: read_recording(name, assets, folder, **camera))
@@ -178,6 +182,13 @@ class Browser:
         return await self.live.service.UploadTrustedImage(
             service_pb2.UploadTrustedImageRequest(image=portrait, policy=policy)
         )
+
+    async def check(
+        self, person: Recording, policy: str = "standard", **job: Any
+    ) -> tuple[service_pb2.UploadTrustedImageResponse, dict[str, Any]]:
+        """Scan a person for a check with the portrait of the same person; return both."""
+        upload = await self.upload(person.portrait, policy)
+        return upload, await self.scan(upload, person.camera, **job)
 
     async def scan(
         self,

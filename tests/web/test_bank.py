@@ -8,7 +8,7 @@ import asyncio
 import json
 import os
 import shutil
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from pathlib import Path
 
 import pytest
@@ -17,7 +17,7 @@ import pytest_asyncio
 from tests.docs.pages import REPOSITORY
 from tests.ports import held_port
 from tests.server.process.server_process import FACEGATE
-from tests.web.conftest import SERVER_PACKAGE, Recording, run_script
+from tests.web.conftest import SERVER_PACKAGE, Recordings, run_script
 
 pytestmark = pytest.mark.slow
 
@@ -103,7 +103,7 @@ async def test_an_address_that_is_none_is_refused(bank: str) -> None:
 )
 async def test_a_customer_sees_the_outcome(
     bank: str,
-    recording: Callable[[str], Recording],
+    recording: Recordings,
     tmp_path: Path,
     outcome: str,
     said: str,

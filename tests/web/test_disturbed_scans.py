@@ -1,6 +1,5 @@
 """Scans that something disturbs: the person, the phone, the page around the element, or the network."""
 
-from collections.abc import Callable
 from typing import Any
 
 import pytest
@@ -9,7 +8,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from server.domain.terms import AttemptOutcome
 from tests.ports import held_port
-from tests.web.conftest import Browser, Recording
+from tests.web.conftest import Browser, Recordings
 from tests.web.lines import line
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
@@ -45,24 +44,18 @@ async def _assert_continues(
 
 
 async def test_a_hidden_page_ends_the_attempt_and_the_next_one_succeeds(
-    browser: Browser, recording: Callable[[str], Recording]
+    browser: Browser, recording: Recordings
 ) -> None:
-    person = recording(_CALM)
-    upload = await browser.upload(person.portrait)
-    answer = await browser.scan(upload, person.camera, script="walk", acts=["hide"], viewport=_PHONE)
+    upload, answer = await browser.check(recording(_CALM), script="walk", acts=["hide"], viewport=_PHONE)
     assert "The page was hidden. Keep it in view until the scan is complete." in answer["asked"][0]
     await _assert_success(browser, upload, answer)
     assert answer["outcome"]["streams"] == 1
     assert (await browser.live.attempts(upload.check_id))[0].outcome is AttemptOutcome.RETRY
 
 
-async def test_a_person_who_turns_the_phone_may_turn_it_back(
-    browser: Browser, recording: Callable[[str], Recording]
-) -> None:
-    person = recording(_TALL)
-    upload = await browser.upload(person.portrait, "evaluation")
-    answer = await browser.scan(
-        upload, person.camera, script="walk", acts=["turn"], scripts=["turning"], viewport=_PHONE
+async def test_a_person_who_turns_the_phone_may_turn_it_back(browser: Browser, recording: Recordings) -> None:
+    upload, answer = await browser.check(
+        recording(_TALL), "evaluation", script="walk", acts=["turn"], scripts=["turning"], viewport=_PHONE
     )
     # The picture keeps its form on the turned screen.
     assert answer["acted"]["turn"] == pytest.approx(656 / 368, rel=0.02)
@@ -83,11 +76,9 @@ _NO_PICTURE = (
     ],
 )
 async def test_a_camera_that_gives_no_picture_is_named(
-    browser: Browser, recording: Callable[[str], Recording], cover: str, told: str
+    browser: Browser, recording: Recordings, cover: str, told: str
 ) -> None:
-    person = recording(_CALM)
-    upload = await browser.upload(person.portrait)
-    answer = await browser.scan(upload, person.camera, script="walk", scripts=["cover"], cover=cover)
+    upload, answer = await browser.check(recording(_CALM), script="walk", scripts=["cover"], cover=cover)
     assert answer["error"] == "CameraError"
     assert " ".join(answer["shown"].split()).startswith(told)
     # No attempt was used for it.
@@ -95,12 +86,10 @@ async def test_a_camera_that_gives_no_picture_is_named(
 
 
 async def test_a_camera_that_is_covered_during_the_scan_may_be_opened_again(
-    browser: Browser, recording: Callable[[str], Recording]
+    browser: Browser, recording: Recordings
 ) -> None:
-    person = recording(_CALM)
-    upload = await browser.upload(person.portrait)
-    answer = await browser.scan(
-        upload, person.camera, script="walk", scripts=["cover"], cover="scanning", viewport=_PHONE
+    upload, answer = await browser.check(
+        recording(_CALM), script="walk", scripts=["cover"], cover="scanning", viewport=_PHONE
     )
     # What becomes of the later attempts depends on how fast the machine sends their frames.
     await _assert_continues(browser, upload, answer, _NO_PICTURE)
@@ -108,12 +97,10 @@ async def test_a_camera_that_is_covered_during_the_scan_may_be_opened_again(
 
 @pytest.mark.parametrize("act", ["move", "moveBefore"])
 async def test_the_page_may_move_and_translate_the_element_during_a_scan(
-    browser: Browser, recording: Callable[[str], Recording], act: str
+    browser: Browser, recording: Recordings, act: str
 ) -> None:
-    person = recording(_CALM)
-    upload = await browser.upload(person.portrait)
-    answer = await browser.scan(
-        upload, person.camera, script="walk", acts=[act, "translate"], viewport=_PHONE
+    upload, answer = await browser.check(
+        recording(_CALM), script="walk", acts=[act, "translate"], viewport=_PHONE
     )
     moved, translated = answer["acted"][act], answer["acted"]["translate"]
     assert (moved["modal"], moved["focused"], moved["dir"]) == (True, "dialog", "ltr")
@@ -125,18 +112,9 @@ async def test_the_page_may_move_and_translate_the_element_during_a_scan(
     await _assert_success(browser, upload, answer)
 
 
-async def test_a_person_may_take_the_other_camera(
-    browser: Browser, recording: Callable[[str], Recording]
-) -> None:
-    person = recording(_CALM)
-    upload = await browser.upload(person.portrait)
-    answer = await browser.scan(
-        upload,
-        person.camera,
-        script="walk",
-        acts=["changeCamera"],
-        scripts=["second_camera"],
-        viewport=_PHONE,
+async def test_a_person_may_take_the_other_camera(browser: Browser, recording: Recordings) -> None:
+    upload, answer = await browser.check(
+        recording(_CALM), script="walk", acts=["changeCamera"], scripts=["second_camera"], viewport=_PHONE
     )
     first, second = answer["acted"]["changeCamera"]
     assert second == "Second camera" != first
@@ -144,16 +122,12 @@ async def test_a_person_may_take_the_other_camera(
     assert answer["outcome"]["streams"] == 2
 
 
-async def test_one_camera_gives_no_choice(browser: Browser, recording: Callable[[str], Recording]) -> None:
-    person = recording(_CALM)
-    upload = await browser.upload(person.portrait)
-    answer = await browser.scan(upload, person.camera, script="walk", acts=["leave"])
+async def test_one_camera_gives_no_choice(browser: Browser, recording: Recordings) -> None:
+    _, answer = await browser.check(recording(_CALM), script="walk", acts=["leave"])
     assert answer["buttons"] == ["Cancel"]
 
 
-async def test_a_person_with_a_slow_network_is_told_so(
-    browser: Browser, recording: Callable[[str], Recording]
-) -> None:
+async def test_a_person_with_a_slow_network_is_told_so(browser: Browser, recording: Recordings) -> None:
     person = recording(_CALM)
     upload = await browser.upload(person.portrait, "twice")
     assert browser.live.server.web_target is not None
@@ -166,12 +140,8 @@ async def test_a_person_with_a_slow_network_is_told_so(
 
 
 @pytest.mark.long
-async def test_a_busy_page_does_not_blame_the_network(
-    browser: Browser, recording: Callable[[str], Recording]
-) -> None:
-    person = recording(_CALM)
-    upload = await browser.upload(person.portrait)
-    answer = await browser.scan(upload, person.camera, script="walk", scripts=["busy"])
+async def test_a_busy_page_does_not_blame_the_network(browser: Browser, recording: Recordings) -> None:
+    _, answer = await browser.check(recording(_CALM), script="walk", scripts=["busy"])
     assert answer["outcome"]["status"] != "success"
     told = " ".join([answer["shown"], *answer["asked"], *answer["seen"]])
     assert "The camera gives too few pictures" in told
@@ -179,7 +149,7 @@ async def test_a_busy_page_does_not_blame_the_network(
 
 
 async def test_a_server_that_is_not_there_is_not_a_lost_connection(
-    browser: Browser, recording: Callable[[str], Recording]
+    browser: Browser, recording: Recordings
 ) -> None:
     person = recording(_CALM)
     upload = await browser.upload(person.portrait)
@@ -192,7 +162,7 @@ async def test_a_server_that_is_not_there_is_not_a_lost_connection(
 
 
 async def test_a_person_with_a_hopeless_network_is_told_so_soon(
-    browser: Browser, recording: Callable[[str], Recording]
+    browser: Browser, recording: Recordings
 ) -> None:
     person = recording(_CALM)
     upload = await browser.upload(person.portrait, "once")

@@ -2,7 +2,7 @@
 
 import asyncio
 import sys
-from collections.abc import AsyncIterator, Callable
+from collections.abc import AsyncIterator
 from datetime import timedelta
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from tests.packs import shared_pack
 from tests.ports import held_port
 from tests.server.hosted_page import RETURN, hosted_settings
 from tests.server.live import FAST, LiveServer, serving, until
-from tests.web.conftest import Recording, run_script
+from tests.web.conftest import Recording, Recordings, run_script
 
 pytestmark = pytest.mark.slow
 
@@ -71,7 +71,7 @@ async def encrypted(assets: Path, tmp_path: Path) -> AsyncIterator[LiveServer]:
 
 
 @pytest.fixture
-def person(recording: Callable[..., Recording]) -> Recording:
+def person(recording: Recordings) -> Recording:
     return recording(_PERSON)
 
 
@@ -144,7 +144,7 @@ async def test_a_person_scans_and_returns(live: LiveServer, person: Recording, t
 
 @pytest.mark.alone
 async def test_another_person_fails_and_returns_when_ready(
-    live: LiveServer, recording: Callable[..., Recording], person: Recording, tmp_path: Path
+    live: LiveServer, recording: Recordings, person: Recording, tmp_path: Path
 ) -> None:
     check = await upload(live, recording(_OTHER))
     answer = await walk(check, person, tmp_path, walk="failed")
@@ -187,35 +187,25 @@ async def test_a_stolen_link_shows_why_it_is_refused(
     assert answer["refused"] is True
 
 
+@pytest.mark.parametrize("decided", [False, True], ids=["closed", "decided"])
 async def test_a_link_of_a_check_that_is_over_says_so(
-    live: LiveServer, person: Recording, tmp_path: Path
+    live: LiveServer, person: Recording, tmp_path: Path, decided: bool
 ) -> None:
-    check = await upload(live, person)
-    await live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=check.check_id))
-    answer = await walk(
-        check,
-        person,
-        tmp_path,
-        walk="over",
-        name="closed",
-        says="This check is closed. There is nothing left to do here.",
-    )
-    assert answer["returned"] == f"{RETURN}/done?check_id={check.check_id}"
+    outcome = service_pb2.SandboxOutcome(status=_SUCCESS, delay_seconds=1) if decided else None
+    check = await upload(live, person, outcome=outcome)
 
-
-async def test_a_link_of_a_check_that_was_decided_says_so(
-    live: LiveServer, person: Recording, tmp_path: Path
-) -> None:
-    check = await upload(live, person, outcome=service_pb2.SandboxOutcome(status=_SUCCESS, delay_seconds=1))
-
-    async def decided() -> bool:
+    async def is_decided() -> bool:
         asked = service_pb2.GetCheckRequest(check_id=check.check_id)
         progress = (await live.service.GetCheck(asked)).progress
         return progress.state == service_pb2.CheckProgress.STATE_DECIDED
 
-    await until(decided)
+    if decided:
+        await until(is_decided)
+    else:
+        await live.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=check.check_id))
     says = "This check is closed. There is nothing left to do here."
-    answer = await walk(check, person, tmp_path, walk="over", name="decided", says=says)
+    name = "decided" if decided else "closed"
+    answer = await walk(check, person, tmp_path, walk="over", name=name, says=says)
     assert answer["returned"] == f"{RETURN}/done?check_id={check.check_id}"
 
 

@@ -1,6 +1,6 @@
 """Whole scans by the browser's SDK, with the fake camera of Chromium."""
 
-from collections.abc import Callable
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,7 @@ from server.domain.terms import Plan
 from simulator import photo_from_image
 from tests.packs import real_pack
 from tests.server.live import LiveServer
-from tests.web.conftest import Browser, Recording, run_script
+from tests.web.conftest import Browser, Recording, Recordings, run_script, to_ticket
 from tests.web.heads import SIZE, render_heads
 from tests.web.lines import line
 
@@ -42,10 +42,8 @@ def _events(answer: dict[str, Any], name: str) -> list[list[Any]]:
     return [values for event, *values in answer["seen"] if event == name]
 
 
-async def test_a_genuine_person_succeeds(browser: Browser, recording: Callable[[str], Recording]) -> None:
-    person = recording(_CALM)
-    upload = await browser.upload(person.portrait)
-    answer = await browser.scan(upload, person.camera)
+async def test_a_genuine_person_succeeds(browser: Browser, recording: Recordings) -> None:
+    upload, answer = await browser.check(recording(_CALM))
     assert answer["outcome"]["status"] == "success"
     assert answer["problems"] == []
     result = await _result(browser.live, upload.check_id)
@@ -60,17 +58,15 @@ async def test_a_genuine_person_succeeds(browser: Browser, recording: Callable[[
 
 
 async def test_a_page_that_forbids_workers_encodes_the_frames_itself(
-    browser: Browser, recording: Callable[[str], Recording]
+    browser: Browser, recording: Recordings
 ) -> None:
-    person = recording(_CALM)
-    upload = await browser.upload(person.portrait)
-    answer = await browser.scan(upload, person.camera, workers=False)
+    _, answer = await browser.check(recording(_CALM), workers=False)
     assert answer["outcome"]["status"] == "success"
     (problem,) = answer["problems"]
     assert "Content Security Policy" in problem
 
 
-async def test_another_person_fails(browser: Browser, recording: Callable[[str], Recording]) -> None:
+async def test_another_person_fails(browser: Browser, recording: Recordings) -> None:
     upload = await browser.upload(recording(_OTHER).portrait)
     answer = await browser.scan(upload, recording(_CALM).camera)
     assert answer["outcome"]["status"] == "failure"
@@ -79,17 +75,13 @@ async def test_another_person_fails(browser: Browser, recording: Callable[[str],
     assert result_pb2.FAILURE_REASON_NOT_SAME_PERSON in result.reasons
 
 
-async def test_a_server_with_another_key_is_not_trusted(
-    browser: Browser, recording: Callable[[str], Recording]
-) -> None:
-    person = recording(_CALM)
-    upload = await browser.upload(person.portrait)
-    answer = await browser.scan(upload, person.camera, pinned=bytes(32))
+async def test_a_server_with_another_key_is_not_trusted(browser: Browser, recording: Recordings) -> None:
+    upload, answer = await browser.check(recording(_CALM), pinned=bytes(32))
     assert answer["error"] == "ServerNotTrustedError"
     assert (await browser.live.attempts(upload.check_id)) == ()
 
 
-async def test_a_wrong_token_is_refused(browser: Browser, recording: Callable[[str], Recording]) -> None:
+async def test_a_wrong_token_is_refused(browser: Browser, recording: Recordings) -> None:
     person = recording(_CALM)
     upload = await browser.upload(person.portrait)
     upload.scan_token = upload.scan_token[:-2]
@@ -105,14 +97,14 @@ async def test_a_wrong_token_is_refused(browser: Browser, recording: Callable[[s
     ],
 )
 async def test_a_page_without_a_camera_says_why(
-    browser: Browser, recording: Callable[[str], Recording], job: dict[str, Any], problem: str
+    browser: Browser, recording: Recordings, job: dict[str, Any], problem: str
 ) -> None:
     upload = await browser.upload(recording(_CALM).portrait)
     answer = await browser.scan(upload, None, **job)
     assert (answer["error"], answer["reason"]) == ("CameraError", problem)
 
 
-async def test_a_lost_connection_is_resumed(browser: Browser, recording: Callable[[str], Recording]) -> None:
+async def test_a_lost_connection_is_resumed(browser: Browser, recording: Recordings) -> None:
     person = recording(_CALM)
     upload = await browser.upload(person.portrait)
     target = browser.live.server.web_target
@@ -129,20 +121,16 @@ async def test_a_lost_connection_is_resumed(browser: Browser, recording: Callabl
 
 @pytest.mark.parametrize("act", ["leave", "leaveLate"])
 async def test_a_person_who_leaves_cancels_the_check(
-    browser: Browser, recording: Callable[[str], Recording], act: str
+    browser: Browser, recording: Recordings, act: str
 ) -> None:
-    person = recording(_SLOW)
-    upload = await browser.upload(person.portrait)
-    answer = await browser.scan(upload, person.camera, script="walk", acts=[act])
+    upload, answer = await browser.check(recording(_SLOW), script="walk", acts=[act])
     assert answer["error"] == "CancelledError"
     assert answer["violations"] == []
     result = await _result(browser.live, upload.check_id)
     assert result_pb2.FAILURE_REASON_CANCELLED in result.reasons
 
 
-async def test_a_recording_on_a_display_fails(
-    browser: Browser, recording: Callable[[str], Recording]
-) -> None:
+async def test_a_recording_on_a_display_fails(browser: Browser, recording: Recordings) -> None:
     upload = await browser.upload(recording(_CALM).portrait)
     answer = await browser.scan(upload, recording(_REPLAY).camera)
     assert answer["outcome"]["status"] == "failure"
@@ -153,12 +141,10 @@ async def test_a_recording_on_a_display_fails(
 
 @pytest.mark.parametrize("language", ["en", "ar"])
 async def test_the_element_leads_a_person_through(
-    browser: Browser, recording: Callable[[str], Recording], language: str
+    browser: Browser, recording: Recordings, language: str
 ) -> None:
-    person = recording(_CALM)
-    upload = await browser.upload(person.portrait)
-    answer = await browser.scan(
-        upload, person.camera, script="walk", options={"lang": language}, viewport=_PHONE
+    _, answer = await browser.check(
+        recording(_CALM), script="walk", options={"lang": language}, viewport=_PHONE
     )
     assert answer["outcome"]["status"] == "success"
     assert answer["violations"] == []
@@ -169,12 +155,10 @@ async def test_the_element_leads_a_person_through(
 
 @pytest.mark.parametrize("size", [(640, 480), (1280, 720)], ids=["640x480", "1280x720"])
 async def test_the_oval_stands_upright_before_the_camera_of_a_laptop(
-    browser: Browser, recording: Callable[..., Recording], size: tuple[int, int]
+    browser: Browser, recording: Recordings, size: tuple[int, int]
 ) -> None:
-    person = recording(_LAPTOP, size=size)
     # Seconds of this clip are a doubt under "standard", and no recording answers a challenge.
-    upload = await browser.upload(person.portrait, "evaluation")
-    answer = await browser.scan(upload, person.camera, script="walk")
+    _, answer = await browser.check(recording(_LAPTOP, size=size), "evaluation", script="walk")
     wide, tall = answer["oval"]
     assert wide / tall == pytest.approx(0.75, abs=0.02)
     assert "Move closer." not in answer["seen"]
@@ -202,7 +186,7 @@ def heads(assets: Path, tmp_path_factory: pytest.TempPathFactory) -> tuple[Path,
 @pytest.mark.parametrize("deep", [True, False], ids=["head", "flat"])
 async def test_a_movement_before_a_laptop_tells_a_head_from_a_picture_of_it(
     browser: Browser,
-    recording: Callable[[str], Recording],
+    recording: Recordings,
     heads: tuple[Path, list[dict[str, Any]]],
     deep: bool,
 ) -> None:
@@ -234,11 +218,11 @@ async def test_a_movement_before_a_laptop_tells_a_head_from_a_picture_of_it(
 
 
 async def test_a_camera_that_is_too_coarse_for_a_movement_gets_none(
-    browser: Browser, recording: Callable[[str], Recording]
+    browser: Browser, recording: Recordings
 ) -> None:
-    person = recording(_LAPTOP)
-    upload = await browser.upload(person.portrait, "adaptive-twice")
-    answer = await browser.scan(upload, person.camera, script="walk", options=_before_a_camera((640, 480)))
+    upload, answer = await browser.check(
+        recording(_LAPTOP), "adaptive-twice", script="walk", options=_before_a_camera((640, 480))
+    )
     hint = "There is too much light, or it comes from behind you: find shade."
     assert hint in " ".join([answer["shown"], *answer["asked"]])
     plans = [attempt.plan for attempt in await browser.live.attempts(upload.check_id)]
@@ -249,9 +233,7 @@ async def test_a_camera_that_is_too_coarse_for_a_movement_gets_none(
     assert result_pb2.FAILURE_REASON_SPOOF not in result.reasons
 
 
-async def test_the_colours_of_the_page_prove_a_person(
-    browser: Browser, recording: Callable[[str], Recording]
-) -> None:
+async def test_the_colours_of_the_page_prove_a_person(browser: Browser, recording: Recordings) -> None:
     person = recording(_BLINKING)
 
     async def check() -> tuple[service_pb2.UploadTrustedImageResponse, dict[str, Any]]:
@@ -277,11 +259,11 @@ async def test_the_colours_of_the_page_prove_a_person(
 
 
 async def test_the_colours_a_blink_and_a_heads_depth_prove_a_person(
-    browser: Browser, recording: Callable[[str], Recording]
+    browser: Browser, recording: Recordings
 ) -> None:
-    person = recording(_BLINKING)
-    upload = await browser.upload(person.portrait, "dynamic")
-    answer = await browser.scan(upload, person.camera, script="walk", options=_RELIT, viewport=_PHONE)
+    upload, answer = await browser.check(
+        recording(_BLINKING), "dynamic", script="walk", options=_RELIT, viewport=_PHONE
+    )
     assert (answer["violations"], answer["problems"]) == ([], [])
     assert answer["outcome"]["status"] == "success"
     result = await _result(browser.live, upload.check_id)
@@ -292,7 +274,7 @@ async def test_the_colours_a_blink_and_a_heads_depth_prove_a_person(
 
 
 async def test_a_picture_neither_blinks_nor_has_depth(
-    browser: Browser, recording: Callable[[str], Recording], tmp_path: Path
+    browser: Browser, recording: Recordings, tmp_path: Path
 ) -> None:
     person = recording(_BLINKING)
     still = tmp_path / "still.mjpeg"
@@ -309,13 +291,11 @@ async def test_a_picture_neither_blinks_nor_has_depth(
 
 
 async def test_a_person_may_decline_the_colours_and_needs_only_the_keyboard(
-    browser: Browser, recording: Callable[[str], Recording]
+    browser: Browser, recording: Recordings
 ) -> None:
-    person = recording(_CALM)
-    upload = await browser.upload(person.portrait, "evaluation")
-    answer = await browser.scan(
-        upload,
-        person.camera,
+    _, answer = await browser.check(
+        recording(_CALM),
+        "evaluation",
         script="walk",
         options={"flash": True},
         presses=1,
@@ -331,13 +311,9 @@ async def test_a_person_may_decline_the_colours_and_needs_only_the_keyboard(
     assert (answer["violations"], answer["problems"]) == ([], [])
 
 
-async def test_a_system_with_reduced_motion_gets_no_colours(
-    browser: Browser, recording: Callable[[str], Recording]
-) -> None:
-    person = recording(_CALM)
-    upload = await browser.upload(person.portrait, "evaluation")
-    answer = await browser.scan(
-        upload, person.camera, script="walk", options=_RELIT, context={"reducedMotion": "reduce"}
+async def test_a_system_with_reduced_motion_gets_no_colours(browser: Browser, recording: Recordings) -> None:
+    upload, answer = await browser.check(
+        recording(_CALM), "evaluation", script="walk", options=_RELIT, context={"reducedMotion": "reduce"}
     )
     assert answer["colours"] == []
     assert answer["outcome"]["status"] == "success"
@@ -359,9 +335,7 @@ async def test_all_hints_of_an_attempt_fit_a_small_phone(page_port: int, size: t
 
 
 @pytest.mark.parametrize("server", [False], indirect=True, ids=["real"])
-async def test_a_real_check_refuses_the_fake_camera(
-    browser: Browser, recording: Callable[[str], Recording]
-) -> None:
+async def test_a_real_check_refuses_the_fake_camera(browser: Browser, recording: Recordings) -> None:
     # With a file, Chromium gives its path as the camera's name, which no list can have.
     upload = await browser.upload(recording(_CALM).portrait, "short")
     answer = await browser.scan(upload, None)
@@ -369,3 +343,51 @@ async def test_a_real_check_refuses_the_fake_camera(
     result = await _result(browser.live, upload.check_id)
     assert result_pb2.FAILURE_REASON_DEVICE_MANIPULATED in result.reasons
     assert "camera.name" in {check.name for check in result.device.checks if check.decisive}
+
+
+# A passkey as a page's evidence, with Chromium's authenticator in software.
+
+
+async def _scan_twice(
+    browser: Browser, person: Recording, **job: Any
+) -> tuple[dict[str, Any], Sequence[Mapping[str, int]]]:
+    """Scan twice in one page; return what the script prints, and the passkey's tests by name."""
+    uploads = [await browser.upload(person.portrait) for _ in range(2)]
+    server = f"ws://{browser.live.server.web_target}"
+    scans = [
+        {"server": server, "ticket": to_ticket(upload.scan_token, upload.challenge_key_sha256)}
+        for upload in uploads
+    ]
+    answer = await run_script(
+        "passkey", {"port": browser.port, "video": str(person.camera), "scans": scans, **job}
+    )
+    results = [(await browser.live.finish(upload.check_id)).result for upload in uploads]
+    found = [
+        {check.name: check.outcome for check in result.device.checks if check.name.startswith("web_authn.")}
+        for result in results
+    ]
+    return answer, found
+
+
+def _all_passed(checks: Mapping[str, int]) -> bool:
+    return bool(checks) and set(checks.values()) == {result_pb2.DeviceCheck.OUTCOME_PASS}
+
+
+async def test_a_passkey_is_made_once_and_recognised_in_the_next_scan(
+    browser: Browser, recording: Recordings
+) -> None:
+    answer, (first, second) = await _scan_twice(browser, recording(_CALM))
+    assert [one["outcome"]["status"] for one in answer["outcomes"]] == ["success", "success"]
+    assert answer["passkeys"] == [1, 1]
+    assert _all_passed(first), first
+    assert _all_passed(second), second
+
+
+async def test_a_passkey_that_was_made_too_late_for_its_scan_is_made_anew(
+    browser: Browser, recording: Recordings
+) -> None:
+    answer, (first, second) = await _scan_twice(browser, recording(_CALM), late=True)
+    assert [one["outcome"]["status"] for one in answer["outcomes"]] == ["success", "success"]
+    assert answer["passkeys"] == [1, 2]
+    assert first == {}
+    assert _all_passed(second), second

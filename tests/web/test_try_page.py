@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -10,7 +10,7 @@ import pytest
 
 from facegate_protocol.texts import REFUSALS
 from tests.cli.try_.running import RunningTry, running_try
-from tests.web.conftest import Recording
+from tests.web.conftest import Recordings
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]
 
@@ -42,7 +42,7 @@ async def walk(address: str, **job: Any) -> dict[str, Any]:
 
 
 @pytest.fixture
-def portrait(recording: Callable[[str], Recording], tmp_path: Path) -> Path:
+def portrait(recording: Recordings, tmp_path: Path) -> Path:
     path = tmp_path / "portrait.jpg"
     path.write_bytes(recording(_PERSON).portrait)
     return path
@@ -50,7 +50,7 @@ def portrait(recording: Callable[[str], Recording], tmp_path: Path) -> Path:
 
 @pytest.mark.parametrize("taken", [False, True], ids=["chosen", "taken"])
 async def test_a_person_walks_from_the_portrait_to_success(
-    running: RunningTry, recording: Callable[[str], Recording], portrait: Path, taken: bool
+    running: RunningTry, recording: Recordings, portrait: Path, taken: bool
 ) -> None:
     chosen = {} if taken else {"portrait": str(portrait)}
     answer = await walk(running.address, video=str(recording(_PERSON).camera), mode="express", **chosen)
@@ -67,7 +67,7 @@ async def test_a_person_walks_from_the_portrait_to_success(
 
 
 async def test_the_colours_are_shown_with_their_answers(
-    running: RunningTry, recording: Callable[[str], Recording], tmp_path: Path
+    running: RunningTry, recording: Recordings, tmp_path: Path
 ) -> None:
     # The colours come with a blink and a head's depth.
     portrait = tmp_path / "portrait.jpg"
@@ -89,9 +89,7 @@ async def test_the_colours_are_shown_with_their_answers(
     assert (answer["violations"], answer["problems"]) == ([], [])
 
 
-async def test_another_person_is_told_why(
-    running: RunningTry, recording: Callable[[str], Recording], tmp_path: Path
-) -> None:
+async def test_another_person_is_told_why(running: RunningTry, recording: Recordings, tmp_path: Path) -> None:
     other = tmp_path / "other.jpg"
     other.write_bytes(recording(_OTHER).portrait)
     answer = await walk(

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device_integrity.android.apps import AllowedApp
+from device_integrity.android.apps import AllowedApp, app_is_allowed, package_is_allowed
 from device_integrity.android.play_integrity import (
     PLAY_INTEGRITY,
     PlayIntegrity,
@@ -21,8 +21,6 @@ from device_integrity.android.play_integrity import (
 )
 from device_integrity.android.play_token import PlayTokenKind, parse_payload
 from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
-from device_integrity.errors import PlayTokenMalformed
-from tests.device_integrity.android.play_labels import LABELS, with_part
 from tests.device_integrity.android.play_tokens import CHALLENGE, DIGEST, MILLIS, PACKAGE, b64, payload
 from tests.device_integrity.android.vectors import PLAY_FOLDER
 
@@ -113,6 +111,30 @@ def test_each_vector_gets_its_findings(assets: Path, name: str, expected: dict[s
             assert _check(result, check).outcome is DeviceFinding.NOT_EVALUATED
 
 
+_PLACES: list[tuple[str, str]] = [
+    ("app_recognition", '{"appIntegrity": {"appRecognitionVerdict": WORD}}'),
+    ("app_licensing", '{"accountDetails": {"appLicensingVerdict": WORD}}'),
+    ("account_activity", '{"accountDetails": {"accountActivity": {"activityLevel": WORD}}}'),
+    ("device_activity", '{"deviceIntegrity": {"recentDeviceActivity": {"deviceActivityLevel": WORD}}}'),
+    ("play_protect", '{"environmentDetails": {"playProtectVerdict": WORD}}'),
+    ("device_recognition", '{"deviceIntegrity": {"deviceRecognitionVerdict": [WORD]}}'),
+    ("emulated_device", '{"deviceIntegrity": {"deviceRecognitionVerdict": [WORD]}}'),
+    ("location_spoofing", '{"environmentDetails": {"locationSpoofingRiskVerdict": [WORD]}}'),
+    ("app_access_risk", '{"environmentDetails": {"appAccessRiskVerdict": {"appsDetected": [WORD]}}}'),
+]
+_DESCRIBED = {
+    "app_recognition": ("AppIntegrity", "appRecognitionVerdict"),
+    "app_licensing": ("AccountDetails", "appLicensingVerdict"),
+    "account_activity": ("AccountActivity", "activityLevel"),
+    "device_activity": ("RecentDeviceActivity", "deviceActivityLevel"),
+    "play_protect": ("EnvironmentDetails", "playProtectVerdict"),
+    "device_recognition": ("DeviceIntegrity", "deviceRecognitionVerdict"),
+    "location_spoofing": ("EnvironmentDetails", "locationSpoofingRiskVerdict"),
+    "app_access_risk": ("AppAccessRiskVerdict", "appsDetected"),
+}
+"""Where Google's discovery document lists the words of each place."""
+
+
 def test_labels_of_the_discovery_document_are_known(assets: Path) -> None:
     """Every word that Google lists is judged or NOT_EVALUATED; none is unknown here."""
     document = json.loads((assets / PLAY_FOLDER / "playintegrity.v1.discovery.json").read_text())
@@ -124,40 +146,11 @@ def test_labels_of_the_discovery_document_are_known(assets: Path) -> None:
         assert isinstance(found, list)
         return found
 
-    app = payload()["appIntegrity"]
-    device = payload()["deviceIntegrity"]
-    cases: list[dict[str, Any]] = []
-    cases += [
-        {"appIntegrity": {**app, "appRecognitionVerdict": word}}
-        for word in words("AppIntegrity", "appRecognitionVerdict")
-    ]
-    cases += [
-        {"accountDetails": {"appLicensingVerdict": word}}
-        for word in words("AccountDetails", "appLicensingVerdict")
-    ]
-    cases += [
-        {"accountDetails": {"accountActivity": {"activityLevel": word}}}
-        for word in words("AccountActivity", "activityLevel")
-    ]
-    cases += [
-        {"deviceIntegrity": {**device, "recentDeviceActivity": {"deviceActivityLevel": word}}}
-        for word in words("RecentDeviceActivity", "deviceActivityLevel")
-    ]
-    cases += [
-        {"deviceIntegrity": {**device, "deviceRecognitionVerdict": [word]}}
-        for word in words("DeviceIntegrity", "deviceRecognitionVerdict")
-    ]
-    cases += [
-        {"environmentDetails": {"playProtectVerdict": word}}
-        for word in words("EnvironmentDetails", "playProtectVerdict")
-    ]
-    cases += [
-        {"environmentDetails": {"locationSpoofingRiskVerdict": [word]}}
-        for word in words("EnvironmentDetails", "locationSpoofingRiskVerdict")
-    ]
-    cases += [
-        {"environmentDetails": {"appAccessRiskVerdict": {"appsDetected": [word]}}}
-        for word in words("AppAccessRiskVerdict", "appsDetected")
+    documents = dict(_PLACES)
+    cases = [
+        json.loads(documents[place].replace("WORD", json.dumps(word)))
+        for place, (schema, name) in _DESCRIBED.items()
+        for word in words(schema, name)
     ]
     assert len(cases) > 40
     for case in cases:
@@ -170,13 +163,103 @@ def test_an_honest_device_passes_every_check() -> None:
     assert {check.outcome for check in result.checks} == {DeviceFinding.PASS}
 
 
+def _with(part: str, **changes: Any) -> dict[str, Any]:
+    return payload(**{part: {**payload()[part], **changes}})
+
+
+def _risks(*apps: str) -> dict[str, Any]:
+    return _with("environmentDetails", appAccessRiskVerdict={"appsDetected": list(apps)})
+
+
+_ENVIRONMENT = "environmentDetails"
+_HARD = [
+    (_with("requestDetails", requestPackageName="org.other"), "request_package", "PACKAGE_UNKNOWN"),
+    (_with("requestDetails", nonce=b64(bytes(32))), "challenge", "CHALLENGE_MISMATCH"),
+    (_with("requestDetails", nonce="!"), "challenge", "CHALLENGE_MISMATCH"),
+    (_with("requestDetails", nonce=""), "challenge", "CHALLENGE_MISMATCH"),
+    (payload(testingDetails={"isTestingResponse": True}), "test_response", "TEST_RESPONSE"),
+    (_with("appIntegrity", packageName="org.other"), "app_identity", "APPLICATION_REPACKAGED"),
+    (_with("appIntegrity", certificateSha256Digest=["!"]), "app_identity", "APPLICATION_REPACKAGED"),
+    (
+        _with("appIntegrity", packageName="", certificateSha256Digest=[b64(bytes(32))]),
+        "app_identity",
+        "APPLICATION_REPACKAGED",
+    ),
+    (
+        _with("appIntegrity", packageName="org.other", certificateSha256Digest=[]),
+        "app_identity",
+        "APPLICATION_REPACKAGED",
+    ),
+    (
+        _with("appIntegrity", certificateSha256Digest=[b64(DIGEST), b64(bytes(32))]),
+        "app_identity",
+        "APPLICATION_REPACKAGED",
+    ),
+    (
+        _with("deviceIntegrity", deviceRecognitionVerdict=["MEETS_BASIC_INTEGRITY"]),
+        "device_recognition",
+        "INTEGRITY_TOO_LOW",
+    ),
+    (_with("deviceIntegrity", deviceRecognitionVerdict=[]), "device_recognition", "NO_INTEGRITY"),
+    (payload(deviceIntegrity={}), "device_recognition", "NO_INTEGRITY"),
+]
+_SOFT = [
+    (_with("deviceIntegrity", deviceAttributes={"sdkVersion": 32}), "android_version", "WEAKER_LABELS"),
+    (payload(accountDetails={"appLicensingVerdict": "UNLICENSED"}), "app_licensing", "UNLICENSED"),
+    (_risks("KNOWN_CONTROLLING", "UNKNOWN_CAPTURING"), "app_access_risk", "KNOWN_CONTROLLING"),
+    (_risks("UNKNOWN_OVERLAYS"), "app_access_risk", "UNKNOWN_OVERLAYS"),
+    (_with(_ENVIRONMENT, playProtectVerdict="HIGH_RISK"), "play_protect", "HIGH_RISK"),
+    (
+        _with("deviceIntegrity", recentDeviceActivity={"deviceActivityLevel": "LEVEL_4"}),
+        "device_activity",
+        "LEVEL_4",
+    ),
+    (
+        _with(_ENVIRONMENT, locationSpoofingRiskVerdict=["HIGH_RISK_DEVICE"]),
+        "location_spoofing",
+        "HIGH_RISK_DEVICE",
+    ),
+]
+_OPEN = [
+    (payload(appIntegrity={}), "app_recognition", "UNEVALUATED"),
+    (payload(appIntegrity={}), "app_identity", "UNEVALUATED"),
+    (_with("appIntegrity", appRecognitionVerdict="NEW"), "app_recognition", "UNKNOWN_LABEL"),
+    (_with("appIntegrity", certificateSha256Digest=[]), "app_identity", "UNEVALUATED"),
+    (_with("appIntegrity", packageName=""), "app_identity", "UNEVALUATED"),
+    (_with("deviceIntegrity", deviceAttributes={}), "android_version", "NOT_SAID"),
+    (_with(_ENVIRONMENT, appAccessRiskVerdict={}), "app_access_risk", "UNEVALUATED"),
+    (_risks(), "app_access_risk", "UNEVALUATED"),
+    (_risks("UNSPECIFIED"), "app_access_risk", "UNEVALUATED"),
+    (_risks("KNOWN_INSTALLED", "UNKNOWN_LISTENING"), "app_access_risk", "UNKNOWN_LABEL"),
+    (_with(_ENVIRONMENT, locationSpoofingRiskVerdict=[]), "location_spoofing", "UNEVALUATED"),
+    (_with("deviceIntegrity", deviceRecognitionVerdict=["UNKNOWN"]), "device_recognition", "UNEVALUATED"),
+    (_with("deviceIntegrity", deviceRecognitionVerdict=[]), "emulated_device", "UNEVALUATED"),
+    (_with(_ENVIRONMENT, playProtectVerdict="NO_DATA"), "play_protect", "UNEVALUATED"),
+    (_with("deviceIntegrity", deviceRecall={}), "device_recall", "UNEVALUATED"),
+]
+_PASSED = [
+    (_with("requestDetails", nonce=b64(CHALLENGE) + "="), "challenge", "CHALLENGE_MATCHES"),
+    (payload(testingDetails={}), "test_response", "REAL"),
+]
+_LABELS = [
+    (*row, outcome, soft)
+    for rows, outcome, soft in (
+        (_HARD, DeviceFinding.FAIL, False),
+        (_SOFT, DeviceFinding.FAIL, True),
+        (_OPEN, DeviceFinding.NOT_EVALUATED, False),
+        (_PASSED, DeviceFinding.PASS, False),
+    )
+    for row in rows
+]
+
+
 @pytest.mark.parametrize(
-    ("document", "name", "outcome", "reason", "soft"),
-    LABELS,
-    ids=[f"{place}-{row[1]}-{row[3]}" for place, row in enumerate(LABELS)],
+    ("document", "name", "reason", "outcome", "soft"),
+    _LABELS,
+    ids=[f"{place}-{row[1]}-{row[2]}" for place, row in enumerate(_LABELS)],
 )
 def test_each_label_gets_its_finding(
-    document: dict[str, Any], name: str, outcome: DeviceFinding, reason: str, soft: bool
+    document: dict[str, Any], name: str, reason: str, outcome: DeviceFinding, soft: bool
 ) -> None:
     check = _check(_judge(document), name)
     assert (check.outcome, check.reason, check.soft) == (outcome, reason, soft)
@@ -194,7 +277,7 @@ def test_each_label_gets_its_finding(
 )
 def test_levels_of_integrity(labels: list[str], level: PlayLevel, passes: bool) -> None:
     policy = PlayPolicy(apps=(_APP,), min_level=level)
-    document = with_part("deviceIntegrity", deviceRecognitionVerdict=labels)
+    document = _with("deviceIntegrity", deviceRecognitionVerdict=labels)
     check = _check(_judge(document, policy=policy), "device_recognition")
     assert (check.outcome is DeviceFinding.PASS) is passes
 
@@ -229,11 +312,11 @@ def test_one_time_keys_differ_for_tokens_and_only_for_tokens() -> None:
     assert key is not None
     assert len(key) == 32
     assert _judge(payload(), now=_NOW + timedelta(hours=1)).one_time_key == key
-    assert _judge(with_part("requestDetails", nonce=b64(CHALLENGE) + "=")).one_time_key == key
+    assert _judge(_with("requestDetails", nonce=b64(CHALLENGE) + "=")).one_time_key == key
     others = [
-        with_part("requestDetails", nonce=b64(bytes(32))),
-        with_part("requestDetails", timestampMillis=str(MILLIS + 1)),
-        with_part("requestDetails", requestPackageName="org.other"),
+        _with("requestDetails", nonce=b64(bytes(32))),
+        _with("requestDetails", timestampMillis=str(MILLIS + 1)),
+        _with("requestDetails", requestPackageName="org.other"),
     ]
     assert len({key, *(_judge(other).one_time_key for other in others)}) == 4
     assert _judge(payload(), kind=PlayTokenKind.STANDARD).one_time_key != key
@@ -246,19 +329,6 @@ def test_a_malformed_token_fails_and_a_missing_decoder_is_unavailable() -> None:
     missing = unavailable_token("Google did not answer")
     assert {check.outcome for check in missing.checks} == {DeviceFinding.UNAVAILABLE}
     assert refused.one_time_key is missing.one_time_key is None
-
-
-_PLACES: list[tuple[str, str]] = [
-    ("app_recognition", '{"appIntegrity": {"appRecognitionVerdict": WORD}}'),
-    ("app_licensing", '{"accountDetails": {"appLicensingVerdict": WORD}}'),
-    ("account_activity", '{"accountDetails": {"accountActivity": {"activityLevel": WORD}}}'),
-    ("device_activity", '{"deviceIntegrity": {"recentDeviceActivity": {"deviceActivityLevel": WORD}}}'),
-    ("play_protect", '{"environmentDetails": {"playProtectVerdict": WORD}}'),
-    ("device_recognition", '{"deviceIntegrity": {"deviceRecognitionVerdict": [WORD]}}'),
-    ("emulated_device", '{"deviceIntegrity": {"deviceRecognitionVerdict": [WORD]}}'),
-    ("location_spoofing", '{"environmentDetails": {"locationSpoofingRiskVerdict": [WORD]}}'),
-    ("app_access_risk", '{"environmentDetails": {"appAccessRiskVerdict": {"appsDetected": [WORD]}}}'),
-]
 
 
 @given(
@@ -275,14 +345,26 @@ def test_a_word_that_is_not_known_is_no_pass(place: tuple[str, str], word: str) 
     assert _check(result, check).outcome in {DeviceFinding.NOT_EVALUATED, DeviceFinding.FAIL}
 
 
-_SOUND = json.dumps(payload()).encode()
+# The apps of a policy.
+
+_OLD, _NEW, _OTHER = bytes(32), b"\x01" * 32, b"\x02" * 32
+_APPS = (
+    AllowedApp(package="org.example.bank", certificate_digests=frozenset({_OLD, _NEW})),
+    AllowedApp(package="org.example.card", certificate_digests=frozenset({_OTHER})),
+)
 
 
-@given(st.integers(0, len(_SOUND)), st.integers(0, 6), st.binary(max_size=8))
-def test_a_mutated_payload_is_read_or_refused(start: int, cut: int, put: bytes) -> None:
-    try:
-        read = parse_payload(_SOUND[:start] + put + _SOUND[start + cut :])
-    except PlayTokenMalformed:
-        return
-    result = verify_payload(read, kind=PlayTokenKind.CLASSIC, challenge=CHALLENGE, policy=_POLICY, now=_NOW)
-    assert len(result.checks) == len(PLAY_INTEGRITY.checks)
+def test_an_app_is_found_by_its_package_name() -> None:
+    assert package_is_allowed(_APPS, "org.example.card")
+    assert not package_is_allowed(_APPS, "org.example")
+    assert not package_is_allowed((), "org.example.card")
+
+
+def test_an_app_by_its_name_and_every_one_of_its_signatures() -> None:
+    assert app_is_allowed(_APPS, ["org.example.bank"], frozenset({_OLD}))
+    assert app_is_allowed(_APPS, ["org.example.bank"], frozenset({_OLD, _NEW}))
+    assert app_is_allowed(_APPS, ["org.example.bank", "org.example.shared"], frozenset({_NEW}))
+    assert not app_is_allowed(_APPS, ["org.example.bank"], frozenset({_OLD, _OTHER}))
+    assert not app_is_allowed(_APPS, ["org.example.bank"], frozenset({_OTHER}))
+    assert not app_is_allowed(_APPS, ["org.example.bank"], frozenset())
+    assert not app_is_allowed(_APPS, [], frozenset({_OLD}))

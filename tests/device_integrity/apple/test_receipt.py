@@ -21,19 +21,20 @@ from device_integrity.check import DeviceCheck, DeviceFinding
 from device_integrity.errors import EvidenceMalformed
 from tests.device_integrity.apple.apple_in_software import APP, NOW, SoftwareApple, SoftwareKey, issue, tlv
 
+_APPLE, _KEY = SoftwareApple(), SoftwareKey()
 _ATTEST = {4: b"client data hash", 6: b"ATTEST"}
 
 
-def _verify(apple: SoftwareApple, key: SoftwareKey, receipt: bytes, **other: object) -> ReceiptResult:
+def _verify(receipt: bytes, **other: object) -> ReceiptResult:
     arguments: dict[str, object] = {
         "receipt": receipt,
-        "public_key": key.public_key,
+        "public_key": _KEY.public_key,
         "app_id": APP,
         "environment": Environment.PRODUCTION,
         "client_data_hash": b"client data hash",
         "max_age": timedelta(minutes=5),
         "most_keys": 3,
-        "anchors": apple.anchors,
+        "anchors": _APPLE.anchors,
         "now": NOW,
     }
     return verify_receipt(**(arguments | other))  # type: ignore[arg-type]
@@ -45,8 +46,8 @@ def _failed(result: ReceiptResult) -> DeviceCheck:
 
 
 @pytest.mark.parametrize("indefinite", [True, False])
-def test_an_honest_receipt_passes(apple: SoftwareApple, key: SoftwareKey, indefinite: bool) -> None:
-    result = _verify(apple, key, apple.changed_receipt(key, indefinite=indefinite))
+def test_an_honest_receipt_passes(indefinite: bool) -> None:
+    result = _verify(_APPLE.changed_receipt(_KEY, indefinite=indefinite))
     said = result.receipt
     assert said is not None
     assert (said.kind, said.risk_metric, said.client_hash) == (ReceiptKind.RECEIPT, 1, None)
@@ -57,15 +58,15 @@ def test_an_honest_receipt_passes(apple: SoftwareApple, key: SoftwareKey, indefi
     assert [check.outcome.value for check in result.checks] == ["PASS"] * 7 + ["NOT_EVALUATED", "PASS"]
 
 
-def test_a_first_receipt_is_compared_with_its_attestation(apple: SoftwareApple, key: SoftwareKey) -> None:
-    receipt = apple.changed_receipt(key, fields=_ATTEST | {17: b"", 99: b"new"})
-    result = _verify(apple, key, receipt)
+def test_a_first_receipt_is_compared_with_its_attestation() -> None:
+    receipt = _APPLE.changed_receipt(_KEY, fields=_ATTEST | {17: b"", 99: b"new"})
+    result = _verify(receipt)
     assert result.checks[-2].outcome is DeviceFinding.PASS
     assert result.checks[-1].reason == "RISK_NOT_STATED"
     assert result.receipt is not None
-    other = _verify(apple, key, receipt, client_data_hash=b"another")
+    other = _verify(receipt, client_data_hash=b"another")
     assert _failed(other).name == "app_attest_receipt.challenge"
-    unknown = _verify(apple, key, receipt, client_data_hash=None)
+    unknown = _verify(receipt, client_data_hash=None)
     assert unknown.checks[-2].outcome is DeviceFinding.NOT_EVALUATED
 
 
@@ -80,52 +81,45 @@ def test_a_first_receipt_is_compared_with_its_attestation(apple: SoftwareApple, 
         ({"most_keys": 0}, "risk"),
     ],
 )
-def test_each_broken_condition_fails_its_test(
-    apple: SoftwareApple, key: SoftwareKey, other: dict[str, object], name: str
-) -> None:
-    check = _failed(_verify(apple, key, apple.changed_receipt(key), **other))
+def test_each_broken_condition_fails_its_test(other: dict[str, object], name: str) -> None:
+    check = _failed(_verify(_APPLE.changed_receipt(_KEY), **other))
     assert check.name == f"app_attest_receipt.{name}"
     assert check.soft == (name == "risk")
 
 
-def test_an_expired_receipt(apple: SoftwareApple, key: SoftwareKey) -> None:
-    receipt = apple.changed_receipt(key, fields={21: b"2026-03-01T11:59:30Z"})
-    assert _failed(_verify(apple, key, receipt)).reason == "RECEIPT_EXPIRED"
+def test_an_expired_receipt() -> None:
+    receipt = _APPLE.changed_receipt(_KEY, fields={21: b"2026-03-01T11:59:30Z"})
+    assert _failed(_verify(receipt)).reason == "RECEIPT_EXPIRED"
 
 
-def test_a_signature_of_another_key_fails(apple: SoftwareApple, key: SoftwareKey) -> None:
-    result = _verify(apple, key, apple.changed_receipt(key, signing_key=SoftwareKey().key))
+def test_a_signature_of_another_key_fails() -> None:
+    result = _verify(_APPLE.changed_receipt(_KEY, signing_key=SoftwareKey().key))
     assert _failed(result).name == "app_attest_receipt.signature"
     assert result.receipt is None
 
 
-def test_a_chain_of_another_root_fails(apple: SoftwareApple, key: SoftwareKey) -> None:
-    result = _verify(apple, key, SoftwareApple(seed=2).changed_receipt(key))
+def test_a_chain_of_another_root_fails() -> None:
+    result = _verify(SoftwareApple(seed=2).changed_receipt(_KEY))
     assert (_failed(result).name, _failed(result).reason) == ("app_attest_receipt.chain", "CHAIN_NOT_TRUSTED")
     assert result.receipt is None
 
 
-def test_a_certificate_of_the_same_authority_for_something_else(
-    apple: SoftwareApple, key: SoftwareKey
-) -> None:
+def test_a_certificate_of_the_same_authority_for_something_else() -> None:
     """Merchants hold keys under Apple's authority too."""
-    merchant = issue("A merchant", by=apple.receipts.authority, authority=False)
-    check = _failed(_verify(apple, key, apple.changed_receipt(key, signer=merchant)))
+    merchant = issue("A merchant", by=_APPLE.receipts.authority, authority=False)
+    check = _failed(_verify(_APPLE.changed_receipt(_KEY, signer=merchant)))
     assert check.reason == "CERTIFICATE_ROLE_WRONG"
 
 
-def test_the_root_of_attestations_signs_no_receipts(apple: SoftwareApple, key: SoftwareKey) -> None:
-    swapped = AppleAnchors(app_attest=apple.anchors.receipt, receipt=apple.anchors.app_attest)
-    assert (
-        _failed(_verify(apple, key, apple.changed_receipt(key), anchors=swapped)).reason
-        == "CHAIN_NOT_TRUSTED"
-    )
+def test_the_root_of_attestations_signs_no_receipts() -> None:
+    swapped = AppleAnchors(app_attest=_APPLE.anchors.receipt, receipt=_APPLE.anchors.app_attest)
+    assert _failed(_verify(_APPLE.changed_receipt(_KEY), anchors=swapped)).reason == "CHAIN_NOT_TRUSTED"
 
 
-def test_the_root_need_not_be_there(apple: SoftwareApple, key: SoftwareKey) -> None:
-    held = [apple.receipts.signer, apple.receipts.authority]
-    assert _verify(apple, key, apple.changed_receipt(key, certificates=held)).receipt is not None
-    alone = _verify(apple, key, apple.changed_receipt(key, certificates=[apple.receipts.signer]))
+def test_the_root_need_not_be_there() -> None:
+    held = [_APPLE.receipts.signer, _APPLE.receipts.authority]
+    assert _verify(_APPLE.changed_receipt(_KEY, certificates=held)).receipt is not None
+    alone = _verify(_APPLE.changed_receipt(_KEY, certificates=[_APPLE.receipts.signer]))
     assert _failed(alone).reason == "CHAIN_NOT_TRUSTED"
 
 
@@ -145,30 +139,21 @@ def test_the_root_need_not_be_there(apple: SoftwareApple, key: SoftwareKey) -> N
         (dict.fromkeys(range(30, 70), b"x"), "more than 32 fields"),
     ],
 )
-def test_malformed_receipts_fail_the_format_test(
-    apple: SoftwareApple, key: SoftwareKey, fields: dict[int, bytes], says: str
-) -> None:
-    result = _verify(apple, key, apple.changed_receipt(key, fields=fields))
+def test_malformed_receipts_fail_the_format_test(fields: dict[int, bytes], says: str) -> None:
+    result = _verify(_APPLE.changed_receipt(_KEY, fields=fields))
     assert result.checks[0].reason == "MALFORMED"
     assert says in result.checks[0].detail
     assert [check.outcome for check in result.checks[1:]] == [DeviceFinding.NOT_EVALUATED] * 8
 
 
-def test_too_many_certificates(apple: SoftwareApple, key: SoftwareKey) -> None:
-    held = [
-        apple.receipts.signer,
-        apple.receipts.authority,
-        apple.receipts.root,
-        apple.root,
-        apple.intermediate,
-    ]
-    with pytest.raises(EvidenceMalformed, match="more than 4"):
-        parse_receipt(apple.changed_receipt(key, certificates=held))
-
-
-def test_a_signer_that_is_not_held(apple: SoftwareApple, key: SoftwareKey) -> None:
-    with pytest.raises(EvidenceMalformed, match="signer's certificate"):
-        parse_receipt(apple.changed_receipt(key, certificates=[apple.receipts.authority]))
+def test_too_many_certificates_or_none_of_the_signer() -> None:
+    own = [_APPLE.receipts.signer, _APPLE.receipts.authority, _APPLE.receipts.root]
+    for held, says in (
+        ([*own, _APPLE.root, _APPLE.intermediate], "more than 4"),
+        (own[1:], "signer's certificate"),
+    ):
+        with pytest.raises(EvidenceMalformed, match=says):
+            parse_receipt(_APPLE.changed_receipt(_KEY, certificates=held))
 
 
 @pytest.mark.parametrize(
@@ -187,25 +172,21 @@ def test_anything_but_a_receipt_is_refused(data: bytes, says: str) -> None:
         parse_receipt(data)
 
 
-@pytest.fixture(scope="module")
-def honest(apple: SoftwareApple, key: SoftwareKey) -> bytes:
-    return apple.changed_receipt(key)
+_HONEST = _APPLE.changed_receipt(_KEY)
 
 
 @settings(deadline=None, max_examples=150)
 @given(place=st.integers(0, 10_000), mask=st.integers(1, 255))
-def test_no_changed_byte_changes_the_verified_fields(
-    place: int, mask: int, apple: SoftwareApple, key: SoftwareKey, honest: bytes
-) -> None:
-    changed = bytearray(honest)
-    changed[place % len(honest)] ^= mask
-    result = _verify(apple, key, bytes(changed))
+def test_no_changed_byte_changes_the_verified_fields(place: int, mask: int) -> None:
+    changed = bytearray(_HONEST)
+    changed[place % len(_HONEST)] ^= mask
+    result = _verify(bytes(changed))
     # Unsigned parts may change: the certificate of the stored root, or a version.
-    assert result.receipt is None or result.receipt == parse_receipt(honest).receipt
+    assert result.receipt is None or result.receipt == parse_receipt(_HONEST).receipt
 
 
-def _receipt(apple: SoftwareApple, key: SoftwareKey, risk_metric: int | None) -> Receipt:
-    data = apple.receipt(key, app_id=APP, made=NOW, risk_metric=risk_metric)
+def _receipt(risk_metric: int | None) -> Receipt:
+    data = _APPLE.receipt(_KEY, app_id=APP, made=NOW, risk_metric=risk_metric)
     return parse_receipt(data).receipt
 
 
@@ -220,13 +201,11 @@ def _receipt(apple: SoftwareApple, key: SoftwareKey, risk_metric: int | None) ->
     ],
 )
 def test_a_metric_counts_for_the_days_that_apple_counts(
-    apple: SoftwareApple,
-    key: SoftwareKey,
     risk_metric: int | None,
     age: timedelta,
     found: tuple[str, DeviceFinding],
 ) -> None:
-    check = check_risk(_receipt(apple, key, risk_metric), most_keys=3, now=NOW + age)
+    check = check_risk(_receipt(risk_metric), most_keys=3, now=NOW + age)
     assert check.name == "app_attest_receipt.risk"
     assert (check.reason, check.outcome) == found
     # Many keys are a soft failure without a sign of a manipulation.
@@ -234,20 +213,16 @@ def test_a_metric_counts_for_the_days_that_apple_counts(
     assert check.sign_of is None
 
 
-def test_without_a_receipt_there_is_nothing_to_judge() -> None:
+def test_without_a_receipt_or_an_exchange_there_is_nothing_to_judge() -> None:
     check = check_risk(None, most_keys=3, now=NOW)
     assert (check.reason, check.outcome) == ("RECEIPT_MISSING", DeviceFinding.NOT_EVALUATED)
+    in_vain = exchange_unavailable("Apple did not answer in time")
+    assert (in_vain.name, in_vain.outcome) == ("app_attest_receipt.exchange", DeviceFinding.UNAVAILABLE)
 
 
-def test_an_exchange_in_vain_is_reported_and_is_no_failure() -> None:
-    check = exchange_unavailable("Apple did not answer in time")
-    assert (check.name, check.outcome) == ("app_attest_receipt.exchange", DeviceFinding.UNAVAILABLE)
-    assert "did not answer" in check.detail
-
-
-def test_when_a_receipt_may_be_exchanged(apple: SoftwareApple, key: SoftwareKey) -> None:
-    first = parse_receipt(apple.receipt(key, app_id=APP, made=NOW, client_data_hash=bytes(32))).receipt
-    later = _receipt(apple, key, 1)
+def test_when_a_receipt_may_be_exchanged() -> None:
+    first = parse_receipt(_APPLE.receipt(_KEY, app_id=APP, made=NOW, client_data_hash=bytes(32))).receipt
+    later = _receipt(1)
     day = timedelta(days=1)
     assert first.may_be_exchanged(NOW)
     assert not first.may_be_exchanged(first.expires)

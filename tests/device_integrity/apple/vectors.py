@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from datetime import datetime
 from pathlib import Path
 
+import yaml
 from cryptography.hazmat.primitives.asymmetric import ec
 from cryptography.hazmat.primitives.serialization import load_pem_public_key
 
@@ -68,7 +69,7 @@ class Recording:
 def veehaitch(assets: Path, name: str) -> Recording:
     """One recording."""
     text = (_folder(assets) / "veehaitch" / f"{name}.yaml").read_text()
-    attestation, assertion, *receipts = (_document(part) for part in text.split("\n---"))
+    attestation, assertion, *receipts = yaml.safe_load_all(text)
     app_id = f"{attestation['teamIdentifier']}.{attestation['bundleIdentifier']}"
     environment = Environment(attestation["environment"])
     return Recording(
@@ -86,7 +87,7 @@ def veehaitch(assets: Path, name: str) -> Recording:
             client_data=_bytes(assertion["clientDataBase64"]),
             public_key=_key(assertion["publicKey"]),
             app_id=app_id,
-            counter=int(assertion["counter"]),
+            counter=assertion["counter"],
         ),
         receipts=tuple(
             ReceiptVector(
@@ -95,11 +96,11 @@ def veehaitch(assets: Path, name: str) -> Recording:
                 app_id=app_id,
                 environment=environment,
                 at=_time(one["timestamp"]),
-                kind=one["properties.type"],
-                created=_time(one["properties.creationTime"]),
-                expires=_time(one["properties.expirationTime"]),
-                not_before=_time(one["properties.notBefore"]) if one["properties.notBefore"] else None,
-                risk_metric=int(one["properties.riskMetric"]) if one["properties.riskMetric"] else None,
+                kind=one["properties"]["type"],
+                created=_time(one["properties"]["creationTime"]),
+                expires=_time(one["properties"]["expirationTime"]),
+                not_before=_time(one["properties"]["notBefore"]) if one["properties"]["notBefore"] else None,
+                risk_metric=one["properties"]["riskMetric"],
             )
             for one in receipts
         ),
@@ -157,28 +158,13 @@ def _folder(assets: Path) -> Path:
     return assets / "data" / "attestation" / "app_attest"
 
 
-def _document(text: str) -> dict[str, str]:
-    """The few forms of YAML that the recordings have: scalars, one block scalar, one nested mapping."""
-    found: dict[str, str] = {}
-    above = ""
-    for line in text.removeprefix("---").splitlines():
-        name, _, value = line.strip().partition(":")
-        if line.startswith("  ") and found.get(above, "").startswith("|"):
-            found[above] += "\n" + line.strip()
-        elif line.startswith("  "):
-            found[f"{above}.{name}"] = value.strip().strip("'")
-        elif line:
-            above = name
-            found[above] = value.strip().strip("'")
-    return {name: value.removeprefix("|\n") for name, value in found.items()}
-
-
 def _bytes(text: str) -> bytes:
     return base64.b64decode(text, validate=True)
 
 
-def _time(text: str) -> datetime:
-    return datetime.fromisoformat(text)
+def _time(value: str | datetime) -> datetime:
+    # The recordings quote some of their times.
+    return value if isinstance(value, datetime) else datetime.fromisoformat(value)
 
 
 def _key(pem: str) -> bytes:

@@ -17,14 +17,6 @@ from device_integrity.camera.fingerprints import contains_run, mixes_scripts, to
 from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 
 
-def test_the_packaged_lists_can_be_read() -> None:
-    lists = load_fingerprints()
-    assert lists.version
-    assert ("obs", "virtual", "camera") in lists.hard_cameras
-    assert ("camo",) in lists.soft_cameras
-    assert "534d:2109" in lists.capture_devices
-
-
 def test_no_name_is_on_both_lists() -> None:
     lists = load_fingerprints()
     assert not set(lists.hard_cameras) & set(lists.soft_cameras)
@@ -66,9 +58,7 @@ def test_text_becomes_plain_words(text: str, tokens: tuple[str, ...]) -> None:
     [
         ("e2eSoft VCam #2", "vcam", True),
         ("OBSVirtualCamera", "obs virtual camera", True),
-        ("OBS Camera3", "obs camera", True),
         ("Vcamera HD", "vcam", False),
-        ("UVCamera HD", "vcam", False),
         ("Jobs Camera", "obs camera", False),
         ("V-Cam 2", "v cam", True),
         ("V5 Cam", "v cam", False),
@@ -125,62 +115,30 @@ def _check(**claim: str) -> DeviceCheck:
     "label",
     [
         "OBS Virtual Camera",
-        "OBS Virtual Camera (m-de:vice)",
         "obs-camera",
-        "ManyCam Virtual Webcam",
-        "XSplit VCam",
-        "e2eSoft VCam",
         "e2eSoft iVCam VCam",
         "VirtualCam",
-        "Softcam",
         "Fake Camera",
-        "FakeCam HD",
-        "fake-webcam 3",
-        "VCamSample Source",
         "Vcamera",
-        "VCAM Pro",
         "vcam_2",
-        "Dummy Camera",
-        "Mock Camera",
-        "Virtual Cameras 2",
         "VirtualCamFilter",
-        "ManyCamera Video",
-        "CyberLink Webcam Splitter 7.0",
-        "WebcamMax Capture",
-        "VSeeFaceCamera",
-        "Warudo Camera",
-        "xpression camera",
         "Magicam",
-        "Magic Camera",
         "VirtualVideoCamera",
-        "Virtual Video Camera 2",
         "DeepFaceCam",
-        "DeepFace Live",
-        "Deepfake Camera",
         "V-Cam",
-        "V-Cam2",
-        "Screen Capture Camera",
         "V\u00edrtual Camera",
         "OB\u015a V\u00efrtu\u0227l Came\u0301ra",
-        "Camara virtual de OBS",
         "OBS\u865a\u62df\u6444\u50cf\u5934",
         "OBS \u4eee\u60f3\u30ab\u30e1\u30e9 2",
         "\uac00\uc0c1\uce74\uba54\ub77c",
-        "OBS-Kamera (virtuelle Kamera)",
         "C\u00e1mara virtual de OBS",
-        "Cam\u00e9ra virtuelle OBS",
-        "Wirtualna kamera",
         "OBS\u865a\u62df\u7f51\u7edc\u6444\u50cf\u5934",
         "\u4eee\u60f3Web\u30ab\u30e1\u30e9",
         "\uac00\uc0c1 \uc6f9\ucea0",
-        "WarudoCam",
         "\u0935\u0930\u094d\u091a\u0941\u0905\u0932 \u0915\u0948\u092e\u0930\u093e",
         "Logitech HD Pro Webcam C920 - Windows Virtual Camera",
         "Dummy video device (0x0000)",
-        "fake_device_0",
         "Deep-Live-Cam",
-        "Unity Video Capture #1",
-        "vMix Video",
         "Alt+Cam",
         "\uff2f\uff22\uff33 Virtual Camera",
         "/home/me/clips/face.y4m",
@@ -198,13 +156,9 @@ def test_known_virtual_cameras_fail_hard(label: str) -> None:
     "label",
     [
         "NVIDIA Broadcast",
-        "Logi Capture",
-        "Reincubate Camo",
         "DroidCam Source 3",
-        "Iriun Webcam #2",
         "e2eSoft iVCam",
         "Remote Desktop Camera Bus",
-        "Citrix HDX Web Camera",
         "VirtualBox Webcam - Integrated Camera",
     ],
 )
@@ -242,11 +196,8 @@ def test_no_real_camera_is_on_a_list() -> None:
     "claim",
     [
         {"label": "USB Video (534d:2109)"},
-        {"label": "USB Capture HDMI (2935:0006)"},
         {"label": "USB Video", "transport": "UVC Camera VendorID_21325 ProductID_8457"},
         {"label": "Cam Link 4K (0fd9:0066)"},
-        {"label": "Live Gamer Portable 2 Plus (07ca:0570)"},
-        {"label": "Blackmagic Design (1edb:be49)"},
     ],
 )
 def test_capture_devices_are_known_by_their_usb_identifier(claim: dict[str, str]) -> None:
@@ -272,18 +223,11 @@ def test_no_name_at_all_is_no_pass() -> None:
     ("maker", "model"),
     [
         ("Google", "sdk_gphone64_arm64"),
-        ("Google", "Android SDK built for x86"),
         ("Genymotion", "Google Pixel 3"),
-        ("unknown", "google_sdk"),
         ("Apple", "iPhone Simulator"),
-        ("Google", "sdk_gphone16k_arm64"),
         ("Netease", "MuMu"),
-        ("Tencent", "GameLoop"),
         ("Microsoft Corporation", "Subsystem for Android(TM)"),
-        ("redroid", "redroid13_arm64"),
-        ("Canonical", "Anbox"),
         ("Waydroid", "WayDroid x86_64 Device"),
-        ("VMOS", "VMOS Pro"),
     ],
 )
 def test_emulators_give_themselves_away(maker: str, model: str) -> None:

@@ -7,41 +7,29 @@ from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
 from device_integrity.policy import Demand, DemandTable, Evidence
 from device_integrity.policy.demands import NEEDED_CHECKS
 
-_EVALUATED: Final = {
-    Evidence.DEVICE: Demand.REQUIRED,
-    Evidence.CAMERA: Demand.REQUIRED,
-    Evidence.STREAM: Demand.REQUIRED,
-    Evidence.CONTRADICTION: Demand.REQUIRED,
+_OF_EVERY_PLATFORM: Final = {
+    **dict.fromkeys(
+        (Evidence.ANDROID_KEY, Evidence.PLAY_INTEGRITY, Evidence.APP_ATTEST, Evidence.WEB_KEY), Demand.IGNORED
+    ),
+    **dict.fromkeys(
+        (
+            Evidence.SERVER_KEY,
+            Evidence.DEVICE,
+            Evidence.CAMERA,
+            Evidence.STREAM,
+            Evidence.CONTRADICTION,
+        ),
+        Demand.REQUIRED,
+    ),
 }
-
+_OF_A_PLATFORM: Final = {
+    Platform.ANDROID: {Evidence.ANDROID_KEY: Demand.REQUIRED, Evidence.PLAY_INTEGRITY: Demand.ADVISORY},
+    Platform.IOS: {Evidence.APP_ATTEST: Demand.REQUIRED},
+    # A page cannot see the certificate of its own connection.
+    Platform.WEB: {Evidence.WEB_KEY: Demand.REQUIRED, Evidence.SERVER_KEY: Demand.IGNORED},
+}
 DEFAULT_DEMANDS: Final = DemandTable(
-    {
-        Platform.ANDROID: {
-            Evidence.ANDROID_KEY: Demand.REQUIRED,
-            Evidence.PLAY_INTEGRITY: Demand.ADVISORY,
-            Evidence.APP_ATTEST: Demand.IGNORED,
-            Evidence.WEB_KEY: Demand.IGNORED,
-            Evidence.SERVER_KEY: Demand.REQUIRED,
-            **_EVALUATED,
-        },
-        Platform.IOS: {
-            Evidence.APP_ATTEST: Demand.REQUIRED,
-            Evidence.ANDROID_KEY: Demand.IGNORED,
-            Evidence.PLAY_INTEGRITY: Demand.IGNORED,
-            Evidence.WEB_KEY: Demand.IGNORED,
-            Evidence.SERVER_KEY: Demand.REQUIRED,
-            **_EVALUATED,
-        },
-        Platform.WEB: {
-            Evidence.WEB_KEY: Demand.REQUIRED,
-            Evidence.ANDROID_KEY: Demand.IGNORED,
-            Evidence.PLAY_INTEGRITY: Demand.IGNORED,
-            Evidence.APP_ATTEST: Demand.IGNORED,
-            # A page cannot see the certificate of its own connection.
-            Evidence.SERVER_KEY: Demand.IGNORED,
-            **_EVALUATED,
-        },
-    }
+    {platform: _OF_EVERY_PLATFORM | own for platform, own in _OF_A_PLATFORM.items()}
 )
 """The demands of the policy ``high``, which wants the most that each platform can give. A desktop has no row,
 because it can give nothing.

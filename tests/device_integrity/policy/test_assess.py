@@ -15,9 +15,18 @@ from device_integrity.policy import (
     Shortfall,
     assess,
     find_shortfall,
+    find_signs,
 )
 from device_integrity.policy.assess import Unmet, UnmetReason
-from tests.device_integrity.policy.checks import DEFAULT_DEMANDS, attested, failed, observed, open_check
+from device_integrity.policy.signs import InjectionInstrument, InjectionMethod
+from tests.device_integrity.policy.checks import (
+    DEFAULT_DEMANDS,
+    attested,
+    failed,
+    made,
+    observed,
+    open_check,
+)
 
 _KEY = attested("android_key")
 _PLAY = attested("play_integrity")
@@ -127,21 +136,14 @@ def test_claims_without_contradictions_are_worth_little_and_nothing_is_worth_not
 
 
 @pytest.mark.parametrize(
-    "outcome", [DeviceFinding.NOT_EVALUATED, DeviceFinding.UNAVAILABLE, DeviceFinding.FAIL]
+    "outcome", [DeviceFinding.NOT_EVALUATED, DeviceFinding.UNAVAILABLE, DeviceFinding.FAIL, None]
 )
 @pytest.mark.parametrize("at", range(len(_KEY)))
-def test_an_attestation_without_one_of_its_tests_does_not_count(at: int, outcome: DeviceFinding) -> None:
-    weaker = tuple(
-        replace(check, outcome=outcome) if place == at else check for place, check in enumerate(_KEY)
-    )
-    found = _assessed((*observed(), *weaker))
-    assert found.unmet == (Unmet(Evidence.ANDROID_KEY, UnmetReason.NOT_VERIFIED),)
-    assert found.assurance.level <= Assurance.LOW.level
-
-
-@pytest.mark.parametrize("at", range(len(_KEY)))
-def test_a_check_that_was_left_out_is_no_pass(at: int) -> None:
-    found = _assessed((*observed(), *_KEY[:at], *_KEY[at + 1 :]))
+def test_an_attestation_without_one_of_its_tests_does_not_count(
+    at: int, outcome: DeviceFinding | None
+) -> None:
+    weaker = () if outcome is None else (replace(_KEY[at], outcome=outcome),)
+    found = _assessed((*observed(), *_KEY[:at], *weaker, *_KEY[at + 1 :]))
     assert found.unmet == (Unmet(Evidence.ANDROID_KEY, UnmetReason.NOT_VERIFIED),)
     assert found.assurance.level <= Assurance.LOW.level
 
@@ -336,3 +338,89 @@ def test_an_impossible_demand_is_reported_as_impossible(
     assert found is not None
     assert found == Shortfall(impossible=found.impossible)
     assert found.impossible
+
+
+# Signs of a manipulation.
+
+_SOURCES = ("camera", "stream", "memory", "device", "contradiction", "android_key")
+
+
+def test_nothing_failed_is_no_sign() -> None:
+    assert find_signs([*made("camera.facing"), open_check("camera.name")]) == ()
+
+
+def test_a_hard_check_decides_in_the_words_of_cen_ts_18099() -> None:
+    (sign,) = find_signs([failed("stream.duplicates", Manipulation.INJECTION, reason="FRAMES_RETURN")])
+    assert sign.decided
+    assert sign.method is InjectionMethod.UNKNOWN
+    assert sign.instrument is InjectionInstrument.RECORDED_VIDEO
+    camera = failed("camera.name", Manipulation.VIRTUAL_CAMERA)
+    both = find_signs(
+        [camera, failed("stream.loop", Manipulation.INJECTION, reason="FRAMES_LOOP", soft=True)]
+    )
+    assert {sign.of for sign in both if sign.decided} == {Manipulation.VIRTUAL_CAMERA, Manipulation.INJECTION}
+    assert {sign.method for sign in both} == {InjectionMethod.VIRTUAL_CAMERA}
+    assert {sign.instrument for sign in both} == {InjectionInstrument.RECORDED_VIDEO}
+
+
+def test_several_soft_checks_of_one_source_are_a_suspicion_and_decide_nothing() -> None:
+    one = find_signs([failed("stream.noise", Manipulation.INJECTION, soft=True)])
+    many = find_signs(
+        [failed(f"stream.{name}", Manipulation.INJECTION, soft=True) for name in ("noise", "loop", "arrival")]
+    )
+    assert not one[0].suspected
+    assert many[0].suspected
+    assert many[0].strength < 2 * one[0].strength
+
+
+def test_a_contradiction_weighs_more_than_a_flag_and_two_decide() -> None:
+    flag = failed("stream.noise", Manipulation.INJECTION, soft=True)
+    contradiction = failed("contradiction.exposure", Manipulation.INJECTION, soft=True)
+    (alone,), (flagged,) = find_signs([contradiction]), find_signs([flag])
+    assert alone.strength == 2 * flagged.strength
+    assert alone.suspected
+    assert not alone.decided
+    assert not find_signs([flag, contradiction])[0].decided
+    another = failed("contradiction.model", Manipulation.INJECTION, soft=True)
+    assert find_signs([another, contradiction])[0].decided
+
+
+@given(
+    st.lists(
+        st.tuples(
+            st.sampled_from([source for source in _SOURCES if source != "contradiction"]),
+            st.sampled_from(list(Manipulation)),
+        ),
+        max_size=12,
+    )
+)
+def test_soft_flags_never_decide_alone(flags: list[tuple[str, Manipulation]]) -> None:
+    checks = [failed(f"{source}.{at}", of, soft=True) for at, (source, of) in enumerate(flags)]
+    assert not any(sign.decided for sign in find_signs(checks))
+
+
+@st.composite
+def _checks(draw: st.DrawFn) -> DeviceCheck:
+    return DeviceCheck(
+        name=f"{draw(st.sampled_from(_SOURCES))}.{draw(st.integers(0, 3))}",
+        outcome=draw(st.sampled_from(list(DeviceFinding))),
+        reason="X",
+        detail="x",
+        sign_of=draw(st.none() | st.sampled_from(list(Manipulation))),
+        soft=draw(st.booleans()),
+    )
+
+
+@given(st.lists(_checks(), max_size=8), _checks())
+def test_one_more_failure_never_weakens_a_sign(checks: list[DeviceCheck], more: DeviceCheck) -> None:
+    before = {sign.of: sign.strength for sign in find_signs(checks)}
+    after = {sign.of: sign.strength for sign in find_signs([*checks, more])}
+    assert all(after[of] >= strength for of, strength in before.items())
+    assert all(0 < strength <= 1 for strength in after.values())
+
+
+@pytest.mark.parametrize("of", list(Manipulation))
+def test_every_manipulation_has_a_method(of: Manipulation) -> None:
+    sign = find_signs([failed("x.y", of)])[0]
+    assert (sign.of, sign.checks) == (of, ("x.y",))
+    assert (sign.method is InjectionMethod.UNKNOWN) is (of is Manipulation.INJECTION)

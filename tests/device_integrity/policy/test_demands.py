@@ -46,15 +46,6 @@ def test_every_verifier_belongs_to_one_kind_of_evidence() -> None:
     assert set(CEILINGS) <= set(verifiers)
 
 
-def test_only_attestations_can_vouch() -> None:
-    assert {evidence for evidence in Evidence if evidence.raises_assurance} == {
-        Evidence.ANDROID_KEY,
-        Evidence.PLAY_INTEGRITY,
-        Evidence.APP_ATTEST,
-        Evidence.WEB_KEY,
-    }
-
-
 _LISTS = (
     ANDROID_KEY,
     PLAY_INTEGRITY,
@@ -99,10 +90,6 @@ def test_platforms_whose_devices_need_no_attestation_are_named(
 ) -> None:
     table = DemandTable({Platform.WEB: row}, floor=Assurance.HIGH, floors={Platform.WEB: floor})
     assert table.unattested == ((Platform.WEB,) if unattested else ())
-
-
-def test_only_medium_and_high_are_attested() -> None:
-    assert [each for each in Assurance if each.attested] == [Assurance.MEDIUM, Assurance.HIGH]
 
 
 _H = bytes(range(32))

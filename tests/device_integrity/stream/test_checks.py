@@ -1,13 +1,15 @@
 import io
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
 
-from device_integrity.check import DeviceFinding
+from attempt import Frame
+from device_integrity.check import DeviceCheck, DeviceFinding
 from device_integrity.stream import FrameTrace, StreamTracer, check_stream
 from device_integrity.stream.checks import (
     check_arrival,
@@ -20,6 +22,7 @@ from device_integrity.stream.checks import (
     loop_ratio,
     noise_curve,
 )
+from evaluation.scans import clip_scans
 from tests.device_integrity.stream.streams import (
     HEIGHT,
     WIDTH,
@@ -31,10 +34,29 @@ from tests.device_integrity.stream.streams import (
 )
 
 
-def test_a_cameras_stream_fails_nothing() -> None:
+def test_a_cameras_stream_passes_all_that_can_be_measured() -> None:
     for seed in range(3):
         checks = check_stream(measured(camera_stream(seed=seed), seed=seed))
-        assert not [check for check in checks if check.outcome is DeviceFinding.FAIL]
+        left = {check.name for check in checks if check.outcome is not DeviceFinding.PASS}
+        # A picture that was compressed once has no trace of that.
+        assert left == {"stream.recompression"}
+
+
+_TOO_FEW = {
+    "stream.duplicates": (5, DeviceFinding.UNAVAILABLE),
+    "stream.loop": (5, DeviceFinding.NOT_EVALUATED),
+    "stream.noise": (1, DeviceFinding.UNAVAILABLE),
+    "stream.structure": (4, DeviceFinding.UNAVAILABLE),
+    "stream.arrival": (14, DeviceFinding.UNAVAILABLE),
+}
+
+
+@pytest.mark.parametrize("name", _TOO_FEW)
+def test_too_few_frames_pass_nothing(name: str) -> None:
+    count, outcome = _TOO_FEW[name]
+    checks = check_stream(measured(camera_stream(count)))
+    (check,) = (check for check in checks if check.name == name)
+    assert check.outcome is outcome
 
 
 def test_no_stream_passes_nothing() -> None:
@@ -63,10 +85,6 @@ def _arriving(stream: tuple[FrameTrace, ...], when: Callable[[int, int], float])
     ]
 
 
-def test_frames_that_arrive_as_they_were_captured_pass(stream: tuple[FrameTrace, ...]) -> None:
-    assert check_arrival(stream).outcome is DeviceFinding.PASS
-
-
 def test_a_network_that_stalls_once_passes(stream: tuple[FrameTrace, ...]) -> None:
     rng = np.random.default_rng(1)
     stalled = _arriving(
@@ -84,11 +102,6 @@ def test_nothing_encoded_or_sent_between_is_too_even(stream: tuple[FrameTrace, .
 def test_a_file_played_at_another_rate_is_noticed(stream: tuple[FrameTrace, ...], speed: float) -> None:
     check = check_arrival(_arriving(stream, lambda at, time: time * speed + 3_000 * (at % 3)))
     assert (check.reason, check.soft) == ("CLOCKS_APART", True)
-
-
-def test_a_short_scan_is_not_evaluated(stream: tuple[FrameTrace, ...]) -> None:
-    assert check_arrival(stream[:14]).outcome is DeviceFinding.UNAVAILABLE
-    assert check_arrival([]).outcome is DeviceFinding.UNAVAILABLE
 
 
 def _pillow(comment: bytes = b"") -> bytes:
@@ -116,12 +129,6 @@ def test_a_header_that_cannot_be_read_is_no_pass() -> None:
     tracer = StreamTracer()
     tracer.add(b"\xff\xd8broken", decode(_pillow()), capture_time_us=0, arrival_time_us=0)
     assert check_encoder(tracer.measurements.frames).outcome is DeviceFinding.UNAVAILABLE
-    assert check_encoder([]).outcome is DeviceFinding.UNAVAILABLE
-
-
-def test_a_camera_has_noise() -> None:
-    check = check_noise(measured(camera_stream(noise=2.0)).tallies)
-    assert check.outcome is DeviceFinding.PASS
 
 
 @pytest.mark.parametrize("sigma", [1.0, 3.0])
@@ -156,24 +163,11 @@ def test_noise_of_photons_grows_with_light() -> None:
     assert curve.trend == pytest.approx(1.0, abs=0.35)
 
 
-def test_too_few_frames_are_not_evaluated() -> None:
-    assert check_noise(()).outcome is DeviceFinding.UNAVAILABLE
-    assert check_noise(measured(camera_stream(1)).tallies).outcome is DeviceFinding.UNAVAILABLE
-
-
-def test_a_picture_compressed_once_has_no_trace() -> None:
-    assert check_recompression(measured(camera_stream()).tallies).outcome is DeviceFinding.NOT_EVALUATED
-
-
 @pytest.mark.parametrize("first", [40, 55, 70])
 def test_a_harder_compression_before_leaves_gaps(first: int) -> None:
     twice = [encode(decode(encode(luma, quality=first)), quality=92) for luma in frames(16)]
     check = check_recompression(measured(twice).tallies)
     assert (check.outcome, check.reason, check.soft) == (DeviceFinding.FAIL, "COMPRESSED_TWICE", True)
-
-
-def test_a_scan_without_frames_is_not_evaluated() -> None:
-    assert check_recompression(()).outcome is DeviceFinding.UNAVAILABLE
 
 
 def test_a_stored_picture_encoded_anew_is_found(assets: Path) -> None:
@@ -187,12 +181,6 @@ def test_a_stored_picture_encoded_anew_is_found(assets: Path) -> None:
             tracer = StreamTracer()
             tracer.add(jpeg, decode(jpeg), capture_time_us=0, arrival_time_us=0)
             assert check_recompression(tracer.measurements.tallies).reason == reason
-
-
-def test_a_cameras_frames_are_new_and_do_not_loop() -> None:
-    stream = measured(camera_stream())
-    assert check_duplicates(stream.frames).outcome is DeviceFinding.PASS
-    assert check_loop(stream.frames).outcome is DeviceFinding.PASS
 
 
 def test_bytes_that_return_fail_hard() -> None:
@@ -234,16 +222,6 @@ def test_a_scene_without_movement_has_no_loop() -> None:
     assert check.outcome in {DeviceFinding.PASS, DeviceFinding.NOT_EVALUATED}
 
 
-def test_repetition_too_few_frames_are_not_evaluated() -> None:
-    stream = measured(camera_stream(5))
-    assert check_duplicates(stream.frames).outcome is DeviceFinding.UNAVAILABLE
-    assert check_loop(stream.frames).outcome is DeviceFinding.NOT_EVALUATED
-
-
-def test_a_camera_exposes_every_part_anew() -> None:
-    assert check_structure(measured(camera_stream()).tallies).outcome is DeviceFinding.PASS
-
-
 def test_a_window_on_a_desktop_has_a_static_surround() -> None:
     desktop = np.repeat(np.linspace(60, 180, WIDTH)[None], HEIGHT, 0).astype(np.uint8)
     shown = []
@@ -269,6 +247,30 @@ def test_a_duplicate_frame_is_not_a_static_one() -> None:
     assert check_structure(measured(twice).tallies).outcome is DeviceFinding.PASS
 
 
-def test_structure_too_few_frames_are_not_evaluated() -> None:
-    assert check_structure(measured(camera_stream(4)).tallies).outcome is DeviceFinding.UNAVAILABLE
-    assert check_structure(()).outcome is DeviceFinding.UNAVAILABLE
+# Recorded live persons, as the reference client would send them, without injection.
+
+
+def _measured_checks(scan: Sequence[Frame]) -> list[DeviceCheck]:
+    """The tests that a recording can measure; it has no times of arrival."""
+    tracer = StreamTracer()
+    for frame in scan:
+        luma = cv2.imdecode(np.frombuffer(frame.image, np.uint8), cv2.IMREAD_GRAYSCALE)
+        time = frame.capture_time_us
+        tracer.add(frame.image, np.asarray(luma, np.uint8), capture_time_us=time, arrival_time_us=time)
+    unmeasured = {"stream.arrival", "camera.timestamps"}
+    return [check for check in check_stream(tracer.measurements) if check.name not in unmeasured]
+
+
+@pytest.mark.slow
+@pytest.mark.timeout(1200)
+def test_live_clips_fail_nothing_hard_and_noise_alone_softly(assets: Path) -> None:
+    scans = [scan for clip in sorted((assets / "data/video/live").iterdir()) for scan in clip_scans(clip)]
+    failed = {
+        (check.name, check.soft)
+        for scan in scans
+        for check in _measured_checks(scan)
+        if check.outcome is DeviceFinding.FAIL
+    }
+    # One clip has such a low bit rate that no noise is left; see docs/device_integrity.md.
+    assert failed <= {("stream.noise", True)}
+    assert len(scans) > 40

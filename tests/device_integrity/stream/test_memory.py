@@ -14,9 +14,7 @@ from device_integrity.stream import (
     FrameMark,
     KeyUse,
     RecalledScan,
-    ScanMemory,
     ScanMotion,
-    ScanQuery,
     check_attestation_key,
     check_device_subjects,
     check_frames_before,
@@ -42,76 +40,29 @@ def _marks(jpegs: list[bytes], key: bytes = _KEY) -> tuple[FrameMark, ...]:
     return frame_marks(measured(jpegs).frames, images=images, pictures=pictures, tenant_key=key)
 
 
-class _Memory:
-    """A store with the properties of the server's, in a dictionary."""
-
-    def __init__(self) -> None:
-        self._marks: dict[tuple[str, str, str], tuple[FrameMark, ...]] = {}
-        self._uses: list[tuple[str, KeyUse]] = []
-
-    async def recall(self, query: ScanQuery) -> tuple[RecalledScan, ...]:
-        found = []
-        for (tenant, _, check_id), marks in self._marks.items():
-            if tenant != query.tenant or check_id == query.check_id:
-                continue
-            exact = any(mark.exact in query.exact for mark in marks)
-            shown = len(query.pictures.intersection(mark.picture for mark in marks))
-            near = any(len(query.bands.intersection(mark.bands)) >= query.least_bands for mark in marks)
-            if exact or shown or near:
-                repeated = len(query.exact.intersection(mark.exact for mark in marks))
-                found.append(RecalledScan(check_id=check_id, repeated=repeated, shown=shown))
-        return tuple(found[: query.most])
-
-    async def key_uses(self, *, tenant: str, key: bytes, since: datetime) -> tuple[KeyUse, ...]:
-        return tuple(
-            use for owner, use in self._uses if owner == tenant and use.key == key and use.time >= since
-        )
-
-    async def record(
-        self,
-        *,
-        tenant: str,
-        subject: str,
-        check_id: str,
-        time: datetime,
-        marks: Sequence[FrameMark],
-        motions: Sequence[ScanMotion] = (),
-    ) -> None:
-        self._marks[tenant, subject, check_id] = tuple(marks)
-
-    async def record_key_use(self, *, tenant: str, use: KeyUse) -> None:
-        self._uses.append((tenant, use))
-
-
-def _query(marks: Sequence[FrameMark], tenant: str = "bank", check_id: str = "new") -> ScanQuery:
-    return ScanQuery(
-        tenant=tenant,
-        check_id=check_id,
-        exact=frozenset(mark.exact for mark in marks),
-        pictures=frozenset(mark.picture for mark in marks if mark.picture),
-        bands=frozenset(band for mark in marks for band in mark.bands),
+def _recalled(earlier: Sequence[FrameMark], marks: Sequence[FrameMark]) -> RecalledScan:
+    """What the server's store finds of an earlier scan of the same tenant."""
+    exact, pictures = {mark.exact for mark in earlier}, {mark.picture for mark in earlier if mark.picture}
+    return RecalledScan(
+        check_id="old",
+        repeated=len(exact.intersection(mark.exact for mark in marks)),
+        shown=len(pictures.intersection(mark.picture for mark in marks)),
     )
 
 
-async def test_a_repeated_scan_is_recognised_by_its_tenant_only() -> None:
-    memory: ScanMemory = _Memory()
+def test_a_repeated_scan_is_recognised() -> None:
     marks = _marks(camera_stream())
-    await memory.record(tenant="bank", subject="p1", check_id="old", time=_NOW, marks=marks)
-    recalled = await memory.recall(_query(marks))
-    check = check_frames_before(marks, recalled)
+    check = check_frames_before(marks, [_recalled(marks, marks)])
     assert (check.outcome, check.reason, check.soft) == (DeviceFinding.FAIL, "FRAMES_SEEN_BEFORE", False)
-    assert await memory.recall(_query(marks, tenant="other")) == ()
-    assert await memory.recall(_query(marks, check_id="old")) == ()
 
 
-async def test_re_encoded_frames_are_found_but_are_not_the_same_pictures() -> None:
-    memory: ScanMemory = _Memory()
+def test_re_encoded_frames_share_bands_but_are_not_the_same_pictures() -> None:
     shown = frames(48)
-    marks = _marks([encode(luma) for luma in shown])
-    await memory.record(tenant="bank", subject="p1", check_id="old", time=_NOW, marks=marks)
-    again = _marks([encode(luma, quality=75) for luma in shown])
-    (recalled,) = await memory.recall(_query(again))
+    marks, again = (_marks([encode(luma, quality=quality) for luma in shown]) for quality in (90, 75))
+    recalled = _recalled(marks, again)
     assert (recalled.repeated, recalled.shown) == (0, 0)
+    bands = {band for mark in again for band in mark.bands}
+    assert all(len(bands.intersection(mark.bands)) >= 6 for mark in marks if mark.bands)
     assert check_frames_before(again, [recalled]).outcome is DeviceFinding.PASS
 
 
@@ -153,7 +104,7 @@ def test_a_copy_of_a_scan_moves_like_it(change: Callable[[Pixels], Pixels]) -> N
     assert not marked.decisive
 
 
-@pytest.mark.parametrize("speed", [0.8, 0.85, 0.9, 0.95, 1.05, 1.11, 1.18, 1.25])
+@pytest.mark.parametrize("speed", [0.8, 0.9, 1.05, 1.25])
 @pytest.mark.parametrize("backwards", [False, True])
 def test_a_copy_at_another_speed_or_backwards_moves_like_it(speed: float, backwards: bool) -> None:
     shown = frames(60)
@@ -201,32 +152,22 @@ def test_bytes_of_another_form_hold_no_movement(data: bytes, marked: bool) -> No
 @pytest.mark.parametrize(
     ("returning", "reason"), [(48, "FRAMES_SHOWN_BEFORE"), (3, "FRAMES_SHOWN_BEFORE"), (2, "FRAMES_NEW")]
 )
-async def test_pictures_that_return_in_other_files_are_decisive(returning: int, reason: str) -> None:
-    memory: ScanMemory = _Memory()
+def test_pictures_that_return_in_other_files_are_decisive(returning: int, reason: str) -> None:
     earlier = camera_stream()
-    await memory.record(tenant="bank", subject="p1", check_id="old", time=_NOW, marks=_marks(earlier))
-    others = camera_stream(seed=5)[returning:]
-    marks = _marks([jpeg + b"more" for jpeg in earlier[:returning]] + others)
-    check = check_frames_before(marks, await memory.recall(_query(marks)))
-    assert check.reason == reason
-    assert (check.outcome, check.soft) == (
-        (DeviceFinding.PASS, False) if returning == 2 else (DeviceFinding.FAIL, False)
-    )
+    marks = _marks([jpeg + b"more" for jpeg in earlier[:returning]] + camera_stream(seed=5)[returning:])
+    check = check_frames_before(marks, [_recalled(_marks(earlier), marks)])
+    assert (check.reason, check.soft) == (reason, False)
     (marked,) = mark_decisive([check])
     assert marked.decisive is (returning > 2)
     assert mark_decisive([check], tolerated=["memory.frames"])[0].tolerated is (returning > 2)
 
 
-async def test_one_picture_that_a_blocked_camera_shows_each_time_proves_nothing() -> None:
-    memory: ScanMemory = _Memory()
+def test_one_picture_that_a_blocked_camera_shows_each_time_proves_nothing() -> None:
     # The same picture in 48 files, as an encoder that adds a counter writes it.
     (drawn,) = camera_stream(1)
-    first, second = ([drawn + bytes([run, at]) for at in range(48)] for run in (0, 1))
-    marks = _marks(first)
-    assert len({mark.picture for mark in marks}) == 1
-    await memory.record(tenant="bank", subject="p1", check_id="old", time=_NOW, marks=marks)
-    again = _marks(second)
-    check = check_frames_before(again, await memory.recall(_query(again)))
+    first, second = (_marks([drawn + bytes([run, at]) for at in range(48)]) for run in (0, 1))
+    assert len({mark.picture for mark in first}) == 1
+    check = check_frames_before(second, [_recalled(first, second)])
     assert check.outcome is DeviceFinding.PASS
 
 

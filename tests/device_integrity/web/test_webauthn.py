@@ -1,12 +1,13 @@
-"""Whole ceremonies with an authenticator in software, and each condition broken once."""
+"""Whole ceremonies with an authenticator in software, and a browser's key: each condition broken once."""
 
 from collections.abc import Callable
 from typing import Any
 
 import cbor2
 import pytest
-from cryptography.hazmat.primitives.asymmetric import rsa
+from cryptography.hazmat.primitives.asymmetric import ec, rsa
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
+from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -17,8 +18,17 @@ from device_integrity.web import (
     WebAuthnResult,
     verify_authentication,
     verify_registration,
+    verify_web_crypto,
 )
-from facegate_protocol import sha256
+from device_integrity.web.webcrypto import WebCryptoResult
+from facegate_protocol import (
+    KeyMaterialError,
+    attestation_message,
+    public_key_der,
+    resume_message,
+    sha256,
+    sign,
+)
 from tests.device_integrity.web.authenticator_in_software import ORIGIN, RP_ID, Authenticator, client_data
 
 _H = sha256(b"the binding hash of a scan")
@@ -292,7 +302,73 @@ def test_no_changed_byte_passes(place: int, mask: int) -> None:
     assert _register(browser=_BROWSER, attestation=bytes(changed)).credential is None
 
 
-@given(browser=st.binary(max_size=100), data=st.binary(max_size=100), signature=st.binary(max_size=80))
-def test_any_bytes_give_checks(browser: bytes, data: bytes, signature: bytes) -> None:
-    assert _authenticate(browser=browser, data=data, signature=signature).credential is None
-    assert _register(browser=browser, attestation=data).credential is None
+# Proof of possession of a browser's key.
+
+
+_KEY_SITE = RelyingParty(rp_id="bank.example", origins=frozenset({ORIGIN}))
+_KEY, _SESSION = ec.generate_private_key(ec.SECP256R1()), ec.generate_private_key(ec.SECP256R1())
+_DER = public_key_der(_KEY.public_key())
+
+
+def _verify_key(**other: object) -> WebCryptoResult:
+    arguments: dict[str, object] = {
+        "public_key": _DER,
+        "signature": sign(_KEY, attestation_message(binding=_H)),
+        "origin": ORIGIN,
+        "binding": _H,
+        "session_public_key": public_key_der(_SESSION.public_key()),
+        "relying_party": _KEY_SITE,
+        "header_origin": ORIGIN,
+    }
+    return verify_web_crypto(**(arguments | other))  # type: ignore[arg-type]
+
+
+def test_an_honest_browser_gets_a_low_ceiling() -> None:
+    result = _verify_key()
+    assert [check.outcome for check in result.checks] == [DeviceFinding.PASS] * 5
+    assert (result.public_key, result.ceiling) == (_DER, Assurance.LOW)
+    unseen = _verify_key(header_origin=None)
+    assert (unseen.public_key, unseen.ceiling) == (_DER, Assurance.LOW)
+    assert unseen.checks[2].outcome is DeviceFinding.NOT_EVALUATED
+
+
+@pytest.mark.parametrize(
+    ("other", "name"),
+    [
+        ({"public_key": b"x"}, "format"),
+        ({"public_key": bytes(129)}, "format"),
+        ({"signature": bytes(81)}, "format"),
+        ({"origin": "https://evil.example", "header_origin": "https://evil.example"}, "origin"),
+        ({"header_origin": "https://evil.example"}, "page"),
+        ({"session_public_key": _DER}, "independent_key"),
+        ({"signature": b""}, "signature"),
+        ({"binding": sha256(b"another")}, "signature"),
+        ({"signature": sign(_KEY, _H)}, "signature"),
+        ({"signature": sign(_KEY, resume_message(binding=_H))}, "signature"),
+        ({"signature": sign(_SESSION, attestation_message(binding=_H))}, "signature"),
+    ],
+)
+def test_each_broken_condition_of_a_browsers_key_fails_its_test(other: dict[str, object], name: str) -> None:
+    result = _verify_key(**other)
+    (check,) = (one for one in result.checks if one.outcome is DeviceFinding.FAIL)
+    assert check.name == f"web_crypto.{name}"
+    assert (result.public_key, result.ceiling) == (None, Assurance.NONE)
+
+
+def test_the_sessions_key_in_other_words_is_still_the_sessions_key() -> None:
+    """A point may be written compressed (SEC 1, 2.3.3), which gives the same key other bytes."""
+    point = _KEY.public_key().public_bytes(Encoding.X962, PublicFormat.CompressedPoint)
+    head = _DER[2:23]
+    compressed = bytes([0x30, len(head) + 3 + len(point)]) + head + bytes([3, len(point) + 1, 0]) + point
+    for other in ({"session_public_key": compressed}, {"session_public_key": _DER, "public_key": compressed}):
+        result = _verify_key(**other)
+        assert [one.reason for one in result.checks if one.outcome is DeviceFinding.FAIL] == [
+            "KEY_IS_SESSION_KEY"
+        ]
+    with pytest.raises(KeyMaterialError):
+        _verify_key(session_public_key=b"")
+
+
+@given(key=st.binary(max_size=130), signature=st.binary(max_size=90))
+def test_any_bytes_give_checks(key: bytes, signature: bytes) -> None:
+    assert _verify_key(public_key=key, signature=signature).public_key is None
