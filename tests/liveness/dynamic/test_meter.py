@@ -92,7 +92,7 @@ def test_a_step_is_reported_while_it_is_on_display() -> None:
     scan = light_scan(2)
     seen: list[dict[int, bool | None]] = []
     _fed(scan, asked=lambda meter: seen.append({one.step: one.agrees for one in meter.readings()}))
-    # The last answer to each colour before the next one was drawn.
+    # What is known of each colour when the next one is drawn.
     known = [
         before[max(before)]
         for before, after in pairwise(seen)
