@@ -469,7 +469,6 @@ def test_a_capture_that_shows_too_little_raises_no_doubt(
 
 
 _RANGE = ExpressSettings().calibrated
-_ALWAYS = VerdictReason.LOOKS_ALIVE
 _WIDTHS = st.floats(1, 2000)
 _SHARPNESS = st.floats(0, 5000)
 _LIGHT = st.floats(0, 255)
