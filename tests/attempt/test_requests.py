@@ -95,9 +95,9 @@ class _Phone:
             )
         said = self.run.act(self.now, frame_index=0)
         self.sent += said
-        for message in said:
-            if isinstance(message, Reveal):
-                self.step, self.since = message.step.number, time
+        for action in said:
+            if isinstance(action, Reveal):
+                self.step, self.since = action.step.number, time
         self.now += 1 / _RATE
         return said
 

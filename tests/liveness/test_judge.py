@@ -684,7 +684,7 @@ def test_a_verdict_other_than_the_scores_keeps_its_side_of_the_thresholds(
         (90.0, {"attack": AttackType.REAL}),
     ],
 )
-def test_contradictory_results_are_refused(score: float, changes: dict[str, object]) -> None:
+def test_contradictory_results_are_refused(score: float, changes: dict[str, Any]) -> None:
     with pytest.raises(ContradictoryResult):
         _express(score=score, **changes)
 

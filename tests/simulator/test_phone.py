@@ -242,7 +242,7 @@ _RESTING = RestingFace(width=0.5, outline_width=0.5, x=0.5, y=0.5, frame=(480, 6
     ],
 )
 async def test_the_simulated_person_does_what_is_requested(
-    code: feedback_pb2.FeedbackCode, measured: Callable[[AppGuide, float], float], least: float
+    code: "feedback_pb2.FeedbackCode.ValueType", measured: Callable[[AppGuide, float], float], least: float
 ) -> None:
     guide = AppGuide(seed=2)
     phone = _phone_with_ovals(guide)

@@ -10,7 +10,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from liveness.dynamic.challenge.proof import Disturbance, Light, Meter
+from liveness.dynamic.challenge.proof import Disturbance, Light
 from liveness.dynamic.judge import judge_flash
 from liveness.dynamic.meter import FlashMeter
 from liveness.dynamic.model import FlashModel, load_flash_model, parse_flash_model
@@ -27,7 +27,7 @@ def _fed(
     samples: Sequence[FlashSample] | None = None,
     model: FlashModel | None = None,
     *,
-    asked: Callable[[Meter], object] = FlashMeter.readings,
+    asked: Callable[[FlashMeter], object] = FlashMeter.readings,
 ) -> FlashMeter:
     """A meter that was fed the scan, and asked after every frame."""
     meter = FlashMeter(model)

@@ -472,9 +472,8 @@ def test_the_score_is_a_half_at_the_floor_and_rises_with_the_variance() -> None:
     # Laplacian of columns 0 and d in turn is 2 d or -2 d everywhere but at the border: a variance of 4 d**2.
     image[:, ::2] = 128 + 6
     seen = subject(image, face=face_at(240, 300, 160))
-    assert _score(_SHARPNESS, seen, SelfieSettings(min_blur_variance=variance)) == pytest.approx(
-        0.5, abs=0.02
-    )
+    at_the_floor = SelfieSettings(min_blur_variance=4 * 6**2)
+    assert _score(_SHARPNESS, seen, at_the_floor) == pytest.approx(0.5, abs=0.02)
     assert (_score(_SHARPNESS, seen) or 0) > 0.8
 
 
