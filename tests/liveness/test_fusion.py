@@ -35,10 +35,8 @@ from tests.liveness.fusing import (
     NAMES,
     SCORES,
     fused,
-    fused_by_shipped_model,
     odds,
     percent,
-    shipped_model,
     signals_of,
 )
 
@@ -190,11 +188,11 @@ def test_motion_does_not_count_if_too_few_frames_a_second_arrived() -> None:
 
 
 def test_the_shipped_networks_keep_a_lively_replay_from_live() -> None:
-    for names in shipped_model().scan_networks.known:
+    model = load_fusion_model()
+    for names in model.scan_networks.known:
         for real, verdict in ((0.0, Verdict.SPOOF), (0.99, Verdict.LIVE)) if names else ():
-            result = fused_by_shipped_model(
-                dict.fromkeys(names, real), planar_motion=1.0, micro_motion=1.0, blink=1.0, pad_network=real
-            )
+            lively = {"planar_motion": 1.0, "micro_motion": 1.0, "blink": 1.0, "pad_network": real}
+            result = fused(model=model, networks=dict.fromkeys(names, real), **lively)
             assert result.verdict is verdict, names
             assert (VerdictReason.NETWORK_SEES_ATTACK in result.reasons) == (verdict is Verdict.SPOOF)
 

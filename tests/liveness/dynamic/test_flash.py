@@ -23,7 +23,7 @@ from liveness.dynamic.challenge.actions import (
 from liveness.dynamic.challenge.proof import Disturbance, Light
 from liveness.dynamic.challenge.script import SHORTEST_HOLD_SECONDS, ColourStep, bits_beyond_chance
 from liveness.dynamic.policy import BitFloor, DynamicPolicy
-from liveness.errors import LivenessPolicyError, ObservationError
+from liveness.errors import LivenessPolicyError
 from liveness.guidance import HintCode
 from tests.liveness.dynamic.flash_device import (
     DEPTH_LINE,
@@ -185,16 +185,6 @@ def test_wrong_colours_end_after_a_full_script() -> None:
     assert challenge.proven_bits == pytest.approx(0, abs=1e-9)
 
 
-def test_unmeasurable_steps_are_repeated_up_to_the_policy_s_limit() -> None:
-    device = FlashDevice(
-        flash_challenge(
-            ScriptedMeter(answer=lambda _: None), DynamicPolicy(maximum_steps=9, maximum_seconds=40)
-        )
-    )
-    assert device.run() == Complete(EndReason.EXHAUSTED)
-    assert sum(step.bits > 0 for _, step in device.reveals) == 9
-
-
 @pytest.mark.parametrize(
     ("answers", "shown"),
     [
@@ -300,29 +290,6 @@ def test_a_policy_that_its_steps_cannot_satisfy_is_refused() -> None:
         flash_challenge(policy=DynamicPolicy(minimum_bits=16, maximum_steps=5))
 
 
-@pytest.mark.parametrize("now", [float("nan"), float("inf")])
-def test_an_invalid_time_is_refused(now: float) -> None:
-    with pytest.raises(ObservationError):
-        flash_challenge().next_action(now=now)
-
-
-def test_the_flash_is_settled_once_the_closing_step_is_shown() -> None:
-    challenge = flash_challenge()
-    settled: list[tuple[float, bool]] = []
-
-    def looked_at(time: float) -> bool:
-        settled.append((time, challenge.settled))
-        return False
-
-    device = FlashDevice(challenge, blinked=looked_at)
-    device.run()
-    closed = device.reveals[-1][0]
-    assert device.reveals[-1][1].last
-    # Frames that were captured just before the closing step was sent arrive after it.
-    assert all(state is (time > closed - device.trip) for time, state in settled)
-    assert device.actions[-1][0] - closed >= SHORTEST_HOLD_SECONDS - 1e-9
-
-
 def test_a_missing_blink_is_requested_and_awaited() -> None:
     plain = FlashDevice(flash_challenge())
     plain.run()
@@ -361,16 +328,6 @@ def test_frames_that_do_not_come_are_not_waited_for_long(proven_at: float) -> No
     assert device.reveals[-1][0] - proven_at == pytest.approx(2, abs=0.15)
 
 
-def test_movements_and_frames_are_awaited_together(proven_at: float) -> None:
-    device = FlashDevice(
-        flash_challenge(ScriptedMeter(), DynamicPolicy(depth=True)),
-        depth=lambda time: DEPTH_LINE + 1 if time > proven_at + 2.5 else DEPTH_LINE - 1,
-        captured=lambda time: time >= proven_at + 0.8,
-    )
-    assert device.run() == Complete(EndReason.PROVEN)
-    assert device.reveals[-1][0] - proven_at == pytest.approx(2.5, abs=0.2)
-
-
 def test_a_challenge_that_gives_up_waits_for_no_frames() -> None:
     ends = []
     for enough in (True, False):
@@ -403,12 +360,6 @@ def test_no_turn_is_requested_of_a_moving_head(proven_at: float) -> None:
     device = _device(lambda _: _DEEP)
     assert device.run() == Complete(EndReason.PROVEN)
     assert not hints_given(device)
-    assert device.reveals[-1][0] == proven_at
-
-
-def test_nothing_is_measured_where_it_is_not_needed(proven_at: float) -> None:
-    device = _device(lambda _: pytest.fail("measured"), taken=False)
-    assert device.run() == Complete(EndReason.PROVEN)
     assert device.reveals[-1][0] == proven_at
 
 
@@ -482,14 +433,6 @@ def test_bright_light_is_reported_and_then_falls_back_where_the_policy_names_it(
     assert device.reveals[-1][1].last, "the screen returns to normal first"
     hinted = next(at for at, action in device.actions if isinstance(action, Hint))
     assert device.actions[-1][0] - hinted >= DynamicPolicy().light_patience_seconds
-
-
-def test_bright_light_ends_it_where_nothing_else_is_offered() -> None:
-    meter = ScriptedMeter(answer=lambda _: None, measured_light=lambda _: Light.WEAK)
-    device = FlashDevice(flash_challenge(meter))
-    assert device.run() == Complete(EndReason.LIGHT)
-    assert set(hints_given(device)) == {HintCode.RAISE_SCREEN_BRIGHTNESS}
-    assert 1 < len(hints_given(device)) < 10, "hinted again, but not with every frame"
 
 
 @pytest.mark.parametrize(

@@ -534,16 +534,13 @@ def test_people_are_distinguished_from_prints_that_follow_as_well(
 ) -> None:
     found: dict[str, list[ChallengeFinding]] = {"person": [], "flat": [], "bent": []}
     reasons: list[EndReason] = []
-    for number, (name, photo) in enumerate(photos.items()):
+    for number, photo in enumerate(photos.values()):
         for kind, bend, turn in _SHOWN:
             seed, lens = 40 + number + 20 * turn, (48.0, 62.0)[number % 2]
             played = follow_ovals(photo, detector, bend=bend, seed=seed, field_of_view=lens)
             reasons.append(played.end.reason)
             assert played.seconds < 18
             result = judge_movement(played.challenge.record, played.scan, SETTINGS)
-            print(f"{name:11} {kind:7} {played.seconds:.1f} s", result.finding, result.detail)
-            for signal in result.signals[1:]:
-                print("   ", signal.name, signal.score, signal.detail)
             found[kind].append(result.finding)
     assert reasons == [EndReason.PROVEN] * len(reasons)
     assert found["person"].count(ChallengeFinding.RIGHT) >= 4, "the others are asked to try again"
@@ -566,7 +563,6 @@ def test_a_person_before_the_camera_of_a_laptop_is_measured(
         )
         assert played.end.reason is EndReason.PROVEN
         result = judge_movement(played.challenge.record, played.scan, SETTINGS)
-        print(result.finding, result.detail)
         found.append(result.finding)
     assert ChallengeFinding.RIGHT in found
     assert ChallengeFinding.WRONG not in found
