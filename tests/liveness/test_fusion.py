@@ -191,7 +191,12 @@ def test_the_shipped_networks_keep_a_lively_replay_from_live() -> None:
     model = load_fusion_model()
     for names in model.scan_networks.known:
         for real, verdict in ((0.0, Verdict.SPOOF), (0.99, Verdict.LIVE)) if names else ():
-            lively = {"planar_motion": 1.0, "micro_motion": 1.0, "blink": 1.0, "pad_network": real}
+            lively: dict[str, Any] = {
+                "planar_motion": 1.0,
+                "micro_motion": 1.0,
+                "blink": 1.0,
+                "pad_network": real,
+            }
             result = fused(model=model, networks=dict.fromkeys(names, real), **lively)
             assert result.verdict is verdict, names
             assert (VerdictReason.NETWORK_SEES_ATTACK in result.reasons) == (verdict is Verdict.SPOOF)
