@@ -33,7 +33,7 @@ from liveness.selection import DEFAULT_COUNT
 from liveness.verdict import Verdict, VerdictReason
 from matcher.comparison import MatchPolicy
 from matcher.persons import PHOTO_SUBJECT, SCAN_SUBJECT
-from tests.attempt.capturing import CountingNetwork, frame_of, undecodable
+from tests.attempt.capturing import CountingNetwork, frame_at, frame_of, undecodable
 from tests.liveness.builders import observation
 from tests.server.analysis.uploads import blank, genuine, two_persons
 from tests.server.live import pictures
@@ -64,7 +64,7 @@ def _sampled(seen: SeenFrame) -> FlashSample:
     )
 
 
-def test_light_is_grouped_by_the_source_of_the_face() -> None:
+def test_light_is_grouped_by_the_source_of_the_face_and_measured_only_where_it_is_asked_for() -> None:
     analyst = FrameAnalyst(pack=remembering_pack(), limits=FrameLimits())
     watcher = analyst.new_watch(subject=SCAN_SUBJECT).watcher
     seen = [
@@ -75,14 +75,8 @@ def test_light_is_grouped_by_the_source_of_the_face() -> None:
     assert followed == [one.observation.followed for one in seen]
     assert followed[0] is False
     assert 2 <= sum(followed) < len(followed)
-
-
-def test_only_a_frame_whose_light_was_asked_for_is_sampled() -> None:
-    analyst = FrameAnalyst(pack=remembering_pack(), limits=FrameLimits())
     with pytest.raises(ValueError, match="light"):
-        _sampled(
-            analyst.measure_frame(_message(0), 0.0, watcher=analyst.new_watch(subject=SCAN_SUBJECT).watcher)
-        )
+        _sampled(analyst.measure_frame(_message(10), 10 / _RATE, watcher=watcher))
 
 
 _SECONDS = 4.0
@@ -156,27 +150,6 @@ def test_frames_that_come_seldom_are_all_scored() -> None:
     assert _scored_times(times) == times
 
 
-@pytest.mark.slow
-@given(
-    st.lists(
-        st.fixed_dictionaries(
-            {
-                "sharpness": st.floats(0, 1000),
-                "luminance": st.floats(0, 255),
-                "pose": st.builds(HeadPose, st.floats(-90, 90), st.floats(-90, 90), st.floats(-90, 90)),
-                "eyes": st.none() | st.tuples(st.floats(0, 0.5), st.floats(0, 0.5)),
-            }
-        ),
-        min_size=30,
-        max_size=30,
-    )
-)
-def test_how_well_frames_show_the_face_changes_nothing(looks: list[dict[str, object]]) -> None:
-    good = [_seen(index, index / 6) for index in range(len(looks))]
-    other = [_seen(index, index / 6, **look) for index, look in enumerate(looks)]
-    assert _scored(other) == _scored(good)
-
-
 def test_the_gap_grows_in_a_long_attempt() -> None:
     times = _scored_times(_steady(rate=30.0, seconds=60.0))
     gaps = np.diff(times)
@@ -186,14 +159,6 @@ def test_the_gap_grows_in_a_long_attempt() -> None:
     assert gaps[-1] > 5.0
     # Every part of the attempt counts: the second half of it has scored frames too.
     assert sum(time > 30.0 for time in times) >= 5
-
-
-@pytest.mark.parametrize("rate", [5.0, 30.0, 120.0])
-@pytest.mark.parametrize("seconds", [4.0, 8.0, 60.0])
-def test_a_long_attempt_has_only_a_few_more_scored_frames(rate: float, seconds: float) -> None:
-    assert len(_scored_times(_steady(rate=rate, seconds=seconds))) <= _most(seconds)
-    assert _most(8.0) <= 18
-    assert _most(60.0) <= 37
 
 
 @given(st.lists(st.floats(0, 30), min_size=1, max_size=120, unique=True))
@@ -218,12 +183,6 @@ def test_every_network_scores_each_of_the_frames() -> None:
     )
 
 
-def test_a_pack_without_networks_has_no_scores() -> None:
-    frames = _pad_frames()
-    frames.score_when_due(observation(0), _PIXELS)
-    assert frames.scores == ()
-
-
 def test_a_failed_network_differs_from_one_that_did_not_run() -> None:
     class Broken(CountingNetwork):
         def real_probability(self, image: BgrImage, face: DetectedFace) -> float:
@@ -233,7 +192,7 @@ def test_a_failed_network_differs_from_one_that_did_not_run() -> None:
         _pad_frames(Broken()).score_when_due(observation(0), _PIXELS)
 
 
-@pytest.mark.parametrize("seconds", [1.0, 4.0, 9.0, 60.0])
+@pytest.mark.parametrize("seconds", [1.0, 60.0])
 def test_scores_of_a_file_are_spread_evenly_over_all_of_it(seconds: float) -> None:
     frames = _pad_frames(CountingNetwork(), seconds=1.0)
     times = _steady(rate=30.0, seconds=seconds)
@@ -244,15 +203,6 @@ def test_scores_of_a_file_are_spread_evenly_over_all_of_it(seconds: float) -> No
     assert np.diff(spread).max() < 2 * seconds / _WANTED
     in_the_first_half = sum(time < seconds / 2 for time in spread)
     assert 0.4 <= in_the_first_half / len(spread) <= 0.65
-
-
-def test_luma_is_the_grey_of_the_colours() -> None:
-    message = frame_of(0, image=pictures()[0].jpeg)
-    picture = EncodedFrame(FrameDecoder(FrameLimits()), message)
-    grey = cv2.cvtColor(picture.colour(), cv2.COLOR_BGR2GRAY).astype(int)
-    difference = np.abs(picture.grey() - grey)
-    assert difference.mean() < 0.5
-    assert np.percentile(difference, 99) <= 2
 
 
 @pytest.mark.parametrize("degrees", [0, 90, 180, 270])
@@ -461,16 +411,9 @@ _POLICY = LivenessPolicy()
 _FUSION = load_fusion_model()
 
 
-def _frames(**changes: object) -> list[Frame]:
-    return [
-        frame_of(index, image=picture.jpeg, capture_time_us=picture.time_us + 1, **changes)
-        for index, picture in enumerate(pictures())
-    ]
-
-
 def test_a_recorded_scan_has_the_verdict_of_an_attempt_with_the_same_frames() -> None:
     pack = replace(remembering_pack(), pad_networks=(CountingNetwork(real=0.99),))
-    capture = capture_clip(_frames(), pack=pack, subject=SCAN_SUBJECT)
+    capture = capture_clip(list(map(frame_at, range(len(pictures())))), pack=pack, subject=SCAN_SUBJECT)
     capture.examine_rest()
     cues = [frame.cues for frame in capture.examined if frame.cues is not None]
     found = judge_clip(capture, pad_scores=capture.pad_scores, cues=cues, policy=_POLICY, fusion=_FUSION)
@@ -494,7 +437,8 @@ def test_a_recorded_scan_has_the_verdict_of_an_attempt_with_the_same_frames() ->
 
 
 def test_a_rotated_recording_shows_no_person() -> None:
-    capture = capture_clip(_frames(rotation_degrees=180), pack=remembering_pack(), subject=SCAN_SUBJECT)
+    frames = [replace(frame_at(index), rotation_degrees=180) for index in range(len(pictures()))]
+    capture = capture_clip(frames, pack=remembering_pack(), subject=SCAN_SUBJECT)
     capture.examine_rest()
     found = judge_clip(capture, pad_scores=(), cues=(), policy=_POLICY, fusion=_FUSION)
     assert not capture.examined
@@ -534,16 +478,12 @@ def test_small_pictures_are_shown_as_they_are() -> None:
 
 def test_no_model_is_asked_about_a_speck() -> None:
     shown = _Shown(remembering_pack())
-    assert (
-        persons_in(
-            np.zeros((63, 4000, 3), np.uint8), replace(remembering_pack(), detector=shown), rule=PHOTO_SUBJECT
-        )
-        == ()
-    )
+    pack = replace(remembering_pack(), detector=shown)
+    assert persons_in(np.zeros((63, 4000, 3), np.uint8), pack, rule=PHOTO_SUBJECT) == ()
     assert shown.sizes == []
 
 
-@pytest.mark.parametrize("shape", [(64, 16_384), (16_384, 65), (127, 3000), (129, 6400)])
+@pytest.mark.parametrize("shape", [(64, 16_384), (127, 3000), (129, 6400)])
 def test_a_strip_is_not_halved_away(shape: tuple[int, int]) -> None:
     shown = _Shown(remembering_pack())
     strip = np.full((*shape, 3), 90, np.uint8)
@@ -622,42 +562,24 @@ def test_models_that_the_pack_lacks_are_not_called() -> None:
     assert observation.pose is not None
 
 
-def test_each_network_is_asked_about_the_face() -> None:
-    class Half:
-        name = "half"
-
-        def real_probability(self, image: BgrImage, face: DetectedFace) -> float:
-            return 0.5
-
-    pack = replace(remembering_pack(), pad_networks=(Half(), Half()))
-    (face,) = persons_in(genuine()[0], pack, rule=PHOTO_SUBJECT)
-    scores = pad_scores(genuine()[0], face, pack, frame_index=3)
-    assert [(score.frame_index, score.network, score.real_probability) for score in scores] == [
-        (3, "half", 0.5)
-    ] * 2
-
-
-@pytest.mark.parametrize(("real", "verdict"), [(0.999, Verdict.LIVE), (0.001, Verdict.SPOOF)])
-def test_the_networks_decide_on_one_image(real: float, verdict: Verdict) -> None:
+@pytest.mark.parametrize(
+    ("real", "grey", "verdict"),
+    [
+        (0.999, False, Verdict.LIVE),
+        (0.001, False, Verdict.SPOOF),
+        (0.999, True, Verdict.INCONCLUSIVE),
+        (0.001, True, Verdict.INCONCLUSIVE),
+    ],
+)
+def test_the_networks_decide_on_one_image_with_colours(real: float, grey: bool, verdict: Verdict) -> None:
     network = CountingNetwork("minifas_v2se", real=real)
     pack = replace(remembering_pack(), pad_networks=(network,))
-    (face,) = persons_in(genuine()[0], pack, rule=PHOTO_SUBJECT)
-    landmarks = landmarks_of(genuine()[0], face, pack)
-    measured = measure_still(genuine()[0], face, landmarks=landmarks, pack=pack)
+    pixels = np.ascontiguousarray(genuine()[0][..., [1, 1, 1]] if grey else genuine()[0])
+    (face,) = persons_in(pixels, pack, rule=PHOTO_SUBJECT)
+    measured = measure_still(pixels, face, landmarks=landmarks_of(pixels, face, pack), pack=pack)
     assert (network.asked, len(measured.cues)) == (1, 1)
     # A minimum of frames or seconds does not apply, although the policy is that of a scan.
     judged = judge_still(measured, policy=LivenessPolicy(), fusion=load_fusion_model())
     assert judged.verdict is verdict
+    assert (VerdictReason.NO_COLOURS in judged.reasons) is grey
     assert judged.policy.capture is CaptureKind.FRAME
-
-
-@pytest.mark.parametrize("real", [0.999, 0.001])
-def test_the_networks_do_not_decide_on_a_grey_image(real: float) -> None:
-    pack = replace(remembering_pack(), pad_networks=(CountingNetwork("minifas_v2se", real=real),))
-    grey = cv2.cvtColor(cv2.cvtColor(genuine()[0], cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-    pixels = np.asarray(grey, np.uint8)
-    (face,) = persons_in(pixels, pack, rule=PHOTO_SUBJECT)
-    measured = measure_still(pixels, face, landmarks=landmarks_of(pixels, face, pack), pack=pack)
-    judged = judge_still(measured, policy=LivenessPolicy(), fusion=load_fusion_model())
-    assert judged.verdict is Verdict.INCONCLUSIVE
-    assert judged.reasons[0] is VerdictReason.NO_COLOURS

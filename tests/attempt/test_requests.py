@@ -18,7 +18,7 @@ from liveness import Gesture, GestureRequest
 from liveness.dynamic.challenge import FlashChallenge, MoveOval, Reveal
 from liveness.dynamic.challenge.ovals import OvalScript
 from liveness.dynamic.challenge.proof import Light, Meter
-from liveness.dynamic.challenge.script import SHORTEST_HOLD_SECONDS, ColourScript
+from liveness.dynamic.challenge.script import ColourScript
 from liveness.dynamic.movement import MovementChallenge
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.guidance import HintCode, Oval
@@ -59,7 +59,6 @@ class _Phone:
         self._index = count()
         self.now = 100.0
         self.step, self.since = 0, 0.0
-        self.captured = True
 
     def _frame_of(self, index: int, time: float, step: int = 0, since: float = 0.0) -> Frame:
         return Frame(
@@ -74,33 +73,31 @@ class _Phone:
             flash_step_since_us=round(since * 1e6) + 1_000_000 if step else 0,
         )
 
-    def frame(self, *, claim: int | None = None) -> tuple[Action, ...]:
+    def frame(
+        self, *, claim: int | None = None, guidance: HintCode = HintCode.GOOD, silent: bool = False
+    ) -> tuple[Action, ...]:
         time = self.now - 100.0
-        step = self.step if claim is None else claim
+        message = self._frame_of(next(self._index), time, self.step if claim is None else claim, self.since)
         if self.run.settled:
-            message = self._frame_of(next(self._index), time, step, self.since)
             self.run.note_claim(message, origin_us=1_000_000, arrival=self.now)
-            return self._said(time)
-        self.run.measure_answer(
-            ChallengeFrame(
-                seen=replace(self._seen, frame=self._frame_of(next(self._index), time, step, self.since)),
-                capture_time=time,
-                origin_us=1_000_000,
-                arrival=self.now,
-                guidance=HintCode.GOOD,
-                blinked=False,
-                captured=self.captured,
-                round_trip=0.0,
+        elif not silent:
+            self.run.measure_answer(
+                ChallengeFrame(
+                    seen=replace(self._seen, frame=message),
+                    capture_time=time,
+                    origin_us=1_000_000,
+                    arrival=self.now,
+                    guidance=guidance,
+                    blinked=False,
+                    captured=True,
+                    round_trip=0.0,
+                )
             )
-        )
-        return self._said(time)
-
-    def _said(self, time: float) -> tuple[Action, ...]:
         said = self.run.act(self.now, frame_index=0)
         self.sent += said
-        for message in said:
-            if isinstance(message, Reveal):
-                self.step, self.since = message.step.number, time
+        for action in said:
+            if isinstance(action, Reveal):
+                self.step, self.since = action.step.number, time
         self.now += 1 / _RATE
         return said
 
@@ -129,25 +126,6 @@ def test_a_face_that_answers_ends_it_with_the_closing_step() -> None:
         for sample in evidence.samples
         if sample.step_since is not None
     )
-
-
-def test_nothing_is_revealed_before_frames_show_the_step_before() -> None:
-    phone = _Phone(ScriptedMeter(), DynamicPolicy())
-    while not phone.sent:
-        phone.frame()
-    for _ in range(60):
-        assert not any(isinstance(said, Reveal) for said in phone.frame(claim=0))
-
-
-def test_its_end_comes_as_soon_as_the_closing_step_was_held() -> None:
-    phone = _Phone(ScriptedMeter(), DynamicPolicy())
-    while not phone.run.settled:
-        phone.frame()
-    closed = phone.now
-    phone.play()
-    assert phone.run.over
-    # The frame that held the closing step, and the rate's interval at most.
-    assert SHORTEST_HOLD_SECONDS <= phone.now - closed < SHORTEST_HOLD_SECONDS + 3 / _RATE
 
 
 def test_a_claim_of_an_earlier_attempt_is_no_claim() -> None:
@@ -184,27 +162,10 @@ def test_a_face_that_leaves_pauses_the_capture() -> None:
     phone = _Phone(ScriptedMeter(), DynamicPolicy())
     while not phone.sent:
         phone.frame()
-    index = 1000
     pauses: list[PauseCapture] = []
     for _ in range(40):
-        if not (pauses and pauses[-1].paused):
-            time = phone.now - 100
-            phone.run.measure_answer(
-                ChallengeFrame(
-                    seen=replace(phone._seen, frame=phone._frame_of(index, time, phone.step, phone.since)),
-                    capture_time=time,
-                    origin_us=1_000_000,
-                    arrival=phone.now,
-                    guidance=HintCode.CENTER_FACE,
-                    blinked=False,
-                    captured=True,
-                    round_trip=0.0,
-                )
-            )
-            index += 1
-        said = phone.run.act(phone.now, frame_index=index)
+        said = phone.frame(guidance=HintCode.CENTER_FACE, silent=bool(pauses) and pauses[-1].paused)
         pauses += [message for message in said if isinstance(message, PauseCapture)]
-        phone.now += 1 / _RATE
     assert [pause.paused for pause in pauses[:2]] == [True, False]
     assert pauses[0].reason == "CENTER_FACE"
 
@@ -433,11 +394,12 @@ def measured(monkeypatch: pytest.MonkeyPatch) -> list[bool]:
 
 
 def test_no_turn_is_requested_of_a_person_that_moved(measured: list[bool]) -> None:
+    """Nor of anyone if the plan has no time for it."""
     measured.append(True)
-    wait = MotionWait(seconds=4.0)
-    wait.check_motion(scan(), 5.0)
-    assert wait.over
-    assert not wait.asking
+    for wait in (MotionWait(seconds=4.0), MotionWait(seconds=0.0)):
+        wait.check_motion(scan(), 5.0)
+        assert wait.over
+        assert not wait.asking
 
 
 def test_a_turn_is_requested_until_the_head_turns(measured: list[bool]) -> None:
@@ -469,13 +431,6 @@ def test_the_motion_is_measured_a_few_times_a_second(measured: list[bool]) -> No
     wait.check_motion(scan(), 5.1)
     assert wait.asking
     assert measured == [True]
-
-
-def test_a_plan_without_time_for_it_waits_for_nothing() -> None:
-    wait = MotionWait(seconds=0.0)
-    assert wait.over
-    wait.check_motion(scan(), 5.0)
-    assert not wait.asking
 
 
 _SINCE = 12 / RATE

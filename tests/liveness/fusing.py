@@ -3,7 +3,6 @@
 import math
 from collections.abc import Mapping
 from dataclasses import replace
-from functools import cache
 
 from hypothesis import strategies as st
 
@@ -96,10 +95,6 @@ def signals_of(**scores: float) -> tuple[Signal, ...]:
     )
 
 
-def _networks(scores: Mapping[str, float]) -> dict[str, float]:
-    return {"unheard_of": scores["pad_network"]} if "pad_network" in scores else {}
-
-
 def percent(log_odds: float) -> float:
     """A score, 0 to 100."""
     return 100 / (1 + math.exp(-log_odds))
@@ -119,37 +114,21 @@ def fused(
     policy: LivenessPolicy | None = None,
     networks: Mapping[str, float] | None = None,
     too_slow: bool = False,
+    model: FusionModel = MODEL,
     **scores: float,
 ) -> LivenessResult:
-    """What ``MODEL`` makes of the named signals' scores; a ``pad_network`` is a set that it does not know."""
+    """What the model makes of the named signals' scores; a ``pad_network`` is a set that it does not know."""
+    unknown = {"unheard_of": scores["pad_network"]} if "pad_network" in scores else {}
     return fuse(
         signals=signals_of(**scores),
-        networks=_networks(scores) if networks is None else networks,
+        networks=unknown if networks is None else networks,
         repetition=RepetitionFinding(repetition, "found"),
         frames=frames,
         usable_frames=frames if usable is None else usable,
         duration=duration,
         policy=policy or LivenessPolicy(),
-        model=MODEL,
+        model=model,
         too_slow=too_slow,
-    )
-
-
-@cache
-def shipped_model() -> FusionModel:
-    return load_fusion_model()
-
-
-def fused_by_shipped_model(networks: Mapping[str, float], **scores: float) -> LivenessResult:
-    return fuse(
-        signals=signals_of(**scores),
-        networks=networks,
-        repetition=None,
-        frames=60,
-        usable_frames=60,
-        duration=4.0,
-        policy=LivenessPolicy(),
-        model=shipped_model(),
     )
 
 

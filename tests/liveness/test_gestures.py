@@ -109,13 +109,6 @@ def test_a_head_that_turns_to_the_requested_side_counts(side: Gesture, sign: int
     )
 
 
-def test_a_turn_that_does_not_suffice_is_reported_as_far_as_it_went() -> None:
-    request = GestureRequest(Gesture.TURN_LEFT, asked_at=20 / RATE)
-    signal = gesture_signal(_yaws(1, (range(35, 42), 9.0)), request)
-    assert signal.passed is False
-    assert "by 9 degrees" in signal.detail
-
-
 @pytest.mark.parametrize(("side", "sign"), _SIDES)
 @pytest.mark.parametrize(
     ("yaws", "made"),
@@ -141,7 +134,18 @@ def test_what_counts_as_a_turn(
     request = GestureRequest(side, asked_at=20 / RATE)
     seen = _yaws(sign, *yaws)
     assert gesture_made(seen, request) is made
-    assert gesture_signal(seen, request).passed is (made is True)
+    signal = gesture_signal(seen, request)
+    assert signal.passed is (made is True)
+    assert ("by 9 degrees" in signal.detail) is (yaws == [(range(35, 60), 9.0)])
+
+
+@pytest.mark.parametrize(("side", "sign"), _SIDES)
+def test_a_noisy_frame_before_a_turn_changes_nothing(side: Gesture, sign: int) -> None:
+    """The head is held beside its usual yaw."""
+    request = GestureRequest(side, asked_at=20 / RATE, since=8 / RATE)
+    for beside in (5.0, -5.0):
+        noisy, turned = (range(22, 23), beside + 6.0), (range(35, 42), beside + 14.0)
+        assert gesture_made(_yaws(sign, (range(9, 60), beside), noisy, turned), request) is True
 
 
 @pytest.mark.parametrize(("side", "sign"), _SIDES)
@@ -156,9 +160,9 @@ def test_coming_back_from_a_turn_before_the_request_is_no_turn(
     assert gesture_made(_yaws(sign, held, *back, _ON_THE_WAY, (range(35, 42), 18.0)), request) is True
 
 
-@pytest.mark.parametrize("rate", [12.0, 15.0, 20.0])
-@pytest.mark.parametrize("period", [0.4, 0.5, 0.6, 1.0])
-@pytest.mark.parametrize("phase", [0.0, 0.25, 0.5, 0.75])
+@pytest.mark.parametrize("rate", [12.0, 20.0])
+@pytest.mark.parametrize("period", [0.4, 0.6, 1.0])
+@pytest.mark.parametrize("phase", [0.0, 0.25, 0.5])
 def test_a_film_that_swings_turns_to_one_side_at_most(rate: float, period: float, phase: float) -> None:
     frames = [
         observation(
@@ -170,16 +174,6 @@ def test_a_film_that_swings_turns_to_one_side_at_most(rate: float, period: float
     ]
     sides = [GestureRequest(side, asked_at=2.0, since=0.5) for side, _ in _SIDES]
     assert [gesture_made(followed(frames), side) for side in sides].count(True) <= 1
-
-
-@pytest.mark.parametrize(("side", "sign"), _SIDES)
-@pytest.mark.parametrize("beside", [5.0, -5.0])
-def test_a_noisy_frame_before_a_turn_changes_nothing(side: Gesture, sign: int, beside: float) -> None:
-    """The head is held beside its usual yaw."""
-    request = GestureRequest(side, asked_at=20 / RATE, since=8 / RATE)
-    held = (range(9, 60), beside)
-    noisy, turned = (range(22, 23), beside + 6.0), (range(35, 42), beside + 14.0)
-    assert gesture_made(_yaws(sign, held, noisy, turned), request) is True
 
 
 @pytest.mark.parametrize(
@@ -203,7 +197,7 @@ def test_a_head_rests_that_was_back_for_most_of_a_second(
     assert head_is_at_rest(_yaws(1, *yaws), since=20 / RATE) is rests
 
 
-@pytest.mark.parametrize("rate", [4.5, 5.0, 5.9, 6.0, 7.2, 8.0, 30.0])
+@pytest.mark.parametrize("rate", [4.5, 5.9, 6.0, 30.0])
 def test_a_head_rests_at_every_rate_of_frames(rate: float) -> None:
     frames = [observation(index, capture_time=index / rate, yaw=3.0) for index in range(40)]
     assert head_is_at_rest(followed(frames), since=0.5)
@@ -307,25 +301,13 @@ def test_a_warped_picture_shows_nothing_new_and_another_picture_does() -> None:
     assert reference.change(_changed(first, 1)).new > 0.5
 
 
-def test_one_picture_that_a_script_warps_is_found() -> None:
-    found = find_moved_picture(_scan(_warped()))
-    assert found.possible
-    assert found.signal.passed is False
-
-
-def test_one_soft_picture_in_noise_is_found_though_it_moves_little() -> None:
-    found = find_moved_picture(_scan(_warped(softness=5, strength=0.012, noise=6.0)))
-    assert found.possible
-
-
-def test_one_picture_is_found_though_eyes_and_mouth_are_drawn_into_it() -> None:
-    found = find_moved_picture(_scan([_drawn(chip, at) for at, chip in enumerate(_warped())]))
-    assert found.possible
-
-
-def test_the_trusted_image_is_found_though_eyes_and_mouth_are_drawn_into_it() -> None:
-    shown = _scan([_drawn(chip, at) for at, chip in enumerate(_warped())])
-    assert find_trusted_image(shown, TrustedFace(_chip(_photo()[0]), document=False)).possible
+def test_one_picture_is_found_though_it_is_soft_and_noisy_or_eyes_and_mouth_are_drawn_into_it() -> None:
+    warped = find_moved_picture(_scan(_warped()))
+    assert (warped.possible, warped.signal.passed) == (True, False)
+    assert find_moved_picture(_scan(_warped(softness=5, strength=0.012, noise=6.0))).possible
+    drawn = _scan([_drawn(chip, at) for at, chip in enumerate(_warped())])
+    assert find_moved_picture(drawn).possible
+    assert find_trusted_image(drawn, TrustedFace(_chip(_photo()[0]), document=False)).possible
 
 
 def test_a_face_that_changes_while_it_moves_is_no_picture() -> None:
@@ -344,7 +326,8 @@ def test_a_face_that_neither_moves_nor_changes_is_never_certain_to_be_a_picture(
 def test_too_few_faces_are_not_compared() -> None:
     few = _scan(_warped()[:3])
     trusted = TrustedFace(_warped()[0], document=True)
-    for found in (find_moved_picture(few), find_trusted_image(few, trusted)):
+    unknown = find_trusted_image(_scan(_warped()), None)
+    for found in (find_moved_picture(few), find_trusted_image(few, trusted), unknown):
         assert not found.signal.assessed
         assert not found.possible
 
@@ -361,12 +344,6 @@ def test_the_trusted_image_is_a_doubt_and_certain_only_of_a_document(mirrored: b
     assert (document.possible, document.certain) == (True, True)
     other = find_trusted_image(shown, TrustedFace(_changed(chip, 9), document=True))
     assert (other.possible, other.certain) == (False, False)
-
-
-def test_without_the_pixels_of_the_trusted_image_nothing_is_assessed() -> None:
-    found = find_trusted_image(_scan(_warped()), None)
-    assert not found.signal.assessed
-    assert not found.possible
 
 
 def _result(verdict: Verdict, reason: VerdictReason) -> LivenessResult:

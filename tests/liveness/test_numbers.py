@@ -4,8 +4,6 @@ import ast
 from collections.abc import Iterator
 from pathlib import Path
 
-import pytest
-
 import liveness
 
 ROOT = Path(liveness.__file__).parent
@@ -38,20 +36,6 @@ def _numbers(operand: ast.expr) -> Iterator[tuple[int, float]]:
         case ast.BinOp(left=left, right=right):
             yield from _numbers(left)
             yield from _numbers(right)
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("a < 0.7", [0.7]),
-        ("b >= 12", [12]),
-        ("-0.3 <= a <= 0.4 * b", [0.3, 0.4]),
-        ("a < 0.5 and b > 0 and f(7) > 2 and c[9] == 1", []),
-        ("x = 0.7", []),
-    ],
-)
-def test_bare_numbers_are_found(text: str, found: list[float]) -> None:
-    assert [number for _, number in _bare(ast.parse(text))] == found
 
 
 def test_no_comparison_holds_a_bare_number() -> None:
@@ -101,23 +85,6 @@ def _numeric(statement: ast.Assign | ast.AnnAssign, lines: list[str]) -> str | N
         if isinstance(node, ast.Constant) and type(node.value) in (int, float)
     ]
     return name if name.isupper() and numbers else None
-
-
-@pytest.mark.parametrize(
-    ("text", "found"),
-    [
-        ("A = 1\n", ["A"]),
-        ('A = 1\n"""The number."""\n', []),
-        ('A = 1\nB = 2\n"""Both."""\n', []),
-        ('A = 1\n\nB = 2\n"""The second."""\n', ["A"]),
-        ("# Both:\nA = 1\nB = (2, 3)\n", []),
-        ("A = 1  # the number\n", []),
-        ('_A: Final = "text"\n_B: Final = sqrt(2)\n', ["_B"]),
-        ("A = 1\n\n\ndef f(): ...\n", ["A"]),
-    ],
-)
-def test_unexplained_numbers_are_found(text: str, found: list[str]) -> None:
-    assert [name for _, name in _unexplained(f"import math\n\n{text}")] == found
 
 
 def test_every_number_of_a_module_is_explained() -> None:

@@ -27,7 +27,7 @@ from liveness.occlusion import (
 )
 from liveness.policy import EVIDENCE_FLOOR, LivenessPolicy
 from liveness.selection import FrameSelector, frame_quality, spread_of
-from liveness.verdict import assessed, log_odds, network_log_odds, not_assessed, score_against_line
+from liveness.verdict import assessed, log_odds, network_log_odds, score_against_line
 from research.occlusion import Painted, painted
 from research.scans import select_frames
 from tests.liveness.builders import HEIGHT, WIDTH, face_at, observation, observations, texture
@@ -64,9 +64,12 @@ def test_there_is_no_backlight_without_a_face_or_without_a_background() -> None:
 _IMAGE: BgrImage = texture()[:HEIGHT, :WIDTH]
 
 
-def test_a_frame_with_a_face_is_measured() -> None:
-    seen = observe_frame(_IMAGE, index=3, capture_time=0.2, faces=[face_at()])
-    assert (seen.index, seen.capture_time, seen.width, seen.height, seen.faces) == (3, 0.2, WIDTH, HEIGHT, 1)
+def test_the_subject_of_a_frame_is_measured_and_the_persons_are_counted() -> None:
+    subject, neighbour = face_at(), face_at(60, 60, 120)
+    view = view_frame(_IMAGE)
+    seen = observe_frame(_IMAGE, index=3, capture_time=0.2, faces=[subject, neighbour], seen=view)
+    assert (seen.index, seen.capture_time, seen.width, seen.height, seen.faces) == (3, 0.2, WIDTH, HEIGHT, 2)
+    assert seen.face is subject
     assert seen.sharpness is not None
     assert seen.sharpness > 0
     assert seen.luminance == pytest.approx(128, abs=20)
@@ -74,9 +77,13 @@ def test_a_frame_with_a_face_is_measured() -> None:
     assert abs(seen.pose.yaw) < 8
     assert seen.eyes is None
     assert seen.eyes_open is None
-    assert seen.view is not None
-    assert max(seen.view.shape) == VIEW_SIDE
+    assert seen.view is view.view
+    assert max(view.view.shape) == VIEW_SIDE
     assert seen.samples.shape == (64, 64)
+    nobody = observe_frame(_IMAGE, index=0, capture_time=0, faces=[])
+    assert (nobody.faces, nobody.face, nobody.sharpness, nobody.luminance, nobody.pose) == (0, *[None] * 4)
+    tiny = observe_frame(np.zeros((1, 1, 3), np.uint8), index=0, capture_time=0, faces=[subject])
+    assert tiny.samples.shape == (64, 64)
 
 
 def test_given_pose_and_eyes_replace_the_estimated_ones() -> None:
@@ -91,17 +98,6 @@ def test_given_pose_and_eyes_replace_the_estimated_ones() -> None:
     assert by_five_points.pose != pose
 
 
-def test_a_frame_without_a_face_has_no_face_measurements() -> None:
-    seen = observe_frame(_IMAGE, index=0, capture_time=0, faces=[])
-    assert (seen.faces, seen.face, seen.sharpness, seen.luminance, seen.pose) == (0, None, None, None, None)
-
-
-def test_the_subject_is_measured_and_the_persons_are_counted() -> None:
-    subject, neighbour = face_at(), face_at(60, 60, 120)
-    seen = observe_frame(_IMAGE, index=0, capture_time=0, faces=[subject, neighbour])
-    assert (seen.face, seen.faces) == (subject, 2)
-
-
 def test_exposure_moves_nothing_in_the_view() -> None:
     brighter = np.clip(_IMAGE.astype(np.float32) + 25, 0, 255).astype(np.uint8)
     inside = (_IMAGE > 5) & (_IMAGE < 225)
@@ -111,19 +107,6 @@ def test_exposure_moves_nothing_in_the_view() -> None:
     assert plain is not None
     assert lit is not None
     assert np.median(np.abs(plain.astype(int) - lit.astype(int))) <= 1
-
-
-@pytest.mark.parametrize(
-    "image", [np.zeros((10, 10), np.uint8), np.zeros((10, 10, 3), np.float32), np.zeros((0, 10, 3), np.uint8)]
-)
-def test_anything_but_a_colour_image_is_refused(image: BgrImage) -> None:
-    with pytest.raises(ObservationError):
-        observe_frame(image, index=0, capture_time=0, faces=[])
-
-
-def test_a_tiny_image_is_observed() -> None:
-    seen = observe_frame(np.zeros((1, 1, 3), np.uint8), index=0, capture_time=0, faces=[face_at()])
-    assert seen.samples.shape == (64, 64)
 
 
 def test_a_followed_frame_keeps_slowly_changing_measurements() -> None:
@@ -142,18 +125,14 @@ def test_a_followed_frame_keeps_slowly_changing_measurements() -> None:
     assert followed.samples is seen.samples
 
 
-def test_a_view_made_before_is_used() -> None:
-    seen = view_frame(_IMAGE)
-    observed = observe_frame(_IMAGE, index=0, capture_time=0, faces=[face_at()], seen=seen)
-    assert observed.view is seen.view
-    assert (seen.width, seen.height) == (WIDTH, HEIGHT)
-
-
 @pytest.mark.parametrize("unlike", [np.zeros((10, 10), np.float32), np.zeros((10, 10, 4), np.uint8)])
 def test_anything_but_an_image_is_refused(unlike: BgrImage) -> None:
     for refusing in (view_frame, sample_frame):
         with pytest.raises(ObservationError, match="8-bit colour or grey"):
             refusing(unlike)
+    for image in (unlike, np.zeros((10, 10), np.uint8), np.zeros((0, 10, 3), np.uint8)):
+        with pytest.raises(ObservationError):
+            observe_frame(image, index=0, capture_time=0, faces=[])
 
 
 def test_luma_alone_gives_the_same_views_and_samples() -> None:
@@ -166,7 +145,7 @@ def test_luma_alone_gives_the_same_views_and_samples() -> None:
     assert (of_luma.width, of_luma.height, of_luma.scale) == (WIDTH, HEIGHT, of_colours.scale)
 
 
-@pytest.mark.parametrize("side", [100, 384, 385, 500, 768, 1000, 1920, 4000])
+@pytest.mark.parametrize("side", [100, 384, 385, 1920])
 def test_views_of_any_frame_are_alike(side: int) -> None:
     """The same scene gives about the same view, whatever the camera's resolution."""
     scene = cv2.resize(_IMAGE, (3 * side // 4, side), interpolation=cv2.INTER_AREA).astype(np.uint8)
@@ -183,9 +162,7 @@ def test_views_of_any_frame_are_alike(side: int) -> None:
     ("frame", "view"),
     [
         ((480, 640), (480, 640)),
-        ((720, 960), (480, 640)),
         ((720, 1280), (480, 853)),
-        ((640, 480), (640, 480)),
         ((800, 600), (800, 600)),
         ((1280, 720), (1067, 600)),
         ((4000, 400), (1280, 128)),
@@ -205,11 +182,9 @@ def test_a_full_scan_gives_eight_frames_spread_in_time() -> None:
     assert max(gaps) <= 3 * min(gaps)
     assert chosen[0] <= 10
     assert chosen[-1] >= 49
-
-
-@pytest.mark.parametrize("count", [0, 1, 3])
-def test_nested_scans_give_the_available_frames(count: int) -> None:
-    assert select_frames(observations(count)) == tuple(range(count))
+    assert [select_frames(observations(few)) for few in (0, 3)] == [(), (0, 1, 2)]
+    blurred = [replace(frame, sharpness=10.0) if frame.index % 2 else frame for frame in observations(40)]
+    assert all(index % 2 == 0 for index in select_frames(blurred))
 
 
 @pytest.mark.parametrize("change", [{"faces": 0, "face": None}, {"faces": 2}, {"sharpness": None}])
@@ -232,11 +207,6 @@ def test_frames_without_exactly_one_face_are_never_kept(change: dict[str, object
 )
 def test_each_flaw_lowers_quality(worse: dict[str, object]) -> None:
     assert 0 < frame_quality(observation(0, **worse)) < 0.8 * frame_quality(observation(0))
-
-
-def test_blurred_and_closed_eyed_frames_make_room_for_better_ones() -> None:
-    frames = [replace(frame, sharpness=10.0) if frame.index % 2 else frame for frame in observations(40)]
-    assert all(index % 2 == 0 for index in select_frames(frames))
 
 
 def test_the_best_frame_stays_whatever_comes_after() -> None:
@@ -281,28 +251,7 @@ def test_the_best_frame_stays_longest_and_then_isolated_ones() -> None:
         selector.select_frame(observation(index, sharpness=200.0 if index == 10 else 100.0))
     assert selector.likeliest_to_stay == (10, 20, 2, 0, 1)
     assert selector.likeliest_to_stay[0] == selector.best
-
-
-def test_before_the_second_frame_there_is_not_much_to_order() -> None:
     assert not FrameSelector().likeliest_to_stay
-    selector = FrameSelector(count=3)
-    selector.select_frame(observation(0))
-    assert selector.likeliest_to_stay == (0,)
-
-
-def test_dropped_frames_were_mostly_the_predicted_ones() -> None:
-    """Not always: a new frame may be close to the frame before it, or be the best."""
-    random = np.random.default_rng(7)
-    places = []
-    for _ in range(20):
-        selector = FrameSelector()
-        for index in range(40):
-            before = selector.likeliest_to_stay
-            offer = selector.select_frame(observation(index, sharpness=float(random.uniform(50, 200))))
-            if offer.replaced is not None:
-                places.append(before.index(offer.replaced))
-    assert len(places) > 100
-    assert np.mean([place >= 6 for place in places]) > 0.8
 
 
 def test_a_few_of_many_are_spread_from_the_first_to_the_last() -> None:
@@ -318,12 +267,6 @@ def test_a_few_of_many_are_spread_from_the_first_to_the_last() -> None:
 def test_scores_are_clamped_and_compared_with_the_line(score: float, kept: float, passed: bool) -> None:
     signal = assessed(name="a", label="A", score=score, detail="d")
     assert (signal.score, signal.passed, signal.assessed) == (kept, passed, True)
-
-
-def test_an_unassessed_signal_has_no_weight() -> None:
-    signal = not_assessed(name="a", label="A", reason="too dark")
-    assert (signal.score, signal.passed, signal.weight, signal.assessed) == (None, None, 0.0, False)
-    assert signal.detail == "too dark"
 
 
 @given(st.floats(1e-9, 1e9), st.floats(1e-3, 1e3), st.floats(0.5, 8))
@@ -353,12 +296,7 @@ def test_a_network_is_at_most_as_certain_as_its_clamp(score: float, other: float
     assert network_log_odds(low) <= network_log_odds(high)
     if 0.001 <= score <= 0.999:
         assert 1 / (1 + math.exp(-network_log_odds(score))) == pytest.approx(score)
-
-
-def test_a_network_that_is_certain_has_the_clamped_log_odds() -> None:
-    assert network_log_odds(1.0) == pytest.approx(8)
-    assert network_log_odds(0.0) == pytest.approx(-8)
-    assert network_log_odds(0.5) == 0
+    assert [network_log_odds(certain) for certain in (0.0, 1.0)] == pytest.approx([-8, 8])
 
 
 @pytest.mark.parametrize(
@@ -386,17 +324,11 @@ def test_a_policy_that_contradicts_itself_is_refused(wrong: dict[str, float]) ->
         {"min_sharpness": math.nan},
         {"max_sharpness": 9.0},
         {"min_luminance": 220.0},
-        {"max_luminance": math.nan},
     ],
 )
 def test_limits_of_a_capture_that_contradict_each_other_are_refused(wrong: dict[str, float]) -> None:
     with pytest.raises(LivenessPolicyError):
         replace(EVIDENCE_FLOOR, **wrong)
-
-
-def test_the_default_leaves_room_for_doubt() -> None:
-    policy = LivenessPolicy()
-    assert policy.spoof_threshold < policy.live_threshold
 
 
 # Covered faces: the names of covers, the conclusion about a scan, and drawn and real faces.
@@ -475,17 +407,13 @@ def test_redder_lips_count_against_a_cover(regions: FaceRegions, more: float) ->
 
 
 @given(_COVERS)
-def test_most_frames_must_be_covered(covers: list[Cover | None]) -> None:
+def test_most_of_the_measured_frames_must_be_covered(covers: list[Cover | None]) -> None:
     measured = [cover for cover in covers if cover is not None]
     covered: list[Cover] = [cover for cover in measured if cover is not Cover.NOTHING]
     found = most_covered(covers)
+    assert found is most_covered([*covers, None, None])
     assert (found is not None) == (len(measured) >= 2 and len(covered) > len(measured) / 2)
     assert found is None or covered.count(found) == max(covered.count(one) for one in covered)
-
-
-@given(_COVERS, st.integers(min_value=0, max_value=5))
-def test_frames_without_a_measurement_change_nothing(covers: list[Cover | None], more: int) -> None:
-    assert most_covered([*covers, *[None] * more]) is most_covered(covers)
 
 
 def _landmarks(image: BgrImage) -> tuple[DetectedFace, Landmarks]:
@@ -561,22 +489,13 @@ def _photo(assets: Path, name: str) -> tuple[BgrImage, DetectedFace, Landmarks, 
     return pixels, face, landmarks, estimate_pose(landmarks, (pixels.shape[1], pixels.shape[0]))
 
 
-def test_a_real_bare_face_is_not_covered(assets: Path) -> None:
-    assert observe_cover(*_photo(assets, _BARE)) is Cover.NOTHING
-
-
 def test_real_sunglasses_and_a_real_mask_are_named(assets: Path) -> None:
     assert observe_cover(*_photo(assets, _SUNGLASSES)) is Cover.SUNGLASSES
     assert observe_cover(*_photo(assets, _MASK)) is Cover.MASK
+    assert observe_cover(*_photo(assets, _BARE)) is Cover.NOTHING
 
 
-@pytest.mark.parametrize(
-    ("what", "cover"),
-    [
-        (Painted.MASK, Cover.MASK),
-        (Painted.LENSES, Cover.SUNGLASSES),
-    ],
-)
+@pytest.mark.parametrize(("what", "cover"), [(Painted.MASK, Cover.MASK), (Painted.LENSES, Cover.SUNGLASSES)])
 def test_painted_covers_are_named(assets: Path, what: Painted, cover: Cover) -> None:
     found = cut_regions(*_photo(assets, _BARE)[:3])
     assert found is not None

@@ -34,14 +34,6 @@ def test_a_person_reacts_late_moves_smoothly_and_about_meets_the_oval() -> None:
         assert 0.5 / (1 - shares[-1]) == pytest.approx(0.7, rel=0.03)
 
 
-def test_one_may_be_asked_back() -> None:
-    guide = AppGuide(seed=1)
-    guide.prompt_distance(0.7, at=0.0)
-    guide.prompt_distance(0.4, at=3.0)
-    assert guide.placement(2.9, face=_FACE).approach > 0.2
-    assert guide.placement(9.0, face=_FACE).approach < -0.1
-
-
 @pytest.mark.parametrize("frame", [(480, 640), (800, 600), (1066, 600)])
 def test_a_face_goes_where_the_oval_is_and_back_when_it_is_gone(frame: tuple[int, int]) -> None:
     (wide, tall), face = frame, replace(_FACE, outline_width=0.52 * 480 / frame[0], frame=frame)

@@ -26,11 +26,6 @@ def test_the_face_is_inside_and_the_corners_are_not(astronaut: Photo) -> None:
     assert mask[:40, -40:].max() == 0
 
 
-def test_the_mask_is_the_same_each_time(astronaut: Photo) -> None:
-    first = person_mask(astronaut.pixels, astronaut.landmarks)
-    assert np.array_equal(first, person_mask(astronaut.pixels, astronaut.landmarks))
-
-
 def test_no_colour_of_the_background_is_left_around_the_person() -> None:
     image = np.full((240, 240, 3), (0, 255, 0), np.uint8)
     cv2.circle(image, (120, 120), 60, (60, 90, 200), -1)
@@ -70,12 +65,6 @@ def test_each_part_of_the_face_moves_its_own_way(astronaut: Photo) -> None:
 def _opening(pack: Pack, image: np.typing.NDArray[np.uint8]) -> float:
     found = Landmarks(points=landmarks_of(pack, image), scheme="ibug68")
     return float(np.mean(eye_aspect_ratio(found)))
-
-
-def test_open_eyes_that_face_the_camera_are_unchanged(astronaut: Photo) -> None:
-    picture = astronaut.pixels.copy()
-    Eyelids(picture, astronaut.landmarks).draw(picture, closure=0.0, gaze=(0.0, 0.0))
-    assert np.array_equal(picture, astronaut.pixels)
 
 
 def test_a_landmarker_sees_the_eyes_close(astronaut: Photo, embedded: Pack) -> None:

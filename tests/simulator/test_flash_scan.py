@@ -152,16 +152,6 @@ def scans(astronaut: Photo) -> Scans:
     return Scans(astronaut)
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("kind", list(FlashKind))
-def test_every_kind_gives_frames_with_rising_times_and_metadata(scans: Scans, kind: FlashKind) -> None:
-    frames = scans.kind(kind).frames
-    assert len(frames) == 50
-    assert all(frame.pixels.shape == (212, 160, 3) for frame in frames)
-    assert np.diff([frame.capture_time for frame in frames]).min() > 0
-    assert all(frame.exposure is not None and frame.exposure.exposure_locked for frame in frames)
-
-
 @pytest.mark.parametrize("kind", some_fast(_LIT, step=len(_LIT)))
 def test_light_that_falls_on_something_shows_in_its_own_colour(scans: Scans, kind: FlashKind) -> None:
     seen = scans.kind(kind)
@@ -189,18 +179,28 @@ def test_a_video_that_never_saw_the_flash_does_not_answer(scans: Scans) -> None:
         assert np.abs(seen.face(colour) / seen.face(0) - 1).max() < 0.01
 
 
-def test_a_clean_video_claims_the_locks_of_a_conforming_device(astronaut: Photo) -> None:
-    locks = FlashCameraSettings(exposure_locked=True, white_balance_locked=True)
-    settings = replace(_BASE, kind=FlashKind.INJECTED_VIDEO, camera=locks, seconds=3.0)
+@pytest.mark.parametrize(
+    ("kind", "after", "ends"),
+    [(FlashKind.GENUINE, 0.3, True), (FlashKind.INJECTED_VIDEO, 1.0, False)],
+    ids=["a camera, until the flash ends", "a clean video, as a conforming device would"],
+)
+def test_a_camera_locks_after_the_first_colour_and_lets_go_at_the_end(
+    astronaut: Photo, kind: FlashKind, after: float, ends: bool
+) -> None:
+    locks = FlashCameraSettings(exposure_locked=True, white_balance_locked=True, lock_after_seconds=after)
+    settings = replace(_BASE, kind=kind, camera=locks, seconds=3.0)
     light = ScreenLight(settings.phone)
     locked: list[tuple[float, bool]] = []
     for frame in islice(simulate_flash_scan(astronaut, settings, light), 36):
         if len(locked) == 4:
             light.show((199, 199, 199), at=frame.capture_time)
+        if len(locked) == 24 and ends:
+            light.restore(at=frame.capture_time)
         assert frame.exposure is not None
+        assert frame.exposure.exposure_locked is frame.exposure.white_balance_locked
         locked.append((frame.capture_time, frame.exposure.exposure_locked))
-    began = light.appeared(3.0)[1]
-    assert [lock for _, lock in locked] == [time >= began + 1.0 for time, _ in locked]
+    began, ended = light.appeared(0.5)[1], light.appeared(3.0)[1] if ends else np.inf
+    assert [lock for _, lock in locked] == [began + after <= time < ended for time, _ in locked]
     assert {lock for _, lock in locked} == {False, True}
 
 
@@ -356,12 +356,15 @@ def test_melanin_darkens_skin_and_leaves_the_wall(astronaut: Photo) -> None:
 def test_the_same_seed_and_colours_give_the_same_frames(astronaut: Photo, kind: FlashKind) -> None:
     settings = FlashScanSettings(kind=kind, seed=9, width=160, height=212)
 
-    def first() -> list[np.typing.NDArray[np.uint8]]:
+    def first() -> list[SimulatedFrame]:
         light = ScreenLight(settings.phone, seed=1)
         light.show(RED, at=0.0, scroll_seconds=0.1)
-        return [frame.pixels for frame in islice(simulate_flash_scan(astronaut, settings, light), 5)]
+        return list(islice(simulate_flash_scan(astronaut, settings, light), 5))
 
-    assert all(np.array_equal(one, other) for one, other in zip(first(), first(), strict=True))
+    frames = first()
+    assert all(np.array_equal(one.pixels, other.pixels) for one, other in zip(frames, first(), strict=True))
+    assert all(frame.pixels.shape == (212, 160, 3) and frame.exposure is not None for frame in frames)
+    assert np.diff([frame.capture_time for frame in frames]).min() > 0
 
 
 @pytest.mark.slow
@@ -394,23 +397,3 @@ def test_faces_are_found_in_every_kind_under_every_colour(scans: Scans, embedded
         seen = scans.of(replace(_BASE, kind=kind, width=240, height=320))
         for settled in seen.settled[::2]:
             assert len(embedded.detector.detect(settled[0].pixels)) == 1, kind
-
-
-def test_a_camera_locks_after_the_first_colour_and_lets_go_at_the_end(astronaut: Photo) -> None:
-    settings = replace(
-        _BASE,
-        camera=FlashCameraSettings(exposure_locked=True, white_balance_locked=True, lock_after_seconds=0.3),
-    )
-    light = ScreenLight(settings.phone)
-    locked: list[tuple[float, bool]] = []
-    for frame in islice(simulate_flash_scan(astronaut, settings, light), 24):
-        if len(locked) == 4:
-            light.show((199, 199, 199), at=frame.capture_time)
-        if len(locked) == 16:
-            light.restore(at=frame.capture_time)
-        assert frame.exposure is not None
-        assert frame.exposure.exposure_locked is frame.exposure.white_balance_locked
-        locked.append((frame.capture_time, frame.exposure.exposure_locked))
-    began, ended = light.appeared(0.5)[1], light.appeared(2.0)[1]
-    assert [lock for _, lock in locked] == [began + 0.3 <= time < ended for time, _ in locked]
-    assert {lock for _, lock in locked} == {False, True}

@@ -19,7 +19,6 @@ from simulator import (
     ScreenLight,
     ToneCurve,
 )
-from simulator.errors import SceneSettingsInvalid
 from simulator.light.phone_camera import PhoneCamera, tone_table
 from simulator.light.sources import (
     Ambient,
@@ -33,23 +32,14 @@ from simulator.light.sources import (
 )
 from simulator.light.surface import Material, diffuse_answer, gloss_answer
 
-
-def _front() -> np.typing.NDArray[np.float32]:
-    return np.array([0.0, 0.0, 1.0], np.float32)
+_UP = np.array([0.0, 0.0, 1.0], np.float32)
 
 
 @pytest.mark.parametrize("preset", list(AmbientPreset))
 def test_the_illuminance_stated_is_that_of_the_front(preset: AmbientPreset) -> None:
     for seed in range(20):
         ambient = Ambient(AmbientSettings(preset), np.random.default_rng(seed))
-        assert float(ambient.irradiance(_front())) == pytest.approx(ambient.lux, rel=0.02)
-
-
-def test_presets_get_brighter_from_dark_to_sun() -> None:
-    lux = [Ambient(AmbientSettings(p), np.random.default_rng(0)).lux for p in AmbientPreset]
-    assert lux == sorted(lux)
-    assert lux[0] < 7
-    assert lux[-1] > 20_000
+        assert float(ambient.irradiance(_UP)) == pytest.approx(ambient.lux, rel=0.02)
 
 
 def test_stated_lux_and_kelvin_win_over_the_preset() -> None:
@@ -64,11 +54,6 @@ def test_lamps_swing_and_daylight_does_not() -> None:
     day = Ambient(AmbientSettings(AmbientPreset.SHADE), np.random.default_rng(3)).flicker(times)
     assert np.ptp(lamp) > 0.001
     assert np.ptp(day) == 0
-
-
-def test_impossible_light_is_refused() -> None:
-    with pytest.raises(SceneSettingsInvalid, match="lux"):
-        AmbientSettings(lux=0.0)
 
 
 _PHONE = PhoneSettings(width_mm=65.0, height_mm=140.0, below_camera_mm=0.0)
@@ -168,9 +153,6 @@ def test_melanin_darkens_blue_most() -> None:
     assert 0.15 < float(luminance(factor)) < 0.35
 
 
-_UP = np.array([0.0, 0.0, 1.0], np.float32)
-
-
 def _tilted(degrees: float) -> np.typing.NDArray[np.float32]:
     angle = np.deg2rad(degrees)
     return np.array([np.sin(angle), 0.0, np.cos(angle)], np.float32).reshape(3, 1, 1)
@@ -202,11 +184,11 @@ def test_wrapped_is_flatter_and_no_brighter_in_front() -> None:
 def test_a_film_darkens_oblique_surfaces() -> None:
     front = float(diffuse_answer(Diffuse.COATED, _from_front(), _tilted(0.0))[0, 0, 0])
     assert front == pytest.approx(10.0, rel=1e-3)
-    answers = [
-        float(diffuse_answer(Diffuse.COATED, _from_front(), _tilted(d))[0, 0, 0]) for d in (30.0, 60.0)
+    shares = [
+        float(diffuse_answer(Diffuse.COATED, _from_front(), _tilted(degrees))[0, 0, 0])
+        / (10 * np.cos(np.deg2rad(degrees)))
+        for degrees in (30.0, 60.0)
     ]
-    matt = [10 * np.cos(np.deg2rad(degrees)) for degrees in (30.0, 60.0)]
-    shares = [answer / plain for answer, plain in zip(answers, matt, strict=True)]
     assert 1 > shares[0] > shares[1]
     # (1 - (1 - cos/2)^5) for light and camera, relative to the value in front (Ashikhmin and Shirley 2000).
     assert shares[1] == pytest.approx(((1 - 0.75**5) / (1 - 0.5**5)) ** 2, rel=1e-3)
@@ -226,12 +208,15 @@ _QUIET = FlashCameraSettings(noise=0.0, exposure_seconds=0.3, white_balance_seco
 _SIZE = (320, 240)
 
 
-def _camera(settings: FlashCameraSettings, seed: int = 1) -> PhoneCamera:
-    return PhoneCamera(settings, np.random.default_rng(seed), width=_SIZE[1], height=_SIZE[0])
-
-
 def _scene(*lux: float) -> np.typing.NDArray[np.float32]:
     return np.full((*_SIZE, 3), lux, np.float32)
+
+
+def _camera(settings: FlashCameraSettings, *lux: float) -> PhoneCamera:
+    """A camera that started in a scene of this light."""
+    camera = PhoneCamera(settings, np.random.default_rng(1), width=_SIZE[1], height=_SIZE[0])
+    camera.start(_scene(*lux))
+    return camera
 
 
 def _take(
@@ -242,9 +227,8 @@ def _take(
 
 
 def test_exposure_pulls_a_brighter_scene_back_and_takes_its_time() -> None:
-    camera = _camera(_QUIET)
-    camera.start(_scene(50, 50, 50))
-    levels = [_take(camera, _scene(50, 50, 50) * (1 if i < 3 else 2), i / 20)[0].mean() for i in range(60)]
+    camera = _camera(_QUIET, 50)
+    levels = [_take(camera, _scene(50) * (1 if i < 3 else 2), i / 20)[0].mean() for i in range(60)]
     assert levels[0] == pytest.approx(levels[2], abs=1)
     assert levels[3] > levels[2] + 30
     assert levels[9] < levels[3] - 10, "after one time constant most of it is gone"
@@ -252,19 +236,9 @@ def test_exposure_pulls_a_brighter_scene_back_and_takes_its_time() -> None:
     assert all(later <= earlier for earlier, later in pairwise(levels[3:]))
 
 
-def test_locked_exposure_stays() -> None:
-    camera = _camera(replace(_QUIET, exposure_locked=True))
-    camera.start(_scene(50, 50, 50))
-    first, said = _take(camera, _scene(100, 100, 100), 0.0)
-    later = [_take(camera, _scene(100, 100, 100), i / 20)[0] for i in range(1, 20)][-1]
-    assert np.array_equal(first, later)
-    assert said.exposure_locked
-
-
 def test_exposure_follows_until_it_is_locked() -> None:
-    camera = _camera(replace(_QUIET, exposure_locked=True))
-    camera.start(_scene(50, 50, 50))
-    taken = [_take(camera, _scene(100, 100, 100), i / 20, locked=i >= 20) for i in range(60)]
+    camera = _camera(replace(_QUIET, exposure_locked=True), 50)
+    taken = [_take(camera, _scene(100), i / 20, locked=i >= 20) for i in range(60)]
     levels = [float(pixels.mean()) for pixels, _ in taken]
     assert levels[19] < levels[0] - 30, "it had a second to follow the brighter scene"
     assert levels[-1] == levels[20]
@@ -273,8 +247,7 @@ def test_exposure_follows_until_it_is_locked() -> None:
 
 def test_white_balance_follows_a_change_of_colour_by_part_unless_locked() -> None:
     for locked in (False, True):
-        camera = _camera(replace(_QUIET, white_balance_locked=locked))
-        camera.start(_scene(50, 50, 50))
+        camera = _camera(replace(_QUIET, white_balance_locked=locked), 50)
         seen = [_take(camera, _scene(80, 50, 50), i / 20)[0].mean(axis=(0, 1)) for i in range(60)]
         excess = [float(colour[0] - colour[2]) for colour in seen]
         assert excess[0] > 20
@@ -284,40 +257,26 @@ def test_white_balance_follows_a_change_of_colour_by_part_unless_locked() -> Non
 
 def test_less_light_is_noisier() -> None:
     def noise(lux: float) -> float:
-        camera = _camera(FlashCameraSettings())
-        camera.start(_scene(lux, lux, lux))
-        return float(_take(camera, _scene(lux, lux, lux), 0.0)[0].std())
+        return float(_take(_camera(FlashCameraSettings(), lux), _scene(lux), 0.0)[0].std())
 
     assert noise(2) > 1.5 * noise(20) > noise(20) > noise(2000)
     assert 0.3 < noise(40) < 4
 
 
 def test_noise_leaves_the_mean_alone() -> None:
-    means = []
-    for factor in (0.0, 1.0):
-        camera = _camera(FlashCameraSettings(noise=factor))
-        camera.start(_scene(5, 5, 5))
-        means.append(_take(camera, _scene(5, 5, 5), 0.0)[0].mean())
-    assert means[0] == pytest.approx(means[1], abs=0.5)
+    quiet, noisy = (
+        _take(_camera(FlashCameraSettings(noise=noise), 5), _scene(5), 0.0)[0].mean() for noise in (0.0, 1.0)
+    )
+    assert noisy == pytest.approx(quiet, abs=0.5)
 
 
 def test_metadata_follow_the_light() -> None:
     def said(lux: float) -> ExposureClaim:
-        camera = _camera(FlashCameraSettings())
-        camera.start(_scene(lux, lux, lux))
-        return _take(camera, _scene(lux, lux, lux), 0.0)[1]
+        return _take(_camera(FlashCameraSettings(), lux), _scene(lux), 0.0)[1]
 
     dark, day = said(5), said(10_000)
     assert dark.iso > 5 * day.iso
     assert dark.exposure_time_ns > 5 * day.exposure_time_ns
-
-
-def test_white_stays_white_and_black_black() -> None:
-    camera = _camera(_QUIET)
-    camera.start(_scene(50, 50, 50))
-    assert _take(camera, _scene(1e6, 1e6, 1e6), 0.0)[0].min() == 255
-    camera.start(_scene(50, 50, 50))
-    assert _take(camera, _scene(0, 0, 0), 0.1)[0].max() == 0
 
 
 @pytest.mark.parametrize("curve", list(ToneCurve))
@@ -328,19 +287,14 @@ def test_tone_curves_rise_from_black_to_white(curve: ToneCurve) -> None:
     assert np.diff(table).min() >= 0
 
 
-def test_tone_curves_differ() -> None:
-    tables = [tone_table(curve)[0].astype(int) for curve in ToneCurve]
-    assert np.abs(tables[0] - tables[1]).max() >= 3
-    assert np.abs(tables[0] - tables[2]).max() >= 5
-
-
 @pytest.mark.parametrize("longest", [0.01, 0.033, 0.12])
 def test_in_the_dark_the_exposure_is_the_longest_allowed(longest: float) -> None:
-    dark, bright = (_camera(replace(_QUIET, longest_exposure_seconds=longest)) for _ in range(2))
-    dark.start(_scene(1, 1, 1))
-    bright.start(_scene(5000, 5000, 5000))
-    assert _take(dark, _scene(1, 1, 1), 0.0)[1].exposure_seconds == pytest.approx(longest)
-    assert _take(bright, _scene(5000, 5000, 5000), 0.0)[1].exposure_time_ns < 5_000_000
+    dark, bright = (
+        _take(_camera(replace(_QUIET, longest_exposure_seconds=longest), lux), _scene(lux), 0.0)[1]
+        for lux in (1, 5000)
+    )
+    assert dark.exposure_seconds == pytest.approx(longest)
+    assert bright.exposure_time_ns < 5_000_000
 
 
 _EXACT = PhoneSettings(
@@ -370,12 +324,8 @@ def test_a_colour_appears_after_the_latency_with_a_refresh_and_shines_a_little_l
     assert light.appeared(since - 1e-6) == (0, 0.0)
     assert np.array_equal(_at(light, since + 0.029), light.idle_bands(bands=4))
     assert _at(light, since + 0.031) == pytest.approx(np.full((4, 3), 400 * 0.8))
-
-
-def test_channels_are_blue_green_red() -> None:
-    light = ScreenLight(_EXACT)
-    light.show(_BLUE, at=0.0)
-    assert np.argmax(_at(light, 1.0)[0]) == 0
+    light.show(_BLUE, at=3.0)
+    assert np.argmax(_at(light, 4.0)[0]) == 0
 
 
 def test_a_flash_lasts_from_its_first_colour_until_the_screen_returns_to_normal() -> None:
@@ -454,10 +404,3 @@ def test_latency_jitters_by_seed() -> None:
 
     assert since(1) == since(1)
     assert len({since(seed) for seed in range(8)}) > 3
-
-
-def test_settings_outside_their_range_are_refused() -> None:
-    with pytest.raises(SceneSettingsInvalid, match="luminance"):
-        PhoneSettings(luminance=0.0)
-    with pytest.raises(SceneSettingsInvalid, match="coverage"):
-        PhoneSettings(coverage=float("nan"))

@@ -1,7 +1,8 @@
 """A simulated phone as the client's camera and screen: frames show the colours that they claim."""
 
 import asyncio
-from collections.abc import Iterator
+import time
+from collections.abc import Callable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -32,6 +33,7 @@ from simulator.phone import (
     open_simulated,
     open_simulated_phone,
 )
+from simulator.tinted_phone import TintedFrames, TintedPhone, tinted
 from tests.packs import real_pack, shared_pack
 from vision.face import Box, DetectedFace
 
@@ -207,57 +209,50 @@ def _phone_with_ovals(guide: AppGuide) -> SimulatedPhone:
 async def test_the_simulated_person_follows_an_oval_and_then_moves_back() -> None:
     guide = AppGuide(seed=2)
     phone = _phone_with_ovals(guide)
-    assert scan_pb2.CAPABILITY_OVAL_CHANGE in phone.capabilities
-    assert scan_pb2.CAPABILITY_OVAL_CHANGE not in _phone().capabilities
+    for capability in (scan_pb2.CAPABILITY_OVAL_CHANGE, scan_pb2.CAPABILITY_OPEN_MOUTH):
+        assert capability in phone.capabilities
+        assert capability not in _phone().capabilities
     phone.begin_attempt()
     await anext(phone)
     oval = scan_pb2.Oval(center_x=0.4, center_y=0.5, width=0.8, height=0.6)
     phone.show_oval(scan_pb2.OvalChange(oval=oval, transition_duration=Duration(nanos=100_000_000), change=1))
-    face = RestingFace(width=0.5, outline_width=0.5, x=0.5, y=0.5, frame=(480, 640))
-    assert guide.placement(0.0, face=face).approach == 0
-    assert guide.placement(3.0, face=face).approach == pytest.approx(0.375, abs=0.03)
+    assert guide.placement(0.0, face=_RESTING).approach == 0
+    assert guide.placement(3.0, face=_RESTING).approach == pytest.approx(0.375, abs=0.03)
     # The detected face is narrower than the oval, so the person comes closer.
     for _ in range(70):
         await anext(phone)
-    assert guide.placement(3.0, face=face).approach > 0.42
+    assert guide.placement(3.0, face=_RESTING).approach > 0.42
     phone.begin_attempt()
-    assert guide.placement(5.0, face=face) == ReliefPose()
+    assert guide.placement(5.0, face=_RESTING) == ReliefPose()
 
 
-async def test_the_simulated_person_blinks_on_request() -> None:
+_RESTING = RestingFace(width=0.5, outline_width=0.5, x=0.5, y=0.5, frame=(480, 640))
+
+
+@pytest.mark.parametrize(
+    ("code", "measured", "least"),
+    [
+        (feedback_pb2.FEEDBACK_CODE_BLINK, AppGuide.closure, 0.8),
+        (feedback_pb2.FEEDBACK_CODE_OPEN_MOUTH, AppGuide.opening, 0.55),
+        (
+            feedback_pb2.FEEDBACK_CODE_TURN_HEAD_SLIGHTLY,
+            lambda guide, time: guide.placement(time, face=_RESTING).yaw,
+            7,
+        ),
+    ],
+)
+async def test_the_simulated_person_does_what_is_requested(
+    code: "feedback_pb2.FeedbackCode.ValueType", measured: Callable[[AppGuide, float], float], least: float
+) -> None:
     guide = AppGuide(seed=2)
     phone = _phone_with_ovals(guide)
     await anext(phone)
-    phone.show_hint(feedback_pb2.Feedback(code=feedback_pb2.FEEDBACK_CODE_HOLD_STILL))
-    times = np.arange(0, 3, 1 / 24)
-    assert max(guide.closure(float(time)) for time in times) == 0
-    phone.show_hint(feedback_pb2.Feedback(code=feedback_pb2.FEEDBACK_CODE_BLINK))
-    assert max(guide.closure(float(time)) for time in times) > 0.8
-
-
-async def test_the_simulated_person_opens_the_mouth_on_request() -> None:
-    guide = AppGuide(seed=2)
-    phone = _phone_with_ovals(guide)
-    assert scan_pb2.CAPABILITY_OPEN_MOUTH in phone.capabilities
-    assert scan_pb2.CAPABILITY_OPEN_MOUTH not in _phone().capabilities
-    await anext(phone)
-    times = np.arange(0, 4, 1 / 24)
-    phone.show_hint(feedback_pb2.Feedback(code=feedback_pb2.FEEDBACK_CODE_BLINK))
-    assert max(guide.opening(float(time)) for time in times) == 0
-    phone.show_hint(feedback_pb2.Feedback(code=feedback_pb2.FEEDBACK_CODE_OPEN_MOUTH))
-    assert max(guide.opening(float(time)) for time in times) >= 0.55
-    await phone.aclose()
-
-
-async def test_the_simulated_person_turns_the_head_on_request() -> None:
-    guide = AppGuide(seed=2)
-    phone = _phone_with_ovals(guide)
-    await anext(phone)
-    face = RestingFace(width=0.5, outline_width=0.5, x=0.5, y=0.5, frame=(480, 640))
     times = np.arange(0, 5, 1 / 24)
-    assert max(guide.placement(float(time), face=face).yaw for time in times) == 0
-    phone.show_hint(feedback_pb2.Feedback(code=feedback_pb2.FEEDBACK_CODE_TURN_HEAD_SLIGHTLY))
-    assert max(guide.placement(float(time), face=face).yaw for time in times) > 7
+    phone.show_hint(feedback_pb2.Feedback(code=feedback_pb2.FEEDBACK_CODE_HOLD_STILL))
+    assert max(measured(guide, float(time)) for time in times) == 0
+    phone.show_hint(feedback_pb2.Feedback(code=code))
+    assert max(measured(guide, float(time)) for time in times) > least
+    await phone.aclose()
 
 
 async def test_an_attempt_may_begin_while_a_frame_is_waited_for() -> None:
@@ -298,41 +293,27 @@ async def test_simulated_person_is_a_source(photo: Path) -> None:
 
 
 @pytest.mark.usefixtures("_loaded_once")
-async def test_a_photo_may_be_of_any_format_that_is_known(photo: Path, tmp_path: Path) -> None:
-    path = tmp_path / "person.jp2"
+def test_a_photo_may_be_of_any_format_that_is_known_or_come_in_a_facial_record(
+    photo: Path, tmp_path: Path
+) -> None:
+    coded, record = tmp_path / "person.jp2", tmp_path / "person.fac"
     with Image.open(photo) as picture:
-        picture.save(path, format="JPEG2000")
-    source = open_simulated("genuine", path, seed=1)
-    assert source.camera.label == "simulated genuine"
-    await source.aclose()
-
-
-@pytest.fixture
-def record(photo: Path) -> Path:
-    path = photo.with_name("person.fac")
-    path.write_bytes(serialise(build_record(photo.read_bytes(), version=RecordVersion.ISO_19794_5_2011)))
-    return path
-
-
-@pytest.mark.usefixtures("_loaded_once")
-async def test_a_photo_may_come_in_a_facial_record(record: Path) -> None:
-    source = open_simulated("genuine", record, seed=1)
-    assert source.camera.label == "simulated genuine"
-    await source.aclose()
+        picture.save(coded, format="JPEG2000")
+    record.write_bytes(serialise(build_record(photo.read_bytes(), version=RecordVersion.ISO_19794_5_2011)))
+    for path in (coded, record):
+        source = open_simulated("genuine", path, seed=1)
+        assert source.camera.label == "simulated genuine"
+        asyncio.run(source.aclose())
 
 
 @pytest.mark.usefixtures("_loaded_once")
 def test_an_empty_image_cannot_be_simulated(tmp_path: Path) -> None:
     path = tmp_path / "grey.png"
     cv2.imwrite(str(path), np.full((200, 200, 3), 128, np.uint8))
-    with pytest.raises(SourceError, match="no person can be simulated"):
-        open_simulated("genuine", path, seed=1)
-    path.write_bytes(b"FAC\x00030\x00 and no record")
-    with pytest.raises(SourceError, match="no person can be simulated"):
-        open_simulated("genuine", path, seed=1)
-    path.write_bytes(b"no picture")
-    with pytest.raises(SourceError, match="no person can be simulated"):
-        open_simulated("genuine", path, seed=1)
+    for content in (path.read_bytes(), b"FAC\x00030\x00 and no record", b"no picture"):
+        path.write_bytes(content)
+        with pytest.raises(SourceError, match="no person can be simulated"):
+            open_simulated("genuine", path, seed=1)
     with pytest.raises(SourceError, match="cannot be read"):
         open_simulated("genuine", tmp_path / "missing.png", seed=1)
 
@@ -386,3 +367,81 @@ async def test_a_shared_time_stands_still_for_a_late_frame_and_never_runs_backwa
     before = world.monotonic()
     await asyncio.sleep(0.3)
     assert world.monotonic() - before >= 0.3
+
+
+# The benchmark's phone: the light of its screen on its frames, real time, and true claims.
+
+_GREY = np.full((16, 16, 3), 200, np.uint8)
+_WHITE, _ORANGE = (255, 255, 255), (255, 128, 0)
+
+
+def _mean(jpeg: bytes) -> list[float]:
+    pixels = cv2.imdecode(np.frombuffer(jpeg, np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None
+    return [float(value) for value in pixels.reshape(-1, 3).mean(axis=0)]
+
+
+def test_a_colour_scales_its_channels() -> None:
+    assert (tinted(_GREY, _WHITE) == 200).all()
+    blue, green, red = tinted(_GREY, (255, 0, 128))[0, 0]
+    assert red == 200
+    assert green < blue < red
+    assert (tinted(_GREY, None) == green).all()
+
+
+def test_every_picture_is_there_in_every_colour_and_in_the_dark() -> None:
+    darker = (_GREY // 2).astype(np.uint8)
+    frames = TintedFrames([_GREY, darker], colours=[_WHITE, _ORANGE])
+    assert len(frames) == 2
+    assert _mean(frames.jpeg(0, _WHITE)) == pytest.approx([200.0] * 3, abs=2)
+    assert _mean(frames.jpeg(1, _WHITE)) == pytest.approx([100.0] * 3, abs=2)
+    blue, green, red = _mean(frames.jpeg(0, _ORANGE))
+    assert blue < green < red
+    assert _mean(frames.jpeg(0, None)) == pytest.approx([90.0] * 3, abs=2)
+    for number, colour in ((2, _WHITE), (0, (1, 2, 3))):
+        with pytest.raises(KeyError):
+            frames.jpeg(number, colour)
+
+
+def _tinted_phone(frames: int, *, frames_per_second: float) -> TintedPhone:
+    pictures = TintedFrames([_GREY] * frames, colours=[_WHITE])
+    return TintedPhone(pictures, frames_per_second=frames_per_second)
+
+
+def _brightness(image: CapturedImage) -> float:
+    assert isinstance(image.image, bytes)
+    pixels = cv2.imdecode(np.frombuffer(image.image, np.uint8), cv2.IMREAD_COLOR)
+    assert pixels is not None
+    return float(pixels.mean())
+
+
+async def _frames_of(phone: TintedPhone, count: int) -> list[CapturedImage]:
+    return [await anext(phone) for _ in range(count)]
+
+
+async def test_frames_come_in_real_time_and_none_before_it_was_captured() -> None:
+    # Longer than a busy machine holds the test up, because frames that were due meanwhile are not captured.
+    phone = _tinted_phone(1000, frames_per_second=50.0)
+    began = time.monotonic_ns() // 1000
+    frames = await _frames_of(phone, 5)
+    times = [frame.capture_time_us for frame in frames]
+    assert times == sorted(set(times))
+    assert times[0] >= began
+    assert times[-1] <= time.monotonic_ns() // 1000
+    assert 1 <= len([frame async for frame in _tinted_phone(2, frames_per_second=50.0)]) <= 2
+
+
+async def test_a_colour_is_claimed_at_once_and_seen_a_little_later() -> None:
+    phone = _tinted_phone(1000, frames_per_second=100.0)
+    (before,) = await _frames_of(phone, 1)
+    assert phone.displayed(before.capture_time_us).number == 0
+    phone.show_step(scan_pb2.FlashStep(step=3, color=scan_pb2.Rgb(red=255, green=255, blue=255)))
+    await asyncio.sleep(0.12)
+    (after,) = await _frames_of(phone, 1)
+    shown = phone.displayed(after.capture_time_us)
+    assert shown.number == 3
+    assert before.capture_time_us < shown.since_us <= after.capture_time_us
+    assert _brightness(before) < 100
+    assert _brightness(after) > 195
+    phone.restore()
+    assert phone.displayed(time.monotonic_ns() // 1000 + 1).number == 0

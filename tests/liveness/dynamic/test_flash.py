@@ -23,7 +23,7 @@ from liveness.dynamic.challenge.actions import (
 from liveness.dynamic.challenge.proof import Disturbance, Light
 from liveness.dynamic.challenge.script import SHORTEST_HOLD_SECONDS, ColourStep, bits_beyond_chance
 from liveness.dynamic.policy import BitFloor, DynamicPolicy
-from liveness.errors import LivenessPolicyError, ObservationError
+from liveness.errors import LivenessPolicyError
 from liveness.guidance import HintCode
 from tests.liveness.dynamic.flash_device import (
     DEPTH_LINE,
@@ -35,6 +35,14 @@ from tests.liveness.dynamic.flash_device import (
     hints_given,
     sample,
 )
+
+
+@pytest.fixture
+def proven_at() -> float:
+    """The time at which the colours are proven in a scan that needs nothing else."""
+    plain = FlashDevice(flash_challenge())
+    plain.run()
+    return plain.reveals[-1][0]
 
 
 @pytest.mark.parametrize(("floor", "steps"), [(BitFloor.LOW, 4), (BitFloor.STANDARD, 5), (BitFloor.HIGH, 7)])
@@ -49,6 +57,7 @@ def test_a_scan_without_trouble_stops_as_soon_as_enough_is_verified(floor: BitFl
     assert challenge.progress == 1
     assert challenge.ended == Complete(EndReason.PROVEN)
     assert [revealed.step for revealed in challenge.revealed] == shown
+    assert_never_early(device)
 
 
 @pytest.mark.parametrize("floor", list(BitFloor))
@@ -59,13 +68,6 @@ def test_the_flash_takes_under_six_seconds_at_fifty_milliseconds_round_trip(floo
         device.run()
         durations.append(device.actions[-1][0])
     assert float(np.median(durations)) < 6
-
-
-def test_a_step_comes_only_after_frames_that_held_the_one_before() -> None:
-    device = FlashDevice(flash_challenge())
-    device.run()
-    assert_never_early(device)
-    assert_safe(device.reveals)
 
 
 def test_nothing_is_shown_before_the_face_is_in_its_place() -> None:
@@ -127,19 +129,14 @@ def test_contradictions_are_never_stopped_early_for() -> None:
     assert sum(step.bits > 0 for _, step in device.reveals) == 8
 
 
-@pytest.mark.parametrize(("settled_by", "steps"), [(0, 5), (7, 6), (8, 7), (99, 8)])
-def test_a_doubtful_answer_gets_more_colours_up_to_a_full_script(settled_by: int, steps: int) -> None:
+@pytest.mark.parametrize(("settled_by", "most", "steps"), [(0, 14, 5), (7, 14, 6), (99, 14, 8), (99, 6, 6)])
+def test_a_doubtful_answer_gets_more_colours_up_to_a_full_script_or_the_policys_limit(
+    settled_by: int, most: int, steps: int
+) -> None:
     meter = ScriptedMeter(in_doubt=lambda revealed: revealed < settled_by)
-    device = FlashDevice(flash_challenge(meter))
+    device = FlashDevice(flash_challenge(meter, DynamicPolicy(maximum_steps=most)))
     assert device.run() == Complete(EndReason.PROVEN)
     assert sum(step.bits > 0 for _, step in device.reveals) == steps
-
-
-def test_no_doubt_makes_a_challenge_longer_than_the_policy_allows() -> None:
-    meter = ScriptedMeter(in_doubt=lambda _: True)
-    device = FlashDevice(flash_challenge(meter, DynamicPolicy(maximum_steps=6)))
-    assert device.run() == Complete(EndReason.PROVEN)
-    assert sum(step.bits > 0 for _, step in device.reveals) == 6
 
 
 def test_a_step_that_waited_at_the_server_is_held_for_as_long_as_any_other() -> None:
@@ -188,20 +185,9 @@ def test_wrong_colours_end_after_a_full_script() -> None:
     assert challenge.proven_bits == pytest.approx(0, abs=1e-9)
 
 
-def test_unmeasurable_steps_are_repeated_up_to_the_policy_s_limit() -> None:
-    device = FlashDevice(
-        flash_challenge(
-            ScriptedMeter(answer=lambda _: None), DynamicPolicy(maximum_steps=9, maximum_seconds=40)
-        )
-    )
-    assert device.run() == Complete(EndReason.EXHAUSTED)
-    assert sum(step.bits > 0 for _, step in device.reveals) == 9
-
-
 @pytest.mark.parametrize(
     ("answers", "shown"),
     [
-        ({3: None, 5: None, 7: None}, 13),
         ({4: False}, 9),
         ({3: None, 4: False, 6: None}, 13),
     ],
@@ -304,53 +290,6 @@ def test_a_policy_that_its_steps_cannot_satisfy_is_refused() -> None:
         flash_challenge(policy=DynamicPolicy(minimum_bits=16, maximum_steps=5))
 
 
-@pytest.mark.parametrize("now", [float("nan"), float("inf")])
-def test_an_invalid_time_is_refused(now: float) -> None:
-    with pytest.raises(ObservationError):
-        flash_challenge().next_action(now=now)
-
-
-def test_the_flash_is_settled_once_the_closing_step_is_shown() -> None:
-    challenge = flash_challenge()
-    settled: list[tuple[float, bool]] = []
-
-    def looked_at(time: float) -> bool:
-        settled.append((time, challenge.settled))
-        return False
-
-    device = FlashDevice(challenge, blinked=looked_at)
-    device.run()
-    closed = device.reveals[-1][0]
-    assert device.reveals[-1][1].last
-    # Frames that were captured just before the closing step was sent arrive after it.
-    assert all(state is (time > closed - device.trip) for time, state in settled)
-    assert device.actions[-1][0] - closed >= SHORTEST_HOLD_SECONDS - 1e-9
-
-
-def test_no_blink_is_requested_after_a_spontaneous_one() -> None:
-    plain = FlashDevice(flash_challenge())
-    blinking = FlashDevice(flash_challenge(policy=DynamicPolicy(blink=True)), blinked=lambda time: time > 1)
-    assert plain.run() == blinking.run() == Complete(EndReason.PROVEN)
-    assert blinking.actions[-1][0] == plain.actions[-1][0]
-    assert not hints_given(blinking)
-
-
-def test_a_blink_is_awaited_from_when_it_is_asked_for_until_it_is_seen() -> None:
-    challenge = flash_challenge(policy=DynamicPolicy(blink=True))
-    awaited: list[float] = []
-
-    def blinked(time: float) -> bool:
-        if challenge.awaits_blink:
-            awaited.append(time)
-        return bool(awaited) and time > awaited[0] + 1
-
-    device = FlashDevice(challenge, blinked=blinked)
-    assert device.run() == Complete(EndReason.PROVEN)
-    assert hints_given(device) == [HintCode.BLINK]
-    assert awaited[-1] - awaited[0] == pytest.approx(1, abs=0.1)
-    assert not challenge.awaits_blink
-
-
 def test_a_missing_blink_is_requested_and_awaited() -> None:
     plain = FlashDevice(flash_challenge())
     plain.run()
@@ -366,70 +305,27 @@ def test_a_missing_blink_is_requested_and_awaited() -> None:
 
 
 @pytest.mark.parametrize("patience", [0.0, 3.0])
-def test_the_wait_for_a_blink_ends_at_the_limit_of_the_policy(patience: float) -> None:
-    plain = FlashDevice(flash_challenge())
-    plain.run()
+def test_the_wait_for_a_blink_ends_at_the_limit_of_the_policy(proven_at: float, patience: float) -> None:
     stiff = FlashDevice(flash_challenge(policy=DynamicPolicy(blink=True, blink_patience_seconds=patience)))
     assert stiff.run() == Complete(EndReason.PROVEN), "the judge says what that proves"
-    assert stiff.actions[-1][0] - plain.actions[-1][0] == pytest.approx(patience, abs=0.2)
+    assert stiff.reveals[-1][0] - proven_at == pytest.approx(patience, abs=0.2)
 
 
-def test_a_face_that_leaves_while_a_blink_is_waited_for_ends_it() -> None:
+def test_a_face_that_leaves_while_a_blink_is_waited_for_ends_it(proven_at: float) -> None:
     """The person who blinks has to be the one who answered the colours."""
-    plain = FlashDevice(flash_challenge())
-    plain.run()
-    done = plain.reveals[-1][0]
     away = FlashDevice(
         flash_challenge(policy=DynamicPolicy(blink=True)),
-        guidance=lambda time: HintCode.NO_FACE if done + 0.5 < time < done + 2 else HintCode.GOOD,
-        blinked=lambda time: time > done + 4,
+        guidance=lambda time: HintCode.NO_FACE if 0.5 < time - proven_at < 2 else HintCode.GOOD,
+        blinked=lambda time: time > proven_at + 4,
     )
     assert away.run() == Complete(EndReason.FACE_AWAY)
     assert not any(isinstance(action, Pause) for _, action in away.actions)
-
-
-def test_a_requested_blink_within_the_colours_needs_no_wait() -> None:
-    plain = FlashDevice(flash_challenge())
-    plain.run()
-    done = plain.reveals[-1][0]
-    asked = FlashDevice(
-        flash_challenge(policy=DynamicPolicy(blink=True)), blinked=lambda time: time > done - 0.2
-    )
-    assert asked.run() == Complete(EndReason.PROVEN)
-    assert hints_given(asked) == [HintCode.BLINK]
-    assert asked.reveals[-1][0] == done
-
-
-@pytest.fixture
-def proven_at() -> float:
-    """The time at which the colours are proven in a scan that has its frames."""
-    plain = FlashDevice(flash_challenge())
-    plain.run()
-    return plain.reveals[-1][0]
-
-
-def test_the_last_colour_stays_until_there_are_enough_frames(proven_at: float) -> None:
-    device = FlashDevice(flash_challenge(), captured=lambda time: time >= proven_at + 0.8)
-    assert device.run() == Complete(EndReason.PROVEN)
-    assert device.reveals[-1][0] - proven_at == pytest.approx(0.8, abs=0.15)
-    assert device.reveals[-1][1].last
-    assert not hints_given(device), "the device was sent a hint"
 
 
 def test_frames_that_do_not_come_are_not_waited_for_long(proven_at: float) -> None:
     device = FlashDevice(flash_challenge(), captured=lambda _: False)
     assert device.run() == Complete(EndReason.PROVEN)
     assert device.reveals[-1][0] - proven_at == pytest.approx(2, abs=0.15)
-
-
-def test_movements_and_frames_are_awaited_together(proven_at: float) -> None:
-    device = FlashDevice(
-        flash_challenge(ScriptedMeter(), DynamicPolicy(depth=True)),
-        depth=lambda time: DEPTH_LINE + 1 if time > proven_at + 2.5 else DEPTH_LINE - 1,
-        captured=lambda time: time >= proven_at + 0.8,
-    )
-    assert device.run() == Complete(EndReason.PROVEN)
-    assert device.reveals[-1][0] - proven_at == pytest.approx(2.5, abs=0.2)
 
 
 def test_a_challenge_that_gives_up_waits_for_no_frames() -> None:
@@ -451,10 +347,8 @@ def _device(
     taken: bool = True,
     shapes: bool = True,
     guidance: Callable[[float], HintCode] = lambda _: HintCode.GOOD,
-    blink: bool = False,
 ) -> FlashDevice:
-    policy = DynamicPolicy(depth=taken, blink=blink)
-    challenge = flash_challenge(ScriptedMeter(shapes=shapes), policy)
+    challenge = flash_challenge(ScriptedMeter(shapes=shapes), DynamicPolicy(depth=taken))
 
     def measured(time: float) -> float | None:
         return depth(time) if challenge.depth_due else None
@@ -462,65 +356,31 @@ def _device(
     return FlashDevice(challenge, depth=measured, guidance=guidance)
 
 
-@pytest.fixture
-def flash_depth_proven_at() -> float:
-    """The time at which the colours are proven in a scan that needs nothing else."""
-    plain = FlashDevice(flash_challenge())
-    plain.run()
-    return plain.reveals[-1][0]
-
-
-def test_no_turn_is_requested_of_a_moving_head(flash_depth_proven_at: float) -> None:
+def test_no_turn_is_requested_of_a_moving_head(proven_at: float) -> None:
     device = _device(lambda _: _DEEP)
     assert device.run() == Complete(EndReason.PROVEN)
     assert not hints_given(device)
-    assert device.reveals[-1][0] == flash_depth_proven_at
-
-
-def test_nothing_is_measured_where_it_is_not_needed(flash_depth_proven_at: float) -> None:
-    device = _device(lambda _: pytest.fail("measured"), taken=False)
-    assert device.run() == Complete(EndReason.PROVEN)
-    assert device.reveals[-1][0] == flash_depth_proven_at
+    assert device.reveals[-1][0] == proven_at
 
 
 @pytest.mark.parametrize(("taken", "shapes"), [(True, True), (False, False), (True, False)])
-def test_a_turn_is_requested_of_a_still_head(flash_depth_proven_at: float, taken: bool, shapes: bool) -> None:
-    device = _device(
-        lambda time: _DEEP if time > flash_depth_proven_at + 2.5 else _FLAT, taken=taken, shapes=shapes
-    )
+def test_a_turn_is_requested_of_a_still_head(proven_at: float, taken: bool, shapes: bool) -> None:
+    device = _device(lambda time: _DEEP if time > proven_at + 2.5 else _FLAT, taken=taken, shapes=shapes)
     assert device.run() == Complete(EndReason.PROVEN)
     assert hints_given(device) == [HintCode.TURN_HEAD_SLIGHTLY] * 2, "hinted again after two seconds"
-    assert device.reveals[-1][0] - flash_depth_proven_at == pytest.approx(2.5, abs=0.2)
+    assert device.reveals[-1][0] - proven_at == pytest.approx(2.5, abs=0.2)
     assert not device.challenge.awaits_depth
     assert not device.challenge.unproven
 
 
-def test_the_wait_for_depth_ends_at_the_limit_of_the_policy(flash_depth_proven_at: float) -> None:
+def test_the_wait_for_depth_ends_at_the_limit_of_the_policy(proven_at: float) -> None:
     device = _device(lambda _: _FLAT)
     assert device.run() == Complete(EndReason.PROVEN), "the judge says what that proves"
     assert device.challenge.unproven
-    assert device.reveals[-1][0] - flash_depth_proven_at == pytest.approx(5, abs=0.2)
+    assert device.reveals[-1][0] - proven_at == pytest.approx(5, abs=0.2)
 
 
-def test_depth_is_waited_for_before_a_blink_and_both_have_their_time(flash_depth_proven_at: float) -> None:
-    device = _device(lambda time: _DEEP if time > flash_depth_proven_at + 1 else _FLAT, blink=True)
-    assert device.run() == Complete(EndReason.PROVEN)
-    hinted = [(at, action.code) for at, action in device.actions if isinstance(action, Hint)]
-    assert [code for _, code in hinted] == [HintCode.BLINK, HintCode.TURN_HEAD_SLIGHTLY] + [
-        HintCode.BLINK
-    ] * 3
-    assert hinted[0][0] < flash_depth_proven_at - 1, "a blink takes nothing from the colours"
-    assert device.reveals[-1][0] - flash_depth_proven_at == pytest.approx(6, abs=0.5)
-
-
-def test_the_request_to_turn_comes_in_time_to_be_read(flash_depth_proven_at: float) -> None:
-    device = _device(lambda time: _DEEP if time > flash_depth_proven_at + 1 else _FLAT)
-    assert device.run() == Complete(EndReason.PROVEN)
-    asked = next(at for at, action in device.actions if isinstance(action, Hint))
-    assert 0.3 < flash_depth_proven_at - asked < 0.7
-
-
-def test_depth_is_measured_with_the_frame_that_proves_the_colours(flash_depth_proven_at: float) -> None:
+def test_depth_is_measured_with_the_frame_that_proves_the_colours(proven_at: float) -> None:
     """The judge uses every frame up to it, which may show less than those before."""
     measured: list[float] = []
 
@@ -530,70 +390,38 @@ def test_depth_is_measured_with_the_frame_that_proves_the_colours(flash_depth_pr
 
     device = _device(depth)
     device.run()
-    assert device.reveals[-1][0] == flash_depth_proven_at, "not a frame later"
-    assert measured[-1] == pytest.approx(flash_depth_proven_at - device.trip)
-    assert flash_depth_proven_at - measured[0] < 1.2
+    assert device.reveals[-1][0] == proven_at, "not a frame later"
+    assert measured[-1] == pytest.approx(proven_at - device.trip)
+    assert proven_at - measured[0] < 1.2
     # Every quarter of a second, and with the frames around the last.
     assert len(measured) <= 7
 
 
-def test_depth_that_goes_before_the_colours_are_proven_is_missed(flash_depth_proven_at: float) -> None:
-    device = _device(
-        lambda time: (
-            _DEEP if time < flash_depth_proven_at - 0.1 or time > flash_depth_proven_at + 1 else _FLAT
-        )
-    )
-    assert device.run() == Complete(EndReason.PROVEN)
-    assert hints_given(device) == [HintCode.TURN_HEAD_SLIGHTLY]
-    assert device.reveals[-1][0] - flash_depth_proven_at == pytest.approx(1, abs=0.4)
-
-
-def test_depth_that_is_less_while_a_blink_is_waited_for_is_asked_for_again(
-    flash_depth_proven_at: float,
-) -> None:
-    def depth(time: float) -> float:
-        return _FLAT if flash_depth_proven_at + 1 < time < flash_depth_proven_at + 2 else _DEEP
-
-    device = _device(depth, blink=True)
-    assert device.run() == Complete(EndReason.PROVEN)
-    hints = list(dict.fromkeys(hints_given(device)))
-    assert hints == [HintCode.BLINK, HintCode.TURN_HEAD_SLIGHTLY], "nobody had to turn the head at first"
-
-
-def test_nothing_is_asked_for_where_the_light_is_not_on_a_face(flash_depth_proven_at: float) -> None:
+def test_nothing_is_asked_for_where_the_light_is_not_on_a_face(proven_at: float) -> None:
     policy = DynamicPolicy(depth=True, blink=True)
     device = FlashDevice(flash_challenge(ScriptedMeter(lights_a_face=False), policy), depth=lambda _: _FLAT)
     assert device.run() == Complete(EndReason.EXHAUSTED)
-    assert device.reveals[-1][0] == flash_depth_proven_at
+    assert device.reveals[-1][0] == proven_at
     assert device.challenge.unproven
 
 
-def test_frames_of_the_wait_do_not_count_for_the_light(flash_depth_proven_at: float) -> None:
-    device = _device(lambda _: _FLAT)
-    device.run()
-    counted = device.challenge.samples
-    assert [sample.index for sample in counted] == list(range(len(counted)))
-    assert counted[-1].arrival_time == flash_depth_proven_at
-    assert len(device.samples) > len(counted) + 4 * device.rate
-
-
 @pytest.mark.parametrize("code", [HintCode.NO_FACE, HintCode.MULTIPLE_FACES])
-def test_a_face_that_leaves_is_not_waited_for(flash_depth_proven_at: float, code: HintCode) -> None:
+def test_a_face_that_leaves_is_not_waited_for(proven_at: float, code: HintCode) -> None:
     """Depth must be shown by the same person that answered the colours."""
 
     def guidance(time: float) -> HintCode:
-        return code if flash_depth_proven_at + 0.5 < time < flash_depth_proven_at + 1.5 else HintCode.GOOD
+        return code if proven_at + 0.5 < time < proven_at + 1.5 else HintCode.GOOD
 
     device = _device(lambda _: _FLAT, guidance=guidance)
     assert device.run() == Complete(EndReason.FACE_AWAY)
-    assert device.reveals[-1][0] < flash_depth_proven_at + 1.5, "the closing colour"
+    assert device.reveals[-1][0] < proven_at + 1.5, "the closing colour"
 
 
-def test_a_head_that_turns_may_leave_the_middle(flash_depth_proven_at: float) -> None:
+def test_a_head_that_turns_may_leave_the_middle(proven_at: float) -> None:
     def guidance(time: float) -> HintCode:
-        return HintCode.CENTER_FACE if time > flash_depth_proven_at + 0.5 else HintCode.GOOD
+        return HintCode.CENTER_FACE if time > proven_at + 0.5 else HintCode.GOOD
 
-    device = _device(lambda time: _DEEP if time > flash_depth_proven_at + 3 else _FLAT, guidance=guidance)
+    device = _device(lambda time: _DEEP if time > proven_at + 3 else _FLAT, guidance=guidance)
     assert device.run() == Complete(EndReason.PROVEN)
 
 
@@ -607,26 +435,10 @@ def test_bright_light_is_reported_and_then_falls_back_where_the_policy_names_it(
     assert device.actions[-1][0] - hinted >= DynamicPolicy().light_patience_seconds
 
 
-def test_bright_light_ends_it_where_nothing_else_is_offered() -> None:
-    meter = ScriptedMeter(answer=lambda _: None, measured_light=lambda _: Light.WEAK)
-    device = FlashDevice(flash_challenge(meter))
-    assert device.run() == Complete(EndReason.LIGHT)
-    assert set(hints_given(device)) == {HintCode.RAISE_SCREEN_BRIGHTNESS}
-    assert 1 < len(hints_given(device)) < 10, "hinted again, but not with every frame"
-
-
-def test_light_that_improves_in_time_has_no_effect() -> None:
-    meter = ScriptedMeter(measured_light=lambda steps: Light.TOO_BRIGHT if 3 <= steps <= 4 else Light.OK)
-    device = FlashDevice(flash_challenge(meter, DynamicPolicy(falls_back=True)))
-    assert device.run() == Complete(EndReason.PROVEN)
-    assert hints_given(device) == [HintCode.TOO_BRIGHT]
-
-
 @pytest.mark.parametrize(
     "trouble",
     [
         {"answer": lambda _: None},
-        {"answer": lambda _: False},
         {"disturb": lambda _step, _frames: frozenset({Disturbance.FACE_LOST})},
         {
             "measured_light": lambda _: Light.TOO_BRIGHT,
@@ -662,7 +474,7 @@ def test_a_face_that_stays_away_ends_it() -> None:
     assert device.reveals[-1][1].last
 
 
-@pytest.mark.parametrize("trip", [0.025, 0.2, 0.4, 0.6])
+@pytest.mark.parametrize("trip", [0.025, 0.6])
 def test_one_glance_away_is_one_pause_on_a_slow_line_too(trip: float) -> None:
     """Frames sent after the end of a pause arrive a round trip later."""
     device = FlashDevice(
@@ -687,14 +499,6 @@ def test_silence_after_a_pause_leads_to_another_pause() -> None:
     assert isinstance(patience, Wait)
     assert patience.until == pytest.approx(paused + 4.0)
     assert challenge.next_action(now=patience.until) == action
-
-
-def test_a_face_that_is_away_for_a_moment_pauses_nothing() -> None:
-    device = FlashDevice(
-        flash_challenge(), guidance=lambda time: HintCode.NO_FACE if 2 < time < 2.4 else HintCode.GOOD
-    )
-    assert device.run() == Complete(EndReason.PROVEN)
-    assert not [action for _, action in device.actions if isinstance(action, Pause)]
 
 
 LIES: list[Callable[[int, float], tuple[int, float | None]]] = [

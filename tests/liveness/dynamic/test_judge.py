@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from liveness.dynamic.judge import FlashResult, combine_flash, combine_movement, judge_flash
-from liveness.dynamic.model import load_flash_model
+from liveness.dynamic.model import FlashModel, load_flash_model
 from liveness.dynamic.movement.judge import MovementResult
 from liveness.dynamic.policy import BitFloor, ChallengeFinding, DynamicPolicy
-from liveness.dynamic.sample import FlashSample, Region
+from liveness.dynamic.sample import Region
 from liveness.policy import LivenessPolicy
 from liveness.verdict import LivenessResult, Signal, Verdict, VerdictReason, assessed, not_assessed
 from tests.liveness.dynamic.light_scan import LightScan, guessing, light_scan
@@ -26,8 +26,13 @@ def _signal(result: FlashResult, name: str) -> Signal:
     return next(signal for signal in result.signals if signal.name == name)
 
 
-def _judge(scan: LightScan) -> FlashResult:
-    return judge_flash(samples=scan.samples, revealed=scan.revealed, model=MODEL)
+def _judge(scan: LightScan, model: FlashModel = MODEL) -> FlashResult:
+    return judge_flash(samples=scan.samples, revealed=scan.revealed, model=model)
+
+
+def _judge_scene(scene: Scene, model: FlashModel = MODEL) -> FlashResult:
+    scan = run_scan(scene)
+    return judge_flash(samples=scan.samples, revealed=scan.sent, model=model)
 
 
 @pytest.mark.parametrize("lux", some_fast([20.0, 150.0, 400.0], step=2))
@@ -69,11 +74,9 @@ def test_a_tint_has_no_shape(kind: RenderedKind) -> None:
 
 def test_where_the_shape_cannot_be_measured_nothing_is_called_an_attack() -> None:
     """Much other light adds errors to all signals: it made three genuine faces in offices look like tints."""
-    scan = run_scan(Scene(kind=RenderedKind.TINT_FRAME, ambient_lux=150.0, seed=2))
+    scene = Scene(kind=RenderedKind.TINT_FRAME, ambient_lux=150.0, seed=2)
     no_shape = replace(MODEL, shape=replace(MODEL.shape, most_error=0.0))
-    outcome, unasked = (
-        judge_flash(samples=scan.samples, revealed=scan.sent, model=model) for model in (MODEL, no_shape)
-    )
+    outcome, unasked = (_judge_scene(scene, model) for model in (MODEL, no_shape))
     for name in ("flash_overlay", "flash_background"):
         assert _signal(outcome, name).passed is _signal(unasked, name).passed is False
     assert _signal(unasked, "flash_shape").score is None
@@ -93,8 +96,7 @@ def test_a_print_answers_as_a_plane() -> None:
 @pytest.mark.parametrize("wall", some_fast([0.33, 0.4], step=2))
 @pytest.mark.parametrize("lux", some_fast([150.0, 400.0], step=2))
 def test_a_wall_right_behind_the_head_is_genuine(wall: float, lux: float) -> None:
-    scan = run_scan(Scene(ambient_lux=lux, wall=wall, seed=2, latency_jitter=0.02))
-    result = judge_flash(samples=scan.samples, revealed=scan.sent, model=MODEL)
+    result = _judge_scene(Scene(ambient_lux=lux, wall=wall, seed=2, latency_jitter=0.02))
     assert (result.finding, result.reason) == (ChallengeFinding.RIGHT, None)
     assert _signal(result, "flash_shape").passed
     assert _signal(result, "flash_background").passed is not False
@@ -115,9 +117,7 @@ def test_frames_after_the_closing_step_change_nothing() -> None:
         )
         for number in range(1, 12)
     ]
-    outcome = [
-        judge_flash(samples=seen, revealed=SCAN.revealed, model=MODEL) for seen in (shown, shown + later)
-    ]
+    outcome = [_judge(LightScan(tuple(seen), SCAN.revealed)) for seen in (shown, shown + later)]
     assert outcome[0] == outcome[1]
 
 
@@ -131,11 +131,9 @@ def test_a_wall_and_a_jittering_lag_are_no_spoof() -> None:
 
 def test_colours_without_a_lag_prove_nothing() -> None:
     """They can be too faint for a lag: a replaying display's glass in an office reflected 9 colours of 13."""
-    scan = run_scan(Scene(ambient_lux=150.0, seed=2))
+    scene = Scene(ambient_lux=150.0, seed=2)
     unexplained = replace(MODEL, lag=replace(MODEL.lag, least_explained=1.01))
-    usual, without = (
-        judge_flash(samples=scan.samples, revealed=scan.sent, model=model) for model in (MODEL, unexplained)
-    )
+    usual, without = (_judge_scene(scene, model) for model in (MODEL, unexplained))
     assert (usual.finding, usual.lag is None) == (ChallengeFinding.RIGHT, False)
     assert _signal(without, "flash_colours").passed
     assert without.lag is None
@@ -166,20 +164,16 @@ def test_a_mask_answers_as_a_face() -> None:
 
 
 def test_a_clean_video_in_a_dim_room_is_absent() -> None:
-    scan = run_scan(Scene(kind=RenderedKind.CLEAN, ambient_lux=20.0, exposure_pull=0.0, seed=1))
-    result = judge_flash(samples=scan.samples, revealed=scan.sent, model=MODEL)
+    result = _judge_scene(Scene(kind=RenderedKind.CLEAN, ambient_lux=20.0, exposure_pull=0.0, seed=1))
     assert (result.finding, result.reason) == (ChallengeFinding.ABSENT, VerdictReason.CHALLENGE_NOT_ANSWERED)
     assert result.verified_bits == 0
 
 
 def test_metadata_that_contradict_the_image_are_no_spoof() -> None:
+    """Nor are those that are missing."""
     assert judged(RenderedKind.CLEAN, 20.0).finding is ChallengeFinding.NOT_MEASURABLE
-
-
-def test_a_clean_video_without_metadata_cannot_be_blamed() -> None:
-    scan = run_scan(Scene(kind=RenderedKind.CLEAN, ambient_lux=20.0, metadata=False, seed=1))
-    result = judge_flash(samples=scan.samples, revealed=scan.sent, model=MODEL)
-    assert result.finding is ChallengeFinding.NOT_MEASURABLE
+    silent = _judge_scene(Scene(kind=RenderedKind.CLEAN, ambient_lux=20.0, metadata=False, seed=1))
+    assert silent.finding is ChallengeFinding.NOT_MEASURABLE
 
 
 @pytest.mark.parametrize("lux", [30000.0, 100000.0])
@@ -201,30 +195,8 @@ def test_wrong_metadata_in_the_sun_give_no_absent_finding(lux: float, spread: fl
     assert result.finding is ChallengeFinding.NOT_MEASURABLE
 
 
-@pytest.mark.slow
-@pytest.mark.parametrize("seed", range(3, 6))
-@pytest.mark.parametrize(
-    ("kind", "lux", "findings"),
-    [
-        (RenderedKind.GENUINE, 20.0, {ChallengeFinding.RIGHT}),
-        (RenderedKind.GENUINE, 150.0, {ChallengeFinding.RIGHT}),
-        (RenderedKind.GENUINE, 400.0, {ChallengeFinding.RIGHT}),
-        (RenderedKind.GENUINE, 30000.0, {ChallengeFinding.NOT_MEASURABLE}),
-        (RenderedKind.RECORDED, 150.0, {ChallengeFinding.WRONG, ChallengeFinding.NOT_MEASURABLE}),
-        (RenderedKind.CLEAN, 150.0, {ChallengeFinding.ABSENT, ChallengeFinding.NOT_MEASURABLE}),
-        (RenderedKind.TINT_FACE, 150.0, {ChallengeFinding.WRONG, ChallengeFinding.NOT_MEASURABLE}),
-        (RenderedKind.TINT_FRAME, 400.0, {ChallengeFinding.WRONG}),
-        (RenderedKind.PRINT, 150.0, {ChallengeFinding.WRONG}),
-    ],
-)
-def test_findings_over_several_scans(
-    kind: RenderedKind, lux: float, findings: set[ChallengeFinding], seed: int
-) -> None:
-    assert judged(kind, lux, seed).finding in findings
-
-
-@pytest.mark.parametrize("lag", [0.42, 0.6, 0.8, 1.0, 1.15])
-@pytest.mark.parametrize("seed", [3, 4, 5])
+@pytest.mark.parametrize("lag", [0.42, 0.8, 1.15])
+@pytest.mark.parametrize("seed", [3, 4])
 def test_a_late_and_steady_answer_is_late_and_not_wrong(lag: float, seed: int) -> None:
     result = _judge(light_scan(seed, lag=lag))
     assert (result.finding, result.reason) == (
@@ -290,19 +262,16 @@ def test_skin_that_the_screen_saturates_in_a_dim_room_is_no_bright_light(
 
 
 def test_an_empty_scan_is_not_measurable() -> None:
-    result = judge_flash(samples=[], revealed=[], model=MODEL)
-    assert result.finding is ChallengeFinding.NOT_MEASURABLE
-    assert result.verified_bits == pytest.approx(0)
     scan = light_scan(1)
-    assert (
-        judge_flash(samples=[], revealed=scan.revealed, model=MODEL).finding
-        is ChallengeFinding.NOT_MEASURABLE
-    )
-    assert judge_flash(samples=scan.samples, revealed=[], model=MODEL).finding is not ChallengeFinding.RIGHT
+    for revealed in ((), scan.revealed):
+        result = _judge(LightScan((), revealed))
+        assert result.finding is ChallengeFinding.NOT_MEASURABLE
+        assert result.verified_bits == pytest.approx(0)
+    assert _judge(LightScan(scan.samples, ())).finding is not ChallengeFinding.RIGHT
 
 
 SCAN = light_scan(4)
-HONEST = _judge(SCAN).verified_bits
+
 FAINT = replace(MODEL, response=replace(MODEL.response, least_snr=1e6))
 """With this model no answer is clear."""
 
@@ -313,8 +282,7 @@ FAINT = replace(MODEL, response=replace(MODEL.response, least_snr=1e6))
 def test_faint_answers_count_only_if_together_they_are_beyond_chance(
     steps: int, finding: ChallengeFinding
 ) -> None:
-    scan = light_scan(4, steps=steps)
-    result = judge_flash(samples=scan.samples, revealed=scan.revealed, model=FAINT)
+    result = _judge(light_scan(4, steps=steps), FAINT)
     assert all(answer.agrees and not answer.clear for answer in result.steps)
     assert len(result.steps) == steps
     assert result.finding is finding
@@ -323,7 +291,7 @@ def test_faint_answers_count_only_if_together_they_are_beyond_chance(
 
 
 def test_faint_answers_contradict_nothing() -> None:
-    result = judge_flash(samples=GUESSED.samples, revealed=GUESSED.revealed, model=FAINT)
+    result = _judge(GUESSED, FAINT)
     assert not any(answer.agrees is False for answer in result.steps)
     assert result.finding is ChallengeFinding.NOT_MEASURABLE
 
@@ -331,29 +299,29 @@ def test_faint_answers_contradict_nothing() -> None:
 GUESSED = light_scan(5, answer=lambda one, rng: np.where(rng.random(3) < 0.5, 0.15, 1.0))
 
 
-def _shifted(sample: FlashSample, steps: int, seconds: float) -> FlashSample:
-    since = None if sample.step_since is None else sample.step_since + seconds
-    return replace(sample, step=max(0, sample.step + steps), step_since=since)
+def _shifted(scan: LightScan, steps: int, seconds: float) -> LightScan:
+    shifted = [
+        replace(
+            one,
+            step=max(0, one.step + steps),
+            step_since=None if one.step_since is None else one.step_since + seconds,
+        )
+        for one in scan.samples
+    ]
+    return LightScan(tuple(shifted), scan.revealed)
 
 
 @pytest.mark.parametrize(
     ("steps", "seconds"),
-    [(1, 0.0), (-1, 0.0), (2, 0.0), (0, -5.0), (0, -0.2), (0, 0.3), (0, 100.0), (40, 0.0)],
+    [(1, 0.0), (-1, 0.0), (0, -5.0), (0, -0.2), (0, 100.0), (40, 0.0)],
 )
 def test_lies_about_steps_and_times_gain_nothing(steps: int, seconds: float) -> None:
-    honest, lying = SCAN, [_shifted(sample, steps, seconds) for sample in SCAN.samples]
-    outcome = judge_flash(samples=lying, revealed=honest.revealed, model=MODEL)
-    assert outcome.verified_bits <= HONEST + 1e-9
-    guessed = [_shifted(sample, steps, seconds) for sample in GUESSED.samples]
-    assert judge_flash(samples=guessed, revealed=GUESSED.revealed, model=MODEL).verified_bits < BitFloor.LOW
+    assert _judge(_shifted(SCAN, steps, seconds)).verified_bits <= _judge(SCAN).verified_bits + 1e-9
+    assert _judge(_shifted(GUESSED, steps, seconds)).verified_bits < BitFloor.LOW
 
 
 def test_steps_claimed_before_they_were_sent_verify_nothing() -> None:
-    early = [
-        replace(sample, step_since=None if sample.step_since is None else sample.step_since - 0.3)
-        for sample in SCAN.samples
-    ]
-    result = judge_flash(samples=early, revealed=SCAN.revealed, model=MODEL)
+    result = _judge(_shifted(SCAN, 0, -0.3))
     assert result.verified_bits < 4
     assert _signal(result, "flash_freshness").passed is False
 
@@ -372,7 +340,7 @@ def test_random_claims_gain_nothing(data: st.DataObject) -> None:
         )
         for sample in GUESSED.samples
     ]
-    result = judge_flash(samples=wild, revealed=GUESSED.revealed, model=MODEL)
+    result = _judge(LightScan(tuple(wild), GUESSED.revealed))
     assert result.verified_bits < 6
     for signal in result.signals:
         assert signal.score is None or 0 <= signal.score <= 1
@@ -458,45 +426,37 @@ def test_a_right_answer_makes_a_live_scan_surer() -> None:
 
 
 @pytest.mark.parametrize(
-    "doubt", [VerdictReason.EVIDENCE_TOO_WEAK, VerdictReason.SHOWS_A_MEDIUM, VerdictReason.MOVES_AS_A_PLANE]
+    ("doubt", "confidence"),
+    [
+        # A sheet of paper is lit as a face is, and light is no sign of life.
+        (VerdictReason.MOVES_AS_A_PLANE, 65.0),
+        (VerdictReason.NO_SIGN_OF_LIFE, 95.0),
+        (VerdictReason.NO_PAD_NETWORK, 95.0),
+    ],
 )
-def test_a_right_answer_does_not_overrule_the_doubts_of_express(doubt: VerdictReason) -> None:
-    # A sheet of paper is lit as a face is.
-    weak = _express(Verdict.INCONCLUSIVE, 65.0, (doubt,))
-    result = _combine(weak, _flash(odds=9.0))
+def test_a_right_answer_does_not_overrule_the_doubts_of_express(
+    doubt: VerdictReason, confidence: float
+) -> None:
+    result = _combine(_express(Verdict.INCONCLUSIVE, confidence, (doubt,)), _flash(odds=9.0))
     assert result.verdict is Verdict.INCONCLUSIVE
-    assert result.confidence == pytest.approx(65.0)
+    assert result.score == pytest.approx(confidence)
     assert doubt in result.reasons
 
 
-@pytest.mark.parametrize("odds", [-0.5, -1.1, -9.0])
-@pytest.mark.parametrize("confidence", [31.0, 40.0, 65.0])
+@pytest.mark.parametrize(("confidence", "odds", "live"), [(75.0, -1.0, False), (99.0, -0.3, True)])
+def test_evidence_against_a_right_answer_removes_live(confidence: float, odds: float, live: bool) -> None:
+    result = _combine(_express(Verdict.LIVE, confidence), _flash(odds=odds))
+    assert result.verdict is (Verdict.LIVE if live else Verdict.INCONCLUSIVE)
+
+
+@pytest.mark.parametrize("odds", [-0.5, -9.0])
+@pytest.mark.parametrize("confidence", [31.0, 65.0])
 def test_two_doubts_are_no_spoof(odds: float, confidence: float) -> None:
     """A wall behind the head and a face that hardly moves are both genuine."""
     weak = _express(Verdict.INCONCLUSIVE, confidence, (VerdictReason.EVIDENCE_TOO_WEAK,))
     result = _combine(weak, _flash(odds=odds))
     assert result.verdict is Verdict.INCONCLUSIVE
     assert LIVENESS.spoof_threshold < result.confidence <= confidence
-
-
-def test_evidence_against_a_right_answer_removes_live() -> None:
-    assert _combine(_express(Verdict.LIVE, 75.0), _flash(odds=-1.0)).verdict is Verdict.INCONCLUSIVE
-    assert _combine(_express(Verdict.LIVE, 99.0), _flash(odds=-0.3)).verdict is Verdict.LIVE
-
-
-@pytest.mark.parametrize(
-    "missing",
-    [
-        VerdictReason.NO_SIGN_OF_LIFE,
-        VerdictReason.EYES_CLOSED,
-        VerdictReason.TOO_FEW_FRAMES,
-        VerdictReason.NO_PAD_NETWORK,
-    ],
-)
-def test_light_on_a_face_is_no_sign_of_life(missing: VerdictReason) -> None:
-    result = _combine(_express(Verdict.INCONCLUSIVE, 95.0, (missing,)), _flash(odds=9.0))
-    assert result.verdict is Verdict.INCONCLUSIVE
-    assert missing in result.reasons
 
 
 @pytest.mark.parametrize("finding", list(ChallengeFinding))
@@ -511,25 +471,18 @@ def test_a_spoof_stays_one(finding: ChallengeFinding) -> None:
 
 
 @pytest.mark.parametrize(
-    ("finding", "reason"),
+    ("finding", "reason", "verdict"),
     [
-        (ChallengeFinding.WRONG, VerdictReason.ANOTHER_CHALLENGE_ANSWERED),
-        (ChallengeFinding.WRONG, VerdictReason.LIGHT_FITS_NO_FACE),
-        (ChallengeFinding.ABSENT, VerdictReason.CHALLENGE_NOT_ANSWERED),
+        (ChallengeFinding.WRONG, VerdictReason.ANOTHER_CHALLENGE_ANSWERED, Verdict.SPOOF),
+        (ChallengeFinding.ABSENT, VerdictReason.CHALLENGE_NOT_ANSWERED, Verdict.SPOOF),
+        (ChallengeFinding.NOT_MEASURABLE, VerdictReason.TOO_BRIGHT_TO_MEASURE, Verdict.INCONCLUSIVE),
     ],
 )
-def test_a_wrong_answer_is_a_spoof(finding: ChallengeFinding, reason: VerdictReason) -> None:
+def test_a_wrong_answer_is_a_spoof_and_an_unmeasurable_one_inconclusive(
+    finding: ChallengeFinding, reason: VerdictReason, verdict: Verdict
+) -> None:
     result = _combine(_express(), _flash(finding, reason, bits=30.0))
-    assert result.verdict is Verdict.SPOOF
-    assert result.reasons == (reason,)
-    assert result.confidence <= LIVENESS.spoof_threshold
-
-
-def test_an_unmeasurable_answer_is_inconclusive() -> None:
-    result = _combine(
-        _express(), _flash(ChallengeFinding.NOT_MEASURABLE, VerdictReason.TOO_BRIGHT_TO_MEASURE)
-    )
-    assert (result.verdict, result.reasons) == (Verdict.INCONCLUSIVE, (VerdictReason.TOO_BRIGHT_TO_MEASURE,))
+    assert (result.verdict, result.reasons) == (verdict, (reason,))
 
 
 @pytest.mark.parametrize(("floor", "verdict"), [(12.0, Verdict.LIVE), (16.0, Verdict.INCONCLUSIVE)])
@@ -662,12 +615,8 @@ def test_a_movement_without_the_required_blink_is_never_live(finding: ChallengeF
 
 
 def _bits(seeds: range, strength: float) -> list[float]:
-    found = []
-    for seed in seeds:
-        scan = light_scan(seed, answer=guessing, strength=strength, fps=20.0)
-        result = judge_flash(samples=scan.samples, revealed=scan.revealed, model=MODEL)
-        found.append(result.verified_bits)
-    return found
+    scans = (light_scan(seed, answer=guessing, strength=strength, fps=20.0) for seed in seeds)
+    return [_judge(scan).verified_bits for scan in scans]
 
 
 def test_a_guesser_gets_no_more_than_chance() -> None:
@@ -683,8 +632,8 @@ def _most_bits(seed: int, strength: float, *, steps: int = 10) -> float:
     found = []
     for number in range(5, steps + 1):
         shown, end = scan.revealed[: number + 1], scan.revealed[number + 1].at
-        samples = [sample for sample in scan.samples if sample.arrival_time < end]
-        found.append(judge_flash(samples=samples, revealed=shown, model=MODEL).verified_bits)
+        samples = tuple(sample for sample in scan.samples if sample.arrival_time < end)
+        found.append(_judge(LightScan(samples, shown)).verified_bits)
     return max(found)
 
 

@@ -46,18 +46,6 @@ def test_each_detection_interval_loses_its_own_mean() -> None:
     np.testing.assert_allclose(within @ [1.0, 3.0, 10.0, 11.0, 12.0, 7.0], [-1, 1, -1, 0, 1, 0], atol=1e-12)
 
 
-def test_one_detection_interval_loses_its_mean() -> None:
-    np.testing.assert_allclose(
-        centring_within_detections(np.zeros(3, np.intp)) @ [1.0, 2.0, 3.0], [-1, 0, 1], atol=1e-12
-    )
-
-
-def test_removing_the_means_is_a_projection() -> None:
-    within = centring_within_detections(np.array([0, 1, 1, 2, 2, 2]))
-    np.testing.assert_allclose(within @ within, within, atol=1e-12)
-    np.testing.assert_allclose(within, within.T)
-
-
 MODEL = load_flash_model()
 MARGIN = MODEL.lag.early
 _DISPLAY = 0.01
@@ -84,9 +72,7 @@ def _claiming(scan: LightScan, claim: ExposureClaim | None) -> LightScan:
 
 
 @pytest.mark.parametrize("stamp", ["start", "middle", "arrival"])
-@pytest.mark.parametrize(
-    ("fps", "exposure"), [(20.0, 0.01), (20.0, 0.03), (20.0, 0.048), (12.0, 0.08), (8.3, 0.118)]
-)
+@pytest.mark.parametrize(("fps", "exposure"), [(20.0, 0.01), (20.0, 0.048), (8.3, 0.118)])
 def test_every_honest_time_stamp_is_within_the_window(stamp: str, fps: float, exposure: float) -> None:
     scan = _filmed(stamp, fps=fps, exposure=exposure)
     track, shown = seen(scan)
@@ -98,24 +84,21 @@ def test_every_honest_time_stamp_is_within_the_window(stamp: str, fps: float, ex
     assert lag > earliest_lag(track, margin=0.0) - 0.01
 
 
+def _lag_score(scan: LightScan) -> float:
+    (signal,) = (one for one in _judge(scan).signals if one.name == "flash_lag")
+    assert signal.score is not None
+    return signal.score
+
+
 @pytest.mark.parametrize(("fps", "exposure"), [(20.0, 0.048), (8.3, 0.118)])
 def test_a_long_exposure_is_no_early_answer(fps: float, exposure: float) -> None:
-    scan = _filmed("start", fps=fps, exposure=exposure)
-    result = judge_flash(samples=scan.samples, revealed=scan.revealed, model=MODEL)
-    signal = next(one for one in result.signals if one.name == "flash_lag")
-    assert signal.score is not None
-    assert signal.score > 0.5
+    assert _lag_score(_filmed("start", fps=fps, exposure=exposure)) > 0.5
 
 
 @pytest.mark.parametrize("lag", [-0.15, -0.2])
 def test_an_answer_before_any_exposure_is_early(lag: float) -> None:
-    scan = _claiming(
-        light_scan(2, fps=20.0, steps=10, lag=lag),
-        exposure_claim(0.01, readout=0.02),
-    )
-    result = judge_flash(samples=scan.samples, revealed=scan.revealed, model=MODEL)
-    signal = next(one for one in result.signals if one.name == "flash_lag")
-    assert signal.score == MODEL.lag.early_score
+    scan = light_scan(2, fps=20.0, steps=10, lag=lag)
+    assert _lag_score(_claiming(scan, exposure_claim(0.01, readout=0.02))) == MODEL.lag.early_score
 
 
 def test_longer_exposures_and_read_outs_explain_earlier_answers() -> None:
@@ -131,7 +114,7 @@ def test_longer_exposures_and_read_outs_explain_earlier_answers() -> None:
     assert windows[0] == pytest.approx(-(0.05 + 0.01 + 0.01) / 2 - MARGIN, abs=0.001)
 
 
-@pytest.mark.parametrize("claim", [0.2, 1e9])
+@pytest.mark.parametrize("claim", [0.0, -1.0, 0.2, 1e9])
 def test_a_claim_gains_no_more_than_a_frame(claim: float) -> None:
     scan = light_scan(1, fps=20.0)
     silent = earliest_lag(track_of(scan), margin=MARGIN)
@@ -140,19 +123,10 @@ def test_a_claim_gains_no_more_than_a_frame(claim: float) -> None:
     assert silent == pytest.approx(-1.5 * 0.05 - MARGIN, abs=0.001)
 
 
-@pytest.mark.parametrize("claim", [0.0, -1.0])
-def test_a_claim_that_is_no_time_counts_as_none(claim: float) -> None:
-    scan = light_scan(1, fps=20.0)
-    strange = exposure_claim(claim, readout=claim)
-    assert earliest_lag(track_of(_claiming(scan, strange)), margin=MARGIN) == earliest_lag(
-        track_of(scan), margin=MARGIN
-    )
+SETTINGS = MODEL.lag
 
 
-SETTINGS = load_flash_model().lag
-
-
-@pytest.mark.parametrize("lag", [0.0, 0.08, 0.2, 0.35, 0.5, 0.8, 1.1])
+@pytest.mark.parametrize("lag", [0.0, 0.08, 0.5, 1.1])
 def test_the_lag_is_found(lag: float) -> None:
     track, shown = seen(light_scan(2, lag=lag, steps=10))
     found, explained = measure_lag(track, shown)
@@ -161,28 +135,23 @@ def test_the_lag_is_found(lag: float) -> None:
     assert explained > 0.5
 
 
-def test_jitter_shows_step_by_step() -> None:
-    spreads = []
-    for jitter in (0.0, 0.06):
-        track, shown = seen(light_scan(3, lag=0.15, lag_jitter=jitter, steps=12, noise=0.003))
-        lag, _ = measure_lag(track, shown)
-        assert lag is not None
-        response = fit_response(track, shown, lag=lag, settings=load_flash_model().response)
-        assert response is not None
-        lags = [own for _, own in step_lags(track, shown, response.matrix, lag=lag)]
-        assert len(lags) >= 5
-        spreads.append(float(np.std(lags)))
-    assert spreads[0] < 0.02
-    assert spreads[1] > 0.03
-
-
-def _spread(scan: LightScan) -> float:
+def _spread(scan: LightScan, *, lag: float = LAG) -> float:
+    """The spread of the steps' own lags."""
     track, shown = seen(scan)
-    response = fit_response(track, shown, lag=LAG, settings=load_flash_model().response)
+    response = fit_response(track, shown, lag=lag, settings=MODEL.response)
     assert response is not None
-    lags = [own for _, own in step_lags(track, shown, response.matrix, lag=LAG)]
+    lags = [own for _, own in step_lags(track, shown, response.matrix, lag=lag)]
     assert len(lags) >= 3
     return float(np.std(lags))
+
+
+def test_jitter_shows_step_by_step() -> None:
+    steady, uneven = (
+        _spread(light_scan(3, lag=0.15, lag_jitter=jitter, steps=12, noise=0.003), lag=0.13)
+        for jitter in (0.0, 0.06)
+    )
+    assert steady < 0.02
+    assert uneven > 0.03
 
 
 def test_a_face_that_is_found_anew_has_not_answered() -> None:
@@ -210,7 +179,7 @@ def test_times_are_compared_where_the_answer_is_clear(strength: float, is_compar
     track, shown = seen(light_scan(2, strength=strength, noise=0.02, steps=14))
     lag, explained = measure_lag(track, shown)
     assert lag is not None
-    response = fit_response(track, shown, lag=lag, settings=load_flash_model().response)
+    response = fit_response(track, shown, lag=lag, settings=MODEL.response)
     assert response is not None
     found = find_lag(track, shown, response.matrix, lag=lag, explained=explained)
     assert (found.lag, found.explained, found.comparable) == (lag, explained, is_compared)
@@ -253,12 +222,12 @@ DISPLAY = 0.039
 """The time from sending a step to its appearance in a light scan, seconds."""
 
 
-def _ages(scan: LightScan, *, most: float = 0.3) -> dict[int, float]:
+def _ages(scan: LightScan) -> dict[int, float]:
     track, shown = seen(scan)
     lag, _ = measure_lag(track, shown)
     assert lag is not None
     sent = [Sent(one.step, one.at, 0.0) for one in scan.revealed]
-    return answer_ages(track, sent, shown, lag=lag, round_trip=most)
+    return answer_ages(track, sent, shown, lag=lag, round_trip=0.3)
 
 
 def _judge(scan: LightScan) -> FlashResult:
@@ -267,13 +236,10 @@ def _judge(scan: LightScan) -> FlashResult:
 
 def _later(scan: LightScan, seconds: float, *, round_trip: float = 0.0) -> LightScan:
     """The scan whose frames all arrive later."""
-    return LightScan(
-        tuple(
-            replace(one, arrival_time=one.arrival_time + seconds, round_trip=round_trip)
-            for one in scan.samples
-        ),
-        scan.revealed,
+    later = (
+        replace(one, arrival_time=one.arrival_time + seconds, round_trip=round_trip) for one in scan.samples
     )
+    return replace(scan, samples=tuple(later))
 
 
 def _on_another_clock(scan: LightScan, seed: int) -> LightScan:
@@ -285,17 +251,16 @@ def _on_another_clock(scan: LightScan, seed: int) -> LightScan:
         None if one.step_since is None else float(np.interp(one.step_since, true, false))
         for one in scan.samples
     ]
-    return LightScan(
-        tuple(
-            replace(one, capture_time=float(time), step_since=claim)
-            for one, time, claim in zip(scan.samples, false[1:], since, strict=True)
-        ),
-        scan.revealed,
+    claimed = (
+        replace(one, capture_time=float(time), step_since=claim)
+        for one, time, claim in zip(scan.samples, false[1:], since, strict=True)
     )
+    return replace(scan, samples=tuple(claimed))
 
 
 def test_an_answer_is_as_old_as_display_camera_and_the_next_frame_make_it() -> None:
-    ages = _ages(SCAN)
+    unseen = RevealedStep(replace(SCAN.revealed[-2].step, number=90), OFFSET + 60.0)
+    ages = _ages(replace(SCAN, revealed=(*SCAN.revealed, unseen)))
     assert set(ages) == {one.step.number for one in SCAN.revealed if one.step.bits > 0}
     for age in ages.values():
         assert DISPLAY + LAG - 0.02 <= age <= DISPLAY + LAG + 1.5 * FRAME
@@ -311,13 +276,11 @@ def test_the_round_trip_is_subtracted_up_to_its_limit() -> None:
 
 def _waiting(scan: LightScan, since: float, until: float, *, round_trip: float = 0.0) -> LightScan:
     """The scan with frames that waited for credit, from and until times relative to their arrival."""
-    return LightScan(
-        tuple(
-            replace(one, waited=(one.arrival_time + since, one.arrival_time + until), round_trip=round_trip)
-            for one in scan.samples
-        ),
-        scan.revealed,
+    waiting = (
+        replace(one, waited=(one.arrival_time + since, one.arrival_time + until), round_trip=round_trip)
+        for one in scan.samples
     )
+    return replace(scan, samples=tuple(waiting))
 
 
 def test_the_wait_for_credit_is_subtracted_from_the_sending_on() -> None:
@@ -373,7 +336,7 @@ def _late_in(scan: LightScan, *, queued: float) -> tuple[set[int], set[int]]:
     return {one.step for one in meter.readings() if one.late}, set(_judge(scan).late)
 
 
-@pytest.mark.parametrize("queued", [0.0, 0.3, 2.0])
+@pytest.mark.parametrize("queued", [0.0, 2.0])
 @pytest.mark.parametrize(("delay", "late"), [(0.0, False), (0.25, False), (0.5, True)])
 def test_the_time_that_a_step_waits_at_the_server_is_not_the_devices(
     queued: float, delay: float, late: bool
@@ -383,7 +346,7 @@ def test_the_time_that_a_step_waits_at_the_server_is_not_the_devices(
     assert _late_in(_later(SCAN, delay), queued=queued) == (expected, expected)
 
 
-@pytest.mark.parametrize("delay", [0.0, 0.2])
+@pytest.mark.parametrize("delay", [0.0, 0.25])
 def test_an_answer_in_time_is_verified(delay: float) -> None:
     result = _judge(_later(SCAN, delay))
     assert result.finding is ChallengeFinding.RIGHT
@@ -391,7 +354,7 @@ def test_an_answer_in_time_is_verified(delay: float) -> None:
     assert result.verified_bits == _judge(SCAN).verified_bits
 
 
-@pytest.mark.parametrize("delay", [0.5, 0.8, 3.0])
+@pytest.mark.parametrize("delay", [0.5, 3.0])
 def test_a_late_answer_is_neither_verified_nor_an_attack(delay: float) -> None:
     """Its device claims times at which it looks punctual."""
     result = _judge(_later(SCAN, delay))
@@ -416,19 +379,14 @@ def test_a_network_that_becomes_fast_verifies_the_later_answers() -> None:
     def arrives(sample: FlashSample) -> float:
         return max(sample.arrival_time, min(sample.arrival_time + 0.6, third.at + 0.9))
 
-    scan = LightScan(tuple(replace(one, arrival_time=arrives(one)) for one in SCAN.samples), SCAN.revealed)
-    result = _judge(scan)
+    samples = tuple(replace(one, arrival_time=arrives(one)) for one in SCAN.samples)
+    result = _judge(replace(SCAN, samples=samples))
     assert result.finding is ChallengeFinding.RIGHT
     assert 0 < len(result.late) < 5
     assert 0 < result.verified_bits < _judge(SCAN).verified_bits
 
 
-def test_a_step_that_no_frame_shows_has_no_age() -> None:
-    last = RevealedStep(replace(SCAN.revealed[-2].step, number=90), OFFSET + 60.0)
-    assert 90 not in _ages(LightScan(SCAN.samples, (*SCAN.revealed, last)))
-
-
-FRESHNESS_SETTINGS = load_flash_model().freshness
+FRESHNESS_SETTINGS = MODEL.freshness
 
 
 def test_an_honest_scan_is_fresh() -> None:
@@ -460,6 +418,7 @@ def test_frames_that_somebody_held_back_are_delayed() -> None:
         (Freshness({2: 0.2}, 0.05, 0.0), True),
         (Freshness({2: 0.2}, 0.05, 0.3), False),
         (Freshness({2: 2.0}, 0.05, 0.0), None),
+        (Freshness({2: 0.4}, 0.55, 0.0), True),
         (Freshness({2: 0.4}, 1.5, 0.0), None),
         (Freshness({}, 0.0, 0.0), None),
     ],
@@ -470,17 +429,8 @@ def test_lateness_alone_proves_nothing_for_freshness(fresh: Freshness, passed: b
     assert signal.score is None or signal.score >= 0.05
 
 
-@pytest.mark.parametrize("delay", [0.3, 0.55, 0.6, 0.9])
-def test_a_stalled_network_is_not_held_against_a_person(delay: float) -> None:
-    score = freshness_signal(Freshness({2: 0.4}, delay, 0.0), FRESHNESS_SETTINGS).score
-    assert score is None or score >= 0.5
-
-
-LINES = load_flash_model()
-
-
-def _leaps(track: TrackView, shown: Sequence[Appearance], *, lag: float = LINES.lag.usual) -> Leaps:
-    return find_leaps(track, shown, lag=lag, settings=LINES.leaps)
+def _leaps(track: TrackView, shown: Sequence[Appearance], *, lag: float = MODEL.lag.usual) -> Leaps:
+    return find_leaps(track, shown, lag=lag, settings=MODEL.leaps)
 
 
 @pytest.mark.parametrize("seed", range(4))

@@ -101,6 +101,10 @@ def _points(count: int = 70, seed: int = 1) -> NDArray[np.float64]:
     return np.column_stack([0.4 * radius * np.cos(angle), 0.58 * radius * np.sin(angle)])
 
 
+def _where(seed: int) -> FacePlaces:
+    return FacePlaces(places=_points(_POINTS, seed), upright=np.eye(2), eyes=-0.25, mouth=0.2)
+
+
 _GROWTHS = np.linspace(1.02, 1.8, 40)
 
 
@@ -110,9 +114,9 @@ def _found(parallax: Parallax) -> PerspectiveFinding:
     return found
 
 
-@pytest.mark.parametrize("lens", [0.85, 1.05, 1.25])
+@pytest.mark.parametrize("lens", [0.85, 1.25])
 @pytest.mark.parametrize("turn", [0.02, 0.05])
-@pytest.mark.parametrize("seed", range(3))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_head_has_relief_and_perspective_whatever_lens_and_sway(
     seed: int, turn: float, lens: float
 ) -> None:
@@ -125,16 +129,8 @@ def test_a_head_has_relief_and_perspective_whatever_lens_and_sway(
     assert found.depth < 2.5
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_a_head_that_does_not_turn_has_them_too(seed: int) -> None:
-    points = _points(seed=seed)
-    found = _found(_approach(_head(points), points, growths=_GROWTHS, seed=seed, noise=0.0004))
-    assert found.clarity > 1
-    assert 0.5 < found.depth < 2
-
-
 @pytest.mark.parametrize("turn", [0.0, 0.15])
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_plane_has_no_relief_however_it_is_tilted_and_turned(seed: int, turn: float) -> None:
     points = _points(seed=seed)
     found = _found(_approach(_plane(points), points, growths=_GROWTHS, seed=seed, turn=turn))
@@ -142,7 +138,7 @@ def test_a_plane_has_no_relief_however_it_is_tilted_and_turned(seed: int, turn: 
     assert found.expected > 1.2
 
 
-@pytest.mark.parametrize("turn", [0.0, 0.05, 0.15])
+@pytest.mark.parametrize("turn", [0.0, 0.15])
 @pytest.mark.parametrize("angle", [0.0, 0.3, 1.2])
 def test_a_bent_sheet_is_curved_round_one_axis_only(angle: float, turn: float) -> None:
     points = _points(seed=2)
@@ -151,7 +147,7 @@ def test_a_bent_sheet_is_curved_round_one_axis_only(angle: float, turn: float) -
     assert found.curved < 0.3
 
 
-@pytest.mark.parametrize("seed", range(4))
+@pytest.mark.parametrize("seed", range(2))
 def test_a_film_of_a_head_that_turns_has_relief_and_no_perspective(seed: int) -> None:
     points = _points(seed=seed)
     found = _found(_approach(_head(points), points, growths=_GROWTHS, seed=seed, turn=0.05, filmed=True))
@@ -222,12 +218,9 @@ def test_approaches_that_contradict_each_other_make_it_unsure() -> None:
     agreed = pool_findings([seen, seen])
     assert agreed is not None
     assert agreed.error == pytest.approx(0.1 / 2**0.5)
-
-
-def test_one_approach_pools_to_itself_and_none_to_nothing() -> None:
-    pooled = pool_findings([HEAD])
-    assert pooled is not None
-    assert asdict(pooled) == pytest.approx(asdict(HEAD))
+    alone = pool_findings([seen])
+    assert alone is not None
+    assert asdict(alone) == pytest.approx(asdict(seen))
     assert pool_findings([]) is None
 
 
@@ -261,13 +254,6 @@ def test_whatever_was_followed_no_number_is_made_up(
 _FRAMES, _POINTS = 30, 70
 
 
-def _where(seed: int = 0) -> FacePlaces:
-    rng = np.random.default_rng(seed)
-    angle, radius = rng.uniform(0, 2 * np.pi, _POINTS), np.sqrt(rng.uniform(0, 1, _POINTS))
-    places = np.column_stack([0.4 * radius * np.cos(angle), 0.55 * radius * np.sin(angle)])
-    return FacePlaces(places=places, upright=np.eye(2), eyes=-0.25, mouth=0.2)
-
-
 def _seen(
     relief: NDArray[np.float64], where: FacePlaces, *, near: float = 1.0, noise: float = 1e-5, seed: int = 3
 ) -> PlaneLeftovers:
@@ -295,7 +281,7 @@ def _fitted(seen: PlaneLeftovers) -> ReliefFit:
 
 
 def test_a_smooth_relief_and_its_perspective_are_found() -> None:
-    where = _where()
+    where = _where(0)
     found = _fitted(_seen(_usual(where), where))
     assert np.corrcoef(found.relief, _over_its_plane(_usual(where), where))[0, 1] > 0.98
     assert found.perspective == pytest.approx(1.0, abs=0.1)
@@ -321,12 +307,6 @@ def test_of_noise_less_than_half_is_explained_and_the_control_finds_as_much() ->
     assert max(one.explained / one.unexplained for one in found) < 0.85
     shares = [np.linalg.norm(one.control) / np.linalg.norm(one.relief) for one in found]
     assert np.median(shares) > 0.2
-
-
-def test_points_in_one_place_determine_nothing() -> None:
-    where = FacePlaces(places=np.zeros((_POINTS, 2)), upright=np.eye(2), eyes=-0.25, mouth=0.2)
-    found = fit_relief(_seen(np.zeros(_POINTS), where))
-    assert found is None or np.isfinite(found.perspective)
 
 
 @pytest.mark.parametrize(

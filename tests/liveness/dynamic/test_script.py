@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
-from itertools import combinations, pairwise, permutations, product
+from itertools import pairwise, permutations, product
 
 import numpy as np
 import pytest
@@ -153,7 +153,7 @@ def _linear(colour: ScreenColour) -> tuple[float, float, float]:
 # The colours that are drawn, and their safety: no flash that WCAG 2.2 forbids.
 
 
-@pytest.mark.parametrize("count", [2, 3, 4, 7, 8, 18, 60])
+@pytest.mark.parametrize("count", [2, 7, 60])
 def test_draws_are_uniform(count: int) -> None:
     random, draws = seeded(count), 400 * count
     seen = Counter(draw_below(random, count) for _ in range(draws))
@@ -166,10 +166,6 @@ def test_a_byte_that_would_favour_some_numbers_is_thrown_away(first: int, count:
     drawn = draw_below(lambda _: bytes([next(given_bytes)]), count)
     fair = first < 256 - 256 % count
     assert drawn == (first % count if fair else 0)
-
-
-def test_operating_system_bytes_can_be_drawn_from() -> None:
-    assert all(0 <= draw_below(os.urandom, 7) < 7 for _ in range(100))
 
 
 @pytest.mark.parametrize("broken", [b"", b"ab", b"\xff"])
@@ -230,13 +226,6 @@ def test_omitting_wrong_steps_does_not_help_a_guesser(
                 reached += alive[right]
                 alive[right] = 0.0
     assert 0 < reached <= 2.0**-floor
-
-
-def test_bare_sums_would_let_that_guesser_in() -> None:
-    """The sum of verified bits cannot be the floor: 5 of 14 by chance carry 14 bits, once in 28."""
-    chance = sum(math.comb(14, right) * 6 ** (14 - right) for right in range(5, 15)) / 7**14
-    assert 5 * bits_of_choice(7) > 14
-    assert chance == pytest.approx(1 / 28, rel=0.1)
 
 
 def _whole(seed: int, settings: ScriptSettings | None = None, steps: int | None = None) -> list[ColourStep]:
@@ -310,7 +299,6 @@ def test_a_full_script_draws_twenty_bits_and_more() -> None:
     "changes",
     [
         {"steps": 7},
-        {"steps": 0},
         {"holds": ()},
         {"holds": (0.34,)},
         {"holds": (0.4, 0.4)},
@@ -326,10 +314,12 @@ def test_settings_that_prove_too_little_or_break_a_limit_are_refused(changes: di
         ScriptSettings(**changes)  # type: ignore[arg-type]  # the class checks
 
 
-@given(st.integers(0, 2**32 - 1), st.integers(1, 30))
-def test_steps_are_numbered_and_framed(seed: int, count: int) -> None:
-    steps = _whole(seed, steps=count)
-    assert [step.number for step in steps] == list(range(1, count + 3))
+@given(st.integers(0, 2**32 - 1), st.integers(1, 30), st.integers(1, 99))
+def test_steps_are_numbered_and_framed(seed: int, count: int, first: int) -> None:
+    script = ColourScript(seeded(seed), first_number=first)
+    steps = [script.lead_in(), *(script.draw() for _ in range(count)), script.close()]
+    assert [step.number for step in steps] == list(range(first, first + count + 2))
+    assert script.coloured == count
     assert [step.last for step in steps] == [False] * (count + 1) + [True]
     assert steps[0].colour == steps[-1].colour == LEAD_IN
     assert steps[0].bits == steps[-1].bits == 0
@@ -362,15 +352,6 @@ def test_nothing_of_the_future_exists() -> None:
     before = len(asked)
     script.close()
     assert len(asked) == before
-
-
-def test_the_same_bytes_after_different_pasts_share_nothing_but_the_rule() -> None:
-    script = ColourScript(seeded(1), first_number=11)
-    assert script.lead_in().number == 11
-    assert script.draw().number == 12
-    assert script.coloured == 1
-    script.close()
-    assert script.coloured == 1
 
 
 def test_out_of_order_is_refused() -> None:
@@ -438,10 +419,6 @@ def test_impossible_steps_are_refused(changes: dict[str, object]) -> None:
         _step(**changes)
 
 
-def test_colour_bits_follow_from_the_remaining_choices() -> None:
-    assert _step().colour_bits == pytest.approx(2.8)
-
-
 ALL = (*PALETTE, LEAD_IN)
 
 
@@ -449,11 +426,6 @@ def test_eight_different_corners_of_a_cube_in_linear_light() -> None:
     assert len(set(PALETTE)) == 8
     for colour in PALETTE:
         assert all(min(abs(light - LOW), abs(light - 1)) < 0.002 for light in colour.linear)
-
-
-def test_any_two_colours_differ_by_the_same_light_in_some_channel() -> None:
-    for one, other in combinations(PALETTE, 2):
-        assert abs(one.linear - other.linear).max() == pytest.approx(1 - LOW, abs=0.002)
 
 
 def test_the_lead_in_lies_half_way_in_light() -> None:

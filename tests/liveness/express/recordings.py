@@ -1,8 +1,7 @@
-"""Recordings made into attacks: a paper mask, and clips that are injected in a loop."""
+"""Recordings made into attacks: a paper mask, and clips that are injected back and forth."""
 
 from collections.abc import Iterator
 from dataclasses import dataclass
-from enum import StrEnum
 
 import cv2
 import numpy as np
@@ -99,37 +98,17 @@ def _rotation(axis: int, angle: float) -> NDArray[np.float64]:
     return np.asarray(cv2.Rodrigues(vector)[0], np.float64)
 
 
-# Makes clips that are injected in a loop, or forwards and backwards, encoded anew in each pass.
+# Makes clips that are injected forwards and backwards, encoded anew in each pass.
 
 _QUALITIES = (85, 80, 76)
 
 
-class Replay(StrEnum):
-    """How a clip that is too short is extended."""
-
-    LOOPED = "looped"
-    """From the start again."""
-    BACK_AND_FORTH = "back and forth"
-    """Backwards from its end, so that no jump shows."""
-
-
-def repeat(
-    frames: list[tuple[float, BgrImage]], how: Replay, share: float
-) -> Iterator[tuple[float, BgrImage]]:
-    """Yield a scan as long as ``frames`` that has only their first ``share``.
-
-    Args:
-        frames: Capture times and frames.
-        how: The order in which they are shown.
-        share: Share of the frames, 0..1.
-    """
+def back_and_forth(frames: list[tuple[float, BgrImage]], share: float) -> Iterator[tuple[float, BgrImage]]:
+    """Yield a scan as long as ``frames`` of their first ``share``, played backwards from its end and on."""
     count = max(2, round(share * len(frames)))
     for at, (time, _) in enumerate(frames):
-        if how is Replay.LOOPED:
-            turn, place = divmod(at, count)
-        else:
-            turn, place = divmod(at, count - 1)
-            place = place if turn % 2 == 0 else count - 1 - place
+        turn, place = divmod(at, count - 1)
+        place = place if turn % 2 == 0 else count - 1 - place
         quality = _QUALITIES[turn % len(_QUALITIES)]
         coded = cv2.imencode(".jpg", frames[place][1], [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
         yield time, np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8)

@@ -2,6 +2,7 @@
 
 import math
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -82,7 +83,7 @@ def test_a_wide_crop_holds_the_room_at_the_faces_sides() -> None:
     assert wide.luma[eyes - 2 : eyes + 3].min() < 60
 
 
-@pytest.mark.parametrize("scale", [0.45, 0.7, 1.0, 2.0, 4.1])
+@pytest.mark.parametrize("scale", [0.45, 4.1])
 def test_crops_are_the_same_whatever_the_cameras_pixels(scale: float) -> None:
     crops, other = cut_crops(portrait(), FACE), cut_crops(*small(portrait(), scale))
     assert crops is not None
@@ -106,16 +107,13 @@ def test_parts_outside_the_frame_are_missing_from_the_crops() -> None:
         assert cut_crops(portrait(), face_at(x, y, 200.0)) is None
 
 
-@pytest.mark.parametrize("scale", [0.05, 0.25, 0.3, 0.5, 0.8, 1.0, 2.3])
+@pytest.mark.parametrize("scale", [0.05, 0.25, 0.8, 2.3])
 def test_shrinking_keeps_brightness_and_gives_the_size_asked_for(scale: float) -> None:
     image = portrait()
     small_one = shrink(image, scale)
     assert small_one.shape[:2] == (round(640 * scale), round(480 * scale))
     assert float(small_one.mean()) == pytest.approx(float(image.mean()), abs=2.0)
-
-
-def test_a_thin_picture_shrinks_to_a_pixel_at_least() -> None:
-    assert shrink(np.zeros((2, 300, 3), np.uint8), 0.01).shape == (1, 3, 3)
+    assert shrink(np.zeros((2, 300, 3), np.uint8), 0.01).shape == (1, 3, 3), "a pixel at least"
 
 
 _VALUES = st.floats(-1e6, 1e6)
@@ -146,6 +144,13 @@ def test_a_score_is_a_half_on_the_line_and_more_on_the_live_side(
         assert score <= 0.5
 
 
+HeadPath = Callable[[float, NDArray[np.float64]], NDArray[np.float64]]
+
+
+def _still_path(_: float, points: NDArray[np.float64]) -> NDArray[np.float64]:
+    return points
+
+
 _SETTINGS = ExpressSettings()
 _LIVELY = RegionChange(eyes=0.01, mouth=0.003, rest=0.002)
 
@@ -169,26 +174,18 @@ def test_a_sheet_is_a_plane_however_it_is_waved(size: float) -> None:
     assert _score(PlanarMotion(), seen) < 0.2
 
 
-def test_noise_alone_is_no_depth() -> None:
-    still = scan(motion=[segment(lambda _, points: points, noise=0.001, seed=seed) for seed in range(3)])
-    found = PlanarMotion().assess(still, _SETTINGS)
-    assert found.score is None
-    assert "too little" in found.detail
-    assert _score(Stillness(), still) < 0.1
-
-
-def test_strong_noise_over_a_plane_is_no_depth() -> None:
-    noisy = scan(
-        motion=[segment(as_plane(0.05), noise=0.0015, face_width=80, seed=seed) for seed in range(3)]
-    )
-    assert _score(PlanarMotion(), noisy) < 0.3
-
-
 def test_movement_is_no_sign_of_life_and_stillness_a_sign_against() -> None:
-    waved = scan(motion=[segment(as_plane(0.2))] * 2)
-    assert _score(Stillness(), waved) == 0.5
-    swaying = scan(motion=[segment(as_head(0.06))] * 2)
-    assert _score(Stillness(), swaying) == 0.5
+    for moves in (as_plane(0.2), as_head(0.06)):
+        assert _score(Stillness(), scan(motion=[segment(moves)] * 2)) == 0.5
+    assert _score(Stillness(), scan(motion=[segment(_still_path, noise=0.001)] * 2)) < 0.1
+
+
+def test_noise_is_no_depth() -> None:
+    for noise, size in ((0.001, 0.0), (0.0015, 0.05)):
+        parts = [segment(as_plane(size), noise=noise, face_width=80, seed=seed) for seed in range(3)]
+        assert (PlanarMotion().assess(scan(motion=parts), _SETTINGS).score or 0) < 0.3
+    assert measure_depth(scan(motion=[segment(_still_path)] * 3)) == measure_depth(scan()) == 0
+    assert not has_sign_of_life(scan())
 
 
 def test_a_background_that_goes_along_is_a_sheet() -> None:
@@ -265,8 +262,6 @@ def test_rendered_sheet_and_rendered_head() -> None:
 _NOSE_TIP = 0.093
 """Its place in the builders' face: face widths below the middle of its extent."""
 
-HeadPath = Callable[[float, NDArray[np.float64]], NDArray[np.float64]]
-
 
 def _head(size: float = 0.15) -> HeadPath:
     """A head that turns with its neck behind it: an ellipsoid with a nose."""
@@ -330,40 +325,29 @@ def test_paper_that_turns_shows_none(path: HeadPath) -> None:
     assert all(signal.score is not None and signal.score < 0.85 for signal in found)
 
 
-@pytest.mark.parametrize("path", [_mask(), as_plane(0.2)], ids=["mask", "sheet"])
-def test_a_face_without_turn_is_not_assessed(path: HeadPath) -> None:
-    found = _assess(_scan(path, yaw=2))
+@pytest.mark.parametrize(
+    ("seen", "detail"),
+    [
+        (_scan(_mask(), yaw=2), "too little"),
+        (_scan(as_plane(0.2), yaw=2), "too little"),
+        (_scan(_still_path, yaw=12, noise=0.0005), "too little"),
+        (_scan(_head(), yaw=12, face_width=45), "too small"),
+    ],
+    ids=["mask without a turn", "sheet without a turn", "noise of a still face", "a small face"],
+)
+def test_too_little_turn_shows_no_nose(seen: ScanObservations, detail: str) -> None:
+    found = _assess(seen)
     assert found.score is None
-    assert "too little" in found.detail
+    assert detail in found.detail
 
 
-def test_noise_of_a_still_face_is_no_depth() -> None:
-    found = _assess(_scan(lambda _, points: points, yaw=12, noise=0.0005))
-    assert found.score is None
-    assert "too little" in found.detail
-
-
-def test_small_faces_are_not_assessed_for_depth() -> None:
-    assert "too small" in _assess(_scan(_head(), yaw=12, face_width=45)).detail
-
-
-def _without_points(motion: MotionSegment) -> MotionSegment:
-    lost = motion.left_over.copy()
-    lost[:, :60] = np.nan
-    return MotionSegment(
-        frames=motion.frames,
-        times=motion.times,
-        positions=motion.positions,
-        left_over=lost,
-        on_face=motion.on_face,
-        face_width=motion.face_width,
-        changes=motion.changes,
-    )
+_TORN = segment(_head()).left_over.copy()
+_TORN[:, :60] = np.nan
 
 
 @pytest.mark.parametrize(
     "motion",
-    [(), (segment(_head(), steps=3),), (_without_points(segment(_head())),)],
+    [(), (segment(_head(), steps=3),), (replace(segment(_head()), left_over=_TORN),)],
     ids=["no motion", "too short", "points lost"],
 )
 def test_too_little_is_not_assessed_for_depth(motion: Sequence[MotionSegment]) -> None:
@@ -376,16 +360,7 @@ def test_a_frame_in_which_all_points_are_lost_is_left_out() -> None:
     whole = segment(_head())
     left_over, positions = whole.left_over.copy(), whole.positions.copy()
     left_over[-1], positions[-1] = np.nan, np.nan
-    torn = MotionSegment(
-        frames=whole.frames,
-        times=whole.times,
-        positions=positions,
-        left_over=left_over,
-        on_face=whole.on_face,
-        face_width=whole.face_width,
-        changes=whole.changes,
-    )
-    found = measure_nose(scan(motion=[torn]))
+    found = measure_nose(scan(motion=[replace(whole, positions=positions, left_over=left_over)]))
     assert found is not None
     assert found.evidence > _SETTINGS.nose_evidence
 
@@ -420,11 +395,6 @@ def test_a_head_shows_depth_and_a_sheet_does_not() -> None:
     assert sheet < -1.3
 
 
-def test_a_still_head_shows_no_depth() -> None:
-    assert measure_depth(scan(motion=[segment(lambda _, points: points)] * 3)) == 0
-    assert measure_depth(scan()) == 0
-
-
 def test_only_assessed_signals_of_motion_are_signs() -> None:
     planar = assessed(name="planar_motion", label="", score=0.9, detail="")
     still = assessed(name="micro_motion", label="", score=0.1, detail="")
@@ -435,10 +405,6 @@ def test_only_assessed_signals_of_motion_are_signs() -> None:
     )
     assert life_signs((planar, still, *others)) == (planar, still)
     assert life_signs(others) == ()
-
-
-def test_a_scan_without_motion_has_none() -> None:
-    assert not has_sign_of_life(scan())
 
 
 @pytest.mark.parametrize(
@@ -502,7 +468,22 @@ def test_all_else_proves_nothing(openness: list[float | None]) -> None:
     assert _face_score(openness) is None
 
 
-@pytest.mark.parametrize("level", [0.11, 0.13, 0.2])
+@pytest.mark.parametrize(
+    ("open_eyes", "low", "blinks"),
+    [((0.08, 0.08), (0.03, 0.03), False), ((0.3, 0.3), (0.1, 0.3), False), ((0.3, 0.3), (0.1, 0.1), True)],
+    ids=["shut eyes", "a wink", "a blink"],
+)
+def test_neither_shut_eyes_nor_one_eye_blink(
+    open_eyes: tuple[float, float], low: tuple[float, float], blinks: bool
+) -> None:
+    """Blinks are counted."""
+    frames = [observation(at, eyes=low if at in {15, 16, 35, 36} else open_eyes) for at in range(50)]
+    found = Blink().assess(scan(frames), _SETTINGS)
+    assert found.passed is (True if blinks else None)
+    assert found.detail.startswith("2 blinks") is blinks
+
+
+@pytest.mark.parametrize("level", [0.11, 0.2])
 def test_narrow_eyes_blink(level: float) -> None:
     """A scan of narrow eyes, or of one, as of a person who squints."""
     for wide in (level, _OPEN):
@@ -510,23 +491,6 @@ def test_narrow_eyes_blink(level: float) -> None:
         dip += [observation(at, eyes=(0.4 * level, 0.4 * wide)) for at in (15, 16)]
         dip += [observation(at, eyes=(level, wide)) for at in range(17, 32)]
         assert Blink().assess(scan(dip), _SETTINGS).passed
-
-
-def test_shut_eyes_do_not_blink() -> None:
-    openness = [*[0.08] * 15, 0.03, 0.03, *[0.08] * 15]
-    frames = [observation(at, eyes=(value, value)) for at, value in enumerate(openness)]
-    assert Blink().assess(scan(frames), _SETTINGS).score is None
-
-
-def test_a_wink_of_one_eye_is_no_blink() -> None:
-    frames = [observation(index, eyes=(0.1 if index in {15, 16} else 0.3, 0.3)) for index in range(30)]
-    assert Blink().assess(scan(frames), _SETTINGS).score is None
-
-
-def test_blinks_are_counted() -> None:
-    twice = [*_with_dip(0.1), *_with_dip(0.1)]
-    frames = [observation(index, eyes=(value or 0, value or 0)) for index, value in enumerate(twice)]
-    assert Blink().assess(scan(frames), _SETTINGS).detail.startswith("2 blinks")
 
 
 @pytest.mark.parametrize(
@@ -545,10 +509,8 @@ def test_good_passes_and_bad_does_not(
 ) -> None:
     better, worse = (signal.assess(scan(observations(20, **change)), _SETTINGS) for change in (good, bad))
     assert (better.passed, worse.passed) == (True, False)
-    assert better.score is not None
-    assert worse.score is not None
-    assert better.score > 0.7
-    assert worse.score < 0.45
+    assert (better.score or 0) > 0.7
+    assert 0 <= (worse.score or 0) < 0.45
 
 
 @pytest.mark.parametrize("signal", [Sharpness(), HeadPoseSignal(), EyesOpen(), FaceArea()])

@@ -10,6 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation.pad.dataset import read_dataset, without_unusable
+from liveness.express.cues import CueSignal
 from liveness.express.frame_cues import (
     FRAME_CUES,
     BlurDepth,
@@ -24,7 +25,7 @@ from liveness.express.settings import CueLine, ExpressSettings
 from tests.liveness.builders import HEIGHT, WIDTH, face_at, scan
 from tests.liveness.express.portrait import FACE, cues_of, measured, portrait, small, through_camera
 from tests.packs import shared_pack
-from vision.face import BgrImage
+from vision.face import BgrImage, DetectedFace
 from vision.packs.pack import Pack
 
 _LARGEST = "feni-katharotiya"
@@ -116,7 +117,77 @@ def _values(image: np.ndarray, pack: Pack) -> dict[str, float]:
     return dict(measure_frame_cues(picture, faces[0], frame_index=0).values) if faces else {}
 
 
-_LINES = ExpressSettings().moire
+_LINES = ExpressSettings()
+
+
+def _value(name: str, image: np.ndarray, face: DetectedFace = FACE) -> float:
+    value = measured(np.clip(image, 0, 255).astype(np.uint8), face, name)
+    assert value is not None
+    return value
+
+
+_SMALL = small(portrait(), 0.3)
+
+
+@pytest.mark.parametrize(
+    ("name", "image", "face"),
+    [
+        ("moire", *_SMALL),
+        ("blur_depth", *_SMALL),
+        ("blur_depth", portrait(), face_at(-20.0, 300.0, 200.0)),
+        ("specular_highlights", *_SMALL),
+        ("specular_highlights", portrait(), face_at(10.0, 300.0, 200.0)),
+        ("colour_gamut", portrait()[..., [1, 1, 1]], FACE),
+        ("colour_gamut", (portrait() * 0.4).astype(np.uint8), FACE),
+        ("colour_gamut", portrait(), face_at(-40.0, 300.0, 200.0)),
+        # A tight crop.
+        ("medium_border", portrait()[150:450, 150:330], face_at(90.0, 150.0, 200.0)),
+        *((name, portrait(), face_at(-900.0, 300.0, 200.0)) for name in FRAME_CUES),
+    ],
+)
+def test_a_face_that_does_not_show_the_cue_is_not_measured(
+    name: str, image: BgrImage, face: DetectedFace
+) -> None:
+    assert measured(image, face, name) is None
+
+
+@pytest.mark.parametrize(
+    ("signal", "name", "against", "detail"),
+    [
+        (Moire, "moire", [20.0, 25.0, 1.0], "3 frames"),
+        (ColourGamut, "colour_gamut", [0.2, 0.3, 0.9], "0.30 in 3 frames"),
+        (BlurDepth, "blur_depth", [2.5, 2.6], "as soft as"),
+        (SpecularHighlights, "specular_highlights", [0.02], "flatter"),
+        # Most frames must show the border.
+        (MediumBorder, "medium_border", [0.95, 0.96, 0.5], "95 %"),
+    ],
+)
+def test_a_signal_falls_with_its_cue_and_its_detail_names_it(
+    signal: type[CueSignal], name: str, against: list[float], detail: str
+) -> None:
+    live: float = getattr(_LINES, name).live
+    for_life = signal(cues_of(name, [live] * 3)).assess(scan(), _LINES)
+    assert for_life.score == pytest.approx(0.8)
+    assert for_life.passed
+    found = signal(cues_of(name, against)).assess(scan(), _LINES)
+    assert found.passed is False
+    assert detail in found.detail
+    assert signal(()).assess(scan(), _LINES).score is None
+
+
+@pytest.mark.parametrize("name", ["moire", "medium_border"])
+@pytest.mark.parametrize("seed", range(3))
+def test_a_person_in_a_room_shows_no_medium(seed: int, name: str) -> None:
+    assert _value(name, portrait(seed)) < getattr(_LINES, name).line
+
+
+def test_neither_a_straight_edge_nor_the_seams_of_jpeg_blocks_are_a_pattern() -> None:
+    edged = portrait()
+    edged[:, :130] = 30
+    edged[:, 350:] = 220
+    coded = cv2.imencode(".jpg", portrait(), [cv2.IMWRITE_JPEG_QUALITY, 40])[1]
+    for image in (edged, np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR))):
+        assert _value("moire", image) < _LINES.moire.line
 
 
 def _grid(*, period: float, degrees: float, depth: float) -> np.ndarray:
@@ -127,166 +198,56 @@ def _grid(*, period: float, degrees: float, depth: float) -> np.ndarray:
     return grid
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_a_person_in_a_room_shows_no_pattern(seed: int) -> None:
-    value = measured(portrait(seed), FACE, "moire")
-    assert value is not None
-    assert value < _LINES.line
-
-
 @pytest.mark.parametrize(("period", "degrees"), [(3.1, 0.0), (4.7, 7.0), (6.0, 84.0), (2.4, 40.0)])
 def test_a_faint_grid_over_the_image_is_detected(period: float, degrees: float) -> None:
     shown = portrait() * _grid(period=period, degrees=degrees, depth=0.05)
-    value = measured(np.clip(shown, 0, 255).astype(np.uint8), FACE, "moire")
-    assert value is not None
-    assert value > 3 * _LINES.line
-
-
-def test_a_straight_edge_is_no_pattern() -> None:
-    image = portrait()
-    image[:, :130] = 30
-    image[:, 350:] = 220
-    value = measured(image, FACE, "moire")
-    assert value is not None
-    assert value < _LINES.line
-
-
-def test_the_seams_of_jpeg_blocks_are_no_pattern() -> None:
-    coded = cv2.imencode(".jpg", portrait(), [cv2.IMWRITE_JPEG_QUALITY, 40])[1]
-    value = measured(np.asarray(cv2.imdecode(coded, cv2.IMREAD_COLOR), np.uint8), FACE, "moire")
-    assert value is not None
-    assert value < _LINES.line
-
-
-def test_a_small_face_that_fills_its_picture_is_not_measured() -> None:
-    image, face = small(portrait(), 0.3)
-    assert measured(image, face, "moire") is None
-
-
-def test_the_signal_falls_with_the_pattern_and_its_detail_names_it() -> None:
-    settings = ExpressSettings()
-    clear = Moire(cues_of("moire", [_LINES.live] * 3)).assess(scan(), settings)
-    assert clear.score == pytest.approx(0.8)
-    assert clear.passed
-    assert "3 frames" in clear.detail
-    seen = Moire(cues_of("moire", [20.0, 25.0, 1.0])).assess(scan(), settings)
-    assert seen.score is not None
-    assert seen.score < 0.01
-    assert not seen.passed
-    assert Moire(()).assess(scan(), settings).score is None
-
-
-_COLOUR_GAMUT_LINES = ExpressSettings().colour_gamut
-
-
-def _measured(image: np.ndarray) -> float:
-    value = measured(np.clip(image, 0, 255).astype(np.uint8), FACE, "colour_gamut")
-    assert value is not None
-    return value
+    assert _value("moire", np.clip(shown, 0, 255).astype(np.uint8)) > 3 * _LINES.moire.line
 
 
 def test_a_scene_is_above_the_line() -> None:
-    assert _measured(portrait()) > _COLOUR_GAMUT_LINES.line
+    assert _value("colour_gamut", portrait()) > _LINES.colour_gamut.line
 
 
 def test_a_narrow_bluish_print_of_it_is_below() -> None:
     narrow = 95 + 0.3 * portrait().astype(np.float32)
-    assert _measured(narrow) < _measured(portrait())
-    assert _measured(narrow + np.array([45.0, 0.0, -15.0])) < _COLOUR_GAMUT_LINES.line
+    assert _value("colour_gamut", narrow) < _value("colour_gamut", portrait())
+    assert _value("colour_gamut", narrow + np.array([45.0, 0.0, -15.0])) < _LINES.colour_gamut.line
 
 
 def test_a_yellow_light_gains_nothing_beyond_skins_own_yellow() -> None:
     yellow = portrait() * np.array([0.6, 1.0, 1.0])
     yellower = portrait() * np.array([0.4, 1.0, 1.0])
-    assert _measured(yellower) - _measured(yellow) < 0.03
-
-
-def test_grey_pictures_and_faces_mostly_outside_are_not_measured() -> None:
-    grey = cv2.cvtColor(cv2.cvtColor(portrait(), cv2.COLOR_BGR2GRAY), cv2.COLOR_GRAY2BGR)
-    assert measured(np.asarray(grey, np.uint8), FACE, "colour_gamut") is None
-    assert measured(portrait(), face_at(-40.0, 300.0, 200.0), "colour_gamut") is None
-    assert measured(portrait(), face_at(-900.0, 300.0, 200.0), "colour_gamut") is None
-
-
-def test_a_dim_picture_is_not_called_narrow() -> None:
-    assert measured((portrait() * 0.4).astype(np.uint8), FACE, "colour_gamut") is None
-
-
-def test_the_signal_rises_with_the_gamut() -> None:
-    settings = ExpressSettings()
-    wide = ColourGamut(cues_of("colour_gamut", [_COLOUR_GAMUT_LINES.live])).assess(scan(), settings)
-    assert wide.score == pytest.approx(0.8)
-    narrow = ColourGamut(cues_of("colour_gamut", [0.2, 0.3, 0.9])).assess(scan(), settings)
-    assert narrow.passed is False
-    assert "0.30 in 3 frames" in narrow.detail
-    assert ColourGamut(()).assess(scan(), settings).score is None
-
-
-_BLUR_DEPTH_LINES = ExpressSettings().blur_depth
-
-
-def _blur_depth_measured(image: np.ndarray) -> float:
-    value = measured(image.astype(np.uint8), FACE, "blur_depth")
-    assert value is not None
-    return value
+    assert _value("colour_gamut", yellower) - _value("colour_gamut", yellow) < 0.03
 
 
 def test_a_picture_in_focus_is_crisp() -> None:
-    assert _blur_depth_measured(portrait()) < _BLUR_DEPTH_LINES.line
+    assert _value("blur_depth", portrait()) < _LINES.blur_depth.line
 
 
 def test_a_picture_of_an_unsharp_picture_is_soft_though_its_camera_has_noise() -> None:
     rng = np.random.default_rng(2)
     again = through_camera(cv2.GaussianBlur(portrait(), (0, 0), 3.0).astype(np.float32), rng)
-    assert _blur_depth_measured(again) > _BLUR_DEPTH_LINES.line
-    assert _blur_depth_measured(again) > _blur_depth_measured(portrait()) + 1
+    assert _value("blur_depth", again) > _LINES.blur_depth.line
+    assert _value("blur_depth", again) > _value("blur_depth", portrait()) + 1
 
 
 def test_a_sharp_room_explains_a_face_out_of_focus() -> None:
     blurred = cv2.GaussianBlur(portrait(), (0, 0), 3.0)
     sharp_room = blurred.copy()
     sharp_room[:, :138] = portrait()[:, :138]
-    assert _blur_depth_measured(sharp_room) < _blur_depth_measured(blurred) - 0.5
+    assert _value("blur_depth", sharp_room) < _value("blur_depth", blurred) - 0.5
 
 
 def test_the_signal_hardly_depends_on_the_resolution() -> None:
     image, face = small(portrait(), 0.7)
-    value = measured(image, face, "blur_depth")
-    assert value is not None
-    assert value == pytest.approx(_blur_depth_measured(portrait()), abs=0.7)
-
-
-def test_a_small_face_and_one_mostly_outside_are_not_measured() -> None:
-    image, face = small(portrait(), 0.3)
-    assert measured(image, face, "blur_depth") is None
-    assert measured(portrait(), face_at(-20.0, 300.0, 200.0), "blur_depth") is None
-    assert measured(portrait(), face_at(-900.0, 300.0, 200.0), "blur_depth") is None
-
-
-def test_the_signal_falls_with_the_blur() -> None:
-    settings = ExpressSettings()
-    crisp = BlurDepth(cues_of("blur_depth", [_BLUR_DEPTH_LINES.live])).assess(scan(), settings)
-    assert crisp.score == pytest.approx(0.8)
-    soft = BlurDepth(cues_of("blur_depth", [2.5, 2.6])).assess(scan(), settings)
-    assert soft.passed is False
-    assert "as soft as" in soft.detail
-    assert BlurDepth(()).assess(scan(), settings).score is None
-
-
-_SPECULAR_HIGHLIGHTS_LINES = ExpressSettings().specular_highlights
-
-
-def _specular_highlights_measured(image: np.ndarray) -> float:
-    value = measured(image.astype(np.uint8), FACE, "specular_highlights")
-    assert value is not None
-    return value
+    assert _value("blur_depth", image, face) == pytest.approx(_value("blur_depth", portrait()), abs=0.7)
 
 
 def test_shiny_skin_is_above_the_line_and_a_flattened_one_below() -> None:
     image = portrait()
-    assert _specular_highlights_measured(image) > _SPECULAR_HIGHLIGHTS_LINES.line
+    assert _value("specular_highlights", image) > _LINES.specular_highlights.line
     level = cv2.blur(image, (61, 61)).astype(np.float32)
-    assert _specular_highlights_measured(level + 0.25 * (image - level)) < _SPECULAR_HIGHLIGHTS_LINES.line
+    assert _value("specular_highlights", level + 0.25 * (image - level)) < _LINES.specular_highlights.line
 
 
 def test_coloured_spots_are_no_shine() -> None:
@@ -294,45 +255,23 @@ def test_coloured_spots_are_no_shine() -> None:
     spotted = image.copy()
     for x, y in ((240, 230), (215, 320), (268, 322), (240, 400), (200, 260), (285, 262)):
         cv2.circle(spotted, (x, y), 5, (60, 60, 255), -1)
-    assert _specular_highlights_measured(spotted) < _specular_highlights_measured(image)
+    assert _value("specular_highlights", spotted) < _value("specular_highlights", image)
 
 
 def test_glare_across_the_outline_takes_the_value_away() -> None:
     image = portrait()
     glaring = image.copy()
     cv2.ellipse(glaring, (330, 260), (75, 60), 0, 0, 360, (255, 255, 255), -1)
-    assert _specular_highlights_measured(glaring) < 0.2 * _specular_highlights_measured(image)
+    assert _value("specular_highlights", glaring) < 0.2 * _value("specular_highlights", image)
 
 
 def test_white_that_stays_beside_the_face_is_a_window() -> None:
     image = portrait()
     window = image.copy()
     window[100:300, 360:] = 255
-    assert _specular_highlights_measured(window) == pytest.approx(
-        _specular_highlights_measured(image), rel=0.05
+    assert _value("specular_highlights", window) == pytest.approx(
+        _value("specular_highlights", image), rel=0.05
     )
-
-
-def test_a_small_face_and_one_cut_off_are_not_measured() -> None:
-    image, face = small(portrait(), 0.3)
-    assert measured(image, face, "specular_highlights") is None
-    assert measured(portrait(), face_at(10.0, 300.0, 200.0), "specular_highlights") is None
-    assert measured(portrait(), face_at(-400.0, 300.0, 200.0), "specular_highlights") is None
-
-
-def test_the_signal_rises_with_the_shine() -> None:
-    settings = ExpressSettings()
-    skin = SpecularHighlights(cues_of("specular_highlights", [_SPECULAR_HIGHLIGHTS_LINES.live])).assess(
-        scan(), settings
-    )
-    assert skin.score == pytest.approx(0.8)
-    flat = SpecularHighlights(cues_of("specular_highlights", [0.02])).assess(scan(), settings)
-    assert flat.passed is False
-    assert "flatter" in flat.detail
-    assert SpecularHighlights(()).assess(scan(), settings).score is None
-
-
-_MEDIUM_BORDER_LINES = ExpressSettings().medium_border
 
 
 def _on_medium(degrees: float, *, low: int) -> BgrImage:
@@ -345,19 +284,10 @@ def _on_medium(degrees: float, *, low: int) -> BgrImage:
     return np.where(covered, image, np.uint8(12))
 
 
-@pytest.mark.parametrize("seed", range(3))
-def test_a_person_in_a_room_has_no_border(seed: int) -> None:
-    value = measured(portrait(seed), FACE, "medium_border")
-    assert value is not None
-    assert value < _MEDIUM_BORDER_LINES.line
-
-
 @pytest.mark.parametrize("degrees", [-6.0, 0.0, 3.0])
 @pytest.mark.parametrize("low", [500, 900])
 def test_a_sheet_has_one_whether_its_lower_edge_is_in_the_picture_or_not(degrees: float, low: int) -> None:
-    value = measured(_on_medium(degrees, low=low), FACE, "medium_border")
-    assert value is not None
-    assert value > _MEDIUM_BORDER_LINES.line
+    assert _value("medium_border", _on_medium(degrees, low=low)) > _LINES.medium_border.line
 
 
 def test_a_door_frame_that_the_shoulders_hide_is_no_border() -> None:
@@ -366,23 +296,12 @@ def test_a_door_frame_that_the_shoulders_hide_is_no_border() -> None:
     room = np.zeros(behind.shape[:2], bool)
     room[:, :115] = room[:, 365:] = True
     room[455:] = False
-    value = measured(np.where(room[..., None], bright, behind), FACE, "medium_border")
-    assert value is not None
-    assert value < _MEDIUM_BORDER_LINES.line
-
-
-def test_a_tight_crop_is_not_measured() -> None:
-    assert measured(portrait()[150:450, 150:330], face_at(90.0, 150.0, 200.0), "medium_border") is None
+    assert _value("medium_border", np.where(room[..., None], bright, behind)) < _LINES.medium_border.line
 
 
 def test_most_frames_must_show_the_border() -> None:
-    settings = ExpressSettings()
-    once = MediumBorder(cues_of("medium_border", [0.95, 0.5, 0.5])).assess(scan(), settings)
+    once = MediumBorder(cues_of("medium_border", [0.95, 0.5, 0.5])).assess(scan(), _LINES)
     assert once.passed
-    mostly = MediumBorder(cues_of("medium_border", [0.95, 0.96, 0.5])).assess(scan(), settings)
-    assert mostly.passed is False
-    assert "95 %" in mostly.detail
-    assert MediumBorder(()).assess(scan(), settings).score is None
 
 
 _SCORE = st.floats(0, 1)
@@ -396,18 +315,10 @@ def _frames(network: str, *values: float) -> list[PadScore]:
     return [PadScore(index, network, value) for index, value in enumerate(values)]
 
 
-def test_without_a_network_nothing_is_assessed() -> None:
-    assert _score([]) is None
-
-
 def test_one_odd_frame_decides_nothing() -> None:
+    assert _score([]) is None
     assert _score(_frames("n", *[0.95] * 7, 0.0)) == pytest.approx(0.95)
     assert _score(_frames("n", 0.2)) == pytest.approx(0.2)
-
-
-def test_four_good_frames_of_ten_do_not_hide_an_attack() -> None:
-    assert _score(_frames("n", *[1.0] * 4, *[0.02] * 6)) == pytest.approx(0.02)
-    assert _score(_frames("n", *[0.02] * 4, *[1.0] * 6)) == pytest.approx(1.0, abs=1e-3)
 
 
 @given(st.lists(_SCORE, max_size=9), st.data())

@@ -23,7 +23,7 @@ from research.scans import clip_windows, observe_scan
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings
 from tests.liveness.builders import rendered_scan, scan
-from tests.liveness.express.recordings import Replay, WornMask, repeat, wear
+from tests.liveness.express.recordings import WornMask, back_and_forth, wear
 from tests.packs import real_pack, real_photo, shared_pack
 from vision.packs.pack import Pack
 
@@ -257,7 +257,7 @@ def test_paper_masks_show_no_nose(assets: Path, pack: Pack) -> None:
 def test_a_clip_played_back_and_forth_is_looped(assets: Path, pack: Pack) -> None:
     kinds = []
     for clip in sorted((assets / "data/video/live").iterdir())[:10]:
-        shown = repeat(next(clip_windows(clip, most=1)), Replay.BACK_AND_FORTH, 0.6)
+        shown = back_and_forth(next(clip_windows(clip, most=1)), 0.6)
         finding = find_repetition(observe_scan(shown, pack, subject=SCAN_SUBJECT), _SETTINGS)
         kinds.append(None if finding is None else finding.kind)
     assert kinds.count(Repetition.LOOPED) >= 6, kinds

@@ -12,7 +12,14 @@ from hypothesis import strategies as st
 
 from formats.exif import ExifTags
 from liveness.errors import LivenessPolicyError, SelfieModelError
-from liveness.selfie import SIGNAL_NAMES, SelfieResult, SelfieSettings, judge_selfie, load_selfie_model
+from liveness.selfie import (
+    SIGNAL_NAMES,
+    SelfieModel,
+    SelfieResult,
+    SelfieSettings,
+    judge_selfie,
+    load_selfie_model,
+)
 from liveness.selfie.judge import NEUTRAL, parse_selfie_model, selfie_verdict
 from liveness.selfie.settings import score_between
 from liveness.verdict import Verdict
@@ -25,29 +32,31 @@ from vision.packs import Pack
 _MODEL = load_selfie_model()
 
 
-def _judge(face: DetectedFace | None, landmarks: Landmarks | None = None, **settings: float) -> SelfieResult:
+def _judge(
+    face: DetectedFace | None,
+    landmarks: Landmarks | None = None,
+    *,
+    image: BgrImage | None = None,
+    model: SelfieModel = _MODEL,
+    **settings: float,
+) -> SelfieResult:
     return judge_selfie(
-        image=noisy(),
+        image=noisy() if image is None else image,
         face=face,
         landmarks=landmarks,
         exif=ExifTags(),
         settings=SelfieSettings(**settings),
-        model=_MODEL,
+        model=model,
     )
 
 
 @pytest.mark.parametrize(
     ("confidence", "verdict"),
     [
-        (0.0, Verdict.SPOOF),
-        (0.53, Verdict.SPOOF),
         (0.5399, Verdict.SPOOF),
         (0.54, Verdict.INCONCLUSIVE),
-        (0.58, Verdict.INCONCLUSIVE),
-        (0.61, Verdict.INCONCLUSIVE),
         (0.6199, Verdict.INCONCLUSIVE),
         (0.62, Verdict.LIVE),
-        (1.0, Verdict.LIVE),
     ],
 )
 def test_the_verdict_follows_the_seeds_ranges(confidence: float, verdict: Verdict) -> None:
@@ -109,14 +118,7 @@ def test_the_weights_are_the_models() -> None:
     weights = dict.fromkeys(SIGNAL_NAMES, 0.01) | {"lbp_texture": 0.93}
     lines = "\n".join(f"{name} = {weight}" for name, weight in weights.items())
     model = parse_selfie_model(f"version = '9'\n[weights]\n{lines}\n[record]\n")
-    result = judge_selfie(
-        image=noisy(),
-        face=face_at(),
-        landmarks=None,
-        exif=ExifTags(),
-        settings=SelfieSettings(),
-        model=model,
-    )
+    result = _judge(face_at(), model=model)
     texture = result.signals[SIGNAL_NAMES.index("lbp_texture")]
     assert (result.version, texture.weight) == ("9", 0.93)
     assert texture.score is not None
@@ -257,21 +259,14 @@ def _read(path: Path) -> BgrImage:
     return image.astype(np.uint8, copy=False)
 
 
-def _on_pictures_judge(image: BgrImage, pack: Pack) -> SelfieResult:
+def _judge_picture(image: BgrImage, pack: Pack) -> SelfieResult:
     faces = pack.detector.detect(image)
     landmarks = pack.landmarker.locate(image, faces[0]) if faces and pack.landmarker else None
-    return judge_selfie(
-        image=image,
-        face=faces[0] if faces else None,
-        landmarks=landmarks,
-        exif=ExifTags(),
-        settings=SelfieSettings(),
-        model=_MODEL,
-    )
+    return _judge(faces[0] if faces else None, landmarks, image=image)
 
 
 def _judged(paths: list[Path], pack: Pack) -> list[SelfieResult]:
-    results = [_on_pictures_judge(_read(path), pack) for path in paths]
+    results = [_judge_picture(_read(path), pack) for path in paths]
     return [result for result in results if result.face_detected]
 
 
@@ -296,14 +291,14 @@ def test_selfies_are_sharper_and_richer_in_texture_than_prints_and_pass(assets: 
 
 def test_a_blurred_a_tiny_and_a_turned_face_lose(assets: Path, pack: Pack) -> None:
     image = _read(_rows(assets, label="live")[40])
-    plain = _on_pictures_judge(image, pack)
+    plain = _judge_picture(image, pack)
     assert plain.verdict is Verdict.LIVE
-    blurred = _on_pictures_judge(np.asarray(cv2.GaussianBlur(image, (0, 0), 4), np.uint8), pack)
+    blurred = _judge_picture(np.asarray(cv2.GaussianBlur(image, (0, 0), 4), np.uint8), pack)
     assert blurred.confidence < plain.confidence - 0.1
     assert blurred.verdict is not Verdict.LIVE
     height, width = image.shape[:2]
     far = cv2.copyMakeBorder(image, 3 * height, height, 2 * width, 2 * width, cv2.BORDER_CONSTANT)
-    small = _on_pictures_judge(np.asarray(far, np.uint8), pack)
+    small = _judge_picture(np.asarray(far, np.uint8), pack)
     area = SIGNAL_NAMES.index("face_area_ratio")
     assert small.signals[area].passed is False
     assert "photo of a photo" in small.signals[area].detail

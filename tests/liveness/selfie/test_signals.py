@@ -15,6 +15,7 @@ from skimage.feature import local_binary_pattern
 from formats.exif import ExifState, ExifTags, parse_exif
 from liveness.selfie import (
     SelfieSettings,
+    SelfieSubject,
     face_spectrum,
     inner_square,
     lbp_codes,
@@ -30,8 +31,7 @@ from liveness.selfie.geometry import (
     area_score,
     asymmetry,
 )
-from liveness.selfie.judge import SPOOF_KEYWORDS, ExifMetadata, spoof_keyword
-from liveness.selfie.settings import face_crop
+from liveness.selfie.judge import SPOOF_KEYWORDS, ExifMetadata, SelfieSignal, spoof_keyword
 from liveness.selfie.spectrum import FftDeepfake, SpectrumMeasures, measure_spectrum, spectrum_score
 from liveness.selfie.texture import LBP_BINS, LbpTexture, SelfieSharpness, pattern_entropy, texture_score
 from tests.formats.tiff_samples import phone
@@ -47,18 +47,38 @@ from tests.liveness.selfie.builders import (
 )
 from vision.face import DetectedFace, Landmarks
 
-_SIGNAL, _SETTINGS = ExifMetadata(), SelfieSettings()
+_EXIF, _SETTINGS = ExifMetadata(), SelfieSettings()
+_BROKEN = Landmarks(points=np.full((68, 2), np.nan, np.float32), scheme="ibug68")
+
+
+def _score(signal: SelfieSignal, seen: SelfieSubject, settings: SelfieSettings = _SETTINGS) -> float | None:
+    return signal.assess(seen, settings).score
+
+
+@pytest.mark.parametrize(
+    "signal",
+    [
+        EyeAspectRatio(),
+        SelfieHeadPose(),
+        FaceAreaRatio(),
+        FacialSymmetry(),
+        FftDeepfake(),
+        LbpTexture(),
+        SelfieSharpness(),
+    ],
+)
+def test_without_a_face_only_metadata_are_assessed(signal: SelfieSignal) -> None:
+    assert _score(signal, faceless()) is None
+    assert _score(_EXIF, faceless()) == 0.5
 
 
 @pytest.mark.parametrize(
     ("tags", "score"),
     [
         (ExifTags(), 0.50),
-        (ExifTags(state=ExifState.MALFORMED), 0.50),
         (ExifTags(state=ExifState.MALFORMED, make="Maker", iso=100), 0.50),
         (ExifTags(state=ExifState.READ), 0.55),
         (ExifTags(state=ExifState.READ, iso=100, has_gps=True), 0.55),
-        (ExifTags(state=ExifState.READ, software=("15.2",)), 0.55),
         (ExifTags(state=ExifState.READ, make="Maker"), 0.75),
         (ExifTags(state=ExifState.READ, model="Phone", software=("15.2",)), 0.75),
         (ExifTags(state=ExifState.READ, make="Maker", f_number=1.8), 0.80),
@@ -69,7 +89,7 @@ _SIGNAL, _SETTINGS = ExifMetadata(), SelfieSettings()
     ],
 )
 def test_the_score_follows_the_seeds_table(tags: ExifTags, score: float) -> None:
-    found = _SIGNAL.assess(subject(exif=tags), _SETTINGS)
+    found = _EXIF.assess(subject(exif=tags), _SETTINGS)
     assert found.score == pytest.approx(score)
     assert found.passed == (score >= 0.5)
 
@@ -81,15 +101,12 @@ def test_the_keywords_are_the_seeds() -> None:
 
 @pytest.mark.parametrize(
     ("software", "keyword"),
-    [(keyword, keyword) for keyword in SPOOF_KEYWORDS]
-    + [(keyword.upper() + " 7.1", keyword) for keyword in SPOOF_KEYWORDS]
-    + [
+    [
+        *((keyword.upper() + " 7.1", keyword) for keyword in SPOOF_KEYWORDS),
         ("ScreenCapture", "screen capture"),
         ("screen_capture", "screen capture"),
         ("Screen-Capture 2", "screen capture"),
-        ("OBS-Studio 30.0", "obs"),
         ("obs64.exe", "obs"),
-        ("Windows Snipping Tool", "snipping"),
     ],
 )
 def test_a_keyword_is_found_in_any_case(software: str, keyword: str) -> None:
@@ -108,18 +125,14 @@ def test_a_comment_only_reveals_screenshots() -> None:
 
 def test_the_detail_never_repeats_the_file() -> None:
     tags = ExifTags(state=ExifState.READ, make="<b>Maker", model="Phone", software=("my GIMP of Jane",))
-    assert "Jane" not in _SIGNAL.assess(subject(exif=tags), _SETTINGS).detail
+    assert "Jane" not in _EXIF.assess(subject(exif=tags), _SETTINGS).detail
     without = ExifTags(state=ExifState.READ, make="<b>Maker", comment="Jane")
-    detail = _SIGNAL.assess(subject(exif=without), _SETTINGS).detail
+    detail = _EXIF.assess(subject(exif=without), _SETTINGS).detail
     assert "Maker" not in detail
     assert "Jane" not in detail
 
 
-def test_the_signal_needs_no_face() -> None:
-    assert _SIGNAL.assess(faceless(), _SETTINGS).score == 0.5
-
-
-_GEOMETRY_SIGNAL, _GEOMETRY_SETTINGS = EyeAspectRatio(), SelfieSettings()
+_EYES = EyeAspectRatio()
 
 
 @pytest.mark.parametrize(("scheme", "count"), [("ibug68", 68), ("mediapipe478", 478)])
@@ -130,25 +143,21 @@ def test_the_score_follows_the_seeds_table_for_geometry(
     scheme: str, count: int, ratio: float, score: float
 ) -> None:
     landmarks = mirrored_landmarks(scheme, count, eye=ratio)
-    assert _GEOMETRY_SIGNAL.assess(subject(landmarks=landmarks), _GEOMETRY_SETTINGS).score == pytest.approx(
-        score, abs=1e-4
-    )
+    assert _score(_EYES, subject(landmarks=landmarks)) == pytest.approx(score, abs=1e-4)
 
 
 def test_the_floor_is_a_setting() -> None:
     landmarks = mirrored_landmarks("ibug68", 68, eye=0.10)
-    assert _GEOMETRY_SIGNAL.assess(subject(landmarks=landmarks), SelfieSettings(min_ear=0.10)).passed is True
-    assert _GEOMETRY_SIGNAL.assess(subject(landmarks=landmarks), _GEOMETRY_SETTINGS).passed is False
+    assert _EYES.assess(subject(landmarks=landmarks), SelfieSettings(min_ear=0.10)).passed is True
+    assert _EYES.assess(subject(landmarks=landmarks), _SETTINGS).passed is False
 
 
 def test_without_landmarks_of_the_eyes_it_is_not_assessed() -> None:
-    assert _GEOMETRY_SIGNAL.assess(subject(), _GEOMETRY_SETTINGS).score is None
-    assert _GEOMETRY_SIGNAL.assess(faceless(), _GEOMETRY_SETTINGS).score is None
-    broken = Landmarks(points=np.full((68, 2), np.nan, np.float32), scheme="ibug68")
-    assert _GEOMETRY_SIGNAL.assess(subject(landmarks=broken), _GEOMETRY_SETTINGS).score is None
+    assert _score(_EYES, subject()) is None
+    assert _score(_EYES, subject(landmarks=_BROKEN)) is None
 
 
-_HEAD_POSE_SIGNAL, _HEAD_POSE_SETTINGS = SelfieHeadPose(), SelfieSettings()
+_POSE = SelfieHeadPose()
 
 
 @pytest.mark.parametrize(
@@ -165,47 +174,40 @@ _HEAD_POSE_SIGNAL, _HEAD_POSE_SETTINGS = SelfieHeadPose(), SelfieSettings()
     ],
 )
 def test_the_worst_angle_counts_against_its_limit(turn: dict[str, float], score: float) -> None:
-    dense = _HEAD_POSE_SIGNAL.assess(subject(landmarks=turned_landmarks(**turn)), _HEAD_POSE_SETTINGS)
-    coarse = _HEAD_POSE_SIGNAL.assess(subject(face=turned_face(**turn)), _HEAD_POSE_SETTINGS)
+    dense = _POSE.assess(subject(landmarks=turned_landmarks(**turn)), _SETTINGS)
+    coarse = _POSE.assess(subject(face=turned_face(**turn)), _SETTINGS)
     assert dense.score == pytest.approx(score, abs=0.02)
     assert coarse.score == pytest.approx(score, abs=0.02)
 
 
 def test_the_limits_are_settings() -> None:
     face = turned_face(yaw=20)
-    assert _HEAD_POSE_SIGNAL.assess(subject(face=face), SelfieSettings(max_yaw_deg=15)).passed is False
-    assert _HEAD_POSE_SIGNAL.assess(subject(face=face), _HEAD_POSE_SETTINGS).passed is True
+    assert _POSE.assess(subject(face=face), SelfieSettings(max_yaw_deg=15)).passed is False
+    assert _POSE.assess(subject(face=face), _SETTINGS).passed is True
 
 
 def test_a_pose_that_the_points_do_not_determine_scores_nothing() -> None:
     point = DetectedFace(box=turned_face().box, confidence=0.9, five_points=np.full((5, 2), 100, np.float32))
-    found = _HEAD_POSE_SIGNAL.assess(subject(face=point), _HEAD_POSE_SETTINGS)
+    found = _POSE.assess(subject(face=point), _SETTINGS)
     assert (found.score, found.passed) == (0, False)
     assert "180" not in found.detail
 
 
 def test_broken_landmarks_leave_the_five_points() -> None:
-    broken = Landmarks(points=np.full((68, 2), np.nan, np.float32), scheme="ibug68")
-    found = _HEAD_POSE_SIGNAL.assess(
-        subject(face=turned_face(yaw=17.5), landmarks=broken), _HEAD_POSE_SETTINGS
-    )
-    assert found.score == pytest.approx(0.75, abs=0.02)
+    turned = subject(face=turned_face(yaw=17.5), landmarks=_BROKEN)
+    assert _score(_POSE, turned) == pytest.approx(0.75, abs=0.02)
 
 
-def test_without_a_face_it_is_not_assessed() -> None:
-    assert _HEAD_POSE_SIGNAL.assess(faceless(), _HEAD_POSE_SETTINGS).score is None
-
-
-_FACE_AREA_RATIO_SIGNAL, _FACE_AREA_RATIO_SETTINGS = FaceAreaRatio(), SelfieSettings()
-_LIMIT = _FACE_AREA_RATIO_SETTINGS.min_face_area_ratio
+_AREA = FaceAreaRatio()
+_LIMIT = _SETTINGS.min_face_area_ratio
 
 
 @pytest.mark.parametrize(
     ("share", "score"),
-    [(0, 0), (0.02, 0.25), (0.04, 0.5), (0.20, 1), (0.40, 0.75), (0.80, 0.5), (0.81, 0.5), (1.0, 0.5)],
+    [(0, 0), (0.02, 0.25), (0.04, 0.5), (0.10, 0.785), (0.20, 1), (0.40, 0.75), (0.80, 0.5), (1.0, 0.5)],
 )
 def test_the_score_follows_the_seeds_table_of_face_area_ratio(share: float, score: float) -> None:
-    assert area_score(share, smallest=_LIMIT) == pytest.approx(score)
+    assert area_score(share, smallest=_LIMIT) == pytest.approx(score, abs=5e-4)
 
 
 @given(st.floats(0, 1), st.floats(0, 1))
@@ -219,44 +221,22 @@ def test_the_score_peaks_at_20_percent(one: float, other: float) -> None:
         assert first >= second
 
 
-@given(st.floats(0.10, 0.40))
-def test_the_seeds_optimal_range_scores_at_least_three_quarters(share: float) -> None:
-    assert area_score(share, smallest=_LIMIT) >= 0.749
-
-
 def test_the_share_is_of_the_part_inside_the_picture() -> None:
     # An extent 100 wide is 2.9 / 2.15 times as high.
     share = 100 * 100 * 2.9 / 2.15 / (WIDTH * HEIGHT)
-    whole = _FACE_AREA_RATIO_SIGNAL.assess(
-        subject(flat(), face=face_at(width=100)), _FACE_AREA_RATIO_SETTINGS
-    )
+    whole = _AREA.assess(subject(flat(), face=face_at(width=100)), _SETTINGS)
     assert whole.score == pytest.approx(area_score(share, smallest=_LIMIT), abs=1e-4)
-    half = _FACE_AREA_RATIO_SIGNAL.assess(
-        subject(flat(), face=face_at(x=0, width=100)), _FACE_AREA_RATIO_SETTINGS
-    )
+    half = _AREA.assess(subject(flat(), face=face_at(x=0, width=100)), _SETTINGS)
     assert half.score == pytest.approx(area_score(share / 2, smallest=_LIMIT), abs=1e-4)
 
 
 def test_a_face_larger_than_the_picture_is_a_tight_crop() -> None:
-    found = _FACE_AREA_RATIO_SIGNAL.assess(
-        subject(np.zeros((200, 150, 3), np.uint8), face=face_at(75, 100, 300)), _FACE_AREA_RATIO_SETTINGS
-    )
+    found = _AREA.assess(subject(np.zeros((200, 150, 3), np.uint8), face=face_at(75, 100, 300)), _SETTINGS)
     assert found.score == 0.5
     assert "tight crop" in found.detail
 
 
-def test_without_a_face_it_is_not_assessed_of_face_area_ratio() -> None:
-    assert _FACE_AREA_RATIO_SIGNAL.assess(faceless(), _FACE_AREA_RATIO_SETTINGS).score is None
-
-
 _SCHEMES = [("ibug68", 68), ("insightface106", 106), ("mediapipe478", 478)]
-
-
-@pytest.mark.parametrize(("scheme", "count"), _SCHEMES)
-def test_a_mirror_image_of_itself_has_no_asymmetry(scheme: str, count: int) -> None:
-    pairs = symmetric_pairs(mirrored_landmarks(scheme, count))
-    assert len(pairs) >= 7
-    assert asymmetry(pairs) == pytest.approx(0, abs=1e-6)
 
 
 @pytest.mark.parametrize(("scheme", "count"), _SCHEMES)
@@ -264,6 +244,8 @@ def test_pairs_are_the_image_s_left_and_right_point(scheme: str, count: int) -> 
     pairs = symmetric_pairs(mirrored_landmarks(scheme, count))
     assert (pairs[:, 0, 0] < pairs[:, 1, 0]).all()
     np.testing.assert_allclose(pairs[:, 0, 1], pairs[:, 1, 1], atol=1e-4)
+    assert len(pairs) >= 7
+    assert asymmetry(pairs) == pytest.approx(0, abs=1e-6)
 
 
 def test_five_points_give_eyes_and_mouth() -> None:
@@ -302,12 +284,10 @@ def test_an_unknown_scheme_is_a_mistake() -> None:
         symmetric_pairs(Landmarks(points=np.zeros((3, 2), np.float32), scheme="three"))
 
 
-_FACIAL_SYMMETRY_SIGNAL, _FACIAL_SYMMETRY_SETTINGS = FacialSymmetry(), SelfieSettings()
+_SYMMETRY = FacialSymmetry()
 
 
-@pytest.mark.parametrize(
-    ("scheme", "count"), [("ibug68", 68), ("insightface106", 106), ("mediapipe478", 478)]
-)
+@pytest.mark.parametrize(("scheme", "count"), _SCHEMES)
 def test_a_symmetric_face_scores_1_and_a_warped_one_less_and_less(scheme: str, count: int) -> None:
     landmarks = mirrored_landmarks(scheme, count)
     scores = []
@@ -315,11 +295,7 @@ def test_a_symmetric_face_scores_1_and_a_warped_one_less_and_less(scheme: str, c
         points = landmarks.points.copy()
         # The right half bends up, increasingly to the outside, as a curled sheet does.
         points[:, 1] -= warp * np.maximum(points[:, 0] - 240, 0)
-        scores.append(
-            _FACIAL_SYMMETRY_SIGNAL.assess(
-                subject(landmarks=replace(landmarks, points=points)), _FACIAL_SYMMETRY_SETTINGS
-            ).score
-        )
+        scores.append(_score(_SYMMETRY, subject(landmarks=replace(landmarks, points=points))))
     assert scores[0] == pytest.approx(1, abs=1e-4)
     assert scores == sorted(scores, key=lambda score: score or 0, reverse=True)
     assert scores[-1] == 0
@@ -331,28 +307,19 @@ def test_the_maximum_is_a_setting() -> None:
     bent = Landmarks(points=points, scheme="ibug68")
     index = asymmetry(symmetric_pairs(bent))
     assert index is not None
-    assert (
-        _FACIAL_SYMMETRY_SIGNAL.assess(subject(landmarks=bent), SelfieSettings(max_asymmetry=index)).score
-        == 0
-    )
-    half = _FACIAL_SYMMETRY_SIGNAL.assess(subject(landmarks=bent), SelfieSettings(max_asymmetry=2 * index))
+    assert _score(_SYMMETRY, subject(landmarks=bent), SelfieSettings(max_asymmetry=index)) == 0
+    half = _SYMMETRY.assess(subject(landmarks=bent), SelfieSettings(max_asymmetry=2 * index))
     assert half.score == pytest.approx(0.5)
 
 
 def test_five_points_do_and_broken_landmarks_leave_them() -> None:
-    assert _FACIAL_SYMMETRY_SIGNAL.assess(subject(), _FACIAL_SYMMETRY_SETTINGS).score == pytest.approx(
-        1, abs=1e-4
-    )
-    broken = Landmarks(points=np.full((68, 2), np.nan, np.float32), scheme="ibug68")
-    assert _FACIAL_SYMMETRY_SIGNAL.assess(
-        subject(landmarks=broken), _FACIAL_SYMMETRY_SETTINGS
-    ).score == pytest.approx(1, abs=1e-4)
+    assert _score(_SYMMETRY, subject()) == pytest.approx(1, abs=1e-4)
+    assert _score(_SYMMETRY, subject(landmarks=_BROKEN)) == pytest.approx(1, abs=1e-4)
 
 
 def test_a_crop_without_a_face_is_not_assessed() -> None:
     point = replace(face_at(), five_points=np.full((5, 2), 9, np.float32))
-    assert _FACIAL_SYMMETRY_SIGNAL.assess(subject(face=point), _FACIAL_SYMMETRY_SETTINGS).score is None
-    assert _FACIAL_SYMMETRY_SIGNAL.assess(faceless(), _FACIAL_SYMMETRY_SETTINGS).score is None
+    assert _score(_SYMMETRY, subject(face=point)) is None
 
 
 _SIDE = 128
@@ -411,15 +378,6 @@ def test_periodic_peaks_raise_the_kurtosis() -> None:
     assert found[-1] > 6
 
 
-def test_smoothing_takes_high_frequencies_and_enlarging_without_smoothing_adds_them() -> None:
-    small = _noise()[: _SIDE // 2, : _SIDE // 2]
-    plain = measure_spectrum(face_spectrum(_square(_noise()))).high_frequency_ratio
-    rows = np.arange(_SIDE) / 2
-    smooth = np.stack([np.interp(rows, np.arange(_SIDE // 2), line) for line in small])
-    smooth = np.stack([np.interp(rows, np.arange(_SIDE // 2), line) for line in smooth.T]).T
-    assert measure_spectrum(face_spectrum(_square(smooth))).high_frequency_ratio < plain - 0.02
-
-
 def test_one_direction_raises_the_azimuthal_variance() -> None:
     rng = np.random.default_rng(1)
     # Every row alike: all energy lies in the horizontal frequencies.
@@ -428,13 +386,6 @@ def test_one_direction_raises_the_azimuthal_variance() -> None:
     one, both = (measure_spectrum(face_spectrum(_square(values))) for values in (striped, mixed))
     assert one.azimuthal_variance > 1
     assert 0.02 < both.azimuthal_variance < one.azimuthal_variance
-
-
-def test_brightness_and_contrast_change_shape_measures_little() -> None:
-    one = measure_spectrum(face_spectrum(_square(_noise(2, 10))))
-    other = measure_spectrum(face_spectrum(_square(30 + (_noise(2, 10) - 60) * 2)))
-    assert one.ring_kurtosis == pytest.approx(other.ring_kurtosis, abs=0.1)
-    assert one.azimuthal_variance == pytest.approx(other.azimuthal_variance, abs=0.005)
 
 
 @pytest.mark.parametrize("side", [24, 50, 96, 256])
@@ -451,7 +402,7 @@ def test_every_even_size_gives_finite_measures(side: int) -> None:
         assert 0 <= measures.azimuthal_variance < math.inf
 
 
-_SPECTRUM_SIGNAL, _SPECTRUM_SETTINGS = FftDeepfake(), SelfieSettings()
+_SPECTRUM = FftDeepfake()
 
 
 def _measures(kurtosis: float = 3.0, ratio: float = 0.65, variance: float = 0.0) -> SpectrumMeasures:
@@ -475,7 +426,7 @@ def _measures(kurtosis: float = 3.0, ratio: float = 0.65, variance: float = 0.0)
     ],
 )
 def test_each_measure_is_a_third(measures: SpectrumMeasures, score: float) -> None:
-    assert spectrum_score(measures, _SPECTRUM_SETTINGS) == pytest.approx(score)
+    assert spectrum_score(measures, _SETTINGS) == pytest.approx(score)
 
 
 def test_the_limits_are_settings_for_spectrum() -> None:
@@ -487,10 +438,10 @@ def test_the_limits_are_settings_for_spectrum() -> None:
 def test_a_worse_measure_never_raises_the_score(
     kurtosis: float, factor: float, ratio: float, variance: float, more: float
 ) -> None:
-    best = spectrum_score(_measures(kurtosis, ratio, variance), _SPECTRUM_SETTINGS)
+    best = spectrum_score(_measures(kurtosis, ratio, variance), _SETTINGS)
     assert 0 <= best <= 1
-    assert spectrum_score(_measures(kurtosis * factor, ratio, variance), _SPECTRUM_SETTINGS) <= best + 1e-12
-    assert spectrum_score(_measures(kurtosis, ratio, variance + more), _SPECTRUM_SETTINGS) <= best + 1e-12
+    assert spectrum_score(_measures(kurtosis * factor, ratio, variance), _SETTINGS) <= best + 1e-12
+    assert spectrum_score(_measures(kurtosis, ratio, variance + more), _SETTINGS) <= best + 1e-12
 
 
 def test_a_generators_grid_lowers_the_score() -> None:
@@ -501,28 +452,18 @@ def test_a_generators_grid_lowers_the_score() -> None:
         # The trace of three transposed convolutions of stride 2: every eighth row and column is brighter.
         grid[::8] += strength
         grid[:, ::8] += strength
-        found = _SPECTRUM_SIGNAL.assess(subject(np.clip(grid, 0, 255).astype(np.uint8)), _SPECTRUM_SETTINGS)
-        assert found.score is not None
-        scores.append(found.score)
+        scores.append(_score(_SPECTRUM, subject(np.clip(grid, 0, 255).astype(np.uint8))) or 0)
     assert scores == sorted(scores, reverse=True)
     assert scores[0] > 0.8
     assert scores[-1] < scores[0] - 0.15
 
 
 def test_a_crop_without_a_spectrum_is_not_assessed() -> None:
-    assert _SPECTRUM_SIGNAL.assess(faceless(), _SPECTRUM_SETTINGS).score is None
-    assert _SPECTRUM_SIGNAL.assess(subject(flat()), _SPECTRUM_SETTINGS).score is None
-    assert _SPECTRUM_SIGNAL.assess(subject(face=face_at(width=60)), _SPECTRUM_SETTINGS).score is None
+    assert _score(_SPECTRUM, subject(flat())) is None
+    assert _score(_SPECTRUM, subject(face=face_at(width=60))) is None
 
 
-def test_the_detail_contains_the_measurements() -> None:
-    found = _SPECTRUM_SIGNAL.assess(subject(), _SPECTRUM_SETTINGS)
-    assert found.score is not None
-    assert math.isfinite(found.score)
-    assert "ring kurtosis 3." in found.detail
-
-
-_TEXTURE_SIGNAL, _TEXTURE_SETTINGS = SelfieSharpness(), SelfieSettings()
+_SHARPNESS = SelfieSharpness()
 
 
 def test_the_score_is_a_half_at_the_floor_and_rises_with_the_variance() -> None:
@@ -530,41 +471,32 @@ def test_the_score_is_a_half_at_the_floor_and_rises_with_the_variance() -> None:
     # One pixel 160 times enlarged is 160 flat columns: of an extent of 160 pixels nothing is resized, so the
     # Laplacian of columns 0 and d in turn is 2 d or -2 d everywhere but at the border: a variance of 4 d**2.
     image[:, ::2] = 128 + 6
-    variance = 4 * 6**2
-    found = _TEXTURE_SIGNAL.assess(
-        subject(image, face=face_at(240, 300, 160)), SelfieSettings(min_blur_variance=variance)
-    )
-    assert found.score == pytest.approx(0.5, abs=0.02)
-    easier = _TEXTURE_SIGNAL.assess(subject(image, face=face_at(240, 300, 160)), _TEXTURE_SETTINGS)
-    assert easier.score is not None
-    assert easier.score > 0.8
+    seen = subject(image, face=face_at(240, 300, 160))
+    at_the_floor = SelfieSettings(min_blur_variance=4 * 6**2)
+    assert _score(_SHARPNESS, seen, at_the_floor) == pytest.approx(0.5, abs=0.02)
+    assert (_score(_SHARPNESS, seen) or 0) > 0.8
 
 
 def test_blur_lowers_the_score_step_by_step() -> None:
     scores = [
-        _TEXTURE_SIGNAL.assess(
-            subject(cv2.GaussianBlur(noisy(), (0, 0), sigma).astype(np.uint8, copy=False)), _TEXTURE_SETTINGS
-        ).score
+        _score(_SHARPNESS, subject(cv2.GaussianBlur(noisy(), (0, 0), sigma).astype(np.uint8))) or 0
         for sigma in (0.5, 1.0, 2.0, 4.0)
     ]
-    assert scores == sorted(scores, key=lambda score: score or 0, reverse=True)
-    assert scores[0] is not None
-    assert scores[-1] is not None
+    assert scores == sorted(scores, reverse=True)
     assert scores[0] > 0.8
     assert scores[-1] < 0.5
 
 
 def test_a_flat_face_is_blurred_and_none_is_not_assessed() -> None:
-    blank = _TEXTURE_SIGNAL.assess(subject(flat()), _TEXTURE_SETTINGS)
+    blank = _SHARPNESS.assess(subject(flat()), _SETTINGS)
     assert (blank.score, blank.passed) == (0, False)
-    assert _TEXTURE_SIGNAL.assess(faceless(), _TEXTURE_SETTINGS).score is None
-    assert _TEXTURE_SIGNAL.assess(subject(face=face_at(width=10)), _TEXTURE_SETTINGS).score is None
+    assert _score(_SHARPNESS, subject(face=face_at(width=10))) is None
 
 
 def test_the_wall_behind_does_not_count() -> None:
     image = flat()
     image[:150] = noisy()[:150]
-    assert _TEXTURE_SIGNAL.assess(subject(image, face=face_at(240, 420, 160)), _TEXTURE_SETTINGS).score == 0
+    assert _score(_SHARPNESS, subject(image, face=face_at(240, 420, 160))) == 0
 
 
 _OTHERS = LBP_BINS - 1
@@ -580,10 +512,6 @@ def _uniform_codes() -> list[int]:
     return kept
 
 
-def test_there_are_58_uniform_patterns() -> None:
-    assert len(_uniform_codes()) == _OTHERS
-
-
 def test_a_flat_picture_has_one_pattern() -> None:
     codes = lbp_codes(np.full((5, 7), 90, np.uint8))
     assert codes.shape == (3, 5)
@@ -591,28 +519,6 @@ def test_a_flat_picture_has_one_pattern() -> None:
     histogram = lbp_histogram(codes)
     assert histogram[_ALL_SET] == 1
     assert pattern_entropy(histogram) == 0
-
-
-@pytest.mark.parametrize(
-    ("picture", "code"),
-    [
-        ([[0, 0, 0], [0, 9, 0], [0, 0, 0]], 0),
-        # Brighter rightwards: right, upper right, above, below and lower right.
-        ([[0, 5, 9], [0, 5, 9], [0, 5, 9]], 0b11000111),
-        # The lower side is brighter: left, lower left, below, lower right, right.
-        ([[0, 0, 0], [5, 5, 5], [9, 9, 9]], 0b11110001),
-    ],
-)
-def test_one_pixel_has_its_known_code(picture: list[list[int]], code: int) -> None:
-    found = lbp_codes(np.array(picture, np.uint8))
-    assert found.tolist() == [[_uniform_codes().index(code)]]
-
-
-def test_a_pattern_of_many_changes_is_one_of_the_others() -> None:
-    picture = np.array([[0, 9, 0], [9, 5, 9], [0, 9, 0]], np.uint8)
-    # The four straight neighbours are brighter and the diagonal ones, interpolated, are not: 0.09 * 5 +
-    # 2 * 0.21 * 9 + 0 = 4.2 below 5.
-    assert lbp_codes(picture).tolist() == [[_OTHERS]]
 
 
 def test_codes_are_those_of_scikit_image() -> None:
@@ -637,12 +543,7 @@ def test_entropy_of_equal_shares() -> None:
     assert pattern_entropy(histogram) == pytest.approx(3)
 
 
-def test_brighter_or_more_contrast_changes_no_code() -> None:
-    grey = np.random.default_rng(5).integers(0, 100, (20, 20), dtype=np.uint8)
-    np.testing.assert_array_equal(lbp_codes(grey), lbp_codes((2 * grey + 30).astype(np.uint8)))
-
-
-_LBP_TEXTURE_SIGNAL, _LBP_TEXTURE_SETTINGS = LbpTexture(), SelfieSettings()
+_LBP = LbpTexture()
 _MOST = 5.88
 
 
@@ -667,38 +568,21 @@ def test_more_variety_never_lowers_the_score(
     assert 0 <= poorer <= richer <= 1
 
 
-@given(st.floats(0.6, 1), st.floats(0, _MOST))
-def test_a_pattern_beyond_the_threshold_never_passes(dominant: float, entropy: float) -> None:
-    assert texture_score(entropy=entropy, dominant=dominant, threshold=0.6) <= 0.5
-
-
 def test_flat_and_striped_media_are_uniform() -> None:
     striped = flat()
     striped[::2] = 60
     for image in (flat(), striped):
-        found = _LBP_TEXTURE_SIGNAL.assess(subject(image, face=face_at(240, 300, 96)), _LBP_TEXTURE_SETTINGS)
-        assert found.score is not None
-        assert found.score < 0.35
-        assert "highly uniform" in found.detail
+        assert (_score(_LBP, subject(image, face=face_at(240, 300, 96))) or 0) < 0.35
 
 
 def test_blur_takes_variety_away() -> None:
     sharp = noisy()
-    soft = cv2.GaussianBlur(sharp, (0, 0), 12).astype(np.uint8, copy=False)
-    scores = [
-        _LBP_TEXTURE_SIGNAL.assess(subject(image), _LBP_TEXTURE_SETTINGS).score for image in (sharp, soft)
-    ]
-    assert scores[0] is not None
-    assert scores[1] is not None
-    assert scores[1] < scores[0]
+    soft = cv2.GaussianBlur(sharp, (0, 0), 12).astype(np.uint8)
+    assert 0 < (_score(_LBP, subject(soft)) or 0) < (_score(_LBP, subject(sharp)) or 0)
 
 
 def test_without_enough_of_a_face_it_is_not_assessed() -> None:
-    assert _LBP_TEXTURE_SIGNAL.assess(faceless(), _LBP_TEXTURE_SETTINGS).score is None
-    assert (
-        "too small"
-        in _LBP_TEXTURE_SIGNAL.assess(subject(face=face_at(width=12)), _LBP_TEXTURE_SETTINGS).detail
-    )
+    assert _score(_LBP, subject(face=face_at(width=12))) is None
 
 
 def test_the_texture_crop_is_the_face_at_96_pixels() -> None:
@@ -709,12 +593,6 @@ def test_the_texture_crop_is_the_face_at_96_pixels() -> None:
     assert crop is not None
     assert crop.shape == (96, 96)
     assert (crop[2:-2, 2:-2] == 200).all()
-
-
-def test_a_face_beyond_the_border_is_cut_there() -> None:
-    crop = face_crop(subject(face=face_at(0, 0, 200)), 50)
-    assert crop is not None
-    assert crop.shape == (50, 50)
 
 
 @pytest.mark.parametrize(("width", "side"), [(100, 70), (230, 160), (365, 254), (366, 256), (440, 256)])
@@ -735,13 +613,14 @@ def test_a_square_of_its_own_size_is_the_pictures_pixels() -> None:
 
 
 @pytest.mark.parametrize(
-    "face", [face_at(width=20), face_at(x=-400), face_at(y=5000), face_at(x=float("nan"))]
+    "seen",
+    [
+        faceless(),
+        subject(face=face_at(width=20)),
+        subject(face=face_at(x=-400)),
+        subject(face=face_at(x=float("nan"))),
+    ],
 )
-def test_a_tiny_face_gives_no_crop(face: DetectedFace) -> None:
-    assert texture_crop(subject(face=face)) is None
-    assert inner_square(subject(face=face)) is None
-
-
-def test_without_a_face_there_is_no_crop() -> None:
-    assert texture_crop(faceless()) is None
-    assert inner_square(faceless()) is None
+def test_a_tiny_face_and_none_give_no_crop(seen: SelfieSubject) -> None:
+    assert texture_crop(seen) is None
+    assert inner_square(seen) is None
