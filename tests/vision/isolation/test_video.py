@@ -5,6 +5,7 @@ from dataclasses import replace
 
 import pytest
 
+from tests.hostile.image_files import iso_media
 from tests.vision.decoders import VideoFrames, decode_video
 from tests.vision.isolation.hostile import QUICK, hostile_command, wait_for_more
 from vision.errors import VideoError, VideoFault
@@ -29,6 +30,8 @@ EBML = b"\x1a\x45\xdf\xa3\x9f\x42\x86\x81\x01"
         (EBML + bytes(200) + b"\x42\x82\x84webm", None),
         (EBML, None),
         (b"RIFF\0\0\0\0WEBPVP8 ", None),
+        (iso_media(b"heic"), None),
+        (iso_media(b"avif"), None),
         (b"", None),
         (b"GIF89a", None),
     ],
