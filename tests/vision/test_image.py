@@ -93,7 +93,7 @@ class TestColour:
     )
     def test_colours_survive(self, mode: str, format_: str, options: dict[str, int], most: float) -> None:
         picture = PICTURE.convert(mode)
-        pixels = _decode(_saved(PICTURE, format_, **options)).pixels
+        pixels = _decode(_saved(picture, format_, **options)).pixels
         assert pixels.dtype == np.uint8
         assert pixels.flags.c_contiguous
         assert _difference(pixels, _bgr(PICTURE if mode == "CMYK" else picture)) <= most

@@ -234,10 +234,19 @@ def batching(model: OnnxSession, *, most: int = 16, wait: float = 0.0) -> Batchi
     return BatchingSession(model, max_batch=most, max_wait_seconds=wait)
 
 
+def feed(*values: float) -> dict[str, NDArray[np.float32]]:
+    """An image of one number for each value."""
+    return {"input": np.array(values, np.float32)[:, None]}
+
+
+def numbers(outputs: list[NDArray[np.float32]]) -> list[float]:
+    (output,) = outputs
+    return [float(value) for (value,) in output]
+
+
 def call(session: OnnxSession, value: float) -> float:
-    (output,) = session.run(None, {"input": np.full((1, 1), value, np.float32)})
-    assert output.shape == (1, 1)
-    return float(output[0, 0])
+    (answer,) = numbers(session.run(None, feed(value)))
+    return answer
 
 
 def waiting_for(session: BatchingSession, number: int) -> None:
@@ -247,14 +256,14 @@ def waiting_for(session: BatchingSession, number: int) -> None:
 
 
 def together(
-    session: BatchingSession, model: DoublingModel, values: Sequence[float], *, pool: ThreadPoolExecutor
-) -> list["Future[float]"]:
-    """Call with the first value, and with the others, one after the other, while the first call runs."""
+    session: BatchingSession, model: DoublingModel, feeds: Sequence[dict[str, Any]], pool: ThreadPoolExecutor
+) -> list["Future[list[NDArray[np.float32]]]"]:
+    """Call with the first feed, and with the others, one after the other, while the first call runs."""
     model.open.clear()
-    futures = [pool.submit(call, session, values[0])]
+    futures = [pool.submit(session.run, None, feeds[0])]
     assert model.entered.acquire(timeout=LONG)
-    for number, value in enumerate(values[1:], start=1):
-        futures.append(pool.submit(call, session, value))
+    for number, each in enumerate(feeds[1:], start=1):
+        futures.append(pool.submit(session.run, None, each))
         waiting_for(session, number)
     model.open.set()
     return futures
@@ -277,23 +286,22 @@ def test_a_single_caller_is_served_at_once() -> None:
 def test_calls_that_arrive_during_another_share_the_next_one(pool: ThreadPoolExecutor) -> None:
     """A model whose call costs the same for any batch, as on a GPU, serves seventeen callers in two calls."""
     model = DoublingModel()
-    values = list(range(17))
-    futures = together(batching(model), model, values, pool=pool)
-    assert [future.result(LONG) for future in futures] == [2 * value for value in values]
+    futures = together(batching(model), model, [feed(value) for value in range(17)], pool)
+    assert [numbers(future.result(LONG)) for future in futures] == [[2 * value] for value in range(17)]
     assert model.batches == [[0], list(range(1, 17))]
 
 
 def test_a_batch_is_bounded_and_served_in_order(pool: ThreadPoolExecutor) -> None:
     model = DoublingModel()
-    futures = together(batching(model, most=4), model, range(10), pool=pool)
-    assert [future.result(LONG) for future in futures] == [2 * value for value in range(10)]
+    futures = together(batching(model, most=4), model, [feed(value) for value in range(10)], pool)
+    assert [numbers(future.result(LONG)) for future in futures] == [[2 * value] for value in range(10)]
     assert model.batches == [[0], [1, 2, 3, 4], [5, 6, 7, 8], [9]]
 
 
 def test_after_company_a_caller_waits_until_the_deadline_and_then_no_more(pool: ThreadPoolExecutor) -> None:
     model = DoublingModel()
     session = batching(model, wait=0.05)
-    for future in together(session, model, [1, 2, 3], pool=pool):
+    for future in together(session, model, [feed(1), feed(2), feed(3)], pool):
         future.result(LONG)
     # Three callers are expected; one comes, waits in vain, and is served alone.
     assert call(session, 4) == 8
@@ -306,7 +314,7 @@ def test_after_company_a_caller_waits_until_the_deadline_and_then_no_more(pool: 
 def test_a_caller_waits_for_the_company_that_it_had(pool: ThreadPoolExecutor) -> None:
     model = DoublingModel()
     session = batching(model)
-    for future in together(session, model, [1, 2, 3], pool=pool):
+    for future in together(session, model, [feed(1), feed(2), feed(3)], pool):
         future.result(LONG)
     session._max_wait_seconds = LONG
     first = pool.submit(call, session, 4)
@@ -318,51 +326,36 @@ def test_a_caller_waits_for_the_company_that_it_had(pool: ThreadPoolExecutor) ->
 
 def test_an_error_goes_to_the_caller_that_caused_it(pool: ThreadPoolExecutor) -> None:
     model = DoublingModel()
-    futures = together(batching(model), model, [1, 2, -3, 4, -5], pool=pool)
-    for future, value in zip(futures, [1, 2, None, 4, None], strict=True):
-        if value is None:
+    values = (1, 2, -3, 4, -5)
+    futures = together(batching(model), model, [feed(value) for value in values], pool)
+    for future, value in zip(futures, values, strict=True):
+        if value < 0:
             with pytest.raises(ValueError, match="negative"):
                 future.result(LONG)
         else:
-            assert future.result(LONG) == 2 * value
+            assert numbers(future.result(LONG)) == [2 * value]
     # The batch failed and each was run once more, alone.
     assert model.batches == [[1], [2, -3, 4, -5], [2], [-3], [4], [-5]]
 
 
 def test_an_input_of_another_shape_does_not_harm_the_others(pool: ThreadPoolExecutor) -> None:
     model = DoublingModel()
-    session = batching(model)
-    model.open.clear()
-    first = pool.submit(call, session, 1)
-    assert model.entered.acquire(timeout=LONG)
-    wide = pool.submit(session.run, None, {"input": np.ones((1, 2), np.float32)})
-    waiting_for(session, 1)
-    usual = pool.submit(call, session, 2)
-    waiting_for(session, 2)
-    model.open.set()
-    assert (first.result(LONG), usual.result(LONG)) == (2, 4)
-    assert wide.result(LONG)[0].shape == (1, 2)
+    wide = {"input": np.ones((1, 2), np.float32)}
+    first, other, usual = together(batching(model), model, [feed(1), wide, feed(2)], pool)
+    assert (numbers(first.result(LONG)), numbers(usual.result(LONG))) == ([2], [4])
+    assert other.result(LONG)[0].shape == (1, 2)
 
 
 def test_a_model_that_answers_for_one_image_only_is_run_for_each(pool: ThreadPoolExecutor) -> None:
     model = DoublingModel(outputs=1)
-    futures = together(batching(model), model, [1, 2, 3], pool=pool)
-    assert [future.result(LONG) for future in futures] == [2, 4, 6]
+    futures = together(batching(model), model, [feed(1), feed(2), feed(3)], pool)
+    assert [numbers(future.result(LONG)) for future in futures] == [[2], [4], [6]]
 
 
 def test_several_images_of_one_caller_stay_together(pool: ThreadPoolExecutor) -> None:
     model = DoublingModel()
-    session = batching(model)
-    model.open.clear()
-    first = pool.submit(call, session, 1)
-    assert model.entered.acquire(timeout=LONG)
-    several = pool.submit(session.run, None, {"input": np.array([[2], [3]], np.float32)})
-    waiting_for(session, 1)
-    last = pool.submit(call, session, 4)
-    waiting_for(session, 2)
-    model.open.set()
-    assert (first.result(LONG), last.result(LONG)) == (2, 8)
-    assert several.result(LONG)[0].tolist() == [[4], [6]]
+    futures = together(batching(model), model, [feed(1), feed(2, 3), feed(4)], pool)
+    assert [numbers(future.result(LONG)) for future in futures] == [[2], [4, 6], [8]]
     assert model.batches == [[1], [2, 3, 4]]
 
 
@@ -380,17 +373,17 @@ def test_if_the_thread_that_runs_a_batch_is_interrupted_the_others_are_served(
 
     model = Interrupted()
     session = batching(model)
-    futures = together(session, model, [1, 2, 3, 4], pool=pool)
-    results: list[float | None] = []
+    futures = together(session, model, [feed(1), feed(2), feed(3), feed(4)], pool)
+    results: list[list[float] | None] = []
     for future in futures:
         try:
-            results.append(future.result(LONG))
+            results.append(numbers(future.result(LONG)))
         except KeyboardInterrupt:
             results.append(None)
-    assert results[0] == 2
+    assert results[0] == [2]
     # Any of the three may have run the batch; it lost its own result and no other's.
     assert results[1:].count(None) == 1
-    assert all(result in (None, wanted) for result, wanted in zip(results, [2, 4, 6, 8], strict=True))
+    assert all(found in (None, [wanted]) for found, wanted in zip(results, [2, 4, 6, 8], strict=True))
     assert not session._waiting
     assert call(session, 7) == 14
 
@@ -474,14 +467,7 @@ def _largest_difference(model: bytes, pool: ThreadPoolExecutor) -> float:
         for _ in range(9)
     ]
     held = Counting()
-    session = batching(held)
-    held.open.clear()
-    futures = [pool.submit(session.run, None, feeds[0])]
-    assert held.entered.acquire(timeout=LONG)
-    for number, feed in enumerate(feeds[1:], start=1):
-        futures.append(pool.submit(session.run, None, feed))
-        waiting_for(session, number)
-    held.open.set()
+    futures = together(batching(held), held, feeds, pool)
     differences = [
         float(np.abs(joined.result(LONG)[0] - run(None, feed)[0]).max())
         for joined, feed in zip(futures, feeds, strict=True)

@@ -19,7 +19,7 @@ from tests.vision.decoders import VideoFrames, decode_video, decoders
 from vision.errors import DecoderUnavailable, ImageError, ModelFailed, VideoError, VideoFault
 from vision.face import BgrImage
 from vision.isolation.pool import DecoderPool, worker_command
-from vision.isolation.video import TakeFrame, VideoContainer, VideoLimits
+from vision.isolation.video import VideoContainer, VideoLimits
 from vision.isolation.workers import DecoderLimits
 
 WIDTH, HEIGHT, RATE = 64, 48, 10
@@ -94,16 +94,6 @@ def left_shades(frames: tuple[BgrImage, ...]) -> list[float]:
 
 
 class TestStills:
-    @pytest.mark.parametrize("format_", ["JPEG2000", "WEBP"])
-    def test_a_picture_comes_back_as_it_was(self, format_: str) -> None:
-        image = picture()
-        options = {"irreversible": False} if format_ == "JPEG2000" else {"lossless": True}
-        format_of = {"JPEG2000": ImageFormat.JP2, "WEBP": ImageFormat.WEBP}[format_]
-        stored = decoders().decode_still(
-            saved(image, format_, **options), header=ImageHeader(format_of, WIDTH, HEIGHT, 3, 8)
-        )
-        np.testing.assert_array_equal(stored, np.asarray(image)[..., ::-1])
-
     def test_a_header_that_the_decoder_reads_otherwise_is_refused(self) -> None:
         data = saved(picture(), "WEBP")
         with pytest.raises(ImageError, match="different sizes") as caught:
@@ -183,21 +173,6 @@ class TestVideo:
 
     def test_sound_is_not_decoded(self) -> None:
         assert sampled(video("mp4", "libx264", sound=True)).complete
-
-    @pytest.mark.parametrize(
-        ("matrix", "degrees"),
-        [((0, 1, -1, 0), 90), ((-1, 0, 0, -1), 180), ((0, -1, 1, 0), 270)],
-    )
-    def test_the_files_rotation_is_honoured(self, matrix: tuple[int, ...], degrees: int) -> None:
-        data = bytearray(video("mp4", "libx264"))
-        # tkhd, version 0: 40 bytes before the matrix, which is a b u c d v x y w in 16.16 (ISO/IEC 14496-12).
-        place = data.index(b"tkhd") + 4 + 40
-        a, b, c, d = (number * 0x10000 & 0xFFFFFFFF for number in matrix)
-        for offset, value in ((0, a), (4, b), (12, c), (16, d)):
-            data[place + offset : place + offset + 4] = value.to_bytes(4, "big")
-        plain = sampled(video("mp4", "libx264")).frames[-1]
-        turned = sampled(bytes(data)).frames[-1]
-        np.testing.assert_array_equal(turned, np.rot90(plain, -degrees // 90))
 
     def test_agrees_with_another_reader(self, tmp_path: Path) -> None:
         data = video("mp4", "libx264")
@@ -301,21 +276,6 @@ def test_every_clip_of_the_test_data(assets: Path) -> None:
     assert parts.count(True) <= 2
     assert faults == {VideoFault.MALFORMED}
     assert parts.count(False) >= 10
-
-
-def test_frames_are_given_out_one_by_one() -> None:
-    data = video("avi", "mjpeg")
-    taken: list[tuple[int, float]] = []
-
-    def begin() -> TakeFrame:
-        taken.clear()
-        return lambda pixels, time: taken.append((pixels.shape[1], time))
-
-    outline = decoders().stream_video(data, limits=VideoLimits(), begin=begin)
-    whole = decode_video(decoders(), data, limits=VideoLimits())
-    assert [time for _, time in taken] == list(whole.timestamps)
-    assert {width for width, _ in taken} == {WIDTH}
-    assert (outline.seconds, outline.decoded, outline.complete) == (whole.seconds, whole.decoded, True)
 
 
 def test_an_exception_of_the_frame_callback_leaves_the_worker_usable() -> None:
