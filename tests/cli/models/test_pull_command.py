@@ -12,7 +12,7 @@ from cli import chosen
 from cli.main import app
 from cli.models import command
 from cli.models.tables import TerminalProgress
-from tests.vision.packs.pulling.builders import CONTENTS, make_pack, put, snapshot
+from tests.vision.packs.pulling.pulling import CONTENTS, make_pack, put, snapshot
 from vision.packs.catalogue import Catalogue
 from vision.packs.pulling.installed import RECORD, read_acceptance
 

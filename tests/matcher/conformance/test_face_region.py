@@ -8,19 +8,25 @@ from skimage.color import rgb2xyz
 from matcher.conformance.face_region import (
     ALIGNED_EYE_DISTANCE,
     ALIGNED_SIDE,
+    AlignedFace,
     aligned_face,
     face_crop,
     luminance_histogram,
     luminance_image,
 )
 from tests.matcher.conformance.pictures import FIVE_POINTS, drawn_face, plain
-from vision.face import Landmarks
+from vision.face import BgrImage, Landmarks, Points
+
+
+def aligned(image: BgrImage, five_points: Points = FIVE_POINTS) -> AlignedFace:
+    face = aligned_face(image, five_points=five_points, landmarks=None)
+    assert face is not None
+    return face
 
 
 def test_a_face_in_its_place_stays_there() -> None:
     image = drawn_face()
-    face = aligned_face(image, five_points=FIVE_POINTS, landmarks=None)
-    assert face is not None
+    face = aligned(image)
     assert face.transform == pytest.approx(np.array([[1, 0, 0], [0, 1, 0]]), abs=1e-4)
     seen = np.s_[0:480, 62:554]
     assert np.array_equal(face.image[seen], image[seen])
@@ -30,8 +36,7 @@ def test_a_face_in_its_place_stays_there() -> None:
 def test_the_eyes_come_to_their_place(scale: float, degrees: float) -> None:
     turn = cv2.getRotationMatrix2D((308, 308), degrees, scale)
     points = (FIVE_POINTS @ turn[:, :2].T + turn[:, 2]).astype(np.float32)
-    face = aligned_face(drawn_face(), five_points=points, landmarks=None)
-    assert face is not None
+    face = aligned(drawn_face(), five_points=points)
     placed = points @ face.transform[:, :2].T + face.transform[:, 2]
     assert placed == pytest.approx(FIVE_POINTS, abs=0.05)
     assert np.linalg.norm(placed[1] - placed[0]) == pytest.approx(ALIGNED_EYE_DISTANCE, abs=0.05)
@@ -55,16 +60,14 @@ def test_the_cheeks_are_squares_below_the_eyes_beside_the_nose() -> None:
     side, top = 33, 272 + 65
     image[top : top + side, 251 : 251 + side] = (10, 20, 30)
     image[top : top + side, 364 - side : 364] = (40, 50, 60)
-    face = aligned_face(image, five_points=FIVE_POINTS, landmarks=None)
-    assert face is not None
+    face = aligned(image)
     assert face.cheeks.shape == (2, side, side, 3)
     assert face.cheeks[0].reshape(-1, 3).mean(axis=0) == pytest.approx([10, 20, 30], abs=1)
     assert face.cheeks[1].reshape(-1, 3).mean(axis=0) == pytest.approx([40, 50, 60], abs=2)
 
 
 def test_outside_the_portrait_is_black() -> None:
-    face = aligned_face(plain(side=300), five_points=FIVE_POINTS, landmarks=None)
-    assert face is not None
+    face = aligned(plain(side=300))
     assert face.image[299, 299].any()
     assert not face.image[310:, :].any()
 
@@ -107,19 +110,6 @@ def test_a_large_picture_gives_the_face_of_a_small_one(times: int) -> None:
 
 
 class TestLuminance:
-    @pytest.mark.parametrize(
-        ("bgr", "expected"),
-        [
-            ((0, 0, 0), 0),
-            ((255, 255, 255), 255),
-            ((188, 188, 188), 128),
-            ((0, 0, 255), 54),
-            ((0, 255, 0), 182),
-        ],
-    )
-    def test_known_colours(self, bgr: tuple[int, int, int], expected: int) -> None:
-        assert luminance_image(np.full((2, 3, 3), bgr, dtype=np.uint8)).tolist() == [[expected] * 3] * 2
-
     def test_agrees_with_another_implementation(self) -> None:
         image = np.random.default_rng(1).integers(0, 256, (40, 50, 3), dtype=np.uint8)
         y = rgb2xyz(image[..., ::-1])[..., 1] * 255
@@ -141,9 +131,8 @@ class TestLuminance:
 class TestFaceCrop:
     def test_cuts_the_face_out_of_the_portraits_own_pixels(self) -> None:
         image = np.random.default_rng(0).integers(0, 256, (1300, 1300, 3), dtype=np.uint8)
-        aligned = aligned_face(image, five_points=FIVE_POINTS * 2, landmarks=None)
-        assert aligned is not None
-        crop = face_crop(image, aligned)
+        face = aligned(image, five_points=FIVE_POINTS * 2)
+        crop = face_crop(image, face)
         assert crop is not None
         assert abs(crop.reduction - 0.5) < 1e-3
         height, width = crop.pixels.shape[:2]
@@ -155,13 +144,11 @@ class TestFaceCrop:
         assert abs(height - 2 * 262) <= 6
 
     def test_stops_where_the_portrait_does(self) -> None:
-        aligned = aligned_face(plain(side=300), five_points=FIVE_POINTS, landmarks=None)
-        assert aligned is not None
-        crop = face_crop(plain(side=300), aligned)
+        face = aligned(plain(side=300))
+        crop = face_crop(plain(side=300), face)
         assert crop is not None
         assert crop.pixels.shape[:2] == (300 - crop.top, 300 - crop.left)
 
     def test_no_pixel_of_the_face_no_crop(self) -> None:
-        aligned = aligned_face(plain(side=100), five_points=FIVE_POINTS, landmarks=None)
-        assert aligned is not None
-        assert face_crop(plain(side=100), aligned) is None
+        face = aligned(plain(side=100))
+        assert face_crop(plain(side=100), face) is None

@@ -97,44 +97,6 @@ def spaced_right(space: float) -> Head:
     return Head(middle=(2000 - 113 * (space + 0.5), 800))
 
 
-CROPS = pytest.mark.parametrize(
-    ("measure", "name", "with_space"),
-    [
-        (leftward_crop, "LeftwardCropOfTheFaceImage", spaced_left),
-        (rightward_crop, "RightwardCropOfTheFaceImage", spaced_right),
-    ],
-)
-
-
-class TestCrop:
-    @CROPS
-    def test_scores_as_ofiq_does(
-        self, assets: Path, measure: Assess, name: str, with_space: Callable[[float], Head]
-    ) -> None:
-        for space, points in expected_scores(assets, name):
-            portrait = with_space(space).portrait(side=2000)
-            assert measured(measure, portrait) == pytest.approx(space, abs=1e-3)
-            assert score(measure, portrait) == points
-
-    @CROPS
-    @pytest.mark.parametrize("scheme", SCHEMES)
-    def test_a_face_at_the_edge_is_cropped(
-        self, scheme: str, measure: Assess, name: str, with_space: Callable[[float], Head]
-    ) -> None:
-        portraits = [with_space(space).portrait(scheme, side=2000) for space in (0.6, 0.9, 1.2)]
-        assert [score(measure, portrait) for portrait in portraits] == [5, 50, 95], name
-
-    @pytest.mark.parametrize(
-        ("measure", "space"), [(leftward_crop, 251 / 113), (rightward_crop, (616 - 364) / 113)]
-    )
-    def test_without_landmarks_the_detectors_eyes_count(self, measure: Assess, space: float) -> None:
-        assert measured(measure, portrait_of(plain())) == pytest.approx(space)
-
-    @pytest.mark.parametrize("measure", [leftward_crop, rightward_crop])
-    def test_eyes_in_one_place_determine_nothing(self, measure: Assess) -> None:
-        refused(measure(portrait_of(plain(), five_points=np.zeros_like(FIVE_POINTS))))
-
-
 def below_the_edge(margin: float) -> Head:
     """A head with its eyes at this number of head lengths from the edge of an image of 2000 pixels."""
     return Head(middle=(1000, 200 * margin))
@@ -144,33 +106,39 @@ def above_the_edge(margin: float) -> Head:
     return Head(middle=(1000, 2000 - 200 * margin))
 
 
-MARGINS = pytest.mark.parametrize(
-    ("measure", "name", "with_margin", "middle"),
+@pytest.mark.parametrize(
+    ("measure", "name", "placed", "middle"),
     [
+        (leftward_crop, "LeftwardCropOfTheFaceImage", spaced_left, 0.9),
+        (rightward_crop, "RightwardCropOfTheFaceImage", spaced_right, 0.9),
         (margin_above, "MarginAboveOfTheFaceImage", below_the_edge, 1.4),
         (margin_below, "MarginBelowOfTheFaceImage", above_the_edge, 1.8),
     ],
 )
-
-
-class TestMargin:
-    @MARGINS
+class TestEdges:
     def test_scores_as_ofiq_does(
-        self, assets: Path, measure: Assess, name: str, with_margin: Callable[[float], Head], middle: float
+        self, assets: Path, measure: Assess, name: str, placed: Callable[[float], Head], middle: float
     ) -> None:
-        for margin, points in expected_scores(assets, name):
-            portrait = with_margin(margin).portrait(side=2000)
-            assert measured(measure, portrait) == pytest.approx(margin, abs=1e-3)
+        for space, points in expected_scores(assets, name):
+            portrait = placed(space).portrait(side=2000)
+            assert measured(measure, portrait) == pytest.approx(space, abs=1e-3)
             assert score(measure, portrait) == points, middle
 
-    @MARGINS
     @pytest.mark.parametrize("scheme", SCHEMES)
-    def test_a_head_at_the_edge_lacks_margin(
-        self, scheme: str, measure: Assess, name: str, with_margin: Callable[[float], Head], middle: float
+    def test_a_head_at_the_edge_lacks_space(
+        self, scheme: str, measure: Assess, name: str, placed: Callable[[float], Head], middle: float
     ) -> None:
-        margins = (middle - 0.3, middle, middle + 0.3)
-        found = [score(measure, with_margin(margin).portrait(scheme, side=2000)) for margin in margins]
+        spaces = (middle - 0.3, middle, middle + 0.3)
+        found = [score(measure, placed(space).portrait(scheme, side=2000)) for space in spaces]
         assert found == [5, 50, 95], name
+
+
+@pytest.mark.parametrize(
+    ("measure", "space"), [(leftward_crop, 251 / 113), (rightward_crop, (616 - 364) / 113)]
+)
+def test_without_landmarks_the_detectors_eyes_count(measure: Assess, space: float) -> None:
+    assert measured(measure, portrait_of(plain())) == pytest.approx(space)
+    refused(measure(portrait_of(plain(), five_points=np.zeros_like(FIVE_POINTS))))
 
 
 @pytest.mark.parametrize("measure", [head_size, margin_above, margin_below])

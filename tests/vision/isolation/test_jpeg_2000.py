@@ -1,4 +1,4 @@
-"""JPEG 2000: its colours through a confined worker, and files that lost something as disks and networks lose it."""
+"""JPEG 2000: its colours through a confined worker, and files that lost something on the way."""
 
 import contextlib
 import io

@@ -235,9 +235,6 @@ class TestLoading:
             load_mediapipe_landmarker(content, name="face.task")
 
     def test_the_wrong_network_under_the_right_name(self, task: bytes) -> None:
-        import io
-        import zipfile
-
         other = zipfile.ZipFile(io.BytesIO(task)).read("face_blendshapes.tflite")
         content = archive(("face_landmarks_detector.tflite", other))
         with pytest.raises(PackFileUnusable, match=r"expected \[\(1, 256, 256, 3\)\]"):
@@ -374,21 +371,6 @@ class TestRealPhotos:
         assert landmarker.locate(astronaut, in_the_flag) is None
         assert landmarker.locate(astronaut, beyond) is None
         assert landmarker.locate(noise, face_of(ARCFACE_TEMPLATE + 90)) is None
-
-    def test_threads_may_share_it(
-        self, landmarker: MediapipeLandmarker, insightface_pack: Pack, photos: list[BgrImage]
-    ) -> None:
-        faces = [(image, insightface_pack.detector.detect(image)[0]) for image in photos[:8]] * 2
-
-        def everything(pair: tuple[BgrImage, DetectedFace]) -> list[Any]:
-            found = landmarker.locate(*pair)
-            assert found is not None
-            return [*found.points.ravel()]
-
-        alone = [everything(pair) for pair in faces]
-        with ThreadPoolExecutor(4) as pool:
-            together = list(pool.map(everything, faces))
-        np.testing.assert_array_equal(together, alone)
 
 
 class TestEyes:

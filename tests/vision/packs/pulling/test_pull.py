@@ -9,9 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.vision.packs.pulling.builders import CONTENTS, content, make_pack, put, snapshot
 from tests.vision.packs.pulling.mirror_server import Mirror, bad_status, stalled
-from tests.vision.packs.pulling.pulling import Recorder, pull
+from tests.vision.packs.pulling.pulling import CONTENTS, Recorder, content, make_pack, pull, put, snapshot
 from vision.errors import FileRefused, FolderUnusable, TermsNotAccepted, TimeRanOut, TransferFailed
 from vision.packs.pulling import pull as pull_module
 from vision.packs.pulling import pull_pack, sources
@@ -178,16 +177,11 @@ async def test_restricted_terms_must_be_accepted(mirror: Mirror, tmp_path: Path)
     accepted = read_acceptance(report.folder)
     assert accepted is not None
     assert accepted.terms == terms_text(pack)
-
-
-async def test_terms_that_were_accepted_need_not_be_accepted_again(mirror: Mirror, tmp_path: Path) -> None:
-    pack = make_pack(restricts_use=True)
-    first = await pull(mirror.base, tmp_path, pack, accept=True)
-    accepted = read_acceptance(first.folder)
-    (first.folder / NAME).unlink()
+    # Accepted once, they need not be accepted again.
+    (report.folder / NAME).unlink()
     await pull(mirror.base, tmp_path, pack)
-    assert (first.folder / NAME).read_bytes() == DATA
-    assert read_acceptance(first.folder) == accepted
+    assert (report.folder / NAME).read_bytes() == DATA
+    assert read_acceptance(report.folder) == accepted
 
 
 async def test_an_intact_pack_gets_its_acceptance(mirror: Mirror, tmp_path: Path) -> None:
@@ -217,12 +211,7 @@ async def test_a_crash_at_any_file_is_mended_by_the_next_pull(
     with monkeypatch.context() as patch:
         patch.setattr(pull_module, "_install", dying)
         with pytest.raises(KeyboardInterrupt):
-            pull_pack(
-                make_pack(),
-                models_dir=tmp_path,
-                source=source,
-                progress=Recorder(),
-            )
+            pull_pack(make_pack(), models_dir=tmp_path, source=source, progress=Recorder())
     assert snapshot(tmp_path / "toy")[NAME] == b"altered"
     mirror.asked.clear()
     report = await pull(mirror.base, tmp_path)
