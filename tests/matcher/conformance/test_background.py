@@ -14,11 +14,11 @@ from matcher.conformance.background import (
 )
 from matcher.conformance.face_region import aligned_face
 from matcher.conformance.interface import sigmoid_score
-from tests.matcher.conformance.ofiq import expected_scores
 from tests.matcher.conformance.pictures import (
     FIVE_POINTS,
     SIDE,
     drawn_face,
+    expected_scores,
     measured,
     plain,
     portrait_of,

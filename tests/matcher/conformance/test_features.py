@@ -16,9 +16,17 @@ from matcher.conformance.features import (
     mouth_occlusion_prevention,
 )
 from matcher.conformance.interface import Assess, PortraitView
-from tests.matcher.conformance.heads import SCHEMES, Head
-from tests.matcher.conformance.ofiq import expected_scores
-from tests.matcher.conformance.pictures import drawn_face, measured, plain, portrait_of, refused, score
+from tests.matcher.conformance.pictures import (
+    SCHEMES,
+    Head,
+    drawn_face,
+    expected_scores,
+    measured,
+    plain,
+    portrait_of,
+    refused,
+    score,
+)
 from vision.eye_likeness import EYE_HEIGHT, EYE_TEMPLATE, EYE_WIDTH, EYE_WIDTH_IN_EYES
 from vision.face import BgrImage, Landmarks
 from vision.geometry import eye_corners

@@ -17,11 +17,12 @@ from matcher.conformance.framing import (
     single_face_present,
 )
 from matcher.conformance.interface import Assess, PortraitView
-from tests.matcher.conformance.heads import SCHEMES, Head
-from tests.matcher.conformance.ofiq import expected_scores
 from tests.matcher.conformance.pictures import (
     FIVE_POINTS,
     NO_POSE,
+    SCHEMES,
+    Head,
+    expected_scores,
     measured,
     plain,
     portrait_of,

@@ -16,9 +16,9 @@ from matcher.conformance.light import (
     over_exposure_prevention,
     under_exposure_prevention,
 )
-from tests.matcher.conformance.ofiq import expected_scores
 from tests.matcher.conformance.pictures import (
     SKIN,
+    expected_scores,
     measured,
     plain,
     portrait_of,

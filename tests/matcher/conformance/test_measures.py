@@ -21,8 +21,15 @@ from matcher.conformance.measures import (
 )
 from matcher.conformance.requirement import IntakeCode, Profile, Rule, Severity, profile_rules
 from matcher.errors import PortraitPolicyInvalid
-from tests.matcher.conformance.heads import SCHEMES, Head
-from tests.matcher.conformance.pictures import FIVE_POINTS, drawn_face, plain, portrait_of, refused
+from tests.matcher.conformance.pictures import (
+    FIVE_POINTS,
+    SCHEMES,
+    Head,
+    drawn_face,
+    plain,
+    portrait_of,
+    refused,
+)
 from vision.face import BgrImage, Landmarks
 
 OF_PIXELS = tuple(

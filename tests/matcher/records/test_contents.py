@@ -119,6 +119,13 @@ def test_a_2011_record_is_opened(in_dg2: bool) -> None:
     assert content.notes == ()
 
 
+def test_a_refusal_keeps_its_numbers_immutable() -> None:
+    numbers: dict[str, str | int | float] = {"bytes": 3, "max_bytes": 2}
+    refusal = TrustedImageRefused(ImageFault.TOO_MANY_BYTES, "too large", details=numbers)
+    numbers["bytes"] = 1
+    assert refusal.details == {"bytes": 3, "max_bytes": 2}
+
+
 def test_an_empty_upload_is_refused() -> None:
     assert _refused(b"").reason is ImageFault.EMPTY
 

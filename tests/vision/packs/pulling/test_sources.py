@@ -90,7 +90,7 @@ async def test_a_folder_without_a_file(tmp_path: Path) -> None:
 @pytest.mark.parametrize("wrong", [b"", content(9, 10), content(9, len(DATA)), DATA + b"!"])
 async def test_wrong_bytes_in_a_folder(tmp_path: Path, wrong: bytes) -> None:
     folder = put(tmp_path / "mirror", {**CONTENTS, NAME: wrong})
-    with pytest.raises(FileRefused, match="expected SHA-256|more than the"):
+    with pytest.raises(FileRefused, match=r"expected SHA-256|more than the"):
         await pull(folder, tmp_path / "m")
     assert not (tmp_path / "m/toy").exists()
 
