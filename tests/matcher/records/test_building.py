@@ -1,10 +1,12 @@
-"""Records that are made from an image."""
+"""Records that are made from an image, and fields that are copied into another if it has a place for them."""
 
 import io
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
 from PIL import Image
 
 from matcher.errors import RecordInvalid
@@ -26,6 +28,7 @@ from matcher.records.codes import (
     ColourSpace2005,
     ColourSpace2011,
     Expression,
+    Expression2005,
     EyeColour,
     FaceImageType2011,
     Feature,
@@ -34,11 +37,12 @@ from matcher.records.codes import (
     ImageDataType2011,
     PostAcquisition,
 )
-from matcher.records.iso_19794 import Record2005
-from matcher.records.iso_39794.blocks import ImageDataFormat39794
+from matcher.records.iso_19794 import Record2005, Representation2005, Representation2011
+from matcher.records.iso_39794.blocks import ColourSpace39794, ImageDataFormat39794
 from matcher.records.values import PoseDegrees, QualityBlock
+from matcher.records.views import representation_of
 from tests.formats.samples import bmp, exif, j2k_head, jpeg_head, jpeg_segment, png
-from tests.matcher.records.builders import HEIGHT, JPEG, PICTURES, WIDTH
+from tests.matcher.records.builders import HEIGHT, JPEG, PICTURES, WIDTH, records_2005, records_2011
 
 _2005, _2011 = RecordVersion.ISO_19794_5_2005, RecordVersion.ISO_19794_5_2011
 _39794 = RecordVersion.ISO_39794_5
@@ -126,15 +130,24 @@ def test_a_2011_record_holds_more_fields() -> None:
     assert view.image_data_type is ImageDataType2011.PNG
 
 
-@pytest.mark.parametrize("irreversible", [True, False])
-def test_2011_distinguishes_lossy_and_lossless_jpeg_2000(irreversible: bool) -> None:
+@pytest.mark.parametrize(
+    ("version", "irreversible", "expected"),
+    [
+        (_2011, True, ImageDataType2011.JPEG_2000_LOSSY),
+        (_2011, False, ImageDataType2011.JPEG_2000_LOSSLESS),
+        (_39794, True, ImageDataFormat39794.JPEG_2000_LOSSY),
+        (_39794, False, ImageDataFormat39794.JPEG_2000_LOSSLESS),
+    ],
+)
+def test_lossy_and_lossless_jpeg_2000_are_told_apart(
+    version: RecordVersion, irreversible: bool, expected: int
+) -> None:
     stored = io.BytesIO()
     Image.fromarray(np.zeros((16, 16, 3), np.uint8)).save(
         stored, format="JPEG2000", irreversible=irreversible
     )
-    record = build_record(stored.getvalue(), version=_2011)
-    expected = ImageDataType2011.JPEG_2000_LOSSY if irreversible else ImageDataType2011.JPEG_2000_LOSSLESS
-    assert representations_of(record)[0].image_data_type == expected
+    (view,) = representations_of(build_record(stored.getvalue(), version=version))
+    assert view.image_data_type is expected
 
 
 def test_a_record_that_states_a_loss_states_it_in_every_version() -> None:
@@ -167,6 +180,11 @@ def test_a_record_that_states_a_loss_states_it_in_every_version() -> None:
         (png(8, 8, bits=16), _2011, ColourSpace2011.RGB_48),
         (png(8, 8, bits=16, colour=0), _2011, ColourSpace2011.GREY_16),
         (jpeg_head(8, 8, channels=4), _2011, ColourSpace2011.OTHER),
+        (jpeg_head(8, 8, channels=1), _39794, ColourSpace39794.GREY_8),
+        (jpeg_head(8, 8, channels=4), _39794, ColourSpace39794.OTHER),
+        (JPEG, _39794, ColourSpace39794.RGB_24),
+        (j2k_head(8, 8, components=1, bits=16), _39794, ColourSpace39794.GREY_16),
+        (j2k_head(8, 8, bits=16), _39794, ColourSpace39794.RGB_48),
     ],
 )
 def test_the_colour_space_is_the_pictures(picture: bytes, version: RecordVersion, colours: int) -> None:
@@ -206,25 +224,117 @@ def test_what_a_version_has_no_field_for_is_left_out(known: RecordMetadata) -> N
 
 
 @pytest.mark.parametrize(
-    ("known", "says"),
+    ("version", "known", "says"),
     [
-        (RecordMetadata(eyes=EyeCentres((70_000, 1), (1, 1))), "feature points"),
-        (RecordMetadata(pose=PoseDegrees(yaw=200.0)), "yaw"),
-        (RecordMetadata(device_type=70_000), "image information"),
+        (_2005, RecordMetadata(eyes=EyeCentres((70_000, 1), (1, 1))), "feature points"),
+        (_2005, RecordMetadata(pose=PoseDegrees(yaw=200.0)), "yaw"),
+        (_2005, RecordMetadata(device_type=70_000), "image information"),
+        (_2011, RecordMetadata(subject_height=300), "facial information"),
+        (_2011, RecordMetadata(quality=(QualityBlock(1, 1, 1),) * 256), "representation header"),
+        (_39794, RecordMetadata(subject_height=7000), "subject height 70000"),
+        (_39794, RecordMetadata(pose=PoseDegrees(yaw=181.0)), "angle value 181"),
     ],
 )
-def test_values_out_of_range_are_refused_for_2005(known: RecordMetadata, says: str) -> None:
+def test_values_out_of_range_are_refused(version: RecordVersion, known: RecordMetadata, says: str) -> None:
     with pytest.raises(RecordInvalid, match=says):
-        build_record(JPEG, version=_2005, metadata=known)
+        build_record(JPEG, version=version, metadata=known)
 
 
-@pytest.mark.parametrize(
-    ("known", "says"),
-    [
-        (RecordMetadata(subject_height=300), "facial information"),
-        (RecordMetadata(quality=(QualityBlock(1, 1, 1),) * 256), "representation header"),
-    ],
-)
-def test_values_out_of_range_are_refused_for_2011(known: RecordMetadata, says: str) -> None:
-    with pytest.raises(RecordInvalid, match=says):
-        build_record(JPEG, version=_2011, metadata=known)
+_FACE = Representation2005(image=JPEG, width=WIDTH, height=HEIGHT)
+
+
+def test_converting_2011_to_2005_reports_the_lost_fields() -> None:
+    face = Representation2011(
+        image=JPEG,
+        width=WIDTH,
+        height=HEIGHT,
+        face_image_type=3,
+        sampling_rate_level=2,
+        quality=(QualityBlock(40, 1, 1),),
+        subject_height=180,
+        device_vendor=4,
+        device_type=5,
+        gender=2,
+        features=1 | 1 << 1 | 1 << 10,
+        expression=1 | 1 << 2,
+        post_acquisition=2,
+        landmarks=(Landmark(1, 0xC1, 1, 2, 9), Landmark(2, 0x11, 3, 4)),
+    )
+    known = metadata_of(representation_of(face))
+    assert known.face_image_type is FaceImageType2011.POST_PROCESSED_FRONTAL
+    assert known.head_width == 240.0
+    assert fitted(known, _2011) == (known, ())
+    fitting, left_out = fitted(known, _2005)
+    assert set(left_out) == {
+        "quality scores",
+        "height of the person",
+        "device vendor",
+        "head covering",
+        "expressions",
+        "post-acquisition processing",
+        "anthropometric landmarks",
+        "face image type",
+    }
+    view = representation_of(build_record(JPEG, version=_2005, metadata=fitting).representations[0])
+    assert view.gender is Gender.FEMALE
+    assert view.features == frozenset({Feature.GLASSES})
+    assert view.landmarks == (Landmark(1, 0xC1, 1, 2),)
+    assert view.device_type == 5
+
+
+def test_a_2005_record_goes_into_2011() -> None:
+    face = replace(
+        _FACE,
+        face_image_type=2,
+        expression=Expression2005.SMILE_OPEN,
+        source=CaptureSource.UNKNOWN,
+        features=1 | 1 << 10,
+        gender=1,
+    )
+    fitting, left_out = fitted(metadata_of(representation_of(face)), _2011)
+    assert left_out == ()
+    view = representation_of(build_record(JPEG, version=_2011, metadata=fitting).representations[0])
+    assert view.expressions == frozenset({Expression.SMILE})
+    assert view.features == frozenset({Feature.DISTORTING_CONDITION})
+    assert view.face_image_type is FaceImageType2011.TOKEN_FRONTAL
+    assert view.source is CaptureSource.UNSPECIFIED
+
+
+def test_other_of_2005_is_not_post_processed_of_2011() -> None:
+    view = representation_of(replace(_FACE, face_image_type=3))
+    assert metadata_of(view).face_image_type is FaceImageType2011.BASIC
+
+
+def test_unknown_codes_are_left_out() -> None:
+    known = metadata_of(representation_of(replace(_FACE, gender=77, eye_colour=200, face_image_type=99)))
+    assert known == RecordMetadata()
+    assert known.eye_colour is EyeColour.UNSPECIFIED
+
+
+@pytest.mark.parametrize("version", RecordVersion)
+@settings(max_examples=80, deadline=None)
+@given(record=records_2005 | records_2011)
+def test_metadata_of_any_record_can_be_written_again(
+    version: RecordVersion, record: Record2005 | Record2011
+) -> None:
+    for view in representations_of(record):
+        fitting, _ = fitted(metadata_of(view), version)
+        built = build_record(JPEG, version=version, metadata=fitting)
+        assert open_trusted_image(serialise(built)).record == built
+
+
+@pytest.mark.parametrize(("coded", "meant"), [(0x80, 0), (0x81, 1), (0x82, 2)])
+def test_a_record_that_loses_its_3d_data_is_declared_2d(coded: int, meant: int) -> None:
+    face = Representation2011(
+        image=JPEG, width=WIDTH, height=HEIGHT, face_image_type=coded, three_d=b"3-D data"
+    )
+    fitting, _ = fitted(metadata_of(representation_of(face)), _2011)
+    record = build_record(JPEG, version=_2011, metadata=fitting)
+    assert representations_of(record)[0].face_image_type == meant
+
+
+def test_2011_has_one_code_for_unknown() -> None:
+    known = metadata_of(representation_of(replace(_FACE, gender=3, eye_colour=8)))
+    fitting, left_out = fitted(known, _2011)
+    assert (fitting.gender, fitting.eye_colour, left_out) == (Gender.UNKNOWN, EyeColour.UNKNOWN, ())
+    assert fitted(known, _2005)[0].gender is Gender.UNKNOWN_3
