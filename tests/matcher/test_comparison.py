@@ -3,6 +3,7 @@
 import math
 import re
 from dataclasses import replace
+from functools import cache
 from importlib.resources import files
 
 import numpy as np
@@ -317,6 +318,7 @@ COPIED = re.compile(r"Copied from (\w+)\.toml\.")
 """How a file states that its figures are those of another one, which was measured."""
 
 
+@cache
 def packaged(name: str) -> MatchCalibration:
     file = files("vision.packs") / "calibrations" / f"{name}.toml"
     return parse_calibration(file.read_text(encoding="utf-8"), source=file.name)

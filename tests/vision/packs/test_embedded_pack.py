@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from tests.sampling import some_fast
-from tests.vision.conftest import read_photo
+from tests.vision.conftest import cosines
 from vision.errors import ModelFailed, PackFileAltered, PackFileUnusable, PackNotFound
 from vision.face import BgrImage, Box, DetectedFace
 from vision.onnx_sessions import OnnxSession, RuntimeOptions, create_session
@@ -161,19 +161,7 @@ class TestEmbedder:
     def test_same_person_is_closer_than_others(
         self, embedded_pack: Pack, people: dict[str, list[Path]]
     ) -> None:
-        templates = []
-        for identity, photos in people.items():
-            for photo in photos[:2]:
-                image = read_photo(photo)
-                faces = embedded_pack.detector.detect(image)
-                if faces:
-                    template = embedded_pack.embedder.embed(image, faces[0])
-                    assert np.linalg.norm(template) == pytest.approx(1, abs=1e-5)
-                    templates.append((identity, template))
-        genuine: list[float] = []
-        impostor: list[float] = []
-        for (who, one), (whom, other) in itertools.combinations(templates, 2):
-            (genuine if who == whom else impostor).append(float(one @ other))
+        genuine, impostor = cosines(embedded_pack, people, most=2)
         assert len(genuine) >= 5
         assert np.mean(genuine) - np.mean(impostor) > 0.08
         assert np.median(genuine) > np.quantile(impostor, 0.95)

@@ -1,6 +1,5 @@
 """The packs of folders on real weights and photos, in a user's folder and as pulled, and invalid folders."""
 
-import itertools
 import shutil
 import subprocess
 import sys
@@ -14,7 +13,7 @@ import pytest
 from skimage.transform import SimilarityTransform as Reference
 
 import vision.packs.onnx_models
-from tests.vision.conftest import read_photo
+from tests.vision.conftest import cosines
 from tests.vision.models import channel_means_model, constant_points_model, scaling_model
 from tests.vision.packs.pulled_files import write_pulled_files
 from vision.errors import PackFileAltered, PackFileUnusable, PackIncomplete, PackNotFound
@@ -387,20 +386,7 @@ class TestDetector:
 
 class TestEmbedder:
     def test_same_person_is_closer_than_others(self, open_pack: Pack, people: dict[str, list[Path]]) -> None:
-        templates: list[tuple[str, np.ndarray]] = []
-        for identity, photos in people.items():
-            for photo in photos[:3]:
-                image = read_photo(photo)
-                face = open_pack.detector.detect(image)[0]
-                template = open_pack.embedder.embed(image, face)
-                assert template.shape == (open_pack.embedder.dimensions,)
-                assert template.dtype == np.float32
-                assert np.linalg.norm(template) == pytest.approx(1, abs=1e-5)
-                templates.append((identity, template))
-        genuine: list[float] = []
-        impostor: list[float] = []
-        for (who, one), (whom, other) in itertools.combinations(templates, 2):
-            (genuine if who == whom else impostor).append(float(one @ other))
+        genuine, impostor = cosines(open_pack, people, most=3)
         assert len(genuine) >= 12
         assert len(impostor) >= 100
         assert np.mean(genuine) - np.mean(impostor) > 0.4

@@ -3,8 +3,6 @@
 import csv
 import os
 import pickle
-import subprocess
-import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -244,11 +242,3 @@ def test_other_files_are_refused_and_run_nothing(content: bytes, tmp_path: Path)
     path.write_bytes(content)
     assert main([str(path), str(tmp_path / "out.onnx")]) == 2
     assert not (tmp_path / "out.onnx").exists()
-
-
-def test_the_command_reports_a_missing_file_in_one_line(tmp_path: Path) -> None:
-    missing = tmp_path / "missing.pth"
-    command = [sys.executable, "-m", "evaluation.minifasnet_onnx", str(missing), str(tmp_path / "out.onnx")]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert done.stderr == f"could not convert: [Errno 2] No such file or directory: '{missing}'\n"
