@@ -193,3 +193,21 @@ def expected_scores(assets: Path, component: str) -> list[tuple[float, int]]:
     found = [(float(row[component]), int(row[f"{component}.scalar"])) for row in rows]
     assert len(found) == 28
     return found
+
+
+def spaced_left(space: float, scheme: str = "mediapipe478") -> PortraitView:
+    """A head with its nearer eye at this number of eye distances from the edge of an image of 2000 pixels."""
+    return Head(middle=(113 * (space + 0.5), 800)).portrait(scheme, side=2000)
+
+
+def spaced_right(space: float, scheme: str = "mediapipe478") -> PortraitView:
+    return Head(middle=(2000 - 113 * (space + 0.5), 800)).portrait(scheme, side=2000)
+
+
+def below_the_edge(margin: float, scheme: str = "mediapipe478") -> PortraitView:
+    """A head with its eyes at this number of head lengths from the edge of an image of 2000 pixels."""
+    return Head(middle=(1000, 200 * margin)).portrait(scheme, side=2000)
+
+
+def above_the_edge(margin: float, scheme: str = "mediapipe478") -> PortraitView:
+    return Head(middle=(1000, 2000 - 200 * margin)).portrait(scheme, side=2000)

@@ -1,7 +1,9 @@
 """The table of the measures; for any image content, a measure gives a score or a reason, and never raises."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -11,6 +13,7 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from matcher.conformance.interface import Assessment, Component, PortraitView, sigmoid_score
+from matcher.conformance.light import dynamic_range
 from matcher.conformance.measures import (
     BOUNDS,
     MEASURES,
@@ -23,14 +26,24 @@ from matcher.conformance.requirement import IntakeCode, Profile, Rule, Severity,
 from matcher.errors import PortraitPolicyInvalid
 from tests.matcher.conformance.pictures import (
     FIVE_POINTS,
+    NO_POSE,
     SCHEMES,
     Head,
+    above_the_edge,
+    below_the_edge,
     drawn_face,
+    expected_scores,
+    measured,
     plain,
     portrait_of,
     refused,
+    score,
+    spaced_left,
+    spaced_right,
+    with_face,
+    with_histogram,
 )
-from vision.face import BgrImage, Landmarks
+from vision.face import BgrImage, Box, Landmarks
 
 OF_PIXELS = tuple(
     measure
@@ -208,3 +221,91 @@ def test_ranges_are_formatted_as_text() -> None:
 )
 def test_far_out_nothing_overflows(raw: float, score: float) -> None:
     assert sigmoid_score(raw, x0=0.3, w=0.001) == pytest.approx(score, abs=1e-9)
+
+
+def _unicity(share: float) -> PortraitView:
+    portrait = portrait_of(plain(side=64))
+    sides = (100.0, 100 * share) if share else (100.0,)
+    faces = tuple(replace(portrait.face, box=Box(0, 0, side, side)) for side in sides)
+    return replace(portrait, faces=faces, face=faces[0])
+
+
+def _eyes_apart(distance: float) -> PortraitView:
+    return portrait_of(plain(side=64), five_points=FIVE_POINTS * np.float32(distance / 113))
+
+
+def _turned(angle_name: str) -> Callable[[float], PortraitView]:
+    return lambda angle: replace(portrait_of(plain(side=64)), pose=replace(NO_POSE, **{angle_name: angle}))
+
+
+def _lit(shared: float) -> PortraitView:
+    """Cheeks that have this share of their luminances in common."""
+    aligned = with_histogram({0: 1.0}).aligned
+    assert aligned is not None
+    cheeks = np.full((2, 300, 300, 3), 200, dtype=np.uint8)
+    cheeks[1].reshape(-1, 3)[round(shared * 90_000) :] = 90
+    return with_face(replace(aligned, cheeks=cheeks))
+
+
+def _of_mean(mean: float) -> PortraitView:
+    level = int(mean * 255)
+    above = mean * 255 - level
+    return with_histogram({level: 1 - above, level + 1: above})
+
+
+def _of_variance(variance: float) -> PortraitView:
+    """Two levels 100 or 200 apart, with a share of the upper one that gives the variance."""
+    apart = 100 if variance < 0.038 else 200
+    share = (1 - math.sqrt(1 - 4 * variance / (apart / 255) ** 2)) / 2
+    return with_histogram({20: 1 - share, 20 + apart: share})
+
+
+def _of_entropy(entropy: float) -> PortraitView:
+    """One level of a share and 255 others: the entropy falls from 8 bits to 0 as the share grows."""
+    least, most = 1 / 256, 1.0
+    for _ in range(40):
+        share = (least + most) / 2
+        portrait = with_histogram({0: share} | dict.fromkeys(range(1, 256), (1 - share) / 255))
+        least, most = (share, most) if measured(dynamic_range, portrait) > entropy else (least, share)
+    return portrait
+
+
+# A portrait with a native measure, and how far the measure and the score may be off.
+_AS_OFIQ: dict[str, tuple[Component, Callable[[float], PortraitView], float, int]] = {
+    "IlluminationUniformity": (Component.ILLUMINATION_UNIFORMITY, _lit, 6e-6, 0),
+    "LuminanceMean": (Component.LUMINANCE_MEAN, _of_mean, 1e-6, 0),
+    "LuminanceVariance": (Component.LUMINANCE_VARIANCE, _of_variance, 1e-7, 0),
+    "UnderExposurePrevention": (
+        Component.UNDER_EXPOSURE_PREVENTION, lambda dark: with_histogram({10: dark, 100: 1 - dark}), 1e-6, 0
+    ),
+    "OverExposurePrevention": (
+        Component.OVER_EXPOSURE_PREVENTION, lambda lit: with_histogram({250: lit, 100: 1 - lit}), 1e-6, 0
+    ),
+    "DynamicRange": (Component.DYNAMIC_RANGE, _of_entropy, 1e-6, 0),
+    "SingleFacePresent": (Component.SINGLE_FACE_PRESENT, _unicity, 1e-6, 0),
+    "EyesOpen": (
+        Component.EYES_OPEN, lambda opening: Head(left_eye=200 * opening, right_eye=30).portrait(), 1e-4, 1
+    ),
+    "MouthClosed": (
+        Component.MOUTH_CLOSED, lambda opening: Head(mouth=200 * opening).portrait(), 1e-4, 1
+    ),
+    "InterEyeDistance": (Component.INTER_EYE_DISTANCE, _eyes_apart, 1e-3, 0),
+    "HeadSize": (Component.HEAD_SIZE, lambda size: Head(eyes_to_chin=616 * size).portrait(), 1e-4, 0),
+    "LeftwardCropOfTheFaceImage": (Component.LEFTWARD_CROP, spaced_left, 1e-3, 0),
+    "RightwardCropOfTheFaceImage": (Component.RIGHTWARD_CROP, spaced_right, 1e-3, 0),
+    "MarginAboveOfTheFaceImage": (Component.MARGIN_ABOVE, below_the_edge, 1e-3, 0),
+    "MarginBelowOfTheFaceImage": (Component.MARGIN_BELOW, above_the_edge, 1e-3, 0),
+    "HeadPoseYaw": (Component.HEAD_POSE_YAW, _turned("yaw"), 0, 0),
+    "HeadPosePitch": (Component.HEAD_POSE_PITCH, _turned("pitch"), 0, 0),
+    "HeadPoseRoll": (Component.HEAD_POSE_ROLL, _turned("roll"), 0, 0),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", _AS_OFIQ)
+def test_scores_as_ofiq_does(assets: Path, name: str) -> None:
+    component, portrait_with, off, points_off = _AS_OFIQ[name]
+    assess_one = next(measure.assess for measure in MEASURES if measure.component is component)
+    for native, points in expected_scores(assets, name):
+        portrait = portrait_with(native)
+        assert measured(assess_one, portrait) == pytest.approx(native, abs=off)
+        assert score(assess_one, portrait) == pytest.approx(points, abs=points_off)
