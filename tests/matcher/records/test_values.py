@@ -31,8 +31,6 @@ from matcher.records.values import CaptureTime, PoseCode, PoseDegrees, eye_centr
 
 
 class TestLandmarks:
-    """Points of a face."""
-
     def test_a_code_is_a_group_and_a_point(self) -> None:
         point = Landmark(1, 0xC1, 5, 6)
         assert point.number == "12.1"
@@ -60,8 +58,6 @@ class TestLandmarks:
 
 
 class TestPose:
-    """Pose angles: one byte in steps of two degrees."""
-
     @pytest.mark.parametrize(
         ("code", "degrees"),
         [
@@ -131,8 +127,6 @@ class TestPose:
 
 
 class TestCaptureTime:
-    """The capture time of an image."""
-
     def test_a_moment_is_parsed(self) -> None:
         moment = CaptureTime(2022, 12, 28, 20, 51, 16, 542)
         assert moment.given

@@ -16,7 +16,7 @@ import pytest
 from tests.sampling import some_fast
 from tests.vision.conftest import cosines
 from vision.errors import ModelFailed, PackFileAltered, PackFileUnusable, PackNotFound
-from vision.face import BgrImage, Box, DetectedFace
+from vision.face import BgrImage, Box, DetectedFace, Landmarks
 from vision.onnx_sessions import OnnxSession, RuntimeOptions, create_session
 from vision.packs import embedded_pack as embedded_pack_module
 from vision.packs.dlib_models import (
@@ -111,6 +111,13 @@ def _main_face(pack: Pack, image: BgrImage) -> DetectedFace:
     return max(pack.detector.detect(image), key=lambda face: face.confidence)
 
 
+def _landmarks(pack: Pack, image: BgrImage) -> Landmarks:
+    assert pack.landmarker is not None
+    landmarks = pack.landmarker.locate(image, _main_face(pack, image))
+    assert landmarks is not None
+    return landmarks
+
+
 class TestDetector:
     def test_finds_a_face_with_its_points(self, embedded_pack: Pack, astronaut: BgrImage) -> None:
         (face,) = embedded_pack.detector.detect(astronaut)
@@ -139,15 +146,11 @@ class TestDetector:
 
 class TestLandmarker:
     def test_points_agree_with_the_detector(self, embedded_pack: Pack, astronaut: BgrImage) -> None:
-        landmarker = embedded_pack.landmarker
-        assert landmarker is not None
-        face = _main_face(embedded_pack, astronaut)
-        landmarks = landmarker.locate(astronaut, face)
-        assert landmarks is not None
-        assert landmarks.scheme == landmarker.scheme == "ibug68"
+        landmarks = _landmarks(embedded_pack, astronaut)
+        assert landmarks.scheme == "ibug68"
         assert landmarks.points.shape == (68, 2)
-        np.testing.assert_allclose(landmarks.points[30], face.five_points[2], atol=2)
-        np.testing.assert_allclose(landmarks.points[48], face.five_points[3], atol=2)
+        nose, mouth = _main_face(embedded_pack, astronaut).five_points[2:4]
+        np.testing.assert_allclose(landmarks.points[[30, 48]], [nose, mouth], atol=2)
 
     def test_a_face_outside_the_image(self, embedded_pack: Pack, astronaut: BgrImage) -> None:
         landmarker = embedded_pack.landmarker
@@ -183,14 +186,10 @@ class TestEmbedder:
 @pytest.mark.slow
 def test_threads_may_share_a_pack(embedded_pack: Pack, astronaut: BgrImage) -> None:
     frames = [np.ascontiguousarray(astronaut[: 512 - 32 * cut]) for cut in range(4)] * 2
-    landmarker = embedded_pack.landmarker
-    assert landmarker is not None
 
     def everything(frame: BgrImage) -> list[float]:
         face = _main_face(embedded_pack, frame)
-        landmarks = landmarker.locate(frame, face)
-        assert landmarks is not None
-        return [face.confidence, *landmarks.points.ravel()]
+        return [face.confidence, *_landmarks(embedded_pack, frame).points.ravel()]
 
     alone = [everything(frame) for frame in frames]
     with ThreadPoolExecutor(3) as pool:
@@ -198,20 +197,12 @@ def test_threads_may_share_a_pack(embedded_pack: Pack, astronaut: BgrImage) -> N
     np.testing.assert_array_equal(together, alone)
 
 
-def _points(pack: Pack, image: BgrImage) -> np.ndarray:
-    (face,) = pack.detector.detect(image)
-    assert pack.landmarker is not None
-    landmarks = pack.landmarker.locate(image, face)
-    assert landmarks is not None
-    return landmarks.points.astype(np.float64)
-
-
 def test_an_unmoved_chip_is_dlib_s_own(
     embedded_pack: Pack, astronaut: BgrImage, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     import dlib
 
-    points = _points(embedded_pack, astronaut)
+    points = _landmarks(embedded_pack, astronaut).points.astype(np.float64)
     rgb = np.ascontiguousarray(astronaut[..., ::-1])
     shape = dlib.full_object_detection(
         dlib.rectangle(0, 0, 1, 1), [dlib.point(int(x), int(y)) for x, y in points.tolist()]
@@ -224,7 +215,7 @@ def test_an_unmoved_chip_is_dlib_s_own(
 
 
 def test_chips_of_all_moves_differ_a_little(embedded_pack: Pack, astronaut: BgrImage) -> None:
-    points = _points(embedded_pack, astronaut)
+    points = _landmarks(embedded_pack, astronaut).points.astype(np.float64)
     chips = cut_chips(np.ascontiguousarray(astronaut[..., ::-1]), points)
     assert chips.shape == (2 * len(MOVES), 3, 150, 150)
     assert chips.dtype == np.float32
