@@ -67,7 +67,8 @@ def cosines(pack: Pack, people: dict[str, list[Path]], *, most: int) -> tuple[li
             image = read_photo(photo)
             for face in pack.detector.detect(image)[:1]:
                 template = pack.embedder.embed(image, face)
-                assert (template.shape, template.dtype) == ((pack.embedder.dimensions,), np.float32)
+                assert template.shape == (pack.embedder.dimensions,)
+                assert template.dtype == np.float32
                 assert np.linalg.norm(template) == pytest.approx(1, abs=1e-5)
                 templates.append((identity, template))
     genuine: list[float] = []

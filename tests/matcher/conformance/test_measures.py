@@ -263,6 +263,7 @@ def _of_variance(variance: float) -> PortraitView:
 def _of_entropy(entropy: float) -> PortraitView:
     """One level of a share and 255 others: the entropy falls from 8 bits to 0 as the share grows."""
     least, most = 1 / 256, 1.0
+    portrait = with_histogram({0: most})
     for _ in range(40):
         share = (least + most) / 2
         portrait = with_histogram({0: share} | dict.fromkeys(range(1, 256), (1 - share) / 255))
