@@ -170,22 +170,6 @@ class TestSamePerson:
         assert same.similarity >= same.threshold_similarity > other.similarity
 
 
-def _jpeg2000(image: BgrImage) -> bytes:
-    stored = io.BytesIO()
-    Image.fromarray(image[..., ::-1]).save(stored, format="JPEG2000")
-    return stored.getvalue()
-
-
-def test_jpeg2000_goes_through_the_decoder_that_is_handed_in(embedded: Pack, astronaut: BgrImage) -> None:
-    policy = PortraitPolicy(min_eye_distance=40)
-    data = _jpeg2000(astronaut)
-    portrait = accept_portrait(data, pack=embedded, policy=policy, still_decoder=decoders())
-    assert portrait.report.media_type == "image/jp2"
-    with pytest.raises(TrustedImageRefused, match="in isolation only") as caught:
-        accept_portrait(data, pack=embedded, policy=policy)
-    assert caught.value.reason is ImageFault.UNSUPPORTED_FORMAT
-
-
 class _Blind:
     scheme = "mediapipe478"
 

@@ -22,7 +22,7 @@ from vision.geometry import align_face
 from vision.onnx_sessions import RuntimeOptions, create_session
 from vision.packs import load_pack
 from vision.packs.calibration import load_calibration
-from vision.packs.catalogue import Catalogue, CatalogueEntry, CataloguePack, load_catalogue
+from vision.packs.catalogue import Catalogue, CatalogueEntry, CataloguePack, Family, load_catalogue
 from vision.packs.insightface_library import SimilarityTransform
 from vision.packs.insightface_pack import make_insightface_pack
 from vision.packs.loading import load_folder_pack
@@ -31,7 +31,7 @@ from vision.packs.pack import Pack
 from vision.packs.pack_files import FAMILIES, choose_files, default_models_dir, named_files, read_file
 
 CPU = RuntimeOptions(providers="cpu")
-DETECTORS = {"insightface": "det_500m.onnx", "open": "face_detection_yunet_2023mar.onnx"}
+DETECTORS: dict[Family, str] = {"insightface": "det_500m.onnx", "open": "face_detection_yunet_2023mar.onnx"}
 EMBEDDER, LANDMARKS, *PADS = (
     "mobilefacenet_foamliu.onnx",
     "face_landmarker.task",
@@ -47,12 +47,13 @@ def open_pack(assets: Path) -> Pack:
 
 
 @pytest.fixture(params=DETECTORS)
-def family(request: pytest.FixtureRequest) -> str:
-    return str(request.param)
+def family(request: pytest.FixtureRequest) -> Family:
+    chosen: Family = request.param
+    return chosen
 
 
 @pytest.fixture
-def pack(request: pytest.FixtureRequest, family: str) -> Pack:
+def pack(request: pytest.FixtureRequest, family: Family) -> Pack:
     chosen: Pack = request.getfixturevalue(f"{family}_pack")
     return chosen
 
@@ -80,7 +81,7 @@ def _catalogue_with(content: Path, kind: str) -> Catalogue:
 
 
 class TestFolders:
-    def test_the_pack_describes_its_models(self, family: str, pack: Pack) -> None:
+    def test_the_pack_describes_its_models(self, family: Family, pack: Pack) -> None:
         assert pack.name == family
         assert {(file.role, file.name) for file in pack.files} == {
             ("detector", DETECTORS[family]),
@@ -102,7 +103,9 @@ class TestFolders:
         assert "CPUExecutionProvider" in pack.runtime
         assert len(pack.version) == 12
 
-    def test_landmarks_and_pad_networks_may_be_missing(self, folder: Path, family: str, pack: Pack) -> None:
+    def test_landmarks_and_pad_networks_may_be_missing(
+        self, folder: Path, family: Family, pack: Pack
+    ) -> None:
         assert load_folder_pack(family, folder, runtime=CPU).version == pack.version
         for name in (LANDMARKS, *PADS):
             (folder / name).unlink()
@@ -112,7 +115,7 @@ class TestFolders:
         assert smaller.missing_pad_networks == ("minifas_v2se", "minifasnet_v2", "minifasnet_v1se")
         assert smaller.version != pack.version
 
-    def test_names_do_not_matter_and_unknown_files_are_not_opened(self, folder: Path, family: str) -> None:
+    def test_names_do_not_matter_and_unknown_files_are_not_opened(self, folder: Path, family: Family) -> None:
         (folder / DETECTORS[family]).rename(folder / "anything.onnx")
         shutil.copyfile(folder / EMBEDDER, folder / "twin.onnx")
         (folder / "genderage.onnx").write_bytes(b"would crash any loader")
