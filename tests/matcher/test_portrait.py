@@ -303,6 +303,10 @@ class TestRecords:
         report = accept_portrait(two, pack=embedded, policy=first).report
         assert not any(each.refuses for each in report.requirements)
 
+    def test_a_39794_record_with_a_broken_image(self, embedded: Pack, records: Path) -> None:
+        broken = next(records.glob("gmrtd__document__iso39794__*InvalidImage.dat")).read_bytes()
+        assert refusal(broken, embedded).reason is ImageFault.UNSUPPORTED_FORMAT
+
     def test_other_modalities(self, embedded: Pack, records: Path) -> None:
         finger = next(records.glob("usnistgov__Sampledata__fingerminutia*")).read_bytes()
         assert refusal(finger, embedded).reason is RefusalReason.RECORD_WRONG_MODALITY

@@ -659,6 +659,11 @@ def test_a_graph_without_prelu_is_loaded_once(loaded: list[bytes]) -> None:
     assert loaded == [scaling_model(factor=2)]
 
 
+def test_a_graph_whose_prelu_must_stay_runs_as_it_is() -> None:
+    per_pixel = np.broadcast_to(CHANNELS, (3, 8, 8)).copy()
+    assert _answer(_fast(prelu_model(per_pixel))) == [-1, 2, -7]
+
+
 def test_rewriting_can_be_turned_off(loaded: list[bytes]) -> None:
     options = RuntimeOptions(providers="cpu", rewrite_graphs=False)
     session = create_fast_session(prelu_model(CHANNELS), options, name="tiny.onnx", input_range=(-1, 1))

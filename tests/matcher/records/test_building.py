@@ -407,6 +407,8 @@ def test_an_image_alone() -> None:
     content = open_trusted_image(serialise(record))
     assert content.record == record
     assert content.notes == ()
+    # An uncertainty of no angle is none.
+    assert _build(known=RecordMetadata(pose=PoseDegrees(yaw_uncertainty=3.0))) == record
 
 
 def test_every_field_of_the_metadata() -> None:

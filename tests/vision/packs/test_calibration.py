@@ -242,6 +242,7 @@ def test_strangers_score_zero_in_the_mean_and_a_template_with_itself_one() -> No
         {"mean": ""},
         {"mean": "AAA"},
         {"directions": "AAAAAA=="},
+        {"variances": 3},
     ],
 )
 def test_a_broken_cohort_is_refused(change: dict[str, object]) -> None:

@@ -147,7 +147,8 @@ class TestDetector:
 class TestLandmarker:
     def test_points_agree_with_the_detector(self, embedded_pack: Pack, astronaut: BgrImage) -> None:
         landmarks = _landmarks(embedded_pack, astronaut)
-        assert landmarks.scheme == "ibug68"
+        assert embedded_pack.landmarker is not None
+        assert landmarks.scheme == embedded_pack.landmarker.scheme == "ibug68"
         assert landmarks.points.shape == (68, 2)
         nose, mouth = _main_face(embedded_pack, astronaut).five_points[2:4]
         np.testing.assert_allclose(landmarks.points[[30, 48]], [nose, mouth], atol=2)
