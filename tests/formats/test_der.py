@@ -30,6 +30,8 @@ def test_values_of_the_standard() -> None:
     assert read(bytes.fromhex("06062a864886f70d")).object_identifier() == "1.2.840.113549"
     assert read(bytes.fromhex("0101ff")).boolean() == Boolean(value=True, canonical=True)
     assert read(bytes.fromhex("010100")).boolean() == Boolean(value=False, canonical=True)
+    # Only BER allows it: read and flagged.
+    assert read(bytes.fromhex("010101")).boolean() == Boolean(value=True, canonical=False)
     assert read(bytes.fromhex("02020080")).integer() == 128
     assert read(bytes.fromhex("0201ff")).integer() == -1
     assert read(bytes.fromhex("0a0102")).enumerated() == 2
@@ -39,10 +41,6 @@ def test_values_of_the_standard() -> None:
     assert [item.integer() for item in read(bytes.fromhex("3006020101020102")).sequence()] == [1, 2]
     assert [item.integer() for item in read(bytes.fromhex("3103020101")).set_of()] == [1]
     read(b"\x05\x00").null()
-
-
-def test_a_boolean_that_only_ber_allows_is_read_and_flagged() -> None:
-    assert read(bytes.fromhex("010101")).boolean() == Boolean(value=True, canonical=False)
 
 
 def test_high_tag_numbers_are_decoded() -> None:

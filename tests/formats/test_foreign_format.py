@@ -4,7 +4,6 @@ import base64
 import gzip
 import io
 import struct
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -18,7 +17,7 @@ from formats.image_format import ImageFormat
 from tests.hostile.image_files import iso_media, page
 from vision.errors import ImageError
 from vision.image import DecodeLimits, decode_image
-from vision.isolation.video import VideoContainer, detect_container
+from vision.isolation.video import detect_container
 
 
 def _jpeg() -> bytes:
@@ -88,18 +87,16 @@ def test_a_file_is_named(case: str) -> None:
     assert found.name == name
 
 
-@pytest.mark.parametrize("case", FILES)
-def test_the_refusal_of_a_picture_names_the_file(case: str) -> None:
-    name, data = FILES[case]
+def test_the_refusal_of_a_picture_names_the_file() -> None:
     with pytest.raises(ImageError) as caught:
         decode_image(
-            data,
+            iso_media(b"heic"),
             limits=DecodeLimits(max_bytes=10_000, max_pixels=10_000, max_side=200),
             formats=frozenset({ImageFormat.JPEG, ImageFormat.PNG}),
             honour_exif_orientation=True,
         )
     assert caught.value.reason is ImageFault.UNSUPPORTED_FORMAT
-    assert caught.value.details["format"] == name
+    assert caught.value.details["format"] == "HEIC"
 
 
 def test_what_base64_holds_is_named() -> None:
@@ -121,12 +118,6 @@ def test_what_base64_holds_is_named() -> None:
 )
 def test_what_is_unknown_gets_no_name(data: bytes) -> None:
     assert recognise_foreign(data) is None
-
-
-@pytest.mark.parametrize("make", [lambda: iso_media(b"heic"), lambda: iso_media(b"avif")])
-def test_a_still_picture_is_no_video(make: Callable[[], bytes]) -> None:
-    assert detect_container(make()) is None
-    assert detect_container(iso_media(b"isom")) is VideoContainer.MP4
 
 
 def test_a_reported_heic_is_named(assets: Path) -> None:

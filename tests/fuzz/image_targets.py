@@ -17,8 +17,7 @@ from formats.exif import parse_exif, read_orientation
 from formats.image_format import ImageFormat
 from formats.image_header import detect_format, parse_header
 from formats.picture_metadata import read_exif_tags
-from tests.formats.samples import exif, j2k_head, jp2, jpeg_head, png_chunk
-from tests.formats.tiff_samples import phone
+from tests.formats.samples import exif, j2k_head, jp2, jpeg_head, phone, png_chunk
 from tests.hostile import image_files
 from tests.hostile.decoding import decoders, video_decoders
 from tests.hostile.image_files import SIGNATURE, apng, insert_chunks

@@ -17,14 +17,8 @@ from matcher.persons import (
 from vision.face import Box, DetectedFace
 
 _SIZE = (600, 800)
-
-
 _CENTRE = (299.5, 399.5)
-
-
 _CORNER = (80.0, 80.0)
-
-
 _STRICT = SubjectRule()
 
 
@@ -55,16 +49,21 @@ def test_small_faces_are_background(widths: list[float], expected: list[float]) 
     assert widths_of([face(width) for width in widths]) == expected
 
 
-def test_a_doubtful_face_is_no_person_beside_a_sure_one_even_if_it_is_wider() -> None:
-    assert widths_of([face(206.0, 0.51), face(204.0, 0.95)]) == [204.0]
-
-
-def test_a_face_exactly_as_sure_as_demanded_counts() -> None:
-    assert widths_of([face(200.0, 0.6), face(204.0, 0.95)]) == [204.0, 200.0]
-
-
-def test_where_all_are_doubtful_the_surest_is_the_person() -> None:
-    assert widths_of([face(200.0, 0.51), face(100.0, 0.55)]) == [100.0]
+@pytest.mark.parametrize(
+    ("faces", "expected"),
+    [
+        # Wider, but doubtful beside a sure one.
+        ([face(206.0, 0.51), face(204.0, 0.95)], [204.0]),
+        # Exactly as sure as demanded.
+        ([face(200.0, 0.6), face(204.0, 0.95)], [204.0, 200.0]),
+        # All are doubtful: the surest counts.
+        ([face(200.0, 0.51), face(100.0, 0.55)], [100.0]),
+    ],
+)
+def test_a_doubtful_face_is_no_person_beside_a_sure_one(
+    faces: list[DetectedFace], expected: list[float]
+) -> None:
+    assert widths_of(faces) == expected
 
 
 @pytest.mark.parametrize("rule", [PHOTO_SUBJECT, SCAN_SUBJECT])

@@ -1,6 +1,7 @@
 """Models and photos for the tests of this package, loaded once."""
 
 import csv
+import itertools
 from pathlib import Path
 
 import numpy as np
@@ -9,7 +10,7 @@ from skimage import data
 
 from formats.image_format import ImageFormat
 from tests.packs import real_pack
-from vision.face import BgrImage
+from vision.face import BgrImage, Embedding
 from vision.image import DecodeLimits, decode_image
 from vision.onnx_sessions import RuntimeOptions
 from vision.packs.loading import load_folder_pack
@@ -56,3 +57,22 @@ def people(assets: Path) -> dict[str, list[Path]]:
             ):
                 found.setdefault(row["identity"], []).append(assets / "data" / "faces" / row["file"])
     return found
+
+
+def cosines(pack: Pack, people: dict[str, list[Path]], *, most: int) -> tuple[list[float], list[float]]:
+    """The cosines of pairs of ``people``'s photos, ``most`` of each: of one person, and of two."""
+    templates: list[tuple[str, Embedding]] = []
+    for identity, photos in people.items():
+        for photo in photos[:most]:
+            image = read_photo(photo)
+            for face in pack.detector.detect(image)[:1]:
+                template = pack.embedder.embed(image, face)
+                assert template.shape == (pack.embedder.dimensions,)
+                assert template.dtype == np.float32
+                assert np.linalg.norm(template) == pytest.approx(1, abs=1e-5)
+                templates.append((identity, template))
+    genuine: list[float] = []
+    impostor: list[float] = []
+    for (who, one), (whom, other) in itertools.combinations(templates, 2):
+        (genuine if who == whom else impostor).append(float(one @ other))
+    return genuine, impostor

@@ -55,11 +55,13 @@ def _saved(picture: Image.Image, format_: str, **options: object) -> bytes:
     return stored.getvalue()
 
 
-@pytest.fixture(scope="module")
-def picture() -> Image.Image:
+def _smooth() -> Image.Image:
     """Smooth colours, so that lossy coding stays close."""
     y, x = np.mgrid[0:64, 0:96]
     return Image.fromarray(np.dstack([x * 2, y * 3, 255 - x - y]).astype(np.uint8))
+
+
+PICTURE = _smooth()
 
 
 def _bgr(picture: Image.Image) -> BgrImage:
@@ -72,43 +74,37 @@ def _difference(one: BgrImage, other: BgrImage) -> float:
 
 
 class TestColour:
-    @pytest.mark.parametrize("format_", ["PNG", "JPEG", "JPEG2000", "BMP"])
-    def test_colours_survive(self, picture: Image.Image, format_: str) -> None:
-        decoded = _decode(_saved(picture, format_))
-        assert decoded.pixels.dtype == np.uint8
-        assert decoded.pixels.flags.c_contiguous
-        assert _difference(decoded.pixels, _bgr(picture)) < 2
+    @pytest.mark.parametrize(
+        ("mode", "format_", "options", "most"),
+        [
+            ("RGB", "PNG", {}, 0),
+            ("RGB", "BMP", {}, 0),
+            ("RGB", "JPEG", {}, 2),
+            ("RGB", "JPEG", {"progressive": True}, 2),
+            ("RGB", "JPEG2000", {}, 2),
+            ("RGB", "WEBP", {"lossless": True}, 0),
+            ("RGB", "WEBP", {"quality": 95}, 3),
+            ("CMYK", "JPEG", {"quality": 95}, 4),
+            ("P", "PNG", {}, 0),
+            ("P", "BMP", {}, 0),
+            ("1", "PNG", {}, 0),
+            ("1", "BMP", {}, 0),
+        ],
+    )
+    def test_colours_survive(self, mode: str, format_: str, options: dict[str, int], most: float) -> None:
+        picture = PICTURE.convert(mode)
+        pixels = _decode(_saved(picture, format_, **options)).pixels
+        assert pixels.dtype == np.uint8
+        assert pixels.flags.c_contiguous
+        assert _difference(pixels, _bgr(PICTURE if mode == "CMYK" else picture)) <= most
 
-    @pytest.mark.parametrize("lossless", [True, False])
-    def test_colours_survive_webp(self, picture: Image.Image, lossless: bool) -> None:
-        decoded = _decode(_saved(picture, "WEBP", lossless=lossless, quality=95))
-        assert decoded.header.format is ImageFormat.WEBP
-        assert _difference(decoded.pixels, _bgr(picture)) <= (0 if lossless else 3)
-
     @pytest.mark.parametrize("format_", ["PNG", "JPEG", "JPEG2000", "BMP"])
-    def test_grey_becomes_three_equal_channels(self, picture: Image.Image, format_: str) -> None:
-        grey = picture.convert("L")
+    def test_grey_becomes_three_equal_channels(self, format_: str) -> None:
+        grey = PICTURE.convert("L")
         pixels = _decode(_saved(grey, format_)).pixels
         assert (pixels[..., 0] == pixels[..., 1]).all()
         assert (pixels[..., 1] == pixels[..., 2]).all()
         assert _difference(pixels, _bgr(grey)) < 2
-
-    def test_cmyk(self, picture: Image.Image) -> None:
-        cmyk = picture.convert("CMYK")
-        assert _difference(_decode(_saved(cmyk, "JPEG", quality=95)).pixels, _bgr(picture)) < 4
-
-    def test_progressive(self, picture: Image.Image) -> None:
-        assert _difference(_decode(_saved(picture, "JPEG", progressive=True)).pixels, _bgr(picture)) < 2
-
-    @pytest.mark.parametrize("format_", ["PNG", "BMP"])
-    def test_palette(self, picture: Image.Image, format_: str) -> None:
-        palette = picture.quantize(64)
-        assert _difference(_decode(_saved(palette, format_)).pixels, _bgr(palette)) == 0
-
-    @pytest.mark.parametrize("format_", ["PNG", "BMP"])
-    def test_one_bit(self, picture: Image.Image, format_: str) -> None:
-        bits = picture.convert("1")
-        assert _difference(_decode(_saved(bits, format_)).pixels, _bgr(bits)) == 0
 
     def test_a_bmp_may_begin_with_its_upper_row(self) -> None:
         rows = bytes([1, 2, 3, 4, 5, 6, 0, 0]) + bytes([7, 8, 9, 10, 11, 12, 0, 0])
@@ -131,46 +127,39 @@ class TestColour:
         pixels = _decode(_saved(Image.fromarray(deep), format_)).pixels
         assert _difference(pixels, np.dstack([deep >> 8] * 3).astype(np.uint8)) <= 1
 
-    def test_transparency_of_webp_is_laid_over_white(self, picture: Image.Image) -> None:
-        transparent = picture.convert("RGBA")
+    @pytest.mark.parametrize(
+        ("format_", "mode", "options"),
+        [
+            ("PNG", "RGBA", {}),
+            ("PNG", "LA", {}),
+            ("JPEG2000", "RGBA", {"irreversible": False}),
+            ("JPEG2000", "LA", {"irreversible": False}),
+            ("WEBP", "RGBA", {"lossless": True, "exact": True}),
+        ],
+    )
+    def test_transparency_is_laid_over_white(self, format_: str, mode: str, options: dict[str, bool]) -> None:
+        transparent = PICTURE.convert(mode)
         transparent.putalpha(Image.fromarray(np.tile(np.arange(96, dtype=np.uint8) * 2, (64, 1))))
-        white = Image.new("RGBA", picture.size, "white")
-        decoded = _decode(_saved(transparent, "WEBP", lossless=True, exact=True))
-        assert decoded.header.channels == 4
-        assert _difference(decoded.pixels, _bgr(Image.alpha_composite(white, transparent))) < 1.5
-
-    @pytest.mark.parametrize("format_", ["PNG", "JPEG2000"])
-    @pytest.mark.parametrize("mode", ["RGBA", "LA"])
-    def test_transparency_is_laid_over_white(self, picture: Image.Image, format_: str, mode: str) -> None:
-        transparent = picture.convert(mode)
-        transparent.putalpha(Image.fromarray(np.tile(np.arange(96, dtype=np.uint8) * 2, (64, 1))))
-        white = Image.new("RGBA", picture.size, "white")
+        white = Image.new("RGBA", PICTURE.size, "white")
         expected = Image.alpha_composite(white, transparent.convert("RGBA"))
-        options = {} if format_ == "PNG" else {"irreversible": False}
-        assert _difference(_decode(_saved(transparent, format_, **options)).pixels, _bgr(expected)) < 1.5
+        decoded = _decode(_saved(transparent, format_, **options))
+        assert decoded.header.channels == len(mode)
+        assert _difference(decoded.pixels, _bgr(expected)) < 1.5
 
-    def test_a_hidden_picture_under_full_transparency_is_not_seen(self, picture: Image.Image) -> None:
-        hidden = picture.convert("RGBA")
+    def test_a_hidden_picture_under_full_transparency_is_not_seen(self) -> None:
+        hidden = PICTURE.convert("RGBA")
         hidden.putalpha(0)
         assert (_decode(_saved(hidden, "PNG")).pixels == 255).all()
 
 
 class TestOrientation:
-    def test_exif_is_honoured_only_on_request(self, picture: Image.Image) -> None:
+    @pytest.mark.parametrize("format_", ["WEBP"])
+    def test_exif_is_honoured_only_on_request(self, format_: str) -> None:
         tags = Image.Exif()
         tags[0x0112] = 6
-        data = _saved(picture, "JPEG", exif=tags)
+        data = _saved(PICTURE, format_, exif=tags)
         stored = _decode(data, exif_up=False)
-        upright = _decode(data, exif_up=True)
         assert stored.pixels.shape == (64, 96, 3)
-        assert stored.header.orientation == 6
-        np.testing.assert_array_equal(upright.pixels, np.rot90(stored.pixels, -1))
-
-    def test_webp_exif_is_honoured(self, picture: Image.Image) -> None:
-        tags = Image.Exif()
-        tags[0x0112] = 6
-        data = _saved(picture, "WEBP", lossless=True, exif=tags)
-        stored = _decode(data, exif_up=False)
         assert stored.header.orientation == 6
         np.testing.assert_array_equal(_decode(data).pixels, np.rot90(stored.pixels, -1))
 
@@ -194,9 +183,6 @@ class TestOrientation:
 
 
 class TestLimits:
-    def test_no_bytes(self) -> None:
-        assert _refusal(b"").reason is ImageFault.EMPTY
-
     def test_bytes_are_counted_before_anything_else(self) -> None:
         error = _refusal(bytes(101), limits=DecodeLimits(max_bytes=100, max_pixels=100, max_side=10))
         assert error.reason is ImageFault.TOO_MANY_BYTES
@@ -209,6 +195,7 @@ class TestLimits:
             png(2**31 - 1, 2**31 - 1),
             jpeg_head(65_535, 65_535) + b"\xff\xda\x00\x02\xff\xd9",
             j2k_head(60_000, 60_000),
+            png(10_001, 1),
         ],
     )
     def test_bombs_are_refused_by_their_header(self, bomb: bytes) -> None:
@@ -218,9 +205,6 @@ class TestLimits:
         assert error.reason is ImageFault.TOO_MANY_PIXELS
         assert error.details["max_pixels"] == LIMITS.max_pixels
 
-    def test_a_long_thin_picture_is_refused_by_its_side(self) -> None:
-        assert _refusal(png(10_001, 1)).reason is ImageFault.TOO_MANY_PIXELS
-
     def test_too_small(self) -> None:
         limits = DecodeLimits(max_bytes=1000, max_pixels=10_000, max_side=200, min_side=64)
         error = _refusal(png(100, 63), limits=limits)
@@ -228,10 +212,10 @@ class TestLimits:
         assert error.details["height"] == 63
         assert error.details["min_side"] == 64
 
-    def test_formats_are_chosen_by_the_caller(self, picture: Image.Image) -> None:
+    def test_formats_are_chosen_by_the_caller(self) -> None:
         with pytest.raises(ImageError) as caught:
             decode_image(
-                _saved(picture, "PNG"),
+                _saved(PICTURE, "PNG"),
                 limits=LIMITS,
                 formats=frozenset({ImageFormat.JPEG}),
                 honour_exif_orientation=False,
@@ -240,32 +224,28 @@ class TestLimits:
         assert caught.value.details == {"format": "PNG", "accepted": "JPEG"}
 
     @pytest.mark.parametrize("format_", ["JPEG2000", "WEBP"])
-    def test_without_an_isolated_decoder_risky_formats_are_refused(
-        self, picture: Image.Image, format_: str
-    ) -> None:
+    def test_without_an_isolated_decoder_risky_formats_are_refused(self, format_: str) -> None:
         with pytest.raises(ImageError, match="in isolation only") as caught:
             decode_image(
-                _saved(picture, format_), limits=LIMITS, formats=EVERY_FORMAT, honour_exif_orientation=False
+                _saved(PICTURE, format_), limits=LIMITS, formats=EVERY_FORMAT, honour_exif_orientation=False
             )
         assert caught.value.reason is ImageFault.UNSUPPORTED_FORMAT
 
     @pytest.mark.parametrize("format_", sorted(IN_PROCESS))
-    def test_without_an_isolated_decoder_the_others_decode(
-        self, picture: Image.Image, format_: ImageFormat
-    ) -> None:
+    def test_without_an_isolated_decoder_the_others_decode(self, format_: ImageFormat) -> None:
         decoded = decode_image(
-            _saved(picture, format_.name), limits=LIMITS, formats=IN_PROCESS, honour_exif_orientation=False
+            _saved(PICTURE, format_.name), limits=LIMITS, formats=IN_PROCESS, honour_exif_orientation=False
         )
         assert decoded.header.format is format_
 
-    def test_a_decoder_that_gives_another_size_is_not_believed(self, picture: Image.Image) -> None:
+    def test_a_decoder_that_gives_another_size_is_not_believed(self) -> None:
         class Liar:
             def decode_still(self, data: bytes, *, header: ImageHeader) -> NDArray[np.uint8]:
                 return np.zeros((header.height, header.width + 1, 3), np.uint8)
 
         with pytest.raises(ImageError, match="another size") as caught:
             decode_image(
-                _saved(picture, "WEBP"),
+                _saved(PICTURE, "WEBP"),
                 limits=LIMITS,
                 formats=EVERY_FORMAT,
                 honour_exif_orientation=False,
@@ -290,16 +270,16 @@ class TestLimits:
 
 class TestDamage:
     @pytest.mark.parametrize("format_", ["PNG", "JPEG", "JPEG2000", "WEBP", "BMP"])
-    def test_a_file_cut_off_is_malformed(self, picture: Image.Image, format_: str) -> None:
-        data = _saved(picture, format_)
+    def test_a_file_cut_off_is_malformed(self, format_: str) -> None:
+        data = _saved(PICTURE, format_)
         assert _refusal(data[: len(data) * 2 // 3]).reason is ImageFault.MALFORMED
 
     def test_a_png_with_too_few_rows_is_malformed_or_blank(self) -> None:
         with pytest.raises(ImageError):
             _decode(png(64, 64, rows=bytes(10), end=False))
 
-    def test_thousands_of_scans_are_refused(self, picture: Image.Image) -> None:
-        data = _saved(picture, "JPEG", progressive=True)
+    def test_thousands_of_scans_are_refused(self) -> None:
+        data = _saved(PICTURE, "JPEG", progressive=True)
         scan = jpeg_segment(0xDA, b"\x01\x01\x00\x01\x3f\x00")
         assert _refusal(data[:-2] + scan * 100 + data[-2:]).reason is ImageFault.MALFORMED
 
@@ -319,12 +299,6 @@ class TestDamage:
         assert conforming >= enough
         assert reasons[ImageFault.MALFORMED] >= enough
         assert set(reasons) <= {ImageFault.MALFORMED, ImageFault.TOO_MANY_PIXELS}
-
-    def test_a_passport_portrait_in_jpeg2000(self, assets: Path) -> None:
-        name = "mosip__test__BiometricInfo__Face__info_face_auth.jp2"
-        decoded = _decode((assets / "data" / "iso" / name).read_bytes())
-        assert decoded.header.format is ImageFormat.JP2
-        assert decoded.pixels.shape == (320, 240, 3)
 
     @settings(max_examples=60, deadline=None)
     @given(st.sampled_from(["PNG", "JPEG", "JPEG2000", "WEBP", "BMP"]), st.data())
@@ -359,12 +333,12 @@ def test_damage_to_real_jpeg2000_files_never_passes_the_door(assets: Path) -> No
 
 
 class TestEncodeJpeg:
-    def test_comes_back(self, picture: Image.Image) -> None:
-        pixels = np.ascontiguousarray(_bgr(picture))
+    def test_comes_back(self) -> None:
+        pixels = np.ascontiguousarray(_bgr(PICTURE))
         assert _difference(_decode(encode_jpeg(pixels, 95)).pixels, pixels) < 2
 
-    def test_quality_costs_bytes(self, picture: Image.Image) -> None:
-        pixels = np.ascontiguousarray(_bgr(picture))
+    def test_quality_costs_bytes(self) -> None:
+        pixels = np.ascontiguousarray(_bgr(PICTURE))
         assert len(encode_jpeg(pixels, 95)) > len(encode_jpeg(pixels, 30))
 
     def test_an_empty_array_is_refused(self) -> None:
@@ -373,18 +347,6 @@ class TestEncodeJpeg:
 
 
 _LIMITS = DecodeLimits(max_bytes=200_000, max_pixels=400 * 300, max_side=400, min_side=8)
-_WIDTH, _HEIGHT = 96, 64
-
-
-def _picture() -> Image.Image:
-    across, down = np.meshgrid(np.linspace(0, 255, _WIDTH), np.linspace(0, 255, _HEIGHT))
-    return Image.fromarray(np.stack([across, down, 255 - across], axis=2).astype(np.uint8))
-
-
-def _jpeg(picture: Image.Image, **options: object) -> bytes:
-    stored = io.BytesIO()
-    picture.save(stored, "JPEG", **options)
-    return stored.getvalue()
 
 
 def _colours(data: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
@@ -396,17 +358,17 @@ def _colours(data: bytes) -> np.ndarray[tuple[int, ...], np.dtype[np.uint8]]:
 @pytest.mark.parametrize(
     "data",
     [
-        _jpeg(_picture(), quality=95),
-        _jpeg(_picture(), quality=60, subsampling=0),
-        _jpeg(_picture(), progressive=True),
-        _jpeg(_picture().convert("L")),
-        _jpeg(_picture().convert("CMYK"), quality=95),
+        _saved(PICTURE, "JPEG", quality=95),
+        _saved(PICTURE, "JPEG", quality=60, subsampling=0),
+        _saved(PICTURE, "JPEG", progressive=True),
+        _saved(PICTURE.convert("L"), "JPEG"),
+        _saved(PICTURE.convert("CMYK"), "JPEG", quality=95),
     ],
     ids=["baseline", "4:4:4", "progressive", "grey", "CMYK"],
 )
 def test_luma_is_the_grey_of_the_colours(data: bytes) -> None:
     decoded = decode_jpeg_luma(data, limits=_LIMITS)
-    assert decoded.pixels.shape == (_HEIGHT, _WIDTH) == (decoded.header.height, decoded.header.width)
+    assert decoded.pixels.shape == (64, 96) == (decoded.header.height, decoded.header.width)
     assert decoded.pixels.dtype == np.uint8
     grey = cv2.cvtColor(_colours(data), cv2.COLOR_BGR2GRAY).astype(int)
     assert np.abs(decoded.pixels - grey).mean() < 1.5
@@ -415,24 +377,18 @@ def test_luma_is_the_grey_of_the_colours(data: bytes) -> None:
 def test_orientation_is_left_alone() -> None:
     exif = Image.Exif()
     exif[0x0112] = 6
-    assert decode_jpeg_luma(_jpeg(_picture(), exif=exif), limits=_LIMITS).pixels.shape == (_HEIGHT, _WIDTH)
-
-
-def _png() -> bytes:
-    stored = io.BytesIO()
-    _picture().save(stored, "PNG")
-    return stored.getvalue()
+    assert decode_jpeg_luma(_saved(PICTURE, "JPEG", exif=exif), limits=_LIMITS).pixels.shape == (64, 96)
 
 
 @pytest.mark.parametrize(
     ("data", "fault"),
     [
         (b"", ImageFault.EMPTY),
-        (_png(), ImageFault.UNSUPPORTED_FORMAT),
-        (_jpeg(_picture())[:-400], ImageFault.MALFORMED),
-        (_jpeg(_picture().resize((500, 100))), ImageFault.TOO_MANY_PIXELS),
-        (_jpeg(_picture().resize((100, 4))), ImageFault.TOO_SMALL),
-        (_jpeg(_picture()) + bytes(200_000), ImageFault.TOO_MANY_BYTES),
+        (_saved(PICTURE, "PNG"), ImageFault.UNSUPPORTED_FORMAT),
+        (_saved(PICTURE, "JPEG")[:-400], ImageFault.MALFORMED),
+        (_saved(PICTURE.resize((500, 100)), "JPEG"), ImageFault.TOO_MANY_PIXELS),
+        (_saved(PICTURE.resize((100, 4)), "JPEG"), ImageFault.TOO_SMALL),
+        (_saved(PICTURE, "JPEG") + bytes(200_000), ImageFault.TOO_MANY_BYTES),
     ],
     ids=["empty", "PNG", "cut off", "too large", "too small", "too long"],
 )
@@ -447,7 +403,7 @@ def test_images_refused_in_colour_are_refused(data: bytes, fault: ImageFault) ->
 @settings(max_examples=150, deadline=None)
 @given(st.lists(st.tuples(st.integers(0, 2000), st.integers(0, 255)), min_size=1, max_size=6))
 def test_a_damaged_file_is_decoded_or_refused(changes: list[tuple[int, int]]) -> None:
-    data = bytearray(_jpeg(_picture()))
+    data = bytearray(_saved(PICTURE, "JPEG"))
     for place, value in changes:
         data[place % len(data)] = value
     try:
@@ -459,12 +415,12 @@ def test_a_damaged_file_is_decoded_or_refused(changes: list[tuple[int, int]]) ->
 
 @pytest.mark.parametrize("size", [(96, 64), (97, 71), (100, 9)])
 def test_blocks_are_their_mean_luma_however_they_are_coded(size: tuple[int, int]) -> None:
-    picture = _picture().resize(size)
+    picture = PICTURE.resize(size)
     coded = [
-        _jpeg(picture, quality=80),
-        _jpeg(picture, quality=80, optimize=True),
-        _jpeg(picture, quality=80, progressive=True),
-        _jpeg(picture, quality=80, comment=b"once more", exif=Image.Exif()),
+        _saved(picture, "JPEG", quality=80),
+        _saved(picture, "JPEG", quality=80, optimize=True),
+        _saved(picture, "JPEG", quality=80, progressive=True),
+        _saved(picture, "JPEG", quality=80, comment=b"once more", exif=Image.Exif()),
     ]
     assert len(set(coded)) == len(coded)
     means = [decode_jpeg_blocks(data, limits=_LIMITS) for data in coded]
@@ -478,8 +434,8 @@ def test_blocks_are_their_mean_luma_however_they_are_coded(size: tuple[int, int]
 
 def test_blocks_of_an_image_over_a_limit_are_refused() -> None:
     with pytest.raises(ImageError) as refused:
-        decode_jpeg_blocks(_jpeg(_picture().resize((401, 64))), limits=_LIMITS)
+        decode_jpeg_blocks(_saved(PICTURE.resize((401, 64)), "JPEG"), limits=_LIMITS)
     assert refused.value.reason is ImageFault.TOO_MANY_PIXELS
     with pytest.raises(ImageError) as refused:
-        decode_jpeg_blocks(_jpeg(_picture())[:-200], limits=_LIMITS)
+        decode_jpeg_blocks(_saved(PICTURE, "JPEG")[:-200], limits=_LIMITS)
     assert refused.value.reason is ImageFault.MALFORMED

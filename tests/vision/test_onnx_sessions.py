@@ -1,4 +1,4 @@
-"""The only function that sets ONNX Runtime options."""
+"""Sessions: the only function that sets ONNX Runtime options, calls in batches, and rewritten graphs."""
 
 import os
 import subprocess
@@ -12,14 +12,24 @@ from types import SimpleNamespace
 from typing import Any, ClassVar
 
 import numpy as np
+import onnx
 import onnxruntime
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tests.vision.models import scaling_model
+import vision.graph_rewrite
+from tests.vision.models import prelu_model, scaling_model
 from vision.errors import PackFileUnusable
+from vision.graph_rewrite import (
+    MOST_DIFFERENCE,
+    create_fast_session,
+    outputs_agree,
+    sample_outputs,
+    with_free_sides,
+    without_prelu,
+)
 from vision.onnx_sessions import (
     BatchingSession,
     OnnxSession,
@@ -234,10 +244,19 @@ def batching(model: OnnxSession, *, most: int = 16, wait: float = 0.0) -> Batchi
     return BatchingSession(model, max_batch=most, max_wait_seconds=wait)
 
 
+def feed(*values: float) -> dict[str, NDArray[np.float32]]:
+    """An image of one number for each value."""
+    return {"input": np.array(values, np.float32)[:, None]}
+
+
+def numbers(outputs: list[NDArray[np.float32]]) -> list[float]:
+    (output,) = outputs
+    return [float(value) for (value,) in output]
+
+
 def call(session: OnnxSession, value: float) -> float:
-    (output,) = session.run(None, {"input": np.full((1, 1), value, np.float32)})
-    assert output.shape == (1, 1)
-    return float(output[0, 0])
+    (answer,) = numbers(session.run(None, feed(value)))
+    return answer
 
 
 def waiting_for(session: BatchingSession, number: int) -> None:
@@ -247,14 +266,14 @@ def waiting_for(session: BatchingSession, number: int) -> None:
 
 
 def together(
-    session: BatchingSession, model: DoublingModel, values: Sequence[float], *, pool: ThreadPoolExecutor
-) -> list["Future[float]"]:
-    """Call with the first value, and with the others, one after the other, while the first call runs."""
+    session: BatchingSession, model: DoublingModel, feeds: Sequence[dict[str, Any]], pool: ThreadPoolExecutor
+) -> list["Future[list[NDArray[np.float32]]]"]:
+    """Call with the first feed, and with the others, one after the other, while the first call runs."""
     model.open.clear()
-    futures = [pool.submit(call, session, values[0])]
+    futures = [pool.submit(session.run, None, feeds[0])]
     assert model.entered.acquire(timeout=LONG)
-    for number, value in enumerate(values[1:], start=1):
-        futures.append(pool.submit(call, session, value))
+    for number, each in enumerate(feeds[1:], start=1):
+        futures.append(pool.submit(session.run, None, each))
         waiting_for(session, number)
     model.open.set()
     return futures
@@ -277,23 +296,22 @@ def test_a_single_caller_is_served_at_once() -> None:
 def test_calls_that_arrive_during_another_share_the_next_one(pool: ThreadPoolExecutor) -> None:
     """A model whose call costs the same for any batch, as on a GPU, serves seventeen callers in two calls."""
     model = DoublingModel()
-    values = list(range(17))
-    futures = together(batching(model), model, values, pool=pool)
-    assert [future.result(LONG) for future in futures] == [2 * value for value in values]
+    futures = together(batching(model), model, [feed(value) for value in range(17)], pool)
+    assert [numbers(future.result(LONG)) for future in futures] == [[2 * value] for value in range(17)]
     assert model.batches == [[0], list(range(1, 17))]
 
 
 def test_a_batch_is_bounded_and_served_in_order(pool: ThreadPoolExecutor) -> None:
     model = DoublingModel()
-    futures = together(batching(model, most=4), model, range(10), pool=pool)
-    assert [future.result(LONG) for future in futures] == [2 * value for value in range(10)]
+    futures = together(batching(model, most=4), model, [feed(value) for value in range(10)], pool)
+    assert [numbers(future.result(LONG)) for future in futures] == [[2 * value] for value in range(10)]
     assert model.batches == [[0], [1, 2, 3, 4], [5, 6, 7, 8], [9]]
 
 
 def test_after_company_a_caller_waits_until_the_deadline_and_then_no_more(pool: ThreadPoolExecutor) -> None:
     model = DoublingModel()
     session = batching(model, wait=0.05)
-    for future in together(session, model, [1, 2, 3], pool=pool):
+    for future in together(session, model, [feed(1), feed(2), feed(3)], pool):
         future.result(LONG)
     # Three callers are expected; one comes, waits in vain, and is served alone.
     assert call(session, 4) == 8
@@ -306,7 +324,7 @@ def test_after_company_a_caller_waits_until_the_deadline_and_then_no_more(pool: 
 def test_a_caller_waits_for_the_company_that_it_had(pool: ThreadPoolExecutor) -> None:
     model = DoublingModel()
     session = batching(model)
-    for future in together(session, model, [1, 2, 3], pool=pool):
+    for future in together(session, model, [feed(1), feed(2), feed(3)], pool):
         future.result(LONG)
     session._max_wait_seconds = LONG
     first = pool.submit(call, session, 4)
@@ -318,51 +336,36 @@ def test_a_caller_waits_for_the_company_that_it_had(pool: ThreadPoolExecutor) ->
 
 def test_an_error_goes_to_the_caller_that_caused_it(pool: ThreadPoolExecutor) -> None:
     model = DoublingModel()
-    futures = together(batching(model), model, [1, 2, -3, 4, -5], pool=pool)
-    for future, value in zip(futures, [1, 2, None, 4, None], strict=True):
-        if value is None:
+    values = (1, 2, -3, 4, -5)
+    futures = together(batching(model), model, [feed(value) for value in values], pool)
+    for future, value in zip(futures, values, strict=True):
+        if value < 0:
             with pytest.raises(ValueError, match="negative"):
                 future.result(LONG)
         else:
-            assert future.result(LONG) == 2 * value
+            assert numbers(future.result(LONG)) == [2 * value]
     # The batch failed and each was run once more, alone.
     assert model.batches == [[1], [2, -3, 4, -5], [2], [-3], [4], [-5]]
 
 
 def test_an_input_of_another_shape_does_not_harm_the_others(pool: ThreadPoolExecutor) -> None:
     model = DoublingModel()
-    session = batching(model)
-    model.open.clear()
-    first = pool.submit(call, session, 1)
-    assert model.entered.acquire(timeout=LONG)
-    wide = pool.submit(session.run, None, {"input": np.ones((1, 2), np.float32)})
-    waiting_for(session, 1)
-    usual = pool.submit(call, session, 2)
-    waiting_for(session, 2)
-    model.open.set()
-    assert (first.result(LONG), usual.result(LONG)) == (2, 4)
-    assert wide.result(LONG)[0].shape == (1, 2)
+    wide = {"input": np.ones((1, 2), np.float32)}
+    first, other, usual = together(batching(model), model, [feed(1), wide, feed(2)], pool)
+    assert (numbers(first.result(LONG)), numbers(usual.result(LONG))) == ([2], [4])
+    assert other.result(LONG)[0].shape == (1, 2)
 
 
 def test_a_model_that_answers_for_one_image_only_is_run_for_each(pool: ThreadPoolExecutor) -> None:
     model = DoublingModel(outputs=1)
-    futures = together(batching(model), model, [1, 2, 3], pool=pool)
-    assert [future.result(LONG) for future in futures] == [2, 4, 6]
+    futures = together(batching(model), model, [feed(1), feed(2), feed(3)], pool)
+    assert [numbers(future.result(LONG)) for future in futures] == [[2], [4], [6]]
 
 
 def test_several_images_of_one_caller_stay_together(pool: ThreadPoolExecutor) -> None:
     model = DoublingModel()
-    session = batching(model)
-    model.open.clear()
-    first = pool.submit(call, session, 1)
-    assert model.entered.acquire(timeout=LONG)
-    several = pool.submit(session.run, None, {"input": np.array([[2], [3]], np.float32)})
-    waiting_for(session, 1)
-    last = pool.submit(call, session, 4)
-    waiting_for(session, 2)
-    model.open.set()
-    assert (first.result(LONG), last.result(LONG)) == (2, 8)
-    assert several.result(LONG)[0].tolist() == [[4], [6]]
+    futures = together(batching(model), model, [feed(1), feed(2, 3), feed(4)], pool)
+    assert [numbers(future.result(LONG)) for future in futures] == [[2], [4, 6], [8]]
     assert model.batches == [[1], [2, 3, 4]]
 
 
@@ -380,17 +383,17 @@ def test_if_the_thread_that_runs_a_batch_is_interrupted_the_others_are_served(
 
     model = Interrupted()
     session = batching(model)
-    futures = together(session, model, [1, 2, 3, 4], pool=pool)
-    results: list[float | None] = []
+    futures = together(session, model, [feed(1), feed(2), feed(3), feed(4)], pool)
+    results: list[list[float] | None] = []
     for future in futures:
         try:
-            results.append(future.result(LONG))
+            results.append(numbers(future.result(LONG)))
         except KeyboardInterrupt:
             results.append(None)
-    assert results[0] == 2
+    assert results[0] == [2]
     # Any of the three may have run the batch; it lost its own result and no other's.
     assert results[1:].count(None) == 1
-    assert all(result in (None, wanted) for result, wanted in zip(results, [2, 4, 6, 8], strict=True))
+    assert all(found in (None, [wanted]) for found, wanted in zip(results, [2, 4, 6, 8], strict=True))
     assert not session._waiting
     assert call(session, 7) == 14
 
@@ -474,14 +477,7 @@ def _largest_difference(model: bytes, pool: ThreadPoolExecutor) -> float:
         for _ in range(9)
     ]
     held = Counting()
-    session = batching(held)
-    held.open.clear()
-    futures = [pool.submit(session.run, None, feeds[0])]
-    assert held.entered.acquire(timeout=LONG)
-    for number, feed in enumerate(feeds[1:], start=1):
-        futures.append(pool.submit(session.run, None, feed))
-        waiting_for(session, number)
-    held.open.set()
+    futures = together(batching(held), held, feeds, pool)
     differences = [
         float(np.abs(joined.result(LONG)[0] - run(None, feed)[0]).max())
         for joined, feed in zip(futures, feeds, strict=True)
@@ -532,3 +528,238 @@ def test_onnx_runtime_writes_nothing_into_the_home(tmp_path: Path) -> None:
     )
     assert int(done.stdout) >= 1
     assert list(tmp_path.rglob("*")) == []
+
+
+ON_CPU = RuntimeOptions(providers="cpu")
+SLOPES = np.array([0.25, -0.5, 1.75], np.float32)
+CHANNELS = SLOPES[:, None, None]
+
+
+def _operators(model: bytes) -> list[str]:
+    return [node.op_type for node in onnx.load_model_from_string(model).graph.node]
+
+
+def _run(model: bytes, image: NDArray[np.float32]) -> NDArray[np.float32]:
+    session = create_session(model, ON_CPU)
+    return session.run(None, {session.get_inputs()[0].name: image})[0]
+
+
+@pytest.mark.parametrize(
+    ("slopes", "options"),
+    [
+        (CHANNELS, {}),
+        (SLOPES.reshape(1, 3, 1, 1), {}),
+        (np.array([0.1], np.float32), {}),
+        (np.array(-2.0, np.float32), {}),
+        (CHANNELS, {"kind": "constant"}),
+        (CHANNELS, {"ir_version": 3}),
+        (CHANNELS, {"shape": ("batch", 3, "h", "w")}),
+    ],
+)
+def test_prelu_of_images_is_replaced(slopes: NDArray[np.float32], options: dict[str, Any]) -> None:
+    model = prelu_model(slopes, **options)
+    rewritten = without_prelu(model)
+    assert rewritten is not None
+    onnx.checker.check_model(onnx.load_model_from_string(rewritten), full_check=True)
+    assert "PRelu" not in _operators(rewritten)
+    image = np.random.default_rng(1).normal(0, 100, (1, 3, 8, 8)).astype(np.float32)
+    expected = np.where(image > 0, image, image * np.broadcast_to(slopes, (1, 3, 1, 1)))
+    np.testing.assert_allclose(_run(model, image), expected, rtol=1e-6)
+    np.testing.assert_allclose(_run(rewritten, image), expected, rtol=1e-5, atol=1e-4)
+
+
+@pytest.mark.parametrize(
+    ("slopes", "options"),
+    [
+        (np.full((3, 8, 8), 0.25, np.float32), {}),
+        (np.full((8,), 0.25, np.float32), {}),
+        (np.full((1, 1, 8), 0.25, np.float32), {}),
+        (SLOPES, {"shape": (5, 3)}),
+        (CHANNELS, {"shape": (3, 8, 8)}),
+        (CHANNELS, {"kind": "computed"}),
+        (np.array([0.1], np.float32), {"shape": (1, "channels", 8, 8)}),
+    ],
+)
+def test_other_prelu_nodes_stay(slopes: NDArray[np.float32], options: dict[str, Any]) -> None:
+    assert without_prelu(prelu_model(slopes, **options)) is None
+
+
+@pytest.mark.parametrize("model", [b"", b"no model", b"\xffPRelu", scaling_model(factor=2)])
+def test_a_graph_without_replaceable_nodes_is_unchanged(model: bytes) -> None:
+    assert without_prelu(model) is None
+
+
+def test_a_real_pad_network_gives_the_same_scores(assets: Path) -> None:
+    model = (assets / "models" / "minifas_v2se_celebaspoof_128.onnx").read_bytes()
+    rewritten = without_prelu(model)
+    assert rewritten is not None
+    assert _operators(model).count("PRelu") == 33
+    assert "PRelu" not in _operators(rewritten)
+    random = np.random.default_rng(7)
+    for _ in range(5):
+        image = random.uniform(0, 1, (1, 3, 128, 128)).astype(np.float32)
+        expected = _run(model, image)
+        difference = np.abs(_run(rewritten, image) - expected).max()
+        assert difference <= MOST_DIFFERENCE * np.abs(expected).max()
+
+
+@pytest.mark.parametrize("name", ["det_500m.onnx", "mobilefacenet_foamliu.onnx"])
+def test_real_networks_without_prelu_stay_as_they_are(assets: Path, name: str) -> None:
+    assert without_prelu((assets / "models" / name).read_bytes()) is None
+
+
+def test_an_input_of_another_size_is_refused() -> None:
+    model = prelu_model(CHANNELS)
+    image = np.full((1, 3, 5, 11), -4, np.float32)
+    with pytest.raises(Exception, match="invalid dimensions"):
+        _run(model, image)
+    opened = with_free_sides(model)
+    np.testing.assert_array_equal(_run(opened, image)[0, :, 0, 0], [-1, 2, -7])
+    assert _run(opened, image).shape == image.shape
+
+
+@pytest.mark.parametrize("model", [b"no model", b"", prelu_model(SLOPES, shape=(5, 3))])
+def test_a_model_without_an_image_input_is_refused(model: bytes) -> None:
+    with pytest.raises(PackFileUnusable, match="one image"):
+        with_free_sides(model)
+
+
+BELOW = np.full((1, 3, 8, 8), -4, np.float32)
+
+
+@pytest.fixture
+def loaded(monkeypatch: pytest.MonkeyPatch) -> list[bytes]:
+    """Every model that becomes a session."""
+    models: list[bytes] = []
+
+    def create(model: bytes, options: RuntimeOptions, *, name: str = "") -> OnnxSession:
+        models.append(model)
+        return create_session(model, options, name=name)
+
+    monkeypatch.setattr(vision.graph_rewrite, "create_session", create)
+    return models
+
+
+def _fast(model: bytes) -> OnnxSession:
+    return create_fast_session(model, ON_CPU, name="tiny.onnx", input_range=(-1, 1))
+
+
+def _answer(session: OnnxSession) -> list[float]:
+    return [float(value) for value in session.run(None, {"input": BELOW})[0][0, :, 0, 0]]
+
+
+def test_the_rewritten_graph_is_used(loaded: list[bytes]) -> None:
+    session = _fast(prelu_model(CHANNELS))
+    assert [b"PRelu" in model for model in loaded] == [True, False]
+    assert _answer(session) == [-1, 2, -7]
+
+
+def test_a_graph_without_prelu_is_loaded_once(loaded: list[bytes]) -> None:
+    _fast(scaling_model(factor=2))
+    assert loaded == [scaling_model(factor=2)]
+
+
+def test_a_graph_whose_prelu_must_stay_runs_as_it_is() -> None:
+    per_pixel = np.broadcast_to(CHANNELS, (3, 8, 8)).copy()
+    assert _answer(_fast(prelu_model(per_pixel))) == [-1, 2, -7]
+
+
+def test_rewriting_can_be_turned_off(loaded: list[bytes]) -> None:
+    options = RuntimeOptions(providers="cpu", rewrite_graphs=False)
+    session = create_fast_session(prelu_model(CHANNELS), options, name="tiny.onnx", input_range=(-1, 1))
+    assert loaded == [prelu_model(CHANNELS)]
+    assert _answer(session) == [-1, 2, -7]
+
+
+@pytest.mark.parametrize("wrong", [prelu_model(CHANNELS + np.float32(1e-3)), b"no model"])
+def test_a_rewritten_graph_that_disagrees_is_not_used(monkeypatch: pytest.MonkeyPatch, wrong: bytes) -> None:
+    monkeypatch.setattr(vision.graph_rewrite, "without_prelu", lambda model: wrong)
+    assert _answer(_fast(prelu_model(CHANNELS))) == [-1, 2, -7]
+
+
+def test_on_a_gpu_graphs_stay_as_they_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    class OnGpu:
+        def get_providers(self) -> list[str]:
+            return ["CUDAExecutionProvider", "CPUExecutionProvider"]
+
+    models: list[bytes] = []
+
+    def create(model: bytes, options: RuntimeOptions, *, name: str = "") -> Any:
+        models.append(model)
+        return OnGpu()
+
+    monkeypatch.setattr(vision.graph_rewrite, "create_session", create)
+    assert isinstance(_fast(prelu_model(CHANNELS)), OnGpu)
+    assert len(models) == 1
+
+
+def test_a_rewritten_graph_needs_a_model() -> None:
+    with pytest.raises(PackFileUnusable, match=r"tiny\.onnx"):
+        _fast(b"no model with a PRelu")
+
+
+class FakeSession:
+    """Answers every image with the same numbers."""
+
+    def __init__(self, *answers: list[float], shape: tuple[Any, ...] = ("batch", 3, "h", 8)) -> None:
+        self.answers = [np.array(answer, np.float32) for answer in answers]
+        self.shape = shape
+        self.seen: list[NDArray[np.float32]] = []
+
+    def run(self, output_names: list[str] | None, input_feed: dict[str, Any]) -> list[NDArray[np.float32]]:
+        self.seen += input_feed.values()
+        return self.answers
+
+    def get_inputs(self) -> list[Any]:
+        class Entry:
+            name = "input"
+            shape = self.shape
+
+        return [Entry()]
+
+    def get_outputs(self) -> list[Any]:
+        return []
+
+    def get_providers(self) -> list[str]:
+        return []
+
+
+@pytest.mark.parametrize(
+    ("rewritten", "same"),
+    [
+        ([[100.0, 1.0]], True),
+        ([[100.0, 1.0099]], True),
+        ([[100.0, 1.0101]], False),
+        ([[100.0, float("nan")]], False),
+        ([[100.0]], False),
+        ([[100.0, 1.0], [1.0]], False),
+    ],
+)
+def test_how_far_outputs_may_differ(rewritten: list[list[float]], same: bool) -> None:
+    expected = sample_outputs(FakeSession([100.0, 1.0]), (0, 1))
+    assert outputs_agree(expected, sample_outputs(FakeSession(*rewritten), (0, 1))) is same
+
+
+@pytest.mark.parametrize("answers", [[], [[float("nan")]], [[float("inf"), 1.0]]])
+def test_without_sound_outputs_nothing_agrees(answers: list[list[float]]) -> None:
+    outputs = sample_outputs(FakeSession(*answers), (0, 1))
+    assert not outputs_agree(outputs, outputs)
+
+
+def test_the_sample_is_noise_of_the_right_shape_and_range() -> None:
+    session = FakeSession([1.0])
+    sample_outputs(session, (-2, 3))
+    sample_outputs(session, (-2, 3))
+    image, again = session.seen
+    assert image.shape[:2] == (1, 3)
+    assert image.shape[3] == 8
+    assert -2 <= image.min() < -1.9
+    assert 2.9 < image.max() <= 3
+    np.testing.assert_array_equal(image, again)
+
+
+def test_a_session_that_cannot_be_run_has_no_outputs() -> None:
+    session = create_session(scaling_model(factor=2), ON_CPU)
+    fake = FakeSession([1.0], shape=(1, 3, 5, 5))
+    fake.run = session.run  # type: ignore[method-assign]
+    assert sample_outputs(fake, (0, 1)) == []

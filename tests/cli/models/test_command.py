@@ -9,7 +9,7 @@ from typer.testing import CliRunner
 from cli import chosen
 from cli.main import app
 from tests.packs import shared_pack
-from tests.vision.packs.pulling.builders import CONTENTS, make_entry, make_pack, put
+from tests.vision.packs.pulling.pulling import CONTENTS, make_entry, make_pack, put
 from vision.packs.catalogue import Catalogue, load_catalogue
 
 runner = CliRunner(env={"COLUMNS": "100"})

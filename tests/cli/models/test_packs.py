@@ -18,7 +18,7 @@ from matcher.comparison import MatchPolicy, require_calibration_support
 from matcher.errors import CalibrationTooWeak
 from tests.vision.models import channel_means_model
 from tests.vision.packs.pulled_files import write_pulled_files
-from tests.vision.packs.pulling.builders import CONTENTS, make_pack, put, snapshot
+from tests.vision.packs.pulling.pulling import CONTENTS, make_pack, put, snapshot
 from tests.vision.packs.pulling.pulling import pull as pull_in_process
 from vision.errors import FileNotOffered, FileRefused
 from vision.packs import CataloguePack, load_pack

@@ -34,7 +34,7 @@ from liveness.selfie.geometry import (
 from liveness.selfie.judge import SPOOF_KEYWORDS, ExifMetadata, SelfieSignal, spoof_keyword
 from liveness.selfie.spectrum import FftDeepfake, SpectrumMeasures, measure_spectrum, spectrum_score
 from liveness.selfie.texture import LBP_BINS, LbpTexture, SelfieSharpness, pattern_entropy, texture_score
-from tests.formats.tiff_samples import phone
+from tests.formats.samples import phone
 from tests.liveness.builders import HEIGHT, WIDTH, face_at
 from tests.liveness.selfie.builders import (
     faceless,

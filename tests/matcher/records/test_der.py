@@ -1,11 +1,29 @@
-"""Data objects of records: in DER the shortest form is read, and no other; in BER-TLV any definite one."""
+"""Data objects of records, the shortest form or any definite one; and dataclasses as ASN.1 types."""
+
+from dataclasses import dataclass
+from enum import IntEnum
+from typing import Annotated
 
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from formats.der import encode, encode_integer
-from matcher.errors import RefusalReason, TrustedImageRefused
+from matcher.errors import RecordInvalid, RefusalReason, TrustedImageRefused
+from matcher.records.asn1 import (
+    Alternatives,
+    Base,
+    Boolean,
+    Enumerated,
+    ExtensibleCode,
+    Integer,
+    Octets,
+    Reader,
+    Sequence,
+    SequenceOf,
+    Tagged,
+    range_errors,
+)
 from matcher.records.der import (
     LONGEST_INTEGER,
     MOST_ELEMENTS,
@@ -130,22 +148,6 @@ def test_values_that_do_not_fit_are_refused(data: bytes, field: str) -> None:
     assert caught.value.details["field"] == field
 
 
-@pytest.mark.parametrize(
-    ("data", "message"),
-    [
-        (b"\x75\x80a\x00\x00", r"the length of \[APPLICATION 21\] is indefinite"),
-        (b"\x75\x85\x00\x00\x00\x00\x01a", "takes 5 bytes; definite ones of at most 4"),
-        (
-            b"\x75\x84\xff\xff\xff\xffa",
-            "declares 4294967295 bytes, and 1 are left: the data are cut off, or the length is wrong",
-        ),
-    ],
-)
-def test_the_message_states_what_is_wrong_with_a_length(data: bytes, message: str) -> None:
-    with pytest.raises(TrustedImageRefused, match=message):
-        _read_tlv(data)
-
-
 def test_an_object_ends_within_its_parent() -> None:
     with pytest.raises(TrustedImageRefused):
         read_element(b"\x75\x03abc", 0, 4, format_="test")
@@ -179,3 +181,91 @@ def test_there_is_an_end_to_tiny_objects() -> None:
     many = b"\x02\x00" * 1_000_000
     with pytest.raises(TrustedImageRefused, match="more than 64"):
         list(elements(many, 0, len(many), format_="test"))
+
+
+class _Colour(IntEnum):
+    RED = 1
+    BLUE = 2
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Choice:
+    number: Annotated[int | None, Tagged(0, Integer(0, 9))] = None
+    text: Annotated[bytes | None, Tagged(1, Octets())] = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class _Block:
+    size: Annotated[int, Tagged(0, Integer(1, 10))]
+    flag: Annotated[bool | None, Tagged(1, Boolean())] = None
+    colour: Annotated[int | None, Tagged(2, ExtensibleCode(_Colour))] = None
+    choice: Annotated[_Choice | None, Tagged(3, Alternatives(_Choice))] = None
+    items: Annotated[tuple[bytes, ...] | None, Tagged(4, SequenceOf(Octets(), most=2))] = None
+    plain: Annotated[int | None, Tagged(5, Base(Enumerated(_Colour)))] = None
+
+
+_SCHEMA = Sequence(_Block)
+_FULL = _Block(
+    size=7, flag=True, colour=_Colour.BLUE, choice=_Choice(text=b"ab"), items=(b"x", b""), plain=_Colour.RED
+)
+_BYTES = (
+    b"\x80\x01\x07"
+    b"\x81\x01\xff"
+    b"\xa2\x05\xa1\x03\x80\x01\x02"
+    b"\xa3\x04\x81\x02ab"
+    b"\xa4\x05\x04\x01x\x04\x00"
+    b"\xa5\x03\x80\x01\x01"
+)
+
+
+def _read_block(data: bytes, schema: Sequence[_Block] = _SCHEMA) -> tuple[_Block, int]:
+    reader = Reader(data, format_="test")
+    return schema.read(reader, Element(0x30, 0, len(data)), "block"), reader.ignored
+
+
+def test_every_kind_is_written_and_read() -> None:
+    assert _SCHEMA.write(_FULL) == _BYTES
+    block, ignored = _read_block(_BYTES)
+    assert (block, ignored) == (_FULL, 0)
+    assert block.colour is _Colour.BLUE
+    assert block.plain is _Colour.RED
+
+
+def test_optional_fields_may_be_absent() -> None:
+    assert _SCHEMA.write(_Block(size=1)) == b"\x80\x01\x01"
+    assert _read_block(b"\x80\x01\x01") == (_Block(size=1), 0)
+
+
+def test_an_empty_list_is_not_an_absent_one() -> None:
+    data = b"\x80\x01\x01\xa4\x00"
+    block, _ = _read_block(data)
+    assert block.items == ()
+    assert _SCHEMA.write(block) == data
+
+
+def test_only_an_extensible_type_has_unknown_fields() -> None:
+    data = b"\x80\x01\x01" + encode(0x86, b"more") + encode(0xBF20, b"")
+    assert _read_block(data) == (_Block(size=1), 2)
+    with pytest.raises(TrustedImageRefused):
+        _read_block(data, Sequence(_Block, extensible=False))
+
+
+def test_values_outside_their_range_are_named_by_their_fields() -> None:
+    odd = _Block(size=0, colour=7, choice=_Choice(number=12), plain=9)
+    block, _ = _read_block(_SCHEMA.write(odd))
+    assert block == odd
+    assert range_errors(_SCHEMA, block) == ("size 0", "colour 7", "number 12", "plain 9")
+    assert range_errors(_SCHEMA, _FULL) == ()
+
+
+@pytest.mark.parametrize(
+    "block",
+    [
+        _Block(size=1, choice=_Choice()),
+        _Block(size=1, choice=_Choice(number=1, text=b"")),
+        _Block(size=1, items=(b"",) * 3),
+    ],
+)
+def test_what_the_type_does_not_hold_is_not_written(block: _Block) -> None:
+    with pytest.raises(RecordInvalid):
+        _SCHEMA.write(block)

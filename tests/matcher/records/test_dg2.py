@@ -71,12 +71,6 @@ def test_a_bare_template_is_read() -> None:
     assert serialise_dg2(dg2) == data + b"behind"
 
 
-def test_two_records_are_read() -> None:
-    dg2 = parse_dg2(wrap_in_dg2([_RECORD, _RECORD + b"x"]))
-    assert [block.record for block in dg2.blocks] == [_RECORD, _RECORD + b"x"]
-    assert dg2.declared_count == 2
-
-
 @pytest.mark.parametrize(
     ("data", "field"),
     [

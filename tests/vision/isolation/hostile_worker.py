@@ -76,7 +76,7 @@ def _thread() -> None:
     threading.Thread(target=int).start()
 
 
-_REFUSED: dict[bytes, Callable[[], object]] = {
+REFUSED: dict[bytes, Callable[[], object]] = {
     b"read file": lambda: os.open("/etc/hostname", os.O_RDONLY),
     b"thread": _thread,
     b"executable memory": lambda: mmap.mmap(-1, 4096, prot=mmap.PROT_READ | mmap.PROT_EXEC),
@@ -90,9 +90,9 @@ def _misbehave(numbers: tuple[int, ...], data: bytes) -> Iterator[Message]:
     fine = Message(MessageKind.PIXELS, (PixelLayout.GREY, width, height), bytes(width * height))
     if data in _DEADLY:
         _DEADLY[data]()
-    if data in _REFUSED:
+    if data in REFUSED:
         try:
-            _REFUSED[data]()
+            REFUSED[data]()
         except (OSError, RuntimeError, ValueError):
             yield Message(MessageKind.PIXELS, (PixelLayout.GREY, width, height), b"\x01" * (width * height))
             return
@@ -140,7 +140,7 @@ def _end(*, decoded: int = 9, other: int = 0, whole: int = 900_000, packets: int
     return Message(MessageKind.END, (decoded, other, 0, whole, packets))
 
 
-_VIDEOS: dict[bytes, tuple[Message, ...]] = {
+VIDEOS: dict[bytes, tuple[Message, ...]] = {
     b"fine": (_frame(), _frame(time=500_000), _end()),
     b"no frames": (_end(),),
     b"too many frames": (*(_frame(time=number) for number in range(5)), _end()),
@@ -181,7 +181,7 @@ def _mislead(numbers: tuple[int, ...], data: bytes) -> Iterator[Message]:
     deed = data[12:]
     if deed in _DEADLY:
         _DEADLY[deed]()
-    yield from _VIDEOS[deed]
+    yield from VIDEOS[deed]
 
 
 def _load() -> Mapping[MessageKind, Decoder]:

@@ -11,12 +11,16 @@ from dataclasses import replace
 from pathlib import Path
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from formats.errors import ImageFault
 from tests.sampling import some_fast
 from tests.vision.isolation.hostile import HEADER, HEIGHT, QUICK, WIDTH, hostile_command, wait_for_more
+from tests.vision.isolation.hostile_worker import REFUSED
 from vision.errors import DecoderUnavailable, ImageError
 from vision.isolation.pool import DecoderPool
+from vision.isolation.protocol import HEADER_BYTES, NUMBERS, Message, MessageKind, read_exactly
 from vision.isolation.workers import LossCause
 
 
@@ -72,7 +76,7 @@ def test_the_file_is_refused_and_the_next_one_works(pool: DecoderPool, deed: byt
     _works(pool)
 
 
-@pytest.mark.parametrize("deed", [b"read file", b"thread", b"executable memory", b"list folder", b"more cpu"])
+@pytest.mark.parametrize("deed", REFUSED)
 def test_forbidden_calls_of_harmless_code_fail_without_harm(pool: DecoderPool, deed: bytes) -> None:
     if pool.states["stills"].filter_errno:
         pytest.skip("this kernel does not filter system calls")
@@ -152,7 +156,7 @@ def test_jobs_wait_for_a_worker_but_not_for_ever() -> None:
 
         busy = threading.Thread(target=occupy)
         busy.start()
-        while pool.states["stills"].processes and not _lent(pool):
+        while pool.states["stills"].processes and pool.states["stills"].lent != 1:
             time.sleep(0.01)
         with pytest.raises(DecoderUnavailable, match="busy") as caught:
             pool.decode_still(b"fine", header=HEADER)
@@ -163,10 +167,6 @@ def test_jobs_wait_for_a_worker_but_not_for_ever() -> None:
         busy.join()
         assert jobs == ["no_worker", "lost"]
         assert _losses(pool) == {LossCause.CRASHED: 1}
-
-
-def _lent(pool: DecoderPool) -> bool:
-    return pool.states["stills"].lent == 1
 
 
 def test_many_threads_share_two_workers() -> None:
@@ -194,18 +194,15 @@ def test_many_threads_share_two_workers() -> None:
         assert shared.states["stills"].losses[LossCause.CRASHED] == 4
 
 
-def test_a_worker_that_cannot_start_is_reported_at_once() -> None:
-    pool = DecoderPool(command=lambda *_, **__: (sys.executable, "-I", "-c", "raise SystemExit(3)"))
+@pytest.mark.parametrize(
+    "command", [(sys.executable, "-I", "-c", "raise SystemExit(3)"), ("/nowhere/python",)]
+)
+def test_a_worker_that_cannot_start_is_reported_at_once(command: tuple[str, ...]) -> None:
+    pool = DecoderPool(command=lambda *_, **__: command)
     with pytest.raises(DecoderUnavailable, match="none can be started"):
         pool.start()
     with pytest.raises(DecoderUnavailable):
         pool.decode_still(b"fine", header=HEADER)
-
-
-def test_a_program_that_is_not_there_is_reported_at_once() -> None:
-    pool = DecoderPool(command=lambda *_, **__: ("/nowhere/python",))
-    with pytest.raises(DecoderUnavailable, match="none can be started"):
-        pool.start()
 
 
 def test_a_closed_pool_leaves_no_process() -> None:
@@ -260,3 +257,37 @@ def _runs(pid: int) -> bool:
         return False
     # A zombie only waits for its exit code to be read.
     return state not in "ZX"
+
+
+@given(
+    st.sampled_from(list(MessageKind)),
+    st.lists(st.integers(-(2**63), 2**63 - 1), max_size=NUMBERS),
+    st.binary(max_size=20),
+)
+def test_a_message_comes_back(kind: MessageKind, numbers: list[int], payload: bytes) -> None:
+    header = Message(kind, tuple(numbers), payload).header()
+    assert len(header) == HEADER_BYTES
+    read, values, length = Message.parse(header)
+    assert (read, length) == (kind, len(payload))
+    assert values == (*numbers, *[0] * (NUMBERS - len(numbers)))
+
+
+@given(st.binary(min_size=HEADER_BYTES, max_size=HEADER_BYTES))
+def test_anything_else_is_no_message(header: bytes) -> None:
+    if header[:4] == b"FGI1" and header[4] in set(MessageKind):
+        return
+    with pytest.raises(ValueError, match=r"magic|Kind"):
+        Message.parse(header)
+
+
+def test_a_pipe_that_ends_between_messages_is_the_end_and_within_one_an_error() -> None:
+    reader, writer = os.pipe()
+    try:
+        os.write(writer, b"abcde")
+        assert read_exactly(reader, 3) == b"abc"
+        os.close(writer)
+        with pytest.raises(ValueError, match="within a message"):
+            read_exactly(reader, 3)
+        assert read_exactly(reader, 3) == b""
+    finally:
+        os.close(reader)

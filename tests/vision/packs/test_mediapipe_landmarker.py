@@ -6,9 +6,7 @@ import math
 import warnings
 import zipfile
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
 
 import cv2
 import numpy as np
@@ -17,7 +15,6 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from tests.sampling import some_fast
 from tests.vision.conftest import read_photo
 from vision.errors import ModelFailed, PackFileUnusable
 from vision.face import BgrImage, Box, DetectedFace, Landmarks, Points
@@ -116,13 +113,6 @@ PAIRS = ((36, 33), (39, 133), (42, 362), (45, 263), (30, 4), (48, 61), (54, 291)
 
 def face_of(five_points: Points) -> DetectedFace:
     return DetectedFace(Box(0, 0, 1, 1), 0.9, five_points.astype(np.float32))
-
-
-def turned(image: BgrImage, degrees: float) -> tuple[BgrImage, NDArray[np.float64]]:
-    """The image rotated clockwise around its middle, and the matrix that rotates its points."""
-    height, width = image.shape[:2]
-    matrix = cv2.getRotationMatrix2D(((width - 1) / 2, (height - 1) / 2), -degrees, 1)
-    return cv2.warpAffine(image, matrix, (width, height)).astype(np.uint8), np.asarray(matrix)
 
 
 class Spot:
@@ -235,9 +225,6 @@ class TestLoading:
             load_mediapipe_landmarker(content, name="face.task")
 
     def test_the_wrong_network_under_the_right_name(self, task: bytes) -> None:
-        import io
-        import zipfile
-
         other = zipfile.ZipFile(io.BytesIO(task)).read("face_blendshapes.tflite")
         content = archive(("face_landmarks_detector.tflite", other))
         with pytest.raises(PackFileUnusable, match=r"expected \[\(1, 256, 256, 3\)\]"):
@@ -303,40 +290,6 @@ class TestRealPhotos:
         assert np.median(apart, axis=0).max() < 0.06
         assert np.percentile(apart, 90) < 0.1
 
-    def test_the_result_does_not_depend_on_the_detector(
-        self, locate: Locate, embedded_pack: Pack, insightface_pack: Pack, photos: list[BgrImage]
-    ) -> None:
-        apart = []
-        for image in photos[::2]:
-            faces = [pack.detector.detect(image)[:1] for pack in (embedded_pack, insightface_pack)]
-            if all(faces):
-                one, other = (locate(image, face).points for (face,) in faces)
-                apart.append(np.linalg.norm(one - other, axis=1).mean() / faces[0][0].eye_distance)
-        assert len(apart) >= 15
-        assert np.median(apart) < 0.02
-        assert max(apart) < 0.06
-
-    @pytest.mark.parametrize("degrees", some_fast([30.0, -30.0], step=2))
-    def test_turns_with_the_picture(
-        self, locate: Locate, insightface_pack: Pack, photos: list[BgrImage], degrees: float
-    ) -> None:
-        apart, rolls = [], []
-        for image in photos[::3]:
-            leaning, matrix = turned(image, degrees)
-            upright_faces = insightface_pack.detector.detect(image)
-            faces = insightface_pack.detector.detect(leaning)
-            if not faces:
-                continue
-            upright, seen = locate(image, upright_faces[0]), locate(leaning, faces[0])
-            expected = upright.points @ matrix[:, :2].T + matrix[:, 2]
-            apart.append(np.linalg.norm(seen.points - expected, axis=1).mean() / faces[0].eye_distance)
-            size = (image.shape[1], image.shape[0])
-            rolls.append(estimate_pose(seen, size).roll - estimate_pose(upright, size).roll)
-        assert len(apart) >= 9
-        assert np.median(apart) < 0.03
-        assert np.median(rolls) == pytest.approx(degrees, abs=1.5)
-        np.testing.assert_allclose(rolls, degrees, atol=6)
-
     def test_a_mirrored_face_is_mirrored(
         self, locate: Locate, insightface_pack: Pack, photos: list[BgrImage]
     ) -> None:
@@ -375,21 +328,6 @@ class TestRealPhotos:
         assert landmarker.locate(astronaut, beyond) is None
         assert landmarker.locate(noise, face_of(ARCFACE_TEMPLATE + 90)) is None
 
-    def test_threads_may_share_it(
-        self, landmarker: MediapipeLandmarker, insightface_pack: Pack, photos: list[BgrImage]
-    ) -> None:
-        faces = [(image, insightface_pack.detector.detect(image)[0]) for image in photos[:8]] * 2
-
-        def everything(pair: tuple[BgrImage, DetectedFace]) -> list[Any]:
-            found = landmarker.locate(*pair)
-            assert found is not None
-            return [*found.points.ravel()]
-
-        alone = [everything(pair) for pair in faces]
-        with ThreadPoolExecutor(4) as pool:
-            together = list(pool.map(everything, faces))
-        np.testing.assert_array_equal(together, alone)
-
 
 class TestEyes:
     """A clip of a person who shuts and opens the eyes before a still camera."""
@@ -407,20 +345,3 @@ class TestEyes:
         assert shut.sum() >= 12
         assert wide.sum() >= 20
         assert (shut | wide).all()
-
-    def test_left_is_the_images_left(
-        self, landmarker: MediapipeLandmarker, frames: list[tuple[BgrImage, DetectedFace]]
-    ) -> None:
-        looks = [(landmarker.locate(*frame), frame) for frame in frames]
-        by_opening = sorted(looks, key=lambda look: sum(eye_aspect_ratio(look[0])) if look[0] else 0)
-        (_, (shut, _)), (_, (open_eyed, face)) = by_opening[0], by_opening[-1]
-        winking = open_eyed.copy()
-        # The whole brow and eye on the image's left, from a frame with shut eyes.
-        left, _, nose, *_ = face.five_points
-        x, y, reach = float(nose[0]), float(left[1]), 0.45 * face.eye_distance
-        part = np.s_[int(y - reach) : int(y + reach), int(x - 2.2 * reach) : int(x)]
-        winking[part] = shut[part]
-        found = landmarker.locate(winking, face)
-        assert found is not None
-        shut_left, open_right = eye_aspect_ratio(found)
-        assert 2 * shut_left < open_right

@@ -1,22 +1,43 @@
-"""Models in ONNX form: PAD networks by the catalogue, and wrappers whose models fail or answer wrongly."""
+"""Models in ONNX form, as the catalogue has them, packaged, converted, failing, or answering wrongly."""
 
+import csv
 import math
+import os
+import pickle
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import pytest
+from numpy.typing import NDArray
+from onnx import TensorProto, helper
 
+from evaluation.minifasnet_onnx import main
 from tests.vision.conftest import read_photo
 from tests.vision.models import channel_means_model, prelu_model, scaling_model
-from vision.errors import ModelFailed, PackFileUnusable
+from vision.errors import ModelFailed, PackFileAltered, PackFileUnusable, PackNotFound
 from vision.face import BgrImage, Box, DetectedFace, Landmarks
+from vision.graph_rewrite import with_free_sides
 from vision.onnx_sessions import RuntimeOptions, create_session
-from vision.packs.catalogue import EmbedderPreprocessing, PadPreprocessing
+from vision.packs import facegate_pad
+from vision.packs.catalogue import EmbedderPreprocessing, PadPreprocessing, load_catalogue
+from vision.packs.facegate_pad import (
+    KIND,
+    TIGHT_SIDE,
+    WIDE_SIDE,
+    TwoCropPadNetwork,
+    load_facegate_pad,
+    read_facegate_pad,
+    tight_and_wide,
+)
 from vision.packs.insightface_pack import Landmarker106, ScrfdDetector
-from vision.packs.interfaces import to_unit_length
+from vision.packs.interfaces import PadNetwork, to_unit_length
+from vision.packs.minifasnet_state import StateFileError, minifasnet_to_onnx, read_state
 from vision.packs.onnx_models import ArcFaceEmbedder, OnnxPadNetwork
+from vision.packs.open_pack import YunetDetector
 from vision.packs.pack import Pack
 
 CPU = RuntimeOptions(providers="cpu")
@@ -80,20 +101,6 @@ def test_a_network_that_classifies_nothing_is_refused() -> None:
     session = create_session(scaling_model(factor=1), CPU)
     with pytest.raises(PackFileUnusable):
         OnnxPadNetwork(name="tiny", session=session, preprocessing=replace(PREPROCESSING, size=4))
-
-
-def test_a_failing_runtime_does_not_leak_its_exception(
-    coloured: BgrImage, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    network = _network(PREPROCESSING)
-
-    class Broken:
-        def run(self, *_: object) -> None:
-            raise RuntimeError("device lost")
-
-    monkeypatch.setattr(network, "_session", Broken())
-    with pytest.raises(ModelFailed, match="tiny"):
-        network.real_probability(coloured, FACE)
 
 
 def test_the_real_network_separates_selfies_from_photos_of_paper(
@@ -309,3 +316,357 @@ def test_unit_length() -> None:
     vector = to_unit_length(np.array([0.0, 3e-20, 4e-20]))
     np.testing.assert_allclose(vector, [0, 0.6, 0.8], rtol=1e-5)
     assert vector.dtype == np.float32
+
+
+OUTPUTS = [f"{part}_{stride}" for part in ("cls", "obj", "bbox", "kps") for stride in (8, 16, 32)]
+COLUMNS = {"cls": 1, "obj": 1, "bbox": 4, "kps": 10}
+
+
+@pytest.fixture(scope="module")
+def yunet_weights(assets: Path) -> bytes:
+    return (assets / "models" / "face_detection_yunet_2023mar.onnx").read_bytes()
+
+
+@pytest.fixture(scope="module")
+def yunet(yunet_weights: bytes) -> YunetDetector:
+    return YunetDetector(create_session(with_free_sides(yunet_weights), RuntimeOptions(providers="cpu")))
+
+
+def _opencv(yunet_weights: bytes, image: BgrImage) -> NDArray[np.float32]:
+    """Rows of left, top, width, height, five points and score, as cv2.FaceDetectorYN gives them."""
+    nothing = np.zeros(0, np.uint8)
+    size = (image.shape[1], image.shape[0])
+    model = cv2.FaceDetectorYN.create("onnx", np.frombuffer(yunet_weights, np.uint8), nothing, size, 0.6, 0.3)
+    return np.asarray(model.detect(image)[1], np.float32)
+
+
+class TestOnPhotos:
+    def test_detections_equal_those_of_opencv(
+        self, yunet_weights: bytes, yunet: YunetDetector, assets: Path
+    ) -> None:
+        """At a size that needs no scaling, so that both use the same pixels."""
+        compared = 0
+        for path in sorted((assets / "data" / "faces").glob("*.jp*g"))[::40]:
+            photo = read_photo(path)
+            scale = 320 / max(photo.shape[:2])
+            image = cv2.resize(photo, None, fx=scale, fy=scale, interpolation=cv2.INTER_AREA).astype(np.uint8)
+            expected = _opencv(yunet_weights, image)
+            if expected.ndim != 2:
+                continue
+            expected = expected[np.argsort(-expected[:, 2] * expected[:, 3])]
+            found = yunet.detect(image)
+            assert len(found) == len(expected)
+            for face, row in zip(found, expected, strict=True):
+                box = [face.box.left, face.box.top, face.box.width, face.box.height]
+                np.testing.assert_allclose(box, row[:4], atol=0.05)
+                np.testing.assert_allclose(face.five_points, row[4:14].reshape(5, 2), atol=0.05)
+                assert face.confidence == pytest.approx(row[14], abs=1e-3)
+            compared += len(found)
+        assert compared >= 5
+
+
+class FakeYunet:
+    """Has one answer for the input of 320 x 256, and none at other sizes."""
+
+    def __init__(self, cells: dict[tuple[int, int], dict[str, Any]], names: list[str] = OUTPUTS) -> None:
+        self.cells = cells
+        self.names = names
+        self.sizes: list[tuple[int, ...]] = []
+        self.failure: Exception | None = None
+
+    def run(self, output_names: list[str] | None, input_feed: dict[str, Any]) -> list[NDArray[np.float32]]:
+        (image,) = input_feed.values()
+        assert image.dtype == np.float32
+        self.sizes.append(image.shape)
+        if self.failure is not None:
+            raise self.failure
+        height, width = image.shape[2:]
+        answers = {}
+        for name in output_names or []:
+            part, _, stride = name.partition("_")
+            cells = (height // int(stride)) * (width // int(stride))
+            answers[name] = np.zeros((1, cells, COLUMNS[part]), np.float32)
+        if width == 320:
+            for (step, cell), values in self.cells.items():
+                for part, value in values.items():
+                    answers[f"{part}_{step}"][0, cell] = value
+        return [answers[name] for name in output_names or []]
+
+    def _named(self, names: list[str]) -> list[Any]:
+        class Entry:
+            def __init__(self, name: str) -> None:
+                self.name = name
+
+        return [Entry(name) for name in names]
+
+    def get_inputs(self) -> list[Any]:
+        return self._named(["image"])
+
+    def get_outputs(self) -> list[Any]:
+        return self._named(self.names)
+
+    def get_providers(self) -> list[str]:
+        return []
+
+
+POINTS = [0, 0, 1, 0, 0.5, 0.5, 0, 1, 1, 1]
+
+
+def _cell(score: float, **values: Any) -> dict[str, Any]:
+    return {"cls": score, "obj": score, "bbox": [0.5, 0.5, np.log(2), np.log(3)], "kps": POINTS, **values}
+
+
+class TestOnMadeAnswers:
+    def test_decodes_cells(self) -> None:
+        """Cell 43 of 20 in a row is row 2, column 3; the frame is twice the input."""
+        session = FakeYunet({(16, 43): _cell(0.81, obj=1.0)})
+        (face,) = YunetDetector(session).detect(IMAGE)
+        assert session.sizes == [(1, 3, 256, 320)]
+        assert face.confidence == pytest.approx(0.9)
+        assert face.box.centre == pytest.approx((2 * 3.5 * 16, 2 * 2.5 * 16))
+        assert (face.box.width, face.box.height) == pytest.approx((2 * 32, 2 * 48))
+        np.testing.assert_allclose(face.five_points[0], [2 * 48, 2 * 32])
+        np.testing.assert_allclose(face.five_points[4], [2 * 64, 2 * 48])
+
+    def test_of_those_that_overlap_the_best_stays(self) -> None:
+        session = FakeYunet({(16, 43): _cell(0.8), (16, 44): _cell(0.9), (8, 700): _cell(0.7)})
+        found = YunetDetector(session).detect(IMAGE)
+        assert [face.confidence for face in found] == pytest.approx([0.9, 0.7])
+
+    @pytest.mark.parametrize("score", [0.0, 0.59, -3.0, float("nan")])
+    def test_weak_cells_are_no_faces_and_other_sizes_are_tried(self, score: float) -> None:
+        session = FakeYunet({(32, 11): _cell(score)})
+        assert YunetDetector(session).detect(IMAGE) == ()
+        assert session.sizes == [(1, 3, 256, 320), (1, 3, 480, 640), (1, 3, 128, 160)]
+
+    def test_boxes_that_are_no_numbers_are_no_faces(self) -> None:
+        session = FakeYunet({(32, 11): _cell(0.9, bbox=[0.5, 0.5, 1000.0, 0.0])})
+        assert YunetDetector(session).detect(IMAGE) == ()
+
+    def test_failures_do_not_leak(self) -> None:
+        session = FakeYunet({})
+        session.failure = RuntimeError("device lost")
+        with pytest.raises(ModelFailed, match="RuntimeError"):
+            YunetDetector(session).detect(IMAGE)
+
+    def test_another_network_is_refused(self) -> None:
+        with pytest.raises(PackFileUnusable, match="not YuNet"):
+            YunetDetector(FakeYunet({}, names=["443", "468"]))
+
+
+MOST_BYTES = 2_000_000
+HELD_OUT = ("Krzysiek354", "lestari15", "tranvanluyt2203")
+"""Publishers of images outside the packaged_pad's training; see research/pad_network/split.toml."""
+
+
+@pytest.fixture(scope="module")
+def packaged_pad() -> TwoCropPadNetwork:
+    return load_facegate_pad(read_facegate_pad(), CPU)
+
+
+def test_the_file_is_the_catalogued_one_and_small() -> None:
+    file = read_facegate_pad()
+    assert file.entry is load_catalogue().only(KIND)
+    assert file.entry.size == len(file.content) <= MOST_BYTES
+    assert file.entry.evaluation_only
+    assert "evaluation only" in file.entry.terms.weights
+
+
+def test_an_altered_or_missing_file_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    monkeypatch.setattr(facegate_pad, "files", lambda _: tmp_path)
+    with pytest.raises(PackNotFound, match="install it again"):
+        read_facegate_pad()
+    entry = load_catalogue().only(KIND)
+    (tmp_path / "weights").mkdir()
+    (tmp_path / "weights" / entry.file_name).write_bytes(b"altered")
+    with pytest.raises(PackFileAltered) as caught:
+        read_facegate_pad()
+    assert caught.value.expected == entry.sha256
+
+
+def test_the_answer_does_not_change_between_calls(
+    packaged_pad: TwoCropPadNetwork, astronaut: BgrImage
+) -> None:
+    face = DetectedFace(Box(170, 60, 280, 190), 0.9, np.zeros((5, 2), np.float32))
+    first = packaged_pad.real_probability(astronaut, face)
+    assert 0 < first < 1
+    assert packaged_pad.real_probability(astronaut, face) == first
+    moved = replace(face, box=Box(174, 64, 284, 194))
+    assert packaged_pad.real_probability(astronaut, moved) == pytest.approx(first, abs=0.35)
+
+
+def test_the_network_is_no_slower_than_the_public_one(
+    packaged_pad: TwoCropPadNetwork, insightface_pack: Pack, astronaut: BgrImage
+) -> None:
+    public = insightface_pack.pad_networks[0]
+    face = DetectedFace(Box(170, 60, 280, 190), 0.9, np.zeros((5, 2), np.float32))
+    spent = {}
+    for one in (packaged_pad, public):
+        one.real_probability(astronaut, face)
+        spent[one.name] = min(_seconds(one, astronaut, face) for _ in range(15))
+    assert spent["facegate_pad_v1"] <= spent["minifas_v2se"]
+
+
+def _seconds(packaged_pad: PadNetwork, image: BgrImage, face: DetectedFace) -> float:
+    started = time.process_time()
+    packaged_pad.real_probability(image, face)
+    return time.process_time() - started
+
+
+def test_sources_it_never_saw(packaged_pad: TwoCropPadNetwork, insightface_pack: Pack, assets: Path) -> None:
+    scores = {label: _scores(packaged_pad, insightface_pack, assets, label) for label in ("live", "spoof")}
+    assert min(len(values) for values in scores.values()) >= 12
+    above = (scores["live"][:, None] > scores["spoof"][None, :]).mean()
+    assert above > 0.6
+
+
+def _scores(packaged_pad: TwoCropPadNetwork, pack: Pack, assets: Path, label: str) -> NDArray[np.float64]:
+    folder = assets / "data" / "pad"
+    with (folder / "manifest.csv").open(newline="") as manifest:
+        rows = [
+            row
+            for row in csv.DictReader(manifest)
+            if row["usable"] == "1" and row["label"] == label and row["source_repo"].startswith(HELD_OUT)
+        ]
+    scores = []
+    for row in rows[::2]:
+        image = read_photo(folder / row["file"])
+        faces = pack.detector.detect(image)
+        if faces:
+            scores.append(packaged_pad.real_probability(image, faces[0]))
+    return np.array(scores)
+
+
+BOX = Box(40, 40, 60, 80)
+BOXED = DetectedFace(BOX, 0.9, np.zeros((5, 2), np.float32))
+
+
+def _difference_model(*, tight_side: int = TIGHT_SIDE) -> bytes:
+    """logit = (mean of the tight crop - mean of the wide crop) / 100."""
+    nodes = [
+        helper.make_node("ReduceMean", ["tight"], ["a"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("ReduceMean", ["wide"], ["b"], axes=[1, 2, 3], keepdims=0),
+        helper.make_node("Sub", ["a", "b"], ["c"]),
+        helper.make_node("Div", ["c", "hundred"], ["d"]),
+        helper.make_node("Reshape", ["d", "shape"], ["logit"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "difference",
+        [
+            helper.make_tensor_value_info("tight", TensorProto.FLOAT, ("n", 3, tight_side, tight_side)),
+            helper.make_tensor_value_info("wide", TensorProto.FLOAT, ("n", 3, WIDE_SIDE, WIDE_SIDE)),
+        ],
+        [helper.make_tensor_value_info("logit", TensorProto.FLOAT, ("n", 1))],
+        initializer=[
+            helper.make_tensor("hundred", TensorProto.FLOAT, [1], [100.0]),
+            helper.make_tensor("shape", TensorProto.INT64, [2], [-1, 1]),
+        ],
+    )
+    opset = helper.make_opsetid("", 17)
+    content: bytes = helper.make_model(graph, opset_imports=[opset], ir_version=8).SerializeToString()
+    return content
+
+
+@pytest.fixture
+def ringed() -> BgrImage:
+    """A face of 200 in surroundings of 100."""
+    image = np.full((120, 100, 3), 100, np.uint8)
+    image[int(BOX.top) : int(BOX.bottom) + 1, int(BOX.left) : int(BOX.right) + 1] = 200
+    return image
+
+
+def test_sees_the_face_and_its_surroundings(ringed: BgrImage) -> None:
+    tight, wide = tight_and_wide(ringed, BOX)
+    assert (tight.shape, wide.shape) == ((TIGHT_SIDE, TIGHT_SIDE, 3), (WIDE_SIDE, WIDE_SIDE, 3))
+    assert tight.min() == 200
+    assert 100 < wide.mean() < 130
+    packaged_pad = TwoCropPadNetwork(name="tiny", session=create_session(_difference_model(), CPU))
+    logit = (200 - wide.mean()) / 100
+    assert packaged_pad.real_probability(ringed, BOXED) == pytest.approx(1 / (1 + np.exp(-logit)), rel=1e-4)
+    assert packaged_pad.name == "tiny"
+
+
+def test_a_rim_shows_more_of_the_same_crop(ringed: BgrImage) -> None:
+    with_rim, wide = tight_and_wide(ringed, BOX, rim=8)
+    assert with_rim.shape == (TIGHT_SIDE + 16, TIGHT_SIDE + 16, 3)
+    assert with_rim[0].max() < 200
+    np.testing.assert_array_equal(wide, tight_and_wide(ringed, BOX)[1])
+
+
+@pytest.mark.parametrize("box", [Box(-30, -30, 20, 30), Box(90, 100, 160, 200), Box(0, 0, 100, 120)])
+def test_a_face_at_the_edge_is_scored(ringed: BgrImage, box: Box) -> None:
+    for crop in tight_and_wide(ringed, box):
+        assert 100 <= crop.min() <= crop.max() <= 200
+
+
+def test_another_network_is_refused() -> None:
+    with pytest.raises(PackFileUnusable, match="tiny"):
+        TwoCropPadNetwork(name="tiny", session=create_session(_difference_model(tight_side=64), CPU))
+
+
+STATE_FILES = ("2.7_80x80_MiniFASNetV2.pth", "4_0_0_80x80_MiniFASNetV1SE.pth")
+
+
+@pytest.mark.parametrize("name", STATE_FILES)
+def test_published_weights_become_a_network(assets: Path, tmp_path: Path, name: str) -> None:
+    out = tmp_path / "network.onnx"
+    assert main([str(assets / "models" / name), str(out)]) == 0
+    session = create_session(out, RuntimeOptions(providers="cpu"))
+    noise = np.random.default_rng(1).uniform(0, 255, size=(2, 3, 80, 80)).astype(np.float32)
+    logits = session.run(None, {"input": noise})[0]
+    assert logits.shape == (2, 3)
+    assert np.isfinite(logits).all()
+    assert not np.allclose(logits[0], logits[1])
+
+
+def test_the_state_has_the_shapes_of_its_names(assets: Path) -> None:
+    state = read_state((assets / "models" / STATE_FILES[1]).read_bytes())
+    assert state["conv1.conv.weight"].shape[1:] == (3, 3, 3)
+    assert state["prob.weight"].shape == (3, 128)
+    assert any(name.endswith("se_module.fc1.weight") for name in state)
+    assert all((state[name] > 0).all() for name in state if name.endswith("running_var"))
+
+
+def test_a_network_that_lacks_a_part_is_refused(assets: Path) -> None:
+    state = dict(read_state((assets / "models" / STATE_FILES[0]).read_bytes()))
+    del state["conv_45.project.bn.weight"]
+    with pytest.raises(StateFileError, match=r"conv_45\.project\.bn\.weight"):
+        minifasnet_to_onnx(state)
+
+
+class Evil:
+    def __reduce__(self) -> tuple[object, tuple[str]]:
+        return os.system, ("false",)
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"PK\x03\x04", pickle.dumps(5), pickle.dumps(0x1950A86A20F9469CFC6C), pickle.dumps(Evil())],
+)
+def test_other_files_are_refused_and_run_nothing(content: bytes, tmp_path: Path) -> None:
+    with pytest.raises(StateFileError):
+        read_state(content)
+    path = tmp_path / "weights.pth"
+    path.write_bytes(content)
+    assert main([str(path), str(tmp_path / "out.onnx")]) == 2
+    assert not (tmp_path / "out.onnx").exists()
+
+
+@pytest.mark.parametrize(
+    "network",
+    [
+        _network(PREPROCESSING),
+        TwoCropPadNetwork(name="tiny", session=create_session(_difference_model(), CPU)),
+    ],
+)
+def test_a_failing_runtime_does_not_leak_its_exception(
+    coloured: BgrImage, monkeypatch: pytest.MonkeyPatch, network: PadNetwork
+) -> None:
+    class Broken:
+        def run(self, *_: object) -> None:
+            raise RuntimeError("device lost")
+
+    monkeypatch.setattr(network, "_session", Broken())
+    with pytest.raises(ModelFailed, match="tiny"):
+        network.real_probability(coloured, FACE)

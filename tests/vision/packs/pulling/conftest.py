@@ -7,8 +7,8 @@ from pathlib import Path
 import pytest
 import trustme
 
-from tests.vision.packs.pulling.builders import CONTENTS
 from tests.vision.packs.pulling.mirror_server import Mirror, mirror_server
+from tests.vision.packs.pulling.pulling import CONTENTS
 from vision.packs.pulling import sources
 
 

@@ -6,6 +6,7 @@ import io
 import os
 import ssl
 import tarfile
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
@@ -13,7 +14,6 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
-from tests.vision.packs.pulling.builders import CONTENTS, content, make_entry, make_pack, put, snapshot
 from tests.vision.packs.pulling.mirror_server import (
     Mirror,
     bad_status,
@@ -23,9 +23,18 @@ from tests.vision.packs.pulling.mirror_server import (
     stalled,
     whole,
 )
-from tests.vision.packs.pulling.pulling import Recorder, pull
+from tests.vision.packs.pulling.pulling import (
+    CONTENTS,
+    Recorder,
+    content,
+    make_entry,
+    make_pack,
+    pull,
+    put,
+    snapshot,
+)
 from vision.errors import FileNotOffered, FileRefused, MirrorUnusable, PullError, TimeRanOut, TransferFailed
-from vision.packs.catalogue import CataloguePack
+from vision.packs.catalogue import CatalogueEntry, CataloguePack
 from vision.packs.pulling import sources
 from vision.packs.pulling.sources import _tar_members, mirror_names
 
@@ -43,6 +52,14 @@ def tar_of(path: Path, contents: dict[str, bytes], *, format: int = tarfile.USTA
     return path
 
 
+def pack_of(entry: CatalogueEntry) -> CataloguePack:
+    return replace(make_pack(), required=(entry,), optional=())
+
+
+def without(name: str) -> dict[str, bytes]:
+    return {other: data for other, data in CONTENTS.items() if other != name}
+
+
 def test_names_on_a_mirror() -> None:
     entry = make_entry(
         "a.onnx", b"", other_names=("b.onnx",), url="https://x.invalid/w/best%20one.onnx?raw=1"
@@ -52,49 +69,34 @@ def test_names_on_a_mirror() -> None:
     assert mirror_names(make_entry("a.dat", b"")) == ("a.dat",)
 
 
-async def test_a_folder_is_a_source(tmp_path: Path) -> None:
-    folder = put(tmp_path / "mirror", {**CONTENTS, "unknown.onnx": b"?"})
-    report = await pull(folder, tmp_path / "m")
-    assert snapshot(report.folder) == CONTENTS
-
-
 async def test_a_file_of_another_name_is_found_in_a_folder(tmp_path: Path) -> None:
     folder = put(tmp_path / "mirror", {"published.onnx": DATA})
     entry = make_entry(NAME, DATA, url="https://x.invalid/published.onnx")
-    pack = CataloguePack(name="toy", family="open", title="", summary="", required=(entry,), optional=())
-    report = await pull(folder, tmp_path / "m", pack)
+    report = await pull(folder, tmp_path / "m", pack_of(entry))
     assert snapshot(report.folder) == {NAME: DATA}
 
 
-async def test_a_folder_without_a_required_file(tmp_path: Path) -> None:
-    folder = put(tmp_path / "mirror", {name: data for name, data in CONTENTS.items() if name != NAME})
+async def test_a_folder_without_a_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotOffered, match=f"has no {NAME}"):
-        await pull(folder, tmp_path / "m")
-
-
-async def test_a_folder_without_an_optional_file(tmp_path: Path) -> None:
-    folder = put(tmp_path / "mirror", {name: data for name, data in CONTENTS.items() if name != "pad.onnx"})
-    report = await pull(folder, tmp_path / "m")
+        await pull(put(tmp_path / "mirror", without(NAME)), tmp_path / "m")
+    report = await pull(
+        put(tmp_path / "other", {**without("pad.onnx"), "unknown.onnx": b"?"}), tmp_path / "m"
+    )
     assert [file.name for file in report.skipped] == ["pad.onnx"]
+    assert snapshot(report.folder) == without("pad.onnx")
     assert not (tmp_path / "m/.incoming-toy").exists()
 
 
-@pytest.mark.parametrize("size", [0, 10, len(DATA)])
-async def test_wrong_bytes_in_a_folder(tmp_path: Path, size: int) -> None:
-    folder = put(tmp_path / "mirror", {**CONTENTS, NAME: content(9, size)})
-    with pytest.raises(FileRefused, match="expected SHA-256"):
+@pytest.mark.parametrize("wrong", [b"", content(9, 10), content(9, len(DATA)), DATA + b"!"])
+async def test_wrong_bytes_in_a_folder(tmp_path: Path, wrong: bytes) -> None:
+    folder = put(tmp_path / "mirror", {**CONTENTS, NAME: wrong})
+    with pytest.raises(FileRefused, match=r"expected SHA-256|more than the"):
         await pull(folder, tmp_path / "m")
     assert not (tmp_path / "m/toy").exists()
 
 
-async def test_a_file_that_is_too_long_in_a_folder(tmp_path: Path) -> None:
-    folder = put(tmp_path / "mirror", {**CONTENTS, NAME: DATA + b"!"})
-    with pytest.raises(FileRefused):
-        await pull(folder, tmp_path / "m")
-
-
 async def test_a_pipe_in_a_folder_is_not_waited_for(tmp_path: Path) -> None:
-    folder = put(tmp_path / "mirror", {name: data for name, data in CONTENTS.items() if name != NAME})
+    folder = put(tmp_path / "mirror", without(NAME))
     os.mkfifo(folder / NAME)
     with pytest.raises(FileNotOffered):
         await pull(folder, tmp_path / "m", deadline=20)
@@ -218,9 +220,8 @@ async def test_a_mirror_is_asked_for_each_name_then_for_the_addresss_last_part(
     entry = make_entry(
         "a.onnx", DATA, other_names=("b.onnx",), url="https://x.invalid/weights/best%20model.onnx"
     )
-    pack = CataloguePack(name="toy", family="open", title="", summary="", required=(entry,), optional=())
     mirror.files["files/best model.onnx"] = DATA
-    report = await pull(f"{mirror.base}/files?key=secret", tmp_path, pack)
+    report = await pull(f"{mirror.base}/files?key=secret", tmp_path, pack_of(entry))
     assert snapshot(report.folder) == {"a.onnx": DATA}
     assert mirror.asked == ["files/a.onnx", "files/b.onnx", "files/best model.onnx"]
     assert "secret" not in report.fetched[0].origin
@@ -241,13 +242,10 @@ async def test_wrong_bytes_are_refused_with_both_hashes(
 
 
 async def test_the_conversion_of_a_state_file_will_do(mirror: Mirror, tmp_path: Path) -> None:
-    from dataclasses import replace
-
     published = replace(
         make_entry(NAME, b"published"), converted_sha256=make_entry("x", DATA).sha256, size=None
     )
-    pack = CataloguePack(name="toy", family="open", title="", summary="", required=(published,), optional=())
-    report = await pull(mirror.base, tmp_path, pack)
+    report = await pull(mirror.base, tmp_path, pack_of(published))
     assert snapshot(report.folder) == {NAME: DATA}
 
 
@@ -294,13 +292,6 @@ async def test_a_busy_server_is_asked_again(mirror: Mirror, tmp_path: Path, stat
     assert mirror.asked.count(NAME) == 3
 
 
-async def test_tries_end(mirror: Mirror, tmp_path: Path) -> None:
-    mirror.script[NAME] = [bad_status(503)] * 100
-    with pytest.raises(TransferFailed, match=r"answered 503 .*Tried 3 times"):
-        await pull(mirror.base, tmp_path)
-    assert mirror.asked.count(NAME) == sources.TRIES
-
-
 @pytest.mark.parametrize("status", [418, 304, 204, 206, 226])
 async def test_another_status_is_no_reason_to_try_again(mirror: Mirror, tmp_path: Path, status: int) -> None:
     mirror.script[NAME] = [bad_status(status)]
@@ -309,19 +300,16 @@ async def test_another_status_is_no_reason_to_try_again(mirror: Mirror, tmp_path
     assert mirror.asked.count(NAME) == 1
 
 
-async def test_a_missing_required_file_is_named(mirror: Mirror, tmp_path: Path) -> None:
-    del mirror.files[NAME]
-    with pytest.raises(FileNotOffered, match=rf"{NAME} is not offered: .*404"):
-        await pull(mirror.base, tmp_path)
-    assert not (tmp_path / "toy").exists()
-
-
-async def test_a_missing_optional_file_is_reported(mirror: Mirror, tmp_path: Path) -> None:
+async def test_missing_files_are_named(mirror: Mirror, tmp_path: Path) -> None:
     del mirror.files["pad.onnx"]
     report = await pull(mirror.base, tmp_path)
-    assert set(snapshot(report.folder)) == {"detector.onnx", NAME}
+    assert snapshot(report.folder) == without("pad.onnx")
     assert [file.name for file in report.skipped] == ["pad.onnx"]
     assert "404" in report.skipped[0].why
+    del mirror.files[NAME]
+    with pytest.raises(FileNotOffered, match=rf"{NAME} is not offered: .*404"):
+        await pull(mirror.base, tmp_path / "again")
+    assert not (tmp_path / "again/toy").exists()
 
 
 @pytest.mark.parametrize("answer", [cut_after(0), cut_after(10), stalled(0), stalled(1000)])

@@ -1,5 +1,8 @@
+"""Measures of the points of a face: its features, and its place in the portrait."""
+
+from collections.abc import Callable
 from dataclasses import replace
-from pathlib import Path
+from operator import attrgetter
 
 import cv2
 import numpy as np
@@ -15,12 +18,35 @@ from matcher.conformance.features import (
     mouth_colours,
     mouth_occlusion_prevention,
 )
-from matcher.conformance.interface import PortraitView
-from tests.matcher.conformance.heads import SCHEMES, Head
-from tests.matcher.conformance.ofiq import expected_scores
-from tests.matcher.conformance.pictures import drawn_face, measured, plain, portrait_of, refused, score
+from matcher.conformance.framing import (
+    head_pose,
+    head_size,
+    inter_eye_distance,
+    leftward_crop,
+    margin_above,
+    margin_below,
+    rightward_crop,
+    single_face_present,
+)
+from matcher.conformance.interface import Assess, PortraitView
+from tests.matcher.conformance.pictures import (
+    FIVE_POINTS,
+    NO_POSE,
+    SCHEMES,
+    Head,
+    above_the_edge,
+    below_the_edge,
+    drawn_face,
+    measured,
+    plain,
+    portrait_of,
+    refused,
+    score,
+    spaced_left,
+    spaced_right,
+)
 from vision.eye_likeness import EYE_HEIGHT, EYE_TEMPLATE, EYE_WIDTH, EYE_WIDTH_IN_EYES
-from vision.face import BgrImage, Landmarks
+from vision.face import BgrImage, Box, HeadPose, Landmarks
 from vision.geometry import eye_corners
 from vision.mouth_colours import MouthColours, covered_evidence
 
@@ -73,12 +99,6 @@ class TestFeatures:
 
 
 class TestEyesOpen:
-    def test_scores_as_ofiq_does(self, assets: Path) -> None:
-        for opening, points in expected_scores(assets, "EyesOpen"):
-            head = Head(left_eye=200 * opening, right_eye=30)
-            assert measured(eyes_open, head.portrait()) == pytest.approx(opening, abs=1e-4)
-            assert score(eyes_open, head.portrait()) == pytest.approx(points, abs=1)
-
     @pytest.mark.parametrize("winking", [Head(left_eye=1.0), Head(right_eye=1.0)])
     def test_the_less_open_eye_counts(self, winking: Head) -> None:
         assert score(eyes_open, Head().portrait()) >= 99
@@ -91,25 +111,14 @@ class TestEyesOpen:
     def test_dlibs_points_are_not_asked(self) -> None:
         assert "68 landmarks" in refused(eyes_open(Head().portrait("ibug68")))
 
-    def test_without_landmarks_it_is_not_assessed(self) -> None:
-        assert "landmarks" in refused(eyes_open(portrait_of(plain())))
-
 
 class TestMouthClosed:
-    def test_scores_as_ofiq_does(self, assets: Path) -> None:
-        for opening, points in expected_scores(assets, "MouthClosed"):
-            head = Head(mouth=200 * opening)
-            assert score(mouth_closed, head.portrait()) == pytest.approx(points, abs=1)
-
     @pytest.mark.parametrize("scheme", SCHEMES)
     def test_a_wider_open_mouth_scores_lower(self, scheme: str) -> None:
         heads = [Head(mouth=200 * opening) for opening in (0.0, 0.1, 0.2, 0.3, 0.4)]
         found = [score(mouth_closed, head.portrait(scheme)) for head in heads]
         assert found == [97, 84, 50, 16, 3]
         assert measured(mouth_closed, heads[2].portrait(scheme)) == pytest.approx(0.2, abs=1e-4)
-
-    def test_without_landmarks_it_is_not_assessed(self) -> None:
-        refused(mouth_closed(portrait_of(plain())))
 
 
 NEUTRAL = Head(mouth_width=0.85 * 113)
@@ -132,28 +141,10 @@ class TestExpressionNeutrality:
     def test_smiles_and_open_mouths_score_worst(self, scheme: str, moved: Head) -> None:
         assert score(expression_neutrality, moved.portrait(scheme)) < 10
 
-    @pytest.mark.parametrize("scheme", SCHEMES)
-    def test_the_wider_and_the_higher_the_corners_the_lower(self, scheme: str) -> None:
-        wider = [
-            score(expression_neutrality, replace(NEUTRAL, mouth_width=w * 113).portrait(scheme))
-            for w in (0.9, 1.0, 1.1)
-        ]
-        higher = [
-            score(expression_neutrality, replace(NEUTRAL, corner_lift=lift).portrait(scheme))
-            for lift in (0, 20, 30)
-        ]
-        assert wider == sorted(wider, reverse=True)
-        assert higher == sorted(higher, reverse=True)
-        assert min(wider[0], higher[0]) > 90
-        assert max(wider[-1], higher[-1]) < 50
-
     def test_half_way_is_one_departure_and_half_the_score(self) -> None:
         head = replace(NEUTRAL, mouth_width=1.06 * 113)
         assert measured(expression_neutrality, head.portrait()) == pytest.approx(1.0, abs=1e-4)
         assert score(expression_neutrality, head.portrait()) == 50
-
-    def test_without_landmarks_it_is_not_assessed(self) -> None:
-        refused(expression_neutrality(portrait_of(plain())))
 
 
 HEAD = Head()
@@ -208,8 +199,13 @@ class TestEyesVisible:
         portrait.__dict__["aligned"] = HEAD.portrait().aligned
         assert measured(eyes_visible, portrait) == -1
 
-    def test_without_landmarks_it_is_not_assessed(self) -> None:
-        refused(eyes_visible(portrait_of(plain())))
+
+@pytest.mark.parametrize(
+    "measure",
+    [eyes_open, mouth_closed, expression_neutrality, eyes_visible, head_size, margin_above, margin_below],
+)
+def test_without_landmarks_it_is_not_assessed(measure: Assess) -> None:
+    assert "landmarks" in refused(measure(portrait_of(plain())))
 
 
 def masked(colour: tuple[int, int, int]) -> BgrImage:
@@ -255,3 +251,83 @@ class TestMouthOcclusionPrevention:
         assert seen.lips > 10 > abs(covered.lips)
         assert covered.cheek > 10 > seen.cheek
         assert covered.skin == pytest.approx(seen.skin, abs=2)
+
+
+def crowd(*sides: float) -> PortraitView:
+    portrait = portrait_of(plain(side=64))
+    faces = tuple(replace(portrait.face, box=Box(0, 0, side, side)) for side in sides)
+    return replace(portrait, faces=faces, face=faces[0])
+
+
+class TestSingleFacePresent:
+    def test_the_second_largest_face_counts_at_any_place(self) -> None:
+        assert score(single_face_present, crowd(100)) == 100
+        assert score(single_face_present, crowd(100, 20, 50)) == 50
+        assert score(single_face_present, crowd(100, 100)) == 0
+
+    def test_boxes_without_area_are_ignored(self) -> None:
+        refused(single_face_present(crowd(0)))
+
+
+def apart(distance: float) -> float:
+    points = FIVE_POINTS * np.float32(distance / 113)
+    return score(inter_eye_distance, portrait_of(plain(side=64), five_points=points))
+
+
+class TestInterEyeDistance:
+    @pytest.mark.parametrize(("distance", "points"), [(60, 38), (70, 50), (85, 68), (90, 73), (120, 92)])
+    def test_the_score_follows_the_sigmoid_of_the_standard(self, distance: float, points: int) -> None:
+        assert apart(distance) == points
+
+    def test_the_distance_is_measured_in_the_image(self) -> None:
+        assert measured(inter_eye_distance, portrait_of(plain(side=64))) == pytest.approx(113)
+
+    def test_points_that_are_no_numbers_have_no_distance(self) -> None:
+        nowhere = FIVE_POINTS * np.float32("nan")
+        refused(inter_eye_distance(portrait_of(plain(side=64), five_points=nowhere)))
+
+
+class TestHeadSize:
+    @pytest.mark.parametrize("scheme", SCHEMES)
+    def test_the_score_peaks_at_nine_tenths_of_the_height(self, scheme: str) -> None:
+        heads = [Head(eyes_to_chin=616 * size) for size in (0.3, 0.45, 0.6)]
+        assert [score(head_size, head.portrait(scheme)) for head in heads] == [9, 100, 9]
+
+
+@pytest.mark.parametrize(
+    ("measure", "placed", "middle"),
+    [
+        (leftward_crop, spaced_left, 0.9),
+        (rightward_crop, spaced_right, 0.9),
+        (margin_above, below_the_edge, 1.4),
+        (margin_below, above_the_edge, 1.8),
+    ],
+)
+@pytest.mark.parametrize("scheme", SCHEMES)
+def test_a_head_at_the_edge_lacks_space(
+    scheme: str, measure: Assess, placed: Callable[[float, str], PortraitView], middle: float
+) -> None:
+    spaces = (middle - 0.3, middle, middle + 0.3)
+    assert [score(measure, placed(space, scheme)) for space in spaces] == [5, 50, 95]
+
+
+@pytest.mark.parametrize(
+    ("measure", "space"), [(leftward_crop, 251 / 113), (rightward_crop, (616 - 364) / 113)]
+)
+def test_without_landmarks_the_detectors_eyes_count(measure: Assess, space: float) -> None:
+    assert measured(measure, portrait_of(plain())) == pytest.approx(space)
+    refused(measure(portrait_of(plain(), five_points=np.zeros_like(FIVE_POINTS))))
+
+
+@pytest.mark.parametrize("angle_name", ["yaw", "pitch", "roll"])
+class TestHeadPose:
+    @pytest.mark.parametrize(
+        ("angle", "points"), [(0, 100), (5, 99), (30, 75), (-45, 50), (90, 0), (-120, 0)]
+    )
+    def test_a_head_that_turns_further_scores_lower(self, angle_name: str, angle: float, points: int) -> None:
+        portrait = replace(portrait_of(plain(side=64)), pose=replace(NO_POSE, **{angle_name: angle}))
+        assert score(head_pose(attrgetter(angle_name)), portrait) == points
+
+    def test_a_pose_that_was_not_found_is_not_assessed(self, angle_name: str) -> None:
+        lost = replace(portrait_of(plain(side=64)), pose=HeadPose(yaw=180.0, pitch=0.0, roll=0.0))
+        assert "pose" in refused(head_pose(attrgetter(angle_name))(lost))
