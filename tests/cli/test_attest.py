@@ -35,7 +35,6 @@ from tests.device_integrity.web.authenticator_in_software import ORIGIN, RP_ID, 
 _RUNNER = CliRunner(env={"COLUMNS": "160"})
 _H = sha256(b"a binding hash")
 _KEY = SoftwareKey(key=ec.derive_private_key(77, ec.SECP256R1()))
-_AT = NOW.isoformat()
 
 
 def run(*arguments: str | Path) -> tuple[int, str, str]:

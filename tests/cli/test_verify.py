@@ -27,7 +27,8 @@ from cli.main import app
 from cli.test_devices import write_platform
 from cli.verify.scanning import ScanDisplay, open_scan
 from facegate_client import SourceError
-from simulator import AmbientPreset, AmbientSettings, FlashScanSettings
+from simulator import AmbientPreset, AmbientSettings, FlashKind, FlashScanSettings, ScanKind
+from simulator.devices import KINDS
 from simulator.photo import builtin_image
 from tests.client.fake_server import FakeServer, Refuse, Send, StreamPlan, serving
 from tests.packs import shared_pack
@@ -67,6 +68,13 @@ def _pictures(folder: Path, count: int) -> str:
     for index in range(count):
         cv2.imwrite(str(folder / f"{index:03}.jpg"), rng.integers(0, 255, (48, 32, 3), dtype=np.uint8))
     return str(folder)
+
+
+def test_every_kind_of_scan_and_test_device_is_listed() -> None:
+    words = ["verify", "--trusted", "any", "--simulate", "list"]
+    listed = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert listed.exit_code == 0
+    assert {*ScanKind, *FlashKind, *KINDS} <= set(listed.stdout.replace(",", " ").split())
 
 
 async def test_success_is_shown_and_saved(portrait: str, scan: str, tmp_path: Path) -> None:

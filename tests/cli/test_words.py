@@ -169,6 +169,12 @@ def test_document_shows_every_goodbye_and_every_result(document: str) -> None:
     )
 
 
+def test_document_names_every_message(document: str) -> None:
+    for message in (scan_pb2.ScanFaceRequest, scan_pb2.ScanFaceResponse):
+        for field in message.DESCRIPTOR.fields:
+            assert f"`{field.name}`" in document, field.name
+
+
 _FRAME = result_pb2.EvidenceReference(sha256=b"e" * 32, attempt=1, frame_index=17)
 _AUDIT = result_pb2.EvidenceReference(sha256=b"a" * 32, attempt=1, frame_index=3)
 

@@ -295,18 +295,18 @@ def _challenging(**fields: object) -> StreamPlan:
 
 
 @pytest.mark.parametrize(
-    "plan",
+    ("plan", "word"),
     [
-        _challenging(protocol_version=2),
-        _challenging(nonce=bytes(31)),
-        _challenging(key_share=bytes(32)),
-        StreamPlan(first=scan_pb2.ScanFaceResponse(credit=scan_pb2.Credit(frames=1))),
-        StreamPlan(plan=scan_pb2.PLAN_FLASH),
+        (_challenging(protocol_version=2), "version 2"),
+        (_challenging(nonce=bytes(31)), "31 bytes"),
+        (_challenging(key_share=bytes(32)), "key share"),
+        (StreamPlan(first=scan_pb2.ScanFaceResponse(credit=scan_pb2.Credit(frames=1))), "not a Challenge"),
+        (StreamPlan(plan=scan_pb2.PLAN_FLASH), "PLAN_FLASH"),
     ],
     ids=["version", "short nonce", "share of small order", "no challenge", "flash was not announced"],
 )
-async def test_what_the_protocol_does_not_allow_is_a_violation(plan: StreamPlan) -> None:
-    with pytest.raises(ProtocolViolatedError):
+async def test_what_the_protocol_does_not_allow_is_a_violation(plan: StreamPlan, word: str) -> None:
+    with pytest.raises(ProtocolViolatedError, match=word):
         await scanned(FakeServer(plan))
 
 

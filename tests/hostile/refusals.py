@@ -80,6 +80,14 @@ async def raw_unary(channel: grpc.aio.Channel, method: str, message: bytes) -> E
     return _end(caught.value)
 
 
+async def raw_watch(channel: grpc.aio.Channel, message: bytes) -> End:
+    """Send bytes as the request of a WatchCheck; return the refusal."""
+    call: Any = channel.unary_stream(f"{_PATH}WatchCheck")
+    with pytest.raises(grpc.RpcError) as caught:
+        await call(message, timeout=_WAIT_SECONDS).read()
+    return _end(caught.value)
+
+
 def _end(error: grpc.RpcError) -> End:
     assert isinstance(error, grpc.aio.AioRpcError)
     has_details = any(key == "grpc-status-details-bin" for key, _ in error.trailing_metadata() or ())

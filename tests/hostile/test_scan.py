@@ -14,7 +14,7 @@ from server.base.errors import Reason
 from tests.formats.samples import jpeg_segment
 from tests.hostile.files import CASES, PICTURE, Case
 from tests.hostile.image_files import declared, many_scans, with_segments
-from tests.hostile.refusals import End, assert_documented, raw_stream, raw_unary
+from tests.hostile.refusals import End, assert_documented, raw_stream, raw_unary, raw_watch
 from tests.hostile.storage import Storage
 from tests.sampling import some_fast
 from tests.server.live import LiveServer, Picture, over_web, pictures
@@ -219,11 +219,13 @@ _SERVICE_CALLS = ("UploadTrustedImage", "FinishCheck")
 
 
 @pytest.mark.parametrize("size", some_fast([1, 1000, 200_000], step=2))
-@pytest.mark.parametrize("method", ["ScanFace", *_SERVICE_CALLS])
+@pytest.mark.parametrize("method", ["ScanFace", "WatchCheck", *_SERVICE_CALLS])
 async def test_bytes_that_are_no_message(live: LiveServer, method: str, size: int) -> None:
     garbage = random.Random(size).randbytes(size - 1) + b"\xff"
     if method == "ScanFace":
         end = await raw_stream(live.device_channel, garbage)
+    elif method == "WatchCheck":
+        end = await raw_watch(live.service_channel, garbage)
     else:
         end = await raw_unary(live.service_channel, method, garbage)
     assert end.code is grpc.StatusCode.INVALID_ARGUMENT

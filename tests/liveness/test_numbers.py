@@ -38,6 +38,10 @@ def _numbers(operand: ast.expr) -> Iterator[tuple[int, float]]:
             yield from _numbers(right)
 
 
+def test_a_bare_number_is_found() -> None:
+    assert list(_bare(ast.parse("def far(x):\n    return x > 2 * -0.7"))) == [(2, 0.7)]
+
+
 def test_no_comparison_holds_a_bare_number() -> None:
     found = [
         f"{path.relative_to(ROOT)}:{line}: {number}"
@@ -85,6 +89,11 @@ def _numeric(statement: ast.Assign | ast.AnnAssign, lines: list[str]) -> str | N
         if isinstance(node, ast.Constant) and type(node.value) in (int, float)
     ]
     return name if name.isupper() and numbers else None
+
+
+def test_an_unexplained_number_is_found() -> None:
+    text = 'KNOWN = 4\n"""Why."""\nHIDDEN = (1, 0.7)\n'
+    assert list(_unexplained(text)) == [(3, "HIDDEN")]
 
 
 def test_every_number_of_a_module_is_explained() -> None:

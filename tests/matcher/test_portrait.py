@@ -292,6 +292,12 @@ class TestRecords:
         alone = accept_portrait(photo, pack=embedded, policy=POLICY)
         inside = accept_portrait(record, pack=embedded, policy=POLICY)
         assert np.array_equal(alone.template.vector, inside.template.vector)
+        # Compression is measured on the encoded picture: of a record, on the one in it.
+        compression, of_record = (
+            next(each for each in report.requirements if each.code is Component.COMPRESSION_ARTIFACTS)
+            for report in (alone.report, inside.report)
+        )
+        assert of_record.value == compression.value is not None
         assert inside.report.container.startswith(("ISO/IEC 19794-5:20", "ISO/IEC 39794-5"))
 
     def test_two_faces_in_a_record(self, embedded: Pack, faces: Path) -> None:

@@ -205,7 +205,7 @@ def test_another_person_is_found_at_any_position(letters: str, apart: tuple[int,
     assert found.fmr_bound == fmr_bound(found.cosine, calibration=THREE_DECADES)
 
 
-def test_groups_that_both_match_the_portrait_are_oneunit() -> None:
+def test_groups_that_both_match_the_portrait_are_one_person() -> None:
     frames = _frames("AAABBB")
     alone = measure_constancy(frames, calibration=THREE_DECADES)
     assert alone is not None
@@ -217,7 +217,7 @@ def test_groups_that_both_match_the_portrait_are_oneunit() -> None:
 
 
 @pytest.mark.parametrize("portrait", ["A", "B"])
-def test_one_group_that_does_not_match_the_portrait_is_anotherunit(portrait: str) -> None:
+def test_one_group_that_does_not_match_the_portrait_is_another_person(portrait: str) -> None:
     template = unit(ord(portrait))
     found = measure_constancy(
         _frames("AABBAAAA"),
@@ -300,7 +300,7 @@ def test_a_calibration_that_supports_less_is_used_as_far_as_it_goes() -> None:
     assert not strangers.constant
 
 
-def test_templates_that_cancel_each_other_out_are_not_of_oneunit() -> None:
+def test_templates_that_cancel_each_other_out_are_not_of_one_person() -> None:
     samples = [sample(sign * unit(1), 1.0) for sign in (1, -1, 1, -1, 1)]
     found = measure_constancy(samples, calibration=THREE_DECADES)
     assert found is not None

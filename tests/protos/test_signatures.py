@@ -44,7 +44,6 @@ BOB = X25519PrivateKey.from_private_bytes(
     bytes.fromhex("5dab087e624a8a4b79e17f8b83800ee66f3bb1292618b6fd1c2f8b27ff88e0eb")
 )
 SHARED = bytes.fromhex("4a5d9d5ba4ce2de1728e3bf480350f25e07e21c947d19e3376f09b3c1e161742")
-ALICE_SHARE = ALICE.public_key().public_bytes_raw()
 BOB_SHARE = BOB.public_key().public_bytes_raw()
 NONCE, BINDING = bytes(range(32)), bytes(range(32, 64))
 

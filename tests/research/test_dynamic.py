@@ -408,6 +408,10 @@ def test_a_photo_is_usable_where_two_packs_see_the_same_eyes(tmp_path: Path) -> 
         photo_of(person, pack=pack, witness=replace(pack, landmarker=_Beside(pack.landmarker, 0.15)))
 
 
+def test_the_split_names_people_by_hashes_alone() -> None:
+    assert all(len(key) == 12 and int(key, 16) >= 0 for key in read_split().calibration)
+
+
 def test_the_real_collection_contains_no_tuned_person(assets: Path) -> None:
     split = read_split()
     corrections = Path(__file__).parents[2] / "evaluation" / "label_corrections.toml"

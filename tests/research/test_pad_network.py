@@ -243,6 +243,12 @@ def test_names_contain_sessions_and_species(tmp_path: Path) -> None:
     ]
 
 
+def test_the_packaged_plan_names_every_source_once() -> None:
+    plan = read_plan()
+    named = [*plan.held_out_sources, *(source for fold in plan.folds for source in fold)]
+    assert len(named) == len(set(named)) == 11
+
+
 def test_every_real_source_is_in_the_plan(assets: Path) -> None:
     plan = read_plan()
     planned = plan.held_out_sources.union(*plan.folds, {LARGEST_SOURCE})

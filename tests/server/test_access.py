@@ -115,6 +115,7 @@ def test_no_other_text_is_a_key(text: str) -> None:
         ("[[keys]]\n", "did you mean key?"),
         (entry("a", "k", role="admin"), "key.0.roles"),
         (entry("a b", "k"), "key.0.name"),
+        (entry("a", "k") + entry("b", "k"), "b has the same key as a"),
         (entry("a", "k") + 'sandbox = "yes"\n', "key.0.sandbox"),
         (entry("a", "k") + 'scopes = ["everything"]\n', "key.0.scopes"),
         (entry("a", "k") + "scopes = []\n", "key.0.scopes"),

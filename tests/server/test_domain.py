@@ -154,12 +154,15 @@ def test_no_more_failures_come_about_than_the_rules_allow(rules: TryRules, gaps:
     [
         ([_R.SPOOF], False, TryOutcome.ATTACK),
         ([_R.DEVICE_MANIPULATED], True, TryOutcome.ATTACK),
+        ([_R.ABANDONED, _R.IDENTITY_CHANGED], True, TryOutcome.ATTACK),
         ([_R.CONDITIONS, _R.SPOOF], True, TryOutcome.ATTACK),
         ([_R.NOT_SAME_PERSON], True, TryOutcome.FAILED),
+        ([_R.LIVENESS_INCONCLUSIVE], True, TryOutcome.FAILED),
         ([_R.ABANDONED], True, TryOutcome.FAILED),
         ([_R.EXPIRED], True, TryOutcome.FAILED),
         ([_R.EXPIRED], False, TryOutcome.UNCLEAR),
         ([_R.CONDITIONS], True, TryOutcome.UNCLEAR),
+        ([_R.CONDITIONS, _R.LIVENESS_INCONCLUSIVE], True, TryOutcome.UNCLEAR),
     ],
 )
 def test_only_failures_of_the_person_count_as_tries(

@@ -153,7 +153,7 @@ class TestColour:
 
 
 class TestOrientation:
-    @pytest.mark.parametrize("format_", ["WEBP"])
+    @pytest.mark.parametrize("format_", ["JPEG", "WEBP"])
     def test_exif_is_honoured_only_on_request(self, format_: str) -> None:
         tags = Image.Exif()
         tags[0x0112] = 6

@@ -80,7 +80,7 @@ print(json.dumps({"name": __name__, "arguments": sys.argv[1:], "vision": vision.
 
 @pytest.fixture
 def shown_folder(tmp_path: Path) -> Path:
-    """A shown_folder with a module ``shown`` and another ``vision``."""
+    """A folder with a module ``shown`` and another ``vision``."""
     (tmp_path / "shown.py").write_text(_SHOWN)
     (tmp_path / "vision.py").write_text("raise SystemExit('another vision')")
     return tmp_path

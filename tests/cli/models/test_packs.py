@@ -169,10 +169,11 @@ def test_it_leaves_nothing_behind_where_the_file_is_no_embedder(tmp_path: Path, 
 
 def test_an_existing_folder_is_kept(tmp_path: Path, assets: Path) -> None:
     embedder = tmp_path / "mine.onnx"
-    embedder.write_bytes(b"no model")
+    embedder.write_bytes(channel_means_model(size=112))
     (tmp_path / "pack").mkdir()
-    assert _import(embedder, tmp_path / "pack", assets)[0] == 2
-    assert (tmp_path / "pack").is_dir()
+    status, output = _import(embedder, tmp_path / "pack", assets)
+    assert status == 2, output
+    assert list((tmp_path / "pack").iterdir()) == []
 
 
 def test_it_states_the_calibration_of_an_embedder_that_facegate_knows(tmp_path: Path, assets: Path) -> None:

@@ -24,6 +24,9 @@ BINDING = bytes(32)
 
 def test_two_platforms_have_different_keys_and_the_secret_is_the_owners(tmp_path: Path) -> None:
     one, other = (write_platform(tmp_path / name, now=NOW) for name in "ab")
+    read = read_platform(tmp_path / "a").platform
+    assert read.android_root_sha256 == one.platform.android_root_sha256
+    assert read.apple.root.der == one.platform.apple.root.der
     assert one.platform.android_root_sha256 != other.platform.android_root_sha256
     assert stat.S_IMODE((tmp_path / "a" / "platform.json").stat().st_mode) == 0o600
     (tmp_path / "file").touch()
@@ -89,10 +92,11 @@ def test_a_state_that_cannot_be_stored_is_an_error_that_names_the_file(tmp_path:
         None,
         b"",
         b"[]",
+        b'{"console": "NES"}',
         b'{"seed": 1, "made": "2026-11-20T12:00:00+00:00"}',
         b'{"seed": "a", "made": 5}',
     ],
-    ids=["missing", "empty", "array", "seed", "made"],
+    ids=["missing", "empty", "array", "console", "seed", "made"],
 )
 def test_a_folder_without_a_platform_is_reported(tmp_path: Path, content: bytes | None) -> None:
     if content is not None:

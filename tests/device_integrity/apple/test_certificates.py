@@ -1,10 +1,13 @@
 """Chains of Apple's form: each rule of the walk, broken once."""
 
+import tomllib
 from datetime import timedelta
+from importlib.resources import files
 
 import pytest
 from cryptography import x509
 from cryptography.hazmat.primitives.asymmetric import ec
+from cryptography.hazmat.primitives.hashes import SHA256
 
 from device_integrity.apple import load_apple_anchors
 from device_integrity.apple.certificates import (
@@ -117,5 +120,7 @@ def test_the_packaged_roots_are_apples() -> None:
     anchors = load_apple_anchors()
     assert "CN=Apple App Attestation Root CA" in anchors.app_attest.subject.rfc4514_string()
     assert "CN=Apple Root CA - G3" in anchors.receipt.subject.rfc4514_string()
-    for root in (anchors.app_attest, anchors.receipt):
+    tables = tomllib.loads((files("device_integrity.apple") / "anchors.toml").read_text(encoding="utf-8"))
+    for name, root in (("app_attest", anchors.app_attest), ("receipt", anchors.receipt)):
         root.verify_directly_issued_by(root)
+        assert root.fingerprint(SHA256()).hex() == tables[name]["sha256"]

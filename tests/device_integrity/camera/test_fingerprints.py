@@ -100,11 +100,14 @@ def test_any_text_is_read(text: str) -> None:
 
 
 _LISTS = load_fingerprints()
-_REAL = [
-    line
-    for line in Path(__file__).with_name("real_cameras.txt").read_text(encoding="utf-8").splitlines()
-    if line and not line.startswith("#")
-]
+
+
+def _lines(name: str) -> list[str]:
+    lines = Path(__file__).with_name(name).read_text(encoding="utf-8").splitlines()
+    return [line for line in lines if line and not line.startswith("#")]
+
+
+_REAL = _lines("real_cameras.txt")
 
 
 def _check(**claim: str) -> DeviceCheck:
@@ -167,6 +170,14 @@ def test_cameras_that_honest_people_use_fail_softly(label: str) -> None:
     assert (check.outcome, check.reason, check.soft) == (DeviceFinding.FAIL, "KNOWN_FILTER_CAMERA", True)
 
 
+def test_each_virtual_camera_of_the_list_has_its_reason() -> None:
+    for line in _lines("known_virtual.txt"):
+        label, _, reason = line.rpartition(", ")
+        check = _check(label=label)
+        expected = (DeviceFinding.FAIL, reason, reason == "KNOWN_FILTER_CAMERA")
+        assert (check.outcome, check.reason, check.soft) == expected, label
+
+
 @pytest.mark.parametrize(
     "label",
     [
@@ -198,6 +209,9 @@ def test_no_real_camera_is_on_a_list() -> None:
         {"label": "USB Video (534d:2109)"},
         {"label": "USB Video", "transport": "UVC Camera VendorID_21325 ProductID_8457"},
         {"label": "Cam Link 4K (0fd9:0066)"},
+        {"label": "USB Capture HDMI (2935:0006)"},
+        {"label": "Live Gamer Portable 2 Plus (07ca:0570)"},
+        {"label": "Blackmagic Design (1edb:be49)"},
     ],
 )
 def test_capture_devices_are_known_by_their_usb_identifier(claim: dict[str, str]) -> None:
@@ -228,6 +242,10 @@ def test_no_name_at_all_is_no_pass() -> None:
         ("Netease", "MuMu"),
         ("Microsoft Corporation", "Subsystem for Android(TM)"),
         ("Waydroid", "WayDroid x86_64 Device"),
+        ("Tencent", "GameLoop"),
+        ("redroid", "redroid13_arm64"),
+        ("Canonical", "Anbox"),
+        ("VMOS", "VMOS Pro"),
     ],
 )
 def test_emulators_give_themselves_away(maker: str, model: str) -> None:

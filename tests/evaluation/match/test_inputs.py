@@ -398,6 +398,7 @@ def test_without_a_manifest_each_subfolder_is_a_person(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "said"),
     [
+        ("/etc/passwd", "does not lie in the folder"),
         ("../outside.jpg", "without .."),
         ("a\\..\\..\\b.jpg", "without .."),
         ("C:/x.jpg", "does not lie in the folder"),

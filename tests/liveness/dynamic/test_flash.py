@@ -466,6 +466,14 @@ def test_a_face_that_leaves_the_oval_pauses_the_capture_until_it_is_back() -> No
     assert not [at for at, _ in device.reveals if 2.1 < at < 4], "nothing new while nobody looks"
 
 
+def test_a_face_that_is_away_for_a_moment_pauses_nothing() -> None:
+    device = FlashDevice(
+        flash_challenge(), guidance=lambda time: HintCode.NO_FACE if 2 < time < 2.4 else HintCode.GOOD
+    )
+    assert device.run() == Complete(EndReason.PROVEN)
+    assert not any(isinstance(action, Pause) for _, action in device.actions)
+
+
 def test_a_face_that_stays_away_ends_it() -> None:
     device = FlashDevice(
         flash_challenge(), guidance=lambda time: HintCode.NO_FACE if time > 1 else HintCode.GOOD

@@ -195,6 +195,22 @@ def test_wrong_metadata_in_the_sun_give_no_absent_finding(lux: float, spread: fl
     assert result.finding is ChallengeFinding.NOT_MEASURABLE
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("seed", range(3, 6))
+@pytest.mark.parametrize(
+    ("kind", "lux", "findings"),
+    [
+        (RenderedKind.GENUINE, 150.0, {ChallengeFinding.RIGHT}),
+        (RenderedKind.CLEAN, 150.0, {ChallengeFinding.ABSENT, ChallengeFinding.NOT_MEASURABLE}),
+        (RenderedKind.TINT_FRAME, 400.0, {ChallengeFinding.WRONG}),
+    ],
+)
+def test_findings_over_several_scans(
+    kind: RenderedKind, lux: float, findings: set[ChallengeFinding], seed: int
+) -> None:
+    assert judged(kind, lux, seed).finding in findings
+
+
 @pytest.mark.parametrize("lag", [0.42, 0.8, 1.15])
 @pytest.mark.parametrize("seed", [3, 4])
 def test_a_late_and_steady_answer_is_late_and_not_wrong(lag: float, seed: int) -> None:

@@ -55,6 +55,12 @@ def _score(signal: SelfieSignal, seen: SelfieSubject, settings: SelfieSettings =
     return signal.assess(seen, settings).score
 
 
+def _assessed(signal: SelfieSignal, seen: SelfieSubject) -> float:
+    score = _score(signal, seen)
+    assert score is not None
+    return score
+
+
 @pytest.mark.parametrize(
     "signal",
     [
@@ -452,7 +458,7 @@ def test_a_generators_grid_lowers_the_score() -> None:
         # The trace of three transposed convolutions of stride 2: every eighth row and column is brighter.
         grid[::8] += strength
         grid[:, ::8] += strength
-        scores.append(_score(_SPECTRUM, subject(np.clip(grid, 0, 255).astype(np.uint8))) or 0)
+        scores.append(_assessed(_SPECTRUM, subject(np.clip(grid, 0, 255).astype(np.uint8))))
     assert scores == sorted(scores, reverse=True)
     assert scores[0] > 0.8
     assert scores[-1] < scores[0] - 0.15
@@ -474,12 +480,12 @@ def test_the_score_is_a_half_at_the_floor_and_rises_with_the_variance() -> None:
     seen = subject(image, face=face_at(240, 300, 160))
     at_the_floor = SelfieSettings(min_blur_variance=4 * 6**2)
     assert _score(_SHARPNESS, seen, at_the_floor) == pytest.approx(0.5, abs=0.02)
-    assert (_score(_SHARPNESS, seen) or 0) > 0.8
+    assert _assessed(_SHARPNESS, seen) > 0.8
 
 
 def test_blur_lowers_the_score_step_by_step() -> None:
     scores = [
-        _score(_SHARPNESS, subject(cv2.GaussianBlur(noisy(), (0, 0), sigma).astype(np.uint8))) or 0
+        _assessed(_SHARPNESS, subject(cv2.GaussianBlur(noisy(), (0, 0), sigma).astype(np.uint8)))
         for sigma in (0.5, 1.0, 2.0, 4.0)
     ]
     assert scores == sorted(scores, reverse=True)
@@ -572,13 +578,13 @@ def test_flat_and_striped_media_are_uniform() -> None:
     striped = flat()
     striped[::2] = 60
     for image in (flat(), striped):
-        assert (_score(_LBP, subject(image, face=face_at(240, 300, 96))) or 0) < 0.35
+        assert _assessed(_LBP, subject(image, face=face_at(240, 300, 96))) < 0.35
 
 
 def test_blur_takes_variety_away() -> None:
     sharp = noisy()
     soft = cv2.GaussianBlur(sharp, (0, 0), 12).astype(np.uint8)
-    assert 0 < (_score(_LBP, subject(soft)) or 0) < (_score(_LBP, subject(sharp)) or 0)
+    assert _assessed(_LBP, subject(soft)) < _assessed(_LBP, subject(sharp))
 
 
 def test_without_enough_of_a_face_it_is_not_assessed() -> None:

@@ -375,7 +375,7 @@ class TestMask:
 
 
 def _before(background: BgrImage) -> BgrImage:
-    """The drawn face _before a background."""
+    """The drawn face before a background."""
     face = drawn_face(background=(0, 255, 0))
     outside = (face.astype(int) - (0, 255, 0)).__abs__().max(axis=2) < 60
     return np.where(outside[..., None], background, face).astype(np.uint8)

@@ -132,6 +132,8 @@ def test_a_refusal_keeps_its_numbers_immutable() -> None:
     refusal = TrustedImageRefused(ImageFault.TOO_MANY_BYTES, "too large", details=numbers)
     numbers["bytes"] = 1
     assert refusal.details == {"bytes": 3, "max_bytes": 2}
+    with pytest.raises(TypeError):
+        refusal.details["bytes"] = 1  # type: ignore[index]
 
 
 def test_an_empty_upload_is_refused() -> None:

@@ -92,6 +92,9 @@ def test_full_adds_a_verdict_on_one_frame_that_claims_nothing_over_time() -> Non
     assert {score.frame_index for score in analysis.study.pad_scores} <= {0}
     basic = _analyst().analyse(portrait(), mode=AnalysisMode.BASIC)
     assert basic.selfie == analysis.selfie
+    # Neither pixels nor templates are shown by accident.
+    assert "array(" in repr(analysis.study)
+    assert "array(" not in repr(analysis)
 
 
 def test_a_pack_without_networks_never_judges_one_frame_live() -> None:

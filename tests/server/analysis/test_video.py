@@ -107,6 +107,9 @@ def test_a_genuine_scan_is_judged_over_time() -> None:
     indices = [frame.index for frame in analysis.study.selected]
     assert {cues.frame_index for cues in analysis.study.cues} <= set(indices)
     assert len(analysis.study.cues) <= 4
+    # Neither pixels nor templates are shown by accident.
+    assert "array(" in repr(analysis.study)
+    assert "array(" not in repr(analysis)
 
 
 def test_the_confidence_of_a_live_video_is_capped_by_the_assessment() -> None:

@@ -24,6 +24,7 @@ from device_integrity.stream import (
     KeyUse,
     RecalledScan,
     StreamMeasurements,
+    check_attestation_key,
     check_device_subjects,
     check_frames_before,
     check_session_key,
@@ -328,6 +329,7 @@ def _uses(*checks: str) -> list[KeyUse]:
 DECIDED: dict[str, tuple[str, dict[str, Any]]] = {
     "a camera on the hard list": ("camera.name", _camera(label="OBS Virtual Camera")),
     "a declared emulator": ("device.emulator", _device(model="sdk_gphone64_x86_64")),
+    "an emulator's camera": ("device.emulator", _camera(id="webcam0")),
     "a hooking framework in the app": (
         "runtime.hooking",
         _reported(RuntimeFinding(RuntimeKind.HOOKING_FRAMEWORK, "frida")),
@@ -344,9 +346,17 @@ DECIDED: dict[str, tuple[str, dict[str, Any]]] = {
         "memory.session_key",
         _memory(check_session_key(_uses("c0"), check_id="c1")),
     ),
+    "an attestation key of another check": (
+        "memory.attestation_key",
+        _memory(check_attestation_key(_uses("c0"), check_id="c1")),
+    ),
     "evidence of another platform": (
         "contradiction.platform",
         _device(platform=Platform.IOS) | {"findings": (_ATTESTED,)},
+    ),
+    "evidence that names another app": (
+        "contradiction.app",
+        {"findings": (replace(_ATTESTED, facts=AttestedFacts(app_id="org.other")),)},
     ),
     "verified evidence of another app": (
         "android_key.application",

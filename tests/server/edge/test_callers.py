@@ -531,6 +531,22 @@ def test_every_scope_is_of_a_role() -> None:
     assert {scope for scopes in OF_ROLE.values() for scope in scopes} == set(Scope)
 
 
+@pytest.mark.parametrize(
+    ("role", "method"),
+    [
+        (Role.COMPLIANCE_ADMIN, "ReviewService/ClaimReview"),
+        (Role.COMPLIANCE_ADMIN, "EventService/ReplayEvents"),
+        (Role.COMPLIANCE_READER, "EvidenceService/DeleteEvidence"),
+        (Role.ORCHESTRATOR, "ReviewService/GetReview"),
+        (Role.ORCHESTRATOR, "EvidenceService/DeleteEvidence"),
+        (Role.OPERATOR, "EventService/ReplayEvents"),
+        (Role.REVIEWER, "EvidenceService/DeleteEvidence"),
+    ],
+)
+def test_the_powers_of_one_role_are_not_those_of_another(role: Role, method: str) -> None:
+    assert ROLES_SCOPES[f"/facegate.v1.{method}"] not in OF_ROLE[role]
+
+
 class _Scene:
     def __init__(self, live: LiveServer, keys: dict[str, str], database_url: str) -> None:
         self.live = live
@@ -621,6 +637,16 @@ async def test_every_method_is_refused_on_the_other_listener(roles_scene: _Scene
             "WRONG_LISTENER",
             "PERMISSION_DENIED",
         }
+
+
+async def test_reflection_needs_credentials(roles_scene: _Scene) -> None:
+    async with grpc.aio.insecure_channel(roles_scene.live.server.service_target) as channel:
+        call: Any = channel.stream_stream("/grpc.reflection.v1alpha.ServerReflection/ServerReflectionInfo")
+        for metadata in ((), bearer("fg1_wrong")):
+            answer = call(iter([b""]), metadata=metadata, timeout=60)
+            assert (await refusal_of(answer.read())).reason == "UNAUTHENTICATED"
+        known = call(iter([b""]), metadata=bearer(roles_scene.keys["operator"]), timeout=60)
+        assert isinstance(await known.read(), bytes)
 
 
 async def test_refused_access_is_in_the_audit_log(tmp_path: Path) -> None:

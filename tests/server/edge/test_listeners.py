@@ -237,6 +237,21 @@ async def test_a_lost_connection_is_resumed_over_either_transport(paged: LiveSer
         await _succeeds(paged, stream, upload.check_id)
 
 
+async def test_a_newer_stream_ends_the_older_one_of_the_other_transport(paged: LiveServer) -> None:
+    upload = await paged.upload(policy="resumable")
+    async with over_web(paged) as web:
+        device = RawDevice(web.device, upload)
+        older = await device.open()
+        await older.begin()
+        device.rebind(paged.device)
+        newer = await device.resume()
+        refusal = await older.refusal()
+        assert refusal.reason == "SUPERSEDED"
+        assert refusal.code is grpc.StatusCode.ABORTED
+        newer.call.cancel()
+    await paged.unattended()
+
+
 async def test_a_policy_may_allow_fewer_pages_than_the_server(paged: LiveServer) -> None:
     upload = await paged.upload(policy="one-page")
     async with over_web(paged, origin=OTHER_ORIGIN) as other:

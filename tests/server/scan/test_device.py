@@ -45,6 +45,7 @@ from server.storage.tables import device_key_uses
 from simulator.photo import builtin_image
 from simulator.scan import simulate_scan
 from simulator.scene import ScanKind, SceneSettings
+from tests.formats.samples import jpeg_segment
 from tests.packs import real_photo
 from tests.sampling import some_fast
 from tests.server.databases import make_tables
@@ -491,8 +492,10 @@ def _memory(result: result_pb2.CheckResult, name: str) -> result_pb2.DeviceCheck
 
 
 def _commented(shown: Sequence[Picture]) -> list[Picture]:
-    """The same pictures in other files."""
-    return [replace(each, jpeg=each.jpeg[:2] + b"\xff\xfe\0\7again" + each.jpeg[2:]) for each in shown]
+    """The same pictures in other files: with EXIF, which says that they are upside down, and a comment."""
+    exif = jpeg_segment(0xE1, b"Exif\0\0MM\0*\0\0\0\x08\0\x01\x01\x12\0\x03\0\0\0\x01\0\x03\0\0\0\0\0\0")
+    more = exif + jpeg_segment(0xFE, b"again")
+    return [replace(each, jpeg=each.jpeg[:2] + more + each.jpeg[2:]) for each in shown]
 
 
 @pytest.mark.slow

@@ -43,6 +43,7 @@ from server.storage.errors import Conflict, StorageUnavailable
 from server.storage.records import AttemptEnding
 from server.telemetry.metrics import Metrics
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
+from simulator.scene import ScanKind
 from tests.sampling import some_fast
 from tests.server.device.devices import ANDROID, camera_of
 from tests.server.live import LiveServer, Picture, pictures, serving, settings_for
@@ -691,6 +692,7 @@ def _virtual() -> device_pb2.CameraProfile:
 _CAUSES: dict[str, tuple[Sequence[Picture], device_pb2.CameraProfile, str]] = {
     # The person and the device, and the reason that the orchestrator gets for the failure.
     "another person": (pictures("red-shirt"), camera_of(ANDROID), "NOT_SAME_PERSON"),
+    "a spoof": (pictures(kind=ScanKind.FROZEN_FRAME), camera_of(ANDROID), "SPOOF"),
     "a virtual camera that shows too little": (pictures()[:10], _virtual(), "DEVICE_MANIPULATED"),
     "no evidence": (pictures(), camera_of(ANDROID), "DEVICE_NOT_TRUSTED"),
 }

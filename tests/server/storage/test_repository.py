@@ -696,6 +696,7 @@ class RepositoryMachine(RuleBasedStateMachine):
                 model.attempts[number] = (model.epoch, AttemptOutcome.DECIDED, model.attempts[number][2])
             model.interrupt()
             model.state, model.lease_until, model.resume_until = CheckState.DECIDED, None, None
+            model.key = None
             model.evidence += pictures
 
     @rule(check_id=checks)
@@ -772,7 +773,7 @@ class RepositoryMachine(RuleBasedStateMachine):
 
 
 _SETTINGS = settings(
-    max_examples=10,
+    max_examples=40,
     stateful_step_count=25,
     deadline=None,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],

@@ -94,6 +94,7 @@ def test_an_embedder_without_calibration_is_refused() -> None:
         (SHA, "AB" * 32),
         ('"measured"', '"guessed"'),
         ("identities = 4", "identities = -4"),
+        ("cosine = 0.2", 'cosine = "0.2"'),
         ("cosine = 0.2", "cosine = 0.4"),
         ("cosine = 0.2", "cosine = -1.2"),
         ("fmr_upper_bound = 0.01", "fmr_upper_bound = 0.1"),
@@ -236,6 +237,8 @@ def test_strangers_score_zero_in_the_mean_and_a_template_with_itself_one() -> No
     "change",
     [
         {"persons": 1},
+        {"persons": True},
+        {"persons": 400.0},
         {"rest": 0.0},
         {"scale": -1.0},
         {"scale": float("nan")},

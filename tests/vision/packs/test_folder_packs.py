@@ -420,7 +420,10 @@ def test_threads_may_share_a_pack(request: pytest.FixtureRequest, astronaut: Bgr
         (face,) = shared.detector.detect(frame)
         template = shared.embedder.embed(frame, face)
         real = (network.real_probability(frame, face) for network in shared.pad_networks)
-        return (face.confidence, *face.five_points.ravel(), *template, *real)
+        assert shared.landmarker is not None
+        landmarks = shared.landmarker.locate(frame, face)
+        assert landmarks is not None
+        return (face.confidence, *face.five_points.ravel(), *template, *real, *landmarks.points.ravel())
 
     alone = [everything(frame) for frame in frames]
     with ThreadPoolExecutor(2) as pool:

@@ -456,7 +456,7 @@ class TestOnMadeAnswers:
 
 MOST_BYTES = 2_000_000
 HELD_OUT = ("Krzysiek354", "lestari15", "tranvanluyt2203")
-"""Publishers of images outside the packaged_pad's training; see research/pad_network/split.toml."""
+"""Publishers of images outside the packaged network's training; see research/pad_network/split.toml."""
 
 
 @pytest.fixture(scope="module")
@@ -507,9 +507,9 @@ def test_the_network_is_no_slower_than_the_public_one(
     assert spent["facegate_pad_v1"] <= spent["minifas_v2se"]
 
 
-def _seconds(packaged_pad: PadNetwork, image: BgrImage, face: DetectedFace) -> float:
+def _seconds(network: PadNetwork, image: BgrImage, face: DetectedFace) -> float:
     started = time.process_time()
-    packaged_pad.real_probability(image, face)
+    network.real_probability(image, face)
     return time.process_time() - started
 
 
@@ -581,10 +581,10 @@ def test_sees_the_face_and_its_surroundings(ringed: BgrImage) -> None:
     assert (tight.shape, wide.shape) == ((TIGHT_SIDE, TIGHT_SIDE, 3), (WIDE_SIDE, WIDE_SIDE, 3))
     assert tight.min() == 200
     assert 100 < wide.mean() < 130
-    packaged_pad = TwoCropPadNetwork(name="tiny", session=create_session(_difference_model(), CPU))
+    tiny = TwoCropPadNetwork(name="tiny", session=create_session(_difference_model(), CPU))
     logit = (200 - wide.mean()) / 100
-    assert packaged_pad.real_probability(ringed, BOXED) == pytest.approx(1 / (1 + np.exp(-logit)), rel=1e-4)
-    assert packaged_pad.name == "tiny"
+    assert tiny.real_probability(ringed, BOXED) == pytest.approx(1 / (1 + np.exp(-logit)), rel=1e-4)
+    assert tiny.name == "tiny"
 
 
 def test_a_rim_shows_more_of_the_same_crop(ringed: BgrImage) -> None:
