@@ -16,7 +16,7 @@ from server.domain.terms import PortraitKept
 from server.policies import Policy
 from server.policies.schema import ConsentReference
 from server.storage.approvals import APPROVAL_VALID
-from server.storage.devices import ENROLMENT, REMEMBERED_SCANS
+from server.storage.devices import ENROLMENT
 
 _UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 _YEAR: Final = 365 * 86_400
@@ -109,7 +109,7 @@ class RetentionSchedule:
 def retention_schedule(settings: Settings, policies: tuple[Policy, ...]) -> RetentionSchedule:
     """Return the schedule of a server with these settings that serves these policies."""
     return RetentionSchedule(
-        policies=tuple(_of_policy(policy) for policy in policies), others=tuple(_others(settings))
+        policies=tuple(_of_policy(policy, settings) for policy in policies), others=tuple(_others(settings))
     )
 
 
@@ -124,8 +124,8 @@ def _span(time: timedelta) -> str:
     return span(int(time.total_seconds()))
 
 
-def _of_policy(policy: Policy) -> PolicySchedule:
-    data = tuple(_of_check(policy))
+def _of_policy(policy: Policy, settings: Settings) -> PolicySchedule:
+    data = tuple(_of_check(policy, settings))
     last = max((datum for datum in data if datum.biometric), key=lambda datum: datum.seconds or 0)
     return PolicySchedule(
         policy=policy.name,
@@ -138,7 +138,7 @@ def _of_policy(policy: Policy) -> PolicySchedule:
     )
 
 
-def _of_check(policy: Policy) -> Iterator[ScheduledDatum]:
+def _of_check(policy: Policy, settings: Settings) -> Iterator[ScheduledDatum]:
     """Yield the data of the checks of a policy, in the order in which they arise."""
     retention, deadlines = policy.retention, policy.deadlines
     with_record = _kept(retention.evidence_seconds, policy)
@@ -256,7 +256,7 @@ def _of_check(policy: Policy) -> Iterator[ScheduledDatum]:
         kept=retention.biometrics and retention.evidence_seconds > 0,
         biometric=True,
         destroyed_by=f"{_WITH_CHECK} The oldest go earlier where a tenant has more than "
-        f"{REMEMBERED_SCANS:,} scans.",
+        f"{settings.device_integrity.remembered_scans:,} scans.",
         hold="Keeps it with its check, but not against that number.",
     )
     yield retained(

@@ -202,6 +202,10 @@ class DeviceIntegritySettings(Table):
     server_keys: Literal["open", "complete"] = "open"
     """``complete``: these keys and the device listener's are all. A device that states another one then fails
     its check (``DEVICE_MANIPULATED``), under every policy."""
+    remembered_scans: int = Field(default=100_000, ge=1, le=100_000_000)
+    """Maximum number of scans that are remembered of each tenant, and as many of its sandbox, to recognise
+    recordings of them; the oldest are then forgotten before their retention ends. A scan takes about 40 kB in
+    the database."""
     test_roots: TestRoots = TestRoots()
     """Roots of test devices, for sandbox checks."""
 

@@ -41,7 +41,7 @@ from server.running.webhooks import EventDelivery, open_endpoints
 from server.running.workers import Workers
 from server.scan.environment import Clock
 from server.storage.audit_witness import AuditWitness
-from server.storage.devices import ENROLMENT, REMEMBERED_SCANS
+from server.storage.devices import ENROLMENT
 from server.storage.objects import open_object_store
 from server.telemetry.metrics import Metrics, timed_pack
 from server.telemetry.otlp import open_otlp
@@ -288,7 +288,7 @@ class FacegateServer:
                 sweep_seconds=self._tuning.sweep_seconds,
                 enrolment=ENROLMENT,
                 tries=settings.limits.failures.as_setting().remembered,
-                most_scans=REMEMBERED_SCANS,
+                most_scans=settings.device_integrity.remembered_scans,
             ),
             EventDelivery(
                 repository=stores.events,

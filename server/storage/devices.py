@@ -44,8 +44,6 @@ from server.storage.tries import begin_device, count_attacks
 
 ENROLMENT: Final = timedelta(days=400)
 """How long an unused key stays enrolled: a person who scans once a year keeps it."""
-REMEMBERED_SCANS: Final = 100_000
-"""The scans that are remembered of one tenant, and as many of its sandbox: 4 GB in the database."""
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)

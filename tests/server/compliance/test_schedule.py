@@ -110,13 +110,12 @@ def test_a_required_consent_is_said() -> None:
 
 def test_the_times_of_no_policy_are_those_of_the_settings() -> None:
     schedule = _schedule(
-        {},
-        limits={"failures": {"remember_days": 44}},
+        {}, limits={"failures": {"remember_days": 44}}, device_integrity={"remembered_scans": 1234}
     )
     assert _datum(schedule, "Keyed hashes of subject, trusted").kept == "44 days from the decision"
     assert _datum(schedule, "Public keys").kept == "400 days without use"
     assert _datum(schedule, "Requests that wait").kept == "1 day"
-    assert "100,000 scans" in _datum(schedule, "Keyed hashes of frames").destroyed_by
+    assert "1,234 scans" in _datum(schedule, "Keyed hashes of frames").destroyed_by
 
 
 @pytest.mark.parametrize(
