@@ -78,10 +78,9 @@ async def test_a_file_of_another_name_is_found_in_a_folder(tmp_path: Path) -> No
 
 async def test_a_folder_without_a_file(tmp_path: Path) -> None:
     with pytest.raises(FileNotOffered, match=f"has no {NAME}"):
-        await pull(put(tmp_path / "mirror", without(NAME)), tmp_path / "m")
-    report = await pull(
-        put(tmp_path / "other", {**without("pad.onnx"), "unknown.onnx": b"?"}), tmp_path / "m"
-    )
+        await pull(put(tmp_path / "mirror", without(NAME)), tmp_path / "refused")
+    files = {**without("pad.onnx"), "unknown.onnx": b"?"}
+    report = await pull(put(tmp_path / "other", files), tmp_path / "m")
     assert [file.name for file in report.skipped] == ["pad.onnx"]
     assert snapshot(report.folder) == without("pad.onnx")
     assert not (tmp_path / "m/.incoming-toy").exists()
