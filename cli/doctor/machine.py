@@ -122,7 +122,7 @@ def _memory(deployment: Deployment) -> Finding:
             "MEMORY_TIGHT",
             found,
             expected=f"{(_LEAST_MEMORY + decoders) / _GIB:.1f} GiB, for every decoder at its limit",
-            remedy="give the server more memory, or lower portrait.max_pixels of its policies",
+            remedy="give the server more memory",
         )
     return fine("MEMORY_ENOUGH", found)
 

@@ -28,10 +28,7 @@ def missing_settings(settings: Settings) -> Mapping[Evidence, tuple[str, ...]]:
             has_apps,
             (f"{_ANDROID}.revocation_file", android.revocation_file is not None),
         ),
-        Evidence.PLAY_INTEGRITY: (
-            has_apps,
-            (f"{_ANDROID}.play.service_account_file", android.play.opens),
-        ),
+        Evidence.PLAY_INTEGRITY: (has_apps, (f"{_ANDROID}.play", android.play.opens)),
         Evidence.APP_ATTEST: (("device_integrity.apple.app_ids", bool(trust.apple.app_ids)),),
         Evidence.WEB_KEY: (
             ("device_integrity.web.rp_id", bool(trust.web.rp_id)),

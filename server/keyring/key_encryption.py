@@ -135,7 +135,7 @@ def key_from_environment(variable: str, environment: Mapping[str, str]) -> Local
     text = environment.get(variable)
     if text is None:
         raise KeyEncryptionUnavailable(
-            f"the environment variable {variable} is not set; keys.encryption names it"
+            f'the environment variable {variable} is not set, and an entry of keys has kind = "environment"'
         )
     return LocalKey(f"environment:{variable}", _key(text.encode(), variable))
 

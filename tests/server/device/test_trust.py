@@ -278,7 +278,7 @@ def test_a_malformed_response_key_is_not_repeated_in_the_error(tmp_path: Path) -
 # The settings that a policy lacks, at the start and when an orchestrator uses the policy.
 
 _APPS, _LIST = "device_integrity.android.apps", "device_integrity.android.revocation_file"
-_APPLE, _PLAY = "device_integrity.apple.app_ids", "device_integrity.android.play.service_account_file"
+_APPLE, _PLAY = "device_integrity.apple.app_ids", "device_integrity.android.play"
 _TLS = "listeners.device.tls"
 _APP = {"package": "org.example.bank", "certificate_sha256": ["ab" * 32]}
 _ANDROID = {"apps": [_APP], "revocation_file": "status.json"}
