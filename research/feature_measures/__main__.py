@@ -22,8 +22,8 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from scipy.stats import beta
 
+from evaluation.binomial import proportion
 from matcher import PHOTO_SUBJECT, persons_among
 from matcher.conformance.features import expression_neutrality, eye_pieces, eyes_visible, features_of
 from matcher.conformance.interface import PortraitView
@@ -186,9 +186,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
 
 def share(found: int, of: int) -> str:
     """Format a count with its share and the 95% bounds (Clopper and Pearson, Biometrika 26, 1934)."""
-    low = 0.0 if found == 0 else float(beta.ppf(0.025, found, of - found + 1))
-    high = 1.0 if found == of else float(beta.ppf(0.975, found + 1, of - found))
-    return f"{found} of {of} ({found / of:.1%}; {low:.1%} to {high:.1%})" if of else "none"
+    known = proportion(found, of, confidence=0.95)
+    if known is None:
+        return "none"
+    return f"{found} of {of} ({known.rate:.1%}; {known.lower:.1%} to {known.upper:.1%})"
 
 
 def painted(image: BgrImage, centre: tuple[int, int], what: str) -> None:

@@ -16,8 +16,8 @@ from rich.progress import track
 from rich.table import Table
 from scipy.optimize import minimize
 from scipy.special import expit
-from scipy.stats import beta
 
+from evaluation.binomial import proportion
 from matcher.conformance.detail import UNBLOCKED, blockiness, mean_luma_step, sharpness
 from matcher.conformance.face_region import ALIGNED_EYE_DISTANCE, MEAN_OUTLINE, face_crop
 from matcher.conformance.features import mouth_colours
@@ -253,14 +253,6 @@ def left_out_evidence(found: Sequence[Mouth], *, fitted_on: Sequence[Mouth]) -> 
     return evidence
 
 
-def exact_bounds(count: int, trials: int) -> tuple[float, float]:
-    """Return the bounds (95 %) of C. J. Clopper and E. S. Pearson (Biometrika 26, 1934) on a share."""
-    tail = (1 - 0.95) / 2
-    low = 0.0 if count == 0 else float(beta.ppf(tail, count, trials - count + 1))
-    high = 1.0 if count == trials else float(beta.ppf(1 - tail, count + 1, trials - count))
-    return low, high
-
-
 def print_mouths(found: Sequence[Mouth], console: Console, *, name: str, fitted_on: Sequence[Mouth]) -> None:
     """Print the fit, and the rates of covered results by it and by the shipped function, by source."""
     features, covered, folds = _arrays(found)
@@ -299,8 +291,8 @@ def _share(said: NDArray[np.bool_], mask: NDArray[np.bool_]) -> str:
 
 def _percent(said: NDArray[np.bool_], mask: NDArray[np.bool_]) -> str:
     count, trials = int(said[mask].sum()), int(mask.sum())
-    low, high = exact_bounds(count, trials)
-    return f"({count / trials:.1%}; {low:.1%} to {high:.1%})"
+    known = proportion(count, trials, confidence=0.95)
+    return "(none)" if known is None else f"({known.rate:.1%}; {known.lower:.1%} to {known.upper:.1%})"
 
 
 _FRONTAL: Final = 10.0

@@ -19,9 +19,9 @@ from numpy.typing import NDArray
 from rich.console import Console
 from rich.progress import track
 from rich.table import Table
-from scipy.stats import beta
 
 from attempt import Frame, capture_clip, identity_constancy, persons_of
+from evaluation.binomial import proportion
 from liveness import examined_share
 from matcher import SCAN_SUBJECT, SubjectRule, TemplateSample, measure_constancy, threshold_cosine
 from matcher.constancy import SWAP_MAX_FMR
@@ -465,7 +465,8 @@ def _passes(cosines: NDArray[np.float64], lines: Sequence[float]) -> list[str]:
 
 def upper_bound(events: int, trials: int, *, confidence: float = 0.95) -> float:
     """Return the one-sided Clopper-Pearson bound on a rate; 1 without a trial."""
-    return 1.0 if events >= trials else float(beta.ppf(confidence, events + 1, trials - events))
+    known = proportion(events, trials, confidence=2 * confidence - 1)
+    return 1.0 if known is None else known.upper
 
 
 class _PointFinder:

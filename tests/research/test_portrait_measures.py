@@ -15,7 +15,6 @@ from research.portrait_measures.__main__ import main
 from research.portrait_measures.faces import portrait_at, studied_faces
 from research.portrait_measures.measures import (
     Mouth,
-    exact_bounds,
     farthest,
     fit_logistic,
     ladder_of,
@@ -151,14 +150,6 @@ def test_a_fold_is_judged_by_the_others() -> None:
     true = np.array([each.colours.lips < 10 for each in found])
     assert np.mean(said[:150] == true[:150]) > 0.9
     assert np.mean(said[150:] == true[150:]) < 0.1
-
-
-@pytest.mark.parametrize(
-    ("count", "trials", "low", "high"),
-    [(0, 10, 0.0, 0.3085), (10, 10, 0.6915, 1.0), (5, 10, 0.1871, 0.8129), (1, 100, 0.0003, 0.0545)],
-)
-def test_bounds_are_those_of_the_tables(count: int, trials: int, low: float, high: float) -> None:
-    assert exact_bounds(count, trials) == pytest.approx((low, high), abs=1e-4)
 
 
 def square(left: int, right: int) -> np.ndarray:
