@@ -70,7 +70,7 @@ _REFUSED = "Failed to connect to remote host: Connection refused"
     [
         # A certificate of other names is no missing authority.
         ("UNAVAILABLE: Hostname Verification Check failed.", "for other names", "--ca"),
-        # If nobody is at the first address of localhost, there may be TLS at the second.
+        # gRPC names one address of localhost: where nothing listens there, TLS may be at the other one.
         (f"UNAVAILABLE: ipv6:%5B::1%5D:8444: {_REFUSED}", "--ca", "/readyz"),
         (f"UNAVAILABLE: ipv4:127.0.0.1:8444: {_REFUSED}", "facegate serve", "--ca"),
         (
