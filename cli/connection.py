@@ -264,7 +264,7 @@ def calls_reported(*, on_loopback: bool = False) -> Iterator[None]:
             case CallRefusedError():
                 text = describe_refusal(error.refusal, on_loopback=on_loopback)
             case ConnectionFailedError():
-                text = describe_lost_connection(error)
+                text = describe_lost_connection(error, on_loopback=on_loopback)
             case _:
                 text = str(error)
         fail(text)

@@ -61,6 +61,9 @@ app = typer.Typer(
     rich_markup_mode="markdown",
 )
 
+_PROXIES: Final = ("http_proxy", "https_proxy", "all_proxy", "grpc_proxy")
+_LOOPBACK: Final = ("localhost", "127.0.0.1", "127.0.0.0/8", "::1")
+
 _FOR_OTHERS: Final = frozenset({"attest", "models"})
 """Commands with public output, such as lists and packs, that another user may need: the server's."""
 
@@ -89,17 +92,37 @@ def prepare(
         ),
     ] = None,
 ) -> None:
-    """Keep other users from reading the output of a command, such as images of faces.
+    """Keep other users from reading the output of a command, such as images of faces, and proxies from it.
 
     Settings file and models folder are handed to the command in the variables that it reads without them.
     """
-    given = {"FACEGATE_CONFIG": config, "FACEGATE_MODELS_DIR": models_dir}
+    paths = {"FACEGATE_CONFIG": config, "FACEGATE_MODELS_DIR": models_dir}
+    given = {name: str(path) for name, path in paths.items() if path is not None}
+    given |= loopback_spared(os.environ)
     before = {name: os.environ.get(name) for name in given}
     context.call_on_close(lambda: _set_variables(before))
-    _set_variables({name: str(path) for name, path in given.items() if path is not None})
+    _set_variables(given)
     if context.invoked_subcommand not in _FOR_OTHERS:
         umask = os.umask(PRIVATE_UMASK)
         context.call_on_close(lambda: os.umask(umask))
+
+
+def loopback_spared(environment: Mapping[str, str]) -> dict[str, str]:
+    """Return the variables with which no library of this process takes a proxy to this machine.
+
+    They say what ``no_proxy`` says already, and name the loopback addresses in all forms, because some
+    libraries match networks, some only names. Nothing is returned where no proxy is set.
+    """
+    if not any(environment.get(name) for proxy in _PROXIES for name in (proxy, proxy.upper())):
+        return {}
+    lower, upper = environment.get("no_proxy", ""), environment.get("NO_PROXY", "")
+    said = {"no_proxy": lower or upper, "NO_PROXY": upper or lower}
+    if "no_grpc_proxy" in environment:
+        said["no_grpc_proxy"] = environment["no_grpc_proxy"]
+    return {
+        name: value if value.strip() == "*" else ",".join(filter(None, (value, *_LOOPBACK)))
+        for name, value in said.items()
+    }
 
 
 def _set_variables(values: Mapping[str, str | None]) -> None:

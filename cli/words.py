@@ -69,17 +69,29 @@ def describe_refusal(refusal: ServerError, *, on_loopback: bool = False) -> str:
     return "\n".join(lines)
 
 
-def describe_lost_connection(error: ConnectionFailedError) -> str:
-    """Return the error of a connection that failed, and what to do about it."""
+def describe_lost_connection(error: ConnectionFailedError, *, on_loopback: bool = False) -> str:
+    """Return the error of a connection that failed, and what to do about it.
+
+    Args:
+        on_loopback: Whether the server is on this machine, which is reached without a proxy.
+    """
     text = " ".join(str(error).split())
     cause = error.__cause__
     refused = isinstance(cause, ConnectionRefusedError) or "Connection refused" in text
     other_names = "Hostname Verification Check failed" in text or (
         isinstance(cause, ssl.SSLCertVerificationError) and cause.verify_code in _OTHER_NAMES
     )
+    if _PROXIED in text and not on_loopback:
+        return f"{text}\n{_PROXY_ADVICE}"
     return f"{text}\n{_connection_advice(text, refused=refused, other_names=other_names)}"
 
 
+_PROXIED: Final = "are reached through the proxy"
+"""What ``facegate_client`` says where the environment names a proxy."""
+_PROXY_ADVICE: Final = (
+    "If the proxy failed: ask whoever runs it, correct the variable, or name the server in no_proxy. If not: "
+    "correct the address, and give --ca with the authority of the server's certificate if it has TLS."
+)
 _OTHER_NAMES: Final = frozenset({62, 64})
 """OpenSSL's X509_V_ERR_HOSTNAME_MISMATCH and X509_V_ERR_IP_ADDRESS_MISMATCH."""
 

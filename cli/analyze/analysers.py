@@ -35,6 +35,7 @@ from facegate_client import (
     AnalysisClient,
     CallRefusedError,
     ConnectionFailedError,
+    is_loopback,
 )
 from formats.foreign_format import recognise_foreign
 from formats.image_header import detect_format
@@ -232,7 +233,8 @@ class RemoteAnalyser(Analyser):
         try:
             return asyncio.run(answer())
         except ConnectionFailedError as error:
-            raise CommandError(_in_one_line(describe_lost_connection(error))) from error
+            told = describe_lost_connection(error, on_loopback=is_loopback(self._connection.service))
+            raise CommandError(_in_one_line(told)) from error
 
 
 def read_media(path: Path, most_bytes: int = MOST_BYTES) -> bytes:

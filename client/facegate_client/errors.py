@@ -16,9 +16,11 @@
 gRPC's errors are converted to these; the server's refusal decides whether a reconnect may help.
 """
 
+import os
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
+from urllib.parse import urlsplit
 
 import grpc
 from google.protobuf.message import DecodeError
@@ -118,6 +120,8 @@ class CredentialsError(ClientError):
 ERROR_DOMAIN: Final = "facegate.org"
 """The domain of every ErrorInfo of the server."""
 
+_PROXIES: Final = ("grpc_proxy", "https_proxy", "http_proxy")
+"""The variables of which gRPC takes the first that is set."""
 _STATUS_KEY = "grpc-status-details-bin"
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode if code is not grpc.StatusCode.OK}
 # The codes of the transport itself when a connection breaks or a proxy gives up.
@@ -171,8 +175,17 @@ def translate_error(error: grpc.aio.AioRpcError) -> ClientError:
     """Return this package's error for an error of a unary call."""
     refusal = refusal_of(error)
     if not refusal.reason and error.code() in _LOSS_CODES:
-        return ConnectionFailedError(f"{refusal.code}: {refusal.message}")
+        return ConnectionFailedError(f"{refusal.code}: {refusal.message}{_proxy_named()}")
     return CallRefusedError(refusal)
+
+
+def _proxy_named() -> str:
+    """Return which proxy gRPC takes to other machines, without user and password; empty if it takes none."""
+    for name in _PROXIES:
+        host = urlsplit(os.environ.get(name, "")).netloc.rpartition("@")[2]
+        if host:
+            return f" (other machines are reached through the proxy {host}, which {name} names)"
+    return ""
 
 
 def translated_in_stream(error: grpc.aio.AioRpcError) -> ClientError:

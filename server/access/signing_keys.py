@@ -248,7 +248,7 @@ async def ask(url: str, method: str, *, seconds: float, **sent: Any) -> tuple[in
         aiohttp.ClientSession(
             timeout=aiohttp.ClientTimeout(total=seconds),
             # Nothing on this machine is behind a proxy.
-            trust_env=url.startswith("https:"),
+            trust_env=not is_loopback(urlsplit(url).hostname or ""),
         ) as session,
         session.request(method, url, allow_redirects=False, **sent) as answer,
     ):

@@ -22,7 +22,7 @@ from typer.testing import CliRunner
 
 from cli.errors import FAILED, FileUnusable, errors_reported
 from cli.groups import SharingGroup
-from cli.main import COMMANDS, app
+from cli.main import COMMANDS, app, loopback_spared
 from cli.shown import counted, printable, shown_name
 from server.configuration.loading import load_settings, shown_settings
 from vision.errors import PackNotFound
@@ -244,3 +244,31 @@ def test_any_text_becomes_printable(text: str) -> None:
 )
 def test_things_are_counted_in_words(number: float, noun: str, expected: str) -> None:
     assert counted(number, noun) == expected
+
+
+@pytest.mark.parametrize(
+    "environment",
+    [
+        {"http_proxy": "http://p:1"},
+        {"HTTPS_PROXY": "http://p:1", "NO_PROXY": "bank.example"},
+        {"grpc_proxy": "http://p:1", "no_proxy": "bank.example", "no_grpc_proxy": ""},
+        {"ALL_PROXY": "http://p:1", "no_proxy": "bank.example", "NO_PROXY": "other.example"},
+    ],
+)
+def test_no_proxy_gets_what_is_for_this_machine(environment: dict[str, str]) -> None:
+    spared = loopback_spared(environment)
+    assert {"no_proxy", "NO_PROXY"} <= set(spared)
+    for name, value in spared.items():
+        hosts = value.split(",")
+        assert {"localhost", "127.0.0.1", "127.0.0.0/8", "::1"} <= set(hosts)
+        assert set(filter(None, [environment.get(name)])) <= set(hosts)
+        assert "" not in hosts
+    assert bool("bank.example" in spared["no_proxy"]) is ("bank.example" in environment.values())
+
+
+def test_an_environment_without_proxies_and_one_that_uses_none_stay() -> None:
+    assert loopback_spared({"no_proxy": "bank.example", "http_proxy": ""}) == {}
+    assert loopback_spared({"http_proxy": "http://p:1", "no_proxy": "*"}) == {
+        "no_proxy": "*",
+        "NO_PROXY": "*",
+    }

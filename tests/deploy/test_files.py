@@ -1,5 +1,6 @@
 """The files that make and start an image, the bundle without a network, and the bill of materials."""
 
+import asyncio
 import json
 import os
 import re
@@ -18,6 +19,7 @@ from packaging.markers import Marker
 from deploy.sbom import bundled_packages, installed_packages, locked_packages, main, own_packages
 from deploy.version import own_version
 from server.configuration.settings import Settings
+from tests.proxies import connect_proxy
 
 # The files that make and start an image. No engine builds it here, so they are read and compared.
 
@@ -106,6 +108,27 @@ def test_the_settings_of_compose_are_valid() -> None:
         service["image"].startswith("${") and ":?" in service["image"]
         for service in compose["services"].values()
     )
+
+
+@pytest.mark.parametrize(("status", "healthy"), [(200, True), (503, False)])
+async def test_the_health_check_of_compose_takes_no_proxy(status: int, healthy: bool) -> None:
+    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+        await reader.readuntil(b"\r\n\r\n")
+        writer.write(f"HTTP/1.1 {status} Ready\r\nContent-Length: 0\r\n\r\n".encode())
+        writer.close()
+
+    server = await asyncio.start_server(answer, "127.0.0.1", 0)
+    port = server.sockets[0].getsockname()[1]
+    _, _, *command = _compose()["services"]["facegate"]["healthcheck"]["test"]
+    async with server, connect_proxy(refuses=True) as proxy:
+        process = await asyncio.create_subprocess_exec(
+            sys.executable,
+            *(part.replace(":8445/", f":{port}/") for part in command),
+            env={"http_proxy": proxy.address, "HTTP_PROXY": proxy.address},
+            stderr=asyncio.subprocess.DEVNULL,
+        )
+        assert (await process.wait() == 0) is healthy
+    assert proxy.requests == []
 
 
 def test_every_volume_and_dependency_of_compose_exists() -> None:

@@ -116,6 +116,8 @@ export class Facegate {
         "grpc.max_receive_message_length": MAX_MESSAGE_BYTES,
         // The waits are those below, which also see what the server asks for.
         "grpc.enable_retries": 0,
+        // A proxy of the environment must not get what is for this machine, plaintext most of all.
+        ...(LOOPBACK.test(hostname) ? { "grpc.enable_http_proxy": 0 } : {}),
       },
     );
     if (options.apiKey !== undefined) this.#metadata.set("authorization", `Bearer ${options.apiKey.trim()}`);

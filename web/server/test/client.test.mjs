@@ -2,6 +2,7 @@
 import assert from "node:assert/strict";
 import { execFileSync } from "node:child_process";
 import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { createServer } from "node:http";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, test } from "node:test";
@@ -73,6 +74,36 @@ beforeEach(async () => {
 afterEach(() => {
   facegate.close();
   server.forceShutdown();
+});
+
+test("a server on this machine is reached without a proxy", async () => {
+  const seen = [];
+  const proxy = createServer();
+  proxy.on("connect", (request, socket) => {
+    seen.push(request.url);
+    socket.end("HTTP/1.1 503 Service Unavailable\r\n\r\n");
+  });
+  await new Promise((resolve) => proxy.listen(0, "127.0.0.1", resolve));
+  const names = ["grpc_proxy", "https_proxy", "http_proxy"];
+  const before = names.map((name) => process.env[name]);
+  try {
+    for (const name of names) {
+      for (const each of names) delete process.env[each];
+      process.env[name] = `http://127.0.0.1:${proxy.address().port}`;
+      const client = new Facegate({ address: `http://127.0.0.1:${port}`, apiKey: "fg-key", results });
+      answers = [{ checkId: "4711" }];
+      await client.uploadTrustedImage({ image: Buffer.from("x") }, { timeoutMs: 5000 });
+      client.close();
+    }
+  } finally {
+    names.forEach((name, index) => {
+      if (before[index] === undefined) delete process.env[name];
+      else process.env[name] = before[index];
+    });
+    proxy.close();
+  }
+  assert.deepEqual(seen, []);
+  assert.equal(calls.length, 3);
 });
 
 test("a call has the key and the recommended deadline", async () => {

@@ -56,7 +56,7 @@ public sealed class ServerAddress {
 private val WEB_ADDRESS = Regex("""ws(s?)://([\w.-]+|\[[0-9a-fA-F:]+])(?::\d{1,5})?/?""")
 private val LOOPBACK = Regex("""localhost|127(\.\d{1,3}){3}|::1|\[::1]""")
 
-private fun isLoopback(host: String) = LOOPBACK.matches(host)
+internal fun isLoopback(host: String) = LOOPBACK.matches(host)
 
 /** How a scan is made. */
 public class ScanOptions(

@@ -12,6 +12,7 @@ import org.facegate.core.Refusal
 import org.facegate.core.ScanOptions
 import org.facegate.core.ServerAddress
 import org.facegate.core.ServerRefusedException
+import org.facegate.core.isLoopback
 import org.facegate.v1.ScanFaceRequest
 import java.io.ByteArrayInputStream
 import java.io.InputStream
@@ -54,6 +55,8 @@ internal class GrpcWire(address: ServerAddress.Grpc, options: ScanOptions) : Wir
     private val channel = OkHttpChannelBuilder.forAddress(address.host, address.port)
         .socketFactory(sockets)
         .apply { if (address.plaintext) usePlaintext() }
+        // Nothing on this device is behind the proxy of its network.
+        .apply { if (isLoopback(address.host)) proxyDetector { null } }
         .apply { options.tls?.let { sslSocketFactory(it) } }
         .maxInboundMessageSize(MOST_MESSAGE_BYTES)
         .disableRetry()

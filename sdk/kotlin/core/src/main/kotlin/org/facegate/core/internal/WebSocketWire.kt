@@ -14,7 +14,10 @@ import org.facegate.core.ProtocolViolatedException
 import org.facegate.core.Refusal
 import org.facegate.core.ScanOptions
 import org.facegate.core.ServerAddress
+import org.facegate.core.isLoopback
 import org.facegate.v1.ScanFaceRequest
+import java.net.Proxy
+import java.net.URI
 import java.util.concurrent.TimeUnit
 
 private const val SUBPROTOCOL = "facegate.v1"
@@ -43,6 +46,8 @@ internal class WebSocketWire(address: ServerAddress.WebSocket, options: ScanOpti
         .followRedirects(false)
         .addInterceptor(::uncompressed)
         .socketFactory(BoundedSockets(inflow))
+        // Nothing on this device is behind the proxy of its network.
+        .apply { if (isLoopback(URI(address.url).host)) proxy(Proxy.NO_PROXY) }
         .apply { options.tls?.let { sslSocketFactory(it, checkNotNull(options.trust)) } }
         .build()
         .let { it.newBuilder().sslSocketFactory(BoundedTls(it.sslSocketFactory, inflow), checkNotNull(it.x509TrustManager)).build() }
