@@ -41,7 +41,8 @@ class TokenGrant(Rights):
     """What a claim of an access token grants."""
 
     claim: str = Field(default="scope", min_length=1, max_length=256)
-    """The name of the claim, such as ``scope``, ``scp``, ``roles`` or ``groups``."""
+    """The name of the claim, such as ``scope``, ``scp``, ``roles`` or ``groups``; or the path to one, such as
+    ``realm_access.roles``, if no claim has that name."""
     value: str = Field(min_length=1, max_length=256)
     """The value that the claim must contain, character by character. ``scope`` and ``scp`` are words with
     spaces between them; another claim is a text or a list of texts."""
@@ -167,12 +168,12 @@ def signed_claims(
         raise _refused(f"the {what} is not signed with an accepted algorithm: ES256, RS256, PS256 or EdDSA")
     identifier = _identifier(header)
     if "crit" in header or "b64" in header or identifier is None:
-        raise _refused(f"the header of the {what} has no kid, or extensions (crit) that are not accepted")
-    signing = key(identifier)
-    if algorithm not in signing.algorithms:
+        raise _refused(f"the header of the {what} has a bad kid, or extensions (crit) that are not accepted")
+    signing = key(identifier).by_algorithm.get(algorithm)
+    if signing is None:
         raise _refused(f"the key of the {what} is for another algorithm")
     try:
-        if not jws.validate_compact(parsed, signing.key, registry=_REGISTRY):
+        if not jws.validate_compact(parsed, signing, registry=_REGISTRY):
             raise _refused(f"the signature of the {what} is wrong")
         claims = json.loads(parsed.payload)
     except (JoseError, ValueError, TypeError, RecursionError) as error:
@@ -199,9 +200,11 @@ def _parse(
 
 
 def _identifier(header: Mapping[str, Any]) -> str | None:
+    """Return the ``kid``: empty if there is none, ``None`` if it is no text, or too long."""
     identifier = header.get("kid")
-    known = isinstance(identifier, str) and 0 < len(identifier) <= _LONGEST_ID
-    return identifier if known else None
+    if identifier is None:
+        return ""
+    return identifier if isinstance(identifier, str) and len(identifier) <= _LONGEST_ID else None
 
 
 def _valid(claims: Mapping[str, Any], *, policy: TokenPolicy, now: datetime) -> AccessToken:
@@ -253,10 +256,11 @@ def _refused(message: str) -> Refusal:
     return Refusal(Reason.UNAUTHENTICATED, message)
 
 
-def caller_of(token: AccessToken, grants: Sequence[TokenGrant]) -> Caller:
+def caller_of(token: AccessToken, grants: Sequence[TokenGrant], *, what: str = "access token") -> Caller:
     """Return the caller that a token stands for, with the rights of every entry that its claims match.
 
-    The claims of an ID token of the same issuer have the same form.
+    Args:
+        what: What the token is, for messages. The claims of an ID token have the same form.
 
     Raises:
         Refusal: PERMISSION_DENIED: no entry matches, or entries of several tenants do.
@@ -264,16 +268,12 @@ def caller_of(token: AccessToken, grants: Sequence[TokenGrant]) -> Caller:
     name = caller_name(token.issuer, token.subject)
     granted = [grant.of_caller(name) for grant in grants if grant.value in _values(token.claims, grant.claim)]
     if not granted:
-        raise Refusal(
-            Reason.PERMISSION_DENIED,
-            "no entry of the server (oidc.grants) gives a role to the claims of this access token; ask the "
-            "operator for one, or the issuer for the scope or group",
-        )
+        raise Refusal(Reason.PERMISSION_DENIED, _not_granted(token.claims, grants, what=what))
     if len({caller.scope for caller in granted}) > 1:
         raise Refusal(
             Reason.PERMISSION_DENIED,
-            "the claims of this access token match entries of several tenants (oidc.grants); ask for a token "
-            "with the scope or group of one",
+            f"the claims of this {what} match entries of several tenants (oidc.grants); ask for one with the "
+            "scope or group of one tenant",
         )
     return replace(
         granted[0],
@@ -283,8 +283,47 @@ def caller_of(token: AccessToken, grants: Sequence[TokenGrant]) -> Caller:
     )
 
 
+def _not_granted(claims: Mapping[str, Any], grants: Sequence[TokenGrant], *, what: str) -> str:
+    """Return why no entry matches; it repeats names of the settings, and nothing of the token."""
+    wanted = sorted({grant.claim for grant in grants})
+    missing = [name for name in wanted if _claim(claims, name) is None]
+    elsewhere = claims.get("_claim_names")
+    moved = [
+        name
+        for name in missing
+        if (isinstance(elsewhere, Mapping) and name in elsewhere)
+        or (name == "groups" and claims.get("hasgroups") in (True, "true"))
+    ]
+    if moved:
+        return (
+            f"the issuer left {', '.join(moved)} out of the {what}: the person has too many (Entra ID states "
+            "200 at most); grant app roles (claim roles), or let the issuer state only the groups that are "
+            "assigned to the application"
+        )
+    if missing == wanted:
+        return (
+            f"the {what} has no claim that an entry of the server (oidc.grants) names: {', '.join(missing)}; "
+            "let the issuer state it, or correct the entry"
+        )
+    stated = ", ".join(name for name in wanted if name not in missing)
+    return (
+        f"no entry of the server (oidc.grants) gives a role to what this {what} states in {stated}; "
+        "ask the operator for one, or the issuer for the scope or group"
+    )
+
+
+def _claim(claims: Mapping[str, Any], name: str) -> object:
+    """Return the claim of that very name, or else the one at that path, such as ``realm_access.roles``."""
+    found: object = claims.get(name)
+    if found is None and "." in name:
+        found = claims
+        for part in name.split("."):
+            found = found.get(part) if isinstance(found, Mapping) else None
+    return found
+
+
 def _values(claims: Mapping[str, Any], name: str) -> Collection[str]:
-    value = claims.get(name)
+    value = _claim(claims, name)
     if isinstance(value, str):
         return value.split(" ") if name in _SPACED else [value]
     return [one for one in value if isinstance(one, str)] if isinstance(value, list) else []

@@ -221,7 +221,7 @@ class CodeFlow:
         subject, expires = _text(claims, "sub"), seconds_of(claims, "exp")
         if not subject or not subject.isprintable() or expires is None:
             raise _refused("the ID token names no subject (sub), or no end (exp)")
-        authenticated = seconds_of(claims, "auth_time")
+        authenticated = _authenticated(claims)
         if authenticated is not None and authenticated > now.timestamp() + LEEWAY.total_seconds():
             raise _refused("the ID token states a log-in in the future (auth_time)")
         caller = caller_of(
@@ -232,13 +232,23 @@ class CodeFlow:
                 claims=claims,
             ),
             self.settings.grants,
+            what="ID token",
         )
         demanded = self.settings.acr_values
+        weak = authenticated is None or bool(demanded and claims.get("acr") not in demanded)
+        if weak:
+            _log.warning(
+                "log_in_not_strong",
+                issuer=self.issuer.url,
+                why="the ID token states no auth_time that can be read"
+                if authenticated is None
+                else "the ID token states none of acr_values (acr)",
+            )
         return Identity(
             caller=caller,
             subject=subject,
             authenticate_time=None if authenticated is None else datetime.fromtimestamp(authenticated, UTC),
-            strong=authenticated is not None and (not demanded or claims.get("acr") in demanded),
+            strong=not weak,
             session=_text(claims, "sid"),
         )
 
@@ -334,6 +344,18 @@ async def _post(url: str, form: Mapping[str, str], headers: Mapping[str, str]) -
     status, body = await ask(url, "POST", seconds=_SECONDS, data=form, headers=headers)
     document = json.loads(body)
     return document if isinstance(document, dict) and status < 400 else {}
+
+
+def _authenticated(claims: Mapping[str, Any]) -> float | None:
+    """Return ``auth_time`` as seconds since 1970: a NumericDate, or a text in ISO 8601, as of AD FS."""
+    stated = claims.get("auth_time")
+    if not isinstance(stated, str):
+        return seconds_of(claims, "auth_time")
+    try:
+        moment = datetime.fromisoformat(stated)
+    except ValueError:
+        return None
+    return None if moment.tzinfo is None else moment.timestamp()
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str:

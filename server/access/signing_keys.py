@@ -13,6 +13,7 @@ keys.
 import asyncio
 import json
 from base64 import urlsafe_b64decode
+from collections import Counter
 from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -58,20 +59,23 @@ class SigningKeysInvalid(Exception):
     """A JWKS or a discovery document cannot be used. The message repeats nothing of it."""
 
 
+_Key = ECKey | OKPKey | RSAKey
+
+
 @dataclass(frozen=True, slots=True)
 class SigningKey:
-    """A public key of the issuer.
+    """What an issuer signs with under one ``kid``.
 
     Attributes:
-        algorithms: The algorithms of ``ALGORITHMS`` that the key may be used with.
+        by_algorithm: The public key for each algorithm of ``ALGORITHMS`` that may be used; an issuer may list
+            one ``kid`` for several (RFC 7517, 4.5).
     """
 
-    key: ECKey | OKPKey | RSAKey
-    algorithms: frozenset[str]
+    by_algorithm: Mapping[str, _Key]
 
 
 SigningKeys = Mapping[str, SigningKey]
-"""The keys of an issuer by their identifier (``kid``)."""
+"""The keys of an issuer by their identifier (``kid``); under ``""`` those without one."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,45 +89,73 @@ class IssuerAnswer:
 def parse_jwks(data: bytes) -> SigningKeys:
     """Return the keys of a JWKS (RFC 7517, 5) that signatures can be verified with.
 
-    Ignored are keys for encryption, of other types, curves, sizes or algorithms, and keys without ``kid``.
+    Left out are symmetric keys, keys for encryption, and those of other types, curves, sizes or algorithms.
+    Of two different keys of one ``kid`` and algorithm nobody can say which is meant: neither is used.
 
     Raises:
-        SigningKeysInvalid: It is no JWKS, has too many keys or none that can be used, has two of one ``kid``,
-            or has a private or symmetric key.
+        SigningKeysInvalid: It is no JWKS, has too many keys or none that can be used, or has a private key.
     """
     document = _object(data, "the JWKS")
     entries = document.get("keys")
     if not isinstance(entries, list) or len(entries) > _MAX_KEYS:
         raise SigningKeysInvalid(f"the JWKS has no list of at most {_MAX_KEYS} keys")
-    found: dict[str, SigningKey] = {}
-    for entry in entries:
-        if not isinstance(entry, dict):
+    found: dict[str, dict[str, _Key]] = {}
+    doubtful: set[tuple[str, str]] = set()
+    left_out: Counter[str] = Counter()
+    exact: set[tuple[str, str]] = set()
+    given = [
+        {name: value for name, value in entry.items() if value is not None}
+        for entry in entries
+        if isinstance(entry, dict)
+    ]
+    # An entry that states its algorithm goes before one for all algorithms of its type.
+    for entry in sorted(given, key=lambda entry: "alg" not in entry):
+        if "d" in entry:
+            raise SigningKeysInvalid("the JWKS has a private key; publish public keys only")
+        try:
+            identifier, algorithms, key = _signing_key(entry)
+        except _LeftOut as why:
+            left_out[str(why)] += 1
             continue
-        if "d" in entry or "k" in entry:
-            raise SigningKeysInvalid("the JWKS has a private or symmetric key; publish public keys only")
-        key = _signing_key(entry)
-        if key is None:
-            continue
-        if entry["kid"] in found:
-            raise SigningKeysInvalid("the JWKS has two keys of one kid")
-        found[entry["kid"]] = key
-    if not found:
-        raise SigningKeysInvalid("the JWKS has no key that can be used, for ES256, RS256, PS256 or EdDSA")
-    return MappingProxyType(found)
+        same = found.setdefault(identifier, {})
+        for algorithm in algorithms:
+            if "alg" in entry:
+                exact.add((identifier, algorithm))
+            elif (identifier, algorithm) in exact:
+                continue
+            if same.setdefault(algorithm, key).thumbprint() != key.thumbprint():
+                doubtful.add((identifier, algorithm))
+    for identifier, algorithm in doubtful:
+        left_out["another key has its kid and algorithm"] += 1
+        del found[identifier][algorithm]
+    for reason, count in left_out.items():
+        _log.warning("issuer_key_left_out", why=reason, entries=count)
+    keys = {identifier: SigningKey(MappingProxyType(same)) for identifier, same in found.items() if same}
+    if not keys:
+        reasons = f" (left out: {'; '.join(sorted(left_out))})" if left_out else ""
+        raise SigningKeysInvalid(
+            f"the JWKS has no key that can be used, for ES256, RS256, PS256 or EdDSA{reasons}"
+        )
+    return MappingProxyType(keys)
 
 
-def _signing_key(entry: Mapping[str, Any]) -> SigningKey | None:
-    identifier, kind, operations = entry.get("kid"), entry.get("kty"), entry.get("key_ops", ["verify"])
-    if not isinstance(identifier, str) or not 0 < len(identifier) <= _LONGEST_ID:
-        return None
+class _LeftOut(Exception):
+    """Why an entry cannot be used; repeats nothing of it."""
+
+
+def _signing_key(entry: Mapping[str, Any]) -> tuple[str, frozenset[str], _Key]:
+    identifier, kind = entry.get("kid", ""), entry.get("kty")
+    if not isinstance(identifier, str) or len(identifier) > _LONGEST_ID:
+        raise _LeftOut(f"its kid is no text of at most {_LONGEST_ID} characters")
+    operations = entry.get("key_ops", ["verify"])
     if entry.get("use", "sig") != "sig" or not isinstance(operations, list) or "verify" not in operations:
-        return None
+        raise _LeftOut("it is not for signatures (use, key_ops)")
     algorithms = _OF_TYPE.get(kind, frozenset()) if isinstance(kind, str) else frozenset()
     if "alg" in entry:
         algorithms = frozenset(name for name in algorithms if name == entry["alg"])
     if not algorithms:
-        return None
-    key: ECKey | OKPKey | RSAKey
+        raise _LeftOut("it is for another algorithm (kty, alg)")
+    key: _Key
     try:
         match kind, entry.get("crv"):
             case "EC", "P-256":
@@ -131,16 +163,18 @@ def _signing_key(entry: Mapping[str, Any]) -> SigningKey | None:
             case "OKP", "Ed25519":
                 key = OKPKey.import_key({name: entry[name] for name in ("kty", "crv", "x")})
             case "RSA", _:
-                if _bits(entry["n"]) not in _RSA_BITS:
-                    return None
-                key = RSAKey.import_key({name: entry[name] for name in ("kty", "n", "e")})
+                # Some issuers pad the numbers, which RFC 7515 (2) forbids and joserfc refuses.
+                numbers = {name: entry[name].rstrip("=") for name in ("n", "e")}
+                if _bits(numbers["n"]) not in _RSA_BITS:
+                    raise _LeftOut(f"its modulus is not of {_RSA_BITS.start} to {_RSA_BITS.stop - 1} bits")
+                key = RSAKey.import_key({"kty": "RSA", **numbers})
             case _:
-                return None
+                raise _LeftOut("it is on another curve (crv)")
         # Read now, because joserfc reads the numbers of a key when it is first used.
         _ = key.public_key
-    except (JoseError, KeyError, TypeError, ValueError, AttributeError):
-        return None
-    return SigningKey(key, algorithms)
+    except (JoseError, KeyError, TypeError, ValueError, AttributeError) as error:
+        raise _LeftOut("its numbers cannot be read") from error
+    return identifier, algorithms, key
 
 
 def _bits(number: str) -> int:
@@ -332,7 +366,7 @@ class Issuer:
         """Return a key.
 
         Args:
-            identifier: Its ``kid``.
+            identifier: Its ``kid``; ``""`` for a token without one, which an issuer with one key may give.
 
         Raises:
             Refusal: UNAUTHENTICATED: the issuer publishes no such key. NOT_SERVING: it is not known whether
@@ -340,6 +374,8 @@ class Issuer:
         """
         keys = self._keys()
         key = None if keys is None else keys.get(identifier)
+        if keys is not None and not identifier and len(keys) == 1:
+            (key,) = keys.values()
         if key is not None:
             return key
         if keys is None or self._away:

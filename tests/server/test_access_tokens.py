@@ -42,6 +42,7 @@ from server.access.signing_keys import (
     Issuer,
     IssuerAnswer,
     SigningKey,
+    SigningKeys,
     SigningKeysInvalid,
     fetch_issuer,
     parse_jwks,
@@ -82,6 +83,8 @@ def _jwks(*entries: Mapping[str, Any]) -> bytes:
     return json.dumps({"keys": entries}).encode()
 
 
+_GOOD = _public(_PRIVATE["ES256"], kid="a")
+_SECOND_RSA = RSAKey.generate_key(2048)
 _KEYS = parse_jwks(_jwks(*(_public(key, kid=name) for name, key in _PRIVATE.items())))
 
 
@@ -155,7 +158,6 @@ def test_the_type_of_access_tokens_has_two_forms(kind: str) -> None:
         ({"alg": None}, "not a JWT"),
         ({"alg": ["ES256"]}, "accepted algorithm"),
         ({"alg": "RS256"}, "for another algorithm"),
-        ({"kid": None}, "kid"),
         ({"kid": 1}, "kid"),
         ({"kid": "x" * 300}, "kid"),
         ({"kid": "unknown"}, "no such key"),
@@ -343,7 +345,9 @@ def test_keys_that_are_of_no_use_are_ignored() -> None:
             _public(_PRIVATE["RS256"], kid="encryption", use="enc"),
             _public(_PRIVATE["RS256"], kid="wrapping", alg="RSA-OAEP"),
             _public(_PRIVATE["ES256"], kid="signing", key_ops=["sign"]),
-            _public(_PRIVATE["ES256"]),
+            _public(_PRIVATE["ES256"], kid=5),
+            _public(_PRIVATE["ES256"], kid="x" * 300),
+            {"kty": "oct", "k": "AAAA", "kid": "shared"},
             _public(ECKey.generate_key("P-384"), kid="P-384"),
             {**weak, "kid": "weak"},
             {"kty": "EC", "kid": "cut", "crv": "P-256", "x": "AA"},
@@ -351,10 +355,98 @@ def test_keys_that_are_of_no_use_are_ignored() -> None:
             {"kty": "new", "kid": "new"},
         )
     )
-    assert {name: key.algorithms for name, key in keys.items()} == {"good": {"ES256"}, "one": {"PS256"}}
+    assert _algorithms(keys) == {"good": {"ES256"}, "one": {"PS256"}}
 
 
-_GOOD = _public(_PRIVATE["ES256"], kid="a")
+def _algorithms(keys: SigningKeys) -> dict[str, set[str]]:
+    return {name: set(key.by_algorithm) for name, key in keys.items()}
+
+
+@pytest.mark.parametrize(
+    ("entries", "expected"),
+    [
+        ([("RS256", {"alg": "RS256"}), ("RS256", {"alg": "PS256"})], {"k": {"RS256", "PS256"}}),
+        ([("RS256", {}), ("RS256", {"alg": "RS256"})], {"k": {"RS256", "PS256"}}),
+        ([("RS256", {}), ("RS256", {})], {"k": {"RS256", "PS256"}}),
+        # Different keys: one that states the algorithm goes first; of two alike, neither is used.
+        ([("RS256", {}), ("other", {"alg": "RS256"})], {"k": {"RS256", "PS256"}}),
+        ([("RS256", {"alg": "RS256"}), ("other", {"alg": "PS256"})], {"k": {"RS256", "PS256"}}),
+        ([("RS256", {"alg": "RS256"}), ("other", {"alg": "RS256"})], {}),
+        ([("RS256", {}), ("other", {})], {}),
+        ([("RS256", {"alg": "RS256"}), ("other", {"alg": "RS256"}), ("RS256", {})], {"k": {"PS256"}}),
+        ([("RS256", {"alg": "RS256", "use": None, "key_ops": None})], {"k": {"RS256"}}),
+    ],
+)
+@pytest.mark.parametrize("turned", [False, True])
+def test_keys_of_one_kid_are_told_apart_by_their_algorithm(
+    entries: list[tuple[str, dict[str, Any]]], expected: dict[str, set[str]], turned: bool
+) -> None:
+    pair = {"RS256": _PRIVATE["RS256"], "other": _SECOND_RSA}
+    listed = [_public(pair[name], kid="k", **fields) for name, fields in entries]
+    keys = parse_jwks(_jwks(*(reversed(listed) if turned else listed), _GOOD))
+    assert _algorithms(keys) == {"a": {"ES256"}, **expected}
+
+
+def test_the_key_that_states_the_algorithm_is_used() -> None:
+    keys = parse_jwks(_jwks(_public(_PRIVATE["RS256"], kid="k"), _public(_SECOND_RSA, kid="k", alg="RS256")))
+    found = {name: key.thumbprint() for name, key in keys["k"].by_algorithm.items()}
+    assert found == {"RS256": _SECOND_RSA.thumbprint(), "PS256": _PRIVATE["RS256"].thumbprint()}
+
+
+@pytest.mark.parametrize("padding", ["=", "=="])
+def test_padded_numbers_of_a_key_are_read(padding: str) -> None:
+    entry = _public(_PRIVATE["RS256"], kid="k")
+    keys = parse_jwks(_jwks(entry | {"n": entry["n"] + padding}))
+    assert keys["k"].by_algorithm["RS256"].thumbprint() == _PRIVATE["RS256"].thumbprint()
+
+
+@pytest.mark.parametrize(
+    ("entry", "why"),
+    [
+        ({"kty": "oct", "k": "AAAA", "kid": "h", "alg": "HS256"}, "kty, alg"),
+        ({"kid": "h", "use": "enc"}, "use, key_ops"),
+        ({"kty": "RSA", "kid": "h", "n": "AQAB", "e": "AQAB"}, "modulus"),
+    ],
+)
+def test_a_set_without_a_key_says_why(entry: dict[str, Any], why: str) -> None:
+    with pytest.raises(SigningKeysInvalid, match=why):
+        parse_jwks(_jwks(entry))
+
+
+async def test_a_token_without_kid_is_of_the_only_key() -> None:
+    source, token = _Source(), _sign({"alg": "ES256", "typ": "at+jwt"}, _CLAIMS)
+    for listed in ({"": _KEYS["ES256"]}, {"a": _KEYS["ES256"]}):
+        source.keys = listed
+        issuer = Issuer(_ISSUER, file=None, monotonic=lambda: 0.0, fetch=source.fetch)
+        await refresh_key(issuer, token)
+        verified = verify_access_token(token, policy=_POLICY, key=issuer.find, now=_NOW)
+        assert verified.subject == _CLAIMS["sub"]
+    source.keys = {"a": _KEYS["ES256"], "b": _KEYS["RS256"]}
+    issuer = Issuer(_ISSUER, file=None, monotonic=lambda: 0.0, fetch=source.fetch)
+    await refresh_key(issuer, token)
+    assert _no_key(issuer, "").reason is Reason.UNAUTHENTICATED
+
+
+@pytest.mark.parametrize(
+    ("name", "usable"),
+    [
+        ("modulus_with_padding", {"k1": {"RS256", "PS256"}}),
+        ("one_bad_pair_beside_a_good_key", {"good": {"ES256"}, "k1": {"RS256", "PS256"}}),
+        ("one_kid_with_and_without_alg", {"k1": {"RS256", "PS256"}}),
+        ("same_key_listed_twice", {"k1": {"RS256", "PS256"}}),
+        ("single_key_without_kid", {"": {"RS256"}}),
+        ("symmetric_key_beside", {"k1": {"RS256", "PS256"}}),
+        ("two_algorithms_of_one_kid", {"k1": {"RS256", "PS256"}}),
+        ("use_null", {"k1": {"RS256", "PS256"}}),
+    ],
+)
+def test_key_sets_behind_public_bug_reports_are_read(
+    name: str, usable: dict[str, set[str]], assets: Path
+) -> None:
+    file = assets / "data" / "reported" / "round2" / "jwks" / f"{name}.json"
+    if not file.is_file():
+        pytest.skip(f"no reported key sets: {file} is absent")
+    assert _algorithms(parse_jwks(file.read_bytes())) == usable
 
 
 @pytest.mark.parametrize(
@@ -365,8 +457,6 @@ _GOOD = _public(_PRIVATE["ES256"], kid="a")
         (b"[]", "not a JSON object"),
         (_jwks(), "no key"),
         (_jwks(*[_GOOD] * 65), "at most 64"),
-        (_jwks(_GOOD, _GOOD), "two keys"),
-        (_jwks(_GOOD, {"kty": "oct", "k": "AAAA", "kid": "b"}), "symmetric"),
         (_jwks(_PRIVATE["RS256"].as_dict(private=True)), "private"),
     ],
 )
@@ -494,16 +584,16 @@ async def test_the_keys_of_a_file_are_read_again_and_the_issuer_is_not_asked(tmp
         _ISSUER, file=WatchedFile(file, read_jwks_file), monotonic=lambda: 0.0, fetch=source.fetch
     )
     await issuer.refresh("b")
-    assert issuer.find("a").algorithms == {"ES256"}
+    assert issuer.find("a").by_algorithm.keys() == {"ES256"}
     assert _no_key(issuer, "b").reason is Reason.UNAUTHENTICATED
     assert not issuer.read_file()
     file.write_text("broken")
     with pytest.raises(ConfigurationError, match="not JSON"):
         issuer.read_file()
-    assert issuer.find("a").algorithms == {"ES256"}
+    assert issuer.find("a").by_algorithm.keys() == {"ES256"}
     file.write_bytes(_jwks(_public(_PRIVATE["RS256"], kid="b")))
     assert issuer.read_file()
-    assert issuer.find("b").algorithms == {"RS256", "PS256"}
+    assert issuer.find("b").by_algorithm.keys() == {"RS256", "PS256"}
     assert source.asked == 0
 
 
@@ -691,6 +781,56 @@ def test_other_claims_grant_nothing(claims: dict[str, Any]) -> None:
     with pytest.raises(Refusal) as caught:
         caller_of(_holder(**claims), _GRANTS)
     assert caught.value.reason is Reason.PERMISSION_DENIED
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"realm_access": {"roles": ["console", "other"]}},
+        {"realm_access": {"roles": "console"}},
+        {"realm_access.roles": ["console"]},
+        # The claim of that very name goes first.
+        {"realm_access.roles": ["console"], "realm_access": {"roles": ["other"]}},
+    ],
+)
+def test_a_grant_may_name_a_path_of_claims(claims: dict[str, Any]) -> None:
+    grant = _grant("console", claim="realm_access.roles", roles=["compliance_reader"])
+    assert caller_of(_holder(**claims), [grant]).roles == {Role.COMPLIANCE_READER}
+
+
+@pytest.mark.parametrize(
+    "claims",
+    [
+        {"realm_access.roles": ["other"], "realm_access": {"roles": ["console"]}},
+        {"realm_access": ["roles"]},
+        {"realm_access": {"roles": {"console": True}}},
+        {"realm_access": "roles"},
+        {"roles": ["console"]},
+    ],
+)
+def test_another_path_grants_nothing(claims: dict[str, Any]) -> None:
+    with pytest.raises(Refusal):
+        caller_of(_holder(**claims), [_grant("console", claim="realm_access.roles", roles=["reviewer"])])
+
+
+@pytest.mark.parametrize(
+    ("claims", "said"),
+    [
+        ({"_claim_names": {"groups": "src1"}}, "left groups out of the ID token: .*app roles"),
+        ({"hasgroups": True}, "left groups out"),
+        ({"hasgroups": "true"}, "left groups out"),
+        ({"hasgroups": False}, "no claim that an entry of the server .* names: groups"),
+        ({"groups": ["strangers"]}, "what this ID token states in groups"),
+        # Groups that are there are not left out, whatever else is.
+        ({"groups": ["strangers"], "_claim_names": {"groups": "src1"}}, "states in groups"),
+    ],
+)
+def test_a_person_without_a_role_is_told_what_is_missing(claims: dict[str, Any], said: str) -> None:
+    grant = _grant("officers", claim="groups", roles=["compliance_reader"])
+    with pytest.raises(Refusal, match=said) as caught:
+        caller_of(_holder(**claims), [grant], what="ID token")
+    assert caught.value.reason is Reason.PERMISSION_DENIED
+    assert "strangers" not in str(caught.value)
 
 
 def test_a_name_in_the_audit_log_is_that_of_one_subject_of_one_issuer() -> None:

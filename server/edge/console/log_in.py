@@ -10,6 +10,7 @@ from hashlib import sha256
 from typing import Any, Final
 from urllib.parse import parse_qs, urlsplit
 
+import structlog
 from aiohttp import web
 
 from server.access.callers import Caller, Rights, Role, Scope
@@ -33,6 +34,9 @@ _ADDRESSES: Final = 10_000
 _LONGEST_CREDENTIAL: Final = 256
 _LOCAL_RIGHTS: Final = Rights(tenant=LOCAL_TENANT, roles=(Role.COMPLIANCE_ADMIN, Role.REVIEWER))
 """What the person at the terminal of a server on loopback may do, who could make an API key as well."""
+
+
+_log = structlog.get_logger(__name__)
 
 
 class Admission:
@@ -81,7 +85,8 @@ class Admission:
             )
 
     def record_failure(self, address: str, refusal: Refusal) -> None:
-        """Count a failed attempt; one with known credentials, or none, is no attempt to guess them."""
+        """Log and count a failed attempt; one with known credentials, or none, guesses none."""
+        _log.warning("log_in_refused", reason=refusal.reason.value, why=str(refusal))
         if refusal.reason is Reason.UNAUTHENTICATED:
             self._attempts.record_failure(address, self._now())
         self._refused.record_refusal(LOG_IN_METHOD, refusal.reason, caller=None, address=address)

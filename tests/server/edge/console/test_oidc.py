@@ -6,7 +6,7 @@ import json
 import time
 from base64 import urlsafe_b64decode, urlsafe_b64encode
 from collections.abc import AsyncIterator, Callable
-from datetime import timedelta
+from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 from urllib.parse import parse_qs, urlsplit
@@ -16,6 +16,7 @@ import pytest_asyncio
 from aiohttp import web
 from joserfc import jwt
 from joserfc.jwk import ECKey
+from structlog.testing import capture_logs
 
 from tests.server.edge.console.browser import COOKIE, Answer, Browser, browsing
 from tests.server.live import LiveServer, serving, settings_for
@@ -366,6 +367,38 @@ async def test_a_step_up_is_recent_and_has_the_demanded_factors(browser: Browser
     assert (await browser.post("ExportAuditLog", {"purpose": "p"})).status == 200
     async with browsing(browser.address, **{COOKIE: first}) as thief:
         assert (await thief.get("/api/session")).status == 401
+
+
+async def test_the_time_of_a_log_in_may_be_a_text(browser: Browser, issuer: Issuer) -> None:
+    # As AD FS states it.
+    moment = datetime.now(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    issuer.changes = {"acr": "urn:two-factors", "auth_time": moment}
+    assert (await _log_in(browser, issuer, step_up=True)).status == 200
+    assert (await browser.read_session())["stepped_up"] is True
+    issuer.changes["auth_time"] = "2090-01-01T00:00:00Z"
+    assert (await _log_in(browser, issuer, step_up=True)).status == 401
+
+
+@pytest.mark.parametrize(
+    ("changes", "status", "logged"),
+    [
+        ({"groups": None, "hasgroups": True}, 403, ("log_in_refused", "left groups out of the ID token")),
+        ({"groups": None}, 403, ("log_in_refused", "no claim that an entry")),
+        ({"aud": "backend"}, 401, ("log_in_refused", "another client")),
+        ({"auth_time": "yesterday"}, 200, ("log_in_not_strong", "auth_time")),
+        ({"auth_time": "2026-12-01T03:17:06"}, 200, ("log_in_not_strong", "auth_time")),
+        ({"acr": "urn:one-factor"}, 200, ("log_in_not_strong", "acr")),
+    ],
+)
+async def test_the_log_says_what_a_log_in_lacks(
+    browser: Browser, issuer: Issuer, changes: dict[str, Any], status: int, logged: tuple[str, str]
+) -> None:
+    issuer.changes = changes
+    with capture_logs() as logs:
+        assert (await _log_in(browser, issuer)).status == status
+    (entry,) = (entry for entry in logs if entry["event"] == logged[0])
+    assert logged[1] in entry["why"]
+    assert "anna" not in str(logs)
 
 
 # The back channel.
