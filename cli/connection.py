@@ -62,7 +62,7 @@ def read_api_key(path: Path | None) -> ApiKey | None:
     """Return the orchestrator's API key."""
     if path is None:
         return None
-    return ApiKey(read_file(path, "the API key").decode("ascii", "replace").strip())
+    return ApiKey(read_file(path, "the API key").decode("utf-8-sig", "replace").strip())
 
 
 def read_ticket(file: Path) -> ScanTicket:

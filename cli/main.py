@@ -1,6 +1,10 @@
 """The ``facegate`` command: lists the commands, each of which has a module that is imported when it runs."""
 
+import codecs
+import io
+import json
 import os
+import sys
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -133,6 +137,27 @@ def _set_variables(values: Mapping[str, str | None]) -> None:
             os.environ[name] = value
 
 
+_IN_ASCII: Final = str.maketrans(
+    {"✓": "+", "✗": "x", "·": "-", "○": "o", "≈": "~", "≥": ">=", "→": "->", "…": "...", "⚠": "!"}
+)
+
+
+def _in_ascii(error: UnicodeError) -> tuple[str, int]:
+    if not isinstance(error, UnicodeEncodeError):
+        raise error
+    text = error.object[error.start : error.end].translate(_IN_ASCII)
+    # Others as JSON escapes them, of which much output is.
+    return "".join(one if one.isascii() else json.dumps(one)[1:-1] for one in text), error.end
+
+
+def _print_in_any_encoding() -> None:
+    """Write to standard output what the encoding of the terminal lacks with other characters."""
+    codecs.register_error("facegate-ascii", _in_ascii)
+    if isinstance(sys.stdout, io.TextIOWrapper) and sys.stdout.errors == "strict":
+        sys.stdout.reconfigure(errors="facegate-ascii")
+
+
 def main() -> None:
     """Run the command."""
+    _print_in_any_encoding()
     app()

@@ -51,6 +51,10 @@ class ImageUnreadable(FormatError):
         self.details: Mapping[str, str | int | float] = MappingProxyType(dict(details or {}))
 
 
+class TomlMalformed(FormatError):
+    """Bytes are not TOML in UTF-8."""
+
+
 class DerMalformed(FormatError):
     """Bytes are not ASN.1 in the accepted encoding and limits, or not of the expected shape.
 

@@ -93,7 +93,7 @@ def from_base64url(text: str) -> bytes:
 
 def _json_object(data: bytes) -> Mapping[str, Any]:
     try:
-        read = json.loads(data.decode("utf-8"), object_pairs_hook=_without_repetition)
+        read = json.loads(data.decode("utf-8-sig"), object_pairs_hook=_without_repetition)
     except RecursionError as error:
         raise ValueError("the header is nested too deeply") from error
     if not isinstance(read, dict):

@@ -39,7 +39,6 @@ content of a photo or a template.
 import csv
 import hashlib
 import re
-import tomllib
 from collections import Counter
 from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
@@ -50,8 +49,9 @@ from typing import Any, Final
 import cv2
 import numpy as np
 
-from formats.errors import ImageFault
+from formats.errors import ImageFault, TomlMalformed
 from formats.image_format import ImageFormat
+from formats.toml import read_toml
 from vision.errors import ImageError
 from vision.face import BgrImage
 from vision.image import DecodeLimits, StillDecoder, decode_image
@@ -95,7 +95,7 @@ def read_corrections(path: Path) -> Corrections:
         PhotoListError: The file cannot be read, or breaks the form.
     """
     try:
-        table = tomllib.loads(path.read_text(encoding="utf-8"))
+        table = read_toml(path.read_bytes())
         same = _one_label([_two(entry) for entry in table.get("same_person", [])])
         pairs = [_two(entry) for entry in table.get("unsure", [])]
         unsure = frozenset(frozenset(same.get(label, label) for label in pair) for pair in pairs)
@@ -104,9 +104,8 @@ def read_corrections(path: Path) -> Corrections:
         wrong = frozenset(str(entry["file"]) for entry in table.get("wrong_label", []))
     except OSError as error:
         raise PhotoListError(f"{path} cannot be read: {error.strerror or error}") from error
-    # A file that is not UTF-8 and one that is not TOML both raise ValueError.
-    except (UnicodeDecodeError, tomllib.TOMLDecodeError, RecursionError) as error:
-        raise PhotoListError(f"{path} is not TOML: {error}") from error
+    except TomlMalformed as error:
+        raise PhotoListError(f"{path}: {error}") from error
     except (KeyError, TypeError, ValueError, AttributeError) as error:
         raise PhotoListError(f"{path} breaks the form of a corrections file: {error!r}") from error
     return Corrections(same_person=same, unsure=unsure, wrong_label=wrong)

@@ -201,7 +201,7 @@ def only_listed(samples: Iterable[PadSample], names: Path) -> tuple[PadSample, .
     """
     every = tuple(samples)
     try:
-        lines = names.read_text(encoding="utf-8").splitlines()
+        lines = names.read_text(encoding="utf-8-sig").splitlines()
     except (OSError, UnicodeDecodeError) as error:
         raise DatasetError(f"the list {names} cannot be read as UTF-8 text") from error
     wanted = {line.strip() for line in lines if line.strip() and not line.startswith("#")}

@@ -26,7 +26,6 @@ import difflib
 import hmac
 import os
 import secrets
-import tomllib
 from dataclasses import dataclass
 from datetime import datetime
 from hashlib import sha256
@@ -36,6 +35,8 @@ from typing import Annotated
 from pydantic import AwareDatetime, BaseModel, BeforeValidator, ConfigDict, Field, ValidationError
 from pydantic_core import ErrorDetails
 
+from formats.errors import TomlMalformed
+from formats.toml import read_toml
 from server.access.callers import Caller, CallerEntry, Name
 from server.base.errors import ConfigurationError
 from server.base.private_files import PrivateFileError, read_private_file
@@ -186,10 +187,9 @@ def _problem(item: ErrorDetails) -> str:
 
 def _parse(content: bytes, path: Path) -> ApiKeys:
     try:
-        table = tomllib.loads(content.decode("utf-8"))
-    # A number of thousands of digits raises a ValueError that is not a TOMLDecodeError.
-    except (ValueError, RecursionError) as error:
-        raise ApiKeysInvalid((f"{path}: not TOML: {error}",)) from error
+        table = read_toml(content)
+    except TomlMalformed as error:
+        raise ApiKeysInvalid((f"{path}: {error}",)) from error
     if not table:
         raise ApiKeysInvalid(
             (

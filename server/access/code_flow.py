@@ -319,7 +319,8 @@ class CodeFlow:
 def _client_secret(settings: ConsoleOidcSettings) -> str | None:
     if settings.client_secret_file is None:
         return None
-    return read_private_file(settings.client_secret_file, max_bytes=_LONGEST_SECRET).decode().strip()
+    content = read_private_file(settings.client_secret_file, max_bytes=_LONGEST_SECRET)
+    return content.decode("utf-8-sig").strip()
 
 
 def _derived(secret: str, what: str) -> str:

@@ -8,7 +8,6 @@
 import difflib
 import os
 import re
-import tomllib
 import types
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
@@ -22,6 +21,8 @@ from urllib.parse import parse_qsl, urlencode, urlsplit, urlunsplit
 from pydantic import BaseModel, ValidationError
 from pydantic_settings import EnvSettingsSource, SettingsError
 
+from formats.errors import TomlMalformed
+from formats.toml import read_toml
 from server.base.errors import ConfigurationError
 from server.base.private_files import PrivateFileError, read_private_file, read_trusted_file
 from server.configuration.settings import EVALUATION_PACK, EVALUATION_POLICY, ConsoleListener, Settings
@@ -204,16 +205,13 @@ def _read(file: Path) -> dict[str, Any]:
         source = read_trusted_file(file, max_bytes=_MAX_BYTES)
         if len(source) > _MAX_BYTES:
             raise SettingsInvalid((f"{file}: more than {_MAX_BYTES} bytes; this is not a settings file",))
-        return tomllib.loads(source.decode("utf-8"))
+        return read_toml(source)
     except PrivateFileError as error:
         raise SettingsInvalid((str(error),)) from error
     except OSError as error:
         raise SettingsInvalid((f"{file}: cannot be read: {error.strerror or error}",)) from error
-    except UnicodeDecodeError as error:
-        raise SettingsInvalid((f"{file}: not UTF-8 at byte {error.start}",)) from error
-    # A number of thousands of digits raises a ValueError that is not a TOMLDecodeError.
-    except (ValueError, RecursionError) as error:
-        raise SettingsInvalid((f"{file}: not TOML: {error}",)) from error
+    except TomlMalformed as error:
+        raise SettingsInvalid((f"{file}: {error}",)) from error
 
 
 def _refuse_passwords(file: Path, table: Mapping[str, Any]) -> None:

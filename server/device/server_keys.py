@@ -97,7 +97,7 @@ class ServerKeyList:
 def _read_list(path: Path) -> frozenset[bytes]:
     """Read one SHA-256 in hex digits from each line; other words and text after ``#`` are comments."""
     try:
-        text = read_trusted_file(path, max_bytes=_MAX_FILE_BYTES).decode("utf-8")
+        text = read_trusted_file(path, max_bytes=_MAX_FILE_BYTES).decode("utf-8-sig")
     except (OSError, UnicodeDecodeError) as error:
         raise ConfigurationError(f"{path}: cannot be read: {error}") from error
     if len(text) > _MAX_FILE_BYTES:

@@ -3,7 +3,6 @@
 Exceptions of pydantic, ``tomllib`` and the file system do not leave this module.
 """
 
-import tomllib
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from hashlib import sha256
@@ -14,6 +13,8 @@ from typing import Any
 
 from pydantic import ValidationError
 
+from formats.errors import TomlMalformed
+from formats.toml import read_toml
 from server.base.private_files import PrivateFileError, read_trusted_file
 from server.policies.schema import ASSURANCE_FORMS, Policy
 
@@ -118,12 +119,9 @@ def _table(source: bytes, *, origin: str) -> dict[str, Any]:
     if len(source) > _MAX_BYTES:
         raise PolicyInvalid((f"{origin}: {len(source)} bytes; a policy file has at most {_MAX_BYTES}",))
     try:
-        return tomllib.loads(source.decode("utf-8"))
-    except UnicodeDecodeError as error:
-        raise PolicyInvalid((f"{origin}: not UTF-8 at byte {error.start}",)) from error
-    # A number of thousands of digits raises a ValueError that is not a TOMLDecodeError.
-    except (ValueError, RecursionError) as error:
-        raise PolicyInvalid((f"{origin}: not TOML: {error}",)) from error
+        return read_toml(source)
+    except TomlMalformed as error:
+        raise PolicyInvalid((f"{origin}: {error}",)) from error
 
 
 def read_policy(path: Path) -> PolicyFile:

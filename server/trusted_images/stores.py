@@ -19,7 +19,6 @@ above and is never logged.
 import errno
 import os
 import stat
-import tomllib
 from collections.abc import Mapping
 from datetime import timedelta
 from pathlib import Path
@@ -29,6 +28,8 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import S3Store
 
+from formats.errors import TomlMalformed
+from formats.toml import read_toml
 from server.base.errors import ConfigurationError
 from server.base.private_files import PrivateFileError, read_private_file
 
@@ -321,8 +322,8 @@ def read_credentials(path: Path) -> dict[str, str]:
     except PrivateFileError as error:
         raise CredentialsUnusable(f"trusted_images.s3.credentials_file: {error}") from error
     try:
-        table = tomllib.loads(content.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
+        table = read_toml(content)
+    except TomlMalformed as error:
         # The message of the parser is left out, because it may repeat a part of the file.
         raise CredentialsUnusable(
             f'{path}: not TOML in UTF-8; write access_key_id = "..." and so on'

@@ -272,3 +272,45 @@ def test_an_environment_without_proxies_and_one_that_uses_none_stay() -> None:
         "no_proxy": "*",
         "NO_PROXY": "*",
     }
+
+
+_PRINTED = """
+import json, sys
+sys.path.insert(0, sys.argv.pop())
+import cli.main
+name = json.dumps("Zo\u00eb \U0001f600", ensure_ascii=False)
+cli.main.app = lambda: print("\N{CHECK MARK} met \N{MIDDLE DOT} " + name)
+cli.main.main()
+"""
+
+
+@pytest.mark.parametrize(
+    ("encoding", "expected"),
+    [
+        ("ascii", '+ met - "Zo\\u00eb \\ud83d\\ude00"'),
+        ("latin-1", '+ met · "Zoë \\ud83d\\ude00"'),
+        ("utf-8", '✓ met · "Zoë 😀"'),
+    ],
+)
+def test_output_fits_the_encoding_of_the_terminal(encoding: str, expected: str) -> None:
+    done = subprocess.run(
+        [sys.executable, "-c", _PRINTED, str(Path(__file__).parents[2])],
+        env={**os.environ, "PYTHONIOENCODING": encoding, "PYTHONUTF8": "0"},
+        capture_output=True,
+        check=True,
+    )
+    assert done.stdout.decode(encoding).strip() == expected
+
+
+@pytest.mark.parametrize(
+    "command", [("--help",), ("image", "check", "--help"), ("analyze", "--help"), ("demo", "--help")]
+)
+def test_help_is_shown_in_any_encoding(command: tuple[str, ...]) -> None:
+    done = subprocess.run(
+        [sys.executable, "-m", "facegate_app", *command, "--help"],
+        cwd=Path(__file__).parents[2],
+        env={**os.environ, "PYTHONIOENCODING": "ascii", "PYTHONUTF8": "0"},
+        capture_output=True,
+    )
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert done.stdout.isascii()

@@ -249,7 +249,8 @@ def test_a_file_that_cannot_be_read_is_refused(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("source", "said"),
     [
-        (b"\xff\xfe", "not UTF-8 at byte 0"),
+        (b"\xff\xfe", "UTF-16"),
+        (b"\xff", "not UTF-8 at byte 0"),
         (b"#" * 65_537, "at most 65536"),
         (b"a = " + b"[" * 20_000, "not TOML"),
         (b"", "name: is missing"),

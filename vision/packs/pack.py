@@ -132,7 +132,7 @@ def read_bounded_text(path: Path, *, what: str, most_bytes: int) -> str:
     if len(content) > most_bytes:
         raise PackDataInvalid(f"{what} has more than {most_bytes} bytes: it is no such file")
     try:
-        return content.decode("utf-8")
+        return content.decode("utf-8-sig")
     except UnicodeDecodeError as error:
         raise PackDataInvalid(f"{what} is not UTF-8 at byte {error.start}") from error
 
