@@ -62,8 +62,8 @@ def new_api_key_command(
         bool,
         typer.Option(
             "--sandbox",
-            help="Key for tests. Its checks tolerate emulators, virtual cameras, repeated frames and test "
-            "roots, and each result states this.",
+            help="Key for tests, of orchestrators and reviewers. Its checks tolerate emulators, virtual "
+            "cameras, repeated frames and test roots, and each result states this.",
         ),
     ] = False,
     file: Annotated[

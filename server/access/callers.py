@@ -38,6 +38,10 @@ COMPLIANCE_ROLES: Final = frozenset({Role.COMPLIANCE_READER, Role.COMPLIANCE_ADM
 """The roles whose refused calls are all logged in the audit log."""
 
 
+SANDBOX_ROLES: Final = frozenset({Role.ORCHESTRATOR, Role.REVIEWER})
+"""The roles of which a caller may be marked sandbox: it then reaches sandbox checks alone."""
+
+
 class Scope(StrEnum):
     """A permission that calls require."""
 
@@ -152,12 +156,14 @@ class Rights(Table):
     scopes: Annotated[tuple[Scope, ...], Field(min_length=1), AfterValidator(each_once)] | None = None
     """Scopes of the caller; by default all scopes of its roles."""
     sandbox: StrictBool = False
-    """Whether the checks of the caller are sandbox checks."""
+    """Whether the checks that the caller makes, or reviews, are sandbox checks."""
 
     @model_validator(mode="after")
     def _fitting(self) -> Self:
-        if self.sandbox and set(self.roles) != {Role.ORCHESTRATOR}:
-            raise ValueError("sandbox = true is only for the role orchestrator; leave it out")
+        if self.sandbox and not set(self.roles) <= SANDBOX_ROLES:
+            raise ValueError(
+                f"sandbox = true is for the roles {' and '.join(sorted(SANDBOX_ROLES))} only; leave it out"
+            )
         if self.sandbox and len(self.tenant) > LONGEST_TENANT:
             raise ValueError(
                 f"the tenant of a sandbox caller has at most {LONGEST_TENANT} characters, "

@@ -68,7 +68,7 @@ class CheckFigures:
             before=before,
             now=access.now,
             policy=chosen.policy,
-            sandbox=chosen.sandbox,
+            sandbox=access.sandbox or chosen.sandbox,
         )
         detail = {"decided_since": since.isoformat(), "decided_before": before.isoformat()}
         await self._log.append(access.event(AuditAction.FIGURES_READ, detail=detail), now=access.now)

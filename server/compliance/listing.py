@@ -1,7 +1,7 @@
 """Lists decided checks and the audit log, in pages; checks by indexed terms, without their sealed records."""
 
 from collections.abc import AsyncIterator, Callable, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Final
 
@@ -127,6 +127,8 @@ class CheckListing:
         Raises:
             Refusal: A condition is too long, or the token is not one of this list (INVALID_FIELD).
         """
+        if access.sandbox:
+            chosen = replace(chosen, sandbox=True)
         for name, value, longest in (
             ("subject_reference", chosen.subject_reference, _LONGEST_REFERENCE),
             ("consent_reference", chosen.consent_reference, _LONGEST_REFERENCE),

@@ -47,14 +47,19 @@ class OpenedEvidence:
     erased: tuple[ImageFacts, ...] = ()
 
 
-async def found_check(repository: CheckRepository, check_id: UUID, *, tenant: str) -> CheckRecord:
+async def found_check(
+    repository: CheckRepository, check_id: UUID, *, tenant: str, sandbox_only: bool = False
+) -> CheckRecord:
     """Return a check of a tenant that is decided and not erased.
+
+    Args:
+        sandbox_only: Whether only a sandbox check is found.
 
     Raises:
         Refusal: CHECK_NOT_FOUND, CHECK_NOT_DECIDED or EVIDENCE_ERASED.
     """
     check = await repository.get(check_id, tenant)
-    if check is None:
+    if check is None or (sandbox_only and not check.sandbox):
         raise check_not_found()
     if check.state in OPEN_STATES:
         raise Refusal(
@@ -180,7 +185,9 @@ class EvidenceReading:
         )
 
     async def _open(self, access: Access, check_id: UUID) -> OpenedEvidence:
-        check = await found_check(self._repository, check_id, tenant=access.tenant)
+        check = await found_check(
+            self._repository, check_id, tenant=access.tenant, sandbox_only=access.sandbox
+        )
         stored = await self._records.find(check_id, access.tenant)
         if stored is None:
             raise Refusal(

@@ -114,6 +114,7 @@ class Reviewing:
         Raises:
             Refusal: The token is not one of this list (INVALID_FIELD).
         """
+        sandbox = sandbox or access.sandbox
         bound = ["reviews", state or "", cause or "", str(sandbox)]
         after = self._tokens.open(page_token, Place.from_bytes, tenant=access.tenant, conditions=bound)
         found = await self._reviews.list(
@@ -259,7 +260,7 @@ class Reviewing:
 
     async def _found(self, access: Access, check_id: UUID) -> StoredReview:
         stored = await self._reviews.find(check_id, access.tenant)
-        if stored is None:
+        if stored is None or (access.sandbox and not stored.review.sandbox):
             raise _not_found()
         return stored
 

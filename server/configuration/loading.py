@@ -288,7 +288,8 @@ def _problems(error: ValidationError, *, origins: Mapping[str, Origin], file: Pa
                 text = item["msg"].removeprefix("Value error, ")
             case _:
                 text = item["msg"]
-        yield f"{_place(key, origins=origins, file=file)}: {key}: {text}"
+        # A rule about several tables has no key of its own.
+        yield ": ".join(filter(None, (_place(key, origins=origins, file=file), key, text)))
 
 
 def _place(key: str, *, origins: Mapping[str, Origin], file: Path | None) -> str:

@@ -2,6 +2,7 @@
 
 import ast
 import re
+import subprocess
 import tomllib
 from collections.abc import Callable, Iterator
 from configparser import RawConfigParser
@@ -169,6 +170,52 @@ def test_commands_in_the_text_exist(name: str) -> None:
         for span in code_spans(REPOSITORY / name)
         if span.startswith("facegate ")
         for _, arguments in (program_of(next(simple_commands(span))),)
+        if (problem := _problem(arguments, whole=False))
+    ]
+    assert problems == []
+
+
+_OTHER_TEXTS = (
+    "*.py",
+    "*.toml",
+    "*.json",
+    "*.yaml",
+    "*.tpl",
+    "*.txt",
+    "*.sh",
+    "*.ts",
+    "*.kt",
+    "*.proto",
+    "*.cfg",
+    "*.conf",
+)
+_NAMED_COMMAND = re.compile(r"(?:`|\$ |with: )(facegate [a-z][^`\n\"]*)")
+
+
+def _shipped_texts() -> Iterator[tuple[str, str]]:
+    """The commands that files other than pages name, and where."""
+    listed = subprocess.run(
+        ["git", "ls-files", "-z", "--", *_OTHER_TEXTS],
+        cwd=REPOSITORY,
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    for name in listed.stdout.rstrip("\0").split("\0"):
+        if name.startswith(("tests/", "research/")):
+            continue
+        # Lines of a source that are one text.
+        text = re.sub(r'"\n\s*f?"', "", (REPOSITORY / name).read_text(encoding="utf-8"))
+        yield from ((name, command) for command in _NAMED_COMMAND.findall(text))
+
+
+def test_commands_in_other_texts_exist() -> None:
+    named = [*_shipped_texts()]
+    assert len(named) > 150
+    problems = [
+        f"{name}: {command}: {problem}"
+        for name, command in named
+        for _, arguments in (program_of(next(simple_commands(command))),)
         if (problem := _problem(arguments, whole=False))
     ]
     assert problems == []

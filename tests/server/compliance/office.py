@@ -40,8 +40,10 @@ _CALLERS = {
     # One who creates checks and reviews those of others.
     "maker": ("bank", "orchestrator reviewer"),
     "tester": ("bank", "orchestrator"),
+    # Who rehearses reviews.
+    "sandy": ("bank", "reviewer"),
 }
-_SANDBOX = frozenset({"tester"})
+_SANDBOX = frozenset({"tester", "sandy"})
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import pytest
 import pytest_asyncio
-from facegate.v1 import result_pb2, review_pb2
+from facegate.v1 import evidence_service_pb2, result_pb2, review_pb2
 from facegate.v1 import review_service_pb2 as service_pb2
 from facegate.v1 import verification_service_pb2 as verification_pb2
 from sqlalchemy import text
@@ -246,6 +246,29 @@ async def test_sandbox_checks_are_reviewed_like_real_ones_but_apart(office: Offi
     signed = (await rita.decide_review(check_id, outcome=_ALLOW, reason=_SAME)).review_jws
     with pytest.raises(SandboxResultError):
         verify_review_jws(signed, office.jwks)
+    assert verify_review_jws(signed, office.jwks, accept_sandbox=True).content["sandbox"] is True
+
+
+async def test_a_sandbox_reviewer_reaches_sandbox_checks_alone(office: Office) -> None:
+    real = await office.check("r-real", scanned=True, policy="sampled")
+    test = await office.check("r-rehearsed", scanned=True, policy="sampled", by="tester")
+    sandy, evidence = office.reviews_of("sandy"), office.of("sandy")
+    for request in (service_pb2.ListReviewsRequest(), service_pb2.ListReviewsRequest(sandbox=True)):
+        listed = [one async for one in sandy.all_reviews(request, most=100)]
+        assert test in {one.check_id for one in listed}
+        assert all(one.sandbox for one in listed)
+    for sandbox in (None, False, True):
+        chosen = evidence_service_pb2.ListChecksRequest(sandbox=sandbox, page_size=100)
+        found = {one.check_id async for one in evidence.all_checks(chosen, most=100)}
+        assert test in found
+        assert real not in found
+    for call in (sandy.get_review(real), sandy.claim_review(real)):
+        assert (await refused_call(call)).refusal.reason == "REVIEW_NOT_FOUND"
+    assert (await refused_call(evidence.get_evidence(real))).refusal.reason == "CHECK_NOT_FOUND"
+    images = (await evidence.get_evidence(test)).images
+    assert images
+    await sandy.claim_review(test)
+    signed = (await sandy.decide_review(test, outcome=_ALLOW, reason=_SAME)).review_jws
     assert verify_review_jws(signed, office.jwks, accept_sandbox=True).content["sandbox"] is True
 
 
