@@ -5,7 +5,8 @@ commit returns (https://www.sqlite.org/pragma.html#pragma_synchronous). Acknowle
 process and a power failure. ``secure_delete`` overwrites deleted data, because evidence is destroyed by
 deleting its wrapped key.
 
-PostgreSQL: ``synchronous_commit`` is never off
+PostgreSQL, directly or through a pooler in session or transaction mode, such as PgBouncer: then a connection
+of ours has another backend in each transaction, and nothing outlives one. ``synchronous_commit`` is never off
 (https://www.postgresql.org/docs/current/runtime-config-wal.html). The operator decides on ``fsync`` and on
 waiting for standbys. Transactions are READ COMMITTED, which the row locks of ``server.storage.check_rows``
 are made for. Deleted data stays in the table's file until a vacuum and a later row reuse its place, and in
@@ -17,19 +18,21 @@ import os
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, Final
 
 from sqlalchemy import Connection, Dialect, Engine, Table, create_engine, event, make_url
 from sqlalchemy.dialects import postgresql, sqlite
 from sqlalchemy.engine import URL
 from sqlalchemy.exc import ArgumentError, SQLAlchemyError
 from sqlalchemy.ext.asyncio import AsyncEngine, create_async_engine
+from sqlalchemy.util import await_only
 
 from formats.extras import missing_extra
 from server.base.private_files import make_private_file, make_private_folder, tighten
 from server.storage.errors import StorageUnavailable
 
 _READING = "facegate_reading"
+_COMMITS_EARLY = "facegate_commits_early"
 _BESIDE = ("-wal", "-shm", "-journal")
 PATIENCE_SECONDS = 10
 _KEPT_CONNECTIONS = 5
@@ -115,8 +118,9 @@ def open_postgresql(url: str, *, patient: bool = False) -> AsyncEngine:
                 "command_timeout": None if patient else PATIENCE_SECONDS,
             },
         )
-    event.listen(engine.sync_engine, "do_connect", _connect_postgresql)
+    event.listen(engine.sync_engine, "do_connect", _Connector())
     event.listen(engine.sync_engine, "connect", _prepare_postgresql)
+    event.listen(engine.sync_engine, "begin", _begin_postgresql)
     return engine
 
 
@@ -172,7 +176,33 @@ def _usable(url: URL) -> Iterator[None]:
         raise StorageUnavailable(_OPTIONS) from error
 
 
-def _connect_postgresql(dialect: Dialect, _record: object, args: Any, options: Any) -> Any:
+class _Connector:
+    """Connects an engine to PostgreSQL; its first connection learns whether a pooler is in between."""
+
+    _UNNAMED: Final = {
+        "statement_cache_size": 0,
+        "prepared_statement_cache_size": 0,
+        "prepared_statement_name_func": str,
+    }
+    """Options with which nothing is kept in a backend after a transaction; each statement is parsed anew."""
+
+    def __init__(self) -> None:
+        self._pooled: bool | None = None
+
+    def __call__(self, dialect: Dialect, _record: object, args: Any, options: Any) -> Any:
+        if self._pooled is None:
+            connection = _connect_postgresql(dialect, args, options | self._UNNAMED)
+            driver = connection.driver_connection
+            backend = await_only(driver.fetchval("SELECT pg_backend_pid()"))
+            # A pooler makes up the number that it states when a client connects.
+            self._pooled = backend != driver.get_server_pid()
+            if self._pooled:
+                return connection
+            await_only(driver.close())
+        return _connect_postgresql(dialect, args, options | (self._UNNAMED if self._pooled else {}))
+
+
+def _connect_postgresql(dialect: Dialect, args: Any, options: Any) -> Any:
     # The options after the URL's "?" become arguments of the driver, which raises these errors.
     try:
         return dialect.connect(*args, **options)
@@ -183,15 +213,18 @@ def _connect_postgresql(dialect: Dialect, _record: object, args: Any, options: A
         raise StorageUnavailable(_OPTIONS) from error
 
 
-def _prepare_postgresql(connection: Any, _record: object) -> None:
-    # The operator may choose another setting than "on"; only "off" is replaced.
+def _prepare_postgresql(connection: Any, record: Any) -> None:
     cursor = connection.cursor()
-    cursor.execute(
-        "SELECT set_config('synchronous_commit', 'on', false)"
-        " WHERE current_setting('synchronous_commit') = 'off'"
-    )
+    cursor.execute("SELECT current_setting('synchronous_commit')")
+    record.info[_COMMITS_EARLY] = cursor.fetchone()[0] == "off"
     cursor.close()
     connection.commit()
+
+
+def _begin_postgresql(connection: Connection) -> None:
+    # The operator may choose another setting than "on"; only "off" is replaced.
+    if connection.info[_COMMITS_EARLY]:
+        connection.exec_driver_sql("SET LOCAL synchronous_commit = 'on'")
 
 
 def _prepare_sqlite(connection: Any, _record: object) -> None:
