@@ -25,6 +25,7 @@ from server.edge.console.answers import json_answer, read_json, refused_answer
 from server.edge.console.guard import Guard, GuardedPage, WrongHost
 from server.edge.page_files import file_answer, page_files
 from server.edge.status import Opened, as_refusal
+from server.telemetry.metrics import Metrics
 
 PAGE: Final = "/scan"
 """The path of the page, below which everything else of it lies."""
@@ -43,6 +44,16 @@ _STATUS: Final = {
     HostedProblem.TOO_MANY: HTTPStatus.TOO_MANY_REQUESTS,
 }
 """The HTTP status of a problem; of any other one, 403."""
+
+_REASON: Final = {
+    HostedProblem.UNKNOWN: Reason.TOKEN_INVALID,
+    HostedProblem.CODE_UNKNOWN: Reason.TOKEN_INVALID,
+    HostedProblem.EXPIRED: Reason.TOKEN_EXPIRED,
+    HostedProblem.CODE_EXPIRED: Reason.TOKEN_EXPIRED,
+    HostedProblem.CLOSED: Reason.CHECK_CLOSED,
+    HostedProblem.TOO_MANY: Reason.OVERLOADED,
+}
+"""The reason by which a problem is counted; of any other one, PERMISSION_DENIED."""
 
 PageHandler = Callable[[web.Request], Awaitable[web.Response]]
 _Call = Callable[[HostedScans, web.Request, dict[str, Any]], Awaitable[web.Response]]
@@ -65,7 +76,7 @@ def _guarded_page(origin: str) -> GuardedPage:
 class HostedPage(Opened[HostedScans]):
     """Serves the page. Its calls are refused until ``open`` is called."""
 
-    def __init__(self, settings: HostedSettings, *, tls: bool) -> None:
+    def __init__(self, settings: HostedSettings, *, tls: bool, metrics: Metrics) -> None:
         """Read the files of the page.
 
         Args:
@@ -75,6 +86,7 @@ class HostedPage(Opened[HostedScans]):
             ConfigurationError: The logo cannot be used.
         """
         self._settings = settings
+        self._metrics = metrics
         self._guard = Guard(origin=settings.origin, tls=tls, page=_guarded_page(settings.origin))
         self._files = dict(page_files("hosted_page"))
         logo = _logo(settings)
@@ -119,21 +131,29 @@ class HostedPage(Opened[HostedScans]):
 
     def _served(self, name: str, call: _Call) -> PageHandler:
         async def serve(request: web.Request) -> web.Response:
-            if self._calls >= _MOST_CALLS:
-                return json_answer({"problem": "busy"}, status=HTTPStatus.SERVICE_UNAVAILABLE)
-            self._calls += 1
             try:
                 self._guard.require_own_page(request)
-                return await call(self.env, request, await read_json(request))
+                # Read before a place is taken: people who send slowly must not keep others out.
+                sent = await read_json(request)
+                if self._calls >= _MOST_CALLS:
+                    self._metrics.calls.place_refused("hosted", "none_free")
+                    return json_answer({"problem": "busy"}, status=HTTPStatus.SERVICE_UNAVAILABLE)
+                self._calls += 1
+                try:
+                    return await call(self.env, request, sent)
+                finally:
+                    self._calls -= 1
             except WrongHost:
                 return self._other_host()
             except HostedRefused as refused:
+                reason = _REASON.get(refused.problem, Reason.PERMISSION_DENIED)
+                self._metrics.calls.call_refused(reason.value)
                 status = _STATUS.get(refused.problem, HTTPStatus.FORBIDDEN)
                 return json_answer({"problem": refused.problem.value}, status=status)
             except Exception as error:  # noqa: BLE001 - hides internal errors, as the gate does
-                return refused_answer(as_refusal(error, method=f"{PAGE}/api/{name}"))
-            finally:
-                self._calls -= 1
+                refusal = as_refusal(error, method=f"{PAGE}/api/{name}")
+                self._metrics.calls.call_refused(refusal.reason.value)
+                return refused_answer(refusal)
 
         return serve
 

@@ -149,7 +149,11 @@ class Listeners:
         self.evidence_calls = Calls[EvidenceEnvironment](EVIDENCE, EVIDENCE_CALLS, places=evidence, now=now)
         self.review_calls = Calls[Reviewing](REVIEW, REVIEW_CALLS, places=evidence, now=now)
         self.event_calls = Calls[EventCare](EVENT, EVENT_CALLS, places=evidence, now=now)
-        self.hosted = None if settings.hosted is None else HostedPage(settings.hosted, tls="web" in self.tls)
+        self.hosted = (
+            None
+            if settings.hosted is None
+            else HostedPage(settings.hosted, tls="web" in self.tls, metrics=metrics)
+        )
         self.device = Listener(
             name="device",
             host=listeners.device.host,
@@ -235,7 +239,7 @@ class Listeners:
         calls: Sequence[Calls[Any]] = (self.evidence_calls, self.review_calls)
         guard = Guard(origin=console.origin, tls=tls is not None)
         scopes = frozenset(SCOPES[call.method] for service in calls for call in service.served.values())
-        admission = Admission(scopes=scopes, refused=self.refused, now=now)
+        admission = Admission(scopes=scopes, refused=self.refused, metrics=metrics, now=now)
         sessions = ConsoleSessions(callers=self.callers, now=now)
         log_in: LogIn | OidcLogIn
         if flow is not None:

@@ -596,7 +596,7 @@ def test_a_logo_is_a_small_png_or_svg(tmp_path: Path, content: bytes | None, sai
     if content is not None:
         logo.write_bytes(content)
     with pytest.raises(ConfigurationError, match=said):
-        HostedPage(page(logo_file=logo), tls=True)
+        HostedPage(page(logo_file=logo), tls=True, metrics=Metrics(CollectorRegistry()))
 
 
 _INSIDE, _FILE = {"kind": "environment"}, {"kind": "file", "path": Path("older.key")}

@@ -113,6 +113,11 @@ async def read_body(request: web.Request, *, seconds: float) -> bytes:
             f"the whole request did not arrive within {seconds:g} seconds",
             details={"idleSeconds": seconds},
         ) from error
+    except ConnectionError as error:
+        # Nobody gets this answer.
+        raise Refusal(
+            Reason.STREAM_IDLE, "the connection was lost before the whole request arrived"
+        ) from error
     except (web.RequestPayloadError, HttpProcessingError) as error:
         raise Refusal(
             Reason.INVALID_FIELD, "the body is not encoded as its headers state", details={"field": "body"}

@@ -25,6 +25,7 @@ from server.edge.console.sessions import ConsoleSessions
 from server.edge.gate import RefusedAccess
 from server.edge.status import as_refusal
 from server.pages import render
+from server.telemetry.metrics import Metrics
 
 LOG_IN_METHOD: Final = "/console/LogIn"
 """The name of a log-in in the log and the audit log."""
@@ -43,7 +44,12 @@ class Admission:
     """Decides which callers may use the console, and lets nobody try many credentials."""
 
     def __init__(
-        self, *, scopes: frozenset[Scope], refused: RefusedAccess, now: Callable[[], datetime]
+        self,
+        *,
+        scopes: frozenset[Scope],
+        refused: RefusedAccess,
+        metrics: Metrics,
+        now: Callable[[], datetime],
     ) -> None:
         """Set the rules.
 
@@ -53,6 +59,7 @@ class Admission:
         """
         self._scopes = scopes
         self._refused = refused
+        self._metrics = metrics
         self._now = now
         self._attempts = Attempts(most=_MOST_FAILURES, window=_WINDOW, addresses=_ADDRESSES)
 
@@ -64,6 +71,7 @@ class Admission:
         """
         wait = self._attempts.seconds_to_wait(address, self._now())
         if wait:
+            self._metrics.calls.call_refused(Reason.OVERLOADED.value)
             raise Refusal(
                 Reason.OVERLOADED,
                 f"too many log-ins failed from this address; try again after {wait:.0f} s",
@@ -86,6 +94,7 @@ class Admission:
 
     def record_failure(self, address: str, refusal: Refusal) -> None:
         """Log and count a failed attempt; one with known credentials, or none, guesses none."""
+        self._metrics.calls.call_refused(refusal.reason.value)
         _log.warning("log_in_refused", reason=refusal.reason.value, why=str(refusal))
         if refusal.reason is Reason.UNAUTHENTICATED:
             self._attempts.record_failure(address, self._now())

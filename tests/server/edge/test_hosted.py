@@ -17,8 +17,11 @@ import grpc
 import pytest
 import pytest_asyncio
 import segno
+from aiohttp import web
 from facegate.v1 import verification_service_pb2 as service_pb2
+from structlog.testing import capture_logs
 
+from server.edge.console.answers import read_body
 from server.storage.hosted import HostedRepository, HostedScan
 from server.storage.retention import RetentionRepository
 from tests.ports import held_port
@@ -411,6 +414,79 @@ async def test_calls_are_limited(live: LiveServer, monkeypatch: pytest.MonkeyPat
 async def test_a_call_that_is_too_large_has_an_answer(live: LiveServer, size: int) -> None:
     status, document = await Visitor(live).call("open", link="a" * size)
     assert (status, document["details"][0]["metadata"]) == (413, {"field": "body", "maxBytes": "16384"})
+
+
+async def _begun(live: LiveServer) -> asyncio.StreamWriter:
+    """A connection that has sent the head of a request and half of its body."""
+    place = urlsplit(origin_of(live))
+    _, writer = await asyncio.open_connection("127.0.0.1", place.port)
+    head = f"POST /scan/api/open HTTP/1.1\r\nHost: {place.netloc}\r\nOrigin: {origin_of(live)}\r\n"
+    writer.write(f'{head}Content-Type: application/json\r\nContent-Length: 64\r\n\r\n{{"link": '.encode())
+    await writer.drain()
+    return writer
+
+
+async def test_people_who_send_slowly_keep_nobody_out(
+    live: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("server.edge.console.answers.STRANGER_SECONDS", 60.0)
+    check = await upload(live)
+    begun = asyncio.Event()
+    reading = [0]
+
+    async def counted(request: web.Request, *, seconds: float) -> bytes:
+        reading[0] += 1
+        if reading[0] >= len(slow):
+            begun.set()
+        return await read_body(request, seconds=seconds)
+
+    slow = [None] * 70
+    monkeypatch.setattr("server.edge.console.answers.read_body", counted)
+    writers = [await _begun(live) for _ in slow]
+    await asyncio.wait_for(begun.wait(), 60)
+    monkeypatch.undo()
+    await Visitor(live).done("open", link=secret_of(check.scan_url))
+    for writer in writers:
+        writer.close()
+
+
+async def test_a_browser_that_hangs_up_is_no_failure_of_the_server(
+    live: LiveServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    begun, over = asyncio.Event(), asyncio.Event()
+
+    async def seen(request: web.Request, *, seconds: float) -> bytes:
+        begun.set()
+        try:
+            return await read_body(request, seconds=seconds)
+        finally:
+            over.set()
+
+    monkeypatch.setattr("server.edge.console.answers.read_body", seen)
+    with capture_logs() as logs:
+        writer = await _begun(live)
+        await asyncio.wait_for(begun.wait(), 60)
+        writer.transport.abort()
+        await asyncio.wait_for(over.wait(), 60)
+        await asyncio.sleep(0)
+    assert [entry for entry in logs if entry["log_level"] in {"error", "critical"}] == []
+
+
+async def test_refusals_of_the_page_are_counted(live: LiveServer) -> None:
+    before = await _refusals(live)
+    assert await Visitor(live).refused("open", link="A" * 43) == "unknown"
+    assert (await Visitor(live).call("open"))[0] == 400
+    after = await _refusals(live)
+    assert {name: after[name] - before.get(name, 0) for name in ("TOKEN_INVALID", "INVALID_FIELD")} == {
+        "TOKEN_INVALID": 1,
+        "INVALID_FIELD": 1,
+    }
+
+
+async def _refusals(live: LiveServer) -> dict[str, float]:
+    pattern = r'^facegate_refusals_total\{reason="(\w+)"\} ([\d.]+)$'
+    found = re.findall(pattern, await live.metrics(), re.MULTILINE)
+    return {name: float(value) for name, value in found}
 
 
 async def test_a_slow_request_is_ended(live: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
