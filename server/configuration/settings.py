@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Annotated, Final, Literal, Self
 from urllib.parse import urlsplit
 
-from pydantic import Field, field_validator, model_validator
+from pydantic import Field, IPvAnyNetwork, field_validator, model_validator
 from pydantic_settings import (
     BaseSettings,
     PydanticBaseSettingsSource,
@@ -236,6 +236,10 @@ class ListenerSettings(Table):
     console: ConsoleListener | None = None
     """The listener for the console; without this table there is none. ``facegate serve`` on loopback without
     a settings file has one."""
+    trusted_proxies: tuple[IPvAnyNetwork, ...] = Field(default=(), max_length=64)
+    """Networks of your proxies before the listeners, such as ``10.0.0.0/24``. Their headers
+    ``X-Forwarded-For`` and ``Forwarded`` name the caller whom limits by address count, and the audit log
+    names: the rightmost address that is no trusted proxy's. From anybody else they are ignored."""
 
     @model_validator(mode="after")
     def _people_can_log_in(self) -> Self:

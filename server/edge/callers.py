@@ -16,6 +16,7 @@ from server.access.client_certificates import ClientCertificates
 from server.audit import Actor
 from server.base.errors import ConfigurationError, Reason, Refusal
 from server.base.private_files import WatchedFile
+from server.edge.forwarded import TrustedProxies
 from server.telemetry.stages import Metadata
 
 _LONGEST_ADDRESS = 64
@@ -39,6 +40,7 @@ class CallerIdentifier:
         now: Callable[[], datetime],
         tokens: AccessTokens | None = None,
         local_sandbox: bool = False,
+        proxies: TrustedProxies | None = None,
     ) -> None:
         """Set the credentials that the listener accepts.
 
@@ -49,11 +51,13 @@ class CallerIdentifier:
             certificates: The client certificates that may call; ``None`` if none are listed.
             tokens: The access tokens that may call; ``None`` if no issuer is configured.
             local_sandbox: Whether callers without credentials are sandbox callers.
+            proxies: The proxies that say who called; ``None`` if no header is read.
         """
         self._api_keys = api_keys
         self._tokens = tokens
         self._certificates = certificates
         self._now = now
+        self._proxies = proxies
         self._local = Caller(name="local", tenant=LOCAL_TENANT, sandbox=local_sandbox)
 
     @property
@@ -162,6 +166,20 @@ class CallerIdentifier:
                 "the entry of these credentials has changed since the call began; call again",
             )
 
+    def address_of(self, context: ServicerContext[Any, Any]) -> str:
+        """Return the address of the caller, without the port, as the audit log accepts it."""
+        # grpc writes ipv4:192.0.2.7:4711, ipv6:%5B2001:db8::7%5D:4711 and unix:path.
+        kind, _, place = unquote(context.peer()).partition(":")
+        address = place.rpartition(":")[0].strip("[]") if kind in {"ipv4", "ipv6"} else kind
+        if self._proxies is not None:
+            sent = context.invocation_metadata() or ()
+            address = self._proxies.address_of(
+                address,
+                forwarded=[str(value) for name, value in sent if name == "forwarded"],
+                forwarded_for=[str(value) for name, value in sent if name == "x-forwarded-for"],
+            )
+        return printable_address(address)
+
     @property
     def _callers(self) -> tuple[Caller, ...]:
         if self._api_keys is None and self._tokens is None:
@@ -216,14 +234,6 @@ class CallerIdentifier:
 def actor_of(caller: Caller, address: str) -> Actor:
     """Return the caller of a call for the audit log."""
     return Actor(name=caller.name, role=",".join(sorted(caller.roles)), address=address)
-
-
-def address_of(context: ServicerContext[Any, Any]) -> str:
-    """Return the address of the other side of a call's connection, without the port."""
-    # grpc writes ipv4:192.0.2.7:4711, ipv6:%5B2001:db8::7%5D:4711 and unix:path.
-    kind, _, place = unquote(context.peer()).partition(":")
-    address = place.rpartition(":")[0].strip("[]") if kind in {"ipv4", "ipv6"} else kind
-    return printable_address(address)
 
 
 def printable_address(address: str) -> str:

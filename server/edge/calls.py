@@ -19,7 +19,7 @@ from server.access.callers import Caller, Scope
 from server.audit import Actor
 from server.base.errors import Reason, Refusal
 from server.compliance.access import Access
-from server.edge.callers import CallerIdentifier, actor_of, address_of
+from server.edge.callers import CallerIdentifier, actor_of
 from server.edge.places import Places
 from server.edge.status import Opened, within_deadline
 
@@ -123,7 +123,7 @@ class CallsServicer:
     ) -> AsyncIterator[AsyncIterator[Message]]:
         caller = self._callers.identify(context)
         answers = self._calls.answers(
-            name, request, caller=caller, actor=actor_of(caller, address_of(context))
+            name, request, caller=caller, actor=actor_of(caller, self._callers.address_of(context))
         )
         async with within_deadline(context, MOST_SECONDS), aclosing(answers):
             yield answers

@@ -29,7 +29,7 @@ from grpc.aio import AbortError, ServerInterceptor, ServicerContext
 from server.access.callers import COMPLIANCE_ROLES, Caller, Scope
 from server.audit import SERVER_TENANT, Actor, AuditAction, AuditEvent, Tally
 from server.base.errors import Reason, Refusal
-from server.edge.callers import CallerIdentifier, address_of
+from server.edge.callers import CallerIdentifier
 from server.edge.calls import require_scope
 from server.edge.status import counted_refusal, to_status
 from server.telemetry.metrics import Metrics
@@ -359,7 +359,7 @@ class Gate(ServerInterceptor):
                 with suppress(Refusal):
                     caller = self._callers.identify(context)
                 self._refused.record_refusal(
-                    method, refusal.reason, caller=caller, address=address_of(context)
+                    method, refusal.reason, caller=caller, address=self._callers.address_of(context)
                 )
             raise
 

@@ -11,6 +11,7 @@ from aiohttp.http_exceptions import HttpProcessingError
 from aiohttp.web_protocol import RequestHandler
 
 from server.base.errors import ListenerUnusable
+from server.edge.forwarded import TrustedProxies
 
 _LINGER_SECONDS = 2.0
 """How long an answered connection still reads a body that nobody wants.
@@ -86,6 +87,7 @@ class HttpListener:
         keepalive_seconds: float,
         max_header_bytes: int,
         tls: ssl.SSLContext | None = None,
+        proxies: TrustedProxies | None = None,
     ) -> None:
         """Prepare the listener; nothing is bound before ``start``.
 
@@ -96,7 +98,10 @@ class HttpListener:
             keepalive_seconds: How long a connection may stay open without a request.
             max_header_bytes: The maximum size of the first line, and of each header.
             tls: TLS; ``None`` for plaintext, which settings allow on loopback only.
+            proxies: The proxies that say who called; ``None`` if no header is read.
         """
+        if proxies is not None:
+            runner.app.middlewares.insert(0, proxies.middleware())
         self._name = name
         self._host = host
         self.port = port

@@ -19,7 +19,7 @@ from server.checks.hosted import HostedRequest
 from server.checks.intake import CheckIntake, ImageReference, TrustedCheckReference, TrustedImageUpload
 from server.checks.progress import CheckInquiry, CheckProgress, ProgressState
 from server.domain.terms import CheckStatus, FailureReason, Mode, RequestedOutcome
-from server.edge.callers import CallerIdentifier, actor_of, address_of
+from server.edge.callers import CallerIdentifier, actor_of
 from server.edge.fields import (
     check_id_of,
     message_of,
@@ -116,7 +116,7 @@ class ServiceServicer(Opened[ServiceEnvironment]):
                 check_id_of(request.check_id),
                 tenant=caller.tenant,
                 sandbox=caller.sandbox,
-                actor=actor_of(caller, address_of(context)),
+                actor=actor_of(caller, self._callers.address_of(context)),
                 audit_images=request.audit_image_limit,
                 close_now=request.close_now,
                 now=env.now(),
@@ -187,7 +187,7 @@ class ServiceServicer(Opened[ServiceEnvironment]):
                 chosen,
                 tenant=caller.tenant,
                 sandbox=caller.sandbox,
-                actor=actor_of(caller, address_of(context)),
+                actor=actor_of(caller, self._callers.address_of(context)),
                 statuses=Scope.FINISH_CHECKS in caller.scopes,
                 size=size,
                 page_token=request.page_token,

@@ -23,6 +23,7 @@ from google.protobuf.message import DecodeError
 from server.audit import Tally
 from server.base.errors import Reason, Refusal
 from server.edge.device_servicer import WRITE_SECONDS, malformed, nothing_read
+from server.edge.forwarded import TrustedProxies
 from server.edge.hosted import HostedPage, PageHandler
 from server.edge.http_connection import HttpConnection, HttpListener, abort
 from server.edge.listeners import SCAN_METHOD
@@ -227,6 +228,7 @@ class WebListener(HttpListener):
         origins: Collection[str],
         max_message_bytes: int,
         max_connections: int,
+        proxies: TrustedProxies,
         serve: Callable[[WebStream, str], Awaitable[None]],
         idle: Callable[[], Awaitable[None]],
         metrics: Metrics,
@@ -239,6 +241,7 @@ class WebListener(HttpListener):
             tls: TLS; ``None`` for plaintext, which settings allow on loopback only.
             page: The server's own page; ``None`` without one.
             origins: The origins whose pages may scan, as browsers write them.
+            proxies: The proxies that say who called.
             max_connections: Maximum number of connections; further ones are closed as they come.
             serve: Serves a stream that a page of this origin opened. Its exceptions are sent as refusals.
             idle: Waits until no stream is being served.
@@ -266,6 +269,7 @@ class WebListener(HttpListener):
             keepalive_seconds=0,
             max_header_bytes=_MAX_HEADER_BYTES,
             tls=tls,
+            proxies=proxies,
         )
 
     async def stop(self, grace: float) -> None:

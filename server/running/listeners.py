@@ -36,6 +36,7 @@ from server.edge.console.guard import Guard
 from server.edge.device_servicer import DeviceServicer
 from server.edge.event_calls import EVENT_CALLS
 from server.edge.evidence_calls import EVIDENCE_CALLS, EvidenceEnvironment
+from server.edge.forwarded import TrustedProxies
 from server.edge.gate import RefusedAccess
 from server.edge.hosted import HostedPage
 from server.edge.listeners import EVENT, EVIDENCE, REVIEW, SCOPES, Listener
@@ -125,7 +126,8 @@ class Listeners:
         tokens = None if oidc is None else AccessTokens(oidc, issuers[0])
         people = None if listeners.console is None else listeners.console.oidc
         flow = None if people is None else _flow(people, issuers, monotonic=monotonic)
-        self.callers = _callers(settings, tokens=tokens, now=now)
+        self.proxies = TrustedProxies(listeners.trusted_proxies)
+        self.callers = _callers(settings, tokens=tokens, proxies=self.proxies, now=now)
         self.refused = RefusedAccess(now)
         _validate_test_roots(settings, self.callers)
         _warn_of_unused_quotas(limits, tenants=self.callers.tenants)
@@ -221,6 +223,7 @@ class Listeners:
             idle=self.device_servicer.idle,
             metrics=metrics,
             page=self.hosted,
+            proxies=self.proxies,
         )
 
     def _console(
@@ -275,6 +278,7 @@ class Listeners:
             guard=guard,
             routes=[*log_in.routes(), *interface.routes()],
             max_connections=CONSOLE_CONNECTIONS,
+            proxies=self.proxies,
             started=log_in.start,
         )
         return Console(listener=listener, sessions=sessions, interface=interface)
@@ -295,7 +299,11 @@ def _issuer(oidc: OidcSettings, *, monotonic: Callable[[], float]) -> Issuer:
 
 
 def _callers(
-    settings: Settings, *, tokens: AccessTokens | None, now: Callable[[], datetime]
+    settings: Settings,
+    *,
+    tokens: AccessTokens | None,
+    proxies: TrustedProxies,
+    now: Callable[[], datetime],
 ) -> CallerIdentifier:
     service = settings.listeners.service
     of_tokens = () if tokens is None else tokens.callers
@@ -313,6 +321,7 @@ def _callers(
         now=now,
         tokens=tokens,
         local_sandbox=service.local_sandbox,
+        proxies=proxies,
     )
     require_tenancy(settings.trusted_images, tenants=callers.tenants)
     return callers

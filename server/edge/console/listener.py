@@ -13,6 +13,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from server.edge.console.answers import MOST_BYTES, refused_answer
 from server.edge.console.guard import API, Guard, WrongHost
+from server.edge.forwarded import TrustedProxies
 from server.edge.http_connection import HttpConnection, HttpListener, abort
 from server.edge.page_files import file_answer, page_files
 from server.edge.status import as_refusal
@@ -40,6 +41,7 @@ class ConsoleListener(HttpListener):
         guard: Guard,
         routes: list[web.RouteDef],
         max_connections: int,
+        proxies: TrustedProxies,
         started: Callable[[], None],
     ) -> None:
         """Prepare the listener; nothing is bound before ``start``.
@@ -48,6 +50,7 @@ class ConsoleListener(HttpListener):
             port: TCP port; 0 for any free one.
             tls: TLS; ``None`` for plaintext, which settings allow on loopback only.
             routes: The interface and the log-in.
+            proxies: The proxies that say who called.
             max_connections: Maximum number of connections; a further one ends one without a whole request.
             started: Is called when the port is known.
         """
@@ -70,6 +73,7 @@ class ConsoleListener(HttpListener):
             keepalive_seconds=_KEEPALIVE_SECONDS,
             max_header_bytes=_MAX_HEADER_BYTES,
             tls=tls,
+            proxies=proxies,
         )
 
     @property

@@ -1,7 +1,7 @@
 """A server with a caller for each role, and decided checks, for tests of EvidenceService."""
 
 import json
-from collections.abc import AsyncIterator, Mapping
+from collections.abc import AsyncIterator, Mapping, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -119,7 +119,11 @@ class Office:
 
 @asynccontextmanager
 async def open_office(
-    folder: Path, *, console: Mapping[str, object] | None = None, **tables: Any
+    folder: Path,
+    *,
+    console: Mapping[str, object] | None = None,
+    trusted_proxies: Sequence[str] = (),
+    **tables: Any,
 ) -> AsyncIterator[Office]:
     """Serve until the block ends.
 
@@ -134,6 +138,8 @@ async def open_office(
     listeners, keys = write_keys(folder, entries)
     if console is not None:
         listeners["console"] = {"port": 0} | dict(console)
+    if trusted_proxies:
+        listeners["trusted_proxies"] = trusted_proxies
     settings = settings_for(folder, sandbox=False, listeners=listeners, **tables)
     write_policy(folder / "policies", "test", portrait="bytes", evidence_seconds=2 * 86_400, images_seconds=0)
     for name, four_eyes in (("sampled", "false"), ("in-pairs", "true")):

@@ -253,7 +253,7 @@ async def _measure(office: Office, made: list[UUID]) -> None:
 async def _main(count: int, *, store: Path | None, postgresql: bool) -> None:
     with ExitStack() as stack:
         folder = store or Path(stack.enter_context(tempfile.TemporaryDirectory(prefix="facegate-scale-")))
-        storage = {}
+        storage: dict[str, Any] = {}
         if postgresql:
             url = await stack.enter_context(postgres_server()).new_database()
             await upgrade(url)

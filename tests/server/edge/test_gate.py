@@ -29,7 +29,7 @@ from server.audit import SERVER_TENANT
 from server.base.errors import Reason, Refusal
 from server.domain.terms import CheckState
 from server.domain.tries import Standing, TryKind
-from server.edge.callers import address_of
+from server.edge.callers import CallerIdentifier
 from server.edge.gate import Gate, RefusedAccess, WaitingRoom
 from server.edge.status import CODE_OF, DOMAIN, as_refusal, to_status
 from server.storage import errors
@@ -302,8 +302,9 @@ def test_a_flood_of_unknown_callers_is_bounded_and_hides_no_known_one() -> None:
     ],
 )
 def test_the_address_of_a_connection(peer: str, address: str) -> None:
-    context: Any = SimpleNamespace(peer=lambda: peer)
-    assert address_of(context) == address
+    context: Any = SimpleNamespace(peer=lambda: peer, invocation_metadata=list)
+    callers = CallerIdentifier(api_keys=None, certificates=None, now=lambda: datetime.now(UTC))
+    assert callers.address_of(context) == address
 
 
 # The calls that wait for a message, the time limit, and the calls that are disconnected.
