@@ -11,8 +11,9 @@ Order of the decision:
    (``DecisionLines.alone_share``), and can give SPOOF but never LIVE.
 4. The policy's thresholds turn the confidence into the verdict. LIVE also requires measured motion that is
    not that of a sheet, open eyes, and a network if the policy requires one. A missing measurement never
-   counts as passed. Networks that contradict each other about a scan do not count for SPOOF: noise and
-   unusual light mislead some of them first.
+   counts as passed. Where one network sees life in a scan, the others do not count for SPOOF, since noise and
+   unusual light mislead some of them first, and neither does a missing sign of life: a person may sit still.
+   What moves as a plane, or shows a medium, still does.
 
 If the policy's ``CaptureKind`` is that of still images, motion never counts, single-frame cues do, networks
 are calibrated for stills, and LIVE requires a network's score. Only analyses are judged in this way, never
@@ -72,12 +73,14 @@ class _Evidence:
         strengths: The weight of every signal that takes part, by its name.
         odds: The log odds of the same signals, by name.
         total: The sum of all log odds, each group within its limits.
+        unmoved: The part of it that missing signs of life have, 0 or less.
     """
 
     network: float | None
     strengths: Mapping[str, float]
     odds: Mapping[str, float]
     total: float
+    unmoved: float
 
 
 def fuse(
@@ -133,7 +136,7 @@ def fuse(
     against = _against(evidence.odds, telling=model.decision.telling)
     proven = evidence.total
     if scan and evidence.network is not None and max(networks.values()) > NEITHER:
-        proven -= min(0.0, evidence.network)
+        proven -= min(0.0, evidence.network) + evidence.unmoved
     proven_score = 100 * _probability(proven * share)
     if proven_score <= policy.spoof_threshold:
         reasons = (*(against or (VerdictReason.EVIDENCE_TOO_WEAK,)), *short)
@@ -187,6 +190,7 @@ def _evidence(
     odds: dict[str, float] = {}
     strengths: dict[str, float] = {}
     total = 0.0 if networks else calibration.bias
+    unmoved = 0.0
     # 1. The PAD networks: their mean, calibrated as a set.
     network = _network_odds(networks, calibration)
     if network is not None:
@@ -199,7 +203,12 @@ def _evidence(
             for name, weight in motion.weights.items()
             if name in scores
         }
-        total += max(-motion.most_against, sum(found.values()))
+        against = max(-motion.most_against, sum(found.values()))
+        as_plane = sum(
+            value for name, value in found.items() if _REASONS.get(name) is VerdictReason.MOVES_AS_A_PLANE
+        )
+        unmoved = against - max(-motion.most_against, as_plane)
+        total += against
         odds |= found
         strengths |= {name: motion.weights[name] for name, value in found.items() if value < 0}
         signs = [name for name in scores if name in LIFE_SIGNS and scores[name] >= NEITHER]
@@ -229,7 +238,7 @@ def _evidence(
     total += max(-traces.most_against, sum(seen.values()))
     odds |= {name: odds.get(name, 0.0) + value for name, value in seen.items()}
     strengths |= {name: strengths.get(name, 0.0) - value / _SUREST for name, value in seen.items()}
-    return _Evidence(network=network, strengths=strengths, odds=odds, total=total)
+    return _Evidence(network=network, strengths=strengths, odds=odds, total=total, unmoved=unmoved)
 
 
 def highest_score(networks: Mapping[str, float], calibration: NetworkCalibration) -> float:

@@ -228,6 +228,17 @@ def test_networks_that_contradict_each_other_prove_no_attack_in_a_scan() -> None
     assert (moved.verdict, moved.reasons[0]) == (Verdict.SPOOF, VerdictReason.MOVES_AS_A_PLANE)
 
 
+def test_who_sits_still_is_no_attack_if_one_network_sees_life() -> None:
+    still: dict[str, Any] = {"stillness": 0.01, "micro_motion": 0.05}
+    one = {"strong": 0.02, "second": 0.99}
+    found = fused(**still, networks=one)
+    assert (found.verdict, found.reasons[-1]) == (Verdict.INCONCLUSIVE, VerdictReason.EVIDENCE_TOO_WEAK)
+    assert VerdictReason.NO_SIGN_OF_LIFE in found.reasons
+    assert fused(**still, networks={"strong": 0.02, "second": 0.4}).verdict is Verdict.SPOOF
+    for sign in ({"planar_motion": 0.01}, {"moire": 0.001, "medium_border": 0.1}):
+        assert fused(**still, **sign, networks=one).verdict is Verdict.SPOOF, sign
+
+
 @given(st.floats(0, 1), st.floats(0, 1))
 def test_a_scan_with_a_stretch_that_looks_like_an_attack_is_not_live(first: float, second: float) -> None:
     def judged(*stretches: float) -> LivenessResult:
