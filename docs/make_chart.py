@@ -42,7 +42,34 @@ _SCHEDULE: Final = {
     "type": "string",
     "pattern": r"^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|\S+( \S+){4})$",
 }
-_TEXTS: Final = {"type": "array", "items": {"type": "string"}}
+_HOST: Final = {
+    "type": "string",
+    "pattern": r"^((\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*)?$",
+}
+_HOSTS: Final = {"type": "array", "items": {**_HOST, "minLength": 1}}
+_QUANTITY: Final = {
+    "type": ["string", "number"],
+    "minimum": 0,
+    "pattern": r"^[0-9]+(\.[0-9]+)?([eE][0-9]+|m|[kMGTPE]|[KMGTPE]i)?$",
+}
+_QUANTITIES: Final = {"type": "object", "additionalProperties": _QUANTITY}
+
+
+def _table(**fields: Any) -> dict[str, Any]:
+    """A table of Kubernetes with the types of some fields. The templates refuse numbers in place of texts."""
+    return {"type": "object", "properties": fields}
+
+
+def _list(form: dict[str, Any]) -> dict[str, Any]:
+    return {"type": "array", "items": form}
+
+
+# A value of the chart's own may be replaced by null.
+_YES_NO: Final = {"type": ["boolean", "null"]}
+_NUMBER: Final = {"type": ["integer", "null"], "minimum": 0}
+_FILES: Final = _list(_table(mode=_NUMBER))
+_PEERS: Final = _list({"type": "object"})
+_PORT: Final = {"type": ["integer", "string"], "minimum": 1, "maximum": 65535, "pattern": "[a-z]"}
 # Facts that a default does not show.
 _FORMS: Final[dict[str, dict[str, Any]]] = {
     "image.digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
@@ -53,10 +80,65 @@ _FORMS: Final[dict[str, dict[str, Any]]] = {
         "minimum": 0,
         "pattern": "^[0-9]{1,3}%$",
     },
-    "web.hostnames": _TEXTS,
-    "gateway.hostnames": _TEXTS,
-    "certificate.deviceNames": _TEXTS,
-    "certificate.serviceNames": _TEXTS,
+    "web.hostnames": _HOSTS,
+    "gateway.hostnames": _HOSTS,
+    "gateway.backendHostname": _HOST,
+    "ingress.host": _HOST,
+    "certificate.deviceNames": _HOSTS,
+    "certificate.serviceNames": _HOSTS,
+    "imagePullSecrets": _list({**_table(), "required": ["name"]}),
+    "tolerations": _list(
+        _table(
+            operator={"enum": ["Exists", "Equal"]},
+            effect={"enum": ["", "NoSchedule", "PreferNoSchedule", "NoExecute"]},
+            tolerationSeconds={"type": "integer"},
+        )
+    ),
+    "topologySpreadConstraints": _list(_table(maxSkew={"type": "integer", "minimum": 1}, minDomains=_NUMBER)),
+    "podSecurityContext": _table(
+        runAsNonRoot=_YES_NO,
+        runAsUser=_NUMBER,
+        runAsGroup=_NUMBER,
+        fsGroup=_NUMBER,
+        supplementalGroups=_list({"type": "integer", "minimum": 0}),
+    ),
+    "securityContext": _table(
+        allowPrivilegeEscalation=_YES_NO,
+        privileged=_YES_NO,
+        readOnlyRootFilesystem=_YES_NO,
+        runAsNonRoot=_YES_NO,
+        runAsUser=_NUMBER,
+        runAsGroup=_NUMBER,
+    ),
+    "resources": _table(requests=_QUANTITIES, limits=_QUANTITIES),
+    "extraVolumes": _list(
+        {
+            **_table(
+                secret=_table(defaultMode=_NUMBER, optional=_YES_NO, items=_FILES),
+                configMap=_table(defaultMode=_NUMBER, optional=_YES_NO, items=_FILES),
+                persistentVolumeClaim=_table(readOnly=_YES_NO),
+                csi=_table(readOnly=_YES_NO),
+                emptyDir=_table(sizeLimit=_QUANTITY),
+                projected=_table(defaultMode=_NUMBER),
+            ),
+            "required": ["name"],
+        }
+    ),
+    "extraVolumeMounts": _list(
+        {
+            **_table(readOnly=_YES_NO),
+            "required": ["name", "mountPath"],
+        }
+    ),
+    "networkPolicy.deviceFrom": _PEERS,
+    "networkPolicy.serviceFrom": _PEERS,
+    "networkPolicy.adminFrom": _PEERS,
+    "networkPolicy.egress": _list(
+        _table(
+            to=_PEERS,
+            ports=_list(_table(port=_PORT, endPort=_NUMBER, protocol={"enum": ["TCP", "UDP", "SCTP"]})),
+        )
+    ),
     "retention.schedule": _SCHEDULE,
     "backup.schedule": _SCHEDULE,
     "doctor.schedule": _SCHEDULE,

@@ -1,6 +1,7 @@
 """The values that the chart refuses."""
 
 from collections.abc import Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
 import kubernetes_validate
@@ -148,8 +149,11 @@ def test_unknown_values_are_refused_by_the_schema(change: str) -> None:
             "topologySpreadConstraints[0].labelSelector.matchExpressions[0].values[0]",
         ),
         ("extraVolumes[0].name=1", "extraVolumes[0].name"),
-        ("extraVolumes[0].csi.volumeAttributes.a=1", "extraVolumes[0].csi.volumeAttributes.a"),
-        ("extraVolumeMounts[0].mountPath=1", "extraVolumeMounts[0].mountPath"),
+        (
+            "extraVolumes[0].name=v,extraVolumes[0].csi.volumeAttributes.a=1",
+            "extraVolumes[0].csi.volumeAttributes.a",
+        ),
+        ("extraVolumeMounts[0].name=v,extraVolumeMounts[0].mountPath=1", "extraVolumeMounts[0].mountPath"),
         ("networkPolicy.egress[0].to[0].podSelector.matchLabels.a=1", "networkPolicy.egress[0].to[0]"),
         ("networkPolicy.deviceFrom[0].ipBlock.cidr=10", "networkPolicy.deviceFrom[0].ipBlock.cidr"),
         ("gateway.parentRefs[0].name=1", "gateway.parentRefs[0].name"),
@@ -230,3 +234,94 @@ def test_an_upgrade_is_refused_as_an_installation_is(step: list[str]) -> None:
     )  # fmt: skip
     assert done.returncode != 0
     assert "externalSecrets.secrets:" in done.stderr
+
+
+@needs_helm
+@pytest.mark.parametrize(
+    ("change", "named"),
+    [
+        ({"imagePullSecrets": ["regcred"]}, "imagePullSecrets/0"),
+        ({"tolerations": [{"key": "a", "tolerationSeconds": "300"}]}, "tolerationSeconds"),
+        ({"securityContext": {"readOnlyRootFilesystem": "true"}}, "readOnlyRootFilesystem"),
+        ({"podSecurityContext": {"runAsUser": "1000"}}, "runAsUser"),
+        ({"extraVolumes": [{"name": "a", "secret": {"defaultMode": "0440"}}]}, "defaultMode"),
+        ({"extraVolumeMounts": [{"name": "a", "mountPath": "/a", "readOnly": "true"}]}, "readOnly"),
+        ({"extraVolumeMounts": [{"name": "a"}]}, "mountPath"),
+        ({"networkPolicy": {"egress": [{"ports": [{"port": "5432"}]}]}}, "port"),
+        ({"networkPolicy": {"egress": [{"ports": [{"port": 5432, "protocol": "tcp"}]}]}}, "protocol"),
+        ({"networkPolicy": {"egress": [{"ports": [{"port": 70000}]}]}}, "port"),
+        ({"gateway": {"hostnames": ["Scan.Bank.Example"]}}, "gateway/hostnames"),
+        ({"web": {"hostnames": ["scan.bank.example/"]}}, "web/hostnames"),
+        ({"ingress": {"host": "https://scan.bank.example"}}, "ingress/host"),
+        ({"ingress": {"host": "scan.bank.example:443"}}, "ingress/host"),
+        ({"certificate": {"deviceNames": ["a_b.example"]}}, "certificate/deviceNames"),
+        ({"resources": {"limits": {"memory": "4 GB"}}}, "memory"),
+        ({"resources": {"limits": {"memory": True}}}, "memory"),
+        (
+            {"resources": {"requests": {"memory": "8Gi"}, "limits": {"memory": "4Gi"}}},
+            "resources.limits.memory",
+        ),
+        ({"resources": {"requests": {"cpu": 2}, "limits": {"cpu": "1500m"}}}, "resources.limits.cpu"),
+        ({"extraEnv": [{"name": "A", "value": "1"}, {"name": "A", "value": "2"}]}, "extraEnv: A"),
+    ],
+)
+def test_what_kubernetes_would_refuse_is_refused_by_name(
+    change: dict[str, Any], named: str, tmp_path: Path
+) -> None:
+    assert named in _refused(change, tmp_path)
+
+
+@needs_helm
+@pytest.mark.parametrize(
+    "change",
+    [
+        {
+            "resources": {
+                "requests": {"cpu": 1, "memory": "2Gi"},
+                "limits": {"cpu": "1000m", "memory": "2048Mi"},
+            }
+        },
+        {"resources": {"requests": {"memory": "1e9"}, "limits": {"memory": "1G"}}},
+        {"podSecurityContext": {"runAsUser": None}, "securityContext": {"privileged": False}},
+        {"networkPolicy": {"egress": [{"ports": [{"port": "postgres", "protocol": "TCP"}]}]}},
+        {"gateway": {"hostnames": ["*.bank.example"]}, "ingress": {"host": ""}},
+    ],
+)
+def test_what_kubernetes_takes_is_taken(change: dict[str, Any], tmp_path: Path) -> None:
+    assert _refused(change, tmp_path) == ""
+
+
+@needs_helm
+@pytest.mark.parametrize(
+    "name",
+    [
+        "round2/helm/egress_port_as_text_protocol_small.yaml",
+        "round2/helm/env_twice.yaml",
+        "round2/helm/gateway_host_upper_case.yaml",
+        "round2/helm/image_pull_secrets_as_text.yaml",
+        "round2/helm/ingress_host_with_port.yaml",
+        "round2/helm/ingress_host_with_scheme.yaml",
+        "round2/helm/limit_below_request.yaml",
+        "round2/helm/mount_read_only_as_text.yaml",
+        "round2/helm/security_context_as_text.yaml",
+        "round2/helm/toleration_seconds_as_text.yaml",
+        "k9_extra_env_number.yaml",
+        "k10_null_section.yaml",
+    ],
+)
+def test_values_behind_public_bug_reports_are_refused(name: str, assets: Path, tmp_path: Path) -> None:
+    file = assets / "data" / "reported" / name
+    if not file.is_file():
+        pytest.skip(f"no reported values: {file} is absent")
+    change = yaml.safe_load(file.read_text())
+    assert next(iter(change)) in _refused(change, tmp_path)
+
+
+def _refused(change: dict[str, Any], folder: Path) -> str:
+    file = folder / "values.yaml"
+    file.write_text(yaml.safe_dump(change))
+    done = run(
+        *("template", "scan", str(CHART), "--values", str(VALUES / "single.yaml"), "--values", str(file))
+    )
+    assert (done.returncode == 0) is (done.stderr == "")
+    return done.stderr

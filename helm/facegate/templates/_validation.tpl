@@ -22,6 +22,14 @@ messages, `in` the name of what `value` is in. */}}
 {{- end -}}
 {{- end -}}
 
+{{/* A quantity of Kubernetes, such as 500m or 4Gi, as a number. */}}
+{{- define "facegate.quantity" -}}
+{{- $factors := dict "" 1.0 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 "Pi" 1125899906842624.0 "Ei" 1152921504606846976.0 -}}
+{{- $text := toString . -}}
+{{- $unit := regexFind "[kMGTPE]i?$|m$" $text -}}
+{{- mulf (trimSuffix $unit $text | float64) (get $factors $unit) -}}
+{{- end -}}
+
 {{/* What cannot work is refused here, and not by a Pod that does not start. Every template begins with it, because Helm
 does not say which one it renders first. */}}
 {{- define "facegate.validate" -}}
@@ -213,6 +221,11 @@ does not say which one it renders first. */}}
 {{- end -}}
 {{- include "facegate.requireTexts" (dict "path" (printf "extraEnv[%d]" $number) "in" "" "value" $entry) -}}
 {{- $name := upper $entry.name -}}
+{{- range $other := slice $.Values.extraEnv (add1 $number) -}}
+{{- if and (kindIs "map" $other) (eq (toString $other.name) $entry.name) -}}
+{{- fail (printf "extraEnv: %s is there twice; leave one out" $entry.name) -}}
+{{- end -}}
+{{- end -}}
 {{- if has $name (list "FACEGATE_CONFIG" "POD_NAME") -}}
 {{- fail (printf "extraEnv: the chart sets %s itself; leave it out" $entry.name) -}}
 {{- end -}}
@@ -221,6 +234,12 @@ does not say which one it renders first. */}}
 {{- if or (eq $name $variable) (hasPrefix (printf "%s__" $variable) $name) (hasPrefix (printf "%s__" $name) $variable) -}}
 {{- fail (printf "extraEnv: leave %s out; %s" $entry.name $instead) -}}
 {{- end -}}
+{{- end -}}
+{{- end -}}
+{{- range $resource, $limit := .Values.resources.limits -}}
+{{- $request := dig "requests" $resource "" $.Values.resources -}}
+{{- if and (not (kindIs "invalid" $limit)) (ne (toString $request) "") (lt (include "facegate.quantity" $limit | float64) (include "facegate.quantity" $request | float64)) -}}
+{{- fail (printf "resources.limits.%s: %v is less than the request of %v; raise it" $resource $limit $request) -}}
 {{- end -}}
 {{- end -}}
 {{- if lt (int .Values.shutdown.drainSeconds) 181 -}}
