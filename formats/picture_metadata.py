@@ -75,7 +75,7 @@ def _search_jpeg(data: bytes, found: _Found) -> None:
 
 
 def _search_png(data: bytes, found: _Found) -> None:
-    for kind, body in _chunks(data, 8, ">I4s", padded=False, around=12):
+    for kind, body in read_chunks(data, 8, ">I4s", padded=False, around=12):
         match kind:
             case b"eXIf":
                 found.take_exif(body)
@@ -99,7 +99,7 @@ def _take_international_text(body: bytes, found: _Found) -> None:
 
 
 def _search_webp(data: bytes, found: _Found) -> None:
-    for kind, body in _chunks(data, 12, "<4sI", padded=True, around=8):
+    for kind, body in read_chunks(data, 12, "<4sI", padded=True, around=8):
         if kind == b"EXIF":
             # Some writers put JPEG's identifier before the data.
             found.take_exif(body.removeprefix(EXIF))
@@ -107,7 +107,7 @@ def _search_webp(data: bytes, found: _Found) -> None:
             found.take_xmp(body)
 
 
-def _chunks(
+def read_chunks(
     data: bytes, position: int, layout: str, *, padded: bool, around: int
 ) -> Iterator[tuple[bytes, bytes]]:
     """Yield kind and content of every chunk inside the file; without the image data."""

@@ -19,6 +19,7 @@ import simplejpeg
 from numpy.typing import NDArray
 from PIL import Image
 
+from formats.colour_profile import has_other_colours
 from formats.errors import ImageFault, ImageUnreadable
 from formats.foreign_format import recognise_foreign
 from formats.image_format import ImageFormat, ImageHeader, malformed
@@ -125,8 +126,9 @@ def decode_image(
         formats: The accepted formats; any other is refused before it is parsed.
         honour_exif_orientation: Whether to apply the EXIF orientation. True for files from people and other
             software; False for frames, because the protocol states their rotation.
-        still_decoder: Decodes JPEG 2000 and WebP. Without it these are refused as UNSUPPORTED_FORMAT,
-            even if ``formats`` contains them.
+        still_decoder: Decodes JPEG 2000 and WebP, and converts what has a colour profile to sRGB. Without it
+            the former are refused as UNSUPPORTED_FORMAT, even if ``formats`` contains them, and profiles are
+            passed over, as in frames of a scan.
 
     Raises:
         ImageError: The image is refused; the error has the reason and its numbers.
@@ -322,7 +324,16 @@ def _require_pixels(header: ImageHeader, limits: DecodeLimits) -> None:
 def _decode(data: bytes, header: ImageHeader, still_decoder: StillDecoder | None) -> BgrImage:
     in_process = _DECODERS.get(header.format)
     if in_process is not None:
-        return in_process(data)
+        pixels = in_process(data)
+        if still_decoder is None or not has_other_colours(data):
+            return pixels
+        try:
+            return _to_bgr(still_decoder.decode_still(data, header=header))
+        except ImageError as error:
+            # What only this process can read keeps its colours as they are.
+            if error.reason is ImageFault.MALFORMED:
+                return pixels
+            raise
     if still_decoder is None:
         raise ImageError(
             ImageFault.UNSUPPORTED_FORMAT,

@@ -37,6 +37,8 @@ _CODES: Final[Mapping[ImageFormat, StillCode]] = {
     ImageFormat.JP2: StillCode.JPEG2000,
     ImageFormat.J2K: StillCode.JPEG2000,
     ImageFormat.WEBP: StillCode.WEBP,
+    ImageFormat.JPEG: StillCode.PROFILED,
+    ImageFormat.PNG: StillCode.PROFILED,
 }
 _REFUSALS: Final[Mapping[int, tuple[ImageFault, str]]] = {
     Unable.DOES_NOT_DECODE: (ImageFault.MALFORMED, "the image data do not decode"),

@@ -48,6 +48,8 @@ class StillCode(IntEnum):
 
     JPEG2000 = 1
     WEBP = 2
+    PROFILED = 3
+    """A JPEG or PNG with a colour profile."""
 
 
 class PixelLayout(IntEnum):

@@ -1,16 +1,16 @@
-"""Decodes JPEG 2000 and WebP to pixels, in the worker.
+"""Decodes JPEG 2000 and WebP, and what has a colour profile, to pixels, in the worker.
 
-Pillow's plug-in for WebP is called by name. ``Image.open`` would search for others and load them at a time
+Pillow's plug-ins are called by name. ``Image.open`` would search for others and load them at a time
 when nothing can be loaded any more.
 """
 
 import ctypes
 import io
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from ctypes import POINTER, c_char, c_int, c_int32, c_size_t, c_uint16, c_uint32, c_uint64, c_void_p
 from typing import Final
 
-from PIL import Image, ImageChops, ImageCms, WebPImagePlugin, _imaging
+from PIL import Image, ImageChops, ImageCms, JpegImagePlugin, PngImagePlugin, WebPImagePlugin, _imaging
 
 from vision.isolation.code_stream import CodeStreamBroken, TooManyPackets, require_whole
 from vision.isolation.protocol import Message, MessageKind, PixelLayout, StillCode, Unable
@@ -276,7 +276,7 @@ def decode_still(numbers: tuple[int, ...], data: bytes) -> Iterator[Message]:
     """
     code, width, height = numbers[:3]
     try:
-        picture = _jpeg2000(data, width, height) if code == StillCode.JPEG2000 else _webp(data, width, height)
+        picture = _DECODERS[StillCode(code)](data, width, height)
         if isinstance(picture, Unable):
             yield Message(MessageKind.UNABLE, (picture,))
             return
@@ -310,4 +310,37 @@ def _webp(data: bytes, width: int, height: int) -> Image.Image | Unable:
     if picture.n_frames != 1:
         return Unable.ANIMATED
     picture.load()
-    return picture
+    return _by_profile(picture)
+
+
+def _profiled(data: bytes, width: int, height: int) -> Image.Image | Unable:
+    png = data.startswith(b"\x89PNG")
+    stream = io.BytesIO(data)
+    picture = PngImagePlugin.PngImageFile(stream) if png else JpegImagePlugin.JpegImageFile(stream)
+    if picture.size != (width, height):
+        return Unable.ANOTHER_SIZE
+    picture.load()
+    return _by_profile(picture)
+
+
+def _by_profile(picture: Image.Image) -> Image.Image:
+    """Convert a colour picture by the profile that it carries."""
+    profile = picture.info.get("icc_profile")
+    if not profile:
+        return picture
+    if picture.mode == "P":
+        picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
+    if picture.mode in {"RGB", "CMYK"}:
+        return _in_srgb(picture, profile)
+    if picture.mode != "RGBA":
+        return picture
+    coloured = _in_srgb(picture.convert("RGB"), profile)
+    coloured.putalpha(picture.getchannel("A"))
+    return coloured
+
+
+_DECODERS: Final[Mapping[StillCode, Callable[[bytes, int, int], Image.Image | Unable]]] = {
+    StillCode.JPEG2000: _jpeg2000,
+    StillCode.WEBP: _webp,
+    StillCode.PROFILED: _profiled,
+}

@@ -101,8 +101,8 @@ class TestStills:
         assert caught.value.reason is ImageFault.ANIMATED
 
     def test_other_formats_are_a_mistake_of_the_caller(self) -> None:
-        with pytest.raises(ValueError, match="PNG is not decoded in isolation"):
-            decoders().decode_still(b"", header=ImageHeader(ImageFormat.PNG, 1, 1, 3, 8))
+        with pytest.raises(ValueError, match="BMP is not decoded in isolation"):
+            decoders().decode_still(b"", header=ImageHeader(ImageFormat.BMP, 1, 1, 3, 8))
 
     def test_too_little_memory_is_a_refusal_of_the_picture(self) -> None:
         large = Image.new("RGB", (6000, 4000), (10, 90, 200))
