@@ -156,7 +156,7 @@ def _timeline(demuxer: int, data: bytes, *, most_packets: int) -> _Timeline:
                     times.append(int(time * packet.time_base * _MICRO))
         except av.FFmpegError:
             whole = False
-        declared = _declared_length(container, stream)
+        declared = _declared_length(container, stream, start=min(times, default=0))
     if not count:
         raise _NoResult(Unable.DOES_NOT_DECODE)
     counted = len(times) != count
@@ -171,11 +171,17 @@ def _rate(stream: VideoStream) -> Fraction:
     return rate or _USUAL_RATE
 
 
-def _declared_length(container: InputContainer, stream: VideoStream) -> int:
-    """Return the declared length, microseconds; 0 if the file states none."""
+def _declared_length(container: InputContainer, stream: VideoStream, *, start: int) -> int:
+    """Return the declared length, microseconds; 0 if the file states none.
+
+    Args:
+        start: The time of the first frame. Many programs declare in Matroska files the time of the end, even if
+            they begin hours after zero, as parts of a recording do.
+    """
     if stream.duration and stream.time_base:
         return int(stream.duration * stream.time_base * _MICRO)
-    return container.duration or 0
+    declared = container.duration or 0
+    return declared - start if 0 < start < declared else declared
 
 
 def _frames(

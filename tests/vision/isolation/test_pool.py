@@ -56,8 +56,8 @@ def add_silence(output: OutputContainer, track: AudioStream) -> None:
         output.mux(packet)
 
 
-def video(container: str, codec: str, *, frames: int = 20, sound: bool = False) -> bytes:
-    """Frames of increasing brightness."""
+def video(container: str, codec: str, *, frames: int = 20, sound: bool = False, start: int = 0) -> bytes:
+    """Frames of increasing brightness, from a number of seconds on."""
     stream = io.BytesIO()
     with av.open(stream, mode="w", format=container) as output:
         track = output.add_stream(codec, rate=RATE)
@@ -69,7 +69,7 @@ def video(container: str, codec: str, *, frames: int = 20, sound: bool = False) 
             pixels = np.full((HEIGHT, WIDTH, 3), 10, np.uint8)
             pixels[:, : WIDTH // 2] = shade(number)
             frame = av.VideoFrame.from_ndarray(pixels, format="bgr24")
-            frame.pts, frame.time_base = number, Fraction(1, RATE)
+            frame.pts, frame.time_base = start * RATE + number, Fraction(1, RATE)
             for packet in track.encode(frame):
                 output.mux(packet)
         for packet in track.encode(None):
@@ -164,6 +164,18 @@ class TestVideo:
             video("avi", "mjpeg"), max_pixels=WIDTH * HEIGHT, max_total_pixels=3 * WIDTH * HEIGHT + 1
         )
         assert len(found.frames) == 3
+
+    @pytest.mark.parametrize(
+        ("container", "codec"), [("matroska", "libx264"), ("webm", "libvpx"), ("mp4", "libx264")]
+    )
+    @pytest.mark.parametrize("start", [0, 3, 72_000])
+    def test_a_part_of_a_long_recording_is_whole(self, container: str, codec: str, start: int) -> None:
+        data = video(container, codec, frames=60, start=start)
+        found = sampled(data)
+        assert (found.complete, found.decoded) == (True, 60)
+        assert found.seconds == pytest.approx(59 / RATE, abs=0.01)
+        if container != "mp4":
+            assert not sampled(data[: len(data) * 6 // 10]).complete
 
     def test_sound_is_not_decoded(self) -> None:
         assert sampled(video("mp4", "libx264", sound=True)).complete
