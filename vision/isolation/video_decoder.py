@@ -175,8 +175,8 @@ def _declared_length(container: InputContainer, stream: VideoStream, *, start: i
     """Return the declared length, microseconds; 0 if the file states none.
 
     Args:
-        start: The time of the first frame. Many programs declare in Matroska files the time of the end, even if
-            they begin hours after zero, as parts of a recording do.
+        start: The time of the first frame. Many programs declare the time of the end in Matroska files, also
+            if these begin hours after zero, as parts of a recording do.
     """
     if stream.duration and stream.time_base:
         return int(stream.duration * stream.time_base * _MICRO)
