@@ -60,7 +60,8 @@ class GrpcWireTest {
         } finally {
             ProxySelector.setDefault(before)
         }
-        assertEquals(emptyList<URI>(), asked)
+        // Java itself asks at each socket, for SOCKS.
+        assertEquals(emptyList<URI>(), asked.filter { it.scheme != "socket" })
     }
 
     private fun awaitNoThread(name: String) {
