@@ -10,6 +10,7 @@ from pathlib import Path
 import pytest
 from hypothesis import HealthCheck, settings
 
+from cli.main import loopback_spared
 from tests.logs import log_plainly
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
@@ -28,6 +29,9 @@ _RESEARCH = (
 logging.getLogger("grpc").setLevel(logging.INFO)
 
 log_plainly()
+
+# What the tests say to this machine is for no proxy of whoever runs them.
+os.environ.update(loopback_spared(os.environ))
 
 # A deadline measures the machine: an example that takes a millisecond takes 200 on two busy cores. The
 # examples of a test are the same in every run; `pytest --hypothesis-profile explore` looks at more of them,

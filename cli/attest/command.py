@@ -25,6 +25,7 @@ from cli.shown import counted, list_table, printable, say, section_table
 from cli.test_devices import write_platform
 from device_integrity import DeviceCheck, DeviceFinding, DeviceIntegrityError, ReferenceDataMalformed
 from device_integrity.android import MAX_LIST_BYTES
+from formats.proxies import proxy_named
 from server.device.revocation import read_revocation_files, write_revocation_files
 from simulator.devices import SETTINGS_FILE, DeviceKind
 
@@ -226,6 +227,8 @@ def _fetch(url: str) -> tuple[bytes, datetime]:
     except urllib.error.HTTPError as error:
         with error:
             raise ValueError(f"{url}: the server answered {error.code}") from error
+    except urllib.error.URLError as error:
+        raise ValueError(f"{url} cannot be reached{proxy_named(url)}: {error.reason}") from error
 
 
 def _made(date: str | None, age: str | None, now: datetime) -> datetime:

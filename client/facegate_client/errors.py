@@ -17,6 +17,7 @@ gRPC's errors are converted to these; the server's refusal decides whether a rec
 """
 
 import os
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
@@ -122,6 +123,8 @@ ERROR_DOMAIN: Final = "facegate.org"
 
 _PROXIES: Final = ("grpc_proxy", "https_proxy", "http_proxy")
 """The variables of which gRPC takes the first that is set."""
+_TRIED: Final = re.compile(r"\bipv[46]:\S+:(\d+)")
+"""The port of each address in a message of gRPC."""
 _STATUS_KEY = "grpc-status-details-bin"
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode if code is not grpc.StatusCode.OK}
 # The codes of the transport itself when a connection breaks or a proxy gives up.
@@ -175,15 +178,22 @@ def translate_error(error: grpc.aio.AioRpcError) -> ClientError:
     """Return this package's error for an error of a unary call."""
     refusal = refusal_of(error)
     if not refusal.reason and error.code() in _LOSS_CODES:
-        return ConnectionFailedError(f"{refusal.code}: {refusal.message}{_proxy_named()}")
+        return ConnectionFailedError(f"{refusal.code}: {refusal.message}{_proxy_named(refusal.message)}")
     return CallRefusedError(refusal)
 
 
-def _proxy_named() -> str:
-    """Return which proxy gRPC takes to other machines, without user and password; empty if it takes none."""
+def _proxy_named(message: str) -> str:
+    """Return which proxy gRPC takes to other machines, without user and password.
+
+    Args:
+        message: gRPC's. If it names the address that was tried, and not that of the proxy, none was taken.
+    """
     for name in _PROXIES:
         host = urlsplit(os.environ.get(name, "")).netloc.rpartition("@")[2]
         if host:
+            port, tried = host.rpartition(":")[2], _TRIED.findall(message)
+            if tried and port.isdigit() and port not in tried:
+                return ""
             return f" (other machines are reached through the proxy {host}, which {name} names)"
     return ""
 

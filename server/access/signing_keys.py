@@ -26,6 +26,7 @@ import structlog
 from joserfc.errors import JoseError
 from joserfc.jwk import ECKey, OKPKey, RSAKey
 
+from formats.proxies import proxy_named
 from server.base.errors import ConfigurationError, Reason, Refusal
 from server.base.private_files import WatchedFile, read_trusted_file
 from server.base.table import is_loopback
@@ -255,10 +256,16 @@ async def fetch_issuer(issuer: str) -> IssuerAnswer:
                 raise SigningKeysInvalid(f"jwks_uri: {error}") from error
             return IssuerAnswer(MappingProxyType(document), parse_jwks(await _get(location)))
     except TimeoutError as error:
-        raise SigningKeysInvalid("the issuer did not answer in time") from error
+        raise SigningKeysInvalid(f"the issuer did not answer in time{_proxy(issuer)}") from error
     except (aiohttp.ClientError, OSError, ValueError) as error:
         # Messages of the library may contain the address of a proxy, or parts of an answer.
-        raise SigningKeysInvalid(f"the issuer cannot be reached ({type(error).__name__})") from error
+        raise SigningKeysInvalid(
+            f"the issuer cannot be reached{_proxy(issuer)} ({type(error).__name__})"
+        ) from error
+
+
+def _proxy(url: str) -> str:
+    return "" if is_loopback(urlsplit(url).hostname or "") else proxy_named(url)
 
 
 async def _get(url: str) -> bytes:

@@ -19,6 +19,7 @@ from joserfc.jwk import ECKey
 
 from device_integrity import ReceiptExchangeUnavailable
 from device_integrity.apple import MAX_RECEIPT_BYTES, Environment
+from formats.proxies import proxy_named
 from server.base.errors import ConfigurationError
 from server.base.private_files import read_private_file
 
@@ -82,12 +83,13 @@ class AppleReceiptExchange:
         Raises:
             ReceiptExchangeUnavailable: Apple did not answer in time, or did not return a receipt.
         """
+        server = _SERVERS[environment]
         try:
             # One session for each exchange: each device has one a day, so there is nothing to keep open.
             async with (
                 aiohttp.ClientSession(timeout=self._timeout, trust_env=True) as session,
                 session.post(
-                    _SERVERS[environment] + _PATH,
+                    server + _PATH,
                     data=base64.b64encode(receipt),
                     headers={"Authorization": self._token(), "Content-Type": "text/plain"},
                     allow_redirects=False,
@@ -95,10 +97,10 @@ class AppleReceiptExchange:
             ):
                 return await _read(response)
         except TimeoutError as error:
-            raise ReceiptExchangeUnavailable("Apple did not answer in time") from error
+            raise ReceiptExchangeUnavailable(f"Apple did not answer in time{proxy_named(server)}") from error
         except (aiohttp.ClientError, OSError, ValueError) as error:
             # Messages of the library may contain the address of a proxy, or parts of an answer.
-            raise ReceiptExchangeUnavailable("Apple cannot be reached") from error
+            raise ReceiptExchangeUnavailable(f"Apple cannot be reached{proxy_named(server)}") from error
 
     def _token(self) -> str:
         header = {"alg": "ES256", "kid": self._key_id}

@@ -19,6 +19,7 @@ from urllib.parse import quote
 from device_integrity import PlayDecoderUnavailable, PlayTokenMalformed
 from device_integrity.android import MAX_PAYLOAD_BYTES, MAX_TOKEN_BYTES
 from formats.extras import missing_extra
+from formats.proxies import proxy_named
 from server.base.errors import ConfigurationError
 from server.base.private_files import read_private_file
 
@@ -134,7 +135,9 @@ class GooglePlayDecoder:
                 return _read(response, deadline)
         except (GoogleAuthError, RequestException, OSError, ValueError) as error:
             # Messages of the libraries may contain the address of a proxy, or parts of an answer.
-            raise PlayDecoderUnavailable("Google's decoder cannot be reached") from error
+            raise PlayDecoderUnavailable(
+                f"Google's decoder cannot be reached{proxy_named(self._base_url, or_all=True)}"
+            ) from error
 
     def _session(self) -> "AuthorizedSession":
         session: AuthorizedSession | None = getattr(self._local, "session", None)

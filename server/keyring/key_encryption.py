@@ -27,6 +27,7 @@ from cryptography.exceptions import InvalidTag
 from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 
 from formats.extras import missing_extra
+from formats.proxies import proxy_named
 from server.base.errors import ConfigurationError
 from server.base.private_files import PrivateFileError, read_private_file
 from server.configuration.tables import (
@@ -320,7 +321,8 @@ class VaultTransit:
             ) from error
         except (self._errors.VaultError, self._transport_error, KeyError, TypeError) as error:
             raise KeyEncryptionUnavailable(
-                f"{self.name}: the server cannot be used: {type(error).__name__}"
+                f"{self.name}: the server cannot be used{proxy_named(self._client.url, or_all=True)}: "
+                f"{type(error).__name__}"
             ) from error
 
 

@@ -19,6 +19,7 @@ import structlog
 from formats.extras import missing_extra
 from server.base.errors import ConfigurationError
 from server.base.private_files import PrivateFileError, read_private_file, read_trusted_file
+from server.base.table import is_loopback
 from server.base.version import server_version
 from server.configuration.tables import OtlpSettings
 from server.telemetry.metrics import Metrics
@@ -116,12 +117,15 @@ def _open(
         sampler=ParentBased(TraceIdRatioBased(settings.sampling_ratio)),
         shutdown_on_exit=False,
     )
+    on_loopback = settings.endpoint is not None and is_loopback(settings.endpoint.host or "")
     connection: dict[str, Any] = {
         "endpoint": str(settings.endpoint),
         "insecure": credentials is None,
         "credentials": credentials,
         "headers": dict(headers),
         "timeout": _CALL_SECONDS,
+        # gRPC would send a proxy of the environment what is for this machine.
+        "channel_options": (("grpc.enable_http_proxy", 0),) if on_loopback else (),
     }
     exporter = OTLPSpanExporter(**connection)
     provider.add_span_processor(CountingProcessor(exporter, dropped=metrics.stages.spans_dropped))

@@ -6,6 +6,7 @@ import trustme
 from facegate_client import ConnectionFailedError, Orchestrator, TlsSettings, open_channel
 from tests.client.fake_server import FakeServer, serving
 from tests.client.fakes import scanned
+from tests.ports import held_port
 from tests.proxies import connect_proxy
 
 _VARIABLES = ("grpc_proxy", "https_proxy", "http_proxy", "HTTP_PROXY", "all_proxy")
@@ -36,6 +37,17 @@ async def test_a_scan_on_this_machine_is_streamed_without_it(monkeypatch: pytest
         await scanned(fake, target=target)
     assert proxy.requests == []
     assert len(fake.starts) == 1
+
+
+@pytest.mark.usefixtures("short_waits")
+async def test_a_proxy_is_not_named_where_none_was_taken(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("http_proxy", "http://proxy.invalid:3128")
+    with held_port() as port:
+        async with open_channel(f"127.0.0.1:{port}") as channel:
+            with pytest.raises(ConnectionFailedError) as failed:
+                await Orchestrator(channel=channel).upload_trusted_image(b"1", timeout_s=60)
+    assert f":{port}" in str(failed.value)
+    assert "proxy" not in str(failed.value)
 
 
 @pytest.mark.usefixtures("short_waits")

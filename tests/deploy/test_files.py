@@ -131,6 +131,12 @@ async def test_the_health_check_of_compose_takes_no_proxy(status: int, healthy: 
     assert proxy.requests == []
 
 
+def test_the_server_of_compose_reaches_its_s3_without_a_proxy() -> None:
+    environment = _compose()["services"]["facegate"]["environment"]
+    assert environment["NO_PROXY"].split(",") == ["objects", "${NO_PROXY:-}"]
+    assert environment["no_proxy"].split(",") == ["objects", "${no_proxy:-}"]
+
+
 def test_every_volume_and_dependency_of_compose_exists() -> None:
     compose = _compose()
     for service in compose["services"].values():

@@ -51,6 +51,7 @@ from server.access.signing_keys import (
 from server.base.errors import ConfigurationError, Reason, Refusal
 from server.base.private_files import WatchedFile
 from server.configuration.settings import ServiceListener
+from tests.proxies import connect_proxy
 
 _ISSUER = "https://login.bank.example/realms/bank"
 _NOW = datetime(2026, 11, 29, 12, tzinfo=UTC)
@@ -652,6 +653,33 @@ async def test_an_issuer_is_found_by_discovery() -> None:
     assert list(answer.keys) == ["a"]
     assert answer.document["issuer"] == issuer
     assert "cannot be reached" in await _failure(issuer)
+
+
+@pytest.mark.parametrize("variable", ["https_proxy", "HTTPS_PROXY"])
+async def test_a_proxy_to_an_issuer_that_fails_is_named(
+    variable: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("https_proxy", "HTTPS_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    async with connect_proxy(refuses=True) as proxy:
+        host = proxy.address.removeprefix("http://")
+        monkeypatch.setenv(variable, f"http://anna:secret@{host}")
+        told = await _failure("https://issuer.invalid")
+        assert proxy.requests == ["CONNECT issuer.invalid:443 HTTP/1.1"]
+    assert f"through the proxy {host}, which {variable} names" in told
+    assert "secret" not in told
+
+
+async def test_an_issuer_on_this_machine_is_reached_without_a_proxy(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    async with connect_proxy(refuses=True) as proxy, _site() as issuer:
+        monkeypatch.setenv("http_proxy", proxy.address)
+        monkeypatch.setenv("https_proxy", proxy.address)
+        await fetch_issuer(issuer)
+        told = await _failure(issuer.replace("http:", "https:"))
+    assert proxy.requests == []
+    assert "proxy" not in told
 
 
 def _says(**document: object) -> _Answer:

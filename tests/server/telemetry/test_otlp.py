@@ -189,6 +189,23 @@ def test_metrics_are_those_of_the_admin_port(receiver: Receiver) -> None:
     assert set(got) <= published
 
 
+@pytest.mark.parametrize("variable", ["http_proxy", "https_proxy", "grpc_proxy"])
+def test_a_collector_on_this_machine_is_reached_without_a_proxy(
+    variable: str, receiver: Receiver, dead_collector: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    monkeypatch.setenv(variable, dead_collector)
+    metrics = _metrics()
+    export = open_otlp(_settings(receiver), metrics)
+    assert export is not None
+    with metrics.stages.call(_METHOD, (), trusted=True):
+        pass
+    export.stop()
+    assert receiver.metrics
+    assert receiver.spans
+
+
 @pytest.mark.parametrize(
     ("trusted", "flag", "sent"),
     [(True, "01", True), (True, "00", False), (False, "01", False), (False, "00", False)],

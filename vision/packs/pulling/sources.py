@@ -21,6 +21,7 @@ import pooch
 import requests
 
 from formats.private_files import READABLE, appearing
+from formats.proxies import proxy_named
 from vision.errors import FileNotOffered, FileRefused, MirrorUnusable, TimeRanOut, TransferFailed
 from vision.packs.catalogue import CatalogueEntry, CataloguePack, StateFile
 from vision.packs.minifasnet_state import minifasnet_to_onnx, read_state
@@ -234,7 +235,7 @@ def _fetch_patiently(url: str, entry: CatalogueEntry, transfer: Transfer) -> Non
         try:
             _fetch_once(url, entry, transfer)
         except requests.RequestException as error:
-            left, why = transfer.left(entry), _reason(error)
+            left, why = transfer.left(entry), _reason(error, url)
             # No second try makes a certificate or an address valid.
             if number == TRIES or isinstance(error, requests.exceptions.SSLError | ValueError):
                 raise TransferFailed(
@@ -329,20 +330,23 @@ def _examine(answer: requests.Response, *, entry: CatalogueEntry, url: str, redi
         )
 
 
-def _reason(error: requests.RequestException) -> str:
+def _reason(error: requests.RequestException, url: str) -> str:
     """Return why a transfer failed; the text of the error itself can contain the address with its query."""
     if error.response is not None:
         return f"the server answered {error.response.status_code} {error.response.reason}"
+    through = proxy_named(url, or_all=True)
     if isinstance(error, requests.Timeout):
-        return "no connection, or no byte, in time"
+        return f"no connection, or no byte, in time{through}"
     if isinstance(error, ValueError):
         return "the address is malformed"
     cause = _first_cause(error)
     if isinstance(error, requests.exceptions.SSLError):
-        return f"no secure connection ({cause}): check the clock and the certificates (SSL_CERT_FILE)"
+        return (
+            f"no secure connection{through} ({cause}): check the clock and certificates (SSL_CERT_FILE)"
+        )
     if isinstance(cause, OSError) and cause is not error:
-        return f"the connection failed: {cause.strerror or cause}"
-    return "the connection failed"
+        return f"the connection{through} failed: {cause.strerror or cause}"
+    return f"the connection{through} failed"
 
 
 def _first_cause(error: BaseException) -> BaseException:

@@ -91,6 +91,7 @@ const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 export class Facegate {
   readonly results: ResultVerifier;
   readonly #client: Client;
+  readonly #onLoopback: boolean;
   readonly #metadata = new Metadata();
 
   constructor(options: FacegateOptions) {
@@ -103,6 +104,7 @@ export class Facegate {
       throw new TypeError(`${options.address}: expected https://, or http:// on this machine`);
     }
     const secured = protocol === "https:";
+    this.#onLoopback = LOOPBACK.test(hostname);
     const unread = secured ? undefined : OPTIONS_OF_TLS.find((name) => options[name] !== undefined);
     if (unread) throw new TypeError(`${unread} is for https://, and address is ${options.address}`);
     this.results = new ResultVerifier(options.results);
@@ -117,7 +119,7 @@ export class Facegate {
         // The waits are those below, which also see what the server asks for.
         "grpc.enable_retries": 0,
         // A proxy of the environment must not get what is for this machine, plaintext most of all.
-        ...(LOOPBACK.test(hostname) ? { "grpc.enable_http_proxy": 0 } : {}),
+        ...(this.#onLoopback ? { "grpc.enable_http_proxy": 0 } : {}),
       },
     );
     if (options.apiKey !== undefined) this.#metadata.set("authorization", `Bearer ${options.apiKey.trim()}`);
@@ -249,7 +251,7 @@ export class Facegate {
         (error: ServiceError | null, response?: MessageShape<O>) => {
           signal?.removeEventListener("abort", cancel);
           if (signal?.aborted) reject(signal.reason);
-          else if (error) reject(translated(error));
+          else if (error) reject(translated(error, this.#onLoopback));
           else resolve(response as MessageShape<O>);
         },
       );
@@ -270,7 +272,7 @@ export class Facegate {
       yield* call as AsyncIterable<MessageShape<O>>;
     } catch (error) {
       signal?.throwIfAborted();
-      throw translated(error as ServiceError);
+      throw translated(error as ServiceError, this.#onLoopback);
     } finally {
       // A caller that stops reading must not leave a watcher on the server.
       call.cancel();

@@ -49,8 +49,8 @@ export class SandboxResultError extends ServerNotTrustedError {
 
 const LOST: readonly number[] = [status.UNAVAILABLE, status.INTERNAL, status.UNKNOWN, status.CANCELLED];
 
-/** Returns this package's error for one of gRPC. */
-export function translated(error: ServiceError): CallRefusedError | ConnectionFailedError {
+/** Returns this package's error for one of gRPC. With `onLoopback`, the server is on this machine: no proxy was taken. */
+export function translated(error: ServiceError, onLoopback = false): CallRefusedError | ConnectionFailedError {
   let { code, details: message } = error as { code: number; details: string };
   let reason = "";
   let metadata: Record<string, string> = {};
@@ -70,7 +70,18 @@ export function translated(error: ServiceError): CallRefusedError | ConnectionFa
   const name = status[code] ?? `status ${code}`;
   if (!reason && (LOST.includes(code) || code === status.DEADLINE_EXCEEDED)) {
     const untrusted = /certificate|altnames/i.test(message) ? " (ca must have the authority of the server's certificate)" : "";
-    return new ConnectionFailedError(`${name}: ${message.replace(/\s*Resolution note:\s*$/, "")}${untrusted}`, { cause: error });
+    return new ConnectionFailedError(`${name}: ${message.replace(/\s*Resolution note:\s*$/, "")}${untrusted}${onLoopback ? "" : proxyNamed()}`, { cause: error });
   }
   return new CallRefusedError(reason, name, message, metadata, retryAfterMs, { cause: error });
+}
+
+/** Says which proxy gRPC takes to other machines, without user and password; empty if it takes none. */
+function proxyNamed(): string {
+  for (const name of ["grpc_proxy", "https_proxy", "http_proxy"]) {
+    const value = process.env[name];
+    if (!value) continue;
+    const host = URL.canParse(value) ? new URL(value).host : "";
+    return host && ` (other machines are reached through the proxy ${host}, which ${name} names)`;
+  }
+  return "";
 }

@@ -1,5 +1,8 @@
 /** Signed results: verified with the server's published keys, when they arrive and whenever a stored one is read. */
-import { compactVerify, createLocalJWKSet, createRemoteJWKSet, errors, jwtVerify, type JSONWebKeySet, type JWTVerifyGetKey } from "jose";
+import { once } from "node:events";
+import { Agent, get, type IncomingMessage } from "node:http";
+import { text } from "node:stream/consumers";
+import { compactVerify, createLocalJWKSet, createRemoteJWKSet, customFetch, errors, jwtVerify, type FetchImplementation, type JSONWebKeySet, type JWTVerifyGetKey } from "jose";
 import { fromBinary } from "@bufbuild/protobuf";
 import { ConnectionFailedError, SandboxResultError, ServerNotTrustedError } from "./errors.js";
 import { expectKnown } from "./known.js";
@@ -62,7 +65,10 @@ export class ResultVerifier {
     this.#expected = { ...expected };
     this.#keys =
       typeof keys === "string" || keys instanceof URL
-        ? createRemoteJWKSet(new URL(keys), { cacheMaxAge: KEYS_AGE_MS })
+        ? createRemoteJWKSet(new URL(keys), {
+            cacheMaxAge: KEYS_AGE_MS,
+            ...(new URL(keys).protocol === "http:" ? { [customFetch]: fetchedDirectly } : {}),
+          })
         : createLocalJWKSet(keys);
   }
 
@@ -129,6 +135,21 @@ export class ResultVerifier {
 export function given(name: string, value: unknown): void {
   if (typeof value !== "string" || value.trim() === "") throw new TypeError(`${name} must be a text that is not empty`);
 }
+
+/**
+ * Fetches plaintext, for which `fetch` takes the proxy of the environment where NODE_USE_ENV_PROXY is set: that could
+ * answer with keys of its own.
+ */
+const fetchedDirectly: FetchImplementation = async (url, { headers, signal }) => {
+  try {
+    const asked = get(url, { agent: new Agent(), headers: Object.fromEntries(headers), signal });
+    const [answer] = (await once(asked, "response")) as [IncomingMessage];
+    return new Response(await text(answer), { status: answer.statusCode ?? 0 });
+  } catch (error) {
+    signal.throwIfAborted();
+    throw new TypeError((error as Error).message || "fetch failed", { cause: error });
+  }
+};
 
 async function trusted<T>(verifying: Promise<T>): Promise<T> {
   try {

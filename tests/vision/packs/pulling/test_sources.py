@@ -14,6 +14,7 @@ from aiohttp import web
 from hypothesis import given
 from hypothesis import strategies as st
 
+from tests.proxies import connect_proxy
 from tests.vision.packs.pulling.mirror_server import (
     Mirror,
     bad_status,
@@ -354,6 +355,20 @@ async def test_a_refused_connection_is_reported_soon(tmp_path: Path, tls: ssl.SS
         await pull(base, tmp_path, progress=recorder)
     # Once for all files of a host.
     assert recorder.said == ["localhost: the connection failed: Connection refused; trying again"]
+
+
+async def test_a_proxy_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HTTPS_PROXY", "no_proxy", "NO_PROXY"):
+        monkeypatch.delenv(name, raising=False)
+    async with connect_proxy(refuses=True) as proxy:
+        host = proxy.address.removeprefix("http://")
+        monkeypatch.setenv("HTTPS_PROXY", f"http://anna:secret@{host}")
+        with pytest.raises(TransferFailed) as failed:
+            await pull("https://models.invalid/packs", tmp_path)
+    assert all(line.startswith("CONNECT models.invalid:443 ") for line in proxy.requests)
+    assert proxy.requests
+    assert f"through the proxy {host}, which HTTPS_PROXY names" in str(failed.value)
+    assert "secret" not in str(failed.value)
 
 
 @pytest.mark.parametrize(

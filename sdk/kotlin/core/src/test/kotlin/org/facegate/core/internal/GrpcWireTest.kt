@@ -10,8 +10,14 @@ import org.junit.jupiter.api.Assertions.assertNull
 import org.junit.jupiter.api.Assertions.assertTrue
 import org.junit.jupiter.api.Test
 import org.junit.jupiter.api.Timeout
+import java.io.IOException
 import java.net.InetAddress
+import java.net.Proxy
+import java.net.ProxySelector
 import java.net.ServerSocket
+import java.net.SocketAddress
+import java.net.URI
+import java.util.concurrent.CopyOnWriteArrayList
 
 @Timeout(180)
 class GrpcWireTest {
@@ -29,6 +35,33 @@ class GrpcWireTest {
             }
             awaitNoThread("grpc-okhttp")
         }
+    }
+
+    @Test
+    fun `a server on this device is asked for no proxy`() {
+        val asked = CopyOnWriteArrayList<URI>()
+        val before = ProxySelector.getDefault()
+        ProxySelector.setDefault(object : ProxySelector() {
+            override fun select(uri: URI): List<Proxy> = listOf(Proxy.NO_PROXY).also { asked += uri }
+
+            override fun connectFailed(uri: URI, address: SocketAddress, error: IOException) = Unit
+        })
+        try {
+            ServerSocket(0, 2, InetAddress.getLoopbackAddress()).use { server ->
+                val grpc = ServerAddress.Grpc("127.0.0.1", server.localPort, plaintext = true)
+                val web = ServerAddress.WebSocket("ws://127.0.0.1:${server.localPort}", "https://bank.example")
+                val ticket = ScanTicket("token", ByteArray(32))
+                for (open in listOf({ GrpcWire(grpc, ScanOptions(grpc, ticket)) }, { WebSocketWire(web, ScanOptions(web, ticket)) })) {
+                    val wire = open()
+                    server.accept().use { assertTrue(it.inputStream.read() >= 0) }
+                    wire.drop()
+                }
+            }
+        } finally {
+            ProxySelector.setDefault(before)
+        }
+        // Java itself asks at each socket, for SOCKS.
+        assertEquals(emptyList<URI>(), asked.filter { it.scheme != "socket" })
     }
 
     private fun awaitNoThread(name: String) {
