@@ -125,6 +125,10 @@ _PROXIES: Final = ("grpc_proxy", "https_proxy", "http_proxy")
 """The variables of which gRPC takes the first that is set."""
 _TRIED: Final = re.compile(r"\bipv[46]:\S+:(\d+)")
 """The port of each address in a message of gRPC."""
+_TOO_LARGE: Final = (
+    "the server does not read it: a trusted image has at most 2,000,000 bytes, an image to analyse 10,000,000; "
+    "send a smaller one, such as a JPEG of lower quality"
+)
 _STATUS_KEY = "grpc-status-details-bin"
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode if code is not grpc.StatusCode.OK}
 # The codes of the transport itself when a connection breaks or a proxy gives up.
@@ -150,6 +154,8 @@ def refusal_of(error: grpc.aio.AioRpcError) -> ServerError:
     """
     status = _status(error)
     code, message = error.code().name, error.details() or ""
+    if error.code() is grpc.StatusCode.RESOURCE_EXHAUSTED and "larger than max" in message:
+        message += f" ({_TOO_LARGE})"
     if status.code in _CODES:
         code, message = _CODES[status.code], status.message
     reason = ""

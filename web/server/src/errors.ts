@@ -49,6 +49,9 @@ export class SandboxResultError extends ServerNotTrustedError {
 
 const LOST: readonly number[] = [status.UNAVAILABLE, status.INTERNAL, status.UNKNOWN, status.CANCELLED];
 
+const TOO_LARGE =
+  "the server does not read it: a trusted image has at most 2,000,000 bytes; send a smaller one, such as a JPEG of lower quality";
+
 /** Returns this package's error for one of gRPC. With `onLoopback`, the server is on this machine: no proxy was taken. */
 export function translated(error: ServiceError, onLoopback = false): CallRefusedError | ConnectionFailedError {
   let { code, details: message } = error as { code: number; details: string };
@@ -68,6 +71,7 @@ export function translated(error: ServiceError, onLoopback = false): CallRefused
     }
   }
   const name = status[code] ?? `status ${code}`;
+  if (!reason && code === status.RESOURCE_EXHAUSTED && message.includes("larger than max")) message += ` (${TOO_LARGE})`;
   if (!reason && (LOST.includes(code) || code === status.DEADLINE_EXCEEDED)) {
     const untrusted = /certificate|altnames/i.test(message) ? " (ca must have the authority of the server's certificate)" : "";
     return new ConnectionFailedError(`${name}: ${message.replace(/\s*Resolution note:\s*$/, "")}${untrusted}${onLoopback ? "" : proxyNamed()}`, { cause: error });
