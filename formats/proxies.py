@@ -6,7 +6,7 @@ The libraries that are used (aiohttp, requests, urllib) take it by the same rule
 import os
 from typing import Final
 from urllib.parse import urlsplit
-from urllib.request import getproxies_environment, proxy_bypass_environment
+from urllib.request import getproxies_environment, proxy_bypass
 
 _FOR_ALL: Final = "all"
 
@@ -18,7 +18,7 @@ def proxy_named(url: str, *, or_all: bool = False) -> str:
         or_all: Whether the library also takes ``ALL_PROXY``: requests does; aiohttp and urllib do not.
     """
     parts, proxies = urlsplit(url), getproxies_environment()
-    if not parts.hostname or proxy_bypass_environment(parts.hostname):
+    if not parts.hostname or proxy_bypass(parts.hostname):
         return ""
     for kind in (parts.scheme, _FOR_ALL) if or_all else (parts.scheme,):
         if proxy := proxies.get(kind):

@@ -341,9 +341,7 @@ def _reason(error: requests.RequestException, url: str) -> str:
         return "the address is malformed"
     cause = _first_cause(error)
     if isinstance(error, requests.exceptions.SSLError):
-        return (
-            f"no secure connection{through} ({cause}): check the clock and certificates (SSL_CERT_FILE)"
-        )
+        return f"no secure connection{through} ({cause}): check the clock and certificates (SSL_CERT_FILE)"
     if isinstance(cause, OSError) and cause is not error:
         return f"the connection{through} failed: {cause.strerror or cause}"
     return f"the connection{through} failed"
