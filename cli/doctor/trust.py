@@ -31,7 +31,7 @@ from server.configuration.tables import WebhookEndpoint
 from server.device.revocation import read_revocation_files
 from server.device.server_keys import ServerKeyList
 from server.device.trust import open_device_trust
-from server.edge.hosted import HostedPage
+from server.edge.hosted import read_logo
 from server.keyring.key_encryption import (
     FileContext,
     KeyEncryptionError,
@@ -419,7 +419,7 @@ def _hosted(deployment: Deployment) -> Iterator[Finding]:
     returns = ", ".join(page.return_urls) or "nowhere"
     yield fine("HOSTED_PAGE", f"{page.origin}/scan; returns to {returns}")
     try:
-        HostedPage(page, tls=web.tls is not None)
+        read_logo(page)
     except ConfigurationError as error:
         yield failure(
             "HOSTED_LOGO_UNUSABLE",

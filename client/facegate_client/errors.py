@@ -126,8 +126,8 @@ _PROXIES: Final = ("grpc_proxy", "https_proxy", "http_proxy")
 _TRIED: Final = re.compile(r"\bipv[46]:\S+:(\d+)")
 """The port of each address in a message of gRPC."""
 _TOO_LARGE: Final = (
-    "the server does not read it: a trusted image has at most 2,000,000 bytes, an image to analyse 10,000,000; "
-    "send a smaller one, such as a JPEG of lower quality"
+    "the server does not read it: a trusted image has at most 2,000,000 bytes, an image to analyse "
+    "10,000,000; send a smaller one, such as a JPEG of lower quality"
 )
 _STATUS_KEY = "grpc-status-details-bin"
 _CODES = {code.value[0]: code.name for code in grpc.StatusCode if code is not grpc.StatusCode.OK}

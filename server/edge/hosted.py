@@ -89,7 +89,7 @@ class HostedPage(Opened[HostedScans]):
         self._metrics = metrics
         self._guard = Guard(origin=settings.origin, tls=tls, page=_guarded_page(settings.origin))
         self._files = dict(page_files("hosted_page"))
-        logo = _logo(settings)
+        logo = read_logo(settings)
         if logo is not None:
             self._files[logo[0]] = logo[1]
         look = {
@@ -215,7 +215,7 @@ class HostedPage(Opened[HostedScans]):
         return value if value is not None and _SECRET.fullmatch(value) else None
 
 
-def _logo(settings: HostedSettings) -> tuple[str, bytes] | None:
+def read_logo(settings: HostedSettings) -> tuple[str, bytes] | None:
     """Return the logo, with its path.
 
     Raises:

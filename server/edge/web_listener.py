@@ -228,11 +228,11 @@ class WebListener(HttpListener):
         origins: Collection[str],
         max_message_bytes: int,
         max_connections: int,
-        proxies: TrustedProxies,
         serve: Callable[[WebStream, str], Awaitable[None]],
         idle: Callable[[], Awaitable[None]],
         metrics: Metrics,
         page: HostedPage | None = None,
+        proxies: TrustedProxies | None = None,
     ) -> None:
         """Prepare the listener; nothing is bound before ``start``.
 
@@ -240,8 +240,8 @@ class WebListener(HttpListener):
             port: TCP port; 0 for any free one.
             tls: TLS; ``None`` for plaintext, which settings allow on loopback only.
             page: The server's own page; ``None`` without one.
+            proxies: The proxies that say who called; ``None`` if no header is read.
             origins: The origins whose pages may scan, as browsers write them.
-            proxies: The proxies that say who called.
             max_connections: Maximum number of connections; further ones are closed as they come.
             serve: Serves a stream that a page of this origin opened. Its exceptions are sent as refusals.
             idle: Waits until no stream is being served.

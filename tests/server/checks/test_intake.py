@@ -22,6 +22,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 from PIL import Image
 from sqlalchemy import func, select
 
+from facegate_client import ApiKey, CallRefusedError, Orchestrator
 from matcher.records import RecordVersion, build_record, serialise, wrap_in_dg2
 from server.base.errors import ConfigurationError
 from server.configuration.settings import LogLevel, LogSettings
@@ -496,3 +497,16 @@ async def test_a_store_that_cannot_serve_prevents_the_start(
     with pytest.raises(ConfigurationError, match=said):
         await server.start()
     await server.stop()
+
+
+@pytest.mark.parametrize(("size", "reason"), [(2_000_001, "IMAGE_TOO_LARGE"), (12_000_000, "")])
+async def test_a_portrait_of_any_size_is_told_the_limit(
+    references_scene: Scene, size: int, reason: str
+) -> None:
+    orchestrator = Orchestrator(
+        channel=references_scene.live.service_channel, api_key=ApiKey(references_scene.keys["one"])
+    )
+    with pytest.raises(CallRefusedError) as refused:
+        await orchestrator.upload_trusted_image(b"\xff\xd8\xff" + bytes(size))
+    assert refused.value.refusal.reason == reason
+    assert "2,000,000" in str(refused.value) or "2000000" in str(refused.value)

@@ -24,7 +24,6 @@ from structlog.testing import capture_logs
 from server.base.errors import Reason, Refusal
 from server.configuration.settings import Tls, WebListener
 from server.edge.device_servicer import DeviceServicer
-from server.edge.forwarded import TrustedProxies
 from server.edge.listeners import SCAN_METHOD, SCOPES, SERVICES, Health
 from server.edge.scan_codec import MAX_SCAN_MESSAGE_BYTES
 from server.edge.web_listener import SUBPROTOCOL, RefusedOrigins
@@ -177,7 +176,6 @@ def web_port(*, max_connections: int, metrics: Metrics) -> WebPort:
         serve=AsyncMock(),
         idle=AsyncMock(),
         metrics=metrics,
-        proxies=TrustedProxies([]),
     )
 
 
