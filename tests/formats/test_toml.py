@@ -1,6 +1,7 @@
 """TOML as editors of other systems save it."""
 
 import codecs
+from pathlib import Path
 
 import pytest
 
@@ -30,3 +31,11 @@ def test_a_byte_order_mark_is_no_part_of_the_text(encoding: str) -> None:
 def test_what_is_no_toml_is_refused_by_name(content: bytes, said: str) -> None:
     with pytest.raises(TomlMalformed, match=said):
         read_toml(content)
+
+
+@pytest.mark.parametrize("name", ["api_keys", "policy", "settings"])
+def test_files_behind_public_bug_reports_are_read(name: str, assets: Path) -> None:
+    file = assets / "data" / "reported" / "round2" / "config" / f"{name}_with_bom.toml"
+    if not file.is_file():
+        pytest.skip(f"no reported files: {file} is absent")
+    assert read_toml(file.read_bytes())
