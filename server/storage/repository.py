@@ -213,6 +213,18 @@ class CheckRepository(Repository):
         return record if record is not None and tenant in {None, record.tenant} else None
 
     @reads
+    def with_attempts(
+        self, connection: Connection, check_ids: Collection[UUID]
+    ) -> dict[UUID, tuple[CheckRecord, tuple[AttemptRecord, ...]]]:
+        """Return checks with their attempts, by number; unknown checks are missing."""
+        query = select(attempts).where(attempts.c.check_id.in_(check_ids)).order_by(attempts.c.number)
+        made: dict[UUID, list[AttemptRecord]] = {}
+        for attempt in find_all(connection, query, AttemptRecord):
+            made.setdefault(attempt.check_id, []).append(attempt)
+        found = list_checks(connection, CHECKS.where(checks.c.check_id.in_(check_ids)))
+        return {record.check_id: (record, tuple(made.get(record.check_id, ()))) for record in found}
+
+    @reads
     def evidence(self, connection: Connection, check_id: UUID) -> tuple[EvidenceEntry, ...]:
         """Return the kept images of a check in the order of the decision; none for an unknown check."""
         return list_evidence(connection, check_id)

@@ -1,6 +1,8 @@
 """The calls about a check: GetCheck, WatchCheck and CancelCheck, and the progress that they report."""
 
-from collections.abc import AsyncIterator
+import asyncio
+from collections.abc import AsyncIterator, Collection
+from contextlib import AsyncExitStack
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from importlib.resources import files
@@ -25,6 +27,7 @@ from server.checks.progress import progress_of as derived_progress_of
 from server.domain.terms import AttemptOutcome, CheckState
 from server.policies import Policy, load_policies, parse_policy
 from server.storage.audit_reader import AuditFilter, AuditReader
+from server.storage.repository import CheckRepository
 from server.storage.retention import RetentionRepository
 from server.verdict import FailureReason
 from tests.server.api_keys import bearer, write_keys
@@ -207,6 +210,38 @@ async def test_a_watcher_sees_every_change(scene: LiveServer) -> None:
     async with watching(scene, upload.check_id) as watcher:
         await watcher.over()
         assert watcher.states == ["CLOSED"]
+
+
+async def test_watched_checks_are_read_together(scene: LiveServer, monkeypatch: pytest.MonkeyPatch) -> None:
+    ids = [UUID((await scene.upload(policy="resumable")).check_id) for _ in range(4)]
+    read, alone = asyncio.Event(), list[UUID]()
+    together, get = CheckRepository.with_attempts, CheckRepository.get
+
+    def counted(self: CheckRepository, check_ids: Collection[UUID]) -> Any:
+        if set(ids) <= set(check_ids):
+            read.set()
+        return together(self, check_ids)
+
+    def noted(self: CheckRepository, check_id: UUID, tenant: str | None = None) -> Any:
+        alone.append(check_id)
+        return get(self, check_id, tenant)
+
+    monkeypatch.setattr(CheckRepository, "with_attempts", counted)
+    async with AsyncExitStack() as stack:
+        watchers = [
+            await stack.enter_async_context(watching(scene, str(check_id))) for check_id in ids for _ in "ab"
+        ]
+        for watcher in watchers:
+            await watcher.sees("WAITING")
+        monkeypatch.setattr(CheckRepository, "get", noted)
+        read.clear()
+        await asyncio.wait_for(read.wait(), 60)
+        # Nobody is read alone any more.
+        assert set(alone).isdisjoint(ids)
+        changed = watchers[0]
+        await scene.service.CancelCheck(service_pb2.CancelCheckRequest(check_id=str(ids[0])))
+        await changed.over()
+        assert changed.states == ["WAITING", "DECIDED"]
 
 
 async def test_a_watcher_sees_that_time_alone_changes_a_state(scene: LiveServer) -> None:
