@@ -11,9 +11,9 @@ Order of the decision:
    (``DecisionLines.alone_share``), and can give SPOOF but never LIVE.
 4. The policy's thresholds turn the confidence into the verdict. LIVE also requires measured motion that is
    not that of a sheet, open eyes, and a network if the policy requires one. A missing measurement never
-   counts as passed. Where one network sees life in a scan, the others do not count for SPOOF, since noise and
-   unusual light mislead some of them first, and neither does a missing sign of life: a person may sit still.
-   What moves as a plane, or shows a medium, still does.
+   counts as passed. Networks that contradict each other about a scan do not count for SPOOF, since noise and
+   unusual light mislead some of them first, and neither does a missing sign of life then: a person may sit
+   still. What moves as a plane, or shows a medium, still does.
 
 If the policy's ``CaptureKind`` is that of still images, motion never counts, single-frame cues do, networks
 are calibrated for stills, and LIVE requires a network's score. Only analyses are judged in this way, never
@@ -136,7 +136,9 @@ def fuse(
     against = _against(evidence.odds, telling=model.decision.telling)
     proven = evidence.total
     if scan and evidence.network is not None and max(networks.values()) > NEITHER:
-        proven -= min(0.0, evidence.network) + evidence.unmoved
+        proven -= min(0.0, evidence.network)
+        if min(networks.values()) <= NEITHER:
+            proven -= evidence.unmoved
     proven_score = 100 * _probability(proven * share)
     if proven_score <= policy.spoof_threshold:
         reasons = (*(against or (VerdictReason.EVIDENCE_TOO_WEAK,)), *short)

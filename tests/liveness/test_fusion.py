@@ -235,6 +235,8 @@ def test_who_sits_still_is_no_attack_if_one_network_sees_life() -> None:
     assert (found.verdict, found.reasons[-1]) == (Verdict.INCONCLUSIVE, VerdictReason.EVIDENCE_TOO_WEAK)
     assert VerdictReason.NO_SIGN_OF_LIFE in found.reasons
     assert fused(**still, networks={"strong": 0.02, "second": 0.4}).verdict is Verdict.SPOOF
+    # A still picture that deceives every network is no person of whom some see life.
+    assert fused(**still, networks={"strong": 0.6}).verdict is Verdict.SPOOF
     signs: tuple[dict[str, Any], ...] = ({"planar_motion": 0.01}, {"moire": 0.001, "medium_border": 0.1})
     for sign in signs:
         assert fused(**still, **sign, networks=one).verdict is Verdict.SPOOF, sign
