@@ -141,7 +141,7 @@ async def _guided(folder: Path, **endpoint: Any) -> AsyncIterator[_Guided]:
     """Follow the guide until the server runs; the endpoint has further settings."""
     _project(folder)
     (folder / "portrait.jpg").write_bytes(portrait())
-    certificate, new_key, _, fetch = (
+    certificate, new_key, _, wait, fetch = (
         list(words) for words in commands(_block(_SETTINGS, "console", "openssl req"))
     )
     (new_secret,) = commands(_block(_GUIDE, "console", "new-webhook-secret"))
@@ -158,7 +158,8 @@ async def _guided(folder: Path, **endpoint: Any) -> AsyncIterator[_Guided]:
         more |= tomllib.loads(_block(_GUIDE, "toml", "allow_evaluation_pack").text)
         more |= {"listeners": listeners | {"admin": {"port": 0}}}
         async with DataFolder(folder / "home", **more).serving() as server:
-            await _run(folder, *(word.replace("8445", str(server.admin_port)) for word in fetch))
+            for words in (wait, fetch):
+                await _run(folder, *(word.replace("8445", str(server.admin_port)) for word in words))
             yield _Guided(folder, server, port, page)
 
 
