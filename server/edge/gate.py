@@ -31,6 +31,7 @@ from server.audit import SERVER_TENANT, Actor, AuditAction, AuditEvent, Tally
 from server.base.errors import Reason, Refusal
 from server.edge.callers import CallerIdentifier
 from server.edge.calls import require_scope
+from server.edge.places import Places
 from server.edge.status import counted_refusal, to_status
 from server.telemetry.metrics import Metrics
 
@@ -218,6 +219,7 @@ class Gate(ServerInterceptor):
         *,
         elsewhere: Mapping[str, str],
         scopes: Mapping[str, Scope] = MappingProxyType({}),
+        places: Mapping[str, Places] = MappingProxyType({}),
         metrics: Metrics,
         callers: CallerIdentifier | None = None,
         refused: RefusedAccess | None = None,
@@ -228,12 +230,15 @@ class Gate(ServerInterceptor):
             elsewhere: The name of the other listener, by method (``/package.Service/Method``) that it serves.
             scopes: The scope that each method requires. A method that is not listed requires a known caller
                 and no scope. Health requires no known caller.
+            places: The places of the methods without a line: a call that gets none is refused before its
+                message is read, at less cost.
             callers: Identifies callers, who may also decide that their traces are sent; ``None`` if the calls
                 authenticate by their messages.
             refused: Collects refused calls for the audit log; ``None`` if the listener logs none.
         """
         self._elsewhere = elsewhere
         self._scopes = scopes
+        self._places = places
         self._callers = callers
         self._refused = refused
         self._metrics = metrics
@@ -371,12 +376,15 @@ class Gate(ServerInterceptor):
 
         Raises:
             Refusal: UNAUTHENTICATED or PERMISSION_DENIED, or NOT_SERVING; see ``CallerIdentifier.identify``.
+                Without a place, OVERLOADED.
         """
         if self._callers is None or method.startswith(_HEALTH):
             return self._public, None
         await self._callers.prepare(context)
         caller = self._callers.identify(context)
         require_scope(caller, self._scopes.get(method))
+        if method in self._places:
+            self._places[method].require_place(caller.scope)
         pending = self._of_scopes.get(caller.scope)
         if pending is None:
             pending = self._of_scopes[caller.scope] = WaitingRoom(

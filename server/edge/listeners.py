@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Collection, Iterable, Mapping
+from types import MappingProxyType
 from typing import Any, Final
 
 import grpc
@@ -21,6 +22,7 @@ from server.base.errors import ListenerUnusable, Reason, Refusal
 from server.edge.callers import CallerIdentifier
 from server.edge.gate import Gate, RefusedAccess
 from server.edge.http_connection import host_port
+from server.edge.places import Places
 from server.telemetry.metrics import Metrics
 
 EVIDENCE: Final = evidence_pb2.DESCRIPTOR.services_by_name["EvidenceService"]
@@ -38,10 +40,11 @@ _HEALTH: Final[Any] = health_pb2.DESCRIPTOR.services_by_name["Health"]
 VERIFICATION_SERVICE, ANALYSIS_SERVICE, EVIDENCE_SERVICE, REVIEW_SERVICE, EVENT_SERVICE = (
     service.full_name for service in SERVICES
 )
+WATCH_METHOD: Final = f"/{VERIFICATION_SERVICE}/WatchCheck"
 SCOPES: Final[Mapping[str, Scope]] = {
     f"/{VERIFICATION_SERVICE}/UploadTrustedImage": Scope.CREATE_CHECKS,
     f"/{VERIFICATION_SERVICE}/GetCheck": Scope.READ_CHECKS,
-    f"/{VERIFICATION_SERVICE}/WatchCheck": Scope.READ_CHECKS,
+    WATCH_METHOD: Scope.READ_CHECKS,
     f"/{VERIFICATION_SERVICE}/FindChecks": Scope.LIST_CHECKS,
     f"/{VERIFICATION_SERVICE}/FinishCheck": Scope.FINISH_CHECKS,
     f"/{VERIFICATION_SERVICE}/CancelCheck": Scope.FINISH_CHECKS,
@@ -117,6 +120,7 @@ class Listener:
         metrics: Metrics,
         callers: CallerIdentifier | None = None,
         refused: RefusedAccess | None = None,
+        places: Mapping[str, Places] = MappingProxyType({}),
     ) -> None:
         """Prepare the listener; nothing is bound before ``start``.
 
@@ -131,6 +135,7 @@ class Listener:
             streaming: Whether the listener carries live frames.
             callers: Identifies callers; ``None`` if the calls authenticate by their messages.
             refused: Collects refused calls for the audit log; ``None`` if the listener logs none.
+            places: The places of the methods without a line.
         """
         self.name = name
         self._address = host_port(host, port)
@@ -170,6 +175,7 @@ class Listener:
                 if method.name not in methods[service.full_name]
             },
             scopes=SCOPES,
+            places=places,
             metrics=metrics,
             callers=callers,
             refused=refused,

@@ -222,6 +222,15 @@ class Places:
         """Wait until no place is taken."""
         await self._idle.wait()
 
+    def require_place(self, party: str) -> None:
+        """Test whether a call could take a place at once.
+
+        Raises:
+            Refusal: It could not (OVERLOADED).
+        """
+        if not self._may_take(party):
+            raise self._refusal(party, "none_free")
+
     @asynccontextmanager
     async def hold_place(self, party: str) -> AsyncIterator[Place]:
         """Take a place for a call, and wait in line for it if necessary.

@@ -18,7 +18,7 @@ from server.telemetry.metrics import Metrics
 MAX_UNARY: Final = 64
 """Unary calls at once that are neither uploads nor selfies: each reads or writes a row or two."""
 MAX_WATCHES: Final = 128
-"""Streams of WatchCheck at once: each queries the database twice a second."""
+"""Streams of WatchCheck at once: the database is queried for all of them together, twice a second."""
 _VIDEOS = 2
 """Videos for each process: one is decoded and analysed while another arrives."""
 _SCAN_SECONDS = 8.0

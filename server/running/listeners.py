@@ -39,7 +39,7 @@ from server.edge.evidence_calls import EVIDENCE_CALLS, EvidenceEnvironment
 from server.edge.forwarded import TrustedProxies
 from server.edge.gate import RefusedAccess
 from server.edge.hosted import HostedPage
-from server.edge.listeners import EVENT, EVIDENCE, REVIEW, SCOPES, Listener
+from server.edge.listeners import EVENT, EVIDENCE, REVIEW, SCOPES, WATCH_METHOD, Listener
 from server.edge.review_calls import REVIEW_CALLS
 from server.edge.scan_codec import MAX_SCAN_MESSAGE_BYTES
 from server.edge.service_servicer import ServiceServicer
@@ -191,6 +191,7 @@ class Listeners:
             metrics=metrics,
             callers=self.callers,
             refused=self.refused,
+            places={WATCH_METHOD: capacity.watches},
         )
         self.web = self._web_listener(settings, max_connections=connections.web, metrics=metrics)
         self.console = self._console(settings, flow=flow, metrics=metrics, now=now, show_link=show_link)

@@ -21,7 +21,7 @@ from prometheus_client import CollectorRegistry
 from facegate_client.stream_call import answer_of
 from matcher.portrait import accept_portrait
 from matcher.portrait_report import Portrait
-from server.edge.listeners import Listener
+from server.edge.listeners import WATCH_METHOD, Listener
 from server.running.assembly import Tuning
 from server.telemetry.metrics import Metrics
 from tests.hostile.refusals import assert_documented
@@ -485,6 +485,12 @@ async def test_watches_of_one_tenant_keep_no_other_out(tmp_path: Path) -> None:
         refusal = await refusal_of(watch(LOUD))
         assert_documented(refusal)
         assert refusal.metadata == {"limit": "4", "tenantLimit": "3", "retrySeconds": "1.0"}
+        # Its message is not even read: those of one tenant must not keep the server busy.
+        raw: Any = served.live.service_channel.unary_stream(
+            WATCH_METHOD, request_serializer=None, response_deserializer=None
+        )
+        refusal = await refusal_of(raw(b"\xff", metadata=served.metadata(LOUD)).read())
+        assert refusal.reason == "OVERLOADED"
         await watch(QUIET)
         for call in calls:
             call.cancel()

@@ -76,6 +76,15 @@ afterEach(() => {
   server.forceShutdown();
 });
 
+test("a portrait that no server reads is refused with the limit", async () => {
+  const refused = await facegate
+    .uploadTrustedImage({ image: new Uint8Array(12_000_000) })
+    .catch((error) => error);
+  assert.ok(refused instanceof CallRefusedError);
+  assert.equal(refused.code, "RESOURCE_EXHAUSTED");
+  assert.match(refused.message, /2,000,000/);
+});
+
 test("a server on this machine is reached without a proxy", async () => {
   const seen = [];
   const proxy = createServer();
