@@ -296,7 +296,9 @@ async def test_a_refused_origin_is_logged_once_and_counted() -> None:
                 for _ in range(3):
                     async with session.get(url, headers={"Origin": OTHER_ORIGIN}) as answer:
                         assert answer.status == 403
-        assert [(line["event"], line["origin"]) for line in logs] == [("origin_refused", OTHER_ORIGIN)]
+        # The server of other tests may write a checkpoint meanwhile.
+        refused = [line["origin"] for line in logs if line["event"] == "origin_refused"]
+        assert refused == [OTHER_ORIGIN]
         reason = {"reason": "ORIGIN_NOT_ALLOWED"}
         assert registry.get_sample_value("facegate_refusals_total", reason) == 3
     finally:
