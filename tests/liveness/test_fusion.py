@@ -228,7 +228,7 @@ def test_networks_that_contradict_each_other_prove_no_attack_in_a_scan() -> None
     assert (moved.verdict, moved.reasons[0]) == (Verdict.SPOOF, VerdictReason.MOVES_AS_A_PLANE)
 
 
-def test_who_sits_still_is_no_attack_if_one_network_sees_life() -> None:
+def test_who_sits_still_is_no_attack_if_networks_contradict_each_other() -> None:
     still: dict[str, Any] = {"stillness": 0.01, "micro_motion": 0.05}
     one = {"strong": 0.02, "second": 0.99}
     found = fused(**still, networks=one)
