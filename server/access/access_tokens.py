@@ -107,6 +107,8 @@ class AccessToken:
 def _registry() -> jws.JWSRegistry:
     registry = jws.JWSRegistry(algorithms=[*ALGORITHMS], strict_check_header=False)
     registry.max_header_length = 1024
+    # An RSA key of 8192 bits signs with 1024 bytes, which are this many characters.
+    registry.max_signature_length = 1366
     # EdDSA is the older name, and a key of no other curve is accepted.
     registry.algorithms = {**registry.algorithms, "EdDSA": registry.algorithms["Ed25519"]}
     return registry
@@ -240,9 +242,12 @@ def _valid(claims: Mapping[str, Any], *, policy: TokenPolicy, now: datetime) -> 
 def seconds_of(claims: Mapping[str, Any], name: str) -> float | None:
     """Return a NumericDate as seconds since 1970; ``None`` if it is none, or after the year 9999."""
     value = claims.get(name)
-    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= _LAST_SECOND:
-        return None
-    return float(value)
+    return None if isinstance(value, bool) or not isinstance(value, int | float) else within_time(value)
+
+
+def within_time(seconds: float) -> float | None:
+    """Return seconds since 1970; ``None`` if they are before it, or after the year 9999."""
+    return float(seconds) if 0 <= seconds <= _LAST_SECOND else None
 
 
 _LAST_SECOND: Final = datetime(9999, 12, 31, tzinfo=UTC).timestamp()

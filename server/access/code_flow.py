@@ -29,6 +29,7 @@ from server.access.access_tokens import (
     refresh_key,
     seconds_of,
     signed_claims,
+    within_time,
 )
 from server.access.callers import Caller
 from server.access.signing_keys import Issuer, SigningKeysInvalid, ask, require_encrypted
@@ -44,6 +45,27 @@ _ID_TOKEN_TYPES: Final = frozenset({"", "jwt", "application/jwt"})
 _LOGOUT_TYPES: Final = _ID_TOKEN_TYPES | {"logout+jwt", "application/logout+jwt"}
 _LOGOUT_EVENT: Final = "http://schemas.openid.net/event/backchannel-logout"
 _LOGOUT_AGE: Final = timedelta(minutes=5)
+
+_ERRORS: Final = frozenset(
+    {
+        "access_denied",
+        "account_selection_required",
+        "consent_required",
+        "interaction_required",
+        "invalid_client",
+        "invalid_grant",
+        "invalid_request",
+        "invalid_scope",
+        "login_required",
+        "server_error",
+        "temporarily_unavailable",
+        "unauthorized_client",
+        "unsupported_grant_type",
+        "unsupported_response_type",
+    }
+)
+"""What an issuer may state as ``error`` (RFC 6749, 4.1.2.1 and 5.2; OpenID Connect Core 1.0, 3.1.2.6).
+Messages name no other one, because a browser brings it."""
 
 _log = structlog.get_logger(__name__)
 
@@ -186,7 +208,7 @@ class CodeFlow:
             raise _refused("the answer is of another issuer")
         code = answer.get("code", "")
         if "error" in answer or not code:
-            raise _refused("the issuer refused the log-in")
+            raise _refused(f"the issuer refused the log-in{_known_error(answer)}")
         token = await self._exchange(code, _derived(secret, "verifier"), redirect_uri=redirect_uri)
         await refresh_key(self.issuer, token, longest=_LONGEST_TOKEN)
         claims = signed_claims(
@@ -216,7 +238,9 @@ class CodeFlow:
     def _identity(self, claims: Mapping[str, Any], *, nonce: str, now: datetime) -> Identity:
         self._validate(claims, what="ID token", now=now)
         sent = claims.get("nonce")
-        if not isinstance(sent, str) or not hmac.compare_digest(sent.encode(), nonce.encode()):
+        if not isinstance(sent, str) or not hmac.compare_digest(
+            sent.encode("utf-8", "surrogatepass"), nonce.encode()
+        ):
             raise _refused("the ID token is of another log-in (nonce)")
         subject, expires = _text(claims, "sub"), seconds_of(claims, "exp")
         if not subject or not subject.isprintable() or expires is None:
@@ -301,7 +325,7 @@ class CodeFlow:
         token = answer.get("id_token")
         if not isinstance(token, str):
             _log.warning("code_refused", issuer=self.issuer.url)
-            raise _refused("the issuer did not confirm the log-in; begin again")
+            raise _refused(f"the issuer did not confirm the log-in{_known_error(answer)}; begin again")
         return token
 
     async def _endpoint(self, name: str) -> str:
@@ -343,8 +367,18 @@ def _encrypted(document: Mapping[str, Any], name: str) -> str:
 
 async def _post(url: str, form: Mapping[str, str], headers: Mapping[str, str]) -> Mapping[str, Any]:
     status, body = await ask(url, "POST", seconds=_SECONDS, data=form, headers=headers)
-    document = json.loads(body)
-    return document if isinstance(document, dict) and status < 400 else {}
+    try:
+        document = json.loads(body)
+    except RecursionError as error:
+        raise ValueError("it is nested too deeply") from error
+    if not isinstance(document, dict):
+        return {}
+    return document if status < 400 else {"error": document.get("error")}
+
+
+def _known_error(answer: Mapping[str, Any]) -> str:
+    stated = answer.get("error")
+    return f" ({stated})" if isinstance(stated, str) and stated in _ERRORS else ""
 
 
 def _authenticated(claims: Mapping[str, Any]) -> float | None:
@@ -356,7 +390,7 @@ def _authenticated(claims: Mapping[str, Any]) -> float | None:
         moment = datetime.fromisoformat(stated)
     except ValueError:
         return None
-    return None if moment.tzinfo is None else moment.timestamp()
+    return None if moment.tzinfo is None else within_time(moment.timestamp())
 
 
 def _text(claims: Mapping[str, Any], name: str) -> str:

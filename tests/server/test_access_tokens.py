@@ -401,6 +401,12 @@ def test_padded_numbers_of_a_key_are_read(padding: str) -> None:
     assert keys["k"].by_algorithm["RS256"].thumbprint() == _PRIVATE["RS256"].thumbprint()
 
 
+def test_a_signature_of_the_longest_accepted_key_is_looked_at() -> None:
+    signed = _token("RS256").rpartition(".")[0]
+    # An RSA key of 8192 bits signs with 1024 bytes.
+    assert "signature" in _why(f"{signed}.{_part(bytes(1024))}")
+
+
 @pytest.mark.parametrize(
     ("entry", "why"),
     [

@@ -14,7 +14,7 @@ from urllib.parse import parse_qs, urlsplit
 import pytest
 import pytest_asyncio
 from aiohttp import web
-from joserfc import jwt
+from joserfc import jws, jwt
 from joserfc.jwk import ECKey
 from structlog.testing import capture_logs
 
@@ -61,7 +61,9 @@ class Issuer:
         await self._runner.cleanup()
 
     def honest(self, claims: dict[str, Any], header: dict[str, Any] | None = None) -> str:
-        return jwt.encode({"alg": "ES256", "kid": "k1", "typ": "JWT"} | (header or {}), claims, self.key)
+        # Not by ``jwt``, which cannot write every text of JSON.
+        whole = {"alg": "ES256", "kid": "k1", "typ": "JWT"} | (header or {})
+        return jws.serialize_compact(whole, json.dumps(claims).encode(), self.key)
 
     def logout_token(self, **changes: Any) -> str:
         now = int(time.time())
@@ -196,6 +198,7 @@ async def test_an_honest_issuer_logs_people_in(browser: Browser, issuer: Issuer)
 _FORGED: dict[str, dict[str, Any]] = {
     "another nonce": {"nonce": "n"},
     "no nonce": {"nonce": None},
+    "a nonce that is no Unicode": {"nonce": "\ud800"},
     "another client": {"aud": "backend"},
     "no audience": {"aud": None},
     "several audiences, and none is the party": {"aud": ["console", "backend"]},
@@ -259,6 +262,8 @@ async def test_forged_signatures_log_nobody_in(browser: Browser, issuer: Issuer)
         lambda token: web.Response(status=307, headers={"Location": f"https://evil.example/?{token}"}),
         lambda _: web.Response(text="<html>"),
         lambda _: web.Response(body=b"x" * 400_000),
+        lambda _: web.Response(body=b"[" * 100_000),
+        lambda _: web.json_response({"error": ["invalid_grant"]}, status=400),
     ],
 )
 async def test_a_token_endpoint_that_confirms_nothing_logs_nobody_in(
@@ -387,6 +392,9 @@ async def test_the_time_of_a_log_in_may_be_a_text(browser: Browser, issuer: Issu
         ({"aud": "backend"}, 401, ("log_in_refused", "another client")),
         ({"auth_time": "yesterday"}, 200, ("log_in_not_strong", "auth_time")),
         ({"auth_time": "2026-12-01T03:17:06"}, 200, ("log_in_not_strong", "auth_time")),
+        # How .NET writes a time that is not set, in two time zones.
+        ({"auth_time": "0001-01-01T00:00:00Z"}, 200, ("log_in_not_strong", "auth_time")),
+        ({"auth_time": "0001-01-01T00:00:00+01:00"}, 200, ("log_in_not_strong", "auth_time")),
         ({"acr": "urn:one-factor"}, 200, ("log_in_not_strong", "acr")),
     ],
 )
@@ -399,6 +407,23 @@ async def test_the_log_says_what_a_log_in_lacks(
     (entry,) = (entry for entry in logs if entry["event"] == logged[0])
     assert logged[1] in entry["why"]
     assert "anna" not in str(logs)
+
+
+@pytest.mark.parametrize(
+    ("stated", "logged"),
+    [("invalid_client", True), ("anna@bank.example", False), ("x" * 300, False)],
+)
+async def test_the_log_has_the_error_of_the_issuer_if_it_is_a_known_one(
+    browser: Browser, issuer: Issuer, stated: str, *, logged: bool
+) -> None:
+    issuer.token_answer = lambda _: web.json_response({"error": stated}, status=401)
+    with capture_logs() as logs:
+        assert (await _log_in(browser, issuer)).status == 401
+        begun = await _begin(browser, issuer)
+        assert (await _come_back(browser, error=stated, state=begun["state"][0])).status == 401
+    refused = [entry["why"] for entry in logs if entry["event"] == "log_in_refused"]
+    assert [stated in why for why in refused] == [logged, logged]
+    assert (stated in str(logs)) is logged
 
 
 # The back channel.
