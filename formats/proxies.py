@@ -1,6 +1,7 @@
-"""Names the proxy of the environment that an address of HTTP is reached through, for errors.
+"""Names the proxy of the environment that an address is reached through, for errors and the log.
 
-The libraries that are used (aiohttp, requests, urllib) take it by the same rules; gRPC has its own.
+The libraries for HTTP that are used (aiohttp, requests, urllib, reqwest) take it by the same rules; gRPC has
+its own.
 """
 
 import os
@@ -9,13 +10,15 @@ from urllib.parse import urlsplit
 from urllib.request import getproxies_environment, proxy_bypass
 
 _FOR_ALL: Final = "all"
+_OF_GRPC: Final = ("grpc_proxy", "https_proxy", "http_proxy")
+"""The variables that gRPC reads, in its order; it reads no capital letters."""
 
 
 def proxy_named(url: str, *, or_all: bool = False) -> str:
     """Return " through the proxy HOST, which VARIABLE names", without user and password; empty without one.
 
     Args:
-        or_all: Whether the library also takes ``ALL_PROXY``: requests does; aiohttp and urllib do not.
+        or_all: Whether the library also takes ``ALL_PROXY``: requests and reqwest do, aiohttp and urllib not.
     """
     parts, proxies = urlsplit(url), getproxies_environment()
     if not parts.hostname or proxy_bypass(parts.hostname):
@@ -24,6 +27,23 @@ def proxy_named(url: str, *, or_all: bool = False) -> str:
         if proxy := proxies.get(kind):
             lower = f"{kind}_proxy"
             variable = lower if lower in os.environ else lower.upper()
-            host = proxy.rpartition("@")[2].rpartition("//")[2].partition("/")[0]
-            return f" through the proxy {host}, which {variable} names"
+            return _named(proxy, variable)
     return ""
+
+
+def grpc_proxy_named(host: str) -> str:
+    """Return the same for a channel of gRPC to ``host``, which is not on this machine."""
+    excluded = _variable("no_grpc_proxy") or _variable("no_proxy")
+    if any(end and host.endswith(end) for end in map(str.strip, excluded.split(","))):
+        return ""
+    taken = next((name for name in _OF_GRPC if _variable(name)), None)
+    return "" if taken is None else _named(_variable(taken), taken)
+
+
+def _variable(name: str) -> str:
+    return os.environ.get(name, "")
+
+
+def _named(proxy: str, variable: str) -> str:
+    host = proxy.rpartition("@")[2].rpartition("//")[2].partition("/")[0]
+    return f" through the proxy {host}, which {variable} names"

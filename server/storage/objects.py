@@ -18,6 +18,7 @@ import obstore
 from obstore.exceptions import BaseError, NotFoundError
 from obstore.store import LocalStore, MemoryStore, from_url
 
+from formats.proxies import proxy_named
 from server.base.private_files import make_private_folder, tighten
 from server.storage.errors import ObjectNotFound, StorageUnavailable
 
@@ -76,6 +77,8 @@ _STAGED: Final = re.compile(r"#[0-9]+$")
 """The end of the name under which obstore writes a file before it renames it."""
 # obstore raises ValueError for an invalid key, such as one with "..".
 _FAILURES = (BaseError, OSError, ValueError)
+_NOT_CONNECTED: Final = re.compile(r"(https?://[^\s/]+)[\s\S]*kind: Connect,")
+"""What obstore says of a call that reached no server, with the address; that of a proxy is not in it."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -231,8 +234,10 @@ class ObjectStore:
             yield
         except _FAILURES as error:
             self._failed(operation)
+            tried = _NOT_CONNECTED.search(str(error))
+            through = proxy_named(tried[1], or_all=True) if tried else ""
             raise StorageUnavailable(
-                f"the object store could not {operation} an object ({type(error).__name__})"
+                f"the object store could not {operation} an object{through} ({type(error).__name__})"
             ) from error
 
     def _get(self, key: str) -> bytes:

@@ -17,6 +17,7 @@ import grpc
 import structlog
 
 from formats.extras import missing_extra
+from formats.proxies import grpc_proxy_named
 from server.base.errors import ConfigurationError
 from server.base.private_files import PrivateFileError, read_private_file, read_trusted_file
 from server.base.table import is_loopback
@@ -117,7 +118,11 @@ def _open(
         sampler=ParentBased(TraceIdRatioBased(settings.sampling_ratio)),
         shutdown_on_exit=False,
     )
-    on_loopback = settings.endpoint is not None and is_loopback(settings.endpoint.host or "")
+    host = (settings.endpoint and settings.endpoint.host) or ""
+    on_loopback = is_loopback(host)
+    if not on_loopback and (through := grpc_proxy_named(host)):
+        # What OpenTelemetry logs of a failure names the collector alone.
+        _log.info("otlp_takes_a_proxy", reached=f"{host}{through}")
     connection: dict[str, Any] = {
         "endpoint": str(settings.endpoint),
         "insecure": credentials is None,

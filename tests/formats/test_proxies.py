@@ -2,7 +2,7 @@
 
 import pytest
 
-from formats.proxies import proxy_named
+from formats.proxies import grpc_proxy_named, proxy_named
 
 _NAMES = ("http_proxy", "https_proxy", "all_proxy", "no_proxy")
 
@@ -37,3 +37,17 @@ def test_a_proxy_for_all_is_taken_by_some_libraries(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("ALL_PROXY", "http://proxy.bank.example:3128")
     assert proxy_named("https://issuer.example") == ""
     assert proxy_named("https://issuer.example", or_all=True).endswith("which ALL_PROXY names")
+
+
+def test_grpc_reads_small_letters_and_its_own_variable_first(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("HTTPS_PROXY", "http://capital.bank.example:3128")
+    monkeypatch.setenv("http_proxy", "http://plain.bank.example:3128")
+    assert grpc_proxy_named("collector.example").startswith(" through the proxy plain.bank.example:3128")
+    monkeypatch.setenv("grpc_proxy", "http://user:secret@own.bank.example:3128/")
+    assert grpc_proxy_named("collector.example") == (
+        " through the proxy own.bank.example:3128, which grpc_proxy names"
+    )
+    monkeypatch.setenv("no_proxy", "elsewhere.example,.example")
+    assert grpc_proxy_named("collector.example") == ""
+    monkeypatch.setenv("no_grpc_proxy", "elsewhere.example")
+    assert grpc_proxy_named("collector.example") != ""

@@ -25,6 +25,7 @@ from server.storage.objects import ObjectStore, open_object_store
 from server.storage.repository import CheckRepository
 from server.storage.tables import metadata
 from server.storage.wrapped_keys import PLACES, WrappedKeyRepository
+from tests.ports import held_port
 from tests.server.object_stores import S3, running_s3, silent_store
 from tests.server.storage import samples
 from tests.server.storage.samples import object_exists
@@ -246,6 +247,20 @@ async def test_a_store_that_never_answers_is_unavailable_within_seconds(
         assert time.monotonic() - begun < 36
     assert {type(answer) for answer in answers} == {StorageUnavailable}
     assert any(line.startswith(b"PUT /facegate/objects/evidence/") for line in silent.asked)
+
+
+@pytest.mark.slow
+async def test_a_proxy_that_fails_is_named(monkeypatch: pytest.MonkeyPatch) -> None:
+    # Long enough for all of obstore's tries, on any machine.
+    monkeypatch.setattr("server.storage.objects._CALL_SECONDS", 60.0)
+    for name in ("AWS_ACCESS_KEY_ID", "AWS_SECRET_ACCESS_KEY", "AWS_REGION"):
+        monkeypatch.setenv(name, "x")
+    with held_port() as port:
+        monkeypatch.setenv("https_proxy", f"http://user:secret@127.0.0.1:{port}")
+        store = open_object_store("s3://facegate/objects")
+        with pytest.raises(StorageUnavailable) as refused:
+            await store.get("evidence/a")
+    assert f"through the proxy 127.0.0.1:{port}, which https_proxy names" in str(refused.value)
 
 
 _OLD = WrappingKeys(newest="old", keys={"old": bytes(32)})

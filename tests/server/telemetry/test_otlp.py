@@ -22,6 +22,7 @@ from opentelemetry.proto.trace.v1 import trace_pb2
 from opentelemetry.sdk.trace import TracerProvider
 from opentelemetry.sdk.trace.export import SpanExporter, SpanExportResult
 from prometheus_client import CollectorRegistry
+from structlog.testing import capture_logs
 
 from server.base.errors import ConfigurationError
 from server.configuration.tables import OtlpSettings
@@ -204,6 +205,18 @@ def test_a_collector_on_this_machine_is_reached_without_a_proxy(
     export.stop()
     assert receiver.metrics
     assert receiver.spans
+
+
+def test_the_log_names_the_proxy_before_another_machine(
+    dead_collector: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("grpc_proxy", dead_collector)
+    with capture_logs() as logs:
+        export = open_otlp(OtlpSettings.model_validate({"endpoint": "https://collector.example"}), _metrics())
+    assert export is not None
+    export.stop()
+    [reached] = [entry["reached"] for entry in logs if entry["event"] == "otlp_takes_a_proxy"]
+    assert "which grpc_proxy names" in reached
 
 
 @pytest.mark.parametrize(
