@@ -176,7 +176,7 @@ class _Console:
             "Content-Type": "application/json",
             "Content-Length": str(len(body)),
             "Connection": "close",
-        } | (lies or {})
+        } | dict(lies or {})
         head = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
         reader, writer = await asyncio.open_connection("127.0.0.1", self.port, local_addr=(source, 0))
         try:
@@ -217,9 +217,10 @@ async def console(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[_Co
     tls["key"].write_bytes(issued.private_key_pem.bytes())
     settings = {"origin": _ORIGIN, "tls": tls, "proxy_protocol": True}
     async with open_office(folder, console=settings, trusted_proxies=["127.0.0.1/32"]) as office:
-        found = office.live.server._listeners.console
-        assert found is not None
-        yield _Console(office, found.listener.port, trusted)
+        listeners = office.live.server._listeners
+        assert listeners is not None
+        assert listeners.console is not None
+        yield _Console(office, listeners.console.listener.port, trusted)
 
 
 async def test_a_lock_out_is_of_the_address_in_the_header_whatever_a_request_says(console: _Console) -> None:
