@@ -216,11 +216,15 @@ async def console(tmp_path_factory: pytest.TempPathFactory) -> AsyncIterator[_Co
     tls["key"].touch(mode=0o600)
     tls["key"].write_bytes(issued.private_key_pem.bytes())
     settings = {"origin": _ORIGIN, "tls": tls, "proxy_protocol": True}
-    async with open_office(folder, console=settings, trusted_proxies=["127.0.0.1/32"]) as office:
-        listeners = office.live.server._listeners
-        assert listeners is not None
-        assert listeners.console is not None
-        yield _Console(office, listeners.console.listener.port, trusted)
+    with pytest.MonkeyPatch.context() as patch:
+        # A busy machine may be slow.
+        patch.setattr("server.edge.proxy_protocol._HEADER_SECONDS", 60.0)
+        patch.setattr("server.edge.http_connection._HANDSHAKE_SECONDS", 60.0)
+        async with open_office(folder, console=settings, trusted_proxies=["127.0.0.1/32"]) as office:
+            listeners = office.live.server._listeners
+            assert listeners is not None
+            assert listeners.console is not None
+            yield _Console(office, listeners.console.listener.port, trusted)
 
 
 async def test_a_lock_out_is_of_the_address_in_the_header_whatever_a_request_says(console: _Console) -> None:
@@ -337,6 +341,7 @@ async def _open_page(port: int) -> bytes:
 
 
 async def test_a_slow_header_holds_no_place_and_leaves_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("server.edge.proxy_protocol._HEADER_SECONDS", 3600.0)
     async with _pages(most=1) as (listener, headers):
         slow = [await asyncio.open_connection("127.0.0.1", listener.port) for _ in range(20)]
         for _, writer in slow:
