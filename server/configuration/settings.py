@@ -101,6 +101,9 @@ class WebListener(Table):
     """TCP port; 0 for any free one."""
     tls: Tls | None = None
     """Certificate. Mandatory unless ``host`` is loopback."""
+    proxy_protocol: bool = False
+    """Whether every connection begins with a header of the PROXY protocol (version 1 or 2), from a proxy of
+    ``trusted_proxies`` that passes TLS through; any other connection is closed."""
     hosted: HostedSettings | None = None
     """The server's own scan page; without this table there is none."""
 
@@ -119,6 +122,9 @@ class ConsoleListener(Table):
     """TCP port; 0 for any free one."""
     tls: Tls | None = None
     """Certificate. Mandatory unless ``host`` is loopback."""
+    proxy_protocol: bool = False
+    """Whether every connection begins with a header of the PROXY protocol (version 1 or 2), from a proxy of
+    ``trusted_proxies`` that passes TLS through; any other connection is closed."""
     origin: WebOrigin | None = None
     """The console's address in browsers, such as ``https://facegate.bank.example``; requests that name
     another host are refused. Mandatory unless ``host`` is loopback."""
@@ -249,6 +255,16 @@ class ListenerSettings(Table):
             "console: nobody could log in: set listeners.console.oidc, or listeners.service.api_keys_file "
             "without tls.client_ca"
         )
+
+    @model_validator(mode="after")
+    def _proxies_are_known(self) -> Self:
+        for name, listener in (("web", self.web), ("console", self.console)):
+            if listener is not None and listener.proxy_protocol and not self.trusted_proxies:
+                raise ValueError(
+                    f"{name}.proxy_protocol: nobody could connect: set listeners.trusted_proxies to the "
+                    "networks of the proxies that send the header, or remove it"
+                )
+        return self
 
     @property
     def console_login(self) -> Login | None:

@@ -4,7 +4,7 @@ A proxy appends the address from which it was called to a header. What stands to
 request, and may be a lie.
 """
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address
 from typing import Final
 
@@ -33,7 +33,7 @@ class TrustedProxies:
             forwarded: The values of ``Forwarded`` (RFC 7239), in their order.
             forwarded_for: Those of ``X-Forwarded-For``.
         """
-        if not self._trusts(peer):
+        if not self.trusts(peer):
             return peer
         found = {
             self._last(peer, hops)
@@ -45,11 +45,17 @@ class TrustedProxies:
         }
         return found.pop() if len(found) == 1 else peer
 
-    def middleware(self) -> Middleware:
-        """Return a middleware with which ``request.remote`` is the caller."""
+    def middleware(self, *, is_own: Callable[[web.Request], bool]) -> Middleware:
+        """Return a middleware with which ``request.remote`` is the caller.
+
+        Args:
+            is_own: Whether a proxy sent a request for itself; its headers are not read.
+        """
 
         @web.middleware
         async def told(request: web.Request, handler: Handler) -> web.StreamResponse:
+            if is_own(request):
+                return await handler(request)
             peer = request.remote or ""
             address = self.address_of(
                 peer,
@@ -67,11 +73,12 @@ class TrustedProxies:
             if address is None:
                 break
             caller = str(address)
-            if not self._trusts(caller):
+            if not self.trusts(caller):
                 break
         return caller
 
-    def _trusts(self, caller: str) -> bool:
+    def trusts(self, caller: str) -> bool:
+        """Return whether an address is one of a proxy."""
         address = _parsed(caller)
         return address is not None and any(address in network for network in self._networks)
 
@@ -94,5 +101,9 @@ def _parsed(text: str) -> IPv4Address | IPv6Address | None:
         address = ip_address(host.partition("%")[0])
     except ValueError:
         return None
-    # A listener for both kinds sees IPv4 so.
+    return unmapped(address)
+
+
+def unmapped(address: IPv4Address | IPv6Address) -> IPv4Address | IPv6Address:
+    """Return an address, of IPv4 if it is one that a listener for both kinds sees as IPv6."""
     return getattr(address, "ipv4_mapped", None) or address

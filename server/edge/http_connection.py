@@ -1,8 +1,10 @@
 """Listeners of HTTP, whose connections repeat nothing of a malformed request, in no answer and in no log."""
 
 import asyncio
+import socket
 import ssl
 from collections.abc import Awaitable
+from functools import partial
 from typing import Any, cast
 
 import structlog
@@ -12,6 +14,7 @@ from aiohttp.web_protocol import RequestHandler
 
 from server.base.errors import ListenerUnusable
 from server.edge.forwarded import TrustedProxies
+from server.edge.proxy_protocol import ProxyProtocol
 
 _LINGER_SECONDS = 2.0
 """How long an answered connection still reads a body that nobody wants.
@@ -29,10 +32,17 @@ class HttpConnection(RequestHandler):
     of the malformed line, which may be a cookie or a key.
     """
 
-    __slots__ = ("_listener",)
+    __slots__ = ("_caller", "_listener", "is_own")
 
     def __init__(
-        self, server: web.Server, *, listener: str, keepalive_seconds: float, max_header_bytes: int
+        self,
+        server: web.Server,
+        *,
+        listener: str,
+        keepalive_seconds: float,
+        max_header_bytes: int,
+        caller: str | None,
+        is_own: bool,
     ) -> None:
         """Prepare a connection.
 
@@ -41,6 +51,8 @@ class HttpConnection(RequestHandler):
             listener: The name of the listener in the log.
             keepalive_seconds: How long it may stay open without a request.
             max_header_bytes: The maximum size of the first line, and of each header.
+            caller: The address for which a proxy connected; ``None`` for that of the socket.
+            is_own: Whether a proxy connected for itself.
         """
         super().__init__(
             server,
@@ -52,6 +64,13 @@ class HttpConnection(RequestHandler):
             max_field_size=max_header_bytes,
         )
         self._listener = listener
+        self._caller = caller
+        self.is_own = is_own
+
+    @property
+    def peername(self) -> Any:
+        """The address and port of the other side; a port of 0 if a proxy is between."""
+        return super().peername if self._caller is None else (self._caller, 0)
 
     def log_exception(self, *args: Any, **kw: Any) -> None:
         """Log what failed, unless it is the rest of a body that was malformed: its request was answered."""
@@ -88,6 +107,7 @@ class HttpListener:
         max_header_bytes: int,
         tls: ssl.SSLContext | None = None,
         proxies: TrustedProxies | None = None,
+        proxy_protocol: ProxyProtocol | None = None,
     ) -> None:
         """Prepare the listener; nothing is bound before ``start``.
 
@@ -99,9 +119,10 @@ class HttpListener:
             max_header_bytes: The maximum size of the first line, and of each header.
             tls: TLS; ``None`` for plaintext, which settings allow on loopback only.
             proxies: The proxies that say who called; ``None`` if no header is read.
+            proxy_protocol: Reads the header before TLS; ``None`` if connections have none.
         """
         if proxies is not None:
-            runner.app.middlewares.insert(0, proxies.middleware())
+            runner.app.middlewares.insert(0, proxies.middleware(is_own=_is_own))
         self._name = name
         self._host = host
         self.port = port
@@ -109,6 +130,8 @@ class HttpListener:
         self._keepalive_seconds = keepalive_seconds
         self._max_header_bytes = max_header_bytes
         self._tls = tls
+        self._handshake_seconds = None if tls is None else _HANDSHAKE_SECONDS
+        self._proxy_protocol = proxy_protocol
         self._listening: asyncio.Server | None = None
 
     @property
@@ -123,14 +146,19 @@ class HttpListener:
             ListenerUnusable: The address is in use, or is not an address of this machine.
         """
         await self._runner.setup()
+        loop, headed = asyncio.get_running_loop(), self._proxy_protocol
         try:
-            self._listening = await asyncio.get_running_loop().create_server(
-                self._connected,
-                self._host,
-                self.port,
-                ssl=self._tls,
-                ssl_handshake_timeout=None if self._tls is None else _HANDSHAKE_SECONDS,
-            )
+            if headed is None:
+                self._listening = await loop.create_server(
+                    self._connected,
+                    self._host,
+                    self.port,
+                    ssl=self._tls,
+                    ssl_handshake_timeout=self._handshake_seconds,
+                )
+            else:
+                accepting = partial(headed.accepting, self._begin_after_header)
+                self._listening = await loop.create_server(accepting, self._host, self.port)
         except OSError as error:
             await self._runner.cleanup()
             raise ListenerUnusable(
@@ -148,9 +176,19 @@ class HttpListener:
                 await idle
         except TimeoutError:
             pass
+        if self._proxy_protocol is not None:
+            await self._proxy_protocol.close()
         await self._runner.cleanup()
 
-    def _connected(self) -> asyncio.BaseProtocol:
+    async def _begin_after_header(self, accepted: socket.socket, caller: str | None) -> None:
+        await asyncio.get_running_loop().connect_accepted_socket(
+            partial(self._connected, caller, is_own=caller is None),
+            accepted,
+            ssl=self._tls,
+            ssl_handshake_timeout=self._handshake_seconds,
+        )
+
+    def _connected(self, caller: str | None = None, *, is_own: bool = False) -> asyncio.BaseProtocol:
         server = self._runner.server
         if server is None:
             raise RuntimeError("the runner was not set up")
@@ -162,6 +200,8 @@ class HttpListener:
                 listener=self._name,
                 keepalive_seconds=self._keepalive_seconds,
                 max_header_bytes=self._max_header_bytes,
+                caller=caller,
+                is_own=is_own,
             )
         )
 
@@ -180,6 +220,10 @@ class _Refused(asyncio.Protocol):
     def connection_made(self, transport: asyncio.BaseTransport) -> None:
         """Close it."""
         cast("asyncio.Transport", transport).abort()
+
+
+def _is_own(request: web.Request) -> bool:
+    return cast("HttpConnection", request.protocol).is_own
 
 
 def abort(handler: RequestHandler) -> None:

@@ -27,6 +27,7 @@ from server.edge.forwarded import TrustedProxies
 from server.edge.hosted import HostedPage, PageHandler
 from server.edge.http_connection import HttpConnection, HttpListener, abort
 from server.edge.listeners import SCAN_METHOD
+from server.edge.proxy_protocol import ProxyProtocol
 from server.edge.scan_codec import to_inbound, to_response
 from server.edge.status import CODE_OF, counted_refusal, to_status_message
 from server.scan.inbox import ConnectionLost
@@ -233,6 +234,7 @@ class WebListener(HttpListener):
         metrics: Metrics,
         page: HostedPage | None = None,
         proxies: TrustedProxies | None = None,
+        proxy_protocol: ProxyProtocol | None = None,
     ) -> None:
         """Prepare the listener; nothing is bound before ``start``.
 
@@ -241,6 +243,7 @@ class WebListener(HttpListener):
             tls: TLS; ``None`` for plaintext, which settings allow on loopback only.
             page: The server's own page; ``None`` without one.
             proxies: The proxies that say who called; ``None`` if no header is read.
+            proxy_protocol: Reads the header before TLS; ``None`` if connections have none.
             origins: The origins whose pages may scan, as browsers write them.
             max_connections: Maximum number of connections; further ones are closed as they come.
             serve: Serves a stream that a page of this origin opened. Its exceptions are sent as refusals.
@@ -270,6 +273,7 @@ class WebListener(HttpListener):
             max_header_bytes=_MAX_HEADER_BYTES,
             tls=tls,
             proxies=proxies,
+            proxy_protocol=proxy_protocol,
         )
 
     async def stop(self, grace: float) -> None:

@@ -40,6 +40,7 @@ from server.edge.forwarded import TrustedProxies
 from server.edge.gate import RefusedAccess
 from server.edge.hosted import HostedPage
 from server.edge.listeners import EVENT, EVIDENCE, REVIEW, SCOPES, WATCH_METHOD, Listener
+from server.edge.proxy_protocol import ProxyProtocol
 from server.edge.review_calls import REVIEW_CALLS
 from server.edge.scan_codec import MAX_SCAN_MESSAGE_BYTES
 from server.edge.service_servicer import ServiceServicer
@@ -225,7 +226,11 @@ class Listeners:
             metrics=metrics,
             page=self.hosted,
             proxies=self.proxies,
+            proxy_protocol=self._proxy_protocol("web", wanted=web.proxy_protocol, metrics=metrics),
         )
+
+    def _proxy_protocol(self, listener: str, *, wanted: bool, metrics: Metrics) -> ProxyProtocol | None:
+        return ProxyProtocol(self.proxies, listener=listener, metrics=metrics) if wanted else None
 
     def _console(
         self,
@@ -280,6 +285,7 @@ class Listeners:
             routes=[*log_in.routes(), *interface.routes()],
             max_connections=CONSOLE_CONNECTIONS,
             proxies=self.proxies,
+            proxy_protocol=self._proxy_protocol("console", wanted=console.proxy_protocol, metrics=metrics),
             started=log_in.start,
         )
         return Console(listener=listener, sessions=sessions, interface=interface)

@@ -52,6 +52,7 @@ _CAUSED_BY_CALLERS = frozenset(
         "native_output",
         "origin_refused",
         "picture_not_kept",
+        "proxy_header_refused",
         "storage_unavailable",
         "tls_handshake_failed",
     }

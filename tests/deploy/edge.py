@@ -9,6 +9,7 @@ from contextlib import asynccontextmanager
 from hashlib import sha256
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import aiohttp
 import grpc
@@ -21,7 +22,9 @@ from facegate.v1 import scan_pb2
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 
 from tests.ports import held_port
+from tests.server.api_keys import write_keys
 from tests.server.certificates import authority_pem, client_certificate
+from tests.server.edge.console.browser import Browser
 from tests.server.live import PAGE_ORIGIN
 from tests.server.policy_files import write_policy
 from tests.server.process.server_process import DataFolder, ServerProcess
@@ -36,11 +39,12 @@ _HAPROXY_CONNECTIONS = 2000
 _HAPROXY_FILES = 2 * _HAPROXY_CONNECTIONS + 100
 """As the shipped file tells for its own number of connections."""
 _HOSTS = {
-    "server": ("facegate.internal", "backends.example.com"),
+    "server": ("facegate.internal", "backends.example.com", "console.example.com"),
     "edge": ("scan.example.com", "pages.example.com"),
 }
+CONSOLE_ORIGIN = "https://console.example.com"
 _CLOSED = "127.0.0.1:9"
-"""Where a server has no web listener; nothing is sent there."""
+"""Where a server has no listener for pages or the console; nothing is sent there."""
 
 
 def _program(proxy: str) -> str | None:
@@ -70,7 +74,14 @@ def require_proxy(proxy: str) -> str:
 class EdgeFiles:
     """Certificates of a server, of a proxy before it and of a backend, and the server's data folder."""
 
-    def __init__(self, folder: Path, *, web: bool = False, sandbox: bool = False) -> None:
+    def __init__(
+        self, folder: Path, *, web: bool = False, sandbox: bool = False, console_port: int | None = None
+    ) -> None:
+        """Prepare them.
+
+        Args:
+            console_port: Of a console to which people log in with API keys, of which backends then have none.
+        """
         folder.mkdir(parents=True, exist_ok=True)
         self.folder = folder
         authority = trustme.CA()
@@ -91,7 +102,7 @@ class EdgeFiles:
             "roles": ["orchestrator"],
             "sandbox": sandbox,
         }
-        listeners: dict[str, dict[str, object]] = {
+        listeners: dict[str, Any] = {
             "device": {"port": 0, "tls": tls},
             "service": {
                 "port": 0,
@@ -101,6 +112,16 @@ class EdgeFiles:
             "admin": {"port": 0},
         }
         integrity: dict[str, object] = {"proxy_spki_sha256": [self.edge_spki_sha256.hex()]}
+        self.keys: dict[str, str] = {}
+        self.console_target = _CLOSED
+        if console_port is not None:
+            read, self.keys = write_keys(folder, {"anna": 'tenant = "default"\nroles = ["compliance_admin"]'})
+            keys_file = str(read["service"]["api_keys_file"])
+            own = {"origin": CONSOLE_ORIGIN, "proxy_protocol": True}
+            listeners["service"] = {"port": 0, "tls": tls, "api_keys_file": keys_file}
+            listeners["console"] = {"port": console_port, "tls": tls} | own
+            listeners["trusted_proxies"] = ["127.0.0.1/32"]
+            self.console_target = f"127.0.0.1:{console_port}"
         if web:
             listeners["web"] = {"port": 0, "tls": tls}
             integrity["web"] = {"rp_id": "localhost", "origins": [PAGE_ORIGIN]}
@@ -138,8 +159,8 @@ class EdgeFiles:
             changed: Texts of the shipped file to replace, for a test of what they are for.
             others: Further replicas, behind HAProxy only.
         """
-        with held_port() as phones, held_port() as backends:
-            edge = Edge(self, proxy, server, changed or {}, ports=(phones, backends), others=others)
+        with held_port() as phones, held_port() as backends, held_port() as console:
+            edge = Edge(self, proxy, server, changed or {}, ports=(phones, backends, console), others=others)
             try:
                 await edge.start()
                 yield edge
@@ -157,7 +178,7 @@ class Edge:
         server: ServerProcess,
         changed: Mapping[str, str],
         *,
-        ports: tuple[int, int],
+        ports: tuple[int, int, int],
         others: Sequence[ServerProcess] = (),
     ) -> None:
         self._files = files
@@ -166,7 +187,7 @@ class Edge:
         self._folder.mkdir(exist_ok=True)
         self._process: asyncio.subprocess.Process | None = None
         self.proxy = proxy
-        self.phones_port, self.backends_port = ports
+        self.phones_port, self.backends_port, self.console_port = ports
         self._config = self._folder / PROXIES[proxy]
         text = (_SHIPPED / PROXIES[proxy]).read_text()
         for old, new in (*self._replaced(server).items(), *changed.items()):
@@ -183,6 +204,7 @@ class Edge:
             "/etc/facegate/server-ca.pem": str(folder / "server-ca.pem"),
         }
         targets = {"8443": server.device_target, "8444": server.service_target, "8446": server.web_target}
+        targets["8447"] = self._files.console_target
         common |= {f"10.0.0.11:{port}": target or _CLOSED for port, target in targets.items()}
         match self.proxy:
             case "nginx":
@@ -194,6 +216,7 @@ class Edge:
                     "/var/log/nginx/": f"{own}/",
                     "listen 443 ": f"listen 127.0.0.1:{self.phones_port} ",
                     "listen 8444;": f"listen 127.0.0.1:{self.backends_port};",
+                    "listen 8447;": f"listen 127.0.0.1:{self.console_port};",
                     "allow 10.0.0.0/8;": "allow 127.0.0.0/8;",
                 }
             case "haproxy":
@@ -203,6 +226,7 @@ class Edge:
                     "maxconn 20000": f"maxconn {_HAPROXY_CONNECTIONS}",
                     "bind :443 ": f"bind 127.0.0.1:{self.phones_port} ",
                     "bind :8444\n": f"bind 127.0.0.1:{self.backends_port}\n",
+                    "bind :8447\n": f"bind 127.0.0.1:{self.console_port}\n",
                     "check port 8445": f"check port {server.admin_port}",
                     "src 10.0.0.0/8": "src 127.0.0.0/8",
                 }
@@ -217,6 +241,7 @@ class Edge:
                 return envoy | {
                     "0.0.0.0, port_value: 443 ": f"127.0.0.1, port_value: {self.phones_port} ",
                     "0.0.0.0, port_value: 8444 ": f"127.0.0.1, port_value: {self.backends_port} ",
+                    "0.0.0.0, port_value: 8447 ": f"127.0.0.1, port_value: {self.console_port} ",
                     "address_prefix: 10.0.0.0, prefix_len: 8": "address_prefix: 127.0.0.0, prefix_len: 8",
                 }
 
@@ -290,6 +315,18 @@ class Edge:
         connector = aiohttp.TCPConnector(resolver=_Loopback(), ssl=self.client_context())
         async with aiohttp.ClientSession(connector=connector) as session:
             yield WebStub(session, f"https://pages.example.com:{self.phones_port}", PAGE_ORIGIN)
+
+    @asynccontextmanager
+    async def person(self, address: str) -> AsyncIterator[Browser]:
+        """A browser before the console, with an address of its own."""
+        connector = aiohttp.TCPConnector(
+            resolver=_Loopback(), ssl=self.client_context(), local_addr=(address, 0)
+        )
+        host = CONSOLE_ORIGIN.removeprefix("https://")
+        async with aiohttp.ClientSession(
+            connector=connector, cookie_jar=aiohttp.DummyCookieJar(), headers={"Host": host}
+        ) as session:
+            yield Browser(f"{CONSOLE_ORIGIN}:{self.console_port}", session)
 
     def client_context(self, alpn: str = "http/1.1") -> ssl.SSLContext:
         """TLS of a client that is not gRPC's."""

@@ -28,9 +28,12 @@ from facegate_client import (
     generated_source,
 )
 from server.edge.listeners import PING_SECONDS, SCAN_METHOD
-from tests.deploy.edge import PROXIES, Edge, EdgeFiles, has_proxy, require_proxy
+from server.storage.audit_reader import AuditReader
+from server.storage.database import open_database
+from tests.deploy.edge import CONSOLE_ORIGIN, PROXIES, Edge, EdgeFiles, has_proxy, require_proxy
+from tests.ports import held_port
 from tests.server.floods.http2 import references, send_headers, tiny_fields
-from tests.server.live import Picture, fresh_pictures, portrait
+from tests.server.live import Picture, fresh_pictures, portrait, until
 from tests.server.process.server_process import ServerProcess
 from tests.server.raw_device import RawDevice, RawStream
 
@@ -123,6 +126,42 @@ async def test_scans_of_phones_and_pages_pass_and_a_lost_one_is_resumed(tmp_path
         assert isinstance(refused, CallRefusedError)
         assert (refused.refusal.code, refused.refusal.reason) == ("UNAUTHENTICATED", "TOKEN_INVALID")
         assert "RST_STREAM" not in str(refused)
+
+
+async def _refused_addresses(files: EdgeFiles) -> set[str]:
+    database = open_database(f"sqlite:///{files.data.data / 'facegate.db'}")
+    try:
+        entries = await AuditReader(database).entries("_server")
+    finally:
+        await database.close()
+    return {one.address or "" for one in entries if one.action == "access.refused"}
+
+
+@pytest.mark.parametrize("proxy", _ALL)
+async def test_two_people_share_no_lock_out_where_tls_passes_through(tmp_path: Path, proxy: str) -> None:
+    require_proxy(proxy)
+    with held_port() as port:
+        files = EdgeFiles(tmp_path, console_port=port)
+        async with (
+            files.data.serving() as server,
+            files.edge(proxy, server) as edge,
+            edge.person("127.0.0.2") as guesser,
+            edge.person("127.0.0.3") as anna,
+        ):
+            for number in range(10):
+                answer = await guesser.post("login", {"api_key": f"fg1_{number}"}, Origin=CONSOLE_ORIGIN)
+                assert answer.status == 401, answer.body
+            key = {"api_key": files.keys["anna"]}
+            lies = {"X-Forwarded-For": "127.0.0.9", "Forwarded": "for=127.0.0.9"}
+            for lie in ({}, *({name: value} for name, value in lies.items())):
+                assert (await guesser.post("login", key, Origin=CONSOLE_ORIGIN, **lie)).status == 429
+            assert (await anna.post("login", key, Origin=CONSOLE_ORIGIN)).status == 204
+
+            async def named() -> bool:
+                return bool(await _refused_addresses(files))
+
+            await until(named)
+            assert await _refused_addresses(files) == {"127.0.0.2"}
 
 
 async def test_without_its_body_size_nginx_ends_a_scan(tmp_path: Path) -> None:

@@ -208,6 +208,31 @@ def test_the_console_has_a_port_of_the_service_of_callers() -> None:
     }
 
 
+def test_the_servers_own_page_is_served_behind_proxies_that_the_settings_name() -> None:
+    changes = (
+        "web.enabled=true,settings.listeners.web.proxy_protocol=true",
+        "settings.listeners.web.hosted.origin=https://verify.bank.example",
+        "settings.listeners.web.hosted.name=Example Bank",
+        "settings.listeners.trusted_proxies={10.0.0.0/24,2001:db8::/64}",
+    )
+    config = _one("ConfigMap", "", "single.yaml", *changes)["data"]["facegate.toml"]
+    settings = Settings.model_validate(tomllib.loads(config))
+    web = settings.listeners.web
+    assert web is not None
+    assert (web.host, web.port, web.proxy_protocol) == ("0.0.0.0", 8446, True)  # noqa: S104 - in a Pod
+    assert web.tls is not None
+    assert settings.devices.web.origins == ("https://verify.bank.example",)
+    assert [str(network) for network in settings.listeners.trusted_proxies] == [
+        "10.0.0.0/24",
+        "2001:db8::/64",
+    ]
+    ports = {
+        one["name"]: one["port"]
+        for one in _one("Service", "-device", "single.yaml", *changes)["spec"]["ports"]
+    }
+    assert ports == {"grpc-device": 8443, "web": 8446}
+
+
 @pytest.mark.parametrize("content", ["name = 'slow'\nversion = 1", "  name = 'slow'\n  version = 1\n"])
 def test_a_policy_is_rendered_as_it_is_written(content: str) -> None:
     config = _one("ConfigMap", "-policies", "single.yaml", f"policies.slow={content}")

@@ -13,6 +13,11 @@ from tests.helm.rendering import VALUES, needs_helm, run
 
 _GATEWAY = "gateway.enabled=true,gateway.parentRefs[0].name=g,gateway.hostnames={scan.example}"
 _WEB = "web.enabled=true,settings.device_integrity.web.origins={https://a.example}"
+_CONSOLE = "console.enabled=true,settings.listeners.console.origin=https://console.example"
+_HOSTED = (
+    "web.enabled=true,settings.listeners.web.hosted.name=Bank,"
+    "settings.listeners.web.hosted.origin=https://verify.example"
+)
 _SHARED = (
     "database.existingSecret=d,objects.url=s3://b,persistence.enabled=false,keys.persistence=false,"
     "keys.existingSecret=k,networkPolicy.enabled=false"
@@ -94,6 +99,21 @@ _SHARED = (
         ("console.enabled=true", "console.enabled"),
         ("settings.listeners.console.origin=https://facegate.bank.example", "console.enabled"),
         ("settings.listeners.console.port=1", "settings.listeners.console.port"),
+        ("settings.listeners.web.port=1", "settings.listeners.web.port"),
+        ("settings.listeners.web.proxy_protocol=true", "web.enabled"),
+        (
+            f"{_WEB},settings.listeners.web.proxy_protocol=true",
+            "settings.listeners.web.proxy_protocol",
+        ),
+        (
+            f"{_CONSOLE},settings.listeners.console.proxy_protocol=true",
+            "settings.listeners.console.proxy_protocol",
+        ),
+        ("settings.listeners.trusted_proxies={lb.example}", "settings.listeners.trusted_proxies"),
+        (
+            f"{_HOSTED},{_GATEWAY},web.hostnames={{pages.example}}",
+            "settings.listeners.web.hosted.origin",
+        ),
     ],
 )
 def test_values_that_cannot_work_are_refused(change: str, value: str) -> None:

@@ -323,6 +323,14 @@ def test_people_log_in_at_the_console_by_what_the_settings_have(
     assert settings.console_login is login
 
 
+@pytest.mark.parametrize("name", ["web", "console"])
+def test_the_proxy_protocol_needs_proxies_that_are_trusted(name: str) -> None:
+    listeners = {name: {"proxy_protocol": True}}
+    with pytest.raises(ValidationError, match=rf"{name}\.proxy_protocol: .* set listeners\.trusted_proxies"):
+        ListenerSettings.model_validate(listeners)
+    ListenerSettings.model_validate(listeners | {"trusted_proxies": ["10.0.0.0/24"]})
+
+
 @pytest.mark.parametrize("host", [_EVERYWHERE, "::", "192.0.2.7", "verify.example.org"])
 def test_the_device_listener_needs_tls_off_loopback(host: str) -> None:
     with pytest.raises(ValidationError, match=r"tls\.certificate"):

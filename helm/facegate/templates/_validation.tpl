@@ -193,7 +193,8 @@ does not say which one it renders first. */}}
   "listeners.device.host" "the chart sets it" "listeners.device.port" "the chart sets it" "listeners.device.tls" "set `tls.device`"
   "listeners.service.host" "the chart sets it" "listeners.service.port" "the chart sets it" "listeners.service.tls" "set `tls.service`"
   "listeners.service.api_keys_file" "set `apiKeys`"
-  "listeners.admin" "the chart sets it" "listeners.web" "set `web.enabled`"
+  "listeners.admin" "the chart sets it"
+  "listeners.web.host" "the chart sets it" "listeners.web.port" "the chart sets it" "listeners.web.tls" "set `tls.device`"
   "listeners.console.host" "the chart sets it" "listeners.console.port" "the chart sets it" "listeners.console.tls" "set `tls.service`" -}}
 {{- range $path, $instead := $wired -}}
 {{- $at := $.Values.settings -}}
@@ -278,7 +279,28 @@ does not say which one it renders first. */}}
 {{- if ne .Values.console.enabled (hasKey (default (dict) .Values.settings.listeners) "console") -}}
 {{- fail "console.enabled: set it together with settings.listeners.console, which has origin and oidc" -}}
 {{- end -}}
-{{- if and .Values.web.enabled (not (dig "device_integrity" "web" "origins" (list) .Values.settings)) -}}
-{{- fail "web.enabled: list the pages in settings.device_integrity.web.origins, with rp_id" -}}
+{{- $listeners := default (dict) .Values.settings.listeners -}}
+{{- $web := default (dict) $listeners.web -}}
+{{- if and (hasKey $listeners "web") (not .Values.web.enabled) -}}
+{{- fail "web.enabled: set it to true, or leave settings.listeners.web out" -}}
+{{- end -}}
+{{- if and .Values.web.enabled (not $web.hosted) (not (dig "device_integrity" "web" "origins" (list) .Values.settings)) -}}
+{{- fail "web.enabled: list the pages in settings.device_integrity.web.origins, with rp_id, or set settings.listeners.web.hosted" -}}
+{{- end -}}
+{{- with $web.hosted -}}
+{{- $host := regexReplaceAll "^https?://|:[0-9]+$" (toString .origin) "" -}}
+{{- if and $routed (not (has $host $.Values.web.hostnames)) (not (has (regexReplaceAll "^[^.]+" $host "*") $.Values.web.hostnames)) -}}
+{{- fail (printf "settings.listeners.web.hosted.origin: nothing leads %s to the web listener; list it in web.hostnames" $host) -}}
+{{- end -}}
+{{- end -}}
+{{- range $name, $listener := dict "web" $web "console" (default (dict) $listeners.console) -}}
+{{- if and $listener.proxy_protocol (not $listeners.trusted_proxies) -}}
+{{- fail (printf "settings.listeners.%s.proxy_protocol: set settings.listeners.trusted_proxies to the networks of the proxies that send the header, or remove it" $name) -}}
+{{- end -}}
+{{- end -}}
+{{- range $listeners.trusted_proxies -}}
+{{- if not (regexMatch "^[0-9A-Fa-f.:]+(/[0-9]{1,3})?$" .) -}}
+{{- fail (printf "settings.listeners.trusted_proxies: %q is no network; write one such as 10.0.0.0/24" .) -}}
+{{- end -}}
 {{- end -}}
 {{- end -}}

@@ -16,6 +16,7 @@ from server.edge.console.guard import API, Guard, WrongHost
 from server.edge.forwarded import TrustedProxies
 from server.edge.http_connection import HttpConnection, HttpListener, abort
 from server.edge.page_files import file_answer, page_files
+from server.edge.proxy_protocol import ProxyProtocol
 from server.edge.status import as_refusal
 
 _FIRST_SECONDS: Final = 10.0
@@ -42,6 +43,7 @@ class ConsoleListener(HttpListener):
         routes: list[web.RouteDef],
         max_connections: int,
         proxies: TrustedProxies,
+        proxy_protocol: ProxyProtocol | None,
         started: Callable[[], None],
     ) -> None:
         """Prepare the listener; nothing is bound before ``start``.
@@ -51,6 +53,7 @@ class ConsoleListener(HttpListener):
             tls: TLS; ``None`` for plaintext, which settings allow on loopback only.
             routes: The interface and the log-in.
             proxies: The proxies that say who called.
+            proxy_protocol: Reads the header before TLS; ``None`` if connections have none.
             max_connections: Maximum number of connections; a further one ends one without a whole request.
             started: Is called when the port is known.
         """
@@ -74,6 +77,7 @@ class ConsoleListener(HttpListener):
             max_header_bytes=_MAX_HEADER_BYTES,
             tls=tls,
             proxies=proxies,
+            proxy_protocol=proxy_protocol,
         )
 
     @property
