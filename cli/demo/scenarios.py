@@ -29,7 +29,9 @@ class Status(StrEnum):
     """The trusted image was not accepted, so there is no check."""
 
 
-UNDECIDED: Final = ("CONDITIONS", "LIVENESS_INCONCLUSIVE")
+LEFT: Final = "ABANDONED"
+"""Reason of a check whose attacker left after an attempt that did not decide it."""
+UNDECIDED: Final = (LEFT, "CONDITIONS", "LIVENESS_INCONCLUSIVE")
 """Reasons of checks without a decision, which are FAILURE too."""
 
 _LATE: Final = {
@@ -94,6 +96,11 @@ class Scenario:
     expected: ExpectedOutcome | None
 
     @property
+    def genuine(self) -> bool:
+        """Whether the check must succeed. Nothing renders or scans beside such a scan."""
+        return self.expected == ExpectedOutcome(status=Status.SUCCESS)
+
+    @property
     def attack(self) -> bool:
         """Whether the scan shows something other than a living person."""
         return self.scanned is not None and self.kind not in (ScanKind.GENUINE, FlashKind.GENUINE)
@@ -102,6 +109,14 @@ class Scenario:
     def flashes(self) -> bool:
         """Whether the screen may show colours: if the check demands DYNAMIC, or in doubt."""
         return isinstance(self.kind, FlashKind)
+
+    @property
+    def leaves_undecided(self) -> bool:
+        """Whether the phone leaves after an attempt that does not decide the check.
+
+        Attackers who answer flashes do: their further attempts would show the same for ten seconds each.
+        """
+        return self.attack and self.flashes
 
 
 def _flash(
@@ -411,6 +426,11 @@ class DemoRecord:
     def attack_passed(self) -> bool:
         """Whether an attack was accepted as a living person."""
         return self.scenario.attack and self.status is Status.SUCCESS
+
+    @property
+    def left_undecided(self) -> bool:
+        """Whether an attacker left after an attempt that did not decide the check, and so was not let in."""
+        return self.status is Status.FAILURE and self.reasons[:1] == (LEFT,)
 
     @property
     def frames_late(self) -> bool:
