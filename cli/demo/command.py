@@ -55,8 +55,8 @@ def demo(
     of the device: an honest phone, a repackaged app, evidence of a clean phone that another phone relays, and
     the strongest attacker, a video relit in real time, in a changed app. Takes about two minutes.
 
-    The genuine person's checks run first, each alone. An attacker who answers flashes leaves after an attempt
-    that does not decide the check, which then fails as ABANDONED.
+    The genuine person's checks run first, each alone. Attackers leave after one attempt: if it does not decide
+    the check, the check fails as ABANDONED.
 
     It uses the best available pack, and prints which one and why: one from the models folder, else `open`,
     which it tries to pull for at most 30 seconds, else `embedded`.
@@ -153,7 +153,7 @@ def conclude(console: Console, records: Sequence[DemoRecord], *, page: Path, sec
     if left := [record for record in records if record.left_undecided]:
         say(
             f"Not let in, but not decided either: {_named(left)}. The attacker left after one attempt; "
-            "others may try again, as often as the policy allows.",
+            "another may try again, as often as the policy allows.",
             console=console,
         )
     if passed := passed_attacks(records):

@@ -1,6 +1,7 @@
 """Runs one scenario: makes the three calls of an orchestrator and a phone.
 
-The phone uses as many attempts as the policy allows, unless it is that of an attacker who answers flashes.
+The phone uses as many attempts as the policy allows. That of an attacker leaves after the first one: further
+attempts would show the same, for up to ten seconds each.
 """
 
 import asyncio
@@ -210,7 +211,7 @@ class CheckRunner:
             screen=scan if isinstance(scan, TapedPhone) else None,
             **({} if device is None else scanner_parts(device)),
             events=events,
-            settings=ScanSettings(max_attempts=1) if scenario.leaves_undecided else ScanSettings(),
+            settings=ScanSettings(max_attempts=1) if scenario.attack else ScanSettings(),
         )
 
 

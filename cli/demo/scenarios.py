@@ -110,14 +110,6 @@ class Scenario:
         """Whether the screen may show colours: if the check demands DYNAMIC, or in doubt."""
         return isinstance(self.kind, FlashKind)
 
-    @property
-    def leaves_undecided(self) -> bool:
-        """Whether the phone leaves after an attempt that does not decide the check.
-
-        Attackers who answer flashes do: their further attempts would show the same for ten seconds each.
-        """
-        return self.attack and self.flashes
-
 
 def _flash(
     kind: FlashKind,
