@@ -55,8 +55,8 @@ def demo(
     of the device: an honest phone, a repackaged app, evidence of a clean phone that another phone relays, and
     the strongest attacker, a video relit in real time, in a changed app. Takes about two minutes.
 
-    The genuine person's checks run first, each alone. Attackers leave after one attempt: if it does not decide
-    the check, the check fails as ABANDONED.
+    The genuine person's checks run first, each alone. Attackers leave after one attempt: if it does not
+    decide the check, the check fails as ABANDONED.
 
     It uses the best available pack, and prints which one and why: one from the models folder, else `open`,
     which it tries to pull for at most 30 seconds, else `embedded`.

@@ -422,7 +422,7 @@ class DemoRecord:
     @property
     def left_undecided(self) -> bool:
         """Whether an attacker left after an attempt that did not decide the check, and so was not let in."""
-        return self.status is Status.FAILURE and self.reasons[:1] == (LEFT,)
+        return self.scenario.attack and self.status is Status.FAILURE and self.reasons[:1] == (LEFT,)
 
     @property
     def frames_late(self) -> bool:

@@ -162,9 +162,7 @@ async def test_nothing_runs_beside_a_genuine_person_and_little_beside_the_others
     ("key", "attempts"),
     [("flash-screen-replay", 1), ("flash-same-person", 3), ("screen-replay", 1), ("same-person", 3)],
 )
-async def test_attackers_leave_after_an_undecided_attempt(
-    key: str, attempts: int, tmp_path: Path
-) -> None:
+async def test_attackers_leave_after_an_undecided_attempt(key: str, attempts: int, tmp_path: Path) -> None:
     fake = FakeServer(StreamPlan(results=[RETRY, RETRY, SUCCESS], frames_wanted=2))
     async with serving(fake) as target, open_channel(target) as channel:
         runner = made_runner(channel, fake, tmp_path)
