@@ -49,7 +49,9 @@ PARTS: Final = {
         "face is in front of this screen now. It does not prove that the face is alive: a rigid mask has the "
         "shape of a face, and the blink stops it; a worn print has living eyes, and a turn of the head stops "
         "it. Relighting in real time imitates a face and often passes; evidence of the device stops it. "
-        "These scans have no such evidence; see the last check.",
+        "These scans have no such evidence; see the last check. The demo's attackers leave after one "
+        "attempt: if it does not decide the check, the check fails as ABANDONED. Another attacker may try "
+        "again, as often as the policy allows.",
     ),
     "ATTESTED": (
         "the policy demands evidence of the device",

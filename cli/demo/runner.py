@@ -1,16 +1,18 @@
 """Runs one scenario: makes the three calls of an orchestrator and a phone.
 
-The phone, genuine or an attacker's, uses as many attempts as the policy allows.
+The phone uses as many attempts as the policy allows. That of an attacker leaves after the first one: further
+attempts would show the same, for up to ten seconds each.
 """
 
 import asyncio
 import time
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import AsyncIterator, Awaitable, Callable, Iterator, Sequence
 from contextlib import asynccontextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Final, Protocol
 
+import cv2
 import grpc
 from facegate.v1 import feedback_pb2, scan_pb2, verification_service_pb2
 
@@ -34,6 +36,7 @@ from facegate_client import (
     KeySet,
     Orchestrator,
     ScanEvents,
+    ScanSettings,
     ServerNotTrustedError,
     fetch_key_set,
     generated_source,
@@ -48,6 +51,10 @@ from simulator.devices.client import scanner_parts
 from simulator.phone import TapedPhone
 
 _WAIT_SECONDS: Final = 15.0
+_SCANS: Final = 2
+"""Scans at the same time. They take real time, and share the cores of the machine."""
+_AT_ONCE: Final = 4
+"""Checks at the same time: two scan, one is rendered or measured again, and one waits for a free place."""
 
 
 class CaptureWatcher(Protocol):
@@ -86,33 +93,49 @@ class CheckRunner:
         self._flash_policy = chosen.flash_policy
         self._platform = tested.platform
         self._device = device
+        self._scans = asyncio.Semaphore(_SCANS)
+        self._workshop = asyncio.Semaphore(1)
 
     async def check(
-        self, stage: Stage, scenario: Scenario, *, watcher: CaptureWatcher
+        self,
+        stage: Stage,
+        scenario: Scenario,
+        *,
+        watcher: CaptureWatcher,
+        before_scan: Callable[[], Awaitable[None]] | None = None,
     ) -> tuple[DemoRecord, list[bytes]]:
         """Make the portrait and the scan of a scenario, and run the check.
+
+        At most two checks scan at the same time, and beside them one is rendered or its flash measured again.
+
+        Args:
+            before_scan: Waits until the scan may begin.
 
         Returns:
             The record, and the frames of the deciding scan as JPEGs.
         """
-        portrait = await asyncio.to_thread(stage.portrait, scenario)
-        phone = await asyncio.to_thread(stage.phone, scenario)
-        if phone is None:
-            sent: list[bytes] = []
+        async with self._workshop:
+            portrait = await asyncio.to_thread(stage.portrait, scenario)
+            phone = await asyncio.to_thread(stage.phone, scenario)
             scan = await asyncio.to_thread(stage.scan, scenario, progress=watcher.rendered)
-            if scan is not None:
-                scan = replace(scan, frames=recorded(scan.frames, sent))
-            return await self.run(scenario, portrait=portrait, scan=scan, watcher=watcher), sent
-        record = await self.run(scenario, portrait=portrait, scan=phone, watcher=watcher)
-        sent = [frame.jpeg for frame in phone.attempts[-1].frames] if phone.attempts else []
-        if record.result is not None:
-            strip = await asyncio.to_thread(
-                flash_strip,
-                phone.attempts,
-                record.result.liveness.challenge_steps,
-                find_faces=self._pack.detector.detect,
-                model=self._model,
-            )
+        sent: list[bytes] = []
+        if scan is not None:
+            scan = replace(scan, frames=recorded(scan.frames, sent))
+        async with self._scans:
+            if before_scan is not None:
+                await before_scan()
+            record = await self.run(scenario, portrait=portrait, scan=phone or scan, watcher=watcher)
+        if phone is not None and phone.attempts:
+            sent = [frame.jpeg for frame in phone.attempts[-1].frames]
+        if phone is not None and record.result is not None:
+            async with self._workshop:
+                strip = await asyncio.to_thread(
+                    flash_strip,
+                    phone.attempts,
+                    record.result.liveness.challenge_steps,
+                    find_faces=self._pack.detector.detect,
+                    model=self._model,
+                )
             record = replace(record, flash=strip)
         return record, sent
 
@@ -188,7 +211,32 @@ class CheckRunner:
             screen=scan if isinstance(scan, TapedPhone) else None,
             **({} if device is None else scanner_parts(device)),
             events=events,
+            settings=ScanSettings(max_attempts=1) if scenario.attack else ScanSettings(),
         )
+
+
+async def in_turn(scenarios: Sequence[Scenario], check: Callable[[Scenario], Awaitable[None]]) -> None:
+    """Make all checks: the genuine ones first, each alone, then the others, several at a time.
+
+    A genuine person thus never waits for a server that is busy with others, or for a camera while others are
+    rendered. Of the others, those with a flash are first: started last, one would run alone at the end.
+    """
+    for scenario in scenarios:
+        if scenario.genuine:
+            await check(scenario)
+    waiting = iter(sorted((one for one in scenarios if not one.genuine), key=lambda one: not one.flashes))
+
+    async def work() -> None:
+        for scenario in waiting:
+            await check(scenario)
+
+    working = [asyncio.create_task(work()) for _ in range(_AT_ONCE)]
+    try:
+        await asyncio.gather(*working)
+    finally:
+        for task in working:
+            task.cancel()
+        await asyncio.gather(*working, return_exceptions=True)
 
 
 @asynccontextmanager
@@ -197,10 +245,13 @@ async def opened_runner(
 ) -> AsyncIterator[tuple[LocalServer, CheckRunner]]:
     """Start a server in a folder, and yield it and what makes checks against it.
 
+    From now on OpenCV uses one thread in this process, because rendering must leave a core to the server.
+
     Args:
         further: Further settings, TOML, beside those of the tested platform.
     """
     settings = further + tested.settings
+    cv2.setNumThreads(1)
     async with (
         local_server(
             folder, log=log, pack=chosen.spec, models_dir=models_folder(), further=settings

@@ -29,7 +29,9 @@ class Status(StrEnum):
     """The trusted image was not accepted, so there is no check."""
 
 
-UNDECIDED: Final = ("CONDITIONS", "LIVENESS_INCONCLUSIVE")
+LEFT: Final = "ABANDONED"
+"""Reason of a check whose attacker left after an attempt that did not decide it."""
+UNDECIDED: Final = (LEFT, "CONDITIONS", "LIVENESS_INCONCLUSIVE")
 """Reasons of checks without a decision, which are FAILURE too."""
 
 _LATE: Final = {
@@ -92,6 +94,11 @@ class Scenario:
     doubt: bool = False
     turn: int = 0
     expected: ExpectedOutcome | None
+
+    @property
+    def genuine(self) -> bool:
+        """Whether the check must succeed. Nothing renders or scans beside such a scan."""
+        return self.expected == ExpectedOutcome(status=Status.SUCCESS)
 
     @property
     def attack(self) -> bool:
@@ -411,6 +418,11 @@ class DemoRecord:
     def attack_passed(self) -> bool:
         """Whether an attack was accepted as a living person."""
         return self.scenario.attack and self.status is Status.SUCCESS
+
+    @property
+    def left_undecided(self) -> bool:
+        """Whether an attacker left after an attempt that did not decide the check, and so was not let in."""
+        return self.scenario.attack and self.status is Status.FAILURE and self.reasons[:1] == (LEFT,)
 
     @property
     def frames_late(self) -> bool:

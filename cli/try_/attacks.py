@@ -14,8 +14,8 @@ import numpy as np
 
 from cli.demo.flash import colours_figures
 from cli.demo.page import PARTS, explain_record
-from cli.demo.runner import CheckRunner
-from cli.demo.scenarios import ExpectedOutcome, Scenario, Status, demo_scenarios, mode_word
+from cli.demo.runner import CheckRunner, in_turn
+from cli.demo.scenarios import Scenario, demo_scenarios, mode_word
 from cli.demo.stage import Stage, open_stage
 from cli.errors import CommandError
 from cli.explanation import speaking, weighed_signals
@@ -43,8 +43,6 @@ _SHOWN: Final = (
     "device-relit",
 )
 """Scenarios of the demo, in the order of the page. In each mode the genuine person is the first."""
-_AT_ONCE: Final = 2
-"""Checks that run at the same time: one renders while the other scans."""
 _State = Literal["waiting", "rendering", "scanning", "deciding", "done", "failed"]
 _FRAME_SHARE: Final = 0.6
 """Share of the progress that rendering takes."""
@@ -78,10 +76,6 @@ class _Card:
         self.state, self.progress = "deciding", 0.97
 
     @property
-    def genuine(self) -> bool:
-        return self.scenario.expected == ExpectedOutcome(status=Status.SUCCESS)
-
-    @property
     def summary(self) -> dict[str, Any]:
         return {
             "key": self.scenario.key,
@@ -89,7 +83,7 @@ class _Card:
             "shown": self.scenario.shown,
             "mode": mode_word(self.scenario),
             "about": PARTS[mode_word(self.scenario)][1],
-            "genuine": self.genuine,
+            "genuine": self.scenario.genuine,
             "state": self.state,
             "progress": round(self.progress, 3),
             "error": self.error,
@@ -149,15 +143,10 @@ class AttackRoom:
             for card in self._cards.values():
                 card.state, card.error = "failed", str(error)
             return
-        waiting = iter(self._cards.values())
-
-        async def work() -> None:
-            for card in waiting:
-                await self._make(card, stage)
-
-        async with asyncio.TaskGroup() as group:
-            for _ in range(_AT_ONCE):
-                group.create_task(work())
+        await in_turn(
+            [card.scenario for card in self._cards.values()],
+            lambda scenario: self._make(self._cards[scenario.key], stage),
+        )
 
     async def _make(self, card: _Card, stage: Stage) -> None:
         await self._idle()
@@ -170,7 +159,7 @@ class AttackRoom:
 
     async def _check(self, card: _Card, stage: Stage) -> dict[str, Any]:
         card.state = "rendering"
-        record, sent = await self._runner.check(stage, card.scenario, watcher=card)
+        record, sent = await self._runner.check(stage, card.scenario, watcher=card, before_scan=self._idle)
         if record.response is None:
             raise CommandError(f"the server refused the portrait: {record.reasons[0]}")
         one = explain_record(record, self._thresholds)
@@ -180,7 +169,7 @@ class AttackRoom:
                 "attack.html",
                 one=one,
                 spoke=speaking(weighed_signals(record.response.result.liveness.signals))[:_SPOKE],
-                genuine=card.genuine,
+                genuine=card.scenario.genuine,
                 colours=() if record.flash is None else colours_figures(record.flash.columns),
             ),
             "film": await asyncio.to_thread(film_document, sent),

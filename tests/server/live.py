@@ -391,28 +391,28 @@ def _files_below(folder: Path) -> set[str]:
     return {file for file in files if not file.startswith("audit-witness/")}
 
 
-def write_policies(folder: Path) -> None:
-    """The policies of the tests, beside the shipped ones."""
+def write_policies(folder: Path, *, write: Callable[..., None] = write_policy) -> None:
+    """The policies of the tests, beside the shipped ones; ``write`` sets the times that they do not."""
     shipped_for_trials(folder)
-    write_policy(folder, "test")
-    write_policy(folder, "once", maximum=1)
-    write_policy(folder, "impatient", uncounted=1)
-    write_policy(folder, "silent", app="nothing")
-    write_policy(folder, "no-reconnect", reconnects=0)
-    write_policy(folder, "resumable", resume_seconds=90)
-    write_policy(folder, "hasty", idle_seconds=2, attempt_seconds=2, ready_seconds=2)
-    write_policy(folder, "short", attempt_seconds=2)
-    write_policy(folder, "unready", ready_seconds=2)
-    write_policy(folder, "one-page", web_origins=[PAGE_ORIGIN])
-    write_policy(folder, "brief", scan_seconds=1, idle_seconds=1, attempt_seconds=1)
-    write_policy(folder, "doubting", maximum=1, challenges=["flash", "movement"])
-    write_policy(
+    write(folder, "test")
+    write(folder, "once", maximum=1)
+    write(folder, "impatient", uncounted=1)
+    write(folder, "silent", app="nothing")
+    write(folder, "no-reconnect", reconnects=0)
+    write(folder, "resumable", resume_seconds=90)
+    write(folder, "hasty", idle_seconds=2, attempt_seconds=2, ready_seconds=2)
+    write(folder, "short", attempt_seconds=2)
+    write(folder, "unready", ready_seconds=2)
+    write(folder, "one-page", web_origins=[PAGE_ORIGIN])
+    write(folder, "brief", scan_seconds=1, idle_seconds=1, attempt_seconds=1)
+    write(folder, "doubting", maximum=1, challenges=["flash", "movement"])
+    write(
         folder,
         "new-sdks",
         tables='[device.sdks.facegate-web]\nminimum = "1.0"\nnext_minimum = "2.0"\n'
         f"supported_until = {SDK_LAST_DAY}\n",
     )
-    write_policy(folder, "consenting", top=f'consent = "required"\noid = "{POLICY_OID}"')
+    write(folder, "consenting", top=f'consent = "required"\noid = "{POLICY_OID}"')
 
 
 SDK_LAST_DAY = "2999-12-31"

@@ -3,6 +3,7 @@
 import json
 import re
 from collections.abc import Sequence
+from functools import partial
 from importlib.resources import files
 from pathlib import Path
 
@@ -105,6 +106,10 @@ def write_policy(
         + (f"[doubt]\norder = {json.dumps(list(challenges))}\n" if challenges else "")
         + tables
     )
+
+
+write_patient_policy = partial(write_policy, scan_seconds=600, attempt_seconds=150, idle_seconds=120)
+"""As ``write_policy``, for a server in another process: no test can stop its clock on a busy machine."""
 
 
 def shipped_for_trials(folder: Path) -> None:

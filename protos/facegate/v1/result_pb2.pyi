@@ -81,7 +81,7 @@ class _FailureReasonEnumTypeWrapper(_enum_type_wrapper._EnumTypeWrapper[_Failure
     FAILURE_REASON_EXPIRED: _FailureReason.ValueType  # 8
     """The scan's deadline passed before a decision."""
     FAILURE_REASON_ABANDONED: _FailureReason.ValueType  # 9
-    """The device left before an attempt was finished, and did not return in time."""
+    """The device left before an attempt decided the check, and did not return in time."""
     FAILURE_REASON_INTERRUPTED: _FailureReason.ValueType  # 10
     """The server stopped during the last attempt, or could not reach the database for too long. Only with
     CHECK_STATUS_NOT_DECIDED.
@@ -125,7 +125,7 @@ FAILURE_REASON_IDENTITY_CHANGED: FailureReason.ValueType  # 7
 FAILURE_REASON_EXPIRED: FailureReason.ValueType  # 8
 """The scan's deadline passed before a decision."""
 FAILURE_REASON_ABANDONED: FailureReason.ValueType  # 9
-"""The device left before an attempt was finished, and did not return in time."""
+"""The device left before an attempt decided the check, and did not return in time."""
 FAILURE_REASON_INTERRUPTED: FailureReason.ValueType  # 10
 """The server stopped during the last attempt, or could not reach the database for too long. Only with
 CHECK_STATUS_NOT_DECIDED.

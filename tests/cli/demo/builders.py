@@ -175,7 +175,7 @@ def all_as_expected() -> tuple[DemoRecord, ...]:
     spoof = result(result_pb2.FAILURE_REASON_SPOOF, confidence=2.0)
     unlit = result(result_pb2.FAILURE_REASON_SPOOF, confidence=2.0, flashed=True)
     undecided = result(
-        result_pb2.FAILURE_REASON_CONDITIONS, result_pb2.FAILURE_REASON_LIVENESS_INCONCLUSIVE, flashed=True
+        result_pb2.FAILURE_REASON_ABANDONED, result_pb2.FAILURE_REASON_LIVENESS_INCONCLUSIVE, flashed=True
     )
     manipulated, untrusted = (
         result_pb2.FAILURE_REASON_DEVICE_MANIPULATED,

@@ -27,7 +27,7 @@ from cli.demo.local_server import (
     open_tested,
 )
 from cli.demo.pack import ChosenPack, choose_pack
-from cli.demo.scenarios import SCENARIOS, DemoRecord
+from cli.demo.scenarios import SCENARIOS, DemoRecord, mode_word
 from cli.errors import CommandError
 from facegate_client import load_key_set, verify_result_jws
 from facegate_protocol import sha256
@@ -124,6 +124,13 @@ def test_the_whole_demo_with_models_that_were_pulled(tmp_path: Path, assets: Pat
     assert ran.returncode == 0, ran.stdout + ran.stderr
     assert "The pack is open, because it is the best pack in the models folder." in ran.stdout
     assert "Every outcome was as expected." in ran.stdout
+    for scenario in SCENARIOS:
+        if scenario.genuine:
+            _, _, after = ran.stdout.partition(f"{mode_word(scenario)}: {scenario.title}\n")
+            hints, _, _ = after.partition("✓")
+            assert "GOOD" in hints
+            for hint in ("SERVER_BUSY", "CAPTURE_TOO_SLOW", "TOO_BRIGHT"):
+                assert hint not in hints, scenario.key
     check_written_files(out, pack="open")
 
 

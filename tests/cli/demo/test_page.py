@@ -72,6 +72,7 @@ def test_every_check_is_on_it(page: Page) -> None:
         assert one.shown in text
         assert one.key in page.ids
     assert "20 of 20 outcomes as expected" in text
+    assert text.count("The device left before an attempt decided the check.") == 3
     assert "1 attack passed" in text
     assert "Verified challenge bits" in text
     assert text.count("2 signals without a weight") == 10
@@ -199,6 +200,20 @@ def test_the_summary_contains_every_outcome() -> None:
     assert text.count("spoof or undecided") == 7
     assert text.count("! ") == 1
     assert "20 of 20 results have a signature that verifies." in text
+
+
+def test_attackers_that_left_undecided_are_not_called_recognised() -> None:
+    console = Console(file=(sink := io.StringIO()), width=300)
+    conclude(console, all_as_expected(), page=Path("index.html"), seconds=90)
+    (said,) = [line for line in sink.getvalue().splitlines() if line.startswith("Not let in")]
+    for title in ("A replay on a screen (DYNAMIC)", "An injected clean video", "A rigid mask"):
+        assert title in said
+    assert "A hand-waved print" not in said
+    assert "left after one attempt" in said
+    conclude(
+        console := Console(file=(sink := io.StringIO())), (judged("same-person"),), page=Path(), seconds=9
+    )
+    assert "Not let in" not in sink.getvalue()
 
 
 def test_a_machine_that_is_too_busy_is_said() -> None:

@@ -96,6 +96,21 @@ def test_an_unverified_signature_is_never_as_expected(key: str) -> None:
     assert judged(key, signature_verified=False).as_expected is False
 
 
+def test_an_attacker_who_leaves_undecided_is_not_let_in_and_a_person_who_does_is_missed() -> None:
+    left = result(result_pb2.FAILURE_REASON_ABANDONED, result_pb2.FAILURE_REASON_LIVENESS_INCONCLUSIVE)
+    assert judged("flash-print", left).as_expected is True
+    for key in ("flash-same-person", "doubt", "static-photo"):
+        assert judged(key, left).as_expected is False
+
+
+def test_every_genuine_person_is_let_in_and_no_other() -> None:
+    genuine = {s.key for s in SCENARIOS if s.genuine}
+    assert genuine == {"same-person", "doubt", "flash-same-person", "device-honest"}
+    for s in SCENARIOS:
+        record = judged(s.key) if s.scanned is not None else None
+        assert record is None or (record.as_expected is not False) is (s.genuine or s.expected is None)
+
+
 def test_an_undecided_check_is_no_failure() -> None:
     undecided = result(result_pb2.FAILURE_REASON_SERVER_FAULT)
     undecided.status = result_pb2.CHECK_STATUS_NOT_DECIDED

@@ -19,14 +19,15 @@ from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from server.storage.database import open_database
 from server.storage.records import AttemptRecord, CheckRecord
 from server.storage.repository import CheckRepository
-from tests.server.live import portrait, write_policies
+from tests.server.live import pictures, portrait, write_policies
+from tests.server.policy_files import write_patient_policy
 from tests.server.private_files import private
 from tests.server.refusals import refused
 
 if TYPE_CHECKING:
     from facegate.v1.verification_service_pb2_grpc import VerificationServiceAsyncStub
 
-_START_SECONDS = 90
+_START_SECONDS = 240
 _SERVES = re.compile(r"Facegate serves: device (\S+), service (\S+), admin port (\d+)(?:, web (\S+))?")
 
 
@@ -81,6 +82,8 @@ class ServerProcess:
         policy: str = "once",
         mode: "scan_pb2.Mode.ValueType" = scan_pb2.MODE_UNSPECIFIED,
     ) -> service_pb2.UploadTrustedImageResponse:
+        # Rendered now: during an attempt, the time that it takes would be the device's.
+        len(pictures())
         return await self.service.UploadTrustedImage(
             service_pb2.UploadTrustedImageRequest(
                 image=portrait(), policy=policy, mode=mode, request_id=request_id
@@ -161,7 +164,7 @@ class DataFolder:
     def __init__(self, folder: Path, *, lease_seconds: float = 2.0, **tables: object) -> None:
         self._lease_seconds = lease_seconds
         folder.mkdir(parents=True, exist_ok=True)
-        write_policies(folder / "policies")
+        write_policies(folder / "policies", write=write_patient_policy)
         self.folder = folder
         self.data = folder / "data"
         self._runs = 0

@@ -15,7 +15,6 @@ import pytest
 from facegate.v1 import result_pb2, scan_pb2
 
 from tests.server.live import fresh_pictures
-from tests.server.policy_files import write_policy
 from tests.server.process.server_process import DataFolder, ServerProcess
 from tests.server.raw_device import Ended, RawDevice, RawStream
 from tests.server.refusals import refusal_of
@@ -31,8 +30,6 @@ _SUCCESS = result_pb2.CHECK_STATUS_SUCCESS
 def home(tmp_path: Path) -> Iterator[DataFolder]:
     """A data folder of its own small disk."""
     home = DataFolder(tmp_path)
-    # A scan goes on while the server notices the disk, which takes a while on a busy machine.
-    write_policy(home.folder / "policies", "test", attempt_seconds=150, idle_seconds=120)
     home.data.mkdir()
     mount = ["mount", "-t", "tmpfs", "-o", f"size={_SIZE},mode=0700", "tmpfs", str(home.data)]
     if subprocess.run(mount, check=False, capture_output=True).returncode:

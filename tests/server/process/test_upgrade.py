@@ -25,7 +25,6 @@ from server.keyring.key_rotation import rotate_key
 from server.storage.schema import needed_revision, upgrade
 from tests.server.databases import PostgresServer
 from tests.server.live import pictures, until
-from tests.server.policy_files import write_policy
 from tests.server.process.server_process import DataFolder, ServerProcess
 from tests.server.raw_device import Ended, RawDevice, RawStream
 from tests.server.refusals import refusal_of
@@ -78,10 +77,8 @@ def url(request: pytest.FixtureRequest, tmp_path: Path) -> str:
 
 
 def deployment(folder: Path, url: str) -> DataFolder:
-    """A deployment whose policy gives devices the time that an upgrade takes on a busy machine."""
-    home = DataFolder(folder, storage={"database_url": url})
-    write_policy(folder / "policies", "once", maximum=1, idle_seconds=120, attempt_seconds=120)
-    return home
+    """A deployment with this database."""
+    return DataFolder(folder, storage={"database_url": url})
 
 
 def next_version(folder: Path, *, expands: bool) -> Path:

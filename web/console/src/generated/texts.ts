@@ -35,7 +35,7 @@ export const FAILURES = {
     "action": "Create a new check if the person wants to continue."
   },
   "ABANDONED": {
-    "means": "The device left before it finished an attempt.",
+    "means": "The device left before an attempt decided the check.",
     "action": "Create a new check if the person wants to continue."
   },
   "INTERRUPTED": {

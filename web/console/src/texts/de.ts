@@ -627,7 +627,7 @@ export const failures: Record<keyof typeof FAILURES, { means: string; action: st
   TRANSCRIPT_BROKEN: { means: "Der Strom der Bilder wurde verändert, umgeordnet oder ist unvollständig.", action: "Lehnen Sie ab. Bei einem eigenen SDK suchen Sie erst nach einem Fehler." },
   IDENTITY_CHANGED: { means: "Die Person hat während des Scans gewechselt.", action: "Lehnen Sie ab." },
   EXPIRED: { means: "Die Zeit für den Scan lief ab.", action: "Legen Sie eine neue Prüfung an, wenn die Person weitermachen möchte." },
-  ABANDONED: { means: "Das Gerät ging, bevor es einen Versuch beendet hat.", action: "Legen Sie eine neue Prüfung an, wenn die Person weitermachen möchte." },
+  ABANDONED: { means: "Das Gerät ging, bevor ein Versuch die Prüfung entschieden hat.", action: "Legen Sie eine neue Prüfung an, wenn die Person weitermachen möchte." },
   INTERRUPTED: { means: "Der Server hielt während des letzten Versuchs an.", action: "Legen Sie eine neue Prüfung an; der Person wird nichts angelastet." },
   CONDITIONS: { means: "Licht, Abstand, Bewegung oder Netz erlaubten keine Entscheidung.", action: "Legen Sie eine neue Prüfung an; zeigen Sie die Hinweise der Versuche." },
   MODE_NOT_MET: { means: "Die Richtlinie verlangt einen anderen Modus als den verwendeten.", action: "Legen Sie eine neue Prüfung für ein Gerät an, das den Bildschirm färben kann." },

@@ -1370,7 +1370,7 @@ export enum FailureReason {
   EXPIRED = 8,
 
   /**
-   * The device left before an attempt was finished, and did not return in time.
+   * The device left before an attempt decided the check, and did not return in time.
    *
    * @generated from enum value: FAILURE_REASON_ABANDONED = 9;
    */
