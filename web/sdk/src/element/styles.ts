@@ -30,7 +30,7 @@ h2:focus, dialog:focus { outline: none; } /* Only scripts focus them: screen rea
 .picture svg { width: 3.5rem; fill: none; stroke: currentColor; stroke-width: 2; stroke-linecap: round; stroke-linejoin: round; }
 .picture .frame { stroke-opacity: 0.55; }
 .picture .oval { stroke-dasharray: 0.035; stroke-opacity: 0.7; }
-.picture .colours { stroke: none; fill-opacity: 0.75; }
+.picture .colours { stroke: none; fill-opacity: 0.75; clip-path: inset(0 round 8px); }
 .red { fill: #e07a6e; } .green { fill: #7cc28d; } .blue { fill: #7fa6e3; }
 .picture .face ellipse { fill: var(--facegate-surface); }
 .picture .full, .picture .tick { stroke: light-dark(var(--facegate-good), #6fd394); stroke-width: 4; }
@@ -40,8 +40,9 @@ h2:focus, dialog:focus { outline: none; } /* Only scripts focus them: screen rea
   border-inline-start: 4px solid light-dark(#a86a00, #f0c878); background: light-dark(#fbf1dc, #34280f); color: light-dark(#4d3200, #f0c878);
 }
 .notice label { display: flex; gap: 0.75rem; align-items: center; min-height: 2.5rem; font-weight: 600; cursor: pointer; }
-.notice input { flex: none; width: 1.5rem; height: 1.5rem; margin: 0; accent-color: var(--facegate-accent); }
+.notice input { flex: none; width: 1.5rem; height: 1.5rem; margin: 0; accent-color: var(--facegate-accent); color-scheme: light; }
 .notice input:focus-visible { outline: 3px solid var(--facegate-text); outline-offset: 3px; }
+@media (max-width: 480px) { .card { padding: 1.125rem; gap: 0.75rem; } .notice { padding: 0.625rem 0.75rem; gap: 0.25rem; } .preview { gap: 0.5rem; } }
 /* Once, and in less than three seconds. */
 @media (prefers-reduced-motion: no-preference) {
   .picture svg { animation: appear 0.6s ease-out backwards; }
