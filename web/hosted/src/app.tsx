@@ -137,6 +137,8 @@ function Check({ secret, first, look }: CheckProps) {
   const [scanning, setScanning] = useState(false);
   const answering = useRef<Promise<View>>(undefined);
   const confirm = useRef<() => void>(undefined);
+  /** Counts the starts and their ends. */
+  const turn = useRef(0);
   const element = useRef<FacegateScan>(null);
   const phone = view?.phone ?? (secret !== undefined && "code" in secret);
   const stage = view?.stage ?? "waiting";
@@ -183,13 +185,16 @@ function Check({ secret, first, look }: CheckProps) {
   };
   const ticket = async (): Promise<ScanTicket> => {
     setStarted(true);
+    const mine = (turn.current += 1);
     try {
       const now = await opened();
       if (now.phone && now.handOver !== "confirmed") {
         setNumbered(true);
         await new Promise<void>((resolve) => (confirm.current = resolve));
-        setNumbered(false);
       }
+      // Who has left meanwhile takes no ticket.
+      if (mine !== turn.current) throw new Problem("offline");
+      setNumbered(false);
       setScanning(true);
       return await getTicket(now.check);
     } catch (error) {
@@ -214,6 +219,7 @@ function Check({ secret, first, look }: CheckProps) {
     }
   };
   const paused = () => {
+    turn.current += 1;
     setNumbered(false);
     setScanning(false);
   };
@@ -227,9 +233,10 @@ function Check({ secret, first, look }: CheckProps) {
     const here = cameras === 0 ? undefined : () => setHanding(false);
     return <HandingOver view={view} setView={setView} look={look} camera={cameras !== 0} {...(here ? { here } : {})} />;
   }
-  const choices = ended === undefined && (
+  // Nothing was scanned yet.
+  const choices = ended === undefined && stage === "waiting" && (
     <Choices look={look} {...(started ? {} : { decline: () => setDeclined(true) })}>
-      {cameras !== 0 && !phone && !onPhone() && stage === "waiting" && (
+      {cameras !== 0 && !phone && !onPhone() && (
         <button type="button" class="link" disabled={opening} onClick={() => void handOver()}>
           {t("usePhone")}
         </button>

@@ -165,6 +165,7 @@ const walks = {
     await look(phone, "phone-number");
     await phone.getByRole("dialog", { name: "Enter this number" }).getByRole("button").click();
     await shown(phone, "The scan was cancelled.");
+    answer.kept = await phone.getByRole("checkbox").isChecked();
     await look(phone, "phone-cancelled");
     await press(phone, "Start the scan");
     await heading(phone, "Enter this number on your other device");
@@ -193,9 +194,17 @@ const walks = {
     await start(phone);
     await heading(page, "Which number does your phone show?");
     await page.getByLabel("Number on the phone").fill(await phone.locator(".number").innerText());
+    const cancel = phone.getByRole("dialog", { name: "Enter this number" }).getByRole("button");
+    if (job.leaves) await cancel.click();
     await page.keyboard.press("Enter");
     await shown(page, "Your phone is connected.");
-    // Nobody presses anything on the phone. It cannot be done before the computer has shown that it scans.
+    if (job.leaves) {
+      // The phone has heard of it, twice, and waits for the person.
+      for (const _ of [1, 2]) await phone.waitForResponse("**/scan/api/state");
+      answer.tickets = asked.filter((url) => url.endsWith("/scan/api/ticket")).length;
+      await press(phone, "Start the scan");
+    }
+    // Otherwise nobody presses anything on the phone. It cannot be done before the computer has shown that it scans.
     await shown(page, "Your phone is scanning");
     await look(page, "scanning");
     await phone.evaluate(() => window.hear());
@@ -242,10 +251,12 @@ const walks = {
     answer.refused = true;
   },
 
-  /** The check ends while the page waits for the person to start: `job.says`, and the way back. */
+  /** The check ends while the page waits for the person to start again: `job.says`, and the way back. */
   async ends() {
+    // The person starts, and the scan cannot begin.
+    await context.route("**/scan/api/ticket", (route) => route.abort());
     await page.goto(job.address);
-    await waitOpened(page);
+    await start(page);
     await shown(page, job.says);
     await look(page, job.name);
     if (job.returns) await leave(page);
