@@ -248,7 +248,10 @@ def _sdk_texts() -> str:
 
 
 def _languages() -> dict[str, dict[str, dict[str, str]]]:
-    """The texts of capture screens by language: ``screen``, what an ``app`` says instead, and ``hints``."""
+    """The texts of capture screens by language.
+
+    These are ``screen``, what a ``page`` and an ``app`` add or say instead, and ``hints``.
+    """
     languages: dict[str, dict[str, dict[str, str]]] = json.loads(_SCREEN_TEXTS.read_text(encoding="utf-8"))
     languages["en"]["hints"] = dict(HINTS)
     return languages
@@ -256,7 +259,8 @@ def _languages() -> dict[str, dict[str, dict[str, str]]]:
 
 def _sdk_languages() -> str:
     languages = {
-        language: {**texts["screen"], "hints": texts["hints"]} for language, texts in _languages().items()
+        language: texts["screen"] | texts["page"] | {"hints": texts["hints"]}
+        for language, texts in _languages().items()
     }
     content = json.dumps(languages, ensure_ascii=False, indent=2)
     return (

@@ -129,6 +129,8 @@ async def test_a_person_scans_and_returns(live: LiveServer, person: Recording, t
     answer = await walk(check, person, tmp_path, walk="here")
     # The secret left the address at once.
     assert answer["address"].endswith("/scan#lang=en")
+    assert answer["links"] == ["Privacy"]
+    assert answer["early"] == []
     assert answer["opened"].endswith(f"/scan#check={check.check_id}&lang=en")
     assert answer["surface"] == "rgb(255, 255, 255)"
     assert answer["strip"] == 0
@@ -163,6 +165,8 @@ async def test_a_phone_scans_and_the_desktop_returns(
     check = await upload(live, person)
     answer = await walk(check, person, tmp_path, walk="phone")
     assert answer["code"].endswith("/scan#code=&lang=en")
+    assert answer["handOverOnPhone"] == 0
+    assert answer["kept"] is True
     assert answer["ended"] == "Done. It is you."
     assert answer["returned"] == f"{RETURN}/done?check_id={check.check_id}"
     result = (await live.finish(check.check_id)).result
@@ -173,7 +177,11 @@ async def test_a_phone_scans_and_the_desktop_returns(
 async def test_a_phone_scans_over_https(encrypted: LiveServer, person: Recording, tmp_path: Path) -> None:
     check = await upload(encrypted, person)
     assert check.scan_url.startswith("https://")
-    answer = await walk(check, person, tmp_path, walk="phone", args=["--ignore-certificate-errors"])
+    # Here the person cancels while the number is shown, and starts again once it is confirmed.
+    answer = await walk(
+        check, person, tmp_path, walk="phone", leaves=True, args=["--ignore-certificate-errors"]
+    )
+    assert answer["tickets"] == 0
     assert answer["cookies"] == ["__Host-facegate-scan"]
     assert answer["ended"] == "Done. It is you."
     result = (await encrypted.finish(check.check_id)).result

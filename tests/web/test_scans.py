@@ -298,7 +298,7 @@ async def test_a_person_may_decline_the_colours_and_needs_only_the_keyboard(
         "evaluation",
         script="walk",
         options={"flash": True},
-        presses=1,
+        declines=True,
         clicks=2,
         keyboard=True,
         viewport=_PHONE,
@@ -315,7 +315,7 @@ async def test_a_system_with_reduced_motion_gets_no_colours(browser: Browser, re
     upload, answer = await browser.check(
         recording(_CALM), "evaluation", script="walk", options=_RELIT, context={"reducedMotion": "reduce"}
     )
-    assert answer["colours"] == []
+    assert (answer["noticed"], answer["colours"]) == (False, [])
     assert answer["outcome"]["status"] == "success"
     plans = [attempt.plan for attempt in await browser.live.attempts(upload.check_id)]
     assert set(plans) == {Plan.EXPRESS}

@@ -1,5 +1,6 @@
 /** The calls of the page's interface. The browser's secret is in a cookie that no script can read. */
 import type { ScanTicket } from "../../sdk/src/index.js";
+import type { Secret } from "./arrival.js";
 
 export type Stage = "waiting" | "scanning" | "interrupted" | "done" | "expired" | "cancelled";
 export type HandOver = "none" | "shown" | "lapsed" | "asking" | "confirmed";
@@ -46,7 +47,7 @@ async function call<Answer>(name: string, body: object): Promise<Answer> {
   return answer as Answer;
 }
 
-export const open = (secret: { link: string } | { code: string }) => call<View>("open", secret);
+export const open = (secret: Secret) => call<View>("open", secret);
 export const readState = (check: string) => call<View>("state", { check });
 export const showCode = (check: string, language: string) => call<{ svg: string }>("code", { check, language });
 export const answer = (check: string, number: number | null) => call<View>("answer", { check, number });

@@ -1,10 +1,25 @@
-/** The page: consent, the scan here or on a phone, the end. */
-import type { ComponentChildren } from "preact";
-import { useCallback, useEffect, useRef, useState } from "preact/hooks";
-import type { ScanOutcome, ScanStatus } from "../../sdk/src/index.js";
+/** The page: consent and the scan here or on a phone, and the end. */
+import type { ComponentChildren, HTMLAttributes } from "preact";
+import { useEffect, useRef, useState } from "preact/hooks";
+import type { FacegateScan } from "../../sdk/src/element.js";
+import { ConnectionFailedError, type ScanOutcome, type ScanStatus, type ScanTicket } from "../../sdk/src/index.js";
 import { answer, getTicket, type Look, open, Problem, readLook, readState, showCode, type View } from "./api.js";
-import { type Arrival, writeArrival } from "./arrival.js";
+import { type Arrival, type Secret, writeArrival } from "./arrival.js";
 import { language, scanStrings, setLanguage, t, TEXTS, type Texts } from "./texts.js";
+
+declare module "preact" {
+  namespace JSX {
+    interface IntrinsicElements {
+      "facegate-scan": HTMLAttributes<FacegateScan> &
+        Pick<FacegateScan, "getTicket" | "appVersion"> & {
+          server: string;
+          flash: "";
+          "onfacegate-finished": (event: CustomEvent<ScanOutcome>) => void;
+          "onfacegate-failed": () => void;
+        };
+    }
+  }
+}
 
 const POLL_MS = 2000;
 const RETURN_MS = 5000;
@@ -83,80 +98,66 @@ export function App({ arrival }: { arrival: Arrival }) {
 }
 
 /** What the person does one after the other. */
-function Steps({ arrival, look }: { arrival: Arrival; look: Look }) {
-  const [view, setView] = useState<View>();
+function Steps({ arrival: { secret, check }, look }: { arrival: Arrival; look: Look }) {
+  const [first, setFirst] = useState<View>();
   const [problem, setProblem] = useState("");
-  const [working, setWorking] = useState(arrival.check !== null);
-  const failed = useCallback((error: unknown) => setProblem(error instanceof Problem ? error.message : "offline"), []);
-  const load = (reading: Promise<View>) => {
-    setWorking(true);
-    setProblem("");
-    reading
-      .then((read) => {
-        writeArrival(read.check, language());
-        setView(read);
-      })
-      .catch(failed)
-      .finally(() => setWorking(false));
-  };
   const begin = () => {
-    if (arrival.check !== null) load(readState(arrival.check));
-    else if (arrival.secret !== null) load(open(arrival.secret));
+    if (check === null) return;
+    setProblem("");
+    readState(check).then(setFirst, (error: unknown) => setProblem(wordFor(error)));
   };
-  useEffect(() => {
-    if (arrival.check !== null) begin();
-  }, []);
+  useEffect(begin, []);
   if (problem) return <Stop look={look} problem={problem} {...(passes(problem) ? { retry: begin } : {})} />;
-  // Nobody scanned on this page: to say that the scan is complete would puzzle who has just arrived.
-  if (view?.stage === "done" && arrival.check === null) return <Stop look={look} problem="closed" returnUrl={view.returnUrl} />;
-  if (view !== undefined) return <Opened first={view} look={look} />;
-  if (arrival.check === null && arrival.secret === null) return <Stop look={look} problem="unknown" />;
-  if (arrival.check !== null) return null;
-  const phone = arrival.secret !== null && "code" in arrival.secret;
-  const own = look.texts[language()];
-  const consent = own?.consent ?? t("consent", { name: look.name });
-  return (
-    <section class="card">
-      <Title>{phone ? t("phoneTitle") : (own?.title ?? scanStrings().title)}</Title>
-      {phone && <p class="warn">{t("phoneWarning", { host: location.host })}</p>}
-      {consent.split(/\n\s*\n/).map((paragraph) => (
-        <p key={paragraph}>{paragraph}</p>
-      ))}
-      <button type="button" class="primary" disabled={working} onClick={begin}>
-        {t("agree")}
-      </button>
-    </section>
-  );
+  if (first !== undefined) return <Check first={first} look={look} />;
+  if (check !== null) return null;
+  return secret === null ? <Stop look={look} problem="unknown" /> : <Check secret={secret} look={look} />;
 }
 
-/** The scan of a check that this browser has opened. */
-function Opened({ first, look }: { first: View; look: Look }) {
+interface CheckProps {
+  /** What opens the check, once the person agrees. */
+  secret?: Secret;
+  /** What this browser knew of the check when it loaded the page again. */
+  first?: View;
+  look: Look;
+}
+
+/** The scan, here or on a phone, and its end. */
+function Check({ secret, first, look }: CheckProps) {
   const [view, setView] = useState(first);
   const [problem, setProblem] = useState("");
+  const [trouble, setTrouble] = useState("");
+  const [declined, setDeclined] = useState(false);
   const [ended, setEnded] = useState<ScanStatus>();
-  const [handing, setHanding] = useState(first.handOver !== "none");
+  const [handing, setHanding] = useState(first !== undefined && first.handOver !== "none");
+  const [opening, setOpening] = useState(false);
   const [cameras, setCameras] = useState<number>();
+  // The person has agreed and started; a phone waits for its number to be confirmed; the capture screen scans.
+  const [started, setStarted] = useState(false);
+  const [numbered, setNumbered] = useState(false);
   const [scanning, setScanning] = useState(false);
-  const { check, phone, stage, handOver } = view;
+  const answering = useRef<Promise<View>>(undefined);
+  const confirm = useRef<() => void>(undefined);
+  /** Counts the starts and their ends. */
+  const turn = useRef(0);
+  const element = useRef<FacegateScan>(null);
+  const phone = view?.phone ?? (secret !== undefined && "code" in secret);
+  const stage = view?.stage ?? "waiting";
+  const check = view?.check;
+  const confirmed = view?.handOver === "confirmed";
   const over = stage === "done" || stage === "expired" || stage === "cancelled";
   // While the capture screen scans, it hears of the end itself, and shows more of it.
-  const watches = !over && ended === undefined && problem === "" && !scanning;
+  const watched = over || ended !== undefined || problem !== "" || scanning ? undefined : check;
+  useEffect(() => void countCameras().then(setCameras), []);
   useEffect(() => {
-    void countCameras().then((count) => {
-      setCameras(count);
-      if (count === 0 && !phone) setHanding(true);
-    });
-  }, []);
-  useEffect(() => {
-    if (!watches) return;
+    if (watched === undefined) return;
     let left = false;
     const read = async () => {
       if (document.visibilityState === "hidden") return;
       try {
-        const now = await readState(check);
+        const now = await readState(watched);
         if (!left) setView(now);
       } catch (error) {
-        const word = error instanceof Problem ? error.message : "offline";
+        const word = wordFor(error);
         if (!left && !passes(word)) setProblem(word === "unknown" && phone ? "code_unknown" : word);
       }
     };
@@ -167,37 +168,203 @@ function Opened({ first, look }: { first: View; look: Look }) {
       clearInterval(timer);
       document.removeEventListener("visibilitychange", read);
     };
-  }, [watches, check, phone]);
-  if (problem) return <Stop look={look} problem={problem} returnUrl={view.returnUrl} />;
-  if (stage === "expired") return <Stop look={look} problem="expired" returnUrl={view.returnUrl} />;
-  if (stage === "cancelled") return <Stop look={look} problem="closed" returnUrl={view.returnUrl} />;
-  if (stage === "done") return <End look={look} view={view} title />;
-  if (phone && handOver !== "confirmed") {
-    return (
-      <section class="card">
-        <Title>{t("numberTitle")}</Title>
-        <p class="number">{view.number}</p>
-        <p>{t("numberText")}</p>
-      </section>
-    );
-  }
-  if (handing && !phone) {
+  }, [watched, phone]);
+  useEffect(() => {
+    if (confirmed) confirm.current?.();
+  }, [confirmed]);
+  /** Opens the check, unless it is open; only once the person has agreed. */
+  const opened = async (): Promise<View> => {
+    if (view !== undefined) return view;
+    // Once, also if the person presses two buttons: a second browser is refused, and this one has no cookie yet.
+    const now = await (answering.current ??= open(secret as Secret).finally(() => (answering.current = undefined)));
+    writeArrival(now.check, language());
+    setView(now);
+    // Nobody scanned on this page: to say that the scan is complete would puzzle who has just arrived.
+    if (now.stage === "done") throw new Problem("closed");
+    return now;
+  };
+  const ticket = async (): Promise<ScanTicket> => {
+    setStarted(true);
+    const mine = (turn.current += 1);
+    try {
+      const now = await opened();
+      if (now.phone && now.handOver !== "confirmed") {
+        setNumbered(true);
+        await new Promise<void>((resolve) => (confirm.current = resolve));
+      }
+      // Who has left meanwhile takes no ticket.
+      if (mine !== turn.current) throw new Problem("offline");
+      setNumbered(false);
+      setScanning(true);
+      return await getTicket(now.check);
+    } catch (error) {
+      const word = wordFor(error);
+      if (!passes(word)) setProblem(word);
+      // What may pass is left to the capture screen, which offers another try.
+      throw word === "offline" ? new ConnectionFailedError(word) : Object.assign(new Problem(word), { retryAfterMs: POLL_MS });
+    }
+  };
+  const handOver = async () => {
+    setOpening(true);
+    setTrouble("");
+    try {
+      await opened();
+      setStarted(false);
+      setHanding(true);
+    } catch (error) {
+      const word = wordFor(error);
+      (passes(word) ? setTrouble : setProblem)(word);
+    } finally {
+      setOpening(false);
+    }
+  };
+  const paused = () => {
+    turn.current += 1;
+    setNumbered(false);
+    setScanning(false);
+  };
+  const returnUrl = view?.returnUrl ?? "";
+  if (declined) return <Declined look={look} returnUrl={returnUrl} undo={() => setDeclined(false)} />;
+  if (problem) return <Stop look={look} problem={problem} returnUrl={returnUrl} />;
+  if (stage === "expired") return <Stop look={look} problem="expired" returnUrl={returnUrl} />;
+  if (stage === "cancelled") return <Stop look={look} problem="closed" returnUrl={returnUrl} />;
+  if (view !== undefined && stage === "done") return <End look={look} view={view} title />;
+  if (view !== undefined && handing && !phone) {
     const here = cameras === 0 ? undefined : () => setHanding(false);
     return <HandingOver view={view} setView={setView} look={look} camera={cameras !== 0} {...(here ? { here } : {})} />;
   }
+  // Nothing was scanned yet.
+  const choices = ended === undefined && stage === "waiting" && (
+    <Choices look={look} {...(started ? {} : { decline: () => setDeclined(true) })}>
+      {cameras !== 0 && !phone && !onPhone() && (
+        <button type="button" class="link" disabled={opening} onClick={() => void handOver()}>
+          {t("usePhone")}
+        </button>
+      )}
+    </Choices>
+  );
+  const failed = trouble && <p class="warn" role="alert">{problemText(trouble, look.name)}</p>;
+  if (cameras === 0 && !phone) {
+    return (
+      <>
+        <section class="card">
+          <Purpose look={look} phone={false} />
+          <p>{t("noCamera")}</p>
+          <button type="button" class="primary" disabled={opening} onClick={() => void handOver()}>
+            {t("agree")}
+          </button>
+          {failed}
+        </section>
+        {choices}
+      </>
+    );
+  }
+  const finished = (event: CustomEvent<ScanOutcome>) => {
+    const { status } = event.detail;
+    if (status === "retry") paused();
+    else setEnded(status);
+  };
   return (
     <>
-      <Title hidden>{scanStrings().title}</Title>
-      <Scan check={check} started={() => setScanning(true)} ended={setEnded} paused={() => setScanning(false)} stopped={setProblem} />
-      {ended !== undefined && <End look={look} view={view} stays={ended === "failure"} />}
-      {ended === undefined && !phone && !onPhone() && stage === "waiting" && (
-        <div class="buttons">
-          <button type="button" onClick={() => setHanding(true)}>
-            {t("usePhone")}
-          </button>
-        </div>
-      )}
+      {started && <h1 class="spoken">{scanStrings().title}</h1>}
+      {numbered && view?.number && !confirmed && <PhoneNumber number={view.number} cancel={() => element.current?.cancel()} />}
+      <facegate-scan
+        key="scan"
+        ref={element}
+        server={location.origin.replace(/^http/, "ws")}
+        flash=""
+        appVersion="hosted"
+        getTicket={ticket}
+        onfacegate-finished={finished}
+        onfacegate-failed={paused}
+      >
+        {!started && (
+          <div slot="purpose" class="purpose">
+            <Purpose look={look} phone={phone} />
+          </div>
+        )}
+        {!started && <span slot="agree">{t("agreeAndStart")}</span>}
+      </facegate-scan>
+      {failed}
+      {view !== undefined && ended !== undefined && <End look={look} view={view} stays={ended === "failure"} />}
+      {choices}
     </>
+  );
+}
+
+/** Who wants to know, and what happens: the person agrees to it with the button of the card. */
+function Purpose({ look, phone }: { look: Look; phone: boolean }) {
+  const own = look.texts[language()];
+  const consent = own?.consent ?? t("consent", { name: look.name });
+  return (
+    <>
+      <Title>{phone ? t("phoneTitle") : (own?.title ?? scanStrings().title)}</Title>
+      {phone && <p class="warn">{t("phoneWarning", { host: location.host })}</p>}
+      {consent.split(/\n\s*\n/).map((paragraph) => (
+        <p key={paragraph}>{paragraph}</p>
+      ))}
+    </>
+  );
+}
+
+/** What the person may do in place of the scan. */
+function Choices({ look, decline, children }: { look: Look; decline?: () => void; children: ComponentChildren }) {
+  const { privacy } = look.links;
+  return (
+    <div class="choices">
+      {children}
+      {decline && (
+        <button type="button" class="link" onClick={decline}>
+          {t("decline")}
+        </button>
+      )}
+      {decline && privacy && (
+        <a href={privacy} target="_blank" rel="noreferrer">
+          {t("privacy")}
+        </a>
+      )}
+    </div>
+  );
+}
+
+/** The person does not agree. The server hears nothing of it: nothing was begun. */
+function Declined({ look, returnUrl, undo }: { look: Look; returnUrl: string; undo: () => void }) {
+  return (
+    <section class="card">
+      <Title>{t("declinedTitle")}</Title>
+      <p>{t("declinedText", { name: look.name })}</p>
+      <div class="buttons">
+        <Return look={look} url={returnUrl} />
+        <button type="button" onClick={undo}>
+          {t("undo")}
+        </button>
+      </div>
+    </section>
+  );
+}
+
+/** The number of a phone, over the capture screen, which goes on once it is confirmed on the other device. */
+function PhoneNumber({ number, cancel }: { number: number; cancel: () => void }) {
+  const dialog = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    dialog.current?.showModal();
+    return () => dialog.current?.close();
+  }, []);
+  const leave = (event: Event) => {
+    event.preventDefault();
+    cancel();
+  };
+  return (
+    <dialog class="card" ref={dialog} onCancel={leave} aria-labelledby="number-title">
+      <h1 id="number-title" tabIndex={-1} autofocus>
+        {t("numberTitle")}
+      </h1>
+      <p class="number">{number}</p>
+      <p>{t("numberText")}</p>
+      <button type="button" onClick={cancel}>
+        {scanStrings().cancel}
+      </button>
+    </dialog>
   );
 }
 
@@ -222,7 +389,7 @@ function HandingOver({ view, setView, look, camera, here }: HandingOverProps) {
     try {
       await work();
     } catch (error) {
-      setTrouble(error instanceof Problem ? error.message : "offline");
+      setTrouble(wordFor(error));
     } finally {
       setWorking(false);
     }
@@ -333,43 +500,6 @@ function HandingOver({ view, setView, look, camera, here }: HandingOverProps) {
   );
 }
 
-interface ScanProps {
-  check: string;
-  started: () => void;
-  ended: (status: ScanStatus) => void;
-  /** The person may start again. */
-  paused: () => void;
-  stopped: (problem: string) => void;
-}
-
-/** The capture screen of the SDK. */
-function Scan({ check, started, ended, paused, stopped }: ScanProps) {
-  const place = useRef<HTMLDivElement>(null);
-  useEffect(() => {
-    const element = document.createElement("facegate-scan");
-    element.setAttribute("server", location.origin.replace(/^http/, "ws"));
-    element.setAttribute("flash", "");
-    element.appVersion = "hosted";
-    element.getTicket = () => {
-      started();
-      return getTicket(check).catch((error: unknown) => {
-        // What may pass is left to the capture screen, which offers another try.
-        if (error instanceof Problem && !passes(error.message)) stopped(error.message);
-        throw error;
-      });
-    };
-    element.addEventListener("facegate-finished", (event) => {
-      const { status } = (event as CustomEvent<ScanOutcome>).detail;
-      if (status === "retry") paused();
-      else ended(status);
-    });
-    element.addEventListener("facegate-failed", paused);
-    place.current?.append(element);
-    return () => element.remove();
-  }, [check]);
-  return <div ref={place} />;
-}
-
 interface EndProps {
   look: Look;
   view: View;
@@ -428,15 +558,20 @@ function Stop({ look, problem, returnUrl = "", retry }: StopProps) {
   );
 }
 
-/** The heading of a step, which takes the focus. The capture screen has its own, so that of its step is only spoken. */
-function Title({ children, hidden = false }: { children: ComponentChildren; hidden?: boolean }) {
+/** The heading of a step, which takes the focus. */
+function Title({ children }: { children: ComponentChildren }) {
   const heading = useRef<HTMLHeadingElement>(null);
   useEffect(() => heading.current?.focus({ preventScroll: true }), []);
   return (
-    <h1 tabIndex={-1} ref={heading} class={hidden ? "spoken" : ""}>
+    <h1 tabIndex={-1} ref={heading}>
       {children}
     </h1>
   );
+}
+
+/** The word of a problem, whatever was thrown. */
+function wordFor(error: unknown): string {
+  return error instanceof Problem ? error.message : "offline";
 }
 
 function problemText(problem: string, name: string): string {

@@ -1,8 +1,11 @@
 /** What the address says of the scan. */
 
+/** What opens a check: the secret of a link or of a code. */
+export type Secret = { link: string } | { code: string };
+
 export interface Arrival {
-  /** The secret of a link or of a code, not used yet. */
-  secret: { link: string } | { code: string } | null;
+  /** Not used yet. */
+  secret: Secret | null;
   /** The check that this browser has opened. */
   check: string | null;
   language: string | null;

@@ -9,6 +9,11 @@ export interface Texts {
   help: string;
   consent: string;
   agree: string;
+  agreeAndStart: string;
+  decline: string;
+  declinedTitle: string;
+  declinedText: string;
+  undo: string;
   usePhone: string;
   useThis: string;
   noCamera: string;
@@ -58,6 +63,11 @@ export const TEXTS: Record<string, Texts> = {
     help: "Help",
     consent: "{name} wants to confirm that it is you. Your camera takes a few seconds of video of your face. It is compared with the picture that {name} has of you. If you continue, you agree to this.",
     agree: "Agree and continue",
+    agreeAndStart: "Agree and start the scan",
+    decline: "I do not agree",
+    declinedTitle: "No scan was made",
+    declinedText: "You did not agree, so no picture of you was taken. You can close this page, and ask {name} for another way.",
+    undo: "Back to the scan",
     usePhone: "Use a phone instead",
     useThis: "Scan on this device",
     noCamera: "No camera was found on this device. Use your phone for the scan.",
@@ -105,6 +115,11 @@ export const TEXTS: Record<string, Texts> = {
     help: "Hilfe",
     consent: "{name} möchte bestätigen, dass Sie es sind. Ihre Kamera nimmt einige Sekunden lang Ihr Gesicht auf. Die Aufnahme wird mit dem Bild verglichen, das {name} von Ihnen hat. Wenn Sie fortfahren, stimmen Sie dem zu.",
     agree: "Zustimmen und fortfahren",
+    agreeAndStart: "Zustimmen und Scan starten",
+    decline: "Ich stimme nicht zu",
+    declinedTitle: "Es wurde kein Scan gemacht",
+    declinedText: "Sie haben nicht zugestimmt, also wurde kein Bild von Ihnen aufgenommen. Sie können diese Seite schließen und {name} nach einem anderen Weg fragen.",
+    undo: "Zurück zum Scan",
     usePhone: "Stattdessen ein Telefon verwenden",
     useThis: "Mit diesem Gerät scannen",
     noCamera: "An diesem Gerät wurde keine Kamera gefunden. Verwenden Sie für den Scan Ihr Telefon.",
@@ -152,6 +167,11 @@ export const TEXTS: Record<string, Texts> = {
     help: "Aide",
     consent: "{name} veut confirmer que c’est bien vous. Votre caméra filme votre visage pendant quelques secondes. La vidéo est comparée à la photo que {name} a de vous. En continuant, vous l’acceptez.",
     agree: "Accepter et continuer",
+    agreeAndStart: "Accepter et commencer le scan",
+    decline: "Je n’accepte pas",
+    declinedTitle: "Aucun scan n’a été fait",
+    declinedText: "Vous n’avez pas accepté : aucune image de vous n’a été prise. Vous pouvez fermer cette page et demander à {name} un autre moyen.",
+    undo: "Revenir au scan",
     usePhone: "Utiliser plutôt un téléphone",
     useThis: "Scanner avec cet appareil",
     noCamera: "Aucune caméra n’a été trouvée sur cet appareil. Utilisez votre téléphone pour le scan.",
@@ -199,6 +219,11 @@ export const TEXTS: Record<string, Texts> = {
     help: "Ayuda",
     consent: "{name} quiere confirmar que es usted. La cámara graba su rostro durante unos segundos. El vídeo se compara con la imagen que {name} tiene de usted. Si continúa, lo acepta.",
     agree: "Aceptar y continuar",
+    agreeAndStart: "Aceptar y empezar el escaneo",
+    decline: "No acepto",
+    declinedTitle: "No se hizo ningún escaneo",
+    declinedText: "No ha aceptado, así que no se tomó ninguna imagen de usted. Puede cerrar esta página y pedir a {name} otra forma de hacerlo.",
+    undo: "Volver al escaneo",
     usePhone: "Usar un teléfono",
     useThis: "Escanear con este dispositivo",
     noCamera: "No se encontró ninguna cámara en este dispositivo. Use su teléfono para el escaneo.",
@@ -246,6 +271,11 @@ export const TEXTS: Record<string, Texts> = {
     help: "Ajuda",
     consent: "{name} quer confirmar que é mesmo você. A câmera grava o seu rosto durante alguns segundos. O vídeo é comparado com a imagem que {name} tem de você. Ao continuar, você concorda com isso.",
     agree: "Concordar e continuar",
+    agreeAndStart: "Concordar e começar a verificação",
+    decline: "Não concordo",
+    declinedTitle: "Nenhuma verificação foi feita",
+    declinedText: "Você não concordou, então nenhuma imagem sua foi feita. Pode fechar esta página e pedir a {name} outra forma de fazer isso.",
+    undo: "Voltar à verificação",
     usePhone: "Usar um telefone",
     useThis: "Escanear com este dispositivo",
     noCamera: "Nenhuma câmera foi encontrada neste dispositivo. Use o seu telefone para o escaneamento.",
@@ -293,6 +323,11 @@ export const TEXTS: Record<string, Texts> = {
     help: "सहायता",
     consent: "{name} यह पक्का करना चाहता है कि यह आप ही हैं। आपका कैमरा कुछ सेकंड तक आपके चेहरे का वीडियो लेता है। उसकी तुलना उस तस्वीर से की जाती है जो {name} के पास है। आगे बढ़कर आप इससे सहमत होते हैं।",
     agree: "सहमत हूँ, आगे बढ़ें",
+    agreeAndStart: "सहमत हूँ, स्कैन शुरू करें",
+    decline: "मैं सहमत नहीं हूँ",
+    declinedTitle: "कोई स्कैन नहीं हुआ",
+    declinedText: "आप सहमत नहीं हुए, इसलिए आपकी कोई तस्वीर नहीं ली गई। आप यह पेज बंद कर सकते हैं और {name} से कोई दूसरा तरीका पूछ सकते हैं।",
+    undo: "स्कैन पर वापस जाएँ",
     usePhone: "इसकी जगह फ़ोन इस्तेमाल करें",
     useThis: "इसी डिवाइस से स्कैन करें",
     noCamera: "इस डिवाइस पर कोई कैमरा नहीं मिला। स्कैन के लिए अपना फ़ोन इस्तेमाल करें।",
@@ -340,6 +375,11 @@ export const TEXTS: Record<string, Texts> = {
     help: "مساعدة",
     consent: "يريد {name} التأكد من أنك أنت. تصوّر الكاميرا وجهك لبضع ثوانٍ، ثم يُقارن الفيديو بالصورة التي لدى {name}. بمتابعتك فإنك توافق على ذلك.",
     agree: "أوافق وأتابع",
+    agreeAndStart: "أوافق وأبدأ المسح",
+    decline: "لا أوافق",
+    declinedTitle: "لم يُجرَ أي مسح",
+    declinedText: "لم توافق، لذلك لم تُلتقط لك أي صورة. يمكنك إغلاق هذه الصفحة وأن تطلب من {name} طريقة أخرى.",
+    undo: "العودة إلى المسح",
     usePhone: "استخدام هاتف بدلًا من ذلك",
     useThis: "المسح بهذا الجهاز",
     noCamera: "لم يُعثر على كاميرا في هذا الجهاز. استخدم هاتفك للمسح.",

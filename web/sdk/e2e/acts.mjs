@@ -115,12 +115,20 @@ export const ACTS = {
   },
 };
 
-/** Scans on the server's own page until it is over; returns how the card names the end. */
-export async function scan(page) {
-  const press = (name) => page.getByRole("button", { name, exact: true }).click();
-  await press("Start the scan");
-  await page.getByText("The screen will show colours").waitFor();
-  await press("Continue without colours");
+/** The one button of the server's own page. */
+export function starting(page) {
+  return page.getByRole("button", { name: "Agree and start the scan", exact: true });
+}
+
+/** Agrees and starts on the server's own page, without colours. */
+export async function start(page) {
+  await page.getByText("the screen changes its colour several times").waitFor();
+  await page.getByRole("checkbox", { name: "Continue without colours" }).check();
+  await starting(page).click();
+}
+
+/** Waits on the server's own page until the scan is over; returns how the card names the end. */
+export async function ended(page) {
   const ready = page.locator("facegate-scan .panel button");
   const screen = page.locator("facegate-scan dialog");
   await screen.waitFor();

@@ -2,7 +2,7 @@
  * Walks through the sample bank as a customer does, and prints what it saw as JSON. The job is that of drive.mjs, with
  * `address`: of the bank; `portrait`: a file; `outcome`: the label of the outcome to choose.
  */
-import { scan } from "./acts.mjs";
+import { ended, start } from "./acts.mjs";
 import { lookedAt } from "./axe.mjs";
 import { jobFromInput, launched } from "./drive.mjs";
 
@@ -16,8 +16,8 @@ try {
   await page.getByLabel("Portrait").setInputFiles(job.portrait);
   await page.getByLabel("Outcome").selectOption({ label: job.outcome });
   await page.getByRole("button", { name: "Open an account" }).click();
-  await page.getByRole("button", { name: "Agree and continue", exact: true }).click();
-  await scan(page);
+  await start(page);
+  await ended(page);
   await page.getByRole("link", { name: "Back to Example Bank" }).click();
   await page.waitForURL(`${job.address}done**`);
   answer.returned = page.url();

@@ -11,9 +11,7 @@ async function scan(browser, port, options) {
   const page = await context.newPage();
   await page.goto(`http://localhost:${port}/element.html`);
   await page.evaluate((given) => window.prepare(given), options);
-  // The start, and the notice of the flash.
-  await page.locator("facegate-scan .card button >> nth=0").click();
-  await page.locator("facegate-scan .card button >> nth=0").click();
+  await page.locator("facegate-scan .card button").click();
   let over;
   const ended = page.evaluate(() => window.ended).then((answer) => (over = answer));
   const ready = page.locator("facegate-scan .panel button");

@@ -5,7 +5,7 @@
  * the English one.
  */
 import { execFileSync } from "node:child_process";
-import { scan, setVisibility } from "./acts.mjs";
+import { ended, setVisibility, start, starting } from "./acts.mjs";
 import { lookedAt } from "./axe.mjs";
 import { jobFromInput, launched } from "./drive.mjs";
 
@@ -73,6 +73,13 @@ function deafened(context) {
   });
 }
 
+/** Opens the check and leaves it waiting for the start: the code is asked for, and given up. */
+async function waitOpened(page) {
+  await press(page, "Use a phone instead");
+  await press(page, "Scan on this device");
+  await starting(page).waitFor();
+}
+
 const leave = (page) => page.evaluate(() => window.leaving.forEach((work) => work()));
 const press = (page, name) => page.getByRole("button", { name, exact: true }).click();
 const heading = (page, name) => page.getByRole("heading", { level: 1, name }).waitFor();
@@ -91,26 +98,31 @@ const walks = {
     await page.goto(job.address);
     await heading(page, "Confirm that it is you");
     answer.address = page.url();
-    await look(page, "consent");
-    await press(page, "Agree and continue");
-    await page.getByRole("button", { name: "Use a phone instead" }).waitFor();
-    answer.opened = page.url();
-    await look(page, "ready");
+    await look(page, "start");
+    answer.links = await page.locator(".choices").getByRole("link").allInnerTexts();
+    // Who declines has opened nothing.
+    await press(page, "I do not agree");
+    await heading(page, "No scan was made");
+    await look(page, "declined");
+    await press(page, "Back to the scan");
+    await starting(page).waitFor();
+    answer.early = asked.filter((url) => url.includes("/scan/api/"));
     // The card of the capture screen fills its frame.
     answer.strip = await page.locator("facegate-scan").evaluate((frame) => frame.clientWidth - frame.shadowRoot.querySelector(".card").offsetWidth);
     await press(page, "Use a phone instead");
     await shown(page, "Waiting for your phone");
+    answer.opened = page.url();
     await look(page, "code-or-here");
     await press(page, "Scan on this device");
-    await page.getByRole("button", { name: "Start the scan" }).waitFor();
+    await starting(page).waitFor();
     await page.reload();
     // The code is not shown again.
     await press(page, "Scan on this device");
-    await page.getByRole("button", { name: "Start the scan" }).waitFor();
     // In the dark, too, the screen of the scan lights up the face.
     await page.emulateMedia({ colorScheme: "dark" });
     answer.surface = await page.locator("facegate-scan dialog").evaluate((node) => getComputedStyle(node).backgroundColor);
-    answer.ended = await scan(page);
+    await start(page);
+    answer.ended = await ended(page);
     await shown(page, "You will be taken back to Example Bank in a moment.");
     await look(page, "end");
     await leave(page);
@@ -121,8 +133,8 @@ const walks = {
   /** A scan that fails: the page stays until the person returns. */
   async failed() {
     await page.goto(job.address);
-    await press(page, "Agree and continue");
-    answer.ended = await scan(page);
+    await start(page);
+    answer.ended = await ended(page);
     await look(page, "failed");
     await leave(page);
     answer.stayed = new URL(page.url()).pathname;
@@ -135,6 +147,8 @@ const walks = {
   async phone() {
     await prepared(context, { camera: false });
     await page.goto(job.address);
+    await shown(page, "No camera was found on this device.");
+    await look(page, "no-camera");
     await press(page, "Agree and continue");
     await heading(page, "Scan this code with your phone");
     await shown(page, "Waiting for your phone");
@@ -144,14 +158,21 @@ const walks = {
     answer.code = first.replace(/code=[^&]+/, "code=");
     const phone = await another(first);
     await heading(phone, "Scan with this phone");
-    await look(phone, "phone-consent");
-    await press(phone, "Agree and continue");
+    answer.handOverOnPhone = await phone.getByRole("button", { name: "Use a phone instead" }).count();
+    await look(phone, "phone-start");
+    await start(phone);
     await heading(phone, "Enter this number on your other device");
     await look(phone, "phone-number");
+    await phone.getByRole("dialog", { name: "Enter this number" }).getByRole("button").click();
+    await shown(phone, "The scan was cancelled.");
+    answer.kept = await phone.getByRole("checkbox").isChecked();
+    await look(phone, "phone-cancelled");
+    await press(phone, "Start the scan");
+    await heading(phone, "Enter this number on your other device");
     await heading(page, "Which number does your phone show?");
 
     const thief = await another(first);
-    await press(thief, "Agree and continue");
+    await start(thief);
     await shown(thief, "Another device has already opened this code.");
     await look(thief, "thief");
     await shown(page, "A second device tried to open this code.");
@@ -170,20 +191,24 @@ const walks = {
     await shown(page, "Waiting for your phone");
     await deafened(phone.context());
     await phone.goto(await readCode(page));
-    await press(phone, "Agree and continue");
+    await start(phone);
     await heading(page, "Which number does your phone show?");
     await page.getByLabel("Number on the phone").fill(await phone.locator(".number").innerText());
+    const cancel = phone.getByRole("dialog", { name: "Enter this number" }).getByRole("button");
+    if (job.leaves) await cancel.click();
     await page.keyboard.press("Enter");
     await shown(page, "Your phone is connected.");
-    await look(page, "connected");
-    await phone.getByRole("button", { name: "Start the scan" }).waitFor();
-    await look(phone, "phone-ready");
-    // The phone cannot be done before the computer has shown that it scans.
-    const ended = scan(phone);
+    if (job.leaves) {
+      // The phone has heard of it, twice, and waits for the person.
+      for (const _ of [1, 2]) await phone.waitForResponse("**/scan/api/state");
+      answer.tickets = asked.filter((url) => url.endsWith("/scan/api/ticket")).length;
+      await press(phone, "Start the scan");
+    }
+    // Otherwise nobody presses anything on the phone. It cannot be done before the computer has shown that it scans.
     await shown(page, "Your phone is scanning");
     await look(page, "scanning");
     await phone.evaluate(() => window.hear());
-    answer.ended = await ended;
+    answer.ended = await ended(phone);
     await shown(phone, "Continue on your other device. You can close this page.");
     await look(phone, "phone-end");
     await heading(page, "The scan is complete");
@@ -197,10 +222,9 @@ const walks = {
   /** A stolen link, and links that lead nowhere. */
   async refused() {
     await page.goto(job.address);
-    await press(page, "Agree and continue");
-    await page.getByRole("button", { name: "Start the scan" }).waitFor();
+    await waitOpened(page);
     const thief = await another(job.address, { viewport: DESKTOP });
-    await press(thief, "Agree and continue");
+    await start(thief);
     await shown(thief, "This link was opened before in another browser.");
     await look(thief, "used");
     const check = new URL(page.url()).hash;
@@ -211,8 +235,7 @@ const walks = {
     await shown(thief, "This link is not valid.");
     // A check that was cancelled meanwhile.
     await context.route("**/scan/api/ticket", (route) => route.fulfill({ status: 410, json: { problem: "closed" } }));
-    await press(page, "Start the scan");
-    await press(page, "Continue without colours");
+    await start(page);
     await shown(page, "This check is closed.");
     await page.getByRole("link", { name: "Back to Example Bank" }).waitFor();
     await look(page, "cancelled");
@@ -223,15 +246,17 @@ const walks = {
     await look(page, "offline");
     await context.unroute("**/scan/api/**");
     await press(page, "Try again");
-    await page.getByRole("button", { name: "Start the scan" }).waitFor();
+    await press(page, "Scan on this device");
+    await starting(page).waitFor();
     answer.refused = true;
   },
 
-  /** The check ends while the page waits for the person to start: `job.says`, and the way back. */
+  /** The check ends while the page waits for the person to start again: `job.says`, and the way back. */
   async ends() {
+    // The person starts, and the scan cannot begin.
+    await context.route("**/scan/api/ticket", (route) => route.abort());
     await page.goto(job.address);
-    await press(page, "Agree and continue");
-    await page.getByRole("button", { name: "Start the scan" }).waitFor();
+    await start(page);
     await shown(page, job.says);
     await look(page, job.name);
     if (job.returns) await leave(page);
@@ -248,8 +273,7 @@ const walks = {
       return asked.slice(before).filter((url) => url.endsWith("/scan/api/state")).length;
     };
     await page.goto(job.address);
-    await press(page, "Agree and continue");
-    await page.getByRole("button", { name: "Start the scan" }).waitFor();
+    await waitOpened(page);
     answer.waiting = await asks(7000);
     await setVisibility(page, "hidden");
     answer.hidden = await asks(5000);
@@ -264,7 +288,7 @@ const walks = {
   /** What a link that is over shows: `job.says`, and the way back. */
   async over() {
     await page.goto(job.address);
-    await press(page, "Agree and continue");
+    await start(page);
     await shown(page, job.says);
     await look(page, job.name);
     await page.getByRole("link", { name: "Back to Example Bank" }).click();

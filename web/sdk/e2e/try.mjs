@@ -39,7 +39,6 @@ async function scan() {
   await press("Continue");
   await look("scan");
   await press("Start the scan");
-  if (job.mode !== undefined && job.mode !== "express") await press("Continue with colours");
   const ready = page.locator("facegate-scan .panel button");
   const banner = page.locator(".banner");
   for (const end = Date.now() + SCAN_MS; Date.now() < end && !(await banner.isVisible()); ) {

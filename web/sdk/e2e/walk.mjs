@@ -1,8 +1,8 @@
 /**
  * Walks through the element as a person does, and prints what it saw as JSON, with the milliseconds until
  * the first answer. The job is that of drive.mjs, with
- * `pictures`: a folder for screenshots; `presses`: the number of the button to press on the notice, if `flash`;
- * `clicks`: how often each button of the card is pressed, once by default; `keyboard`: press them by Tab and Enter;
+ * `pictures`: a folder for screenshots; `declines`: whether the person declines the colours; `clicks`: how often the
+ * button of the card is pressed, once by default; `keyboard`: the person has no pointer;
  * `acts`: the names of what happens while the scan runs, from acts.mjs; `lookFor`: the hint at which to look, with
  * the colour and the oval on display.
  */
@@ -17,22 +17,26 @@ const { look, violations } = lookedAt(page, job);
 
 const seen = [];
 const acts = [...(job.acts ?? [])];
-/** Presses a button of the card. The focus is before the card, or on its title. */
-async function press(number) {
+/** Starts on the card. The focus is before it. */
+async function start() {
+  const box = page.locator("facegate-scan .card input");
+  const button = page.locator("facegate-scan .card button");
   if (!job.keyboard) {
-    await page.locator(`facegate-scan .card button >> nth=${number}`).click({ clickCount: job.clicks ?? 1 });
+    if (job.declines) await box.check();
+    await look("chosen");
+    await button.click({ clickCount: job.clicks ?? 1 });
     return;
   }
-  for (let tab = 0; tab <= number; tab += 1) await page.keyboard.press("Tab");
+  await page.keyboard.press("Tab");
+  if (job.declines) {
+    await page.keyboard.press("Space");
+    await page.keyboard.press("Tab");
+  }
   for (let times = job.clicks ?? 1; times > 0; times -= 1) await page.keyboard.press("Enter");
 }
 await look("start");
-await press(0);
-// A system that is set to reduced motion is not asked.
-if (job.options.flash && job.context?.reducedMotion !== "reduce") {
-  await look("notice");
-  await press(job.presses ?? 0);
-}
+const noticed = (await page.locator("facegate-scan .card input").count()) > 0;
+await start();
 let over, buttons, oval, answeredMs, hinted;
 const began = performance.now();
 const acted = {};
@@ -85,4 +89,4 @@ await look("result");
 const shown = await page.locator("facegate-scan .card").innerText();
 const focused = await page.evaluate(() => document.querySelector("facegate-scan").shadowRoot.activeElement?.textContent);
 await close();
-console.log(JSON.stringify({ ...over, seen, hinted, spoken, acted, asked, answeredMs, buttons, oval: oval && [oval.width, oval.height], colours, shown, focused, violations, problems }));
+console.log(JSON.stringify({ ...over, noticed, seen, hinted, spoken, acted, asked, answeredMs, buttons, oval: oval && [oval.width, oval.height], colours, shown, focused, violations, problems }));

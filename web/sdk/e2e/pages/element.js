@@ -11,7 +11,6 @@ window.prepare = ({ server, ticket, flash = false, lang = "en", relight = false,
   element.setAttribute("server", server);
   Object.assign(document.documentElement, { lang, dir: lang === "ar" ? "rtl" : "ltr" });
   element.lang = lang;
-  element.toggleAttribute("flash", flash);
   element.getTicket = async () => ticket;
   window.ended = new Promise((resolve) => {
     element.addEventListener("facegate-finished", ({ detail }) => resolve({ outcome: detail }));
@@ -20,6 +19,8 @@ window.prepare = ({ server, ticket, flash = false, lang = "en", relight = false,
     );
   });
   old.replaceWith(element);
+  // As frameworks do that set attributes later.
+  element.toggleAttribute("flash", flash);
 };
 
 /** Asks as much as an attempt may leave to ask; returns the edges of the screen, the question and the buttons. */

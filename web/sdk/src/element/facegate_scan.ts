@@ -4,8 +4,9 @@ import type { Attestor } from "../evidence.js";
 import { FlashLayer } from "../flash/layer.js";
 import { FaceScan, type ScanOutcome, type ScanScreen, type ScanTicket } from "../scan.js";
 import { errorText, firstSentence, interruptionText, outcomeText } from "./error_text.js";
+import type { Preview, Start } from "./start_card.js";
 import { LANGUAGES, languageFor, textFor, type Strings } from "./strings.js";
-import { type Action, View } from "./view.js";
+import { View } from "./view.js";
 
 const TEXTS: Record<ScanOutcome["status"], keyof Omit<Strings, "hints">> = {
   success: "success",
@@ -16,6 +17,7 @@ const TEXTS: Record<ScanOutcome["status"], keyof Omit<Strings, "hints">> = {
 /** A text in the language that the person reads now. */
 type Told = (strings: Strings) => string;
 const NOTHING: Told = () => "";
+const CALM = "(prefers-reduced-motion: reduce)";
 const RIGHT_TO_LEFT = new Set(["ar"]);
 /** What the element extends; a server that renders pages imports this module, and has no DOM. */
 const BaseElement: typeof HTMLElement = globalThis.HTMLElement ?? class {};
@@ -24,7 +26,8 @@ const BaseElement: typeof HTMLElement = globalThis.HTMLElement ?? class {};
  * The capture screen: `<facegate-scan server="wss://…">`.
  *
  * Set `getTicket`, which is called when the person starts. The attribute `flash` allows the colours of DYNAMIC, if the
- * person accepts them; `lang` sets the language.
+ * person does not decline them; `lang` sets the language. A child with `slot="purpose"` stands on the first card in place of
+ * its title and purpose, one with `slot="agree"` in place of its button's words.
  *
  * Dispatches `facegate-finished` with the `ScanOutcome` and `facegate-failed` with a `FacegateError`, or what `getTicket`
  * threw, as `detail`. Both are for the interface only: your backend calls `FinishCheck`.
@@ -37,13 +40,15 @@ export class FacegateScan extends BaseElement {
   /** Version of your page, for the server's statistics. */
   appVersion = "";
 
-  static readonly observedAttributes = ["lang"];
+  static readonly observedAttributes = ["lang", "flash"];
 
   private readonly view: View;
   private readonly pageLanguage = new MutationObserver(() => this.chooseLanguage());
   private strings: Strings = LANGUAGES.en as Strings;
   private language = "en";
   private running = false;
+  /** Whether the person declined the colours. */
+  private declined = false;
   private scan: FaceScan | undefined;
   /** The camera that the person chose. */
   private deviceId: string | undefined;
@@ -62,7 +67,7 @@ export class FacegateScan extends BaseElement {
   connectedCallback(): void {
     this.pageLanguage.observe(document.documentElement, { attributeFilter: ["lang"] });
     this.chooseLanguage();
-    if (this.drawCard === undefined) this.showStart((strings) => strings.title, (strings) => strings.intro, false);
+    if (this.drawCard === undefined) this.showFirst();
     else this.view.reopenScreen();
   }
 
@@ -79,8 +84,10 @@ export class FacegateScan extends BaseElement {
     this.chooseLanguage();
   }
 
-  attributeChangedCallback(): void {
-    if (this.isConnected) this.chooseLanguage();
+  attributeChangedCallback(name: string): void {
+    if (!this.isConnected) return;
+    if (name === "flash") this.drawCard?.();
+    else this.chooseLanguage();
   }
 
   /** Cancels the running scan, if there is one. */
@@ -103,16 +110,44 @@ export class FacegateScan extends BaseElement {
     if (this.hinted !== NOTHING) this.hint(this.hinted);
   }
 
-  private showCard(title: Told, text: Told, actions: () => Action[], focus: boolean): void {
-    const draw = (focused: boolean): void =>
-      this.view.showCard(title(this.strings), text(this.strings), actions(), focused);
-    this.drawCard = () => draw(false);
-    draw(focus);
+  private showCard(title: Told, text: Told, focus: boolean): void {
+    this.keepDrawing((focused) => this.view.showCard(title(this.strings), text(this.strings), focused), focus);
   }
 
-  private showStart(title: Told, text: Told, focus: boolean): void {
-    const start = (): Action[] => [{ label: this.strings.start, primary: true, act: () => this.begin() }];
-    this.showCard(title, text, start, focus);
+  /** Shows the card before the first scan. */
+  private showFirst(): void {
+    const purpose: Told = ({ intro }) => firstSentence(intro)[0];
+    this.showStart((strings) => strings.title, purpose, false, ({ how, intro }) => ({ how, advice: firstSentence(intro)[1] }));
+  }
+
+  private showStart(title: Told, text: Told, focus: boolean, preview?: (strings: Strings) => Preview): void {
+    const draw = (focused: boolean): void => {
+      const { strings } = this;
+      const flashes = this.hasAttribute("flash") && !matchMedia(CALM).matches;
+      const colours = {
+        notice: `${strings.flashNotice} ${strings.brightness}`,
+        label: strings.flashDecline,
+        declined: this.declined,
+        decline: (declined: boolean) => (this.declined = declined),
+      };
+      const start: Start = {
+        title: title(strings),
+        text: text(strings),
+        label: strings.start,
+        // No colour comes that the card did not name.
+        act: () => void this.run(flashes && !this.declined && !matchMedia(CALM).matches),
+        ...(flashes ? { colours } : {}),
+        ...(preview === undefined ? {} : { preview: preview(strings) }),
+      };
+      this.view.showStart(start, focused);
+    };
+    this.keepDrawing(draw, focus);
+  }
+
+  /** Draws a card, and again when what it depends on changes. */
+  private keepDrawing(draw: (focused: boolean) => void, focus: boolean): void {
+    this.drawCard = () => draw(false);
+    draw(focus);
   }
 
   private hint(text: Told): void {
@@ -122,20 +157,6 @@ export class FacegateScan extends BaseElement {
 
   private hintOf(code: HintCode): void {
     this.hint((strings) => textFor(strings, code));
-  }
-
-  private begin(): void {
-    const calm = matchMedia("(prefers-reduced-motion: reduce)").matches;
-    if (!this.hasAttribute("flash") || calm) {
-      void this.run(false);
-      return;
-    }
-    const actions = (): Action[] => [
-      { label: this.strings.flashAccept, primary: true, act: () => void this.run(true) },
-      { label: this.strings.flashDecline, act: () => void this.run(false) },
-    ];
-    const notice: Told = (strings) => `${strings.flashNotice} ${strings.brightness}`;
-    this.showCard((strings) => strings.flashTitle, notice, actions, true);
   }
 
   private async run(flashes: boolean): Promise<void> {
@@ -267,7 +288,7 @@ export class FacegateScan extends BaseElement {
     const title: Told = (strings) => strings[TEXTS[outcome.status]];
     const text: Told = (strings) => outcomeText(strings, outcome);
     if (outcome.status === "retry") this.showStart(title, text, true);
-    else this.showCard(title, text, () => [], true);
+    else this.showCard(title, text, true);
     this.dispatchEvent(new CustomEvent("facegate-finished", { detail: outcome, bubbles: true, composed: true }));
   }
 
@@ -275,7 +296,7 @@ export class FacegateScan extends BaseElement {
     this.view.closeScreen();
     const title: Told = (strings) => firstSentence(errorText(strings, error))[0];
     const advice: Told = (strings) => firstSentence(errorText(strings, error))[1];
-    if (error instanceof ServerNotTrustedError) this.showCard(title, advice, () => [], true);
+    if (error instanceof ServerNotTrustedError) this.showCard(title, advice, true);
     else this.showStart(title, advice, true);
     if (error instanceof CameraError) this.deviceId = undefined;
     if (!(error instanceof FacegateError)) console.error(error);

@@ -11,9 +11,7 @@ export interface Strings {
   cancel: string;
   connecting: string;
   camera: string;
-  flashTitle: string;
   flashNotice: string;
-  flashAccept: string;
   flashDecline: string;
   flashNeeded: string;
   brightness: string;
@@ -39,6 +37,7 @@ export interface Strings {
   otherCamera: string;
   hidden: string;
   cameraLost: string;
+  how: string;
   hints: Record<HintCode, string>;
 }
 

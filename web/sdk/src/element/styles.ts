@@ -24,6 +24,37 @@ button {
 button.primary { background: var(--facegate-accent); color: #ffffff; }
 button:focus-visible { outline: 3px solid var(--facegate-text); outline-offset: 3px; }
 h2:focus, dialog:focus { outline: none; } /* Only scripts focus them: screen readers speak a title. */
+.preview { display: flex; flex-wrap: wrap; gap: 0.75rem 1.25rem; align-items: center; }
+.preview p { flex: 1 1 14rem; }
+.picture { display: flex; gap: 0.5rem; }
+.picture svg { width: 3.5rem; fill: none; stroke: currentColor; stroke-width: 2; stroke-linecap: round; stroke-linejoin: round; }
+.picture .frame { stroke-opacity: 0.55; }
+.picture .oval { stroke-dasharray: 0.035; stroke-opacity: 0.7; }
+.picture .colours { stroke: none; fill-opacity: 0.75; clip-path: inset(0 round 8px); }
+.red { fill: #e07a6e; } .green { fill: #7cc28d; } .blue { fill: #7fa6e3; }
+.picture .face ellipse { fill: var(--facegate-surface); }
+.picture .full, .picture .tick { stroke: light-dark(var(--facegate-good), #6fd394); stroke-width: 4; }
+.picture .full { stroke-dasharray: 1; }
+.notice {
+  display: grid; gap: 0.75rem; justify-self: stretch; padding: 0.75rem 1rem; border-radius: 0.5rem;
+  border-inline-start: 4px solid light-dark(#a86a00, #f0c878); background: light-dark(#fbf1dc, #34280f); color: light-dark(#4d3200, #f0c878);
+}
+.notice label { display: flex; gap: 0.75rem; align-items: center; min-height: 2.5rem; font-weight: 600; cursor: pointer; }
+.notice input { flex: none; width: 1.5rem; height: 1.5rem; margin: 0; accent-color: var(--facegate-accent); color-scheme: light; }
+.notice input:focus-visible { outline: 3px solid var(--facegate-text); outline-offset: 3px; }
+@media (max-width: 480px) { .card { padding: 1.125rem; gap: 0.75rem; } .notice { padding: 0.625rem 0.75rem; gap: 0.25rem; } .preview { gap: 0.5rem; } }
+/* Once, and in less than three seconds. */
+@media (prefers-reduced-motion: no-preference) {
+  .picture svg { animation: appear 0.6s ease-out backwards; }
+  .picture svg:nth-child(2) { animation-delay: 0.9s; }
+  .picture svg:nth-child(3) { animation-delay: 1.4s; }
+  .coming { transform-origin: 32px 42px; animation: come 1s 0.3s ease-out backwards; }
+  .picture .full { animation: fill 0.9s 1.7s ease-in-out backwards; }
+  .picture .tick { animation: appear 0.3s 2.5s ease-out backwards; }
+}
+@keyframes appear { from { opacity: 0; } }
+@keyframes come { from { transform: scale(0.5); } }
+@keyframes fill { from { stroke-dashoffset: 1; } }
 dialog {
   position: fixed; inset: 0; width: 100vw; height: 100vh; height: 100dvh; max-width: none; max-height: none;
   margin: 0; padding: 0; border: 0; overflow: hidden; background: var(--facegate-surface); color: var(--facegate-text);
@@ -36,8 +67,8 @@ dialog {
   transform: scaleX(-1); z-index: 2;
 }
 video { display: block; width: 100%; height: 100%; transition: clip-path var(--move, 0.3s) ease-in-out; }
-svg { position: absolute; inset: 0; width: 100%; height: 100%; overflow: visible; }
-ellipse { fill: none; stroke-width: 4; vector-effect: non-scaling-stroke; }
+.stage svg { position: absolute; inset: 0; width: 100%; height: 100%; overflow: visible; }
+.stage ellipse { fill: none; stroke-width: 4; vector-effect: non-scaling-stroke; }
 .track { stroke: #8796a5; }
 .done { stroke: var(--facegate-good); stroke-width: 7; stroke-linecap: round; }
 .track, .done { transition: cx var(--move, 0.3s), cy var(--move, 0.3s), rx var(--move, 0.3s), ry var(--move, 0.3s); }

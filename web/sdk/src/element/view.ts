@@ -1,14 +1,15 @@
 import type { Oval } from "../events.js";
 import { REST, toOval } from "../oval.js";
+import { node, paragraphs, svg, titled } from "./nodes.js";
+import { type Start, startContent } from "./start_card.js";
 import { STYLES } from "./styles.js";
 
-const SVG = "http://www.w3.org/2000/svg";
 /** A screen reader speaks no faster than this. */
 const SPEAK_MS = 2000;
 
 /** A button of a card or panel. */
 export interface Action {
-  label: string;
+  label: string | HTMLElement;
   primary?: boolean;
   act(): void;
 }
@@ -54,8 +55,18 @@ export class View {
   }
 
   /** Fills the card in the page. `focus` moves the focus to its title; otherwise it stays. */
-  showCard(title: string, text: string, actions: Action[], focus: boolean): void {
-    const heading = filled(this.card, title, [text], actions);
+  showCard(title: string, text: string, focus: boolean): void {
+    const heading = titled(title);
+    fill(this.card, [heading, ...paragraphs(text)], []);
+    if (focus) heading.focus();
+  }
+
+  /** Fills the card with what a person reads, and may choose, before they start. */
+  showStart(start: Start, focus: boolean): void {
+    const heading = titled(start.title);
+    const label = start.preview === undefined ? start.label : node("slot", { name: "agree" }, start.label);
+    const content = startContent(start, [heading, ...paragraphs(start.text)]);
+    fill(this.card, content, [{ label, primary: true, act: start.act }]);
     if (focus) heading.focus();
   }
 
@@ -116,7 +127,7 @@ export class View {
     this.stage.hidden = true;
     this.hintText.hidden = true;
     this.panel.hidden = false;
-    filled(this.panel, title, texts, actions);
+    fill(this.panel, [titled(title), ...paragraphs(...texts)], actions);
     if (!asked) this.panel.querySelector("button")?.focus();
   }
 
@@ -173,46 +184,19 @@ export class View {
   }
 }
 
-function filled(parent: HTMLElement, title: string, texts: string[], actions: Action[]): HTMLElement {
-  const heading = node("h2", { part: "title", tabindex: "-1" });
-  heading.textContent = title;
-  const paragraphs = texts.filter(Boolean).map((text) => {
-    const paragraph = node("p", { part: "text" });
-    paragraph.textContent = text;
-    return paragraph;
-  });
-  const buttons = node("div", { class: "buttons" });
-  const focused = focusable(parent).indexOf((parent.getRootNode() as ShadowRoot).activeElement as HTMLElement);
-  for (const { label, primary = false, act } of actions) {
-    const button = node("button", { type: "button", part: primary ? "button primary" : "button" });
+/** Puts a title, something below it and buttons into a card or panel; the focus stays where it was. */
+function fill(parent: HTMLElement, content: Node[], actions: Action[]): void {
+  const buttons = actions.map(({ label, primary = false, act }) => {
+    const button = node("button", { type: "button", part: primary ? "button primary" : "button" }, label);
     button.classList.toggle("primary", primary);
-    button.textContent = label;
     button.addEventListener("click", act);
-    buttons.append(button);
-  }
-  parent.replaceChildren(heading, ...paragraphs, ...(actions.length > 0 ? [buttons] : []));
+    return button;
+  });
+  const focused = focusable(parent).indexOf((parent.getRootNode() as ShadowRoot).activeElement as HTMLElement);
+  parent.replaceChildren(...content, ...(buttons.length > 0 ? [node("div", { class: "buttons" }, ...buttons)] : []));
   focusable(parent)[focused]?.focus();
-  return heading;
 }
 
 function focusable(parent: HTMLElement): HTMLElement[] {
-  return [...parent.querySelectorAll<HTMLElement>("h2, button")];
-}
-
-function node<K extends keyof HTMLElementTagNameMap>(
-  name: K,
-  attributes: Record<string, string>,
-): HTMLElementTagNameMap[K] {
-  const made = document.createElement(name);
-  for (const [attribute, value] of Object.entries(attributes)) made.setAttribute(attribute, value);
-  return made;
-}
-
-function svg<K extends keyof SVGElementTagNameMap>(
-  name: K,
-  attributes: Record<string, string>,
-): SVGElementTagNameMap[K] {
-  const made = document.createElementNS(SVG, name);
-  for (const [attribute, value] of Object.entries(attributes)) made.setAttribute(attribute, value);
-  return made;
+  return [...parent.querySelectorAll<HTMLElement>("h2, input, button")];
 }
