@@ -204,7 +204,8 @@ does not say which one it renders first. */}}
 {{- fail (printf "resources.requests.%s: it is not shared; set the same under limits" $resource) -}}
 {{- end -}}
 {{- end -}}
-{{- $volumes := ternary (dict "backup" "") (dict) .Values.backup.enabled -}}
+{{- $volumes := dict -}}
+{{- if .Values.backup.enabled -}}{{- $_ := set $volumes "backup" "" -}}{{- end -}}
 {{- range include "facegate.volumes" . | fromYamlArray -}}
 {{- if hasKey $volumes .name -}}
 {{- fail (printf "extraVolumes: %s is there twice, or the chart's own; give each a name of its own" .name) -}}
