@@ -245,15 +245,6 @@ def test_an_inner_profile_decides_before_the_exif_data() -> None:
     assert not has_other_colours(_file("JPEG", profile=_SRGB, exif=exif))
 
 
-@pytest.mark.parametrize("mode", ["RGB", "YCbCr", "L"])
-def test_the_enumerated_spaces_of_jpeg_2000_are_read_as_they_say(mode: str) -> None:
-    colour = (200, 120, 90)
-    stream = io.BytesIO()
-    Image.new("RGB", (64, 48), colour).convert(mode).save(stream, "JPEG2000", irreversible=False)
-    shown = colour if mode != "L" else (Image.new("RGB", (1, 1), colour).convert("L").getpixel((0, 0)),) * 3
-    assert _shown(stream.getvalue()) == pytest.approx(shown, abs=3)
-
-
 @given(st.binary(max_size=60), st.sampled_from([b"cICP", b"gAMA", b"cHRM", b"iCCP"]))
 def test_any_chunk_has_an_answer(noise: bytes, kind: bytes) -> None:
     assert has_other_colours(_png((1, 2, 3), (kind, noise))) in {True, False}
