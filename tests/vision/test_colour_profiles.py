@@ -194,6 +194,12 @@ def test_a_png_is_what_its_chunks_say(
     assert _shown(_png(colour, *chunks, mode=mode)) == pytest.approx(shown, abs=12)
 
 
+def test_the_colour_that_a_png_declares_transparent_stays_so() -> None:
+    see_through = struct.pack(">3H", 10, 20, 30)
+    for chunks in ([], [(b"gAMA", _numbers(100_000))]):
+        assert _shown(_png((10, 20, 30), *chunks, (b"tRNS", see_through))) == (255, 255, 255)
+
+
 @pytest.mark.parametrize(
     "chunks",
     [

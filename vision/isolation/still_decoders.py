@@ -337,8 +337,9 @@ def _by_profile(picture: Image.Image, profile: bytes) -> Image.Image:
     """Convert a colour picture by a profile; an empty one changes nothing."""
     if not profile:
         return picture
-    if picture.mode == "P":
-        picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
+    see_through = "transparency" in picture.info
+    if picture.mode == "P" or (picture.mode == "RGB" and see_through):
+        picture = picture.convert("RGBA" if see_through else "RGB")
     if picture.mode in {"RGB", "CMYK"}:
         return _in_srgb(picture, profile)
     if picture.mode != "RGBA":
