@@ -197,7 +197,7 @@ def test_names_and_quantities_that_kubernetes_refuses_are_refused_by_name(tmp_pa
         ],
         "extraVolumeMounts": [{"name": "A", "mountPath": "a:b", "subPath": "/a", "mountPropagation": "both"}],
         "database": {"existingSecret": "my_secret", "key": "a/b"},
-        "keys": {"tenants": {"a/b": {}, "t": {"existingSecret": "T", "files": ["a/b"]}}},
+        "keys": {"tenants": {"a/b": {}, "..": {}, "t": {"existingSecret": "T", "files": ["a/b"]}}},
         "models": {"image": "registry.example/Models", "size": "1GiB", "existingClaim": "m_m"},
         "gateway": {
             "parentRefs": [{"name": "Edge", "namespace": "a.b", "port": 0}],
@@ -239,6 +239,7 @@ def test_names_and_quantities_that_kubernetes_refuses_are_refused_by_name(tmp_pa
         if isinstance(value, (str, int)) and not (path[-1] in {"name", "key"} and value in set("ABbcde")):
             key_refused = f"{_at(path[:-1])}: additional properties '{path[-1]}' not allowed"
             assert _at(path) in refusals or key_refused in refusals, path
+    assert f"{_at(('keys', 'tenants'))}: additional properties '..', 'a/b' not allowed" in refusals
     incomplete: dict[_Path, str] = {
         ("extraEnv", 2, "valueFrom", "secretKeyRef"): "name",
         ("affinity", "podAffinity", "requiredDuringSchedulingIgnoredDuringExecution", 0): "topologyKey",
