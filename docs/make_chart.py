@@ -13,6 +13,24 @@ from typing import Any, Final
 
 import yaml
 
+from docs.kubernetes_types import (
+    ANNOTATIONS,
+    FILE,
+    HOST,
+    LABELS,
+    NAME,
+    OPTIONAL_NAME,
+    PORT,
+    QUALIFIED,
+    SHORT_NAME,
+    choice,
+    definitions,
+    items,
+    number,
+    reference,
+    table,
+    text,
+)
 from server.configuration.settings import Settings
 
 CHART: Final = Path(__file__).resolve().parents[1] / "helm" / "facegate"
@@ -21,7 +39,8 @@ _README: Final = """\
 
 Installs [Facegate](../../README.md) on Kubernetes 1.30 or newer;
 [docs/kubernetes.md](../../docs/kubernetes.md) has the steps. The chart holds no secret: it refers to Secrets.
-It refuses values that cannot work, such as several replicas with SQLite, and misspelt settings of the server.
+It refuses values that cannot work, such as several replicas with SQLite, misspelt settings of the server, and
+types, names and quantities that Kubernetes would refuse.
 
 ## Values
 
@@ -37,111 +56,111 @@ _TYPES: Final = {
     list: "array",
     dict: "object",
 }
-_SIZE: Final = {"type": "string", "pattern": r"^[0-9]+(\.[0-9]+)?([kMGTP]|[KMGTP]i)?$"}
-_SCHEDULE: Final = {
-    "type": "string",
-    "pattern": r"^(@(yearly|annually|monthly|weekly|daily|midnight|hourly)|\S+( \S+){4})$",
+_NUMBER_OF: Final = {
+    "minute": "[0-5]?[0-9]",
+    "hour": "1?[0-9]|2[0-3]|0[0-9]",
+    "day": "0?[1-9]|[12][0-9]|3[01]",
+    "month": "0?[1-9]|1[0-2]|[A-Za-z]{3}",
+    "weekday": "[0-6]|[A-Za-z]{3}",
 }
-_HOST: Final = {
-    "type": "string",
-    "pattern": r"^((\*\.)?[a-z0-9]([a-z0-9-]*[a-z0-9])?(\.[a-z0-9]([a-z0-9-]*[a-z0-9])?)*)?$",
-}
-_HOSTS: Final = {"type": "array", "items": {**_HOST, "minLength": 1}}
-_QUANTITY: Final = {
-    "type": ["string", "number"],
-    "minimum": 0,
-    "pattern": r"^[0-9]+(\.[0-9]+)?([eE][0-9]+|m|[kMGTPE]|[KMGTPE]i)?$",
-}
-_QUANTITIES: Final = {"type": "object", "additionalProperties": _QUANTITY}
 
 
-def _table(**fields: Any) -> dict[str, Any]:
-    """A table of Kubernetes with the types of some fields. The templates refuse numbers in place of texts."""
-    return {"type": "object", "properties": fields}
+def _schedule() -> dict[str, Any]:
+    """The form of a CronJob's schedule, as its controller reads it (robfig/cron)."""
+    fields = []
+    for number_ in _NUMBER_OF.values():
+        part = rf"(\*|\?|({number_})(-({number_}))?)(/[0-9]+)?"
+        fields.append(f"{part}(,{part})*")
+    return text(f"@(yearly|annually|monthly|weekly|daily|midnight|hourly)|{' '.join(fields)}")
 
 
-def _list(form: dict[str, Any]) -> dict[str, Any]:
-    return {"type": "array", "items": form}
+def _table(required: str = "", **fields: Any) -> dict[str, Any]:
+    """The form of a table with the forms of its fields."""
+    return {"type": "object", "properties": fields, "required": required.split()}
 
 
-# A value of the chart's own may be replaced by null.
-_YES_NO: Final = {"type": ["boolean", "null"]}
-_NUMBER: Final = {"type": ["integer", "null"], "minimum": 0}
-_FILES: Final = _list(_table(mode=_NUMBER))
-_PEERS: Final = _list({"type": "object"})
-_PORT: Final = {"type": ["integer", "string"], "minimum": 1, "maximum": 65535, "pattern": "[a-z]"}
-# Facts that a default does not show.
+_TEXT: Final = {"type": "string"}
+_TEXTS: Final = {"type": "object", "additionalProperties": _TEXT}
+_SIZE: Final = text(r"[0-9]+(\.[0-9]+)?([kMGTP]|[KMGTP]i)?")
+_HOSTS: Final = items({**HOST, "minLength": 1})
+_DOMAIN_OF_IMAGE: Final = r"([A-Za-z0-9.-]+(:[0-9]+)?/)?"
+_PATH_OF_IMAGE: Final = "[a-z0-9]+(([.]|__?|-+)[a-z0-9]+)*"
+_IMAGE: Final = f"{_DOMAIN_OF_IMAGE}{_PATH_OF_IMAGE}(/{_PATH_OF_IMAGE})*"
+# What a default does not show, by the path of a value or by its last name.
 _FORMS: Final[dict[str, dict[str, Any]]] = {
-    "image.digest": {"type": "string", "pattern": "^(sha256:[0-9a-f]{64})?$"},
-    "persistence.size": _SIZE,
-    "models.size": _SIZE,
+    "annotations": ANNOTATIONS,
+    "className": OPTIONAL_NAME,
+    "clientCaSecret": OPTIONAL_NAME,
+    "existingClaim": OPTIONAL_NAME,
+    "existingSecret": OPTIONAL_NAME,
+    "key": FILE,
+    "runtimeClassName": OPTIONAL_NAME,
+    "schedule": _schedule(),
+    "size": _SIZE,
+    "commonLabels": LABELS,
+    "image.repository": text(f"({_IMAGE})?"),
+    "image.tag": text(r"([A-Za-z0-9_][A-Za-z0-9_.-]{0,127})?"),
+    "image.digest": text("(sha256:[0-9a-f]{64})?"),
+    "imagePullSecrets": items(reference("LocalObjectReference")),
+    "extraEnv": items(reference("EnvVar")),
+    "extraVolumes": items(reference("Volume")),
+    "extraVolumeMounts": items(reference("VolumeMount")),
+    "keys.tenants": table(FILE, _table(existingSecret=NAME, files=items(FILE))),
+    "persistence.storageClass": OPTIONAL_NAME,
+    "web.hostnames": _HOSTS,
+    "models.image": text(f"({_IMAGE}(:[A-Za-z0-9_.-]+)?(@sha256:[0-9a-f]{{64}})?)?"),
+    "serviceAccount.name": OPTIONAL_NAME,
+    "gateway.parentRefs": items(
+        _table("name", name=NAME, namespace=SHORT_NAME, group=_TEXT, kind=_TEXT, sectionName=NAME, port=PORT)
+    ),
+    "gateway.hostnames": _HOSTS,
+    "gateway.backendCaConfigMap": OPTIONAL_NAME,
+    "gateway.backendHostname": OPTIONAL_NAME,
+    "ingress.host": HOST,
+    "certificate.issuerRef": _table(name=NAME, kind=_TEXT, group=_TEXT),
+    "certificate.deviceNames": _HOSTS,
+    "certificate.serviceNames": _HOSTS,
+    "externalSecrets.secrets": table(
+        NAME, table(FILE, _table("key", key=_TEXT, property=_TEXT, version=_TEXT))
+    ),
+    "externalSecrets.storeRef": _table(name=NAME, kind=choice("SecretStore", "ClusterSecretStore")),
+    "externalSecrets.refreshInterval": text(r"0|([0-9]+(\.[0-9]+)?(ns|us|µs|ms|s|m|h))+"),
     "podDisruptionBudget.maxUnavailable": {
         "type": ["integer", "string"],
         "minimum": 0,
-        "pattern": "^[0-9]{1,3}%$",
+        "pattern": "^(100|[0-9]{1,2})%$",
     },
-    "web.hostnames": _HOSTS,
-    "gateway.hostnames": _HOSTS,
-    "gateway.backendHostname": _HOST,
-    "ingress.host": _HOST,
-    "certificate.deviceNames": _HOSTS,
-    "certificate.serviceNames": _HOSTS,
-    "imagePullSecrets": _list({**_table(), "required": ["name"]}),
-    "tolerations": _list(
-        _table(
-            operator={"enum": ["Exists", "Equal"]},
-            effect={"enum": ["", "NoSchedule", "PreferNoSchedule", "NoExecute"]},
-            tolerationSeconds={"type": "integer"},
-        )
-    ),
-    "topologySpreadConstraints": _list(_table(maxSkew={"type": "integer", "minimum": 1}, minDomains=_NUMBER)),
-    "podSecurityContext": _table(
-        runAsNonRoot=_YES_NO,
-        runAsUser=_NUMBER,
-        runAsGroup=_NUMBER,
-        fsGroup=_NUMBER,
-        supplementalGroups=_list({"type": "integer", "minimum": 0}),
-    ),
-    "securityContext": _table(
-        allowPrivilegeEscalation=_YES_NO,
-        privileged=_YES_NO,
-        readOnlyRootFilesystem=_YES_NO,
-        runAsNonRoot=_YES_NO,
-        runAsUser=_NUMBER,
-        runAsGroup=_NUMBER,
-    ),
-    "resources": _table(requests=_QUANTITIES, limits=_QUANTITIES),
-    "extraVolumes": _list(
+    "topologySpreadConstraints": items(reference("TopologySpreadConstraint")),
+    "nodeSelector": LABELS,
+    "tolerations": items(reference("Toleration")),
+    "affinity": reference("Affinity"),
+    "priorityClassName": OPTIONAL_NAME,
+    "podAnnotations": ANNOTATIONS,
+    "podLabels": LABELS,
+    "podSecurityContext": reference("PodSecurityContext"),
+    "securityContext": reference("SecurityContext"),
+    "resources": reference("ResourceRequirements"),
+    "gpu.resource": QUALIFIED,
+    "networkPolicy.deviceFrom": items(reference("NetworkPolicyPeer")),
+    "networkPolicy.serviceFrom": items(reference("NetworkPolicyPeer")),
+    "networkPolicy.adminFrom": items(reference("NetworkPolicyPeer")),
+    "networkPolicy.egress": items(reference("NetworkPolicyEgressRule")),
+    "monitoring.interval": text("([0-9]+(ms|[smhdwy]))+|0"),
+    "monitoring.labels": LABELS,
+    # Its texts may contain templates.
+    "extraObjects": items(
         {
             **_table(
-                secret=_table(defaultMode=_NUMBER, optional=_YES_NO, items=_FILES),
-                configMap=_table(defaultMode=_NUMBER, optional=_YES_NO, items=_FILES),
-                persistentVolumeClaim=_table(readOnly=_YES_NO),
-                csi=_table(readOnly=_YES_NO),
-                emptyDir=_table(sizeLimit=_QUANTITY),
-                projected=_table(defaultMode=_NUMBER),
+                "apiVersion kind",
+                apiVersion=_TEXT,
+                kind=_TEXT,
+                metadata=_table(name=_TEXT, labels=_TEXTS, annotations=_TEXTS),
             ),
-            "required": ["name"],
+            "type": ["object", "string"],
+            "if": {"properties": {"kind": choice("ConfigMap", "Secret")}},
+            "then": {"properties": {"data": _TEXTS, "stringData": _TEXTS}},
         }
     ),
-    "extraVolumeMounts": _list(
-        {
-            **_table(readOnly=_YES_NO),
-            "required": ["name", "mountPath"],
-        }
-    ),
-    "networkPolicy.deviceFrom": _PEERS,
-    "networkPolicy.serviceFrom": _PEERS,
-    "networkPolicy.adminFrom": _PEERS,
-    "networkPolicy.egress": _list(
-        _table(
-            to=_PEERS,
-            ports=_list(_table(port=_PORT, endPort=_NUMBER, protocol={"enum": ["TCP", "UDP", "SCTP"]})),
-        )
-    ),
-    "retention.schedule": _SCHEDULE,
-    "backup.schedule": _SCHEDULE,
-    "doctor.schedule": _SCHEDULE,
 }
 _KEY: Final = re.compile(r"^(?P<indent> *)(?P<name>[A-Za-z]+):(?P<rest>.*)$")
 _CHOICES: Final = re.compile(r"One of: ((?:`[^`]+`(?:, )?)+)")
@@ -200,7 +219,7 @@ def _described(lines: list[str], defaults: dict[str, Any]) -> Iterator[ChartValu
 
 
 def schema() -> str:
-    """Return the schema of the values, as JSON."""
+    """Return the schema of the values, as JSON; each value, and each object of Kubernetes, is one line."""
     root: dict[str, Any] = {
         "$schema": "https://json-schema.org/draft/2020-12/schema",
         "title": "Values of the Facegate chart",
@@ -212,15 +231,28 @@ def schema() -> str:
     }
     settings = Settings.model_json_schema()
     root["$defs"] = settings.pop("$defs")
+    lines: dict[str, str] = {}
+
+    def line(form: dict[str, Any]) -> str:
+        place = f"line {len(lines)}"
+        lines[json.dumps(place)] = json.dumps(form, ensure_ascii=False)
+        return place
+
     for value in chart_values():
         at = root
         for name in value.path[:-1]:
             at = at["properties"].setdefault(
                 name, {"type": "object", "properties": {}, "additionalProperties": False}
             )
-        typed = settings if value.path == ("settings",) else _typed(value)
-        at["properties"][value.path[-1]] = {**typed, "description": value.description}
-    return json.dumps(root, indent=2, ensure_ascii=False) + "\n"
+        described = {"description": value.description}
+        at["properties"][value.path[-1]] = (
+            {**settings, **described} if value.path == ("settings",) else line({**_typed(value), **described})
+        )
+    objects = set(re.findall(r"kubernetes\.(\w+)", json.dumps(_FORMS)))
+    root["$defs"] |= {name: line(form) for name, form in definitions(objects).items()}
+    return re.sub(
+        r'"line \d+"', lambda place: lines[place[0]], json.dumps(root, indent=2, ensure_ascii=False) + "\n"
+    )
 
 
 def readme() -> str:
@@ -239,16 +271,14 @@ def readme() -> str:
 
 
 def _typed(value: ChartValue) -> dict[str, Any]:
-    form = _FORMS.get(".".join(value.path))
+    form = _FORMS.get(".".join(value.path), _FORMS.get(value.path[-1]))
     if form is not None:
         return form
     described: dict[str, Any] = {"type": _TYPES[type(value.default)]}
     choices = _CHOICES.search(value.description)
     if choices is not None:
         described["enum"] = re.findall(r"`([^`]+)`", choices[1])
-    if described["type"] == "integer":
-        described["minimum"] = 0
-    return described
+    return number(0) if described["type"] == "integer" else described
 
 
 def _shown(value: ChartValue) -> str:

@@ -18,6 +18,8 @@ _MAKE, _MODEL, _ORIENTATION, _SOFTWARE = 0x010F, 0x0110, 0x0112, 0x0131
 _EXIF_IFD, _GPS_IFD = 0x8769, 0x8825
 _EXPOSURE_TIME, _F_NUMBER, _ISO, _FOCAL_LENGTH = 0x829A, 0x829D, 0x8827, 0x920A
 _APERTURE_VALUE, _SHUTTER_SPEED_VALUE, _USER_COMMENT = 0x9202, 0x9201, 0x9286
+_COLOUR_SPACE, _INTEROPERABILITY_IFD, _INTEROPERABILITY_INDEX = 0xA001, 0xA005, 0x0001
+_ADOBE_RGB, _UNCALIBRATED = 2, 0xFFFF
 _GPS_LATITUDE, _GPS_LONGITUDE = 0x0002, 0x0004
 
 _ASCII, _SHORT, _LONG, _RATIONAL, _UNDEFINED, _SIGNED_RATIONAL = 2, 3, 4, 5, 7, 10
@@ -46,6 +48,23 @@ def read_orientation(tiff: bytes) -> int:
         return 1
     value = reader.number(entry.start, 2)
     return value if 1 <= value <= 8 else 1
+
+
+def states_adobe_rgb(tiff: bytes) -> bool:
+    """Return whether the colours are Adobe RGB, by the index of DCF, or as some cameras state it.
+
+    Args:
+        tiff: EXIF data from the byte order mark on.
+    """
+    reader = _reader_of(tiff)
+    if reader is None:
+        return False
+    exif = reader.directory(reader.pointer(reader.directory(reader.number(4, 4)), _EXIF_IFD))
+    space = reader.whole(exif, _COLOUR_SPACE)
+    index = reader.text(
+        reader.directory(reader.pointer(exif, _INTEROPERABILITY_IFD)), _INTEROPERABILITY_INDEX
+    )
+    return space == _ADOBE_RGB or (space == _UNCALIBRATED and index == "R03")
 
 
 class ExifState(StrEnum):

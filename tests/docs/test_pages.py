@@ -375,15 +375,27 @@ def test_every_page_is_on_the_map() -> None:
     assert (docs / "adr" / "README.md") in linked
 
 
-@pytest.mark.parametrize("page", ["CONTRIBUTING.md", "docs/threat_model.md"])
-def test_the_files_that_readers_are_sent_to_exist(page: str) -> None:
-    named = {
+def _files_named(page: str) -> set[str]:
+    return {
         path
         for span in code_spans(REPOSITORY / page)
-        for path in re.findall(r"(?:^|(?<= ))[\w-]+(?:/[\w-]+)*/[\w.-]+\.\w+", span.partition("::")[0])
+        for path in re.findall(r"(?:^|(?<= ))(?:[\w-]+/)*[\w.-]+\.\w+", span.partition("::")[0])
     }
+
+
+def test_the_files_that_contributors_are_sent_to_exist() -> None:
+    named = {path for path in _files_named("CONTRIBUTING.md") if "/" in path}
     assert len(named) > 40
     assert [path for path in sorted(named) if not (REPOSITORY / path).is_file()] == []
+
+
+def test_the_tests_of_attacks_exist() -> None:
+    named = {path for path in _files_named("docs/threat_model.md") if path.endswith(".py")}
+    assert len(named) > 40
+    for path in named:
+        assert any((folder / path).is_file() for folder in (REPOSITORY, REPOSITORY / "tests" / "server")), (
+            path
+        )
 
 
 def test_the_pages_name_no_path_of_a_machine() -> None:

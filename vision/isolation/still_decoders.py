@@ -10,8 +10,18 @@ from collections.abc import Callable, Iterator, Mapping
 from ctypes import POINTER, c_char, c_int, c_int32, c_size_t, c_uint16, c_uint32, c_uint64, c_void_p
 from typing import Final
 
-from PIL import Image, ImageChops, ImageCms, JpegImagePlugin, PngImagePlugin, WebPImagePlugin, _imaging
+from PIL import (
+    Image,
+    ImageChops,
+    ImageCms,
+    JpegImagePlugin,
+    PngImagePlugin,
+    TiffImagePlugin,  # noqa: F401 - a JPEG with EXIF data needs it
+    WebPImagePlugin,
+    _imaging,
+)
 
+from formats.colour_profile import profile_of
 from vision.isolation.code_stream import CodeStreamBroken, TooManyPackets, require_whole
 from vision.isolation.protocol import Message, MessageKind, PixelLayout, StillCode, Unable
 
@@ -310,7 +320,7 @@ def _webp(data: bytes, width: int, height: int) -> Image.Image | Unable:
     if picture.n_frames != 1:
         return Unable.ANIMATED
     picture.load()
-    return _by_profile(picture)
+    return _by_profile(picture, picture.info.get("icc_profile", b""))
 
 
 def _profiled(data: bytes, width: int, height: int) -> Image.Image | Unable:
@@ -320,16 +330,16 @@ def _profiled(data: bytes, width: int, height: int) -> Image.Image | Unable:
     if picture.size != (width, height):
         return Unable.ANOTHER_SIZE
     picture.load()
-    return _by_profile(picture)
+    return _by_profile(picture, profile_of(data))
 
 
-def _by_profile(picture: Image.Image) -> Image.Image:
-    """Convert a colour picture by the profile that it carries."""
-    profile = picture.info.get("icc_profile")
+def _by_profile(picture: Image.Image, profile: bytes) -> Image.Image:
+    """Convert a colour picture by a profile; an empty one changes nothing."""
     if not profile:
         return picture
-    if picture.mode == "P":
-        picture = picture.convert("RGBA" if "transparency" in picture.info else "RGB")
+    see_through = "transparency" in picture.info
+    if picture.mode == "P" or (picture.mode == "RGB" and see_through):
+        picture = picture.convert("RGBA" if see_through else "RGB")
     if picture.mode in {"RGB", "CMYK"}:
         return _in_srgb(picture, profile)
     if picture.mode != "RGBA":

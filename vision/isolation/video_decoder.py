@@ -28,6 +28,8 @@ from vision.isolation.protocol import LightCurve, Message, MessageKind, Unable
 DEMUXERS: Final = ("mov", "avi", "matroska")
 """FFmpeg's demuxers by the number in a job. No other is used, so no playlist and no device is opened."""
 _CODECS: Final = "h264,hevc,vp8,libvpx,vp9,libvpx-vp9,av1,libdav1d,mpeg4,mjpeg"
+_EBML: Final = b"\x1a\x45\xdf\xa3"
+_SEGMENT: Final = b"\x18\x53\x80\x67"
 _QUARTER: Final = 90
 _WHOLE: Final = 360
 _MATRIX: Final = struct.Struct("=9i")
@@ -156,7 +158,8 @@ def _timeline(demuxer: int, data: bytes, *, most_packets: int) -> _Timeline:
                     times.append(int(time * packet.time_base * _MICRO))
         except av.FFmpegError:
             whole = False
-        declared = _declared_length(container, stream, start=min(times, default=0))
+        start = 0 if _is_cut_matroska(data) else min(times, default=0)
+        declared = _declared_length(container, stream, start=start)
     if not count:
         raise _NoResult(Unable.DOES_NOT_DECODE)
     counted = len(times) != count
@@ -176,12 +179,32 @@ def _declared_length(container: InputContainer, stream: VideoStream, *, start: i
 
     Args:
         start: The time of the first frame. Many programs declare the time of the end in Matroska files, also
-            if these begin hours after zero, as parts of a recording do.
+            if these begin hours after zero, as parts of a recording do. 0 for a file that is cut: nobody can
+            tell what it declares, and its end is missing under both meanings.
     """
     if stream.duration and stream.time_base:
         return int(stream.duration * stream.time_base * _MICRO)
     declared = container.duration or 0
     return declared - start if 0 < start < declared else declared
+
+
+def _is_cut_matroska(data: bytes) -> bool:
+    """Whether the segment of a Matroska file (RFC 9559, section 5.1) declares more bytes than there are."""
+    head = _element_end(data, 0) if data.startswith(_EBML) else None
+    if head is None or data[head : head + 4] != _SEGMENT:
+        return False
+    end = _element_end(data, head)
+    return end is not None and end > len(data)
+
+
+def _element_end(data: bytes, start: int) -> int | None:
+    """Return where an element with a name of four bytes ends (RFC 8794); ``None`` if nobody knows."""
+    first = data[start + 4 : start + 5]
+    length = 9 - first[0].bit_length() if first else 9
+    if length > 8:
+        return None
+    stored = int.from_bytes(data[start + 4 : start + 4 + length]) & ((1 << 7 * length) - 1)
+    return None if stored == (1 << 7 * length) - 1 else start + 4 + length + stored
 
 
 def _frames(

@@ -1,27 +1,3 @@
-{{/* Kubernetes refuses numbers, true and false where it wants text, after a part of the release was made. `path` is for
-messages, `in` the name of what `value` is in. */}}
-{{- define "facegate.requireTexts" -}}
-{{- $texts := list "name" "value" "key" "operator" "effect" "topologyKey" "whenUnsatisfiable" "namespace" "mountPath" "subPath" "subPathExpr" "mountPropagation" "secretName" "claimName" "existingSecret" "cidr" "kind" "group" "sectionName" "protocol" "version" "property" "fieldPath" "medium" "path" "driver" "server" -}}
-{{- $mapsOfTexts := list "matchLabels" "labels" "annotations" "volumeAttributes" "data" "stringData" -}}
-{{- $listsOfTexts := list "values" "namespaces" "except" "files" "accessModes" -}}
-{{- $path := .path -}}{{- $in := .in -}}
-{{- if kindIs "map" .value -}}
-{{- range $key, $value := .value -}}
-{{- if and (or (has $key $texts) (has $in $mapsOfTexts)) (not (kindIs "string" $value)) (not (kindIs "map" $value)) (not (kindIs "slice" $value)) -}}
-{{- fail (printf "%s.%s: the value is no text; put it in quotes" $path $key) -}}
-{{- end -}}
-{{- include "facegate.requireTexts" (dict "path" (printf "%s.%s" $path $key) "in" $key "value" $value) -}}
-{{- end -}}
-{{- else if kindIs "slice" .value -}}
-{{- range $number, $value := .value -}}
-{{- if and (has $in $listsOfTexts) (not (kindIs "string" $value)) -}}
-{{- fail (printf "%s[%d]: the value is no text; put it in quotes" $path $number) -}}
-{{- end -}}
-{{- include "facegate.requireTexts" (dict "path" (printf "%s[%d]" $path $number) "in" $in "value" $value) -}}
-{{- end -}}
-{{- end -}}
-{{- end -}}
-
 {{/* A quantity of Kubernetes, such as 500m or 4Gi, as a number. */}}
 {{- define "facegate.quantity" -}}
 {{- $factors := dict "" 1.0 "m" 0.001 "k" 1e3 "M" 1e6 "G" 1e9 "T" 1e12 "P" 1e15 "E" 1e18 "Ki" 1024.0 "Mi" 1048576.0 "Gi" 1073741824.0 "Ti" 1099511627776.0 "Pi" 1125899906842624.0 "Ei" 1152921504606846976.0 -}}
@@ -119,6 +95,9 @@ does not say which one it renders first. */}}
 {{- if and .Values.gateway.enabled (eq .Values.gateway.kind "GRPCRoute") (not (or .Values.gateway.backendHostname .Values.gateway.hostnames)) -}}
 {{- fail "gateway.backendHostname: set the name in the server's certificate, by which the Gateway verifies it" -}}
 {{- end -}}
+{{- if and .Values.gateway.enabled (eq .Values.gateway.kind "GRPCRoute") (not .Values.gateway.backendHostname) (hasPrefix "*" (first .Values.gateway.hostnames)) -}}
+{{- fail "gateway.backendHostname: the first of gateway.hostnames stands for many names; set the one in the server's certificate" -}}
+{{- end -}}
 {{- $routed := or .Values.gateway.enabled .Values.ingress.enabled -}}
 {{- if and .Values.web.enabled $routed (not .Values.web.hostnames) -}}
 {{- fail "web.hostnames: list the host names that pages connect to, other than those of devices" -}}
@@ -163,21 +142,13 @@ does not say which one it renders first. */}}
 {{- else if not (or (eq $pack "embedded") (contains ":" $pack)) -}}
 {{- fail (printf "models.source: nothing provides the pack %s; set it to pull, image or claim, and models.pack instead of settings.pack" $pack) -}}
 {{- end -}}
-{{- range $value, $texts := dict "commonLabels" .Values.commonLabels "podLabels" .Values.podLabels "podAnnotations" .Values.podAnnotations "nodeSelector" .Values.nodeSelector "monitoring.labels" .Values.monitoring.labels "serviceAccount.annotations" .Values.serviceAccount.annotations "services.device.annotations" .Values.services.device.annotations "services.service.annotations" .Values.services.service.annotations "ingress.annotations" .Values.ingress.annotations -}}
-{{- range $key, $text := $texts -}}
-{{- if not (kindIs "string" $text) -}}
-{{- fail (printf "%s: the value of %s is no text; put it in quotes" $value $key) -}}
-{{- end -}}
-{{- if hasSuffix "abels" $value -}}
+{{- range $value, $labels := dict "commonLabels" .Values.commonLabels "podLabels" .Values.podLabels "monitoring.labels" .Values.monitoring.labels -}}
+{{- range $key, $_ := $labels -}}
 {{- if or (hasPrefix "app.kubernetes.io/" $key) (eq "helm.sh/chart" $key) -}}
 {{- fail (printf "%s: the chart sets %s itself, and selects by it; leave it out" $value $key) -}}
 {{- end -}}
-{{- if not (regexMatch "^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$" $text) -}}
-{{- fail (printf "%s: the value of %s cannot be a label; use at most 63 letters, digits, hyphens, underscores and dots" $value $key) -}}
-{{- end -}}
 {{- if and (eq $value "monitoring.labels") (or (hasKey $.Values.commonLabels $key) (eq $key "grafana_dashboard")) -}}
 {{- fail (printf "monitoring.labels: %s is set already; leave it out" $key) -}}
-{{- end -}}
 {{- end -}}
 {{- end -}}
 {{- end -}}
@@ -206,24 +177,10 @@ does not say which one it renders first. */}}
 {{- fail (printf "settings.%s: %s" $path $instead) -}}
 {{- end -}}
 {{- end -}}
-{{- range $value, $free := dict "imagePullSecrets" .Values.imagePullSecrets "extraVolumes" .Values.extraVolumes "extraVolumeMounts" .Values.extraVolumeMounts "keys.tenants" .Values.keys.tenants "gateway.parentRefs" .Values.gateway.parentRefs "certificate.issuerRef" .Values.certificate.issuerRef "externalSecrets.secrets" .Values.externalSecrets.secrets "externalSecrets.storeRef" .Values.externalSecrets.storeRef "topologySpreadConstraints" .Values.topologySpreadConstraints "tolerations" .Values.tolerations "affinity" .Values.affinity "networkPolicy.deviceFrom" .Values.networkPolicy.deviceFrom "networkPolicy.serviceFrom" .Values.networkPolicy.serviceFrom "networkPolicy.adminFrom" .Values.networkPolicy.adminFrom "networkPolicy.egress" .Values.networkPolicy.egress -}}
-{{- include "facegate.requireTexts" (dict "path" $value "in" "" "value" $free) -}}
-{{- end -}}
-{{- range $number, $object := .Values.extraObjects -}}
-{{- if kindIs "map" $object -}}
-{{- $texts := dict "metadata" $object.metadata -}}
-{{- if has $object.kind (list "ConfigMap" "Secret") -}}{{- $texts = $object -}}{{- end -}}
-{{- include "facegate.requireTexts" (dict "path" (printf "extraObjects[%d]" $number) "in" "" "value" $texts) -}}
-{{- end -}}
-{{- end -}}
 {{- range $number, $entry := .Values.extraEnv -}}
-{{- if not (and (kindIs "map" $entry) (kindIs "string" (dig "name" nil $entry))) -}}
-{{- fail (printf "extraEnv[%d]: give each variable a name, as text, and its value" $number) -}}
-{{- end -}}
-{{- include "facegate.requireTexts" (dict "path" (printf "extraEnv[%d]" $number) "in" "" "value" $entry) -}}
 {{- $name := upper $entry.name -}}
 {{- range $other := slice $.Values.extraEnv (add1 $number) -}}
-{{- if and (kindIs "map" $other) (eq (toString $other.name) $entry.name) -}}
+{{- if eq $other.name $entry.name -}}
 {{- fail (printf "extraEnv: %s is there twice; leave one out" $entry.name) -}}
 {{- end -}}
 {{- end -}}
@@ -242,6 +199,29 @@ does not say which one it renders first. */}}
 {{- if and (not (kindIs "invalid" $limit)) (ne (toString $request) "") (lt (include "facegate.quantity" $limit | float64) (include "facegate.quantity" $request | float64)) -}}
 {{- fail (printf "resources.limits.%s: %v is less than the request of %v; raise it" $resource $limit $request) -}}
 {{- end -}}
+{{- end -}}
+{{- range $resource, $request := .Values.resources.requests -}}
+{{- if and (or (contains "/" $resource) (hasPrefix "hugepages-" $resource)) (ne (toString $request) (toString (dig "limits" $resource "" $.Values.resources))) -}}
+{{- fail (printf "resources.requests.%s: it is not shared; set the same under limits" $resource) -}}
+{{- end -}}
+{{- end -}}
+{{- $volumes := dict -}}
+{{- if .Values.backup.enabled -}}{{- $_ := set $volumes "backup" "" -}}{{- end -}}
+{{- range include "facegate.volumes" . | fromYamlArray -}}
+{{- if hasKey $volumes .name -}}
+{{- fail (printf "extraVolumes: %s is there twice, or the chart's own; give each a name of its own" .name) -}}
+{{- end -}}
+{{- $_ := set $volumes .name "" -}}
+{{- end -}}
+{{- $paths := dict -}}
+{{- range include "facegate.mounts" . | fromYamlArray -}}
+{{- if not (hasKey $volumes .name) -}}
+{{- fail (printf "extraVolumeMounts: no volume is named %s; list it in extraVolumes" .name) -}}
+{{- end -}}
+{{- if hasKey $paths .mountPath -}}
+{{- fail (printf "extraVolumeMounts: something is mounted at %s already; choose another path" .mountPath) -}}
+{{- end -}}
+{{- $_ := set $paths .mountPath "" -}}
 {{- end -}}
 {{- if lt (int .Values.shutdown.drainSeconds) 181 -}}
 {{- fail "shutdown.drainSeconds: a scan may take 180 seconds; wait longer" -}}

@@ -1,6 +1,7 @@
 """Real images and videos through real workers, and the answers of workers that break the rules."""
 
 import io
+import struct
 from collections.abc import Iterator
 from dataclasses import replace
 from fractions import Fraction
@@ -30,6 +31,8 @@ from vision.isolation.video import VideoContainer, VideoLimits, detect_container
 from vision.isolation.workers import DecoderLimits, LossCause
 
 WIDTH, HEIGHT, RATE = 64, 48, 10
+_DURATION = b"\x44\x89\x88"
+"""The name and the size of the length that a Matroska file declares, as eight bytes of milliseconds."""
 
 
 def picture() -> Image.Image:
@@ -176,6 +179,20 @@ class TestVideo:
         assert found.seconds == pytest.approx(59 / RATE, abs=0.01)
         if container != "mp4":
             assert not sampled(data[: len(data) * 6 // 10]).complete
+
+    @pytest.mark.parametrize(("container", "codec"), [("matroska", "libx264"), ("webm", "libvpx")])
+    @pytest.mark.parametrize("start", [0, 3, 5])
+    def test_a_film_that_starts_late_and_was_cut_is_incomplete(
+        self, container: str, codec: str, start: int
+    ) -> None:
+        data = bytearray(video(container, codec, frames=60, start=start))
+        at = data.index(_DURATION)
+        # Some programs declare the length of the film, and not the time of its end.
+        data[at : at + 11] = _DURATION + struct.pack(">d", 60 / RATE * 1000)
+        assert sampled(bytes(data)).complete
+        cut = sampled(bytes(data[: len(data) * 6 // 10]))
+        assert not cut.complete
+        assert 10 < cut.decoded < 40
 
     def test_sound_is_not_decoded(self) -> None:
         assert sampled(video("mp4", "libx264", sound=True)).complete
