@@ -1,8 +1,8 @@
 /**
  * Walks through the server's own scan page as people do, and prints what it saw as JSON. The job is that of drive.mjs,
  * with `address`: the link; `walk`: the name of a walk below; `python`: an interpreter with OpenCV, which reads the QR
- * code from the screen; `folder`: for its picture; `pictures`: a folder for screenshots; `heading`: of the first screen, if not
- * the English one.
+ * code from the screen; `folder`: for its picture; `pictures`: a folder for screenshots; `leaves`: whether the person with
+ * the phone cancels while its number is shown; another walk looks at the same screens.
  */
 import { execFileSync } from "node:child_process";
 import { ended, setVisibility, start, starting } from "./acts.mjs";
@@ -45,6 +45,7 @@ async function another(address, options = PHONE) {
 
 /** Looks at a screen in the widths and colours in which people may see it. */
 async function look(page, name) {
+  if (job.leaves) return;
   const usual = page.viewportSize();
   for (const [size, viewport] of [["usual", usual], ["narrow", NARROW]]) {
     for (const colorScheme of ["light", "dark"]) {

@@ -23,7 +23,6 @@ async function start() {
   const button = page.locator("facegate-scan .card button");
   if (!job.keyboard) {
     if (job.declines) await box.check();
-    await look("chosen");
     await button.click({ clickCount: job.clicks ?? 1 });
     return;
   }
