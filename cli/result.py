@@ -176,7 +176,7 @@ def verify_command(
     too; of the export of a person, every archive in it.
 
     Examples:
-      curl -o jwks.json http://127.0.0.1:8445/.well-known/jwks.json
+      curl --noproxy '*' -o jwks.json http://127.0.0.1:8445/.well-known/jwks.json
 
       facegate result verify evidence/8366b788-9c1b-42af-b63f-d9078de4adac.jws --jwks jwks.json
 
@@ -288,7 +288,7 @@ def _read_keys(source: str) -> KeySet:
     if source.startswith(("http://", "https://")):
         raise FileUnusable(
             f"--jwks is {source}; expected a file, because verification is offline: save the keys once, "
-            "over a connection that you trust, with curl -o jwks.json"
+            "over a connection that you trust, with curl -o jwks.json (on this machine with --noproxy '*')"
         )
     try:
         return load_key_set(_read(source))

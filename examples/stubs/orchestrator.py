@@ -21,7 +21,10 @@ LOST = {
 def connect(
     target: str, ca: bytes, certificate: bytes | None = None, key: bytes | None = None
 ) -> grpc.Channel:
-    """Open a channel with TLS, and with mutual TLS if a certificate and its key are given."""
+    """Open a channel with TLS, and with mutual TLS if a certificate and its key are given.
+
+    gRPC takes the proxy of the environment, also to this machine unless ``no_proxy`` names it.
+    """
     return grpc.secure_channel(target, grpc.ssl_channel_credentials(ca, key, certificate))
 
 

@@ -221,6 +221,14 @@ def test_commands_in_other_texts_exist() -> None:
     assert problems == []
 
 
+def test_curl_takes_no_proxy_to_this_machine() -> None:
+    # It would hand keys and links to the proxy of the environment, which could answer in the server's place.
+    texts = [path.read_text() for path in (*pages(), REPOSITORY / "cli" / "result.py")]
+    called = [part for text in texts for part in re.findall(r"curl [^`$#]*//(?:127|localhost)[^`$#]*", text)]
+    assert len(called) > 4
+    assert [part for part in called if "--noproxy '*'" not in part] == []
+
+
 @pytest.mark.parametrize("name", _NAMES)
 def test_targets_of_make_exist(name: str) -> None:
     targets = set(re.findall(r"^([a-z-]+):", (REPOSITORY / "Makefile").read_text(), re.MULTILINE))

@@ -338,7 +338,8 @@ def _reason(error: requests.RequestException, url: str) -> str:
     if isinstance(error, requests.Timeout):
         return f"no connection, or no byte, in time{through}"
     if isinstance(error, ValueError):
-        return "the address is malformed"
+        whose = f"no connection{through}: expected http://host:port, but its" if through else "the"
+        return f"{whose} address is malformed"
     cause = _first_cause(error)
     if isinstance(error, requests.exceptions.SSLError):
         return f"no secure connection{through} ({cause}): check the clock and certificates (SSL_CERT_FILE)"

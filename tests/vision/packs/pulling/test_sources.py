@@ -371,6 +371,15 @@ async def test_a_proxy_that_fails_is_named(tmp_path: Path, monkeypatch: pytest.M
     assert "secret" not in str(failed.value)
 
 
+@pytest.mark.parametrize("proxy", ["socks5://proxy:1080", "http://[::1", "http://proxy:99999", "not a proxy"])
+async def test_a_malformed_proxy_is_not_blamed_on_the_mirror(
+    proxy: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("https_proxy", proxy)
+    with pytest.raises(TransferFailed, match="which https_proxy names: expected http://host:port"):
+        await pull("https://models.invalid/packs", tmp_path)
+
+
 @pytest.mark.parametrize(
     "source", ["ftp://host/models", "https://", "s3://bucket", "https://host:port/", "http://host/models"]
 )
