@@ -94,8 +94,8 @@ class Case:
         distance: Name among ``DISTANCES``.
         renderer: Models of light, skin and head, as ``points/lambert/relief``.
         latency: Added latency of relighting, seconds; ``None`` for other kinds.
-        quality: Quality of relighting, of a video or a photo, a name among ``QUALITIES``; ``None`` for other
-            kinds.
+        quality: Quality of relighting, a name among ``QUALITIES``; ``None`` for a photo that is relit with the
+            mesh of its face, and for other kinds.
         lying: Whether the device claims later times for the colours to hide its lag; see ``claimed_late``.
         attempt: Number of the attempt of its check, from 1. Later attempts have the same person, light, skin,
             camera, distance, phone and instrument, and other movements and noise.
@@ -170,8 +170,8 @@ _ATTACKED: Final = (AmbientPreset.DARK, AmbientPreset.INDOOR, AmbientPreset.OFFI
 """Light in which genuine persons should succeed; in brighter light no person does."""
 _RELIT: Final = (FlashKind.INJECTED_RELIGHTING, FlashKind.INJECTED_PHOTO)
 _OTHERS: Final = tuple(kind for kind in FlashKind if kind not in {FlashKind.GENUINE, *_RELIT})
-_PHOTO_QUALITIES: Final = ("generic head", "own head")
-"""Shapes with which a photo is relit: an ellipsoid, and the mesh of its face."""
+_PHOTO_QUALITIES: Final = (None, "generic head")
+"""Shapes with which a photo is relit: the mesh of its face, and an ellipsoid."""
 _LONGEST_SECONDS: Final = 32.0
 _DISPLAY_LUMINANCE: Final = (20.0, 500.0)
 """Luminance of a replaying screen, cd/m2; an attacker dims it, so that it outshines less of the flash."""
@@ -289,7 +289,7 @@ def _turn(people: Sequence[str], turn: int, renderers: Renderers) -> Iterator[Ca
                 ambient,
                 person,
                 turn,
-                curve=(None, quality),
+                curve=None if quality is None else (None, quality),
                 renderers=renderers,
             )
 
