@@ -94,8 +94,8 @@ class Case:
         distance: Name among ``DISTANCES``.
         renderer: Models of light, skin and head, as ``points/lambert/relief``.
         latency: Added latency of relighting, seconds; ``None`` for other kinds.
-        quality: Quality of relighting, a name among ``QUALITIES``; ``None`` for a photo that is relit with the
-            mesh of its face, and for other kinds.
+        quality: Quality of relighting, a name among ``QUALITIES``; ``None`` for a photo that is relit with
+            the mesh of its face, and for other kinds.
         lying: Whether the device claims later times for the colours to hide its lag; see ``claimed_late``.
         attempt: Number of the attempt of its check, from 1. Later attempts have the same person, light, skin,
             camera, distance, phone and instrument, and other movements and noise.
