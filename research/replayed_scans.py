@@ -101,7 +101,7 @@ def motion_of(film: Iterable[tuple[float, BgrImage]]) -> ScanMotion | None:
 
 @dataclass(slots=True)
 class Doubts:
-    """Which comparisons of one kind end in a doubt, with and without what looks beyond shaking."""
+    """Which comparisons of one kind end in a doubt; beside it, which do if shaking is not taken out."""
 
     name: str
     found: list[bool] = field(default_factory=list)
@@ -121,7 +121,7 @@ class Doubts:
             else f"{one.hits} of {one.trials} [{100 * one.lower:.1f}, {100 * one.upper:.1f} %]"
             for one in counts
         )
-        return f"{self.name}: {now} doubted; {shaken} if the whole picture's movement counts alone"
+        return f"{self.name}: {now} doubted; {shaken} if shaking is not taken out"
 
 
 def _is_doubted(scan: ScanMotion, earlier: ScanMotion) -> bool:
