@@ -61,7 +61,7 @@ _OF_PICTURES: Final = frozenset(
     }
 )
 """Doubts whose attack is a picture or a recording that software warps: to approach, to turn, to open
-its mouth. It does not answer light."""
+its mouth. It answers light only if software relights it as well, which the flash does not stop."""
 
 RESOLVES: Final[Mapping[ChallengeKind, frozenset[VerdictReason]]] = MappingProxyType(
     {

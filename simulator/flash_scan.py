@@ -3,19 +3,29 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+import cv2
 import numpy as np
 
 from simulator.app_guide import AppGuide
-from simulator.camera import SimulatedFrame, capture_times
+from simulator.camera import Camera, SimulatedFrame, capture_times
 from simulator.flash_injection import RecordingSubject, relight, tint
 from simulator.flash_settings import FlashKind, FlashScanSettings
-from simulator.flash_subjects import attackers_depth, living_person, presented, skin_of
+from simulator.flash_subjects import (
+    attackers_depth,
+    genuine_depth,
+    in_hand,
+    living_person,
+    moved_photo,
+    photo_depth,
+    presented,
+    skin_of,
+)
 from simulator.geometry import ReliefPose
 from simulator.light.phone_camera import LockTime, PhoneCamera, film
 from simulator.light.scene import BANDS, LitPerson, LitScene, Subject
 from simulator.light.sources import Ambient, AreaLight, ScreenLight
 from simulator.light.surface import LitSurface, Material
-from simulator.person import viewport_of
+from simulator.person import DepthSource, Person, viewport_of
 from simulator.photo import Photo
 
 # Another challenge: corners of a cube in linear light, held for about half a second each.
@@ -65,7 +75,9 @@ def simulate_flash_scan(
         case _:
             seen = light
     if settings.kind is FlashKind.INJECTED_RELIGHTING:
-        return _relit(photo, settings, draws, ambient, clean=seen, screen_light=light)
+        return _relit_video(photo, settings, draws, ambient, clean=seen, screen_light=light)
+    if settings.kind is FlashKind.INJECTED_PHOTO:
+        return _relit_photo(photo, settings, draws, ambient, light=light, guide=guide or AppGuide())
     followed = guide if guide is not None and seen is light else AppGuide()
     subject = presented(photo, settings, draws.scene, followed)
     # An injected video was filmed elsewhere, in front of another screen or without a flash.
@@ -96,16 +108,50 @@ def _filmed(
         rng=draws.light,
     )
     camera = PhoneCamera(settings.camera, draws.camera, width=settings.width, height=settings.height)
-    times = capture_times(
+    times = _times(settings, draws)
+    return film(scene, camera, settings.camera, times, locked=lambda time: _locked(settings, locking, time))
+
+
+def _times(settings: FlashScanSettings, draws: _Draws) -> tuple[float, ...]:
+    return capture_times(
         draws.clock,
         frames=settings.frames,
         frames_per_second=settings.frames_per_second,
         jitter_seconds=settings.camera.jitter_seconds,
     )
-    return film(scene, camera, settings.camera, times, locked=lambda time: _locked(settings, locking, time))
 
 
-def _relit(
+def _relit_photo(
+    photo: Photo,
+    settings: FlashScanSettings,
+    draws: _Draws,
+    ambient: Ambient,
+    *,
+    light: ScreenLight,
+    guide: AppGuide,
+) -> Iterator[SimulatedFrame]:
+    person = moved_photo(photo, settings, draws.scene)
+    moved = RecordingSubject(in_hand(person, settings, guide))
+    depth = attackers_depth(photo_depth(photo, settings), settings.injection.quality)
+    frames = _drawn(moved, settings, draws)
+    return _relit(
+        frames, moved, person, depth, settings=settings, draws=draws, ambient=ambient, screen_light=light
+    )
+
+
+def _drawn(subject: Subject, settings: FlashScanSettings, draws: _Draws) -> Iterator[SimulatedFrame]:
+    """Draw what software shows of a subject before its room, in colours of its own, with a camera's noise."""
+    scan = settings.as_scan()
+    camera = Camera(scan.camera, draws.camera, width=settings.width, height=settings.height)
+    for time in _times(settings, draws):
+        view = subject.render(time)
+        cover = cv2.extractChannel(view.layer, 3).astype(np.float32) * np.float32(1 / 255)
+        room = subject.backdrop.show(pan=view.pan, camera=view.moved)
+        drawn = cv2.blendLinear(cv2.cvtColor(view.layer, cv2.COLOR_BGRA2BGR), room, cover, 1 - cover)
+        yield SimulatedFrame(camera.take(np.asarray(drawn, np.uint8), time), time)
+
+
+def _relit_video(
     photo: Photo,
     settings: FlashScanSettings,
     draws: _Draws,
@@ -116,6 +162,33 @@ def _relit(
 ) -> Iterator[SimulatedFrame]:
     person = living_person(photo, settings, draws.scene)
     tracked = RecordingSubject(LitPerson(person, material=skin_of(settings), follow=_stays))
+    own = genuine_depth(settings)
+    frames = _filmed(tracked, settings, draws, ambient, clean, locking=clean)
+    depth = attackers_depth(own, settings.injection.quality)
+    return _relit(
+        frames,
+        tracked,
+        person,
+        depth,
+        settings=settings,
+        draws=draws,
+        ambient=ambient,
+        screen_light=screen_light,
+    )
+
+
+def _relit(
+    frames: Iterator[SimulatedFrame],
+    tracked: RecordingSubject,
+    person: Person,
+    depth: DepthSource,
+    *,
+    settings: FlashScanSettings,
+    draws: _Draws,
+    ambient: Ambient,
+    screen_light: ScreenLight,
+) -> Iterator[SimulatedFrame]:
+    """Relight the frames with a person's shape, whose depth the attacker takes from ``depth``."""
     surface = LitSurface(
         viewport=viewport_of(settings.as_scan()),
         millimetres_per_pixel=person.millimetres_per_pixel,
@@ -124,12 +197,12 @@ def _relit(
         material=Material(diffuse=settings.renderer.diffuse),
     )
     return relight(
-        _filmed(tracked, settings, draws, ambient, clean, locking=clean),
+        frames,
         settings.injection,
         screen_light,
         draws.attack,
         subject=tracked,
-        relief=person.relief_with(attackers_depth(settings)),
+        relief=person.relief_with(depth),
         surface=surface,
         ambient=ambient,
         face_pixels=person.face_pixels,

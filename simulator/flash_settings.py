@@ -36,6 +36,9 @@ class FlashKind(StrEnum):
     """Injected: the same video, tinted uniformly with the colour on display."""
     INJECTED_RELIGHTING = "injected-relighting"
     """Injected: the same video, relit in real time with a shape of the face and the colour on display."""
+    INJECTED_PHOTO = "injected-photo"
+    """Injected: one photo, moved as its head would move, with lids and a mouth drawn on request, relit in the
+    same way with the mesh of its face (``Photo.mesh``; without one, with the shape of a genuine scan)."""
     RIGID_MASK = "rigid-mask"
     """A rigid resin mask: the light falls on the shape of a face, but nothing in it moves."""
     MASK_WITH_EYES = "mask-with-eyes"
@@ -136,7 +139,7 @@ class InjectionSettings:
     strength: float = knob(1.0, 0.0, 5.0)
     """Light added, as a factor on what the real screen would give in that room."""
     quality: float = knob(1.0, 0.0, 1.0)
-    """Shape used for relighting: 0 is a generic ellipsoid, 1 the person's own."""
+    """Shape used for relighting: 0 is a generic ellipsoid, 1 the person's own or the photo's mesh."""
     blur: float = knob(0.0, 0.0, 1.0)
     """Blur of the light put on, as a share of the face's width."""
     shadowing: bool = True

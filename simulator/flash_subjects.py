@@ -3,6 +3,7 @@
 Also the instruments worn on a face: a rigid mask, and a cut-out print with holes for the eyes.
 """
 
+import math
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -13,7 +14,14 @@ from numpy.typing import NDArray
 from liveness import FaceExtent
 from simulator.app_guide import AppGuide, RestingFace
 from simulator.flash_settings import FlashKind, FlashScanSettings, Geometry
-from simulator.geometry import HeadFit, ReliefPose, ellipsoid_depth, head_depth, sculpted_depth
+from simulator.geometry import (
+    HeadFit,
+    ReliefPose,
+    ellipsoid_depth,
+    head_depth,
+    mesh_depth,
+    sculpted_depth,
+)
 from simulator.light.scene import Follow, LitPerson, Subject, never
 from simulator.light.surface import AlbedoPaint, Material
 from simulator.person import DepthSource, Layout, Person
@@ -21,6 +29,7 @@ from simulator.photo import Photo
 from simulator.scene import ExpressionSettings
 from simulator.sheets import HandHeld, LitSheet, ScreenReplay, WavedPrint, ink
 from vision.face import BgrImage, Points
+from vision.geometry import similarity_transform
 
 _RESIN_SATURATION = 0.85
 _BEND_RADIUS_MM = 160.0
@@ -82,13 +91,18 @@ _DEPTHS: dict[Geometry, DepthSource] = {
 }
 
 
+def genuine_depth(settings: FlashScanSettings) -> DepthSource:
+    """Return the shape that a genuine person's head has."""
+    return _DEPTHS[settings.renderer.geometry]
+
+
 def living_person(photo: Photo, settings: FlashScanSettings, rng: np.random.Generator) -> Person:
     """Return the person of the photo, in albedo."""
     return Person(
         photo,
         settings.as_scan(),
         rng,
-        depth_of=_DEPTHS[settings.renderer.geometry],
+        depth_of=genuine_depth(settings),
         recolour=AlbedoPaint(melanin=settings.skin.melanin),
     )
 
@@ -125,19 +139,42 @@ def presented(
         case FlashKind.CUT_OUT_PRINT:
             return _cut_out(photo, settings, rng, guide)
         case _:
-            person = living_person(photo, settings, rng)
-            return LitPerson(
-                person,
-                material=skin_of(settings),
-                follow=_follow(guide, person, settings),
-                closure=_closure(guide, settings.expression),
-                opening=guide.opening,
-            )
+            return in_hand(living_person(photo, settings, rng), settings, guide)
 
 
-def attackers_depth(settings: FlashScanSettings) -> DepthSource:
-    """Return a depth between a generic ellipsoid's and the person's own, by the attacker's skill."""
-    own, share = _DEPTHS[settings.renderer.geometry], settings.injection.quality
+def in_hand(person: Person, settings: FlashScanSettings, guide: AppGuide) -> LitPerson:
+    """Return a person with skin who follows the prompts."""
+    return LitPerson(
+        person,
+        material=skin_of(settings),
+        follow=_follow(guide, person, settings),
+        closure=_closure(guide, settings.expression),
+        opening=guide.opening,
+    )
+
+
+def moved_photo(photo: Photo, settings: FlashScanSettings, rng: np.random.Generator) -> Person:
+    """Return the person of the photo as software moves it: in the photo's own light, as a head's surface."""
+    return Person(photo, settings.as_scan(), rng, depth_of=photo_depth(photo, settings), folds=False)
+
+
+def photo_depth(photo: Photo, settings: FlashScanSettings) -> DepthSource:
+    """Return the depth of the photo's mesh, or without one that of a genuine scan."""
+    mesh = photo.mesh
+    if mesh is None:
+        return genuine_depth(settings)
+
+    def depth(landmarks: Points, fit: HeadFit, *, size: tuple[int, int], step: int) -> NDArray[np.float32]:
+        laid = similarity_transform(photo.landmarks, landmarks)
+        places = mesh[:, :2] @ laid[:, :2].T + laid[:, 2]
+        scale = math.hypot(laid[0, 0], laid[1, 0])
+        return mesh_depth(np.column_stack([places, scale * mesh[:, 2]]), fit, size=size, step=step)
+
+    return depth
+
+
+def attackers_depth(own: DepthSource, share: float) -> DepthSource:
+    """Return a depth between a generic ellipsoid's (0) and the face's own (1), by the attacker's skill."""
 
     def depth(landmarks: Points, fit: HeadFit, *, size: tuple[int, int], step: int) -> NDArray[np.float32]:
         known = own(landmarks, fit, size=size, step=step)
@@ -221,7 +258,7 @@ def _mask(
         photo,
         settings.as_scan(expression=expression),
         rng,
-        depth_of=_DEPTHS[settings.renderer.geometry],
+        depth_of=genuine_depth(settings),
         recolour=MaskPaint(),
         chin_moves=False,
     )

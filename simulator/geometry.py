@@ -407,6 +407,32 @@ def head_depth(landmarks: Points, fit: HeadFit, *, size: tuple[int, int], step: 
     return np.asarray(smooth, dtype=np.float32)
 
 
+_BEYOND_MESH = np.array(_CROWN + _NECK, dtype=np.float64)
+"""Points of the generic head that the mesh of a face does not cover, millimetres."""
+_MESH_SMOOTHING = 0.002
+
+
+def mesh_depth(
+    mesh: NDArray[np.float64], fit: HeadFit, *, size: tuple[int, int], step: int
+) -> NDArray[np.float32]:
+    """Return the depth of a head whose face is a mesh, over an image, towards the camera, in pixels.
+
+    It is a thin-plate spline through the points of the mesh, and through the generic head beyond them.
+
+    Args:
+        mesh: Shape (n, 3): places in the image and heights from the plane of the eyes, pixels.
+        fit: The generic head that is fitted to the face.
+        size: Width and height of the image in pixels.
+        step: Distance of the map's samples in pixels.
+    """
+    rings = _rings() * fit.pixels_per_millimetre + np.array([*fit.centre, 0.0])
+    known = np.vstack([mesh, fit.place(_BEYOND_MESH), rings])
+    x, y = np.meshgrid(np.arange(0, size[0], step), np.arange(0, size[1], step))
+    asked = np.stack([x, y], axis=-1).reshape(-1, 2).astype(np.float64)
+    dense = _thin_plate(known[:, :2], known[:, 2], asked, smoothing=_MESH_SMOOTHING)
+    return np.asarray(dense.reshape(x.shape), dtype=np.float32)
+
+
 def _rings() -> NDArray[np.float64]:
     """Return points around the head, millimetres, shape (n, 3)."""
     angles = np.linspace(0, 2 * np.pi, _RING_POINTS, endpoint=False)

@@ -241,6 +241,7 @@ class Person:
         depth_of: DepthSource = head_depth,
         recolour: Recolour | None = None,
         chin_moves: bool = True,
+        folds: bool = True,
     ) -> None:
         """Prepare the layers, which takes about a second.
 
@@ -250,6 +251,7 @@ class Person:
             depth_of: Source of the head's depth.
             recolour: Changes the photo's colours; None keeps them.
             chin_moves: Whether the jaw opens the mouth, or only the lips behind a rigid chin.
+            folds: Whether the light on the skin's folds changes as the head turns; on a moved photo it stays.
         """
         self._viewport = viewport_of(settings)
         share = settings.face_width or float(rng.uniform(0.47, 0.58))
@@ -277,7 +279,8 @@ class Person:
         self._behaviour = Behaviour(settings, rng, eye_distance=eye_distance)
         # Drawn by themselves, so that what is drawn after the person does not depend on them.
         (skin,) = rng.spawn(1)
-        self._folds = tuple(_folds(mask.shape, skin, width=_FOLDS * self.face_pixels) for _ in range(2))
+        drawn = 2 if folds else 0
+        self._folds = tuple(_folds(mask.shape, skin, width=_FOLDS * self.face_pixels) for _ in range(drawn))
 
     @property
     def millimetres_per_pixel(self) -> float:
@@ -328,6 +331,8 @@ class Person:
 
     def _lit(self, layer: NDArray[np.uint8], state: PersonState) -> NDArray[np.uint8]:
         """Return the layer in the light on the folds of the skin of a turned head, which no photo shows."""
+        if not self._folds:
+            return layer
         turned, raised = _FOLD_LIGHT * np.sin(np.array((state.head.yaw, state.head.pitch)) / _FOLD_TURN)
         light = cv2.addWeighted(self._folds[0], turned, self._folds[1], raised, 0)
         colours = cv2.merge((light, light, light, self._unlit))

@@ -11,6 +11,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from numpy.typing import NDArray
 
 from formats.extras import missing_extra
 from simulator.errors import PhotoNotFound, PhotoUnusable
@@ -18,7 +19,10 @@ from vision.face import BgrImage, DetectedFace, Points
 from vision.packs import FaceDetector, Landmarker, load_embedded_pack
 
 _SCHEME = "ibug68"
+_MESH_SCHEME, _MESH_POINTS = "mediapipe478", 468
 _SMALLEST_EYE_DISTANCE = 20.0
+_EYE_CORNERS = (33, 133, 263, 362)
+"""The points of the mesh at the eyes' corners."""
 _COMPARABLE = 0.75
 """Least width, as a share of the largest face's, of a face that counts as equally prominent."""
 
@@ -30,19 +34,26 @@ class Photo:
     Attributes:
         pixels: The photo; it may show other people too.
         landmarks: The person's 68 landmarks in iBUG 300-W order, shape (68, 2), pixels of ``pixels``.
+        mesh: The points of MediaPipe's mesh of the face, shape (468, 3): pixels of ``pixels``, and the height
+            towards the camera from the plane of the eyes in the same unit; ``None`` if it was not found.
 
     Raises:
-        PhotoUnusable: The landmarks are not 68 finite points, or the eyes are less than 20 px apart.
+        PhotoUnusable: The landmarks are not 68 finite points, the mesh is not 468 of them, or the eyes are
+            less than 20 px apart.
     """
 
     pixels: BgrImage
     landmarks: Points
+    mesh: NDArray[np.float32] | None = None
 
     def __post_init__(self) -> None:
         if self.pixels.ndim != 3 or self.pixels.shape[2] != 3 or self.pixels.dtype != np.uint8:
             raise PhotoUnusable("a photo is an 8-bit image of shape (height, width, 3)")
         if self.landmarks.shape != (68, 2) or not bool(np.isfinite(self.landmarks).all()):
             raise PhotoUnusable(f"a photo needs 68 finite landmarks, got shape {self.landmarks.shape}")
+        mesh = self.mesh
+        if mesh is not None and (mesh.shape != (_MESH_POINTS, 3) or not bool(np.isfinite(mesh).all())):
+            raise PhotoUnusable(f"a mesh has {_MESH_POINTS} finite points, got shape {mesh.shape}")
         if self.eye_distance < _SMALLEST_EYE_DISTANCE:
             raise PhotoUnusable(
                 f"the eyes are {self.eye_distance:.0f} px apart; a head needs {_SMALLEST_EYE_DISTANCE:.0f} px"
@@ -61,7 +72,9 @@ class Photo:
         return float(np.linalg.norm(right - left))
 
 
-def photo_from_image(image: BgrImage, *, detector: FaceDetector, landmarker: Landmarker) -> Photo:
+def photo_from_image(
+    image: BgrImage, *, detector: FaceDetector, landmarker: Landmarker, mesher: Landmarker | None = None
+) -> Photo:
     """Find the most prominent face of ``image`` and its landmarks.
 
     Detectors sometimes find a false face as large as the person's, with a lower confidence. Therefore, of the
@@ -70,6 +83,7 @@ def photo_from_image(image: BgrImage, *, detector: FaceDetector, landmarker: Lan
     Args:
         image: An upright photo.
         landmarker: Finds its landmarks; its scheme must be ``"ibug68"``.
+        mesher: Finds the mesh of the face; one of another scheme than ``"mediapipe478"`` finds none.
 
     Raises:
         PhotoUnusable: There is no face, it is too small, or the landmarker has another scheme.
@@ -81,10 +95,22 @@ def photo_from_image(image: BgrImage, *, detector: FaceDetector, landmarker: Lan
     faces = detector.detect(image)
     if not faces:
         raise PhotoUnusable("no face was found in the photo")
-    landmarks = landmarker.locate(image, _most_prominent(faces))
+    face = _most_prominent(faces)
+    landmarks = landmarker.locate(image, face)
     if landmarks is None:
         raise PhotoUnusable("the landmarker finds no face where one was detected; use a photo from the front")
-    return Photo(pixels=image, landmarks=landmarks.points)
+    return Photo(pixels=image, landmarks=landmarks.points, mesh=_mesh(image, face, mesher))
+
+
+def _mesh(image: BgrImage, face: DetectedFace, mesher: Landmarker | None) -> NDArray[np.float32] | None:
+    if mesher is None or mesher.scheme != _MESH_SCHEME:
+        return None
+    found = mesher.locate(image, face)
+    if found is None or found.depth is None:
+        return None
+    # The network counts depth away from the camera.
+    height = found.depth[list(_EYE_CORNERS)].mean() - found.depth
+    return np.column_stack([found.points, height])[:_MESH_POINTS].astype(np.float32)
 
 
 def _most_prominent(faces: Sequence[DetectedFace]) -> DetectedFace:

@@ -49,6 +49,14 @@ _RETIMED_COUNTS: Final = 0.7 / 0.75
 """The weight of similarity at another speed or backwards: by chance, the best of ten ways to play a
 movement is more similar than one."""
 
+_MOST_STEADY: Final = 0.4
+"""Share of a scan's change that is left without movement of the whole picture, up to which the rest is
+compared, too: software that shakes a recording makes most of its change. Of people who hold a phone more is
+left in most scans, and other seconds of one clip then resemble each other by chance."""
+
+_STEADIED_COUNTS: Final = 0.7 / 0.6
+"""The weight of similarity without movement of the whole picture: scans of other clips have 0.4 at most."""
+
 Samples = NDArray[np.float32]
 
 
@@ -59,9 +67,12 @@ class ScanMotion:
     Attributes:
         samples: Shape (number, 36), five samples a second: the change of each frequency from its mean over
             the attempt, scaled so that the largest is 127.
+        shaken: Orthonormal directions, shape (36, 4), in which they change as the whole picture shifts, turns
+            or grows; ``None`` for a stored movement.
     """
 
     samples: NDArray[np.int8]
+    shaken: Samples | None = None
 
     def to_bytes(self) -> bytes:
         """Return the stored form, at most 5.4 kB."""
@@ -82,13 +93,21 @@ def motions_from_bytes(data: bytes) -> tuple[ScanMotion, ...]:
 
 
 def frame_layout(blocks: NDArray[np.uint8]) -> Samples:
-    """Return the coarsest frequencies of a frame's brightness, shape (36,), without its mean.
+    """Return the coarsest frequencies of a frame's brightness, and how they change as the picture moves.
 
     Args:
         blocks: The mean luma of each block of the upright frame (``vision.image.decode_jpeg_blocks``).
+
+    Returns:
+        Shape (5, 36): the frequencies, without the mean; then their change for each movement of the whole
+        picture, in units of its own: to the right, down, a turn, and growth.
     """
     small = cv2.resize(blocks.astype(np.float32), (_SIDE, _SIDE), interpolation=cv2.INTER_AREA)
-    return _frequencies(np.asarray(small, np.float32))
+    down, right = np.gradient(small)
+    middle = np.arange(_SIDE, dtype=np.float32) - np.float32((_SIDE - 1) / 2)
+    x, y = middle, middle[:, None]
+    moved = (small, right, down, right * y - down * x, right * x + down * y)
+    return np.stack([_frequencies(np.asarray(one, np.float32)) for one in moved])
 
 
 def scan_motion(layouts: Sequence[tuple[int, Samples]]) -> ScanMotion | None:
@@ -103,13 +122,16 @@ def scan_motion(layouts: Sequence[tuple[int, Samples]]) -> ScanMotion | None:
     grid = np.arange(times[0], times[-1] + 1e-6, _STEP_SECONDS)[:_MOST]
     if len(grid) < _FEWEST:
         return None
-    values = np.stack([layout for _, layout in layouts])
+    values = np.stack([layout[0] for _, layout in layouts])
     sampled = np.stack([np.interp(grid, times, column) for column in values.T], axis=1)
     change = sampled - sampled.mean(axis=0)
     # Divided by the side, coefficients are in grey levels.
     if float(np.sqrt((change**2).sum(axis=1).mean())) / _SIDE < _LEAST_CHANGE:
         return None
-    return ScanMotion(np.rint(change * (127 / np.abs(change).max())).astype(np.int8))
+    shaken, _ = np.linalg.qr(np.mean([layout[1:] for _, layout in layouts], axis=0).T)
+    return ScanMotion(
+        np.rint(change * (127 / np.abs(change).max())).astype(np.int8), shaken.astype(np.float32)
+    )
 
 
 def motion_similarity(one: ScanMotion, others: Sequence[ScanMotion]) -> float:
@@ -117,11 +139,15 @@ def motion_similarity(one: ScanMotion, others: Sequence[ScanMotion]) -> float:
 
     Similarity is the mean correlation of the changes and of their steps from sample to sample, at the best
     shift in time, as they are or mirrored; and, with less weight, at another speed or backwards. Of the most
-    similar ones, parts of the frames are compared, too.
+    similar ones, parts of the frames are compared, too. If the whole picture of the attempt shakes, what else
+    changes in it is compared as well.
     """
     whole = sorted(((_whole(one, other), at) for at, other in enumerate(others)), reverse=True)
     best = max((_retimed(one, other) for other in others), default=0.0)
     best = max(best, whole[0][0] if whole else 0.0)
+    steady = _steadiness(one)
+    if steady is not None:
+        best = max([best, *(_steadied(one, other, steady) for other in others)])
     for similarity, at in whole[:_MOST_CUT]:
         if similarity >= _WORTH_CUTTING:
             best = max(best, _parts(one, others[at]), _parts(others[at], one))
@@ -140,12 +166,39 @@ def _retimed(one: ScanMotion, other: ScanMotion) -> float:
     """Return the similarity with the other one played at another speed, or backwards."""
     samples = one.samples.astype(np.float32)
     best = _best(samples, _viewed(other.samples[::-1], cut=False))
-    number = np.arange(len(other.samples))
     for speed in _SPEEDS:
-        at = np.arange(0, number[-1] + 1e-6, speed)
-        played = np.stack([np.interp(at, number, column) for column in other.samples.T], axis=1)
+        played = _played(other, speed)
         best = max(best, _best(samples, _viewed(np.stack([played, played[::-1]]), cut=False)))
     return _RETIMED_COUNTS * best
+
+
+def _steadiness(one: ScanMotion) -> Samples | None:
+    """Return the map that removes movement of the whole picture, shape (36, 36).
+
+    ``None`` if most of the attempt's change is something else.
+    """
+    if one.shaken is None:
+        return None
+    steady = np.eye(_VALUES, dtype=np.float32) - one.shaken @ one.shaken.T
+    samples = one.samples.astype(np.float32)
+    left = float(((samples @ steady) ** 2).sum() / (samples**2).sum())
+    return steady if left <= _MOST_STEADY else None
+
+
+def _steadied(one: ScanMotion, other: ScanMotion, steady: Samples) -> float:
+    """Return the similarity of what ``steady`` leaves, also at another speed."""
+    samples = one.samples.astype(np.float32) @ steady
+    best = max(
+        _best(samples, _viewed(_played(other, speed), cut=False) @ steady) for speed in (1.0, *_SPEEDS)
+    )
+    return min(1.0, _STEADIED_COUNTS * best)
+
+
+def _played(motion: ScanMotion, speed: float) -> NDArray[np.float64]:
+    """Return the samples of a movement at another speed."""
+    number = np.arange(len(motion.samples))
+    at = np.arange(0, number[-1] + 1e-6, speed)
+    return np.stack([np.interp(at, number, column) for column in motion.samples.T], axis=1)
 
 
 def _viewed(samples: NDArray[Any], *, cut: bool) -> Samples:

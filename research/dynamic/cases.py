@@ -9,7 +9,7 @@ others.
 import hashlib
 import itertools
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
@@ -94,7 +94,8 @@ class Case:
         distance: Name among ``DISTANCES``.
         renderer: Models of light, skin and head, as ``points/lambert/relief``.
         latency: Added latency of relighting, seconds; ``None`` for other kinds.
-        quality: Quality of relighting, a name among ``QUALITIES``; ``None`` for other kinds.
+        quality: Quality of relighting, a name among ``QUALITIES``; ``None`` for a photo that is relit with
+            the mesh of its face, and for other kinds.
         lying: Whether the device claims later times for the colours to hide its lag; see ``claimed_late``.
         attempt: Number of the attempt of its check, from 1. Later attempts have the same person, light, skin,
             camera, distance, phone and instrument, and other movements and noise.
@@ -122,7 +123,8 @@ class Case:
     @property
     def check(self) -> str:
         """Name of its check, and seed of the draws that all attempts have in common."""
-        curve = "" if self.latency is None else f"/{self.latency:g}/{self.quality}"
+        curve = "" if self.latency is None else f"/{self.latency:g}"
+        curve += "" if self.quality is None else f"/{self.quality}"
         curve += "/lying" if self.lying else ""
         curve += "/held out" if self.renderer in HELD_OUT_RENDERERS.names else ""
         return f"{self.group}/{self.kind}/{self.ambient}/{self.person}/{self.turn}{curve}"
@@ -166,9 +168,10 @@ _LOOKS_PUNCTUAL: Final = 0.03
 
 _ATTACKED: Final = (AmbientPreset.DARK, AmbientPreset.INDOOR, AmbientPreset.OFFICE)
 """Light in which genuine persons should succeed; in brighter light no person does."""
-_OTHERS: Final = tuple(
-    kind for kind in FlashKind if kind not in {FlashKind.GENUINE, FlashKind.INJECTED_RELIGHTING}
-)
+_RELIT: Final = (FlashKind.INJECTED_RELIGHTING, FlashKind.INJECTED_PHOTO)
+_OTHERS: Final = tuple(kind for kind in FlashKind if kind not in {FlashKind.GENUINE, *_RELIT})
+_PHOTO_QUALITIES: Final = (None, "generic head")
+"""Shapes with which a photo is relit: the mesh of its face, and an ellipsoid."""
 _LONGEST_SECONDS: Final = 32.0
 _DISPLAY_LUMINANCE: Final = (20.0, 500.0)
 """Luminance of a replaying screen, cd/m2; an attacker dims it, so that it outshines less of the flash."""
@@ -215,15 +218,11 @@ def settings_of(case: Case, *, width: int, height: int, rate: float) -> FlashSca
     injection = InjectionSettings(
         latency_seconds=float(rng.uniform(0.02, 0.12)), strength=float(rng.uniform(0.7, 1.3))
     )
-    if case.latency is not None and case.quality is not None:
-        crude = QUALITIES[case.quality]
-        injection = InjectionSettings(
-            latency_seconds=case.latency,
-            quality=crude.quality,
-            blur=crude.blur,
-            shadowing=crude.shadowing,
-            linear=crude.linear,
-        )
+    if case.quality is not None:
+        latency, strength = injection.latency_seconds, injection.strength
+        if case.latency is not None:
+            latency, strength = case.latency, 1.0
+        injection = replace(QUALITIES[case.quality], latency_seconds=latency, strength=strength)
     seed = int(rng.integers(1 << 30))
     if case.attempt > 1:
         seed = int(_rng(f"seed/{case.name}").integers(1 << 30))
@@ -283,6 +282,16 @@ def _turn(people: Sequence[str], turn: int, renderers: Renderers) -> Iterator[Ca
             yield _case(Group.GENUINE, FlashKind.GENUINE, ambient, person, turn, renderers=renderers)
         for kind, ambient in itertools.product(_OTHERS, _ATTACKED):
             yield _case(Group.ATTACK, kind, ambient, person, turn, renderers=renderers)
+        for quality, ambient in itertools.product(_PHOTO_QUALITIES, _ATTACKED):
+            yield _case(
+                Group.ATTACK,
+                FlashKind.INJECTED_PHOTO,
+                ambient,
+                person,
+                turn,
+                curve=None if quality is None else (None, quality),
+                renderers=renderers,
+            )
 
 
 def _case(
@@ -292,7 +301,7 @@ def _case(
     person: str,
     turn: int = 0,
     *,
-    curve: tuple[float, str] | None = None,
+    curve: tuple[float | None, str] | None = None,
     lying: bool = False,
     renderers: Renderers = CALIBRATION_RENDERERS,
 ) -> Case:

@@ -142,7 +142,9 @@ def photo_of(person: Person, *, pack: Pack, witness: Pack) -> Photo:
         image = cv2.resize(image, None, fx=scale, fy=scale, interpolation=cv2.INTER_CUBIC)
     pixels = np.asarray(image, np.uint8)
     try:
-        photo = photo_from_image(pixels, detector=pack.detector, landmarker=pack.landmarker)
+        photo = photo_from_image(
+            pixels, detector=pack.detector, landmarker=pack.landmarker, mesher=witness.landmarker
+        )
     except PhotoUnusable as error:
         raise DynamicEvaluationError(f"{person.photo.name}: {error}") from error
     if not _same_eyes(photo, pixels, witness):

@@ -179,6 +179,13 @@ def test_settings_are_those_of_the_case() -> None:
             assert settings.injection.shadowing is (case.quality != "crude")
 
 
+def test_a_photo_is_relit_with_its_mesh_and_with_an_ellipsoid() -> None:
+    photos = [case for case in all_cases(_PEOPLE[:2], turns=1) if case.kind is FlashKind.INJECTED_PHOTO]
+    shapes = Counter(settings_of(case, width=240, height=320, rate=20.0).injection.quality for case in photos)
+    assert shapes == {1.0: 6, 0.0: 6}
+    assert len({case.name for case in photos}) == 12
+
+
 def test_other_renderers_are_other_cases_rendered_by_them() -> None:
     calibrated = all_cases(_PEOPLE, turns=1)
     others = all_cases(_PEOPLE, turns=1, renderers=HELD_OUT_RENDERERS)

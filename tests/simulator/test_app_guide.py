@@ -156,6 +156,7 @@ def test_a_requested_movement_changes_nothing_of_how_ovals_are_followed() -> Non
         (FlashKind.RIGID_MASK, False),
         (FlashKind.MASK_WITH_EYES, True),
         (FlashKind.INJECTED_VIDEO, False),
+        (FlashKind.INJECTED_PHOTO, True),
     ],
 )
 def test_living_eyes_blink_on_request(
@@ -187,6 +188,7 @@ def test_living_eyes_blink_on_request(
         (FlashKind.SCREEN_REPLAY, 0.0, 0.4),
         (FlashKind.INJECTED_VIDEO, 0.0, 0.4),
         (FlashKind.INJECTED_RELIGHTING, 0.0, 0.4),
+        (FlashKind.INJECTED_PHOTO, 1.5, 6.0),
     ],
 )
 def test_living_lips_open_on_request(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from functools import cache
 from itertools import islice
+from pathlib import Path
 
 import numpy as np
 import pytest
@@ -27,10 +28,12 @@ from simulator import (
     SimulatedFrame,
     SkinSettings,
     ToneCurve,
+    photo_from_image,
     simulate_flash_scan,
 )
 from simulator.light.phone_camera import LockTime
 from simulator.scene import MotionSettings
+from tests.packs import real_pack, shared_pack
 from tests.sampling import some_fast
 from vision.packs.pack import Pack
 
@@ -225,11 +228,12 @@ def test_a_tint_lies_on_the_wall_as_on_the_face(scans: Scans) -> None:
     assert wall.min() > 0.3 * face.max()
 
 
-def test_relighting_answers_on_the_face_only(scans: Scans) -> None:
-    seen = scans.kind(FlashKind.INJECTED_RELIGHTING)
+@pytest.mark.parametrize("kind", [FlashKind.INJECTED_RELIGHTING, FlashKind.INJECTED_PHOTO])
+def test_relighting_answers_on_the_face_only(scans: Scans, kind: FlashKind) -> None:
+    seen = scans.kind(kind)
     for colour, channel in ((1, 2), (2, 1), (3, 0)):
         assert np.argmax(seen.face(colour) - seen.face(0)) == channel
-    assert np.abs(seen.wall(4) / seen.wall(0) - 1).max() < 0.02
+    assert np.abs(seen.wall(4) / seen.wall(0) - 1).max() < 0.03
 
 
 @pytest.mark.slow
@@ -260,6 +264,30 @@ def test_poor_relighting_differs_from_good_relighting(scans: Scans) -> None:
         other = scans.of(replace(good, injection=knobs)).settled[4]
         apart = np.abs(np.stack([linear(frame) for frame in other]) - best).mean()
         assert apart > 2e-4, name
+
+
+def test_a_photo_is_relit_by_the_surface_of_its_mesh(astronaut: Photo, assets: Path) -> None:
+    pack, own = shared_pack(f"open:{assets / 'models'}"), real_pack()
+    assert own.landmarker is not None
+    photo = photo_from_image(
+        astronaut.pixels, detector=own.detector, landmarker=own.landmarker, mesher=pack.landmarker
+    )
+    assert photo.mesh is not None
+    nose, ears = photo.mesh[4, 2], photo.mesh[[234, 454], 2]
+    assert nose > 0.3 * photo.eye_distance
+    assert ears.max() < -0.3 * photo.eye_distance
+    settings = replace(_BASE, kind=FlashKind.INJECTED_PHOTO)
+
+    def answer(shown: Photo, quality: float) -> NDArray[np.float64]:
+        seen = watch(shown, replace(settings, injection=InjectionSettings(quality=quality)), (DARK, WHITE))
+        dark, white = (np.mean([linear(one) for one in frames], axis=0) for frames in seen.settled)
+        face = (slice(70, 150), slice(55, 105))
+        return np.asarray((white[face] - dark[face]).mean(axis=-1))
+
+    mesh, ellipsoid, lent = answer(photo, 1.0), answer(photo, 0.0), answer(replace(photo, mesh=None), 1.0)
+    assert mesh.mean() > 0.005
+    for other in (ellipsoid, lent):
+        assert np.abs(mesh - other).mean() > 0.02 * mesh.mean()
 
 
 @pytest.mark.slow
@@ -363,7 +391,9 @@ def test_the_same_seed_and_colours_give_the_same_frames(astronaut: Photo, kind: 
 
     frames = first()
     assert all(np.array_equal(one.pixels, other.pixels) for one, other in zip(frames, first(), strict=True))
-    assert all(frame.pixels.shape == (212, 160, 3) and frame.exposure is not None for frame in frames)
+    assert all(frame.pixels.shape == (212, 160, 3) for frame in frames)
+    drawn = kind is FlashKind.INJECTED_PHOTO
+    assert all((frame.exposure is None) is drawn for frame in frames), "no camera exposes a drawn frame"
     assert np.diff([frame.capture_time for frame in frames]).min() > 0
 
 

@@ -16,6 +16,7 @@ from simulator.geometry import (
     fit_head,
     generic_landmarks,
     head_depth,
+    mesh_depth,
     sculpted_depth,
 )
 
@@ -42,6 +43,21 @@ def test_the_map_is_smooth_enough_to_warp_without_tearing(astronaut: Photo) -> N
     # A turn by 10 degrees moves a place by sin(10) of its depth: below a slope of 4 nothing folds.
     slope = np.abs(np.diff(depth, axis=1)).max() / 4
     assert slope * np.sin(np.deg2rad(10)) < 0.7
+
+
+def test_the_map_of_a_mesh_has_its_heights_and_falls_back_beside_the_face(astronaut: Photo) -> None:
+    height, width = astronaut.pixels.shape[:2]
+    fit = fit_head(astronaut.landmarks)
+    eyes = astronaut.eye_distance
+    rng = np.random.default_rng(1)
+    across, down = rng.uniform(-0.9, 0.9, (2, 468)) * eyes
+    bulge = 0.3 * eyes - (across**2 + down**2) / (2 * eyes)
+    mesh = np.column_stack([fit.centre[0] + across, fit.centre[1] + 0.5 * eyes + down, bulge])
+    depth = mesh_depth(mesh, fit, size=(width, height), step=4)
+    assert depth.shape == (-(-height // 4), -(-width // 4))
+    columns, rows = np.round(mesh[:, :2].T / 4).astype(int)
+    assert np.abs(depth[rows, columns] - bulge).max() < 0.05 * eyes
+    assert depth[0, 0] < -0.8 * eyes
 
 
 def test_the_nose_is_nearest_and_the_ears_are_farthest(astronaut: Photo) -> None:

@@ -224,6 +224,16 @@ def test_landmarks_that_make_no_head_are_refused(landmarks: np.typing.NDArray[np
         Photo(pixels=np.zeros((100, 100, 3), np.uint8), landmarks=landmarks)
 
 
+@pytest.mark.parametrize(
+    "mesh",
+    [np.zeros((478, 3), np.float32), np.full((468, 3), np.nan, np.float32)],
+    ids=["irises", "no numbers"],
+)
+def test_another_mesh_is_refused(astronaut: Photo, mesh: np.typing.NDArray[np.float32]) -> None:
+    with pytest.raises(PhotoUnusable, match="468"):
+        Photo(pixels=astronaut.pixels, landmarks=astronaut.landmarks, mesh=mesh)
+
+
 def test_a_grey_image_is_refused(astronaut: Photo) -> None:
     with pytest.raises(PhotoUnusable, match="8-bit"):
         Photo(pixels=astronaut.pixels[..., 0], landmarks=astronaut.landmarks)

@@ -114,6 +114,38 @@ def test_a_copy_at_another_speed_or_backwards_moves_like_it(speed: float, backwa
     assert check.reason == "SIMILAR_TO_EARLIER_SCAN"
 
 
+def _person(*, movement: int, shaking: float) -> list[Pixels]:
+    """A head that moves before a wall; the camera shakes by about this many pixels."""
+    moves, shakes = np.random.default_rng(movement), np.random.default_rng(movement + 1_000)
+    wall = frames(1, noise=0.0, moves=False)[0]
+    tall, wide = wall.shape
+    head, camera = (rng.uniform(0, 2 * np.pi, (2, 3)) for rng in (moves, shakes))
+    paces = moves.uniform(2, 9, (2, 3))
+    shown = []
+    for at in range(48):
+        picture = wall.copy()
+        aside, below = np.sin(at / paces + head).sum(axis=1) * (0.04 * wide, 0.03 * tall)
+        middle = (round(0.5 * wide + aside), round(0.5 * tall + below))
+        cv2.ellipse(picture, middle, (wide // 5, tall // 4), 0, 0, 360, 190, -1)
+        across, down = shaking * np.sin(at / np.array([1.9, 2.7, 4.4]) + camera).sum(axis=1)
+        shift = np.array([[1, 0, across], [0, 1, down]], np.float32)
+        moved = cv2.warpAffine(picture, shift, (wide, tall), borderMode=cv2.BORDER_REFLECT)
+        noisy = moved + shakes.normal(0, 2, moved.shape)
+        shown.append(np.asarray(np.clip(np.rint(noisy), 0, 255), np.uint8))
+    return shown
+
+
+@pytest.mark.parametrize("movement", [1, 2, 3])
+def test_a_shaken_copy_moves_like_its_scan_and_another_shaken_scan_does_not(movement: int) -> None:
+    still = _motion([encode(luma) for luma in _person(movement=movement, shaking=0)])
+    copy, other = (
+        _motion([encode(luma) for luma in _person(movement=one, shaking=4)[2:]])
+        for one in (movement, movement + 10)
+    )
+    assert _similarity(copy, still).reason == "SIMILAR_TO_EARLIER_SCAN"
+    assert _similarity(other, still).reason == "MOVES_ANEW"
+
+
 def test_another_movement_in_the_same_place_is_new() -> None:
     across = frames(48)
     earlier = _motion([encode(luma) for luma in across])
