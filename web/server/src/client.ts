@@ -26,6 +26,7 @@ import {
   VerificationService,
 } from "./generated/facegate/v1/verification_service_pb.js";
 import { expectFields, expectKnown, fieldsOf } from "./known.js";
+import { takenProxy, type Proxy } from "./proxy.js";
 import { given, ResultVerifier, type ExpectedResults } from "./results.js";
 
 /** How to reach a server, and which of its results to believe. */
@@ -91,7 +92,7 @@ const LOOPBACK = /^(localhost|127\.\d+\.\d+\.\d+|\[::1\])$/;
 export class Facegate {
   readonly results: ResultVerifier;
   readonly #client: Client;
-  readonly #onLoopback: boolean;
+  readonly #proxy: Proxy | undefined;
   readonly #metadata = new Metadata();
 
   constructor(options: FacegateOptions) {
@@ -104,12 +105,12 @@ export class Facegate {
       throw new TypeError(`${options.address}: expected https://, or http:// on this machine`);
     }
     const secured = protocol === "https:";
-    this.#onLoopback = LOOPBACK.test(hostname);
+    const target = port ? host : `${host}:${secured ? 443 : 80}`;
     const unread = secured ? undefined : OPTIONS_OF_TLS.find((name) => options[name] !== undefined);
     if (unread) throw new TypeError(`${unread} is for https://, and address is ${options.address}`);
     this.results = new ResultVerifier(options.results);
     this.#client = new Client(
-      port ? host : `${host}:${secured ? 443 : 80}`,
+      target,
       secured
         ? credentials.createSsl(pem(options.ca), pem(options.key), pem(options.certificate))
         : credentials.createInsecure(),
@@ -119,9 +120,10 @@ export class Facegate {
         // The waits are those below, which also see what the server asks for.
         "grpc.enable_retries": 0,
         // A proxy of the environment must not get what is for this machine, plaintext most of all.
-        ...(this.#onLoopback ? { "grpc.enable_http_proxy": 0 } : {}),
+        ...(LOOPBACK.test(hostname) ? { "grpc.enable_http_proxy": 0 } : {}),
       },
     );
+    this.#proxy = takenProxy(this.#client, target);
     if (options.apiKey !== undefined) this.#metadata.set("authorization", `Bearer ${options.apiKey.trim()}`);
   }
 
@@ -251,7 +253,7 @@ export class Facegate {
         (error: ServiceError | null, response?: MessageShape<O>) => {
           signal?.removeEventListener("abort", cancel);
           if (signal?.aborted) reject(signal.reason);
-          else if (error) reject(translated(error, this.#onLoopback));
+          else if (error) reject(translated(error, this.#proxy));
           else resolve(response as MessageShape<O>);
         },
       );
@@ -272,7 +274,7 @@ export class Facegate {
       yield* call as AsyncIterable<MessageShape<O>>;
     } catch (error) {
       signal?.throwIfAborted();
-      throw translated(error as ServiceError, this.#onLoopback);
+      throw translated(error as ServiceError, this.#proxy);
     } finally {
       // A caller that stops reading must not leave a watcher on the server.
       call.cancel();

@@ -4,6 +4,7 @@ import { fromBinary } from "@bufbuild/protobuf";
 import { anyUnpack, durationMs } from "@bufbuild/protobuf/wkt";
 import type { ErrorReason } from "./generated/facegate/v1/error_reason_pb.js";
 import { ErrorInfoSchema, RetryInfoSchema, StatusSchema } from "./generated/google/rpc/error_details_pb.js";
+import { throughProxy, type Proxy } from "./proxy.js";
 
 /** The name of a reason, such as `FACE_NOT_FOUND`. A newer server may send one that is not listed. */
 export type Reason = keyof typeof ErrorReason;
@@ -52,8 +53,8 @@ const LOST: readonly number[] = [status.UNAVAILABLE, status.INTERNAL, status.UNK
 const TOO_LARGE =
   "the server does not read it: a trusted image has at most 2,000,000 bytes; send a smaller one, such as a JPEG of lower quality";
 
-/** Returns this package's error for one of gRPC. With `onLoopback`, the server is on this machine: no proxy was taken. */
-export function translated(error: ServiceError, onLoopback = false): CallRefusedError | ConnectionFailedError {
+/** Returns this package's error for one of gRPC, on a connection through the proxy if there is one. */
+export function translated(error: ServiceError, proxy?: Proxy): CallRefusedError | ConnectionFailedError {
   let { code, details: message } = error as { code: number; details: string };
   let reason = "";
   let metadata: Record<string, string> = {};
@@ -74,18 +75,8 @@ export function translated(error: ServiceError, onLoopback = false): CallRefused
   if (!reason && code === status.RESOURCE_EXHAUSTED && message.includes("larger than max")) message += ` (${TOO_LARGE})`;
   if (!reason && (LOST.includes(code) || code === status.DEADLINE_EXCEEDED)) {
     const untrusted = /certificate|altnames/i.test(message) ? " (ca must have the authority of the server's certificate)" : "";
-    return new ConnectionFailedError(`${name}: ${message.replace(/\s*Resolution note:\s*$/, "")}${untrusted}${onLoopback ? "" : proxyNamed()}`, { cause: error });
+    message = message.replace(/\s*Resolution note:\s*$/, "") + untrusted;
+    return new ConnectionFailedError(`${name}: ${proxy ? throughProxy(message, proxy) : message}`, { cause: error });
   }
   return new CallRefusedError(reason, name, message, metadata, retryAfterMs, { cause: error });
-}
-
-/** Says which proxy gRPC takes to other machines, without user and password; empty if it takes none. */
-function proxyNamed(): string {
-  for (const name of ["grpc_proxy", "https_proxy", "http_proxy"]) {
-    const value = process.env[name];
-    if (!value) continue;
-    const host = URL.canParse(value) ? new URL(value).host : "";
-    return host && ` (other machines are reached through the proxy ${host}, which ${name} names)`;
-  }
-  return "";
 }
