@@ -131,7 +131,8 @@ async def _ends_after_handshake(
                 # A server of HTTP/2 sends its settings first.
                 return not await reader.read(1)
             finally:
-                writer.close()
+                # Nothing waits here for the server's end of TLS.
+                writer.transport.abort()
     except ConnectionFailedError as error:
         return _refuses_certificate(error.__cause__)
     except (OSError, ValueError) as error:

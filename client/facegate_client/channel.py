@@ -215,35 +215,42 @@ async def open_tls(
     failed = f"no connection to {target if proxy is None else 'the proxy'}"
     try:
         async with asyncio.timeout(timeout_s), AsyncExitStack() as opened:
-            reader, writer = await asyncio.open_connection(*first, limit=_MAX_ANSWER_BYTES)
-            opened.callback(writer.close)
+            connection = await asyncio.to_thread(socket.create_connection, first, timeout_s)
+            opened.callback(connection.close)
+            connection.setblocking(False)
             if proxy is not None:
                 failed = f"the proxy makes no connection to {target}"
-                await _tunnel(proxy, target, reader, writer)
+                await _tunnel(proxy, target, connection)
             failed = f"no trusted TLS connection to {target}"
-            await writer.start_tls(context, server_hostname=server_name or host)
+            streams = await asyncio.open_connection(
+                sock=connection, ssl=context, server_hostname=server_name or host
+            )
             opened.pop_all()
     except (OSError, ValueError) as error:
         cause = _cause(error, timeout_s=timeout_s)
         through = "" if proxy is None else proxy.words
         raise ConnectionFailedError(f"{failed}: {cause}{through}") from error
-    return reader, writer
+    return streams
 
 
-async def _tunnel(
-    proxy: GrpcProxy, target: str, reader: asyncio.StreamReader, writer: asyncio.StreamWriter
-) -> None:
+async def _tunnel(proxy: GrpcProxy, target: str, connection: socket.socket) -> None:
     """Let a proxy connect with ``target``. Raise ``ConnectionError`` if it does not."""
     lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
     if proxy.authorization:
         lines.append(f"Proxy-Authorization: {proxy.authorization}")
-    writer.write("".join(f"{line}\r\n" for line in (*lines, "")).encode())
+    loop, answer = asyncio.get_running_loop(), b""
     try:
-        answer = await reader.readuntil(b"\r\n\r\n")
-    except (EOFError, ConnectionResetError) as error:
+        await loop.sock_sendall(connection, "".join(f"{line}\r\n" for line in (*lines, "")).encode())
+        while not answer.endswith(b"\r\n\r\n"):
+            # What follows the answer is TLS's.
+            byte = await loop.sock_recv(connection, 1)
+            if not byte:
+                raise ConnectionError("it ended the connection")
+            if len(answer) == _MAX_ANSWER_BYTES:
+                raise ConnectionError("its answer is too long")
+            answer += byte
+    except ConnectionResetError as error:
         raise ConnectionError("it ended the connection") from error
-    except asyncio.LimitOverrunError as error:
-        raise ConnectionError("its answer is too long") from error
     status = answer.partition(b"\r\n")[0].decode("latin-1")
     if not _TUNNELLED.match(status):
         shown = "".join(char if char.isprintable() else "?" for char in status[:_MAX_STATUS_SHOWN])
