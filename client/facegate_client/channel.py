@@ -124,7 +124,7 @@ def open_channel(target: str, *, tls: TlsSettings | None = None) -> grpc.aio.Cha
     if tls is None:
         if not is_loopback(target):
             raise CredentialsError(
-                f"{target} is not this computer: plaintext is for loopback only; give TLS settings"
+                f"{target}: plaintext is for loopback only, such as 127.0.0.1 or localhost; give TLS settings"
             )
         return grpc.aio.insecure_channel(target, options=options)
     if tls.server_name:

@@ -1,6 +1,7 @@
 """Proxies that the environment names."""
 
 import ssl
+from typing import Any
 
 import grpc
 import pytest
@@ -80,15 +81,13 @@ async def test_a_proxy_to_other_machines_is_used_and_named_if_it_fails(
 
 
 _BANK = "facegate.bank.invalid"
+_AUTHORITY = trustme.CA()
+_TLS = TlsSettings(root_certificates=_AUTHORITY.cert_pem.bytes())
 
 
 @pytest.fixture(scope="module")
 def leaf() -> trustme.LeafCert:
-    return _AUTHORITY.issue_cert(_BANK, "localhost")
-
-
-_AUTHORITY = trustme.CA()
-_TLS = TlsSettings(root_certificates=_AUTHORITY.cert_pem.bytes())
+    return _AUTHORITY.issue_cert(_BANK)
 
 
 def _credentials(leaf: trustme.LeafCert) -> grpc.ServerCredentials:
@@ -259,8 +258,9 @@ async def test_no_spelling_of_this_machine_takes_it(host: str, monkeypatch: pyte
         with held_port() as port:
             await _key_fails(f"{host}:{port}")
             async with open_channel(f"{host}:{port}", tls=_TLS) as channel:
+                call: Any = channel.unary_unary("/any/Call")
                 with pytest.raises(grpc.aio.AioRpcError) as failed:
-                    await channel.unary_unary("/any/Call")(b"", timeout=60)
+                    await call(b"", timeout=60)
     assert "proxy" not in str(translate_error(failed.value))
     assert proxy.requests == []
 
