@@ -1,9 +1,7 @@
 """Channels to the two listeners: plaintext on loopback, TLS or mutual TLS elsewhere."""
 
 import asyncio
-import errno
 import ipaddress
-import os
 import re
 import socket
 import ssl
@@ -267,9 +265,6 @@ def _cause(error: Exception, *, timeout_s: float) -> str:
             return error.verify_message
         case ssl.SSLError():
             return error.reason or str(error)
-        # Of several addresses, asyncio reports all errors in one text.
-        case OSError() if f"[Errno {errno.ECONNREFUSED}]" in str(error):
-            return os.strerror(errno.ECONNREFUSED)
         case OSError():
             return error.strerror or str(error)
         case _:
