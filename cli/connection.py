@@ -33,6 +33,7 @@ from facegate_client import (
     load_key_set,
     open_channel,
 )
+from facegate_client.channel import open_tls
 from server.configuration.settings import ServiceListener
 
 _TOKEN: Final = re.compile(r"[!-~]{1,512}")
@@ -119,26 +120,30 @@ async def certificate_explained(
 async def _ends_after_handshake(
     target: str, *, ca: Path | None, certificate: Path | None, key: Path | None
 ) -> bool:
-    host, _, port = target.rpartition(":")
     try:
         context = ssl.create_default_context(cafile=ca)
         if certificate is not None and key is not None:
             context.load_cert_chain(certificate, key)
         context.set_alpn_protocols(["h2"])
         async with asyncio.timeout(_PROBE_SECONDS):
-            reader, writer = await asyncio.open_connection(host, int(port), ssl=context, server_hostname=host)
+            reader, writer = await open_tls(target, context, timeout_s=_PROBE_SECONDS)
             try:
                 # A server of HTTP/2 sends its settings first.
                 return not await reader.read(1)
             finally:
-                writer.close()
-    except ssl.SSLError as error:
+                # Nothing waits here for the server's end of TLS.
+                writer.transport.abort()
+    except ConnectionFailedError as error:
+        return _refuses_certificate(error.__cause__)
+    except (OSError, ValueError) as error:
+        return _refuses_certificate(error)
+
+
+def _refuses_certificate(error: BaseException | None) -> bool:
+    if isinstance(error, ssl.SSLError):
         # Other servers, such as proxies, send an alert: CERTIFICATE_REQUIRED, UNKNOWN_CA, BAD_CERTIFICATE.
         return "ALERT" in (error.reason or "") and "CERT" in (error.reason or "")
-    except ConnectionResetError:
-        return True
-    except (OSError, ValueError, TimeoutError):
-        return False
+    return isinstance(error, ConnectionResetError)
 
 
 def read_tls(
@@ -223,7 +228,7 @@ def call_server(
         async with connection.open() as (channel, api_key):
             return await work(client(channel=channel, api_key=api_key))
 
-    with calls_reported(on_loopback=is_loopback(connection.service)):
+    with calls_reported(connection.service):
         return asyncio.run(run())
 
 
@@ -255,9 +260,15 @@ def remote_group(
 
 
 @contextmanager
-def calls_reported(*, on_loopback: bool = False) -> Iterator[None]:
-    """Report an error of a call or of an input, and what to do, and end the command."""
+def calls_reported(service: str | None = None) -> Iterator[None]:
+    """Report an error of a call or of an input, and what to do, and end the command.
+
+    Args:
+        service: ``host:port`` of the server; the advice depends on whether it is on this machine.
+    """
+    on_loopback = False
     try:
+        on_loopback = service is not None and is_loopback(service)
         yield
     except (ClientError, CommandError) as error:
         match error:

@@ -225,9 +225,9 @@ def verify(
                 say(_better_clip(told), console=messages)
             return response
 
+    with calls_reported():
+        response = asyncio.run(check())
     try:
-        with calls_reported():
-            response = asyncio.run(check())
         saved = () if out is None else save_verdict(response, out)
     except (OSError, ValueError) as error:
         fail(f"the result cannot be saved in {out}: {error}")

@@ -2,7 +2,10 @@
 
 import asyncio
 import ipaddress
+import re
+import socket
 import ssl
+from contextlib import AsyncExitStack
 from dataclasses import dataclass
 from typing import Final
 
@@ -11,6 +14,7 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 
 from facegate_client.errors import ConnectionFailedError, CredentialsError
+from facegate_client.proxies import GrpcProxy, is_this_machine, proxy_to
 from facegate_protocol import fingerprint
 
 _KEEPALIVE_MS: Final = 20_000
@@ -22,6 +26,13 @@ _MAX_MESSAGE_BYTES: Final = 16 * 1024 * 1024
 _CONNECT_MS: Final = 10_000
 _FIRST_BACKOFF_MS: Final = 250
 _MAX_BACKOFF_MS: Final = 5_000
+_HOST: Final = re.compile(r"[^/\s\x00-\x1f\x7f]+")
+_PORT: Final = re.compile(r"[0-9]{1,5}")
+_MAX_PORT: Final = 65535
+_MAX_ANSWER_BYTES: Final = 16 * 1024
+"""Room for a proxy's answer to CONNECT: status line and headers."""
+_MAX_STATUS_SHOWN: Final = 100
+_TUNNELLED: Final = re.compile(r"HTTP/1\.[01] 2[0-9]{2}\b")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -105,13 +116,13 @@ def open_channel(target: str, *, tls: TlsSettings | None = None) -> grpc.aio.Cha
         # The transport's own retries, which the application does not see, would break the transcript.
         ("grpc.enable_retries", 0),
     ]
-    if is_loopback(target):
+    if is_this_machine(_host_and_port(target)[0]):
         # gRPC would send a proxy of the environment what must not leave this machine, plaintext most of all.
         options.append(("grpc.enable_http_proxy", 0))
     if tls is None:
         if not is_loopback(target):
             raise CredentialsError(
-                f"{target} is not this computer: plaintext is for loopback only; give TLS settings"
+                f"{target}: plaintext is for loopback only, such as 127.0.0.1 or localhost; give TLS settings"
             )
         return grpc.aio.insecure_channel(target, options=options)
     if tls.server_name:
@@ -150,6 +161,7 @@ async def server_spki_sha256(target: str, tls: TlsSettings | None, *, timeout_s:
     An SDK reads the key from the connection of its stream. Python's gRPC does not give the peer's
     certificate to a client, so this function opens a second, verified TLS connection. If the
     certificate is pinned, `certificate_spki_sha256` with the pinned file needs no connection.
+    It takes the proxy of the environment that gRPC takes.
 
     Args:
         target: ``host:port`` of the device listener.
@@ -165,7 +177,6 @@ async def server_spki_sha256(target: str, tls: TlsSettings | None, *, timeout_s:
     """
     if tls is None:
         return b""
-    host, port = _host_and_port(target)
     try:
         context = ssl.create_default_context(
             cadata=tls.root_certificates.decode("ascii") if tls.root_certificates else None
@@ -173,13 +184,7 @@ async def server_spki_sha256(target: str, tls: TlsSettings | None, *, timeout_s:
     except (ssl.SSLError, ValueError) as error:
         raise CredentialsError("the root certificates cannot be read as PEM") from error
     context.set_alpn_protocols(["h2"])
-    try:
-        async with asyncio.timeout(timeout_s):
-            _, writer = await asyncio.open_connection(
-                host, port, ssl=context, server_hostname=tls.server_name or host
-            )
-    except (OSError, TimeoutError) as error:
-        raise ConnectionFailedError(f"no trusted TLS connection to {target}") from error
+    _, writer = await open_tls(target, context, server_name=tls.server_name, timeout_s=timeout_s)
     try:
         certificate = writer.get_extra_info("ssl_object").getpeercert(binary_form=True)
     finally:
@@ -187,8 +192,90 @@ async def server_spki_sha256(target: str, tls: TlsSettings | None, *, timeout_s:
     return certificate_spki_sha256(certificate)
 
 
+async def open_tls(
+    target: str, context: ssl.SSLContext, *, server_name: str | None = None, timeout_s: float
+) -> tuple[asyncio.StreamReader, asyncio.StreamWriter]:
+    """Open a TLS connection, through the proxy of the environment that gRPC takes.
+
+    Args:
+        target: ``host:port`` of a listener.
+        server_name: The name expected in the server's certificate, if it is not the target's host.
+        timeout_s: The longest wait, seconds.
+
+    Raises:
+        ConnectionFailedError: The proxy or the server cannot be reached, or TLS fails. The message says
+            which; the ``__cause__`` is the error of the socket or of TLS.
+        CredentialsError: The target is not ``host:port``.
+    """
+    host, port = _host_and_port(target)
+    proxy = proxy_to(host)
+    first = (host, port) if proxy is None else (proxy.host, proxy.port)
+    failed = f"no connection to {target if proxy is None else 'the proxy'}"
+    try:
+        async with asyncio.timeout(timeout_s), AsyncExitStack() as opened:
+            connection = await asyncio.to_thread(socket.create_connection, first, timeout_s)
+            opened.callback(connection.close)
+            connection.setblocking(False)
+            if proxy is not None:
+                failed = f"the proxy makes no connection to {target}"
+                await _tunnel(proxy, target, connection)
+            failed = f"no trusted TLS connection to {target}"
+            streams = await asyncio.open_connection(
+                sock=connection, ssl=context, server_hostname=server_name or host
+            )
+            opened.pop_all()
+    except (OSError, ValueError) as error:
+        cause = _cause(error, timeout_s=timeout_s)
+        through = "" if proxy is None else proxy.words
+        raise ConnectionFailedError(f"{failed}: {cause}{through}") from error
+    return streams
+
+
+async def _tunnel(proxy: GrpcProxy, target: str, connection: socket.socket) -> None:
+    """Let a proxy connect with ``target``. Raise ``ConnectionError`` if it does not."""
+    lines = [f"CONNECT {target} HTTP/1.1", f"Host: {target}"]
+    if proxy.authorization:
+        lines.append(f"Proxy-Authorization: {proxy.authorization}")
+    loop, answer = asyncio.get_running_loop(), b""
+    try:
+        await loop.sock_sendall(connection, "".join(f"{line}\r\n" for line in (*lines, "")).encode())
+        while not answer.endswith(b"\r\n\r\n"):
+            # What follows the answer is TLS's.
+            byte = await loop.sock_recv(connection, 1)
+            if not byte:
+                raise ConnectionError("it ended the connection")
+            if len(answer) == _MAX_ANSWER_BYTES:
+                raise ConnectionError("its answer is too long")
+            answer += byte
+    except ConnectionResetError as error:
+        raise ConnectionError("it ended the connection") from error
+    status = answer.partition(b"\r\n")[0].decode("latin-1")
+    if not _TUNNELLED.match(status):
+        shown = "".join(char if char.isprintable() else "?" for char in status[:_MAX_STATUS_SHOWN])
+        raise ConnectionError(f"it answered {shown!r}")
+
+
+def _cause(error: Exception, *, timeout_s: float) -> str:
+    match error:
+        case TimeoutError():
+            return f"no answer in {timeout_s:g} s"
+        case socket.gaierror() | UnicodeError():
+            return "the name is not found"
+        case ssl.SSLCertVerificationError():
+            return error.verify_message
+        case ssl.SSLError():
+            return error.reason or str(error)
+        case OSError():
+            return error.strerror or str(error)
+        case _:
+            return str(error)
+
+
 def _host_and_port(target: str) -> tuple[str, int]:
-    host, separator, port = target.rpartition(":")
-    if not separator or not host or not port.isascii() or not port.isdigit():
-        raise CredentialsError(f"{target!r} is not host:port")
+    host, _, port = target.rpartition(":")
+    if not _HOST.fullmatch(host) or not _PORT.fullmatch(port) or int(port) > _MAX_PORT:
+        raise CredentialsError(
+            f"{target!r} is not host:port: give a name or an IP address and a port, such as "
+            "scan.example:8443 or [2001:db8::1]:8443, without a scheme"
+        )
     return host.removeprefix("[").removesuffix("]"), int(port)

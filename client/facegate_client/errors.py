@@ -16,17 +16,16 @@
 gRPC's errors are converted to these; the server's refusal decides whether a reconnect may help.
 """
 
-import os
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Final
-from urllib.parse import urlsplit
 
 import grpc
 from google.protobuf.message import DecodeError
 from google.rpc import error_details_pb2, status_pb2
 
+from facegate_client.proxies import proxy_to_others
 from facegate_protocol.texts import REFUSALS, ScanEffect
 
 
@@ -121,8 +120,6 @@ class CredentialsError(ClientError):
 ERROR_DOMAIN: Final = "facegate.org"
 """The domain of every ErrorInfo of the server."""
 
-_PROXIES: Final = ("grpc_proxy", "https_proxy", "http_proxy")
-"""The variables of which gRPC takes the first that is set."""
 _TRIED: Final = re.compile(r"\bipv[46]:\S+:(\d+)")
 """The port of each address in a message of gRPC."""
 _TOO_LARGE: Final = (
@@ -189,19 +186,15 @@ def translate_error(error: grpc.aio.AioRpcError) -> ClientError:
 
 
 def _proxy_named(message: str) -> str:
-    """Return which proxy gRPC takes to other machines, without user and password.
+    """Return the end of an error that names the proxy to other machines, if gRPC's message shows its failure.
 
-    Args:
-        message: gRPC's. If it names the address that was tried, and not that of the proxy, none was taken.
+    The message has the name that was not found, or the address that was tried: the proxy's, if one was taken.
     """
-    for name in _PROXIES:
-        host = urlsplit(os.environ.get(name, "")).netloc.rpartition("@")[2]
-        if host:
-            port, tried = host.rpartition(":")[2], _TRIED.findall(message)
-            if tried and port.isdigit() and port not in tried:
-                return ""
-            return f" (other machines are reached through the proxy {host}, which {name} names)"
-    return ""
+    proxy = proxy_to_others()
+    if proxy is None:
+        return ""
+    tried = str(proxy.port) in _TRIED.findall(message) or f" {proxy.address}: " in message
+    return proxy.words if tried else ""
 
 
 def translated_in_stream(error: grpc.aio.AioRpcError) -> ClientError:

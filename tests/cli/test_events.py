@@ -5,8 +5,11 @@ import io
 import pytest
 from facegate.v1 import event_service_pb2 as event_pb2
 from rich.console import Console
+from typer.testing import CliRunner
 
 from cli.events import _events_table
+from cli.main import app
+from tests.ports import held_port
 
 
 @pytest.mark.parametrize("width", [100, 200])
@@ -26,3 +29,21 @@ def test_identifiers_and_times_are_never_broken(width: int) -> None:
     printed = console.file.getvalue()  # type: ignore[attr-defined]
     for word in (event.event_id, event.check_id, "2026-11-29 19:21:25", "2026-11-29 19:26:44"):
         assert word in printed
+
+
+def test_an_address_with_a_scheme_is_refused() -> None:
+    words = ["events", "list", "--service", "http://127.0.0.1:8444"]
+    run = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert run.exit_code == 2
+    assert "'http://127.0.0.1:8444' is not host:port" in " ".join(run.stderr.split())
+
+
+@pytest.mark.usefixtures("short_waits")
+def test_a_malformed_proxy_is_no_matter_of_a_server_on_this_machine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("grpc_proxy", "http://[::1")
+    with held_port() as port:
+        words = ["events", "list", "--service", f"localhost:{port}"]
+        run = CliRunner().invoke(app, words, catch_exceptions=False)
+    assert run.exit_code == 2
+    assert "`facegate serve`" in run.stderr
+    assert "proxy" not in run.stderr

@@ -26,12 +26,14 @@ import vision.packs
 from cli.main import app
 from cli.test_devices import write_platform
 from cli.verify.scanning import ScanDisplay, open_scan
-from facegate_client import SourceError
+from facegate_client import SourceError, certificate_spki_sha256
 from simulator import AmbientPreset, AmbientSettings, FlashKind, FlashScanSettings, ScanKind
 from simulator.devices import KINDS
 from simulator.photo import builtin_image
 from tests.client.fake_server import FakeServer, Refuse, Send, StreamPlan, serving
 from tests.packs import shared_pack
+from tests.ports import held_port
+from tests.proxies import connect_proxy
 from tests.server.analysis.uploads import genuine, video
 from tests.server.process.server_process import DataFolder
 
@@ -103,6 +105,53 @@ async def test_a_refused_connection_hints_at_serve(portrait: str, scan: str) -> 
         run = await _run(None, "--trusted", portrait, "--scan", scan, "--service", target)
     assert run.exit_code == 2
     assert "`facegate serve`" in run.stderr
+
+
+@pytest.mark.usefixtures("short_waits")
+async def test_a_refused_connection_has_its_cause_beside_a_malformed_proxy(
+    portrait: str, scan: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("grpc_proxy", "http://[::1")
+    with held_port() as port:
+        run = await _run(None, "--trusted", portrait, "--scan", scan, "--service", f"127.0.0.1:{port}")
+    assert run.exit_code == 2
+    assert "`facegate serve`" in run.stderr
+    assert not {"saved", "proxy"} & set(run.stderr.split())
+
+
+@pytest.mark.parametrize("option", ["--service", "--device"])
+async def test_an_address_with_a_scheme_is_refused(portrait: str, scan: str, option: str) -> None:
+    run = await _run(None, "--trusted", portrait, "--scan", scan, option, "http://127.0.0.1:8444")
+    assert run.exit_code == 2
+    assert "'http://127.0.0.1:8444' is not host:port" in " ".join(run.stderr.split())
+
+
+async def test_a_server_that_only_a_proxy_knows_is_verified_through_it(
+    portrait: str, scan: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    for name in ("no_proxy", "no_grpc_proxy"):
+        monkeypatch.delenv(name, raising=False)
+    authority, ca = trustme.CA(), tmp_path / "ca.pem"
+    authority.cert_pem.write_to_path(str(ca))
+    leaf = authority.issue_cert("facegate.bank.invalid")
+    credentials = grpc.ssl_server_credentials(
+        [(leaf.private_key_pem.bytes(), leaf.cert_chain_pems[0].bytes())]
+    )
+    fake, known = FakeServer(), "facegate.bank.invalid:8443"
+    async with connect_proxy() as proxy, serving(fake, credentials) as server:
+        proxy.names[known] = server
+        monkeypatch.setenv("grpc_proxy", proxy.address)
+        words = ("--trusted", portrait, "--scan", scan, "--ca", str(ca))
+        run = await _run(None, *words, "--service", known, "--device", known)
+        other = "other.bank.invalid:8443"
+        proxy.names[other] = server
+        wrong = await _run(None, *words, "--service", known, "--device", other)
+    assert run.exit_code == 0, run.stderr
+    assert fake.starts[0].server_spki_sha256 == certificate_spki_sha256(leaf.cert_chain_pems[0].bytes())
+    assert set(proxy.requests) == {f"CONNECT {name} HTTP/1.1" for name in (known, other)}
+    assert wrong.exit_code == 2
+    assert "Hostname mismatch" in wrong.stderr
+    assert "which grpc_proxy names" in " ".join(wrong.stderr.split())
 
 
 @pytest.mark.usefixtures("short_waits")

@@ -82,9 +82,23 @@ def test_loopback_is_distinguished(target: str, expected: bool) -> None:
     assert is_loopback(target) == expected
 
 
-@pytest.mark.parametrize("target", ["", "localhost", ":1", "localhost:", "localhost:http", "localhost:-1"])
+@pytest.mark.parametrize(
+    "target",
+    [
+        "",
+        "localhost",
+        ":1",
+        "localhost:",
+        "localhost:http",
+        "localhost:-1",
+        "localhost:65536",
+        "http://localhost:1",
+        "a b:1",
+        "a\r\nb:1",
+    ],
+)
 async def test_anything_but_a_host_and_port_is_refused(target: str) -> None:
-    with pytest.raises(CredentialsError):
+    with pytest.raises(CredentialsError, match="is not host:port: give"):
         open_channel(target)
 
 
