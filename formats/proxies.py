@@ -11,7 +11,8 @@ from urllib.request import getproxies_environment, proxy_bypass
 
 _FOR_ALL: Final = "all"
 _OF_GRPC: Final = ("grpc_proxy", "https_proxy", "http_proxy")
-"""The variables that gRPC reads, in its order; it reads no capital letters."""
+"""The variables that gRPC reads, in its order; the first that is set decides. It reads no capital letters."""
+_EXCEPTIONS_OF_GRPC: Final = ("no_grpc_proxy", "no_proxy")
 
 
 def proxy_named(url: str, *, or_all: bool = False) -> str:
@@ -33,15 +34,13 @@ def proxy_named(url: str, *, or_all: bool = False) -> str:
 
 def grpc_proxy_named(host: str) -> str:
     """Return the same for a channel of gRPC to ``host``, which is not on this machine."""
-    excluded = _variable("no_grpc_proxy") or _variable("no_proxy")
-    if any(end and host.endswith(end) for end in map(str.strip, excluded.split(","))):
+    exceptions = next((os.environ[name] for name in _EXCEPTIONS_OF_GRPC if name in os.environ), "")
+    excepted = (entry.strip().removeprefix(".") for entry in exceptions.split(","))
+    variable = next((name for name in _OF_GRPC if name in os.environ), None)
+    if variable is None or any(entry and f".{host}".endswith(f".{entry}") for entry in excepted):
         return ""
-    taken = next((name for name in _OF_GRPC if _variable(name)), None)
-    return "" if taken is None else _named(_variable(taken), taken)
-
-
-def _variable(name: str) -> str:
-    return os.environ.get(name, "")
+    proxy = os.environ[variable]
+    return _named(proxy, variable) if proxy.lower().startswith("http://") else ""
 
 
 def _named(proxy: str, variable: str) -> str:

@@ -116,7 +116,7 @@ def open_channel(target: str, *, tls: TlsSettings | None = None) -> grpc.aio.Cha
         # The transport's own retries, which the application does not see, would break the transcript.
         ("grpc.enable_retries", 0),
     ]
-    if is_this_machine(_host_and_port(target)[0]):
+    if is_this_machine(_host_and_port(target.removeprefix("dns:///"))[0]):
         # gRPC would send a proxy of the environment what must not leave this machine, plaintext most of all.
         options.append(("grpc.enable_http_proxy", 0))
     if tls is None:
