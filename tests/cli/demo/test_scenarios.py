@@ -31,7 +31,7 @@ def test_without_a_demand_no_scenario_expects_its_defence() -> None:
     assert [asked.kind for asked, _ in changed] == [FlashKind.CUT_OUT_PRINT, FlashKind.RIGID_MASK]
 
 
-_NOT_SHOWN = {FlashKind.MASK_WITH_EYES, FlashKind.MASK_WITH_EYES_AND_MOUTH}
+_NOT_SHOWN = {FlashKind.INJECTED_PHOTO, FlashKind.MASK_WITH_EYES, FlashKind.MASK_WITH_EYES_AND_MOUTH}
 """Attackers whose outcome is not known beforehand, because no shipped policy stops them reliably."""
 
 
