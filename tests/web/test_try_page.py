@@ -121,9 +121,9 @@ async def test_the_page_about_attacks_shows_what_the_server_saw(running: Running
     answer = await walk(running.address, attacks=3, patience=200_000)
     assert answer["violations"] == []
     assert not any(one["cut"] for one in answer["attacks"])
-    attack, *genuine = sorted(answer["attacks"], key=lambda one: one["title"] == "The same person")[:3]
-    assert {(one["title"], one["outcome"], one["films"]) for one in genuine} == {
-        ("The same person", "SUCCESS", 1)
-    }
-    assert (attack["outcome"], attack["films"]) == ("FAILURE", 2)
-    assert attack["reason"]
+    genuine = [one for one in answer["attacks"] if one["title"] == "The same person"]
+    attacks = [one for one in answer["attacks"] if one not in genuine]
+    assert [(one["outcome"], one["films"]) for one in genuine] == [("SUCCESS", 1)] * 2
+    # Two may end at once.
+    assert {(one["outcome"], one["films"]) for one in attacks} == {("FAILURE", 2)}
+    assert all(one["reason"] for one in attacks)
