@@ -327,7 +327,7 @@ class EventDelivery(Background):
         pause = None if answer.gone else pause_after(event.attempts)
         if pause is not None:
             pause *= 1 + secrets.randbelow(_SPREAD) / 1000
-        await self._repository.settle(
+        settled = await self._repository.settle(
             event, answer=answer.words, now=now, delivered=answer.delivered, pause=pause
         )
         line = {"event_id": str(event.event_id), "endpoint": endpoint.name, "kind": event.kind.value}
@@ -337,7 +337,7 @@ class EventDelivery(Background):
             return
         self._metrics.failed(endpoint.name)
         _log.warning("event_not_delivered", attempts=event.attempts, why=answer.words, **line)
-        dead = 0 if pause is not None else 1
+        dead = int(settled and pause is None)
         if answer.gone:
             dead += await self._repository.abandon(endpoint.tenant, endpoint.name, answer.words, now)
         if dead:

@@ -235,24 +235,28 @@ class EventRepository(Repository):
         now: datetime,
         delivered: bool,
         pause: timedelta | None = None,
-    ) -> None:
-        """Store the outcome of an attempt; without effect if another server claimed the event meanwhile.
+    ) -> bool:
+        """Store the outcome of an attempt.
 
         Args:
             answer: The outcome in words; it is cut to 256 characters.
             pause: The time until the next attempt; ``None`` for no further one.
+
+        Returns:
+            False without effect: another server claimed the event meanwhile, or it was given up.
         """
         values: dict[str, Any] = {"answer": answer[:_LONGEST_ANSWER], "answer_time": now}
         if delivered or pause is None:
             values |= {"state": EventState.DELIVERED if delivered else EventState.DEAD, "end_time": now}
         else:
             values |= {"next_time": now + pause}
-        connection.execute(
+        settled = (
             update(events)
             .where(events.c.event_id == event.event_id, events.c.end_time.is_(None))
             .where(events.c.attempts == event.attempts)
             .values(values)
         )
+        return bool(count_changed(connection, settled))
 
     @writes
     def abandon(self, connection: Connection, tenant: str, endpoint: str, answer: str, now: datetime) -> int:

@@ -40,6 +40,7 @@ from server.storage.repository import CheckRepository
 from server.telemetry.metrics import Metrics
 from tests.ports import held_port
 from tests.server.databases import make_tables
+from tests.server.live import until
 from tests.server.running.receiver import Receiver, receiving, secret_file, settings_of
 from tests.server.storage.samples import after, decision, lease, new_check
 
@@ -481,6 +482,28 @@ async def test_410_gives_up_all_that_waits(scene: _Scene) -> None:
     await scene.delivered()
     assert set(await scene.states()) == {EventState.DEAD}
     assert scene.receiver.requests == 3
+    assert scene.counted("facegate_events_dead_total") == 6
+
+
+async def test_what_a_410_gave_up_is_counted_once(scene: _Scene) -> None:
+    """Also the events whose own 410 comes after another one gave them up."""
+    first = True
+
+    async def given_up() -> bool:
+        return EventState.WAITING not in await scene.states()
+
+    async def answer(_: web.Request) -> web.Response:
+        nonlocal first
+        if first:
+            first = False
+        else:
+            await until(given_up)
+        return web.Response(status=410)
+
+    scene.receiver.answer = answer
+    for _ in range(3):
+        await scene.decided()
+    await scene.delivered()
     assert scene.counted("facegate_events_dead_total") == 6
 
 
