@@ -18,8 +18,10 @@ PROTOS := $(wildcard protos/facegate/v1/*.proto)
 help: ## Show this help.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
 
-# The three distributions: facegate-protocol, facegate-client and facegate. No lock names them.
+# The distributions facegate-protocol, facegate-client and facegate, and the laboratory. No lock names them.
 PROJECTS := protos/pyproject.toml client/pyproject.toml pyproject.toml
+# LAB=no leaves the laboratory out, as on a server that decides about people: demo, try, bench, evaluate, simulated people.
+LAB ?= yes
 
 # A stamp a lock file: nothing is installed twice, and a changed lock is installed anew.
 $(VENV)/bin/python:
@@ -40,19 +42,24 @@ $(VENV)/.installed-$(RUNTIME): requirements/$(RUNTIME).lock $(PROJECTS) | $(VENV
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e protos -e client -e .
 	@touch $@
 
+$(VENV)/.installed-lab: lab/pyproject.toml $(VENV)/.installed-$(RUNTIME)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e lab
+	@touch $@
+
+$(VENV)/.installed-extra-embedded $(VENV)/.installed-extra-evaluation: | $(VENV)/.installed-lab
 $(VENV)/.installed-extra-%: requirements/extras/%.lock | $(VENV)/.installed-$(RUNTIME)
 	@echo "Installing the extra $*"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r $<
 	@touch $@
 
 # The tools' lock has the CPU build, too.
-$(VENV)/.installed-dev: requirements/dev.lock $(VENV)/.installed-$(RUNTIME)
+$(VENV)/.installed-dev: requirements/dev.lock $(VENV)/.installed-$(RUNTIME) | $(VENV)/.installed-lab
 	@echo "Installing the developers' tools"
 	@awk '/^[a-z]/ { other = /^$(OTHER_BUILD)==/ } !other' requirements/dev.lock > $(VENV)/dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r $(VENV)/dev.lock
 	@touch $@
 
-install: $(VENV)/.installed-$(RUNTIME) $(EXTRAS:%=$(VENV)/.installed-extra-%) ## Install Facegate into .venv (RUNTIME=cpu|gpu, EXTRAS="postgres otlp").
+install: $(VENV)/.installed-$(RUNTIME) $(if $(filter no,$(LAB)),,$(VENV)/.installed-lab) $(EXTRAS:%=$(VENV)/.installed-extra-%) ## Install Facegate into .venv (RUNTIME=cpu|gpu, EXTRAS="postgres otlp", LAB=no).
 
 dev: $(VENV)/.installed-dev
 
@@ -72,16 +79,16 @@ test: dev ## Run the fast tests, on two cores.
 # WITHOUT=long leaves out what is marked so, as CI does.
 BUT := $(WITHOUT:%= and not %)
 # What measures time or scans in real time runs after the others, with nothing beside it. To collect all tests takes a minute.
-ALONE = $(shell grep -rl 'mark\.alone' tests --include '*.py' --exclude-dir web --exclude-dir sdk)
+ALONE = $(shell grep -rl 'mark\.alone' tests lab/tests --include '*.py' --exclude-dir web --exclude-dir sdk)
 test-slow: dev ## Run the slow tests and those of bench and evaluation: whole checks on real data (FACEGATE_TEST_ASSETS), long runs (WITHOUT=long).
-	@$(BIN)/python -m pytest -m "(slow or research) and not alone and not accuracy$(BUT)" --timeout 1800 $(TWO_CORES) --ignore tests/web --ignore tests/sdk --ignore tests/research # make web, sdk and accuracy run those
+	@$(BIN)/python -m pytest -m "(slow or research) and not alone and not accuracy$(BUT)" --timeout 1800 $(TWO_CORES) --ignore tests/web --ignore tests/sdk --ignore lab/tests/studies # make web, sdk and accuracy run those
 	@$(BIN)/python -m pytest -m "alone$(BUT)" --timeout 1800 $(ALONE)
 
 crash: dev ## Kill processes at every crash point and restart them: what was acknowledged must be there. CI runs a dozen of them.
 	@$(BIN)/python -m pytest -m crash $(TWO_CORES)
 
 accuracy: dev ## Run the studies over whole data sets (FACEGATE_TEST_ASSETS) and the tests of all studies: 40 minutes of two cores; docs/accuracy.md has the results.
-	@$(BIN)/python -m pytest -m "research and not accuracy" --timeout 1800 $(TWO_CORES) tests/research
+	@$(BIN)/python -m pytest -m "research and not accuracy" --timeout 1800 $(TWO_CORES) lab/tests/studies
 	@$(BIN)/python -m pytest -m accuracy --timeout 3600 $(TWO_CORES)
 
 $(BIN)/helm: tests/helm/install_helm.py | dev
@@ -129,7 +136,7 @@ version: dev ## Write the version VERSION into every file that states it (VERSIO
 # Everything that a release publishes; docs/release.md has the steps before and after.
 dist: dev $(BIN)/helm $(NPM_PACKAGES) ## Build wheels, source distributions, npm packages, chart, SBOM and SHA256SUMS into dist/.
 	@rm -rf dist && mkdir dist
-	@for project in protos client .; do \
+	@for project in protos client . lab; do \
 	  (cd $$project && $(abspath $(BIN))/python -m hatchling build -d $(CURDIR)/dist) || exit 1; done
 	@for folder in sdk server; do (cd web/$$folder && npm pack --silent --pack-destination $(CURDIR)/dist) || exit 1; done
 	@$(BIN)/helm package helm/facegate --destination dist
@@ -197,15 +204,15 @@ TURNS ?= 10
 JOBS ?= 1
 accuracy-dynamic: dev ## Measure the policy "dynamic" over simulated people and attackers (ASSETS=, TURNS=, JOBS=), into accuracy-dynamic/.
 	@mkdir -p accuracy-dynamic
-	@$(BIN)/python -m research.dynamic scan --assets $(ASSETS) --rows accuracy-dynamic/rows.jsonl --turns $(TURNS) --jobs $(JOBS) --blink --depth
-	@$(BIN)/python -m research.dynamic report --rows accuracy-dynamic/rows.jsonl --out accuracy-dynamic
-	@$(BIN)/python -m research.dynamic scan --assets $(ASSETS) --rows accuracy-dynamic/held-out.jsonl --turns $(TURNS) --jobs $(JOBS) --blink --depth --renderers held-out --group genuine --group attack
-	@$(BIN)/python -m research.dynamic report --rows accuracy-dynamic/held-out.jsonl --out accuracy-dynamic/held-out
+	@$(BIN)/python -m lab.studies.dynamic scan --assets $(ASSETS) --rows accuracy-dynamic/rows.jsonl --turns $(TURNS) --jobs $(JOBS) --blink --depth
+	@$(BIN)/python -m lab.studies.dynamic report --rows accuracy-dynamic/rows.jsonl --out accuracy-dynamic
+	@$(BIN)/python -m lab.studies.dynamic scan --assets $(ASSETS) --rows accuracy-dynamic/held-out.jsonl --turns $(TURNS) --jobs $(JOBS) --blink --depth --renderers held-out --group genuine --group attack
+	@$(BIN)/python -m lab.studies.dynamic report --rows accuracy-dynamic/held-out.jsonl --out accuracy-dynamic/held-out
 
 # The locks name no index host; uv resolves from whatever registry the environment gives it.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
   --no-emit-index-url --no-header --no-annotate --override requirements/all.override
-LOCK = $(COMPILE) --no-emit-package facegate-protocol --no-emit-package facegate-client \
+LOCK = $(COMPILE) --no-emit-package facegate-protocol --no-emit-package facegate-client --no-emit-package facegate-lab --no-emit-package facegate \
   pyproject.toml requirements/headless.in requirements/local.in
 # Each has a lock file of what a server lacks without it; dev.lock has all.
 LOCKED_EXTRAS := aws-kms embedded evaluation otlp play-integrity postgres timestamps vault
@@ -216,7 +223,8 @@ lock: dev ## Resolve the lock files anew.
 	@mkdir -p requirements/extras
 	@for extra in $(LOCKED_EXTRAS); do \
 	  $(BIN)/python -c 'import sys, tomllib; \
-	    print(*tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]], sep="\n")' $$extra | \
+	    print(*(one for one in tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]] \
+    if not one.startswith("facegate")), sep="\n")' $$extra | \
 	  $(COMPILE) --constraint requirements/dev.lock \
 	    $$(sed -nE '/never/d; s/^([A-Za-z0-9._-]+)==.*/--no-emit-package \1/p' requirements/cpu.lock) \
 	    - -o requirements/extras/$$extra.lock || exit 1; done

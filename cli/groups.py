@@ -16,7 +16,8 @@ from rich.console import Console
 from rich.table import Table
 from typer.core import TyperGroup
 
-from cli.errors import fail
+from cli.errors import errors_reported, fail
+from cli.lab import lab_installed, lab_part
 from cli.shown import printable
 
 if TYPE_CHECKING:
@@ -32,9 +33,13 @@ _ON_ONE_LINE: Final = {"config": "db", "keys": "audit"}
 
 @dataclass(frozen=True, slots=True)
 class LateCommand:
-    """A command, or a group of commands, that is not imported yet."""
+    """A command, or a group of commands, that is not imported yet.
 
-    target: str
+    Attributes:
+        target: Its module and name; None for one that ``facegate-lab`` brings, by the name of the command.
+    """
+
+    target: str | None
     text: str
 
 
@@ -90,7 +95,7 @@ def root_group(late: Mapping[str, LateCommand]) -> type[TyperGroup]:
             self.commands = cast("MutableMapping[str, ClickCommand]", _Commands(late))
 
         def list_commands(self, ctx: "Context") -> list[str]:
-            return list(late)
+            return [name for name, command in late.items() if command.target is not None or lab_installed()]
 
         def invoke(self, ctx: "Context") -> Any:
             """Report an error of a file that no command expected, such as a name that is too long."""
@@ -113,24 +118,28 @@ def root_group(late: Mapping[str, LateCommand]) -> type[TyperGroup]:
             )
             console.print(self.help)
             commands = Table.grid(padding=(0, 2))
-            for name, command in late.items():
+            listed = self.list_commands(ctx)
+            for name in listed:
                 if name in _ON_ONE_LINE.values():
                     continue
+                command = late[name]
                 names, text = name, command.text
                 if (other := _ON_ONE_LINE.get(name)) is not None:
                     names, text = f"{name}, {other}", f"{text.rstrip('.')}; {late[other].text.lower()}"
                 commands.add_row(f"  [bold cyan]{names}[/]", text)
             console.print(commands)
+            if missing := [name for name in late if name not in listed]:
+                console.print(f"  [dim]With facegate-lab: {', '.join(missing)}.[/]")
 
     return RootGroup
 
 
 def _imported(name: str, late: LateCommand) -> "ClickCommand":
-    module, _, attribute = late.target.partition(":")
     # Modules stay: searching them for garbage while they are imported takes a quarter of the time.
     gc.disable()
     try:
-        found = getattr(import_module(module), attribute)
+        with errors_reported():
+            found = _part(name, late)
     finally:
         gc.enable()
     parent = typer.Typer(rich_markup_mode="markdown")
@@ -139,3 +148,10 @@ def _imported(name: str, late: LateCommand) -> "ClickCommand":
     else:
         parent.command(name)(found)
     return typer.main.get_group(parent).commands[name]
+
+
+def _part(name: str, late: LateCommand) -> Any:
+    if late.target is None:
+        return lab_part(name, f"facegate {name}")
+    module, _, attribute = late.target.partition(":")
+    return getattr(import_module(module), attribute)

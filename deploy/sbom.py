@@ -145,8 +145,7 @@ def licences_page(packages: tuple[ListedPackage, ...], models: tuple[Mapping[str
     lines = ["# Licences\n\n## Packages\n\n| Package | Version | Licence |\n| --- | --- | --- |\n"]
     lines += [f"| {one.name} | {one.version} | {one.licence} |\n" for one in packages]
     lines.append(
-        "\n## Models\n\nFacegate contains only its own PAD network; `facegate models pull` fetches the "
-        "others, or a package brings them.\n\n"
+        "\n## Models\n\nFacegate contains none; `facegate models pull` fetches them.\n\n"
         "| File | Source | Weights | Training data |\n| --- | --- | --- | --- |\n"
     )
     lines += [

@@ -16,7 +16,7 @@ _ROOT: Final = Path(__file__).parents[1]
 _VERSION: Final = re.compile(r"(?P<release>\d+\.\d+\.\d+)(?:(?P<kind>a|b|rc)(?P<number>\d+))?")
 _KINDS: Final = {"a": "alpha", "b": "beta", "rc": "rc"}
 _PROJECT: Final = r'(?m)^version = "(?P<version>[^"]+)"'
-_PINS: Final = r'"facegate-(?:client|protocol)(?:\[[a-z,]+\])?==(?P<version>[^"]+)"'
+_PINS: Final = r'"facegate-(?:client|lab|protocol)(?:\[[a-z,]+\])?==(?P<version>[^"]+)"'
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,6 +32,8 @@ _COPIES: Final = (
     _Copy("pyproject.toml", _PINS),
     _Copy("client/pyproject.toml", _PINS),
     _Copy("client/pyproject.toml", _PROJECT),
+    _Copy("lab/pyproject.toml", r'"facegate==(?P<version>[^"]+)"'),
+    _Copy("lab/pyproject.toml", _PROJECT),
     _Copy("protos/pyproject.toml", _PROJECT),
     _Copy("helm/facegate/Chart.yaml", r'(?m)^appVersion: "(?P<version>[^"]+)"'),
     _Copy("helm/facegate/Chart.yaml", r"(?m)^version: (?P<version>\S+)", semver=True),

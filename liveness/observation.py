@@ -215,7 +215,7 @@ class ScanObservations:
 # Light that reaches the camera around the face: a veil over the whole frame, and a bright background.
 #
 # PAD networks take a veiled face for an attack, and an attack in front of a bright background for a face
-# (``research/liveness_fusion/NOTES.md``).
+# (``lab/studies/liveness_fusion/NOTES.md``).
 
 _DARKEST = 0.01
 """The share of pixels below the black level."""

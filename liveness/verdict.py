@@ -85,7 +85,7 @@ _FAR_LEAST = 1e-6
 """The same for evidence that is certain only far beyond its line; it limits log odds to 13.8."""
 _NETWORK_LEAST = 1 / (1 + math.exp(8.0))
 """The clamp of PAD networks: 8.0 as log odds. Of 3.9, 6, 8 and 10, which differ by one or two of 98 scans
-with sources left out (``research/liveness_fusion/NOTES.md``)."""
+with sources left out (``lab/studies/liveness_fusion/NOTES.md``)."""
 
 
 def score_against_line(value: float, line: float, steepness: float) -> float:

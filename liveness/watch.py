@@ -40,7 +40,7 @@ from vision.pose import estimate_pose, turn_about_neck
 
 APART_SECONDS = 0.145
 """The longest usual time between two measured frames, seconds, if frames arrive faster. So 7 to 11 are
-measured a second at any frame rate. research/scan_cost/NOTES.md has the effect on verdicts."""
+measured a second at any frame rate. lab/studies/scan_cost/NOTES.md has the effect on verdicts."""
 
 _RESTLESS_APART_SECONDS = 0.105
 """The same while a face moves so fast that its points are lost, seconds: 10 to 19 are measured a second."""

@@ -7,7 +7,7 @@ import functools
 
 import pytest
 
-from simulator.photo import Photo, builtin_photos
+from lab.simulator.photo import Photo, builtin_photos
 from vision.errors import PackNotFound
 from vision.packs import Pack, load_pack
 

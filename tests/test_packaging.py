@@ -22,7 +22,7 @@ _LOCKS = sorted((_ROOT / "requirements").rglob("*.lock"))
 _SERVERS = ("cpu", "gpu")
 _WITHOUT_LOCK = {"gpu", "training"}
 """The extras without a lock file of their own: the first has gpu.lock, and no server needs the second."""
-_PROJECTS = ("protos", "client", ".")
+_PROJECTS = ("protos", "client", ".", "lab")
 _PIN = re.compile(r"^([A-Za-z0-9_.-]+)==(\S+)", re.MULTILINE)
 _REQUIREMENT = re.compile(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)([^\\]*)", re.MULTILINE)
 
@@ -42,7 +42,11 @@ def _locked(lock: Path) -> dict[str, str]:
 def _extras() -> dict[str, set[str]]:
     """The packages of each extra that has a lock file."""
     return {
-        name: {re.split(r"[>=]", text)[0].lower().replace("_", "-") for text in packages}
+        name: {
+            re.split(r"[>=]", text)[0].lower().replace("_", "-")
+            for text in packages
+            if not text.startswith("facegate")
+        }
         for name, packages in _project(".")["optional-dependencies"].items()
         if name not in _WITHOUT_LOCK
     }
@@ -109,14 +113,18 @@ def test_lock_names_no_distribution_of_this_repository(lock: Path) -> None:
 
 
 def test_the_distributions_have_one_version_and_ask_for_it() -> None:
-    protocol, client, application = (_project(folder) for folder in _PROJECTS)
-    assert [one["name"] for one in (protocol, client, application)] == [
+    protocol, client, application, laboratory = (_project(folder) for folder in _PROJECTS)
+    assert [one["name"] for one in (protocol, client, application, laboratory)] == [
         "facegate-protocol",
         "facegate-client",
         "facegate",
+        "facegate-lab",
     ]
     version = application["version"]
-    assert protocol["version"] == client["version"] == version
+    assert protocol["version"] == client["version"] == laboratory["version"] == version
+    assert laboratory["dependencies"] == [f"facegate=={version}"]
+    for extra in ("embedded", "evaluation"):
+        assert f"facegate-lab=={version}" in application["optional-dependencies"][extra]
     assert f"facegate-protocol=={version}" in client["dependencies"]
     assert {f"facegate-protocol=={version}", f"facegate-client[camera,video]=={version}"} <= {
         *application["dependencies"]
@@ -141,7 +149,8 @@ def test_npm_publishes_the_files_of_a_release() -> None:
 
 
 _STATE_A_VERSION = (
-    *("pyproject.toml", "protos/pyproject.toml", "client/pyproject.toml", "helm/facegate/Chart.yaml"),
+    *("pyproject.toml", "protos/pyproject.toml", "client/pyproject.toml", "lab/pyproject.toml"),
+    "helm/facegate/Chart.yaml",
     *("web/sdk/package.json", "web/sdk/package-lock.json", "web/sdk/src/version.ts"),
     *("sdk/kotlin/pom.xml", "sdk/kotlin/core/pom.xml", "sdk/kotlin/android/pom.xml"),
     *("sdk/kotlin/README.md", "sdk/kotlin/sample/app/build.gradle.kts"),
@@ -157,7 +166,7 @@ def test_every_file_states_the_version_of_its_owner() -> None:
 
 
 def test_this_environment_has_that_version() -> None:
-    for name in ("facegate", "facegate-client", "facegate-protocol"):
+    for name in ("facegate", "facegate-client", "facegate-lab", "facegate-protocol"):
         assert importlib.metadata.version(name) == own_version(), "run: make dev"
 
 
@@ -242,7 +251,7 @@ def test_runtime_and_gencode_of_grpc_agree() -> None:
     generated = (_ROOT / "protos/facegate/v1/verification_service_pb2_grpc.py").read_text()
     match = re.search(r"GRPC_GENERATED_VERSION = '([0-9.]+)'", generated)
     assert match is not None
-    for folder in _PROJECTS:
+    for folder in ("protos", "client", "."):
         assert f"grpcio>={match[1]}" in _project(folder)["dependencies"]
     assert tuple(map(int, importlib.metadata.version("grpcio").split("."))) >= tuple(
         map(int, match[1].split("."))

@@ -1,4 +1,4 @@
-"""The three distributions: their contents, and that they work beside a customer's own packages."""
+"""The four distributions: their contents, and that they work beside a customer's own packages."""
 
 import importlib.metadata
 import json
@@ -13,6 +13,8 @@ import zipfile
 from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from email import message_from_bytes
+from email.message import Message
 from pathlib import Path
 
 import pytest
@@ -20,15 +22,18 @@ from packaging.requirements import Requirement
 from PIL import Image
 
 from deploy.version import own_version
-from simulator.photo import builtin_image
+from lab.simulator.photo import builtin_image
 from tests.packs import real_pack
 
 _ROOT = Path(__file__).resolve().parent.parent
-_PROJECTS = {"facegate_protocol": "protos", "facegate_client": "client", "facegate": "."}
-_HIDDEN = (
-    *("attempt", "cli", "device_integrity", "evaluation", "formats", "liveness", "matcher", "simulator"),
-    "vision",
-)
+_PROJECTS = {
+    "facegate_protocol": "protos",
+    "facegate_client": "client",
+    "facegate": ".",
+    "facegate_lab": "lab",
+}
+_LAB = "facegate_lab"
+_HIDDEN = (*("attempt", "cli", "device_integrity", "formats", "liveness", "matcher", "vision"),)
 """Packages of the application, besides `server`, whose name a customer's package has here."""
 _START_SECONDS = 120
 _SERVES = re.compile(r"Facegate serves: device (\S+), service (\S+), admin port (\d+)")
@@ -66,7 +71,7 @@ def _names(wheel: Path) -> set[str]:
     return {name for name in zipfile.ZipFile(wheel).namelist() if ".dist-info/" not in name}
 
 
-def test_a_release_is_three_wheels_and_three_source_distributions(built: Path) -> None:
+def test_a_release_is_four_wheels_and_four_source_distributions(built: Path) -> None:
     version = own_version()
     assert {file.name for file in built.iterdir() if file.name != ".gitignore"} == {
         *(f"{name}-{version}-py3-none-any.whl" for name in _PROJECTS),
@@ -79,10 +84,10 @@ def test_no_file_is_in_two_wheels(wheels: Mapping[str, Path]) -> None:
     assert [name for name, wheels_with_it in count.items() if wheels_with_it > 1] == []
 
 
-def test_the_wheels_install_four_top_level_packages(wheels: Mapping[str, Path]) -> None:
+def test_the_wheels_install_five_top_level_packages(wheels: Mapping[str, Path]) -> None:
     """Their names are promised in docs/release.md: nothing generic, such as `server`, among them."""
     top = {name.partition("/")[0] for wheel in wheels.values() for name in _names(wheel)}
-    assert top == {"facegate", "facegate_app", "facegate_client", "facegate_protocol"}
+    assert top == {"facegate", "facegate_app", "facegate_client", "facegate_lab", "facegate_protocol"}
 
 
 @pytest.mark.parametrize("name", _PROJECTS)
@@ -93,7 +98,7 @@ def test_nothing_for_developers_is_in_a_distribution(
         source = [member.name.partition("/")[2] for member in archive.getmembers()]
     assert {"pyproject.toml", "README.md", "LICENSE", "PKG-INFO"} <= set(source)
     for path in (*_names(wheels[name]), *source):
-        assert not {"tests", "docs", "research", ".ci", "__pycache__"} & set(path.split("/")), path
+        assert not {"tests", "docs", "studies", ".ci", "__pycache__"} & set(path.split("/")), path
 
 
 @pytest.mark.parametrize("name", _PROJECTS)
@@ -151,8 +156,56 @@ def test_the_application_is_one_package_with_its_data(wheels: Mapping[str, Path]
     }
 
 
+def test_the_laboratory_is_one_package_with_its_data(wheels: Mapping[str, Path]) -> None:
+    names = _names(wheels[_LAB])
+    tracked = subprocess.run(
+        ["git", "ls-files", "--cached", "--others", "--exclude-standard", "lab"],
+        cwd=_ROOT,
+        check=True,
+        capture_output=True,
+        text=True,
+    ).stdout.splitlines()
+    left_out = (
+        "lab/tests/",
+        "lab/studies/",
+        "lab/facegate_lab/",
+        "lab/pyproject.toml",
+        "lab/README.md",
+        "lab/LICENSE",
+    )
+    assert names == {
+        "facegate_lab/__init__.py",
+        *(f"facegate_lab/{name}" for name in tracked if not name.startswith(left_out)),
+    }
+
+
+def test_what_runs_at_a_bank_has_no_laboratory_and_no_weights(wheels: Mapping[str, Path]) -> None:
+    """Its licence, Apache-2.0, holds for all of it: what may only evaluate is in the other wheel."""
+    application, laboratory = (zipfile.ZipFile(wheels[name]) for name in ("facegate", _LAB))
+    texts = {name: application.read(name) for name in application.namelist()}
+    assert not [name for name in texts if name.endswith((".onnx", ".dat", ".pth"))]
+    words = (b"for research and evaluation only", b"import lab", b"from lab")
+    assert not [name for name, text in texts.items() for word in words if word in text.lower()]
+    assert {one for one in laboratory.namelist() if one.endswith(".onnx")} == {
+        "facegate_lab/lab/packs/facegate_pad_v1.onnx"
+    }
+    licences = {name: _metadata(wheels[name])["License-Expression"] for name in ("facegate", _LAB)}
+    assert licences == {
+        "facegate": "Apache-2.0",
+        _LAB: "Apache-2.0 AND LicenseRef-Facegate-Evaluation-Only",
+    }
+    assert not any(name.endswith("LICENSE-WEIGHTS") for name in texts)
+    assert any(name.endswith("licenses/LICENSE-WEIGHTS") for name in laboratory.namelist())
+
+
+def _metadata(wheel: Path) -> Message:
+    archive = zipfile.ZipFile(wheel)
+    (name,) = (name for name in archive.namelist() if name.endswith(".dist-info/METADATA"))
+    return message_from_bytes(archive.read(name))
+
+
 class Installed:
-    """An environment with the three wheels, a customer's packages, and this environment's libraries."""
+    """An environment with wheels, a customer's packages, and this environment's libraries."""
 
     def __init__(self, folder: Path, wheels: Mapping[str, Path]) -> None:
         subprocess.run([sys.executable, "-m", "venv", "--without-pip", str(folder)], check=True)
@@ -214,6 +267,13 @@ class Installed:
 
 
 @pytest.fixture(scope="module")
+def bank(wheels: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Installed:
+    """What a bank installs."""
+    without = {name: wheel for name, wheel in wheels.items() if name != _LAB}
+    return Installed(tmp_path_factory.mktemp("bank"), without)
+
+
+@pytest.fixture(scope="module")
 def installed(wheels: Mapping[str, Path], tmp_path_factory: pytest.TempPathFactory) -> Installed:
     return Installed(tmp_path_factory.mktemp("installed"), wheels)
 
@@ -241,7 +301,64 @@ def test_a_customers_packages_keep_their_names(installed: Installed) -> None:
     places = _imported(installed, *ours, *theirs, *_HIDDEN)
     for name in (*ours, *theirs):
         assert places[name].startswith(f"{installed.packages}/{name.replace('.', '/')}")
-    assert not any(places[name] for name in _HIDDEN)
+    assert not any(places[name] for name in (*_HIDDEN, "lab"))
+
+
+@pytest.mark.parametrize(
+    "command",
+    [
+        ["demo"],
+        ["try"],
+        ["bench", "--runs", "1"],
+        ["conformance", "--reference"],
+        ["evaluate", "match", "--identities", "photos"],
+        ["attest", "test-platform", "platform"],
+        ["verify", "--trusted", "portrait.jpg", "--simulate", "list"],
+        ["verify", "--trusted", "portrait.jpg", "--simulate", "genuine"],
+        ["serve"],
+    ],
+)
+def test_without_the_laboratory_its_commands_say_what_to_install(bank: Installed, command: list[str]) -> None:
+    (bank.work / "portrait.jpg").write_bytes(builtin_image("astronaut").jpeg)
+    done = bank.run(*command, program="facegate")
+    assert done.returncode == 2, done.stdout + done.stderr
+    assert f"pip install --no-deps facegate-lab=={own_version()}" in done.stderr.replace("\n", " ")
+    assert "Traceback" not in done.stderr
+    assert not (bank.work / "platform").exists()
+
+
+def test_without_the_laboratory_the_help_names_its_commands(bank: Installed) -> None:
+    done = bank.run("--help", program="facegate")
+    assert done.returncode == 0, done.stderr
+    assert "With facegate-lab: demo, try, bench, conformance, evaluate." in done.stdout
+
+
+def test_a_laboratory_that_cannot_be_imported_breaks_no_other_command(
+    wheels: Mapping[str, Path], tmp_path: Path
+) -> None:
+    broken = Installed(tmp_path / "broken", wheels)
+    (broken.packages / "facegate_lab" / "lab" / "__init__.py").write_text("import nothing_of_the_kind\n")
+    for command in (["demo"], ["verify", "--trusted", "p.jpg", "--simulate", "list"]):
+        done = broken.run(*command, program="facegate")
+        assert done.returncode == 2, done.stdout + done.stderr
+        assert "nothing_of_the_kind" in done.stderr
+        assert "Traceback" not in done.stderr
+    assert broken.run("config", "show", program="facegate").returncode == 0
+    served = 'data_dir = "data"\nallow_evaluation_pack = true\npack = "embedded"\n'
+    (broken.work / "facegate.toml").write_text(served)
+    done = broken.run("serve", "--config", "facegate.toml", program="facegate")
+    assert done.returncode != 0
+    assert "the pack embedded cannot be loaded from facegate-lab" in done.stdout + done.stderr
+
+
+def test_an_environment_of_an_older_checkout_is_told_to_install_again(
+    wheels: Mapping[str, Path], tmp_path: Path
+) -> None:
+    older = Installed(tmp_path / "older", {"facegate": wheels["facegate"]})
+    done = older.run("--help", program="facegate")
+    assert done.returncode == 1
+    assert "Install it again" in done.stderr
+    assert "Traceback" not in done.stderr
 
 
 def test_the_command_runs(installed: Installed) -> None:
@@ -321,7 +438,7 @@ def test_processes_of_the_application_find_its_code(installed: Installed) -> Non
         "import subprocess, sys, facegate_app\n"
         "sys.path.insert(0, facegate_app.__path__[0])\n"
         "from vision.own_process import module_command\n"
-        "words = module_command('facegate_app', '--help')\n"
+        "words = module_command('facegate_app', 'demo', '--help')\n"
         "subprocess.run(words, stdin=subprocess.DEVNULL, check=True)\n"
     )
     done = installed.run("-c", program)

@@ -1,13 +1,13 @@
 """Makes the commands that start further Python processes with this code, wherever it is installed."""
 
+import os
 import sys
-from pathlib import Path
 from typing import Final
 
-_FOLDERS: Final = Path(__file__).resolve().parent.parent
-"""The folder of the top-level packages: a checkout, or ``facegate_app`` in site-packages."""
+from facegate_app import FOLDERS
+
 _RUN: Final = (
-    "import runpy, sys; sys.path.insert(0, sys.argv.pop(1)); "
+    "import os, runpy, sys; sys.path[:0] = sys.argv.pop(1).split(os.pathsep); "
     "runpy.run_module(sys.argv.pop(1), run_name='__main__', alter_sys=True)"
 )
 
@@ -20,4 +20,12 @@ def module_command(module: str, *arguments: str, isolated: bool = False) -> tupl
         isolated: Whether variables of the environment and folders of the user can add no code (``-I``); the
             current folder never can.
     """
-    return (sys.executable, "-I" if isolated else "-P", "-c", _RUN, str(_FOLDERS), module, *arguments)
+    return (
+        sys.executable,
+        "-I" if isolated else "-P",
+        "-c",
+        _RUN,
+        os.pathsep.join(FOLDERS),
+        module,
+        *arguments,
+    )

@@ -20,14 +20,13 @@ from cli.attest.evidence import GivenInputs, Report, as_json, moment
 from cli.attest.reports import make_report
 from cli.errors import CommandError, errors_reported
 from cli.files import read_evidence, read_public_key
+from cli.lab import simulator
 from cli.options import JsonOption
-from cli.shown import counted, list_table, printable, say, section_table
-from cli.test_devices import write_platform
+from cli.shown import counted, list_table, printable, section_table
 from device_integrity import DeviceCheck, DeviceFinding, DeviceIntegrityError, ReferenceDataMalformed
 from device_integrity.android import MAX_LIST_BYTES
 from formats.proxies import proxy_named
 from server.device.revocation import read_revocation_files, write_revocation_files
-from simulator.devices import SETTINGS_FILE, DeviceKind
 
 _STYLES: Final = {
     DeviceFinding.PASS: "green",
@@ -263,13 +262,7 @@ def make_test_platform(
         facegate verify --trusted p.jpg --simulate genuine --test-device platform/repackaged --accept-sandbox
     """
     with errors_reported():
-        stored = write_platform(out, now=datetime.now(UTC))
-    say(
-        f"A test platform is in {stored.folder}. Keep {stored.folder / 'platform.json'} secret: "
-        "it can sign evidence of any device.\n"
-        f"Serve:  facegate serve --config {stored.folder / SETTINGS_FILE}\n"
-        f"Scan:   facegate verify --test-device {stored.folder / DeviceKind.ANDROID} --accept-sandbox ..."
-    )
+        simulator("facegate attest test-platform").make_test_platform(out)
 
 
 app = typer.Typer(help="Inspect evidence of devices, and make evidence for tests.", no_args_is_help=True)

@@ -20,7 +20,9 @@ from prometheus_client import CollectorRegistry
 from cli.doctor.finding import Deployment, Finding, failure, fine, warning
 from cli.errors import CommandError
 from cli.shown import counted
-from evaluation.bench import BenchError, ModelClock, timed_pack
+from lab.evaluation.bench import BenchError, ModelClock, timed_pack
+from lab.simulator.errors import SimulatorError
+from lab.simulator.photo import builtin_image
 from server.base.control_groups import usable_processors
 from server.base.errors import ConfigurationError
 from server.checks.offer import pack_shortfall
@@ -33,8 +35,6 @@ from server.running.capacity import share
 from server.running.models import load_configured_pack, require_servable
 from server.running.workers import DECODERS, decoder_bytes, make_decoders
 from server.telemetry.metrics import Metrics
-from simulator.errors import SimulatorError
-from simulator.photo import builtin_image
 from vision.errors import DecoderUnavailable, ModelFailed, VisionError
 from vision.face import BgrImage
 from vision.packs import Pack

@@ -21,7 +21,8 @@ from rich.table import Table
 from rich.text import Text
 
 from cli import shown
-from vision.packs import CataloguePack, Pack, embedded_pack_installed
+from formats.extras import extra_installed
+from vision.packs import CataloguePack, Pack
 from vision.packs.pulling import (
     InstalledFile,
     InstalledPack,
@@ -126,7 +127,7 @@ def pack_json(installed: InstalledPack) -> dict[str, Any]:
 
 
 def _embedded_state() -> PackState:
-    return PackState.YES if embedded_pack_installed() else PackState.NO
+    return PackState.YES if extra_installed(EMBEDDED) else PackState.NO
 
 
 def embedded_list_json() -> dict[str, Any]:

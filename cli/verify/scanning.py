@@ -1,23 +1,22 @@
 """The device's side of `facegate verify`: its options, hints to the person, and the scan."""
 
 import asyncio
-import secrets
 import signal
 import threading
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
 from contextlib import aclosing, asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, NamedTuple
+from typing import Final, NamedTuple
 
 import typer
 from facegate.v1 import feedback_pb2, scan_pb2
 from rich.console import Console
-from rich.padding import Padding
 from rich.progress import BarColumn, Progress, TextColumn
-from rich.text import Text
 
 from cli.connection import read_tls
+from cli.errors import errors_reported
+from cli.lab import SimulatedDevice, simulator
 from cli.shown import counted, say
 from cli.words import feedback_text, feedback_texts, lost_words
 from facegate_client import (
@@ -35,9 +34,6 @@ from facegate_client import (
     server_spki_sha256,
 )
 from server.configuration.settings import DeviceListener
-
-if TYPE_CHECKING:
-    from simulator.devices import TestDevice
 
 _LOOK: Final = "look at the camera."
 _ASKED: Final = {
@@ -159,25 +155,11 @@ class ScanOptions:
     def validate(self) -> None:
         """List the kinds of scans if they are asked for. Raise ``BadParameter`` for contradictions."""
         if self.simulate == _LIST:
-            _print_kinds()
+            with errors_reported():
+                simulator("--simulate").print_kinds()
             raise typer.Exit
         if self.scan is None and self.simulate is None:
             raise typer.BadParameter("give --scan or --simulate", param_hint="--scan")
-
-
-def _print_kinds() -> None:
-    """Print the kinds of ``--simulate`` and ``--test-device``."""
-    # Imported late: the simulator takes half a second to load.
-    from simulator import FlashKind, ScanKind
-    from simulator.devices import KINDS
-
-    console = Console(highlight=False)
-    for title, kinds in (("", tuple(ScanKind)), (" in front of a screen that flashes", tuple(FlashKind))):
-        console.print(Text(f"Kinds of --simulate{title}:\n", "bold"))
-        console.print(Padding(Text(", ".join(kinds), "cyan"), (0, 0, 1, 1)))
-    console.print(Text("Kinds of --test-device:\n", "bold"))
-    for kind, device in KINDS.items():
-        console.print(Text(f" {kind}", "cyan") + Text(f"  {device.description}", "default"))
 
 
 @asynccontextmanager
@@ -195,11 +177,7 @@ async def opened_scanner(
     async with open_channel(options.device, tls=tls) as channel, _opened(options) as subject:
 
         async def scan(ticket: ScanTicket) -> ScanOutcome:
-            parts = {}
-            if subject.device is not None:
-                from simulator.devices.client import scanner_parts
-
-                parts = scanner_parts(subject.device)
+            parts = {} if subject.device is None else subject.device.scanner_parts()
             with ScanDisplay(messages, shows_hints=options.simulate is None) as display:
                 scanner = FaceScanner(
                     channel=channel,
@@ -224,7 +202,7 @@ class _Subject(NamedTuple):
 
     source: FrameSource
     screen: FlashScreen | None
-    device: "TestDevice | None" = None
+    device: SimulatedDevice | None = None
 
 
 @asynccontextmanager
@@ -234,12 +212,8 @@ async def _opened(options: ScanOptions) -> AsyncIterator[_Subject]:
         if options.test_device is None:
             yield subject
             return
-        # Imported late, like the simulator.
-        from cli.test_devices import opened_device
-        from simulator.devices.client import PlayedSource
-
-        with opened_device(Path(options.test_device)) as device:
-            yield _Subject(PlayedSource(subject.source, device.habit), subject.screen, device)
+        with simulator("--test-device").opened_device(Path(options.test_device)) as device:
+            yield _Subject(device.played(subject.source), subject.screen, device)
 
 
 async def _subject(options: ScanOptions) -> _Subject:
@@ -249,17 +223,11 @@ async def _subject(options: ScanOptions) -> _Subject:
             raise SourceError("there is no source to scan: give --scan or --simulate")
         # This computer's own screen is not used: it cannot report the exact time of a colour's appearance.
         return _Subject(open_scan(options.scan), None)
-    from simulator.phone import needs_screen, open_simulated, open_simulated_phone
-
     photo = options.trusted if options.scan is None else Path(options.scan)
     if photo is None:
         raise SourceError("there is no photo to simulate: give it as --scan")
-    # A server recognises frames that are repeated.
-    seed = secrets.randbelow(2**31)
-    if options.flashes or needs_screen(options.simulate):
-        phone = await asyncio.to_thread(open_simulated_phone, options.simulate, photo, seed=seed)
-        return _Subject(phone, phone)
-    return _Subject(await asyncio.to_thread(open_simulated, options.simulate, photo, seed=seed), None)
+    phone = await simulator("--simulate").open_phone(options.simulate, photo, flashes=options.flashes)
+    return _Subject(*phone)
 
 
 @contextmanager

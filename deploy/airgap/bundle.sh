@@ -30,8 +30,10 @@ for lock in build cpu ${EXTRAS:+$(printf 'extras/%s ' $EXTRAS)}; do
     --dest "$out/wheels" -r "$out/$lock.lock"
 done
 echo "Building Facegate's own"
+# Of the laboratory only what these extras need.
+case " ${EXTRAS:-} " in *" embedded "* | *" evaluation "*) lab=$root/lab ;; *) lab= ;; esac
 "$python" -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir "$out/own" \
-  "$root/protos" "$root/client" "$root"
+  "$root/protos" "$root/client" "$root" ${lab:+"$lab"}
 if [ $# -gt 0 ]; then
   echo "Bundling models: $*"
   "$(dirname "$python")/facegate" models bundle "$@" --out "$out/models.tar"

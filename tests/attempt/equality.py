@@ -31,24 +31,7 @@ from attempt.judgement import evidence_of, judge_attempt
 from attempt.movement_run import MovementRun
 from attempt.placement import CapturePlan
 from formats.exposure import ExposureClaim
-from liveness.dynamic.challenge import MoveOval, Reveal
-from liveness.dynamic.model import FlashModel, load_flash_model
-from liveness.dynamic.policy import DynamicPolicy
-from liveness.extent import face_extent
-from liveness.fusion_model import load_fusion_model
-from liveness.guidance import GuidanceSettings, HintCode, Oval
-from liveness.policy import LivenessPolicy
-from matcher.comparison import MatchPolicy
-from matcher.persons import SCAN_SUBJECT
-from research.dynamic.cases import all_cases, claimed_late
-from research.dynamic.cases import settings_of as flash_settings
-from research.dynamic.drive import CLOCKS_APART, USUAL_WIDTH, VirtualPhone
-from research.dynamic.virtual_time import Turn, sent_frame, turns
-from research.movement import Approacher
-from research.movement import Case as MovementCase
-from research.movement import settings_of as movement_settings
-from research.scan_match.clips import ClipError, SentFrame, read_recording
-from simulator import (
+from lab.simulator import (
     AppGuide,
     FlashScanSettings,
     Geometry,
@@ -60,7 +43,24 @@ from simulator import (
     simulate_flash_scan,
     simulate_scan,
 )
-from simulator.photo import builtin_photo_names, builtin_photos
+from lab.simulator.photo import builtin_photo_names, builtin_photos
+from lab.studies.dynamic.cases import all_cases, claimed_late
+from lab.studies.dynamic.cases import settings_of as flash_settings
+from lab.studies.dynamic.drive import CLOCKS_APART, USUAL_WIDTH, VirtualPhone
+from lab.studies.dynamic.virtual_time import Turn, sent_frame, turns
+from lab.studies.movement import Approacher
+from lab.studies.movement import Case as MovementCase
+from lab.studies.movement import settings_of as movement_settings
+from lab.studies.scan_match.clips import ClipError, SentFrame, read_recording
+from liveness.dynamic.challenge import MoveOval, Reveal
+from liveness.dynamic.model import FlashModel, load_flash_model
+from liveness.dynamic.policy import DynamicPolicy
+from liveness.extent import face_extent
+from liveness.fusion_model import load_fusion_model
+from liveness.guidance import GuidanceSettings, HintCode, Oval
+from liveness.policy import LivenessPolicy
+from matcher.comparison import MatchPolicy
+from matcher.persons import SCAN_SUBJECT
 from vision.face import BgrImage
 from vision.image import encode_jpeg
 from vision.packs import Pack, Template, load_pack

@@ -1,4 +1,4 @@
-"""The effect of the measuring pace on verdicts of real clips (``make accuracy``; research/scan_cost)."""
+"""The effect of the measuring pace on verdicts of real clips (``make accuracy``; lab/studies/scan_cost)."""
 
 import csv
 from collections import Counter

@@ -8,13 +8,13 @@ from rich.console import Console
 
 from cli.explanation import because, device_tests, judgement, proof, speaking, weighed_signals
 from cli.verdict import enum_word, enum_words, verdict_view
+from lab.tests.demo.builders import CHECK_ID, judged, result
+from lab.tests.demo.test_page import render
 from server.domain.terms import CheckStatus
 from server.edge.result_codec import parse_result, serialise_result
 from server.evidence.archive import Export
 from server.evidence.report import report_page
 from server.verdict.judge import CheckVerdict
-from tests.cli.demo.builders import CHECK_ID, judged, result
-from tests.cli.demo.test_page import render
 from tests.server.verdict.samples import LATER, OUTCOME, RECORD
 
 

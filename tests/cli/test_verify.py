@@ -24,12 +24,12 @@ from typer.testing import CliRunner, Result
 
 import vision.packs
 from cli.main import app
-from cli.test_devices import write_platform
 from cli.verify.scanning import ScanDisplay, open_scan
 from facegate_client import SourceError, certificate_spki_sha256
-from simulator import AmbientPreset, AmbientSettings, FlashKind, FlashScanSettings, ScanKind
-from simulator.devices import KINDS
-from simulator.photo import builtin_image
+from lab.simulate import write_platform
+from lab.simulator import AmbientPreset, AmbientSettings, FlashKind, FlashScanSettings, ScanKind
+from lab.simulator.devices import KINDS
+from lab.simulator.photo import builtin_image
 from tests.client.fake_server import FakeServer, Refuse, Send, StreamPlan, serving
 from tests.packs import shared_pack
 from tests.ports import held_port
@@ -372,7 +372,7 @@ def _flashing() -> FakeServer:
 async def test_a_simulated_phone_flashes(portrait: str, photo: str, monkeypatch: pytest.MonkeyPatch) -> None:
     dark = AmbientSettings(preset=AmbientPreset.DARK)
     monkeypatch.setattr(
-        "simulator.phone.flash_settings",
+        "lab.simulator.phone.flash_settings",
         lambda kind, seed: FlashScanSettings(kind=kind, seed=seed, width=160, height=240, ambient=dark),
     )
     fake = _flashing()

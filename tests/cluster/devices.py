@@ -27,10 +27,10 @@ from facegate_client import (
     open_image_folder,
     ticket_of,
 )
-from simulator import AmbientPreset, AmbientSettings, FlashKind, FlashScanSettings, ScanKind
-from simulator.phone import SimulatedPhone
-from simulator.scan import simulate_scan
-from simulator.scene import SceneSettings
+from lab.simulator import AmbientPreset, AmbientSettings, FlashKind, FlashScanSettings, ScanKind
+from lab.simulator.phone import SimulatedPhone
+from lab.simulator.scan import simulate_scan
+from lab.simulator.scene import SceneSettings
 from tests.cluster.servers import POLICY, Cluster
 from tests.packs import real_pack, real_photo
 from tests.server.live import portrait

@@ -15,8 +15,8 @@ from unittest.mock import patch
 import aiohttp
 from sqlalchemy import text
 
-from cli.conformance.endpoint import Relay
 from facegate_client import KeySet, TlsSettings, fetch_key_set
+from lab.conformance.endpoint import Relay
 from server.storage.engine import open_postgresql
 from server.storage.objects import ObjectStore, open_object_store
 from server.storage.schema import upgrade

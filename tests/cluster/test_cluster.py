@@ -8,7 +8,7 @@ import pytest
 from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
-from simulator import ScanKind
+from lab.simulator import ScanKind
 from tests.cluster.devices import Device, Visit, crowd
 from tests.cluster.run import Plan, problems_of, run
 from tests.cluster.soak import Sample, growth

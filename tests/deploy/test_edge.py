@@ -16,7 +16,6 @@ from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 
-from cli.conformance.clients import noise
 from facegate_client import (
     CallRefusedError,
     ClientError,
@@ -27,6 +26,7 @@ from facegate_client import (
     ScanTicket,
     generated_source,
 )
+from lab.conformance.clients import noise
 from server.edge.listeners import PING_SECONDS, SCAN_METHOD
 from server.storage.audit_reader import AuditReader
 from server.storage.database import open_database

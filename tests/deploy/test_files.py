@@ -88,7 +88,7 @@ def test_the_context_has_what_is_installed_and_nothing_else() -> None:
     assert all((_ROOT / path).exists() for path in kept)
     project = tomllib.loads((_ROOT / "pyproject.toml").read_text())
     assert set(project["tool"]["hatch"]["build"]["only-include"]) <= kept
-    assert not kept & {"tests", "research", "docs", ".git"}
+    assert not kept & {"tests", "lab", "docs", ".git"}
 
 
 def test_the_settings_of_compose_are_valid() -> None:

@@ -21,7 +21,7 @@ from formats.der import (
     read_prefix,
 )
 from formats.errors import DerMalformed
-from simulator.devices.keystore import tlv
+from lab.simulator.devices.keystore import tlv
 
 
 def test_values_of_the_standard() -> None:

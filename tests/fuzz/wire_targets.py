@@ -262,7 +262,7 @@ def _servicer() -> ServiceServicer:
     async def reached(*_: object, **__: object) -> None:
         raise _Reached
 
-    embedder = load_catalogue().only("dlib_resnet")
+    embedder = load_catalogue().only("sface")
     pack = _Pack(
         match_calibration=load_calibration(embedder.sha256),
         embedder=SimpleNamespace(dimensions=128, embed=None),

@@ -9,8 +9,8 @@ import cv2
 import numpy as np
 from PIL import Image
 
+from lab.simulator.photo import builtin_image
 from server.base.errors import Reason
-from simulator.photo import builtin_image
 from tests.hostile import image_files
 from tests.hostile.image_files import saved
 from vision.face import BgrImage

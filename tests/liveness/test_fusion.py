@@ -7,6 +7,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.studies.liveness_fusion.fit import model_text
+from lab.studies.liveness_fusion.parts import CUES, OWN, PUBLIC, sets_of
+from lab.studies.liveness_fusion.parts import MOTION as MODEL_MOTION
 from liveness.errors import FusionModelError
 from liveness.express.judge import express_signals
 from liveness.express.repetition import Repetition
@@ -24,9 +27,6 @@ from liveness.fusion_model import (
 )
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
-from research.liveness_fusion.fit import model_text
-from research.liveness_fusion.parts import CUES, OWN, PUBLIC, sets_of
-from research.liveness_fusion.parts import MOTION as MODEL_MOTION
 from tests.liveness.builders import scan
 from tests.liveness.fusing import (
     MODEL,

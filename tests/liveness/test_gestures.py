@@ -9,6 +9,7 @@ import cv2
 import numpy as np
 import pytest
 
+from lab.studies.warped_photo import bulge, warp_photo
 from liveness.gestures import Gesture, GestureRequest, gesture_made, gesture_signal, head_is_at_rest
 from liveness.observation import ScanObservations
 from liveness.policy import LivenessPolicy
@@ -21,7 +22,6 @@ from liveness.shown_picture import (
     with_picture,
 )
 from liveness.verdict import LivenessResult, Verdict, VerdictReason, not_assessed
-from research.warped_photo import bulge, warp_photo
 from tests.liveness.builders import RATE, face_at, followed, observation, scan
 from tests.packs import real_photo
 from vision.face import BgrImage, Box, DetectedFace

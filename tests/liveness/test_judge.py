@@ -13,6 +13,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.studies.scans import clip_windows, observe_scan, select_frames
 from liveness.doubt import (
     RESOLVES,
     ChallengeKind,
@@ -45,7 +46,6 @@ from liveness.selection import CUE_FRAMES, FrameSelector, best_frame, frame_qual
 from liveness.shown_picture import TrustedFace
 from liveness.verdict import DOUBTS, TOO_LITTLE_SEEN, AttackType, LivenessResult, Verdict, VerdictReason
 from matcher.persons import SCAN_SUBJECT
-from research.scans import clip_windows, observe_scan, select_frames
 from tests.liveness.builders import as_head, as_plane, face_at, observation, observations, scan, segment
 from tests.liveness.fusing import assert_consistent, express_results
 from tests.packs import shared_pack

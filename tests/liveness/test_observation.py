@@ -11,6 +11,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.studies.occlusion import Painted, painted
+from lab.studies.scans import select_frames
 from liveness.errors import LivenessError, LivenessPolicyError, ObservationError
 from liveness.observation import backlight, black_level
 from liveness.observe import VIEW_SIDE, fine_view, observe_followed, observe_frame, sample_frame, view_frame
@@ -28,8 +30,6 @@ from liveness.occlusion import (
 from liveness.policy import EVIDENCE_FLOOR, LivenessPolicy
 from liveness.selection import FrameSelector, frame_quality, spread_of
 from liveness.verdict import assessed, log_odds, network_log_odds, score_against_line
-from research.occlusion import Painted, painted
-from research.scans import select_frames
 from tests.liveness.builders import HEIGHT, WIDTH, face_at, observation, observations, texture
 from tests.packs import shared_pack
 from vision.face import BgrImage, Box, DetectedFace, HeadPose, Landmarks

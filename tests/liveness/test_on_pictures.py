@@ -8,6 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
+from lab.studies.liveness_fusion.photo_attacks import large_faces
 from liveness.express.frame_cues import measure_frame_cues
 from liveness.express.judge import judge_express
 from liveness.express.pad_network import PadScore
@@ -17,7 +18,6 @@ from liveness.observation import ScanObservations
 from liveness.observe import observe_frame
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.verdict import LivenessResult, Verdict, VerdictReason
-from research.liveness_fusion.photo_attacks import large_faces
 from tests.packs import shared_pack
 from vision.face import BgrImage
 from vision.packs import load_pack

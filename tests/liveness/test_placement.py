@@ -12,6 +12,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from lab.simulator.photo import builtin_image, builtin_photo_names
+from lab.simulator.scan import simulate_scan
+from lab.simulator.scene import ScanKind, SceneSettings
 from liveness.continuity import Stretch, examined_share, stretches, unexamined_stretches
 from liveness.errors import LivenessPolicyError
 from liveness.extent import UprightFaces, face_extent
@@ -31,9 +34,6 @@ from liveness.tracking import (
 )
 from liveness.watch import ScanCollector
 from matcher.persons import SCAN_SUBJECT, persons_among
-from simulator.photo import builtin_image, builtin_photo_names
-from simulator.scan import simulate_scan
-from simulator.scene import ScanKind, SceneSettings
 from tests.liveness.builders import (
     HEIGHT,
     RATE,

@@ -11,6 +11,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from lab.studies.photo_match.cohort import fit_cohort
 from matcher.comparison import MatchPolicy, compare, cosine_similarity, require_calibration_support
 from matcher.errors import CalibrationTooWeak, PortraitPolicyInvalid, TemplateInvalid, TemplateMismatch
 from matcher.similarity import (
@@ -21,7 +22,6 @@ from matcher.similarity import (
     similarity_in_words,
     threshold_cosine,
 )
-from research.photo_match.cohort import fit_cohort
 from tests.matcher.calibrations import THREE_DECADES, calibration
 from vision.face import Embedding
 from vision.packs import Template

@@ -15,8 +15,8 @@ from typing import Any, Final
 
 import pytest
 
-from simulator.devices import TestDevice
-from simulator.devices.client import (
+from lab.simulator.devices import TestDevice
+from lab.simulator.devices.client import (
     DeviceAttestor,
     camera_profile_of,
     device_profile_of,

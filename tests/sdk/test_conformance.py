@@ -9,13 +9,13 @@ import pytest
 import trustme
 from cryptography.hazmat.primitives.asymmetric import ec
 
-from cli.conformance.clients import ClientReport
-from cli.conformance.conductor import Conductor
-from cli.conformance.endpoint import Addresses, Certificate, listening
-from cli.conformance.opening import Ticket
 from facegate_client import certificate_spki_sha256
+from lab.conformance.clients import ClientReport
+from lab.conformance.conductor import Conductor
+from lab.conformance.endpoint import Addresses, Certificate, listening
+from lab.conformance.opening import Ticket
+from lab.tests.conformance.playing import BY_NAME, SLOW, failures, played, played_at_once
 from server.edge.listeners import SCAN_METHOD
-from tests.cli.conformance.playing import BY_NAME, SLOW, failures, played, played_at_once
 from tests.sdk.conftest import KotlinClient, kotlin
 
 pytestmark = pytest.mark.slow

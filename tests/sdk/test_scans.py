@@ -16,10 +16,10 @@ from facegate.v1 import result_pb2, scan_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 from PIL import Image
 
-from cli.test_devices import write_platform
-from simulator.devices import POLICY_NAME as ATTESTED
-from simulator.devices import DeviceKind, TestPlatform, make_device
-from tests.cli.test_devices.played import failed, platform_settings
+from lab.simulate import write_platform
+from lab.simulator.devices import POLICY_NAME as ATTESTED
+from lab.simulator.devices import DeviceKind, TestPlatform, make_device
+from lab.tests.test_devices.played import failed, platform_settings
 from tests.client.fake_server import LOST, FakeServer, StreamPlan
 from tests.client.fake_server import serving as serving_fake
 from tests.client.fakes import pictures

@@ -27,10 +27,10 @@ from facegate_client import (
     ScanTicket,
 )
 from facegate_client.attempt import AttemptTally
+from lab.simulator import AmbientPreset, AmbientSettings, FlashKind, FlashScanSettings, Photo
+from lab.simulator.phone import SimulatedPhone, WorldTime
 from server.running.assembly import Tuning
 from server.scan.inbox import CreditLedger
-from simulator import AmbientPreset, AmbientSettings, FlashKind, FlashScanSettings, Photo
-from simulator.phone import SimulatedPhone, WorldTime
 from tests.packs import real_pack, real_photo
 from tests.server.live import LiveServer, serving, settings_for
 from tests.server.policy_files import write_policy

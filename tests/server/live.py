@@ -28,6 +28,10 @@ from prometheus_client import CollectorRegistry
 
 from attempt.placement import CapturePlan
 from formats.image_format import ImageFormat
+from lab.simulator.phone import WorldTime
+from lab.simulator.photo import builtin_image
+from lab.simulator.scan import simulate_scan
+from lab.simulator.scene import ExpressionSettings, ScanKind, SceneSettings
 from server.configuration.settings import Settings
 from server.domain.terms import CheckState
 from server.running.app import FacegateServer
@@ -38,10 +42,6 @@ from server.storage.objects import open_object_store
 from server.storage.records import AttemptRecord, CheckRecord, EvidenceEntry
 from server.storage.repository import CheckRepository
 from server.telemetry.metrics import Metrics
-from simulator.phone import WorldTime
-from simulator.photo import builtin_image
-from simulator.scan import simulate_scan
-from simulator.scene import ExpressionSettings, ScanKind, SceneSettings
 from tests.packs import real_photo
 from tests.server.databases import make_tables
 from tests.server.models_once import remembering_pack

@@ -20,6 +20,8 @@ from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 import vision.graph_rewrite
+from lab.packs.dlib_networks import resnet_to_onnx
+from lab.packs.facegate_pad import read_facegate_pad
 from tests.vision.models import prelu_model, scaling_model
 from vision.errors import PackFileUnusable
 from vision.graph_rewrite import (
@@ -40,8 +42,6 @@ from vision.onnx_sessions import (
     on_gpu,
     takes_batches,
 )
-from vision.packs.dlib_networks import resnet_to_onnx
-from vision.packs.facegate_pad import read_facegate_pad
 from vision.packs.minifasnet_state import minifasnet_to_onnx, read_state
 
 CPU = "CPUExecutionProvider"
@@ -507,10 +507,10 @@ def test_the_embedder_of_dlib_answers_the_same_in_a_batch(pool: ThreadPoolExecut
 
 _LOAD = """
 from pathlib import Path
-import vision
+import lab.packs
 from vision.onnx_sessions import on_gpu
 import onnxruntime
-model = Path(vision.__file__).parent / "packs" / "weights" / "facegate_pad_v1.onnx"
+model = Path(lab.packs.__file__).parent / "facegate_pad_v1.onnx"
 session = onnxruntime.InferenceSession(model.read_bytes(), providers=["CPUExecutionProvider"])
 print(len(session.get_inputs()))
 """

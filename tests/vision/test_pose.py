@@ -13,13 +13,13 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from simulator import Photo, ScanKind, SceneSettings
-from simulator.behaviour import PersonState
-from simulator.geometry import ReliefPose
-from simulator.person import Person
+from lab.packs.dlib_models import DlibLandmarker
+from lab.simulator import Photo, ScanKind, SceneSettings
+from lab.simulator.behaviour import PersonState
+from lab.simulator.geometry import ReliefPose
+from lab.simulator.person import Person
 from tests.vision.conftest import read_photo
 from vision.face import BgrImage, HeadPose, Landmarks, Points
-from vision.packs.dlib_models import DlibLandmarker
 from vision.packs.interfaces import Landmarker
 from vision.packs.mediapipe_landmarker import load_mediapipe_landmarker
 from vision.packs.pack import Pack

@@ -7,12 +7,12 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
+from lab.simulator.behaviour import PersonState
+from lab.simulator.geometry import ReliefPose
+from lab.simulator.person import Person
+from lab.simulator.photo import Photo
+from lab.simulator.scene import CameraSettings, ScanKind, SceneSettings
 from liveness import face_extent
-from simulator.behaviour import PersonState
-from simulator.geometry import ReliefPose
-from simulator.person import Person
-from simulator.photo import Photo
-from simulator.scene import CameraSettings, ScanKind, SceneSettings
 from vision.packs.interfaces import FaceDetector
 
 SIZE: Final = (1280, 720)

@@ -16,9 +16,9 @@ from typing import Any
 
 import cv2
 
-from simulator import ScanKind, SceneSettings, builtin_photos, simulate_scan
-from simulator.photo import builtin_image
-from tests.cli.try_.running import running_try
+from lab.simulator import ScanKind, SceneSettings, builtin_photos, simulate_scan
+from lab.simulator.photo import builtin_image
+from lab.tests.try_.running import running_try
 from tests.packs import shared_pack
 from tests.ports import held_port
 from tests.server.live import FAST, serving, settings_for

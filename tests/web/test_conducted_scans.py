@@ -9,12 +9,12 @@ import pytest
 from cryptography.hazmat.primitives.asymmetric import ec
 from facegate.v1 import feedback_pb2, scan_pb2
 
-from cli.conformance.clients import ClientReport
-from cli.conformance.conductor import Conductor, Verdict
-from cli.conformance.endpoint import Addresses, listening
-from cli.conformance.opening import Ticket
-from cli.conformance.scan import Scan, Scenario
-from cli.conformance.strict_stream import Response, StrictStream
+from lab.conformance.clients import ClientReport
+from lab.conformance.conductor import Conductor, Verdict
+from lab.conformance.endpoint import Addresses, listening
+from lab.conformance.opening import Ticket
+from lab.conformance.scan import Scan, Scenario
+from lab.conformance.strict_stream import Response, StrictStream
 from server.edge.listeners import SCAN_METHOD
 from tests.web.conftest import Browser, Recordings, run_script, to_ticket
 

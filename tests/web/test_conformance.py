@@ -10,12 +10,12 @@ from typing import Any
 
 import pytest
 
-from cli.conformance.clients import ClientReport
-from cli.conformance.conductor import Verdict
-from cli.conformance.endpoint import Addresses
-from cli.conformance.opening import Ticket
+from lab.conformance.clients import ClientReport
+from lab.conformance.conductor import Verdict
+from lab.conformance.endpoint import Addresses
+from lab.conformance.opening import Ticket
+from lab.tests.conformance.playing import BY_NAME, SLOW, failures, played, played_at_once
 from server.edge.listeners import SCAN_METHOD
-from tests.cli.conformance.playing import BY_NAME, SLOW, failures, played, played_at_once
 from tests.web.conftest import FIREFOX, SDK, run_script, to_ticket
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]

@@ -10,8 +10,8 @@ import pytest
 from facegate.v1 import result_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
+from lab.simulator import photo_from_image
 from server.domain.terms import Plan
-from simulator import photo_from_image
 from tests.packs import real_pack
 from tests.server.live import LiveServer
 from tests.web.conftest import Browser, Recording, Recordings, run_script, to_ticket

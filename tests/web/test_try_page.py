@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from facegate_protocol.texts import REFUSALS
-from tests.cli.try_.running import RunningTry, running_try
+from lab.tests.try_.running import RunningTry, running_try
 from tests.web.conftest import Recordings
 
 pytestmark = [pytest.mark.slow, pytest.mark.alone]

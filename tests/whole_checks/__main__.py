@@ -17,7 +17,7 @@ from rich.console import Console
 from rich.progress import Progress
 from rich.table import Table
 
-from evaluation.check_cases import clip_cases
+from lab.evaluation.check_cases import clip_cases
 from tests.whole_checks.cases import Case, kinds, mask_cases, photo_cases
 from tests.whole_checks.runner import CaseOutcome, PhotoModeller, run_cases
 from vision.packs import default_models_dir, load_pack

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from evaluation.check_cases import CaseKind, ClipCase
+from lab.evaluation.check_cases import CaseKind, ClipCase
 
 
 @dataclass(frozen=True, slots=True)

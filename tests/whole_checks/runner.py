@@ -11,23 +11,13 @@ import cv2
 import numpy as np
 from facegate.v1 import result_pb2
 
-from evaluation.check_cases import CaseKind, ClipCase, enlarged, portrait_frames, scan_frames
 from facegate_client.channel import open_channel
 from facegate_client.device import FaceScanner
 from facegate_client.errors import CallRefusedError, ClientError
 from facegate_client.orchestrator import Orchestrator, ticket_of
 from facegate_client.video_file import generated_source
-from server.configuration.settings import (
-    AdminListener,
-    DeviceListener,
-    ListenerSettings,
-    PolicySettings,
-    ServiceListener,
-    Settings,
-)
-from server.running.app import FacegateServer
-from server.running.assembly import Tuning
-from simulator import (
+from lab.evaluation.check_cases import CaseKind, ClipCase, enlarged, portrait_frames, scan_frames
+from lab.simulator import (
     AmbientPreset,
     AmbientSettings,
     FlashKind,
@@ -41,6 +31,16 @@ from simulator import (
     simulate_flash_scan,
     simulate_scan,
 )
+from server.configuration.settings import (
+    AdminListener,
+    DeviceListener,
+    ListenerSettings,
+    PolicySettings,
+    ServiceListener,
+    Settings,
+)
+from server.running.app import FacegateServer
+from server.running.assembly import Tuning
 from tests.server.live import patience_for_starts
 from tests.whole_checks.cases import Case
 from vision.face import BgrImage

@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 from rich.console import Console
 
-from evaluation.check_cases import CaseKind, ClipCase, clip_cases
+from lab.evaluation.check_cases import CaseKind, ClipCase, clip_cases
 from tests.packs import real_pack
 from tests.whole_checks.__main__ import counts_table
 from tests.whole_checks.cases import Case, photo_cases

@@ -7,7 +7,6 @@ from vision.packs.catalogue import (
     CataloguePack,
     load_catalogue,
 )
-from vision.packs.embedded_pack import embedded_pack_installed, load_embedded_pack
 from vision.packs.interfaces import Embedder, FaceDetector, Landmarker, PadNetwork, Template, TemplateForm
 from vision.packs.loading import load_pack
 from vision.packs.minifasnet_state import StateFileError, minifasnet_to_onnx, read_state
@@ -43,10 +42,8 @@ __all__ = [
     "VerifiedFile",
     "choose_files",
     "default_models_dir",
-    "embedded_pack_installed",
     "folder_files",
     "load_catalogue",
-    "load_embedded_pack",
     "load_pack",
     "minifasnet_to_onnx",
     "named_files",

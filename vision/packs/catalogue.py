@@ -107,7 +107,7 @@ class CatalogueEntry:
         embedder: Preprocessing of an embedder in ONNX form; ``None`` for other files.
         pad: Preprocessing of a third party's PAD network; ``None`` for other files. Facegate's own network
             makes its crops itself.
-        converted_sha256: SHA-256 of the ONNX file that ``evaluation.minifasnet_onnx`` makes of the state
+        converted_sha256: SHA-256 of the ONNX file that ``lab.evaluation.minifasnet_onnx`` makes of the state
             file; ``None`` without a state file.
         state_file: The PyTorch file of the network's authors; ``None`` if Facegate can read none.
         imported: Whether the operator added it to a folder (``vision.packs.catalogue``).

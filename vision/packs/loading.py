@@ -1,18 +1,20 @@
 """Loads any pack by the short text that names it in a setting."""
 
 from collections.abc import Callable
+from importlib import metadata
 from pathlib import Path
 
+from formats.extras import missing_extra
 from vision.errors import PackNotFound
 from vision.onnx_sessions import RuntimeOptions
 from vision.packs.catalogue import Catalogue, CataloguePack, Family, load_catalogue, with_imported
-from vision.packs.embedded_pack import load_embedded_pack
 from vision.packs.insightface_pack import make_insightface_pack
 from vision.packs.open_pack import make_open_pack
 from vision.packs.pack import Pack
 from vision.packs.pack_files import FAMILIES, choose_files, folder_files, named_files
 
 _EMBEDDED = "embedded"
+_GROUP = "facegate.packs"
 _MAKERS: dict[Family, Callable[..., Pack]] = {"open": make_open_pack, "insightface": make_insightface_pack}
 
 
@@ -33,7 +35,7 @@ def load_pack(spec: str, *, models_dir: Path | None = None, runtime: RuntimeOpti
     """
     options = runtime or RuntimeOptions()
     if spec == _EMBEDDED:
-        return load_embedded_pack(runtime=options)
+        return _load_embedded(options)
     family, colon, folder = spec.partition(":")
     known = next((known for known in FAMILIES if known == family), None)
     if colon and folder and known is not None:
@@ -69,6 +71,21 @@ def load_folder_pack(
     found = folder_files(folder, family=kinds, catalogue=known)
     files = choose_files(found, family=kinds, where=str(folder))
     return _MAKERS[family](files, name=family, runtime=runtime)
+
+
+def _load_embedded(options: RuntimeOptions) -> Pack:
+    """Load the pack that ``facegate-lab`` brings."""
+    found = tuple(metadata.entry_points(group=_GROUP, name=_EMBEDDED))
+    if not found:
+        raise PackNotFound(missing_extra("the pack embedded, which is for evaluation,", _EMBEDDED))
+    try:
+        load: Callable[..., Pack] = found[0].load()
+    except Exception as error:
+        raise PackNotFound(
+            f"the pack embedded cannot be loaded from facegate-lab ({type(error).__name__}: {error}): "
+            "install facegate-lab again, in the version of facegate"
+        ) from error
+    return load(runtime=options)
 
 
 def _load_named(pack: CataloguePack, models_dir: Path | None, runtime: RuntimeOptions) -> Pack:

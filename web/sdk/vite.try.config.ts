@@ -9,7 +9,7 @@ export default defineConfig({
   base: "./",
   build: {
     target: "es2022",
-    outDir: process.env["TRY_OUT"] ?? fileURLToPath(new URL("../../cli/try_/page", import.meta.url)),
+    outDir: process.env["TRY_OUT"] ?? fileURLToPath(new URL("../../lab/try_/page", import.meta.url)),
     emptyOutDir: true,
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },

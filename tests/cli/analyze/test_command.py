@@ -18,8 +18,8 @@ from typer.testing import CliRunner
 from cli.analyze import command
 from cli.analyze.command import analyze
 from formats.image_format import ImageFormat
+from lab.simulator.photo import builtin_image
 from server.analysis.image import ImageAnalyst
-from simulator.photo import builtin_image
 from tests.cli.analyze.samples import clip, sound_only
 from tests.server.analysis.uploads import genuine, video, with_bystander
 from tests.server.live import portrait, serving, settings_for

@@ -23,6 +23,7 @@ from cli.analyze.page import explained_file, page_html
 from cli.analyze.printing import finding_view, summary_view
 from cli.analyze.report import ExplainedFile, as_envelope, as_json_line
 from formats.exif import ExifState, ExifTags
+from lab.tests.demo.builders import PACK
 from liveness.express.pad_network import PadScore
 from liveness.observation import FrameObservation, ScanObservations, SkippedFrame
 from liveness.verdict import Verdict
@@ -40,7 +41,6 @@ from tests.cli.analyze.samples import (
     video_finding,
     video_study,
 )
-from tests.cli.demo.builders import PACK
 from tests.server.pages.reading import Page
 from vision.face import Box, DetectedFace
 

@@ -13,6 +13,7 @@ from typer.testing import CliRunner
 from cli.image import command
 from cli.image.command import app
 from cli.main import app as whole_app
+from lab.simulator.photo import builtin_image
 from matcher.records import (
     Container,
     EyeCentres,
@@ -28,7 +29,6 @@ from matcher.records import (
 from matcher.records.codes import FaceImageType2011, Gender, PostAcquisition
 from matcher.records.iso_19794 import Representation2011
 from matcher.records.values import CaptureTime, PoseDegrees, QualityBlock
-from simulator.photo import builtin_image
 from tests.cli.image.pictures import HEIGHT, WIDTH, picture, record, turned_jpeg
 from tests.matcher.records.iso_39794.samples import (
     DG2_ALL_FIELDS,

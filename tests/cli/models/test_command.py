@@ -8,6 +8,7 @@ from typer.testing import CliRunner
 
 from cli import chosen
 from cli.main import app
+from lab.packs import load_catalogue as load_lab_catalogue
 from tests.packs import shared_pack
 from tests.vision.packs.pulling.pulling import CONTENTS, make_entry, make_pack, put
 from vision.packs.catalogue import Catalogue, load_catalogue
@@ -180,7 +181,7 @@ def test_the_embedded_pack_is_shown_with_its_terms(tmp_path: Path, monkeypatch: 
     monkeypatch.setattr("cli.models.command.load_pack", shared_pack)
     status, output, _ = run("show", "embedded", models_dir=tmp_path)
     assert status == 0
-    entry = load_catalogue().only("facegate_pad")
+    entry = load_lab_catalogue().only("facegate_pad")
     for fact in (entry.file_name, entry.sha256, entry.terms.weights, "research only: it must not decide"):
         assert fact in output
     shown = json.loads(run("show", "embedded", "--json", models_dir=tmp_path)[1])

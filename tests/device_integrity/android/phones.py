@@ -10,11 +10,11 @@ from cryptography import x509
 from cryptography.hazmat.primitives.serialization import Encoding
 
 from device_integrity.android.chain import PROVISIONING_EXTENSION, RootKind, TrustRoot
-from simulator.devices.authority import Authority, name_of, new_key, spki_sha256
-from simulator.devices.authority import issue as issue_between
-from simulator.devices.keystore import Description as AnyDescription
-from simulator.devices.keystore import Keystore as Phone
-from simulator.devices.keystore import RootOfTrust
+from lab.simulator.devices.authority import Authority, name_of, new_key, spki_sha256
+from lab.simulator.devices.authority import issue as issue_between
+from lab.simulator.devices.keystore import Description as AnyDescription
+from lab.simulator.devices.keystore import Keystore as Phone
+from lab.simulator.devices.keystore import RootOfTrust
 
 __all__ = [
     "APP_DIGEST",

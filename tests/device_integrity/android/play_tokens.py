@@ -9,8 +9,8 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 from device_integrity.android.play_token import load_classic_keys
 from facegate_protocol import public_key_der
-from simulator.devices.play_tokens import base64url as b64
-from simulator.devices.play_tokens import encrypted, integrity_payload, signed
+from lab.simulator.devices.play_tokens import base64url as b64
+from lab.simulator.devices.play_tokens import encrypted, integrity_payload, signed
 
 __all__ = ["CHALLENGE", "DIGEST", "KEYS", "MILLIS", "PACKAGE", "b64", "encrypt", "mint", "payload", "sign"]
 

@@ -23,7 +23,7 @@ from device_integrity.android.key_description import SecurityLevel
 from device_integrity.android.revocation import RevocationEntry, RevocationList, RevocationStatus
 from device_integrity.check import DeviceFinding, Manipulation
 from facegate_protocol import attestation_message, sign
-from simulator.devices.keystore import explicit, integer, octets
+from lab.simulator.devices.keystore import explicit, integer, octets
 from tests.device_integrity.android.phones import (
     APP_DIGEST,
     NOW,

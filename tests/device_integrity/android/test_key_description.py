@@ -22,7 +22,7 @@ from device_integrity.android.key_description import (
 )
 from device_integrity.errors import KeyDescriptionMalformed
 from formats import der
-from simulator.devices.keystore import enumerated, explicit, integer, octets, sequence, set_of, tlv
+from lab.simulator.devices.keystore import enumerated, explicit, integer, octets, sequence, set_of, tlv
 from tests.device_integrity.android.phones import Description, RootOfTrust
 from tests.device_integrity.android.vectors import KEY_FOLDER, read_chain
 

@@ -9,8 +9,8 @@ from datetime import UTC, datetime, timedelta
 from typing import Any
 
 from device_integrity.apple import AppleAnchors, Environment
-from simulator.devices.app_attest import AppAttestKey, TestApple, issue_as_apple
-from simulator.devices.authority import Authority as Issued
+from lab.simulator.devices.app_attest import AppAttestKey, TestApple, issue_as_apple
+from lab.simulator.devices.authority import Authority as Issued
 
 __all__ = ["APP", "NOW", "Issued", "SoftwareApple", "SoftwareKey", "issue", "tlv"]
 

@@ -22,7 +22,7 @@ from device_integrity.stream.checks import (
     loop_ratio,
     noise_curve,
 )
-from evaluation.scans import clip_scans
+from lab.evaluation.scans import clip_scans
 from tests.device_integrity.stream.streams import (
     HEIGHT,
     WIDTH,

@@ -6,6 +6,13 @@ from dataclasses import dataclass, replace
 import cv2
 import numpy as np
 
+from lab.simulator.behaviour import PersonState, Wandering
+from lab.simulator.camera import Camera
+from lab.simulator.geometry import ReliefPose
+from lab.simulator.person import Person, viewport_of
+from lab.simulator.photo import Photo
+from lab.simulator.scene import CameraSettings, ScanKind, SceneSettings
+from lab.simulator.sheets import Sheet, crop_around_face
 from liveness.dynamic.challenge.actions import Complete, Hint, MoveOval, Wait
 from liveness.dynamic.challenge.ovals import OvalScript
 from liveness.dynamic.movement.challenge import MovementChallenge
@@ -14,13 +21,6 @@ from liveness.guidance import Oval, field_width
 from liveness.observation import ScanObservations
 from liveness.observe import fine_view, observe_followed, observe_frame, view_frame
 from liveness.watch import ScanCollector
-from simulator.behaviour import PersonState, Wandering
-from simulator.camera import Camera
-from simulator.geometry import ReliefPose
-from simulator.person import Person, viewport_of
-from simulator.photo import Photo
-from simulator.scene import CameraSettings, ScanKind, SceneSettings
-from simulator.sheets import Sheet, crop_around_face
 from tests.liveness.dynamic.flash_device import seeded
 from tests.liveness.dynamic.perspectives import SETTINGS
 from vision.face import BgrImage

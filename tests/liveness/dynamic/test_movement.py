@@ -12,6 +12,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from lab.simulator.photo import Photo, builtin_photos
 from liveness.dynamic.challenge.actions import Complete, EndReason, Hint, MoveOval, Wait
 from liveness.dynamic.challenge.ovals import OvalScript, OvalStep
 from liveness.dynamic.movement import challenge as challenge_module
@@ -22,7 +23,6 @@ from liveness.dynamic.policy import ChallengeFinding
 from liveness.guidance import HintCode, Oval
 from liveness.observation import FrameObservation
 from liveness.observe import observe_frame
-from simulator.photo import Photo, builtin_photos
 from tests.liveness.builders import HEIGHT, WIDTH, face_at, observation, scan, segment
 from tests.liveness.dynamic.approach_scan import follow_ovals
 from tests.liveness.dynamic.flash_device import seeded

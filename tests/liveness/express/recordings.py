@@ -7,7 +7,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from research.liveness_fusion.photo_attacks import FRAMES_PER_SECOND
+from lab.studies.liveness_fusion.photo_attacks import FRAMES_PER_SECOND
 from vision.face import BgrImage
 
 # Renders a printed photo worn as a mask: bent around the head as around a cylinder, and turned with it.

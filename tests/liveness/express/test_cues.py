@@ -11,6 +11,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
+from lab.studies.scans import clip_windows, observe_scan
 from liveness.express.cues import (
     CROP_FACE,
     WIDE_FACE,
@@ -41,7 +42,6 @@ from liveness.express.settings import CueLine, ExpressSettings
 from liveness.observation import MotionSegment, RegionChange, ScanObservations
 from liveness.verdict import Signal, assessed, not_assessed
 from matcher.persons import SCAN_SUBJECT
-from research.scans import clip_windows, observe_scan
 from tests.liveness.builders import (
     as_head,
     as_plane,

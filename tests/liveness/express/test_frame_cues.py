@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from evaluation.pad.dataset import read_dataset, without_unusable
+from lab.evaluation.pad.dataset import read_dataset, without_unusable
 from liveness.express.cues import CueSignal
 from liveness.express.frame_cues import (
     FRAME_CUES,

@@ -6,6 +6,10 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from lab.simulator.scan import simulate_scan
+from lab.simulator.scene import ScanKind, SceneSettings
+from lab.studies.liveness_fusion.photo_attacks import AttackKind, Presentation, present
+from lab.studies.scans import clip_windows, observe_scan
 from liveness.express.judge import ExpressSignal, judge_express
 from liveness.express.motion import PoseConsistency
 from liveness.express.pad_network import PadScore
@@ -18,10 +22,6 @@ from liveness.policy import LivenessPolicy
 from liveness.selection import spread_of
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
 from matcher.persons import SCAN_SUBJECT
-from research.liveness_fusion.photo_attacks import AttackKind, Presentation, present
-from research.scans import clip_windows, observe_scan
-from simulator.scan import simulate_scan
-from simulator.scene import ScanKind, SceneSettings
 from tests.liveness.builders import rendered_scan, scan
 from tests.liveness.express.recordings import WornMask, back_and_forth, wear
 from tests.packs import real_pack, real_photo, shared_pack

@@ -116,7 +116,7 @@ def test_a_passport_photo_meets_full_frontal(
 @pytest.mark.slow
 def test_smiles_are_distinguished_from_neutral_faces(pack: Pack, assets: Path) -> None:
     """The counts of docs/trusted_images.md: plain cases only, judged by eye."""
-    lines = (files("research.feature_measures") / "expressions.csv").read_text("utf-8").splitlines()
+    lines = (files("lab.studies.feature_measures") / "expressions.csv").read_text("utf-8").splitlines()
     labels = [(row["file"], row["expression"]) for row in csv.DictReader(lines)]
     seen, poor = Counter[str](), Counter[str]()
     for name, label in labels:

@@ -11,7 +11,7 @@ import numpy as np
 from av.audio.stream import AudioStream
 from av.video.stream import VideoStream
 
-from simulator.scene import ScanKind
+from lab.simulator.scene import ScanKind
 from tests.server.live import pictures
 from vision.face import BgrImage
 from vision.image import encode_jpeg

@@ -24,11 +24,11 @@ from facegate_client import Attestor, CameraDescription, FaceScanner, ScanOutcom
 from facegate_client import ScanSettings as ClientSettings
 from facegate_client.frame_source import CapturedImage, Pace
 from facegate_protocol import attestation_message, public_key_der, sign
+from lab.simulator.devices.app_attest import AppAttestKey
+from lab.simulator.phone import SimulatedPhone
 from server.configuration.settings import Settings
 from server.device.revocation import write_revocation_files
 from server.running.assembly import Tuning
-from simulator.devices.app_attest import AppAttestKey
-from simulator.phone import SimulatedPhone
 from tests.device_integrity.android import phones
 from tests.device_integrity.apple import apple_in_software as apples
 from tests.device_integrity.apple.apple_in_software import APP, SoftwareApple

@@ -17,6 +17,7 @@ from facegate.v1 import result_pb2, scan_pb2
 from device_integrity.apple import Environment, ReceiptKind, parse_receipt
 from device_integrity.check import DeviceFinding
 from device_integrity.errors import ReceiptExchangeUnavailable
+from lab.simulator.phone import SimulatedPhone
 from server.base.errors import ConfigurationError
 from server.base.worker_pool import WorkerPool
 from server.configuration.device import DeviceIntegritySettings
@@ -36,7 +37,6 @@ from server.storage.database import open_database
 from server.storage.devices import DeviceRepository, HeldReceipt
 from server.storage.records import KeyKind
 from server.storage.repository import CheckRepository
-from simulator.phone import SimulatedPhone
 from tests.device_integrity.apple import apple_in_software as apples
 from tests.device_integrity.apple.apple_in_software import APP, NOW, SoftwareApple, SoftwareKey
 from tests.ports import held_port

@@ -17,13 +17,13 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from facegate_client import Attestor, CallRefusedError
 from facegate_protocol import evidence_challenge
+from lab.simulator.scene import ScanKind
 from server.configuration import tables
 from server.domain.terms import CheckState
 from server.domain.tries import SANDBOX_RULES
 from server.scan import ends
 from server.storage.database import Database
 from server.storage.devices import DeviceRepository
-from simulator.scene import ScanKind
 from tests.device_integrity.android import phones
 from tests.device_integrity.apple import apple_in_software as apples
 from tests.device_integrity.web import authenticator_in_software as browsers

@@ -14,9 +14,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
-from cli.bench.devices import DeviceJob, make_scans, open_devices
-from cli.bench.phone import RecordedScan, make_material
 from facegate_client import Orchestrator, open_channel, ticket_of
+from lab.bench.devices import DeviceJob, make_scans, open_devices
+from lab.bench.phone import RecordedScan, make_material
 from server.configuration.settings import EVALUATION_POLICY
 from tests.server.process.server_process import DataFolder, ServerProcess
 

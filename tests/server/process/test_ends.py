@@ -23,8 +23,8 @@ from grpc_health.v1 import health_pb2, health_pb2_grpc
 
 from facegate_client.result_keys import fetch_key_set
 from facegate_client.result_signature import verify_response
+from lab.simulator.scene import ScanKind
 from server.domain.terms import AttemptOutcome, CheckState
-from simulator.scene import ScanKind
 from tests.server.live import Picture, pictures, until
 from tests.server.policy_files import write_patient_policy
 from tests.server.process.server_process import DataFolder, ServerProcess

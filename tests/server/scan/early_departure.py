@@ -35,7 +35,17 @@ from attempt.capture import AttemptCapture
 from attempt.frame import Frame, FrameLimits
 from attempt.judgement import MINIMUM_MATCH_FRAMES, StandingLine, judge_attempt
 from attempt.placement import CapturePlan
-from evaluation.match.calibration import without_folder
+from lab.evaluation.match.calibration import without_folder
+from lab.simulator import AmbientPreset, FlashKind
+from lab.simulator.photo import builtin_photo_names
+from lab.simulator.scan import simulate_scan
+from lab.simulator.scene import ScanKind, SceneSettings
+from lab.studies.dynamic.cases import Case, Group, all_cases, settings_of
+from lab.studies.dynamic.drive import Link, ScanTrace, drive_scan
+from lab.studies.dynamic.people import photo_of, simulated_people
+from lab.studies.scan_match.clips import ClipError, Recording, SentFrame, read_recording
+from lab.studies.scan_match.constancy_study import portrait_template
+from lab.studies.scans import select_frames
 from liveness.continuity import without_unexamined_motion
 from liveness.dynamic.judge import combine_flash, judge_flash
 from liveness.dynamic.model import FlashModel, load_flash_model
@@ -48,17 +58,7 @@ from liveness.verdict import Verdict
 from matcher.comparison import MatchPolicy, compare
 from matcher.persons import SCAN_SUBJECT
 from matcher.template import fuse_templates
-from research.dynamic.cases import Case, Group, all_cases, settings_of
-from research.dynamic.drive import Link, ScanTrace, drive_scan
-from research.dynamic.people import photo_of, simulated_people
-from research.scan_match.clips import ClipError, Recording, SentFrame, read_recording
-from research.scan_match.constancy_study import portrait_template
-from research.scans import select_frames
 from server.scan.messages import CaptureBudget
-from simulator import AmbientPreset, FlashKind
-from simulator.photo import builtin_photo_names
-from simulator.scan import simulate_scan
-from simulator.scene import ScanKind, SceneSettings
 from tests.packs import real_photo
 from vision.errors import VisionError
 from vision.image import encode_jpeg

@@ -16,13 +16,13 @@ from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from attempt import FlashRun
 from facegate_client import FlashScreen
 from facegate_protocol.texts import VERDICTS
+from lab.simulator import AmbientPreset, FlashKind
 from liveness import VerdictReason
 from server.configuration.settings import Settings
 from server.domain.terms import CheckState
 from server.running.assembly import Tuning
 from server.scan.attempt import AttemptClocks, AttemptRun
 from server.scan.judging import AttemptJudge
-from simulator import AmbientPreset, FlashKind
 from tests.client.fakes import cutting
 from tests.packs import real_pack, shared_pack
 from tests.server.flash_phone import (

@@ -26,9 +26,12 @@ from device_integrity.policy import RAISED_NAMES
 from device_integrity.stream import key_mark
 from facegate_protocol import load_public_key, public_key_der
 from facegate_protocol.texts import VERDICTS
+from lab.simulator.photo import builtin_image
+from lab.simulator.scan import simulate_scan
+from lab.simulator.scene import ScanKind, SceneSettings
+from lab.studies.warped_photo import bulge, warp_photo
 from liveness import VerdictReason
 from matcher.records import RecordVersion, build_record, serialise, wrap_in_dg2
-from research.warped_photo import bulge, warp_photo
 from server.base.worker_pool import WorkerPool
 from server.device.evidence import EvidenceFinding
 from server.domain.terms import CheckState
@@ -42,9 +45,6 @@ from server.storage.devices import DeviceRepository, forget_subject_rows
 from server.storage.repository import CheckRepository
 from server.storage.scan_memory import DatabaseScanMemory
 from server.storage.tables import device_key_uses
-from simulator.photo import builtin_image
-from simulator.scan import simulate_scan
-from simulator.scene import ScanKind, SceneSettings
 from tests.formats.samples import jpeg_segment
 from tests.packs import real_photo
 from tests.sampling import some_fast

@@ -15,6 +15,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from prometheus_client import CollectorRegistry
 
+from lab.simulator.scene import ScanKind
 from liveness import VerdictReason
 from server.base.errors import Reason, Refusal
 from server.checks.running import CheckClosing
@@ -43,7 +44,6 @@ from server.storage.errors import Conflict, StorageUnavailable
 from server.storage.records import AttemptEnding
 from server.telemetry.metrics import Metrics
 from server.verdict import CheckStatus, CheckVerdict, FailureReason
-from simulator.scene import ScanKind
 from tests.sampling import some_fast
 from tests.server.device.devices import ANDROID, camera_of
 from tests.server.live import LiveServer, Picture, pictures, serving, settings_for

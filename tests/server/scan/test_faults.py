@@ -16,6 +16,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from facegate_client.result_keys import fetch_key_set
 from facegate_client.result_signature import verify_response
+from lab.simulator.scene import ScanKind
 from server.checks.recorder import CheckRecorder
 from server.domain.terms import AttemptOutcome, CheckState, EndedBy, Mode, Plan
 from server.evidence.store import EvidenceStore
@@ -27,7 +28,6 @@ from server.storage.errors import StorageUnavailable
 from server.storage.repository import CheckRepository
 from server.storage.schema import upgrade
 from server.verdict import FailureReason
-from simulator.scene import ScanKind
 from tests.sampling import some_fast
 from tests.server.databases import PostgresServer, postgres_server
 from tests.server.live import FAST, LiveServer, Picture, pictures, serving, settings_for

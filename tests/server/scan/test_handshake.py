@@ -17,6 +17,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from device_integrity.camera import DeviceClaim, Platform
 from facegate_protocol import public_key_der
+from lab.simulator.scene import ScanKind
 from server.base.errors import Reason, Refusal
 from server.checks.progress import attempts_remaining
 from server.domain.terms import AttemptOutcome, CheckState, EndedBy, Mode
@@ -27,7 +28,6 @@ from server.scan.handshake import admit, validate_start
 from server.scan.lease import check_closed
 from server.scan.messages import Capability
 from server.storage.records import AttemptRecord, CheckRecord
-from simulator.scene import ScanKind
 from tests.server.api_keys import Keyed, write_keys
 from tests.server.live import SDK_LAST_DAY, LiveServer, pictures, portrait, serving, settings_for
 from tests.server.raw_device import Ended, RawDevice, RawStream, Request, opened

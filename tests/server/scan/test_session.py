@@ -19,6 +19,7 @@ from facegate.v1 import verification_service_pb2 as service_pb2
 
 from attempt import AttemptCapture
 from attempt.judgement import AttemptJudgement, judge_attempt
+from lab.simulator.scene import ScanKind
 from server.device.assessment import assess_device
 from server.domain.terms import AttemptOutcome, CheckState, ImagePurpose
 from server.scan.attempt import AttemptRun
@@ -28,7 +29,6 @@ from server.scan.messages import CaptureBudget
 from server.storage.records import CheckRecord
 from server.verdict import CheckStatus, FailureReason
 from server.verdict.outcome import DeviceOutcome
-from simulator.scene import ScanKind
 from tests.sampling import some_fast
 from tests.server.live import (
     FAST,

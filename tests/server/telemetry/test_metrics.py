@@ -10,8 +10,8 @@ from prometheus_client import CollectorRegistry
 from prometheus_client.parser import text_string_to_metric_families
 
 from docs.make_metrics import ALERTS_PAGE, PAGE, alerts_page, documented_metrics, metrics_page
+from lab.simulator.photo import builtin_image
 from server.telemetry.metrics import Metrics, staged_embedder, timed_pack
-from simulator.photo import builtin_image
 from tests.docs.pages import REPOSITORY, anchors, code_blocks, pages
 from tests.packs import real_pack
 from tests.server.telemetry.chart_files import (

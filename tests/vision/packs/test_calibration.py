@@ -12,9 +12,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from evaluation.match.calibration import render_calibration
-from research.photo_match.cohort import fit_cohort
-from tests.evaluation.match.reports import pack_of
+from lab.evaluation.match.calibration import render_calibration
+from lab.studies.photo_match.cohort import fit_cohort
+from lab.tests.evaluation.match.reports import pack_of
 from vision.errors import CalibrationUnusable, PackDataInvalid, PackIncomplete, PackNotFound
 from vision.packs.calibration import (
     CalibrationRecord,

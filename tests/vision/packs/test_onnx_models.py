@@ -15,16 +15,10 @@ import pytest
 from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
-from evaluation.minifasnet_onnx import main
-from tests.vision.conftest import read_photo
-from tests.vision.models import channel_means_model, prelu_model, scaling_model
-from vision.errors import ModelFailed, PackFileAltered, PackFileUnusable, PackNotFound
-from vision.face import BgrImage, Box, DetectedFace, Landmarks
-from vision.graph_rewrite import with_free_sides
-from vision.onnx_sessions import RuntimeOptions, create_session
-from vision.packs import facegate_pad
-from vision.packs.catalogue import EmbedderPreprocessing, PadPreprocessing, load_catalogue
-from vision.packs.facegate_pad import (
+from lab.evaluation.minifasnet_onnx import main
+from lab.packs import facegate_pad
+from lab.packs import load_catalogue as load_lab_catalogue
+from lab.packs.facegate_pad import (
     KIND,
     TIGHT_SIDE,
     WIDE_SIDE,
@@ -33,6 +27,13 @@ from vision.packs.facegate_pad import (
     read_facegate_pad,
     tight_and_wide,
 )
+from tests.vision.conftest import read_photo
+from tests.vision.models import channel_means_model, prelu_model, scaling_model
+from vision.errors import ModelFailed, PackFileAltered, PackFileUnusable, PackNotFound
+from vision.face import BgrImage, Box, DetectedFace, Landmarks
+from vision.graph_rewrite import with_free_sides
+from vision.onnx_sessions import RuntimeOptions, create_session
+from vision.packs.catalogue import EmbedderPreprocessing, PadPreprocessing
 from vision.packs.insightface_pack import Landmarker106, ScrfdDetector
 from vision.packs.interfaces import PadNetwork, to_unit_length
 from vision.packs.minifasnet_state import StateFileError, minifasnet_to_onnx, read_state
@@ -456,7 +457,7 @@ class TestOnMadeAnswers:
 
 MOST_BYTES = 2_000_000
 HELD_OUT = ("Krzysiek354", "lestari15", "tranvanluyt2203")
-"""Publishers of images outside the packaged network's training; see research/pad_network/split.toml."""
+"""Publishers of images outside the packaged network's training; see lab/studies/pad_network/split.toml."""
 
 
 @pytest.fixture(scope="module")
@@ -466,7 +467,7 @@ def packaged_pad() -> TwoCropPadNetwork:
 
 def test_the_file_is_the_catalogued_one_and_small() -> None:
     file = read_facegate_pad()
-    assert file.entry is load_catalogue().only(KIND)
+    assert file.entry is load_lab_catalogue().only(KIND)
     assert file.entry.size == len(file.content) <= MOST_BYTES
     assert file.entry.evaluation_only
     assert "evaluation only" in file.entry.terms.weights
@@ -476,9 +477,8 @@ def test_an_altered_or_missing_file_is_refused(monkeypatch: pytest.MonkeyPatch, 
     monkeypatch.setattr(facegate_pad, "files", lambda _: tmp_path)
     with pytest.raises(PackNotFound, match="install it again"):
         read_facegate_pad()
-    entry = load_catalogue().only(KIND)
-    (tmp_path / "weights").mkdir()
-    (tmp_path / "weights" / entry.file_name).write_bytes(b"altered")
+    entry = load_lab_catalogue().only(KIND)
+    (tmp_path / entry.file_name).write_bytes(b"altered")
     with pytest.raises(PackFileAltered) as caught:
         read_facegate_pad()
     assert caught.value.expected == entry.sha256

@@ -5,7 +5,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { build } from "vite";
 
-const PAGES = { try: "cli/try_/page", console: "server/edge/console_page", hosted: "server/edge/hosted_page" };
+const PAGES = { try: "lab/try_/page", console: "server/edge/console_page", hosted: "server/edge/hosted_page" };
 const name = process.argv[2];
 const committed = fileURLToPath(new URL(`../../../${PAGES[name]}`, import.meta.url));
 const fresh = mkdtempSync(join(tmpdir(), `facegate-${name}-`));

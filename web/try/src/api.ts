@@ -1,4 +1,4 @@
-/** The JSON interface of `facegate try`. cli/try_/site.py serves it. */
+/** The JSON interface of `facegate try`. lab/try_/site.py serves it. */
 
 export interface Mode {
   key: "express" | "colours" | "dynamic";

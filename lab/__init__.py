@@ -1,0 +1,1 @@
+"""What proves that Facegate works, and shows it: none of it runs at a bank."""

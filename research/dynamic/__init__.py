@@ -1,1 +1,0 @@
-"""Measures the flash challenge on simulated persons and attackers; run ``python -m research.dynamic``."""
