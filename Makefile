@@ -19,7 +19,7 @@ help: ## Show this help.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
 
 # The distributions facegate-protocol, facegate-client and facegate, and the laboratory. No lock names them.
-PROJECTS := protos/pyproject.toml client/pyproject.toml pyproject.toml
+PROJECTS := protos/pyproject.toml clients/python/pyproject.toml pyproject.toml
 # LAB=no leaves the laboratory out, as on a server that decides about people: demo, try, bench, evaluate, simulated people.
 LAB ?= yes
 
@@ -39,7 +39,7 @@ $(VENV)/.installed-$(RUNTIME): requirements/$(RUNTIME).lock $(PROJECTS) | $(VENV
 	  $(BIN)/python -m pip uninstall --quiet --quiet --yes onnxruntime onnxruntime-gpu; fi
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/build.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r requirements/$(RUNTIME).lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e protos -e client -e .
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e protos -e clients/python -e .
 	@touch $@
 
 $(VENV)/.installed-lab: lab/pyproject.toml $(VENV)/.installed-$(RUNTIME)
@@ -122,7 +122,7 @@ MVN ?= mvn
 sdk: dev ## Build and test the Kotlin SDK, also against a server (FACEGATE_TEST_ASSETS). Needs Maven and a JDK.
 	@command -v javac > /dev/null && command -v $(firstword $(MVN)) > /dev/null || \
 	  { echo "make sdk needs Maven and a JDK of Java 17 or newer; on Debian: apt-get install maven default-jdk-headless" >&2; exit 1; }
-	@$(MVN) -B -ntp -f sdk/kotlin/pom.xml verify
+	@$(MVN) -B -ntp -f clients/kotlin/pom.xml verify
 	@$(BIN)/python -m pytest -q -m "slow$(BUT)" --timeout 600 tests/sdk
 
 SBOM ?= sbom
@@ -136,7 +136,7 @@ version: dev ## Write the version VERSION into every file that states it (VERSIO
 # Everything that a release publishes; docs/release.md has the steps before and after.
 dist: dev $(BIN)/helm $(NPM_PACKAGES) ## Build wheels, source distributions, npm packages, chart, SBOM and SHA256SUMS into dist/.
 	@rm -rf dist && mkdir dist
-	@for project in protos client . lab; do \
+	@for project in protos clients/python . lab; do \
 	  (cd $$project && $(abspath $(BIN))/python -m hatchling build -d $(CURDIR)/dist) || exit 1; done
 	@for folder in sdk server; do (cd web/$$folder && npm pack --silent --pack-destination $(CURDIR)/dist) || exit 1; done
 	@$(BIN)/helm package helm/facegate --destination dist

@@ -30,8 +30,8 @@ class _Copy:
 
 _COPIES: Final = (
     _Copy("pyproject.toml", _PINS),
-    _Copy("client/pyproject.toml", _PINS),
-    _Copy("client/pyproject.toml", _PROJECT),
+    _Copy("clients/python/pyproject.toml", _PINS),
+    _Copy("clients/python/pyproject.toml", _PROJECT),
     _Copy("lab/pyproject.toml", r'"facegate==(?P<version>[^"]+)"'),
     _Copy("lab/pyproject.toml", _PROJECT),
     _Copy("protos/pyproject.toml", _PROJECT),
@@ -52,14 +52,16 @@ _COPIES: Final = (
     _Copy("web/sdk/src/version.ts", r'VERSION = "(?P<version>[^"]+)"', semver=True),
     *(
         _Copy(
-            f"sdk/kotlin/{folder}pom.xml",
+            f"clients/kotlin/{folder}pom.xml",
             r"<artifactId>facegate-kotlin</artifactId>\s+<version>(?P<version>[^<]+)<",
             semver=True,
         )
         for folder in ("", "core/", "android/")
     ),
-    _Copy("sdk/kotlin/README.md", r'facegate-(?:android|core):(?P<version>[^@"`]+)', semver=True),
-    _Copy("sdk/kotlin/sample/app/build.gradle.kts", r"facegate-android:(?P<version>[^@]+)@aar", semver=True),
+    _Copy("clients/kotlin/README.md", r'facegate-(?:android|core):(?P<version>[^@"`]+)', semver=True),
+    _Copy(
+        "clients/kotlin/sample/app/build.gradle.kts", r"facegate-android:(?P<version>[^@]+)@aar", semver=True
+    ),
 )
 
 

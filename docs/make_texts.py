@@ -24,7 +24,7 @@ _ERRORS_PAGE, _REASONS_PAGE, _DEVICE_PAGE = (
 _SDK_TEXTS = _REPOSITORY / "web" / "sdk" / "src" / "protocol" / "generated" / "texts.ts"
 _SDK_LANGUAGES = _SDK_TEXTS.with_name("languages.ts")
 _KOTLIN_TEXTS = (
-    _REPOSITORY / "sdk" / "kotlin" / "core" / "src" / "main" / "resources" / "org" / "facegate" / "core"
+    _REPOSITORY / "clients" / "kotlin" / "core" / "src" / "main" / "resources" / "org" / "facegate" / "core"
 )
 _SCREEN_TEXTS = _REPOSITORY / "protos" / "screen_texts.json"
 _CONSOLE_TEXTS = _REPOSITORY / "web" / "console" / "src" / "generated" / "texts.ts"

@@ -33,6 +33,8 @@ def main() -> None:
     sys.path[:0] = FOLDERS
     try:
         from cli.main import main as run
+
+        run()
     except ModuleNotFoundError as error:
         if error.name not in _OURS:
             raise
@@ -40,4 +42,3 @@ def main() -> None:
             f"{error.name} is not installed in {sys.prefix}, which was made for another version of Facegate. "
             "Install it again: `make install` in a checkout, or pip."
         )
-    run()

@@ -22,7 +22,7 @@ _LOCKS = sorted((_ROOT / "requirements").rglob("*.lock"))
 _SERVERS = ("cpu", "gpu")
 _WITHOUT_LOCK = {"gpu", "training"}
 """The extras without a lock file of their own: the first has gpu.lock, and no server needs the second."""
-_PROJECTS = ("protos", "client", ".", "lab")
+_PROJECTS = ("protos", "clients/python", ".", "lab")
 _PIN = re.compile(r"^([A-Za-z0-9_.-]+)==(\S+)", re.MULTILINE)
 _REQUIREMENT = re.compile(r"^([A-Za-z0-9_.-]+)==([^ ;\\]+)([^\\]*)", re.MULTILINE)
 
@@ -149,11 +149,11 @@ def test_npm_publishes_the_files_of_a_release() -> None:
 
 
 _STATE_A_VERSION = (
-    *("pyproject.toml", "protos/pyproject.toml", "client/pyproject.toml", "lab/pyproject.toml"),
+    *("pyproject.toml", "protos/pyproject.toml", "clients/python/pyproject.toml", "lab/pyproject.toml"),
     "helm/facegate/Chart.yaml",
     *("web/sdk/package.json", "web/sdk/package-lock.json", "web/sdk/src/version.ts"),
-    *("sdk/kotlin/pom.xml", "sdk/kotlin/core/pom.xml", "sdk/kotlin/android/pom.xml"),
-    *("sdk/kotlin/README.md", "sdk/kotlin/sample/app/build.gradle.kts"),
+    *("clients/kotlin/pom.xml", "clients/kotlin/core/pom.xml", "clients/kotlin/android/pom.xml"),
+    *("clients/kotlin/README.md", "clients/kotlin/sample/app/build.gradle.kts"),
     *("web/server/package.json", "web/server/package-lock.json"),
 )
 
@@ -235,7 +235,7 @@ def test_npm_and_helm_get_a_version_of_semver(version: str, semver: str) -> None
 
 def test_client_and_protocol_require_the_same_versions_as_the_application() -> None:
     """The locks are made of the application's requirements, and so fit all three."""
-    client = _project("client")
+    client = _project("clients/python")
     extras = [text for extra in client["optional-dependencies"].values() for text in extra]
     asked = {*_project("protos")["dependencies"], *client["dependencies"], *extras}
     assert asked <= {*_project(".")["dependencies"]}
@@ -251,7 +251,7 @@ def test_runtime_and_gencode_of_grpc_agree() -> None:
     generated = (_ROOT / "protos/facegate/v1/verification_service_pb2_grpc.py").read_text()
     match = re.search(r"GRPC_GENERATED_VERSION = '([0-9.]+)'", generated)
     assert match is not None
-    for folder in ("protos", "client", "."):
+    for folder in ("protos", "clients/python", "."):
         assert f"grpcio>={match[1]}" in _project(folder)["dependencies"]
     assert tuple(map(int, importlib.metadata.version("grpcio").split("."))) >= tuple(
         map(int, match[1].split("."))
@@ -319,7 +319,7 @@ def test_the_client_works_with_its_dependencies_alone(tmp_path: Path) -> None:
     (tmp_path / "png").mkdir()
     Image.new("RGB", (64, 48)).save(tmp_path / "png" / "a.png")
     done = subprocess.run(
-        [sys.executable, "-c", _ALONE, str(tmp_path), str(_ROOT / "client"), str(_ROOT / "protos")],
+        [sys.executable, "-c", _ALONE, str(tmp_path), str(_ROOT / "clients/python"), str(_ROOT / "protos")],
         cwd=tmp_path,
         capture_output=True,
         text=True,

@@ -154,9 +154,12 @@ class ScanOptions:
 
     def validate(self) -> None:
         """List the kinds of scans if they are asked for. Raise ``BadParameter`` for contradictions."""
-        if self.simulate == _LIST:
-            with errors_reported():
-                simulator("--simulate").print_kinds()
+        with errors_reported():
+            if self.test_device is not None:
+                simulator("--test-device")
+            simulated = None if self.simulate is None else simulator("--simulate")
+        if simulated is not None and self.simulate == _LIST:
+            simulated.print_kinds()
             raise typer.Exit
         if self.scan is None and self.simulate is None:
             raise typer.BadParameter("give --scan or --simulate", param_hint="--scan")

@@ -33,7 +33,7 @@ echo "Building Facegate's own"
 # Of the laboratory only what these extras need.
 case " ${EXTRAS:-} " in *" embedded "* | *" evaluation "*) lab=$root/lab ;; *) lab= ;; esac
 "$python" -m pip wheel --quiet --disable-pip-version-check --no-deps --no-build-isolation --wheel-dir "$out/own" \
-  "$root/protos" "$root/client" "$root" ${lab:+"$lab"}
+  "$root/protos" "$root/clients/python" "$root" ${lab:+"$lab"}
 if [ $# -gt 0 ]; then
   echo "Bundling models: $*"
   "$(dirname "$python")/facegate" models bundle "$@" --out "$out/models.tar"

@@ -375,8 +375,8 @@ class Settings(BaseSettings):
     data_dir: Path = Path("data")
     """Folder of the database, objects and keys, unless their settings name other places."""
     pack: str = EVALUATION_PACK
-    """Model pack: one that ``facegate models pull`` fetched, such as ``open`` or ``buffalo_l``; ``embedded``, of facegate-lab;
-    or a folder: ``open:<folder>`` or ``insightface:<folder>``."""
+    """Model pack: one that ``facegate models pull`` fetched, such as ``open`` or ``buffalo_l``;
+    ``embedded``, of facegate-lab; or a folder: ``open:<folder>`` or ``insightface:<folder>``."""
     allow_evaluation_pack: bool = False
     """Whether EXPRESS policies may run with a pack that is for evaluation only, such as ``embedded``. If not,
     their checks are refused, and a server whose default policy is one of them does not start. Without a

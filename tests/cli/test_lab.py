@@ -9,7 +9,6 @@ from typer.testing import CliRunner
 
 from cli.lab import lab_installed, lab_part
 from cli.main import COMMANDS, app
-from lab.simulator.photo import builtin_image
 from vision.errors import PackNotFound
 from vision.packs import load_pack
 
@@ -44,7 +43,7 @@ def test_the_commands_of_the_laboratory_are_its_entry_points() -> None:
 @pytest.fixture
 def portrait(tmp_path: Path) -> str:
     path = tmp_path / "portrait.jpg"
-    path.write_bytes(builtin_image("astronaut").jpeg)
+    path.write_bytes(b"")
     return str(path)
 
 
@@ -53,6 +52,8 @@ def _lacking(portrait: str, folder: Path) -> list[list[str]]:
     return [
         *([name] for name in _LAB_COMMANDS),
         [*verify, "--simulate", "list"],
+        [*verify, "--simulate", "genuine"],
+        [*verify, "--scan", "camera", "--test-device", "platform/android"],
         ["attest", "test-platform", str(folder / "platform")],
     ]
 

@@ -13,7 +13,7 @@ _BESIDE_DOCS: Final = (
     *("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"),
     *("helm/facegate/README.md", "tests/compatibility/README.md"),
     *("web/sdk/README.md", "web/server/README.md"),
-    *("sdk/kotlin/README.md", "sdk/kotlin/COMPARISON.md"),
+    *("clients/kotlin/README.md", "clients/kotlin/COMPARISON.md"),
 )
 
 _FENCE = re.compile(

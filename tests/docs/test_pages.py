@@ -291,7 +291,7 @@ _ROOTS = {
             "vision",
         )
     },
-    "facegate_client": REPOSITORY / "client" / "facegate_client",
+    "facegate_client": REPOSITORY / "clients/python/facegate_client",
     "facegate_protocol": REPOSITORY / "protos" / "facegate_protocol",
 }
 _NAME = re.compile(rf"`((?:{'|'.join(_ROOTS)})(?:\.\w+)+)`")
@@ -417,7 +417,7 @@ _RUN = {("config", "show"), ("policy", "show"), ("db", "upgrade"), ("db", "forge
 _RUN |= {("keys", "new-api-key"), ("keys", "rotate"), ("keys", "retire")}
 """Commands that need no server, no network and no models."""
 
-_GRADLE = REPOSITORY / "sdk" / "kotlin" / "sample" / "app"
+_GRADLE = REPOSITORY / "clients" / "kotlin" / "sample" / "app"
 _TOML = [block for page in pages() for block in code_blocks(page) if block.language == "toml"]
 
 
@@ -433,12 +433,12 @@ def test_settings_and_policies_of_pages_are_valid(block: CodeBlock) -> None:
 
 @pytest.mark.parametrize(
     "block",
-    [block for block in code_blocks(REPOSITORY / "sdk/kotlin/README.md") if block.language == "kotlin"],
+    [block for block in code_blocks(REPOSITORY / "clients/kotlin/README.md") if block.language == "kotlin"],
     ids=lambda block: f"line {block.line}",
 )
 def test_the_kotlin_of_the_readme_is_code_that_is_compiled(block: CodeBlock) -> None:
     """``make sdk`` compiles and tests it, except what is for Gradle."""
-    sources = [*(REPOSITORY / "sdk/kotlin").glob("*/src/test/**/*.kt"), *_GRADLE.glob("*.kts")]
+    sources = [*(REPOSITORY / "clients/kotlin").glob("*/src/test/**/*.kt"), *_GRADLE.glob("*.kts")]
     assert any(_flat(block.text) in _flat(path.read_text(encoding="utf-8")) for path in sources)
 
 

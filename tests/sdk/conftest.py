@@ -23,7 +23,7 @@ from lab.simulator.devices.client import (
     runtime_findings_of,
 )
 
-CORE: Final = Path(__file__).resolve().parents[2] / "sdk" / "kotlin" / "core" / "target"
+CORE: Final = Path(__file__).resolve().parents[2] / "clients" / "kotlin" / "core" / "target"
 _SCAN_SECONDS: Final = 240
 _CLOSE_SECONDS: Final = 60
 _LONGEST_LINE: Final = 2**20
@@ -39,11 +39,11 @@ def _java() -> None:
     if shutil.which("java") is None:
         pytest.skip("Java is not installed")
     if not (CORE / "test-classpath").is_file():
-        pytest.skip("sdk/kotlin is not built: run 'make sdk'")
+        pytest.skip("clients/kotlin is not built: run 'make sdk'")
 
 
 class KotlinClient:
-    """The runner of ``sdk/kotlin/core/src/test``, which makes several scans at once."""
+    """The runner of ``clients/kotlin/core/src/test``, which makes several scans at once."""
 
     def __init__(self, process: asyncio.subprocess.Process) -> None:
         assert process.stdin is not None

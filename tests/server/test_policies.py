@@ -656,7 +656,7 @@ def test_liveness_applies_the_demands_on_the_evidence_frame() -> None:
 # The most that the Kotlin SDK takes from a server is what policies allow.
 
 _ROOT = Path(__file__).resolve().parents[2]
-_CORE = _ROOT / "sdk/kotlin/core/src/main/kotlin/org/facegate/core/internal"
+_CORE = _ROOT / "clients/kotlin/core/src/main/kotlin/org/facegate/core/internal"
 
 
 def _most(table: type[BaseModel], field: str) -> int:

@@ -11,7 +11,7 @@ import java.io.PrintStream
 
 /**
  * The public part of the package is the committed one. After a change that is meant:
- * `mvn -f sdk/kotlin/pom.xml test -Dtest=ApiTest -Dapi.write=true`. The tests of `android` have this file, too.
+ * `mvn -f clients/kotlin/pom.xml test -Dtest=ApiTest -Dapi.write=true`. The tests of `android` have this file, too.
  */
 class ApiTest {
     @Test
