@@ -29,13 +29,12 @@ class FiguresFilter:
     sandbox: bool | None = None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckFigures:
     """Counts checks by day and policy."""
 
-    def __init__(self, *, repository: FiguresRepository, log: AuditLog) -> None:
-        """Set the stores."""
-        self._repository = repository
-        self._log = log
+    repository: FiguresRepository
+    log: AuditLog
 
     async def days(self, access: Access, chosen: FiguresFilter) -> tuple[DayFigures, ...]:
         """Return the figures, and log that they were read.
@@ -53,7 +52,7 @@ class CheckFigures:
                 f"decided_since is more than {_MOST_DAYS} days before decided_before; ask for parts",
                 details={"field": "decided_since", "maxValue": _MOST_DAYS},
             )
-        if before - since > _SHORTEST and await self._repository.has_more(
+        if before - since > _SHORTEST and await self.repository.has_more(
             access.tenant, _MOST_CHECKS, since=since, before=before
         ):
             raise Refusal(
@@ -62,7 +61,7 @@ class CheckFigures:
                 "for parts that begin and end with a day of UTC",
                 details={"field": "decided_since", "maxChecks": _MOST_CHECKS},
             )
-        found = await self._repository.days(
+        found = await self.repository.days(
             access.tenant,
             since=since,
             before=before,
@@ -71,7 +70,7 @@ class CheckFigures:
             sandbox=access.sandbox or chosen.sandbox,
         )
         detail = {"decided_since": since.isoformat(), "decided_before": before.isoformat()}
-        await self._log.append(access.event(AuditAction.FIGURES_READ, detail=detail), now=access.now)
+        await self.log.append(access.event(AuditAction.FIGURES_READ, detail=detail), now=access.now)
         return found
 
 

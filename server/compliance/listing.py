@@ -94,26 +94,18 @@ class CheckFilter:
         return {name: word for name, word in named.items() if word}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckListing:
-    """Lists checks."""
+    """Lists checks.
 
-    def __init__(
-        self,
-        *,
-        records: EvidenceRecordRepository,
-        log: AuditLog,
-        tenant_keys: Callable[[str], tuple[bytes, ...]],
-        tokens: PageTokens,
-    ) -> None:
-        """Set the stores.
+    Attributes:
+        tenant_keys: Returns the keys that a tenant has and had, newest first.
+    """
 
-        Args:
-            tenant_keys: Returns the keys that a tenant has and had, newest first.
-        """
-        self._records = records
-        self._log = log
-        self._tenant_keys = tenant_keys
-        self._tokens = tokens
+    records: EvidenceRecordRepository
+    log: AuditLog
+    tenant_keys: Callable[[str], tuple[bytes, ...]] = field(repr=False)
+    tokens: PageTokens
 
     async def page(
         self, access: Access, chosen: CheckFilter, *, size: int, page_token: str
@@ -137,17 +129,17 @@ class CheckListing:
         ):
             field = reference_field if name.endswith("_reference") else text_field
             field(name, value, longest=longest, required=False)
-        terms = chosen.terms(self._tenant_keys(access.tenant))
+        terms = chosen.terms(self.tenant_keys(access.tenant))
         bound = [
             "checks",
             repr((chosen.since, chosen.before)),
             *(word for condition in terms for word in condition),
         ]
-        after = self._tokens.open(page_token, Place.from_bytes, tenant=access.tenant, conditions=bound)
-        found = await self._records.list(
+        after = self.tokens.open(page_token, Place.from_bytes, tenant=access.tenant, conditions=bound)
+        found = await self.records.list(
             access.tenant, terms, since=chosen.since, before=chosen.before, after=after, limit=size + 1
         )
-        page = self._tokens.page(
+        page = self.tokens.page(
             found, size, place=lambda one: one.place.to_bytes(), tenant=access.tenant, conditions=bound
         )
         for line in page.entries:
@@ -158,18 +150,17 @@ class CheckListing:
         event = access.event(
             AuditAction.CHECKS_LISTED, detail={**chosen.words, "checks": str(len(page.entries))}
         )
-        await self._log.append(event, now=access.now)
+        await self.log.append(event, now=access.now)
         return page
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditListing:
     """Lists entries of the audit log; each page is an entry itself."""
 
-    def __init__(self, *, reader: AuditReader, log: AuditLog, tokens: PageTokens) -> None:
-        """Set the reader and the writer of the log, and the maker of page tokens."""
-        self._reader = reader
-        self._log = log
-        self._tokens = tokens
+    reader: AuditReader
+    log: AuditLog
+    tokens: PageTokens
 
     async def page(
         self,
@@ -191,15 +182,15 @@ class AuditListing:
             Refusal: The token is not one of this list (INVALID_FIELD).
         """
         bound = ["audit", repr(chosen), *(subject.hex() for subject in subjects)]
-        before = self._tokens.open(page_token, int.from_bytes, tenant=access.tenant, conditions=bound) or 0
-        found, following = await self._reader.page(
+        before = self.tokens.open(page_token, int.from_bytes, tenant=access.tenant, conditions=bound) or 0
+        found, following = await self.reader.page(
             access.tenant, chosen=chosen, subjects=subjects, before=before, limit=size
         )
         detail = {"entries": str(len(found))}
         event = access.event(AuditAction.AUDIT_READ, subject=next(iter(subjects), None), detail=detail)
-        await self._log.append(event, now=access.now)
+        await self.log.append(event, now=access.now)
         place = following.to_bytes(_SEQUENCE_BYTES, "big") if following else b""
-        return Page(found, self._tokens.make(place, tenant=access.tenant, conditions=bound))
+        return Page(found, self.tokens.make(place, tenant=access.tenant, conditions=bound))
 
     async def export(self, access: Access, since: datetime | None) -> AsyncIterator[str]:
         """Yield the lines of an export of the log, after an entry that it was read.
@@ -207,9 +198,7 @@ class AuditListing:
         Args:
             since: Entries of this time or later; ``None`` for all.
         """
-        await self._log.append(
-            access.event(AuditAction.AUDIT_READ, detail={"form": "export"}), now=access.now
-        )
-        export = AuditExport(self._reader, access.tenant)
+        await self.log.append(access.event(AuditAction.AUDIT_READ, detail={"form": "export"}), now=access.now)
+        export = AuditExport(self.reader, access.tenant)
         async for line in export.lines(since):
             yield line

@@ -432,7 +432,7 @@ def open_servicers(
         )
     )
     listeners.event_calls.open(
-        EventCare(events=stores.events, endpoints=settings.webhooks.endpoints, tokens=tokens)
+        EventCare(events=stores.events, configured=settings.webhooks.endpoints, tokens=tokens)
     )
     # 6. Pages, and analyses without a check.
     if listeners.hosted is not None:
