@@ -1,7 +1,8 @@
 """Work that a server repeats until it stops."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from typing import ClassVar
 
@@ -51,3 +52,15 @@ class Background:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def repeated(works: Sequence[Background]) -> AsyncIterator[None]:
+    """Repeat work until the block ends; it is started and stopped in this order."""
+    for work in works:
+        work.start()
+    try:
+        yield
+    finally:
+        for work in works:
+            await work.stop()

@@ -204,6 +204,33 @@ class Listeners:
         found = (self.device, self.service, self.web, None if self.console is None else self.console.listener)
         return tuple(listener for listener in found if listener is not None)
 
+    async def start(self) -> None:
+        """Bind the ports; calls are refused until the servicers are opened.
+
+        Raises:
+            ListenerUnusable: An address is in use, or is not an address of this machine.
+        """
+        for listener in self.all:
+            await listener.start()
+
+    def serve(self) -> None:
+        """Set the health to SERVING, and show the one-time link of the console."""
+        self.device.serve()
+        self.service.serve()
+        if self.console is not None:
+            self.console.listener.serve()
+
+    def drain(self) -> None:
+        """Set the health to NOT_SERVING; calls are served until ``stop``."""
+        self.device.drain()
+        self.service.drain()
+
+    async def stop(self, grace: float) -> None:
+        """Stop the listeners one after the other, each with ``grace`` seconds for its calls; pages first."""
+        device, service, *others = self.all
+        for listener in (*others, device, service):
+            await listener.stop(grace)
+
     def _web_listener(
         self, settings: Settings, *, max_connections: int, metrics: Metrics
     ) -> WebListener | None:
