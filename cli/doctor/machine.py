@@ -21,8 +21,8 @@ from cli.doctor.finding import Deployment, Finding, failure, fine, warning
 from cli.errors import CommandError
 from cli.shown import counted
 from evaluation.bench import BenchError, ModelClock, timed_pack
-from server.base.control_groups import usable_processors
 from server.base.errors import ConfigurationError
+from server.base.process_limits import usable_processors
 from server.checks.offer import pack_shortfall
 from server.configuration.settings import SCANS_A_CORE
 from server.device.configured import require_available, unlisted_origins

@@ -15,8 +15,8 @@ from server.access.client_certificates import ClientCertificates
 from server.access.code_flow import CodeFlow, ConsoleOidcSettings
 from server.access.signing_keys import Issuer, read_jwks_file
 from server.base.errors import ConfigurationError
-from server.base.file_handles import raise_limit
 from server.base.private_files import WatchedFile
+from server.base.process_limits import raise_handle_limit
 from server.compliance.events import EventCare
 from server.compliance.reviewing import Reviewing
 from server.configuration.settings import Settings
@@ -112,7 +112,7 @@ class Listeners:
         connections = share(
             limits,
             scans=settings.max_scans,
-            handles=raise_limit(),
+            handles=raise_handle_limit(),
             web=listeners.web is not None,
             console=listeners.console is not None,
         )

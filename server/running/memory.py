@@ -16,7 +16,7 @@ from typing import Final
 
 import structlog
 
-from server.base.control_groups import group_folders
+from server.base.process_limits import group_folders
 from server.running.background import Background
 
 _HIGH: Final = 0.85
