@@ -28,8 +28,7 @@ from server.checks.running import RunningScans
 from server.compliance.access import ApprovalRules
 from server.compliance.erasing import Erasure
 from server.compliance.events import EventCare
-from server.compliance.figures import CheckFigures
-from server.compliance.listing import AuditListing, CheckListing
+from server.compliance.listing import AuditListing, CheckFigures, CheckListing
 from server.compliance.reading import EvidenceReading
 from server.compliance.reviewing import Reviewing
 from server.compliance.subject_export import SubjectExport
