@@ -160,8 +160,8 @@ class FacegateServer:
     async def _open(self) -> AsyncIterator[None]:
         """Open one part after the other, and serve. Each is closed where it stands here, the last one first.
 
-        The listeners refuse calls while what is behind them opens, and stop before it closes. Therefore three
-        places in this order are taken before what closes there is opened.
+        The listeners refuse calls while what is behind them opens, and stop before it closes: ``storage``,
+        ``operators`` and ``background`` are places for what opens later than it stands here.
         """
         settings, metrics, now = self._settings, self._metrics, self._clock.now
         require_runtime()
