@@ -23,8 +23,8 @@ from cli.shown import counted
 from lab.evaluation.bench import BenchError, ModelClock, timed_pack
 from lab.simulator.errors import SimulatorError
 from lab.simulator.photo import builtin_image
-from server.base.control_groups import usable_processors
 from server.base.errors import ConfigurationError
+from server.base.process_limits import usable_processors
 from server.checks.offer import pack_shortfall
 from server.configuration.settings import SCANS_A_CORE
 from server.device.configured import require_available, unlisted_origins

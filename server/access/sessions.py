@@ -136,31 +136,30 @@ def _mac(content: bytes, secret_sha256: bytes, key: bytes) -> bytes:
     return hmac.digest(hmac.digest(key, _SESSION_DOMAIN, "sha256"), secret_sha256 + content, "sha256")
 
 
+@dataclass(kw_only=True, eq=False)
 class Attempts:
-    """Counts failed log-ins by address, so that nobody can try many credentials."""
+    """Counts failed log-ins by address, so that nobody can try many credentials.
 
-    def __init__(self, *, most: int, window: timedelta, addresses: int) -> None:
-        """Set the limit.
+    Attributes:
+        most: The number of failures within ``window`` after which the address must wait.
+        addresses: The maximum number of addresses that are remembered; the oldest are forgotten first.
+    """
 
-        Args:
-            most: The number of failures within ``window`` after which the address must wait.
-            addresses: The maximum number of addresses that are remembered; the oldest are forgotten first.
-        """
-        self._most = most
-        self._window = window
-        self._addresses = addresses
-        self._failures: dict[str, list[datetime]] = {}
+    most: int
+    window: timedelta
+    addresses: int
+    _failures: dict[str, list[datetime]] = field(default_factory=dict, init=False)
 
     def seconds_to_wait(self, address: str, now: datetime) -> float:
         """Return how long an address must wait before its next attempt; 0 if it need not."""
-        recent = [time for time in self._failures.get(address, ()) if now - time < self._window]
-        if len(recent) < self._most:
+        recent = [time for time in self._failures.get(address, ()) if now - time < self.window]
+        if len(recent) < self.most:
             return 0.0
-        return (recent[-self._most] + self._window - now).total_seconds()
+        return (recent[-self.most] + self.window - now).total_seconds()
 
     def record_failure(self, address: str, now: datetime) -> None:
         """Count a failed attempt."""
-        recent = [time for time in self._failures.pop(address, ()) if now - time < self._window]
-        self._failures[address] = [*recent, now][-self._most :]
-        while len(self._failures) > self._addresses:
+        recent = [time for time in self._failures.pop(address, ()) if now - time < self.window]
+        self._failures[address] = [*recent, now][-self.most :]
+        while len(self._failures) > self.addresses:
             del self._failures[next(iter(self._failures))]

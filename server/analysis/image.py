@@ -1,6 +1,6 @@
 """Analyses one selfie: eight signals, and in mode FULL also the verdict of the fusion model."""
 
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from attempt import judge_still, landmarks_of, measure_still, persons_in
 from formats.exif import ExifTags
@@ -24,41 +24,27 @@ _NO_FACE = (
 _FAILED = "A model could not process the image. Send it again; if that does not help, contact the operator."
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ImageAnalyst:
-    """Analyses selfies. Thread-safe; keeps no data of a selfie."""
+    """Analyses selfies. Thread-safe; keeps no data of a selfie.
 
-    def __init__(
-        self,
-        *,
-        pack: Pack,
-        selfie_settings: SelfieSettings,
-        selfie_model: SelfieModel,
-        fusion: FusionModel,
-        policy: LivenessPolicy,
-        subject: SubjectRule,
-        still_decoder: StillDecoder | None = None,
-        limits: DecodeLimits = SELFIE_LIMITS,
-    ) -> None:
-        """Set the models, thresholds and limits of every analysis.
+    Attributes:
+        selfie_settings: The parameters of the eight signals.
+        selfie_model: The weights of the eight signals.
+        fusion: The fusion model, which judges in mode FULL.
+        policy: The thresholds of the fusion model; its kind of capture is replaced by FRAME.
+        subject: Defines which faces count as persons.
+        still_decoder: Decodes WebP in isolation; without it, WebP is refused.
+    """
 
-        Args:
-            selfie_settings: The parameters of the eight signals.
-            selfie_model: The weights of the eight signals.
-            fusion: The fusion model, which judges in mode FULL.
-            policy: The thresholds of the fusion model; its kind of capture is replaced by FRAME.
-            subject: Defines which faces count as persons.
-            still_decoder: Decodes WebP in isolation; without it, WebP is refused.
-        """
-        self._pack = pack
-        self._settings = selfie_settings
-        self._model = selfie_model
-        self._fusion = fusion
-        self._policy = policy
-        # No challenge can follow, so doubt is INCONCLUSIVE. A pack for evaluation is never beyond it.
-        self._doubt = None if pack.evaluation_only else DoubtTerms()
-        self._still_decoder = still_decoder
-        self._limits = limits
-        self._subject = subject
+    pack: Pack
+    selfie_settings: SelfieSettings
+    selfie_model: SelfieModel
+    fusion: FusionModel
+    policy: LivenessPolicy
+    subject: SubjectRule
+    still_decoder: StillDecoder | None = None
+    limits: DecodeLimits = SELFIE_LIMITS
 
     def analyse(self, content: bytes, *, mode: AnalysisMode) -> ImageAnalysis:
         """Analyse one selfie.
@@ -70,7 +56,7 @@ class ImageAnalyst:
             AnalysisRefused: The file cannot be used (INVALID_REQUEST).
             Refusal: No decoder is free (OVERLOADED).
         """
-        decoded = decode_still(content, limits=self._limits, still_decoder=self._still_decoder)
+        decoded = decode_still(content, limits=self.limits, still_decoder=self.still_decoder)
         try:
             return self._judged(decoded, read_exif_tags(content), mode)
         except ModelFailed as error:
@@ -78,8 +64,8 @@ class ImageAnalyst:
             return ImageAnalysis(header=decoded.header, selfie=None, problem=problem, failure=error)
 
     def _judged(self, decoded: DecodedImage, exif: ExifTags, mode: AnalysisMode) -> ImageAnalysis:
-        pixels, pack = decoded.pixels, self._pack
-        faces = persons_in(pixels, pack, rule=self._subject)
+        pixels, pack = decoded.pixels, self.pack
+        faces = persons_in(pixels, pack, rule=self.subject)
         if len(faces) > 1:
             return _without_verdict(decoded, ImageStudy(pixels=pixels, faces=faces), _several(faces, pixels))
         face = faces[0] if faces else None
@@ -90,8 +76,8 @@ class ImageAnalyst:
             face=face,
             landmarks=landmarks,
             exif=exif,
-            settings=self._settings,
-            model=self._model,
+            settings=self.selfie_settings,
+            model=self.selfie_model,
         )
         if not selfie.face_detected:
             return _without_verdict(decoded, study, AnalysisProblem(AnalysisCode.NO_FACE_DETECTED, _NO_FACE))
@@ -111,12 +97,14 @@ class ImageAnalyst:
         )
 
     def _assessment(self, scores: tuple[PadScore, ...], *, cues: bool) -> Assessment:
-        return assessment_of(pack=self._pack, pad_scores=scores, signals=(), one_person=None, cues=cues)
+        return assessment_of(pack=self.pack, pad_scores=scores, signals=(), one_person=None, cues=cues)
 
     def _fused(self, study: ImageStudy) -> tuple[LivenessResult, ImageStudy]:
         face, landmarks = study.faces[0], study.landmarks
-        measured = measure_still(study.pixels, face, landmarks=landmarks, pack=self._pack)
-        result = judge_still(measured, policy=self._policy, fusion=self._fusion, doubt=self._doubt)
+        measured = measure_still(study.pixels, face, landmarks=landmarks, pack=self.pack)
+        # No challenge can follow, so doubt is INCONCLUSIVE. A pack for evaluation is never beyond it.
+        doubt = None if self.pack.evaluation_only else DoubtTerms()
+        result = judge_still(measured, policy=self.policy, fusion=self.fusion, doubt=doubt)
         return result, replace(study, pad_scores=tuple(measured.pad_scores), cues=tuple(measured.cues))
 
 

@@ -2,7 +2,7 @@
 
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from hashlib import blake2b
 from types import MappingProxyType
 from typing import Final, Protocol
@@ -81,35 +81,23 @@ class VideoDecoder(Protocol):
         """
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class VideoAnalyst:
-    """Analyses videos. Thread-safe; keeps no data of a video."""
+    """Analyses videos. Thread-safe; keeps no data of a video.
 
-    def __init__(
-        self,
-        *,
-        pack: Pack,
-        fusion: FusionModel,
-        policy: LivenessPolicy,
-        subject: SubjectRule,
-        video_decoder: VideoDecoder | None,
-        still_decoder: StillDecoder | None = None,
-    ) -> None:
-        """Set the models, thresholds and limits of every analysis.
+    Attributes:
+        policy: The thresholds of the fusion model; its kind of capture is replaced by that of the upload.
+        subject: Defines which faces of a frame count as persons.
+        video_decoder: Decodes videos in isolation; without it, videos are refused.
+        still_decoder: Decodes WebP frames in isolation; without it, these are refused.
+    """
 
-        Args:
-            policy: The thresholds of the fusion model; its kind of capture is replaced by that of the upload.
-            subject: Defines which faces of a frame count as persons.
-            video_decoder: Decodes videos in isolation; without it, videos are refused.
-            still_decoder: Decodes WebP frames in isolation; without it, these are refused.
-        """
-        self._pack = pack
-        self._fusion = fusion
-        self._policy = policy
-        # No challenge can follow, so doubt is INCONCLUSIVE. A pack for evaluation is never beyond it.
-        self._doubt = None if pack.evaluation_only else DoubtTerms()
-        self._subject = subject
-        self._video_decoder = video_decoder
-        self._still_decoder = still_decoder
+    pack: Pack
+    fusion: FusionModel
+    policy: LivenessPolicy
+    subject: SubjectRule
+    video_decoder: VideoDecoder | None
+    still_decoder: StillDecoder | None = None
 
     def analyse_video(
         self,
@@ -129,7 +117,7 @@ class VideoAnalyst:
             AnalysisRefused: The file cannot be used, or has too few usable frames.
             Refusal: No decoder is free (OVERLOADED), or none is configured (VIDEO_NOT_AVAILABLE).
         """
-        decoder = self._video_decoder
+        decoder = self.video_decoder
         if decoder is None:
             raise Refusal(
                 Reason.VIDEO_NOT_AVAILABLE,
@@ -144,11 +132,11 @@ class VideoAnalyst:
                 "container, or none",
                 details={"container": found.name, "announcedContainer": container.name},
             )
-        frames = FilmCapture(self._pack, subject=self._subject)
+        frames = FilmCapture(self.pack, subject=self.subject)
 
         def begin() -> TakeFrame:
             nonlocal frames
-            frames = FilmCapture(self._pack, subject=self._subject)
+            frames = FilmCapture(self.pack, subject=self.subject)
             return take
 
         def take(pixels: BgrImage, capture_time: float) -> None:
@@ -209,7 +197,7 @@ class VideoAnalyst:
     def _judged_stills(self, contents: Sequence[bytes], require_wanted: Callable[[], None]) -> VideoAnalysis:
         usual: tuple[int, ...] | None = None
         while True:
-            frames, seen = StillFrames(self._pack, subject=self._subject), set[bytes]()
+            frames, seen = StillFrames(self.pack, subject=self.subject), set[bytes]()
             sizes, repeated = Counter[tuple[int, ...]](), 0
             for index, content in enumerate(contents):
                 require_wanted()
@@ -243,7 +231,7 @@ class VideoAnalyst:
 
     def _still(self, content: bytes, index: int) -> BgrImage:
         decoded = decode_still(
-            content, limits=FRAME_LIMITS, still_decoder=self._still_decoder, frame_index=index
+            content, limits=FRAME_LIMITS, still_decoder=self.still_decoder, frame_index=index
         )
         return decoded.pixels
 
@@ -254,12 +242,14 @@ class VideoAnalyst:
         source = describe(observed)
         capture = CaptureKind.FRAMES if source.container is None else CaptureKind.SCAN
         _refuse_too_little(observed, source)
-        study = examine(frames, pack=self._pack)
+        study = examine(frames, pack=self.pack)
+        # No challenge can follow, so doubt is INCONCLUSIVE. A pack for evaluation is never beyond it.
+        doubt = None if self.pack.evaluation_only else DoubtTerms()
         liveness = judge_study(
-            study, policy=replace(self._policy, capture=capture), fusion=self._fusion, doubt=self._doubt
+            study, policy=replace(self.policy, capture=capture), fusion=self.fusion, doubt=doubt
         )
         assessment = assessment_of(
-            pack=self._pack,
+            pack=self.pack,
             pad_scores=study.pad_scores,
             signals=liveness.signals,
             one_person=study.constant is not None,

@@ -42,11 +42,15 @@ from server.audit.event import (
     subject_hash,
     subject_hashes,
 )
-from server.audit.export import ExportedEntry, checkpoint_line, entry_line, mark_line, parse_line
-from server.audit.export_verification import (
+from server.audit.export import (
+    ExportedEntry,
     ExportLine,
+    checkpoint_line,
     copies_by_position,
     copies_by_tenant,
+    entry_line,
+    mark_line,
+    parse_line,
     verify_export,
     without_lost,
 )

@@ -296,30 +296,29 @@ class _Interval:
     repeats: int = 0
 
 
+@dataclass(kw_only=True, eq=False)
 class Tally(Generic[_Key]):
-    """Selects the first event of each kind for recording, and counts further ones for a minute."""
+    """Selects the first event of each kind for recording, and counts further ones for a minute.
 
-    def __init__(self, *, most: int, shared: Callable[[_Key], _Key | None] = lambda _: None) -> None:
-        """Set how many kinds are counted separately.
+    Attributes:
+        most: The maximum number of kinds.
+        shared: Returns the key under which the events of a kind beyond the maximum are counted. It must
+            have few values. By default, all share one count.
+    """
 
-        Args:
-            most: The maximum number of kinds.
-            shared: Returns the key under which the events of a kind beyond the maximum are counted. It must
-                have few values. By default, all share one count.
-        """
-        self._most = most
-        self._shared = shared
-        self._intervals: dict[_Key, _Interval] = {}
-        self._beyond: dict[_Key | None, _Interval] = {}
+    most: int
+    shared: Callable[[_Key], _Key | None] = lambda _: None
+    _intervals: dict[_Key, _Interval] = field(default_factory=dict, init=False)
+    _beyond: dict[_Key | None, _Interval] = field(default_factory=dict, init=False)
 
     def record_or_count(self, key: _Key, now: datetime) -> bool:
         """Return whether the event is to be recorded now; otherwise count it for ``due``."""
         interval = self._intervals.get(key)
-        if interval is None and len(self._intervals) < self._most:
+        if interval is None and len(self._intervals) < self.most:
             self._intervals[key] = _Interval(now)
             return True
         if interval is None:
-            interval = self._beyond.setdefault(self._shared(key), _Interval(now))
+            interval = self._beyond.setdefault(self.shared(key), _Interval(now))
         interval.repeats += 1
         return False
 

@@ -7,7 +7,7 @@ import hmac
 import secrets
 from collections.abc import Callable, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Final, Generic, TypeVar
 
 from cryptography.exceptions import InvalidTag
@@ -36,16 +36,15 @@ class Page(Generic[_Entry]):
     next_page_token: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class PageTokens:
-    """Makes pages and their tokens, and opens these."""
+    """Makes pages and their tokens, and opens these.
 
-    def __init__(self, *, tenant_keys: Callable[[str], tuple[bytes, ...]]) -> None:
-        """Set the keys.
+    Attributes:
+        tenant_keys: Returns the keys that a tenant has and had, newest first.
+    """
 
-        Args:
-            tenant_keys: Returns the keys that a tenant has and had, newest first.
-        """
-        self._tenant_keys = tenant_keys
+    tenant_keys: Callable[[str], tuple[bytes, ...]] = field(repr=False)
 
     def page(
         self,
@@ -103,7 +102,7 @@ class PageTokens:
         raise _refused()
 
     def _ciphers(self, tenant: str) -> tuple[AESGCM, ...]:
-        return tuple(AESGCM(hmac.digest(key, _TOKEN_DOMAIN, "sha256")) for key in self._tenant_keys(tenant))
+        return tuple(AESGCM(hmac.digest(key, _TOKEN_DOMAIN, "sha256")) for key in self.tenant_keys(tenant))
 
 
 def _bound(tenant: str, conditions: Sequence[str]) -> bytes:

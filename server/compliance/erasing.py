@@ -79,34 +79,22 @@ class ErasedSubject:
     residues: tuple[Residue, ...]
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Erasure:
-    """Erases evidence and people. A call that fails half-way may be repeated."""
+    """Erases evidence and people. A call that fails half-way may be repeated.
 
-    def __init__(
-        self,
-        *,
-        repository: CheckRepository,
-        records: EvidenceRecordRepository,
-        vault: RecordVault,
-        retention: RetentionRepository,
-        store: EvidenceStore,
-        holds: HoldRepository,
-        completion: CheckCompletion,
-        rules: ApprovalRules,
-    ) -> None:
-        """Set the stores.
+    Attributes:
+        rules: The actions that need two people.
+    """
 
-        Args:
-            rules: The actions that need two people.
-        """
-        self._repository = repository
-        self._records = records
-        self._vault = vault
-        self._retention = retention
-        self._store = store
-        self._holds = holds
-        self._completion = completion
-        self._rules = rules
+    repository: CheckRepository
+    records: EvidenceRecordRepository
+    vault: RecordVault
+    retention: RetentionRepository
+    store: EvidenceStore
+    holds: HoldRepository
+    completion: CheckCompletion
+    rules: ApprovalRules
 
     async def delete(self, access: Access, check_id: UUID) -> ErasedCheck | PendingApproval:
         """Erase the evidence of a check.
@@ -115,13 +103,13 @@ class Erasure:
             Refusal: CHECK_NOT_FOUND, CHECK_NOT_DECIDED or EVIDENCE_ON_HOLD; INVALID_FIELD without a purpose.
         """
         access.require_purpose()
-        check = await self._repository.get(check_id, access.tenant)
+        check = await self.repository.get(check_id, access.tenant)
         if check is not None and check.state is CheckState.ERASED and check.erase_time is not None:
             return ErasedCheck(check.erase_time, await self._residues())
-        check = await found_check(self._repository, check_id, tenant=access.tenant)
+        check = await found_check(self.repository, check_id, tenant=access.tenant)
         event, approval = await self._deletion(access, check_id)
         try:
-            removed = await self._retention.erase(check_id, access.now, event=event, approval=approval)
+            removed = await self.retention.erase(check_id, access.now, event=event, approval=approval)
         except OnHold as error:
             raise _on_hold(error) from error
         if isinstance(removed, PendingApproval):
@@ -145,15 +133,15 @@ class Erasure:
         event, approval = self._erasure(access, subject, reason)
         hashed = event.subject
         check_ids = await self.checks_of(access.tenant, subject)
-        hashes = self._rules.device_hashes(access.tenant, subject)
-        pseudonyms = self._rules.subject_hashes(access.tenant, subject)
+        hashes = self.rules.device_hashes(access.tenant, subject)
+        pseudonyms = self.rules.subject_hashes(access.tenant, subject)
         if approval is not None and (
-            check_ids or await self._retention.knows_subject(access.tenant, hashes, pseudonyms)
+            check_ids or await self.retention.knows_subject(access.tenant, hashes, pseudonyms)
         ):
-            pending = await self._retention.confirmed(approval, access.now)
+            pending = await self.retention.confirmed(approval, access.now)
             if pending is not None:
                 return pending
-        forgotten = await self._retention.forget_devices(
+        forgotten = await self.retention.forget_devices(
             access.tenant,
             subject,
             access.now,
@@ -164,14 +152,14 @@ class Erasure:
         erased: list[UUID] = []
         held: list[UUID] = []
         for check_id in check_ids:
-            check = await self._repository.get(check_id, access.tenant)
+            check = await self.repository.get(check_id, access.tenant)
             if check is None:
                 continue
             if check.state in OPEN_STATES:
-                await self._completion.cancel(check_id, tenant=access.tenant, sandbox=False, now=access.now)
+                await self.completion.cancel(check_id, tenant=access.tenant, sandbox=False, now=access.now)
             of_check = access.event(AuditAction.EVIDENCE_DELETED, check_id=check_id, subject=hashed)
             try:
-                removed = await self._retention.erase(check_id, access.now, event=of_check)
+                removed = await self.retention.erase(check_id, access.now, event=of_check)
             except OnHold:
                 held.append(check_id)
                 continue
@@ -180,7 +168,7 @@ class Erasure:
                 await self._erase_objects(removed)
                 erased.append(check_id)
         # Again, because a scan that this call ended may have left rows.
-        forgotten += await self._retention.forget_subject(
+        forgotten += await self.retention.forget_subject(
             access.tenant,
             subject,
             access.now,
@@ -212,9 +200,9 @@ class Erasure:
     ) -> tuple[ApprovalRequest, ...]:
         """Return the requests that end with the erasure of a person, also those that nobody confirmed."""
         requests = [
-            *(self._rules.request(TwoPeople.DELETE, event, str(check_id)) for check_id in erased),
+            *(self.rules.request(TwoPeople.DELETE, event, str(check_id)) for check_id in erased),
             *(
-                self._rules.request(TwoPeople.ERASE, event, subject, one.value)
+                self.rules.request(TwoPeople.ERASE, event, subject, one.value)
                 for one in ErasureReason
                 if one is reason or not held
             ),
@@ -223,10 +211,8 @@ class Erasure:
 
     async def checks_of(self, tenant: str, subject: str) -> tuple[UUID, ...]:
         """Return every check of a person that is not erased, oldest first."""
-        terms = [
-            reference_term("subject", subject, tenant_key=key) for key in self._rules.tenant_keys(tenant)
-        ]
-        return await self._records.of_subject(tenant, terms, subject)
+        terms = [reference_term("subject", subject, tenant_key=key) for key in self.rules.tenant_keys(tenant)]
+        return await self.records.of_subject(tenant, terms, subject)
 
     async def place_hold(self, access: Access, check_id: UUID, *, reference: str, reason: str) -> StoredHold:
         """Place a hold; return the existing hold of the same reference, if there is one.
@@ -236,7 +222,7 @@ class Erasure:
         """
         text_field("reference", reference, longest=_LONGEST_HOLD)
         text_field("reason", reason, longest=_LONGEST_REASON)
-        await found_check(self._repository, check_id, tenant=access.tenant)
+        await found_check(self.repository, check_id, tenant=access.tenant)
         hold = StoredHold(
             reference=reference, reason=reason, placed_by=access.actor.name, place_time=access.now
         )
@@ -246,7 +232,7 @@ class Erasure:
             subject=await self._subject(access, check_id),
             detail={"reference": reference, "reason": reason},
         )
-        return await self._holds.place(check_id, hold, event=event)
+        return await self.holds.place(check_id, hold, event=event)
 
     async def release_hold(self, access: Access, check_id: UUID, *, reference: str) -> int | PendingApproval:
         """Release a hold; return the number of holds that still keep the check.
@@ -256,10 +242,10 @@ class Erasure:
         """
         access.require_purpose()
         text_field("reference", reference, longest=_LONGEST_HOLD)
-        await found_check(self._repository, check_id, tenant=access.tenant)
+        await found_check(self.repository, check_id, tenant=access.tenant)
         event, approval = await self._release(access, check_id, reference)
         try:
-            return await self._holds.release(
+            return await self.holds.release(
                 check_id, reference, event=event, now=access.now, approval=approval
             )
         except HoldNotFound as error:
@@ -296,20 +282,20 @@ class Erasure:
         return await self._withdraw(access, approval)
 
     async def _withdraw(self, access: Access, approval: ApprovalRequest | None) -> PendingApproval | None:
-        return None if approval is None else await self._retention.withdraw(approval, access.now)
+        return None if approval is None else await self.retention.withdraw(approval, access.now)
 
     async def _deletion(self, access: Access, check_id: UUID) -> tuple[AuditEvent, ApprovalRequest | None]:
         """Return the event of a deletion, and its request if it needs two people; the others do likewise."""
         subject = await self._subject(access, check_id)
         event = access.event(AuditAction.EVIDENCE_DELETED, check_id=check_id, subject=subject)
-        return event, self._rules.request(TwoPeople.DELETE, event, str(check_id))
+        return event, self.rules.request(TwoPeople.DELETE, event, str(check_id))
 
     def _erasure(
         self, access: Access, subject: str, reason: ErasureReason
     ) -> tuple[AuditEvent, ApprovalRequest | None]:
-        hashed = self._rules.subject_hash(access.tenant, subject)
+        hashed = self.rules.subject_hash(access.tenant, subject)
         event = access.event(AuditAction.SUBJECT_ERASED, subject=hashed, detail={"reason": reason.value})
-        return event, self._rules.request(TwoPeople.ERASE, event, subject, reason.value)
+        return event, self.rules.request(TwoPeople.ERASE, event, subject, reason.value)
 
     async def _release(
         self, access: Access, check_id: UUID, reference: str
@@ -318,22 +304,22 @@ class Erasure:
         event = access.event(
             AuditAction.HOLD_RELEASED, check_id=check_id, subject=subject, detail={"reference": reference}
         )
-        return event, self._rules.request(TwoPeople.RELEASE_HOLD, event, str(check_id), reference)
+        return event, self.rules.request(TwoPeople.RELEASE_HOLD, event, str(check_id), reference)
 
     async def _subject(self, access: Access, check_id: UUID) -> bytes | None:
         """See ``ApprovalRules.subject_of``."""
-        stored = await self._records.find(check_id, access.tenant)
-        return self._rules.subject_of(stored, vault=self._vault)
+        stored = await self.records.find(check_id, access.tenant)
+        return self.rules.subject_of(stored, vault=self.vault)
 
     async def _erase_objects(self, entries: Sequence[EvidenceEntry]) -> None:
         try:
-            await self._store.erase(entries)
+            await self.store.erase(entries)
         except StorageUnavailable as error:
             # Their keys are destroyed already, and the sweep of orphans deletes them.
             _log.warning("erased_objects_left", objects=len(entries), exc_info=error)
 
     async def _residues(self) -> tuple[Residue, ...]:
-        clean = await self._retention.forget_erased()
+        clean = await self.retention.forget_erased()
         return tuple(one for one in Residue if one is not Residue.DATABASE_LOG or not clean)
 
 

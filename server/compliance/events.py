@@ -23,16 +23,13 @@ class KnownEndpoint:
     standing: EndpointStanding
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EventCare:
     """The calls of those who watch over webhooks. A replay has its entry in the audit log."""
 
-    def __init__(
-        self, *, events: EventRepository, endpoints: Mapping[str, WebhookEndpoint], tokens: PageTokens
-    ) -> None:
-        """Set the outbox, and the endpoints by name."""
-        self._events = events
-        self._endpoints = endpoints
-        self._tokens = tokens
+    events: EventRepository
+    configured: Mapping[str, WebhookEndpoint]
+    tokens: PageTokens
 
     async def page(
         self,
@@ -59,8 +56,8 @@ class EventCare:
         if endpoint:
             self._require(access, endpoint)
         bound = ["events", endpoint, state or "", str(check_id or ""), str(access.sandbox)]
-        after = self._tokens.open(page_token, Place.from_bytes, tenant=access.tenant, conditions=bound)
-        found = await self._events.list(
+        after = self.tokens.open(page_token, Place.from_bytes, tenant=access.tenant, conditions=bound)
+        found = await self.events.list(
             access.tenant,
             sandbox_only=access.sandbox,
             endpoint=endpoint,
@@ -69,7 +66,7 @@ class EventCare:
             after=after,
             limit=size + 1,
         )
-        return self._tokens.page(
+        return self.tokens.page(
             found, size, place=lambda one: one.place.to_bytes(), tenant=access.tenant, conditions=bound
         )
 
@@ -85,7 +82,7 @@ class EventCare:
         if event_id is None:
             self._require(access, endpoint)
         detail = {"endpoint": endpoint} if event_id is None else {"event_id": str(event_id)}
-        replayed = await self._events.replay(
+        replayed = await self.events.replay(
             access.tenant,
             sandbox_only=access.sandbox,
             event_id=event_id,
@@ -104,14 +101,14 @@ class EventCare:
         """Return the endpoints of the caller's tenant, by name."""
         return tuple(
             [
-                KnownEndpoint(name, settings, await self._events.standing(access.tenant, name))
-                for name, settings in sorted(self._endpoints.items())
+                KnownEndpoint(name, settings, await self.events.standing(access.tenant, name))
+                for name, settings in sorted(self.configured.items())
                 if settings.tenant == access.tenant
             ]
         )
 
     def _require(self, access: Access, name: str) -> None:
-        known = self._endpoints.get(name)
+        known = self.configured.get(name)
         if known is None or known.tenant != access.tenant:
             raise Refusal(
                 Reason.INVALID_FIELD,

@@ -1,26 +1,37 @@
-"""Lists decided checks and the audit log, in pages; checks by indexed terms, without their sealed records."""
+"""Lists decided checks and the audit log, in pages, and counts checks for reports, without personal data.
 
+Checks are found by indexed terms, without their sealed records.
+"""
+
+from collections import Counter
 from collections.abc import AsyncIterator, Callable, Sequence
 from dataclasses import dataclass, field, replace
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Final
 
 import structlog
 
 from liveness import AttackType
 from server.audit import AuditAction, AuditEntry
+from server.base.errors import Reason, Refusal
 from server.base.page_tokens import Page, PageTokens
 from server.compliance.access import Access, reference_field, text_field
 from server.domain.terms import ALL, HOLD, CheckStatus, FailureReason, pair_terms, reference_term, term
 from server.storage.audit import AuditLog
 from server.storage.audit_reader import AuditExport, AuditFilter, AuditReader
 from server.storage.evidence_records import EvidenceRecordRepository, ListedCheck
+from server.storage.figures import DayFigures, FiguresRepository
 from server.storage.records import Place
 
 _log = structlog.get_logger(__name__)
 _LONGEST_REFERENCE = 256
 _LONGEST_WORD = 64
 _SEQUENCE_BYTES: Final = 8
+_MOST_DAYS: Final = 400
+_USUAL_DAYS: Final = 30
+_MOST_CHECKS: Final = 50_000
+"""So that SQLite answers in two seconds: it takes 15 s for the times of a million checks."""
+_SHORTEST: Final = timedelta(days=1)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -94,26 +105,18 @@ class CheckFilter:
         return {name: word for name, word in named.items() if word}
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckListing:
-    """Lists checks."""
+    """Lists checks.
 
-    def __init__(
-        self,
-        *,
-        records: EvidenceRecordRepository,
-        log: AuditLog,
-        tenant_keys: Callable[[str], tuple[bytes, ...]],
-        tokens: PageTokens,
-    ) -> None:
-        """Set the stores.
+    Attributes:
+        tenant_keys: Returns the keys that a tenant has and had, newest first.
+    """
 
-        Args:
-            tenant_keys: Returns the keys that a tenant has and had, newest first.
-        """
-        self._records = records
-        self._log = log
-        self._tenant_keys = tenant_keys
-        self._tokens = tokens
+    records: EvidenceRecordRepository
+    log: AuditLog
+    tenant_keys: Callable[[str], tuple[bytes, ...]] = field(repr=False)
+    tokens: PageTokens
 
     async def page(
         self, access: Access, chosen: CheckFilter, *, size: int, page_token: str
@@ -137,17 +140,17 @@ class CheckListing:
         ):
             field = reference_field if name.endswith("_reference") else text_field
             field(name, value, longest=longest, required=False)
-        terms = chosen.terms(self._tenant_keys(access.tenant))
+        terms = chosen.terms(self.tenant_keys(access.tenant))
         bound = [
             "checks",
             repr((chosen.since, chosen.before)),
             *(word for condition in terms for word in condition),
         ]
-        after = self._tokens.open(page_token, Place.from_bytes, tenant=access.tenant, conditions=bound)
-        found = await self._records.list(
+        after = self.tokens.open(page_token, Place.from_bytes, tenant=access.tenant, conditions=bound)
+        found = await self.records.list(
             access.tenant, terms, since=chosen.since, before=chosen.before, after=after, limit=size + 1
         )
-        page = self._tokens.page(
+        page = self.tokens.page(
             found, size, place=lambda one: one.place.to_bytes(), tenant=access.tenant, conditions=bound
         )
         for line in page.entries:
@@ -158,18 +161,17 @@ class CheckListing:
         event = access.event(
             AuditAction.CHECKS_LISTED, detail={**chosen.words, "checks": str(len(page.entries))}
         )
-        await self._log.append(event, now=access.now)
+        await self.log.append(event, now=access.now)
         return page
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class AuditListing:
     """Lists entries of the audit log; each page is an entry itself."""
 
-    def __init__(self, *, reader: AuditReader, log: AuditLog, tokens: PageTokens) -> None:
-        """Set the reader and the writer of the log, and the maker of page tokens."""
-        self._reader = reader
-        self._log = log
-        self._tokens = tokens
+    reader: AuditReader
+    log: AuditLog
+    tokens: PageTokens
 
     async def page(
         self,
@@ -191,15 +193,15 @@ class AuditListing:
             Refusal: The token is not one of this list (INVALID_FIELD).
         """
         bound = ["audit", repr(chosen), *(subject.hex() for subject in subjects)]
-        before = self._tokens.open(page_token, int.from_bytes, tenant=access.tenant, conditions=bound) or 0
-        found, following = await self._reader.page(
+        before = self.tokens.open(page_token, int.from_bytes, tenant=access.tenant, conditions=bound) or 0
+        found, following = await self.reader.page(
             access.tenant, chosen=chosen, subjects=subjects, before=before, limit=size
         )
         detail = {"entries": str(len(found))}
         event = access.event(AuditAction.AUDIT_READ, subject=next(iter(subjects), None), detail=detail)
-        await self._log.append(event, now=access.now)
+        await self.log.append(event, now=access.now)
         place = following.to_bytes(_SEQUENCE_BYTES, "big") if following else b""
-        return Page(found, self._tokens.make(place, tenant=access.tenant, conditions=bound))
+        return Page(found, self.tokens.make(place, tenant=access.tenant, conditions=bound))
 
     async def export(self, access: Access, since: datetime | None) -> AsyncIterator[str]:
         """Yield the lines of an export of the log, after an entry that it was read.
@@ -207,9 +209,72 @@ class AuditListing:
         Args:
             since: Entries of this time or later; ``None`` for all.
         """
-        await self._log.append(
-            access.event(AuditAction.AUDIT_READ, detail={"form": "export"}), now=access.now
-        )
-        export = AuditExport(self._reader, access.tenant)
+        await self.log.append(access.event(AuditAction.AUDIT_READ, detail={"form": "export"}), now=access.now)
+        export = AuditExport(self.reader, access.tenant)
         async for line in export.lines(since):
             yield line
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class FiguresFilter:
+    """Which checks are counted; see ``FiguresRepository.days``. Without times, the last 30 days."""
+
+    since: datetime | None = None
+    before: datetime | None = None
+    policy: str = ""
+    sandbox: bool | None = None
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class CheckFigures:
+    """Counts checks by day and policy."""
+
+    repository: FiguresRepository
+    log: AuditLog
+
+    async def days(self, access: Access, chosen: FiguresFilter) -> tuple[DayFigures, ...]:
+        """Return the figures, and log that they were read.
+
+        Raises:
+            Refusal: The name of the policy is too long, the time is longer than 400 days, or it has more than
+                50,000 checks and is longer than a day (INVALID_FIELD).
+        """
+        text_field("policy", chosen.policy, longest=_LONGEST_WORD, required=False)
+        before = chosen.before or access.now
+        since = chosen.since or before - timedelta(days=_USUAL_DAYS)
+        if before - since > timedelta(days=_MOST_DAYS):
+            raise Refusal(
+                Reason.INVALID_FIELD,
+                f"decided_since is more than {_MOST_DAYS} days before decided_before; ask for parts",
+                details={"field": "decided_since", "maxValue": _MOST_DAYS},
+            )
+        if before - since > _SHORTEST and await self.repository.has_more(
+            access.tenant, _MOST_CHECKS, since=since, before=before
+        ):
+            raise Refusal(
+                Reason.INVALID_FIELD,
+                f"more than {_MOST_CHECKS} checks were decided between decided_since and decided_before; ask "
+                "for parts that begin and end with a day of UTC",
+                details={"field": "decided_since", "maxChecks": _MOST_CHECKS},
+            )
+        found = await self.repository.days(
+            access.tenant,
+            since=since,
+            before=before,
+            now=access.now,
+            policy=chosen.policy,
+            sandbox=access.sandbox or chosen.sandbox,
+        )
+        detail = {"decided_since": since.isoformat(), "decided_before": before.isoformat()}
+        await self.log.append(access.event(AuditAction.FIGURES_READ, detail=detail), now=access.now)
+        return found
+
+
+def percentile(counts: Counter[int], share: float) -> int:
+    """Return the smallest value that at least ``share`` of all reach or stay below; 0 without any."""
+    wanted, passed = share * counts.total(), 0
+    for value in sorted(counts):
+        passed += counts[value]
+        if passed >= wanted:
+            return value
+    return 0

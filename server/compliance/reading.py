@@ -72,40 +72,26 @@ async def found_check(
     return check
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EvidenceReading:
-    """Reads evidence. Every read has its entry in the audit log before the data is returned."""
+    """Reads evidence. Every read has its entry in the audit log before the data is returned.
 
-    def __init__(
-        self,
-        *,
-        repository: CheckRepository,
-        records: EvidenceRecordRepository,
-        vault: RecordVault,
-        store: EvidenceStore,
-        holds: HoldRepository,
-        reviews: ReviewRepository,
-        log: AuditLog,
-        rules: ApprovalRules,
-        describe: Callable[[bytes], Mapping[str, Any]],
-        jwks: Callable[[], Mapping[str, Any]],
-    ) -> None:
-        """Set the stores.
+    Attributes:
+        rules: Makes the hashes of persons for the audit log.
+        describe: Returns a serialised result as JSON; the edge provides it.
+        jwks: Returns the public keys that verify signatures.
+    """
 
-        Args:
-            rules: Makes the hashes of persons for the audit log.
-            describe: Returns a serialised result as JSON; the edge provides it.
-            jwks: Returns the public keys that verify signatures.
-        """
-        self._repository = repository
-        self._records = records
-        self._vault = vault
-        self._store = store
-        self._holds = holds
-        self._reviews = reviews
-        self._log = log
-        self._rules = rules
-        self._describe = describe
-        self._jwks = jwks
+    repository: CheckRepository
+    records: EvidenceRecordRepository
+    vault: RecordVault
+    store: EvidenceStore
+    holds: HoldRepository
+    reviews: ReviewRepository
+    log: AuditLog
+    rules: ApprovalRules
+    describe: Callable[[bytes], Mapping[str, Any]]
+    jwks: Callable[[], Mapping[str, Any]]
 
     async def record(self, access: Access, check_id: UUID) -> tuple[OpenedEvidence, str]:
         """Return the evidence record of a check, and the same record, signed now.
@@ -114,7 +100,7 @@ class EvidenceReading:
             Refusal: See ``found_check``; EVIDENCE_RECORD_MISSING or EVIDENCE_UNREADABLE.
         """
         opened = await self._open(access, check_id)
-        signed = self._vault.sign(
+        signed = self.vault.sign(
             opened.record_json, tenant=access.tenant, sandbox=opened.check.sandbox, kind=RECORD_TYPE
         )
         await self._logged(access, AuditAction.EVIDENCE_READ, opened)
@@ -138,7 +124,7 @@ class EvidenceReading:
                 Reason.EVIDENCE_IMAGE_NOT_FOUND,
                 "no image with this SHA-256 is kept of the check; GetEvidence lists those that are",
             )
-        held = await self._held(opened.check, facts, await self._repository.evidence(check_id))
+        held = await self._held(opened.check, facts, await self.repository.evidence(check_id))
         if held.problem is EvidenceFault.ERASED:
             raise Refusal(
                 Reason.EVIDENCE_ERASED,
@@ -159,17 +145,17 @@ class EvidenceReading:
         """
         access.require_purpose()
         opened = await self._open(access, check_id)
-        entries = await self._repository.evidence(check_id)
+        entries = await self.repository.evidence(check_id)
         images = [await self._held(opened.check, facts, entries) for facts in opened.record.images]
-        stored = await self._reviews.find(check_id, access.tenant)
+        stored = await self.reviews.find(check_id, access.tenant)
         review = None if stored is None else stored.review
         await self._logged(access, AuditAction.EVIDENCE_EXPORTED, opened, {"images": str(len(images))})
         return await asyncio.to_thread(
             evidence_archive,
             opened.record,
             images=images,
-            result=self._describe(opened.record.result),
-            jwks=self._jwks(),
+            result=self.describe(opened.record.result),
+            jwks=self.jwks(),
             export=Export(
                 exported_by=access.actor.name,
                 purpose=access.purpose,
@@ -180,22 +166,22 @@ class EvidenceReading:
                 review=review,
             ),
             sign=partial(
-                self._vault.sign, tenant=access.tenant, sandbox=opened.check.sandbox, kind=ARCHIVE_TYPE
+                self.vault.sign, tenant=access.tenant, sandbox=opened.check.sandbox, kind=ARCHIVE_TYPE
             ),
         )
 
     async def _open(self, access: Access, check_id: UUID) -> OpenedEvidence:
         check = await found_check(
-            self._repository, check_id, tenant=access.tenant, sandbox_only=access.sandbox
+            self.repository, check_id, tenant=access.tenant, sandbox_only=access.sandbox
         )
-        stored = await self._records.find(check_id, access.tenant)
+        stored = await self.records.find(check_id, access.tenant)
         if stored is None:
             raise Refusal(
                 Reason.EVIDENCE_RECORD_MISSING,
                 "the evidence record of the check is lost; look it up in a restored copy of a backup",
             )
         try:
-            record = self._vault.open(stored)
+            record = self.vault.open(stored)
         except RecordUnreadable as error:
             missing = error.problem == EvidenceFault.KEY_MISSING
             text = str(error) if missing else "the evidence record was altered"
@@ -203,7 +189,7 @@ class EvidenceReading:
         return OpenedEvidence(
             check=check,
             record=record,
-            holds=await self._holds.of_check(check_id),
+            holds=await self.holds.of_check(check_id),
             record_json=record_to_bytes(record),
             altered=await self._altered(check, record),
             erased=await self._erased(check, record),
@@ -213,19 +199,19 @@ class EvidenceReading:
         if check.images_erase_time is None:
             return ()
         # An enrolled frame outlives the others.
-        entries = await self._repository.evidence(check.check_id)
+        entries = await self.repository.evidence(check.check_id)
         return tuple(facts for facts in record.images if _entry_of(facts, entries) is None)
 
     async def _altered(self, check: CheckRecord, record: EvidenceRecord) -> tuple[str, ...]:
-        keys = self._rules.tenant_keys(check.tenant)
+        keys = self.rules.tenant_keys(check.tenant)
         altered: tuple[str, ...] = ()
         # Twice, because a hold may be placed, or the check be erased, while its rows are read.
         for _ in range(2):
-            listed = await self._records.listed(check.check_id)
+            listed = await self.records.listed(check.check_id)
             altered = () if listed is None else contradictions(listed, record, tenant_keys=keys)
             if not altered:
                 return ()
-            await found_check(self._repository, check.check_id, tenant=check.tenant)
+            await found_check(self.repository, check.check_id, tenant=check.tenant)
         _log.error("evidence_index_altered", check_id=str(check.check_id), facts=altered)
         return altered
 
@@ -235,12 +221,12 @@ class EvidenceReading:
         entry = _entry_of(facts, entries)
         if entry is None:
             # Retention may have erased the images after the check was read.
-            current = await self._repository.get(check.check_id)
+            current = await self.repository.get(check.check_id)
             erased = current is not None and (
                 current.state is CheckState.ERASED or current.images_erase_time is not None
             )
             return HeldImage(facts, None, EvidenceFault.ERASED if erased else EvidenceFault.LOST)
-        return replace(await self._store.open(check, entry), facts=facts)
+        return replace(await self.store.open(check, entry), facts=facts)
 
     async def _logged(
         self,
@@ -252,10 +238,10 @@ class EvidenceReading:
         event = access.event(
             action,
             check_id=opened.check.check_id,
-            subject=self._rules.subject_hash(access.tenant, opened.record.subject_reference),
+            subject=self.rules.subject_hash(access.tenant, opened.record.subject_reference),
             detail={**(detail or {}), **({"altered": ",".join(opened.altered)} if opened.altered else {})},
         )
-        await self._log.append(event, now=access.now)
+        await self.log.append(event, now=access.now)
 
 
 def _entry_of(facts: ImageFacts, entries: tuple[EvidenceEntry, ...]) -> EvidenceEntry | None:

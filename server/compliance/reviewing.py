@@ -2,7 +2,7 @@
 
 import json
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from hashlib import sha256
 from typing import Final
@@ -67,31 +67,21 @@ def review_payload(stored: StoredReview) -> bytes:
     return json.dumps(content, ensure_ascii=False, sort_keys=True).encode()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class Reviewing:
-    """The calls of reviewers. Every one has its entry in the audit log before it is answered."""
+    """The calls of reviewers. Every one has its entry in the audit log before it is answered.
 
-    def __init__(
-        self,
-        *,
-        reviews: ReviewRepository,
-        records: EvidenceRecordRepository,
-        vault: RecordVault,
-        log: AuditLog,
-        rules: ApprovalRules,
-        tokens: PageTokens,
-    ) -> None:
-        """Set the stores.
+    Attributes:
+        vault: Opens the record whose result a review is about, and signs.
+        rules: Makes the hashes of persons for the audit log.
+    """
 
-        Args:
-            vault: Opens the record whose result a review is about, and signs.
-            rules: Makes the hashes of persons for the audit log.
-        """
-        self._reviews = reviews
-        self._records = records
-        self._vault = vault
-        self._log = log
-        self._rules = rules
-        self._tokens = tokens
+    reviews: ReviewRepository
+    records: EvidenceRecordRepository
+    vault: RecordVault
+    log: AuditLog
+    rules: ApprovalRules
+    tokens: PageTokens
 
     async def page(
         self,
@@ -116,8 +106,8 @@ class Reviewing:
         """
         sandbox = sandbox or access.sandbox
         bound = ["reviews", state or "", cause or "", str(sandbox)]
-        after = self._tokens.open(page_token, Place.from_bytes, tenant=access.tenant, conditions=bound)
-        found = await self._reviews.list(
+        after = self.tokens.open(page_token, Place.from_bytes, tenant=access.tenant, conditions=bound)
+        found = await self.reviews.list(
             access.tenant,
             sandbox=sandbox,
             state=state,
@@ -126,13 +116,13 @@ class Reviewing:
             after=after,
             limit=size + 1,
         )
-        page = self._tokens.page(
+        page = self.tokens.page(
             found, size, place=lambda one: one.place.to_bytes(), tenant=access.tenant, conditions=bound
         )
         chosen = {"state": state, "cause": cause, "sandbox": "true" if sandbox else None}
         detail = {name: str(word) for name, word in chosen.items() if word}
         event = access.event(AuditAction.REVIEWS_LISTED, detail={**detail, "reviews": str(len(page.entries))})
-        await self._log.append(event, now=access.now)
+        await self.log.append(event, now=access.now)
         return page
 
     async def read(self, access: Access, check_id: UUID) -> StoredReview:
@@ -145,7 +135,7 @@ class Reviewing:
         event = access.event(
             AuditAction.REVIEW_READ, check_id=check_id, subject=await self._subject(access, stored)
         )
-        await self._log.append(event, now=access.now)
+        await self.log.append(event, now=access.now)
         return stored
 
     async def claim(self, access: Access, check_id: UUID) -> StoredReview:
@@ -232,17 +222,17 @@ class Reviewing:
                 subject=await self._subject(access, before),
                 detail={**(detail or {}), "state": after.review.state(access.now).value},
             )
-            if await self._reviews.change(after.review, event=event, now=access.now):
+            if await self.reviews.change(after.review, event=event, now=access.now):
                 return after
             tried = before.review.revision
 
     async def _signed(self, access: Access, stored: StoredReview) -> StoredReview:
         review = stored.review
-        record = await self._records.find(review.check_id, access.tenant)
+        record = await self.records.find(review.check_id, access.tenant)
         try:
             if record is None:
                 raise _not_found()
-            if sha256(self._vault.delivery(record).result).digest() != review.result_sha256:
+            if sha256(self.vault.delivery(record).result).digest() != review.result_sha256:
                 error = RecordUnreadable("the review names another result")
                 _log.error("evidence_record_unreadable", check_id=str(review.check_id), exc_info=error)
                 raise error
@@ -253,21 +243,21 @@ class Reviewing:
                 "or the keys from their backup",
                 details={"problem": "ALTERED"},
             ) from error
-        jws = self._vault.sign(
+        jws = self.vault.sign(
             review_payload(stored), tenant=access.tenant, sandbox=review.sandbox, kind=REVIEW_TYPE
         )
         return replace(stored, review=replace(review, jws=jws))
 
     async def _found(self, access: Access, check_id: UUID) -> StoredReview:
-        stored = await self._reviews.find(check_id, access.tenant)
+        stored = await self.reviews.find(check_id, access.tenant)
         if stored is None or (access.sandbox and not stored.review.sandbox):
             raise _not_found()
         return stored
 
     async def _subject(self, access: Access, stored: StoredReview) -> bytes | None:
         """See ``ApprovalRules.subject_of``."""
-        record = await self._records.find(stored.review.check_id, access.tenant)
-        return self._rules.subject_of(record, vault=self._vault)
+        record = await self.records.find(stored.review.check_id, access.tenant)
+        return self.rules.subject_of(record, vault=self.vault)
 
 
 def _not_found() -> Refusal:

@@ -4,11 +4,10 @@ It is made from the settings and the policies that the server itself reads. A te
 of the database.
 """
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from datetime import timedelta
-from functools import partial
-from typing import Final
+from typing import Final, Literal, TypeAlias
 
 from server.access.sessions import LONGEST
 from server.configuration.settings import Settings
@@ -18,6 +17,10 @@ from server.policies.schema import ConsentReference
 from server.storage.approvals import APPROVAL_VALID
 from server.storage.devices import ENROLMENT
 
+_Until: TypeAlias = Literal[
+    "call", "attempt", "decision", "images", "record", "record or person", "marks", "enrolment", "ever"
+]
+"""Until when a datum of a check is kept; ``_ends`` has the times."""
 _UNITS: Final = ((86_400, "day"), (3_600, "hour"), (60, "minute"), (1, "second"))
 _YEAR: Final = 365 * 86_400
 
@@ -25,14 +28,13 @@ _JUDGE: Final = (
     "To compare the person in front of the camera with the trusted image, and to tell a living person."
 )
 _PROVE: Final = "To show later how the decision came about, and who was there."
-_DECISION: Final = "The decision overwrites it, in its transaction."
+_KEY_FIRST: Final = "Its key first, then the object."
 _RETENTION: Final = "Retention."
 _FORGOTTEN: Final = "Of one person also at once, by `facegate checks erase`."
 _WITH_CHECK: Final = f"Retention. {_FORGOTTEN}"
 _EACH_MINUTE: Final = "Every server, each minute."
 _HELD: Final = "Keeps it, until the last hold is released."
 _NOT_HELD: Final = "None."
-_NOT_KEPT: Final = "not kept"
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -138,190 +140,214 @@ def _of_policy(policy: Policy, settings: Settings) -> PolicySchedule:
     )
 
 
+@dataclass(frozen=True, slots=True)
+class _End:
+    kept: str
+    seconds: int | None
+    destroyed_by: str
+    hold: str = _NOT_HELD
+
+
+_NOTHING_KEPT: Final = _End("not kept", 0, "-")
+
+
+def _always(_policy: Policy) -> bool:
+    return True
+
+
+@dataclass(frozen=True, slots=True)
+class _Line:
+    """A datum of checks: whether those of a policy have it at all, and whether it is kept of them."""
+
+    name: str
+    places: tuple[str, ...]
+    purpose: str
+    until: _Until
+    biometric: bool = False
+    there: Callable[[Policy], bool] = _always
+    kept: Callable[[Policy], bool] = _always
+
+
+_OF_CHECK: Final = (
+    _Line(
+        "Trusted image as uploaded",
+        ("memory", "object store, sealed", "evidence"),
+        _PROVE,
+        "images",
+        biometric=True,
+        there=lambda policy: policy.retention.portrait is PortraitKept.BYTES,
+    ),
+    _Line(
+        "Trusted image as uploaded",
+        ("memory",),
+        "To make its template.",
+        "call",
+        biometric=True,
+        there=lambda policy: policy.retention.portrait is not PortraitKept.BYTES,
+    ),
+    _Line(
+        "Template of the trusted image, with its aligned face of 96 x 120 grey pixels",
+        ("checks, sealed",),
+        _JUDGE,
+        "decision",
+        biometric=True,
+    ),
+    _Line(
+        "Measurements of the trusted image: its size, and whether it meets the requirements",
+        ("checks",),
+        "To answer a repeated UploadTrustedImage.",
+        "decision",
+    ),
+    _Line(
+        "Public key of the scan, which the device makes for it, and its SHA-256",
+        ("checks",),
+        "To let only the same device go on with the scan.",
+        "decision",
+    ),
+    _Line("Frames of the scan, and templates made of them", ("memory",), _JUDGE, "attempt", biometric=True),
+    _Line(
+        "Evidence frame{audit_images}",
+        ("object store, sealed", "evidence"),
+        _PROVE,
+        "images",
+        biometric=True,
+        kept=lambda policy: policy.retention.biometrics,
+    ),
+    _Line(
+        "Evidence frame of a SUCCESS, as the trusted image of later checks",
+        ("object store, sealed", "evidence"),
+        "To compare the same person in later checks, by consent.",
+        "enrolment",
+        biometric=True,
+        there=lambda policy: policy.enrolment is not None,
+    ),
+    _Line(
+        "Keyed hashes of frames, of what they show, and the movement of each attempt",
+        ("scan_marks", "scan_memories, sealed"),
+        "To recognise a recording that is sent again.",
+        "marks",
+        biometric=True,
+        kept=lambda policy: policy.retention.biometrics and policy.retention.evidence_seconds > 0,
+    ),
+    _Line(
+        "Result: status, reasons, scores, device tests, signature",
+        ("evidence_records, sealed", "status, reasons and words of the index: checks, record_terms"),
+        "The decision and its reasons.",
+        "record",
+    ),
+    _Line(
+        "SHA-256 of the trusted image",
+        ("checks until the decision", "evidence_records, sealed"),
+        "To show later which image was compared.",
+        "record",
+        kept=lambda policy: policy.retention.portrait is not PortraitKept.NONE,
+    ),
+    _Line(
+        "SHA-256 of the upload that named a request_id, with its image and references",
+        ("requests",),
+        "To tell a repeated upload from another one with its request_id.",
+        "record",
+    ),
+    _Line(
+        "SHA-256 of each frame",
+        ("attempts until the decision", "evidence_records, sealed"),
+        "To show later which frames were judged.",
+        "record",
+        kept=lambda policy: policy.retention.biometrics,
+    ),
+    _Line(
+        "Subject and consent reference, and keyed hashes of them",
+        ("checks until the decision", "evidence_records, sealed", "record_terms"),
+        "To find a check, and to attribute it.",
+        "record",
+    ),
+    _Line(
+        "Attempts: times, numbers of frames, hints",
+        ("attempts",),
+        "To limit attempts, and to list them.",
+        "record",
+    ),
+    _Line(
+        "Keyed hashes of the device's keys; findings on its evidence",
+        ("device_key_uses", "device_evidence"),
+        "To recognise a device after an attack; to go on after a lost connection.",
+        "record or person",
+    ),
+    _Line(
+        "Return address of a hosted scan; hashes of the secrets of the browsers that opened it",
+        ("hosted_scans",),
+        "To let only those browsers scan, and to lead the person back.",
+        "record or person",
+    ),
+    _Line(
+        "Review by people: causes, names of reviewers, their decisions and words",
+        ("reviews",),
+        "To decide about checks that the machine should not decide alone.",
+        "record",
+        kept=lambda policy: policy.review is not None,
+    ),
+    _Line(
+        "What stays of an erased check: identifier, tenant, times, policy, status",
+        ("checks", "requests"),
+        "To prove the erasure, and to answer a repeated request.",
+        "ever",
+    ),
+)
+"""The data of a check, in the order in which they arise."""
+
+
 def _of_check(policy: Policy, settings: Settings) -> Iterator[ScheduledDatum]:
-    """Yield the data of the checks of a policy, in the order in which they arise."""
-    retention, deadlines = policy.retention, policy.deadlines
-    with_record = _kept(retention.evidence_seconds, policy)
-    with_images = with_record
+    most, ends = policy.retention.audit_images, _ends(policy, settings)
+    audit_images = f" and at most {most} audit images" if most else ""
+    for line in _OF_CHECK:
+        if not line.there(policy):
+            continue
+        end = ends[line.until] if line.kept(policy) else _NOTHING_KEPT
+        yield ScheduledDatum(
+            name=line.name.format(audit_images=audit_images),
+            places=line.places,
+            biometric=line.biometric,
+            purpose=line.purpose,
+            kept=end.kept,
+            seconds=end.seconds,
+            destroyed_by=end.destroyed_by,
+            hold=end.hold,
+        )
+
+
+def _ends(policy: Policy, settings: Settings) -> dict[_Until, _End]:
+    retention, deadlines, enrolment = policy.retention, policy.deadlines, policy.enrolment
+    record = with_images = _kept(retention.evidence_seconds, policy)
     if retention.images_seconds is not None:
         with_images = _kept(retention.images_seconds, policy)
-
-    def retained(
-        name: str,
-        *places: str,
-        purpose: str,
-        kept: bool = True,
-        biometric: bool = False,
-        times: tuple[str, int] = with_record,
-        destroyed_by: str = _RETENTION,
-        hold: str = _HELD,
-    ) -> ScheduledDatum:
-        words, seconds = times
-        return ScheduledDatum(
-            name=name,
-            places=places,
-            biometric=biometric,
-            purpose=purpose,
-            kept=words if kept else _NOT_KEPT,
-            seconds=seconds if kept else 0,
-            destroyed_by=destroyed_by if kept else "-",
-            hold=hold if kept else _NOT_HELD,
-        )
-
-    def image(name: str, *places: str, kept: bool = True) -> ScheduledDatum:
-        return retained(
-            name,
-            *places,
-            purpose=_PROVE,
-            kept=kept,
-            biometric=True,
-            times=with_images,
-            destroyed_by=f"Its key first, then the object. {_RETENTION}",
-        )
-
-    def enrolled() -> Iterator[ScheduledDatum]:
-        if (rules := policy.enrolment) is not None:
-            yield retained(
-                "Evidence frame of a SUCCESS, as the trusted image of later checks",
-                "object store, sealed",
-                "evidence",
-                purpose="To compare the same person in later checks, by consent.",
-                biometric=True,
-                times=_kept(rules.retention_seconds, policy),
-                destroyed_by=f"Its key first, then the object. {_WITH_CHECK}",
-            )
-
-    def not_retained(
-        name: str, place: str, *, purpose: str, kept: str, destroyed_by: str, biometric: bool = True
-    ) -> ScheduledDatum:
-        return ScheduledDatum(
-            name=name,
-            places=(place,),
-            biometric=biometric,
-            purpose=purpose,
-            kept=kept,
-            seconds=0,
-            destroyed_by=destroyed_by,
-        )
-
-    until_decision = partial(
-        not_retained,
-        kept=f"until the decision, at the latest {span(deadlines.scan_seconds)} after the upload",
-        destroyed_by=f"{_DECISION} A check that nobody scans is decided by its deadline.",
-    )
-
-    uploaded = "Trusted image as uploaded"
-    if retention.portrait is PortraitKept.BYTES:
-        yield image(uploaded, "memory", "object store, sealed", "evidence")
-    else:
-        yield not_retained(
-            uploaded,
-            "memory",
-            purpose="To make its template.",
-            kept="the call of UploadTrustedImage",
-            destroyed_by="The end of the call.",
-        )
-    yield until_decision(
-        "Template of the trusted image, with its aligned face of 96 x 120 grey pixels",
-        "checks, sealed",
-        purpose=_JUDGE,
-    )
-    yield until_decision(
-        "Measurements of the trusted image: its size, and whether it meets the requirements",
-        "checks",
-        purpose="To answer a repeated UploadTrustedImage.",
-        biometric=False,
-    )
-    yield until_decision(
-        "Public key of the scan, which the device makes for it, and its SHA-256",
-        "checks",
-        purpose="To let only the same device go on with the scan.",
-        biometric=False,
-    )
-    yield not_retained(
-        "Frames of the scan, and templates made of them",
-        "memory",
-        purpose=_JUDGE,
-        kept=f"the attempt, at most {span(deadlines.attempt_seconds)} and the time to judge it",
-        destroyed_by="The end of the attempt.",
-    )
-    audit = f" and at most {retention.audit_images} audit images" if retention.audit_images else ""
-    yield image(f"Evidence frame{audit}", "object store, sealed", "evidence", kept=retention.biometrics)
-    yield from enrolled()
-    yield retained(
-        "Keyed hashes of frames, of what they show, and the movement of each attempt",
-        "scan_marks",
-        "scan_memories, sealed",
-        purpose="To recognise a recording that is sent again.",
-        kept=retention.biometrics and retention.evidence_seconds > 0,
-        biometric=True,
-        destroyed_by=f"{_WITH_CHECK} The oldest go earlier where a tenant has more than "
-        f"{settings.device_integrity.remembered_scans:,} scans.",
-        hold="Keeps it with its check, but not against that number.",
-    )
-    yield retained(
-        "Result: status, reasons, scores, device tests, signature",
-        "evidence_records, sealed",
-        "status, reasons and words of the index: checks, record_terms",
-        purpose="The decision and its reasons.",
-    )
-    yield retained(
-        "SHA-256 of the trusted image",
-        "checks until the decision",
-        "evidence_records, sealed",
-        purpose="To show later which image was compared.",
-        kept=retention.portrait is not PortraitKept.NONE,
-    )
-    yield retained(
-        "SHA-256 of the upload that named a request_id, with its image and references",
-        "requests",
-        purpose="To tell a repeated upload from another one with its request_id.",
-    )
-    yield retained(
-        "SHA-256 of each frame",
-        "attempts until the decision",
-        "evidence_records, sealed",
-        purpose="To show later which frames were judged.",
-        kept=retention.biometrics,
-    )
-    yield retained(
-        "Subject and consent reference, and keyed hashes of them",
-        "checks until the decision",
-        "evidence_records, sealed",
-        "record_terms",
-        purpose="To find a check, and to attribute it.",
-    )
-    yield retained(
-        "Attempts: times, numbers of frames, hints",
-        "attempts",
-        purpose="To limit attempts, and to list them.",
-    )
-    yield retained(
-        "Keyed hashes of the device's keys; findings on its evidence",
-        "device_key_uses",
-        "device_evidence",
-        purpose="To recognise a device after an attack; to go on after a lost connection.",
-        destroyed_by=_WITH_CHECK,
-    )
-    yield retained(
-        "Return address of a hosted scan; hashes of the secrets of the browsers that opened it",
-        "hosted_scans",
-        purpose="To let only those browsers scan, and to lead the person back.",
-        destroyed_by=_WITH_CHECK,
-    )
-    yield retained(
-        "Review by people: causes, names of reviewers, their decisions and words",
-        "reviews",
-        purpose="To decide about checks that the machine should not decide alone.",
-        kept=policy.review is not None,
-    )
-    yield ScheduledDatum(
-        name="What stays of an erased check: identifier, tenant, times, policy, status",
-        places=("checks", "requests"),
-        purpose="To prove the erasure, and to answer a repeated request.",
-        kept="for ever; it names no person",
-        destroyed_by="Nothing.",
-    )
+    ends: dict[_Until, _End] = {
+        "call": _End("the call of UploadTrustedImage", 0, "The end of the call."),
+        "attempt": _End(
+            f"the attempt, at most {span(deadlines.attempt_seconds)} and the time to judge it",
+            0,
+            "The end of the attempt.",
+        ),
+        "decision": _End(
+            f"until the decision, at the latest {span(deadlines.scan_seconds)} after the upload",
+            0,
+            "The decision overwrites it, in its transaction. A check that nobody scans is decided by its "
+            "deadline.",
+        ),
+        "images": _End(*with_images, f"{_KEY_FIRST} {_RETENTION}", _HELD),
+        "record": _End(*record, _RETENTION, _HELD),
+        "record or person": _End(*record, _WITH_CHECK, _HELD),
+        "marks": _End(
+            *record,
+            f"{_WITH_CHECK} The oldest go earlier where a tenant has more than "
+            f"{settings.device_integrity.remembered_scans:,} scans.",
+            "Keeps it with its check, but not against that number.",
+        ),
+        "ever": _End("for ever; it names no person", None, "Nothing."),
+    }
+    if enrolment is not None:
+        enrolled = _kept(enrolment.retention_seconds, policy)
+        ends["enrolment"] = _End(*enrolled, f"{_KEY_FIRST} {_WITH_CHECK}", _HELD)
+    return ends
 
 
 def _kept(seconds: int, policy: Policy) -> tuple[str, int]:

@@ -4,6 +4,7 @@ import io
 import json
 import zipfile
 from collections.abc import AsyncIterator
+from dataclasses import dataclass
 from datetime import UTC
 
 from server.audit import AuditAction
@@ -47,31 +48,22 @@ class _Sink(io.RawIOBase):
         return content
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class SubjectExport:
-    """Exports the data of a person."""
+    """Exports the data of a person.
 
-    def __init__(
-        self,
-        *,
-        reading: EvidenceReading,
-        erasure: Erasure,
-        devices: DeviceRepository,
-        log: AuditLog,
-        rules: ApprovalRules,
-    ) -> None:
-        """Set the parts.
+    Attributes:
+        reading: Makes the archive of each check.
+        erasure: Finds the checks of a person.
+        devices: Counts the data about devices.
+        rules: Knows people in the audit log.
+    """
 
-        Args:
-            reading: Makes the archive of each check.
-            erasure: Finds the checks of a person.
-            devices: Counts the data about devices.
-            rules: Knows people in the audit log.
-        """
-        self._reading = reading
-        self._erasure = erasure
-        self._devices = devices
-        self._log = log
-        self._rules = rules
+    reading: EvidenceReading
+    erasure: Erasure
+    devices: DeviceRepository
+    log: AuditLog
+    rules: ApprovalRules
 
     async def archive(self, access: Access, subject: str) -> AsyncIterator[bytes]:
         """Yield the parts of the archive. One check at a time is in memory.
@@ -81,11 +73,11 @@ class SubjectExport:
         """
         access.require_purpose()
         reference_field("subject_reference", subject, longest=_LONGEST_REFERENCE)
-        check_ids = await self._erasure.checks_of(access.tenant, subject)
-        await self._log.append(
+        check_ids = await self.erasure.checks_of(access.tenant, subject)
+        await self.log.append(
             access.event(
                 AuditAction.SUBJECT_EXPORTED,
-                subject=self._rules.subject_hash(access.tenant, subject),
+                subject=self.rules.subject_hash(access.tenant, subject),
                 detail={"checks": str(len(check_ids))},
             ),
             now=access.now,
@@ -94,7 +86,7 @@ class SubjectExport:
         with zipfile.ZipFile(sink, "w") as archive:
             for check_id in check_ids:
                 try:
-                    content = await self._reading.archive(access, check_id)
+                    content = await self.reading.archive(access, check_id)
                 except Refusal as refusal:
                     if refusal.reason not in _LEFT_OUT:
                         raise
@@ -109,8 +101,8 @@ class SubjectExport:
                 "export_time": access.now.astimezone(UTC).isoformat(),
                 "purpose": access.purpose,
                 "checks": listed,
-                "devices": await self._devices.about_subject(
-                    access.tenant, self._rules.device_hashes(access.tenant, subject)
+                "devices": await self.devices.about_subject(
+                    access.tenant, self.rules.device_hashes(access.tenant, subject)
                 ),
             }
             archive.writestr(

@@ -22,7 +22,7 @@ from server.access.access_tokens import OidcSettings
 from server.access.client_certificates import ClientCertificateEntry
 from server.access.code_flow import ConsoleOidcSettings
 from server.access.sessions import Login
-from server.base.control_groups import usable_processors
+from server.base.process_limits import usable_processors
 from server.base.table import Table, WebOrigin, is_loopback
 from server.configuration.device import DeviceIntegritySettings
 from server.configuration.hosted import HostedSettings

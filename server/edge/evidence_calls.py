@@ -14,8 +14,14 @@ from server.audit import AuditEntry, subject_hashes
 from server.base.errors import invalid_field
 from server.compliance.access import Access
 from server.compliance.erasing import Erasure, ErasureReason, Residue
-from server.compliance.figures import CheckFigures, FiguresFilter, percentile
-from server.compliance.listing import AuditListing, CheckFilter, CheckListing
+from server.compliance.listing import (
+    AuditListing,
+    CheckFigures,
+    CheckFilter,
+    CheckListing,
+    FiguresFilter,
+    percentile,
+)
 from server.compliance.reading import EvidenceReading, OpenedEvidence
 from server.compliance.subject_export import SubjectExport
 from server.domain.terms import CheckStatus, FailureReason

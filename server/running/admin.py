@@ -20,6 +20,7 @@ import tempfile
 import time
 import uuid
 from collections.abc import Awaitable, Callable, Coroutine, Mapping
+from dataclasses import KW_ONLY, dataclass, field
 from pathlib import Path
 from typing import Any, TypeAlias
 
@@ -164,26 +165,20 @@ _OBJECT = b"facegate write probe"
 _DISK_BYTES = 64 * 1024
 
 
+@dataclass(eq=False)
 class CachedProbe:
-    """Runs a probe at most every few seconds, and never twice at once."""
+    """Runs a probe at most every few seconds, and never twice at once.
 
-    def __init__(
-        self,
-        probe: Probe,
-        *,
-        seconds: float = _CACHE_SECONDS,
-        monotonic: Callable[[], float] = time.monotonic,
-    ) -> None:
-        """Set the probe; do not run it.
+    Attributes:
+        seconds: How long a result is valid.
+    """
 
-        Args:
-            seconds: How long a result is valid.
-        """
-        self._probe = probe
-        self._seconds = seconds
-        self._monotonic = monotonic
-        self._running: asyncio.Task[None] | None = None
-        self._asked = 0.0
+    probe: Probe
+    _: KW_ONLY
+    seconds: float = _CACHE_SECONDS
+    monotonic: Callable[[], float] = time.monotonic
+    _running: asyncio.Task[None] | None = field(default=None, init=False)
+    _asked: float = field(default=0.0, init=False)
 
     async def __call__(self) -> bool:
         """Return ``True`` if the part works.
@@ -192,10 +187,10 @@ class CachedProbe:
             Exception: The exception of the probe.
         """
         running = self._running
-        stale = running is not None and running.done() and self._monotonic() - self._asked >= self._seconds
+        stale = running is not None and running.done() and self.monotonic() - self._asked >= self.seconds
         if running is None or stale:
-            self._asked = self._monotonic()
-            running = self._running = asyncio.create_task(self._probe())
+            self._asked = self.monotonic()
+            running = self._running = asyncio.create_task(self.probe())
             running.add_done_callback(_retrieve_error)
         # If this caller is cancelled, the probe continues for the next caller.
         await asyncio.shield(running)

@@ -2,26 +2,28 @@
 
 import asyncio
 import time
-from collections.abc import Callable
-from contextlib import AsyncExitStack
+from collections.abc import AsyncIterator, Callable, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager, closing, nullcontext
 from datetime import UTC, datetime, timedelta
 
 import structlog
 from prometheus_client import CollectorRegistry
 
-from server.checks.completion import Deliveries
+from server.checks.completion import CheckCompletion, Deliveries
 from server.checks.expiry import CheckExpiry
 from server.checks.lifecycle import check_erased
 from server.checks.running import RunningScans
 from server.configuration.settings import Settings
+from server.configuration.tables import OtlpSettings
 from server.device.configured import require_available
 from server.device.revocation import RevocationFile
 from server.device.server_keys import ServerKeyList
 from server.device.trust import load_served_policies, open_device_trust
 from server.keyring.key_files import open_key_files
-from server.keyring.keys import KeyFolder
+from server.keyring.keys import KeyFolder, KeyRing
+from server.policies import PolicyBook
 from server.running.admin import AdminServer, CachedProbe, storage_readiness
-from server.running.assembly import Stores, Tuning, open_servicers, open_stores
+from server.running.assembly import Assembly, Devices, Tuning, open_stores
 from server.running.audit_keeping import (
     AuditKeeper,
     DescribedPart,
@@ -31,21 +33,21 @@ from server.running.audit_keeping import (
     policies_event,
     settings_event,
 )
-from server.running.background import Background
+from server.running.background import Background, repeated
 from server.running.housekeeping import FileWatch, Housekeeper
 from server.running.listeners import Listeners
 from server.running.memory import MemoryWatch, read_memory
 from server.running.models import announce_pack, load_configured_pack, require_servable
-from server.running.timestamps import open_authority
-from server.running.webhooks import EventDelivery, open_endpoints
+from server.running.timestamps import TimestampAuthority, open_authority
+from server.running.webhooks import Endpoint, EventDelivery, open_endpoints
 from server.running.workers import Workers
 from server.scan.environment import Clock
 from server.storage.audit_witness import AuditWitness
 from server.storage.devices import ENROLMENT
-from server.storage.objects import open_object_store
+from server.storage.objects import ObjectStore, open_object_store
 from server.telemetry.metrics import Metrics, timed_pack
 from server.telemetry.otlp import open_otlp
-from server.trusted_images.fetching import open_trusted_images
+from server.trusted_images.fetching import TrustedImages, open_trusted_images
 from vision.isolation.pool import DecoderPool
 from vision.packs import Pack
 from vision.runtime_check import require_runtime
@@ -86,15 +88,14 @@ class FacegateServer:
         self._running = RunningScans()
         self._workers = Workers(settings, metrics=self._metrics, decoders=decoders)
         self._evaluates = False
-        self._stores: Stores | None = None
         self._admin: AdminServer | None = None
         mib = settings.limits.memory_mib
         self._memory = MemoryWatch(
             lambda: read_memory(None if mib is None else mib << 20), self._memory_changed
         )
         self._listeners: Listeners | None = None
-        self._database_probe = CachedProbe(self._probe_database)
-        self._background: tuple[Background, ...] = ()
+        self._database_probe: CachedProbe | None = None
+        self._serves = False
         self._opened = AsyncExitStack()
 
     @property
@@ -147,52 +148,95 @@ class FacegateServer:
         return self._workers.decoder_processes
 
     async def start(self) -> None:
-        """Open the listeners, load the models, and serve.
+        """Open the listeners, load the models, and serve; a start that fails closes what it opened.
 
         Raises:
             ConfigurationError: The server must not start with this configuration.
             SettingsError, PackError, KeysUnusable, ...: See their modules.
         """
-        settings = self._settings
+        await self._opened.enter_async_context(self._open())
+
+    @asynccontextmanager
+    async def _open(self) -> AsyncIterator[None]:
+        """Open one part after the other, and serve. Each is closed where it stands here, the last one first.
+
+        The listeners refuse calls while what is behind them opens, and stop before it closes: ``storage``,
+        ``operators`` and ``background`` are places for what opens later than it stands here.
+        """
+        settings, metrics, now = self._settings, self._metrics, self._clock.now
         require_runtime()
-        otlp = await asyncio.to_thread(open_otlp, settings.telemetry.otlp, self._metrics)
-        if otlp is not None:
-            self._opened.push_async_callback(asyncio.to_thread, otlp.stop)
-        for_tests = settings.device_integrity.for_tests
-        policies = load_served_policies(settings.policies, for_tests=for_tests)
-        if for_tests:
-            _log.warning("test_apps_are_believed", policies=list(policies.names))
-        if settings.device_integrity.test_roots.configured:
-            _log.warning("test_roots_are_believed_in_sandbox_checks")
-        if further := settings.device_integrity.android.further_roots:
-            _log.warning(
-                "further_roots_are_believed", roots={root.name: root.spki_sha256 for root in further}
+        async with AsyncExitStack() as opened:
+            enter, close_later = opened.enter_async_context, opened.push_async_callback
+            await enter(_exporting(settings.telemetry.otlp, metrics))
+            devices = await enter(_open_devices(settings, now))
+            key_folder = await asyncio.to_thread(_open_keys, settings)
+            keys = key_folder.keys
+            trusted_images = await enter(_trusted_images(settings))
+            endpoints = await asyncio.to_thread(open_endpoints, settings.webhooks.endpoints)
+            for endpoint in endpoints:
+                metrics.events.endpoint_known(endpoint.name)
+            listeners = self._listeners = await enter(self._open_listeners())
+            storage = await enter(AsyncExitStack())
+            close_later(self._workers.close)
+            operators = await enter(AsyncExitStack())
+            close_later(self._running.stop)
+            # Streams that were ended leave their checks in a state from which devices can resume.
+            close_later(listeners.device_servicer.idle)
+            background = await enter(AsyncExitStack())
+            close_later(listeners.stop, _STOP_SECONDS)
+
+            server_keys = await asyncio.to_thread(self._read_server_keys, listeners)
+            authority = await asyncio.to_thread(open_authority, settings.audit)
+            objects = open_object_store(
+                settings.objects_url,
+                failed=lambda operation: metrics.work.storage_failed("objects", operation),
             )
-        availabilities = require_available(policies, settings)
-        for name, tolerated in policies.waivers.items():
-            _log.warning("policy_tolerates_checks", policy=name, checks=list(tolerated))
-        trust = await asyncio.to_thread(open_device_trust, settings.devices, now=self._clock.now)
-        self._opened.callback(trust.close)
-        android = settings.device_integrity.android
-        revocation = RevocationFile(
-            android.revocation_file, max_age=timedelta(hours=android.max_revocation_age_hours)
-        )
-        key_folder = await asyncio.to_thread(
-            lambda: KeyFolder(
-                open_key_files(settings.key_folder, settings.keys), issuer=settings.results.issuer
+            self._admin = self._admin_server(keys, objects)
+            operators.push_async_callback(self._admin.stop)
+            await self._admin.start()
+            await listeners.start()
+            stores = await storage.enter_async_context(
+                open_stores(
+                    settings.database_url,
+                    objects=objects,
+                    keys=keys,
+                    metrics=metrics,
+                    webhooks=settings.webhooks.endpoints,
+                )
             )
-        )
-        keys = key_folder.keys
-        trusted_images = await asyncio.to_thread(
-            open_trusted_images, settings.trusted_images, readers=settings.limits.max_uploads
-        )
-        if trusted_images is not None:
-            self._opened.callback(trusted_images.close)
-        endpoints = await asyncio.to_thread(open_endpoints, settings.webhooks.endpoints)
-        for endpoint in endpoints:
-            self._metrics.events.endpoint_known(endpoint.name)
-        listeners = self._listeners = Listeners(
-            settings,
+            self._database_probe = CachedProbe(stores.checks.ping)
+            pack = await self._load_pack(devices.policies)
+            await self._workers.start(devices.policies)
+            await asyncio.to_thread(devices.revocation.refresh, now())
+            assembly = Assembly(
+                settings=settings,
+                tuning=self._tuning,
+                clock=self._clock,
+                metrics=metrics,
+                workers=self._workers,
+                running=self._running,
+                deliveries=Deliveries(keys.memory.tenant_key),
+                devices=devices,
+                server_keys=server_keys,
+                keys=keys,
+                trusted_images=trusted_images,
+                stores=stores,
+                pack=pack,
+            )
+            keeper = await _log_configuration(assembly, listeners, key_folder, authority)
+            completion = assembly.open_servicers(listeners)
+            works = _background(assembly, listeners, completion, key_folder, endpoints)
+            await background.enter_async_context(repeated((self._memory, *works, keeper)))
+            self._serves = True
+            listeners.serve()
+            self._log_serving(pack, devices.policies)
+            yield
+
+    @asynccontextmanager
+    async def _open_listeners(self) -> AsyncIterator[Listeners]:
+        """Make the listeners, which do not listen yet, and in the end close their issuers."""
+        listeners = Listeners(
+            self._settings,
             metrics=self._metrics,
             now=self._clock.now,
             monotonic=self._clock.monotonic,
@@ -200,15 +244,24 @@ class FacegateServer:
             max_unary=self._tuning.max_unary,
             max_watches=self._tuning.max_watches,
         )
-        for issuer in listeners.issuers:
-            self._opened.push_async_callback(issuer.close)
-        server_keys = await asyncio.to_thread(self._read_server_keys, listeners)
-        authority = await asyncio.to_thread(open_authority, settings.audit)
-        objects = open_object_store(
-            settings.objects_url,
-            failed=lambda operation: self._metrics.work.storage_failed("objects", operation),
+        async with AsyncExitStack() as opened:
+            for issuer in listeners.issuers:
+                opened.push_async_callback(issuer.close)
+            yield listeners
+
+    def _read_server_keys(self, listeners: Listeners) -> ServerKeyList:
+        settings, tls = self._settings.device_integrity, listeners.tls.get("device")
+        return ServerKeyList(
+            listed=[bytes.fromhex(key) for key in settings.proxy_spki_sha256],
+            file=settings.server_keys_file,
+            shown=lambda: None if tls is None else tls.spki_sha256,
+            complete=settings.server_keys == "complete",
+            monotonic=self._clock.monotonic,
         )
-        self._admin = AdminServer(
+
+    def _admin_server(self, keys: KeyRing, objects: ObjectStore) -> AdminServer:
+        settings = self._settings
+        return AdminServer(
             host=settings.listeners.admin.host,
             port=settings.listeners.admin.port,
             metrics=self._metrics,
@@ -221,18 +274,9 @@ class FacegateServer:
                 **storage_readiness(objects, database_url=settings.database_url),
             },
         )
-        await self._admin.start()
-        for listener in listeners.all:
-            await listener.start()
-        stores = self._stores = await open_stores(
-            settings.database_url,
-            objects=objects,
-            keys=keys,
-            metrics=self._metrics,
-            webhooks=settings.webhooks.endpoints,
-        )
-        self._opened.push_async_callback(stores.database.close)
-        pack = self._given_pack
+
+    async def _load_pack(self, policies: PolicyBook) -> Pack:
+        settings, pack = self._settings, self._given_pack
         if pack is None:
             pack = await asyncio.to_thread(load_configured_pack, settings)
         pack = timed_pack(pack, self._metrics.work)
@@ -241,93 +285,9 @@ class FacegateServer:
         announce_pack(pack, allow_evaluation_pack=allowed)
         self._metrics.work.set_device(on_gpu=pack.on_gpu)
         self._evaluates = pack.evaluation_only and allowed
-        await self._workers.start(policies)
-        await asyncio.to_thread(revocation.refresh, self._clock.now())
-        callers = listeners.callers
-        described = (
-            DescribedPart(lambda: settings, settings_event),
-            DescribedPart(lambda: policies, policies_event),
-            DescribedPart(lambda: callers.content, lambda _: callers_event(callers.entries)),
-            DescribedPart(lambda: key_folder.names, keys_event),
-        )
-        older = await stores.audit.count() > 0
-        await log_changes(stores.audit, described, now=self._clock.now())
-        deliveries = Deliveries(keys.memory.tenant_key)
-        completion = open_servicers(
-            listeners,
-            settings=settings,
-            tuning=self._tuning,
-            clock=self._clock,
-            metrics=self._metrics,
-            workers=self._workers,
-            running=self._running,
-            deliveries=deliveries,
-            stores=stores,
-            policies=policies,
-            availabilities=availabilities,
-            keys=keys,
-            pack=pack,
-            trust=trust,
-            revocation=revocation,
-            server_keys=server_keys,
-            trusted_images=trusted_images,
-        )
-        self._background = (
-            self._memory,
-            Housekeeper(
-                completion=completion,
-                expiry=CheckExpiry(
-                    retention=stores.retention,
-                    delete=stores.evidence.erase,
-                    erased=lambda record, part: check_erased(record.check_id, part=part),
-                ),
-                stores=stores,
-                webhooks=endpoints,
-                metrics=self._metrics,
-                now=self._clock.now,
-                sweep_seconds=self._tuning.sweep_seconds,
-                enrolment=ENROLMENT,
-                tries=settings.limits.failures.as_setting().remembered,
-                most_scans=settings.device_integrity.remembered_scans,
-            ),
-            EventDelivery(
-                repository=stores.events,
-                endpoints=endpoints,
-                metrics=self._metrics,
-                now=self._clock.now,
-                seconds=self._tuning.event_seconds,
-            ),
-            FileWatch(
-                callers=listeners.callers,
-                tls=listeners.tls,
-                keys=key_folder,
-                server_keys=server_keys,
-                revocation=revocation,
-                issuers=listeners.issuers,
-                webhooks=endpoints,
-                metrics=self._metrics,
-                now=self._clock.now,
-                seconds=self._tuning.sweep_seconds,
-            ),
-            AuditKeeper(
-                log=stores.audit,
-                signer=keys.audit,
-                witness=AuditWitness(settings.witness_url),
-                authority=authority,
-                counted=(listeners.refused.due, deliveries.due),
-                described=described,
-                metrics=self._metrics,
-                now=self._clock.now,
-                seconds=self._tuning.sweep_seconds,
-                older=older,
-            ),
-        )
-        for task in self._background:
-            task.start()
-        listeners.device.serve()
-        listeners.service.serve()
-        if listeners.console is not None:
-            listeners.console.listener.serve()
+        return pack
+
+    def _log_serving(self, pack: Pack, policies: PolicyBook) -> None:
         _log.info(
             "serving",
             device=self.device_target,
@@ -341,23 +301,12 @@ class FacegateServer:
             policies=list(policies.names),
         )
 
-    def _read_server_keys(self, listeners: Listeners) -> ServerKeyList:
-        settings, tls = self._settings.device_integrity, listeners.tls.get("device")
-        return ServerKeyList(
-            listed=[bytes.fromhex(key) for key in settings.proxy_spki_sha256],
-            file=settings.server_keys_file,
-            shown=lambda: None if tls is None else tls.spki_sha256,
-            complete=settings.server_keys == "complete",
-            monotonic=self._clock.monotonic,
-        )
-
     async def drain(self) -> None:
         """Accept no new work and wait until the running scans have ended, at most ``drain_seconds``."""
         listeners = self._started
         _log.info("draining", scans=self.scans)
         self._running.draining.set()
-        listeners.device.drain()
-        listeners.service.drain()
+        listeners.drain()
         try:
             async with asyncio.timeout(self._settings.drain_seconds):
                 await listeners.device_servicer.idle()
@@ -366,20 +315,7 @@ class FacegateServer:
 
     async def stop(self) -> None:
         """Close everything; end calls that still run."""
-        background, self._background = self._background, ()
-        if self._listeners is not None:
-            device, service, *others = self._listeners.all
-            for listener in (*others, device, service):
-                await listener.stop(_STOP_SECONDS)
-        for task in background:
-            await task.stop()
-        if self._listeners is not None:
-            # Streams that were ended leave their checks in a state from which devices can resume.
-            await self._listeners.device_servicer.idle()
-        await self._running.stop()
-        if self._admin is not None:
-            await self._admin.stop()
-        await self._workers.close()
+        self._serves = False
         await self._opened.aclose()
         _log.info("stopped")
 
@@ -399,14 +335,135 @@ class FacegateServer:
             listeners.device.serve()
 
     async def _models_ready(self) -> bool:
-        # The background tasks start after everything else is open.
-        return bool(self._background)
-
-    async def _probe_database(self) -> None:
-        if self._stores is not None:
-            await self._stores.checks.ping()
+        # The server serves after everything else is open.
+        return self._serves
 
     async def _database_ready(self) -> bool:
-        if self._stores is None:
-            return False
-        return await self._database_probe()
+        return self._database_probe is not None and await self._database_probe()
+
+
+@asynccontextmanager
+async def _exporting(settings: OtlpSettings, metrics: Metrics) -> AsyncIterator[None]:
+    """Send traces and metrics, if the settings name a collector."""
+    otlp = await asyncio.to_thread(open_otlp, settings, metrics)
+    try:
+        yield
+    finally:
+        if otlp is not None:
+            await asyncio.to_thread(otlp.stop)
+
+
+@asynccontextmanager
+async def _open_devices(settings: Settings, now: Callable[[], datetime]) -> AsyncIterator[Devices]:
+    """Load the policies and what their devices are verified with; log which settings weaken that."""
+    integrity = settings.device_integrity
+    policies = load_served_policies(settings.policies, for_tests=integrity.for_tests)
+    if integrity.for_tests:
+        _log.warning("test_apps_are_believed", policies=list(policies.names))
+    if integrity.test_roots.configured:
+        _log.warning("test_roots_are_believed_in_sandbox_checks")
+    if further := integrity.android.further_roots:
+        _log.warning("further_roots_are_believed", roots={root.name: root.spki_sha256 for root in further})
+    availabilities = require_available(policies, settings)
+    for name, tolerated in policies.waivers.items():
+        _log.warning("policy_tolerates_checks", policy=name, checks=list(tolerated))
+    trust = await asyncio.to_thread(open_device_trust, settings.devices, now=now)
+    android = integrity.android
+    with closing(trust):
+        yield Devices(
+            policies=policies,
+            availabilities=availabilities,
+            trust=trust,
+            revocation=RevocationFile(
+                android.revocation_file, max_age=timedelta(hours=android.max_revocation_age_hours)
+            ),
+        )
+
+
+@asynccontextmanager
+async def _trusted_images(settings: Settings) -> AsyncIterator[TrustedImages | None]:
+    images = await asyncio.to_thread(
+        open_trusted_images, settings.trusted_images, readers=settings.limits.max_uploads
+    )
+    with nullcontext() if images is None else closing(images):
+        yield images
+
+
+def _open_keys(settings: Settings) -> KeyFolder:
+    return KeyFolder(open_key_files(settings.key_folder, settings.keys), issuer=settings.results.issuer)
+
+
+def _background(
+    assembly: Assembly,
+    listeners: Listeners,
+    completion: CheckCompletion,
+    key_folder: KeyFolder,
+    endpoints: Sequence[Endpoint],
+) -> tuple[Background, ...]:
+    settings, stores, metrics, now = assembly.settings, assembly.stores, assembly.metrics, assembly.clock.now
+    housekeeper = Housekeeper(
+        completion=completion,
+        expiry=CheckExpiry(
+            retention=stores.retention,
+            delete=stores.evidence.erase,
+            erased=lambda record, part: check_erased(record.check_id, part=part),
+        ),
+        stores=stores,
+        webhooks=endpoints,
+        metrics=metrics,
+        now=now,
+        sweep_seconds=assembly.tuning.sweep_seconds,
+        enrolment=ENROLMENT,
+        tries=settings.limits.failures.as_setting().remembered,
+        most_scans=settings.device_integrity.remembered_scans,
+    )
+    delivery = EventDelivery(
+        repository=stores.events,
+        endpoints=endpoints,
+        metrics=metrics,
+        now=now,
+        seconds=assembly.tuning.event_seconds,
+    )
+    files = FileWatch(
+        callers=listeners.callers,
+        tls=listeners.tls,
+        keys=key_folder,
+        server_keys=assembly.server_keys,
+        revocation=assembly.devices.revocation,
+        issuers=listeners.issuers,
+        webhooks=endpoints,
+        metrics=metrics,
+        now=now,
+        seconds=assembly.tuning.sweep_seconds,
+    )
+    return housekeeper, delivery, files
+
+
+async def _log_configuration(
+    assembly: Assembly,
+    listeners: Listeners,
+    key_folder: KeyFolder,
+    authority: TimestampAuthority | None,
+) -> AuditKeeper:
+    """Log what changed of the configuration since the last start; return what logs further changes."""
+    settings, log, callers = assembly.settings, assembly.stores.audit, listeners.callers
+    described = (
+        DescribedPart(lambda: settings, settings_event),
+        DescribedPart(lambda: assembly.devices.policies, policies_event),
+        DescribedPart(lambda: callers.content, lambda _: callers_event(callers.entries)),
+        DescribedPart(lambda: key_folder.names, keys_event),
+    )
+    older = await log.count() > 0
+    await log_changes(log, described, now=assembly.clock.now())
+    return AuditKeeper(
+        log=log,
+        signer=assembly.keys.audit,
+        witness=AuditWitness(settings.witness_url),
+        authority=authority,
+        counted=(listeners.refused.due, assembly.deliveries.due),
+        described=described,
+        metrics=assembly.metrics,
+        now=assembly.clock.now,
+        seconds=assembly.tuning.sweep_seconds,
+        older=older,
+    )

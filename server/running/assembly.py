@@ -3,13 +3,14 @@
 import platform
 import secrets
 import uuid
-from collections.abc import Mapping
+from collections.abc import AsyncIterator, Mapping
+from contextlib import asynccontextmanager
 from dataclasses import dataclass, field
 from functools import partial
 
 from attempt import CapturePlan, FrameAnalyst
 from device_integrity.camera import load_fingerprints
-from liveness import load_fusion_model
+from liveness import FusionModel, load_fusion_model
 from liveness.dynamic import load_flash_model
 from server.audit import SERVER_TENANT
 from server.base.page_tokens import PageTokens
@@ -27,8 +28,7 @@ from server.checks.running import RunningScans
 from server.compliance.access import ApprovalRules
 from server.compliance.erasing import Erasure
 from server.compliance.events import EventCare
-from server.compliance.figures import CheckFigures
-from server.compliance.listing import AuditListing, CheckListing
+from server.compliance.listing import AuditListing, CheckFigures, CheckListing
 from server.compliance.reading import EvidenceReading
 from server.compliance.reviewing import Reviewing
 from server.compliance.subject_export import SubjectExport
@@ -83,7 +83,6 @@ class Stores:
     """Open stores.
 
     Attributes:
-        database: The database, which the owner of the stores closes.
         memory: The scan memory, which recognises frames and devices.
     """
 
@@ -123,6 +122,7 @@ class Stores:
         )
 
 
+@asynccontextmanager
 async def open_stores(
     database_url: str,
     *,
@@ -130,8 +130,8 @@ async def open_stores(
     keys: KeyRing,
     metrics: Metrics,
     webhooks: Mapping[str, WebhookEndpoint],
-) -> Stores:
-    """Create or verify the schema of the database, and open the stores.
+) -> AsyncIterator[Stores]:
+    """Create or verify the schema of the database, and open the stores until the block ends.
 
     Args:
         keys: The keys that seal images and protect the scan memory.
@@ -147,7 +147,10 @@ async def open_stores(
         failed=lambda operation: metrics.work.storage_failed("database", operation),
         expect=expect_usable,
     )
-    return Stores(database, objects=objects, keys=keys, metrics=metrics, webhooks=webhooks)
+    try:
+        yield Stores(database, objects=objects, keys=keys, metrics=metrics, webhooks=webhooks)
+    finally:
+        await database.close()
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -260,190 +263,206 @@ def _approval_rules(settings: Settings, keys: KeyRing) -> ApprovalRules:
     )
 
 
-def open_servicers(
-    listeners: Listeners,
-    *,
-    settings: Settings,
-    tuning: Tuning,
-    clock: Clock,
-    metrics: Metrics,
-    workers: Workers,
-    running: RunningScans,
-    deliveries: Deliveries,
-    stores: Stores,
-    policies: PolicyBook,
-    availabilities: Mapping[str, Availability],
-    keys: KeyRing,
-    pack: Pack,
-    trust: DeviceTrust,
-    revocation: RevocationFile,
-    server_keys: ServerKeyList,
-    trusted_images: TrustedImages | None,
-) -> CheckCompletion:
-    """Open the servicers; return the object that closes checks.
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Devices:
+    """What devices are asked for, and what their evidence is verified with.
 
-    Args:
-        tuning: Values for tests and benchmarks.
-        workers: The threads and processes that judge and decode.
-        deliveries: The results that were handed out, for the audit log.
+    Attributes:
         availabilities: Whether devices can meet a policy at this server, by the name of the policy.
         trust: The roots and settings for the verification of evidence.
         revocation: Google's list of revoked attestation certificates.
+    """
+
+    policies: PolicyBook
+    availabilities: Mapping[str, Availability]
+    trust: DeviceTrust
+    revocation: RevocationFile
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Assembly:
+    """What a server has opened, of which it makes the objects behind the listeners.
+
+    Attributes:
+        tuning: Values for tests and benchmarks.
+        workers: The threads and processes that judge and decode.
+        deliveries: The results that were handed out, for the audit log.
         server_keys: The TLS keys of this server that devices may state.
         trusted_images: The customer's own store; ``None`` if there is none.
     """
-    now, memory = clock.now, keys.memory
-    identity, fusion = pack_identity(pack), load_fusion_model()
-    tries = settings.limits.failures.as_setting()
-    tokens = PageTokens(tenant_keys=memory.tenant_keys)
-    # 1. What decides and closes checks.
-    recorder = check_recorder(settings, stores=stores, pack=identity, keys=keys)
-    completion = CheckCompletion(
-        repository=stores.checks,
-        recorder=recorder,
-        running=running,
-        evidence=stores.evidence,
-        records=stores.records,
-        reviews=stores.reviews,
-        vault=stores.vault,
-        deliveries=deliveries,
-        metrics=metrics,
-    )
-    # 2. Scans.
-    limits = ScanLimits(
-        budget=tuning.budget,
-        plan=tuning.plan,
-        ahead_seconds=tuning.ahead_seconds,
-        end_seconds=tuning.end_seconds,
-        lease_seconds=tuning.lease_seconds,
-        owner=f"{platform.node()}/{uuid.uuid4()}"[:128],
-        tries=tries,
-    )
-    models = ScanModels(
-        pack=pack,
-        analyst=FrameAnalyst(pack=pack, limits=tuning.budget.frame_limits),
-        fusion=fusion,
-        flash=load_flash_model(),
-    )
-    verifier = DeviceVerifier(
-        trust=trust,
-        revocation=revocation,
-        devices=stores.devices,
-        workers=workers.scans,
-        tenant_key=memory.tenant_key,
-        hash_subject=memory.subject_hash,
-        now=now,
-    )
-    device_memory = DeviceMemory(
-        stores.memory, tenant_key=memory.tenant_key, hash_subject=memory.subject_hash, pool=workers.scans
-    )
-    devices = DeviceKnowledge(
-        verifier=verifier,
-        repository=stores.devices,
-        memory=device_memory,
-        fingerprints=load_fingerprints(),
-        server_keys=server_keys,
-    )
-    listeners.device_servicer.open(
-        ScanEnvironment(
+
+    settings: Settings
+    tuning: Tuning
+    clock: Clock
+    metrics: Metrics
+    workers: Workers
+    running: RunningScans
+    deliveries: Deliveries
+    devices: Devices
+    server_keys: ServerKeyList
+    keys: KeyRing
+    trusted_images: TrustedImages | None
+    stores: Stores
+    pack: Pack
+
+    def open_servicers(self, listeners: Listeners) -> CheckCompletion:
+        """Open the servicers; return the object that closes checks."""
+        settings, stores, keys, now = self.settings, self.stores, self.keys, self.clock.now
+        identity, fusion = pack_identity(self.pack), load_fusion_model()
+        recorder = check_recorder(settings, stores=stores, pack=identity, keys=keys)
+        completion = CheckCompletion(
+            repository=stores.checks,
+            recorder=recorder,
+            running=self.running,
+            evidence=stores.evidence,
+            records=stores.records,
+            reviews=stores.reviews,
+            vault=stores.vault,
+            deliveries=self.deliveries,
+            metrics=self.metrics,
+        )
+        listeners.device_servicer.open(self._scans(recorder, fusion))
+        listeners.service_servicer.open(self._checks(completion, identity))
+        listeners.evidence_calls.open(
+            evidence_environment(settings, stores=stores, completion=completion, keys=keys)
+        )
+        tokens = PageTokens(tenant_keys=keys.memory.tenant_keys)
+        listeners.review_calls.open(
+            Reviewing(
+                reviews=stores.reviews,
+                records=stores.records,
+                vault=stores.vault,
+                log=stores.audit,
+                rules=_approval_rules(settings, keys),
+                tokens=tokens,
+            )
+        )
+        listeners.event_calls.open(
+            EventCare(events=stores.events, configured=settings.webhooks.endpoints, tokens=tokens)
+        )
+        if listeners.hosted is not None:
+            listeners.hosted.open(
+                HostedScans(repository=stores.hosted, checks=stores.checks, keys=keys, now=now)
+            )
+        if listeners.console is not None:
+            listeners.console.interface.open(results=keys.results.jwks, audit=keys.audit.jwks)
+            own_keys = partial(keys.memory.tenant_keys, SERVER_TENANT)
+            listeners.console.sessions.open(
+                SessionStores(repository=stores.sessions, log=stores.audit, keys=own_keys)
+            )
+        listeners.analysis_servicer.open(
+            self.workers.analyses(pack=self.pack, identity=identity, fusion=fusion, now=now)
+        )
+        return completion
+
+    def _scans(self, recorder: CheckRecorder, fusion: FusionModel) -> ScanEnvironment:
+        tuning, stores, memory, pool = self.tuning, self.stores, self.keys.memory, self.workers.scans
+        limits = ScanLimits(
+            budget=tuning.budget,
+            plan=tuning.plan,
+            ahead_seconds=tuning.ahead_seconds,
+            end_seconds=tuning.end_seconds,
+            lease_seconds=tuning.lease_seconds,
+            owner=f"{platform.node()}/{uuid.uuid4()}"[:128],
+            tries=self.settings.limits.failures.as_setting(),
+        )
+        models = ScanModels(
+            pack=self.pack,
+            analyst=FrameAnalyst(pack=self.pack, limits=tuning.budget.frame_limits),
+            fusion=fusion,
+            flash=load_flash_model(),
+        )
+        verifier = DeviceVerifier(
+            trust=self.devices.trust,
+            revocation=self.devices.revocation,
+            devices=stores.devices,
+            workers=pool,
+            tenant_key=memory.tenant_key,
+            hash_subject=memory.subject_hash,
+            now=self.clock.now,
+        )
+        devices = DeviceKnowledge(
+            verifier=verifier,
+            repository=stores.devices,
+            memory=DeviceMemory(
+                stores.memory, tenant_key=memory.tenant_key, hash_subject=memory.subject_hash, pool=pool
+            ),
+            fingerprints=load_fingerprints(),
+            server_keys=self.server_keys,
+        )
+        return ScanEnvironment(
             limits=limits,
             repository=stores.checks,
             recorder=recorder,
-            keys=keys,
+            keys=self.keys,
             models=models,
             devices=devices,
-            pool=workers.scans,
-            clock=clock,
+            pool=pool,
+            clock=self.clock,
             random=secrets.token_bytes,
-            metrics=metrics,
-            running=running,
+            metrics=self.metrics,
+            running=self.running,
             serialise_challenge=serialise_challenge,
         )
-    )
-    # 3. Uploads.
-    offer = CheckOffer(
-        policies=policies,
-        availabilities=availabilities,
-        default_policy=settings.policies.default,
-        pack=pack,
-        allow_evaluation_pack=settings.allow_evaluation_pack,
-    )
-    portraits = PortraitIntake(
-        pack=pack,
-        pool=workers.portraits,
-        metrics=metrics,
-        still_decoder=workers.decoders,
-        trusted_images=trusted_images,
-    )
-    enrolled = EnrolledFrames(
-        repository=stores.checks,
-        records=stores.records,
-        reviews=stores.reviews,
-        vault=stores.vault,
-        evidence=stores.evidence,
-    )
-    intake = CheckIntake(
-        repository=stores.checks,
-        offer=offer,
-        tries=TryGate(repository=stores.checks, setting=tries, tenant_key=memory.tenant_key, metrics=metrics),
-        portraits=portraits,
-        evidence=stores.evidence,
-        pack=identity,
-        keys=keys,
-        serialise_report=serialise_report,
-        enrolled=enrolled,
-        metrics=metrics,
-        hosted=HostedOffer(settings.hosted, keys),
-    )
-    # 4. The other calls about checks.
-    inquiry = CheckInquiry(
-        repository=stores.checks,
-        records=stores.records,
-        reviews=stores.reviews,
-        vault=stores.vault,
-        now=now,
-        draining=running.draining,
-    )
-    finder = CheckFinder(
-        repository=stores.checks,
-        records=stores.records,
-        vault=stores.vault,
-        log=stores.audit,
-        tenant_keys=memory.tenant_keys,
-        tokens=tokens,
-    )
-    listeners.service_servicer.open(
-        ServiceEnvironment(
-            intake=intake, completion=completion, inquiry=inquiry, finder=finder, keys=keys, now=now
+
+    def _checks(self, completion: CheckCompletion, identity: PackIdentity) -> ServiceEnvironment:
+        settings, stores, keys, now = self.settings, self.stores, self.keys, self.clock.now
+        offer = CheckOffer(
+            policies=self.devices.policies,
+            availabilities=self.devices.availabilities,
+            default_policy=settings.policies.default,
+            pack=self.pack,
+            allow_evaluation_pack=settings.allow_evaluation_pack,
         )
-    )
-    # 5. Auditors, reviewers and the care for events.
-    listeners.evidence_calls.open(
-        evidence_environment(settings, stores=stores, completion=completion, keys=keys)
-    )
-    listeners.review_calls.open(
-        Reviewing(
+        tries = TryGate(
+            repository=stores.checks,
+            setting=settings.limits.failures.as_setting(),
+            tenant_key=keys.memory.tenant_key,
+            metrics=self.metrics,
+        )
+        portraits = PortraitIntake(
+            pack=self.pack,
+            pool=self.workers.portraits,
+            metrics=self.metrics,
+            still_decoder=self.workers.decoders,
+            trusted_images=self.trusted_images,
+        )
+        enrolled = EnrolledFrames(
+            repository=stores.checks,
+            records=stores.records,
             reviews=stores.reviews,
+            vault=stores.vault,
+            evidence=stores.evidence,
+        )
+        intake = CheckIntake(
+            repository=stores.checks,
+            offer=offer,
+            tries=tries,
+            portraits=portraits,
+            evidence=stores.evidence,
+            pack=identity,
+            keys=keys,
+            serialise_report=serialise_report,
+            enrolled=enrolled,
+            metrics=self.metrics,
+            hosted=HostedOffer(settings.hosted, keys),
+        )
+        inquiry = CheckInquiry(
+            repository=stores.checks,
+            records=stores.records,
+            reviews=stores.reviews,
+            vault=stores.vault,
+            now=now,
+            draining=self.running.draining,
+        )
+        finder = CheckFinder(
+            repository=stores.checks,
             records=stores.records,
             vault=stores.vault,
             log=stores.audit,
-            rules=_approval_rules(settings, keys),
-            tokens=tokens,
+            tenant_keys=keys.memory.tenant_keys,
+            tokens=PageTokens(tenant_keys=keys.memory.tenant_keys),
         )
-    )
-    listeners.event_calls.open(
-        EventCare(events=stores.events, endpoints=settings.webhooks.endpoints, tokens=tokens)
-    )
-    # 6. Pages, and analyses without a check.
-    if listeners.hosted is not None:
-        listeners.hosted.open(HostedScans(repository=stores.hosted, checks=stores.checks, keys=keys, now=now))
-    if listeners.console is not None:
-        listeners.console.interface.open(results=keys.results.jwks, audit=keys.audit.jwks)
-        own_keys = partial(memory.tenant_keys, SERVER_TENANT)
-        listeners.console.sessions.open(
-            SessionStores(repository=stores.sessions, log=stores.audit, keys=own_keys)
+        return ServiceEnvironment(
+            intake=intake, completion=completion, inquiry=inquiry, finder=finder, keys=keys, now=now
         )
-    listeners.analysis_servicer.open(
-        workers.analyses.environment(pack=pack, identity=identity, fusion=fusion, now=now)
-    )
-    return completion

@@ -8,7 +8,7 @@ action, so that replicas with the same configuration write one.
 import json
 import platform
 from collections.abc import Callable, Collection, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Any, Final, Generic, TypeVar
@@ -146,52 +146,41 @@ Due = Callable[..., Sequence[AuditEvent]]
 """Returns the events to write: called with the time, and with ``everything=True`` at the end."""
 
 
+@dataclass(kw_only=True, eq=False)
 class AuditKeeper(Background):
-    """Runs in two tasks, so that a slow authority delays no entry. Several replicas may each run one."""
+    """Runs in two tasks, so that a slow authority delays no entry. Several replicas may each run one.
 
-    def __init__(
-        self,
-        *,
-        log: AuditLog,
-        signer: CheckpointSigner,
-        witness: AuditWitness,
-        authority: TimestampAuthority | None,
-        counted: Sequence[Due],
-        described: Sequence[DescribedPart[Any]],
-        metrics: Metrics,
-        now: Callable[[], datetime],
-        interval: timedelta = CHECKPOINT_INTERVAL,
-        seconds: float,
-        older: bool,
-    ) -> None:
-        """Set the sources of entries; ``start`` starts the tasks.
+    Attributes:
+        witness: Keeps the newest checkpoints outside the database.
+        counted: Events that are collected: refused access, and repeated deliveries.
+        described: The parts of the configuration; files change some of them while the server runs.
+        interval: Time between two checkpoints of a tenant.
+        seconds: Time between two rounds of checkpoints and time stamps.
+        older: Whether the log had entries before this server wrote its first.
+    """
 
-        Args:
-            witness: Keeps the newest checkpoints outside the database.
-            counted: Events that are collected: refused access, and repeated deliveries.
-            described: The parts of the configuration; files change some of them while the server runs.
-            interval: Time between two checkpoints of a tenant.
-            seconds: Time between two rounds of checkpoints and time stamps.
-            older: Whether the log had entries before this server wrote its first.
-        """
-        super().__init__("audit_keeping_failed")
-        self._audit = log
-        self._signer = signer
-        self._witness = witness
-        self._authority = authority
-        self._counted = counted
-        self._metrics = metrics
-        self._now = now
-        self._interval = interval
-        self._seconds = seconds
-        self._older = older
-        self._signed = 0
-        self._changes = _Changes(log, described)
+    failed = "audit_keeping_failed"
+    log: AuditLog
+    signer: CheckpointSigner
+    witness: AuditWitness
+    authority: TimestampAuthority | None
+    counted: Sequence[Due]
+    described: Sequence[DescribedPart[Any]]
+    metrics: Metrics
+    now: Callable[[], datetime]
+    interval: timedelta = CHECKPOINT_INTERVAL
+    seconds: float
+    older: bool
+    _signed: int = field(default=0, init=False)
+
+    def __post_init__(self) -> None:
+        """Begin without any known part of the configuration."""
+        self._changes = _Changes(self.log, self.described)
 
     def start(self) -> None:
         """Start the tasks."""
-        self.repeat(self.write, min(_WRITE_SECONDS, self._seconds))
-        self.repeat(self.protect, self._seconds)
+        self.repeat(self.write, min(_WRITE_SECONDS, self.seconds))
+        self.repeat(self.protect, self.seconds)
 
     async def stop(self) -> None:
         """Stop the tasks, write the remaining entries, and sign a last checkpoint."""
@@ -207,11 +196,11 @@ class AuditKeeper(Background):
         Args:
             everything: Whether the events of running minutes are written, too.
         """
-        now = self._now()
-        events = [event for due in self._counted for event in due(now, everything=everything)]
+        now = self.now()
+        events = [event for due in self.counted for event in due(now, everything=everything)]
         if events:
             try:
-                await self._audit.append_all(events, now=now)
+                await self.log.append_all(events, now=now)
             except Exception:
                 for event in events:
                     _log.error(
@@ -226,15 +215,15 @@ class AuditKeeper(Background):
 
     async def protect(self) -> None:
         """Sign the checkpoints that are due, request missing time stamps, and report the state."""
-        await self.checkpoint(self._interval)
-        now = self._now()
-        since = await self._audit.uncovered_since()
-        self._metrics.audit.log_read(
-            entries=await self._audit.count(),
+        await self.checkpoint(self.interval)
+        now = self.now()
+        since = await self.log.uncovered_since()
+        self.metrics.audit.log_read(
+            entries=await self.log.count(),
             uncovered_seconds=0.0 if since is None else max(0.0, (now - since).total_seconds()),
         )
-        if self._authority is not None:
-            await self._stamp(self._authority)
+        if self.authority is not None:
+            await self._stamp(self.authority)
 
     @uncancelled
     async def checkpoint(self, at_least: timedelta) -> None:
@@ -243,21 +232,21 @@ class AuditKeeper(Background):
         Nothing is signed if the log does not extend the witness, or while the witness cannot be read.
         """
         try:
-            witnessed = await self._witness.read()
+            witnessed = await self.witness.read()
         except StorageError as error:
-            self._metrics.audit.witness_failed()
+            self.metrics.audit.witness_failed()
             _log.error("audit_witness_failed", why=str(error))
             return
         try:
-            made = await self._audit.checkpoint(
-                self._signer, now=self._now(), at_least=at_least, witnessed=witnessed
+            made = await self.log.checkpoint(
+                self.signer, now=self.now(), at_least=at_least, witnessed=witnessed
             )
         except LogChanged as error:
-            self._metrics.audit.signing_stopped(stopped=True)
+            self.metrics.audit.signing_stopped(stopped=True)
             _log.error("audit_log_changed", why=str(error))
             return
-        self._metrics.audit.signing_stopped(stopped=False)
-        self._metrics.audit.checkpoints_made(len(made))
+        self.metrics.audit.signing_stopped(stopped=False)
+        self.metrics.audit.checkpoints_made(len(made))
         for signed in made:
             # Write access to the database does not suffice to remove it from the server's log.
             _log.info(
@@ -273,16 +262,16 @@ class AuditKeeper(Background):
 
     async def _keep_witness(self, witnessed: Sequence[str]) -> None:
         """Write the newest checkpoints, also those whose writing failed before, to the witness."""
-        known, position = self._audit.witness, self._audit.position
+        known, position = self.log.witness, self.log.position
         if not known or known == tuple(witnessed):
             return
         try:
-            await self._witness.write(known, position=position)
+            await self.witness.write(known, position=position)
         except StorageError as error:
-            self._metrics.audit.witness_failed()
+            self.metrics.audit.witness_failed()
             _log.error("audit_witness_failed", why=str(error))
             return
-        if not witnessed and (self._older or position > self._signed):
+        if not witnessed and (self.older or position > self._signed):
             # What others wrote before could not be compared: deleted checkpoints leave no trace.
             _log.warning("audit_witness_begun", position=position)
             event = AuditEvent(
@@ -291,18 +280,18 @@ class AuditKeeper(Background):
                 actor=server_actor(),
                 detail={"position": str(position)},
             )
-            await self._audit.append(event, now=self._now())
+            await self.log.append(event, now=self.now())
 
     async def _stamp(self, authority: TimestampAuthority) -> None:
-        for signed in await self._audit.without_timestamp(_STAMPS):
+        for signed in await self.log.without_timestamp(_STAMPS):
             try:
                 timestamp = await authority.stamp(signed.jws.encode())
             except TimestampFailed as error:
-                self._metrics.audit.timestamp_failed()
+                self.metrics.audit.timestamp_failed()
                 _log.warning("audit_timestamp_failed", why=str(error))
                 # The others would fail, too; the next round tries again.
                 return
-            await self._audit.add_timestamp(signed, timestamp)
+            await self.log.add_timestamp(signed, timestamp)
 
 
 class _Changes:

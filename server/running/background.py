@@ -1,7 +1,10 @@
 """Work that a server repeats until it stops."""
 
 import asyncio
-from collections.abc import Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, Sequence
+from contextlib import asynccontextmanager
+from dataclasses import dataclass, field
+from typing import ClassVar
 
 import structlog
 
@@ -10,14 +13,13 @@ from server.storage.errors import SchemaOutdated
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(kw_only=True, eq=False)
 class Background:
-    """Repeats work in tasks; what fails is logged, and the next round tries again."""
+    """Repeats work in tasks; what fails is logged as ``failed``, and the next round tries again."""
 
-    def __init__(self, failed: str) -> None:
-        """Set the log event of failures."""
-        self._failed = failed
-        self._shut_out = False
-        self._tasks: list[asyncio.Task[None]] = []
+    failed: ClassVar[str]
+    _shut_out: bool = field(default=False, init=False)
+    _tasks: list[asyncio.Task[None]] = field(default_factory=list, init=False)
 
     def start(self) -> None:
         """Start the tasks; each subclass calls ``repeat`` for its work."""
@@ -40,9 +42,9 @@ class Background:
         except SchemaOutdated as error:
             if not self._shut_out:
                 self._shut_out = True
-                _log.error(self._failed, why=str(error), **words)
+                _log.error(self.failed, why=str(error), **words)
         except Exception:  # noqa: BLE001 - logged with its traceback; the next round tries again
-            _log.exception(self._failed, **words)
+            _log.exception(self.failed, **words)
 
     async def stop(self) -> None:
         """End the tasks."""
@@ -50,3 +52,15 @@ class Background:
         for task in tasks:
             task.cancel()
         await asyncio.gather(*tasks, return_exceptions=True)
+
+
+@asynccontextmanager
+async def repeated(works: Sequence[Background]) -> AsyncIterator[None]:
+    """Repeat work until the block ends; it is started and stopped in this order."""
+    for work in works:
+        work.start()
+    try:
+        yield
+    finally:
+        for work in works:
+            await work.stop()

@@ -15,8 +15,8 @@ from server.access.client_certificates import ClientCertificates
 from server.access.code_flow import CodeFlow, ConsoleOidcSettings
 from server.access.signing_keys import Issuer, read_jwks_file
 from server.base.errors import ConfigurationError
-from server.base.file_handles import raise_limit
 from server.base.private_files import WatchedFile
+from server.base.process_limits import raise_handle_limit
 from server.compliance.events import EventCare
 from server.compliance.reviewing import Reviewing
 from server.configuration.settings import Settings
@@ -112,7 +112,7 @@ class Listeners:
         connections = share(
             limits,
             scans=settings.max_scans,
-            handles=raise_limit(),
+            handles=raise_handle_limit(),
             web=listeners.web is not None,
             console=listeners.console is not None,
         )
@@ -203,6 +203,33 @@ class Listeners:
         """Those that are configured, in the order in which they begin to listen."""
         found = (self.device, self.service, self.web, None if self.console is None else self.console.listener)
         return tuple(listener for listener in found if listener is not None)
+
+    async def start(self) -> None:
+        """Bind the ports; calls are refused until the servicers are opened.
+
+        Raises:
+            ListenerUnusable: An address is in use, or is not an address of this machine.
+        """
+        for listener in self.all:
+            await listener.start()
+
+    def serve(self) -> None:
+        """Set the health to SERVING, and show the one-time link of the console."""
+        self.device.serve()
+        self.service.serve()
+        if self.console is not None:
+            self.console.listener.serve()
+
+    def drain(self) -> None:
+        """Set the health to NOT_SERVING; calls are served until ``stop``."""
+        self.device.drain()
+        self.service.drain()
+
+    async def stop(self, grace: float) -> None:
+        """Stop the listeners one after the other, each with ``grace`` seconds for its calls; pages first."""
+        device, service, *others = self.all
+        for listener in (*others, device, service):
+            await listener.stop(grace)
 
     def _web_listener(
         self, settings: Settings, *, max_connections: int, metrics: Metrics

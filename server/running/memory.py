@@ -16,7 +16,7 @@ from typing import Final
 
 import structlog
 
-from server.base.control_groups import group_folders
+from server.base.process_limits import group_folders
 from server.running.background import Background
 
 _HIGH: Final = 0.85
@@ -91,6 +91,8 @@ def limit_arenas() -> None:
 class MemoryWatch(Background):
     """Reads the memory twice a second, in a task of its own."""
 
+    failed = "memory_watch_failed"
+
     def __init__(
         self,
         read: Callable[[], MemoryUse | None],
@@ -105,7 +107,7 @@ class MemoryWatch(Background):
             changed: Called on the event loop with whether memory is short from now on.
             trim: Gives freed memory back; by default glibc's ``malloc_trim``. Runs in a thread.
         """
-        super().__init__("memory_watch_failed")
+        super().__init__()
         self._read = read
         self._changed = changed
         self._trim = trim or _malloc_trim

@@ -9,6 +9,7 @@ gets only a hash of the checkpoint's JWS.
 """
 
 import asyncio
+from dataclasses import dataclass
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Final
@@ -79,18 +80,17 @@ class TimestampRoots:
             raise TimestampFailed(f"it is no valid time stamp: {error}") from error
 
 
+@dataclass(frozen=True, slots=True)
 class TimestampAuthority:
-    """Requests time stamps."""
+    """Requests time stamps.
 
-    def __init__(self, url: str, roots: TimestampRoots) -> None:
-        """Set the authority.
+    Attributes:
+        url: Its URL, for POST over HTTP (RFC 3161, 3.4).
+        roots: Its root certificates, with which each answer is verified.
+    """
 
-        Args:
-            url: Its URL, for POST over HTTP (RFC 3161, 3.4).
-            roots: Its root certificates, with which each answer is verified.
-        """
-        self._url = url
-        self._roots = roots
+    url: str
+    roots: TimestampRoots
 
     async def stamp(self, message: bytes) -> bytes:
         """Return the time-stamp response over ``message`` (DER), verified.
@@ -103,7 +103,7 @@ class TimestampAuthority:
             async with (
                 aiohttp.ClientSession(timeout=_TIMEOUT) as session,
                 session.post(
-                    self._url,
+                    self.url,
                     data=request.as_bytes(),
                     headers={"Content-Type": _QUERY},
                     allow_redirects=False,
@@ -118,7 +118,7 @@ class TimestampAuthority:
                         raise TimestampFailed("the answer of the authority is too long")
         except (aiohttp.ClientError, TimeoutError, OSError) as error:
             raise TimestampFailed(f"the authority does not answer: {type(error).__name__}") from error
-        await asyncio.to_thread(self._roots.verify, timestamp, message, nonce=request.nonce)
+        await asyncio.to_thread(self.roots.verify, timestamp, message, nonce=request.nonce)
         return timestamp
 
 

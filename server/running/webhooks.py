@@ -271,39 +271,30 @@ _SPREAD: Final = 100
 """By how many thousandths a pause varies, so that the retries of many events do not arrive at once."""
 
 
+@dataclass(kw_only=True, eq=False)
 class EventDelivery(Background):
-    """Sends what is due, in a task for each endpoint."""
+    """Sends what is due, in a task for each endpoint.
 
-    def __init__(
-        self,
-        *,
-        repository: EventRepository,
-        endpoints: Sequence[Endpoint],
-        metrics: Metrics,
-        now: Callable[[], datetime],
-        seconds: float,
-    ) -> None:
-        """Set the outbox and the endpoints; ``start`` starts the tasks.
+    Attributes:
+        seconds: Time between two looks for events that are due.
+    """
 
-        Args:
-            seconds: Time between two looks for events that are due.
-        """
-        self._repository = repository
-        self._endpoints = endpoints
-        self._metrics = metrics.events
-        self._now = now
-        self._seconds = seconds
-        super().__init__("events_not_delivered")
+    failed = "events_not_delivered"
+    repository: EventRepository
+    endpoints: Sequence[Endpoint]
+    metrics: Metrics
+    now: Callable[[], datetime]
+    seconds: float
 
     def start(self) -> None:
         """Start the tasks."""
-        for endpoint in self._endpoints:
-            self.repeat(partial(self._deliver_all, endpoint), self._seconds, endpoint=endpoint.name)
+        for endpoint in self.endpoints:
+            self.repeat(partial(self._deliver_all, endpoint), self.seconds, endpoint=endpoint.name)
 
     async def stop(self) -> None:
         """End the tasks, and the connections to the endpoints."""
         await super().stop()
-        for endpoint in self._endpoints:
+        for endpoint in self.endpoints:
             await endpoint.close()
 
     async def _deliver_all(self, endpoint: Endpoint) -> None:
@@ -315,31 +306,31 @@ class EventDelivery(Background):
 
     async def deliver(self, endpoint: Endpoint) -> int:
         """Send some events that are due; return their number, 0 if none is."""
-        if not await self._repository.is_due(endpoint.tenant, endpoint.name, self._now()):
+        if not await self.repository.is_due(endpoint.tenant, endpoint.name, self.now()):
             return 0
-        claimed = await self._repository.claim(endpoint.tenant, endpoint.name, self._now(), _AT_ONCE)
+        claimed = await self.repository.claim(endpoint.tenant, endpoint.name, self.now(), _AT_ONCE)
         await asyncio.gather(*(self._attempt(endpoint, event) for event in claimed))
         return len(claimed)
 
     async def _attempt(self, endpoint: Endpoint, event: StoredEvent) -> None:
-        answer = await endpoint.send(event, self._now())
-        now = self._now()
+        answer = await endpoint.send(event, self.now())
+        now = self.now()
         pause = None if answer.gone else pause_after(event.attempts)
         if pause is not None:
             pause *= 1 + secrets.randbelow(_SPREAD) / 1000
-        settled = await self._repository.settle(
+        settled = await self.repository.settle(
             event, answer=answer.words, now=now, delivered=answer.delivered, pause=pause
         )
         line = {"event_id": str(event.event_id), "endpoint": endpoint.name, "kind": event.kind.value}
         if answer.delivered:
-            self._metrics.delivered(endpoint.name)
+            self.metrics.events.delivered(endpoint.name)
             _log.info("event_delivered", attempts=event.attempts, **line)
             return
-        self._metrics.failed(endpoint.name)
+        self.metrics.events.failed(endpoint.name)
         _log.warning("event_not_delivered", attempts=event.attempts, why=answer.words, **line)
         dead = int(settled and pause is None)
         if answer.gone:
-            dead += await self._repository.abandon(endpoint.tenant, endpoint.name, answer.words, now)
+            dead += await self.repository.abandon(endpoint.tenant, endpoint.name, answer.words, now)
         if dead:
-            self._metrics.died(endpoint.name, dead)
+            self.metrics.events.died(endpoint.name, dead)
             _log.error("events_dead", endpoint=endpoint.name, events=dead, why=answer.words)

@@ -28,87 +28,9 @@ from vision.packs import Pack
 _log = structlog.get_logger(__name__)
 
 
-class Analyses:
-    """Starts and stops the threads and processes of analyses."""
-
-    def __init__(
-        self, settings: AnalysisSettings, *, metrics: Metrics, workers: int, decoders: DecoderPool | None
-    ) -> None:
-        """Prepare the threads and processes; start none.
-
-        Args:
-            decoders: A running pool for images, which its owner closes; ``None`` makes one.
-            workers: The number of threads for frames of scans; selfies get half as many threads of their own.
-        """
-        self._metrics = metrics
-        self._image_pool = WorkerPool(workers=max(1, workers // 2))
-        self._video_pool = WorkerPool(workers=max(1, settings.video_workers))
-        self._video_decoders = make_video_decoders(settings, metrics)
-        self._owns_decoders = decoders is None
-        # One process of their own, so that no upload waits for the selfies of another caller.
-        self._still_decoders = decoders or make_decoders(metrics, workers=1)
-
-    def start(self) -> None:
-        """Start the processes in which videos and WebP images are decoded.
-
-        Raises:
-            ConfigurationError: A process does not start.
-        """
-        for decoders in self._own_decoders:
-            start_decoders(decoders)
-
-    def close(self) -> None:
-        """End the processes and threads; a running analysis of a video fails."""
-        for decoders in self._own_decoders:
-            decoders.close()
-        self._video_pool.close()
-        self._image_pool.close()
-
-    @property
-    def _own_decoders(self) -> tuple[DecoderPool, ...]:
-        stills = self._still_decoders if self._owns_decoders else None
-        return tuple(pool for pool in (self._video_decoders, stills) if pool is not None)
-
-    def environment(
-        self,
-        *,
-        pack: Pack,
-        identity: PackIdentity,
-        fusion: FusionModel,
-        now: Callable[[], datetime],
-    ) -> AnalysisEnvironment:
-        """Return the dependencies of the calls."""
-        policy, still_decoder = LivenessPolicy(), self._still_decoders
-        return AnalysisEnvironment(
-            images=ImageAnalyst(
-                pack=pack,
-                selfie_settings=SelfieSettings(),
-                selfie_model=load_selfie_model(),
-                fusion=fusion,
-                policy=policy,
-                subject=PHOTO_SUBJECT,
-                still_decoder=still_decoder,
-            ),
-            videos=VideoAnalyst(
-                pack=pack,
-                fusion=fusion,
-                policy=policy,
-                subject=SCAN_SUBJECT,
-                video_decoder=self._video_decoders,
-                still_decoder=still_decoder,
-            ),
-            image_pool=self._image_pool,
-            video_pool=self._video_pool,
-            pack=identity,
-            now=now,
-            metrics=self._metrics,
-        )
-
-
 _VIDEO_LIMITS = DecoderLimits(cpu_seconds=60, wall_seconds=90.0, jobs_per_worker=1)
 """CPU time to decode one video, and the time from its transfer to the analysis of its last frame: those of a
 minute of film on one slow processor. As for images, no file affects the next one."""
-
 
 DECODERS: Final = 2
 """Processes for trusted images, so that one of them goes on while a slow image holds the other."""
@@ -187,17 +109,21 @@ class Workers:
         """Prepare the threads and processes; start none.
 
         Args:
-            decoders: A running pool for images, which its owner closes; ``None`` lets ``start`` make them.
+            decoders: A running pool for images, which its owner closes; ``None`` makes pools.
         """
-        workers = settings.workers
+        workers, videos = settings.workers, settings.analysis.video_workers
         self._metrics = metrics
         self.scans = WorkerPool(workers=workers, waited=metrics.work.worker_waits("scans"))
         self.portraits = WorkerPool(
             workers=max(1, workers // 2), waited=metrics.work.worker_waits("portraits")
         )
-        self._decoders = decoders
+        self._images = WorkerPool(workers=max(1, workers // 2))
+        self._videos = WorkerPool(workers=max(1, videos))
         self._owns_decoders = decoders is None
-        self.analyses = Analyses(settings.analysis, metrics=metrics, workers=workers, decoders=decoders)
+        self._decoders = decoders
+        self._video_decoders = make_video_decoders(settings.analysis, metrics)
+        # One process of their own, so that no upload waits for the selfies of another caller.
+        self._still_decoders = decoders or make_decoders(metrics, workers=1)
 
     @property
     def decoders(self) -> DecoderPool:
@@ -211,6 +137,36 @@ class Workers:
         """The processes of ``decoders``."""
         return tuple(pid for state in self.decoders.states.values() for pid in state.processes)
 
+    def analyses(
+        self, *, pack: Pack, identity: PackIdentity, fusion: FusionModel, now: Callable[[], datetime]
+    ) -> AnalysisEnvironment:
+        """Return the dependencies of the calls that analyse images and videos."""
+        policy, still_decoder = LivenessPolicy(), self._still_decoders
+        return AnalysisEnvironment(
+            images=ImageAnalyst(
+                pack=pack,
+                selfie_settings=SelfieSettings(),
+                selfie_model=load_selfie_model(),
+                fusion=fusion,
+                policy=policy,
+                subject=PHOTO_SUBJECT,
+                still_decoder=still_decoder,
+            ),
+            videos=VideoAnalyst(
+                pack=pack,
+                fusion=fusion,
+                policy=policy,
+                subject=SCAN_SUBJECT,
+                video_decoder=self._video_decoders,
+                still_decoder=still_decoder,
+            ),
+            image_pool=self._images,
+            video_pool=self._videos,
+            pack=identity,
+            now=now,
+            metrics=self._metrics,
+        )
+
     async def start(self, policies: PolicyBook) -> None:
         """Start the processes; threads start with the work.
 
@@ -222,13 +178,18 @@ class Workers:
         """
         if self._owns_decoders:
             self._decoders = make_decoders(self._metrics, memory_bytes=decoder_bytes(policies))
-            await asyncio.to_thread(start_decoders, self._decoders)
-        await asyncio.to_thread(self.analyses.start)
+        for decoders in self._own_decoders:
+            await asyncio.to_thread(start_decoders, decoders)
 
     async def close(self) -> None:
-        """End the processes at once, and each thread after the work that it is running."""
-        if self._owns_decoders and self._decoders is not None:
-            await asyncio.to_thread(self._decoders.close)
-        await asyncio.to_thread(self.analyses.close)
-        for pool in (self.portraits, self.scans):
-            await asyncio.to_thread(pool.close)
+        """End the processes at once, so that a running video fails, and each thread after its work."""
+        for decoders in self._own_decoders:
+            await asyncio.to_thread(decoders.close)
+        for threads in (self._videos, self._images, self.portraits, self.scans):
+            await asyncio.to_thread(threads.close)
+
+    @property
+    def _own_decoders(self) -> tuple[DecoderPool, ...]:
+        images, videos, stills = self._decoders, self._video_decoders, self._still_decoders
+        pools = (images, videos, stills) if self._owns_decoders else (videos,)
+        return tuple(pool for pool in pools if pool is not None)

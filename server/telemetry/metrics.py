@@ -18,7 +18,7 @@ from prometheus_client.registry import Collector
 
 from server.audit import AuditAction
 from server.base.errors import Reason
-from server.base.file_handles import file_handles
+from server.base.process_limits import file_handles
 from server.domain.tries import TryKind
 from server.telemetry.logging import suppressed_lines
 from server.telemetry.stages import Stage, Stages

@@ -9,6 +9,7 @@ import secrets
 import threading
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from dataclasses import dataclass
 from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Final
@@ -42,25 +43,24 @@ _OTHER_SETTINGS: Final = "OTEL_"
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(frozen=True, slots=True)
 class OtlpExport:
     """A running export."""
 
-    def __init__(self, provider: "TracerProvider", exporter: "SpanExporter", sender: "MetricSender") -> None:
-        """Take the objects that send spans and metrics."""
-        self._provider = provider
-        self._exporter = exporter
-        self._sender = sender
+    provider: "TracerProvider"
+    exporter: "SpanExporter"
+    sender: "MetricSender"
 
     def stop(self) -> None:
         """Send the remaining spans and metrics for a bounded time, and end the threads. Blocks."""
-        last = threading.Thread(target=self._provider.shutdown, name="facegate-otlp-stop", daemon=True)
+        last = threading.Thread(target=self.provider.shutdown, name="facegate-otlp-stop", daemon=True)
         last.start()
         last.join(_STOP_SECONDS)
         if last.is_alive():
             # The transfers that still wait for the collector fail at once.
-            self._exporter.shutdown()
+            self.exporter.shutdown()
             last.join(_STOP_SECONDS)
-        self._sender.stop(_STOP_SECONDS)
+        self.sender.stop(_STOP_SECONDS)
 
 
 def open_otlp(settings: OtlpSettings, metrics: Metrics) -> OtlpExport | None:

@@ -117,29 +117,26 @@ class Deployment:
     async def opened(self) -> AsyncIterator["Opened"]:
         """Open the stores, as a server does."""
         settings, keys, metrics = self.settings, self.keys(), Metrics(CollectorRegistry())
-        stores = await open_stores(
+        async with open_stores(
             settings.database_url,
             objects=open_object_store(settings.objects_url),
             keys=keys,
             metrics=metrics,
             webhooks=settings.webhooks.endpoints,
-        )
-        completion = CheckCompletion(
-            repository=stores.checks,
-            recorder=check_recorder(settings, stores=stores, pack=OUTCOME.pack, keys=keys),
-            running=RunningScans(),
-            evidence=stores.evidence,
-            records=stores.records,
-            reviews=stores.reviews,
-            vault=stores.vault,
-            deliveries=Deliveries(keys.memory.tenant_key),
-            metrics=metrics,
-        )
-        environment = evidence_environment(settings, stores=stores, completion=completion, keys=keys)
-        try:
+        ) as stores:
+            completion = CheckCompletion(
+                repository=stores.checks,
+                recorder=check_recorder(settings, stores=stores, pack=OUTCOME.pack, keys=keys),
+                running=RunningScans(),
+                evidence=stores.evidence,
+                records=stores.records,
+                reviews=stores.reviews,
+                vault=stores.vault,
+                deliveries=Deliveries(keys.memory.tenant_key),
+                metrics=metrics,
+            )
+            environment = evidence_environment(settings, stores=stores, completion=completion, keys=keys)
             yield Opened(settings, keys, stores, completion, environment.erasure)
-        finally:
-            await stores.database.close()
 
 
 @dataclass(frozen=True, slots=True)

@@ -10,6 +10,7 @@ from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
+from pkgutil import resolve_name
 from typing import Any
 
 import aiohttp
@@ -155,7 +156,41 @@ async def test_a_start_that_fails_leaves_nothing_open(tmp_path: Path) -> None:
         third = FacegateServer(settings_for(tmp_path / "three", listeners=listeners), pack=remembering_pack())
         with pytest.raises(ListenerUnusable, match=f"device listener cannot use 127.0.0.1:{port}"):
             await third.start()
+        with pytest.raises(aiohttp.ClientConnectionError):
+            await _get(third.admin_port, "/healthz")
         await third.stop()
+
+
+async def test_what_answers_stops_before_what_is_behind_it_closes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    closed: list[str] = []
+
+    def note(name: str) -> None:
+        close = resolve_name(name)
+
+        async def noted(*args: Any) -> None:
+            closed.append(name)
+            await close(*args)
+
+        monkeypatch.setattr(name, noted)
+
+    order = (
+        "server.edge.listeners.Listener.stop",
+        "server.running.background.Background.stop",
+        "server.edge.device_servicer.DeviceServicer.idle",
+        "server.checks.running.RunningScans.stop",
+        "server.running.admin.AdminServer.stop",
+        "server.running.workers.Workers.close",
+        "server.storage.database._Sqlite.close",
+    )
+    server = FacegateServer(settings_for(tmp_path), pack=remembering_pack(), tuning=FAST)
+    for name in order:
+        note(name)
+    await server.start()
+    closed.clear()
+    await server.stop()
+    assert tuple(dict.fromkeys(closed)) == order
 
 
 async def test_settings_that_cannot_be_met_keep_it_from_starting(tmp_path: Path) -> None:

@@ -21,9 +21,8 @@ from pydantic import ValidationError
 from structlog.testing import capture_logs
 
 from formats.image_format import ImageFormat
-from server.base.control_groups import usable_processors
 from server.base.errors import ConfigurationError, Refusal
-from server.base.file_handles import file_handles, raise_limit
+from server.base.process_limits import file_handles, raise_handle_limit, usable_processors
 from server.checks.offer import pack_shortfall
 from server.configuration.settings import RuntimeSettings, Settings
 from server.configuration.tables import AnalysisSettings, LimitSettings, TenantLimits
@@ -139,7 +138,7 @@ def test_any_number_of_handles_is_bounded_all_the_same() -> None:
 
 
 def test_the_limit_is_raised_as_far_as_it_goes() -> None:
-    limit = raise_limit()
+    limit = raise_handle_limit()
     assert resource.getrlimit(resource.RLIMIT_NOFILE)[0] == limit == file_handles().limit
 
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import pytest
 from sqlalchemy import Connection, String, literal, text, update
 
-from server.compliance.figures import percentile
+from server.compliance.listing import percentile
 from server.domain.reviews import Review, ReviewCause, ReviewOutcome
 from server.domain.terms import CheckStatus, FailureReason
 from server.storage.database import Database

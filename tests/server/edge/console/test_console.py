@@ -25,7 +25,7 @@ from google.protobuf import json_format
 from server.access.callers import Rights, Role
 from server.access.sessions import Attempts, Login, Session, csrf_of, sealed, secret_hash
 from server.audit import AuditEntry
-from server.compliance import figures
+from server.compliance import listing
 from server.edge import evidence_calls
 from server.edge.console import interface as console_interface
 from server.edge.console import listener as console_listener
@@ -210,7 +210,7 @@ async def test_figures_of_many_checks_are_given_in_parts(
 ) -> None:
     await office.check("dora-2")
     await office.check("dora-2")
-    monkeypatch.setattr(figures, "_MOST_CHECKS", 1)
+    monkeypatch.setattr(listing, "_MOST_CHECKS", 1)
     refused = await admin.post("GetFigures", {})
     assert (refused.status, refused.reason) == (400, "INVALID_FIELD")
     assert refused.document["details"][0]["metadata"]["maxChecks"] == "1"
