@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.express.face import count_blinks
+from liveness.express.motion import count_blinks
 from liveness.express.settings import ExpressSettings
 from liveness.observation import GreyView
 from vision.face import DetectedFace, Points
@@ -361,7 +361,7 @@ class EyeWatch:
 
     @property
     def blinked(self) -> bool:
-        """Whether the frames so far show a blink, counted as in ``liveness.express.face``."""
+        """Whether the frames so far show a blink, counted as in ``liveness.express.motion``."""
         return self._blinks.stands
 
     def compare(

@@ -30,9 +30,13 @@ from functools import partial
 
 import numpy as np
 
-from liveness.express.motion import LIFE_SIGNS
-from liveness.express.repetition import Repetition, RepetitionFinding
+from liveness.express.cues import FrameCues
+from liveness.express.pad_network import PadScore, network_medians, stretch_medians
+from liveness.express.repetition import Repetition, RepetitionFinding, find_repetition
+from liveness.express.settings import ExpressSettings
+from liveness.express.signals import LIFE_SIGNS, express_signals
 from liveness.fusion_model import FusionModel, Motion, NetworkCalibration, SignalGroup, Traces
+from liveness.observation import ScanObservations
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.verdict import (
     NEITHER,
@@ -81,6 +85,46 @@ class _Evidence:
     odds: Mapping[str, float]
     total: float
     unmoved: float
+
+
+def judge_express(
+    *,
+    scan: ScanObservations,
+    pad_scores: Sequence[PadScore],
+    policy: LivenessPolicy,
+    model: FusionModel,
+    cues: Sequence[FrameCues] = (),
+    too_slow: bool = False,
+) -> LivenessResult:
+    """Judge one attempt.
+
+    Args:
+        scan: The attempt's frames and motion (``liveness.watch.ScanCollector.observations``).
+        pad_scores: The scores of the pack's PAD networks, of frames spread over the scan; empty without
+            networks.
+        policy: Thresholds of the check's policy.
+        model: The fusion model (``liveness.fusion_model.load_fusion_model()``).
+        cues: The single-frame cues of selected frames; empty if they were not measured.
+        too_slow: Whether fewer frames a second arrived than the motion signals need.
+    """
+    used = ExpressSettings()
+    # 1. Find repeated frames, which a camera does not make.
+    repetition = find_repetition(scan, used) if policy.capture is CaptureKind.SCAN else None
+    # 2. Score every signal.
+    signals = express_signals(scan, pad_scores, repetition, used, cues=cues, capture=policy.capture)
+    # 3. Fuse them: the networks decide, all others count against life only.
+    return fuse(
+        signals=signals,
+        networks=network_medians(pad_scores),
+        stretches=stretch_medians(pad_scores) if policy.capture is CaptureKind.SCAN else (),
+        repetition=repetition,
+        frames=len(scan.frames),
+        usable_frames=len(scan.usable),
+        duration=scan.duration,
+        policy=policy,
+        model=model,
+        too_slow=too_slow,
+    )
 
 
 def fuse(

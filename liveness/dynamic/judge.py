@@ -71,7 +71,7 @@ from liveness.dynamic.model import FlashModel, JudgeSettings
 from liveness.dynamic.movement import MovementResult
 from liveness.dynamic.policy import BitFloor, ChallengeFinding, DynamicPolicy
 from liveness.dynamic.sample import FlashSample
-from liveness.express.motion import depth_odds
+from liveness.express.signals import depth_odds
 from liveness.verdict import (
     NEITHER,
     LivenessResult,

@@ -30,8 +30,8 @@ from liveness import (
     spread_of,
 )
 from liveness.express import ExpressSettings, FrameCues, PadScore, measure_frame_cues
-from liveness.express.judge import express_signals
 from liveness.express.pad_network import network_medians
+from liveness.express.signals import express_signals
 from matcher import SCAN_SUBJECT
 from research.liveness_fusion.photo_attacks import AttackKind, Presentation, large_faces, present
 from research.liveness_fusion.rows import Row, RowKind, write_rows

@@ -8,9 +8,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from liveness.errors import FusionModelError
-from liveness.express.judge import express_signals
 from liveness.express.repetition import Repetition
 from liveness.express.settings import ExpressSettings
+from liveness.express.signals import express_signals
 from liveness.fusion import fuse
 from liveness.fusion_model import (
     DecisionLines,

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 
 from liveness.express.frame_cues import measure_frame_cues
-from liveness.express.judge import judge_express
 from liveness.express.pad_network import PadScore
+from liveness.fusion import judge_express
 from liveness.fusion_model import load_fusion_model
 from liveness.guidance import GuidanceSettings, GuidanceState, HintCode, Oval, guide
 from liveness.observation import ScanObservations

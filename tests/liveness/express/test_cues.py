@@ -20,24 +20,25 @@ from liveness.express.cues import (
     shrink,
     summarise_cue,
 )
-from liveness.express.face import Blink, EyesOpen, FaceArea, HeadPoseSignal, Sharpness
-from liveness.express.judge import ExpressSignal
-from liveness.express.motion import (
+from liveness.express.motion import left_over_ratio, measure_nose, motion_steps, typical_face_width
+from liveness.express.settings import CueLine, ExpressSettings
+from liveness.express.signals import (
+    Blink,
+    ExpressSignal,
+    EyesOpen,
+    FaceArea,
+    HeadPoseSignal,
     MicroMotion,
     PlanarMotion,
     PoseConsistency,
+    Sharpness,
     Stillness,
     Surroundings,
     depth_odds,
     has_sign_of_life,
-    left_over_ratio,
     life_signs,
     measure_depth,
-    measure_nose,
-    motion_steps,
-    typical_face_width,
 )
-from liveness.express.settings import CueLine, ExpressSettings
 from liveness.observation import MotionSegment, RegionChange, ScanObservations
 from liveness.verdict import Signal, assessed, not_assessed
 from matcher.persons import SCAN_SUBJECT

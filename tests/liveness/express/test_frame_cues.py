@@ -10,18 +10,21 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from evaluation.pad.dataset import read_dataset, without_unusable
-from liveness.express.cues import CueSignal
 from liveness.express.frame_cues import (
     FRAME_CUES,
-    BlurDepth,
-    ColourGamut,
-    MediumBorder,
-    Moire,
-    SpecularHighlights,
     measure_frame_cues,
 )
-from liveness.express.pad_network import PadNetworks, PadScore, network_medians, stretch_medians
+from liveness.express.pad_network import PadScore, network_medians, stretch_medians
 from liveness.express.settings import CueLine, ExpressSettings
+from liveness.express.signals import (
+    BlurDepth,
+    ColourGamut,
+    CueSignal,
+    MediumBorder,
+    Moire,
+    PadNetworks,
+    SpecularHighlights,
+)
 from tests.liveness.builders import HEIGHT, WIDTH, face_at, scan
 from tests.liveness.express.portrait import FACE, cues_of, measured, portrait, small, through_camera
 from tests.packs import shared_pack

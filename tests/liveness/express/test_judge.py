@@ -6,12 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from liveness.express.judge import ExpressSignal, judge_express
-from liveness.express.motion import PoseConsistency
 from liveness.express.pad_network import PadScore
-from liveness.express.repetition import FrozenFrames, Repetition, find_repetition
+from liveness.express.repetition import Repetition, find_repetition
 from liveness.express.settings import ExpressSettings
+from liveness.express.signals import ExpressSignal, FrozenFrames, PoseConsistency
 from liveness.extent import face_extent
+from liveness.fusion import judge_express
 from liveness.fusion_model import load_fusion_model
 from liveness.observation import FrameObservation, ScanObservations
 from liveness.policy import LivenessPolicy

@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from liveness.express.repetition import FrozenFrames, Recurrence, Repetition, find_recurrence, find_repetition
+from liveness.express.repetition import Recurrence, Repetition, find_recurrence, find_repetition
 from liveness.express.settings import ExpressSettings
+from liveness.express.signals import FrozenFrames
 from liveness.observation import FrameObservation, ScanObservations, SkippedFrame
 from liveness.observe import sample_frame
 from liveness.verdict import Signal

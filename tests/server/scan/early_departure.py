@@ -40,7 +40,7 @@ from liveness.continuity import without_unexamined_motion
 from liveness.dynamic.judge import combine_flash, judge_flash
 from liveness.dynamic.model import FlashModel, load_flash_model
 from liveness.dynamic.policy import DynamicPolicy
-from liveness.express.judge import judge_express
+from liveness.fusion import judge_express
 from liveness.fusion_model import FusionModel, load_fusion_model
 from liveness.guidance import GuidanceSettings, Oval
 from liveness.policy import LivenessPolicy
