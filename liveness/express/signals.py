@@ -7,7 +7,9 @@ the scores of the networks. ``liveness.fusion`` weighs them.
 import math
 from abc import ABC, abstractmethod
 from collections.abc import Iterable, Sequence
-from typing import ClassVar, Final, Protocol
+from dataclasses import dataclass
+from functools import cached_property
+from typing import ClassVar, Final
 
 import numpy as np
 
@@ -24,33 +26,55 @@ from liveness.express.motion import (
     typical_face_width,
 )
 from liveness.express.pad_network import PadScore, network_medians
-from liveness.express.repetition import Repetition, RepetitionFinding
+from liveness.express.repetition import Repetition, RepetitionFinding, find_repetition
 from liveness.express.settings import CueLine, ExpressSettings
 from liveness.extent import face_extent
 from liveness.observation import ScanObservations
 from liveness.policy import CaptureKind
-from liveness.verdict import NEITHER, NamedSignal, Signal, network_log_odds, not_assessed, score_against_line
+from liveness.verdict import NEITHER, NamedSignal, Signal, VerdictReason, network_log_odds, score_against_line
+
+_LINES: Final = ExpressSettings()
 
 
-class ExpressSignal(Protocol):
+@dataclass(frozen=True, eq=False, kw_only=True)
+class PassiveEvidence:
+    """What the signals of a scan are measured in. What several of them need is computed once.
+
+    Attributes:
+        pad_scores: The scores of the PAD networks, of frames spread over the scan; empty without networks.
+        cues: The single-frame cues of selected frames; empty if they were not measured.
+    """
+
+    scan: ScanObservations
+    pad_scores: Sequence[PadScore] = ()
+    cues: Sequence[FrameCues] = ()
+
+    @cached_property
+    def steps(self) -> tuple[MotionStep, ...]:
+        """The scan's ``motion_steps``."""
+        return motion_steps(self.scan)
+
+    @cached_property
+    def repetition(self) -> RepetitionFinding | None:
+        """The scan's ``find_repetition``."""
+        return find_repetition(self.scan, _LINES)
+
+
+class ExpressSignal(NamedSignal, ABC):
     """One named measurement of a whole scan."""
 
-    @property
-    def name(self) -> str:
-        """``Signal.name``."""
-        ...
+    over_time: ClassVar[bool] = False
+    """Whether it is measured between frames, and therefore not in still images."""
+    against: ClassVar[VerdictReason | None] = None
+    """The reason that is named if it counts against life; ``None`` if it never does. The fusion model has the
+    weight."""
 
-    @property
-    def label(self) -> str:
-        """``Signal.label``."""
-        ...
-
-    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
-        """Measure ``scan``; the signal is not assessed if the scan has too little data."""
-        ...
+    @abstractmethod
+    def assess(self, evidence: PassiveEvidence) -> Signal:
+        """Measure a scan; the signal is not assessed if the scan has too little data."""
 
 
-class PadNetworks(NamedSignal):
+class PadNetworks(ExpressSignal):
     """The mean over the networks of the log odds of each network's median over the frames, as a probability.
 
     With the median, no minority of frames decides.
@@ -58,31 +82,20 @@ class PadNetworks(NamedSignal):
 
     name = "pad_network"
     label = "Looks real to the network"
+    against = VerdictReason.NETWORK_SEES_ATTACK
 
-    def __init__(self, scores: Sequence[PadScore]) -> None:
-        """Take the networks' scores; empty if the pack has no network."""
-        self._scores = tuple(scores)
-
-    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
+    def assess(self, evidence: PassiveEvidence) -> Signal:
         """See ``ExpressSignal.assess``; not assessed without scores."""
-        del scan, settings
-        if not self._scores:
+        scores = evidence.pad_scores
+        if not scores:
             return self.unknown("No frame was suitable for a PAD network, or the pack has none.")
-        medians = network_medians(self._scores)
+        medians = network_medians(scores)
         odds = float(np.mean([network_log_odds(median) for median in medians.values()]))
-        frames = len({score.frame_index for score in self._scores})
+        frames = len({score.frame_index for score in scores})
         listed = ", ".join(f"{network} {median:.2f}" for network, median in medians.items())
         return self.scored(
             1 / (1 + math.exp(-odds)), f"Probability of a real face (frames examined: {frames}): {listed}."
         )
-
-
-class _MotionSignal(NamedSignal):
-    """An ``ExpressSignal`` that is measured in the steps of a scan."""
-
-    def __init__(self, steps: Sequence[MotionStep] | None = None) -> None:
-        """Take the scan's ``motion_steps``; ``assess`` computes them if None."""
-        self._steps = steps
 
 
 # The signal of a face that moves as a body with depth, not as a flat picture.
@@ -94,28 +107,30 @@ _PLANE_STEEPNESS = 4.0
 """The log odds for each e-fold of the ratio to the line; see ``score_against_line``."""
 
 
-class PlanarMotion(_MotionSignal):
+class PlanarMotion(ExpressSignal):
     """Left-over motion over motion, the 80th percentile over the scan's tracked frames."""
 
     name = "planar_motion"
     label = "Moves like a head, not like a sheet"
+    over_time = True
+    against = VerdictReason.MOVES_AS_A_PLANE
 
-    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
+    def assess(self, evidence: PassiveEvidence) -> Signal:
         """See ``ExpressSignal.assess``; not assessed if the face hardly moves or is too small."""
-        steps = motion_steps(scan) if self._steps is None else self._steps
-        if len(steps) < settings.minimum_steps:
+        steps = evidence.steps
+        if len(steps) < _LINES.minimum_steps:
             return self.unknown(f"The face could be followed in {len(steps)} frames only.")
-        if (width := typical_face_width(scan)) < settings.minimum_face_width:
+        if (width := typical_face_width(evidence.scan)) < _LINES.minimum_face_width:
             return self.unknown(
                 f"The face is too small to measure its depth ({width:.0f} pixels in the view)."
             )
         moved = movement(steps)
-        if moved < settings.least_motion:
+        if moved < _LINES.least_motion:
             return self.unknown(
                 f"The face moved by {100 * moved:.2f} % of its width, too little to measure its depth."
             )
         ratio = left_over_ratio(steps)
-        score = score_against_line(ratio, settings.plane_line, _PLANE_STEEPNESS)
+        score = score_against_line(ratio, _LINES.plane_line, _PLANE_STEEPNESS)
         found = "more than a flat picture leaves" if score >= 0.5 else "as little as a flat picture leaves"
         return self.scored(
             score, f"A plane's motion leaves {100 * ratio:.1f} % of the movement unexplained, {found}."
@@ -137,7 +152,7 @@ _STRONG_CHANGES = 90
 sometimes."""
 
 
-class MicroMotion(_MotionSignal):
+class MicroMotion(ExpressSignal):
     """The change of eyes or mouth over the change of the rest: the 90th percentile over the frames.
 
     A head that turns does not align as a plane: all its parts differ, which hides the movement of eyes and
@@ -146,14 +161,15 @@ class MicroMotion(_MotionSignal):
 
     name = "micro_motion"
     label = "Eyes and mouth move within the face"
+    over_time = True
+    against = VerdictReason.NO_SIGN_OF_LIFE
 
-    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
+    def assess(self, evidence: PassiveEvidence) -> Signal:
         """See ``ExpressSignal.assess``."""
-        steps = motion_steps(scan) if self._steps is None else self._steps
-        changes = [step.change for step in steps if step.change is not None]
-        if len(changes) < settings.minimum_steps:
+        changes = [step.change for step in evidence.steps if step.change is not None]
+        if len(changes) < _LINES.minimum_steps:
             return self.unknown(f"The face could be followed in {len(changes)} frames only.")
-        if (width := typical_face_width(scan)) < settings.minimum_face_width:
+        if (width := typical_face_width(evidence.scan)) < _LINES.minimum_face_width:
             return self.unknown(
                 f"The face is too small to measure eyes and mouth ({width:.0f} pixels in the view)."
             )
@@ -161,8 +177,8 @@ class MicroMotion(_MotionSignal):
         eyes = float(np.percentile(np.array([change.eyes for change in changes]) / rest, _STRONG_CHANGES))
         mouth = float(np.percentile(np.array([change.mouth for change in changes]) / rest, _STRONG_CHANGES))
         strongest = max(eyes, _MOUTH_SHARE * mouth)
-        score = score_against_line(strongest, settings.part_line, _PART_STEEPNESS)
-        if score < 0.5 and left_over_ratio(steps) >= settings.plane_line:
+        score = score_against_line(strongest, _LINES.part_line, _PART_STEEPNESS)
+        if score < 0.5 and left_over_ratio(evidence.steps) >= _LINES.plane_line:
             return self.unknown(
                 "The head moves in depth, so eyes and mouth cannot be compared with the rest."
             )
@@ -182,7 +198,7 @@ _STILLNESS_STEEPNESS = 4.0
 """The log odds for each e-fold of the ratio to the line; see ``score_against_line``."""
 
 
-class Stillness(_MotionSignal):
+class Stillness(ExpressSignal):
     """The movement of the face within a second, the 80th percentile over the scan.
 
     Movement alone is no sign of life, so the score never exceeds 0.5, which counts for neither side.
@@ -190,14 +206,16 @@ class Stillness(_MotionSignal):
 
     name = "stillness"
     label = "Not unnaturally still"
+    over_time = True
+    against = VerdictReason.NO_SIGN_OF_LIFE
 
-    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
+    def assess(self, evidence: PassiveEvidence) -> Signal:
         """See ``ExpressSignal.assess``."""
-        steps = motion_steps(scan) if self._steps is None else self._steps
-        if len(steps) < settings.minimum_steps:
+        steps = evidence.steps
+        if len(steps) < _LINES.minimum_steps:
             return self.unknown(f"The face could be followed in {len(steps)} frames only.")
         moved = movement(steps)
-        score = min(0.5, score_against_line(moved, settings.stillness_line, _STILLNESS_STEEPNESS))
+        score = min(0.5, score_against_line(moved, _LINES.stillness_line, _STILLNESS_STEEPNESS))
         found = (
             "as a held phone and a breathing person do" if score >= 0.5 else "as little as a print on a stand"
         )
@@ -210,7 +228,7 @@ _SURROUNDINGS_STEEPNESS = 4.0
 """The log odds for each e-fold of the ratio to the line; see ``score_against_line``."""
 
 
-class Surroundings(_MotionSignal):
+class Surroundings(ExpressSignal):
     """Scores low if the background moves with the face, as it does on a sheet or a screen.
 
     The plane of the face is extended over the background. The measurement is the median, over the steps in
@@ -221,23 +239,25 @@ class Surroundings(_MotionSignal):
 
     name = "surroundings"
     label = "Moves apart from the background"
+    over_time = True
+    against = VerdictReason.MOVES_AS_A_PLANE
 
-    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
+    def assess(self, evidence: PassiveEvidence) -> Signal:
         """See ``ExpressSignal.assess``; not assessed if the background is plain or the face hardly moves."""
-        if (width := typical_face_width(scan)) < settings.minimum_face_width:
+        if (width := typical_face_width(evidence.scan)) < _LINES.minimum_face_width:
             return self.unknown(f"The face is too small to compare ({width:.0f} pixels in the view).")
         ratios = [
             step.surroundings / step.moved
-            for step in (motion_steps(scan) if self._steps is None else self._steps)
-            if step.surroundings is not None and step.moved >= settings.surroundings_motion
+            for step in evidence.steps
+            if step.surroundings is not None and step.moved >= _LINES.surroundings_motion
         ]
-        if len(ratios) < settings.minimum_steps:
+        if len(ratios) < _LINES.minimum_steps:
             return self.unknown(
                 f"Face and background could be compared in {len(ratios)} frames only: the background is "
                 "plain or the face moved little."
             )
         ratio = float(np.median(ratios))
-        score = min(0.5, score_against_line(ratio, settings.surroundings_line, _SURROUNDINGS_STEEPNESS))
+        score = min(0.5, score_against_line(ratio, _LINES.surroundings_line, _SURROUNDINGS_STEEPNESS))
         found = "they move apart" if score >= 0.5 else "they move together, as a sheet or a screen does"
         return self.scored(
             score,
@@ -254,7 +274,7 @@ _LOWEST_NOSE = 0.1
 _LEAST_FOLLOWED = 0.5
 
 
-class PoseConsistency(NamedSignal):
+class PoseConsistency(ExpressSignal):
     """The correlation of parallax with a nose's shape, over all points of all tracked segments.
 
     A nose always counts for a head. The lack of a nose counts against a head only if the head seems to turn,
@@ -263,27 +283,29 @@ class PoseConsistency(NamedSignal):
 
     name = "pose_consistency"
     label = "Has a head's depth when it turns"
+    over_time = True
+    against = VerdictReason.MOVES_AS_A_PLANE
 
-    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
+    def assess(self, evidence: PassiveEvidence) -> Signal:
         """See ``ExpressSignal.assess``; not assessed if the head hardly turns and shows no nose."""
-        if (width := typical_face_width(scan)) < settings.minimum_face_width:
+        if (width := typical_face_width(evidence.scan)) < _LINES.minimum_face_width:
             return self.unknown(
                 f"The face is too small to measure its depth ({width:.0f} pixels in the view)."
             )
-        found = measure_nose(scan)
-        if found is None or found.frames < settings.minimum_steps:
+        found = measure_nose(evidence.scan)
+        if found is None or found.frames < _LINES.minimum_steps:
             return self.unknown("The face could be followed in too few frames.")
         if found.share < _LEAST_FOLLOWED:
             return self.unknown("The face moved so fast that its points were lost too often.")
-        if found.moved < settings.least_motion:
+        if found.moved < _LINES.least_motion:
             return self.unknown(
                 f"The face moved by {100 * found.moved:.2f} % of its width, too little to measure its depth."
             )
-        if found.evidence < settings.nose_evidence and found.turned < settings.least_turn:
+        if found.evidence < _LINES.nose_evidence and found.turned < _LINES.least_turn:
             return self.unknown(
                 f"The head turned by {found.turned:.0f} degrees, too little to measure its depth."
             )
-        score = 1 / (1 + math.exp(-_NOSE_STEEPNESS * (found.evidence - settings.nose_line)))
+        score = 1 / (1 + math.exp(-_NOSE_STEEPNESS * (found.evidence - _LINES.nose_line)))
         seen = "the nose stood out" if score >= 0.5 else "no nose stood out, as on a sheet or paper mask"
         return self.scored(
             min(_HIGHEST_NOSE, max(_LOWEST_NOSE, score)),
@@ -294,7 +316,7 @@ class PoseConsistency(NamedSignal):
 _BLINK_SCORE = 0.95
 
 
-class Blink(NamedSignal):
+class Blink(ExpressSignal):
     """A short fall and recovery of both eyes' aspect ratio (Soukupova and Cech, CVWW 2016).
 
     Each eye is compared with its own open level, so that narrow eyes blink, too.
@@ -305,10 +327,11 @@ class Blink(NamedSignal):
 
     name = "blink"
     label = "Blinks"
+    over_time = True
 
-    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
+    def assess(self, evidence: PassiveEvidence) -> Signal:
         """See ``ExpressSignal.assess``; not assessed without dense landmarks."""
-        seen = [(frame.capture_time, frame.eyes) for frame in scan.usable if frame.eyes is not None]
+        seen = [(frame.capture_time, frame.eyes) for frame in evidence.scan.usable if frame.eyes is not None]
         if len(seen) < FEWEST_EYES:
             return self.unknown(
                 "No frame shows eyes, or the pack has no eye outlines."
@@ -316,9 +339,9 @@ class Blink(NamedSignal):
                 else "The eyes were measured in too few frames."
             )
         times, eyes = [time for time, _ in seen], [pair for _, pair in seen]
-        if open_level(eyes).min() < settings.eyes_shut_level:
+        if open_level(eyes).min() < _LINES.eyes_shut_level:
             return self.unknown("The eyes were not open long enough to measure a blink.")
-        blinks = count_blinks(times, eyes, settings)
+        blinks = count_blinks(times, eyes, _LINES)
         if blinks == 0:
             return self.unknown(
                 f"No blink in {times[-1] - times[0]:.1f} s, which proves nothing in so short a time."
@@ -328,26 +351,23 @@ class Blink(NamedSignal):
         )
 
 
-class CueSignal(NamedSignal, ABC):
-    """An ``ExpressSignal`` whose value is the median of the single-frame cue of its name over the frames."""
+class CueSignal(ExpressSignal):
+    """A signal whose value is the median of the single-frame cue of its name over the frames."""
 
     unseen: ClassVar[str]
     """The reason if no frame has the cue, as a sentence."""
-
-    def __init__(self, cues: Sequence[FrameCues]) -> None:
-        self._cues = tuple(cues)
+    against = VerdictReason.SHOWS_A_MEDIUM
 
     @abstractmethod
     def detail(self, found: CueSummary, lines: CueLine) -> str:
         """Return the signal's detail: the measurement in plain words, with numbers."""
 
-    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
-        """See ``ExpressSignal.assess``; reads only the cues, not ``scan``."""
-        del scan
-        found = summarise_cue(self._cues, self.name)
+    def assess(self, evidence: PassiveEvidence) -> Signal:
+        """See ``ExpressSignal.assess``."""
+        found = summarise_cue(evidence.cues, self.name)
         if found is None:
             return self.unknown(self.unseen)
-        lines: CueLine = getattr(settings, self.name)
+        lines: CueLine = getattr(_LINES, self.name)
         return self.scored(score_of_cue(found.value, lines), self.detail(found, lines))
 
 
@@ -428,21 +448,18 @@ class BlurDepth(CueSignal):
         return f"The face is {soft} (softness {found.value:.2f} in {found.counted}; line {lines.line:.2f})."
 
 
-class FrozenFrames(NamedSignal):
+class FrozenFrames(ExpressSignal):
     """Whether frames freeze or loop. Such frames were injected and do not come from a camera."""
 
     name = "frozen_frames"
     label = "Every frame is new"
+    over_time = True
 
-    def __init__(self, finding: RepetitionFinding | None) -> None:
-        self._finding = finding
-
-    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
+    def assess(self, evidence: PassiveEvidence) -> Signal:
         """See ``ExpressSignal.assess``; the score is 0.5 (neutral) if no frames repeat, else 0."""
-        del settings
-        finding = self._finding
+        finding = evidence.repetition
         if finding is None:
-            return self.unknown(f"{len(scan.frames)} frames are too few to find repeated ones.")
+            return self.unknown(f"{len(evidence.scan.frames)} frames are too few to find repeated ones.")
         score = 0.5 if finding.kind is Repetition.NONE else 0.0
         return self.scored(score, finding.detail)
 
@@ -451,38 +468,38 @@ _SHARPNESS_STEEPNESS = 1.5
 """The log odds for each e-fold of the ratio to the line; see ``score_against_line``."""
 
 
-class Sharpness(NamedSignal):
+class Sharpness(ExpressSignal):
     """The median sharpness of the face over the scan. Small prints and recaptured screens are soft."""
 
     name = "sharpness"
     label = "Sharp"
 
-    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
+    def assess(self, evidence: PassiveEvidence) -> Signal:
         """See ``ExpressSignal.assess``."""
-        values = [frame.sharpness for frame in scan.usable if frame.sharpness is not None]
+        values = [frame.sharpness for frame in evidence.scan.usable if frame.sharpness is not None]
         if not values:
             return self.unknown("No frame shows exactly one face.")
         typical = float(np.median(values))
         return self.scored(
-            score_against_line(typical, settings.sharpness_line, _SHARPNESS_STEEPNESS),
-            f"Sharpness of the face {typical:.0f}; {settings.sharpness_line:.0f} is enough.",
+            score_against_line(typical, _LINES.sharpness_line, _SHARPNESS_STEEPNESS),
+            f"Sharpness of the face {typical:.0f}; {_LINES.sharpness_line:.0f} is enough.",
         )
 
 
-class HeadPoseSignal(NamedSignal):
+class HeadPoseSignal(ExpressSignal):
     """The median yaw and pitch over the scan. The score is 1 if frontal, 0.5 at the limit, 0 at twice it."""
 
     name = "head_pose"
     label = "Looks at the camera"
 
-    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
+    def assess(self, evidence: PassiveEvidence) -> Signal:
         """See ``ExpressSignal.assess``."""
-        poses = [frame.pose for frame in scan.usable if frame.pose is not None]
+        poses = [frame.pose for frame in evidence.scan.usable if frame.pose is not None]
         if not poses:
             return self.unknown("No frame shows exactly one face.")
         yaw = float(np.median([abs(pose.yaw) for pose in poses]))
         pitch = float(np.median([abs(pose.pitch) for pose in poses]))
-        worst = max(yaw / settings.largest_yaw, pitch / settings.largest_pitch)
+        worst = max(yaw / _LINES.largest_yaw, pitch / _LINES.largest_pitch)
         return self.scored(
             1 - worst / 2, f"The head is turned by {yaw:.0f} and tilted by {pitch:.0f} degrees."
         )
@@ -492,96 +509,80 @@ _AREA_STEEPNESS = 3.0
 """The log odds for each e-fold of the ratio to the line; see ``score_against_line``."""
 
 
-class FaceArea(NamedSignal):
+class FaceArea(ExpressSignal):
     """The median share of the frame that the face fills. In a recaptured photo the face is small."""
 
     name = "face_area"
     label = "Face fills the frame"
 
-    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
+    def assess(self, evidence: PassiveEvidence) -> Signal:
         """See ``ExpressSignal.assess``."""
         shares = []
-        for frame in scan.usable:
+        for frame in evidence.scan.usable:
             if frame.face is not None:
                 extent = face_extent(frame.face)
                 shares.append(extent.width * extent.height / (frame.width * frame.height))
         if not shares:
             return self.unknown("No frame shows exactly one face.")
         share = float(np.median(shares))
-        large_enough = score_against_line(share, settings.smallest_area, _AREA_STEEPNESS)
-        small_enough = 1 - score_against_line(share, settings.largest_area, _AREA_STEEPNESS)
+        large_enough = score_against_line(share, _LINES.smallest_area, _AREA_STEEPNESS)
+        small_enough = 1 - score_against_line(share, _LINES.largest_area, _AREA_STEEPNESS)
         return self.scored(
             min(large_enough, small_enough), f"The face fills {100 * share:.0f} % of the frame."
         )
 
 
-class EyesOpen(NamedSignal):
+class EyesOpen(ExpressSignal):
     """The share of the frames with open eyes. A person who sleeps or is unconscious does not consent."""
 
     name = "eyes_open"
     label = "Eyes open"
 
-    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
+    def assess(self, evidence: PassiveEvidence) -> Signal:
         """See ``ExpressSignal.assess``; not assessed without dense landmarks."""
-        values = [frame.eyes_open for frame in scan.usable if frame.eyes_open is not None]
+        values = [frame.eyes_open for frame in evidence.scan.usable if frame.eyes_open is not None]
         if not values:
             return self.unknown("No frame shows eyes, or the pack has no eye outlines.")
-        share = float(np.mean([value >= settings.eyes_shut_level for value in values]))
+        share = float(np.mean([value >= _LINES.eyes_shut_level for value in values]))
         return self.scored(share, f"The eyes are open in {100 * share:.0f} % of the frames.")
 
 
-_OVER_TIME = frozenset(
-    {
-        "planar_motion",
-        "micro_motion",
-        "blink",
-        "stillness",
-        "surroundings",
-        "pose_consistency",
-        "frozen_frames",
-    }
+SIGNALS: Final[tuple[ExpressSignal, ...]] = (
+    PadNetworks(),
+    PlanarMotion(),
+    MicroMotion(),
+    Blink(),
+    Stillness(),
+    Surroundings(),
+    PoseConsistency(),
+    Moire(),
+    MediumBorder(),
+    SpecularHighlights(),
+    ColourGamut(),
+    BlurDepth(),
+    FrozenFrames(),
+    Sharpness(),
+    HeadPoseSignal(),
+    EyesOpen(),
+    FaceArea(),
 )
+"""Every signal, in the order of results."""
+
 _NO_TIMES = "Still images have no times, so nothing is measured between them."
 
 
 def express_signals(
-    scan: ScanObservations,
-    pad_scores: Sequence[PadScore],
-    repetition: RepetitionFinding | None,
-    settings: ExpressSettings,
-    *,
-    cues: Sequence[FrameCues] = (),
-    capture: CaptureKind = CaptureKind.SCAN,
+    evidence: PassiveEvidence, *, capture: CaptureKind = CaptureKind.SCAN
 ) -> tuple[Signal, ...]:
-    """Return every express signal of ``scan``, in a fixed order, before the fusion weighs them.
+    """Return every signal, in the order of results, before the fusion weighs them.
 
     Still images have no times, so the signals over time are not assessed for them.
     """
-    steps = motion_steps(scan)
-    every: tuple[ExpressSignal, ...] = (
-        PadNetworks(pad_scores),
-        PlanarMotion(steps),
-        MicroMotion(steps),
-        Blink(),
-        Stillness(steps),
-        Surroundings(steps),
-        PoseConsistency(),
-        Moire(cues),
-        MediumBorder(cues),
-        SpecularHighlights(cues),
-        ColourGamut(cues),
-        BlurDepth(cues),
-        FrozenFrames(repetition),
-        Sharpness(),
-        HeadPoseSignal(),
-        EyesOpen(),
-        FaceArea(),
-    )
     return tuple(
-        not_assessed(name=signal.name, label=signal.label, reason=_NO_TIMES)
-        if capture is not CaptureKind.SCAN and signal.name in _OVER_TIME
-        else signal.assess(scan, settings)
-        for signal in every
+        signal.unknown(_NO_TIMES)
+        if capture is not CaptureKind.SCAN and signal.over_time
+        else signal.assess(evidence)
+        for signal in SIGNALS
     )
 
 
@@ -608,9 +609,8 @@ def measure_depth(scan: ScanObservations) -> float:
     Args:
         scan: The scan; its motion segments and its frames' faces and poses are read.
     """
-    lines = ExpressSettings()
-    planar = PlanarMotion(motion_steps(scan)).assess(scan, lines)
-    return depth_odds((planar, PoseConsistency().assess(scan, lines)))
+    evidence = PassiveEvidence(scan=scan)
+    return depth_odds((PlanarMotion().assess(evidence), PoseConsistency().assess(evidence)))
 
 
 # Finds signs of life: motion that a still sheet or an object does not have.
@@ -637,7 +637,6 @@ def has_sign_of_life(scan: ScanObservations) -> bool:
     Args:
         scan: The scan; its motion segments and its frames' faces are read.
     """
-    lines = ExpressSettings()
-    steps = motion_steps(scan)
-    found = life_signs((PlanarMotion(steps).assess(scan, lines), MicroMotion(steps).assess(scan, lines)))
+    evidence = PassiveEvidence(scan=scan)
+    found = life_signs((PlanarMotion().assess(evidence), MicroMotion().assess(evidence)))
     return any(one.score is not None and one.score >= NEITHER for one in found)

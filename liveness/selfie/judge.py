@@ -23,18 +23,6 @@ from liveness.selfie.texture import LbpTexture, SelfieSharpness
 from liveness.verdict import NamedSignal, Signal, Verdict
 from vision.face import BgrImage, DetectedFace, Landmarks
 
-SIGNAL_NAMES = (
-    "sharpness",
-    "eye_aspect_ratio",
-    "head_pose",
-    "face_area_ratio",
-    "facial_symmetry",
-    "lbp_texture",
-    "exif_metadata",
-    "fft_deepfake",
-)
-"""The signals in the order of the contract and of every result."""
-
 
 @dataclass(frozen=True, slots=True)
 class SelfieModel:
@@ -190,7 +178,7 @@ class SelfieResult:
         confidence: The weighted sum of the scores, 0..1, rounded to four decimals.
         threshold: ``SelfieSettings.live_threshold``.
         face_detected: Whether a face was detected with enough confidence.
-        signals: The eight signals in the order of ``model.SIGNAL_NAMES``; each has a score, and their weights
+        signals: The eight signals in the order of ``SIGNAL_NAMES``; each has a score, and their weights
             sum to 1.
         not_assessed: Names of the signals that could not be measured; they count as neutral.
         version: ``SelfieModel.version``.
@@ -220,6 +208,8 @@ _SIGNALS: tuple[SelfieSignal, ...] = (
     ExifMetadata(),
     FftDeepfake(),
 )
+SIGNAL_NAMES = tuple(signal.name for signal in _SIGNALS)
+"""The signals in the order of the contract and of every result."""
 
 
 def judge_selfie(

@@ -9,7 +9,7 @@ import pytest
 from liveness.express.pad_network import PadScore
 from liveness.express.repetition import Repetition, find_repetition
 from liveness.express.settings import ExpressSettings
-from liveness.express.signals import ExpressSignal, FrozenFrames, PoseConsistency
+from liveness.express.signals import ExpressSignal, FrozenFrames, PassiveEvidence, PoseConsistency
 from liveness.extent import face_extent
 from liveness.fusion import judge_express
 from liveness.fusion_model import load_fusion_model
@@ -213,15 +213,12 @@ def _observed(clip: Path, pack: Pack) -> ScanObservations:
 
 
 def _score(signal: ExpressSignal, scan: ScanObservations) -> float | None:
-    return signal.assess(scan, _SETTINGS).score
+    return signal.assess(PassiveEvidence(scan=scan)).score
 
 
 def _alarms(scan: ScanObservations) -> list[str]:
-    signals: tuple[ExpressSignal, ...] = (
-        PoseConsistency(),
-        FrozenFrames(find_repetition(scan, _SETTINGS)),
-    )
-    found = [signal.assess(scan, _SETTINGS) for signal in signals]
+    evidence = PassiveEvidence(scan=scan)
+    found = [PoseConsistency().assess(evidence), FrozenFrames().assess(evidence)]
     return [f"{signal.name}: {signal.detail}" for signal in found if signal.passed is False]
 
 
