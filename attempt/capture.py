@@ -8,6 +8,7 @@ from typing import Final
 from attempt.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
 from attempt.challenge import Action, AttemptChallenge, ChallengeFrame, Feedback
 from attempt.frame import Frame
+from attempt.judgement import AttemptEvidence
 from attempt.last_requests import REPLACED_BY_REQUEST, LastRequests, draw_gestures
 from attempt.placement import (
     WRONG_ROTATION,
@@ -17,7 +18,14 @@ from attempt.placement import (
     feedback_code,
 )
 from attempt.selection import Examination, FrameExaminer, FrameReservoir, Identification, KeptFrames
-from liveness import GestureRequest, GuidanceSettings, HintCode, Oval, ScanObservations
+from liveness import (
+    ChallengeEvidence,
+    GestureRequest,
+    GuidanceSettings,
+    HintCode,
+    Oval,
+    ScanObservations,
+)
 from liveness.dynamic.challenge import MoveOval, Reveal
 from liveness.express import PadScore
 from liveness.watch import FOLLOW_SECONDS, FrameWork
@@ -281,6 +289,35 @@ class AttemptCapture:
     def best(self) -> SeenFrame | None:
         """The evidence frame; ``None`` before any usable frame."""
         return self._kept.best
+
+    def evidence(
+        self,
+        *,
+        challenge: ChallengeEvidence | None = None,
+        too_slow: str | None = None,
+        busy: bool = False,
+        complete: bool | None = None,
+    ) -> AttemptEvidence:
+        """Return what the attempt shows so far, for the judge. Call it after ``examine_rest``.
+
+        Args:
+            challenge: The evidence of its challenge (``evidence_of``), with the check's limits.
+            too_slow: See ``AttemptEvidence``, as for ``busy``.
+            complete: See ``AttemptEvidence``; ``AttemptCapture.complete`` if None.
+        """
+        return AttemptEvidence(
+            scan=self.observations,
+            examined=self.examined,
+            witnesses=self.witnesses,
+            pad_scores=self.pad_scores,
+            gestures=self.gestures,
+            challenge=challenge,
+            hints=self.hints,
+            obstacle=self.obstacle,
+            too_slow=too_slow,
+            busy=busy,
+            complete=self.complete if complete is None else complete,
+        )
 
     def audit_frames(self, limit: int) -> tuple[SeenFrame, ...]:
         """Return up to ``limit`` further kept frames, spread over the attempt."""

@@ -13,7 +13,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from attempt import AttemptJudgement, CapturePlan, judge_attempt
+from attempt import AttemptEvidence, AttemptJudgement, CapturePlan, judge_attempt
 from evaluation.match import without_folder
 from liveness import ChallengeEvidence, FlashEvidence, FusionModel, LivenessPolicy, Verdict, load_fusion_model
 from liveness.dynamic import DynamicPolicy, FlashModel, FlashResult, load_flash_model
@@ -159,20 +159,21 @@ class Bench:
             flash = FlashEvidence(steps=trace.revealed, samples=trace.samples)
             evidence = ChallengeEvidence(limits=policy, flash=flash, movement=None, model=self._model)
         return judge_attempt(
-            scan=trace.observations,
-            examined=trace.examined,
-            witnesses=trace.witnesses,
-            pad_scores=trace.pad_scores,
+            AttemptEvidence(
+                scan=trace.observations,
+                examined=trace.examined,
+                witnesses=trace.witnesses,
+                pad_scores=trace.pad_scores,
+                gestures=trace.gestures if policy is not None else (),
+                challenge=evidence,
+                hints=trace.advice,
+                complete=trace.complete,
+            ),
             portrait=portrait,
             calibration=self._pack.match_calibration,
             liveness_policy=LivenessPolicy(),
             match_policy=_MATCH,
             fusion=self._fusion,
-            hints=trace.advice,
-            too_slow=None,
-            challenge=evidence,
-            gestures=trace.gestures if policy is not None else (),
-            complete=trace.complete,
         )
 
     def _template(self, key: str) -> Template:

@@ -19,7 +19,7 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain, cycle, groupby, islice
 from pathlib import Path
 from statistics import median
@@ -169,17 +169,12 @@ class ScanCutter:
         calibration = self._pack.match_calibration
         observed, examined = capture.observations, capture.examined
         judgement = judge_attempt(
-            scan=observed,
-            examined=examined,
-            witnesses=capture.witnesses,
-            pad_scores=capture.pad_scores,
+            replace(capture.evidence(), hints=()),
             portrait=scan.portrait,
             calibration=calibration,
             liveness_policy=LivenessPolicy(),
             match_policy=policy,
             fusion=self._fusion,
-            hints=(),
-            too_slow=None,
         )
         bounds: tuple[float, ...] = ()
         if len(examined) >= MINIMUM_MATCH_FRAMES:
