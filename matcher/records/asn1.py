@@ -21,9 +21,8 @@ from enum import IntEnum
 from typing import Any, Final, Generic, TypeVar, get_args, get_type_hints
 
 from formats.der import encode, encode_integer
-from matcher.errors import RecordInvalid, TrustedImageRefused
+from matcher.errors import RecordInvalid, TrustedImageRefused, record_malformed
 from matcher.records.der import Element, der_elements, read_der, read_integer
-from matcher.records.fields import record_malformed
 
 CONTEXT: Final = 0x80
 """Class bits of a context tag."""
