@@ -36,7 +36,7 @@ For example, judge an EXPRESS attempt::
     capture.examine_rest()
 
     judgement = judge_attempt(
-        capture.evidence(),
+        capture.evidence,
         portrait=portrait.template,
         calibration=pack.match_calibration,
         liveness_policy=LivenessPolicy(),

@@ -18,14 +18,7 @@ from attempt.placement import (
     feedback_code,
 )
 from attempt.selection import Examination, FrameExaminer, FrameReservoir, Identification, KeptFrames
-from liveness import (
-    ChallengeEvidence,
-    GestureRequest,
-    GuidanceSettings,
-    HintCode,
-    Oval,
-    ScanObservations,
-)
+from liveness import GestureRequest, GuidanceSettings, HintCode, Oval, ScanObservations
 from liveness.dynamic.challenge import MoveOval, Reveal
 from liveness.express import PadScore
 from liveness.watch import FOLLOW_SECONDS, FrameWork
@@ -290,33 +283,18 @@ class AttemptCapture:
         """The evidence frame; ``None`` before any usable frame."""
         return self._kept.best
 
-    def evidence(
-        self,
-        *,
-        challenge: ChallengeEvidence | None = None,
-        too_slow: str | None = None,
-        busy: bool = False,
-        complete: bool | None = None,
-    ) -> AttemptEvidence:
-        """Return what the attempt shows so far, for the judge. Call it after ``examine_rest``.
-
-        Args:
-            challenge: The evidence of its challenge (``evidence_of``), with the check's limits.
-            too_slow: See ``AttemptEvidence``, as for ``busy``.
-            complete: See ``AttemptEvidence``; ``AttemptCapture.complete`` if None.
-        """
+    @property
+    def evidence(self) -> AttemptEvidence:
+        """What the attempt shows so far, without its challenge and what only the caller knows."""
         return AttemptEvidence(
             scan=self.observations,
             examined=self.examined,
             witnesses=self.witnesses,
             pad_scores=self.pad_scores,
             gestures=self.gestures,
-            challenge=challenge,
             hints=self.hints,
             obstacle=self.obstacle,
-            too_slow=too_slow,
-            busy=busy,
-            complete=self.complete if complete is None else complete,
+            complete=self.complete,
         )
 
     def audit_frames(self, limit: int) -> tuple[SeenFrame, ...]:

@@ -334,7 +334,7 @@ def judge_clip(
     """
     return judge_scan(
         scan=capture.observations,
-        identified=capture.evidence().identified,
+        identified=capture.evidence.identified,
         pad_scores=pad_scores,
         cues=cues,
         policy=policy,

@@ -185,9 +185,7 @@ _STANDING_LINE = StandingLine()
 
 @dataclass(frozen=True, slots=True, kw_only=True, eq=False)
 class AttemptEvidence:
-    """What an attempt shows up to some frame: ``AttemptCapture.evidence``.
-
-    It does not change while the capture takes further frames, so that another thread can judge it.
+    """What an attempt shows up to some frame; it stays while the capture takes further frames.
 
     Attributes:
         scan: The measurements of its frames.
@@ -408,9 +406,6 @@ def advise(
     challenged: bool,
 ) -> tuple[str, ...]:
     """Return the hints for another attempt, most important first.
-
-    First is the hint of most frames, then too few of them, the other frames' hints, what a match or constancy
-    lacks, and what the verdict's reasons advise.
 
     Args:
         matched: Whether there were enough frames for a match.

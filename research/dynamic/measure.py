@@ -13,7 +13,7 @@ from typing import Final
 import cv2
 import numpy as np
 
-from attempt import AttemptEvidence, AttemptJudgement, CapturePlan, judge_attempt
+from attempt import AttemptJudgement, CapturePlan, judge_attempt
 from evaluation.match import without_folder
 from liveness import ChallengeEvidence, FlashEvidence, FusionModel, LivenessPolicy, Verdict, load_fusion_model
 from liveness.dynamic import DynamicPolicy, FlashModel, FlashResult, load_flash_model
@@ -154,21 +154,13 @@ class Bench:
 
     def _judged(self, trace: ScanTrace, policy: DynamicPolicy | None, portrait: Template) -> AttemptJudgement:
         """Return the judgement of the attempt with its challenge, or without it as Express judges."""
-        evidence = None
+        evidence = replace(trace.evidence, gestures=())
         if policy is not None:
             flash = FlashEvidence(steps=trace.revealed, samples=trace.samples)
-            evidence = ChallengeEvidence(limits=policy, flash=flash, movement=None, model=self._model)
+            challenge = ChallengeEvidence(limits=policy, flash=flash, movement=None, model=self._model)
+            evidence = replace(trace.evidence, challenge=challenge)
         return judge_attempt(
-            AttemptEvidence(
-                scan=trace.observations,
-                examined=trace.examined,
-                witnesses=trace.witnesses,
-                pad_scores=trace.pad_scores,
-                gestures=trace.gestures if policy is not None else (),
-                challenge=evidence,
-                hints=trace.advice,
-                complete=trace.complete,
-            ),
+            evidence,
             portrait=portrait,
             calibration=self._pack.match_calibration,
             liveness_policy=LivenessPolicy(),

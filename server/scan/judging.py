@@ -220,7 +220,8 @@ class AttemptJudge:
             portrait = open_template(stream.record, wrapping_keys=env.keys.wrapping_keys)
             return await env.pool.run_first(
                 judge_attempt,
-                run.capture.evidence(
+                replace(
+                    run.capture.evidence,
                     challenge=challenge_evidence(env, stream.plans, run.challenge),
                     too_slow=run.too_slow,
                     busy=run.busy,

@@ -360,7 +360,7 @@ class Driver:
         capture.examine_rest()
         challenge = capture.challenge
         judgement = judge_attempt(
-            capture.evidence(challenge=evidence_of(challenge, limits=_LIMITS, model=self._flash)),
+            replace(capture.evidence, challenge=evidence_of(challenge, limits=_LIMITS, model=self._flash)),
             portrait=portrait,
             calibration=self._pack.match_calibration,
             liveness_policy=LivenessPolicy(),

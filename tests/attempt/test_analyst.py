@@ -418,7 +418,7 @@ def test_a_recorded_scan_has_the_verdict_of_an_attempt_with_the_same_frames() ->
     cues = [frame.cues for frame in capture.examined if frame.cues is not None]
     found = judge_clip(capture, pad_scores=capture.pad_scores, cues=cues, policy=_POLICY, fusion=_FUSION)
     attempt = judge_attempt(
-        capture.evidence(),
+        capture.evidence,
         portrait=capture.examined[0].sample.template,
         calibration=pack.match_calibration,
         liveness_policy=_POLICY,

@@ -169,7 +169,7 @@ class ScanCutter:
         calibration = self._pack.match_calibration
         observed, examined = capture.observations, capture.examined
         judgement = judge_attempt(
-            replace(capture.evidence(), hints=()),
+            replace(capture.evidence, hints=()),
             portrait=scan.portrait,
             calibration=calibration,
             liveness_policy=LivenessPolicy(),
@@ -279,10 +279,10 @@ class _Watcher:
     def judge(self, trace: ScanTrace, *, whole: bool) -> None:
         flash = judge_flash(samples=trace.samples, revealed=trace.revealed, model=self._model)
         express = judge_express(
-            scan=trace.observations, pad_scores=[], policy=LivenessPolicy(), model=self._fusion
+            scan=trace.evidence.scan, pad_scores=[], policy=LivenessPolicy(), model=self._fusion
         )
         liveness = combine_flash(express=express, flash=flash, dynamic=_POLICY, settings=self._model.judge)
-        faces = trace.observations.usable
+        faces = trace.evidence.scan.usable
         self.cuts.append(
             Cut(
                 pack=FLASH,
@@ -292,7 +292,7 @@ class _Watcher:
                 frames=trace.frames,
                 faces=len(faces),
                 seconds=faces[-1].capture_time - faces[0].capture_time if faces else 0.0,
-                examined=len(select_frames(trace.observations.frames)),
+                examined=len(select_frames(trace.evidence.scan.frames)),
                 whole=whole,
                 spoof=liveness.verdict is Verdict.SPOOF,
                 confidence=liveness.confidence,
