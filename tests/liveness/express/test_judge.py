@@ -9,7 +9,7 @@ import pytest
 from liveness.express.pad_network import PadScore
 from liveness.express.repetition import Repetition, find_repetition
 from liveness.express.settings import ExpressSettings
-from liveness.express.signals import ExpressSignal, FrozenFrames, PassiveEvidence, PoseConsistency
+from liveness.express.signals import SIGNALS, ExpressSignal, FrozenFrames, PassiveEvidence, PoseConsistency
 from liveness.extent import face_extent
 from liveness.fusion import judge_express
 from liveness.fusion_model import load_fusion_model
@@ -75,7 +75,7 @@ def test_nested_scans_all_give_a_result(frames: int) -> None:
     result = _judge(seen)
     assert result.verdict is not Verdict.LIVE
     assert result.reasons
-    assert len(result.signals) == len({signal.name for signal in result.signals}) == 17
+    assert len(result.signals) == len({signal.name for signal in result.signals}) == len(SIGNALS)
     with_network = _judge(seen, [PadScore(index, "n", 0.99) for index in range(min(frames, 8))])
     assert with_network.verdict is not Verdict.LIVE
 
