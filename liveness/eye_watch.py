@@ -213,7 +213,7 @@ _SPARE_A_SECOND = 1.5
 scans of ``_ALIKE``, 26 had a blink if every frame of 8 a second was measured, and 23 with a quarter
 of the measurements. More spare ones found no more blinks."""
 _OPEN_PERCENT = 75
-"""The percentile of an eye's aspect ratios that is its open level, as in ``express.face``."""
+"""The percentile of an eye's aspect ratios that is its open level, as in ``express.motion``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)

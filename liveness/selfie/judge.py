@@ -11,16 +11,16 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Protocol, get_type_hints
+from typing import Final, get_type_hints
 
 from formats.exif import ExifState, ExifTags
 from liveness.errors import SelfieModelError
 from liveness.model_file import read_packaged, read_parts
 from liveness.selfie.geometry import EyeAspectRatio, FaceAreaRatio, FacialSymmetry, SelfieHeadPose
-from liveness.selfie.settings import INCONCLUSIVE_MARGIN, SelfieSettings, SelfieSubject
+from liveness.selfie.settings import INCONCLUSIVE_MARGIN, SelfieSettings, SelfieSignal, SelfieSubject
 from liveness.selfie.spectrum import FftDeepfake
 from liveness.selfie.texture import LbpTexture, SelfieSharpness
-from liveness.verdict import NamedSignal, Signal, Verdict
+from liveness.verdict import Signal, Verdict
 from vision.face import BgrImage, DetectedFace, Landmarks
 
 
@@ -83,7 +83,7 @@ _ABSENT, _NO_CAMERA, _CAMERA, _OPTICS, _SOFTWARE = 0.50, 0.55, 0.75, 0.25, 0.10
 """The scores of the contract's table; see ``ExifMetadata``."""
 
 
-class ExifMetadata(NamedSignal):
+class ExifMetadata(SelfieSignal):
     """The contract's table: 0.50 without EXIF, 0.55 without a camera, 0.75 with one, up to 1 with optics.
 
     F-number, ISO, exposure time, focal length and GPS position add a fifth of the last 0.25 each. If the file
@@ -149,24 +149,6 @@ def _names(text: str, keyword: str) -> bool:
     if keyword == "obs":
         return _OBS.search(text) is not None
     return keyword in text or (" " in keyword and keyword.replace(" ", "") in text)
-
-
-class SelfieSignal(Protocol):
-    """One named measurement of a selfie."""
-
-    @property
-    def name(self) -> str:
-        """``Signal.name``, as in the older selfie API (docs/analysis.md)."""
-        ...
-
-    @property
-    def label(self) -> str:
-        """``Signal.label``."""
-        ...
-
-    def assess(self, subject: SelfieSubject, settings: SelfieSettings) -> Signal:
-        """Measure ``subject``; the signal is not assessed if it cannot be measured."""
-        ...
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
