@@ -36,18 +36,12 @@ For example, judge an EXPRESS attempt::
     capture.examine_rest()
 
     judgement = judge_attempt(
-        scan=capture.observations,
-        examined=capture.examined,
-        witnesses=capture.witnesses,
-        pad_scores=capture.pad_scores,
+        capture.evidence,
         portrait=portrait.template,
         calibration=pack.match_calibration,
         liveness_policy=LivenessPolicy(),
         match_policy=MatchPolicy(max_fmr=0.01),
         fusion=load_fusion_model(),
-        hints=capture.hints,
-        too_slow=None,
-        complete=capture.complete,
     )
     print(judgement.liveness.verdict, judgement.match.same_person)
 """
@@ -80,6 +74,7 @@ from attempt.judgement import (
     MOST_FEEDBACK,
     NETWORK_TOO_SLOW,
     SERVER_BUSY,
+    AttemptEvidence,
     AttemptJudgement,
     ChallengeStepOutcome,
     evidence_of,
@@ -110,6 +105,7 @@ __all__ = [
     "Action",
     "AttemptCapture",
     "AttemptChallenge",
+    "AttemptEvidence",
     "AttemptJudgement",
     "CapturePlan",
     "ChallengeStepOutcome",

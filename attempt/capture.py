@@ -8,6 +8,7 @@ from typing import Final
 from attempt.analyst import ExaminedFrame, FrameAnalyst, SeenFrame
 from attempt.challenge import Action, AttemptChallenge, ChallengeFrame, Feedback
 from attempt.frame import Frame
+from attempt.judgement import AttemptEvidence
 from attempt.last_requests import REPLACED_BY_REQUEST, LastRequests, draw_gestures
 from attempt.placement import (
     WRONG_ROTATION,
@@ -281,6 +282,20 @@ class AttemptCapture:
     def best(self) -> SeenFrame | None:
         """The evidence frame; ``None`` before any usable frame."""
         return self._kept.best
+
+    @property
+    def evidence(self) -> AttemptEvidence:
+        """What the attempt shows so far, without its challenge and what only the caller knows."""
+        return AttemptEvidence(
+            scan=self.observations,
+            examined=self.examined,
+            witnesses=self.witnesses,
+            pad_scores=self.pad_scores,
+            gestures=self.gestures,
+            hints=self.hints,
+            obstacle=self.obstacle,
+            complete=self.complete,
+        )
 
     def audit_frames(self, limit: int) -> tuple[SeenFrame, ...]:
         """Return up to ``limit`` further kept frames, spread over the attempt."""

@@ -334,9 +334,7 @@ def judge_clip(
     """
     return judge_scan(
         scan=capture.observations,
-        identified={
-            frame.frame_index for frame in (*capture.examined, *capture.witnesses) if frame.sample.comparable
-        },
+        identified=capture.evidence.identified,
         pad_scores=pad_scores,
         cues=cues,
         policy=policy,

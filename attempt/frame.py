@@ -291,17 +291,16 @@ def upright(frame: Frame, pixels: GreyImage | BgrImage) -> GreyImage | BgrImage:
     return np.ascontiguousarray(turned)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class DecodedFrame:
-    """A frame that is decoded already; implements ``liveness.watch.LazyFrame``."""
+    """An upright frame that is decoded already; implements ``liveness.watch.LazyFrame``."""
 
-    def __init__(self, pixels: BgrImage) -> None:
-        """Take the upright frame, shape (height, width, 3), BGR."""
-        self._pixels = pixels
+    pixels: BgrImage
 
     def grey(self) -> GreyImage:
         """Return its luma, shape (height, width)."""
-        return np.asarray(cv2.cvtColor(self._pixels, cv2.COLOR_BGR2GRAY), np.uint8)
+        return np.asarray(cv2.cvtColor(self.pixels, cv2.COLOR_BGR2GRAY), np.uint8)
 
     def colour(self) -> BgrImage:
         """Return its pixels."""
-        return self._pixels
+        return self.pixels

@@ -31,7 +31,7 @@ from liveness.dynamic import DynamicPolicy, FlashModel, FlashResult
 from liveness.dynamic.challenge import ColourStep
 from liveness.dynamic.measurement import StepAnswer
 from liveness.express import PadScore
-from liveness.judge import CaptureConditions, judge_scan
+from liveness.judge import CaptureConditions, ScanLiveness, judge_scan
 from matcher import (
     IdentityConstancy,
     MatchPolicy,
@@ -183,6 +183,60 @@ class StandingLine:
 _STANDING_LINE = StandingLine()
 
 
+@dataclass(frozen=True, slots=True, kw_only=True, eq=False)
+class AttemptEvidence:
+    """What an attempt shows up to some frame; it stays while the capture takes further frames.
+
+    Attributes:
+        scan: The measurements of its frames.
+        examined: The templates and cues of its selected frames.
+        witnesses: Frames from stretches of the scan without a selected frame. They count only for constancy.
+        pad_scores: The scores of the PAD networks, of frames spread over the attempt; empty without networks.
+        gestures: The requests for gestures that the policy demands, in order.
+        challenge: The evidence of its challenge; ``None`` in EXPRESS.
+        hints: Feedback codes of the frames that were not well placed, most frequent first.
+        obstacle: The hint of most frames, if they have the same. It comes first.
+        too_slow: The hint if fewer frames a second arrived than the usable minimum; ``None`` otherwise. Such
+            an attempt cannot be LIVE, but it can be SPOOF.
+        busy: Whether the server itself is the cause of few or late frames.
+        complete: Whether the attempt has all the frames that the server needs, whether its end is signed or
+            not.
+    """
+
+    scan: ScanObservations
+    examined: tuple[ExaminedFrame, ...] = ()
+    witnesses: tuple[ExaminedFrame, ...] = ()
+    pad_scores: tuple[PadScore, ...] = ()
+    gestures: tuple[GestureRequest, ...] = ()
+    challenge: ChallengeEvidence | None = None
+    hints: tuple[str, ...] = ()
+    obstacle: str | None = None
+    too_slow: str | None = None
+    busy: bool = False
+    complete: bool = False
+
+    @property
+    def samples(self) -> dict[int, TemplateSample]:
+        """The templates of the frames that were examined or identified, by their index."""
+        return {frame.frame_index: frame.sample for frame in (*self.examined, *self.witnesses)}
+
+    @property
+    def identified(self) -> frozenset[int]:
+        """Indices of those frames whose templates are within the range of the calibration.
+
+        Only they identify a person.
+        """
+        return frozenset(index for index, sample in self.samples.items() if sample.comparable)
+
+    @property
+    def ample(self) -> bool:
+        """Whether it is sufficient to decide against the person even if the device left early."""
+        faces = self.scan.usable
+        seconds = faces[-1].capture_time - faces[0].capture_time if faces else 0.0
+        selected = len(self.examined)
+        return self.complete or _STANDING_LINE.reached(faces=len(faces), seconds=seconds, selected=selected)
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class ChallengeStepOutcome:
     """One step of a screen flash and its measurement.
@@ -267,51 +321,26 @@ def evidence_of(
 
 
 def judge_attempt(
+    evidence: AttemptEvidence,
     *,
-    scan: ScanObservations,
-    examined: Sequence[ExaminedFrame],
-    witnesses: Sequence[ExaminedFrame],
-    pad_scores: Sequence[PadScore],
     portrait: Template,
     calibration: MatchCalibration,
     liveness_policy: LivenessPolicy,
     match_policy: MatchPolicy,
     fusion: FusionModel,
-    hints: Sequence[str],
-    too_slow: str | None,
-    busy: bool = False,
-    obstacle: str | None = None,
-    challenge: ChallengeEvidence | None = None,
-    gestures: Sequence[GestureRequest] = (),
-    complete: bool = False,
     doubt: DoubtTerms | None = None,
     trusted: TrustedFace | None = None,
 ) -> AttemptJudgement:
     """Judge one attempt.
 
     Args:
-        scan: The measurements of its frames.
-        examined: The templates and cues of its selected frames.
-        witnesses: Frames from stretches of the scan without a selected frame. They count only for constancy.
-        pad_scores: The scores of the PAD networks, of frames spread over the attempt; empty without networks.
         portrait: The portrait's template.
-        calibration: The calibration of the embedder that made both.
-        hints: Feedback codes of the frames that were not well placed, most frequent first.
-        too_slow: The hint if fewer frames a second arrived than the usable minimum; ``None`` otherwise. Such
-            an attempt cannot be LIVE, but it can be SPOOF.
-        busy: Whether the server itself is the cause of few or late frames.
-        obstacle: The hint of most frames, if they have the same. It comes first.
-        challenge: The evidence of its challenge; ``None`` in EXPRESS.
-        gestures: The requests for gestures that the policy demands: ``AttemptCapture.gestures``.
-        complete: Whether the attempt has all the frames that the server needs, whether its end is signed or
-            not.
+        calibration: The calibration of the embedder that made it and the templates of the evidence.
         doubt: What doubt means for the attempt; ``None`` if the policy has no challenges for it.
         trusted: The face of the trusted image; ``None`` if its pixels are not known.
     """
+    scan, identified = evidence.scan, evidence.identified
     # 1. Liveness.
-    # Only templates within the range of the calibration identify a person.
-    fused = [frame for frame in examined if frame.sample.comparable]
-    identified = {frame.frame_index for frame in (*examined, *witnesses) if frame.sample.comparable}
     # A face that was lost and not identified since may be anyone's: it cannot count for the person.
     unknown = {
         index for stretch in unexamined_stretches(scan, examined=identified) for index in stretch.frames
@@ -320,91 +349,100 @@ def judge_attempt(
         scan=scan,
         identified=identified,
         pad_scores=tuple(
-            score for score in pad_scores if score.frame_index not in unknown or score.real_probability < 0.5
+            score
+            for score in evidence.pad_scores
+            if score.frame_index not in unknown or score.real_probability < 0.5
         ),
-        cues=[frame.cues for frame in examined if frame.cues is not None],
+        cues=[frame.cues for frame in evidence.examined if frame.cues is not None],
         policy=liveness_policy,
         model=fusion,
-        challenge=challenge,
-        conditions=CaptureConditions(too_slow=too_slow is not None, turned=_TURNED in hints[:1]),
-        gestures=gestures,
+        challenge=evidence.challenge,
+        conditions=CaptureConditions(
+            too_slow=evidence.too_slow is not None, turned=_TURNED in evidence.hints[:1]
+        ),
+        gestures=evidence.gestures,
         doubt=doubt,
         trusted=trusted,
     )
-    liveness, flash = judged.result, judged.flash
     # 2. Match with the portrait.
     matched = partial(compare, portrait=portrait, calibration=calibration, policy=match_policy)
-    match = None
-    if len(fused) >= MINIMUM_MATCH_FRAMES:
-        match = matched(scan=fuse_templates([frame.sample for frame in fused]))
+    fused = [frame.sample for frame in evidence.examined if frame.sample.comparable]
+    match = matched(scan=fuse_templates(fused)) if len(fused) >= MINIMUM_MATCH_FRAMES else None
     # 3. Constancy: one person throughout.
     constant, signal = identity_constancy(
         scan,
-        {frame.frame_index: frame.sample for frame in (*examined, *witnesses)},
+        evidence.samples,
         calibration=calibration,
-        witnesses=len(witnesses),
+        witnesses=len(evidence.witnesses),
         is_portrait=lambda template: matched(scan=template).same_person,
     )
-    liveness = replace(liveness, signals=(*liveness.signals, signal))
+    liveness, flash = judged.result, judged.flash
     # 4. Whether another attempt may help, and the hints for it.
+    spoof = liveness.verdict is Verdict.SPOOF
     undecided = liveness.verdict is Verdict.INCONCLUSIVE or match is None or constant is None
-    retryable = undecided and not _other_person(match, constant)
-    if liveness.verdict is Verdict.SPOOF:
-        retryable = False
-    unsteady: tuple[str, ...] = ()
-    if len(fused) < len(examined) and (match is None or constant is None):
-        unsteady = ("LOOK_STRAIGHT",)
-    elif constant is None and match is not None:
-        unsteady = ("HOLD_STILL",)
-    # Where a challenge follows doubt, it says itself what to do.
-    answered = () if doubt is None else liveness.doubts
-    advised = [reason for reason in liveness.reasons if reason in _ADVICE and reason not in answered]
-    advice = [_advice(reason, flash, challenge) for reason in advised]
-    if too_slow is not None:
-        # Too few frames are a consequence, and nothing that the person or the lens can change.
-        advice = [code for code in advice if code != _ADVICE[VerdictReason.TOO_FEW_FRAMES]]
-    if too_slow is not None or not TOO_LITTLE_SEEN.isdisjoint(liveness.reasons):
-        advice = [code for code in advice if code != _MOVEMENT]
-    told = [code for code in hints if code not in _SIGNS or code in advice]
-    first = [code for code in told if code == obstacle]
-    slow = () if too_slow is None else (too_slow,)
-    feedback = [*first, *slow, *told, *unsteady, *advice]
-    if busy:
-        blamed = CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW
-        feedback = [SERVER_BUSY if code in blamed else code for code in feedback]
-    feedback = list(dict.fromkeys(feedback))
+    feedback = advise(
+        evidence, judged, matched=match is not None, constant=constant, challenged=doubt is not None
+    )
     return AttemptJudgement(
-        liveness=liveness,
+        liveness=replace(liveness, signals=(*liveness.signals, signal)),
         match=match,
         match_frames=len(fused) if match is not None else 0,
         identity_constant=constant,
-        retryable=retryable,
-        feedback=tuple(feedback[:MOST_FEEDBACK]) if undecided or liveness.verdict is Verdict.SPOOF else (),
+        retryable=undecided and not spoof and not _other_person(match, constant),
+        feedback=feedback if undecided or spoof else (),
         # Bits of a movement do not count towards the required bits of a flash.
         verified_bits=0.0 if flash is None else flash.verified_bits,
-        challenge_steps=_steps(challenge, flash),
-        ample=complete or _on_standing_line(scan, selected=len(examined)),
+        challenge_steps=_steps(evidence.challenge, flash),
+        ample=evidence.ample,
     )
 
 
-def _advice(reason: VerdictReason, flash: FlashResult | None, challenge: ChallengeEvidence | None) -> str:
-    """Return the hint of a reason. If all colours are proven, less other light helps, and not stillness."""
-    proven = (
-        flash is not None and challenge is not None and flash.verified_bits >= challenge.limits.minimum_bits
-    )
-    if reason is VerdictReason.CHALLENGE_NOT_MEASURABLE and proven:
-        reason = VerdictReason.TOO_BRIGHT_TO_MEASURE
-    return _ADVICE[reason]
+def advise(
+    evidence: AttemptEvidence,
+    judged: ScanLiveness,
+    *,
+    matched: bool,
+    constant: bool | None,
+    challenged: bool,
+) -> tuple[str, ...]:
+    """Return the hints for another attempt, most important first.
+
+    Args:
+        matched: Whether there were enough frames for a match.
+        constant: See ``AttemptJudgement.identity_constant``.
+        challenged: Whether a challenge follows doubt. It says itself what to do.
+    """
+    liveness, flash, challenge = judged.result, judged.flash, evidence.challenge
+    table = _ADVICE
+    if flash is not None and challenge is not None and flash.verified_bits >= challenge.limits.minimum_bits:
+        # If all colours are proven, less other light helps, and not stillness.
+        lit = _ADVICE[VerdictReason.TOO_BRIGHT_TO_MEASURE]
+        table = {**_ADVICE, VerdictReason.CHALLENGE_NOT_MEASURABLE: lit}
+    answered = liveness.doubts if challenged else ()
+    advice = [table[reason] for reason in liveness.reasons if reason in table and reason not in answered]
+    if evidence.too_slow is not None:
+        # Too few frames are a consequence, and nothing that the person or the lens can change.
+        advice = [code for code in advice if code != _TIMED_OUT]
+    if evidence.too_slow is not None or not TOO_LITTLE_SEEN.isdisjoint(liveness.reasons):
+        advice = [code for code in advice if code != _MOVEMENT]
+    told = [code for code in evidence.hints if code not in _SIGNS or code in advice]
+    unsteady: tuple[str, ...] = ()
+    if not (matched and constant is not None) and any(
+        not frame.sample.comparable for frame in evidence.examined
+    ):
+        unsteady = ("LOOK_STRAIGHT",)
+    elif constant is None and matched:
+        unsteady = ("HOLD_STILL",)
+    slow = () if evidence.too_slow is None else (evidence.too_slow,)
+    feedback = [*(code for code in told if code == evidence.obstacle), *slow, *told, *unsteady, *advice]
+    if evidence.busy:
+        blamed = CAPTURE_TOO_SLOW, NETWORK_TOO_SLOW
+        feedback = [SERVER_BUSY if code in blamed else code for code in feedback]
+    return tuple(dict.fromkeys(feedback))[:MOST_FEEDBACK]
 
 
 def _other_person(match: MatchResult | None, constant: bool | None) -> bool:
     return constant is False or (match is not None and not match.same_person)
-
-
-def _on_standing_line(scan: ScanObservations, *, selected: int) -> bool:
-    faces = scan.usable
-    seconds = faces[-1].capture_time - faces[0].capture_time if faces else 0.0
-    return _STANDING_LINE.reached(faces=len(faces), seconds=seconds, selected=selected)
 
 
 def _steps(

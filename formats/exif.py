@@ -161,19 +161,19 @@ class _Entry:
 _Directory = dict[int, _Entry]
 
 
+@dataclass(slots=True, eq=False)
 class _Reader:
     """Reads values of a TIFF structure. Sets ``broken`` if a value reaches beyond the data."""
 
-    def __init__(self, data: bytes, order: ByteOrder) -> None:
-        self._data = data
-        self._order = order
-        self.broken = False
+    data: bytes
+    order: ByteOrder
+    broken: bool = False
 
     def number(self, offset: int, size: int) -> int:
-        if offset + size > len(self._data):
+        if offset + size > len(self.data):
             self.broken = True
             return 0
-        return int.from_bytes(self._data[offset : offset + size], self._order)
+        return int.from_bytes(self.data[offset : offset + size], self.order)
 
     def directory(self, offset: int | None) -> _Directory:
         """Return the entries by tag, the first of each tag; none if ``offset`` is ``None``."""
@@ -194,13 +194,13 @@ class _Reader:
             self.broken = True
         for index in range(min(count, _MAX_ENTRIES)):
             place = offset + 2 + 12 * index
-            if place + 12 > len(self._data):
+            if place + 12 > len(self.data):
                 self.broken = True
                 return
             kind, items = self.number(place + 2, 2), self.number(place + 4, 4)
             size = _SIZES.get(kind, 0) * items
             start = place + 8 if size <= 4 else self.number(place + 8, 4)
-            if start + size > len(self._data):
+            if start + size > len(self.data):
                 self.broken = True
             elif size:
                 yield self.number(place, 2), _Entry(kind, items, start)
@@ -218,14 +218,14 @@ class _Reader:
         entry = directory.get(tag)
         if entry is None or entry.kind not in {_ASCII, _UNDEFINED}:
             return None
-        raw = self._data[entry.start : entry.start + min(entry.count, 4 * _MAX_TEXT)]
+        raw = self.data[entry.start : entry.start + min(entry.count, 4 * _MAX_TEXT)]
         if entry.kind == _ASCII:
             return _clean(raw.decode("utf-8", errors="replace"))
         # UserComment begins with eight bytes that name its character code.
         code, body = raw[:_COMMENT_CODE], raw[_COMMENT_CODE:]
         if not code.startswith(b"UNICODE"):
             return _clean(body.decode("utf-8", errors="replace"))
-        return _clean(body.decode("utf-16-le" if self._order == "little" else "utf-16-be", errors="replace"))
+        return _clean(body.decode("utf-16-le" if self.order == "little" else "utf-16-be", errors="replace"))
 
     def whole(self, directory: _Directory, tag: int) -> int | None:
         entry = directory.get(tag)

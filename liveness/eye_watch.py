@@ -21,7 +21,7 @@ import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.express.face import count_blinks
+from liveness.express.motion import count_blinks
 from liveness.express.settings import ExpressSettings
 from liveness.observation import GreyView
 from vision.face import DetectedFace, Points
@@ -213,7 +213,7 @@ _SPARE_A_SECOND = 1.5
 scans of ``_ALIKE``, 26 had a blink if every frame of 8 a second was measured, and 23 with a quarter
 of the measurements. More spare ones found no more blinks."""
 _OPEN_PERCENT = 75
-"""The percentile of an eye's aspect ratios that is its open level, as in ``express.face``."""
+"""The percentile of an eye's aspect ratios that is its open level, as in ``express.motion``."""
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -361,7 +361,7 @@ class EyeWatch:
 
     @property
     def blinked(self) -> bool:
-        """Whether the frames so far show a blink, counted as in ``liveness.express.face``."""
+        """Whether the frames so far show a blink, counted as in ``liveness.express.motion``."""
         return self._blinks.stands
 
     def compare(

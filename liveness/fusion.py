@@ -30,9 +30,21 @@ from functools import partial
 
 import numpy as np
 
-from liveness.express.motion import LIFE_SIGNS
+from liveness.express.cues import FrameCues
+from liveness.express.pad_network import PadScore, network_medians, stretch_medians
 from liveness.express.repetition import Repetition, RepetitionFinding
+from liveness.express.signals import (
+    LIFE_SIGNS,
+    SIGNALS,
+    Blink,
+    EyesOpen,
+    FrozenFrames,
+    PadNetworks,
+    PassiveEvidence,
+    express_signals,
+)
 from liveness.fusion_model import FusionModel, Motion, NetworkCalibration, SignalGroup, Traces
+from liveness.observation import ScanObservations
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.verdict import (
     NEITHER,
@@ -45,19 +57,7 @@ from liveness.verdict import (
     network_log_odds,
 )
 
-_NETWORK = "pad_network"
-_BLINK = "blink"
-
-_REASONS = {
-    "planar_motion": VerdictReason.MOVES_AS_A_PLANE,
-    "surroundings": VerdictReason.MOVES_AS_A_PLANE,
-    "pose_consistency": VerdictReason.MOVES_AS_A_PLANE,
-    "micro_motion": VerdictReason.NO_SIGN_OF_LIFE,
-    "stillness": VerdictReason.NO_SIGN_OF_LIFE,
-    _NETWORK: VerdictReason.NETWORK_SEES_ATTACK,
-}
-"""The reasons of signals that count against life. The single-frame cues are missing: all of them show a
-medium."""
+_REASONS = {signal.name: signal.against for signal in SIGNALS if signal.against is not None}
 
 _SUREST = log_odds(1.0)
 """The log odds of the highest score. A trace is shown with the weight of a signal that gives the same log
@@ -81,6 +81,45 @@ class _Evidence:
     odds: Mapping[str, float]
     total: float
     unmoved: float
+
+
+def judge_express(
+    *,
+    scan: ScanObservations,
+    pad_scores: Sequence[PadScore],
+    policy: LivenessPolicy,
+    model: FusionModel,
+    cues: Sequence[FrameCues] = (),
+    too_slow: bool = False,
+) -> LivenessResult:
+    """Judge one attempt.
+
+    Args:
+        scan: The attempt's frames and motion (``liveness.watch.ScanCollector.observations``).
+        pad_scores: The scores of the pack's PAD networks, of frames spread over the scan; empty without
+            networks.
+        policy: Thresholds of the check's policy.
+        model: The fusion model (``liveness.fusion_model.load_fusion_model()``).
+        cues: The single-frame cues of selected frames; empty if they were not measured.
+        too_slow: Whether fewer frames a second arrived than the motion signals need.
+    """
+    is_scan = policy.capture is CaptureKind.SCAN
+    evidence = PassiveEvidence(scan=scan, pad_scores=pad_scores, cues=cues)
+    # 1. Score every signal.
+    signals = express_signals(evidence, capture=policy.capture)
+    # 2. Fuse them: the networks decide, all others count against life only. Repeated frames are no camera's.
+    return fuse(
+        signals=signals,
+        networks=network_medians(pad_scores),
+        stretches=stretch_medians(pad_scores) if is_scan else (),
+        repetition=evidence.repetition if is_scan else None,
+        frames=len(scan.frames),
+        usable_frames=len(scan.usable),
+        duration=scan.duration,
+        policy=policy,
+        model=model,
+        too_slow=too_slow,
+    )
 
 
 def fuse(
@@ -162,7 +201,7 @@ def _injected(
         verdict=Verdict.SPOOF,
         score=score,
         policy=policy,
-        signals=_weighted(signals, {"frozen_frames": 1.0}),
+        signals=_weighted(signals, {FrozenFrames.name: 1.0}),
         reasons=(VerdictReason.FROZEN_FRAMES if frozen else VerdictReason.LOOPED_FRAMES,),
         attack=AttackType.INJECTION,
     )
@@ -196,7 +235,7 @@ def _evidence(
     # 1. The PAD networks: their mean, calibrated as a set.
     network = _network_odds(networks, calibration)
     if network is not None:
-        odds[_NETWORK], strengths[_NETWORK] = network, calibration.weight
+        odds[PadNetworks.name], strengths[PadNetworks.name] = network, calibration.weight
         total += network
     # 2. Motion: against life, or, for networks that cannot decide by themselves, a little for it.
     if motion is not None:
@@ -207,7 +246,7 @@ def _evidence(
         }
         against = max(-motion.most_against, sum(found.values()))
         as_plane = sum(
-            value for name, value in found.items() if _REASONS.get(name) is VerdictReason.MOVES_AS_A_PLANE
+            value for name, value in found.items() if _REASONS[name] is VerdictReason.MOVES_AS_A_PLANE
         )
         unmoved = against - max(-motion.most_against, as_plane)
         total += against
@@ -288,7 +327,7 @@ def _held(odds: Mapping[str, float], group: SignalGroup) -> float:
 def _against(odds: Mapping[str, float], *, telling: float) -> tuple[VerdictReason, ...]:
     """Return the reasons against life, the strongest evidence first."""
     strong = sorted((value, name) for name, value in odds.items() if value <= -telling)
-    return tuple(dict.fromkeys(_REASONS.get(name, VerdictReason.SHOWS_A_MEDIUM) for _, name in strong))
+    return tuple(dict.fromkeys(_REASONS[name] for _, name in strong))
 
 
 def _doubts(scores: Mapping[str, float], policy: LivenessPolicy, *, asked: bool) -> tuple[VerdictReason, ...]:
@@ -299,9 +338,9 @@ def _doubts(scores: Mapping[str, float], policy: LivenessPolicy, *, asked: bool)
         signs = [scores[name] for name in LIFE_SIGNS if name in scores]
         if not signs:
             doubts.append(VerdictReason.NO_SIGN_OF_LIFE_MEASURABLE)
-        elif max(signs) < NEITHER and scores.get(_BLINK, 0.0) < NEITHER:
+        elif max(signs) < NEITHER and scores.get(Blink.name, 0.0) < NEITHER:
             doubts.append(VerdictReason.NO_SIGN_OF_LIFE)
-    if scores.get("eyes_open", 1.0) < policy.minimum_eyes_open:
+    if scores.get(EyesOpen.name, 1.0) < policy.minimum_eyes_open:
         doubts.append(VerdictReason.EYES_CLOSED)
     if not asked and (policy.require_pad_network or not scan):
         doubts.append(VerdictReason.NO_PAD_NETWORK)

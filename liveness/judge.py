@@ -1,6 +1,6 @@
 """Decides the liveness of a scan. ``judge_scan`` is the only function that does.
 
-``express.judge`` decides by the passive signals (``liveness.fusion``), without motion if too few frames a
+``judge_express`` decides by the passive signals (``liveness.fusion``), without motion if too few frames a
 second arrived. ``dynamic.combine`` applies the finding of a challenge. If the policy demands gestures, a scan
 without them cannot be LIVE. A scan that shows a picture (``shown_picture``) is SPOOF or in doubt. The
 conditions of the capture come last: a scan of a covered face, of several persons, or one that does not show
@@ -38,8 +38,8 @@ from liveness.dynamic.movement.judge import judge_movement
 from liveness.dynamic.policy import DynamicPolicy
 from liveness.dynamic.sample import FlashSample
 from liveness.express.cues import FrameCues
-from liveness.express.judge import judge_express
 from liveness.express.pad_network import PadScore, network_medians, stretch_medians
+from liveness.fusion import judge_express
 from liveness.fusion_model import FusionModel
 from liveness.gestures import Gesture, GestureRequest, gesture_made, gesture_signal
 from liveness.observation import ScanObservations

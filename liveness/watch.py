@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from liveness.errors import ObservationError
-from liveness.express.motion import measure_depth
+from liveness.express.signals import measure_depth
 from liveness.eye_watch import EyeRatios, EyeWatch
 from liveness.observation import (
     FrameObservation,

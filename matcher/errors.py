@@ -76,6 +76,25 @@ class TrustedImageRefused(MatcherError):
         self.details: Mapping[str, str | int | float] = MappingProxyType(dict(details or {}))
 
 
+def record_malformed(
+    format_: str, what: str, *, field: str | None = None, offset: int | None = None
+) -> TrustedImageRefused:
+    """Return the refusal of a record whose lengths or structure are wrong.
+
+    ``what`` states the error in words, with its numbers; ``offset`` is in bytes from the start of the record.
+    """
+    details: dict[str, str | int | float] = {"format": format_}
+    if field is not None:
+        details["field"] = field
+    if offset is not None:
+        details["offset"] = offset
+    return TrustedImageRefused(
+        RefusalReason.RECORD_MALFORMED,
+        f"{format_}: {what}. Read the record from its source again, or send the image itself.",
+        details=details,
+    )
+
+
 class RecordInvalid(MatcherError):
     """A facial record cannot be written: its format has no field for a value, or a value is too large."""
 

@@ -179,13 +179,13 @@ class BatchingSession:
         return True
 
 
+@dataclass(slots=True, eq=False)
 class _Call:
     """The input of one caller, and its result or error."""
 
-    def __init__(self, output_names: list[str] | None, feed: dict[str, Any]) -> None:
-        self.output_names = output_names
-        self.feed = feed
-        self.outcome: list[NDArray[np.float32]] | Exception | None = None
+    output_names: list[str] | None
+    feed: dict[str, Any]
+    outcome: list[NDArray[np.float32]] | Exception | None = None
 
     @property
     def rows(self) -> int:

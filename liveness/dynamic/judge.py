@@ -71,7 +71,7 @@ from liveness.dynamic.model import FlashModel, JudgeSettings
 from liveness.dynamic.movement import MovementResult
 from liveness.dynamic.policy import BitFloor, ChallengeFinding, DynamicPolicy
 from liveness.dynamic.sample import FlashSample
-from liveness.express.motion import depth_odds
+from liveness.express.signals import Blink, depth_odds
 from liveness.verdict import (
     NEITHER,
     LivenessResult,
@@ -420,8 +420,6 @@ def _none_there(measured: _Measured, lux: float, model: FlashModel) -> bool:
     return bound < model.light.absent_share * expected_response(lux, model.light.faintest_screen_lux)
 
 
-_BLINK = "blink"
-"""The name of Express' blink signal."""
 _WRONG_SCORE = 2.0
 """The highest confidence, 0..100, of a SPOOF by a challenge. Set by hand."""
 _UNSURE = 0.0001
@@ -512,7 +510,7 @@ def _shaped(signals: Sequence[Signal]) -> bool:
 
 
 def _blinked(express: LivenessResult) -> bool:
-    return any(one.name == _BLINK and one.passed for one in express.signals)
+    return any(one.name == Blink.name and one.passed for one in express.signals)
 
 
 def _spoof(express: LivenessResult, signals: tuple[Signal, ...], reason: VerdictReason) -> LivenessResult:

@@ -62,7 +62,7 @@ class JudgeSettings:
         wrong_odds: Log odds of all signals together below which the answer is not a face's.
         most_for: Maximum of the log odds for life that the flash adds if Express says LIVE.
         most_against: Maximum of the log odds against life that the flash adds.
-        depth_odds: Log odds of Express' signals of depth (``liveness.express.motion``) below which motion
+        depth_odds: Log odds of Express' signals of depth (``liveness.express.signals``) below which motion
             does not show a head, if depth is required.
         weights: The factor of each signal's log odds, by name.
     """

@@ -1,10 +1,10 @@
-"""Passive liveness: one module for each signal, and the judge that combines them."""
+"""Passive liveness: the signals, and the measurements that they score."""
 
 from liveness.express.cues import FrameCues
 from liveness.express.frame_cues import fine_structure, measure_frame_cues
-from liveness.express.motion import has_sign_of_life, life_signs
 from liveness.express.pad_network import PadScore
 from liveness.express.settings import ExpressSettings
+from liveness.express.signals import has_sign_of_life, life_signs
 
 __all__ = [
     "ExpressSettings",

@@ -1,23 +1,20 @@
-"""The cues of recapture in one frame: the crops that they are measured in, their values, and their signals.
+"""The cues of recapture in one frame: the crops that they are measured in, their values, and a score.
 
 Each frame gives two crops at a fixed scale, for cues that must not depend on resolution: a close one in
 colour and a wide one in grey. The frame is halved once for both.
 """
 
 import math
-from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import ClassVar, Final
+from typing import Final
 
 import cv2
 import numpy as np
 from numpy.typing import NDArray
 
-from liveness.express.settings import CueLine, ExpressSettings
+from liveness.express.settings import CueLine
 from liveness.extent import FaceExtent, face_extent
-from liveness.observation import ScanObservations
-from liveness.verdict import NamedSignal, Signal
 from vision.face import BgrImage, DetectedFace, Points
 
 CROP_FACE: Final = 96
@@ -283,26 +280,3 @@ def score_of_cue(value: float, lines: CueLine) -> float:
     """
     exponent = _LIVE_LOG_ODDS * (value - lines.line) / (lines.live - lines.line)
     return 1 / (1 + math.exp(-min(_FURTHEST, max(-_FURTHEST, exponent))))
-
-
-class CueSignal(NamedSignal, ABC):
-    """An ``ExpressSignal`` whose value is the median of the single-frame cue of its name over the frames."""
-
-    unseen: ClassVar[str]
-    """The reason if no frame has the cue, as a sentence."""
-
-    def __init__(self, cues: Sequence[FrameCues]) -> None:
-        self._cues = tuple(cues)
-
-    @abstractmethod
-    def detail(self, found: CueSummary, lines: CueLine) -> str:
-        """Return the signal's detail: the measurement in plain words, with numbers."""
-
-    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
-        """See ``ExpressSignal.assess``; reads only the cues, not ``scan``."""
-        del scan
-        found = summarise_cue(self._cues, self.name)
-        if found is None:
-            return self.unknown(self.unseen)
-        lines: CueLine = getattr(settings, self.name)
-        return self.scored(score_of_cue(found.value, lines), self.detail(found, lines))

@@ -15,14 +15,11 @@ from liveness.express.cues import (
     COLOURLESS,
     CROP_FACE,
     WIDE_FACE,
-    CueSignal,
-    CueSummary,
     FaceCrop,
     FrameCues,
     WideCrop,
     cut_crops,
 )
-from liveness.express.settings import CueLine
 from liveness.extent import FaceExtent, face_extent
 from vision.face import BgrImage, DetectedFace
 
@@ -216,22 +213,6 @@ def _thin(along: np.ndarray, other: np.ndarray, neighbours: np.ndarray) -> NDArr
     return np.asarray(cv2.dilate(edge.astype(np.uint8), neighbours), np.uint8)
 
 
-class MediumBorder(CueSignal):
-    """The median completeness of a border over the frames."""
-
-    name = "medium_border"
-    label = "No border of a sheet or device"
-    unseen = "No frame shows enough around the face."
-
-    def detail(self, found: CueSummary, lines: CueLine) -> str:
-        """See ``CueSignal.detail``."""
-        what = "a border" if found.value > lines.line else "no border"
-        return (
-            f"The face has {what} around it: straight edges enclose {100 * found.value:.0f} % of it "
-            f"in {found.counted} (line {100 * lines.line:.0f} %)."
-        )
-
-
 # The spectrum of a face's finest detail in a frame.
 #
 # Moiré is periodic: it gives a few sharp peaks in the spectrum, in most places of the frame. Hair, beards and
@@ -378,22 +359,6 @@ def _band() -> NDArray[np.bool_]:
     return counted
 
 
-class Moire(CueSignal):
-    """The median strength of the pattern over the frames."""
-
-    name = "moire"
-    label = "No pattern of screen pixels"
-    unseen = "No frame shows enough of the face in its own pixels."
-
-    def detail(self, found: CueSummary, lines: CueLine) -> str:
-        """See ``CueSignal.detail``."""
-        what = "a pattern" if found.value > lines.line else "no pattern"
-        return (
-            f"The face shows {what} of screen pixels: one spatial frequency stands out by a factor of "
-            f"{found.value:.1f} in {found.counted} (line {lines.line:.1f})."
-        )
-
-
 _GAMUT_STEP = 3
 """The spacing of the pixels that are read. Every third one is enough for medians and percentiles."""
 
@@ -456,22 +421,6 @@ def _levels(grey: np.ndarray, shares: tuple[float, ...]) -> list[int]:
     """Return the luma at or below which each of ``shares``, 0..1, of the pixels lies."""
     counts = np.cumsum(np.bincount(grey.ravel(), minlength=256))
     return [int(np.searchsorted(counts, share * grey.size)) for share in shares]
-
-
-class ColourGamut(CueSignal):
-    """The median range of tones and skin colour over the frames."""
-
-    name = "colour_gamut"
-    label = "Colours of a scene"
-    unseen = "No frame shows a whole face in colour and enough light."
-
-    def detail(self, found: CueSummary, lines: CueLine) -> str:
-        """See ``CueSignal.detail``."""
-        what = "as wide as a scene's" if found.value >= lines.line else "as narrow as a recaptured image's"
-        return (
-            f"The range of tones and skin colours is {what} "
-            f"({found.value:.2f} in {found.counted}; line {lines.line:.2f})."
-        )
 
 
 _SMALLEST_FOR_BLUR = 72.0
@@ -573,19 +522,6 @@ def _amplitude(picture: NDArray[np.float32], blurred: NDArray[np.float32], colum
     """Return the root mean square of the detail that ``blurred`` lost within ``columns``, 8-bit steps."""
     lost = cv2.norm(picture[:, columns], blurred[:, columns], cv2.NORM_L2)
     return float(lost / np.sqrt(picture[:, columns].size)) + _FLOOR
-
-
-class BlurDepth(CueSignal):
-    """The median softness over the frames."""
-
-    name = "blur_depth"
-    label = "Sharper than a recapture"
-    unseen = "No frame shows a face large enough to measure its detail."
-
-    def detail(self, found: CueSummary, lines: CueLine) -> str:
-        """See ``CueSignal.detail``."""
-        soft = "as soft as a recaptured image" if found.value > lines.line else "sharp enough"
-        return f"The face is {soft} (softness {found.value:.2f} in {found.counted}; line {lines.line:.2f})."
 
 
 _SMALLEST_FOR_SHINE = 64.0
@@ -692,22 +628,6 @@ def _glare(crop: FaceCrop) -> float:
     crossing = int(np.minimum(on_face, beside).max())
     share = crossing / max(1, int(face.sum()))
     return share if share >= _LEAST_GLARE else 0.0
-
-
-class SpecularHighlights(CueSignal):
-    """The median strength of the highlights over the frames."""
-
-    name = "specular_highlights"
-    label = "Shine of skin"
-    unseen = "No frame shows a face large enough to measure the highlights of its skin."
-
-    def detail(self, found: CueSummary, lines: CueLine) -> str:
-        """See ``CueSignal.detail``."""
-        what = "as those of skin are" if found.value >= lines.line else "flatter than those of skin"
-        return (
-            f"Highlights are {found.value:.2f} brighter than their surroundings in {found.counted}, {what} "
-            f"(line {lines.line:.2f})."
-        )
 
 
 _MOIRE: Final = "moire"

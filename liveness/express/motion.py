@@ -1,9 +1,8 @@
-"""The motion of each tracked frame in a few numbers, its signals, and the depth of a head by its motion."""
+"""The motion of each tracked frame in a few numbers, the nose that it shows, and the blinks of a scan."""
 
 import math
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,7 +10,6 @@ from numpy.typing import NDArray
 from liveness.express.settings import ExpressSettings
 from liveness.extent import FacePlaces, face_extent, nose_ridge, places_on_face
 from liveness.observation import FrameObservation, MotionSegment, RegionChange, ScanObservations
-from liveness.verdict import NEITHER, NamedSignal, Signal, score_against_line
 from vision.face import DetectedFace
 
 _FEWEST_FACE_POINTS = 16
@@ -153,176 +151,7 @@ def _trimmed_rms(lengths: NDArray[np.float64], counts: NDArray[np.intp]) -> NDAr
     return rms
 
 
-class _MotionSignal(NamedSignal):
-    """An ``ExpressSignal`` that is measured in the steps of a scan."""
-
-    def __init__(self, steps: Sequence[MotionStep] | None = None) -> None:
-        """Take the scan's ``motion_steps``; ``assess`` computes them if None."""
-        self._steps = steps
-
-
-# The signal of a face that moves as a body with depth, not as a flat picture.
-#
-# Two views of a plane are related by a homography (Hartley and Zisserman, Multiple View Geometry,
-# 2nd ed., 13.1). A turning head and a talking mouth leave motion that no homography explains.
-
-_PLANE_STEEPNESS = 4.0
-"""The log odds for each e-fold of the ratio to the line; see ``score_against_line``."""
-
-
-class PlanarMotion(_MotionSignal):
-    """Left-over motion over motion, the 80th percentile over the scan's tracked frames."""
-
-    name = "planar_motion"
-    label = "Moves like a head, not like a sheet"
-
-    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
-        """See ``ExpressSignal.assess``; not assessed if the face hardly moves or is too small."""
-        steps = motion_steps(scan) if self._steps is None else self._steps
-        if len(steps) < settings.minimum_steps:
-            return self.unknown(f"The face could be followed in {len(steps)} frames only.")
-        if (width := typical_face_width(scan)) < settings.minimum_face_width:
-            return self.unknown(
-                f"The face is too small to measure its depth ({width:.0f} pixels in the view)."
-            )
-        moved = movement(steps)
-        if moved < settings.least_motion:
-            return self.unknown(
-                f"The face moved by {100 * moved:.2f} % of its width, too little to measure its depth."
-            )
-        ratio = left_over_ratio(steps)
-        score = score_against_line(ratio, settings.plane_line, _PLANE_STEEPNESS)
-        found = "more than a flat picture leaves" if score >= 0.5 else "as little as a flat picture leaves"
-        return self.scored(
-            score, f"A plane's motion leaves {100 * ratio:.1f} % of the movement unexplained, {found}."
-        )
-
-
-# The signal of eyes and mouth that move independently of the rest of the face.
-#
-# Two frames of the face are aligned as if the face were flat. All parts of a flat image then match equally
-# well. In a living face, a blink, a glance or a word changes the eyes or the mouth more than the rest.
-
-_PART_STEEPNESS = 3.0
-_MOUTH_SHARE = 0.8
-"""The weight of the mouth's change. Lips have long edges, which show a misalignment more than other parts."""
-
-_NOISE_FLOOR = 1e-4
-_STRONG_CHANGES = 90
-"""The percentile of the changes that represents the strong ones, because eyes and mouth move only
-sometimes."""
-
-
-class MicroMotion(_MotionSignal):
-    """The change of eyes or mouth over the change of the rest: the 90th percentile over the frames.
-
-    A head that turns does not align as a plane: all its parts differ, which hides the movement of eyes and
-    mouth. A lack of such movement therefore counts against a face only if the face moves like a flat picture.
-    """
-
-    name = "micro_motion"
-    label = "Eyes and mouth move within the face"
-
-    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
-        """See ``ExpressSignal.assess``."""
-        steps = motion_steps(scan) if self._steps is None else self._steps
-        changes = [step.change for step in steps if step.change is not None]
-        if len(changes) < settings.minimum_steps:
-            return self.unknown(f"The face could be followed in {len(changes)} frames only.")
-        if (width := typical_face_width(scan)) < settings.minimum_face_width:
-            return self.unknown(
-                f"The face is too small to measure eyes and mouth ({width:.0f} pixels in the view)."
-            )
-        rest = np.array([change.rest for change in changes]) + _NOISE_FLOOR
-        eyes = float(np.percentile(np.array([change.eyes for change in changes]) / rest, _STRONG_CHANGES))
-        mouth = float(np.percentile(np.array([change.mouth for change in changes]) / rest, _STRONG_CHANGES))
-        strongest = max(eyes, _MOUTH_SHARE * mouth)
-        score = score_against_line(strongest, settings.part_line, _PART_STEEPNESS)
-        if score < 0.5 and left_over_ratio(steps) >= settings.plane_line:
-            return self.unknown(
-                "The head moves in depth, so eyes and mouth cannot be compared with the rest."
-            )
-        part = "eyes" if eyes >= _MOUTH_SHARE * mouth else "mouth"
-        found = "by themselves" if score >= 0.5 else "no more than a picture's"
-        return self.scored(
-            score, f"The {part} changed {strongest:.1f} times as much as the rest of the face: {found}."
-        )
-
-
-# The signal of a face that is too still to be alive.
-#
-# A person who holds still sways with breath and pulse, and a phone in the hand sways too. A print on a stand
-# in front of a camera on a stand shows only the camera's noise.
-
-_STILLNESS_STEEPNESS = 4.0
-"""The log odds for each e-fold of the ratio to the line; see ``score_against_line``."""
-
-
-class Stillness(_MotionSignal):
-    """The movement of the face within a second, the 80th percentile over the scan.
-
-    Movement alone is no sign of life, so the score never exceeds 0.5, which counts for neither side.
-    """
-
-    name = "stillness"
-    label = "Not unnaturally still"
-
-    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
-        """See ``ExpressSignal.assess``."""
-        steps = motion_steps(scan) if self._steps is None else self._steps
-        if len(steps) < settings.minimum_steps:
-            return self.unknown(f"The face could be followed in {len(steps)} frames only.")
-        moved = movement(steps)
-        score = min(0.5, score_against_line(moved, settings.stillness_line, _STILLNESS_STEEPNESS))
-        found = (
-            "as a held phone and a breathing person do" if score >= 0.5 else "as little as a print on a stand"
-        )
-        return self.scored(
-            score, f"The face moves by {100 * moved:.2f} % of its width within a second, {found}."
-        )
-
-
-_SURROUNDINGS_STEEPNESS = 4.0
-"""The log odds for each e-fold of the ratio to the line; see ``score_against_line``."""
-
-
-class Surroundings(_MotionSignal):
-    """Scores low if the background moves with the face, as it does on a sheet or a screen.
-
-    The plane of the face is extended over the background. The measurement is the median, over the steps in
-    which the face moved, of the background's deviation from that plane's motion, divided by the face's
-    movement: near 0 if both move together. Independent movement is no sign of life, because a cut-out moves
-    independently too, so the score never exceeds 0.5, which counts for neither side.
-    """
-
-    name = "surroundings"
-    label = "Moves apart from the background"
-
-    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
-        """See ``ExpressSignal.assess``; not assessed if the background is plain or the face hardly moves."""
-        if (width := typical_face_width(scan)) < settings.minimum_face_width:
-            return self.unknown(f"The face is too small to compare ({width:.0f} pixels in the view).")
-        ratios = [
-            step.surroundings / step.moved
-            for step in (motion_steps(scan) if self._steps is None else self._steps)
-            if step.surroundings is not None and step.moved >= settings.surroundings_motion
-        ]
-        if len(ratios) < settings.minimum_steps:
-            return self.unknown(
-                f"Face and background could be compared in {len(ratios)} frames only: the background is "
-                "plain or the face moved little."
-            )
-        ratio = float(np.median(ratios))
-        score = min(0.5, score_against_line(ratio, settings.surroundings_line, _SURROUNDINGS_STEEPNESS))
-        found = "they move apart" if score >= 0.5 else "they move together, as a sheet or a screen does"
-        return self.scored(
-            score,
-            "The motions of face and background differ by "
-            f"{100 * ratio:.0f} % of the face's motion: {found}.",
-        )
-
-
-# The signal of a nose that stands out from the face when the head turns.
+# The nose that stands out from the face when the head turns.
 #
 # If a head turns or moves, points nearer to the camera move further. The best fitting motion of a plane
 # explains the largest part of this motion (plane plus parallax: Irani and Anandan, ECCV 1996). The rest of
@@ -331,12 +160,6 @@ class Surroundings(_MotionSignal):
 # as a paper mask around a head, shows the depth of a cylinder: a quadratic over the image, which is removed
 # first.
 
-_STEEPNESS = 0.8
-_HIGHEST = 0.97
-"""The highest score, from an evidence of 4.8 on. With 0.9 (3.2), a clear nose shows depth only if a plane
-leaves 19 % of the motion unexplained. 55 simulated sheets have an evidence of 2.5 or less."""
-_LOWEST = 0.1
-_LEAST_SHARE = 0.5
 _FEWEST_LOOKS = 3
 _FEWEST_FRAMES = 4
 _FEWEST_POINTS = 18
@@ -374,43 +197,6 @@ class NoseFinding:
     turned: float
     frames: int
     share: float
-
-
-class PoseConsistency(NamedSignal):
-    """The correlation of parallax with a nose's shape, over all points of all tracked segments.
-
-    A nose always counts for a head. The lack of a nose counts against a head only if the head seems to turn,
-    because a head that hardly moves does not show its nose. A waved sheet does not look like a turn.
-    """
-
-    name = "pose_consistency"
-    label = "Has a head's depth when it turns"
-
-    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
-        """See ``ExpressSignal.assess``; not assessed if the head hardly turns and shows no nose."""
-        if (width := typical_face_width(scan)) < settings.minimum_face_width:
-            return self.unknown(
-                f"The face is too small to measure its depth ({width:.0f} pixels in the view)."
-            )
-        found = measure_nose(scan)
-        if found is None or found.frames < settings.minimum_steps:
-            return self.unknown("The face could be followed in too few frames.")
-        if found.share < _LEAST_SHARE:
-            return self.unknown("The face moved so fast that its points were lost too often.")
-        if found.moved < settings.least_motion:
-            return self.unknown(
-                f"The face moved by {100 * found.moved:.2f} % of its width, too little to measure its depth."
-            )
-        if found.evidence < settings.nose_evidence and found.turned < settings.least_turn:
-            return self.unknown(
-                f"The head turned by {found.turned:.0f} degrees, too little to measure its depth."
-            )
-        score = 1 / (1 + math.exp(-_STEEPNESS * (found.evidence - settings.nose_line)))
-        seen = "the nose stood out" if score >= 0.5 else "no nose stood out, as on a sheet or paper mask"
-        return self.scored(
-            min(_HIGHEST, max(_LOWEST, score)),
-            f"While the head moved, {seen} (evidence {found.evidence:.1f}).",
-        )
 
 
 def measure_nose(scan: ScanObservations) -> NoseFinding | None:
@@ -512,59 +298,56 @@ def _turned(scan: ScanObservations) -> float:
     return float(high - low)
 
 
-_DEPTH: Final = frozenset({PlanarMotion.name, PoseConsistency.name})
-"""The signals of depth: parallax over the whole face, and parallax of the nose."""
-_SUREST: Final = 0.99
-"""The limit of a score, so that one signal of depth does not decide alone."""
+FEWEST_EYES = 8
+"""The least number of frames with eyes in which blinks are counted."""
+
+_JITTER_MULTIPLE = 5.0
+"""The least fall of closed eyes, in multiples of the median change between frames. That median is 0 if most
+frames reuse the ratios of an earlier, similar frame (``liveness.eye_watch``). Leaving those frames out would
+lose the blinks of 8 of the 19 live scans with blinks, out of 50 live scans."""
+
+_MOST_A_SECOND = 1.5
+"""The most blinks per second, on average. More falls than that are noise of the landmarks."""
+_OPEN_PERCENT = 75
+"""The percentile of an eye's aspect ratios that is its open level. Blinks and downward looks lie below it."""
 
 
-def depth_odds(signals: Iterable[Signal]) -> float:
-    """Return the log odds that the motion shows the depth of a head; 0 if no signal of depth is assessed.
-
-    Args:
-        signals: Express' signals; those that do not measure depth are ignored.
-    """
-    scores = (one.score for one in signals if one.name in _DEPTH and one.score is not None)
-    held = (min(_SUREST, max(1 - _SUREST, score)) for score in scores)
-    return sum(math.log(score / (1 - score)) for score in held)
-
-
-def measure_depth(scan: ScanObservations) -> float:
-    """Return ``depth_odds`` of a scan, which may still be running. This takes a few milliseconds of CPU.
-
-    Args:
-        scan: The scan; its motion segments and its frames' faces and poses are read.
-    """
-    lines = ExpressSettings()
-    planar = PlanarMotion(motion_steps(scan)).assess(scan, lines)
-    return depth_odds((planar, PoseConsistency().assess(scan, lines)))
-
-
-# Finds signs of life: motion that a still sheet or an object does not have.
-#
-# They are required for LIVE and do not count for it, because a replayed person has them too.
-
-LIFE_SIGNS: Final = frozenset({PlanarMotion.name, MicroMotion.name})
-
-
-def life_signs(signals: Iterable[Signal]) -> tuple[Signal, ...]:
-    """Return the signals that can be signs of life and were assessed.
-
-    A blink is not one of them: a mask with eye holes has it too.
+def count_blinks(
+    times: Sequence[float], eyes: Sequence[tuple[float, float]], settings: ExpressSettings
+) -> int:
+    """Return how often both eyes close, and open again within ``longest_blink``.
 
     Args:
-        signals: Express' signals; the others are ignored.
+        times: Capture times of the frames, seconds, increasing.
+        eyes: Eye aspect ratios (left, right) of the same frames.
+        settings: How far the ratios must fall and recover, and the longest time between.
+
+    Returns:
+        The number of blinks; 0 if there are too few frames, if the eyes were not open long enough, or if the
+        ratios fall so often that they are noise.
     """
-    return tuple(one for one in signals if one.name in LIFE_SIGNS and one.score is not None)
+    if len(eyes) < FEWEST_EYES:
+        return 0
+    level = open_level(eyes)
+    if level.min() < settings.eyes_shut_level:
+        return 0
+    both = (np.array(eyes) / level).max(axis=1)
+    jitter = float(np.median(np.abs(np.diff(both))))
+    closed_below = min(settings.blink_depth, 1 - _JITTER_MULTIPLE * jitter)
+    blinks = 0
+    open_at: float | None = None
+    fell = False
+    for time, value in zip(times, both.tolist(), strict=True):
+        if value >= settings.blink_recovery:
+            if fell and open_at is not None and time - open_at <= settings.longest_blink:
+                blinks += 1
+            open_at, fell = time, False
+        elif value < closed_below:
+            fell = True
+    return 0 if blinks > _MOST_A_SECOND * max(1.0, times[-1] - times[0]) else blinks
 
 
-def has_sign_of_life(scan: ScanObservations) -> bool:
-    """Return whether a scan, which may still be running, shows a sign of life; some milliseconds of CPU.
-
-    Args:
-        scan: The scan; its motion segments and its frames' faces are read.
-    """
-    lines = ExpressSettings()
-    steps = motion_steps(scan)
-    found = life_signs((PlanarMotion(steps).assess(scan, lines), MicroMotion(steps).assess(scan, lines)))
-    return any(one.score is not None and one.score >= NEITHER for one in found)
+def open_level(eyes: Sequence[tuple[float, float]]) -> NDArray[np.float64]:
+    """Return the aspect ratio of each open eye."""
+    level: NDArray[np.float64] = np.percentile(np.array(eyes), _OPEN_PERCENT, axis=0)
+    return level

@@ -1,14 +1,9 @@
-"""The signal of the pack's PAD networks on frames spread over the scan."""
+"""The scores of the pack's PAD networks on frames spread over the scan."""
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-
-from liveness.express.settings import ExpressSettings
-from liveness.observation import ScanObservations
-from liveness.verdict import NamedSignal, Signal, network_log_odds
 
 _LEAST_IN_STRETCH = 3
 """The least number of scored frames of a stretch that is judged by itself."""
@@ -27,33 +22,6 @@ class PadScore:
     frame_index: int
     network: str
     real_probability: float
-
-
-class PadNetworks(NamedSignal):
-    """The mean over the networks of the log odds of each network's median over the frames, as a probability.
-
-    With the median, no minority of frames decides.
-    """
-
-    name = "pad_network"
-    label = "Looks real to the network"
-
-    def __init__(self, scores: Sequence[PadScore]) -> None:
-        """Take the networks' scores; empty if the pack has no network."""
-        self._scores = tuple(scores)
-
-    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
-        """See ``ExpressSignal.assess``; not assessed without scores."""
-        del scan, settings
-        if not self._scores:
-            return self.unknown("No frame was suitable for a PAD network, or the pack has none.")
-        medians = network_medians(self._scores)
-        odds = float(np.mean([network_log_odds(median) for median in medians.values()]))
-        frames = len({score.frame_index for score in self._scores})
-        listed = ", ".join(f"{network} {median:.2f}" for network, median in medians.items())
-        return self.scored(
-            1 / (1 + math.exp(-odds)), f"Probability of a real face (frames examined: {frames}): {listed}."
-        )
 
 
 def stretch_medians(scores: Sequence[PadScore]) -> tuple[dict[str, float], ...]:

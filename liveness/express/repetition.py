@@ -1,4 +1,4 @@
-"""The signal of repeated frames. A camera never repeats a frame, because its noise differs in each."""
+"""Repeated frames. A camera never repeats a frame, because its noise differs in each."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,7 +10,6 @@ from numpy.typing import NDArray
 
 from liveness.express.settings import ExpressSettings
 from liveness.observation import Samples, ScanObservations
-from liveness.verdict import NamedSignal, Signal
 
 # Searches for repeated frames that were re-encoded, so that no two are identical.
 #
@@ -219,25 +218,6 @@ def find_repetition(scan: ScanObservations, settings: ExpressSettings) -> Repeti
         if repeated == 0
         else f"{repeated} of {len(labels)} frames repeat the one before, as a slow camera's do.",
     )
-
-
-class FrozenFrames(NamedSignal):
-    """Whether frames freeze or loop. Such frames were injected and do not come from a camera."""
-
-    name = "frozen_frames"
-    label = "Every frame is new"
-
-    def __init__(self, finding: RepetitionFinding | None) -> None:
-        self._finding = finding
-
-    def assess(self, scan: ScanObservations, settings: ExpressSettings) -> Signal:
-        """See ``ExpressSignal.assess``; the score is 0.5 (neutral) if no frames repeat, else 0."""
-        del settings
-        finding = self._finding
-        if finding is None:
-            return self.unknown(f"{len(scan.frames)} frames are too few to find repeated ones.")
-        score = 0.5 if finding.kind is Repetition.NONE else 0.0
-        return self.scored(score, finding.detail)
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -13,10 +13,11 @@ from liveness.selfie.settings import (
     BEST_AREA_RATIO,
     LARGEST_AREA_RATIO,
     SelfieSettings,
+    SelfieSignal,
     SelfieSubject,
     score_between,
 )
-from liveness.verdict import NamedSignal, Signal
+from liveness.verdict import Signal
 from vision.face import Box, DetectedFace, HeadPose, Landmarks, Points
 from vision.geometry import eye_aspect_ratio
 from vision.pose import estimate_pose
@@ -27,7 +28,7 @@ _EYES_GOOD, _EYES_FAIR = 0.8, 0.5
 """Scores at which the words of the detail change. They do not affect the verdict."""
 
 
-class EyeAspectRatio(NamedSignal):
+class EyeAspectRatio(SelfieSignal):
     """The mean eye aspect ratio of both eyes (Soukupová and Čech 2016).
 
     The score is 0.5 at ``min_ear``, 0.8 at 5/3 of it (0.25 by default) and 1 from twice it on (0.30). It is
@@ -69,7 +70,7 @@ _POSE_GOOD, _POSE_FAIR = 0.85, 0.5
 """Scores at which the words of the detail change. They do not affect the verdict."""
 
 
-class SelfieHeadPose(NamedSignal):
+class SelfieHeadPose(SelfieSignal):
     """The worst of yaw, pitch and roll, each relative to its largest tolerated angle.
 
     The score falls linearly: 1 if frontal, 0.5 at the largest tolerated angle, 0 at twice that. The text of
@@ -122,7 +123,7 @@ _USUAL = 0.10, 0.40
 """Shares of the image that the detail calls usual for a selfie. They do not affect the verdict."""
 
 
-class FaceAreaRatio(NamedSignal):
+class FaceAreaRatio(SelfieSignal):
     """The share of the image that the face fills, from ear to ear and from hairline to chin.
 
     The face's rectangle comes from the five points (``liveness.extent``), because detectors draw boxes of
@@ -256,7 +257,7 @@ _SYMMETRY_GOOD, _SYMMETRY_FAIR = 0.8, 0.5
 """Scores at which the words of the detail change. They do not affect the verdict."""
 
 
-class FacialSymmetry(NamedSignal):
+class FacialSymmetry(SelfieSignal):
     """How symmetrical the face is: 1 for a mirror image, 0 from an asymmetry of ``max_asymmetry`` on."""
 
     name = "facial_symmetry"

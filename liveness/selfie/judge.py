@@ -11,29 +11,17 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Final, Protocol, get_type_hints
+from typing import Final, get_type_hints
 
 from formats.exif import ExifState, ExifTags
 from liveness.errors import SelfieModelError
 from liveness.model_file import read_packaged, read_parts
 from liveness.selfie.geometry import EyeAspectRatio, FaceAreaRatio, FacialSymmetry, SelfieHeadPose
-from liveness.selfie.settings import INCONCLUSIVE_MARGIN, SelfieSettings, SelfieSubject
+from liveness.selfie.settings import INCONCLUSIVE_MARGIN, SelfieSettings, SelfieSignal, SelfieSubject
 from liveness.selfie.spectrum import FftDeepfake
 from liveness.selfie.texture import LbpTexture, SelfieSharpness
-from liveness.verdict import NamedSignal, Signal, Verdict
+from liveness.verdict import Signal, Verdict
 from vision.face import BgrImage, DetectedFace, Landmarks
-
-SIGNAL_NAMES = (
-    "sharpness",
-    "eye_aspect_ratio",
-    "head_pose",
-    "face_area_ratio",
-    "facial_symmetry",
-    "lbp_texture",
-    "exif_metadata",
-    "fft_deepfake",
-)
-"""The signals in the order of the contract and of every result."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -95,7 +83,7 @@ _ABSENT, _NO_CAMERA, _CAMERA, _OPTICS, _SOFTWARE = 0.50, 0.55, 0.75, 0.25, 0.10
 """The scores of the contract's table; see ``ExifMetadata``."""
 
 
-class ExifMetadata(NamedSignal):
+class ExifMetadata(SelfieSignal):
     """The contract's table: 0.50 without EXIF, 0.55 without a camera, 0.75 with one, up to 1 with optics.
 
     F-number, ISO, exposure time, focal length and GPS position add a fifth of the last 0.25 each. If the file
@@ -163,24 +151,6 @@ def _names(text: str, keyword: str) -> bool:
     return keyword in text or (" " in keyword and keyword.replace(" ", "") in text)
 
 
-class SelfieSignal(Protocol):
-    """One named measurement of a selfie."""
-
-    @property
-    def name(self) -> str:
-        """``Signal.name``, as in the older selfie API (docs/analysis.md)."""
-        ...
-
-    @property
-    def label(self) -> str:
-        """``Signal.label``."""
-        ...
-
-    def assess(self, subject: SelfieSubject, settings: SelfieSettings) -> Signal:
-        """Measure ``subject``; the signal is not assessed if it cannot be measured."""
-        ...
-
-
 @dataclass(frozen=True, slots=True, kw_only=True)
 class SelfieResult:
     """The result for one image, as in the older selfie API (docs/analysis.md).
@@ -190,7 +160,7 @@ class SelfieResult:
         confidence: The weighted sum of the scores, 0..1, rounded to four decimals.
         threshold: ``SelfieSettings.live_threshold``.
         face_detected: Whether a face was detected with enough confidence.
-        signals: The eight signals in the order of ``model.SIGNAL_NAMES``; each has a score, and their weights
+        signals: The eight signals in the order of ``SIGNAL_NAMES``; each has a score, and their weights
             sum to 1.
         not_assessed: Names of the signals that could not be measured; they count as neutral.
         version: ``SelfieModel.version``.
@@ -220,6 +190,8 @@ _SIGNALS: tuple[SelfieSignal, ...] = (
     ExifMetadata(),
     FftDeepfake(),
 )
+SIGNAL_NAMES = tuple(signal.name for signal in _SIGNALS)
+"""The signals in the order of the contract and of every result."""
 
 
 def judge_selfie(

@@ -4,6 +4,7 @@ Also the input of the signals: one upright image, the face in it, and the metada
 """
 
 import math
+from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, fields
 from typing import Final
@@ -15,6 +16,7 @@ from numpy.typing import NDArray
 from formats.exif import ExifTags
 from liveness.errors import LivenessPolicyError
 from liveness.extent import face_extent
+from liveness.verdict import NamedSignal, Signal
 from vision.face import BgrImage, DetectedFace, Landmarks
 
 BEST_AREA_RATIO = 0.20
@@ -137,6 +139,14 @@ class SelfieSubject:
     face: DetectedFace | None
     landmarks: Landmarks | None
     exif: ExifTags
+
+
+class SelfieSignal(NamedSignal, ABC):
+    """One named measurement of a selfie. Its name is that of the older selfie API (docs/analysis.md)."""
+
+    @abstractmethod
+    def assess(self, subject: SelfieSubject, settings: SelfieSettings) -> Signal:
+        """Measure ``subject``; the signal is not assessed if it cannot be measured."""
 
 
 def face_crop(subject: SelfieSubject, side: int) -> GreyCrop | None:

@@ -17,11 +17,12 @@ from liveness.selfie.settings import (
     NATURAL_KURTOSIS,
     GreyCrop,
     SelfieSettings,
+    SelfieSignal,
     SelfieSubject,
     inner_square,
     score_between,
 )
-from liveness.verdict import NamedSignal, Signal
+from liveness.verdict import Signal
 
 _HIGH: Final = 0.5
 _BAND: Final = 0.25
@@ -165,7 +166,7 @@ _GOOD, _FAIR, _POOR = 0.8, 0.6, 0.4
 """Scores at which the words of the detail change. They do not affect the verdict."""
 
 
-class FftDeepfake(NamedSignal):
+class FftDeepfake(SelfieSignal):
     """The mean of three scores of the spectrum of the face's middle (``spectrum.SpectrumMeasures``).
 
     Ring kurtosis: 1 up to 3, 0 from ``fft_kurtosis_max`` on, linear in its logarithm, so 0.5 at 6 by default.

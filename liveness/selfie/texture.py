@@ -10,12 +10,13 @@ from numpy.typing import NDArray
 from liveness.selfie.settings import (
     GreyCrop,
     SelfieSettings,
+    SelfieSignal,
     SelfieSubject,
     face_crop,
     score_between,
     texture_crop,
 )
-from liveness.verdict import NamedSignal, Signal, score_against_line
+from liveness.verdict import Signal, score_against_line
 
 _SIDE: Final = 160
 _STEEPNESS: Final = 1.5
@@ -23,7 +24,7 @@ _SHARP, _FAIRLY_SHARP = 0.8, 0.5
 """Scores at which the words of the detail change. They do not affect the verdict."""
 
 
-class SelfieSharpness(NamedSignal):
+class SelfieSharpness(SelfieSignal):
     """The variance of the Laplacian of the grey face at 160 x 160 pixels.
 
     The contract measures the whole image, so that a camera with more pixels or a patterned wall makes a face
@@ -151,7 +152,7 @@ _GOOD, _FAIR, _POOR = 0.8, 0.55, 0.35
 """Scores at which the words of the detail change. They do not affect the verdict."""
 
 
-class LbpTexture(NamedSignal):
+class LbpTexture(SelfieSignal):
     """Uniform local binary patterns of the face at 96 x 96 pixels: the worse of two scores.
 
     Entropy of the histogram: linear between 0 at 0 bits, 0.35 at 4.8, 0.55 at 5.0, 0.80 at 5.25 and 1 at

@@ -21,9 +21,8 @@ from enum import IntEnum
 from typing import Any, Final, Generic, TypeVar, get_args, get_type_hints
 
 from formats.der import encode, encode_integer
-from matcher.errors import RecordInvalid, TrustedImageRefused
+from matcher.errors import RecordInvalid, TrustedImageRefused, record_malformed
 from matcher.records.der import Element, der_elements, read_der, read_integer
-from matcher.records.fields import record_malformed
 
 CONTEXT: Final = 0x80
 """Class bits of a context tag."""
@@ -44,18 +43,18 @@ _T = TypeVar("_T")
 _Type = TypeVar("_Type")
 
 
+@dataclass(slots=True, eq=False)
 class Reader:
-    """The bytes that are read, and the number of extensions that were ignored in them."""
+    """The bytes that are read.
 
-    def __init__(self, data: bytes, *, format_: str) -> None:
-        """Start with no extension ignored.
+    Attributes:
+        format: The format that they claim, for errors.
+        ignored: The number of extensions that were ignored in them.
+    """
 
-        Args:
-            format_: The format that they claim, for errors.
-        """
-        self.data = data
-        self.format = format_
-        self.ignored = 0
+    data: bytes
+    format: str
+    ignored: int = 0
 
     def children(self, parent: Element, *, most: int, field: str) -> Iterator[Element]:
         """Yield the elements in ``parent``; see ``der.der_elements``."""
@@ -128,12 +127,12 @@ class Tagged:
         return CONTEXT | (CONSTRUCTED if self.kind.constructed else 0) | self.number
 
 
+@dataclass(frozen=True, eq=False)
 class Integer(Kind[int]):
-    """INTEGER (low..high)."""
+    """INTEGER (low..high); a ``high`` of None stands for MAX."""
 
-    def __init__(self, low: int, high: int | None) -> None:
-        """A ``high`` of None stands for MAX."""
-        self._low, self._high = low, high
+    low: int
+    high: int | None
 
     def read(self, reader: Reader, element: Element, field: str) -> int:
         """See ``Kind.read``."""
@@ -145,7 +144,7 @@ class Integer(Kind[int]):
 
     def range_errors(self, value: int, field: str) -> Iterator[str]:
         """See ``Kind.range_errors``."""
-        if value < self._low or (self._high is not None and value > self._high):
+        if value < self.low or (self.high is not None and value > self.high):
             yield f"{field} {value}"
 
 
@@ -273,22 +272,18 @@ class ExtensibleCode(Kind[int]):
         return self._code.range_errors(value, field)
 
 
+@dataclass(frozen=True, eq=False)
 class SequenceOf(Kind[tuple[_T, ...]]):
-    """SEQUENCE OF."""
+    """SEQUENCE OF at most so many items."""
 
     constructed = True
-
-    def __init__(self, item: Kind[_T], *, most: int = MOST_ITEMS) -> None:
-        """Take the kind of the items, and ``most``, the maximum number of items."""
-        self.item, self._most = item, most
+    item: Kind[_T]
+    most: int = MOST_ITEMS
 
     def read(self, reader: Reader, element: Element, field: str) -> tuple[_T, ...]:
         """See ``Kind.read``."""
         return tuple(
-            [
-                self._one(reader, item, field)
-                for item in reader.children(element, most=self._most, field=field)
-            ]
+            [self._one(reader, item, field) for item in reader.children(element, most=self.most, field=field)]
         )
 
     def _one(self, reader: Reader, item: Element, field: str) -> _T:
@@ -298,8 +293,8 @@ class SequenceOf(Kind[tuple[_T, ...]]):
 
     def write(self, value: tuple[_T, ...]) -> bytes:
         """See ``Kind.write``."""
-        if len(value) > self._most:
-            raise RecordInvalid(f"a field holds {len(value)} items; at most {self._most} are written")
+        if len(value) > self.most:
+            raise RecordInvalid(f"a field holds {len(value)} items; at most {self.most} are written")
         return b"".join(encode(self.item.universal, self.item.write(item)) for item in value)
 
     def range_errors(self, value: tuple[_T, ...], field: str) -> Iterator[str]:

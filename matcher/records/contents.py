@@ -12,7 +12,7 @@ from formats.errors import ImageFault, ImageUnreadable
 from formats.foreign_format import recognise_foreign
 from formats.image_format import ImageFormat, ImageHeader
 from formats.image_header import detect_format, parse_header
-from matcher.errors import RefusalReason, TrustedImageRefused
+from matcher.errors import RefusalReason, TrustedImageRefused, record_malformed
 from matcher.records.dg2 import (
     FORMAT_DG2,
     ISO_19794_5,
@@ -24,7 +24,6 @@ from matcher.records.dg2 import (
     wrong_modality,
 )
 from matcher.records.discrepancies import Discrepancy, of_dg2, of_picture, of_record
-from matcher.records.fields import record_malformed
 from matcher.records.iso_19794 import EDITION_2005, EDITION_2011
 from matcher.records.iso_39794 import (
     FORMAT_39794,

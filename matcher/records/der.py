@@ -11,7 +11,7 @@ from typing import Final, TypeAlias
 
 from formats.der import Encoding, Head, read_head, shortest_integer
 from formats.errors import DerMalformed
-from matcher.records.fields import record_malformed
+from matcher.errors import record_malformed
 
 MOST_ELEMENTS: Final = 64
 """More data objects than this within one are refused: documents hold about ten."""

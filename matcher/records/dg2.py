@@ -13,9 +13,8 @@ from types import MappingProxyType
 from typing import Final
 
 from formats.der import encode
-from matcher.errors import RecordInvalid, RefusalReason, TrustedImageRefused
+from matcher.errors import RecordInvalid, RefusalReason, TrustedImageRefused, record_malformed
 from matcher.records.der import MOST_ELEMENTS, Element, elements, read_element
-from matcher.records.fields import record_malformed
 
 OTHER_RECORDS: Final[Mapping[bytes, tuple[str, str]]] = MappingProxyType(
     {

@@ -14,10 +14,9 @@ from enum import IntEnum
 from types import MappingProxyType
 from typing import Any, Final, Generic, TypeAlias, TypeVar
 
-from matcher.errors import RecordInvalid
+from matcher.errors import RecordInvalid, record_malformed
 from matcher.records import codes
 from matcher.records.codes import Expression, flags_of, named
-from matcher.records.fields import pack, record_malformed, require_field
 from matcher.records.metadata import STANDARD_19794, Representation
 from matcher.records.values import (
     MOST_LANDMARKS,
@@ -97,7 +96,7 @@ class _Section:
             if one.layout == "3s" and not 0 <= value < 1 << 24:
                 raise RecordInvalid(f"the {one.name} mask is {value}; it has 24 bits")
             values.append(value.to_bytes(3, "big") if one.layout == "3s" else value)
-        return pack(self.layout, tuple(values), what=self.what)
+        return _pack(self.layout, tuple(values), what=self.what)
 
 
 def _attribute(sources: tuple[object, ...], name: str) -> int:
@@ -294,7 +293,7 @@ class Edition:
         return count
 
     def _read_header(self, data: bytes) -> dict[str, Any]:
-        require_field(len(data), 0, self._start, format_=self.name, field=self.header.what)
+        _require_field(len(data), 0, self._start, format_=self.name, field=self.header.what)
         return self.header.read(data, len(self.magic))
 
     def parse(self, data: bytes) -> Record19794:
@@ -327,7 +326,7 @@ class Edition:
     def _read_face(self, view: memoryview, start: int) -> tuple[Any, int]:
         """Return the face at ``start``, and the offset after it."""
         end, (name, length_field, least) = len(view), self.words
-        require_field(end, start, self._least, format_=self.name, field=least)
+        _require_field(end, start, self._least, format_=self.name, field=least)
         before, begin = self.sections[0], start
         values = before.read(view, start)
         length, position = values.pop("length"), start + before.size
@@ -338,7 +337,7 @@ class Edition:
         spans = []
         for section in self.sections[1:]:
             if not section.items:
-                require_field(after, position, section.size, format_=self.name, field=section.what)
+                _require_field(after, position, section.size, format_=self.name, field=section.what)
                 values |= section.read(view, position)
                 before, begin = section, position
                 position += section.size
@@ -357,7 +356,7 @@ class Edition:
             raise record_malformed(
                 self.name, what, field="image length", offset=begin + before.offsets["size"]
             )
-        require_field(after, position, size, format_=self.name, field="picture")
+        _require_field(after, position, size, format_=self.name, field="picture")
         if self._sized:
             values["three_d"] = bytes(view[position + size : after])
         for section, first, last in spans:
@@ -535,3 +534,26 @@ def _common(
         "eye_centres": eye_centres(face.landmarks),
         **{name: named(kind, getattr(face, name)) for name, kind in kinds.items()},
     }
+
+
+def _require_field(size: int, offset: int, count: int, *, format_: str, field: str) -> None:
+    """Test that a field of ``count`` bytes at ``offset`` lies within a record of ``size`` bytes.
+
+    Raises:
+        TrustedImageRefused: RECORD_MALFORMED: It does not.
+    """
+    if offset + count > size:
+        what = f"the {field} needs {count} bytes at byte {offset}, and {max(0, size - offset)} are left"
+        raise record_malformed(format_, what, field=field, offset=offset)
+
+
+def _pack(layout: struct.Struct, values: tuple[int | bytes, ...], *, what: str) -> bytes:
+    """Pack values into the fields of a layout.
+
+    Raises:
+        RecordInvalid: A value does not fit its field.
+    """
+    try:
+        return layout.pack(*values)
+    except struct.error as error:
+        raise RecordInvalid(f"a value does not fit its field in the {what}: {error}") from error

@@ -220,23 +220,19 @@ class AttemptJudge:
             portrait = open_template(stream.record, wrapping_keys=env.keys.wrapping_keys)
             return await env.pool.run_first(
                 judge_attempt,
-                scan=run.capture.observations,
-                examined=run.capture.examined,
-                witnesses=run.capture.witnesses,
-                pad_scores=run.capture.pad_scores,
+                replace(
+                    run.capture.evidence,
+                    challenge=challenge_evidence(env, stream.plans, run.challenge),
+                    too_slow=run.too_slow,
+                    busy=run.busy,
+                    complete=early or run.complete,
+                ),
                 portrait=portrait.template,
                 trusted=portrait.trusted,
                 calibration=env.models.pack.match_calibration,
                 liveness_policy=liveness_policy(stream.policy, run.kind),
                 match_policy=MatchPolicy(max_fmr=stream.policy.match.max_fmr),
                 fusion=env.models.fusion,
-                hints=run.capture.hints,
-                too_slow=run.too_slow,
-                busy=run.busy,
-                obstacle=run.capture.obstacle,
-                challenge=challenge_evidence(env, stream.plans, run.challenge),
-                gestures=run.capture.gestures,
-                complete=early or run.complete,
                 doubt=DoubtTerms(early=True) if early else stream.plans.terms(run.kind, early=run.cut),
             )
 

@@ -360,19 +360,12 @@ class Driver:
         capture.examine_rest()
         challenge = capture.challenge
         judgement = judge_attempt(
-            scan=capture.observations,
-            examined=capture.examined,
-            witnesses=capture.witnesses,
-            pad_scores=capture.pad_scores,
+            replace(capture.evidence, challenge=evidence_of(challenge, limits=_LIMITS, model=self._flash)),
             portrait=portrait,
             calibration=self._pack.match_calibration,
             liveness_policy=LivenessPolicy(),
             match_policy=MatchPolicy(max_fmr=1e-2),
             fusion=self._fusion,
-            hints=capture.hints,
-            too_slow=None,
-            challenge=evidence_of(challenge, limits=_LIMITS, model=self._flash),
-            complete=capture.complete,
         )
         seen = capture.observations
         parts: list[tuple[str, str, Any]] = [

@@ -418,17 +418,12 @@ def test_a_recorded_scan_has_the_verdict_of_an_attempt_with_the_same_frames() ->
     cues = [frame.cues for frame in capture.examined if frame.cues is not None]
     found = judge_clip(capture, pad_scores=capture.pad_scores, cues=cues, policy=_POLICY, fusion=_FUSION)
     attempt = judge_attempt(
-        scan=capture.observations,
-        examined=capture.examined,
-        witnesses=capture.witnesses,
-        pad_scores=capture.pad_scores,
+        capture.evidence,
         portrait=capture.examined[0].sample.template,
         calibration=pack.match_calibration,
         liveness_policy=_POLICY,
         match_policy=MatchPolicy(max_fmr=0.01),
         fusion=_FUSION,
-        hints=capture.hints,
-        too_slow=None,
     )
     # The signal of constancy is all that an attempt adds.
     assert replace(attempt.liveness, signals=attempt.liveness.signals[:-1]) == found

@@ -11,7 +11,13 @@ import pytest
 from numpy.typing import ArrayLike
 
 from attempt.analyst import ExaminedFrame
-from attempt.judgement import MINIMUM_MATCH_FRAMES, AttemptJudgement, StandingLine, judge_attempt
+from attempt.judgement import (
+    MINIMUM_MATCH_FRAMES,
+    AttemptEvidence,
+    AttemptJudgement,
+    StandingLine,
+    judge_attempt,
+)
 from liveness.continuity import unexamined_stretches
 from liveness.doubt import DoubtTerms
 from liveness.dynamic.judge import FlashResult
@@ -87,19 +93,23 @@ def _attempt(
     pad_scores: Sequence[PadScore] = (),
     portrait: Template = PORTRAIT,
     calibration: MatchCalibration = THREE_DECADES,
+    doubt: DoubtTerms | None = None,
     **changes: Any,
 ) -> AttemptJudgement:
     judgement = judge_attempt(
-        scan=scan,
-        examined=examined,
-        witnesses=witnesses,
-        pad_scores=pad_scores,
+        AttemptEvidence(
+            scan=scan,
+            examined=tuple(examined),
+            witnesses=tuple(witnesses),
+            pad_scores=tuple(pad_scores),
+            **changes,
+        ),
         portrait=portrait,
         calibration=calibration,
         liveness_policy=LivenessPolicy(),
         match_policy=MatchPolicy(max_fmr=1e-2),
         fusion=load_fusion_model(),
-        **({"hints": (), "too_slow": None} | changes),
+        doubt=doubt,
     )
     assert_consistent(judgement.liveness)
     return judgement
@@ -245,7 +255,7 @@ def test_findings_against_a_person_count_once_enough_frames_were_measured(
 def test_an_inconclusive_attempt_is_tried_again_with_what_the_person_can_change(
     monkeypatch: pytest.MonkeyPatch, reason: VerdictReason, hints: list[str], feedback: list[str]
 ) -> None:
-    judgement = _judge(monkeypatch, verdict=Verdict.INCONCLUSIVE, reasons=(reason,), hints=hints)
+    judgement = _judge(monkeypatch, verdict=Verdict.INCONCLUSIVE, reasons=(reason,), hints=tuple(hints))
     assert judgement.retryable
     assert list(judgement.feedback) == feedback
 
@@ -310,7 +320,7 @@ def test_no_movement_is_requested_after_too_few_frames(
     feedback: list[str],
     explained: tuple[VerdictReason, ...] | None,
 ) -> None:
-    judgement = _judge(monkeypatch, verdict=Verdict.INCONCLUSIVE, reasons=reasons, hints=hints)
+    judgement = _judge(monkeypatch, verdict=Verdict.INCONCLUSIVE, reasons=reasons, hints=tuple(hints))
     assert list(judgement.feedback) == feedback
     assert judgement.liveness.reasons == (explained or reasons)
 
@@ -474,9 +484,12 @@ def test_a_face_that_is_too_small_in_most_frames_is_named_before_the_line(
 
 
 def test_feedback_is_at_most_eight_codes_and_none_twice(monkeypatch: pytest.MonkeyPatch) -> None:
-    hints = ["TURN_HEAD_SLIGHTLY", *(f"CODE_{number}" for number in range(12))]
+    hints = ("TURN_HEAD_SLIGHTLY", *(f"CODE_{number}" for number in range(12)))
     judgement = _judge(
-        monkeypatch, verdict=Verdict.INCONCLUSIVE, reasons=(VerdictReason.EVIDENCE_TOO_WEAK,), hints=hints
+        monkeypatch,
+        verdict=Verdict.INCONCLUSIVE,
+        reasons=(VerdictReason.EVIDENCE_TOO_WEAK,),
+        hints=tuple(hints),
     )
     assert len(judgement.feedback) == 8
     assert len(set(judgement.feedback)) == 8

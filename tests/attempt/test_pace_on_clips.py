@@ -14,7 +14,7 @@ from attempt.capture import AttemptCapture
 from attempt.frame import Frame, FrameLimits
 from attempt.placement import CapturePlan
 from liveness.continuity import without_unexamined_motion
-from liveness.express.judge import judge_express
+from liveness.fusion import judge_express
 from liveness.fusion_model import FusionModel, load_fusion_model
 from liveness.guidance import GuidanceSettings, Oval
 from liveness.policy import LivenessPolicy

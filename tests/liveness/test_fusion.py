@@ -11,9 +11,8 @@ from lab.studies.liveness_fusion.fit import model_text
 from lab.studies.liveness_fusion.parts import CUES, OWN, PUBLIC, sets_of
 from lab.studies.liveness_fusion.parts import MOTION as MODEL_MOTION
 from liveness.errors import FusionModelError
-from liveness.express.judge import express_signals
 from liveness.express.repetition import Repetition
-from liveness.express.settings import ExpressSettings
+from liveness.express.signals import SIGNALS
 from liveness.fusion import fuse
 from liveness.fusion_model import (
     DecisionLines,
@@ -27,7 +26,6 @@ from liveness.fusion_model import (
 )
 from liveness.policy import CaptureKind, LivenessPolicy
 from liveness.verdict import AttackType, LivenessResult, Verdict, VerdictReason
-from tests.liveness.builders import scan
 from tests.liveness.fusing import (
     MODEL,
     MOTION,
@@ -501,7 +499,7 @@ command = "none"
 
 def test_the_shipped_model_names_existing_signals_and_its_origin() -> None:
     model = load_fusion_model()
-    names = {signal.name for signal in express_signals(scan(), (), None, ExpressSettings())}
+    names = {signal.name for signal in SIGNALS if signal.against is not None}
     assert set(model.motion.weights) == set(MODEL_MOTION)
     assert set(MODEL_MOTION) <= names
     assert model.motion.weights["planar_motion"] > 0

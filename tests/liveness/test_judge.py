@@ -33,9 +33,9 @@ from liveness.dynamic.policy import ChallengeFinding, DynamicPolicy
 from liveness.errors import ContradictoryResult
 from liveness.express.cues import COLOURLESS, FrameCues
 from liveness.express.frame_cues import measure_frame_cues
-from liveness.express.judge import judge_express
 from liveness.express.pad_network import PadScore
 from liveness.express.settings import ExpressSettings
+from liveness.fusion import judge_express
 from liveness.fusion_model import NetworkCalibration, load_fusion_model
 from liveness.gestures import Gesture, GestureRequest
 from liveness.judge import CaptureConditions, ChallengeEvidence, FlashEvidence, judge_scan

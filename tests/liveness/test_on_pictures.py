@@ -10,8 +10,8 @@ import pytest
 
 from lab.studies.liveness_fusion.photo_attacks import large_faces
 from liveness.express.frame_cues import measure_frame_cues
-from liveness.express.judge import judge_express
 from liveness.express.pad_network import PadScore
+from liveness.fusion import judge_express
 from liveness.fusion_model import load_fusion_model
 from liveness.guidance import GuidanceSettings, GuidanceState, HintCode, Oval, guide
 from liveness.observation import ScanObservations

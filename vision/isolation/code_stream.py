@@ -336,14 +336,14 @@ class _TagTree:
         return self._known[0][row * self._sizes[0][0] + column] and low < threshold
 
 
+@dataclass(slots=True, eq=False)
 class _Block:
     """A code-block's state from packet to packet."""
 
-    __slots__ = ("column", "length_bits", "passes", "row")
-
-    def __init__(self, column: int, row: int) -> None:
-        self.column, self.row = column, row
-        self.passes, self.length_bits = 0, 0
+    column: int
+    row: int
+    passes: int = 0
+    length_bits: int = 0
 
 
 class _Band(NamedTuple):

@@ -6,6 +6,7 @@ has them, else MediaPipe's.
 """
 
 import io
+from dataclasses import dataclass
 from typing import Any, Protocol
 
 import numpy as np
@@ -38,12 +39,11 @@ class ScrfdModel(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class ScrfdDetector:
-    """Implements ``vision.packs.interfaces.FaceDetector``."""
+    """Implements ``vision.packs.interfaces.FaceDetector`` by a model with key points."""
 
-    def __init__(self, model: ScrfdModel) -> None:
-        """Take over a loaded model with key points."""
-        self._model = model
+    model: ScrfdModel
 
     def detect(self, image: BgrImage) -> tuple[DetectedFace, ...]:
         """Return all faces in ``image``, largest first; empty if there are none.
@@ -55,7 +55,7 @@ class ScrfdDetector:
 
     def _detect_at(self, image: BgrImage, long_side: int) -> tuple[DetectedFace, ...]:
         try:
-            boxes, points = self._model.detect(
+            boxes, points = self.model.detect(
                 image, input_size=_input_size(image, long_side), det_thresh=_THRESHOLD
             )
         except Exception as error:
@@ -97,12 +97,11 @@ class Landmark106Model(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class Landmarker106:
     """Implements ``vision.packs.interfaces.Landmarker``."""
 
-    def __init__(self, model: Landmark106Model) -> None:
-        """Take over a loaded model."""
-        self._model = model
+    model: Landmark106Model
 
     @property
     def scheme(self) -> str:
@@ -120,7 +119,7 @@ class Landmarker106:
             bbox=np.array([box.left, box.top, box.right, box.bottom], dtype=np.float32)
         )
         try:
-            points = np.asarray(self._model.get(image, subject), dtype=np.float32)
+            points = np.asarray(self.model.get(image, subject), dtype=np.float32)
         except Exception as error:
             raise ModelFailed(f"the landmarks model failed ({type(error).__name__})") from error
         if points.shape != (_POINTS, 2):

@@ -232,6 +232,7 @@ def load_mediapipe_landmarker(content: bytes, *, name: str) -> "MediapipeLandmar
     return MediapipeLandmarker(landmark_network)
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class MediapipeLandmarker:
     """Locates 478 points with depth; implements ``vision.packs.interfaces.Landmarker``.
 
@@ -239,9 +240,7 @@ class MediapipeLandmarker:
     (6 of 100 photos), a second run uses the region that the first run's points give.
     """
 
-    def __init__(self, landmarks: TfliteNetwork) -> None:
-        """Take over a loaded network."""
-        self._landmarks = landmarks
+    landmarks: TfliteNetwork
 
     @property
     def scheme(self) -> str:
@@ -284,7 +283,7 @@ class MediapipeLandmarker:
             rgb = cv2.cvtColor(crop, cv2.COLOR_BGR2RGB)
         except cv2.error as error:
             raise ModelFailed(f"the face could not be cut out ({type(error).__name__})") from error
-        raw, score, _ = self._landmarks.run(rgb[None].astype(np.float32) / np.float32(255))
+        raw, score, _ = self.landmarks.run(rgb[None].astype(np.float32) / np.float32(255))
         if not (np.isfinite(raw).all() and np.isfinite(score).all()):
             raise ModelFailed("the landmarks network gave values that are not numbers")
         # The network counts from the corner of the first pixel, Facegate from its centre.

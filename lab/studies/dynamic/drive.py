@@ -11,8 +11,8 @@ import numpy as np
 from attempt import (
     Action,
     AttemptCapture,
+    AttemptEvidence,
     CapturePlan,
-    ExaminedFrame,
     Feedback,
     FlashRun,
     Frame,
@@ -31,10 +31,9 @@ from lab.simulator import (
     simulate_flash_scan,
 )
 from lab.studies.dynamic.virtual_time import frame_of, turns
-from liveness import Gesture, GestureRequest, GuidanceSettings, HintCode, Oval, ScanObservations
+from liveness import Gesture, GuidanceSettings, HintCode, Oval
 from liveness.dynamic import DynamicPolicy, FlashModel, FlashSample
 from liveness.dynamic.challenge import ColourStep, FallBack, RevealedStep
-from liveness.express import PadScore
 from matcher import SCAN_SUBJECT
 from vision.packs import Pack
 
@@ -158,11 +157,7 @@ class ScanTrace:
         samples: The light of the frames that count.
         frames: Number of frames that were sent.
         faces: Number of measured frames up to the closing step that showed one face.
-        examined: Results of the expensive models on the selected frames so far.
-        witnesses: See ``attempt.capture.AttemptCapture``; empty before the scan's end.
-        pad_scores: See there.
-        advice: The conditions that hindered the measurement, for the judge.
-        complete: Whether no further frame is needed.
+        evidence: What the attempt shows, without its challenge; no witnesses before the scan's end.
         hints: Hints of the challenge to the person, each once, in order.
         end: Why it ended: an ``EndReason``, ``FALL_BACK`` or ``UNFINISHED``.
         seconds: From the first well-placed frame to the end; ``None`` if there never was one.
@@ -173,13 +168,7 @@ class ScanTrace:
     frames: int
     faces: int
     revealed: tuple[RevealedStep, ...]
-    observations: ScanObservations
-    examined: tuple[ExaminedFrame, ...]
-    witnesses: tuple[ExaminedFrame, ...]
-    pad_scores: tuple[PadScore, ...]
-    advice: tuple[str, ...]
-    gestures: tuple[GestureRequest, ...]
-    complete: bool
+    evidence: AttemptEvidence
     hints: tuple[str, ...]
     end: str
     seconds: float | None
@@ -305,22 +294,15 @@ class _Record:
                 self.hints[self.run.ended.code.value] = None
 
     def trace(self) -> ScanTrace:
-        capture, evidence, took = self.capture, self.run.evidence, None
+        capture, flash, took = self.capture, self.run.evidence, None
         if self.ended_at is not None and self.first is not None and capture.placed_after is not None:
             took = self.ended_at - self.first - capture.placed_after
-        seen = capture.observations
         return ScanTrace(
-            samples=evidence.samples,
+            samples=flash.samples,
             frames=self.frames,
-            faces=sum(one.face is not None and one.faces == 1 for one in seen.frames),
-            revealed=evidence.steps,
-            observations=seen,
-            examined=capture.examined,
-            witnesses=capture.witnesses,
-            pad_scores=capture.pad_scores,
-            advice=capture.hints,
-            gestures=capture.gestures,
-            complete=capture.complete,
+            faces=sum(one.face is not None and one.faces == 1 for one in capture.observations.frames),
+            revealed=flash.steps,
+            evidence=capture.evidence,
             hints=tuple(self.hints),
             end=_end(self.run),
             seconds=took,

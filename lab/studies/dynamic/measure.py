@@ -154,25 +154,18 @@ class Bench:
 
     def _judged(self, trace: ScanTrace, policy: DynamicPolicy | None, portrait: Template) -> AttemptJudgement:
         """Return the judgement of the attempt with its challenge, or without it as Express judges."""
-        evidence = None
+        evidence = replace(trace.evidence, gestures=())
         if policy is not None:
             flash = FlashEvidence(steps=trace.revealed, samples=trace.samples)
-            evidence = ChallengeEvidence(limits=policy, flash=flash, movement=None, model=self._model)
+            challenge = ChallengeEvidence(limits=policy, flash=flash, movement=None, model=self._model)
+            evidence = replace(trace.evidence, challenge=challenge)
         return judge_attempt(
-            scan=trace.observations,
-            examined=trace.examined,
-            witnesses=trace.witnesses,
-            pad_scores=trace.pad_scores,
+            evidence,
             portrait=portrait,
             calibration=self._pack.match_calibration,
             liveness_policy=LivenessPolicy(),
             match_policy=_MATCH,
             fusion=self._fusion,
-            hints=trace.advice,
-            too_slow=None,
-            challenge=evidence,
-            gestures=trace.gestures if policy is not None else (),
-            complete=trace.complete,
         )
 
     def _template(self, key: str) -> Template:

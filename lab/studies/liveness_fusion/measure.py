@@ -33,9 +33,9 @@ from liveness import (
     observe_frame,
     spread_of,
 )
-from liveness.express import ExpressSettings, FrameCues, PadScore, measure_frame_cues
-from liveness.express.judge import express_signals
+from liveness.express import FrameCues, PadScore, measure_frame_cues
 from liveness.express.pad_network import network_medians
+from liveness.express.signals import PassiveEvidence, express_signals
 from matcher import SCAN_SUBJECT
 from vision.errors import ModelFailed, VisionError
 from vision.face import BgrImage, DetectedFace
@@ -290,7 +290,7 @@ def _asked(image: BgrImage, face: DetectedFace, index: int, models: _Models, lab
 
 
 def _scores(scan: ScanObservations, cues: Sequence[FrameCues]) -> dict[str, float]:
-    signals = express_signals(scan, (), None, ExpressSettings(), cues=cues)
+    signals = express_signals(PassiveEvidence(scan=scan, cues=cues))
     return {signal.name: signal.score for signal in signals if signal.score is not None}
 
 

@@ -19,6 +19,7 @@ from scipy.optimize import minimize
 from lab.evaluation.binomial import proportion
 from lab.studies.liveness_fusion.rows import Row, RowKind
 from liveness import FusionModel
+from liveness.express.signals import SIGNALS
 from liveness.fusion_model import Motion, NetworkCalibration, NetworkCalibrations, SignalGroup, Trace, Traces
 from liveness.verdict import far_log_odds, log_odds, network_log_odds
 
@@ -139,7 +140,7 @@ def fit_trace(live: Sequence[float], attacks: Sequence[float]) -> Trace | None:
     return Trace(begins=begins, full=full, strength=strength)
 
 
-MOTION = ("planar_motion", "micro_motion", "stillness", "surroundings", "pose_consistency")
+MOTION = tuple(signal.name for signal in SIGNALS if signal.over_time and signal.against is not None)
 """Signals over time that a sheet or a thing moves. A blink is missing: nothing blinks less than a person."""
 CUES = ("colour_gamut", "blur_depth")
 """Single-frame cues that every image has more or less of, and that help on sources left out."""

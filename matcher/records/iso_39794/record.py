@@ -139,7 +139,7 @@ def count_39794(data: bytes) -> int:
     Raises:
         TrustedImageRefused: RECORD_MALFORMED: the record is not DER, or there are more than 64.
     """
-    reader = Reader(data, format_=FORMAT_39794)
+    reader = Reader(data, format=FORMAT_39794)
     block, _ = _data_block(reader)
     for element in reader.children(block, most=MOST_ELEMENTS, field=_FIELD):
         if element.tag == _REPRESENTATIONS:
@@ -159,7 +159,7 @@ def parse_39794(data: bytes) -> Record39794:
         TrustedImageRefused: RECORD_MALFORMED: it is not DER, or does not have the structure of the schema.
             ISO_39794_NOT_SUPPORTED: it holds no 2-D image.
     """
-    reader = Reader(data, format_=FORMAT_39794)
+    reader = Reader(data, format=FORMAT_39794)
     block, outermost = _data_block(reader)
     content = _SCHEMA.read(reader, block, _FIELD)
     if len(content.representations) != 1:

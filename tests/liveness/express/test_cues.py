@@ -21,24 +21,26 @@ from liveness.express.cues import (
     shrink,
     summarise_cue,
 )
-from liveness.express.face import Blink, EyesOpen, FaceArea, HeadPoseSignal, Sharpness
-from liveness.express.judge import ExpressSignal
-from liveness.express.motion import (
+from liveness.express.motion import left_over_ratio, measure_nose, motion_steps, typical_face_width
+from liveness.express.settings import CueLine, ExpressSettings
+from liveness.express.signals import (
+    Blink,
+    ExpressSignal,
+    EyesOpen,
+    FaceArea,
+    HeadPoseSignal,
     MicroMotion,
+    PassiveEvidence,
     PlanarMotion,
     PoseConsistency,
+    Sharpness,
     Stillness,
     Surroundings,
     depth_odds,
     has_sign_of_life,
-    left_over_ratio,
     life_signs,
     measure_depth,
-    measure_nose,
-    motion_steps,
-    typical_face_width,
 )
-from liveness.express.settings import CueLine, ExpressSettings
 from liveness.observation import MotionSegment, RegionChange, ScanObservations
 from liveness.verdict import Signal, assessed, not_assessed
 from matcher.persons import SCAN_SUBJECT
@@ -156,7 +158,7 @@ _LIVELY = RegionChange(eyes=0.01, mouth=0.003, rest=0.002)
 
 
 def _score(signal: ExpressSignal, seen: ScanObservations) -> float:
-    found = signal.assess(seen, _SETTINGS)
+    found = signal.assess(PassiveEvidence(scan=seen))
     assert found.score is not None, found.detail
     assert found.passed is (found.score >= 0.5)
     return found.score
@@ -182,7 +184,7 @@ def test_movement_is_no_sign_of_life_and_stillness_a_sign_against() -> None:
 
 def test_noise_is_no_depth() -> None:
     still = scan(motion=[segment(_still_path, noise=0.001, seed=seed) for seed in range(3)])
-    assert PlanarMotion().assess(still, _SETTINGS).score is None
+    assert PlanarMotion().assess(PassiveEvidence(scan=still)).score is None
     moved = [segment(as_plane(0.05), noise=0.0015, face_width=80, seed=seed) for seed in range(3)]
     assert _score(PlanarMotion(), scan(motion=moved)) < 0.3
     assert measure_depth(scan(motion=[segment(_still_path)] * 3)) == measure_depth(scan()) == 0
@@ -204,7 +206,7 @@ def test_eyes_that_change_by_themselves_are_alive() -> None:
 
 
 def test_a_turning_head_hides_its_eyes_and_is_not_blamed_for_it() -> None:
-    found = MicroMotion().assess(scan(motion=[segment(as_head(0.3))] * 2), _SETTINGS)
+    found = MicroMotion().assess(PassiveEvidence(scan=scan(motion=[segment(as_head(0.3))] * 2)))
     assert found.score is None
     assert "depth" in found.detail
 
@@ -220,7 +222,7 @@ def test_a_turning_head_hides_its_eyes_and_is_not_blamed_for_it() -> None:
     ids=["no frame", "no motion", "too short"],
 )
 def test_too_little_is_not_assessed(signal: ExpressSignal, seen: ScanObservations) -> None:
-    found = signal.assess(seen, _SETTINGS)
+    found = signal.assess(PassiveEvidence(scan=seen))
     assert (found.name, found.score, found.passed) == (signal.name, None, None)
     assert found.detail
 
@@ -228,7 +230,7 @@ def test_too_little_is_not_assessed(signal: ExpressSignal, seen: ScanObservation
 @pytest.mark.parametrize("signal", [PlanarMotion(), Surroundings(), MicroMotion()])
 def test_small_faces_are_not_assessed(signal: ExpressSignal) -> None:
     tiny = scan(motion=[segment(as_head(0.1), face_width=45)] * 2)
-    assert signal.assess(tiny, _SETTINGS).score is None
+    assert signal.assess(PassiveEvidence(scan=tiny)).score is None
 
 
 def test_steps_separate_shift_and_residual() -> None:
@@ -255,7 +257,7 @@ def test_rendered_sheet_and_rendered_head() -> None:
     assert _score(PlanarMotion(), rendered_scan(sheet, frames=20)) < 0.3
     assert _score(PlanarMotion(), rendered_scan(head, frames=20)) > 0.7
     still = rendered_scan(lambda _, x, y: (x, y), frames=20)
-    assert PlanarMotion().assess(still, _SETTINGS).score is None
+    assert PlanarMotion().assess(PassiveEvidence(scan=still)).score is None
     assert _score(Stillness(), still) < 0.1
     assert _score(MicroMotion(), still) < 0.4
 
@@ -303,7 +305,7 @@ def _scan(path: HeadPath, *, yaw: float, seed: int = 0, **changes: float) -> Sca
 
 
 def _assess(seen: ScanObservations) -> Signal:
-    return PoseConsistency().assess(seen, _SETTINGS)
+    return PoseConsistency().assess(PassiveEvidence(scan=seen))
 
 
 def test_a_turning_head_shows_its_nose() -> None:
@@ -431,7 +433,7 @@ def _face_score(openness: list[float | None]) -> float | None:
         observation(index, eyes=None if value is None else (value, value + 0.01))
         for index, value in enumerate(openness)
     ]
-    return Blink().assess(scan(frames), _SETTINGS).score
+    return Blink().assess(PassiveEvidence(scan=scan(frames))).score
 
 
 def _with_dip(*values: float) -> list[float | None]:
@@ -479,7 +481,7 @@ def test_neither_shut_eyes_nor_one_eye_blink(
 ) -> None:
     """Blinks are counted."""
     frames = [observation(at, eyes=low if at in {15, 16, 35, 36} else open_eyes) for at in range(50)]
-    found = Blink().assess(scan(frames), _SETTINGS)
+    found = Blink().assess(PassiveEvidence(scan=scan(frames)))
     assert found.passed is (True if blinks else None)
     assert found.detail.startswith("2 blinks") is blinks
 
@@ -491,7 +493,7 @@ def test_narrow_eyes_blink(level: float) -> None:
         dip = [observation(at, eyes=(level, wide)) for at in range(15)]
         dip += [observation(at, eyes=(0.4 * level, 0.4 * wide)) for at in (15, 16)]
         dip += [observation(at, eyes=(level, wide)) for at in range(17, 32)]
-        assert Blink().assess(scan(dip), _SETTINGS).passed
+        assert Blink().assess(PassiveEvidence(scan=scan(dip))).passed
 
 
 @pytest.mark.parametrize(
@@ -508,7 +510,9 @@ def test_narrow_eyes_blink(level: float) -> None:
 def test_good_passes_and_bad_does_not(
     signal: ExpressSignal, good: dict[str, object], bad: dict[str, object]
 ) -> None:
-    better, worse = (signal.assess(scan(observations(20, **change)), _SETTINGS) for change in (good, bad))
+    better, worse = (
+        signal.assess(PassiveEvidence(scan=scan(observations(20, **change)))) for change in (good, bad)
+    )
     assert (better.passed, worse.passed) == (True, False)
     assert better.score is not None
     assert worse.score is not None
@@ -519,6 +523,6 @@ def test_good_passes_and_bad_does_not(
 @pytest.mark.parametrize("signal", [Sharpness(), HeadPoseSignal(), EyesOpen(), FaceArea()])
 def test_without_a_face_there_is_nothing_to_assess(signal: ExpressSignal) -> None:
     blank = scan(observations(20, face=None, faces=0, sharpness=None, pose=None, eyes=None, luminance=None))
-    found = signal.assess(blank, _SETTINGS)
+    found = signal.assess(PassiveEvidence(scan=blank))
     assert (found.name, found.label, found.score) == (signal.name, signal.label, None)
-    assert signal.assess(scan(()), _SETTINGS).score is None
+    assert signal.assess(PassiveEvidence(scan=scan(()))).score is None

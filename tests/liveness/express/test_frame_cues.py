@@ -1,6 +1,7 @@
 """The cues of single frames."""
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
 
 import cv2
@@ -10,18 +11,24 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from lab.evaluation.pad.dataset import read_dataset, without_unusable
-from liveness.express.cues import CueSignal
+from liveness.express.cues import FrameCues
 from liveness.express.frame_cues import (
     FRAME_CUES,
-    BlurDepth,
-    ColourGamut,
-    MediumBorder,
-    Moire,
-    SpecularHighlights,
     measure_frame_cues,
 )
-from liveness.express.pad_network import PadNetworks, PadScore, network_medians, stretch_medians
+from liveness.express.pad_network import PadScore, network_medians, stretch_medians
 from liveness.express.settings import CueLine, ExpressSettings
+from liveness.express.signals import (
+    BlurDepth,
+    ColourGamut,
+    CueSignal,
+    MediumBorder,
+    Moire,
+    PadNetworks,
+    PassiveEvidence,
+    SpecularHighlights,
+)
+from liveness.verdict import Signal
 from tests.liveness.builders import HEIGHT, WIDTH, face_at, scan
 from tests.liveness.express.portrait import FACE, cues_of, measured, portrait, small, through_camera
 from tests.packs import shared_pack
@@ -151,6 +158,10 @@ def test_a_face_that_does_not_show_the_cue_is_not_measured(
     assert measured(image, face, name) is None
 
 
+def _seen(cues: Sequence[FrameCues]) -> PassiveEvidence:
+    return PassiveEvidence(scan=scan(), cues=cues)
+
+
 @pytest.mark.parametrize(
     ("signal", "name", "against", "detail"),
     [
@@ -166,13 +177,13 @@ def test_a_signal_falls_with_its_cue_and_its_detail_names_it(
     signal: type[CueSignal], name: str, against: list[float], detail: str
 ) -> None:
     live: float = getattr(_LINES, name).live
-    for_life = signal(cues_of(name, [live] * 3)).assess(scan(), _LINES)
+    for_life = signal().assess(_seen(cues_of(name, [live] * 3)))
     assert for_life.score == pytest.approx(0.8)
     assert for_life.passed
-    found = signal(cues_of(name, against)).assess(scan(), _LINES)
+    found = signal().assess(_seen(cues_of(name, against)))
     assert found.passed is False
     assert detail in found.detail
-    assert signal(()).assess(scan(), _LINES).score is None
+    assert signal().assess(_seen(())).score is None
 
 
 @pytest.mark.parametrize("name", ["moire", "medium_border"])
@@ -300,15 +311,19 @@ def test_a_door_frame_that_the_shoulders_hide_is_no_border() -> None:
 
 
 def test_most_frames_must_show_the_border() -> None:
-    once = MediumBorder(cues_of("medium_border", [0.95, 0.5, 0.5])).assess(scan(), _LINES)
+    once = MediumBorder().assess(_seen(cues_of("medium_border", [0.95, 0.5, 0.5])))
     assert once.passed
 
 
 _SCORE = st.floats(0, 1)
 
 
+def _pad_signal(scores: list[PadScore]) -> Signal:
+    return PadNetworks().assess(PassiveEvidence(scan=scan(), pad_scores=scores))
+
+
 def _score(scores: list[PadScore]) -> float | None:
-    return PadNetworks(scores).assess(scan(), ExpressSettings()).score
+    return _pad_signal(scores).score
 
 
 def _frames(network: str, *values: float) -> list[PadScore]:
@@ -333,7 +348,7 @@ def test_a_minority_of_frames_decides_nothing(minority: list[float], data: st.Da
 def test_every_network_counts_the_same_for_any_number_of_frames() -> None:
     many = _frames("a", *[1.0] * 8)
     assert _score([*many, PadScore(0, "b", 0.0)]) == pytest.approx(0.5)
-    found = PadNetworks([*many, PadScore(0, "b", 0.0)]).assess(scan(), ExpressSettings())
+    found = _pad_signal([*many, PadScore(0, "b", 0.0)])
     assert "a 1.00" in found.detail
     assert "b 0.00" in found.detail
     assert "frames examined: 8" in found.detail

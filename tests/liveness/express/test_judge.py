@@ -10,12 +10,12 @@ from lab.simulator.scan import simulate_scan
 from lab.simulator.scene import ScanKind, SceneSettings
 from lab.studies.liveness_fusion.photo_attacks import AttackKind, Presentation, present
 from lab.studies.scans import clip_windows, observe_scan
-from liveness.express.judge import ExpressSignal, judge_express
-from liveness.express.motion import PoseConsistency
 from liveness.express.pad_network import PadScore
-from liveness.express.repetition import FrozenFrames, Repetition, find_repetition
+from liveness.express.repetition import Repetition, find_repetition
 from liveness.express.settings import ExpressSettings
+from liveness.express.signals import SIGNALS, ExpressSignal, FrozenFrames, PassiveEvidence, PoseConsistency
 from liveness.extent import face_extent
+from liveness.fusion import judge_express
 from liveness.fusion_model import load_fusion_model
 from liveness.observation import FrameObservation, ScanObservations
 from liveness.policy import LivenessPolicy
@@ -75,7 +75,7 @@ def test_nested_scans_all_give_a_result(frames: int) -> None:
     result = _judge(seen)
     assert result.verdict is not Verdict.LIVE
     assert result.reasons
-    assert len(result.signals) == len({signal.name for signal in result.signals}) == 17
+    assert len(result.signals) == len({signal.name for signal in result.signals}) == len(SIGNALS)
     with_network = _judge(seen, [PadScore(index, "n", 0.99) for index in range(min(frames, 8))])
     assert with_network.verdict is not Verdict.LIVE
 
@@ -213,15 +213,12 @@ def _observed(clip: Path, pack: Pack) -> ScanObservations:
 
 
 def _score(signal: ExpressSignal, scan: ScanObservations) -> float | None:
-    return signal.assess(scan, _SETTINGS).score
+    return signal.assess(PassiveEvidence(scan=scan)).score
 
 
 def _alarms(scan: ScanObservations) -> list[str]:
-    signals: tuple[ExpressSignal, ...] = (
-        PoseConsistency(),
-        FrozenFrames(find_repetition(scan, _SETTINGS)),
-    )
-    found = [signal.assess(scan, _SETTINGS) for signal in signals]
+    evidence = PassiveEvidence(scan=scan)
+    found = [PoseConsistency().assess(evidence), FrozenFrames().assess(evidence)]
     return [f"{signal.name}: {signal.detail}" for signal in found if signal.passed is False]
 
 

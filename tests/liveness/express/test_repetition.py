@@ -11,8 +11,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from liveness.express.repetition import FrozenFrames, Recurrence, Repetition, find_recurrence, find_repetition
+from liveness.express.repetition import Recurrence, Repetition, find_recurrence, find_repetition
 from liveness.express.settings import ExpressSettings
+from liveness.express.signals import FrozenFrames, PassiveEvidence
 from liveness.observation import FrameObservation, ScanObservations, SkippedFrame
 from liveness.observe import sample_frame
 from liveness.verdict import Signal
@@ -95,8 +96,7 @@ def _recurrence(samples: NDArray[np.uint8], *, start: int = 0) -> Recurrence:
 
 
 def _assess(pattern: list[int]) -> Signal:
-    frames = _frames(pattern)
-    return FrozenFrames(find_repetition(scan(frames), _SETTINGS)).assess(scan(frames), _SETTINGS)
+    return FrozenFrames().assess(PassiveEvidence(scan=scan(_frames(pattern))))
 
 
 @pytest.mark.parametrize(

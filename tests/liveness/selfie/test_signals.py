@@ -31,7 +31,8 @@ from liveness.selfie.geometry import (
     area_score,
     asymmetry,
 )
-from liveness.selfie.judge import SPOOF_KEYWORDS, ExifMetadata, SelfieSignal, spoof_keyword
+from liveness.selfie.judge import SPOOF_KEYWORDS, ExifMetadata, spoof_keyword
+from liveness.selfie.settings import SelfieSignal
 from liveness.selfie.spectrum import FftDeepfake, SpectrumMeasures, measure_spectrum, spectrum_score
 from liveness.selfie.texture import LBP_BINS, LbpTexture, SelfieSharpness, pattern_entropy, texture_score
 from tests.formats.samples import phone

@@ -219,7 +219,7 @@ _BYTES = (
 
 
 def _read_block(data: bytes, schema: Sequence[_Block] = _SCHEMA) -> tuple[_Block, int]:
-    reader = Reader(data, format_="test")
+    reader = Reader(data, format="test")
     return schema.read(reader, Element(0x30, 0, len(data)), "block"), reader.ignored
 
 

@@ -19,7 +19,7 @@ import os
 import sys
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from itertools import chain, cycle, groupby, islice
 from pathlib import Path
 from statistics import median
@@ -50,7 +50,7 @@ from liveness.continuity import without_unexamined_motion
 from liveness.dynamic.judge import combine_flash, judge_flash
 from liveness.dynamic.model import FlashModel, load_flash_model
 from liveness.dynamic.policy import DynamicPolicy
-from liveness.express.judge import judge_express
+from liveness.fusion import judge_express
 from liveness.fusion_model import FusionModel, load_fusion_model
 from liveness.guidance import GuidanceSettings, Oval
 from liveness.policy import LivenessPolicy
@@ -169,17 +169,12 @@ class ScanCutter:
         calibration = self._pack.match_calibration
         observed, examined = capture.observations, capture.examined
         judgement = judge_attempt(
-            scan=observed,
-            examined=examined,
-            witnesses=capture.witnesses,
-            pad_scores=capture.pad_scores,
+            replace(capture.evidence, hints=()),
             portrait=scan.portrait,
             calibration=calibration,
             liveness_policy=LivenessPolicy(),
             match_policy=policy,
             fusion=self._fusion,
-            hints=(),
-            too_slow=None,
         )
         bounds: tuple[float, ...] = ()
         if len(examined) >= MINIMUM_MATCH_FRAMES:
@@ -284,10 +279,10 @@ class _Watcher:
     def judge(self, trace: ScanTrace, *, whole: bool) -> None:
         flash = judge_flash(samples=trace.samples, revealed=trace.revealed, model=self._model)
         express = judge_express(
-            scan=trace.observations, pad_scores=[], policy=LivenessPolicy(), model=self._fusion
+            scan=trace.evidence.scan, pad_scores=[], policy=LivenessPolicy(), model=self._fusion
         )
         liveness = combine_flash(express=express, flash=flash, dynamic=_POLICY, settings=self._model.judge)
-        faces = trace.observations.usable
+        faces = trace.evidence.scan.usable
         self.cuts.append(
             Cut(
                 pack=FLASH,
@@ -297,7 +292,7 @@ class _Watcher:
                 frames=trace.frames,
                 faces=len(faces),
                 seconds=faces[-1].capture_time - faces[0].capture_time if faces else 0.0,
-                examined=len(select_frames(trace.observations.frames)),
+                examined=len(select_frames(trace.evidence.scan.frames)),
                 whole=whole,
                 spoof=liveness.verdict is Verdict.SPOOF,
                 confidence=liveness.confidence,

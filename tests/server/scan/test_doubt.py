@@ -17,7 +17,7 @@ import pytest
 import pytest_asyncio
 from facegate.v1 import feedback_pb2, scan_pb2
 
-from attempt import AttemptJudgement, judge_attempt
+from attempt import AttemptEvidence, AttemptJudgement, judge_attempt
 from attempt.placement import CapturePlan
 from facegate_protocol.texts import VERDICTS
 from liveness import DoubtTerms, FusionModel, Verdict, VerdictReason, load_fusion_model
@@ -256,10 +256,10 @@ class _Judged:
     terms: list[DoubtTerms | None] = field(default_factory=list)
     seconds: list[float] = field(default_factory=list)
 
-    def judge(self, **given: Any) -> AttemptJudgement:
+    def judge(self, evidence: AttemptEvidence, **given: Any) -> AttemptJudgement:
         self.terms.append(given["doubt"])
-        self.seconds.append(given["scan"].duration)
-        return judge_attempt(**given)
+        self.seconds.append(evidence.scan.duration)
+        return judge_attempt(evidence, **given)
 
 
 @pytest.fixture

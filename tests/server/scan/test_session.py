@@ -395,11 +395,11 @@ async def test_a_complete_attempt_is_judged_while_its_device_signs_the_end(
     judged = asyncio.Semaphore(0)
     loop, times = asyncio.get_running_loop(), 0
 
-    def judge(**evidence: Any) -> AttemptJudgement:
+    def judge(*evidence: Any, **given: Any) -> AttemptJudgement:
         nonlocal times
         times += 1
         loop.call_soon_threadsafe(judged.release)
-        return judge_attempt(**evidence)
+        return judge_attempt(*evidence, **given)
 
     bound: list[bool] = []
 

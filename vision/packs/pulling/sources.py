@@ -374,12 +374,11 @@ def _mirror_address(mirror: str) -> SplitResult:
     return parts
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class _FolderSource:
-    """A folder of model files. Implements ``Source``."""
+    """A folder of model files; its subfolders are not searched. Implements ``Source``."""
 
-    def __init__(self, folder: Path) -> None:
-        """Offer the files of ``folder``; its subfolders are not searched."""
-        self._folder = folder
+    folder: Path
 
     def fetch(self, entry: CatalogueEntry, transfer: Transfer) -> str:
         """Copy the file; return its path.
@@ -392,18 +391,18 @@ class _FolderSource:
             MirrorUnusable: The file cannot be read.
         """
         names = mirror_names(entry)
-        path = next((path for name in names if (path := self._folder / name).is_file()), None)
+        path = next((path for name in names if (path := self.folder / name).is_file()), None)
         if path is not None:
             copy_file(path, entry, transfer)
             return str(path)
         state = entry.state_file
-        if state is not None and (self._folder / state.name).is_file():
-            path = self._folder / state.name
+        if state is not None and (self.folder / state.name).is_file():
+            path = self.folder / state.name
             _convert(path, state, entry, transfer)
             return str(path)
         either = [*names, *([state.name] if state is not None else [])]
         raise FileNotOffered(
-            f"{self._folder} has no {' or '.join(either)}. Put the file there, or give another mirror."
+            f"{self.folder} has no {' or '.join(either)}. Put the file there, or give another mirror."
         )
 
 
@@ -426,13 +425,15 @@ def _convert(path: Path, state: StateFile, entry: CatalogueEntry, transfer: Tran
     _copy(io.BytesIO(graph), entry, transfer, origin=str(path))
 
 
+@dataclass(frozen=True, slots=True, eq=False)
 class _TarSource:
-    """A bundle, or any other plain tar file of model files. Implements ``Source``."""
+    """A bundle, or any other plain tar file of model files, by their names without folders.
 
-    def __init__(self, path: Path, members: Mapping[str, tarfile.TarInfo]) -> None:
-        """Offer ``members`` of the archive at ``path``, by their names without folders."""
-        self._path = path
-        self._members = members
+    Implements ``Source``.
+    """
+
+    path: Path
+    members: Mapping[str, tarfile.TarInfo]
 
     def fetch(self, entry: CatalogueEntry, transfer: Transfer) -> str:
         """Copy the member.
@@ -443,22 +444,22 @@ class _TarSource:
             MirrorUnusable: The archive cannot be read.
         """
         names = mirror_names(entry)
-        member = next((self._members[name] for name in names if name in self._members), None)
+        member = next((self.members[name] for name in names if name in self.members), None)
         if member is None:
             raise FileNotOffered(
-                f"{self._path} has no {' or '.join(names)}. Bundle the pack again, or give another mirror."
+                f"{self.path} has no {' or '.join(names)}. Bundle the pack again, or give another mirror."
             )
         if entry.size not in {None, member.size}:
             raise FileRefused(
-                f"{member.name} in {self._path} has {member.size:,} bytes, expected {entry.size:,}. "
+                f"{member.name} in {self.path} has {member.size:,} bytes, expected {entry.size:,}. "
                 "Nothing was installed. Bundle the pack again."
             )
-        origin = f"{self._path}: {member.name}"
+        origin = f"{self.path}: {member.name}"
         try:
-            stream = self._path.open("rb")
+            stream = self.path.open("rb")
             stream.seek(member.offset_data)
         except OSError as error:
-            raise _unreadable(self._path, error) from error
+            raise _unreadable(self.path, error) from error
         with stream:
             _copy(stream, entry, transfer, origin=origin, size=member.size)
         return origin
