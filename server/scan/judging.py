@@ -231,8 +231,8 @@ class AttemptJudge:
                 match_policy=MatchPolicy(max_fmr=stream.policy.match.max_fmr),
                 fusion=env.models.fusion,
                 hints=run.capture.hints,
-                too_slow=run.too_slow,
-                busy=run.busy,
+                too_slow=run.pace.too_slow,
+                busy=run.pace.busy,
                 obstacle=run.capture.obstacle,
                 challenge=challenge_evidence(env, stream.plans, run.challenge),
                 gestures=run.capture.gestures,
@@ -361,7 +361,7 @@ class AttemptJudge:
                 tolerated=tolerated_checks(policy.device.tolerate, sandbox=stream.record.sandbox),
                 fingerprints=env.devices.fingerprints,
                 transcript_bound=ended,
-                active_challenge=run.mode is Mode.DYNAMIC and verified_bits >= required_bits,
+                active_challenge=run.plan.mode is Mode.DYNAMIC and verified_bits >= required_bits,
             )
             earlier = await env.devices.repository.count_attacks(
                 stream.record.check_id, since=env.clock.now() - env.limits.tries.remembered
@@ -413,7 +413,7 @@ class AttemptJudge:
         return JudgedAttempt(
             number=run.number,
             judgement=judgement,
-            mode=run.mode,
+            mode=run.plan.mode,
             device=device,
             transcript=TranscriptOutcome(
                 intact=ended,

@@ -16,6 +16,7 @@ from facegate_protocol import MacChain, attempt_end_message, resume_message, sha
 from server.base.errors import Reason, Refusal
 from server.checks.running import CheckClosing
 from server.domain.terms import CheckState
+from server.scan.budget import AttemptShare, ScanBytes
 from server.scan.endings import LeaseLost
 from server.scan.inbox import Arrival, CreditLedger, Inbox, StreamEnded
 from server.scan.lease import HeldLease
@@ -28,7 +29,6 @@ from server.scan.messages import (
     Inbound,
     ResumeProofMessage,
 )
-from server.scan.plans import AttemptShare, ScanBytes
 from server.scan.transcript import StreamTranscript
 from server.storage.records import CheckRecord
 from server.verdict import FailureReason
