@@ -43,7 +43,7 @@ from server.device.evidence import (
     WebCryptoEvidence,
 )
 from server.edge.fields import duration, message_of, value_of
-from server.scan.attempt import require_within_budget
+from server.scan.budget import require_within_budget
 from server.scan.inbox import Arrival, ConnectionLost, CreditLedger
 from server.scan.messages import (
     AttemptEndMessage,

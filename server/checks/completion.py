@@ -138,32 +138,19 @@ class FinishedCheck:
     review: ReviewStanding | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckCompletion:
     """Closes checks and returns results."""
 
-    def __init__(
-        self,
-        *,
-        repository: CheckRepository,
-        recorder: CheckRecorder,
-        running: RunningScans,
-        evidence: EvidenceStore,
-        records: EvidenceRecordRepository,
-        reviews: ReviewRepository,
-        vault: RecordVault,
-        deliveries: Deliveries,
-        metrics: Metrics,
-    ) -> None:
-        """Set the stores, the recorder, the registry of this replica's streams, and the audit's events."""
-        self._repository = repository
-        self._recorder = recorder
-        self._running = running
-        self._records = records
-        self._reviews = reviews
-        self._vault = vault
-        self._evidence = evidence
-        self._deliveries = deliveries
-        self._metrics = metrics
+    repository: CheckRepository
+    recorder: CheckRecorder
+    running: RunningScans
+    evidence: EvidenceStore
+    records: EvidenceRecordRepository
+    reviews: ReviewRepository
+    vault: RecordVault
+    deliveries: Deliveries
+    metrics: Metrics
 
     async def finish(
         self,
@@ -186,7 +173,7 @@ class CheckCompletion:
         Raises:
             Refusal: CHECK_NOT_FOUND, NOT_SCANNED_YET, SCAN_IN_PROGRESS or RESULT_EXPIRED.
         """
-        record = await check_of_caller(self._repository, check_id, tenant=tenant, sandbox=sandbox)
+        record = await check_of_caller(self.repository, check_id, tenant=tenant, sandbox=sandbox)
         if record.requested_outcome is not None and not sandbox:
             # A backend that forgets to refuse sandbox results must not get one that somebody chose.
             raise Refusal(
@@ -207,22 +194,22 @@ class CheckCompletion:
     async def _finish(
         self, record: CheckRecord, *, actor: Actor, audit_images: int, now: datetime
     ) -> FinishedCheck:
-        stages = self._metrics.stages
+        stages = self.metrics.stages
         with stages.stage(Stage.LOAD_RESULT):
             delivery, named = await self._kept(record)
-        first, again = self._deliveries.events_of(
+        first, again = self.deliveries.events_of(
             record, status=delivery.status, subject=delivery.subject_reference, actor=actor, now=now
         )
         with stages.stage(Stage.STORE_DELIVERY):
             try:
-                record = await self._repository.finish(record.check_id, now, first=first, again=again)
+                record = await self.repository.finish(record.check_id, now, first=first, again=again)
             except Conflict as error:
                 # It was erased since it was read; nothing else ends this state.
                 raise result_erased() from error
         with stages.stage(Stage.LOAD_IMAGES):
             images, shortfall = await self._hand_out(record, named, audit_images=audit_images)
         review = await review_standing(
-            self._reviews, record, policy=frozen_policy(record.policy_source), now=now
+            self.reviews, record, policy=frozen_policy(record.policy_source), now=now
         )
         check_finished()
         return FinishedCheck(
@@ -231,10 +218,10 @@ class CheckCompletion:
 
     async def _kept(self, record: CheckRecord) -> tuple[Delivery, tuple[EvidenceEntry, ...]]:
         """Return the result of a decided check, and the images that it names."""
-        entries = await self._repository.evidence(record.check_id)
-        stored = await self._records.find(record.check_id)
+        entries = await self.repository.evidence(record.check_id)
+        stored = await self.records.find(record.check_id)
         if stored is None:
-            current = await self._repository.get(record.check_id)
+            current = await self.repository.get(record.check_id)
             if current is not None and current.state is CheckState.ERASED:
                 raise result_erased()
             _log.error("evidence_problem", check_id=str(record.check_id), problem="LOST")
@@ -244,10 +231,10 @@ class CheckCompletion:
                 details={"problem": "LOST"},
             )
         try:
-            delivery = self._vault.delivery(stored)
+            delivery = self.vault.delivery(stored)
         except RecordUnreadable as error:
             if error.problem == EvidenceFault.KEY_MISSING:
-                self._metrics.work.key_missing("evidence")
+                self.metrics.work.key_missing("evidence")
             raise Refusal(
                 Reason.EVIDENCE_UNREADABLE,
                 "the record of this check cannot be opened; restore the keys from their backup, or look the "
@@ -280,9 +267,9 @@ class CheckCompletion:
 
     async def _open(self, record: CheckRecord, entry: EvidenceEntry) -> HeldImage:
         try:
-            return await self._evidence.open(record, entry)
+            return await self.evidence.open(record, entry)
         except StorageUnavailable as error:
-            return self._evidence.unread(record, entry, error)
+            return self.evidence.unread(record, entry, error)
 
     async def cancel(self, check_id: UUID, *, tenant: str, sandbox: bool, now: datetime) -> None:
         """Cancel a check; idempotent. A decided check does not change.
@@ -290,7 +277,7 @@ class CheckCompletion:
         Raises:
             Refusal: CHECK_NOT_FOUND.
         """
-        record = await check_of_caller(self._repository, check_id, tenant=tenant, sandbox=sandbox)
+        record = await check_of_caller(self.repository, check_id, tenant=tenant, sandbox=sandbox)
         if record.state in OPEN_STATES:
             expired = (await self._progress(record, now)).state is ProgressState.EXPIRED
             reason = _reason_at_deadline(record) if expired else FailureReason.CANCELLED
@@ -317,7 +304,7 @@ class CheckCompletion:
         moved = 0
         last: CheckRecord | None = None
         while True:
-            page = await self._repository.due(now, limit, after=last, outcomes=outcomes)
+            page = await self.repository.due(now, limit, after=last, outcomes=outcomes)
             closed = [await self._swept(record, now) for record in page]
             moved += sum(closed)
             if all(closed) or len(page) < limit:
@@ -341,7 +328,7 @@ class CheckCompletion:
         return True
 
     async def _progress(self, record: CheckRecord, now: datetime) -> CheckProgress:
-        attempts = await self._repository.attempts(record.check_id)
+        attempts = await self.repository.attempts(record.check_id)
         return progress_of(record, attempts, policy=frozen_policy(record.policy_source), now=now)
 
     async def _close_if_over(self, record: CheckRecord, now: datetime, *, close_now: bool) -> CheckRecord:
@@ -374,7 +361,7 @@ class CheckCompletion:
 
     async def _fault(self, record: CheckRecord) -> FailureReason | None:
         """Return the fault of the server for which the device left; ``None`` if there is none."""
-        return server_fault(await self._repository.attempts(record.check_id))
+        return server_fault(await self.repository.attempts(record.check_id))
 
     async def _end(
         self, record: CheckRecord, reason: FailureReason, now: datetime, *, excused: bool = False
@@ -385,13 +372,13 @@ class CheckCompletion:
             excused: Whether a fault of the server, if one ended the scan before it was to be closed, replaces
                 the reason.
         """
-        record = await self._repository.request_close(record.check_id, reason)
+        record = await self.repository.request_close(record.check_id, reason)
         reason = record.closing or reason
         # A stream closes its check itself, with its findings. A stream of this replica is notified at once; a
         # stream of another replica reads the request when it renews its lease.
         with suppress(TimeoutError):
             async with asyncio.timeout(_PATIENCE_SECONDS):
-                await self._running.close(record.check_id, reason)
+                await self.running.close(record.check_id, reason)
                 while (record := await self._load(record.check_id)).held(now):  # noqa: ASYNC110 - no event crosses replicas
                     await asyncio.sleep(_TICK_SECONDS)
         if record.state in OPEN_STATES:
@@ -402,22 +389,22 @@ class CheckCompletion:
         return record
 
     async def _load(self, check_id: UUID) -> CheckRecord:
-        record = await self._repository.get(check_id)
+        record = await self.repository.get(check_id)
         if record is None:
             raise check_not_found()
         return record
 
     async def _close(self, record: CheckRecord, reason: FailureReason, now: datetime) -> None:
-        with check_bound(record.check_id), self._metrics.stages.stage(Stage.STORE_VERDICT):
-            verdict = await self._recorder.close(
+        with check_bound(record.check_id), self.metrics.stages.stage(Stage.STORE_VERDICT):
+            verdict = await self.recorder.close(
                 record,
                 policy=frozen_policy(record.policy_source),
-                attempts=await self._repository.attempts(record.check_id),
+                attempts=await self.repository.attempts(record.check_id),
                 reason=reason,
                 epoch=record.lease_epoch,
                 now=now,
             )
-        check_decided(record, verdict, metrics=self._metrics)
+        check_decided(record, verdict, metrics=self.metrics)
 
 
 def _in_progress(progress: CheckProgress, now: datetime) -> Refusal:

@@ -47,24 +47,15 @@ class EnrolledFrame:
     source: TrustedCheck
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class EnrolledFrames:
     """Opens the evidence frames of enrolled checks."""
 
-    def __init__(
-        self,
-        *,
-        repository: CheckRepository,
-        records: EvidenceRecordRepository,
-        reviews: ReviewRepository,
-        vault: RecordVault,
-        evidence: EvidenceStore,
-    ) -> None:
-        """Set the stores."""
-        self._repository = repository
-        self._records = records
-        self._reviews = reviews
-        self._vault = vault
-        self._evidence = evidence
+    repository: CheckRepository
+    records: EvidenceRecordRepository
+    reviews: ReviewRepository
+    vault: RecordVault
+    evidence: EvidenceStore
 
     async def open(
         self,
@@ -93,7 +84,7 @@ class EnrolledFrames:
                 EVIDENCE_UNREADABLE.
             StorageUnavailable: A store does not answer.
         """
-        check = await self._repository.get(check_id, tenant)
+        check = await self.repository.get(check_id, tenant)
         if check is None or check.sandbox != sandbox:
             raise check_not_found()
         if check.state is CheckState.ERASED:
@@ -108,7 +99,7 @@ class EnrolledFrames:
         # 2. It succeeded, and people who reviewed it agree.
         if outcome.verdict.status is not CheckStatus.SUCCESS:
             raise _not_successful(f"is {outcome.verdict.status.value}")
-        stored = await self._reviews.find(check_id, tenant)
+        stored = await self.reviews.find(check_id, tenant)
         if stored is not None and stored.review.outcome is not ReviewOutcome.ALLOW:
             raise _not_successful("went to a review that has not allowed it")
         # 3. It is enrolled, and still is. A hold keeps the frame longer, but not its use.
@@ -130,27 +121,27 @@ class EnrolledFrames:
         return EnrolledFrame(image=image, facts=facts, source=_source(record, facts))
 
     async def _record(self, check: CheckRecord) -> EvidenceRecord:
-        stored = await self._records.find(check.check_id)
+        stored = await self.records.find(check.check_id)
         if stored is None:
-            current = await self._repository.get(check.check_id)
+            current = await self.repository.get(check.check_id)
             if current is None or current.state is CheckState.ERASED:
                 raise trusted_check_erased()
             _log.error("evidence_problem", check_id=str(check.check_id), problem="LOST")
             raise _unreadable("LOST")
         try:
-            return await asyncio.to_thread(self._vault.open, stored)
+            return await asyncio.to_thread(self.vault.open, stored)
         except RecordUnreadable as error:
             raise _unreadable(error.problem) from error
 
     async def _frame(self, check: CheckRecord, record: EvidenceRecord) -> tuple[bytes, ImageFacts]:
         named = record.outcome.evidence_frame
-        entries = await self._repository.evidence(check.check_id)
+        entries = await self.repository.evidence(check.check_id)
         kind = ImagePurpose.EVIDENCE_FRAME
         entry = next((one for one in entries if one.facts.purpose is kind and one.facts.mark == named), None)
         sealed = next((one for one in record.images if one.purpose is kind and one.mark == named), None)
         if entry is None or sealed is None:
             raise trusted_check_erased()
-        held = await self._evidence.open(check, entry)
+        held = await self.evidence.open(check, entry)
         if held.content is None:
             raise _unreadable(str(held.problem))
         return held.content, sealed

@@ -27,26 +27,19 @@ class ErasedChecks:
     erased: int
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckExpiry:
-    """Erases checks. Several processes may do so at once; each check is erased and logged once."""
+    """Erases checks. Several processes may do so at once; each check is erased and logged once.
 
-    def __init__(
-        self,
-        *,
-        retention: RetentionRepository,
-        delete: Callable[[Iterable[EvidenceEntry]], Awaitable[None]],
-        erased: Callable[[CheckRecord, str], None] = lambda _record, _part: None,
-    ) -> None:
-        """Set the stores.
+    Attributes:
+        retention: Finds and erases checks.
+        delete: Deletes the objects of entries that are erased.
+        erased: Called with a check and what was erased of it: ``check`` or ``images``.
+    """
 
-        Args:
-            retention: Finds and erases checks.
-            delete: Deletes the objects of entries that are erased.
-            erased: Called with a check and what was erased of it: ``check`` or ``images``.
-        """
-        self._erased = erased
-        self._retention = retention
-        self._delete = delete
+    retention: RetentionRepository
+    delete: Callable[[Iterable[EvidenceEntry]], Awaitable[None]]
+    erased: Callable[[CheckRecord, str], None] = lambda _record, _part: None
 
     async def erase(self, now: datetime, *, limit: int, actor: Actor = HOUSEKEEPER) -> ErasedChecks:
         """Erase checks whose retention has ended and that no hold keeps, the longest overdue first.
@@ -59,13 +52,13 @@ class CheckExpiry:
         Raises:
             StorageUnavailable: A store does not answer. Call again for the checks that were not erased yet.
         """
-        due = await self._retention.expired_results(now, limit)
-        return await self._each(due, partial(self._retention.expire, now=now), actor, "check")
+        due = await self.retention.expired_results(now, limit)
+        return await self._each(due, partial(self.retention.expire, now=now), actor, "check")
 
     async def erase_images(self, now: datetime, *, limit: int, actor: Actor = HOUSEKEEPER) -> ErasedChecks:
         """Erase the images of checks whose record is kept longer, as ``erase`` does."""
-        due = await self._retention.expired_images(now, limit)
-        return await self._each(due, partial(self._retention.expire_images, now=now), actor, "images")
+        due = await self.retention.expired_images(now, limit)
+        return await self._each(due, partial(self.retention.expire_images, now=now), actor, "images")
 
     async def _each(
         self,
@@ -83,8 +76,8 @@ class CheckExpiry:
                 continue
             if removed is not None:
                 erased += 1
-                self._erased(record, part)
-                await self._delete(removed)
+                self.erased(record, part)
+                await self.delete(removed)
         return ErasedChecks(found=len(due), erased=erased)
 
 

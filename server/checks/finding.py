@@ -67,30 +67,20 @@ class FoundCheck:
     sandbox: bool
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckFinder:
-    """Finds checks."""
+    """Finds checks.
 
-    def __init__(
-        self,
-        *,
-        repository: CheckRepository,
-        records: EvidenceRecordRepository,
-        vault: RecordVault,
-        log: AuditLog,
-        tenant_keys: Callable[[str], tuple[bytes, ...]],
-        tokens: PageTokens,
-    ) -> None:
-        """Set the stores.
+    Attributes:
+        tenant_keys: Returns the keys that a tenant has and had, under which references are hashed.
+    """
 
-        Args:
-            tenant_keys: Returns the keys that a tenant has and had, under which references are hashed.
-        """
-        self._repository = repository
-        self._records = records
-        self._vault = vault
-        self._log = log
-        self._tenant_keys = tenant_keys
-        self._tokens = tokens
+    repository: CheckRepository
+    records: EvidenceRecordRepository
+    vault: RecordVault
+    log: AuditLog
+    tenant_keys: Callable[[str], tuple[bytes, ...]]
+    tokens: PageTokens
 
     async def page(
         self,
@@ -123,15 +113,15 @@ class CheckFinder:
             repr((chosen.request_id, chosen.since, chosen.before, chosen.state)),
             chosen.subject_reference,
         ]
-        after = self._tokens.open(page_token, Place.from_bytes, tenant=tenant, conditions=bound)
+        after = self.tokens.open(page_token, Place.from_bytes, tenant=tenant, conditions=bound)
         check_id, nothing = None, False
         if chosen.request_id:
-            check_id = await self._repository.requested(request_key(scope, chosen.request_id))
+            check_id = await self.repository.requested(request_key(scope, chosen.request_id))
             nothing = check_id is None
         limit = size + 1 if chosen.state is None else _WINDOW
         read: Sequence[CheckRecord] = ()
         if not nothing:
-            read = await self._repository.find(
+            read = await self.repository.find(
                 tenant,
                 sandbox=sandbox,
                 check_id=check_id,
@@ -146,7 +136,7 @@ class CheckFinder:
         shown = fitting[:size]
         last = shown[-1] if len(fitting) > size else read[-1] if len(read) == limit else None
         deliveries = await self._deliveries(shown)
-        await self._log.append(
+        await self.log.append(
             AuditEvent(
                 tenant=tenant,
                 action=AuditAction.CHECKS_LISTED,
@@ -160,7 +150,7 @@ class CheckFinder:
                 _found(each, states[each.check_id], deliveries.get(each.check_id), statuses=statuses)
                 for each in shown
             ),
-            self._tokens.make(
+            self.tokens.make(
                 b"" if last is None else Place(last.create_time, last.check_id).to_bytes(),
                 tenant=tenant,
                 conditions=bound,
@@ -179,21 +169,19 @@ class CheckFinder:
             )
         if not reference:
             return ()
-        return tuple(
-            reference_term("subject", reference, tenant_key=key) for key in self._tenant_keys(tenant)
-        )
+        return tuple(reference_term("subject", reference, tenant_key=key) for key in self.tenant_keys(tenant))
 
     async def _deliveries(self, shown: Sequence[CheckRecord]) -> dict[UUID, Delivery]:
         decided = [record.check_id for record in shown if record.state not in OPEN_STATES]
         if not decided:
             return {}
-        return await asyncio.to_thread(self._opened, await self._records.find_all(decided))
+        return await asyncio.to_thread(self._opened, await self.records.find_all(decided))
 
     def _opened(self, stored: Sequence[StoredRecord]) -> dict[UUID, Delivery]:
         opened = {}
         for each in stored:
             with suppress(RecordUnreadable):  # FinishCheck reports it to the caller.
-                opened[each.check_id] = self._vault.delivery(each)
+                opened[each.check_id] = self.vault.delivery(each)
         return opened
 
 

@@ -45,13 +45,12 @@ class HostedRequest:
     expire_seconds: int
 
 
+@dataclass(frozen=True, slots=True)
 class HostedOffer:
     """Makes the links of new checks, if the settings have a page."""
 
-    def __init__(self, settings: HostedSettings | None, keys: KeyRing) -> None:
-        """Set the page."""
-        self._settings = settings
-        self._keys = keys
+    settings: HostedSettings | None
+    keys: KeyRing
 
     def expect_allowed(self, request: HostedRequest) -> None:
         """Test whether the page may serve a request.
@@ -59,7 +58,7 @@ class HostedOffer:
         Raises:
             Refusal: There is no page, or it may not return there (INVALID_FIELD).
         """
-        settings = self._settings
+        settings = self.settings
         if settings is None:
             raise invalid_field("hosted", "this server has no page of its own: set listeners.web.hosted")
         if request.locale and _LOCALE.fullmatch(request.locale) is None:
@@ -89,9 +88,9 @@ class HostedOffer:
 
     def link(self, request: HostedRequest, check_id: UUID) -> str:
         """Return the address that the person opens. Browsers keep its fragment to themselves."""
-        origin = "" if self._settings is None else self._settings.origin
+        origin = "" if self.settings is None else self.settings.origin
         language = f"&lang={request.locale}" if request.locale else ""
-        return f"{origin}/scan#link={self._keys.links.issue(check_id)}{language}"
+        return f"{origin}/scan#link={self.keys.links.issue(check_id)}{language}"
 
 
 class HostedProblem(StrEnum):
@@ -206,22 +205,14 @@ class HostedTicket:
     challenge_key_sha256: bytes
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class HostedScans:
     """Serves the page. A browser is known by the secret in its cookie."""
 
-    def __init__(
-        self,
-        *,
-        repository: HostedRepository,
-        checks: CheckRepository,
-        keys: KeyRing,
-        now: Callable[[], datetime],
-    ) -> None:
-        """Set the stores and the clock."""
-        self._repository = repository
-        self._checks = checks
-        self._keys = keys
-        self._now = now
+    repository: HostedRepository
+    checks: CheckRepository
+    keys: KeyRing
+    now: Callable[[], datetime]
 
     async def open_link(self, link: str, secret: str | None) -> tuple[HostedView, str]:
         """Bind a link to a browser, also when the check is over: the browser still gets the way back.
@@ -236,10 +227,10 @@ class HostedScans:
         Raises:
             HostedRefused: UNKNOWN, USED or EXPIRED.
         """
-        check_id = self._keys.links.check_id_of(link)
+        check_id = self.keys.links.check_id_of(link)
         if check_id is None:
             _refuse(HostedProblem.UNKNOWN)
-        record, now = await self._record(check_id), self._now()
+        record, now = await self._record(check_id), self.now()
         secret = await self._known_or_new(secret)
         digest = secret_hash(secret)
 
@@ -262,10 +253,10 @@ class HostedScans:
             HostedRefused: UNKNOWN, EXPIRED, CLOSED, CODE_UNKNOWN, CODE_USED or CODE_EXPIRED.
         """
         code_sha256 = secret_hash(code)
-        found = await self._repository.find_by_code(code_sha256)
+        found = await self.repository.find_by_code(code_sha256)
         if found is None:
             _refuse(HostedProblem.CODE_UNKNOWN)
-        record, now = await self._record(found.check_id), self._now()
+        record, now = await self._record(found.check_id), self.now()
         secret = await self._known_or_new(secret)
         digest = secret_hash(secret)
         number = 10 + secrets.randbelow(90)
@@ -296,7 +287,7 @@ class HostedScans:
             HostedRefused: The check is not this browser's, or is erased (UNKNOWN).
         """
         scan, record, digest = await self._own(check_id, secret)
-        return _view(scan, record, digest, self._now())
+        return _view(scan, record, digest, self.now())
 
     async def ticket(self, check_id: UUID, secret: str | None) -> HostedTicket:
         """Return what a browser needs to scan.
@@ -305,7 +296,7 @@ class HostedScans:
             HostedRefused: UNKNOWN, EXPIRED, CLOSED, or NOT_CONFIRMED for a phone.
         """
         _, record, digest = await self._own(check_id, secret)
-        _expect_open(record, self._now())
+        _expect_open(record, self.now())
 
         def give(scan: HostedScan) -> HostedScan:
             if digest == scan.browser_sha256:
@@ -318,7 +309,7 @@ class HostedScans:
 
         await self._changed(check_id, give)
         return HostedTicket(
-            token=self._keys.tokens.issue(check_id),
+            token=self.keys.tokens.issue(check_id),
             challenge_key_sha256=record.challenge_key_sha256,
         )
 
@@ -329,7 +320,7 @@ class HostedScans:
             HostedRefused: UNKNOWN, EXPIRED, CLOSED, HANDED_OVER or TOO_MANY.
         """
         _, record, digest = await self._own(check_id, secret)
-        now = self._now()
+        now = self.now()
         _expect_waiting(record, now)
         code = secrets.token_urlsafe(_CODE_BYTES)
 
@@ -372,29 +363,29 @@ class HostedScans:
         if number is not None and not scan.phone_confirmed:
             _log.warning("hosted_phone_refused", check_id=str(check_id))
             _refuse(HostedProblem.WRONG_NUMBER)
-        return _view(scan, record, digest, self._now())
+        return _view(scan, record, digest, self.now())
 
     async def _record(self, check_id: UUID) -> CheckRecord:
-        record = await self._checks.get(check_id)
+        record = await self.checks.get(check_id)
         if record is None or record.state is CheckState.ERASED:
             _refuse(HostedProblem.UNKNOWN)
         return record
 
     async def _own(self, check_id: UUID, secret: str | None) -> tuple[HostedScan, CheckRecord, bytes]:
-        scan = await self._repository.find(check_id)
+        scan = await self.repository.find(check_id)
         digest = secret_hash(secret or "")
         if scan is None or not secret or digest not in (scan.browser_sha256, scan.phone_sha256):
             _refuse(HostedProblem.UNKNOWN)
         return scan, await self._record(check_id), digest
 
     async def _changed(self, check_id: UUID, change: Callable[[HostedScan], HostedScan]) -> HostedScan:
-        scan = await self._repository.change(check_id, change)
+        scan = await self.repository.change(check_id, change)
         if scan is None:
             _refuse(HostedProblem.UNKNOWN)
         return scan
 
     async def _known_or_new(self, secret: str | None) -> str:
-        if secret and await self._repository.knows_browser(secret_hash(secret)):
+        if secret and await self.repository.knows_browser(secret_hash(secret)):
             return secret
         return secrets.token_urlsafe(SECRET_BYTES)
 

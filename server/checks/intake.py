@@ -275,22 +275,14 @@ class PortraitIntake:
             raise refusal from error
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class TryGate:
     """Admits a new check unless too many checks of its subject or its portrait have failed or are running."""
 
-    def __init__(
-        self,
-        *,
-        repository: CheckRepository,
-        setting: TrySetting,
-        tenant_key: Callable[[str], bytes],
-        metrics: Metrics,
-    ) -> None:
-        """Set the limits and the stores."""
-        self._repository = repository
-        self._setting = setting
-        self._tenant_key = tenant_key
-        self._metrics = metrics
+    repository: CheckRepository
+    setting: TrySetting
+    tenant_key: Callable[[str], bytes]
+    metrics: Metrics
 
     async def pass_through(
         self, upload: TrustedImageUpload, image: bytes, *, now: datetime
@@ -302,16 +294,16 @@ class TryGate:
         Raises:
             Refusal: Too many checks failed, or run now (TOO_MANY_FAILURES).
         """
-        key = self._tenant_key(memory_scope(upload.tenant, sandbox=upload.sandbox))
+        key = self.tenant_key(memory_scope(upload.tenant, sandbox=upload.sandbox))
         marks = [portrait_mark(image, tenant_key=key)]
         if upload.subject_reference.strip():
             marks.insert(0, subject_mark(upload.subject_reference, tenant_key=key))
         try:
-            await self._repository.expect_allowed(
-                marks, rules=self._setting.limits_for(sandbox=upload.sandbox), now=now
+            await self.repository.expect_allowed(
+                marks, rules=self.setting.limits_for(sandbox=upload.sandbox), now=now
             )
         except TriesExceeded as error:
-            self._metrics.checks.try_refused(error.kind.value, sandbox=upload.sandbox)
+            self.metrics.checks.try_refused(error.kind.value, sandbox=upload.sandbox)
             raise too_many_failures(error, now=now) from error
         return tuple(marks)
 
@@ -337,46 +329,31 @@ class AcceptedUpload:
     policy_oid: str
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckIntake:
-    """Creates checks."""
+    """Creates checks.
 
-    def __init__(
-        self,
-        *,
-        repository: CheckRepository,
-        offer: CheckOffer,
-        tries: TryGate,
-        portraits: PortraitIntake,
-        evidence: EvidenceStore,
-        pack: PackIdentity,
-        keys: KeyRing,
-        serialise_report: Callable[[PortraitReport], bytes],
-        enrolled: EnrolledFrames,
-        metrics: Metrics,
-        hosted: HostedOffer,
-    ) -> None:
-        """Set the dependencies of every upload.
+    Attributes:
+        enrolled: The evidence frames of enrolled checks.
+        offer: The policies and modes that a check may request.
+        tries: Limits over several checks.
+        evidence: Keeps trusted images, if the policy demands it.
+        pack: The model pack that scans will be judged with.
+        serialise_report: Serialises the report that the upload returns; the edge provides it.
+        hosted: The server's own page.
+    """
 
-        Args:
-            enrolled: The evidence frames of enrolled checks.
-            offer: The policies and modes that a check may request.
-            tries: Limits over several checks.
-            evidence: Keeps trusted images, if the policy demands it.
-            pack: The model pack that scans will be judged with.
-            serialise_report: Serialises the report that the upload returns; the edge provides it.
-            hosted: The server's own page.
-        """
-        self._repository = repository
-        self._offer = offer
-        self._tries = tries
-        self._portraits = portraits
-        self._evidence = evidence
-        self._pack = pack
-        self._keys = keys
-        self._serialise_report = serialise_report
-        self._enrolled = enrolled
-        self._metrics = metrics
-        self._hosted = hosted
+    repository: CheckRepository
+    offer: CheckOffer
+    tries: TryGate
+    portraits: PortraitIntake
+    evidence: EvidenceStore
+    pack: PackIdentity
+    keys: KeyRing
+    serialise_report: Callable[[PortraitReport], bytes]
+    enrolled: EnrolledFrames
+    metrics: Metrics
+    hosted: HostedOffer
 
     async def accept(self, upload: TrustedImageUpload, *, now: datetime) -> AcceptedUpload:
         """Accept a trusted image and create its check, or refuse it and create nothing.
@@ -386,8 +363,8 @@ class CheckIntake:
         """
         validate_fields(upload)
         if upload.hosted is not None:
-            self._hosted.expect_allowed(upload.hosted)
-        policy_file, mode = self._offer.choose(policy=upload.policy, mode=upload.mode)
+            self.hosted.expect_allowed(upload.hosted)
+        policy_file, mode = self.offer.choose(policy=upload.policy, mode=upload.mode)
         _expect_consent(upload, policy_file.policy)
         _expect_possible(upload, policy_file.policy)
         request = _request(upload)
@@ -405,8 +382,8 @@ class CheckIntake:
         hosted = upload.hosted
         return AcceptedUpload(
             record=record,
-            scan_token=self._keys.tokens.issue(record.check_id) if hosted is None else "",
-            scan_url="" if hosted is None else self._hosted.link(hosted, record.check_id),
+            scan_token=self.keys.tokens.issue(record.check_id) if hosted is None else "",
+            scan_url="" if hosted is None else self.hosted.link(hosted, record.check_id),
             policy_oid=frozen.oid or "",
         )
 
@@ -414,7 +391,7 @@ class CheckIntake:
         if request is None:
             return None
         try:
-            return await self._repository.find_by_request(request)
+            return await self.repository.find_by_request(request)
         except RequestIdReused as error:
             raise _reused() from error
 
@@ -429,7 +406,7 @@ class CheckIntake:
         policy = file.policy
         enrolled: EnrolledFrame | None = None
         if isinstance(upload.image, TrustedCheckReference):
-            enrolled = await self._enrolled.open(
+            enrolled = await self.enrolled.open(
                 upload.image.check_id,
                 tenant=upload.tenant,
                 sandbox=upload.sandbox,
@@ -440,9 +417,9 @@ class CheckIntake:
             )
             image = enrolled.image
         else:
-            image = await self._portraits.image(upload.image, upload, policy)
-        tries = await self._tries.pass_through(upload, image, now=now)
-        portrait = await self._portraits.accept(
+            image = await self.portraits.image(upload.image, upload, policy)
+        tries = await self.tries.pass_through(upload, image, now=now)
+        portrait = await self.portraits.accept(
             image, policy, sandbox=upload.sandbox, frame=None if enrolled is None else enrolled.facts
         )
         check_id = uuid.UUID(bytes=secrets.token_bytes(16), version=4)
@@ -452,7 +429,7 @@ class CheckIntake:
             tenant=upload.tenant,
             sandbox=upload.sandbox,
             created_by=upload.caller,
-            challenge_key_sha256=self._keys.challenges.newest,
+            challenge_key_sha256=self.keys.challenges.newest,
             policy_name=policy.name,
             policy_version=policy.version,
             policy_sha256=file.sha256,
@@ -465,12 +442,12 @@ class CheckIntake:
                 trusted=_trusted(portrait, upload),
                 tenant=upload.tenant,
                 check_id=check_id,
-                wrapping_keys=self._keys.wrapping_keys,
+                wrapping_keys=self.keys.wrapping_keys,
             ),
-            portrait_report=self._serialise_report(portrait.report),
-            pack_name=self._pack.name,
-            pack_version=self._pack.version,
-            pack_sha256=self._pack.sha256,
+            portrait_report=self.serialise_report(portrait.report),
+            pack_name=self.pack.name,
+            pack_version=self.pack.version,
+            pack_sha256=self.pack.sha256,
             create_time=now,
             scan_deadline=now + timedelta(seconds=policy.deadlines.scan_seconds),
             result_deadline=now + timedelta(seconds=policy.deadlines.result_seconds),
@@ -483,18 +460,18 @@ class CheckIntake:
             trusted_check=None if enrolled is None else trusted_check_to_bytes(enrolled.source),
         )
         images: tuple[EvidenceEntry, ...] = ()
-        with check_bound(check_id), self._metrics.stages.stage(Stage.STORE_CHECK):
+        with check_bound(check_id), self.metrics.stages.stage(Stage.STORE_CHECK):
             if kept is PortraitKept.BYTES and enrolled is None:
                 # Durable before the row that names it; an orphan of a call that fails is swept.
                 images = (await self._keep_portrait(upload.tenant, check_id, image, portrait.report),)
             hosted = None
             if upload.hosted is not None:
-                hosted = self._hosted.scan(upload.hosted, check_id, now=now, deadline=check.scan_deadline)
+                hosted = self.hosted.scan(upload.hosted, check_id, now=now, deadline=check.scan_deadline)
             source = None if enrolled is None else enrolled.source.check_id
             record = await self._store(check, request, tries, images, hosted=hosted, source=source)
             if record.check_id == check_id:
                 # Otherwise a concurrent call with the same request_id created the check.
-                check_created(record, metrics=self._metrics)
+                check_created(record, metrics=self.metrics)
         return record
 
     async def _store(
@@ -509,29 +486,29 @@ class CheckIntake:
     ) -> CheckRecord:
         """Write the check; return the earlier one of a repeated request."""
         try:
-            record = await self._repository.create(
+            record = await self.repository.create(
                 check, request, tries=tries, images=images, hosted=hosted, source=source
             )
         except Conflict as error:
             raise trusted_check_erased() from error
         except RequestIdReused as error:
-            await self._evidence.erase(images)
+            await self.evidence.erase(images)
             raise _reused() from error
         if record.check_id != check.check_id:
-            await self._evidence.erase(images)
+            await self.evidence.erase(images)
         return record
 
     async def _keep_portrait(
         self, tenant: str, check_id: uuid.UUID, image: bytes, report: PortraitReport
     ) -> EvidenceEntry:
-        entry, ciphertext = await self._evidence.seal(
+        entry, ciphertext = await self.evidence.seal(
             check_id,
             tenant=tenant,
             kind=ImagePurpose.PORTRAIT,
             image=image,
             media_type=_RECORD_TYPE if report.container else report.media_type,
         )
-        await self._evidence.put(entry, ciphertext)
+        await self.evidence.put(entry, ciphertext)
         return entry
 
 

@@ -1,6 +1,7 @@
 """Decides which policies and modes a check may request at a server."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 
 from liveness import ChallengeKind
 from matcher import CalibrationTooWeak, MatchPolicy, require_calibration_support
@@ -13,31 +14,22 @@ from server.policies.schema import ChallengeDemands
 from vision.packs import Pack
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckOffer:
-    """The policies and modes that a server offers, given its settings and its models."""
+    """The policies and modes that a server offers, given its settings and its models.
 
-    def __init__(
-        self,
-        *,
-        policies: PolicyBook,
-        availabilities: Mapping[str, Availability],
-        default_policy: str,
-        pack: Pack,
-        allow_evaluation_pack: bool,
-    ) -> None:
-        """Set the policies and their limits.
+    Attributes:
+        availabilities: Whether any device can meet a policy with the evidence that the server is
+            configured to verify, by the name of the policy.
+        default_policy: The policy of a check that names none.
+        allow_evaluation_pack: Whether a pack for evaluation may serve EXPRESS checks.
+    """
 
-        Args:
-            availabilities: Whether any device can meet a policy with the evidence that the server is
-                configured to verify, by the name of the policy.
-            default_policy: The policy of a check that names none.
-            allow_evaluation_pack: Whether a pack for evaluation may serve EXPRESS checks.
-        """
-        self._policies = policies
-        self._availabilities = availabilities
-        self._default_policy = default_policy
-        self._pack = pack
-        self._allow_evaluation_pack = allow_evaluation_pack
+    policies: PolicyBook
+    availabilities: Mapping[str, Availability]
+    default_policy: str
+    pack: Pack
+    allow_evaluation_pack: bool
 
     def choose(self, *, policy: str, mode: Mode | None) -> tuple[PolicyFile, Mode]:
         """Return the policy and the mode of a new check.
@@ -57,7 +49,7 @@ class CheckOffer:
 
     def _policy(self, name: str) -> PolicyFile:
         try:
-            return self._policies.get(name or self._default_policy)
+            return self.policies.get(name or self.default_policy)
         except PolicyNotFound as error:
             raise Refusal(
                 Reason.POLICY_NOT_FOUND, str(error), details={"policies": ", ".join(error.known)}
@@ -82,7 +74,7 @@ class CheckOffer:
         return mode
 
     def _require_evidence(self, policy: Policy) -> None:
-        found = self._availabilities[policy.name]
+        found = self.availabilities[policy.name]
         if not found.available:
             missing = ", ".join(found.missing_settings)
             raise Refusal(
@@ -93,14 +85,14 @@ class CheckOffer:
 
     def _require_pack(self, policy: Policy, mode: Mode) -> None:
         shortfall = pack_shortfall(
-            policy, self._pack, requested=mode, allow_evaluation_pack=self._allow_evaluation_pack
+            policy, self.pack, requested=mode, allow_evaluation_pack=self.allow_evaluation_pack
         )
         if shortfall is not None:
             raised = "" if mode is policy.mode else f", raised to {mode},"
             raise Refusal(
                 Reason.POLICY_NOT_AVAILABLE,
-                f"the policy {policy.name}{raised} cannot be met by the pack {self._pack.name}: {shortfall}",
-                details={"policy": policy.name, "pack": self._pack.name, "mode": mode.value},
+                f"the policy {policy.name}{raised} cannot be met by the pack {self.pack.name}: {shortfall}",
+                details={"policy": policy.name, "pack": self.pack.name, "mode": mode.value},
             )
 
 

@@ -2,7 +2,7 @@
 
 import asyncio
 from collections.abc import AsyncGenerator, Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from datetime import datetime, timedelta
 from enum import StrEnum
 from functools import lru_cache
@@ -193,6 +193,7 @@ _RECONNECT_SECONDS: Final = 1.0
 _log = structlog.get_logger(__name__)
 
 
+@dataclass(slots=True, kw_only=True, eq=False)
 class CheckInquiry:
     """Reports the progress of checks to orchestrators.
 
@@ -200,25 +201,14 @@ class CheckInquiry:
     scan.
     """
 
-    def __init__(
-        self,
-        *,
-        repository: CheckRepository,
-        records: EvidenceRecordRepository,
-        reviews: ReviewRepository,
-        vault: RecordVault,
-        now: Callable[[], datetime],
-        draining: asyncio.Event,
-    ) -> None:
-        """Set the stores, the clock and the event that is set when the server shuts down."""
-        self._repository = repository
-        self._records = records
-        self._reviews = reviews
-        self._vault = vault
-        self._now = now
-        self._draining = draining
-        self._waiting: dict[UUID, list[asyncio.Future[_Read | None]]] = {}
-        self._batch: asyncio.Task[None] | None = None
+    repository: CheckRepository
+    records: EvidenceRecordRepository
+    reviews: ReviewRepository
+    vault: RecordVault
+    now: Callable[[], datetime]
+    draining: asyncio.Event
+    _waiting: dict[UUID, list[asyncio.Future[_Read | None]]] = field(default_factory=dict, init=False)
+    _batch: asyncio.Task[None] | None = field(default=None, init=False)
 
     async def progress(self, check_id: UUID, *, tenant: str, sandbox: bool) -> CheckProgress:
         """Return the progress of a check.
@@ -226,26 +216,26 @@ class CheckInquiry:
         Raises:
             Refusal: CHECK_NOT_FOUND or RESULT_EXPIRED.
         """
-        record = await check_of_caller(self._repository, check_id, tenant=tenant, sandbox=sandbox)
-        return await self._progress_of(record, await self._repository.attempts(check_id))
+        record = await check_of_caller(self.repository, check_id, tenant=tenant, sandbox=sandbox)
+        return await self._progress_of(record, await self.repository.attempts(check_id))
 
     async def _progress_of(self, record: CheckRecord, attempts: Sequence[AttemptRecord]) -> CheckProgress:
         if record.state is CheckState.ERASED:
             raise result_erased()
         if record.reasons is None:
             record = await self._with_sealed_reasons(record)
-        policy, now = frozen_policy(record.policy_source), self._now()
+        policy, now = frozen_policy(record.policy_source), self.now()
         progress = progress_of(record, attempts, policy=policy, now=now)
-        return replace(progress, review=await review_standing(self._reviews, record, policy=policy, now=now))
+        return replace(progress, review=await review_standing(self.reviews, record, policy=policy, now=now))
 
     async def _with_sealed_reasons(self, record: CheckRecord) -> CheckRecord:
         """Return a check with the reasons of its evidence record, because those outside were altered."""
         _log.error("evidence_index_altered", check_id=str(record.check_id), facts=("reasons",))
-        stored = await self._records.find(record.check_id)
+        stored = await self.records.find(record.check_id)
         if stored is None:
             return record
         try:
-            sealed = self._vault.open(stored)
+            sealed = self.vault.open(stored)
         except RecordUnreadable:
             return record
         return replace(record, reasons=tuple(sealed.outcome.verdict.reasons))
@@ -271,7 +261,7 @@ class CheckInquiry:
         """
         sent: CheckProgress | None = None
         while True:
-            if self._draining.is_set():
+            if self.draining.is_set():
                 raise Refusal(
                     Reason.NOT_SERVING,
                     "the server is shutting down; watch the check again",
@@ -309,7 +299,7 @@ class CheckInquiry:
         await self._pause(_POLL_SECONDS)
         waiting, self._waiting, self._batch = self._waiting, {}, None
         try:
-            found = await self._repository.with_attempts(waiting)
+            found = await self.repository.with_attempts(waiting)
         except Exception as error:  # noqa: BLE001 - each watch raises it to its caller
             for future in (one for futures in waiting.values() for one in futures if not one.done()):
                 future.set_exception(error)
@@ -323,7 +313,7 @@ class CheckInquiry:
     async def _pause(self, seconds: float) -> None:
         try:
             async with asyncio.timeout(seconds):
-                await self._draining.wait()
+                await self.draining.wait()
         except TimeoutError:
             pass
 

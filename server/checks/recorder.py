@@ -165,41 +165,28 @@ class KeptImages:
     failure: StorageUnavailable | None
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class CheckRecorder:
-    """Writes evidence and decisions. Every method returns only after its data is stored durably."""
+    """Writes evidence and decisions. Every method returns only after its data is stored durably.
 
-    def __init__(
-        self,
-        *,
-        repository: CheckRepository,
-        evidence: EvidenceStore,
-        records: RecordVault,
-        encode: Callable[[CheckOutcome], bytes],
-        pack: PackIdentity,
-        server_version: str,
-        clock_source: str,
-        unattempted: Callable[[CheckRecord, Policy, datetime], Awaitable[DeviceOutcome]],
-        reviews: ReviewSelection,
-    ) -> None:
-        """Set the stores, and the facts that results state about this server.
+    Attributes:
+        encode: Serialises the result that is signed and returned; the edge provides it.
+        pack: The model pack that judges.
+        clock_source: The clock of this server, as evidence records name it.
+        unattempted: Returns the facts about the device of a check that no attempt decides; raises
+            StorageUnavailable if the database failed.
+        reviews: Decides which checks people review.
+    """
 
-        Args:
-            encode: Serialises the result that is signed and returned; the edge provides it.
-            pack: The model pack that judges.
-            clock_source: The clock of this server, as evidence records name it.
-            unattempted: Returns the facts about the device of a check that no attempt decides; raises
-                StorageUnavailable if the database failed.
-            reviews: Decides which checks people review.
-        """
-        self._repository = repository
-        self._evidence = evidence
-        self._records = records
-        self._encode = encode
-        self._clock_source = clock_source
-        self._pack = pack
-        self._server_version = server_version
-        self._unattempted = unattempted
-        self._reviews = reviews
+    repository: CheckRepository
+    evidence: EvidenceStore
+    records: RecordVault
+    encode: Callable[[CheckOutcome], bytes]
+    pack: PackIdentity
+    server_version: str
+    clock_source: str
+    unattempted: Callable[[CheckRecord, Policy, datetime], Awaitable[DeviceOutcome]]
+    reviews: ReviewSelection
 
     async def keep_images(
         self, record: CheckRecord, *, attempt: int, best: SeenFrame | None, audit: Sequence[SeenFrame]
@@ -219,7 +206,7 @@ class CheckRecorder:
         self, record: CheckRecord, *, attempt: int, kind: ImagePurpose, frame: SeenFrame
     ) -> tuple[EvidenceEntry, StorageUnavailable | None]:
         taken = frame.frame
-        entry, ciphertext = await self._evidence.seal(
+        entry, ciphertext = await self.evidence.seal(
             record.check_id,
             tenant=record.tenant,
             kind=kind,
@@ -231,7 +218,7 @@ class CheckRecorder:
             mirrored=taken.mirrored,
         )
         try:
-            await self._evidence.put(entry, ciphertext)
+            await self.evidence.put(entry, ciphertext)
         except StorageUnavailable as error:
             _log.error("picture_not_kept", check_id=str(record.check_id), exc_info=error)
             return entry, error
@@ -240,7 +227,7 @@ class CheckRecorder:
     async def drop_images(self, images: KeptImages) -> None:
         """Erase images whose rows were never written; the sweep of orphans erases what this cannot."""
         with suppress(StorageUnavailable):
-            await self._evidence.erase(images.entries)
+            await self.evidence.erase(images.entries)
 
     def interim(
         self,
@@ -335,7 +322,7 @@ class CheckRecorder:
         """
         if reason in _ABSENCE:
             reason = server_fault(attempts) or reason
-        device = await self._unattempted(record, policy, now)
+        device = await self.unattempted(record, policy, now)
         outcome = None
         if (judged := _last_judged(attempts)) is not None:
             outcome = judged.ended(
@@ -346,7 +333,7 @@ class CheckRecorder:
                 decide_time=now,
             )
         if outcome is None or outcome.verdict.status is CheckStatus.NOT_DECIDED:
-            kept = await self._repository.evidence(record.check_id)
+            kept = await self.repository.evidence(record.check_id)
             outcome = self._outcome(
                 record,
                 policy=policy,
@@ -434,10 +421,10 @@ class CheckRecorder:
             policy_version=record.policy_version,
             policy_sha256=record.policy_sha256,
             policy_oid=policy.oid or "",
-            pack=self._pack,
+            pack=self.pack,
             create_time=record.create_time,
             decide_time=now,
-            server_version=self._server_version,
+            server_version=self.server_version,
             sandbox=record.sandbox,
             doubts=() if attempt is None else _earlier_doubts(attempt, attempts),
             trusted_check=None
@@ -470,8 +457,8 @@ class CheckRecorder:
             # Until the result's deadline FinishCheck returns images, so retention never takes one from it.
             kept = outcome.decide_time + timedelta(seconds=retention.images_seconds)
             images_until = max(kept, record.result_deadline)
-        earlier = await self._repository.evidence(record.check_id)
-        result = self._encode(outcome)
+        earlier = await self.repository.evidence(record.check_id)
+        result = self.encode(outcome)
         evidence_record = EvidenceRecord(
             tenant=record.tenant,
             subject_reference=record.subject_reference,
@@ -479,19 +466,19 @@ class CheckRecorder:
             requested_mode=record.requested_mode,
             outcome=outcome,
             result=result,
-            result_jws=self._records.sign(result, tenant=record.tenant, sandbox=record.sandbox),
+            result_jws=self.records.sign(result, tenant=record.tenant, sandbox=record.sandbox),
             images=tuple(entry.facts for entry in (*earlier, *evidence)),
             frames=tuple(_frames(attempt) for attempt in attempts) if retention.biometrics else (),
             portrait=_portrait(record, policy),
             times=RecordTimes(
-                source=self._clock_source,
+                source=self.clock_source,
                 create=record.create_time,
                 decide=outcome.decide_time,
                 result_deadline=record.result_deadline,
                 retain_until=retain_until,
             ),
         )
-        review = await self._reviews.begin(
+        review = await self.reviews.begin(
             record,
             outcome,
             policy=policy,
@@ -499,13 +486,13 @@ class CheckRecorder:
             until=min(images_until, retain_until),
             result=result,
         )
-        await self._repository.decide(
+        await self.repository.decide(
             record.check_id,
             epoch=epoch,
             decision=Decision(
                 status=outcome.verdict.status,
                 reasons=outcome.verdict.reasons,
-                record=self._records.seal(evidence_record),
+                record=self.records.seal(evidence_record),
                 evidence=evidence,
                 decide_time=outcome.decide_time,
                 retain_until=retain_until,
@@ -520,7 +507,7 @@ class CheckRecorder:
         if not retention.biometrics:
             # The portrait's template is overwritten, and SQLite's log may still have it.
             with suppress(StorageUnavailable):
-                await self._repository.forget_overwritten()
+                await self.repository.forget_overwritten()
 
 
 def _enrols(outcome: CheckOutcome, policy: Policy) -> bool:

@@ -1,6 +1,7 @@
 """Decides which decided checks people review, and finds what orchestrators learn of it."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 from hashlib import sha256
 from typing import Final
@@ -24,21 +25,18 @@ _READ: Final = 500
 """Failed checks of a person that are read at most, to find those that count."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReviewSelection:
-    """Begins reviews."""
+    """Begins reviews.
 
-    def __init__(
-        self, *, records: EvidenceRecordRepository, tenant_keys: Callable[[str], tuple[bytes, ...]]
-    ) -> None:
-        """Set the stores.
+    Attributes:
+        records: Finds the earlier failures of a person.
+        tenant_keys: Returns the keys that a tenant has and had, newest first, under which references are
+            hashed and the sample is drawn.
+    """
 
-        Args:
-            records: Finds the earlier failures of a person.
-            tenant_keys: Returns the keys that a tenant has and had, newest first, under which references are
-                hashed and the sample is drawn.
-        """
-        self._records = records
-        self._tenant_keys = tenant_keys
+    records: EvidenceRecordRepository
+    tenant_keys: Callable[[str], tuple[bytes, ...]]
 
     async def begin(
         self,
@@ -73,7 +71,7 @@ class ReviewSelection:
             ReviewCause.DEVICE_SIGN: rules.device_signs and success and signs,
             ReviewCause.SAMPLE: success
             and in_sample(
-                record.check_id, rules.sample_percent, tenant_key=self._tenant_keys(record.tenant)[0]
+                record.check_id, rules.sample_percent, tenant_key=self.tenant_keys(record.tenant)[0]
             ),
             ReviewCause.REPEATED_FAILURES: rules.failures is not None
             and _counts(outcome.verdict.status, outcome.verdict.reasons)
@@ -105,10 +103,10 @@ class ReviewSelection:
             return 0
         person = tuple(
             reference_term("subject", record.subject_reference, tenant_key=key)
-            for key in self._tenant_keys(record.tenant)
+            for key in self.tenant_keys(record.tenant)
         )
         failed = pair_terms([("status", CheckStatus.FAILURE), ("sandbox", "yes" if record.sandbox else "no")])
-        found = await self._records.list(
+        found = await self.records.list(
             record.tenant, (person, failed), since=now - timedelta(days=days), limit=_READ
         )
         return sum(_counts(check.status, check.reasons or ()) for check in found)

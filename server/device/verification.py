@@ -7,7 +7,7 @@ outcome of the scan, so that nothing can be used twice.
 """
 
 from collections.abc import Callable
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -90,31 +90,22 @@ _MOST_KEYS_MADE: Final = 10
 scans. Apple states no limit; an app makes a key when it is installed."""
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class ReceiptKeeper:
     """Verifies receipts, keeps the newest of each key, and exchanges it. Safe for concurrent streams.
 
     The first receipt comes with an App Attest attestation, and Apple exchanges it for newer ones. A receipt
     can only raise doubt: it never raises the assurance of a device. A missing receipt, for example because
     Apple did not answer, does not lower it.
+
+    Attributes:
+        trust: The trusted roots, keys and apps.
     """
 
-    def __init__(
-        self,
-        *,
-        trust: DeviceTrust,
-        devices: DeviceRepository,
-        workers: WorkerPool,
-        now: Callable[[], datetime],
-    ) -> None:
-        """Initialise the keeper.
-
-        Args:
-            trust: The trusted roots, keys and apps.
-        """
-        self._trust = trust
-        self._devices = devices
-        self._workers = workers
-        self._now = now
+    trust: DeviceTrust
+    devices: DeviceRepository
+    workers: WorkerPool
+    now: Callable[[], datetime]
 
     async def first(
         self, key: AttestedKey, context: EvidenceContext
@@ -130,7 +121,7 @@ class ReceiptKeeper:
         )
         if not _holds(result):
             return result.checks, None
-        now = self._now()
+        now = self.now()
         return result.checks, HeldReceipt(data=key.receipt, time=now, due=now)
 
     async def risk(self, key: EnrolledKey, context: EvidenceContext) -> tuple[DeviceCheck, ...]:
@@ -142,14 +133,14 @@ class ReceiptKeeper:
             StorageUnavailable: The database failed.
         """
         held = None if key.receipt is None else parse_receipt(key.receipt.data).receipt
-        known = check_risk(held, most_keys=_MOST_KEYS_MADE, now=self._now())
-        exchange = self._trust.receipt_exchange
+        known = check_risk(held, most_keys=_MOST_KEYS_MADE, now=self.now())
+        exchange = self.trust.receipt_exchange
         if exchange is None or not context.asks_apple:
             return (known,)
-        if key.receipt is None or held is None or not held.may_be_exchanged(self._now()):
+        if key.receipt is None or held is None or not held.may_be_exchanged(self.now()):
             return (known,)
-        now = self._now()
-        if key.receipt.due > now or not await self._devices.claim_exchange(
+        now = self.now()
+        if key.receipt.due > now or not await self.devices.claim_exchange(
             key, now=now, until=now + _AFTER_FAILURE
         ):
             return (known,)
@@ -179,9 +170,9 @@ class ReceiptKeeper:
         if result.receipt is None or not _holds(result):
             failed = next(check for check in result.checks if check.outcome is DeviceFinding.FAIL)
             raise ReceiptExchangeUnavailable(f"Apple's answer is not valid: {failed.reason}")
-        now = self._now()
+        now = self.now()
         due = max(now + _UNTIL_NEXT, result.receipt.not_before or now)
-        await self._devices.keep_receipt(key, HeldReceipt(data=answer, time=now, due=due))
+        await self.devices.keep_receipt(key, HeldReceipt(data=answer, time=now, due=due))
         return result
 
     async def _verified(
@@ -194,7 +185,7 @@ class ReceiptKeeper:
         client_data_hash: bytes | None,
         sandbox: bool,
     ) -> ReceiptResult:
-        return await self._workers.run(
+        return await self.workers.run(
             verify_receipt,
             receipt=receipt,
             public_key=public_key,
@@ -203,8 +194,8 @@ class ReceiptKeeper:
             client_data_hash=client_data_hash,
             max_age=_MAX_AGE,
             most_keys=_MOST_KEYS_MADE,
-            anchors=self._trust.apple_roots(sandbox=sandbox),
-            now=self._now(),
+            anchors=self.trust.apple_roots(sandbox=sandbox),
+            now=self.now(),
         )
 
 

@@ -44,6 +44,11 @@ class Plan(StrEnum):
     FLASH = "FLASH"
     MOVEMENT = "MOVEMENT"
 
+    @property
+    def mode(self) -> Mode:
+        """The mode of an attempt. The movement challenge has no mode of its own; it counts as EXPRESS."""
+        return Mode.DYNAMIC if self is Plan.FLASH else Mode.EXPRESS
+
 
 class PortraitKept(StrEnum):
     """The data kept of the trusted image after its check is created; the names are those of policy files."""

@@ -69,24 +69,17 @@ class AnalysisEnvironment:
     metrics: Metrics
 
 
+@dataclass(kw_only=True, eq=False)
 class AnalysisServicer(Opened[AnalysisEnvironment]):
-    """Serves the calls of AnalysisService."""
+    """Serves the calls of AnalysisService.
 
-    def __init__(
-        self,
-        *,
-        callers: CallerIdentifier,
-        selfies: Places,
-        videos: Places,
-    ) -> None:
-        """Create a servicer that refuses every call until ``open`` is called.
+    Attributes:
+        videos: Places of AnalyzeVideo; a call also holds one during its upload.
+    """
 
-        Args:
-            videos: Places of AnalyzeVideo; a call also holds one during its upload.
-        """
-        self._callers = callers
-        self._selfies = selfies
-        self._videos = videos
+    callers: CallerIdentifier
+    selfies: Places
+    videos: Places
 
     async def AnalyzeImage(  # noqa: N802 - the name is the contract's
         self,
@@ -94,7 +87,7 @@ class AnalysisServicer(Opened[AnalysisEnvironment]):
         context: ServicerContext[Any, analysis_pb2.AnalyzeImageResponse],
     ) -> analysis_pb2.AnalyzeImageResponse:
         """Analyse one selfie; see the contract."""
-        caller, env = self._callers.identify(context), self.env
+        caller, env = self.callers.identify(context), self.env
         request_id = image_request_id()
         with _identified(env.metrics, "image", "requestId", request_id):
             mode = image_mode(request.mode)
@@ -104,7 +97,7 @@ class AnalysisServicer(Opened[AnalysisEnvironment]):
                 )
             async with (
                 within_deadline(context, _IMAGE_SECONDS),
-                self._selfies.hold_place(caller.scope) as place,
+                self.selfies.hold_place(caller.scope) as place,
             ):
                 analysis = await place.run(env.image_pool, env.images.analyse, request.image, mode=mode)
         if analysis.failure is not None:
@@ -119,11 +112,11 @@ class AnalysisServicer(Opened[AnalysisEnvironment]):
         context: ServicerContext[analysis_pb2.AnalyzeVideoRequest, analysis_pb2.AnalyzeVideoResponse],
     ) -> analysis_pb2.AnalyzeVideoResponse:
         """Analyse one video; see the contract."""
-        caller, env = self._callers.identify(context), self.env
+        caller, env = self.callers.identify(context), self.env
         created = env.now()
         inference_id = video_inference_id()
         with _identified(env.metrics, "video", "inferenceId", inference_id):
-            async with self._videos.hold_place(caller.scope) as place:
+            async with self.videos.hold_place(caller.scope) as place:
                 upload = await self._uploaded(request_iterator)
                 try:
                     analysis = await place.run(

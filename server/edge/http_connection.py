@@ -26,19 +26,20 @@ _log = structlog.get_logger(__name__)
 
 
 class HttpConnection(RequestHandler):
-    """Answers what is not HTTP with 400 and a fixed text.
+    """Answers what is not HTTP with 400 and a fixed text, and ends when its time is over.
 
     aiohttp would log it as an error of the server, and both that line and its answer would have the beginning
     of the malformed line, which may be a cookie or a key.
     """
 
-    __slots__ = ("_caller", "_listener", "is_own")
+    __slots__ = ("_caller", "_listener", "_timer", "is_own")
 
     def __init__(
         self,
         server: web.Server,
         *,
         listener: str,
+        first_seconds: float | None,
         keepalive_seconds: float,
         max_header_bytes: int,
         caller: str | None,
@@ -49,6 +50,7 @@ class HttpConnection(RequestHandler):
         Args:
             server: Serves its requests.
             listener: The name of the listener in the log.
+            first_seconds: From now until ``limit_time`` is called, TLS included; ``None`` for any time.
             keepalive_seconds: How long it may stay open without a request.
             max_header_bytes: The maximum size of the first line, and of each header.
             caller: The address for which a proxy connected; ``None`` for that of the socket.
@@ -66,6 +68,29 @@ class HttpConnection(RequestHandler):
         self._listener = listener
         self._caller = caller
         self.is_own = is_own
+        self._timer: asyncio.TimerHandle | None = None
+        self.limit_time(first_seconds)
+
+    def limit_time(self, seconds: float | None) -> None:
+        """End the connection in ``seconds`` from now, and no more at the time that was set before.
+
+        Args:
+            seconds: ``None`` for any time.
+        """
+        if self._timer is not None:
+            self._timer.cancel()
+        loop = asyncio.get_running_loop()
+        self._timer = None if seconds is None else loop.call_later(seconds, abort, self)
+
+    @property
+    def over(self) -> bool:
+        """Whether the connection has ended, so that nothing can be answered."""
+        return self.transport is None or self.transport.is_closing()
+
+    def connection_lost(self, exc: BaseException | None) -> None:
+        """Note the end of the connection."""
+        self.limit_time(None)
+        super().connection_lost(exc)
 
     @property
     def peername(self) -> Any:
@@ -96,6 +121,8 @@ class HttpConnection(RequestHandler):
 class HttpListener:
     """Binds a port, and makes a connection for everyone who connects."""
 
+    _connection: type[HttpConnection] = HttpConnection
+
     def __init__(
         self,
         name: str,
@@ -103,6 +130,7 @@ class HttpListener:
         host: str,
         port: int,
         runner: web.AppRunner,
+        first_seconds: float | None = None,
         keepalive_seconds: float,
         max_header_bytes: int,
         tls: ssl.SSLContext | None = None,
@@ -115,6 +143,7 @@ class HttpListener:
             name: Its name in the log and in errors.
             port: TCP port; 0 for any free one.
             runner: Serves the requests.
+            first_seconds: How long a connection has until ``HttpConnection.limit_time`` is called.
             keepalive_seconds: How long a connection may stay open without a request.
             max_header_bytes: The maximum size of the first line, and of each header.
             tls: TLS; ``None`` for plaintext, which settings allow on loopback only.
@@ -127,6 +156,7 @@ class HttpListener:
         self._host = host
         self.port = port
         self._runner = runner
+        self._first_seconds = first_seconds
         self._keepalive_seconds = keepalive_seconds
         self._max_header_bytes = max_header_bytes
         self._tls = tls
@@ -194,24 +224,19 @@ class HttpListener:
             raise RuntimeError("the runner was not set up")
         if not self._has_place(server):
             return _Refused()
-        return self._begin(
-            HttpConnection(
-                server,
-                listener=self._name,
-                keepalive_seconds=self._keepalive_seconds,
-                max_header_bytes=self._max_header_bytes,
-                caller=caller,
-                is_own=is_own,
-            )
+        return self._connection(
+            server,
+            listener=self._name,
+            first_seconds=self._first_seconds,
+            keepalive_seconds=self._keepalive_seconds,
+            max_header_bytes=self._max_header_bytes,
+            caller=caller,
+            is_own=is_own,
         )
 
     def _has_place(self, server: web.Server) -> bool:
         """Return whether there is a place for one more connection; may end others."""
         raise NotImplementedError
-
-    def _begin(self, connection: HttpConnection) -> asyncio.BaseProtocol:
-        """Return what serves a connection: itself, or a protocol around it."""
-        return connection
 
 
 class _Refused(asyncio.Protocol):
@@ -223,7 +248,12 @@ class _Refused(asyncio.Protocol):
 
 
 def _is_own(request: web.Request) -> bool:
-    return cast("HttpConnection", request.protocol).is_own
+    return connection_of(request).is_own
+
+
+def connection_of(request: web.Request) -> HttpConnection:
+    """Return the connection of a request to an ``HttpListener``."""
+    return cast("HttpConnection", request.protocol)
 
 
 def abort(handler: RequestHandler) -> None:

@@ -58,19 +58,18 @@ class ServiceEnvironment:
     now: Callable[[], datetime]
 
 
+@dataclass(kw_only=True, eq=False)
 class ServiceServicer(Opened[ServiceEnvironment]):
-    """Serves the calls of VerificationService from orchestrators."""
+    """Serves the calls of VerificationService from orchestrators.
 
-    def __init__(self, *, callers: CallerIdentifier, calls: Places, uploads: Places, watches: Places) -> None:
-        """Create a servicer that refuses every call until ``open`` is called.
+    Attributes:
+        calls: Places of unary calls except uploads.
+    """
 
-        Args:
-            calls: Places of unary calls except uploads.
-        """
-        self._callers = callers
-        self._calls = calls
-        self._uploads = uploads
-        self._watches = watches
+    callers: CallerIdentifier
+    calls: Places
+    uploads: Places
+    watches: Places
 
     async def UploadTrustedImage(  # noqa: N802 - the name is the contract's
         self,
@@ -78,7 +77,7 @@ class ServiceServicer(Opened[ServiceEnvironment]):
         context: ServicerContext[Any, service_pb2.UploadTrustedImageResponse],
     ) -> service_pb2.UploadTrustedImageResponse:
         """Create a check; see the contract."""
-        async with self._called(context, self._uploads) as (caller, env):
+        async with self._called(context, self.uploads) as (caller, env):
             accepted = await env.intake.accept(_upload(request, caller), now=env.now())
         record = accepted.record
         return service_pb2.UploadTrustedImageResponse(
@@ -111,12 +110,12 @@ class ServiceServicer(Opened[ServiceEnvironment]):
                 value=request.audit_image_limit,
                 maxValue=MAX_AUDIT_IMAGES,
             )
-        async with self._called(context, self._calls) as (caller, env):
+        async with self._called(context, self.calls) as (caller, env):
             finished = await env.completion.finish(
                 check_id_of(request.check_id),
                 tenant=caller.tenant,
                 sandbox=caller.sandbox,
-                actor=actor_of(caller, self._callers.address_of(context)),
+                actor=actor_of(caller, self.callers.address_of(context)),
                 audit_images=request.audit_image_limit,
                 close_now=request.close_now,
                 now=env.now(),
@@ -142,7 +141,7 @@ class ServiceServicer(Opened[ServiceEnvironment]):
         context: ServicerContext[Any, service_pb2.GetCheckResponse],
     ) -> service_pb2.GetCheckResponse:
         """Return the progress of a check; see the contract."""
-        async with self._called(context, self._calls) as (caller, env):
+        async with self._called(context, self.calls) as (caller, env):
             progress = await env.inquiry.progress(
                 check_id_of(request.check_id), tenant=caller.tenant, sandbox=caller.sandbox
             )
@@ -154,14 +153,14 @@ class ServiceServicer(Opened[ServiceEnvironment]):
         context: ServicerContext[Any, service_pb2.WatchCheckResponse],
     ) -> None:
         """Stream the progress of a check; see the contract."""
-        caller, env = self._callers.identify(context), self.env
+        caller, env = self.callers.identify(context), self.env
         check_id = check_id_of(request.check_id)
-        async with self._watches.hold_place(caller.scope):
+        async with self.watches.hold_place(caller.scope):
             changes = env.inquiry.changes(
                 check_id,
                 tenant=caller.tenant,
                 sandbox=caller.sandbox,
-                admit=lambda: self._callers.identify_again(context, caller=caller),
+                admit=lambda: self.callers.identify_again(context, caller=caller),
                 until_reviewed=request.until_reviewed,
             )
             async with aclosing(changes):
@@ -182,12 +181,12 @@ class ServiceServicer(Opened[ServiceEnvironment]):
             before=stated_time(request, "created_before"),
             state=stated_member(ProgressState, service_pb2.CheckProgress.State, request.state, "state"),
         )
-        async with self._called(context, self._calls) as (caller, env):
+        async with self._called(context, self.calls) as (caller, env):
             page = await env.finder.page(
                 chosen,
                 tenant=caller.tenant,
                 sandbox=caller.sandbox,
-                actor=actor_of(caller, self._callers.address_of(context)),
+                actor=actor_of(caller, self.callers.address_of(context)),
                 statuses=Scope.FINISH_CHECKS in caller.scopes,
                 size=size,
                 page_token=request.page_token,
@@ -205,7 +204,7 @@ class ServiceServicer(Opened[ServiceEnvironment]):
     ) -> service_pb2.CancelCheckResponse:
         """Cancel a check; see the contract."""
         check_id = check_id_of(request.check_id)
-        async with self._called(context, self._calls) as (caller, env):
+        async with self._called(context, self.calls) as (caller, env):
             await env.completion.cancel(check_id, tenant=caller.tenant, sandbox=caller.sandbox, now=env.now())
             progress = await env.inquiry.progress(check_id, tenant=caller.tenant, sandbox=caller.sandbox)
         return service_pb2.CancelCheckResponse(progress=_progress(progress, caller))
@@ -215,7 +214,7 @@ class ServiceServicer(Opened[ServiceEnvironment]):
         self, context: ServicerContext[Any, Any], places: Places
     ) -> AsyncIterator[tuple[Caller, ServiceEnvironment]]:
         """Hold a place for a call, within its deadline; yield who calls."""
-        caller, env = self._callers.identify(context), self.env
+        caller, env = self.callers.identify(context), self.env
         repeating = "it is safe to repeat a call with a request_id"
         async with (
             within_deadline(context, _MAX_SECONDS, repeating=repeating),

@@ -5,17 +5,16 @@ the WebSocket frames that a page sends instead. The messages are the same.
 """
 
 import asyncio
-import math
 import ssl
+import sys
 from collections.abc import AsyncIterator, Awaitable, Callable, Collection
 from contextlib import suppress
 from datetime import UTC, datetime
-from typing import Final
+from typing import Any, Final, cast
 
 import structlog
 from aiohttp import WSCloseCode, WSMsgType, web
 from aiohttp.typedefs import Handler
-from aiohttp.web_protocol import RequestHandler
 from facegate.v1 import scan_pb2
 from google.protobuf import json_format
 from google.protobuf.message import DecodeError
@@ -25,7 +24,7 @@ from server.base.errors import Reason, Refusal
 from server.edge.device_servicer import WRITE_SECONDS, malformed, nothing_read
 from server.edge.forwarded import TrustedProxies
 from server.edge.hosted import HostedPage, PageHandler
-from server.edge.http_connection import HttpConnection, HttpListener, abort
+from server.edge.http_connection import HttpConnection, HttpListener, abort, connection_of
 from server.edge.listeners import SCAN_METHOD
 from server.edge.proxy_protocol import ProxyProtocol
 from server.edge.scan_codec import to_inbound, to_response
@@ -213,12 +212,49 @@ class RefusedOrigins:
             _log.warning("origin_refused", origin=origin, count=1, remedy=_REMEDY)
 
 
+class _WebConnection(HttpConnection):
+    """Reads little before the first message of a stream is complete.
+
+    aiohttp keeps the parts of a message in memory, so that many connections could fill it without a token. A
+    stream that sends more ends. The rest of any other request is left out, so that its answer arrives.
+    """
+
+    __slots__ = ("_left", "_opens_stream")
+
+    def __init__(self, server: web.Server, **settings: Any) -> None:
+        """Prepare a connection with the ``settings`` of ``HttpConnection``."""
+        super().__init__(server, **settings)
+        self._left = _MAX_OPENING_BYTES
+        self._opens_stream = False
+
+    def expect_stream(self) -> None:
+        """Note that the request opens a stream, which ends if it sends too much."""
+        self._opens_stream = True
+        if self._left < 0:
+            abort(self)
+
+    def note_begun(self) -> None:
+        """Lift the limit: the first message is complete."""
+        self._left = sys.maxsize
+
+    def data_received(self, data: bytes) -> None:
+        """Receive bytes as far as the limit allows."""
+        allowed = data[: max(0, self._left)]
+        self._left -= len(data)
+        if self._left < 0 and self._opens_stream:
+            abort(self)
+        else:
+            super().data_received(allowed)
+
+
 class WebListener(HttpListener):
     """One port on which pages open scans.
 
     Attributes:
         port: TCP port. For port 0, the chosen port after ``start``.
     """
+
+    _connection = _WebConnection
 
     def __init__(
         self,
@@ -256,19 +292,19 @@ class WebListener(HttpListener):
         self._idle = idle
         self._metrics = metrics
         self._refused_origins = RefusedOrigins(lambda: datetime.now(UTC))
-        self._opening: dict[RequestHandler, tuple[_Stranger, asyncio.TimerHandle]] = {}
         application = web.Application(client_max_size=_MOST_CALL_BYTES)
         application.router.add_get(SCAN_METHOD, self._scan, allow_head=False)
         if page is not None:
             application.on_response_prepare.append(page.restrict)
             application.add_routes(
-                web.route(method, path, self._timed(handler)) for method, path, handler in page.routes()
+                web.route(method, path, _timed(handler)) for method, path, handler in page.routes()
             )
         super().__init__(
             "web",
             host=host,
             port=port,
             runner=web.AppRunner(application, shutdown_timeout=0),
+            first_seconds=_HANDSHAKE_SECONDS,
             keepalive_seconds=0,
             max_header_bytes=_MAX_HEADER_BYTES,
             tls=tls,
@@ -283,50 +319,15 @@ class WebListener(HttpListener):
     def _has_place(self, server: web.Server) -> bool:
         return len(server.connections) < self._max_connections
 
-    def _begin(self, connection: HttpConnection) -> asyncio.BaseProtocol:
-        stranger = _Stranger(connection, lost=self._forget)
-        timer = asyncio.get_running_loop().call_later(_HANDSHAKE_SECONDS, self._end_unopened, connection)
-        self._opening[connection] = stranger, timer
-        return stranger
-
-    def _forget(self, handler: RequestHandler) -> None:
-        """Forget a connection that was lost."""
-        _, timer = self._opening.pop(handler, (None, None))
-        if timer is not None:
-            timer.cancel()
-
-    def _end_unopened(self, handler: RequestHandler) -> None:
-        """End a connection that has not opened a stream in time."""
-        self._opening.pop(handler, None)
-        abort(handler)
-
-    def _timed(self, handler: PageHandler) -> Handler:
-        """Give a request of the page the time that a slow line needs, and then end its connection."""
-
-        async def serve(request: web.Request) -> web.Response:
-            opening = self._opening.pop(request.protocol, None)
-            if opening is None:
-                raise web.HTTPRequestTimeout
-            stranger, timer = opening
-            timer.cancel()
-            timer = asyncio.get_running_loop().call_later(_ANSWER_SECONDS, abort, request.protocol)
-            self._opening[request.protocol] = stranger, timer
-            answer = await handler(request)
-            answer.force_close()
-            return answer
-
-        return serve
-
     async def _scan(self, request: web.Request) -> web.StreamResponse:
         self._check(request)
-        opening = self._opening.get(request.protocol)
-        if opening is None:
+        connection = cast("_WebConnection", connection_of(request))
+        connection.expect_stream()
+        if connection.over:
             raise web.HTTPRequestTimeout
-        stranger, timer = opening
-        stream = WebStream(max_message_bytes=self._max_message_bytes, begun=stranger.has_begun)
+        stream = WebStream(max_message_bytes=self._max_message_bytes, begun=connection.note_begun)
         await stream.open(request)
-        self._opening.pop(request.protocol, None)
-        timer.cancel()
+        connection.limit_time(None)
         refusal = await self._served(stream, origin=request.headers["Origin"])
         await stream.end(refusal)
         return stream.response
@@ -362,46 +363,16 @@ class WebListener(HttpListener):
             return None
 
 
-class _Stranger(asyncio.Protocol):
-    """A connection, which ends if it sends too much before its first message is complete.
+def _timed(handler: PageHandler) -> Handler:
+    """Give a request of the page the time that a slow line needs, and then end its connection."""
 
-    aiohttp keeps the parts of a message in memory, so that many connections could fill it without a token. A
-    POST, which opens no stream, is not ended but not read further either, so that its answer arrives.
-    """
+    async def serve(request: web.Request) -> web.Response:
+        connection = connection_of(request)
+        if connection.over:
+            raise web.HTTPRequestTimeout
+        connection.limit_time(_ANSWER_SECONDS)
+        answer = await handler(request)
+        answer.force_close()
+        return answer
 
-    def __init__(self, handler: RequestHandler, *, lost: Callable[[RequestHandler], None]) -> None:
-        self._handler = handler
-        self._lost = lost
-        self._left: float = _MAX_OPENING_BYTES
-        self._posts: bool | None = None
-
-    def has_begun(self) -> None:
-        """Lift the limit: the first message is complete."""
-        self._left = math.inf
-
-    def connection_made(self, transport: asyncio.BaseTransport) -> None:
-        self._handler.connection_made(transport)
-
-    def connection_lost(self, exc: BaseException | None) -> None:
-        self._lost(self._handler)
-        self._handler.connection_lost(exc)
-
-    def data_received(self, data: bytes) -> None:
-        if self._posts is None:
-            self._posts = data.startswith(b"P")
-        if len(data) > self._left and self._posts:
-            data = data[: int(self._left)]
-        self._left -= len(data)
-        if self._left < 0:
-            abort(self._handler)
-        elif data:
-            self._handler.data_received(data)
-
-    def eof_received(self) -> None:
-        self._handler.eof_received()
-
-    def pause_writing(self) -> None:
-        self._handler.pause_writing()
-
-    def resume_writing(self) -> None:
-        self._handler.resume_writing()
+    return serve

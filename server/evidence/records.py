@@ -1,6 +1,7 @@
 """Seals the evidence record of a decided check with the terms by which it is found, and opens it again."""
 
 from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass
 from typing import Protocol, TypeVar
 from uuid import UUID
 
@@ -100,32 +101,25 @@ class SignResult(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, kw_only=True)
 class RecordVault:
-    """Seals and opens evidence records."""
+    """Seals and opens evidence records.
 
-    def __init__(
-        self,
-        *,
-        wrapping_keys: WrappingKeys,
-        tenant_key: Callable[[str], bytes],
-        sign: SignResult,
-    ) -> None:
-        """Set the keys.
+    Attributes:
+        wrapping_keys: Wrap the data key of each record.
+    """
 
-        Args:
-            wrapping_keys: Wrap the data key of each record.
-        """
-        self._keys = wrapping_keys
-        self._tenant_key = tenant_key
-        self.sign = sign
+    wrapping_keys: WrappingKeys
+    tenant_key: Callable[[str], bytes]
+    sign: SignResult
 
     def seal(self, record: EvidenceRecord) -> SealedRecord:
         """Seal a record, and return it with the terms by which it is found."""
         aad = _context(record.tenant, record.outcome.check_id, record.version)
         return SealedRecord(
             version=record.version,
-            sealed=seal(record_to_bytes(record), wrapping_keys=self._keys, aad=aad),
-            terms=record_terms(record.outcome, tenant_key=self._tenant_key(record.tenant)),
+            sealed=seal(record_to_bytes(record), wrapping_keys=self.wrapping_keys, aad=aad),
+            terms=record_terms(record.outcome, tenant_key=self.tenant_key(record.tenant)),
         )
 
     def open(self, stored: StoredRecord) -> EvidenceRecord:
@@ -144,7 +138,7 @@ class RecordVault:
     def _opened(self, stored: StoredRecord, parse: Callable[[bytes], _Parts]) -> _Parts:
         aad = _context(stored.tenant, stored.check_id, stored.version)
         try:
-            return parse(unseal(stored.sealed, wrapping_keys=self._keys, aad=aad))
+            return parse(unseal(stored.sealed, wrapping_keys=self.wrapping_keys, aad=aad))
         except (SealError, RecordUnreadable) as error:
             _log.error("evidence_record_unreadable", check_id=str(stored.check_id), exc_info=error)
             problem = "KEY_MISSING" if isinstance(error, WrappingKeyUnknown) else "ALTERED"

@@ -3,7 +3,7 @@
 import asyncio
 import secrets
 from collections.abc import Awaitable, Callable, Collection, Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import KW_ONLY, dataclass, field
 from datetime import datetime
 from enum import StrEnum
 from hashlib import sha256
@@ -74,14 +74,14 @@ class HeldImage:
     problem: EvidenceFault | None = None
 
 
+@dataclass(frozen=True, slots=True)
 class EvidenceStore:
     """Seals, stores, loads and erases the images of checks."""
 
-    def __init__(self, objects: ObjectStore, *, wrapping_keys: WrappingKeys, metrics: Metrics) -> None:
-        """Initialise the store."""
-        self._objects = objects
-        self._keys = wrapping_keys
-        self._metrics = metrics
+    objects: ObjectStore
+    _: KW_ONLY
+    wrapping_keys: WrappingKeys
+    metrics: Metrics
 
     async def seal(
         self,
@@ -108,7 +108,7 @@ class EvidenceStore:
         sealed = await asyncio.to_thread(
             seal,
             image,
-            wrapping_keys=self._keys,
+            wrapping_keys=self.wrapping_keys,
             aad=Context(tenant=tenant, check_id=check_id, kind=kind.value),
         )
         entry = EvidenceEntry(
@@ -136,7 +136,7 @@ class EvidenceStore:
         Raises:
             StorageUnavailable: The object could not be stored.
         """
-        await self._objects.put(entry.object_key, ciphertext)
+        await self.objects.put(entry.object_key, ciphertext)
 
     async def load(self, check_id: UUID, entry: EvidenceEntry, *, tenant: str) -> bytes:
         """Return an image as it was received.
@@ -149,12 +149,12 @@ class EvidenceStore:
             StorageUnavailable: The object store did not answer.
         """
         sealed = Sealed(
-            ciphertext=await self._objects.get(entry.object_key),
+            ciphertext=await self.objects.get(entry.object_key),
             wrapped_key=entry.wrapped_key,
             key_id=entry.key_id,
         )
         aad = Context(tenant=tenant, check_id=check_id, kind=entry.facts.purpose.value)
-        image = await asyncio.to_thread(unseal, sealed, wrapping_keys=self._keys, aad=aad)
+        image = await asyncio.to_thread(unseal, sealed, wrapping_keys=self.wrapping_keys, aad=aad)
         if sha256(image).digest() != entry.facts.sha256:
             raise EvidenceAltered("the SHA-256 of the image is not the recorded one")
         return image
@@ -174,8 +174,8 @@ class EvidenceStore:
         """Log and count an image that cannot be read."""
         problem = _FAULTS.get(type(error), EvidenceFault.ALTERED)
         if problem is EvidenceFault.KEY_MISSING:
-            self._metrics.work.key_missing("evidence")
-        self._metrics.checks.evidence_problem(problem.value)
+            self.metrics.work.key_missing("evidence")
+        self.metrics.checks.evidence_problem(problem.value)
         _log.error(
             "evidence_problem",
             check_id=str(check.check_id),
@@ -191,7 +191,7 @@ class EvidenceStore:
         Raises:
             StorageUnavailable: An object could not be deleted; ``sweep_orphans`` will delete it.
         """
-        await delete_objects(self._objects, entries)
+        await delete_objects(self.objects, entries)
 
     async def sweep_orphans(
         self,
@@ -214,12 +214,12 @@ class EvidenceStore:
         Raises:
             StorageUnavailable: A store did not answer; the next sweep deletes the rest.
         """
-        old = [info.key async for info in self._objects.list(_PREFIX) if info.modified < older_than]
-        deleted = await self._objects.remove_interrupted(_PREFIX, older_than=older_than)
+        old = [info.key async for info in self.objects.list(_PREFIX) if info.modified < older_than]
+        deleted = await self.objects.remove_interrupted(_PREFIX, older_than=older_than)
         for start in range(0, len(old), _SWEEP_BATCH):
             batch = old[start : start + _SWEEP_BATCH]
             for key in set(batch) - await referenced(batch):
-                await self._objects.delete(key)
+                await self.objects.delete(key)
                 deleted += 1
         return deleted
 

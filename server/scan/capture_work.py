@@ -8,6 +8,7 @@ change any more. The trace records how the frames were made, for the tests of de
 import asyncio
 from collections.abc import Callable, Coroutine, Iterable, Iterator
 from contextlib import contextmanager
+from dataclasses import KW_ONLY, dataclass, field
 from functools import partial
 from hashlib import sha256
 from typing import Any
@@ -109,32 +110,21 @@ class AttemptTrace:
         )
 
 
+@dataclass(slots=True, eq=False)
 class CaptureWork:
     """Runs the work of one attempt. Belongs to one stream; not safe for concurrent tasks.
 
     Attributes:
-        trace: The trace of how its frames were encoded.
+        trace: Measures how its frames were encoded.
     """
 
-    def __init__(
-        self,
-        capture: AttemptCapture,
-        *,
-        pool: WorkerPool,
-        trace: AttemptTrace,
-        monotonic: Callable[[], float],
-    ) -> None:
-        """Initialise the work of an attempt without frames.
-
-        Args:
-            trace: Measures how the frames were encoded.
-        """
-        self.capture = capture
-        self.trace = trace
-        self._pool = pool
-        self._monotonic = monotonic
-        self._latest = 0
-        self._ahead: tuple[int, LaterWork[ExaminedFrame]] | None = None
+    capture: AttemptCapture
+    _: KW_ONLY
+    pool: WorkerPool
+    trace: AttemptTrace
+    monotonic: Callable[[], float]
+    _latest: int = field(default=0, init=False)
+    _ahead: tuple[int, LaterWork[ExaminedFrame]] | None = field(default=None, init=False)
 
     async def measure_frame(
         self, frame: Frame, *, arrival: float, then_act: bool
@@ -153,7 +143,7 @@ class CaptureWork:
         """
         self.trace.record_frame(frame)
         with _refused():
-            done = await self._pool.run(self._measure_and_act, frame, arrival, then_act)
+            done = await self.pool.run(self._measure_and_act, frame, arrival, then_act)
         self._latest = frame.index
         return done
 
@@ -166,7 +156,7 @@ class CaptureWork:
         challenge = self.capture.challenge
         if challenge is None or challenge.settled:
             return self._act(self._latest)
-        return await self._pool.run(self._act, self._latest)
+        return await self.pool.run(self._act, self._latest)
 
     def pass_over(self, frame: Frame, *, arrival: float) -> None:
         """Skip a frame that arrives after the attempt is settled; see ``AttemptCapture.skip_frame``.
@@ -187,7 +177,7 @@ class CaptureWork:
             self._ahead = None
             self.capture.examiner.keep_examined([await work.result()])
         if (examination := self.capture.next_examination()) is not None:
-            self._ahead = examination.index, self._pool.run_later(examination)
+            self._ahead = examination.index, self.pool.run_later(examination)
 
     async def examine_rest(self) -> None:
         """Examine and identify all remaining selected frames in parallel, ahead of other scans' frames.
@@ -197,15 +187,15 @@ class CaptureWork:
         """
         began = self._ahead
         left = self.capture.examinations(begun=None if began is None else began[0])
-        working = [self._pool.run_first(examination) for examination in left]
+        working = [self.pool.run_first(examination) for examination in left]
         if began is not None and began[0] in self.capture.selected:
             self._ahead = None
             working.append(began[1].result())
         self.capture.examiner.keep_examined(await _all_of(working))
         with _refused():
-            identifications = await self._pool.run_first(self.capture.identifications)
+            identifications = await self.pool.run_first(self.capture.identifications)
             self.capture.examiner.witnesses = await _all_of(
-                self._pool.run_first(identify) for identify in identifications
+                self.pool.run_first(identify) for identify in identifications
             )
 
     async def close(self) -> None:
@@ -222,7 +212,7 @@ class CaptureWork:
                 (FRAME_IMAGE_INVALID).
         """
         with _refused():
-            await self._pool.run_first(self.capture.verify_sample)
+            await self.pool.run_first(self.capture.verify_sample)
 
     def _measure_and_act(
         self, frame: Frame, arrival: float, then_act: bool
@@ -233,7 +223,7 @@ class CaptureWork:
         return feedback, self._act(frame.index) if then_act else ()
 
     def _act(self, frame_index: int) -> tuple[Action, ...]:
-        return self.capture.act(self._monotonic(), frame_index=frame_index)
+        return self.capture.act(self.monotonic(), frame_index=frame_index)
 
 
 async def _all_of(working: Iterable[Coroutine[Any, Any, ExaminedFrame]]) -> tuple[ExaminedFrame, ...]:

@@ -1,7 +1,7 @@
 """Compares a scan with earlier scans of the same tenant, and stores its marks for later scans."""
 
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import KW_ONLY, dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -85,26 +85,19 @@ def merge_marks(comparisons: Sequence[ScanComparison]) -> ScanComparison:
     )
 
 
+@dataclass(frozen=True, slots=True)
 class DeviceMemory:
-    """Queries and fills a ``ScanMemory``."""
+    """Queries and fills a ``ScanMemory``.
 
-    def __init__(
-        self,
-        memory: ScanMemory,
-        *,
-        tenant_key: Callable[[str], bytes],
-        hash_subject: Callable[[str, str], str],
-        pool: WorkerPool,
-    ) -> None:
-        """Set the store and the functions for its records.
+    Attributes:
+        hash_subject: Hashes the subject reference of a scope (``MemoryKey.subject_hash``).
+    """
 
-        Args:
-            hash_subject: Hashes the subject reference of a scope (``MemoryKey.subject_hash``).
-        """
-        self._memory = memory
-        self._tenant_key = tenant_key
-        self._hash_subject = hash_subject
-        self._pool = pool
+    memory: ScanMemory
+    _: KW_ONLY
+    tenant_key: Callable[[str], bytes]
+    hash_subject: Callable[[str, str], str]
+    pool: WorkerPool
 
     async def compare_frames(
         self,
@@ -127,8 +120,8 @@ class DeviceMemory:
         Raises:
             StorageUnavailable: The database failed.
         """
-        key = self._tenant_key(record.scope)
-        marks = await self._pool.run_first(
+        key = self.tenant_key(record.scope)
+        marks = await self.pool.run_first(
             frame_marks, frames, images=images, pictures=pictures, tenant_key=key
         )
         query = ScanQuery(
@@ -137,10 +130,10 @@ class DeviceMemory:
             exact=frozenset(mark.exact for mark in marks),
             pictures=frozenset(mark.picture for mark in marks if mark.picture),
             bands=frozenset(band for mark in marks for band in mark.bands) | mirrored_bands(frames),
-            subject=self._hash_subject(record.scope, record.subject_reference),
+            subject=self.hash_subject(record.scope, record.subject_reference),
         )
-        earlier = await self._memory.recall(query) if marks else ()
-        return await self._pool.run_first(_compared, marks, layouts, earlier, challenged)
+        earlier = await self.memory.recall(query) if marks else ()
+        return await self.pool.run_first(_compared, marks, layouts, earlier, challenged)
 
     async def compare_scan(
         self,
@@ -160,7 +153,7 @@ class DeviceMemory:
             KeyMaterialError: ``session_key`` is not a key; admission refuses these.
             StorageUnavailable: The database failed.
         """
-        key, check_id, tenant = self._tenant_key(record.scope), str(record.check_id), record.scope
+        key, check_id, tenant = self.tenant_key(record.scope), str(record.check_id), record.scope
         lasting = [finding.lasting_key for finding in findings if finding.lasting_key is not None]
         attested = [finding.scan_key for finding in findings if finding.scan_key is not None]
         # A key may be encoded with a compressed or an uncompressed point; both have the same mark.
@@ -168,11 +161,11 @@ class DeviceMemory:
         since = now - _WINDOW
 
         async def uses_of(one: bytes) -> tuple[KeyUse, ...]:
-            return await self._memory.key_uses(tenant=tenant, key=one, since=since)
+            return await self.memory.key_uses(tenant=tenant, key=one, since=since)
 
         uses = [await uses_of(one) for one in lasting]
         of_attested = [use for one in attested for use in await uses_of(one)]
-        subject = self._hash_subject(record.scope, record.subject_reference)
+        subject = self.hash_subject(record.scope, record.subject_reference)
         return ScanComparison(
             tests=(
                 *frames.tests,
@@ -192,8 +185,8 @@ class DeviceMemory:
             StorageUnavailable: The database failed.
         """
         check_id = str(record.check_id)
-        subject = self._hash_subject(record.scope, record.subject_reference)
-        await self._memory.record(
+        subject = self.hash_subject(record.scope, record.subject_reference)
+        await self.memory.record(
             tenant=record.scope,
             subject=subject,
             check_id=check_id,
@@ -203,7 +196,7 @@ class DeviceMemory:
         )
         use = KeyUse(key=b"", subject=subject, check_id=check_id, time=now)
         for key in dict.fromkeys(comparison.keys):
-            await self._memory.record_key_use(tenant=record.scope, use=replace(use, key=key))
+            await self.memory.record_key_use(tenant=record.scope, use=replace(use, key=key))
 
 
 def _compared(

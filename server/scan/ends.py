@@ -28,6 +28,7 @@ from server.checks.recorder import JudgedAttempt
 from server.checks.refusals import too_many_failures
 from server.domain.terms import OPEN_STATES, AttemptOutcome, EndedBy
 from server.scan.attempt import AttemptRun
+from server.scan.budget import ScanBytes
 from server.scan.endings import (
     NO_FACTS,
     Ending,
@@ -55,7 +56,7 @@ from server.scan.messages import (
     feedback_for_app,
     final_status,
 )
-from server.scan.plans import ScanBytes, doubts_of, may_be_declined
+from server.scan.plans import doubts_of, may_be_declined
 from server.storage.errors import Conflict, StorageUnavailable
 from server.storage.records import AttemptEnding, AttemptRecord
 from server.telemetry.stages import Stage, attempt_bound
@@ -144,7 +145,7 @@ class ScanEnds:
         self._cancelled = end.cause is EndCause.CANCELLED
         if stream.plans.answer_doubt:
             # An older stream may still judge an attempt that raises doubt, which this one does not resolve.
-            attempts = await await_older_streams(env, run.check_id, attempts, run=run)
+            attempts = await await_older_streams(env, stream.record.check_id, attempts, run=run)
             if not set(doubts_of(attempts)) <= set(stream.plans.doubts):
                 stream.plans.note(doubts_of(attempts))
                 judgement = await judge.judge(run, anew=True)
@@ -171,7 +172,7 @@ class ScanEnds:
         if settlement.outcome is not AttemptOutcome.RETRY:
             # 4. Wait for missing evidence before every decision: the time must not reveal the outcome.
             await await_evidence(env, stream, run, inbox)
-            attempts = await await_older_streams(env, run.check_id, attempts, run=run)
+            attempts = await await_older_streams(env, stream.record.check_id, attempts, run=run)
             if stream.evidence.pieces != pieces:
                 device = await judge.assess_device(run, judgement, ended=True)
             facts = judge.facts(run, judgement, device)
@@ -205,7 +206,7 @@ class ScanEnds:
             attempt=run.number,
             status=status,
             feedback=feedback_for_app(
-                advice=judgement.feedback, shown=run.shown, status=status, disclosure=disclosure
+                advice=judgement.feedback, shown=tuple(run.shown), status=status, disclosure=disclosure
             ),
             another_attempt=again,
             attempts_remaining=max(0, remaining) if again else 0,
@@ -526,7 +527,7 @@ async def await_older_streams(
     ):
         await asyncio.sleep(_OLDER_TICK_SECONDS)
         if run is not None:
-            await run.renew_lease()
+            await run.lease.renew()
         attempts = await env.repository.attempts(check_id)
     return attempts
 
@@ -544,7 +545,7 @@ async def await_evidence(env: ScanEnvironment, stream: OpenStream, run: AttemptR
     clock = env.clock
     until = clock.monotonic() + stream.policy.deadlines.attestation_grace_seconds
     while await stream.evidence.is_awaited():
-        await run.renew_lease()
+        await run.lease.renew()
         left = min(until - clock.monotonic(), (stream.record.scan_deadline - clock.now()).total_seconds())
         if left <= 0 or inbox.over:
             return
@@ -585,7 +586,7 @@ async def await_ready(
     """
     clock, seconds = env.clock, float(stream.policy.deadlines.ready_seconds)
     while not env.running.draining.is_set():
-        await run.renew_lease()
+        await run.lease.renew()
         until_deadline = (stream.record.scan_deadline - clock.now()).total_seconds()
         if until_deadline <= 0:
             raise ScanDeadlinePassed

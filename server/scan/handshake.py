@@ -525,7 +525,7 @@ async def open_stream(
         session_key=session_key,
         record=record,
         policy=policy,
-        mode=plans.mode,
+        mode=plans.next.mode,
         remaining=remaining,
         budget=budget,
     )

@@ -223,8 +223,8 @@ class AttemptJudge:
                 replace(
                     run.capture.evidence,
                     challenge=challenge_evidence(env, stream.plans, run.challenge),
-                    too_slow=run.too_slow,
-                    busy=run.busy,
+                    too_slow=run.pace.too_slow,
+                    busy=run.pace.busy,
                     complete=early or run.complete,
                 ),
                 portrait=portrait.template,
@@ -357,7 +357,7 @@ class AttemptJudge:
                 tolerated=tolerated_checks(policy.device.tolerate, sandbox=stream.record.sandbox),
                 fingerprints=env.devices.fingerprints,
                 transcript_bound=ended,
-                active_challenge=run.mode is Mode.DYNAMIC and verified_bits >= required_bits,
+                active_challenge=run.plan.mode is Mode.DYNAMIC and verified_bits >= required_bits,
             )
             earlier = await env.devices.repository.count_attacks(
                 stream.record.check_id, since=env.clock.now() - env.limits.tries.remembered
@@ -409,7 +409,7 @@ class AttemptJudge:
         return JudgedAttempt(
             number=run.number,
             judgement=judgement,
-            mode=run.mode,
+            mode=run.plan.mode,
             device=device,
             transcript=TranscriptOutcome(
                 intact=ended,

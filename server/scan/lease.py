@@ -10,10 +10,10 @@ from server.checks.refusals import other_session_key, too_many_failures
 from server.checks.running import CheckClosing
 from server.domain.terms import AttemptOutcome
 from server.policies import Policy
+from server.scan.budget import ScanBytes
 from server.scan.endings import LeaseLost
 from server.scan.environment import ScanEnvironment
 from server.scan.messages import StartMessage
-from server.scan.plans import ScanBytes
 from server.storage.errors import Conflict, SessionKeyMismatch, SessionKeyUnproven, TriesExceeded
 from server.storage.records import AttemptRecord, CheckRecord
 

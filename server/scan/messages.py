@@ -166,7 +166,7 @@ class CaptureBudget:
     def extended(self, seconds: float) -> "CaptureBudget":
         """Return the limits of a scan whose longest attempt takes longer, with as many frames a second.
 
-        The bytes of the scan stay the same: frames become fewer or smaller (``plans.AttemptShare``).
+        The bytes of the scan stay the same: frames become fewer or smaller (``budget.AttemptShare``).
         """
         longer = self.max_attempt_seconds + seconds
         frames = round(longer / self.max_attempt_seconds * self.max_frames_per_attempt)

@@ -13,6 +13,7 @@ from server.checks.progress import attempts_remaining
 from server.checks.running import CheckClosing
 from server.domain.terms import OPEN_STATES, EndedBy
 from server.scan.attempt import AttemptRun
+from server.scan.budget import ScanBytes
 from server.scan.endings import LeaseLost, ScanDeadlinePassed
 from server.scan.ends import ScanEnds, await_ready, run_to_end
 from server.scan.environment import ScanEnvironment
@@ -20,7 +21,7 @@ from server.scan.handshake import OpenStream, Send, open_stream
 from server.scan.inbox import ConnectionLost, CreditLedger, Inbox, StreamEnded
 from server.scan.judging import AttemptJudge
 from server.scan.messages import GoodbyeMessage, GoodbyeReason, Inbound, StartMessage
-from server.scan.plans import ScanBytes, conclude_challenge, start_challenge
+from server.scan.plans import conclude_challenge, start_challenge
 from server.storage.errors import Conflict
 from server.storage.records import CheckRecord
 from server.telemetry.stages import Stage, attempt_bound
@@ -129,16 +130,15 @@ class ScanSession:
         while not env.running.draining.is_set():
             number = max((attempt.number for attempt in attempts), default=0) + 1
             with attempt_bound(number), stages.stage(Stage.ATTEMPT):
-                challenge = start_challenge(env, stream.plans)
-                left = attempts_remaining(attempts, stream.policy) + stream.plans.reserved
                 run = AttemptRun(
                     env,
                     stream,
                     number=number,
+                    attempts_left=attempts_remaining(attempts, stream.policy) + stream.plans.reserved,
                     scan_bytes=self._bytes,
                     credit=self._credit,
-                    plan=stream.plans.next,
-                    challenge=challenge,
+                    challenge=start_challenge(env, stream.plans),
+                    send=send,
                     look_early=judge.look_early,
                     on_settled=judge.judge_ahead,
                 )
@@ -147,12 +147,12 @@ class ScanSession:
                 try:
                     # Judging starts while the capture ends, and is no part of it.
                     with stages.stage(Stage.CAPTURE, beside=True):
-                        end = await run.run(inbox, send, attempts_left=left)
+                        end = await run.run(inbox)
                 finally:
                     env.metrics.checks.attempt_received(frames=run.frames, dropped=stream.transcript.dropped)
                 # If the device disconnects now, the decision must still be stored.
                 result, attempts = await run_to_end(ends.conclude(run, end, inbox))
-                conclude_challenge(stream.plans, challenge)
+                conclude_challenge(stream.plans, run.challenge)
                 result_sent = env.clock.monotonic()
                 with stages.stage(Stage.RESULT):
                     await send(result)

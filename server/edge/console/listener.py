@@ -14,7 +14,7 @@ from aiohttp.web_protocol import RequestHandler
 from server.edge.console.answers import MOST_BYTES, refused_answer
 from server.edge.console.guard import API, Guard, WrongHost
 from server.edge.forwarded import TrustedProxies
-from server.edge.http_connection import HttpConnection, HttpListener, abort
+from server.edge.http_connection import HttpListener, abort, connection_of
 from server.edge.page_files import file_answer, page_files
 from server.edge.proxy_protocol import ProxyProtocol
 from server.edge.status import as_refusal
@@ -61,7 +61,6 @@ class ConsoleListener(HttpListener):
         self._max_connections = max_connections
         self._started = started
         self._files = page_files("console_page")
-        self._opening: dict[RequestHandler, asyncio.TimerHandle] = {}
         self._working: dict[RequestHandler, web.Request] = {}
         self._idle = asyncio.Event()
         self._idle.set()
@@ -73,6 +72,7 @@ class ConsoleListener(HttpListener):
             host=host,
             port=port,
             runner=web.AppRunner(application, shutdown_timeout=0),
+            first_seconds=_FIRST_SECONDS,
             keepalive_seconds=_KEEPALIVE_SECONDS,
             max_header_bytes=_MAX_HEADER_BYTES,
             tls=tls,
@@ -102,11 +102,6 @@ class ConsoleListener(HttpListener):
         """Stop the listener. Requests that still run after ``grace`` seconds are ended."""
         await self._close(self._idle.wait(), grace=grace)
 
-    def _begin(self, connection: HttpConnection) -> HttpConnection:
-        timer = asyncio.get_running_loop().call_later(_FIRST_SECONDS, self._end_unused, connection)
-        self._opening[connection] = timer
-        return connection
-
     def _has_place(self, server: web.Server) -> bool:
         """Return whether there is a place for one more connection; make one if need be.
 
@@ -127,11 +122,6 @@ class ConsoleListener(HttpListener):
         request = self._working.get(handler)
         return request is None or not request.content.is_eof()
 
-    def _end_unused(self, handler: RequestHandler) -> None:
-        """End a connection that has not sent the head of a request in time."""
-        self._opening.pop(handler, None)
-        abort(handler)
-
     def _middleware(self) -> Middleware:
         @web.middleware
         async def guarded(request: web.Request, handler: Handler) -> web.StreamResponse:
@@ -140,9 +130,7 @@ class ConsoleListener(HttpListener):
         return guarded
 
     async def _guarded(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        timer = self._opening.pop(request.protocol, None)
-        if timer is not None:
-            timer.cancel()
+        connection_of(request).limit_time(None)
         self._working[request.protocol] = request
         self._idle.clear()
         try:

@@ -3,7 +3,7 @@
 import hmac
 import secrets
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from typing import Final
 
@@ -33,23 +33,17 @@ class SessionStores:
     keys: Callable[[], tuple[bytes, ...]]
 
 
+@dataclass(kw_only=True, eq=False)
 class ConsoleSessions(Opened[SessionStores]):
-    """The sessions of the console. They are refused until ``open`` is called."""
+    """The sessions of the console. They are refused until ``open`` is called.
 
-    def __init__(
-        self,
-        *,
-        callers: CallerIdentifier,
-        now: Callable[[], datetime],
-    ) -> None:
-        """Set what ends sessions.
+    Attributes:
+        callers: Knows the API keys that are in force.
+    """
 
-        Args:
-            callers: Knows the API keys that are in force.
-        """
-        self._callers = callers
-        self._now = now
-        self._credentials: dict[Login, bytes] = {}
+    callers: CallerIdentifier
+    now: Callable[[], datetime]
+    _credentials: dict[Login, bytes] = field(default_factory=dict, init=False)
 
     def accept(self, login: Login, credential: bytes) -> None:
         """Set what admits the callers of a kind of log-in other than by API key; earlier ones end."""
@@ -63,7 +57,7 @@ class ConsoleSessions(Opened[SessionStores]):
         """
         stores = self.env
         secret = secrets.token_urlsafe(SECRET_BYTES)
-        digest, now = secret_hash(secret), self._now()
+        digest, now = secret_hash(secret), self.now()
         content, mac = sealed(session, secret_sha256=digest, key=stores.keys()[0])
         await stores.log.append(
             _event(AuditAction.SESSION_BEGUN, session, address, {"login": session.login.value}), now=now
@@ -93,7 +87,7 @@ class ConsoleSessions(Opened[SessionStores]):
         stores = self.env
         if secret is None:
             raise no_session()
-        digest, now = secret_hash(secret), self._now()
+        digest, now = secret_hash(secret), self.now()
         row = await stores.repository.find(digest)
         if row is None:
             raise no_session()
@@ -114,7 +108,7 @@ class ConsoleSessions(Opened[SessionStores]):
         session = await self.find(secret, used=False)
         stores = self.env
         await stores.repository.remove(secret_hash(secret))
-        await stores.log.append(_event(AuditAction.SESSION_ENDED, session, address, {}), now=self._now())
+        await stores.log.append(_event(AuditAction.SESSION_ENDED, session, address, {}), now=self.now())
         return session
 
     async def end_of_issuer(self, *, subject: bytes, session: bytes, address: str) -> None:
@@ -124,7 +118,7 @@ class ConsoleSessions(Opened[SessionStores]):
             ended = opened(row.content, row.mac, secret_sha256=row.secret_sha256, keys=stores.keys())
             if ended is not None:
                 event = _event(AuditAction.SESSION_ENDED, ended, address, {"by": "issuer"})
-                await stores.log.append(event, now=self._now())
+                await stores.log.append(event, now=self.now())
 
     def seal(self, content: bytes) -> bytes:
         """Return a MAC over what the server keeps in a browser; ``is_sealed`` knows it, on every replica."""
@@ -139,13 +133,13 @@ class ConsoleSessions(Opened[SessionStores]):
         """Return whether the log-in of a session is recent and strong enough for exports and erasures."""
         if session.login is Login.LINK:
             return True
-        return session.strong and self._now() - session.authenticate_time <= STEP_UP
+        return session.strong and self.now() - session.authenticate_time <= STEP_UP
 
     def _still_admitted(self, session: Session) -> bool:
         if session.login is not Login.API_KEY:
             return self._credentials.get(session.login) == session.credential
         try:
-            return self._callers.holder_of_hash(session.credential) == session.caller
+            return self.callers.holder_of_hash(session.credential) == session.caller
         except Refusal:
             return False
 

@@ -30,10 +30,12 @@ from attempt.placement import CapturePlan
 from liveness.watch import FramePace, FrameWork
 from server.base.errors import Reason, Refusal
 from server.domain.terms import CheckState, EndedBy
-from server.scan.attempt import AttemptClocks, AttemptRun, CaptureRate, require_within_budget
+from server.scan.attempt import AttemptRun
+from server.scan.budget import require_within_budget
 from server.scan.endings import ScanDeadlinePassed
 from server.scan.inbox import CreditLedger
 from server.scan.messages import CaptureBudget, Inbound, Outbound
+from server.scan.timing import AttemptClocks, AttemptPace, CaptureRate
 from server.scan.transcript import AHEAD_SECONDS
 from server.verdict import FailureReason
 from tests.attempt.capturing import undecodable
@@ -349,16 +351,16 @@ def test_pauses_never_make_up_for_more_than_the_server_asked(events: list[tuple[
         assert rate.seconds >= 0.0
 
 
-def _paced(*, interval: float, dropped: int = 0, measured: float | None = None, waited: float = 0.0) -> Any:
-    """An attempt of 30 frames, reduced to what it says about its pace."""
-    run: Any = object.__new__(AttemptRun)
-    run._rate = CaptureRate()
+def _paced(
+    *, interval: float, dropped: int = 0, measured: float | None = None, waited: float = 0.0
+) -> AttemptPace:
+    """The pace of an attempt of 30 frames."""
+    rate = CaptureRate()
     for number in range(30):
-        run._rate.count_frame(interval * number, dropped=dropped)
-    run._credit = SimpleNamespace(waited_seconds=waited)
-    run._stream = SimpleNamespace(budget=CaptureBudget(min_frames_per_second=8.0))
-    run.capture = SimpleNamespace(measured_per_second=lambda **_: measured)
-    return run
+        rate.count_frame(interval * number, dropped=dropped)
+    capture: Any = SimpleNamespace(measured_per_second=lambda **_: measured)
+    credit: Any = SimpleNamespace(waited_seconds=waited)
+    return AttemptPace(rate=rate, capture=capture, credit=credit, least=8.0)
 
 
 @pytest.mark.parametrize(
@@ -389,8 +391,8 @@ def test_too_few_frames_are_the_cameras_fault_or_the_networks(pace: dict[str, An
 def test_a_server_that_is_late_with_its_credit_blames_neither_line_nor_camera(
     pace: dict[str, Any], *, busy: bool, told: str | None
 ) -> None:
-    run = _paced(**pace)
-    assert (run.busy, run._slow_by_now) == (busy, told)
+    paced = _paced(**pace)
+    assert (paced.busy, paced.slow_by_now) == (busy, told)
 
 
 async def test_a_step_counts_as_sent_before_the_wait_for_the_device() -> None:
@@ -402,10 +404,11 @@ async def test_a_step_counts_as_sent_before_the_wait_for_the_device() -> None:
     run: Any = SimpleNamespace(
         capture=SimpleNamespace(note_sent=lambda action, at: order.append(f"noted at {at:g}")),
         _env=SimpleNamespace(clock=SimpleNamespace(monotonic=lambda: 5.0)),
-        _send_complete_if_due=AsyncMock(),
+        _send=send,
+        _complete_if_due=AsyncMock(),
     )
     step: Any = SimpleNamespace(number=3)
-    await AttemptRun._do(run, (Reveal(step),), send)
+    await AttemptRun._do(run, (Reveal(step),))
     assert (order, run._step) == (["noted at 5", "sent"], 3)
 
 

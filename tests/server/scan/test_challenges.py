@@ -21,8 +21,9 @@ from liveness import VerdictReason
 from server.configuration.settings import Settings
 from server.domain.terms import CheckState
 from server.running.assembly import Tuning
-from server.scan.attempt import AttemptClocks, AttemptRun
+from server.scan.attempt import AttemptRun
 from server.scan.judging import AttemptJudge
+from server.scan.timing import AttemptClocks
 from tests.client.fakes import cutting
 from tests.packs import real_pack, shared_pack
 from tests.server.flash_phone import (

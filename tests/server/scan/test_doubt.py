@@ -23,10 +23,11 @@ from facegate_protocol.texts import VERDICTS
 from liveness import DoubtTerms, FusionModel, Verdict, VerdictReason, load_fusion_model
 from server.configuration.settings import Settings
 from server.domain.terms import AttemptOutcome, CheckState, EndedBy, Plan
-from server.scan.attempt import AttemptClocks, AttemptRun
+from server.scan.attempt import AttemptRun
 from server.scan.ends import await_older_streams
 from server.scan.environment import ScanEnvironment
 from server.scan.judging import AttemptJudge
+from server.scan.timing import AttemptClocks
 from server.storage.records import AttemptRecord
 from tests.server.live import (
     FAST,

@@ -21,6 +21,7 @@ from server.base.errors import Reason, Refusal
 from server.checks.running import CheckClosing
 from server.domain.terms import AttemptOutcome, CheckState, EndedBy
 from server.policies.schema import AppDisclosure
+from server.scan.budget import ScanBytes
 from server.scan.endings import (
     NO_FACTS,
     RULES,
@@ -39,7 +40,6 @@ from server.scan.endings import (
 from server.scan.ends import ScanEnds
 from server.scan.inbox import ConnectionLost, StreamEnded
 from server.scan.messages import ScanStatus, feedback_for_app, final_status
-from server.scan.plans import ScanBytes
 from server.storage.errors import Conflict, StorageUnavailable
 from server.storage.records import AttemptEnding
 from server.telemetry.metrics import Metrics

@@ -20,10 +20,10 @@ from lab.simulator.scene import ScanKind
 from server.checks.recorder import CheckRecorder
 from server.domain.terms import AttemptOutcome, CheckState, EndedBy, Mode, Plan
 from server.evidence.store import EvidenceStore
-from server.scan.attempt import AttemptClocks, AttemptRun
 from server.scan.endings import ScanDeadlinePassed
 from server.scan.ends import ScanEnds
 from server.scan.lease import HeldLease
+from server.scan.timing import AttemptClocks
 from server.storage.errors import StorageUnavailable
 from server.storage.repository import CheckRepository
 from server.storage.schema import upgrade
@@ -243,11 +243,11 @@ async def test_the_deadline_does_not_hide_an_attack(
 ) -> None:
     shown = await _show(scene, _ATTACK, mode=Mode.DYNAMIC)
 
-    async def passed(run: AttemptRun) -> None:
+    async def passed(_lease: HeldLease) -> None:
         raise ScanDeadlinePassed
 
     with monkeypatch.context() as patch:
-        patch.setattr(AttemptRun, "renew_lease", passed)
+        patch.setattr(HeldLease, "renew", passed)
         assert await shown.stream.outcome() is None
     assert shown.stream.goodbyes() == ["DEADLINE"]
     await _assert_stands(scene, shown, _SPOOF, EndedBy.DEADLINE)

@@ -15,7 +15,8 @@ from hypothesis import strategies as st
 from facegate_protocol import MacChain, attempt_end_message, resume_message, sha256, sign
 from server.base.errors import Reason, Refusal
 from server.checks.running import CheckClosing
-from server.domain.terms import CheckState
+from server.domain.terms import CheckState, Plan
+from server.scan.budget import AttemptBudget, AttemptShare, ScanBytes, fewer_bytes, leaner_frames
 from server.scan.endings import LeaseLost
 from server.scan.inbox import Arrival, CreditLedger, Inbox, StreamEnded
 from server.scan.lease import HeldLease
@@ -28,7 +29,6 @@ from server.scan.messages import (
     Inbound,
     ResumeProofMessage,
 )
-from server.scan.plans import AttemptShare, ScanBytes
 from server.scan.transcript import StreamTranscript
 from server.storage.records import CheckRecord
 from server.verdict import FailureReason
@@ -750,6 +750,17 @@ def test_a_device_that_ignores_requests_is_asked_again_and_for_nothing_unusable(
             asked.append(request)
     assert 3 <= len(asked) <= 20
     assert all(request.max_frame_bytes >= _SMALLEST for request in asked)
+
+
+def test_a_slow_network_and_late_answers_each_lead_to_one_request() -> None:
+    limits, plan = CaptureBudget(), Plan.FLASH
+    budget = AttemptBudget(plan, scan=_after(frames=2, size=60_000), limits=limits, attempts=1, seconds=6.0)
+    asked = [budget.request(2.0, slow=True, late=True) for _ in range(3)]
+    assert asked == [
+        fewer_bytes(plan, max_frame_bytes=limits.max_frame_bytes),
+        leaner_frames(plan, mean=60_000),
+        None,
+    ]
 
 
 @settings(max_examples=50, deadline=None)

@@ -26,17 +26,11 @@ from server.base.worker_pool import WorkerPool
 from server.domain.terms import Mode, Plan
 from server.policies import Policy, load_policies
 from server.policies.schema import ChallengeRules, DeadlineRules, DoubtRules, FlashAnswer
+from server.scan.budget import fewer_bytes, fewer_frames, leaner_frames, smallest_frame
 from server.scan.capture_work import AttemptTrace, CaptureWork
 from server.scan.handshake import require_challenge
 from server.scan.messages import Capability, CaptureBudget, FrameMessage
-from server.scan.plans import (
-    ScanPlans,
-    conclude_challenge,
-    fewer_bytes,
-    fewer_frames,
-    leaner_frames,
-    smallest_frame,
-)
+from server.scan.plans import ScanPlans, conclude_challenge
 from tests.attempt.capturing import undecodable
 from tests.server.live import PLAN, pictures
 from tests.server.models_once import remembering_pack
@@ -74,7 +68,7 @@ def test_the_policy_plans_the_first_attempt(
     policy: str, requested: Mode, capabilities: Set[Capability], plan: Plan, mode: Mode
 ) -> None:
     plans = _plans(policy, requested, capabilities)
-    assert (plans.next, plans.mode) == (plan, mode)
+    assert (plans.next, plans.next.mode) == (plan, mode)
     assert plans.open
 
 
@@ -189,7 +183,7 @@ def test_bright_light_leads_to_the_next_challenge() -> None:
     plans = _plans("adaptive", Mode.EXPRESS)
     assert plans.limits().falls_back
     plans.fall_back()
-    assert (plans.next, plans.mode) == (Plan.MOVEMENT, Mode.EXPRESS)
+    assert (plans.next, plans.next.mode) == (Plan.MOVEMENT, Mode.EXPRESS)
 
 
 def test_the_steps_of_a_stream_are_numbered_over_its_attempts() -> None:

@@ -22,10 +22,10 @@ from attempt.judgement import AttemptJudgement, judge_attempt
 from lab.simulator.scene import ScanKind
 from server.device.assessment import assess_device
 from server.domain.terms import AttemptOutcome, CheckState, ImagePurpose
-from server.scan.attempt import AttemptRun
 from server.scan.endings import LeaseLost
 from server.scan.lease import HeldLease
 from server.scan.messages import CaptureBudget
+from server.scan.timing import AttemptPace
 from server.storage.records import CheckRecord
 from server.verdict import CheckStatus, FailureReason
 from server.verdict.outcome import DeviceOutcome
@@ -157,7 +157,7 @@ async def test_a_camera_that_captures_too_few_images_is_told_so_while_it_can_be_
     scene: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     # Frames that a test sends at once, and not when they were captured, always wait for credit.
-    monkeypatch.setattr("server.scan.attempt._BUSY_SHARE", math.inf)
+    monkeypatch.setattr("server.scan.timing._BUSY_SHARE", math.inf)
     _, _, stream = await opened(scene)
     slow = [replace(picture, time_us=2 * picture.time_us) for picture in pictures()]
     result = await stream.run_attempt(slow)
@@ -171,9 +171,9 @@ async def test_a_camera_that_captures_too_few_images_is_told_so_while_it_can_be_
 async def test_a_busy_server_says_so_during_the_capture(
     scene: LiveServer, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(AttemptRun, "busy", True)
-    monkeypatch.setattr(AttemptRun, "too_slow", "NETWORK_TOO_SLOW")
-    monkeypatch.setattr("server.scan.attempt._BUSY_AFTER_SECONDS", 0.0)
+    monkeypatch.setattr(AttemptPace, "busy", True)
+    monkeypatch.setattr(AttemptPace, "too_slow", "NETWORK_TOO_SLOW")
+    monkeypatch.setattr("server.scan.timing._BUSY_AFTER_SECONDS", 0.0)
     stream = await RawDevice(scene.device, await scene.upload()).open()
     await stream.run_attempt(pictures())
     assert "SERVER_BUSY" in hints(stream)

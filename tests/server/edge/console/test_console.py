@@ -28,7 +28,6 @@ from server.audit import AuditEntry
 from server.compliance import listing
 from server.edge import evidence_calls
 from server.edge.console import interface as console_interface
-from server.edge.console import listener as console_listener
 from server.edge.console.answers import STRANGER_SECONDS
 from server.running.app import FacegateServer
 from server.storage.audit import AuditLog
@@ -745,7 +744,8 @@ async def test_no_secret_is_in_the_log_or_an_address(
 async def test_connections_that_say_nothing_give_way(
     office: Office, admin: Browser, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(console_listener, "_FIRST_SECONDS", 0.3)
+    listeners: Any = office.live.server._listeners
+    monkeypatch.setattr(listeners.console.listener, "_first_seconds", 0.3)
     port = urlsplit(admin.address).port
     reader, writer = await asyncio.open_connection("127.0.0.1", port)
     writer.write(b"POST /api/ListChecks HTTP/1.1\r\nHost: ")
