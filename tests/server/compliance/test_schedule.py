@@ -94,6 +94,13 @@ def test_a_policy_without_biometrics_says_so() -> None:
     assert _datum(schedule, "Result").kept == "30 days from the decision"
 
 
+def test_an_enrolled_frame_has_a_time_of_its_own() -> None:
+    values = _STANDARD.model_dump() | {"consent": "required", "enrolment": {"retention_seconds": 7 * _DAY}}
+    schedule = retention_schedule(Settings(), (Policy.model_validate(values),))
+    datum = _datum(schedule, "Evidence frame of a SUCCESS")
+    assert (datum.kept, datum.seconds, datum.biometric) == ("7 days from the decision", 7 * _DAY, True)
+
+
 @pytest.mark.parametrize(
     ("days", "laws"), [(365, ()), (366, ("CUBI",)), (3 * 365, ("CUBI",)), (3 * 365 + 1, ("CUBI", "BIPA"))]
 )
