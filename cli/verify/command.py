@@ -42,11 +42,6 @@ class ModeName(StrEnum):
     DYNAMIC = "dynamic"
 
 
-_MODES: Final = {
-    None: scan_pb2.MODE_UNSPECIFIED,
-    ModeName.EXPRESS: scan_pb2.MODE_EXPRESS,
-    ModeName.DYNAMIC: scan_pb2.MODE_DYNAMIC,
-}
 _FAILURE, _ERROR = 1, 2
 _EXITS: Final = {result_pb2.CHECK_STATUS_SUCCESS: 0, result_pb2.CHECK_STATUS_NOT_DECIDED: _ERROR}
 _ENDED: Final = {
@@ -203,7 +198,7 @@ def verify(
                 portrait,
                 image_reference=trusted_reference,
                 policy=policy,
-                mode=_MODES[mode],
+                mode=scan_pb2.Mode.Value(f"MODE_{'UNSPECIFIED' if mode is None else mode.name}"),
                 subject_reference=subject,
                 consent_reference=consent,
             ),
