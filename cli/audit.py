@@ -2,16 +2,16 @@
 
 import asyncio
 import json
+import os
 import secrets
 import sys
-from collections.abc import Collection, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field, replace
-from datetime import UTC, datetime
-from functools import partial
+from collections.abc import AsyncGenerator, Callable, Collection, Coroutine, Iterator, Sequence
+from contextlib import aclosing, contextmanager
+from dataclasses import asdict, dataclass
+from datetime import datetime
 from pathlib import Path
 from tempfile import NamedTemporaryFile
-from typing import IO, Annotated, Final
+from typing import IO, Annotated, Any, Final, Protocol, TypeVar
 from uuid import UUID
 
 import typer
@@ -20,7 +20,7 @@ from rich.console import Console
 from rich.markup import escape
 from rich.table import Table
 
-from cli.audited import audited_database, server_settings, shell_actor
+from cli.audited import server_settings
 from cli.connection import Connection, call_server, remote_group
 from cli.errors import CommandError, errors_reported
 from cli.options import TIME_FORMATS, JsonOption, in_utc
@@ -28,43 +28,26 @@ from cli.shown import counted, list_table
 from facegate_client import Compliance
 from server.audit import (
     ALL_LOGS,
-    SERVER_TENANT,
     AuditAction,
     AuditEntry,
     AuditError,
-    AuditEvent,
     AuditExportInvalid,
     CheckpointKeys,
     ExportedEntry,
     ExportLine,
-    Head,
-    LostCheckpoints,
     Problem,
     ProblemKind,
-    Report,
-    SignedCheckpoint,
-    copies_by_position,
     copies_by_tenant,
     detail_text,
-    digest_of,
     entry_line,
-    mark_line,
     parse_line,
-    subject_hashes,
-    verify_export,
-    without_lost,
 )
 from server.base.errors import ConfigurationError
-from server.base.key_validity import PublishedKey
-from server.configuration.loading import load_settings, mask_url
-from server.configuration.settings import Settings
+from server.configuration.loading import load_settings
 from server.edge.callers import LOCAL_TENANT
-from server.keyring.key_files import KeyFiles, open_key_files
-from server.keyring.keys import KeyFolder, read_audit_keys, read_memory_key
-from server.running.timestamps import TimestampFailed, TimestampRoots
-from server.storage.audit import AuditLog
-from server.storage.audit_reader import AuditExport, AuditFilter, AuditReader
-from server.storage.audit_witness import AuditWitness
+from server.operating.audit import LocalAudit, LogVerification
+from server.running.timestamps import TimestampRoots
+from server.storage.audit_reader import AuditFilter
 from server.storage.errors import StorageError
 
 TenantOption = Annotated[
@@ -89,6 +72,11 @@ def log_errors() -> Iterator[None]:
         yield
 
 
+def _elsewhere(text: str) -> str:
+    missing = text.startswith("no database was found")
+    return "; to ask a server, name its service listener: --service host:port" if missing else ""
+
+
 def remote_connection(context: typer.Context, *, tenant: str | None) -> Connection | None:
     """Return the connection to a server; ``None`` if the local database is to be read."""
     connection: Connection | None = context.obj or None
@@ -97,22 +85,101 @@ def remote_connection(context: typer.Context, *, tenant: str | None) -> Connecti
     return connection
 
 
-def own_audit_keys(files: KeyFiles) -> tuple[PublishedKey, ...]:
-    """Return the audit keys of a key folder."""
-    keys = read_audit_keys(files)
-    if not keys:
-        raise CommandError(f"{files.folder}: there is no audit key; name the key folder of the server")
-    return keys
+class AuditSource(Protocol):
+    """A log that is read: ``LocalAudit``, or ``RemoteAudit``."""
+
+    @property
+    def place(self) -> str:
+        """Where the log is, for people."""
+
+    async def tenants(self) -> tuple[str, ...] | None:
+        """Return the tenants that have a log; ``None`` if only that of one can be read."""
+
+    async def newest(self, chosen: AuditFilter, *, subject: str | None, most: int) -> tuple[AuditEntry, ...]:
+        """Return the newest entries, the newest last; about one person unless ``subject`` is ``None``."""
+
+    def export(self, since: datetime | None, *, follow: bool = False) -> AsyncGenerator[bytes, None]:
+        """Yield the parts of an export with entries of this time or later."""
 
 
-def database_name(settings: Settings) -> str:
-    """Return the database for people, without its password."""
-    return mask_url(settings.database_url)
+_PAGE: Final = 1000
 
 
-def _elsewhere(text: str) -> str:
-    missing = text.startswith("no database was found")
-    return "; to ask a server, name its service listener: --service host:port" if missing else ""
+@dataclass(frozen=True, slots=True)
+class RemoteAudit:
+    """The log of the credential's tenant, which a server sends; each reading is an entry itself."""
+
+    compliance: Compliance
+    place: str
+    purpose: str = ""
+
+    async def tenants(self) -> None:
+        """A server does not tell."""
+
+    async def newest(self, chosen: AuditFilter, *, subject: str | None, most: int) -> tuple[AuditEntry, ...]:
+        """See ``AuditSource``."""
+        request = audit_pb2.ListAuditEventsRequest(
+            actions=chosen.actions,
+            actor=chosen.actor or "",
+            check_id=chosen.check_id or "",
+            subject_reference=subject or "",
+        )
+        if chosen.since is not None:
+            request.start_time.FromDatetime(chosen.since)
+        found: list[AuditEntry] = []
+        while True:
+            request.page_size = min(most - len(found), _PAGE)
+            page = await self.compliance.list_audit_events(request)
+            found += map(_entry, page.events)
+            if len(found) >= most or not page.next_page_token:
+                return tuple(found[::-1])
+            request.page_token = page.next_page_token
+
+    async def export(self, since: datetime | None, *, follow: bool = False) -> AsyncGenerator[bytes, None]:
+        """See ``AuditSource``."""
+        if follow:
+            # The next call would export the entry of this one.
+            raise CommandError("--follow reads the database: run it on the server, without --service")
+        request = audit_pb2.ExportAuditLogRequest(purpose=self.purpose)
+        if since is not None:
+            request.start_time.FromDatetime(since)
+        async for part in self.compliance.export_audit_log(request):
+            yield part
+
+
+def _entry(event: audit_pb2.AuditEvent) -> AuditEntry:
+    return AuditEntry(
+        tenant=event.tenant,
+        sequence=event.sequence,
+        time_us=event.time.ToMicroseconds(),
+        action=event.action,
+        actor=event.actor.name,
+        role=event.actor.role,
+        address=event.actor.address,
+        check_id=event.check_id or None,
+        pseudonym=event.pseudonym.hex() or None,
+        purpose=event.purpose,
+        detail=detail_text(event.detail),
+        hash=event.hash.hex(),
+    )
+
+
+_Answer = TypeVar("_Answer")
+
+
+def _read(
+    context: typer.Context,
+    tenant: str | None,
+    work: Callable[[AuditSource], Coroutine[Any, Any, _Answer]],
+    *,
+    purpose: str = "",
+) -> _Answer:
+    """Do ``work`` with the log of the server of ``--service``; without one, with that of the settings."""
+    if (connection := remote_connection(context, tenant=tenant)) is not None:
+        place = connection.service
+        return call_server(context, Compliance, lambda server: work(RemoteAudit(server, place, purpose)))
+    log = LocalAudit(load_settings().settings, tenant)
+    return asyncio.run(work(log))
 
 
 def export_command(
@@ -143,78 +210,38 @@ def export_command(
     """
     if keys:
         with server_settings() as settings:
-            own = CheckpointKeys(own_audit_keys(open_key_files(settings.key_folder, settings.keys)))
+            own = LocalAudit(settings).keys(needed=True)
         typer.echo(json.dumps(own.jwks(), indent=2))
         return
     since = None if since is None else in_utc(since)
+
+    async def write(log: AuditSource) -> str:
+        """Return what to say."""
+        if await _write(log.export(since, follow=follow), sys.stdout.buffer):
+            return ""
+        return f"In {log.place}, {'no tenant has a log' if tenant is None else f'{tenant} has no log'}."
+
     with log_errors():
-        connection = remote_connection(context, tenant=tenant)
         try:
-            if connection is not None:
-                if follow:
-                    # Each call of a server is an entry itself, which the next one would export.
-                    raise CommandError("--follow reads the database: run it on the server, without --service")
-                work = partial(write_remote, file=sys.stdout.buffer, since=since, purpose=purpose)
-                call_server(context, Compliance, work)
-                return
-            settings = load_settings().settings
-            count = asyncio.run(_export(settings, tenant, since, follow=follow))
-            if not count:
-                what = "no tenant has a log" if tenant is None else f"{tenant} has no log"
-                typer.echo(f"In {database_name(settings)}, {what}.", err=True)
+            nothing = _read(context, tenant, write, purpose=purpose)
         except (KeyboardInterrupt, BrokenPipeError):
             # The reader has gone; what Python would write at its end has no reader either.
-            sys.stdout = None
+            os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+            return
+    if nothing:
+        typer.echo(nothing, err=True)
 
 
-async def write_remote(
-    compliance: Compliance, *, file: IO[bytes], since: datetime | None = None, purpose: str = ""
-) -> int:
-    """Write the export of a server into a file; return its size in bytes."""
-    request = audit_pb2.ExportAuditLogRequest(purpose=purpose)
-    if since is not None:
-        request.start_time.FromDatetime(since)
+async def _write(parts: AsyncGenerator[bytes, None], file: IO[bytes]) -> int:
+    """Write the parts of an export as they come; return the size in bytes."""
     size = 0
-    async for chunk in compliance.export_audit_log(request):
-        size += file.write(chunk)
-    file.flush()
+    async with aclosing(parts):
+        async for part in parts:
+            size += file.write(part)
+            file.flush()
     return size
 
 
-async def _export(settings: Settings, tenant: str | None, since: datetime | None, *, follow: bool) -> int:
-    """Return how many tenants have a log."""
-    async with audited_database(settings.database_url) as database:
-        reader = AuditReader(database)
-        exports: dict[str, AuditExport] = {}
-        while True:
-            newest = await reader.newest_checkpoint(None)
-            head = Head(0, "") if newest is None else Head(newest.position, digest_of(newest.jws).hex())
-            known = await reader.tenants()
-            for name in known if tenant is None else (tenant,):
-                export = exports.get(name)
-                if not follow:
-                    # Those that are signed during an export of all logs might be in it with gaps.
-                    position = head.sequence if tenant is None else None
-                    lines = AuditExport(reader, name).lines(since, position=position)
-                elif export is None:
-                    export = exports[name] = AuditExport(reader, name)
-                    async for line in export.begin(since):
-                        print(line)
-                    lines = export.new()
-                else:
-                    lines = export.new()
-                async for line in lines:
-                    print(line)
-            if not follow:
-                if tenant is None and known:
-                    # All checkpoints up to this one are in the export, because it was read before them.
-                    print(mark_line("head", ALL_LOGS, head))
-                return len(known) if tenant is None else int(tenant in known)
-            sys.stdout.flush()
-            await asyncio.sleep(_POLL_SECONDS)
-
-
-_PAGE = 1000
 _WIDTH = 200
 
 
@@ -244,28 +271,24 @@ def show_command(
 
         facegate audit show --subject customer-4711 --service localhost:8444
     """
+    chosen = AuditFilter(
+        since=None if since is None else in_utc(since),
+        actions=() if action is None else (action.value,),
+        actor=actor,
+        check_id=None if check is None else str(check),
+    )
+
+    async def read(log: AuditSource) -> tuple[tuple[AuditEntry, ...], str]:
+        """Return the entries, or what to say without any."""
+        if found := await log.newest(chosen, subject=subject, most=last + 1):
+            return found, ""
+        if (others := await log.tenants()) is None:
+            return (), f"The server {log.place} has no such entry of your tenant."
+        name = LOCAL_TENANT if tenant is None else tenant
+        return (), f"The log of {name} in {log.place} has no such entry. {_with_a_log(others)}"
+
     with log_errors():
-        connection = remote_connection(context, tenant=tenant)
-        chosen = AuditFilter(
-            since=None if since is None else in_utc(since),
-            actions=() if action is None else (action.value,),
-            actor=actor,
-            check_id=None if check is None else str(check),
-        )
-        if connection is not None:
-            entries = call_server(
-                context, Compliance, partial(_ask, chosen=chosen, subject=subject, last=last + 1)
-            )
-            nothing = f"The server {connection.service} has no such entry of your tenant."
-        else:
-            settings = load_settings().settings
-            tenant = LOCAL_TENANT if tenant is None else tenant
-            entries, others = asyncio.run(
-                _read(settings, tenant, chosen=chosen, subject=subject, last=last + 1)
-            )
-            nothing = (
-                f"The log of {tenant} in {database_name(settings)} has no such entry. {_with_a_log(others)}"
-            )
+        entries, nothing = _read(context, tenant, read)
     if not entries:
         typer.echo(nothing, err=True)
         return
@@ -285,60 +308,6 @@ def show_command(
 
 def _with_a_log(tenants: Collection[str]) -> str:
     return f"Tenants with a log: {', '.join(sorted(tenants))}." if tenants else "No tenant has a log there."
-
-
-async def _read(
-    settings: Settings, tenant: str, *, chosen: AuditFilter, subject: str | None, last: int
-) -> tuple[tuple[AuditEntry, ...], tuple[str, ...]]:
-    """Return the entries, and the tenants that have a log."""
-    async with audited_database(settings.database_url) as database:
-        reader = AuditReader(database)
-        tenants = await reader.tenants()
-        if subject is not None:
-            keys = read_memory_key(open_key_files(settings.key_folder, settings.keys)).tenant_keys(tenant)
-            pseudonyms = await reader.pseudonyms_of(tenant, subject_hashes(keys, subject))
-            if not pseudonyms:
-                return (), tenants
-            chosen = replace(chosen, pseudonyms=pseudonyms)
-        return (await reader.entries(tenant, chosen=chosen, limit=last, newest_first=True))[::-1], tenants
-
-
-async def _ask(
-    compliance: Compliance, *, chosen: AuditFilter, subject: str | None, last: int
-) -> tuple[AuditEntry, ...]:
-    request = audit_pb2.ListAuditEventsRequest(
-        actions=chosen.actions,
-        actor=chosen.actor or "",
-        check_id=chosen.check_id or "",
-        subject_reference=subject or "",
-    )
-    if chosen.since is not None:
-        request.start_time.FromDatetime(chosen.since)
-    found: list[AuditEntry] = []
-    while True:
-        request.page_size = min(last - len(found), _PAGE)
-        page = await compliance.list_audit_events(request)
-        found += map(_entry, page.events)
-        if len(found) >= last or not page.next_page_token:
-            return tuple(found[::-1])
-        request.page_token = page.next_page_token
-
-
-def _entry(event: audit_pb2.AuditEvent) -> AuditEntry:
-    return AuditEntry(
-        tenant=event.tenant,
-        sequence=event.sequence,
-        time_us=event.time.ToMicroseconds(),
-        action=event.action,
-        actor=event.actor.name,
-        role=event.actor.role,
-        address=event.actor.address,
-        check_id=event.check_id or None,
-        pseudonym=event.pseudonym.hex() or None,
-        purpose=event.purpose,
-        detail=detail_text(event.detail),
-        hash=event.hash.hex(),
-    )
 
 
 def _table(entries: tuple[AuditEntry, ...]) -> Table:
@@ -361,9 +330,6 @@ def _table(entries: tuple[AuditEntry, ...]) -> Table:
     return table
 
 
-_LONGEST_DETAIL = 256
-
-
 def accept_command(
     *,
     reason: Annotated[
@@ -381,183 +347,26 @@ def accept_command(
 
         facegate audit accept --reason "backup of 1 April restored, incident 12"
     """
+
+    def confirm(problems: Sequence[Problem]) -> None:
+        for problem in problems:
+            typer.echo(str(problem), err=True)
+        if not yes:
+            typer.confirm("Accept the log as it is? The acceptance is recorded.", abort=True, err=True)
+
     with server_settings() as settings:
         if not reason.strip():
             raise CommandError("state a --reason: it is kept for ever")
-        accepted = asyncio.run(_accept(settings, reason, yes=yes))
+        accepted = asyncio.run(LocalAudit(settings).accept(reason, confirm=confirm))
     if not accepted:
         typer.echo("The log extends what was signed before; there is nothing to accept.")
     else:
         typer.echo(f"Accepted, and signed again from checkpoint {accepted} on.")
 
 
-async def _accept(settings: Settings, reason: str, *, yes: bool) -> int:
-    """Return the position of the checkpoint that states the acceptance; 0 if there was nothing to accept."""
-    files = open_key_files(settings.key_folder, settings.keys)
-    own_audit_keys(files)
-    signer = KeyFolder(files, issuer=settings.results.issuer).keys.audit
-    witness = AuditWitness(settings.witness_url)
-    async with audited_database(settings.database_url) as database:
-        log = AuditLog(database)
-        witnessed = await witness.read()
-        problems = await log.changes(signer.keys, witnessed=witnessed)
-        if not problems:
-            return 0
-        for problem in problems:
-            typer.echo(str(problem), err=True)
-        if not yes:
-            typer.confirm("Accept the log as it is? The acceptance is recorded.", abort=True, err=True)
-        event = AuditEvent(
-            tenant=SERVER_TENANT,
-            action=AuditAction.AUDIT_ACCEPTED,
-            actor=shell_actor(),
-            purpose=reason,
-            detail={
-                "witnessed": str(witness.position),
-                "problems": str(len(problems)),
-                "first": str(problems[0])[:_LONGEST_DETAIL],
-            },
-        )
-        made = await log.accept(
-            signer, event, now=datetime.now(UTC), witnessed=witnessed, position=witness.position
-        )
-        await witness.write(log.witness, position=log.position)
-        return made[0].position
-
-
 _BROKEN: Final = 1
-_POLL_SECONDS: Final = 1.0
 _SHOWN: Final = 20
 _DOTS_OF_JWS: Final = 2
-
-
-@dataclass(frozen=True, slots=True)
-class _Verified:
-    """The verification of one chain."""
-
-    report: Report
-    stamped: datetime | None
-    bad_stamps: tuple[int, ...]
-
-    @property
-    def whole(self) -> bool:
-        return self.report.whole and not self.bad_stamps
-
-
-@dataclass(slots=True, kw_only=True)
-class _Verification:
-    """The verification of all chains, of a database, an export or what a server sent.
-
-    Attributes:
-        stamps: The roots of time stamps; ``None`` if they are not verified.
-        copies: Checkpoints that the log must have, by tenant.
-        tenants: The tenants that have a log, or of whose log there is a copy of a checkpoint.
-        checkpoints: The number of checkpoints in the chain over all logs; ``None`` if it was not verified.
-        problems: The problems of that chain, and of copies.
-    """
-
-    keys: CheckpointKeys
-    stamps: TimestampRoots | None
-    copies: dict[str, list[str]]
-    logs: list[_Verified] = field(default_factory=list)
-    tenants: set[str] = field(default_factory=set)
-    checkpoints: int | None = None
-    problems: list[Problem] = field(default_factory=list)
-    lost: list[LostCheckpoints] = field(default_factory=list)
-    witness: str = ""
-    place: str = ""
-
-    @property
-    def whole(self) -> bool:
-        return not self.problems and all(verified.whole for verified in self.logs)
-
-    async def verify_database(self, settings: Settings, tenant: str | None) -> None:
-        self.place = database_name(settings)
-        async with audited_database(settings.database_url) as database:
-            reader = AuditReader(database)
-            # The witness is read before the database, to which checkpoints are written first.
-            self.witness = await self._add_witness(settings)
-            chain = await reader.verify_checkpoints(
-                self.keys, copies=copies_by_position(self.copies, self.keys)
-            )
-            self.checkpoints = chain.position - sum(one.last - one.first + 1 for one in chain.lost)
-            self.problems += chain.problems
-            self.lost = chain.lost
-            # A tenant of which only copies of checkpoints are left was removed as a whole.
-            self.tenants = {*await reader.tenants(), *self.copies}
-            for name in sorted(self.tenants if tenant is None else self.tenants & {tenant}):
-                saved = without_lost(self.copies.get(name, ()), self.keys, chain)
-                report = await reader.verify(name, keys=self.keys, saved=saved)
-                self._add(report, await reader.checkpoints(name))
-
-    async def _add_witness(self, settings: Settings) -> str:
-        """Add the checkpoints of the server's witness to the copies; return what was compared."""
-        try:
-            witnessed = await AuditWitness(settings.witness_url).read()
-        except StorageError as error:
-            if not self.witness:
-                raise CommandError(f"{error}; name a saved copy with --witness") from error
-            return f"{self.witness}; the witness of the server cannot be read"
-        valid, invalid = copies_by_tenant(witnessed, self.keys)
-        self.problems += invalid
-        for name, some in valid.items():
-            self.copies.setdefault(name, []).extend(some)
-        newest = max((self.keys.verify(one).position for some in valid.values() for one in some), default=0)
-        lacking = len(witnessed) - sum(map(len, valid.values()))
-        if not witnessed:
-            state = "empty; the log was compared with nothing outside the database"
-            return f"{self.witness}; the server's is empty" if self.witness else state
-        compared = [self.witness] if self.witness else []
-        if newest:
-            compared.append(f"the server's, up to checkpoint {newest}")
-        if lacking:
-            compared.append(f"{lacking} of the {len(witnessed)} of the server cannot be verified")
-        return " and ".join(compared)
-
-    def verify_remote(self, context: typer.Context) -> None:
-        self.place = f"what {context.obj.service} sent"
-        # The server logs the reading before it sends the log, which therefore cannot be an older one.
-        purpose = f"verification {secrets.token_hex(8)}"
-        with errors_reported(OSError), NamedTemporaryFile(prefix="facegate-audit-", suffix=".jsonl") as file:
-            call_server(context, Compliance, partial(write_remote, file=file, purpose=purpose))
-            path = Path(file.name)
-            entries = (line.entry for line in _lines(path) if isinstance(line, ExportedEntry))
-            own = next((entry.tenant for entry in entries if entry.purpose == purpose), None)
-            # The server sends the log of one tenant; the saved checkpoints may be of others, too.
-            self.copies = {name: some for name, some in self.copies.items() if own in {None, name}}
-            self.verify_export(path, None)
-            if own is None:
-                self.problems.append(
-                    Problem(
-                        tenant=ALL_LOGS,
-                        kind=ProblemKind.TRUNCATED,
-                        sequence=0,
-                        explanation="the server sent a log without the entry of this reading: an older one",
-                    )
-                )
-
-    def verify_export(self, path: Path, tenant: str | None) -> None:
-        export = verify_export(lambda: _lines(path), tenant, keys=self.keys, copies=self.copies)
-        if export.checkpoints is not None:
-            self.checkpoints = export.checkpoints
-            self.problems += export.chain.problems
-            self.lost = export.chain.lost
-        self.tenants = set(export.tenants)
-        for report, checkpoints in export.logs:
-            self._add(report, checkpoints)
-
-    def _add(self, report: Report, checkpoints: Sequence[SignedCheckpoint]) -> None:
-        """Add a chain, with the newest of its time stamps and those that are not valid."""
-        stamped: datetime | None = None
-        bad: list[int] = []
-        for checkpoint in checkpoints:
-            if self.stamps is None or checkpoint.timestamp is None:
-                continue
-            try:
-                stamped = self.stamps.verify(checkpoint.timestamp, checkpoint.jws.encode())
-            except TimestampFailed:
-                bad.append(checkpoint.number)
-        self.logs.append(_Verified(report, stamped, tuple(bad)))
 
 
 def verify_command(
@@ -612,26 +421,17 @@ def verify_command(
                 "machine, `facegate audit export --keys` prints them"
             )
         # Offline, no settings are needed: their file may not exist on the machine of an auditor.
-        local = connection is None and export is None
-        settings = load_settings().settings if local or jwks is None else None
-        keys = _keys(jwks, settings)
-        roots = timestamp_roots or (None if settings is None else settings.audit.timestamp_roots)
-        stamps = None if roots is None else TimestampRoots(roots)
-        copies, invalid = copies_by_tenant([] if witness is None else _saved(witness), keys)
-        if witness is not None and not copies and not invalid:
-            raise CommandError(
-                f"{witness} has no checkpoint: give an earlier export, or lines of a server's log"
-            )
-        found = _Verification(keys=keys, stamps=stamps, copies=copies, problems=invalid)
-        if witness is not None:
-            found.witness = counted(sum(map(len, copies.values())), "saved checkpoint")
+        offline = connection is not None or export is not None
+        local = None if offline and jwks is not None else LocalAudit(load_settings().settings, tenant)
+        found = _begun(local, jwks=jwks, witness=witness, roots=timestamp_roots)
         if connection is not None:
-            found.verify_remote(context)
+            found.place = f"what {connection.service} sent"
+            _verify_remote(context, found)
         elif export is not None:
             found.place = str(export)
-            found.verify_export(export, tenant)
-        elif settings is not None:
-            asyncio.run(found.verify_database(settings, tenant))
+            found.verify_export(lambda: _lines(export), tenant)
+        elif local is not None:
+            asyncio.run(local.verify(found))
     _print_verification(found, as_json=as_json)
     if tenant is not None and tenant not in found.tenants:
         typer.echo(f"In {found.place}, there is no log of {tenant}. {_with_a_log(found.tenants)}", err=True)
@@ -644,14 +444,51 @@ def verify_command(
         raise typer.Exit(_BROKEN)
 
 
-def _keys(jwks: Path | None, settings: Settings | None) -> CheckpointKeys:
+def _begun(
+    local: LocalAudit | None, *, jwks: Path | None, witness: Path | None, roots: Path | None
+) -> LogVerification:
+    """Read the keys, the saved checkpoints and the roots of time stamps, by default those of the settings."""
     if jwks is not None:
         with errors_reported(OSError):
-            return CheckpointKeys.from_jwks(jwks.read_bytes(), place=str(jwks))
-    if settings is None:
+            keys = CheckpointKeys.from_jwks(jwks.read_bytes(), place=str(jwks))
+    elif local is not None:
+        keys = local.keys()
+    else:
         raise CommandError("name the public keys: --jwks")
-    files = open_key_files(settings.key_folder, settings.keys)
-    return CheckpointKeys(read_audit_keys(files), place=str(files.folder))
+    roots = roots or (None if local is None else local.settings.audit.timestamp_roots)
+    stamps = None if roots is None else TimestampRoots(roots)
+    copies, invalid = copies_by_tenant([] if witness is None else _saved(witness), keys)
+    found = LogVerification(keys=keys, stamps=stamps, copies=copies, problems=invalid)
+    if witness is not None:
+        if not copies and not invalid:
+            raise CommandError(
+                f"{witness} has no checkpoint: give an earlier export, or lines of a server's log"
+            )
+        found.witness = counted(sum(map(len, copies.values())), "saved checkpoint")
+    return found
+
+
+def _verify_remote(context: typer.Context, found: LogVerification) -> None:
+    """Verify what a server sends, in which the entry of this reading must be."""
+    # The server logs the reading before it sends the log, which therefore cannot be an older one.
+    purpose = f"verification {secrets.token_hex(8)}"
+    with errors_reported(OSError), NamedTemporaryFile(prefix="facegate-audit-", suffix=".jsonl") as file:
+        _read(context, None, lambda log: _write(log.export(None), file), purpose=purpose)
+        path = Path(file.name)
+        entries = (line.entry for line in _lines(path) if isinstance(line, ExportedEntry))
+        own = next((entry.tenant for entry in entries if entry.purpose == purpose), None)
+        # The server sends the log of one tenant; the saved checkpoints may be of others, too.
+        found.copies = {name: some for name, some in found.copies.items() if own in {None, name}}
+        found.verify_export(lambda: _lines(path), None)
+    if own is None:
+        found.problems.append(
+            Problem(
+                tenant=ALL_LOGS,
+                kind=ProblemKind.TRUNCATED,
+                sequence=0,
+                explanation="the server sent a log without the entry of this reading: an older one",
+            )
+        )
 
 
 def _saved(path: Path) -> Iterator[str]:
@@ -681,7 +518,7 @@ def _lines(path: Path) -> Iterator[ExportLine]:
                 raise CommandError(f"{path}, line {number}: {error}") from error
 
 
-def _print_verification(found: _Verification, *, as_json: bool) -> None:
+def _print_verification(found: LogVerification, *, as_json: bool) -> None:
     if as_json:
         typer.echo(json.dumps(_document(found), indent=2, default=str))
         return
@@ -730,7 +567,7 @@ def _print_problems(problems: Sequence[Problem]) -> None:
         typer.echo(f"  and {len(problems) - _SHOWN} more")
 
 
-def _document(found: _Verification) -> list[dict[str, object]]:
+def _document(found: LogVerification) -> list[dict[str, object]]:
     logs = [
         {
             **asdict(verified.report),

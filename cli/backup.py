@@ -12,12 +12,11 @@ import typer
 from rich.console import Console
 from rich.progress import Progress, SpinnerColumn, TextColumn
 
-from cli.audited import record_change, server_settings
+from cli.audited import server_settings
 from cli.errors import CommandError, FileUnusable
 from cli.shown import counted
 from server.audit import AuditAction
 from server.backup import (
-    CopySummary,
     DumpSummary,
     copy_objects,
     dump_database,
@@ -30,6 +29,7 @@ from server.configuration.settings import Settings
 from server.keyring.key_encryption import KeyEncryptionError
 from server.keyring.key_files import KeysUnusable, open_key_files
 from server.keyring.keys import read_every_key
+from server.operating.changes import record_change
 from server.storage.objects import folder_of, open_object_store
 
 _KeyFileOption = Annotated[
@@ -82,13 +82,14 @@ def backup(
     with server_settings() as settings:
 
         def record(change: Callable[[], int] = lambda: 0, *, names_sha256: str = "") -> int:
-            return record_change(
+            recorded = record_change(
                 settings.database_url,
                 AuditAction.BACKUP_MADE,
                 lambda _: change(),
                 part=part.value,
                 names_sha256=names_sha256,
             )
+            return asyncio.run(recorded)
 
         match part:
             case Part.DATABASE:
@@ -136,14 +137,13 @@ def restore(
         match part:
             case Part.DATABASE:
                 with _rows_shown("Restoring") as progress:
-                    summary = asyncio.run(
-                        restore_database(Path(source), settings.database_url, progress=progress)
-                    )
-                    record_change(
-                        settings.database_url,
-                        AuditAction.BACKUP_RESTORED,
-                        lambda _: None,
-                        made=summary.time.isoformat(),
+                    restored = restore_database(Path(source), settings.database_url, progress=progress)
+                    summary = asyncio.run(restored)
+                    made = summary.time.isoformat()
+                    asyncio.run(
+                        record_change(
+                            settings.database_url, AuditAction.BACKUP_RESTORED, lambda _: None, made=made
+                        )
                     )
                 typer.echo(f"Restored {_dump_report(summary)}.")
                 typer.echo(
@@ -191,7 +191,13 @@ def _copy(source: str, target: str, *, prune: bool = False) -> str:
             prune=prune,
             progress=lambda count: progress("objects", count),
         )
-        return _copy_report(asyncio.run(copied))
+        summary = asyncio.run(copied)
+    parts = [f"copied {counted(summary.copied, 'object')}", f"{summary.present:,} already there"]
+    if summary.gone:
+        parts.append(f"{summary.gone:,} erased meanwhile")
+    if summary.pruned:
+        parts.append(f"deleted {summary.pruned:,} that the source has no more")
+    return ", ".join(parts)
 
 
 @contextmanager
@@ -209,12 +215,3 @@ def _dump_report(summary: DumpSummary) -> str:
         f"{counted(sum(summary.rows.values()), 'row')} of {counted(checks, 'check')}, as of "
         f"{summary.time:%Y-%m-%d %H:%M:%S} UTC, schema {summary.revision}"
     )
-
-
-def _copy_report(summary: CopySummary) -> str:
-    parts = [f"copied {counted(summary.copied, 'object')}", f"{summary.present:,} already there"]
-    if summary.gone:
-        parts.append(f"{summary.gone:,} erased meanwhile")
-    if summary.pruned:
-        parts.append(f"deleted {summary.pruned:,} that the source has no more")
-    return ", ".join(parts)

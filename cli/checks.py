@@ -539,7 +539,9 @@ def _withdraw(context: typer.Context, **request: Any) -> None:
 
 
 def _erase_check(context: typer.Context, check_id: str, *, purpose: str, yes: bool) -> None:
-    _confirm(f"Erase the evidence of the check {check_id}? This cannot be undone.", yes=yes)
+    if not yes:
+        question = f"Erase the evidence of the check {check_id}? This cannot be undone."
+        typer.confirm(question, abort=True, err=True)
     response = call_server(
         context, Compliance, lambda compliance: compliance.delete_evidence(check_id, purpose=purpose)
     )
@@ -552,10 +554,11 @@ def _erase_person(
     context: typer.Context, subject: str, *, reason: ErasureWord, purpose: str, yes: bool
 ) -> None:
     if not yes:
-        _confirm(
+        typer.confirm(
             f"Erase {shown(subject)}: {_decided_checks(context, subject)}, those that are still open, and "
             "the keys of the person's devices? This cannot be undone.",
-            yes=False,
+            abort=True,
+            err=True,
         )
     wire = evidence_service_pb2.ErasureReason.Value(f"ERASURE_REASON_{reason.name}")
     response = call_server(
@@ -618,11 +621,6 @@ def _stop_if_pending(
             f"{time_words(approval.expire_time)} UTC."
         )
         raise typer.Exit(PENDING)
-
-
-def _confirm(question: str, *, yes: bool) -> None:
-    if not yes:
-        typer.confirm(question, abort=True, err=True)
 
 
 def _print_residues(residues: Iterable[evidence_service_pb2.Residue]) -> None:

@@ -9,7 +9,7 @@ from rich.table import Table
 from cli.errors import errors_reported
 from cli.options import JsonOption
 from cli.shown import wide_console
-from server.configuration.loading import LoadedSettings, SettingsInvalid, load_settings, shown_settings
+from server.configuration.loading import SettingsInvalid, load_settings, shown_settings
 
 app = typer.Typer(help="Show the settings.", no_args_is_help=True)
 
@@ -27,23 +27,14 @@ def show(as_json: JsonOption = False) -> None:
     """
     with errors_reported(SettingsInvalid):
         loaded = load_settings()
+    rows = {key: (value, loaded.origin(key).value) for key, value in shown_settings(loaded.settings).items()}
     if as_json:
-        typer.echo(_as_json(loaded))
-    else:
-        wide_console().print(_as_table(loaded))
-
-
-def _as_json(loaded: LoadedSettings) -> str:
-    rows = shown_settings(loaded.settings)
-    return json.dumps(
-        {key: {"value": value, "origin": loaded.origin(key).value} for key, value in rows.items()}, indent=2
-    )
-
-
-def _as_table(loaded: LoadedSettings) -> Table:
+        found = {key: {"value": value, "origin": origin} for key, (value, origin) in rows.items()}
+        typer.echo(json.dumps(found, indent=2))
+        return
     table = Table(title=str(loaded.file or "no settings file"))
     for heading in ("setting", "value", "origin"):
         table.add_column(heading, overflow="fold")
-    for key, value in shown_settings(loaded.settings).items():
-        table.add_row(key, "" if value is None else escape(str(value)), loaded.origin(key).value)
-    return table
+    for key, (value, origin) in rows.items():
+        table.add_row(key, "" if value is None else escape(str(value)), origin)
+    wide_console().print(table)

@@ -6,7 +6,7 @@ import json
 import re
 import ssl
 from collections.abc import AsyncIterator, Awaitable, Callable, Iterator
-from contextlib import AbstractAsyncContextManager, asynccontextmanager, contextmanager
+from contextlib import asynccontextmanager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Final, TypeVar
@@ -97,48 +97,6 @@ def read_ticket(file: Path) -> ScanTicket:
     return ScanTicket(token=token, challenge_key_sha256=key)
 
 
-@asynccontextmanager
-async def certificate_explained(
-    target: str, *, ca: Path | None, certificate: Path | None, key: Path | None
-) -> AsyncIterator[None]:
-    """Say of a connection that fails in the block whether the server refuses the client certificate.
-
-    A gRPC server sends no alert then: after the handshake of TLS 1.3, which the caller believes to be
-    complete, it ends the connection. So this makes one more handshake, and waits for the server's first byte.
-    """
-    try:
-        yield
-    except ConnectionFailedError as error:
-        if (ca, certificate, key) == (None, None, None) and is_loopback(target):
-            raise
-        if not await _ends_after_handshake(target, ca=ca, certificate=certificate, key=key):
-            raise
-        shown = "gets no client certificate" if certificate is None else "refuses the client certificate"
-        raise ConnectionFailedError(f"{error}: the server {shown}") from error
-
-
-async def _ends_after_handshake(
-    target: str, *, ca: Path | None, certificate: Path | None, key: Path | None
-) -> bool:
-    try:
-        context = ssl.create_default_context(cafile=ca)
-        if certificate is not None and key is not None:
-            context.load_cert_chain(certificate, key)
-        context.set_alpn_protocols(["h2"])
-        async with asyncio.timeout(_PROBE_SECONDS):
-            reader, writer = await open_tls(target, context, timeout_s=_PROBE_SECONDS)
-            try:
-                # A server of HTTP/2 sends its settings first.
-                return not await reader.read(1)
-            finally:
-                # Nothing waits here for the server's end of TLS.
-                writer.transport.abort()
-    except ConnectionFailedError as error:
-        return _refuses_certificate(error.__cause__)
-    except (OSError, ValueError) as error:
-        return _refuses_certificate(error)
-
-
 def _refuses_certificate(error: BaseException | None) -> bool:
     if isinstance(error, ssl.SSLError):
         # Other servers, such as proxies, send an alert: CERTIFICATE_REQUIRED, UNKNOWN_CA, BAD_CERTIFICATE.
@@ -205,16 +163,48 @@ class Connection:
     cert: Path | None
     key: Path | None
 
-    def explained(self) -> AbstractAsyncContextManager[None]:
-        """Say of a connection that fails in the block whether its certificate is refused."""
-        return certificate_explained(self.service, ca=self.ca, certificate=self.cert, key=self.key)
+    @asynccontextmanager
+    async def _certificate_explained(self) -> AsyncIterator[None]:
+        """Say of a connection that fails in the block whether the server refuses the client certificate.
+
+        A gRPC server sends no alert then: after the handshake of TLS 1.3, which the caller believes to be
+        complete, it ends the connection. So this makes one more handshake, and waits for the server's first
+        byte.
+        """
+        try:
+            yield
+        except ConnectionFailedError as error:
+            plain = (self.ca, self.cert, self.key) == (None, None, None) and is_loopback(self.service)
+            if plain or not await self._ends_after_handshake():
+                raise
+            shown = "gets no client certificate" if self.cert is None else "refuses the client certificate"
+            raise ConnectionFailedError(f"{error}: the server {shown}") from error
+
+    async def _ends_after_handshake(self) -> bool:
+        try:
+            context = ssl.create_default_context(cafile=self.ca)
+            if self.cert is not None and self.key is not None:
+                context.load_cert_chain(self.cert, self.key)
+            context.set_alpn_protocols(["h2"])
+            async with asyncio.timeout(_PROBE_SECONDS):
+                reader, writer = await open_tls(self.service, context, timeout_s=_PROBE_SECONDS)
+                try:
+                    # A server of HTTP/2 sends its settings first.
+                    return not await reader.read(1)
+                finally:
+                    # Nothing waits here for the server's end of TLS.
+                    writer.transport.abort()
+        except ConnectionFailedError as error:
+            return _refuses_certificate(error.__cause__)
+        except (OSError, ValueError) as error:
+            return _refuses_certificate(error)
 
     @asynccontextmanager
     async def open(self) -> AsyncIterator[tuple[grpc.aio.Channel, ApiKey | None]]:
         """Open a channel. Raise ClientError if a file cannot be read, or for plaintext beyond loopback."""
         api_key = read_api_key(self.api_key_file)
         tls = read_tls(self.service, ca=self.ca, certificate=self.cert, key=self.key)
-        async with self.explained(), open_channel(self.service, tls=tls) as channel:
+        async with self._certificate_explained(), open_channel(self.service, tls=tls) as channel:
             yield channel, api_key
 
 

@@ -1,20 +1,13 @@
 """``facegate db``: migrates the database, and erases data on a person's devices."""
 
 import asyncio
-from datetime import UTC, datetime
 from typing import Annotated
 
 import typer
 
-from cli.audited import ReasonOption, audited_database, server_settings, shell_actor
-from server.audit import AuditAction, AuditEvent, subject_hash
-from server.configuration.settings import Settings
-from server.domain.terms import reference_term
+from cli.audited import ReasonOption, server_settings
 from server.edge.callers import LOCAL_TENANT
-from server.keyring.key_files import open_key_files
-from server.keyring.keys import read_memory_key
-from server.storage.evidence_records import EvidenceRecordRepository
-from server.storage.retention import RetentionRepository
+from server.operating.changes import forget_devices
 from server.storage.schema import needed_revision, upgrade
 
 app = typer.Typer(help="Migrate the database, or erase device data.", no_args_is_help=True)
@@ -56,7 +49,7 @@ def forget_devices_command(
         typer.echo("--subject is empty: give the subject reference of your uploads", err=True)
         raise typer.Exit(2)
     with server_settings() as settings:
-        count = asyncio.run(_forget(settings, tenant, subject, reason))
+        count = asyncio.run(forget_devices(settings, tenant, subject, reason=reason))
     if count == 0:
         typer.echo(
             f"Nothing is stored on devices of {subject} in tenant {tenant} that no hold keeps. "
@@ -65,25 +58,3 @@ def forget_devices_command(
         )
         raise typer.Exit(1)
     typer.echo(f"Erased: {count} enrolled keys, uses of keys and scans.")
-
-
-async def _forget(settings: Settings, tenant: str, subject: str, reason: str) -> int:
-    async with audited_database(settings.database_url) as database:
-        key = read_memory_key(open_key_files(settings.key_folder, settings.keys))
-        event = AuditEvent(
-            tenant=tenant,
-            action=AuditAction.DEVICES_FORGOTTEN,
-            actor=shell_actor(),
-            subject=subject_hash(key.tenant_key(tenant), subject),
-            purpose=reason,
-        )
-        terms = [reference_term("subject", subject, tenant_key=each) for each in key.tenant_keys(tenant)]
-        check_ids = await EvidenceRecordRepository(database).of_subject(tenant, terms, subject)
-        return await RetentionRepository(database).forget_devices(
-            tenant,
-            subject,
-            datetime.now(UTC),
-            hashes=key.subject_hashes(tenant, subject),
-            check_ids=check_ids,
-            event=event,
-        )

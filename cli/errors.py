@@ -44,16 +44,13 @@ def errors_reported(
     try:
         yield
     except kinds as error:
-        fail(words(_text(error)), console=console)
+        text = str(error)
+        if isinstance(error, OSError):
+            text = f"{error.filename or 'a file'}: {error.strerror or error}"
+        fail(words(text), console=console)
 
 
 def fail(text: str, status: int = FAILED, *, console: Console | None = None) -> NoReturn:
     """Print an error on standard error, and end the command."""
     (console or Console(stderr=True)).print(escape(text), style="red", highlight=False, soft_wrap=True)
     raise typer.Exit(status)
-
-
-def _text(error: Exception) -> str:
-    if isinstance(error, OSError):
-        return f"{error.filename or 'a file'}: {error.strerror or error}"
-    return str(error)

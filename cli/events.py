@@ -78,11 +78,8 @@ def replay_command(
     with errors_reported():
         if bool(event_id) == bool(endpoint):
             raise CommandError("name one event, or the endpoint with --endpoint")
-    request = (
-        event_service_pb2.ReplayEventsRequest(event_id=event_id)
-        if event_id
-        else event_service_pb2.ReplayEventsRequest(endpoint=endpoint)
-    )
+    named = {"event_id": event_id} if event_id else {"endpoint": endpoint}
+    request = event_service_pb2.ReplayEventsRequest(**named)
     replayed = call_server(context, Events, lambda events: events.replay(request))
     typer.echo(f"{counted(replayed, 'event')} will be sent now.")
 

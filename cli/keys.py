@@ -1,9 +1,7 @@
 """``facegate keys``: makes API keys for callers, and manages the server's keys."""
 
 import asyncio
-from collections import Counter
-from collections.abc import Iterable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Iterable
 from datetime import UTC, datetime, timedelta
 from enum import StrEnum
 from pathlib import Path
@@ -11,32 +9,17 @@ from typing import Annotated
 
 import typer
 from pydantic import ValidationError
-from sqlalchemy import Connection
+from rich.progress import TaskID
 
-from cli.audited import ReasonOption, pending_approval, record_change, server_settings
-from cli.errors import FAILED, PENDING, CommandError, errors_reported
+from cli.audited import ReasonOption, server_settings
+from cli.errors import FAILED, PENDING, errors_reported
 from cli.files import write_file
 from cli.shown import counted, counting
 from server.access.api_keys import ApiKeysInvalid, add_api_key, new_api_key
 from server.access.callers import CallerEntry, Role, Scope
-from server.audit import AuditAction
-from server.configuration.settings import Settings
-from server.keyring.key_files import KeyFiles, open_key_files
-from server.keyring.key_rotation import (
-    destroy_evidence_key,
-    destroy_tenant_keys,
-    encrypt_key_files,
-    retire_evidence_key,
-    retire_signing_key,
-    rotate_key,
-)
-from server.keyring.keys import KeyFolder
-from server.keyring.sealing import WrappingKeys
+from server.operating import keys
 from server.running.webhooks import new_webhook_secret
-from server.storage.database import open_database
-from server.storage.holds import expect_no_hold_of
-from server.storage.schema import expect_usable
-from server.storage.wrapped_keys import PLACES, WrappedKeyRepository, keys_in_use
+from server.storage.approvals import PendingApproval
 
 
 def new_api_key_command(
@@ -178,16 +161,15 @@ def rewrap_command() -> None:
 
         facegate keys rewrap --config /etc/facegate.toml
     """
-    with _keys() as (settings, files):
-        keys = KeyFolder(files).keys.wrapping_keys
-        changed, lost = asyncio.run(_rewrap(settings.database_url, keys))
-        record_change(
-            settings.database_url,
-            AuditAction.KEY_REWRAPPED,
-            lambda _: None,
-            changed=str(changed),
-            lost=str(sum(lost.values())),
-        )
+    with server_settings() as settings, counting() as progress:
+        tasks: dict[str, TaskID] = {}
+
+        def show(place: str, done: int, total: int) -> None:
+            if place not in tasks:
+                tasks[place] = progress.add_task(place, total=total)
+            progress.update(tasks[place], completed=done)
+
+        changed, lost = asyncio.run(keys.rewrap(settings, show))
     typer.echo(f"Rewrapped {counted(changed, 'data key')}.")
     if lost:
         typer.echo(
@@ -197,26 +179,6 @@ def rewrap_command() -> None:
             err=True,
         )
         raise typer.Exit(FAILED)
-
-
-async def _rewrap(database_url: str, keys: WrappingKeys) -> tuple[int, Mapping[str, int]]:
-    """Return how many data keys were rewrapped, and how many could not be opened, by place."""
-    database = open_database(database_url, patient=True, expect=expect_usable)
-    changed = 0
-    lost: Counter[str] = Counter()
-    try:
-        repository = WrappedKeyRepository(database)
-        totals = await repository.count()
-        with counting() as progress:
-            for place in PLACES:
-                task = progress.add_task(place.name, total=sum(totals[place.name].values()))
-                async for batch in repository.rewrap(place, keys):
-                    changed += batch.changed
-                    lost[place.name] += batch.lost
-                    progress.advance(task, batch.rows)
-        return changed, +lost
-    finally:
-        await database.close()
 
 
 app = typer.Typer(help="Make and manage keys.", no_args_is_help=True)
@@ -248,12 +210,6 @@ class RetiredPurpose(StrEnum):
     EVIDENCE = "evidence"
 
 
-@contextmanager
-def _keys() -> Iterator[tuple[Settings, KeyFiles]]:
-    with server_settings() as settings:
-        yield settings, open_key_files(settings.key_folder, settings.keys)
-
-
 @app.command()
 def rotate(
     purpose: Annotated[Purpose, typer.Argument(help="Purpose of the key.")],
@@ -267,14 +223,8 @@ def rotate(
 
         facegate keys rotate evidence --config /etc/facegate.toml
     """
-    with _keys() as (settings, files):
-        made = record_change(
-            settings.database_url,
-            AuditAction.KEY_ROTATED,
-            lambda _: rotate_key(files, purpose.value, tenant=tenant),
-            purpose=purpose.value,
-            tenant=tenant,
-        )
+    with server_settings() as settings:
+        made = asyncio.run(keys.rotate(settings, purpose.value, tenant=tenant))
     retired = ", or once the older one is retired" if purpose is Purpose.EVIDENCE else ""
     typer.echo(
         f"Made {made}. Running servers read it within seconds (`keys_read` in their log), and use it from "
@@ -300,22 +250,8 @@ def retire(
 
         facegate keys retire 1 --purpose evidence
     """
-    with _keys() as (settings, files):
-
-        def change(_connection: Connection) -> Path:
-            if purpose is RetiredPurpose.EVIDENCE:
-                return retire_evidence_key(files, number, tenant=tenant)
-            return retire_signing_key(files, purpose.value, number, now=datetime.now(UTC))
-
-        kept = record_change(
-            settings.database_url,
-            AuditAction.KEY_RETIRED,
-            change,
-            reason=reason,
-            purpose=purpose.value,
-            number=str(number),
-            tenant=tenant,
-        )
+    with server_settings() as settings:
+        kept = asyncio.run(keys.retire(settings, purpose.value, number, tenant=tenant, reason=reason))
     if purpose is RetiredPurpose.EVIDENCE:
         typer.echo(f"Evidence key {number} only opens from now on; it is {kept}.")
     else:
@@ -331,17 +267,8 @@ def encrypt() -> None:
 
         facegate keys encrypt --config /etc/facegate.toml
     """
-    with _keys() as (settings, files):
-        if not settings.keys.encryption:
-            raise CommandError(
-                "keys.encryption in the settings has no entry; name a key-encryption key there"
-            )
-        changed = record_change(
-            settings.database_url,
-            AuditAction.KEYS_ENCRYPTED,
-            lambda _: encrypt_key_files(files),
-            encryption=settings.keys.encryption[0].kind,
-        )
+    with server_settings() as settings:
+        changed = asyncio.run(keys.encrypt(settings))
     for path in changed:
         typer.echo(f"{path}")
     typer.echo(f"Encrypted {counted(len(changed), 'key file')}; all are encrypted now.")
@@ -370,36 +297,17 @@ def destroy(
     """
     if number is None and not tenant:
         raise typer.BadParameter("name the number of a retired key, or a tenant with --tenant")
-    with _keys() as (settings, files):
+    with server_settings() as settings:
         if number is None and not yes:
             typer.confirm(
                 f"All evidence of {tenant} becomes unreadable, for ever. Destroy its keys?", abort=True
             )
-
-        what = {"number": "all" if number is None else str(number), "tenant": tenant}
-        pending = pending_approval(settings, reason=reason, **what)
-        if pending is not None:
-            typer.echo(
-                f"Requested; nothing is destroyed yet. Another user has to run the same command by "
-                f"{pending.expire_time:%Y-%m-%d %H:%M} UTC."
-            )
-            raise typer.Exit(PENDING)
-
-        def change(connection: Connection) -> tuple[Path, ...]:
-            if number is None:
-                expect_no_hold_of(connection, tenant)
-                return destroy_tenant_keys(files, tenant)
-            used = keys_in_use(connection)
-            now = datetime.now(UTC)
-            return (destroy_evidence_key(files, number, in_use=used, tenant=tenant, now=now),)
-
-        gone = record_change(
-            settings.database_url,
-            AuditAction.KEY_DESTROYED,
-            change,
-            reason=reason,
-            announced=AuditAction.KEY_DESTRUCTION_BEGUN,
-            **what,
+        gone = asyncio.run(keys.destroy(settings, number, tenant=tenant, reason=reason))
+    if isinstance(gone, PendingApproval):
+        typer.echo(
+            f"Requested; nothing is destroyed yet. Another user has to run the same command by "
+            f"{gone.expire_time:%Y-%m-%d %H:%M} UTC."
         )
+        raise typer.Exit(PENDING)
     for path in gone:
         typer.echo(f"{path} is destroyed.")

@@ -134,7 +134,10 @@ def _offers(name: str | None = None) -> list[_Offer]:
         settings = load_settings().settings
         book = load_policies(settings.policies.folder, served=settings.policies.served)
         if name is not None and name.endswith(".toml"):
-            files = [_read(Path(name))]
+            try:
+                files = [read_policy(Path(name))]
+            except PolicyInvalid as error:
+                fail(str(error), _INVALID)
         else:
             files = [book.get(each) for each in (book.names if name is None else [name])]
     missing = missing_settings(settings)
@@ -157,13 +160,6 @@ def _offers(name: str | None = None) -> list[_Offer]:
         )
         for file, shortfall in zip(files, shortfalls, strict=True)
     ]
-
-
-def _read(path: Path) -> PolicyFile:
-    try:
-        return read_policy(path)
-    except PolicyInvalid as error:
-        fail(str(error), _INVALID)
 
 
 def _availability(offer: _Offer) -> dict[str, Any]:

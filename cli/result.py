@@ -192,7 +192,7 @@ def verify_command(
     """
     try:
         keys = _read_keys(jwks)
-        reviewed = None if of_result is None else _text(_read(of_result))
+        reviewed = None if of_result is None else _text(read_whole(Path(of_result), most_bytes=_MAX_BYTES))
         with _opened(result) as file:
             if is_person_export(file):
                 if expect_check_id is not None:
@@ -205,7 +205,10 @@ def verify_command(
                 _show_person(tuple(exported), as_json=as_json)
                 return
             file.seek(0)
-            content = _limited(file, result, most_bytes=_MOST_BYTES_OF_ARCHIVE)
+            content = file.read(_MOST_BYTES_OF_ARCHIVE + 1)
+            if len(content) > _MOST_BYTES_OF_ARCHIVE:
+                limit = f"has more than {_MOST_BYTES_OF_ARCHIVE} bytes"
+                raise FileUnusable(f"{result} {limit}; nothing that is verified is so large")
     except (FileUnusable, ClientError) as error:
         fail(str(error), UNREADABLE)
     try:
@@ -242,7 +245,7 @@ def _show_person(checks: tuple[ExportedCheck, ...], *, as_json: bool) -> None:
         {
             "check_id": check.check_id,
             "verified": check.archive is not None,
-            "status": "" if check.archive is None else _status(check.archive.result),
+            "status": "" if check.archive is None else enum_word(check.archive.result, "status"),
             "left_out": check.left_out,
             "problem": check.problem,
         }
@@ -263,10 +266,6 @@ def _show_person(checks: tuple[ExportedCheck, ...], *, as_json: bool) -> None:
         typer.echo(f"{counted(valid, 'archive')} valid, {refused} refused. subject.json is not signed.")
     if refused:
         raise typer.Exit(NOT_VERIFIED)
-
-
-def _status(result: result_pb2.CheckResult) -> str:
-    return enum_word(result, "status")
 
 
 @contextmanager
@@ -291,22 +290,11 @@ def _read_keys(source: str) -> KeySet:
             "over a connection that you trust, with curl -o jwks.json (on this machine with --noproxy '*')"
         )
     try:
-        return load_key_set(_read(source))
+        return load_key_set(read_whole(Path(source), most_bytes=_MAX_BYTES))
     except ClientError as error:
         raise FileUnusable(
             f"{source}: {error}; give a saved copy of /.well-known/jwks.json of the server's admin listener"
         ) from error
-
-
-def _read(path: str) -> bytes:
-    return read_whole(Path(path), most_bytes=_MAX_BYTES)
-
-
-def _limited(file: BinaryIO, name: str, *, most_bytes: int) -> bytes:
-    content = file.read(most_bytes + 1)
-    if len(content) > most_bytes:
-        raise FileUnusable(f"{name} has more than {most_bytes} bytes; nothing that is verified is so large")
-    return content
 
 
 def _named(source: str) -> str:
@@ -314,24 +302,22 @@ def _named(source: str) -> str:
 
 
 def _as_json(saved: VerifiedFile) -> str:
-    result, header = saved.result, saved.header
-    said: dict[str, Any] = {}
-    if result is not None:
-        said["result"] = json_format.MessageToDict(result, preserving_proto_field_name=True)
-    return json.dumps(
-        {
-            "verified": True,
-            "kind": saved.kind,
-            "key_id": header.get("kid", ""),
-            "issuer": header.get("iss"),
-            "tenant": header.get("tenant"),
-            "sandbox": bool(header.get("sandbox")),
-            **said,
-            **({} if saved.manifest is None else {"manifest": dict(saved.manifest)}),
-            **({} if saved.review is None else {"review": dict(saved.review)}),
-        },
-        indent=2,
-    )
+    header = saved.header
+    said = {
+        "verified": True,
+        "kind": saved.kind,
+        "key_id": header.get("kid", ""),
+        "issuer": header.get("iss"),
+        "tenant": header.get("tenant"),
+        "sandbox": bool(header.get("sandbox")),
+    }
+    if saved.result is not None:
+        said["result"] = json_format.MessageToDict(saved.result, preserving_proto_field_name=True)
+    if saved.manifest is not None:
+        said["manifest"] = dict(saved.manifest)
+    if saved.review is not None:
+        said["review"] = dict(saved.review)
+    return json.dumps(said, indent=2)
 
 
 def _review_view(review: Mapping[str, Any], header: Mapping[str, Any]) -> Table:
@@ -360,7 +346,7 @@ def _view(
     success, policy = result.status == result_pb2.CHECK_STATUS_SUCCESS, result.policy
     rows: list[tuple[str, str | Text]] = [
         _sandbox_row(result.sandbox),
-        ("status", Text(_status(result), "bold green" if success else "bold red")),
+        ("status", Text(enum_word(result, "status"), "bold green" if success else "bold red")),
         ("reasons", ", ".join(enum_words(result, "reasons")) or "-"),
         ("check", result.check_id),
         ("decided", result.decide_time.ToDatetime(UTC).isoformat(timespec="seconds")),

@@ -12,7 +12,7 @@ from typing import Annotated, Final
 import typer
 from rich.console import Console
 
-from cli.audited import audited_database, server_settings, shell_actor
+from cli.audited import server_settings
 from cli.errors import errors_reported, fail
 from cli.options import JsonOption
 from cli.shown import counting, list_table
@@ -22,6 +22,7 @@ from server.compliance.schedule import retention_schedule
 from server.configuration.settings import Settings
 from server.device.configured import missing_settings
 from server.evidence.store import delete_objects
+from server.operating.changes import existing_database, shell_actor
 from server.pages import render
 from server.policies import load_policies
 from server.policies.availability import availabilities
@@ -60,20 +61,15 @@ def run_command(
     """
     with server_settings() as settings:
         now = datetime.now(UTC)
-        if dry_run:
-            _show(asyncio.run(_due(settings.database_url, now)))
-        else:
-            asyncio.run(_run(settings, now))
+        asyncio.run(_run(settings, now, dry_run=dry_run))
 
 
-async def _due(database_url: str, now: datetime) -> tuple[DueChecks, ...]:
-    async with audited_database(database_url) as database:
-        return await RetentionRepository(database).due(now)
-
-
-async def _run(settings: Settings, now: datetime) -> None:
+async def _run(settings: Settings, now: datetime, *, dry_run: bool) -> None:
     """Erase, and print the report."""
-    async with audited_database(settings.database_url) as database:
+    async with existing_database(settings.database_url) as database:
+        if dry_run:
+            _show(await RetentionRepository(database).due(now))
+            return
         objects = open_object_store(settings.objects_url)
         repository = RetentionRepository(database, Outbox(settings.webhooks.endpoints))
         if (until := await repository.suspended_until(now)) is not None:

@@ -19,16 +19,15 @@ def printable(text: str) -> str:
     A file name can contain anything: escape sequences recolour a terminal or rewrite lines above, and marks
     of direction turn ``exe.jpg`` into ``gpj.exe``.
     """
-    return "".join(character if character.isprintable() else _written(character) for character in text)
+    return "".join(
+        one if one.isprintable() else one.encode("unicode_escape", "backslashreplace").decode("ascii")
+        for one in text
+    )
 
 
 def shown_name(path: Path) -> str:
     """Return a path for a terminal or a page; see ``shown``."""
     return printable(str(path))
-
-
-def _written(character: str) -> str:
-    return character.encode("unicode_escape", "backslashreplace").decode("ascii")
 
 
 def counted(number: float, noun: str) -> str:

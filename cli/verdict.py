@@ -145,9 +145,12 @@ def verdict_view(result: result_pb2.CheckResult, *, signature: str, more: str = 
         more: The option that lists every signal and device test, for a view that fits one screen; all of
             them are listed without.
     """
+    summary = facts_table(_summary_rows(result, signature, short=bool(more)), title="Verdict")
     if more:
-        return _short_view(result, signature, more)
-    parts: list[Table | Text] = [_summary(result, signature)]
+        signals, tests = len(result.liveness.signals), len(result.device.checks)
+        counts = f"{counted(signals, 'liveness signal')} and {counted(tests, 'device test')}"
+        return Group(summary, Text(f"{more} lists {counts}.", "dim"))
+    parts = [summary]
     if result.liveness.signals:
         parts.append(_signals("Liveness signals", result.liveness.signals))
     if result.device.checks:
@@ -155,35 +158,6 @@ def verdict_view(result: result_pb2.CheckResult, *, signature: str, more: str = 
     if result.device.signals:
         parts.append(_signals("Device signals", result.device.signals))
     return Group(*parts)
-
-
-def _short_view(result: result_pb2.CheckResult, signature: str, more: str) -> Group:
-    signals, tests = len(result.liveness.signals), len(result.device.checks)
-    counts = f"{signals} liveness signal{'s' * (signals != 1)} and {tests} device test{'s' * (tests != 1)}"
-    return Group(
-        _summary(result, signature, short=True),
-        Text(f"{more} lists {counts}.", "dim"),
-    )
-
-
-def _failed_tests(device: result_pb2.DeviceResult) -> tuple[str, ...]:
-    """Return each name once: the evidence of every stream was tested."""
-    failed = result_pb2.DeviceCheck.OUTCOME_FAIL
-    return tuple(dict.fromkeys(check.name for check in device.checks if check.outcome == failed))
-
-
-def _deciding_detail(device: result_pb2.DeviceResult) -> str:
-    """Return what the first test found whose failure fails the check by itself; empty if there is none."""
-    found = (
-        check.detail
-        for check in device.checks
-        if check.outcome == result_pb2.DeviceCheck.OUTCOME_FAIL and check.decisive and not check.tolerated
-    )
-    return next(found, "")
-
-
-def _summary(result: result_pb2.CheckResult, signature: str, *, short: bool = False) -> Table:
-    return facts_table(_summary_rows(result, signature, short=short), title="Verdict")
 
 
 def _summary_rows(
@@ -202,14 +176,17 @@ def _summary_rows(
         yield "challenge", _challenge(result.liveness)
     yield "same person", _match(result)
     yield "device", _device(result.device)
-    if short and (failed := _failed_tests(result.device)):
-        yield "", Text(f"failed tests: {', '.join(failed)}", "yellow")
-    if short and (decided := _deciding_detail(result.device)):
+    failed = [one for one in result.device.checks if one.outcome == result_pb2.DeviceCheck.OUTCOME_FAIL]
+    if short and failed:
+        # Each name once: the evidence of every stream was tested.
+        yield "", Text(f"failed tests: {', '.join(dict.fromkeys(one.name for one in failed))}", "yellow")
+    decided = next((one.detail for one in failed if one.decisive and not one.tolerated), "")
+    if short and decided:
         yield "", Text(decided, "red")
     yield from warning_rows(result)
     yield "transcript", transcript_words(result)
     if not short:
-        yield "attempts", _attempts(result)
+        yield "attempts", ", ".join(enum_word(one, "outcome").lower() for one in result.attempts) or "none"
     yield "policy", policy_words(result.policy)
     if not short or result.pack.evaluation_only or result.pack.missing_pad_networks:
         yield "pack", pack_words(result.pack)
@@ -221,11 +198,9 @@ def _liveness(result: result_pb2.CheckResult) -> Text:
     if not result.HasField("liveness"):
         return Text("not judged", "dim")
     liveness = result.liveness
-    word = enum_word(liveness, "verdict")
-    text = Text(word, _VERDICT_STYLES.get(liveness.verdict, ""))
-    text.append(f", confidence {liveness.confidence:.1f} of 100", "default")
+    text = Text(enum_word(liveness, "verdict"), _VERDICT_STYLES.get(liveness.verdict, ""))
     mode = enum_word(liveness, "used_mode")
-    text.append(f", mode {mode}", "default")
+    text.append(f", confidence {liveness.confidence:.1f} of 100, mode {mode}", "default")
     if liveness.attack_type_confidence > 0 and liveness.attack_type != result_pb2.ATTACK_TYPE_REAL:
         attack = enum_word(liveness, "attack_type")
         text.append(f", looks like {attack} ({liveness.attack_type_confidence:.0f} of 100)", "default")
@@ -270,9 +245,8 @@ def match_words(result: result_pb2.CheckResult) -> str:
 
 
 def _device(device: result_pb2.DeviceResult) -> Text:
-    reached = enum_word(device, "assurance")
     needed = enum_word(device, "required_assurance")
-    text = Text(f"assurance {reached} (needs {needed})")
+    text = Text(f"assurance {enum_word(device, 'assurance')} (needs {needed})")
     if device.assurance in _UNATTESTED:
         text.append("; not attested", "yellow")
     return text
@@ -291,10 +265,6 @@ def transcript_words(result: result_pb2.CheckResult) -> Text:
         "default",
     )
     return text
-
-
-def _attempts(result: result_pb2.CheckResult) -> Text:
-    return Text(", ".join(enum_word(attempt, "outcome").lower() for attempt in result.attempts) or "none")
 
 
 def pack_words(pack: result_pb2.PackReference) -> Text:
@@ -318,20 +288,15 @@ def _signals(title: str, signals: Iterable[result_pb2.Signal]) -> Table:
     table.add_column("passed", justify="center", min_width=7)
     table.add_column("detail", overflow="fold")
     for signal in signals:
+        neutral = signal.HasField("score") and round(signal.score, 2) == _NEUTRAL_SCORE
         table.add_row(
             Text(signal.label or signal.name),
             f"{signal.score:.2f}" if signal.HasField("score") else "-",
             f"{signal.weight:.2f}",
-            _passed(signal),
+            _NEUTRAL if neutral else _PASSED[signal.passed if signal.HasField("passed") else None],
             Text(signal.detail),
         )
     return table
-
-
-def _passed(signal: result_pb2.Signal) -> Text:
-    if signal.HasField("score") and round(signal.score, 2) == _NEUTRAL_SCORE:
-        return _NEUTRAL
-    return _PASSED[signal.passed if signal.HasField("passed") else None]
 
 
 def _device_tests(device: result_pb2.DeviceResult) -> Table:

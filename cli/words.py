@@ -5,7 +5,7 @@ from collections.abc import Iterable
 from typing import Final
 
 import grpc
-from facegate.v1 import feedback_pb2, result_pb2
+from facegate.v1 import feedback_pb2
 from facegate.v1 import verification_service_pb2 as service_pb2
 
 from cli.shown import counted
@@ -166,19 +166,12 @@ def portrait_words(report: service_pb2.PortraitReport) -> str:
     """State that the image was accepted, how to improve it, and where its record disagrees with it."""
     came = f" from {report.container}" if report.container else ""
     lines = [f"Portrait accepted{came}: eyes {report.eye_distance_px:.0f} pixels apart."]
-    lines.extend(
-        f"  {_advice(requirement)}"
-        for requirement in report.requirements
-        if requirement.HasField("passed") and not requirement.passed
-    )
+    for one in report.requirements:
+        if one.HasField("passed") and not one.passed:
+            remedy = remedy_for(one.code, one.measured) or "A better image would meet this:"
+            lines.append(f"  {remedy} ({one.code}: {measured_words(one)}, required: {one.required})")
     lines.extend(f"  Note: {note}." for note in report.notes)
     return "\n".join(lines)
-
-
-def _advice(requirement: service_pb2.PortraitRequirement) -> str:
-    """Return the remedy for a requirement that is not met, with the measurement behind it."""
-    remedy = remedy_for(requirement.code, requirement.measured) or "A better image would meet this:"
-    return f"{remedy} ({requirement.code}: {measured_words(requirement)}, required: {requirement.required})"
 
 
 def measured_words(requirement: service_pb2.PortraitRequirement) -> str:
@@ -189,17 +182,13 @@ def measured_words(requirement: service_pb2.PortraitRequirement) -> str:
 
 def evidence_words(response: service_pb2.FinishCheckResponse) -> tuple[str, ...]:
     """Return a line for each image that cannot be returned, and one if there are too few audit images."""
-    lines = [
-        f"The {_picture_name(problem.picture, response.result)} "
-        f"{_KINDS.get(problem.kind, 'cannot be returned')}."
-        for problem in response.evidence_problems
-    ]
+    lines = []
+    for problem in response.evidence_problems:
+        picture = problem.picture
+        name = "evidence frame" if picture == response.result.evidence_frame else "audit image"
+        what = _KINDS.get(problem.kind, "cannot be returned")
+        lines.append(f"The {name} (frame {picture.frame_index} of attempt {picture.attempt}) {what}.")
     if response.audit_image_shortfall:
         why = _SHORTFALLS.get(response.audit_image_shortfall, "the reason is unknown to this version")
         lines.append(f"{counted(len(response.audit_images), 'audit image')}: {why}.")
     return tuple(lines)
-
-
-def _picture_name(picture: result_pb2.EvidenceReference, result: result_pb2.CheckResult) -> str:
-    name = "evidence frame" if picture == result.evidence_frame else "audit image"
-    return f"{name} (frame {picture.frame_index} of attempt {picture.attempt})"

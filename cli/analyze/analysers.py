@@ -6,7 +6,7 @@ The report on a file is made of AnalysisService's response in both cases.
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine, Mapping, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
@@ -48,7 +48,6 @@ from server.analysis.results import (
     ATTACK_CODES,
     AnalysisCode,
     AnalysisMode,
-    VideoAnalysis,
     VideoSource,
     video_inference_id,
 )
@@ -95,7 +94,7 @@ class Analyser(ABC):
             if as_frames:
                 blank = replace(blank, kind=FileKind.STILLS)
                 frames = [read_media(file, FRAME_LIMITS.max_bytes) for file in files]
-                return self._analyse_frames(blank, frames)
+                return self._analyse_video(blank, frames)
             content = read_media(files[0])
             kind = kind_of(content)
             problem = unreadable(content, kind)
@@ -111,10 +110,8 @@ class Analyser(ABC):
     def _analyse_image(self, blank: FileReport, content: bytes) -> ExplainedFile: ...
 
     @abstractmethod
-    def _analyse_video(self, blank: FileReport, content: bytes) -> ExplainedFile: ...
-
-    @abstractmethod
-    def _analyse_frames(self, blank: FileReport, frames: Sequence[bytes]) -> ExplainedFile: ...
+    def _analyse_video(self, blank: FileReport, content: bytes | list[bytes]) -> ExplainedFile:
+        """Analyse a video, or still frames."""
 
 
 class LocalAnalyser(Analyser):
@@ -176,13 +173,11 @@ class LocalAnalyser(Analyser):
             return ExplainedFile(finding=finding)
         return ExplainedFile(finding=finding, image=study, exif=read_exif_tags(content))
 
-    def _analyse_video(self, blank: FileReport, content: bytes) -> ExplainedFile:
-        return self._explained_video(blank, self._videos.analyse_video(content))
-
-    def _analyse_frames(self, blank: FileReport, frames: Sequence[bytes]) -> ExplainedFile:
-        return self._explained_video(blank, self._videos.analyse_frames(frames))
-
-    def _explained_video(self, blank: FileReport, analysis: VideoAnalysis) -> ExplainedFile:
+    def _analyse_video(self, blank: FileReport, content: bytes | list[bytes]) -> ExplainedFile:
+        if isinstance(content, bytes):
+            analysis = self._videos.analyse_video(content)
+        else:
+            analysis = self._videos.analyse_frames(content)
         response = video_to_wire(
             analysis,
             inference_id=video_inference_id(),
@@ -195,29 +190,27 @@ class LocalAnalyser(Analyser):
         return ExplainedFile(finding=finding, video=analysis.study if self._keeps_studies else None)
 
 
+@dataclass(frozen=True, slots=True)
 class RemoteAnalyser(Analyser):
-    """Lets a server analyse files, through the public client."""
+    """Lets a server analyse files, through the public client. Each file has a connection of its own."""
 
-    def __init__(self, connection: Connection, *, mode: AnalysisDepth) -> None:
-        """Create the analyser; each file has a connection of its own."""
-        self._connection = connection
-        self._mode = mode
+    connection: Connection
+    mode: AnalysisDepth
 
     def _analyse_image(self, blank: FileReport, content: bytes) -> ExplainedFile:
-        mode = _MODES[self._mode]
+        mode = _MODES[self.mode]
         response = self._ask(lambda client: client.analyze_image(content, mode=mode))
         facts = _pack_facts(response.pack) if response.HasField("result") else {}
         return ExplainedFile(finding=_of_image(blank, response, facts=facts, thresholds=None))
 
-    def _analyse_video(self, blank: FileReport, content: bytes) -> ExplainedFile:
-        return self._explained_video(blank, self._ask(lambda client: client.analyze_video(content)))
-
-    def _analyse_frames(self, blank: FileReport, frames: Sequence[bytes]) -> ExplainedFile:
-        return self._explained_video(blank, self._ask(lambda client: client.analyze_frames(frames)))
-
-    def _explained_video(
-        self, blank: FileReport, response: analysis_service_pb2.AnalyzeVideoResponse
-    ) -> ExplainedFile:
+    def _analyse_video(self, blank: FileReport, content: bytes | list[bytes]) -> ExplainedFile:
+        response = self._ask(
+            lambda client: (
+                client.analyze_video(content)
+                if isinstance(content, bytes)
+                else client.analyze_frames(content)
+            )
+        )
         video = response.video
         blank = replace(blank, started=response.created_at.ToDatetime(UTC))
         facts = {"container": video.media_type} if video.media_type else {}
@@ -227,13 +220,13 @@ class RemoteAnalyser(Analyser):
 
     def _ask(self, call: Callable[[AnalysisClient], Coroutine[Any, Any, _Answer]]) -> _Answer:
         async def answer() -> _Answer:
-            async with self._connection.open() as (channel, key):
+            async with self.connection.open() as (channel, key):
                 return await call(AnalysisClient(channel=channel, api_key=key))
 
         try:
             return asyncio.run(answer())
         except ConnectionFailedError as error:
-            told = describe_lost_connection(error, on_loopback=is_loopback(self._connection.service))
+            told = describe_lost_connection(error, on_loopback=is_loopback(self.connection.service))
             raise CommandError(_in_one_line(told)) from error
 
 

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from datetime import UTC, datetime
+from functools import partial
 from pathlib import Path
 from typing import Annotated, Final
 
@@ -128,12 +129,18 @@ def analyze(
                 param_hint="--as-frames",
             )
         if explain is not None:
-            _refuse_page(explain, count=1 if as_frames else len(files))
-    run = _Run(files, as_frames=as_frames, as_json=as_json)
+            if not as_frames and len(files) > _MOST_EXPLAINED:
+                raise typer.BadParameter(
+                    f"{len(files)} files are too many for one page: "
+                    f"explain at most {_MOST_EXPLAINED} at a time",
+                    param_hint="--explain",
+                )
+            require_file_path(explain)
+    run = partial(_analyse_all, files=files, as_frames=as_frames, as_json=as_json)
     with errors_reported(SettingsInvalid, VisionError, ClientError, console=messages, words=printable):
         if service is not None:
             connection = Connection(service=service, api_key_file=api_key_file, ca=ca, cert=cert, key=key)
-            findings = run.analyse(RemoteAnalyser(connection, mode=mode))
+            findings, _ = run(RemoteAnalyser(connection, mode))
         else:
             rules = chosen_policy(policy)
             models = load_pack(chosen_pack(pack), models_dir=models_folder())
@@ -146,10 +153,10 @@ def analyze(
                     keeps_studies=explain is not None,
                     decoders=decoders,
                 )
-                findings = run.analyse(local, None if explain is None else models)
+                findings, explained = run(local, explaining=None if explain is None else models)
             if explain is not None:
                 page = page_html(
-                    run.explained,
+                    explained,
                     findings,
                     pack=models,
                     policy=rules.name,
@@ -160,51 +167,47 @@ def analyze(
                 write_file(explain, page.encode("utf-8", "backslashreplace"))
                 text = f"wrote {shown_name(explain)}: it contains biometric data, and only you can read it"
                 say(text, console=messages)
-    raise typer.Exit(_status(findings))
-
-
-class _Run:
-    """One run over all files. Prints each report as soon as it is complete."""
-
-    def __init__(self, files: Sequence[Path], *, as_frames: bool, as_json: bool) -> None:
-        self._sets = [tuple(files)] if as_frames else [(file,) for file in files]
-        self._as_frames = as_frames
-        self._as_json = as_json
-        self._console = Console()
-        self._progress = counting("analysing {task.description}")
-        self.explained: list[Explanation] = []
-
-    def analyse(self, analyser: Analyser, explaining: Pack | None = None) -> list[FileReport]:
-        """Analyse the files; with the pack that judges, also explain each verdict."""
-        findings = []
-        with self._progress:
-            task = self._progress.add_task("", total=len(self._sets))
-            for files in self._sets:
-                self._progress.update(task, description=printable(files[0].name)[-_NAME:])
-                found = analyser.analyse(files, as_frames=self._as_frames)
-                findings.append(found.finding)
-                if explaining is not None:
-                    self.explained.append(explained_file(found, explaining, number=len(findings)))
-                self._progress.stop()
-                self._print(found.finding)
-                self._progress.start()
-                self._progress.advance(task)
-        if len(findings) > 1 and not self._as_json:
-            self._console.print(summary_view(findings))
-        return findings
-
-    def _print(self, finding: FileReport) -> None:
-        if self._as_json:
-            typer.echo(as_json_line(finding))
-        else:
-            self._console.print(finding_view(finding))
-
-
-def _status(findings: Sequence[FileReport]) -> int:
     verdicts = {None if each.deciding is None else each.deciding.verdict for each in findings}
     if None in verdicts:
-        return NO_VERDICT
-    return ALL_LIVE if verdicts == {Verdict.LIVE} else NOT_ALL_LIVE
+        raise typer.Exit(NO_VERDICT)
+    raise typer.Exit(ALL_LIVE if verdicts == {Verdict.LIVE} else NOT_ALL_LIVE)
+
+
+def _analyse_all(
+    analyser: Analyser,
+    files: Sequence[Path],
+    *,
+    as_frames: bool,
+    as_json: bool,
+    explaining: Pack | None = None,
+) -> tuple[list[FileReport], list[Explanation]]:
+    """Analyse the files, and print each report as soon as it is complete.
+
+    Args:
+        explaining: The pack that judges; ``None`` if no verdict is to be explained.
+    """
+    sets = [tuple(files)] if as_frames else [(file,) for file in files]
+    console = Console()
+    findings: list[FileReport] = []
+    explained: list[Explanation] = []
+    with counting("analysing {task.description}") as progress:
+        task = progress.add_task("", total=len(sets))
+        for together in sets:
+            progress.update(task, description=printable(together[0].name)[-_NAME:])
+            found = analyser.analyse(together, as_frames=as_frames)
+            findings.append(found.finding)
+            if explaining is not None:
+                explained.append(explained_file(found, explaining, number=len(findings)))
+            progress.stop()
+            if as_json:
+                typer.echo(as_json_line(found.finding))
+            else:
+                console.print(finding_view(found.finding))
+            progress.start()
+            progress.advance(task)
+    if len(findings) > 1 and not as_json:
+        console.print(summary_view(findings))
+    return findings, explained
 
 
 def _refuse_without_server(**options: Path | None) -> None:
@@ -223,12 +226,3 @@ def _refuse_with_server(*, pack: str | None, policy: str | None, explain: Path |
         raise typer.BadParameter(
             "a server returns no images: omit --service to analyse on this computer", param_hint="--explain"
         )
-
-
-def _refuse_page(explain: Path, *, count: int) -> None:
-    if count > _MOST_EXPLAINED:
-        raise typer.BadParameter(
-            f"{count} files are too many for one page: explain at most {_MOST_EXPLAINED} at a time",
-            param_hint="--explain",
-        )
-    require_file_path(explain)

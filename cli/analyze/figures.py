@@ -516,12 +516,9 @@ def _networks(scores: Sequence[PadScore], place: Mapping[int, float], when: Any)
     )
 
 
-def _ticks(seconds: float) -> Iterator[float]:
+def _ticks(seconds: float) -> list[float]:
     step = next((tick for tick in _TICKS if seconds / tick <= _MOST_TICKS), _TICKS[-1])
-    at = 0
-    while at * step <= seconds and at <= 2 * _MOST_TICKS:
-        yield at * step
-        at += 1
+    return [at * step for at in range(2 * _MOST_TICKS + 1) if at * step <= seconds]
 
 
 def colour_map(

@@ -20,7 +20,10 @@ def explained_file(explained: ExplainedFile, pack: Pack, *, number: int) -> Expl
     """Return what the page shows of a file, which is its ``number``-th, with its images as they are shown."""
     report = explained.finding
     decided, problem = report.deciding, report.problem
-    texts = [] if problem is None else [("problem", _problem(report))]
+    texts = []
+    if problem is not None:
+        reason = f" ({problem.reason})" if problem.reason else ""
+        texts.append(("problem", f"{problem.code}{reason} {printable(problem.message)}"))
     if report.assessment:
         texts.append(("assessment", printable(report.assessment)))
     video = report.kind in {FileKind.VIDEO, FileKind.STILLS} and report.fusion is not None
@@ -100,13 +103,6 @@ def _name(report: FileReport) -> str:
 def _verdict(report: FileReport) -> str:
     decided = report.deciding
     return "NO VERDICT" if report.problem is not None or decided is None else decided.verdict.value
-
-
-def _problem(report: FileReport) -> str:
-    if report.problem is None:
-        return ""
-    reason = f" ({report.problem.reason})" if report.problem.reason else ""
-    return f"{report.problem.code}{reason} {printable(report.problem.message)}"
 
 
 def _attack(decided: FileVerdict | None) -> tuple[str, str] | None:

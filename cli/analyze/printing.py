@@ -9,7 +9,7 @@ from rich.text import Text
 
 from cli.analyze.report import FileReport, FileVerdict
 from cli.shown import list_table, printable, score_bar, score_style, shown_name
-from liveness import Signal, Verdict
+from liveness import Verdict
 from server.analysis.assessment import scope_of
 
 _STYLES: Final = {
@@ -118,20 +118,13 @@ def _judgement(judgement: FileVerdict, name: str) -> RenderableType:
     for signal in sorted(judgement.signals, key=lambda each: not each.assessed):
         neutral = signal.score is not None and round(signal.score, 2) == _NEUTRAL_SCORE
         passed, named = _NEUTRAL if neutral else _PASSED[signal.passed], Text(printable(signal.name))
-        table.add_row(passed, named, _score(signal), _weight(signal), _detail(signal))
+        weight = f"{signal.weight:.2f}" if signal.weight > 0 else "-"
+        detail = Text(printable(signal.detail), "dim" if signal.score is None else "")
+        table.add_row(passed, named, _score(signal.score), weight, detail)
     return Group(title, table)
 
 
-def _weight(signal: Signal) -> str:
-    return f"{signal.weight:.2f}" if signal.weight > 0 else "-"
-
-
-def _detail(signal: Signal) -> Text:
-    return Text(printable(signal.detail), "dim" if signal.score is None else "")
-
-
-def _score(signal: Signal) -> Text:
-    score = signal.score
+def _score(score: float | None) -> Text:
     if score is None:
         return Text("")
     return Text.assemble((score_bar(score, _CELLS), score_style(score)), f" {score:.2f}")

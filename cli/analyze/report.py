@@ -198,12 +198,14 @@ def as_envelope(finding: FileReport) -> Mapping[str, Any]:
     result. Beside them, an image's envelope has ``full`` in full mode, and the envelope of a result has
     ``assessment``, like the service's response.
     """
-    problem = finding.problem
+    problem, result = finding.problem, None
+    if problem is None:
+        result = _image(finding) if finding.kind is FileKind.IMAGE else _video(finding)
     envelope = {
         "status": "error" if problem else "success",
         "request_id": finding.request_id,
         "timestamp": _moment(finding.finished),
-        "result": None if problem else _result(finding),
+        "result": result,
         "error": None if problem is None else {"code": problem.code, "message": problem.message},
     }
     if finding.kind is FileKind.IMAGE and finding.fusion is not None:
@@ -211,12 +213,6 @@ def as_envelope(finding: FileReport) -> Mapping[str, Any]:
     if problem is None:
         envelope["assessment"] = finding.assessment
     return envelope
-
-
-def _result(finding: FileReport) -> Mapping[str, Any]:
-    if finding.kind is FileKind.IMAGE:
-        return _image(finding)
-    return _video(finding)
 
 
 def _image(finding: FileReport) -> Mapping[str, Any]:

@@ -18,7 +18,7 @@ from rich.text import Text
 
 from cli.attest.evidence import GivenInputs, Report, as_json, moment
 from cli.attest.reports import make_report
-from cli.errors import CommandError, errors_reported
+from cli.errors import FAILED, CommandError, errors_reported
 from cli.files import read_evidence, read_public_key
 from cli.lab import simulator
 from cli.options import JsonOption
@@ -179,7 +179,6 @@ def _time(text: str | None) -> datetime:
 
 _ADDRESS: Final = "https://android.googleapis.com/attestation/status"
 _SECONDS: Final = 30.0
-FAILED: Final = 2
 
 
 def revocation_command(

@@ -97,7 +97,10 @@ def doctor(
     tls, callers, webhooks, hosted, ports, audit, backup.
     """
     with errors_reported():
-        chosen = _chosen(only or [], skip or [])
+        for name in (*(only or ()), *(skip or ())):
+            if name not in AREAS and name != _SETTINGS:
+                raise CommandError(f"there is no area {name!r}: use {_SETTINGS}, {', '.join(AREAS)}")
+    chosen = [name for name in AREAS if name not in (skip or ()) and (not only or name in only)]
     try:
         loaded = load_settings()
     except SettingsInvalid as error:
@@ -118,7 +121,8 @@ def doctor(
         with silenced_log():
             found |= asyncio.run(_examine(deployment, chosen))
     if as_json:
-        typer.echo(_document(found))
+        rows = [{"area": area, **asdict(one)} for area, findings in found.items() for one in findings]
+        typer.echo(json.dumps({"findings": rows}, indent=2))
     else:
         _print(found)
     levels = {finding.level for findings in found.values() for finding in findings}
@@ -126,13 +130,6 @@ def doctor(
         raise typer.Exit(_FAILURES)
     if Level.WARNING in levels:
         raise typer.Exit(_WARNINGS)
-
-
-def _chosen(only: list[str], skip: list[str]) -> list[str]:
-    for name in (*only, *skip):
-        if name not in AREAS and name != _SETTINGS:
-            raise CommandError(f"there is no area {name!r}: use {_SETTINGS}, {', '.join(AREAS)}")
-    return [name for name in AREAS if name not in skip and (not only or name in only)]
 
 
 async def _examine(deployment: Deployment, chosen: list[str]) -> dict[str, list[Finding]]:
@@ -150,11 +147,6 @@ async def _examine(deployment: Deployment, chosen: list[str]) -> dict[str, list[
                 )
             ]
     return found
-
-
-def _document(found: Mapping[str, list[Finding]]) -> str:
-    rows = [{"area": area, **asdict(one)} for area, findings in found.items() for one in findings]
-    return json.dumps({"findings": rows}, indent=2)
 
 
 def _print(found: Mapping[str, list[Finding]]) -> None:

@@ -3,8 +3,6 @@
 import asyncio
 import time
 import uuid
-from collections.abc import AsyncIterator
-from contextlib import asynccontextmanager
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Final
@@ -19,7 +17,7 @@ from server.running.admin import object_store_probe
 from server.running.audit_keeping import CHECKPOINT_INTERVAL
 from server.storage.audit import AuditLog
 from server.storage.audit_reader import AuditFilter, AuditReader
-from server.storage.database import Database, open_database
+from server.storage.database import open_database
 from server.storage.engine import MOST_CONNECTIONS, is_sqlite
 from server.storage.errors import StorageError
 from server.storage.objects import ObjectStore, folder_of, open_object_store
@@ -28,22 +26,12 @@ from server.storage.schema import current_revision, needed_revision
 NOT_EXAMINED: Final = not_examined("DATABASE_NOT_EXAMINED", "the database cannot be used; see database")
 
 
-@asynccontextmanager
-async def existing_database(settings: Settings) -> AsyncIterator[Database]:
-    """Open the database."""
-    database = open_database(settings.database_url)
-    try:
-        yield database
-    finally:
-        await database.close()
-
-
 async def examine_database(deployment: Deployment) -> list[Finding]:
     """Connect, compare the revision, and read the database's own settings."""
     settings = deployment.settings
     kind = "SQLite" if names_sqlite(settings) else "PostgreSQL"
     try:
-        async with existing_database(settings) as database:
+        async with open_database(settings.database_url) as database:
             current, needed = await current_revision(database), needed_revision()
             if current != needed:
                 return [
@@ -172,7 +160,7 @@ async def examine_clock(deployment: Deployment) -> list[Finding]:
     found = [await _steady()]
     if not names_sqlite(settings):
         try:
-            async with existing_database(settings) as database:
+            async with open_database(settings.database_url) as database:
                 before = datetime.now(UTC)
                 at = await database.read(lambda c: c.execute(text("SELECT clock_timestamp()")).scalar_one())
                 found.append(compared("database", at, before=before, after=datetime.now(UTC)))
@@ -237,7 +225,7 @@ _LONG: Final = timedelta(days=1)
 async def examine_audit(deployment: Deployment) -> list[Finding]:
     """Find the oldest entry that no checkpoint covers."""
     try:
-        async with existing_database(deployment.settings) as database:
+        async with open_database(deployment.settings.database_url) as database:
             since = await AuditLog(database).uncovered_since()
     except StorageError:
         return [NOT_EXAMINED]
@@ -263,7 +251,7 @@ async def examine_backup(deployment: Deployment) -> list[Finding]:
     found = []
     newest: dict[str, AuditEntry] = {}
     try:
-        async with existing_database(deployment.settings) as database:
+        async with open_database(deployment.settings.database_url) as database:
             entries = await AuditReader(database).entries(
                 SERVER_TENANT, chosen=AuditFilter(actions=(AuditAction.BACKUP_MADE.value,)), newest_first=True
             )

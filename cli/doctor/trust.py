@@ -15,7 +15,7 @@ from cryptography import x509
 from cryptography.exceptions import InvalidSignature
 from cryptography.x509.oid import ExtendedKeyUsageOID
 
-from cli.doctor.data import NOT_EXAMINED, existing_database
+from cli.doctor.data import NOT_EXAMINED
 from cli.doctor.finding import Deployment, Finding, Level, failure, fine, warning
 from cli.shown import counted
 from device_integrity import ReferenceDataMalformed
@@ -23,7 +23,6 @@ from server.access.access_tokens import OidcSettings
 from server.access.api_keys import ApiKeysInvalid, load_api_keys
 from server.access.code_flow import ConsoleOidcSettings
 from server.access.signing_keys import SigningKeysInvalid, fetch_issuer, read_jwks_file
-from server.audit import SERVER_TENANT, AuditAction
 from server.base.errors import ConfigurationError
 from server.base.key_validity import validity_of
 from server.configuration.settings import ServiceTls, Settings, Tls
@@ -40,12 +39,11 @@ from server.keyring.key_encryption import (
     open_key_encryption,
 )
 from server.keyring.key_files import KeyFiles, KeysUnusable, open_key_files
-from server.keyring.keys import PURPOSES, WRAPPING, evidence_key_ids, read_every_key
+from server.keyring.keys import PURPOSES, WRAPPING, read_every_key
+from server.operating.keys import missing_evidence_keys
 from server.running.tls import CertificateUnusable, TlsFiles
 from server.running.webhooks import open_endpoints
-from server.storage.audit_reader import AuditFilter, AuditReader
 from server.storage.errors import StorageError
-from server.storage.wrapped_keys import keys_needed
 
 _OLD: Final = timedelta(days=400)
 _SIGNING: Final = ("result", "audit", "challenge")
@@ -57,25 +55,15 @@ async def examine_keys(deployment: Deployment) -> list[Finding]:
     """Read and decrypt all keys, and compare them with what the database needs; make none."""
     found = await asyncio.to_thread(lambda: list(_keys(deployment)))
     if any(finding.code == "KEYS_READ" for finding in found):
-        found += await _lacking(deployment.settings)
+        found += await _missing(deployment.settings)
     return found
 
 
-async def _lacking(settings: Settings) -> list[Finding]:
-    """Find evidence keys that rows need and the folder lacks, as after an older key backup was restored."""
-    destroyed = AuditFilter(actions=(AuditAction.KEY_DESTROYED.value,))
+async def _missing(settings: Settings) -> list[Finding]:
     try:
-        async with existing_database(settings) as database:
-            entries = await AuditReader(database).entries(SERVER_TENANT, chosen=destroyed)
-            # What was sealed under a tenant's destroyed keys is erased, but its rows stay until retention.
-            tenants = {
-                entry.details.get("tenant", "") for entry in entries if entry.details.get("number") == "all"
-            }
-            needed = await database.read(keys_needed, but_of=sorted(tenants))
+        missing = await missing_evidence_keys(settings)
     except StorageError:
         return [NOT_EXAMINED]
-    files = open_key_files(settings.key_folder, settings.keys)
-    missing = needed - await asyncio.to_thread(evidence_key_ids, files)
     if not missing:
         return []
     return [
@@ -296,12 +284,8 @@ def _expiry(
     remedy = "renew it; a running server reads the new files within a minute"
     expected = f"more than {_SOON.days} days of validity"
     if left <= timedelta():
-        yield failure(
-            f"{code}_EXPIRED",
-            f"{name}: expired {counted(-left.days, 'day')} ago",
-            expected=expected,
-            remedy=remedy,
-        )
+        ended = f"{name}: expired {counted(-left.days, 'day')} ago"
+        yield failure(f"{code}_EXPIRED", ended, expected=expected, remedy=remedy)
     elif begins > deployment.now:
         yield failure(
             f"{code}_NOT_YET_VALID",
@@ -310,12 +294,8 @@ def _expiry(
             remedy="correct the clock, or issue the certificate again",
         )
     elif left < _SOON:
-        yield warning(
-            f"{code}_EXPIRES",
-            f"{name}: expires in {counted(left.days, 'day')}",
-            expected=expected,
-            remedy=remedy,
-        )
+        ends = f"{name}: expires in {counted(left.days, 'day')}"
+        yield warning(f"{code}_EXPIRES", ends, expected=expected, remedy=remedy)
     else:
         yield fine(f"{code}_VALID", f"{name}: expires in {counted(left.days, 'day')}")
 
@@ -479,12 +459,8 @@ def _callers(deployment: Deployment) -> Iterator[Finding]:
     service = deployment.settings.listeners.service
     if service.api_keys_file is None:
         if service.clients or service.oidc is None:
-            found = (
-                counted(len(service.clients), "client certificate")
-                if service.clients
-                else "callers on this machine only, without credentials"
-            )
-            yield fine("CALLERS_READ", found)
+            clients = counted(len(service.clients), "client certificate") if service.clients else ""
+            yield fine("CALLERS_READ", clients or "callers on this machine only, without credentials")
         return
     try:
         keys = load_api_keys(service.api_keys_file).keys
@@ -500,23 +476,15 @@ def _callers(deployment: Deployment) -> Iterator[Finding]:
     ended = sorted(name for name, left in ends.items() if left <= timedelta())
     soon = sorted(name for name, left in ends.items() if timedelta() < left < _SOON)
     remedy = "facegate keys new-api-key, hand the key over, and remove the old entry"
+    found = [f"expired: {', '.join(ended)}"] if ended else []
+    found += [f"within {_SOON.days} days: {', '.join(soon)}"] if soon else []
     if keys and len(ended) == len(keys):
         yield failure(
             "API_KEYS_ALL_EXPIRED", ", ".join(ended), expected="a key that callers can use", remedy=remedy
         )
-    elif ended or soon:
+    elif found:
         yield warning(
-            "API_KEYS_EXPIRE",
-            "; ".join(
-                text
-                for text in (
-                    f"expired: {', '.join(ended)}" if ended else "",
-                    f"within {_SOON.days} days: {', '.join(soon)}" if soon else "",
-                )
-                if text
-            ),
-            expected=f"more than {_SOON.days} days",
-            remedy=remedy,
+            "API_KEYS_EXPIRE", "; ".join(found), expected=f"more than {_SOON.days} days", remedy=remedy
         )
     else:
         yield fine("API_KEYS_READ", counted(len(keys), "API key"))
@@ -577,19 +545,10 @@ def _revocation(deployment: Deployment) -> Iterator[Finding]:
         return
     age = deployment.now - listed.fetched_at
     found = f"{counted(len(listed.entries), 'entry')}, {age / timedelta(hours=1):.1f} hours old"
+    hours = f"{limit / timedelta(hours=1):.0f} hours"
     if age > limit:
-        yield failure(
-            "REVOCATION_LIST_OLD",
-            found,
-            expected=f"at most {limit / timedelta(hours=1):.0f} hours",
-            remedy=remedy,
-        )
+        yield failure("REVOCATION_LIST_OLD", found, expected=f"at most {hours}", remedy=remedy)
     elif age > limit / 2:
-        yield warning(
-            "REVOCATION_LIST_AGEING",
-            found,
-            expected=f"less than half of {limit / timedelta(hours=1):.0f} hours",
-            remedy=remedy,
-        )
+        yield warning("REVOCATION_LIST_AGEING", found, expected=f"less than half of {hours}", remedy=remedy)
     else:
         yield fine("REVOCATION_LIST_READ", found)

@@ -6,8 +6,9 @@ from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from enum import StrEnum
+from functools import cached_property
 from pathlib import Path
-from typing import Annotated, Any, Final, Self
+from typing import Annotated, Any, Final
 
 import numpy as np
 import typer
@@ -41,8 +42,7 @@ from matcher import (
     suffix_of,
 )
 from matcher.conformance import Method, remedy_for
-from matcher.records import Discrepancy, EyeCentres, Representations, open_trusted_image
-from server.policies import Policy
+from matcher.records import EyeCentres, Representations, open_trusted_image
 from vision.errors import VisionError
 from vision.face import BgrImage
 from vision.image import DecodedImage, DecodeLimits, StillDecoder, decode_image
@@ -68,34 +68,27 @@ def decode_picture(image: bytes) -> DecodedImage:
         )
 
 
-class DecodersOnDemand:
+class DecodersOnDemand(ExitStack):
     """Decodes JPEG 2000 and videos in isolated processes, which start with the first such file."""
 
-    def __init__(self) -> None:
-        self._open = ExitStack()
-        self._stills: DecoderPool | None = None
-        self._videos: DecoderPool | None = None
+    @cached_property
+    def _stills(self) -> DecoderPool:
+        return self.enter_context(DecoderPool())
+
+    @cached_property
+    def _videos(self) -> DecoderPool:
+        pool = DecoderPool(still_workers=0, video_workers=1, limits=_VIDEO_LIMITS)
+        return self.enter_context(pool)
 
     def decode_still(self, data: bytes, *, header: ImageHeader) -> NDArray[np.uint8]:
         """See ``vision.image.StillDecoder``."""
-        if self._stills is None:
-            self._stills = self._open.enter_context(DecoderPool())
         return self._stills.decode_still(data, header=header)
 
     def stream_video(
         self, data: bytes, *, limits: VideoLimits, begin: Callable[[], TakeFrame]
     ) -> VideoOutline:
         """See ``server.analysis.video.VideoDecoder``."""
-        if self._videos is None:
-            pool = DecoderPool(still_workers=0, video_workers=1, limits=_VIDEO_LIMITS)
-            self._videos = self._open.enter_context(pool)
         return self._videos.stream_video(data, limits=limits, begin=begin)
-
-    def __enter__(self) -> Self:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        self._open.close()
 
 
 def eye_finder(pack: Pack) -> EyeFinder:
@@ -109,15 +102,12 @@ def eye_finder(pack: Pack) -> EyeFinder:
                 "the picture first"
             )
         # Left is the image's left in a pack, and the person's left in a record.
-        right, left = np.rint(faces[0].five_points[:2]).astype(int).tolist()
-        return EyeCentres(left=_inside(left, image), right=_inside(right, image))
+        height, width = image.shape[:2]
+        points = np.rint(faces[0].five_points[:2]).clip(0, (width - 1, height - 1))
+        right, left = ((int(x), int(y)) for x, y in points)
+        return EyeCentres(left=left, right=right)
 
     return find
-
-
-def _inside(point: list[int], image: BgrImage) -> tuple[int, int]:
-    height, width = image.shape[:2]
-    return min(max(point[0], 0), width - 1), min(max(point[1], 0), height - 1)
 
 
 class ImageFinding(StrEnum):
@@ -142,9 +132,11 @@ class ImageResult:
     message: str = ""
 
     @property
-    def shortfalls(self) -> tuple[Requirement, ...]:
-        """The requirements that refuse the image."""
-        return () if self.report is None else tuple(each for each in self.report.requirements if each.refuses)
+    def why(self) -> str:
+        """What refuses the image, in a few words; empty for nothing."""
+        if self.report is None:
+            return self.reason or self.message
+        return ", ".join(each.code.value for each in self.report.requirements if each.refuses)
 
 
 def assess_image(
@@ -160,14 +152,9 @@ def assess_image(
         )
     except (FileUnusable, VisionError) as error:
         return ImageResult(file=file, answer=ImageFinding.UNDECIDED, message=str(error))
-    refusing = [each for each in report.requirements if each.refuses]
-    if not refusing:
-        answer = ImageFinding.CONFORMANT
-    elif any(each.passed is False for each in refusing):
-        answer = ImageFinding.NOT_CONFORMANT
-    else:
-        answer = ImageFinding.UNDECIDED
-    return ImageResult(file=file, answer=answer, report=report)
+    passed = [each.passed for each in report.requirements if each.refuses]
+    failed = ImageFinding.NOT_CONFORMANT if False in passed else ImageFinding.UNDECIDED
+    return ImageResult(file=file, answer=failed if passed else ImageFinding.CONFORMANT, report=report)
 
 
 def check_as_json(checked: ImageResult) -> Mapping[str, Any]:
@@ -241,18 +228,12 @@ def summary_view(results: Sequence[ImageResult]) -> RenderableType:
     """Return one line for each image, and the number of each outcome."""
     table = list_table("file", "answer", "why", title="Summary", whole=("answer",), box=box.SIMPLE)
     for checked in results:
-        table.add_row(Text(str(checked.file)), _ANSWERS[checked.answer], Text(_why(checked)))
+        table.add_row(Text(str(checked.file)), _ANSWERS[checked.answer], Text(checked.why))
     counts = ", ".join(
         f"{sum(checked.answer is answer for checked in results)} {text.plain.lower()}"
         for answer, text in _ANSWERS.items()
     )
     return Group(table, Text(f"{counted(len(results), 'image')}: {counts}."))
-
-
-def _why(checked: ImageResult) -> str:
-    if checked.report is None:
-        return checked.reason or checked.message
-    return ", ".join(each.code.value for each in checked.shortfalls)
 
 
 def _facts(report: PortraitReport) -> str:
@@ -272,7 +253,13 @@ def _requirement_table(report: PortraitReport) -> Table:
     )
     for requirement in report.requirements:
         name = Text(requirement.code.value, "bold" if requirement.severity is Severity.HARD else "")
-        table.add_row(_mark(requirement), name, _score(requirement), _finding(requirement))
+        score = Text("")
+        if requirement.score is not None:
+            share = requirement.score / 100
+            mark = _APPROXIMATION if requirement.method is Method.APPROXIMATION else " "
+            bar = (score_bar(share, _CELLS), score_style(share))
+            score = Text.assemble(bar, f" {requirement.score:3d}{mark}")
+        table.add_row(_mark(requirement), name, score, _finding(requirement))
     return table
 
 
@@ -315,14 +302,6 @@ def _short(words: str) -> str:
     return words.replace(" fraction", "").replace("score at least", "score ≥")
 
 
-def _score(requirement: Requirement) -> Text:
-    score = requirement.score
-    if score is None:
-        return Text("")
-    mark = _APPROXIMATION if requirement.method is Method.APPROXIMATION else " "
-    return Text.assemble((score_bar(score / 100, _CELLS), score_style(score / 100)), f" {score:3d}{mark}")
-
-
 _NOT_CONFORMANT: Final = 1
 
 
@@ -360,22 +339,26 @@ def check_command(
         chosen = chosen_policy(policy)
         demands = chosen.portrait.as_policy()
         loaded = load_pack(chosen_pack(pack), models_dir=models_folder())
-        _refuse_shortfall(chosen, demands, loaded)
+        shortfall = demands.shortfall(None if loaded.landmarker is None else loaded.landmarker.scheme)
+        if shortfall is not None:
+            raise CommandError(
+                f"the policy {chosen.name} cannot be met by the pack {loaded.name}: {shortfall}. Choose "
+                "another pack, or make these advisory in the policy."
+            )
     results = _checked(files, pack=loaded, policy=demands, quiet=as_json_text)
     if as_json_text:
         typer.echo(json.dumps([check_as_json(checked) for checked in results], indent=2, ensure_ascii=False))
     else:
-        _show(results, demands=f"the policy {chosen.name} (profile {demands.profile}), pack {loaded.name}")
-    raise typer.Exit(_status(results))
-
-
-def _refuse_shortfall(policy: Policy, demands: PortraitPolicy, pack: Pack) -> None:
-    shortfall = demands.shortfall(None if pack.landmarker is None else pack.landmarker.scheme)
-    if shortfall is not None:
-        raise CommandError(
-            f"the policy {policy.name} cannot be met by the pack {pack.name}: {shortfall}. Choose another "
-            "pack, or make these advisory in the policy."
-        )
+        console = Console()
+        tested = f"the policy {chosen.name} (profile {demands.profile}), pack {loaded.name}"
+        for checked in results:
+            console.print(checked_view(checked, demands=tested))
+        if len(results) > 1:
+            console.print(summary_view(results))
+    answers = {checked.answer for checked in results}
+    if ImageFinding.UNDECIDED in answers:
+        raise typer.Exit(FAILED)
+    raise typer.Exit(_NOT_CONFORMANT if ImageFinding.NOT_CONFORMANT in answers else 0)
 
 
 def _checked(
@@ -392,21 +375,6 @@ def _checked(
             results.append(assess_image(file, pack=pack, policy=policy, still_decoder=decoders))
             progress.advance(task)
     return tuple(results)
-
-
-def _show(results: Sequence[ImageResult], *, demands: str) -> None:
-    console = Console()
-    for checked in results:
-        console.print(checked_view(checked, demands=demands))
-    if len(results) > 1:
-        console.print(summary_view(results))
-
-
-def _status(results: Sequence[ImageResult]) -> int:
-    answers = {checked.answer for checked in results}
-    if ImageFinding.UNDECIDED in answers:
-        return FAILED
-    return _NOT_CONFORMANT if ImageFinding.NOT_CONFORMANT in answers else 0
 
 
 _QUALITY: Final = 95
@@ -486,10 +454,12 @@ def convert_command(
             if pack is None or to in {TargetFormat.JPEG, TargetFormat.PNG}
             else eye_finder(load_pack(pack, models_dir=models_folder()))
         )
+        if rotate not in {0, 90, 180, 270}:
+            raise ConversionImpossible(f"--rotate is {rotate}; expected 0, 90, 180 or 270 degrees")
         wishes = Wishes(
             form=to,
             quality=_QUALITY,
-            rotate=_right_angle(rotate),
+            rotate=rotate,
             mirrored=mirrored,
             captured=captured,
             find_eyes=finder,
@@ -515,12 +485,6 @@ def _stated_format(target: Path | None) -> TargetFormat:
     return form
 
 
-def _right_angle(degrees: int) -> int:
-    if degrees not in {0, 90, 180, 270}:
-        raise ConversionImpossible(f"--rotate is {degrees}; expected 0, 90, 180 or 270 degrees")
-    return degrees
-
-
 def inspect_command(
     *,
     file: Annotated[Path, typer.Argument(help="PNG, JPEG, JPEG 2000, a facial record, or a DG2.")],
@@ -544,18 +508,18 @@ def inspect_command(
     if as_json_text:
         typer.echo(json.dumps({"file": str(file)} | as_json(content, data), indent=2, ensure_ascii=False))
         return
-    parts = [section_table(section) for section in sections(content, data)]
     console = Console()
     console.print(Text(str(file), style="bold"), soft_wrap=True)
-    console.print(Group(*parts, *_discrepancy_lines(content.discrepancies)))
-
-
-def _discrepancy_lines(found: tuple[Discrepancy, ...]) -> tuple[RenderableType, ...]:
-    if not found:
-        told = "The pixels were not decoded: facegate image check tells whether any are missing."
-        return (Text("No discrepancies.", style="green"), Text(told))
-    lines = [Text(f"{len(found)} {'discrepancies' if len(found) > 1 else 'discrepancy'}:", style="yellow")]
-    return (*lines, *(Text(f"  {one.kind.value}: {one.text}") for one in found))
+    console.print(Group(*map(section_table, sections(content, data))))
+    if found := content.discrepancies:
+        console.print(Text(f"{len(found)} {'discrepancies' if len(found) > 1 else 'discrepancy'}:", "yellow"))
+        for one in found:
+            console.print(Text(f"  {one.kind.value}: {one.text}"))
+    else:
+        console.print(Text("No discrepancies.", "green"))
+        console.print(
+            Text("The pixels were not decoded: facegate image check tells whether any are missing.")
+        )
 
 
 app = typer.Typer(help="Inspect, test and convert trusted images.", no_args_is_help=True)

@@ -110,7 +110,11 @@ def as_json(content: TrustedImageContent, data: bytes) -> dict[str, Any]:
         else [
             _face_json(face, record)
             | (
-                {"expression_code": _coded_expression(face, record)}
+                {
+                    "expression_code": 0
+                    if isinstance(record, Record39794)
+                    else record.representations[face.position - 1].expression
+                }
                 if face.block_39794 is None
                 else {"blocks": block_json(face.block_39794)}
             )
@@ -243,25 +247,16 @@ def _names(flags: Iterable[StrEnum] | None) -> Sequence[str] | None:
     return None if flags is None else sorted(flag.value for flag in flags)
 
 
-def _coded_expression(face: Representation, record: FacialRecord) -> int:
-    if isinstance(record, Record39794):
-        return 0
-    return record.representations[face.position - 1].expression
-
-
 def block_json(block: object) -> dict[str, Any]:
     """Return the fields of a block as values: codes with number and word, octets as hexadecimal digits.
 
     The image is not among them.
     """
-    return {name: _value(value) for name, value in _fields(block) if name != "representation_data"}
-
-
-def _fields(block: object) -> Iterator[tuple[str, object]]:
-    for field in dataclasses.fields(block):  # type: ignore[arg-type]  # a dataclass, always
-        value = getattr(block, field.name)
-        if value is not None:
-            yield field.name, value
+    return {
+        field.name: _value(value)
+        for field in dataclasses.fields(block)  # type: ignore[arg-type]  # a dataclass, always
+        if field.name != "representation_data" and (value := getattr(block, field.name)) is not None
+    }
 
 
 def _value(value: object) -> object:
@@ -274,13 +269,7 @@ def _value(value: object) -> object:
     return value.hex() if isinstance(value, bytes) else value
 
 
-def _point_name(code: int) -> str:
-    if isinstance(code, Mpeg4Point | AnthropometricPoint):
-        return code.name.removeprefix("POINT_").replace("_", ".")
-    return _word(code) if isinstance(code, IntEnum) else f"reserved code {code}"
-
-
 def _word(code: IntEnum) -> str:
     if isinstance(code, Mpeg4Point | AnthropometricPoint):
-        return _point_name(code)
+        return code.name.removeprefix("POINT_").replace("_", ".")
     return describe_code(type(code), code)

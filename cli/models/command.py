@@ -32,7 +32,6 @@ from vision.packs import (
     FAMILIES,
     IMPORTED_KIND,
     MODELS_FILE,
-    CataloguePack,
     VerifiedFile,
     choose_files,
     folder_files,
@@ -84,7 +83,8 @@ def import_command(
         facegate models import aura.onnx --to aura --weights MIT --training-data "research only"
 
     No policy is available with it until you calibrate it on your own photos (`facegate evaluate match
-    --calibration`), unless the embedder is one that Facegate has calibrated. Name the file when you serve:
+    --calibration` on another machine, with facegate-lab), unless the embedder is one that Facegate has
+    calibrated. Name the file when you serve:
     `FACEGATE_CALIBRATION=aura.toml FACEGATE_PACK=open:aura facegate serve`.
     """
     with errors_reported(VisionError, OSError):
@@ -120,12 +120,13 @@ def import_command(
     typer.echo(
         f"Made the pack {spec}. Its templates have {pack.template_form.dimensions} numbers.\n"
         + (
-            "No policy is available with it until it is calibrated on your own photos:\n"
+            "No policy is available with it until it is calibrated on your own photos"
             if known.lowest_bound >= 1
             else f"Facegate knows this embedder: its own calibration ({known.record.provenance}) supports "
-            f"bounds on FMR down to {known.lowest_bound:.3g}. To calibrate on your own photos:\n"
+            f"bounds on FMR down to {known.lowest_bound:.3g}. To calibrate on your own photos"
         )
-        + f"  facegate evaluate match --identities PHOTOS --pack {spec} --calibration calibration.toml"
+        + ", on another machine with facegate-lab:\n"
+        f"  facegate evaluate match --identities PHOTOS --pack {spec} --calibration calibration.toml"
     )
 
 
@@ -222,9 +223,11 @@ def pull_command(
     with errors_reported(VisionError):
         folder = models_folder()
         known = known_packs(packs)
+        needing = [pack.name for pack in known if needs_acceptance(pack, folder)]
         for pack in known:
-            _show_terms(pack, folder)
-        asked = [pack.name for pack in known if not accept and needs_acceptance(pack, folder)]
+            if pack.name in needing or not inspect_pack(pack, folder).complete:
+                say(terms_text(pack))
+        asked = [] if accept else needing
         if asked:
             folders = os.environ.get("FACEGATE_MODELS_DIR")
             again = command_line(
@@ -245,12 +248,6 @@ def pull_command(
         except KeyboardInterrupt:
             typer.echo("Stopped. Files that arrived whole are kept: pull again to continue.", err=True)
             raise typer.Exit(STOPPED) from None
-
-
-def _show_terms(pack: CataloguePack, folder: Path) -> None:
-    """Show the terms if anything has to be fetched or accepted."""
-    if needs_acceptance(pack, folder) or not inspect_pack(pack, folder).complete:
-        say(terms_text(pack))
 
 
 def _ask(packs: Sequence[str], *, again: str) -> None:

@@ -2,7 +2,6 @@
 
 import re
 from collections.abc import Mapping, Sequence
-from types import TracebackType
 from typing import Any, Final, Self
 
 from rich import box
@@ -103,17 +102,14 @@ def pack_text(about: Mapping[str, Any], *, terms: str) -> Text:
 
 def terms_and_acceptance(installed: InstalledPack) -> str:
     """Return the terms of a pack, and whether they were accepted here."""
-    return f"{terms_text(installed.pack)}\n{_acceptance(installed)}"
-
-
-def _acceptance(installed: InstalledPack) -> str:
     accepted, pack = read_acceptance(installed.folder), installed.pack
+    state = "No licence restricts use, so nothing has to be accepted."
     if accepted is not None:
         today = "" if accepted.terms == terms_text(pack) else ", as they were then"
-        return f"Accepted here on {accepted.accepted_at} with Facegate {accepted.facegate}{today}."
-    if pack.restricts_use:
-        return "They have not been accepted here. `facegate models pull` asks for it, or give it --accept."
-    return "No licence restricts use, so nothing has to be accepted."
+        state = f"Accepted here on {accepted.accepted_at} with Facegate {accepted.facegate}{today}."
+    elif pack.restricts_use:
+        state = "They have not been accepted here. `facegate models pull` asks for it, or give it --accept."
+    return f"{terms_text(pack)}\n{state}"
 
 
 def pack_json(installed: InstalledPack) -> dict[str, Any]:
@@ -146,20 +142,17 @@ def embedded_list_json() -> dict[str, Any]:
 
 def embedded_json(pack: Pack) -> dict[str, Any]:
     """Return everything about the loaded pack, for scripts."""
-    digests = {file.name: (file.role, file.sha256) for file in pack.files}
-    files = []
-    for terms in pack.terms:
-        role, digest = digests.get(terms.part, ("detector", None))
-        files.append(
-            {
-                "file": terms.part,
-                "name": terms.part,
-                "role": role,
-                "sha256": digest,
-                "weights": terms.weights,
-                "training_data": terms.training_data,
-            }
-        )
+    digests = {file.name: {"role": file.role, "sha256": file.sha256} for file in pack.files}
+    files = [
+        {
+            "file": terms.part,
+            "name": terms.part,
+            **digests.get(terms.part, {"role": "detector", "sha256": None}),
+            "weights": terms.weights,
+            "training_data": terms.training_data,
+        }
+        for terms in pack.terms
+    ]
     about = {"version": pack.version, "evaluation_only": pack.evaluation_only}
     return embedded_list_json() | about | {"files": files}
 
@@ -222,9 +215,7 @@ class TerminalProgress:
             self._bars.start()
         return self
 
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
+    def __exit__(self, *_: object) -> None:
         if self._console.is_terminal:  # Without a start, stopping would print an empty line.
             self._bars.stop()
 

@@ -2,7 +2,7 @@
 
 import asyncio
 import json
-from collections.abc import Collection
+from collections.abc import Awaitable, Callable, Collection
 from enum import StrEnum
 from pathlib import Path
 from typing import Annotated, Final, NoReturn
@@ -30,7 +30,7 @@ from cli.shown import say
 from cli.verdict import code_word, message_json, save_verdict, verdict_view
 from cli.verify.scanning import DEVICE, ScanOptions, opened_scanner
 from cli.words import evidence_words, feedback_texts, portrait_words
-from facegate_client import Orchestrator, ScanOutcome, ScanTicket, ticket_of
+from facegate_client import Orchestrator, ScanOutcome, ticket_of
 
 _WAIT_SECONDS: Final = 15.0
 
@@ -42,11 +42,6 @@ class ModeName(StrEnum):
     DYNAMIC = "dynamic"
 
 
-_MODES: Final = {
-    None: scan_pb2.MODE_UNSPECIFIED,
-    ModeName.EXPRESS: scan_pb2.MODE_EXPRESS,
-    ModeName.DYNAMIC: scan_pb2.MODE_DYNAMIC,
-}
 _FAILURE, _ERROR = 1, 2
 _EXITS: Final = {result_pb2.CHECK_STATUS_SUCCESS: 0, result_pb2.CHECK_STATUS_NOT_DECIDED: _ERROR}
 _ENDED: Final = {
@@ -193,40 +188,65 @@ def verify(
     scanning.validate()
     messages = Console(stderr=True)
     if ticket is not None:
-        with calls_reported():
-            outcome = asyncio.run(_scan(read_ticket(ticket), scanning, messages))
-            _report_scan(outcome, messages, as_json=as_json)
+        _scan_for_backend(ticket, scanning, messages, as_json=as_json)
 
-    async def check() -> verification_service_pb2.FinishCheckResponse:
+    connection = Connection(service=service, api_key_file=api_key_file, ca=ca, cert=cert, key=key)
+    with calls_reported():
         portrait = None if trusted is None else read_file(trusted, "the trusted image")
-        keys = await read_key_set(jwks)
-        connection = Connection(service=service, api_key_file=api_key_file, ca=ca, cert=cert, key=key)
-        async with connection.open() as (channel, api_key), opened_scanner(scanning, messages) as send:
-            orchestrator = Orchestrator(
-                channel=channel, api_key=api_key, keys=keys, accept_sandbox=accept_sandbox
-            )
-            created = await orchestrator.upload_trusted_image(
+        making = _check(
+            lambda orchestrator: orchestrator.upload_trusted_image(
                 portrait,
                 image_reference=trusted_reference,
                 policy=policy,
-                mode=_MODES[mode],
+                mode=scan_pb2.Mode.Value(f"MODE_{'UNSPECIFIED' if mode is None else mode.name}"),
                 subject_reference=subject,
                 consent_reference=consent,
-            )
-            say(portrait_words(created.portrait), console=messages)
-            outcome = await send(ticket_of(created))
-            response = await orchestrator.finish_check(created.check_id, wait_s=_WAIT_SECONDS)
-            # The most important reason comes first.
-            if outcome.source_ended and not _MORE_FRAMES_MAY_HELP.isdisjoint(response.result.reasons[:1]):
-                told = (
-                    *outcome.feedback,
-                    *(code for one in response.result.attempts for code in one.feedback),
-                )
-                say(_better_clip(told), console=messages)
-            return response
+            ),
+            connection,
+            scanning,
+            messages,
+            jwks=jwks,
+            accept_sandbox=accept_sandbox,
+        )
+        response = asyncio.run(making)
+    _report_check(response, messages, out=out, keys_given=jwks is not None, as_json=as_json)
 
-    with calls_reported():
-        response = asyncio.run(check())
+
+async def _check(
+    upload: Callable[[Orchestrator], Awaitable[verification_service_pb2.UploadTrustedImageResponse]],
+    connection: Connection,
+    scanning: ScanOptions,
+    messages: Console,
+    *,
+    jwks: str | None,
+    accept_sandbox: bool,
+) -> verification_service_pb2.FinishCheckResponse:
+    """Make the three calls of a check."""
+    keys = await read_key_set(jwks)
+    async with connection.open() as (channel, api_key), opened_scanner(scanning, messages) as send:
+        orchestrator = Orchestrator(
+            channel=channel, api_key=api_key, keys=keys, accept_sandbox=accept_sandbox
+        )
+        created = await upload(orchestrator)
+        say(portrait_words(created.portrait), console=messages)
+        outcome = await send(ticket_of(created))
+        response = await orchestrator.finish_check(created.check_id, wait_s=_WAIT_SECONDS)
+    # The most important reason comes first.
+    if outcome.source_ended and not _MORE_FRAMES_MAY_HELP.isdisjoint(response.result.reasons[:1]):
+        told = (*outcome.feedback, *(code for one in response.result.attempts for code in one.feedback))
+        say(_better_clip(told), console=messages)
+    return response
+
+
+def _report_check(
+    response: verification_service_pb2.FinishCheckResponse,
+    messages: Console,
+    *,
+    out: Path | None,
+    keys_given: bool,
+    as_json: bool,
+) -> NoReturn:
+    """Save and print a result, and end the command."""
     try:
         saved = () if out is None else save_verdict(response, out)
     except (OSError, ValueError) as error:
@@ -234,7 +254,7 @@ def verify(
     if as_json:
         typer.echo(message_json(response.result))
     else:
-        signature = "verified" if jwks else "not checked: give --jwks"
+        signature = "verified" if keys_given else "not checked: give --jwks"
         Console().print(verdict_view(response.result, signature=signature, more="--json"))
     for line in evidence_words(response):
         messages.print(Text(line, "yellow"))
@@ -250,13 +270,16 @@ def _better_clip(feedback: Collection[int]) -> str:
     return _TOO_SLOW if feedback_pb2.FEEDBACK_CODE_CAPTURE_TOO_SLOW in feedback else _TOO_SHORT
 
 
-async def _scan(ticket: ScanTicket, options: ScanOptions, messages: Console) -> ScanOutcome:
-    async with opened_scanner(options, messages) as scan:
-        return await scan(ticket)
+def _scan_for_backend(file: Path, scanning: ScanOptions, messages: Console, *, as_json: bool) -> NoReturn:
+    """Make the scan of a ticket, print what the device learns, and end the command."""
 
+    async def scan() -> ScanOutcome:
+        ticket = read_ticket(file)
+        async with opened_scanner(scanning, messages) as send:
+            return await send(ticket)
 
-def _report_scan(outcome: ScanOutcome, messages: Console, *, as_json: bool) -> NoReturn:
-    """Print what the device learns, and end the command."""
+    with calls_reported():
+        outcome = asyncio.run(scan())
     if as_json:
         learned = {
             "status": code_word(scan_pb2.ScanStatus.DESCRIPTOR, outcome.status),

@@ -383,7 +383,7 @@ class Settings(BaseSettings):
     settings file, a server on loopback has ``true`` by default."""
     calibration: Path | None = None
     """Calibration of the pack's embedder in place of Facegate's: made from your own photos by ``facegate
-    evaluate match --calibration``, or of published figures."""
+    evaluate match --calibration`` on another machine, with facegate-lab, or of published figures."""
     models_dir: Path = Field(default_factory=_default_models_dir)
     """Folder of the pulled packs, with one folder for each. By default ``facegate/models`` in
     ``$XDG_DATA_HOME``, which is ``~/.local/share`` unless it is set."""

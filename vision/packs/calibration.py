@@ -48,7 +48,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import lru_cache
 from importlib.resources import files
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Final, Literal, TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -56,6 +56,9 @@ from pydantic import Field, TypeAdapter, ValidationError
 
 from vision.errors import PackDataInvalid, PackIncomplete
 from vision.packs.interfaces import TemplateForm
+
+CALIBRATES: Final = "`facegate evaluate match --calibration` on another machine, with facegate-lab"
+"""What makes a calibration, for messages."""
 
 # Normalises the score of two templates by a cohort: by how similar other people are to them.
 #
@@ -358,7 +361,7 @@ def load_calibration(embedder_sha256: str, *, template: str = "") -> MatchCalibr
     raise PackIncomplete(
         f"no match calibration for the embedder with SHA-256 {embedder_sha256}"
         f"{f' and templates of the form {template}' if template else ''}: without one no threshold can be "
-        "derived. Measure it with `facegate evaluate match --calibration`."
+        f"derived. Measure it with {CALIBRATES}."
     )
 
 

@@ -7,7 +7,7 @@ from typing import Final
 
 from vision.errors import CalibrationUnusable, PackDataInvalid, PackNotFound
 from vision.face import BgrImage, DetectedFace, Landmarks
-from vision.packs.calibration import MatchCalibration, parse_calibration
+from vision.packs.calibration import CALIBRATES, MatchCalibration, parse_calibration
 from vision.packs.interfaces import Embedder, FaceDetector, Landmarker, PadNetwork, Template, TemplateForm
 
 
@@ -162,13 +162,12 @@ def with_calibration(pack: Pack, calibration: MatchCalibration) -> Pack:
         raise CalibrationUnusable(
             f"the calibration is of the embedder with SHA-256 {calibration.embedder_sha256}, but "
             f"{embedder.name} of the pack {pack.name} has {embedder.sha256}: cosines of one embedder say "
-            "nothing about another's. Calibrate this pack with `facegate evaluate match --calibration`."
+            f"nothing about another's. Calibrate this pack with {CALIBRATES}."
         )
     if calibration.template and calibration.template != pack.template_form.id:
         raise CalibrationUnusable(
             f"the calibration is of templates of the form {calibration.template}, but the pack {pack.name} "
-            f"makes those of {pack.template_form.id}: calibrate it again with `facegate evaluate match "
-            "--calibration`"
+            f"makes those of {pack.template_form.id}: calibrate it again with {CALIBRATES}"
         )
     if calibration.cohort is not None and calibration.cohort.mean.size != pack.template_form.dimensions:
         raise CalibrationUnusable(
@@ -183,14 +182,14 @@ def _validate_record(calibration: MatchCalibration, path: Path) -> None:
     if record.provenance == "assumed":
         raise CalibrationUnusable(
             f'the calibration {path} is assumed: provide figures that are "measured" on your own photos '
-            '(`facegate evaluate match --calibration`) or "published" for this embedder, with their reference'
+            f'({CALIBRATES}) or "published" for this embedder, with their reference'
         )
     if record.provenance == "published":
         return
     if not (record.dataset.strip() and record.command.strip() and record.genuine_pairs):
         raise CalibrationUnusable(
             f"the calibration {path} states that it is measured, but its record lacks a dataset, command or "
-            "genuine pairs. Make it with `facegate evaluate match --calibration`."
+            f"genuine pairs. Make it with {CALIBRATES}."
         )
     person_pairs = min(record.identities * (record.identities - 1) // 2, record.impostor_pairs)
     least = -math.log(1.0 - _LEAST_CONFIDENCE) / person_pairs if person_pairs else 1.0
@@ -198,5 +197,5 @@ def _validate_record(calibration: MatchCalibration, path: Path) -> None:
         raise CalibrationUnusable(
             f"the calibration {path} states a bound on FMR of {calibration.lowest_bound:g}, but "
             f"{record.identities} identities with {record.impostor_pairs} impostor pairs support none below "
-            f"{least:.2g}. Make it with `facegate evaluate match --calibration`."
+            f"{least:.2g}. Make it with {CALIBRATES}."
         )
