@@ -47,7 +47,7 @@ def embed_clip(recording: Recording, pack: Pack) -> ClipTemplates:
     """Return the templates as the pack scores them: by its cohort, if it has one."""
 
     def scored(template: Embedding) -> Embedding:
-        return pack.match_calibration.vectors(template[None])[0].astype(np.float32)
+        return np.asarray(pack.match_calibration.vectors(template[None])[0], np.float32)
 
     portrait = portrait_template(recording, pack)
     return ClipTemplates(
