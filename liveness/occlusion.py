@@ -2,8 +2,9 @@
 
 Eyes are hidden if neither looks like the average eye (``vision.eye_likeness``). If they are also darker than
 the cheeks, sunglasses hide them. A mouth is covered if it has neither the shape nor the colours of a mouth (a
-logistic function; ``python -m lab.studies.occlusion`` fits and measures it). If cheek and mouth have the same
-colour, which is not the skin's, a mask covers the mouth; if only the mouth differs, something else does.
+logistic function; ``python -m research.occlusion`` of tag studies-1.0 fits and measures it). If cheek and
+mouth have one colour, which is not the skin's, a mask covers the mouth; if only the mouth differs, something
+else does.
 
 On 56 scans of live clips without a cover, none is covered. With MediaPipe's landmarks both clips with a mask
 are. ``docs/liveness.md`` ("Covered faces") has the figures.
@@ -73,7 +74,7 @@ _MOUTH: Final = (268, 388, 348, 418)
 Boxes as above."""
 
 MOUTH_COEFFICIENTS: Final = (-2.289, -5.029, -2.452, -0.271, 0.253, 0.051)
-"""Offset, then one slope for each of ``FaceRegions.mouth_features``; ``lab.studies.occlusion`` fits them."""
+"""Offset, then one slope for each of ``FaceRegions.mouth_features``."""
 _COVERED: Final = 1.0
 """The log odds above which the mouth is covered."""
 _LEAST_CHROMA: Final = 3.0

@@ -10,10 +10,10 @@ from pathlib import Path
 import pytest
 
 _REPOSITORY = Path(__file__).resolve().parent.parent
-_ROOMS = ("attempt", "matcher", "liveness", "device_integrity", "evaluation", "vision.packs")
+_ROOMS = ("attempt", "matcher", "liveness", "device_integrity", "lab.evaluation", "vision.packs")
 """``vision`` itself exports nothing (its docstring says why), so its modules are imported one by one."""
 
-_IMPORTERS = (*(room for room in _ROOMS if "." not in room), "cli", "server", "simulator")
+_IMPORTERS = (*(room for room in _ROOMS if room != "vision.packs"), "cli", "server", "lab.simulator")
 
 _CONTRACT = next(
     contract
@@ -43,9 +43,9 @@ def _exports(package: str) -> frozenset[str] | None:
     return frozenset()
 
 
-def _imports(folder: str) -> Iterator[tuple[Path, str, str]]:
-    """Each (file, module, name) that the folder's files with an import of a room import."""
-    for path in sorted((_REPOSITORY / folder).rglob("*.py")):
+def _imports(package: str) -> Iterator[tuple[Path, str, str]]:
+    """Each (file, module, name) that the package's files with an import of a room import."""
+    for path in sorted(_REPOSITORY.joinpath(*package.split(".")).rglob("*.py")):
         text = path.read_text()
         if not _MENTIONS_A_ROOM.search(text):
             continue
@@ -56,10 +56,8 @@ def _imports(folder: str) -> Iterator[tuple[Path, str, str]]:
                 yield from ((path, alias.name, "") for alias in node.names)
 
 
-def _of_other_room(module: str, folder: str) -> bool:
-    return any(module == room or module.startswith(f"{room}.") for room in _ROOMS) and (
-        module.split(".", maxsplit=1)[0] != folder
-    )
+def _of_other_room(module: str, package: str) -> bool:
+    return any(f"{module}.".startswith(f"{room}.") for room in _ROOMS if room != package)
 
 
 def _exporter(module: str, name: str) -> str | None:
@@ -71,29 +69,29 @@ def _exporter(module: str, name: str) -> str | None:
     return None
 
 
-def _allowed(path: Path, module: str, name: str, folder: str) -> bool:
-    if folder == "attempt" and module in _FOR_ATTEMPT_ONLY:
+def _allowed(path: Path, module: str, name: str, package: str) -> bool:
+    if package == "attempt" and module in _FOR_ATTEMPT_ONLY:
         return True
     importer = ".".join(path.relative_to(_REPOSITORY).with_suffix("").parts)
     return f"{importer} -> {module}" in _EXCEPTIONS or name in (_exports(module) or ())
 
 
-@pytest.mark.parametrize("folder", _IMPORTERS)
-def test_nothing_outside_a_room_imports_below_its_packages(folder: str) -> None:
+@pytest.mark.parametrize("package", _IMPORTERS)
+def test_nothing_outside_a_room_imports_below_its_packages(package: str) -> None:
     deep = [
         f"{path.relative_to(_REPOSITORY)}: {name} of {module}"
-        for path, module, name in _imports(folder)
-        if _of_other_room(module, folder) and not _allowed(path, module, name, folder)
+        for path, module, name in _imports(package)
+        if _of_other_room(module, package) and not _allowed(path, module, name, package)
     ]
     assert deep == []
 
 
-def test_research_imports_exported_names_from_the_package() -> None:
-    """It fits a room's own constants, so it may import a name that no package exports from its module."""
+def test_studies_import_exported_names_from_the_package() -> None:
+    """They fit a room's own constants, so they may import a name that no package exports from its module."""
     deep = [
         f"{path.relative_to(_REPOSITORY)}: {name} of {module}, which {_exporter(module, name)} exports"
-        for path, module, name in _imports("research")
-        if _of_other_room(module, "research")
+        for path, module, name in _imports("lab.studies")
+        if _of_other_room(module, "lab.studies")
         and _exports(module) is None
         and _exporter(module, name) is not None
     ]

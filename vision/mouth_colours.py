@@ -88,7 +88,8 @@ _CHIN: Final = (235, 440, 381, 475)
 _MOUTH: Final = (268, 388, 348, 418)
 _LEAST_CHROMA: Final = 6.0
 COEFFICIENTS: Final = (-4.53, -0.863, 0.284, 0.126)
-"""Offset, then a slope for each of ``MouthColours.features``; ``lab.studies.portrait_measures`` fits them."""
+"""Offset, then a slope for each of ``MouthColours.features``; fitted by
+``python -m research.portrait_measures --part mouth``, tag studies-1.0."""
 _LIPS_RANGE: Final = (-10.0, 30.0)
 _CHEEK_RANGE: Final = (0.0, 30.0)
 _SKIN_RANGE: Final = (20.0, 80.0)

@@ -7,7 +7,6 @@ from pathlib import Path
 from typing import Final
 
 from cli.errors import CommandError
-from cli.explanation import because, device_tests, judgement, proof
 from cli.verdict import message_json
 from facegate_client import KeySet
 from formats.private_files import READABLE, write_atomically
@@ -24,6 +23,7 @@ from lab.demo.scenarios import (
     reason_sentences,
 )
 from lab.demo.stage import SEED
+from lab.explanation import because, device_tests, judgement, proof
 from server.base.version import server_version
 from server.pages import Explanation, Figure, Group, data_uri, explanation_page, render
 from vision.packs import MatchCalibration
@@ -147,7 +147,7 @@ def matcher_sentence(calibration: MatchCalibration, records: Sequence[DemoRecord
 
 
 def explain_record(record: DemoRecord, thresholds: tuple[float, float]) -> Explanation:
-    """Return what a page shows of a check; the thresholds are those of `cli.explanation.judgement`."""
+    """Return what a page shows of a check; the thresholds are those of `lab.explanation.judgement`."""
     scenario, result, mode = record.scenario, record.result, mode_word(record.scenario)
     judged = result is not None and result.HasField("liveness")
     compared = result is not None and result.match.HasField("similarity")

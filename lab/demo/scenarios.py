@@ -7,10 +7,10 @@ from typing import Final
 
 from facegate.v1 import feedback_pb2, result_pb2, verification_service_pb2
 
-from cli.explanation import SUCCESS, reason_sentence
 from cli.verdict import code_word, enum_words
 from facegate_client import ServerError
 from lab.demo.flash import FlashStrip
+from lab.explanation import SUCCESS, reason_sentence
 from lab.simulator import FlashKind, ScanKind
 from lab.simulator.devices import DeviceKind
 

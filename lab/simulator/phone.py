@@ -442,7 +442,7 @@ def open_simulated(kind: str, photo: Path, *, seed: int) -> FrameSource:
     """Simulate a person or an attacker in front of a camera.
 
     Args:
-        kind: A `simulator.ScanKind`, such as ``genuine`` or ``waved-photo``.
+        kind: A `lab.simulator.ScanKind`, such as ``genuine`` or ``waved-photo``.
         photo: A photo with one large face, or a facial record with such a photo.
         seed: Seed of the differences between scans.
 
@@ -464,7 +464,7 @@ def open_simulated_phone(kind: str, photo: Path, *, seed: int) -> SimulatedPhone
     """Simulate a person or an attacker in front of a phone with a screen that can flash.
 
     Args:
-        kind: A `simulator.FlashKind`, such as ``genuine`` or ``injected-tint``.
+        kind: A `lab.simulator.FlashKind`, such as ``genuine`` or ``injected-tint``.
         photo: As for ``open_simulated``.
         seed: Seed of the differences between scans.
 

@@ -8,7 +8,7 @@ from rich.console import Console
 from cli.errors import CommandError
 from lab.evaluation import Chart, ReportDocument, Sheet, render_markdown
 from lab.evaluation.bench import Machine
-from lab.evaluation.pad.reporting import describe, sheets
+from lab.evaluation.pad.report import describe, sheets
 from lab.report import render_page, report_view, require_writable, write_report
 from lab.tests.evaluation.pad.samples import made_report
 from tests.server.pages.reading import Page

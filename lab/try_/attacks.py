@@ -13,13 +13,13 @@ import cv2
 import numpy as np
 
 from cli.errors import CommandError
-from cli.explanation import speaking, weighed_signals
 from facegate_client import ClientError
 from lab.demo.flash import colours_figures
 from lab.demo.page import PARTS, explain_record
 from lab.demo.runner import CheckRunner, in_turn
 from lab.demo.scenarios import Scenario, demo_scenarios, mode_word
 from lab.demo.stage import Stage, open_stage
+from lab.explanation import speaking, weighed_signals
 from server.pages import data_uri, render
 from vision.face import BgrImage
 from vision.image import encode_jpeg

@@ -15,7 +15,14 @@ from typing import Any, Final
 
 from facegate.v1 import result_pb2, scan_pb2, verification_service_pb2
 
-from cli.explanation import (
+from cli.image.command import decode_picture, eye_finder
+from cli.verdict import DEGREES, enum_word, enum_words, message_json
+from cli.words import measured_words, refusal_advice
+from facegate_client import KeySet, Orchestrator, ServerError
+from lab.demo.flash import colours_figures, said_columns
+from lab.demo.local_server import FLASH_ALONE_POLICY, FLASH_POLICY, POLICY, TRIAL_POLICY, write_text
+from lab.demo.runner import is_verified
+from lab.explanation import (
     SUCCESS,
     because,
     device_tests,
@@ -24,13 +31,6 @@ from cli.explanation import (
     reason_sentence,
     seconds_between,
 )
-from cli.image.command import decode_picture, eye_finder
-from cli.verdict import DEGREES, enum_word, enum_words, message_json
-from cli.words import measured_words, refusal_advice
-from facegate_client import KeySet, Orchestrator, ServerError
-from lab.demo.flash import colours_figures, said_columns
-from lab.demo.local_server import FLASH_ALONE_POLICY, FLASH_POLICY, POLICY, TRIAL_POLICY, write_text
-from lab.demo.runner import is_verified
 from matcher import ConversionImpossible, MatcherError, TargetFormat, Wishes, convert
 from matcher.conformance import remedy_for
 from matcher.records import Representations, open_trusted_image
@@ -217,7 +217,7 @@ def verdict_document(
     """Return a result for the page: the outcome in words, the explanation as HTML, and the result itself.
 
     Args:
-        thresholds: Those of `cli.explanation.judgement`.
+        thresholds: Those of `lab.explanation.judgement`.
         verified: Whether the result's signature verifies with the server's published keys.
     """
     result = response.result

@@ -21,7 +21,7 @@ class CueLine:
 
     Attributes:
         line: The value with the score 0.5. At most 5 % of the live images of any source lie beyond it;
-            sources of less than 20 images count as one (``python -m lab.studies.frame_cues``).
+            sources of less than 20 images count as one (tag studies-1.0: ``python -m research.frame_cues``).
         live: The value with the score 0.8: the median of the live sources' medians.
     """
 

@@ -1,4 +1,7 @@
-"""The measures of detail: whether focus, motion or lossy coding has taken it from the face."""
+"""The measures of detail: whether focus, motion or lossy coding has taken it from the face.
+
+The figures are of ``python -m research.portrait_measures``, tag studies-1.0.
+"""
 
 from typing import Final
 
@@ -71,9 +74,9 @@ _FLOOR: Final = 16.0
 _EVERY: Final = 2
 """Step of the rows and columns that the statistics use."""
 
-# Printed by ``python -m lab.studies.portrait_measures --part compression``: 39 photos were reduced until
-# their own compression was gone (eyes 90, 105 and 120 pixels apart), and then compressed. The mean structural
-# similarity (Z. Wang et al., IEEE TIP 13(4), 2004) of the middle of the aligned face to the uncompressed one.
+# Printed by ``--part compression``: 39 photos were reduced until their own compression was gone (eyes 90, 105
+# and 120 pixels apart), and then compressed. The mean structural similarity (Z. Wang et al., IEEE TIP 13(4),
+# 2004) of the middle of the aligned face to the uncompressed one.
 # JPEG of libjpeg's qualities 100, 97, 92, 85, 75, 60, 45, 30, 20, 12 and 6, 4:2:0; JPEG 2000 irreversible.
 _SIMILARITY: Final = (0.998, 0.996, 0.991, 0.986, 0.980, 0.972, 0.964, 0.952, 0.935, 0.902, 0.831)
 _LUMA_STEPS: Final = (1.0, 2.7, 7.4, 13.6, 22.9, 36.3, 50.2, 75.2, 112.2, 159.7, 210.2)
@@ -105,7 +108,6 @@ def sharpness(portrait: PortraitView, aligned: AlignedFace) -> Assessment:
     they were reduced), the unchanged ones, and those blurred by 0.8 pixels, measure more than those blurred
     by 2 to 4 pixels in 98% of all pairs, and more than those moved by 7 or 11 pixels in 93%, with sensor
     noise of up to 4 grey levels. Some of the photos were not sharp originally.
-    ``python -m lab.studies.portrait_measures`` measures it.
     """
     crop = face_crop(portrait.image, aligned)
     if crop is None:
@@ -128,7 +130,7 @@ def compression_artifacts(portrait: PortraitView, aligned: AlignedFace) -> Asses
     The error was measured on 39 photos in three sizes. They were divided into 24 and 15, and each part was
     measured with tables made from the other. The mean error of the estimate from the file is 0.004 at
     libjpeg's quality 92, 0.015 at 45 and 0.024 at 12; from the blocks it is 0.009, 0.023 and 0.051. For JPEG
-    2000 it is 0.011 at 2 bits per pixel and 0.040 at 0.1, by ``python -m lab.studies.portrait_measures``.
+    2000 it is 0.011 at 2 bits per pixel and 0.040 at 0.1.
     """
     crop = face_crop(portrait.image, aligned)
     if crop is None:

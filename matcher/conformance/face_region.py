@@ -25,7 +25,8 @@ MEAN_OUTLINE: Final = np.concatenate([_HALF_OUTLINE, (ALIGNED_SIDE, 0) + _HALF_O
 
 It follows the area that is face in more than half of the masks of frontal photos, made symmetric. For 423
 photos (MediaPipe's landmarks) and 346 (dlib's), the border of that area is at most 5 and 6 pixels
-from it, and the two are at most 5 apart (``python -m lab.studies.portrait_measures --part outline``).
+from it, and the two are at most 5 apart (tag studies-1.0:
+``python -m research.portrait_measures --part outline``).
 """
 _SEEN_LEFT: Final = 62
 _SEEN_RIGHT: Final = 554

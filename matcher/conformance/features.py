@@ -1,4 +1,8 @@
-"""The measures of eyes, mouth and expression, and the distances between the features of a face."""
+"""The measures of eyes, mouth and expression, and the distances between the features of a face.
+
+The figures are of ``python -m research.feature_measures``, tag studies-1.0, those of covered mouths of
+``portrait_measures`` beside it.
+"""
 
 import math
 from collections.abc import Mapping
@@ -29,7 +33,7 @@ NO_LANDMARKS: Final = "there are no dense landmarks of this face"
 BLIND_SCHEME: Final = "ibug68"
 """Scheme of landmarks that does not show closed eyes; with it, the measure is never assessed."""
 
-# Halfway between neutral and smiling or open-mouthed photos (``python -m lab.studies.feature_measures``).
+# Halfway between neutral and smiling or open-mouthed photos.
 _NEUTRAL_MOUTH: Final = 0.85
 _SMILING_MOUTH: Final = 1.06
 _LIFT_WEIGHT: Final = 2.0
@@ -153,7 +157,7 @@ def eyes_open(portrait: PortraitView) -> Assessment:
     Source: ISO/IEC 29794-5, as in OFIQ (``EyesOpen``); 0.05 to 0.11 are usual for open eyes. It is not
     assessed with dlib's 68 points, which place shut eyes as open. In 19 clips, an eye is shut by MediaPipe's
     points in 100 frames and open in 1556. In 35% of the 100 frames, dlib's opening is above the 5th
-    percentile of its openings of open eyes (``python -m lab.studies.feature_measures``).
+    percentile of its openings of open eyes.
     """
     features = features_of(portrait.landmarks)
     if features is None:
@@ -203,8 +207,8 @@ def eyes_visible(portrait: PortraitView) -> Assessment:
     with the average eye, -1 to 1. On 222 photos (MediaPipe's landmarks), the one with sunglasses measures
     least, -0.04; with dark lenses or a lock of hair painted over the eyes, all 222 measure less than 0.06. Of
     the other photos 3 measure less than 0.1, which has a score of 50: two with narrowed eyes, one with a
-    mask up to the eyes. With dlib's landmarks 11 do, mostly masked or averted faces
-    (``python -m lab.studies.feature_measures``). Glasses with visible eyes are not detected.
+    mask up to the eyes. With dlib's landmarks 11 do, mostly masked or averted faces.
+    Glasses with visible eyes are not detected.
     """
     eyes = eye_pieces(portrait)
     if eyes is None:
@@ -250,7 +254,6 @@ def mouth_occlusion_prevention(_: PortraitView, aligned: AlignedFace) -> Assessm
     to 35%); of the 239 bare faces outside that collection, 6 are (2.5%; 0.9% to 5.4%). The shipped function
     was fitted on all of them, and gives 20 false alarms of the 604. The three inputs were chosen on these
     photos, and the bounds count every photo as independent. Few masks are on dark skin.
-    ``python -m lab.studies.portrait_measures`` measures it.
 
     Not assessed for grey or very dark faces, which show too little colour.
     """

@@ -48,9 +48,6 @@ from lab.studies.dynamic.cases import all_cases, claimed_late
 from lab.studies.dynamic.cases import settings_of as flash_settings
 from lab.studies.dynamic.drive import CLOCKS_APART, USUAL_WIDTH, VirtualPhone
 from lab.studies.dynamic.virtual_time import Turn, sent_frame, turns
-from lab.studies.movement import Approacher
-from lab.studies.movement import Case as MovementCase
-from lab.studies.movement import settings_of as movement_settings
 from lab.studies.scan_match.clips import ClipError, SentFrame, read_recording
 from liveness.dynamic.challenge import MoveOval, Reveal
 from liveness.dynamic.model import FlashModel, load_flash_model
@@ -61,6 +58,9 @@ from liveness.guidance import GuidanceSettings, HintCode, Oval
 from liveness.policy import LivenessPolicy
 from matcher.comparison import MatchPolicy
 from matcher.persons import SCAN_SUBJECT
+from tests.attempt.approaches import Approacher
+from tests.attempt.approaches import Case as MovementCase
+from tests.attempt.approaches import settings_of as movement_settings
 from vision.face import BgrImage
 from vision.image import encode_jpeg
 from vision.packs import Pack, Template, load_pack

@@ -6,8 +6,8 @@ import pytest
 from facegate.v1 import result_pb2, scan_pb2
 from rich.console import Console
 
-from cli.explanation import because, device_tests, judgement, proof, speaking, weighed_signals
 from cli.verdict import enum_word, enum_words, verdict_view
+from lab.explanation import because, device_tests, judgement, proof, speaking, weighed_signals
 from lab.tests.demo.builders import CHECK_ID, judged, result
 from lab.tests.demo.test_page import render
 from server.domain.terms import CheckStatus

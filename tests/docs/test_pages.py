@@ -202,7 +202,7 @@ def _shipped_texts() -> Iterator[tuple[str, str]]:
         check=True,
     )
     for name in listed.stdout.rstrip("\0").split("\0"):
-        if name.startswith(("tests/", "research/")):
+        if name.startswith("tests/"):
             continue
         # Lines of a source that are one text.
         text = re.sub(r'"\n\s*f?"', "", (REPOSITORY / name).read_text(encoding="utf-8"))
@@ -281,13 +281,11 @@ _ROOTS = {
             "attempt",
             "cli",
             "device_integrity",
-            "evaluation",
             "formats",
+            "lab",
             "liveness",
             "matcher",
-            "research",
             "server",
-            "simulator",
             "vision",
         )
     },

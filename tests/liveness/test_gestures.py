@@ -9,7 +9,6 @@ import cv2
 import numpy as np
 import pytest
 
-from lab.studies.warped_photo import bulge, warp_photo
 from liveness.gestures import Gesture, GestureRequest, gesture_made, gesture_signal, head_is_at_rest
 from liveness.observation import ScanObservations
 from liveness.policy import LivenessPolicy
@@ -23,6 +22,7 @@ from liveness.shown_picture import (
 )
 from liveness.verdict import LivenessResult, Verdict, VerdictReason, not_assessed
 from tests.liveness.builders import RATE, face_at, followed, observation, scan
+from tests.liveness.warped_photo import bulge, warp_photo
 from tests.packs import real_photo
 from vision.face import BgrImage, Box, DetectedFace
 from vision.geometry import FaceChip, cut_chip

@@ -1,6 +1,7 @@
 """The measurements of frames: observations, their selection, signals, and covers of the face."""
 
 import math
+from collections.abc import Callable
 from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
@@ -10,8 +11,8 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 
-from lab.studies.occlusion import Painted, painted
 from lab.studies.scans import select_frames
 from liveness.errors import LivenessError, LivenessPolicyError, ObservationError
 from liveness.observation import backlight, black_level
@@ -495,14 +496,59 @@ def test_real_sunglasses_and_a_real_mask_are_named(assets: Path) -> None:
     assert observe_cover(*_photo(assets, _BARE)) is Cover.NOTHING
 
 
-@pytest.mark.parametrize(("what", "cover"), [(Painted.MASK, Cover.MASK), (Painted.LENSES, Cover.SUNGLASSES)])
-def test_painted_covers_are_named(assets: Path, what: Painted, cover: Cover) -> None:
+_MASKS = np.array(
+    [
+        *((230, 200, 150), (245, 245, 245), (30, 30, 30), (140, 200, 150)),
+        *((190, 160, 230), (200, 120, 60), (120, 120, 125), (90, 60, 40)),
+    ],
+    np.float64,
+)
+"""Colours of masks, BGR: surgical blue, white, black, green, pink, blue, grey and navy."""
+
+
+def _with_lenses(part: BgrImage, eyes: NDArray[np.float64], rng: np.random.Generator) -> BgrImage:
+    """Paint dark lenses with some sky in them over the eyes, whose corners have the shape (2, 2, 2)."""
+    wide, tall = 24, 18
+    mask, shade = np.zeros(part.shape[:2], np.uint8), np.zeros(part.shape)
+    rows = np.arange(part.shape[0], dtype=np.float64)[:, None, None]
+    for x, y in eyes.mean(axis=1):
+        cv2.ellipse(mask, (round(float(x)), round(float(y))), (wide, tall), 0, 0, 360, 255, cv2.FILLED)
+        shade[:] = rng.uniform(50, 80) - 45 * np.clip((rows - (y - tall)) / (2 * tall), 0, 1)
+    return _painted(part, mask, shade, rng)
+
+
+def _with_mask(part: BgrImage, _: NDArray[np.float64], rng: np.random.Generator) -> BgrImage:
+    """Paint a mask with folds from nose to chin, as bright as the bridge of the nose."""
+    light = float(np.clip(part[35:65, 68:90].mean() / 150, 0.25, 1.3))
+    rows, columns = np.mgrid[: part.shape[0], : part.shape[1]].astype(np.float64)
+    folds = 1 + rng.uniform(0, 0.1) * np.sin(rows / rng.uniform(4, 9) + rng.uniform(0, 6))
+    shade = rng.choice(_MASKS) * light * (folds - 0.1 * ((columns - 79) / 79) ** 2)[..., None]
+    side, top = 72 + int(rng.integers(0, 8)), int(rng.integers(62, 75))
+    outline = np.array([(14, side), (79, top), (144, side), (137, 130), (79, 162), (20, 130)], np.int32)
+    mask = np.zeros(part.shape[:2], np.uint8)
+    cv2.fillConvexPoly(mask, outline, 255)
+    return _painted(part, mask, shade, rng)
+
+
+def _painted(
+    part: BgrImage, mask: NDArray[np.uint8], shade: NDArray[np.float64], rng: np.random.Generator
+) -> BgrImage:
+    soft = cv2.GaussianBlur(mask, (3, 3), 0)[..., None] / 255.0
+    noisy = np.clip(shade + rng.normal(0, 3, part.shape), 0, 255)
+    return (part * (1 - soft) + noisy * soft).astype(np.uint8)
+
+
+_Paint = Callable[[BgrImage, NDArray[np.float64], np.random.Generator], BgrImage]
+
+
+@pytest.mark.parametrize(("paint", "cover"), [(_with_mask, Cover.MASK), (_with_lenses, Cover.SUNGLASSES)])
+def test_painted_covers_are_named(assets: Path, paint: _Paint, cover: Cover) -> None:
     found = cut_regions(*_photo(assets, _BARE)[:3])
     assert found is not None
     part, eyes = found
     rng = np.random.default_rng(1)
     named = [
-        name_cover(regions_of_part(painted(part, eyes, what, rng), eyes), eyes_shut=False, mouth_open=False)
+        name_cover(regions_of_part(paint(part, eyes, rng), eyes), eyes_shut=False, mouth_open=False)
         for _ in range(8)
     ]
     assert named.count(cover) >= 7

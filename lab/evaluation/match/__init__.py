@@ -8,6 +8,7 @@ from lab.evaluation.match.calibration import (
     render_calibration,
     without_folder,
 )
+from lab.evaluation.match.charts import draw_charts
 from lab.evaluation.match.comparisons import compare_all
 from lab.evaluation.match.error_bounds import persons_needed
 from lab.evaluation.match.evaluation import Bootstrap
@@ -24,7 +25,7 @@ from lab.evaluation.match.photos import (
     read_corrections,
     read_photo_list,
 )
-from lab.evaluation.match.reporting import describe, draw_charts, not_supported, suspected_files
+from lab.evaluation.match.report import describe, not_supported, suspected_files
 from lab.evaluation.match.templates import Degradation, LabelledTemplate, embed_photos
 
 __all__ = [

@@ -1,6 +1,7 @@
 """ISO/IEC 30107-3 measurements of presentation attack detection over labelled images and clips."""
 
 from lab.evaluation.match.evaluation import Bootstrap
+from lab.evaluation.pad.charts import draw_charts, draw_mistakes
 from lab.evaluation.pad.dataset import (
     NothingToMeasure,
     PadEvaluationError,
@@ -11,7 +12,7 @@ from lab.evaluation.pad.dataset import (
     without_unusable,
 )
 from lab.evaluation.pad.measuring import MeasurementPlan, measure_packs
-from lab.evaluation.pad.reporting import describe, draw_charts, draw_mistakes
+from lab.evaluation.pad.report import describe
 from lab.evaluation.pad.runs import ScorerKind
 
 __all__ = [

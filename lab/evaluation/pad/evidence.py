@@ -5,7 +5,7 @@ The steps that several scorers share run once, and their CPU time is measured.
 
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Final, Protocol, TypeVar
 
@@ -100,25 +100,24 @@ class PresentationEvidence(Protocol):
         ...
 
 
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class PictureEvidence:
-    """The evidence of one image. Only the face of its subject is judged (``matcher.persons``)."""
+    """The evidence of one image. Only the face of its subject is judged (``matcher.persons``).
 
-    def __init__(self, path: Path, image: BgrImage, pack: Pack, *, subject: SubjectRule) -> None:
-        """Make the evidence; no model is run yet.
+    Attributes:
+        image: Its upright pixels.
+    """
 
-        Args:
-            image: Its upright pixels.
-        """
-        self.stages = Stages()
-        self.image = image
-        self._subject = subject
-        self._path = path
-        self._pack = pack
+    path: Path
+    image: BgrImage
+    pack: Pack
+    subject: SubjectRule
+    stages: Stages = field(default_factory=Stages)
 
     @property
     def face(self) -> DetectedFace | None:
         """The face of the subject."""
-        faces = self.stages.once("detect", lambda: persons_of(self.image, self._pack, rule=self._subject))
+        faces = self.stages.once("detect", lambda: persons_of(self.image, self.pack, rule=self.subject))
         return faces[0] if faces else None
 
     @property
@@ -129,7 +128,7 @@ class PictureEvidence:
     @property
     def landmarks(self) -> Landmarks | None:
         """Dense landmarks, if the pack finds any."""
-        face, landmarker = self.face, self._pack.landmarker
+        face, landmarker = self.face, self.pack.landmarker
         if face is None or landmarker is None:
             return None
         return self.stages.once("landmarks", lambda: landmarker.locate(self.image, face))
@@ -140,7 +139,7 @@ class PictureEvidence:
         Raises:
             OSError: It cannot be read.
         """
-        with self._path.open("rb") as stream:
+        with self.path.open("rb") as stream:
             return stream.read(LIMITS.max_bytes)
 
     def network_scores(self, network: PadNetwork) -> Sequence[PadScore]:
@@ -179,16 +178,15 @@ class PictureEvidence:
         )
 
 
+@dataclass(slots=True, eq=False, kw_only=True)
 class ClipEvidence:
     """The evidence of one scan of a clip, captured as an attempt without a person to guide."""
 
-    def __init__(self, frames: Sequence[Frame], pack: Pack, *, subject: SubjectRule) -> None:
-        """Make the evidence; no model is run yet."""
-        self.stages = Stages()
-        self._frames = frames
-        self._subject = subject
-        self._pack = pack
-        self._to_score = _FacesToScore()
+    frames: Sequence[Frame]
+    pack: Pack
+    subject: SubjectRule
+    stages: Stages = field(default_factory=Stages)
+    _to_score: "_FacesToScore" = field(init=False)
 
     @property
     def found(self) -> bool:
@@ -234,8 +232,8 @@ class ClipEvidence:
     def _capture(self) -> AttemptCapture:
         # Another scorer captures the scan again if a model failed, so nothing of a capture may be left.
         self._to_score = _FacesToScore()
-        pack = replace(self._pack, pad_networks=(self._to_score,))
-        return capture_clip(self._frames, pack=pack, subject=self._subject)
+        pack = replace(self.pack, pad_networks=(self._to_score,))
+        return capture_clip(self.frames, pack=pack, subject=self.subject)
 
     def _examined(self) -> AttemptCapture:
         capture = self._captured()

@@ -1,11 +1,10 @@
-"""All figures of one evaluation, as JSON and for the tables and the page; DET curves and histograms as PNG.
+"""The report on presentation attack detection: all figures of one evaluation, as JSON, words and tables.
 
-The report cannot be traced to a person: it has counts, rates and curves, no file names and no identities. The
-drawings need the extra ``evaluation``, for matplotlib.
+It cannot be traced to a person: it has counts, rates and curves, no file names and no identities.
 """
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass
 from datetime import datetime
 from typing import Any, Final
@@ -13,95 +12,16 @@ from typing import Any, Final
 import numpy as np
 
 from lab.evaluation.bench import Machine
-from lab.evaluation.figures import COLOURS, STYLES, finish_rates, new_figure, png
+from lab.evaluation.binomial import Proportion
+from lab.evaluation.document import ReportDocument, Sheet
 from lab.evaluation.match.evaluation import Bootstrap
-from lab.evaluation.pad.conclusion import Conclusion
+from lab.evaluation.pad.conclusion import Conclusion, Difference
 from lab.evaluation.pad.dataset import PadSample
-from lab.evaluation.pad.evaluation import ScorerResult
-from lab.evaluation.pad.points import DetCurve, FixedApcer, NotSupported
+from lab.evaluation.pad.evaluation import EVERY_SPECIES, POOLED, ScorerResult, VerdictCounts
+from lab.evaluation.pad.points import DetCurve, FixedApcer, NotSupported, SourceRates
+from lab.evaluation.pad.resampling import Interval
 from lab.evaluation.pad.runs import ScoreRun
 from matcher import SubjectRule
-
-_BINS: Final = 40
-_LIVE: Final = "#0072b2"
-_ATTACKS: Final = ("#d55e00", "#009e73", "#cc79a7", "#e69f00", "#000000")
-
-
-def det_chart(results: Sequence[ScorerResult], *, title: str) -> bytes:
-    """Draw a DET plot (ISO/IEC 30107-3): BPCER over APCER of all attacks with an instrument, log axes.
-
-    A curve ends on the left at 3/n, the lowest APCER that n attacks support. A rate of 0 is drawn at the
-    lower edge.
-
-    Args:
-        results: One result per scorer; those without a curve are omitted.
-
-    Returns:
-        A PNG file.
-    """
-    figure = new_figure(7.2, 5.0)
-    axes = figure.add_subplot()
-    with_curve = [(result, result.curve) for result in results if result.curve is not None]
-    left = min((3.0 / max(1, result.attacks) for result, _ in with_curve), default=1e-2)
-    floor = min((0.5 / max(1, result.live) for result, _ in with_curve), default=1e-2)
-    for number, (result, curve) in enumerate(with_curve):
-        kept = curve.apcer >= 3.0 / max(1, result.attacks)
-        axes.step(
-            curve.apcer[kept],
-            np.maximum(curve.bpcer[kept], floor),
-            label=result.scorer.name,
-            color=COLOURS[number % len(COLOURS)],
-            linestyle=STYLES[number % len(STYLES)],
-            linewidth=1.8,
-        )
-    finish_rates(
-        axes,
-        title=title,
-        labels=("APCER (attacks accepted)", "BPCER (bona fide not accepted)"),
-        left=min(left, 0.5),
-        floor=floor,
-        legend="lower left",
-        empty="" if with_curve else "nothing to compare",
-    )
-    return png(figure)
-
-
-def histogram_chart(runs: Sequence[ScoreRun], *, title: str) -> bytes:
-    """Draw the scores of bona fide presentations and of each species, one panel per scorer, each of area 1.
-
-    Args:
-        runs: At least one run.
-
-    Returns:
-        A PNG file.
-    """
-    figure = new_figure(7.2, 1.2 + 1.9 * len(runs))
-    panels = figure.subplots(len(runs), 1, squeeze=False)[:, 0]
-    edges = np.linspace(0.0, 1.0, _BINS + 1)
-    for axes, run in zip(panels, runs, strict=True):
-        species = run.species_masks(injected=False) | run.species_masks(injected=True)
-        kinds = [("bona fide", run.live, _LIVE)]
-        kinds += [
-            (name, mask, _ATTACKS[number % len(_ATTACKS)])
-            for number, (name, mask) in enumerate(species.items())
-        ]
-        for number, (name, mask, colour) in enumerate(kinds):
-            scores = run.scores[mask & run.answered]
-            if scores.size:
-                share = np.histogram(scores, edges)[0] / (scores.size * np.diff(edges))
-                label = f"{name}, {scores.size:,}"
-                if number:
-                    axes.stairs(share, edges, color=colour, linewidth=1.4, label=label)
-                else:
-                    axes.stairs(share, edges, fill=True, color=colour, alpha=0.35, label=label)
-        axes.set(title=run.scorer.name, yticks=[], xlim=(0.0, 1.0))
-        if run.answered.any():
-            axes.legend(loc="upper left", bbox_to_anchor=(1.0, 1.0), frameon=False, fontsize=8)
-        axes.spines[["top", "right", "left"]].set_visible(False)
-    panels[-1].set_xlabel("score, 1 is live")
-    figure.suptitle(title)
-    return png(figure)
-
 
 _SCHEMA: Final = 1
 _CURVE_POINTS: Final = 200
@@ -200,7 +120,7 @@ class PadReport:
                 "bootstrap": asdict(self.bootstrap),
                 "fusion_model": self.fusion_model,
                 "subjects": {name: asdict(rule) for name, rule in self.subjects.items()},
-                "packs": [_pack(pack) for pack in self.packs],
+                "packs": [_pack_json(pack) for pack in self.packs],
             },
             indent=2,
             allow_nan=False,
@@ -231,7 +151,7 @@ def describe_material(name: str, samples: Sequence[PadSample], *, left_out: int)
     )
 
 
-def _pack(pack: PackReport) -> dict[str, Any]:
+def _pack_json(pack: PackReport) -> dict[str, Any]:
     return {
         "name": pack.name,
         "version": pack.version,
@@ -241,7 +161,7 @@ def _pack(pack: PackReport) -> dict[str, Any]:
             {
                 "material": asdict(each.material),
                 "scorers": [
-                    _scorer(run, result) for run, result in zip(each.runs, each.results, strict=True)
+                    _scorer_json(run, result) for run, result in zip(each.runs, each.results, strict=True)
                 ],
                 "conclusion": None if each.conclusion is None else asdict(each.conclusion),
             }
@@ -250,42 +170,448 @@ def _pack(pack: PackReport) -> dict[str, Any]:
     }
 
 
-def _scorer(run: ScoreRun, result: ScorerResult) -> dict[str, Any]:
+def _scorer_json(run: ScoreRun, result: ScorerResult) -> dict[str, Any]:
     return {
         "scorer": asdict(result.scorer),
         "bona_fide": result.live,
         "attacks": result.attacks,
-        "bpnrr": _optional(result.live_no_response),
-        "bona_fide_verdicts": _optional(result.live_verdicts),
+        "bpnrr": _optional_json(result.live_no_response),
+        "bona_fide_verdicts": _optional_json(result.live_verdicts),
         "no_response": {fault.value: count for fault, count in run.fault_counts.items()},
         "auc": {
             "pooled": result.auc,
-            "persons": _optional(result.auc_within),
-            "sources_and_persons": _optional(result.auc_across),
+            "persons": _optional_json(result.auc_within),
+            "sources_and_persons": _optional_json(result.auc_across),
             "mean_of_sources": result.auc_of_sources,
         },
         "eer": result.eer,
         "species": [asdict(each) for each in result.species],
         "not_evaluated": list(result.absent),
-        "points": [_point(point) for point in result.points],
+        "points": [_point_json(point) for point in result.points],
         "held_out": [asdict(each) for each in result.held_out],
         "sources": [asdict(each) for each in result.sources],
         "signals": {name: {"auc": auc, "assessed": count} for name, (auc, count) in result.parts.items()},
         "cpu_milliseconds_median": result.milliseconds,
-        "curve": None if result.curve is None else _curve(result.curve),
+        "curve": None if result.curve is None else _curve_json(result.curve),
     }
 
 
-def _point(point: FixedApcer | NotSupported) -> dict[str, Any]:
+def _point_json(point: FixedApcer | NotSupported) -> dict[str, Any]:
     return {"supported": isinstance(point, FixedApcer), **asdict(point)}
 
 
-def _optional(found: Any) -> dict[str, Any] | None:
+def _optional_json(found: Any) -> dict[str, Any] | None:
     return None if found is None else asdict(found)
 
 
-def _curve(curve: DetCurve) -> dict[str, list[float]]:
+def _curve_json(curve: DetCurve) -> dict[str, list[float]]:
     """Return both rates, thinned; the first threshold, which accepts everything, is omitted."""
     chosen = np.unique(np.linspace(1, curve.thresholds.size - 1, _CURVE_POINTS).round().astype(int))
     columns = {"threshold": curve.thresholds, "apcer": curve.apcer, "bpcer": curve.bpcer}
     return {name: [round(float(value), 7) for value in values[chosen]] for name, values in columns.items()}
+
+
+VENDOR: Final = (
+    "For orientation, published figures of a vendor for its passive video liveness, on unpublished data: "
+    "accuracy 98.2 %, AUC 0.9988, FAR 0.36 %, FRR 4.97 %, ACER 1.76 %. They are not comparable with "
+    "these."
+)
+LIMITS: Final = (
+    "Counts of files are not counts of persons: Clopper-Pearson bounds assume independent files and are too "
+    "narrow. Use the intervals over persons and sources."
+)
+
+
+def percent(value: float) -> str:
+    """Return a share in percent."""
+    return f"{100 * value:.1f} %"
+
+
+def share(found: Proportion | None) -> str:
+    """Return a share in percent, without the percent sign, with its Clopper-Pearson interval."""
+    if found is None:
+        return "-"
+    return f"{100 * found.rate:.1f} [{100 * found.lower:.1f}, {100 * found.upper:.1f}]"
+
+
+def whole(found: Proportion | None) -> str:
+    """Return a share in whole percent, without the percent sign."""
+    return "-" if found is None else f"{100 * found.rate:.0f}"
+
+
+def area(value: float | None) -> str:
+    """Return an area under a curve."""
+    return "-" if value is None else f"{value:.3f}"
+
+
+def span(interval: Interval | None, *, digits: int = 1, scale: float = 100.0, signed: bool = False) -> str:
+    """Return an interval, in percent by default."""
+    if interval is None:
+        return "-"
+    sign = "+" if signed else ""
+    return " to ".join(f"{scale * end:{sign}.{digits}f}" for end in (interval.lower, interval.upper))
+
+
+def points(value: float) -> str:
+    """Return a difference of rates in percentage points."""
+    return f"{100 * value:+.1f}"
+
+
+def not_supported(found: NotSupported) -> str:
+    """Return the text in place of a rate that the counts do not support."""
+    if not found.attacks:
+        return f"{found.basis}: no attack got a response"
+    return (
+        f"{found.basis} at {found.target:.0%}: {found.attacks} attacks allow no APCER below "
+        f"{min(1.0, 3 / found.attacks):.1%}, {found.needed} are needed"
+    )
+
+
+def verdicts(found: VerdictCounts | None) -> tuple[str, str, str, str]:
+    """Return the counts of LIVE, SPOOF, INCONCLUSIVE, and no verdict."""
+    if found is None:
+        return ("-", "-", "-", "-")
+    return (f"{found.live}", f"{found.spoof}", f"{found.inconclusive}", f"{found.no_response}")
+
+
+_AT: Final = 0.10
+"""The APCER for the figures of single species and sources."""
+
+
+def sheets(report: PadReport) -> Iterator[Sheet]:
+    """Yield the tables of a report, most important first."""
+    for pack in report.packs:
+        for each in pack.sets:
+            if each.runs:
+                at = f"{pack.name}, {each.material.name}"
+                yield _files(each, at)
+                yield _overview(each, at)
+                yield _points(each, at)
+                yield from _held_out(each, at)
+                yield _species(each, at)
+                yield from _decisions(each, at)
+                yield _sources(each, at)
+                yield from _sources_held_out(each, at)
+                yield from _signals(each, at)
+                yield from _comparison(each, at)
+
+
+def _files(each: SetReport, at: str) -> Sheet:
+    found, first = each.material, each.results[0]
+    rows = [
+        (
+            species.species + (" (injected)" if species.injected else ""),
+            f"{species.presentations}",
+            f"{species.doubtful}",
+            f"{species.groups}",
+            f"{species.sources}",
+        )
+        for species in first.species
+    ]
+    rows += [(name, "0, not evaluated", "-", "-", "-") for name in first.absent]
+    name, most = found.largest
+    notes = [
+        f"{found.files} files of {found.groups} persons or sittings and {found.sources} sources; {most:.0%} "
+        f"come from {name or 'one source'}."
+    ]
+    if found.left_out:
+        notes.append(f"Omitted as not usable: {found.left_out}.")
+    if len(each.runs[0].samples) != found.files:
+        notes.append(f"{len(each.runs[0].samples)} scans were cut from them; these are counted.")
+    notes.append(
+        "Injected: no instrument was in front of the camera, so these are outside ISO/IEC 30107-3 (see "
+        "CEN/TS 18099), reported separately, and in no figure of presentation attacks. Guessed: the species "
+        "was guessed."
+    )
+    return Sheet(
+        title=f"Measured on: {at}",
+        columns=("presentations", "number", "guessed", "persons,\nsittings", "sources"),
+        rows=(("bona fide", f"{first.live}", "-", f"{found.live_groups}", f"{found.live_sources}"), *rows),
+        notes=tuple(notes),
+    )
+
+
+def _overview(each: SetReport, at: str) -> Sheet:
+    silent = [
+        f"{run.scorer.name}: "
+        + ", ".join(f"{count} {fault.value}" for fault, count in run.fault_counts.items())
+        for run in each.runs
+        if run.faults
+    ]
+    return Sheet(
+        title=f"Scorers: {at}",
+        columns=("scorer", "AUC", "persons", "sources", "mean of\nsources", "EER", "ms"),
+        rows=tuple(
+            (
+                result.scorer.name,
+                area(result.auc),
+                span(result.auc_within, digits=2, scale=1.0),
+                span(result.auc_across, digits=2, scale=1.0),
+                area(result.auc_of_sources),
+                "-" if result.eer is None else percent(result.eer),
+                "-" if result.milliseconds is None else f"{result.milliseconds:.1f}",
+            )
+            for result in each.results
+        ),
+        notes=(
+            "AUC: the chance that a bona fide presentation scores above an attack; with intervals over "
+            "persons and sittings of these sources, and over sources too. Mean of sources: each source with "
+            "both kinds counts once. EER is a side note and no operating point (ISO/IEC 30107-3). ms: median "
+            "CPU time on one core to the score, from decoded pixels of an image or JPEG frames of a scan.",
+            *((f"No response: {'; '.join(silent)}.",) if silent else ()),
+        ),
+    )
+
+
+def _points(each: SetReport, at: str) -> Sheet:
+    rows = []
+    refused: dict[str, None] = {}
+    for result in each.results:
+        for point in sorted(result.points, key=lambda point: (point.basis != EVERY_SPECIES, point.basis)):
+            if isinstance(point, NotSupported):
+                refused[not_supported(point)] = None
+            else:
+                rows.append(
+                    (
+                        result.scorer.name,
+                        point.basis,
+                        f"{point.target:.0%}",
+                        share(point.bpcer),
+                        span(point.within, digits=0),
+                        span(point.across, digits=0),
+                    )
+                )
+    return Sheet(
+        title=f"BPCER at a fixed APCER, threshold set on the same files: {at}",
+        columns=("scorer", "attacks", "APCER", "BPCER, %", "persons", "sources"),
+        rows=tuple(rows),
+        notes=(
+            f"{EVERY_SPECIES}: none may exceed the APCER, as ISO/IEC 30107-3 asks; {POOLED!r} is not "
+            "the standard's method and serves for comparison. In brackets Clopper-Pearson; then the "
+            "intervals over persons and sittings, and over sources too (-: too few of them). " + LIMITS,
+            *((f"Not supported: {'; '.join(refused)}.",) if refused else ()),
+        ),
+        words=frozenset({1}),
+    )
+
+
+def _held_out(each: SetReport, at: str) -> Iterator[Sheet]:
+    rows = [
+        (
+            result.scorer.name,
+            f"{found.target:.0%}",
+            share(found.bpcer),
+            ", ".join(f"{name} {share(apcer)}" for name, apcer in found.apcer.items()),
+        )
+        for result in each.results
+        for found in result.held_out
+    ]
+    if rows:
+        parts = max(found.parts for result in each.results for found in result.held_out)
+        yield Sheet(
+            title=f"The same, each threshold set on other files: {at}",
+            columns=("scorer", "aim", "BPCER, %", "APCER reached, %"),
+            rows=tuple(rows),
+            notes=(
+                f"{parts} parts: each source, and a source with more than half of the files in parts by "
+                "persons and sittings. The threshold for each part keeps every species' APCER on all other "
+                "parts at the aim.",
+            ),
+            words=frozenset({3}),
+        )
+
+
+def _species(each: SetReport, at: str) -> Sheet:
+    rows = []
+    for result in each.results:
+        name = result.scorer.name
+        rows.append((name, "bona fide", "-", "-", share(result.live_no_response)))
+        rows += [
+            (name, found.species, area(found.auc), _apcer(result, found.species), share(found.no_response))
+            for found in result.species
+        ]
+    return Sheet(
+        title=f"Species: {at}",
+        columns=("scorer", "presentations", "AUC", "APCER, %", "no response, %"),
+        rows=tuple(rows),
+        notes=(
+            "APCER at the threshold that keeps every species at 10 % or below, set on the same files. No "
+            "response: BPNRR of bona fide presentations, APNRR of attacks; no errors. In brackets "
+            "Clopper-Pearson.",
+        ),
+        words=frozenset({1}),
+    )
+
+
+def _apcer(result: ScorerResult, species: str) -> str:
+    for point in result.points:
+        if isinstance(point, FixedApcer) and point.basis == EVERY_SPECIES and point.target == _AT:
+            return share(point.apcer.get(species))
+    return "-"
+
+
+def _decisions(each: SetReport, at: str) -> Iterator[Sheet]:
+    rows = []
+    for result in each.results:
+        if result.live_verdicts is not None:
+            rows.append((result.scorer.name, "bona fide", *verdicts(result.live_verdicts)))
+            rows += [
+                (result.scorer.name, found.species, *verdicts(found.verdicts))
+                for found in result.species
+                if not found.variety
+            ]
+    if rows:
+        yield Sheet(
+            title=f"Decided at the shipped thresholds: {at}",
+            columns=("scorer", "presentations", "LIVE", "SPOOF", "INCONCLUSIVE", "none"),
+            rows=tuple(rows),
+            notes=(
+                "Errors are SPOOF for bona fide presentations (BPCER) and LIVE for attacks (APCER). "
+                "INCONCLUSIVE demands another attempt; like no verdict it is a non-response.",
+            ),
+            words=frozenset({1}),
+        )
+
+
+def _sources(each: SetReport, at: str) -> Sheet:
+    return Sheet(
+        title=f"AUC by source: {at}",
+        columns=("source", "live", "attacks", *_heads(each)),
+        rows=tuple(
+            (
+                _short(source.source),
+                f"{source.live}",
+                f"{source.attacks}",
+                *(area(result.sources[number].auc) for result in each.results),
+            )
+            for number, source in enumerate(each.results[0].sources)
+        ),
+        notes=(
+            "Responses of the first scorer are counted. With few files in a source, its area is imprecise.",
+        ),
+    )
+
+
+def _sources_held_out(each: SetReport, at: str) -> Iterator[Sheet]:
+    by_scorer = [
+        next((found.sources for found in result.held_out if found.target == _AT), ())
+        for result in each.results
+    ]
+    if any(by_scorer):
+        names = [source.source for source in each.results[0].sources]
+        yield Sheet(
+            title=f"BPCER / APCER by source, %, at thresholds from other files: {at}",
+            columns=("source", *_heads(each)),
+            rows=tuple((_short(name), *(_rates(found, name) for found in by_scorer)) for name in names),
+            notes=("The thresholds aim at an APCER of 10 %; APCER is the highest of the source's species.",),
+        )
+
+
+def _rates(found: tuple[SourceRates, ...], name: str) -> str:
+    rates = next((each for each in found if each.source == name), None)
+    if rates is None:
+        return "-"
+    worst = max(rates.apcer.values(), key=lambda apcer: apcer.rate, default=None)
+    return f"{whole(rates.bpcer)} / {whole(worst)}"
+
+
+def _signals(each: SetReport, at: str) -> Iterator[Sheet]:
+    rows = [
+        (result.scorer.name, name, f"{auc:.3f}", f"{count}")
+        for result in each.results
+        for name, (auc, count) in sorted(result.parts.items(), key=lambda part: -part[1][0])
+    ]
+    if rows:
+        yield Sheet(
+            title=f"Signals alone: {at}",
+            columns=("scorer", "signal", "AUC", "assessed"),
+            rows=tuple(rows),
+            notes=("A signal with an AUC of 0.5 has no information; below 0.5, it misleads on these files.",),
+            words=frozenset({1}),
+        )
+
+
+def _comparison(each: SetReport, at: str) -> Iterator[Sheet]:
+    found = each.conclusion
+    if found is not None and found.differences:
+        counts = "; ".join(
+            f"{part.second} {part.live} bona fide, {part.attacks} attacks" for part in found.differences
+        )
+        yield Sheet(
+            title=f"{found.fusion} less each other scorer: {at}",
+            columns=("scorer", "of", "difference", "persons", "sources"),
+            rows=tuple(row for part in found.differences for row in _difference(part)),
+            notes=(
+                f"Paired, on the files to which both responded: {counts}. BPCER in points, where the APCER "
+                "of all attacks in one is 10 %. An interval without 0 is significant. The "
+                "best part was chosen on the same files, which favours it; a network outside the pack is "
+                "omitted.",
+                f"Therefore: {found.ruling.value}.",
+            ),
+        )
+
+
+def _difference(found: Difference) -> Iterator[tuple[str, ...]]:
+    yield (
+        found.second,
+        "AUC",
+        f"{found.auc:+.3f}",
+        span(found.auc_within, digits=3, scale=1.0, signed=True),
+        span(found.auc_across, digits=3, scale=1.0, signed=True),
+    )
+    yield (
+        found.second,
+        "BPCER",
+        points(found.bpcer),
+        span(found.bpcer_within, signed=True),
+        span(found.bpcer_across, signed=True),
+    )
+
+
+def _heads(each: SetReport) -> tuple[str, ...]:
+    """Return the names of the scorers, with line breaks."""
+    return tuple(result.scorer.name.replace(" ", "\n").replace("_", "_\n") for result in each.results)
+
+
+def _short(source: str) -> str:
+    """Return the owner of a source repository, which is short and sufficient."""
+    return source.partition("/")[0] or "(none)"
+
+
+def describe(report: PadReport) -> ReportDocument:
+    """Return the report as words and tables."""
+    bootstrap = report.bootstrap
+    packs = tuple(pack.name for pack in report.packs)
+    return ReportDocument(
+        title="Presentation attacks",
+        packs=packs,
+        lead=f"How often {' and '.join(packs)} classified an attack as a person (APCER), and "
+        "a person as an attack (BPCER), by ISO/IEC 30107-3.",
+        facts={
+            "Fusion's coefficients": f"version {report.fusion_model}",
+            **{pack.name: _networks(pack) for pack in report.packs},
+        },
+        sheets=tuple(sheets(report)),
+        notes=(
+            f"Intervals: two-sided, {bootstrap.confidence:g}, {bootstrap.resamples} samples. Coefficients of "
+            f"the fusion: version {report.fusion_model}.",
+            VENDOR,
+        ),
+        method=(
+            "pad_method.html",
+            {
+                "resamples": f"{bootstrap.resamples:,}",
+                "confidence": f"{bootstrap.confidence:g}",
+                "vendor": VENDOR,
+            },
+        ),
+        command=report.command,
+        made=report.made,
+        version=report.version,
+        machine=report.machine,
+    )
+
+
+def _networks(pack: PackReport) -> str:
+    only = ", for evaluation only" if pack.evaluation_only else ""
+    return f"{', '.join(pack.networks) or 'no PAD network'}; version {pack.version}{only}"

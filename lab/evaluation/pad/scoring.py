@@ -202,7 +202,7 @@ def score_pictures(
         except (OSError, ImageError, DecoderUnavailable):
             table.add(sample, None)
         else:
-            table.add(sample, PictureEvidence(sample.path, image, pack, subject=subject))
+            table.add(sample, PictureEvidence(path=sample.path, image=image, pack=pack, subject=subject))
         report()
     return table.runs()
 
@@ -231,7 +231,7 @@ def score_clips(
         readable = False
         for frames in clip_scans(sample.path):
             readable = True
-            table.add(sample, ClipEvidence(frames, pack, subject=subject))
+            table.add(sample, ClipEvidence(frames=frames, pack=pack, subject=subject))
         if not readable:
             table.add(sample, None)
         report()

@@ -155,34 +155,24 @@ def normals_of(x: FloatMap, y: FloatMap, z: FloatMap) -> NDArray[np.float32]:
     return np.asarray(normal / np.maximum(length, 1e-9), dtype=np.float32)
 
 
+@dataclass(frozen=True, slots=True, eq=False, kw_only=True)
 class LitSurface:
     """Computes light maps of one relief.
 
     Normals are computed on the relief's grid, or on every second sample of it in large frames. The screen's
     vector irradiance varies slowly and is computed on every third of these samples.
+
+    Attributes:
+        viewport: Frame and lens.
+        millimetres_per_pixel: Millimetres per pixel at the plane of depth 0.
+        light: The phone's screen.
     """
 
-    def __init__(
-        self,
-        *,
-        viewport: Viewport,
-        millimetres_per_pixel: float,
-        light: AreaLight,
-        ambient: Ambient,
-        material: Material,
-    ) -> None:
-        """Prepare the surface and the light.
-
-        Args:
-            viewport: Frame and lens.
-            millimetres_per_pixel: Millimetres per pixel at the plane of depth 0.
-            light: The phone's screen.
-        """
-        self._viewport = viewport
-        self._scale = np.float32(millimetres_per_pixel)
-        self._light = light
-        self._ambient = ambient
-        self._material = material
+    viewport: Viewport
+    millimetres_per_pixel: float
+    light: AreaLight
+    ambient: Ambient
+    material: Material
 
     def maps(self, sight: Sight, *, points: FloatMap | None = None) -> LightMaps:
         """Compute the light maps of a frame.
@@ -201,11 +191,12 @@ class LitSurface:
         look_x = (look_x - np.float32(columns.start)) / np.float32(columns.step)
         look_y = (look_y - np.float32(rows.start)) / np.float32(rows.step)
         normals = normals_of(x, y, z)
-        vectors, halfway = self._at_places(x * self._scale, y * self._scale, (z - lens) * self._scale)
-        answers = [diffuse_answer(self._material.diffuse, vectors, normals)]
-        if self._material.gloss > 0:
-            answers.append(gloss_answer(self._material, vectors, halfway, normals))
-        ambient = self._ambient.irradiance(np.moveaxis(normals, 0, -1))
+        scale = np.float32(self.millimetres_per_pixel)
+        vectors, halfway = self._at_places(x * scale, y * scale, (z - lens) * scale)
+        answers = [diffuse_answer(self.material.diffuse, vectors, normals)]
+        if self.material.gloss > 0:
+            answers.append(gloss_answer(self.material, vectors, halfway, normals))
+        ambient = self.ambient.irradiance(np.moveaxis(normals, 0, -1))
         warped = [_warp(answer, look_x, look_y) for answer in answers]
         return LightMaps(
             diffuse=warped[0],
@@ -218,7 +209,7 @@ class LitSurface:
 
     def _seen(self, look: FloatMap, count: int) -> slice:
         """Return the part of the grid that the frame shows, as coarse as the face's size allows."""
-        skip = max(1, round(_SPACING * self._viewport.width / Relief.grid_step()))
+        skip = max(1, round(_SPACING * self.viewport.width / Relief.grid_step()))
         first = int(max(0, np.floor(look.min()) - 2 * skip))
         last = int(min(count, np.ceil(look.max()) + 2 * skip + 1))
         first = max(0, min(first, count - 2 * skip))
@@ -233,9 +224,9 @@ class LitSurface:
         columns = np.clip(np.round(points[:, 0] / step), 0, wide - 1).astype(int)
         rows = np.clip(np.round(points[:, 1] / step), 0, tall - 1).astype(int)
         x, y, z = (part[rows, columns] for part in space)
-        zoom = np.float32(self._viewport.focal) / (lens - z)
+        zoom = np.float32(self.viewport.focal) / (lens - z)
         beside = points - np.stack([columns, rows], axis=1) * step
-        seen = np.stack([x, y], axis=1) * zoom[:, None] + np.array(self._viewport.canvas_centre)
+        seen = np.stack([x, y], axis=1) * zoom[:, None] + np.array(self.viewport.canvas_centre)
         return np.asarray(seen + beside, dtype=np.float32)
 
     def _at_places(
@@ -248,9 +239,9 @@ class LitSurface:
             np.asarray(cv2.resize(part, size, interpolation=cv2.INTER_AREA), dtype=np.float32)
             for part in (x, y, z)
         )
-        few = self._light.vectors(few_x, few_y, few_z)
+        few = self.light.vectors(few_x, few_y, few_z)
         vectors = _enlarge(few, (wide, tall))
-        if self._material.gloss <= 0:
+        if self.material.gloss <= 0:
             return vectors, vectors
         away = np.stack([-few_x, -few_y, -few_z])
         view = away / np.maximum(np.sqrt((away * away).sum(axis=0)), 1e-6)

@@ -35,7 +35,7 @@ _OUTCOMES: Final = {
 }
 _MATCH: Final = MatchPolicy(max_fmr=1e-2)
 """Not critical, because a simulated person always shows the face of the portrait."""
-_MEASURED: Final = ("lab.studies.dynamic", "attempt", "formats", "liveness", "simulator", "vision")
+_MEASURED: Final = ("lab.studies.dynamic", "attempt", "formats", "lab.simulator", "liveness", "vision")
 
 
 @dataclass(frozen=True, slots=True)

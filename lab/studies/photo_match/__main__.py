@@ -2,18 +2,15 @@
 
 ::
 
-    python -m lab.studies.photo_match embed --data DIR --pack PACK --out TEMPLATES [--plain]
+    python -m lab.studies.photo_match embed --data DIR --pack PACK --out TEMPLATES
     python -m lab.studies.photo_match calibrate TEMPLATES [--cohort] --form PACK --out FILE
     python -m lab.studies.photo_match report TEMPLATES [--cohort] [--calibration FILE]
     python -m lab.studies.photo_match left-out TEMPLATES [--cohort] --folds N
-    python -m lab.studies.photo_match frames TEMPLATES PLAIN --calibration FILE
 
 ``calibrate`` takes the worst of several files of templates at every threshold. ``--cohort`` scores each
 pair of people by a cohort of others (``vision.packs.calibration``); the file gets a cohort of everybody.
 ``--scans`` takes the range of scans from a calibration that ``lab.studies.scan_match`` made. ``left-out``
-sets thresholds and cohort on the people of the other folds (``NOTES.md``). ``frames`` compares portraits with
-fused photos of one person, whose templates are those of portraits, or those of ``embed --plain``: without the
-mirror image, as in scans.
+sets thresholds and cohort on the people of the other folds (``NOTES.md``).
 """
 
 import argparse
@@ -46,7 +43,6 @@ from lab.studies.photo_match.scores import (
     TemplateSet,
     embed,
     read_templates,
-    score_fused,
     score_pairs,
     write_templates,
 )
@@ -142,26 +138,6 @@ def left_out_table(rows: Iterable[LeftOut], *, title: str) -> Table:
     return table
 
 
-def frames_table(portraits: TemplateSet, plain: TemplateSet, *, known: MatchCalibration) -> Table:
-    """Return what the mirror image of frames does at the shipped thresholds."""
-    title = "Portraits against two fused photos: with and without the mirror image of the two"
-    table = Table(
-        "bound on FMR", "FMR with", "without", "FNMR with", "without", "lost", "gained", title=title
-    )
-    kinds = [score_fused(portraits, frames, calibration=known) for frames in (portraits, plain)]
-    (genuine, impostor), (plain_genuine, plain_impostor) = kinds
-    for target in (rate for rate in RATES if known.lowest_bound <= rate):
-        at = threshold_cosine(target, calibration=known)
-        table.add_row(
-            f"{target:g}",
-            *(f"{(scores >= at).mean():.1e}" for scores in (impostor, plain_impostor)),
-            *(f"{(scores < at).mean():.2%}" for scores in (genuine, plain_genuine)),
-            f"{((genuine >= at) & (plain_genuine < at)).sum()} of {genuine.size}",
-            str(((genuine < at) & (plain_genuine >= at)).sum()),
-        )
-    return table
-
-
 def _worst(groups: Sequence[GroupRates], place: int) -> GroupRates:
     """Return the group with the highest rate at one of the thresholds."""
     return max(groups, key=lambda group: group.rates[place].rate)
@@ -177,15 +153,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     cv2.setNumThreads(1)
     console = Console(width=160)
     if options.work == "embed":
-        templates = embed(options.data, load_pack(options.pack), mirrored=not options.plain)
+        templates = embed(options.data, load_pack(options.pack))
         write_templates(templates, options.out)
         console.print(f"{len(templates.vectors)} templates, {templates.failures} failures to acquire")
         return 0
-    paths = [options.templates, options.plain] if options.work == "frames" else options.templates
-    sets = [read_templates(path) for path in paths]
-    if options.work == "frames":
-        console.print(frames_table(*sets, known=_read(options.calibration)))
-        return 0
+    sets = [read_templates(path) for path in options.templates]
     if options.work == "calibrate":
         _calibrate(sets, options)
         return 0
@@ -247,11 +219,6 @@ def _parser() -> argparse.ArgumentParser:
     making.add_argument("--data", type=Path, required=True, help="contains faces_lfw and faces_groups")
     making.add_argument("--pack", required=True)
     making.add_argument("--out", type=Path, required=True)
-    making.add_argument("--plain", action="store_true", help="without the mirror image, as in scans")
-    framing = works.add_parser("frames")
-    framing.add_argument("templates", type=Path, metavar="TEMPLATES")
-    framing.add_argument("plain", type=Path, metavar="PLAIN")
-    framing.add_argument("--calibration", type=Path, required=True)
     for name in ("calibrate", "report", "left-out"):
         work = works.add_parser(name)
         work.add_argument("templates", type=Path, nargs="+", metavar="TEMPLATES")

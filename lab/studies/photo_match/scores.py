@@ -2,7 +2,7 @@
 
 import csv
 import itertools
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from importlib.resources import as_file, files
 from pathlib import Path
@@ -16,7 +16,7 @@ from lab.evaluation.match.photos import read_picture
 from lab.studies.photo_match.cohort import fit_cohort
 from vision.errors import ImageError, ModelFailed
 from vision.face import BgrImage, DetectedFace
-from vision.packs import MatchCalibration, Pack
+from vision.packs import Pack
 
 FOLDERS: Final = ("faces_lfw", "faces_groups")
 _SURE: Final = 0.6
@@ -45,15 +45,11 @@ class TemplateSet:
     failures: int
 
 
-def embed(
-    data: Path, pack: Pack, *, mirrored: bool = True, done: Callable[[], None] = lambda: None
-) -> TemplateSet:
+def embed(data: Path, pack: Pack) -> TemplateSet:
     """Embed the most central sure face of every usable photo, if its features are found.
 
     Args:
         data: Contains the folders of photos, each with a ``manifest.csv``.
-        mirrored: Whether the mirror image is added, as in portraits. In frames of scans it is not.
-        done: Called after each photo.
     """
     rows, vectors, failures = [], [], 0
     for folder in FOLDERS:
@@ -64,11 +60,7 @@ def embed(
                 image = read_picture(data / folder / row["file"], still_decoder=None)
                 face = _central(pack.detector.detect(image), image)
                 shown = face is not None and pack.shows_features(image, face)
-                vector = (
-                    pack.embedder.embed(image, face, mirrored=mirrored)
-                    if face is not None and shown
-                    else None
-                )
+                vector = pack.embedder.embed(image, face) if face is not None and shown else None
             except (ImageError, ModelFailed):
                 vector = None
             if vector is None:
@@ -76,7 +68,6 @@ def embed(
             else:
                 rows.append(row)
                 vectors.append(vector)
-            done()
 
     def column(name: str) -> NDArray[np.str_]:
         return np.array([row.get(name, "") for row in rows])
@@ -184,32 +175,6 @@ def score_pairs(
         for found, chosen in ((genuine, kept & same), (impostor, kept & ~same)):
             found.append(PairScores(scores[chosen], first[chosen], second[chosen]))
     return joined(genuine), joined(impostor)
-
-
-def score_fused(
-    portraits: TemplateSet, frames: TemplateSet, *, calibration: MatchCalibration
-) -> tuple[NDArray[np.float64], NDArray[np.float64]]:
-    """Score each photo of people with three as a portrait against their other two, fused as frames of a scan.
-
-    Args:
-        portraits: Templates of portraits.
-        frames: Templates of the same photos, as those of frames.
-        calibration: Has the cohort, made of these people, too.
-
-    Returns:
-        The genuine scores, and those of the portraits of all other people.
-    """
-    names, persons = np.unique(portraits.identities, return_inverse=True)
-    chosen = np.flatnonzero(np.bincount(persons)[persons] > 2)
-    others = [np.flatnonzero((persons == persons[at]) & (np.arange(persons.size) != at)) for at in chosen]
-    fused = np.stack([frames.vectors[two].mean(axis=0) for two in others])
-    fused /= np.linalg.norm(fused, axis=1, keepdims=True)
-    scores = calibration.vectors(portraits.vectors) @ calibration.vectors(fused).T
-    impostor = persons[:, None] != persons[chosen]
-    for pair in suspected_duplicates():
-        suspects = np.isin(persons, np.flatnonzero(np.isin(names, list(pair))))
-        impostor &= ~(suspects[:, None] & suspects[chosen])
-    return scores[chosen, np.arange(chosen.size)], scores[impostor]
 
 
 def _blocks(

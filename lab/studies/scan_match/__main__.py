@@ -1,12 +1,8 @@
-"""Measures scans; ``docs/accuracy.md`` has the figures.
+"""Measures the calibration of a pack for comparisons of a photo with a scan.
 
 ::
 
-    python -m lab.studies.scan_match constancy --pack P --clips DIR
     python -m lab.studies.scan_match calibrate --pack P [--pack P2] --faces DIR --clips DIR --out FILE
-
-``constancy``: how often a change of person during a scan is detected, and how often one person counts as two.
-``calibrate``: the calibration of a pack for comparisons of a photo with a scan.
 """
 
 import argparse
@@ -34,26 +30,16 @@ from lab.evaluation.match import (
     render_calibration,
     without_folder,
 )
-from lab.studies.scan_match.clips import ClipError, Recording, read_recordings
+from lab.studies.scan_match.clips import ClipError, read_recordings
 from lab.studies.scan_match.comparisons import (
-    ClipTemplates,
     ScanMeasurement,
     calibrate_with_scans,
     compare_scans,
+    embed_clip,
     scan_curve,
 )
-from lab.studies.scan_match.constancy_study import (
-    constancy_tables,
-    identify_all,
-    identify_scan,
-    joined_table,
-    judge_genuine,
-    judge_spliced,
-    portrait_template,
-)
-from matcher import PHOTO_SUBJECT, PortraitPolicyInvalid, fuse_templates, threshold_cosine
+from matcher import PHOTO_SUBJECT, PortraitPolicyInvalid, threshold_cosine
 from vision.errors import VisionError
-from vision.face import Embedding
 from vision.packs import MatchCalibration, Pack, default_models_dir, load_pack
 
 _REPORTED = (1e-1, 3e-2, 1e-2, 5e-3, 3e-3)
@@ -66,52 +52,29 @@ def main(arguments: Sequence[str] | None = None) -> int:
     # One core per pack, as in a server; several threads of OpenCV only compete for small images.
     cv2.setNumThreads(1)
     try:
-        recordings = tuple(
-            recording
-            for folder in options.clips
-            for recording in read_recordings(folder, seconds=options.seconds, most=options.scans)
-        )
-        if options.work == "constancy":
-            _constancy(recordings, options, console)
-        else:
-            _calibrate(recordings, options, console)
+        _calibrate(options, console)
     except (ClipError, MatchEvaluationError, VisionError, OSError) as error:
         sys.stderr.write(f"could not measure: {error}\n")
         return 2
     return 0
 
 
-def _constancy(recordings: Sequence[Recording], options: argparse.Namespace, console: Console) -> None:
-    pack = _load(options.pack)
-    scans = identify_all(recordings, pack, console)
-    genuine = judge_genuine(scans, pack.match_calibration)
-    console.print(joined_table(scans, pack.match_calibration))
-    spliced = judge_spliced(recordings, pack, console, each=options.each, seed=options.seed)
-    for table in constancy_tables(genuine, spliced, pack.match_calibration):
-        console.print(table)
-
-
-def _calibrate(recordings: Sequence[Recording], options: argparse.Namespace, console: Console) -> None:
+def _calibrate(options: argparse.Namespace, console: Console) -> None:
+    recordings = [
+        recording
+        for folder in options.clips
+        for recording in read_recordings(folder, seconds=options.seconds, most=options.scans)
+    ]
     packs = [_load(spec) for spec in options.pack]
     embedder = common_embedder(packs)
     corrections = read_corrections(options.corrections) if options.corrections else Corrections()
     photos = read_photo_list(options.faces, corrections=corrections, apart=frozenset(options.apart)).photos
     bounds = {"resamples": options.resamples, "confidence": options.confidence, "seed": options.seed}
     measurements = []
-    # Scans are scored as photos are: by the cohort of the pack, if it has one.
     runs = embed_photos(photos, packs=packs, subject=PHOTO_SUBJECT)
     for spec, pack, run in zip(options.pack, packs, runs, strict=True):
         clips = [
-            ClipTemplates(
-                name=recording.name,
-                portrait=_scored(portrait_template(recording, pack), pack),
-                scans=tuple(
-                    pack.match_calibration.vectors(
-                        fuse_templates(identify_scan(scan, pack).selected).vector[None]
-                    )[0].astype(np.float32)
-                    for scan in recording.scans
-                ),
-            )
+            embed_clip(recording, pack)
             for recording in track(recordings, description=without_folder(spec), console=console)
         ]
         comparisons = compare_scans(clips, run.templates)
@@ -165,10 +128,6 @@ def _table(measurement: ScanMeasurement, calibration: MatchCalibration) -> Table
     return table
 
 
-def _scored(template: Embedding | None, pack: Pack) -> Embedding | None:
-    return None if template is None else pack.match_calibration.vectors(template[None])[0].astype(np.float32)
-
-
 def _load(spec: str) -> Pack:
     return load_pack(spec, models_dir=default_models_dir(os.environ, Path.home()))
 
@@ -188,14 +147,9 @@ def _command(options: argparse.Namespace) -> str:
 
 def _parser() -> argparse.ArgumentParser:
     parser = argparse.ArgumentParser(
-        prog="python -m lab.studies.scan_match", description="Measure scans, not single photos."
+        prog="python -m lab.studies.scan_match", description="Measure scans against photos."
     )
     works = parser.add_subparsers(dest="work", required=True)
-    constancy = works.add_parser("constancy", help="detect a change of person during a scan")
-    constancy.add_argument(
-        "--pack", required=True, help='such as "open", "embedded" or "insightface:<folder>"'
-    )
-    constancy.add_argument("--each", type=int, default=57, help="pairs of persons for each kind of change")
     calibrate = works.add_parser("calibrate", help="measure the calibration of comparisons with scans")
     calibrate.add_argument(
         "--pack", required=True, action="append", help="repeatable for other packs of this embedder"
@@ -209,13 +163,12 @@ def _parser() -> argparse.ArgumentParser:
     )
     calibrate.add_argument("--resamples", type=int, default=2000, help="bootstrap samples")
     calibrate.add_argument("--confidence", type=float, default=0.95, help="one-sided, for the bounds")
-    for each in (constancy, calibrate):
-        each.add_argument(
-            "--clips", required=True, type=Path, nargs="+", help="folders with live clips, one per person"
-        )
-        each.add_argument("--seconds", type=float, default=4.0, help="length of a scan")
-        each.add_argument("--scans", type=int, default=3, help="largest number of scans of a clip")
-        each.add_argument("--seed", type=int, default=1, help="seed of the draws")
+    calibrate.add_argument(
+        "--clips", required=True, type=Path, nargs="+", help="folders with live clips, one per person"
+    )
+    calibrate.add_argument("--seconds", type=float, default=4.0, help="length of a scan")
+    calibrate.add_argument("--scans", type=int, default=3, help="largest number of scans of a clip")
+    calibrate.add_argument("--seed", type=int, default=1, help="seed of the draws")
     return parser
 
 

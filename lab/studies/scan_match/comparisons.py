@@ -1,24 +1,29 @@
 """Compares fused scans with portraits of other persons, and makes a calibration of a photo with a scan.
 
-The portraits are photos, and frames of other clips. A fused template is more similar to all persons than that
+Templates of a scan's frames are made as the server does: an attempt (``attempt.capture``) follows, selects
+and identifies, without the network connection, the thread pool and the PAD networks. The portraits are
+photos, and frames of other clips. A fused template is more similar to all persons than that
 of a single photo, strangers included, so that bounds from pairs of photos alone can be too low. Therefore the
 calibration has, at every cosine, the worst of the bounds from pairs of photos
 (``lab.evaluation.match.calibration``) and from scans, over all packs with the embedder.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Final
 
 import numpy as np
 from numpy.typing import NDArray
 
+from attempt import Frame, capture_clip, persons_of
 from lab.evaluation.match import LabelledTemplate, PackMeasurement
 from lab.evaluation.match.calibration import choose_points
 from lab.evaluation.match.error_bounds import fmr_curve
 from lab.evaluation.match.impostor_scores import ImpostorScores
+from lab.studies.scan_match.clips import Recording, SentFrame
+from matcher import SCAN_SUBJECT, SubjectRule, fuse_templates
 from vision.face import Embedding
-from vision.packs import CalibrationRecord, MatchCalibration, ScorePoint
+from vision.packs import CalibrationRecord, MatchCalibration, Pack, ScorePoint
 from vision.packs.calibration import ScanRange
 
 _NO_BOOTSTRAP: Final = 2
@@ -30,11 +35,61 @@ class ClipTemplates:
 
     Attributes:
         portrait: Template of a frame before the scans; ``None`` if none shows one face.
+        scans: The fused template of each scan.
     """
 
     name: str
     portrait: Embedding | None
     scans: tuple[Embedding, ...]
+
+
+def embed_clip(recording: Recording, pack: Pack) -> ClipTemplates:
+    """Return the templates as the pack scores them: by its cohort, if it has one."""
+
+    def scored(template: Embedding) -> Embedding:
+        return np.asarray(pack.match_calibration.vectors(template[None])[0], np.float32)
+
+    portrait = portrait_template(recording, pack)
+    return ClipTemplates(
+        name=recording.name,
+        portrait=None if portrait is None else scored(portrait),
+        scans=tuple(scored(fused_template(scan, pack)) for scan in recording.scans),
+    )
+
+
+def fused_template(frames: Sequence[SentFrame], pack: Pack) -> Embedding:
+    """Follow, select and embed the frames of a scan, in order of time, and fuse the comparable templates."""
+    # No more than templates.
+    capture = capture_clip(
+        (_arrived(frame, index) for index, frame in enumerate(frames)),
+        pack=replace(pack, pad_networks=()),
+        subject=SCAN_SUBJECT,
+    )
+    capture.examine_rest()
+    return fuse_templates([one.sample for one in capture.examined if one.sample.comparable]).vector
+
+
+def portrait_template(recording: Recording, pack: Pack) -> Embedding | None:
+    """Return the template of the first frame before the scans that shows one person; ``None`` without one."""
+    for frame in recording.portraits:
+        pixels = frame.pixels()
+        faces = persons_of(pixels, pack, rule=SubjectRule())
+        if len(faces) == 1:
+            return pack.embedder.embed(pixels, faces[0])
+    return None
+
+
+def _arrived(frame: SentFrame, index: int) -> Frame:
+    height, width = frame.pixels().shape[:2]
+    return Frame(
+        image=frame.jpeg,
+        index=index,
+        capture_time_us=round(1e6 * frame.time),
+        rotation_degrees=0,
+        mirrored=False,
+        width=width,
+        height=height,
+    )
 
 
 @dataclass(frozen=True, slots=True)

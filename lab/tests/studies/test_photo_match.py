@@ -30,7 +30,6 @@ from lab.studies.photo_match.scores import (
     embed,
     one_of_each_person,
     read_templates,
-    score_fused,
     score_pairs,
     suspected_duplicates,
     write_templates,
@@ -38,8 +37,7 @@ from lab.studies.photo_match.scores import (
 from lab.tests.studies.parts import part_of
 from matcher import threshold_cosine
 from vision.packs import load_pack
-from vision.packs.calibration import parse_calibration, uncalibrated
-from vision.packs.interfaces import TemplateForm
+from vision.packs.calibration import parse_calibration
 
 
 @pytest.fixture
@@ -262,16 +260,6 @@ def test_a_group_s_bound_continues_as_a_straight_line_of_normal_deviates(templat
 
 
 # The scores of photo against photo, over templates that are drawn.
-
-
-def test_fused_frames_are_compared_with_portraits_of_all(templates: TemplateSet) -> None:
-    vectors = np.eye(4, dtype=np.float32)[[0, 0, 1, 2, 3]]
-    sets = replace(templates, vectors=vectors, identities=np.array(["a", "a", "a", "b", "b"]))
-    known = uncalibrated(TemplateForm(model="", sha256="0" * 64, dimensions=4, preprocessing=""))
-    genuine, impostor = score_fused(sets, sets, calibration=known)
-    # Of "b" there are too few photos to fuse, but they are portraits of others.
-    np.testing.assert_allclose(genuine, [0.5**0.5, 0.5**0.5, 0.0], atol=1e-6)
-    assert impostor.tolist() == [0.0] * 6
 
 
 def test_all_pairs_are_scored_once(templates: TemplateSet) -> None:

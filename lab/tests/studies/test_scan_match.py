@@ -6,7 +6,6 @@ from pathlib import Path
 import cv2
 import numpy as np
 import pytest
-from rich.console import Console
 
 from lab.evaluation.match.calibration import measure_comparisons, render_calibration
 from lab.evaluation.match.comparisons import compare_all
@@ -23,27 +22,14 @@ from lab.studies.scan_match.comparisons import (
     ScanMeasurement,
     calibrate_with_scans,
     compare_scans,
-    scan_curve,
-)
-from lab.studies.scan_match.constancy_study import (
-    Change,
-    FindPoints,
-    constancy_tables,
-    identify_all,
-    identify_scan,
-    join_selected,
-    joined_table,
-    judge_genuine,
-    judge_spliced,
-    most_turned,
+    fused_template,
     portrait_template,
-    splice,
-    upper_bound,
+    scan_curve,
 )
 from lab.tests.studies.parts import SHORT_CLIPS, small_assets, some_photos
 from matcher.similarity import fmr_bound
 from tests.packs import real_pack
-from vision.face import Embedding, Points
+from vision.face import Embedding
 from vision.image import encode_jpeg
 from vision.packs.calibration import parse_calibration
 
@@ -184,12 +170,6 @@ def test_scans_give_a_calibration_that_a_pack_can_carry(
     assert "2 scans" in capsys.readouterr().out
 
 
-def test_a_change_of_person_is_looked_for(made: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    options = ["--pack", f"open:{made / 'models'}", *_clips(made), "--each", "1"]
-    assert main(["constancy", *options]) == 0
-    assert "One person: 2 scans of 2 persons" in capsys.readouterr().out
-
-
 # Scans against portraits: the pairs and the resulting bounds.
 
 _THRESHOLDS = np.round(np.arange(-1.0, 1.02, 0.01), 2)
@@ -255,7 +235,7 @@ def test_the_bound_is_never_below_the_rate_of_either_kind() -> None:
     assert curve.upper_bounds[at] == curve.frame_rates[at]
 
 
-# From frames to templates with a real pack, and the study's result for a scan of two persons.
+# From frames to templates with a real pack.
 
 
 @functools.cache
@@ -271,137 +251,8 @@ def _recording(person: str) -> Recording:
 
 
 @pytest.mark.slow
-def test_a_scan_is_identified_as_a_server_does() -> None:
+def test_the_portrait_and_the_scans_of_a_clip_show_one_person() -> None:
     recording = _recording("astronaut")
-    found = identify_scan(recording.scans[0], real_pack())
-    assert len(found.selected) == 8
-    assert set(found.selected_places) <= set(found.places)
-    assert len(found.everything) == len(found.places) == len(found.selected) + len(found.witnesses)
-    assert list(found.places) == sorted(found.places)
-    assert 0.5 < found.examined_share <= 1.0
     portrait = portrait_template(recording, real_pack())
     assert portrait is not None
-    assert min(float(portrait @ sample.template.vector) for sample in found.selected) > 0.95
-
-
-@pytest.mark.slow
-def test_one_person_and_two_persons_are_distinguished() -> None:
-    recordings = [_recording("astronaut"), _recording("red-shirt")]
-    console = Console(quiet=True)
-    scans = identify_all(recordings, real_pack(), console)
-    genuine = judge_genuine(scans, real_pack().match_calibration)
-    spliced = judge_spliced(recordings, real_pack(), console, each=1, seed=1)
-    assert len(genuine) == 2
-    assert len(spliced) == 6
-    least = min(judged.scores.groups for judged in genuine)
-    assert all(judged.scores.groups < least for judged in spliced if judged.other_selected)
-    one, two = constancy_tables(genuine, spliced, real_pack().match_calibration)
-    assert one.row_count == 4
-    assert two.row_count == 8
-    # Neither person turns the head far.
-    assert list(two.columns[1].cells) == ["1"] * 6 + ["0", "6"]
-    joined = join_selected(scans, real_pack().match_calibration, others=4)
-    assert joined.shape == (2,)
-    assert joined.max() < least
-    assert list(joined_table(scans, real_pack().match_calibration).columns[1].cells) == ["2"] * 4 + ["8"]
-
-
-@pytest.mark.slow
-def test_the_bound_on_a_rate_is_clopper_and_pearsons() -> None:
-    assert upper_bound(0, 100) == pytest.approx(1 - 0.05 ** (1 / 100))
-    assert upper_bound(5, 100) == pytest.approx(0.1023, abs=1e-3)
-    assert upper_bound(3, 3) == 1.0
-    assert upper_bound(0, 0) == 1.0
-
-
-# Scans of two persons: the person in each frame.
-
-_COUNT, _RATE = 40, 10.0
-_FACE: Points = np.array([[40, 40], [60, 40], [50, 52], [43, 62], [57, 62]], np.float32)
-
-
-def _scan(
-    brightness: int, *, count: int = _COUNT, size: tuple[int, int] = (100, 100)
-) -> tuple[SentFrame, ...]:
-    picture = np.full((*size, 3), brightness, np.uint8)
-    jpeg = bytes(cv2.imencode(".jpg", picture)[1])
-    return tuple(SentFrame(index / _RATE, jpeg) for index in range(count))
-
-
-def _brightness(frame: SentFrame) -> float:
-    return float(frame.pixels().mean())
-
-
-@pytest.mark.parametrize(
-    ("change", "place", "expected"),
-    [
-        (Change.LAST_HALF, 0.3, range(20, 40)),
-        (Change.LAST_SECOND, 0.3, range(30, 40)),
-        (Change.HALF_A_SECOND, 0.0, range(5)),
-        (Change.HALF_A_SECOND, 1.0, range(35, 40)),
-        (Change.A_SECOND, 0.5, range(15, 25)),
-        (Change.FLICKER, 0.0, range(0, 40, 3)),
-        (Change.FLICKER, 0.99, range(2, 40, 3)),
-        (Change.MORPH, 0.5, range(15, 40)),
-    ],
-)
-def test_the_place_of_the_other_person_is_recorded(change: Change, place: float, expected: range) -> None:
-    ours, theirs = _scan(40), _scan(200)
-    spliced = splice(ours, theirs, change=change, place=place, points=lambda _: _FACE)
-    assert spliced.of_other == frozenset(expected)
-    assert [frame.time for frame in spliced.frames] == [frame.time for frame in ours]
-    for index, frame in enumerate(spliced.frames):
-        if index not in expected:
-            assert frame is ours[index]
-        elif change is not Change.MORPH:
-            assert _brightness(frame) == pytest.approx(200, abs=2)
-
-
-def _pointing(frames: dict[int, float]) -> FindPoints:
-    """Find a face whose nose lies aside in some frames, by the brightness of the frame."""
-
-    def found(frame: SentFrame) -> Points:
-        aside = np.zeros_like(_FACE)
-        aside[2, 0] = frames.get(round(_brightness(frame)), 0.0)
-        return _FACE + aside
-
-    return found
-
-
-def test_the_other_person_begins_at_the_most_turned_frame_and_turns_to_the_same_side() -> None:
-    def scan(levels: range) -> tuple[SentFrame, ...]:
-        return tuple(
-            SentFrame(nth / _RATE, bytes(cv2.imencode(".png", np.full((100, 100, 3), level, np.uint8))[1]))
-            for nth, level in enumerate(levels)
-        )
-
-    ours, theirs = scan(range(40, 80)), scan(range(140, 180))
-    points = _pointing({56: 8.0, 60: 4.0, 165: 6.0})
-    assert most_turned(ours, points)[0] == 16
-    assert most_turned(theirs, points)[0] == 25
-    spliced = splice(ours, theirs, change=Change.IN_A_TURN, place=0.0, points=points)
-    assert spliced.of_other == frozenset(range(16, 40))
-    assert _brightness(spliced.frames[16]) == pytest.approx(165, abs=2)
-    assert _brightness(spliced.frames[20]) == pytest.approx(169, abs=2)
-
-
-def test_the_other_face_lies_where_the_first_one_is() -> None:
-    ours = _scan(40)
-    picture = np.full((200, 300, 3), 90, np.uint8)
-    there: Points = _FACE * 2 + np.array([100, 20], np.float32)
-    for x, y in there:
-        cv2.circle(picture, (round(float(x)), round(float(y))), 4, (255, 255, 255), -1)
-    theirs = tuple(SentFrame(0.1 * at, bytes(cv2.imencode(".jpg", picture)[1])) for at in range(_COUNT))
-    ours_ids = {id(frame) for frame in ours}
-    spliced = splice(
-        ours,
-        theirs,
-        change=Change.LAST_HALF,
-        place=0.0,
-        points=lambda frame: _FACE if id(frame) in ours_ids else there,
-    )
-    shown = spliced.frames[-1].pixels()
-    assert shown.shape == (100, 100, 3)
-    for x, y in _FACE.astype(int):
-        assert shown[y, x].mean() > 200
-    assert shown[10, 10].mean() == pytest.approx(90, abs=3)
+    assert float(portrait @ fused_template(recording.scans[0], real_pack())) > 0.95

@@ -5,7 +5,6 @@ from collections import Counter
 from collections.abc import Callable
 from dataclasses import replace
 from functools import cache
-from importlib.resources import files
 from pathlib import Path
 
 import cv2
@@ -116,7 +115,7 @@ def test_a_passport_photo_meets_full_frontal(
 @pytest.mark.slow
 def test_smiles_are_distinguished_from_neutral_faces(pack: Pack, assets: Path) -> None:
     """The counts of docs/trusted_images.md: plain cases only, judged by eye."""
-    lines = (files("lab.studies.feature_measures") / "expressions.csv").read_text("utf-8").splitlines()
+    lines = Path(__file__).with_name("expressions.csv").read_text("utf-8").splitlines()
     labels = [(row["file"], row["expression"]) for row in csv.DictReader(lines)]
     seen, poor = Counter[str](), Counter[str]()
     for name, label in labels:

@@ -44,7 +44,7 @@ from lab.studies.dynamic.cases import Case, Group, all_cases, settings_of
 from lab.studies.dynamic.drive import Link, ScanTrace, drive_scan
 from lab.studies.dynamic.people import photo_of, simulated_people
 from lab.studies.scan_match.clips import ClipError, Recording, SentFrame, read_recording
-from lab.studies.scan_match.constancy_study import portrait_template
+from lab.studies.scan_match.comparisons import portrait_template
 from lab.studies.scans import select_frames
 from liveness.continuity import without_unexamined_motion
 from liveness.dynamic.judge import combine_flash, judge_flash

@@ -29,7 +29,6 @@ from facegate_protocol.texts import VERDICTS
 from lab.simulator.photo import builtin_image
 from lab.simulator.scan import simulate_scan
 from lab.simulator.scene import ScanKind, SceneSettings
-from lab.studies.warped_photo import bulge, warp_photo
 from liveness import VerdictReason
 from matcher.records import RecordVersion, build_record, serialise, wrap_in_dg2
 from server.base.worker_pool import WorkerPool
@@ -46,6 +45,7 @@ from server.storage.repository import CheckRepository
 from server.storage.scan_memory import DatabaseScanMemory
 from server.storage.tables import device_key_uses
 from tests.formats.samples import jpeg_segment
+from tests.liveness.warped_photo import bulge, warp_photo
 from tests.packs import real_photo
 from tests.sampling import some_fast
 from tests.server.databases import make_tables

@@ -18,7 +18,8 @@ from rich.console import Console
 
 from formats.errors import ImageFault
 from lab.evaluation import Sheet
-from lab.evaluation.figures import EvaluationUnavailable, require_evaluation
+from lab.evaluation.drawing import EvaluationUnavailable, require_evaluation
+from lab.evaluation.match.charts import det_chart, draw_charts
 from lab.evaluation.match.comparisons import MOST_TEMPLATES, Comparisons
 from lab.evaluation.match.duplicates import SuspectedPair
 from lab.evaluation.match.evaluation import (
@@ -41,14 +42,7 @@ from lab.evaluation.match.photos import (
     read_picture,
 )
 from lab.evaluation.match.portrait_rates import PortraitResult, evaluate_portraits
-from lab.evaluation.match.report import det_chart, histogram_counts
-from lab.evaluation.match.reporting import (
-    SUSPECTED,
-    describe,
-    draw_charts,
-    sheets,
-    suspected_files,
-)
+from lab.evaluation.match.report import SUSPECTED, describe, histogram_counts, sheets, suspected_files
 from lab.evaluation.match.templates import AcquisitionFault, Degradation, TemplateRun
 from lab.report import render_page
 from lab.tests.evaluation.match.reports import crowd, made_report

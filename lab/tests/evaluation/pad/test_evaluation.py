@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
 from lab.evaluation import Chart, Sheet
+from lab.evaluation.pad.charts import det_chart, draw_charts, histogram_chart
 from lab.evaluation.pad.conclusion import Ruling, conclude, difference
 from lab.evaluation.pad.dataset import PadSample
 from lab.evaluation.pad.evaluation import EVERY_SPECIES, POOLED, VerdictCounts, evaluate_run
@@ -30,8 +31,7 @@ from lab.evaluation.pad.points import (
     threshold_at,
     threshold_for_all,
 )
-from lab.evaluation.pad.report import describe_material, det_chart, histogram_chart
-from lab.evaluation.pad.reporting import describe, draw_charts, sheets
+from lab.evaluation.pad.report import describe, describe_material, sheets
 from lab.evaluation.pad.resampling import draw, interval_of, resampled_auc, resampled_bpcer
 from lab.evaluation.pad.runs import NonResponse, ScorerKind, ScoreRun
 from lab.report import render_page

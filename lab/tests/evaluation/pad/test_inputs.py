@@ -260,8 +260,8 @@ def test_the_rule_decides_whether_a_bystander_in_a_clip_counts() -> None:
         for index, each in enumerate(with_bystander(count=9))
     ]
     strict = replace(SCAN_SUBJECT, background_width=0.0)
-    assert ClipEvidence(frames, remembering_pack(), subject=SCAN_SUBJECT).found
-    assert not ClipEvidence(frames, remembering_pack(), subject=strict).found
+    assert ClipEvidence(frames=frames, pack=remembering_pack(), subject=SCAN_SUBJECT).found
+    assert not ClipEvidence(frames=frames, pack=remembering_pack(), subject=strict).found
 
 
 def test_pictures_with_times_close_together_are_of_one_sitting() -> None:

@@ -7,9 +7,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from lab.simulator.camera import SimulatedFrame, even_times
-from lab.simulator.face_parts import Eyelids, Mouth, MouthPlace
-from lab.simulator.motion import Blinks, Sway
-from vision.face import BgrImage, Points
+from lab.simulator.motion import Sway
+from vision.face import BgrImage
 
 Displacement = tuple[NDArray[np.float32], NDArray[np.float32]]
 """How far each pixel of a frame looks aside, to the right and down, pixels; each of the photo's shape."""
@@ -48,31 +47,6 @@ def bulge(picture: BgrImage, face: tuple[float, float, float], *, strength: floa
     return warp
 
 
-def drawn_alive(
-    picture: BgrImage, landmarks: Points, *, seconds: float, seed: int
-) -> Callable[[float], BgrImage]:
-    """Return what software shows of a photo at a time: blinks, a gaze that wanders, a mouth that opens.
-
-    Args:
-        landmarks: Shape (68, 2), iBUG 300-W order, pixels of ``picture``; the eyes are open.
-        seconds: Length of the scan.
-        seed: Seeds all draws.
-    """
-    rng = np.random.default_rng(seed)
-    width = float(np.ptp(landmarks[:, 0]))
-    lids, mouth = Eyelids(picture, landmarks), Mouth(MouthPlace.of_68(landmarks))
-    blinks = Blinks(rng, seconds=seconds, longest_gap=2.5, depth=0.9)
-    across, down = (Sway(rng, rms=0.012 * width, lowest=_LOWEST, highest=2.0) for _ in range(2))
-    gap = Sway(rng, rms=0.03 * width, lowest=_LOWEST, highest=1.5)
-
-    def shown(time: float) -> BgrImage:
-        drawn = picture.copy()
-        lids.draw(drawn, closure=max(0.1, blinks.closure(time)), gaze=(across(time), down(time)))
-        return mouth.opened(drawn, max(0.0, gap(time)))
-
-    return shown
-
-
 def warp_photo(
     picture: BgrImage,
     face: tuple[float, float, float],
@@ -82,7 +56,6 @@ def warp_photo(
     rate: float,
     seconds: float,
     seed: int,
-    alive: Callable[[float], BgrImage] | None = None,
 ) -> Iterator[SimulatedFrame]:
     """Yield the frames: the photo, warped, with a slow drift and noise.
 
@@ -92,7 +65,6 @@ def warp_photo(
         noise: Standard deviation of the noise, grey levels.
         rate: Frames a second.
         seconds: Length of the scan.
-        alive: What is shown instead of the photo at a time, of its size; see ``drawn_alive``.
     """
     rng = np.random.default_rng(seed)
     x, y, width = face
@@ -106,7 +78,7 @@ def warp_photo(
         bent_right, bent_below = warp(time)
         along, over = (np.float32(part(turn(time)) * (1 + scale(time))) for part in (np.cos, np.sin))
         shown = cv2.remap(
-            picture if alive is None else alive(time),
+            picture,
             along * right - over * below + np.float32(x + aside(time)) + bent_right,
             over * right + along * below + np.float32(y + down(time)) + bent_below,
             cv2.INTER_LINEAR,
