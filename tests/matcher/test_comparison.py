@@ -309,19 +309,19 @@ MEASURED = (
     "mobilefacenet_foamliu_yunet",
 )
 ASSUMED = ("w600k_mbf", "w600k_r50")
-EVERY = sorted(
-    file.name.removesuffix(".toml")
-    for file in (files("vision.packs") / "calibrations").iterdir()
+_FILES = {
+    file.name.removesuffix(".toml"): file
+    for file in (*(files("vision.packs") / "calibrations").iterdir(), files("lab.packs") / "dlib_resnet.toml")
     if file.name.endswith(".toml")
-)
+}
+EVERY = sorted(_FILES)
 COPIED = re.compile(r"Copied from (\w+)\.toml\.")
 """How a file states that its figures are those of another one, which was measured."""
 
 
 @cache
 def packaged(name: str) -> MatchCalibration:
-    file = files("vision.packs") / "calibrations" / f"{name}.toml"
-    return parse_calibration(file.read_text(encoding="utf-8"), source=file.name)
+    return parse_calibration(_FILES[name].read_text(encoding="utf-8"), source=name)
 
 
 @pytest.mark.parametrize("name", EVERY)
@@ -332,8 +332,9 @@ def test_the_form_is_that_of_the_embedder(name: str) -> None:
         assert sha256 == calibration.embedder_sha256
         assert preprocessing
         assert calibration.cohort is None or calibration.cohort.mean.size == int(dimensions)
-    loaded = load_calibration(calibration.embedder_sha256, template=calibration.template)
-    assert loaded.sha256 == calibration.sha256
+    if name != "dlib_resnet":  # the pack of the laboratory reads its own
+        loaded = load_calibration(calibration.embedder_sha256, template=calibration.template)
+        assert loaded.sha256 == calibration.sha256
 
 
 @pytest.mark.parametrize("name", EVERY)

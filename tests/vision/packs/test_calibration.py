@@ -67,7 +67,7 @@ def test_reads_a_file() -> None:
     assert calibration.lowest_bound == 0.01
 
 
-@pytest.mark.parametrize("kind", ["arcface", "dlib_resnet"])
+@pytest.mark.parametrize("kind", ["arcface", "sface"])
 def test_packaged_calibrations_are_for_catalogued_embedders(kind: str) -> None:
     embedders = [entry for entry in load_catalogue().entries if entry.kind == kind]
     assert embedders
