@@ -272,6 +272,7 @@ _HIGHEST_NOSE = 0.97
 leaves 19 % of the motion unexplained. 55 simulated sheets have an evidence of 2.5 or less."""
 _LOWEST_NOSE = 0.1
 _LEAST_FOLLOWED = 0.5
+"""The least share of the tracked frames (``NoseFinding.share``) by which a nose is judged."""
 
 
 class PoseConsistency(ExpressSignal):
@@ -314,6 +315,7 @@ class PoseConsistency(ExpressSignal):
 
 
 _BLINK_SCORE = 0.95
+"""The score of any number of blinks."""
 
 
 class Blink(ExpressSignal):

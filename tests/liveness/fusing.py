@@ -37,7 +37,13 @@ MODEL = FusionModel(
     version="t",
     motion=Motion(
         most_against=4.0,
-        weights={"planar_motion": 1.0, "micro_motion": 0.7, "stillness": 0.6, "surroundings": 0.6},
+        weights={
+            "planar_motion": 1.0,
+            "micro_motion": 0.7,
+            "stillness": 0.6,
+            "surroundings": 0.6,
+            "pose_consistency": 0.5,
+        },
     ),
     traces=Traces(
         most_against=2.0,
@@ -77,13 +83,14 @@ NAMES = (
     "blink",
     "stillness",
     "surroundings",
+    "pose_consistency",
     "eyes_open",
     "colour_gamut",
     "blur_depth",
     "moire",
     "medium_border",
 )
-MOTION = ("planar_motion", "micro_motion", "blink", "stillness", "surroundings")
+MOTION = ("planar_motion", "micro_motion", "blink", "stillness", "surroundings", "pose_consistency")
 
 
 def signals_of(**scores: float) -> tuple[Signal, ...]:

@@ -99,6 +99,8 @@ def test_beside_a_network_motion_alone_is_never_live(networks: dict[str, float])
     [
         ({"planar_motion": 0.05, "micro_motion": 0.1}, VerdictReason.MOVES_AS_A_PLANE),
         ({"micro_motion": 0.02, "stillness": 0.01}, VerdictReason.NO_SIGN_OF_LIFE),
+        ({"stillness": 0.01}, VerdictReason.NO_SIGN_OF_LIFE),
+        ({"pose_consistency": 0.01}, VerdictReason.MOVES_AS_A_PLANE),
         ({"planar_motion": 0.2, "surroundings": 0.02}, VerdictReason.MOVES_AS_A_PLANE),
         ({"planar_motion": 0.6, "micro_motion": 0.55, "pad_network": 0.0}, VerdictReason.NETWORK_SEES_ATTACK),
         ({"pad_network": 0.0}, VerdictReason.NETWORK_SEES_ATTACK),
