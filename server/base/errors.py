@@ -153,6 +153,12 @@ def invalid_field(field: str, message: str, **details: str | int | float) -> Ref
     return Refusal(Reason.INVALID_FIELD, message, details={"field": field, **details})
 
 
+def unprintable_field(field: str) -> Refusal:
+    """Return the refusal of a text that has characters that are not printable (INVALID_FIELD)."""
+    message = f"{field} has characters that are not printable; remove them"
+    return invalid_field(field, message, problem="NOT_PRINTABLE")
+
+
 def camel(details: Mapping[str, str | int | float]) -> dict[str, str | int | float]:
     """Return details with their names in lowerCamelCase (AIP-193)."""
     named = {}

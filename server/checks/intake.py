@@ -12,7 +12,7 @@ import structlog
 from formats.image_format import ImageFormat
 from liveness import TrustedFace
 from matcher import Portrait, PortraitReport, TrustedImageRefused, accept_portrait
-from server.base.errors import Reason, Refusal, invalid_field
+from server.base.errors import Reason, Refusal, invalid_field, unprintable_field
 from server.base.sandbox import memory_scope
 from server.base.worker_pool import WorkerPool
 from server.checks.enrolment import EnrolledFrame, EnrolledFrames, trusted_check_erased
@@ -129,7 +129,7 @@ def validate_fields(upload: TrustedImageUpload) -> None:
             )
         if not value.isprintable():
             # Controls of direction and the like would forge what people read, and PostgreSQL stores no NUL.
-            raise invalid_field(name, f"{name} has characters that are not printable; remove them")
+            raise unprintable_field(name)
     if upload.request_id:
         _request_id(upload.request_id)
 

@@ -9,7 +9,7 @@ from uuid import UUID
 import structlog
 
 from server.audit import LONGEST_PURPOSE_BYTES, Actor, AuditAction, AuditEvent, subject_hash, subject_hashes
-from server.base.errors import Reason, Refusal
+from server.base.errors import Reason, Refusal, unprintable_field
 from server.configuration.tables import TwoPeople
 from server.evidence.records import RecordVault
 from server.storage.approvals import ApprovalRequest
@@ -55,11 +55,7 @@ def text_field(name: str, value: str, *, longest: int, required: bool = True) ->
             details={"field": name, "bytes": size, "maxBytes": longest},
         )
     if not value.isprintable():
-        raise Refusal(
-            Reason.INVALID_FIELD,
-            f"{name} has characters that are not printable; remove them",
-            details={"field": name},
-        )
+        raise unprintable_field(name)
     return value
 
 

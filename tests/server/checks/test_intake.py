@@ -159,7 +159,7 @@ async def test_a_reference_has_no_characters_that_cannot_be_seen(
 ) -> None:
     refusal = await _refusal(scene, portrait(), **{field: reference})
     assert (refusal.code, refusal.reason) == (_C.INVALID_ARGUMENT, "INVALID_FIELD")
-    assert refusal.metadata["field"] == field
+    assert refusal.metadata == {"field": field, "problem": "NOT_PRINTABLE"}
 
 
 async def test_the_upload_states_the_object_identifier_of_its_policy(scene: LiveServer) -> None:

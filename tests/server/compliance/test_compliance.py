@@ -465,7 +465,8 @@ async def test_no_text_of_a_caller_turns_the_writing_around(office: Office, mark
             comment=text,
         ),
     ):
-        assert (await refused_call(call)).refusal.reason == "INVALID_FIELD"
+        refusal = (await refused_call(call)).refusal
+        assert (refusal.reason, refusal.metadata["problem"]) == ("INVALID_FIELD", "NOT_PRINTABLE")
 
 
 # Page tokens, and the terms of a list: in pairs where each alone may be frequent, and both together rare.

@@ -4,7 +4,7 @@ import { checksOf, inParts, interval, passRate, reviewedOf, summed, timesOf } fr
 import { impersonal, listRequest, NO_FILTERS, removeView, reversed, savedViews, saveView } from "../src/logic/filters.js";
 import { asWords, bare, byteLength, dayBefore, dayText, degreesOf, hexOf, knownOnly, oneIn, othersInWords, percentText, startOfDay, timeText, wholePercents, written } from "../src/logic/format.js";
 import { after, agrees, EMPTY, isClaimedBy, lacks, NO_DRAFT } from "../src/logic/queue.js";
-import { livenessLines, parseRecord } from "../src/logic/record.js";
+import { livenessLines, outcomeOf, parseRecord } from "../src/logic/record.js";
 import { addressOf, homeOf, linkIn, pagesOf, routeFrom } from "../src/logic/router.js";
 import { samePerson } from "../src/parts/sessions.js";
 import { t } from "../src/texts/index.js";
@@ -29,11 +29,10 @@ describe("formatting", () => {
   });
 
   it("reads the lines of liveness from a record", () => {
-    const record = (policy: object) => btoa(JSON.stringify({ record: { outcome: { liveness: { policy } } } }));
-    expect(livenessLines(record({ live_threshold: 80, spoof_threshold: 30 }))).toEqual({ live: 80, spoof: 30 });
-    expect(livenessLines(record({}))).toBeNull();
-    expect(livenessLines(btoa("{"))).toBeNull();
-    expect(livenessLines(undefined)).toBeNull();
+    const lines = (policy: object) => livenessLines(outcomeOf(btoa(JSON.stringify({ record: { outcome: { liveness: { policy } } } }))));
+    expect(lines({ live_threshold: 80, spoof_threshold: 30 })).toEqual({ live: 80, spoof: 30 });
+    expect(lines({})).toBeNull();
+    expect([outcomeOf(btoa("{")), outcomeOf(undefined), livenessLines(undefined)]).toEqual([undefined, undefined, null]);
   });
 
   it("refuses what is no record", () => {
@@ -119,7 +118,7 @@ describe("figures", () => {
 
   const found = [
     { day: "2027-02-28", policy: "high", successes: 3, failures: 1, reasons: [{ reason: "FAILURE_REASON_SPOOF", checks: 1 }], secondsToVerdictMedian: 20, secondsToVerdictP90: 40 },
-    { day: "2027-03-02", policy: "high", successes: "2" },
+    { day: "2027-03-02", policy: "high", successes: 2 },
     { day: "2027-02-28", policy: "standard", failures: 2, undecided: 1, reasons: [{ reason: "FAILURE_REASON_CONDITIONS", checks: 2 }] },
   ];
 
@@ -145,7 +144,7 @@ describe("figures", () => {
     const review = (status: string, outcome: string, checks: number, sampled?: number) => ({ status: `CHECK_STATUS_${status}`, outcome: `REVIEW_OUTCOME_${outcome}`, checks, ...(sampled && { sampled }) });
     const { rows, open, expired } = reviewedOf([
       { day: "2027-02-28", reviews: [review("SUCCESS", "ALLOW", 30, 20), review("SUCCESS", "DENY", 5, 1), review("FAILURE", "ALLOW", 2)], reviewsOpen: 3 },
-      { day: "2027-03-01", reviews: [review("SUCCESS", "DENY", 1, 1), review("SUCCESS", "ESCALATE", 2), review("FAILURE", "DENY", 6), review("FAILURE", "ASK_AGAIN", 1)], reviewsOpen: "1", reviewsExpired: 2 },
+      { day: "2027-03-01", reviews: [review("SUCCESS", "DENY", 1, 1), review("SUCCESS", "ESCALATE", 2), review("FAILURE", "DENY", 6), review("FAILURE", "ASK_AGAIN", 1)], reviewsOpen: 1, reviewsExpired: 2 },
       { day: "2027-03-02" },
     ]);
     expect(rows).toEqual([
