@@ -14,6 +14,8 @@ RUNTIME ?= cpu
 # Extras of pyproject.toml to install as well: EXTRAS="postgres otlp".
 EXTRAS ?=
 PROTOS := $(wildcard protos/facegate/v1/*.proto)
+# What npm installs for the packages in web/.
+NPM_PACKAGES := web/node_modules/.package-lock.json
 
 help: ## Show this help.
 	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/^([a-z-]+):.*## (.*)/  make \1\t\2/' | expand -t 26
@@ -59,7 +61,7 @@ dev: $(VENV)/.installed-dev
 demo: install $(VENV)/.installed-extra-embedded ## Run both modes: a server, twenty-one checks through gRPC, a table and demo/index.html.
 	@$(BIN)/facegate demo --out demo
 
-example: install $(VENV)/.installed-extra-embedded web/server/node_modules/.package-lock.json ## Start a sandbox server and a sample bank before it: http://localhost:3000 (docs/integrate.md).
+example: install $(VENV)/.installed-extra-embedded $(NPM_PACKAGES) ## Start a sandbox server and a sample bank before it: http://localhost:3000 (docs/integrate.md).
 	@npm --prefix web/server run --silent build
 	@npm --prefix examples/bank install --silent
 	@npm --prefix examples/bank run --silent start
@@ -92,21 +94,14 @@ chart: dev $(BIN)/helm ## Lint the Helm chart, and render and validate it over s
 	@$(BIN)/python -m pytest -q tests/helm
 
 # Node.js from 20 on and Chromium are not installed: on Debian, apt-get install nodejs npm chromium.
-web/sdk/node_modules/.package-lock.json: web/sdk/package-lock.json
-	@npm --prefix web/sdk ci --no-audit --no-fund
+$(NPM_PACKAGES): web/package-lock.json
+	@npm --prefix web ci --no-audit --no-fund
 
-web/server/node_modules/.package-lock.json: web/server/package-lock.json
-	@npm --prefix web/server ci --no-audit --no-fund
-
-NPM_PACKAGES := web/sdk/node_modules/.package-lock.json web/server/node_modules/.package-lock.json
 web: dev $(NPM_PACKAGES) ## Build and test the browser SDK, the client for Node.js, the pages of `try`, the console and the hosted scan, also in Chromium (FACEGATE_TEST_ASSETS).
-	@npm --prefix web/sdk run check
-	@npm --prefix web/sdk test
-	@npm --prefix web/sdk run build
-	@npm --prefix web/sdk run compare:try
-	@npm --prefix web/sdk run compare:console
-	@npm --prefix web/sdk run compare:hosted
-	@npm --prefix web/server test
+	@npm --prefix web run check
+	@npm --prefix web test
+	@npm --prefix web run build
+	@npm --prefix web run compare
 	@$(BIN)/python -m pytest -q -m "slow and not alone" --timeout 600 --numprocesses 2 --dist loadfile tests/web
 	@$(BIN)/python -m pytest -q -m "alone$(BUT)" --timeout 600 tests/web
 

@@ -88,7 +88,7 @@ def own_packages() -> tuple[ListedPackage, ...]:
 
 def bundled_packages() -> tuple[ListedPackage, ...]:
     """Return the npm packages that built pages contain, as their lock file pins them."""
-    locked = _npm_lock("sdk")
+    locked = _npm_lock()
     return tuple(_npm_package(name, locked[f"node_modules/{name}"]) for name in _BUNDLED)
 
 
@@ -96,8 +96,9 @@ def installed_packages() -> tuple[ListedPackage, ...]:
     """Return the npm packages that ``@facegate/server`` brings into a backend, as its lock pins them."""
     return tuple(
         _npm_package(path.rpartition("node_modules/")[2], one)
-        for path, one in _npm_lock("server").items()
-        if path and not one.get("dev")
+        for path, one in _npm_lock().items()
+        # What the pages bundle is for development only: nobody installs it.
+        if "node_modules/" in path and not (one.get("dev") or one.get("link"))
     )
 
 
@@ -200,9 +201,9 @@ def _model(model: Mapping[str, Any]) -> Component:
     )
 
 
-def _npm_lock(folder: str) -> dict[str, Any]:
-    """The packages of the lock file of an npm package of this repository, by their path."""
-    lock = json.loads((_ROOT / "web" / folder / "package-lock.json").read_text())
+def _npm_lock() -> dict[str, Any]:
+    """The packages of the npm workspace's lock file, by their path."""
+    lock = json.loads((_ROOT / "web" / "package-lock.json").read_text())
     packages: dict[str, Any] = lock["packages"]
     return packages
 

@@ -36,15 +36,10 @@ _COPIES: Final = (
     _Copy("helm/facegate/Chart.yaml", r'(?m)^appVersion: "(?P<version>[^"]+)"'),
     _Copy("helm/facegate/Chart.yaml", r"(?m)^version: (?P<version>\S+)", semver=True),
     _Copy("web/sdk/package.json", r'(?m)^  "version": "(?P<version>[^"]+)"', semver=True),
-    _Copy(
-        "web/sdk/package-lock.json",
-        r'"name": "@facegate/web",\s+"version": "(?P<version>[^"]+)"',
-        semver=True,
-    ),
     _Copy("web/server/package.json", r'(?m)^  "version": "(?P<version>[^"]+)"', semver=True),
     _Copy(
-        "web/server/package-lock.json",
-        r'"name": "@facegate/server",\s+"version": "(?P<version>[^"]+)"',
+        "web/package-lock.json",
+        r'"name": "@facegate/(?:server|web)",\s+"version": "(?P<version>[^"]+)"',
         semver=True,
     ),
     _Copy("web/sdk/src/version.ts", r'VERSION = "(?P<version>[^"]+)"', semver=True),

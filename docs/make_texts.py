@@ -21,7 +21,7 @@ _ERRORS_PAGE, _REASONS_PAGE, _DEVICE_PAGE = (
     _DOCS / "reference" / "reasons.md",
     _DOCS / "reference" / "device.md",
 )
-_SDK_TEXTS = _REPOSITORY / "web" / "sdk" / "src" / "protocol" / "generated" / "texts.ts"
+_SDK_TEXTS = _REPOSITORY / "web" / "protocol" / "src" / "generated" / "texts.ts"
 _SDK_LANGUAGES = _SDK_TEXTS.with_name("languages.ts")
 _KOTLIN_TEXTS = (
     _REPOSITORY / "sdk" / "kotlin" / "core" / "src" / "main" / "resources" / "org" / "facegate" / "core"
@@ -265,8 +265,8 @@ def _sdk_languages() -> str:
     content = json.dumps(languages, ensure_ascii=False, indent=2)
     return (
         "// Made by `python -m docs.make_texts`; do not edit it by hand.\n"
-        'import type { Strings } from "../../element/strings.js";\n'
-        "\n/** The languages of the package, by their BCP 47 language. */\n"
+        'import type { Strings } from "../strings.js";\n'
+        "\n/** The languages of capture screens, by their BCP 47 language. */\n"
         f"export const LANGUAGES: Record<string, Strings> = {content};\n"
     )
 

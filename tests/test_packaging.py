@@ -86,9 +86,8 @@ def test_every_locked_package_has_hashes(lock: Path) -> None:
     assert all("--hash=sha256:" in block for block in blocks if block.strip())
 
 
-@pytest.mark.parametrize("folder", ["web/sdk", "web/server"])
-def test_an_npm_lock_names_no_registry_and_has_hashes(folder: str) -> None:
-    locked = json.loads((_ROOT / folder / "package-lock.json").read_text())["packages"]
+def test_the_npm_lock_names_no_registry_and_has_hashes() -> None:
+    locked = json.loads((_ROOT / "web/package-lock.json").read_text())["packages"]
     fetched = [one for path, one in locked.items() if "node_modules/" in path and not one.get("link")]
     assert len(fetched) > 10
     assert [one for one in fetched if "://" in one.get("resolved", "") or "integrity" not in one] == []
@@ -142,10 +141,9 @@ def test_npm_publishes_the_files_of_a_release() -> None:
 
 _STATE_A_VERSION = (
     *("pyproject.toml", "protos/pyproject.toml", "client/pyproject.toml", "helm/facegate/Chart.yaml"),
-    *("web/sdk/package.json", "web/sdk/package-lock.json", "web/sdk/src/version.ts"),
+    *("web/package-lock.json", "web/sdk/package.json", "web/sdk/src/version.ts", "web/server/package.json"),
     *("sdk/kotlin/pom.xml", "sdk/kotlin/core/pom.xml", "sdk/kotlin/android/pom.xml"),
     *("sdk/kotlin/README.md", "sdk/kotlin/sample/app/build.gradle.kts"),
-    *("web/server/package.json", "web/server/package-lock.json"),
 )
 
 

@@ -301,15 +301,16 @@ def test_a_package_for_another_system_is_left_out_with_its_hashes() -> None:
 
 def test_the_bundled_packages_are_all_that_built_pages_contain() -> None:
     """What their sources import, but React, which the page brings, and what only runs in tests and builds."""
-    sources = [
-        source for room in ("sdk", "console") for source in (_ROOT / "web" / room / "src").rglob("*.ts*")
-    ]
+    rooms = ("protocol", "sdk", "console", "hosted", "try")
+    sources = [source for room in rooms for source in (_ROOT / "web" / room / "src").rglob("*.ts*")]
     imported = {
         "/".join(name.split("/")[: 2 if name[0] == "@" else 1])
         for source in sources
         for name in re.findall(r'from "([@a-z][^"]*)"', source.read_text())
     }
-    assert imported - {"react"} == {package.name for package in bundled_packages()}
+    assert imported - {"react", "@facegate/protocol", "@facegate/web"} == {
+        package.name for package in bundled_packages()
+    }
     licences = {package.name: package.licence for package in bundled_packages()}
     assert licences["@bufbuild/protobuf"] == "Apache-2.0 AND BSD-3-Clause"
     assert licences["preact"] == licences["uplot"] == "MIT"

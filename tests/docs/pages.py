@@ -12,7 +12,7 @@ REPOSITORY: Final = Path(__file__).resolve().parents[2]
 _BESIDE_DOCS: Final = (
     *("README.md", "CONTRIBUTING.md", "SECURITY.md", "CHANGELOG.md"),
     *("helm/facegate/README.md", "tests/compatibility/README.md"),
-    *("web/sdk/README.md", "web/server/README.md"),
+    *("web/README.md", "web/sdk/README.md", "web/server/README.md"),
     *("sdk/kotlin/README.md", "sdk/kotlin/COMPARISON.md"),
 )
 

@@ -27,9 +27,12 @@ from tests.server.live import FAST, LiveServer, serving, settings_for
 from tests.server.policy_files import write_policy
 from vision.face import BgrImage
 
-SDK = Path(__file__).resolve().parents[2] / "web" / "sdk"
+WEB = Path(__file__).resolve().parents[2] / "web"
+MODULES = WEB / "node_modules"
+"""What npm installed for all packages of the workspace."""
+SDK = WEB / "sdk"
 FIREFOX = Path(os.environ.get("FIREFOX", "/usr/bin/firefox-esr"))
-SERVER_PACKAGE = SDK.parent / "server"
+SERVER_PACKAGE = WEB / "server"
 _JOB_SECONDS = 300
 _LONG_SIDE = 720
 _LONGEST_SECONDS = 20
@@ -44,7 +47,7 @@ def _browser() -> None:
         pytest.skip("Node.js is not installed")
     if not Path(chromium).exists():
         pytest.skip("Chromium is not installed (CHROMIUM)")
-    if not (SDK / "node_modules").is_dir() or not (SDK / "dist" / "element.js").is_file():
+    if not MODULES.is_dir() or not (SDK / "dist" / "element.js").is_file():
         pytest.skip("web/sdk is not built: run 'make web'")
     if not (SERVER_PACKAGE / "dist" / "index.js").is_file():
         pytest.skip("web/server is not built: run 'make web'")

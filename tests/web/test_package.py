@@ -13,7 +13,7 @@ from tests.docs.pages import REPOSITORY, code_blocks, links
 from tests.server.live import LiveServer, portrait
 from tests.server.package_backend import PACKAGE_README, backend_of_the_package
 from tests.server.process.server_process import DataFolder
-from tests.web.conftest import SDK, SERVER_PACKAGE, Recordings, run_script
+from tests.web.conftest import MODULES, SDK, SERVER_PACKAGE, Recordings, run_script
 
 pytestmark = pytest.mark.slow
 
@@ -54,7 +54,7 @@ def project(tmp_path_factory: pytest.TempPathFactory) -> Path:
     subprocess.run([*install, f"./{packed[0]['filename']}"], cwd=folder, check=True, capture_output=True)
     modules = folder / "node_modules"
     for name in ("react", "react-dom"):
-        (modules / name).symlink_to(SDK / "node_modules" / name)
+        (modules / name).symlink_to(MODULES / name)
     (modules / "@facegate" / "server").symlink_to(SERVER_PACKAGE)
     return folder
 
@@ -208,10 +208,10 @@ def test_the_script_of_the_page_is_a_module(tmp_path: Path) -> None:
 
 
 def test_the_component_of_react_native_has_the_right_types(tmp_path: Path) -> None:
-    (tmp_path / "node_modules").symlink_to(SDK / "node_modules")
+    (tmp_path / "node_modules").symlink_to(MODULES)
     (tmp_path / "web_view.d.ts").write_text(_WEB_VIEW)
     (tmp_path / "scan.tsx").write_text(_code("Scan.tsx"))
-    tsc = [str(SDK / "node_modules" / ".bin" / "tsc"), "--noEmit", "--strict", "--jsx", "react-jsx"]
+    tsc = [str(MODULES / ".bin" / "tsc"), "--noEmit", "--strict", "--jsx", "react-jsx"]
     options = ["--target", "es2022", "--module", "esnext", "--moduleResolution", "bundler", "--types", ""]
     done = subprocess.run(
         [*tsc, *options, "web_view.d.ts", "scan.tsx"], cwd=tmp_path, capture_output=True, text=True

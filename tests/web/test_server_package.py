@@ -23,7 +23,7 @@ from tests.docs.pages import REPOSITORY, CodeBlock, code_blocks, commands
 from tests.ports import held_port
 from tests.server.live import portrait, until
 from tests.server.process.server_process import FACEGATE, DataFolder, ServerProcess
-from tests.web.conftest import SDK, SERVER_PACKAGE
+from tests.web.conftest import MODULES, SERVER_PACKAGE, WEB
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +42,7 @@ def _project(folder: Path) -> None:
     """Make a folder a project that installed the package and Express."""
     (folder / "node_modules" / "@facegate").mkdir(parents=True)
     (folder / "node_modules" / "@facegate" / "server").symlink_to(SERVER_PACKAGE)
-    (folder / "node_modules" / "express").symlink_to(SERVER_PACKAGE / "node_modules" / "express")
+    (folder / "node_modules" / "express").symlink_to(MODULES / "express")
     (folder / "package.json").write_text('{"type": "module"}')
 
 
@@ -227,10 +227,14 @@ async def test_a_result_that_could_not_be_fetched_is_fetched_later(
 async def test_the_guide_builds_the_package_of_a_fresh_clone(tmp_path: Path) -> None:
     fetch, build, install, _ = (list(words) for words in commands(_block(_GUIDE, "console", "npm install")))
     assert (fetch[-1], install[:2]) == ("ci", ["npm", "install"])
-    clone = tmp_path / "facegate" / "web" / "server"
-    ignored = shutil.ignore_patterns("dist", "node_modules")
-    shutil.copytree(SERVER_PACKAGE, clone, ignore=ignored)
-    (clone / "node_modules").symlink_to(SERVER_PACKAGE / "node_modules")
+    clone = tmp_path / "facegate" / "web"
+    shutil.copytree(WEB, clone, ignore=shutil.ignore_patterns("dist", "node_modules"))
+    # Its own packages are links beside what is fetched: those of the clone are its own.
+    fetched = clone / "node_modules"
+    shutil.copytree(MODULES / "@facegate", fetched / "@facegate", symlinks=True)
+    for path in MODULES.iterdir():
+        if path.name != "@facegate":
+            (fetched / path.name).symlink_to(path)
     backend = tmp_path / "backend"
     backend.mkdir()
     await _run(backend, *build)
@@ -343,9 +347,7 @@ console.log(JSON.stringify({ statuses, verified }));
 
 async def test_the_route_for_next_js_believes_the_result_alone(tmp_path: Path) -> None:
     _project(tmp_path)
-    (tmp_path / "node_modules" / "standardwebhooks").symlink_to(
-        SERVER_PACKAGE / "node_modules" / "standardwebhooks"
-    )
+    (tmp_path / "node_modules" / "standardwebhooks").symlink_to(MODULES / "standardwebhooks")
     for folder in ("app/facegate", "lib"):
         (tmp_path / folder).mkdir(parents=True)
     (tmp_path / "app/facegate/route.js").write_text(_block(_README, "js", "function POST").text)
@@ -403,26 +405,22 @@ new Facegate({ address: "https://localhost" });
 
 def test_a_project_in_typescript_gets_the_types(tmp_path: Path) -> None:
     _project(tmp_path)
-    (tmp_path / "node_modules" / "@types").symlink_to(SERVER_PACKAGE / "node_modules" / "@types")
+    (tmp_path / "node_modules" / "@types").symlink_to(MODULES / "@types")
     (tmp_path / "backend.ts").write_text(_TYPES)
     options = {"strict": True, "module": "nodenext", "target": "es2022", "noEmit": True, "types": ["node"]}
     (tmp_path / "tsconfig.json").write_text(json.dumps({"compilerOptions": options, "files": ["backend.ts"]}))
-    compiler = SERVER_PACKAGE / "node_modules" / ".bin" / "tsc"
+    compiler = MODULES / ".bin" / "tsc"
     done = subprocess.run([compiler, "-p", "."], cwd=tmp_path, check=False, capture_output=True, text=True)
     assert done.returncode == 0, done.stdout
 
 
-@pytest.mark.parametrize(
-    ("package", "generated"),
-    [(SDK, "src/protocol/generated/facegate"), (SERVER_PACKAGE, "src/generated")],
-)
-def test_the_messages_are_those_of_the_contract(package: Path, generated: str, tmp_path: Path) -> None:
-    buf = Path(FACEGATE).with_name("buf")
+def test_the_messages_are_those_of_the_contract(tmp_path: Path) -> None:
+    buf, package, generated = Path(FACEGATE).with_name("buf"), WEB / "protocol", "src/generated"
     subprocess.run([buf, "generate", "-o", tmp_path], cwd=package, check=True, timeout=120)
     made, kept = (
-        {path.relative_to(folder): path.read_text() for path in folder.rglob("*.ts")}
+        {path.relative_to(folder): path.read_text() for path in folder.rglob("*_pb.ts")}
         for folder in (tmp_path / generated, package / generated)
     )
     assert made.keys() == kept.keys()
     different = [str(path) for path, text in made.items() if kept[path] != text]
-    assert different == [], f"run: npm --prefix {package.relative_to(REPOSITORY)} run protos"
+    assert different == [], "run: npm --prefix web run protos"

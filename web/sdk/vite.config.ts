@@ -1,7 +1,4 @@
-import { fileURLToPath } from "node:url";
-import { defineConfig } from "vitest/config";
-
-const installed = (name: string) => fileURLToPath(new URL(`node_modules/${name}`, import.meta.url));
+import { defineConfig } from "vite";
 
 export default defineConfig({
   build: {
@@ -20,12 +17,4 @@ export default defineConfig({
     },
   },
   worker: { format: "es" },
-  // The sources of the pages lie outside the folder that has node_modules.
-  test: {
-    include: ["test/**/*.test.ts", "../console/test/**/*.test.ts", "../hosted/test/**/*.test.ts"],
-    alias: [
-      { find: /^vitest$/, replacement: installed("vitest") },
-      { find: /^@bufbuild\/protobuf$/, replacement: installed("@bufbuild/protobuf/dist/esm/index.js") },
-    ],
-  },
 });

@@ -299,4 +299,4 @@ export function takeLink(): string {
   return secret;
 }
 
-const mark = new URL("../../try/public/mark.svg", import.meta.url).href;
+const mark = new URL("../../public/mark.svg", import.meta.url).href;

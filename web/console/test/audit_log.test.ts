@@ -1,5 +1,5 @@
 import { beforeAll, describe, expect, it } from "vitest";
-import { lengthPrefixed, sha256, utf8 } from "../../sdk/src/protocol/bytes.js";
+import { lengthPrefixed, sha256, utf8 } from "@facegate/protocol/bytes.js";
 import { verifyLog } from "../src/logic/audit_log.js";
 import { type Keys, readKeys } from "../src/logic/signatures.js";
 

@@ -1,6 +1,6 @@
 import { create, toBinary } from "@bufbuild/protobuf";
 import { beforeAll, describe, expect, it } from "vitest";
-import { CheckResultSchema, CheckStatus } from "../../sdk/src/protocol/generated/facegate/v1/result_pb.js";
+import { CheckResultSchema, CheckStatus } from "@facegate/protocol/generated/facegate/v1/result_pb.js";
 import { type Keys, NotVerified, readKeys, signedResult, verifyJws, verifyRecord, verifyResult, verifyReview } from "../src/logic/signatures.js";
 import type { Evidence } from "../src/types.js";
 

@@ -1,5 +1,5 @@
 /** The calls of the page's interface. The browser's secret is in a cookie that no script can read. */
-import type { ScanTicket } from "../../sdk/src/index.js";
+import type { ScanTicket } from "@facegate/web";
 import type { Secret } from "./arrival.js";
 
 export type Stage = "waiting" | "scanning" | "interrupted" | "done" | "expired" | "cancelled";

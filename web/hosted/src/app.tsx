@@ -1,8 +1,8 @@
 /** The page: consent and the scan here or on a phone, and the end. */
 import type { ComponentChildren, HTMLAttributes } from "preact";
 import { useEffect, useRef, useState } from "preact/hooks";
-import type { FacegateScan } from "../../sdk/src/element.js";
-import { ConnectionFailedError, type ScanOutcome, type ScanStatus, type ScanTicket } from "../../sdk/src/index.js";
+import type { FacegateScan } from "@facegate/web/element";
+import { ConnectionFailedError, type ScanOutcome, type ScanStatus, type ScanTicket } from "@facegate/web";
 import { answer, getTicket, type Look, open, Problem, readLook, readState, showCode, type View } from "./api.js";
 import { type Arrival, type Secret, writeArrival } from "./arrival.js";
 import { language, scanStrings, setLanguage, t, TEXTS, type Texts } from "./texts.js";

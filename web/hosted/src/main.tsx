@@ -1,6 +1,6 @@
 /** Starts the page. */
 import { render } from "preact";
-import "../../sdk/src/element.js";
+import "@facegate/web/element";
 import { App } from "./app.js";
 import { readArrival, writeArrival } from "./arrival.js";
 import { setLanguage } from "./texts.js";

@@ -1,5 +1,5 @@
 /** The page's own texts. Those of the scan itself are the capture screen's. */
-import { LANGUAGES, languageFor, type Strings } from "../../sdk/src/element/strings.js";
+import { LANGUAGES, languageFor, type Strings } from "@facegate/protocol/strings.js";
 
 export interface Texts {
   own: string;

@@ -1,5 +1,5 @@
 import { describe, expect, it } from "vitest";
-import { LANGUAGES } from "../../sdk/src/element/strings.js";
+import { LANGUAGES } from "@facegate/protocol/strings.js";
 import { TEXTS, setLanguage, t, type Texts } from "../src/texts.js";
 
 const values = (text: string) => (text.match(/\{\w+\}/g) ?? []).sort();

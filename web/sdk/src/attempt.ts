@@ -1,13 +1,5 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import type { Camera, CapturedFrame } from "./capture/camera.js";
-import type { Encoder } from "./capture/encoder.js";
-import { CapturePace } from "./capture/pace.js";
-import { FrameRules } from "./capture/rules.js";
-import { type FacegateError, ProtocolViolatedError, ScanEndedError, StreamLostError } from "./errors.js";
-import type { AttemptPlan, Interruption, ScanEvents } from "./events.js";
-import type { FlashShow } from "./flash/show.js";
-import { toOval, usefulSide } from "./oval.js";
-import { FeedbackCode } from "./protocol/generated/facegate/v1/feedback_pb.js";
+import { FeedbackCode } from "@facegate/protocol/generated/facegate/v1/feedback_pb.js";
 import {
   AttemptEndBody_Cause as Cause,
   type AttemptStart,
@@ -16,7 +8,15 @@ import {
   Goodbye_Reason,
   Plan,
   type ScanResult,
-} from "./protocol/generated/facegate/v1/scan_pb.js";
+} from "@facegate/protocol/generated/facegate/v1/scan_pb.js";
+import type { Camera, CapturedFrame } from "./capture/camera.js";
+import type { Encoder } from "./capture/encoder.js";
+import { CapturePace } from "./capture/pace.js";
+import { FrameRules } from "./capture/rules.js";
+import { type FacegateError, ProtocolViolatedError, ScanEndedError, StreamLostError } from "./errors.js";
+import type { AttemptPlan, Interruption, ScanEvents } from "./events.js";
+import type { FlashShow } from "./flash/show.js";
+import { toOval, usefulSide } from "./oval.js";
 import type { Received, ScanStream } from "./stream.js";
 import { milliseconds } from "./time.js";
 import { Credit } from "./transport/credit.js";

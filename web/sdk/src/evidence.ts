@@ -1,12 +1,12 @@
 import { create, toBinary } from "@bufbuild/protobuf";
-import { type Bytes, owned } from "./protocol/bytes.js";
+import { type Bytes, owned } from "@facegate/protocol/bytes.js";
 import {
   AttestationUnavailable_Reason as Unavailable,
   RuntimeFindingKind,
   RuntimeFindingsSchema,
-} from "./protocol/generated/facegate/v1/device_pb.js";
-import { SigningKey } from "./protocol/keys.js";
-import { attestationMessage, evidenceChallenge } from "./protocol/transcript.js";
+} from "@facegate/protocol/generated/facegate/v1/device_pb.js";
+import { SigningKey } from "@facegate/protocol/keys.js";
+import { attestationMessage, evidenceChallenge } from "@facegate/protocol/transcript.js";
 import { stored } from "./storage.js";
 import type { ScanStream } from "./stream.js";
 

@@ -1,6 +1,6 @@
 /** Where the oval lies in the camera's picture. */
+import type { Oval as OvalMessage } from "@facegate/protocol/generated/facegate/v1/scan_pb.js";
 import type { AttemptPlan, Oval } from "./events.js";
-import type { Oval as OvalMessage } from "./protocol/generated/facegate/v1/scan_pb.js";
 
 /** The oval at rest, until the server states one, in fractions of the field. */
 export const REST: Oval = { centerX: 0.5, centerY: 0.46, width: 0.62, height: 0.66 };

@@ -1,12 +1,12 @@
 /** What a page states about its browser, camera and screen. */
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { Platform } from "@facegate/protocol/generated/facegate/v1/device_pb.js";
+import { Capability, type ScanStartSchema } from "@facegate/protocol/generated/facegate/v1/scan_pb.js";
+import { SigningKey } from "@facegate/protocol/keys.js";
 import { atMost, type Camera } from "./capture/camera.js";
 import { UnsupportedBrowserError } from "./errors.js";
 import { installationId } from "./evidence.js";
 import { showsMovement } from "./oval.js";
-import { Platform } from "./protocol/generated/facegate/v1/device_pb.js";
-import { Capability, type ScanStartSchema } from "./protocol/generated/facegate/v1/scan_pb.js";
-import { SigningKey } from "./protocol/keys.js";
 import type { ScanOptions } from "./scan.js";
 import { VERSION } from "./version.js";
 

@@ -1,4 +1,12 @@
 import type { MessageInitShape } from "@bufbuild/protobuf";
+import { fromBase64 } from "@facegate/protocol/bytes.js";
+import {
+  type AttemptStart,
+  type ScanResult,
+  type ScanStartSchema,
+  ScanStatus as Status,
+} from "@facegate/protocol/generated/facegate/v1/scan_pb.js";
+import { type SigningKey } from "@facegate/protocol/keys.js";
 import { Attempt, goodbyeError, hintCode, planName, type Tally } from "./attempt.js";
 import { Camera } from "./capture/camera.js";
 import { Encoder } from "./capture/encoder.js";
@@ -7,15 +15,7 @@ import type { AttemptResult, Ending, HintCode, ScanEvents, ScanStatus } from "./
 import { type Attestor, browserKey, ScanEvidence } from "./evidence.js";
 import { type FlashScreen, FlashShow } from "./flash/show.js";
 import { toOval } from "./oval.js";
-import { fromBase64 } from "./protocol/bytes.js";
-import {
-  type AttemptStart,
-  type ScanResult,
-  type ScanStartSchema,
-  ScanStatus as Status,
-} from "./protocol/generated/facegate/v1/scan_pb.js";
 import { scanProfile, sessionKey } from "./profile.js";
-import { type SigningKey } from "./protocol/keys.js";
 import { ScanStream, type Ticket } from "./stream.js";
 import { milliseconds, pause } from "./time.js";
 import { backoffMs, MOST_FIRST_RETRIES, MOST_RECONNECTS } from "./transport/backoff.js";

@@ -1,7 +1,6 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from "@bufbuild/protobuf";
-import { ProtocolViolatedError, ServerNotTrustedError, StreamLostError } from "./errors.js";
-import { type Bytes, sameBytes, sha256 } from "./protocol/bytes.js";
-import { type AttestationSchema } from "./protocol/generated/facegate/v1/device_pb.js";
+import { type Bytes, sameBytes, sha256 } from "@facegate/protocol/bytes.js";
+import { type AttestationSchema } from "@facegate/protocol/generated/facegate/v1/device_pb.js";
 import {
   AttemptEndBodySchema,
   AttemptEndSchema,
@@ -15,10 +14,11 @@ import {
   type ScanFaceResponse,
   ScanFaceRequestSchema,
   ScanStartSchema,
-} from "./protocol/generated/facegate/v1/scan_pb.js";
-import { KeyShare, type SigningKey, verify } from "./protocol/keys.js";
-import { MacChain } from "./protocol/mac.js";
-import { attemptEndMessage, bindingHash, challengeMessage, resumeMessage } from "./protocol/transcript.js";
+} from "@facegate/protocol/generated/facegate/v1/scan_pb.js";
+import { KeyShare, type SigningKey, verify } from "@facegate/protocol/keys.js";
+import { MacChain } from "@facegate/protocol/mac.js";
+import { attemptEndMessage, bindingHash, challengeMessage, resumeMessage } from "@facegate/protocol/transcript.js";
+import { ProtocolViolatedError, ServerNotTrustedError, StreamLostError } from "./errors.js";
 import { ScanSocket } from "./transport/socket.js";
 
 const PROTOCOL_VERSION = 1;

@@ -1,12 +1,7 @@
 /** An attempt that goes on after everything else is captured, because the person is asked to open the mouth. */
 import { create, fromBinary } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { Attempt } from "../src/attempt.js";
-import type { Camera, CapturedFrame } from "../src/capture/camera.js";
-import type { Encoder } from "../src/capture/encoder.js";
-import type { AttemptPlan, Oval } from "../src/events.js";
-import { FlashShow } from "../src/flash/show.js";
-import { FeedbackCode, FeedbackSchema } from "../src/protocol/generated/facegate/v1/feedback_pb.js";
+import { FeedbackCode, FeedbackSchema } from "@facegate/protocol/generated/facegate/v1/feedback_pb.js";
 import {
   AttemptEndBody_Cause as Cause,
   AttemptStartSchema,
@@ -20,7 +15,12 @@ import {
   type ScanResult,
   ScanResultSchema,
   ScanStatus,
-} from "../src/protocol/generated/facegate/v1/scan_pb.js";
+} from "@facegate/protocol/generated/facegate/v1/scan_pb.js";
+import { Attempt } from "../src/attempt.js";
+import type { Camera, CapturedFrame } from "../src/capture/camera.js";
+import type { Encoder } from "../src/capture/encoder.js";
+import type { AttemptPlan, Oval } from "../src/events.js";
+import { FlashShow } from "../src/flash/show.js";
 import type { Received, ScanStream } from "../src/stream.js";
 
 const FRAME_MS = 50;

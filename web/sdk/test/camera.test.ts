@@ -1,8 +1,8 @@
 /** What the package asks of a camera, and the time that it states for a frame. */
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { LANGUAGES, type Strings } from "@facegate/protocol/strings.js";
 import { Camera, type CapturedFrame } from "../src/capture/camera.js";
 import { errorText } from "../src/element/error_text.js";
-import { LANGUAGES, type Strings } from "../src/element/strings.js";
 
 type Metadata = { captureTime?: number; presentationTime: number; presentedFrames: number };
 

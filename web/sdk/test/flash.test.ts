@@ -1,8 +1,8 @@
 import { create } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
+import { FlashStepSchema } from "@facegate/protocol/generated/facegate/v1/scan_pb.js";
 import { ProtocolViolatedError } from "../src/errors.js";
 import { FlashShow } from "../src/flash/show.js";
-import { FlashStepSchema } from "../src/protocol/generated/facegate/v1/scan_pb.js";
 
 function step(number: number, holdMs = 400, scrollMs = 0) {
   return create(FlashStepSchema, {

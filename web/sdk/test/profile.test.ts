@@ -1,10 +1,10 @@
 /** What a page announces before a scan. */
 import { afterEach, beforeEach, expect, it, vi } from "vitest";
+import { LANGUAGES, type Strings } from "@facegate/protocol/strings.js";
+import { Capability } from "@facegate/protocol/generated/facegate/v1/scan_pb.js";
 import type { Camera } from "../src/capture/camera.js";
 import { errorText } from "../src/element/error_text.js";
-import { LANGUAGES, type Strings } from "../src/element/strings.js";
 import { scanProfile, sessionKey } from "../src/profile.js";
-import { Capability } from "../src/protocol/generated/facegate/v1/scan_pb.js";
 import type { ScanOptions } from "../src/scan.js";
 
 vi.mock("../src/evidence.js", () => ({ installationId: async () => "installation" }));

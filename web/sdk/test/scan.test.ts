@@ -1,17 +1,17 @@
 import { create } from "@bufbuild/protobuf";
 import { afterAll, beforeAll, beforeEach, describe, expect, it, vi } from "vitest";
-import type { CapturedFrame } from "../src/capture/camera.js";
-import { errorText, firstSentence, outcomeText } from "../src/element/error_text.js";
-import { LANGUAGES, type Strings } from "../src/element/strings.js";
-import { CancelledError, type FacegateError, ProtocolViolatedError, ScanEndedError, ServerRefusedError, StreamLostError } from "../src/errors.js";
-import { FeedbackCode } from "../src/protocol/generated/facegate/v1/feedback_pb.js";
+import { LANGUAGES, type Strings } from "@facegate/protocol/strings.js";
+import { FeedbackCode } from "@facegate/protocol/generated/facegate/v1/feedback_pb.js";
 import {
   AttemptStartSchema,
   CaptureCompleteSchema,
   ChallengeBodySchema,
   ScanResultSchema,
   ScanStatus,
-} from "../src/protocol/generated/facegate/v1/scan_pb.js";
+} from "@facegate/protocol/generated/facegate/v1/scan_pb.js";
+import type { CapturedFrame } from "../src/capture/camera.js";
+import { errorText, firstSentence, outcomeText } from "../src/element/error_text.js";
+import { CancelledError, type FacegateError, ProtocolViolatedError, ScanEndedError, ServerRefusedError, StreamLostError } from "../src/errors.js";
 import type { Interruption, ScanEvents } from "../src/events.js";
 import { FaceScan, type ScanOutcome } from "../src/scan.js";
 import { type Received, ScanStream } from "../src/stream.js";

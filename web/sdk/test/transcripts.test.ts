@@ -2,15 +2,15 @@
 import { readFileSync } from "node:fs";
 import { fromBinary } from "@bufbuild/protobuf";
 import { afterEach, beforeEach, describe, expect, it, vi } from "vitest";
-import { ProtocolViolatedError, ServerNotTrustedError } from "../src/errors.js";
 import {
   AttemptEndBodySchema,
   ScanFaceRequestSchema,
   ScanFaceResponseSchema,
   ScanStartSchema,
-} from "../src/protocol/generated/facegate/v1/scan_pb.js";
-import { KeyShare, SigningKey, verify } from "../src/protocol/keys.js";
-import { attemptEndMessage } from "../src/protocol/transcript.js";
+} from "@facegate/protocol/generated/facegate/v1/scan_pb.js";
+import { KeyShare, SigningKey, verify } from "@facegate/protocol/keys.js";
+import { attemptEndMessage } from "@facegate/protocol/transcript.js";
+import { ProtocolViolatedError, ServerNotTrustedError } from "../src/errors.js";
 import { ScanStream } from "../src/stream.js";
 import { VERSION } from "../src/version.js";
 

@@ -1,9 +1,9 @@
 import { create } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
+import { CaptureAdjustmentSchema, CaptureBudgetSchema } from "@facegate/protocol/generated/facegate/v1/scan_pb.js";
 import { CapturePace } from "../src/capture/pace.js";
 import { FrameRules } from "../src/capture/rules.js";
 import { ServerRefusedError, StreamLostError } from "../src/errors.js";
-import { CaptureAdjustmentSchema, CaptureBudgetSchema } from "../src/protocol/generated/facegate/v1/scan_pb.js";
 import { backoffMs } from "../src/transport/backoff.js";
 import { Credit } from "../src/transport/credit.js";
 import { closeError, toRefusal } from "../src/transport/status.js";

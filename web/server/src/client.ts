@@ -13,8 +13,7 @@ import {
   type MessageInitShape,
   type MessageShape,
 } from "@bufbuild/protobuf";
-import { CallRefusedError, ConnectionFailedError, ServerNotTrustedError, translated } from "./errors.js";
-import type { CheckResult } from "./generated/facegate/v1/result_pb.js";
+import type { CheckResult } from "@facegate/protocol/generated/facegate/v1/result_pb.js";
 import {
   CheckProgressSchema,
   type CheckListing,
@@ -24,7 +23,8 @@ import {
   UploadTrustedImageRequestSchema,
   type UploadTrustedImageResponse,
   VerificationService,
-} from "./generated/facegate/v1/verification_service_pb.js";
+} from "@facegate/protocol/generated/facegate/v1/verification_service_pb.js";
+import { CallRefusedError, ConnectionFailedError, ServerNotTrustedError, translated } from "./errors.js";
 import { expectFields, expectKnown, fieldsOf } from "./known.js";
 import { takenProxy, type Proxy } from "./proxy.js";
 import { given, ResultVerifier, type ExpectedResults } from "./results.js";

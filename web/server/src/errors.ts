@@ -2,8 +2,8 @@
 import { status, type ServiceError } from "@grpc/grpc-js";
 import { fromBinary } from "@bufbuild/protobuf";
 import { anyUnpack, durationMs } from "@bufbuild/protobuf/wkt";
-import type { ErrorReason } from "./generated/facegate/v1/error_reason_pb.js";
-import { ErrorInfoSchema, RetryInfoSchema, StatusSchema } from "./generated/google/rpc/error_details_pb.js";
+import type { ErrorReason } from "@facegate/protocol/generated/facegate/v1/error_reason_pb.js";
+import { ErrorInfoSchema, RetryInfoSchema, StatusSchema } from "@facegate/protocol/generated/google/rpc/error_details_pb.js";
 import { throughProxy, type Proxy } from "./proxy.js";
 
 /** The name of a reason, such as `FACE_NOT_FOUND`. A newer server may send one that is not listed. */

@@ -4,9 +4,9 @@ import { Agent, get, type IncomingMessage } from "node:http";
 import { text } from "node:stream/consumers";
 import { compactVerify, createLocalJWKSet, createRemoteJWKSet, customFetch, errors, jwtVerify, type FetchImplementation, type JSONWebKeySet, type JWTVerifyGetKey } from "jose";
 import { fromBinary } from "@bufbuild/protobuf";
+import { CheckResultSchema, type CheckResult } from "@facegate/protocol/generated/facegate/v1/result_pb.js";
 import { ConnectionFailedError, SandboxResultError, ServerNotTrustedError } from "./errors.js";
 import { expectKnown } from "./known.js";
-import { CheckResultSchema, type CheckResult } from "./generated/facegate/v1/result_pb.js";
 
 const KEYS_AGE_MS = 300_000;
 

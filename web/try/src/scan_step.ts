@@ -1,6 +1,6 @@
 /** Step 3: the scan, by the element of `@facegate/web`. */
-import "../../sdk/src/element.js";
-import type { FacegateScan } from "../../sdk/src/element.js";
+import "@facegate/web/element";
+import type { FacegateScan } from "@facegate/web/element";
 import { api, type About, type Mode, type Verdict } from "./api.js";
 import { make } from "./dom.js";
 import { icon } from "./icons.js";

@@ -1,5 +1,5 @@
 /** Verifies an exported audit log in the browser: the chain of its entries, and its signed checkpoints. */
-import { lengthPrefixed, sha256, utf8 } from "../../../sdk/src/protocol/bytes.js";
+import { lengthPrefixed, sha256, utf8 } from "@facegate/protocol/bytes.js";
 import { type Keys, NotVerified, verifyJws } from "./signatures.js";
 
 /** What is wrong with a log, and at which entry or checkpoint. */

@@ -1,5 +1,5 @@
 /** The evidence record, as it was sealed. */
-import { fromBase64 } from "../../../sdk/src/protocol/bytes.js";
+import { fromBase64 } from "@facegate/protocol/bytes.js";
 
 export interface EvidenceRecord {
   tenant?: unknown;

@@ -3,8 +3,8 @@
  * JWS (RFC 7515), ES256, by a key that the key set names, with known header fields and the expected type.
  */
 import { fromBinary, toJson } from "@bufbuild/protobuf";
-import { type Bytes, fromBase64, sameBytes, sha256, utf8 } from "../../../sdk/src/protocol/bytes.js";
-import { CheckResultSchema } from "../../../sdk/src/protocol/generated/facegate/v1/result_pb.js";
+import { type Bytes, fromBase64, sameBytes, sha256, utf8 } from "@facegate/protocol/bytes.js";
+import { CheckResultSchema } from "@facegate/protocol/generated/facegate/v1/result_pb.js";
 import type { Evidence, Result } from "../types.js";
 import { type EvidenceRecord, parseRecord } from "./record.js";
 

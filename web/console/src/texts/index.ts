@@ -1,5 +1,5 @@
 /** The texts of the console in the language of the person. */
-import { LANGUAGES } from "../../../sdk/src/element/strings.js";
+import { LANGUAGES } from "@facegate/protocol/strings.js";
 import { FAILURES, REFUSALS, VERDICTS } from "../generated/texts.js";
 import { type Language, written } from "../logic/format.js";
 import { de, failures as germanFailures, signals as germanSignals, verdicts as germanVerdicts } from "./de.js";

@@ -1,5 +1,5 @@
+import { CameraFacing } from "@facegate/protocol/generated/facegate/v1/device_pb.js";
 import { CameraError, type CameraProblem, UnsupportedBrowserError } from "../errors.js";
-import { CameraFacing } from "../protocol/generated/facegate/v1/device_pb.js";
 import type { Picture } from "./encode.js";
 
 const FIRST_PICTURE_MS = 8000;

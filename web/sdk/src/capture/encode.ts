@@ -1,4 +1,4 @@
-import type { Bytes } from "../protocol/bytes.js";
+import type { Bytes } from "@facegate/protocol/bytes.js";
 import type { FrameLimits } from "./rules.js";
 
 const QUALITIES = [0.85, 0.7, 0.55, 0.4];

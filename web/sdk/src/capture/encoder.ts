@@ -1,3 +1,4 @@
+/// <reference path="../vite.d.ts" />
 import { encode, type EncodedFrame, type Picture } from "./encode.js";
 import type { EncodeAnswer, EncodeRequest } from "./jpeg_worker.js";
 import JpegWorker from "./jpeg_worker.js?worker&inline";

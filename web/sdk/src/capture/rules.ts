@@ -1,4 +1,4 @@
-import type { CaptureAdjustment, CaptureBudget } from "../protocol/generated/facegate/v1/scan_pb.js";
+import type { CaptureAdjustment, CaptureBudget } from "@facegate/protocol/generated/facegate/v1/scan_pb.js";
 
 const EARLY_SHARE = 0.25;
 

@@ -1,3 +1,4 @@
+import { type Strings, textFor } from "@facegate/protocol/strings.js";
 import {
   CameraError,
   type CameraProblem,
@@ -9,7 +10,6 @@ import {
   UnsupportedBrowserError,
 } from "../errors.js";
 import type { Ending, Interruption } from "../events.js";
-import { type Strings, textFor } from "./strings.js";
 
 /** What the page measured or was told as the cause of a failure. Other codes are hints from the scan, which need not be the cause. */
 const CAUSES = new Set(["NETWORK_TOO_SLOW", "CAPTURE_TOO_SLOW", "SERVER_BUSY"]);

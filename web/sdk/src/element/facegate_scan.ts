@@ -1,3 +1,4 @@
+import { LANGUAGES, languageFor, textFor, type Strings } from "@facegate/protocol/strings.js";
 import { CameraError, CancelledError, FacegateError, ServerNotTrustedError } from "../errors.js";
 import type { AttemptResult, HintCode } from "../events.js";
 import type { Attestor } from "../evidence.js";
@@ -5,7 +6,6 @@ import { FlashLayer } from "../flash/layer.js";
 import { FaceScan, type ScanOutcome, type ScanScreen, type ScanTicket } from "../scan.js";
 import { errorText, firstSentence, interruptionText, outcomeText } from "./error_text.js";
 import type { Preview, Start } from "./start_card.js";
-import { LANGUAGES, languageFor, textFor, type Strings } from "./strings.js";
 import { View } from "./view.js";
 
 const TEXTS: Record<ScanOutcome["status"], keyof Omit<Strings, "hints">> = {

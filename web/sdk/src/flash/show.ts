@@ -1,5 +1,5 @@
+import type { FlashStep } from "@facegate/protocol/generated/facegate/v1/scan_pb.js";
 import { ProtocolViolatedError } from "../errors.js";
-import type { FlashStep } from "../protocol/generated/facegate/v1/scan_pb.js";
 import { milliseconds } from "../time.js";
 
 /** The shortest time of a colour, whatever the server demands: never more than 3 changes a second. */

@@ -1,12 +1,12 @@
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
-import { owned } from "../protocol/bytes.js";
-import { type FacegateError, type Refusal, ProtocolViolatedError, StreamLostError } from "../errors.js";
+import { owned } from "@facegate/protocol/bytes.js";
 import {
   type ScanFaceRequest,
   ScanFaceRequestSchema,
   type ScanFaceResponse,
   ScanFaceResponseSchema,
-} from "../protocol/generated/facegate/v1/scan_pb.js";
+} from "@facegate/protocol/generated/facegate/v1/scan_pb.js";
+import { type FacegateError, type Refusal, ProtocolViolatedError, StreamLostError } from "../errors.js";
 import { closeError, toRefusal } from "./status.js";
 
 const METHOD = "/facegate.v1.VerificationService/ScanFace";

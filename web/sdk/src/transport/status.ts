@@ -1,5 +1,5 @@
+import { RECONNECT } from "@facegate/protocol/generated/texts.js";
 import { type FacegateError, type Refusal, ServerRefusedError, StreamLostError } from "../errors.js";
-import { RECONNECT } from "../protocol/generated/texts.js";
 
 const DOMAIN = "facegate.org";
 /** The close code of a refusal is this number plus its gRPC status. */

@@ -2,17 +2,17 @@
 import { readFileSync } from "node:fs";
 import { create, fromBinary, toBinary } from "@bufbuild/protobuf";
 import { describe, expect, it } from "vitest";
-import { fromBase64, lengthPrefixed, sha256, utf8 } from "../src/protocol/bytes.js";
-import { fromDer, toDer } from "../src/protocol/der.js";
+import { fromBase64, lengthPrefixed, sha256, utf8 } from "../src/bytes.js";
+import { fromDer, toDer } from "../src/der.js";
 import {
   AttemptEndBody_Cause,
   AttemptEndBodySchema,
   ChallengeBodySchema,
   FrameHeaderSchema,
   ScanStartSchema,
-} from "../src/protocol/generated/facegate/v1/scan_pb.js";
-import { KeyShare, SigningKey, verify } from "../src/protocol/keys.js";
-import { MacChain } from "../src/protocol/mac.js";
+} from "../src/generated/facegate/v1/scan_pb.js";
+import { KeyShare, SigningKey, verify } from "../src/keys.js";
+import { MacChain } from "../src/mac.js";
 import {
   attemptEndMessage,
   attestationMessage,
@@ -20,7 +20,7 @@ import {
   challengeMessage,
   evidenceChallenge,
   resumeMessage,
-} from "../src/protocol/transcript.js";
+} from "../src/transcript.js";
 
 type Section = Record<string, string>;
 const file = new URL("../../../protos/conformance/vectors.json", import.meta.url);

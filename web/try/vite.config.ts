@@ -1,20 +1,19 @@
-import { fileURLToPath } from "node:url";
-import { defineConfig } from "vite";
-
-const source = fileURLToPath(new URL("../try", import.meta.url));
+import { defaultClientConditions, defineConfig } from "vite";
 
 /** The pages of `facegate try`: built into the Python package, whose wheel contains them. */
 export default defineConfig({
-  root: source,
   base: "./",
+  // @facegate/web of the workspace is built from its sources.
+  resolve: { conditions: ["@facegate/source", ...defaultClientConditions] },
+  publicDir: "../public",
   build: {
     target: "es2022",
-    outDir: process.env["TRY_OUT"] ?? fileURLToPath(new URL("../../cli/try_/page", import.meta.url)),
+    outDir: "../../cli/try_/page",
     emptyOutDir: true,
     assetsInlineLimit: 0,
     modulePreload: { polyfill: false },
     rollupOptions: {
-      input: { index: `${source}/index.html`, attacks: `${source}/attacks.html` },
+      input: { index: "index.html", attacks: "attacks.html" },
       output: {
         entryFileNames: "[name].js",
         chunkFileNames: "shared.js",

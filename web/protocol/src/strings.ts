@@ -1,5 +1,4 @@
-import type { HintCode } from "../events.js";
-import { LANGUAGES } from "../protocol/generated/languages.js";
+import { LANGUAGES } from "./generated/languages.js";
 
 export { LANGUAGES };
 
@@ -38,7 +37,7 @@ export interface Strings {
   hidden: string;
   cameraLost: string;
   how: string;
-  hints: Record<HintCode, string>;
+  hints: Record<string, string>;
 }
 
 /** The first of the wanted languages (BCP 47) that the package has, else English. */
@@ -51,6 +50,6 @@ export function languageFor(wanted: readonly string[]): string {
 }
 
 /** The text of a code. */
-export function textFor({ hints }: Strings, code: HintCode): string {
+export function textFor({ hints }: Strings, code: string): string {
   return hints[code] ?? hints.UNSPECIFIED ?? "";
 }

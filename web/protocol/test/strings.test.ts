@@ -1,6 +1,6 @@
 import { describe, expect, it } from "vitest";
-import { LANGUAGES, languageFor, type Strings } from "../src/element/strings.js";
-import { FeedbackCode } from "../src/protocol/generated/facegate/v1/feedback_pb.js";
+import { LANGUAGES, languageFor, type Strings } from "../src/strings.js";
+import { FeedbackCode } from "../src/generated/facegate/v1/feedback_pb.js";
 
 const names = Object.values(FeedbackCode).filter((name) => typeof name === "string").sort();
 

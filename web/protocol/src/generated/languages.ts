@@ -1,7 +1,7 @@
 // Made by `python -m docs.make_texts`; do not edit it by hand.
-import type { Strings } from "../../element/strings.js";
+import type { Strings } from "../strings.js";
 
-/** The languages of the package, by their BCP 47 language. */
+/** The languages of capture screens, by their BCP 47 language. */
 export const LANGUAGES: Record<string, Strings> = {
   "en": {
     "title": "Confirm that it is you",
