@@ -119,7 +119,7 @@ describe("figures", () => {
 
   const found = [
     { day: "2027-02-28", policy: "high", successes: 3, failures: 1, reasons: [{ reason: "FAILURE_REASON_SPOOF", checks: 1 }], secondsToVerdictMedian: 20, secondsToVerdictP90: 40 },
-    { day: "2027-03-02", policy: "high", successes: "2" },
+    { day: "2027-03-02", policy: "high", successes: 2 },
     { day: "2027-02-28", policy: "standard", failures: 2, undecided: 1, reasons: [{ reason: "FAILURE_REASON_CONDITIONS", checks: 2 }] },
   ];
 
@@ -145,7 +145,7 @@ describe("figures", () => {
     const review = (status: string, outcome: string, checks: number, sampled?: number) => ({ status: `CHECK_STATUS_${status}`, outcome: `REVIEW_OUTCOME_${outcome}`, checks, ...(sampled && { sampled }) });
     const { rows, open, expired } = reviewedOf([
       { day: "2027-02-28", reviews: [review("SUCCESS", "ALLOW", 30, 20), review("SUCCESS", "DENY", 5, 1), review("FAILURE", "ALLOW", 2)], reviewsOpen: 3 },
-      { day: "2027-03-01", reviews: [review("SUCCESS", "DENY", 1, 1), review("SUCCESS", "ESCALATE", 2), review("FAILURE", "DENY", 6), review("FAILURE", "ASK_AGAIN", 1)], reviewsOpen: "1", reviewsExpired: 2 },
+      { day: "2027-03-01", reviews: [review("SUCCESS", "DENY", 1, 1), review("SUCCESS", "ESCALATE", 2), review("FAILURE", "DENY", 6), review("FAILURE", "ASK_AGAIN", 1)], reviewsOpen: 1, reviewsExpired: 2 },
       { day: "2027-03-02" },
     ]);
     expect(rows).toEqual([

@@ -35,8 +35,6 @@ export async function inParts(
   }
 }
 
-const counted = (value: string | number | undefined): number => Number(value ?? 0);
-
 export function checksOf({ successes, failures, undecided }: Omit<DaySum, "day">): number {
   return successes + failures + undecided;
 }
@@ -60,12 +58,12 @@ export function summed(found: readonly FiguresDay[]): Figures {
   for (const one of sorted) {
     const sum = byDay.get(one.day);
     for (const name of ["successes", "failures", "undecided"] as const) {
-      if (sum !== undefined) sum[name] += counted(one[name]);
-      total[name] += counted(one[name]);
+      if (sum !== undefined) sum[name] += one[name] ?? 0;
+      total[name] += one[name] ?? 0;
     }
     if (one.policy) policies.add(one.policy);
     for (const { reason, checks } of one.reasons ?? []) {
-      reasons.set(reason ?? "", (reasons.get(reason ?? "") ?? 0) + counted(checks));
+      reasons.set(reason ?? "", (reasons.get(reason ?? "") ?? 0) + (checks ?? 0));
     }
   }
   return {
@@ -97,11 +95,11 @@ export function reviewedOf(found: readonly FiguresDay[]): { rows: Reviewed[]; op
   ] satisfies Reviewed[];
   let [open, expired] = [0, 0];
   for (const day of found) {
-    open += counted(day.reviewsOpen);
-    expired += counted(day.reviewsExpired);
+    open += day.reviewsOpen ?? 0;
+    expired += day.reviewsExpired ?? 0;
     for (const one of day.reviews ?? []) {
       for (const row of rows.filter(({ status }) => one.status === `CHECK_STATUS_${status}`)) {
-        const checks = counted(row.sampled ? one.sampled : one.checks);
+        const checks = (row.sampled ? one.sampled : one.checks) ?? 0;
         row.decided += checks;
         if (one.outcome === (row.status === "SUCCESS" ? "REVIEW_OUTCOME_DENY" : "REVIEW_OUTCOME_ALLOW")) row.contradicted += checks;
         if (one.outcome === "REVIEW_OUTCOME_ASK_AGAIN" || one.outcome === "REVIEW_OUTCOME_ESCALATE") row.unclear += checks;

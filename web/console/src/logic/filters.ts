@@ -1,4 +1,5 @@
 /** The filters of the list of checks, and the views that a person saves in this browser. */
+import type { Methods } from "../types.js";
 import { startOfDay } from "./format.js";
 
 export interface Filters {
@@ -35,7 +36,7 @@ export function reversed({ since, until }: Pick<Filters, "since" | "until">): bo
 }
 
 /** The request of ListChecks for filters; the last day is included. */
-export function listRequest(filters: Filters, pageToken = ""): Record<string, unknown> {
+export function listRequest(filters: Filters, pageToken = ""): Methods["ListChecks"][0] {
   const request: Record<string, unknown> = {
     decidedSince: startOfDay(filters.since),
     decidedBefore: startOfDay(filters.until, 1),

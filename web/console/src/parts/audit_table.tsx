@@ -5,7 +5,7 @@ import { written } from "../logic/format.js";
 import { addressOf } from "../logic/router.js";
 import { detailName, detailValue } from "../texts/details.js";
 import { t, tn, word } from "../texts/index.js";
-import type { AuditEvent } from "../types.js";
+import type { AuditEvent, Methods } from "../types.js";
 import { useLoad, useTask } from "./hooks.js";
 import { Busy, Notice, Problem, Table, Time } from "./ui.js";
 
@@ -17,7 +17,7 @@ export function AuditEntries({
   all = false,
   printed = false,
 }: {
-  request: Record<string, unknown>;
+  request: Methods["ListAuditEvents"][0];
   caption: string;
   /** Which entries are shown. */
   keep?: (event: AuditEvent) => boolean;
@@ -46,7 +46,7 @@ export function AuditEntries({
   });
   const shown = events.filter(keep);
   // The entries of one check need no column for it.
-  const ofMany = request["checkId"] === undefined;
+  const ofMany = request.checkId === undefined;
   if (first.busy && events.length === 0) return <Busy />;
   if (first.error !== null) return <Problem error={first.error} retry={first.reload} />;
   return (
