@@ -4,7 +4,7 @@ import { checksOf, inParts, interval, passRate, reviewedOf, summed, timesOf } fr
 import { impersonal, listRequest, NO_FILTERS, removeView, reversed, savedViews, saveView } from "../src/logic/filters.js";
 import { asWords, bare, byteLength, dayBefore, dayText, degreesOf, hexOf, knownOnly, oneIn, othersInWords, percentText, startOfDay, timeText, wholePercents, written } from "../src/logic/format.js";
 import { after, agrees, EMPTY, isClaimedBy, lacks, NO_DRAFT } from "../src/logic/queue.js";
-import { livenessLines, parseRecord } from "../src/logic/record.js";
+import { livenessLines, outcomeOf, parseRecord } from "../src/logic/record.js";
 import { addressOf, homeOf, linkIn, pagesOf, routeFrom } from "../src/logic/router.js";
 import { samePerson } from "../src/parts/sessions.js";
 import { t } from "../src/texts/index.js";
@@ -29,11 +29,10 @@ describe("formatting", () => {
   });
 
   it("reads the lines of liveness from a record", () => {
-    const record = (policy: object) => btoa(JSON.stringify({ record: { outcome: { liveness: { policy } } } }));
-    expect(livenessLines(record({ live_threshold: 80, spoof_threshold: 30 }))).toEqual({ live: 80, spoof: 30 });
-    expect(livenessLines(record({}))).toBeNull();
-    expect(livenessLines(btoa("{"))).toBeNull();
-    expect(livenessLines(undefined)).toBeNull();
+    const lines = (policy: object) => livenessLines(outcomeOf(btoa(JSON.stringify({ record: { outcome: { liveness: { policy } } } }))));
+    expect(lines({ live_threshold: 80, spoof_threshold: 30 })).toEqual({ live: 80, spoof: 30 });
+    expect(lines({})).toBeNull();
+    expect([outcomeOf(btoa("{")), outcomeOf(undefined), livenessLines(undefined)]).toEqual([undefined, undefined, null]);
   });
 
   it("refuses what is no record", () => {

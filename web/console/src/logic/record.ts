@@ -6,7 +6,8 @@ export interface EvidenceRecord {
   result?: unknown;
   outcome?: {
     check_id?: unknown;
-    liveness?: { policy?: Record<string, unknown> } | null;
+    liveness?: { policy?: Record<string, unknown>; reasons?: string[] } | null;
+    doubts?: string[];
   };
 }
 
@@ -18,19 +19,22 @@ export function parseRecord(bytes: Uint8Array): EvidenceRecord {
   return record;
 }
 
+/** The decision in a record in base64; `undefined` without a record, or of one that cannot be read. */
+export function outcomeOf(recordJson: string | undefined): EvidenceRecord["outcome"] {
+  try {
+    return parseRecord(fromBase64(recordJson ?? "")).outcome;
+  } catch {
+    return undefined;
+  }
+}
+
 /** The thresholds of liveness, which the result does not state. */
 export interface LivenessLines {
   live: number;
   spoof: number;
 }
 
-/** Reads the thresholds of liveness from a record in base64; `null` if it has none. */
-export function livenessLines(recordJson: string | undefined): LivenessLines | null {
-  try {
-    const policy = parseRecord(fromBase64(recordJson ?? "")).outcome?.liveness?.policy;
-    const { live_threshold: live, spoof_threshold: spoof } = policy ?? {};
-    return typeof live === "number" && typeof spoof === "number" ? { live, spoof } : null;
-  } catch {
-    return null;
-  }
+export function livenessLines(outcome: EvidenceRecord["outcome"]): LivenessLines | null {
+  const { live_threshold: live, spoof_threshold: spoof } = outcome?.liveness?.policy ?? {};
+  return typeof live === "number" && typeof spoof === "number" ? { live, spoof } : null;
 }

@@ -1,8 +1,8 @@
 /** The verdict in words, with each measurement beside its line. */
 import { asWords, bare, knownOnly, numberText, othersInWords, wholePercents, written } from "../logic/format.js";
-import { livenessLines } from "../logic/record.js";
+import { type EvidenceRecord, livenessLines, outcomeOf } from "../logic/record.js";
 import { Facts, Gauge, Section, Table, Tag, Time, type Tone } from "../parts/ui.js";
-import { explanation, hint, language, signalName, t, tn, word } from "../texts/index.js";
+import { explanations, hint, language, signalName, t, tn, word } from "../texts/index.js";
 import type { Attempt, Evidence, Result, Signal } from "../types.js";
 
 const number = (value: number, digits = 1) => numberText(value, language(), digits);
@@ -28,20 +28,22 @@ export function Compared({ evidence, result }: { evidence: Evidence; result: Res
 }
 
 export function VerdictPart({ result, recordJson }: { result: Result; recordJson: string | undefined }) {
+  const outcome = outcomeOf(recordJson);
+  const why = result.liveness === undefined ? [] : explanations(result.liveness, outcome);
   return (
     <Section title={t("verdict")}>
       {language() === "de" && <p class="help">{t("verdict.english")}</p>}
       <div class="measures">
-        <Liveness result={result} recordJson={recordJson} />
+        <Liveness result={result} outcome={outcome} />
         <Match result={result} />
         <Bits result={result} />
       </div>
-      {(result.liveness?.explanations?.length ?? 0) > 0 && (
+      {why.length > 0 && (
         <>
           <h3>{t("verdict.why")}</h3>
           <ul>
-            {result.liveness!.explanations!.map((text) => (
-              <li key={text}>{written(explanation(text))}</li>
+            {why.map((text) => (
+              <li key={text}>{written(text)}</li>
             ))}
           </ul>
         </>
@@ -50,12 +52,12 @@ export function VerdictPart({ result, recordJson }: { result: Result; recordJson
   );
 }
 
-function Liveness({ result, recordJson }: { result: Result; recordJson: string | undefined }) {
+function Liveness({ result, outcome }: { result: Result; outcome: EvidenceRecord["outcome"] }) {
   const { liveness } = result;
   if (liveness === undefined) return <p>{t("liveness.none")}</p>;
   const verdict = bare(liveness.verdict, "LIVENESS_VERDICT_");
   const confidence = liveness.confidence ?? 0;
-  const lines = livenessLines(recordJson);
+  const lines = livenessLines(outcome);
   const tone: Tone = verdict === "LIVE" ? "good" : verdict === "SPOOF" ? "bad" : "warn";
   const spoken = t("liveness.confidence", { value: number(confidence) });
   const attack = bare(liveness.attackType, "ATTACK_TYPE_");

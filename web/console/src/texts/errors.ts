@@ -18,10 +18,10 @@ export function errorText(error: unknown): string {
 }
 
 function invalidText(metadata: CallError["metadata"], message: string): string {
-  const { field = "", bytes = "", maxBytes = "" } = metadata;
+  const { field = "", problem = "", bytes = "", maxBytes = "" } = metadata;
   const name = { field: isKey(`field.${field}`) ? word("field", field) : field };
   if (bytes !== "" && maxBytes !== "") return t("error.INVALID_FIELD.long", { ...name, bytes, maxBytes });
-  if (message.endsWith("has characters that are not printable; remove them")) return t("error.INVALID_FIELD.unseen", name);
+  if (problem === "NOT_PRINTABLE") return t("error.INVALID_FIELD.unseen", name);
   if (isKey(`field.${field}`) || message === "") return t("error.INVALID_FIELD", name);
   return t("error.INVALID_FIELD.why", { message });
 }

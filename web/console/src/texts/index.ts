@@ -1,7 +1,9 @@
 /** The texts of the console in the language of the person. */
 import { LANGUAGES } from "@facegate/protocol/strings.js";
-import { FAILURES, REFUSALS, VERDICTS } from "../generated/texts.js";
+import { FAILURES, REFUSALS } from "../generated/texts.js";
 import { type Language, written } from "../logic/format.js";
+import type { EvidenceRecord } from "../logic/record.js";
+import type { Result } from "../types.js";
 import { de, failures as germanFailures, signals as germanSignals, verdicts as germanVerdicts } from "./de.js";
 import { en } from "./en.js";
 
@@ -58,15 +60,15 @@ export function failure(name: string): { means: string; action: string } {
   return own[name] ?? { means: name, action: "" };
 }
 
-/** A reason of a verdict on liveness, which results state in English; as it is if a newer server made it. */
-export function explanation(text: string): string {
-  if (current === "en") return text;
-  for (const [name, english] of Object.entries(VERDICTS)) {
-    // A result also states what an earlier attempt left, after a colon.
-    if (text === english) return germanVerdicts[name as keyof typeof VERDICTS];
-    if (text.endsWith(`: ${english}`)) return t("verdict.earlier", { reason: germanVerdicts[name as keyof typeof VERDICTS] });
-  }
-  return text.startsWith("The device is not attested: ") ? t("verdict.unattested") : text;
+/** The reasons of a verdict on liveness. Results state them in English, and records as codes; one that is not known here stays English. */
+export function explanations({ explanations: english = [], verdict }: NonNullable<Result["liveness"]>, outcome: EvidenceRecord["outcome"]): string[] {
+  const reasons = outcome?.liveness?.reasons;
+  if (current === "en" || reasons === undefined) return english;
+  const german = (reason: string) => germanVerdicts[reason as keyof typeof germanVerdicts] as string | undefined;
+  const earlier = (doubt: string) => german(doubt) && t("verdict.earlier", { reason: german(doubt)! });
+  // In the order of the result.
+  const own = [...reasons.map(german), ...(verdict === "LIVENESS_VERDICT_LIVE" ? [t("verdict.unattested")] : (outcome?.doubts ?? []).map(earlier))];
+  return english.map((text, index) => own[index] ?? text);
 }
 
 /** The name of a signal of liveness. */
