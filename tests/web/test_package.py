@@ -72,6 +72,18 @@ def test_the_component_is_marked_as_one_of_the_client(project: Path) -> None:
     assert component.read_text().startswith('"use client";')
 
 
+@pytest.mark.parametrize("package", [SDK, SERVER_PACKAGE], ids=["sdk", "server"])
+def test_a_package_contains_what_it_has_from_the_workspace(package: Path) -> None:
+    emitted = [path for path in (package / "dist").rglob("*.*") if path.suffix in {".js", ".ts"}]
+    imports = [
+        (path, name) for path in emitted for name in re.findall(r'from ?"([./@][^"]*)"', path.read_text())
+    ]
+    assert len(imports) > 5
+    assert [(path, name) for path, name in imports if name.startswith("@facegate/")] == []
+    relative = [path.parent / name for path, name in imports if name[0] == "."]
+    assert [path for path in relative if not (path.exists() or path.with_suffix(".d.ts").exists())] == []
+
+
 def test_the_readme_links_nothing_that_the_package_lacks(project: Path) -> None:
     package = project / "node_modules" / "@facegate" / "web"
     relative = [link for link in links(package / "README.md") if "://" not in link and link[0] != "#"]
