@@ -15,7 +15,9 @@ import pytest_asyncio
 from facegate.v1 import review_pb2
 
 from facegate_client.archive import verify_archive
+from facegate_protocol.texts import VERDICTS
 from server.domain.reviews import Review, ReviewCause
+from server.edge.result_codec import UNATTESTED
 from server.keyring.key_files import KeyFiles
 from server.keyring.keys import KeyFolder
 from server.running.app import FacegateServer
@@ -198,6 +200,9 @@ async def test_an_enrolled_frame_is_shown_after_the_other_images_are_erased(
     assert "The other images were erased when their retention ended:" in answer["said"]
     assert "The enrolled frame is kept as the trusted image of later checks" in answer["said"]
     assert answer["images"] == 1
+    # That no attestation vouches for the device does not decide, but is said.
+    assert len(answer["german"]) == 2
+    assert not {*answer["german"]} & {*VERDICTS.values(), UNATTESTED}
 
 
 async def test_another_tab_shows_nothing_of_a_person_who_left(walk: Walk, office: Office) -> None:

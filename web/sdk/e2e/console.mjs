@@ -275,7 +275,7 @@ const walks = {
     await lookAt("confirm-erasure-de");
   },
 
-  /** Looks at what is left of the images of an enrolled check. */
+  /** Looks at what is left of the images of an enrolled check, and at its verdict in German. */
   async enrolled() {
     const images = part("Whom the face was compared with, and images");
     await images.getByLabel("Purpose").waitFor();
@@ -285,6 +285,8 @@ const walks = {
     await images.getByRole("button", { name: "Show the image", exact: true }).click();
     await images.locator("canvas:not(.hidden)").waitFor();
     answer.images = await images.locator("canvas").count();
+    await button("Deutsch").click();
+    answer.german = await part("Das Urteil und seine Grenzen").getByRole("listitem").allInnerTexts();
   },
 
   /** Leaves the session alone until it is about to end, and until it has ended. */
