@@ -27,7 +27,7 @@ For example, verify the credential that a browser registers for a scan::
 """
 
 from device_integrity.cbor import decode_cbor
-from device_integrity.check import Assurance, DeviceCheck, DeviceFinding, Manipulation, passed_test
+from device_integrity.device_test import Assurance, DeviceFinding, DeviceTest, Manipulation, passed_test
 from device_integrity.errors import (
     CborMalformed,
     DeviceIntegrityError,
@@ -51,9 +51,9 @@ __all__ = [
     "RUNTIME_VERIFIER",
     "Assurance",
     "CborMalformed",
-    "DeviceCheck",
     "DeviceFinding",
     "DeviceIntegrityError",
+    "DeviceTest",
     "EvidenceMalformed",
     "Manipulation",
     "PlayDecoderUnavailable",

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from device_integrity.check import DeviceCheck, Manipulation, not_evaluated, suspect
+from device_integrity.device_test import DeviceTest, Manipulation, not_evaluated, suspect
 
 RUNTIME_VERIFIER: Final = "runtime"
 """First part of the tests' names."""
@@ -128,7 +128,7 @@ SOFT_RUNTIME_CHECKS: Final = frozenset(rule.check for rule in _RULES.values() if
 """Tests that decide only if a policy says so."""
 
 
-def check_runtime(report: RuntimeReport | None, *, decide: Collection[str] = ()) -> tuple[DeviceCheck, ...]:
+def check_runtime(report: RuntimeReport | None, *, decide: Collection[str] = ()) -> tuple[DeviceTest, ...]:
     """Turn reports into tests.
 
     Args:
@@ -154,14 +154,14 @@ def check_runtime(report: RuntimeReport | None, *, decide: Collection[str] = ())
     )
 
 
-def _failed(rule: _Rule, kind: RuntimeKind, report: RuntimeReport, *, soft: bool) -> DeviceCheck:
+def _failed(rule: _Rule, kind: RuntimeKind, report: RuntimeReport, *, soft: bool) -> DeviceTest:
     names = sorted({one.name for one in report.findings if one.kind is kind and one.name})
     named = ", ".join(f'"{name}"' for name in names)
     detail = f"The app reports {rule.what}{': ' if named else ''}{named}."
     return suspect(rule.check, rule.reason, detail, sign=rule.sign_of, soft=soft)
 
 
-def _nothing_found(rule: _Rule, *, searched: bool) -> DeviceCheck:
+def _nothing_found(rule: _Rule, *, searched: bool) -> DeviceTest:
     if searched:
         detail = f"The app searched for {rule.what} and reports none. A manipulated app reports the same."
         return not_evaluated(rule.check, "NOTHING_FOUND", detail)

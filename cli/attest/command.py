@@ -23,7 +23,7 @@ from cli.files import read_evidence, read_public_key
 from cli.lab import simulator
 from cli.options import JsonOption
 from cli.shown import counted, list_table, printable, section_table
-from device_integrity import DeviceCheck, DeviceFinding, DeviceIntegrityError, ReferenceDataMalformed
+from device_integrity import DeviceFinding, DeviceIntegrityError, DeviceTest, ReferenceDataMalformed
 from device_integrity.android import MAX_LIST_BYTES
 from formats.proxies import proxy_named
 from server.device.revocation import read_revocation_files, write_revocation_files
@@ -52,7 +52,7 @@ def report_view(report: Report, *, file: Path, at: datetime) -> RenderableType:
     )
 
 
-def _checks(checks: tuple[DeviceCheck, ...]) -> RenderableType:
+def _checks(checks: tuple[DeviceTest, ...]) -> RenderableType:
     table = list_table("check", "outcome", "why", title="Checks", whole=("check", "outcome"), box=box.SIMPLE)
     for check in checks:
         why = f"{check.detail} ({check.reason})"

@@ -11,7 +11,7 @@ from typing import Any, Final
 
 from cli.errors import CommandError
 from cli.shown import Section
-from device_integrity import CborMalformed, DeviceCheck, DeviceFinding, decode_cbor
+from device_integrity import CborMalformed, DeviceFinding, DeviceTest, decode_cbor
 from formats.der import Encoding, read_prefix
 from formats.errors import DerMalformed
 
@@ -173,7 +173,7 @@ class Report:
 
     kind: str
     sections: tuple[Section, ...]
-    checks: tuple[DeviceCheck, ...]
+    checks: tuple[DeviceTest, ...]
 
     @property
     def failed(self) -> bool:

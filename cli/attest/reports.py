@@ -15,8 +15,8 @@ from cli.attest.evidence import GivenInputs, RecognisedKind, Report, hexadecimal
 from cli.errors import CommandError
 from cli.shown import Section
 from device_integrity import (
-    DeviceCheck,
     DeviceFinding,
+    DeviceTest,
     EvidenceMalformed,
     PlayTokenMalformed,
     ReferenceDataMalformed,
@@ -122,7 +122,7 @@ _OF_SETTINGS: Final = frozenset(
 """Tests against the settings of a server, which are not read here."""
 
 _Parsed = TypeVar("_Parsed")
-_Found: TypeAlias = tuple[Iterable[Section], Iterable[DeviceCheck]]
+_Found: TypeAlias = tuple[Iterable[Section], Iterable[DeviceTest]]
 
 
 def make_report(data: bytes, given: GivenInputs) -> Report:
@@ -136,7 +136,7 @@ def make_report(data: bytes, given: GivenInputs) -> Report:
     )
 
 
-def _not_asked(check: DeviceCheck, given: GivenInputs) -> DeviceCheck:
+def _not_asked(check: DeviceTest, given: GivenInputs) -> DeviceTest:
     missing = [name for name in _NEEDS.get(check.name, ()) if getattr(given, name) in (None, ())]
     passed = check.outcome is DeviceFinding.PASS
     if check.name in _OF_SETTINGS and passed:
@@ -148,7 +148,7 @@ def _not_asked(check: DeviceCheck, given: GivenInputs) -> DeviceCheck:
     return _unevaluated(check, f"give {options} to evaluate it")
 
 
-def _unevaluated(check: DeviceCheck, detail: str) -> DeviceCheck:
+def _unevaluated(check: DeviceTest, detail: str) -> DeviceTest:
     if check.reason == "EVIDENCE_UNREADABLE":
         return check
     return replace(
@@ -338,7 +338,7 @@ def _receipt(parts: tuple[bytes, ...], given: GivenInputs) -> _Found:
     ]
 
 
-def _receipt_checks(data: bytes, given: GivenInputs, *, public_key: bytes | None) -> Iterable[DeviceCheck]:
+def _receipt_checks(data: bytes, given: GivenInputs, *, public_key: bytes | None) -> Iterable[DeviceTest]:
     """Return the tests of a receipt. With a public key, the receipt must be for that key."""
     signed = _parsed(parse_receipt, data)
     found = None if signed is None else signed.receipt.environment

@@ -27,7 +27,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from cryptography.x509.oid import NameOID
 
 from device_integrity.certificate_form import UNREADABLE, read_certificate
-from device_integrity.check import Checklist, DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.device_test import Checklist, DeviceFinding, DeviceTest, Manipulation
 from device_integrity.errors import CertificateMalformed
 
 ANDROID_KEY: Final = Checklist(
@@ -327,7 +327,7 @@ class WalkedChain:
     certificates: tuple[Certificate, ...]
     shape: ChainShape
     root: TrustRoot | None
-    checks: tuple[DeviceCheck, ...]
+    checks: tuple[DeviceTest, ...]
 
     @property
     def is_trusted(self) -> bool:
@@ -414,7 +414,7 @@ def _provisions(certificate: Certificate) -> bool:
     )
 
 
-def _test_root(last: Certificate, root: TrustRoot | None, roots: Sequence[TrustRoot]) -> DeviceCheck:
+def _test_root(last: Certificate, root: TrustRoot | None, roots: Sequence[TrustRoot]) -> DeviceTest:
     if not last.is_self_issued:
         return ANDROID_KEY.failed(
             "root", "ROOT_MISSING", "the last certificate is not a root", Manipulation.EMULATOR
@@ -435,7 +435,7 @@ def _test_root(last: Certificate, root: TrustRoot | None, roots: Sequence[TrustR
     return ANDROID_KEY.passed("root", f"{root.kind.name}_ROOT", f"the chain ends at {root.name}")
 
 
-def _test_signatures(certificates: tuple[Certificate, ...]) -> DeviceCheck:
+def _test_signatures(certificates: tuple[Certificate, ...]) -> DeviceTest:
     for place, (certificate, issuer) in reversed(list(enumerate(pairwise(certificates)))):
         if not certificate.was_issued_under_the_name_of(issuer):
             detail = f"the issuer of certificate {place} is not the subject of certificate {place + 1}"
@@ -452,7 +452,7 @@ def _test_signatures(certificates: tuple[Certificate, ...]) -> DeviceCheck:
     )
 
 
-def _test_extension(certificates: tuple[Certificate, ...]) -> DeviceCheck:
+def _test_extension(certificates: tuple[Certificate, ...]) -> DeviceTest:
     """Test that only the leaf is attested, because an app could attest anything with its attested key."""
     for place, certificate in enumerate(certificates):
         if place > 0 and ATTESTATION_EXTENSION in certificate.extensions:
@@ -467,7 +467,7 @@ def _test_extension(certificates: tuple[Certificate, ...]) -> DeviceCheck:
     )
 
 
-def _test_authority(certificates: tuple[Certificate, ...], shape: ChainShape) -> DeviceCheck:
+def _test_authority(certificates: tuple[Certificate, ...], shape: ChainShape) -> DeviceTest:
     """Test basic constraints and key usage (RFC 5280, 4.2.1.9 and 4.2.1.3). Old phones have an exception."""
     for place in range(1, len(certificates)):
         certificate = certificates[place]
@@ -499,7 +499,7 @@ def _test_authority(certificates: tuple[Certificate, ...], shape: ChainShape) ->
     )
 
 
-def _test_shape(certificates: tuple[Certificate, ...], shape: ChainShape) -> DeviceCheck:
+def _test_shape(certificates: tuple[Certificate, ...], shape: ChainShape) -> DeviceTest:
     if shape is ChainShape.OTHER:
         detail = (
             f"the {len(certificates)} certificates are neither a factory chain nor a remotely provisioned one"
@@ -508,7 +508,7 @@ def _test_shape(certificates: tuple[Certificate, ...], shape: ChainShape) -> Dev
     return ANDROID_KEY.passed("chain_shape", shape.name, f"the chain has the {shape} shape")
 
 
-def _test_validity(certificates: tuple[Certificate, ...], shape: ChainShape, now: datetime) -> DeviceCheck:
+def _test_validity(certificates: tuple[Certificate, ...], shape: ChainShape, now: datetime) -> DeviceTest:
     """Test the dates of all certificates except leaf and root.
 
     The device sets the leaf's dates by its own clock, which may be wrong. The root's dates do not matter,

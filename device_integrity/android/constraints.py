@@ -24,7 +24,7 @@ from device_integrity.android.key_description import (
     SecurityLevel,
     read_certificates_issued,
 )
-from device_integrity.check import DeviceCheck, Manipulation
+from device_integrity.device_test import DeviceTest, Manipulation
 from device_integrity.errors import KeyDescriptionMalformed
 
 
@@ -82,10 +82,10 @@ class Constraint:
 
     name: str
     label: str
-    evaluate: Callable[[Claims], DeviceCheck]
+    evaluate: Callable[[Claims], DeviceTest]
 
 
-def _challenge(claims: Claims) -> DeviceCheck:
+def _challenge(claims: Claims) -> DeviceTest:
     return ANDROID_KEY.judged(
         "challenge",
         holds=hmac.compare_digest(claims.description.challenge, claims.challenge),
@@ -95,7 +95,7 @@ def _challenge(claims: Claims) -> DeviceCheck:
     )
 
 
-def _security_level(claims: Claims) -> DeviceCheck:
+def _security_level(claims: Claims) -> DeviceTest:
     failed = partial(ANDROID_KEY.failed, "security_level", sign_of=Manipulation.EMULATOR)
     attesting = claims.description.attestation_security_level
     keymint = claims.description.keymint_security_level
@@ -120,7 +120,7 @@ def _security_level(claims: Claims) -> DeviceCheck:
     return ANDROID_KEY.passed("security_level", attesting.name, f"the key is in {attesting.name}")
 
 
-def _boot_state(claims: Claims) -> DeviceCheck:
+def _boot_state(claims: Claims) -> DeviceTest:
     failed = partial(ANDROID_KEY.failed, "boot_state", sign_of=Manipulation.ROOTED)
     root = claims.description.hardware_enforced.root_of_trust
     if root is None:
@@ -149,7 +149,7 @@ def _state(root: RootOfTrust) -> str:
     return states.get(root.verified_boot_state, "unknown")
 
 
-def _origin(claims: Claims) -> DeviceCheck:
+def _origin(claims: Claims) -> DeviceTest:
     return ANDROID_KEY.judged(
         "origin",
         holds=claims.description.hardware_enforced.origin == KeyOrigin.GENERATED,
@@ -158,7 +158,7 @@ def _origin(claims: Claims) -> DeviceCheck:
     )
 
 
-def _purpose(claims: Claims) -> DeviceCheck:
+def _purpose(claims: Claims) -> DeviceTest:
     return ANDROID_KEY.judged(
         "purpose",
         holds=KeyPurpose.SIGN in claims.description.hardware_enforced.purposes,
@@ -167,7 +167,7 @@ def _purpose(claims: Claims) -> DeviceCheck:
     )
 
 
-def _all_applications(claims: Claims) -> DeviceCheck:
+def _all_applications(claims: Claims) -> DeviceTest:
     lists = (claims.description.software_enforced, claims.description.hardware_enforced)
     return ANDROID_KEY.judged(
         "all_applications",
@@ -177,7 +177,7 @@ def _all_applications(claims: Claims) -> DeviceCheck:
     )
 
 
-def _application(claims: Claims) -> DeviceCheck:
+def _application(claims: Claims) -> DeviceTest:
     name = "application"
     if not claims.policy.apps:
         return ANDROID_KEY.not_evaluated(name, "NO_APPS_CONFIGURED", "the server's settings name no apps")
@@ -197,7 +197,7 @@ def _application(claims: Claims) -> DeviceCheck:
     )
 
 
-def _patch_level(claims: Claims) -> DeviceCheck:
+def _patch_level(claims: Claims) -> DeviceTest:
     name = "patch_level"
     limit, level = claims.policy.max_patch_age_months, claims.description.hardware_enforced.os_patch_level
     if limit is None:
@@ -218,7 +218,7 @@ def _patch_level(claims: Claims) -> DeviceCheck:
     return ANDROID_KEY.passed(name, "PATCH_LEVEL_RECENT", f"the security patch level is {age} months old")
 
 
-def _provisioning(claims: Claims) -> DeviceCheck:
+def _provisioning(claims: Claims) -> DeviceTest:
     name = "provisioning"
     remote = claims.chain.shape is ChainShape.REMOTE
     if claims.policy.remotely_provisioned_only and not remote:
@@ -250,7 +250,7 @@ def _provisioning(claims: Claims) -> DeviceCheck:
     )
 
 
-def _encoding(claims: Claims) -> DeviceCheck:
+def _encoding(claims: Claims) -> DeviceTest:
     oddities = sorted(claims.description.oddities)
     if oddities:
         detail = f"the description is not DER: {', '.join(oddities)}; some genuine devices write it so"

@@ -24,7 +24,7 @@ from device_integrity.android.key_description import (
     read_key_description,
 )
 from device_integrity.android.revocation import RevocationList, check_revocation
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.device_test import DeviceFinding, DeviceTest, Manipulation
 from device_integrity.errors import CertificateMalformed, KeyDescriptionMalformed
 from facegate_protocol import verify
 
@@ -57,7 +57,7 @@ class KeyAttestation:
         description: The leaf's KeyDescription; ``None`` if it is missing or cannot be read.
     """
 
-    checks: tuple[DeviceCheck, ...]
+    checks: tuple[DeviceTest, ...]
     attested_key: bytes | None
     chain: WalkedChain | None
     description: KeyDescription | None
@@ -124,7 +124,7 @@ def verify_key_attestation(
 
 def _described(
     chain: WalkedChain, *, challenge: bytes, policy: KeyAttestationPolicy, now: datetime
-) -> tuple[KeyDescription | None, ApplicationId | None, tuple[DeviceCheck, ...]]:
+) -> tuple[KeyDescription | None, ApplicationId | None, tuple[DeviceTest, ...]]:
     """Return the leaf's description, the app in it, and the tests of both."""
     extension = chain.leaf.extensions.get(ATTESTATION_EXTENSION)
     if extension is None:
@@ -148,7 +148,7 @@ def _described(
     return description, application, (read, *(constraint.evaluate(claims) for constraint in CONSTRAINTS))
 
 
-def _undescribed(reason: str, detail: str) -> tuple[DeviceCheck, ...]:
+def _undescribed(reason: str, detail: str) -> tuple[DeviceTest, ...]:
     first, *rest = _DESCRIPTION_CHECKS
     return (
         ANDROID_KEY.failed(first, reason, detail),
@@ -161,7 +161,7 @@ def _undescribed(reason: str, detail: str) -> tuple[DeviceCheck, ...]:
     )
 
 
-def _without_trust(check: DeviceCheck) -> DeviceCheck:
+def _without_trust(check: DeviceTest) -> DeviceTest:
     """Turn a PASS that relies on an untrusted chain into NOT_EVALUATED. Other findings stay."""
     if check.outcome is not DeviceFinding.PASS:
         return check
@@ -173,12 +173,12 @@ def _without_trust(check: DeviceCheck) -> DeviceCheck:
     )
 
 
-def _passed(name: str, checks: Sequence[DeviceCheck]) -> bool:
+def _passed(name: str, checks: Sequence[DeviceTest]) -> bool:
     full = f"{ANDROID_KEY.verifier}.{name}"
     return any(check.name == full and check.outcome is DeviceFinding.PASS for check in checks)
 
 
-def _test_possession(leaf: Certificate, possession: Possession | None) -> DeviceCheck:
+def _test_possession(leaf: Certificate, possession: Possession | None) -> DeviceTest:
     name = "possession"
     if possession is None:
         return ANDROID_KEY.not_evaluated(

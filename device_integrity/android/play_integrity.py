@@ -13,7 +13,7 @@ from typing import Final
 
 from device_integrity.android.apps import AllowedApp, app_is_allowed, package_is_allowed
 from device_integrity.android.play_token import PlayPayload, PlayTokenKind
-from device_integrity.check import Checklist, DeviceCheck, Manipulation
+from device_integrity.device_test import Checklist, DeviceTest, Manipulation
 from facegate_protocol import length_prefixed, sha256
 
 PLAY_INTEGRITY: Final = Checklist(
@@ -98,7 +98,7 @@ class PlayIntegrity:
             long as the token would be fresh, and refuses a second token with the same key.
     """
 
-    checks: tuple[DeviceCheck, ...]
+    checks: tuple[DeviceTest, ...]
     payload: PlayPayload | None
     one_time_key: bytes | None
 
@@ -160,7 +160,7 @@ def verify_payload(
     )
 
 
-def _challenge(found: bytes | None, expected: bytes) -> DeviceCheck:
+def _challenge(found: bytes | None, expected: bytes) -> DeviceTest:
     return PLAY_INTEGRITY.judged(
         "challenge",
         holds=found is not None and hmac.compare_digest(found, expected),
@@ -170,7 +170,7 @@ def _challenge(found: bytes | None, expected: bytes) -> DeviceCheck:
     )
 
 
-def _freshness(made: datetime, policy: PlayPolicy, now: datetime) -> DeviceCheck:
+def _freshness(made: datetime, policy: PlayPolicy, now: datetime) -> DeviceTest:
     age = now - made
     seconds = round(age.total_seconds())
     if age < -policy.clock_skew:
@@ -202,7 +202,7 @@ class _Judge:
     payload: PlayPayload
     policy: PlayPolicy
 
-    def request_package(self) -> DeviceCheck:
+    def request_package(self) -> DeviceTest:
         if not self.policy.apps:
             return _no_apps("request_package")
         return PLAY_INTEGRITY.judged(
@@ -213,7 +213,7 @@ class _Judge:
             sign_of=Manipulation.CODE_MODIFICATION,
         )
 
-    def test_response(self) -> DeviceCheck:
+    def test_response(self) -> DeviceTest:
         return PLAY_INTEGRITY.judged(
             "test_response",
             holds=not self.payload.is_test,
@@ -221,7 +221,7 @@ class _Judge:
             bad=("TEST_RESPONSE", "the token is a fixed response for a tester, set in the Play Console"),
         )
 
-    def app_recognition(self) -> DeviceCheck:
+    def app_recognition(self) -> DeviceTest:
         word = self.payload.app.recognition
         if word == "PLAY_RECOGNIZED":
             return PLAY_INTEGRITY.passed(
@@ -232,7 +232,7 @@ class _Judge:
             return PLAY_INTEGRITY.failed("app_recognition", word, detail, Manipulation.CODE_MODIFICATION)
         return _unevaluated("app_recognition", word)
 
-    def app_identity(self) -> DeviceCheck:
+    def app_identity(self) -> DeviceTest:
         app = self.payload.app
         if not self.policy.apps:
             return _no_apps("app_identity")
@@ -254,7 +254,7 @@ class _Judge:
             sign_of=Manipulation.CODE_MODIFICATION,
         )
 
-    def device_recognition(self) -> DeviceCheck:
+    def device_recognition(self) -> DeviceTest:
         labels = self.payload.device.labels
         met = [level for level, label in _LABELS.items() if label in labels]
         demanded = self.policy.min_level
@@ -275,7 +275,7 @@ class _Judge:
         sign_of = Manipulation.EMULATOR if virtual else Manipulation.ROOTED
         return PLAY_INTEGRITY.failed("device_recognition", "NO_INTEGRITY", detail, sign_of)
 
-    def emulated_device(self) -> DeviceCheck:
+    def emulated_device(self) -> DeviceTest:
         labels = self.payload.device.labels
         if _VIRTUAL in labels:
             detail = "the device is an emulator that Google Play supports"
@@ -284,7 +284,7 @@ class _Judge:
             return _unevaluated_words("emulated_device", labels)
         return PLAY_INTEGRITY.passed("emulated_device", "NOT_VIRTUAL", "Google does not report an emulator")
 
-    def android_version(self) -> DeviceCheck:
+    def android_version(self) -> DeviceTest:
         version = self.payload.device.sdk_version
         if version is None:
             return PLAY_INTEGRITY.not_evaluated(
@@ -297,7 +297,7 @@ class _Judge:
             "android_version", "HARDWARE_LABELS", f"at API level {version} the labels rely on hardware"
         )
 
-    def app_licensing(self) -> DeviceCheck:
+    def app_licensing(self) -> DeviceTest:
         word = self.payload.app.licensing
         return _worded(
             "app_licensing",
@@ -307,7 +307,7 @@ class _Judge:
             sign_of=Manipulation.CODE_MODIFICATION,
         )
 
-    def app_access_risk(self) -> DeviceCheck:
+    def app_access_risk(self) -> DeviceTest:
         apps = self.payload.environment.apps_detected
         if apps is None:
             return _unevaluated("app_access_risk", "")
@@ -327,7 +327,7 @@ class _Judge:
             "app_access_risk", "NO_RISK", "no running app captures or controls this one"
         )
 
-    def play_protect(self) -> DeviceCheck:
+    def play_protect(self) -> DeviceTest:
         return _worded(
             "play_protect",
             self.payload.environment.play_protect,
@@ -339,7 +339,7 @@ class _Judge:
             },
         )
 
-    def device_activity(self) -> DeviceCheck:
+    def device_activity(self) -> DeviceTest:
         few = "the device requested a usual number of tokens"
         return _worded(
             "device_activity",
@@ -348,7 +348,7 @@ class _Judge:
             bad={"LEVEL_4": "the device requested very many tokens, as device farms do"},
         )
 
-    def account_activity(self) -> DeviceCheck:
+    def account_activity(self) -> DeviceTest:
         return _worded(
             "account_activity",
             self.payload.device.account_activity,
@@ -359,7 +359,7 @@ class _Judge:
             bad={"UNUSUAL": "the account is used in unusual ways"},
         )
 
-    def device_recall(self) -> DeviceCheck:
+    def device_recall(self) -> DeviceTest:
         bits = self.payload.device.recall_bits
         if bits is None:
             return _unevaluated("device_recall", "")
@@ -371,7 +371,7 @@ class _Judge:
             "device_recall", "NOT_BARRED", "the device has no recall bit that the policy refuses"
         )
 
-    def location_spoofing(self) -> DeviceCheck:
+    def location_spoofing(self) -> DeviceTest:
         words = self.payload.environment.location_spoofing
         if words is None:
             return _unevaluated("location_spoofing", "")
@@ -385,11 +385,11 @@ class _Judge:
         )
 
 
-def _no_apps(check: str) -> DeviceCheck:
+def _no_apps(check: str) -> DeviceTest:
     return PLAY_INTEGRITY.not_evaluated(check, "NO_APPS_CONFIGURED", "the server's settings name no apps")
 
 
-def _unevaluated(check: str, word: str) -> DeviceCheck:
+def _unevaluated(check: str, word: str) -> DeviceTest:
     """Return the test of a label that is missing, unevaluated or unknown, which never passes."""
     if _is_unevaluated(word):
         return PLAY_INTEGRITY.not_evaluated(check, "UNEVALUATED", "Google did not evaluate this label")
@@ -402,7 +402,7 @@ def _is_unevaluated(word: str) -> bool:
     return word in _UNEVALUATED or word.endswith("UNSPECIFIED")
 
 
-def _unevaluated_words(check: str, words: frozenset[str]) -> DeviceCheck:
+def _unevaluated_words(check: str, words: frozenset[str]) -> DeviceTest:
     """Return the test of a list of labels that is empty or contains unknown ones."""
     return _unevaluated(check, next((word for word in sorted(words) if not _is_unevaluated(word)), ""))
 
@@ -414,7 +414,7 @@ def _worded(
     good: dict[str, str],
     bad: dict[str, str],
     sign_of: Manipulation | None = None,
-) -> DeviceCheck:
+) -> DeviceTest:
     """Return the test of a label with one word; failures are soft."""
     if word in good:
         return PLAY_INTEGRITY.passed(check, word, good[word])

@@ -12,7 +12,7 @@ from enum import StrEnum
 from typing import Any, Final
 
 from device_integrity.android.chain import ANDROID_KEY, Certificate
-from device_integrity.check import DeviceCheck, Manipulation
+from device_integrity.device_test import DeviceTest, Manipulation
 from device_integrity.errors import ReferenceDataMalformed
 
 MAX_LIST_BYTES: Final = 16 * 1024 * 1024
@@ -110,7 +110,7 @@ def check_revocation(
     revocation: RevocationList | None,
     max_age: timedelta,
     now: datetime,
-) -> DeviceCheck:
+) -> DeviceTest:
     """Test whether a certificate of the chain is in the list.
 
     It is UNAVAILABLE without a list, and if the list is older than ``max_age`` and names no certificate of

@@ -9,7 +9,7 @@ from typing import Final
 
 from device_integrity.apple.attestation_format import AuthenticatorData, parse_authenticator_data
 from device_integrity.cbor import decode_cbor, take_bytes, whole_map
-from device_integrity.check import Checklist, DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.device_test import Checklist, DeviceFinding, DeviceTest, Manipulation
 from device_integrity.errors import EvidenceMalformed
 from facegate_protocol import load_public_key, sha256, verify
 
@@ -44,7 +44,7 @@ class AssertionResult:
             compare-and-set: if the set fails, the assertion is a replay. ``None`` unless every test passed.
     """
 
-    checks: tuple[DeviceCheck, ...]
+    checks: tuple[DeviceTest, ...]
     counter: int | None
 
 

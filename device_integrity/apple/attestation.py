@@ -12,7 +12,7 @@ from typing import Final
 
 from device_integrity.apple.attestation_format import Attestation, Environment, LeafClaims, parse_attestation
 from device_integrity.apple.certificates import AppleAnchors, chain_problem
-from device_integrity.check import Checklist, DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.device_test import Checklist, DeviceFinding, DeviceTest, Manipulation
 from device_integrity.errors import EvidenceMalformed
 from facegate_protocol import sha256
 
@@ -34,7 +34,7 @@ class KeyOwner(StrEnum):
     """The key is stored for another person: a shared phone, or one phone that poses as many people."""
 
 
-def check_key_use(verifier: str, key_use: KeyOwner | None) -> DeviceCheck:
+def check_key_use(verifier: str, key_use: KeyOwner | None) -> DeviceTest:
     """Return the test ``<verifier>.key_use``. It is soft, because families share phones.
 
     Args:
@@ -83,7 +83,7 @@ class AttestationResult:
             the attestation cannot be read or its chain is not Apple's.
     """
 
-    checks: tuple[DeviceCheck, ...]
+    checks: tuple[DeviceTest, ...]
     key: AttestedKey | None
     claims: LeafClaims | None
 
@@ -151,7 +151,7 @@ def verify_attestation(
     )
 
 
-def _chain_check(attestation: Attestation, anchors: AppleAnchors, now: datetime) -> DeviceCheck:
+def _chain_check(attestation: Attestation, anchors: AppleAnchors, now: datetime) -> DeviceTest:
     problem = chain_problem(
         chain=(attestation.leaf, attestation.intermediate), anchor=anchors.app_attest, now=now
     )
@@ -162,7 +162,7 @@ def _chain_check(attestation: Attestation, anchors: AppleAnchors, now: datetime)
     return _LIST.failed("chain", problem.reason, problem.detail, sign_of)
 
 
-def _challenge_check(attestation: Attestation, client_data_hash: bytes) -> DeviceCheck:
+def _challenge_check(attestation: Attestation, client_data_hash: bytes) -> DeviceTest:
     nonce = sha256(attestation.authenticator_data + client_data_hash)
     if hmac.compare_digest(attestation.nonce_extension or b"", _NONCE_HEAD + nonce):
         return _LIST.passed("challenge", "CHALLENGE_MATCHES", "the attestation was made for this scan")
@@ -174,7 +174,7 @@ def _challenge_check(attestation: Attestation, client_data_hash: bytes) -> Devic
     )
 
 
-def _key_check(attestation: Attestation, key_id: bytes) -> DeviceCheck:
+def _key_check(attestation: Attestation, key_id: bytes) -> DeviceTest:
     credential = attestation.credential
     if not hmac.compare_digest(sha256(attestation.key_point), key_id):
         detail = "the key identifier is not the hash of the certificate's key"
@@ -195,7 +195,7 @@ def _matching_app(app_id_hash: bytes, app_ids: frozenset[str]) -> str | None:
     )
 
 
-def _app_check(app_id: str | None, app_ids: frozenset[str]) -> DeviceCheck:
+def _app_check(app_id: str | None, app_ids: frozenset[str]) -> DeviceTest:
     if not app_ids:
         return _LIST.not_evaluated("app", "NO_APPS_CONFIGURED", "the server's settings name no apps")
     if app_id is not None:
@@ -205,7 +205,7 @@ def _app_check(app_id: str | None, app_ids: frozenset[str]) -> DeviceCheck:
     )
 
 
-def _environment_check(aaguid: bytes, environment: Environment) -> DeviceCheck:
+def _environment_check(aaguid: bytes, environment: Environment) -> DeviceTest:
     if hmac.compare_digest(aaguid, environment.aaguid):
         return _LIST.passed("environment", "ENVIRONMENT_MATCHES", f"Apple attested the key for {environment}")
     found = next((one.value for one in Environment if one.aaguid == aaguid), "an unknown environment")
@@ -217,7 +217,7 @@ def _environment_check(aaguid: bytes, environment: Environment) -> DeviceCheck:
     )
 
 
-def _counter_check(counter: int) -> DeviceCheck:
+def _counter_check(counter: int) -> DeviceTest:
     if counter == 0:
         return _LIST.passed("counter", "COUNTER_NEW", "the key has not signed anything yet")
     return _LIST.failed(

@@ -14,7 +14,7 @@ from cryptography import x509
 from device_integrity.apple.attestation_format import Environment
 from device_integrity.apple.certificates import AppleAnchors, ChainProblem, chain_problem
 from device_integrity.apple.receipt_format import Receipt, SignedReceipt, parse_receipt
-from device_integrity.check import Checklist, DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.device_test import Checklist, DeviceFinding, DeviceTest, Manipulation
 from device_integrity.errors import EvidenceMalformed
 from facegate_protocol import verify
 
@@ -37,7 +37,7 @@ class ReceiptResult:
         receipt: The receipt's fields; ``None`` unless it can be read and Apple signed it.
     """
 
-    checks: tuple[DeviceCheck, ...]
+    checks: tuple[DeviceTest, ...]
     receipt: Receipt | None
 
 
@@ -122,7 +122,7 @@ def verify_receipt(
     return ReceiptResult(checks=checks, receipt=fields if is_apples else None)
 
 
-def _chain_check(signed: SignedReceipt, anchors: AppleAnchors, now: datetime) -> DeviceCheck:
+def _chain_check(signed: SignedReceipt, anchors: AppleAnchors, now: datetime) -> DeviceTest:
     problem = chain_problem(chain=signed.chain, anchor=anchors.receipt, now=now)
     if problem is None and not _has_extension(signed.signer, _SIGNER_OID):
         problem = ChainProblem("CERTIFICATE_ROLE_WRONG", "the signer's certificate is not for receipts")
@@ -131,7 +131,7 @@ def _chain_check(signed: SignedReceipt, anchors: AppleAnchors, now: datetime) ->
     return _LIST.failed("chain", problem.reason, problem.detail)
 
 
-def _freshness_check(fields: Receipt, max_age: timedelta, now: datetime) -> DeviceCheck:
+def _freshness_check(fields: Receipt, max_age: timedelta, now: datetime) -> DeviceTest:
     if fields.created > now + _CLOCK_SKEW:
         return _LIST.failed("freshness", "RECEIPT_FROM_THE_FUTURE", "the receipt's time is in the future")
     if now - fields.created > max_age:
@@ -145,7 +145,7 @@ def _freshness_check(fields: Receipt, max_age: timedelta, now: datetime) -> Devi
     return _LIST.passed("freshness", "RECEIPT_FRESH", "the receipt is new enough")
 
 
-def _challenge_check(fields: Receipt, client_data_hash: bytes | None) -> DeviceCheck:
+def _challenge_check(fields: Receipt, client_data_hash: bytes | None) -> DeviceTest:
     if fields.client_hash is None or client_data_hash is None:
         return _LIST.not_evaluated(
             "challenge",
@@ -187,7 +187,7 @@ class ReceiptExchange(Protocol):
         ...
 
 
-def check_risk(receipt: Receipt | None, *, most_keys: int, now: datetime) -> DeviceCheck:
+def check_risk(receipt: Receipt | None, *, most_keys: int, now: datetime) -> DeviceTest:
     """Return ``app_attest_receipt.risk``: whether the device made few keys.
 
     ``receipt`` was verified when it was received. ``most_keys`` is the highest number of keys that passes.
@@ -206,6 +206,6 @@ def check_risk(receipt: Receipt | None, *, most_keys: int, now: datetime) -> Dev
     return _RISK_LIST.passed("risk", "RISK_LOW", detail)
 
 
-def exchange_unavailable(detail: str) -> DeviceCheck:
+def exchange_unavailable(detail: str) -> DeviceTest:
     """Return ``app_attest_receipt.exchange`` for an exchange that failed."""
     return _RISK_LIST.unavailable("exchange", "EXCHANGE_UNAVAILABLE", detail)

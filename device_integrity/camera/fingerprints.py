@@ -10,8 +10,8 @@ from importlib.resources import files
 from typing import Final
 
 from device_integrity.camera.claims import CameraClaim, DeviceClaim, Platform
-from device_integrity.check import (
-    DeviceCheck,
+from device_integrity.device_test import (
+    DeviceTest,
     Manipulation,
     not_evaluated,
     suspect,
@@ -157,7 +157,7 @@ _VIDEO_FILE: Final = re.compile(r"\.(?:y4m|mjpe?g)\s*$", re.IGNORECASE)
 _VENDOR: Final = re.compile(r"vendorid[_ ](\d{1,5}) productid[_ ](\d{1,5})")
 
 
-def check_name(camera: CameraClaim, *, fingerprints: CameraFingerprints) -> DeviceCheck:
+def check_name(camera: CameraClaim, *, fingerprints: CameraFingerprints) -> DeviceTest:
     """Search identifier, label and transport for known virtual cameras.
 
     Returns:
@@ -225,9 +225,7 @@ _EMULATOR: Final = "device.emulator"
 _is_emulator = partial(suspect, _EMULATOR, sign=Manipulation.EMULATOR)
 
 
-def check_device(
-    device: DeviceClaim, camera: CameraClaim, *, fingerprints: CameraFingerprints
-) -> DeviceCheck:
+def check_device(device: DeviceClaim, camera: CameraClaim, *, fingerprints: CameraFingerprints) -> DeviceTest:
     """Search the descriptions of a device and its camera for words that emulators use.
 
     Returns:

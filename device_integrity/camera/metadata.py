@@ -8,8 +8,8 @@ from typing import Final
 
 from device_integrity.camera.claims import CameraClaim, CameraFacing, FrameClaim, Platform
 from device_integrity.camera.fingerprints import tokens_of
-from device_integrity.check import (
-    DeviceCheck,
+from device_integrity.device_test import (
+    DeviceTest,
     Manipulation,
     not_evaluated,
     passed_test,
@@ -61,7 +61,7 @@ _VIRTUAL_TRANSPORT: Final = ("virt",)
 _USB_TRANSPORT: Final = ("usb",)
 
 
-def check_profile(camera: CameraClaim, *, platform: Platform) -> tuple[DeviceCheck, ...]:
+def check_profile(camera: CameraClaim, *, platform: Platform) -> tuple[DeviceTest, ...]:
     """Compare a camera's description with the properties of its platform.
 
     Returns:
@@ -78,7 +78,7 @@ def check_profile(camera: CameraClaim, *, platform: Platform) -> tuple[DeviceChe
     )
 
 
-def _facing(camera: CameraClaim, platform: Platform) -> DeviceCheck:
+def _facing(camera: CameraClaim, platform: Platform) -> DeviceTest:
     name = "camera.facing"
     if not platform.is_phone:
         return _not_reported(name, platform)
@@ -95,7 +95,7 @@ def _facing(camera: CameraClaim, platform: Platform) -> DeviceCheck:
             )
 
 
-def _orientation(camera: CameraClaim, platform: Platform) -> DeviceCheck:
+def _orientation(camera: CameraClaim, platform: Platform) -> DeviceTest:
     name = "camera.orientation"
     degrees = camera.sensor_orientation_degrees
     if degrees not in {0, 90, 180, 270}:
@@ -116,7 +116,7 @@ def _orientation(camera: CameraClaim, platform: Platform) -> DeviceCheck:
     )
 
 
-def _hardware_level(camera: CameraClaim, platform: Platform) -> DeviceCheck:
+def _hardware_level(camera: CameraClaim, platform: Platform) -> DeviceTest:
     name = "camera.hardware_level"
     known = _LEVELS.get(platform)
     if known is None:
@@ -132,7 +132,7 @@ def _hardware_level(camera: CameraClaim, platform: Platform) -> DeviceCheck:
     )
 
 
-def _focal_lengths(camera: CameraClaim, platform: Platform) -> DeviceCheck:
+def _focal_lengths(camera: CameraClaim, platform: Platform) -> DeviceTest:
     name = "camera.focal_lengths"
     if platform is not Platform.ANDROID:
         return _not_reported(name, platform)
@@ -145,7 +145,7 @@ def _focal_lengths(camera: CameraClaim, platform: Platform) -> DeviceCheck:
     return _failed(name, "IMPOSSIBLE_LENS", f"Focal lengths of {listed} mm do not fit into a phone.")
 
 
-def _transport(camera: CameraClaim, platform: Platform) -> DeviceCheck:
+def _transport(camera: CameraClaim, platform: Platform) -> DeviceTest:
     name = "camera.transport"
     tokens = tokens_of(camera.transport)
     if not tokens:
@@ -157,7 +157,7 @@ def _transport(camera: CameraClaim, platform: Platform) -> DeviceCheck:
     return passed_test(name, "PHYSICAL", "The camera's transport is not virtual.")
 
 
-def _clock(camera: CameraClaim, platform: Platform) -> DeviceCheck:
+def _clock(camera: CameraClaim, platform: Platform) -> DeviceTest:
     name = "camera.clock"
     known = _CLOCKS.get(platform)
     if known is None:
@@ -175,11 +175,11 @@ def _clock(camera: CameraClaim, platform: Platform) -> DeviceCheck:
 _failed = partial(suspect, sign=Manipulation.VIRTUAL_CAMERA)
 
 
-def _missing(name: str, what: str) -> DeviceCheck:
+def _missing(name: str, what: str) -> DeviceTest:
     return unavailable(name, "NOT_SENT", f"The device did not state {what}, which its system knows.")
 
 
-def _not_reported(name: str, platform: Platform) -> DeviceCheck:
+def _not_reported(name: str, platform: Platform) -> DeviceTest:
     return not_evaluated(
         name,
         "NOT_TOLD_BY_PLATFORM",
@@ -207,7 +207,7 @@ _SAME_ASPECT: Final = 0.02
 
 def check_metadata(
     frames: Sequence[FrameClaim], camera: CameraClaim, *, adjustments: int = 0
-) -> tuple[DeviceCheck, ...]:
+) -> tuple[DeviceTest, ...]:
     """Compare the headers of one stream's frames with each other and with the camera's description.
 
     Args:
@@ -220,7 +220,7 @@ def check_metadata(
     return _exposure(frames), _timestamps(frames), _frame_size(frames, camera, adjustments)
 
 
-def _exposure(frames: Sequence[FrameClaim]) -> DeviceCheck:
+def _exposure(frames: Sequence[FrameClaim]) -> DeviceTest:
     name = "camera.exposure"
     stated = [(frame, frame.exposure) for frame in frames if frame.exposure is not None]
     usable = [(frame, claim) for frame, claim in stated if claim.gain > 0]
@@ -252,7 +252,7 @@ def _exposure(frames: Sequence[FrameClaim]) -> DeviceCheck:
     return passed_test(name, "EXPOSURE_MOVED", "Exposure or sensitivity changed while the light changed.")
 
 
-def _timestamps(frames: Sequence[FrameClaim]) -> DeviceCheck:
+def _timestamps(frames: Sequence[FrameClaim]) -> DeviceTest:
     name = "camera.timestamps"
     if len(frames) < _FEWEST_FRAMES:
         return unavailable(name, "TOO_FEW_FRAMES", f"{len(frames)} frames are too few.")
@@ -289,7 +289,7 @@ def _off_grid(steps: Sequence[int]) -> float:
     return worst
 
 
-def _frame_size(frames: Sequence[FrameClaim], camera: CameraClaim, adjustments: int) -> DeviceCheck:
+def _frame_size(frames: Sequence[FrameClaim], camera: CameraClaim, adjustments: int) -> DeviceTest:
     name = "camera.frame_size"
     if not frames:
         return unavailable(name, "TOO_FEW_FRAMES", "There are no frames.")

@@ -10,7 +10,7 @@ from enum import StrEnum
 from typing import Final
 
 from device_integrity.camera.claims import Platform
-from device_integrity.check import Assurance, DeviceCheck, DeviceFinding
+from device_integrity.device_test import Assurance, DeviceFinding, DeviceTest
 from device_integrity.policy.demands import (
     ATTESTATIONS,
     CEILINGS,
@@ -72,11 +72,11 @@ class DeviceAssessment:
     required: Assurance
     unmet: tuple[Unmet, ...]
     signs: tuple[Sign, ...]
-    checks: tuple[DeviceCheck, ...]
+    checks: tuple[DeviceTest, ...]
 
 
 def assess(
-    checks: Sequence[DeviceCheck],
+    checks: Sequence[DeviceTest],
     *,
     platform: Platform,
     demands: DemandTable,
@@ -104,7 +104,7 @@ def assess(
             in ``demands.CEILINGS``.
     """
     # 1. Collect the tests that count, by kind of evidence.
-    weighed: defaultdict[Evidence, list[DeviceCheck]] = defaultdict(list)
+    weighed: defaultdict[Evidence, list[DeviceTest]] = defaultdict(list)
     owners = {verifier: evidence for evidence in Evidence for verifier in evidence.verifiers}
     for check in checks:
         evidence = owners.get(check.name.partition(".")[0])
@@ -139,13 +139,13 @@ def assess(
     )
 
 
-def _as_weighed(check: DeviceCheck) -> DeviceCheck:
+def _as_weighed(check: DeviceTest) -> DeviceTest:
     return replace(check, outcome=DeviceFinding.NOT_EVALUATED) if check.tolerated else check
 
 
 def _vouched(
     evidence: Evidence,
-    group: Sequence[DeviceCheck],
+    group: Sequence[DeviceTest],
     optional: frozenset[str],
     ceilings: Mapping[str, Assurance],
 ) -> Assurance:
@@ -160,7 +160,7 @@ def _vouched(
     return found
 
 
-def _verified(own: Sequence[DeviceCheck], needed: frozenset[str], optional: frozenset[str]) -> bool:
+def _verified(own: Sequence[DeviceTest], needed: frozenset[str], optional: frozenset[str]) -> bool:
     passes = {check.name.partition(".")[2] for check in own if check.outcome is DeviceFinding.PASS}
     if not passes or not needed <= passes:
         return False
@@ -172,7 +172,7 @@ def _verified(own: Sequence[DeviceCheck], needed: frozenset[str], optional: froz
     )
 
 
-def _refuted(evidence: Evidence, group: Sequence[DeviceCheck]) -> bool:
+def _refuted(evidence: Evidence, group: Sequence[DeviceTest]) -> bool:
     """Return whether an attestation failed or is doubtful, even without a sign of manipulation."""
     return evidence.raises_assurance and any(
         check.outcome is DeviceFinding.FAIL and (not check.soft or check.reason in _DOUBTS) for check in group
@@ -182,7 +182,7 @@ def _refuted(evidence: Evidence, group: Sequence[DeviceCheck]) -> bool:
 def _unmet(
     platform: Platform,
     demands: DemandTable,
-    weighed: Mapping[Evidence, Sequence[DeviceCheck]],
+    weighed: Mapping[Evidence, Sequence[DeviceTest]],
     vouched: Mapping[Evidence, Assurance],
     manipulated: Collection[str],
 ) -> tuple[Unmet, ...]:
@@ -205,7 +205,7 @@ def _unmet(
     return tuple(found)
 
 
-def _evaluated(evidence: Evidence, group: Sequence[DeviceCheck]) -> bool:
+def _evaluated(evidence: Evidence, group: Sequence[DeviceTest]) -> bool:
     """Return whether the evidence was evaluated. If the device stated nothing, it was not."""
     stated = _STATED.get(evidence, frozenset())
     if any(check.outcome is DeviceFinding.UNAVAILABLE and check.name in stated for check in group):
@@ -216,7 +216,7 @@ def _evaluated(evidence: Evidence, group: Sequence[DeviceCheck]) -> bool:
 
 
 def _assurance(
-    weighed: Mapping[Evidence, Sequence[DeviceCheck]],
+    weighed: Mapping[Evidence, Sequence[DeviceTest]],
     vouched: Mapping[Evidence, Assurance],
     signs: Sequence[Sign],
     *,
@@ -237,11 +237,11 @@ def _assurance(
     return level
 
 
-def _all_evaluated(weighed: Mapping[Evidence, Sequence[DeviceCheck]]) -> bool:
+def _all_evaluated(weighed: Mapping[Evidence, Sequence[DeviceTest]]) -> bool:
     return all(_evaluated(evidence, weighed.get(evidence, ())) for evidence in OBSERVED)
 
 
-def _consistent(weighed: Mapping[Evidence, Sequence[DeviceCheck]]) -> bool:
+def _consistent(weighed: Mapping[Evidence, Sequence[DeviceTest]]) -> bool:
     """Return whether device, camera and frames were evaluated, and no hard test failed."""
     if not _all_evaluated(weighed):
         return False

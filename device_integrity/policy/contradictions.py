@@ -15,8 +15,8 @@ from typing import Final
 import numpy as np
 
 from device_integrity.camera.claims import CameraClaim, DeviceClaim, FrameClaim, Platform
-from device_integrity.check import (
-    DeviceCheck,
+from device_integrity.device_test import (
+    DeviceTest,
     Manipulation,
     not_evaluated,
     passed_test,
@@ -77,7 +77,7 @@ def check_contradictions(
     facts: AttestedFacts | None = None,
     frames: Sequence[FrameClaim] = (),
     traces: Sequence[FrameTrace] = (),
-) -> tuple[DeviceCheck, ...]:
+) -> tuple[DeviceTest, ...]:
     """Compare the claims, the attested facts and the frames with each other.
 
     Args:
@@ -107,7 +107,7 @@ def check_contradictions(
     )
 
 
-def _platform(device: DeviceClaim, evidence: Collection[str]) -> DeviceCheck:
+def _platform(device: DeviceClaim, evidence: Collection[str]) -> DeviceTest:
     name = "contradiction.platform"
     known = sorted(kind for kind in evidence if kind in _EVIDENCE_OF)
     if not known:
@@ -124,7 +124,7 @@ def _platform(device: DeviceClaim, evidence: Collection[str]) -> DeviceCheck:
     return passed_test(name, "SAME_PLATFORM", f"The evidence is that of platform {device.platform}.")
 
 
-def _wording(device: DeviceClaim, camera: CameraClaim) -> DeviceCheck:
+def _wording(device: DeviceClaim, camera: CameraClaim) -> DeviceTest:
     name = "contradiction.wording"
     apple_model = device.model.casefold().startswith(_APPLE_MODELS)
     apple_maker = device.manufacturer.casefold().startswith("apple")
@@ -149,7 +149,7 @@ def _wording(device: DeviceClaim, camera: CameraClaim) -> DeviceCheck:
     )
 
 
-def _system(device: DeviceClaim, facts: AttestedFacts) -> DeviceCheck:
+def _system(device: DeviceClaim, facts: AttestedFacts) -> DeviceTest:
     name = "contradiction.system"
     number = _LEADING_NUMBER.match(device.os_version)
     claimed = int(number[0]) if number and device.platform is Platform.ANDROID else None
@@ -178,7 +178,7 @@ def _system(device: DeviceClaim, facts: AttestedFacts) -> DeviceCheck:
     return passed_test(name, "SAME_SYSTEM", "The claimed system is the attested one.")
 
 
-def _app(device: DeviceClaim, facts: AttestedFacts) -> DeviceCheck:
+def _app(device: DeviceClaim, facts: AttestedFacts) -> DeviceTest:
     name = "contradiction.app"
     if facts.app_id is None or not device.app_id:
         return not_evaluated(
@@ -195,7 +195,7 @@ def _app(device: DeviceClaim, facts: AttestedFacts) -> DeviceCheck:
     return passed_test(name, "SAME_APP", "The attested app is the one that the device states.")
 
 
-def _exposure(frames: Sequence[FrameClaim], traces: Sequence[FrameTrace]) -> DeviceCheck:
+def _exposure(frames: Sequence[FrameClaim], traces: Sequence[FrameTrace]) -> DeviceTest:
     """Compare brightness with exposure. Metadata of another scan contradicts the brightness.
 
     A frame gets brighter if its exposure is longer. Automatic exposure also compensates the light of the

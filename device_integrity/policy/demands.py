@@ -6,7 +6,7 @@ from enum import StrEnum
 from typing import Final
 
 from device_integrity.camera.claims import Platform
-from device_integrity.check import Assurance, DeviceCheck, DeviceFinding
+from device_integrity.device_test import Assurance, DeviceFinding, DeviceTest
 from device_integrity.runtime import RUNTIME_FAILURES, SOFT_RUNTIME_CHECKS
 
 
@@ -263,9 +263,7 @@ DECISIVE_NAMES: Final = frozenset(DECISIVE_CHECKS) - RAISED_NAMES
 """Tests that decide unless a policy tolerates them."""
 
 
-def mark_decisive(
-    checks: Iterable[DeviceCheck], *, tolerated: Collection[str] = ()
-) -> tuple[DeviceCheck, ...]:
+def mark_decisive(checks: Iterable[DeviceTest], *, tolerated: Collection[str] = ()) -> tuple[DeviceTest, ...]:
     """Mark the failed tests that are decisive, and among them those that are tolerated.
 
     ``tolerated`` names the tests that must not decide.
@@ -278,12 +276,12 @@ def mark_decisive(
     )
 
 
-def decided_by(checks: Iterable[DeviceCheck]) -> tuple[str, ...]:
+def decided_by(checks: Iterable[DeviceTest]) -> tuple[str, ...]:
     """Return the names of the failed tests that decide the check: decisive and not tolerated."""
     return tuple(dict.fromkeys(check.name for check in checks if check.decisive and not check.tolerated))
 
 
-def _decides(check: DeviceCheck, passed: Collection[str]) -> bool:
+def _decides(check: DeviceTest, passed: Collection[str]) -> bool:
     rule = DECISIVE_CHECKS.get(check.name)
     return (
         rule is not None

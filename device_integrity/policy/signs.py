@@ -10,7 +10,7 @@ from dataclasses import dataclass
 from enum import StrEnum
 from typing import Final
 
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.device_test import DeviceFinding, DeviceTest, Manipulation
 
 _DECIDES: Final = 1.0
 _CONTRADICTS: Final = 0.7
@@ -119,7 +119,7 @@ class Sign:
         return self.strength >= SUSPECTED
 
 
-def find_signs(checks: Iterable[DeviceCheck]) -> tuple[Sign, ...]:
+def find_signs(checks: Iterable[DeviceTest]) -> tuple[Sign, ...]:
     """Return the signs in the failed tests, the strongest first.
 
     A hard test decides. A soft contradiction between two sources weighs twice as much as a soft test of one
@@ -147,7 +147,7 @@ def find_signs(checks: Iterable[DeviceCheck]) -> tuple[Sign, ...]:
     return tuple(sorted(signs, key=lambda sign: -sign.strength))
 
 
-def _strength(behind: Sequence[DeviceCheck]) -> float:
+def _strength(behind: Sequence[DeviceTest]) -> float:
     weights: dict[str, float] = {}
     contradictions = 0
     for check in behind:
@@ -163,7 +163,7 @@ def _strength(behind: Sequence[DeviceCheck]) -> float:
     return min(total, _DECIDES if contradictions > 1 else _MOST_OF_HINTS)
 
 
-def _method_of(behind: Sequence[DeviceCheck]) -> InjectionMethod:
+def _method_of(behind: Sequence[DeviceTest]) -> InjectionMethod:
     """Return the method of an injection: that of the first failed test that shows one."""
     methods = (_METHODS[check.sign_of] for check in behind if check.sign_of is not None)
     return next(
@@ -171,7 +171,7 @@ def _method_of(behind: Sequence[DeviceCheck]) -> InjectionMethod:
     )
 
 
-def _instrument_of(failed: Sequence[DeviceCheck]) -> InjectionInstrument:
+def _instrument_of(failed: Sequence[DeviceTest]) -> InjectionInstrument:
     reasons = {check.reason for check in failed}
     return next(
         (instrument for reason, instrument in _INSTRUMENTS.items() if reason in reasons),

@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device_integrity.check import DeviceCheck, not_evaluated, passed_test, suspect, unavailable
+from device_integrity.device_test import DeviceTest, not_evaluated, passed_test, suspect, unavailable
 from device_integrity.stream.tracing import (
     BRIGHTNESS_BINS,
     NOISE_STEP,
@@ -26,7 +26,7 @@ _SMOOTH_US: Final = 150
 """Microseconds. With an encoder and a network the jitter of arrival is never less."""
 
 
-def check_arrival(frames: Sequence[FrameTrace]) -> DeviceCheck:
+def check_arrival(frames: Sequence[FrameTrace]) -> DeviceTest:
     """Return ``stream.arrival``, which compares capture times with times of arrival.
 
     Its failures are soft, because a network that stalls delivers the delayed frames all together. The server
@@ -79,7 +79,7 @@ _VIDEO_TOOLS: Final = ("lavc", "ffmpeg", "libav", "x264", "handbrake", "gstreame
 _EDITORS: Final = ("gimp", "photoshop", "gd-jpeg", "imagemagick", "adobe")
 
 
-def check_encoder(frames: Sequence[FrameTrace]) -> DeviceCheck:
+def check_encoder(frames: Sequence[FrameTrace]) -> DeviceTest:
     """Return ``stream.encoder``: whether one encoder, and no video tool, wrote all JPEG headers."""
     name = "stream.encoder"
     facts = [frame.facts for frame in frames if frame.facts is not None]
@@ -133,7 +133,7 @@ class NoiseCurve:
     trend: float | None
 
 
-def check_noise(tallies: Sequence[BlockTally]) -> DeviceCheck:
+def check_noise(tallies: Sequence[BlockTally]) -> DeviceTest:
     """Return ``stream.noise``: whether successive frames differ by noise.
 
     The detail states the trend of the noise over brightness, which has no effect on the finding: encoders
@@ -202,7 +202,7 @@ _FEWEST_RISES: Final = 2
 _FEWEST_MODES: Final = 2
 
 
-def check_recompression(tallies: Sequence[BlockTally]) -> DeviceCheck:
+def check_recompression(tallies: Sequence[BlockTally]) -> DeviceTest:
     """Return ``stream.recompression``: whether the histograms of quantised coefficients have gaps."""
     name = "stream.recompression"
     modes = gapped_modes(tallies)
@@ -263,7 +263,7 @@ _LOOP_LINE: Final = 0.5
 """Threshold of the ratio of the change over a loop's length to that between successive frames."""
 
 
-def check_duplicates(frames: Sequence[FrameTrace]) -> DeviceCheck:
+def check_duplicates(frames: Sequence[FrameTrace]) -> DeviceTest:
     """Return ``stream.duplicates``: whether frames have the same bytes; hard if other frames lie between."""
     name = "stream.duplicates"
     marks = [frame.sha256 for frame in frames if frame.textured]
@@ -292,7 +292,7 @@ def check_duplicates(frames: Sequence[FrameTrace]) -> DeviceCheck:
     return passed_test(name, "FRAMES_NEW", f"{count} the previous one, and {returned} return later.")
 
 
-def check_loop(frames: Sequence[FrameTrace]) -> DeviceCheck:
+def check_loop(frames: Sequence[FrameTrace]) -> DeviceTest:
     """Return ``stream.loop``: whether frames repeat after a fixed time, even if they are re-encoded."""
     name = "stream.loop"
     found = loop_ratio([frame.thumbnail for frame in frames if frame.textured])
@@ -373,7 +373,7 @@ _BRIGHT: Final = 235.0
 """Grey levels beyond which a camera clips, so that nothing changes there either."""
 
 
-def check_structure(tallies: Sequence[BlockTally]) -> DeviceCheck:
+def check_structure(tallies: Sequence[BlockTally]) -> DeviceTest:
     """Return ``stream.structure``: whether blocks never change while others do."""
     name = "stream.structure"
     share = still_share(tallies)
@@ -405,7 +405,7 @@ def still_share(tallies: Sequence[BlockTally]) -> float | None:
     return float(np.count_nonzero(still) / np.count_nonzero(shown))
 
 
-def check_stream(stream: StreamMeasurements) -> tuple[DeviceCheck, ...]:
+def check_stream(stream: StreamMeasurements) -> tuple[DeviceTest, ...]:
     """Test the measurements of one stream.
 
     Returns: ``stream.duplicates``, ``stream.loop``, ``stream.arrival``, ``stream.encoder``,

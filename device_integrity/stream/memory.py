@@ -17,7 +17,14 @@ from typing import Final, Protocol
 import numpy as np
 from numpy.typing import NDArray
 
-from device_integrity.check import DeviceCheck, Manipulation, not_evaluated, passed_test, suspect, unavailable
+from device_integrity.device_test import (
+    DeviceTest,
+    Manipulation,
+    not_evaluated,
+    passed_test,
+    suspect,
+    unavailable,
+)
 from device_integrity.stream.motion import ScanMotion, motion_similarity
 from device_integrity.stream.tracing import THUMBNAIL, FrameTrace, difference_hash
 
@@ -244,7 +251,7 @@ def key_mark(public_key: bytes, *, tenant_key: bytes) -> bytes:
     return hmac.digest(tenant_key, _KEY_DOMAIN + public_key, "sha256")
 
 
-def check_frames_before(marks: Sequence[FrameMark], recalled: Sequence[RecalledScan]) -> DeviceCheck:
+def check_frames_before(marks: Sequence[FrameMark], recalled: Sequence[RecalledScan]) -> DeviceTest:
     """Return ``memory.frames``: whether an earlier scan had these frames.
 
     One frame with the same bytes fails hard, because no camera makes a frame twice; so do three frames that
@@ -272,7 +279,7 @@ def check_frames_before(marks: Sequence[FrameMark], recalled: Sequence[RecalledS
     return passed_test(name, "FRAMES_NEW", "No earlier scan had these frames.")
 
 
-def check_similarity(motion: ScanMotion | None, recalled: Sequence[RecalledScan]) -> DeviceCheck:
+def check_similarity(motion: ScanMotion | None, recalled: Sequence[RecalledScan]) -> DeviceTest:
     """Return ``memory.similarity``: whether the scan moves as an earlier one, so that it may be a recording.
 
     It fails softly, which is a doubt and no more: two scans of one person may look alike by chance.
@@ -298,7 +305,7 @@ def check_similarity(motion: ScanMotion | None, recalled: Sequence[RecalledScan]
     )
 
 
-def check_device_subjects(uses: Sequence[KeyUse], *, subject: str) -> DeviceCheck:
+def check_device_subjects(uses: Sequence[KeyUse], *, subject: str) -> DeviceTest:
     """Return ``memory.subjects``: whether many subjects use one device's key.
 
     It fails softly, because families share phones.
@@ -320,7 +327,7 @@ def check_device_subjects(uses: Sequence[KeyUse], *, subject: str) -> DeviceChec
     return passed_test(name, "FEW_SUBJECTS", f"The device's key was used for {len(people)} subjects.")
 
 
-def check_session_key(uses: Sequence[KeyUse], *, check_id: str) -> DeviceCheck:
+def check_session_key(uses: Sequence[KeyUse], *, check_id: str) -> DeviceTest:
     """Return ``memory.session_key``: whether another check used the scan's session key, which must be new.
 
     The attempts and reconnects of ``check_id``, this check, keep their key.
@@ -328,7 +335,7 @@ def check_session_key(uses: Sequence[KeyUse], *, check_id: str) -> DeviceCheck:
     return _made_for_one("memory.session_key", uses, check_id)
 
 
-def check_attestation_key(uses: Sequence[KeyUse], *, check_id: str) -> DeviceCheck:
+def check_attestation_key(uses: Sequence[KeyUse], *, check_id: str) -> DeviceTest:
     """Return ``memory.attestation_key``: whether another check used an attested key, which must be new.
 
     The protocol demands a new key for every scan. The attempts and reconnects of ``check_id``, this check,
@@ -337,7 +344,7 @@ def check_attestation_key(uses: Sequence[KeyUse], *, check_id: str) -> DeviceChe
     return _made_for_one("memory.attestation_key", uses, check_id)
 
 
-def _made_for_one(name: str, uses: Sequence[KeyUse], check_id: str) -> DeviceCheck:
+def _made_for_one(name: str, uses: Sequence[KeyUse], check_id: str) -> DeviceTest:
     others = {use.check_id for use in uses} - {check_id}
     if others:
         return suspect(

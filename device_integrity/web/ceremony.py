@@ -14,7 +14,7 @@ from device_integrity.cbor import (
     take_text,
     whole_map,
 )
-from device_integrity.check import Checklist, DeviceCheck, Manipulation
+from device_integrity.device_test import Checklist, DeviceTest, Manipulation
 from device_integrity.errors import EvidenceMalformed
 
 
@@ -32,7 +32,7 @@ class RelyingParty:
     origins: frozenset[str]
 
 
-def origin_check(checklist: Checklist, origin: str, relying_party: RelyingParty) -> DeviceCheck:
+def origin_check(checklist: Checklist, origin: str, relying_party: RelyingParty) -> DeviceTest:
     """Return the test ``origin``: whether the page that the browser states is one of the site's."""
     return checklist.judged(
         "origin",
@@ -43,7 +43,7 @@ def origin_check(checklist: Checklist, origin: str, relying_party: RelyingParty)
     )
 
 
-def page_check(checklist: Checklist, origin: str, header_origin: str | None) -> DeviceCheck:
+def page_check(checklist: Checklist, origin: str, header_origin: str | None) -> DeviceTest:
     """Return the test ``page``: whether the request came from the page that the evidence states.
 
     Args:

@@ -23,7 +23,7 @@ from webauthn.helpers.structs import (
     RegistrationCredential,
 )
 
-from device_integrity.check import Assurance, Checklist, DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.device_test import Assurance, Checklist, DeviceFinding, DeviceTest, Manipulation
 from device_integrity.errors import EvidenceMalformed
 from device_integrity.web.ceremony import (
     AuthenticatorHead,
@@ -94,7 +94,7 @@ class WebAuthnResult:
             user verification. NONE if the ceremony was not accepted.
     """
 
-    checks: tuple[DeviceCheck, ...]
+    checks: tuple[DeviceTest, ...]
     credential: EnrolledCredential | None
     ceiling: Assurance
 
@@ -231,7 +231,7 @@ def _judge(
     header_origin: str | None,
     same_credential: bool,
     verify: Callable[[], None],
-    counter: DeviceCheck,
+    counter: DeviceTest,
     credential: EnrolledCredential,
     ceiling: Assurance,
 ) -> WebAuthnResult:
@@ -297,7 +297,7 @@ def _refused(detail: str) -> WebAuthnResult:
     return WebAuthnResult(checks=_LIST.unreadable(detail), credential=None, ceiling=Assurance.NONE)
 
 
-def _ceremony_check(client_data: ClientData, ceremony: str) -> DeviceCheck:
+def _ceremony_check(client_data: ClientData, ceremony: str) -> DeviceTest:
     if client_data.framed:
         return _LIST.failed(
             "ceremony",
@@ -313,7 +313,7 @@ def _ceremony_check(client_data: ClientData, ceremony: str) -> DeviceCheck:
     )
 
 
-def _verification_check(head: AuthenticatorHead) -> DeviceCheck:
+def _verification_check(head: AuthenticatorHead) -> DeviceTest:
     return _LIST.judged(
         "user_verification",
         holds=head.verified,
@@ -322,7 +322,7 @@ def _verification_check(head: AuthenticatorHead) -> DeviceCheck:
     )
 
 
-def _counter_check(sign_count: int, stored: int) -> DeviceCheck:
+def _counter_check(sign_count: int, stored: int) -> DeviceTest:
     if sign_count == 0 and stored == 0:
         return _LIST.passed("counter", "COUNTER_NOT_USED", "the authenticator does not count")
     return _LIST.judged(
@@ -334,7 +334,7 @@ def _counter_check(sign_count: int, stored: int) -> DeviceCheck:
     )
 
 
-def _signature_check(verify: Callable[[], None]) -> DeviceCheck:
+def _signature_check(verify: Callable[[], None]) -> DeviceTest:
     try:
         verify()
     except Exception:  # noqa: BLE001 - the library documents its own, but lets others pass for odd structures

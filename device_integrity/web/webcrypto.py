@@ -6,7 +6,7 @@ The key is in software. It identifies a browser profile and proves nothing about
 from dataclasses import dataclass
 from typing import Final
 
-from device_integrity.check import Assurance, Checklist, DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.device_test import Assurance, Checklist, DeviceFinding, DeviceTest, Manipulation
 from device_integrity.web.ceremony import RelyingParty, origin_check, page_check
 from facegate_protocol import KeyMaterialError, attestation_message, load_public_key, public_key_der, verify
 
@@ -25,7 +25,7 @@ class WebCryptoResult:
         ceiling: The highest assurance that this evidence may give: LOW; NONE if it was not accepted.
     """
 
-    checks: tuple[DeviceCheck, ...]
+    checks: tuple[DeviceTest, ...]
     public_key: bytes | None
     ceiling: Assurance
 

@@ -13,8 +13,8 @@ from typing import Final
 from device_integrity import (
     RUNTIME_VERIFIER,
     Assurance,
-    DeviceCheck,
     DeviceFinding,
+    DeviceTest,
     Manipulation,
     check_runtime,
     passed_test,
@@ -60,7 +60,7 @@ from server.storage.records import CheckRecord
 from server.verdict.outcome import DeviceOutcome
 
 _INJECTIONS: Final = frozenset({Manipulation.INJECTION, Manipulation.VIRTUAL_CAMERA})
-_NOT_SCANNED: Final = DeviceCheck(
+_NOT_SCANNED: Final = DeviceTest(
     name="attestation.evidence",
     outcome=DeviceFinding.UNAVAILABLE,
     reason="NOT_SCANNED",
@@ -111,8 +111,8 @@ def assess_device(
     server_keys: ServerKeys,
     findings: Sequence[EvidenceFinding],
     observed: ObservedFrames,
-    memory: Sequence[DeviceCheck],
-    earlier: Sequence[DeviceCheck] = (),
+    memory: Sequence[DeviceTest],
+    earlier: Sequence[DeviceTest] = (),
     rules: DeviceRules,
     tolerated: frozenset[str],
     fingerprints: CameraFingerprints,
@@ -194,7 +194,7 @@ def assess_device(
 
 def decisive_claims(
     claimed: ClaimedDevice, *, server_keys: ServerKeys, fingerprints: CameraFingerprints
-) -> tuple[DeviceCheck, ...]:
+) -> tuple[DeviceTest, ...]:
     """Return the decisive tests that the claims in a stream's start fail, tolerated or not."""
     checks = mark_decisive(_claims(claimed, server_keys, fingerprints))
     return tuple(check for check in checks if check.decisive)
@@ -257,7 +257,7 @@ def awaited_evidence(findings: Sequence[EvidenceFinding], *, platform: Platform,
 
 def _claims(
     claimed: ClaimedDevice, server_keys: ServerKeys, fingerprints: CameraFingerprints
-) -> tuple[DeviceCheck, ...]:
+) -> tuple[DeviceTest, ...]:
     """Return the tests of the claims in a stream's start, which need no other input."""
     return (
         _server_key(claimed.server_spki_sha256, server_keys),
@@ -266,7 +266,7 @@ def _claims(
     )
 
 
-def _with_earlier(checks: Sequence[DeviceCheck], earlier: Sequence[DeviceCheck]) -> tuple[DeviceCheck, ...]:
+def _with_earlier(checks: Sequence[DeviceTest], earlier: Sequence[DeviceTest]) -> tuple[DeviceTest, ...]:
     """Return ``checks`` with the failed tests of earlier streams in place of those of the same name."""
     failed = {check.name: check for check in earlier}
     return tuple(failed.get(check.name, check) for check in checks)
@@ -283,10 +283,10 @@ def _facts(findings: Sequence[EvidenceFinding]) -> AttestedFacts:
     )
 
 
-def _demands(assessment: DeviceAssessment) -> tuple[DeviceCheck, ...]:
+def _demands(assessment: DeviceAssessment) -> tuple[DeviceTest, ...]:
     """Return a failed test for each demand that is not met, for the readers of the result."""
     return tuple(
-        DeviceCheck(
+        DeviceTest(
             name=f"demand.{'platform' if unmet.evidence is None else unmet.evidence.value}",
             outcome=DeviceFinding.FAIL,
             reason=unmet.reason.value,
@@ -307,7 +307,7 @@ _UNMET: Final = {
 
 def _injecting(
     assessment: DeviceAssessment, platform: Platform, table: DemandTable
-) -> tuple[DeviceCheck, ...]:
+) -> tuple[DeviceTest, ...]:
     """Return the failed tests of demanded observations that prove that no camera took the frames."""
     demanded = {
         verifier
@@ -326,10 +326,10 @@ def _injecting(
     )
 
 
-def _server_key(seen: bytes, own: ServerKeys) -> DeviceCheck:
+def _server_key(seen: bytes, own: ServerKeys) -> DeviceTest:
     name = "server_key.tls"
     if not own.keys:
-        return DeviceCheck(
+        return DeviceTest(
             name=name,
             outcome=DeviceFinding.UNAVAILABLE,
             reason="NO_TLS",
@@ -337,7 +337,7 @@ def _server_key(seen: bytes, own: ServerKeys) -> DeviceCheck:
         )
     if not seen:
         # Browsers do not show a page the key that they saw. A missing key never passes, but is no attack.
-        return DeviceCheck(
+        return DeviceTest(
             name=name,
             outcome=DeviceFinding.UNAVAILABLE,
             reason="NOT_SAID",
@@ -345,7 +345,7 @@ def _server_key(seen: bytes, own: ServerKeys) -> DeviceCheck:
         )
     if any(hmac.compare_digest(seen, key) for key in own.keys):
         return passed_test(name, "SAME_KEY", "The device saw one of this server's own TLS keys.")
-    return DeviceCheck(
+    return DeviceTest(
         name=name,
         outcome=DeviceFinding.FAIL,
         reason="KEY_NOT_LISTED" if own.complete else "OTHER_KEY",

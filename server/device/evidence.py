@@ -9,8 +9,8 @@ from uuid import UUID
 
 from device_integrity import (
     Assurance,
-    DeviceCheck,
     DeviceFinding,
+    DeviceTest,
     Manipulation,
     RuntimeFinding,
     RuntimeKind,
@@ -150,7 +150,7 @@ class EvidenceFinding:
     """
 
     verifier: str
-    checks: tuple[DeviceCheck, ...]
+    checks: tuple[DeviceTest, ...]
     ceiling: Assurance | None = None
     facts: AttestedFacts = field(default_factory=AttestedFacts)
     lasting_key: bytes | None = None
@@ -227,9 +227,9 @@ def _report_from_json(fields: dict[str, Any]) -> RuntimeReport:
     )
 
 
-def _check(fields: dict[str, Any]) -> DeviceCheck:
+def _check(fields: dict[str, Any]) -> DeviceTest:
     sign_of = fields["sign_of"]
-    return DeviceCheck(
+    return DeviceTest(
         **fields
         | {
             "outcome": DeviceFinding(fields["outcome"]),

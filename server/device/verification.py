@@ -13,8 +13,8 @@ from typing import Final
 
 from device_integrity import (
     Assurance,
-    DeviceCheck,
     DeviceFinding,
+    DeviceTest,
     Manipulation,
     PlayDecoderUnavailable,
     PlayTokenMalformed,
@@ -109,7 +109,7 @@ class ReceiptKeeper:
 
     async def first(
         self, key: AttestedKey, context: EvidenceContext
-    ) -> tuple[tuple[DeviceCheck, ...], HeldReceipt | None]:
+    ) -> tuple[tuple[DeviceTest, ...], HeldReceipt | None]:
         """Verify the receipt of an attestation; return its tests and the receipt to store with the key."""
         result = await self._verified(
             key.receipt,
@@ -124,7 +124,7 @@ class ReceiptKeeper:
         now = self.now()
         return result.checks, HeldReceipt(data=key.receipt, time=now, due=now)
 
-    async def risk(self, key: EnrolledKey, context: EvidenceContext) -> tuple[DeviceCheck, ...]:
+    async def risk(self, key: EnrolledKey, context: EvidenceContext) -> tuple[DeviceTest, ...]:
         """Return the test ``app_attest_receipt.risk`` of the newest receipt.
 
         The receipt is exchanged first if that is due.
@@ -431,17 +431,17 @@ class DeviceVerifier:
             lasting_key=self._mark(key.public_key, context),
         )
 
-    def _enrolment(self, key: EnrolledKey | None, context: EvidenceContext) -> DeviceCheck:
+    def _enrolment(self, key: EnrolledKey | None, context: EvidenceContext) -> DeviceTest:
         name = "app_attest_assertion.enrolment"
         if key is None or (key.for_tests and not context.sandbox):
-            return DeviceCheck(
+            return DeviceTest(
                 name=name,
                 outcome=DeviceFinding.UNAVAILABLE,
                 reason="KEY_NOT_ENROLLED",
                 detail="The key is not enrolled here; the app has to make and attest a new one.",
             )
         if key.app not in self._trust.apple_app_ids or key.environment != self._trust.apple_environment.value:
-            return DeviceCheck(
+            return DeviceTest(
                 name=name,
                 outcome=DeviceFinding.FAIL,
                 reason="ENROLMENT_NOT_ALLOWED",
@@ -568,12 +568,12 @@ class DeviceVerifier:
 
 
 def _no_evidence(verifier: str, outcome: DeviceFinding, reason: str, detail: str) -> EvidenceFinding:
-    check = DeviceCheck(name="attestation.evidence", outcome=outcome, reason=reason, detail=detail)
+    check = DeviceTest(name="attestation.evidence", outcome=outcome, reason=reason, detail=detail)
     return EvidenceFinding(verifier=verifier, checks=(check,))
 
 
-def _used_once(*, fresh: bool) -> DeviceCheck:
-    return DeviceCheck(
+def _used_once(*, fresh: bool) -> DeviceTest:
+    return DeviceTest(
         name="play_integrity.one_time",
         outcome=DeviceFinding.PASS if fresh else DeviceFinding.FAIL,
         reason="FIRST_USE" if fresh else "TOKEN_USED_BEFORE",
@@ -590,13 +590,13 @@ def _no_site(verifier: str) -> EvidenceFinding:
 
 
 def _unverified(verifier: str, test: str, reason: str, detail: str) -> EvidenceFinding:
-    check = DeviceCheck(
+    check = DeviceTest(
         name=f"{verifier}.{test}", outcome=DeviceFinding.UNAVAILABLE, reason=reason, detail=detail
     )
     return EvidenceFinding(verifier=verifier, checks=(check,))
 
 
-def _replayed(checks: tuple[DeviceCheck, ...], name: str) -> tuple[DeviceCheck, ...]:
+def _replayed(checks: tuple[DeviceTest, ...], name: str) -> tuple[DeviceTest, ...]:
     """Return the tests with the named one failed, because the evidence or identifier was used before."""
     return tuple(
         replace(

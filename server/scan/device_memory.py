@@ -8,7 +8,7 @@ from typing import Final
 import numpy as np
 from numpy.typing import NDArray
 
-from device_integrity import DeviceCheck, DeviceFinding
+from device_integrity import DeviceFinding, DeviceTest
 from device_integrity.stream import (
     FrameMark,
     FrameTrace,
@@ -45,7 +45,7 @@ class FrameComparison:
         motion: The movement; ``None`` if it shows none.
     """
 
-    tests: tuple[DeviceCheck, ...]
+    tests: tuple[DeviceTest, ...]
     marks: tuple[FrameMark, ...] = ()
     motion: ScanMotion | None = None
 
@@ -67,7 +67,7 @@ class ScanComparison:
         keys: The marks of its device's keys.
     """
 
-    tests: tuple[DeviceCheck, ...] = ()
+    tests: tuple[DeviceTest, ...] = ()
     marks: tuple[FrameMark, ...] = ()
     motions: tuple[ScanMotion, ...] = ()
     keys: tuple[bytes, ...] = ()

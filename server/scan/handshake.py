@@ -15,7 +15,7 @@ import structlog
 from cryptography.hazmat.primitives.asymmetric.ec import EllipticCurvePrivateKey, EllipticCurvePublicKey
 from cryptography.hazmat.primitives.asymmetric.x25519 import X25519PrivateKey
 
-from device_integrity import RUNTIME_VERIFIER, DeviceCheck, DeviceFinding
+from device_integrity import RUNTIME_VERIFIER, DeviceFinding, DeviceTest
 from device_integrity.camera import Platform
 from device_integrity.policy import Demand, DemandTable, Evidence
 from facegate_protocol import (
@@ -70,13 +70,13 @@ from server.telemetry.stages import Stage
 
 _log = structlog.get_logger(__name__)
 
-_VERIFIER_FAILED = DeviceCheck(
+_VERIFIER_FAILED = DeviceTest(
     name="attestation.evidence",
     outcome=DeviceFinding.UNAVAILABLE,
     reason="VERIFIER_FAILED",
     detail="The server failed to verify a piece of evidence; its log has more.",
 )
-_IGNORED = DeviceCheck(
+_IGNORED = DeviceTest(
     name="play_integrity.token",
     outcome=DeviceFinding.NOT_EVALUATED,
     reason="EVIDENCE_IGNORED",
@@ -158,7 +158,7 @@ class StreamEvidence:
             await evidence._begin_try(finding)
         return evidence
 
-    async def keep_claims(self, checks: Sequence[DeviceCheck], *, epoch: int) -> None:
+    async def keep_claims(self, checks: Sequence[DeviceTest], *, epoch: int) -> None:
         """Store decisive tests that the claims in ScanStart failed, so that no later stream undoes them.
 
         Raises:
@@ -569,7 +569,7 @@ async def open_stream(
     )
 
 
-async def _decisive_claims(env: ScanEnvironment, start: StartMessage) -> tuple[DeviceCheck, ...]:
+async def _decisive_claims(env: ScanEnvironment, start: StartMessage) -> tuple[DeviceTest, ...]:
     claimed = ClaimedDevice(
         device=start.device, camera=start.camera, server_spki_sha256=start.server_spki_sha256
     )

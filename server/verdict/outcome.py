@@ -7,7 +7,7 @@ from uuid import UUID
 from pydantic import BaseModel, ConfigDict, ValidationError
 
 from attempt import ChallengeStepOutcome
-from device_integrity import Assurance, DeviceCheck
+from device_integrity import Assurance, DeviceTest
 from device_integrity.policy import Sign
 from liveness import LivenessResult, Signal, Verdict, VerdictReason
 from matcher import MatchResult
@@ -37,7 +37,7 @@ class DeviceOutcome:
 
     assurance: Assurance
     required: Assurance
-    checks: tuple[DeviceCheck, ...]
+    checks: tuple[DeviceTest, ...]
     signs: tuple[Sign, ...] = ()
     demands_met: bool = True
     injected: bool = False

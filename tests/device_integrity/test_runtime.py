@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device_integrity.camera import Platform
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.device_test import DeviceFinding, DeviceTest, Manipulation
 from device_integrity.policy import (
     DECISIVE_NAMES,
     RAISED_NAMES,
@@ -110,7 +110,7 @@ class _Policy:
     decide: frozenset[str] = frozenset()
     tolerated: frozenset[str] = frozenset()
 
-    def judge(self, device: tuple[DeviceCheck, ...], report: RuntimeReport | None) -> DeviceAssessment:
+    def judge(self, device: tuple[DeviceTest, ...], report: RuntimeReport | None) -> DeviceAssessment:
         marked = mark_decisive(check_runtime(report, decide=self.decide), tolerated=self.tolerated)
         return assess(
             (*device, *marked),
@@ -144,7 +144,7 @@ def _is_no_better(worse: DeviceAssessment, before: DeviceAssessment) -> None:
     _POLICIES,
 )
 def test_more_findings_never_improve_a_verdict(
-    device: tuple[DeviceCheck, ...],
+    device: tuple[DeviceTest, ...],
     report: RuntimeReport | None,
     more: frozenset[RuntimeFinding],
     policy: _Policy,
@@ -155,7 +155,7 @@ def test_more_findings_never_improve_a_verdict(
 
 @given(st.sampled_from(_DEVICES), reports(), _POLICIES)
 def test_a_report_is_never_better_than_none(
-    device: tuple[DeviceCheck, ...], report: RuntimeReport, policy: _Policy
+    device: tuple[DeviceTest, ...], report: RuntimeReport, policy: _Policy
 ) -> None:
     silent = policy.judge(device, None)
     _is_no_better(policy.judge(device, report), silent)

@@ -45,7 +45,7 @@ from device_integrity.apple import (
     verify_receipt,
 )
 from device_integrity.cbor import decode_cbor, item_end
-from device_integrity.check import Assurance, DeviceCheck, DeviceFinding
+from device_integrity.device_test import Assurance, DeviceFinding, DeviceTest
 from device_integrity.errors import (
     CborMalformed,
     DeviceIntegrityError,
@@ -398,6 +398,6 @@ def inspect_any(data: bytes) -> None:
     console.print(report_view(report, file=Path("evidence"), at=ATTEST_NOW))
 
 
-def _sound(checks: tuple[DeviceCheck, ...], count: int) -> None:
+def _sound(checks: tuple[DeviceTest, ...], count: int) -> None:
     assert len(checks) == count == len({check.name for check in checks})
     assert all(0 < len(check.detail) <= 500 for check in checks)

@@ -13,7 +13,7 @@ import pytest
 from prometheus_client import CollectorRegistry
 from sqlalchemy import String
 
-from device_integrity.check import Manipulation
+from device_integrity.device_test import Manipulation
 from liveness import AttackType
 from matcher.records import open_trusted_image
 from server.domain.terms import ImagePurpose, pair_terms, reference_term

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel, ValidationError
 
 from device_integrity.camera import Platform
-from device_integrity.check import Assurance
+from device_integrity.device_test import Assurance
 from device_integrity.policy import Demand, Evidence
 from liveness import ChallengeKind
 from liveness.dynamic import DynamicPolicy

@@ -4,7 +4,7 @@ import pytest
 from facegate.v1 import error_reason_pb2, result_pb2
 
 from device_integrity.camera import CameraClaim, check_name, load_fingerprints
-from device_integrity.check import DeviceFinding
+from device_integrity.device_test import DeviceFinding
 from lab.demo.scenarios import (
     SCENARIOS,
     ExpectedOutcome,

@@ -33,7 +33,7 @@ from device_integrity.apple import (
     verify_receipt,
 )
 from device_integrity.camera import check_device, check_name, check_profile, load_fingerprints
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.device_test import DeviceFinding, DeviceTest, Manipulation
 from device_integrity.policy import AttestedFacts, check_contradictions, find_signs
 from device_integrity.runtime import check_runtime
 from device_integrity.web import RelyingParty, verify_web_crypto
@@ -77,7 +77,7 @@ class Server:
         apple = self.platform.apple
         return AppleAnchors(app_attest=apple.root.certificate, receipt=apple.receipts.root.certificate)
 
-    def verify_first_receipt(self, key: AttestedKey) -> tuple[DeviceCheck, ...]:
+    def verify_first_receipt(self, key: AttestedKey) -> tuple[DeviceTest, ...]:
         return verify_receipt(
             receipt=key.receipt,
             public_key=key.public_key,
@@ -90,7 +90,7 @@ class Server:
             now=NOW,
         ).checks
 
-    def verify(self, evidence: Evidence) -> tuple[DeviceCheck, ...]:
+    def verify(self, evidence: Evidence) -> tuple[DeviceTest, ...]:
         app = self.platform.app
         apps = (AllowedApp(package=app.package, certificate_digests=frozenset({app.certificate_digest})),)
         match evidence:
@@ -160,7 +160,7 @@ class Server:
                     header_origin=None,
                 ).checks
 
-    def look_at(self, device: TestDevice) -> tuple[DeviceCheck, ...]:
+    def look_at(self, device: TestDevice) -> tuple[DeviceTest, ...]:
         evidence = device.evidence(BINDING, now=NOW)
         checks = [check for piece in evidence for check in self.verify(piece)]
         kinds = {check.name.partition(".")[0] for check in checks}
@@ -176,7 +176,7 @@ class Server:
         )
 
 
-def failed(checks: tuple[DeviceCheck, ...]) -> set[str]:
+def failed(checks: tuple[DeviceTest, ...]) -> set[str]:
     return {check.name for check in checks if check.outcome is DeviceFinding.FAIL}
 
 

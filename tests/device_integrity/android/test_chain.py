@@ -34,7 +34,7 @@ from device_integrity.android.chain import (
     walk_chain,
 )
 from device_integrity.certificate_form import MAX_CERTIFICATE_BYTES
-from device_integrity.check import DeviceFinding, Manipulation
+from device_integrity.device_test import DeviceFinding, Manipulation
 from device_integrity.errors import CertificateMalformed
 from tests.device_integrity.android.phones import (
     NOW,

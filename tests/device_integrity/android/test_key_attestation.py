@@ -21,7 +21,7 @@ from device_integrity.android.constraints import KeyAttestationPolicy
 from device_integrity.android.key_attestation import KeyAttestation, Possession, verify_key_attestation
 from device_integrity.android.key_description import SecurityLevel
 from device_integrity.android.revocation import RevocationEntry, RevocationList, RevocationStatus
-from device_integrity.check import DeviceFinding, Manipulation
+from device_integrity.device_test import DeviceFinding, Manipulation
 from facegate_protocol import attestation_message, sign
 from lab.simulator.devices.keystore import explicit, integer, octets
 from tests.device_integrity.android.phones import (

@@ -20,7 +20,7 @@ from device_integrity.android.play_integrity import (
     verify_payload,
 )
 from device_integrity.android.play_token import PlayTokenKind, parse_payload
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.device_test import DeviceFinding, DeviceTest, Manipulation
 from tests.device_integrity.android.play_tokens import CHALLENGE, DIGEST, MILLIS, PACKAGE, b64, payload
 from tests.device_integrity.android.vectors import PLAY_FOLDER
 
@@ -49,7 +49,7 @@ def _judge(
     return verify_payload(read, kind=kind, challenge=challenge, policy=policy, now=now)
 
 
-def _check(result: PlayIntegrity, name: str) -> DeviceCheck:
+def _check(result: PlayIntegrity, name: str) -> DeviceTest:
     (check,) = (check for check in result.checks if check.name == f"play_integrity.{name}")
     return check
 

@@ -15,7 +15,7 @@ from device_integrity.android.revocation import (
     check_revocation,
     parse_revocation_list,
 )
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.device_test import DeviceFinding, DeviceTest, Manipulation
 from device_integrity.errors import ReferenceDataMalformed
 from tests.device_integrity.android.phones import (
     NOW,
@@ -48,7 +48,7 @@ def _chain(serial: int = 0x0ABC, subject_serial: str = "0b22") -> tuple[Certific
 
 def _check(
     chain: tuple[Certificate, ...], revocation: RevocationList | None, **options: object
-) -> DeviceCheck:
+) -> DeviceTest:
     arguments: dict[str, object] = {"max_age": _DAY, "now": NOW, **options}
     return check_revocation(chain, revocation=revocation, **arguments)  # type: ignore[arg-type]
 

@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 
 from device_integrity.apple import verify_assertion
 from device_integrity.apple.assertion import AssertionResult
-from device_integrity.check import DeviceFinding, Manipulation
+from device_integrity.device_test import DeviceFinding, Manipulation
 from facegate_protocol import KeyMaterialError, sha256
 from tests.device_integrity.apple.apple_in_software import APP, SoftwareKey
 

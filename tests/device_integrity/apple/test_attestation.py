@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 
 from device_integrity.apple import Environment, KeyOwner, check_key_use, verify_attestation
 from device_integrity.apple.attestation import AttestationResult
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.device_test import DeviceFinding, DeviceTest, Manipulation
 from facegate_protocol import sha256
 from tests.device_integrity.apple.apple_in_software import APP, NOW, SoftwareApple, SoftwareKey, issue
 
@@ -31,7 +31,7 @@ def _verify(attestation: bytes, **other: object) -> AttestationResult:
     return verify_attestation(**(arguments | other))  # type: ignore[arg-type]
 
 
-def _failed(result: AttestationResult) -> DeviceCheck:
+def _failed(result: AttestationResult) -> DeviceTest:
     """The one check that failed."""
     (check,) = (one for one in result.checks if one.outcome is not DeviceFinding.PASS)
     assert check.outcome is DeviceFinding.FAIL

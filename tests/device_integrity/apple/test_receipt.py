@@ -17,7 +17,7 @@ from device_integrity.apple import (
     parse_receipt,
     verify_receipt,
 )
-from device_integrity.check import DeviceCheck, DeviceFinding
+from device_integrity.device_test import DeviceFinding, DeviceTest
 from device_integrity.errors import EvidenceMalformed
 from tests.device_integrity.apple.apple_in_software import APP, NOW, SoftwareApple, SoftwareKey, issue, tlv
 
@@ -40,7 +40,7 @@ def _verify(receipt: bytes, **other: object) -> ReceiptResult:
     return verify_receipt(**(arguments | other))  # type: ignore[arg-type]
 
 
-def _failed(result: ReceiptResult) -> DeviceCheck:
+def _failed(result: ReceiptResult) -> DeviceTest:
     (check,) = (one for one in result.checks if one.outcome is DeviceFinding.FAIL)
     return check
 

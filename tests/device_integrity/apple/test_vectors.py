@@ -20,7 +20,7 @@ from device_integrity.apple import (
     verify_receipt,
 )
 from device_integrity.apple.attestation import AttestationResult
-from device_integrity.check import DeviceFinding
+from device_integrity.device_test import DeviceFinding
 from facegate_protocol import sha256
 from tests.device_integrity.apple.vectors import (
     VEEHAITCH,

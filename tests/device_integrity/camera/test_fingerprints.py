@@ -14,7 +14,7 @@ from device_integrity.camera import (
     load_fingerprints,
 )
 from device_integrity.camera.fingerprints import contains_run, mixes_scripts, tokens_of
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.device_test import DeviceFinding, DeviceTest, Manipulation
 
 
 def test_no_name_is_on_both_lists() -> None:
@@ -110,7 +110,7 @@ def _lines(name: str) -> list[str]:
 _REAL = _lines("real_cameras.txt")
 
 
-def _check(**claim: str) -> DeviceCheck:
+def _check(**claim: str) -> DeviceTest:
     return check_name(CameraClaim(**claim), fingerprints=_LISTS)  # type: ignore[arg-type]
 
 

@@ -16,7 +16,7 @@ from device_integrity.camera import (
     check_metadata,
     check_profile,
 )
-from device_integrity.check import DeviceCheck, DeviceFinding
+from device_integrity.device_test import DeviceFinding, DeviceTest
 from formats.exposure import ExposureClaim
 
 _CAMERA = CameraClaim(width=1280, height=960)
@@ -39,7 +39,7 @@ def _scan(count: int = 40) -> list[FrameClaim]:
     ]
 
 
-def _checks(frames: list[FrameClaim], **options: int) -> dict[str, DeviceCheck]:
+def _checks(frames: list[FrameClaim], **options: int) -> dict[str, DeviceTest]:
     return {check.name: check for check in check_metadata(frames, _CAMERA, **options)}
 
 

@@ -3,7 +3,7 @@
 from typing import Final
 
 from device_integrity.camera import Platform
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.device_test import DeviceFinding, DeviceTest, Manipulation
 from device_integrity.policy import Demand, DemandTable, Evidence
 from device_integrity.policy.demands import NEEDED_CHECKS
 
@@ -38,33 +38,33 @@ The scan memory is advisory, because a policy may not want to keep one.
 """
 
 
-def made(*names: str) -> tuple[DeviceCheck, ...]:
+def made(*names: str) -> tuple[DeviceTest, ...]:
     """Tests that passed."""
     return tuple(
-        DeviceCheck(name=name, outcome=DeviceFinding.PASS, reason="FINE", detail="fine") for name in names
+        DeviceTest(name=name, outcome=DeviceFinding.PASS, reason="FINE", detail="fine") for name in names
     )
 
 
-def attested(verifier: str) -> tuple[DeviceCheck, ...]:
+def attested(verifier: str) -> tuple[DeviceTest, ...]:
     """An attestation with all required tests passed."""
     return made(*(f"{verifier}.{check}" for check in sorted(NEEDED_CHECKS[verifier])))
 
 
 def failed(
     name: str, sign: Manipulation | None = None, *, soft: bool = False, reason: str = "WRONG"
-) -> DeviceCheck:
+) -> DeviceTest:
     """A test that failed."""
-    return DeviceCheck(
+    return DeviceTest(
         name=name, outcome=DeviceFinding.FAIL, reason=reason, detail="wrong", sign_of=sign, soft=soft
     )
 
 
-def open_check(name: str, outcome: DeviceFinding = DeviceFinding.NOT_EVALUATED) -> DeviceCheck:
+def open_check(name: str, outcome: DeviceFinding = DeviceFinding.NOT_EVALUATED) -> DeviceTest:
     """A test that was not evaluated."""
-    return DeviceCheck(name=name, outcome=outcome, reason="OPEN", detail="open")
+    return DeviceTest(name=name, outcome=outcome, reason="OPEN", detail="open")
 
 
-def observed() -> tuple[DeviceCheck, ...]:
+def observed() -> tuple[DeviceTest, ...]:
     """The tests of an honest phone's description, frames and connection."""
     return (
         open_check("device.emulator"),

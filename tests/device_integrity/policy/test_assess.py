@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from device_integrity.camera import Platform
-from device_integrity.check import Assurance, DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.device_test import Assurance, DeviceFinding, DeviceTest, Manipulation
 from device_integrity.policy import (
     ATTESTATIONS,
     Demand,
@@ -34,7 +34,7 @@ _HONEST = (*observed(), *_KEY)
 
 
 def _assessed(
-    checks: tuple[DeviceCheck, ...],
+    checks: tuple[DeviceTest, ...],
     platform: Platform = Platform.ANDROID,
     demands: DemandTable = DEFAULT_DEMANDS,
     *,
@@ -75,7 +75,7 @@ def test_high_needs_hardware_a_bound_transcript_and_a_challenge() -> None:
 )
 def test_each_platform_reaches_the_assurance_it_can_prove(
     platform: Platform,
-    checks: tuple[DeviceCheck, ...],
+    checks: tuple[DeviceTest, ...],
     ceilings: dict[str, Assurance],
     assurance: Assurance,
 ) -> None:
@@ -400,8 +400,8 @@ def test_soft_flags_never_decide_alone(flags: list[tuple[str, Manipulation]]) ->
 
 
 @st.composite
-def _checks(draw: st.DrawFn) -> DeviceCheck:
-    return DeviceCheck(
+def _checks(draw: st.DrawFn) -> DeviceTest:
+    return DeviceTest(
         name=f"{draw(st.sampled_from(_SOURCES))}.{draw(st.integers(0, 3))}",
         outcome=draw(st.sampled_from(list(DeviceFinding))),
         reason="X",
@@ -412,7 +412,7 @@ def _checks(draw: st.DrawFn) -> DeviceCheck:
 
 
 @given(st.lists(_checks(), max_size=8), _checks())
-def test_one_more_failure_never_weakens_a_sign(checks: list[DeviceCheck], more: DeviceCheck) -> None:
+def test_one_more_failure_never_weakens_a_sign(checks: list[DeviceTest], more: DeviceTest) -> None:
     before = {sign.of: sign.strength for sign in find_signs(checks)}
     after = {sign.of: sign.strength for sign in find_signs([*checks, more])}
     assert all(after[of] >= strength for of, strength in before.items())

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from device_integrity.camera import CameraClaim, DeviceClaim, FrameClaim, Platform
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.device_test import DeviceFinding, DeviceTest, Manipulation
 from device_integrity.policy import AttestedFacts, check_contradictions
 from device_integrity.stream import FrameTrace, StreamTracer
 from formats.exposure import ExposureClaim
@@ -18,13 +18,13 @@ _IPHONE = DeviceClaim(
 )
 
 
-def _found(device: DeviceClaim, camera: CameraClaim | None = None, **given: object) -> dict[str, DeviceCheck]:
+def _found(device: DeviceClaim, camera: CameraClaim | None = None, **given: object) -> dict[str, DeviceTest]:
     options: dict[str, object] = {"evidence": (), **given}
     checks = check_contradictions(device=device, camera=camera or CameraClaim(), **options)  # type: ignore[arg-type]
     return {check.name: check for check in checks}
 
 
-def _failed(checks: dict[str, DeviceCheck]) -> list[tuple[str, str, bool]]:
+def _failed(checks: dict[str, DeviceTest]) -> list[tuple[str, str, bool]]:
     return [
         (check.name, check.reason, check.soft)
         for check in checks.values()

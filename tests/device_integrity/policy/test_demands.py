@@ -29,7 +29,7 @@ from device_integrity.apple import (
     verify_attestation,
 )
 from device_integrity.camera import Platform
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.device_test import DeviceFinding, DeviceTest, Manipulation
 from device_integrity.policy import Demand, DemandTable, Evidence, assess, decided_by, mark_decisive
 from device_integrity.policy.demands import CEILINGS, DECISIVE_CHECKS, NEEDED_CHECKS, OPTIONAL_CHECKS
 from device_integrity.web import webauthn, webcrypto
@@ -98,7 +98,7 @@ _REPACKAGED = AllowedApp(package=phones.PACKAGE, certificate_digests=frozenset({
 _OWN = AllowedApp(package=phones.PACKAGE, certificate_digests=frozenset({phones.APP_DIGEST}))
 _PLAY_OWN = AllowedApp(package=play_tokens.PACKAGE, certificate_digests=frozenset({play_tokens.DIGEST}))
 
-Checks = tuple[DeviceCheck, ...]
+Checks = tuple[DeviceTest, ...]
 
 
 def _android(*apps: AllowedApp, trusted: bool = True, unlocked: bool = False) -> Checks:
@@ -171,11 +171,11 @@ def test_evidence_of_another_app_decides_once_it_is_verified(
     assert sorted(decided_by(mark_decisive(evidence()))) == sorted(decided)
 
 
-def _wrong(name: str, reason: str) -> DeviceCheck:
+def _wrong(name: str, reason: str) -> DeviceTest:
     return failed(name, Manipulation.INJECTION, reason=reason)
 
 
-def _with_proofs(name: str) -> Iterable[tuple[Checks, DeviceCheck]]:
+def _with_proofs(name: str) -> Iterable[tuple[Checks, DeviceTest]]:
     rule = DECISIVE_CHECKS[name]
     for reason in sorted(rule.reasons):
         yield made(*sorted(rule.proofs)), _wrong(name, reason)
@@ -198,7 +198,7 @@ def test_each_failure_of_the_table_decides_unless_it_is_tolerated(name: str) -> 
             assert decided_by(mark_decisive((*rest, wrong))) == ()
 
 
-def _level(*checks: DeviceCheck) -> tuple[Assurance, bool, list[Manipulation]]:
+def _level(*checks: DeviceTest) -> tuple[Assurance, bool, list[Manipulation]]:
     found = assess(
         checks,
         platform=Platform.ANDROID,

@@ -17,7 +17,7 @@ from device_integrity.camera import (
     check_profile,
     load_fingerprints,
 )
-from device_integrity.check import Assurance, Manipulation
+from device_integrity.device_test import Assurance, Manipulation
 from device_integrity.policy import DeviceAssessment, assess, check_contradictions
 from device_integrity.policy.signs import InjectionInstrument, InjectionMethod
 from device_integrity.stream import StreamTracer, check_stream

@@ -9,7 +9,7 @@ import pytest
 from PIL import Image
 
 from attempt import Frame
-from device_integrity.check import DeviceCheck, DeviceFinding
+from device_integrity.device_test import DeviceFinding, DeviceTest
 from device_integrity.stream import FrameTrace, StreamTracer, check_stream
 from device_integrity.stream.checks import (
     check_arrival,
@@ -250,7 +250,7 @@ def test_a_duplicate_frame_is_not_a_static_one() -> None:
 # Recorded live persons, as the reference client would send them, without injection.
 
 
-def _measured_checks(scan: Sequence[Frame]) -> list[DeviceCheck]:
+def _measured_checks(scan: Sequence[Frame]) -> list[DeviceTest]:
     """The tests that a recording can measure; it has no times of arrival."""
     tracer = StreamTracer()
     for frame in scan:

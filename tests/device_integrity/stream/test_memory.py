@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from device_integrity.check import DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.device_test import DeviceFinding, DeviceTest, Manipulation
 from device_integrity.policy import mark_decisive
 from device_integrity.stream import (
     FrameMark,
@@ -77,7 +77,7 @@ def _motion(jpegs: list[bytes], *, step_us: int = 100_000) -> ScanMotion | None:
     return scan_motion([(at * step_us, frame_layout(blocks(jpeg))) for at, jpeg in enumerate(jpegs)])
 
 
-def _similarity(motion: ScanMotion | None, *earlier: ScanMotion | None) -> DeviceCheck:
+def _similarity(motion: ScanMotion | None, *earlier: ScanMotion | None) -> DeviceTest:
     known = tuple(one for one in earlier if one is not None)
     return check_similarity(motion, [RecalledScan(check_id="old", motions=known)])
 
@@ -244,7 +244,7 @@ def test_subjects_that_are_not_named_cannot_be_counted() -> None:
 
 
 @pytest.mark.parametrize("check_key", [check_session_key, check_attestation_key])
-def test_a_key_made_for_one_scan_serves_no_other(check_key: Callable[..., DeviceCheck]) -> None:
+def test_a_key_made_for_one_scan_serves_no_other(check_key: Callable[..., DeviceTest]) -> None:
     own = KeyUse(key=b"k", subject="p", check_id="c1", time=_NOW)
     other = KeyUse(key=b"k", subject="p", check_id="c2", time=_NOW)
     assert check_key([own], check_id="c1").outcome is DeviceFinding.PASS

@@ -11,7 +11,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, PublicFormat
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from device_integrity.check import Assurance, DeviceCheck, DeviceFinding, Manipulation
+from device_integrity.device_test import Assurance, DeviceFinding, DeviceTest, Manipulation
 from device_integrity.web import (
     EnrolledCredential,
     RelyingParty,
@@ -94,7 +94,7 @@ def _authenticate(
     return verify_authentication(**(arguments | other))  # type: ignore[arg-type]
 
 
-def _failed(result: WebAuthnResult) -> DeviceCheck:
+def _failed(result: WebAuthnResult) -> DeviceTest:
     assert result.credential is None
     assert result.ceiling is Assurance.NONE
     (check,) = (one for one in result.checks if one.outcome is DeviceFinding.FAIL)

@@ -16,7 +16,7 @@ from device_integrity.camera import (
     Platform,
     load_fingerprints,
 )
-from device_integrity.check import Assurance, DeviceCheck, DeviceFinding, Manipulation, passed_test
+from device_integrity.device_test import Assurance, DeviceFinding, DeviceTest, Manipulation, passed_test
 from device_integrity.policy import AttestedFacts, Demand, DemandTable, Evidence
 from device_integrity.runtime import RuntimeFinding, RuntimeKind, RuntimeReport
 from device_integrity.stream import (
@@ -137,7 +137,7 @@ def test_each_demand_that_is_not_met_is_reported() -> None:
     [("required", False, True), ("required", True, False), ("advisory", False, False)],
 )
 def test_only_demanded_hard_failures_mark_frames_as_injected(demand: str, soft: bool, injected: bool) -> None:
-    seen_before = DeviceCheck(
+    seen_before = DeviceTest(
         name="memory.frames",
         outcome=DeviceFinding.FAIL,
         reason="FRAMES_SEEN_BEFORE",
@@ -153,7 +153,7 @@ def test_only_demanded_hard_failures_mark_frames_as_injected(demand: str, soft: 
 
 @pytest.mark.parametrize(("demand", "decides"), [("required", True), ("advisory", False)])
 def test_failures_that_mark_frames_as_injected_are_decisive(demand: str, decides: bool) -> None:
-    repeated = DeviceCheck(
+    repeated = DeviceTest(
         name="stream.duplicates",
         outcome=DeviceFinding.FAIL,
         reason="FRAMES_REPEAT",
@@ -307,12 +307,12 @@ def _device(**device: Any) -> dict[str, Any]:
     return {"claimed": replace(_CLAIMED, device=replace(_PHONE, **device))}
 
 
-def _memory(check: DeviceCheck) -> dict[str, Any]:
+def _memory(check: DeviceTest) -> dict[str, Any]:
     return {"memory": (check,)}
 
 
 def _failing(finding: EvidenceFinding, name: str, reason: str) -> EvidenceFinding:
-    wrong = DeviceCheck(name=name, outcome=DeviceFinding.FAIL, reason=reason, detail="")
+    wrong = DeviceTest(name=name, outcome=DeviceFinding.FAIL, reason=reason, detail="")
     return replace(finding, checks=(*finding.checks, wrong))
 
 
@@ -449,7 +449,7 @@ def test_claims_of_an_earlier_stream_stay() -> None:
 # Findings on evidence: storage and selection.
 
 _checks = st.builds(
-    DeviceCheck,
+    DeviceTest,
     name=st.text(max_size=20),
     outcome=st.sampled_from(DeviceFinding),
     reason=st.text(max_size=20),
@@ -490,7 +490,7 @@ def test_reports_add_up_whatever_becomes_of_the_evidence_beside_them() -> None:
 
 
 def _finding(verifier: str, outcome: DeviceFinding, *, soft: bool = False) -> EvidenceFinding:
-    check = DeviceCheck(name=f"{verifier}.check", outcome=outcome, reason="R", detail="", soft=soft)
+    check = DeviceTest(name=f"{verifier}.check", outcome=outcome, reason="R", detail="", soft=soft)
     return EvidenceFinding(verifier=verifier, checks=(check,))
 
 

@@ -15,7 +15,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 from facegate.v1 import result_pb2, scan_pb2
 
 from device_integrity.apple import Environment, ReceiptKind, parse_receipt
-from device_integrity.check import DeviceFinding
+from device_integrity.device_test import DeviceFinding
 from device_integrity.errors import ReceiptExchangeUnavailable
 from lab.simulator.phone import SimulatedPhone
 from server.base.errors import ConfigurationError

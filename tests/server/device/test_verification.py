@@ -20,7 +20,7 @@ from cryptography.hazmat.primitives.serialization import Encoding, NoEncryption,
 
 from device_integrity.android import AllowedApp, PlayPolicy, PlayTokenKind, RootKind
 from device_integrity.android.play_token import parse_payload
-from device_integrity.check import Assurance, DeviceFinding
+from device_integrity.device_test import Assurance, DeviceFinding
 from device_integrity.errors import PlayDecoderUnavailable, PlayTokenMalformed
 from device_integrity.web import RelyingParty
 from facegate_protocol import attestation_message, public_key_der, sign

@@ -25,8 +25,8 @@ from attempt.judgement import (
 )
 from device_integrity.android import PlayTokenKind
 from device_integrity.camera import CameraClaim, CameraFacing, DeviceClaim, Platform
-from device_integrity.check import Assurance
-from device_integrity.check import DeviceFinding as DeviceCheckOutcome
+from device_integrity.device_test import Assurance
+from device_integrity.device_test import DeviceFinding as DeviceTestOutcome
 from device_integrity.runtime import RuntimeFinding, RuntimeKind, RuntimeReport
 from facegate_protocol.texts import VERDICTS
 from formats.exposure import ExposureClaim
@@ -585,7 +585,7 @@ def test_signed_bytes_have_one_meaning(liveness: LivenessResult) -> None:
         (result_pb2.AttemptSummary.Outcome, "OUTCOME", AttemptOutcome),
         (result_pb2.AttemptSummary.EndedBy, "ENDED_BY", EndedBy),
         (result_pb2.FailureReason, "FAILURE_REASON", FailureReason),
-        (result_pb2.DeviceCheck.Outcome, "OUTCOME", DeviceCheckOutcome),
+        (result_pb2.DeviceCheck.Outcome, "OUTCOME", DeviceTestOutcome),
         (scan_pb2.Plan, "PLAN", Plan),
         (scan_pb2.ScanStatus, "SCAN_STATUS", ScanStatus),
         (scan_pb2.Goodbye.Reason, "REASON", GoodbyeReason),

@@ -21,7 +21,7 @@ from facegate.v1.verification_service_pb2_grpc import VerificationServiceStub
 from sqlalchemy import select
 from structlog.testing import capture_logs
 
-from device_integrity import DeviceCheck
+from device_integrity import DeviceTest
 from device_integrity.policy import RAISED_NAMES
 from device_integrity.stream import key_mark
 from facegate_protocol import load_public_key, public_key_der
@@ -617,7 +617,7 @@ class _Memory:
         key: MemoryKey = _MEMORY_KEY,
         findings: Sequence[EvidenceFinding] = (),
         **check: Any,
-    ) -> dict[str, DeviceCheck]:
+    ) -> dict[str, DeviceTest]:
         """What is found about a scan of a new check, by the name of the test; the scan is kept."""
         memory = DeviceMemory(
             self.store, tenant_key=key.tenant_key, hash_subject=key.subject_hash, pool=self.pool

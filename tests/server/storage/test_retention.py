@@ -13,7 +13,7 @@ import pytest
 import pytest_asyncio
 from sqlalchemy import Connection, func, select
 
-from device_integrity.check import Manipulation
+from device_integrity.device_test import Manipulation
 from liveness import AttackType, Verdict
 from server.audit import Actor, AuditAction, AuditEvent
 from server.compliance.listing import CheckFilter

@@ -109,7 +109,14 @@ def test_every_name_is_the_one_that_is_published() -> None:
         assert f"# TYPE {metric.name} {metric.kind}\n" in published
 
 
-_OTHERS = {"facegate_client", "facegate_protocol", "facegate_app", "facegate_pad_v1", "facegate_device"}
+_OTHERS = {
+    "facegate_client",
+    "facegate_protocol",
+    "facegate_app",
+    "facegate_lab",
+    "facegate_pad_v1",
+    "facegate_device",
+}
 """Packages, a model, and a cluster of Envoy."""
 _SERIES = ("", "_bucket", "_count", "_sum")
 

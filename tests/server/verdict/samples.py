@@ -3,7 +3,7 @@
 from datetime import UTC, date, datetime
 from uuid import UUID
 
-from device_integrity.check import Assurance, Manipulation, passed_test
+from device_integrity.device_test import Assurance, Manipulation, passed_test
 from device_integrity.policy import Sign
 from device_integrity.policy.signs import InjectionInstrument, InjectionMethod
 from liveness.policy import LivenessPolicy

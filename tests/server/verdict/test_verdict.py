@@ -14,7 +14,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from attempt.judgement import ChallengeStepOutcome
-from device_integrity.check import Assurance, Manipulation
+from device_integrity.device_test import Assurance, Manipulation
 from liveness.dynamic.challenge.script import ColourStep, ScreenColour, Transition
 from liveness.policy import LivenessPolicy
 from liveness.verdict import LivenessResult, Verdict, VerdictReason

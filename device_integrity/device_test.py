@@ -63,7 +63,7 @@ class Manipulation(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class DeviceCheck:
+class DeviceTest:
     """The finding of one test.
 
     Attributes:
@@ -93,8 +93,8 @@ class DeviceCheck:
 _LONGEST_DETAIL = 500
 
 
-def _made(outcome: DeviceFinding, name: str, reason: str, detail: str) -> DeviceCheck:
-    return DeviceCheck(name=name, outcome=outcome, reason=reason, detail=detail[:_LONGEST_DETAIL])
+def _made(outcome: DeviceFinding, name: str, reason: str, detail: str) -> DeviceTest:
+    return DeviceTest(name=name, outcome=outcome, reason=reason, detail=detail[:_LONGEST_DETAIL])
 
 
 passed_test = partial(_made, DeviceFinding.PASS)
@@ -112,7 +112,7 @@ def suspect(
     *,
     soft: bool = True,
     sign: Manipulation | None = Manipulation.INJECTION,
-) -> DeviceCheck:
+) -> DeviceTest:
     """Return a failed test of a device's claims or frames; soft unless honest ones never fail it."""
     return replace(_made(DeviceFinding.FAIL, name, reason, detail), sign_of=sign, soft=soft)
 
@@ -130,7 +130,7 @@ class Checklist:
     verifier: str
     checks: tuple[str, ...]
 
-    def passed(self, check: str, reason: str, detail: str) -> DeviceCheck:
+    def passed(self, check: str, reason: str, detail: str) -> DeviceTest:
         """Return the finding PASS of a test."""
         return passed_test(f"{self.verifier}.{check}", reason, detail)
 
@@ -142,15 +142,15 @@ class Checklist:
         sign_of: Manipulation | None = None,
         *,
         soft: bool = False,
-    ) -> DeviceCheck:
+    ) -> DeviceTest:
         """Return a failed test."""
         return suspect(f"{self.verifier}.{check}", reason, detail, soft=soft, sign=sign_of)
 
-    def not_evaluated(self, check: str, reason: str, detail: str) -> DeviceCheck:
+    def not_evaluated(self, check: str, reason: str, detail: str) -> DeviceTest:
         """Return a test that was not evaluated."""
         return not_evaluated(f"{self.verifier}.{check}", reason, detail)
 
-    def unavailable(self, check: str, reason: str, detail: str) -> DeviceCheck:
+    def unavailable(self, check: str, reason: str, detail: str) -> DeviceTest:
         """Return a test that could not be evaluated because something is missing."""
         return unavailable(f"{self.verifier}.{check}", reason, detail)
 
@@ -162,11 +162,11 @@ class Checklist:
         good: tuple[str, str],
         bad: tuple[str, str],
         sign_of: Manipulation | None = None,
-    ) -> DeviceCheck:
+    ) -> DeviceTest:
         """Return a test that passes if ``holds``, with the reason and detail of ``good`` or of ``bad``."""
         return self.passed(check, *good) if holds else self.failed(check, *bad, sign_of)
 
-    def unreadable(self, detail: str) -> tuple[DeviceCheck, ...]:
+    def unreadable(self, detail: str) -> tuple[DeviceTest, ...]:
         """Return all tests of unreadable evidence: the first fails, the others are not evaluated."""
         rest = (
             self.not_evaluated(check, "EVIDENCE_UNREADABLE", "not evaluated: the evidence cannot be read")
