@@ -18,7 +18,8 @@ from rich.text import Text
 from cli.errors import CommandError
 from cli.shown import counted, say
 from lab.evaluation import Chart, ReportDocument, Sheet, render_markdown
-from server.pages import data_uri, render
+from lab.pages import render
+from server.pages import data_uri
 
 _NAME: Final = 12
 """Width of the names on a narrow terminal, in characters."""

@@ -24,8 +24,9 @@ from lab.demo.scenarios import (
 )
 from lab.demo.stage import SEED
 from lab.explanation import because, device_tests, judgement, proof
+from lab.pages import render
 from server.base.version import server_version
-from server.pages import Explanation, Figure, Group, data_uri, explanation_page, render
+from server.pages import Explanation, Figure, Group, data_uri, explanation_page
 from vision.packs import MatchCalibration
 
 _PAGE: Final = "index.html"

@@ -20,7 +20,8 @@ from lab.demo.runner import CheckRunner, in_turn
 from lab.demo.scenarios import Scenario, demo_scenarios, mode_word
 from lab.demo.stage import Stage, open_stage
 from lab.explanation import speaking, weighed_signals
-from server.pages import data_uri, render
+from lab.pages import render
+from server.pages import data_uri
 from vision.face import BgrImage
 from vision.image import encode_jpeg
 

@@ -31,12 +31,13 @@ from lab.explanation import (
     reason_sentence,
     seconds_between,
 )
+from lab.pages import render
 from matcher import ConversionImpossible, MatcherError, TargetFormat, Wishes, convert
 from matcher.conformance import remedy_for
 from matcher.records import Representations, open_trusted_image
 from server.checks.offer import pack_shortfall
 from server.domain.terms import Mode
-from server.pages import Explanation, Figure, Group, data_uri, render
+from server.pages import Explanation, Figure, Group, data_uri
 from server.policies import load_policies
 from vision.errors import VisionError
 from vision.packs import Pack

@@ -16,9 +16,9 @@ from aiohttp.typedefs import Handler, Middleware
 
 from cli.errors import CommandError
 from facegate_client import CallRefusedError, ClientError
+from lab.pages import render
 from lab.try_.attacks import AttackRoom
 from lab.try_.checks import MOST_BYTES, PersonChecks, Unknown, refused_document
-from server.pages import render
 
 SECRET_HEADER: Final = "X-Facegate-Try"  # noqa: S105 - the name of the header
 _API: Final = "/api/"

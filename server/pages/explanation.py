@@ -1,7 +1,7 @@
 """The page that explains verdicts: what was decided, why, and the pictures, curves and numbers behind it.
 
-``facegate demo``, ``facegate try``, ``facegate analyze`` and the archive of a check describe each verdict as
-an `Explanation`, in plain words and numbers. ``verdict.html`` draws it, and ``explanation.html`` the page.
+``facegate analyze``, the archive of a check and the laboratory's pages describe each verdict as an
+`Explanation`, in plain words and numbers. ``verdict.html`` draws it, and ``explanation.html`` the page.
 """
 
 from collections.abc import Mapping, Sequence

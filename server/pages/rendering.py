@@ -14,12 +14,17 @@ def render(template: str, /, **values: object) -> Html:
     """Return a filled template.
 
     Args:
-        template: A file in ``templates``.
+        template: A file in ``templates``, or in a folder that was added.
 
     Raises:
         jinja2.UndefinedError: The template names a value that is not given.
     """
     return Html(TEMPLATES.get_template(template).render(values))
+
+
+def add_templates(folder: Path) -> None:
+    """Let ``render`` find the templates of another folder, too, which may extend those beside this module."""
+    _LOADER.searchpath.append(str(folder))
 
 
 def data_uri(content: bytes, *, media_type: str = "image/jpeg") -> str:
@@ -32,8 +37,9 @@ def _number(value: float) -> str:
     return f"{value:.2f}".rstrip("0").rstrip(".")
 
 
+_LOADER: Final = FileSystemLoader(Path(__file__).with_name("templates"))
 TEMPLATES: Final = Environment(
-    loader=FileSystemLoader(Path(__file__).with_name("templates")),
+    loader=_LOADER,
     autoescape=True,
     undefined=StrictUndefined,
     trim_blocks=True,

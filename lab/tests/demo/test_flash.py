@@ -11,6 +11,7 @@ from facegate.v1 import result_pb2, scan_pb2
 from google.protobuf.duration_pb2 import Duration
 
 from lab.demo.flash import FlashStrip, colours_figures, flash_strip, strip_picture
+from lab.pages import render
 from lab.simulator import (
     AmbientPreset,
     AmbientSettings,
@@ -23,7 +24,7 @@ from lab.simulator import (
 from lab.simulator.phone import TapedAttempt, TapedFrame, TapedPhone
 from lab.tests.demo.builders import strip
 from liveness.dynamic.model import load_flash_model
-from server.pages import Html, render
+from server.pages import Html
 from server.pages.rendering import TEMPLATES
 from tests.packs import real_pack, real_photo
 from tests.server.pages.reading import Page

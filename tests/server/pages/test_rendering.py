@@ -71,7 +71,7 @@ def test_markup_is_taken_as_it_is_and_text_is_escaped_once() -> None:
 
 def test_a_missing_value_is_a_mistake() -> None:
     with pytest.raises(UndefinedError):
-        render("report.html", title="t")
+        render("analyze.html", title="t")
 
 
 def test_a_page_fetches_and_runs_nothing_and_has_both_colour_schemes() -> None:
