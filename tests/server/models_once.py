@@ -9,7 +9,7 @@ from typing import Final, TypeVar
 from tests.packs import real_pack
 from vision.face import BgrImage, DetectedFace, Embedding, Landmarks
 from vision.packs import Pack
-from vision.packs.interfaces import Embedder, FaceDetector, Landmarker
+from vision.packs.interfaces import Embedder, FaceDetector, Landmarker, PadNetwork
 
 _Answer = TypeVar("_Answer")
 _BORDER: Final = 24
@@ -70,6 +70,16 @@ class _Embedder:
         )
 
 
+class _PadNetwork:
+    def __init__(self, model: PadNetwork, memory: _Remembered) -> None:
+        self._model, self._memory = model, memory
+        self.name = model.name
+
+    def real_probability(self, image: BgrImage, face: DetectedFace) -> float:
+        what = f"{self.name} of {face.box}"
+        return self._memory.ask(what, image, lambda: self._model.real_probability(image, face))
+
+
 @functools.cache
 def remembering_pack() -> Pack:
     """The embedded pack, with real answers that are computed once for each image."""
@@ -80,4 +90,5 @@ def remembering_pack() -> Pack:
         detector=_Detector(pack.detector, memory),
         landmarker=_Landmarker(pack.landmarker, memory),
         embedder=_Embedder(pack.embedder, memory),
+        pad_networks=tuple(_PadNetwork(network, memory) for network in pack.pad_networks),
     )
