@@ -34,13 +34,13 @@ $(VENV)/bin/python:
 
 # Both builds of ONNX Runtime write the same files: the other one goes first, whole.
 OTHER_BUILD := $(if $(filter gpu,$(RUNTIME)),onnxruntime,onnxruntime-gpu)
-$(VENV)/.installed-$(RUNTIME): requirements/$(RUNTIME).lock $(PROJECTS) | $(VENV)/bin/python
+$(VENV)/.installed-$(RUNTIME): deploy/requirements/$(RUNTIME).lock $(PROJECTS) | $(VENV)/bin/python
 	@echo "Installing Facegate ($(RUNTIME)): about a minute the first time"
 	@if $(BIN)/python -m pip show --quiet $(OTHER_BUILD) 2> /dev/null; then \
 	  rm -f $(VENV)/.installed-cpu $(VENV)/.installed-gpu; \
 	  $(BIN)/python -m pip uninstall --quiet --quiet --yes onnxruntime onnxruntime-gpu; fi
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r requirements/build.lock
-	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r requirements/$(RUNTIME).lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps -r deploy/requirements/build.lock
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r deploy/requirements/$(RUNTIME).lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --no-deps --no-build-isolation -e protos -e clients/python -e .
 	@touch $@
 
@@ -49,15 +49,15 @@ $(VENV)/.installed-lab: lab/pyproject.toml $(VENV)/.installed-$(RUNTIME)
 	@touch $@
 
 $(VENV)/.installed-extra-embedded $(VENV)/.installed-extra-evaluation: | $(VENV)/.installed-lab
-$(VENV)/.installed-extra-%: requirements/extras/%.lock | $(VENV)/.installed-$(RUNTIME)
+$(VENV)/.installed-extra-%: deploy/requirements/extras/%.lock | $(VENV)/.installed-$(RUNTIME)
 	@echo "Installing the extra $*"
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r $<
 	@touch $@
 
 # The tools' lock has the CPU build, too.
-$(VENV)/.installed-dev: requirements/dev.lock $(VENV)/.installed-$(RUNTIME) | $(VENV)/.installed-lab
+$(VENV)/.installed-dev: deploy/requirements/dev.lock $(VENV)/.installed-$(RUNTIME) | $(VENV)/.installed-lab
 	@echo "Installing the developers' tools"
-	@awk '/^[a-z]/ { other = /^$(OTHER_BUILD)==/ } !other' requirements/dev.lock > $(VENV)/dev.lock
+	@awk '/^[a-z]/ { other = /^$(OTHER_BUILD)==/ } !other' deploy/requirements/dev.lock > $(VENV)/dev.lock
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation -r $(VENV)/dev.lock
 	@touch $@
 
@@ -122,7 +122,7 @@ sdk: dev ## Build and test the Kotlin SDK, also against a server (FACEGATE_TEST_
 
 SBOM ?= sbom
 sbom: dev ## Write the bill of materials (CycloneDX) and the licences of packages and models into sbom/ (SBOM=).
-	@$(BIN)/python -m deploy.sbom --lock requirements/$(RUNTIME).lock --out $(SBOM)
+	@$(BIN)/python -m deploy.sbom --lock deploy/requirements/$(RUNTIME).lock --out $(SBOM)
 
 version: dev ## Write the version VERSION into every file that states it (VERSION=1.1.0).
 	@test -n "$(VERSION)" || { echo "say which version: make version VERSION=1.1.0" >&2; exit 1; }
@@ -206,24 +206,24 @@ accuracy-dynamic: dev ## Measure the policy "dynamic" over simulated people and 
 
 # The locks name no index host; uv resolves from whatever registry the environment gives it.
 COMPILE = $(BIN)/uv pip compile --quiet --universal --python-version 3.11 --generate-hashes \
-  --no-emit-index-url --no-header --no-annotate --override requirements/all.override
+  --no-emit-index-url --no-header --no-annotate --override deploy/requirements/all.override
 LOCK = $(COMPILE) --no-emit-package facegate-protocol --no-emit-package facegate-client --no-emit-package facegate-lab --no-emit-package facegate \
-  pyproject.toml requirements/headless.in requirements/local.in
+  pyproject.toml deploy/requirements/headless.in deploy/requirements/local.in
 # Each has a lock file of what a server lacks without it; dev.lock has all.
 LOCKED_EXTRAS := aws-kms embedded evaluation otlp play-integrity postgres timestamps vault
 lock: dev ## Resolve the lock files anew.
-	@$(LOCK) --override requirements/server.override -o requirements/cpu.lock
-	@$(LOCK) --override requirements/server.override --override requirements/gpu.override --extra gpu -o requirements/gpu.lock
-	@$(LOCK) $(LOCKED_EXTRAS:%=--extra %) --group dev -o requirements/dev.lock
-	@mkdir -p requirements/extras
+	@$(LOCK) --override deploy/requirements/server.override -o deploy/requirements/cpu.lock
+	@$(LOCK) --override deploy/requirements/server.override --override deploy/requirements/gpu.override --extra gpu -o deploy/requirements/gpu.lock
+	@$(LOCK) $(LOCKED_EXTRAS:%=--extra %) --group dev -o deploy/requirements/dev.lock
+	@mkdir -p deploy/requirements/extras
 	@for extra in $(LOCKED_EXTRAS); do \
 	  $(BIN)/python -c 'import sys, tomllib; \
 	    print(*(one for one in tomllib.load(open("pyproject.toml", "rb"))["project"]["optional-dependencies"][sys.argv[1]] \
     if not one.startswith("facegate")), sep="\n")' $$extra | \
-	  $(COMPILE) --constraint requirements/dev.lock \
-	    $$(sed -nE '/never/d; s/^([A-Za-z0-9._-]+)==.*/--no-emit-package \1/p' requirements/cpu.lock) \
-	    - -o requirements/extras/$$extra.lock || exit 1; done
-	@$(COMPILE) requirements/build.in -o requirements/build.lock
+	  $(COMPILE) --constraint deploy/requirements/dev.lock \
+	    $$(sed -nE '/never/d; s/^([A-Za-z0-9._-]+)==.*/--no-emit-package \1/p' deploy/requirements/cpu.lock) \
+	    - -o deploy/requirements/extras/$$extra.lock || exit 1; done
+	@$(COMPILE) deploy/requirements/build.in -o deploy/requirements/build.lock
 
 clean: ## Remove what was installed and made.
 	rm -rf $(VENV) demo .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis

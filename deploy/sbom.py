@@ -165,7 +165,9 @@ def main(arguments: list[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter
     )
-    parser.add_argument("--lock", type=Path, default=_ROOT / "requirements" / "cpu.lock", help="lock file")
+    parser.add_argument(
+        "--lock", type=Path, default=_ROOT / "deploy" / "requirements" / "cpu.lock", help="lock file"
+    )
     parser.add_argument("--out", type=Path, default=Path("sbom"), help="folder for the files")
     chosen = parser.parse_args(arguments)
     npm = dict.fromkeys((*bundled_packages(), *installed_packages()))

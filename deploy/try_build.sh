@@ -30,7 +30,7 @@ sed -n 's/^!//p' "$here/deploy/Dockerfile.dockerignore" | while read -r path; do
   mkdir -p "$root/src/$(dirname "$path")"
   cp -r "$here/$path" "$root/src/$path"
 done
-cp -r "$here"/requirements/{build.lock,cpu.lock,extras} "$root/opt/facegate/requirements/"
+cp -r "$here"/deploy/requirements/{build.lock,cpu.lock,extras} "$root/opt/facegate/requirements/"
 
 steps=$(python3 - "$here/deploy/Dockerfile" <<'PYTHON'
 import re

@@ -18,7 +18,7 @@ from deploy.version import own_version, stale_files, version_for_npm, write_vers
 from vision.runtime_check import require_runtime
 
 _ROOT = Path(__file__).resolve().parent.parent
-_LOCKS = sorted((_ROOT / "requirements").rglob("*.lock"))
+_LOCKS = sorted((_ROOT / "deploy" / "requirements").rglob("*.lock"))
 _SERVERS = ("cpu", "gpu")
 _WITHOUT_LOCK = {"gpu", "training"}
 """The extras without a lock file of their own: the first has gpu.lock, and no server needs the second."""
@@ -58,22 +58,22 @@ def test_there_are_lock_files() -> None:
 
 @pytest.mark.parametrize("extra", _extras())
 def test_an_extra_has_a_lock_file_of_what_a_server_lacks(extra: str) -> None:
-    added = set(_locked(_ROOT / "requirements" / "extras" / f"{extra}.lock"))
-    developers = _locked(_ROOT / "requirements" / "dev.lock")
+    added = set(_locked(_ROOT / "deploy" / "requirements" / "extras" / f"{extra}.lock"))
+    developers = _locked(_ROOT / "deploy" / "requirements" / "dev.lock")
     for server in _SERVERS:
-        locked = set(_locked(_ROOT / "requirements" / f"{server}.lock"))
+        locked = set(_locked(_ROOT / "deploy" / "requirements" / f"{server}.lock"))
         assert _extras()[extra] <= added | locked
         assert not added & locked
     assert added <= set(developers)
-    pins = dict(_PIN.findall((_ROOT / "requirements" / "dev.lock").read_text()))
-    found = _PIN.findall((_ROOT / "requirements" / "extras" / f"{extra}.lock").read_text())
+    pins = dict(_PIN.findall((_ROOT / "deploy" / "requirements" / "dev.lock").read_text()))
+    found = _PIN.findall((_ROOT / "deploy" / "requirements" / "extras" / f"{extra}.lock").read_text())
     assert {name: pins[name] for name, _ in found} == dict(found)
 
 
 @pytest.mark.parametrize("lock", _SERVERS)
 def test_a_server_gets_no_package_that_only_an_extra_needs(lock: str) -> None:
     """They are 470 MB: SciPy and the rest of scikit-image, matplotlib, dlib and its weights, AWS."""
-    locked = set(_locked(_ROOT / "requirements" / f"{lock}.lock"))
+    locked = set(_locked(_ROOT / "deploy" / "requirements" / f"{lock}.lock"))
     assert {"insightface", "onnx", "opencv-python-headless", "ai-edge-litert", "obstore"} <= locked
     assert not locked & {"scipy", "scikit-image", "networkx", "matplotlib", "dlib-bin", "boto3", "asyncpg"}
 
@@ -101,7 +101,7 @@ def test_the_npm_lock_names_no_registry_and_has_hashes() -> None:
     ("lock", "runtime"), [("cpu", "onnxruntime"), ("dev", "onnxruntime"), ("gpu", "onnxruntime-gpu")]
 )
 def test_lock_installs_one_runtime_and_one_opencv(lock: str, runtime: str) -> None:
-    names = _locked(_ROOT / "requirements" / f"{lock}.lock")
+    names = _locked(_ROOT / "deploy" / "requirements" / f"{lock}.lock")
     assert [name for name in names if name.startswith("onnxruntime")] == [runtime]
     assert [name for name in names if name.startswith("opencv")] == ["opencv-python-headless"]
 

@@ -282,7 +282,7 @@ def choose_providers(options: RuntimeOptions) -> ProviderChoice:
     if options.providers == "cuda":
         raise PackFileUnusable(
             f"CUDA was demanded, but the installed ONNX Runtime offers only {', '.join(available)}: install "
-            'Facegate from requirements/gpu.lock, or set the provider to "auto" or "cpu"'
+            'Facegate from deploy/requirements/gpu.lock, or set the provider to "auto" or "cpu"'
         )
     return ProviderChoice((_CPU,), "the installed ONNX Runtime offers no CUDA")
 

@@ -79,7 +79,7 @@ def _only(family: str, known: frozenset[str]) -> str:
     if not found:
         raise RuntimeConflict(
             f"no {family} is installed, expected exactly one: run `pip install {_USUAL[family]}`, or install "
-            "Facegate from one of the files in requirements/",
+            "Facegate from one of the files in deploy/requirements/",
             installed=found,
         )
     # Their files overlap, so removing one damages the other: remove all, and install one again.

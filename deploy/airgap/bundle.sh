@@ -25,7 +25,7 @@ fi
 mkdir -p "$out/wheels" "$out/extras"
 echo "Fetching the packages of the lock files"
 for lock in build cpu ${EXTRAS:+$(printf 'extras/%s ' $EXTRAS)}; do
-  cp "$root/requirements/$lock.lock" "$out/$lock.lock"
+  cp "$root/deploy/requirements/$lock.lock" "$out/$lock.lock"
   "$python" -m pip download --quiet --disable-pip-version-check --require-hashes --no-deps --no-build-isolation \
     --dest "$out/wheels" -r "$out/$lock.lock"
 done

@@ -212,7 +212,7 @@ def test_a_changed_bundle_is_not_installed(bundle: Path, tmp_path: Path, change:
 
 # The bill of materials and the licences: complete, valid, and of the packages that the lock file pins.
 
-_LOCK = (_ROOT / "requirements" / "cpu.lock").read_text()
+_LOCK = (_ROOT / "deploy" / "requirements" / "cpu.lock").read_text()
 
 
 @pytest.fixture(scope="module")

@@ -216,7 +216,7 @@ def _installed() -> Path:
     # Debian keeps a server's programs out of the PATH, in a folder for each version.
     found += sorted(_DEBIAN.glob("*/bin"), key=lambda path: float(path.parent.name), reverse=True)
     programs = next((b for b in found if _complete(b)), None)
-    assert programs is not None, "no PostgreSQL server: install requirements/dev.lock (make dev)"
+    assert programs is not None, "no PostgreSQL server: install deploy/requirements/dev.lock (make dev)"
     return programs
 
 
