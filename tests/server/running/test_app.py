@@ -406,7 +406,7 @@ class Files:
 @pytest.fixture
 def files(tmp_path: Path) -> Files:
     ca = trustme.CA(key_type=trustme.KeyType.ECDSA)
-    issued = ca.issue_cert("localhost", key_type=trustme.KeyType.ECDSA)
+    issued = ca.issue_cert("localhost", "127.0.0.1", key_type=trustme.KeyType.ECDSA)
     made = Files(ca, tmp_path / "c.pem", tmp_path / "k.pem", tmp_path / "ca.pem")
     made.certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
     made.key.write_bytes(issued.private_key_pem.bytes())
@@ -418,9 +418,9 @@ def files(tmp_path: Path) -> Files:
 async def tls_serving(credentials: grpc.ServerCredentials) -> AsyncIterator[str]:
     server = grpc.aio.server()
     health_pb2_grpc.add_HealthServicer_to_server(health.HealthServicer(), server)
-    port = server.add_secure_port("localhost:0", credentials)
+    port = server.add_secure_port("127.0.0.1:0", credentials)  # two addresses may get one port of two servers
     await server.start()
-    yield f"localhost:{port}"
+    yield f"127.0.0.1:{port}"
     await server.stop(None)
 
 
@@ -475,7 +475,7 @@ def test_a_key_that_is_open_to_others_is_refused(files: Files) -> None:
 
 
 def test_a_key_of_another_certificate_is_refused(files: Files) -> None:
-    files.key.write_bytes(files.ca.issue_cert("localhost").private_key_pem.bytes())
+    files.key.write_bytes(files.ca.issue_cert("localhost", "127.0.0.1").private_key_pem.bytes())
     with pytest.raises(CertificateUnusable, match="not the private key of"):
         TlsFiles(Tls(certificate=files.certificate, key=files.key))
 
@@ -495,7 +495,7 @@ def test_an_invalid_file_is_named(files: Files, name: str, content: bytes | None
 
 
 def _renew(files: Files) -> None:
-    issued = files.ca.issue_cert("localhost", key_type=trustme.KeyType.ECDSA)
+    issued = files.ca.issue_cert("localhost", "127.0.0.1", key_type=trustme.KeyType.ECDSA)
     files.certificate.write_bytes(b"".join(blob.bytes() for blob in issued.cert_chain_pems))
     files.key.write_bytes(issued.private_key_pem.bytes())
 
