@@ -286,7 +286,9 @@ const walks = {
     await images.locator("canvas:not(.hidden)").waitFor();
     answer.images = await images.locator("canvas").count();
     await button("Deutsch").click();
-    answer.german = await part("Das Urteil und seine Grenzen").getByRole("listitem").allInnerTexts();
+    const german = part("Das Urteil und seine Grenzen").getByRole("listitem");
+    await german.first().waitFor();
+    answer.german = await german.allInnerTexts();
   },
 
   /** Leaves the session alone until it is about to end, and until it has ended. */
